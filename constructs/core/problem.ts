@@ -1,0 +1,74 @@
+/**
+ * What is wrong with an input. Every check in this project returns problems instead of throwing at the first one, so
+ * that a user sees all of them in one run.
+ */
+
+/** Where in the input: property names and list indexes, from the root of what was checked. */
+export type PropertyPath = readonly (string | number)[];
+
+export interface Problem {
+  /** Stable, for tests and scripts: kebab-case, for instance `unknown-key`. */
+  readonly code: string;
+  readonly path: PropertyPath;
+  /** What is wrong, as a clause without a full stop: `is not a CIDR block`. */
+  readonly message: string;
+  /** What was given, already printable. Left out where it would show a secret. */
+  readonly given?: string;
+  /** What is allowed. */
+  readonly allowed?: string;
+  /** How to mend it, as an instruction. */
+  readonly remedy?: string;
+}
+
+/** `nodeGroups[0].scaling.min`; the root itself is `(root)`. */
+export function formatPath(path: PropertyPath): string {
+  const text = path
+    .map((part) =>
+      typeof part === "number"
+        ? `[${part}]`
+        : /^[A-Za-z_$][\w$-]*$/.test(part)
+          ? `.${part}`
+          : `[${JSON.stringify(part)}]`,
+    )
+    .join("");
+  return text === "" ? "(root)" : text.replace(/^\./, "");
+}
+
+/** One line: what is wrong, what was given, what is allowed, how to mend it. */
+export function formatProblem(problem: Problem): string {
+  const parts = [problem.message];
+  if (problem.given !== undefined) parts.push(`given: ${problem.given}`);
+  if (problem.allowed !== undefined) parts.push(`allowed: ${problem.allowed}`);
+  if (problem.remedy !== undefined) parts.push(problem.remedy);
+  return `${formatPath(problem.path)}  ${parts.join("; ")}`;
+}
+
+/** The same problem seen from further up. */
+export function under(prefix: PropertyPath, problems: readonly Problem[]): Problem[] {
+  return problems.map((problem) => ({ ...problem, path: [...prefix, ...problem.path] }));
+}
+
+/** A value as an error message shows it: JSON, cut at 80 characters. */
+export function printable(value: unknown): string {
+  const text = value === undefined ? "nothing" : (JSON.stringify(value) ?? `a ${typeof value}`);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** Thrown by constructs and stacks: all problems of one input at once. */
+export class InvalidInputError extends Error {
+  override readonly name = "InvalidInputError";
+
+  constructor(
+    /** What was checked, for instance a construct path. */
+    readonly subject: string,
+    readonly problems: readonly Problem[],
+  ) {
+    const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+    super(`${subject}: ${count}\n${problems.map((problem) => `  ${formatProblem(problem)}`).join("\n")}`);
+  }
+}
+
+/** @throws InvalidInputError if there is any problem. */
+export function throwIfAny(subject: string, problems: readonly Problem[]): void {
+  if (problems.length > 0) throw new InvalidInputError(subject, problems);
+}

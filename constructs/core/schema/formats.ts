@@ -1,0 +1,62 @@
+/** The string formats that several parts of the toolkit share. Patterns are those of the services themselves. */
+import { pattern } from "./rule";
+
+/** Amazon Resource Name of any service, in any partition. */
+export const arn = pattern(/^arn:aws[a-zA-Z-]*:[a-z0-9-]+:[a-z0-9-]*:(\d{12}|aws)?:.+$/, {
+  code: "not-an-arn",
+  message: "is not an ARN",
+  allowed: "arn:<partition>:<service>:<region>:<account>:<resource>",
+});
+
+/** Name of an EKS cluster (EKS API, CreateCluster: at most 100 characters). */
+export const clusterName = pattern(/^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$/, {
+  code: "not-a-cluster-name",
+  message: "is not a name that EKS allows",
+  allowed: "up to 100 letters, digits, - and _, beginning with a letter or digit",
+});
+
+/** RFC 1123 label, the rule for most Kubernetes object names that become DNS names. */
+export const dnsLabel = pattern(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, {
+  code: "not-a-dns-label",
+  message: "is not a name that Kubernetes allows",
+  allowed: "up to 63 lower-case letters, digits and -, beginning and ending with a letter or digit",
+});
+
+/** RFC 1123 subdomain: names of Secrets, ConfigMaps, ServiceAccounts and the like. */
+export const dnsSubdomain = pattern(
+  /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
+  {
+    code: "not-a-dns-subdomain",
+    message: "is not a name that Kubernetes allows",
+    allowed:
+      "up to 253 lower-case letters, digits, - and ., each part beginning and ending with a letter or digit",
+  },
+);
+
+/** AWS region name, for instance eu-west-1. */
+export const region = pattern(/^[a-z]{2,3}(-[a-z]+)+-\d$/, {
+  code: "not-a-region",
+  message: "is not the name of an AWS region",
+  allowed: "a name such as eu-west-1",
+});
+
+const LABEL_NAME = "([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)";
+
+/** Key of a Kubernetes label, taint or annotation: an optional DNS prefix and a name. */
+export const labelKey = pattern(
+  new RegExp(
+    `^((?=.{1,253}/)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?${LABEL_NAME}$`,
+  ),
+  {
+    code: "not-a-label-key",
+    message: "is not a key that Kubernetes allows",
+    allowed: "[prefix/]name: a DNS prefix, then up to 63 letters, digits, -, _ and .",
+  },
+);
+
+/** Value of a Kubernetes label or taint; may be empty. */
+export const labelValue = pattern(new RegExp(`^${LABEL_NAME}?$`), {
+  code: "not-a-label-value",
+  message: "is not a value that Kubernetes allows",
+  allowed: "up to 63 letters, digits, -, _ and ., beginning and ending with a letter or digit, or empty",
+});

@@ -1,0 +1,22 @@
+import * as v from "valibot";
+
+/**
+ * One of several forms. When none fits, the problems told are those of the form that was most nearly met, not all of
+ * them: a user who wrote `{ initail: 2 }` meant one form, not three.
+ */
+export function oneOf<const O extends readonly v.GenericSchema[]>(options: O): v.UnionSchema<O, undefined> {
+  const union = v.union(options);
+  return {
+    ...union,
+    "~run"(dataset, config) {
+      const results = options.map((option) => option["~run"]({ ...dataset }, config));
+      const met = results.find((result) => !result.issues);
+      if (met) return met;
+      const within = results.filter((result) =>
+        result.issues?.every((issue) => (issue.path?.length ?? 0) > 0),
+      );
+      const nearest = within.toSorted((a, b) => (a.issues?.length ?? 0) - (b.issues?.length ?? 0))[0];
+      return nearest ?? union["~run"](dataset, config);
+    },
+  };
+}

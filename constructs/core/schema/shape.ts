@@ -1,0 +1,41 @@
+import * as v from "valibot";
+
+/** Marks the issue of a key that the object does not have, and carries those it has. */
+export interface UnknownKey {
+  readonly code: "unknown-key";
+  readonly known: readonly string[];
+}
+
+/**
+ * An object with exactly these properties. Unlike valibot's own strictObject, which stops at the first, it reports
+ * every unknown key.
+ */
+export function shape<const E extends v.ObjectEntries>(entries: E): v.StrictObjectSchema<E, undefined> {
+  const strict = v.strictObject(entries);
+  const loose = v.looseObject(entries);
+  const known = Object.keys(entries);
+  const schema: typeof strict = {
+    ...strict,
+    "~run"(dataset, config) {
+      const input = dataset.value;
+      if (typeof input !== "object" || input === null || Array.isArray(input)) {
+        v._addIssue(strict, "type", dataset, config);
+        return dataset as never;
+      }
+      const result = loose["~run"](dataset, config);
+      const output = result.value as Record<string, unknown>;
+      for (const [key, value] of Object.entries(input)) {
+        if (Object.hasOwn(entries, key)) continue;
+        delete output[key];
+        const requirement: UnknownKey = { code: "unknown-key", known };
+        v._addIssue({ ...strict, requirement }, "key", result, config, {
+          input: key,
+          expected: "never",
+          path: [{ type: "object", origin: "key", input: input as Record<string, unknown>, key, value }],
+        });
+      }
+      return result;
+    },
+  };
+  return schema;
+}

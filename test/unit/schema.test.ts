@@ -1,0 +1,70 @@
+import * as v from "valibot";
+import { formatProblem } from "../../constructs/core/problem";
+import { check, described, integer, labelKey, oneOf, region, shape } from "../../constructs/core/schema";
+
+const schema = shape({
+  name: v.string(),
+  region: described(v.optional(region, "eu-west-1"), "Where it runs."),
+  size: v.optional(integer(1, 9)),
+  mode: v.optional(v.picklist(["spot", "onDemand"])),
+  labels: v.optional(v.record(labelKey, v.string())),
+  list: v.optional(v.array(shape({ a: v.number() }))),
+  either: v.optional(oneOf([shape({ initial: v.number() }), shape({ managed: v.number() })])),
+});
+
+const lines = (input: unknown) => check(schema, input).problems?.map(formatProblem);
+
+test("a right input comes back with its defaults", () => {
+  expect(check(schema, { name: "a" })).toEqual({
+    value: { name: "a", region: "eu-west-1" },
+  });
+});
+
+test("every problem is told in one run", () => {
+  expect(
+    lines({
+      nam: "x",
+      regio: 1,
+      region: "mars",
+      size: 10,
+      mode: "spto",
+      labels: { "a b": "c" },
+      list: [{ a: "1" }, 3],
+    }),
+  ).toMatchInlineSnapshot(`
+    [
+      "name  is required",
+      "region  is not the name of an AWS region; given: "mars"; allowed: a name such as eu-west-1",
+      "size  is not a whole number in range; given: 10; allowed: 1 to 9",
+      "mode  is not one of the allowed values; given: "spto"; allowed: spot, onDemand; did you mean spot?",
+      "labels["a b"]  is not a key that Kubernetes allows; given: "a b"; allowed: [prefix/]name: a DNS prefix, then up to 63 letters, digits, -, _ and .",
+      "list[0].a  is not a number; given: "1"; allowed: a number",
+      "list[1]  is not a mapping; given: 3; allowed: a mapping",
+      "nam  is not a known property; allowed: name, region, size, mode, labels, list, either; did you mean name?",
+      "regio  is not a known property; allowed: name, region, size, mode, labels, list, either; did you mean region?",
+    ]
+  `);
+});
+
+test("values that only Terraform knows pass every rule", () => {
+  expect(
+    lines({
+      name: "${TfToken[TOKEN.1]}",
+      region: "${TfToken[TOKEN.2]}",
+      size: -1.8881545897087626e289,
+    }),
+  ).toBeUndefined();
+});
+
+test("of alternatives, the one nearest to the input is told of", () => {
+  expect(lines({ name: "a", either: { initail: 1 } })).toMatchInlineSnapshot(`
+    [
+      "either.initial  is required",
+      "either.initail  is not a known property; allowed: initial; did you mean initial?",
+    ]
+  `);
+});
+
+test.each([[[]], ["text"], [null], [undefined], [3]])("%j is no mapping", (input) => {
+  expect(lines(input)).toHaveLength(1);
+});
