@@ -1,0 +1,11 @@
+/** What both tiers share: TypeScript by swc, and the package's own name mapped to its sources as in package.json `exports`. */
+module.exports = {
+  transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }] },
+  moduleNameMapper: {
+    "^cedana-cdk/(core|aws|kubernetes)(/.*)?$": "<rootDir>/constructs/$1$2",
+    "^cedana-cdk/(platform|features|gitops)$": "<rootDir>/constructs/core/$1",
+    "^cedana-cdk/output$": "<rootDir>/bin/output",
+    "^cedana-cdk/stacks/(.*)$": "<rootDir>/stacks/$1",
+  },
+  modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/out/"],
+};
