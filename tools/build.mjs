@@ -1,9 +1,10 @@
 // Builds dist/: the library by tsc (CommonJS and declarations), each program of bin/ as one file by esbuild.
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, rmSync, chmodSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
+import { notices } from "./licenses.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tsc = join(root, "node_modules/typescript/bin/tsc");
@@ -15,7 +16,8 @@ const programs = existsSync(join(root, "bin"))
   ? readdirSync(join(root, "bin")).filter((name) => name.endsWith(".ts"))
   : [];
 if (programs.length > 0) {
-  await build({
+  const { metafile } = await build({
+    metafile: true,
     absWorkingDir: root,
     entryPoints: programs.map((name) => `bin/${name}`),
     outdir: "dist/bin",
@@ -26,5 +28,6 @@ if (programs.length > 0) {
     logLevel: "warning",
     legalComments: "none",
   });
+  writeFileSync(join(root, "dist/bin/THIRD-PARTY-NOTICES.txt"), notices(root, metafile));
   for (const name of programs) chmodSync(join(root, "dist/bin", name.replace(/\.ts$/, ".js")), 0o755);
 }

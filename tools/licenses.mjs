@@ -1,0 +1,28 @@
+// The notices of what a bundle contains: name, version, licence and licence text of each package in it.
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+/** Folders of the packages whose files are in the bundle, from esbuild's metafile. */
+function packages(metafile) {
+  const folders = Object.keys(metafile.inputs)
+    .map((path) => path.match(/^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//)?.[1])
+    .filter((folder) => folder !== undefined);
+  return [...new Set(folders)].sort();
+}
+
+export function notices(root, metafile) {
+  return packages(metafile)
+    .map((folder) => {
+      const { name, version, license, repository } = JSON.parse(
+        readFileSync(join(root, folder, "package.json"), "utf8"),
+      );
+      const file = readdirSync(join(root, folder)).find((entry) => /^licen[cs]e/i.test(entry));
+      const source = typeof repository === "string" ? repository : repository?.url;
+      const text =
+        file && existsSync(join(root, folder, file))
+          ? readFileSync(join(root, folder, file), "utf8").trim()
+          : "";
+      return `${name} ${version} (${license ?? "see below"})\nSource: ${source ?? "the npm registry"}\n\n${text}\n`;
+    })
+    .join(`\n${"-".repeat(80)}\n\n`);
+}
