@@ -3,3 +3,8 @@
  * @module cedana-cdk/core
  */
 export { InvalidInputError, formatPath, formatProblem, type Problem, type PropertyPath } from "./problem";
+export * from "./cluster";
+export * from "./network";
+export * from "./checkpoint-store";
+export * from "./image-repository";
+export * from "./pod-identity";

@@ -1,0 +1,22 @@
+import type { ITerraformDependable } from "cdktf";
+
+/** What node groups, Karpenter and pod identities need of a cluster, whether it was made here or existed before. */
+export interface ICluster {
+  readonly name: string;
+  /** Kubernetes minor, for instance `1.34`. Always a plain value, never a Terraform reference. */
+  readonly version: string;
+  readonly region: string;
+  /** URL of the Kubernetes API. */
+  readonly endpoint: string;
+  /** Certificate authority of the API server, PEM in base64. */
+  readonly certificateAuthority: string;
+  /** CIDR block of Services, in the cluster's IP family. */
+  readonly serviceCidr: string;
+  readonly ipFamily: "ipv4" | "ipv6";
+  /** The security group that EKS makes for control plane and nodes. */
+  readonly securityGroupId: string;
+  /** Private subnets of nodes. */
+  readonly subnetIds: string[];
+  /** What must exist before the first node joins, and still while the last one leaves: routes, access entries, add-ons. */
+  readonly beforeNodes: ITerraformDependable[];
+}

@@ -1,0 +1,93 @@
+import type { Problem } from "../problem";
+import { printable } from "../problem";
+import { isToken } from "../token";
+import { overlap } from "./cidr";
+import type { ResolvedNetwork } from "./schema";
+import { isGiven } from "./schema";
+
+/** What a network must fulfil beyond its shape. `region` is that of the cluster, where known. */
+export function checkNetwork(network: ResolvedNetwork, context: { region?: string } = {}): Problem[] {
+  const problems = checkReserved(network);
+  if (isGiven(network)) return [...problems, ...repeated(network.privateSubnetIds, ["privateSubnetIds"])];
+  const zones = network.availabilityZones;
+  if (typeof zones !== "number") problems.push(...checkZones(zones, context.region));
+  if (!network.publicSubnets && network.natGateways !== "none") {
+    problems.push({
+      code: "nat-without-public-subnets",
+      path: ["natGateways"],
+      message: "needs public subnets, which are switched off",
+      given: printable(network.natGateways),
+      allowed: "none, while publicSubnets is false",
+      remedy: "set publicSubnets: true, or natGateways: none and name the interfaceEndpoints",
+    });
+  }
+  problems.push(...repeated(network.interfaceEndpoints, ["interfaceEndpoints"]));
+  return problems;
+}
+
+function checkReserved({ cidr, reservedCidrs }: ResolvedNetwork): Problem[] {
+  if (cidr === undefined) return [];
+  return reservedCidrs.flatMap((reserved, index) =>
+    overlap(cidr, reserved) ? [overlapping(["reservedCidrs", index], reserved, "the VPC's", cidr)] : [],
+  );
+}
+
+/** The problem of two blocks that share addresses. */
+export function overlapping(
+  path: Problem["path"],
+  block: string,
+  whose: string,
+  other: string,
+  remedy = "choose blocks that share no address",
+): Problem {
+  return {
+    code: "overlapping-cidrs",
+    path,
+    message: `overlaps with ${whose} block ${other}`,
+    given: block,
+    allowed: `a block outside ${other}`,
+    remedy,
+  };
+}
+
+function checkZones(zones: readonly string[], region: string | undefined): Problem[] {
+  const problems = repeated(zones, ["availabilityZones"]);
+  if (zones.length < 2 || zones.length > 6) {
+    problems.push({
+      code: "out-of-range",
+      path: ["availabilityZones"],
+      message: "has the wrong number of zones",
+      given: printable(zones),
+      allowed: "2 to 6 zones; EKS places its control plane in at least two",
+    });
+  }
+  if (region === undefined || isToken(region)) return problems;
+  for (const [index, zone] of zones.entries()) {
+    if (isToken(zone) || zone.startsWith(region)) continue;
+    problems.push({
+      code: "zone-of-another-region",
+      path: ["availabilityZones", index],
+      message: "is not a zone of the cluster's region",
+      given: zone,
+      allowed: `zones of ${region}`,
+    });
+  }
+  return problems;
+}
+
+/** One problem for each value that was in the list before. */
+export function repeated(values: readonly string[], path: Problem["path"]): Problem[] {
+  return values.flatMap((value, index) =>
+    values.indexOf(value) < index
+      ? [
+          {
+            code: "duplicate",
+            path: [...path, index],
+            message: "is in the list twice",
+            given: printable(value),
+            remedy: "leave one out",
+          },
+        ]
+      : [],
+  );
+}

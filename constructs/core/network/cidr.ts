@@ -1,0 +1,80 @@
+import { isIPv4, isIPv6 } from "node:net";
+import type * as v from "valibot";
+import { pipe, string } from "valibot";
+import { rule } from "../schema";
+
+/** An IPv4 block: first address as an unsigned number, prefix length. */
+export interface Ipv4Block {
+  readonly start: number;
+  readonly prefix: number;
+}
+
+/** Number of addresses. */
+function size(prefix: number): number {
+  return 2 ** (32 - prefix);
+}
+
+/** The block, or nothing if the text is not one or its host bits are not zero. */
+export function parseIpv4Block(text: string): Ipv4Block | undefined {
+  const [address = "", length = "", ...rest] = text.split("/");
+  if (rest.length > 0 || !isIPv4(address) || !/^(\d|[12]\d|3[0-2])$/.test(length)) return undefined;
+  const start = address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+  const prefix = Number(length);
+  return start % size(prefix) === 0 ? { start, prefix } : undefined;
+}
+
+export function formatIpv4Block({ start, prefix }: Ipv4Block): string {
+  const bytes = [24, 16, 8, 0].map((shift) => Math.floor(start / 2 ** shift) % 256);
+  return `${bytes.join(".")}/${prefix}`;
+}
+
+/** The index-th block of the given prefix length inside the parent. */
+export function subBlock(parent: Ipv4Block, prefix: number, index: number): Ipv4Block {
+  return { start: parent.start + index * size(prefix), prefix };
+}
+
+/** True if the blocks share an address. Text that is not an IPv4 block overlaps nothing. */
+export function overlap(a: string, b: string): boolean {
+  const [one, other] = [parseIpv4Block(a), parseIpv4Block(b)];
+  if (!one || !other) return false;
+  return one.start < other.start + size(other.prefix) && other.start < one.start + size(one.prefix);
+}
+
+/** True if every address of the block lies in the outer one. */
+export function within(outer: string, block: string): boolean {
+  const [whole, part] = [parseIpv4Block(outer), parseIpv4Block(block)];
+  if (!whole || !part || part.prefix < whole.prefix) return false;
+  return overlap(outer, block);
+}
+
+/** A schema for IPv4 blocks with a prefix length within bounds, both included. */
+export function ipv4Cidr(shortest = 0, longest = 32): v.GenericSchema<string> {
+  return pipe(
+    string(),
+    rule<string>({
+      code: "not-a-cidr",
+      test: (text) => {
+        const block = parseIpv4Block(text);
+        return block !== undefined && block.prefix >= shortest && block.prefix <= longest;
+      },
+      message: "is not an IPv4 CIDR block",
+      allowed: `<first address>/<prefix length from ${shortest} to ${longest}>, such as 10.0.0.0/16, with all host bits zero`,
+    }),
+  );
+}
+
+/** An IPv4 or IPv6 block. */
+export const anyCidr: v.GenericSchema<string> = pipe(
+  string(),
+  rule<string>({
+    code: "not-a-cidr",
+    test: (text) => parseIpv4Block(text) !== undefined || isIpv6Block(text),
+    message: "is not a CIDR block",
+    allowed: "an IPv4 block such as 203.0.113.0/24 (host bits zero) or an IPv6 block such as 2001:db8::/48",
+  }),
+);
+
+function isIpv6Block(text: string): boolean {
+  const [address = "", length = "", ...rest] = text.split("/");
+  return rest.length === 0 && isIPv6(address) && /^\d{1,3}$/.test(length) && Number(length) <= 128;
+}

@@ -1,0 +1,3 @@
+/** AWS permissions of Kubernetes ServiceAccounts by EKS Pod Identity. */
+export { serviceAccounts, serviceAccountSchema, type ServiceAccountSpec } from "./schema";
+export { podIdentityTrust } from "./trust-policy";
