@@ -1,0 +1,18 @@
+/**
+ * The feature matrix of the Cedana agent's plugins, and the check that refuses what it does not support.
+ * @module cedana-cdk/features
+ */
+export { checkFeatures, GPU_SUPPORTS, RUNTIMES, STORAGES, type FeatureUse, type Operation } from "./check";
+export {
+  EXTERNAL_PLUGINS,
+  FEATURE_MATRIX,
+  MARKS,
+  PLUGINS,
+  pluginsWith,
+  supportOf,
+  type Feature,
+  type FeatureRow,
+  type Plugin,
+  type Support,
+} from "./matrix";
+export { featureTableJson, renderFeatureTable } from "./table";

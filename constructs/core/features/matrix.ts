@@ -1,0 +1,120 @@
+/**
+ * What each plugin of the Cedana agent supports, as `cedana features` prints it. One character a plugin, so that the
+ * rows can be laid beside the printed table.
+ */
+
+/** Columns of the matrix, in its order. */
+export const PLUGINS = [
+  "cloud-hypervisor",
+  "runc",
+  "containerd",
+  "crio",
+  "kata",
+  "storage/cedana",
+  "storage/s3",
+  "storage/gcs",
+  "k8s",
+  "slurm",
+] as const;
+
+export type Plugin = (typeof PLUGINS)[number];
+
+/** Plugins that the matrix does not show: they are programs of their own, not features of the agent. */
+export const EXTERNAL_PLUGINS = [
+  "criu",
+  "criu/cuda",
+  "gpu",
+  "gpu/tracer",
+  "streamer",
+  "containerd/runtime-runc",
+] as const;
+
+export type Support = "implemented" | "unimplemented" | "not-installed" | "incompatible";
+
+/** How the printed table writes each state. */
+export const MARKS: Readonly<Record<Support, string>> = {
+  implemented: "✔",
+  unimplemented: "•",
+  "not-installed": "—",
+  incompatible: "✖",
+};
+
+const GROUPS = [
+  [
+    ["Dump command", "•✔✔••••••—"],
+    ["Restore command", "•✔✔••••••—"],
+    ["Run command", "•✔✔••••••—"],
+    ["Manage command", "•✔✔••••••—"],
+    ["Freeze command", "•✔✔••••••—"],
+    ["Unfreeze command", "•✔✔••••••—"],
+    ["Query command", "•✔✔•••••✔—"],
+    ["Helper command(s)", "••••••••✔—"],
+  ],
+  [
+    ["Dump middleware", "•✔✔✔•••••—"],
+    ["Dump handler", "•••••••••—"],
+    ["Dump VM middleware", "✔•••✔••••—"],
+    ["Dump VM handler", "✔••••••••—"],
+    ["Restore middleware", "•✔✔✔•••••—"],
+    ["Restore middleware (late)", "•✔•••••••—"],
+    ["Restore handler", "••✔••••••—"],
+    ["Restore VM middleware", "✔•••✔••••—"],
+    ["Restore VM handler", "✔••••••••—"],
+    ["Freeze handler", "•✔✔••••••—"],
+    ["Unfreeze handler", "•✔✔••••••—"],
+  ],
+  [
+    ["Run handler", "•✔✔✔•••••—"],
+    ["Run handler (serverless)", "•✔•••••••—"],
+    ["Run middleware", "•✔✔✔•••••—"],
+    ["Run middleware (late)", "•••••••••—"],
+    ["Manage handler", "•✔✔••••••—"],
+    ["Custom kill signal", "•✔✔•✔••••—"],
+    ["Custom cleanup", "•✔✔••••••—"],
+    ["Custom reaper", "•✔•••••••—"],
+  ],
+  [
+    ["GPU interception", "•✔✔••••••—"],
+    ["GPU interception restore", "•✔✔••••••—"],
+    ["GPU tracing", "•✔✔••••••—"],
+    ["GPU tracing restore", "•✔✔••••••—"],
+  ],
+  [
+    ["Checkpoint storage", "•••••✔✔••—"],
+    ["Query handler", "•✔✔•••••✔—"],
+    ["Health checks", "•✔✔•✔✔✔••—"],
+  ],
+] as const;
+
+/** Name of a row of the matrix. */
+export type Feature = (typeof GROUPS)[number][number][0];
+
+export interface FeatureRow {
+  readonly feature: Feature;
+  readonly support: Readonly<Record<Plugin, Support>>;
+}
+
+const STATES = new Map(Object.entries(MARKS).map(([support, mark]) => [mark, support as Support]));
+
+function readRow([feature, marks]: readonly [Feature, string]): FeatureRow {
+  const states = Array.from(marks, (mark) => STATES.get(mark)!);
+  const support = Object.fromEntries(PLUGINS.map((plugin, index) => [plugin, states[index]!]));
+  return { feature, support: support as Record<Plugin, Support> };
+}
+
+/** The rows, in the groups in which they are printed. */
+export const FEATURE_MATRIX: readonly (readonly FeatureRow[])[] = GROUPS.map((group) => group.map(readRow));
+
+const ROWS = new Map(FEATURE_MATRIX.flat().map((row) => [row.feature, row]));
+
+/** What the matrix says of one feature of one plugin. */
+export function supportOf(feature: Feature, plugin: Plugin): Support {
+  return ROWS.get(feature)!.support[plugin];
+}
+
+/** The plugins that implement every one of the features. */
+export function pluginsWith(features: readonly Feature[]): Plugin[] {
+  return PLUGINS.filter((plugin) =>
+    features.every((feature) => supportOf(feature, plugin) === "implemented"),
+  );
+}
