@@ -8,3 +8,5 @@ export * from "./network";
 export * from "./checkpoint-store";
 export * from "./image-repository";
 export * from "./pod-identity";
+export * from "./engine";
+export * from "./install";

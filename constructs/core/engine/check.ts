@@ -1,0 +1,119 @@
+import { checkFeatures, type FeatureUse } from "../features";
+import type { Problem } from "../problem";
+import { isToken } from "../token";
+import { listenAddress } from "./address";
+import type { ResolvedEngine } from "./schema";
+import { refuseSecrets } from "./secret";
+
+/** Which kind of store a checkpoint directory names. */
+export function storageOf(checkpointDir: string): FeatureUse["storage"] {
+  if (checkpointDir.startsWith("cedana://")) return "cedana";
+  if (checkpointDir.startsWith("s3://")) return "s3";
+  if (/^(gs|gcs):\/\//.test(checkpointDir)) return "gcs";
+  return "local";
+}
+
+/** What depends on several properties of the engine. */
+export function checkEngine(engine: ResolvedEngine): Problem[] {
+  return [
+    ...checkAddress(engine),
+    ...checkStore(engine),
+    ...checkFeatures({
+      runtime: engine.runtime,
+      storage: storageOf(engine.checkpointDir),
+      gpu: engine.gpu,
+      operations: ["dump", "restore"],
+      paths: { storage: ["checkpointDir"] },
+    }),
+    ...(engine.checkpointStreams === 1
+      ? [
+          {
+            code: "out-of-range",
+            path: ["checkpointStreams"],
+            message: "streams need at least 2",
+            given: "1",
+            allowed: "0 (not streamed), or 2 and more",
+          },
+        ]
+      : []),
+    ...refuseSecrets(engine),
+  ];
+}
+
+function checkAddress(engine: ResolvedEngine): Problem[] {
+  const { protocol, exposeDaemon } = engine;
+  const address = listenAddress(engine);
+  if (address === undefined) {
+    return [
+      {
+        code: "missing",
+        path: ["address"],
+        message: "is required with the protocol vsock",
+        allowed: "<cid>:<port>",
+      },
+    ];
+  }
+  if (isToken(address)) return [];
+  const isPath = address.startsWith("/");
+  if (isPath !== (protocol === "unix")) {
+    return [
+      {
+        code: "address-against-protocol",
+        path: ["address"],
+        message: `does not fit the protocol ${protocol}`,
+        given: JSON.stringify(address),
+        allowed: protocol === "unix" ? "a socket path" : "host:port",
+        remedy: isPath ? "set protocol: unix" : "set protocol: tcp",
+      },
+    ];
+  }
+  if (isPath && address.lastIndexOf("/") === 0) {
+    return [
+      {
+        code: "socket-in-root",
+        path: ["address"],
+        message: "lies directly in /, which would have to be mounted into the pods",
+        given: JSON.stringify(address),
+        allowed: "a socket in a directory of its own, such as /run/cedana/cedana.sock",
+      },
+    ];
+  }
+  if (protocol === "tcp" && !exposeDaemon && !/^(127\.\d+\.\d+\.\d+|\[::1\]|localhost):\d+$/.test(address)) {
+    return [
+      {
+        code: "daemon-exposed",
+        path: ["address"],
+        message: "opens the daemon, which has no authentication and is root, to whoever reaches the node",
+        given: JSON.stringify(address),
+        allowed: "an address on 127.0.0.1, or protocol: unix",
+        remedy: "leave address out, or set exposeDaemon: true if the network protects it",
+      },
+    ];
+  }
+  return [];
+}
+
+/** Cedana's s3 plugin takes static keys only: it refuses to start without both, and knows no session token. */
+function checkStore({ checkpointDir, secrets, awsRegion }: ResolvedEngine): Problem[] {
+  if (!isToken(checkpointDir) && storageOf(checkpointDir) === "s3") {
+    const problems: Problem[] = (["awsAccessKeyId", "awsSecretAccessKey"] as const)
+      .filter((name) => secrets[name] === undefined)
+      .map((name) => ({
+        code: "missing",
+        path: ["secrets", name],
+        message: "is required by checkpoints in s3://: the agent's s3 plugin takes static keys only",
+        allowed: "{ name: <Secret>, key: <key in it> }",
+        remedy: "give it, or keep checkpoints in cedana:// or on the node",
+      }));
+    if (awsRegion === "") {
+      problems.push({
+        code: "missing",
+        path: ["awsRegion"],
+        message: "is required by checkpoints in s3://",
+        allowed: "the region of the bucket, such as eu-west-1",
+      });
+    }
+    return problems;
+  }
+  return [];
+}

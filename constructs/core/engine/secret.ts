@@ -1,0 +1,64 @@
+import * as v from "valibot";
+import type { Problem, PropertyPath } from "../problem";
+import { described, dnsSubdomain, pattern, shape, type Rule } from "../schema";
+
+const reference = shape({
+  name: described(dnsSubdomain, "Name of the Secret, in the namespace of the pods that read it."),
+  key: described(
+    pattern(/^[-._a-zA-Z0-9]{1,253}$/, {
+      code: "not-a-secret-key",
+      message: "is not a key that a Secret can have",
+      allowed: "letters, digits, -, _ and .",
+    }),
+    "Key within the Secret.",
+  ),
+});
+
+const notPlainText: Rule<unknown> = {
+  code: "secret-in-plain-text",
+  test: (value) => typeof value !== "string",
+  message: "must not be written into the input",
+  allowed: "{ name: <Secret>, key: <key in it> }",
+  remedy: "put the value into a Kubernetes Secret and name it here",
+  secret: true,
+};
+
+/** Where a secret value is kept. A value in plain text is refused, and not repeated in the message. */
+export const secretRef: typeof reference = {
+  ...reference,
+  "~run"(dataset, config) {
+    if (typeof dataset.value !== "string") return reference["~run"](dataset, config);
+    v._addIssue({ ...reference, type: "raw_check", requirement: notPlainText }, "type", dataset, config);
+    return dataset as never;
+  },
+};
+
+export interface SecretRef extends v.InferOutput<typeof secretRef> {}
+
+/** What secrets look like: AWS key ids, JSON web tokens, private keys, a password within a URL. */
+const LOOKS_SECRET = [
+  /\b(AKIA|ASIA)[A-Z0-9]{16}\b/,
+  /\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/,
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----/,
+  /:\/\/[^/\s:@]*:[^/\s@]+@/,
+  /\bgh[pousr]_[A-Za-z0-9]{36}/,
+];
+
+/** Refuses every string, at any depth, that looks like a secret. The value is not repeated in the message. */
+export function refuseSecrets(value: unknown, path: PropertyPath = []): Problem[] {
+  if (typeof value === "string") {
+    if (!LOOKS_SECRET.some((expression) => expression.test(value))) return [];
+    return [
+      {
+        code: "secret-in-plain-text",
+        path,
+        message: "looks like a secret in plain text",
+        remedy: "put the value into a Kubernetes Secret and refer to it under secrets",
+      },
+    ];
+  }
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]) =>
+    refuseSecrets(item, [...path, Array.isArray(value) ? Number(key) : key]),
+  );
+}

@@ -1,0 +1,15 @@
+/**
+ * What is put into a cluster besides the engine's configuration: input, checks, names.
+ */
+export { checkInstall, checkTogether, nativeVersion } from "./check";
+export type { KueueSpec, ResolvedKueue } from "./kueue";
+export {
+  agentNamespace,
+  commonLabels,
+  imageReference,
+  namesOf,
+  selectorLabels,
+  type Component,
+} from "./names";
+export type { Toleration } from "./pod";
+export { installSchema, type InstallSpec, type ResolvedInstall } from "./schema";

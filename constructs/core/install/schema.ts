@@ -1,0 +1,71 @@
+import * as v from "valibot";
+import { described, dnsLabel, dnsSubdomain, shape } from "../schema";
+import { attachAccountSchema } from "./attach-account";
+import { dynamoWatcherSchema } from "./dynamo-watcher";
+import { kueueSchema } from "./kueue";
+import { managerSchema } from "./manager";
+import { networkPoliciesSchema } from "./network-policies";
+import { healthCheckSchema, helperSchema } from "./node-agent";
+import { annotations, labels } from "./pod";
+import { runtimeClassSchema } from "./runtime-class";
+
+const off = v.literal(false);
+
+/** Everything that is put into a cluster besides the engine's own configuration. */
+export const installSchema = shape({
+  namespace: described(v.optional(dnsLabel, "cedana-system"), "Namespace of the install."),
+  agentNamespace: described(
+    v.optional(dnsLabel),
+    "Namespace of helper and health check, if it is to be another one. Then the manager's namespace admits restricted pods only; the Secret must exist in both.",
+  ),
+  createNamespace: described(
+    v.optional(v.boolean(), true),
+    "Whether the namespace is part of the install. If not, it must exist and admit privileged pods.",
+  ),
+  name: described(v.optional(dnsLabel, "cedana"), "First part of the name of every object."),
+  partOf: described(v.optional(dnsLabel, "cedana"), "Label app.kubernetes.io/name of every object."),
+  instance: described(v.optional(dnsLabel, "cedana"), "Label app.kubernetes.io/instance of every object."),
+  labels: described(v.optional(labels, {}), "Further labels of every object."),
+  annotations: described(v.optional(annotations, {}), "Further annotations of every object."),
+  clusterDomain: described(v.optional(dnsSubdomain, "cluster.local"), "DNS domain of the cluster."),
+  imagePullSecrets: described(
+    v.optional(v.array(dnsSubdomain), []),
+    "Names of Secrets with which images are pulled.",
+  ),
+  nodeSelector: described(
+    v.optional(labels, { "cedana.ai/enabled": "true" }),
+    "Nodes that get the agent, and on which pods of the RuntimeClass run. Default: cedana.ai/enabled=true.",
+  ),
+  existingConfigMap: described(
+    v.optional(dnsSubdomain),
+    "ConfigMap with the engine's configuration that exists already. Then none is made.",
+  ),
+  helper: described(v.optional(helperSchema, {}), "The agent on each node."),
+  healthCheck: described(v.optional(healthCheckSchema, {}), "The check of the agent on each node."),
+  manager: described(v.optional(managerSchema, {}), "The controller."),
+  crds: described(v.optional(v.boolean(), true), "Whether the kind Cedana is defined."),
+  runtimeClass: described(
+    v.optional(v.union([off, runtimeClassSchema]), {}),
+    "RuntimeClass of pods that are to be restored. false: none.",
+  ),
+  networkPolicies: described(
+    v.optional(v.union([off, networkPoliciesSchema]), {}),
+    "Who may speak with the pods of the install. false: no policies.",
+  ),
+  attachAccount: described(
+    v.optional(v.union([off, attachAccountSchema]), false),
+    "ServiceAccount for Cedana's platform. Default: none.",
+  ),
+  kueue: described(v.optional(v.union([off, kueueSchema]), false), "Queues of Kueue. Default: none."),
+  dynamoWatcher: described(
+    v.optional(v.union([off, dynamoWatcherSchema]), false),
+    "Watcher of NVIDIA Dynamo. Default: none.",
+  ),
+  syncWaves: described(
+    v.optional(v.boolean(), false),
+    "Whether objects carry the order in which Argo CD applies them.",
+  ),
+});
+
+export interface InstallSpec extends v.InferInput<typeof installSchema> {}
+export type ResolvedInstall = v.InferOutput<typeof installSchema>;
