@@ -1,0 +1,130 @@
+import { RUNTIME_REQUEST_TIMEOUT, checkNodeSettings, instanceFacts } from "../node/check";
+import { findAmi } from "../node/ami";
+import { durationSeconds } from "../node/quantity";
+import type { Problem } from "../problem";
+import { under } from "../problem";
+import type { ResolvedKarpenter, ResolvedNodePool } from "./schema";
+
+/** Problems of Karpenter's settings as a whole; of each pool as {@link checkNodePool} tells them. */
+export function checkKarpenter(
+  karpenter: ResolvedKarpenter,
+  context: { readonly kubernetesVersion: string },
+): Problem[] {
+  return karpenter.nodePools.flatMap((pool, index) => {
+    const problems = under(["nodePools", index], checkNodePool(pool, context));
+    const first = karpenter.nodePools.findIndex(({ name }) => name === pool.name);
+    if (first === index) return problems;
+    return [
+      ...problems,
+      {
+        code: "duplicate-name",
+        path: ["nodePools", index, "name"],
+        message: `is the name of pool ${first} already`,
+        given: pool.name,
+        remedy: "give every pool a name of its own",
+      },
+    ];
+  });
+}
+
+/** All problems of a pool that its schema cannot see. */
+export function checkNodePool(
+  pool: ResolvedNodePool,
+  { kubernetesVersion }: { readonly kubernetesVersion: string },
+): Problem[] {
+  const { architecture, accelerator, problems: facts } = instanceFacts(pool);
+  const ami =
+    facts.length > 0 ? undefined : findAmi(kubernetesVersion, architecture, accelerator, ["instanceTypes"]);
+  return [
+    ...(ami?.problems ?? []),
+    ...checkNodeSettings(pool),
+    ...checkGracePeriod(pool),
+    ...checkBudgets(pool),
+    ...checkRequirements(pool),
+    ...checkLocalStorage(pool),
+  ];
+}
+
+function checkGracePeriod(pool: ResolvedNodePool): Problem[] {
+  if (!pool.checkpointing) return [];
+  const dump = pool.kubelet.config?.runtimeRequestTimeout ?? RUNTIME_REQUEST_TIMEOUT;
+  if (durationSeconds(pool.terminationGracePeriod) >= durationSeconds(dump)) return [];
+  return [
+    {
+      code: "grace-below-dump",
+      path: ["terminationGracePeriod"],
+      message: "ends a node while a checkpoint may still run on it",
+      given: pool.terminationGracePeriod,
+      allowed: `at least ${dump}, the kubelet's runtimeRequestTimeout`,
+    },
+  ];
+}
+
+function checkBudgets({ disruption }: ResolvedNodePool): Problem[] {
+  return (disruption.budgets ?? []).flatMap(({ schedule, duration }, index): Problem[] =>
+    (schedule === undefined) === (duration === undefined)
+      ? []
+      : [
+          {
+            code: "schedule-without-duration",
+            path: ["disruption", "budgets", index],
+            message: "has only one of schedule and duration",
+            remedy: "give both or neither",
+          },
+        ],
+  );
+}
+
+/** Requirements that the toolkit writes from other properties. */
+const OWN_REQUIREMENTS: Readonly<Record<string, string>> = {
+  "kubernetes.io/arch": "instanceTypes",
+  "kubernetes.io/os": "nothing: nodes are Linux",
+  "node.kubernetes.io/instance-type": "instanceTypes",
+  "karpenter.sh/capacity-type": "capacityTypes",
+};
+
+function checkRequirements({ requirements }: ResolvedNodePool): Problem[] {
+  return requirements.flatMap(({ key, operator, values }, index): Problem[] => {
+    const instead = OWN_REQUIREMENTS[key];
+    if (instead !== undefined) {
+      return [
+        {
+          code: "own-requirement",
+          path: ["requirements", index, "key"],
+          message: "is written by the toolkit",
+          given: key,
+          remedy: `use ${instead}`,
+        },
+      ];
+    }
+    const needed =
+      operator === "In" || operator === "NotIn" ? "some" : /^(Gt|Lt)e?$/.test(operator) ? "one" : "no";
+    const count = values?.length ?? 0;
+    const right = needed === "some" ? count > 0 : needed === "one" ? count === 1 : count === 0;
+    if (right) return [];
+    return [
+      {
+        code: "wrong-values",
+        path: ["requirements", index, "values"],
+        message: `has ${count} items, which does not go with ${operator}`,
+        given: `${count}`,
+        allowed: needed === "some" ? "at least 1" : needed === "one" ? "exactly 1" : "none",
+      },
+    ];
+  });
+}
+
+/** Karpenter counts local disks as ephemeral storage only for RAID0, by instanceStorePolicy. */
+function checkLocalStorage({ instance }: ResolvedNodePool): Problem[] {
+  const storage = instance.localStorage;
+  if (storage === undefined || storage.strategy === "RAID0") return [];
+  return [
+    {
+      code: "not-on-karpenter",
+      path: ["instance", "localStorage", "strategy"],
+      message: "is not known to Karpenter, which would size nodes without their local disks",
+      given: storage.strategy,
+      allowed: "RAID0",
+    },
+  ];
+}

@@ -1,0 +1,195 @@
+import { AMI_MINORS, MINIMUM_KERNEL, compareVersions, findAmi } from "../node/ami";
+import { checkNodeSettings, instanceFacts } from "../node/check";
+import type { Problem } from "../problem";
+import { under } from "../problem";
+import { isToken } from "../token";
+import { type CustomAmi, type ResolvedNodeGroup, customAmiOf } from "./schema";
+
+/** What of the cluster a group must fit. */
+export interface NodeGroupContext {
+  /** Kubernetes minor of the control plane: `1.34`. */
+  readonly kubernetesVersion: string;
+}
+
+/** All problems of a group that its schema cannot see. */
+export function checkNodeGroup(group: ResolvedNodeGroup, { kubernetesVersion }: NodeGroupContext): Problem[] {
+  return [
+    ...checkVersion(group, kubernetesVersion),
+    ...checkAmi(group, kubernetesVersion),
+    ...checkNodeSettings(group),
+    ...checkScaling(group),
+    ...checkCapacity(group),
+    ...checkModes(group),
+  ];
+}
+
+/** The groups of one cluster, each by itself and their names together. Paths begin with the index. */
+export function checkNodeGroups(groups: readonly ResolvedNodeGroup[], context: NodeGroupContext): Problem[] {
+  return groups.flatMap((group, index) => {
+    const problems = under([index], checkNodeGroup(group, context));
+    const first = groups.findIndex(({ name }) => name === group.name);
+    if (first === index) return problems;
+    return [
+      ...problems,
+      {
+        code: "duplicate-name",
+        path: [index, "name"],
+        message: `is the name of group ${first} already`,
+        given: group.name,
+        remedy: "give every group a name of its own",
+      },
+    ];
+  });
+}
+
+/** A kubelet may be three minors older than the API server, never newer (Kubernetes version skew policy). */
+function checkVersion({ version }: ResolvedNodeGroup, cluster: string): Problem[] {
+  if (version === undefined) return [];
+  const behind = compareVersions(cluster, version);
+  if (behind >= 0 && behind <= 3) return [];
+  return [
+    {
+      code: "version-skew",
+      path: ["version"],
+      message: behind < 0 ? "is newer than the cluster" : "is more than three minors older than the cluster",
+      given: version,
+      allowed: `the cluster's ${cluster}, or up to three minors less`,
+    },
+  ];
+}
+
+function checkAmi(group: ResolvedNodeGroup, cluster: string): Problem[] {
+  const custom = customAmiOf(group);
+  if (custom) return checkCustomAmi(custom);
+  const minor = group.version ?? cluster;
+  const { architecture, accelerator, problems } = instanceFacts(group);
+  const path = (AMI_MINORS as readonly string[]).includes(minor) ? ["instanceTypes"] : ["version"];
+  const found = problems.length > 0 ? undefined : findAmi(minor, architecture, accelerator, path);
+  const release = group.ami && "releaseVersion" in group.ami ? group.ami.releaseVersion : undefined;
+  const wrongMinor =
+    release !== undefined && !isToken(release) && compareVersions(release, minor) !== 0
+      ? [
+          {
+            code: "release-of-other-minor",
+            path: ["ami", "releaseVersion"],
+            message: `is not a release for Kubernetes ${minor}`,
+            given: release,
+            allowed: `${minor}.<patch>-<date>`,
+          },
+        ]
+      : [];
+  return [...(found?.problems ?? []), ...wrongMinor];
+}
+
+function checkCustomAmi(ami: CustomAmi): Problem[] {
+  const problems: Problem[] = [];
+  const problem = (property: keyof CustomAmi, rest: Omit<Problem, "path" | "given">) =>
+    problems.push({ path: ["ami", property], given: ami[property], ...rest });
+  if (ami.family !== "AL2023") {
+    problem("family", {
+      code: "unsupported-family",
+      message:
+        ami.family === "AL2"
+          ? "is out of support since 2025-11 and has neither nodeadm nor kernel 6.1"
+          : "does not boot by nodeadm, whose user data the toolkit writes",
+      allowed: "AL2023",
+      remedy: "build the image from Amazon Linux 2023",
+    });
+  }
+  if (!isToken(ami.kernel) && compareVersions(ami.kernel, MINIMUM_KERNEL) < 0) {
+    problem("kernel", {
+      code: "old-kernel",
+      message: "is too old for CRIU to checkpoint containers by",
+      allowed: `${MINIMUM_KERNEL} or newer`,
+    });
+  }
+  if (ami.cgroup === "v1") {
+    problem("cgroup", {
+      code: "cgroup-v1",
+      message: "is not supported: containers are frozen and their cgroups restored on cgroup v2 only",
+      allowed: "v2",
+      remedy: "boot the image with systemd.unified_cgroup_hierarchy=1",
+    });
+  }
+  if (!isToken(ami.containerd) && compareVersions(ami.containerd, "2.0") < 0) {
+    problem("containerd", {
+      code: "old-containerd",
+      message: "does not read configuration schema 3; nodeadm would not start it",
+      allowed: "2.0 or newer",
+    });
+  }
+  return problems;
+}
+
+function checkScaling({ scaling: { min, max, desired } }: ResolvedNodeGroup): Problem[] {
+  const problems: Problem[] = [];
+  if (isToken(min) || isToken(max)) return problems;
+  if (min > max) {
+    problems.push({
+      code: "min-above-max",
+      path: ["scaling", "min"],
+      message: "is more than max",
+      given: `${min}`,
+      allowed: `up to ${max}`,
+    });
+  }
+  if (desired === undefined) return problems;
+  const [name, value] = "initial" in desired ? ["initial", desired.initial] : ["managed", desired.managed];
+  if (!isToken(value) && min <= max && (value < min || value > max)) {
+    problems.push({
+      code: "desired-outside",
+      path: ["scaling", "desired", name],
+      message: "is not between min and max",
+      given: `${value}`,
+      allowed: `${min} to ${max}`,
+    });
+  }
+  return problems;
+}
+
+function checkCapacity({ capacityType, capacityReservation, instanceTypes }: ResolvedNodeGroup): Problem[] {
+  const problems: Problem[] = [];
+  if (capacityType === "CAPACITY_BLOCK") {
+    if (capacityReservation === undefined) {
+      problems.push({
+        code: "missing",
+        path: ["capacityReservation"],
+        message: "is required for capacityType CAPACITY_BLOCK",
+        remedy: "give the id of the capacity block's reservation",
+      });
+    }
+    if (instanceTypes.length > 1) {
+      problems.push({
+        code: "one-instance-type",
+        path: ["instanceTypes"],
+        message: "names several types, but a capacity block is of one",
+        given: instanceTypes.join(", "),
+        allowed: "the block's instance type",
+      });
+    }
+  }
+  if (capacityType === "SPOT" && capacityReservation !== undefined) {
+    problems.push({
+      code: "exclusive",
+      path: ["capacityReservation"],
+      message: "cannot hold spot instances",
+      remedy: "use capacityType ON_DEMAND or CAPACITY_BLOCK",
+    });
+  }
+  return problems;
+}
+
+function checkModes(group: ResolvedNodeGroup): Problem[] {
+  if (customAmiOf(group) || group.postNodeadm.length === 0) return [];
+  return [
+    {
+      code: "post-nodeadm-ignored",
+      path: ["postNodeadm"],
+      message:
+        "would be dropped: in a managed group without a custom AMI, EKS puts its own NodeConfig after all parts given",
+      given: `${group.postNodeadm.length} script${group.postNodeadm.length === 1 ? "" : "s"}`,
+      allowed: "only together with ami.id",
+      remedy: "use preNodeadm, or a custom AMI",
+    },
+  ];
+}

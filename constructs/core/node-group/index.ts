@@ -1,0 +1,8 @@
+export { checkNodeGroup, checkNodeGroups } from "./check";
+export {
+  customAmiOf,
+  nodeGroupSchema,
+  type CustomAmi,
+  type NodeGroupSpec,
+  type ResolvedNodeGroup,
+} from "./schema";
