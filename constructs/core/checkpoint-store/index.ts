@@ -2,12 +2,24 @@
 export {
   bucketName,
   checkpointStoreSchema,
+  givenStorePropsSchema,
   givenStoreSchema,
   newStoreSchema,
+  storePropsSchema,
   type CheckpointStoreSpec,
+  type GivenStorePropsSpec,
   type GivenStoreSpec,
   type NewStoreSpec,
   type ResolvedCheckpointStore,
   type ResolvedGivenStore,
   type ResolvedNewStore,
+  type ResolvedStoreProps,
+  type StorePropsSpec,
 } from "./schema";
+export {
+  bucketArn,
+  readStatements,
+  readWriteStatements,
+  tlsOnlyStatement,
+  type StorePlace,
+} from "./policies";

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { serviceAccounts } from "../pod-identity";
-import { arn, described, integer, oneOf, pattern, shape } from "../schema";
+import { arn, described, integer, oneOf, pattern, region, shape } from "../schema";
 
 /** Bucket names as S3 allows them, without dots: those break TLS host names. */
 export const bucketName = pattern(/^(?!xn--|sthree-)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/, {
@@ -32,8 +32,7 @@ const access = {
   ),
 };
 
-/** A bucket made for checkpoints. */
-export const newStoreSchema = shape({
+const newBucket = {
   bucket: described(
     v.optional(bucketName),
     "Name of the bucket. Left out, AWS completes <cluster>-checkpoints- to a name that is free.",
@@ -60,24 +59,43 @@ export const newStoreSchema = shape({
     v.optional(v.boolean(), false),
     "Whether `terraform destroy` deletes the bucket with all checkpoints in it. Otherwise it refuses.",
   ),
-  ...access,
-});
+};
 
-/** A bucket that exists already. */
-export const givenStoreSchema = shape({
+const givenBucket = {
   existingBucket: described(bucketName, "Name of a bucket that exists. Nothing about it is changed."),
   prefix,
   kmsKeyArn: described(
     v.optional(arn),
     "KMS key of the bucket, if it has one. Left out, no access to a key is granted.",
   ),
-  ...access,
+};
+
+/** A bucket made for checkpoints, and who may use it. */
+export const newStoreSchema = shape({ ...newBucket, ...access });
+
+/** A bucket that exists already, and who may use it. */
+export const givenStoreSchema = shape({ ...givenBucket, ...access });
+
+/** The construct's own input: access is granted by its methods. */
+export const storePropsSchema = shape({
+  ...newBucket,
+  owner: described(v.string(), "Begins the bucket's name, where none is given: the cluster's name."),
+  region: described(region, "AWS region, as the provider has it."),
+});
+
+/** The same for a bucket that exists. */
+export const givenStorePropsSchema = shape({
+  ...givenBucket,
+  region: described(region, "AWS region of the bucket."),
 });
 
 export const checkpointStoreSchema = oneOf([newStoreSchema, givenStoreSchema]);
 
 export interface NewStoreSpec extends v.InferInput<typeof newStoreSchema> {}
 export interface GivenStoreSpec extends v.InferInput<typeof givenStoreSchema> {}
+export interface StorePropsSpec extends v.InferInput<typeof storePropsSchema> {}
+export interface GivenStorePropsSpec extends v.InferInput<typeof givenStorePropsSchema> {}
+export type ResolvedStoreProps = v.InferOutput<typeof storePropsSchema>;
 export type CheckpointStoreSpec = NewStoreSpec | GivenStoreSpec;
 export type ResolvedNewStore = v.InferOutput<typeof newStoreSchema>;
 export type ResolvedGivenStore = v.InferOutput<typeof givenStoreSchema>;

@@ -36,7 +36,7 @@ const addonSchema = shape({
       ),
       [],
     ),
-    "AWS permissions of the add-on. The VPC CNI gets its own role by itself.",
+    "AWS permissions of the add-on. The VPC CNI gets a role by itself if none is given.",
   ),
 });
 

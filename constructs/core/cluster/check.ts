@@ -4,7 +4,7 @@ import { overlapping } from "../network/check";
 import type { Problem } from "../problem";
 import { printable } from "../problem";
 import { isToken } from "../token";
-import type { ResolvedCluster } from "./schema";
+import type { ResolvedCluster, ResolvedExistingCluster } from "./schema";
 
 /** What EKS gives Services where nothing else is asked for, in most VPCs. */
 export const DEFAULT_SERVICE_CIDR = "172.20.0.0/16";
@@ -14,11 +14,29 @@ const PRIVATE_RANGES = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
 /** What a cluster must fulfil beyond its shape. */
 export function checkCluster(cluster: ResolvedCluster): Problem[] {
   return [
+    ...checkPlain(cluster),
     ...checkEndpoint(cluster),
     ...checkServiceCidr(cluster),
     ...checkAccess(cluster),
     ...checkAddons(cluster),
   ];
+}
+
+/** What an existing cluster must fulfil beyond its shape. */
+export function checkExistingCluster(cluster: ResolvedExistingCluster): Problem[] {
+  return checkPlain(cluster);
+}
+
+/** Node images, ARNs and endpoint names are chosen by these while synthesizing. */
+function checkPlain(cluster: { readonly version: string; readonly region: string }): Problem[] {
+  return (["version", "region"] as const)
+    .filter((key) => isToken(cluster[key]))
+    .map((key) => ({
+      code: "not-plain",
+      path: [key],
+      message: "is known only when Terraform runs, but decides what is synthesized",
+      allowed: "a plain value",
+    }));
 }
 
 /** Overlaps between the cluster's Services and its network. Paths begin with `cluster` or `network`. */

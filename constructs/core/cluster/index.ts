@@ -1,6 +1,6 @@
 /** The EKS cluster: what may be asked of it. */
 export { resolveAddons, type Addon } from "./addons";
-export { checkAddressing, checkCluster, DEFAULT_SERVICE_CIDR } from "./check";
+export { checkAddressing, checkCluster, checkExistingCluster, DEFAULT_SERVICE_CIDR } from "./check";
 export { RETENTION_DAYS } from "./log-retention";
 export {
   clusterSchema,
@@ -12,3 +12,6 @@ export {
   type ResolvedExistingCluster,
 } from "./schema";
 export { kubernetesVersion, NEWEST_MINOR, OLDEST_MINOR } from "./version";
+export { bucketPrefix, iamPrefix } from "./names";
+export { dnsSuffix, partitionOf } from "./partition";
+export { cniIpv6Statements, secretsKeyStatement } from "./policies";

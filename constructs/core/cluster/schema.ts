@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { anyCidr, ipv4Cidr } from "../network";
+import { anyCidr, ipv4Cidr, subnetId } from "../network";
 import { arn, clusterName, described, dnsLabel, pattern, region, shape } from "../schema";
 import { addonsSchema } from "./addons";
 import { RETENTION_DAYS } from "./log-retention";
@@ -131,7 +131,7 @@ export const existingClusterSchema = shape({
   serviceCidr: described(v.optional(anyCidr), "CIDR block of Services."),
   securityGroupId: described(v.optional(securityGroupId), "Cluster security group, the one EKS made."),
   subnetIds: described(
-    v.optional(v.pipe(v.array(v.string()), v.minLength(1))),
+    v.optional(v.pipe(v.array(subnetId), v.minLength(1))),
     "Private subnets of new nodes. Left out: the subnets of the control plane.",
   ),
 });

@@ -17,8 +17,7 @@ const access = {
   ),
 };
 
-/** An ECR repository, for images or for checkpoints kept as images. */
-export const newRepositorySchema = shape({
+const newRepository = {
   name: described(repositoryName, "Name of the repository."),
   keepLast: described(
     v.optional(integer(1, 100_000), 100),
@@ -33,11 +32,9 @@ export const newRepositorySchema = shape({
     v.optional(v.boolean(), false),
     "Whether `terraform destroy` deletes the repository with all images in it. Otherwise it refuses.",
   ),
-  ...access,
-});
+};
 
-/** A repository that exists already. */
-export const givenRepositorySchema = shape({
+const givenRepository = {
   existingUrl: described(
     pattern(/^\d{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?\/[a-z0-9._/-]+$/, {
       code: "not-an-ecr-url",
@@ -46,13 +43,26 @@ export const givenRepositorySchema = shape({
     }),
     "URL of a repository that exists. Nothing about it is changed.",
   ),
-  ...access,
-});
+};
+
+/** An ECR repository, for images or for checkpoints kept as images, and who may use it. */
+export const newRepositorySchema = shape({ ...newRepository, ...access });
+
+/** A repository that exists already, and who may use it. */
+export const givenRepositorySchema = shape({ ...givenRepository, ...access });
+
+/** The construct's own input: access is granted by its methods. */
+export const repositoryPropsSchema = shape(newRepository);
+
+/** The same for a repository that exists. */
+export const givenRepositoryPropsSchema = shape(givenRepository);
 
 export const imageRepositorySchema = oneOf([newRepositorySchema, givenRepositorySchema]);
 
 export interface NewRepositorySpec extends v.InferInput<typeof newRepositorySchema> {}
 export interface GivenRepositorySpec extends v.InferInput<typeof givenRepositorySchema> {}
+export interface RepositoryPropsSpec extends v.InferInput<typeof repositoryPropsSchema> {}
+export interface GivenRepositoryPropsSpec extends v.InferInput<typeof givenRepositoryPropsSchema> {}
 export type ImageRepositorySpec = NewRepositorySpec | GivenRepositorySpec;
 export type ResolvedNewRepository = v.InferOutput<typeof newRepositorySchema>;
 export type ResolvedGivenRepository = v.InferOutput<typeof givenRepositorySchema>;

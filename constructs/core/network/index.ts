@@ -4,10 +4,12 @@ export { anyCidr, ipv4Cidr, overlap, within } from "./cidr";
 export {
   givenNetworkSchema,
   isGiven,
+  networkPropsSchema,
   networkSchema,
   newNetworkSchema,
   subnetId,
   type GivenNetworkSpec,
+  type NetworkPropsSpec,
   type NetworkSpec,
   type NewNetworkSpec,
   type ResolvedGivenNetwork,

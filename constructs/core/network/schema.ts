@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { described, integer, oneOf, pattern, shape } from "../schema";
+import { clusterName, described, integer, oneOf, pattern, region, shape } from "../schema";
 import { ipv4Cidr } from "./cidr";
 import { MAX_ZONES, VPC_PREFIX } from "./subnets";
 
@@ -79,10 +79,25 @@ export const givenNetworkSchema = shape({
   reservedCidrs,
 });
 
+/** The construct's own input: what a new network must know of the cluster it is for. */
+export const networkPropsSchema = shape({
+  ...newNetworkSchema.entries,
+  clusterName: described(
+    clusterName,
+    "Name of the cluster: begins the names of all parts, and is the value of Karpenter's discovery tag.",
+  ),
+  region: described(region, "AWS region, as the provider has it. A plain value."),
+  ipFamily: described(
+    v.optional(v.picklist(["ipv4", "ipv6"]), "ipv4"),
+    "ipv6 adds an IPv6 block, IPv6 subnets and an egress-only gateway.",
+  ),
+});
+
 export const networkSchema = oneOf([newNetworkSchema, givenNetworkSchema]);
 
 export interface NewNetworkSpec extends v.InferInput<typeof newNetworkSchema> {}
 export interface GivenNetworkSpec extends v.InferInput<typeof givenNetworkSchema> {}
+export interface NetworkPropsSpec extends v.InferInput<typeof networkPropsSchema> {}
 /** A VPC to make, or subnets that exist. */
 export type NetworkSpec = NewNetworkSpec | GivenNetworkSpec;
 export type ResolvedNewNetwork = v.InferOutput<typeof newNetworkSchema>;

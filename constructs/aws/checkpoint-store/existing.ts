@@ -1,0 +1,23 @@
+import type { Construct } from "constructs";
+import { bucketArn, givenStorePropsSchema, type GivenStorePropsSpec } from "../../core/checkpoint-store";
+import { resolve } from "../../core/schema";
+import { StoreBase } from "./base";
+
+/** A bucket that was made elsewhere. */
+export class ExistingStore extends StoreBase {
+  readonly bucketName: string;
+  readonly bucketArn: string;
+  readonly prefix: string;
+  readonly kmsKeyArn?: string;
+  protected readonly region: string;
+
+  constructor(scope: Construct, id: string, attributes: GivenStorePropsSpec) {
+    super(scope, id);
+    const spec = resolve(this.node.path, givenStorePropsSchema, attributes);
+    this.region = spec.region;
+    this.bucketName = spec.existingBucket;
+    this.bucketArn = bucketArn(spec.existingBucket, spec.region);
+    this.prefix = spec.prefix;
+    this.kmsKeyArn = spec.kmsKeyArn;
+  }
+}

@@ -1,0 +1,2 @@
+export { CheckpointStore, type CheckpointStoreProps } from "./checkpoint-store";
+export type { ICheckpointStore, RoleReference } from "./types";

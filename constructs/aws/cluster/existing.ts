@@ -1,0 +1,67 @@
+import type { ITerraformDependable } from "cdktf";
+import { DataAwsEksCluster } from "@cdktf/provider-aws/lib/data-aws-eks-cluster";
+import { Construct } from "constructs";
+import {
+  checkExistingCluster,
+  existingClusterSchema,
+  type ExistingClusterSpec,
+  type ResolvedExistingCluster,
+} from "../../core/cluster";
+import { resolve } from "../../core/schema";
+import type { ICluster } from "./types";
+
+/** A cluster that was made elsewhere: what was given, and for the rest one look-up when Terraform plans. */
+export class ExistingCluster extends Construct implements ICluster {
+  readonly beforeNodes: ITerraformDependable[] = [];
+  private readonly spec: ResolvedExistingCluster;
+  private lookedUp?: DataAwsEksCluster;
+
+  constructor(scope: Construct, id: string, attributes: ExistingClusterSpec) {
+    super(scope, id);
+    this.spec = resolve(this.node.path, existingClusterSchema, attributes, checkExistingCluster);
+  }
+
+  /** Made at first use, so that a cluster whose attributes are all given needs no access to AWS. */
+  private get data(): DataAwsEksCluster {
+    this.lookedUp ??= new DataAwsEksCluster(this, "cluster", { name: this.spec.name });
+    return this.lookedUp;
+  }
+
+  get name(): string {
+    return this.spec.name;
+  }
+
+  get version(): string {
+    return this.spec.version;
+  }
+
+  get region(): string {
+    return this.spec.region;
+  }
+
+  get ipFamily(): "ipv4" | "ipv6" {
+    return this.spec.ipFamily;
+  }
+
+  get endpoint(): string {
+    return this.spec.endpoint ?? this.data.endpoint;
+  }
+
+  get certificateAuthority(): string {
+    return this.spec.certificateAuthority ?? this.data.certificateAuthority.get(0).data;
+  }
+
+  get serviceCidr(): string {
+    if (this.spec.serviceCidr !== undefined) return this.spec.serviceCidr;
+    const network = this.data.kubernetesNetworkConfig.get(0);
+    return this.ipFamily === "ipv6" ? network.serviceIpv6Cidr : network.serviceIpv4Cidr;
+  }
+
+  get securityGroupId(): string {
+    return this.spec.securityGroupId ?? this.data.vpcConfig.get(0).clusterSecurityGroupId;
+  }
+
+  get subnetIds(): string[] {
+    return this.spec.subnetIds ?? this.data.vpcConfig.get(0).subnetIds;
+  }
+}

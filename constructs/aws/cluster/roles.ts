@@ -1,0 +1,64 @@
+import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
+import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
+import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
+import { Construct } from "constructs";
+import { cniIpv6Statements, iamPrefix, partitionOf, secretsKeyStatement } from "../../core/cluster";
+import { policyDocument, serviceTrust } from "../internal/policy";
+
+interface RoleProps {
+  readonly clusterName: string;
+  readonly region: string;
+}
+
+/** What the control plane acts as. */
+export class ClusterRole extends Construct {
+  readonly role: IamRole;
+  /** These must outlive the cluster: without them EKS cannot clean up after itself. */
+  readonly permissions: (IamRolePolicy | IamRolePolicyAttachment)[];
+
+  constructor(scope: Construct, id: string, props: RoleProps & { readonly keyArn: string }) {
+    super(scope, id);
+    this.role = new IamRole(this, "role", {
+      namePrefix: iamPrefix(props.clusterName, "cluster"),
+      description: `Control plane of EKS cluster ${props.clusterName}`,
+      assumeRolePolicy: serviceTrust("eks.amazonaws.com", "sts:TagSession"),
+    });
+    this.permissions = [
+      new IamRolePolicyAttachment(this, "cluster-policy", {
+        role: this.role.name,
+        policyArn: `arn:${partitionOf(props.region)}:iam::aws:policy/AmazonEKSClusterPolicy`,
+      }),
+      new IamRolePolicy(this, "secrets-key", {
+        role: this.role.name,
+        name: "secrets-key",
+        policy: policyDocument(secretsKeyStatement(props.keyArn)),
+      }),
+    ];
+  }
+}
+
+/** What the VPC CNI's pods act as, so that node roles need no right to change network interfaces. */
+export class CniRole extends Construct {
+  readonly role: IamRole;
+  readonly permission: IamRolePolicy | IamRolePolicyAttachment;
+
+  constructor(scope: Construct, id: string, props: RoleProps & { readonly ipv6: boolean }) {
+    super(scope, id);
+    const partition = partitionOf(props.region);
+    this.role = new IamRole(this, "role", {
+      namePrefix: iamPrefix(props.clusterName, "vpc-cni"),
+      description: `VPC CNI of EKS cluster ${props.clusterName}`,
+      assumeRolePolicy: serviceTrust("pods.eks.amazonaws.com", "sts:TagSession"),
+    });
+    this.permission = props.ipv6
+      ? new IamRolePolicy(this, "ipv6", {
+          role: this.role.name,
+          name: "ipv6",
+          policy: policyDocument(...cniIpv6Statements(partition)),
+        })
+      : new IamRolePolicyAttachment(this, "cni-policy", {
+          role: this.role.name,
+          policyArn: `arn:${partition}:iam::aws:policy/AmazonEKS_CNI_Policy`,
+        });
+  }
+}

@@ -1,0 +1,119 @@
+import { EcrLifecyclePolicy } from "@cdktf/provider-aws/lib/ecr-lifecycle-policy";
+import { EcrRepository } from "@cdktf/provider-aws/lib/ecr-repository";
+import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
+import { Construct } from "constructs";
+import {
+  checkGivenRepository,
+  givenRepositoryPropsSchema,
+  keepLastPolicy,
+  pullStatements,
+  pushStatements,
+  repositoryArnOf,
+  repositoryPropsSchema,
+  type GivenRepositoryPropsSpec,
+  type RepositoryPropsSpec,
+} from "../../core/image-repository";
+import { resolve } from "../../core/schema";
+import { policyDocument } from "../internal/policy";
+
+/** A repository of images, and the right to use it. */
+export interface IImageRepository {
+  /** `<account>.dkr.ecr.<region>.amazonaws.com/<name>`, without a tag. */
+  readonly url: string;
+  readonly arn: string;
+  /**
+   * Lets a role pull, push, list and delete images.
+   * @param id unique within the repository; part of the policy's address in the Terraform state
+   */
+  grantPush(id: string, role: { readonly name: string }): IamRolePolicy;
+  /** Lets a role pull images. */
+  grantPull(id: string, role: { readonly name: string }): IamRolePolicy;
+}
+
+abstract class RepositoryBase extends Construct implements IImageRepository {
+  abstract readonly url: string;
+  abstract readonly arn: string;
+
+  grantPush(id: string, role: { readonly name: string }): IamRolePolicy {
+    return this.grant(`push-${id}`, role, pushStatements(this.arn));
+  }
+
+  grantPull(id: string, role: { readonly name: string }): IamRolePolicy {
+    return this.grant(`pull-${id}`, role, pullStatements(this.arn));
+  }
+
+  private grant(id: string, role: { readonly name: string }, statements: object[]): IamRolePolicy {
+    return new IamRolePolicy(this, id, {
+      role: role.name,
+      namePrefix: "image-repository-",
+      policy: policyDocument(...statements),
+    });
+  }
+}
+
+/** What the repository does. Who may use it is granted by its methods. */
+export interface ImageRepositoryProps extends RepositoryPropsSpec {}
+
+/**
+ * An ECR repository whose tags never move, so that a checkpoint is restored from the very image it was kept as. Encrypted with
+ * KMS, scanned on push, cleaned of all but the newest images.
+ * @throws InvalidInputError
+ */
+export class ImageRepository extends RepositoryBase {
+  /** A repository that exists already; nothing about it is changed. */
+  static fromAttributes(
+    scope: Construct,
+    id: string,
+    attributes: GivenRepositoryPropsSpec,
+  ): IImageRepository {
+    return new ExistingRepository(scope, id, attributes);
+  }
+
+  readonly repository: EcrRepository;
+  readonly lifecycle: EcrLifecyclePolicy;
+
+  constructor(scope: Construct, id: string, props: ImageRepositoryProps) {
+    super(scope, id);
+    const spec = resolve(this.node.path, repositoryPropsSchema, props);
+    this.repository = new EcrRepository(this, "repository", {
+      name: spec.name,
+      imageTagMutability: "IMMUTABLE",
+      imageScanningConfiguration: { scanOnPush: spec.scanOnPush },
+      encryptionConfiguration: [
+        {
+          encryptionType: "KMS",
+          ...(spec.kmsKeyArn === undefined ? {} : { kmsKey: spec.kmsKeyArn }),
+        },
+      ],
+      forceDelete: spec.forceDelete,
+    });
+    this.lifecycle = new EcrLifecyclePolicy(this, "lifecycle", {
+      repository: this.repository.name,
+      policy: JSON.stringify(keepLastPolicy(spec.keepLast)),
+    });
+  }
+
+  get url(): string {
+    return this.repository.repositoryUrl;
+  }
+
+  get arn(): string {
+    return this.repository.arn;
+  }
+}
+
+class ExistingRepository extends RepositoryBase {
+  readonly url: string;
+  readonly arn: string;
+
+  constructor(scope: Construct, id: string, attributes: GivenRepositoryPropsSpec) {
+    super(scope, id);
+    this.url = resolve(
+      this.node.path,
+      givenRepositoryPropsSchema,
+      attributes,
+      checkGivenRepository,
+    ).existingUrl;
+    this.arn = repositoryArnOf(this.url);
+  }
+}

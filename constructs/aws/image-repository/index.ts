@@ -1,0 +1,1 @@
+export { ImageRepository, type IImageRepository, type ImageRepositoryProps } from "./image-repository";

@@ -1,0 +1,9 @@
+/**
+ * cdktf constructs: an EKS cluster ready for checkpoint/restore, and what belongs to it.
+ * @module cedana-cdk/aws
+ */
+export * from "./checkpoint-store";
+export * from "./cluster";
+export * from "./image-repository";
+export * from "./network";
+export * from "./pod-identity";

@@ -1,0 +1,2 @@
+export { Network, type NetworkProps } from "./network";
+export type { INetwork } from "./types";

@@ -1,0 +1,1 @@
+export { PodIdentity, type PodIdentityProps } from "./pod-identity";
