@@ -10,3 +10,6 @@ export * from "./image-repository";
 export * from "./pod-identity";
 export * from "./engine";
 export * from "./install";
+export * from "./node";
+export * from "./node-group";
+export * from "./karpenter";

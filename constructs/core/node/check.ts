@@ -9,7 +9,7 @@ import type { NodeSettings } from "./settings";
 import { STARTUP_TAINT_DEFAULT, type Taint, toTaintText } from "./taint";
 import type { RuntimeHandler } from "./runtime-handler";
 
-/** How long a request to the container runtime may take: what the seeds' own agent sets for a checkpoint. */
+/** How long a request to the container runtime may take: the value that Cedana's agent gives the kubelet for checkpoints. */
 export const RUNTIME_REQUEST_TIMEOUT = "10m";
 
 /** The startup taint that the settings amount to, or undefined for none. */

@@ -2,6 +2,7 @@
  * NodeConfig (`node.eks.aws/v1alpha1`), the document that nodeadm configures an EKS node by. nodeadm drops fields it
  * does not know without a word; here they are refused.
  */
+import { parse } from "smol-toml";
 import * as v from "valibot";
 import { described, pattern, rule, shape } from "../schema";
 import { kubeletOptionsSchema } from "./kubelet";
@@ -38,10 +39,19 @@ export const nodeClusterSchema = shape({
   id: described(v.optional(v.string()), "Id of the cluster; only on an Outpost, where it is required."),
 });
 
-const json: v.GenericSchema<unknown> = v.unknown();
+const json = v.unknown();
 
 /** A runtime table of the second schema version: containerd 2 takes no notice of it in a file of the third. */
 const V2_TABLE = /io\.containerd\.grpc\.v1\.cri["']?\s*\.\s*["']?(containerd|registry|cni)\b/;
+
+function isToml(text: string): boolean {
+  try {
+    parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** `spec.containerd`. */
 export const containerdOptionsSchema = shape({
@@ -56,6 +66,12 @@ export const containerdOptionsSchema = shape({
             "has tables of containerd's configuration schema 2; all supported AMIs have containerd 2 (schema 3)",
           allowed: "plugins.'io.containerd.cri.v1.runtime' and plugins.'io.containerd.cri.v1.images'",
           remedy: "rename the table io.containerd.grpc.v1.cri to io.containerd.cri.v1.runtime",
+        }),
+        rule<string>({
+          code: "not-toml",
+          test: isToml,
+          message: "is not TOML; containerd would not start",
+          allowed: "a TOML document",
         }),
       ),
     ),

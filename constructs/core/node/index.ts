@@ -1,0 +1,45 @@
+export {
+  AMI_MINORS,
+  MINIMUM_KERNEL,
+  compareVersions,
+  findAmi,
+  runtimeOf,
+  type Accelerator,
+  type Ami,
+  type Architecture,
+} from "./ami";
+export {
+  RUNTIME_REQUEST_TIMEOUT,
+  checkNodeSettings,
+  instanceFacts,
+  runtimeHandlerOf,
+  startupTaintOf,
+} from "./check";
+export { isInstanceType, parseInstanceType, type InstanceTypeFacts } from "./instance-type";
+export { kubeletConfigSchema, type KubeletConfig } from "./kubelet";
+export { NODE_CONFIG_TYPE, SHELL_TYPE, readMime, writeMime, type MimeDocument, type MimePart } from "./mime";
+export {
+  NODE_CONFIG_API_VERSION,
+  nodeConfigSchema,
+  nodeConfigSpecSchema,
+  type NodeConfig,
+  type NodeConfigSpec,
+} from "./node-config";
+export { duration, durationSeconds, quantity } from "./quantity";
+export { renderRuntimeHandler, runtimeHandlerSchema, type RuntimeHandler } from "./runtime-handler";
+export { ENABLED_LABEL, tagsSchema, type NodeSettings } from "./settings";
+export {
+  STARTUP_TAINT_DEFAULT,
+  startupTaintSchema,
+  taintSchema,
+  toAutoscalerArgument,
+  toAutoscalerTag,
+  toEksTaint,
+  toKarpenterTaint,
+  toKubeletTaint,
+  toTaintText,
+  toToleration,
+  type KubernetesTaint,
+  type Taint,
+} from "./taint";
+export { nodeLabels, renderNodeConfig, renderUserData, userDataParts, type Bootstrap } from "./user-data";

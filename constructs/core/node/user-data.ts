@@ -1,0 +1,149 @@
+/** The user data of a node, from its settings. Pure text: the same settings are the same bytes. */
+import { toYaml } from "../gitops/yaml";
+import { runtimeOf } from "./ami";
+import { RUNTIME_REQUEST_TIMEOUT, instanceFacts, runtimeHandlerOf, startupTaintOf } from "./check";
+import { type MimePart, NODE_CONFIG_TYPE, SHELL_TYPE, writeMime } from "./mime";
+import { NODE_CONFIG_API_VERSION, type NodeConfig, type NodeConfigSpec } from "./node-config";
+import { renderRuntimeHandler } from "./runtime-handler";
+import { ENABLED_LABEL, type NodeSettings } from "./settings";
+import { type KubernetesTaint, toKubeletTaint } from "./taint";
+
+/**
+ * Who puts what a node needs to join into its user data.
+ * - `managed`: a managed group without a custom AMI. EKS appends a NodeConfig with the cluster and the labels.
+ * - `custom-ami`: a managed group with a custom AMI. EKS adds nothing.
+ * - `karpenter`: Karpenter appends a NodeConfig with the cluster, labels and taints, and its registerWithTaints wins.
+ */
+export type Bootstrap =
+  | { readonly mode: "managed" }
+  | { readonly mode: "custom-ami"; readonly cluster: NonNullable<NodeConfigSpec["cluster"]> }
+  | { readonly mode: "karpenter" };
+
+/** Labels of the nodes: the user's, and the one that node agents look for. */
+export function nodeLabels({
+  labels,
+  checkpointing,
+}: Pick<NodeSettings, "labels" | "checkpointing">): Record<string, string> {
+  return { ...labels, ...(checkpointing ? { [ENABLED_LABEL.key]: ENABLED_LABEL.value } : {}) };
+}
+
+/** What a checkpointing node needs of its kubelet. The user's own settings go before it. */
+function kubeletDefaults({ checkpointing, kubelet }: NodeSettings): Record<string, unknown> {
+  if (!checkpointing) return {};
+  const own = kubelet.config ?? {};
+  // The AMI sets these two from Kubernetes 1.34 on; stated here, a node of any minor lets its pods end in peace.
+  const shutdown =
+    own.shutdownGracePeriod === undefined && own.shutdownGracePeriodByPodPriority === undefined
+      ? { shutdownGracePeriod: "2m30s", shutdownGracePeriodCriticalPods: "30s" }
+      : {};
+  return { runtimeRequestTimeout: RUNTIME_REQUEST_TIMEOUT, ...shutdown };
+}
+
+/** The toolkit's NodeConfig of the node, or undefined where there is nothing to say. */
+export function renderNodeConfig(settings: NodeSettings, bootstrap: Bootstrap): NodeConfig | undefined {
+  const { kubelet, containerd, instance, featureGates } = settings;
+  const taints = registeredTaints(settings, bootstrap);
+  const config = {
+    ...kubeletDefaults(settings),
+    ...kubelet.config,
+    ...(taints.length > 0 ? { registerWithTaints: taints } : {}),
+  };
+  const flags = [...labelFlags(settings, bootstrap), ...(kubelet.flags ?? [])];
+  const toml = handlerToml(settings);
+  const spec = {
+    cluster: bootstrap.mode === "custom-ami" ? bootstrap.cluster : undefined,
+    kubelet: filled({
+      config: filled(config),
+      flags: flags.length > 0 ? flags : undefined,
+      maxPodsExpression: kubelet.maxPodsExpression,
+    }),
+    containerd: filled({ config: toml, baseRuntimeSpec: containerd.baseRuntimeSpec }),
+    instance: filled({ ...instance }),
+    featureGates: filled({ ...featureGates }),
+  };
+  if (filled(spec) === undefined) return undefined;
+  return { apiVersion: NODE_CONFIG_API_VERSION, kind: "NodeConfig", spec };
+}
+
+/**
+ * All taints go through the kubelet, none through the EKS API. One set of taints must come from one place: EKS passes
+ * its own by a kubelet flag, which replaces the field; and a taint added to a live group by the API hits the pods that
+ * run there. Karpenter replaces the field with the NodePool's taints, so there they stand in the NodePool.
+ */
+function registeredTaints(settings: NodeSettings, { mode }: Bootstrap): KubernetesTaint[] {
+  if (mode === "karpenter") return [];
+  const startup = startupTaintOf(settings);
+  return [...settings.taints, ...(startup ? [startup] : [])].map(toKubeletTaint);
+}
+
+function labelFlags(settings: NodeSettings, { mode }: Bootstrap): string[] {
+  const labels = Object.entries(nodeLabels(settings));
+  if (mode !== "custom-ami" || labels.length === 0) return [];
+  return [`--node-labels=${labels.map(([key, value]) => `${key}=${value}`).join(",")}`];
+}
+
+function handlerToml(settings: NodeSettings): string | undefined {
+  const handler = runtimeHandlerOf(settings);
+  return handler && renderRuntimeHandler(handler, runtimeOf(instanceFacts(settings).accelerator));
+}
+
+/**
+ * The user's own TOML is a NodeConfig of its own: nodeadm merges the two deeply, where one text after the other would
+ * put the user's first keys into the handler's last table. nodeadm takes TOML that does not name a plugin of schema 3
+ * for schema 2, and would then rewrite the whole file; the comment names one.
+ */
+function userTomlConfig(settings: NodeSettings): NodeConfig | undefined {
+  const toml = settings.containerd.config;
+  if (toml === undefined) return undefined;
+  const config = toml.includes("io.containerd.cri.v1.")
+    ? toml
+    : `# io.containerd.cri.v1.runtime: schema 3\n${toml}`;
+  return { apiVersion: NODE_CONFIG_API_VERSION, kind: "NodeConfig", spec: { containerd: { config } } };
+}
+
+/** The whole user data, or undefined where EKS or Karpenter need no help. */
+export function renderUserData(
+  settings: NodeSettings & { readonly postNodeadm?: readonly string[] },
+  bootstrap: Bootstrap,
+): string | undefined {
+  const parts = userDataParts(settings, bootstrap);
+  return parts.length === 0 ? undefined : writeMime(parts);
+}
+
+/** The parts of the user data, in their order. */
+export function userDataParts(
+  settings: NodeSettings & { readonly postNodeadm?: readonly string[] },
+  bootstrap: Bootstrap,
+): MimePart[] {
+  const shell = (content: string): MimePart => ({ contentType: SHELL_TYPE, content });
+  const configs = [renderNodeConfig(settings, bootstrap), userTomlConfig(settings)].filter(
+    (config) => config !== undefined,
+  );
+  const sysctls = renderSysctls(settings.sysctls);
+  return [
+    ...(sysctls === undefined ? [] : [shell(sysctls)]),
+    ...settings.preNodeadm.map(shell),
+    ...configs.map((config) => ({ contentType: NODE_CONFIG_TYPE, content: toYaml(config) })),
+    ...(settings.postNodeadm ?? []).map(shell),
+  ];
+}
+
+/** A script that sets the kernel settings now and after every start. */
+function renderSysctls(sysctls: Readonly<Record<string, string>>): string | undefined {
+  const lines = Object.entries(sysctls).map(([name, value]) => `${name} = ${value}`);
+  if (lines.length === 0) return undefined;
+  const file = "/etc/sysctl.d/90-cedana.conf";
+  return [
+    "#!/bin/bash",
+    "set -euo pipefail",
+    `cat >${file} <<'END'`,
+    ...lines,
+    "END",
+    `sysctl --load=${file}`,
+    "",
+  ].join("\n");
+}
+
+function filled<T extends Record<string, unknown>>(value: T): T | undefined {
+  return Object.values(value).some((item) => item !== undefined) ? value : undefined;
+}
