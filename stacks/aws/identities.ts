@@ -1,0 +1,50 @@
+import type { ICluster } from "../../constructs/aws/cluster";
+import type { IImageRepository } from "../../constructs/aws/image-repository";
+import type { ICheckpointStore } from "../../constructs/aws/checkpoint-store";
+import { PodIdentity } from "../../constructs/aws/pod-identity";
+import type { ServiceAccountSpec } from "../../constructs/core/pod-identity";
+import { Construct } from "constructs";
+import type { ResolvedPlatformStack } from "./resolve";
+
+interface Stores {
+  readonly store?: ICheckpointStore;
+  readonly repository?: IImageRepository;
+}
+
+/** One role for each ServiceAccount, with all it was promised: EKS allows no second association. */
+export class Identities extends Construct {
+  private readonly byName = new Map<string, PodIdentity>();
+
+  constructor(
+    scope: Construct,
+    id: string,
+    private readonly cluster: ICluster,
+    { storage, imageRepository }: ResolvedPlatformStack,
+    { store, repository }: Stores,
+  ) {
+    super(scope, id);
+    for (const writer of storage?.writers ?? []) store?.grantReadWrite(name(writer), this.of(writer).role);
+    for (const reader of storage?.readers ?? []) store?.grantRead(name(reader), this.of(reader).role);
+    for (const writer of imageRepository?.writers ?? []) {
+      repository?.grantPush(name(writer), this.of(writer).role);
+    }
+  }
+
+  /** By `<namespace>.<serviceAccount>`. */
+  get identities(): ReadonlyMap<string, PodIdentity> {
+    return this.byName;
+  }
+
+  private of(subject: ServiceAccountSpec): PodIdentity {
+    const known = this.byName.get(name(subject));
+    if (known) return known;
+    const identity = new PodIdentity(this, name(subject), { cluster: this.cluster, ...subject });
+    this.byName.set(name(subject), identity);
+    return identity;
+  }
+}
+
+/** Unique, because namespaces have no dots: the first one ends it. */
+function name({ namespace, serviceAccount }: ServiceAccountSpec): string {
+  return `${namespace}.${serviceAccount}`;
+}

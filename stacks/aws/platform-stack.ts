@@ -1,0 +1,111 @@
+import { S3Backend, TerraformOutput, TerraformStack } from "cdktf";
+import { IamUser } from "@cdktf/provider-aws/lib/iam-user";
+import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
+import type { Construct } from "constructs";
+import { CheckpointStore, type ICheckpointStore } from "../../constructs/aws/checkpoint-store";
+import { Cluster, type ICluster } from "../../constructs/aws/cluster";
+import { ImageRepository, type IImageRepository } from "../../constructs/aws/image-repository";
+import { Network, type INetwork } from "../../constructs/aws/network";
+import type { ResolvedCheckpointStore } from "../../constructs/core/checkpoint-store";
+import { iamPrefix } from "../../constructs/core/cluster";
+import { isGiven } from "../../constructs/core/network";
+import { Identities } from "./identities";
+import type { PlatformStackProps, S3StateBackend } from "./props";
+import { resolvePlatform, type ResolvedPlatformStack } from "./resolve";
+
+/**
+ * Cluster, network, nodes, storage and identities as one stack with its own provider and state. Every part is a public
+ * field, and its resources are fields of it. A team with stacks of its own takes the constructs instead.
+ * @throws InvalidInputError with the problems of all parts at once
+ */
+export class PlatformStack extends TerraformStack {
+  readonly cluster: ICluster;
+  /** Absent with an existing cluster. */
+  readonly network?: INetwork;
+  readonly store?: ICheckpointStore;
+  readonly repository?: IImageRepository;
+  readonly identities: Identities;
+  /** Present with `storage.staticKeyUser`. It has no access key: one made here would lie in the state. */
+  readonly storeUser?: IamUser;
+
+  constructor(scope: Construct, id: string, props: PlatformStackProps) {
+    super(scope, id);
+    const spec = resolvePlatform(this.node.path, props);
+    const { name, region } = (spec.cluster ?? spec.existingCluster)!;
+    if (props.backend) this.keepState(props.backend, id);
+    new AwsProvider(this, "aws", {
+      region,
+      ...(props.tags === undefined ? {} : { defaultTags: [{ tags: { ...props.tags } }] }),
+    });
+    this.network = this.makeNetwork(spec);
+    this.cluster = this.makeCluster(spec);
+    if (spec.storage) this.store = this.makeStore(spec.storage, name);
+    if (spec.imageRepository) this.repository = this.makeRepository(spec.imageRepository);
+    this.identities = new Identities(this, "identities", this.cluster, spec, this);
+    if (this.store && spec.storage?.staticKeyUser) this.storeUser = this.makeStoreUser(this.store, name);
+    this.output();
+  }
+
+  /** The lock lies beside the state in the bucket (Terraform 1.10 and newer). */
+  private keepState(backend: S3StateBackend, id: string): void {
+    new S3Backend(this, { key: `${id}.tfstate`, encrypt: true, ...backend });
+    this.addOverride("terraform.backend.s3.use_lockfile", true);
+  }
+
+  private makeNetwork({ cluster, network }: ResolvedPlatformStack): INetwork | undefined {
+    if (!cluster || !network) return undefined;
+    if (isGiven(network)) return Network.fromAttributes(this, "network", network);
+    const { name: clusterName, region, ipFamily } = cluster;
+    return new Network(this, "network", { ...network, clusterName, region, ipFamily });
+  }
+
+  private makeCluster({ cluster, existingCluster }: ResolvedPlatformStack): ICluster {
+    if (!cluster) return Cluster.fromAttributes(this, "cluster", existingCluster!);
+    return new Cluster(this, "cluster", { ...cluster, network: this.network! });
+  }
+
+  private makeStore(storage: ResolvedCheckpointStore, owner: string): ICheckpointStore {
+    const { writers: _writers, readers: _readers, staticKeyUser: _user, ...bucket } = storage;
+    const { region } = this.cluster;
+    return "existingBucket" in bucket
+      ? CheckpointStore.fromAttributes(this, "storage", { ...bucket, region })
+      : new CheckpointStore(this, "storage", { ...bucket, owner, region });
+  }
+
+  private makeRepository(spec: NonNullable<ResolvedPlatformStack["imageRepository"]>): IImageRepository {
+    const { writers: _writers, ...repository } = spec;
+    return "existingUrl" in repository
+      ? ImageRepository.fromAttributes(this, "image-repository", repository)
+      : new ImageRepository(this, "image-repository", repository);
+  }
+
+  private makeStoreUser(store: ICheckpointStore, clusterName: string): IamUser {
+    const user = new IamUser(this, "store-user", { name: `${iamPrefix(clusterName, "checkpoints")}user` });
+    store.grantReadWriteToUser("static-key", user);
+    return user;
+  }
+
+  /** What the Kubernetes side and a user's next commands need. Nothing of it is secret. */
+  private output(): void {
+    const values: Record<string, string | undefined> = {
+      cluster_name: this.cluster.name,
+      cluster_region: this.cluster.region,
+      cluster_endpoint: this.cluster.endpoint,
+      cluster_certificate_authority: this.cluster.certificateAuthority,
+      cluster_security_group_id: this.cluster.securityGroupId,
+      vpc_id: this.network?.vpcId,
+      checkpoint_bucket: this.store?.bucketName,
+      checkpoint_prefix: this.store?.prefix,
+      checkpoint_url: this.store?.url,
+      checkpoint_user: this.storeUser?.name,
+      image_repository_url: this.repository?.url,
+    };
+    for (const [name, value] of Object.entries(values)) {
+      if (value !== undefined) new TerraformOutput(this, name, { value });
+    }
+    const roles = [...this.identities.identities].map(([name, { role }]) => [name, role.arn]);
+    if (roles.length > 0) {
+      new TerraformOutput(this, "pod_identity_role_arns", { value: Object.fromEntries(roles) });
+    }
+  }
+}

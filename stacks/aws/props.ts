@@ -1,0 +1,34 @@
+import type { CheckpointStoreSpec } from "../../constructs/core/checkpoint-store";
+import type { ClusterSpec, ExistingClusterSpec } from "../../constructs/core/cluster";
+import type { ImageRepositorySpec } from "../../constructs/core/image-repository";
+import type { KarpenterSpec } from "../../constructs/core/karpenter";
+import type { NetworkSpec } from "../../constructs/core/network";
+import type { NodeGroupSpec } from "../../constructs/core/node-group";
+
+/** Where Terraform keeps its state. Credentials come from the environment, never from here. */
+export interface S3StateBackend {
+  readonly bucket: string;
+  /** Default: `<stack id>.tfstate`. */
+  readonly key?: string;
+  readonly region: string;
+  readonly kmsKeyId?: string;
+}
+
+/** The AWS side of a platform. Every part but the cluster may be left out, or switched off with `false`. */
+export interface PlatformStackProps {
+  /** A cluster to make. Either this or `existingCluster`. */
+  readonly cluster?: ClusterSpec | false;
+  /** A cluster that exists. */
+  readonly existingCluster?: ExistingClusterSpec | false;
+  /** Network of `cluster`. Default: a new VPC, `10.0.0.0/16` over three zones. Not with `existingCluster`. */
+  readonly network?: NetworkSpec;
+  readonly nodeGroups?: readonly NodeGroupSpec[] | false;
+  /** What Karpenter needs in AWS. Its pools belong to the Kubernetes side. */
+  readonly karpenter?: KarpenterSpec | false;
+  readonly storage?: CheckpointStoreSpec | false;
+  readonly imageRepository?: ImageRepositorySpec | false;
+  /** Tags of everything that can have tags. */
+  readonly tags?: Readonly<Record<string, string>>;
+  /** Default: cdktf's own, a file beside the synthesized stack. */
+  readonly backend?: S3StateBackend;
+}

@@ -1,0 +1,121 @@
+import { checkpointStoreSchema, type ResolvedCheckpointStore } from "../../constructs/core/checkpoint-store";
+import {
+  checkAddressing,
+  checkCluster,
+  checkExistingCluster,
+  clusterSchema,
+  existingClusterSchema,
+  type ResolvedCluster,
+  type ResolvedExistingCluster,
+} from "../../constructs/core/cluster";
+import { imageRepositorySchema, type ResolvedImageRepository } from "../../constructs/core/image-repository";
+import { checkKarpenter, karpenterSchema, type ResolvedKarpenter } from "../../constructs/core/karpenter";
+import { checkNetwork, networkSchema, type ResolvedNetwork } from "../../constructs/core/network";
+import { checkNodeGroups, nodeGroupSchema, type ResolvedNodeGroup } from "../../constructs/core/node-group";
+import { throwIfAny, under, type Problem } from "../../constructs/core/problem";
+import { check, type Checked } from "../../constructs/core/schema";
+import type { PlatformStackProps } from "./props";
+
+/** The parts of a platform with their defaults; what is switched off is undefined. */
+export interface ResolvedPlatformStack {
+  readonly cluster?: ResolvedCluster;
+  readonly existingCluster?: ResolvedExistingCluster;
+  readonly network?: ResolvedNetwork;
+  readonly nodeGroups: readonly ResolvedNodeGroup[];
+  readonly karpenter?: ResolvedKarpenter;
+  readonly storage?: ResolvedCheckpointStore;
+  readonly imageRepository?: ResolvedImageRepository;
+}
+
+/**
+ * Checks all parts, each by itself and together, before the first construct is made.
+ * @throws InvalidInputError with the problems of all parts
+ */
+export function resolvePlatform(subject: string, props: PlatformStackProps): ResolvedPlatformStack {
+  const problems: Problem[] = [];
+  function part<T, I>(name: string, input: I | false | undefined, resolve: (input: I) => Checked<T>) {
+    if (input === undefined || input === false) return undefined;
+    const checked = resolve(input);
+    if (!checked.problems) return checked.value;
+    problems.push(...under([name], checked.problems));
+    return undefined;
+  }
+  const cluster = part("cluster", props.cluster, (input) => check(clusterSchema, input, checkCluster));
+  const existingCluster = part("existingCluster", props.existingCluster, (input) =>
+    check(existingClusterSchema, input, checkExistingCluster),
+  );
+  const { version, region } = cluster ?? existingCluster ?? {};
+  const network = part("network", props.network ?? (props.cluster ? {} : undefined), (input) =>
+    check(networkSchema, input, (value) => checkNetwork(value, { region })),
+  );
+  const nodes = { kubernetesVersion: version ?? "" };
+  const nodeGroups = part("nodeGroups", props.nodeGroups, (input) =>
+    checkEach(input, (groups) => (version === undefined ? [] : checkNodeGroups(groups, nodes))),
+  );
+  const karpenter = part("karpenter", props.karpenter, (input) =>
+    check(karpenterSchema, input, (value) => (version === undefined ? [] : checkKarpenter(value, nodes))),
+  );
+  const storage = part("storage", props.storage, (input) => check(checkpointStoreSchema, input));
+  const imageRepository = part("imageRepository", props.imageRepository, (input) =>
+    check(imageRepositorySchema, input),
+  );
+  problems.push(...checkTogether(props));
+  if (cluster && network) problems.push(...checkAddressing(cluster, network));
+  throwIfAny(subject, problems);
+  return {
+    cluster,
+    existingCluster,
+    network,
+    nodeGroups: nodeGroups ?? [],
+    karpenter,
+    storage,
+    imageRepository,
+  };
+}
+
+function checkEach(
+  inputs: NonNullable<PlatformStackProps["nodeGroups"]>,
+  crossCheck: (groups: readonly ResolvedNodeGroup[]) => Problem[],
+): Checked<ResolvedNodeGroup[]> {
+  if (!inputs) return { value: [] };
+  const results = inputs.map((input) => check(nodeGroupSchema, input));
+  const problems = results.flatMap((result, index) => under([index], result.problems ?? []));
+  if (problems.length > 0) return { problems };
+  const groups = results.flatMap((result) => (result.problems ? [] : [result.value]));
+  const across = crossCheck(groups);
+  return across.length > 0 ? { problems: across } : { value: groups };
+}
+
+function checkTogether(props: PlatformStackProps): Problem[] {
+  if (!props.cluster && !props.existingCluster) {
+    return [
+      {
+        code: "missing",
+        path: ["cluster"],
+        message: "is required: the other parts belong to a cluster",
+        allowed: "cluster, to make one, or existingCluster",
+      },
+    ];
+  }
+  if (props.cluster && props.existingCluster) {
+    return [
+      {
+        code: "exclusive",
+        path: ["existingCluster"],
+        message: "cannot stand beside cluster",
+        remedy: "leave one of them out",
+      },
+    ];
+  }
+  if (props.existingCluster && props.network) {
+    return [
+      {
+        code: "exclusive",
+        path: ["network"],
+        message: "cannot be given for a cluster that exists already",
+        remedy: "leave it out; existingCluster.subnetIds says where new nodes go",
+      },
+    ];
+  }
+  return [];
+}
