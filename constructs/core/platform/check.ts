@@ -1,0 +1,109 @@
+import * as v from "valibot";
+import { checkAddressing, checkCluster, checkExistingCluster, NEWEST_MINOR } from "../cluster";
+import { checkEngine } from "../engine";
+import { checkInstall, checkTogether, installSchema } from "../install";
+import { checkKarpenter } from "../karpenter";
+import { checkNetwork, networkSchema } from "../network";
+import { checkNodeGroup } from "../node-group";
+import type { Problem } from "../problem";
+import { under } from "../problem";
+import { check } from "../schema";
+import { checkComposition } from "./composition";
+import { checkNodesGetAgent } from "./node-labels";
+import { platformSchema, type Platform } from "./schema";
+import { checkStorage } from "./storage";
+
+/** What a file says in the areas that are right in themselves. */
+export type RightAreas = Partial<Omit<Platform, "nodeGroups">> & {
+  /** By their index in the file; those that are not right are left out. */
+  readonly nodeGroups: ReadonlyMap<number, Platform["nodeGroups"][number]>;
+  /** Areas that the file has, right or not. */
+  readonly given: ReadonlySet<string>;
+};
+
+export interface CheckedPlatform {
+  /** With every default filled in. Left out if there is any problem. */
+  readonly platform?: Platform;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Checks the data of a cedana.yaml as a whole. The checks of an area run wherever its own shape is right, so that one
+ * mistake in `network` does not hide one in `engine`.
+ */
+export function checkPlatform(input: unknown): CheckedPlatform {
+  const shapeProblems = check(platformSchema, input).problems ?? [];
+  const { output } = v.safeParse(platformSchema, input);
+  const areas = rightAreas(input, output as Partial<Platform> | undefined, shapeProblems);
+  const problems = [...shapeProblems, ...checkAreas(areas), ...checkAcross(areas)];
+  return problems.length > 0 ? { problems } : { platform: output as Platform, problems };
+}
+
+function rightAreas(
+  input: unknown,
+  output: Partial<Platform> | undefined,
+  problems: readonly Problem[],
+): RightAreas {
+  const isMapping = typeof input === "object" && input !== null && !Array.isArray(input);
+  if (!isMapping || !output) return { nodeGroups: new Map(), given: new Set() };
+  const wrong = new Set(problems.map(({ path }) => path[0]));
+  const entries = Object.entries(output).filter(
+    ([area]) => area in platformSchema.entries && !wrong.has(area),
+  );
+  const wrongGroups = new Set(
+    problems.filter(({ path }) => path[0] === "nodeGroups").map(({ path }) => path[1]),
+  );
+  const groups = Array.isArray(output.nodeGroups) && !wrongGroups.has(undefined) ? output.nodeGroups : [];
+  return {
+    ...(Object.fromEntries(entries) as Partial<Platform>),
+    nodeGroups: new Map(
+      groups.flatMap((group, index) => (wrongGroups.has(index) ? [] : [[index, group] as const])),
+    ),
+    given: new Set(Object.keys(input)),
+  };
+}
+
+/** The checks that each area has for itself. */
+function checkAreas(areas: RightAreas): Problem[] {
+  const { cluster, existingCluster, network, engine, install, karpenter } = areas;
+  const eks = cluster ?? existingCluster;
+  return [
+    ...under(["cluster"], cluster ? checkCluster(cluster) : []),
+    ...under(["existingCluster"], existingCluster ? checkExistingCluster(existingCluster) : []),
+    ...under(["network"], network ? checkNetwork(network, { region: eks?.region }) : []),
+    ...[...areas.nodeGroups].flatMap(([index, group]) =>
+      under(
+        ["nodeGroups", index],
+        checkNodeGroup(group, { kubernetesVersion: eks?.version ?? minorOf(group) }),
+      ),
+    ),
+    ...under(
+      ["karpenter"],
+      karpenter ? checkKarpenter(karpenter, { kubernetesVersion: eks?.version ?? ANY_MINOR }) : [],
+    ),
+    ...under(["engine"], engine ? checkEngine(engine) : []),
+    ...under(["install"], install ? checkInstall(install) : []),
+  ];
+}
+
+/** Stands in where the cluster's version is not known, because `cluster` itself is wrong; that is told already. */
+const ANY_MINOR = `1.${NEWEST_MINOR}`;
+
+function minorOf({ version, ami }: Platform["nodeGroups"][number]): string {
+  const release = ami && "releaseVersion" in ami ? /^1\.\d+/.exec(ami.releaseVersion)?.[0] : undefined;
+  return version ?? release ?? ANY_MINOR;
+}
+
+/** What depends on several areas. */
+function checkAcross(areas: RightAreas): Problem[] {
+  const { cluster, network, engine } = areas;
+  const wiring = areas.given.has("network") ? network : v.parse(networkSchema, {});
+  const install = areas.given.has("install") ? areas.install : v.parse(installSchema, {});
+  return [
+    ...checkComposition(areas),
+    ...(cluster && wiring ? checkAddressing(cluster, wiring) : []),
+    ...(engine && install ? checkTogether(engine, install) : []),
+    ...(engine && install ? checkNodesGetAgent(areas, install) : []),
+    ...checkStorage(areas),
+  ];
+}
