@@ -1,0 +1,35 @@
+import type { V1ConfigMap } from "@kubernetes/client-node";
+import type { ApiObject } from "cdk8s";
+import { Construct } from "constructs";
+import { agentNamespace, configData, configHash, namesOf } from "../../core";
+import { inputOf, type EngineProps } from "../input";
+import { metadata, object } from "../object";
+
+/**
+ * The engine's configuration as the programs of the install read it: a ConfigMap, in each namespace that has any of
+ * them. Secret values are not in it; pods refer to the Secrets themselves.
+ */
+export class EngineConfig extends Construct {
+  /** Empty if the ConfigMap exists already (`existingConfigMap`). */
+  readonly configMaps: readonly ApiObject[];
+  /** SHA-256 of the configuration. Pods carry it as the annotation `checksum/config`. */
+  readonly hash: string;
+
+  constructor(scope: Construct, id: string, props: EngineProps) {
+    super(scope, id);
+    const { engine, install, native } = inputOf(this, props);
+    this.hash = configHash(engine, native);
+    const namespaces = new Set([install.namespace, agentNamespace(install)]);
+    this.configMaps =
+      install.existingConfigMap === undefined
+        ? [...namespaces].map((namespace) =>
+            object<V1ConfigMap>(this, namespace, {
+              apiVersion: "v1",
+              kind: "ConfigMap",
+              metadata: metadata(install, { name: namesOf(install).config, namespace }),
+              data: configData(engine, native),
+            }),
+          )
+        : [];
+  }
+}

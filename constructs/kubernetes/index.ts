@@ -1,0 +1,17 @@
+/**
+ * Constructs that install checkpoint/restore into a Kubernetes cluster. Each makes plain cdk8s `ApiObject`s, which are
+ * its read-only properties: change one by `addJsonPatch`.
+ * @module cedana-cdk/kubernetes
+ */
+export { Agent } from "./agent";
+export { AttachAccount } from "./attach-account";
+export { EngineConfig } from "./config";
+export { CedanaCrd, CEDANA_CRD } from "./crds";
+export { DynamoWatcher } from "./dynamo-watcher";
+export type { EngineProps, InstallProps } from "./input";
+export { KueueQueues } from "./kueue";
+export { Manager, REST_PORT } from "./manager";
+export { SystemNamespace } from "./namespace";
+export { SystemNetworkPolicies } from "./network-policy";
+export { ManagerRbac } from "./rbac";
+export { CedanaRuntimeClass } from "./runtime-class";

@@ -1,0 +1,64 @@
+import type { V1PolicyRule } from "@kubernetes/client-node";
+import type { ResolvedInstall } from "../../core";
+
+const READ = ["get", "list", "watch"];
+
+/** What the manager does in the whole cluster: it reads workloads, holds its taint on nodes, and reports. */
+export function clusterRules({ kueue, manager }: ResolvedInstall): V1PolicyRule[] {
+  return [
+    { apiGroups: [""], resources: ["nodes"], verbs: [...READ, "patch"] },
+    {
+      apiGroups: [""],
+      resources: ["namespaces", "pods", "persistentvolumes", "persistentvolumeclaims"],
+      verbs: READ,
+    },
+    { apiGroups: ["apps"], resources: ["deployments", "daemonsets", "statefulsets"], verbs: READ },
+    { apiGroups: ["batch"], resources: ["jobs"], verbs: READ },
+    { apiGroups: ["", "events.k8s.io"], resources: ["events"], verbs: ["create", "patch"] },
+    ...(kueue
+      ? [
+          {
+            apiGroups: ["kueue.x-k8s.io"],
+            resources: ["workloads", "localqueues", "clusterqueues", "resourceflavors"],
+            verbs: READ,
+          },
+        ]
+      : []),
+    ...manager.extraRules,
+  ];
+}
+
+/** What a restore does in the namespace of a workload. */
+export const WORKLOAD_RULES: V1PolicyRule[] = [
+  { apiGroups: [""], resources: ["pods"], verbs: ["create", "update", "patch", "delete"] },
+  { apiGroups: ["batch"], resources: ["jobs"], verbs: ["create", "delete"] },
+  { apiGroups: [""], resources: ["persistentvolumeclaims"], verbs: ["create"] },
+];
+
+/** Election of a leader, in the manager's namespace. `create` knows no name, so it is a rule of its own. */
+export function leaderElectionRules(leaseName: string | undefined): V1PolicyRule[] {
+  return [
+    { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["create"] },
+    {
+      apiGroups: ["coordination.k8s.io"],
+      resources: ["leases"],
+      ...(leaseName === undefined ? {} : { resourceNames: [leaseName] }),
+      verbs: ["get", "update", "patch"],
+    },
+  ];
+}
+
+/** What a Dynamo watcher does in the namespaces of its graphs. It writes Services only to make load balancers. */
+export function dynamoRules(createLoadBalancer: boolean): V1PolicyRule[] {
+  const write = ["create", "update", "patch", "delete"];
+  return [
+    {
+      apiGroups: ["nvidia.com"],
+      resources: ["dynamographdeployments", "dynamoworkermetadatas"],
+      verbs: [...READ, ...write],
+    },
+    { apiGroups: [""], resources: ["pods"], verbs: [...READ, "create", "delete"] },
+    { apiGroups: [""], resources: ["services"], verbs: createLoadBalancer ? [...READ, ...write] : READ },
+    { apiGroups: [""], resources: ["persistentvolumeclaims"], verbs: [...READ, "create"] },
+  ];
+}

@@ -1,0 +1,67 @@
+import { ApiObject, Chart } from "cdk8s";
+import type { Construct } from "constructs";
+import type { EngineSpec, InstallSpec } from "../../constructs/core";
+import {
+  Agent,
+  AttachAccount,
+  CedanaCrd,
+  CedanaRuntimeClass,
+  DynamoWatcher,
+  EngineConfig,
+  KueueQueues,
+  Manager,
+  ManagerRbac,
+  SystemNamespace,
+  SystemNetworkPolicies,
+} from "../../constructs/kubernetes";
+import { inputOf } from "../../constructs/kubernetes/input";
+import { syncWave } from "./sync-wave";
+
+export interface CedanaChartProps {
+  readonly engine: EngineSpec;
+  /** @default - everything as documented under install */
+  readonly install?: InstallSpec;
+}
+
+/** Everything that is installed into a cluster. The parts are its read-only properties. */
+export class CedanaChart extends Chart {
+  /** Undefined with `createNamespace: false`. */
+  readonly namespaces?: SystemNamespace;
+  /** Undefined with `crds: false`. */
+  readonly crd?: CedanaCrd;
+  readonly runtimeClass: CedanaRuntimeClass;
+  readonly config: EngineConfig;
+  readonly rbac: ManagerRbac;
+  readonly agent: Agent;
+  readonly manager: Manager;
+  readonly networkPolicies: SystemNetworkPolicies;
+  readonly attachAccount: AttachAccount;
+  readonly dynamoWatcher: DynamoWatcher;
+  readonly kueue: KueueQueues;
+
+  /** @throws InvalidInputError with all problems of `engine` and `install`. */
+  constructor(scope: Construct, id: string, props: CedanaChartProps) {
+    super(scope, id);
+    const { engine, install } = inputOf(this, props);
+    const input = { engine, install };
+
+    if (install.createNamespace) this.namespaces = new SystemNamespace(this, "namespace", input);
+    if (install.crds) this.crd = new CedanaCrd(this, "crds", input);
+    this.runtimeClass = new CedanaRuntimeClass(this, "runtime-class", input);
+    this.config = new EngineConfig(this, "config", input);
+    this.networkPolicies = new SystemNetworkPolicies(this, "network-policies", input);
+    this.rbac = new ManagerRbac(this, "rbac", input);
+    this.agent = new Agent(this, "agent", input);
+    this.manager = new Manager(this, "manager", input);
+    this.dynamoWatcher = new DynamoWatcher(this, "dynamo-watcher", input);
+    this.attachAccount = new AttachAccount(this, "attach-account", input);
+    this.kueue = new KueueQueues(this, "kueue", input);
+
+    if (!install.syncWaves) return;
+    for (const child of this.node.findAll()) {
+      if (ApiObject.isApiObject(child)) {
+        child.metadata.addAnnotation("argocd.argoproj.io/sync-wave", String(syncWave(child.kind)));
+      }
+    }
+  }
+}

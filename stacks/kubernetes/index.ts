@@ -1,0 +1,5 @@
+/**
+ * The whole install as one chart.
+ * @module cedana-cdk/stacks/kubernetes
+ */
+export { CedanaChart, type CedanaChartProps } from "./cedana-chart";
