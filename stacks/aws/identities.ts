@@ -30,7 +30,7 @@ export class Identities extends Construct {
     }
   }
 
-  /** By `<namespace>.<serviceAccount>`. */
+  /** By `<namespace>_<serviceAccount>`. */
   get identities(): ReadonlyMap<string, PodIdentity> {
     return this.byName;
   }
@@ -44,7 +44,7 @@ export class Identities extends Construct {
   }
 }
 
-/** Unique, because namespaces have no dots: the first one ends it. */
+/** Unique, because neither name may have a _. */
 function name({ namespace, serviceAccount }: ServiceAccountSpec): string {
-  return `${namespace}.${serviceAccount}`;
+  return `${namespace}_${serviceAccount}`;
 }

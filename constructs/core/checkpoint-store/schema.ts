@@ -1,6 +1,7 @@
 import * as v from "valibot";
+import { givenOrNew } from "../given-or-new";
 import { serviceAccounts } from "../pod-identity";
-import { arn, described, integer, oneOf, pattern, region, shape } from "../schema";
+import { arn, described, integer, pattern, region, shape } from "../schema";
 
 /** Bucket names as S3 allows them, without dots: those break TLS host names. */
 export const bucketName = pattern(/^(?!xn--|sthree-)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/, {
@@ -89,7 +90,7 @@ export const givenStorePropsSchema = shape({
   region: described(region, "AWS region of the bucket."),
 });
 
-export const checkpointStoreSchema = oneOf([newStoreSchema, givenStoreSchema]);
+export const checkpointStoreSchema = givenOrNew("existingBucket", givenStoreSchema, newStoreSchema);
 
 export interface NewStoreSpec extends v.InferInput<typeof newStoreSchema> {}
 export interface GivenStoreSpec extends v.InferInput<typeof givenStoreSchema> {}

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { anyCidr, ipv4Cidr, subnetId } from "../network";
-import { arn, clusterName, described, dnsLabel, pattern, region, shape } from "../schema";
+import { arn, clusterName, described, dnsLabel, pattern, region, rule, shape } from "../schema";
 import { addonsSchema } from "./addons";
 import { RETENTION_DAYS } from "./log-retention";
 import { kubernetesVersion } from "./version";
@@ -10,6 +10,19 @@ const securityGroupId = pattern(/^sg-[0-9a-f]{8,17}$/, {
   message: "is not the id of a security group",
   allowed: "sg- and 8 or 17 hexadecimal digits",
 });
+
+/** A list that says nothing is a mistake where leaving it out means everything. */
+function notEmpty(item: v.GenericSchema<string>) {
+  return v.pipe(
+    v.array(item),
+    rule<string[]>({
+      code: "too-few",
+      test: (items) => items.length > 0,
+      message: "is an empty list",
+      allowed: "at least one, or left out",
+    }),
+  );
+}
 
 const accessPolicySchema = shape({
   policy: described(
@@ -21,7 +34,7 @@ const accessPolicySchema = shape({
     "EKS access policy, by name or ARN.",
   ),
   namespaces: described(
-    v.optional(v.pipe(v.array(dnsLabel), v.minLength(1))),
+    v.optional(notEmpty(dnsLabel)),
     "Namespaces that the policy is limited to. Left out: the whole cluster.",
   ),
 });
@@ -131,7 +144,7 @@ export const existingClusterSchema = shape({
   serviceCidr: described(v.optional(anyCidr), "CIDR block of Services."),
   securityGroupId: described(v.optional(securityGroupId), "Cluster security group, the one EKS made."),
   subnetIds: described(
-    v.optional(v.pipe(v.array(subnetId), v.minLength(1))),
+    v.optional(notEmpty(subnetId)),
     "Private subnets of new nodes. Left out: the subnets of the control plane.",
   ),
 });

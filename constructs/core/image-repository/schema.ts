@@ -1,6 +1,7 @@
 import * as v from "valibot";
+import { givenOrNew } from "../given-or-new";
 import { serviceAccounts } from "../pod-identity";
-import { arn, described, integer, oneOf, pattern, shape } from "../schema";
+import { arn, described, integer, pattern, shape } from "../schema";
 
 const NAME = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*";
 
@@ -57,7 +58,7 @@ export const repositoryPropsSchema = shape(newRepository);
 /** The same for a repository that exists. */
 export const givenRepositoryPropsSchema = shape(givenRepository);
 
-export const imageRepositorySchema = oneOf([newRepositorySchema, givenRepositorySchema]);
+export const imageRepositorySchema = givenOrNew("existingUrl", givenRepositorySchema, newRepositorySchema);
 
 export interface NewRepositorySpec extends v.InferInput<typeof newRepositorySchema> {}
 export interface GivenRepositorySpec extends v.InferInput<typeof givenRepositorySchema> {}

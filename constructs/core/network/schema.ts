@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { clusterName, described, integer, oneOf, pattern, region, shape } from "../schema";
+import { givenOrNew } from "../given-or-new";
+import { clusterName, described, integer, oneOf, pattern, region, rule, shape } from "../schema";
 import { ipv4Cidr } from "./cidr";
 import { MAX_ZONES, VPC_PREFIX } from "./subnets";
 
@@ -65,7 +66,15 @@ export const newNetworkSchema = shape({
 export const givenNetworkSchema = shape({
   vpcId: described(vpcId, "VPC that the subnets are in."),
   privateSubnetIds: described(
-    v.pipe(v.array(subnetId), v.minLength(2)),
+    v.pipe(
+      v.array(subnetId),
+      rule<string[]>({
+        code: "too-few",
+        test: (ids) => ids.length >= 2,
+        message: "is too short a list",
+        allowed: "at least 2 subnets; EKS places its control plane in two availability zones",
+      }),
+    ),
     "Subnets of nodes and control plane, in at least two availability zones.",
   ),
   publicSubnetIds: described(
@@ -93,7 +102,7 @@ export const networkPropsSchema = shape({
   ),
 });
 
-export const networkSchema = oneOf([newNetworkSchema, givenNetworkSchema]);
+export const networkSchema = givenOrNew("vpcId", givenNetworkSchema, newNetworkSchema);
 
 export interface NewNetworkSpec extends v.InferInput<typeof newNetworkSchema> {}
 export interface GivenNetworkSpec extends v.InferInput<typeof givenNetworkSchema> {}

@@ -1,0 +1,135 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { App } from "cdktf";
+import { InvalidInputError } from "../../../constructs/core/problem";
+import { PlatformStack, type PlatformStackProps } from "../../../stacks/aws";
+import { addresses, only, resources, synthStack } from "../../support/terraform-json";
+
+const GOLDEN = join(__dirname, "../../golden/aws/expected");
+
+const cluster = {
+  name: "demo",
+  version: "1.34",
+  region: "eu-west-1",
+  bootstrapClusterCreatorAdminPermissions: true,
+} as const;
+
+const existingCluster = { name: "demo", version: "1.34", region: "eu-west-1" } as const;
+
+const uploader = { namespace: "cedana-system", serviceAccount: "uploader" };
+
+const synth = (props: PlatformStackProps) => synthStack(new PlatformStack(new App(), "platform", props));
+
+function problems(props: object): string[] {
+  try {
+    new PlatformStack(new App(), "platform", props);
+    return [];
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    return error.problems.map(({ path, code }) => `${path.join(".")}: ${code}`);
+  }
+}
+
+test("addresses in the Terraform state are contract", () => {
+  const json = synth({
+    cluster,
+    network: { availabilityZones: 2 },
+    storage: { writers: [uploader], staticKeyUser: true },
+    imageRepository: { name: "demo/checkpoints", writers: [uploader] },
+  });
+  expect(`${addresses(json).join("\n")}\n`).toBe(
+    readFileSync(join(GOLDEN, "platform-addresses.txt"), "utf8"),
+  );
+});
+
+test("every part can be left out or switched off", () => {
+  const bare = synth({
+    cluster,
+    nodeGroups: false,
+    karpenter: false,
+    storage: false,
+    imageRepository: false,
+  });
+  expect(bare).toEqual(synth({ cluster }));
+  expect(bare.resource).not.toHaveProperty("aws_s3_bucket");
+});
+
+test("one ServiceAccount has one role, whatever it may do", () => {
+  const json = synth({
+    existingCluster,
+    storage: { existingBucket: "theirs", writers: [uploader] },
+    imageRepository: { name: "demo/checkpoints", writers: [uploader] },
+  });
+  expect(resources(json, "aws_eks_pod_identity_association")).toHaveLength(1);
+  expect(resources(json, "aws_iam_role_policy")).toHaveLength(2);
+});
+
+test("outputs tell the Kubernetes side what it needs, and no secret", () => {
+  const json = synth({
+    existingCluster,
+    storage: { writers: [uploader], staticKeyUser: true },
+    imageRepository: { name: "demo/checkpoints" },
+  });
+  expect(Object.keys(json.output!)).toEqual([
+    "checkpoint_bucket",
+    "checkpoint_prefix",
+    "checkpoint_url",
+    "checkpoint_user",
+    "cluster_certificate_authority",
+    "cluster_endpoint",
+    "cluster_name",
+    "cluster_region",
+    "cluster_security_group_id",
+    "image_repository_url",
+    "pod_identity_role_arns",
+  ]);
+  expect(json.resource).not.toHaveProperty("aws_iam_access_key");
+});
+
+test("tags and state backend", () => {
+  const json = synth({
+    existingCluster,
+    tags: { team: "ml" },
+    backend: { bucket: "states", region: "eu-west-1" },
+  });
+  expect(json.provider!["aws"]).toEqual([{ default_tags: [{ tags: { team: "ml" } }], region: "eu-west-1" }]);
+  expect(json.terraform!.backend).toEqual({
+    s3: { bucket: "states", region: "eu-west-1", key: "platform.tfstate", encrypt: true, use_lockfile: true },
+  });
+});
+
+test("given subnets: no VPC, and the cluster lies in them", () => {
+  const privateSubnetIds = ["subnet-0a1b2c3d", "subnet-0b1b2c3d"];
+  const json = synth({ cluster, network: { vpcId: "vpc-0a1b2c3d", privateSubnetIds } });
+  expect(json.resource).not.toHaveProperty("aws_vpc");
+  expect(only(json, "aws_eks_cluster")).toMatchObject({ vpc_config: { subnet_ids: privateSubnetIds } });
+});
+
+test("the same input gives the same bytes", () => {
+  const props = { cluster, storage: { writers: [uploader] } };
+  expect(JSON.stringify(synth(props))).toBe(JSON.stringify(synth(props)));
+});
+
+test.each<[object, string[]]>([
+  [{}, ["cluster: missing"]],
+  [{ cluster, existingCluster }, ["existingCluster: exclusive"]],
+  [{ existingCluster, network: {} }, ["network: exclusive"]],
+  [{ cluster, network: { cidr: "172.20.0.0/16" } }, ["cluster.serviceIpv4Cidr: overlapping-cidrs"]],
+  [
+    {
+      cluster: { ...cluster, version: "1.12" },
+      network: { cdr: "x" },
+      nodeGroups: [{ nam: "a" }],
+      storage: { expireDays: -1 },
+    },
+    [
+      "cluster.version: unsupported-version",
+      "network.cdr: unknown-key",
+      "nodeGroups.0.name: missing",
+      "nodeGroups.0.scaling: missing",
+      "nodeGroups.0.instanceTypes: missing",
+      "nodeGroups.0.nam: unknown-key",
+      "storage.expireDays: out-of-range",
+    ],
+  ],
+])("%j: all problems at once", (props, expected) => expect(problems(props)).toEqual(expected));
