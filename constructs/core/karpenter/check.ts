@@ -42,6 +42,7 @@ export function checkNodePool(
     ...checkBudgets(pool),
     ...checkRequirements(pool),
     ...checkLocalStorage(pool),
+    ...checkReservations(pool),
   ];
 }
 
@@ -126,5 +127,25 @@ function checkLocalStorage({ instance }: ResolvedNodePool): Problem[] {
       given: storage.strategy,
       allowed: "RAID0",
     },
+  ];
+}
+
+function checkReservations({ capacityTypes, capacityReservations }: ResolvedNodePool): Problem[] {
+  const reserved = capacityTypes.includes("reserved");
+  if (reserved === (capacityReservations !== undefined)) return [];
+  return [
+    reserved
+      ? {
+          code: "missing",
+          path: ["capacityReservations"],
+          message: "is required for the capacity type reserved",
+          remedy: "name the reservations by id or tags",
+        }
+      : {
+          code: "unused",
+          path: ["capacityReservations"],
+          message: "would not be used: capacityTypes lacks reserved",
+          remedy: "add reserved to capacityTypes",
+        },
   ];
 }

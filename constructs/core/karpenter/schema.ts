@@ -62,6 +62,10 @@ export const nodePoolSchema = shape({
     v.optional(v.pipe(v.array(v.picklist(["on-demand", "spot", "reserved"])), v.minLength(1)), ["on-demand"]),
     "How capacity may be bought.",
   ),
+  capacityReservations: described(
+    v.optional(selector),
+    "Reservations to start instances in. Required for the capacity type reserved.",
+  ),
   requirements: described(v.optional(v.array(requirementSchema), []), "Further requirements on instances."),
   subnets: described(
     v.optional(selector),

@@ -42,4 +42,12 @@ export {
   type KubernetesTaint,
   type Taint,
 } from "./taint";
-export { nodeLabels, renderNodeConfig, renderUserData, userDataParts, type Bootstrap } from "./user-data";
+export {
+  KARPENTER_KUBELET_FIELDS,
+  USER_DATA_MAX_BYTES,
+  nodeLabels,
+  renderNodeConfig,
+  renderUserData,
+  userDataParts,
+  type Bootstrap,
+} from "./user-data";

@@ -1,7 +1,9 @@
 /** The user data of a node, from its settings. Pure text: the same settings are the same bytes. */
 import { toYaml } from "../gitops/yaml";
 import { runtimeOf } from "./ami";
+import { InvalidInputError } from "../problem";
 import { RUNTIME_REQUEST_TIMEOUT, instanceFacts, runtimeHandlerOf, startupTaintOf } from "./check";
+import type { KubeletConfig } from "./kubelet";
 import { type MimePart, NODE_CONFIG_TYPE, SHELL_TYPE, writeMime } from "./mime";
 import { NODE_CONFIG_API_VERSION, type NodeConfig, type NodeConfigSpec } from "./node-config";
 import { renderRuntimeHandler } from "./runtime-handler";
@@ -18,6 +20,27 @@ export type Bootstrap =
   | { readonly mode: "managed" }
   | { readonly mode: "custom-ami"; readonly cluster: NonNullable<NodeConfigSpec["cluster"]> }
   | { readonly mode: "karpenter" };
+
+/**
+ * Fields of KubeletConfiguration that an EC2NodeClass takes itself, in Karpenter up to 1.14. Karpenter sizes nodes by them,
+ * so they belong there; all others reach the kubelet by the user data.
+ */
+export const KARPENTER_KUBELET_FIELDS = [
+  "maxPods",
+  "podsPerCore",
+  "systemReserved",
+  "kubeReserved",
+  "evictionHard",
+  "evictionSoft",
+  "evictionSoftGracePeriod",
+  "evictionMaxPodGracePeriod",
+  "imageGCHighThresholdPercent",
+  "imageGCLowThresholdPercent",
+  "cpuCFSQuota",
+] as const satisfies readonly (keyof KubeletConfig)[];
+
+/** EC2 takes 16 KiB of user data; EKS and Karpenter append a NodeConfig with the cluster's certificate and labels. */
+export const USER_DATA_MAX_BYTES = 16_384 - 4096;
 
 /** Labels of the nodes: the user's, and the one that node agents look for. */
 export function nodeLabels({
@@ -45,7 +68,7 @@ export function renderNodeConfig(settings: NodeSettings, bootstrap: Bootstrap): 
   const taints = registeredTaints(settings, bootstrap);
   const config = {
     ...kubeletDefaults(settings),
-    ...kubelet.config,
+    ...(bootstrap.mode === "karpenter" ? withoutKarpenterFields(kubelet.config ?? {}) : kubelet.config),
     ...(taints.length > 0 ? { registerWithTaints: taints } : {}),
   };
   const flags = [...labelFlags(settings, bootstrap), ...(kubelet.flags ?? [])];
@@ -63,6 +86,11 @@ export function renderNodeConfig(settings: NodeSettings, bootstrap: Bootstrap): 
   };
   if (filled(spec) === undefined) return undefined;
   return { apiVersion: NODE_CONFIG_API_VERSION, kind: "NodeConfig", spec };
+}
+
+function withoutKarpenterFields(config: KubeletConfig): KubeletConfig {
+  const fields: readonly string[] = KARPENTER_KUBELET_FIELDS;
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !fields.includes(name)));
 }
 
 /**
@@ -101,13 +129,29 @@ function userTomlConfig(settings: NodeSettings): NodeConfig | undefined {
   return { apiVersion: NODE_CONFIG_API_VERSION, kind: "NodeConfig", spec: { containerd: { config } } };
 }
 
-/** The whole user data, or undefined where EKS or Karpenter need no help. */
+/**
+ * The whole user data, or undefined where EKS or Karpenter need no help.
+ * @throws InvalidInputError if it is larger than EC2 takes.
+ */
 export function renderUserData(
   settings: NodeSettings & { readonly postNodeadm?: readonly string[] },
   bootstrap: Bootstrap,
 ): string | undefined {
   const parts = userDataParts(settings, bootstrap);
-  return parts.length === 0 ? undefined : writeMime(parts);
+  if (parts.length === 0) return undefined;
+  const text = writeMime(parts);
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= USER_DATA_MAX_BYTES) return text;
+  throw new InvalidInputError("user data", [
+    {
+      code: "user-data-too-large",
+      path: ["preNodeadm"],
+      message: "makes the user data larger than EC2 takes",
+      given: `${bytes} bytes in all`,
+      allowed: `up to ${USER_DATA_MAX_BYTES} bytes, with room for what EKS or Karpenter add`,
+      remedy: "put long scripts into the image",
+    },
+  ]);
 }
 
 /** The parts of the user data, in their order. */

@@ -1,0 +1,1 @@
+export { InterruptionQueue, type InterruptionQueueProps } from "./interruption-queue";

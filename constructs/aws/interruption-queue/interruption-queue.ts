@@ -1,0 +1,58 @@
+import { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
+import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
+import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
+import { SqsQueuePolicy } from "@cdktf/provider-aws/lib/sqs-queue-policy";
+import { Construct } from "constructs";
+import { INTERRUPTION_EVENTS, interruptionQueueStatements } from "../../core/karpenter";
+import { policyDocument } from "../internal/policy";
+
+export interface InterruptionQueueProps {
+  /** Name of the queue, up to 80 characters. */
+  readonly name: string;
+}
+
+/** A message older than this is of no use: a spot instance ends two minutes after its warning (Karpenter keeps 300 s too). */
+const RETENTION_SECONDS = 300;
+
+/**
+ * The queue on which EC2 says that an instance is about to be taken away: spot interruptions, rebalance
+ * recommendations, state changes, health events, ends of capacity reservations. Encrypted; TLS only; only its own
+ * five rules may write to it.
+ */
+export class InterruptionQueue extends Construct {
+  readonly queue: SqsQueue;
+  readonly policy: SqsQueuePolicy;
+  /** By name, as in `INTERRUPTION_EVENTS`. */
+  readonly rules: ReadonlyMap<string, CloudwatchEventRule>;
+
+  constructor(scope: Construct, id: string, { name }: InterruptionQueueProps) {
+    super(scope, id);
+    this.queue = new SqsQueue(this, "queue", {
+      name,
+      messageRetentionSeconds: RETENTION_SECONDS,
+      sqsManagedSseEnabled: true,
+    });
+    this.rules = new Map(
+      Object.entries(INTERRUPTION_EVENTS).map(([event, pattern]) => [event, this.makeRule(event, pattern)]),
+    );
+    this.policy = new SqsQueuePolicy(this, "policy", {
+      queueUrl: this.queue.url,
+      policy: policyDocument(
+        ...interruptionQueueStatements(
+          this.queue.arn,
+          [...this.rules.values()].map(({ arn }) => arn),
+        ),
+      ),
+    });
+  }
+
+  private makeRule(event: string, pattern: object): CloudwatchEventRule {
+    const rule = new CloudwatchEventRule(this, event, {
+      namePrefix: `${event}-`,
+      description: `Tells ${this.node.path} of ${event}`,
+      eventPattern: JSON.stringify(pattern),
+    });
+    new CloudwatchEventTarget(this, `${event}-target`, { rule: rule.name, arn: this.queue.arn });
+    return rule;
+  }
+}

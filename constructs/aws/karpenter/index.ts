@@ -1,0 +1,1 @@
+export { Karpenter, type KarpenterProps } from "./karpenter";

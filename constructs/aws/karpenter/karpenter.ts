@@ -1,0 +1,75 @@
+import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
+import { EksAccessEntry } from "@cdktf/provider-aws/lib/eks-access-entry";
+import { Construct } from "constructs";
+import { partitionOf } from "../../core/cluster";
+import {
+  checkKarpenter,
+  checkKarpenterNames,
+  controllerPolicies,
+  interruptionQueueName,
+  karpenterNodeRoleName,
+  karpenterSchema,
+  type KarpenterSpec,
+} from "../../core/karpenter";
+import { resolve } from "../../core/schema";
+import type { ICluster } from "../cluster";
+import { InterruptionQueue } from "../interruption-queue";
+import { NodeRole } from "../node-group";
+import { PodIdentity } from "../pod-identity";
+
+export interface KarpenterProps extends KarpenterSpec {
+  readonly cluster: ICluster;
+}
+
+/**
+ * What Karpenter needs in AWS: a role for its nodes and the access entry that lets them join, a role for its controller
+ * (by Pod Identity, so no annotation on the ServiceAccount), and the interruption queue. The pools themselves are
+ * Kubernetes objects: `NodePools` of `cedana-cdk/kubernetes/karpenter`. Karpenter's own chart is installed by its Helm
+ * chart, with `settings.clusterName` and `settings.interruptionQueue`.
+ * @throws InvalidInputError with all problems of the input
+ */
+export class Karpenter extends Construct {
+  readonly nodeRole: NodeRole;
+  /** Lets instances with the node role join the cluster. */
+  readonly accessEntry: EksAccessEntry;
+  readonly controller: PodIdentity;
+  readonly interruptionQueue: InterruptionQueue;
+
+  constructor(scope: Construct, id: string, props: KarpenterProps) {
+    super(scope, id);
+    const { cluster, ...input } = props;
+    const spec = resolve(this.node.path, karpenterSchema, input, (value) => [
+      ...checkKarpenter(value, { kubernetesVersion: cluster.version }),
+      ...checkKarpenterNames(value, cluster.name),
+    ]);
+    const { region } = cluster;
+    this.nodeRole = new NodeRole(this, "node", {
+      name: { name: spec.nodeRoleName ?? karpenterNodeRoleName(cluster.name) },
+      region,
+      ssm: spec.ssm,
+    });
+    this.accessEntry = new EksAccessEntry(this, "access", {
+      clusterName: cluster.name,
+      principalArn: this.nodeRole.role.arn,
+      type: "EC2_LINUX",
+      dependsOn: [...this.nodeRole.permissions],
+    });
+    this.interruptionQueue = new InterruptionQueue(this, "interruption", {
+      name: interruptionQueueName(cluster.name),
+    });
+    this.controller = new PodIdentity(this, "controller", {
+      cluster,
+      namespace: spec.namespace,
+      serviceAccount: spec.serviceAccount,
+    });
+    const policies = controllerPolicies({
+      partition: partitionOf(region),
+      region,
+      account: new DataAwsCallerIdentity(this, "account").accountId,
+      clusterName: cluster.name,
+      nodeRoleArn: this.nodeRole.role.arn,
+      queueArn: this.interruptionQueue.queue.arn,
+    });
+    for (const [name, statements] of Object.entries(policies)) this.controller.allow(name, ...statements);
+  }
+}

@@ -1,0 +1,2 @@
+export { NodeGroup, type NodeGroupProps } from "./node-group";
+export { NodeRole, type NodeRoleProps } from "./role";

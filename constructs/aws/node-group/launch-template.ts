@@ -1,0 +1,79 @@
+import type { LaunchTemplateConfig } from "@cdktf/provider-aws/lib/launch-template";
+import { type Bootstrap, renderUserData } from "../../core/node";
+import { type ResolvedNodeGroup, customAmiOf } from "../../core/node-group";
+import type { ICluster } from "../cluster";
+import { encodeUserData } from "./user-data";
+
+/** Root device of Amazon Linux 2023. */
+const ROOT_DEVICE = "/dev/xvda";
+
+/** What the launch template of a group says. */
+export function launchTemplateConfig(spec: ResolvedNodeGroup, cluster: ICluster): LaunchTemplateConfig {
+  const userData = renderUserData(spec, bootstrapOf(spec, cluster));
+  const tags = { Name: spec.name, ...spec.tags };
+  const block = spec.capacityType === "CAPACITY_BLOCK";
+  return {
+    namePrefix: `${spec.name}-`,
+    imageId: customAmiOf(spec)?.id,
+    // A capacity block is of one instance type, which EKS then wants here and not in the group.
+    ...(block
+      ? { instanceType: spec.instanceTypes[0], instanceMarketOptions: { marketType: "capacity-block" } }
+      : {}),
+    ...(userData === undefined ? {} : { userData: encodeUserData(userData) }),
+    ebsOptimized: "true",
+    blockDeviceMappings: [rootVolume(spec.rootVolume)],
+    metadataOptions: {
+      httpEndpoint: "enabled",
+      httpTokens: "required",
+      httpPutResponseHopLimit: spec.metadataOptions.httpPutResponseHopLimit,
+      ...(cluster.ipFamily === "ipv6" ? { httpProtocolIpv6: "enabled" } : {}),
+    },
+    ...(spec.securityGroupIds.length > 0
+      ? { vpcSecurityGroupIds: [cluster.securityGroupId, ...spec.securityGroupIds] }
+      : {}),
+    ...reservation(spec.capacityReservation),
+    tagSpecifications: ["instance", "volume", "network-interface"].map((resourceType) => ({
+      resourceType,
+      tags,
+    })),
+    tags: spec.tags,
+    lifecycle: { createBeforeDestroy: true },
+  };
+}
+
+function bootstrapOf(spec: ResolvedNodeGroup, cluster: ICluster): Bootstrap {
+  if (!customAmiOf(spec)) return { mode: "managed" };
+  return {
+    mode: "custom-ami",
+    cluster: {
+      name: cluster.name,
+      apiServerEndpoint: cluster.endpoint,
+      certificateAuthority: cluster.certificateAuthority,
+      cidr: cluster.serviceCidr,
+    },
+  };
+}
+
+function rootVolume({ sizeGiB, type, iops, throughputMiBps, kmsKeyArn }: ResolvedNodeGroup["rootVolume"]) {
+  return {
+    deviceName: ROOT_DEVICE,
+    ebs: {
+      volumeSize: sizeGiB,
+      volumeType: type,
+      iops,
+      throughput: throughputMiBps,
+      encrypted: "true",
+      kmsKeyId: kmsKeyArn,
+      deleteOnTermination: "true",
+    },
+  };
+}
+
+function reservation(of: ResolvedNodeGroup["capacityReservation"]) {
+  if (of === undefined) return {};
+  const capacityReservationTarget =
+    "id" in of
+      ? { capacityReservationId: of.id }
+      : { capacityReservationResourceGroupArn: of.resourceGroupArn };
+  return { capacityReservationSpecification: { capacityReservationTarget } };
+}

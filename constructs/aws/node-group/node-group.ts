@@ -1,0 +1,131 @@
+import { AutoscalingGroupTagA } from "@cdktf/provider-aws/lib/autoscaling-group-tag";
+import { EksNodeGroup } from "@cdktf/provider-aws/lib/eks-node-group";
+import { LaunchTemplate } from "@cdktf/provider-aws/lib/launch-template";
+import { Construct } from "constructs";
+import { iamPrefix } from "../../core/cluster";
+import {
+  findAmi,
+  instanceFacts,
+  nodeLabels,
+  startupTaintOf,
+  type Taint,
+  toAutoscalerTag,
+} from "../../core/node";
+import {
+  checkNodeGroup,
+  customAmiOf,
+  nodeGroupSchema,
+  type NodeGroupSpec,
+  type ResolvedNodeGroup,
+} from "../../core/node-group";
+import { InvalidInputError } from "../../core/problem";
+import { resolve } from "../../core/schema";
+import type { ICluster } from "../cluster";
+import { launchTemplateConfig } from "./launch-template";
+import { NodeRole } from "./role";
+
+export interface NodeGroupProps extends NodeGroupSpec {
+  /** The cluster that the nodes join: a `Cluster`, or `Cluster.fromAttributes`. */
+  readonly cluster: ICluster;
+}
+
+/**
+ * An EKS managed node group whose nodes are born ready for checkpoints: kubelet timeouts, startup taint and runtime
+ * handler stand in the user data, so nothing on a node is restarted later.
+ *
+ * Name and launch template carry a suffix, so that a change that replaces the group makes the new one first.
+ * @throws InvalidInputError with all problems of the input
+ */
+export class NodeGroup extends Construct {
+  readonly role: NodeRole;
+  readonly launchTemplate: LaunchTemplate;
+  readonly resource: EksNodeGroup;
+  /** What cluster-autoscaler learns the labels and taints from while the group is empty. */
+  readonly autoscalerTags: readonly AutoscalingGroupTagA[];
+  /** Taint of new nodes until they can checkpoint, if any. */
+  readonly startupTaint?: Taint;
+  /** Labels of the nodes. */
+  readonly labels: Readonly<Record<string, string>>;
+
+  constructor(scope: Construct, id: string, props: NodeGroupProps) {
+    super(scope, id);
+    const { cluster, ...input } = props;
+    const spec = resolve(this.node.path, nodeGroupSchema, input, (group) =>
+      checkNodeGroup(group, { kubernetesVersion: cluster.version }),
+    );
+    this.startupTaint = startupTaintOf(spec);
+    this.labels = nodeLabels(spec);
+    this.role = new NodeRole(this, "node", {
+      name: { namePrefix: iamPrefix(spec.name, "node") },
+      region: cluster.region,
+      ssm: spec.ssm,
+      policyArns: spec.rolePolicyArns,
+    });
+    this.launchTemplate = new LaunchTemplate(this, "template", launchTemplateConfig(spec, cluster));
+    this.resource = this.makeGroup(spec, cluster);
+    this.autoscalerTags = this.makeAutoscalerTags(spec);
+  }
+
+  private makeGroup(spec: ResolvedNodeGroup, cluster: ICluster): EksNodeGroup {
+    const { min, max, desired = { initial: min } } = spec.scaling;
+    const initial = "initial" in desired;
+    return new EksNodeGroup(this, "group", {
+      clusterName: cluster.name,
+      nodeGroupNamePrefix: `${spec.name}-`,
+      nodeRoleArn: this.role.role.arn,
+      subnetIds: spec.subnetIds ?? cluster.subnetIds,
+      ...imageOf(spec, cluster),
+      capacityType: spec.capacityType,
+      ...(spec.capacityType === "CAPACITY_BLOCK" ? {} : { instanceTypes: spec.instanceTypes }),
+      // The number, never $Latest: EKS stores the number, and Terraform would see a difference for ever.
+      launchTemplate: {
+        id: this.launchTemplate.id,
+        version: this.launchTemplate.getStringAttribute("latest_version"),
+      },
+      scalingConfig: { minSize: min, maxSize: max, desiredSize: initial ? desired.initial : desired.managed },
+      updateConfig: { ...spec.update },
+      forceUpdateVersion: spec.forceUpdate,
+      labels: { ...this.labels },
+      ...(spec.nodeRepair ? { nodeRepairConfig: { enabled: true } } : {}),
+      tags: spec.tags,
+      dependsOn: [...cluster.beforeNodes, ...this.role.permissions],
+      lifecycle: {
+        createBeforeDestroy: true,
+        ...(initial ? { ignoreChanges: ["scaling_config[0].desired_size"] } : {}),
+      },
+    });
+  }
+
+  /** Without the startup taint: an autoscaler not told that it goes away would never start a first node. */
+  private makeAutoscalerTags(spec: ResolvedNodeGroup): AutoscalingGroupTagA[] {
+    const autoscalingGroupName = this.resource.resources.get(0).autoscalingGroups.get(0).name;
+    const tags = [
+      ...Object.entries(this.labels).map(([key, value]) => ({
+        key: `k8s.io/cluster-autoscaler/node-template/label/${key}`,
+        value,
+      })),
+      ...spec.taints.map(toAutoscalerTag),
+    ];
+    return tags.map(
+      ({ key, value }) =>
+        new AutoscalingGroupTagA(this, key.replace("k8s.io/cluster-autoscaler/node-template/", ""), {
+          autoscalingGroupName,
+          tag: { key, value, propagateAtLaunch: false },
+        }),
+    );
+  }
+}
+
+/** With an image of its own in the template, EKS wants to hear neither image type nor version. */
+function imageOf(spec: ResolvedNodeGroup, cluster: ICluster) {
+  if (customAmiOf(spec)) return {};
+  const version = spec.version ?? cluster.version;
+  const { architecture, accelerator } = instanceFacts(spec);
+  const found = findAmi(version, architecture, accelerator);
+  if (found.problems) throw new InvalidInputError(spec.name, found.problems);
+  return {
+    amiType: found.ami.amiType,
+    version,
+    ...(spec.ami && "releaseVersion" in spec.ami ? { releaseVersion: spec.ami.releaseVersion } : {}),
+  };
+}

@@ -1,0 +1,37 @@
+import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
+import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
+import { Construct } from "constructs";
+import { partitionOf } from "../../core/cluster";
+import { serviceTrust } from "../internal/policy";
+
+/** Join the cluster and pull images: the least a node needs. Everything else goes to pods, by Pod Identity. */
+const LEAST = ["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly"];
+
+export interface NodeRoleProps {
+  /** Exact name, or beginning of one. */
+  readonly name: { readonly name: string } | { readonly namePrefix: string };
+  readonly region: string;
+  /** Adds AmazonSSMManagedInstanceCore. */
+  readonly ssm: boolean;
+  readonly policyArns?: readonly string[];
+}
+
+/** What nodes act as. */
+export class NodeRole extends Construct {
+  readonly role: IamRole;
+  /** These must outlive the nodes. */
+  readonly permissions: readonly IamRolePolicyAttachment[];
+
+  constructor(scope: Construct, id: string, { name, region, ssm, policyArns = [] }: NodeRoleProps) {
+    super(scope, id);
+    this.role = new IamRole(this, "role", { ...name, assumeRolePolicy: serviceTrust("ec2.amazonaws.com") });
+    const managed = [...LEAST, ...(ssm ? ["AmazonSSMManagedInstanceCore"] : [])].map((policy) => ({
+      id: policy,
+      arn: `arn:${partitionOf(region)}:iam::aws:policy/${policy}`,
+    }));
+    const given = policyArns.map((arn, index) => ({ id: `policy-${index}`, arn }));
+    this.permissions = [...managed, ...given].map(
+      ({ id, arn }) => new IamRolePolicyAttachment(this, id, { role: this.role.name, policyArn: arn }),
+    );
+  }
+}

@@ -1,0 +1,1 @@
+export { NodePools, type NodePoolsProps, type PoolObjects } from "./node-pools";

@@ -1,0 +1,54 @@
+import { ApiObject } from "cdk8s";
+import { Construct } from "constructs";
+import {
+  checkKarpenter,
+  ec2NodeClassManifest,
+  karpenterSchema,
+  nodePoolManifest,
+  type KarpenterSpec,
+  type ResolvedNodePool,
+} from "../../core/karpenter";
+import { resolve } from "../../core/schema";
+
+export interface NodePoolsProps extends KarpenterSpec {
+  /** Name of the EKS cluster: names of roles and discovery tags come from it. */
+  readonly clusterName: string;
+  /** Kubernetes minor of the cluster: `1.34`. */
+  readonly kubernetesVersion: string;
+}
+
+/** The objects of one pool. */
+export interface PoolObjects {
+  readonly nodeClass: ApiObject;
+  readonly nodePool: ApiObject;
+}
+
+/**
+ * Karpenter's NodePools and their EC2NodeClasses, whose nodes are born ready for checkpoints. Karpenter 1.x must be
+ * installed; its AWS side is `Karpenter` of `cedana-cdk/aws/karpenter`, from the same input.
+ * @throws InvalidInputError with all problems of the input
+ */
+export class NodePools extends Construct {
+  /** By the name of the pool. */
+  readonly pools: ReadonlyMap<string, PoolObjects>;
+
+  constructor(scope: Construct, id: string, props: NodePoolsProps) {
+    super(scope, id);
+    const { clusterName, kubernetesVersion, ...input } = props;
+    const { nodePools, nodeRoleName } = resolve(this.node.path, karpenterSchema, input, (value) =>
+      checkKarpenter(value, { kubernetesVersion }),
+    );
+    const context = { clusterName, nodeRoleName };
+    this.pools = new Map(nodePools.map((pool) => [pool.name, this.make(pool, context)]));
+  }
+
+  private make(
+    pool: ResolvedNodePool,
+    context: { readonly clusterName: string; readonly nodeRoleName?: string },
+  ): PoolObjects {
+    return {
+      nodeClass: new ApiObject(this, `${pool.name}-class`, ec2NodeClassManifest(pool, context)),
+      nodePool: new ApiObject(this, pool.name, nodePoolManifest(pool)),
+    };
+  }
+}
