@@ -44,13 +44,10 @@ export function helperDaemonSet(input: ResolvedInput): Manifest<V1DaemonSet> {
         },
         readinessProbe: { ...check(5), failureThreshold: 1 },
         livenessProbe: { ...check(10), failureThreshold: 6 },
-        volumeMounts: [{ name: "host", mountPath: "/host" }, ...socketMount(directory).volumeMounts],
+        volumeMounts: [{ name: "host-volume", mountPath: "/host" }, ...socketMount(directory).volumeMounts],
       },
     ],
-    volumes: [
-      { name: "host", hostPath: { path: "/", type: "Directory" } },
-      ...socketMount(directory).volumes,
-    ],
+    volumes: [{ name: "host-volume", hostPath: { path: "/" } }, ...socketMount(directory).volumes],
   });
 }
 

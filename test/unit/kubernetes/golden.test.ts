@@ -1,0 +1,83 @@
+import { stringify } from "yaml";
+import { expectGolden } from "../../support/golden";
+import { EVERYTHING, synth, type KubernetesObject } from "./support";
+
+/** Objects as a reviewer reads them: environment as `NAME: where from`, rights in one line each, the labels that all objects share left out. */
+function readable(objects: readonly KubernetesObject[]): string {
+  const shared = Object.keys(synth()[0]?.metadata.labels ?? {}).filter(
+    (key) => !key.startsWith("pod-security"),
+  );
+  return objects
+    .map(({ metadata, ...object }) => {
+      const labels = Object.entries(metadata.labels ?? {}).filter(([key]) => !shared.includes(key));
+      return {
+        ...object,
+        metadata: { ...metadata, labels: labels.length > 0 ? Object.fromEntries(labels) : undefined },
+      };
+    })
+    .map((object) => stringify(JSON.parse(JSON.stringify(object, shorten)), { lineWidth: 0 }))
+    .join("---\n");
+}
+
+interface Variable {
+  name: string;
+  value?: string;
+  valueFrom?: Record<string, { name: string; key: string }>;
+}
+
+function shorten(key: string, value: unknown): unknown {
+  if (key === "checksum/config") return "<sha256>";
+  if (key === "rules" && Array.isArray(value)) return value.map(right);
+  if (key !== "env") return value;
+  return Object.fromEntries(
+    (value as Variable[]).map(({ name, value: plain, valueFrom = {} }) => {
+      const [source] = Object.entries(valueFrom);
+      return [name, source === undefined ? plain : `${source[0]} ${source[1].name}/${source[1].key}`];
+    }),
+  );
+}
+
+/** `get,list apps: deployments,daemonsets [names]`. */
+function right(rule: Record<string, string[]>): string {
+  const { apiGroups = [], nonResourceURLs = [], resourceNames, resources = [], verbs = [] } = rule;
+  const groups = apiGroups.map((group) => group || "core").join();
+  const names = resourceNames === undefined ? "" : ` [${resourceNames.join()}]`;
+  return `${verbs.join()} ${groups}: ${[...resources, ...nonResourceURLs].join()}${names}`;
+}
+
+const component = (name: string) => (object: KubernetesObject) =>
+  object.metadata.labels?.["app.kubernetes.io/component"] === name;
+
+test.each(["helper", "health-check", "manager"])("default: %s", (name) => {
+  const objects = synth().filter(component(name));
+  const workloads = objects.filter(({ spec }) => spec !== undefined);
+  expectGolden(`kubernetes/${name}.yaml`, readable(workloads.filter(({ kind }) => kind !== "NetworkPolicy")));
+});
+
+test("default: rights", () => {
+  expectGolden("kubernetes/rights.yaml", readable(synth().filter((object) => /Role/.test(object.kind))));
+});
+
+test("default: network policies", () => {
+  expectGolden(
+    "kubernetes/network-policies.yaml",
+    readable(synth().filter(({ kind }) => kind === "NetworkPolicy")),
+  );
+});
+
+test("default: cluster objects and configuration", () => {
+  const rest = ["Namespace", "RuntimeClass", "ConfigMap", "CustomResourceDefinition"];
+  expectGolden("kubernetes/cluster.yaml", readable(synth().filter(({ kind }) => rest.includes(kind))));
+});
+
+test.each(["attach", "kueue", "dynamo-watcher"])("on demand: %s", (name) => {
+  expectGolden(`kubernetes/${name}.yaml`, readable(synth(EVERYTHING).filter(component(name))));
+});
+
+test("on demand: metrics", () => {
+  const names = new Set(synth().map(({ kind, metadata }) => `${kind}/${metadata.name}`));
+  const more = synth({ manager: EVERYTHING.manager }).filter(
+    ({ kind, metadata }) => !names.has(`${kind}/${metadata.name}`),
+  );
+  expectGolden("kubernetes/metrics.yaml", readable(more));
+});
