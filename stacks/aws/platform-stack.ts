@@ -1,11 +1,13 @@
 import { S3Backend, TerraformOutput, TerraformStack } from "cdktf";
 import { IamUser } from "@cdktf/provider-aws/lib/iam-user";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
-import type { Construct } from "constructs";
+import { Construct } from "constructs";
 import { CheckpointStore, type ICheckpointStore } from "../../constructs/aws/checkpoint-store";
 import { Cluster, type ICluster } from "../../constructs/aws/cluster";
 import { ImageRepository, type IImageRepository } from "../../constructs/aws/image-repository";
+import { Karpenter } from "../../constructs/aws/karpenter";
 import { Network, type INetwork } from "../../constructs/aws/network";
+import { NodeGroup } from "../../constructs/aws/node-group";
 import type { ResolvedCheckpointStore } from "../../constructs/core/checkpoint-store";
 import { iamPrefix } from "../../constructs/core/cluster";
 import { isGiven } from "../../constructs/core/network";
@@ -22,6 +24,9 @@ export class PlatformStack extends TerraformStack {
   readonly cluster: ICluster;
   /** Absent with an existing cluster. */
   readonly network?: INetwork;
+  /** By name. */
+  readonly nodeGroups: ReadonlyMap<string, NodeGroup>;
+  readonly karpenter?: Karpenter;
   readonly store?: ICheckpointStore;
   readonly repository?: IImageRepository;
   readonly identities: Identities;
@@ -39,6 +44,10 @@ export class PlatformStack extends TerraformStack {
     });
     this.network = this.makeNetwork(spec);
     this.cluster = this.makeCluster(spec);
+    this.nodeGroups = this.makeNodeGroups(spec);
+    if (spec.karpenter) {
+      this.karpenter = new Karpenter(this, "karpenter", { ...spec.karpenter, cluster: this.cluster });
+    }
     if (spec.storage) this.store = this.makeStore(spec.storage, name);
     if (spec.imageRepository) this.repository = this.makeRepository(spec.imageRepository);
     this.identities = new Identities(this, "identities", this.cluster, spec, this);
@@ -62,6 +71,20 @@ export class PlatformStack extends TerraformStack {
   private makeCluster({ cluster, existingCluster }: ResolvedPlatformStack): ICluster {
     if (!cluster) return Cluster.fromAttributes(this, "cluster", existingCluster!);
     return new Cluster(this, "cluster", { ...cluster, network: this.network! });
+  }
+
+  private makeNodeGroups({ nodeGroups }: ResolvedPlatformStack): ReadonlyMap<string, NodeGroup> {
+    const nodes = new Construct(this, "nodes");
+    const groups = new Map(
+      nodeGroups.map((group) => [
+        group.name,
+        new NodeGroup(nodes, group.name, { ...group, cluster: this.cluster }),
+      ]),
+    );
+    if (this.cluster instanceof Cluster) {
+      this.cluster.afterNodes(...[...groups.values()].map(({ resource }) => resource));
+    }
+    return groups;
   }
 
   private makeStore(storage: ResolvedCheckpointStore, owner: string): ICheckpointStore {
@@ -94,6 +117,8 @@ export class PlatformStack extends TerraformStack {
       cluster_certificate_authority: this.cluster.certificateAuthority,
       cluster_security_group_id: this.cluster.securityGroupId,
       vpc_id: this.network?.vpcId,
+      karpenter_interruption_queue: this.karpenter?.interruptionQueue.queue.name,
+      karpenter_node_role: this.karpenter?.nodeRole.role.name,
       checkpoint_bucket: this.store?.bucketName,
       checkpoint_prefix: this.store?.prefix,
       checkpoint_url: this.store?.url,

@@ -169,15 +169,25 @@ function checkAccess({ accessEntries, ...cluster }: ResolvedCluster): Problem[] 
 }
 
 function checkAddons({ addons }: ResolvedCluster): Problem[] {
-  const coredns = addons["coredns"];
-  if (!coredns || coredns.beforeNodes !== true) return [];
-  return [
-    {
+  const problems: Problem[] = [];
+  if (addons["eks-pod-identity-agent"] === false) {
+    problems.push({
+      code: "needed-addon",
+      path: ["addons", "eks-pod-identity-agent"],
+      message:
+        "cannot be taken away: the network plugin and all ServiceAccounts get their AWS permissions by it",
+      given: "false",
+    });
+  }
+  const { coredns } = addons;
+  if (coredns && coredns.beforeNodes === true) {
+    problems.push({
       code: "addon-needs-nodes",
       path: ["addons", "coredns", "beforeNodes"],
       message: "cannot be: coredns becomes active on nodes only, and they would wait for it",
       given: "true",
       allowed: "false",
-    },
-  ];
+    });
+  }
+  return problems;
 }

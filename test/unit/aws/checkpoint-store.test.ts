@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { App, TerraformOutput, TerraformStack } from "cdktf";
 import { CheckpointStore, type CheckpointStoreProps } from "../../../constructs/aws/checkpoint-store";
@@ -15,9 +13,8 @@ import { cniIpv6Statements, secretsKeyStatement } from "../../../constructs/core
 import { pullStatements, pushStatements, repositoryArnOf } from "../../../constructs/core/image-repository";
 import { podIdentityTrust } from "../../../constructs/core/pod-identity";
 import { check } from "../../../constructs/core/schema";
+import { expectGolden } from "../../support/golden";
 import { only, resources, synthStack } from "../../support/terraform-json";
-
-const GOLDEN = join(__dirname, "../../golden/aws/expected");
 
 function build(props: Partial<CheckpointStoreProps> = {}) {
   const stack = new TerraformStack(new App(), "test");
@@ -97,6 +94,7 @@ test("a bucket that exists is only granted to, never changed", () => {
 });
 
 test("all permissions, as AWS gets them", () => {
+  expect.hasAssertions();
   const place = {
     bucketArn: bucketArn("demo-checkpoints", "eu-west-1"),
     prefix: "checkpoints/",
@@ -114,8 +112,7 @@ test("all permissions, as AWS gets them", () => {
     "cluster: key of secrets": secretsKeyStatement(place.kmsKeyArn),
     "cluster: CNI with IPv6": cniIpv6Statements("aws"),
   };
-  const text = `${JSON.stringify(policies, null, 2)}\n`;
-  expect(text).toBe(readFileSync(join(GOLDEN, "policies.json"), "utf8"));
+  expectGolden("aws/expected/policies.json", `${JSON.stringify(policies, null, 2)}\n`);
 });
 
 test.each([

@@ -233,6 +233,7 @@ test("bad clusters are refused in words", () => {
     'version  is not a string; given: 1.34; allowed: a string; put it in quotes: "1.34"',
   ]);
   expect(problems({ addons: { coredns: { beforeNodes: true } } })).toHaveLength(1);
+  expect(problems({ addons: { "eks-pod-identity-agent": false } })).toHaveLength(1);
   expect(problems({ region: "${TfToken[TOKEN.1]}" })).toHaveLength(1);
   expect(problems({ logRetentionDays: 91 })).toHaveLength(1);
 });

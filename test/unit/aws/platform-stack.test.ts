@@ -1,11 +1,8 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { App } from "cdktf";
 import { InvalidInputError } from "../../../constructs/core/problem";
 import { PlatformStack, type PlatformStackProps } from "../../../stacks/aws";
+import { expectGolden } from "../../support/golden";
 import { addresses, only, resources, synthStack } from "../../support/terraform-json";
-
-const GOLDEN = join(__dirname, "../../golden/aws/expected");
 
 const cluster = {
   name: "demo",
@@ -31,15 +28,16 @@ function problems(props: object): string[] {
 }
 
 test("addresses in the Terraform state are contract", () => {
+  expect.hasAssertions();
   const json = synth({
     cluster,
     network: { availabilityZones: 2 },
+    nodeGroups: [{ name: "general", instanceTypes: ["m7i.large"], scaling: { min: 1, max: 2 } }],
+    karpenter: {},
     storage: { writers: [uploader], staticKeyUser: true },
     imageRepository: { name: "demo/checkpoints", writers: [uploader] },
   });
-  expect(`${addresses(json).join("\n")}\n`).toBe(
-    readFileSync(join(GOLDEN, "platform-addresses.txt"), "utf8"),
-  );
+  expectGolden("aws/expected/platform-addresses.txt", `${addresses(json).join("\n")}\n`);
 });
 
 test("every part can be left out or switched off", () => {
@@ -52,6 +50,26 @@ test("every part can be left out or switched off", () => {
   });
   expect(bare).toEqual(synth({ cluster }));
   expect(bare.resource).not.toHaveProperty("aws_s3_bucket");
+});
+
+test("node groups: all wait for what nodes need; coredns waits for them", () => {
+  const group = { instanceTypes: ["m7i.large"], scaling: { min: 1, max: 2 } };
+  const json = synth({
+    cluster,
+    nodeGroups: [
+      { name: "a", ...group },
+      { name: "b", ...group },
+    ],
+  });
+  const groups = Object.keys(json.resource!["aws_eks_node_group"]!).map(
+    (name) => `aws_eks_node_group.${name}`,
+  );
+  expect(groups).toHaveLength(2);
+  const coredns = resources(json, "aws_eks_addon").find((addon) => addon["addon_name"] === "coredns")!;
+  expect(coredns["depends_on"]).toEqual(expect.arrayContaining(groups));
+  for (const nodes of resources(json, "aws_eks_node_group")) {
+    expect(nodes["depends_on"]).toEqual(expect.arrayContaining([expect.stringMatching(/addon-vpc-cni/)]));
+  }
 });
 
 test("one ServiceAccount has one role, whatever it may do", () => {
@@ -67,6 +85,7 @@ test("one ServiceAccount has one role, whatever it may do", () => {
 test("outputs tell the Kubernetes side what it needs, and no secret", () => {
   const json = synth({
     existingCluster,
+    karpenter: {},
     storage: { writers: [uploader], staticKeyUser: true },
     imageRepository: { name: "demo/checkpoints" },
   });
@@ -81,6 +100,8 @@ test("outputs tell the Kubernetes side what it needs, and no secret", () => {
     "cluster_region",
     "cluster_security_group_id",
     "image_repository_url",
+    "karpenter_interruption_queue",
+    "karpenter_node_role",
     "pod_identity_role_arns",
   ]);
   expect(json.resource).not.toHaveProperty("aws_iam_access_key");
