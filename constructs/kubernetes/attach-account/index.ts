@@ -4,15 +4,16 @@ import { Construct } from "constructs";
 import { agentNamespace, namesOf } from "../../core";
 import { installOf, type InstallProps } from "../input";
 import { metadata, object } from "../object";
-import { bindEverywhere, bindIn, clusterRole, grantIn, subject } from "../rbac/bindings";
+import { bindEverywhere, clusterRole, grantIn, grantWhere, subject } from "../rbac/bindings";
 import { clusterRules, leaderElectionRules } from "../rbac/rules";
-import { installClusterRules, installRules, workloadBindingRules } from "./rules";
+import { installClusterRules, installRules, metricsRules, namespacedGrants } from "./rules";
 
 /**
  * The account that is handed to Cedana's platform when a cluster is attached. By default it may put in and take out the
- * objects of this install, and nothing else; it cannot read Secrets nor give itself or others more than it has.
- * `cluster-admin` has to be asked for by name. No token is stored: ask for one that ends (`kubectl create token
- * --duration 1h`), which `tokenRequesters` may do. None is made with `attachAccount: false`.
+ * objects of this install (not its own, nor Kueue's), and grant nothing that they do not have. Who may do that can
+ * run privileged pods in the agent's namespace, and so become root on its nodes: no account that installs a node agent
+ * can have less. `cluster-admin` has to be asked for by name. No token is stored: ask for one that ends (`kubectl
+ * create token --duration 1h`), which `tokenRequesters` may do. None is made with `attachAccount: false`.
  */
 export class AttachAccount extends Construct {
   readonly serviceAccount?: ApiObject;
@@ -36,17 +37,17 @@ export class AttachAccount extends Construct {
     if (settings.permissions === "cluster-admin") {
       bindEverywhere(this, install, "cluster-admin", { ...about, role: "cluster-admin" }, [account]);
     } else {
-      // What it installs for the manager it must hold itself: Kubernetes lets nobody grant more than he has.
-      const cluster = [...installClusterRules(install), ...clusterRules(install)];
-      clusterRole(this, install, "cluster", { ...about, rules: cluster });
+      // What it grants to the install's programs it must hold itself: Kubernetes lets nobody grant more than he has.
+      const rules = [...installClusterRules(install), ...clusterRules(install), ...metricsRules(install)];
+      clusterRole(this, install, "cluster", { ...about, rules });
       bindEverywhere(this, install, "cluster-binding", { ...about, role: name }, [account]);
-      const own = [...installRules(), ...leaderElectionRules(install.manager.leaseName)];
-      for (const home of new Set([namespace, agentNamespace(install)])) {
-        grantIn(this, install, `home-${home}`, home, { ...about, rules: own }, [subject(account)]);
+      const home = [...installRules(), ...leaderElectionRules(install.manager.leaseName)];
+      for (const namespace of new Set([install.namespace, agentNamespace(install)])) {
+        grantIn(this, install, `home-${namespace}`, namespace, { ...about, rules: home }, [subject(account)]);
       }
-      const workloads = { ...about, name: `${name}-workloads` };
-      clusterRole(this, install, "workloads", { ...workloads, rules: workloadBindingRules(install) });
-      bindIn(this, install, "workloads-binding", workloads, account, install.manager.workloadNamespaces);
+      for (const { id, namespaces, rules } of namespacedGrants(install)) {
+        grantWhere(this, install, id, namespaces, { ...about, name: `${name}-${id}`, rules }, account);
+      }
     }
 
     if (settings.tokenRequesters.length > 0) {

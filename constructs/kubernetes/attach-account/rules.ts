@@ -1,24 +1,21 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
 import { agentNamespace, namesOf, type ResolvedInstall } from "../../core";
 import { CEDANA_CRD } from "../crds";
-import { WORKLOAD_RULES } from "../rbac/rules";
+import { dynamoRules, METRICS_PROXY_RULES, METRICS_READER_RULES, WORKLOAD_RULES } from "../rbac/rules";
 
+const RBAC = "rbac.authorization.k8s.io";
 const CHANGE = ["get", "update", "patch", "delete"];
 
 /** Objects of the cluster that the install has, each by its name. `create` knows no name in Kubernetes. */
 export function installClusterRules(install: ResolvedInstall): V1PolicyRule[] {
   const names = namesOf(install);
   const { manager, runtimeClass } = install;
-  const roles = [
-    names.managerRole,
-    names.workloadRole,
-    ...(manager.metrics ? [names.metricsProxy, names.metricsReader] : []),
-  ];
+  const roles = [names.managerRole, ...(manager.metrics ? [names.metricsProxy, names.metricsReader] : [])];
   return [
     ...named("apiextensions.k8s.io", "customresourcedefinitions", [CEDANA_CRD]),
     ...(runtimeClass ? named("node.k8s.io", "runtimeclasses", [runtimeClass.name]) : []),
-    ...named("rbac.authorization.k8s.io", "clusterroles", roles),
-    ...named("rbac.authorization.k8s.io", "clusterrolebindings", roles),
+    ...named(RBAC, "clusterroles", roles),
+    ...named(RBAC, "clusterrolebindings", roles),
     {
       apiGroups: [""],
       resources: ["namespaces"],
@@ -35,7 +32,7 @@ function named(group: string, resource: string, resourceNames: string[]): V1Poli
   ];
 }
 
-/** Objects in the namespaces of the install. Secrets can be written but not read. */
+/** Objects in the namespaces of the install. Secrets can be written, but not read through the API. */
 export function installRules(): V1PolicyRule[] {
   const verbs = ["create", "list", "watch", ...CHANGE];
   return [
@@ -49,11 +46,47 @@ export function installRules(): V1PolicyRule[] {
   ];
 }
 
-/** The manager's rights in the namespaces of workloads, and the binding that gives them to it. */
-export function workloadBindingRules(install: ResolvedInstall): V1PolicyRule[] {
-  const all = install.manager.workloadNamespaces === "all";
+/** The rights of the proxy before the metrics, and those that it asks for. */
+export function metricsRules({ manager }: ResolvedInstall): V1PolicyRule[] {
+  return manager.metrics ? [...METRICS_PROXY_RULES, ...METRICS_READER_RULES] : [];
+}
+
+interface NamespacedGrant {
+  readonly id: string;
+  readonly namespaces: "all" | readonly string[];
+  readonly rules: V1PolicyRule[];
+}
+
+/** The rights of manager and Dynamo watcher in namespaces, and the Roles and bindings that give them. */
+export function namespacedGrants(install: ResolvedInstall): NamespacedGrant[] {
+  const { dynamoWatcher, manager } = install;
+  const names = namesOf(install);
   return [
-    ...WORKLOAD_RULES,
-    ...(all ? [] : named("rbac.authorization.k8s.io", "rolebindings", [namesOf(install).workloadRole])),
+    grant("workloads", names.workloadRole, manager.workloadNamespaces, WORKLOAD_RULES),
+    ...(dynamoWatcher
+      ? [
+          grant(
+            "dynamo",
+            names.dynamoWatcher,
+            dynamoWatcher.namespaces,
+            dynamoRules(dynamoWatcher.createLoadBalancer),
+          ),
+        ]
+      : []),
   ];
+}
+
+function grant(
+  id: string,
+  role: string,
+  namespaces: NamespacedGrant["namespaces"],
+  rules: V1PolicyRule[],
+): NamespacedGrant {
+  const [roles, bindings] =
+    namespaces === "all" ? ["clusterroles", "clusterrolebindings"] : ["roles", "rolebindings"];
+  return {
+    id,
+    namespaces,
+    rules: [...rules, ...named(RBAC, roles, [role]), ...named(RBAC, bindings, [role])],
+  };
 }

@@ -6,7 +6,7 @@ import { environment } from "../environment";
 import { inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { image, placementOf, UNPRIVILEGED } from "../pod";
-import { bindIn, clusterRole } from "../rbac/bindings";
+import { grantWhere } from "../rbac/bindings";
 import { dynamoRules } from "../rbac/rules";
 
 /**
@@ -33,9 +33,14 @@ export class DynamoWatcher extends Construct {
       metadata: metadata(install, { name, namespace, component }),
       automountServiceAccountToken: false,
     });
-    const grant = { name, component };
-    clusterRole(this, install, "role", { ...grant, rules: dynamoRules(watcher.createLoadBalancer) });
-    bindIn(this, install, "binding", grant, { namespace, name }, watcher.namespaces);
+    grantWhere(
+      this,
+      install,
+      "rights",
+      watcher.namespaces,
+      { name, component, rules: dynamoRules(watcher.createLoadBalancer) },
+      { namespace, name },
+    );
 
     this.deployment = object<V1Deployment>(this, "deployment", {
       apiVersion: "apps/v1",

@@ -4,6 +4,7 @@ import { Construct } from "constructs";
 import { namesOf, selectorLabels, type ResolvedInstall } from "../../core";
 import { metadata, object } from "../object";
 import { bindEverywhere, clusterRole } from "../rbac/bindings";
+import { METRICS_PROXY_RULES, METRICS_READER_RULES } from "../rbac/rules";
 
 type Metrics = Exclude<ResolvedInstall["manager"]["metrics"], false>;
 
@@ -30,22 +31,13 @@ export class ManagerMetrics extends Construct {
     });
 
     const proxy = { name: names.metricsProxy, component };
-    clusterRole(this, install, "proxy", {
-      ...proxy,
-      rules: [
-        { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
-        { apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], verbs: ["create"] },
-      ],
-    });
+    clusterRole(this, install, "proxy", { ...proxy, rules: METRICS_PROXY_RULES });
     bindEverywhere(this, install, "proxy-binding", { ...proxy, role: proxy.name }, [
       { namespace, name: names.managerAccount },
     ]);
 
     const reader = { name: names.metricsReader, component };
-    clusterRole(this, install, "reader", {
-      ...reader,
-      rules: [{ nonResourceURLs: ["/metrics"], verbs: ["get"] }],
-    });
+    clusterRole(this, install, "reader", { ...reader, rules: METRICS_READER_RULES });
     if (metrics.readers.length > 0) {
       bindEverywhere(this, install, "reader-binding", { ...reader, role: reader.name }, metrics.readers);
     }

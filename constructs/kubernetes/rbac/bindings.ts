@@ -23,7 +23,6 @@ interface Grant {
   readonly rules: V1PolicyRule[];
 }
 
-/** A ClusterRole. What its id says comes before `-role`. */
 export function clusterRole(
   scope: Construct,
   install: ResolvedInstall,
@@ -49,32 +48,32 @@ export function bindEverywhere(
   return object<V1ClusterRoleBinding>(scope, id, {
     apiVersion: `${RBAC}/v1`,
     kind: "ClusterRoleBinding",
-    metadata: metadata(install, grant),
+    metadata: metadata(install, { name: grant.name, component: grant.component }),
     roleRef: { apiGroup: RBAC, kind: "ClusterRole", name: grant.role },
     subjects: accounts.map(subject),
   });
 }
 
-/** Gives a ClusterRole to an account: in some namespaces, or `all`. */
-export function bindIn(
+/**
+ * Rights of an account in some namespaces: a Role of its own in each, so that whoever installs it must hold the rights
+ * in these namespaces only. `all`: in the whole cluster.
+ */
+export function grantWhere(
   scope: Construct,
   install: ResolvedInstall,
   id: string,
-  grant: { readonly name: string; readonly component: string },
-  account: Account,
   namespaces: "all" | readonly string[],
+  grant: Grant,
+  account: Account,
 ): ApiObject[] {
   if (namespaces === "all") {
-    return [bindEverywhere(scope, install, id, { ...grant, role: grant.name }, [account])];
+    return [
+      clusterRole(scope, install, id, grant),
+      bindEverywhere(scope, install, `${id}-binding`, { ...grant, role: grant.name }, [account]),
+    ];
   }
-  return [...new Set(namespaces)].map((namespace) =>
-    object<V1RoleBinding>(scope, `${id}-${namespace}`, {
-      apiVersion: `${RBAC}/v1`,
-      kind: "RoleBinding",
-      metadata: metadata(install, { ...grant, namespace }),
-      roleRef: { apiGroup: RBAC, kind: "ClusterRole", name: grant.name },
-      subjects: [subject(account)],
-    }),
+  return [...new Set(namespaces)].flatMap((namespace) =>
+    grantIn(scope, install, `${id}-${namespace}`, namespace, grant, [subject(account)]),
   );
 }
 

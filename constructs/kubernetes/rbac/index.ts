@@ -2,7 +2,7 @@ import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { namesOf } from "../../core";
 import { installOf, type InstallProps } from "../input";
-import { bindEverywhere, bindIn, clusterRole, grantIn, subject } from "./bindings";
+import { bindEverywhere, clusterRole, grantIn, grantWhere, subject } from "./bindings";
 import { clusterRules, leaderElectionRules, WORKLOAD_RULES } from "./rules";
 
 /**
@@ -11,9 +11,8 @@ import { clusterRules, leaderElectionRules, WORKLOAD_RULES } from "./rules";
  */
 export class ManagerRbac extends Construct {
   readonly clusterRole: ApiObject;
-  /** What it may do in the namespaces of workloads. */
-  readonly workloadRole: ApiObject;
-  readonly workloadBindings: readonly ApiObject[];
+  /** What it may do in the namespaces of workloads: a Role and its binding in each. */
+  readonly workloadRoles: readonly ApiObject[];
 
   constructor(scope: Construct, id: string, props: InstallProps = {}) {
     super(scope, id);
@@ -27,15 +26,13 @@ export class ManagerRbac extends Construct {
     this.clusterRole = clusterRole(this, install, "manager", { ...cluster, rules: clusterRules(install) });
     bindEverywhere(this, install, "manager-binding", { ...cluster, role: cluster.name }, [account]);
 
-    const workloads = { name: names.workloadRole, component };
-    this.workloadRole = clusterRole(this, install, "workloads", { ...workloads, rules: WORKLOAD_RULES });
-    this.workloadBindings = bindIn(
+    this.workloadRoles = grantWhere(
       this,
       install,
-      "workloads-binding",
-      workloads,
-      account,
+      "workloads",
       manager.workloadNamespaces,
+      { name: names.workloadRole, component, rules: WORKLOAD_RULES },
+      account,
     );
 
     grantIn(

@@ -48,6 +48,14 @@ export function leaderElectionRules(leaseName: string | undefined): V1PolicyRule
   ];
 }
 
+/** What the proxy before the metrics does: it asks the API server who calls, and whether he may. */
+export const METRICS_PROXY_RULES: V1PolicyRule[] = [
+  { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
+  { apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], verbs: ["create"] },
+];
+
+export const METRICS_READER_RULES: V1PolicyRule[] = [{ nonResourceURLs: ["/metrics"], verbs: ["get"] }];
+
 /** What a Dynamo watcher does in the namespaces of its graphs. It writes Services only to make load balancers. */
 export function dynamoRules(createLoadBalancer: boolean): V1PolicyRule[] {
   const write = ["create", "update", "patch", "delete"];

@@ -28,9 +28,10 @@ function byIdentity(objects: readonly KubernetesObject[]): Map<string, Map<strin
   );
 }
 
-function withoutIdentity({ kind: _, metadata, ...rest }: KubernetesObject): object {
-  const { name: __, ...others } = metadata;
-  return { ...rest, metadata: others };
+function withoutIdentity(object: KubernetesObject): object {
+  const metadata: Partial<KubernetesObject["metadata"]> = { ...object.metadata };
+  delete metadata.name;
+  return { ...object, kind: undefined, metadata };
 }
 
 /** Every leaf by its path. Lists of named things are read by name, rights one by one, environment by where it comes from. */
@@ -53,8 +54,8 @@ function leaves(value: unknown, path = ""): Map<string, string> {
       const entries = Object.entries(item);
       if (entries.length === 0) found.set(at, "{}");
       for (const [name, part] of entries) walk(part, at === "" ? name : `${at}.${name}`, name);
-    } else {
-      found.set(at, String(item).replace(/^[0-9a-f]{64}$/, "<sha256>"));
+    } else if (item !== undefined) {
+      found.set(at, `${item as string | number | boolean}`.replace(/^[0-9a-f]{64}$/, "<sha256>"));
     }
   };
   walk(value, path, "");
