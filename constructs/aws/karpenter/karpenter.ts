@@ -1,4 +1,5 @@
 import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
+import { Ec2Tag } from "@cdktf/provider-aws/lib/ec2-tag";
 import { EksAccessEntry } from "@cdktf/provider-aws/lib/eks-access-entry";
 import { Construct } from "constructs";
 import { partitionOf } from "../../core/cluster";
@@ -6,6 +7,7 @@ import {
   checkKarpenter,
   checkKarpenterNames,
   controllerPolicies,
+  DISCOVERY_TAG,
   interruptionQueueName,
   karpenterNodeRoleName,
   karpenterSchema,
@@ -32,6 +34,8 @@ export class Karpenter extends Construct {
   readonly nodeRole: NodeRole;
   /** Lets instances with the node role join the cluster. */
   readonly accessEntry: EksAccessEntry;
+  /** Lets pools find the cluster's security group, which EKS makes. Subnets made by `Network` carry the same tag. */
+  readonly securityGroupTag: Ec2Tag;
   readonly controller: PodIdentity;
   readonly interruptionQueue: InterruptionQueue;
 
@@ -53,6 +57,11 @@ export class Karpenter extends Construct {
       principalArn: this.nodeRole.role.arn,
       type: "EC2_LINUX",
       dependsOn: [...this.nodeRole.permissions],
+    });
+    this.securityGroupTag = new Ec2Tag(this, "discovery", {
+      resourceId: cluster.securityGroupId,
+      key: DISCOVERY_TAG,
+      value: cluster.name,
     });
     this.interruptionQueue = new InterruptionQueue(this, "interruption", {
       name: interruptionQueueName(cluster.name),
