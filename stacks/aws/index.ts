@@ -3,4 +3,4 @@
  * @module cedana-cdk/stacks/aws
  */
 export { PlatformStack } from "./platform-stack";
-export type { PlatformStackProps, S3StateBackend } from "./props";
+export type { LocalStateBackend, PlatformStackProps, S3StateBackend } from "./props";

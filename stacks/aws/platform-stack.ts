@@ -1,4 +1,4 @@
-import { S3Backend, TerraformOutput, TerraformStack } from "cdktf";
+import { LocalBackend, S3Backend, TerraformOutput, TerraformStack } from "cdktf";
 import { IamUser } from "@cdktf/provider-aws/lib/iam-user";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { Construct } from "constructs";
@@ -12,7 +12,7 @@ import type { ResolvedCheckpointStore } from "../../constructs/core/checkpoint-s
 import { iamPrefix } from "../../constructs/core/cluster";
 import { isGiven } from "../../constructs/core/network";
 import { Identities } from "./identities";
-import type { PlatformStackProps, S3StateBackend } from "./props";
+import type { PlatformStackProps } from "./props";
 import { resolvePlatform, type ResolvedPlatformStack } from "./resolve";
 
 /**
@@ -56,7 +56,11 @@ export class PlatformStack extends TerraformStack {
   }
 
   /** The lock lies beside the state in the bucket (Terraform 1.10 and newer). */
-  private keepState(backend: S3StateBackend, id: string): void {
+  private keepState(backend: NonNullable<PlatformStackProps["backend"]>, id: string): void {
+    if ("path" in backend) {
+      new LocalBackend(this, backend);
+      return;
+    }
     new S3Backend(this, { key: `${id}.tfstate`, encrypt: true, ...backend });
     this.addOverride("terraform.backend.s3.use_lockfile", true);
   }

@@ -14,6 +14,12 @@ export interface S3StateBackend {
   readonly kmsKeyId?: string;
 }
 
+/** State in a file, for trying things out. */
+export interface LocalStateBackend {
+  /** From the folder that Terraform runs in, or absolute. */
+  readonly path: string;
+}
+
 /** The AWS side of a platform. Every part but the cluster may be left out, or switched off with `false`. */
 export interface PlatformStackProps {
   /** A cluster to make. Either this or `existingCluster`. */
@@ -29,6 +35,6 @@ export interface PlatformStackProps {
   readonly imageRepository?: ImageRepositorySpec | false;
   /** Tags of everything that can have tags. */
   readonly tags?: Readonly<Record<string, string>>;
-  /** Default: cdktf's own, a file beside the synthesized stack. */
-  readonly backend?: S3StateBackend;
+  /** Default: cdktf's own, `terraform.<stack id>.tfstate` in the directory that the program ran in, as an absolute path. */
+  readonly backend?: S3StateBackend | LocalStateBackend;
 }

@@ -25,6 +25,12 @@ const ENVIRONMENT = {
   AWS_EC2_METADATA_DISABLED: "true",
 };
 
+/** What is missing to plan and apply, as a sentence. */
+export function missingStandIn(): string | undefined {
+  if (missingTerraform() !== undefined || hasStandIn()) return missingTerraform();
+  return "TF_CLI_CONFIG_FILE names no provider mirror with a stand-in for AWS: without one, stacks are validated but not planned and applied";
+}
+
 /** What is missing to run Terraform at all, as a sentence; nothing if all is there. */
 export function missingTerraform(): string | undefined {
   if (spawnSync("terraform", ["version"]).status === 0) return undefined;
@@ -35,7 +41,7 @@ export function missingTerraform(): string | undefined {
  * True if a provider mirror is configured, which then must hold a stand-in that simulates AWS. Without it only what needs no
  * account is run: init (from the registry) and validate.
  */
-export function hasStandIn(): boolean {
+function hasStandIn(): boolean {
   const file = process.env["TF_CLI_CONFIG_FILE"];
   return file !== undefined && existsSync(file);
 }
@@ -97,11 +103,16 @@ export function terraformExamples(): string[] {
  * Runs a built example in a folder, as its reader would.
  * @returns the folders of its stacks
  */
-export function runExample(name: string, folder: string, nodeOptions: readonly string[] = []): string[] {
+export function runExample(
+  name: string,
+  folder: string,
+  { nodeOptions = [], env = {} }: { nodeOptions?: readonly string[]; env?: Record<string, string> } = {},
+): string[] {
   mkdirSync(folder, { recursive: true });
   const program = join(ROOT, "dist/examples", name, "main.js");
   const { status, stderr } = spawnSync(process.execPath, [...nodeOptions, program], {
     cwd: folder,
+    env: { ...process.env, ...env },
     encoding: "utf8",
   });
   if (status !== 0) throw new Error(`node ${program} ended with ${status}\n${stderr}`);

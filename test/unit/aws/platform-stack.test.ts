@@ -119,6 +119,11 @@ test("tags and state backend", () => {
   });
 });
 
+test("state in a file lies where it is told to", () => {
+  const json = synth({ existingCluster, backend: { path: "terraform.tfstate" } });
+  expect(json.terraform!.backend).toEqual({ local: { path: "terraform.tfstate" } });
+});
+
 test("given subnets: no VPC, and the cluster lies in them", () => {
   const privateSubnetIds = ["subnet-0a1b2c3d", "subnet-0b1b2c3d"];
   const json = synth({ cluster, network: { vpcId: "vpc-0a1b2c3d", privateSubnetIds } });
