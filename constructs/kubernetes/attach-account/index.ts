@@ -35,7 +35,9 @@ export class AttachAccount extends Construct {
     });
 
     if (settings.permissions === "cluster-admin") {
-      bindEverywhere(this, install, "cluster-admin", { ...about, role: "cluster-admin" }, [account]);
+      // Under a name of its own: a binding's role cannot be changed in a cluster.
+      const admin = { ...about, name: `${name}-cluster-admin`, role: "cluster-admin" };
+      bindEverywhere(this, install, "cluster-admin", admin, [account]);
     } else {
       // What it grants to the install's programs it must hold itself: Kubernetes lets nobody grant more than he has.
       const rules = [...installClusterRules(install), ...clusterRules(install), ...metricsRules(install)];

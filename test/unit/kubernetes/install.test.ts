@@ -137,7 +137,27 @@ test("parts can be left out", () => {
 test("cluster-admin is given to nobody, unless it is asked for by name", () => {
   expect(JSON.stringify(synth(EVERYTHING))).not.toContain("cluster-admin");
   const asked = synth({ attachAccount: { permissions: "cluster-admin" } });
-  expect(by(asked, "ClusterRoleBinding/cedana-attach")).toMatchObject({ roleRef: { name: "cluster-admin" } });
+  expect(by(asked, "ClusterRoleBinding/cedana-attach-cluster-admin")).toMatchObject({
+    roleRef: { name: "cluster-admin" },
+  });
+});
+
+test("no option changes the role of a binding, which no cluster lets one do", () => {
+  const refs = (install: InstallSpec) =>
+    synth(install)
+      .filter(({ kind }) => kind.endsWith("Binding"))
+      .map(({ kind, metadata, roleRef }) => [
+        `${kind}/${metadata.namespace ?? ""}/${metadata.name}`,
+        JSON.stringify(roleRef),
+      ]);
+  const variants: InstallSpec[] = [
+    EVERYTHING,
+    { attachAccount: {}, dynamoWatcher: { namespaces: "all" }, manager: { workloadNamespaces: "all" } },
+    { attachAccount: { permissions: "cluster-admin" } },
+    { attachAccount: {}, agentNamespace: "cedana-agent" },
+  ];
+  const distinct = new Set(variants.flatMap(refs).map((pair) => pair.join(" ")));
+  expect(new Set(variants.flatMap(refs).map(([identity]) => identity)).size).toBe(distinct.size);
 });
 
 test("no right is granted with a wildcard", () => {
