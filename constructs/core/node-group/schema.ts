@@ -19,21 +19,28 @@ const customAmiSchema = shape({
     "What the image was built from. Only AL2023: its user data is nodeadm's.",
   ),
   kernel: described(
-    pattern(/^\d+\.\d+(\.\d+\S*)?$/, {
-      code: "not-a-kernel",
-      message: "is not a kernel version",
-      allowed: 'major.minor in quotes, for instance "6.12"',
-    }),
-    "Kernel of the image; 6.1 or newer.",
+    v.optional(
+      pattern(/^\d+\.\d+(\.\d+\S*)?$/, {
+        code: "not-a-kernel",
+        message: "is not a kernel version",
+        allowed: 'major.minor in quotes, for instance "6.12"',
+      }),
+    ),
+    "Kernel of the image; 6.1 or newer. Required.",
   ),
-  cgroup: described(v.picklist(["v1", "v2"]), "Control groups of the image; must be v2."),
+  cgroup: described(
+    v.optional(v.picklist(["v1", "v2"])),
+    "Control groups of the image; must be v2. Required.",
+  ),
   containerd: described(
-    pattern(/^\d+\.\d+(\.\d+\S*)?$/, {
-      code: "not-a-version",
-      message: "is not a containerd version",
-      allowed: 'major.minor in quotes, for instance "2.2"',
-    }),
-    "containerd of the image; 2.0 or newer.",
+    v.optional(
+      pattern(/^\d+\.\d+(\.\d+\S*)?$/, {
+        code: "not-a-version",
+        message: "is not a containerd version",
+        allowed: 'major.minor in quotes, for instance "2.2"',
+      }),
+    ),
+    "containerd of the image; 2.0 or newer. Required.",
   ),
 });
 

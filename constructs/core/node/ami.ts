@@ -46,7 +46,9 @@ export function findAmi(
   architecture: Architecture,
   accelerator: Accelerator,
   path: PropertyPath = [],
-): { readonly ami: Ami; readonly problems?: undefined } | { readonly problems: readonly Problem[] } {
+):
+  | { readonly ami: Ami; readonly problems?: undefined }
+  | { readonly ami?: undefined; readonly problems: readonly Problem[] } {
   const problems: Problem[] = [];
   if (!(AMI_MINORS as readonly string[]).includes(minor)) {
     problems.push({

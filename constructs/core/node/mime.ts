@@ -42,7 +42,7 @@ function freeBoundary(parts: readonly MimePart[]): string {
 
 export type MimeDocument =
   | { readonly parts: readonly MimePart[]; readonly problems?: undefined }
-  | { readonly problems: readonly Problem[] };
+  | { readonly parts?: undefined; readonly problems: readonly Problem[] };
 
 /**
  * The parts of a document, as nodeadm and cloud-init would find them. Line ends may be LF or CRLF. What those readers
@@ -70,7 +70,11 @@ export function readMime(text: string): MimeDocument {
       );
       return;
     }
-    const [head, content] = cut(piece.slice(newline.length), newline + newline);
+    // Of an empty part, the line that ends the headers may be the one that the next delimiter takes.
+    const [head, content = piece.endsWith(newline) ? "" : undefined] = cut(
+      piece.slice(newline.length),
+      newline + newline,
+    );
     const contentType = headerOf(head, newline, "content-type");
     if (content === undefined || contentType === undefined) {
       problems.push(wrong(index, "no-content-type", "has no Content-Type, so nothing reads it"));

@@ -1,0 +1,122 @@
+import { parse as parseYaml } from "yaml";
+import {
+  NODE_CONFIG_TYPE,
+  nodeConfigSchema,
+  nodeGroupSchema,
+  nodePoolSchema,
+  readMime,
+  renderUserData,
+  type Bootstrap,
+  type NodeGroupSpec,
+} from "../../../constructs/core";
+import { check, resolve } from "../../../constructs/core/schema";
+import { expectGolden } from "../../support/golden";
+
+const group = (spec: Partial<NodeGroupSpec> = {}) =>
+  resolve("test", nodeGroupSchema, {
+    name: "a",
+    instanceTypes: ["m7i.large"],
+    scaling: { min: 1, max: 3 },
+    ...spec,
+  });
+
+const MANAGED: Bootstrap = { mode: "managed" };
+const CUSTOM: Bootstrap = {
+  mode: "custom-ami",
+  cluster: {
+    name: "training",
+    apiServerEndpoint: "https://0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com",
+    certificateAuthority: "Y2VydGlmaWNhdGU=",
+    cidr: "172.20.0.0/16",
+  },
+};
+
+const full: Partial<NodeGroupSpec> = {
+  instanceTypes: ["g6e.xlarge"],
+  labels: { "example.com/pool": "gpu" },
+  taints: [{ key: "nvidia.com/gpu", effect: "NoSchedule" }],
+  kubelet: {
+    config: { runtimeRequestTimeout: "30m", maxPods: 50, featureGates: { ContainerCheckpoint: true } },
+    flags: ["--v=4"],
+  },
+  containerd: {
+    config: "[metrics]\naddress = '127.0.0.1:1338'\n",
+    baseRuntimeSpec: { process: { rlimits: [{ type: "RLIMIT_NOFILE", soft: 65_536, hard: 65_536 }] } },
+  },
+  instance: { localStorage: { strategy: "RAID0", disabledMounts: ["PodLogs"] } },
+  featureGates: { InstanceIdNodeName: true },
+  sysctls: { "fs.pipe-max-size": "4194304" },
+  preNodeadm: ['#!/bin/bash\nmodprobe "${MODULE:-overlay}"\n'],
+};
+
+test.each([
+  ["managed", group(), MANAGED],
+  ["managed-full", group(full), MANAGED],
+  ["custom-ami-full", group({ ...full, postNodeadm: ["#!/bin/bash\necho done\n"] }), CUSTOM],
+])("golden: %s", (name, settings, bootstrap) => {
+  const text = renderUserData(settings, bootstrap) ?? "";
+  expectGolden(`node/user-data-${name}.txt`, text);
+  expect(readMime(text).problems).toBeUndefined();
+});
+
+test("golden: karpenter", () => {
+  const pool = resolve("test", nodePoolSchema, { ...full, name: "gpu", amiVersion: "v20260714" });
+  const text = renderUserData(pool, { mode: "karpenter" }) ?? "";
+  expectGolden("node/user-data-karpenter.txt", text);
+  expect(text).not.toContain("maxPods");
+  expect(text).not.toContain("registerWithTaints");
+});
+
+test("a group that neither checkpoints nor asks for anything has no user data", () => {
+  expect(renderUserData(group({ checkpointing: false }), MANAGED)).toBeUndefined();
+});
+
+test("a group that does not checkpoint still gets what it asks for", () => {
+  const text = renderUserData(group({ checkpointing: false, runtimeHandler: {}, startupTaint: {} }), MANAGED);
+  expect(text).toContain("runtimes.'cedana'");
+  expect(text).toContain("cedana.ai/not-ready");
+  expect(text).not.toContain("runtimeRequestTimeout");
+});
+
+test("taint and handler can be left out of a group that checkpoints", () => {
+  const text = renderUserData(group({ startupTaint: false, runtimeHandler: false }), MANAGED);
+  expect(text).not.toContain("registerWithTaints");
+  expect(text).not.toContain("containerd");
+  expect(text).toContain("runtimeRequestTimeout: 10m");
+});
+
+test("grace periods by priority take the place of the simple ones", () => {
+  const byPriority = [{ priority: 0, shutdownGracePeriodSeconds: 60 }];
+  const text = renderUserData(
+    group({ kubelet: { config: { shutdownGracePeriodByPodPriority: byPriority } } }),
+    MANAGED,
+  );
+  expect(text).not.toMatch(/shutdownGracePeriod:/);
+});
+
+test("every NodeConfig written passes our own strict schema", () => {
+  for (const [settings, bootstrap] of [
+    [group(full), MANAGED],
+    [group(full), CUSTOM],
+  ] as const) {
+    const document = readMime(renderUserData(settings, bootstrap) ?? "");
+    const configs = (document.parts ?? []).filter(({ contentType }) => contentType === NODE_CONFIG_TYPE);
+    expect(configs).toHaveLength(2);
+    for (const { content } of configs) {
+      expect(check(nodeConfigSchema, parseYaml(content)).problems).toBeUndefined();
+    }
+  }
+});
+
+test("TOML without a plugin's name gets one, or nodeadm would take it for schema 2", () => {
+  const text = renderUserData(
+    group({ runtimeHandler: false, containerd: { config: "[metrics]\n" } }),
+    MANAGED,
+  );
+  expect(text).toContain("io.containerd.cri.v1.runtime");
+});
+
+test("user data larger than EC2 takes is refused", () => {
+  const settings = group({ preNodeadm: [`#!/bin/sh\n${"# padding\n".repeat(2000)}`] });
+  expect(() => renderUserData(settings, MANAGED)).toThrow(/user data.*larger|makes the user data larger/s);
+});
