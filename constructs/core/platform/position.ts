@@ -8,6 +8,7 @@ import {
   type Document,
   type Node,
   type Pair,
+  type YAMLMap,
 } from "yaml";
 import type { Problem, PropertyPath } from "../problem";
 
@@ -41,11 +42,21 @@ function child(document: Document, parent: Node | undefined, part: string | numb
     return item === undefined ? undefined : { value: item, found: true };
   }
   if (!isMap(parent)) return undefined;
-  const pair = (parent.items as Pair<Node, Node | null>[]).findLast(
-    ({ key }) => isScalar(key) && String(key.value) === String(part),
-  );
+  const pair = pairsOf(parent).get(String(part));
   if (pair === undefined) return undefined;
   return { key: pair.key, value: target(document, pair.value), found: true };
+}
+
+const PAIRS = new WeakMap<YAMLMap, ReadonlyMap<string, Pair<Node, Node | null>>>();
+
+/** Pairs by key, kept: a file can have tens of thousands of problems in one mapping. */
+function pairsOf(map: YAMLMap): ReadonlyMap<string, Pair<Node, Node | null>> {
+  const known = PAIRS.get(map);
+  if (known) return known;
+  const pairs = map.items as Pair<Node, Node | null>[];
+  const byKey = new Map(pairs.map((pair) => [isScalar(pair.key) ? String(pair.key.value) : "", pair]));
+  PAIRS.set(map, byKey);
+  return byKey;
 }
 
 /** The text range that a problem is about: its key, its value, or for what is missing its parent. */

@@ -1,10 +1,10 @@
-import { isScalar, type Document } from "yaml";
+import { isScalar, type Document, type LineCounter } from "yaml";
 import type { Problem } from "../problem";
 import { checkPlatform } from "./check";
 import { findPlace, findRange, pathAt } from "./position";
 import type { Platform } from "./schema";
 import { findSecrets, redact, secretProblem, type FoundSecret } from "./secrets";
-import { decodeSource, findControlCharacter, type TextProblem } from "./source";
+import { decodeSource, findControlCharacter, findDeepNesting, type TextProblem } from "./source";
 import { parseYaml } from "./yaml-source";
 
 /** A problem and where in the file it is. Lines and columns begin at 1; columns count UTF-16 units. */
@@ -17,6 +17,9 @@ export type PlatformFile =
   | { readonly platform: Platform; readonly problems?: undefined }
   | { readonly problems: readonly LocatedProblem[] };
 
+/** A file with more secrets than this is told of nothing else: it is not a platform file. */
+const MAX_SECRETS = 100;
+
 /**
  * Reads a whole cedana.yaml: parses it, checks every part of it, fills in defaults. Either the platform or all problems
  * of the file come back, in the order in which they stand in it. No problem repeats a secret that is in the file.
@@ -25,14 +28,15 @@ export function readPlatform(source: Uint8Array | string): PlatformFile {
   const decoded = decodeSource(source);
   if (decoded.problem) return { problems: [{ ...decoded.problem, line: 1, column: 1 }] };
   const { text } = decoded;
-  const control = findControlCharacter(text);
-  const yaml = control ? parseYaml("") : parseYaml(text);
-  const { document, lines } = control ? { ...yaml, document: undefined } : yaml;
-  if (control) lines.lineStarts = lineStarts(text);
+  const unreadable = findControlCharacter(text) ?? findDeepNesting(text);
+  const yaml = unreadable ? parseYaml("") : parseYaml(text);
+  const { document, lines } = unreadable ? { ...yaml, document: undefined } : yaml;
+  if (unreadable) lines.lineStarts = lineStarts(text);
 
   const secrets = findSecrets(text, document);
+  if (secrets.length > MAX_SECRETS) return { problems: secrets.slice(0, MAX_SECRETS).map(alone(lines)) };
   const inText = [
-    ...(control ? [control] : yaml.problems),
+    ...(unreadable ? [unreadable] : yaml.problems),
     ...secrets.map((secret) => ({ offset: secret.start, problem: { path: [], ...secretProblem(secret) } })),
   ];
   const found = inText.map(({ offset, problem }): TextProblem => {
@@ -49,14 +53,15 @@ export function readPlatform(source: Uint8Array | string): PlatformFile {
   return { problems: inOrder(found.map((problem) => at(problem, lines))) };
 }
 
+function alone(lines: LineCounter): (secret: FoundSecret) => LocatedProblem {
+  return (secret) => at({ offset: secret.start, problem: { path: [], ...secretProblem(secret) } }, lines);
+}
+
 function lineStarts(text: string): number[] {
   return [0, ...Array.from(text.matchAll(/\n/g), ({ index }) => index + 1)];
 }
 
-function at(
-  { offset, problem }: TextProblem,
-  lines: { linePos(offset: number): { line: number; col: number } },
-) {
+function at({ offset, problem }: TextProblem, lines: LineCounter) {
   const { line, col } = lines.linePos(offset);
   return { ...problem, line: Math.max(line, 1), column: Math.max(col, 1) };
 }

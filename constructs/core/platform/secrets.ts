@@ -33,9 +33,14 @@ const SECRET_WORDS =
 /** Every secret in the text, in its order: those known by their shape, and plain values of properties named like one. */
 export function findSecrets(text: string, document: Document | undefined): FoundSecret[] {
   const found = [...byShape(text), ...(document ? byName(document, text) : [])];
+  let end = -1;
   return found
     .toSorted((a, b) => a.start - b.start || b.end - a.end)
-    .filter((secret, index, all) => !all.slice(0, index).some((other) => other.end >= secret.end));
+    .filter((secret) => {
+      const fresh = secret.end > end;
+      end = Math.max(end, secret.end);
+      return fresh;
+    });
 }
 
 function byShape(text: string): FoundSecret[] {

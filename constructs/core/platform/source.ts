@@ -62,3 +62,32 @@ export function findControlCharacter(text: string): TextProblem | undefined {
     },
   };
 }
+
+/** Deepest nesting that is read; the properties of the schema need ten. The parser's cost grows with its square. */
+const MAX_DEPTH = 64;
+
+/** Where the text is nested too deep, counted without parsing it: brackets, and list or key marks in one line. */
+export function findDeepNesting(text: string): TextProblem | undefined {
+  const offset = deepBracket(text) ?? text.search(new RegExp(`(?:[-?:] {1,8}){${MAX_DEPTH}}`));
+  if (offset < 0) return undefined;
+  return {
+    offset,
+    problem: {
+      code: "too-deep",
+      path: [],
+      message: "is nested too deep to be read",
+      allowed: `at most ${MAX_DEPTH} levels`,
+    },
+  };
+}
+
+function deepBracket(text: string): number | undefined {
+  let depth = 0;
+  for (let offset = 0; offset < text.length; offset++) {
+    const character = text[offset];
+    if (character === "[" || character === "{") depth++;
+    else if (character === "]" || character === "}") depth = Math.max(depth - 1, 0);
+    if (depth > MAX_DEPTH) return offset;
+  }
+  return undefined;
+}

@@ -95,7 +95,10 @@ function syntaxProblem(error: {
     problem: {
       code: tab ? "tab" : "yaml-syntax",
       path: [],
-      message: `is not YAML: ${error.message.replace(/\.$/, "").replace(/^[A-Z](?=[a-z])/, (first) => first.toLowerCase())}`,
+      message:
+        error.code === "NON_STRING_KEY"
+          ? "is a key that is no plain text"
+          : `is not YAML: ${error.message.replace(/\.$/, "").replace(/^[A-Z](?=[a-z])/, (first) => first.toLowerCase())}`,
       ...(tab ? { remedy: "indent with spaces" } : {}),
     },
   };

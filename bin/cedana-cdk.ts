@@ -1,0 +1,126 @@
+#!/usr/bin/env node
+/** The command line. Commands are loaded when they run: `features` and `--help` load neither cdktf nor cdk8s. */
+import { Command, CommanderError, Option } from "commander";
+import { createColors } from "picocolors";
+import { CommandError, EXIT } from "./commands/exit";
+import { VERSION } from "./commands/version";
+
+const DEFAULT_FILE = "cedana.yaml";
+const program = new Command("cedana-cdk")
+  .description("Checkpoint and restore on EKS, from one cedana.yaml.")
+  .version(VERSION)
+  .exitOverride()
+  .addHelpText("after", "\nExit codes: 0 ok, 1 differs (diff only), 2 bad input, 3 anything else.");
+
+function fileOption(): Option {
+  return new Option("-f, --file <path>", "platform file").default(DEFAULT_FILE).env("CEDANA_YAML");
+}
+
+program
+  .command("init")
+  .description("write a commented cedana.yaml; asks nothing when flags are given")
+  .addOption(fileOption())
+  .option("--name <name>", "name of the EKS cluster")
+  .option("--region <region>", "AWS region")
+  .option("--kubernetes-version <minor>", "Kubernetes minor version, such as 1.34")
+  .option("--admin-arn <arn>", "IAM role that becomes cluster admin")
+  .option("--cluster-id <uuid>", "id of the cluster on the Cedana platform")
+  .option("--url <url>", "Cedana platform")
+  .option("--bucket <name>", "bucket of checkpoints")
+  .addOption(
+    new Option("--aws <side>", "AWS side: a new cluster, an existing one, or none").choices([
+      "new",
+      "existing",
+      "none",
+    ]),
+  )
+  .option("--gpu", "with a GPU node group")
+  .option("--force", "overwrite the file", false)
+  .action(async (options) => print(await (await import("./commands/init.js")).init(options)));
+
+program
+  .command("validate")
+  .description("check the platform file and tell every problem of it")
+  .addOption(fileOption())
+  .action(async ({ file }: { file: string }) => {
+    (await import("./commands/platform-file.js")).loadPlatform(file);
+    print(`${file}: no problems\n`);
+  });
+
+program
+  .command("synth")
+  .description("write the Terraform configuration and the Kubernetes manifests")
+  .addOption(fileOption())
+  .option("--force", "overwrite files that were edited by hand or are not ours", false)
+  .action(async (options) => print(await (await import("./commands/synth.js")).synth(options)));
+
+program
+  .command("diff")
+  .description("show what synth would change on disk, or with --cluster in a cluster; writes nothing")
+  .addOption(fileOption())
+  .option("--cluster", "compare with a cluster, by server-side dry run", false)
+  .option("--kubeconfig <path>", "kubeconfig of the cluster (default: as kubectl)")
+  .option("--context <name>", "context in the kubeconfig")
+  .action(async ({ file, cluster, ...options }) => {
+    const { text, exitCode } = cluster
+      ? await (await import("./commands/diff-cluster.js")).diffWithCluster(file, options)
+      : await (await import("./commands/diff.js")).diffWithDisk(file);
+    print(coloured(text));
+    process.exitCode = exitCode;
+  });
+
+program
+  .command("features")
+  .description("show what each plugin of the Cedana agent supports")
+  .option("--json", "as JSON", false)
+  .action(async ({ json }: { json: boolean }) => {
+    const { featureTableJson, renderFeatureTable } = await import("../constructs/core/features/index.js");
+    print(json ? `${JSON.stringify(featureTableJson(), null, 2)}\n` : renderFeatureTable());
+  });
+
+program
+  .command("schema")
+  .description("print the JSON Schema of cedana.yaml, for editors")
+  .action(async () => {
+    const { platformJsonSchema } = await import("./schema/json-schema.js");
+    print(`${JSON.stringify(platformJsonSchema(), null, 2)}\n`);
+  });
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+function coloured(diff: string): string {
+  const { green, red, bold, isColorSupported } = createColors(
+    Boolean(process.stdout.isTTY) && (process.env["NO_COLOR"] ?? "") === "",
+  );
+  if (!isColorSupported) return diff;
+  const paint = (line: string) =>
+    /^(---|\+\+\+) /.test(line)
+      ? bold(line)
+      : line.startsWith("+")
+        ? green(line)
+        : line.startsWith("-")
+          ? red(line)
+          : line;
+  return diff.split("\n").map(paint).join("\n");
+}
+
+function fail(error: unknown): void {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.badInput;
+    return;
+  }
+  if (error instanceof CommandError) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = error.exitCode;
+    return;
+  }
+  const trace = process.env["CEDANA_CDK_TRACE"] === "1";
+  const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined };
+  process.stderr.write(`cedana-cdk failed where it should not: ${message}\n`);
+  process.stderr.write(trace ? `${stack ?? ""}\n` : "Set CEDANA_CDK_TRACE=1 to see where, and report it.\n");
+  process.exitCode = EXIT.failed;
+}
+
+program.parseAsync().catch(fail);

@@ -1,0 +1,157 @@
+/** What `cedana-cdk init` puts into the file. */
+export interface InitAnswers {
+  /** Name of the EKS cluster. */
+  readonly name: string;
+  readonly region: string;
+  /** Kubernetes minor, such as 1.34. */
+  readonly kubernetesVersion: string;
+  /** Role that becomes cluster admin. */
+  readonly adminArn: string;
+  /** Id of the cluster on the Cedana platform. */
+  readonly clusterId: string;
+  /** Cedana platform. */
+  readonly url: string;
+  /** Bucket of checkpoints. */
+  readonly bucket: string;
+  /** What is made on the AWS side. */
+  readonly aws: "new" | "existing" | "none";
+  /** Whether there is a GPU node group. */
+  readonly gpu: boolean;
+}
+
+export const INIT_DEFAULTS: InitAnswers = {
+  name: "cedana",
+  region: "eu-west-1",
+  kubernetesVersion: "1.34",
+  adminArn: "arn:aws:iam::123456789012:role/platform-admins",
+  clusterId: "00000000-0000-4000-8000-000000000000",
+  url: "https://sandbox.cedana.ai",
+  bucket: "cedana-checkpoints-123456789012",
+  aws: "new",
+  gpu: false,
+};
+
+/** The text of a commented cedana.yaml. */
+export function initFile(answers: InitAnswers): string {
+  const aws = answers.aws !== "none";
+  const parts = [
+    HEADER,
+    ...(answers.aws === "new" ? [cluster(answers)] : []),
+    ...(answers.aws === "existing" ? [existingCluster(answers)] : []),
+    ...(aws ? [nodeGroups(answers), storage(answers)] : []),
+    engine(answers, aws),
+    INSTALL,
+    OUTPUT,
+  ];
+  return parts.join("\n");
+}
+
+const HEADER = `# yaml-language-server: $schema=./node_modules/cedana-cdk/dist/cedana.schema.json
+#
+# The whole platform. Every property is described in docs/cedana-yaml.md, and by editors that read the line above.
+# After a change: cedana-cdk validate, then cedana-cdk synth.
+version: 1
+`;
+
+function cluster({ name, region, kubernetesVersion, adminArn }: InitAnswers): string {
+  return `# The EKS cluster. To use one that exists, write existingCluster in place of cluster and network.
+cluster:
+  name: ${text(name)}
+  version: ${JSON.stringify(kubernetesVersion)} # in quotes: 1.30 without them is the number 1.3
+  region: ${region}
+  # The API is reached from inside the VPC only, unless you open it:
+  # endpointPublicAccess: true
+  # publicAccessCidrs: [203.0.113.0/24]
+  accessEntries: # who may use the Kubernetes API
+    - name: admins
+      principalArn: ${adminArn} # change to a role of yours
+      policies:
+        - policy: AmazonEKSClusterAdminPolicy
+
+network:
+  cidr: 10.0.0.0/16
+  availabilityZones: 3
+  natGateways: perZone # one is cheaper, and its zone takes the others down with it
+  # reservedCidrs: [10.1.0.0/16] # peered networks that pods must reach
+`;
+}
+
+function existingCluster({ name, region, kubernetesVersion }: InitAnswers): string {
+  return `# A cluster that exists. What is left out here is looked up by Terraform.
+existingCluster:
+  name: ${text(name)}
+  version: ${JSON.stringify(kubernetesVersion)}
+  region: ${region}
+`;
+}
+
+function nodeGroups({ gpu }: InitAnswers): string {
+  const group = `- name: gpu
+  instanceTypes: [g6.2xlarge]
+  scaling: { min: 0, max: 4 }
+  rootVolume: { sizeGiB: 200 } # checkpoints hold the GPU's memory, too
+  taints:
+    - { key: nvidia.com/gpu, value: "true", effect: NoSchedule }`;
+  const lines = group.split("\n").map((line) => (gpu ? `  ${line}` : `  # ${line}`));
+  return `# Nodes that checkpoint: they get the label cedana.ai/enabled and, until their agent is ready, the startup taint.
+nodeGroups:
+  - name: cpu
+    instanceTypes: [m7i.2xlarge, m7a.2xlarge] # of one architecture
+    scaling: { min: 2, max: 10 }
+    rootVolume: { sizeGiB: 100 } # checkpoints are written here before they are uploaded
+${lines.join("\n")}
+`;
+}
+
+function storage({ bucket }: InitAnswers): string {
+  return `# The S3 bucket of checkpoints, encrypted with a key of its own.
+storage:
+  bucket: ${text(bucket)} # change: bucket names are unique in the world
+  expireDays: 30
+  staticKeyUser: true # Cedana's s3 plugin takes static keys only; the key itself is never made here
+
+# Where Terraform keeps its state. Left out: a file in out/terraform.
+# terraform:
+#   backend: { bucket: my-terraform-state, region: eu-west-1 }
+`;
+}
+
+function engine({ clusterId, url, bucket, region, gpu }: InitAnswers, aws: boolean): string {
+  const place = aws
+    ? `  checkpointDir: s3://${bucket}/checkpoints
+  awsRegion: ${region}`
+    : `  checkpointDir: cedana://checkpoints`;
+  const keys = aws
+    ? `
+    awsAccessKeyId: { name: cedana-secrets, key: aws-access-key-id }
+    awsSecretAccessKey: { name: cedana-secrets, key: aws-secret-access-key }`
+    : "";
+  return `# What checkpoints and restores. Secrets are references only; make the Secret yourself:
+#   kubectl -n cedana-system create secret generic cedana-secrets --from-file=auth-token=<file>
+engine:
+  kind: cedana
+  clusterId: ${clusterId} # change to the id that the Cedana platform shows
+  url: ${url}
+${place}
+  gpu: ${gpu ? "interception" : "none"}
+  secrets:
+    authToken: { name: cedana-secrets, key: auth-token }${keys}
+`;
+}
+
+const INSTALL = `# How it is installed. Images, resources, tolerations and the like have defaults; see docs/cedana-yaml.md.
+install:
+  namespace: cedana-system
+`;
+
+const OUTPUT = `output:
+  directory: out
+  format: objects # one file an object, for GitOps; or file, or helm
+`;
+
+/** Plain where YAML reads it back as the same text, else in quotes. */
+function text(value: string): string {
+  return /^[A-Za-z][\w-]*$/.test(value) && !/^(y|n|yes|no|on|off|true|false|null)$/i.test(value)
+    ? value
+    : JSON.stringify(value);
+}

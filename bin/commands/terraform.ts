@@ -1,0 +1,57 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { App } from "cdktf";
+import type { Platform } from "../../constructs/core/platform";
+import { PlatformStack } from "../../stacks/aws";
+
+const STACK = "platform";
+
+/** The AWS side of a platform as a stack of a cdktf app. */
+export function addStack(app: App, platform: Platform): PlatformStack {
+  const { cluster, existingCluster, network, nodeGroups, karpenter, storage, imageRepository } = platform;
+  const { backend, tags } = platform.terraform;
+  return new PlatformStack(app, STACK, {
+    cluster,
+    existingCluster,
+    network,
+    nodeGroups,
+    karpenter,
+    storage,
+    imageRepository,
+    tags,
+    backend,
+  });
+}
+
+/** The Terraform configuration of a platform. cdktf can only write it to a directory; that one is thrown away. */
+export function terraformFiles(platform: Platform): ReadonlyMap<string, string> {
+  const outdir = mkdtempSync(join(tmpdir(), "cedana-cdk-"));
+  try {
+    const app = new App({ outdir });
+    addStack(app, platform);
+    withoutStackTraces(() => app.synth());
+    const text = readFileSync(join(outdir, "stacks", STACK, "cdk.tf.json"), "utf8");
+    return new Map([["cdk.tf.json", `${JSON.stringify(portable(JSON.parse(text)), null, 2)}\n`]]);
+  } finally {
+    rmSync(outdir, { recursive: true, force: true });
+  }
+}
+
+/** cdktf's default backend holds the path of the machine that it ran on. */
+function portable(configuration: { terraform?: { backend?: { local?: { path?: string } } } }): unknown {
+  const local = configuration.terraform?.backend?.local;
+  if (local) local.path = "terraform.tfstate";
+  return configuration;
+}
+
+/** cdktf takes a stack trace for every complex value, and shows none of them: a third of its time. */
+function withoutStackTraces(work: () => void): void {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    work();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+}
