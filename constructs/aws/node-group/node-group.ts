@@ -12,14 +12,12 @@ import {
   toAutoscalerTag,
 } from "../../core/node";
 import {
-  checkNodeGroup,
   customAmiOf,
-  nodeGroupSchema,
+  resolveNodeGroup,
   type NodeGroupSpec,
   type ResolvedNodeGroup,
 } from "../../core/node-group";
 import { InvalidInputError } from "../../core/problem";
-import { resolve } from "../../core/schema";
 import type { ICluster } from "../cluster";
 import { launchTemplateConfig } from "./launch-template";
 import { NodeRole } from "./role";
@@ -50,9 +48,7 @@ export class NodeGroup extends Construct {
   constructor(scope: Construct, id: string, props: NodeGroupProps) {
     super(scope, id);
     const { cluster, ...input } = props;
-    const spec = resolve(this.node.path, nodeGroupSchema, input, (group) =>
-      checkNodeGroup(group, { kubernetesVersion: cluster.version }),
-    );
+    const spec = resolveNodeGroup(this.node.path, input, { kubernetesVersion: cluster.version });
     this.startupTaint = startupTaintOf(spec);
     this.labels = nodeLabels(spec);
     this.role = new NodeRole(this, "node", {

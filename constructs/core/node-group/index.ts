@@ -6,3 +6,4 @@ export {
   type NodeGroupSpec,
   type ResolvedNodeGroup,
 } from "./schema";
+export { resolveNodeGroup } from "./resolve";

@@ -60,7 +60,7 @@ test("a GPU pool by default", () => {
 
 test("architecture and capacity become requirements", () => {
   const [, nodePool] = synth({ ...POOL, instanceTypes: ["m8g.large"], capacityTypes: ["spot"] });
-  const { requirements } = (nodePool?.spec as { template: { spec: { requirements: object[] } } }).template
+  const { requirements } = (nodePool!.spec as { template: { spec: { requirements: object[] } } }).template
     .spec;
   expect(requirements).toEqual([
     { key: "kubernetes.io/os", operator: "In", values: ["linux"] },
