@@ -190,10 +190,12 @@ function checkCapacity({ capacityType, capacityReservation, instanceTypes }: Res
   return problems;
 }
 
+/** What the NodeConfig that EKS puts last in a managed group without a custom AMI would take away. */
 function checkModes(group: ResolvedNodeGroup): Problem[] {
-  if (customAmiOf(group) || group.postNodeadm.length === 0) return [];
-  return [
-    {
+  if (customAmiOf(group)) return [];
+  const problems: Problem[] = [];
+  if (group.postNodeadm.length > 0) {
+    problems.push({
       code: "post-nodeadm-ignored",
       path: ["postNodeadm"],
       message:
@@ -201,6 +203,18 @@ function checkModes(group: ResolvedNodeGroup): Problem[] {
       given: `${group.postNodeadm.length} script${group.postNodeadm.length === 1 ? "" : "s"}`,
       allowed: "only together with ami.id",
       remedy: "use preNodeadm, or a custom AMI",
-    },
-  ];
+    });
+  }
+  if (group.kubelet.maxPodsExpression !== undefined) {
+    problems.push({
+      code: "max-pods-ignored",
+      path: ["kubelet", "maxPodsExpression"],
+      message:
+        "would have no effect: in a managed group without a custom AMI, EKS sets maxPods, which goes before it",
+      given: group.kubelet.maxPodsExpression,
+      allowed: "only together with ami.id",
+      remedy: "use kubelet.config.maxPods, or a custom AMI",
+    });
+  }
+  return problems;
 }

@@ -199,6 +199,7 @@ function checkTimeouts({ kubelet }: Pick<NodeSettings, "kubelet">): Problem[] {
 const OWN_FLAGS: Readonly<Record<string, string>> = {
   "--register-with-taints": "taints and startupTaint",
   "--node-labels": "labels",
+  "--max-pods": "kubelet.config.maxPods",
   "--config": "kubelet.config",
   "--config-dir": "kubelet.config",
 };

@@ -68,10 +68,14 @@ export function renderNodeConfig(settings: NodeSettings, bootstrap: Bootstrap): 
   const taints = registeredTaints(settings, bootstrap);
   const config = {
     ...kubeletDefaults(settings),
-    ...(bootstrap.mode === "karpenter" ? withoutKarpenterFields(kubelet.config ?? {}) : kubelet.config),
+    ...withoutOthersFields(kubelet.config ?? {}, bootstrap),
     ...(taints.length > 0 ? { registerWithTaints: taints } : {}),
   };
-  const flags = [...labelFlags(settings, bootstrap), ...(kubelet.flags ?? [])];
+  const flags = [
+    ...labelFlags(settings, bootstrap),
+    ...maxPodsFlag(settings, bootstrap),
+    ...(kubelet.flags ?? []),
+  ];
   const toml = handlerToml(settings);
   const spec = {
     cluster: bootstrap.mode === "custom-ami" ? bootstrap.cluster : undefined,
@@ -88,9 +92,20 @@ export function renderNodeConfig(settings: NodeSettings, bootstrap: Bootstrap): 
   return { apiVersion: NODE_CONFIG_API_VERSION, kind: "NodeConfig", spec };
 }
 
-function withoutKarpenterFields(config: KubeletConfig): KubeletConfig {
-  const fields: readonly string[] = KARPENTER_KUBELET_FIELDS;
-  return Object.fromEntries(Object.entries(config).filter(([name]) => !fields.includes(name)));
+/** Without the fields that reach the kubelet in another way: by the EC2NodeClass, or by a flag. */
+function withoutOthersFields(config: KubeletConfig, { mode }: Bootstrap): KubeletConfig {
+  const fields: Record<Bootstrap["mode"], readonly string[]> = {
+    managed: ["maxPods"],
+    "custom-ami": [],
+    karpenter: KARPENTER_KUBELET_FIELDS,
+  };
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !fields[mode].includes(name)));
+}
+
+/** The NodeConfig that EKS appends sets maxPods, and the last one wins; a flag beats them all. */
+function maxPodsFlag({ kubelet }: NodeSettings, { mode }: Bootstrap): string[] {
+  const maxPods = kubelet.config?.maxPods;
+  return mode === "managed" && maxPods !== undefined ? [`--max-pods=${maxPods}`] : [];
 }
 
 /**

@@ -79,6 +79,11 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
     ],
   ],
   [
+    "an expression that EKS's own maxPods would hide",
+    { kubelet: { maxPodsExpression: "max_enis * 10" } },
+    ["kubelet.maxPodsExpression max-pods-ignored"],
+  ],
+  [
     "an image of which nothing is stated",
     { ami: { id: "ami-0a1b2c3d4e5f60718" } },
     ["ami.kernel missing", "ami.cgroup missing", "ami.containerd missing"],

@@ -120,3 +120,14 @@ test("user data larger than EC2 takes is refused", () => {
   const settings = group({ preNodeadm: [`#!/bin/sh\n${"# padding\n".repeat(2000)}`] });
   expect(() => renderUserData(settings, MANAGED)).toThrow(/user data.*larger|makes the user data larger/s);
 });
+
+// EKS appends a NodeConfig with a maxPods of its own to a managed group's user data (eksctl-io/eksctl#8037).
+test("maxPods of a managed group is a flag, which EKS's own NodeConfig cannot override", () => {
+  const settings = group({ kubelet: { config: { maxPods: 50 } } });
+  const managed = renderUserData(settings, MANAGED);
+  expect(managed).toContain("- --max-pods=50");
+  expect(managed).not.toContain("maxPods:");
+  const custom = renderUserData(settings, CUSTOM);
+  expect(custom).toContain("maxPods: 50");
+  expect(custom).not.toContain("--max-pods");
+});
