@@ -78,21 +78,25 @@ function asProblem(error: unknown, name: string): string {
 /** The object without what the API server alone writes. */
 function text(object: unknown): string {
   const { status: _status, ...rest } = object as Record<string, unknown>;
-  const {
-    managedFields: _1,
-    resourceVersion: _2,
-    uid: _3,
-    generation: _4,
-    creationTimestamp: _5,
-    ...metadata
-  } = rest["metadata"] as Record<string, unknown>;
-  return toYaml(sorted({ ...rest, metadata }));
+  const metadata = Object.entries(rest["metadata"] as Record<string, unknown>)
+    .filter(([field]) => !SERVER_FIELDS.has(field))
+    .map(([field, value]) => [field, field === "annotations" ? withoutGeneration(value) : value]);
+  return toYaml(sorted({ ...rest, metadata: Object.fromEntries(metadata) }));
+}
+
+const SERVER_FIELDS = new Set(["managedFields", "resourceVersion", "uid", "generation", "creationTimestamp"]);
+
+function withoutGeneration(annotations: unknown): unknown {
+  const { "deprecated.daemonset.template.generation": _, ...own } = annotations as Record<string, unknown>;
+  return Object.keys(own).length > 0 ? own : undefined;
 }
 
 /** The API server sorts keys, we write them in the usual order: neither is a difference. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const entries = Object.entries(value)
+    .filter(([, item]) => item !== undefined)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
 }

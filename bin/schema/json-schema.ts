@@ -16,7 +16,9 @@ export function platformJsonSchema(): Json {
       const { type, key } = valibotSchema as unknown as { type: string; key?: { pipe?: readonly unknown[] } };
       if (type !== "record") return undefined;
       const pattern = patternOf(key);
-      return pattern === undefined ? jsonSchema : { ...jsonSchema, propertyNames: { pattern: String(pattern) } };
+      return pattern === undefined
+        ? jsonSchema
+        : { ...jsonSchema, propertyNames: { pattern: String(pattern) } };
     },
   });
   return { ...schema, title: "cedana.yaml" };

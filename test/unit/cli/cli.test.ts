@@ -1,0 +1,141 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { INIT_DEFAULTS, initFile } from "../../../bin/commands/init-file";
+import { expectGolden } from "../../support/golden";
+import { ROOT } from "../../support/sources";
+
+const PROGRAM = join(ROOT, "dist/bin/cedana-cdk.js");
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "cedana-cdk-cli-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const { stdout, stderr, status } = spawnSync(process.execPath, [PROGRAM, ...args], {
+    cwd: folder,
+    encoding: "utf8",
+    env: { PATH: process.env["PATH"], ...env },
+  });
+  return { stdout, stderr, status };
+}
+
+function give(text: string): void {
+  writeFileSync(join(folder, "cedana.yaml"), text);
+}
+
+test("the cedana.yaml of the repository is what init writes", () => {
+  expect(readFileSync(join(ROOT, "cedana.yaml"), "utf8")).toBe(initFile(INIT_DEFAULTS));
+});
+
+test("init, validate, synth, diff: one after the other", () => {
+  expect(run(["init", "--name", "demo", "--bucket", "demo-checkpoints"])).toMatchObject({
+    status: 0,
+    stderr: "",
+  });
+  expect(run(["validate"])).toEqual({ status: 0, stdout: "cedana.yaml: no problems\n", stderr: "" });
+  const first = run(["diff"]);
+  expect(first.status).toBe(1);
+  expect(first.stdout).toContain("+++ b/out/kubernetes/kustomization.yaml");
+  const made = run(["synth"]);
+  expect(made).toMatchObject({ status: 0, stderr: "" });
+  expectGolden("cli/synth.txt", made.stdout);
+  expect(run(["diff"])).toEqual({ status: 0, stdout: "", stderr: "" });
+  const terraform = readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8");
+  expect(JSON.parse(terraform)).toHaveProperty("resource.aws_eks_cluster");
+  expect(terraform).not.toContain(folder);
+  expect(run(["synth"]).stdout).toContain("0 written");
+  expect(readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8")).toBe(terraform);
+}, 30_000);
+
+test("init overwrites nothing without --force and writes nothing that is wrong", () => {
+  give("mine: true\n");
+  expect(run(["init", "--name", "demo"])).toEqual({
+    status: 2,
+    stdout: "",
+    stderr: "cedana.yaml: is there already; --force overwrites it\n",
+  });
+  const wrong = run(["init", "--force", "--region", "mars"]);
+  expect(wrong.status).toBe(2);
+  expect(wrong.stderr).toContain("is not the name of an AWS region");
+  expect(readFileSync(join(folder, "cedana.yaml"), "utf8")).toBe("mine: true\n");
+  expect(readdirSync(folder)).toEqual(["cedana.yaml"]);
+});
+
+test("init asks nothing where there is no terminal", () => {
+  expect(run(["init"]).status).toBe(0);
+  expect(readFileSync(join(folder, "cedana.yaml"), "utf8")).toBe(initFile(INIT_DEFAULTS));
+});
+
+test.each(["validate", "synth", "diff"])(
+  "%s of a bad file: every problem to stderr, 2, nothing written",
+  (name) => {
+    cpSync(join(ROOT, "test/golden/platform/bad/wrong-types.yaml"), join(folder, "cedana.yaml"));
+    const { stdout, stderr, status } = run([name]);
+    expect({ stdout, status }).toEqual({ stdout: "", status: 2 });
+    const expected = readFileSync(join(ROOT, "test/golden/platform/bad/wrong-types.txt"), "utf8");
+    expect(stderr).toBe(`${expected}7 problems in cedana.yaml; nothing was written\n`);
+    expect(existsSync(join(folder, "out"))).toBe(false);
+  },
+);
+
+test.each([
+  ["missing.yaml", "missing.yaml: there is no such file; cedana-cdk init writes one\n"],
+  [".", ".: is a directory; give the file in it: ./cedana.yaml\n"],
+])("%s is no platform file", (file, stderr) => {
+  expect(run(["synth", "-f", file])).toEqual({ status: 2, stdout: "", stderr });
+});
+
+test("a file edited by hand is not lost", () => {
+  give(initFile({ ...INIT_DEFAULTS, aws: "none" }));
+  expect(run(["synth"]).status).toBe(0);
+  const file = join(folder, "out/kubernetes/_cluster/runtimeclass-cedana.yaml");
+  writeFileSync(file, "edited: true\n");
+  give(initFile({ ...INIT_DEFAULTS, aws: "none", url: "https://other.cedana.ai" }));
+  const refused = run(["synth"]);
+  expect(refused.status).toBe(2);
+  expect(refused.stderr).toContain("runtimeclass-cedana.yaml");
+  expect(readFileSync(file, "utf8")).toBe("edited: true\n");
+  expect(run(["synth", "--force"]).status).toBe(0);
+  expect(readFileSync(file, "utf8")).toContain("RuntimeClass");
+}, 20_000);
+
+test.each(["file", "helm"])("format %s", (format) => {
+  give(initFile({ ...INIT_DEFAULTS, aws: "none" }).replace("format: objects", `format: ${format}`));
+  expect(run(["synth"]).status).toBe(0);
+  const made = readdirSync(join(folder, "out/kubernetes"));
+  expect(made).toContain(format === "helm" ? "Chart.yaml" : "cedana.yaml");
+  expect(existsSync(join(folder, "out/terraform"))).toBe(false);
+});
+
+test("features as a table and as JSON", () => {
+  const table = run(["features"]);
+  expect(table).toEqual({
+    status: 0,
+    stderr: "",
+    stdout: readFileSync(join(ROOT, "test/golden/cli/features.txt"), "utf8"),
+  });
+  const { features } = JSON.parse(run(["features", "--json"]).stdout) as { features: unknown[] };
+  expect(features).toHaveLength(34);
+});
+
+test("schema prints the editor's schema", () => {
+  expect(JSON.parse(run(["schema"]).stdout)).toHaveProperty("properties.cluster");
+});
+
+test("an unknown command or option is bad input", () => {
+  expect(run(["sinth"])).toMatchObject({ status: 2, stdout: "" });
+  expect(run(["synth", "--froce"]).stderr).toContain("--force");
+  expect(run(["--version"])).toMatchObject({ status: 0, stdout: "0.1.0\n" });
+});
+
+test("diff --cluster says that there is no cluster, without a trace", () => {
+  give(initFile({ ...INIT_DEFAULTS, aws: "none" }));
+  const { status, stderr } = run(["diff", "--cluster", "--kubeconfig", "none"], { HOME: folder });
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/^cannot use the kubeconfig: /);
+  expect(stderr).not.toContain("    at ");
+});
