@@ -1,5 +1,6 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
-import { namesOf, secretVariables, variablesOf } from "../core";
+import { secretVariables, variablesOf } from "../core/engine";
+import { namesOf } from "../core/install";
 import type { ResolvedInput } from "./input";
 
 /** Environment that a program reads from the ConfigMap and from Secrets. */

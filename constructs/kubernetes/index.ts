@@ -9,6 +9,7 @@ export { EngineConfig } from "./config";
 export { CedanaCrd, CEDANA_CRD } from "./crds";
 export { DynamoWatcher } from "./dynamo-watcher";
 export type { EngineProps, InstallProps } from "./input";
+export * from "./karpenter";
 export { KueueQueues } from "./kueue";
 export { Manager, REST_PORT } from "./manager";
 export { SystemNamespace } from "./namespace";

@@ -1,16 +1,13 @@
 import type { Construct } from "constructs";
+import { checkEngine, engineSchema, type EngineSpec, type ResolvedEngine } from "../core/engine";
 import {
-  checkEngine,
   checkInstall,
   checkTogether,
-  engineSchema,
   installSchema,
   nativeVersion,
-  type EngineSpec,
   type InstallSpec,
-  type ResolvedEngine,
   type ResolvedInstall,
-} from "../core";
+} from "../core/install";
 import { throwIfAny } from "../core/problem";
 import { resolve } from "../core/schema";
 

@@ -1,19 +1,18 @@
 import { ApiObject, Chart } from "cdk8s";
 import type { Construct } from "constructs";
-import type { EngineSpec, InstallSpec } from "../../constructs/core";
-import {
-  Agent,
-  AttachAccount,
-  CedanaCrd,
-  CedanaRuntimeClass,
-  DynamoWatcher,
-  EngineConfig,
-  KueueQueues,
-  Manager,
-  ManagerRbac,
-  SystemNamespace,
-  SystemNetworkPolicies,
-} from "../../constructs/kubernetes";
+import type { EngineSpec } from "../../constructs/core/engine";
+import type { InstallSpec } from "../../constructs/core/install";
+import { Agent } from "../../constructs/kubernetes/agent";
+import { AttachAccount } from "../../constructs/kubernetes/attach-account";
+import { EngineConfig } from "../../constructs/kubernetes/config";
+import { CedanaCrd } from "../../constructs/kubernetes/crds";
+import { DynamoWatcher } from "../../constructs/kubernetes/dynamo-watcher";
+import { KueueQueues } from "../../constructs/kubernetes/kueue";
+import { Manager } from "../../constructs/kubernetes/manager";
+import { SystemNamespace } from "../../constructs/kubernetes/namespace";
+import { SystemNetworkPolicies } from "../../constructs/kubernetes/network-policy";
+import { ManagerRbac } from "../../constructs/kubernetes/rbac";
+import { CedanaRuntimeClass } from "../../constructs/kubernetes/runtime-class";
 import { inputOf } from "../../constructs/kubernetes/input";
 import { syncWave } from "./sync-wave";
 

@@ -1,5 +1,6 @@
 import type { V1DaemonSet, V1PodSpec, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
-import { agentNamespace, configHash, namesOf, selectorLabels, type Component } from "../../core";
+import { configHash } from "../../core/engine";
+import { agentNamespace, namesOf, selectorLabels, type Component } from "../../core/install";
 import type { ResolvedInput } from "../input";
 import { metadata, type Manifest } from "../object";
 import { placementOf } from "../pod";

@@ -1,5 +1,6 @@
 import type { V1DaemonSet } from "@kubernetes/client-node";
-import { AGENT_LITERALS, namesOf, socketDirectory } from "../../core";
+import { AGENT_LITERALS, socketDirectory } from "../../core/engine";
+import { namesOf } from "../../core/install";
 import { environment } from "../environment";
 import type { ResolvedInput } from "../input";
 import type { Manifest } from "../object";

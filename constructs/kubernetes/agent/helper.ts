@@ -1,5 +1,6 @@
 import type { V1DaemonSet, V1Probe } from "@kubernetes/client-node";
-import { AGENT_LITERALS, daemonPort, namesOf, socketDirectory } from "../../core";
+import { AGENT_LITERALS, daemonPort, socketDirectory } from "../../core/engine";
+import { namesOf } from "../../core/install";
 import { environment } from "../environment";
 import type { ResolvedInput } from "../input";
 import type { Manifest } from "../object";

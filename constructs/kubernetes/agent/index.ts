@@ -4,7 +4,8 @@
 import type { V1Service, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { agentNamespace, daemonPort, namesOf, selectorLabels } from "../../core";
+import { daemonPort } from "../../core/engine";
+import { agentNamespace, namesOf, selectorLabels } from "../../core/install";
 import { inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { healthCheckDaemonSet } from "./health-check";

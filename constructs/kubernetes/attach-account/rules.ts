@@ -1,5 +1,5 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { agentNamespace, namesOf, type ResolvedInstall } from "../../core";
+import { agentNamespace, namesOf, type ResolvedInstall } from "../../core/install";
 import { CEDANA_CRD } from "../crds";
 import { dynamoRules, METRICS_PROXY_RULES, METRICS_READER_RULES, WORKLOAD_RULES } from "../rbac/rules";
 

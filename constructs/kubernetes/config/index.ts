@@ -1,7 +1,8 @@
 import type { V1ConfigMap } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { agentNamespace, configData, configHash, namesOf } from "../../core";
+import { configData, configHash } from "../../core/engine";
+import { agentNamespace, namesOf } from "../../core/install";
 import { inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 

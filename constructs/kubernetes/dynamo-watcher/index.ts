@@ -1,7 +1,8 @@
 import type { V1Deployment, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { configHash, namesOf, selectorLabels } from "../../core";
+import { configHash } from "../../core/engine";
+import { namesOf, selectorLabels } from "../../core/install";
 import { environment } from "../environment";
 import { inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";

@@ -1,5 +1,6 @@
 import type { V1Container, V1Deployment } from "@kubernetes/client-node";
-import { agentNamespace, configHash, namesOf, selectorLabels } from "../../core";
+import { configHash } from "../../core/engine";
+import { agentNamespace, namesOf, selectorLabels } from "../../core/install";
 import { environment } from "../environment";
 import type { ResolvedInput } from "../input";
 import { metadata, type Manifest } from "../object";

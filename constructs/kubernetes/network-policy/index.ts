@@ -1,7 +1,8 @@
 import type { V1NetworkPolicyPort, V1NetworkPolicySpec } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { agentNamespace, daemonPort, selectorLabels, type Component } from "../../core";
+import { daemonPort } from "../../core/engine";
+import { agentNamespace, selectorLabels, type Component } from "../../core/install";
 import { inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { REST_PORT } from "../manager";

@@ -1,5 +1,5 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import type { ResolvedInstall } from "../../core";
+import type { ResolvedInstall } from "../../core/install";
 
 const READ = ["get", "list", "watch"];
 
