@@ -1,0 +1,72 @@
+// Runs of programs side by side: interleaved, so that a busy moment of the machine meets all of them.
+import { spawnSync } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+export function median(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/**
+ * A case is { name, command: [program, ...args], env?, cwd?, before?, node? }: `before` runs before each run, untimed.
+ * Answers each case with its wall times in milliseconds, one of each round, and for programs of Node (`node: true`)
+ * what one more run used.
+ */
+export function measure(cases, rounds, scratch) {
+  const times = cases.map(() => []);
+  for (let round = -1; round < rounds; round += 1) {
+    for (const [index, one] of cases.entries()) {
+      const wall = run(one);
+      if (round >= 0) times[index].push(wall); // the first round fills the caches of the disk
+    }
+  }
+  return cases.map((one, index) => ({
+    name: one.name,
+    command: shown(one),
+    wallMs: times[index],
+    medianMs: median(times[index]),
+    ...(one.node ? usage(one, scratch) : {}),
+  }));
+}
+
+/** Median of the ratios of each round, of all results to the first. */
+export function withRatios(results) {
+  const [base] = results;
+  return results.map((result) => ({
+    ...result,
+    ratio: median(result.wallMs.map((wall, round) => wall / base.wallMs[round])),
+  }));
+}
+
+function run({ name, command: [program, ...args], env = {}, cwd, before }) {
+  before?.();
+  const start = performance.now();
+  const result = spawnSync(program, args, { cwd, env: { ...process.env, ...env }, maxBuffer: 1 << 28 });
+  const wall = performance.now() - start;
+  if (result.status !== 0) {
+    throw new Error(`${name} failed: ${result.error ?? ""}\n${result.stdout}\n${result.stderr}`);
+  }
+  return wall;
+}
+
+function usage(one, scratch) {
+  const file = join(scratch, "usage.json");
+  const preload = join(import.meta.dirname, "programs/usage.cjs");
+  const [node, ...args] = one.command;
+  const runs = Array.from({ length: 3 }, () => {
+    rmSync(file, { force: true });
+    run({ ...one, command: [node, "-r", preload, ...args], env: { ...one.env, USAGE: file } });
+    return JSON.parse(readFileSync(file, "utf8"));
+  });
+  return {
+    cpuMs: median(runs.map(({ cpuMs }) => cpuMs)),
+    megabytes: median(runs.map(({ megabytes }) => megabytes)),
+    modules: runs[0].modules,
+  };
+}
+
+function shown({ command, env = {} }) {
+  return [...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...command].join(" ");
+}

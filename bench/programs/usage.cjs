@@ -1,0 +1,12 @@
+// Preloaded into a run that is not timed: what it used, as JSON into the file USAGE.
+const { writeFileSync } = require("node:fs");
+
+process.on("exit", () => {
+  const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
+  const usage = {
+    megabytes: maxRSS / 1024,
+    cpuMs: (userCPUTime + systemCPUTime) / 1000,
+    modules: Object.keys(require.cache).length - 1,
+  };
+  writeFileSync(process.env.USAGE, JSON.stringify(usage));
+});

