@@ -3,7 +3,7 @@ import { listenAddress } from "./address";
 import type { ResolvedEngine } from "./schema";
 import type { SecretRef } from "./secret";
 
-type Reader = "agent" | "manager" | "dynamo";
+type Reader = "node-agent" | "manager" | "dynamo";
 
 /** One key of the ConfigMap: its value, and the environment variables by which each program reads it. */
 interface ConfigKey {
@@ -13,8 +13,8 @@ interface ConfigKey {
   readonly readers: readonly Reader[];
 }
 
-const AGENT: readonly Reader[] = ["agent"];
-const EVERYONE: readonly Reader[] = ["agent", "manager", "dynamo"];
+const AGENT: readonly Reader[] = ["node-agent"];
+const EVERYONE: readonly Reader[] = ["node-agent", "manager", "dynamo"];
 
 /** Keys and variables as Cedana's published images read them (chart 0.7.6, `pkg/config/types.go`, `install-plugins.sh`). */
 const KEYS: readonly ConfigKey[] = [
@@ -48,7 +48,7 @@ const KEYS: readonly ConfigKey[] = [
     e.gpu === "none" ? "none" : e.pluginsGpuVersion,
   ),
   key("plugins-streamer-version", "CEDANA_PLUGINS_STREAMER_VERSION", AGENT, (e) => e.pluginsStreamerVersion),
-  key("metrics", "CEDANA_METRICS_ENABLED", ["agent", "manager"], (e) => e.metrics),
+  key("metrics", "CEDANA_METRICS_ENABLED", ["node-agent", "manager"], (e) => e.metrics),
   key("profiling", "CEDANA_PROFILING_ENABLED", AGENT, (e) => e.profiling),
   {
     key: "log-level",
@@ -78,7 +78,7 @@ const SECRET_VARIABLES = ["CEDANA_AUTH_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_
 
 /** Every variable that the install sets in helper and health check. */
 export const AGENT_VARIABLES: ReadonlySet<string> = new Set([
-  ...variablesOf("agent").map(({ name }) => name),
+  ...variablesOf("node-agent").map(({ name }) => name),
   ...Object.keys(AGENT_LITERALS),
   ...SECRET_VARIABLES,
 ]);
@@ -111,7 +111,7 @@ export function configData(engine: ResolvedEngine, native: string): Record<strin
 export function variablesOf(reader: Reader): { readonly name: string; readonly key: string }[] {
   return KEYS.filter(({ readers }) => readers.includes(reader)).flatMap(({ key, variables }) =>
     // The second name of log-level is the agent's own.
-    variables.slice(0, reader === "agent" ? undefined : 1).map((name) => ({ name, key })),
+    variables.slice(0, reader === "node-agent" ? undefined : 1).map((name) => ({ name, key })),
   );
 }
 
@@ -123,7 +123,7 @@ export function secretVariables(
   const { authToken, awsAccessKeyId, awsSecretAccessKey } = engine.secrets;
   const all = [
     { name: "CEDANA_AUTH_TOKEN", ref: authToken },
-    ...(reader === "agent"
+    ...(reader === "node-agent"
       ? [
           { name: "AWS_ACCESS_KEY_ID", ref: awsAccessKeyId },
           { name: "AWS_SECRET_ACCESS_KEY", ref: awsSecretAccessKey },

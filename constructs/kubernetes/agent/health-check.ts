@@ -27,7 +27,7 @@ export function healthCheckDaemonSet(input: ResolvedInput): Manifest<V1DaemonSet
         name: "health-check",
         ...image(helper.image),
         command: ["/bin/sh", "-c", WAIT],
-        env: environment(input, "agent", { ...AGENT_LITERALS, ...healthCheck.env }),
+        env: environment(input, "node-agent", { ...AGENT_LITERALS, ...healthCheck.env }),
         resources: healthCheck.resources,
         // The image names no user; the daemon's socket is open to every user.
         securityContext: { ...UNPRIVILEGED, runAsUser: 65_532, runAsGroup: 65_532 },

@@ -33,7 +33,7 @@ export function helperDaemonSet(input: ResolvedInput): Manifest<V1DaemonSet> {
         ...image(helper.image),
         command: ["/bin/sh", "-c"],
         args: ["cedana k8s setup"],
-        env: environment(input, "agent", { ...AGENT_LITERALS, ...helper.env }),
+        env: environment(input, "node-agent", { ...AGENT_LITERALS, ...helper.env }),
         ...(engine.exposeDaemon && port !== undefined
           ? { ports: [{ name: "grpc", containerPort: port, hostPort: port, protocol: "TCP" }] }
           : {}),

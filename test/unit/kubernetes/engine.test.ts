@@ -55,12 +55,14 @@ test("without settings: the chart's defaults, off the network", () => {
 
 test("every key reaches a program, and each program's variables are distinct", () => {
   const read = new Set(
-    (["agent", "manager", "dynamo"] as const).flatMap((reader) => variablesOf(reader).map(({ key }) => key)),
+    (["node-agent", "manager", "dynamo"] as const).flatMap((reader) =>
+      variablesOf(reader).map(({ key }) => key),
+    ),
   );
   expect([...read].toSorted((a, b) => a.localeCompare(b))).toEqual(
     Object.keys(configData(engine(), "v1.0")).toSorted((a, b) => a.localeCompare(b)),
   );
-  expect(AGENT_VARIABLES.size).toBe(variablesOf("agent").length + 4 + 3);
+  expect(AGENT_VARIABLES.size).toBe(variablesOf("node-agent").length + 4 + 3);
 });
 
 test("the manager reads five values, the Dynamo watcher three", () => {
@@ -79,11 +81,11 @@ test("the manager reads five values, the Dynamo watcher three", () => {
 });
 
 test("secrets go to the agent only if they are referred to, AWS keys to nobody else", () => {
-  expect(secretVariables(engine(), "agent").map(({ name }) => name)).toEqual(["CEDANA_AUTH_TOKEN"]);
+  expect(secretVariables(engine(), "node-agent").map(({ name }) => name)).toEqual(["CEDANA_AUTH_TOKEN"]);
   const withKeys = engine({
     secrets: { awsAccessKeyId: secret("id"), awsSecretAccessKey: secret("key") },
   });
-  expect(secretVariables(withKeys, "agent")).toHaveLength(3);
+  expect(secretVariables(withKeys, "node-agent")).toHaveLength(3);
   expect(secretVariables(withKeys, "manager").map(({ name }) => name)).toEqual(["CEDANA_AUTH_TOKEN"]);
 });
 
