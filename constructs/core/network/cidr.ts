@@ -1,6 +1,4 @@
-import { isIPv4, isIPv6 } from "node:net";
-import type * as v from "valibot";
-import { pipe, string } from "valibot";
+import * as v from "valibot";
 import { rule } from "../schema";
 
 /** An IPv4 block: first address as an unsigned number, prefix length. */
@@ -17,7 +15,8 @@ function size(prefix: number): number {
 /** The block, or nothing if the text is not one or its host bits are not zero. */
 export function parseIpv4Block(text: string): Ipv4Block | undefined {
   const [address = "", length = "", ...rest] = text.split("/");
-  if (rest.length > 0 || !isIPv4(address) || !/^(\d|[12]\d|3[0-2])$/.test(length)) return undefined;
+  if (rest.length > 0 || !v.IPV4_REGEX.test(address) || !/^(\d|[12]\d|3[0-2])$/.test(length))
+    return undefined;
   const start = address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
   const prefix = Number(length);
   return start % size(prefix) === 0 ? { start, prefix } : undefined;
@@ -49,8 +48,8 @@ export function within(outer: string, block: string): boolean {
 
 /** A schema for IPv4 blocks with a prefix length within bounds, both included. */
 export function ipv4Cidr(shortest = 0, longest = 32): v.GenericSchema<string> {
-  return pipe(
-    string(),
+  return v.pipe(
+    v.string(),
     rule<string>({
       code: "not-a-cidr",
       test: (text) => {
@@ -64,8 +63,8 @@ export function ipv4Cidr(shortest = 0, longest = 32): v.GenericSchema<string> {
 }
 
 /** An IPv4 or IPv6 block. */
-export const anyCidr: v.GenericSchema<string> = pipe(
-  string(),
+export const anyCidr: v.GenericSchema<string> = v.pipe(
+  v.string(),
   rule<string>({
     code: "not-a-cidr",
     test: (text) => parseIpv4Block(text) !== undefined || isIpv6Block(text),
@@ -76,5 +75,5 @@ export const anyCidr: v.GenericSchema<string> = pipe(
 
 function isIpv6Block(text: string): boolean {
   const [address = "", length = "", ...rest] = text.split("/");
-  return rest.length === 0 && isIPv6(address) && /^\d{1,3}$/.test(length) && Number(length) <= 128;
+  return rest.length === 0 && v.IPV6_REGEX.test(address) && /^\d{1,3}$/.test(length) && Number(length) <= 128;
 }
