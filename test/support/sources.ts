@@ -32,7 +32,8 @@ export function sources(...folders: readonly string[]): Source[] {
   );
 }
 
-/** A relative import as a path from the root of the repository; others as they are. */
+/** A relative import as a path from the root of the repository, without /index.js; others as they are. */
 export function target(source: Source, specifier: string): string {
-  return specifier.startsWith(".") ? posix.join(posix.dirname(source.path), specifier) : specifier;
+  if (!specifier.startsWith(".")) return specifier;
+  return posix.join(posix.dirname(source.path), specifier.replace(/(\/index)?\.js$/, ""));
 }
