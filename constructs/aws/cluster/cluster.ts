@@ -80,7 +80,8 @@ export class Cluster extends Construct implements ICluster {
     const entries = this.access.flatMap(({ entry, associations }) => [entry, ...associations]);
     this.addons = new Map(addons.map((addon) => [addon.name, this.makeAddon(addon, entries)]));
     const early = addons.filter(({ beforeNodes }) => beforeNodes).map(({ name }) => this.addons.get(name)!);
-    this.beforeNodes = [this.resource, ...network.ready, ...entries, ...early];
+    // Add-ons wait for the entries, and these for the cluster: a node group then needs to name the add-ons only.
+    this.beforeNodes = [...network.ready, ...(early.length > 0 ? early : [this.resource, ...entries])];
   }
 
   /** A reference, so that whatever uses the name waits for the cluster. */

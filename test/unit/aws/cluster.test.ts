@@ -84,15 +84,19 @@ test("a given key is used and none is made", () => {
   });
 });
 
-test("a node waits for cluster, access entries and the add-ons it needs to become Ready", () => {
+test("a node waits for the add-ons it needs to become Ready, and by them for access entries and cluster", () => {
   const { cluster } = build();
-  const addons = ["vpc-cni", "kube-proxy", "eks-pod-identity-agent"].map((name) => cluster.addons.get(name));
-  expect(cluster.beforeNodes).toEqual([
-    cluster.resource,
-    cluster.access[0]!.entry,
-    cluster.access[0]!.associations[0],
-    ...addons,
-  ]);
+  const early = ["vpc-cni", "kube-proxy", "eks-pod-identity-agent"].map((name) => cluster.addons.get(name));
+  expect(cluster.beforeNodes).toEqual(early);
+});
+
+test("without early add-ons a node waits for access entries and cluster themselves", () => {
+  const late = { beforeNodes: false };
+  const { cluster } = build({
+    addons: { "vpc-cni": false, "kube-proxy": false, "eks-pod-identity-agent": late },
+  });
+  const [access] = cluster.access;
+  expect(cluster.beforeNodes).toEqual([cluster.resource, access!.entry, access!.associations[0]]);
 });
 
 test("access entries die last: every add-on depends on them", () => {
