@@ -98,7 +98,7 @@ function platform() {
     groups.map((count) => ({
       name: `${count} node group${count === 1 ? "" : "s"}, ${name}`,
       command: [path, bundled.platform],
-      env: { GROUPS: String(count), CDKTF_OUTDIR: join(scratch, "cdktf.out") },
+      env: { NODE_GROUPS: String(count), CDKTF_OUTDIR: join(scratch, "cdktf.out") },
       node: true,
     })),
   );
@@ -180,7 +180,7 @@ function clis() {
 
 /** What is loaded by a program that imports the library. */
 function library() {
-  const env = { CDKTF_OUTDIR: join(scratch, "cdktf.out"), GROUPS: "1" };
+  const env = { CDKTF_OUTDIR: join(scratch, "cdktf.out"), NODE_GROUPS: "1" };
   const cases = nodes.map(({ name, path }) => ({
     name: `platform with the library, ${name}`,
     command: [path, join(programs, "platform.cjs")],

@@ -1,8 +1,11 @@
-// The AWS side with GROUPS node groups, into CDKTF_OUTDIR.
+// The AWS side with NODE_GROUPS node groups, into CDKTF_OUTDIR.
 const { App } = require("cdktf");
+const { withoutCreationStacks } = require("cedana-cdk/output");
 const { PlatformStack } = require("cedana-cdk/stacks/aws");
 const { platform } = require("./input.cjs");
 
-const app = new App();
-new PlatformStack(app, "platform", platform(Number(process.env.GROUPS ?? 1)));
-app.synth();
+withoutCreationStacks(() => {
+  const app = new App();
+  new PlatformStack(app, "platform", platform(Number(process.env.NODE_GROUPS ?? 1)));
+  app.synth();
+});

@@ -13,6 +13,7 @@ import type { Change, Plan } from "./plan";
 import { plan } from "./plan";
 import { formatRecord } from "./record";
 
+export { withoutCreationStacks } from "./creation-stacks";
 export { OutputError, type OutputProblem } from "./errors";
 export { RECORD } from "./paths";
 export type { Change } from "./plan";
