@@ -38,15 +38,15 @@ export function selectorLabels(install: ResolvedInstall, component: Component): 
   };
 }
 
-/** Labels of every object. */
+/** Labels of every object. Those of the user come first, because selectors stand on ours. */
 export function commonLabels(install: ResolvedInstall, component?: string): Record<string, string> {
   return {
+    ...install.labels,
     "app.kubernetes.io/name": install.partOf,
     "app.kubernetes.io/instance": install.instance,
     ...(component === undefined ? {} : { "app.kubernetes.io/component": component }),
     "app.kubernetes.io/part-of": "cedana",
     "app.kubernetes.io/managed-by": "cedana-cdk",
-    ...install.labels,
   };
 }
 
