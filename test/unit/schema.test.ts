@@ -68,3 +68,14 @@ test("of alternatives, the one nearest to the input is told of", () => {
 test.each([[[]], ["text"], [null], [undefined], [3]])("%j is no mapping", (input) => {
   expect(lines(input)).toHaveLength(1);
 });
+
+test("a key of one form means that form, however much of it is missing", () => {
+  const ami = oneOf([
+    shape({ release: v.string() }),
+    shape({ id: v.string(), kernel: v.string(), cgroup: v.string() }),
+  ]);
+  expect(check(shape({ ami }), { ami: { id: "ami-1" } }).problems?.map(formatProblem)).toEqual([
+    "ami.kernel  is required",
+    "ami.cgroup  is required",
+  ]);
+});

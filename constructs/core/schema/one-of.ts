@@ -15,8 +15,20 @@ export function oneOf<const O extends readonly v.GenericSchema[]>(options: O): v
       const within = results.filter((result) =>
         result.issues?.every((issue) => (issue.path?.length ?? 0) > 0),
       );
-      const nearest = within.toSorted((a, b) => (a.issues?.length ?? 0) - (b.issues?.length ?? 0))[0];
-      return nearest ?? union["~run"](dataset, config);
+      return (
+        within.toSorted((a, b) => distance(a.issues) - distance(b.issues))[0] ??
+        union["~run"](dataset, config)
+      );
     },
   };
+}
+
+/** An unknown key tells more than any number of missing ones: `{ id }` alone is the start of the form that has an id. */
+function distance(issues: readonly v.BaseIssue<unknown>[] = []): number {
+  const unknown = issues.filter(({ requirement }) => isUnknownKey(requirement)).length;
+  return unknown * 1000 + issues.length;
+}
+
+function isUnknownKey(requirement: unknown): boolean {
+  return typeof requirement === "object" && requirement !== null && "known" in requirement;
 }
