@@ -92,7 +92,7 @@ function print(text: string): void {
 
 function coloured(diff: string): string {
   const { green, red, bold, isColorSupported } = createColors(
-    Boolean(process.stdout.isTTY) && (process.env["NO_COLOR"] ?? "") === "",
+    process.stdout.isTTY && (process.env["NO_COLOR"] ?? "") === "",
   );
   if (!isColorSupported) return diff;
   const paint = (line: string) =>

@@ -36,7 +36,7 @@ function connect(options: ClusterOptions) {
   try {
     return connectByKubeconfig({ file: options.kubeconfig, context: options.context });
   } catch (error) {
-    throw new CommandError(`cannot use the kubeconfig: ${(error as Error).message}`, EXIT.badInput);
+    throw new CommandError(`cannot use the kubeconfig: ${firstLine(error)}`, EXIT.badInput);
   }
 }
 
@@ -99,4 +99,9 @@ function sorted(value: unknown): unknown {
     .filter(([, item]) => item !== undefined)
     .toSorted(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
+}
+
+/** What the YAML parser adds below are lines of the kubeconfig, and so perhaps of a key. */
+function firstLine(error: unknown): string {
+  return (error as Error).message.split("\n", 1)[0] ?? "";
 }

@@ -16,18 +16,18 @@ export function platformJsonSchema(): Json {
       const { type, key } = valibotSchema as unknown as { type: string; key?: { pipe?: readonly unknown[] } };
       if (type !== "record") return undefined;
       const pattern = patternOf(key);
-      return pattern === undefined
-        ? jsonSchema
-        : { ...jsonSchema, propertyNames: { pattern: String(pattern) } };
+      return pattern === undefined ? jsonSchema : { ...jsonSchema, propertyNames: { pattern } };
     },
   });
   return { ...schema, title: "cedana.yaml" };
 }
 
 /** Pattern of a rule in a pipe, where it has one. */
-function patternOf(schema: { pipe?: readonly unknown[] } | undefined): unknown {
+function patternOf(schema: { pipe?: readonly unknown[] } | undefined): string | undefined {
   for (const item of (schema?.pipe ?? []) as { requirement?: { jsonSchema?: Json }; pipe?: unknown[] }[]) {
-    const pattern = item.requirement?.jsonSchema?.["pattern"] ?? (item.pipe ? patternOf(item) : undefined);
+    const pattern =
+      (item.requirement?.jsonSchema?.["pattern"] as string | undefined) ??
+      (item.pipe ? patternOf(item) : undefined);
     if (pattern !== undefined) return pattern;
   }
   return undefined;
