@@ -6,7 +6,10 @@ import { dirname, join } from "node:path";
 import { build } from "esbuild";
 import { lazy } from "../tools/lazy.mjs";
 import { measure, withRatios } from "./measure.mjs";
+import input from "./programs/input.cjs";
 import { exponent, page } from "./report.mjs";
+
+const { INSTALL } = input;
 
 const root = dirname(import.meta.dirname);
 const programs = join(import.meta.dirname, "programs");
@@ -57,7 +60,7 @@ function kubernetes() {
       before: clean,
       node: true,
     },
-    ...ourCli(name, path, out, clean),
+    ...ourCli(name, path),
   ]);
   if (helm()) {
     cases.unshift({
@@ -71,21 +74,22 @@ function kubernetes() {
   };
 }
 
-function ourCli(name, path, out, clean) {
+/** The same through the CLI, from a file with nothing but the engine. It writes beside the file. */
+function ourCli(name, path) {
   if (!existsSync(cli)) return [];
-  const file = join(scratch, "cedana.yaml");
-  const { engine } = {
-    engine: { clusterId: "5f0c4a1e-8a52-4c38-9d3a-0d8b1e7f6a90", url: "https://sandbox.cedana.ai" },
+  const folder = join(scratch, "project-of-cli");
+  const file = join(folder, "cedana.yaml");
+  const clean = () => {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder);
+    const { clusterId, url } = INSTALL.engine;
+    writeFileSync(file, `version: 1\nengine:\n  clusterId: ${clusterId}\n  url: ${url}\n`);
   };
-  writeFileSync(
-    file,
-    `version: 1\n${JSON.stringify({ engine }).slice(1, -1)}\n`.replace('"engine":', "engine: "),
-  );
-  const command = [path, cli, "synth", "--file", file, "--out", out];
-  if (spawnSync(command[0], command.slice(1)).status !== 0) {
-    notes.push(
-      `cedana-cdk synth of a file with an engine alone did not succeed: ${command.slice(1).join(" ")}`,
-    );
+  const command = [path, cli, "synth", "--file", file];
+  clean();
+  const { status, stderr } = spawnSync(path, command.slice(1), { encoding: "utf8" });
+  if (status !== 0) {
+    notes.push(`cedana-cdk synth was not measured: ${stderr.trim()}`);
     return [];
   }
   return [{ name: `cedana-cdk synth, ${name}`, command, before: clean, node: true }];
