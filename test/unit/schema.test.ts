@@ -79,3 +79,14 @@ test("a key of one form means that form, however much of it is missing", () => {
     "ami.cgroup  is required",
   ]);
 });
+
+test("lengths of texts and lists are told with their bounds", () => {
+  const sized = shape({
+    list: v.pipe(v.array(v.string()), v.minLength(1)),
+    text: v.pipe(v.string(), v.maxLength(3)),
+  });
+  expect(check(sized, { list: [], text: "four" }).problems?.map(formatProblem)).toEqual([
+    "list  has too few entries; given: []; allowed: at least 1 entries",
+    'text  has too many characters; given: "four"; allowed: at most 3 characters',
+  ]);
+});

@@ -22,6 +22,7 @@ const NOUNS: Readonly<Record<string, string>> = {
 export function toProblem(issue: Issue): Problem {
   const path = (issue.path ?? []).map((item) => item.key as string | number);
   if (issue.type === "union") return noForm(path, issue);
+  if (typeof issue.requirement === "number") return wrongLength(path, issue, issue.requirement);
   const requirement = issue.requirement as Rule<unknown> | UnknownKey | undefined;
   if (requirement && "known" in requirement) return unknownKey(path, requirement);
   if (issue.received === "undefined" && isKey(issue))
@@ -103,5 +104,18 @@ function noForm(path: PropertyPath, issue: Issue): Problem {
     message: "has none of the allowed forms",
     given: printable(issue.input),
     allowed: [...new Set(forms)].join(" or "),
+  };
+}
+
+/** valibot's own minLength and maxLength, of texts and lists. */
+function wrongLength(path: PropertyPath, issue: Issue, bound: number): Problem {
+  const unit = typeof issue.input === "string" ? "characters" : "entries";
+  const short = issue.type === "min_length";
+  return {
+    code: "wrong-length",
+    path,
+    message: short ? `has too few ${unit}` : `has too many ${unit}`,
+    given: printable(issue.input),
+    allowed: `${short ? "at least" : "at most"} ${bound} ${unit}`,
   };
 }
