@@ -3,6 +3,8 @@
  * that a user sees all of them in one run.
  */
 
+import { maskSecrets } from "./secret-shapes";
+
 /** Where in the input: property names and list indexes, from the root of what was checked. */
 export type PropertyPath = readonly (string | number)[];
 
@@ -48,10 +50,11 @@ export function under(prefix: PropertyPath, problems: readonly Problem[]): Probl
   return problems.map((problem) => ({ ...problem, path: [...prefix, ...problem.path] }));
 }
 
-/** A value as an error message shows it: JSON, cut at 80 characters. */
+/** A value as an error message shows it: JSON, without what looks like a secret, cut at 80 characters. */
 export function printable(value: unknown): string {
   const text = value === undefined ? "nothing" : (JSON.stringify(value) ?? `a ${typeof value}`);
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  const masked = maskSecrets(text);
+  return masked.length > 80 ? `${masked.slice(0, 77)}...` : masked;
 }
 
 /** Thrown by constructs and stacks: all problems of one input at once. */

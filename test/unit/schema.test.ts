@@ -90,3 +90,9 @@ test("lengths of texts and lists are told with their bounds", () => {
     'text  has too many characters; given: "four"; allowed: at most 3 characters',
   ]);
 });
+
+test("what looks like a secret is never repeated", () => {
+  const problems = lines({ name: "a", mode: "AKIAIOSFODNN7EXAMPLE", region: "https://u:hunter22@host/" });
+  expect(problems).toHaveLength(2);
+  expect(problems?.join()).not.toMatch(/AKIA|hunter22/);
+});

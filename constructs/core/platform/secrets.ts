@@ -1,5 +1,6 @@
 import { isMap, isScalar, visit, type Document, type Node, type Scalar } from "yaml";
 import type { Problem } from "../problem";
+import { SECRET_SHAPES } from "../secret-shapes";
 
 /** A secret in the text, by its range. */
 export interface FoundSecret {
@@ -9,19 +10,6 @@ export interface FoundSecret {
   /** What it looks like: `an AWS access key id`. */
   readonly what: string;
 }
-
-/** Texts that are secrets wherever they stand, comments included. Published forms of their issuers. */
-const SHAPES: readonly (readonly [what: string, shape: RegExp])[] = [
-  ["an AWS access key id", /\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/g],
-  ["a GitHub token", /\b(?:gh[oprsu]_[A-Za-z0-9]{36,}|github_pat_\w{22,})/g],
-  ["a GitLab token", /\bglpat-[\w-]{20,}/g],
-  ["a Slack token", /\bxox[abeoprs]-[A-Za-z0-9-]{10,}/g],
-  ["a Hugging Face token", /\bhf_[A-Za-z0-9]{30,}/g],
-  ["a secret API key", /\bsk[-_](?:(?:live|test|ant|proj)[-_][\w-]{20,}|[A-Za-z0-9]{40,})/g],
-  ["a JSON Web Token", /\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*/g],
-  ["a private key", /-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*-----)?/g],
-  ["a password in a URL", /(?<=:\/\/[^\s/:@"']{0,64}:)[^\s/:@"']+(?=@)/g],
-];
 
 /** What an AWS secret access key looks like; counts only if it is as random as one. */
 const AWS_SECRET_KEY = /(?<![\w/+=])[A-Za-z0-9/+]{40}(?![\w/+=])/g;
@@ -44,7 +32,7 @@ export function findSecrets(text: string, document: Document | undefined): Found
 }
 
 function byShape(text: string): FoundSecret[] {
-  const known = SHAPES.flatMap(([what, shape]) =>
+  const known = SECRET_SHAPES.flatMap(([what, shape]) =>
     Array.from(text.matchAll(shape), (match) => secretAt(match.index, match[0], what)),
   );
   const keys = Array.from(text.matchAll(AWS_SECRET_KEY))

@@ -1,0 +1,73 @@
+import { execFile, execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { promisify } from "node:util";
+import { transformSync } from "@swc/core";
+import { ROOT, files } from "../support/sources";
+
+/**
+ * Every TypeScript program in the docs is type-checked against the built package and run. A block counts as a program
+ * if it imports something.
+ */
+const DOCS = [...files("docs", /\.md$/), "README.md"];
+const OUT = join(ROOT, "out/docs-test");
+const run = promisify(execFile);
+
+interface Program {
+  readonly name: string;
+  readonly code: string;
+}
+
+const programs: Program[] = DOCS.flatMap((page) =>
+  [...readFileSync(join(ROOT, page), "utf8").matchAll(/^```ts\n([\s\S]*?)^```$/gm)]
+    .map((match) => match[1] ?? "")
+    .filter((code) => /^import /m.test(code))
+    .map((code, index) => ({ name: `${page.replaceAll("/", "__").replace(/\.md$/, "")}-${index}`, code })),
+);
+
+beforeAll(() => {
+  rmSync(OUT, { recursive: true, force: true });
+  mkdirSync(OUT, { recursive: true });
+  for (const { name, code } of programs) {
+    writeFileSync(join(OUT, `${name}.ts`), code);
+    const { code: js } = transformSync(code, {
+      jsc: { target: "es2022", parser: { syntax: "typescript" } },
+      module: { type: "commonjs" },
+    });
+    writeFileSync(join(OUT, `${name}.js`), js);
+  }
+  const config = {
+    extends: join(ROOT, "tsconfig.json"),
+    compilerOptions: { noEmit: true, types: ["node"], rootDir: ROOT, composite: false, declaration: false },
+    include: [join(OUT, "*.ts")],
+    exclude: [],
+  };
+  writeFileSync(join(OUT, "tsconfig.json"), JSON.stringify(config));
+});
+
+afterAll(() => rmSync(OUT, { recursive: true, force: true }));
+
+test("all programs of the docs type-check", () => {
+  expect(programs.length).toBeGreaterThan(0);
+  try {
+    execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", OUT], {
+      stdio: "pipe",
+    });
+  } catch (error) {
+    throw new Error(String((error as { stdout?: unknown }).stdout));
+  }
+});
+
+test.each(programs.map(({ name }) => [name]))(
+  "%s runs",
+  async (name) => {
+    const cwd = mkdtempSync(join(tmpdir(), `${basename(name)}-`));
+    try {
+      await run(process.execPath, [join(OUT, `${name}.js`)], { cwd });
+    } finally {
+      rmSync(cwd, { recursive: true, force: true });
+    }
+  },
+  30_000,
+);
