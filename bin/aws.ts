@@ -2,9 +2,12 @@
 import { App } from "cdktf";
 import { runApp } from "./commands/app";
 import { addStack } from "./commands/terraform";
+import { withoutCreationStacks } from "./output";
 
-runApp(({ platform }) => {
-  const app = new App();
-  if (platform.cluster || platform.existingCluster) addStack(app, platform);
-  app.synth();
-});
+runApp(({ platform }) =>
+  withoutCreationStacks(() => {
+    const app = new App();
+    if (platform.cluster || platform.existingCluster) addStack(app, platform);
+    app.synth();
+  }),
+);

@@ -7,7 +7,7 @@ function packages(metafile) {
   const folders = Object.keys(metafile.inputs)
     .map((path) => path.match(/^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//)?.[1])
     .filter((folder) => folder !== undefined);
-  return [...new Set(folders)].sort();
+  return [...new Set(folders)].toSorted();
 }
 
 export function notices(root, metafile) {

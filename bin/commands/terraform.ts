@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { App } from "cdktf";
 import type { Platform } from "../../constructs/core/platform";
 import { PlatformStack } from "../../stacks/aws";
+import { withoutCreationStacks } from "../output";
 
 const STACK = "platform";
 
@@ -28,9 +29,11 @@ export function addStack(app: App, platform: Platform): PlatformStack {
 export function terraformFiles(platform: Platform): ReadonlyMap<string, string> {
   const outdir = mkdtempSync(join(tmpdir(), "cedana-cdk-"));
   try {
-    const app = new App({ outdir });
-    addStack(app, platform);
-    withoutStackTraces(() => app.synth());
+    withoutCreationStacks(() => {
+      const app = new App({ outdir });
+      addStack(app, platform);
+      app.synth();
+    });
     const text = readFileSync(join(outdir, "stacks", STACK, "cdk.tf.json"), "utf8");
     return new Map([["cdk.tf.json", `${JSON.stringify(portable(JSON.parse(text)), null, 2)}\n`]]);
   } finally {
@@ -43,15 +46,4 @@ function portable(configuration: { terraform?: { backend?: { local?: { path?: st
   const local = configuration.terraform?.backend?.local;
   if (local) local.path = "terraform.tfstate";
   return configuration;
-}
-
-/** cdktf takes a stack trace for every complex value, and shows none of them: a third of its time. */
-function withoutStackTraces(work: () => void): void {
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 0;
-  try {
-    work();
-  } finally {
-    Error.stackTraceLimit = limit;
-  }
 }

@@ -55,7 +55,7 @@ test("all programs of the docs type-check", () => {
       stdio: "pipe",
     });
   } catch (error) {
-    throw new Error(String((error as { stdout?: unknown }).stdout));
+    throw new Error(String((error as { stdout?: unknown }).stdout), { cause: error });
   }
 });
 
@@ -64,7 +64,7 @@ test.each(programs.map(({ name }) => [name]))(
   async (name) => {
     const cwd = mkdtempSync(join(tmpdir(), `${basename(name)}-`));
     try {
-      await run(process.execPath, [join(OUT, `${name}.js`)], { cwd });
+      await expect(run(process.execPath, [join(OUT, `${name}.js`)], { cwd })).resolves.toBeDefined();
     } finally {
       rmSync(cwd, { recursive: true, force: true });
     }
