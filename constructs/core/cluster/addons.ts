@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { STARTUP_TAINT_DEFAULT } from "../node";
 import { arn, described, dnsSubdomain, oneOf, pattern, shape } from "../schema";
 
 const addonName = pattern(/^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$/, {
@@ -56,6 +57,16 @@ export interface Addon extends v.InferOutput<typeof addonSchema> {
 const BEFORE_NODES = ["vpc-cni", "kube-proxy", "eks-pod-identity-agent"];
 const ALWAYS = [...BEFORE_NODES, "coredns"];
 
+/**
+ * The agent that takes the startup taint away looks names up, so CoreDNS must run before the taint goes: with all nodes
+ * tainted each would wait for the other. The first two are those of the add-on itself, which a given list replaces.
+ */
+const COREDNS_TOLERATIONS = [
+  { key: "node-role.kubernetes.io/control-plane", effect: "NoSchedule" },
+  { key: "CriticalAddonsOnly", operator: "Exists" },
+  { key: STARTUP_TAINT_DEFAULT.key, operator: "Exists", effect: STARTUP_TAINT_DEFAULT.effect },
+];
+
 /** Every add-on of the cluster, those before the nodes first, in a fixed order. */
 export function resolveAddons(given: v.InferOutput<typeof addonsSchema>): Addon[] {
   const names = [
@@ -67,7 +78,9 @@ export function resolveAddons(given: v.InferOutput<typeof addonsSchema>): Addon[
   const addons = names.flatMap((name) => {
     const addon = given[name] ?? { podIdentityAssociations: [] };
     if (addon === false) return [];
-    return [{ ...addon, name, beforeNodes: addon.beforeNodes ?? BEFORE_NODES.includes(name) }];
+    const configuration =
+      name === "coredns" ? { tolerations: COREDNS_TOLERATIONS, ...addon.configuration } : addon.configuration;
+    return [{ ...addon, configuration, name, beforeNodes: addon.beforeNodes ?? BEFORE_NODES.includes(name) }];
   });
   return [...addons.filter((addon) => addon.beforeNodes), ...addons.filter((addon) => !addon.beforeNodes)];
 }

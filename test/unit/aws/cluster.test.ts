@@ -120,6 +120,20 @@ test("coredns waits for nodes, once there are any; the CNI does not", () => {
   expect(waiting).toEqual(["coredns"]);
 });
 
+test("CoreDNS runs under the startup taint: the agent that takes it away needs name resolution", () => {
+  const tolerations = (configuration?: Record<string, unknown>) => {
+    const addons = configuration ? { coredns: { configuration } } : {};
+    const coredns = resources(build({ addons }).json(), "aws_eks_addon").find(
+      (one) => one["addon_name"] === "coredns",
+    );
+    return JSON.parse(coredns!["configuration_values"] as string).tolerations;
+  };
+  const startup = { key: "cedana.ai/not-ready", operator: "Exists", effect: "NoSchedule" };
+  expect(tolerations()).toContainEqual(startup);
+  expect(tolerations({ replicaCount: 3 })).toContainEqual(startup);
+  expect(tolerations({ tolerations: [] })).toEqual([]);
+});
+
 test("the CNI gets a role of its own by Pod Identity", () => {
   const addon = resources(build().json(), "aws_eks_addon").find((one) => one["addon_name"] === "vpc-cni");
   expect(addon!["pod_identity_association"]).toEqual([
