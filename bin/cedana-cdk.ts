@@ -16,6 +16,13 @@ function fileOption(): Option {
   return new Option("-f, --file <path>", "platform file").default(DEFAULT_FILE).env("CEDANA_YAML");
 }
 
+function formatOption(): Option {
+  return new Option(
+    "--format <format>",
+    "how Kubernetes objects are written (default: as the file says)",
+  ).choices(["objects", "file", "helm"]);
+}
+
 program
   .command("init")
   .description("write a commented cedana.yaml; asks nothing when flags are given")
@@ -51,6 +58,7 @@ program
   .command("synth")
   .description("write the Terraform configuration and the Kubernetes manifests")
   .addOption(fileOption())
+  .addOption(formatOption())
   .option("--force", "overwrite files that were edited by hand or are not ours", false)
   .action(async (options) => print(await (await import("./commands/synth.js")).synth(options)));
 
@@ -58,13 +66,14 @@ program
   .command("diff")
   .description("show what synth would change on disk, or with --cluster in a cluster; writes nothing")
   .addOption(fileOption())
+  .addOption(formatOption())
   .option("--cluster", "compare with a cluster, by server-side dry run", false)
   .option("--kubeconfig <path>", "kubeconfig of the cluster (default: as kubectl)")
   .option("--context <name>", "context in the kubeconfig")
-  .action(async ({ file, cluster, ...options }) => {
+  .action(async ({ file, cluster, format, ...options }) => {
     const { text, exitCode } = cluster
       ? await (await import("./commands/diff-cluster.js")).diffWithCluster(file, options)
-      : await (await import("./commands/diff.js")).diffWithDisk(file);
+      : await (await import("./commands/diff.js")).diffWithDisk(file, { format });
     print(coloured(text));
     process.exitCode = exitCode;
   });

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { diffTree } from "../output";
 import { EXIT } from "./exit";
-import { loadPlatform } from "./platform-file";
+import { loadPlatform, type LoadOptions } from "./platform-file";
 import { unifiedDiff } from "./text-diff";
 import { makeTrees, OWNER } from "./trees";
 
@@ -11,8 +11,8 @@ export interface DiffResult {
 }
 
 /** Compares what the platform file makes with what is on disk. Nothing is written. */
-export async function diffWithDisk(file: string): Promise<DiffResult> {
-  const loaded = loadPlatform(file);
+export async function diffWithDisk(file: string, options: LoadOptions = {}): Promise<DiffResult> {
+  const loaded = loadPlatform(file, options);
   const parts: string[] = [];
   for (const { directory, files } of await makeTrees(loaded)) {
     const { changes, problems } = diffTree(join(loaded.root, directory), files, OWNER);

@@ -23,8 +23,14 @@ export function addCharts(app: App, platform: Platform): Chart[] {
   return charts;
 }
 
+export interface MadeObjects {
+  readonly objects: readonly KubernetesObject[];
+  /** Chart of each object, in the same order. */
+  readonly sources: readonly string[];
+}
+
 /** Every Kubernetes object of a platform and the chart that it comes from. */
-export function kubernetesObjects(platform: Platform): { objects: KubernetesObject[]; sources: string[] } {
+export function kubernetesObjects(platform: Platform): MadeObjects {
   const charts = addCharts(new App(), platform).map((chart) => ({
     id: chart.node.id,
     objects: chart.toJson() as KubernetesObject[],
@@ -36,8 +42,10 @@ export function kubernetesObjects(platform: Platform): { objects: KubernetesObje
 }
 
 /** The files of the Kubernetes side, in the format that the platform asks for. */
-export function kubernetesFiles(platform: Platform): ReadonlyMap<string, string> {
-  const { objects, sources } = kubernetesObjects(platform);
+export function kubernetesFiles(
+  platform: Platform,
+  { objects, sources }: MadeObjects,
+): ReadonlyMap<string, string> {
   switch (platform.output.format) {
     case "helm":
       return helmChart(objects, { name: platform.install?.name ?? "cedana", version: VERSION, sources });

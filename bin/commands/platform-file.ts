@@ -13,6 +13,11 @@ export interface LoadedPlatform {
   readonly file: string;
 }
 
+export interface LoadOptions {
+  /** Goes before `output.format` of the file. */
+  readonly format?: Platform["output"]["format"];
+}
+
 /** Problems beyond these are counted, not printed. */
 const MAX_PRINTED = 200;
 
@@ -20,9 +25,12 @@ const MAX_PRINTED = 200;
  * Reads and checks a platform file.
  * @throws CommandError (exit code 2) with every problem of the file.
  */
-export function loadPlatform(file: string): LoadedPlatform {
+export function loadPlatform(file: string, { format }: LoadOptions = {}): LoadedPlatform {
   const read = readPlatform(readSource(file));
-  if (!read.problems) return { platform: read.platform, root: dirname(resolve(file)), file };
+  if (!read.problems) {
+    const output = { ...read.platform.output, ...(format === undefined ? {} : { format }) };
+    return { platform: { ...read.platform, output }, root: dirname(resolve(file)), file };
+  }
   const lines = read.problems.slice(0, MAX_PRINTED).map((problem) => formatLocated(file, problem));
   const rest = read.problems.length - lines.length;
   if (rest > 0) lines.push(`... and ${rest} more`);

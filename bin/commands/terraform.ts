@@ -7,6 +7,8 @@ import { PlatformStack } from "../../stacks/aws";
 import { withoutCreationStacks } from "../output";
 
 const STACK = "platform";
+/** Name of the file with the whole configuration. */
+export const CONFIGURATION = "cdk.tf.json";
 
 /** The AWS side of a platform as a stack of a cdktf app. */
 export function addStack(app: App, platform: Platform): PlatformStack {
@@ -34,8 +36,8 @@ export function terraformFiles(platform: Platform): ReadonlyMap<string, string> 
       addStack(app, platform);
       app.synth();
     });
-    const text = readFileSync(join(outdir, "stacks", STACK, "cdk.tf.json"), "utf8");
-    return new Map([["cdk.tf.json", `${JSON.stringify(portable(JSON.parse(text)), null, 2)}\n`]]);
+    const text = readFileSync(join(outdir, "stacks", STACK, CONFIGURATION), "utf8");
+    return new Map([[CONFIGURATION, `${JSON.stringify(portable(JSON.parse(text)), null, 2)}\n`]]);
   } finally {
     rmSync(outdir, { recursive: true, force: true });
   }

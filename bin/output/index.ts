@@ -3,12 +3,12 @@
  * that are no longer made are removed, nothing is written if nothing changed, and an interrupted run does no harm.
  * @module cedana-cdk/output
  */
-import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { commit, recover } from "./commit";
 import { OutputError, isForceable } from "./errors";
 import { withLock } from "./lock";
-import { RECORD } from "./paths";
+import { RECORD, STAGING } from "./paths";
 import type { Change, Plan } from "./plan";
 import { plan } from "./plan";
 import { formatRecord } from "./record";
@@ -72,6 +72,12 @@ export function writeTree(
     if (planned.changes.length > 0 || !hasRecord(dir, planned)) commit(dir, planned);
     return report(planned);
   });
+}
+
+/** Finishes a run that was killed while it renamed; else does nothing. */
+export function finishInterrupted(dir: string, { waitMs = 10_000 }: WriteOptions = {}): void {
+  if (!existsSync(join(dir, STAGING))) return;
+  withLock(dir, waitMs, () => recover(dir));
 }
 
 /** Compares the folder with these files, as `writeTree` would find it; writes nothing and waits for nobody. */

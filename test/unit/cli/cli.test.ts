@@ -51,6 +51,23 @@ test("init, validate, synth, diff: one after the other", () => {
   expect(readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8")).toBe(terraform);
 }, 30_000);
 
+test("--format goes before the file; what is in the way is told for all trees, and then nothing is written", () => {
+  expect(run(["init", "--name", "demo", "--bucket", "demo-checkpoints"]).status).toBe(0);
+  expect(run(["synth"]).status).toBe(0);
+  const kept = readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8");
+  writeFileSync(join(folder, "out/terraform/cdk.tf.json"), `${kept}\n`);
+  writeFileSync(join(folder, "out/kubernetes/kustomization.yaml"), "mine: true\n");
+  const refused = run(["synth", "--format", "helm"]);
+  expect(refused).toMatchObject({ status: 2, stdout: "" });
+  expect(refused.stderr).toMatch(
+    /cdk\.tf\.json {2}was changed by hand[\s\S]*kustomization\.yaml {2}was changed/,
+  );
+  expect(existsSync(join(folder, "out/kubernetes/Chart.yaml"))).toBe(false);
+  expect(run(["synth", "--format", "helm", "--force"]).stdout).toContain("helm upgrade --install");
+  expect(existsSync(join(folder, "out/kubernetes/Chart.yaml"))).toBe(true);
+  expect(run(["diff", "--format", "helm"])).toMatchObject({ status: 0 });
+}, 30_000);
+
 test("init overwrites nothing without --force and writes nothing that is wrong", () => {
   give("mine: true\n");
   expect(run(["init", "--name", "demo"])).toEqual({
