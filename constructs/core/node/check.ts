@@ -7,7 +7,7 @@ import { type InstanceTypeFacts, parseInstanceType } from "./instance-type";
 import { durationSeconds } from "./quantity";
 import type { NodeSettings } from "./settings";
 import { STARTUP_TAINT_DEFAULT, type Taint, toTaintText } from "./taint";
-import type { RuntimeHandler } from "./runtime-handler";
+import { DEFAULT_HANDLER, type RuntimeHandler } from "./runtime-handler";
 
 /** How long a request to the container runtime may take: the value that Cedana's agent gives the kubelet for checkpoints. */
 export const RUNTIME_REQUEST_TIMEOUT = "10m";
@@ -28,7 +28,7 @@ export function runtimeHandlerOf({
 }: Pick<NodeSettings, "runtimeHandler" | "checkpointing">): RuntimeHandler | undefined {
   if (runtimeHandler === undefined && checkpointing) {
     return {
-      name: "cedana",
+      name: DEFAULT_HANDLER,
       runtimeType: "io.containerd.runc.v2",
       runtimePath: "/usr/local/bin/cedana-shim-runc-v2",
     };

@@ -9,10 +9,13 @@ const absolute = pattern(/^\/[^"'\\\n]+$/, {
   allowed: "a path that begins with /, without quotes and backslashes",
 });
 
+/** Name of the handler where none is given; the RuntimeClass of the install names the same. */
+export const DEFAULT_HANDLER = "cedana";
+
 export const runtimeHandlerSchema = oneOf([
   v.literal(false),
   shape({
-    name: described(v.optional(dnsLabel, "cedana"), "Name, as a RuntimeClass names it in `handler`."),
+    name: described(v.optional(dnsLabel, DEFAULT_HANDLER), "Name, as a RuntimeClass names it in `handler`."),
     runtimeType: described(
       v.optional(
         pattern(/^[a-z0-9]+(\.[a-z0-9-]+)+$/, {

@@ -8,18 +8,11 @@ import { checkNodeGroup } from "../node-group";
 import type { Problem } from "../problem";
 import { under } from "../problem";
 import { check } from "../schema";
+import { rightAreas, type RightAreas } from "./areas";
 import { checkComposition } from "./composition";
-import { checkNodesGetAgent } from "./node-labels";
+import { checkHandlers, checkNodesGetAgent } from "./nodes";
 import { platformSchema, type Platform } from "./schema";
 import { checkStorage } from "./storage";
-
-/** What a file says in the areas that are right in themselves. */
-export type RightAreas = Partial<Omit<Platform, "nodeGroups">> & {
-  /** By their index in the file; those that are not right are left out. */
-  readonly nodeGroups: ReadonlyMap<number, Platform["nodeGroups"][number]>;
-  /** Areas that the file has, right or not. */
-  readonly given: ReadonlySet<string>;
-};
 
 export interface CheckedPlatform {
   /** With every default filled in. Left out if there is any problem. */
@@ -37,30 +30,6 @@ export function checkPlatform(input: unknown): CheckedPlatform {
   const areas = rightAreas(input, output as Partial<Platform> | undefined, shapeProblems);
   const problems = [...shapeProblems, ...checkAreas(areas), ...checkAcross(areas)];
   return problems.length > 0 ? { problems } : { platform: output as Platform, problems };
-}
-
-function rightAreas(
-  input: unknown,
-  output: Partial<Platform> | undefined,
-  problems: readonly Problem[],
-): RightAreas {
-  const isMapping = typeof input === "object" && input !== null && !Array.isArray(input);
-  if (!isMapping || !output) return { nodeGroups: new Map(), given: new Set() };
-  const wrong = new Set(problems.map(({ path }) => path[0]));
-  const entries = Object.entries(output).filter(
-    ([area]) => area in platformSchema.entries && !wrong.has(area),
-  );
-  const wrongGroups = new Set(
-    problems.filter(({ path }) => path[0] === "nodeGroups").map(({ path }) => path[1]),
-  );
-  const groups = Array.isArray(output.nodeGroups) && !wrongGroups.has(undefined) ? output.nodeGroups : [];
-  return {
-    ...(Object.fromEntries(entries) as Partial<Platform>),
-    nodeGroups: new Map(
-      groups.flatMap((group, index) => (wrongGroups.has(index) ? [] : [[index, group] as const])),
-    ),
-    given: new Set(Object.keys(input)),
-  };
 }
 
 /** The checks that each area has for itself. */
@@ -104,6 +73,7 @@ function checkAcross(areas: RightAreas): Problem[] {
     ...(cluster && wiring ? checkAddressing(cluster, wiring) : []),
     ...(engine && install ? checkTogether(engine, install) : []),
     ...(engine && install ? checkNodesGetAgent(areas, install) : []),
+    ...(engine && install ? checkHandlers(areas, install) : []),
     ...checkStorage(areas),
   ];
 }

@@ -1,6 +1,6 @@
 import type { Problem } from "../problem";
 import { printable } from "../problem";
-import type { RightAreas } from "./check";
+import type { RightAreas } from "./areas";
 
 /** Areas that are made for a cluster. */
 const NEED_CLUSTER = ["nodeGroups", "karpenter", "storage", "imageRepository", "terraform"] as const;

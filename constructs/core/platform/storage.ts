@@ -1,7 +1,7 @@
 import { storageOf } from "../engine";
 import type { Problem } from "../problem";
 import { printable } from "../problem";
-import type { RightAreas } from "./check";
+import type { RightAreas } from "./areas";
 
 /** Whether checkpoints go where there is a bucket for them. */
 export function checkStorage({ storage, engine, cluster, existingCluster }: RightAreas): Problem[] {

@@ -122,7 +122,7 @@ test("coredns waits for nodes, once there are any; the CNI does not", () => {
 
 test("CoreDNS runs under the startup taint: the agent that takes it away needs name resolution", () => {
   const tolerations = (configuration?: Record<string, unknown>) => {
-    const addons = configuration ? { coredns: { configuration } } : {};
+    const addons: ClusterSpec["addons"] = configuration ? { coredns: { configuration } } : {};
     const coredns = resources(build({ addons }).json(), "aws_eks_addon").find(
       (one) => one["addon_name"] === "coredns",
     );
