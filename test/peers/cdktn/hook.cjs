@@ -1,9 +1,9 @@
 // Loaded with `node -r`: whoever asks for cdktf gets cdktn, from the folder that CEDANA_PEERS_CDKTN names.
 const Module = require("node:module");
-const { join } = require("node:path");
+const path = require("node:path");
 
 const folder = process.env.CEDANA_PEERS_CDKTN;
-const filename = join(folder, "package.json");
+const filename = path.join(folder, "package.json");
 const asker = { id: filename, filename, paths: Module._nodeModulePaths(folder) };
 const substitutes = [
   [/^cdktf(?=\/|$)/, "cdktn"],
