@@ -1,7 +1,15 @@
 import { execFile, execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { transformSync } from "@swc/core";
 import { ROOT, files } from "../support/sources";
@@ -48,6 +56,16 @@ beforeAll(() => {
 
 afterAll(() => rmSync(OUT, { recursive: true, force: true }));
 
+test("every public construct has a page with a program", () => {
+  const folders = ["aws", "kubernetes"].flatMap((area) =>
+    readdirSync(join(ROOT, "constructs", area), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && entry.name !== "internal")
+      .map(({ name }) => `docs__${area}__${name}-0`),
+  );
+  const named = new Set(programs.map(({ name }) => name));
+  expect(folders.filter((name) => !named.has(name))).toEqual([]);
+});
+
 test("all programs of the docs type-check", () => {
   expect(programs.length).toBeGreaterThan(0);
   try {
@@ -71,3 +89,12 @@ test.each(programs.map(({ name }) => [name]))(
   },
   30_000,
 );
+
+test("links between pages lead somewhere", () => {
+  const dead = DOCS.concat("CONTRIBUTING.md").flatMap((page) =>
+    [...readFileSync(join(ROOT, page), "utf8").matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)]
+      .filter(([, to]) => !existsSync(join(ROOT, dirname(page), to ?? "")))
+      .map(([, to]) => `${page} -> ${to}`),
+  );
+  expect(dead).toEqual([]);
+});
