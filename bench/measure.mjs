@@ -43,10 +43,15 @@ export function withRatios(results) {
 function run({ name, command: [program, ...args], env = {}, cwd, before }) {
   before?.();
   const start = performance.now();
-  const result = spawnSync(program, args, { cwd, env: { ...process.env, ...env }, maxBuffer: 1 << 28 });
+  const result = spawnSync(program, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+  });
   const wall = performance.now() - start;
   if (result.status !== 0) {
-    throw new Error(`${name} failed: ${result.error ?? ""}\n${result.stdout}\n${result.stderr}`);
+    throw new Error(`${name} failed: ${result.error?.message ?? ""}\n${result.stdout}\n${result.stderr}`);
   }
   return wall;
 }

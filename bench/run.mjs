@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { cpus, release, tmpdir, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
-import { lazy } from "../tools/lazy.mjs";
+import { BUNDLE, BUNDLES, PLUGINS, writeProgram } from "../tools/programs.mjs";
 import { measure, withRatios } from "./measure.mjs";
 import input from "./programs/input.cjs";
 import { exponent, page } from "./report.mjs";
@@ -196,16 +196,12 @@ function library() {
 
 async function bundle(names) {
   await build({
+    ...BUNDLE,
     entryPoints: names.map((name) => join(programs, `${name}.cjs`)),
-    outdir: scratch,
-    bundle: true,
-    platform: "node",
-    target: "node20.19",
-    format: "cjs",
-    logLevel: "warning",
-    plugins: [lazy],
+    outdir: join(scratch, BUNDLES),
+    plugins: PLUGINS,
   });
-  return Object.fromEntries(names.map((name) => [name, join(scratch, `${name}.js`)]));
+  return Object.fromEntries(names.map((name) => [name, writeProgram(scratch, `${name}.js`)]));
 }
 
 function helm() {
