@@ -39,7 +39,7 @@ test("every problem is told in one run", () => {
       "mode  is not one of the allowed values; given: "spto"; allowed: spot, onDemand; did you mean spot?",
       "labels["a b"]  is not a key that Kubernetes allows; given: "a b"; allowed: [prefix/]name: a DNS prefix, then up to 63 letters, digits, -, _ and .",
       "list[0].a  is not a number; given: "1"; allowed: a number",
-      "list[1]  is not a mapping; given: 3; allowed: a mapping",
+      "list[1]  is not a mapping; given: 3; allowed: a mapping with a",
       "nam  is not a known property; allowed: name, region, size, mode, labels, list, either; did you mean name?",
       "regio  is not a known property; allowed: name, region, size, mode, labels, list, either; did you mean region?",
     ]

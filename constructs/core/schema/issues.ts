@@ -3,7 +3,7 @@ import type { Problem, PropertyPath } from "../problem";
 import { printable } from "../problem";
 import { nearest } from "./nearest";
 import type { Rule } from "./rule";
-import type { UnknownKey } from "./shape";
+import type { NotAMapping, UnknownKey } from "./shape";
 
 type Issue = v.BaseIssue<unknown>;
 
@@ -23,7 +23,7 @@ export function toProblem(issue: Issue): Problem {
   const path = (issue.path ?? []).map((item) => item.key as string | number);
   if (issue.type === "union") return noForm(path, issue);
   if (typeof issue.requirement === "number") return wrongLength(path, issue, issue.requirement);
-  const requirement = issue.requirement as Rule<unknown> | UnknownKey | undefined;
+  const requirement = issue.requirement as Rule<unknown> | UnknownKey | NotAMapping | undefined;
   if (requirement && "known" in requirement) return unknownKey(path, requirement);
   if (issue.received === "undefined" && isKey(issue))
     return { code: "missing", path, message: "is required" };
@@ -32,7 +32,8 @@ export function toProblem(issue: Issue): Problem {
     return notAllowed(path, issue);
   }
   const noun = NOUNS[issue.type];
-  if (noun) return wrongType(path, issue, noun);
+  const keys = requirement && "keys" in requirement ? requirement.keys : [];
+  if (noun) return wrongType(path, issue, noun, keys);
   return { code: issue.type, path, message: issue.message, given: printable(issue.input) };
 }
 
@@ -83,14 +84,17 @@ function unquoted(text: string): string {
   return text.replace(/^"|"$/g, "");
 }
 
-function wrongType(path: PropertyPath, issue: Issue, noun: string): Problem {
+/** More keys than these would not be read. */
+const MAX_KEYS = 6;
+
+function wrongType(path: PropertyPath, issue: Issue, noun: string, keys: readonly string[]): Problem {
   const quote = noun === "a string" && ["number", "boolean"].includes(typeof issue.input);
   return {
     code: "wrong-type",
     path,
     message: `is not ${noun}`,
     given: printable(issue.input),
-    allowed: noun,
+    allowed: keys.length > 0 && keys.length <= MAX_KEYS ? `${noun} with ${keys.join(", ")}` : noun,
     ...(quote ? { remedy: `put it in quotes: "${String(issue.input)}"` } : {}),
   };
 }

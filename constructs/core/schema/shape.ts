@@ -6,6 +6,11 @@ export interface UnknownKey {
   readonly known: readonly string[];
 }
 
+/** Carries the properties that a mapping would have, where there is none. */
+export interface NotAMapping {
+  readonly keys: readonly string[];
+}
+
 /**
  * An object with exactly these properties. Unlike valibot's own strictObject, which stops at the first, it reports
  * every unknown key.
@@ -19,7 +24,8 @@ export function shape<const E extends v.ObjectEntries>(entries: E): v.StrictObje
     "~run"(dataset, config) {
       const input = dataset.value;
       if (typeof input !== "object" || input === null || Array.isArray(input)) {
-        v._addIssue(strict, "type", dataset, config);
+        const requirement: NotAMapping = { keys: known };
+        v._addIssue({ ...strict, requirement }, "type", dataset, config);
         return dataset as never;
       }
       const result = loose["~run"](dataset, config);
