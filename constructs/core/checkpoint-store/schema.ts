@@ -4,11 +4,15 @@ import { serviceAccounts } from "../pod-identity";
 import { arn, described, integer, pattern, region, shape } from "../schema";
 
 /** Bucket names as S3 allows them, without dots: those break TLS host names. */
-export const bucketName = pattern(/^(?!xn--|sthree-)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/, {
-  code: "not-a-bucket-name",
-  message: "is not a name that S3 allows",
-  allowed: "3 to 63 lower-case letters, digits and -, beginning and ending with a letter or digit",
-});
+export const bucketName = pattern(
+  /^(?!xn--|sthree-|.*(-s3alias|--ol-s3|--x-s3|--table-s3)$)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/,
+  {
+    code: "not-a-bucket-name",
+    message: "is not a name that S3 allows",
+    allowed:
+      "3 to 63 lower-case letters, digits and -, beginning and ending with a letter or digit; not the prefixes and suffixes that S3 keeps for itself",
+  },
+);
 
 const prefix = described(
   v.optional(

@@ -98,7 +98,20 @@ function checkEndpoint(cluster: ResolvedCluster): Problem[] {
       },
     ];
   }
-  return [];
+  return cluster.publicAccessCidrs.flatMap((block, index) =>
+    PRIVATE_RANGES.some((range) => within(range, block))
+      ? [
+          {
+            code: "not-public",
+            path: ["publicAccessCidrs", index],
+            message: "is a private block, which EKS refuses: nobody comes from it over the internet",
+            given: block,
+            allowed: "public addresses",
+            remedy: "leave it out: private addresses reach the API by endpointPrivateAccess",
+          },
+        ]
+      : [],
+  );
 }
 
 function checkServiceCidr({ ipFamily, serviceIpv4Cidr }: ResolvedCluster): Problem[] {
@@ -153,6 +166,17 @@ function checkAccess({ accessEntries, ...cluster }: ResolvedCluster): Problem[] 
     }
   }
   for (const [index, entry] of accessEntries.entries()) {
+    const names = entry.policies.map(({ policy }) => (isToken(policy) ? policy : policy.split("/").at(-1)));
+    for (const [at, name] of names.entries()) {
+      if (names.indexOf(name) === at) continue;
+      problems.push({
+        code: "duplicate",
+        path: ["accessEntries", index, "policies", at, "policy"],
+        message: "is in the list twice; a principal has each policy once",
+        given: printable(name),
+        remedy: "name all namespaces in one of the two",
+      });
+    }
     for (const [at, group] of entry.kubernetesGroups.entries()) {
       if (!/^(system|eks|aws|amazon|iam):/.test(group)) continue;
       problems.push({

@@ -1,14 +1,15 @@
 import * as v from "valibot";
-import { anyCidr, ipv4Cidr, subnetId } from "../network";
+import { anyCidr, ipv4Cidr, securityGroupId, subnetId } from "../network";
 import { arn, clusterName, described, dnsLabel, pattern, region, rule, shape } from "../schema";
 import { addonsSchema } from "./addons";
 import { RETENTION_DAYS } from "./log-retention";
 import { kubernetesVersion } from "./version";
 
-const securityGroupId = pattern(/^sg-[0-9a-f]{8,17}$/, {
-  code: "not-a-security-group-id",
-  message: "is not the id of a security group",
-  allowed: "sg- and 8 or 17 hexadecimal digits",
+const principalArn = pattern(/^arn:aws[a-z-]*:iam::\d{12}:(role|user)\/[!-~]+$/, {
+  code: "not-a-principal",
+  message: "is not the ARN of an IAM role or user",
+  allowed:
+    "arn:<partition>:iam::<account>:role/<name>; the role itself, not a session of it (sts assumed-role)",
 });
 
 /** A list that says nothing is a mistake where leaving it out means everything. */
@@ -41,7 +42,7 @@ const accessPolicySchema = shape({
 
 const accessEntrySchema = shape({
   name: described(dnsLabel, "Name of the entry among the others. Changing it replaces the entry."),
-  principalArn: described(arn, "IAM role or user."),
+  principalArn: described(principalArn, "IAM role or user."),
   kubernetesGroups: described(
     v.optional(v.array(v.string()), []),
     "Kubernetes groups that RBAC may name. `system:` groups are refused by EKS.",

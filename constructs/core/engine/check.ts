@@ -1,5 +1,6 @@
 import { checkFeatures, type FeatureUse } from "../features";
 import type { Problem } from "../problem";
+import { printable } from "../problem";
 import { isToken } from "../token";
 import { listenAddress } from "./address";
 import type { ResolvedEngine } from "./schema";
@@ -115,5 +116,15 @@ function checkStore({ checkpointDir, secrets, awsRegion }: ResolvedEngine): Prob
     }
     return problems;
   }
-  return [];
+  if (isToken(checkpointDir) || storageOf(checkpointDir) !== "local" || checkpointDir.startsWith("/"))
+    return [];
+  return [
+    {
+      code: "unknown-store",
+      path: ["checkpointDir"],
+      message: "is in a kind of store that the agent does not know",
+      given: printable(checkpointDir),
+      allowed: "cedana://<path>, s3://<bucket>/<path> or a directory on the node",
+    },
+  ];
 }

@@ -9,6 +9,7 @@ import { isGiven } from "./schema";
 export function checkNetwork(network: ResolvedNetwork, context: { region?: string } = {}): Problem[] {
   const problems = checkReserved(network);
   if (isGiven(network)) return [...problems, ...repeated(network.privateSubnetIds, ["privateSubnetIds"])];
+  problems.push(...checkReservedByAws(network.cidr));
   const zones = network.availabilityZones;
   if (typeof zones !== "number") problems.push(...checkZones(zones, context.region));
   if (!network.publicSubnets && network.natGateways !== "none") {
@@ -30,6 +31,22 @@ function checkReserved({ cidr, reservedCidrs }: ResolvedNetwork): Problem[] {
   return reservedCidrs.flatMap((reserved, index) =>
     overlap(cidr, reserved) ? [overlapping(["reservedCidrs", index], reserved, "the VPC's", cidr)] : [],
   );
+}
+
+/** Loopback, link-local and multicast addresses, which no VPC can have (Amazon VPC user guide, VPC CIDR blocks). */
+const NOT_FOR_VPCS = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4"];
+
+function checkReservedByAws(cidr: string): Problem[] {
+  if (!NOT_FOR_VPCS.some((range) => overlap(range, cidr))) return [];
+  return [
+    {
+      code: "reserved-cidr",
+      path: ["cidr"],
+      message: "is a block that AWS refuses for VPCs",
+      given: cidr,
+      allowed: "a private block, such as 10.0.0.0/16",
+    },
+  ];
 }
 
 /** The problem of two blocks that share addresses. */

@@ -7,6 +7,7 @@ export {
   networkPropsSchema,
   networkSchema,
   newNetworkSchema,
+  securityGroupId,
   subnetId,
   type GivenNetworkSpec,
   type NetworkPropsSpec,

@@ -16,6 +16,12 @@ export const subnetId = pattern(/^subnet-[0-9a-f]{8,17}$/, {
   allowed: "subnet- and 8 or 17 hexadecimal digits",
 });
 
+export const securityGroupId = pattern(/^sg-[0-9a-f]{8,17}$/, {
+  code: "not-a-security-group-id",
+  message: "is not the id of a security group",
+  allowed: "sg- and 8 or 17 hexadecimal digits",
+});
+
 const zoneName = pattern(/^[a-z]{2,3}(-[a-z]+)+-\d[a-z]$/, {
   code: "not-a-zone",
   message: "is not the name of an availability zone",

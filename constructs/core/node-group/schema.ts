@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { securityGroupId, subnetId } from "../network";
 import { nodeSettings } from "../node/settings";
 import { arn, described, integer, oneOf, pattern, shape } from "../schema";
 
@@ -150,9 +151,9 @@ export const nodeGroupSchema = shape({
     v.optional(v.array(arn), []),
     "Policies to attach to the nodes' role besides the least.",
   ),
-  subnetIds: described(v.optional(v.array(v.string())), "Subnets. Default: the cluster's private ones."),
+  subnetIds: described(v.optional(v.array(subnetId)), "Subnets. Default: the cluster's private ones."),
   securityGroupIds: described(
-    v.optional(v.array(v.string()), []),
+    v.optional(v.array(securityGroupId), []),
     "Security groups besides the cluster's own.",
   ),
 });

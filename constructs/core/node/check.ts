@@ -1,4 +1,5 @@
 /** Checks of node settings over several properties: instance types, root volume, timeouts, kubelet flags, duplicates. */
+import { repeated } from "../network/check";
 import type { Problem, PropertyPath } from "../problem";
 import { printable } from "../problem";
 import { isToken } from "../token";
@@ -113,6 +114,7 @@ function wrongAccelerator(
 export function checkNodeSettings(settings: NodeSettings): Problem[] {
   return [
     ...instanceFacts(settings).problems,
+    ...repeated(settings.instanceTypes, ["instanceTypes"]),
     ...checkRootVolume(settings.rootVolume),
     ...checkTimeouts(settings),
     ...checkFlags(settings.kubelet.flags ?? []),

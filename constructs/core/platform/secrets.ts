@@ -12,7 +12,7 @@ export interface FoundSecret {
 }
 
 /** What an AWS secret access key looks like; counts only if it is as random as one. */
-const AWS_SECRET_KEY = /(?<![\w/+=])[A-Za-z0-9/+]{40}(?![\w/+=])/g;
+const AWS_SECRET_KEY = /(?<![\w/+])[A-Za-z0-9/+]{40}(?![\w/+=])/g;
 
 /** Words at the end of a property's name whose plain value is a secret. */
 const SECRET_WORDS =

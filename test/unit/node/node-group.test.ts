@@ -184,10 +184,10 @@ test("a capacity block names its instance type and market in the template", () =
 });
 
 test("further security groups keep the cluster's", () => {
-  const { json } = group({ securityGroupIds: ["sg-1"] });
+  const { json } = group({ securityGroupIds: ["sg-0123456789abcdef0"] });
   const groups = only(json, "aws_launch_template")["vpc_security_group_ids"] as string[];
   expect(groups).toHaveLength(2);
-  expect(groups[1]).toBe("sg-1");
+  expect(groups[1]).toBe("sg-0123456789abcdef0");
 });
 
 test("the rest of the settings arrive", () => {
