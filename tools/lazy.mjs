@@ -13,6 +13,11 @@ const LAZY = [
     line: 'const archiver = require("archiver");',
     by: lazyFunction,
   },
+  {
+    file: /[\\/]node_modules[\\/]commander[\\/]lib[\\/]command\.js$/,
+    line: "const childProcess = require('node:child_process');",
+    by: () => 'const childProcess = new Proxy({}, { get: (_, key) => require("node:child_process")[key] });',
+  },
 ];
 
 function lazyObject() {
