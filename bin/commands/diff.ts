@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { diffTree } from "../output";
 import { EXIT } from "./exit";
+import { explained } from "./explained";
 import { loadPlatform, type LoadOptions } from "./platform-file";
 import { unifiedDiff } from "./text-diff";
 import { makeTrees, OWNER } from "./trees";
@@ -15,7 +16,7 @@ export async function diffWithDisk(file: string, options: LoadOptions = {}): Pro
   const loaded = loadPlatform(file, options);
   const parts: string[] = [];
   for (const { directory, files } of await makeTrees(loaded)) {
-    const { changes, problems } = diffTree(join(loaded.root, directory), files, OWNER);
+    const { changes, problems } = explained(() => diffTree(join(loaded.root, directory), files, OWNER));
     for (const { path, message } of problems) parts.push(`# ${join(directory, path)}: ${message}\n`);
     for (const change of changes) {
       const before = "before" in change ? change.before : undefined;

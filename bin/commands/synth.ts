@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { diffTree, finishInterrupted, OutputError, writeTree } from "../output";
-import { CommandError, EXIT } from "./exit";
+import { explained, inTheWay } from "./explained";
 import { loadPlatform, type LoadOptions } from "./platform-file";
 import { makeTrees, OWNER, type Tree } from "./trees";
 
@@ -40,16 +40,4 @@ function refuseIfInTheWay(root: string, trees: readonly Tree[]): void {
     });
   });
   if (refused.length > 0) throw inTheWay(refused.join("\n"));
-}
-
-function explained<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw error instanceof OutputError ? inTheWay(error.message) : error;
-  }
-}
-
-function inTheWay(message: string): CommandError {
-  return new CommandError(`${message}\n--force overwrites edited and foreign files`, EXIT.badInput);
 }

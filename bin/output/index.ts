@@ -89,11 +89,21 @@ export function diffTree(dir: string, files: ReadonlyMap<string, string>, owner:
 
 function checkArguments(dir: string, owner: string): void {
   if (!/^[^\p{Cc}]+$/u.test(owner)) throw new RangeError("the owner of a tree is one line of text");
-  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory() === false) {
+  if (isBlocked(dir)) {
     const remedy = "move it away, or choose another folder";
     throw new OutputError(dir, [
-      { code: "in-the-way", path: ".", message: "is a file, not a folder", remedy },
+      { code: "in-the-way", path: ".", message: "is or lies in a file, not a folder", remedy },
     ]);
+  }
+}
+
+/** Whether a file lies where the folder or one above it shall be. */
+function isBlocked(dir: string): boolean {
+  try {
+    return statSync(dir, { throwIfNoEntry: false })?.isDirectory() === false;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return true;
+    throw error;
   }
 }
 

@@ -120,6 +120,15 @@ test("a file edited by hand is not lost", () => {
   expect(readFileSync(file, "utf8")).toContain("RuntimeClass");
 }, 20_000);
 
+test.each(["synth", "diff"])("a file where the output folder shall be: %s says so", (command) => {
+  give(initFile(INIT_DEFAULTS));
+  writeFileSync(join(folder, "out"), "mine");
+  const { status, stderr } = run([command]);
+  expect(status).toBe(2);
+  expect(stderr).toContain("is or lies in a file, not a folder");
+  expect(readFileSync(join(folder, "out"), "utf8")).toBe("mine");
+});
+
 test.each(["file", "helm"])("format %s", (format) => {
   give(initFile({ ...INIT_DEFAULTS, aws: "none" }).replace("format: objects", `format: ${format}`));
   expect(run(["synth"]).status).toBe(0);
