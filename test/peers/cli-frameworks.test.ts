@@ -63,4 +63,11 @@ suiteWith(missingStandIn())("with terraform", () => {
       expect.stringMatching(/Plan: \d+ to add, 0 to change, 0 to destroy/),
     ]);
   });
+
+  test("cdktf deploy applies it, and then diff finds nothing to do", () => {
+    const deployed = run("cdktf", "deploy", "--auto-approve", "--skip-provider-lock", ...APP("aws"));
+    expect([deployed.status, deployed.output]).toEqual([0, expect.stringContaining("cluster_name = cedana")]);
+    const { output, status } = run("cdktf", "diff", "--skip-provider-lock", ...APP("aws"));
+    expect([status, output]).toEqual([0, expect.stringMatching(/found no differences/)]);
+  });
 });
