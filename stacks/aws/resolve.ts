@@ -13,7 +13,7 @@ import { checkKarpenter, karpenterSchema, type ResolvedKarpenter } from "../../c
 import { checkNetwork, networkSchema, type ResolvedNetwork } from "../../constructs/core/network";
 import { checkNodeGroups, nodeGroupSchema, type ResolvedNodeGroup } from "../../constructs/core/node-group";
 import { throwIfAny, under, type Problem } from "../../constructs/core/problem";
-import { check, type Checked } from "../../constructs/core/schema";
+import { check, nearest, type Checked } from "../../constructs/core/schema";
 import type { PlatformStackProps } from "./props";
 
 /** The parts of a platform with their defaults; what is switched off is undefined. */
@@ -59,7 +59,7 @@ export function resolvePlatform(subject: string, props: PlatformStackProps): Res
   const imageRepository = part("imageRepository", props.imageRepository, (input) =>
     check(imageRepositorySchema, input),
   );
-  problems.push(...checkTogether(props));
+  problems.push(...unknownKeys(props), ...checkTogether(props));
   if (cluster && network) problems.push(...checkAddressing(cluster, network));
   throwIfAny(subject, problems);
   return {
@@ -84,6 +84,36 @@ function checkEach(
   const groups = results.flatMap((result) => (result.problems ? [] : [result.value]));
   const across = crossCheck(groups);
   return across.length > 0 ? { problems: across } : { value: groups };
+}
+
+/** All there are: the compiler refuses this if one is missing. */
+const KNOWN: Readonly<Record<keyof PlatformStackProps, true>> = {
+  cluster: true,
+  existingCluster: true,
+  network: true,
+  nodeGroups: true,
+  karpenter: true,
+  storage: true,
+  imageRepository: true,
+  tags: true,
+  backend: true,
+};
+
+/** Programs in JavaScript have no compiler that would refuse them. */
+function unknownKeys(props: PlatformStackProps): Problem[] {
+  const known = Object.keys(KNOWN);
+  return Object.keys(props)
+    .filter((key) => !known.includes(key))
+    .map((key) => {
+      const meant = nearest(key, known);
+      return {
+        code: "unknown-key",
+        path: [key],
+        message: "is not a known property",
+        allowed: known.join(", "),
+        ...(meant === undefined ? {} : { remedy: `did you mean ${meant}?` }),
+      };
+    });
 }
 
 function checkTogether(props: PlatformStackProps): Problem[] {

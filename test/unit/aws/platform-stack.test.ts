@@ -138,6 +138,7 @@ test("the same input gives the same bytes", () => {
 
 test.each<[object, string[]]>([
   [{}, ["cluster: missing"]],
+  [{ cluster, nodeGroup: [] }, ["nodeGroup: unknown-key"]],
   [{ cluster, existingCluster }, ["existingCluster: exclusive"]],
   [{ existingCluster, network: {} }, ["network: exclusive"]],
   [{ cluster, network: { cidr: "172.20.0.0/16" } }, ["cluster.serviceIpv4Cidr: overlapping-cidrs"]],
