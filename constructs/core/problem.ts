@@ -52,6 +52,7 @@ export function under(prefix: PropertyPath, problems: readonly Problem[]): Probl
 
 /** A value as an error message shows it: JSON, without what looks like a secret, cut at 80 characters. */
 export function printable(value: unknown): string {
+  if (typeof value === "number") return String(value);
   const text = value === undefined ? "nothing" : (JSON.stringify(value) ?? `a ${typeof value}`);
   const masked = maskSecrets(text);
   return masked.length > 80 ? `${masked.slice(0, 77)}...` : masked;

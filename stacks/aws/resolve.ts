@@ -5,6 +5,8 @@ import {
   checkExistingCluster,
   clusterSchema,
   existingClusterSchema,
+  kubernetesVersion,
+  NEWEST_MINOR,
   type ResolvedCluster,
   type ResolvedExistingCluster,
 } from "../../constructs/core/cluster";
@@ -44,16 +46,16 @@ export function resolvePlatform(subject: string, props: PlatformStackProps): Res
   const existingCluster = part("existingCluster", props.existingCluster, (input) =>
     check(existingClusterSchema, input, checkExistingCluster),
   );
-  const { version, region } = cluster ?? existingCluster ?? {};
+  const { region } = cluster ?? existingCluster ?? {};
   const network = part("network", props.network ?? (props.cluster ? {} : undefined), (input) =>
     check(networkSchema, input, (value) => checkNetwork(value, { region })),
   );
-  const nodes = { kubernetesVersion: version ?? "" };
+  const nodes = { kubernetesVersion: versionOf(props) };
   const nodeGroups = part("nodeGroups", props.nodeGroups, (input) =>
-    checkEach(input, (groups) => (version === undefined ? [] : checkNodeGroups(groups, nodes))),
+    checkEach(input, (groups) => checkNodeGroups(groups, nodes)),
   );
   const karpenter = part("karpenter", props.karpenter, (input) =>
-    check(karpenterSchema, input, (value) => (version === undefined ? [] : checkKarpenter(value, nodes))),
+    check(karpenterSchema, input, (value) => checkKarpenter(value, nodes)),
   );
   const storage = part("storage", props.storage, (input) => check(checkpointStoreSchema, input));
   const imageRepository = part("imageRepository", props.imageRepository, (input) =>
@@ -71,6 +73,12 @@ export function resolvePlatform(subject: string, props: PlatformStackProps): Res
     storage,
     imageRepository,
   };
+}
+
+/** The cluster's version, even where something else is wrong with the cluster: nodes are still checked then. */
+function versionOf({ cluster, existingCluster }: PlatformStackProps): string {
+  const checked = check(kubernetesVersion, (cluster || existingCluster || {}).version);
+  return checked.problems ? `1.${NEWEST_MINOR}` : checked.value;
 }
 
 function checkEach(

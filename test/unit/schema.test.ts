@@ -96,3 +96,12 @@ test("what looks like a secret is never repeated", () => {
   expect(problems).toHaveLength(2);
   expect(problems?.join()).not.toMatch(/AKIA|hunter22/);
 });
+
+test("numbers that JSON cannot write are shown as they are", () => {
+  expect(lines({ name: "a", size: Infinity })?.[0]).toContain("given: Infinity");
+});
+
+test("of a thousand unknown keys, two hundred are told", () => {
+  const input = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`key${index}`, 1]));
+  expect(lines({ name: "a", ...input })).toHaveLength(200);
+});

@@ -21,6 +21,7 @@ export function checkInstall(install: ResolvedInstall): Problem[] {
   const { helper, healthCheck, manager, dynamoWatcher, runtimeClass, kueue } = install;
   return [
     ...checkName(install.name),
+    ...checkNamespaces(install),
     ...ownVariables(["helper", "env"], helper.env, AGENT_VARIABLES),
     ...ownVariables(["healthCheck", "env"], healthCheck.env, AGENT_VARIABLES),
     ...ownVariables(["manager", "env"], manager.env, MANAGER_VARIABLES),
@@ -29,6 +30,24 @@ export function checkInstall(install: ResolvedInstall): Problem[] {
     ...(kueue ? under(["kueue"], checkKueue(kueue)) : []),
     ...refuseSecrets(install),
   ];
+}
+
+/** Namespaces that Kubernetes makes for itself. */
+const OTHERS_NAMESPACES = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+/** A Namespace that is part of the install gets its labels, and goes when the install goes. */
+function checkNamespaces({ createNamespace, namespace, agentNamespace }: ResolvedInstall): Problem[] {
+  if (!createNamespace) return [];
+  return Object.entries({ namespace, agentNamespace })
+    .filter(([, name]) => name !== undefined && OTHERS_NAMESPACES.includes(name))
+    .map(([property, name]) => ({
+      code: "foreign-namespace",
+      path: [property],
+      message: "belongs to Kubernetes: the install would relabel it, and take it away with itself",
+      given: printable(name),
+      allowed: "a namespace of its own, such as cedana-system",
+      remedy: "or set createNamespace: false",
+    }));
 }
 
 /** What depends on both engine and install. Paths begin with `install` or `engine`. */

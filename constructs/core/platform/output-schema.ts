@@ -5,7 +5,7 @@ import { described, pattern, shape } from "../schema";
 export const outputSchema = shape({
   directory: described(
     v.optional(
-      pattern(/^(?!\/)(?!.*(^|\/)\.\.(\/|$))[^\\:*?"<>|]+$/, {
+      pattern(/^(?!\/)(?!\s*$)(?!.*(^|\/)\.\.(\/|$))[^\\:*?"<>|]+$/, {
         code: "not-a-directory-below",
         message: "is not a directory below cedana.yaml",
         allowed: "a relative path with / and without .., such as out",

@@ -11,9 +11,12 @@ export interface NotAMapping {
   readonly keys: readonly string[];
 }
 
+/** A mapping with more unknown keys is no misspelt input but another file; telling all of them takes seconds. */
+const MAX_UNKNOWN = 200;
+
 /**
  * An object with exactly these properties. Unlike valibot's own strictObject, which stops at the first, it reports
- * every unknown key.
+ * every unknown key, up to 200 of them.
  */
 export function shape<const E extends v.ObjectEntries>(entries: E): v.StrictObjectSchema<E, undefined> {
   const strict = v.strictObject(entries);
@@ -30,9 +33,9 @@ export function shape<const E extends v.ObjectEntries>(entries: E): v.StrictObje
       }
       const result = loose["~run"](dataset, config);
       const output = result.value as Record<string, unknown>;
-      for (const [key, value] of Object.entries(input)) {
-        if (Object.hasOwn(entries, key)) continue;
-        delete output[key];
+      const unknown = Object.entries(input).filter(([key]) => !Object.hasOwn(entries, key));
+      for (const [key] of unknown) delete output[key];
+      for (const [key, value] of unknown.slice(0, MAX_UNKNOWN)) {
         const requirement: UnknownKey = { code: "unknown-key", known };
         v._addIssue({ ...strict, requirement }, "key", result, config, {
           input: key,

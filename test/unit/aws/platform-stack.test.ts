@@ -160,3 +160,11 @@ test.each<[object, string[]]>([
     ],
   ],
 ])("%j: all problems at once", (props, expected) => expect(problems(props)).toEqual(expected));
+
+test("a fault of the cluster does not hide those of its nodes", () => {
+  const nodeGroups = [{ name: "a", instanceTypes: ["m7i.large"], scaling: { min: 5, max: 1 } }];
+  expect(problems({ cluster: { ...cluster, name: "no name" }, nodeGroups })).toEqual([
+    "cluster.name: not-a-cluster-name",
+    expect.stringMatching(/^nodeGroups\.0\.scaling/),
+  ]);
+});
