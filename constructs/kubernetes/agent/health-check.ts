@@ -30,7 +30,13 @@ export function healthCheckDaemonSet(input: ResolvedInput): Manifest<V1DaemonSet
         env: environment(input, "node-agent", { ...AGENT_LITERALS, ...healthCheck.env }),
         resources: healthCheck.resources,
         // The image names no user; the daemon's socket is open to every user.
-        securityContext: { ...UNPRIVILEGED, runAsUser: 65_532, runAsGroup: 65_532 },
+        securityContext: {
+          ...UNPRIVILEGED,
+          runAsUser: 65_532,
+          runAsGroup: 65_532,
+          // containerd's default profile forbids sockets of the family AF_VSOCK.
+          ...(engine.protocol === "vsock" ? { seccompProfile: { type: "Unconfined" } } : {}),
+        },
         readinessProbe: {
           exec: { command: ["cedana", "daemon", "check", "--full"] },
           periodSeconds: healthCheck.periodSeconds,

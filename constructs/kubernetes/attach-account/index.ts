@@ -43,7 +43,7 @@ export class AttachAccount extends Construct {
       const rules = [...installClusterRules(install), ...clusterRules(install), ...metricsRules(install)];
       clusterRole(this, install, "cluster", { ...about, rules });
       bindEverywhere(this, install, "cluster-binding", { ...about, role: name }, [account]);
-      const home = [...installRules(), ...leaderElectionRules(install.manager.leaseName)];
+      const home = [...installRules(install), ...leaderElectionRules(install.manager.leaseName)];
       for (const namespace of new Set([install.namespace, agentNamespace(install)])) {
         grantIn(this, install, `home-${namespace}`, namespace, { ...about, rules: home }, [subject(account)]);
       }

@@ -33,7 +33,7 @@ function named(group: string, resource: string, resourceNames: string[]): V1Poli
 }
 
 /** Objects in the namespaces of the install. Secrets can be written, but not read through the API. */
-export function installRules(): V1PolicyRule[] {
+export function installRules({ manager }: ResolvedInstall): V1PolicyRule[] {
   const verbs = ["create", "list", "watch", ...CHANGE];
   return [
     { apiGroups: [""], resources: ["configmaps", "services", "serviceaccounts"], verbs },
@@ -43,6 +43,9 @@ export function installRules(): V1PolicyRule[] {
     { apiGroups: ["policy"], resources: ["poddisruptionbudgets"], verbs },
     { apiGroups: ["networking.k8s.io"], resources: ["networkpolicies"], verbs },
     { apiGroups: [""], resources: ["pods/log"], verbs: ["get"] },
+    ...(manager.metrics && manager.metrics.serviceMonitor
+      ? [{ apiGroups: ["monitoring.coreos.com"], resources: ["servicemonitors"], verbs }]
+      : []),
   ];
 }
 

@@ -58,7 +58,7 @@ export class KueueQueues extends Construct {
       },
     });
     this.localQueues = kueue.localQueues.map(({ name, namespace }) =>
-      object(this, `local-queue-${namespace}-${name}`, {
+      object(this, `local-queue-${namespace}.${name}`, {
         apiVersion: API,
         kind: "LocalQueue",
         metadata: metadata(install, { ...about, name, namespace }),

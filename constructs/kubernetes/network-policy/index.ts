@@ -41,10 +41,12 @@ export class SystemNetworkPolicies extends Construct {
       });
     const tcp = (port: number): V1NetworkPolicyPort => ({ port, protocol: "TCP" });
     const daemon = engine.exposeDaemon ? daemonPort(engine) : undefined;
-    const egress = [
-      DNS,
-      { ports: [...settings.egressPorts, ...(daemon === undefined ? [] : [daemon])].map(tcp) },
-    ];
+    const ports = new Set([
+      ...settings.egressPorts,
+      platformPort(engine.url),
+      ...(daemon === undefined ? [] : [daemon]),
+    ]);
+    const egress = [DNS, { ports: [...ports].map(tcp) }];
     const callers = settings.allowIngressFromNamespaces.map((matchLabels) => ({
       namespaceSelector: { matchLabels },
     }));
@@ -62,6 +64,11 @@ export class SystemNetworkPolicies extends Construct {
       ...(dynamoWatcher ? [policy("dynamo-watcher", install.namespace, { egress })] : []),
     ];
   }
+}
+
+/** Port of an https:// URL. One that only Terraform knows is taken to be the usual one. */
+function platformPort(url: string): number {
+  return Number(/^https:\/\/[^/]*:(\d+)(?:\/|$)/.exec(url)?.[1] ?? 443);
 }
 
 const DNS = {

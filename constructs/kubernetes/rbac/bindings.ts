@@ -89,7 +89,8 @@ export function grantIn(
   const about = metadata(install, { name, namespace, component });
   return [
     object<V1Role>(scope, id, { apiVersion: `${RBAC}/v1`, kind: "Role", metadata: about, rules }),
-    object<V1RoleBinding>(scope, `${id}-binding`, {
+    // No namespace has a dot in its name, so that no other id ends like this.
+    object<V1RoleBinding>(scope, `${id}.binding`, {
       apiVersion: `${RBAC}/v1`,
       kind: "RoleBinding",
       metadata: about,
