@@ -77,8 +77,8 @@ export class Cluster extends Construct implements ICluster {
     const addons = resolveAddons(spec.addons);
     const cni = addons.find(({ name }) => name === "vpc-cni");
     if (cni?.podIdentityAssociations.length === 0) this.cniRole = this.makeCniRole();
-    const entries = this.access.flatMap(({ entry, associations }) => [entry, ...associations]);
-    this.addons = new Map(addons.map((addon) => [addon.name, this.makeAddon(addon, entries)]));
+    const entries = this.access.map(({ entry }) => entry);
+    this.addons = new Map(addons.map((addon) => [addon.name, this.makeAddon(addon)]));
     const early = addons.filter(({ beforeNodes }) => beforeNodes).map(({ name }) => this.addons.get(name)!);
     // Add-ons wait for the entries, and these for the cluster: a node group then needs to name the add-ons only.
     this.beforeNodes = [...network.ready, ...(early.length > 0 ? early : [this.resource, ...entries])];
@@ -170,7 +170,15 @@ export class Cluster extends Construct implements ICluster {
     });
   }
 
-  private makeAddon(addon: Addon, entries: ITerraformDependable[]): EksAddon {
+  /**
+   * Access entries outlive everything that may need them while it is taken down. Their policies do so for what comes after
+   * the nodes only: what nodes wait for is, as they are, made anew before it is destroyed, and an association with
+   * another scope is the same one to EKS, which would then lose it (as in terraform-aws-eks#3403).
+   */
+  private makeAddon(addon: Addon): EksAddon {
+    const entries = this.access.flatMap(({ entry, associations }) =>
+      addon.beforeNodes ? [entry] : [entry, ...associations],
+    );
     const cni = addon.name === "vpc-cni" ? this.cniRole : undefined;
     const identities = [
       ...(cni ? [{ serviceAccount: "aws-node", roleArn: cni.role.arn }] : []),
@@ -186,7 +194,6 @@ export class Cluster extends Construct implements ICluster {
         ? {}
         : { configurationValues: JSON.stringify(addon.configuration) }),
       ...(identities.length === 0 ? {} : { podIdentityAssociation: identities }),
-      // Access entries outlive everything that may need them while it is taken down.
       dependsOn: [...entries, ...(cni ? [cni.permission] : [])],
     });
   }

@@ -20,7 +20,6 @@ export function launchTemplateConfig(spec: ResolvedNodeGroup, cluster: ICluster)
       ? { instanceType: spec.instanceTypes[0], instanceMarketOptions: { marketType: "capacity-block" } }
       : {}),
     ...(userData === undefined ? {} : { userData: encodeUserData(userData) }),
-    ebsOptimized: "true",
     blockDeviceMappings: [rootVolume(spec.rootVolume)],
     metadataOptions: {
       httpEndpoint: "enabled",

@@ -100,7 +100,7 @@ export class NodeGroup extends Construct {
         key: `k8s.io/cluster-autoscaler/node-template/label/${key}`,
         value,
       })),
-      ...spec.taints.map(toAutoscalerTag),
+      ...autoscalerTaints(spec.taints).map(toAutoscalerTag),
     ];
     return tags.map(
       ({ key, value }) =>
@@ -110,6 +110,18 @@ export class NodeGroup extends Construct {
         }),
     );
   }
+}
+
+/** An Auto Scaling group has each tag once, so of a key with several effects the one that keeps most pods away is told. */
+function autoscalerTaints(taints: readonly Taint[]): Taint[] {
+  const strongest = ["NoExecute", "NoSchedule", "PreferNoSchedule"];
+  const rank = ({ effect }: Taint) => strongest.indexOf(effect);
+  const byKey = new Map<string, Taint>();
+  for (const taint of taints) {
+    const known = byKey.get(taint.key);
+    if (!known || rank(taint) < rank(known)) byKey.set(taint.key, taint);
+  }
+  return [...byKey.values()];
 }
 
 /** With an image of its own in the template, EKS wants to hear neither image type nor version. */

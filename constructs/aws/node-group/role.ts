@@ -2,6 +2,7 @@ import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
 import { Construct } from "constructs";
 import { partitionOf } from "../../core/cluster";
+import { isToken } from "../../core/token";
 import { serviceTrust } from "../internal/policy";
 
 /** Join the cluster and pull images: the least a node needs. Everything else goes to pods, by Pod Identity. */
@@ -29,7 +30,10 @@ export class NodeRole extends Construct {
       id: policy,
       arn: `arn:${partitionOf(region)}:iam::aws:policy/${policy}`,
     }));
-    const given = policyArns.map((arn, index) => ({ id: `policy-${index}`, arn }));
+    // Named by what they attach: by their place, one taken out of the list would detach the one after it too.
+    const given = policyArns
+      .filter((arn) => !managed.some((one) => one.arn === arn))
+      .map((arn, index) => ({ id: isToken(arn) ? `policy-${index}` : arn, arn }));
     this.permissions = [...managed, ...given].map(
       ({ id, arn }) => new IamRolePolicyAttachment(this, id, { role: this.role.name, policyArn: arn }),
     );

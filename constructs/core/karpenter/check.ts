@@ -3,6 +3,7 @@ import { findAmi } from "../node/ami";
 import { durationSeconds } from "../node/quantity";
 import type { Problem } from "../problem";
 import { under } from "../problem";
+import { isToken } from "../token";
 import type { ResolvedKarpenter, ResolvedNodePool } from "./schema";
 
 /** Problems of Karpenter's settings as a whole; of each pool as {@link checkNodePool} tells them. */
@@ -49,6 +50,7 @@ export function checkNodePool(
 function checkGracePeriod(pool: ResolvedNodePool): Problem[] {
   if (!pool.checkpointing) return [];
   const dump = pool.kubelet.config?.runtimeRequestTimeout ?? RUNTIME_REQUEST_TIMEOUT;
+  if (isToken(pool.terminationGracePeriod) || isToken(dump)) return [];
   if (durationSeconds(pool.terminationGracePeriod) >= durationSeconds(dump)) return [];
   return [
     {

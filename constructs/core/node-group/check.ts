@@ -1,3 +1,4 @@
+import { repeated } from "../network/check";
 import { AMI_MINORS, MINIMUM_KERNEL, compareVersions, findAmi } from "../node/ami";
 import { checkNodeSettings, instanceFacts } from "../node/check";
 import type { Problem } from "../problem";
@@ -19,6 +20,10 @@ export function checkNodeGroup(group: ResolvedNodeGroup, { kubernetesVersion }: 
     ...checkNodeSettings(group),
     ...checkScaling(group),
     ...checkCapacity(group),
+    ...checkLabels(group),
+    ...repeated(group.rolePolicyArns, ["rolePolicyArns"]),
+    ...repeated(group.subnetIds ?? [], ["subnetIds"]),
+    ...repeated(group.securityGroupIds, ["securityGroupIds"]),
     ...checkModes(group),
   ];
 }
@@ -45,6 +50,16 @@ export function checkNodeGroups(groups: readonly ResolvedNodeGroup[], context: N
 /** A kubelet may be three minors older than the API server, never newer (Kubernetes version skew policy). */
 function checkVersion({ version }: ResolvedNodeGroup, cluster: string): Problem[] {
   if (version === undefined) return [];
+  if (isToken(version)) {
+    return [
+      {
+        code: "not-plain",
+        path: ["version"],
+        message: "is known only when Terraform runs, but decides which image the nodes get",
+        allowed: "a plain value",
+      },
+    ];
+  }
   const behind = compareVersions(cluster, version);
   if (behind >= 0 && behind <= 3) return [];
   return [
@@ -62,6 +77,7 @@ function checkAmi(group: ResolvedNodeGroup, cluster: string): Problem[] {
   const custom = customAmiOf(group);
   if (custom) return checkCustomAmi(custom);
   const minor = group.version ?? cluster;
+  if (isToken(minor)) return [];
   const { architecture, accelerator, problems } = instanceFacts(group);
   const path = (AMI_MINORS as readonly string[]).includes(minor) ? ["instanceTypes"] : ["version"];
   const found = problems.length > 0 ? undefined : findAmi(minor, architecture, accelerator, path);
@@ -188,6 +204,38 @@ function checkCapacity({ capacityType, capacityReservation, instanceTypes }: Res
     });
   }
   return problems;
+}
+
+/** Limits of labels in the EKS API (CreateNodegroup), which are narrower than those of Kubernetes. */
+const LABEL_KEY_MAX = 63;
+
+function checkLabels({ labels }: ResolvedNodeGroup): Problem[] {
+  return Object.entries(labels).flatMap(([key, value]): Problem[] => {
+    const path = ["labels", key];
+    if (!isToken(key) && key.length > LABEL_KEY_MAX) {
+      return [
+        {
+          code: "label-key-too-long",
+          path,
+          message: "is a label whose key EKS refuses in a managed node group",
+          given: `${key.length} characters`,
+          allowed: `up to ${LABEL_KEY_MAX} characters, prefix included`,
+          remedy: "choose a shorter key",
+        },
+      ];
+    }
+    if (value !== "") return [];
+    return [
+      {
+        code: "empty-label",
+        path,
+        message: "is a label without a value, which EKS refuses in a managed node group",
+        given: '""',
+        allowed: "1 to 63 characters",
+        remedy: 'give it a value, such as "true"',
+      },
+    ];
+  });
 }
 
 /** What the NodeConfig that EKS puts last in a managed group without a custom AMI would take away. */

@@ -176,6 +176,7 @@ function checkTimeouts({ kubelet }: Pick<NodeSettings, "kubelet">): Problem[] {
   if (
     shutdownGracePeriod !== undefined &&
     shutdownGracePeriodCriticalPods !== undefined &&
+    ![shutdownGracePeriod, shutdownGracePeriodCriticalPods].some(isToken) &&
     durationSeconds(shutdownGracePeriodCriticalPods) > durationSeconds(shutdownGracePeriod)
   ) {
     problems.push({
@@ -208,6 +209,7 @@ const OWN_FLAGS: Readonly<Record<string, string>> = {
 
 function checkFlags(flags: readonly string[]): Problem[] {
   return flags.flatMap((flag, index): Problem[] => {
+    if (isToken(flag) && !flag.startsWith("--")) return [];
     const name = flag.split("=")[0] ?? "";
     const instead = OWN_FLAGS[name];
     if (!name.startsWith("--")) {

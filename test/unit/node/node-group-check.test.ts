@@ -23,7 +23,40 @@ test("the least of a group is enough", () => {
   expect(problemsOf(group())).toEqual([]);
 });
 
+const LATER = "${TfToken[TOKEN.7]}";
+
+test("values that only Terraform knows pass", () => {
+  const config = { shutdownGracePeriod: LATER, shutdownGracePeriodCriticalPods: "30s" };
+  expect(
+    codes({
+      kubelet: { flags: [LATER, `--v=${LATER}`], config },
+      subnetIds: [LATER],
+      securityGroupIds: [LATER],
+      rolePolicyArns: [LATER],
+      labels: { team: LATER },
+      taints: [{ key: "team", value: LATER, effect: "NoSchedule" }],
+      rootVolume: { kmsKeyArn: LATER },
+    }),
+  ).toEqual([]);
+});
+
 test.each<[string, Partial<NodeGroupSpec>, string[]]>([
+  ["a version that only Terraform knows", { version: LATER }, ["version not-plain"]],
+  ["a label without a value", { labels: { "example.com/x": "" } }, ["labels.example.com/x empty-label"]],
+  [
+    "a label longer than EKS takes",
+    { labels: { [`example.com/${"a".repeat(60)}`]: "x" } },
+    [`labels.example.com/${"a".repeat(60)} label-key-too-long`],
+  ],
+  [
+    "a policy, a subnet and a security group twice",
+    {
+      rolePolicyArns: ["arn:aws:iam::aws:policy/X", "arn:aws:iam::aws:policy/X"],
+      subnetIds: ["subnet-0a1b2c3d", "subnet-0a1b2c3d"],
+      securityGroupIds: ["sg-0a1b2c3d", "sg-0a1b2c3d"],
+    },
+    ["rolePolicyArns.1 duplicate", "subnetIds.1 duplicate", "securityGroupIds.1 duplicate"],
+  ],
   ["min above max", { scaling: { min: 4, max: 3 } }, ["scaling.min min-above-max"]],
   [
     "desired above max",

@@ -79,6 +79,8 @@ test("a group by default", () => {
     ],
     lifecycle: { create_before_destroy: true },
   });
+  // All current types have it anyway, and types such as t2 refuse to start with it.
+  expect(only(json, "aws_launch_template")).not.toHaveProperty("ebs_optimized");
   expect(readMime(userData(json)).parts).toHaveLength(1);
 });
 
@@ -97,6 +99,14 @@ test("the nodes' role may join and pull, and no more", () => {
     "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
     "arn:aws:iam::aws:policy/X",
   ]);
+});
+
+test("a policy keeps its address when another one is taken out of the list", () => {
+  const arn = (name: string) => `arn:aws:iam::aws:policy/${name}`;
+  const at = (...names: string[]) =>
+    addresses(group({ rolePolicyArns: names.map(arn) }).json).filter((one) => one.includes("attachment"));
+  expect(at("A", "B")).toEqual(expect.arrayContaining(at("B")));
+  expect(at("AmazonEKSWorkerNodePolicy")).toEqual(at());
 });
 
 test("the group waits for its role's permissions", () => {
@@ -134,6 +144,21 @@ test("an autoscaler learns labels and lasting taints, not the startup taint", ()
       value: "present:NoSchedule",
     },
   ]);
+});
+
+test("of a taint key with two effects, the autoscaler learns the one that keeps most pods away", () => {
+  const { json } = group({
+    taints: [
+      { key: "dedicated", value: "ml", effect: "NoSchedule" },
+      { key: "dedicated", value: "ml", effect: "NoExecute" },
+    ],
+  });
+  expect(resources(json, "aws_autoscaling_group_tag").map(({ tag }) => tag)).toContainEqual({
+    key: "k8s.io/cluster-autoscaler/node-template/taint/dedicated",
+    propagate_at_launch: false,
+    value: "ml:NoExecute",
+  });
+  expect(userData(json).match(/key: dedicated/g)).toHaveLength(2);
 });
 
 test("with an image of its own, EKS hears neither type nor version, and the user data has the cluster", () => {
