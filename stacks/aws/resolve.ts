@@ -11,7 +11,12 @@ import {
   type ResolvedExistingCluster,
 } from "../../constructs/core/cluster";
 import { imageRepositorySchema, type ResolvedImageRepository } from "../../constructs/core/image-repository";
-import { checkKarpenter, karpenterSchema, type ResolvedKarpenter } from "../../constructs/core/karpenter";
+import {
+  checkKarpenter,
+  checkKarpenterNames,
+  karpenterSchema,
+  type ResolvedKarpenter,
+} from "../../constructs/core/karpenter";
 import { checkNetwork, networkSchema, type ResolvedNetwork } from "../../constructs/core/network";
 import { checkNodeGroups, nodeGroupSchema, type ResolvedNodeGroup } from "../../constructs/core/node-group";
 import { throwIfAny, under, type Problem } from "../../constructs/core/problem";
@@ -50,12 +55,16 @@ export function resolvePlatform(subject: string, props: PlatformStackProps): Res
   const network = part("network", props.network ?? (props.cluster ? {} : undefined), (input) =>
     check(networkSchema, input, (value) => checkNetwork(value, { region })),
   );
+  const { name } = cluster ?? existingCluster ?? {};
   const nodes = { kubernetesVersion: versionOf(props) };
   const nodeGroups = part("nodeGroups", props.nodeGroups, (input) =>
     checkEach(input, (groups) => checkNodeGroups(groups, nodes)),
   );
   const karpenter = part("karpenter", props.karpenter, (input) =>
-    check(karpenterSchema, input, (value) => checkKarpenter(value, nodes)),
+    check(karpenterSchema, input, (value) => [
+      ...checkKarpenter(value, nodes),
+      ...(name === undefined ? [] : checkKarpenterNames(value, name)),
+    ]),
   );
   const storage = part("storage", props.storage, (input) => check(checkpointStoreSchema, input));
   const imageRepository = part("imageRepository", props.imageRepository, (input) =>

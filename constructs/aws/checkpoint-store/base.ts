@@ -22,13 +22,13 @@ export abstract class StoreBase extends Construct implements ICheckpointStore {
   }
 
   grantRead(id: string, role: RoleReference): IamRolePolicy {
-    return this.grant(`read-${id}`, role, readStatements(this.place));
+    return this.grant(`read-only-${id}`, role, readStatements(this.place));
   }
 
   grantReadWriteToUser(id: string, user: { readonly name: string }): IamUserPolicy {
     return new IamUserPolicy(this, `user-${id}`, {
       user: user.name,
-      name: "checkpoint-store",
+      namePrefix: "checkpoint-store-",
       policy: policyDocument(...readWriteStatements(this.place)),
     });
   }

@@ -166,6 +166,10 @@ function checkAccess({ accessEntries, ...cluster }: ResolvedCluster): Problem[] 
     }
   }
   for (const [index, entry] of accessEntries.entries()) {
+    if (isToken(entry.name)) problems.push(partOfAddress(["accessEntries", index, "name"]));
+    entry.policies.forEach(({ policy }, at) => {
+      if (isToken(policy)) problems.push(partOfAddress(["accessEntries", index, "policies", at, "policy"]));
+    });
     const names = entry.policies.map(({ policy }) => (isToken(policy) ? policy : policy.split("/").at(-1)));
     for (const [at, name] of names.entries()) {
       if (names.indexOf(name) === at) continue;
@@ -190,6 +194,15 @@ function checkAccess({ accessEntries, ...cluster }: ResolvedCluster): Problem[] 
     }
   }
   return problems;
+}
+
+function partOfAddress(path: Problem["path"]): Problem {
+  return {
+    code: "not-plain",
+    path,
+    message: "is known only when Terraform runs, but is part of an address in the state",
+    allowed: "a plain value",
+  };
 }
 
 function checkAddons({ addons }: ResolvedCluster): Problem[] {

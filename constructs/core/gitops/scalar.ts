@@ -28,6 +28,8 @@ export function isPlain(text: string): boolean {
   const first = text.charCodeAt(0);
   if (first >= 0x30 && first <= 0x39) return !ONLY_NUMERIC.test(text);
   if (NEARLY_NUMBER.test(text)) return false;
+  // What Terraform puts there later may look like a number.
+  if (first === 0x24 && text.startsWith("${TfToken[")) return false;
   if (first === 0x2d) return SIGN_THEN_LETTER.test(text);
   if (first === 0x2e) return DOT_THEN_LETTER.test(text);
   return text.length > 5 || !WORDS.has(text.toLowerCase());

@@ -44,6 +44,7 @@ export function checkNodePool(
     ...checkRequirements(pool),
     ...checkLocalStorage(pool),
     ...checkReservations(pool),
+    ...checkMaxPods(pool),
   ];
 }
 
@@ -128,6 +129,20 @@ function checkLocalStorage({ instance }: ResolvedNodePool): Problem[] {
       message: "is not known to Karpenter, which would size nodes without their local disks",
       given: storage.strategy,
       allowed: "RAID0",
+    },
+  ];
+}
+
+function checkMaxPods({ kubelet }: ResolvedNodePool): Problem[] {
+  if (kubelet.maxPodsExpression === undefined) return [];
+  return [
+    {
+      code: "not-on-karpenter",
+      path: ["kubelet", "maxPodsExpression"],
+      message: "is not known to Karpenter, which would size nodes for another number of pods",
+      given: kubelet.maxPodsExpression,
+      allowed: "kubelet.config.maxPods or podsPerCore",
+      remedy: "use kubelet.config.maxPods",
     },
   ];
 }

@@ -9,6 +9,14 @@ import { isGiven } from "./schema";
 export function checkNetwork(network: ResolvedNetwork, context: { region?: string } = {}): Problem[] {
   const problems = checkReserved(network);
   if (isGiven(network)) return [...problems, ...repeated(network.privateSubnetIds, ["privateSubnetIds"])];
+  if (isToken(network.cidr)) {
+    problems.push({
+      code: "not-plain",
+      path: ["cidr"],
+      message: "is known only when Terraform runs, but the blocks of the subnets are cut from it before",
+      allowed: "a plain value",
+    });
+  }
   problems.push(...checkReservedByAws(network.cidr));
   const zones = network.availabilityZones;
   if (typeof zones !== "number") problems.push(...checkZones(zones, context.region));

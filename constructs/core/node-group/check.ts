@@ -32,6 +32,14 @@ export function checkNodeGroup(group: ResolvedNodeGroup, { kubernetesVersion }: 
 export function checkNodeGroups(groups: readonly ResolvedNodeGroup[], context: NodeGroupContext): Problem[] {
   return groups.flatMap((group, index) => {
     const problems = under([index], checkNodeGroup(group, context));
+    if (isToken(group.name)) {
+      problems.push({
+        code: "not-plain",
+        path: [index, "name"],
+        message: "is known only when Terraform runs, but is part of addresses in the state",
+        allowed: "a plain value",
+      });
+    }
     const first = groups.findIndex(({ name }) => name === group.name);
     if (first === index) return problems;
     return [

@@ -37,6 +37,8 @@ export function runtimeHandlerOf({
   return runtimeHandler || undefined;
 }
 
+const MAC = /^mac\d/;
+
 /**
  * Architecture and accelerator of the settings' instance types.
  * Where types are mixed or unknown, a problem for each that does not fit the first known one.
@@ -52,9 +54,13 @@ export function instanceFacts(
         problems.push({
           code: "unknown-instance-type",
           path: ["instanceTypes", index],
-          message: "is of a family that this toolkit does not know",
           given: printable(type),
-          remedy: "state architecture and accelerator beside instanceTypes",
+          ...(MAC.test(type)
+            ? { message: "is a Mac, which cannot be a node of EKS", remedy: "choose another instance type" }
+            : {
+                message: "is of a family that this toolkit does not know",
+                remedy: "state architecture and accelerator beside instanceTypes",
+              }),
         });
       }
       return facts !== undefined;

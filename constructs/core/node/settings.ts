@@ -58,6 +58,12 @@ const sysctlName = pattern(/^[a-z0-9_-]+([./][A-Za-z0-9_*-]+)+$/, {
   allowed: "a name such as fs.pipe-max-size",
 });
 
+const sysctlValue = pattern(/^[^\r\n]*$/, {
+  code: "not-a-sysctl-value",
+  message: "is not the value of a sysctl",
+  allowed: "text on one line",
+});
+
 const script = pattern(/^#!\//, {
   code: "no-interpreter",
   message: "does not begin with an interpreter; cloud-init would not run it",
@@ -135,7 +141,7 @@ export const nodeSettings = {
   ),
   featureGates: described(v.optional(nodeFeatureGatesSchema, {}), "Features of nodeadm."),
   sysctls: described(
-    v.optional(v.record(sysctlName, v.string()), {}),
+    v.optional(v.record(sysctlName, sysctlValue), {}),
     'Kernel settings, set before containerd and the kubelet start: {"fs.pipe-max-size": "4194304"}.',
   ),
   preNodeadm: described(

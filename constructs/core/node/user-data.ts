@@ -8,7 +8,7 @@ import { type MimePart, NODE_CONFIG_TYPE, SHELL_TYPE, writeMime } from "./mime";
 import { NODE_CONFIG_API_VERSION, type NodeConfig, type NodeConfigSpec } from "./node-config";
 import { renderRuntimeHandler } from "./runtime-handler";
 import { ENABLED_LABEL, type NodeSettings } from "./settings";
-import { type KubernetesTaint, toKubeletTaint } from "./taint";
+import { type KubernetesTaint, type Taint, toKubeletTaint, toTaintText } from "./taint";
 
 /**
  * Who puts what a node needs to join into its user data.
@@ -80,13 +80,13 @@ export function renderNodeConfig(settings: NodeSettings, bootstrap: Bootstrap): 
   const spec = {
     cluster: bootstrap.mode === "custom-ami" ? bootstrap.cluster : undefined,
     kubelet: filled({
-      config: filled(config),
+      config: filled(inKeyOrder(config)),
       flags: flags.length > 0 ? flags : undefined,
       maxPodsExpression: kubelet.maxPodsExpression,
     }),
-    containerd: filled({ config: toml, baseRuntimeSpec: containerd.baseRuntimeSpec }),
-    instance: filled({ ...instance }),
-    featureGates: filled({ ...featureGates }),
+    containerd: filled({ config: toml, baseRuntimeSpec: inKeyOrder(containerd.baseRuntimeSpec) }),
+    instance: filled(inKeyOrder({ ...instance })),
+    featureGates: filled(inKeyOrder({ ...featureGates })),
   };
   if (filled(spec) === undefined) return undefined;
   return { apiVersion: NODE_CONFIG_API_VERSION, kind: "NodeConfig", spec };
@@ -116,11 +116,11 @@ function maxPodsFlag({ kubelet }: NodeSettings, { mode }: Bootstrap): string[] {
 function registeredTaints(settings: NodeSettings, { mode }: Bootstrap): KubernetesTaint[] {
   if (mode === "karpenter") return [];
   const startup = startupTaintOf(settings);
-  return [...settings.taints, ...(startup ? [startup] : [])].map(toKubeletTaint);
+  return [...settings.taints.toSorted(byText), ...(startup ? [startup] : [])].map(toKubeletTaint);
 }
 
 function labelFlags(settings: NodeSettings, { mode }: Bootstrap): string[] {
-  const labels = Object.entries(nodeLabels(settings));
+  const labels = Object.entries(inKeyOrder(nodeLabels(settings)));
   if (mode !== "custom-ami" || labels.length === 0) return [];
   return [`--node-labels=${labels.map(([key, value]) => `${key}=${value}`).join(",")}`];
 }
@@ -189,7 +189,7 @@ export function userDataParts(
 
 /** A script that sets the kernel settings now and after every start. */
 function renderSysctls(sysctls: Readonly<Record<string, string>>): string | undefined {
-  const lines = Object.entries(sysctls).map(([name, value]) => `${name} = ${value}`);
+  const lines = Object.entries(inKeyOrder(sysctls)).map(([name, value]) => `${name} = ${value}`);
   if (lines.length === 0) return undefined;
   const file = "/etc/sysctl.d/90-cedana.conf";
   return [
@@ -201,6 +201,23 @@ function renderSysctls(sysctls: Readonly<Record<string, string>>): string | unde
     `sysctl --load=${file}`,
     "",
   ].join("\n");
+}
+
+/** The same mapping written in another order is the same bytes: changed bytes would replace all nodes. */
+function inKeyOrder<T>(value: T): T {
+  if (Array.isArray(value)) return value.map((item: unknown) => inKeyOrder(item)) as T;
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value as Record<string, unknown>).toSorted(([a], [b]) => compare(a, b));
+  return Object.fromEntries(entries.map(([key, item]) => [key, inKeyOrder(item)])) as T;
+}
+
+function byText(a: Taint, b: Taint): number {
+  return compare(toTaintText(a), toTaintText(b));
+}
+
+/** By code units, so that no machine's language decides. */
+function compare(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1;
 }
 
 function filled<T extends Record<string, unknown>>(value: T): T | undefined {

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { checkAddressing, checkCluster, checkExistingCluster, NEWEST_MINOR } from "../cluster";
 import { checkEngine } from "../engine";
 import { checkInstall, checkTogether, installSchema } from "../install";
-import { checkKarpenter } from "../karpenter";
+import { checkKarpenter, checkKarpenterNames } from "../karpenter";
 import { checkNetwork, networkSchema } from "../network";
 import { checkNodeGroup } from "../node-group";
 import type { Problem } from "../problem";
@@ -50,6 +50,7 @@ function checkAreas(areas: RightAreas): Problem[] {
       ["karpenter"],
       karpenter ? checkKarpenter(karpenter, { kubernetesVersion: eks?.version ?? ANY_MINOR }) : [],
     ),
+    ...under(["karpenter"], karpenter && eks ? checkKarpenterNames(karpenter, eks.name) : []),
     ...under(["engine"], engine ? checkEngine(engine) : []),
     ...under(["install"], install ? checkInstall(install) : []),
   ];

@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { described, dnsLabel, dnsSubdomain, shape } from "../schema";
+import { described, dnsLabel, dnsSubdomain, rule, shape } from "../schema";
+import { isToken } from "../token";
 
 /** The ServiceAccount that AWS permissions go to. */
 export const serviceAccountSchema = shape({
@@ -9,7 +10,27 @@ export const serviceAccountSchema = shape({
 
 export interface ServiceAccountSpec extends v.InferInput<typeof serviceAccountSchema> {}
 
+type ServiceAccount = v.InferOutput<typeof serviceAccountSchema>;
+
+const plain = rule<ServiceAccount[]>({
+  code: "not-plain",
+  test: (accounts) =>
+    !accounts.some((account) => isToken(account.namespace) || isToken(account.serviceAccount)),
+  message: "has a name that is known only when Terraform runs, but it is part of addresses in the state",
+  allowed: "plain values",
+});
+
+const once = rule<ServiceAccount[]>({
+  code: "duplicate",
+  test: (accounts) =>
+    new Set(accounts.map((account) => `${account.namespace}/${account.serviceAccount}`)).size ===
+    accounts.length,
+  message: "names one ServiceAccount twice",
+  allowed: "each ServiceAccount once",
+  remedy: "leave one out",
+});
+
 /** ServiceAccounts of this cluster that get access, each through a role of its own. */
 export function serviceAccounts(text: string) {
-  return described(v.optional(v.array(serviceAccountSchema), []), text);
+  return described(v.optional(v.pipe(v.array(serviceAccountSchema), plain, once), []), text);
 }

@@ -46,9 +46,10 @@ export class NodePools extends Construct {
     pool: ResolvedNodePool,
     context: { readonly clusterName: string; readonly nodeRoleName?: string },
   ): PoolObjects {
+    const scope = new Construct(this, pool.name);
     return {
-      nodeClass: new ApiObject(this, `${pool.name}-class`, ec2NodeClassManifest(pool, context)),
-      nodePool: new ApiObject(this, pool.name, nodePoolManifest(pool)),
+      nodeClass: new ApiObject(scope, "node-class", ec2NodeClassManifest(pool, context)),
+      nodePool: new ApiObject(scope, "node-pool", nodePoolManifest(pool)),
     };
   }
 }

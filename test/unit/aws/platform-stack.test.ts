@@ -161,6 +161,45 @@ test.each<[object, string[]]>([
   ],
 ])("%j: all problems at once", (props, expected) => expect(problems(props)).toEqual(expected));
 
+const LATER = "${TfToken[TOKEN.3]}";
+const twice = [uploader, uploader];
+const later = [{ namespace: LATER, serviceAccount: "x" }];
+const entry = { name: LATER, principalArn: LATER, policies: [{ policy: LATER }] };
+
+test.each<[string, object, string[]]>([
+  ["one ServiceAccount twice", { storage: { writers: twice } }, ["storage.writers: duplicate"]],
+  ["a ServiceAccount not known yet", { storage: { readers: later } }, ["storage.readers: not-plain"]],
+  ["a VPC's block not known yet", { network: { cidr: LATER } }, ["network.cidr: not-plain"]],
+  [
+    "an access entry's name and policy not known yet",
+    { cluster: { ...cluster, accessEntries: [entry] } },
+    ["cluster.accessEntries.0.name: not-plain", "cluster.accessEntries.0.policies.0.policy: not-plain"],
+  ],
+  [
+    "a group's name not known yet",
+    { nodeGroups: [{ name: LATER, instanceTypes: ["m7i.large"], scaling: { min: 1, max: 1 } }] },
+    ["nodeGroups.0.name: not-plain"],
+  ],
+  [
+    "a role's name, made from the cluster's, too long; and what is wrong elsewhere",
+    { cluster: { ...cluster, name: "a".repeat(60) }, karpenter: {}, storage: { expireDays: 0 } },
+    ["karpenter.nodeRoleName: name-too-long", "storage.expireDays: out-of-range"],
+  ],
+])("%s is told before anything is made", (_, props, expected) =>
+  expect(problems({ cluster, ...props })).toEqual(expected),
+);
+
+test("a reader and a writer with any names have addresses of their own", () => {
+  const storage = {
+    writers: [{ namespace: "x", serviceAccount: "y" }],
+    readers: [
+      { namespace: "write-x", serviceAccount: "y" },
+      { namespace: "x", serviceAccount: "y" },
+    ],
+  };
+  expect(problems({ cluster, storage })).toEqual([]);
+});
+
 test("a fault of the cluster does not hide those of its nodes", () => {
   const nodeGroups = [{ name: "a", instanceTypes: ["m7i.large"], scaling: { min: 5, max: 1 } }];
   expect(problems({ cluster: { ...cluster, name: "no name" }, nodeGroups })).toEqual([

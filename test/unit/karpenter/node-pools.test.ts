@@ -111,3 +111,14 @@ test.each<[object, string]>([
 test("two pools of one name are told of", () => {
   expect(() => synth(POOL, POOL)).toThrow(/nodePools\[1\]\.name {2}is the name of pool 0 already/);
 });
+
+test("pools whose names begin alike stand side by side", () => {
+  expect(
+    synth({ ...POOL, name: "a" }, { ...POOL, name: "a-class" }, { ...POOL, name: "a--class" }),
+  ).toHaveLength(6);
+});
+
+test("a number of pods that Karpenter does not know is refused; a grace period that only Terraform knows is not", () => {
+  expect(problems({ kubelet: { maxPodsExpression: "max_pods" } })).toContain("is not known to Karpenter");
+  expect(problems({ terminationGracePeriod: "${TfToken[TOKEN.1]}" })).toBe("");
+});

@@ -42,6 +42,7 @@ test("values that only Terraform knows pass", () => {
 
 test.each<[string, Partial<NodeGroupSpec>, string[]]>([
   ["a version that only Terraform knows", { version: LATER }, ["version not-plain"]],
+  ["a Mac", { instanceTypes: ["mac2-m2.metal"] }, ["instanceTypes.0 unknown-instance-type"]],
   ["a label without a value", { labels: { "example.com/x": "" } }, ["labels.example.com/x empty-label"]],
   [
     "a label longer than EKS takes",

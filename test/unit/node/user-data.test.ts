@@ -21,7 +21,7 @@ const group = (spec: Partial<NodeGroupSpec> = {}) =>
   });
 
 const MANAGED: Bootstrap = { mode: "managed" };
-const CUSTOM: Bootstrap = {
+const CUSTOM = {
   mode: "custom-ami",
   cluster: {
     name: "training",
@@ -29,7 +29,7 @@ const CUSTOM: Bootstrap = {
     certificateAuthority: "Y2VydGlmaWNhdGU=",
     cidr: "172.20.0.0/16",
   },
-};
+} as const satisfies Bootstrap;
 
 const full: Partial<NodeGroupSpec> = {
   instanceTypes: ["g6e.xlarge"],
@@ -130,4 +130,34 @@ test("maxPods of a managed group is a flag, which EKS's own NodeConfig cannot ov
   const custom = renderUserData(settings, CUSTOM);
   expect(custom).toContain("maxPods: 50");
   expect(custom).not.toContain("--max-pods");
+});
+
+test("written in another order, mappings and taints are the same bytes", () => {
+  const forwards: Partial<NodeGroupSpec> = {
+    labels: { a: "1", b: "2" },
+    taints: [
+      { key: "x", effect: "NoSchedule" },
+      { key: "y", effect: "NoSchedule" },
+    ],
+    kubelet: { config: { maxPods: 9, podPidsLimit: 5, featureGates: { A: true, B: false } } },
+    instance: { environment: { default: { A: "1", B: "2" } } },
+    sysctls: { "kernel.a": "1", "kernel.b": "2" },
+  };
+  const backwards = <T>(value: T): T => {
+    if (Array.isArray(value)) return value.toReversed() as T;
+    if (typeof value !== "object" || value === null) return value;
+    const entries = Object.entries(value as Record<string, unknown>).toReversed();
+    return Object.fromEntries(entries.map(([key, item]) => [key, backwards(item)])) as T;
+  };
+  for (const bootstrap of [MANAGED, CUSTOM, { mode: "karpenter" } as const]) {
+    expect(renderUserData(group(backwards(forwards)), bootstrap)).toBe(
+      renderUserData(group(forwards), bootstrap),
+    );
+  }
+});
+
+test("a name that Terraform fills in stays text, even one of digits", () => {
+  const cluster = { ...CUSTOM.cluster, name: "${TfToken[TOKEN.1]}" };
+  const text = renderUserData(group(), { mode: "custom-ami", cluster }) ?? "";
+  expect(text).toContain('name: "${TfToken[TOKEN.1]}"');
 });
