@@ -2,7 +2,7 @@ import { checkFeatures, type FeatureUse } from "../features";
 import type { Problem } from "../problem";
 import { printable } from "../problem";
 import { isToken } from "../token";
-import { listenAddress } from "./address";
+import { daemonPort, isLoopback, listenAddress, socketProblem } from "./address";
 import type { ResolvedEngine } from "./schema";
 import { refuseSecrets } from "./secret";
 
@@ -68,24 +68,38 @@ function checkAddress(engine: ResolvedEngine): Problem[] {
       },
     ];
   }
-  if (isPath && address.lastIndexOf("/") === 0) {
+  const given = JSON.stringify(address);
+  const wrong = isPath ? socketProblem(address) : undefined;
+  if (wrong !== undefined) {
     return [
       {
-        code: "socket-in-root",
+        code: "not-a-socket-of-its-own",
         path: ["address"],
-        message: "lies directly in /, which would have to be mounted into the pods",
-        given: JSON.stringify(address),
+        message: wrong,
+        given,
         allowed: "a socket in a directory of its own, such as /run/cedana/cedana.sock",
       },
     ];
   }
-  if (protocol === "tcp" && !exposeDaemon && !/^(127\.\d+\.\d+\.\d+|\[::1\]|localhost):\d+$/.test(address)) {
+  const port = daemonPort(engine);
+  if (port !== undefined && (port < 1 || port > 65_535)) {
+    return [
+      {
+        code: "out-of-range",
+        path: ["address"],
+        message: "has no such port",
+        given,
+        allowed: "a port from 1 to 65535",
+      },
+    ];
+  }
+  if (protocol === "tcp" && !exposeDaemon && !isLoopback(engine)) {
     return [
       {
         code: "daemon-exposed",
         path: ["address"],
         message: "opens the daemon, which has no authentication and is root, to whoever reaches the node",
-        given: JSON.stringify(address),
+        given,
         allowed: "an address on 127.0.0.1, or protocol: unix",
         remedy: "leave address out, or set exposeDaemon: true if the network protects it",
       },
@@ -97,6 +111,17 @@ function checkAddress(engine: ResolvedEngine): Problem[] {
 /** Cedana's s3 plugin takes static keys only: it refuses to start without both, and knows no session token. */
 function checkStore({ checkpointDir, secrets, awsRegion }: ResolvedEngine): Problem[] {
   if (!isToken(checkpointDir) && storageOf(checkpointDir) === "s3") {
+    const bucket: Problem[] = /^s3:\/\/[^/]/.test(checkpointDir)
+      ? []
+      : [
+          {
+            code: "missing",
+            path: ["checkpointDir"],
+            message: "names no bucket",
+            given: printable(checkpointDir),
+            allowed: "s3://<bucket>/<path>",
+          },
+        ];
     const problems: Problem[] = (["awsAccessKeyId", "awsSecretAccessKey"] as const)
       .filter((name) => secrets[name] === undefined)
       .map((name) => ({
@@ -114,7 +139,7 @@ function checkStore({ checkpointDir, secrets, awsRegion }: ResolvedEngine): Prob
         allowed: "the region of the bucket, such as eu-west-1",
       });
     }
-    return problems;
+    return [...bucket, ...problems];
   }
   if (isToken(checkpointDir) || storageOf(checkpointDir) !== "local" || checkpointDir.startsWith("/"))
     return [];

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { described, dnsSubdomain, shape } from "../schema";
+import { described, dnsSubdomain, pattern, shape } from "../schema";
 
 export const attachAccountSchema = shape({
   name: described(v.optional(dnsSubdomain), "Name of the ServiceAccount. Default: <name>-attach."),
@@ -12,7 +12,14 @@ export const attachAccountSchema = shape({
       v.array(
         shape({
           kind: described(v.picklist(["User", "Group"]), "Kind of the subject."),
-          name: described(v.string(), "Its name, as the API server knows it."),
+          name: described(
+            pattern(/\S/, {
+              code: "empty",
+              message: "is empty",
+              allowed: "a name, such as platform-engineers",
+            }),
+            "Its name, as the API server knows it.",
+          ),
         }),
       ),
       [],

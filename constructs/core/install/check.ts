@@ -1,5 +1,7 @@
 import {
   AGENT_VARIABLES,
+  isLoopback,
+  listenAddress,
   MANAGER_VARIABLES,
   pinnedVersion,
   refuseSecrets,
@@ -9,7 +11,10 @@ import type { Problem, PropertyPath } from "../problem";
 import { printable, under } from "../problem";
 import { check } from "../schema";
 import { isToken } from "../token";
+import { checkAccounts } from "./check-accounts";
+import { checkPods } from "./check-pods";
 import { checkKueue } from "./kueue";
+import type { Toleration } from "./pod";
 import type { ResolvedInstall } from "./schema";
 
 /** The longest suffix of an object's name is `-dynamo-watcher-…`; names stay below 63 with this. */
@@ -26,7 +31,12 @@ export function checkInstall(install: ResolvedInstall): Problem[] {
     ...ownVariables(["healthCheck", "env"], healthCheck.env, AGENT_VARIABLES),
     ...ownVariables(["manager", "env"], manager.env, MANAGER_VARIABLES),
     ...(dynamoWatcher ? ownVariables(["dynamoWatcher", "env"], dynamoWatcher.env, MANAGER_VARIABLES) : []),
-    ...(runtimeClass ? startupTolerations(runtimeClass.tolerations) : []),
+    ...(runtimeClass ? startupTolerations(["runtimeClass"], runtimeClass.tolerations) : []),
+    ...(kueue ? kueue.flavors : []).flatMap(({ tolerations }, index) =>
+      startupTolerations(["kueue", "flavors", index], tolerations),
+    ),
+    ...checkPods(install),
+    ...checkAccounts(install),
     ...(kueue ? under(["kueue"], checkKueue(kueue)) : []),
     ...refuseSecrets(install),
   ];
@@ -53,13 +63,13 @@ function checkNamespaces({ createNamespace, namespace, agentNamespace }: Resolve
 /** What depends on both engine and install. Paths begin with `install` or `engine`. */
 export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
   const problems: Problem[] = [];
-  if (install.helper.service && !(engine.protocol === "tcp" && engine.exposeDaemon)) {
+  if (install.helper.service && (engine.protocol !== "tcp" || isLoopback(engine))) {
     problems.push({
       code: "service-without-port",
       path: ["install", "helper", "service"],
       message: "leads nowhere: the daemon cannot be reached from other pods",
-      given: `protocol ${engine.protocol}, exposeDaemon ${engine.exposeDaemon}`,
-      allowed: "a Service with protocol tcp and exposeDaemon",
+      given: `protocol ${engine.protocol}, address ${printable(listenAddress(engine))}`,
+      allowed: "a Service with protocol tcp and an address such as 0.0.0.0:8080, which exposeDaemon allows",
       remedy: "leave the Service out",
     });
   }
@@ -84,15 +94,25 @@ export function nativeVersion(engine: ResolvedEngine, install: ResolvedInstall):
 }
 
 function checkName(name: string): Problem[] {
-  if (isToken(name) || name.length <= NAME_LIMIT) return [];
+  if (isToken(name)) return [];
+  const given = printable(name);
+  const path = ["name"];
+  const message = "is too long: names of objects begin with it";
   return [
-    {
-      code: "name-too-long",
-      path: ["name"],
-      message: "is too long: names of objects begin with it",
-      given: printable(name),
-      allowed: `at most ${NAME_LIMIT} characters`,
-    },
+    ...(name.length > NAME_LIMIT
+      ? [{ code: "name-too-long", path, message, given, allowed: `at most ${NAME_LIMIT} characters` }]
+      : []),
+    ...(/^\d/.test(name)
+      ? [
+          {
+            code: "name-begins-with-digit",
+            path,
+            message: "begins with a digit, which the name of a Service must not",
+            given,
+            allowed: "a letter first",
+          },
+        ]
+      : []),
   ];
 }
 
@@ -107,22 +127,24 @@ function ownVariables(
       code: "variable-is-set-already",
       path: [...path, name],
       message: "is set by the install itself",
-      remedy: "use the property of engine that stands for it",
+      remedy: "leave it out, or use the property of engine or install that stands for it",
     }));
 }
 
-function startupTolerations(tolerations: readonly { key?: string }[]): Problem[] {
-  return tolerations.flatMap(({ key }, index) =>
-    key === NOT_READY
-      ? [
-          {
-            code: "gate-tolerated",
-            path: ["runtimeClass", "tolerations", index],
-            message: "lets pods onto nodes whose agent is not ready yet",
-            given: NOT_READY,
-            remedy: "leave it out: the taint goes away when the agent is ready",
-          },
-        ]
-      : [],
-  );
+function startupTolerations(of: PropertyPath, tolerations: readonly Toleration[]): Problem[] {
+  return tolerations.flatMap(({ effect, key, operator }, index) => {
+    const all = key === undefined && operator === "Exists" && (effect ?? "NoSchedule") === "NoSchedule";
+    if (key !== NOT_READY && !all) return [];
+    return [
+      {
+        code: "gate-tolerated",
+        path: [...of, "tolerations", index],
+        message: "lets pods onto nodes whose agent is not ready yet",
+        given: key ?? "every taint",
+        remedy: all
+          ? "name the taints: cedana.ai/not-ready must not be one of them"
+          : "leave it out: the taint goes away when the agent is ready",
+      },
+    ];
+  });
 }

@@ -1,11 +1,11 @@
 import * as v from "valibot";
 import type { Problem } from "../problem";
-import { described, dnsLabel, dnsSubdomain, shape } from "../schema";
+import { described, dnsLabel, dnsSubdomain, labelKey, labelValue, shape } from "../schema";
 import { labels, quantities, toleration } from "./pod";
 
 const taint = shape({
-  key: described(v.string(), "Key of the taint."),
-  value: described(v.optional(v.string()), "Its value."),
+  key: described(labelKey, "Key of the taint."),
+  value: described(v.optional(labelValue), "Its value."),
   effect: described(v.picklist(["NoSchedule", "PreferNoSchedule", "NoExecute"]), "Its effect."),
 });
 
@@ -81,6 +81,16 @@ export function checkKueue({ flavors, localQueues }: ResolvedKueue): Problem[] {
       allowed: "at least one { namespace }",
     });
   }
+  for (const [index, { namespace, name }] of localQueues.entries()) {
+    if (localQueues.findIndex((other) => other.namespace === namespace && other.name === name) === index)
+      continue;
+    problems.push({
+      code: "duplicate-name",
+      path: ["localQueues", index, "name"],
+      message: "is the name of an earlier queue in this namespace",
+      given: name,
+    });
+  }
   const covered = Object.keys(first?.quotas ?? {}).toSorted();
   for (const [index, flavor] of flavors.entries()) {
     const path = ["flavors", index];
@@ -92,7 +102,14 @@ export function checkKueue({ flavors, localQueues }: ResolvedKueue): Problem[] {
         given: flavor.name,
       });
     }
-    if (Object.keys(flavor.quotas).toSorted().join() !== covered.join()) {
+    if (covered.length === 0 && index === 0) {
+      problems.push({
+        code: "empty",
+        path: [...path, "quotas"],
+        message: "is empty, so that nothing could be admitted",
+        allowed: 'at least one resource, such as cpu: "64"',
+      });
+    } else if (Object.keys(flavor.quotas).toSorted().join() !== covered.join()) {
       problems.push({
         code: "quotas-differ",
         path: [...path, "quotas"],

@@ -60,6 +60,10 @@ export function resources(requests: Record<string, string>, limits: Record<strin
   );
 }
 
+/** As registries have it: a host with its port, then parts of letters and digits with separators between them. */
+const REPOSITORY =
+  /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/;
+
 /** An image. The tag is pinned, or the digest says exactly which one. */
 export function image(repository: string, tag: string) {
   return described(
@@ -67,7 +71,7 @@ export function image(repository: string, tag: string) {
       shape({
         repository: described(
           v.optional(
-            pattern(/^[a-z0-9]([a-z0-9.:_/-]*[a-z0-9])?$/, {
+            pattern(REPOSITORY, {
               code: "not-a-repository",
               message: "is not the name of an image repository",
               allowed: "[<registry>[:<port>]/]<path>, in lower case, without tag and digest",
