@@ -9,7 +9,7 @@ import { Karpenter } from "../../constructs/aws/karpenter";
 import { Network, type INetwork } from "../../constructs/aws/network";
 import { NodeGroup } from "../../constructs/aws/node-group";
 import type { ResolvedCheckpointStore } from "../../constructs/core/checkpoint-store";
-import { iamPrefix } from "../../constructs/core/cluster";
+import { storeUserName } from "../../constructs/core/cluster";
 import { isGiven } from "../../constructs/core/network";
 import { Identities } from "./identities";
 import type { PlatformStackProps } from "./props";
@@ -44,7 +44,7 @@ export class PlatformStack extends TerraformStack {
     });
     this.network = this.makeNetwork(spec);
     this.cluster = this.makeCluster(spec);
-    this.nodeGroups = this.makeNodeGroups(spec);
+    this.nodeGroups = this.makeNodeGroups(spec, props.tags);
     if (spec.karpenter) {
       this.karpenter = new Karpenter(this, "karpenter", { ...spec.karpenter, cluster: this.cluster });
     }
@@ -77,12 +77,20 @@ export class PlatformStack extends TerraformStack {
     return new Cluster(this, "cluster", { ...cluster, network: this.network! });
   }
 
-  private makeNodeGroups({ nodeGroups }: ResolvedPlatformStack): ReadonlyMap<string, NodeGroup> {
+  /** The provider's default tags do not reach what AWS starts from a template: instances, volumes, network interfaces. */
+  private makeNodeGroups(
+    { nodeGroups }: ResolvedPlatformStack,
+    tags: PlatformStackProps["tags"],
+  ): ReadonlyMap<string, NodeGroup> {
     const nodes = new Construct(this, "nodes");
     const groups = new Map(
       nodeGroups.map((group) => [
         group.name,
-        new NodeGroup(nodes, group.name, { ...group, cluster: this.cluster }),
+        new NodeGroup(nodes, group.name, {
+          ...group,
+          tags: { ...tags, ...group.tags },
+          cluster: this.cluster,
+        }),
       ]),
     );
     if (this.cluster instanceof Cluster) {
@@ -107,7 +115,7 @@ export class PlatformStack extends TerraformStack {
   }
 
   private makeStoreUser(store: ICheckpointStore, clusterName: string): IamUser {
-    const user = new IamUser(this, "store-user", { name: `${iamPrefix(clusterName, "checkpoints")}user` });
+    const user = new IamUser(this, "store-user", { name: storeUserName(clusterName, this.cluster.region) });
     store.grantReadWriteToUser("static-key", user);
     return user;
   }

@@ -18,6 +18,7 @@ import {
   type ResolvedKarpenter,
 } from "../../constructs/core/karpenter";
 import { checkNetwork, networkSchema, type ResolvedNetwork } from "../../constructs/core/network";
+import { tagsSchema } from "../../constructs/core/node";
 import { checkNodeGroups, nodeGroupSchema, type ResolvedNodeGroup } from "../../constructs/core/node-group";
 import { throwIfAny, under, type Problem } from "../../constructs/core/problem";
 import { check, nearest, type Checked } from "../../constructs/core/schema";
@@ -70,6 +71,7 @@ export function resolvePlatform(subject: string, props: PlatformStackProps): Res
   const imageRepository = part("imageRepository", props.imageRepository, (input) =>
     check(imageRepositorySchema, input),
   );
+  part("tags", props.tags, (input) => check(tagsSchema, input));
   problems.push(...unknownKeys(props), ...checkTogether(props));
   if (cluster && network) problems.push(...checkAddressing(cluster, network));
   throwIfAny(subject, problems);

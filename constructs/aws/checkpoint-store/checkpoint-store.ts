@@ -122,6 +122,8 @@ export class CheckpointStore extends StoreBase {
           status: "Enabled",
           filter: [{ prefix: "" }],
           noncurrentVersionExpiration: [{ noncurrentDays: spec.noncurrentDays }],
+          // The mark that stands for a deleted checkpoint, once there is nothing behind it any more.
+          expiration: [{ expiredObjectDeleteMarker: true }],
         },
         ...(spec.expireDays === undefined
           ? []

@@ -12,6 +12,7 @@ import {
   karpenterNodeRoleName,
   karpenterSchema,
   type KarpenterSpec,
+  type ResolvedKarpenter,
 } from "../../core/karpenter";
 import { resolve } from "../../core/schema";
 import type { ICluster } from "../cluster";
@@ -78,7 +79,15 @@ export class Karpenter extends Construct {
       clusterName: cluster.name,
       nodeRoleArn: this.nodeRole.role.arn,
       queueArn: this.interruptionQueue.queue.arn,
+      volumeKeyArns: volumeKeys(spec),
     });
     for (const [name, statements] of Object.entries(policies)) this.controller.allow(name, ...statements);
   }
+}
+
+function volumeKeys({ nodePools }: ResolvedKarpenter): string[] {
+  const keys = nodePools.flatMap(({ rootVolume: { kmsKeyArn } }) =>
+    kmsKeyArn === undefined ? [] : [kmsKeyArn],
+  );
+  return [...new Set(keys)];
 }

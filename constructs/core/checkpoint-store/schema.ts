@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { givenOrNew } from "../given-or-new";
 import { serviceAccounts } from "../pod-identity";
-import { arn, described, integer, pattern, region, shape } from "../schema";
+import { arn, clusterName, described, integer, pattern, region, shape } from "../schema";
 
 /** Bucket names as S3 allows them, without dots: those break TLS host names. */
 export const bucketName = pattern(
@@ -84,7 +84,7 @@ export const givenStoreSchema = shape({ ...givenBucket, ...access });
 /** The construct's own input: access is granted by its methods. */
 export const storePropsSchema = shape({
   ...newBucket,
-  owner: described(v.string(), "Begins the bucket's name, where none is given: the cluster's name."),
+  owner: described(clusterName, "Begins the bucket's name, where none is given: the cluster's name."),
   region: described(region, "AWS region, as the provider has it."),
 });
 

@@ -98,7 +98,29 @@ function checkEndpoint(cluster: ResolvedCluster): Problem[] {
       },
     ];
   }
-  return cluster.publicAccessCidrs.flatMap((block, index) =>
+  return [...checkPublicIpv6(cluster), ...checkPublicBlocks(cluster)];
+}
+
+function checkPublicIpv6({ ipFamily, publicAccessCidrs }: ResolvedCluster): Problem[] {
+  if (ipFamily === "ipv6") return [];
+  return publicAccessCidrs.flatMap((block, index) =>
+    !isToken(block) && block.includes(":")
+      ? [
+          {
+            code: "not-dual-stack",
+            path: ["publicAccessCidrs", index],
+            message: "is an IPv6 block, which EKS takes for clusters with ipFamily ipv6 only",
+            given: block,
+            allowed: "IPv4 blocks",
+            remedy: "leave it out: the endpoint of an IPv4 cluster has no IPv6 address",
+          },
+        ]
+      : [],
+  );
+}
+
+function checkPublicBlocks({ publicAccessCidrs }: ResolvedCluster): Problem[] {
+  return publicAccessCidrs.flatMap((block, index) =>
     PRIVATE_RANGES.some((range) => within(range, block))
       ? [
           {

@@ -12,6 +12,6 @@ export {
   type ResolvedExistingCluster,
 } from "./schema";
 export { kubernetesVersion, NEWEST_MINOR, OLDEST_MINOR } from "./version";
-export { bucketPrefix, iamPrefix } from "./names";
+export { bucketPrefix, iamPrefix, storeUserName } from "./names";
 export { dnsSuffix, partitionOf } from "./partition";
 export { cniIpv6Statements, secretsKeyStatement } from "./policies";

@@ -19,7 +19,18 @@ export function bucketPrefix(owner: string, purpose: string): string {
   );
 }
 
+/** Longest name of an IAM user. */
+const USER_MAX = 64;
+
+/** Name of the user of a cluster's checkpoint store. IAM knows no regions, so the name has to. */
+export function storeUserName(clusterName: string, region: string): string {
+  const tail = `${region}-checkpoints`;
+  return isToken(clusterName) ? tail : `${clusterName.slice(0, USER_MAX - tail.length - 1)}-${tail}`;
+}
+
 function prefixed(owner: string, purpose: string, max: number): string {
+  // A reference must not be cut, and how long it will be is not known.
+  if (isToken(purpose)) return isToken(owner) ? "role-" : `${owner.slice(0, max - 1)}-`;
   const tail = `${purpose.slice(0, max - 1)}-`;
   const room = max - tail.length - 1;
   if (isToken(owner) || room < 3) return tail;

@@ -1,3 +1,5 @@
+import { dnsSuffix } from "../cluster";
+
 /**
  * What the Karpenter controller may do: the statements of Karpenter 1.14's own CloudFormation template, of which it
  * needs all for the features it has on. Everything that it makes carries the cluster's tags, and it may change and end
@@ -10,6 +12,8 @@ export interface ControllerPolicyProps {
   readonly clusterName: string;
   readonly nodeRoleArn: string;
   readonly queueArn: string;
+  /** Keys of the account that root volumes of pools are encrypted with. */
+  readonly volumeKeyArns: readonly string[];
 }
 
 const OWNED = "owned";
@@ -29,8 +33,37 @@ export function controllerPolicies(
         Action: ["sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage"],
         Resource: props.queueArn,
       },
+      ...volumeKeyStatements(props),
     ],
   };
+}
+
+/** EC2 makes encrypted volumes in the name of whoever starts the instance; without this it ends right after its start. */
+function volumeKeyStatements({ region, volumeKeyArns }: ControllerPolicyProps): object[] {
+  if (volumeKeyArns.length === 0) return [];
+  const viaEc2 = { StringEquals: { "kms:ViaService": `ec2.${region}.${dnsSuffix(region)}` } };
+  return [
+    {
+      Sid: "VolumeKeys",
+      Effect: "Allow",
+      Action: [
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:GenerateDataKeyWithoutPlaintext",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
+      ],
+      Resource: [...volumeKeyArns],
+      Condition: viaEc2,
+    },
+    {
+      Sid: "VolumeKeyGrants",
+      Effect: "Allow",
+      Action: "kms:CreateGrant",
+      Resource: [...volumeKeyArns],
+      Condition: { ...viaEc2, Bool: { "kms:GrantIsForAWSResource": "true" } },
+    },
+  ];
 }
 
 function nodeStatements({ partition, region, clusterName }: ControllerPolicyProps): object[] {

@@ -34,10 +34,10 @@ export const dnsSubdomain = pattern(
 );
 
 /** AWS region name, for instance eu-west-1. */
-export const region = pattern(/^[a-z]{2,3}(-[a-z]+)+-\d$/, {
+export const region = pattern(/^(?!us-iso|eu-iso)[a-z]{2,3}(-[a-z]+)+-\d$/, {
   code: "not-a-region",
-  message: "is not the name of an AWS region",
-  allowed: "a name such as eu-west-1",
+  message: "is not the name of an AWS region that this toolkit knows",
+  allowed: "a name such as eu-west-1, of the partitions aws, aws-cn or aws-us-gov",
 });
 
 const LABEL_NAME = "([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)";

@@ -48,6 +48,7 @@ test("leftovers of uploads and deleted checkpoints go; checkpoints only if asked
   const rules = (props: Partial<CheckpointStoreProps>) =>
     only(build(props).json(), "aws_s3_bucket_lifecycle_configuration")["rule"] as { id: string }[];
   expect(rules({}).map(({ id }) => id)).toEqual(["unfinished-uploads", "deleted-checkpoints"]);
+  expect(rules({})[1]).toMatchObject({ expiration: [{ expired_object_delete_marker: true }] });
   expect(rules({ expireDays: 30, prefix: "a/" })[2]).toMatchObject({
     id: "old-checkpoints",
     expiration: [{ days: 30 }],

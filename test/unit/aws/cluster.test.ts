@@ -236,6 +236,10 @@ test("bad clusters are refused in words", () => {
   ]);
   expect(problems({ endpointPublicAccess: true, publicAccessCidrs: ["0.0.0.0/0"] })).toBeUndefined();
   expect(problems({ publicAccessCidrs: ["203.0.113.0/24"] })).toHaveLength(1);
+  const ipv6 = { endpointPublicAccess: true, publicAccessCidrs: ["2001:db8::/32"] };
+  expect(problems(ipv6)).toHaveLength(1);
+  expect(problems({ ...ipv6, ipFamily: "ipv6" })).toBeUndefined();
+  expect(problems({ region: "us-iso-east-1" })).toHaveLength(1);
   expect(problems({ accessEntries: [] })).toEqual([
     "accessEntries  is empty: nobody could use the Kubernetes API of this cluster; allowed: at least one entry; add your role with policy AmazonEKSClusterAdminPolicy, or set bootstrapClusterCreatorAdminPermissions: true",
   ]);

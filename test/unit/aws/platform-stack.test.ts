@@ -119,6 +119,31 @@ test("tags and state backend", () => {
   });
 });
 
+test("tags reach the instances too, which the provider's default tags do not", () => {
+  const nodes = { instanceTypes: ["m7i.large"], scaling: { min: 1, max: 1 }, tags: { team: "web" } };
+  const json = synth({
+    existingCluster,
+    tags: { team: "ml", cost: "7" },
+    nodeGroups: [{ name: "a", ...nodes }],
+  });
+  expect(only(json, "aws_launch_template")["tag_specifications"]).toContainEqual({
+    resource_type: "instance",
+    tags: { Name: "a", team: "web", cost: "7" },
+  });
+  expect(problems({ existingCluster, tags: { "aws:x": "1" } })).toEqual(["tags.aws:x: not-a-tag-key"]);
+});
+
+test("the store's user is another one in another region, and its name fits into IAM", () => {
+  const user = (change: object) =>
+    only(
+      synth({ existingCluster: { ...existingCluster, ...change }, storage: { staticKeyUser: true } }),
+      "aws_iam_user",
+    )["name"];
+  expect(user({})).toBe("demo-eu-west-1-checkpoints");
+  expect(user({ region: "eu-north-1" })).toBe("demo-eu-north-1-checkpoints");
+  expect(user({ name: "a".repeat(100) })).toHaveLength(64);
+});
+
 test("state in a file lies where it is told to", () => {
   const json = synth({ existingCluster, backend: { path: "terraform.tfstate" } });
   expect(json.terraform!.backend).toEqual({ local: { path: "terraform.tfstate" } });

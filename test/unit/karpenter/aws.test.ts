@@ -1,16 +1,17 @@
 import { Testing, TerraformStack } from "cdktf";
 import { Cluster } from "../../../constructs/aws/cluster";
 import { Karpenter } from "../../../constructs/aws/karpenter";
+import type { NodePoolSpec } from "../../../constructs/core";
 import { addresses, only, resources, synthStack } from "../../support/terraform-json";
 
-function synth(name = "training") {
+function synth(name = "training", nodePools: NodePoolSpec[] = []) {
   const stack = new TerraformStack(Testing.app(), "test");
   const cluster = Cluster.fromAttributes(stack, "cluster", {
     name,
     version: "1.34",
     region: "eu-west-1",
   });
-  new Karpenter(stack, "karpenter", { cluster });
+  new Karpenter(stack, "karpenter", { cluster, nodePools });
   return synthStack(stack);
 }
 
@@ -89,6 +90,24 @@ test("only the nodes' role may be passed, to EC2 only", () => {
       "iam:PassedToService": ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"],
     },
   });
+});
+
+test("the controller may use the keys of its pools' volumes, through EC2, and no others", () => {
+  const kmsKeyArn = "arn:aws:kms:eu-west-1:123456789012:key/k";
+  const pool = { amiVersion: "v20260714", instanceTypes: ["m7i.large"], rootVolume: { kmsKeyArn } };
+  const using = statements(
+    synth("training", [
+      { name: "a", ...pool },
+      { name: "b", ...pool },
+    ]),
+  ).filter((one) => actions(one).some((action) => action.startsWith("kms:")));
+  expect(using.map(({ Sid }) => Sid)).toEqual(["VolumeKeys", "VolumeKeyGrants"]);
+  for (const { Resource, Condition } of using) {
+    expect(Resource).toEqual([kmsKeyArn]);
+    expect(Condition).toMatchObject({ StringEquals: { "kms:ViaService": "ec2.eu-west-1.amazonaws.com" } });
+  }
+  expect(using[1]?.Condition).toMatchObject({ Bool: { "kms:GrantIsForAWSResource": "true" } });
+  expect(JSON.stringify(statements(synth()))).not.toContain("kms:");
 });
 
 test("the policies fit into a role (10,240 characters in all)", () => {
