@@ -133,8 +133,16 @@ export function secretVariables(
   return all.flatMap(({ name, ref }) => (ref === undefined ? [] : [{ name, ref }]));
 }
 
-/** SHA-256 of the whole configuration. Pods carry it, so that a change of any value starts them anew. */
-export function configHash(engine: ResolvedEngine, native: string): string {
-  const text = JSON.stringify([configData(engine, native), engine.secrets]);
-  return createHash("sha256").update(text).digest("hex");
+/**
+ * SHA-256 of the configuration that a program reads, or of all of it. Pods carry it, so that a change of a value starts
+ * those anew that read it, and no others: a helper that starts anew stops the daemon of its node.
+ */
+export function configHash(engine: ResolvedEngine, native: string, reader?: Reader): string {
+  const data = KEYS.filter(({ readers }) => reader === undefined || readers.includes(reader)).map(
+    ({ key, value }) => [key, String(value(engine, native))],
+  );
+  const secrets = secretVariables(engine, reader ?? "node-agent");
+  return createHash("sha256")
+    .update(JSON.stringify([data, secrets]))
+    .digest("hex");
 }

@@ -33,7 +33,7 @@ export function agentNamespace({ namespace, agentNamespace: own }: ResolvedInsta
 export function selectorLabels(install: ResolvedInstall, component: Component): Record<string, string> {
   return {
     "app.kubernetes.io/name": install.partOf,
-    "app.kubernetes.io/instance": install.instance,
+    "app.kubernetes.io/instance": install.instance ?? install.name,
     "app.kubernetes.io/component": component,
   };
 }
@@ -43,7 +43,7 @@ export function commonLabels(install: ResolvedInstall, component?: string): Reco
   return {
     ...install.labels,
     "app.kubernetes.io/name": install.partOf,
-    "app.kubernetes.io/instance": install.instance,
+    "app.kubernetes.io/instance": install.instance ?? install.name,
     ...(component === undefined ? {} : { "app.kubernetes.io/component": component }),
     "app.kubernetes.io/part-of": "cedana",
     "app.kubernetes.io/managed-by": "cedana-cdk",

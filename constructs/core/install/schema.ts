@@ -20,11 +20,14 @@ export const installSchema = shape({
   ),
   createNamespace: described(
     v.optional(v.boolean(), true),
-    "Whether the namespace is part of the install. If not, it must exist and admit privileged pods.",
+    "Whether the namespace is part of the install. If not, it must exist and admit privileged pods, by the label pod-security.kubernetes.io/enforce: privileged where Pod Security is enforced.",
   ),
   name: described(v.optional(dnsLabel, "cedana"), "First part of the name of every object."),
   partOf: described(v.optional(dnsLabel, "cedana"), "Label app.kubernetes.io/name of every object."),
-  instance: described(v.optional(dnsLabel, "cedana"), "Label app.kubernetes.io/instance of every object."),
+  instance: described(
+    v.optional(dnsLabel),
+    "Label app.kubernetes.io/instance of every object. Default: name, so that installs of two names have pods of their own.",
+  ),
   labels: described(v.optional(labels, {}), "Further labels of every object."),
   annotations: described(v.optional(annotations, {}), "Further annotations of every object."),
   clusterDomain: described(v.optional(dnsSubdomain, "cluster.local"), "DNS domain of the cluster."),
@@ -38,7 +41,7 @@ export const installSchema = shape({
   ),
   existingConfigMap: described(
     v.optional(dnsSubdomain),
-    "ConfigMap with the engine's configuration that exists already. Then none is made.",
+    "ConfigMap with the engine's configuration that exists already, in the namespaces of manager and agent, with the keys of Cedana's chart. Then none is made; engine must still say the protocol, address and url that are in it.",
   ),
   helper: described(v.optional(helperSchema, {}), "The agent on each node."),
   healthCheck: described(v.optional(healthCheckSchema, {}), "The check of the agent on each node."),

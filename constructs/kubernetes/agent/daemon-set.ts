@@ -1,6 +1,6 @@
 import type { V1DaemonSet, V1PodSpec, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
-import { configHash } from "../../core/engine";
 import { agentNamespace, namesOf, selectorLabels, type Component } from "../../core/install";
+import { configChecksum } from "../environment";
 import type { ResolvedInput } from "../input";
 import { metadata, type Manifest } from "../object";
 import { placementOf } from "../pod";
@@ -12,12 +12,13 @@ type OwnPlacement = Pick<
 
 /** What helper and health check have in common: nodes, tolerations, rollout, and no token of the API server. */
 export function daemonSet(
-  { engine, install, native }: ResolvedInput,
+  input: ResolvedInput,
   component: Component,
   name: string,
   own: OwnPlacement,
   spec: Pick<V1PodSpec, keyof V1PodSpec>,
 ): Manifest<V1DaemonSet> {
+  const { install } = input;
   const { tolerations, updateStrategy } = install.helper;
   const { type, maxSurge, maxUnavailable } = updateStrategy;
   const selector = selectorLabels(install, component);
@@ -31,7 +32,7 @@ export function daemonSet(
       template: {
         metadata: {
           labels: { ...own.podLabels, ...install.labels, ...selector },
-          annotations: { ...own.podAnnotations, "checksum/config": configHash(engine, native) },
+          annotations: { ...own.podAnnotations, ...configChecksum(input, "node-agent") },
         },
         spec: {
           serviceAccountName: namesOf(install).agentAccount,

@@ -13,7 +13,9 @@ import { metadata, object } from "../object";
 export class EngineConfig extends Construct {
   /** Empty if the ConfigMap exists already (`existingConfigMap`). */
   readonly configMaps: readonly ApiObject[];
-  /** SHA-256 of the configuration. Pods carry it as the annotation `checksum/config`. */
+  /**
+   * SHA-256 of the whole configuration. Pods carry that of the part which they read as the annotation `checksum/config`.
+   */
   readonly hash: string;
 
   constructor(scope: Construct, id: string, props: EngineProps) {

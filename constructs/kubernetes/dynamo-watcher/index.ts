@@ -1,9 +1,8 @@
 import type { V1Deployment, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { configHash } from "../../core/engine";
 import { namesOf, selectorLabels } from "../../core/install";
-import { environment } from "../environment";
+import { configChecksum, environment } from "../environment";
 import { inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { image, placementOf, UNPRIVILEGED } from "../pod";
@@ -21,7 +20,7 @@ export class DynamoWatcher extends Construct {
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
     const input = inputOf(this, props);
-    const { engine, install, native } = input;
+    const { install } = input;
     const { dynamoWatcher: watcher, namespace } = install;
     if (!watcher) return;
     const component = "dynamo-watcher";
@@ -55,7 +54,7 @@ export class DynamoWatcher extends Construct {
         template: {
           metadata: {
             labels: { ...watcher.podLabels, ...install.labels, ...selector },
-            annotations: { ...watcher.podAnnotations, "checksum/config": configHash(engine, native) },
+            annotations: { ...watcher.podAnnotations, ...configChecksum(input, "dynamo") },
           },
           spec: {
             serviceAccountName: name,

@@ -1,7 +1,6 @@
 import type { V1Container, V1Deployment } from "@kubernetes/client-node";
-import { configHash } from "../../core/engine";
 import { agentNamespace, namesOf, selectorLabels } from "../../core/install";
-import { environment } from "../environment";
+import { configChecksum, environment } from "../environment";
 import type { ResolvedInput } from "../input";
 import { metadata, type Manifest } from "../object";
 import { image, placementOf, UNPRIVILEGED } from "../pod";
@@ -9,7 +8,7 @@ import { image, placementOf, UNPRIVILEGED } from "../pod";
 const PROBE_PORT = 8081;
 
 export function managerDeployment(input: ResolvedInput): Manifest<V1Deployment> {
-  const { engine, install, native } = input;
+  const { install } = input;
   const { manager } = install;
   const names = namesOf(install);
   const selector = selectorLabels(install, "manager");
@@ -26,7 +25,7 @@ export function managerDeployment(input: ResolvedInput): Manifest<V1Deployment> 
           labels: { ...manager.podLabels, ...install.labels, ...selector },
           annotations: {
             ...manager.podAnnotations,
-            "checksum/config": configHash(engine, native),
+            ...configChecksum(input, "manager"),
             "kubectl.kubernetes.io/default-container": "manager",
           },
         },

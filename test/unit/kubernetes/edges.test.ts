@@ -71,3 +71,74 @@ test("the health check can speak over vsock, which the runtime's default seccomp
   });
   expect(seccomp({})).toMatchObject({ seccompProfile: { type: "RuntimeDefault" } });
 });
+
+interface Pods {
+  metadata: { name: string };
+  spec: {
+    selector: { matchLabels: Record<string, string> };
+    template: {
+      metadata: { annotations?: Record<string, string> };
+      spec: { containers: { env: { name: string; value?: string; valueFrom?: object }[] }[] };
+    };
+  };
+}
+
+const pods = (objects: readonly KubernetesObject[]) =>
+  objects.filter(({ kind }) => kind === "DaemonSet" || kind === "Deployment") as unknown as Pods[];
+const EVERY_PROGRAM = { dynamoWatcher: { namespaces: ["default"] } };
+
+/** The programs whose pods are started anew by a change of the engine. */
+function startedAnew(engine: object, install = EVERY_PROGRAM, before: object = {}): string[] {
+  const old = pods(synth(install, before));
+  const now = pods(synth(install, engine));
+  return now
+    .filter(({ spec }, index) => JSON.stringify(spec.template) !== JSON.stringify(old[index]?.spec.template))
+    .map(({ metadata }) => metadata.name);
+}
+
+const ALL = ["cedana-helper", "cedana-health-check", "cedana-manager", "cedana-dynamo-watcher"];
+
+// A helper that starts anew stops the daemon of its node, and with it whatever is being checkpointed.
+test.each<[string, object, string[]]>([
+  ["a value that all read", { logLevel: "debug" }, ALL],
+  ["a value of the agent", { gpuPoolSize: 2 }, ALL.slice(0, 2)],
+  ["a value of the manager", { sqsQueueUrl: "https://sqs.eu-west-1.amazonaws.com/1/q" }, ["cedana-manager"]],
+  ["the platform's token", { secrets: { authToken: { name: "other", key: "token" } } }, ALL],
+  ["the agent's keys", { secrets: { awsAccessKeyId: { name: "keys", key: "id" } } }, ALL.slice(0, 2)],
+  ["nothing", { gpuPoolSize: 0, logLevel: "info" }, []],
+])("a change of %s starts anew who reads it", (_, engine, programs) => {
+  expect(startedAnew(engine)).toEqual(programs);
+});
+
+test("what lies in an existing ConfigMap is not the install's: a value that no pod reads starts none anew", () => {
+  const install = { ...EVERY_PROGRAM, existingConfigMap: "mine" };
+  expect(startedAnew({ gpuPoolSize: 2, logLevel: "debug" }, install)).toEqual([]);
+});
+
+test("a ConfigMap made for Cedana's chart has all keys that the pods ask it for", () => {
+  const native = pods(synth({ existingConfigMap: "mine" }))
+    .flatMap(({ spec }) => spec.template.spec.containers)
+    .flatMap(({ env }) => env.filter(({ name }) => name === "CEDANA_PLUGINS_NATIVE_VERSION"));
+  const literal = { name: "CEDANA_PLUGINS_NATIVE_VERSION", value: "v0.9.297" };
+  expect(native).toEqual([literal, literal]);
+});
+
+test("two installs of different names in one namespace select none of each other's pods", () => {
+  const selectors = (name: string) =>
+    pods(synth({ ...EVERY_PROGRAM, name })).map(({ spec }) => JSON.stringify(spec.selector));
+  expect(new Set([...selectors("cedana"), ...selectors("second")]).size).toBe(8);
+});
+
+test("a second install beside the first shares only the namespace and the kind, both of which can be left out", () => {
+  const identities = (install: object) =>
+    synth(install).map(({ kind, metadata }) => `${kind}/${metadata.namespace ?? ""}/${metadata.name}`);
+  const first = new Set(identities(EVERY_PROGRAM));
+  const second = { ...EVERY_PROGRAM, name: "second", runtimeClass: { name: "cedana-second" } };
+  expect(identities(second).filter((identity) => first.has(identity))).toEqual([
+    "Namespace//cedana-system",
+    "CustomResourceDefinition//cedanas.core.cedana.ai",
+  ]);
+  expect(
+    identities({ ...second, crds: false, createNamespace: false }).filter((identity) => first.has(identity)),
+  ).toEqual([]);
+});

@@ -67,8 +67,8 @@ test("a change of the configuration starts every program anew", () => {
       .map((object) => podOf(object).metadata.annotations["checksum/config"]);
   const before = sums({});
   expect(before).toHaveLength(4);
-  expect(new Set(before).size).toBe(1);
-  expect(sums({ logLevel: "debug" })[0]).not.toBe(before[0]);
+  const after = sums({ logLevel: "debug" });
+  for (const sum of before) expect(after).not.toContain(sum);
 });
 
 test("names and namespaces follow the options", () => {
