@@ -138,7 +138,7 @@ needsTerraform("a stack with every part", () => {
       const { applied, destroyed } = liveAndDie(stack);
       const nodes = "aws_eks_node_group\\.";
       const early = "aws_eks_addon\\.\\S*(vpc-cni|kube-proxy|pod-identity-agent)";
-      const access = "aws_eks_access_(entry|policy_association)\\.cluster_access";
+      const access = "aws_eks_access_entry\\.cluster_access";
       for (const needed of [early, access, "aws_route\\.\\S*private"]) {
         expect(last(applied, new RegExp(`^Creation complete ${needed}`))).toBeLessThan(
           first(applied, new RegExp(`^Creating ${nodes}`)),
@@ -155,6 +155,10 @@ needsTerraform("a stack with every part", () => {
       );
       expect(last(destroyed, /^Destruction complete aws_eks_addon/)).toBeLessThan(
         first(destroyed, new RegExp(`^Destroying ${access}`)),
+      );
+      // Their policies outlive what comes after the nodes (Cluster says why not the nodes themselves).
+      expect(first(destroyed, /^Destruction complete aws_eks_addon\.\S*coredns/)).toBeLessThan(
+        first(destroyed, /^Destroying aws_eks_access_policy_association/),
       );
       expect(last(destroyed, /^Destruction complete aws_eks_cluster\./)).toBeLessThan(
         first(destroyed, /^Destroying aws_iam_role\.cluster_role/),
