@@ -33,7 +33,7 @@ export interface PlatformStackProps {
   readonly karpenter?: KarpenterSpec | false;
   readonly storage?: CheckpointStoreSpec | false;
   readonly imageRepository?: ImageRepositorySpec | false;
-  /** Tags of everything that can have tags. */
+  /** Tags of everything that can have tags, and of what node groups start. A group's own tags go before them. */
   readonly tags?: Readonly<Record<string, string>>;
   /** Default: cdktf's own, `terraform.<stack id>.tfstate` in the directory that the program ran in, as an absolute path. */
   readonly backend?: S3StateBackend | LocalStateBackend;
