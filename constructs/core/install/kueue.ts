@@ -12,8 +12,8 @@ const taint = shape({
 const flavor = shape({
   name: described(v.optional(dnsSubdomain, "cedana"), "Name of the ResourceFlavor."),
   nodeLabels: described(
-    v.optional(labels, { "cedana.ai/enabled": "true" }),
-    "Labels of its nodes. A restore needs the same GPU model: name it here.",
+    v.optional(labels),
+    "Labels of its nodes. A restore needs the same GPU model: name it here. Default: install.nodeSelector.",
   ),
   nodeTaints: described(
     v.optional(v.array(taint), []),

@@ -21,7 +21,7 @@ export class KueueQueues extends Construct {
     const { kueue } = install;
     if (!kueue) return;
     const about = { component: "kueue" };
-    this.flavors = kueue.flavors.map(({ name, nodeLabels, nodeTaints, tolerations }) =>
+    this.flavors = kueue.flavors.map(({ name, nodeLabels = install.nodeSelector, nodeTaints, tolerations }) =>
       object(this, `flavor-${name}`, {
         apiVersion: API,
         kind: "ResourceFlavor",

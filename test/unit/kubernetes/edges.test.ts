@@ -142,3 +142,14 @@ test("a second install beside the first shares only the namespace and the kind, 
     identities({ ...second, crds: false, createNamespace: false }).filter((identity) => first.has(identity)),
   ).toEqual([]);
 });
+
+test("queues admit to the nodes that have the agent, whichever label these bear", () => {
+  const labels = (flavors?: { nodeLabels: Record<string, string> }[]) => {
+    const kueue = { localQueues: [{ namespace: "default" }], ...(flavors && { flavors }) };
+    return named(synth({ nodeSelector: { pool: "cr" }, kueue }), "ResourceFlavor", "cedana").spec[
+      "nodeLabels"
+    ];
+  };
+  expect(labels()).toEqual({ pool: "cr" });
+  expect(labels([{ nodeLabels: { model: "a10g" } }])).toEqual({ model: "a10g" });
+});
