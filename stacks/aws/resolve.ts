@@ -74,6 +74,7 @@ export function resolvePlatform(subject: string, props: PlatformStackProps): Res
   part("tags", props.tags, (input) => check(tagsSchema, input));
   problems.push(...unknownKeys(props), ...checkTogether(props));
   if (cluster && network) problems.push(...checkAddressing(cluster, network));
+  if (karpenter) problems.push(...checkIdentities(karpenter, { storage, imageRepository }));
   throwIfAny(subject, problems);
   return {
     cluster,
@@ -167,4 +168,31 @@ function checkTogether(props: PlatformStackProps): Problem[] {
     ];
   }
   return [];
+}
+
+/** EKS allows one association per ServiceAccount, and Karpenter's controller has its own. */
+function checkIdentities(
+  { namespace, serviceAccount }: ResolvedKarpenter,
+  { storage, imageRepository }: Pick<ResolvedPlatformStack, "storage" | "imageRepository">,
+): Problem[] {
+  const lists = {
+    "storage.writers": storage?.writers,
+    "storage.readers": storage?.readers,
+    "imageRepository.writers": imageRepository?.writers,
+  };
+  return Object.entries(lists).flatMap(([path, accounts = []]) =>
+    accounts.flatMap((account, index) =>
+      account.namespace === namespace && account.serviceAccount === serviceAccount
+        ? [
+            {
+              code: "second-identity",
+              path: [...path.split("."), index],
+              message: "is the ServiceAccount of Karpenter, which has a role of its own already",
+              given: `${namespace}/${serviceAccount}`,
+              allowed: "another ServiceAccount; EKS gives each one role",
+            },
+          ]
+        : [],
+    ),
+  );
 }

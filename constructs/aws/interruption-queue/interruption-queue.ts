@@ -3,13 +3,16 @@ import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-
 import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { SqsQueuePolicy } from "@cdktf/provider-aws/lib/sqs-queue-policy";
 import { Construct } from "constructs";
-import { INTERRUPTION_EVENTS, interruptionQueueStatements } from "../../core/karpenter";
+import {
+  INTERRUPTION_EVENTS,
+  interruptionQueueSchema,
+  interruptionQueueStatements,
+  type InterruptionQueueSpec,
+} from "../../core/karpenter";
+import { resolve } from "../../core/schema";
 import { policyDocument } from "../internal/policy";
 
-export interface InterruptionQueueProps {
-  /** Name of the queue, up to 80 characters. */
-  readonly name: string;
-}
+export interface InterruptionQueueProps extends InterruptionQueueSpec {}
 
 /** A message older than this is of no use: a spot instance ends two minutes after its warning (Karpenter keeps 300 s too). */
 const RETENTION_SECONDS = 300;
@@ -18,6 +21,7 @@ const RETENTION_SECONDS = 300;
  * The queue on which EC2 says that an instance is about to be taken away: spot interruptions, rebalance
  * recommendations, state changes, health events, ends of capacity reservations. Encrypted; TLS only; only its own
  * five rules may write to it.
+ * @throws InvalidInputError
  */
 export class InterruptionQueue extends Construct {
   readonly queue: SqsQueue;
@@ -25,8 +29,9 @@ export class InterruptionQueue extends Construct {
   /** By name, as in `INTERRUPTION_EVENTS`. */
   readonly rules: ReadonlyMap<string, CloudwatchEventRule>;
 
-  constructor(scope: Construct, id: string, { name }: InterruptionQueueProps) {
+  constructor(scope: Construct, id: string, props: InterruptionQueueProps) {
     super(scope, id);
+    const { name } = resolve(this.node.path, interruptionQueueSchema, props);
     this.queue = new SqsQueue(this, "queue", {
       name,
       messageRetentionSeconds: RETENTION_SECONDS,

@@ -5,8 +5,10 @@ export { controllerPolicies, type ControllerPolicyProps } from "./policy";
 export { ec2NodeClassManifest, nodePoolManifest, type PoolContext } from "./render";
 export {
   DISCOVERY_TAG,
+  interruptionQueueSchema,
   karpenterSchema,
   nodePoolSchema,
+  type InterruptionQueueSpec,
   type KarpenterSpec,
   type NodePoolSpec,
   type ResolvedKarpenter,

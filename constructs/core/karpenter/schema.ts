@@ -105,6 +105,18 @@ export const nodePoolSchema = shape({
   ...nodeSettings,
 });
 
+/** The queue of interruptions by itself. */
+export const interruptionQueueSchema = shape({
+  name: described(
+    pattern(/^[\w-]{1,80}$/, {
+      code: "not-a-queue-name",
+      message: "is not a name that SQS allows",
+      allowed: "up to 80 letters, digits, - and _",
+    }),
+    "Name of the queue.",
+  ),
+});
+
 /** Karpenter on a cluster: the AWS side (roles, queue) and the pools. */
 export const karpenterSchema = shape({
   namespace: described(
@@ -132,3 +144,5 @@ export type ResolvedKarpenter = v.InferOutput<typeof karpenterSchema>;
 /** Input of one pool. */
 export interface NodePoolSpec extends v.InferInput<typeof nodePoolSchema> {}
 export type ResolvedNodePool = v.InferOutput<typeof nodePoolSchema>;
+/** Input of an interruption queue. */
+export interface InterruptionQueueSpec extends v.InferInput<typeof interruptionQueueSchema> {}

@@ -76,6 +76,17 @@ export function overlapping(
 }
 
 function checkZones(zones: readonly string[], region: string | undefined): Problem[] {
+  if (isToken(zones)) {
+    return [
+      {
+        code: "not-plain",
+        path: ["availabilityZones"],
+        message:
+          "is a list known only when Terraform runs, but how long it is decides how many subnets are made",
+        allowed: "a number, or a list written out, whose items may be known later",
+      },
+    ];
+  }
   const problems = repeated(zones, ["availabilityZones"]);
   if (zones.length < 2 || zones.length > 6) {
     problems.push({

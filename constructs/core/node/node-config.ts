@@ -41,8 +41,29 @@ export const nodeClusterSchema = shape({
 
 const json = v.unknown();
 
-/** A runtime table of the second schema version: containerd 2 takes no notice of it in a file of the third. */
-const V2_TABLE = /io\.containerd\.grpc\.v1\.cri["']?\s*\.\s*["']?(containerd|registry|cni)\b/;
+/** What schema 3 has left in the table of schema 2's plugin: its server for exec, attach and port-forward. */
+const STREAMING = [
+  "disable_tcp_service",
+  "stream_server_address",
+  "stream_server_port",
+  "stream_idle_timeout",
+  "enable_tls_streaming",
+  "x509_key_pair_streaming",
+];
+
+/** Of the second schema version: containerd 2 takes no notice of it in a file of the third. */
+function isSchema2(text: string): boolean {
+  try {
+    const { version = 3, plugins = {} } = parse(text) as {
+      version?: unknown;
+      plugins?: Record<string, object>;
+    };
+    const table = plugins["io.containerd.grpc.v1.cri"] ?? {};
+    return version !== 3 || Object.keys(table).some((key) => !STREAMING.includes(key));
+  } catch {
+    return false;
+  }
+}
 
 function isToml(text: string): boolean {
   try {
@@ -61,11 +82,12 @@ export const containerdOptionsSchema = shape({
         v.string(),
         rule<string>({
           code: "containerd-schema-v2",
-          test: (text) => !V2_TABLE.test(text),
+          test: (text) => !isSchema2(text),
           message:
-            "has tables of containerd's configuration schema 2; all supported AMIs have containerd 2 (schema 3)",
+            "is of containerd's configuration schema 2 or older, or has a table of it; all supported AMIs have containerd 2 (schema 3)",
           allowed: "plugins.'io.containerd.cri.v1.runtime' and plugins.'io.containerd.cri.v1.images'",
-          remedy: "rename the table io.containerd.grpc.v1.cri to io.containerd.cri.v1.runtime",
+          remedy:
+            "rename the table io.containerd.grpc.v1.cri to io.containerd.cri.v1.runtime, and leave version out",
         }),
         rule<string>({
           code: "not-toml",

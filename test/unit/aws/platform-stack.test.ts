@@ -194,6 +194,16 @@ const entry = { name: LATER, principalArn: LATER, policies: [{ policy: LATER }] 
 test.each<[string, object, string[]]>([
   ["one ServiceAccount twice", { storage: { writers: twice } }, ["storage.writers: duplicate"]],
   ["a ServiceAccount not known yet", { storage: { readers: later } }, ["storage.readers: not-plain"]],
+  [
+    "zones not known yet",
+    { network: { availabilityZones: ["#{TfToken[TOKEN.4]}"] } },
+    ["network.availabilityZones: not-plain"],
+  ],
+  [
+    "the ServiceAccount of Karpenter, which has its role already",
+    { karpenter: {}, storage: { writers: [{ namespace: "kube-system", serviceAccount: "karpenter" }] } },
+    ["storage.writers.0: second-identity"],
+  ],
   ["a VPC's block not known yet", { network: { cidr: LATER } }, ["network.cidr: not-plain"]],
   [
     "an access entry's name and policy not known yet",

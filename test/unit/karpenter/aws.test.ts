@@ -1,5 +1,6 @@
 import { Testing, TerraformStack } from "cdktf";
 import { Cluster } from "../../../constructs/aws/cluster";
+import { InterruptionQueue } from "../../../constructs/aws/interruption-queue";
 import { Karpenter } from "../../../constructs/aws/karpenter";
 import type { NodePoolSpec } from "../../../constructs/core";
 import { addresses, only, resources, synthStack } from "../../support/terraform-json";
@@ -147,6 +148,13 @@ test("five events reach the queue, and only they, by TLS", () => {
   expect(policy.Statement[1]?.Condition).toEqual({
     Bool: { "aws:SecureTransport": "false" },
   });
+});
+
+test("a queue's name that SQS refuses is told", () => {
+  const make = (name: string) =>
+    new InterruptionQueue(new TerraformStack(Testing.app(), "test"), "queue", { name });
+  expect(() => make("a".repeat(81))).toThrow(/name {2}is not a name that SQS allows/);
+  expect(() => make("queue.fifo")).toThrow(/name {2}is not a name that SQS allows/);
 });
 
 test("nodes join by an access entry, and pools find the security group by its tag", () => {

@@ -71,6 +71,8 @@ test("what nodeadm would drop without a word is refused", () => {
 test.each([
   ["[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.x]\na = 1\n", "containerd-schema-v2"],
   ['[plugins."io.containerd.grpc.v1.cri".registry]\na = 1\n', "containerd-schema-v2"],
+  ['[plugins."io.containerd.grpc.v1.cri"]\nenable_selinux = true\n', "containerd-schema-v2"],
+  ["version = 2\n", "containerd-schema-v2"],
   ["imports = [, 'x']", "not-toml"],
 ])("containerd configuration %j is refused", (config, code) => {
   const checked = check(nodeConfigSchema, {
