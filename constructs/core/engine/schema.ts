@@ -4,11 +4,18 @@ import { described, integer, pattern, region, rule, shape } from "../schema";
 import { secretRef } from "./secret";
 
 /** A password within a URL would end up in the output; the value is not repeated, as it holds the password. */
+const HTTPS_URL = /^https:\/\/[^\s/?#]+(\/[^\s?#]*)?$/;
 const httpsUrl = v.pipe(
-  pattern(/^https:\/\/[^\s/?#]+(\/[^\s?#]*)?$/, {
+  pattern(HTTPS_URL, {
     code: "not-an-https-url",
     message: "is not an https:// URL",
     allowed: "https://<host>[/<path>], without user, query or fragment",
+  }),
+  rule<string>({
+    code: "not-an-https-url",
+    test: (value) => !HTTPS_URL.test(value) || value.includes("@") || URL.canParse(value),
+    message: "has no host or port that there can be",
+    allowed: "https://<host>[:<port>][/<path>]",
   }),
   rule<string>({
     code: "secret-in-plain-text",

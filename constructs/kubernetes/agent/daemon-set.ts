@@ -31,7 +31,7 @@ export function daemonSet(
       updateStrategy: type === "OnDelete" ? { type } : { type, rollingUpdate: { maxSurge, maxUnavailable } },
       template: {
         metadata: {
-          labels: { ...own.podLabels, ...install.labels, ...selector },
+          labels: { ...install.labels, ...own.podLabels, ...selector },
           annotations: { ...own.podAnnotations, ...configChecksum(input, "node-agent") },
         },
         spec: {

@@ -53,7 +53,7 @@ export class DynamoWatcher extends Construct {
         selector: { matchLabels: selector },
         template: {
           metadata: {
-            labels: { ...watcher.podLabels, ...install.labels, ...selector },
+            labels: { ...install.labels, ...watcher.podLabels, ...selector },
             annotations: { ...watcher.podAnnotations, ...configChecksum(input, "dynamo") },
           },
           spec: {

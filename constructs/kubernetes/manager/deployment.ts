@@ -22,7 +22,7 @@ export function managerDeployment(input: ResolvedInput): Manifest<V1Deployment> 
       selector: { matchLabels: selector },
       template: {
         metadata: {
-          labels: { ...manager.podLabels, ...install.labels, ...selector },
+          labels: { ...install.labels, ...manager.podLabels, ...selector },
           annotations: {
             ...manager.podAnnotations,
             ...configChecksum(input, "manager"),

@@ -72,12 +72,27 @@ test("the health check can speak over vsock, which the runtime's default seccomp
   expect(seccomp({})).toMatchObject({ seccompProfile: { type: "RuntimeDefault" } });
 });
 
+test("a label of a program's pods goes before that of every object, and neither before what pods are selected by", () => {
+  const component = "app.kubernetes.io/component";
+  const podLabels = { team: "own", [component]: "mine" };
+  const install = {
+    labels: { team: "all", [component]: "mine" },
+    helper: { podLabels },
+    healthCheck: { podLabels },
+    manager: { podLabels },
+    dynamoWatcher: { namespaces: ["default"], podLabels },
+  };
+  for (const { spec } of pods(synth(install))) {
+    expect(spec.template.metadata.labels).toMatchObject({ ...spec.selector.matchLabels, team: "own" });
+  }
+});
+
 interface Pods {
   metadata: { name: string };
   spec: {
     selector: { matchLabels: Record<string, string> };
     template: {
-      metadata: { annotations?: Record<string, string> };
+      metadata: { labels: Record<string, string> };
       spec: { containers: { env: { name: string; value?: string; valueFrom?: object }[] }[] };
     };
   };

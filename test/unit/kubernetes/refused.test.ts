@@ -71,6 +71,7 @@ test.each<[string, InstallSpec, Partial<EngineSpec>?]>([
   ["a socket by a way back", {}, { address: "/run/../etc/cedana.sock" }],
   ["a socket without name", {}, { address: "/run/cedana/" }],
   ["a long socket", {}, { address: `/run/cedana/${"a".repeat(96)}` }],
+  ["a URL with a port that does not exist", {}, { url: "https://cedana.example:99999/v1" }],
   // What lets pods onto nodes whose agent is not ready.
   ["every taint tolerated", { runtimeClass: { tolerations: [{ operator: Exists }] } }],
   [
