@@ -34,7 +34,7 @@ test("every problem is told in one run", () => {
   ).toMatchInlineSnapshot(`
     [
       "name  is required",
-      "region  is not the name of an AWS region; given: "mars"; allowed: a name such as eu-west-1",
+      "region  is not the name of an AWS region that this toolkit knows; given: "mars"; allowed: a name such as eu-west-1, of the partitions aws, aws-cn or aws-us-gov",
       "size  is not a whole number in range; given: 10; allowed: 1 to 9",
       "mode  is not one of the allowed values; given: "spto"; allowed: spot, onDemand; did you mean spot?",
       "labels["a b"]  is not a key that Kubernetes allows; given: "a b"; allowed: [prefix/]name: a DNS prefix, then up to 63 letters, digits, -, _ and .",

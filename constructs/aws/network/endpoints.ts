@@ -10,11 +10,27 @@ interface EndpointProps {
   readonly vpcId: string;
 }
 
-/** China's endpoint services carry a domain of their own, except S3's. */
+/** In China these carry a domain of their own; logs, ssm, kms and others do not (DescribeVpcEndpointServices). */
+const CHINESE = [
+  "application-autoscaling",
+  "autoscaling",
+  "ebs",
+  "ec2",
+  "ecr.api",
+  "ecr.dkr",
+  "eks",
+  "elasticfilesystem",
+  "fsx",
+  "monitoring",
+  "sqs",
+  "sts",
+];
+
+/** A whole name is taken as it is. */
 function endpointService(region: string, service: string): string {
-  return region.startsWith("cn-") && service !== "s3"
-    ? `cn.com.amazonaws.${region}.${service}`
-    : `com.amazonaws.${region}.${service}`;
+  if (/^(cn\.)?com\.amazonaws\./.test(service)) return service;
+  const domain = region.startsWith("cn-") && CHINESE.includes(service) ? "cn.com" : "com";
+  return `${domain}.amazonaws.${region}.${service}`;
 }
 
 /** The free gateway endpoint of S3 in all given route tables. */

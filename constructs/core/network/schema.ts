@@ -31,7 +31,7 @@ const zoneName = pattern(/^[a-z]{2,3}(-[a-z]+)+-\d[a-z]$/, {
 const serviceName = pattern(/^[a-z0-9][a-z0-9.-]*$/, {
   code: "not-a-service-name",
   message: "is not the short name of an AWS service",
-  allowed: "the last part of the endpoint service's name, such as ecr.api or sts",
+  allowed: "the last part of the endpoint service's name, such as ecr.api or sts; or all of it",
 });
 
 const reservedCidrs = described(
@@ -63,7 +63,7 @@ export const newNetworkSchema = shape({
   ),
   interfaceEndpoints: described(
     v.optional(v.array(serviceName), []),
-    "Services to reach through endpoints inside the VPC, such as ecr.api, ecr.dkr, eks, eks-auth, ec2, sts, logs, sqs. A cluster without NAT gateways needs them.",
+    "Services to reach through endpoints inside the VPC, such as ecr.api, ecr.dkr, eks, eks-auth, ec2, sts, logs, sqs. A cluster without NAT gateways needs them. A whole name (com.amazonaws...) is taken as it is.",
   ),
   reservedCidrs,
 });

@@ -131,3 +131,23 @@ test("bad networks are refused in words", () => {
     problems({ vpcId: "vpc-0a1b2c3d", privateSubnetIds: ["subnet-0a1b2c3d", "subnet-0a1b2c3d"] }),
   ).toEqual(['privateSubnetIds[1]  is in the list twice; given: "subnet-0a1b2c3d"; leave one out']);
 });
+
+test("endpoint services have the names of their region", () => {
+  const names = (region: string, ...interfaceEndpoints: string[]) => {
+    const stack = new TerraformStack(new App(), "test");
+    new Network(stack, "network", { clusterName: "demo", region, interfaceEndpoints });
+    const made = resources(synthStack(stack), "aws_vpc_endpoint");
+    return new Set(made.map((one) => one["service_name"]));
+  };
+  expect(names("eu-west-1", "ecr.api")).toEqual(
+    new Set(["com.amazonaws.eu-west-1.ecr.api", "com.amazonaws.eu-west-1.s3"]),
+  );
+  expect(names("cn-north-1", "ecr.api", "logs", "com.amazonaws.cn-north-1.x")).toEqual(
+    new Set([
+      "cn.com.amazonaws.cn-north-1.ecr.api",
+      "com.amazonaws.cn-north-1.logs",
+      "com.amazonaws.cn-north-1.s3",
+      "com.amazonaws.cn-north-1.x",
+    ]),
+  );
+});
