@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -9,9 +9,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
-import { promisify } from "node:util";
+import { dirname, join } from "node:path";
 import { transformSync } from "@swc/core";
+import { runPrograms } from "../support/programs";
 import { ROOT, files } from "../support/sources";
 
 /**
@@ -20,7 +20,6 @@ import { ROOT, files } from "../support/sources";
  */
 const DOCS = [...files("docs", /\.md$/), "README.md"];
 const OUT = join(ROOT, "out/docs-test");
-const run = promisify(execFile);
 
 interface Program {
   readonly name: string;
@@ -77,18 +76,19 @@ test("all programs of the docs type-check", () => {
   }
 });
 
-test.each(programs.map(({ name }) => [name]))(
-  "%s runs",
-  async (name) => {
-    const cwd = mkdtempSync(join(tmpdir(), `${basename(name)}-`));
-    try {
-      await expect(run(process.execPath, [join(OUT, `${name}.js`)], { cwd })).resolves.toBeDefined();
-    } finally {
-      rmSync(cwd, { recursive: true, force: true });
-    }
-  },
-  30_000,
-);
+test("all programs of the docs run", async () => {
+  const runs = programs.map(({ name }) => ({
+    file: join(OUT, `${name}.js`),
+    folder: mkdtempSync(join(tmpdir(), `${name}-`)),
+  }));
+  try {
+    expect(await runPrograms(runs)).toEqual({});
+    const idle = runs.filter(({ folder }) => readdirSync(folder).length === 0).map(({ file }) => file);
+    expect(idle.filter((file) => /\.synth\(\)/.test(readFileSync(file, "utf8")))).toEqual([]);
+  } finally {
+    for (const { folder } of runs) rmSync(folder, { recursive: true, force: true });
+  }
+}, 60_000);
 
 test("links between pages lead somewhere", () => {
   const dead = DOCS.concat("CONTRIBUTING.md").flatMap((page) =>
