@@ -5,10 +5,12 @@ import type { Toleration } from "./pod";
 import type { ResolvedInstall } from "./schema";
 
 export function checkPods(install: ResolvedInstall): Problem[] {
-  const { dynamoWatcher, healthCheck, helper, imagePullSecrets, manager, runtimeClass, kueue } = install;
+  const { controller, dynamoWatcher, healthCheck, helper, imagePullSecrets, manager, runtimeClass, kueue } =
+    install;
   return [
     ...checkTolerations(["helper", "tolerations"], helper.tolerations),
-    ...checkTolerations(["manager", "tolerations"], manager.tolerations),
+    ...checkTolerations(["manager", "tolerations"], manager.tolerations ?? []),
+    ...(controller ? checkTolerations(["controller", "tolerations"], controller.tolerations) : []),
     ...(dynamoWatcher ? checkTolerations(["dynamoWatcher", "tolerations"], dynamoWatcher.tolerations) : []),
     ...(runtimeClass ? checkTolerations(["runtimeClass", "tolerations"], runtimeClass.tolerations) : []),
     ...(kueue ? kueue.flavors : []).flatMap(({ tolerations }, index) =>
@@ -19,6 +21,7 @@ export function checkPods(install: ResolvedInstall): Problem[] {
     ...checkResources(["healthCheck"], healthCheck.resources),
     ...checkResources(["manager"], manager.resources),
     ...(manager.metrics ? checkResources(["manager", "metrics"], manager.metrics.resources) : []),
+    ...(controller ? checkResources(["controller"], controller.resources) : []),
     ...(dynamoWatcher ? checkResources(["dynamoWatcher"], dynamoWatcher.resources) : []),
     ...imagePullSecrets.flatMap((name, index) =>
       imagePullSecrets.indexOf(name) < index

@@ -2,6 +2,16 @@
  * What is put into a cluster besides the engine's configuration: input, checks, names.
  */
 export { checkInstall, checkTogether, nativeVersion } from "./check";
+export { checkpointsOf } from "./checkpoints";
+export {
+  gateOwner,
+  gateTaint,
+  gateTimes,
+  gateToleration,
+  managerTaints,
+  READY_CONDITION,
+  type GateOwner,
+} from "./readiness-gate";
 export type { KueueSpec, ResolvedKueue } from "./kueue";
 export {
   agentNamespace,

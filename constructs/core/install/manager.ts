@@ -52,10 +52,8 @@ export const managerSchema = shape({
   revisionHistoryLimit: described(v.optional(integer(0, 100), 10), "Old versions kept for a rollback."),
   resources: resources({ cpu: "50m", memory: "128Mi" }, { memory: "512Mi" }),
   tolerations: described(
-    v.optional(v.array(toleration), [
-      { key: "cedana.ai/not-ready", operator: "Exists", effect: "NoSchedule" },
-    ]),
-    "Taints under which the manager runs. Default: cedana.ai/not-ready, which it takes away itself.",
+    v.optional(v.array(toleration)),
+    "Taints under which the manager runs. Default: that of the readiness gate, cedana.ai/not-ready, which it may have to take away itself.",
   ),
   nodeSelector: described(v.optional(labels, {}), "Nodes on which the manager runs. Default: all."),
   terminationGracePeriodSeconds: described(
@@ -63,8 +61,8 @@ export const managerSchema = shape({
     "Seconds that the manager has to stop.",
   ),
   taintNodes: described(
-    v.optional(v.boolean(), true),
-    "Whether the manager holds the taint cedana.ai/not-ready on nodes whose agent is not ready.",
+    v.optional(v.boolean()),
+    "Whether the manager holds the taint cedana.ai/not-ready on nodes whose agent is not ready. Default: yes, unless readinessGate has another owner.",
   ),
   maxUnavailable: described(
     v.optional(podCount, 1),

@@ -1,6 +1,6 @@
 import type { ResolvedInstall } from "./schema";
 
-export type Component = "helper" | "health-check" | "manager" | "dynamo-watcher";
+export type Component = "helper" | "health-check" | "manager" | "controller" | "dynamo-watcher";
 
 /** The objects' names. They are contract: a change of one replaces the object. */
 export function namesOf({ name, manager, attachAccount }: ResolvedInstall) {
@@ -19,6 +19,10 @@ export function namesOf({ name, manager, attachAccount }: ResolvedInstall) {
     metricsService: `${name}-controller-metrics`,
     metricsReader: `${name}-metrics-reader`,
     metricsProxy: `${name}-metrics-proxy`,
+    controller: `${name}-controller`,
+    controllerSettings: `${name}-controller-settings`,
+    controllerAgents: `${name}-controller-agents`,
+    controllerCheckpoints: `${name}-controller-checkpoints`,
     dynamoWatcher: `${name}-dynamo-watcher`,
     attachAccount: (attachAccount && attachAccount.name) || `${name}-attach`,
   };
@@ -57,7 +61,7 @@ export function imageReference({
   digest,
 }: {
   readonly repository: string;
-  readonly tag: string;
+  readonly tag?: string | undefined;
   readonly digest?: string | undefined;
 }): string {
   return digest === undefined ? `${repository}:${tag}` : `${repository}@${digest}`;

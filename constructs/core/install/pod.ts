@@ -64,51 +64,53 @@ export function resources(requests: Record<string, string>, limits: Record<strin
 const REPOSITORY =
   /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/;
 
+const repository = pattern(REPOSITORY, {
+  code: "not-a-repository",
+  message: "is not the name of an image repository",
+  allowed: "[<registry>[:<port>]/]<path>, in lower case, without tag and digest",
+});
+const tag = pattern(/^(?!latest$)[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, {
+  code: "not-a-pinned-tag",
+  message: "is not a pinned tag",
+  allowed: "a tag such as v0.9.297; latest is refused, because it is another image tomorrow",
+});
+const digest = pattern(/^sha256:[0-9a-f]{64}$/, {
+  code: "not-a-digest",
+  message: "is not the digest of an image",
+  allowed: "sha256: and 64 hexadecimal digits",
+});
+const pulled = {
+  digest: described(v.optional(digest), "Digest of the image. Goes before the tag."),
+  pullPolicy: described(
+    v.optional(v.picklist(["IfNotPresent", "Always", "Never"]), "IfNotPresent"),
+    "When the image is pulled.",
+  ),
+};
+
 /** An image. The tag is pinned, or the digest says exactly which one. */
-export function image(repository: string, tag: string) {
+export function image(given: string, givenTag: string) {
   return described(
     v.optional(
       shape({
-        repository: described(
-          v.optional(
-            pattern(REPOSITORY, {
-              code: "not-a-repository",
-              message: "is not the name of an image repository",
-              allowed: "[<registry>[:<port>]/]<path>, in lower case, without tag and digest",
-            }),
-            repository,
-          ),
-          `Image repository. Default: ${repository}.`,
-        ),
-        tag: described(
-          v.optional(
-            pattern(/^(?!latest$)[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, {
-              code: "not-a-pinned-tag",
-              message: "is not a pinned tag",
-              allowed: "a tag such as v0.9.297; latest is refused, because it is another image tomorrow",
-            }),
-            tag,
-          ),
-          `Image tag. Default: ${tag}.`,
-        ),
-        digest: described(
-          v.optional(
-            pattern(/^sha256:[0-9a-f]{64}$/, {
-              code: "not-a-digest",
-              message: "is not the digest of an image",
-              allowed: "sha256: and 64 hexadecimal digits",
-            }),
-          ),
-          "Digest of the image. Goes before the tag.",
-        ),
-        pullPolicy: described(
-          v.optional(v.picklist(["IfNotPresent", "Always", "Never"]), "IfNotPresent"),
-          "When the image is pulled.",
-        ),
+        repository: described(v.optional(repository, given), `Image repository. Default: ${given}.`),
+        tag: described(v.optional(tag, givenTag), `Image tag. Default: ${givenTag}.`),
+        ...pulled,
       }),
       {},
     ),
     "The image of the container.",
+  );
+}
+
+/** An image that nobody publishes: its user says which. */
+export function requiredImage(text: string) {
+  return described(
+    shape({
+      repository: described(repository, "Image repository."),
+      tag: described(v.optional(tag), "Image tag. Either it or the digest is required."),
+      ...pulled,
+    }),
+    text,
   );
 }
 

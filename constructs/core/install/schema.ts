@@ -1,12 +1,15 @@
 import * as v from "valibot";
 import { described, dnsLabel, dnsSubdomain, shape } from "../schema";
 import { attachAccountSchema } from "./attach-account";
+import { checkpointsSchema } from "./checkpoints";
+import { controllerSchema } from "./controller";
 import { dynamoWatcherSchema } from "./dynamo-watcher";
 import { kueueSchema } from "./kueue";
 import { managerSchema } from "./manager";
 import { networkPoliciesSchema } from "./network-policies";
 import { healthCheckSchema, helperSchema } from "./node-agent";
 import { annotations, labels } from "./pod";
+import { readinessGateSchema } from "./readiness-gate";
 import { runtimeClassSchema } from "./runtime-class";
 
 const off = v.literal(false);
@@ -45,7 +48,19 @@ export const installSchema = shape({
   ),
   helper: described(v.optional(helperSchema, {}), "The agent on each node."),
   healthCheck: described(v.optional(healthCheckSchema, {}), "The check of the agent on each node."),
-  manager: described(v.optional(managerSchema, {}), "The controller."),
+  manager: described(v.optional(managerSchema, {}), "Cedana's own controller."),
+  controller: described(
+    v.optional(v.union([off, controllerSchema]), false),
+    "This toolkit's controller: the readiness gate of nodes, and Checkpoint objects. Default: none.",
+  ),
+  readinessGate: described(
+    v.optional(readinessGateSchema, {}),
+    "Who takes the taint from nodes once their agents are Ready, and when.",
+  ),
+  checkpoints: described(
+    v.optional(v.union([off, checkpointsSchema])),
+    "Checkpoint and Cedana objects, which the controller acts upon. false: it does not. Default: it does.",
+  ),
   crds: described(v.optional(v.boolean(), true), "Whether the kind Cedana is defined."),
   runtimeClass: described(
     v.optional(v.union([off, runtimeClassSchema]), {}),

@@ -1,5 +1,5 @@
 import type { V1Container, V1Deployment } from "@kubernetes/client-node";
-import { agentNamespace, namesOf, selectorLabels } from "../../core/install";
+import { agentNamespace, gateToleration, managerTaints, namesOf, selectorLabels } from "../../core/install";
 import { configChecksum, environment } from "../environment";
 import type { ResolvedInput } from "../input";
 import { metadata, type Manifest } from "../object";
@@ -33,7 +33,10 @@ export function managerDeployment(input: ResolvedInput): Manifest<V1Deployment> 
           serviceAccountName: names.managerAccount,
           automountServiceAccountToken: true,
           securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
-          ...placementOf(install, manager),
+          ...placementOf(install, {
+            ...manager,
+            tolerations: manager.tolerations ?? [gateToleration(install)],
+          }),
           terminationGracePeriodSeconds: manager.terminationGracePeriodSeconds,
           topologySpreadConstraints: ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map(
             (topologyKey) => ({
@@ -69,7 +72,7 @@ function managerContainer(input: ResolvedInput): V1Container {
       ...environment(input, "manager", {
         KUBERNETES_CLUSTER_DOMAIN: install.clusterDomain,
         CONTROLLER_NAMESPACE: agents,
-        CEDANA_TAINT_NODES: String(manager.taintNodes),
+        CEDANA_TAINT_NODES: String(managerTaints(install)),
         ...manager.env,
       }),
     ],

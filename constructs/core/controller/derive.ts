@@ -1,0 +1,63 @@
+import type { ResolvedEngine } from "../engine";
+import {
+  agentNamespace,
+  checkpointsOf,
+  gateOwner,
+  gateTaint,
+  gateTimes,
+  namesOf,
+  type ResolvedInstall,
+} from "../install";
+import type { CheckpointSettings, ControllerSettings, GateSettings } from "./schema";
+
+/** Annotation of the agents' pods with the hash of the configuration that they read. */
+export const HASH_ANNOTATION = "checksum/config";
+
+/** What the controller of an install is told. Without a controller in the install: what it would be told. */
+export function controllerSettings(engine: ResolvedEngine, install: ResolvedInstall): ControllerSettings {
+  return {
+    namespace: install.namespace,
+    leaseName: namesOf(install).controller,
+    log: { level: install.controller ? install.controller.logLevel : "info" },
+    gate: gate(install),
+    checkpoints: checkpoints(engine, install),
+  };
+}
+
+function gate(install: ResolvedInstall): GateSettings | false {
+  const owner = gateOwner(install);
+  if (owner === "manager") return false;
+  const names = namesOf(install);
+  const namespace = agentNamespace(install);
+  const { dryRun, ...times } = gateTimes(install);
+  return {
+    owner,
+    taint: gateTaint(install),
+    nodeSelector: install.nodeSelector,
+    agents: [
+      { name: "helper", namespace, daemonSet: names.helper },
+      { name: "health-check", namespace, daemonSet: names.healthCheck },
+    ],
+    podSelector: {
+      "app.kubernetes.io/name": install.partOf,
+      "app.kubernetes.io/instance": install.instance ?? install.name,
+    },
+    hashAnnotation: HASH_ANNOTATION,
+    ...times,
+    // A rule previews by itself, on the conditions that the controller keeps.
+    dryRun: dryRun && owner === "controller",
+  };
+}
+
+function checkpoints({ kind }: ResolvedEngine, install: ResolvedInstall): CheckpointSettings | false {
+  const settings = checkpointsOf(install);
+  if (!settings) return false;
+  const { namespaces, maxPerNode, root, timeoutSeconds } = settings;
+  const host = `${namesOf(install).managerService}.${install.namespace}`;
+  return {
+    namespaces,
+    maxPerNode,
+    engine: kind,
+    manager: { url: `http://${host}:${install.manager.service.port}`, root, timeoutSeconds },
+  };
+}

@@ -1,0 +1,12 @@
+/**
+ * What the controller is told: its form, how it is read from a file, how it follows from an install.
+ */
+export { controllerSettings, HASH_ANNOTATION } from "./derive";
+export { readControllerSettings } from "./read";
+export {
+  controllerSettingsSchema,
+  type AgentSettings,
+  type CheckpointSettings,
+  type ControllerSettings,
+  type GateSettings,
+} from "./schema";
