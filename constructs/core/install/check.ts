@@ -7,37 +7,44 @@ import {
   refuseSecrets,
   type ResolvedEngine,
 } from "../engine";
+import type { Taint } from "../node/taint";
 import type { Problem, PropertyPath } from "../problem";
 import { printable, under } from "../problem";
 import { check } from "../schema";
 import { isToken } from "../token";
 import { checkAccounts } from "./check-accounts";
+import { checkGate } from "./check-gate";
 import { checkPods } from "./check-pods";
 import { checkKueue } from "./kueue";
 import type { Toleration } from "./pod";
+import { gateTaint } from "./readiness-gate";
 import type { ResolvedInstall } from "./schema";
 
 /** The longest suffix of an object's name is `-dynamo-watcher-…`; names stay below 63 with this. */
 const NAME_LIMIT = 40;
-const NOT_READY = "cedana.ai/not-ready";
+/** What the controller learns of its own pod. */
+const CONTROLLER_VARIABLES = new Set(["POD_NAME", "POD_NAMESPACE"]);
 
 /** What depends on several properties of the install. */
 export function checkInstall(install: ResolvedInstall): Problem[] {
-  const { helper, healthCheck, manager, dynamoWatcher, runtimeClass, kueue } = install;
+  const { controller, helper, healthCheck, manager, dynamoWatcher, runtimeClass, kueue } = install;
+  const gate = gateTaint(install);
   return [
     ...checkName(install.name),
     ...checkNamespaces(install),
     ...ownVariables(["helper", "env"], helper.env, AGENT_VARIABLES),
     ...ownVariables(["healthCheck", "env"], healthCheck.env, AGENT_VARIABLES),
     ...ownVariables(["manager", "env"], manager.env, MANAGER_VARIABLES),
+    ...(controller ? ownVariables(["controller", "env"], controller.env, CONTROLLER_VARIABLES) : []),
     ...(dynamoWatcher ? ownVariables(["dynamoWatcher", "env"], dynamoWatcher.env, MANAGER_VARIABLES) : []),
-    ...(runtimeClass ? startupTolerations(["runtimeClass"], runtimeClass.tolerations) : []),
+    ...(runtimeClass ? startupTolerations(gate, ["runtimeClass"], runtimeClass.tolerations) : []),
     ...(kueue ? kueue.flavors : []).flatMap(({ tolerations }, index) =>
-      startupTolerations(["kueue", "flavors", index], tolerations),
+      startupTolerations(gate, ["kueue", "flavors", index], tolerations),
     ),
     ...checkPods(install),
     ...checkAccounts(install),
-    ...(kueue ? under(["kueue"], checkKueue(kueue)) : []),
+    ...checkGate(install),
+    ...(kueue ? under(["kueue"], checkKueue(kueue, gate)) : []),
     ...refuseSecrets(install),
   ];
 }
@@ -131,10 +138,10 @@ function ownVariables(
     }));
 }
 
-function startupTolerations(of: PropertyPath, tolerations: readonly Toleration[]): Problem[] {
+function startupTolerations(gate: Taint, of: PropertyPath, tolerations: readonly Toleration[]): Problem[] {
   return tolerations.flatMap(({ effect, key, operator }, index) => {
-    const all = key === undefined && operator === "Exists" && (effect ?? "NoSchedule") === "NoSchedule";
-    if (key !== NOT_READY && !all) return [];
+    const all = key === undefined && operator === "Exists" && (effect ?? gate.effect) === gate.effect;
+    if (key !== gate.key && !all) return [];
     return [
       {
         code: "gate-tolerated",
@@ -142,7 +149,7 @@ function startupTolerations(of: PropertyPath, tolerations: readonly Toleration[]
         message: "lets pods onto nodes whose agent is not ready yet",
         given: key ?? "every taint",
         remedy: all
-          ? "name the taints: cedana.ai/not-ready must not be one of them"
+          ? `name the taints: ${gate.key} must not be one of them`
           : "leave it out: the taint goes away when the agent is ready",
       },
     ];

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import type { Taint } from "../node/taint";
 import type { Problem } from "../problem";
 import { described, dnsLabel, dnsSubdomain, labelKey, labelValue, shape } from "../schema";
 import { labels, quantities, toleration } from "./pod";
@@ -67,7 +68,7 @@ export interface KueueSpec extends v.InferInput<typeof kueueSchema> {}
 export type ResolvedKueue = v.InferOutput<typeof kueueSchema>;
 
 /** What depends on several properties of the queues. */
-export function checkKueue({ flavors, localQueues }: ResolvedKueue): Problem[] {
+export function checkKueue({ flavors, localQueues }: ResolvedKueue, gate: Taint): Problem[] {
   const problems: Problem[] = [];
   const [first] = flavors;
   if (first === undefined) {
@@ -120,7 +121,7 @@ export function checkKueue({ flavors, localQueues }: ResolvedKueue): Problem[] {
       });
     }
     for (const [at, { key }] of flavor.nodeTaints.entries()) {
-      if (key !== "cedana.ai/not-ready") continue;
+      if (key !== gate.key) continue;
       problems.push({
         code: "gate-in-flavor",
         path: [...path, "nodeTaints", at],

@@ -37,6 +37,7 @@ export {
   toEksTaint,
   toKarpenterTaint,
   toKubeletTaint,
+  tolerates,
   toTaintText,
   toToleration,
   type KubernetesTaint,

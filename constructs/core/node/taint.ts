@@ -96,3 +96,17 @@ export function toToleration({ key, value, effect }: Taint): {
 } {
   return value === "" ? { key, operator: "Exists", effect } : { key, operator: "Equal", value, effect };
 }
+
+interface Toleration {
+  readonly key?: string | undefined;
+  readonly operator?: string | undefined;
+  readonly value?: string | undefined;
+  readonly effect?: string | undefined;
+}
+
+/** Whether pods with the toleration may come to nodes with the taint, as the scheduler reads both. */
+export function tolerates({ effect, key, operator, value }: Toleration, taint: Taint): boolean {
+  if (effect !== undefined && effect !== "" && effect !== taint.effect) return false;
+  if (operator === "Exists") return key === undefined || key === "" || key === taint.key;
+  return key === taint.key && (value ?? "") === taint.value;
+}

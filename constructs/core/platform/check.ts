@@ -10,6 +10,7 @@ import { under } from "../problem";
 import { check } from "../schema";
 import { rightAreas, type RightAreas } from "./areas";
 import { checkComposition } from "./composition";
+import { checkStartupTaints } from "./gate";
 import { checkHandlers, checkNodesGetAgent } from "./nodes";
 import { platformSchema, type Platform } from "./schema";
 import { checkStorage } from "./storage";
@@ -75,6 +76,7 @@ function checkAcross(areas: RightAreas): Problem[] {
     ...(engine && install ? checkTogether(engine, install) : []),
     ...(engine && install ? checkNodesGetAgent(areas, install) : []),
     ...(engine && install ? checkHandlers(areas, install) : []),
+    ...(engine && install ? checkStartupTaints(areas, install) : []),
     ...checkStorage(areas),
   ];
 }

@@ -5,10 +5,13 @@ import { printable } from "../problem";
 import type { RightAreas } from "./areas";
 import type { Platform } from "./schema";
 
-type Nodes = Pick<Platform["nodeGroups"][number], "checkpointing" | "labels" | "runtimeHandler">;
+type Nodes = Pick<
+  Platform["nodeGroups"][number],
+  "checkpointing" | "labels" | "runtimeHandler" | "startupTaint"
+>;
 
 /** Every kind of node that the platform makes, with its place in the file. */
-function nodesOf({ nodeGroups, karpenter }: RightAreas): (readonly [Problem["path"], Nodes])[] {
+export function nodesOf({ nodeGroups, karpenter }: RightAreas): (readonly [Problem["path"], Nodes])[] {
   const pools = karpenter?.nodePools ?? [];
   return [
     ...[...nodeGroups].map(([index, group]) => [["nodeGroups", index], group] as const),
