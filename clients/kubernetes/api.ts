@@ -1,19 +1,8 @@
 import { request, type RequestOptions } from "node:https";
+import { ApiError } from "./error";
 
 /** One HTTPS connection option set of a kubeconfig: address, certificates, headers of authentication. */
 export type Connect = (options: RequestOptions) => Promise<void>;
-
-/** Answer of an API server that is no success: Kubernetes' own `Status`, where it sent one. */
-export class ApiError extends Error {
-  override readonly name = "ApiError";
-
-  constructor(
-    readonly status: number,
-    message: string,
-  ) {
-    super(message);
-  }
-}
 
 const TIMEOUT_MS = 30_000;
 

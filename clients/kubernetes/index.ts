@@ -1,4 +1,15 @@
 /** A small client of the Kubernetes API that sends and receives raw JSON. */
-export { ApiError, KubernetesApi } from "./api";
+export { KubernetesApi } from "./api";
+export { ApiError, type StatusDetails } from "./error";
+export type {
+  Body,
+  Json,
+  JsonObject,
+  KubernetesClient,
+  Method,
+  SendOptions,
+  WatchEvent,
+  WatchOptions,
+} from "./client";
 export { connectByKubeconfig } from "./kubeconfig";
 export { Resources, type ObjectReference } from "./resources";

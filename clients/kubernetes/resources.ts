@@ -1,4 +1,5 @@
-import { ApiError, type KubernetesApi } from "./api";
+import type { KubernetesClient } from "./client";
+import { ApiError } from "./error";
 
 /** What is needed of an object to address it. */
 export interface ObjectReference {
@@ -17,7 +18,7 @@ interface Resource {
 export class Resources {
   private readonly groups = new Map<string, Promise<readonly Resource[]>>();
 
-  constructor(private readonly api: KubernetesApi) {}
+  constructor(private readonly api: Pick<KubernetesClient, "send">) {}
 
   /** The live object, or undefined if there is none. */
   async get(object: ObjectReference): Promise<unknown> {

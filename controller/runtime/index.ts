@@ -1,12 +1,7 @@
-/** What every controller stands on: caches, queues, the lease, events, metrics, the process. */
-export type { EventInput, Events } from "./events";
-export { createLogger, type Logger, type LogLevel } from "./log";
-export {
-  Metrics,
-  type ControllerMetrics,
-  type QueueMetrics,
-  type QueueState,
-  type ReconcileResult,
-  type ReflectorMetrics,
-} from "./metrics";
-export type { Part, PartReflector } from "./part";
+/** What every controller stands on: stores that follow the API server, queues, and workers. */
+export { at, isTrueAt, itemsAt, numberAt, textAt, textsAt, type Json, type JsonObject } from "./json";
+export { isOlder, keyOf, metadataOf, type KubernetesObject, type ObjectMetadata } from "./objects";
+export { Store, type Change, type Indexes } from "./store";
+export { Reflector, type ReflectorOptions } from "./reflector";
+export { WorkQueue, type WorkQueueOptions } from "./queue";
+export { runWorkers, type Reconcile, type WorkersOptions } from "./workers";
