@@ -16,7 +16,7 @@ export interface ClusterOptions {
 /** Compares the objects of the platform file with a cluster, by a server-side apply that the API server only tries. */
 export async function diffWithCluster(file: string, options: ClusterOptions): Promise<DiffResult> {
   const { objects } = kubernetesObjects(loadPlatform(file).platform);
-  const resources = new Resources(connect(options));
+  const resources = new Resources(await connect(options));
   const made = namesOfNew(objects);
   const parts: string[] = [];
   const refused: string[] = [];
@@ -32,9 +32,9 @@ export async function diffWithCluster(file: string, options: ClusterOptions): Pr
   return { text, exitCode: text === "" ? EXIT.ok : EXIT.differs };
 }
 
-function connect(options: ClusterOptions) {
+async function connect(options: ClusterOptions) {
   try {
-    return connectByKubeconfig({ file: options.kubeconfig, context: options.context });
+    return await connectByKubeconfig({ file: options.kubeconfig, context: options.context });
   } catch (error) {
     throw new CommandError(`cannot use the kubeconfig: ${firstLine(error)}`, EXIT.badInput);
   }

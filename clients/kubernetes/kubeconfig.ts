@@ -1,11 +1,14 @@
-import { KubeConfig } from "@kubernetes/client-node";
 import { KubernetesApi } from "./api";
 
 /**
  * The API of the kubeconfig's context: the file given, else KUBECONFIG, else ~/.kube/config, else the pod's own account.
  * @throws Error if the kubeconfig cannot be read or names no such context.
  */
-export function connectByKubeconfig(options: { file?: string; context?: string } = {}): KubernetesApi {
+export async function connectByKubeconfig(
+  options: { file?: string; context?: string } = {},
+): Promise<KubernetesApi> {
+  // Here, and not above: the library takes half a second to load, and only who connects needs it.
+  const { KubeConfig } = await import("@kubernetes/client-node");
   const config = new KubeConfig();
   if (options.file === undefined) config.loadFromDefault();
   else config.loadFromFile(options.file);

@@ -1,0 +1,137 @@
+import { isDeepStrictEqual } from "node:util";
+import { ApiError } from "../../clients/kubernetes";
+
+export interface Stored {
+  apiVersion?: string;
+  kind?: string;
+  metadata: {
+    name: string;
+    namespace?: string;
+    uid: string;
+    resourceVersion: string;
+    generation?: number;
+    creationTimestamp?: string;
+    deletionTimestamp?: string;
+    finalizers?: string[];
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+    [field: string]: unknown;
+  };
+  [field: string]: unknown;
+}
+
+/** One write. `old` is missing for a creation, `new` for the end of an object. */
+export interface Write {
+  readonly version: number;
+  readonly collection: string;
+  readonly old?: Stored;
+  readonly new?: Stored;
+}
+
+/** Objects and the history of writes, as etcd holds them: one counter of versions for everything. */
+export class Objects {
+  version = 1000;
+  /** Writes up to this version are no longer known. */
+  compacted = 1000;
+  private readonly collections = new Map<string, Map<string, Stored>>();
+  private history: Write[] = [];
+  private readonly listeners = new Set<() => void>();
+  private uids = 0;
+
+  get(collection: string, namespace: string | undefined, name: string): Stored | undefined {
+    return this.collections.get(collection)?.get(keyOf(namespace, name));
+  }
+
+  /** In the order of the API server: by namespace and name. */
+  list(collection: string): Stored[] {
+    return [...(this.collections.get(collection)?.entries() ?? [])]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, object]) => object);
+  }
+
+  /** Writes to the collection after a version. @throws ApiError 410 if they are no longer known */
+  since(collection: string, version: number): Write[] {
+    if (version < this.compacted)
+      throw new ApiError(410, `too old resource version: ${version} (${this.compacted})`, {
+        reason: "Expired",
+      });
+    return this.history.filter((write) => write.collection === collection && write.version > version);
+  }
+
+  compact(): void {
+    this.compacted = this.version;
+    this.history = [];
+  }
+
+  create(collection: string, object: Stored): Stored {
+    const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+    const made = structuredClone(object);
+    made.metadata.uid = `uid-${++this.uids}`;
+    made.metadata.creationTimestamp ??= now;
+    made.metadata.generation = 1;
+    return this.write(collection, undefined, made);
+  }
+
+  /** Replaces an object; the same content again is no write. Without finalizers, what is being deleted ends. */
+  update(collection: string, old: Stored, object: Stored): Stored {
+    const next = structuredClone(object);
+    const { uid, creationTimestamp, deletionTimestamp, generation = 1 } = old.metadata;
+    Object.assign(next.metadata, {
+      uid,
+      creationTimestamp,
+      generation,
+      resourceVersion: old.metadata.resourceVersion,
+    });
+    if (deletionTimestamp !== undefined) next.metadata.deletionTimestamp = deletionTimestamp;
+    if (isDeepStrictEqual(next, old)) return old;
+    if (deletionTimestamp !== undefined && !next.metadata.finalizers?.length)
+      return this.end(collection, next);
+    if (!isDeepStrictEqual(desired(next), desired(old))) next.metadata.generation = generation + 1;
+    return this.write(collection, old, next);
+  }
+
+  delete(collection: string, old: Stored): Stored {
+    if (!old.metadata.finalizers?.length) return this.end(collection, old);
+    if (old.metadata.deletionTimestamp !== undefined) return old;
+    const next = structuredClone(old);
+    next.metadata.deletionTimestamp = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+    return this.write(collection, old, next);
+  }
+
+  /** @returns what ends the listening */
+  onWrite(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  private write(collection: string, old: Stored | undefined, object: Stored): Stored {
+    object.metadata.resourceVersion = String(++this.version);
+    const { namespace, name } = object.metadata;
+    const objects = this.collections.get(collection) ?? new Map<string, Stored>();
+    this.collections.set(collection, objects.set(keyOf(namespace, name), object));
+    this.record({ version: this.version, collection, old, new: object });
+    return object;
+  }
+
+  private end(collection: string, object: Stored): Stored {
+    const old = structuredClone(object);
+    old.metadata.resourceVersion = String(++this.version);
+    this.collections.get(collection)?.delete(keyOf(old.metadata.namespace, old.metadata.name));
+    this.record({ version: this.version, collection, old });
+    return old;
+  }
+
+  private record(write: Write): void {
+    this.history.push(write);
+    for (const listener of this.listeners) listener();
+  }
+}
+
+/** What a new generation is counted for. */
+function desired({ metadata: _metadata, status: _status, ...rest }: Stored): object {
+  return rest;
+}
+
+function keyOf(namespace: string | undefined, name: string): string {
+  return `${namespace ?? ""}/${name}`;
+}
