@@ -5,3 +5,16 @@ export { Store, type Change, type Indexes } from "./store";
 export { Reflector, type ReflectorOptions } from "./reflector";
 export { WorkQueue, type WorkQueueOptions } from "./queue";
 export { runWorkers, type Reconcile, type WorkersOptions } from "./workers";
+export { LeaderElector, type LeaderElectorOptions } from "./elector";
+export { EventRecorder, type EventInput, type Events, type EventRecorderOptions } from "./events";
+export { fenced, NotLeaderError, type Fence } from "./fenced";
+export { createLogger, type Logger, type LogLevel } from "./log";
+export {
+  Metrics,
+  type ControllerMetrics,
+  type QueueMetrics,
+  type QueueState,
+  type ReconcileResult,
+  type ReflectorMetrics,
+} from "./metrics";
+export type { Part, PartReflector } from "./part";

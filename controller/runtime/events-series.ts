@@ -1,0 +1,103 @@
+import { randomBytes } from "node:crypto";
+import type { EventInput } from "./events";
+
+/** Numbers of client-go's event correlator. */
+const WINDOW_MS = 600_000;
+const MAX_LIKE = 10;
+const BURST = 25;
+const REFILL_MS = 300_000;
+const MAX_REMEMBERED = 4_096;
+
+/** One Event object: a thing that happened once, or a series of it. */
+export class Occurrence {
+  count = 1;
+  /** Whether the API server has it. */
+  written = false;
+  name: string;
+
+  constructor(
+    readonly event: EventInput,
+    readonly firstMs: number,
+    public lastMs = firstMs,
+  ) {
+    this.name = nameOf(event);
+  }
+
+  /** It is to be written as another Event object. */
+  renew(): void {
+    this.name = nameOf(this.event);
+    this.written = false;
+  }
+}
+
+/** Decides which Event object an event belongs to, as client-go does: same, like others, or one too many. */
+export class EventSeries {
+  private readonly occurrences = new Remembered<Occurrence>();
+  private readonly notes = new Remembered<{ readonly seen: Set<string>; lastMs: number }>();
+  private readonly budgets = new Remembered<{ tokens: number; atMs: number }>();
+
+  /** @returns undefined if the object's budget is used up: 25 events at once, then one in 5 minutes */
+  take(event: EventInput, now: number): Occurrence | undefined {
+    const { regarding, type, reason, action, note } = event;
+    const object = [regarding.kind, regarding.namespace, regarding.name, regarding.uid];
+    if (!this.pay(JSON.stringify(object), now)) return undefined;
+    const like = JSON.stringify([...object, type, reason, action]);
+    const combined = this.isOneOfMany(like, note, now);
+    const key = combined ? like : `${like} ${note}`;
+    const known = this.occurrences.get(key);
+    if (known && now - known.lastMs < WINDOW_MS) {
+      known.count++;
+      known.lastMs = now;
+      return this.occurrences.set(key, known);
+    }
+    const told = combined ? { ...event, note: `(combined from similar events): ${note}` } : event;
+    return this.occurrences.set(key, new Occurrence(told, now));
+  }
+
+  /** Whether the event differs by its note only from 10 others in 10 minutes. */
+  private isOneOfMany(like: string, note: string, now: number): boolean {
+    const known = this.notes.get(like);
+    const fresh = known && now - known.lastMs < WINDOW_MS ? known : { seen: new Set<string>(), lastMs: now };
+    fresh.lastMs = now;
+    this.notes.set(like, fresh);
+    if (fresh.seen.has(note)) return false;
+    if (fresh.seen.size >= MAX_LIKE) return true;
+    fresh.seen.add(note);
+    return false;
+  }
+
+  private pay(object: string, now: number): boolean {
+    const { tokens, atMs } = this.budgets.get(object) ?? { tokens: BURST, atMs: now };
+    const left = Math.min(BURST, tokens + (now - atMs) / REFILL_MS);
+    this.budgets.set(object, { tokens: left >= 1 ? left - 1 : left, atMs: now });
+    return left >= 1;
+  }
+}
+
+/** A map that forgets what was not used for longest. */
+class Remembered<T> {
+  private readonly entries = new Map<string, T>();
+
+  get(key: string): T | undefined {
+    return this.entries.get(key);
+  }
+
+  set(key: string, value: T): T {
+    this.entries.delete(key);
+    this.entries.set(key, value);
+    if (this.entries.size > MAX_REMEMBERED) {
+      const [oldest] = this.entries.keys();
+      if (oldest !== undefined) this.entries.delete(oldest);
+    }
+    return value;
+  }
+}
+
+const MAX_NAME = 253;
+
+/** Different for each Event, and a DNS subdomain. */
+function nameOf({ regarding }: EventInput): string {
+  const suffix = randomBytes(8).toString("hex");
+  const start = regarding.name.slice(0, MAX_NAME - suffix.length - 1).replace(/[^a-z0-9]+$/, "");
+  return `${start}.${suffix}`;
+}
