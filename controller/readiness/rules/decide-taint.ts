@@ -1,6 +1,6 @@
 import type { Assessment } from "./assess";
 import type { Installation } from "./installation";
-import type { Memory } from "./memory";
+import { CONTESTED, type Memory } from "./memory";
 import type { GateNode } from "./objects";
 import { KARPENTER_INITIALIZED, ORPHAN_GRACE_MS, type GateSettings } from "./settings";
 import { hasOurs, isUnregistered } from "./taints";
@@ -31,6 +31,9 @@ export interface TaintDecision {
 /** Time between two looks at a node that the brake holds. */
 const BRAKE_RECHECK_MS = 15_000;
 
+/** Time between two removals of a taint that something else keeps putting back: no race of two programs at full speed. */
+const CONTESTED_INTERVAL_MS = 10_000;
+
 /** Whether our taint has to come or go. */
 export function decideTaint(situation: Situation): TaintDecision {
   const { node, assessment, memory, installation, settings, now } = situation;
@@ -42,10 +45,15 @@ export function decideTaint(situation: Situation): TaintDecision {
   }
   if (!tainted) return retaint(situation);
   if (installation.state === "uninstalled") return removeAt(now, "Uninstalled", now);
-  if (assessment.ready) return removeAt(now, "Ready", now);
+  if (assessment.ready) return removeAt(contestedUntil(memory) ?? now, "Ready", now);
   if (settings.failOpenAfterSeconds === undefined) return {};
   const since = Math.max(node.createdMs, memory.taintedSinceMs ?? now);
   return removeAt(since + settings.failOpenAfterSeconds * 1000, "FailedOpen", now);
+}
+
+function contestedUntil({ removedAtMs }: Memory): number | undefined {
+  const last = removedAtMs.at(-1);
+  return removedAtMs.length < CONTESTED || last === undefined ? undefined : last + CONTESTED_INTERVAL_MS;
 }
 
 function removeAt(atMs: number, cause: Cause, now: number): TaintDecision {

@@ -1,9 +1,9 @@
 import type { AgentDaemonSet } from "./objects";
-import { UNINSTALL_GRACE_MS, type AgentReference } from "./settings";
+import { UNINSTALL_GRACE_MS, type AgentSettings } from "./settings";
 
 /** What is known of one agent's DaemonSet. */
 export interface AgentPresence {
-  readonly agent: AgentReference;
+  readonly agent: AgentSettings;
   /** Undefined if there is none, or if it is being deleted. */
   readonly daemonSet?: AgentDaemonSet;
   /** Whether this process has seen it. */
@@ -14,9 +14,9 @@ export interface AgentPresence {
 
 /** What was known, brought up to date. `find` looks a DaemonSet up by namespace and name. */
 export function track(
-  agents: readonly AgentReference[],
+  agents: readonly AgentSettings[],
   before: readonly AgentPresence[],
-  find: (agent: AgentReference) => AgentDaemonSet | undefined,
+  find: (agent: AgentSettings) => AgentDaemonSet | undefined,
   now: number,
 ): readonly AgentPresence[] {
   return agents.map((agent, index) => {

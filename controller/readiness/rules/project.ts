@@ -1,12 +1,10 @@
+import type { Json } from "../../../clients/kubernetes";
+import { metadataOf } from "../../runtime/objects";
 import type { AgentDaemonSet, AgentPod, GateNode, NodeCondition } from "./objects";
 import { CONDITION_TYPE, KARPENTER_INITIALIZED, type GateSettings, type Taint } from "./settings";
 import { troubleOf, type RawPodStatus } from "./trouble";
 
 interface RawMetadata {
-  readonly name: string;
-  readonly namespace?: string;
-  readonly uid: string;
-  readonly resourceVersion: string;
   readonly creationTimestamp?: string;
   readonly deletionTimestamp?: string;
   readonly labels?: Readonly<Record<string, string>>;
@@ -49,13 +47,13 @@ type Projection = Pick<GateSettings, "nodeSelector" | "hashAnnotation">;
 const NO_TAINTS: readonly Taint[] = [];
 
 /** The fields of a Node in use, from its JSON. */
-export function projectNode(raw: unknown, settings: Projection): GateNode {
-  const { metadata, spec, status } = raw as RawNode;
+export function projectNode(raw: Json, settings: Projection): GateNode {
+  const { metadata, spec, status } = raw as unknown as RawNode;
   const condition = status?.conditions?.find(({ type }) => type === CONDITION_TYPE);
   const labels = metadata.labels ?? {};
   const inUse = [...Object.keys(settings.nodeSelector), KARPENTER_INITIALIZED];
   return {
-    metadata: identity(metadata),
+    metadata: metadataOf(raw),
     createdMs: timeOf(metadata.creationTimestamp),
     deleting: metadata.deletionTimestamp !== undefined,
     labels: Object.fromEntries(
@@ -74,14 +72,14 @@ export function projectNode(raw: unknown, settings: Projection): GateNode {
 }
 
 /** The fields of a pod in use, from its JSON. */
-export function projectPod(raw: unknown, settings: Projection): AgentPod {
-  const { metadata, spec, status } = raw as RawPod;
+export function projectPod(raw: Json, settings: Projection): AgentPod {
+  const { metadata, spec, status } = raw as unknown as RawPod;
   const ready = status?.conditions?.find(({ type }) => type === "Ready");
   const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
   const isReady = ready?.status === "True";
   const trouble = isReady ? undefined : troubleOf(status);
   return {
-    metadata: identity(metadata),
+    metadata: metadataOf(raw),
     nodeName: spec?.nodeName ?? madeFor(spec) ?? "",
     createdMs: timeOf(metadata.creationTimestamp),
     ...(owner && { ownerUid: owner.uid }),
@@ -94,10 +92,10 @@ export function projectPod(raw: unknown, settings: Projection): AgentPod {
 }
 
 /** The fields of a DaemonSet in use, from its JSON. */
-export function projectDaemonSet(raw: unknown, settings: Projection): AgentDaemonSet {
-  const { metadata, spec } = raw as RawDaemonSet;
+export function projectDaemonSet(raw: Json, settings: Projection): AgentDaemonSet {
+  const { metadata, spec } = raw as unknown as RawDaemonSet;
   return {
-    metadata: identity(metadata),
+    metadata: metadataOf(raw),
     ...hashOf(spec?.template?.metadata?.annotations, settings),
     deleting: metadata.deletionTimestamp !== undefined,
   };
@@ -114,10 +112,6 @@ function madeFor(spec: RawPod["spec"]): string | undefined {
 function hashOf(annotations: RawMetadata["annotations"], { hashAnnotation }: Projection) {
   const hash = annotations?.[hashAnnotation];
   return hash === undefined ? {} : { hash };
-}
-
-function identity({ name, namespace, uid, resourceVersion }: RawMetadata) {
-  return { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion };
 }
 
 function timeOf(text: string | undefined): number {

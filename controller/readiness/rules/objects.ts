@@ -1,11 +1,5 @@
+import type { ObjectMetadata } from "../../runtime/objects";
 import type { Taint } from "./settings";
-
-interface Metadata {
-  readonly name: string;
-  readonly namespace?: string;
-  readonly uid: string;
-  readonly resourceVersion: string;
-}
 
 /** Our condition, as it stands on a node. */
 export interface NodeCondition {
@@ -18,7 +12,7 @@ export interface NodeCondition {
 
 /** What is kept of a Node. */
 export interface GateNode {
-  readonly metadata: Metadata;
+  readonly metadata: ObjectMetadata;
   readonly createdMs: number;
   readonly deleting: boolean;
   /** Those of the selector, and karpenter.sh/initialized. */
@@ -30,7 +24,7 @@ export interface GateNode {
 
 /** What is kept of a pod of an agent. */
 export interface AgentPod {
-  readonly metadata: Metadata;
+  readonly metadata: ObjectMetadata;
   /** The node it runs on, or the one it was made for. */
   readonly nodeName: string;
   readonly createdMs: number;
@@ -48,7 +42,7 @@ export interface AgentPod {
 
 /** What is kept of a DaemonSet of an agent. */
 export interface AgentDaemonSet {
-  readonly metadata: Metadata;
+  readonly metadata: ObjectMetadata;
   /** The annotation of its pod template. */
   readonly hash?: string;
   readonly deleting: boolean;

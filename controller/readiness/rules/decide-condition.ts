@@ -22,12 +22,14 @@ export interface ConditionDecision {
   readonly change?: "remove" | ConditionChange;
   /** Whether an event tells it too: a wait has begun, or the gate failed open. */
   readonly warn?: true;
+  /** Whether others wait for it. */
+  readonly prompt?: true;
   readonly recheckAtMs?: number;
 }
 
 /** What the node's condition has to say, once its taint is as decided. */
 export function decideCondition(situation: Situation): ConditionDecision {
-  const { node, assessment, memory, installation, now } = situation;
+  const { node, assessment, memory, installation, settings, now } = situation;
   const { condition } = node;
   if (node.deleting) return {};
   if (!assessment.gated) {
@@ -36,7 +38,10 @@ export function decideCondition(situation: Situation): ConditionDecision {
     return now < atMs ? { recheckAtMs: atMs } : { change: "remove" };
   }
   if (installation.state === "uninstalled") return condition ? { change: "remove" } : {};
-  if (assessment.ready) return isTrue(condition) ? {} : { change: READY };
+  if (assessment.ready) {
+    if (isTrue(condition)) return {};
+    return { change: READY, ...(settings.owner === "nodeReadinessRule" && { prompt: true }) };
+  }
   return explain(situation);
 }
 
@@ -56,12 +61,13 @@ function explain(situation: Situation): ConditionDecision {
   const sinceMs = waitsSince(situation);
   if (sinceMs === undefined) return {};
   const reason = reasonOf(situation);
-  const atMs = isPrompt(situation, reason) ? now : sinceMs + situation.settings.explainAfterSeconds * 1000;
+  const prompt = isPrompt(situation, reason);
+  const atMs = prompt ? now : sinceMs + situation.settings.explainAfterSeconds * 1000;
   if (condition?.status !== "False" && now < atMs) return { recheckAtMs: atMs };
 
   const change = { status: "False", reason, message: messageOf(assessment) } as const;
   const warn = condition?.status !== "False" || (reason === "FailedOpen" && condition.reason !== reason);
-  if (warn) return { change, warn };
+  if (warn) return { change, warn, ...(prompt && { prompt }) };
   if (condition?.reason === reason && condition.message === change.message) return {};
   const nextMs = (memory.conditionWrittenAtMs ?? 0) + MESSAGE_INTERVAL_MS;
   return now < nextMs ? { recheckAtMs: nextMs } : { change };

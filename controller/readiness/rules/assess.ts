@@ -1,6 +1,6 @@
 import type { AgentPresence } from "./installation";
 import type { AgentDaemonSet, AgentPod, GateNode } from "./objects";
-import { PREDECESSOR_GRACE_MS, type AgentReference, type GateSettings } from "./settings";
+import { PREDECESSOR_GRACE_MS, type AgentSettings, type GateSettings } from "./settings";
 
 /** Why an agent does not count as Ready on a node. */
 export type WaitReason =
@@ -14,7 +14,7 @@ export type WaitReason =
 
 /** One agent on one node. */
 export interface AgentVerdict {
-  readonly agent: AgentReference;
+  readonly agent: AgentSettings;
   /** Ready with the current configuration. */
   readonly ready: boolean;
   /** Ready with any configuration: during a rollout, the old one still works. */
@@ -94,7 +94,7 @@ function judge(
 
 function judgePod(
   node: GateNode,
-  agent: AgentReference,
+  agent: AgentSettings,
   daemonSet: AgentDaemonSet,
   pod: AgentPod,
   now: number,

@@ -20,6 +20,30 @@ export interface Memory {
   readonly orphanSinceMs?: number;
   /** When the condition was last written by this process. */
   readonly conditionWrittenAtMs?: number;
+  /** When this process took the taint away, within the last minute; the last few times. */
+  readonly removedAtMs: readonly number[];
+}
+
+/** So many removals within a minute mean that something else puts the taint back each time. */
+export const CONTESTED = 5;
+const CONTEST_WINDOW_MS = 60_000;
+
+function recent(times: readonly number[], now: number): readonly number[] {
+  return times.filter((time) => now - time < CONTEST_WINDOW_MS);
+}
+
+/** The memory after this process has written to the node. */
+export function remembering(
+  memory: Memory,
+  did: { readonly removed?: true; readonly failedOpen?: true; readonly condition?: true },
+  now: number,
+): Memory {
+  return {
+    ...memory,
+    ...(did.removed && { removedAtMs: [...memory.removedAtMs, now].slice(-CONTESTED) }),
+    ...(did.failedOpen && { failedOpen: true }),
+    ...(did.condition && { conditionWrittenAtMs: now }),
+  };
 }
 
 /** What is remembered after another look at the node. */
@@ -43,6 +67,7 @@ export function remember(
   const waitingSinceMs = known?.waitingSinceMs ?? (onceReady || !tainted ? now : node.createdMs);
   return {
     uid: node.metadata.uid,
+    removedAtMs: recent(known?.removedAtMs ?? [], now),
     onceReady,
     failedOpen: gated && !ready && (known?.failedOpen === true || condition?.reason === "FailedOpen"),
     ...(tainted && { taintedSinceMs: known?.taintedSinceMs ?? now }),

@@ -1,0 +1,54 @@
+import { ApiError, type Json, type KubernetesClient } from "../../clients/kubernetes";
+import type { Events } from "../runtime";
+import type { View } from "./view";
+import {
+  conditionPatch,
+  decideCondition,
+  decideTaint,
+  type GateSettings,
+  pathOfNode,
+  projectNode,
+  WRITER,
+} from "./rules";
+
+/** Makes the condition of nodes say what it has to. */
+export class ConditionWriter {
+  constructor(
+    private readonly client: Pick<KubernetesClient, "send">,
+    private readonly view: View,
+    private readonly settings: GateSettings,
+    private readonly events: Events,
+  ) {}
+
+  /**
+   * Writes the condition, unless the taint has to change first: then who changes it asks again.
+   * @throws ApiError as the API server refuses it
+   */
+  async write(name: string, signal: AbortSignal): Promise<void> {
+    const situation = this.view.look(name);
+    if (!situation || decideTaint(situation).change) return;
+    const { change, warn } = decideCondition(situation);
+    if (!change) return;
+    const { node, now } = situation;
+    try {
+      const patch = conditionPatch(node, change, now);
+      const path = `${pathOfNode(name)}/status`;
+      const answer = await this.client.send("PATCH", path, patch, { query: WRITER, signal });
+      this.view.learn(projectNode(answer as Json, this.settings));
+    } catch (error) {
+      // No such node, or another one of its name: its own change brings it back here.
+      if (error instanceof ApiError && [404, 409, 422].includes(error.status)) return;
+      throw error;
+    }
+    this.view.did(name, { condition: true });
+    if (warn && change !== "remove") {
+      this.events.record({
+        regarding: { apiVersion: "v1", kind: "Node", name, uid: node.metadata.uid },
+        type: "Warning",
+        reason: change.reason,
+        action: change.reason === "FailedOpen" ? "OpenGate" : "HoldGate",
+        note: change.message,
+      });
+    }
+  }
+}

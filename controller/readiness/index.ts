@@ -1,0 +1,2 @@
+/** The readiness gate: holds workloads off a node until the agents on it are Ready. */
+export { ReadinessGate, type ReadinessGateOptions } from "./gate";
