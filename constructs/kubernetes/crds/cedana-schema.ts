@@ -1,9 +1,14 @@
+import { conditionsSchema } from "../../core/checkpoint";
+
 const text = (description: string, more: object = {}) => ({ type: "string", description, ...more });
 
 /** Names of pods have at most 253 characters. */
 const name = (description: string) => text(description, { minLength: 1, maxLength: 253 });
 
-/** OpenAPI schema of `Cedana` v1. `method` carries state too (Pending, Failed, Done): that is how v1 was published. */
+/**
+ * OpenAPI schema of `Cedana` v1. `method` carries state too (Pending, Failed, Done): that is how v1 was published.
+ * Conditions are added: there was no place to say why something failed.
+ */
 export const cedanaSchema = {
   type: "object",
   description: "One checkpoint or restore of a container.",
@@ -37,6 +42,7 @@ export const cedanaSchema = {
         checkpointDone: { type: "boolean", description: "Whether the checkpoint is complete." },
         restoreDone: { type: "boolean", description: "Whether the container runs again." },
         lastCheckpointedTime: text("When the last checkpoint was complete.", { format: "date-time" }),
+        conditions: conditionsSchema,
       },
     },
   },

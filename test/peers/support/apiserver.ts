@@ -25,6 +25,8 @@ interface Options {
   /** Acts as this user, as `kubectl --as`. */
   readonly as?: string;
   readonly contentType?: string;
+  /** Default application/json. */
+  readonly accept?: string;
 }
 
 const MISSING =
@@ -73,12 +75,12 @@ export class ApiServer {
     method: string,
     path: string,
     body?: unknown,
-    { as, contentType = "application/json" }: Options = {},
+    { as, contentType = "application/json", accept = "application/json" }: Options = {},
   ): Promise<Answer<T>> {
     return new Promise((resolve, reject) => {
       const headers = {
         "content-type": contentType,
-        accept: "application/json",
+        accept,
         ...(as === undefined ? {} : { "impersonate-user": as, "impersonate-group": "system:authenticated" }),
       };
       const sent = request(this.#origin + path, { method, headers, agent: this.#agent }, (answer) => {

@@ -1,0 +1,100 @@
+/** Which pod: by name, in the namespace of the Checkpoint. */
+export interface PodReference {
+  readonly name: string;
+  /** If given, a pod of the name with another UID is not taken. Default: the UID at the first look. */
+  readonly uid?: string;
+}
+
+/** What becomes of the data when the object is deleted. */
+export type DeletionPolicy = "Retain" | "Delete";
+
+/** What is to be checkpointed. Immutable, except `pinned` and `deletionPolicy`. */
+export interface CheckpointSpec {
+  readonly podRef: PodReference;
+  /** Default: all containers of the pod, without its init containers. */
+  readonly containers?: readonly string[];
+  /** Default: the controller's. */
+  readonly engine?: string;
+  /** Path of the engine. Default: the engine's remote storage. */
+  readonly location?: string;
+  /** Default true. */
+  readonly leaveRunning?: boolean;
+  /** Default false. */
+  readonly pinned?: boolean;
+  /** Default Retain. */
+  readonly deletionPolicy?: DeletionPolicy;
+}
+
+export type CheckpointConditionType = "Ready" | "Progressing" | "Failed";
+
+/**
+ * Why a condition is as it is. The first five are those of KEP-5823.
+ * - `OutcomeUnknown`: the engine was asked and its answer was lost; it is not asked again.
+ */
+export type CheckpointReason =
+  | "Pending"
+  | "CheckpointInProgress"
+  | "CheckpointCompleted"
+  | "CheckpointFailed"
+  | "SourcePodReplaced"
+  | "SourcePodNotFound"
+  | "SourcePodEnded"
+  | "ContainerNotFound"
+  | "EngineNotFound"
+  | "OutcomeUnknown";
+
+/** A condition as all kinds of Kubernetes have them. */
+export interface Condition<Type extends string = string, Reason extends string = string> {
+  readonly type: Type;
+  readonly status: "True" | "False" | "Unknown";
+  readonly reason: Reason;
+  readonly message: string;
+  readonly observedGeneration?: number;
+  /** RFC 3339. */
+  readonly lastTransitionTime: string;
+}
+
+export type CheckpointCondition = Condition<CheckpointConditionType, CheckpointReason>;
+
+/** The object that made the pod. */
+export interface OwnerIdentity {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** What is known of the checkpoint of one container. */
+export interface ContainerCheckpoint {
+  readonly name: string;
+  readonly image?: string;
+  /** The engine's name of the checkpoint. */
+  readonly checkpointID?: string;
+  /** Where the engine put it. */
+  readonly location?: string;
+  readonly sizeBytes?: number;
+  /** RFC 3339. Written before the engine is asked. */
+  readonly startTime?: string;
+  /** RFC 3339. Written when the engine has answered; not before `checkpointID`. */
+  readonly completionTime?: string;
+}
+
+export interface CheckpointStatus {
+  readonly observedGeneration?: number;
+  readonly conditions?: readonly CheckpointCondition[];
+  /** The engine that is asked. */
+  readonly engine?: string;
+  readonly podUID?: string;
+  readonly nodeName?: string;
+  readonly owner?: OwnerIdentity;
+  /** Hash of the pod template by which the owner made the pod. */
+  readonly podTemplateHash?: string;
+  readonly containers?: readonly ContainerCheckpoint[];
+  /** RFC 3339. */
+  readonly startTime?: string;
+  /** RFC 3339. */
+  readonly completionTime?: string;
+  /** Of all containers; left out if the engine does not say it. */
+  readonly sizeBytes?: number;
+  readonly durationMilliseconds?: number;
+}
