@@ -1,62 +1,159 @@
-import { request, type RequestOptions } from "node:https";
+import type { IncomingMessage } from "node:http";
+import type { RequestOptions } from "node:https";
+import { setTimeout as pause } from "node:timers/promises";
+import { version } from "../../package.json";
+import { Agents } from "./agents";
+import type { Body, KubernetesClient, Method, SendOptions, WatchEvent, WatchOptions } from "./client";
 import { ApiError } from "./error";
+import { Deadline, open, read } from "./exchange";
+import { Lines } from "./lines";
+import { errorOf } from "./status";
 
-/** One HTTPS connection option set of a kubeconfig: address, certificates, headers of authentication. */
+/** Adds certificates and headers of authentication to a request, as they are now. */
 export type Connect = (options: RequestOptions) => Promise<void>;
+
+export interface ApiOptions {
+  /** Default: `cedana-cdk/<version>`. The API server takes what is before the slash as the field manager. */
+  readonly userAgent?: string;
+  /** Told of each answer, and of each request without one: its `code` is then `<error>`. */
+  readonly observe?: (request: {
+    readonly method: string;
+    readonly code: string;
+    readonly host: string;
+  }) => void;
+}
 
 const TIMEOUT_MS = 30_000;
 
-/** A Kubernetes API by raw JSON: what is sent and received is not passed through a model that drops fields. */
-export class KubernetesApi {
+/** How often a busy API server is asked again (client-go asks as often). */
+const MAX_RETRIES = 10;
+
+/** The API server at an address. Connections are kept and shared. */
+export class KubernetesApi implements KubernetesClient {
+  private readonly agents = new Agents();
+  private readonly base: string;
+  private readonly userAgent: string;
+
   constructor(
-    private readonly server: string,
+    server: string,
     private readonly connect: Connect,
-  ) {}
+    private readonly options: ApiOptions = {},
+  ) {
+    this.base = server.endsWith("/") ? server : `${server}/`;
+    this.userAgent = options.userAgent ?? `cedana-cdk/${version}`;
+  }
 
-  /** @throws ApiError for an answer other than 2xx; Error if there is no answer within 30 s. */
-  async send(
-    method: "GET" | "PATCH" | "POST",
-    path: string,
-    body?: { readonly type: string; readonly content: unknown },
+  async send(method: Method, path: string, body?: Body, options: SendOptions = {}): Promise<unknown> {
+    const { timeoutMs = TIMEOUT_MS, signal, query } = options;
+    const end = Date.now() + timeoutMs;
+    const deadline = new Deadline(timeoutMs, `no answer within ${timeoutMs / 1000} s`, signal);
+    try {
+      for (let attempt = 0; ; attempt++) {
+        const answer = await this.exchange(method, this.url(path, query), body, deadline);
+        if (!(answer instanceof ApiError)) return answer;
+        const { status, retryAfterMs } = answer;
+        const wait = status === 429 ? retryAfterMs : undefined;
+        if (wait === undefined || attempt === MAX_RETRIES || Date.now() + wait >= end) throw answer;
+        await deadline.race(pause(wait, undefined, { signal: deadline.signal }));
+      }
+    } finally {
+      deadline.end();
+    }
+  }
+
+  async *watch(path: string, options: WatchOptions): AsyncGenerator<WatchEvent> {
+    const { idleTimeoutMs, signal } = options;
+    const idle = new Deadline(idleTimeoutMs, `nothing received for ${idleTimeoutMs / 1000} s`, signal);
+    try {
+      const url = this.url(path, { ...options.query, watch: "true" });
+      const response = await this.open("GET", url, undefined, idle);
+      if (!isSuccess(response)) throw errorOf(response, await read(response));
+      const lines = new Lines();
+      for await (const chunk of response) {
+        // Silence is the API server's; the time that the reader takes for an event is not.
+        idle.stop();
+        for (const line of lines.push(chunk as Buffer)) yield eventIn(line);
+        idle.start();
+      }
+      lines.end();
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      idle.end();
+    }
+  }
+
+  /** @returns the answer, or the error that it is. @throws Error where there is none */
+  private async exchange(
+    method: Method,
+    url: URL,
+    body: Body | undefined,
+    deadline: Deadline,
   ): Promise<unknown> {
-    const url = new URL(path, this.server.endsWith("/") ? this.server : `${this.server}/`);
-    const options: RequestOptions = {
+    const response = await this.open(method, url, body, deadline);
+    const text = await read(response);
+    return isSuccess(response) ? parsed(text) : errorOf(response, text);
+  }
+
+  private async open(
+    method: Method,
+    url: URL,
+    body: Body | undefined,
+    deadline: Deadline,
+  ): Promise<IncomingMessage> {
+    const told = (code: string) => this.options.observe?.({ method, code, host: url.host });
+    try {
+      const options = this.request(method, url, body);
+      await deadline.race(this.connect(options));
+      this.agents.assign(options, url.protocol);
+      const response = await open(options, body && JSON.stringify(body.content), deadline.signal);
+      told(String(response.statusCode));
+      return response;
+    } catch (error) {
+      told("<error>");
+      throw error;
+    }
+  }
+
+  private url(path: string, query: Readonly<Record<string, string>> = {}): URL {
+    // The server's address may have a path of its own, below which the API is.
+    const url = new URL(`./${path.replace(/^\/+/, "")}`, this.base);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    return url;
+  }
+
+  private request(method: Method, url: URL, body?: Body): RequestOptions {
+    return {
       method,
+      protocol: url.protocol,
       hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-      port: url.port || 443,
+      port: url.port || (url.protocol === "http:" ? 80 : 443),
       path: `${url.pathname}${url.search}`,
-      timeout: TIMEOUT_MS,
-      headers: { accept: "application/json", ...(body ? { "content-type": body.type } : {}) },
+      headers: {
+        accept: "application/json",
+        "user-agent": this.userAgent,
+        ...(body ? { "content-type": body.type } : {}),
+      },
     };
-    await this.connect(options);
-    const { status, text } = await exchange(options, body && JSON.stringify(body.content));
-    if (status >= 200 && status < 300) return JSON.parse(text);
-    throw new ApiError(status, messageOf(status, text));
   }
 }
 
-function messageOf(status: number, text: string): string {
+function isSuccess({ statusCode = 0 }: IncomingMessage): boolean {
+  return statusCode >= 200 && statusCode < 300;
+}
+
+function parsed(text: string): unknown {
+  if (text === "") return undefined;
   try {
-    const { message } = JSON.parse(text) as { message?: unknown };
-    if (typeof message === "string") return message;
+    return JSON.parse(text);
   } catch {
-    // Not a Status: a proxy in between answered.
+    throw new Error(`the API server's answer is no JSON: ${text.slice(0, 200)}`);
   }
-  return `HTTP ${status}`;
 }
 
-function exchange(options: RequestOptions, body?: string): Promise<{ status: number; text: string }> {
-  return new Promise((resolve, reject) => {
-    const call = request(options, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("error", reject);
-      response.on("end", () =>
-        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }),
-      );
-    });
-    call.on("timeout", () => call.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
-    call.on("error", reject);
-    call.end(body);
-  });
+function eventIn(line: string): WatchEvent {
+  const event = parsed(line) as Partial<WatchEvent> | null;
+  if (typeof event?.type !== "string" || typeof event.object !== "object")
+    throw new Error(`the API server's answer is no event of a watch: ${line.slice(0, 200)}`);
+  return event as WatchEvent;
 }

@@ -1,5 +1,5 @@
 /** A small client of the Kubernetes API that sends and receives raw JSON. */
-export { KubernetesApi } from "./api";
+export { KubernetesApi, type ApiOptions, type Connect } from "./api";
 export { ApiError, type StatusDetails } from "./error";
 export type {
   Body,
