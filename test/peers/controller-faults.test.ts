@@ -1,0 +1,141 @@
+/**
+ * The controller behind a proxy that does harm, while nodes and agents come and go. After the faults stop, everything must
+ * be as it has to be within a minute, and nothing may have happened meanwhile that may never happen.
+ */
+import { Churn } from "./support/controller-churn";
+import type { Fleet } from "./support/controller-fleet";
+import type { Gate } from "./support/controller-gate";
+import { foreignChanges, requestRate, unsettled, writesWithoutLease } from "./support/controller-oracle";
+import { Random } from "./support/controller-random";
+import { earlyOpenings } from "./support/controller-replay";
+import { SEED, Suite, describeController, pause } from "./support/controller-suite";
+import { Testbed, testbedFolder } from "./support/controller-testbed";
+import { ALL_FAULTS, type Fault, type FaultPlan } from "./support/fault-proxy-faults";
+
+/** Until which everything is as it has to be, after the faults. */
+const CONVERGES_SECONDS = 60;
+/** Requests a second of one replica that retries as it should; the churn causes some itself. */
+const RATE_UNDER_FAULTS = 40;
+/** The Lease asks every 2 s, two requests at most; the rest is watches that end. */
+const RATE_AT_REST = 3;
+
+const STORMS: readonly (readonly [string, readonly Fault[], number])[] = [
+  ["refusals of writes: 409, 422", ["conflict", "invalid"], 0.5],
+  ["a busy API server: 429 with and without Retry-After", ["throttled", "throttledBare"], 0.5],
+  ["a broken API server: 500, 503", ["serverError", "unavailable"], 0.5],
+  ["expired versions: 410 as an answer and in a watch", ["gone", "watchGone"], 0.5],
+  ["lost and late answers, closed connections", ["answerLost", "slow", "reset"], 0.4],
+  ["requests that are never answered", ["noAnswer"], 0.3],
+  [
+    "watches cut, also in the middle of a line, and without bookmarks",
+    ["watchCut", "watchTruncated", "noBookmarks"],
+    0,
+  ],
+  ["watches that go silent", ["watchSilent"], 0],
+];
+
+describeController("the controller under faults", () => {
+  const suite = new Suite();
+  const random = new Random(SEED);
+  let gate: Gate;
+  let fleet: Fleet;
+  let churn: Churn;
+
+  beforeAll(async () => {
+    gate = await suite.gate("faults");
+    fleet = await suite.fleet(gate, { replicas: 2 });
+    churn = new Churn(gate, random, { prefix: "faults", nodes: 16, pauseMs: 60 });
+  });
+
+  afterAll(() => suite.close());
+
+  /**
+   * Faults and churn for a while, then neither.
+   * @returns what is not as it has to be a minute later, and requests a second of a replica during the faults
+   */
+  async function storm(plan: FaultPlan, seconds: number) {
+    const begun = Date.now();
+    fleet.inject(plan);
+    churn.start();
+    await pause(seconds * 1000);
+    await churn.settle();
+    const ended = Date.now();
+    fleet.inject(undefined);
+    const wrong = await converged(plan.kinds.join(" "));
+    const rate = requestRate(fleet.exchanges, begun, ended) / fleet.replicas.length;
+    return { wrong, rate };
+  }
+
+  async function converged(after: string): Promise<string[]> {
+    const begun = Date.now();
+    while (unsettled(gate).length > 0 && Date.now() - begun < CONVERGES_SECONDS * 1000) await pause(200);
+    console.info(`after ${after}: ${((Date.now() - begun) / 1000).toFixed(1)} s`);
+    return unsettled(gate);
+  }
+
+  for (const [name, kinds, rate] of STORMS) {
+    test(
+      name,
+      suite.run(async () => {
+        const result = await storm({ kinds, rate, watchSeconds: 5 }, 8);
+        expect(result.wrong).toEqual([]);
+        expect(result.rate).toBeLessThanOrEqual(RATE_UNDER_FAULTS);
+      }),
+      120_000,
+    );
+  }
+
+  test(
+    "all kinds of faults, mixed",
+    suite.run(async () => {
+      for (let round = 0; round < 2; round++) {
+        const result = await storm({ kinds: ALL_FAULTS, rate: 0.3, watchSeconds: 5 }, 10);
+        expect(result.wrong).toEqual([]);
+        expect(result.rate).toBeLessThanOrEqual(RATE_UNDER_FAULTS);
+      }
+      const met = new Set(fleet.exchanges.map(({ fault }) => fault));
+      expect(ALL_FAULTS.filter((kind) => !met.has(kind))).toEqual([]);
+    }),
+    200_000,
+  );
+
+  const folder = testbedFolder();
+  const testOfTestbed = folder === undefined ? test.skip : test;
+  testOfTestbed(
+    "the API server is killed and started again, and etcd has forgotten what was before",
+    suite.run(async () => {
+      const testbed = new Testbed(folder ?? "", gate.api);
+      churn.start();
+      await pause(3000);
+      await testbed.compact();
+      await testbed.restartApiServer(3000);
+      await pause(3000);
+      await churn.settle();
+      expect(await converged("a restart of the API server")).toEqual([]);
+    }),
+    180_000,
+  );
+
+  test(
+    "at rest it asks for little",
+    suite.run(async () => {
+      await pause(5000);
+      const [begun, seconds] = [Date.now(), 8];
+      await pause(seconds * 1000);
+      const rate = requestRate(fleet.exchanges, begun, begun + seconds * 1000) / fleet.replicas.length;
+      expect(rate).toBeLessThanOrEqual(RATE_AT_REST);
+    }),
+  );
+
+  test(
+    "nothing was opened early, no foreign field was written, nobody wrote without the Lease",
+    suite.run(async () => {
+      expect(earlyOpenings(gate, Infinity)).toEqual([]);
+      expect(foreignChanges(gate, fleet.exchanges)).toEqual([]);
+      expect(writesWithoutLease(fleet.exchanges)).toEqual([]);
+      // A lost Lease ends the process with 1; nothing else may.
+      const codes = new Set(fleet.replicas.flatMap(({ ownExits }) => ownExits).map(({ code }) => code));
+      expect([...codes].filter((code) => code !== 1)).toEqual([]);
+    }),
+  );
+});
