@@ -18,3 +18,6 @@ export {
   type ReflectorMetrics,
 } from "./metrics";
 export type { Part, PartReflector } from "./part";
+export { StatusServer, metricsRoute, probes, type HealthCheck, type Routes } from "./health";
+export { EventLoopCheck, contactChecks, leaseCheck, syncChecks } from "./health-checks";
+export { EXIT, runProcess, type RunProcessOptions } from "./process";

@@ -1,0 +1,81 @@
+#!/usr/bin/env node
+/** The controller as a program. Its settings are a file: `cedana-cdk` writes it into the install. */
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { Command, InvalidArgumentError } from "commander";
+import { connectByKubeconfig } from "../clients/kubernetes";
+import { createLogger, EXIT, Metrics, runController } from "../controller";
+import { readControllerSettings, type ControllerSettings } from "../constructs/core/controller";
+import { formatProblem } from "../constructs/core";
+import { VERSION } from "./commands/version";
+
+interface Flags {
+  readonly settings: string;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly metricsPort: number;
+  readonly healthPort: number;
+  readonly identity: string;
+}
+
+new Command("controller")
+  .description("Keeps nodes closed until Cedana's agents on them are Ready; acts on checkpoint objects.")
+  .version(VERSION)
+  .requiredOption("--settings <file>", "what to do, as YAML or JSON")
+  .option(
+    "--kubeconfig <path>",
+    "kubeconfig of the cluster (default: as kubectl, else the pod's own account)",
+  )
+  .option("--context <name>", "context in the kubeconfig")
+  .option("--metrics-port <port>", "port of /metrics", port, 8080)
+  .option("--health-port <port>", "port of /healthz and /readyz", port, 8081)
+  .option("--identity <name>", "name in the lease", process.env["POD_NAME"] || hostname())
+  .addHelpText(
+    "after",
+    "\nExit codes: 0 told to stop, 1 lost lease or failure, 2 bad settings or flags.\nSIGTERM: ends what is under way, 10 s at most. A second signal: exits at once.",
+  )
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT.badSettings))
+  .action(run)
+  .parseAsync()
+  .catch((error: unknown) =>
+    fail(`controller: ${error instanceof Error ? error.message : String(error)}`, EXIT.failed),
+  );
+
+async function run(flags: Flags): Promise<void> {
+  const settings = settingsIn(flags.settings);
+  const log = createLogger({ level: settings.log.level });
+  const metrics = new Metrics();
+  const client = await connectByKubeconfig({
+    file: flags.kubeconfig,
+    context: flags.context,
+    userAgent: `cedana-controller/${VERSION}`,
+    observe: (request) => metrics.request(request),
+  });
+  process.exit(await runController(settings, client, { ...flags, log, metrics }));
+}
+
+function settingsIn(file: string): ControllerSettings {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    return fail(`${file}: cannot be read: ${(error as Error).message}`, EXIT.badSettings);
+  }
+  const read = readControllerSettings(text);
+  if (!read.problems) return read.value;
+  return fail(
+    read.problems.map((problem) => `${file}: ${formatProblem(problem)}`).join("\n"),
+    EXIT.badSettings,
+  );
+}
+
+function port(given: string): number {
+  const number = Number(given);
+  if (/^\d+$/.test(given) && number <= 65_535) return number;
+  throw new InvalidArgumentError("A port is a number from 0 (any free one) to 65535.");
+}
+
+function fail(message: string, code: number): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(code);
+}
