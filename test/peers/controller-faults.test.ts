@@ -75,7 +75,7 @@ describeController("the controller under faults", () => {
 
   for (const [name, kinds, rate] of STORMS) {
     test(
-      name,
+      `${name}`,
       suite.run(async () => {
         const result = await storm({ kinds, rate, watchSeconds: 5 }, 8);
         expect(result.wrong).toEqual([]);
@@ -100,21 +100,22 @@ describeController("the controller under faults", () => {
   );
 
   const folder = testbedFolder();
-  const testOfTestbed = folder === undefined ? test.skip : test;
-  testOfTestbed(
-    "the API server is killed and started again, and etcd has forgotten what was before",
-    suite.run(async () => {
-      const testbed = new Testbed(folder ?? "", gate.api);
-      churn.start();
-      await pause(3000);
-      await testbed.compact();
-      await testbed.restartApiServer(3000);
-      await pause(3000);
-      await churn.settle();
-      expect(await converged("a restart of the API server")).toEqual([]);
-    }),
-    180_000,
-  );
+  (folder === undefined ? describe.skip : describe)("with the test bed at hand", () => {
+    test(
+      "the API server is killed and started again, and etcd has forgotten what was before",
+      suite.run(async () => {
+        const testbed = new Testbed(folder ?? "", gate.api);
+        churn.start();
+        await pause(3000);
+        await testbed.compact();
+        await testbed.restartApiServer(3000);
+        await pause(3000);
+        await churn.settle();
+        expect(await converged("a restart of the API server")).toEqual([]);
+      }),
+      180_000,
+    );
+  });
 
   test(
     "at rest it asks for little",
