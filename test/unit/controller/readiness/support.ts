@@ -1,0 +1,159 @@
+import type { Json } from "../../../../clients/kubernetes";
+import { createLogger, Metrics, type EventInput, type Events } from "../../../../controller/runtime";
+import { GateMetrics } from "../../../../controller/readiness/metrics";
+import { createStores } from "../../../../controller/readiness/sources";
+import { View } from "../../../../controller/readiness/view";
+import {
+  projectDaemonSet,
+  projectNode,
+  projectPod,
+  type GateNode,
+  type GateSettings,
+  type Taint,
+} from "../../../../controller/readiness/rules";
+
+export const NOW = Date.parse("2026-06-01T12:00:00Z");
+export const OURS: Taint = { key: "cedana.ai/not-ready", value: "true", effect: "NoSchedule" };
+export const NAMESPACE = "cedana-system";
+export const SELECTED = { "cedana.ai/enabled": "true" };
+export const AGENTS = ["helper", "health-check"] as const;
+export type Agent = (typeof AGENTS)[number];
+
+export function settings(changes: Partial<GateSettings> = {}): GateSettings {
+  return {
+    owner: "controller",
+    taint: { key: OURS.key, value: "true", effect: "NoSchedule" },
+    nodeSelector: SELECTED,
+    agents: AGENTS.map((name) => ({ name, namespace: NAMESPACE, daemonSet: `cedana-${name}` })),
+    podSelector: { "app.kubernetes.io/name": "cedana" },
+    hashAnnotation: "checksum/config",
+    retaint: false,
+    explainAfterSeconds: 60,
+    dryRun: false,
+    ...changes,
+  };
+}
+
+let versions = 0;
+const time = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
+const identity = (name: string, uid: string) => ({ name, uid, resourceVersion: String(++versions) });
+
+interface NodeGiven {
+  readonly name?: string;
+  readonly uid?: string;
+  readonly createdMs?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly taints?: readonly Taint[];
+  readonly deleting?: boolean;
+  readonly condition?: { readonly status: string; readonly reason: string; readonly message?: string };
+}
+
+/** A Node as the API server has it. */
+export function rawNode(given: NodeGiven = {}) {
+  const { name = "n1", uid = "node-1", createdMs = NOW - 30_000, labels = SELECTED, taints = [OURS] } = given;
+  return {
+    metadata: {
+      ...identity(name, uid),
+      creationTimestamp: time(createdMs),
+      labels: { ...labels, other: "label" },
+      ...(given.deleting && { deletionTimestamp: time(NOW) }),
+    },
+    spec: { podCIDR: "10.0.0.0/24", ...(taints.length > 0 && { taints }) },
+    status: {
+      conditions: [
+        {
+          type: "Ready",
+          status: "True",
+          reason: "KubeletReady",
+          message: "",
+          lastTransitionTime: time(createdMs),
+        },
+        ...(given.condition
+          ? [{ type: "CedanaReady", message: "", lastTransitionTime: time(createdMs), ...given.condition }]
+          : []),
+      ],
+    },
+  };
+}
+
+export function projected(raw: object): GateNode {
+  return projectNode(raw as unknown as Json, settings());
+}
+
+export function node(given: NodeGiven = {}): GateNode {
+  return projected(rawNode(given));
+}
+
+interface PodGiven {
+  readonly node?: string;
+  readonly uid?: string;
+  readonly hash?: string;
+  readonly ready?: boolean;
+  readonly createdMs?: number;
+  readonly readySinceMs?: number;
+  readonly deleting?: boolean;
+  readonly owner?: string;
+  readonly status?: object;
+}
+
+/** A pod of an agent as the API server has it: Ready with the current configuration, if nothing else is said. */
+export function rawPod(agent: Agent, given: PodGiven = {}) {
+  const { node = "n1", ready = true, createdMs = NOW - 20_000, readySinceMs = NOW - 10_000 } = given;
+  return {
+    metadata: {
+      ...identity(`cedana-${agent}-${node}`, given.uid ?? `pod-${agent}-${node}`),
+      namespace: NAMESPACE,
+      creationTimestamp: time(createdMs),
+      labels: { "app.kubernetes.io/name": "cedana" },
+      annotations: { "checksum/config": given.hash ?? "h1" },
+      ownerReferences: [{ uid: "other" }, { uid: given.owner ?? `ds-${agent}`, controller: true }],
+      ...(given.deleting && { deletionTimestamp: time(NOW) }),
+    },
+    spec: { nodeName: node },
+    status: {
+      conditions: [
+        { type: "Ready", status: ready ? "True" : "False", lastTransitionTime: time(readySinceMs) },
+      ],
+      ...given.status,
+    },
+  };
+}
+
+export const pod = (agent: Agent, given: PodGiven = {}) => projectPod(rawPod(agent, given), settings());
+
+/** A DaemonSet of an agent as the API server has it. */
+export function rawDaemonSet(agent: Agent, given: { hash?: string; deleting?: boolean; uid?: string } = {}) {
+  return {
+    metadata: {
+      ...identity(`cedana-${agent}`, given.uid ?? `ds-${agent}`),
+      namespace: NAMESPACE,
+      labels: { "app.kubernetes.io/name": "cedana" },
+      ...(given.deleting && { deletionTimestamp: time(NOW) }),
+    },
+    spec: { template: { metadata: { annotations: { "checksum/config": given.hash ?? "h1" } } } },
+  };
+}
+
+export const daemonSet = (agent: Agent, given: Parameters<typeof rawDaemonSet>[1] = {}) =>
+  projectDaemonSet(rawDaemonSet(agent, given), settings());
+
+/** A view on stores that a test fills itself, with both DaemonSets in them. */
+export function viewOn(given: GateSettings = settings()) {
+  const stores = createStores(given);
+  const view = new View(stores, given);
+  const pods = stores.pods.get(NAMESPACE);
+  const daemonSets = stores.daemonSets.get(NAMESPACE);
+  if (!pods || !daemonSets) throw new Error("no stores");
+  for (const agent of AGENTS) daemonSets.set(daemonSet(agent));
+  return { stores, view, nodes: stores.nodes, pods, daemonSets };
+}
+
+export function eventsInto(list: EventInput[]): Events {
+  return { record: (event) => void list.push(event) };
+}
+
+export const silent = () => createLogger({ level: "error", destination: { write: () => {} } });
+
+export function gateMetrics(view: View): GateMetrics {
+  return new GateMetrics(new Metrics(), view.census, () => false);
+}
