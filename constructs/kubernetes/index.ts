@@ -6,7 +6,8 @@
 export { Agent } from "./agent";
 export { AttachAccount } from "./attach-account";
 export { EngineConfig } from "./config";
-export { CedanaCrd, CEDANA_CRD } from "./crds";
+export { Controller } from "./controller";
+export { CedanaCrd, CEDANA_CRD, CheckpointCrd } from "./crds";
 export { DynamoWatcher } from "./dynamo-watcher";
 export type { EngineProps, InstallProps } from "./input";
 export * from "./karpenter";
@@ -14,5 +15,6 @@ export { KueueQueues } from "./kueue";
 export { Manager, REST_PORT } from "./manager";
 export { SystemNamespace } from "./namespace";
 export { SystemNetworkPolicies } from "./network-policy";
+export { ReadinessGate } from "./readiness-gate";
 export { ManagerRbac } from "./rbac";
 export { CedanaRuntimeClass } from "./runtime-class";

@@ -12,7 +12,7 @@ export const UNPRIVILEGED = {
 
 interface ImageSpec {
   readonly repository: string;
-  readonly tag: string;
+  readonly tag?: string | undefined;
   readonly digest?: string | undefined;
   readonly pullPolicy: string;
 }

@@ -5,13 +5,15 @@ import type { InstallSpec } from "../../constructs/core/install";
 import { Agent } from "../../constructs/kubernetes/agent";
 import { AttachAccount } from "../../constructs/kubernetes/attach-account";
 import { EngineConfig } from "../../constructs/kubernetes/config";
-import { CedanaCrd } from "../../constructs/kubernetes/crds";
+import { Controller } from "../../constructs/kubernetes/controller";
+import { CedanaCrd, CheckpointCrd } from "../../constructs/kubernetes/crds";
 import { DynamoWatcher } from "../../constructs/kubernetes/dynamo-watcher";
 import { KueueQueues } from "../../constructs/kubernetes/kueue";
 import { Manager } from "../../constructs/kubernetes/manager";
 import { SystemNamespace } from "../../constructs/kubernetes/namespace";
 import { SystemNetworkPolicies } from "../../constructs/kubernetes/network-policy";
 import { ManagerRbac } from "../../constructs/kubernetes/rbac";
+import { ReadinessGate } from "../../constructs/kubernetes/readiness-gate";
 import { CedanaRuntimeClass } from "../../constructs/kubernetes/runtime-class";
 import { inputOf } from "../../constructs/kubernetes/input";
 import { syncWave } from "./sync-wave";
@@ -28,11 +30,15 @@ export class CedanaChart extends Chart {
   readonly namespaces?: SystemNamespace;
   /** Undefined with `crds: false`. */
   readonly crd?: CedanaCrd;
+  /** Undefined with `crds: false`. */
+  readonly checkpointCrd?: CheckpointCrd;
   readonly runtimeClass: CedanaRuntimeClass;
   readonly config: EngineConfig;
   readonly rbac: ManagerRbac;
   readonly agent: Agent;
   readonly manager: Manager;
+  readonly controller: Controller;
+  readonly readinessGate: ReadinessGate;
   readonly networkPolicies: SystemNetworkPolicies;
   readonly attachAccount: AttachAccount;
   readonly dynamoWatcher: DynamoWatcher;
@@ -45,13 +51,18 @@ export class CedanaChart extends Chart {
     const input = { engine, install };
 
     if (install.createNamespace) this.namespaces = new SystemNamespace(this, "namespace", input);
-    if (install.crds) this.crd = new CedanaCrd(this, "crds", input);
+    if (install.crds) {
+      this.crd = new CedanaCrd(this, "crds", input);
+      this.checkpointCrd = new CheckpointCrd(this, "checkpoint-crd", input);
+    }
     this.runtimeClass = new CedanaRuntimeClass(this, "runtime-class", input);
     this.config = new EngineConfig(this, "config", input);
     this.networkPolicies = new SystemNetworkPolicies(this, "network-policies", input);
     this.rbac = new ManagerRbac(this, "rbac", input);
     this.agent = new Agent(this, "agent", input);
     this.manager = new Manager(this, "manager", input);
+    this.controller = new Controller(this, "controller", input);
+    this.readinessGate = new ReadinessGate(this, "readiness-gate", input);
     this.dynamoWatcher = new DynamoWatcher(this, "dynamo-watcher", input);
     this.attachAccount = new AttachAccount(this, "attach-account", input);
     this.kueue = new KueueQueues(this, "kueue", input);

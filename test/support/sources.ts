@@ -21,7 +21,7 @@ export function files(folder: string, match: RegExp): string[] {
 }
 
 const IMPORT =
-  /(?:^|\n)\s*(?:import|export)\b[^;"']*?["']([^"']+)["']|\b(?:import|require)\(\s*["']([^"']+)["']\s*\)/g;
+  /(?:^|\n)\s*(?:import|export)\b(?:[^;"']*?\bfrom)?\s*["']([^"']+)["']|\b(?:import|require)\(\s*["']([^"']+)["']\s*\)/g;
 
 export function sources(...folders: readonly string[]): Source[] {
   return folders.flatMap((folder) =>

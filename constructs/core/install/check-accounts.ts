@@ -36,7 +36,7 @@ function checkRules(rules: ResolvedInstall["manager"]["extraRules"]): Problem[] 
 /** Accounts of one name would be one account with the rights of both. */
 function checkNames(install: ResolvedInstall): Problem[] {
   const names = namesOf(install);
-  const { attachAccount, namespace } = install;
+  const { attachAccount, controller, namespace } = install;
   const problems: Problem[] = [];
   const taken = (path: string[], given: string) =>
     problems.push({
@@ -48,7 +48,8 @@ function checkNames(install: ResolvedInstall): Problem[] {
     });
   const { attachAccount: attach, managerAccount, ...others } = names;
   const inNamespace = agentNamespace(install) === namespace ? [names.agentAccount] : [];
-  if ([...inNamespace, names.dynamoWatcher].includes(managerAccount)) {
+  const programs = [names.dynamoWatcher, ...(controller ? [names.controller] : [])];
+  if ([...inNamespace, ...programs].includes(managerAccount)) {
     taken(["manager", "serviceAccount", "name"], managerAccount);
   }
   if (attachAccount && [managerAccount, ...Object.values(others)].includes(attach)) {

@@ -22,6 +22,8 @@ export function namesOf({ name, manager, attachAccount }: ResolvedInstall) {
     controller: `${name}-controller`,
     controllerSettings: `${name}-controller-settings`,
     controllerAgents: `${name}-controller-agents`,
+    controllerEvents: `${name}-controller-events`,
+    controllerLease: `${name}-controller-lease`,
     controllerCheckpoints: `${name}-controller-checkpoints`,
     dynamoWatcher: `${name}-dynamo-watcher`,
     attachAccount: (attachAccount && attachAccount.name) || `${name}-attach`,
@@ -54,7 +56,7 @@ export function commonLabels(install: ResolvedInstall, component?: string): Reco
   };
 }
 
-/** `repository@digest`, or `repository:tag`. */
+/** `repository@digest`, or `repository:tag`. One of the two is there (checkInstall). */
 export function imageReference({
   repository,
   tag,

@@ -8,6 +8,6 @@ export const networkPoliciesSchema = shape({
   ),
   egressPorts: described(
     v.optional(v.array(integer(1, 65_535)), [443, 6443, 5671, 5672]),
-    "TCP ports to which manager and Dynamo watcher may connect, besides that of engine.url: the API server (443, 6443), RabbitMQ (5671, 5672).",
+    "TCP ports to which manager, controller and Dynamo watcher may connect, besides that of engine.url: the API server (443, 6443), RabbitMQ (5671, 5672).",
   ),
 });

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { described, dnsLabel, dnsSubdomain, shape } from "../schema";
+import { described, dnsLabel, dnsSubdomain, oneOf, shape } from "../schema";
 import { attachAccountSchema } from "./attach-account";
 import { checkpointsSchema } from "./checkpoints";
 import { controllerSchema } from "./controller";
@@ -50,7 +50,7 @@ export const installSchema = shape({
   healthCheck: described(v.optional(healthCheckSchema, {}), "The check of the agent on each node."),
   manager: described(v.optional(managerSchema, {}), "Cedana's own controller."),
   controller: described(
-    v.optional(v.union([off, controllerSchema]), false),
+    v.optional(oneOf([off, controllerSchema]), false),
     "This toolkit's controller: the readiness gate of nodes, and Checkpoint objects. Default: none.",
   ),
   readinessGate: described(
@@ -58,7 +58,7 @@ export const installSchema = shape({
     "Who takes the taint from nodes once their agents are Ready, and when.",
   ),
   checkpoints: described(
-    v.optional(v.union([off, checkpointsSchema])),
+    v.optional(oneOf([off, checkpointsSchema])),
     "Checkpoint and Cedana objects, which the controller acts upon. false: it does not. Default: it does.",
   ),
   crds: described(v.optional(v.boolean(), true), "Whether the kind Cedana is defined."),

@@ -1,5 +1,7 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { agentNamespace, namesOf, type ResolvedInstall } from "../../core/install";
+import { CHECKPOINT_CRD } from "../../core/checkpoint";
+import { agentNamespace, gateOwner, namesOf, type ResolvedInstall } from "../../core/install";
+import { controllerGrants } from "../controller/grants";
 import { CEDANA_CRD } from "../crds";
 import { dynamoRules, METRICS_PROXY_RULES, METRICS_READER_RULES, WORKLOAD_RULES } from "../rbac/rules";
 
@@ -12,8 +14,11 @@ export function installClusterRules(install: ResolvedInstall): V1PolicyRule[] {
   const { manager, runtimeClass } = install;
   const roles = [names.managerRole, ...(manager.metrics ? [names.metricsProxy, names.metricsReader] : [])];
   return [
-    ...named("apiextensions.k8s.io", "customresourcedefinitions", [CEDANA_CRD]),
+    ...named("apiextensions.k8s.io", "customresourcedefinitions", [CEDANA_CRD, CHECKPOINT_CRD]),
     ...(runtimeClass ? named("node.k8s.io", "runtimeclasses", [runtimeClass.name]) : []),
+    ...(gateOwner(install) === "nodeReadinessRule"
+      ? named("readiness.node.x-k8s.io", "nodereadinessrules", [install.name])
+      : []),
     ...named(RBAC, "clusterroles", roles),
     ...named(RBAC, "clusterrolebindings", roles),
     {
@@ -33,7 +38,7 @@ function named(group: string, resource: string, resourceNames: string[]): V1Poli
 }
 
 /** Objects in the namespaces of the install. Secrets can be written, but not read through the API. */
-export function installRules({ manager }: ResolvedInstall): V1PolicyRule[] {
+export function installRules({ controller, manager }: ResolvedInstall): V1PolicyRule[] {
   const verbs = ["create", "list", "watch", ...CHANGE];
   return [
     { apiGroups: [""], resources: ["configmaps", "services", "serviceaccounts"], verbs },
@@ -43,7 +48,7 @@ export function installRules({ manager }: ResolvedInstall): V1PolicyRule[] {
     { apiGroups: ["policy"], resources: ["poddisruptionbudgets"], verbs },
     { apiGroups: ["networking.k8s.io"], resources: ["networkpolicies"], verbs },
     { apiGroups: [""], resources: ["pods/log"], verbs: ["get"] },
-    ...(manager.metrics && manager.metrics.serviceMonitor
+    ...([manager, controller || undefined].some((one) => one?.metrics && one.metrics.serviceMonitor)
       ? [{ apiGroups: ["monitoring.coreos.com"], resources: ["servicemonitors"], verbs }]
       : []),
   ];
@@ -60,7 +65,7 @@ interface NamespacedGrant {
   readonly rules: V1PolicyRule[];
 }
 
-/** The rights of manager and Dynamo watcher in namespaces, and the Roles and bindings that give them. */
+/** The rights of manager, controller and Dynamo watcher in namespaces, and the Roles and bindings that give them. */
 export function namespacedGrants(install: ResolvedInstall): NamespacedGrant[] {
   const { dynamoWatcher, manager } = install;
   const names = namesOf(install);
@@ -76,6 +81,9 @@ export function namespacedGrants(install: ResolvedInstall): NamespacedGrant[] {
           ),
         ]
       : []),
+    ...controllerGrants(install).map(({ id, name, namespaces, rules }) =>
+      grant(`controller-${id}`, name, namespaces, rules),
+    ),
   ];
 }
 

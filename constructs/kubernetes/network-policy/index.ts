@@ -2,14 +2,20 @@ import type { V1NetworkPolicyPort, V1NetworkPolicySpec } from "@kubernetes/clien
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { daemonPort } from "../../core/engine";
-import { agentNamespace, selectorLabels, type Component } from "../../core/install";
+import { agentNamespace, checkpointsOf, selectorLabels, type Component } from "../../core/install";
 import { inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
+import { METRICS_PORT } from "../controller/deployment";
 import { REST_PORT } from "../manager";
+
+interface IngressRule {
+  readonly from?: readonly object[];
+  readonly ports?: V1NetworkPolicyPort[];
+}
 
 /** NetworkPolicySpec as the API has it; the generated type calls `from` otherwise. */
 interface PolicySpec extends Omit<V1NetworkPolicySpec, "ingress"> {
-  readonly ingress?: readonly { readonly from?: readonly object[]; readonly ports?: V1NetworkPolicyPort[] }[];
+  readonly ingress?: readonly IngressRule[];
 }
 
 /**
@@ -23,7 +29,7 @@ export class SystemNetworkPolicies extends Construct {
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
     const { engine, install } = inputOf(this, props);
-    const { dynamoWatcher, manager, networkPolicies: settings } = install;
+    const { controller, dynamoWatcher, manager, networkPolicies: settings } = install;
     if (!settings) {
       this.policies = [];
       return;
@@ -47,19 +53,52 @@ export class SystemNetworkPolicies extends Construct {
       ...(daemon === undefined ? [] : [daemon]),
     ]);
     const egress = [DNS, { ports: [...ports].map(tcp) }];
-    const callers = settings.allowIngressFromNamespaces.map((matchLabels) => ({
-      namespaceSelector: { matchLabels },
-    }));
+    const fromNamespaces = (
+      all: readonly Record<string, string>[],
+      ports: readonly number[],
+    ): IngressRule[] =>
+      all.length === 0
+        ? []
+        : [
+            {
+              from: all.map((matchLabels) => ({ namespaceSelector: { matchLabels } })),
+              ports: ports.map(tcp),
+            },
+          ];
+    const pods = (component: Component) => ({
+      podSelector: { matchLabels: selectorLabels(install, component) },
+    });
+    const withIngress = (rules: readonly IngressRule[]) => (rules.length === 0 ? {} : { ingress: rules });
+    const checkpoints = checkpointsOf(install) !== false;
+    const rest = [tcp(REST_PORT)];
 
     this.policies = [
       policy("manager", install.namespace, {
-        ...(callers.length === 0
-          ? {}
-          : {
-              ingress: [{ from: callers, ports: [REST_PORT, ...(manager.metrics ? [8443] : [])].map(tcp) }],
-            }),
+        ...withIngress([
+          ...fromNamespaces(settings.allowIngressFromNamespaces, [
+            REST_PORT,
+            ...(manager.metrics ? [8443] : []),
+          ]),
+          ...(checkpoints ? [{ from: [pods("controller")], ports: rest }] : []),
+        ]),
         egress,
       }),
+      ...(controller
+        ? [
+            policy("controller", install.namespace, {
+              ...withIngress(
+                fromNamespaces(controller.metrics ? controller.metrics.allowFromNamespaces : [], [
+                  METRICS_PORT,
+                ]),
+              ),
+              egress: [
+                DNS,
+                { ports: settings.egressPorts.map(tcp) },
+                ...(checkpoints ? [{ to: [pods("manager")], ports: rest }] : []),
+              ],
+            }),
+          ]
+        : []),
       policy("health-check", agentNamespace(install), {}),
       ...(dynamoWatcher ? [policy("dynamo-watcher", install.namespace, { egress })] : []),
     ];

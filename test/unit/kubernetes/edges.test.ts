@@ -144,7 +144,7 @@ test("two installs of different names in one namespace select none of each other
   expect(new Set([...selectors("cedana"), ...selectors("second")]).size).toBe(8);
 });
 
-test("a second install beside the first shares only the namespace and the kind, both of which can be left out", () => {
+test("a second install beside the first shares only the namespace and the kinds, both of which can be left out", () => {
   const identities = (install: object) =>
     synth(install).map(({ kind, metadata }) => `${kind}/${metadata.namespace ?? ""}/${metadata.name}`);
   const first = new Set(identities(EVERY_PROGRAM));
@@ -152,6 +152,7 @@ test("a second install beside the first shares only the namespace and the kind, 
   expect(identities(second).filter((identity) => first.has(identity))).toEqual([
     "Namespace//cedana-system",
     "CustomResourceDefinition//cedanas.core.cedana.ai",
+    "CustomResourceDefinition//checkpoints.automation.cedana.ai",
   ]);
   expect(
     identities({ ...second, crds: false, createNamespace: false }).filter((identity) => first.has(identity)),

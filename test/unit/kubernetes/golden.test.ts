@@ -22,19 +22,26 @@ function readable(objects: readonly KubernetesObject[]): string {
 interface Variable {
   name: string;
   value?: string;
-  valueFrom?: Record<string, { name: string; key: string }>;
+  valueFrom?: Record<string, { name: string; key: string; fieldPath?: string }>;
 }
 
 function shorten(key: string, value: unknown): unknown {
-  if (key === "checksum/config") return "<sha256>";
+  if (key.startsWith("checksum/")) return "<sha256>";
   if (key === "rules" && Array.isArray(value)) return value.map(right);
   if (key !== "env") return value;
   return Object.fromEntries(
     (value as Variable[]).map(({ name, value: plain, valueFrom = {} }) => {
       const [source] = Object.entries(valueFrom);
-      return [name, source === undefined ? plain : `${source[0]} ${source[1].name}/${source[1].key}`];
+      return [name, source === undefined ? plain : fromWhere(source)];
     }),
   );
+}
+
+function fromWhere([kind, { fieldPath, name, key }]: [
+  string,
+  { fieldPath?: string; name: string; key: string },
+]): string {
+  return `${kind} ${fieldPath ?? `${name}/${key}`}`;
 }
 
 /** `get,list apps: deployments,daemonsets [names]`. */
@@ -73,6 +80,18 @@ test.each(Object.keys(defaults))("default: %s", (name) => {
 
 test.each(["attach", "kueue", "dynamo-watcher"])("on demand: %s", (name) => {
   golden(name, synth(EVERYTHING).filter(component(name)));
+  expect.hasAssertions();
+});
+
+test("on demand: controller", () => {
+  const controller = { image: { repository: "registry.example.com/cedana-controller", tag: "0.1.0" } };
+  const metrics = { serviceMonitor: true, allowFromNamespaces: [{ team: "monitoring" }] };
+  golden("controller", synth({ controller: { ...controller, metrics } }).filter(component("controller")));
+  const rule = synth({ controller, readinessGate: { owner: "nodeReadinessRule" } });
+  golden(
+    "readiness-gate",
+    rule.filter(({ kind }) => kind === "NodeReadinessRule"),
+  );
   expect.hasAssertions();
 });
 

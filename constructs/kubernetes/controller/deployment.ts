@@ -1,0 +1,99 @@
+import type { V1Container, V1Deployment } from "@kubernetes/client-node";
+import { gateToleration, namesOf, selectorLabels, type ResolvedInstall } from "../../core/install";
+import { metadata, type Manifest } from "../object";
+import { image, placementOf, UNPRIVILEGED } from "../pod";
+
+/** Port on which the controller shows its metrics: plain HTTP. */
+export const METRICS_PORT = 8080;
+const PROBE_PORT = 8081;
+/** User and group of the image (image/controller). */
+const USER = 65_532;
+const FOLDER = "/etc/cedana-controller";
+/** Key of the ConfigMap, and name of the file. */
+export const SETTINGS_FILE = "settings.json";
+
+type Settings = Exclude<ResolvedInstall["controller"], false>;
+
+/** `hash` changes with the settings, so that pods begin anew with them. */
+export function controllerDeployment(
+  install: ResolvedInstall,
+  controller: Settings,
+  hash: string,
+): Manifest<V1Deployment> {
+  const names = namesOf(install);
+  const component = "controller";
+  const selector = selectorLabels(install, component);
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: metadata(install, { name: names.controller, namespace: install.namespace, component }),
+    spec: {
+      replicas: controller.replicas,
+      selector: { matchLabels: selector },
+      // One that does not start takes none away that runs.
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+      template: {
+        metadata: {
+          labels: { ...install.labels, ...controller.podLabels, ...selector },
+          annotations: { ...controller.podAnnotations, "checksum/settings": hash },
+        },
+        spec: {
+          serviceAccountName: names.controller,
+          automountServiceAccountToken: true,
+          securityContext: {
+            runAsNonRoot: true,
+            runAsUser: USER,
+            runAsGroup: USER,
+            seccompProfile: { type: "RuntimeDefault" },
+          },
+          ...placementOf(install, {
+            ...controller,
+            // It must run while every node waits for it.
+            tolerations: [gateToleration(install), ...controller.tolerations],
+          }),
+          // Work in flight ends within 10 s of SIGTERM, then the Lease is released.
+          terminationGracePeriodSeconds: 30,
+          topologySpreadConstraints: ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map(
+            (topologyKey) => ({
+              maxSkew: 1,
+              topologyKey,
+              whenUnsatisfiable: "ScheduleAnyway",
+              labelSelector: { matchLabels: selector },
+            }),
+          ),
+          containers: [container(controller)],
+          volumes: [{ name: "settings", configMap: { name: names.controllerSettings } }],
+        },
+      },
+    },
+  };
+}
+
+function container(controller: Settings): V1Container {
+  const probe = (path: string) => ({ httpGet: { path, port: "health" } });
+  const field = (fieldPath: string) => ({ fieldRef: { apiVersion: "v1", fieldPath } });
+  return {
+    name: "controller",
+    ...image(controller.image),
+    args: [
+      `--settings=${FOLDER}/${SETTINGS_FILE}`,
+      `--metrics-port=${METRICS_PORT}`,
+      `--health-port=${PROBE_PORT}`,
+    ],
+    env: [
+      { name: "POD_NAME", valueFrom: field("metadata.name") },
+      { name: "POD_NAMESPACE", valueFrom: field("metadata.namespace") },
+      ...Object.entries(controller.env).map(([name, value]) => ({ name, value })),
+    ],
+    ports: [
+      { name: "metrics", containerPort: METRICS_PORT, protocol: "TCP" },
+      { name: "health", containerPort: PROBE_PORT, protocol: "TCP" },
+    ],
+    resources: controller.resources,
+    securityContext: UNPRIVILEGED,
+    startupProbe: { ...probe("/healthz"), periodSeconds: 2, failureThreshold: 60 },
+    livenessProbe: { ...probe("/healthz"), periodSeconds: 20, timeoutSeconds: 5 },
+    readinessProbe: { ...probe("/readyz"), periodSeconds: 10, timeoutSeconds: 5 },
+    volumeMounts: [{ name: "settings", mountPath: FOLDER, readOnly: true }],
+  };
+}
