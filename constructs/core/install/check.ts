@@ -23,7 +23,7 @@ import type { ResolvedInstall } from "./schema";
 /** The longest suffix of an object's name is `-dynamo-watcher-…`; names stay below 63 with this. */
 const NAME_LIMIT = 40;
 /** What the controller learns of its own pod. */
-const CONTROLLER_VARIABLES = new Set(["POD_NAME", "POD_NAMESPACE"]);
+const CONTROLLER_VARIABLES = new Set(["POD_NAME"]);
 
 /** What depends on several properties of the install. */
 export function checkInstall(install: ResolvedInstall): Problem[] {

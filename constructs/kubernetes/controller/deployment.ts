@@ -71,7 +71,6 @@ export function controllerDeployment(
 
 function container(controller: Settings): V1Container {
   const probe = (path: string) => ({ httpGet: { path, port: "health" } });
-  const field = (fieldPath: string) => ({ fieldRef: { apiVersion: "v1", fieldPath } });
   return {
     name: "controller",
     ...image(controller.image),
@@ -81,8 +80,8 @@ function container(controller: Settings): V1Container {
       `--health-port=${PROBE_PORT}`,
     ],
     env: [
-      { name: "POD_NAME", valueFrom: field("metadata.name") },
-      { name: "POD_NAMESPACE", valueFrom: field("metadata.namespace") },
+      // Its name in the Lease.
+      { name: "POD_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "metadata.name" } } },
       ...Object.entries(controller.env).map(([name, value]) => ({ name, value })),
     ],
     ports: [

@@ -14,6 +14,9 @@ import { controllerDeployment, SETTINGS_FILE } from "./deployment";
 import { controllerGrants } from "./grants";
 import { ControllerMetrics } from "./metrics";
 
+export { METRICS_PORT } from "./deployment";
+export { controllerGrants, type ControllerGrant } from "./grants";
+
 /**
  * Two replicas, of which one leads, and their rights: those of the parts that are on (readiness gate, Checkpoint
  * objects). Without `install.controller` nothing is made.

@@ -5,7 +5,7 @@ import { daemonPort } from "../../core/engine";
 import { agentNamespace, checkpointsOf, selectorLabels, type Component } from "../../core/install";
 import { inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
-import { METRICS_PORT } from "../controller/deployment";
+import { METRICS_PORT } from "../controller";
 import { REST_PORT } from "../manager";
 
 interface IngressRule {

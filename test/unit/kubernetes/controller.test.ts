@@ -134,7 +134,8 @@ describe("settings", () => {
       fc.property(installs, (more) => {
         const objects = synth({ ...ON, ...more });
         const map = of(objects, "ConfigMap", `${more.name ?? "cedana"}-controller-settings`);
-        const text = (map?.["data"] as Record<string, string>)["settings.json"] ?? "";
+        const { data } = map as unknown as { data: Record<string, string> };
+        const text = data["settings.json"] ?? "";
         expect(readControllerSettings(text)).toEqual({ value: settings({ ...ON, ...more }) });
       }),
       { numRuns: 15 },
@@ -150,10 +151,10 @@ describe("settings", () => {
       gate: { ...good.gate, agents: [] },
     });
     const { problems: found = [] } = readControllerSettings(text);
-    expect(found.map(({ code, path }) => [code, path.join(".")]).toSorted()).toEqual([
-      ["not-allowed", "log.level"],
-      ["unknown-key", "leaseNam"],
-      ["wrong-length", "gate.agents"],
+    expect(found.map(({ code, path }) => `${code} ${path.join(".")}`).toSorted()).toEqual([
+      "not-allowed log.level",
+      "unknown-key leaseNam",
+      "wrong-length gate.agents",
     ]);
     expect(readControllerSettings("namespace: [").problems).toMatchObject([{ code: "yaml-syntax" }]);
     expect(readControllerSettings("").problems).toHaveLength(1);
@@ -218,7 +219,9 @@ describe("objects", () => {
   test("rights of a part that is off are not given", () => {
     const names = (install: InstallSpec) =>
       synth(install)
-        .filter(({ kind, metadata }) => /Role$/.test(kind) && metadata.name.startsWith("cedana-controller"))
+        .filter(
+          ({ kind, metadata }) => kind.endsWith("Role") && metadata.name.startsWith("cedana-controller"),
+        )
         .map(({ kind, metadata: { name, namespace } }) => [kind, name.slice(17), namespace].join(" ").trim());
     const lease = "Role -lease cedana-system";
     const nodes = ["ClusterRole", "Role -agents cedana-system", "Role -events default"];
@@ -232,9 +235,8 @@ describe("objects", () => {
   test("only who holds the taint may change nodes", () => {
     const verbs = (install: InstallSpec) => {
       const role = of(synth(install), "ClusterRole", "cedana-controller");
-      return (role?.["rules"] as { resources: string[]; verbs: string[] }[]).find(({ resources }) =>
-        resources.includes("nodes"),
-      )?.verbs;
+      const { rules } = role as unknown as { rules: { resources: string[]; verbs: string[] }[] };
+      return rules.find(({ resources }) => resources.includes("nodes"))?.verbs;
     };
     expect(verbs(ON)).toContain("patch");
     expect(verbs(RULE)).not.toContain("patch");
@@ -304,7 +306,11 @@ install: { controller: { image: { repository: a/b, tag: "1.0" } }, ${install} }
   });
 
   test("nodes with another taint, and CoreDNS that waits with them, are told with the mend", () => {
-    expect(told(file(group(""), "readinessGate: { owner: nodeReadinessRule }"))).toMatchSnapshot();
-    expect(told(file(group(RULE_TAINT), "readinessGate: { owner: nodeReadinessRule }"))).toMatchSnapshot();
+    expect(told(file(group(""), "readinessGate: { owner: nodeReadinessRule }"))).toMatchSnapshot(
+      "another taint",
+    );
+    expect(told(file(group(RULE_TAINT), "readinessGate: { owner: nodeReadinessRule }"))).toMatchSnapshot(
+      "CoreDNS",
+    );
   });
 });
