@@ -17,6 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "constructs/kubernetes",
     "stacks",
     "clients",
+    "agent",
     "controller",
     "cdktf",
     "cdk8s",
