@@ -52,8 +52,11 @@ export class Store<T extends KubernetesObject> {
     const key = keyOf(object);
     const old = this.objects.get(key);
     if (old && old.metadata.uid !== object.metadata.uid) {
-      this.delete(key);
-      this.put(key, undefined, object);
+      try {
+        this.delete(key);
+      } finally {
+        this.put(key, undefined, object);
+      }
     } else if (old?.metadata.resourceVersion !== object.metadata.resourceVersion) {
       this.put(key, old, object);
     }
@@ -93,7 +96,16 @@ export class Store<T extends KubernetesObject> {
     }
   }
 
+  /** All handlers run, even if one throws; then its error is thrown. */
   private tell(change: Change<T>): void {
-    for (const handler of this.handlers) handler(change);
+    const errors: unknown[] = [];
+    for (const handler of this.handlers) {
+      try {
+        handler(change);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
   }
 }
