@@ -215,6 +215,22 @@ test("without an answer it writes for 10 s after the last renewal began, then th
   expect(seen).toEqual([false]);
 });
 
+test("the time of a renewal counts from its request, however late the answer comes", async () => {
+  const api = new FakeApi();
+  const one = elector(api);
+  const ended = one.run(new AbortController().signal, lead);
+  await pass(1_000);
+  api.after = () => new Promise((resolve) => setTimeout(resolve, 4_000));
+  // Asked at 2 s, answered at 6 s.
+  await pass(5_500);
+  api.before = () => new Promise(() => undefined);
+  await pass(5_400);
+  expect(one.mayWrite()).toBe(true);
+  await pass(200);
+  expect(one.mayWrite()).toBe(false);
+  expect(await ended).toBe("lost");
+});
+
 test("a holder that was paused past its time does not write when it comes to itself", async () => {
   const api = new FakeApi();
   const one = elector(api);
