@@ -75,7 +75,7 @@ describeController("the controller under faults", () => {
 
   for (const [name, kinds, rate] of STORMS) {
     test(
-      `${name}`,
+      `faults: ${name}`,
       suite.run(async () => {
         const result = await storm({ kinds, rate, watchSeconds: 5 }, 8);
         expect(result.wrong).toEqual([]);

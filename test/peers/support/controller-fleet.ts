@@ -1,5 +1,4 @@
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ControllerSettings } from "../../../constructs/core/controller";
@@ -28,7 +27,7 @@ export class Replica {
   private constructor(
     readonly name: string,
     readonly proxy: FaultProxy,
-    private readonly start: () => Promise<ControllerProcess>,
+    private readonly start: () => ControllerProcess,
     first: ControllerProcess,
   ) {
     this.process = first;
@@ -38,15 +37,14 @@ export class Replica {
   static async start(name: string, folder: string, options: FleetOptions, seed: number): Promise<Replica> {
     const { gate, settings = gate.settings(), as } = options;
     const proxy = await FaultProxy.start({ kubeconfig: gate.kubeconfig, replica: name, seed, as });
-    const start = async () =>
+    const start = () =>
       new ControllerProcess({
         kubeconfig: proxy.kubeconfig,
         settings,
         replica: name,
         folder,
-        port: await freePort(),
       });
-    return new Replica(name, proxy, start, await start());
+    return new Replica(name, proxy, start, start());
   }
 
   /** As a kubelet does: a process that ended is started again, a second later. */
@@ -55,7 +53,7 @@ export class Replica {
       this.exits.push(exit);
       await new Promise((resolve) => setTimeout(resolve, 1000));
       if (this.#replaced) return;
-      this.process = await this.start();
+      this.process = this.start();
       this.#keep(this.process);
     });
   }
@@ -70,7 +68,7 @@ export class Replica {
     this.#replaced = true;
     await this.process.stop();
     this.#replaced = false;
-    this.process = await this.start();
+    this.process = this.start();
     this.#keep(this.process);
   }
 
@@ -82,7 +80,7 @@ export class Replica {
 
 /** The replicas of one controller. */
 export class Fleet {
-  /** Logs of the replicas, and after a failure what passed the proxies. */
+  /** Logs of the replicas, and after a failure all requests and all changes of the cluster. */
   readonly folder: string;
   replicas: readonly Replica[] = [];
 
@@ -113,21 +111,24 @@ export class Fleet {
       .toSorted((one, other) => one.receivedAt - other.receivedAt);
   }
 
+  /** Whom the Lease names; undefined or empty if nobody. */
+  get holder(): string | undefined {
+    const { gate, settings = gate.settings() } = this.options;
+    return gate.leases.objects.get(`${settings.namespace}/${settings.leaseName}`)?.spec.holderIdentity;
+  }
+
   /** The replica that the Lease names. */
   get leader(): Replica | undefined {
-    const { gate, settings = gate.settings() } = this.options;
-    const holder = gate.leases.objects.get(`${settings.namespace}/${settings.leaseName}`)?.spec
-      .holderIdentity;
-    return holder
-      ? this.replicas.find(({ proxy }) => proxy.exchanges.some((it) => holderIn(it) === holder))
-      : undefined;
+    const { holder } = this;
+    if (!holder) return undefined;
+    return this.replicas.find(({ proxy }) => proxy.exchanges.some((it) => holderIn(it) === holder));
   }
 
   inject(plan: FaultPlan | undefined): void {
     for (const { proxy } of this.replicas) proxy.inject(plan);
   }
 
-  /** Ends everything. The folder is kept if something failed, and then holds all requests as well. */
+  /** Ends everything. The folder is kept if something failed. */
   async close(failed = false): Promise<void> {
     const exits = await Promise.all(this.replicas.map((replica) => replica.stop()));
     const exchanges = this.exchanges;
@@ -137,6 +138,7 @@ export class Fleet {
     if (failed || unclean > 0 || unhandled.length > 0) {
       const lines = exchanges.map((it) => JSON.stringify({ ...it, answer: undefined }));
       writeFileSync(join(this.folder, "requests.jsonl"), lines.join("\n"));
+      writeFileSync(join(this.folder, "changes.jsonl"), this.options.gate.history());
     } else rmSync(this.folder, { recursive: true, force: true });
     if (unclean > 0) throw new Error(`SIGTERM did not end a replica within 15 s; ${this.where}`);
     if (unhandled.length > 0) throw new Error(`${unhandled.join("; ")}; ${this.where}`);
@@ -157,15 +159,4 @@ export function holderIn({ method, path, body, answer }: Exchange): string | und
   if (method === "GET" || !path.includes("/leases")) return undefined;
   const spec = (it: unknown) => (it as { spec?: { holderIdentity?: string } } | undefined)?.spec;
   return spec(answer)?.holderIdentity ?? spec(body)?.holderIdentity ?? "";
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -23,7 +23,7 @@ import {
   type NodeOptions,
   type Pod,
 } from "./controller-objects";
-import { Watch, type Observed } from "./controller-watch";
+import { Watch, type Change, type Observed } from "./controller-watch";
 
 interface Lease extends Observed {
   readonly spec: {
@@ -81,6 +81,18 @@ export class Gate {
 
   get #watches() {
     return [this.nodes, this.pods, this.daemonSets, this.leases];
+  }
+
+  /** All changes so far, a line each: for who looks into a failure. */
+  history(): string {
+    return this.#watches
+      .flatMap<Change>(({ changes }) => changes)
+      .toSorted((one, other) => one.revision - other.revision)
+      .map(({ object: { metadata, ...object }, ...change }) => {
+        const { managedFields: _fields, ...rest } = metadata;
+        return `${JSON.stringify({ ...change, metadata: rest, ...object })}\n`;
+      })
+      .join("");
   }
 
   /** Settings of a controller for this gate. */

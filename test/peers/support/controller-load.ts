@@ -1,4 +1,4 @@
-import type { Fleet } from "./controller-fleet";
+import { holderIn, type Fleet } from "./controller-fleet";
 import type { Gate } from "./controller-gate";
 import { TAINT } from "./controller-objects";
 
@@ -36,10 +36,15 @@ export class Load {
   }
 }
 
-/** When a replica first wrote to a node after that time and was heard; undefined if it has not. */
-export function firstWrite(fleet: Fleet, replica: string, after: number): number | undefined {
-  return fleet.exchanges.find((it) => {
-    const written = it.method === "PATCH" && (it.status ?? 500) < 300 && it.path.includes("/nodes/");
-    return it.replica === replica && written && it.receivedAt > after;
+/** When the first write to a node was answered of the process that took the Lease over from `holder`. */
+export function firstWriteAfter({ exchanges }: Fleet, holder: string): number | undefined {
+  const done = exchanges.filter(({ method, status = 500 }) => method !== "GET" && status < 300);
+  const last = done.findLastIndex((it) => holderIn(it) === holder);
+  const taken = done.findIndex(
+    (it, index) => index > last && ![undefined, "", holder].includes(holderIn(it)),
+  );
+  const replica = done[taken]?.replica;
+  return done.find((it, index) => {
+    return taken >= 0 && index > taken && it.replica === replica && it.path.includes("/nodes/");
   })?.answeredAt;
 }

@@ -5,7 +5,7 @@ import type { ControllerSettings } from "../../../constructs/core/controller";
 
 const ROOT = join(__dirname, "../../..");
 /** The program under test: the bundle of `npm run build`, or another one that takes the same arguments. */
-export const PROGRAM = process.env["CEDANA_PEERS_CONTROLLER"] ?? join(ROOT, "dist/controller.js");
+export const PROGRAM = process.env["CEDANA_PEERS_CONTROLLER"] ?? join(ROOT, "dist/bin/controller.js");
 
 export interface ProcessOptions {
   readonly kubeconfig: string;
@@ -14,8 +14,6 @@ export interface ProcessOptions {
   readonly replica: string;
   /** For settings and logs. */
   readonly folder: string;
-  /** For health and metrics. */
-  readonly port: number;
 }
 
 /** How a process ended. */
@@ -24,6 +22,8 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
   readonly at: number;
 }
+
+const ANY_PORTS = ["--metrics-port", "0", "--health-port", "0"];
 
 const running = new Set<ChildProcess>();
 process.once("exit", () => {
@@ -40,13 +40,13 @@ export class ControllerProcess {
 
   constructor(readonly options: ProcessOptions) {
     if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is missing: run npm run build`);
-    const { folder, replica, settings, kubeconfig, port } = options;
+    const { folder, replica, settings, kubeconfig } = options;
     mkdirSync(folder, { recursive: true });
     const file = join(folder, `${replica}.settings.json`);
     writeFileSync(file, JSON.stringify(settings, null, 2));
     this.log = join(folder, `${replica}.${this.startedAt}.log`);
     const output = createWriteStream(this.log);
-    this.#child = spawn(process.execPath, [PROGRAM, "--settings", file, "--port", String(port)], {
+    this.#child = spawn(process.execPath, [PROGRAM, "--settings", file, ...ANY_PORTS], {
       env: { PATH: process.env["PATH"], KUBECONFIG: kubeconfig, POD_NAME: replica, NODE_ENV: "production" },
       stdio: ["ignore", "pipe", "pipe"],
     });
