@@ -67,7 +67,9 @@ export class KubernetesApi implements KubernetesClient {
     try {
       const url = this.url(path, { ...options.query, watch: "true" });
       const response = await this.open("GET", url, undefined, idle);
+      idle.start();
       if (!isSuccess(response)) throw errorOf(response, await read(response));
+      options.onOpen?.();
       const lines = new Lines();
       for await (const chunk of response) {
         // Silence is the API server's; the time that the reader takes for an event is not.

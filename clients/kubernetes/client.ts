@@ -29,6 +29,8 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
   /** The watch fails if nothing at all is received for so long. */
   readonly idleTimeoutMs: number;
+  /** Called once the API server has taken the watch up, before the first event. */
+  readonly onOpen?: () => void;
 }
 
 export interface WatchEvent {

@@ -126,10 +126,18 @@ export class Reflector<T extends KubernetesObject> {
       allowWatchBookmarks: "true",
       timeoutSeconds,
     };
+    const onOpen = () => {
+      this.metrics.watched();
+      this.contact();
+    };
     const start = Date.now();
-    this.metrics.watched();
     try {
-      for await (const event of client.watch(path, { query, signal, idleTimeoutMs: IDLE_TIMEOUT_MS })) {
+      for await (const event of client.watch(path, {
+        query,
+        signal,
+        idleTimeoutMs: IDLE_TIMEOUT_MS,
+        onOpen,
+      })) {
         this.contact();
         this.apply(event);
       }

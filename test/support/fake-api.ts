@@ -71,6 +71,7 @@ export class FakeApi implements KubernetesClient {
     await within({ timeoutMs: options.idleTimeoutMs, signal: options.signal }, this.before?.(request));
     const { watch, events } = openWatch(this.objects, target, options);
     this.open.add(watch);
+    options.onOpen?.();
     try {
       yield* events;
     } finally {

@@ -246,9 +246,25 @@ describe("watch", () => {
   test("fails if nothing is received, before and after the headers", async () => {
     answer = () => {};
     const silent = "nothing received for 0.04 s";
-    expect((await failure(names(api().watch("/x", options(undefined, 40))))).message).toBe(silent);
+    let opened = 0;
+    const onOpen = () => opened++;
+    expect((await failure(names(api().watch("/x", { ...options(undefined, 40), onOpen })))).message).toBe(
+      silent,
+    );
+    expect(opened).toBe(0);
     answer = (_, response) => response.write(event("a"));
-    expect((await failure(names(api().watch("/x", options(undefined, 40))))).message).toBe(silent);
+    expect((await failure(names(api().watch("/x", { ...options(undefined, 40), onOpen })))).message).toBe(
+      silent,
+    );
+    expect(opened).toBe(1);
+  });
+
+  test("counts silence anew once the API server has taken it up", async () => {
+    answer = (_, response) => {
+      setTimeout(() => response.flushHeaders(), 60);
+      setTimeout(() => response.end(event("a")), 120);
+    };
+    expect(await names(api().watch("/x", options(undefined, 100)))).toEqual(["ADDED a"]);
   });
 
   test("goes on while events come, however long its reader takes for one", async () => {
