@@ -2,6 +2,7 @@ import type { Json } from "../../../../clients/kubernetes";
 import { createLogger, Metrics, type EventInput, type Events } from "../../../../controller/runtime";
 import { GateMetrics } from "../../../../controller/readiness/metrics";
 import { createStores } from "../../../../controller/readiness/sources";
+import { Triggers } from "../../../../controller/readiness/triggers";
 import { View } from "../../../../controller/readiness/view";
 import {
   projectDaemonSet,
@@ -144,8 +145,10 @@ export function viewOn(given: GateSettings = settings()) {
   const pods = stores.pods.get(NAMESPACE);
   const daemonSets = stores.daemonSets.get(NAMESPACE);
   if (!pods || !daemonSets) throw new Error("no stores");
+  // As in the gate: each change is looked at.
+  const triggers = new Triggers(stores, (name) => view.look(name));
   for (const agent of AGENTS) daemonSets.set(daemonSet(agent));
-  return { stores, view, nodes: stores.nodes, pods, daemonSets };
+  return { stores, view, triggers, nodes: stores.nodes, pods, daemonSets };
 }
 
 export function eventsInto(list: EventInput[]): Events {
@@ -156,4 +159,15 @@ export const silent = () => createLogger({ level: "error", destination: { write:
 
 export function gateMetrics(view: View): GateMetrics {
   return new GateMetrics(new Metrics(), view.census, () => false);
+}
+
+/** A small generator of random numbers (mulberry32): a schedule is its seed. */
+export function randomOf(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
 }
