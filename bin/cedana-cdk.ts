@@ -10,7 +10,10 @@ const program = new Command("cedana-cdk")
   .description("Checkpoint and restore on EKS, from one cedana.yaml.")
   .version(VERSION)
   .exitOverride()
-  .addHelpText("after", "\nExit codes: 0 ok, 1 differs (diff only), 2 bad input, 3 anything else.");
+  .addHelpText(
+    "after",
+    "\nExit codes: 0 ok, 1 differs (diff) or waits (explain), 2 bad input, 3 anything else.",
+  );
 
 function fileOption(): Option {
   return new Option("-f, --file <path>", "platform file").default(DEFAULT_FILE).env("CEDANA_YAML");
@@ -77,6 +80,35 @@ program
     print(coloured(text));
     process.exitCode = exitCode;
   });
+
+program
+  .command("explain")
+  .description("say why something in a cluster is as it is; writes nothing")
+  .command("node <name>")
+  .description("say why a node waits for Cedana's agents, and what to run next")
+  .addOption(fileOption())
+  .addOption(
+    new Option("--output <format>", "for people or for programs").choices(["text", "json"]).default("text"),
+  )
+  .option("--kubeconfig <path>", "kubeconfig of the cluster (default: as kubectl)")
+  .option("--context <name>", "context in the kubeconfig")
+  .action(async (name: string, options) => {
+    const { text, exitCode } = await (await import("./commands/explain.js")).explainNode(name, options);
+    print(text);
+    process.exitCode = exitCode;
+  });
+
+program
+  .command("ungate")
+  .description(
+    "take the readiness gate's taint and condition from all nodes; says what it would do, without --yes",
+  )
+  .addOption(fileOption())
+  .option("--yes", "do it", false)
+  .option("--force", "also while the controller runs", false)
+  .option("--kubeconfig <path>", "kubeconfig of the cluster (default: as kubectl)")
+  .option("--context <name>", "context in the kubeconfig")
+  .action(async (options) => print(await (await import("./commands/ungate.js")).ungate(options)));
 
 program
   .command("features")
