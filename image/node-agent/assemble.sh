@@ -1,0 +1,53 @@
+#!/bin/sh
+# Makes the image's own files from its context, in the build stage: assemble.sh CONTEXT OUT EPOCH
+# The same context gives the same bytes, modes and times.
+set -eu
+umask 022
+context=$1 out=$2 epoch=$3
+tree=$out/usr/local/share/cedana-cdk/criu
+mkdir -p "$tree/bin" "$tree/lib/criu" "$tree/libexec" "$tree/share/licences" "$out/usr/local/bin" "$out/usr/local/lib/cedana-cdk"
+
+# packages.tsv: package, file of the package, path below it
+while IFS='	' read -r package deb path; do
+  files=/tmp/packages/$package
+  [ -d "$files" ] || {
+    mkdir -p "$files"
+    dpkg-deb -x "$context/debs/$deb" "$files"
+    mkdir -p "$tree/share/licences/$package"
+    # The copyright of some packages is a link to that of a package of the same source.
+    cp "$files/usr/share/doc/$package/copyright" "$tree/share/licences/$package/copyright"
+  }
+  case $path in
+    */criu) install -m 0755 "$files/$path" "$tree/libexec/criu" ;;
+    */ld-linux-*) install -m 0755 "$files/$path" "$tree/lib/${path##*/}" ;;
+    *) install -m 0644 "$files/$path" "$tree/lib/${path##*/}" ;;
+  esac
+done < "$context/packages.tsv"
+install -m 0755 "$context/criu.sh" "$tree/bin/criu"
+install -m 0644 "$context/SOURCES" "$tree/share/licences/SOURCES"
+
+# What the user adds.
+added=$context/added
+[ ! -f "$added/cuda_plugin.so" ] || install -m 0644 "$added/cuda_plugin.so" "$tree/lib/criu/cuda_plugin.so"
+[ ! -f "$added/cuda-checkpoint" ] || install -m 0755 "$added/cuda-checkpoint" "$tree/bin/cuda-checkpoint"
+for file in "$added"/cedana/*; do
+  case ${file##*/} in
+    '*') ;;
+    *.so) install -m 0644 "$file" "$out/usr/local/lib/${file##*/}" ;;
+    *) install -m 0755 "$file" "$out/usr/local/bin/${file##*/}" ;;
+  esac
+done
+[ ! -f "$added/agent.js" ] || install -m 0644 "$added/agent.js" "$out/usr/local/lib/cedana-cdk/agent.js"
+
+# The version is CRIU's and what the tree holds, so two trees of one version are the same.
+cd "$tree"
+find . -type f | LC_ALL=C sort | while read -r file; do sha256sum "${file#./}"; done > /tmp/SHA256SUMS
+modes=$(find . -type f -perm -0100 | LC_ALL=C sort)
+hash=$( (cat /tmp/SHA256SUMS; echo "$modes") | sha256sum | cut -c1-12)
+install -m 0644 /tmp/SHA256SUMS SHA256SUMS
+echo "$(cat "$context/criu-version")-$hash" > VERSION
+# Proof that the tree can start, made while building.
+bin/criu --version
+
+install -m 0755 "$context/node-agent.sh" "$out/usr/local/bin/cedana-node-agent"
+find "$out" -exec touch -h -d "@$epoch" {} +
