@@ -41,6 +41,9 @@ const QUIET_MS = 600_000;
 /** How often a list from before what was already seen is refused: caches catch up in seconds, a restored etcd never does. */
 const STALE_LISTS = 6;
 
+/** An outage is told of so often. */
+const WARN_MS = 60_000;
+
 const BACKOFF = { baseMs: 250, maxMs: 10_000, jitter: 0.5 };
 
 /** Keeps a store equal to a collection of the API server, whatever becomes of the connection. */
@@ -59,6 +62,9 @@ export class Reflector<T extends KubernetesObject> {
   private newsMs = 0;
   private contactMs = 0;
   private staleLists = 0;
+  /** Whether history was already found gone since the last steady watch. */
+  private expired = false;
+  private warnedMs = 0;
   private listed = false;
   private settle = () => {};
 
@@ -143,8 +149,14 @@ export class Reflector<T extends KubernetesObject> {
       }
       if (!signal.aborted) this.contact();
     } finally {
-      if (Date.now() - start >= STEADY_MS) this.backoff.reset();
+      if (Date.now() - start >= STEADY_MS) this.steady();
     }
+  }
+
+  private steady(): void {
+    this.backoff.reset();
+    this.expired = false;
+    this.warnedMs = 0;
   }
 
   /** @throws ApiError for an ERROR event */
@@ -164,12 +176,27 @@ export class Reflector<T extends KubernetesObject> {
   private async recover(error: unknown, signal: AbortSignal): Promise<void> {
     this.metrics.failed();
     if (mustList(error)) this.position = undefined;
-    const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
-    const retryMs = Math.round(Math.max(this.backoff.next(), Math.min(asked, BACKOFF.maxMs)));
-    const then = { retryMs, next: this.position === undefined ? "list" : "watch" };
-    if (isExpired(error)) this.log.info(then, "the API server no longer knows the last version");
-    else this.log.warn({ err: error, ...then }, "list or watch failed");
+    const retryMs = this.delay(error);
+    const next = this.position === undefined ? "list" : "watch";
+    this.log[this.levelOf(error)]({ error: String(error), retryMs, next }, "list or watch failed");
     await sleep(retryMs, signal);
+  }
+
+  private delay(error: unknown): number {
+    if (isExpired(error) && !this.expired) {
+      this.expired = true;
+      return 0;
+    }
+    const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+    return Math.round(Math.max(this.backoff.next(), Math.min(asked, BACKOFF.maxMs)));
+  }
+
+  /** Lost history is usual; an outage is not told of with each attempt. */
+  private levelOf(error: unknown): "info" | "warn" | "debug" {
+    if (isExpired(error)) return "info";
+    if (Date.now() - this.warnedMs < WARN_MS) return "debug";
+    this.warnedMs = Date.now();
+    return "warn";
   }
 
   private contact(): void {
