@@ -15,6 +15,12 @@ import {
 } from "./rules";
 
 /**
+ * How long an answer goes before a store with an older version. After a restore of etcd versions begin anew, lower; and a
+ * write that stands on a stale store fails its test and reads the node again.
+ */
+const BELIEF_MS = 60_000;
+
+/**
  * What is known of nodes now: what the stores say, what this process itself wrote or read later than that, and what is
  * remembered of before.
  */
@@ -23,8 +29,8 @@ export class View {
   private presences: readonly AgentPresence[] = [];
   private onceReady = false;
   private readonly memories = new Map<string, Memory>();
-  /** Nodes as answered by the API server, where the store lags behind. */
-  private readonly newer = new Map<string, GateNode>();
+  /** Nodes as answered by the API server, where the store lags behind, and until when that is believed. */
+  private readonly newer = new Map<string, { readonly node: GateNode; readonly untilMs: number }>();
 
   constructor(
     private readonly stores: Stores,
@@ -58,7 +64,7 @@ export class View {
 
   /** Takes in a node as the API server answered it. */
   learn(node: GateNode): void {
-    this.newer.set(node.metadata.name, node);
+    this.newer.set(node.metadata.name, { node, untilMs: Date.now() + BELIEF_MS });
   }
 
   /** Remembers what this process has done to a node. */
@@ -70,9 +76,9 @@ export class View {
   private nodeOf(name: string): GateNode | undefined {
     const stored = this.stores.nodes.get(name);
     const newer = this.newer.get(name);
-    if (newer && stored && isOlder(stored.metadata.resourceVersion, newer.metadata.resourceVersion)) {
-      return newer;
-    }
+    const lags =
+      newer && stored && isOlder(stored.metadata.resourceVersion, newer.node.metadata.resourceVersion);
+    if (lags && Date.now() < newer.untilMs) return newer.node;
     this.newer.delete(name);
     return stored;
   }

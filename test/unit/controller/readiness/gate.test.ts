@@ -1,0 +1,244 @@
+import { ReadinessGate } from "../../../../controller/readiness";
+import type { GateSettings, Taint } from "../../../../controller/readiness/rules";
+import { Metrics, type EventInput } from "../../../../controller/runtime";
+import { FakeApi, type Stored } from "../../../support/fake-api";
+import {
+  AGENTS,
+  eventsInto,
+  NOW,
+  OURS,
+  rawDaemonSet,
+  rawNode,
+  rawPod,
+  SELECTED,
+  settings,
+  silent,
+} from "./support";
+
+const NODES = "/api/v1/nodes";
+const PODS = "/api/v1/namespaces/cedana-system/pods";
+const DAEMON_SETS = "/apis/apps/v1/namespaces/cedana-system/daemonsets";
+const EBS: Taint = { key: "ebs.csi.aws.com/agent-not-ready", effect: "NoExecute" };
+
+let api: FakeApi;
+let events: EventInput[];
+let metrics: Metrics;
+let stop: () => Promise<void>;
+
+beforeEach(() => {
+  jest.useFakeTimers({ now: NOW });
+  api = new FakeApi();
+  events = [];
+  metrics = new Metrics();
+  for (const agent of AGENTS) api.put(DAEMON_SETS, rawDaemonSet(agent));
+});
+afterEach(async () => {
+  await stop();
+  jest.useRealTimers();
+});
+
+async function start(changes: Partial<GateSettings> = {}): Promise<void> {
+  const gate = new ReadinessGate({
+    settings: settings(changes),
+    client: api,
+    events: eventsInto(events),
+    log: silent(),
+    metrics,
+  });
+  const controller = new AbortController();
+  const runs = gate.reflectors.map((reflector) => reflector.run(controller.signal));
+  await jest.advanceTimersByTimeAsync(10);
+  await Promise.all(gate.reflectors.map(({ synced }) => synced));
+  const leads = gate.lead(controller.signal);
+  stop = async () => {
+    controller.abort();
+    await jest.advanceTimersByTimeAsync(10);
+    await Promise.all([leads, ...runs]);
+  };
+}
+
+const pass = (seconds: number) => jest.advanceTimersByTimeAsync(seconds * 1000);
+const now = () => Date.now();
+
+/** A node of the cluster; its agents are owned by what the API server gave as UID. */
+function join(name: string, given: Parameters<typeof rawNode>[0] = {}): void {
+  api.put(NODES, rawNode({ name, createdMs: now(), ...given }));
+}
+function agents(name: string, given: Parameters<typeof rawPod>[1] = {}): void {
+  for (const agent of AGENTS) {
+    const owner = api.get(`${DAEMON_SETS}/cedana-${agent}`)?.metadata.uid ?? "none";
+    api.put(PODS, rawPod(agent, { node: name, createdMs: now(), readySinceMs: now(), owner, ...given }));
+  }
+}
+function retaint(name: string): void {
+  api.edit(`${NODES}/${name}`, (node) => {
+    node["spec"] = { ...(node["spec"] as object), taints: [EBS, OURS] };
+  });
+}
+const taints = (name: string) =>
+  ((api.get(`${NODES}/${name}`) as Stored)["spec"] as { taints?: Taint[] }).taints ?? [];
+const condition = (name: string) =>
+  (
+    (api.get(`${NODES}/${name}`) as Stored)["status"] as {
+      conditions: { type: string; status: string; reason: string }[];
+    }
+  ).conditions
+    .filter(({ type }) => type === "CedanaReady")
+    .map(({ status, reason }) => `${status} ${reason}`)[0];
+const writes = () => api.writes.map(({ method, path }) => `${method} ${path}`);
+
+test("a node's life: it joins, its agents get Ready, it opens, it is tainted again, it opens again", async () => {
+  join("n1", { taints: [EBS, OURS] });
+  await start();
+  await pass(5);
+  expect(taints("n1")).toEqual([EBS, OURS]);
+  agents("n1");
+  await pass(0.1);
+  expect(taints("n1")).toEqual([EBS]);
+  expect(condition("n1")).toBeUndefined();
+  await pass(3);
+  expect(condition("n1")).toBe("True AgentsReady");
+  expect(writes()).toEqual([`PATCH ${NODES}/n1`, `PATCH ${NODES}/n1/status`]);
+  retaint("n1");
+  await pass(0.1);
+  expect(taints("n1")).toEqual([EBS]);
+  await pass(600);
+  expect(api.writes).toHaveLength(3);
+  expect(events).toEqual([]);
+  expect(await metrics.registry.metrics()).toContain('cedana_readiness_nodes{state="ready"} 1');
+});
+
+test("of many nodes all taints go before the first condition is written, with two writes a node", async () => {
+  const names = Array.from({ length: 60 }, (_, index) => `n${index}`);
+  for (const name of names) join(name);
+  await start();
+  for (const name of names) agents(name);
+  await pass(20);
+  const kinds = api.writes.map(({ path }) => (path.endsWith("/status") ? "condition" : "taint"));
+  expect(kinds).toEqual([...names.map(() => "taint"), ...names.map(() => "condition")]);
+});
+
+test("a wait is explained once after a minute, and a new DaemonSet's hash is waited for", async () => {
+  join("n1");
+  await start();
+  agents("n1", { hash: "h0" });
+  await pass(62);
+  expect(taints("n1")).toEqual([OURS]);
+  expect(condition("n1")).toBe("False AgentNotReady");
+  expect(events).toEqual([
+    expect.objectContaining({ type: "Warning", reason: "AgentNotReady", action: "HoldGate" }),
+  ]);
+  await pass(300);
+  expect(api.writes).toHaveLength(1);
+  agents("n1");
+  await pass(3);
+  expect([taints("n1"), condition("n1")]).toEqual([[], "True AgentsReady"]);
+});
+
+test("a lost agent brings the taint back, a lost fifth of the nodes brings none", async () => {
+  const names = ["n1", "n2", "n3", "n4", "n5"];
+  for (const name of names) join(name);
+  await start({ retaint: { holdOffSeconds: 30, maxUnreadyPercent: 20 } });
+  for (const name of names) agents(name);
+  await pass(10);
+  agents("n1", { ready: false });
+  await pass(29);
+  expect(taints("n1")).toEqual([]);
+  await pass(3);
+  expect([taints("n1"), condition("n1")]).toEqual([[OURS], "False AgentLost"]);
+  agents("n2", { ready: false });
+  agents("n3", { ready: false });
+  await pass(60);
+  expect([taints("n2"), taints("n3")]).toEqual([[], []]);
+  expect(events.filter(({ reason }) => reason === "StormBrake")).toHaveLength(1);
+  expect(await metrics.registry.metrics()).toContain("cedana_readiness_brake 1");
+  agents("n1");
+  agents("n2");
+  await pass(20);
+  expect([taints("n1"), taints("n3")]).toEqual([[], [OURS]]);
+  expect(await metrics.registry.metrics()).toContain("cedana_readiness_brake 0");
+});
+
+test("a gate fails open after its time, says so, and does not close again for that", async () => {
+  join("n1");
+  await start({ failOpenAfterSeconds: 120, retaint: { holdOffSeconds: 0, maxUnreadyPercent: 100 } });
+  await pass(119);
+  expect(taints("n1")).toEqual([OURS]);
+  await pass(60);
+  expect([taints("n1"), condition("n1")]).toEqual([[], "False FailedOpen"]);
+  expect(events.map(({ reason }) => reason)).toEqual(["AgentNotReady", "FailedOpen"]);
+});
+
+test("agents that are uninstalled leave no taint and no condition; a node outside the selection neither", async () => {
+  for (const name of ["n1", "n2", "n3"]) join(name);
+  await start();
+  agents("n1");
+  await pass(5);
+  for (const agent of AGENTS) api.remove(`${DAEMON_SETS}/cedana-${agent}`);
+  api.edit(`${NODES}/n3`, (node) => {
+    node.metadata.labels = {};
+  });
+  await pass(55);
+  expect([taints("n2"), taints("n3")]).toEqual([[OURS], [OURS]]);
+  await pass(10);
+  for (const name of ["n1", "n2", "n3"]) expect([taints(name), condition(name)]).toEqual([[], undefined]);
+  expect(events.map(({ reason }) => reason)).toContain("AgentsUninstalled");
+});
+
+test("agents that were never installed hold the gate", async () => {
+  for (const agent of AGENTS) api.remove(`${DAEMON_SETS}/cedana-${agent}`);
+  join("n1");
+  await start();
+  await pass(300);
+  expect([taints("n1"), condition("n1")]).toEqual([[OURS], "False AgentNotInstalled"]);
+});
+
+test("dry run writes nothing and counts what it would do once", async () => {
+  join("n1");
+  agents("n1");
+  await start({ dryRun: true });
+  await pass(120);
+  expect([api.writes, events]).toEqual([[], []]);
+  expect(await metrics.registry.metrics()).toContain(
+    'cedana_readiness_taint_operations_total{operation="remove",result="dryRun"} 1',
+  );
+});
+
+test("with a NodeReadinessRule only the condition is kept, at once", async () => {
+  join("n1");
+  await start({ owner: "nodeReadinessRule" });
+  agents("n1");
+  await pass(0.1);
+  expect(condition("n1")).toBe("True AgentsReady");
+  agents("n1", { ready: false });
+  await pass(0.1);
+  expect(condition("n1")).toBe("False AgentLost");
+  expect(writes()).toEqual([`PATCH ${NODES}/n1/status`, `PATCH ${NODES}/n1/status`]);
+});
+
+test("a program that keeps putting the taint back is told of, and is not raced at full speed", async () => {
+  join("n1");
+  agents("n1");
+  await start();
+  api.after = ({ method, path }) => {
+    if (method === "PATCH" && path === `${NODES}/n1`) retaint("n1");
+  };
+  await pass(60);
+  expect(api.writes.length).toBeLessThan(20);
+  expect(events.map(({ reason }) => reason)).toContain("TaintContested");
+  delete api.after;
+  await pass(30);
+  expect(taints("n1")).toEqual([EBS]);
+});
+
+test("a node that nobody selects costs nothing", async () => {
+  join("n1", { labels: {}, taints: [EBS] });
+  join("n2", { labels: { ...SELECTED, "karpenter.sh/initialized": "true" }, taints: [] });
+  await start({ retaint: { holdOffSeconds: 0, maxUnreadyPercent: 100 } });
+  agents("n2");
+  await pass(5);
+  agents("n2", { ready: false });
+  await pass(50);
+  expect([taints("n1"), taints("n2")]).toEqual([[EBS], []]);
+  expect(writes()).toEqual([`PATCH ${NODES}/n2/status`]);
+});
