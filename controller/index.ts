@@ -64,7 +64,7 @@ export async function runController(
   const eventLoop = new EventLoopCheck();
   const health = new StatusServer(
     probes({
-      healthz: [eventLoop, leaseCheck(elector), ...contactChecks(parts, Date.now())],
+      healthz: [eventLoop, leaseCheck(elector), ...contactChecks(parts)],
       readyz: syncChecks(parts),
     }),
   );

@@ -53,12 +53,15 @@ export function syncChecks(parts: readonly Part[]): HealthCheck[] {
   }));
 }
 
-/** One check for each reflector: whether it heard from the API server in the last 10 minutes, or since the start. */
-export function contactChecks(parts: readonly Part[], startMs: number): HealthCheck[] {
+/**
+ * One check for each reflector: whether it heard from the API server in the last 10 minutes. One that never read its list
+ * is for `syncChecks` to tell: its kind or its rights may be missing, and a new process would not mend that.
+ */
+export function contactChecks(parts: readonly Part[]): HealthCheck[] {
   return reflectorsOf(parts).map((reflector) => ({
     name: `contact-${reflector.name}`,
     trouble: () => {
-      const silentMs = Date.now() - Math.max(reflector.lastContactMs, startMs);
+      const silentMs = reflector.hasSynced ? Date.now() - reflector.lastContactMs : 0;
       return silentMs > SILENT_MS
         ? `nothing heard from the API server for ${Math.round(silentMs / 1000)} s`
         : undefined;

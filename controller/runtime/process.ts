@@ -18,6 +18,8 @@ export const EXIT = {
 /** Time for what is under way after the first signal, then for the last events. The lease takes 2 s at most after that. */
 const DRAIN_MS = 10_000;
 const FLUSH_MS = 2_000;
+/** Time for caches to be filled before the lease is asked for without those that are not. */
+const SYNC_MS = 60_000;
 /** Numbers of the signals: a process that they end exits with 128 more. */
 const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
 
@@ -37,7 +39,8 @@ export interface RunProcessOptions {
 /**
  * Runs parts until a signal, a lost lease or a failure.
  *
- * Servers first, then all reflectors; once they are synced the lease is asked for; its holder leads all parts. After
+ * Servers first, then all reflectors; once they are synced the lease is asked for; its holder leads all parts. A part
+ * whose reflectors cannot sync (its kind is missing, or a right) keeps the others waiting for a minute, not for ever. After
  * SIGTERM or SIGINT: parts end what is under way (10 s at most) and the last events are written, with the lease still held;
  * the lease is given back; reflectors and servers stop. A second signal ends the process at once, as does an unhandled
  * error.
@@ -75,14 +78,33 @@ function follow(parts: readonly Part[], signal: AbortSignal): Promise<never> {
 
 async function lead(options: RunProcessOptions, stopping: AbortSignal): Promise<"released" | "lost"> {
   const { parts, elector, events, log } = options;
-  const synced = Promise.all(parts.flatMap((part) => part.reflectors.map((reflector) => reflector.synced)));
-  await Promise.race([synced, aborted(stopping)]);
+  await cachesFilled(parts, stopping, log);
   if (stopping.aborted) return "released";
-  log.info("caches are filled; asking for the lease");
+  log.info("asking for the lease");
   return elector.run(stopping, async (leading) => {
-    await inTime(Promise.all(parts.map((part) => part.lead(leading))), leading);
+    const leadOne = async (part: Part) => {
+      await Promise.race([syncOf(part), aborted(leading)]);
+      if (!leading.aborted) await part.lead(leading);
+    };
+    await inTime(Promise.all(parts.map(leadOne)), leading);
     await events.flush(FLUSH_MS);
   });
+}
+
+/** Waits for all parts; after a minute for one of them. */
+async function cachesFilled(parts: readonly Part[], stopping: AbortSignal, log: Logger): Promise<void> {
+  const done = new AbortController();
+  const all = Promise.all(parts.map(syncOf));
+  await Promise.race([all, sleep(SYNC_MS, done.signal), aborted(stopping)]);
+  done.abort();
+  const missing = parts.flatMap(({ reflectors }) => reflectors.filter(({ hasSynced }) => !hasSynced));
+  if (missing.length > 0 && !stopping.aborted)
+    log.warn({ reflectors: missing.map(({ name }) => name) }, "caches not filled; their parts wait");
+  await Promise.race([...parts.map(syncOf), aborted(stopping)]);
+}
+
+async function syncOf(part: Part): Promise<void> {
+  await Promise.all(part.reflectors.map(({ synced }) => synced));
 }
 
 /** @throws Error if the work has not ended 10 s after the signal. The lease is then not given back: a write may be under way. */

@@ -121,13 +121,18 @@ describe("the checks", () => {
     expect(synced?.trouble()).toBeUndefined();
   });
 
-  test("a reflector may be silent for 10 minutes, since the start too", () => {
-    const [contact] = contactChecks([part], Date.now());
+  test("a reflector may be silent for 10 minutes once it has its list", () => {
+    const [contact] = contactChecks([part]);
+    reflector.lastContactMs = Date.now();
+    reflector.hasSynced = true;
     jest.advanceTimersByTime(600_000);
     expect(contact?.trouble()).toBeUndefined();
     jest.advanceTimersByTime(1_000);
     expect(contact?.trouble()).toContain("for 601 s");
     reflector.lastContactMs = Date.now();
+    expect(contact?.trouble()).toBeUndefined();
+    reflector.hasSynced = false;
+    jest.advanceTimersByTime(3_600_000);
     expect(contact?.trouble()).toBeUndefined();
   });
 

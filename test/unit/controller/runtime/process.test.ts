@@ -109,6 +109,39 @@ test("a signal before the caches are filled stops at once", async () => {
   expect(done).not.toContain("elector runs");
 });
 
+test("a part whose caches cannot be filled keeps the others waiting for a minute, and leads when they are", async () => {
+  const late = deferred();
+  const led: string[] = [];
+  const part = (name: string, synced: Promise<void>, hasSynced: boolean): Part => ({
+    name,
+    reflectors: [{ name, run: async () => {}, synced, hasSynced, lastContactMs: 0 }],
+    lead: async (signal) => {
+      led.push(name);
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    },
+  });
+  const parts = [part("gate", Promise.resolve(), true), part("checkpoints", late.promise, false)];
+  const { source, ended, lines } = setUp({ options: { parts } });
+  await pass(59_000);
+  expect(led).toEqual([]);
+  await pass(1_000);
+  expect(led).toEqual(["gate"]);
+  expect(lines.join("")).toContain('"reflectors":["checkpoints"],"msg":"caches not filled');
+  late.resolve();
+  await pass(0);
+  expect(led).toEqual(["gate", "checkpoints"]);
+  source.emit("SIGTERM");
+  expect(await ended).toBe(EXIT.stopped);
+});
+
+test("without any filled cache the lease is not asked for", async () => {
+  const { done, source, ended } = setUp();
+  await pass(600_000);
+  expect(done).not.toContain("elector runs");
+  source.emit("SIGTERM");
+  expect(await ended).toBe(EXIT.stopped);
+});
+
 test("a lost lease ends the process with 1, whatever still runs", async () => {
   const { synced, lost, ended } = setUp({ part: { lead: () => new Promise(() => undefined) } });
   synced.resolve();
