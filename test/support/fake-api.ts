@@ -62,13 +62,15 @@ export class FakeApi implements KubernetesClient {
       await this.after?.(request);
       return structuredClone(answer);
     };
-    return within(options, work());
+    return within(options, work);
   }
 
   async *watch(path: string, options: WatchOptions): AsyncGenerator<WatchEvent> {
     const target = parsePath(path, options.query);
     const request = this.note("WATCH", path, target);
-    await within({ timeoutMs: options.idleTimeoutMs, signal: options.signal }, this.before?.(request));
+    await within({ timeoutMs: options.idleTimeoutMs, signal: options.signal }, async () =>
+      this.before?.(request),
+    );
     const { watch, events } = openWatch(this.objects, target, options);
     this.open.add(watch);
     options.onOpen?.();
@@ -137,7 +139,7 @@ export class FakeApi implements KubernetesClient {
     const { collection, namespace, name } = target;
     const old = this.objects.get(collection, namespace, name);
     if (!old) {
-      if (method === "PATCH" && body?.type === "application/apply-patch+yaml")
+      if (method === "PATCH" && body?.type === "application/apply-patch+yaml" && !target.subresource)
         return this.create(target, body.content as Stored);
       throw refuse(404, "NotFound", `${collection} "${name}" not found`);
     }
@@ -231,13 +233,13 @@ function refuse(status: number, reason: string, message: string): ApiError {
 }
 
 /** What a client does: an end to waiting, by time or signal. */
-function within<T>({ timeoutMs = 30_000, signal }: SendOptions, work: T | Promise<T>): Promise<T> {
+function within<T>({ timeoutMs = 30_000, signal }: SendOptions, work: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const abort = () => reject(signal?.reason);
     const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
     signal?.addEventListener("abort", abort);
-    Promise.resolve(work)
+    work()
       .then(resolve, reject)
       .finally(() => {
         clearTimeout(timer);

@@ -1,0 +1,3 @@
+/** Acts upon Cedana's own kind. */
+export { CedanaReconciler } from "./reconciler";
+export { CedanaWriter } from "./writer";

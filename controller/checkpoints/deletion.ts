@@ -1,0 +1,70 @@
+import { CHECKPOINT_FINALIZER } from "../../constructs/core/checkpoint";
+import { engineOf, type Context } from "./context";
+import { CHECKPOINT, type CheckpointObject } from "./objects";
+import { patch } from "./requests";
+
+/** After so long the object goes, whether the engine has deleted the data or not: a deletion must not hang. */
+const GIVE_UP_MS = 600_000;
+
+export const hasFinalizer = ({ metadata }: CheckpointObject) =>
+  metadata.finalizers.includes(CHECKPOINT_FINALIZER);
+
+/** Whether the data is to be deleted with the object, by an engine that can. */
+export function wantsFinalizer(context: Context, object: CheckpointObject): boolean {
+  return object.spec.deletionPolicy === "Delete" && (engineOf(context, object)?.canDelete ?? false);
+}
+
+export async function addFinalizer({ client }: Context, object: CheckpointObject): Promise<void> {
+  await putFinalizers(client, object, [...object.metadata.finalizers, CHECKPOINT_FINALIZER]);
+}
+
+export async function removeFinalizer({ client }: Context, object: CheckpointObject): Promise<void> {
+  const rest = object.metadata.finalizers.filter((finalizer) => finalizer !== CHECKPOINT_FINALIZER);
+  await putFinalizers(client, object, rest);
+}
+
+/**
+ * Deletes the data of an object that is being deleted, then lets it go.
+ * @throws EngineError while the engine does not delete, for 10 minutes
+ */
+export async function finalize(
+  context: Context,
+  object: CheckpointObject,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await deleteData(context, object, signal);
+  } catch (error) {
+    const since = Date.parse(object.metadata.deletionTimestamp ?? "");
+    if (signal.aborted || Date.now() - since < GIVE_UP_MS) throw error;
+    const said = error instanceof Error ? error.message : String(error);
+    context.report.checkpoint(object, "Warning", "DataLeftBehind", `the data is not deleted: ${said}`);
+  }
+  await removeFinalizer(context, object);
+}
+
+async function deleteData(context: Context, object: CheckpointObject, signal: AbortSignal): Promise<void> {
+  if (!wantsFinalizer(context, object)) return;
+  const engine = engineOf(context, object);
+  const { namespace } = object.metadata;
+  const { containers = [], nodeName } = object.status;
+  for (const { checkpointID, location, completionTime } of containers) {
+    if (completionTime === undefined) continue;
+    await engine?.delete({ namespace, nodeName, checkpointID, location }, signal);
+  }
+}
+
+async function putFinalizers(
+  client: Context["client"],
+  object: CheckpointObject,
+  finalizers: readonly string[],
+): Promise<void> {
+  const path = "/metadata/finalizers";
+  const { finalizers: before } = object.metadata;
+  // Without finalizers there is no such field, which a test would have to find.
+  const guard =
+    before.length > 0
+      ? ({ op: "test", path, value: before } as const)
+      : ({ op: "test", path: "/metadata/resourceVersion", value: object.metadata.resourceVersion } as const);
+  await patch(client, CHECKPOINT, object, [guard, { op: "add", path, value: finalizers }]);
+}

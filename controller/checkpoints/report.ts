@@ -1,0 +1,75 @@
+import type { CheckpointReason, CheckpointStatus } from "../../constructs/core/checkpoint";
+import type { Events, Metrics } from "../runtime";
+import { CEDANA, CHECKPOINT, type CedanaObject, type CheckpointObject } from "./objects";
+
+/** Upper bounds in seconds, up to the longest time an engine has by default. */
+const BUCKETS = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600];
+
+/** Tells of what happens to Checkpoints and Cedanas: events and metrics. */
+export class Report {
+  private readonly total;
+  private readonly seconds;
+
+  constructor(
+    private readonly events: Events,
+    metrics: Metrics,
+    inFlight: () => number,
+  ) {
+    this.total = metrics.counter("cedana_checkpoints_total", "Checkpoints by what came of them", [
+      "engine",
+      "result",
+    ]);
+    this.seconds = metrics.histogram(
+      "cedana_checkpoint_seconds",
+      "Length of a checkpoint",
+      ["engine"],
+      BUCKETS,
+    );
+    metrics.gauge(
+      "cedana_checkpoints_in_flight",
+      "Checkpoints and restores that engines work on",
+      [],
+      (gauge) => gauge.set(inFlight()),
+    );
+  }
+
+  /** A Checkpoint has come to its end. */
+  ended(object: CheckpointObject, reason: CheckpointReason, message: string, status: CheckpointStatus): void {
+    const engine = status.engine ?? "none";
+    const result = RESULTS[reason] ?? "failed";
+    this.total.inc({ engine, result });
+    if (result === "completed" && status.durationMilliseconds !== undefined)
+      this.seconds.observe({ engine }, status.durationMilliseconds / 1000);
+    this.checkpoint(object, result === "completed" ? "Normal" : "Warning", reason, message);
+  }
+
+  checkpoint(object: CheckpointObject, type: "Normal" | "Warning", reason: string, note: string): void {
+    this.record(CHECKPOINT, object, type, reason, "Checkpoint", note);
+  }
+
+  cedana(
+    object: CedanaObject,
+    type: "Normal" | "Warning",
+    reason: string,
+    action: string,
+    note: string,
+  ): void {
+    this.record(CEDANA, object, type, reason, action, note);
+  }
+
+  private record(
+    { apiVersion, kind }: typeof CHECKPOINT,
+    { metadata: { name, namespace, uid } }: CheckpointObject | CedanaObject,
+    type: "Normal" | "Warning",
+    reason: string,
+    action: string,
+    note: string,
+  ): void {
+    this.events.record({ regarding: { apiVersion, kind, name, namespace, uid }, type, reason, action, note });
+  }
+}
+
+const RESULTS: Partial<Record<CheckpointReason, string>> = {
+  CheckpointCompleted: "completed",
+  OutcomeUnknown: "unknown",
+};

@@ -1,0 +1,93 @@
+import type {
+  CheckpointReason,
+  CheckpointSpec,
+  CheckpointStatus,
+  OwnerIdentity,
+} from "../../constructs/core/checkpoint";
+import { itemsAt, isTrueAt, textAt, textsAt } from "../runtime";
+import type { Json } from "../runtime";
+
+/** What is known of the pod, as the status carries it. */
+export type PodFacts = Pick<CheckpointStatus, "podUID" | "nodeName" | "owner" | "podTemplateHash">;
+
+export type Verdict =
+  | {
+      readonly is: "running";
+      readonly facts: PodFacts & { readonly podUID: string; readonly nodeName: string };
+      readonly containers: readonly { readonly name: string; readonly image?: string }[];
+    }
+  /** Not yet. */
+  | { readonly is: "waiting"; readonly facts: PodFacts; readonly message: string }
+  /** Never. */
+  | {
+      readonly is: "lost";
+      readonly facts: PodFacts;
+      readonly reason: CheckpointReason;
+      readonly message: string;
+    };
+
+/** Labels that carry the hash of the pod template: of Deployments, of StatefulSets and DaemonSets. */
+const TEMPLATE_HASH = ["pod-template-hash", "controller-revision-hash"];
+
+/**
+ * Whether the pod can be checkpointed.
+ * @param pinned the pod's UID, if it was seen before or is given
+ */
+export function judgePod(pod: Json | undefined, spec: CheckpointSpec, pinned: string | undefined): Verdict {
+  const { name } = spec.podRef;
+  const uid = textAt(pod, "metadata", "uid");
+  if (pod === undefined || uid === undefined) {
+    return pinned === undefined
+      ? lost({}, "SourcePodNotFound", `there is no pod ${name}`)
+      : lost({ podUID: pinned }, "SourcePodReplaced", `pod ${name} with UID ${pinned} is gone`);
+  }
+  if (pinned !== undefined && pinned !== uid) {
+    const message = `pod ${name} has UID ${uid} and not ${pinned}: it was replaced`;
+    return lost({ podUID: pinned }, "SourcePodReplaced", message);
+  }
+  const facts = factsOf(pod, uid);
+  const { nodeName } = facts;
+  const phase = textAt(pod, "status", "phase") ?? "Pending";
+  if (phase === "Succeeded" || phase === "Failed")
+    return lost(facts, "SourcePodEnded", `pod ${name} has ended: its phase is ${phase}`);
+  const own = itemsAt(pod, "spec", "containers").map((container) => ({
+    name: textAt(container, "name") ?? "",
+    image: textAt(container, "image"),
+  }));
+  const absent = (spec.containers ?? []).filter((wanted) => own.every((one) => one.name !== wanted));
+  if (absent.length > 0) {
+    const message = `pod ${name} has no container ${absent.join(", ")}; it has ${own.map((one) => one.name).join(", ")}`;
+    return lost(facts, "ContainerNotFound", message);
+  }
+  if (phase !== "Running" || nodeName === undefined)
+    return { is: "waiting", facts, message: `pod ${name} is not running yet: its phase is ${phase}` };
+  const containers = own.filter((one) => spec.containers?.includes(one.name) ?? true);
+  return { is: "running", facts: { ...facts, podUID: uid, nodeName }, containers };
+}
+
+function lost(facts: PodFacts, reason: CheckpointReason, message: string): Verdict {
+  return { is: "lost", facts, reason, message };
+}
+
+function factsOf(pod: Json, podUID: string): PodFacts {
+  const nodeName = textAt(pod, "spec", "nodeName");
+  const owner = ownerOf(pod);
+  const labels = textsAt(pod, "metadata", "labels");
+  const podTemplateHash = TEMPLATE_HASH.map((label) => labels[label]).find((hash) => hash !== undefined);
+  return {
+    podUID,
+    ...(nodeName === undefined ? {} : { nodeName }),
+    ...(owner === undefined ? {} : { owner }),
+    ...(podTemplateHash === undefined ? {} : { podTemplateHash }),
+  };
+}
+
+function ownerOf(pod: Json): OwnerIdentity | undefined {
+  const reference = itemsAt(pod, "metadata", "ownerReferences").find((one) => isTrueAt(one, "controller"));
+  const [apiVersion, kind, name, uid] = ["apiVersion", "kind", "name", "uid"].map((field) =>
+    textAt(reference, field),
+  );
+  if (apiVersion === undefined || kind === undefined || name === undefined || uid === undefined)
+    return undefined;
+  return { apiVersion, kind, name, uid };
+}

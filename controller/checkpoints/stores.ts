@@ -1,0 +1,50 @@
+import type { KubernetesClient } from "../../clients/kubernetes";
+import { Reflector, Store } from "../runtime";
+import type { Change, Indexes, Json, KubernetesObject, Logger, Metrics, PartReflector } from "../runtime";
+import { pathOf } from "./objects";
+
+export interface Source<T extends KubernetesObject> {
+  readonly kind: { readonly apiVersion: string; readonly plural: string };
+  readonly namespaces: "all" | readonly string[];
+  readonly project: (raw: Json) => T;
+  readonly indexes: Indexes<T>;
+  readonly client: KubernetesClient;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Objects of one kind in some namespaces or in all: a store has one writer, so each namespace has one of its own. */
+export class Objects<T extends KubernetesObject> {
+  readonly reflectors: readonly PartReflector[];
+  private readonly stores: readonly Store<T>[];
+
+  constructor({ kind, namespaces, project, indexes, ...base }: Source<T>) {
+    const scopes = namespaces === "all" ? [undefined] : [...new Set(namespaces)];
+    const pairs = scopes.map((namespace) => {
+      const store = new Store<T>(indexes);
+      const name = `checkpoints/${kind.plural}${namespace === undefined ? "" : `/${namespace}`}`;
+      return {
+        store,
+        reflector: new Reflector({ ...base, name, path: pathOf(kind, namespace), project, store }),
+      };
+    });
+    this.stores = pairs.map(({ store }) => store);
+    this.reflectors = pairs.map(({ reflector }) => reflector);
+  }
+
+  get(key: string): T | undefined {
+    return this.stores.map((store) => store.get(key)).find((object) => object !== undefined);
+  }
+
+  list(): readonly T[] {
+    return this.stores.flatMap((store) => store.list());
+  }
+
+  byIndex(name: string, value: string): readonly T[] {
+    return this.stores.flatMap((store) => store.byIndex(name, value));
+  }
+
+  onChange(handler: (change: Change<T>) => void): void {
+    for (const store of this.stores) store.onChange(handler);
+  }
+}

@@ -1,0 +1,2 @@
+/** The engine cedana. */
+export { CedanaEngine } from "./engine";

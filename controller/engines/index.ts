@@ -1,0 +1,11 @@
+/** What takes checkpoints: one interface, one folder for each engine. */
+export {
+  EngineError,
+  type CheckpointReference,
+  type CheckpointRequest,
+  type CheckpointResult,
+  type Engine,
+  type EngineContainer,
+  type RestoreRequest,
+} from "./engine";
+export { createEngines, type Engines } from "./engines";
