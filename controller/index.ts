@@ -5,6 +5,8 @@
 import { randomUUID } from "node:crypto";
 import type { KubernetesClient } from "../clients/kubernetes";
 import type { ControllerSettings } from "../constructs/core/controller";
+import { Checkpoints } from "./checkpoints";
+import { createEngines } from "./engines";
 import { ReadinessGate } from "./readiness";
 import {
   contactChecks,
@@ -96,6 +98,14 @@ interface PartOptions {
 function partsOf(settings: ControllerSettings, options: PartOptions): readonly Part[] {
   const parts: Part[] = [];
   if (settings.gate) parts.push(new ReadinessGate({ ...options, settings: settings.gate }));
+  if (settings.checkpoints)
+    parts.push(
+      new Checkpoints({
+        ...options,
+        settings: settings.checkpoints,
+        engines: createEngines(settings.checkpoints),
+      }),
+    );
   return parts;
 }
 

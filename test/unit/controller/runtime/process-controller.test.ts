@@ -18,7 +18,16 @@ const SETTINGS: ControllerSettings = {
     explainAfterSeconds: 60,
     dryRun: false,
   },
-  checkpoints: false,
+  checkpoints: {
+    namespaces: "all",
+    maxPerNode: 2,
+    engine: "cedana",
+    manager: {
+      url: "http://cedana-manager-service.cedana-system:1324",
+      root: "/run/containerd",
+      timeoutSeconds: 600,
+    },
+  },
 };
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
@@ -42,6 +51,7 @@ test("the whole controller comes up ready, leads, and gives the lease back on SI
   const ready = await fetch(`http://127.0.0.1:${ports["health"]}/readyz?verbose`);
   expect(ready.status).toBe(200);
   expect(await ready.text()).toContain("[+]synced-readiness/nodes ok\n");
+  expect(lines[0]).toContain('"parts":["readiness","checkpoints"]');
   const live = await fetch(`http://127.0.0.1:${ports["health"]}/healthz?verbose`);
   expect(await live.text()).toContain("[+]leader-election ok\n");
   const figures = await (await fetch(`http://127.0.0.1:${ports["metrics"]}/metrics`)).text();
