@@ -85,12 +85,9 @@ export function openWatch(
 
   async function* events(): AsyncGenerator<WatchEvent> {
     const seconds = Number(query.get("timeoutSeconds") ?? 0);
+    let silence = setTimeout(silent, options.idleTimeoutMs);
     const timers = [
       setInterval(() => watch.bookmark(), BOOKMARK_MS),
-      setInterval(() => {
-        if (Date.now() - heard >= options.idleTimeoutMs)
-          watch.end(new Error(`nothing received for ${options.idleTimeoutMs / 1000} s`));
-      }, 1000),
       ...(seconds > 0 ? [setTimeout(() => !stalled && watch.end(), seconds * 1000)] : []),
     ];
     const stop = objects.onWrite(read);
@@ -108,9 +105,15 @@ export function openWatch(
         await new Promise<void>((resolve) => (wake = resolve));
       }
     } finally {
-      for (const timer of timers) clearTimeout(timer);
+      for (const timer of [...timers, silence]) clearTimeout(timer);
       options.signal.removeEventListener("abort", abort);
       stop();
+    }
+
+    function silent(): void {
+      const left = heard + options.idleTimeoutMs - Date.now();
+      if (left > 0) silence = setTimeout(silent, left);
+      else watch.end(new Error(`nothing received for ${options.idleTimeoutMs / 1000} s`));
     }
   }
 
