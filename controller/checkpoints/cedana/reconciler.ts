@@ -1,7 +1,7 @@
 import { isOlder } from "../../runtime";
 import type { Context } from "../context";
 import type { CedanaObject, CheckpointObject } from "../objects";
-import { isOutdated } from "../requests";
+import { isOutdated, isRefused } from "../requests";
 import type { Objects } from "../stores";
 import { checkpointResult, makeCheckpoint } from "./checkpoint";
 import { operationOf } from "./names";
@@ -22,6 +22,8 @@ const WAIT_MS = 5000;
 export class CedanaReconciler {
   /** Versions that were written here, by UID, until the store has them. */
   private readonly written = new Map<string, string>();
+  /** It is not known whether a restore was set to Pending; the engine was surely not asked. */
+  private readonly unasked = new Set<string>();
 
   constructor(
     private readonly context: Context,
@@ -30,7 +32,9 @@ export class CedanaReconciler {
     private readonly writer: CedanaWriter,
   ) {
     cedanas.onChange(({ old, new: now }) => {
-      if (old && !now) this.written.delete(old.metadata.uid);
+      if (!old || now) return;
+      this.written.delete(old.metadata.uid);
+      this.unasked.delete(old.metadata.uid);
     });
   }
 
@@ -53,7 +57,7 @@ export class CedanaReconciler {
       case "Restore":
         return this.beginRestore(cedana, signal);
       case "Pending":
-        return this.follow(cedana);
+        return this.follow(cedana, signal);
       default:
         return undefined;
     }
@@ -89,20 +93,30 @@ export class CedanaReconciler {
     }
     // No wait since the slot was seen to be free.
     const release = this.context.flights.reserve(plan.busy);
-    let pending: CedanaObject | undefined;
-    try {
-      pending = await this.writer.setMethod(cedana, "Pending", { is: "restore" });
-      signal.throwIfAborted();
-    } catch (error) {
+    const pending = await this.pending(cedana, signal).catch((error: unknown) => {
       release();
       throw error;
-    }
+    });
     if (!pending) {
       release();
       return { requeueAfterMs: AGAIN_MS };
     }
-    this.note(pending);
+    this.unasked.delete(cedana.metadata.uid);
     this.context.flights.track(this.fly(pending, plan, release));
+  }
+
+  /** @returns the object as it is Pending, or undefined if it has changed */
+  private async pending(cedana: CedanaObject, signal: AbortSignal): Promise<CedanaObject | undefined> {
+    if (cedana.spec.method === "Pending") return cedana;
+    try {
+      const pending = await this.writer.setMethod(cedana, "Pending", { is: "restore" });
+      signal.throwIfAborted();
+      if (pending) this.note(pending);
+      return pending;
+    } catch (error) {
+      if (!isRefused(error)) this.unasked.add(cedana.metadata.uid);
+      throw error;
+    }
   }
 
   private async fly(cedana: CedanaObject, plan: Extract<Plan, { is: "ready" }>, release: () => void) {
@@ -120,12 +134,14 @@ export class CedanaReconciler {
     release();
   }
 
-  private async follow(cedana: CedanaObject): Promise<Next> {
+  private async follow(cedana: CedanaObject, signal: AbortSignal): Promise<Next> {
     const operation = operationOf(cedana);
     if (operation === undefined) {
       const message = "nothing is under way for this object: set method to Checkpoint or Restore";
       return this.end(cedana, "Failed", { ready: false, reason: "NothingUnderWay", message, status: {} });
     }
+    if (operation.is === "restore" && this.unasked.has(cedana.metadata.uid))
+      return this.beginRestore(cedana, signal);
     if (operation.is === "restore") {
       const message =
         "the engine was asked and nobody knows what came of it: the controller that asked is gone";

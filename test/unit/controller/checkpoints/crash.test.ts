@@ -1,0 +1,145 @@
+/**
+ * The controller dies, or an answer of the API server is lost, at every single step: whatever comes next, an engine was
+ * asked at most once for each container, and what nobody knows is said to be unknown.
+ */
+import { ApiError } from "../../../../clients/kubernetes";
+import type { FakeRequest } from "../../../support/fake-api";
+import { CHECKPOINTS, seconds, World, type Step } from "./support";
+
+const CEDANA = { containerName: "a", sandboxName: "counter-0" };
+
+interface Story {
+  readonly begin: (world: World) => Promise<void>;
+  /** Checks the end. `calm` if nothing died: then it must be a good one. */
+  readonly check: (world: World, calm: boolean) => void;
+}
+
+const outcome = (world: World, name: string, asked: readonly string[], calm: boolean) => {
+  const { reason } = world.status(name);
+  const allowed = calm ? ["CheckpointCompleted"] : ["CheckpointCompleted", "OutcomeUnknown"];
+  expect(allowed).toContain(reason);
+  expect(new Set(asked).size).toBe(asked.length);
+  expect(reason === "CheckpointCompleted" ? asked : []).toEqual(
+    reason === "CheckpointCompleted" ? ["counter-0/a", "counter-0/b"] : [],
+  );
+};
+
+const STORIES: Readonly<Record<string, Story>> = {
+  "a Checkpoint of two containers": {
+    begin: (world) => world.checkpoint("one"),
+    check: (world, calm) => outcome(world, "one", world.engine.asked, calm),
+  },
+  "a Checkpoint whose data is to be deleted with it": {
+    begin: async (world) => {
+      world.engine.canDelete = true;
+      await world.checkpoint("one", { deletionPolicy: "Delete" });
+      setTimeout(() => void world.api.send("DELETE", `${CHECKPOINTS}/one`).catch(() => {}), 4_000);
+    },
+    check: (world, calm) => {
+      expect(world.api.get(`${CHECKPOINTS}/one`)).toBeUndefined();
+      expect(new Set(world.engine.asked).size).toBe(world.engine.asked.length);
+      const kept = ["id-a", "id-b"].filter((id) => !world.engine.deleted.includes(id));
+      expect(calm ? kept : []).toEqual([]);
+    },
+  },
+  "a Cedana that checkpoints": {
+    begin: (world) => world.cedana("one", { ...CEDANA, method: "Checkpoint" }),
+    check: (world, calm) => {
+      const { spec, status } = world.cedanaOf("one");
+      expect(world.engine.asked.length).toBeLessThanOrEqual(1);
+      expect(calm ? ["Done"] : ["Done", "Failed"]).toContain(spec.method);
+      expect(status).toMatchObject(
+        spec.method === "Done"
+          ? { checkpointDone: true, conditions: [{ reason: "CheckpointCompleted" }] }
+          : { checkpointDone: false, conditions: [{ reason: "OutcomeUnknown" }] },
+      );
+    },
+  },
+  "a Cedana that restores": {
+    begin: async (world) => {
+      const replica = world.start();
+      await world.checkpoint("good");
+      await seconds(3);
+      replica.kill();
+      await world.cedana("one", { ...CEDANA, method: "Restore" });
+    },
+    check: (world, calm) => {
+      const { spec, status } = world.cedanaOf("one");
+      expect(world.engine.restores.length).toBeLessThanOrEqual(1);
+      expect(calm ? ["Done"] : ["Done", "Failed"]).toContain(spec.method);
+      expect(status).toMatchObject(
+        spec.method === "Done"
+          ? { restoreDone: true, conditions: [{ reason: "RestoreCompleted" }] }
+          : { restoreDone: false, conditions: [{ reason: "OutcomeUnknown" }] },
+      );
+    },
+  },
+};
+
+const worldOf = async (story: Story): Promise<World> => {
+  const world = new World();
+  world.pod("counter-0", { containers: ["a", "b"] });
+  await story.begin(world);
+  return world;
+};
+
+beforeEach(() => jest.useFakeTimers({ now: Date.parse("2026-11-21T15:00:00Z") }));
+afterEach(() => jest.useRealTimers());
+
+describe.each(Object.entries(STORIES))("%s", (_, story) => {
+  test.each<Step>(["before", "after"])("the leader dies %s each of its steps", async (when) => {
+    let steps = 0;
+    for (let step = 1; ; step++) {
+      const world = await worldOf(story);
+      const first = world.start({ dieAt: { step, when } });
+      await seconds(8);
+      const died = first.dead;
+      first.kill();
+      world.start();
+      await seconds(8);
+      story.check(world, !died);
+      await world.end();
+      if (!died) break;
+      steps = step;
+    }
+    expect(steps).toBeGreaterThanOrEqual(5);
+  });
+
+  test.each<[string, (request: FakeRequest) => never]>([
+    [
+      "lost",
+      () => {
+        throw new Error("no answer within 30 s");
+      },
+    ],
+    [
+      "a 500",
+      () => {
+        throw new ApiError(500, "etcdserver: request timed out");
+      },
+    ],
+  ])("the answer to each of its requests is %s", async (_name, fault) => {
+    let count = 0;
+    for (let number = 1; ; number++) {
+      const world = await worldOf(story);
+      let seen = 0;
+      world.api.after = (request) => {
+        if (
+          request.method !== "WATCH" &&
+          request.query["limit"] === undefined &&
+          request.method !== "DELETE" &&
+          ++seen === number
+        )
+          fault(request);
+      };
+      world.start();
+      await seconds(10);
+      world.api.after = undefined;
+      story.check(world, true);
+      await world.end();
+      if (seen < number) break;
+      count = number;
+    }
+    expect(count).toBeGreaterThan(3);
+  });
+});
