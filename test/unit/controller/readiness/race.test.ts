@@ -108,7 +108,7 @@ class Play {
   /** The others stop, the cache catches up. @returns taints that are left, and whether the condition says so */
   async settle() {
     this.calm = true;
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 3; round++) {
       this.deliver(Infinity);
       clock += 10_000;
       await this.taints.write("n1", signal);
@@ -160,20 +160,23 @@ class Play {
   }
 }
 
+const realNow = Date.now;
 let clock = NOW;
 let writes = 0;
 beforeEach(() => {
   clock = NOW;
-  jest.spyOn(Date, "now").mockImplementation(() => clock);
+  Date.now = () => clock;
 });
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => {
+  Date.now = realNow;
+});
 
 test(`no taint is stuck, lost or brought back in ${SCHEDULES} schedules against other writers`, async () => {
   const first = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
   for (let seed = first; seed < first + SCHEDULES; seed++) {
     const random = randomOf(seed);
     const play = new Play(random);
-    for (let step = 4 + random(12); step > 0; step--) await play.act();
+    for (let step = 3 + random(8); step > 0; step--) await play.act();
     const { stuck, foreign, expected, condition, wrong } = await play.settle();
     expect({ seed, stuck, foreign, condition, wrong }).toEqual({
       seed,
@@ -183,7 +186,7 @@ test(`no taint is stuck, lost or brought back in ${SCHEDULES} schedules against 
       wrong: [],
     });
   }
-});
+}, 3_600_000);
 
 test("in the normal path a node costs two writes, and a cache that lags costs none more", async () => {
   const { api, view } = { api: new FakeApi(), view: viewOn(SETTINGS) };
