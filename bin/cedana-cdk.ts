@@ -111,6 +111,20 @@ program
   .action(async (options) => print(await (await import("./commands/ungate.js")).ungate(options)));
 
 program
+  .command("checkpoint-image <archive> <reference>")
+  .description("make an image of a kubelet's checkpoint archive and push it: a pod with it is restored")
+  .option("--arch <architecture>", "amd64, arm64, ...: where the archive does not tell")
+  .option("--docker-config <path>", "a Docker config.json with credentials; programs it names are not run")
+  .addOption(
+    new Option("--output <format>", "for people or programs").choices(["text", "json"]).default("text"),
+  )
+  .action(async (archive: string, reference: string, options) =>
+    print(
+      await (await import("./commands/checkpoint-image.js")).checkpointImage(archive, reference, options),
+    ),
+  );
+
+program
   .command("features")
   .description("show what each plugin of the Cedana agent supports")
   .option("--json", "as JSON", false)
