@@ -1,7 +1,7 @@
 import type { AgentReport, Report, Verdict } from "./explain-report";
 
 const VERDICTS: Readonly<Record<Verdict, string>> = {
-  ready: "is ready: workloads may come",
+  ready: "is ready: the gate is open",
   opening: "has all agents Ready, but still carries the taint: the controller takes it away",
   waiting: "waits",
   notGated: "is not gated: the install's nodeSelector does not match it",

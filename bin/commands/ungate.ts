@@ -54,7 +54,7 @@ export async function ungateNodes(
   if (nodes.length === 0) return `No node has the taint ${taint} or the condition CedanaReady.\n${HINT}\n`;
   const names = nodes.map(({ metadata }) => `  ${metadata.name}\n`).join("");
   if (!yes) {
-    return `${nodes.length} nodes have the taint ${taint} or the condition CedanaReady:\n${names}Nothing was written. Run again with --yes to take them away.\n${HINT}\n`;
+    return `${counted(nodes)} with the taint ${taint} or the condition CedanaReady:\n${names}Nothing was written. Run again with --yes to take them away.\n${HINT}\n`;
   }
   if (!force) await refuseBesideController(client, gate);
   const queue = [...nodes];
@@ -62,7 +62,11 @@ export async function ungateNodes(
     for (let node = queue.shift(); node; node = queue.shift()) await clean(client, settings, node);
   };
   await Promise.all(Array.from({ length: PARALLEL }, worker));
-  return `Took the taint ${taint} and the condition CedanaReady from ${nodes.length} nodes:\n${names}${HINT}\n`;
+  return `Took the taint ${taint} and the condition CedanaReady from ${counted(nodes)}:\n${names}${HINT}\n`;
+}
+
+function counted({ length }: readonly unknown[]): string {
+  return length === 1 ? "1 node" : `${length} nodes`;
 }
 
 async function listNodes(client: Client, settings: GateSettings): Promise<readonly GateNode[]> {

@@ -114,7 +114,7 @@ describe("ungate", () => {
   test("says what it would do, and writes nothing", async () => {
     held();
     expect(await ungateNodes(api, gate, { yes: false, force: false })).toMatch(
-      /^12 nodes have.*Nothing was written/s,
+      /^12 nodes with.*Nothing was written/s,
     );
     expect(api.writes).toEqual([]);
   });
