@@ -24,7 +24,7 @@ describeController("two replicas", () => {
   beforeAll(async () => {
     gate = await suite.gate("leader");
     fleet = await suite.fleet(gate, { replicas: 2 });
-    load = await Load.start(gate, nodesOf("leader", 10));
+    load = await Load.start(gate, nodesOf("leader", 60));
   });
 
   afterAll(async () => {

@@ -73,19 +73,24 @@ describeController("the life of a gated node", () => {
   );
 
   test(
-    "another writer puts the taint back, and it goes again",
+    "another writer puts the taint back, and it goes again, however often",
     suite.run(async () => {
-      const [node = ""] = nodesOf("life-again", 1);
-      await gate.join(node);
-      await gate.setAllReady(node, true);
-      await gate.untilUntainted([node]);
-      for (let round = 0; round < 3; round++) {
+      const nodes = nodesOf("life-again", 8);
+      await Promise.all(nodes.map((node) => gate.join(node)));
+      await Promise.all(nodes.map((node) => gate.setAllReady(node, true)));
+      await gate.untilUntainted(nodes);
+      const again = async (node: string, times: number) => {
         await eventually(5, "the taint is on", () => gate.addTaint(node, TAINT));
-        await eventually(5, "the taint was seen", async () => gate.timesTainted(node) === round + 2);
-        await gate.untilUntainted([node]);
+        await eventually(5, "the taint was seen", async () => gate.timesTainted(node) === times);
+      };
+      // The controller slows down when it has to do this more than five times a minute.
+      for (let times = 2; times <= 7; times++) {
+        await Promise.all(nodes.map((node) => again(node, times)));
+        await gate.untilUntainted(nodes, 20);
       }
-      expect(gate.timesTainted(node)).toBe(4);
+      expect(nodes.map((node) => gate.timesTainted(node))).toEqual(nodes.map(() => 7));
     }),
+    60_000,
   );
 
   test(

@@ -2,7 +2,10 @@ import { holderIn, type Fleet } from "./controller-fleet";
 import type { Gate } from "./controller-gate";
 import { TAINT } from "./controller-objects";
 
-/** Work without end: agents are Ready on all nodes, and another writer keeps putting the taint back. */
+/**
+ * Work without end: agents are Ready on all nodes, and another writer keeps putting the taint back. Not more often than
+ * five times a minute on one node: beyond that the controller takes its time, on purpose.
+ */
 export class Load {
   #ended = false;
   #running: Promise<void> = Promise.resolve();
@@ -15,8 +18,8 @@ export class Load {
   /** Makes the nodes, waits until they are open, and begins. */
   static async start(gate: Gate, nodes: readonly string[]): Promise<Load> {
     const load = new Load(gate, nodes);
-    for (const node of nodes) await gate.join(node);
-    for (const node of nodes) await gate.setAllReady(node, true);
+    await Promise.all(nodes.map((node) => gate.join(node)));
+    await Promise.all(nodes.map((node) => gate.setAllReady(node, true)));
     await gate.untilUntainted(nodes, 30);
     load.#running = load.#run();
     return load;
@@ -31,7 +34,7 @@ export class Load {
     for (let index = 0; !this.#ended; index++) {
       const node = this.nodes[index % this.nodes.length] ?? "";
       if (!this.gate.isTainted(node)) await this.gate.addTaint(node, TAINT).catch(() => undefined);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise((resolve) => setTimeout(resolve, 15_000 / this.nodes.length));
     }
   }
 }

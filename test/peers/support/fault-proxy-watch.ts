@@ -5,21 +5,20 @@ interface WatchOptions {
   readonly fault: Fault | "partition" | undefined;
   /** When the fault strikes, after the watch began. */
   readonly seconds: number;
-  /** While true, what arrives is dropped and the watch is never to say anything again. */
-  readonly silent: () => boolean;
+  /** During a partition: settles when it is over. */
+  readonly caught: () => Promise<void> | undefined;
 }
 
 /** Passes a watch on line by line, until its fault strikes. */
 export function passWatch(answer: IncomingMessage, outgoing: ServerResponse, options: WatchOptions): void {
-  const { fault, seconds, silent } = options;
+  const { fault, seconds, caught } = options;
   let pending = "";
   let dead = false;
   let torn = false;
   outgoing.writeHead(answer.statusCode ?? 200, { "content-type": "application/json" });
   outgoing.flushHeaders();
   answer.setEncoding("utf8");
-  answer.on("data", (text: string) => {
-    dead ||= silent();
+  const pass = (text: string) => {
     if (dead) return;
     const lines = (pending + text).split("\n");
     pending = lines.pop() ?? "";
@@ -31,10 +30,14 @@ export function passWatch(answer: IncomingMessage, outgoing: ServerResponse, opt
       }
       outgoing.write(`${line}\n`);
     }
-  });
-  answer.on("end", () => {
-    if (!dead && !silent()) outgoing.end();
-  });
+  };
+  // In order, and not during a partition.
+  let queue: Promise<void> = Promise.resolve();
+  const later = (run: () => void) => {
+    queue = queue.then(caught).then(run);
+  };
+  answer.on("data", (text: string) => later(() => pass(text)));
+  answer.on("end", () => later(() => void (dead || outgoing.end())));
   answer.on("error", () => outgoing.destroy());
   const strike = () => {
     if (fault === "watchSilent") dead = true;

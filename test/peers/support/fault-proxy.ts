@@ -54,7 +54,8 @@ export class FaultProxy {
   readonly #folder: string;
   #plan: FaultPlan | undefined;
   #silent = false;
-  /** Closed by `close` and, if asked for, by `heal`. */
+  /** What goes on when the partition is over. */
+  readonly #caught: (() => void)[] = [];
   readonly #open = new Set<ServerResponse>();
 
   private constructor(readonly options: FaultProxyOptions) {
@@ -90,9 +91,10 @@ export class FaultProxy {
     this.#silent = true;
   }
 
-  /** New requests get through again. Those that were caught in a partition stay silent, as after a lost NAT entry. */
+  /** What was caught in the partition arrives after all, as TCP sends it again, unless the replica has given up on it. */
   heal(): void {
     this.#silent = false;
+    for (const resume of this.#caught.splice(0)) resume();
   }
 
   async close(): Promise<void> {
@@ -111,7 +113,8 @@ export class FaultProxy {
     const exchange = this.#record(incoming, sent);
     if (this.#silent) {
       exchange.fault = "partition";
-      return;
+      await this.#healed();
+      if (outgoing.destroyed) return;
     }
     const plan = this.#plan;
     const fault = plan && chooseFault(plan, this.#random, exchange);
@@ -123,6 +126,10 @@ export class FaultProxy {
       outgoing.end(JSON.stringify(statusOf(refusal)));
     } else if (fault === "reset") outgoing.destroy();
     else if (fault !== "noAnswer") this.#forward(incoming, outgoing, sent, exchange);
+  }
+
+  #healed(): Promise<void> {
+    return new Promise((resolve) => this.#caught.push(resolve));
   }
 
   #record(incoming: IncomingMessage, sent: Buffer): Exchange {
@@ -166,7 +173,8 @@ export class FaultProxy {
         exchange.status = answer.statusCode ?? 0;
         if (exchange.watch && exchange.status === 200) {
           const seconds = this.#random.between(1, this.#plan?.watchSeconds ?? 30);
-          passWatch(answer, outgoing, { fault, seconds, silent: () => this.#silent });
+          const caught = () => (this.#silent ? this.#healed() : undefined);
+          passWatch(answer, outgoing, { fault, seconds, caught });
           outgoing.on("close", () => call.destroy());
         } else this.#answer(answer, outgoing, exchange).catch(() => outgoing.destroy());
       },
@@ -180,7 +188,7 @@ export class FaultProxy {
     const received = await bytesOf(answer);
     exchange.answeredAt = Date.now();
     if (exchange.method !== "GET") exchange.answer = parsed(received);
-    if (this.#silent) return;
+    if (this.#silent) await this.#healed();
     if (fault === "answerLost") {
       outgoing.destroy();
       return;
