@@ -50,7 +50,10 @@ export class ArchiveInspector {
 
   constructor(private readonly file: string) {
     this.finished = new Promise((resolve) => this.tar.once("close", () => resolve()));
-    this.tar.on("error", (error: Error) => (this.failure ??= this.refusal(error)));
+    const failed = (error: Error) => {
+      this.failure ??= this.refusal(error);
+    };
+    this.tar.on("error", failed);
     this.tar.on("entry", (header, stream, next) => {
       const limit = this.enter(header);
       if (this.failure) this.tar.destroy();
@@ -61,6 +64,7 @@ export class ArchiveInspector {
         if (size < limit) chunks.push(Buffer.from(chunk.subarray(0, limit - size)));
         size += chunk.length;
       });
+      stream.on("error", failed);
       stream.on("end", () => {
         if (limit > 0) this.kept.set(plainName(header.name), Buffer.concat(chunks));
         next();

@@ -83,6 +83,8 @@ export function metadataOf(file: string, contents: Contents): ArchiveMetadata {
       `${file}: its spec.dump names no container; only checkpoints of a Kubernetes pod are taken`,
     );
   }
+  // containerd restores from it too. It is the last entry, so an archive that was cut between two does not have it.
+  if (engine === "containerd") read(file, contents, "status.dump", v.looseObject({}));
   const { rootfsImageRef: reference, rootfsImage, rootfsImageName } = config;
   const digest = /@(sha256:[0-9a-f]{64})$/.exec(reference)?.[1];
   const { architecture, criuVersion, frozenMs, tcpConnections, sizes } = contents;
