@@ -22,7 +22,7 @@ export class ConditionWriter {
 
   /**
    * Writes the condition, unless the taint has to change first: then who changes it asks again.
-   * @throws ApiError as the API server refuses it
+   * @throws ApiError as the API server refuses it; also 409, which it answers when others wrote the node at the same time
    */
   async write(name: string, signal: AbortSignal): Promise<void> {
     const situation = this.view.look(name);
@@ -36,8 +36,7 @@ export class ConditionWriter {
       const answer = await this.client.send("PATCH", path, patch, { query: WRITER, signal });
       this.view.learn(projectNode(answer as Json, this.settings));
     } catch (error) {
-      // No such node, or another one of its name: its own change brings it back here.
-      if (error instanceof ApiError && [404, 409, 422].includes(error.status)) return;
+      if (error instanceof ApiError && error.status === 404) return;
       throw error;
     }
     this.view.did(name, { condition: true });

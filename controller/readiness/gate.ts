@@ -24,6 +24,8 @@ const WORKERS = 16;
 const CONDITION_WORKERS = 2;
 /** Time before a condition is written that nobody waits for, and between two looks whether taints are through. */
 const CONDITION_DELAY_MS = 1000;
+/** Time until a change is tried that was not due yet when it was looked at first. */
+const AGAIN_MS = 1000;
 /** Longest delay after failures: a taint must not wait for minutes after the API server is back. */
 const MAX_DELAY_MS = 15_000;
 
@@ -94,7 +96,9 @@ export class ReadinessGate implements Part {
     const condition = decideCondition(situation);
     if (taint.held) this.brake.hold(situation.node);
     if (condition.change) conditions.addAfter(name, condition.prompt ? 0 : CONDITION_DELAY_MS);
-    return recheck(situation, taint.recheckAtMs, condition.recheckAtMs);
+    // It came due between the two looks, or the node is gone and the store does not know yet.
+    const dueAtMs = taint.change && situation.now + AGAIN_MS;
+    return recheck(situation, dueAtMs, taint.recheckAtMs, condition.recheckAtMs);
   }
 
   /** Says once what would be done. */

@@ -1,3 +1,4 @@
+import { ApiError } from "../../../../clients/kubernetes";
 import { ReadinessGate } from "../../../../controller/readiness";
 import type { GateSettings, Taint } from "../../../../controller/readiness/rules";
 import { Metrics, type EventInput } from "../../../../controller/runtime";
@@ -167,6 +168,41 @@ test("a gate fails open after its time, says so, and does not close again for th
   await pass(60);
   expect([taints("n1"), condition("n1")]).toEqual([[], "False FailedOpen"]);
   expect(events.map(({ reason }) => reason)).toEqual(["AgentNotReady", "FailedOpen"]);
+});
+
+test.each([0, 1, 2, 3, 4, 5, 6, 7])(
+  "what is due is done, though a timer fires a millisecond early (look %i is the early one)",
+  async (early) => {
+    join("n1");
+    const clock = Date.now;
+    let looks = 0;
+    const due = NOW + 120_000;
+    // The clock stands a millisecond before the due time for some looks, then on it.
+    const spy = jest.spyOn(Date, "now").mockImplementation(() => {
+      const time = clock();
+      return time === due && looks++ <= early ? due - 1 : time;
+    });
+    try {
+      await start({ failOpenAfterSeconds: 120 });
+      await pass(125);
+      expect(taints("n1")).toEqual([]);
+    } finally {
+      spy.mockRestore();
+    }
+  },
+);
+
+test("a condition whose write was refused by a race is written again", async () => {
+  join("n1");
+  await start();
+  let refusals = 3;
+  api.before = ({ method, path }) => {
+    if (method === "PATCH" && path.endsWith("/status") && refusals-- > 0)
+      throw new ApiError(409, "the object has been modified", { reason: "Conflict" });
+  };
+  agents("n1");
+  await pass(30);
+  expect([taints("n1"), condition("n1")]).toEqual([[], "True AgentsReady"]);
 });
 
 test("agents that are uninstalled leave no taint and no condition; a node outside the selection neither", async () => {
