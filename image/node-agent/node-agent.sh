@@ -47,7 +47,8 @@ whole() {
 }
 
 # A process runs from a version as long as it has one of its files mapped.
-in_use() { grep -lsF "/versions/$1/" "$proc"/[0-9]*/maps > /dev/null 2>&1; }
+# -q: with it a process that ends meanwhile does not hide one that is found.
+in_use() { grep -qsF "/versions/$1/" "$proc"/[0-9]*/maps; }
 
 current() { target=$(readlink "$1/current" 2> /dev/null) && printf '%s' "${target#versions/}"; }
 

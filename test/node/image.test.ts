@@ -1,0 +1,138 @@
+/** The node agent image: built from its pins, the same twice, and what is in it. */
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { needs, ran, run } from "./support/run";
+import { debian, openImages, type Images } from "./support/images";
+
+let images: Images;
+let said: string;
+beforeAll(() => {
+  images = openImages();
+  said = images.build(join(images.folder, "first"));
+});
+afterAll(() => images.close());
+
+const TREE = "usr/local/share/cedana-cdk/criu";
+const IMAGE = "node-agent:test";
+const digestOf = (text: string): string => text.match(/digest +(sha256:[0-9a-f]{64})/)?.[1] ?? "";
+
+test("two builds give the same digest and the same SBOM", () => {
+  const again = images.build(join(images.folder, "second"));
+  expect(digestOf(said)).toMatch(/^sha256:/);
+  expect(digestOf(again)).toBe(digestOf(said));
+  const sbom = (folder: string) => readFileSync(join(images.folder, folder, "node-agent.spdx.json"), "utf8");
+  expect(sbom("second")).toBe(sbom("first"));
+});
+
+test("the digest it tells is that of the image a registry would get, and its size is told", () => {
+  expect(images.buildah("push", "--quiet", IMAGE, `oci:${images.folder}/layout:x`)).toBe("");
+  const { manifests } = JSON.parse(readFileSync(join(images.folder, "layout/index.json"), "utf8"));
+  expect(manifests[0].digest).toBe(digestOf(said));
+  expect(said).toMatch(/size +\d+\.\d MB to pull/);
+});
+
+test("the SBOM names each package with licence, sum and where its source is", () => {
+  const sbom = JSON.parse(readFileSync(join(images.folder, "first/node-agent.spdx.json"), "utf8"));
+  expect(sbom).toMatchObject({ spdxVersion: "SPDX-2.3", dataLicense: "CC0-1.0" });
+  const packages = sbom.packages.filter(({ SPDXID }: { SPDXID: string }) => !/-(Image|Base)$/.test(SPDXID));
+  expect(packages.length).toBeGreaterThan(15);
+  for (const each of packages) {
+    expect(each.licenseDeclared).toMatch(/^[A-Z][A-Za-z0-9.]+-?/);
+    expect(each.checksums[0].checksumValue).toMatch(/^[0-9a-f]{64}$/);
+    expect(each.comment).toMatch(/^Source: https:/);
+  }
+  expect(packages.find(({ name }: { name: string }) => name === "criu")).toMatchObject({
+    licenseDeclared: "GPL-2.0-only",
+  });
+  const ids = new Set(sbom.packages.map(({ SPDXID }: { SPDXID: string }) => SPDXID));
+  expect(ids.size).toBe(sbom.packages.length);
+  for (const each of sbom.relationships) expect(ids.has(each.relatedSpdxElement)).toBe(true);
+});
+
+test("nothing of this machine and no secret is in the image's own layer or configuration", () => {
+  const { OCIv1: config } = JSON.parse(images.buildah("inspect", "--type", "image", IMAGE));
+  const told = JSON.stringify(config);
+  expect(told).not.toContain(ran("hostname", []).stdout.trim() + '"');
+  expect(told).not.toMatch(/token|secret|password|AKIA|\/root|\/work|\/tmp\/node-image/i);
+  expect(config.config.User).toBe("0:0");
+  const { files } = images.container(IMAGE);
+  const added = run("find", [join(files, "usr/local"), "-type", "f", "-not", "-path", `*/${TREE}/*`])
+    .trim()
+    .split("\n");
+  expect(added).toEqual([join(files, "usr/local/bin/cedana-node-agent")]);
+  const licences = join(files, TREE, "share/licences");
+  const packages = readdirSync(licences).filter((name) => name !== "SOURCES");
+  expect(packages.filter((name) => !existsSync(join(licences, name, "copyright")))).toEqual([]);
+});
+
+test("every library that a file of the tree needs is in the tree", () => {
+  const lib = join(images.container(IMAGE).files, TREE, "lib");
+  const libraries = readdirSync(lib).filter((name) => name.includes(".so"));
+  for (const file of [...libraries.map((name) => join(lib, name)), join(lib, "../libexec/criu")])
+    for (const [, name] of run("readelf", ["-d", file]).matchAll(/\(NEEDED\).*\[(.*)\]/g))
+      expect(libraries).toContain(name);
+});
+
+test("what the user adds is taken, told and named in the SBOM; what is not a program is refused", () => {
+  const added = join(images.folder, "added");
+  mkdirSync(join(added, "cedana"), { recursive: true });
+  for (const name of ["plugin.so", "checkpoint", "cedana/cedana", "cedana/libcedana-k8s.so"])
+    writeFileSync(join(added, name), `\x7fELF not really ${name}`);
+  writeFileSync(join(added, "script"), "#!/bin/sh\n");
+  const out = join(images.folder, "third");
+  expect(() => images.build(out, "--cuda-checkpoint", join(added, "script"))).toThrow(
+    /is not a program or library of Linux/,
+  );
+  const cuda = ["--cuda-plugin", join(added, "plugin.so"), "--cuda-checkpoint", join(added, "checkpoint")];
+  const told = images.build(out, "--tag", "with-added:1", ...cuda, "--cedana", join(added, "cedana"));
+  expect(told).toMatch(/note: cuda-checkpoint is NVIDIA's/);
+  expect(told).toMatch(/note: Cedana's daemon is AGPL-3.0/);
+  expect(digestOf(told)).not.toBe(digestOf(said));
+  const { files } = images.container("with-added:1");
+  for (const path of [
+    `${TREE}/lib/criu/cuda_plugin.so`,
+    `${TREE}/bin/cuda-checkpoint`,
+    "usr/local/bin/cedana",
+    "usr/local/lib/libcedana-k8s.so",
+  ])
+    expect(existsSync(join(files, path))).toBe(true);
+  const sbom = readFileSync(join(out, "node-agent.spdx.json"), "utf8");
+  for (const licence of ["LicenseRef-NVIDIA", "LicenseRef-Cedana"]) expect(sbom).toContain(licence);
+});
+
+test("the context alone is laid out for a builder that is not known here", () => {
+  const context = join(images.folder, "context");
+  images.build(join(images.folder, "none"), "--context", context);
+  expect(readdirSync(context).toSorted()).toEqual(
+    expect.arrayContaining(["LICENSE", "assemble.sh", "criu.sh", "debs", "node-agent.sh", "packages.tsv"]),
+  );
+  expect(existsSync(join(images.folder, "none"))).toBe(false);
+});
+
+test("the tree of arm64 is whole too: each library needed is pinned", () => {
+  needs("dpkg-deb");
+  const context = join(images.folder, "context-arm64");
+  images.build(join(images.folder, "none"), "--context", context, "--arch", "arm64");
+  const lines = readFileSync(join(context, "packages.tsv"), "utf8").trim().split("\n");
+  const names = lines.map((line) => line.split("/").at(-1));
+  for (const line of lines) {
+    const [name, deb, path] = line.split("\t") as [string, string, string];
+    mkdirSync(join(context, "unpacked", name), { recursive: true });
+    run("dpkg-deb", ["-x", join(context, "debs", deb), join(context, "unpacked", name)]);
+    const file = join(context, "unpacked", name, path);
+    expect(run("readelf", ["-h", file])).toContain("AArch64");
+    for (const [, library] of run("readelf", ["-d", file]).matchAll(/\(NEEDED\).*\[(.*)\]/g))
+      expect(names).toContain(library);
+  }
+});
+
+test("the base of these tests has none of CRIU's libraries", () => {
+  expect(
+    ran("chroot", [
+      debian(),
+      "sh",
+      "-c",
+      "ls /usr/lib/x86_64-linux-gnu | grep -E 'libnet[.]|libprotobuf|libnl-3'",
+    ]).stdout,
+  ).toBe("");
+});

@@ -1,0 +1,118 @@
+import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { needs, ran, run } from "./run";
+
+const ROOT = join(__dirname, "../../..");
+const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "cedana-cdk/test");
+const SUITE = "bookworm";
+/** The name of the base image that every machine here can make. */
+const BASE = "localhost/base:1";
+
+/** A Debian of another suite than CRIU's: glibc is older, and none of CRIU's libraries is there. Made once. */
+export function debian(): string {
+  const tree = join(CACHE, `debian-${SUITE}`);
+  if (existsSync(tree)) return tree;
+  const making = `${tree}.making`;
+  rmSync(making, { recursive: true, force: true });
+  mkdirSync(dirname(tree), { recursive: true });
+  const mirror = process.env["TESTBED_DEBIAN_MIRROR"] ?? "http://deb.debian.org/debian";
+  run("unshare", [
+    "--mount",
+    "debootstrap",
+    "--variant=minbase",
+    "--include=busybox-static",
+    SUITE,
+    making,
+    mirror,
+  ]);
+  for (const each of ["var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale"])
+    rmSync(join(making, each), { recursive: true, force: true });
+  renameSync(making, tree);
+  return tree;
+}
+
+/** Images of this machine, in a store that is gone with `close`. */
+export interface Images {
+  /** A folder for whatever a test writes. */
+  readonly folder: string;
+  /** Runs `npm run image -- ...`; returns what it said. */
+  build(out: string, ...options: string[]): string;
+  buildah(...list: string[]): string;
+  /** A new container of the image: its name, and the folder of its files. */
+  container(image: string): { readonly name: string; readonly files: string };
+  close(): void;
+}
+
+export function openImages(): Images {
+  needs("buildah", "debootstrap", "readelf");
+  const folder = mkdtempSync(join(tmpdir(), "node-image-"));
+  const store = join(folder, "storage.conf");
+  const text = `[storage]\ndriver = "overlay"\ngraphroot = "${folder}/store"\nrunroot = "${folder}/run"\n`;
+  writeFileSync(store, text);
+  const env = { ...process.env, CONTAINERS_STORAGE_CONF: store };
+  const buildah = (...list: string[]): string => run("buildah", list, { env }).trim();
+  const scratch = buildah("from", "scratch");
+  buildah("add", "--quiet", scratch, debian(), "/");
+  buildah("commit", "--quiet", scratch, BASE);
+  buildah("rm", scratch);
+  const pins = join(folder, "versions.json");
+  const image = (out: string, options: readonly string[]) =>
+    ran(
+      process.execPath,
+      [
+        join(ROOT, "tools/image.mjs"),
+        "node-agent",
+        "--base",
+        BASE,
+        "--tag",
+        "node-agent:test",
+        "--out",
+        out,
+        ...options,
+      ],
+      { env },
+    );
+  return {
+    folder,
+    buildah,
+    build(out, ...options) {
+      const given = existsSync(pins) ? ["--versions", pins, ...options] : options;
+      const first = image(out, given);
+      if (first.status === 0) return first.stdout;
+      if (given !== options || !first.stderr.includes("no place has the file")) throw new Error(first.stderr);
+      process.stdout.write(
+        `The packages of image/versions.json cannot be had from here; today's are pinned for this run.\n${first.stderr}\n`,
+      );
+      run(process.execPath, [join(ROOT, "tools/image-pins.mjs"), pins]);
+      const second = image(out, ["--versions", pins, ...options]);
+      if (second.status !== 0) throw new Error(second.stderr);
+      return second.stdout;
+    },
+    container(name) {
+      const container = buildah("from", name);
+      return { name: container, files: buildah("mount", container) };
+    },
+    close() {
+      ran("buildah", ["umount", "--all"], { env });
+      ran("buildah", ["rm", "--all"], { env });
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A copy of a tree of files with another version of CRIU's tree in it. */
+export function otherVersion(files: string, to: string): string {
+  cpSync(join(files, "usr/local"), join(to, "usr/local"), { recursive: true, preserveTimestamps: true });
+  run("sh", [
+    "-ec",
+    `cd "$1"/usr/local/share/cedana-cdk/criu
+    echo '# an older one' >> bin/criu
+    sum=$(sha256sum bin/criu)
+    sed -i "s|.* bin/criu$|$sum|" SHA256SUMS
+    echo 4.2.0-000000000000 > VERSION`,
+    "sh",
+    to,
+  ]);
+  return to;
+}

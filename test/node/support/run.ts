@@ -1,0 +1,34 @@
+import { spawnSync, type SpawnSyncOptions } from "node:child_process";
+
+/** What a command said. */
+export interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command to its end, whatever it ends with. @throws if it cannot be started */
+export function ran(command: string, list: readonly string[], options: SpawnSyncOptions = {}): Ran {
+  const { error, status, stdout, stderr } = spawnSync(command, list, {
+    maxBuffer: 64e6,
+    ...options,
+    encoding: "utf8",
+  });
+  if (error) throw error;
+  return { status, stdout, stderr };
+}
+
+/** Runs a command that must succeed; returns its output. @throws with all it said if it does not */
+export function run(command: string, list: readonly string[], options: SpawnSyncOptions = {}): string {
+  const { status, stdout, stderr } = ran(command, list, options);
+  if (status !== 0) throw new Error(`${command} ${list.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
+  return stdout;
+}
+
+/** @throws if this is not root on Linux with these commands. Debian's packages have them. */
+export function needs(...commands: string[]): void {
+  if (process.getuid?.() !== 0) throw new Error("the node tier needs root");
+  const missing = commands.filter((each) => ran("sh", ["-c", `command -v ${each}`]).status !== 0);
+  if (missing.length > 0)
+    throw new Error(`the node tier needs ${missing.join(", ")}: apt-get install ${missing.join(" ")}`);
+}
