@@ -142,6 +142,10 @@ ${place}
 const INSTALL = `# How it is installed. Images, resources, tolerations and the like have defaults; see docs/cedana-yaml.md.
 install:
   namespace: cedana-system
+  # This toolkit's controller takes the startup taint from nodes in place of Cedana's manager, and acts upon Checkpoint
+  # objects. No image of it is published; docs/kubernetes/controller.md says how to build one.
+  # controller:
+  #   image: { repository: registry.example.com/cedana-controller, tag: 0.1.0 }
 `;
 
 const OUTPUT = `output:
