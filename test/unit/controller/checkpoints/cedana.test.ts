@@ -167,7 +167,7 @@ describe("restore", () => {
 
   test("waits for a checkpoint of its pod", async () => {
     await checkpointed();
-    let end = (_: object) => {};
+    let end: (result: object) => void = () => {};
     world.engine.work = () => new Promise((resolve) => (end = resolve));
     await world.checkpoint("busy");
     await seconds(1);

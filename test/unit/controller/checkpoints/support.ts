@@ -71,9 +71,6 @@ export const failing =
   () =>
     Promise.reject(new EngineError(message, { outcome, retryable: false }));
 
-/** Where a replica may die: at each request it sends, before or after it is done, and at each question to an engine. */
-export type Step = "before" | "after";
-
 const never = new Promise<never>(() => {});
 
 /** One process of the controller. Dead, it sends nothing and hears nothing. */
@@ -82,15 +79,14 @@ export class Replica {
   readonly metrics = new Metrics();
   steps = 0;
   dead = false;
-  /** Dies at this step. */
-  dieAt?: { readonly step: number; readonly when: Step };
+  private readonly dieAt?: number;
   readonly led: Promise<void>;
   private readonly stopping = new AbortController();
 
   constructor(
     api: FakeApi,
     private readonly engine: FakeEngine,
-    options: { maxPerNode?: number; namespaces?: "all" | string[]; dieAt?: Replica["dieAt"] } = {},
+    options: { maxPerNode?: number; namespaces?: "all" | string[]; dieAt?: number } = {},
   ) {
     this.dieAt = options.dieAt;
     const client: KubernetesClient = {
@@ -143,19 +139,18 @@ export class Replica {
     };
   }
 
+  /** A step is each request that is sent, and each question to an engine. Dead at one, it is done and nobody hears of it. */
   private async step<T>(work: () => Promise<T>, counts: boolean): Promise<T> {
     if (this.dead) return never;
-    const step = counts ? ++this.steps : 0;
-    const dies = this.dieAt?.step === step ? this.dieAt.when : undefined;
-    if (dies === "before") this.kill();
-    if (this.dead) return never;
-    try {
-      return await work();
-    } finally {
-      if (dies === "after") this.kill();
-      // oxlint-disable-next-line no-unsafe-finally
-      if (this.dead) await never;
-    }
+    const dies = counts && ++this.steps === this.dieAt;
+    const done = await work().then(
+      (value) => () => value,
+      (error: unknown) => () => {
+        throw error;
+      },
+    );
+    if (dies) this.kill();
+    return this.dead ? never : done();
   }
 }
 
