@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import type { OutgoingHttpHeaders } from "node:http";
 import * as http from "node:http";
 import * as https from "node:https";
 
@@ -13,7 +14,9 @@ export function open(
 ): Promise<http.IncomingMessage> {
   return new Promise((resolve, reject) => {
     const { request } = options.protocol === "http:" ? http : https;
-    const call = request(options);
+    // Node names no length for the body of a DELETE: the API server would take it for the next request.
+    const length = body === undefined ? {} : { "content-length": Buffer.byteLength(body) };
+    const call = request({ ...options, headers: { ...(options.headers as OutgoingHttpHeaders), ...length } });
     call.once("response", (response) => {
       // Who reads the answer gets the error; where nobody reads it yet, it must not end the process.
       response.on("error", () => {});

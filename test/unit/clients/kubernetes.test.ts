@@ -87,8 +87,14 @@ describe("send", () => {
   });
 
   test.each(["GET", "POST", "PUT", "PATCH", "DELETE"] as const)("%s", async (method) => {
-    await api({ userAgent: "cedana-controller/1" }).send(method, "api/v1/nodes");
-    expect(requests[0]).toMatchObject({ method, headers: { "user-agent": "cedana-controller/1" } });
+    const client = api({ userAgent: "cedana-controller/1" });
+    const headers = { "user-agent": "cedana-controller/1" };
+    await client.send(method, "api/v1/nodes");
+    await client.send(method, "api/v1/nodes", { type: "application/json", content: { name: "Käfer" } });
+    expect(requests).toMatchObject([
+      { method, headers, text: "" },
+      { method, headers, text: '{"name":"Käfer"}' },
+    ]);
   });
 
   test("keeps the path of the server's address", async () => {
@@ -245,15 +251,15 @@ describe("watch", () => {
 
   test("fails if nothing is received, before and after the headers", async () => {
     answer = () => {};
-    const silent = "nothing received for 0.04 s";
+    const silent = "nothing received for 0.15 s";
     let opened = 0;
     const onOpen = () => opened++;
-    expect((await failure(names(api().watch("/x", { ...options(undefined, 40), onOpen })))).message).toBe(
+    expect((await failure(names(api().watch("/x", { ...options(undefined, 150), onOpen })))).message).toBe(
       silent,
     );
     expect(opened).toBe(0);
     answer = (_, response) => response.write(event("a"));
-    expect((await failure(names(api().watch("/x", { ...options(undefined, 40), onOpen })))).message).toBe(
+    expect((await failure(names(api().watch("/x", { ...options(undefined, 150), onOpen })))).message).toBe(
       silent,
     );
     expect(opened).toBe(1);
