@@ -24,6 +24,11 @@ type Live = KubernetesObject & {
   readonly status?: Record<string, unknown> & { readonly conditions?: readonly Record<string, string>[] };
 };
 
+/** @throws Error with the API server's answer if it is no success */
+function done({ status, body }: { readonly status: number; readonly body: unknown }): void {
+  if (status >= 300) throw new Error(`${status}: ${JSON.stringify(body)}`);
+}
+
 /** The client of the controller, with a client certificate. */
 function clientOf(file: string): KubernetesApi {
   const { clusters, users } = parse(readFileSync(file, "utf8")) as {
@@ -53,8 +58,7 @@ function clientOf(file: string): KubernetesApi {
 
   const get = async (path: string) => (await api.request<Live>("GET", path)).body;
   const create = async (path: string, body: object) => {
-    const { status, body: said } = await api.request("POST", path, body);
-    expect([status, said["message"]]).toEqual([201, undefined]);
+    done(await api.request("POST", path, body));
   };
   const checkpoint = (name: string, spec: object = {}) =>
     create(CHECKPOINTS, {
@@ -81,7 +85,7 @@ function clientOf(file: string): KubernetesApi {
     new CheckpointCrd(chart, "checkpoint");
     const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } };
     for (const object of [namespace, ...(Testing.synth(chart) as KubernetesObject[])])
-      expect((await api.apply(object)).status).toBeLessThan(300);
+      done(await api.apply(object));
     for (const path of [CHECKPOINTS, CEDANAS])
       await eventually(30, `${path} is served`, () =>
         api.request("GET", path).then(
@@ -111,7 +115,7 @@ function clientOf(file: string): KubernetesApi {
         contentType: "application/merge-patch+json",
       },
     );
-    expect(running.status).toBe(200);
+    done(running);
 
     const settings = {
       namespaces: [NAMESPACE],
@@ -144,8 +148,8 @@ function clientOf(file: string): KubernetesApi {
 
   test("a Checkpoint of two containers is completed", async () => {
     await checkpoint("one");
-    const done = await until(`${CHECKPOINTS}/one`, (object) => condition(object)?.["status"] === "True");
-    expect(done.status).toMatchObject({
+    const ended = await until(`${CHECKPOINTS}/one`, (object) => condition(object)?.["status"] === "True");
+    expect(ended.status).toMatchObject({
       observedGeneration: 1,
       engine: "cedana",
       nodeName: "nowhere",
@@ -156,7 +160,7 @@ function clientOf(file: string): KubernetesApi {
       ],
     });
     expect(manager.requests.map(({ path }) => path)).toEqual(["/checkpoint", "/checkpoint"]);
-    expect((done.metadata as unknown as { managedFields: object[] }).managedFields).toContainEqual(
+    expect((ended.metadata as unknown as { managedFields: object[] }).managedFields).toContainEqual(
       expect.objectContaining({ manager: "cedana-controller", operation: "Apply", subresource: "status" }),
     );
   });
@@ -189,8 +193,8 @@ function clientOf(file: string): KubernetesApi {
       ...cedana,
       spec: { containerName: "a", sandboxName: "counter-0", method: "Checkpoint" },
     });
-    const done = await until(`${CEDANAS}/one`, ({ spec }) => spec["method"] === "Done");
-    expect(done.status).toMatchObject({ checkpointDone: true });
+    const ended = await until(`${CEDANAS}/one`, ({ spec }) => spec["method"] === "Done");
+    expect(ended.status).toMatchObject({ checkpointDone: true });
     const method = await api.request(
       "PATCH",
       `${CEDANAS}/one`,
