@@ -28,7 +28,7 @@ export interface PushedImage {
 }
 
 /** Large enough that the disk is read in few calls, small enough that what is under way needs little memory. */
-const CHUNK = 256 << 10;
+const CHUNK = 1 << 20;
 
 /**
  * Makes an image of an archive and pushes it. The archive is read once, and becomes the only layer as it is: it is looked

@@ -79,11 +79,14 @@ function once({ method, url, headers, body, agent, signal, idleTimeoutMs }: Call
   });
 }
 
+/** So much may wait to be sent: on a busy machine each wait for the other side costs milliseconds. */
+const MAX_WAITING = 4 << 20;
+
 /** Sends content no faster than it is taken. Only errors of the content are thrown: those of the call are its own. */
 async function send(call: ClientRequest, content: Content): Promise<void> {
   for await (const chunk of content) {
     if (call.destroyed) return;
-    if (!call.write(chunk)) await writable(call);
+    if (!call.write(chunk) && call.writableLength > MAX_WAITING) await writable(call);
   }
   if (!call.destroyed) call.end();
 }
