@@ -5,15 +5,14 @@
 import { Churn } from "./support/controller-churn";
 import type { Fleet } from "./support/controller-fleet";
 import type { Gate } from "./support/controller-gate";
-import { foreignChanges, requestRate, unsettled, writesWithoutLease } from "./support/controller-oracle";
+import { foreignChanges, requestRate, writesWithoutLease } from "./support/controller-oracle";
 import { Random } from "./support/controller-random";
 import { earlyOpenings } from "./support/controller-replay";
 import { SEED, Suite, describeController, pause } from "./support/controller-suite";
+import { converged, storm } from "./support/controller-storm";
 import { Testbed, testbedFolder } from "./support/controller-testbed";
-import { ALL_FAULTS, type Fault, type FaultPlan } from "./support/fault-proxy-faults";
+import { ALL_FAULTS, type Fault } from "./support/fault-proxy-faults";
 
-/** Until which everything is as it has to be, after the faults. */
-const CONVERGES_SECONDS = 60;
 /** `npm run test:soak` does more and longer. */
 const [STORM_SECONDS, ROUNDS] = [5, 1];
 /** Requests a second of one replica that retries as it should; the churn causes some itself. */
@@ -51,35 +50,14 @@ describeController("the controller under faults", () => {
 
   afterAll(() => suite.close());
 
-  /**
-   * Faults and churn for a while, then neither.
-   * @returns what is not as it has to be a minute later, and requests a second of a replica during the faults
-   */
-  async function storm(plan: FaultPlan, seconds: number) {
-    const begun = Date.now();
-    fleet.inject(plan);
-    churn.start();
-    await pause(seconds * 1000);
-    await churn.settle();
-    const ended = Date.now();
-    fleet.inject(undefined);
-    const wrong = await converged(plan.kinds.join(" "));
-    const rate = requestRate(fleet.exchanges, begun, ended) / fleet.replicas.length;
-    return { wrong, rate };
-  }
-
-  async function converged(after: string): Promise<string[]> {
-    const begun = Date.now();
-    while (unsettled(gate).length > 0 && Date.now() - begun < CONVERGES_SECONDS * 1000) await pause(200);
-    console.info(`after ${after}: ${((Date.now() - begun) / 1000).toFixed(1)} s`);
-    return unsettled(gate);
-  }
+  const say = (after: string, ms: number) => console.info(`after ${after}: ${(ms / 1000).toFixed(1)} s`);
 
   for (const [name, kinds, rate] of STORMS) {
     test(
       `faults: ${name}`,
       suite.run(async () => {
-        const result = await storm({ kinds, rate, watchSeconds: 4 }, STORM_SECONDS);
+        const result = await storm(fleet, churn, { kinds, rate, watchSeconds: 4 }, STORM_SECONDS);
+        say(name, result.convergedMs);
         expect(result.wrong).toEqual([]);
         expect(result.rate).toBeLessThanOrEqual(RATE_UNDER_FAULTS);
       }),
@@ -91,7 +69,13 @@ describeController("the controller under faults", () => {
     "all kinds of faults, mixed",
     suite.run(async () => {
       for (let round = 0; round < ROUNDS; round++) {
-        const result = await storm({ kinds: ALL_FAULTS, rate: 0.3, watchSeconds: 4 }, 2 * STORM_SECONDS);
+        const result = await storm(
+          fleet,
+          churn,
+          { kinds: ALL_FAULTS, rate: 0.3, watchSeconds: 4 },
+          2 * STORM_SECONDS,
+        );
+        say("all kinds", result.convergedMs);
         expect(result.wrong).toEqual([]);
         expect(result.rate).toBeLessThanOrEqual(RATE_UNDER_FAULTS);
       }
@@ -113,7 +97,9 @@ describeController("the controller under faults", () => {
         await testbed.restartApiServer(3000);
         await pause(3000);
         await churn.settle();
-        expect(await converged("a restart of the API server")).toEqual([]);
+        const { wrong, convergedMs } = await converged(fleet);
+        say("a restart of the API server", convergedMs);
+        expect(wrong).toEqual([]);
       }),
       180_000,
     );

@@ -5,10 +5,11 @@
 import { eventually } from "./support/apiserver";
 import type { Fleet, Replica } from "./support/controller-fleet";
 import type { Gate } from "./support/controller-gate";
-import { Load, firstWriteAfter } from "./support/controller-load";
+import { Load } from "./support/controller-load";
 import { foreignChanges, writesWithoutLease } from "./support/controller-oracle";
 import { earlyOpenings } from "./support/controller-replay";
 import { Suite, describeController, nodesOf, pause } from "./support/controller-suite";
+import { leaderOfAll, takeOver } from "./support/controller-takeover";
 
 /** `npm run test:soak` does it 50 times. */
 const KILLS = 5;
@@ -32,34 +33,12 @@ describeController("two replicas", () => {
     await suite.close();
   });
 
-  /** Who leads, once all replicas run. */
-  async function leaderOfAll(): Promise<Replica> {
-    await eventually(30, "one of two running replicas leads", async () => {
-      return fleet.leader !== undefined && fleet.replicas.every(({ process }) => process.exit === undefined);
-    });
-    return fleet.leader as Replica;
-  }
-
-  /** Does something to the leader. @returns milliseconds until another process leads and has written */
-  async function takeOver(harm: (leader: Replica) => void): Promise<number> {
-    const leader = await leaderOfAll();
-    const holder = fleet.holder ?? "";
-    const begun = Date.now();
-    harm(leader);
-    await eventually(
-      40,
-      "another process leads and writes",
-      async () => firstWriteAfter(fleet, holder) !== undefined,
-    );
-    return (firstWriteAfter(fleet, holder) ?? Infinity) - begun;
-  }
-
   test(
     `the leader is killed ${KILLS} times`,
     suite.run(async () => {
       const times: number[] = [];
       for (let round = 0; round < KILLS; round++)
-        times.push(await takeOver(({ process }) => process.kill("SIGKILL")));
+        times.push(await takeOver(fleet, ({ process }) => process.kill("SIGKILL")));
       console.info(`take-over after SIGKILL: ${times.map((ms) => `${(ms / 1000).toFixed(1)} s`).join(", ")}`);
       expect(times.filter((ms) => ms > TAKE_OVER_MS)).toEqual([]);
     }),
@@ -70,7 +49,7 @@ describeController("two replicas", () => {
     "the leader is asked to stop: it gives the Lease back and the other need not wait",
     suite.run(async () => {
       let ended: Replica | undefined;
-      const ms = await takeOver((leader) => {
+      const ms = await takeOver(fleet, (leader) => {
         ended = leader;
         leader.process.kill("SIGTERM");
       });
@@ -82,9 +61,9 @@ describeController("two replicas", () => {
   test(
     "the leader is cut off: it ends, and does not write when the network is back",
     suite.run(async () => {
-      const leader = await leaderOfAll();
+      const leader = await leaderOfAll(fleet);
       const before = leader.exits.length;
-      const ms = await takeOver(({ proxy }) => proxy.partition());
+      const ms = await takeOver(fleet, ({ proxy }) => proxy.partition());
       await eventually(10, "the process ends", async () => leader.exits.length > before);
       leader.proxy.heal();
       expect(ms).toBeLessThanOrEqual(TAKE_OVER_MS);
@@ -96,10 +75,10 @@ describeController("two replicas", () => {
   test(
     "the leader is frozen for 30 s: it does not write when it wakes up, and ends",
     suite.run(async () => {
-      const leader = await leaderOfAll();
+      const leader = await leaderOfAll(fleet);
       const before = leader.exits.length;
       const begun = Date.now();
-      const ms = await takeOver(({ process }) => process.kill("SIGSTOP"));
+      const ms = await takeOver(fleet, ({ process }) => process.kill("SIGSTOP"));
       await pause(30_000 - (Date.now() - begun));
       leader.process.kill("SIGCONT");
       await eventually(15, "the process ends", async () => leader.exits.length > before);

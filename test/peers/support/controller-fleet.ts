@@ -128,6 +128,14 @@ export class Fleet {
     for (const { proxy } of this.replicas) proxy.inject(plan);
   }
 
+  /** Forgets all requests but those that tell who holds the Lease. */
+  forget(): void {
+    for (const { proxy } of this.replicas) {
+      const leases = proxy.exchanges.filter((it) => holderIn(it) !== undefined && (it.status ?? 500) < 300);
+      proxy.exchanges.splice(0, Infinity, ...leases.slice(-1));
+    }
+  }
+
   /** Ends everything. The folder is kept if something failed. */
   async close(failed = false): Promise<void> {
     const exits = await Promise.all(this.replicas.map((replica) => replica.stop()));

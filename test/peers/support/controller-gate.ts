@@ -3,6 +3,7 @@ import type { ControllerSettings, GateSettings } from "../../../constructs/core/
 import { ApiServer, eventually } from "./apiserver";
 import {
   AGENTS,
+  CONDITION,
   GATE,
   HASH,
   MADE_FOR,
@@ -59,17 +60,22 @@ export class Gate {
 
   async open(): Promise<this> {
     await this.#clear();
+    await this.prepare();
+    for (const watch of this.#watches) await watch.start();
+    return this;
+  }
+
+  /** Makes a namespace in which pods can be made. */
+  async prepare(namespace = this.namespace): Promise<void> {
     await this.create("/api/v1/namespaces", {
       apiVersion: "v1",
       kind: "Namespace",
-      metadata: { name: this.namespace },
+      metadata: { name: namespace },
     });
     await eventually(30, "the namespace has its default account", async () => {
-      const path = `/api/v1/namespaces/${this.namespace}/serviceaccounts/default`;
+      const path = `/api/v1/namespaces/${namespace}/serviceaccounts/default`;
       return (await this.api.request("GET", path)).status === 200;
     });
-    for (const watch of this.#watches) await watch.start();
-    return this;
   }
 
   /** Removes all that the gate put into the cluster. */
@@ -81,6 +87,11 @@ export class Gate {
 
   get #watches() {
     return [this.nodes, this.pods, this.daemonSets, this.leases];
+  }
+
+  /** Forgets the changes so far, so that a long run does not fill the memory. */
+  forget(): void {
+    for (const watch of this.#watches) watch.forget();
   }
 
   /** All changes so far, a line each: for who looks into a failure. */
@@ -212,12 +223,20 @@ export class Gate {
       async () => this.agentPod(node, agent) !== undefined,
     );
     const pod = this.agentPod(node, agent);
-    await this.#ok(
-      "PATCH",
-      `/api/v1/namespaces/${this.namespace}/pods/${pod?.metadata.name}`,
-      { metadata: { annotations: { [READY]: String(ready) } } },
-      MERGE,
-    );
+    await this.annotatePod(pod?.metadata.name ?? "", READY, String(ready));
+  }
+
+  async annotatePod(pod: string, annotation: string, value: string): Promise<void> {
+    const patch = { metadata: { annotations: { [annotation]: value } } };
+    await this.#ok("PATCH", `/api/v1/namespaces/${this.namespace}/pods/${pod}`, patch, MERGE);
+  }
+
+  /** Takes the gate's condition from a node. */
+  async dropCondition(node: string): Promise<void> {
+    const patch = { status: { conditions: [{ type: CONDITION, $patch: "delete" }] } };
+    await this.#ok("PATCH", `/api/v1/nodes/${node}/status`, patch, {
+      contentType: "application/strategic-merge-patch+json",
+    });
   }
 
   async setAllReady(node: string, ready: boolean): Promise<void> {

@@ -1,4 +1,3 @@
-import { holderIn, type Fleet } from "./controller-fleet";
 import type { Gate } from "./controller-gate";
 import { TAINT } from "./controller-objects";
 
@@ -37,17 +36,4 @@ export class Load {
       await new Promise((resolve) => setTimeout(resolve, 15_000 / this.nodes.length));
     }
   }
-}
-
-/** When the first write to a node was answered of the process that took the Lease over from `holder`. */
-export function firstWriteAfter({ exchanges }: Fleet, holder: string): number | undefined {
-  const done = exchanges.filter(({ method, status = 500 }) => method !== "GET" && status < 300);
-  const last = done.findLastIndex((it) => holderIn(it) === holder);
-  const taken = done.findIndex(
-    (it, index) => index > last && ![undefined, "", holder].includes(holderIn(it)),
-  );
-  const replica = done[taken]?.replica;
-  return done.find((it, index) => {
-    return taken >= 0 && index > taken && it.replica === replica && it.path.includes("/nodes/");
-  })?.answeredAt;
 }

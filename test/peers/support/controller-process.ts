@@ -14,6 +14,8 @@ export interface ProcessOptions {
   readonly replica: string;
   /** For settings and logs. */
   readonly folder: string;
+  /** Of metrics and health. Default: any free ones. */
+  readonly ports?: readonly [metrics: number, health: number];
 }
 
 /** How a process ended. */
@@ -22,8 +24,6 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
   readonly at: number;
 }
-
-const ANY_PORTS = ["--metrics-port", "0", "--health-port", "0"];
 
 const running = new Set<ChildProcess>();
 process.once("exit", () => {
@@ -40,13 +40,14 @@ export class ControllerProcess {
 
   constructor(readonly options: ProcessOptions) {
     if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is missing: run npm run build`);
-    const { folder, replica, settings, kubeconfig } = options;
+    const { folder, replica, settings, kubeconfig, ports = [0, 0] } = options;
     mkdirSync(folder, { recursive: true });
     const file = join(folder, `${replica}.settings.json`);
     writeFileSync(file, JSON.stringify(settings, null, 2));
     this.log = join(folder, `${replica}.${this.startedAt}.log`);
+    const flags = ["--settings", file, "--metrics-port", `${ports[0]}`, "--health-port", `${ports[1]}`];
     const output = createWriteStream(this.log);
-    this.#child = spawn(process.execPath, [PROGRAM, "--settings", file, ...ANY_PORTS], {
+    this.#child = spawn(process.execPath, [PROGRAM, ...flags], {
       env: { PATH: process.env["PATH"], KUBECONFIG: kubeconfig, POD_NAME: replica, NODE_ENV: "production" },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -80,13 +81,14 @@ export class ControllerProcess {
     return exit;
   }
 
-  /** Peak of the resident memory, MiB; CPU time so far, seconds. */
-  usage(): { readonly peakMiB: number; readonly cpuSeconds: number } {
+  /** Resident memory now and at most; CPU time so far. */
+  usage(): { readonly residentMiB: number; readonly peakMiB: number; readonly cpuSeconds: number } {
     const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
     const stat = readFileSync(`/proc/${this.pid}/stat`, "utf8");
     // The fields after the name in parentheses begin with the third; 14 and 15 are times in ticks of 10 ms.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return {
+      residentMiB: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024,
       peakMiB: Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024,
       cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100,
     };

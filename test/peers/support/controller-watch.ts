@@ -68,6 +68,15 @@ export class Watch<T extends Observed> {
     return this;
   }
 
+  /** Forgets the changes so far: the objects of now count as there from the beginning. */
+  forget(): void {
+    const at = Date.now();
+    const changes = [...this.objects.values()].map((object): Change<T> => {
+      return { revision: Number(object.metadata.resourceVersion), at, type: "ADDED", object };
+    });
+    this.changes.splice(0, Infinity, ...changes);
+  }
+
   async close(): Promise<void> {
     this.#ended = true;
     this.#stop();

@@ -1,0 +1,89 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { startCluster } from "./cluster";
+import { median } from "./each";
+import { measureRound, type Round } from "./round";
+import { Scene } from "./scene";
+
+const { values } = parseArgs({
+  options: {
+    nodes: { type: "string", default: "1000,5000" },
+    pods: { type: "string", default: "100000" },
+    rounds: { type: "string", default: "3" },
+  },
+});
+const command = `npm run bench:controller -- --nodes ${values.nodes} --pods ${values.pods} --rounds ${values.rounds}`;
+
+interface Result {
+  readonly nodes: number;
+  readonly pods: number;
+  readonly rounds: readonly Round[];
+}
+
+const COLUMNS: readonly (readonly [keyof Round, string, number])[] = [
+  ["p50", "p50, s", 2],
+  ["p99", "p99, s", 2],
+  ["max", "max, s", 2],
+  ["nodesPerSecond", "nodes ready a second", 0],
+  ["writesPerNode", "writes a node", 2],
+  ["requestsPerSecond", "requests a second", 0],
+  ["cpuSeconds", "CPU, s", 1],
+  ["seconds", "of, s", 1],
+  ["restMiB", "MiB at rest", 0],
+  ["peakMiB", "MiB at most", 0],
+];
+
+async function measure(nodes: number, pods: number): Promise<Result> {
+  const cluster = startCluster();
+  const folder = mkdtempSync(join(tmpdir(), "cedana-bench-logs-"));
+  const scene = new Scene(cluster.kubeconfig, nodes);
+  try {
+    await scene.open(pods);
+    console.log(`${nodes} nodes, ${pods} other pods; logs in ${folder}`);
+    const rounds: Round[] = [];
+    for (let round = 0; round < Number(values.rounds); round++) {
+      const result = await measureRound(scene, cluster.kubeconfig, folder, round + 1);
+      console.log(
+        `round ${round + 1}: ${COLUMNS.map(([key, name, digits]) => `${name} ${result[key].toFixed(digits)}`).join(", ")}`,
+      );
+      rounds.push(result);
+    }
+    return { nodes, pods, rounds };
+  } finally {
+    await scene.close();
+    cluster.down();
+  }
+}
+
+function table(results: readonly Result[]): string {
+  const head = `| nodes | other pods | ${COLUMNS.map(([, name]) => name).join(" | ")} |`;
+  const line = `| ---: | ---: |${COLUMNS.map(() => " ---: |").join("")}`;
+  const rows = results.map(({ nodes, pods, rounds }) => {
+    const cells = COLUMNS.map(([key, , digits]) => median(rounds.map((round) => round[key])).toFixed(digits));
+    return `| ${nodes} | ${pods} | ${cells.join(" | ")} |`;
+  });
+  return [head, line, ...rows].join("\n");
+}
+
+async function main(): Promise<void> {
+  const results: Result[] = [];
+  for (const nodes of values.nodes.split(",").map(Number))
+    results.push(await measure(nodes, Number(values.pods)));
+  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
+  const text = `${table(results)}\n\nMedians of ${values.rounds} rounds on ${machine}.\n\n    ${command}\n`;
+  const folder = join(process.env["CEDANA_BENCH_ROOT"] ?? ".", "bench/results");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "controller.md"), text);
+  writeFileSync(
+    join(folder, "controller.json"),
+    `${JSON.stringify({ machine, command, results }, null, 2)}\n`,
+  );
+  console.log(`\n${text}`);
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,53 @@
+/** The leader is killed many times under load; @see test/peers/controller-leader.test.ts */
+import type { Fleet } from "../peers/support/controller-fleet";
+import type { Gate } from "../peers/support/controller-gate";
+import { Load } from "../peers/support/controller-load";
+import { foreignChanges, writesWithoutLease } from "../peers/support/controller-oracle";
+import { earlyOpenings } from "../peers/support/controller-replay";
+import { Suite, describeController, nodesOf } from "../peers/support/controller-suite";
+import { takeOver } from "../peers/support/controller-takeover";
+import { SoakRecord, numberOf } from "./record";
+
+const KILLS = numberOf("CEDANA_SOAK_KILLS", 50);
+const TAKE_OVER_MS = 20_000;
+
+describeController("a leader that is killed again and again", () => {
+  const suite = new Suite();
+  const record = new SoakRecord<{ readonly takeOverMs: number }>("leader");
+  let gate: Gate;
+  let fleet: Fleet;
+  let load: Load;
+
+  beforeAll(async () => {
+    gate = await suite.gate("soak-leader");
+    fleet = await suite.fleet(gate, { replicas: 2 });
+    load = await Load.start(gate, nodesOf("soak-leader", 60));
+  });
+
+  afterAll(async () => {
+    await load.stop();
+    await suite.close();
+  });
+
+  test(
+    `${KILLS} times, each time another replica leads within 20 s and nobody writes without the Lease`,
+    suite.run(async () => {
+      while (record.done.length < KILLS) {
+        const takeOverMs = await takeOver(fleet, ({ process }) => process.kill("SIGKILL"));
+        expect(takeOverMs).toBeLessThanOrEqual(TAKE_OVER_MS);
+        expect(writesWithoutLease(fleet.exchanges)).toEqual([]);
+        expect(earlyOpenings(gate, Infinity)).toEqual([]);
+        expect(foreignChanges(gate, fleet.exchanges)).toEqual([]);
+        expect(fleet.unhandled()).toEqual([]);
+        record.add({ takeOverMs });
+      }
+      const times = record.done.map(({ takeOverMs }) => takeOverMs / 1000).toSorted((one, two) => one - two);
+      const median = times[Math.floor(times.length / 2)] ?? 0;
+      console.info(
+        `${times.length} kills; take-over: median ${median.toFixed(1)} s, longest ${times.at(-1)} s`,
+      );
+      expect(times.length).toBe(KILLS);
+    }),
+    KILLS * 60_000,
+  );
+});
