@@ -9,7 +9,7 @@ import type { Report } from "./report";
 
 /** What the steps of this part share. */
 export interface Context {
-  readonly settings: Pick<CheckpointSettings, "engine" | "maxPerNode">;
+  readonly settings: Pick<CheckpointSettings, "engine" | "maxPerNode" | "locations">;
   /** Writes only while this process leads. */
   readonly client: Pick<KubernetesClient, "send">;
   readonly engines: Engines;

@@ -71,6 +71,13 @@ export class CheckpointReconciler {
       const message = `there is no engine ${engineName(this.context, object)}; there is ${known}`;
       return this.end(object, object.status, "EngineNotFound", message);
     }
+    const { location } = object.spec;
+    const { locations } = this.context.settings;
+    if (location !== undefined && !isWithin(location, locations)) {
+      const allowed = locations.length === 0 ? "none" : locations.join(", ");
+      const message = `location ${location} is in no directory that install.checkpoints.locations allows: ${allowed}`;
+      return this.end(object, object.status, "LocationNotAllowed", message);
+    }
     const { nodeName } = object.status;
     // Asked again only when it is this one's turn: many may wait.
     if (nodeName !== undefined && !this.patience.has(uid, Date.now())) {
@@ -227,4 +234,9 @@ async function untilTested(work: () => Promise<void>): Promise<void> {
   } catch (error) {
     if (!isNotAsTested(error)) throw error;
   }
+}
+
+/** The kind itself refuses `..` in a location. */
+function isWithin(location: string, directories: readonly string[]): boolean {
+  return directories.some((directory) => location.startsWith(`${directory}/`));
 }

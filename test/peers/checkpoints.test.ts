@@ -120,6 +120,7 @@ function clientOf(file: string): KubernetesApi {
     const settings = {
       namespaces: [NAMESPACE],
       maxPerNode: 2,
+      locations: ["/mnt/checkpoints"],
       engine: "cedana" as const,
       manager: { url: manager.url, root: "/run/containerd/runc/k8s.io", timeoutSeconds: 5 },
     };

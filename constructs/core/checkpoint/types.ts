@@ -41,6 +41,7 @@ export type CheckpointReason =
   | "SourcePodEnded"
   | "ContainerNotFound"
   | "EngineNotFound"
+  | "LocationNotAllowed"
   | "OutcomeUnknown";
 
 /** A condition as all kinds of Kubernetes have them. */

@@ -52,11 +52,12 @@ function gate(install: ResolvedInstall): GateSettings | false {
 function checkpoints({ kind }: ResolvedEngine, install: ResolvedInstall): CheckpointSettings | false {
   const settings = checkpointsOf(install);
   if (!settings) return false;
-  const { namespaces, maxPerNode, root, timeoutSeconds } = settings;
+  const { namespaces, maxPerNode, locations, root, timeoutSeconds } = settings;
   const host = `${namesOf(install).managerService}.${install.namespace}`;
   return {
     namespaces,
     maxPerNode,
+    locations,
     engine: kind,
     manager: { url: `http://${host}:${install.manager.service.port}`, root, timeoutSeconds },
   };

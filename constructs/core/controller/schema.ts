@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { DIRECTORY, NOT_A_DIRECTORY } from "../install";
 import { taintSchema } from "../node";
 import {
   described,
@@ -13,6 +14,7 @@ import {
 } from "../schema";
 
 const off = v.literal(false);
+const directory = pattern(DIRECTORY, NOT_A_DIRECTORY);
 const labels = v.record(labelKey, labelValue);
 
 const agentSchema = shape({
@@ -63,6 +65,10 @@ const checkpointsSchema = shape({
     "Namespaces whose Checkpoint objects are acted upon.",
   ),
   maxPerNode: described(integer(1, 100), "Checkpoints in flight on one node at a time."),
+  locations: described(
+    v.array(directory),
+    "Directories of nodes into which a Checkpoint may have itself written. Elsewhere none is taken.",
+  ),
   engine: described(v.picklist(["cedana"]), "What checkpoints."),
   manager: described(
     shape({

@@ -2,7 +2,7 @@
  * What is put into a cluster besides the engine's configuration: input, checks, names.
  */
 export { checkInstall, checkTogether, nativeVersion } from "./check";
-export { checkpointsOf } from "./checkpoints";
+export { checkpointsOf, DIRECTORY, NOT_A_DIRECTORY } from "./checkpoints";
 export {
   gateOwner,
   gateTaint,

@@ -66,6 +66,7 @@ describe("settings", () => {
       checkpoints: {
         namespaces: ["default"],
         maxPerNode: 2,
+        locations: [],
         engine: "cedana",
         manager: {
           url: "http://cedana-manager-service.cedana-system:1324",

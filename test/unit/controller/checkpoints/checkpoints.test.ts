@@ -96,6 +96,13 @@ test.each<[string, () => void, object, string, string | RegExp]>([
     "pod counter-0 has no container x, y; it has a",
   ],
   [
+    "a location that is not allowed",
+    () => world.pod("counter-0"),
+    { location: "/variant/of/it" },
+    "LocationNotAllowed",
+    "location /variant/of/it is in no directory that install.checkpoints.locations allows: /var",
+  ],
+  [
     "no such engine",
     () => world.pod("counter-0"),
     { engine: "kubelet" },

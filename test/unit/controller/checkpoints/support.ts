@@ -99,6 +99,7 @@ export class Replica {
       settings: {
         namespaces: options.namespaces ?? "all",
         maxPerNode: options.maxPerNode ?? 2,
+        locations: ["/var"],
         engine: "cedana",
         manager: { url: "http://manager:1324", root: "/run/runc", timeoutSeconds: 600 },
       },

@@ -21,6 +21,7 @@ const SETTINGS: ControllerSettings = {
   checkpoints: {
     namespaces: "all",
     maxPerNode: 2,
+    locations: [],
     engine: "cedana",
     manager: {
       url: "http://cedana-manager-service.cedana-system:1324",
