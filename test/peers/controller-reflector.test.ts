@@ -228,7 +228,8 @@ class Proxy {
     // The one in memory serves every kind. The real one's answer for a kind that it does not serve is no Status.
     expect(real.said.slice(0, -1)).toEqual(fake.said.slice(0, -1));
     expect(real.said.at(-1)).toBe("GET 404 undefined");
-    expect(new Set(real.watched)).toEqual(new Set(fake.watched));
+    // Kubernetes' own controllers write to the node as well.
+    expect(real.watched).toEqual(expect.arrayContaining(fake.watched));
   });
 
   test("a version from before history began is an ERROR event 410", async () => {
