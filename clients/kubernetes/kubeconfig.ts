@@ -1,8 +1,11 @@
 import { KubernetesApi, type ApiOptions } from "./api";
 
+/** What client-node takes where there is no kubeconfig and no pod. Nothing of today listens there. */
+const NOWHERE = "http://localhost:8080";
+
 /**
  * The API of the kubeconfig's context: the file given, else KUBECONFIG, else ~/.kube/config, else the pod's own account.
- * @throws Error if the kubeconfig cannot be read or names no such context.
+ * @throws Error if there is none of these, or the kubeconfig cannot be read or names no such context.
  */
 export async function connectByKubeconfig(
   options: { readonly file?: string; readonly context?: string } & ApiOptions = {},
@@ -12,6 +15,10 @@ export async function connectByKubeconfig(
   const config = new KubeConfig();
   if (options.file === undefined) config.loadFromDefault();
   else config.loadFromFile(options.file);
+  if (options.file === undefined && config.getCurrentCluster()?.server === NOWHERE)
+    throw new Error(
+      "there is none: give --kubeconfig, set KUBECONFIG, write ~/.kube/config (aws eks update-kubeconfig), or run in a pod with a service account",
+    );
   if (options.context !== undefined) config.setCurrentContext(options.context);
   const cluster = config.getCurrentCluster();
   if (!cluster)

@@ -164,4 +164,7 @@ test("diff --cluster says that there is no cluster, without a trace", () => {
   expect(status).toBe(2);
   expect(stderr).toMatch(/^cannot use the kubeconfig: /);
   expect(stderr).not.toContain("    at ");
+  expect(run(["diff", "--cluster"], { HOME: folder, KUBECONFIG: "" }).stderr).toBe(
+    "cannot use the kubeconfig: there is none: give --kubeconfig, set KUBECONFIG, write ~/.kube/config (aws eks update-kubeconfig), or run in a pod with a service account\n",
+  );
 });
