@@ -37,9 +37,15 @@ export function buildWith(engine, { context, containerfile, args, tag, epoch, ar
     return;
   }
   // chroot: what runs while building unpacks pinned files and needs no network, no runtime and no namespaces.
-  const flags = ["--isolation", "chroot", "--timestamp", String(epoch), "--layers=false"];
-  const anonymous = engine === "buildah" ? ["--identity-label=false"] : [];
-  run(engine, ["build", ...common, ...flags, ...anonymous, context]);
+  const flags = [
+    "--isolation",
+    "chroot",
+    "--timestamp",
+    String(epoch),
+    "--layers=false",
+    "--identity-label=false",
+  ];
+  run(engine, ["build", ...common, ...flags, context]);
   run(engine, ["push", "--quiet", tag, `oci-archive:${archive}:${tag}`]);
 }
 

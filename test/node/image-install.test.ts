@@ -18,6 +18,7 @@ import { join } from "node:path";
 import { debian, openImages, otherVersion, type Images } from "./support/images";
 import { killedAt } from "./support/kill";
 import { needs, ran, run } from "./support/run";
+import { CountingContainer } from "./support/runc";
 
 let images: Images;
 /** The image's program with its tree, as files on this machine; and the same with an older tree. */
@@ -199,6 +200,35 @@ describe("the tree", () => {
       expect(counted()).toEqual(counted().map((__, index) => [index + 1, pid]));
     } finally {
       if (pid > 0 && ran("kill", ["-KILL", String(pid)]).status !== 0) child.kill("SIGKILL");
+    }
+  });
+});
+
+describe("runc", () => {
+  test("finds it by its PATH, and dumps and restores a container with it", async () => {
+    needs("runc");
+    const link = join(host, "usr/local/sbin/criu");
+    run(program, ["install", folder, "--link", link]);
+    // Before any other.
+    const env = { ...process.env, PATH: `${join(host, "usr/local/sbin")}:${process.env["PATH"]}` };
+    const container = new CountingContainer(join(host, "container"), "node-image-test", env);
+    const until = async (least: number) => {
+      for (let i = 0; i < 200 && container.counted < least; i++) await sleep(50);
+    };
+    try {
+      container.start();
+      await until(10);
+      container.checkpoint();
+      const at = container.counted;
+      expect(at).toBeGreaterThanOrEqual(10);
+      await sleep(300);
+      expect(container.counted).toBe(at);
+      container.restore();
+      await until(at + 5);
+      expect(container.counted).toBeGreaterThanOrEqual(at + 5);
+      expect(container.counted).toBeLessThan(at + 400);
+    } finally {
+      container.remove();
     }
   });
 });

@@ -29,6 +29,8 @@ export function run(command: string, list: readonly string[], options: SpawnSync
 export function needs(...commands: string[]): void {
   if (process.getuid?.() !== 0) throw new Error("the node tier needs root");
   const missing = commands.filter((each) => ran("sh", ["-c", `command -v ${each}`]).status !== 0);
-  if (missing.length > 0)
-    throw new Error(`the node tier needs ${missing.join(", ")}: apt-get install ${missing.join(" ")}`);
+  if (missing.length > 0) {
+    const packages = missing.map((each) => (each === "readelf" ? "binutils" : each)).join(" ");
+    throw new Error(`the node tier needs ${missing.join(", ")}: apt-get install ${packages}`);
+  }
 }

@@ -1,0 +1,68 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { debian } from "./images";
+import { ran, run } from "./run";
+
+/** A container of runc, alone on this machine, that writes how far it has counted to a file of its own. */
+export class CountingContainer {
+  private readonly bundle: string;
+  private readonly root: string;
+  private readonly holders: ChildProcess[] = [];
+
+  constructor(
+    private readonly folder: string,
+    private readonly id: string,
+    private readonly env: NodeJS.ProcessEnv,
+  ) {
+    this.bundle = join(folder, "bundle");
+    this.root = join(folder, "runc");
+    const files = join(this.bundle, "rootfs");
+    mkdirSync(join(files, "bin"), { recursive: true });
+    copyFileSync(join(debian(), "bin/busybox"), join(files, "bin/busybox"));
+    for (const each of ["sh", "sleep"]) symlinkSync("busybox", join(files, "bin", each));
+    run("runc", ["spec"], { cwd: this.bundle });
+    const spec = JSON.parse(readFileSync(join(this.bundle, "config.json"), "utf8"));
+    const count = "n=0; while :; do n=$((n+1)); echo $n > /counted; sleep 0.05; done";
+    Object.assign(spec.process, { terminal: false, args: ["/bin/sh", "-c", count], rlimits: [] });
+    spec.root.readonly = false;
+    writeFileSync(join(this.bundle, "config.json"), JSON.stringify(spec));
+  }
+
+  get counted(): number {
+    return Number(ran("cat", [join(this.bundle, "rootfs/counted")]).stdout);
+  }
+
+  start(): void {
+    this.detached("run", ["--detach", "--bundle", this.bundle, this.id]);
+  }
+
+  checkpoint(): void {
+    const { status, stderr } = ran("runc", ["--root", this.root, "checkpoint", ...this.images(), this.id], {
+      env: this.env,
+    });
+    if (status !== 0)
+      throw new Error(`${stderr}\n${ran("cat", [join(this.folder, "work/dump.log")]).stdout}`);
+  }
+
+  restore(): void {
+    this.detached("restore", ["--detach", ...this.images(), "--bundle", this.bundle, this.id]);
+  }
+
+  remove(): void {
+    ran("runc", ["--root", this.root, "delete", "--force", this.id], { env: this.env });
+    for (const { pid } of this.holders) ran("kill", ["-KILL", "--", `-${pid}`]);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private images(): readonly string[] {
+    return ["--image-path", join(this.folder, "images"), "--work-path", join(this.folder, "work")];
+  }
+
+  /** Its streams are pipes, as containerd's: CRIU cannot dump a file or a socket of the host. */
+  private detached(command: string, list: readonly string[]): void {
+    const script = 'sleep 600 | runc "$@" 2>&1 | cat';
+    const options = { env: this.env, detached: true, stdio: "ignore" } as const;
+    this.holders.push(spawn("sh", ["-c", script, "sh", "--root", this.root, command, ...list], options));
+  }
+}
