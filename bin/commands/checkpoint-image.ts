@@ -7,7 +7,16 @@ import {
   type NotRestored,
   type PushedImage,
 } from "../../agent/archive";
-import { credentialsFor, parseReference, RegistryClient, RegistryError } from "../../clients/registry";
+import {
+  credentialsFor,
+  ecrCredentials,
+  ecrRegion,
+  parseReference,
+  RegistryClient,
+  RegistryError,
+  type Credentials,
+  type ImageReference,
+} from "../../clients/registry";
 import { InvalidInputError } from "../../constructs/core";
 import { toYaml } from "../../constructs/core/gitops";
 import { CommandError, EXIT } from "./exit";
@@ -28,15 +37,14 @@ export async function checkpointImage(
 ): Promise<string> {
   const pushed = await inWords(async () => {
     const reference = parseReference(name);
-    const { registry, repository, digest } = reference;
+    const { registry, digest } = reference;
     if (digest !== undefined) {
       throw new CommandError(
         `${name}: an image that is to be made has no digest yet; leave @... out`,
         EXIT.badInput,
       );
     }
-    const config = dockerConfig === undefined ? undefined : readFileSync(dockerConfig, "utf8");
-    const credentials = config === undefined ? undefined : credentialsFor(config, registry, repository);
+    const credentials = await credentialsOf(reference, dockerConfig);
     const client = new RegistryClient({ registry, credentials });
     try {
       return await pushArchive({ file, reference, client, architecture: arch });
@@ -48,6 +56,23 @@ export async function checkpointImage(
   return output === "json"
     ? `${JSON.stringify({ ...pushed, notRestored: lost }, null, 2)}\n`
     : text(name, pushed, lost);
+}
+
+/** From the file that was given, else for ECR those of the pod that this runs in. */
+async function credentialsOf(
+  { registry, repository }: ImageReference,
+  dockerConfig?: string,
+): Promise<Credentials | undefined> {
+  if (dockerConfig !== undefined)
+    return credentialsFor(readFileSync(dockerConfig, "utf8"), registry, repository);
+  const uri = process.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+  const file = process.env["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
+  if (ecrRegion(registry) === undefined || uri === undefined || file === undefined) return undefined;
+  try {
+    return await ecrCredentials(registry, { uri, token: readFileSync(file, "utf8") });
+  } catch (error) {
+    throw new CommandError(`no credentials for ${registry}: ${(error as Error).message}`, EXIT.failed);
+  }
 }
 
 async function inWords(work: () => Promise<PushedImage>): Promise<PushedImage> {
