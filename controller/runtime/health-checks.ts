@@ -7,8 +7,8 @@ const BEAT_MS = 1_000;
 const REMEMBERED_MS = 60_000;
 
 /**
- * A reflector hears from the API server about once a minute (bookmarks), and replaces a watch that is silent. One that was
- * silent for longer than this does not recover by itself.
+ * A reflector hears from the API server every 50 s at the latest, since no watch is longer or silent for longer. One that
+ * was silent for longer than this does not recover by itself.
  */
 const SILENT_MS = 600_000;
 
