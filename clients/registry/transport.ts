@@ -38,6 +38,8 @@ export interface Request {
   readonly scope?: string;
   /** Whether it carries a blob, and so may take long. */
   readonly long?: boolean;
+  /** Whether it makes a blob of what was sent: the registry may read all of it before it says a word. */
+  readonly commits?: boolean;
   readonly accepted: readonly number[];
   readonly signal?: AbortSignal;
 }
@@ -45,6 +47,8 @@ export interface Request {
 const MAX_DELAY_MS = 10_000;
 const MAX_RETRY_AFTER_MS = 60_000;
 const MAX_REDIRECTS = 5;
+/** Some registries copy a blob in their store before they answer; tens of gigabytes take minutes. */
+const COMMIT_MS = 600_000;
 /** Without a body these say so, by a length of 0. */
 const BODIED = ["POST", "PUT", "PATCH"];
 
@@ -103,6 +107,7 @@ export class Transport {
           body: request.body?.() ?? (BODIED.includes(request.method) ? bytes(Buffer.alloc(0)) : undefined),
           signal,
           long: request.long,
+          commits: request.commits,
         });
         const { status, headers } = answer;
         if (accepted.includes(status)) return answer;
@@ -134,7 +139,7 @@ export class Transport {
   }
 
   private exchange(
-    call: Pick<Call, "method" | "url" | "headers" | "body" | "signal"> & Pick<Request, "long">,
+    call: Pick<Call, "method" | "url" | "headers" | "body" | "signal"> & Pick<Request, "long" | "commits">,
   ): Promise<Answer> {
     const { timeoutMs = 60_000, uploadTimeoutMs = 3_600_000, idleTimeoutMs = 60_000 } = this.options;
     const headers = { "user-agent": `cedana-cdk/${version}`, ...call.headers };
@@ -143,8 +148,8 @@ export class Transport {
       ...call,
       headers,
       agent,
-      idleTimeoutMs,
-      timeoutMs: call.long ? uploadTimeoutMs : timeoutMs,
+      idleTimeoutMs: call.commits ? COMMIT_MS : idleTimeoutMs,
+      timeoutMs: call.long ? uploadTimeoutMs : call.commits ? COMMIT_MS : timeoutMs,
     });
   }
 

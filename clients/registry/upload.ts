@@ -33,14 +33,28 @@ export async function upload(
   try {
     if (blob.digest !== undefined) {
       const to = withDigest(place, blob.digest);
-      await transport.send({ ...call, method: "PUT", to, body: tap.body, accepted: [201], long: true });
+      await transport.send({
+        ...call,
+        method: "PUT",
+        to,
+        body: tap.body,
+        accepted: [201],
+        long: true,
+        commits: true,
+      });
       return blob.digest;
     }
     const patch = { ...call, method: "PATCH", to: place, body: tap.body, long: true } as const;
     const sent = await transport.send({ ...patch, accepted: [202, 204] });
     place = transport.location(OPERATION, repository, sent, place);
     const digest = tap.digest();
-    await transport.send({ ...call, method: "PUT", to: withDigest(place, digest), accepted: [201] });
+    await transport.send({
+      ...call,
+      method: "PUT",
+      to: withDigest(place, digest),
+      accepted: [201],
+      commits: true,
+    });
     return digest;
   } catch (error) {
     await cancel(transport, repository, place);

@@ -25,6 +25,8 @@ export interface FakeRegistryOptions {
   /** Locations without a host, as Docker's registry gives them on request. */
   readonly relativeLocation?: boolean;
   readonly mounts?: boolean;
+  /** How long it is silent before it has made a blob of an upload. */
+  readonly commitMs?: number;
   /** Looked at before each request; the first fault that is given is taken. */
   readonly fault?: (request: SeenRequest, nth: number) => Fault | undefined;
 }
@@ -130,6 +132,7 @@ export class FakeRegistry {
       response.writeHead(400).end(errors("DIGEST_INVALID", "provided digest did not match uploaded content"));
       return;
     }
+    await new Promise((resolve) => setTimeout(resolve, this.options.commitMs ?? 0));
     this.uploads.delete(id);
     this.blobs.set(`${repository}@${digest}`, whole);
     response.writeHead(201, { "docker-content-digest": digest }).end();

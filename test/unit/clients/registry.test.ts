@@ -258,6 +258,12 @@ describe("time", () => {
     expect(registry.seen).toHaveLength(2);
   });
 
+  test("a registry may take its time to make a blob of an upload", async () => {
+    await start({ commitMs: 400 }, { idleTimeoutMs: 200, timeoutMs: 200 });
+    expect((await client.pushBlob("app", blob)).digest).toBe(digest);
+    expect(registry.asked.filter((line) => line.startsWith("PUT"))).toHaveLength(1);
+  });
+
   test("a request that takes too long is given up", async () => {
     await start({ fault: () => "silent" }, { timeoutMs: 40, attempts: 1 });
     expect((await failure(client.hasBlob("app", digest))).message).toContain("not done within 0.04 s");
