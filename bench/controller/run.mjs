@@ -23,7 +23,7 @@ await build({
   target: "node20.19",
   logLevel: "warning",
 });
-const program = process.env.CEDANA_PEERS_CONTROLLER ?? join(root, "dist/bin/controller.js");
+const program = process.env.CEDANA_PEERS_CONTROLLER ?? join(root, "dist/controller.js");
 const child = spawn(process.execPath, [outfile, ...process.argv.slice(2)], {
   stdio: "inherit",
   env: { ...process.env, CEDANA_PEERS_CONTROLLER: program, CEDANA_BENCH_ROOT: root },

@@ -26,13 +26,12 @@ const STORMS: readonly (readonly [string, readonly Fault[], number])[] = [
   ["a broken API server: 500, 503", ["serverError", "unavailable"], 0.5],
   ["expired versions: 410 as an answer and in a watch", ["gone", "watchGone"], 0.5],
   ["lost and late answers, closed connections", ["answerLost", "slow", "reset"], 0.4],
-  ["requests that are never answered", ["noAnswer"], 0.3],
   [
     "watches cut, also in the middle of a line, and without bookmarks",
     ["watchCut", "watchTruncated", "noBookmarks"],
     0,
   ],
-  ["watches that go silent", ["watchSilent"], 0],
+  ["silence: requests never answered, half-open watches", ["noAnswer", "watchSilent"], 0.3],
 ];
 
 describeController("the controller under faults", () => {

@@ -3,19 +3,24 @@
  * is left when nodes or agents go. The waits of a minute run side by side where they can. One gate at a time: a
  * controller takes the taint from nodes that it does not select.
  */
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { eventually } from "./support/apiserver";
 import type { Fleet } from "./support/controller-fleet";
 import type { Gate } from "./support/controller-gate";
-import { AGENTS, GATE, conditionOf } from "./support/controller-objects";
-import { foreignChanges } from "./support/controller-oracle";
+import { GATE, conditionOf } from "./support/controller-objects";
+import { foreignChanges, foreignOf } from "./support/controller-oracle";
 import { Suite, describeController, nodesOf, pause } from "./support/controller-suite";
 
 const FAIL_OPEN_SECONDS = 60;
+const CLUSTER_ID = "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10";
 
 describeController("settings of the gate", () => {
   const suite = new Suite();
   const [waiting = ""] = nodesOf("set-open", 1);
   const [orphan = ""] = nodesOf("set-orphan", 1);
+  const [left = ""] = nodesOf("set-left", 1);
   let gate: Gate;
   let fleet: Fleet;
   let begun = 0;
@@ -108,6 +113,17 @@ describeController("settings of the gate", () => {
   );
 
   test(
+    "agents' DaemonSets are deleted: it may be a new installation, so nothing changes at first",
+    suite.run(async () => {
+      await gate.removeAgents();
+      await gate.join(left);
+      await pause(5000);
+      expect(nodesOf("set-loss", 6).filter((node) => gate.isTainted(node))).toEqual([]);
+      expect(gate.isTainted(left)).toBe(true);
+    }),
+  );
+
+  test(
     "a node that is no longer selected keeps no taint and no condition",
     suite.run(async () => {
       await eventually(80 - since(), "the taint is gone", async () => !gate.isTainted(orphan));
@@ -131,29 +147,59 @@ describeController("settings of the gate", () => {
         const told = (await events(waiting)).includes("FailedOpen");
         return told && seen !== undefined && conditionOf(seen)?.reason === "FailedOpen";
       });
-      for (const agent of AGENTS) await gate.setReady(waiting, agent, true);
-      await eventually(10, "it is ready after all", async () => gate.condition(waiting) === "True");
     }),
     90_000,
   );
 
   test(
-    "uninstall: when the agents' DaemonSets are gone, no node keeps taint or condition",
+    "uninstall: a minute after the agents' DaemonSets are gone, no node keeps taint or condition",
     suite.run(async () => {
-      const [unserved = ""] = nodesOf("set-left", 1);
-      await gate.join(unserved);
-      await eventually(10, "it waits", async () => gate.condition(unserved) === "False");
-      await gate.removeAgents();
-      await pause(5000);
-      // It may be a new installation.
-      expect(gate.isTainted(unserved)).toBe(true);
-      await eventually(75, "no taint, no condition", async () =>
+      await eventually(80, "no taint, no condition", async () =>
         [...gate.nodes.objects.keys()].every(
           (node) => !gate.isTainted(node) && gate.condition(node) === undefined,
         ),
       );
+      expect(await events(left)).toContain("AgentsUninstalled");
     }),
     90_000,
+  );
+
+  test(
+    "uninstall in another order: cedana-cdk ungate takes taint and condition away, and nothing else",
+    suite.run(async () => {
+      const [node = ""] = nodesOf("set-ungate", 1);
+      await gate.deployAgents("1");
+      await gate.join(node, { taints: [{ key: "team", value: "a", effect: "NoSchedule" }] });
+      await eventually(10, "the condition is there", async () => gate.condition(node) === "False");
+      await fleet.replicas[0]?.stop();
+      const file = join(fleet.folder, "cedana.yaml");
+      const { clusterId, url } = {
+        clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10",
+        url: "https://sandbox.cedana.ai",
+      };
+      writeFileSync(
+        file,
+        `version: 1\nengine:\n  clusterId: ${CLUSTER_ID}\n  url: https://sandbox.cedana.ai\n`,
+      );
+      const before = gate.node(node);
+      const cli = join(__dirname, "../../dist/bin/cedana-cdk.js");
+      execFileSync(process.execPath, [
+        cli,
+        "ungate",
+        "--file",
+        file,
+        "--kubeconfig",
+        gate.kubeconfig,
+        "--yes",
+      ]);
+      await eventually(5, "taint and condition are gone", async () => {
+        return !gate.isTainted(node) && gate.condition(node) === undefined;
+      });
+      const after = gate.node(node);
+      expect(after?.spec.taints).toEqual([{ key: "team", value: "a", effect: "NoSchedule" }]);
+      expect(after && foreignOf(after)).toEqual(before && foreignOf(before));
+    }),
+    30_000,
   );
 
   test(

@@ -57,6 +57,7 @@ export class FaultProxy {
   /** What goes on when the partition is over. */
   readonly #caught: (() => void)[] = [];
   readonly #open = new Set<ServerResponse>();
+  readonly #watches = new Set<ServerResponse>();
 
   private constructor(readonly options: FaultProxyOptions) {
     this.#random = new Random(options.seed);
@@ -81,9 +82,13 @@ export class FaultProxy {
     return join(this.#folder, "kubeconfig");
   }
 
-  /** Requests from now on meet faults by this plan; `undefined` ends it. What hangs already goes on hanging. */
+  /**
+   * Requests from now on meet faults by this plan; `undefined` ends it. Watches that run are ended, so that each begins
+   * anew under the plan. What hangs already goes on hanging.
+   */
   inject(plan: FaultPlan | undefined): void {
     this.#plan = plan;
+    if (plan) for (const watch of this.#watches) watch.end();
   }
 
   /** From now on no byte gets through in either direction, on old connections and new ones; they stay open. */
@@ -175,7 +180,11 @@ export class FaultProxy {
           const seconds = this.#random.between(1, this.#plan?.watchSeconds ?? 30);
           const caught = () => (this.#silent ? this.#healed() : undefined);
           passWatch(answer, outgoing, { fault, seconds, caught });
-          outgoing.on("close", () => call.destroy());
+          this.#watches.add(outgoing);
+          outgoing.on("close", () => {
+            this.#watches.delete(outgoing);
+            call.destroy();
+          });
         } else this.#answer(answer, outgoing, exchange).catch(() => outgoing.destroy());
       },
     );
