@@ -18,9 +18,10 @@ import { join } from "node:path";
 import { debian, openImages, otherVersion, type Images } from "./support/images";
 import { killedAt } from "./support/kill";
 import { needs, ran, run } from "./support/run";
-import { CountingContainer } from "./support/runc";
+import { CountingContainer, runConfined } from "./support/runc";
 
 let images: Images;
+let files: string;
 /** The image's program with its tree, as files on this machine; and the same with an older tree. */
 let program: string;
 let older: string;
@@ -30,10 +31,10 @@ let host: string;
 let folder: string;
 
 beforeAll(() => {
-  needs("setsid", "chroot");
+  needs("setsid", "chroot", "runc");
   images = openImages();
   images.build(join(images.folder, "out"));
-  const { files } = images.container("node-agent:test");
+  files = images.container("node-agent:test").files;
   program = join(files, "usr/local/bin/cedana-node-agent");
   older = join(otherVersion(files, join(images.folder, "older")), "usr/local/bin/cedana-node-agent");
   version = run(program, ["version"]).trim();
@@ -60,20 +61,13 @@ function current(): string {
   return readlinkSync(tree).replace("versions/", "");
 }
 
-describe("in a container", () => {
+describe("in a container without capabilities, its root read-only", () => {
   const inContainer = (...list: string[]) => {
-    const { name } = images.container("node-agent:test");
-    const mounts = ["opt", "usr/local/sbin"].flatMap((each) => ["-v", `${host}/${each}:/host/${each}`]);
-    return images.buildah(
-      "run",
-      "--isolation",
-      "chroot",
-      ...mounts,
-      name,
-      "--",
-      "cedana-node-agent",
+    const mounts = { "/host/opt": join(host, "opt"), "/host/usr/local/sbin": join(host, "usr/local/sbin") };
+    return runConfined(files, join(images.folder, "confined"), mounts, [
+      "/usr/local/bin/cedana-node-agent",
       ...list,
-    );
+    ]);
   };
 
   test("installs below the host's mounts, links, lists, and takes all of it away again", () => {
@@ -196,8 +190,9 @@ describe("the tree", () => {
       expect(counted()).toHaveLength(at); // it is gone
       run(criu(), ["restore", "--images-dir", images, "--log-file", "restore.log", "--restore-detached"]);
       await until(at + 10);
-      expect(counted().length).toBeGreaterThanOrEqual(at + 10);
-      expect(counted()).toEqual(counted().map((__, index) => [index + 1, pid]));
+      const lines = counted();
+      expect(lines.length).toBeGreaterThanOrEqual(at + 10);
+      expect(lines).toEqual(lines.map((__, index) => [index + 1, pid]));
     } finally {
       if (pid > 0 && ran("kill", ["-KILL", String(pid)]).status !== 0) child.kill("SIGKILL");
     }
@@ -206,7 +201,6 @@ describe("the tree", () => {
 
 describe("runc", () => {
   test("finds it by its PATH, and dumps and restores a container with it", async () => {
-    needs("runc");
     const link = join(host, "usr/local/sbin/criu");
     run(program, ["install", folder, "--link", link]);
     // Before any other.
