@@ -173,10 +173,6 @@ describeController("settings of the gate", () => {
       await eventually(10, "the condition is there", async () => gate.condition(node) === "False");
       await fleet.replicas[0]?.stop();
       const file = join(fleet.folder, "cedana.yaml");
-      const { clusterId, url } = {
-        clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10",
-        url: "https://sandbox.cedana.ai",
-      };
       writeFileSync(
         file,
         `version: 1\nengine:\n  clusterId: ${CLUSTER_ID}\n  url: https://sandbox.cedana.ai\n`,
