@@ -161,10 +161,15 @@ case $command in
   *) usage ;;
 esac
 
-folder= links= proc=/proc
+folder='' links='' proc=/proc
 while [ $# -gt 0 ]; do
   case $1 in
-    --link) [ "$command" = install ] && [ $# -gt 1 ] || usage; links="$links $2"; shift 2 ;;
+    --link)
+      if [ "$command" != install ] || [ $# -lt 2 ]; then usage; fi
+      case $2 in *[[:space:]]*) die "--link must be a path without blanks, given '$2'" ;; esac
+      links="$links $2"
+      shift 2
+      ;;
     --proc) [ $# -gt 1 ] || usage; proc=$2; shift 2 ;;
     -*) usage ;;
     *) [ -z "$folder" ] || usage; folder=$1; shift ;;
