@@ -121,7 +121,7 @@ test("a file edited by hand is not lost", () => {
 }, 20_000);
 
 test.each(["synth", "diff"])("a file where the output folder shall be: %s says so", (command) => {
-  give(initFile(INIT_DEFAULTS));
+  give(initFile({ ...INIT_DEFAULTS, aws: "none" }));
   writeFileSync(join(folder, "out"), "mine");
   const { status, stderr } = run([command]);
   expect(status).toBe(2);

@@ -114,7 +114,7 @@ test("in every combination, whatever an object refers to is there", () => {
       }
       expect(missing).toEqual([]);
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 
