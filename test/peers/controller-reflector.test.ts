@@ -232,16 +232,47 @@ class Proxy {
     expect(real.watched).toEqual(expect.arrayContaining(fake.watched));
   });
 
+  // A young API server still has the whole history of nodes; that of a kind begins with its definition.
   test("a version from before history began is an ERROR event 410", async () => {
-    const { signal } = new AbortController();
-    const events = api.watch("/api/v1/nodes", {
-      query: { resourceVersion: "1" },
-      signal,
-      idleTimeoutMs: 9000,
-    });
-    for await (const { type, object } of events) {
-      expect([type, object]).toEqual(["ERROR", expect.objectContaining({ code: 410, reason: "Expired" })]);
-      break;
+    const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    const names = { plural: "histories", singular: "history", kind: "History" };
+    const schema = { openAPIV3Schema: { type: "object" } };
+    await api.send(
+      "POST",
+      definitions,
+      json({
+        metadata: { name: `histories.${NAMESPACE}.cedana.ai` },
+        spec: {
+          group: `${NAMESPACE}.cedana.ai`,
+          names,
+          scope: "Cluster",
+          versions: [{ name: "v1", served: true, storage: true, schema }],
+        },
+      }),
+    );
+    const path = `/apis/${NAMESPACE}.cedana.ai/v1/histories`;
+    try {
+      await eventually(15, "the kind is served", () =>
+        api.send("GET", path).then(
+          () => true,
+          () => false,
+        ),
+      );
+      const { signal } = new AbortController();
+      const seen: unknown[] = [];
+      for await (const event of api.watch(path, {
+        query: { resourceVersion: "1" },
+        signal,
+        idleTimeoutMs: 9000,
+      })) {
+        seen.push(event);
+        break;
+      }
+      expect(seen).toEqual([
+        { type: "ERROR", object: expect.objectContaining({ code: 410, reason: "Expired" }) },
+      ]);
+    } finally {
+      await api.send("DELETE", `${definitions}/histories.${NAMESPACE}.cedana.ai`);
     }
   });
 });
