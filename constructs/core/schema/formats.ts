@@ -40,6 +40,22 @@ export const region = pattern(/^(?!us-iso|eu-iso)[a-z]{2,3}(-[a-z]+)+-\d$/, {
   allowed: "a name such as eu-west-1, of the partitions aws, aws-cn or aws-us-gov",
 });
 
+// Path of a repository: from the distribution specification of OCI, 1.1. A host has a dot or a port, or is localhost.
+const REPOSITORY_PART = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
+const REGISTRY_NAME = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?";
+const REGISTRY_HOST = `(?:(?:localhost|${REGISTRY_NAME}(?:\\.${REGISTRY_NAME})+)(?::\\d{1,5})?|${REGISTRY_NAME}:\\d{1,5})`;
+
+/** Where images go: host and repository of a registry, without tag and digest. */
+export const registryRepository = pattern(
+  new RegExp(`^(?=.{1,254}$)${REGISTRY_HOST}/${REPOSITORY_PART}(?:/${REPOSITORY_PART})*$`),
+  {
+    code: "not-a-repository",
+    message: "is not a repository of a registry",
+    allowed:
+      "<host>[:<port>]/<path> in lower case, without tag and digest, such as registry.example.com/checkpoints",
+  },
+);
+
 const LABEL_NAME = "([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)";
 
 /** Key of a Kubernetes label, taint or annotation: an optional DNS prefix and a name. */

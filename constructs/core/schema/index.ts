@@ -1,6 +1,15 @@
 /** The one way in which inputs are defined, checked, defaulted and documented. */
 export { check, resolve, type Checked, type CrossCheck } from "./check";
-export { arn, clusterName, dnsLabel, dnsSubdomain, labelKey, labelValue, region } from "./formats";
+export {
+  arn,
+  clusterName,
+  dnsLabel,
+  dnsSubdomain,
+  labelKey,
+  labelValue,
+  region,
+  registryRepository,
+} from "./formats";
 export { nearest } from "./nearest";
 export { oneOf } from "./one-of";
 export { described, integer, pattern, rule, type Rule } from "./rule";
