@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { DIRECTORY, NOT_A_DIRECTORY } from "../install";
-import { described, dnsLabel, integer, oneOf, pattern, registryRepository, shape } from "../schema";
+import { described, dnsLabel, integer, pattern, registryRepository, shape } from "../schema";
 
 const directory = pattern(DIRECTORY, NOT_A_DIRECTORY);
 const bytes = integer(0, Number.MAX_SAFE_INTEGER);
@@ -12,7 +12,7 @@ const kubeletSchema = shape({
   ),
 });
 
-const registrySchema = oneOf([
+const registrySchema = v.variant("credentials", [
   shape({
     credentials: described(
       v.picklist(["none", "ecr"]),

@@ -26,6 +26,7 @@ test("settings are read back as they were written", () => {
 
 test.each([
   [{ registry: { credentials: "docker-config" } }, "missing", ["registry", "dockerConfig"]],
+  [{ registry: { credentials: "docker" } }, "not-allowed", ["registry", "credentials"]],
   [{ archives: "checkpoints" }, "not-a-directory", ["archives"]],
   [{ state: "/var/../etc" }, "not-a-directory", ["state"]],
   [{ quotaBytes: -1 }, "out-of-range", ["quotaBytes"]],
