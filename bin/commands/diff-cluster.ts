@@ -1,5 +1,6 @@
-import { ApiError, connectByKubeconfig, Resources } from "../../clients/kubernetes";
+import { ApiError, Resources } from "../../clients/kubernetes";
 import { formatIdentity, identityOf, toYaml, type KubernetesObject } from "../../constructs/core/gitops";
+import { connect, type ClusterOptions } from "./cluster";
 import type { DiffResult } from "./diff";
 import { CommandError, EXIT } from "./exit";
 import { kubernetesObjects } from "./kubernetes";
@@ -7,11 +8,6 @@ import { loadPlatform } from "./platform-file";
 import { unifiedDiff } from "./text-diff";
 
 const FIELD_MANAGER = "cedana-cdk";
-
-export interface ClusterOptions {
-  readonly kubeconfig?: string;
-  readonly context?: string;
-}
 
 /** Compares the objects of the platform file with a cluster, by a server-side apply that the API server only tries. */
 export async function diffWithCluster(file: string, options: ClusterOptions): Promise<DiffResult> {
@@ -30,14 +26,6 @@ export async function diffWithCluster(file: string, options: ClusterOptions): Pr
     throw new CommandError(`the API server refuses:\n${refused.join("\n")}`, EXIT.badInput);
   const text = parts.filter((part) => part.includes("\n@@ ")).join("");
   return { text, exitCode: text === "" ? EXIT.ok : EXIT.differs };
-}
-
-async function connect(options: ClusterOptions) {
-  try {
-    return await connectByKubeconfig({ file: options.kubeconfig, context: options.context });
-  } catch (error) {
-    throw new CommandError(`cannot use the kubeconfig: ${firstLine(error)}`, EXIT.badInput);
-  }
 }
 
 /** Namespaces and kinds that the objects themselves bring: what stands on them cannot be tried before they exist. */
@@ -102,6 +90,3 @@ function sorted(value: unknown): unknown {
 }
 
 /** What the YAML parser adds below are lines of the kubeconfig, and so perhaps of a key. */
-function firstLine(error: unknown): string {
-  return (error as Error).message.split("\n", 1)[0] ?? "";
-}

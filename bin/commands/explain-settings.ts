@@ -1,13 +1,11 @@
-import { connectByKubeconfig, type KubernetesClient } from "../../clients/kubernetes";
 import { controllerSettings, type GateSettings } from "../../constructs/core/controller";
+import type { ClusterOptions } from "./cluster";
 import { CommandError, EXIT } from "./exit";
 import { loadPlatform } from "./platform-file";
 
-/** Which cluster is meant, as kubectl is told. */
-export interface ClusterChoice {
+/** Which install in which cluster. */
+export interface ClusterChoice extends ClusterOptions {
   readonly file: string;
-  readonly kubeconfig?: string;
-  readonly context?: string;
 }
 
 /** The gate of a platform file. */
@@ -41,18 +39,4 @@ export function gateOf(file: string): Gate {
     owner: told.gate ? owners[told.gate.owner] : "Cedana's manager",
     controller: { namespace: told.namespace, name: told.leaseName },
   };
-}
-
-/** @throws CommandError (exit code 2) if the kubeconfig cannot be used */
-export async function connect({
-  kubeconfig,
-  context,
-}: ClusterChoice): Promise<Pick<KubernetesClient, "send">> {
-  try {
-    return await connectByKubeconfig({ file: kubeconfig, context });
-  } catch (error) {
-    // What the YAML parser adds below are lines of the kubeconfig, and so perhaps of a key.
-    const line = (error as Error).message.split("\n", 1)[0] ?? "";
-    throw new CommandError(`cannot use the kubeconfig: ${line}`, EXIT.badInput);
-  }
 }

@@ -2,7 +2,8 @@ import { ApiError } from "../../clients/kubernetes";
 import { CommandError, EXIT } from "./exit";
 import { observe } from "./explain-read";
 import { report } from "./explain-report";
-import { connect, gateOf, type ClusterChoice } from "./explain-settings";
+import { connect } from "./cluster";
+import { gateOf, type ClusterChoice } from "./explain-settings";
 import { reportText } from "./explain-text";
 
 export interface ExplainOptions extends ClusterChoice {

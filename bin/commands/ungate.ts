@@ -11,7 +11,8 @@ import {
 } from "../../controller/readiness/rules";
 import { CommandError, EXIT } from "./exit";
 import { refused } from "./explain";
-import { connect, gateOf, type ClusterChoice, type Gate } from "./explain-settings";
+import { connect } from "./cluster";
+import { gateOf, type ClusterChoice, type Gate } from "./explain-settings";
 
 type Client = Pick<KubernetesClient, "send">;
 

@@ -3,7 +3,8 @@ import { itemsAt, textAt, type Json } from "./json";
 
 /** Objects a page: client-go's. One page of whole pods is about 2 MB. */
 const PAGE = "500";
-const TIMEOUT_MS = 60_000;
+/** For one page. A connection that is half open at the first list costs so long; a busy API server answers in a few seconds. */
+const TIMEOUT_MS = 30_000;
 
 export interface ListRequest {
   readonly client: Pick<KubernetesClient, "send">;
