@@ -1,5 +1,5 @@
 /**
- * Kind Checkpoint (automation.cedana.ai/v1alpha1): its types and its OpenAPI schema.
+ * Kinds Checkpoint and NodeCheckpoint (automation.cedana.ai/v1alpha1): their types and OpenAPI schemas.
  */
 export {
   AUTOMATION_GROUP,
@@ -9,6 +9,20 @@ export {
   ENGINES,
   type EngineName,
 } from "./names";
+export {
+  NODE_CHECKPOINT,
+  NODE_CHECKPOINT_CRD,
+  NODE_LABEL,
+  nodeCheckpointName,
+  nodeLabelValue,
+} from "./node-names";
+export { nodeCheckpointSchema } from "./node-schema";
+export type {
+  NodeCheckpointCondition,
+  NodeCheckpointReason,
+  NodeCheckpointSpec,
+  NodeCheckpointStatus,
+} from "./node-types";
 export { checkpointSchema } from "./schema";
 export { conditionsSchema } from "./status-schema";
 export type {
@@ -20,6 +34,7 @@ export type {
   Condition,
   ContainerCheckpoint,
   DeletionPolicy,
+  NotRestoredItem,
   OwnerIdentity,
   PodReference,
 } from "./types";

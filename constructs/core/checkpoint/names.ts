@@ -11,5 +11,5 @@ export const CHECKPOINT_CRD = `checkpoints.${AUTOMATION_GROUP}`;
 export const CHECKPOINT_FINALIZER = `${AUTOMATION_GROUP}/checkpoint`;
 
 /** Engines by name. */
-export const ENGINES = ["cedana"] as const;
+export const ENGINES = ["cedana", "kubelet"] as const;
 export type EngineName = (typeof ENGINES)[number];

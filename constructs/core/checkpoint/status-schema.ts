@@ -28,6 +28,22 @@ export const conditionsSchema = {
   "x-kubernetes-list-map-keys": ["type"],
 };
 
+/** What a restore does not bring back. */
+export const notRestoredSchema = {
+  type: "array",
+  description: "What a restored container does not have as it was.",
+  maxItems: 256,
+  items: {
+    type: "object",
+    required: ["code", "message"],
+    properties: {
+      code: text("In one word, for programs.", 63),
+      message: text("In words, for people.", 4096),
+    },
+  },
+  "x-kubernetes-list-type": "atomic",
+};
+
 const container = {
   type: "object",
   required: ["name"],
@@ -37,6 +53,10 @@ const container = {
     checkpointID: text("The engine's name of the checkpoint.", 253),
     location: text("Where the engine put the checkpoint. Left out for its remote storage.", 4096),
     sizeBytes: count("Size in bytes, if the engine says it."),
+    architecture: text("Architecture of the processes, in OCI's words, if the engine says it.", 63),
+    baseImage: text("Image that a restore needs beside the checkpoint, if the engine says it.", 4096),
+    frozenMilliseconds: count("How long the processes stood still, if the engine says it."),
+    notRestored: notRestoredSchema,
     startTime: time("When the engine was asked."),
     completionTime: time("When the engine had taken the checkpoint."),
   },

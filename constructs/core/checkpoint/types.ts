@@ -30,6 +30,7 @@ export type CheckpointConditionType = "Ready" | "Progressing" | "Failed";
 /**
  * Why a condition is as it is. The first five are those of KEP-5823.
  * - `OutcomeUnknown`: the engine was asked and its answer was lost; it is not asked again.
+ * - `AgentNotAnswering`, `QuotaExceeded`, `RegistryFailed`: of engine kubelet.
  */
 export type CheckpointReason =
   | "Pending"
@@ -42,6 +43,9 @@ export type CheckpointReason =
   | "ContainerNotFound"
   | "EngineNotFound"
   | "LocationNotAllowed"
+  | "AgentNotAnswering"
+  | "QuotaExceeded"
+  | "RegistryFailed"
   | "OutcomeUnknown";
 
 /** A condition as all kinds of Kubernetes have them. */
@@ -65,6 +69,14 @@ export interface OwnerIdentity {
   readonly uid: string;
 }
 
+/** Something that a restored container does not have as it was. */
+export interface NotRestoredItem {
+  /** Stable, for programs: `empty-dir`, `volume`, ... */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
+}
+
 /** What is known of the checkpoint of one container. */
 export interface ContainerCheckpoint {
   readonly name: string;
@@ -74,6 +86,13 @@ export interface ContainerCheckpoint {
   /** Where the engine put it. */
   readonly location?: string;
   readonly sizeBytes?: number;
+  /** Of the processes, in OCI's words. */
+  readonly architecture?: string;
+  /** What a restore needs beside the checkpoint; by digest where that is known. */
+  readonly baseImage?: string;
+  /** How long the processes stood still. */
+  readonly frozenMilliseconds?: number;
+  readonly notRestored?: readonly NotRestoredItem[];
   /** RFC 3339. Written before the engine is asked. */
   readonly startTime?: string;
   /** RFC 3339. Written when the engine has answered; not before `checkpointID`. */

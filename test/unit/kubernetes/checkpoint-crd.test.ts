@@ -1,6 +1,11 @@
 import { Chart, Testing } from "cdk8s";
-import { checkpointSchema } from "../../../constructs/core/checkpoint";
-import { CedanaCrd, CheckpointCrd } from "../../../constructs/kubernetes/crds";
+import {
+  checkpointSchema,
+  nodeCheckpointName,
+  nodeCheckpointSchema,
+  nodeLabelValue,
+} from "../../../constructs/core/checkpoint";
+import { CedanaCrd, CheckpointCrd, NodeCheckpointCrd } from "../../../constructs/kubernetes/crds";
 import { chart, synth } from "./support";
 
 type Schema = Record<string, unknown> & {
@@ -16,8 +21,10 @@ function* walk(schema: Schema, path: string): Generator<[string, Schema]> {
   for (const [name, property] of Object.entries(schema.properties ?? {}))
     yield* walk(property, path === "" ? name : `${path}.${name}`);
 }
-const { spec, status } = checkpointSchema.properties;
-const fields = [...walk(spec, "spec"), ...walk(status, "status")];
+const fields = [checkpointSchema, nodeCheckpointSchema].flatMap(({ properties: { spec, status } }) => [
+  ...walk(spec, "spec"),
+  ...walk(status, "status"),
+]);
 
 test("whatever has a length has a bound: rules and storage stay cheap", () => {
   const unbounded = fields.filter(
@@ -44,10 +51,11 @@ test("the group's kind is in the chart with the other, or neither is", () => {
   expect([crd, checkpointCrd]).toEqual([undefined, undefined]);
 });
 
-test("both kinds serve a status, and say in conditions what has come of it", () => {
+test("the kinds serve a status, and say in conditions what has come of it", () => {
   const parent = new Chart(Testing.app(), "crds");
   new CedanaCrd(parent, "cedana");
   new CheckpointCrd(parent, "checkpoint");
+  new NodeCheckpointCrd(parent, "node-checkpoint");
   for (const { spec } of Testing.synth(parent) as { spec: { versions: Record<string, never>[] } }[]) {
     expect(spec.versions).toMatchObject([
       {
@@ -64,4 +72,18 @@ test("both kinds serve a status, and say in conditions what has come of it", () 
       },
     ]);
   }
+});
+
+test("a label holds any node's name; two long ones differ", () => {
+  const long = (end: string) => `${"n".repeat(80)}.${end}`;
+  expect(nodeLabelValue("ip-10-0-0-1.ec2.internal")).toBe("ip-10-0-0-1.ec2.internal");
+  expect(nodeLabelValue("n".repeat(63))).toBe("n".repeat(63));
+  expect(nodeLabelValue(long("a"))).toMatch(/^[0-9a-f]{63}$/);
+  expect(nodeLabelValue(long("a"))).not.toBe(nodeLabelValue(long("b")));
+});
+
+test("the longest container makes a name that objects and tags may have", () => {
+  const name = nodeCheckpointName("0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10", "c".repeat(63));
+  expect(name).toMatch(/^[a-z0-9][a-z0-9.-]{0,252}$/);
+  expect(name.length).toBeLessThanOrEqual(128);
 });
