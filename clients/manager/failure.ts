@@ -1,5 +1,5 @@
 import { ManagerError, type ManagerOperation } from "./error";
-import { NoAnswerError, type Answer } from "./exchange";
+import { NoAnswerError, type Answer } from "../exchange";
 import { bounded, saidIn } from "./said";
 
 export function isSuccess({ status }: Answer): boolean {

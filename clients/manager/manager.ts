@@ -1,7 +1,7 @@
 import type { Json } from "../kubernetes";
 import { checkpointIdIn, containersIn, imageRefIn } from "./answers";
 import { ManagerError, type ManagerOperation } from "./error";
-import { exchange, type Answer } from "./exchange";
+import { exchange, type Answer } from "../exchange";
 import { errorOf, failureOf, isSuccess } from "./failure";
 import type {
   CheckpointOptions,

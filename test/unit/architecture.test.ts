@@ -9,8 +9,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "constructs/kubernetes": ["constructs/core", "cdk8s", "constructs"],
   clients: ["constructs/core"],
   stacks: ["constructs/core", "constructs/aws", "constructs/kubernetes", "cdktf", "cdk8s", "constructs"],
-  agent: ["constructs/core", "clients"],
-  controller: ["constructs/core", "clients"],
+  // What follows the API server: the controller and the agents stand on it.
+  "controller/runtime": ["constructs/core", "clients"],
+  agent: ["constructs/core", "clients", "controller/runtime"],
+  controller: ["constructs/core", "clients", "controller/runtime"],
   bin: [
     "constructs/core",
     "constructs/aws",
@@ -19,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "clients",
     "agent",
     "controller",
+    "controller/runtime",
     "cdktf",
     "cdk8s",
     "constructs",

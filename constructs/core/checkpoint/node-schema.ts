@@ -18,7 +18,9 @@ const spec = {
       },
     },
     containerName: containerName("Name of the container."),
-    image: text("Where the image is pushed: registry/repository:tag.", 512, { pattern: "^[^\\s@]+:[^\\s@/]+$" }),
+    image: text("Where the image is pushed: registry/repository:tag.", 512, {
+      pattern: "^[^\\s@]+:[^\\s@/]+$",
+    }),
     timeoutSeconds: {
       type: "integer",
       format: "int32",

@@ -6,6 +6,10 @@ export interface Call {
   readonly method: "GET" | "POST";
   readonly url: URL;
   readonly body?: Json;
+  /** Added to those of every request. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Certificates (PEM) that a server's must be signed by. Default: Node's own. */
+  readonly ca?: string;
   /** Until the whole answer is read. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
@@ -32,10 +36,10 @@ export class NoAnswerError extends Error {
   }
 }
 
-/** The manager is in the same cluster. */
+/** What is asked is in the same cluster. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** No answer of the manager is longer; a list has some hundred bytes for each container of a namespace. */
+/** No answer is longer; a list of the manager has some hundred bytes for each container of a namespace. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
 /**
@@ -44,13 +48,18 @@ const MAX_BYTES = 4 * 1024 * 1024;
  *
  * @throws NoAnswerError; the signal's reason if it is given before anything left
  */
-export function exchange({ method, url, body, timeoutMs, signal }: Call): Promise<Answer> {
+export function exchange({ method, url, body, headers, ca, timeoutMs, signal }: Call): Promise<Answer> {
   const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   const secure = url.protocol === "https:";
   return new Promise((resolve, reject) => {
     let left = false;
     let over = false;
-    const call = (secure ? https : http).request(url, { method, agent: false, headers: headersOf(content) });
+    const call = (secure ? https : http).request(url, {
+      method,
+      agent: false,
+      headers: { ...headersOf(content), ...headers },
+      ...(ca === undefined ? {} : { ca }),
+    });
 
     const end = (settle: () => void) => {
       if (over) return;
