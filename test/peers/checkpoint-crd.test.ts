@@ -85,7 +85,7 @@ const podRef = { name: "counter-0" };
     [
       "an unknown engine",
       { podRef, engine: "criu" },
-      'spec.engine: Unsupported value: "criu": supported values: "cedana"',
+      'spec.engine: Unsupported value: "criu": supported values: "cedana", "kubelet"',
     ],
     ["a relative path", { podRef, location: "checkpoints/1" }, "spec.location in body should match"],
     ["a path that climbs", { podRef, location: "/var/lib/../../etc" }, "location must not contain .."],
