@@ -37,6 +37,14 @@ const healthSchema = shape({
     "Oldest Linux on which a node can checkpoint.",
   ),
   allowCgroupV1: described(v.boolean(), "Whether a node with cgroup v1 counts as able."),
+  requireRestore: described(
+    v.boolean(),
+    "Whether a node whose runtime cannot restore from images of checkpoints counts as unable.",
+  ),
+  runtimeConfig: described(
+    directory,
+    "Configuration file of the container runtime on the node: /etc/containerd/config.toml.",
+  ),
 });
 
 /**
@@ -48,6 +56,10 @@ export const agentSettingsSchema = shape({
   folder: described(
     directory,
     "Folder of CRIU's tree on the node: <folder>/current/bin/criu is what is run.",
+  ),
+  criuLink: described(
+    directory,
+    "Link on the node by which the container runtime finds that CRIU, such as /usr/local/sbin/criu.",
   ),
   runtime: described(v.picklist(["containerd", "crio"]), "What runs the containers of the node."),
   archives: described(directory, "Folder into which the kubelet writes archives."),

@@ -3,6 +3,7 @@ import { readAgentSettings, type AgentSettings } from "../../../constructs/core/
 const SETTINGS: AgentSettings = {
   namespace: "cedana-system",
   folder: "/opt/cedana-cdk",
+  criuLink: "/usr/local/sbin/criu",
   runtime: "containerd",
   archives: "/var/lib/kubelet/checkpoints",
   state: "/var/lib/cedana-cdk/agent",
@@ -12,7 +13,14 @@ const SETTINGS: AgentSettings = {
   kubelet: { port: 10_250 },
   repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/checkpoints",
   registry: { credentials: "ecr" },
-  health: { periodSeconds: 30, timeoutSeconds: 20, minKernel: "6.1", allowCgroupV1: false },
+  health: {
+    periodSeconds: 30,
+    timeoutSeconds: 20,
+    minKernel: "6.1",
+    allowCgroupV1: false,
+    requireRestore: true,
+    runtimeConfig: "/etc/containerd/config.toml",
+  },
   log: { level: "info" },
 };
 
