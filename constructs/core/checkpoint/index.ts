@@ -37,4 +37,6 @@ export type {
   NotRestoredItem,
   OwnerIdentity,
   PodReference,
+  RestoreState,
+  RestoreStatus,
 } from "./types";

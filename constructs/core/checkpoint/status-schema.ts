@@ -62,6 +62,24 @@ const container = {
   },
 };
 
+const restore = {
+  type: "object",
+  description: "The pod that goes on from this checkpoint. Take it away to let another one.",
+  required: ["state", "time"],
+  properties: {
+    state: {
+      type: "string",
+      enum: ["Claimed", "Restored", "Failed", "Unknown"],
+      description: "Claimed, Restored, Failed, or Unknown if the pod went unseen.",
+    },
+    claim: text("Which admission of a pod it was given to.", 128),
+    podName: text("Name of the pod.", 253),
+    podUID: uid("UID of the pod, once it was seen."),
+    time: time("When state was last written."),
+    message: text("Why, for people.", 4096),
+  },
+};
+
 /** OpenAPI schema of the status of kind Checkpoint. */
 export const checkpointStatusSchema = {
   type: "object",
@@ -96,5 +114,6 @@ export const checkpointStatusSchema = {
     completionTime: time("When the last container was done."),
     sizeBytes: count("Size of all containers in bytes, if the engine says it."),
     durationMilliseconds: count("From startTime to completionTime."),
+    restore,
   },
 };

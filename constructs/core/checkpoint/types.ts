@@ -99,6 +99,29 @@ export interface ContainerCheckpoint {
   readonly completionTime?: string;
 }
 
+/**
+ * Where the restore of a checkpoint stands.
+ * - `Claimed`: a pod is to go on from it
+ * - `Restored`: a pod goes on from it, or has
+ * - `Failed`: it could not be restored; nothing tries it again
+ * - `Unknown`: the pod is gone, and nobody saw whether it had begun
+ */
+export type RestoreState = "Claimed" | "Restored" | "Failed" | "Unknown";
+
+/** The pod that a checkpoint was given to. A checkpoint is given to one, unless its pods ask to share it. */
+export interface RestoreStatus {
+  readonly state: RestoreState;
+  /** Which admission of a pod it was given to. Missing for one that pods share. */
+  readonly claim?: string;
+  /** Of the pod, if it had one when it was admitted, else once it was seen. */
+  readonly podName?: string;
+  /** Once the pod was seen. */
+  readonly podUID?: string;
+  /** RFC 3339. When the state was last written. */
+  readonly time: string;
+  readonly message?: string;
+}
+
 export interface CheckpointStatus {
   readonly observedGeneration?: number;
   readonly conditions?: readonly CheckpointCondition[];
@@ -117,4 +140,6 @@ export interface CheckpointStatus {
   /** Of all containers; left out if the engine does not say it. */
   readonly sizeBytes?: number;
   readonly durationMilliseconds?: number;
+  /** Left out as long as no pod was to go on from it. */
+  readonly restore?: RestoreStatus;
 }

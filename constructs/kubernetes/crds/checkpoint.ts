@@ -55,6 +55,7 @@ const COLUMNS = [
     jsonPath: ".status.durationMilliseconds",
     description: "In milliseconds.",
   },
+  { name: "Restore", type: "string", jsonPath: ".status.restore.state" },
   { name: "Node", type: "string", jsonPath: ".status.nodeName", priority: 1 },
   { name: "Pinned", type: "boolean", jsonPath: ".spec.pinned", priority: 1 },
   { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },

@@ -1,0 +1,14 @@
+/**
+ * How a restore is asked for, and what is written down of it.
+ */
+export {
+  ARCHITECTURE_LABEL,
+  FALLBACKS,
+  LATEST,
+  NOT_RESTORED,
+  RECORD,
+  REQUEST,
+  RESTORED_FROM,
+  RESTORE_VERB,
+  type Fallback,
+} from "./names";

@@ -1,0 +1,157 @@
+import * as fc from "fast-check";
+import { applyPatch, type Operation } from "fast-json-patch";
+import { notRestored } from "../../../../agent/archive";
+import { mutation, type Decision } from "../../../../controller/restore/decision";
+import type { Json } from "../../../../controller/runtime";
+import { checkpoint, decided, digest, podJson, saved, type Restored } from "./support";
+
+const named = (from: string, more: Record<string, string> = {}) => ({
+  annotations: { "cedana.ai/restore-from": from, ...more },
+});
+
+describe("a restore", () => {
+  const TWO = {
+    ...named("before"),
+    containers: [
+      { name: "log", image: "log:1" },
+      {
+        name: "app",
+        image: "app:1",
+        imagePullPolicy: "Always",
+        volumeMounts: [{ name: "d", mountPath: "/data" }],
+      },
+    ],
+    spec: { imagePullSecrets: [{ name: "s" }] },
+  };
+  const notes = notRestored({
+    mounts: [
+      { path: "/data", kind: "persistent-volume", volume: "d" },
+      { path: "/config", kind: "config-map", volume: "c" },
+      { path: "/scratch", kind: "empty-dir", volume: "scratch" },
+    ],
+    tcpConnections: 2,
+    engine: "containerd",
+    hostname: "web-0",
+    baseImage: { name: "app:1", reference: "app:1", digest: "sha256:1" },
+  } as unknown as Parameters<typeof notRestored>[0]);
+  const CHECKPOINT = [
+    checkpoint({
+      containers: [
+        saved("app", {
+          architecture: "arm64",
+          baseImage: "app@sha256:1",
+          notRestored: notes,
+        }),
+      ],
+    }),
+  ];
+
+  test("says what will not be as it was, but not of volumes that are mounted again", () => {
+    const { warnings } = decided(TWO, CHECKPOINT, ["uid-of-web-0"]) as Restored;
+    expect(warnings).toMatchInlineSnapshot(`
+      [
+        "pod web-0, of which it is, runs still: both go on from the same state",
+        "container app: /config: mount the volume c (config-map) there again, with the same files",
+        "container app: emptyDir scratch at /scratch: the new pod's is empty; a process with a file open in it cannot be restored",
+        "container app: 2 open TCP connections: the new pod has another address",
+        "container app: /dev/shm: files in it are not in the archive",
+        "container app: host name: the process goes on with web-0",
+        "container app: a container that is started again by its restartPolicy begins from the checkpoint again",
+        "container app: the node pulls base image app@sha256:1 without imagePullSecrets, if it does not have it",
+        "container log has no checkpoint and starts fresh",
+      ]
+    `);
+  });
+
+  test("warnings stay within what the API server hands on", () => {
+    const many = Array.from({ length: 90 }, (_, index) => ({
+      code: "x",
+      message: `${index} ${"é".repeat(300)}`,
+    }));
+    const { warnings } = decided(TWO, [
+      checkpoint({ containers: [saved("app", { notRestored: many })] }),
+    ]) as Restored;
+    expect(Math.max(...warnings.map((text) => text.length))).toBeLessThanOrEqual(256);
+    expect(Buffer.byteLength(warnings.join(""))).toBeLessThanOrEqual(4096);
+    expect(warnings.at(-1)).toMatch(/^and \d+ more: see status.containers of Checkpoint before$/);
+  });
+
+  const patched = (pod: object, decision: Decision, claim?: string) => {
+    if (decision.is !== "restore" && decision.is !== "fresh") throw new Error(decision.is);
+    const raw = structuredClone(pod);
+    return applyPatch(raw, mutation(pod as unknown as Json, decision, claim) as Operation[], true)
+      .newDocument as ReturnType<typeof podJson>;
+  };
+
+  test("makes of the pod what goes on from the checkpoint", () => {
+    const decision = decided(TWO, CHECKPOINT);
+    const pod = patched(podJson(TWO), decision, "c-1");
+    expect(pod.metadata.labels).toMatchObject({
+      "cedana.ai/restored-from": "uid-before",
+    });
+    expect(pod.metadata.annotations).toEqual({
+      "cedana.ai/restore-from": "before",
+      "cedana.ai/restore-checkpoint": "before",
+      "cedana.ai/restore-claim": "c-1",
+      "cedana.ai/restore-original-images": '{"app":"app:1"}',
+    });
+    expect(pod.spec).toMatchObject({
+      nodeSelector: {
+        "cedana.ai/enabled": "true",
+        "kubernetes.io/arch": "arm64",
+      },
+      containers: [
+        { name: "log", image: "log:1" },
+        { name: "app", image: digest("app"), imagePullPolicy: "IfNotPresent" },
+      ],
+    });
+  });
+
+  test("records that the pod brings along are not ours: they go, whatever is decided", () => {
+    const forged = {
+      "cedana.ai/restore-checkpoint": "mine",
+      "cedana.ai/restore-claim": "c-0",
+      "cedana.ai/restore-original-images": '{"app":"evil"}',
+      "cedana.ai/restore-failed": "no",
+    };
+    const pod = podJson({
+      ...named("gone", forged),
+      labels: { "cedana.ai/restored-from": "uid-x", a: "b" },
+    });
+    const fresh = patched(pod, decided(named("gone"), []));
+    expect(fresh.metadata.labels).toEqual({
+      "cedana.ai/restored-from": "none",
+      a: "b",
+    });
+    expect(fresh.metadata.annotations).toEqual({
+      "cedana.ai/restore-from": "gone",
+      "cedana.ai/restore-skipped": "there is no Checkpoint gone in the namespace",
+    });
+    expect(fresh.spec).toEqual(pod.spec);
+  });
+
+  test("applies to any pod, and the second time changes nothing", () => {
+    const pods = fc.record({
+      labels: fc.option(
+        fc.dictionary(fc.constantFrom("a", "a/b~c", "cedana.ai/restored-from"), fc.constant("x")),
+      ),
+      nodeSelector: fc.option(fc.dictionary(fc.constantFrom("a", "b"), fc.constant("x")), { nil: undefined }),
+      restored: fc.boolean(),
+      claim: fc.option(fc.constant("c"), { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(pods, ({ labels, nodeSelector, restored, claim }) => {
+        const pod = podJson({
+          ...TWO,
+          spec: nodeSelector ? { nodeSelector } : {},
+        });
+        const raw = { ...pod, metadata: { ...pod.metadata, labels } };
+        const decision = restored ? decided(TWO, CHECKPOINT) : decided(TWO, []);
+        const once = patched(raw, decision, claim);
+        expect(patched(once, decision, claim)).toEqual(once);
+        expect(once.spec).toMatchObject(nodeSelector ? { nodeSelector } : {});
+      }),
+      { numRuns: 50 },
+    );
+  });
+});

@@ -1,0 +1,117 @@
+import {
+  decide,
+  projectAdmittedPod,
+  readRequest,
+  type Decision,
+} from "../../../../controller/restore/decision";
+import type { CheckpointObject } from "../../../../controller/checkpoints/objects";
+import { projectCheckpoint } from "../../../../controller/checkpoints/objects";
+import type { Json } from "../../../../controller/runtime";
+
+export const digest = (of: string) => `registry.example.com/checkpoints/${of}@sha256:${"a".repeat(64)}`;
+/** Minutes past ten, as RFC 3339. */
+export const at = (minutes: number) => new Date(Date.UTC(2026, 0, 1, 10, minutes)).toISOString();
+
+interface Given {
+  readonly name?: string;
+  readonly uid?: string;
+  readonly pod?: string;
+  readonly podUID?: string;
+  readonly minutes?: number;
+  readonly owner?: { kind: string; name: string; uid?: string; apiVersion?: string };
+  readonly hash?: string;
+  readonly containers?: readonly object[];
+  readonly status?: object;
+  readonly metadata?: object;
+}
+
+/** A Checkpoint as the API server has it: completed by engine kubelet, of web-0 of StatefulSet web, unless told otherwise. */
+export function checkpointJson(given: Given = {}) {
+  const { name = "before", pod = "web-0", minutes = 0, hash = "rev-1" } = given;
+  const { uid = `uid-${name}`, podUID = `uid-of-${pod}` } = given;
+  const owner = "owner" in given ? given.owner : { kind: "StatefulSet", name: "web" };
+  return {
+    apiVersion: "automation.cedana.ai/v1alpha1",
+    kind: "Checkpoint",
+    metadata: { name, namespace: "team-a", uid, resourceVersion: "1", generation: 1, ...given.metadata },
+    spec: { podRef: { name: pod } },
+    status: {
+      engine: "kubelet",
+      podUID,
+      ...(owner ? { owner: { apiVersion: "apps/v1", uid: "uid-owner", ...owner } } : {}),
+      ...(hash ? { podTemplateHash: hash } : {}),
+      conditions: [
+        {
+          type: "Ready",
+          status: "True",
+          reason: "CheckpointCompleted",
+          message: "",
+          lastTransitionTime: at(0),
+        },
+      ],
+      completionTime: at(minutes),
+      containers: given.containers ?? [saved("app")],
+      ...given.status,
+    },
+  };
+}
+
+export const checkpoint = (given?: Given): CheckpointObject =>
+  projectCheckpoint(checkpointJson(given) as unknown as Json);
+
+export const saved = (name: string, more: object = {}) => ({
+  name,
+  image: `${name}:1`,
+  location: digest(name),
+  completionTime: at(0),
+  ...more,
+});
+
+/** A pod as an admission review brings it: web-0 of StatefulSet web, that asks for `latest`, unless told otherwise. */
+export function podJson(
+  given: {
+    readonly name?: string;
+    readonly generateName?: string;
+    readonly owner?: { kind: string; name: string; uid?: string; apiVersion?: string };
+    readonly labels?: Record<string, string>;
+    readonly annotations?: Record<string, string>;
+    readonly spec?: object;
+    readonly containers?: readonly object[];
+  } = {},
+) {
+  const owner = "owner" in given ? given.owner : { kind: "StatefulSet", name: "web" };
+  const { name = given.generateName === undefined ? "web-0" : undefined, generateName } = given;
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      ...(name === undefined ? {} : { name }),
+      ...(generateName === undefined ? {} : { generateName }),
+      ...(owner
+        ? { ownerReferences: [{ apiVersion: "apps/v1", uid: "uid-owner", controller: true, ...owner }] }
+        : {}),
+      labels: given.labels ?? { "controller-revision-hash": "rev-1" },
+      annotations: { "cedana.ai/restore-from": "latest", ...given.annotations },
+    },
+    spec: {
+      containers: given.containers ?? [{ name: "app", image: "app:1" }],
+      ...given.spec,
+    },
+  };
+}
+
+export type Pod = Parameters<typeof podJson>[0];
+export type Checkpoints = readonly ReturnType<typeof checkpoint>[];
+
+export type Restored = Extract<Decision, { is: "restore" }>;
+
+/** What becomes of a pod on nodes with cedana.ai/enabled=true. */
+export function decided(pod: Pod, checkpoints: Checkpoints, running: readonly string[] = []): Decision {
+  const admitted = projectAdmittedPod(podJson(pod) as unknown as Json);
+  const request = readRequest(admitted.annotations);
+  if (typeof request === "string") return { is: "deny", why: request };
+  return decide(admitted, request, checkpoints, {
+    running: new Set(running),
+    nodeSelector: { "cedana.ai/enabled": "true" },
+  });
+}
