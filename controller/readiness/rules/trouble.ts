@@ -28,6 +28,10 @@ export interface RawPodStatus {
 /** States of a container that pass by themselves. */
 const USUAL = new Set(["ContainerCreating", "PodInitializing"]);
 const MAX_LENGTH = 200;
+/** What the health check of engine kubelet says of its node, itself a readiness gate of its pod. */
+const CAN_CHECKPOINT = "cedana.ai/node-can-checkpoint";
+/** It tells of several things at once, the worst first. */
+const MAX_CHECK_LENGTH = 700;
 
 /** Why a pod is not Ready, in plain words; undefined if its status does not say. */
 export function troubleOf(status: RawPodStatus | undefined): string | undefined {
@@ -41,7 +45,7 @@ export function troubleOf(status: RawPodStatus | undefined): string | undefined 
   if (worst) return `waits: container ${worst.name}: ${containerTrouble(worst)}`;
   const unready = status.containerStatuses?.find(({ ready, state }) => state?.running && ready === false);
   if (unready) return `runs, but container ${unready.name} does not pass its probes yet`;
-  return undefined;
+  return gateTrouble(status);
 }
 
 function containerTrouble({ state, lastState }: RawContainerStatus): string {
@@ -50,9 +54,23 @@ function containerTrouble({ state, lastState }: RawContainerStatus): string {
   return ended ? `${text} (ended with exit code ${ended.exitCode ?? "unknown"})` : text;
 }
 
-function words(reason: string | undefined, message: string | undefined): string {
+/** All containers are Ready: a readiness gate of the pod is not passed. */
+function gateTrouble({ conditions }: RawPodStatus): string | undefined {
+  const check = conditions?.find(({ type }) => type === CAN_CHECKPOINT);
+  if (check?.status === "False")
+    return `says that the node cannot checkpoint: ${words(undefined, check.message, MAX_CHECK_LENGTH)}`;
+  const ready = conditions?.find(({ type }) => type === "Ready");
+  if (ready?.reason !== "ReadinessGatesNotReady") return undefined;
+  return `runs, but a readiness gate of it is not passed yet: ${words(undefined, ready.message)}`;
+}
+
+function words(
+  reason: string | undefined,
+  message: string | undefined,
+  maxLength: number = MAX_LENGTH,
+): string {
   const text = [reason, message].filter((part) => part !== undefined && part !== "").join(": ");
   const line = text.replaceAll(/\s+/g, " ");
   if (line === "") return "no reason given";
-  return line.length > MAX_LENGTH ? `${line.slice(0, MAX_LENGTH - 3)}...` : line;
+  return line.length > maxLength ? `${line.slice(0, maxLength - 3)}...` : line;
 }

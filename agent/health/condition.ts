@@ -1,0 +1,40 @@
+import { CHECKS, type Finding } from "./finding";
+
+/** Condition of the health check's pod, and its readiness gate. */
+export const CONDITION_TYPE = "cedana.ai/node-can-checkpoint";
+
+export interface ConditionWords {
+  readonly status: "True" | "False";
+  readonly reason: "ChecksPassed" | "PassedWithWarnings" | "CheckFailed";
+  /** Failed items first, then warnings, each `check: words`, with `; ` between. Empty if there is none. */
+  readonly message: string;
+}
+
+const MAX_LENGTH = 1024;
+
+/** What all checks together say. */
+export function conditionOf(findings: readonly Finding[]): ConditionWords {
+  const of = (status: Finding["status"]) =>
+    findings
+      .filter((finding) => finding.status === status)
+      .toSorted((a, b) => CHECKS.indexOf(a.check) - CHECKS.indexOf(b.check));
+  const bad = of("failed");
+  const doubtful = of("warning");
+  const message = bounded([
+    ...bad.map(({ check, words }) => `${check}: ${words}`),
+    ...doubtful.map(({ check, words }) => `${check} (warning): ${words}`),
+  ]);
+  if (bad.length > 0) return { status: "False", reason: "CheckFailed", message };
+  return { status: "True", reason: doubtful.length > 0 ? "PassedWithWarnings" : "ChecksPassed", message };
+}
+
+/** As many items as fit, the first ones first; how many more there are. */
+function bounded(items: readonly string[]): string {
+  const all = items.join("; ");
+  if (all.length <= MAX_LENGTH) return all;
+  for (let count = items.length - 1; count > 0; count--) {
+    const text = `${items.slice(0, count).join("; ")}; and ${items.length - count} more`;
+    if (text.length <= MAX_LENGTH) return text;
+  }
+  return `${all.slice(0, MAX_LENGTH - 3)}...`;
+}

@@ -1,0 +1,122 @@
+import { posix } from "node:path";
+import { parse, type TomlTable } from "smol-toml";
+
+/** What containerd's configuration says of checkpoints. Missing: it says nothing, and the default holds. */
+export interface ContainerdConfig {
+  /** `enable_criu`, from 2.2.7 and 2.3.4 on; default true. */
+  readonly enableCriu?: boolean;
+  /** `enable_experimental_restore_via_create`, likewise; default false. */
+  readonly restoreViaCreate?: boolean;
+  /** Name of the handler of pods without a RuntimeClass. Default: runc. */
+  readonly defaultHandler?: string;
+  /** `runtime_type` of that handler. Default: io.containerd.runc.v2. */
+  readonly defaultType?: string;
+}
+
+/** Reads the files of a node. */
+export interface ConfigFiles {
+  /** @throws the file system's error; ENOENT if there is none */
+  read(path: string): Promise<string>;
+  /** Names in a folder; none if there is no such folder. */
+  list(folder: string): Promise<readonly string[]>;
+}
+
+/** Where settings of the CRI are, in configurations of version 3 and 2. */
+const PLUGINS = ["io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri"];
+const MAX_FILES = 50;
+
+/**
+ * The configuration as containerd reads it: the file, then its imports in their order; a later file's value stands.
+ * @throws Error if a file cannot be read or is no TOML; a file that is not there is no error: defaults hold
+ */
+export async function readContainerdConfig(file: string, files: ConfigFiles): Promise<ContainerdConfig> {
+  const tables: TomlTable[] = [];
+  const seen = new Set<string>();
+  const take = async (path: string): Promise<void> => {
+    if (seen.has(path) || seen.size >= MAX_FILES) return;
+    seen.add(path);
+    const table = tableIn(path, await files.read(path));
+    tables.push(table);
+    for (const each of await importsOf(table, path, files)) await take(each);
+  };
+  try {
+    await take(file);
+  } catch (error) {
+    if (!(seen.size === 1 && (error as NodeJS.ErrnoException).code === "ENOENT")) throw error;
+  }
+  return merged(tables);
+}
+
+function tableIn(path: string, text: string): TomlTable {
+  try {
+    return parse(text);
+  } catch (error) {
+    // The parser's words go on with lines of the file.
+    throw new Error(`${path} is no TOML: ${(error as Error).message.split("\n", 1)[0]}`, {
+      cause: error,
+    });
+  }
+}
+
+async function importsOf(table: TomlTable, path: string, files: ConfigFiles): Promise<readonly string[]> {
+  const given = table["imports"];
+  const found: string[] = [];
+  for (const each of Array.isArray(given) ? given : []) {
+    if (typeof each !== "string") continue;
+    const full = posix.resolve(posix.dirname(path), each);
+    if (!/[*?[]/.test(posix.basename(full))) {
+      found.push(full);
+      continue;
+    }
+    const matches = matcher(posix.basename(full));
+    const names = await files.list(posix.dirname(full));
+    found.push(
+      ...names
+        .filter((name) => matches.test(name))
+        .toSorted()
+        .map((name) => posix.join(posix.dirname(full), name)),
+    );
+  }
+  return found;
+}
+
+/** A name's pattern with `*` and `?`. */
+function matcher(glob: string): RegExp {
+  const escaped = glob.replaceAll(/[.+^${}()|\\]/g, String.raw`\$&`);
+  return new RegExp(`^${escaped.replaceAll("*", "[^/]*").replaceAll("?", "[^/]")}$`);
+}
+
+function merged(tables: readonly TomlTable[]): ContainerdConfig {
+  const last = (...way: readonly string[]): unknown =>
+    tables
+      .flatMap((table) => PLUGINS.map((plugin) => at(table, "plugins", plugin, ...way)))
+      .findLast((value) => value !== undefined);
+  const flag = (name: string) => {
+    const value = last(name);
+    return typeof value === "boolean" ? value : undefined;
+  };
+  const text = (...way: readonly string[]) => {
+    const value = last(...way);
+    return typeof value === "string" ? value : undefined;
+  };
+  const enableCriu = flag("enable_criu");
+  const restoreViaCreate = flag("enable_experimental_restore_via_create");
+  const defaultHandler = text("containerd", "default_runtime_name");
+  const defaultType = text("containerd", "runtimes", defaultHandler ?? "runc", "runtime_type");
+  return {
+    ...(enableCriu !== undefined && { enableCriu }),
+    ...(restoreViaCreate !== undefined && { restoreViaCreate }),
+    ...(defaultHandler !== undefined && { defaultHandler }),
+    ...(defaultType !== undefined && { defaultType }),
+  };
+}
+
+function at(value: unknown, ...way: readonly string[]): unknown {
+  return way.reduce<unknown>(
+    (table, key) =>
+      typeof table === "object" && table !== null && Object.hasOwn(table, key)
+        ? (table as Record<string, unknown>)[key]
+        : undefined,
+    value,
+  );
+}

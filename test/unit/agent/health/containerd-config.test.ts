@@ -1,0 +1,75 @@
+import { readContainerdConfig } from "../../../../agent/health/containerd-config";
+
+const CONFIG = "/etc/containerd/config.toml";
+
+function read(files: Readonly<Record<string, string>>) {
+  return readContainerdConfig(CONFIG, {
+    read: async (path) => {
+      const text = files[path];
+      if (text === undefined) throw Object.assign(new Error(`ENOENT: ${path}`), { code: "ENOENT" });
+      return text;
+    },
+    list: async (folder) =>
+      Object.keys(files)
+        .filter((path) => path.startsWith(`${folder}/`))
+        .map((path) => path.slice(folder.length + 1))
+        .toReversed(),
+  });
+}
+
+const key = (value: boolean) =>
+  `[plugins."io.containerd.cri.v1.runtime"]\nenable_experimental_restore_via_create = ${value}\n`;
+
+test("a node without a configuration has the defaults", async () => {
+  expect(await read({})).toEqual({});
+});
+
+test("the CRI's settings are read, of version 3 and 2", async () => {
+  const three = `version = 3
+[plugins.'io.containerd.cri.v1.runtime']
+enable_criu = false
+enable_experimental_restore_via_create = true
+[plugins.'io.containerd.cri.v1.runtime'.containerd]
+default_runtime_name = "nvidia"
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.nvidia]
+runtime_type = "io.containerd.runc.v2"
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.kata]
+runtime_type = "io.containerd.kata.v2"`;
+  const all = {
+    enableCriu: false,
+    restoreViaCreate: true,
+    defaultHandler: "nvidia",
+    defaultType: "io.containerd.runc.v2",
+  };
+  expect(await read({ [CONFIG]: three })).toEqual(all);
+  expect(
+    await read({ [CONFIG]: three.replaceAll("io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri") }),
+  ).toEqual(all);
+});
+
+test("imports are read in their order, those of a pattern by name; the last word stands", async () => {
+  const files = {
+    [CONFIG]: `imports = ["conf.d/*.toml", "/etc/last.toml"]\n${key(false)}`,
+    "/etc/containerd/conf.d/10-a.toml": key(false),
+    "/etc/containerd/conf.d/20-b.toml": key(true),
+    "/etc/containerd/conf.d/30-c.toml.bak": key(false),
+    "/etc/last.toml": "version = 3\n",
+  };
+  expect(await read(files)).toEqual({ restoreViaCreate: true });
+  expect(await read({ ...files, "/etc/last.toml": key(false) })).toEqual({ restoreViaCreate: false });
+});
+
+test("files that import each other come to an end", async () => {
+  const files = {
+    [CONFIG]: 'imports = ["/a.toml"]',
+    "/a.toml": `imports = ["${CONFIG}", "/a.toml"]\n${key(true)}`,
+  };
+  expect(await read(files)).toEqual({ restoreViaCreate: true });
+});
+
+test("what cannot be read is told, without lines of the file", async () => {
+  await expect(read({ [CONFIG]: 'imports = ["/gone.toml"]' })).rejects.toThrow("/gone.toml");
+  const error = await read({ [CONFIG]: 'token = "secret-value\n' }).catch((thrown: Error) => thrown);
+  expect((error as Error).message).toMatch(/^\/etc\/containerd\/config.toml is no TOML: /);
+  expect((error as Error).message).not.toContain("secret-value");
+});
