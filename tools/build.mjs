@@ -1,11 +1,11 @@
 // Builds dist/: the library by tsc (CommonJS and declarations), each program of bin/ as one file by esbuild. The controller
-// is no program of the package's users but of an image: it is one file with nothing beside it.
+// and the agent are no programs of the package's users but of images: each is one file with nothing beside it.
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
-import { buildController } from "./controller-bundle.mjs";
+import { buildPodProgram, POD_PROGRAMS } from "./pod-bundle.mjs";
 import { notices } from "./licenses.mjs";
 import { BUNDLE, BUNDLES, PLUGINS, writeProgram } from "./programs.mjs";
 
@@ -33,7 +33,7 @@ takeValibotAsItIs();
 const programs = readdirSync(join(root, "bin"))
   .filter((name) => name.endsWith(".ts"))
   .map((name) => name.replace(/\.ts$/, ""))
-  .filter((name) => name !== "controller");
+  .filter((name) => !POD_PROGRAMS.includes(name));
 const { metafile } = await build({
   ...BUNDLE,
   absWorkingDir: root,
@@ -47,7 +47,7 @@ const { metafile } = await build({
 });
 writeFileSync(join(dist, "bin/THIRD-PARTY-NOTICES.txt"), notices(root, metafile));
 for (const name of programs) writeProgram(join(dist, "bin"), `${name}.js`);
-await buildController(root);
+for (const name of POD_PROGRAMS) await buildPodProgram(root, name);
 writeFileSync(
   join(dist, "cedana.schema.json"),
   execFileSync(process.execPath, [join(dist, "bin/cedana-cdk.js"), "schema"]),

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { buildController } from "./controller-bundle.mjs";
+import { buildPodProgram } from "./pod-bundle.mjs";
 import { BUNDLE } from "./programs.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -16,7 +16,7 @@ const folder = mkdtempSync(join(tmpdir(), "cedana-controller-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 const flags = process.argv.slice(2);
-const program = await buildController(root, folder);
+const program = await buildPodProgram(root, "controller", folder);
 if (!flags.some((flag) => /^--(settings|help|version)\b/.test(flag))) {
   flags.push("--settings", await settingsOf(takeFile()));
 }

@@ -13,6 +13,8 @@ export interface PushOptions {
   readonly client: RegistryClient;
   /** In OCI's words, where the archive does not tell; refused if it tells otherwise. */
   readonly architecture?: string;
+  /** Looks at what the archive says of itself before anything is stored. What it throws ends the push. */
+  readonly check?: (metadata: ArchiveMetadata) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -37,7 +39,7 @@ const CHUNK = 1 << 20;
  * @throws ArchiveError, RegistryError, errors of the file system
  */
 export async function pushArchive(options: PushOptions): Promise<PushedImage> {
-  const { file, reference, client, architecture, signal } = options;
+  const { file, reference, client, architecture, check, signal } = options;
   const { registry, repository, tag } = reference;
   const source = await openArchive(file);
   try {
@@ -46,6 +48,7 @@ export async function pushArchive(options: PushOptions): Promise<PushedImage> {
     const content = () =>
       inspected(source, file, size, (contents) => {
         metadata = metadataOf(file, contents);
+        check?.(metadata);
         // Before the layer is stored: one of which no image can be made is not.
         checkpointImage(file, metadata, { digest: "", size }, architecture);
       });

@@ -2,14 +2,14 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { buildController } from "../../tools/controller-bundle.mjs";
+import { buildPodProgram } from "../../tools/pod-bundle.mjs";
 
 /** It has no options of its own. */
 export const OPTIONS = {};
 
 /** Fills the folder. Returns the build arguments and the packages for the SBOM. */
 export async function prepare(folder, { root, version }) {
-  await buildController(root, folder);
+  await buildPodProgram(root, "controller", folder);
   const notices = join(folder, "THIRD-PARTY-NOTICES.txt");
   renameSync(join(folder, "controller.THIRD-PARTY-NOTICES.txt"), notices);
   const bundled = [...readFileSync(notices, "utf8").matchAll(/^(\S+) (\S+) \((.*)\)\nSource: /gm)].map(

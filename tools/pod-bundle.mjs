@@ -1,4 +1,4 @@
-// The controller as one file, for its image: dist/controller.js, with the notices of what is in it beside it.
+// A program of a pod as one file, for its image: dist/controller.js, dist/agent.js, with the notices of what is in it beside it.
 import { chmodSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -26,18 +26,21 @@ const kubeconfigOnly = {
   },
 };
 
-/** Builds the program and its notices into the folder; returns the program's path. */
-export async function buildController(root, folder = join(root, "dist")) {
-  const file = join(folder, "controller.js");
+/** The programs of bin/ that run in pods, and not on a user's machine. */
+export const POD_PROGRAMS = ["controller", "agent"];
+
+/** Builds a program and its notices into the folder; returns the program's path. */
+export async function buildPodProgram(root, name, folder = join(root, "dist")) {
+  const file = join(folder, `${name}.js`);
   const { metafile } = await build({
     ...BUNDLE,
     absWorkingDir: root,
-    entryPoints: ["bin/controller.ts"],
+    entryPoints: [`bin/${name}.ts`],
     outfile: file,
     metafile: true,
     plugins: [...PLUGINS, kubeconfigOnly],
   });
-  writeFileSync(join(folder, "controller.THIRD-PARTY-NOTICES.txt"), notices(root, metafile));
+  writeFileSync(join(folder, `${name}.THIRD-PARTY-NOTICES.txt`), notices(root, metafile));
   chmodSync(file, 0o755);
   return file;
 }

@@ -1,0 +1,13 @@
+import type { NodeCheckpointReason } from "../../constructs/core/checkpoint";
+
+/** It ends without a checkpoint, for this reason. */
+export class Failure extends Error {
+  override readonly name = "Failure";
+
+  constructor(
+    readonly reason: NodeCheckpointReason,
+    message: string,
+  ) {
+    super(message);
+  }
+}

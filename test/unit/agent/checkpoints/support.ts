@@ -1,0 +1,298 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ArchiveError, type ArchiveMetadata, type PushedImage } from "../../../../agent/archive";
+import { ArchiveFolder } from "../../../../agent/checkpoints/archives";
+import type { Entry } from "../../../../agent/checkpoints/journal";
+import {
+  pathOf,
+  projectNodeCheckpoint,
+  type NodeCheckpointObject,
+} from "../../../../agent/checkpoints/object";
+import type { Push, Tools } from "../../../../agent/checkpoints/tools";
+import { Worker } from "../../../../agent/checkpoints/worker";
+import { KubeletError } from "../../../../clients/kubelet";
+import { RegistryError } from "../../../../clients/registry";
+import { createLogger, Reflector, Store } from "../../../../controller/runtime";
+import { FakeApi, type Stored } from "../../../support/fake-api";
+
+export const NAMESPACE = "cedana-system";
+export const COLLECTION = pathOf(NAMESPACE);
+const REPOSITORY = "registry.example.com/checkpoints";
+/** Short, and in the proportions of the real ones. */
+const TIMES = { quietMs: 20, settleMs: 40, kubeletMs: 3000, backoffMs: [1, 8] as const };
+const WHOLE = "whole";
+
+const silent = createLogger({ level: "error", destination: { write: () => {} } });
+const never = new Promise<never>(() => {});
+export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** What the kubelet does with a question, in the order in which it is asked; then what `usual` says. */
+export type KubeletAnswer =
+  | "archive"
+  /** The dump fails, with a part of an archive left. */
+  | "fails"
+  | "not-found"
+  | "unreachable"
+  /** It writes the archive, and its answer is lost. */
+  | "lost"
+  /** Its answer is lost, and it has written a part. */
+  | "lost-part";
+
+/** Kubelet, registry, disk and API server of one node, which outlive the agent's processes. */
+export class Node {
+  readonly api = new FakeApi();
+  readonly folder = mkdtempSync(join(tmpdir(), "agent-"));
+  readonly archives = join(this.folder, "checkpoints");
+  /** What the journal has on the disk; its files have a test of their own. */
+  readonly entries = new Map<string, Entry>();
+  readonly asked: string[] = [];
+  readonly pushed = new Set<string>();
+  answers: KubeletAnswer[] = [];
+  registryDown = false;
+  archiveBytes = 100;
+  freeBytes = 1e9;
+  quotaBytes = 1e6;
+  maxConcurrent = 2;
+  dumpMs = 3;
+  /** What came to pass and must not. */
+  readonly wrong: string[] = [];
+  mostBytes = 0;
+  private readonly dumping = new Map<string, number>();
+  private readonly processes: Process[] = [];
+
+  constructor() {
+    mkdirSync(this.archives);
+  }
+
+  start(options: { readonly dieAt?: number; readonly maxConcurrent?: number } = {}): Process {
+    const made = new Process(this, options);
+    this.processes.push(made);
+    return made;
+  }
+
+  end(): void {
+    for (const one of this.processes) one.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  ask(
+    name: string,
+    more: { container?: string; timeoutSeconds?: number; pod?: string; image?: string } = {},
+  ): Stored {
+    const { container = "app", timeoutSeconds = 60, pod = "web", image = `${REPOSITORY}:${name}` } = more;
+    return this.api.put(COLLECTION, {
+      apiVersion: "automation.cedana.ai/v1alpha1",
+      kind: "NodeCheckpoint",
+      metadata: { name, namespace: NAMESPACE, labels: { "automation.cedana.ai/node": "n1" } },
+      spec: {
+        nodeName: "n1",
+        podRef: { namespace: "shop", name: pod, uid: `uid-of-${pod}` },
+        containerName: container,
+        image,
+        timeoutSeconds,
+      },
+    } as never);
+  }
+
+  /** The object, or undefined once it is deleted. */
+  object(name: string): NodeCheckpointObject | undefined {
+    const stored = this.api.get(`${COLLECTION}/${name}`);
+    return stored && projectNodeCheckpoint(stored as never);
+  }
+
+  /** Reason of its conditions, with the one that holds in front: `Ready CheckpointCompleted`. */
+  said(name: string): string {
+    const conditions = this.object(name)?.status.conditions ?? [];
+    const holds = conditions.find(({ status }) => status === "True");
+    return `${holds?.type ?? "-"} ${conditions[0]?.reason ?? "-"}`;
+  }
+
+  message(name: string): string {
+    return this.object(name)?.status.conditions?.[0]?.message ?? "";
+  }
+
+  /** Names of the archives on the disk. */
+  files(): string[] {
+    return readdirSync(this.archives).toSorted();
+  }
+
+  journal(): string[] {
+    return [...this.entries.keys()];
+  }
+
+  /** Waits until all objects have ended and nothing is in the journal. */
+  async settled(names: readonly string[]): Promise<void> {
+    const open = () =>
+      this.journal().length > 0 ||
+      names.some((name) => this.object(name) !== undefined && !/^(Ready|Failed) /.test(this.said(name)));
+    await this.until(() => !open());
+  }
+
+  async until(holds: () => boolean): Promise<void> {
+    for (const end = Date.now() + 20_000; !holds(); await pause(10)) {
+      if (Date.now() < end) continue;
+      const all = ["one", "two", "three", "1", "2", "3", "4"].map((name) => `${name}: ${this.said(name)}`);
+      throw new Error(`not within 20 s: ${all.join(", ")}; journal ${this.journal().join(", ")}`);
+    }
+  }
+
+  /** One question. Given up by the agent's death, it is ended by the kubelet, which may leave a part or the whole. */
+  async checkpoint(pod: string, container: string, dead: () => boolean): Promise<readonly string[]> {
+    const key = `${pod}/${container}`;
+    this.asked.push(key);
+    const answer = this.answers.shift() ?? "archive";
+    const refused = (status: number | undefined, retryable: boolean) =>
+      new KubeletError("refused", { status, outcome: "refused", retryable });
+    if (answer === "not-found") throw refused(404, false);
+    if (answer === "unreachable") throw refused(undefined, true);
+    const at = new Date(Math.floor(Date.now() / 1000) * 1000).toISOString().replace(".000", "");
+    const file = join(this.archives, `checkpoint-${pod}_shop-${container}-${at}.tar`);
+    const atOnce = (this.dumping.get(key) ?? 0) + 1;
+    this.dumping.set(key, atOnce);
+    if (atOnce > 1) this.wrong.push(`${key} is checkpointed twice at a time`);
+    await pause(this.dumpMs);
+    const cut = dead();
+    const part = answer === "fails" || answer === "lost-part";
+    if (!cut || this.asked.length % 3 !== 0) {
+      writeFileSync(file, "part");
+      await pause(1);
+      if (!part && !(cut && this.asked.length % 3 === 1)) this.write(file);
+    }
+    this.dumping.set(key, (this.dumping.get(key) ?? 1) - 1);
+    if (answer === "fails")
+      throw new KubeletError("criu failed", { status: 500, outcome: "failed", retryable: true });
+    if (answer !== "archive") throw new KubeletError("cut", { outcome: "unknown", retryable: true });
+    return [file];
+  }
+
+  private write(file: string): void {
+    writeFileSync(file, WHOLE.padEnd(this.archiveBytes, "."));
+    const ours = this.files().filter((name) => !name.startsWith("checkpoint-others"));
+    this.mostBytes = Math.max(this.mostBytes, ours.length * this.archiveBytes);
+  }
+
+  push: Push = async ({ file, image, check }) => {
+    await pause(1);
+    if (!readFileSync(file, "utf8").startsWith(WHOLE)) throw new ArchiveError(`${file}: is cut`);
+    check({ pod: { uid: `uid-of-${/checkpoint-(.+?)_/.exec(file)?.[1]}` } } as ArchiveMetadata);
+    if (this.registryDown) throw new RegistryError("upload of a blob", image, "down", { status: 503 });
+    this.pushed.add(image);
+    const metadata = {
+      engine: "containerd",
+      containerName: "app",
+      pod: {},
+      baseImage: { name: "base:1", reference: "base@sha256:aa", digest: "sha256:aa" },
+      checkpointedAt: new Date(0),
+      frozenMs: 12.4,
+      mounts: [],
+      tcpConnections: 0,
+    } as unknown as ArchiveMetadata;
+    const size = this.archiveBytes;
+    return { image: `${image}@d`, digest: "d", size, architecture: "amd64", metadata } satisfies PushedImage;
+  };
+}
+
+/** One process of the agent. Dead, it does nothing and hears nothing; what it wrote stays. */
+export class Process {
+  steps = 0;
+  dead = false;
+  readonly ready: Promise<void>;
+  private readonly stopping = new AbortController();
+  private readonly ending = new AbortController();
+  private worker?: Worker;
+
+  constructor(
+    node: Node,
+    private readonly options: { readonly dieAt?: number; readonly maxConcurrent?: number },
+  ) {
+    const { api } = node;
+    const store = new Store<NodeCheckpointObject>();
+    const nothing = () => {};
+    const reflector = new Reflector({
+      name: "nodecheckpoints",
+      client: api,
+      path: COLLECTION,
+      query: { labelSelector: "automation.cedana.ai/node=n1" },
+      project: projectNodeCheckpoint,
+      store,
+      log: silent,
+      metrics: {
+        reflector: () => ({ listed: nothing, watched: nothing, failed: nothing, contact: nothing }),
+      },
+    });
+    const archives = new ArchiveFolder(node.archives);
+    const { quotaBytes, maxConcurrent } = node;
+    const tools: Tools = {
+      settings: {
+        namespace: NAMESPACE,
+        repository: REPOSITORY,
+        quotaBytes,
+        reserveBytes: 1000,
+        maxConcurrent: options.maxConcurrent ?? maxConcurrent,
+      },
+      client: this.mortal({ send: api.send.bind(api) }),
+      kubelet: this.mortal({
+        checkpoint: ({ pod, container }: { pod: string; container: string }) =>
+          node.checkpoint(pod, container, () => this.dead),
+      }),
+      journal: this.mortal({
+        load: async () => {},
+        get: (uid: string) => node.entries.get(uid),
+        list: () => [...node.entries.values()],
+        put: async (entry: Entry) => void node.entries.set(entry.uid, structuredClone(entry)),
+        remove: async (uid: string) => void node.entries.delete(uid),
+      }),
+      archives: this.mortal(archives, { freeBytes: async () => node.freeBytes }),
+      push: this.mortal({ push: node.push }).push,
+      times: TIMES,
+      log: silent,
+    };
+    void reflector.run(this.ending.signal);
+    this.ready = reflector.synced.then(() => {
+      this.worker = new Worker(tools, store, this.stopping.signal);
+      return this.worker.start();
+    });
+  }
+
+  /** As by SIGTERM. */
+  async stop(): Promise<void> {
+    this.stopping.abort(new Error("the agent stops"));
+    await this.worker?.drained();
+    this.kill();
+  }
+
+  kill(): void {
+    this.dead = true;
+    this.stopping.abort(new Error("killed"));
+    this.ending.abort();
+  }
+
+  /** Each call is two steps: it may die before it is done, and after it, before it hears of it. */
+  private mortal<T extends object>(target: T, instead: Partial<T> = {}): T {
+    return new Proxy(target, {
+      get: (_, name) => {
+        const method = (instead as Record<PropertyKey, unknown>)[name] ?? Reflect.get(target, name, target);
+        if (typeof method !== "function") return method;
+        const isSync = ["get", "list", "holds"].includes(String(name));
+        if (isSync) return method.bind(target);
+        return async (...given: unknown[]) => {
+          if (this.step()) return never;
+          const work = (method as (...all: unknown[]) => Promise<unknown>).apply(target, given);
+          const settle = await work.then(
+            (value) => () => value,
+            (error: unknown) => () => {
+              throw error;
+            },
+          );
+          return this.step() ? never : settle();
+        };
+      },
+    });
+  }
+
+  private step(): boolean {
+    if (!this.dead && ++this.steps === this.options.dieAt) this.kill();
+    return this.dead;
+  }
+}
