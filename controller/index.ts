@@ -8,6 +8,7 @@ import type { ControllerSettings } from "../constructs/core/controller";
 import { Checkpoints } from "./checkpoints";
 import { createEngines } from "./engines";
 import { ReadinessGate } from "./readiness";
+import { Claims, Restore } from "./restore";
 import {
   contactChecks,
   EventLoopCheck,
@@ -60,14 +61,16 @@ export async function runController(
   });
   const writer = fenced(client, elector);
   const events = new EventRecorder({ client: writer, identity, log, metrics });
-  const parts = partsOf(settings, { client: writer, events, log, metrics });
+  const options = { client: writer, events, log, metrics };
+  const restore = restoreOf(settings, { ...options, claims: new Claims(client) });
+  const parts = [...partsOf(settings, options), ...(restore ? [restore] : [])];
   metrics.collectProcess();
 
   const eventLoop = new EventLoopCheck();
   const health = new StatusServer(
     probes({
       healthz: [eventLoop, leaseCheck(elector), ...contactChecks(parts)],
-      readyz: syncChecks(parts),
+      readyz: [...syncChecks(parts), ...(restore ? [restore.check] : [])],
     }),
   );
   const figures = new StatusServer(metricsRoute(metrics.registry));
@@ -81,6 +84,7 @@ export async function runController(
       servers: [
         listening("health", health, healthPort, log),
         listening("metrics", figures, metricsPort, log),
+        ...(restore ? [restore.webhook] : []),
       ],
     });
   } finally {
@@ -107,6 +111,13 @@ function partsOf(settings: ControllerSettings, options: PartOptions): readonly P
       }),
     );
   return parts;
+}
+
+function restoreOf(
+  { restore: settings, namespace }: ControllerSettings,
+  options: PartOptions & { readonly claims: Claims },
+): Restore | undefined {
+  return settings ? new Restore({ ...options, settings, namespace }) : undefined;
 }
 
 function listening(name: string, server: StatusServer, port: number, log: Logger) {

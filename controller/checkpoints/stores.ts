@@ -4,8 +4,12 @@ import type { Change, Indexes, Json, KubernetesObject, Logger, Metrics, PartRefl
 import { pathOf } from "./objects";
 
 export interface Source<T extends KubernetesObject> {
+  /** Whose reflectors they are: the first part of their names. Default: checkpoints. */
+  readonly part?: string;
   readonly kind: { readonly apiVersion: string; readonly plural: string };
   readonly namespaces: "all" | readonly string[];
+  /** `labelSelector`, `fieldSelector`. */
+  readonly query?: Readonly<Record<string, string>>;
   readonly project: (raw: Json) => T;
   readonly indexes: Indexes<T>;
   readonly client: KubernetesClient;
@@ -18,11 +22,11 @@ export class Objects<T extends KubernetesObject> {
   readonly reflectors: readonly PartReflector[];
   private readonly stores: readonly Store<T>[];
 
-  constructor({ kind, namespaces, project, indexes, ...base }: Source<T>) {
+  constructor({ part = "checkpoints", kind, namespaces, project, indexes, ...base }: Source<T>) {
     const scopes = namespaces === "all" ? [undefined] : [...new Set(namespaces)];
     const pairs = scopes.map((namespace) => {
       const store = new Store<T>(indexes);
-      const name = `checkpoints/${kind.plural}${namespace === undefined ? "" : `/${namespace}`}`;
+      const name = `${part}/${kind.plural}${namespace === undefined ? "" : `/${namespace}`}`;
       return {
         store,
         reflector: new Reflector({ ...base, name, path: pathOf(kind, namespace), project, store }),

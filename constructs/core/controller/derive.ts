@@ -21,6 +21,7 @@ export function controllerSettings(engine: ResolvedEngine, install: ResolvedInst
     log: { level: install.controller ? install.controller.logLevel : "info" },
     gate: gate(install),
     checkpoints: checkpoints(engine, install),
+    restore: false,
   };
 }
 

@@ -9,4 +9,5 @@ export {
   type CheckpointSettings,
   type ControllerSettings,
   type GateSettings,
+  type RestoreSettings,
 } from "./schema";

@@ -94,6 +94,25 @@ const checkpointsSchema = shape({
   ),
 });
 
+const restoreSchema = shape({
+  namespaces: described(
+    oneOf([v.literal("all"), v.pipe(v.array(dnsLabel), v.minLength(1))]),
+    "Namespaces whose pods can be restored.",
+  ),
+  nodeSelector: described(labels, "Nodes on which containers can be restored, by their labels."),
+  port: described(integer(0, 65_535), "Port of the admission webhook: HTTPS. 0: any free one."),
+  configuration: described(dnsSubdomain, "Name of the MutatingWebhookConfiguration."),
+  secret: described(dnsSubdomain, "Name of the Secret with the webhook's certificate."),
+  dnsNames: described(
+    v.pipe(v.array(dnsSubdomain), v.minLength(1)),
+    "Names of the webhook's Service, of which the certificate is.",
+  ),
+  certificates: described(
+    v.picklist(["own", "cert-manager"]),
+    "Who issues the certificate: the controller itself, or cert-manager.",
+  ),
+});
+
 /** What the controller is told, as a file (YAML or JSON) beside it. `controllerSettings` derives it from an install. */
 export const controllerSettingsSchema = shape({
   namespace: described(dnsLabel, "Namespace of the Lease."),
@@ -104,6 +123,7 @@ export const controllerSettingsSchema = shape({
   ),
   gate: described(oneOf([off, gateSchema]), "The readiness gate. false: another program holds it."),
   checkpoints: described(oneOf([off, checkpointsSchema]), "Checkpoint objects. false: not acted upon."),
+  restore: described(oneOf([off, restoreSchema]), "Restore of pods. false: none is restored."),
 });
 
 /** What the controller is told. Durations are seconds. */
@@ -112,5 +132,7 @@ export interface ControllerSettings extends v.InferOutput<typeof controllerSetti
 export interface GateSettings extends v.InferOutput<typeof gateSchema> {}
 /** What acting upon Checkpoint objects is told. */
 export interface CheckpointSettings extends v.InferOutput<typeof checkpointsSchema> {}
+/** What restoring pods is told. */
+export interface RestoreSettings extends v.InferOutput<typeof restoreSchema> {}
 /** One of the agents that a node waits for. */
 export interface AgentSettings extends v.InferOutput<typeof agentSchema> {}

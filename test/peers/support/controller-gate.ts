@@ -129,6 +129,7 @@ export class Gate {
         ...gate,
       },
       checkpoints: false,
+      restore: false,
     };
   }
 

@@ -74,6 +74,7 @@ describe("settings", () => {
           timeoutSeconds: 600,
         },
       },
+      restore: false,
     });
   });
 
@@ -92,7 +93,12 @@ describe("settings", () => {
       checkpoints: { namespaces: "all", root: "/run/runc" },
       manager: { service: { port: 80 } },
     });
-    expect(own).toEqual({ namespace: "checkpoints", leaseName: "cr-controller", log: { level: "debug" } });
+    expect(own).toEqual({
+      namespace: "checkpoints",
+      leaseName: "cr-controller",
+      log: { level: "debug" },
+      restore: false,
+    });
     expect(gate).toMatchObject({
       taint: { key: "example.com/wait", value: "", effect: "NoSchedule" },
       agents: [{ namespace: "agents" }, { namespace: "agents", daemonSet: "cr-health-check" }],

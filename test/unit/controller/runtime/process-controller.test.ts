@@ -18,6 +18,7 @@ const SETTINGS: ControllerSettings = {
     explainAfterSeconds: 60,
     dryRun: false,
   },
+  restore: false,
   checkpoints: {
     namespaces: "all",
     maxPerNode: 2,

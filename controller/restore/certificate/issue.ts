@@ -1,0 +1,93 @@
+import { createPrivateKey, webcrypto, X509Certificate } from "node:crypto";
+
+/** A certificate of the webhook with its key and the authority that signed it, all as PEM. */
+export interface Pair {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+const DAY_MS = 86_400_000;
+export const LIFETIME_MS = 90 * DAY_MS;
+/** API servers whose clocks are late take it at once. */
+const BACKDATED_MS = 300_000;
+const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+
+/**
+ * A new pair: P-256, valid for 90 days. The authority signs this one certificate and its key is forgotten, so that there is
+ * none to steal.
+ * @param dnsNames names of the Service; the first one is the subject
+ */
+export async function issue(dnsNames: readonly string[], now: number): Promise<Pair> {
+  // Here, and not above: only who issues loads it.
+  const x509 = await import("@peculiar/x509");
+  x509.cryptoProvider.set(webcrypto as never);
+  const { subtle } = webcrypto;
+  const generate = () => subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
+  const [authority, leaf] = await Promise.all([generate(), generate()]);
+  const valid = { notBefore: new Date(now - BACKDATED_MS), notAfter: new Date(now + LIFETIME_MS) };
+  const name = `CN=cedana-restore-ca-${Math.floor(now / 1000)}`;
+  const { KeyUsageFlags } = x509;
+  const ca = await x509.X509CertificateGenerator.createSelfSigned({
+    ...valid,
+    name,
+    signingAlgorithm: ALGORITHM,
+    keys: authority,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(authority.publicKey),
+    ],
+  });
+  const cert = await x509.X509CertificateGenerator.create({
+    ...valid,
+    subject: `CN=${(dnsNames[0] ?? "").slice(0, 64)}`,
+    issuer: name,
+    signingAlgorithm: ALGORITHM,
+    publicKey: leaf.publicKey,
+    signingKey: authority.privateKey,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension(dnsNames.map((value) => ({ type: "dns", value }))),
+      await x509.AuthorityKeyIdentifierExtension.create(authority.publicKey),
+    ],
+  });
+  const der = Buffer.from(await subtle.exportKey("pkcs8", leaf.privateKey)).toString("base64");
+  const lines = der.match(/.{1,64}/g) ?? [];
+  const key = ["-----BEGIN PRIVATE KEY-----", ...lines, "-----END PRIVATE KEY-----"].join("\n");
+  return { cert: `${cert.toString("pem")}\n`, key: `${key}\n`, ca: `${ca.toString("pem")}\n` };
+}
+
+/** When a certificate was issued and when it ends, ms since the epoch. */
+export interface Validity {
+  readonly issuedMs: number;
+  readonly expiresMs: number;
+}
+
+/** @returns undefined unless the pair holds together and is for all of the names */
+export function validityOf({ cert, key, ca }: Pair, dnsNames: readonly string[]): Validity | undefined {
+  try {
+    const leaf = new X509Certificate(cert);
+    const authority = new X509Certificate(ca);
+    const good =
+      leaf.checkPrivateKey(createPrivateKey(key)) &&
+      leaf.verify(authority.publicKey) &&
+      dnsNames.every((name) => leaf.checkHost(name) !== undefined);
+    const ends = [leaf, authority].map(({ validTo }) => Date.parse(validTo));
+    const issuedMs = Date.parse(leaf.validFrom) + BACKDATED_MS;
+    return good ? { issuedMs, expiresMs: Math.min(...ends) } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether it is a certificate that is valid still. */
+export function isAlive(ca: string, now: number): boolean {
+  try {
+    return Date.parse(new X509Certificate(ca).validTo) > now;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,47 @@
+import { metadataOf, textAt, textsAt, type Json, type KubernetesObject } from "../../runtime";
+import type { Pair } from "./issue";
+import type { Held } from "./plan";
+
+/** The Secret with the webhook's certificates. */
+export interface CertificateSecret extends KubernetesObject {
+  readonly type: string;
+  readonly held: Held;
+}
+
+/** Keys of the Secret: those of kubernetes.io/tls for what is served, so that cert-manager can fill it as well. */
+const CURRENT = ["tls.crt", "tls.key", "ca.crt"] as const;
+const NEXT = ["next.crt", "next.key", "next-ca.crt"] as const;
+const PREVIOUS_CA = "previous-ca.crt";
+
+export function projectSecret(raw: Json): CertificateSecret {
+  const data = textsAt(raw, "data");
+  const pair = (keys: typeof CURRENT | typeof NEXT): Pair | undefined => {
+    const [cert = "", key = "", ca = ""] = keys.map((name) => decoded(data[name]));
+    return cert === "" || key === "" ? undefined : { cert, key, ca };
+  };
+  const [current, next] = [pair(CURRENT), pair(NEXT)];
+  const previousCa = decoded(data[PREVIOUS_CA]);
+  return {
+    metadata: metadataOf(raw),
+    type: textAt(raw, "type") ?? "",
+    held: {
+      ...(current ? { current } : {}),
+      ...(next ? { next } : {}),
+      ...(previousCa === "" ? {} : { previousCa }),
+    },
+  };
+}
+
+/** The Secret's `data`. */
+export function secretData({ current, next, previousCa }: Held): Record<string, string> {
+  const pair = (keys: typeof CURRENT | typeof NEXT, of: Pair | undefined) =>
+    of === undefined ? [] : [of.cert, of.key, of.ca].map((pem, index) => [keys[index] ?? "", encoded(pem)]);
+  return Object.fromEntries([
+    ...pair(CURRENT, current),
+    ...pair(NEXT, next),
+    ...(previousCa === undefined ? [] : [[PREVIOUS_CA, encoded(previousCa)]]),
+  ]) as Record<string, string>;
+}
+
+const encoded = (pem: string) => Buffer.from(pem).toString("base64");
+const decoded = (data = "") => Buffer.from(data, "base64").toString("utf8");

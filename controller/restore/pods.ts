@@ -1,0 +1,125 @@
+import { RECORD, REQUEST, RESTORED_FROM, NOT_RESTORED, type Fallback } from "../../constructs/core/restore";
+import { at, isTrueAt, itemsAt, metadataOf, numberAt, textAt, textsAt } from "../runtime";
+import type { Json, KubernetesObject, ObjectMetadata } from "../runtime";
+
+/** What the kubelet says of a container. */
+export interface ContainerState {
+  readonly restartCount: number;
+  readonly running: boolean;
+  /** Why it does not run, and the kubelet's words. */
+  readonly waiting?: { readonly reason: string; readonly message: string };
+  readonly terminated?: Terminated;
+  /** How it ended the time before. */
+  readonly last?: Terminated;
+}
+
+export interface Terminated {
+  readonly reason: string;
+  readonly message: string;
+  readonly exitCode: number;
+}
+
+/** A container that was admitted to go on from a checkpoint. */
+export interface RestoringContainer {
+  readonly name: string;
+  /** Place in `spec.containers`. */
+  readonly index: number;
+  readonly image: string;
+  readonly original: string;
+  /** Missing before the kubelet has said anything. */
+  readonly state?: ContainerState;
+}
+
+/** A pod that asked to be restored, with the fields in use. */
+export interface RestoredPod extends KubernetesObject {
+  readonly metadata: ObjectMetadata & {
+    readonly namespace: string;
+    readonly creationTimestamp: string;
+    readonly deletionTimestamp?: string;
+  };
+  /** UID of the Checkpoint; undefined for a pod that starts fresh. */
+  readonly from?: string;
+  readonly claim?: string;
+  /** Name of the Checkpoint. */
+  readonly checkpoint: string;
+  /** Why it was not restored. */
+  readonly skipped?: string;
+  /** Why it was put back to its own images. */
+  readonly failed?: string;
+  readonly fallback: Fallback;
+  readonly shared: boolean;
+  readonly phase: string;
+  readonly restartPolicy: string;
+  readonly containers: readonly RestoringContainer[];
+}
+
+export const POD = { apiVersion: "v1", kind: "Pod", plural: "pods" };
+
+export function projectPod(raw: Json): RestoredPod {
+  const annotations = textsAt(raw, "metadata", "annotations");
+  const from = textsAt(raw, "metadata", "labels")[RESTORED_FROM];
+  const originals = imagesIn(annotations[RECORD.originalImages]);
+  const states = itemsAt(raw, "status", "containerStatuses");
+  const containers = itemsAt(raw, "spec", "containers").flatMap((container, index) => {
+    const name = textAt(container, "name") ?? "";
+    const image = textAt(container, "image") ?? "";
+    const original = originals[name];
+    if (original === undefined) return [];
+    const state = states.find((one) => textAt(one, "name") === name);
+    return [{ name, index, image, original, ...(state === undefined ? {} : { state: stateOf(state) }) }];
+  });
+  const optional = (field: string, value: string | undefined) =>
+    value === undefined ? {} : { [field]: value };
+  return {
+    metadata: {
+      ...metadataOf(raw),
+      namespace: textAt(raw, "metadata", "namespace") ?? "",
+      creationTimestamp: textAt(raw, "metadata", "creationTimestamp") ?? "",
+      ...optional("deletionTimestamp", textAt(raw, "metadata", "deletionTimestamp")),
+    },
+    ...optional("from", from === NOT_RESTORED ? undefined : from),
+    ...optional("claim", annotations[RECORD.claim]),
+    checkpoint: annotations[RECORD.checkpoint] ?? "",
+    ...optional("skipped", annotations[RECORD.skipped]),
+    ...optional("failed", annotations[RECORD.failed]),
+    fallback: annotations[REQUEST.fallback] === "stop" ? "stop" : "fresh",
+    shared: annotations[REQUEST.shared] === "true",
+    phase: textAt(raw, "status", "phase") ?? "Pending",
+    restartPolicy: textAt(raw, "spec", "restartPolicy") ?? "Always",
+    containers,
+  };
+}
+
+function stateOf(status: Json): ContainerState {
+  const waiting = at(status, "state", "waiting");
+  const terminated = terminatedAt(status, "state");
+  const last = terminatedAt(status, "lastState");
+  return {
+    restartCount: numberAt(status, "restartCount") ?? 0,
+    running: at(status, "state", "running") !== undefined || isTrueAt(status, "ready"),
+    ...(waiting === undefined
+      ? {}
+      : { waiting: { reason: textAt(waiting, "reason") ?? "", message: textAt(waiting, "message") ?? "" } }),
+    ...(terminated ? { terminated } : {}),
+    ...(last ? { last } : {}),
+  };
+}
+
+function terminatedAt(status: Json, state: string): Terminated | undefined {
+  const terminated = at(status, state, "terminated");
+  if (terminated === undefined || terminated === null) return undefined;
+  return {
+    reason: textAt(terminated, "reason") ?? "",
+    message: textAt(terminated, "message") ?? "",
+    exitCode: numberAt(terminated, "exitCode") ?? 0,
+  };
+}
+
+/** Container to image. What is not the webhook's is empty. */
+function imagesIn(json: string | undefined): Readonly<Record<string, string>> {
+  try {
+    return textsAt({ images: JSON.parse(json ?? "{}") as Json }, "images");
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,202 @@
+import type { KubernetesClient } from "../../../clients/kubernetes";
+import type { RestoreSettings } from "../../../constructs/core/controller";
+import { LATEST, REQUEST, RESTORED_FROM } from "../../../constructs/core/restore";
+import type { CheckpointObject } from "../../checkpoints/objects";
+import { getCheckpoint, getPod } from "../../checkpoints/requests";
+import { isOlder, itemsAt, textAt, type Json, type Logger } from "../../runtime";
+import { sleep } from "../../runtime/backoff";
+import type { Claims } from "../claims";
+import {
+  decide,
+  mutation,
+  projectAdmittedPod,
+  readRequest,
+  type AdmittedPod,
+  type Decision,
+} from "../decision";
+import { projectPod } from "../pods";
+import type { Report } from "../report";
+import type { PodReview, Verdict } from "./review";
+
+export interface AdmitterOptions {
+  readonly settings: Pick<RestoreSettings, "nodeSelector">;
+  /** Reads pods and Checkpoints. */
+  readonly client: Pick<KubernetesClient, "send">;
+  readonly claims: Claims;
+  /** As the watch has told of them; of one namespace. */
+  readonly checkpointsIn: (namespace: string) => readonly CheckpointObject[];
+  readonly report: Report;
+  readonly log: Logger;
+}
+
+/** The API server waits for 5 s; what is not done by then is not begun. */
+const BUDGET_MS = 4000;
+/** How long the end of another admission is waited for, and how often it is looked for. */
+const PATIENCE_MS = 2000;
+const LOOK_MS = 200;
+const READ_TIMEOUT_MS = 2000;
+
+/** Decides on pods that ask to be restored, and claims what they are restored from. On every replica. */
+export class Admitter {
+  constructor(private readonly options: AdmitterOptions) {}
+
+  /** @throws Error if the API server cannot be asked in time: then the policy of the webhook decides */
+  async admit(review: PodReview): Promise<Verdict> {
+    const { report, log } = this.options;
+    const begin = performance.now();
+    let result = "error";
+    try {
+      const look = new Look(this.options, review, begin);
+      const decision = await look.decide();
+      result = decision.is;
+      const verdict = look.verdict(decision);
+      const { name, generateName } = look.pod;
+      const said = decision.is === "restore" ? decision.checkpoint.metadata.name : decision.why;
+      log.info({ namespace: review.namespace, pod: name ?? generateName, result, said }, "admission");
+      return verdict;
+    } finally {
+      report.admitted(result, (performance.now() - begin) / 1000);
+    }
+  }
+}
+
+/** One admission: looks until it has an answer that holds. */
+class Look {
+  readonly pod: AdmittedPod;
+  /** Read just now, by UID. */
+  private readonly read = new Map<string, CheckpointObject | undefined>();
+  /** Whether pods run, by UID, of those that were looked at. */
+  private readonly running = new Map<string, boolean>();
+  private shared = false;
+  /** The Checkpoint that the pod names, as read. */
+  private named?: { readonly is: CheckpointObject | undefined };
+
+  constructor(
+    private readonly options: AdmitterOptions,
+    private readonly review: PodReview,
+    private readonly beginMs: number,
+  ) {
+    this.pod = projectAdmittedPod(review.pod);
+  }
+
+  async decide(): Promise<Decision> {
+    const request = readRequest(this.pod.annotations);
+    if (typeof request === "string") return { is: "deny", why: request };
+    this.shared = request.shared;
+    if (request.from !== LATEST) this.named = { is: await this.get(request.from) };
+    const { nodeSelector } = this.options.settings;
+    for (;;) {
+      if (this.passedMs() > BUDGET_MS) throw new Error(`no answer after ${BUDGET_MS} ms`);
+      const running = new Set([...this.running].filter(([, runs]) => runs).map(([uid]) => uid));
+      const decision = decide(this.pod, request, this.checkpoints(), { running, nodeSelector });
+      if (decision.is === "restore") {
+        if (await this.looksAtSource(decision.checkpoint)) continue;
+        if (request.shared || this.review.dryRun || (await this.claim(decision.checkpoint))) return decision;
+      } else if (decision.is === "busy") {
+        if (await this.isHeld(decision.checkpoint)) continue;
+        if (this.passedMs() > PATIENCE_MS) return decision;
+        await sleep(LOOK_MS, NEVER);
+      } else return decision;
+    }
+  }
+
+  verdict(decision: Decision): Verdict {
+    const { uid, pod } = this.review;
+    switch (decision.is) {
+      case "restore": {
+        const patch = mutation(pod, decision, this.shared ? undefined : uid);
+        return { allowed: true, patch, warnings: decision.warnings };
+      }
+      case "fresh":
+        return {
+          allowed: true,
+          patch: mutation(pod, decision, undefined),
+          warnings: [`starts fresh: ${decision.why}`],
+        };
+      case "busy":
+        return { allowed: false, code: 409, message: `${decision.why}; try again` };
+      default:
+        return { allowed: false, code: 403, message: `${REQUEST.from}: ${decision.why}` };
+    }
+  }
+
+  private passedMs(): number {
+    return performance.now() - this.beginMs;
+  }
+
+  /** As the watch told, or as read since, whichever is newer. */
+  private checkpoints(): readonly CheckpointObject[] {
+    const all = this.named
+      ? [this.named.is].filter((one) => one !== undefined)
+      : this.options.checkpointsIn(this.review.namespace);
+    return all.flatMap((stored) => {
+      const { uid, resourceVersion } = stored.metadata;
+      if (!this.read.has(uid)) return [stored];
+      const read = this.read.get(uid);
+      if (read === undefined) return [];
+      return [isOlder(read.metadata.resourceVersion, resourceVersion) ? stored : read];
+    });
+  }
+
+  /** @returns true if the pod of which the Checkpoint is was looked at only now */
+  private async looksAtSource({ spec, status }: CheckpointObject): Promise<boolean> {
+    const { podUID } = status;
+    if (podUID === undefined || this.running.has(podUID)) return false;
+    const pod = await getPod(this.options.client, this.review.namespace, spec.podRef.name);
+    this.running.set(podUID, textAt(pod, "metadata", "uid") === podUID && runs(pod));
+    return true;
+  }
+
+  /** @returns false if the Checkpoint is another by now: it is read anew */
+  private async claim(checkpoint: CheckpointObject): Promise<boolean> {
+    const { uid: id } = this.review;
+    const { name: podName } = this.pod;
+    if (await this.options.claims.claim(checkpoint, { id, podName }, READ_TIMEOUT_MS)) return true;
+    await this.refresh(checkpoint);
+    return false;
+  }
+
+  private async refresh({ metadata: { name, uid } }: CheckpointObject): Promise<void> {
+    const live = await this.get(name);
+    this.read.set(uid, live?.metadata.uid === uid ? live : undefined);
+  }
+
+  private get(name: string): Promise<CheckpointObject | undefined> {
+    return getCheckpoint(this.options.client, this.review.namespace, name);
+  }
+
+  /**
+   * Whether the claim's pod is there, though the leader has not written so yet. Then it is taken as written; if not, the
+   * Checkpoint is read anew.
+   */
+  private async isHeld(checkpoint: CheckpointObject): Promise<boolean> {
+    const { namespace, uid } = checkpoint.metadata;
+    const { restore } = checkpoint.status;
+    const query = { labelSelector: `${RESTORED_FROM}=${uid}` };
+    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
+    const list = (await this.options.client.send("GET", path, undefined, { query })) as Json;
+    const holder = itemsAt(list, "items")
+      .map(projectPod)
+      .find(({ claim }) => claim !== undefined && claim === restore?.claim);
+    if (holder === undefined || restore === undefined) {
+      await this.refresh(checkpoint);
+      return false;
+    }
+    const { name: podName, uid: podUID } = holder.metadata;
+    this.read.set(uid, {
+      ...checkpoint,
+      status: { ...checkpoint.status, restore: { ...restore, podName, podUID } },
+    });
+    return true;
+  }
+}
+
+/** Not one that is being deleted or has ended: it does not go on any more. */
+function runs(pod: Json | undefined): boolean {
+  const phase = textAt(pod, "status", "phase") ?? "Pending";
+  return (
+    textAt(pod, "metadata", "deletionTimestamp") === undefined && phase !== "Succeeded" && phase !== "Failed"
+  );
+}
+
+const NEVER = new AbortController().signal;

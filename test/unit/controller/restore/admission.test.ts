@@ -1,0 +1,231 @@
+/** Admission and claims, on an API server in memory: several replicas whose watches are late. */
+import { applyPatch, type Operation } from "fast-json-patch";
+import { Claims } from "../../../../controller/restore";
+import { Report } from "../../../../controller/restore/report";
+import { Admitter, type Verdict } from "../../../../controller/restore/webhook";
+import { projectCheckpoint, type CheckpointObject } from "../../../../controller/checkpoints/objects";
+import { createLogger, Metrics, type Json } from "../../../../controller/runtime";
+import { FakeApi } from "../../../support/fake-api";
+import { checkpointJson, podJson } from "./support";
+
+const ROOT = "/apis/automation.cedana.ai/v1alpha1/checkpoints";
+const IN_TEAM = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-a/checkpoints";
+const PODS = "/api/v1/namespaces/team-a/pods";
+const DEPLOYED = {
+  generateName: "api-6c-",
+  owner: { kind: "ReplicaSet", name: "api-6c" },
+  labels: { "pod-template-hash": "6c" },
+};
+
+/** mulberry32 */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+class World {
+  readonly api = new FakeApi();
+  private requests = 0;
+
+  put(...given: Parameters<typeof checkpointJson>): void {
+    this.api.put(ROOT, checkpointJson(...given));
+  }
+
+  restoreOf(name: string) {
+    const { status } = this.api.get(`${IN_TEAM}/${name}`) as unknown as {
+      status: CheckpointObject["status"];
+    };
+    return status.restore;
+  }
+
+  /** @param seen what its watch has told it; default: what is */
+  replica(seen?: () => readonly CheckpointObject[]): Admitter {
+    return new Admitter({
+      settings: { nodeSelector: {} },
+      client: this.api,
+      claims: new Claims(this.api),
+      checkpointsIn: seen ?? (() => this.checkpoints()),
+      report: new Report({ record: () => {} }, new Metrics()),
+      log: createLogger({ level: "error", destination: { write: () => {} } }),
+    });
+  }
+
+  checkpoints(): readonly CheckpointObject[] {
+    const names = ["a", "b", "c", "before"];
+    return names
+      .map((name) => this.api.get(`${IN_TEAM}/${name}`))
+      .filter((one) => one !== undefined)
+      .map((one) => projectCheckpoint(one as unknown as Json));
+  }
+
+  /** A request of the API server; the pod is stored if it is admitted. */
+  async create(
+    replica: Admitter,
+    given: Parameters<typeof podJson>[0],
+    more: { dryRun?: boolean; lost?: boolean } = {},
+  ) {
+    const uid = `request-${++this.requests}`;
+    const pod = podJson(given);
+    const { dryRun = false } = more;
+    const verdict = await replica.admit({ uid, namespace: "team-a", pod: pod as unknown as Json, dryRun });
+    const stored = verdict.allowed
+      ? applyPatch(structuredClone(pod), verdict.patch as Operation[]).newDocument
+      : undefined;
+    if (stored && !dryRun && !more.lost)
+      await this.api.send("POST", PODS, { type: "application/json", content: stored });
+    return {
+      verdict,
+      from:
+        stored &&
+        ((stored.metadata.annotations as Record<string, string>)["cedana.ai/restore-checkpoint"] ?? "none"),
+      uid,
+    };
+  }
+}
+
+const message = (verdict: Verdict) => (verdict.allowed ? "" : verdict.message);
+
+test("a pod of a StatefulSet claims its own Checkpoint", async () => {
+  const world = new World();
+  world.put();
+  const { from, uid, verdict } = await world.create(world.replica(), {});
+  expect(from).toBe("before");
+  expect(verdict).toMatchObject({ allowed: true, warnings: [] });
+  expect(world.restoreOf("before")).toMatchObject({ state: "Claimed", claim: uid, podName: "web-0" });
+});
+
+test("of a Deployment of two with one Checkpoint one is restored, the other starts fresh and says why", async () => {
+  const world = new World();
+  world.put({ name: "a", pod: "api-6c-old", owner: DEPLOYED.owner, hash: "6c" });
+  const replicas = [world.replica(), world.replica()];
+  const answers = await Promise.all(replicas.map((one) => world.create(one, DEPLOYED)));
+  expect(answers.map(({ from }) => from)).toEqual(expect.arrayContaining(["a", "none"]));
+  const fresh = answers.find(({ from }) => from === "none")?.verdict;
+  expect(fresh).toMatchObject({
+    warnings: [
+      expect.stringMatching(/^starts fresh: Checkpoint a: pod api-6c-\w+ is being restored from it/),
+    ],
+  });
+});
+
+test("of a pod that runs still nothing is restored, unless it is named", async () => {
+  const world = new World();
+  const source = world.api.put(PODS, { metadata: { name: "web-0", namespace: "team-a" } });
+  world.put({ podUID: source.metadata.uid });
+  expect((await world.create(world.replica(), { name: "web-0" }, { lost: true })).from).toBe("none");
+  const named = { name: "copy", owner: undefined, annotations: { "cedana.ai/restore-from": "before" } };
+  const { from, verdict } = await world.create(world.replica(), named);
+  expect(from).toBe("before");
+  expect(verdict).toMatchObject({
+    warnings: [expect.stringMatching("runs still: both go on from the same state")],
+  });
+});
+
+test("a dry run claims nothing, sharing neither", async () => {
+  const world = new World();
+  world.put();
+  expect((await world.create(world.replica(), {}, { dryRun: true })).from).toBe("before");
+  const shared = { annotations: { "cedana.ai/restore-shared": "true" } };
+  expect((await world.create(world.replica(), { ...shared, name: "web-0" })).from).toBe("before");
+  expect(world.restoreOf("before")).toBeUndefined();
+  expect(world.api.writes.filter(({ method }) => method === "PATCH")).toEqual([]);
+});
+
+test("with the policy stop a pod that cannot be restored is not admitted; nor one whose annotations are wrong", async () => {
+  const world = new World();
+  const stop = { annotations: { "cedana.ai/restore-fallback": "stop" } };
+  const { verdict } = await world.create(world.replica(), stop);
+  expect(verdict).toMatchObject({ allowed: false, code: 403 });
+  expect(message(verdict)).toBe(
+    "cedana.ai/restore-from: there is no completed Checkpoint of StatefulSet web, pod web-0",
+  );
+  const wrong = { annotations: { "cedana.ai/restore-shared": "yes" } };
+  expect((await world.create(world.replica(), wrong)).verdict).toMatchObject({ allowed: false, code: 403 });
+});
+
+test("a named Checkpoint is restored by a replica whose watch has not told of it yet", async () => {
+  const world = new World();
+  world.put();
+  const named = { annotations: { "cedana.ai/restore-from": "before" } };
+  expect(
+    (
+      await world.create(
+        world.replica(() => []),
+        named,
+      )
+    ).from,
+  ).toBe("before");
+});
+
+test("where the API server cannot be asked, nothing is decided", async () => {
+  const world = new World();
+  world.put();
+  world.api.before = ({ method }) => {
+    if (method === "PATCH") throw new Error("cut");
+  };
+  await expect(world.create(world.replica(), {})).rejects.toThrow("cut");
+});
+
+describe("an admission of which no pod came", () => {
+  beforeEach(() => jest.useFakeTimers({ doNotFake: ["nextTick", "queueMicrotask"] }));
+  afterEach(() => jest.useRealTimers());
+
+  test("keeps a pod without a name waiting, and then it is to come again; nothing starts fresh for it", async () => {
+    const world = new World();
+    world.put({ name: "a", pod: "api-6c-old", owner: DEPLOYED.owner, hash: "6c" });
+    await world.create(world.replica(), DEPLOYED, { lost: true });
+    const second = world.create(world.replica(), DEPLOYED);
+    await jest.advanceTimersByTimeAsync(3000);
+    const { verdict } = await second;
+    expect(verdict).toMatchObject({ allowed: false, code: 409 });
+    expect(message(verdict)).toMatch(/another pod, whose creation is under way.*; try again$/);
+
+    const third = world.create(world.replica(), DEPLOYED);
+    await jest.advanceTimersByTimeAsync(500);
+    // As the leader does it in the end.
+    world.api.edit(`${IN_TEAM}/a`, (object) => delete (object["status"] as { restore?: unknown }).restore);
+    await jest.advanceTimersByTimeAsync(500);
+    expect((await third).from).toBe("a");
+  });
+
+  test("does not keep the pod of the same name: that one takes its claim", async () => {
+    const world = new World();
+    world.put();
+    await world.create(world.replica(), {}, { lost: true });
+    const again = await world.create(world.replica(), {});
+    expect(again.from).toBe("before");
+    expect(world.restoreOf("before")).toMatchObject({ claim: again.uid });
+  });
+});
+
+test("pods that are admitted at once by late replicas: no Checkpoint is restored by two, none is left that one asked for", async () => {
+  for (let seed = 1; seed <= 30; seed++) {
+    const next = random(seed);
+    const world = new World();
+    const names = ["a", "b", "c"].slice(0, 1 + Math.floor(next() * 3));
+    for (const [index, name] of names.entries())
+      world.put({ name, pod: `api-6c-${name}`, minutes: index, owner: DEPLOYED.owner, hash: "6c" });
+    const stale = world.checkpoints();
+    // Requests are done in any order; a watch may know nothing of what was claimed.
+    world.api.before = async () => {
+      for (let turns = Math.floor(next() * 6); turns > 0; turns--) await Promise.resolve();
+    };
+    const replicas = [world.replica(), world.replica(() => stale)];
+    const count = 1 + Math.floor(next() * 6);
+    const answers = await Promise.all(
+      Array.from({ length: count }, () => world.create(replicas[next() < 0.5 ? 0 : 1] as Admitter, DEPLOYED)),
+    );
+    const restored = answers.map(({ from }) => from).filter((from) => from !== "none");
+    expect({ seed, twice: restored.length - new Set(restored).size }).toEqual({ seed, twice: 0 });
+    expect({ seed, restored: restored.length }).toEqual({ seed, restored: Math.min(count, names.length) });
+    const holders = answers.filter(({ from }) => from !== "none");
+    expect(holders.map(({ from = "" }) => world.restoreOf(from)?.claim)).toEqual(
+      holders.map(({ uid }) => uid),
+    );
+  }
+});

@@ -1,0 +1,269 @@
+import { createServer, type AddressInfo } from "node:net";
+import { request } from "node:https";
+import { rootCertificates } from "node:tls";
+import {
+  after,
+  bundleOf,
+  CertificateKeeper,
+  issue,
+  LIFETIME_MS,
+  nextStep,
+  projectConfiguration,
+  projectSecret,
+  SETTLE_MS,
+  validityOf,
+  type CertificateSecret,
+  type Held,
+  type Pair,
+  type WebhookConfiguration,
+} from "../../../../controller/restore/certificate";
+import { WebhookServer, type PodReview } from "../../../../controller/restore/webhook";
+import { createLogger, Store, type Json } from "../../../../controller/runtime";
+import { FakeApi } from "../../../support/fake-api";
+import { podJson } from "./support";
+
+const NAMES = ["cedana-restore.cedana-system.svc", "cedana-restore.cedana-system.svc.cluster.local"];
+const DAY = 86_400_000;
+const NOW = Date.now();
+const log = createLogger({ level: "error", destination: { write: () => {} } });
+
+let pair: Pair;
+let other: Pair;
+beforeAll(async () => {
+  [pair, other] = await Promise.all([issue(NAMES, NOW), issue(NAMES, NOW + 61 * DAY)]);
+});
+
+describe("plan", () => {
+  const step = (held: Held, more: { bundle?: string; names?: string[]; now?: number } = {}) =>
+    nextStep(held, more.bundle ?? "", more.names ?? NAMES, more.now ?? NOW);
+
+  test("what is missing, broken, over, or of another Service, is issued at once", () => {
+    expect(step({})).toEqual({ do: "issue" });
+    expect(step({ current: { ...pair, key: other.key } })).toEqual({ do: "issue" });
+    expect(step({ current: { ...pair, ca: other.ca } })).toEqual({ do: "issue" });
+    expect(step({ current: { ...pair, cert: "no" } })).toEqual({ do: "issue" });
+    expect(step({ current: pair }, { now: NOW + LIFETIME_MS })).toEqual({ do: "issue" });
+    expect(step({ current: pair }, { names: ["another.svc"] })).toEqual({ do: "issue" });
+  });
+
+  test("after two thirds of its life the next one is prepared, and served once it is trusted everywhere", () => {
+    const held = { current: pair };
+    expect(step(held)).toEqual({ do: "wait", ms: expect.any(Number) });
+    expect(step(held, { now: NOW + 59 * DAY })).toMatchObject({ do: "wait" });
+    expect(step(held, { now: NOW + 60.1 * DAY })).toEqual({ do: "prepare" });
+    const prepared = after("prepare", held, other);
+    const now = NOW + 61 * DAY;
+    expect(bundleOf(prepared, now)).toBe(pair.ca + other.ca);
+    expect(step(prepared, { now, bundle: bundleOf(prepared, now) })).toMatchObject({ do: "wait" });
+    const settled = now + SETTLE_MS + 1000;
+    expect(step(prepared, { now: settled, bundle: pair.ca })).toMatchObject({ do: "wait" });
+    expect(step(prepared, { now: settled, bundle: bundleOf(prepared, now) })).toEqual({ do: "promote" });
+    const promoted = after("promote", prepared, undefined);
+    expect(promoted).toEqual({ current: other, previousCa: pair.ca });
+    // A replica may serve the old one a moment longer; once that is over its authority goes.
+    expect(bundleOf(promoted, now)).toBe(other.ca + pair.ca);
+    expect(bundleOf(promoted, NOW + LIFETIME_MS + 1)).toBe(other.ca);
+  });
+
+  test("at no step is a pair served whose authority is not in the bundle", () => {
+    let held: Held = {};
+    let bundle = "";
+    for (let now = NOW; now < NOW + 61 * DAY; now += DAY / 2) {
+      const next = nextStep(held, bundle, NAMES, now);
+      if (next.do !== "wait") held = after(next.do, held, held.current ? other : pair);
+      bundle = bundleOf(held, now);
+      expect(bundle).toContain(held.current?.ca);
+    }
+    expect(held.next).toBeDefined();
+  });
+});
+
+test("what is issued holds together, for its names and its time", () => {
+  const { issuedMs, expiresMs } = validityOf(pair, NAMES) ?? { issuedMs: 0, expiresMs: 0 };
+  expect(Math.abs(issuedMs - NOW)).toBeLessThan(1000);
+  expect(Math.abs(expiresMs - NOW - LIFETIME_MS)).toBeLessThan(1000);
+  expect(pair.ca).not.toBe(other.ca);
+});
+
+describe("keeper", () => {
+  const SECRETS = "/api/v1/namespaces/cedana-system/secrets";
+  const CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+  const api = new FakeApi();
+  const secrets = new Store<CertificateSecret>();
+  const configurations = new Store<WebhookConfiguration>();
+  const keeper = new CertificateKeeper({
+    settings: { namespace: "cedana-system", secret: "s", configuration: "w", dnsNames: NAMES },
+    client: api,
+    secrets,
+    configurations,
+    log,
+  });
+  /** As the watches do it. */
+  const follow = () => {
+    const secret = api.get(`${SECRETS}/s`);
+    if (secret) secrets.set(projectSecret(secret as unknown as Json));
+    const configuration = api.get(`${CONFIGURATIONS}/w`);
+    if (configuration) configurations.set(projectConfiguration(configuration as unknown as Json));
+  };
+  const bundles = () => (configurations.get("w")?.webhooks ?? []).map((webhook) => webhook.bundle);
+
+  test("makes the Secret, and has the API server trust it, again whenever somebody takes that away", async () => {
+    const webhooks = [{ name: "restore.cedana.ai", clientConfig: {} }];
+    api.put(CONFIGURATIONS, { metadata: { name: "w" }, webhooks } as never);
+    follow();
+    await keeper.reconcile();
+    follow();
+    const held: Held = secrets.get("cedana-system/s")?.held ?? {};
+    expect(held.current && validityOf(held.current, NAMES)).toBeDefined();
+    expect(bundles()).toEqual([held.current?.ca]);
+    const writes = api.writes.length;
+    expect(await keeper.reconcile()).toEqual({ requeueAfterMs: 3_600_000 });
+    expect(api.writes).toHaveLength(writes);
+
+    api.edit(`${CONFIGURATIONS}/w`, (object) => {
+      (object as unknown as { webhooks: object[] }).webhooks = webhooks;
+    });
+    follow();
+    await keeper.reconcile();
+    follow();
+    expect(bundles()).toEqual([held.current?.ca]);
+  });
+
+  test("a Secret that another leader wrote meanwhile is not written over", async () => {
+    api.edit(`${SECRETS}/s`, (object) => {
+      (object as unknown as { data: object }).data = {};
+    });
+    follow();
+    api.edit(`${SECRETS}/s`, (object) => {
+      object.metadata.labels = { a: "b" };
+    });
+    await expect(keeper.reconcile()).rejects.toMatchObject({ status: 422 });
+  });
+});
+
+describe("server", () => {
+  let server: WebhookServer;
+  let port: number;
+  const asked: PodReview[] = [];
+  let trouble = false;
+
+  beforeAll(async () => {
+    port = await free();
+    server = new WebhookServer({
+      port,
+      log,
+      admit: (review) => {
+        asked.push(review);
+        if (trouble) return Promise.reject(new Error("down"));
+        return Promise.resolve({
+          allowed: true,
+          patch: [{ op: "add", path: "/a", value: 1 }],
+          warnings: ["w"],
+        });
+      },
+    });
+    await server.start();
+  });
+  afterAll(() => server.close());
+
+  const review = (more: object = {}) => ({
+    apiVersion: "admission.k8s.io/v1",
+    kind: "AdmissionReview",
+    request: {
+      uid: "u-1",
+      namespace: "team-a",
+      operation: "CREATE",
+      resource: { group: "", version: "v1", resource: "pods" },
+      object: podJson(),
+      dryRun: true,
+      ...more,
+    },
+  });
+  const call = (body: string, { path = "/restore?timeout=5s", ca = pair.ca, method = "POST" } = {}) =>
+    new Promise<{ status: number; text: string }>((resolve, reject) => {
+      const options = {
+        port,
+        path,
+        method,
+        ca: [...rootCertificates, ca],
+        servername: NAMES[0],
+        agent: false as const,
+      };
+      const sent = request(options, (response) => {
+        let text = "";
+        response.on("data", (chunk) => (text += String(chunk)));
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
+      });
+      sent.on("error", reject);
+      sent.end(body);
+    });
+
+  test("is not ready and answers nobody before it has a certificate", async () => {
+    expect(server.check.trouble()).toBe("the webhook has no certificate yet");
+    await expect(call("{}")).rejects.toThrow(/handshake|hang up|ECONNRESET|disconnected/);
+    server.use({ cert: "no", key: "no" });
+    expect(server.check.trouble()).toMatch(/^the certificate cannot be loaded/);
+    server.use(pair);
+    expect(server.check.trouble()).toBeUndefined();
+  });
+
+  test("answers the API server's question", async () => {
+    const { status, text } = await call(JSON.stringify(review()));
+    expect(status).toBe(200);
+    const { response } = JSON.parse(text) as { response: { patch: string } };
+    expect(response).toEqual({
+      uid: "u-1",
+      allowed: true,
+      patchType: "JSONPatch",
+      patch: expect.any(String),
+      warnings: ["w"],
+    });
+    expect(JSON.parse(Buffer.from(response.patch, "base64").toString())).toEqual([
+      { op: "add", path: "/a", value: 1 },
+    ]);
+    expect(asked.at(-1)).toMatchObject({ uid: "u-1", namespace: "team-a", dryRun: true });
+  });
+
+  test.each([
+    ["no JSON", "{", 400],
+    ["another version", JSON.stringify({ ...review(), apiVersion: "admission.k8s.io/v1beta1" }), 400],
+    ["another operation", JSON.stringify(review({ operation: "UPDATE" })), 400],
+    ["another kind", JSON.stringify(review({ resource: { resource: "services" } })), 400],
+    ["too much", " ".repeat(7 * 1024 * 1024), 400],
+  ])("refuses %s", async (_, body, expected) => {
+    const before = asked.length;
+    expect((await call(body)).status).toBe(expected);
+    expect(asked).toHaveLength(before);
+  });
+
+  test("serves nothing else, and says when it cannot decide", async () => {
+    expect((await call("", { path: "/" })).status).toBe(404);
+    expect((await call("", { method: "GET" })).status).toBe(405);
+    trouble = true;
+    expect(await call(JSON.stringify(review()))).toEqual({
+      status: 503,
+      text: "the pod could not be looked at",
+    });
+    trouble = false;
+  });
+
+  test("serves a new certificate to the next connection", async () => {
+    const now = await issue(NAMES, NOW);
+    server.use(now);
+    await expect(call(JSON.stringify(review()))).rejects.toThrow(/certificate/);
+    expect((await call(JSON.stringify(review()), { ca: now.ca })).status).toBe(200);
+    server.use({ cert: "no", key: "no" });
+    expect((await call(JSON.stringify(review()), { ca: now.ca })).status).toBe(200);
+    expect(server.check.trouble()).toBeUndefined();
+  });
+});
+
+function free(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.listen(0, () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve(port));
+    });
+  });
+}
