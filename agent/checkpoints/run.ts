@@ -4,10 +4,11 @@ import type { AgentSettings } from "../../constructs/core/agent";
 import { NODE_LABEL, nodeLabelValue } from "../../constructs/core/checkpoint";
 import { Reflector, Store, type Logger } from "../../controller/runtime";
 import { sleep } from "../../controller/runtime/backoff";
+import type { Identity } from "../registry";
 import { ArchiveFolder } from "./archives";
 import { Journal } from "./journal";
 import { pathOf, projectNodeCheckpoint, type NodeCheckpointObject } from "./object";
-import { pushWith, type Identity } from "./push";
+import { pushWith } from "./push";
 import { TIMES } from "./tools";
 import { Worker } from "./worker";
 
