@@ -83,7 +83,7 @@ function ourCli(name, path) {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder);
     const { clusterId, url } = INSTALL.engine;
-    writeFileSync(file, `version: 1\nengine:\n  clusterId: ${clusterId}\n  url: ${url}\n`);
+    writeFileSync(file, `version: 1\nengine:\n  kind: cedana\n  clusterId: ${clusterId}\n  url: ${url}\n`);
   };
   const command = [path, cli, "synth", "--file", file];
   clean();

@@ -1,6 +1,10 @@
 /** The default install. */
 exports.INSTALL = {
-  engine: { clusterId: "5f0c4a1e-8a52-4c38-9d3a-0d8b1e7f6a90", url: "https://sandbox.cedana.ai" },
+  engine: {
+    kind: "cedana",
+    clusterId: "5f0c4a1e-8a52-4c38-9d3a-0d8b1e7f6a90",
+    url: "https://sandbox.cedana.ai",
+  },
 };
 
 /** A cluster with its network, and so many node groups. */

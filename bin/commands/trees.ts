@@ -66,6 +66,7 @@ async function kubernetesTree(platform: Platform): Promise<Tree> {
 /** How to make the Secrets that the engine refers to: their values are in no file that is made here. */
 function secretCommands({ engine, install }: Platform): string[] {
   const keys = new Map<string, string[]>();
+  if (engine?.kind === "kubelet") return registrySecret(engine, install);
   for (const ref of Object.values(engine?.secrets ?? {})) {
     if (ref) keys.set(ref.name, [...(keys.get(ref.name) ?? []), ref.key]);
   }
@@ -74,4 +75,16 @@ function secretCommands({ engine, install }: Platform): string[] {
     const files = names.map((key) => `--from-file=${key}=<file>`).join(" ");
     return `kubectl -n ${namespace} create secret generic ${name} ${files}`;
   });
+}
+
+/** A Secret of the type that holds a Docker config.json has it under one key, by which it can be found. */
+function registrySecret(
+  { registryCredentials }: Extract<Platform["engine"], { kind: "kubelet" }>,
+  install: Platform["install"],
+): string[] {
+  if (!registryCredentials) return [];
+  const { name, key } = registryCredentials;
+  const namespace = install?.agentNamespace ?? install?.namespace ?? "cedana-system";
+  const type = key === ".dockerconfigjson" ? " --type=kubernetes.io/dockerconfigjson" : "";
+  return [`kubectl -n ${namespace} create secret generic ${name}${type} --from-file=${key}=<file>`];
 }

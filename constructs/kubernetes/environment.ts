@@ -1,13 +1,13 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
 import { configHash, secretVariables, variablesOf } from "../core/engine";
 import { namesOf } from "../core/install";
-import type { ResolvedInput } from "./input";
+import type { CedanaInput } from "./input";
 
 type Reader = Parameters<typeof variablesOf>[0];
 
 /** Starts a program anew when what it reads changes. What an existing ConfigMap holds is not known here. */
 export function configChecksum(
-  { engine, install, native }: ResolvedInput,
+  { engine, install, native }: CedanaInput,
   reader: Reader,
 ): Record<string, string> {
   return install.existingConfigMap === undefined
@@ -17,7 +17,7 @@ export function configChecksum(
 
 /** Environment that a program reads from the ConfigMap and from Secrets. */
 export function environment(
-  { engine, install, native }: ResolvedInput,
+  { engine, install, native }: CedanaInput,
   reader: Reader,
   more: Readonly<Record<string, string>>,
 ): V1EnvVar[] {

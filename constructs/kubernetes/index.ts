@@ -3,11 +3,11 @@
  * its read-only properties: change one by `addJsonPatch`.
  * @module cedana-cdk/kubernetes
  */
-export { Agent } from "./agent";
+export { Agent, HEALTH_CONDITION } from "./agent";
 export { AttachAccount } from "./attach-account";
 export { EngineConfig } from "./config";
 export { Controller } from "./controller";
-export { CedanaCrd, CEDANA_CRD, CheckpointCrd } from "./crds";
+export { CedanaCrd, CEDANA_CRD, CheckpointCrd, NodeCheckpointCrd } from "./crds";
 export { DynamoWatcher } from "./dynamo-watcher";
 export type { EngineProps, InstallProps } from "./input";
 export * from "./karpenter";

@@ -1,5 +1,12 @@
 import type { Construct } from "constructs";
-import { checkEngine, engineSchema, type EngineSpec, type ResolvedEngine } from "../core/engine";
+import {
+  checkEngine,
+  engineSchema,
+  type EngineSpec,
+  type ResolvedCedanaEngine,
+  type ResolvedEngine,
+  type ResolvedKubeletEngine,
+} from "../core/engine";
 import {
   checkInstall,
   checkTogether,
@@ -8,7 +15,7 @@ import {
   type InstallSpec,
   type ResolvedInstall,
 } from "../core/install";
-import { throwIfAny } from "../core/problem";
+import { InvalidInputError, throwIfAny } from "../core/problem";
 import { resolve } from "../core/schema";
 
 /** What every construct of this area is told. The same value is given to all of one install. */
@@ -24,8 +31,16 @@ export interface EngineProps extends InstallProps {
 export interface ResolvedInput {
   readonly engine: ResolvedEngine;
   readonly install: ResolvedInstall;
+}
+
+export interface CedanaInput extends ResolvedInput {
+  readonly engine: ResolvedCedanaEngine;
   /** Version of the plugins that are built with the agent. */
   readonly native: string;
+}
+
+export interface KubeletInput extends ResolvedInput {
+  readonly engine: ResolvedKubeletEngine;
 }
 
 /** Inputs that went through `resolve` already: a chart checks them once, not once a construct. */
@@ -41,7 +56,35 @@ export function inputOf(scope: Construct, props: EngineProps): ResolvedInput {
   const install = installOf(scope, props);
   const engine = once(props.engine, () => resolve(scope.node.path, engineSchema, props.engine, checkEngine));
   throwIfAny(scope.node.path, checkTogether(engine, install));
-  return { engine, install, native: nativeVersion(engine, install) ?? "" };
+  return { engine, install };
+}
+
+/** The input, if its engine is `cedana`. */
+export function withCedana({ engine, install }: ResolvedInput): CedanaInput | undefined {
+  return engine.kind === "cedana"
+    ? { engine, install, native: nativeVersion(engine, install) ?? "" }
+    : undefined;
+}
+
+/** The input, if its engine is `kubelet`. */
+export function withKubelet({ engine, install }: ResolvedInput): KubeletInput | undefined {
+  return engine.kind === "kubelet" ? { engine, install } : undefined;
+}
+
+/** @throws InvalidInputError with all problems of engine and install, or if the engine is not `cedana`. */
+export function cedanaInputOf(scope: Construct, props: EngineProps): CedanaInput {
+  const input = withCedana(inputOf(scope, props));
+  if (input) return input;
+  throw new InvalidInputError(scope.node.path, [
+    {
+      code: "of-other-engine",
+      path: ["engine", "kind"],
+      message: "has nothing for which this construct is",
+      given: "kubelet",
+      allowed: "cedana",
+      remedy: "leave the construct out, or use the engine cedana",
+    },
+  ]);
 }
 
 function once<T extends object>(given: object, make: () => T): T {

@@ -65,14 +65,22 @@ export class Checkpoints implements Part {
       project: projectCheckpoint,
       indexes: INDEXES,
     });
-    this.cedanas = new Objects({ ...source, kind: CEDANA, project: projectCedana, indexes: {} });
+    this.cedanas = new Objects({
+      ...source,
+      // The kind belongs to the install of that engine.
+      namespaces: settings.engine === "cedana" ? settings.namespaces : [],
+      kind: CEDANA,
+      project: projectCedana,
+      indexes: {},
+    });
     this.reflectors = [...this.checkpoints.reflectors, ...this.cedanas.reflectors];
     const queue = (name: string) => new WorkQueue({ name, metrics, maxDelayMs: MAX_DELAY_MS });
     this.queues = { checkpoints: queue("checkpoints"), cedanas: queue("cedanas") };
 
     const { flights } = this;
+    const { timeoutSeconds } = settings.engine === "cedana" ? settings.manager : settings.agent;
     const timeoutMs = (object: CheckpointObject) =>
-      engineOf({ settings, engines }, object)?.timeoutMs ?? settings.manager.timeoutSeconds * 1000;
+      engineOf({ settings, engines }, object)?.timeoutMs ?? timeoutSeconds * 1000;
     const occupancy = new Occupancy(this.checkpoints, flights, timeoutMs);
     const report = new Report(events, metrics, () => flights.size);
     const context: Context = { settings, client, engines, flights, occupancy, report, log };

@@ -7,7 +7,9 @@ import type { Engine } from "./engine";
 export type Engines = ReadonlyMap<string, Engine>;
 
 /** The engines that the settings describe. */
-export function createEngines({ manager }: Pick<CheckpointSettings, "manager">): Engines {
+export function createEngines(settings: CheckpointSettings): Engines {
+  if (settings.engine !== "cedana") return new Map();
+  const { manager } = settings;
   const timeoutMs = manager.timeoutSeconds * 1000;
   const client = new ManagerClient({ url: manager.url, root: manager.root, timeoutMs });
   const cedana = new CedanaEngine(client, timeoutMs);

@@ -10,6 +10,7 @@ const repository = process.argv[2] ?? "out/gitops";
 
 const chart = new CedanaChart(new App(), "cedana", {
   engine: {
+    kind: "cedana",
     clusterId: "5f0c4a1e-8a52-4c38-9d3a-0d8b1e7f6a90",
     url: "https://sandbox.cedana.ai",
     // The Secret is made by others: External Secrets, Sealed Secrets, SOPS.

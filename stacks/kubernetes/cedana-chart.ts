@@ -6,7 +6,7 @@ import { Agent } from "../../constructs/kubernetes/agent";
 import { AttachAccount } from "../../constructs/kubernetes/attach-account";
 import { EngineConfig } from "../../constructs/kubernetes/config";
 import { Controller } from "../../constructs/kubernetes/controller";
-import { CedanaCrd, CheckpointCrd } from "../../constructs/kubernetes/crds";
+import { CedanaCrd, CheckpointCrd, NodeCheckpointCrd } from "../../constructs/kubernetes/crds";
 import { DynamoWatcher } from "../../constructs/kubernetes/dynamo-watcher";
 import { KueueQueues } from "../../constructs/kubernetes/kueue";
 import { Manager } from "../../constructs/kubernetes/manager";
@@ -28,20 +28,23 @@ export interface CedanaChartProps {
 export class CedanaChart extends Chart {
   /** Undefined with `createNamespace: false`. */
   readonly namespaces?: SystemNamespace;
-  /** Undefined with `crds: false`. */
+  /** Undefined with `crds: false`, and with the engine `kubelet`. */
   readonly crd?: CedanaCrd;
   /** Undefined with `crds: false`. */
   readonly checkpointCrd?: CheckpointCrd;
-  readonly runtimeClass: CedanaRuntimeClass;
-  readonly config: EngineConfig;
-  readonly rbac: ManagerRbac;
+  /** Undefined with `crds: false`, and with the engine `cedana`. */
+  readonly nodeCheckpointCrd?: NodeCheckpointCrd;
+  /** This one, and all others that can be undefined: only with the engine `cedana`. */
+  readonly runtimeClass?: CedanaRuntimeClass;
+  readonly config?: EngineConfig;
+  readonly rbac?: ManagerRbac;
   readonly agent: Agent;
-  readonly manager: Manager;
+  readonly manager?: Manager;
   readonly controller: Controller;
   readonly readinessGate: ReadinessGate;
   readonly networkPolicies: SystemNetworkPolicies;
-  readonly attachAccount: AttachAccount;
-  readonly dynamoWatcher: DynamoWatcher;
+  readonly attachAccount?: AttachAccount;
+  readonly dynamoWatcher?: DynamoWatcher;
   readonly kueue: KueueQueues;
 
   /** @throws InvalidInputError with all problems of `engine` and `install`. */
@@ -51,20 +54,26 @@ export class CedanaChart extends Chart {
     const input = { engine, install };
 
     if (install.createNamespace) this.namespaces = new SystemNamespace(this, "namespace", input);
+    const cedana = engine.kind === "cedana";
     if (install.crds) {
-      this.crd = new CedanaCrd(this, "crds", input);
+      if (cedana) this.crd = new CedanaCrd(this, "crds", input);
       this.checkpointCrd = new CheckpointCrd(this, "checkpoint-crd", input);
+      if (!cedana) this.nodeCheckpointCrd = new NodeCheckpointCrd(this, "node-checkpoint-crd", input);
     }
-    this.runtimeClass = new CedanaRuntimeClass(this, "runtime-class", input);
-    this.config = new EngineConfig(this, "config", input);
+    if (cedana) {
+      this.runtimeClass = new CedanaRuntimeClass(this, "runtime-class", input);
+      this.config = new EngineConfig(this, "config", input);
+    }
     this.networkPolicies = new SystemNetworkPolicies(this, "network-policies", input);
-    this.rbac = new ManagerRbac(this, "rbac", input);
+    if (cedana) this.rbac = new ManagerRbac(this, "rbac", input);
     this.agent = new Agent(this, "agent", input);
-    this.manager = new Manager(this, "manager", input);
+    if (cedana) this.manager = new Manager(this, "manager", input);
     this.controller = new Controller(this, "controller", input);
     this.readinessGate = new ReadinessGate(this, "readiness-gate", input);
-    this.dynamoWatcher = new DynamoWatcher(this, "dynamo-watcher", input);
-    this.attachAccount = new AttachAccount(this, "attach-account", input);
+    if (cedana) {
+      this.dynamoWatcher = new DynamoWatcher(this, "dynamo-watcher", input);
+      this.attachAccount = new AttachAccount(this, "attach-account", input);
+    }
     this.kueue = new KueueQueues(this, "kueue", input);
 
     if (!install.syncWaves) return;

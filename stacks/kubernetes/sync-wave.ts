@@ -7,8 +7,10 @@ const WAVES: Readonly<Record<string, number>> = {
   Role: -2,
   RuntimeClass: -2,
   NetworkPolicy: -2,
+  ValidatingAdmissionPolicy: -2,
   ClusterRoleBinding: -1,
   RoleBinding: -1,
+  ValidatingAdmissionPolicyBinding: -1,
   ResourceFlavor: -1,
 };
 

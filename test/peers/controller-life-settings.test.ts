@@ -175,7 +175,7 @@ describeController("settings of the gate", () => {
       const file = join(fleet.folder, "cedana.yaml");
       writeFileSync(
         file,
-        `version: 1\nengine:\n  clusterId: ${CLUSTER_ID}\n  url: https://sandbox.cedana.ai\ninstall: {}\n`,
+        `version: 1\nengine:\n  kind: cedana\n  clusterId: ${CLUSTER_ID}\n  url: https://sandbox.cedana.ai\ninstall: {}\n`,
       );
       const before = gate.node(node);
       const cli = join(__dirname, "../../dist/bin/cedana-cdk.js");

@@ -11,7 +11,7 @@ const PEERS = ["cdktf", "@cdktf/provider-aws", "cdk8s", "constructs", "typescrip
 const BODY = `
 const app = new Cdk8sApp();
 const chart = new CedanaChart(app, "cedana", {
-  engine: { clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10", url: "https://sandbox.cedana.ai" },
+  engine: { kind: "cedana", clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10", url: "https://sandbox.cedana.ai" },
 });
 const objects: unknown[] = chart.toJson();
 class Team extends TerraformStack {

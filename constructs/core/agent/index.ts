@@ -1,6 +1,17 @@
 /**
- * What the agent of the kubelet engine is told: its form, and how it is read from a file.
+ * What the agent of the kubelet engine is told: its form, how it is read from a file, how it follows from an install.
  */
+export {
+  agentSettings,
+  ARCHIVES,
+  CREDENTIALS_FILE,
+  CREDENTIALS_FOLDER,
+  CRIU_LINK,
+  runtimeConfig,
+  SETTINGS_FILE,
+  SETTINGS_FOLDER,
+  STATE,
+} from "./derive";
 export { readAgentSettings } from "./read";
 export {
   agentSettingsSchema,

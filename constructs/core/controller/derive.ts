@@ -50,16 +50,23 @@ function gate(install: ResolvedInstall): GateSettings | false {
   };
 }
 
-function checkpoints({ kind }: ResolvedEngine, install: ResolvedInstall): CheckpointSettings | false {
+function checkpoints(engine: ResolvedEngine, install: ResolvedInstall): CheckpointSettings | false {
   const settings = checkpointsOf(install);
   if (!settings) return false;
   const { namespaces, maxPerNode, locations, root, timeoutSeconds } = settings;
+  const common = { namespaces, maxPerNode, locations };
+  if (engine.kind === "kubelet") {
+    const { kind, repository } = engine;
+    return {
+      ...common,
+      engine: kind,
+      agent: { namespace: agentNamespace(install), repository, timeoutSeconds },
+    };
+  }
   const host = `${namesOf(install).managerService}.${install.namespace}`;
   return {
-    namespaces,
-    maxPerNode,
-    locations,
-    engine: kind,
+    ...common,
+    engine: engine.kind,
     manager: { url: `http://${host}:${install.manager.service.port}`, root, timeoutSeconds },
   };
 }

@@ -10,6 +10,7 @@ import {
   labelValue,
   oneOf,
   pattern,
+  registryRepository,
   shape,
 } from "../schema";
 
@@ -59,7 +60,7 @@ const gateSchema = shape({
   dryRun: described(v.boolean(), "Whether the controller only says what it would do to nodes."),
 });
 
-const checkpointsSchema = shape({
+const anyEngine = {
   namespaces: described(
     oneOf([v.literal("all"), v.pipe(v.array(dnsLabel), v.minLength(1))]),
     "Namespaces whose Checkpoint objects are acted upon.",
@@ -69,7 +70,12 @@ const checkpointsSchema = shape({
     v.array(directory),
     "Directories of nodes into which a Checkpoint may have itself written. Elsewhere none is taken.",
   ),
-  engine: described(v.picklist(["cedana"]), "What checkpoints."),
+};
+const timeoutSeconds = described(integer(1, 86_400), "How long a checkpoint may take.");
+
+const byCedanaSchema = shape({
+  ...anyEngine,
+  engine: described(v.literal("cedana"), "What checkpoints."),
   manager: described(
     shape({
       url: described(
@@ -88,11 +94,26 @@ const checkpointsSchema = shape({
         }),
         "Directory in which the container runtime keeps the state of its containers.",
       ),
-      timeoutSeconds: described(integer(1, 86_400), "How long a checkpoint may take."),
+      timeoutSeconds,
     }),
     "How Cedana's manager is called.",
   ),
 });
+
+const byKubeletSchema = shape({
+  ...anyEngine,
+  engine: described(v.literal("kubelet"), "What checkpoints."),
+  agent: described(
+    shape({
+      namespace: described(dnsLabel, "Namespace of the agents, and of the NodeCheckpoint objects."),
+      repository: described(registryRepository, "Where images of checkpoints go."),
+      timeoutSeconds,
+    }),
+    "How the agents of the nodes are asked: by NodeCheckpoint objects.",
+  ),
+});
+
+const checkpointsSchema = v.variant("engine", [byCedanaSchema, byKubeletSchema]);
 
 const restoreSchema = shape({
   namespaces: described(
@@ -131,7 +152,7 @@ export interface ControllerSettings extends v.InferOutput<typeof controllerSetti
 /** What the readiness gate is told. */
 export interface GateSettings extends v.InferOutput<typeof gateSchema> {}
 /** What acting upon Checkpoint objects is told. */
-export interface CheckpointSettings extends v.InferOutput<typeof checkpointsSchema> {}
+export type CheckpointSettings = v.InferOutput<typeof checkpointsSchema>;
 /** What restoring pods is told. */
 export interface RestoreSettings extends v.InferOutput<typeof restoreSchema> {}
 /** One of the agents that a node waits for. */

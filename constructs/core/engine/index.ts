@@ -1,9 +1,18 @@
 /**
- * What the Cedana engine is told: its input, and the ConfigMap and environment that come from it.
+ * What checkpoints and restores: the input of each engine, and what its programs are told.
  */
 export { daemonPort, isLoopback, listenAddress, socketDirectory } from "./address";
-export { checkEngine, storageOf } from "./check";
-export { engineSchema, pinnedVersion, type EngineSpec, type ResolvedEngine } from "./schema";
+export {
+  cedanaEngineSchema,
+  pinnedVersion,
+  type CedanaEngineSpec,
+  type ResolvedCedanaEngine,
+} from "./cedana-schema";
+export { checkEngine } from "./check";
+export { storageOf } from "./check-cedana";
+export { kubeletEngineSchema, type KubeletEngineSpec, type ResolvedKubeletEngine } from "./kubelet-schema";
+export { credentialsOf, isNodesOwn, registryOf, registryPort, type RegistryCredentials } from "./registry";
+export { ENGINE_KINDS, engineSchema, type EngineKind, type EngineSpec, type ResolvedEngine } from "./schema";
 export { refuseSecrets, secretRef, type SecretRef } from "./secret";
 export {
   AGENT_LITERALS,

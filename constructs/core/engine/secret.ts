@@ -3,16 +3,15 @@ import type { Problem, PropertyPath } from "../problem";
 import { maskSecrets } from "../secret-shapes";
 import { described, dnsSubdomain, pattern, shape, type Rule } from "../schema";
 
+export const secretKey = pattern(/^[-._a-zA-Z0-9]{1,253}$/, {
+  code: "not-a-secret-key",
+  message: "is not a key that a Secret can have",
+  allowed: "letters, digits, -, _ and .",
+});
+
 const reference = shape({
   name: described(dnsSubdomain, "Name of the Secret, in the namespace of the pods that read it."),
-  key: described(
-    pattern(/^[-._a-zA-Z0-9]{1,253}$/, {
-      code: "not-a-secret-key",
-      message: "is not a key that a Secret can have",
-      allowed: "letters, digits, -, _ and .",
-    }),
-    "Key within the Secret.",
-  ),
+  key: described(secretKey, "Key within the Secret."),
 });
 
 const notPlainText: Rule<unknown> = {
@@ -24,15 +23,20 @@ const notPlainText: Rule<unknown> = {
   secret: true,
 };
 
-/** Where a secret value is kept. A value in plain text is refused, and not repeated in the message. */
-export const secretRef: typeof reference = {
-  ...reference,
-  "~run"(dataset, config) {
-    if (typeof dataset.value !== "string") return reference["~run"](dataset, config);
-    v._addIssue({ ...reference, type: "raw_check", requirement: notPlainText }, "type", dataset, config);
-    return dataset as never;
-  },
-};
+/** A reference to a Secret. A value in plain text in its place is refused, and not repeated in the message. */
+export function secretReference<const S extends v.GenericSchema>(form: S): S {
+  return {
+    ...form,
+    "~run"(dataset, config) {
+      if (typeof dataset.value !== "string") return form["~run"](dataset, config);
+      v._addIssue({ ...form, type: "raw_check", requirement: notPlainText }, "type", dataset, config);
+      return dataset as never;
+    },
+  };
+}
+
+/** Where a secret value is kept. */
+export const secretRef = secretReference(reference);
 
 export interface SecretRef extends v.InferOutput<typeof secretRef> {}
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { listenAddress } from "./address";
-import type { ResolvedEngine } from "./schema";
+import type { ResolvedCedanaEngine } from "./cedana-schema";
 import type { SecretRef } from "./secret";
 
 type Reader = "node-agent" | "manager" | "dynamo";
@@ -8,7 +8,7 @@ type Reader = "node-agent" | "manager" | "dynamo";
 /** One key of the ConfigMap: its value, and the environment variables by which each program reads it. */
 interface ConfigKey {
   readonly key: string;
-  readonly value: (engine: ResolvedEngine, native: string) => string | number | boolean;
+  readonly value: (engine: ResolvedCedanaEngine, native: string) => string | number | boolean;
   readonly variables: readonly string[];
   readonly readers: readonly Reader[];
 }
@@ -103,7 +103,7 @@ function key(
 }
 
 /** Data of the ConfigMap: every value as text. */
-export function configData(engine: ResolvedEngine, native: string): Record<string, string> {
+export function configData(engine: ResolvedCedanaEngine, native: string): Record<string, string> {
   return Object.fromEntries(KEYS.map(({ key, value }) => [key, String(value(engine, native))]));
 }
 
@@ -117,7 +117,7 @@ export function variablesOf(reader: Reader): { readonly name: string; readonly k
 
 /** The variables that a program reads from Secrets. Those without a reference are left out. */
 export function secretVariables(
-  engine: ResolvedEngine,
+  engine: ResolvedCedanaEngine,
   reader: Reader,
 ): { readonly name: string; readonly ref: SecretRef }[] {
   const { authToken, awsAccessKeyId, awsSecretAccessKey } = engine.secrets;
@@ -137,7 +137,7 @@ export function secretVariables(
  * SHA-256 of the configuration that a program reads, or of all of it. Pods carry it, so that a change of a value starts
  * those anew that read it, and no others: a helper that starts anew stops the daemon of its node.
  */
-export function configHash(engine: ResolvedEngine, native: string, reader?: Reader): string {
+export function configHash(engine: ResolvedCedanaEngine, native: string, reader?: Reader): string {
   const data = KEYS.filter(({ readers }) => reader === undefined || readers.includes(reader)).map(
     ({ key, value }) => [key, String(value(engine, native))],
   );

@@ -1,8 +1,18 @@
 /**
- * The feature matrix of the Cedana agent's plugins, and the check that refuses what it does not support.
+ * What each engine can do: the feature matrix of the Cedana agent's plugins, the table of the engine `kubelet`, and the
+ * checks that refuse what they do not support.
  * @module cedana-cdk/features
  */
 export { checkFeatures, GPU_SUPPORTS, RUNTIMES, STORAGES, type FeatureUse, type Operation } from "./check";
+export {
+  checkKubeletFeatures,
+  KUBELET_FEATURES,
+  KUBELET_RUNTIMES,
+  renderKubeletTable,
+  type KubeletFeature,
+  type KubeletFeatureRow,
+  type KubeletUse,
+} from "./kubelet";
 export {
   EXTERNAL_PLUGINS,
   FEATURE_MATRIX,

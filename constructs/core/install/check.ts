@@ -5,6 +5,7 @@ import {
   MANAGER_VARIABLES,
   pinnedVersion,
   refuseSecrets,
+  type ResolvedCedanaEngine,
   type ResolvedEngine,
 } from "../engine";
 import type { Taint } from "../node/taint";
@@ -14,8 +15,10 @@ import { check } from "../schema";
 import { isToken } from "../token";
 import { checkAccounts } from "./check-accounts";
 import { checkGate } from "./check-gate";
+import { checkWithKubelet } from "./check-kubelet";
 import { checkPods } from "./check-pods";
 import { checkKueue } from "./kueue";
+import { ownVariables } from "./own-variables";
 import type { Toleration } from "./pod";
 import { gateTaint } from "./readiness-gate";
 import type { ResolvedInstall } from "./schema";
@@ -69,6 +72,10 @@ function checkNamespaces({ createNamespace, namespace, agentNamespace }: Resolve
 
 /** What depends on both engine and install. Paths begin with `install` or `engine`. */
 export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
+  return engine.kind === "cedana" ? checkWithCedana(engine, install) : checkWithKubelet(install);
+}
+
+function checkWithCedana(engine: ResolvedCedanaEngine, install: ResolvedInstall): Problem[] {
   const problems: Problem[] = [];
   if (install.helper.service && (engine.protocol !== "tcp" || isLoopback(engine))) {
     problems.push({
@@ -94,7 +101,7 @@ export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall):
 }
 
 /** Version of the plugins that are built with the agent: it must be the agent's own. */
-export function nativeVersion(engine: ResolvedEngine, install: ResolvedInstall): string | undefined {
+export function nativeVersion(engine: ResolvedCedanaEngine, install: ResolvedInstall): string | undefined {
   if (engine.pluginsNativeVersion !== undefined) return engine.pluginsNativeVersion;
   const { tag } = install.helper.image;
   return check(pinnedVersion, tag).problems ? undefined : tag;
@@ -121,21 +128,6 @@ function checkName(name: string): Problem[] {
         ]
       : []),
   ];
-}
-
-function ownVariables(
-  path: PropertyPath,
-  given: Readonly<Record<string, string>>,
-  own: ReadonlySet<string>,
-): Problem[] {
-  return Object.keys(given)
-    .filter((name) => own.has(name))
-    .map((name) => ({
-      code: "variable-is-set-already",
-      path: [...path, name],
-      message: "is set by the install itself",
-      remedy: "leave it out, or use the property of engine or install that stands for it",
-    }));
 }
 
 function startupTolerations(gate: Taint, of: PropertyPath, tolerations: readonly Toleration[]): Problem[] {

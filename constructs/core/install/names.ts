@@ -7,6 +7,9 @@ export function namesOf({ name, manager, attachAccount }: ResolvedInstall) {
   return {
     config: `${name}-config`,
     agentAccount: `${name}-agent`,
+    agentSettings: `${name}-agent-settings`,
+    agentOwnNode: `${name}-agent-own-node`,
+    healthCheckOwnPod: `${name}-health-check-own-pod`,
     helper: `${name}-helper`,
     healthCheck: `${name}-health-check`,
     helperService: `${name}-helper-service`,
@@ -25,6 +28,7 @@ export function namesOf({ name, manager, attachAccount }: ResolvedInstall) {
     controllerEvents: `${name}-controller-events`,
     controllerLease: `${name}-controller-lease`,
     controllerCheckpoints: `${name}-controller-checkpoints`,
+    controllerNodeCheckpoints: `${name}-controller-node-checkpoints`,
     dynamoWatcher: `${name}-dynamo-watcher`,
     attachAccount: (attachAccount && attachAccount.name) || `${name}-attach`,
   };

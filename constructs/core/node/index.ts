@@ -25,7 +25,7 @@ export {
   type NodeConfig,
   type NodeConfigSpec,
 } from "./node-config";
-export { duration, durationSeconds, quantity } from "./quantity";
+export { duration, durationSeconds, quantity, quantityBytes } from "./quantity";
 export { renderRuntimeHandler, runtimeHandlerSchema, type RuntimeHandler } from "./runtime-handler";
 export { ENABLED_LABEL, tagsSchema, type NodeSettings } from "./settings";
 export {

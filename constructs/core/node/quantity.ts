@@ -15,6 +15,18 @@ export const duration = pattern(/^([0-9]+(h|m|s))+$/, {
   allowed: "hours, minutes and seconds: 10m, 1h30m, 90s",
 });
 
+const UNITS = ["", "k", "M", "G", "T", "P", "E"];
+
+/** Value of a quantity such as `20Gi`, in whole units (bytes, of a size); NaN if it is none. */
+export function quantityBytes(text: string): number {
+  const [, number, unit = "", binary, exponent] =
+    /^([0-9]+(?:\.[0-9]+)?)(?:([kmMGTPE])(i?)|e([0-9]+))?$/.exec(text.replace(/^(.*)Ki$/, "$1ki")) ?? [];
+  if (number === undefined) return Number.NaN;
+  if (exponent !== undefined) return Math.floor(Number(number) * 10 ** Number(exponent));
+  if (unit === "m") return Math.floor(Number(number) / 1000);
+  return Math.floor(Number(number) * (binary === "i" ? 1024 : 1000) ** UNITS.indexOf(unit));
+}
+
 const SECONDS: Readonly<Record<string, number>> = { h: 3600, m: 60, s: 1 };
 
 /** Seconds of a duration such as `1h30m`; 0 if it is none. */

@@ -5,7 +5,7 @@ import type { RightAreas } from "./areas";
 
 /** Whether checkpoints go where there is a bucket for them. */
 export function checkStorage({ storage, engine, cluster, existingCluster }: RightAreas): Problem[] {
-  if (!storage || !engine || storageOf(engine.checkpointDir) !== "s3") return [];
+  if (!storage || engine?.kind !== "cedana" || storageOf(engine.checkpointDir) !== "s3") return [];
   const path = ["engine", "checkpointDir"];
   const given = printable(engine.checkpointDir);
   const bucket = "existingBucket" in storage ? storage.existingBucket : storage.bucket;

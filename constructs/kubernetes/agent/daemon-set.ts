@@ -1,24 +1,27 @@
 import type { V1DaemonSet, V1PodSpec, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
-import { agentNamespace, namesOf, selectorLabels, type Component } from "../../core/install";
-import { configChecksum } from "../environment";
-import type { ResolvedInput } from "../input";
+import { agentNamespace, namesOf, selectorLabels, type ResolvedInstall } from "../../core/install";
 import { metadata, type Manifest } from "../object";
 import { placementOf } from "../pod";
 
 type OwnPlacement = Pick<
-  ResolvedInput["install"]["healthCheck"],
+  ResolvedInstall["healthCheck"],
   "affinity" | "podAnnotations" | "podLabels" | "priorityClassName"
 >;
 
-/** What helper and health check have in common: nodes, tolerations, rollout, and no token of the API server. */
+/**
+ * What helper and health check have in common: nodes, tolerations, rollout, no token of the API server by itself.
+ *
+ * @param hash annotation with the hash of the configuration that the pods read
+ */
 export function daemonSet(
-  input: ResolvedInput,
-  component: Component,
-  name: string,
+  install: ResolvedInstall,
+  component: "helper" | "health-check",
   own: OwnPlacement,
+  hash: Readonly<Record<string, string>>,
   spec: Pick<V1PodSpec, keyof V1PodSpec>,
 ): Manifest<V1DaemonSet> {
-  const { install } = input;
+  const names = namesOf(install);
+  const name = component === "helper" ? names.helper : names.healthCheck;
   const { tolerations, updateStrategy } = install.helper;
   const { type, maxSurge, maxUnavailable } = updateStrategy;
   const selector = selectorLabels(install, component);
@@ -32,10 +35,10 @@ export function daemonSet(
       template: {
         metadata: {
           labels: { ...install.labels, ...own.podLabels, ...selector },
-          annotations: { ...own.podAnnotations, ...configChecksum(input, "node-agent") },
+          annotations: { ...own.podAnnotations, ...hash },
         },
         spec: {
-          serviceAccountName: namesOf(install).agentAccount,
+          serviceAccountName: names.agentAccount,
           automountServiceAccountToken: false,
           ...placementOf(install, { ...own, nodeSelector: install.nodeSelector, tolerations }),
           ...spec,

@@ -1,8 +1,7 @@
 import type { V1DaemonSet } from "@kubernetes/client-node";
 import { AGENT_LITERALS, socketDirectory } from "../../core/engine";
-import { namesOf } from "../../core/install";
-import { environment } from "../environment";
-import type { ResolvedInput } from "../input";
+import { configChecksum, environment } from "../environment";
+import type { CedanaInput } from "../input";
 import type { Manifest } from "../object";
 import { image, UNPRIVILEGED } from "../pod";
 import { daemonSet, socketMount } from "./daemon-set";
@@ -14,11 +13,11 @@ const WAIT = "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done";
  * The health check: asks the daemon of its node for everything it can check of itself. It is a client of the daemon's
  * socket and needs no privilege. The kubelet runs the check, so the pod's readiness is never older than one period.
  */
-export function healthCheckDaemonSet(input: ResolvedInput): Manifest<V1DaemonSet> {
+export function healthCheckDaemonSet(input: CedanaInput): Manifest<V1DaemonSet> {
   const { engine, install } = input;
   const { healthCheck, helper } = install;
   const socket = socketMount(socketDirectory(engine), true);
-  return daemonSet(input, "health-check", namesOf(install).healthCheck, healthCheck, {
+  return daemonSet(install, "health-check", healthCheck, configChecksum(input, "node-agent"), {
     // 127.0.0.1 of the node is reached from its own network namespace only.
     ...(engine.protocol === "tcp" ? { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" } : {}),
     terminationGracePeriodSeconds: 5,

@@ -1,8 +1,7 @@
 import type { V1DaemonSet, V1Probe } from "@kubernetes/client-node";
 import { AGENT_LITERALS, daemonPort, socketDirectory } from "../../core/engine";
-import { namesOf } from "../../core/install";
-import { environment } from "../environment";
-import type { ResolvedInput } from "../input";
+import { configChecksum, environment } from "../environment";
+import type { CedanaInput } from "../input";
 import type { Manifest } from "../object";
 import { image } from "../pod";
 import { daemonSet, socketMount } from "./daemon-set";
@@ -15,12 +14,12 @@ const STARTUP_PERIOD = 10;
  * as the host (chroot to /host, systemd, the host's package manager), hence root, the host's PID, IPC and network
  * namespaces and its file system. The published image offers no part of this on its own.
  */
-export function helperDaemonSet(input: ResolvedInput): Manifest<V1DaemonSet> {
+export function helperDaemonSet(input: CedanaInput): Manifest<V1DaemonSet> {
   const { engine, install } = input;
   const { helper } = install;
   const directory = socketDirectory(engine);
   const port = daemonPort(engine);
-  return daemonSet(input, "helper", namesOf(install).helper, helper, {
+  return daemonSet(install, "helper", helper, configChecksum(input, "node-agent"), {
     hostPID: true,
     hostIPC: true,
     // The host's resolver may listen on the host's loopback address only.

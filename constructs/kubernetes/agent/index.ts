@@ -1,15 +1,18 @@
 /**
- * What runs on each node: the helper, which installs and starts Cedana's daemon, and the check of its health.
+ * What runs on each node: the helper, which lays there what takes checkpoints, and the check of its health.
  */
 import type { V1Service, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { daemonPort } from "../../core/engine";
 import { agentNamespace, namesOf, selectorLabels } from "../../core/install";
-import { inputOf, type EngineProps } from "../input";
+import { inputOf, withCedana, withKubelet, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { healthCheckDaemonSet } from "./health-check";
 import { helperDaemonSet } from "./helper";
+import * as kubelet from "./kubelet";
+
+export { HEALTH_CONDITION } from "./kubelet";
 
 export class Agent extends Construct {
   readonly serviceAccount: ApiObject;
@@ -17,6 +20,8 @@ export class Agent extends Construct {
   readonly healthCheck: ApiObject;
   /** Only with `helper.service`. */
   readonly service?: ApiObject;
+  /** Only with the engine `kubelet`: settings, rights and guards of its two programs. */
+  readonly kubelet?: kubelet.KubeletAgentObjects;
 
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
@@ -24,6 +29,8 @@ export class Agent extends Construct {
     const { engine, install } = input;
     const names = namesOf(install);
     const namespace = agentNamespace(install);
+    const open = withKubelet(input);
+    const cedana = withCedana(input);
 
     this.serviceAccount = object<V1ServiceAccount>(this, "service-account", {
       apiVersion: "v1",
@@ -31,10 +38,15 @@ export class Agent extends Construct {
       metadata: metadata(install, { name: names.agentAccount, namespace }),
       automountServiceAccountToken: false,
     });
-    this.helper = object(this, "helper", helperDaemonSet(input));
-    this.healthCheck = object(this, "health-check", healthCheckDaemonSet(input));
+    if (open) this.kubelet = kubelet.kubeletAgentObjects(this, open);
+    this.helper = object(this, "helper", open ? kubelet.helperDaemonSet(open) : helperDaemonSet(cedana!));
+    this.healthCheck = object(
+      this,
+      "health-check",
+      open ? kubelet.healthCheckDaemonSet(open) : healthCheckDaemonSet(cedana!),
+    );
     const { service } = install.helper;
-    if (service) {
+    if (service && engine.kind === "cedana") {
       this.service = object<V1Service>(this, "service", {
         apiVersion: "v1",
         kind: "Service",

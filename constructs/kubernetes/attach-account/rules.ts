@@ -81,7 +81,7 @@ export function namespacedGrants(install: ResolvedInstall): NamespacedGrant[] {
           ),
         ]
       : []),
-    ...controllerGrants(install).map(({ id, name, namespaces, rules }) =>
+    ...controllerGrants(install, "cedana").map(({ id, name, namespaces, rules }) =>
       grant(`controller-${id}`, name, namespaces, rules),
     ),
   ];

@@ -3,7 +3,7 @@ import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { configData, configHash } from "../../core/engine";
 import { agentNamespace, namesOf } from "../../core/install";
-import { inputOf, type EngineProps } from "../input";
+import { cedanaInputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 
 /**
@@ -20,7 +20,7 @@ export class EngineConfig extends Construct {
 
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
-    const { engine, install, native } = inputOf(this, props);
+    const { engine, install, native } = cedanaInputOf(this, props);
     this.hash = configHash(engine, native);
     const namespaces = new Set([install.namespace, agentNamespace(install)]);
     this.configMaps =

@@ -1,5 +1,6 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { AUTOMATION_GROUP } from "../../core/checkpoint";
+import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../core/checkpoint";
+import type { EngineKind } from "../../core/engine";
 import {
   agentNamespace,
   checkpointsOf,
@@ -30,9 +31,9 @@ const REPORT: V1PolicyRule = {
 };
 
 /** Everything that the controller may do: what the parts that are on ask of the API server, and nothing else. */
-export function controllerGrants(install: ResolvedInstall): ControllerGrant[] {
+export function controllerGrants(install: ResolvedInstall, engine: EngineKind): ControllerGrant[] {
   if (!install.controller) return [];
-  return [...lease(install), ...gate(install), ...checkpoints(install)];
+  return [...lease(install), ...gate(install), ...checkpoints(install, engine)];
 }
 
 /** Election of a leader. `create` knows no name in Kubernetes, so it is a rule of its own. */
@@ -89,24 +90,45 @@ function gate(install: ResolvedInstall): ControllerGrant[] {
 }
 
 /** A `Cedana` is acted upon by a Checkpoint of its own; nobody deletes one. */
-function checkpoints(install: ResolvedInstall): ControllerGrant[] {
+function checkpoints(install: ResolvedInstall, engine: EngineKind): ControllerGrant[] {
   const settings = checkpointsOf(install);
   if (!settings) return [];
+  const names = namesOf(install);
   const checkpoint = { apiGroups: [AUTOMATION_GROUP] };
   const cedana = { apiGroups: ["core.cedana.ai"] };
   return [
     {
       id: "checkpoints",
-      name: namesOf(install).controllerCheckpoints,
+      name: names.controllerCheckpoints,
       namespaces: settings.namespaces,
       rules: [
         { ...checkpoint, resources: ["checkpoints"], verbs: ["get", ...FOLLOW, "create"] },
         { ...checkpoint, resources: ["checkpoints/status"], verbs: ["patch"] },
-        { ...cedana, resources: ["cedanas"], verbs: ["get", ...FOLLOW, "patch"] },
-        { ...cedana, resources: ["cedanas/status"], verbs: ["patch"] },
+        ...(engine === "cedana"
+          ? [
+              { ...cedana, resources: ["cedanas"], verbs: ["get", ...FOLLOW, "patch"] },
+              { ...cedana, resources: ["cedanas/status"], verbs: ["patch"] },
+            ]
+          : []),
         { apiGroups: [""], resources: ["pods"], verbs: ["get"] },
         REPORT,
       ],
     },
+    ...(engine === "kubelet"
+      ? [
+          {
+            id: "node-checkpoints",
+            name: names.controllerNodeCheckpoints,
+            namespaces: [agentNamespace(install)],
+            rules: [
+              {
+                ...checkpoint,
+                resources: [NODE_CHECKPOINT.plural],
+                verbs: ["get", ...FOLLOW, "create", "delete"],
+              },
+            ],
+          },
+        ]
+      : []),
   ];
 }

@@ -57,7 +57,7 @@ export class Controller extends Construct {
       metadata: metadata(install, { name: names.controllerSettings, namespace, component }),
       data: { [SETTINGS_FILE]: settings },
     });
-    this.roles = controllerGrants(install).flatMap(({ id, name, namespaces, rules }) =>
+    this.roles = controllerGrants(install, engine.kind).flatMap(({ id, name, namespaces, rules }) =>
       grantWhere(
         this,
         install,

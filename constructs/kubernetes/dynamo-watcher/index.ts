@@ -3,7 +3,7 @@ import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { namesOf, selectorLabels } from "../../core/install";
 import { configChecksum, environment } from "../environment";
-import { inputOf, type EngineProps } from "../input";
+import { cedanaInputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { image, placementOf, UNPRIVILEGED } from "../pod";
 import { grantWhere } from "../rbac/bindings";
@@ -19,7 +19,7 @@ export class DynamoWatcher extends Construct {
 
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
-    const input = inputOf(this, props);
+    const input = cedanaInputOf(this, props);
     const { install } = input;
     const { dynamoWatcher: watcher, namespace } = install;
     if (!watcher) return;

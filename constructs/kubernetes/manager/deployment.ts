@@ -1,13 +1,13 @@
 import type { V1Container, V1Deployment } from "@kubernetes/client-node";
 import { agentNamespace, gateToleration, managerTaints, namesOf, selectorLabels } from "../../core/install";
 import { configChecksum, environment } from "../environment";
-import type { ResolvedInput } from "../input";
+import type { CedanaInput } from "../input";
 import { metadata, type Manifest } from "../object";
 import { image, placementOf, UNPRIVILEGED } from "../pod";
 
 const PROBE_PORT = 8081;
 
-export function managerDeployment(input: ResolvedInput): Manifest<V1Deployment> {
+export function managerDeployment(input: CedanaInput): Manifest<V1Deployment> {
   const { install } = input;
   const { manager } = install;
   const names = namesOf(install);
@@ -54,7 +54,7 @@ export function managerDeployment(input: ResolvedInput): Manifest<V1Deployment> 
   };
 }
 
-function managerContainer(input: ResolvedInput): V1Container {
+function managerContainer(input: CedanaInput): V1Container {
   const { install } = input;
   const { manager } = install;
   // The manager looks for its DaemonSets there.
@@ -93,7 +93,7 @@ function managerContainer(input: ResolvedInput): V1Container {
   };
 }
 
-type Metrics = Exclude<ResolvedInput["install"]["manager"]["metrics"], false>;
+type Metrics = Exclude<CedanaInput["install"]["manager"]["metrics"], false>;
 
 /** Serves the metrics, which the manager shows on its loopback address only, to those whom the API server lets. */
 function metricsProxy(metrics: Metrics): V1Container {

@@ -5,7 +5,7 @@ import type { V1PodDisruptionBudget, V1Service, V1ServiceAccount } from "@kubern
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { namesOf, selectorLabels } from "../../core/install";
-import { inputOf, type EngineProps } from "../input";
+import { cedanaInputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { managerDeployment } from "./deployment";
 import { ManagerMetrics } from "./metrics";
@@ -24,7 +24,7 @@ export class Manager extends Construct {
 
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
-    const input = inputOf(this, props);
+    const input = cedanaInputOf(this, props);
     const { install } = input;
     const { manager, namespace } = install;
     const names = namesOf(install);

@@ -1,7 +1,7 @@
 import type { V1NetworkPolicyPort, V1NetworkPolicySpec } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { daemonPort } from "../../core/engine";
+import { credentialsOf, daemonPort, isNodesOwn, registryPort, type ResolvedEngine } from "../../core/engine";
 import { agentNamespace, checkpointsOf, selectorLabels, type Component } from "../../core/install";
 import { inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
@@ -18,9 +18,12 @@ interface PolicySpec extends Omit<V1NetworkPolicySpec, "ingress"> {
   readonly ingress?: readonly IngressRule[];
 }
 
+type EgressRules = NonNullable<V1NetworkPolicySpec["egress"]>;
+
 /**
  * Who may speak with the pods of the install: by default nobody may call the manager, which may reach the API server,
- * the platform and the cluster's DNS; the health check speaks with nobody but its node. The kubelet's own probes always
+ * the platform and the cluster's DNS; Cedana's health check speaks with nobody but its node; agents of the engine `kubelet` reach
+ * the API server, their kubelet and the registry, and nobody reaches them. The kubelet's own probes always
  * pass. Pods in the network of their node (the helper) are beyond any policy.
  */
 export class SystemNetworkPolicies extends Construct {
@@ -46,13 +49,7 @@ export class SystemNetworkPolicies extends Construct {
         },
       });
     const tcp = (port: number): V1NetworkPolicyPort => ({ port, protocol: "TCP" });
-    const daemon = engine.exposeDaemon ? daemonPort(engine) : undefined;
-    const ports = new Set([
-      ...settings.egressPorts,
-      platformPort(engine.url),
-      ...(daemon === undefined ? [] : [daemon]),
-    ]);
-    const egress = [DNS, { ports: [...ports].map(tcp) }];
+    const egress = [DNS, { ports: [...cedanaPorts(engine, settings.egressPorts)].map(tcp) }];
     const fromNamespaces = (
       all: readonly Record<string, string>[],
       ports: readonly number[],
@@ -69,20 +66,25 @@ export class SystemNetworkPolicies extends Construct {
       podSelector: { matchLabels: selectorLabels(install, component) },
     });
     const withIngress = (rules: readonly IngressRule[]) => (rules.length === 0 ? {} : { ingress: rules });
-    const checkpoints = checkpointsOf(install) !== false;
+    const cedana = engine.kind === "cedana";
+    const checkpoints = cedana && checkpointsOf(install) !== false;
     const rest = [tcp(REST_PORT)];
 
     this.policies = [
-      policy("manager", install.namespace, {
-        ...withIngress([
-          ...fromNamespaces(settings.allowIngressFromNamespaces, [
-            REST_PORT,
-            ...(manager.metrics ? [8443] : []),
-          ]),
-          ...(checkpoints ? [{ from: [pods("controller")], ports: rest }] : []),
-        ]),
-        egress,
-      }),
+      ...(cedana
+        ? [
+            policy("manager", install.namespace, {
+              ...withIngress([
+                ...fromNamespaces(settings.allowIngressFromNamespaces, [
+                  REST_PORT,
+                  ...(manager.metrics ? [8443] : []),
+                ]),
+                ...(checkpoints ? [{ from: [pods("controller")], ports: rest }] : []),
+              ]),
+              egress,
+            }),
+          ]
+        : []),
       ...(controller
         ? [
             policy("controller", install.namespace, {
@@ -99,11 +101,54 @@ export class SystemNetworkPolicies extends Construct {
             }),
           ]
         : []),
-      policy("health-check", agentNamespace(install), {}),
+      ...agentEgress(engine, settings.egressPorts).map(([component, egress]) =>
+        policy(component, agentNamespace(install), egress.length === 0 ? {} : { egress }),
+      ),
       ...(dynamoWatcher ? [policy("dynamo-watcher", install.namespace, { egress })] : []),
     ];
   }
 }
+
+/** Where programs of Cedana go: the API server and the platform. */
+function cedanaPorts(engine: ResolvedEngine, egressPorts: readonly number[]): Set<number> {
+  if (engine.kind !== "cedana") return new Set(egressPorts);
+  const daemon = engine.exposeDaemon ? daemonPort(engine) : undefined;
+  return new Set([...egressPorts, platformPort(engine.url), ...(daemon === undefined ? [] : [daemon])]);
+}
+
+/**
+ * Where the agents go. Cedana's health check speaks with its node only, and its helper is in the network of the node, where
+ * no policy holds.
+ */
+function agentEgress(
+  engine: ResolvedEngine,
+  egressPorts: readonly number[],
+): (readonly [Component, EgressRules])[] {
+  if (engine.kind === "cedana") return [["health-check", []]];
+  if (isNodesOwn(engine)) return [];
+  const to = (...ports: readonly number[]): EgressRules => [
+    DNS,
+    {
+      ports: [...new Set([...egressPorts, registryPort(engine), ...ports])].map((port) => ({
+        port,
+        protocol: "TCP",
+      })),
+    },
+    ...(credentialsOf(engine) === "ecr" ? [POD_IDENTITY] : []),
+  ];
+  return [
+    ["helper", to(KUBELET_PORT)],
+    ["health-check", to()],
+  ];
+}
+
+const KUBELET_PORT = 10_250;
+
+/** The agent of EKS Pod Identity on the pod's own node. */
+const POD_IDENTITY = {
+  to: [{ ipBlock: { cidr: "169.254.170.23/32" } }, { ipBlock: { cidr: "fd00:ec2::23/128" } }],
+  ports: [{ port: 80, protocol: "TCP" }],
+};
 
 /** Port of an https:// URL. One that only Terraform knows is taken to be the usual one. */
 function platformPort(url: string): number {

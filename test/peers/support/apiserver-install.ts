@@ -7,7 +7,11 @@ import type { InstallSpec } from "../../../constructs/core";
 import { CedanaChart } from "../../../stacks/kubernetes";
 import { eventually, kubeconfig, type ApiServer, type KubernetesObject } from "./apiserver";
 
-const engine = { clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10", url: "https://sandbox.cedana.ai" };
+const engine = {
+  kind: "cedana" as const,
+  clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10",
+  url: "https://sandbox.cedana.ai",
+};
 const INSTALL: InstallSpec = {
   manager: {
     metrics: { readers: [{ namespace: "monitoring", name: "prometheus" }] },

@@ -40,7 +40,11 @@ export const MORE_TRAPS = ["\u007f", "a\u0085b\n\u2028c"];
 /** The default install, and an object with everything that is hard to write. */
 export function manifests(moreTraps: readonly string[] = []): KubernetesObject[] {
   const chart = new CedanaChart(new App(), "cedana", {
-    engine: { clusterId: "5f0c4a1e-8a52-4c38-9d3a-0d8b1e7f6a90", url: "https://sandbox.cedana.ai" },
+    engine: {
+      kind: "cedana",
+      clusterId: "5f0c4a1e-8a52-4c38-9d3a-0d8b1e7f6a90",
+      url: "https://sandbox.cedana.ai",
+    },
   });
   const trap: KubernetesObject = {
     apiVersion: "v1",

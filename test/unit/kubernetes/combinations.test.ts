@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import type { EngineSpec, InstallSpec } from "../../../constructs/core";
+import type { CedanaEngineSpec, InstallSpec } from "../../../constructs/core";
 import { synth, type KubernetesObject } from "./support";
 
 const namespaces = fc.oneof(
@@ -43,7 +43,7 @@ const installs = fc.record(
   },
   { requiredKeys: [] },
 ) as fc.Arbitrary<InstallSpec>;
-const engines: fc.Arbitrary<Partial<EngineSpec>> = fc.record(
+const engines: fc.Arbitrary<Partial<CedanaEngineSpec>> = fc.record(
   {
     protocol: fc.constantFrom("unix" as const, "tcp" as const),
     gpu: fc.constantFrom("none" as const, "interception" as const),

@@ -294,7 +294,7 @@ test.each<[string, InstallSpec]>([
 describe("cedana.yaml", () => {
   const file = (nodes: string, install: string, cluster = "") => `version: 1
 cluster: { name: a, version: "1.34", region: eu-west-1, bootstrapClusterCreatorAdminPermissions: true${cluster} }
-engine: { clusterId: ${ENGINE.clusterId}, url: "${ENGINE.url}" }
+engine: { kind: cedana, clusterId: ${ENGINE.clusterId}, url: "${ENGINE.url}" }
 ${nodes}
 install: { controller: { image: { repository: a/b, tag: "1.0" } }, ${install} }
 `;

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import {
   AGENT_VARIABLES,
+  cedanaEngineSchema,
   checkEngine,
   configData,
   configHash,
@@ -13,8 +14,13 @@ import {
 import { formatProblem } from "../../../constructs/core/problem";
 import { check, resolve } from "../../../constructs/core/schema";
 
-const base = { clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10", url: "https://sandbox.cedana.ai" };
-const engine = (more: object = {}) => resolve("engine", engineSchema, { ...base, ...more }, checkEngine);
+const base = {
+  kind: "cedana" as const,
+  clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10",
+  url: "https://sandbox.cedana.ai",
+};
+const engine = (more: object = {}) =>
+  resolve("engine", cedanaEngineSchema, { ...base, ...more }, checkEngine);
 const problems = (more: object) =>
   check(engineSchema, { ...base, ...more }, checkEngine).problems?.map(formatProblem);
 const secret = (key: string) => ({ name: "s", key });

@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
 import { expectGolden } from "../../support/golden";
-import { EVERYTHING, synth, type KubernetesObject } from "./support";
+import { EVERYTHING, synth, synthOpen, type KubernetesObject } from "./support";
 
 /** Objects as a reviewer reads them: environment as `NAME: where from`, rights in one line each, the labels that all objects share left out. */
 function readable(objects: readonly KubernetesObject[]): string {
@@ -102,4 +102,19 @@ test("on demand: metrics", () => {
   );
   golden("metrics", more);
   expect(more.map(({ kind }) => kind)).toContain("Service");
+});
+
+const kubelet: Record<string, (object: KubernetesObject) => boolean> = {
+  helper: ({ kind, metadata }) => kind === "DaemonSet" && component("helper")({ kind, metadata } as never),
+  "health-check": ({ kind, metadata }) =>
+    kind === "DaemonSet" && component("health-check")({ kind, metadata } as never),
+  rights: ({ kind }) => kind.includes("Role"),
+  guards: ({ kind }) => kind.startsWith("ValidatingAdmissionPolicy"),
+  settings: ({ kind }) => kind === "ConfigMap",
+  "network-policies": ({ kind }) => kind === "NetworkPolicy",
+};
+
+test.each(Object.keys(kubelet))("engine kubelet: %s", (name) => {
+  golden(`kubelet/${name}`, synthOpen().filter(kubelet[name]!));
+  expect.hasAssertions();
 });

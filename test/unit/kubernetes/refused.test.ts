@@ -1,9 +1,9 @@
-import type { EngineSpec, InstallSpec } from "../../../constructs/core";
+import type { CedanaEngineSpec, InstallSpec } from "../../../constructs/core";
 import { formatProblem, InvalidInputError } from "../../../constructs/core/problem";
 import { synth } from "./support";
 
 /** What is wrong with the input, one line each; empty if nothing is. Any other error is a fault of ours. */
-function problems(install: InstallSpec, engine: Partial<EngineSpec> = {}): string[] {
+function problems(install: InstallSpec, engine: Partial<CedanaEngineSpec> = {}): string[] {
   try {
     synth(install, engine);
   } catch (error) {
@@ -17,7 +17,7 @@ const Exists = "Exists" as const;
 const queues = (more: object) => ({ kueue: { localQueues: [{ namespace: "a" }], ...more } });
 
 // What an API server, or Kueue's, refuses: told by synth instead, all of it at once.
-test.each<[string, InstallSpec, Partial<EngineSpec>?]>([
+test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
   ["a toleration of nothing", { manager: { tolerations: [{}] } }],
   ["a value with Exists", { helper: { tolerations: [{ key: "a", operator: Exists, value: "b" }] } }],
   [
@@ -82,7 +82,7 @@ test.each<[string, InstallSpec, Partial<EngineSpec>?]>([
   expect(problems(install, engine)).toMatchSnapshot();
 });
 
-test.each<[string, InstallSpec, Partial<EngineSpec>?]>([
+test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
   ["a surge", { helper: { updateStrategy: { maxSurge: "10%", maxUnavailable: 0 } } }],
   ["a rollout by hand", { helper: { updateStrategy: { type: "OnDelete", maxUnavailable: 0 } } }],
   [

@@ -1,10 +1,21 @@
 import { Testing } from "cdk8s";
-import type { EngineSpec, InstallSpec } from "../../../constructs/core";
+import type { CedanaEngineSpec, InstallSpec, KubeletEngineSpec } from "../../../constructs/core";
 import { CedanaChart } from "../../../stacks/kubernetes";
 
-export const ENGINE: EngineSpec = {
+export const ENGINE: CedanaEngineSpec = {
+  kind: "cedana",
   clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10",
   url: "https://sandbox.cedana.ai",
+};
+
+export const KUBELET: KubeletEngineSpec = {
+  image: { repository: "registry.example.com/cedana-node-agent", tag: "0.1.0" },
+  repository: "registry.example.com/checkpoints",
+};
+
+/** What the engine `kubelet` cannot do without. */
+export const CONTROLLER: InstallSpec = {
+  controller: { image: { repository: "registry.example.com/cedana-controller", tag: "0.1.0" } },
 };
 
 export interface KubernetesObject {
@@ -19,11 +30,11 @@ export interface KubernetesObject {
   [field: string]: unknown;
 }
 
-export function chart(install: InstallSpec = {}, engine: Partial<EngineSpec> = {}): CedanaChart {
+export function chart(install: InstallSpec = {}, engine: Partial<CedanaEngineSpec> = {}): CedanaChart {
   return new CedanaChart(Testing.app(), "cedana", { engine: { ...ENGINE, ...engine }, install });
 }
 
-export function synth(install: InstallSpec = {}, engine: Partial<EngineSpec> = {}): KubernetesObject[] {
+export function synth(install: InstallSpec = {}, engine: Partial<CedanaEngineSpec> = {}): KubernetesObject[] {
   return chart(install, engine).toJson() as KubernetesObject[];
 }
 
@@ -41,3 +52,18 @@ export const EVERYTHING: InstallSpec = {
   },
   imagePullSecrets: ["registry"],
 };
+
+/** With the engine `kubelet`. */
+export function open(install: InstallSpec = {}, engine: Partial<KubeletEngineSpec> = {}): CedanaChart {
+  return new CedanaChart(Testing.app(), "cedana", {
+    engine: { ...KUBELET, ...engine },
+    install: { ...CONTROLLER, ...install },
+  });
+}
+
+export function synthOpen(
+  install: InstallSpec = {},
+  engine: Partial<KubeletEngineSpec> = {},
+): KubernetesObject[] {
+  return open(install, engine).toJson() as KubernetesObject[];
+}

@@ -1,0 +1,83 @@
+/** What RBAC cannot say: an agent writes about its own node only. Kubernetes puts pod and node into each pod's token. */
+import type {
+  V1ValidatingAdmissionPolicy,
+  V1ValidatingAdmissionPolicyBinding,
+} from "@kubernetes/client-node";
+import type { ApiObject } from "cdk8s";
+import type { Construct } from "constructs";
+import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../core/checkpoint";
+import { agentNamespace, namesOf, type ResolvedInstall } from "../../../core/install";
+import { metadata, object } from "../../object";
+
+const API = "admissionregistration.k8s.io/v1";
+
+interface Guard {
+  readonly name: string;
+  readonly account: string;
+  readonly resource: {
+    readonly apiGroups: string[];
+    readonly apiVersions: string[];
+    readonly resources: string[];
+  };
+  readonly expression: string;
+  readonly message: string;
+}
+
+/** The value of one of the claims that the API server takes from a pod's token; none fails the request. */
+function claim(name: "node-name" | "pod-name" | "pod-uid"): string {
+  return `request.userInfo.extra['authentication.kubernetes.io/${name}'][0]`;
+}
+
+/** A policy and its binding for each of the two accounts. */
+export function ownNodePolicies(scope: Construct, install: ResolvedInstall): ApiObject[] {
+  const names = namesOf(install);
+  const guards: Guard[] = [
+    {
+      name: names.agentOwnNode,
+      account: names.agentAccount,
+      resource: {
+        apiGroups: [AUTOMATION_GROUP],
+        apiVersions: ["*"],
+        resources: [`${NODE_CHECKPOINT.plural}/status`],
+      },
+      expression: `object.spec.nodeName == ${claim("node-name")}`,
+      message: "the agent of a node writes the status of that node's NodeCheckpoints only",
+    },
+    {
+      name: names.healthCheckOwnPod,
+      account: names.healthCheck,
+      resource: { apiGroups: [""], apiVersions: ["v1"], resources: ["pods/status"] },
+      expression: `object.metadata.name == ${claim("pod-name")} && object.metadata.uid == ${claim("pod-uid")}`,
+      message: "the health check writes the status of its own pod only",
+    },
+  ];
+  return guards.flatMap((guard) => policyAndBinding(scope, install, guard));
+}
+
+function policyAndBinding(
+  scope: Construct,
+  install: ResolvedInstall,
+  { name, account, resource, expression, message }: Guard,
+): ApiObject[] {
+  const about = metadata(install, { name });
+  const user = `system:serviceaccount:${agentNamespace(install)}:${account}`;
+  return [
+    object<V1ValidatingAdmissionPolicy>(scope, name, {
+      apiVersion: API,
+      kind: "ValidatingAdmissionPolicy",
+      metadata: about,
+      spec: {
+        failurePolicy: "Fail",
+        matchConstraints: { resourceRules: [{ ...resource, operations: ["UPDATE"], scope: "Namespaced" }] },
+        matchConditions: [{ name: "account", expression: `request.userInfo.username == '${user}'` }],
+        validations: [{ expression, message, reason: "Forbidden" }],
+      },
+    }),
+    object<V1ValidatingAdmissionPolicyBinding>(scope, `${name}.binding`, {
+      apiVersion: API,
+      kind: "ValidatingAdmissionPolicyBinding",
+      metadata: about,
+      spec: { policyName: name, validationActions: ["Deny"] },
+    }),
+  ];
+}
