@@ -107,7 +107,7 @@ function partsOf(settings: ControllerSettings, options: PartOptions): readonly P
       new Checkpoints({
         ...options,
         settings: settings.checkpoints,
-        engines: createEngines(settings.checkpoints),
+        engines: createEngines(settings.checkpoints, options),
       }),
     );
   return parts;

@@ -3,6 +3,7 @@ import type { CheckpointSettings } from "../../constructs/core/controller";
 import type { Engines } from "../engines";
 import { keyOf, runWorkers, WorkQueue } from "../runtime";
 import type { Events, Logger, Metrics, Part, PartReflector } from "../runtime";
+import { sleep } from "../runtime/backoff";
 import { CedanaReconciler, CedanaWriter } from "./cedana";
 import { engineOf, type Context } from "./context";
 import { Flights } from "./flights";
@@ -27,6 +28,8 @@ import { Turns } from "./turns";
 const WORKERS = 8;
 /** Longest delay after failures. */
 const MAX_DELAY_MS = 60_000;
+/** Between two sweeps of the engines. */
+const SWEEP_MS = 600_000;
 /** How long engines' answers are waited for when the process is to stop. It has 10 s. */
 const DRAIN_MS = 7000;
 
@@ -73,7 +76,8 @@ export class Checkpoints implements Part {
       project: projectCedana,
       indexes: {},
     });
-    this.reflectors = [...this.checkpoints.reflectors, ...this.cedanas.reflectors];
+    const own = [...engines.values()].flatMap(({ reflectors = [] }) => reflectors);
+    this.reflectors = [...this.checkpoints.reflectors, ...this.cedanas.reflectors, ...own];
     const queue = (name: string) => new WorkQueue({ name, metrics, maxDelayMs: MAX_DELAY_MS });
     this.queues = { checkpoints: queue("checkpoints"), cedanas: queue("cedanas") };
 
@@ -122,7 +126,24 @@ export class Checkpoints implements Part {
         log,
         metrics,
       });
-    await Promise.all([work("checkpoints"), work("cedanas")]);
+    await Promise.all([work("checkpoints"), work("cedanas"), this.sweep(signal)]);
     await this.flights.drain(DRAIN_MS);
+  }
+
+  /** Has engines forget what processes before this one were asked, and now and then what could not be forgotten. */
+  private async sweep(signal: AbortSignal): Promise<void> {
+    const { engines, log } = this.options;
+    while (!signal.aborted) {
+      const open = this.checkpoints.list().filter(({ status }) => !isFinished(status));
+      const wanted = new Set(open.map(({ metadata }) => metadata.uid));
+      for (const engine of engines.values()) {
+        await engine
+          .sweep?.((id) => wanted.has(id) || this.flights.has(id), signal)
+          .catch((error: unknown) => {
+            if (!signal.aborted) log.warn({ engine: engine.name, err: error }, "not swept; later again");
+          });
+      }
+      await sleep(SWEEP_MS, signal);
+    }
   }
 }

@@ -60,8 +60,10 @@ export class CheckpointReconciler {
     const { uid } = object.metadata;
     const phase = phaseOf(object.status);
     if (phase === "completed" || phase === "failed") return;
-    if (phase === "asked" && !this.unasked.has(uid))
+    if (phase === "asked" && !this.unasked.has(uid)) {
+      if (this.resume(object)) return;
       return this.end(object, object.status, "OutcomeUnknown", LOST);
+    }
 
     const requeueAfterMs = this.patience.remainingMs(uid, Date.now());
     if (requeueAfterMs > 0) return { requeueAfterMs };
@@ -131,6 +133,24 @@ export class CheckpointReconciler {
       report.checkpoint(object, "Warning", "DeletionNotSupported", note);
     }
     flights.track(this.fly(object, run, pod.facts.nodeName, release));
+  }
+
+  /**
+   * Asks an engine again for what another process asked it, if to the engine that is no second question.
+   * @returns false if it is
+   */
+  private resume(object: CheckpointObject): boolean {
+    const engine = engineOf(this.context, object);
+    const { podUID, nodeName, owner, podTemplateHash, containers = [] } = object.status;
+    if (!engine?.canResume || podUID === undefined || nodeName === undefined || containers.length === 0)
+      return false;
+    const { flights, occupancy } = this.context;
+    occupancy.begun(object.metadata.uid);
+    const release = flights.reserve(busyFor(object));
+    const facts = { podUID, nodeName, ...(owner && { owner }), ...(podTemplateHash && { podTemplateHash }) };
+    const run = new Run(this.context, object, engine, { is: "running", facts, containers }, object.status);
+    flights.track(this.fly(object, run, nodeName, release));
+    return true;
   }
 
   private async fly(

@@ -12,7 +12,11 @@ import { judgePod, type Verdict } from "./source-pod";
 import { timeOf, withPhase, type Phase } from "./state";
 
 type Running = Extract<Verdict, { is: "running" }>;
-type Answer = { readonly done: true } | { readonly done: false; readonly error: EngineError };
+type Answer =
+  | { readonly is: "done" }
+  | { readonly is: "failed"; readonly error: EngineError }
+  /** The process stops: who leads next asks again. */
+  | { readonly is: "left" };
 
 /**
  * One Checkpoint while its engine works: asks it for one container after the other. Before each is asked it is written
@@ -29,9 +33,12 @@ export class Run {
     private object: CheckpointObject,
     private readonly engine: Engine,
     private readonly pod: Running,
+    /** What another process asked, and heard no end of. Only for an engine that can resume. */
+    resumed?: CheckpointStatus,
   ) {
-    this.containers = pod.containers.map(({ name, image }) => ({ name, ...(image ? { image } : {}) }));
-    this.base = { ...pod.facts, engine: engine.name, startTime: timeOf(Date.now()) };
+    this.containers = [...(resumed?.containers ?? pod.containers.map(bare))];
+    const startTime = resumed?.startTime ?? timeOf(Date.now());
+    this.base = { ...pod.facts, engine: engine.name, startTime };
   }
 
   /** Of the object as last read or written. */
@@ -56,11 +63,13 @@ export class Run {
    * @throws what keeps the end from being written; then the next look finds that the outcome is unknown
    */
   async finish(): Promise<boolean> {
-    for (let index = 0; index < this.containers.length; index++) {
-      if (index > 0 && !(await this.next(index))) return false;
+    for (const [index, { startTime, completionTime }] of this.containers.entries()) {
+      if (completionTime !== undefined) continue;
+      // It is written of the first, and of one that is resumed, that it is asked.
+      if (startTime === undefined && !(await this.next(index))) return false;
       const answer = await this.ask(index);
-      if (answer.done) continue;
-      return this.fail(index, answer.error);
+      if (answer.is === "left") return false;
+      if (answer.is === "failed") return this.fail(index, answer.error);
     }
     await this.end("completed", "CheckpointCompleted", this.completedMessage());
     return false;
@@ -89,6 +98,7 @@ export class Run {
     try {
       const result = await this.engine.checkpoint(
         {
+          id: metadata.uid,
           namespace: metadata.namespace,
           pod: spec.podRef.name,
           podUID,
@@ -100,27 +110,31 @@ export class Run {
         flights.signal,
       );
       this.update(index, { ...result, completionTime: timeOf(Date.now()) });
-      return { done: true };
+      return { is: "done" };
     } catch (error) {
-      if (error instanceof EngineError) return { done: false, error };
+      if (this.engine.canResume && flights.signal.aborted) return { is: "left" };
+      if (error instanceof EngineError) return { is: "failed", error };
       log.error({ err: error, checkpoint: metadata.name, namespace: metadata.namespace }, "engine threw");
       const message = error instanceof Error ? error.message : String(error);
-      return { done: false, error: new EngineError(message, { outcome: "unknown", retryable: false }) };
+      return { is: "failed", error: new EngineError(message, { outcome: "unknown", retryable: false }) };
     }
   }
 
-  private async fail(index: number, { message, outcome, retryable }: EngineError): Promise<boolean> {
+  private async fail(
+    index: number,
+    { message, outcome, retryable, reason: why }: EngineError,
+  ): Promise<boolean> {
     const container = this.containers[index]?.name ?? "";
     const said = `${this.doneBefore(index)}container ${container}: ${message}`;
     if (retryable && index === 0) {
-      this.containers = this.containers.map(({ name, image }) => ({ name, ...(image ? { image } : {}) }));
+      this.containers = this.containers.map(bare);
       const { startTime: _startTime, ...status } = this.base;
       const waiting = `engine ${this.engine.name} cannot be reached: ${message}`;
       await this.write((object) => withPhase(object, status, "waiting", "Pending", waiting, Date.now()));
       return true;
     }
     this.unknown = outcome === "unknown";
-    const reason = this.unknown ? "OutcomeUnknown" : "CheckpointFailed";
+    const reason = this.unknown ? "OutcomeUnknown" : (why ?? "CheckpointFailed");
     await this.end("failed", reason, said);
     return false;
   }
@@ -143,6 +157,19 @@ export class Run {
       "checkpoint ended",
     );
     this.context.report.ended(this.object, reason, message, status);
+    await this.forget();
+  }
+
+  /** What the engine keeps for those who ask again is of no use any more. What stays is swept later. */
+  private async forget(): Promise<void> {
+    const { flights, log } = this.context;
+    const { uid, name: checkpoint } = this.object.metadata;
+    for (const { name, startTime } of this.containers) {
+      if (startTime === undefined) continue;
+      await this.engine.forget?.(uid, name, flights.signal).catch((error: unknown) => {
+        log.warn({ checkpoint, container: name, err: error }, "the engine keeps what it was asked");
+      });
+    }
   }
 
   /** @returns false if the Checkpoint was deleted */
@@ -196,4 +223,8 @@ export class Run {
         : "";
     return `checkpointed ${names}${kept}`;
   }
+}
+
+function bare({ name, image }: { readonly name: string; readonly image?: string }): ContainerCheckpoint {
+  return { name, ...(image ? { image } : {}) };
 }

@@ -1,4 +1,6 @@
 import type { Outcome } from "../../clients/manager";
+import type { CheckpointReason, ContainerCheckpoint } from "../../constructs/core/checkpoint";
+import type { PartReflector } from "../runtime";
 
 /** One container of a pod on a node. */
 export interface EngineContainer {
@@ -10,6 +12,8 @@ export interface EngineContainer {
 }
 
 export interface CheckpointRequest extends EngineContainer {
+  /** UID of the Checkpoint: with the container's name it names what is asked. */
+  readonly id: string;
   /** Path of the engine. Default: its remote storage. */
   readonly location?: string;
   /** Whether the container runs on. */
@@ -17,11 +21,16 @@ export interface CheckpointRequest extends EngineContainer {
 }
 
 /** What an engine says of a checkpoint that it has taken. */
-export interface CheckpointResult {
-  readonly checkpointID?: string;
-  readonly location?: string;
-  readonly sizeBytes?: number;
-}
+export type CheckpointResult = Pick<
+  ContainerCheckpoint,
+  | "checkpointID"
+  | "location"
+  | "sizeBytes"
+  | "architecture"
+  | "baseImage"
+  | "frozenMilliseconds"
+  | "notRestored"
+>;
 
 export interface RestoreRequest extends EngineContainer {
   readonly checkpointID?: string;
@@ -44,9 +53,20 @@ export interface Engine {
   readonly name: string;
   /** Whether `delete` deletes. */
   readonly canDelete: boolean;
+  /**
+   * Whether a question that was asked before, with the same id and container, is not a second one: who asks again hears what
+   * came of the first.
+   */
+  readonly canResume: boolean;
+  /** Of the engine's own objects, if it has any. */
+  readonly reflectors?: readonly PartReflector[];
   /** After so long an engine no longer works on what it was asked, ms. */
   readonly timeoutMs: number;
   checkpoint(request: CheckpointRequest, signal: AbortSignal): Promise<CheckpointResult>;
+  /** What came of a checkpoint is written: the engine need not know it any more. It may not be called after a crash. */
+  forget?(id: string, container: string, signal: AbortSignal): Promise<void>;
+  /** Forgets all but what is still asked for. */
+  sweep?(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void>;
   restore(request: RestoreRequest, signal: AbortSignal): Promise<void>;
   /** Containers of a namespace that the engine could checkpoint. */
   list(namespace: string, signal: AbortSignal): Promise<readonly { pod?: string; container?: string }[]>;
@@ -63,13 +83,21 @@ export class EngineError extends Error {
   readonly outcome: Outcome;
   /** Whether it may be asked again without doing it twice, and may then do it. */
   readonly retryable: boolean;
+  /** Why the Checkpoint failed, where the engine knows it better than `CheckpointFailed`. */
+  readonly reason?: CheckpointReason;
 
   constructor(
     message: string,
-    details: { readonly outcome: Outcome; readonly retryable: boolean; readonly cause?: unknown },
+    details: {
+      readonly outcome: Outcome;
+      readonly retryable: boolean;
+      readonly reason?: CheckpointReason;
+      readonly cause?: unknown;
+    },
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.outcome = details.outcome;
     this.retryable = details.retryable;
+    this.reason = details.reason;
   }
 }

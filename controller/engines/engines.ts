@@ -1,17 +1,34 @@
+import type { KubernetesClient } from "../../clients/kubernetes";
 import { ManagerClient } from "../../clients/manager";
 import type { CheckpointSettings } from "../../constructs/core/controller";
+import type { Logger, Metrics } from "../runtime";
 import { CedanaEngine } from "./cedana";
 import type { Engine } from "./engine";
+import { KubeletEngine } from "./kubelet";
 
 /** Engines by name. */
 export type Engines = ReadonlyMap<string, Engine>;
 
-/** The engines that the settings describe. */
-export function createEngines(settings: CheckpointSettings): Engines {
-  if (settings.engine !== "cedana") return new Map();
-  const { manager } = settings;
-  const timeoutMs = manager.timeoutSeconds * 1000;
-  const client = new ManagerClient({ url: manager.url, root: manager.root, timeoutMs });
-  const cedana = new CedanaEngine(client, timeoutMs);
-  return new Map([[cedana.name, cedana]]);
+export interface EngineTools {
+  /** Writes only while this process leads. */
+  readonly client: KubernetesClient;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** The engine that the settings describe. */
+export function createEngines(settings: CheckpointSettings, tools: EngineTools): Engines {
+  const engine = settings.engine === "cedana" ? cedana(settings.manager) : kubelet(settings.agent, tools);
+  return new Map([[engine.name, engine]]);
+}
+
+type Of<Name> = Extract<CheckpointSettings, { readonly engine: Name }>;
+
+function cedana({ url, root, timeoutSeconds }: Of<"cedana">["manager"]): Engine {
+  const timeoutMs = timeoutSeconds * 1000;
+  return new CedanaEngine(new ManagerClient({ url, root, timeoutMs }), timeoutMs);
+}
+
+function kubelet(place: Of<"kubelet">["agent"], tools: EngineTools): Engine {
+  return new KubeletEngine({ ...tools, place });
 }

@@ -8,4 +8,4 @@ export {
   type EngineContainer,
   type RestoreRequest,
 } from "./engine";
-export { createEngines, type Engines } from "./engines";
+export { createEngines, type Engines, type EngineTools } from "./engines";

@@ -124,13 +124,16 @@ function clientOf(file: string): KubernetesApi {
       engine: "cedana" as const,
       manager: { url: manager.url, root: "/run/containerd/runc/k8s.io", timeoutSeconds: 5 },
     };
-    const part = new Checkpoints({
-      settings,
+    const tools = {
       client: clientOf(config ?? ""),
-      engines: createEngines(settings),
-      events: { record: (event) => void events.push(event) },
       log: createLogger({ level: "error" }),
       metrics: new Metrics(),
+    };
+    const part = new Checkpoints({
+      ...tools,
+      settings,
+      engines: createEngines(settings, tools),
+      events: { record: (event) => void events.push(event) },
     });
     for (const reflector of part.reflectors) void reflector.run(stop.signal);
     await Promise.all(part.reflectors.map(({ synced }) => synced));

@@ -14,6 +14,7 @@ type Manager = Pick<ManagerClient, "checkpoint" | "restore" | "list" | "ping">;
 export class CedanaEngine implements Engine {
   readonly name = "cedana";
   readonly canDelete = false;
+  readonly canResume = false;
 
   constructor(
     private readonly manager: Manager,

@@ -19,6 +19,7 @@ const PODS = "/api/v1/namespaces/team-a/pods";
 export class FakeEngine implements Engine {
   readonly name = "cedana";
   canDelete = false;
+  readonly canResume = false;
   readonly timeoutMs = 600_000;
   readonly asked: string[] = [];
   readonly requests: CheckpointRequest[] = [];
@@ -131,6 +132,7 @@ export class Replica {
     return {
       name: engine.name,
       canDelete: engine.canDelete,
+      canResume: engine.canResume,
       timeoutMs: engine.timeoutMs,
       checkpoint: (request, signal) => this.step(() => raced(engine.checkpoint(request), signal), true),
       restore: (request, signal) => this.step(() => raced(engine.restore(request), signal), true),

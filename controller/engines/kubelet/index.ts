@@ -1,0 +1,2 @@
+/** The engine kubelet. */
+export { KubeletEngine, type KubeletEngineOptions } from "./engine";
