@@ -6,7 +6,7 @@ export const CONDITION_TYPE = "cedana.ai/node-can-checkpoint";
 export interface ConditionWords {
   readonly status: "True" | "False";
   readonly reason: "ChecksPassed" | "PassedWithWarnings" | "CheckFailed";
-  /** Failed items first, then warnings, each `check: words`, with `; ` between. Empty if there is none. */
+  /** What has failed, else what is warned about, each `check: words`, with `; ` between. Empty if there is neither. */
   readonly message: string;
 }
 
@@ -19,13 +19,13 @@ export function conditionOf(findings: readonly Finding[]): ConditionWords {
       .filter((finding) => finding.status === status)
       .toSorted((a, b) => CHECKS.indexOf(a.check) - CHECKS.indexOf(b.check));
   const bad = of("failed");
-  const doubtful = of("warning");
-  const message = bounded([
-    ...bad.map(({ check, words }) => `${check}: ${words}`),
-    ...doubtful.map(({ check, words }) => `${check} (warning): ${words}`),
-  ]);
-  if (bad.length > 0) return { status: "False", reason: "CheckFailed", message };
-  return { status: "True", reason: doubtful.length > 0 ? "PassedWithWarnings" : "ChecksPassed", message };
+  if (bad.length > 0) {
+    const items = bad.map(({ check, words }) => `${check}: ${words}`);
+    return { status: "False", reason: "CheckFailed", message: bounded(items) };
+  }
+  const items = of("warning").map(({ check, words }) => `${check} (warning): ${words}`);
+  const reason = items.length > 0 ? "PassedWithWarnings" : "ChecksPassed";
+  return { status: "True", reason, message: bounded(items) };
 }
 
 /** As many items as fit, the first ones first; how many more there are. */
