@@ -30,13 +30,19 @@ program
   .command("init")
   .description("write a commented cedana.yaml; asks nothing when flags are given")
   .addOption(fileOption())
+  .addOption(
+    new Option("--engine <kind>", "what checkpoints and restores (default: kubelet)").choices([
+      "kubelet",
+      "cedana",
+    ]),
+  )
   .option("--name <name>", "name of the EKS cluster")
   .option("--region <region>", "AWS region")
   .option("--kubernetes-version <minor>", "Kubernetes minor version, such as 1.34")
   .option("--admin-arn <arn>", "IAM role that becomes cluster admin")
-  .option("--cluster-id <uuid>", "id of the cluster on the Cedana platform")
-  .option("--url <url>", "Cedana platform")
-  .option("--bucket <name>", "bucket of checkpoints")
+  .option("--cluster-id <uuid>", "id of the cluster on the Cedana platform (engine cedana)")
+  .option("--url <url>", "Cedana platform (engine cedana)")
+  .option("--bucket <name>", "bucket of checkpoints (engine cedana)")
   .addOption(
     new Option("--aws <side>", "AWS side: a new cluster, an existing one, or none").choices([
       "new",
@@ -111,6 +117,14 @@ program
   .action(async (options) => print(await (await import("./commands/ungate.js")).ungate(options)));
 
 program
+  .command("agent-removal")
+  .description("print the DaemonSet that takes the agent of the engine kubelet from the nodes, for kubectl")
+  .addOption(fileOption())
+  .action(async ({ file }: { file: string }) =>
+    print((await import("./commands/agent-removal.js")).agentRemoval(file)),
+  );
+
+program
   .command("checkpoint-image <archive> <reference>")
   .description("make an image of a kubelet's checkpoint archive and push it: a pod with it is restored")
   .option("--arch <architecture>", "amd64, arm64, ...: where the archive does not tell")
@@ -126,11 +140,15 @@ program
 
 program
   .command("features")
-  .description("show what each plugin of the Cedana agent supports")
+  .description("show what each plugin of the Cedana agent supports, or with --engine kubelet that engine")
+  .addOption(new Option("--engine <kind>", "which engine").choices(["cedana", "kubelet"]).default("cedana"))
   .option("--json", "as JSON", false)
-  .action(async ({ json }: { json: boolean }) => {
-    const { featureTableJson, renderFeatureTable } = await import("../constructs/core/features/index.js");
-    print(json ? `${JSON.stringify(featureTableJson(), null, 2)}\n` : renderFeatureTable());
+  .action(async ({ engine, json }: { engine: "cedana" | "kubelet"; json: boolean }) => {
+    const features = await import("../constructs/core/features/index.js");
+    const kubelet = engine === "kubelet";
+    const data = kubelet ? { features: features.KUBELET_FEATURES } : features.featureTableJson();
+    const table = kubelet ? features.renderKubeletTable() : features.renderFeatureTable();
+    print(json ? `${JSON.stringify(data, null, 2)}\n` : table);
   });
 
 program

@@ -1,5 +1,7 @@
 /** What `cedana-cdk init` puts into the file. */
 export interface InitAnswers {
+  /** What checkpoints and restores. */
+  readonly engine: "kubelet" | "cedana";
   /** Name of the EKS cluster. */
   readonly name: string;
   readonly region: string;
@@ -20,6 +22,7 @@ export interface InitAnswers {
 }
 
 export const INIT_DEFAULTS: InitAnswers = {
+  engine: "kubelet",
   name: "cedana",
   region: "eu-west-1",
   kubernetesVersion: "1.34",
@@ -38,9 +41,8 @@ export function initFile(answers: InitAnswers): string {
     HEADER,
     ...(answers.aws === "new" ? [cluster(answers)] : []),
     ...(answers.aws === "existing" ? [existingCluster(answers)] : []),
-    ...(aws ? [nodeGroups(answers), storage(answers)] : []),
-    engine(answers, aws),
-    INSTALL,
+    ...(aws ? [nodeGroups(answers), answers.engine === "cedana" ? storage(answers) : imageRepository()] : []),
+    ...(answers.engine === "cedana" ? [engine(answers, aws), INSTALL] : [kubelet(answers, aws), CONTROLLED]),
     OUTPUT,
   ];
   return parts.join("\n");
@@ -138,6 +140,44 @@ ${place}
     authToken: { name: cedana-secrets, key: auth-token }${keys}
 `;
 }
+
+function imageRepository(): string {
+  return `# The ECR repository of checkpoints, which are images. The agents get a role with which they push, and no more.
+imageRepository:
+  name: ${REPOSITORY}
+  keepLast: 100
+
+# Where Terraform keeps its state. Left out: a file in out/terraform.
+# terraform:
+#   backend: { bucket: my-terraform-state, region: eu-west-1 }
+`;
+}
+
+/** Name of the repository of checkpoints. */
+const REPOSITORY = "checkpoints";
+
+function kubelet({ adminArn, region, gpu }: InitAnswers, aws: boolean): string {
+  const account = adminArn.split(":")[4] ?? "123456789012";
+  const registry = aws ? `${account}.dkr.ecr.${region}.amazonaws.com` : "registry.example.com";
+  return `# What checkpoints and restores: the kubelet, with CRIU that the helper lays on the nodes. With Cedana's own engine instead:
+# cedana-cdk init --engine cedana. No image of the agent is published; docs/image/node-agent.md says how to build one.
+engine:
+  kind: kubelet
+  image: { repository: ${registry}/cedana-node-agent, tag: 0.1.0 } # change to where you push it
+  repository: ${registry}/${REPOSITORY} # change: where checkpoints go, as images with all secrets of the processes in them
+  quota: 20Gi # of a node's disk
+  gpu: ${gpu ? "cuda # needs CRIU's plugin and cuda-checkpoint, added when you build the image" : "none"}
+`;
+}
+
+const CONTROLLED = `# How it is installed. Resources, tolerations and the like have defaults; see docs/cedana-yaml.md.
+install:
+  namespace: cedana-system
+  # Asks the agents for checkpoints, and takes the startup taint from nodes that can checkpoint. No image of it is published;
+  # docs/kubernetes/controller.md says how to build one.
+  controller:
+    image: { repository: registry.example.com/cedana-controller, tag: 0.1.0 } # change to where you push it
+`;
 
 const INSTALL = `# How it is installed. Images, resources, tolerations and the like have defaults; see docs/cedana-yaml.md.
 install:

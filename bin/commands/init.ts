@@ -36,8 +36,6 @@ async function ask(): Promise<Partial<InitAnswers>> {
     for (const [key, question] of [
       ["name", "Name of the EKS cluster"],
       ["region", "AWS region"],
-      ["clusterId", "Id of the cluster on the Cedana platform"],
-      ["bucket", "Bucket of checkpoints"],
     ] as const) {
       const answer = await terminal.question(`${question} [${INIT_DEFAULTS[key]}]: `);
       if (answer.trim() !== "") answers[key] = answer.trim();

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { App } from "cdktf";
-import type { Platform } from "../../constructs/core/platform";
+import { repositoryWithAgents, type Platform } from "../../constructs/core/platform";
 import { PlatformStack } from "../../stacks/aws";
 import { withoutCreationStacks } from "../output";
 
@@ -12,7 +12,7 @@ export const CONFIGURATION = "cdk.tf.json";
 
 /** The AWS side of a platform as a stack of a cdktf app. */
 export function addStack(app: App, platform: Platform): PlatformStack {
-  const { cluster, existingCluster, network, nodeGroups, karpenter, storage, imageRepository } = platform;
+  const { cluster, existingCluster, network, nodeGroups, karpenter, storage } = platform;
   const { backend, tags } = platform.terraform;
   return new PlatformStack(app, STACK, {
     cluster,
@@ -21,7 +21,7 @@ export function addStack(app: App, platform: Platform): PlatformStack {
     nodeGroups,
     karpenter,
     storage,
-    imageRepository,
+    imageRepository: repositoryWithAgents(platform),
     tags,
     backend,
   });

@@ -3,7 +3,7 @@
  * its read-only properties: change one by `addJsonPatch`.
  * @module cedana-cdk/kubernetes
  */
-export { Agent, HEALTH_CONDITION } from "./agent";
+export { Agent, AgentRemoval, HEALTH_CONDITION } from "./agent";
 export { AttachAccount } from "./attach-account";
 export { EngineConfig } from "./config";
 export { Controller } from "./controller";

@@ -2,6 +2,7 @@ import type { Construct } from "constructs";
 import {
   checkEngine,
   engineSchema,
+  type EngineKind,
   type EngineSpec,
   type ResolvedCedanaEngine,
   type ResolvedEngine,
@@ -73,16 +74,23 @@ export function withKubelet({ engine, install }: ResolvedInput): KubeletInput | 
 
 /** @throws InvalidInputError with all problems of engine and install, or if the engine is not `cedana`. */
 export function cedanaInputOf(scope: Construct, props: EngineProps): CedanaInput {
-  const input = withCedana(inputOf(scope, props));
-  if (input) return input;
+  return withCedana(inputOf(scope, props)) ?? refuseEngine(scope, "cedana");
+}
+
+/** @throws InvalidInputError with all problems of engine and install, or if the engine is not `kubelet`. */
+export function kubeletInputOf(scope: Construct, props: EngineProps): KubeletInput {
+  return withKubelet(inputOf(scope, props)) ?? refuseEngine(scope, "kubelet");
+}
+
+function refuseEngine(scope: Construct, wanted: EngineKind): never {
   throw new InvalidInputError(scope.node.path, [
     {
       code: "of-other-engine",
       path: ["engine", "kind"],
       message: "has nothing for which this construct is",
-      given: "kubelet",
-      allowed: "cedana",
-      remedy: "leave the construct out, or use the engine cedana",
+      given: wanted === "cedana" ? "kubelet" : "cedana",
+      allowed: wanted,
+      remedy: `leave the construct out, or use the engine ${wanted}`,
     },
   ]);
 }

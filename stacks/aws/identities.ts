@@ -28,6 +28,12 @@ export class Identities extends Construct {
     for (const writer of imageRepository?.writers ?? []) {
       repository?.grantPush(name(writer), this.of(writer).role);
     }
+    for (const pusher of imageRepository?.pushers ?? []) {
+      repository?.grantUpload(name(pusher), this.of(pusher).role);
+    }
+    for (const checker of imageRepository?.checkers ?? []) {
+      repository?.grantCheck(name(checker), this.of(checker).role);
+    }
   }
 
   /** By `<namespace>_<serviceAccount>`. */

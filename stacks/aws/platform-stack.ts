@@ -108,7 +108,7 @@ export class PlatformStack extends TerraformStack {
   }
 
   private makeRepository(spec: NonNullable<ResolvedPlatformStack["imageRepository"]>): IImageRepository {
-    const { writers: _writers, ...repository } = spec;
+    const { writers: _writers, pushers: _pushers, checkers: _checkers, ...repository } = spec;
     return "existingUrl" in repository
       ? ImageRepository.fromAttributes(this, "image-repository", repository)
       : new ImageRepository(this, "image-repository", repository);

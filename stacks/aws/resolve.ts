@@ -179,6 +179,8 @@ function checkIdentities(
     "storage.writers": storage?.writers,
     "storage.readers": storage?.readers,
     "imageRepository.writers": imageRepository?.writers,
+    "imageRepository.pushers": imageRepository?.pushers,
+    "imageRepository.checkers": imageRepository?.checkers,
   };
   return Object.entries(lists).flatMap(([path, accounts = []]) =>
     accounts.flatMap((account, index) =>

@@ -4,12 +4,14 @@ import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { Construct } from "constructs";
 import {
   checkGivenRepository,
+  checkStatements,
   givenRepositoryPropsSchema,
   keepLastPolicy,
   pullStatements,
   pushStatements,
   repositoryArnOf,
   repositoryPropsSchema,
+  uploadStatements,
   type GivenRepositoryPropsSpec,
   type RepositoryPropsSpec,
 } from "../../core/image-repository";
@@ -26,6 +28,10 @@ export interface IImageRepository {
    * @param id unique within the repository; part of the policy's address in the Terraform state
    */
   grantPush(id: string, role: { readonly name: string }): IamRolePolicy;
+  /** Lets a role push images, but neither read nor delete what is in them. */
+  grantUpload(id: string, role: { readonly name: string }): IamRolePolicy;
+  /** Lets a role log in and ask whether a layer is there. */
+  grantCheck(id: string, role: { readonly name: string }): IamRolePolicy;
   /** Lets a role pull images. */
   grantPull(id: string, role: { readonly name: string }): IamRolePolicy;
 }
@@ -36,6 +42,14 @@ abstract class RepositoryBase extends Construct implements IImageRepository {
 
   grantPush(id: string, role: { readonly name: string }): IamRolePolicy {
     return this.grant(`push-${id}`, role, pushStatements(this.arn));
+  }
+
+  grantUpload(id: string, role: { readonly name: string }): IamRolePolicy {
+    return this.grant(`upload-${id}`, role, uploadStatements(this.arn));
+  }
+
+  grantCheck(id: string, role: { readonly name: string }): IamRolePolicy {
+    return this.grant(`check-${id}`, role, checkStatements(this.arn));
   }
 
   grantPull(id: string, role: { readonly name: string }): IamRolePolicy {

@@ -15,4 +15,11 @@ export {
   type ResolvedNewRepository,
 } from "./schema";
 export { checkGivenRepository } from "./check";
-export { keepLastPolicy, pullStatements, pushStatements, repositoryArnOf } from "./policies";
+export {
+  checkStatements,
+  keepLastPolicy,
+  pullStatements,
+  pushStatements,
+  repositoryArnOf,
+  uploadStatements,
+} from "./policies";

@@ -12,6 +12,17 @@ export function pullStatements(repositoryArn: string): object[] {
   return [LOGIN, { Effect: "Allow", Action: PULL, Resource: repositoryArn }];
 }
 
+/** To push images to one repository: to see what is there already, but not to read what is in it. */
+export function uploadStatements(repositoryArn: string): object[] {
+  const see = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage"];
+  return [LOGIN, { Effect: "Allow", Action: [...see, ...PUSH], Resource: repositoryArn }];
+}
+
+/** To log in, and to ask whether a layer is in one repository. */
+export function checkStatements(repositoryArn: string): object[] {
+  return [LOGIN, { Effect: "Allow", Action: ["ecr:BatchCheckLayerAvailability"], Resource: repositoryArn }];
+}
+
 /** To pull, push, list and delete images of one repository. */
 export function pushStatements(repositoryArn: string): object[] {
   const manage = ["ecr:DescribeImages", "ecr:ListImages", "ecr:BatchDeleteImage"];

@@ -16,6 +16,12 @@ const access = {
   writers: serviceAccounts(
     "ServiceAccounts that may push, pull and delete images, by EKS Pod Identity: whatever turns checkpoints into images.",
   ),
+  pushers: serviceAccounts(
+    "ServiceAccounts that may push images, but neither read nor delete what is in them. cedana.yaml adds the agent of the engine kubelet by itself.",
+  ),
+  checkers: serviceAccounts(
+    "ServiceAccounts that may log in and ask whether a layer is there. cedana.yaml adds the health check of the engine kubelet by itself.",
+  ),
 };
 
 const newRepository = {

@@ -1,6 +1,7 @@
 import { repeated } from "../network/check";
 import { AMI_MINORS, MINIMUM_KERNEL, compareVersions, findAmi } from "../node/ami";
 import { checkNodeSettings, instanceFacts } from "../node/check";
+import { RESTORING_CONTAINERD } from "../node/restore";
 import type { Problem } from "../problem";
 import { under } from "../problem";
 import { isToken } from "../token";
@@ -17,6 +18,7 @@ export function checkNodeGroup(group: ResolvedNodeGroup, { kubernetesVersion }: 
   return [
     ...checkVersion(group, kubernetesVersion),
     ...checkAmi(group, kubernetesVersion),
+    ...checkRestore(group),
     ...checkNodeSettings(group),
     ...checkScaling(group),
     ...checkCapacity(group),
@@ -154,6 +156,26 @@ function checkCustomAmi(ami: CustomAmi): Problem[] {
     });
   }
   return problems;
+}
+
+/** The engine `kubelet` restores by containerd itself, which not every version does. */
+function checkRestore(group: ResolvedNodeGroup): Problem[] {
+  const { containerd } = customAmiOf(group) ?? {};
+  if (group.engine !== "kubelet" || !group.checkpointing || containerd === undefined || isToken(containerd)) {
+    return [];
+  }
+  const [first, removed] = RESTORING_CONTAINERD;
+  if (compareVersions(containerd, first) >= 0 && compareVersions(containerd, removed) < 0) return [];
+  return [
+    {
+      code: "containerd-without-restore",
+      path: ["ami", "containerd"],
+      message: "cannot restore from images of checkpoints, by which the engine kubelet restores",
+      given: containerd,
+      allowed: `${first} or newer, older than ${removed}`,
+      remedy: "build the image with such a containerd, or set checkpointing: false",
+    },
+  ];
 }
 
 function checkScaling({ scaling: { min, max, desired } }: ResolvedNodeGroup): Problem[] {

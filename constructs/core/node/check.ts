@@ -26,8 +26,9 @@ export function startupTaintOf({
 export function runtimeHandlerOf({
   runtimeHandler,
   checkpointing,
-}: Pick<NodeSettings, "runtimeHandler" | "checkpointing">): RuntimeHandler | undefined {
-  if (runtimeHandler === undefined && checkpointing) {
+  engine,
+}: Pick<NodeSettings, "runtimeHandler" | "checkpointing" | "engine">): RuntimeHandler | undefined {
+  if (runtimeHandler === undefined && checkpointing && engine !== "kubelet") {
     return {
       name: DEFAULT_HANDLER,
       runtimeType: "io.containerd.runc.v2",

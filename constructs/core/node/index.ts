@@ -26,6 +26,7 @@ export {
   type NodeConfigSpec,
 } from "./node-config";
 export { duration, durationSeconds, quantity, quantityBytes } from "./quantity";
+export { RESTORE_TOML, RESTORING_CONTAINERD } from "./restore";
 export { renderRuntimeHandler, runtimeHandlerSchema, type RuntimeHandler } from "./runtime-handler";
 export { ENABLED_LABEL, tagsSchema, type NodeSettings } from "./settings";
 export {

@@ -105,7 +105,11 @@ export const nodeSettings = {
   ),
   checkpointing: described(
     v.optional(v.boolean(), true),
-    "Whether the nodes checkpoint: they get the label cedana.ai/enabled, the startup taint and the runtime handler.",
+    "Whether the nodes checkpoint: they get the label cedana.ai/enabled, the startup taint, and what the engine needs of containerd.",
+  ),
+  engine: described(
+    v.optional(v.picklist(["kubelet", "cedana"])),
+    "Engine that the nodes are made for: cedana has a runtime handler, kubelet lets containerd restore from images of checkpoints. Default: engine.kind of the file; where there is none, cedana.",
   ),
   labels: described(v.optional(v.record(nodeLabelKey, labelValue), {}), "Labels of the nodes."),
   taints: described(v.optional(v.array(userTaint), []), "Taints that stay."),
@@ -115,7 +119,7 @@ export const nodeSettings = {
   ),
   runtimeHandler: described(
     v.optional(runtimeHandlerSchema),
-    "containerd runtime handler for restores. Default: one named cedana where checkpointing is true. false: none.",
+    "containerd runtime handler for restores. Default: one named cedana where checkpointing is true and the engine is cedana. false: none.",
   ),
   rootVolume: described(v.optional(rootVolumeSchema, {}), "Root volume; always encrypted."),
   metadataOptions: described(

@@ -6,6 +6,7 @@ import { RUNTIME_REQUEST_TIMEOUT, instanceFacts, runtimeHandlerOf, startupTaintO
 import type { KubeletConfig } from "./kubelet";
 import { type MimePart, NODE_CONFIG_TYPE, SHELL_TYPE, writeMime } from "./mime";
 import { NODE_CONFIG_API_VERSION, type NodeConfig, type NodeConfigSpec } from "./node-config";
+import { RESTORE_TOML } from "./restore";
 import { renderRuntimeHandler } from "./runtime-handler";
 import { ENABLED_LABEL, type NodeSettings } from "./settings";
 import { type KubernetesTaint, type Taint, toKubeletTaint, toTaintText } from "./taint";
@@ -76,7 +77,7 @@ export function renderNodeConfig(settings: NodeSettings, bootstrap: Bootstrap): 
     ...maxPodsFlag(settings, bootstrap),
     ...(kubelet.flags ?? []),
   ];
-  const toml = handlerToml(settings);
+  const toml = containerdToml(settings);
   const spec = {
     cluster: bootstrap.mode === "custom-ami" ? bootstrap.cluster : undefined,
     kubelet: filled({
@@ -125,9 +126,14 @@ function labelFlags(settings: NodeSettings, { mode }: Bootstrap): string[] {
   return [`--node-labels=${labels.map(([key, value]) => `${key}=${value}`).join(",")}`];
 }
 
-function handlerToml(settings: NodeSettings): string | undefined {
+/** The table of the runtime comes before those within it. */
+function containerdToml(settings: NodeSettings): string | undefined {
   const handler = runtimeHandlerOf(settings);
-  return handler && renderRuntimeHandler(handler, runtimeOf(instanceFacts(settings).accelerator));
+  const tables = [
+    ...(settings.checkpointing && settings.engine === "kubelet" ? [RESTORE_TOML] : []),
+    ...(handler ? [renderRuntimeHandler(handler, runtimeOf(instanceFacts(settings).accelerator))] : []),
+  ];
+  return tables.length === 0 ? undefined : tables.join("\n");
 }
 
 /**

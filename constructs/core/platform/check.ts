@@ -11,8 +11,9 @@ import { check } from "../schema";
 import { rightAreas, type RightAreas } from "./areas";
 import { checkComposition } from "./composition";
 import { checkStartupTaints } from "./gate";
-import { checkHandlers, checkNodesGetAgent } from "./nodes";
+import { checkHandlers, checkEngines, checkNodesGetAgent, withNodesOf } from "./nodes";
 import { platformSchema, type Platform } from "./schema";
+import { checkRepository } from "./repository";
 import { checkStorage } from "./storage";
 
 export interface CheckedPlatform {
@@ -30,7 +31,7 @@ export function checkPlatform(input: unknown): CheckedPlatform {
   const { output } = v.safeParse(platformSchema, input);
   const areas = rightAreas(input, output as Partial<Platform> | undefined, shapeProblems);
   const problems = [...shapeProblems, ...checkAreas(areas), ...checkAcross(areas)];
-  return problems.length > 0 ? { problems } : { platform: output as Platform, problems };
+  return problems.length > 0 ? { problems } : { platform: withNodesOf(output as Platform), problems };
 }
 
 /** The checks that each area has for itself. */
@@ -77,6 +78,8 @@ function checkAcross(areas: RightAreas): Problem[] {
     ...(engine && install ? checkNodesGetAgent(areas, install) : []),
     ...(engine && install ? checkHandlers(areas, install) : []),
     ...(engine && install ? checkStartupTaints(areas, install) : []),
+    ...(engine ? checkEngines(areas, engine) : []),
     ...checkStorage(areas),
+    ...checkRepository(areas),
   ];
 }

@@ -1,3 +1,4 @@
+import type { EngineKind, ResolvedEngine } from "../engine";
 import type { ResolvedInstall } from "../install";
 import { ENABLED_LABEL, runtimeHandlerOf } from "../node";
 import type { Problem } from "../problem";
@@ -7,7 +8,7 @@ import type { Platform } from "./schema";
 
 type Nodes = Pick<
   Platform["nodeGroups"][number],
-  "checkpointing" | "labels" | "runtimeHandler" | "startupTaint"
+  "checkpointing" | "engine" | "labels" | "runtimeHandler" | "startupTaint"
 >;
 
 /** Every kind of node that the platform makes, with its place in the file. */
@@ -26,7 +27,7 @@ export function checkNodesGetAgent(areas: RightAreas, install: ResolvedInstall):
 
 /** Pods of the RuntimeClass are sent to all nodes that the agent is on: each must know its handler. */
 export function checkHandlers(areas: RightAreas, { runtimeClass }: ResolvedInstall): Problem[] {
-  if (runtimeClass === false) return [];
+  if (runtimeClass === false || areas.engine?.kind === "kubelet") return [];
   return nodesOf(areas).flatMap(([path, nodes]) => {
     const name = runtimeHandlerOf(nodes)?.name;
     if (!nodes.checkpointing || name === runtimeClass.handler) return [];
@@ -41,6 +42,41 @@ export function checkHandlers(areas: RightAreas, { runtimeClass }: ResolvedInsta
       },
     ];
   });
+}
+
+/** Nodes of another engine than that which is installed would wait for ever, or never restore. */
+export function checkEngines(areas: RightAreas, { kind }: Pick<ResolvedEngine, "kind">): Problem[] {
+  return nodesOf(areas).flatMap(([path, { checkpointing, engine }]) =>
+    !checkpointing || engine === undefined || engine === kind
+      ? []
+      : [
+          {
+            code: "other-engine",
+            path: [...path, "engine"],
+            message: "is not the engine of the file",
+            given: engine,
+            allowed: kind,
+            remedy: "leave it out, or set checkpointing: false",
+          },
+        ],
+  );
+}
+
+/** The platform whose nodes are made for its engine, where they do not say for which. */
+export function withNodesOf<P extends Pick<Platform, "nodeGroups" | "karpenter" | "engine">>(platform: P): P {
+  const kind: EngineKind | undefined = platform.engine?.kind;
+  if (kind === undefined) return platform;
+  const { karpenter } = platform;
+  return {
+    ...platform,
+    nodeGroups: platform.nodeGroups.map((group) => ({ ...group, engine: group.engine ?? kind })),
+    ...(karpenter && {
+      karpenter: {
+        ...karpenter,
+        nodePools: karpenter.nodePools.map((pool) => ({ ...pool, engine: pool.engine ?? kind })),
+      },
+    }),
+  };
 }
 
 function unreached(

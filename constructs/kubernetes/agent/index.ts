@@ -6,7 +6,7 @@ import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { daemonPort } from "../../core/engine";
 import { agentNamespace, namesOf, selectorLabels } from "../../core/install";
-import { inputOf, withCedana, withKubelet, type EngineProps } from "../input";
+import { inputOf, kubeletInputOf, withCedana, withKubelet, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { healthCheckDaemonSet } from "./health-check";
 import { helperDaemonSet } from "./helper";
@@ -64,5 +64,18 @@ export class Agent extends Construct {
         },
       });
     }
+  }
+}
+
+/**
+ * What takes away from the nodes what the helper of the engine `kubelet` has laid there, after the helper itself is gone. Apply
+ * it by itself, wait until its pods run, and delete it.
+ */
+export class AgentRemoval extends Construct {
+  readonly daemonSet: ApiObject;
+
+  constructor(scope: Construct, id: string, props: EngineProps) {
+    super(scope, id);
+    this.daemonSet = object(this, "daemon-set", kubelet.removalDaemonSet(kubeletInputOf(this, props)));
   }
 }

@@ -1,4 +1,5 @@
 import { App } from "cdktf";
+import { readPlatform, repositoryWithAgents, type Platform } from "../../../constructs/core/platform";
 import { InvalidInputError } from "../../../constructs/core/problem";
 import { PlatformStack, type PlatformStackProps } from "../../../stacks/aws";
 import { expectGolden } from "../../support/golden";
@@ -80,6 +81,59 @@ test("one ServiceAccount has one role, whatever it may do", () => {
   });
   expect(resources(json, "aws_eks_pod_identity_association")).toHaveLength(1);
   expect(resources(json, "aws_iam_role_policy")).toHaveLength(2);
+});
+
+test("who only pushes cannot read or delete, who only asks cannot push", () => {
+  const agent = { namespace: "cedana-system", serviceAccount: "cedana-agent" };
+  const check = { namespace: "cedana-system", serviceAccount: "cedana-health-check" };
+  const json = synth({
+    existingCluster,
+    imageRepository: { name: "demo/checkpoints", pushers: [agent], checkers: [check] },
+  });
+  const policies = resources(json, "aws_iam_role_policy").toSorted(
+    (a, b) => String(b["policy"]).length - String(a["policy"]).length,
+  );
+  const actions = policies.map(({ policy }) =>
+    (JSON.parse(String(policy)) as { Statement: { Action: string | string[] }[] }).Statement.flatMap(
+      ({ Action }) => Action,
+    ),
+  );
+  expect(actions).toEqual([
+    [
+      "ecr:GetAuthorizationToken",
+      "ecr:BatchCheckLayerAvailability",
+      "ecr:BatchGetImage",
+      "ecr:InitiateLayerUpload",
+      "ecr:UploadLayerPart",
+      "ecr:CompleteLayerUpload",
+      "ecr:PutImage",
+    ],
+    ["ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability"],
+  ]);
+});
+
+test("cedana.yaml gives the agents of the engine kubelet what they need of ECR", () => {
+  const file = (engine: string) => `version: 1
+existingCluster: { name: demo, version: "1.34", region: eu-west-1 }
+imageRepository: { name: checkpoints }
+engine: ${engine}
+install:
+  controller: { image: { repository: registry.example.com/controller, tag: 0.1.0 } }
+`;
+  const repository = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/checkpoints";
+  const image = "{ repository: registry.example.com/agent, tag: 0.1.0 }";
+  const given = (engine: string) => {
+    const { platform } = readPlatform(file(engine)) as { platform: Platform };
+    const { pushers, checkers } = repositoryWithAgents(platform)!;
+    return [pushers, checkers].map((all) => all.map(({ serviceAccount }) => serviceAccount));
+  };
+  expect(given(`{ image: ${image}, repository: ${repository} }`)).toEqual([
+    ["cedana-agent"],
+    ["cedana-health-check"],
+  ]);
+  expect(
+    given(`{ image: ${image}, repository: ${repository}, registryCredentials: { name: push } }`),
+  ).toEqual([[], []]);
 });
 
 test("outputs tell the Kubernetes side what it needs, and no secret", () => {

@@ -31,25 +31,37 @@ test("the cedana.yaml of the repository is what init writes", () => {
   expect(readFileSync(join(ROOT, "cedana.yaml"), "utf8")).toBe(initFile(INIT_DEFAULTS));
 });
 
-test("init, validate, synth, diff: one after the other", () => {
-  expect(run(["init", "--name", "demo", "--bucket", "demo-checkpoints"])).toMatchObject({
-    status: 0,
-    stderr: "",
-  });
-  expect(run(["validate"])).toEqual({ status: 0, stdout: "cedana.yaml: no problems\n", stderr: "" });
-  const first = run(["diff"]);
-  expect(first.status).toBe(1);
-  expect(first.stdout).toContain("+++ b/out/kubernetes/kustomization.yaml");
-  const made = run(["synth"]);
-  expect(made).toMatchObject({ status: 0, stderr: "" });
-  expectGolden("cli/synth.txt", made.stdout);
-  expect(run(["diff"])).toEqual({ status: 0, stdout: "", stderr: "" });
-  const terraform = readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8");
-  expect(JSON.parse(terraform)).toHaveProperty("resource.aws_eks_cluster");
-  expect(terraform).not.toContain(folder);
-  expect(run(["synth"]).stdout).toContain("0 written");
-  expect(readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8")).toBe(terraform);
-}, 30_000);
+test.each([
+  ["kubelet", [], "cli/synth-kubelet.txt"],
+  ["cedana", ["--engine", "cedana", "--bucket", "demo-checkpoints"], "cli/synth.txt"],
+])(
+  "init, validate, synth, diff: one after the other, engine %s",
+  (engine, options, golden) => {
+    expect(run(["init", "--name", "demo", ...options])).toMatchObject({
+      status: 0,
+      stderr: "",
+    });
+    expect(run(["validate"])).toEqual({ status: 0, stdout: "cedana.yaml: no problems\n", stderr: "" });
+    const first = run(["diff"]);
+    expect(first.status).toBe(1);
+    expect(first.stdout).toContain("+++ b/out/kubernetes/kustomization.yaml");
+    const made = run(["synth"]);
+    expect(made).toMatchObject({ status: 0, stderr: "" });
+    expectGolden(golden, made.stdout);
+    expect(run(["diff"])).toEqual({ status: 0, stdout: "", stderr: "" });
+    const terraform = readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8");
+    expect(JSON.parse(terraform)).toHaveProperty("resource.aws_eks_cluster");
+    expect(terraform).not.toContain(folder);
+    expect(run(["synth"]).stdout).toContain("0 written");
+    const removal = run(["agent-removal"]);
+    expect(removal.status).toBe(engine === "kubelet" ? 0 : 2);
+    expect(removal.stdout + removal.stderr).toContain(
+      engine === "kubelet" ? "- uninstall\n" : "the engine is not kubelet",
+    );
+    expect(readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8")).toBe(terraform);
+  },
+  60_000,
+);
 
 test("--format goes before the file; what is in the way is told for all trees, and then nothing is written", () => {
   expect(run(["init", "--name", "demo", "--bucket", "demo-checkpoints"]).status).toBe(0);
@@ -107,11 +119,11 @@ test.each([
 });
 
 test("a file edited by hand is not lost", () => {
-  give(initFile({ ...INIT_DEFAULTS, aws: "none" }));
+  give(initFile({ ...INIT_DEFAULTS, engine: "cedana", aws: "none" }));
   expect(run(["synth"]).status).toBe(0);
   const file = join(folder, "out/kubernetes/_cluster/runtimeclass-cedana.yaml");
   writeFileSync(file, "edited: true\n");
-  give(initFile({ ...INIT_DEFAULTS, aws: "none", url: "https://other.cedana.ai" }));
+  give(initFile({ ...INIT_DEFAULTS, engine: "cedana", aws: "none", url: "https://other.cedana.ai" }));
   const refused = run(["synth"]);
   expect(refused.status).toBe(2);
   expect(refused.stderr).toContain("runtimeclass-cedana.yaml");
@@ -146,6 +158,7 @@ test("features as a table and as JSON", () => {
   });
   const { features } = JSON.parse(run(["features", "--json"]).stdout) as { features: unknown[] };
   expect(features).toHaveLength(34);
+  expect(run(["features", "--engine", "kubelet"]).stdout).toContain("Restore into a new pod");
 });
 
 test("schema prints the editor's schema", () => {

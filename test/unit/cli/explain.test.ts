@@ -1,11 +1,13 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { observe } from "../../../bin/commands/explain-read";
 import { report } from "../../../bin/commands/explain-report";
 import { gateOf, type Gate } from "../../../bin/commands/explain-settings";
 import { reportText } from "../../../bin/commands/explain-text";
+import { INIT_DEFAULTS, initFile } from "../../../bin/commands/init-file";
 import { ungateNodes } from "../../../bin/commands/ungate";
 import { FakeApi } from "../../support/fake-api";
-import { ROOT } from "../../support/sources";
 import { AGENTS, NOW, OURS, rawDaemonSet, rawNode, rawPod, settings } from "../controller/readiness/support";
 
 const NODES = "/api/v1/nodes";
@@ -97,7 +99,11 @@ test("a node that there is not", async () => {
 });
 
 test("a gate that Cedana's manager holds is judged as well, and said to be its", () => {
-  const { owner, settings: told } = gateOf(join(ROOT, "cedana.yaml"));
+  const folder = mkdtempSync(join(tmpdir(), "cedana-cdk-explain-"));
+  const file = join(folder, "cedana.yaml");
+  writeFileSync(file, initFile({ ...INIT_DEFAULTS, engine: "cedana", aws: "none" }));
+  const { owner, settings: told } = gateOf(file);
+  rmSync(folder, { recursive: true });
   expect(owner).toBe("Cedana's manager");
   expect(told).toMatchObject({ taint: OURS, nodeSelector: { "cedana.ai/enabled": "true" } });
 });

@@ -1,10 +1,12 @@
+import { Chart, Testing } from "cdk8s";
+import { AgentRemoval } from "../../../constructs/kubernetes/agent";
 import { readAgentSettings } from "../../../constructs/core/agent";
 import { HASH_ANNOTATION, readControllerSettings } from "../../../constructs/core/controller";
 import { engineSchema, type KubeletEngineSpec } from "../../../constructs/core/engine";
 import type { InstallSpec } from "../../../constructs/core/install";
 import { formatProblem, InvalidInputError } from "../../../constructs/core/problem";
 import { check } from "../../../constructs/core/schema";
-import { KUBELET, open, synth, synthOpen, type KubernetesObject } from "./support";
+import { CONTROLLER, KUBELET, open, synth, synthOpen, type KubernetesObject } from "./support";
 
 interface Container {
   name: string;
@@ -169,6 +171,19 @@ test("with ECR the agents may reach the agent of EKS Pod Identity", () => {
   expect(
     policies.filter((one) => JSON.stringify(one).includes("169.254.170.23")).map((one) => one.metadata.name),
   ).toEqual(["cedana-helper", "cedana-health-check"]);
+});
+
+test("the removal mounts what the helper mounted, and no pod of it is one of the agents'", () => {
+  const chart = new Chart(Testing.app(), "removal");
+  const engine = { ...KUBELET, folder: "/opt/other" };
+  new AgentRemoval(chart, "removal", { engine, install: CONTROLLER });
+  const [removal] = daemonSets(chart.toJson() as KubernetesObject[]);
+  const [helper] = daemonSets(synthOpen({}, { folder: "/opt/other" }));
+  const mounts = (pod: Pod | undefined) => pod?.initContainers?.[0]?.volumeMounts;
+  expect(mounts(removal?.pod)).toEqual(mounts(helper?.pod));
+  expect(removal?.pod.initContainers?.[0]?.args).toEqual(["uninstall", "/host/opt/other"]);
+  const [object] = chart.toJson() as { spec: { selector: { matchLabels: object } } }[];
+  expect(object?.spec.selector.matchLabels).toMatchObject({ "app.kubernetes.io/component": "agent-removal" });
 });
 
 /** What is wrong, one line each. */

@@ -1,3 +1,4 @@
+import { parse as parseToml } from "smol-toml";
 import { parse as parseYaml } from "yaml";
 import {
   NODE_CONFIG_TYPE,
@@ -51,6 +52,7 @@ const full: Partial<NodeGroupSpec> = {
 
 test.each([
   ["managed", group(), MANAGED],
+  ["managed-kubelet", group({ engine: "kubelet" }), MANAGED],
   ["managed-full", group(full), MANAGED],
   ["custom-ami-full", group({ ...full, postNodeadm: ["#!/bin/bash\necho done\n"] }), CUSTOM],
 ])("golden: %s", (name, settings, bootstrap) => {
@@ -66,6 +68,43 @@ test("golden: karpenter", () => {
   expect(text).not.toContain("maxPods");
   expect(text).not.toContain("registerWithTaints");
 });
+
+test.each([["managed"], ["karpenter"]] as const)(
+  "with the engine kubelet containerd restores from images, %s, and there is no handler",
+  (mode) => {
+    const config = { name: "a", amiVersion: "v20260714", engine: "kubelet" } as const;
+    const settings =
+      mode === "managed"
+        ? group({ engine: "kubelet" })
+        : resolve("test", nodePoolSchema, { ...full, ...config, containerd: {} });
+    const text = renderUserData(settings, { mode });
+    expect(text).toContain("enable_experimental_restore_via_create = true");
+    expect(text).not.toContain("runtimes.");
+  },
+);
+
+test("the key stands in its own table, whatever handler follows it", () => {
+  const text = renderUserData(group({ engine: "kubelet", runtimeHandler: { name: "own" } }), MANAGED);
+  const [, document] = readMime(text ?? "").parts?.map(({ content }) => content) ?? [];
+  const { spec } = parseYaml(document ?? readMime(text ?? "").parts?.[0]?.content ?? "") as {
+    spec: { containerd: { config: string } };
+  };
+  expect(parseToml(spec.containerd.config)).toMatchObject({
+    plugins: {
+      "io.containerd.cri.v1.runtime": {
+        enable_experimental_restore_via_create: true,
+        containerd: { runtimes: { own: { runtime_type: "io.containerd.runc.v2" } } },
+      },
+    },
+  });
+});
+
+test.each([{ checkpointing: false }, { engine: "cedana" as const }, {}])(
+  "containerd is not told to restore: %j",
+  (more) => {
+    expect(renderUserData(group(more), MANAGED) ?? "").not.toContain("restore_via_create");
+  },
+);
 
 test("a group that neither checkpoints nor asks for anything has no user data", () => {
   expect(renderUserData(group({ checkpointing: false }), MANAGED)).toBeUndefined();

@@ -87,7 +87,10 @@ test("anchors and aliases are resolved", () => {
   const text = readFileSync(join(ROOT, "cedana.yaml"), "utf8");
   const anchored = text
     .replace("scaling: {", "scaling: &size {")
-    .replace(/^storage:/m, "  - name: other\n    instanceTypes: [m7i.large]\n    scaling: *size\nstorage:");
+    .replace(
+      /^imageRepository:/m,
+      "  - name: other\n    instanceTypes: [m7i.large]\n    scaling: *size\nimageRepository:",
+    );
   const read = readPlatform(anchored);
   const platform = read.problems ? undefined : read.platform;
   expect(platform?.nodeGroups[1]?.scaling).toEqual(platform?.nodeGroups[0]?.scaling);

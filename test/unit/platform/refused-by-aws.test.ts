@@ -1,9 +1,7 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { INIT_DEFAULTS, initFile } from "../../../bin/commands/init-file";
 import { formatLocated, readPlatform } from "../../../constructs/core/platform";
-import { ROOT } from "../../support/sources";
 
-const DEFAULT = readFileSync(join(ROOT, "cedana.yaml"), "utf8");
+const DEFAULT = initFile({ ...INIT_DEFAULTS, engine: "cedana" });
 const ADMIN = "arn:aws:iam::123456789012:role/platform-admins";
 const TYPES = "instanceTypes: [m7i.2xlarge, m7a.2xlarge]";
 const POLICY = "- policy: AmazonEKSClusterAdminPolicy";

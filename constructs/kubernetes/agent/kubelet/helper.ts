@@ -20,7 +20,7 @@ import {
 import { settingsHash } from "./settings";
 
 /** Where the containers have folders of the node whose path is not free in the image. */
-const HOST = "/host";
+export const HOST = "/host";
 
 /** CRIU's folder and that of the link to it, as one tree: the link is relative. */
 export function treeMounts({ engine }: Pick<KubeletInput, "engine">) {

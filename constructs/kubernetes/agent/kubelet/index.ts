@@ -17,6 +17,7 @@ import { settingsConfigMap } from "./settings";
 
 export { HEALTH_CONDITION, healthCheckDaemonSet } from "./health-check";
 export { helperDaemonSet } from "./helper";
+export { removalDaemonSet } from "./removal";
 
 export interface KubeletAgentObjects {
   /** `AgentSettings` as JSON. */
