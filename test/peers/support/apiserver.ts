@@ -24,6 +24,8 @@ export interface Answer<T = Record<string, unknown>> {
 interface Options {
   /** Acts as this user, as `kubectl --as`. */
   readonly as?: string;
+  /** Asks with this token instead of the client certificate. */
+  readonly token?: string;
   readonly contentType?: string;
   /** Default application/json. */
   readonly accept?: string;
@@ -47,6 +49,8 @@ export function kubeconfig(): string | undefined {
 export class ApiServer {
   readonly #origin: string;
   readonly #agent: Agent;
+  /** Without the client certificate. */
+  readonly #anonymous: Agent;
   readonly #resources = new Map<string, { readonly name: string; readonly namespaced: boolean }>();
 
   constructor(kubeconfig: string) {
@@ -65,25 +69,32 @@ export class ApiServer {
       cert: decoded(user["client-certificate-data"]),
       key: decoded(user["client-key-data"]),
     });
+    this.#anonymous = new Agent({
+      keepAlive: true,
+      ca: decoded(cluster["certificate-authority-data"]),
+    });
   }
 
   close(): void {
     this.#agent.destroy();
+    this.#anonymous.destroy();
   }
 
   request<T = Record<string, unknown>>(
     method: string,
     path: string,
     body?: unknown,
-    { as, contentType = "application/json", accept = "application/json" }: Options = {},
+    { as, token, contentType = "application/json", accept = "application/json" }: Options = {},
   ): Promise<Answer<T>> {
     return new Promise((resolve, reject) => {
       const headers = {
         "content-type": contentType,
         accept,
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(as === undefined ? {} : { "impersonate-user": as, "impersonate-group": "system:authenticated" }),
       };
-      const sent = request(this.#origin + path, { method, headers, agent: this.#agent }, (answer) => {
+      const agent = token === undefined ? this.#agent : this.#anonymous;
+      const sent = request(this.#origin + path, { method, headers, agent }, (answer) => {
         const parts: Buffer[] = [];
         answer.on("data", (part: Buffer) => parts.push(part));
         answer.on("end", () => {
