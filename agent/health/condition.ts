@@ -1,8 +1,5 @@
 import { CHECKS, type Finding } from "./finding";
 
-/** Condition of the health check's pod, and its readiness gate. */
-export const CONDITION_TYPE = "cedana.ai/node-can-checkpoint";
-
 export interface ConditionWords {
   readonly status: "True" | "False";
   readonly reason: "ChecksPassed" | "PassedWithWarnings" | "CheckFailed";

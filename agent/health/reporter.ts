@@ -1,5 +1,6 @@
 import type { KubernetesClient } from "../../clients/kubernetes";
-import { CONDITION_TYPE, type ConditionWords } from "./condition";
+import { HEALTH_CONDITION } from "../../constructs/core/agent";
+import type { ConditionWords } from "./condition";
 
 /** The pod that this runs in. */
 export interface OwnPod {
@@ -43,7 +44,7 @@ export class Reporter {
     const lastTransitionTime =
       condition?.status === words.status ? condition.lastTransitionTime : timeOf(now);
     const next = { ...words, lastTransitionTime };
-    await this.patch({ conditions: [{ type: CONDITION_TYPE, ...next }] }, options);
+    await this.patch({ conditions: [{ type: HEALTH_CONDITION, ...next }] }, options);
     this.written = { condition: next, atMs: now };
   }
 
@@ -52,7 +53,7 @@ export class Reporter {
     const answer = (await this.patch(undefined, options)) as {
       status?: { conditions?: readonly (Condition & { type: string })[] };
     };
-    return answer.status?.conditions?.find(({ type }) => type === CONDITION_TYPE);
+    return answer.status?.conditions?.find(({ type }) => type === HEALTH_CONDITION);
   }
 
   private patch(status: object | undefined, { timeoutMs }: { readonly timeoutMs: number }) {

@@ -18,6 +18,9 @@ export const STATE = "/var/lib/cedana-cdk/agent";
 /** Where a container runtime finds CRIU: first in the PATH that systemd gives services. */
 export const CRIU_LINK = "/usr/local/sbin/criu";
 
+/** Condition of the health check's pod, and its readiness gate: whether the node can checkpoint. */
+export const HEALTH_CONDITION = "cedana.ai/node-can-checkpoint";
+
 /** What the agents of an install are told. */
 export function agentSettings(engine: ResolvedKubeletEngine, install: ResolvedInstall): AgentSettings {
   const { folder, runtime, quota, reserve, repository, allowCgroupV1, requireRestore, logLevel } = engine;

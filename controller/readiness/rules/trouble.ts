@@ -1,3 +1,5 @@
+import { HEALTH_CONDITION } from "../../../constructs/core/agent";
+
 interface RawContainerStatus {
   readonly name: string;
   readonly state?: {
@@ -28,8 +30,6 @@ export interface RawPodStatus {
 /** States of a container that pass by themselves. */
 const USUAL = new Set(["ContainerCreating", "PodInitializing"]);
 const MAX_LENGTH = 200;
-/** What the health check of engine kubelet says of its node, itself a readiness gate of its pod. */
-const CAN_CHECKPOINT = "cedana.ai/node-can-checkpoint";
 /** It tells of several things at once, the worst first. */
 const MAX_CHECK_LENGTH = 700;
 
@@ -56,7 +56,7 @@ function containerTrouble({ state, lastState }: RawContainerStatus): string {
 
 /** All containers are Ready: a readiness gate of the pod is not passed. */
 function gateTrouble({ conditions }: RawPodStatus): string | undefined {
-  const check = conditions?.find(({ type }) => type === CAN_CHECKPOINT);
+  const check = conditions?.find(({ type }) => type === HEALTH_CONDITION);
   if (check?.status === "False")
     return `says that the node cannot checkpoint: ${words(undefined, check.message, MAX_CHECK_LENGTH)}`;
   const ready = conditions?.find(({ type }) => type === "Ready");

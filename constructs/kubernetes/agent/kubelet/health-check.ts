@@ -1,6 +1,6 @@
 import { dirname } from "node:path/posix";
 import type { V1DaemonSet, V1Probe } from "@kubernetes/client-node";
-import { ARCHIVES, CRIU_LINK, runtimeConfig } from "../../../core/agent";
+import { ARCHIVES, CRIU_LINK, HEALTH_CONDITION, runtimeConfig } from "../../../core/agent";
 import { isNodesOwn } from "../../../core/engine";
 import { namesOf } from "../../../core/install";
 import type { KubeletInput } from "../../input";
@@ -20,9 +20,6 @@ import {
   together,
 } from "./pod";
 import { settingsHash } from "./settings";
-
-/** Condition of the pod, which its own program writes: whether the node can checkpoint. */
-export const HEALTH_CONDITION = "cedana.ai/node-can-checkpoint";
 
 /**
  * The health check: one container runs `criu check` and has the capabilities that it needs, the other judges the node and

@@ -15,7 +15,8 @@ import {
 } from "./rights";
 import { settingsConfigMap } from "./settings";
 
-export { HEALTH_CONDITION, healthCheckDaemonSet } from "./health-check";
+export { HEALTH_CONDITION } from "../../../core/agent";
+export { healthCheckDaemonSet } from "./health-check";
 export { helperDaemonSet } from "./helper";
 export { removalDaemonSet } from "./removal";
 
