@@ -16,5 +16,6 @@ export { Manager, REST_PORT } from "./manager";
 export { SystemNamespace } from "./namespace";
 export { SystemNetworkPolicies } from "./network-policy";
 export { ReadinessGate } from "./readiness-gate";
+export { Restore } from "./restore";
 export { ManagerRbac } from "./rbac";
 export { CedanaRuntimeClass } from "./runtime-class";

@@ -4,6 +4,7 @@ import type {
   CheckpointStatus,
   OwnerIdentity,
 } from "../../constructs/core/checkpoint";
+import { originalImages } from "../../constructs/core/restore";
 import { itemsAt, isTrueAt, textAt, textsAt } from "../runtime";
 import type { Json } from "../runtime";
 
@@ -50,10 +51,12 @@ export function judgePod(pod: Json | undefined, spec: CheckpointSpec, pinned: st
   const phase = textAt(pod, "status", "phase") ?? "Pending";
   if (phase === "Succeeded" || phase === "Failed")
     return lost(facts, "SourcePodEnded", `pod ${name} has ended: its phase is ${phase}`);
-  const own = itemsAt(pod, "spec", "containers").map((container) => ({
-    name: textAt(container, "name") ?? "",
-    image: textAt(container, "image"),
-  }));
+  const originals = originalImages(textsAt(pod, "metadata", "annotations"));
+  const own = itemsAt(pod, "spec", "containers").map((container) => {
+    const containerName = textAt(container, "name") ?? "";
+    // Of a pod that was restored, its own image: that is what the next pod of its owner has.
+    return { name: containerName, image: originals[containerName] ?? textAt(container, "image") };
+  });
   const absent = (spec.containers ?? []).filter((wanted) => own.every((one) => one.name !== wanted));
   if (absent.length > 0) {
     const message = `pod ${name} has no container ${absent.join(", ")}; it has ${own.map((one) => one.name).join(", ")}`;

@@ -1,4 +1,11 @@
-import { RECORD, REQUEST, RESTORED_FROM, NOT_RESTORED, type Fallback } from "../../constructs/core/restore";
+import {
+  originalImages,
+  RECORD,
+  REQUEST,
+  RESTORED_FROM,
+  NOT_RESTORED,
+  type Fallback,
+} from "../../constructs/core/restore";
 import { at, isTrueAt, itemsAt, metadataOf, numberAt, textAt, textsAt } from "../runtime";
 import type { Json, KubernetesObject, ObjectMetadata } from "../runtime";
 
@@ -58,7 +65,7 @@ export const POD = { apiVersion: "v1", kind: "Pod", plural: "pods" };
 export function projectPod(raw: Json): RestoredPod {
   const annotations = textsAt(raw, "metadata", "annotations");
   const from = textsAt(raw, "metadata", "labels")[RESTORED_FROM];
-  const originals = imagesIn(annotations[RECORD.originalImages]);
+  const originals = originalImages(annotations);
   const states = itemsAt(raw, "status", "containerStatuses");
   const containers = itemsAt(raw, "spec", "containers").flatMap((container, index) => {
     const name = textAt(container, "name") ?? "";
@@ -113,13 +120,4 @@ function terminatedAt(status: Json, state: string): Terminated | undefined {
     message: textAt(terminated, "message") ?? "",
     exitCode: numberAt(terminated, "exitCode") ?? 0,
   };
-}
-
-/** Container to image. What is not the webhook's is empty. */
-function imagesIn(json: string | undefined): Readonly<Record<string, string>> {
-  try {
-    return textsAt({ images: JSON.parse(json ?? "{}") as Json }, "images");
-  } catch {
-    return {};
-  }
 }

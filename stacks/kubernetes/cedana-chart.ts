@@ -14,6 +14,7 @@ import { SystemNamespace } from "../../constructs/kubernetes/namespace";
 import { SystemNetworkPolicies } from "../../constructs/kubernetes/network-policy";
 import { ManagerRbac } from "../../constructs/kubernetes/rbac";
 import { ReadinessGate } from "../../constructs/kubernetes/readiness-gate";
+import { Restore } from "../../constructs/kubernetes/restore";
 import { CedanaRuntimeClass } from "../../constructs/kubernetes/runtime-class";
 import { inputOf } from "../../constructs/kubernetes/input";
 import { syncWave } from "./sync-wave";
@@ -42,6 +43,8 @@ export class CedanaChart extends Chart {
   readonly manager?: Manager;
   readonly controller: Controller;
   readonly readinessGate: ReadinessGate;
+  /** Empty with the engine `cedana`. */
+  readonly restore: Restore;
   readonly networkPolicies: SystemNetworkPolicies;
   readonly attachAccount?: AttachAccount;
   readonly dynamoWatcher?: DynamoWatcher;
@@ -70,6 +73,7 @@ export class CedanaChart extends Chart {
     if (cedana) this.manager = new Manager(this, "manager", input);
     this.controller = new Controller(this, "controller", input);
     this.readinessGate = new ReadinessGate(this, "readiness-gate", input);
+    this.restore = new Restore(this, "restore", input);
     if (cedana) {
       this.dynamoWatcher = new DynamoWatcher(this, "dynamo-watcher", input);
       this.attachAccount = new AttachAccount(this, "attach-account", input);

@@ -11,6 +11,8 @@ const WAVES: Readonly<Record<string, number>> = {
   ClusterRoleBinding: -1,
   RoleBinding: -1,
   ValidatingAdmissionPolicyBinding: -1,
+  // Once there is who answers.
+  MutatingWebhookConfiguration: 1,
   ResourceFlavor: -1,
 };
 

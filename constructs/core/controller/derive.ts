@@ -6,9 +6,10 @@ import {
   gateTaint,
   gateTimes,
   namesOf,
+  restoreOf,
   type ResolvedInstall,
 } from "../install";
-import type { CheckpointSettings, ControllerSettings, GateSettings } from "./schema";
+import type { CheckpointSettings, ControllerSettings, GateSettings, RestoreSettings } from "./schema";
 
 /** Annotation of the agents' pods with the hash of the configuration that they read. */
 export const HASH_ANNOTATION = "checksum/config";
@@ -21,7 +22,7 @@ export function controllerSettings(engine: ResolvedEngine, install: ResolvedInst
     log: { level: install.controller ? install.controller.logLevel : "info" },
     gate: gate(install),
     checkpoints: checkpoints(engine, install),
-    restore: false,
+    restore: restore(engine, install),
   };
 }
 
@@ -68,5 +69,23 @@ function checkpoints(engine: ResolvedEngine, install: ResolvedInstall): Checkpoi
     ...common,
     engine: engine.kind,
     manager: { url: `http://${host}:${install.manager.service.port}`, root, timeoutSeconds },
+  };
+}
+
+/** Port on which the controller serves its webhook. */
+export const WEBHOOK_PORT = 9443;
+
+function restore({ kind }: ResolvedEngine, install: ResolvedInstall): RestoreSettings | false {
+  const settings = restoreOf(kind, install);
+  if (!settings) return false;
+  const names = namesOf(install);
+  return {
+    namespaces: settings.namespaces,
+    nodeSelector: install.nodeSelector,
+    port: WEBHOOK_PORT,
+    configuration: names.restore,
+    secret: names.restoreCertificate,
+    dnsNames: [`${names.restore}.${install.namespace}.svc`],
+    certificates: settings.certificates,
   };
 }

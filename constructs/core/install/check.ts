@@ -21,6 +21,7 @@ import { checkKueue } from "./kueue";
 import { ownVariables } from "./own-variables";
 import type { Toleration } from "./pod";
 import { gateTaint } from "./readiness-gate";
+import { checkRestore } from "./restore";
 import type { ResolvedInstall } from "./schema";
 
 /** The longest suffix of an object's name is `-dynamo-watcher-…`; names stay below 63 with this. */
@@ -72,7 +73,10 @@ function checkNamespaces({ createNamespace, namespace, agentNamespace }: Resolve
 
 /** What depends on both engine and install. Paths begin with `install` or `engine`. */
 export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
-  return engine.kind === "cedana" ? checkWithCedana(engine, install) : checkWithKubelet(install);
+  return [
+    ...(engine.kind === "cedana" ? checkWithCedana(engine, install) : checkWithKubelet(install)),
+    ...checkRestore(engine.kind, install),
+  ];
 }
 
 function checkWithCedana(engine: ResolvedCedanaEngine, install: ResolvedInstall): Problem[] {

@@ -22,4 +22,5 @@ export {
   type Component,
 } from "./names";
 export type { Toleration } from "./pod";
+export { restoreOf } from "./restore";
 export { installSchema, type InstallSpec, type ResolvedInstall } from "./schema";

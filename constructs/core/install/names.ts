@@ -29,6 +29,10 @@ export function namesOf({ name, manager, attachAccount }: ResolvedInstall) {
     controllerLease: `${name}-controller-lease`,
     controllerCheckpoints: `${name}-controller-checkpoints`,
     controllerNodeCheckpoints: `${name}-controller-node-checkpoints`,
+    controllerRestore: `${name}-controller-restore`,
+    controllerCertificate: `${name}-controller-certificate`,
+    restore: `${name}-restore`,
+    restoreCertificate: `${name}-restore-certificate`,
     dynamoWatcher: `${name}-dynamo-watcher`,
     attachAccount: (attachAccount && attachAccount.name) || `${name}-attach`,
   };

@@ -10,6 +10,7 @@ import { networkPoliciesSchema } from "./network-policies";
 import { healthCheckSchema, helperSchema } from "./node-agent";
 import { annotations, labels } from "./pod";
 import { readinessGateSchema } from "./readiness-gate";
+import { restoreSchema } from "./restore";
 import { runtimeClassSchema } from "./runtime-class";
 
 const off = v.literal(false);
@@ -60,6 +61,10 @@ export const installSchema = shape({
   checkpoints: described(
     v.optional(oneOf([off, checkpointsSchema])),
     "Checkpoint and Cedana objects, which the controller acts upon. false: it does not. Default: it does.",
+  ),
+  restore: described(
+    v.optional(oneOf([off, restoreSchema])),
+    "Restore of pods that ask for it, by an admission webhook of the controller. false: none is restored. Default: with the engine kubelet, in the namespaces of checkpoints.",
   ),
   crds: described(v.optional(v.boolean(), true), "Whether the kind Cedana is defined."),
   runtimeClass: described(

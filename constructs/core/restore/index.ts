@@ -1,6 +1,7 @@
 /**
  * How a restore is asked for, and what is written down of it.
  */
+export { originalImages } from "./images";
 export {
   ARCHITECTURE_LABEL,
   FALLBACKS,
@@ -10,5 +11,6 @@ export {
   REQUEST,
   RESTORED_FROM,
   RESTORE_VERB,
+  WEBHOOK_PATH,
   type Fallback,
 } from "./names";

@@ -37,3 +37,6 @@ export const ARCHITECTURE_LABEL = "kubernetes.io/arch";
 
 /** Verb on `checkpoints.automation.cedana.ai` that lets its holder ask for a restore. */
 export const RESTORE_VERB = "restore";
+
+/** Path at which the controller answers the API server. */
+export const WEBHOOK_PATH = "/restore";

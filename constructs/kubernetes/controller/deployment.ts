@@ -14,11 +14,12 @@ export const SETTINGS_FILE = "settings.json";
 
 type Settings = Exclude<ResolvedInstall["controller"], false>;
 
-/** `hash` changes with the settings, so that pods begin anew with them. */
+/** `hash` changes with the settings, so that pods begin anew with them. Without `webhookPort` no webhook is served. */
 export function controllerDeployment(
   install: ResolvedInstall,
   controller: Settings,
   hash: string,
+  webhookPort: number | undefined,
 ): Manifest<V1Deployment> {
   const names = namesOf(install);
   const component = "controller";
@@ -61,7 +62,7 @@ export function controllerDeployment(
               labelSelector: { matchLabels: selector },
             }),
           ),
-          containers: [container(controller)],
+          containers: [container(controller, webhookPort)],
           volumes: [{ name: "settings", configMap: { name: names.controllerSettings } }],
         },
       },
@@ -69,7 +70,7 @@ export function controllerDeployment(
   };
 }
 
-function container(controller: Settings): V1Container {
+function container(controller: Settings, webhookPort: number | undefined): V1Container {
   const probe = (path: string) => ({ httpGet: { path, port: "health" } });
   return {
     name: "controller",
@@ -87,6 +88,9 @@ function container(controller: Settings): V1Container {
     ports: [
       { name: "metrics", containerPort: METRICS_PORT, protocol: "TCP" },
       { name: "health", containerPort: PROBE_PORT, protocol: "TCP" },
+      ...(webhookPort === undefined
+        ? []
+        : [{ name: "webhook", containerPort: webhookPort, protocol: "TCP" }]),
     ],
     resources: controller.resources,
     securityContext: UNPRIVILEGED,

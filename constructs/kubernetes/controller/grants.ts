@@ -7,6 +7,7 @@ import {
   gateOwner,
   gateTimes,
   namesOf,
+  restoreOf,
   type ResolvedInstall,
 } from "../../core/install";
 
@@ -33,7 +34,7 @@ const REPORT: V1PolicyRule = {
 /** Everything that the controller may do: what the parts that are on ask of the API server, and nothing else. */
 export function controllerGrants(install: ResolvedInstall, engine: EngineKind): ControllerGrant[] {
   if (!install.controller) return [];
-  return [...lease(install), ...gate(install), ...checkpoints(install, engine)];
+  return [...lease(install), ...gate(install), ...checkpoints(install, engine), ...restore(install, engine)];
 }
 
 /** Election of a leader. `create` knows no name in Kubernetes, so it is a rule of its own. */
@@ -125,6 +126,56 @@ function checkpoints(install: ResolvedInstall, engine: EngineKind): ControllerGr
                 ...checkpoint,
                 resources: [NODE_CHECKPOINT.plural],
                 verbs: ["get", ...FOLLOW, "create", "delete"],
+              },
+            ],
+          },
+        ]
+      : []),
+  ];
+}
+
+/**
+ * Pods are listed where they can be restored, and patched to give them their own images back. Of Secrets and webhooks it
+ * reads and writes its own by name; `create` knows no name.
+ */
+function restore(install: ResolvedInstall, engine: EngineKind): ControllerGrant[] {
+  const settings = restoreOf(engine, install);
+  if (!settings) return [];
+  const names = namesOf(install);
+  const secret = { apiGroups: [""], resources: ["secrets"] };
+  const own = settings.certificates === "own";
+  return [
+    {
+      id: "restore",
+      name: names.controllerRestore,
+      namespaces: settings.namespaces,
+      rules: [{ apiGroups: [""], resources: ["pods"], verbs: [...FOLLOW, "patch"] }],
+    },
+    {
+      id: "certificate",
+      name: names.controllerCertificate,
+      namespaces: [install.namespace],
+      rules: [
+        {
+          ...secret,
+          resourceNames: [names.restoreCertificate],
+          verbs: [...FOLLOW, ...(own ? ["patch"] : [])],
+        },
+        ...(own ? [{ ...secret, verbs: ["create"] }] : []),
+      ],
+    },
+    ...(own
+      ? [
+          {
+            id: "webhook",
+            name: names.controllerCertificate,
+            namespaces: "all" as const,
+            rules: [
+              {
+                apiGroups: ["admissionregistration.k8s.io"],
+                resources: ["mutatingwebhookconfigurations"],
+                resourceNames: [names.restore],
+                verbs: [...FOLLOW, "patch"],
               },
             ],
           },

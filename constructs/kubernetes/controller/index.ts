@@ -50,7 +50,8 @@ export class Controller extends Construct {
       metadata: about,
       automountServiceAccountToken: false,
     });
-    const settings = `${JSON.stringify(controllerSettings(engine, install), undefined, 2)}\n`;
+    const told = controllerSettings(engine, install);
+    const settings = `${JSON.stringify(told, undefined, 2)}\n`;
     this.settings = object<V1ConfigMap>(this, "settings", {
       apiVersion: "v1",
       kind: "ConfigMap",
@@ -68,7 +69,12 @@ export class Controller extends Construct {
       ),
     );
     const hash = createHash("sha256").update(settings).digest("hex");
-    this.deployment = object(this, "deployment", controllerDeployment(install, controller, hash));
+    const webhookPort = told.restore ? told.restore.port : undefined;
+    this.deployment = object(
+      this,
+      "deployment",
+      controllerDeployment(install, controller, hash, webhookPort),
+    );
     this.disruptionBudget = object<V1PodDisruptionBudget>(this, "disruption-budget", {
       apiVersion: "policy/v1",
       kind: "PodDisruptionBudget",

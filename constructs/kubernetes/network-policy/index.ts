@@ -2,7 +2,8 @@ import type { V1NetworkPolicyPort, V1NetworkPolicySpec } from "@kubernetes/clien
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { credentialsOf, daemonPort, isNodesOwn, registryPort, type ResolvedEngine } from "../../core/engine";
-import { agentNamespace, checkpointsOf, selectorLabels, type Component } from "../../core/install";
+import { WEBHOOK_PORT } from "../../core/controller";
+import { agentNamespace, checkpointsOf, restoreOf, selectorLabels, type Component } from "../../core/install";
 import { inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { METRICS_PORT } from "../controller";
@@ -88,11 +89,13 @@ export class SystemNetworkPolicies extends Construct {
       ...(controller
         ? [
             policy("controller", install.namespace, {
-              ...withIngress(
-                fromNamespaces(controller.metrics ? controller.metrics.allowFromNamespaces : [], [
+              ...withIngress([
+                ...fromNamespaces(controller.metrics ? controller.metrics.allowFromNamespaces : [], [
                   METRICS_PORT,
                 ]),
-              ),
+                // The API server calls from outside of the cluster: no selector knows it.
+                ...(restoreOf(engine.kind, install) ? [{ ports: [tcp(WEBHOOK_PORT)] }] : []),
+              ]),
               egress: [
                 DNS,
                 { ports: settings.egressPorts.map(tcp) },

@@ -1,5 +1,5 @@
 import type { ContainerCheckpoint } from "../../../constructs/core/checkpoint";
-import { LATEST, REQUEST } from "../../../constructs/core/restore";
+import { LATEST, RECORD, REQUEST } from "../../../constructs/core/restore";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import { phaseOf, readyOf } from "../../checkpoints/state";
 import { architectureLabel, nodeLabels } from "./nodes";
@@ -98,6 +98,8 @@ function claimed(
   if (state === "Unknown") return no(`${by} may have been restored from it${ask}`);
   // No two pods of one name live at once: the one that has the claim is gone, or was never stored.
   if (pod.name !== undefined && pod.name === podName) return undefined;
+  // The same admission, asked a second time.
+  if (restore.podUID === undefined && restore.claim === pod.annotations[RECORD.claim]) return undefined;
   if (restore.podUID !== undefined) return no(`${by} is being restored from it${ask}`);
   return { fits: "busy", why: `${by}, whose creation is under way, is to be restored from it` };
 }
@@ -107,11 +109,12 @@ function matched(pod: AdmittedPod, saved: ContainerCheckpoint): RestoredContaine
   const index = pod.containers.findIndex((one) => one.name === name);
   const own = pod.containers[index];
   if (own === undefined) return `the pod has no container ${name}`;
-  if (own.image !== image)
+  // Its image is that of the checkpoint if the API server asks a second time, because another webhook changed the pod.
+  if (own.image !== image && own.image !== location)
     return `container ${name} has image ${own.image}; it was checkpointed with ${image ?? "an unknown one"}`;
   if (location === undefined || !location.includes("@sha256:"))
     return `where the image of container ${name} is was not kept`;
-  return { name, index, original: own.image, image: location };
+  return { name, index, original: image ?? own.image, image: location };
 }
 
 const no = (why: string): Fit => ({ fits: false, why });

@@ -1,11 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
+import { WEBHOOK_PATH } from "../../../constructs/core/restore";
 import type { HealthCheck, Logger } from "../../runtime";
 import { readReview, writeReview, type PodReview, type Verdict } from "./review";
-
-/** Where the API server asks. */
-export const WEBHOOK_PATH = "/restore";
 
 /** The API server's own limit of a request, twice: the review is a bit more than the pod. */
 const MAX_BYTES = 6 * 1024 * 1024;

@@ -109,7 +109,10 @@ const kubelet: Record<string, (object: KubernetesObject) => boolean> = {
   "health-check": ({ kind, metadata }) =>
     kind === "DaemonSet" && component("health-check")({ kind, metadata } as never),
   rights: ({ kind }) => kind.includes("Role"),
-  guards: ({ kind }) => kind.startsWith("ValidatingAdmissionPolicy"),
+  guards: ({ kind, metadata }) =>
+    kind.startsWith("ValidatingAdmissionPolicy") && !metadata.name.includes("-restore-"),
+  restore: ({ kind, metadata }) =>
+    /-restore(-(pods|templates|cronjobs))?$/.test(metadata.name) && !kind.includes("Role"),
   settings: ({ kind }) => kind === "ConfigMap",
   "network-policies": ({ kind }) => kind === "NetworkPolicy",
 };

@@ -6,7 +6,7 @@ import { Admitter, type Verdict } from "../../../../controller/restore/webhook";
 import { projectCheckpoint, type CheckpointObject } from "../../../../controller/checkpoints/objects";
 import { createLogger, Metrics, type Json } from "../../../../controller/runtime";
 import { FakeApi } from "../../../support/fake-api";
-import { checkpointJson, podJson } from "./support";
+import { checkpointJson, podJson, saved } from "./support";
 
 const ROOT = "/apis/automation.cedana.ai/v1alpha1/checkpoints";
 const IN_TEAM = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-a/checkpoints";
@@ -228,4 +228,54 @@ test("pods that are admitted at once by late replicas: no Checkpoint is restored
       holders.map(({ uid }) => uid),
     );
   }
+});
+
+test("asked a second time, because another webhook has changed the pod since, it stays with what it gave", async () => {
+  const world = new World();
+  world.put({
+    name: "a",
+    pod: "api-6c-old",
+    owner: DEPLOYED.owner,
+    hash: "6c",
+    containers: [saved("app"), saved("proxy")],
+  });
+  world.put({ name: "b", pod: "api-6c-older", owner: DEPLOYED.owner, hash: "6c" });
+  const pod = podJson(DEPLOYED);
+  const ask = async (uid: string, object: object) => {
+    const verdict = await world
+      .replica()
+      .admit({ uid, namespace: "team-a", pod: object as unknown as Json, dryRun: false });
+    const patch = (verdict.allowed ? verdict.patch : []) as Operation[];
+    return applyPatch(structuredClone(object), patch).newDocument as typeof pod;
+  };
+  const first = await ask("r-1", pod);
+  expect(first.metadata.annotations).toMatchObject({ "cedana.ai/restore-checkpoint": "b" });
+  const injected = {
+    ...first,
+    spec: { containers: [...first.spec.containers, { name: "extra", image: "extra:1" }] },
+  };
+  const second = await ask("r-2", injected);
+  expect(second.metadata.annotations).toMatchObject({
+    "cedana.ai/restore-checkpoint": "b",
+    "cedana.ai/restore-claim": "r-2",
+    "cedana.ai/restore-original-images": '{"app":"app:1"}',
+  });
+  expect(second.spec).toEqual(injected.spec);
+  expect(world.restoreOf("b")).toMatchObject({ state: "Claimed", claim: "r-2" });
+  expect(world.restoreOf("a")).toBeUndefined();
+});
+
+test("a container that another webhook adds can be restored as well", async () => {
+  const world = new World();
+  world.put({
+    name: "a",
+    pod: "api-6c-old",
+    owner: DEPLOYED.owner,
+    hash: "6c",
+    containers: [saved("app"), saved("proxy")],
+  });
+  const { verdict } = await world.create(world.replica(), DEPLOYED, { lost: true });
+  expect(verdict).toMatchObject({ warnings: ["starts fresh: Checkpoint a: the pod has no container proxy"] });
+  const containers = ["app", "proxy"].map((name) => ({ name, image: `${name}:1` }));
+  expect((await world.create(world.replica(), { ...DEPLOYED, containers })).from).toBe("a");
 });

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { applyPatch, type Operation } from "fast-json-patch";
 import { notRestored } from "../../../../agent/archive";
+import { judgePod } from "../../../../controller/checkpoints/source-pod";
 import { mutation, type Decision } from "../../../../controller/restore/decision";
 import type { Json } from "../../../../controller/runtime";
 import { checkpoint, decided, digest, podJson, saved, type Restored } from "./support";
@@ -153,5 +154,23 @@ describe("a restore", () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  test("a Checkpoint of a pod that was restored tells the pod's own image: the next one of its owner has that", () => {
+    const pod = patched(podJson(TWO), decided(TWO, CHECKPOINT), "c-1");
+    const running = {
+      ...pod,
+      metadata: { ...pod.metadata, uid: "u" },
+      spec: { ...pod.spec, nodeName: "n" },
+      status: { phase: "Running" },
+    };
+    const verdict = judgePod(running as unknown as Json, { podRef: { name: "web-0" } }, undefined);
+    expect(verdict).toMatchObject({
+      is: "running",
+      containers: [
+        { name: "log", image: "log:1" },
+        { name: "app", image: "app:1" },
+      ],
+    });
   });
 });

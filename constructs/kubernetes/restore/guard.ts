@@ -1,0 +1,211 @@
+/** Who may ask for a restore, in the words of CEL: Kubernetes knows no right to set an annotation. */
+import type {
+  V1ValidatingAdmissionPolicy,
+  V1ValidatingAdmissionPolicyBinding,
+  V1Variable,
+} from "@kubernetes/client-node";
+import type { ApiObject } from "cdk8s";
+import type { Construct } from "constructs";
+import { AUTOMATION_GROUP } from "../../core/checkpoint";
+import { namesOf, type ResolvedInstall } from "../../core/install";
+import { FALLBACKS, LATEST, RECORD, REQUEST, RESTORED_FROM, RESTORE_VERB } from "../../core/restore";
+import { metadata, object } from "../object";
+import { namespaceSelector } from "./names";
+
+const API = "admissionregistration.k8s.io/v1";
+
+/** Controllers of Kubernetes, which make pods of templates: whoever wrote the template was asked. */
+const WORKLOAD_CONTROLLERS = [
+  "cronjob-controller",
+  "daemon-set-controller",
+  "deployment-controller",
+  "job-controller",
+  "replicaset-controller",
+  "replication-controller",
+  "statefulset-controller",
+];
+
+const list = (texts: readonly string[]) => `[${texts.map((text) => `'${text}'`).join(", ")}]`;
+const KUBERNETES = list([
+  "system:kube-controller-manager",
+  ...WORKLOAD_CONTROLLERS.map((name) => `system:serviceaccount:kube-system:${name}`),
+]);
+const RECORDS = list(Object.values(RECORD));
+
+interface Kind {
+  readonly id: string;
+  /** Way from the object to the metadata of pod or pod template. */
+  readonly way: readonly string[];
+  readonly resources: readonly {
+    readonly apiGroups: string[];
+    readonly apiVersions: string[];
+    readonly resources: string[];
+  }[];
+}
+
+const KINDS: readonly Kind[] = [
+  {
+    id: "pods",
+    way: ["metadata"],
+    resources: [{ apiGroups: [""], apiVersions: ["v1"], resources: ["pods"] }],
+  },
+  {
+    id: "templates",
+    way: ["spec", "template", "metadata"],
+    resources: [
+      {
+        apiGroups: ["apps"],
+        apiVersions: ["v1"],
+        resources: ["deployments", "replicasets", "statefulsets", "daemonsets"],
+      },
+      { apiGroups: ["batch"], apiVersions: ["v1"], resources: ["jobs"] },
+      { apiGroups: [""], apiVersions: ["v1"], resources: ["replicationcontrollers"] },
+    ],
+  },
+  {
+    id: "cronjobs",
+    way: ["spec", "jobTemplate", "spec", "template", "metadata"],
+    resources: [{ apiGroups: ["batch"], apiVersions: ["v1"], resources: ["cronjobs"] }],
+  },
+];
+
+/** A policy and its binding for pods, for what has a pod template, and for CronJobs, whose template lies deeper. */
+export function restoreGuards(
+  scope: Construct,
+  install: ResolvedInstall,
+  namespaces: "all" | readonly string[],
+): ApiObject[] {
+  return KINDS.flatMap((kind) => {
+    const name = `${namesOf(install).restore}-${kind.id}`;
+    const about = metadata(install, { name, component: "controller" });
+    return [
+      object<V1ValidatingAdmissionPolicy>(scope, kind.id, {
+        apiVersion: API,
+        kind: "ValidatingAdmissionPolicy",
+        metadata: about,
+        spec: {
+          failurePolicy: "Fail",
+          matchConstraints: {
+            resourceRules: kind.resources.map((rule) => ({
+              ...rule,
+              operations: ["CREATE", "UPDATE"],
+              scope: "Namespaced",
+            })),
+          },
+          matchConditions: [{ name: "concerned", expression: concerned(kind) }],
+          variables: variables(kind, install),
+          validations: [...asking(), ...(kind.id === "pods" ? ofPods() : ofTemplates())],
+        },
+      }),
+      object<V1ValidatingAdmissionPolicyBinding>(scope, `${kind.id}.binding`, {
+        apiVersion: API,
+        kind: "ValidatingAdmissionPolicyBinding",
+        metadata: about,
+        spec: {
+          policyName: name,
+          validationActions: ["Deny"],
+          matchResources: { namespaceSelector: namespaceSelector(install, namespaces) },
+        },
+      }),
+    ];
+  });
+}
+
+/** `has()` for each step: a template may be missing, and so may its metadata. */
+function has(root: string, way: readonly string[]): string {
+  return way.map((_, index) => `has(${[root, ...way.slice(0, index + 1)].join(".")})`).join(" && ");
+}
+
+/** Whether any key of ours is on the object, before or after: other objects cost next to nothing. */
+function concerned({ way }: Kind): string {
+  const within = (root: string) => {
+    const path = [root, ...way].join(".");
+    const annotated = `${has(root, [...way, "annotations"])} && ${path}.annotations.exists(key, key.startsWith('cedana.ai/restore-'))`;
+    const labelled = `${has(root, [...way, "labels"])} && '${RESTORED_FROM}' in ${path}.labels`;
+    return `(${annotated}) || (${labelled})`;
+  };
+  return `${within("object")} || (request.operation == 'UPDATE' && (${within("oldObject")}))`;
+}
+
+function variables({ way }: Kind, install: ResolvedInstall): V1Variable[] {
+  const map = (root: string, field: string) =>
+    `${has(root, [...way, field])} ? ${[root, ...way, field].join(".")} : {}`;
+  const before = (field: string) =>
+    `request.operation == 'UPDATE' && ${has("oldObject", [...way, field])} ? ${["oldObject", ...way, field].join(".")} : {}`;
+  const account = `system:serviceaccount:${install.namespace}:${namesOf(install).controller}`;
+  const changed = (key: string) =>
+    `(${key} in variables.annotations) != (${key} in variables.before) || (${key} in variables.annotations && variables.annotations[${key}] != variables.before[${key}])`;
+  return [
+    { name: "annotations", expression: map("object", "annotations") },
+    { name: "labels", expression: map("object", "labels") },
+    { name: "before", expression: before("annotations") },
+    { name: "labelsBefore", expression: before("labels") },
+    {
+      name: "from",
+      expression: `'${REQUEST.from}' in variables.annotations ? variables.annotations['${REQUEST.from}'] : ''`,
+    },
+    { name: "trusted", expression: `request.userInfo.username in ${KUBERNETES}` },
+    { name: "ours", expression: `request.userInfo.username == '${account}'` },
+    // To take the wish away needs no right.
+    {
+      name: "asks",
+      expression: `variables.from != '' && ${list(Object.values(REQUEST))}.exists(key, ${changed("key")})`,
+    },
+    { name: "recordsKept", expression: `${RECORDS}.all(key, !(${changed("key")}))` },
+  ];
+}
+
+/** Values, and the right of whoever asks: on the one Checkpoint that is named, or on all of the namespace. */
+function asking() {
+  const authorized = [
+    `authorizer.group('${AUTOMATION_GROUP}').resource('checkpoints').namespace(request.namespace)`,
+    `.name(variables.from == '${LATEST}' ? '' : variables.from).check('${RESTORE_VERB}').allowed()`,
+  ].join("");
+  const allowed = (key: string, values: readonly string[]) =>
+    `!('${key}' in variables.annotations) || variables.annotations['${key}'] in ${list(values)}`;
+  const said = (key: string, values: readonly string[]) => ({
+    expression: allowed(key, values),
+    messageExpression: `'annotation ${key} is "' + variables.annotations['${key}'] + '"; allowed: ${values.join(", ")}'`,
+  });
+  return [
+    {
+      expression: `!variables.asks || variables.trusted || variables.ours || ${authorized}`,
+      messageExpression: `'annotation ${REQUEST.from}: ' + request.userInfo.username + ' may not restore in namespace ' + request.namespace + ': it needs the verb ${RESTORE_VERB} on checkpoints.${AUTOMATION_GROUP}'`,
+      reason: "Forbidden",
+    },
+    {
+      expression: `!('${REQUEST.from}' in variables.annotations) || variables.from.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')`,
+      messageExpression: `'annotation ${REQUEST.from} is "' + variables.from + '"; allowed: ${LATEST}, or the name of a Checkpoint'`,
+    },
+    said(REQUEST.fallback, FALLBACKS),
+    said(REQUEST.shared, ["true", "false"]),
+  ];
+}
+
+/** On a pod with the wish, the webhook has written over what it brought along. */
+function ofPods() {
+  const none = `${RECORDS}.all(key, !(key in variables.annotations)) && !('${RESTORED_FROM}' in variables.labels)`;
+  const label = (map: string) => `'${RESTORED_FROM}' in variables.${map}`;
+  const labelKept = `(${label("labels")}) == (${label("labelsBefore")}) && (!(${label("labels")}) || variables.labels['${RESTORED_FROM}'] == variables.labelsBefore['${RESTORED_FROM}'])`;
+  return [
+    {
+      expression: `variables.ours || (request.operation == 'CREATE' ? (variables.from != '' || (${none})) : (variables.recordsKept && ${labelKept}))`,
+      message: `label ${RESTORED_FROM} and annotations ${Object.values(RECORD).join(", ")} are the controller's: leave them out`,
+      reason: "Forbidden",
+    },
+    {
+      expression: `request.operation != 'CREATE' || !('${REQUEST.fallback}' in variables.annotations) || variables.annotations['${REQUEST.fallback}'] != 'stop' || variables.from == '' || '${RESTORED_FROM}' in variables.labels`,
+      message: `nobody looked for a checkpoint, because the controller did not answer, and ${REQUEST.fallback} is stop: try again`,
+    },
+  ];
+}
+
+function ofTemplates() {
+  return [
+    {
+      expression: `variables.ours || (${RECORDS}.all(key, !(key in variables.annotations) || key in variables.before) && (!('${RESTORED_FROM}' in variables.labels) || '${RESTORED_FROM}' in variables.labelsBefore))`,
+      message: `label ${RESTORED_FROM} and annotations ${Object.values(RECORD).join(", ")} are the controller's: leave them out`,
+      reason: "Forbidden",
+    },
+  ];
+}

@@ -1,0 +1,56 @@
+/**
+ * Restore of pods: the admission webhook that the controller serves, and who may ask for a restore.
+ */
+import type { V1ClusterRole } from "@kubernetes/client-node";
+import type { ApiObject } from "cdk8s";
+import { Construct } from "constructs";
+import { AUTOMATION_GROUP } from "../../core/checkpoint";
+import { namesOf, restoreOf } from "../../core/install";
+import { RESTORE_VERB } from "../../core/restore";
+import { inputOf, type EngineProps } from "../input";
+import { metadata, object } from "../object";
+import { restoreGuards } from "./guard";
+import { certManagerObjects, webhookConfiguration, webhookService } from "./webhook";
+
+/** Nothing is made without the engine `kubelet`, without a controller, or with `install.restore: false`. */
+export class Restore extends Construct {
+  readonly service?: ApiObject;
+  readonly webhook?: ApiObject;
+  /** Only with `restore.certificates: cert-manager`: an Issuer and a Certificate. */
+  readonly certificates: readonly ApiObject[];
+  /** ValidatingAdmissionPolicies and their bindings. */
+  readonly guards: readonly ApiObject[];
+  /** For whoever is to restore: bound to nobody. */
+  readonly role?: ApiObject;
+
+  constructor(scope: Construct, id: string, props: EngineProps) {
+    super(scope, id);
+    const { engine, install } = inputOf(this, props);
+    const settings = restoreOf(engine.kind, install);
+    if (!settings) {
+      this.certificates = [];
+      this.guards = [];
+      return;
+    }
+    this.service = webhookService(this, install);
+    this.webhook = webhookConfiguration(this, install, settings);
+    this.certificates = settings.certificates === "cert-manager" ? certManagerObjects(this, install) : [];
+    this.guards = restoreGuards(this, install, settings.namespaces);
+    const aggregate = { "rbac.authorization.k8s.io/aggregate-to-edit": "true" };
+    this.role = object<V1ClusterRole>(this, "role", {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "ClusterRole",
+      metadata: metadata(install, {
+        name: namesOf(install).restore,
+        ...(settings.grantToEditors ? { labels: aggregate } : {}),
+      }),
+      rules: [
+        {
+          apiGroups: [AUTOMATION_GROUP],
+          resources: ["checkpoints"],
+          verbs: ["get", "list", "watch", RESTORE_VERB],
+        },
+      ],
+    });
+  }
+}

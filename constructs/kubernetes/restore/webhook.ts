@@ -1,0 +1,121 @@
+import type { V1MutatingWebhookConfiguration, V1Service } from "@kubernetes/client-node";
+import type { ApiObject } from "cdk8s";
+import type { Construct } from "constructs";
+import { namesOf, selectorLabels, type ResolvedInstall } from "../../core/install";
+import { REQUEST, WEBHOOK_PATH } from "../../core/restore";
+import { metadata, object, type Metadata } from "../object";
+import { namespaceSelector } from "./names";
+
+interface Settings {
+  readonly namespaces: "all" | readonly string[];
+  readonly failurePolicy: "Ignore" | "Fail";
+  readonly certificates: "own" | "cert-manager";
+}
+
+/** The Service through which API servers reach the controllers, all that are Ready. */
+export function webhookService(scope: Construct, install: ResolvedInstall): ApiObject {
+  const names = namesOf(install);
+  return object<V1Service>(scope, "service", {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: metadata(install, {
+      name: names.restore,
+      namespace: install.namespace,
+      component: "controller",
+    }),
+    spec: {
+      selector: selectorLabels(install, "controller"),
+      ports: [{ name: "webhook", port: 443, targetPort: "webhook", protocol: "TCP" }],
+    },
+  });
+}
+
+/**
+ * Only pods with the annotation come, as they are created. Asked again if another webhook changes the pod after it, such as
+ * one that adds a container.
+ */
+export function webhookConfiguration(
+  scope: Construct,
+  install: ResolvedInstall,
+  { namespaces, failurePolicy, certificates }: Settings,
+): ApiObject {
+  const names = namesOf(install);
+  const asked = `'${REQUEST.from}' in object.metadata.annotations`;
+  return object<V1MutatingWebhookConfiguration>(scope, "webhook", {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: "MutatingWebhookConfiguration",
+    metadata: metadata(install, {
+      name: names.restore,
+      component: "controller",
+      ...(certificates === "own"
+        ? {}
+        : {
+            annotations: {
+              "cert-manager.io/inject-ca-from": `${install.namespace}/${names.restoreCertificate}`,
+            },
+          }),
+    }),
+    webhooks: [
+      {
+        name: "restore.cedana.ai",
+        admissionReviewVersions: ["v1"],
+        clientConfig: {
+          service: { name: names.restore, namespace: install.namespace, path: WEBHOOK_PATH, port: 443 },
+        },
+        rules: [
+          {
+            apiGroups: [""],
+            apiVersions: ["v1"],
+            resources: ["pods"],
+            operations: ["CREATE"],
+            scope: "Namespaced",
+          },
+        ],
+        namespaceSelector: namespaceSelector(install, namespaces),
+        matchConditions: [{ name: "asks", expression: `has(object.metadata.annotations) && ${asked}` }],
+        matchPolicy: "Equivalent",
+        failurePolicy,
+        sideEffects: "NoneOnDryRun",
+        reinvocationPolicy: "IfNeeded",
+        timeoutSeconds: 5,
+      },
+    ],
+  });
+}
+
+interface Issuer {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: Metadata;
+  readonly spec: object;
+}
+
+/** A certificate of cert-manager, signed by itself: the API server is told to trust it and nothing else. */
+export function certManagerObjects(scope: Construct, install: ResolvedInstall): ApiObject[] {
+  const names = namesOf(install);
+  const about = metadata(install, {
+    name: names.restoreCertificate,
+    namespace: install.namespace,
+    component: "controller",
+  });
+  const apiVersion = "cert-manager.io/v1";
+  return [
+    object<Issuer>(scope, "issuer", {
+      apiVersion,
+      kind: "Issuer",
+      metadata: about,
+      spec: { selfSigned: {} },
+    }),
+    object<Issuer>(scope, "certificate", {
+      apiVersion,
+      kind: "Certificate",
+      metadata: about,
+      spec: {
+        secretName: names.restoreCertificate,
+        dnsNames: [`${names.restore}.${install.namespace}.svc`],
+        issuerRef: { kind: "Issuer", name: names.restoreCertificate },
+        privateKey: { algorithm: "ECDSA", size: 256, rotationPolicy: "Always" },
+      },
+    }),
+  ];
+}
