@@ -187,7 +187,7 @@ const podRef = { name: "counter-0" };
       }>("GET", COLLECTION, undefined, { accept: "application/json;as=Table;v=v1;g=meta.k8s.io" });
       expect(
         table.body.columnDefinitions.filter(({ priority }) => priority === 0).map(({ name }) => name),
-      ).toEqual(["Name", "Pod", "Engine", "Ready", "Reason", "Size", "Duration", "Age"]);
+      ).toEqual(["Name", "Pod", "Engine", "Ready", "Reason", "Size", "Duration", "Restore", "Age"]);
       expect(table.body.rows[0]?.cells.slice(0, 7)).toEqual([
         "sample",
         "counter-0",
