@@ -37,7 +37,6 @@ type Queue = keyof typeof WORKERS;
 const MAX_DELAY_MS = 60_000;
 
 const BY_UID = "uid";
-const BY_NAMESPACE = "namespace";
 const BY_CHECKPOINT = "checkpoint";
 
 /**
@@ -66,7 +65,6 @@ export class Restore implements Part {
       project: projectCheckpoint,
       indexes: {
         [BY_UID]: ({ metadata }) => [metadata.uid],
-        [BY_NAMESPACE]: ({ metadata }) => [metadata.namespace],
       },
     });
     this.pods = new Objects<RestoredPod>({
@@ -120,7 +118,6 @@ export class Restore implements Part {
       claims,
       report,
       log,
-      checkpointsIn: (within) => this.checkpoints.byIndex(BY_NAMESPACE, within),
     });
     this.webhook = new WebhookServer({ port: settings.port, log, admit: (review) => admitter.admit(review) });
     this.secrets.onChange(({ new: secret }) => {

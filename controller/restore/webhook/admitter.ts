@@ -1,9 +1,9 @@
 import type { KubernetesClient } from "../../../clients/kubernetes";
 import type { RestoreSettings } from "../../../constructs/core/controller";
 import { LATEST, REQUEST, RESTORED_FROM } from "../../../constructs/core/restore";
-import type { CheckpointObject } from "../../checkpoints/objects";
+import { CHECKPOINT, pathOf, projectCheckpoint, type CheckpointObject } from "../../checkpoints/objects";
 import { getCheckpoint, getPod } from "../../checkpoints/requests";
-import { isOlder, itemsAt, textAt, type Json, type Logger } from "../../runtime";
+import { itemsAt, textAt, type Json, type Logger } from "../../runtime";
 import { sleep } from "../../runtime/backoff";
 import type { Claims } from "../claims";
 import {
@@ -23,8 +23,6 @@ export interface AdmitterOptions {
   /** Reads pods and Checkpoints. */
   readonly client: Pick<KubernetesClient, "send">;
   readonly claims: Claims;
-  /** As the watch has told of them; of one namespace. */
-  readonly checkpointsIn: (namespace: string) => readonly CheckpointObject[];
   readonly report: Report;
   readonly log: Logger;
 }
@@ -63,13 +61,13 @@ export class Admitter {
 /** One admission: looks until it has an answer that holds. */
 class Look {
   readonly pod: AdmittedPod;
-  /** Read just now, by UID. */
+  /** Read since, by UID. */
   private readonly read = new Map<string, CheckpointObject | undefined>();
   /** Whether pods run, by UID, of those that were looked at. */
   private readonly running = new Map<string, boolean>();
   private shared = false;
-  /** The Checkpoint that the pod names, as read. */
-  private named?: { readonly is: CheckpointObject | undefined };
+  /** Those that the pod may mean, as read in the beginning: a watch may be late, and a state be thrown away for it. */
+  private known: readonly CheckpointObject[] = [];
 
   constructor(
     private readonly options: AdmitterOptions,
@@ -83,7 +81,7 @@ class Look {
     const request = readRequest(this.pod.annotations);
     if (typeof request === "string") return { is: "deny", why: request };
     this.shared = request.shared;
-    if (request.from !== LATEST) this.named = { is: await this.get(request.from) };
+    this.known = await this.list(request.from);
     const { nodeSelector } = this.options.settings;
     for (;;) {
       if (this.passedMs() > BUDGET_MS) throw new Error(`no answer after ${BUDGET_MS} ms`);
@@ -124,18 +122,20 @@ class Look {
     return performance.now() - this.beginMs;
   }
 
-  /** As the watch told, or as read since, whichever is newer. */
+  /** As read in the beginning, or since. */
   private checkpoints(): readonly CheckpointObject[] {
-    const all = this.named
-      ? [this.named.is].filter((one) => one !== undefined)
-      : this.options.checkpointsIn(this.review.namespace);
-    return all.flatMap((stored) => {
-      const { uid, resourceVersion } = stored.metadata;
-      if (!this.read.has(uid)) return [stored];
-      const read = this.read.get(uid);
-      if (read === undefined) return [];
-      return [isOlder(read.metadata.resourceVersion, resourceVersion) ? stored : read];
+    return this.known.flatMap((one) => {
+      const { uid } = one.metadata;
+      const now = this.read.has(uid) ? this.read.get(uid) : one;
+      return now === undefined ? [] : [now];
     });
+  }
+
+  private async list(from: string): Promise<readonly CheckpointObject[]> {
+    if (from !== LATEST) return [await this.get(from)].filter((one) => one !== undefined);
+    const path = pathOf(CHECKPOINT, this.review.namespace);
+    const list = (await this.options.client.send("GET", path)) as Json;
+    return itemsAt(list, "items").map(projectCheckpoint);
   }
 
   /** @returns true if the pod of which the Checkpoint is was looked at only now */

@@ -1,9 +1,9 @@
-/** Admission and claims, on an API server in memory: several replicas whose watches are late. */
+/** Admission and claims, on an API server in memory. */
 import { applyPatch, type Operation } from "fast-json-patch";
 import { Claims } from "../../../../controller/restore";
 import { Report } from "../../../../controller/restore/report";
 import { Admitter, type Verdict } from "../../../../controller/restore/webhook";
-import { projectCheckpoint, type CheckpointObject } from "../../../../controller/checkpoints/objects";
+import type { CheckpointObject } from "../../../../controller/checkpoints/objects";
 import { createLogger, Metrics, type Json } from "../../../../controller/runtime";
 import { FakeApi } from "../../../support/fake-api";
 import { checkpointJson, podJson, saved } from "./support";
@@ -43,24 +43,14 @@ class World {
     return status.restore;
   }
 
-  /** @param seen what its watch has told it; default: what is */
-  replica(seen?: () => readonly CheckpointObject[]): Admitter {
+  replica(): Admitter {
     return new Admitter({
       settings: { nodeSelector: {} },
       client: this.api,
       claims: new Claims(this.api),
-      checkpointsIn: seen ?? (() => this.checkpoints()),
       report: new Report({ record: () => {} }, new Metrics()),
       log: createLogger({ level: "error", destination: { write: () => {} } }),
     });
-  }
-
-  checkpoints(): readonly CheckpointObject[] {
-    const names = ["a", "b", "c", "before"];
-    return names
-      .map((name) => this.api.get(`${IN_TEAM}/${name}`))
-      .filter((one) => one !== undefined)
-      .map((one) => projectCheckpoint(one as unknown as Json));
   }
 
   /** A request of the API server; the pod is stored if it is admitted. */
@@ -148,20 +138,6 @@ test("with the policy stop a pod that cannot be restored is not admitted; nor on
   expect((await world.create(world.replica(), wrong)).verdict).toMatchObject({ allowed: false, code: 403 });
 });
 
-test("a named Checkpoint is restored by a replica whose watch has not told of it yet", async () => {
-  const world = new World();
-  world.put();
-  const named = { annotations: { "cedana.ai/restore-from": "before" } };
-  expect(
-    (
-      await world.create(
-        world.replica(() => []),
-        named,
-      )
-    ).from,
-  ).toBe("before");
-});
-
 test("where the API server cannot be asked, nothing is decided", async () => {
   const world = new World();
   world.put();
@@ -203,19 +179,18 @@ describe("an admission of which no pod came", () => {
   });
 });
 
-test("pods that are admitted at once by late replicas: no Checkpoint is restored by two, none is left that one asked for", async () => {
+test("pods that are admitted at once by two replicas: no Checkpoint is restored by two, none is left that one asked for", async () => {
   for (let seed = 1; seed <= 30; seed++) {
     const next = random(seed);
     const world = new World();
     const names = ["a", "b", "c"].slice(0, 1 + Math.floor(next() * 3));
     for (const [index, name] of names.entries())
       world.put({ name, pod: `api-6c-${name}`, minutes: index, owner: DEPLOYED.owner, hash: "6c" });
-    const stale = world.checkpoints();
-    // Requests are done in any order; a watch may know nothing of what was claimed.
+    // Requests are done in any order: what was read is old by the time it is claimed.
     world.api.before = async () => {
       for (let turns = Math.floor(next() * 6); turns > 0; turns--) await Promise.resolve();
     };
-    const replicas = [world.replica(), world.replica(() => stale)];
+    const replicas = [world.replica(), world.replica()];
     const count = 1 + Math.floor(next() * 6);
     const answers = await Promise.all(
       Array.from({ length: count }, () => world.create(replicas[next() < 0.5 ? 0 : 1] as Admitter, DEPLOYED)),
