@@ -42,6 +42,9 @@ interface Checkpoint {
   const folder = mkdtempSync(join(tmpdir(), "kubelet-engine-"));
   const state = join(folder, "state");
   const running = new Map<"agent" | "controller", ChildProcess>();
+  process.once("exit", () => {
+    for (const child of running.values()) child.kill("SIGKILL");
+  });
   let api: ApiServer;
   let objects: readonly KubernetesObject[];
   let kubelet: FakeKubelet;
