@@ -5,9 +5,11 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { ROOT } from "../support/sources";
 import { run } from "./support/run";
-import { eventually, openTestbed, type Pod, type Testbed } from "./support/testbed";
+import { counting, Counts } from "./support/counting";
+import { openTestbed, type Pod, type Testbed } from "./support/testbed";
 
 let testbed: Testbed;
+let counts: Counts;
 let folder: string;
 let program: string;
 
@@ -17,6 +19,7 @@ beforeAll(() => {
   const bundle = ["bin/cedana-cdk.ts", "--bundle", "--platform=node", "--format=cjs", `--outfile=${program}`];
   run(join(ROOT, "node_modules/.bin/esbuild"), [...bundle, "--log-level=error"], { cwd: ROOT });
   testbed = openTestbed();
+  counts = new Counts(testbed);
   removePods();
 });
 afterEach(removePods);
@@ -27,29 +30,6 @@ afterAll(() => {
 
 function removePods() {
   testbed.kubectl(["delete", "pods", "--all", "--grace-period=1", "--wait=true"]);
-}
-
-/** Counts once a second, holding so many MB; the token is new for each process. */
-const counting = (name: string, megabytes: number) => ({
-  name,
-  image: "localhost:5000/count:1",
-  env: [{ name: "MB", value: String(megabytes) }],
-});
-
-/** The last line of the container: `count N token T sum S`. */
-function last(pod: string, container: string): { readonly count: number; readonly token: string } {
-  const line = testbed.kubectl(["logs", pod, "-c", container, "--tail=1"]);
-  const [, count, token] = /^count (\d+) token (\w+) sum \d+$/m.exec(line) ?? [];
-  if (count === undefined || token === undefined) throw new Error(`${pod}/${container} says ${line}`);
-  return { count: Number(count), token };
-}
-
-function counted(pod: string, container: string, atLeast: number) {
-  return eventually(() => {
-    const now = last(pod, container);
-    if (now.count < atLeast) throw new Error(`${pod}/${container} is at ${now.count}, not ${atLeast}`);
-    return now;
-  });
 }
 
 const image = (archive: string, name: string, ...options: string[]) =>
@@ -66,7 +46,7 @@ test("a process goes on in the pod that the command proposes", async () => {
   const volumeMounts = [{ name: "scratch", mountPath: "/scratch" }];
   const containers = [{ ...counting("count", 16), volumeMounts }];
   testbed.runPod({ metadata: { name: "web" }, spec: { containers, ...volumes } });
-  const before = await counted("web", "count", 3);
+  const before = await counts.reach("web", "count", 3);
   const archive = testbed.checkpoint("default", "web", "count");
   testbed.kubectl(["delete", "pod", "web"]);
   const said = image(archive, "checkpoints/web:1");
@@ -74,7 +54,7 @@ test("a process goes on in the pod that the command proposes", async () => {
   const pod = parse(said.slice(said.indexOf("apiVersion:"))) as Pod;
   testbed.runPod(pod);
   expect(pod.metadata.name).toBe("web-restored");
-  const after = await counted("web-restored", "count", before.count + 3);
+  const after = await counts.reach("web-restored", "count", before.count + 3);
   expect(after.token).toBe(before.token);
   expect(image(archive, "checkpoints/web:2")).toContain(/image: .*(@sha256:\w{64})/.exec(said)![1]);
 });
@@ -85,7 +65,7 @@ test("a pod of two containers, each from its own checkpoint", async () => {
     metadata: { name: "pair" },
     spec: { containers: names.map((name) => counting(name, 16)) },
   });
-  const before = await Promise.all(names.map((name) => counted("pair", name, 3)));
+  const before = await Promise.all(names.map((name) => counts.reach("pair", name, 3)));
   const archives = names.map((name) => testbed.checkpoint("default", "pair", name));
   testbed.kubectl(["delete", "pod", "pair"]);
   const images = archives.map((archive, index) => {
@@ -99,14 +79,14 @@ test("a pod of two containers, each from its own checkpoint", async () => {
     spec: { containers: images.map((each, index) => ({ name: names[index], image: each.image })) },
   });
   for (const [index, name] of names.entries()) {
-    const after = await counted("pair-restored", name, before[index]!.count + 3);
+    const after = await counts.reach("pair-restored", name, before[index]!.count + 3);
     expect(after.token).toBe(before[index]!.token);
   }
 });
 
 test("256 MB of memory", async () => {
   testbed.runPod({ metadata: { name: "big" }, spec: { containers: [counting("count", 256)] } });
-  const before = await counted("big", "count", 3);
+  const before = await counts.reach("big", "count", 3);
   const archive = testbed.checkpoint("default", "big", "count");
   testbed.kubectl(["delete", "pod", "big"]);
   const said = JSON.parse(image(archive, "checkpoints/big:1", "--output", "json")) as {
@@ -118,7 +98,7 @@ test("256 MB of memory", async () => {
     metadata: { name: "big-restored" },
     spec: { containers: [{ name: "count", image: said.image }] },
   });
-  expect((await counted("big-restored", "count", before.count + 3)).token).toBe(before.token);
+  expect((await counts.reach("big-restored", "count", before.count + 3)).token).toBe(before.token);
 });
 
 test("what cannot be made or pushed is said, with exit code 2 or 3", () => {

@@ -1,13 +1,13 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { ROOT } from "../../support/sources";
 import { needs, ran, run } from "./run";
 
-const ROOT = join(__dirname, "../../..");
 const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "cedana-cdk/test");
 const SUITE = "bookworm";
-/** The name of the base image that every machine here can make. */
-const BASE = "localhost/base:1";
+/** Base images that every machine here can make: Debian alone, and with this test's own Node.js. */
+const BASES = { debian: "localhost/base:1", node: "localhost/base-node:1" };
 
 /** A Debian of another suite than CRIU's: glibc is older, and none of CRIU's libraries is there. Made once. */
 export function debian(): string {
@@ -36,8 +36,10 @@ export function debian(): string {
 export interface Images {
   /** A folder for whatever a test writes. */
   readonly folder: string;
-  /** Runs `npm run image -- ...`; returns what it said. */
+  /** Runs `npm run image -- node-agent ...`; returns what it said. */
   build(out: string, ...options: string[]): string;
+  /** Builds an image whose programs need Node.js, and pushes it to a registry without TLS. */
+  push(image: "controller" | "node-agent", name: string): void;
   buildah(...list: string[]): string;
   /** A new container of the image: its name, and the folder of its files. */
   container(image: string): { readonly name: string; readonly files: string };
@@ -54,40 +56,51 @@ export function openImages(): Images {
   const buildah = (...list: string[]): string => run("buildah", list, { env }).trim();
   const scratch = buildah("from", "scratch");
   buildah("add", "--quiet", scratch, debian(), "/");
-  buildah("commit", "--quiet", scratch, BASE);
+  buildah("commit", "--quiet", scratch, BASES.debian);
   buildah("rm", scratch);
   const pins = join(folder, "versions.json");
-  const image = (out: string, options: readonly string[]) =>
-    ran(
-      process.execPath,
-      [
-        join(ROOT, "tools/image.mjs"),
-        "node-agent",
-        "--base",
-        BASE,
-        "--tag",
-        "node-agent:test",
-        "--out",
-        out,
-        ...options,
-      ],
-      { env },
+  const image = (kind: string, base: string, tag: string, out: string, options: readonly string[]) => {
+    const named = ["--base", base, "--tag", tag, "--out", out];
+    return ran(process.execPath, [join(ROOT, "tools/image.mjs"), kind, ...named, ...options], { env });
+  };
+  const agent = (base: string, tag: string, out: string, options: readonly string[]): string => {
+    const given = existsSync(pins) ? ["--versions", pins, ...options] : options;
+    const first = image("node-agent", base, tag, out, given);
+    if (first.status === 0) return first.stdout;
+    if (given !== options || !first.stderr.includes("no place has the file")) throw new Error(first.stderr);
+    process.stdout.write(
+      `The packages of image/versions.json cannot be had from here; today's are pinned for this run.\n${first.stderr}\n`,
     );
+    run(process.execPath, [join(ROOT, "tools/image-pins.mjs"), pins]);
+    const second = image("node-agent", base, tag, out, ["--versions", pins, ...options]);
+    if (second.status !== 0) throw new Error(second.stderr);
+    return second.stdout;
+  };
+  /** Node.js where both images look for it. */
+  const nodeBase = (): string => {
+    if (ran("buildah", ["images", "--quiet", BASES.node], { env }).status === 0) return BASES.node;
+    const container = buildah("from", BASES.debian);
+    const files = buildah("mount", container);
+    mkdirSync(join(files, "nodejs/bin"), { recursive: true });
+    for (const place of ["usr/local/bin/node", "nodejs/bin/node"])
+      cpSync(process.execPath, join(files, place), { dereference: true });
+    buildah("umount", container);
+    buildah("commit", "--quiet", "--rm", container, BASES.node);
+    return BASES.node;
+  };
   return {
     folder,
     buildah,
-    build(out, ...options) {
-      const given = existsSync(pins) ? ["--versions", pins, ...options] : options;
-      const first = image(out, given);
-      if (first.status === 0) return first.stdout;
-      if (given !== options || !first.stderr.includes("no place has the file")) throw new Error(first.stderr);
-      process.stdout.write(
-        `The packages of image/versions.json cannot be had from here; today's are pinned for this run.\n${first.stderr}\n`,
-      );
-      run(process.execPath, [join(ROOT, "tools/image-pins.mjs"), pins]);
-      const second = image(out, ["--versions", pins, ...options]);
-      if (second.status !== 0) throw new Error(second.stderr);
-      return second.stdout;
+    build: (out, ...options) => agent(BASES.debian, "node-agent:test", out, options),
+    push(kind, name) {
+      const out = join(folder, `push-${kind}`);
+      const tag = `localhost/${kind}:push`;
+      if (kind === "node-agent") agent(nodeBase(), tag, out, []);
+      else {
+        const { status, stderr } = image(kind, nodeBase(), tag, out, []);
+        if (status !== 0) throw new Error(stderr);
+      }
+      buildah("push", "--quiet", "--tls-verify=false", tag, `docker://${name}`);
     },
     container(name) {
       const container = buildah("from", name);

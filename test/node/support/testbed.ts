@@ -6,6 +6,8 @@ import { needs, run } from "./run";
 
 /** A cluster with one real node: kubelet, containerd, runc, CRIU and a registry. */
 export interface Testbed {
+  /** Its folder; `node/kubelet` in it is the node's /var/lib/kubelet. */
+  readonly folder: string;
   /** Runs kubectl; `input` is its standard input. */
   kubectl(list: readonly string[], input?: unknown): string;
   /** Runs a program of this machine in the node's network, where its registry is localhost:5000. */
@@ -18,17 +20,17 @@ export interface Testbed {
 }
 
 export interface Pod {
-  readonly metadata: { readonly name: string };
+  readonly metadata: { readonly name: string; readonly annotations?: Readonly<Record<string, string>> };
   readonly spec: object;
 }
 
 const NODE = "real-1";
 
 /**
- * Starts one by the commands in the folder CEDANA_TESTBED. If one runs already, CEDANA_TESTBED_DIR is its folder; it is used and left
+ * Starts one by the commands in the folder CEDANA_TESTBED, with more flags of `up`. If one runs already, CEDANA_TESTBED_DIR is its folder; it is used and left
  * as it is.
  */
-export function openTestbed(): Testbed {
+export function openTestbed(...flags: string[]): Testbed {
   needs("nsenter");
   const kit = process.env["CEDANA_TESTBED"];
   if (kit === undefined) throw new Error("the node tier needs a test bed: set CEDANA_TESTBED to its folder");
@@ -36,13 +38,15 @@ export function openTestbed(): Testbed {
   const running = process.env["CEDANA_TESTBED_DIR"];
   const folder = running ?? mkdtempSync(join(tmpdir(), "testbed-"));
   const env = { ...process.env, KUBECONFIG: join(folder, "kubeconfig"), TESTBED_CACHE: cache };
-  if (running === undefined) run(join(kit, "up"), ["--dir", folder, "--port", "37443", "--node"], { env });
+  if (running === undefined)
+    run(join(kit, "up"), ["--dir", folder, "--port", "37443", "--node", ...flags], { env });
   const program = join(cache, "bin", process.env["TESTBED_K8S"] ?? "1.34.4", "kubectl");
   if (!existsSync(program)) throw new Error(`${program} is missing: run the test bed's build`);
 
   const kubectl = (list: readonly string[], input?: unknown) =>
     run(program, list, { env, ...(input === undefined ? {} : { input: JSON.stringify(input) }) });
   return {
+    folder,
     kubectl,
     inNetwork: (command, list) => run("nsenter", ["--net=/run/netns/testbed", command, ...list]),
     checkpoint(namespace, pod, container) {
@@ -64,9 +68,9 @@ export function openTestbed(): Testbed {
   };
 }
 
-/** Repeats until it does not throw; the last error is thrown after 60 s. */
-export async function eventually<T>(look: () => T): Promise<T> {
-  const end = Date.now() + 60_000;
+/** Repeats until it does not throw; the last error is thrown after so many seconds. */
+export async function eventually<T>(look: () => T, seconds = 60): Promise<T> {
+  const end = Date.now() + seconds * 1000;
   for (;;) {
     try {
       return look();
