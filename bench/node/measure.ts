@@ -1,0 +1,110 @@
+import { spawnSync } from "node:child_process";
+import { createReadStream, statSync, unlinkSync } from "node:fs";
+import { request } from "node:http";
+import { pipeline } from "node:stream/promises";
+import { readArchive } from "../../agent/archive";
+import { connectByKubeconfig, type KubernetesClient } from "../../clients/kubernetes";
+import { REGISTRY, type CheckpointObject, type Engine } from "../../test/node/support/engine";
+
+export interface Measured {
+  /** From the question to the image in the registry. */
+  readonly seconds: number;
+  /** How long the processes stood still, as CRIU says. */
+  readonly frozenMs: number;
+  readonly bytes: number;
+}
+
+const seconds = (since: number) => (performance.now() - since) / 1000;
+let connected: Promise<KubernetesClient> | undefined;
+const client = (engine: Engine) =>
+  (connected ??= connectByKubeconfig({ file: `${engine.folder}/kubeconfig` }));
+
+/**
+ * The least that has to be done: the kubelet is asked, and the archive's bytes are sent to the registry, whose sum is known
+ * already. No image is made, no object is written, nobody is told.
+ */
+export class Floor {
+  constructor(
+    private readonly engine: Engine,
+    private readonly pod: string,
+  ) {}
+
+  async measure(): Promise<Measured & { readonly dumpSeconds: number }> {
+    const api = await client(this.engine);
+    const begin = performance.now();
+    const path = `/api/v1/nodes/real-1/proxy/checkpoint/default/${this.pod}/count`;
+    const { items } = (await api.send("POST", path, undefined, { timeoutMs: 300_000 })) as {
+      items: string[];
+    };
+    const dumpSeconds = seconds(begin);
+    const file = (items[0] ?? "").replace("/var/lib/kubelet", `${this.engine.folder}/node/kubelet`);
+    const sum = spawnSync("sha256sum", [file], { encoding: "utf8" }).stdout.split(" ", 1)[0] ?? "";
+    const bytes = statSync(file).size;
+    const push = performance.now();
+    await upload(file, bytes, sum);
+    const total = dumpSeconds + seconds(push);
+    const { frozenMs = Number.NaN } = await readArchive(file);
+    unlinkSync(file);
+    return { seconds: total, dumpSeconds, frozenMs, bytes };
+  }
+}
+
+async function upload(file: string, bytes: number, sum: string): Promise<void> {
+  const place = await ask("POST", `http://${REGISTRY}/v2/floor/blobs/uploads/`);
+  const url = new URL(place, `http://${REGISTRY}`);
+  url.searchParams.set("digest", `sha256:${sum}`);
+  await ask("PUT", url.href, file, bytes);
+}
+
+/** @returns the header Location */
+function ask(method: string, url: string, file?: string, bytes = 0): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const headers = { "content-length": bytes, "content-type": "application/octet-stream" };
+    const asked = request(url, { method, headers }, (answer) => {
+      answer.resume().on("end", () => {
+        const { statusCode = 0 } = answer;
+        if (statusCode >= 300) reject(new Error(`${method} ${url}: ${statusCode}`));
+        else resolve(answer.headers.location ?? "");
+      });
+    }).on("error", reject);
+    if (file === undefined) asked.end();
+    else pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), asked).catch(reject);
+  });
+}
+
+/** A Checkpoint object, from its creation until its status says that it is Ready. */
+export async function byEngine(engine: Engine, pod: string, name: string): Promise<Measured> {
+  const api = await client(engine);
+  const path = "/apis/automation.cedana.ai/v1alpha1/namespaces/default/checkpoints";
+  const begin = performance.now();
+  const content = {
+    apiVersion: "automation.cedana.ai/v1alpha1",
+    kind: "Checkpoint",
+    metadata: { name },
+    spec: { podRef: { name: pod } },
+  };
+  const made = (await api.send("POST", path, { type: "application/json", content })) as {
+    metadata: { resourceVersion: string };
+  };
+  const watch = api.watch(path, {
+    query: { fieldSelector: `metadata.name=${name}`, resourceVersion: made.metadata.resourceVersion },
+    signal: AbortSignal.timeout(300_000),
+    idleTimeoutMs: 300_000,
+  });
+  for await (const event of watch) {
+    const { status } = event.object as unknown as CheckpointObject;
+    const over = status?.conditions?.find(
+      (one) => ["Ready", "Failed"].includes(one.type) && one.status === "True",
+    );
+    if (!over) continue;
+    const total = seconds(begin);
+    const [container] = status.containers ?? [];
+    if (over.type === "Failed") throw new Error(`${name}: ${over.message}`);
+    return {
+      seconds: total,
+      frozenMs: container?.frozenMilliseconds ?? Number.NaN,
+      bytes: container?.sizeBytes ?? Number.NaN,
+    };
+  }
+  throw new Error(`${name} did not end`);
+}

@@ -1,0 +1,176 @@
+/** The engine `kubelet` as a user installs it: real checkpoints and restores, by what the processes say. */
+import { counting, Counts } from "./support/counting";
+import { openEngine, type CheckpointObject, type Engine } from "./support/engine";
+import { eventually } from "./support/testbed";
+
+let engine: Engine;
+let counts: Counts;
+
+beforeAll(async () => {
+  engine = await openEngine({ quota: "400Mi", reserve: "1Gi" });
+  counts = new Counts(engine);
+});
+afterEach(() => {
+  for (const kinds of ["deployments,statefulsets,jobs", "pods", "checkpoints.automation.cedana.ai"])
+    engine.kubectl(["delete", kinds, "--all", "--wait=true", "--grace-period=1"]);
+});
+afterAll(() => engine?.close());
+
+const TEMPLATE = { metadata: { labels: { app: "web" } } };
+const RESTORE = (from: string) => ({ "cedana.ai/restore-from": from });
+
+const ready = ({ status }: CheckpointObject) => status.conditions.find(({ type }) => type === "Ready");
+const failed = ({ status }: CheckpointObject) => status.conditions.find(({ type }) => type === "Failed");
+
+async function taken(name: string, pod: string): Promise<CheckpointObject> {
+  engine.take(name, pod);
+  const object = await engine.ended(name);
+  expect(ready(object)).toMatchObject({ status: "True", reason: "CheckpointCompleted" });
+  return object;
+}
+
+/** Runs a pod, checkpoints it, deletes it and runs it again from the checkpoint. The same process must go on. */
+async function goesOn(containers: readonly { readonly name: string }[], pod: object = {}) {
+  const spec = { containers, ...pod };
+  engine.runPod({ metadata: { name: "web" }, spec });
+  const names = containers.map(({ name }) => name);
+  const before = await Promise.all(names.map((name) => counts.reach("web", name, 3)));
+  const object = await taken("cp", "web");
+  // It ran on.
+  const running = await Promise.all(
+    names.map((name, at) => counts.reach("web", name, before[at]!.count + 2)),
+  );
+  expect(running.map(({ token }) => token)).toEqual(before.map(({ token }) => token));
+  engine.kubectl(["delete", "pod", "web"]);
+  engine.runPod({ metadata: { name: "web", annotations: RESTORE("cp") }, spec });
+  const after = await Promise.all(names.map((name, at) => counts.reach("web", name, before[at]!.count + 3)));
+  expect(after.map(({ token }) => token)).toEqual(before.map(({ token }) => token));
+  expect(engine.archives()).toEqual([]);
+  return object;
+}
+
+test("a program of many threads goes on in a new pod of its name", async () => {
+  const { status } = await goesOn([counting("count", 16)]);
+  expect(status).toMatchObject({ nodeName: "real-1", durationMilliseconds: expect.any(Number) });
+  expect(status.containers).toEqual([
+    expect.objectContaining({
+      name: "count",
+      location: expect.stringMatching(/^localhost:5000\/checkpoints@sha256:[0-9a-f]{64}$/),
+      sizeBytes: expect.any(Number),
+      frozenMilliseconds: expect.any(Number),
+      architecture: expect.stringMatching(/^(amd|arm)64$/),
+      baseImage: expect.stringContaining("count"),
+    }),
+  ]);
+});
+
+test("a shell", async () => {
+  const script =
+    "t=$(cat /proc/sys/kernel/random/uuid | tr -d -); i=0; while :; do i=$((i+1)); echo count $i token $t sum 0; sleep 1; done";
+  const shell = { name: "shell", image: "localhost:5000/busybox:1", command: ["/bin/sh", "-c", script] };
+  expect(ready(await goesOn([shell]))).toMatchObject({ status: "True" });
+});
+
+test("256 MB, as another user than root, with a read-only root file system", async () => {
+  const securityContext = { runAsUser: 1000, runAsNonRoot: true, readOnlyRootFilesystem: true };
+  const { status } = await goesOn([{ ...counting("count", 256), securityContext } as { name: string }]);
+  expect(status.containers?.[0]?.sizeBytes).toBeGreaterThan(256 * 2 ** 20);
+});
+
+test("a pod of two containers", async () => {
+  const { status } = await goesOn([counting("one", 16), counting("two", 16)]);
+  expect(status.containers).toHaveLength(2);
+});
+
+test("a Deployment whose pod is deleted, by the newest checkpoint", async () => {
+  const containers = [counting("count", 16)];
+  engine.kubectl(["create", "-f", "-"], {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "web" },
+    spec: {
+      selector: { matchLabels: { app: "web" } },
+      template: { metadata: { ...TEMPLATE.metadata, annotations: RESTORE("latest") }, spec: { containers } },
+    },
+  });
+  const pod = await onlyPod();
+  const before = await counts.reach(pod, "count", 3);
+  await taken("cp", pod);
+  engine.kubectl(["delete", "pod", pod, "--grace-period=1"]);
+  const next = await onlyPod();
+  expect(next).not.toBe(pod);
+  expect((await counts.reach(next, "count", before.count + 3)).token).toBe(before.token);
+});
+
+test("a StatefulSet of two: each pod has its own state again", async () => {
+  engine.kubectl(["create", "-f", "-"], {
+    apiVersion: "apps/v1",
+    kind: "StatefulSet",
+    metadata: { name: "web" },
+    spec: {
+      replicas: 2,
+      podManagementPolicy: "Parallel",
+      serviceName: "web",
+      selector: { matchLabels: { app: "web" } },
+      template: {
+        metadata: { ...TEMPLATE.metadata, annotations: RESTORE("latest") },
+        spec: { containers: [counting("count", 16)] },
+      },
+    },
+  });
+  const pods = ["web-0", "web-1"];
+  const before = await Promise.all(pods.map((pod) => counts.reach(pod, "count", 3)));
+  await Promise.all(pods.map((pod) => taken(`cp-${pod}`, pod)));
+  engine.kubectl(["delete", "pods", ...pods, "--grace-period=1"]);
+  const after = await Promise.all(pods.map((pod, at) => counts.reach(pod, "count", before[at]!.count + 3)));
+  expect(after.map(({ token }) => token)).toEqual(before.map(({ token }) => token));
+});
+
+test("an agent that is killed while it pushes goes on with the same archive", async () => {
+  engine.runPod({ metadata: { name: "web" }, spec: { containers: [counting("count", 256)] } });
+  const before = await counts.reach("web", "count", 2);
+  engine.take("cp", "web");
+  await eventually(() => expect(engine.archives()).toHaveLength(1));
+  engine.onNode("pkill", "-9", "-f", "agent.js run");
+  expect(ready(await engine.ended("cp"))).toMatchObject({ status: "True" });
+  expect(engine.archives()).toEqual([]);
+  expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
+});
+
+test("two requests at once, and many in a row: all are done, nothing is left on the disk", async () => {
+  engine.runPod({ metadata: { name: "web" }, spec: { containers: [counting("count", 1)] } });
+  const before = await counts.reach("web", "count", 2);
+  engine.take("a", "web");
+  engine.take("b", "web");
+  for (const name of ["a", "b"]) expect(ready(await engine.ended(name))).toMatchObject({ status: "True" });
+  for (let at = 0; at < 20; at++) await taken(`row-${at}`, "web");
+  expect(engine.archives()).toEqual([]);
+  expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
+});
+
+test("what cannot be checkpointed is said, and the pod runs on", async () => {
+  engine.runPod({ metadata: { name: "web" }, spec: { containers: [counting("count", 500)] } });
+  const before = await counts.reach("web", "count", 2);
+  engine.take("too-large", "web");
+  engine.take("gone", "nobody");
+  expect(failed(await engine.ended("too-large"))).toMatchObject({
+    status: "True",
+    message: expect.stringMatching(/take \d+ MiB of the 400 MiB that they may/),
+  });
+  expect(failed(await engine.ended("gone"))).toMatchObject({ status: "True", reason: "SourcePodNotFound" });
+  expect(engine.archives()).toEqual([]);
+  expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
+});
+
+async function onlyPod(): Promise<string> {
+  return eventually(() => {
+    const { items } = JSON.parse(engine.kubectl(["get", "pods", "-l", "app=web", "-o", "json"])) as {
+      items: readonly { metadata: { name: string; deletionTimestamp?: string }; status: { phase: string } }[];
+    };
+    const alive = items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+    const [pod] = alive;
+    if (alive.length !== 1 || pod?.status.phase !== "Running")
+      throw new Error("there is no running pod of app=web");
+    return pod.metadata.name;
+  });
+}
