@@ -35,7 +35,7 @@ test("any parts come back as they were written", () => {
     fc.property(fc.array(part, { minLength: 1, maxLength: 6 }), (parts) => {
       expect(readMime(writeMime(parts))).toEqual({ parts });
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 

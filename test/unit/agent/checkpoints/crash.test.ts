@@ -65,6 +65,9 @@ test.each(Object.entries(STORIES))("it dies after each of its steps: %s", async 
   expect(died.filter(Boolean).length).toBeGreaterThanOrEqual(story.deleted || story.answers ? 10 : 25);
 });
 
+/** Of 20 schedules. */
+const ROUNDS = process.env["SOAK"] === "1" ? 100 : 1;
+
 test("random schedules of deaths, lost answers, other writers, deletions", async () => {
   const schedule = async (seed: number): Promise<void> => {
     const random = seeded(seed);
@@ -103,6 +106,6 @@ test("random schedules of deaths, lost answers, other writers, deletions", async
     expect(names.filter((name) => node.object(name) && !ends.test(node.said(name)))).toEqual([]);
   };
   expect.hasAssertions();
-  for (let round = 0; round < 2; round++)
+  for (let round = 0; round < ROUNDS; round++)
     await Promise.all(Array.from({ length: 20 }, (_, index) => schedule(round * 20 + index + 1)));
 });
