@@ -117,7 +117,7 @@ export class Scene {
   async #setAll(names: readonly string[], ready: boolean): Promise<void> {
     await each(names, AT_ONCE, async (name) => {
       for (const pod of this.#podNames.get(name)?.values() ?? [])
-        await this.gate.annotatePod(pod, READY, String(ready));
+        await this.gate.annotate(pod, READY, String(ready));
     });
   }
 

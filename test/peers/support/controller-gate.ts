@@ -218,18 +218,20 @@ export class Gate {
 
   /** Sets an agent's readiness on a node, once its pod is there. */
   async setReady(node: string, agent: Agent, ready: boolean): Promise<void> {
-    await eventually(
-      30,
-      `${agent} has a pod on ${node}`,
-      async () => this.agentPod(node, agent) !== undefined,
-    );
-    const pod = this.agentPod(node, agent);
-    await this.annotatePod(pod?.metadata.name ?? "", READY, String(ready));
+    // A pod that was just deleted may still be seen: then the one that follows it is meant.
+    await eventually(30, `${agent} has a pod on ${node}`, async () => {
+      const pod = this.agentPod(node, agent);
+      return pod !== undefined && (await this.annotate(pod.metadata.name, READY, String(ready)));
+    });
   }
 
-  async annotatePod(pod: string, annotation: string, value: string): Promise<void> {
+  /** @returns false if there is no such pod */
+  async annotate(pod: string, annotation: string, value: string): Promise<boolean> {
+    const path = `/api/v1/namespaces/${this.namespace}/pods/${pod}`;
     const patch = { metadata: { annotations: { [annotation]: value } } };
-    await this.#ok("PATCH", `/api/v1/namespaces/${this.namespace}/pods/${pod}`, patch, MERGE);
+    const { status, body } = await this.api.request("PATCH", path, patch, MERGE);
+    if (status >= 300 && status !== 404) throw new Error(`PATCH ${path}: ${JSON.stringify(body)}`);
+    return status < 300;
   }
 
   /** Takes the gate's condition from a node. */
