@@ -2,4 +2,7 @@
 module.exports = {
   ...require("./jest.base.js"),
   testMatch: ["<rootDir>/test/soak/**/*.test.ts"],
+  testPathIgnorePatterns: ["/node_modules/"],
+  // Hooks, too, take as long as the cluster does.
+  testTimeout: 24 * 3_600_000,
 };

@@ -13,7 +13,7 @@ import { scratch } from "./support/terraform";
 
 const config = kubeconfig();
 const folder = scratch();
-const text = initFile({ ...INIT_DEFAULTS, aws: "none" })
+const text = initFile({ ...INIT_DEFAULTS, engine: "cedana", aws: "none" })
   .replace("namespace: cedana-system", "namespace: cedana-cli\n  name: cedana-cli")
   .replace("directory: out", "directory: made");
 
