@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { buildPodProgram } from "../../tools/pod-bundle.mjs";
+import { bundledPackages } from "../lib/bundled.mjs";
 
 /** It has no options of its own. */
 export const OPTIONS = {};
@@ -12,14 +13,7 @@ export async function prepare(folder, { root, version }) {
   await buildPodProgram(root, "controller", folder);
   const notices = join(folder, "THIRD-PARTY-NOTICES.txt");
   renameSync(join(folder, "controller.THIRD-PARTY-NOTICES.txt"), notices);
-  const bundled = [...readFileSync(notices, "utf8").matchAll(/^(\S+) (\S+) \((.*)\)\nSource: /gm)].map(
-    ([, name, release, licence]) => ({
-      name,
-      version: release,
-      licence: licence === "see below" ? "NOASSERTION" : licence,
-      purl: `pkg:npm/${name.replace("@", "%40")}@${release}`,
-    }),
-  );
+  const bundled = bundledPackages(readFileSync(notices, "utf8"));
   return {
     args: { REVISION: execFileSync("git", ["rev-parse", "HEAD"], { cwd: root, encoding: "utf8" }).trim() },
     packages: [{ name: "cedana-controller", version, licence: "Apache-2.0" }, ...bundled],

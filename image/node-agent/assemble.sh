@@ -37,7 +37,9 @@ for file in "$added"/cedana/*; do
     *) install -m 0755 "$file" "$out/usr/local/bin/${file##*/}" ;;
   esac
 done
-[ ! -f "$added/agent.js" ] || install -m 0644 "$added/agent.js" "$out/usr/local/lib/cedana-cdk/agent.js"
+for name in agent.js agent.THIRD-PARTY-NOTICES.txt; do
+  [ ! -f "$added/$name" ] || install -m 0644 "$added/$name" "$out/usr/local/lib/cedana-cdk/$name"
+done
 
 # The version is CRIU's and what the tree holds, so two trees of one version are the same.
 cd "$tree"

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundledPackages } from "../lib/bundled.mjs";
 import { download } from "../lib/download.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -83,7 +84,9 @@ function sources(pins) {
 }
 
 function licences(packages) {
-  const all = packages.flatMap(({ licence }) => licence.split(" AND "));
+  const all = packages
+    .flatMap(({ licence }) => licence.split(" AND "))
+    .filter((one) => one !== "NOASSERTION");
   return [...new Set(["Apache-2.0", ...all])]
     .map((each) => (each.includes(" OR ") ? `(${each})` : each))
     .join(" AND ");
@@ -141,5 +144,11 @@ function addTo(folder, { root, options }) {
   const agent = options.agent ?? join(root, "dist/agent.js");
   if (options.agent || existsSync(agent))
     add("agent", agent, "agent.js", { licence: "Apache-2.0", comment: "The agent program" });
+  // The build writes it beside the program; one of the user's own may have none.
+  const notices = agent.replace(/\.js$/, ".THIRD-PARTY-NOTICES.txt");
+  if (existsSync(notices)) {
+    copyFileSync(notices, join(folder, "agent.THIRD-PARTY-NOTICES.txt"));
+    packages.push(...bundledPackages(readFileSync(notices, "utf8")));
+  }
   return { packages, notes };
 }

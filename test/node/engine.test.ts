@@ -1,6 +1,8 @@
 /** The engine `kubelet` as a user installs it: real checkpoints and restores, by what the processes say. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { counting, Counts } from "./support/counting";
 import { openEngine, type CheckpointObject, type Engine } from "./support/engine";
+import { run } from "./support/run";
 import { eventually } from "./support/testbed";
 
 let engine: Engine;
@@ -124,6 +126,41 @@ test("a StatefulSet of two: each pod has its own state again", async () => {
   engine.kubectl(["delete", "pods", ...pods, "--grace-period=1"]);
   const after = await Promise.all(pods.map((pod, at) => counts.reach(pod, "count", before[at]!.count + 3)));
   expect(after.map(({ token }) => token)).toEqual(before.map(({ token }) => token));
+});
+
+test("a Job whose pod is deleted", async () => {
+  const spec = { containers: [counting("count", 16)], restartPolicy: "Never" };
+  engine.kubectl(["create", "-f", "-"], {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: { name: "web" },
+    spec: { template: { metadata: { ...TEMPLATE.metadata, annotations: RESTORE("latest") }, spec } },
+  });
+  const pod = await onlyPod();
+  const before = await counts.reach(pod, "count", 3);
+  await taken("cp", pod);
+  engine.kubectl(["delete", "pod", pod, "--grace-period=1"]);
+  const next = await onlyPod();
+  expect(next).not.toBe(pod);
+  expect((await counts.reach(next, "count", before.count + 3)).token).toBe(before.token);
+});
+
+test("a registry that does not answer is waited for", async () => {
+  engine.runPod({ metadata: { name: "web" }, spec: { containers: [counting("count", 16)] } });
+  await counts.reach("web", "count", 2);
+  const registry = (signal: string) =>
+    run("pkill", [signal, "-f", `registry serve .*--disk ${engine.folder}/`]);
+  registry("-STOP");
+  try {
+    engine.take("cp", "web");
+    await eventually(() => expect(engine.archives()).toHaveLength(1));
+    await sleep(5000);
+    expect(engine.archives()).toHaveLength(1);
+  } finally {
+    registry("-CONT");
+  }
+  expect(ready(await engine.ended("cp"))).toMatchObject({ status: "True" });
+  expect(engine.archives()).toEqual([]);
 });
 
 test("an agent that is killed while it pushes goes on with the same archive", async () => {
