@@ -149,7 +149,7 @@ test("two objects never share a path, not even on a file system that ignores cas
       expect(seen.get(path ?? "") ?? key).toBe(key);
       seen.set(path ?? "", key);
     }),
-    { numRuns: 1500 },
+    { numRuns: 500 },
   );
 });
 

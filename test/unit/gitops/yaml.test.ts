@@ -133,7 +133,7 @@ test("any data comes back from readers of YAML 1.1 and of YAML 1.2", () => {
     fc.property(data, (value) => {
       expect(readBack(value)).toEqual(twice(value));
     }),
-    { numRuns: 250 },
+    { numRuns: 120 },
   );
 });
 
@@ -143,7 +143,7 @@ test("documents of a stream come back, each by itself", () => {
       const documents = parseAllDocuments(toYamlStream(values));
       expect(documents.map((document) => document.toJS() as unknown)).toEqual(values.map(asJson));
     }),
-    { numRuns: 100 },
+    { numRuns: 50 },
   );
 });
 

@@ -319,6 +319,6 @@ test("whatever was written before, the folder holds the new tree and the files o
         });
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
