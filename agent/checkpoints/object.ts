@@ -1,8 +1,4 @@
-import {
-  NODE_CHECKPOINT,
-  type NodeCheckpointSpec,
-  type NodeCheckpointStatus,
-} from "../../constructs/core/checkpoint";
+import type { NodeCheckpointSpec, NodeCheckpointStatus } from "../../constructs/core/checkpoint";
 import { at, metadataOf, numberAt, textAt } from "../../controller/runtime";
 import type { Json, KubernetesObject, ObjectMetadata } from "../../controller/runtime";
 
@@ -29,13 +25,6 @@ export function projectNodeCheckpoint(raw: Json): NodeCheckpointObject {
     spec: at(raw, "spec") as unknown as NodeCheckpointSpec,
     status: (at(raw, "status") ?? {}) as unknown as NodeCheckpointStatus,
   };
-}
-
-/** Path of the NodeCheckpoints of a namespace, or of one. */
-export function pathOf(namespace: string, name?: string): string {
-  const { apiVersion, plural } = NODE_CHECKPOINT;
-  const all = `/apis/${apiVersion}/namespaces/${encodeURIComponent(namespace)}/${plural}`;
-  return name === undefined ? all : `${all}/${encodeURIComponent(name)}`;
 }
 
 export function isFinished({ conditions = [] }: NodeCheckpointStatus): boolean {

@@ -1,13 +1,13 @@
 import type { KubeletClient } from "../../clients/kubelet";
 import type { KubernetesClient } from "../../clients/kubernetes";
 import type { AgentSettings } from "../../constructs/core/agent";
-import { NODE_LABEL, nodeLabelValue } from "../../constructs/core/checkpoint";
-import { Reflector, Store, type Logger } from "../../controller/runtime";
+import { NODE_CHECKPOINT, NODE_LABEL, nodeLabelValue } from "../../constructs/core/checkpoint";
+import { pathOf, Reflector, Store, type Logger } from "../../controller/runtime";
 import { sleep } from "../../controller/runtime/backoff";
 import type { Identity } from "../registry";
 import { ArchiveFolder } from "./archives";
 import { Journal } from "./journal";
-import { pathOf, projectNodeCheckpoint, type NodeCheckpointObject } from "./object";
+import { projectNodeCheckpoint, type NodeCheckpointObject } from "./object";
 import { pushWith } from "./push";
 import { TIMES } from "./tools";
 import { Worker } from "./worker";
@@ -35,7 +35,7 @@ export async function runAgent(settings: AgentSettings, options: RunAgentOptions
   const reflector = new Reflector({
     name: "nodecheckpoints",
     client,
-    path: pathOf(settings.namespace),
+    path: pathOf(NODE_CHECKPOINT, settings.namespace),
     query: { labelSelector: `${NODE_LABEL}=${nodeLabelValue(nodeName)}` },
     project: projectNodeCheckpoint,
     store,

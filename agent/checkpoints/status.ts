@@ -1,18 +1,16 @@
 import { ApiError, type KubernetesClient } from "../../clients/kubernetes";
 import {
+  conditionsOf,
   NODE_CHECKPOINT,
   type NodeCheckpointCondition,
   type NodeCheckpointReason,
   type NodeCheckpointStatus,
 } from "../../constructs/core/checkpoint";
-import type { Json } from "../../controller/runtime";
-import { pathOf, projectNodeCheckpoint, type NodeCheckpointObject } from "./object";
+import { pathOf, type Json } from "../../controller/runtime";
+import { projectNodeCheckpoint, type NodeCheckpointObject } from "./object";
 
 /** Owner of the fields that are written. */
 const FIELD_MANAGER = "cedana-agent";
-
-/** Longest message of a condition that is written. */
-const MAX_MESSAGE = 4096;
 
 type Client = Pick<KubernetesClient, "send">;
 export type Outcome = "waiting" | "working" | "completed" | "failed";
@@ -33,13 +31,13 @@ export function withConditions(
   message: string,
 ): NodeCheckpointStatus {
   const observedGeneration = metadata.generation;
-  const text = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE - 1)}…` : message;
-  const conditions = (["Ready", "Progressing", "Failed"] as const).map((type): NodeCheckpointCondition => {
-    const value = HOLDS[outcome] === type ? "True" : "False";
-    const old = before.conditions?.find((condition) => condition.type === type);
-    const lastTransitionTime =
-      old?.status === value ? old.lastTransitionTime : new Date(Date.now()).toISOString();
-    return { type, status: value, reason, message: text, observedGeneration, lastTransitionTime };
+  const conditions = conditionsOf({
+    holds: HOLDS[outcome],
+    reason,
+    message,
+    observedGeneration,
+    before: before.conditions ?? [],
+    now: new Date(Date.now()).toISOString(),
   });
   return { ...status, observedGeneration, conditions };
 }
@@ -51,7 +49,9 @@ export async function readLive(
   { name, uid }: { readonly name: string; readonly uid: string },
 ): Promise<NodeCheckpointObject | undefined> {
   try {
-    const live = projectNodeCheckpoint((await client.send("GET", pathOf(namespace, name))) as Json);
+    const live = projectNodeCheckpoint(
+      (await client.send("GET", pathOf(NODE_CHECKPOINT, namespace, name))) as Json,
+    );
     return live.metadata.uid === uid ? live : undefined;
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return undefined;
@@ -70,6 +70,8 @@ export async function putStatus(
   const body = { type: "application/apply-patch+yaml", content };
   const query = { fieldManager: FIELD_MANAGER, force: "true" };
   return projectNodeCheckpoint(
-    (await client.send("PATCH", `${pathOf(namespace, name)}/status`, body, { query })) as Json,
+    (await client.send("PATCH", `${pathOf(NODE_CHECKPOINT, namespace, name)}/status`, body, {
+      query,
+    })) as Json,
   );
 }

@@ -85,17 +85,6 @@ function metadata(raw: Json): Metadata {
   };
 }
 
-/** Path of all objects of a kind, of those of a namespace, or of one. */
-export function pathOf(
-  { apiVersion, plural }: { readonly apiVersion: string; readonly plural: string },
-  namespace?: string,
-  name?: string,
-): string {
-  const within = namespace === undefined ? "" : `/namespaces/${encodeURIComponent(namespace)}`;
-  const root = apiVersion.includes("/") ? "/apis" : "/api";
-  return `${root}/${apiVersion}${within}/${plural}${name === undefined ? "" : `/${encodeURIComponent(name)}`}`;
-}
-
 /** Older ones first; those of one second by namespace and name. */
 export function byAge(a: CheckpointObject, b: CheckpointObject): number {
   const key = ({ metadata: { creationTimestamp, namespace, name } }: CheckpointObject) =>

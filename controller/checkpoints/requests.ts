@@ -1,10 +1,9 @@
 import { ApiError, type Body, type KubernetesClient } from "../../clients/kubernetes";
 import type { CheckpointStatus } from "../../constructs/core/checkpoint";
-import type { Json } from "../runtime";
+import { pathOf, type Json } from "../runtime";
 import {
   CEDANA,
   CHECKPOINT,
-  pathOf,
   projectCedana,
   projectCheckpoint,
   type CedanaObject,

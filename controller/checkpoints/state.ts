@@ -1,8 +1,9 @@
-import type {
-  CheckpointCondition,
-  CheckpointConditionType,
-  CheckpointReason,
-  CheckpointStatus,
+import {
+  conditionsOf,
+  type CheckpointCondition,
+  type CheckpointConditionType,
+  type CheckpointReason,
+  type CheckpointStatus,
 } from "../../constructs/core/checkpoint";
 import type { CheckpointObject } from "./objects";
 
@@ -29,9 +30,6 @@ export function readyOf({ conditions = [] }: CheckpointStatus): CheckpointCondit
   return conditions.find(({ type }) => type === "Ready");
 }
 
-/** Longest message of a condition that is written; the kind allows 32,768. */
-const MAX_MESSAGE = 4096;
-
 const HOLDS: Readonly<Record<Phase, CheckpointConditionType | undefined>> = {
   waiting: undefined,
   asked: "Progressing",
@@ -48,14 +46,14 @@ export function withPhase(
   message: string,
   now: number,
 ): CheckpointStatus {
-  const before = object.status.conditions ?? status.conditions ?? [];
   const observedGeneration = object.metadata.generation;
-  const conditions = (["Ready", "Progressing", "Failed"] as const).map((type): CheckpointCondition => {
-    const value = HOLDS[phase] === type ? "True" : "False";
-    const old = before.find((condition) => condition.type === type);
-    const lastTransitionTime = old?.status === value ? old.lastTransitionTime : timeOf(now);
-    const text = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE - 1)}…` : message;
-    return { type, status: value, reason, message: text, observedGeneration, lastTransitionTime };
+  const conditions = conditionsOf({
+    holds: HOLDS[phase],
+    reason,
+    message,
+    observedGeneration,
+    before: object.status.conditions ?? status.conditions ?? [],
+    now: timeOf(now),
   });
   return { ...status, observedGeneration, conditions };
 }

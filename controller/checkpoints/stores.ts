@@ -1,7 +1,6 @@
 import type { KubernetesClient } from "../../clients/kubernetes";
-import { Reflector, Store } from "../runtime";
+import { pathOf, Reflector, Store } from "../runtime";
 import type { Change, Indexes, Json, KubernetesObject, Logger, Metrics, PartReflector } from "../runtime";
-import { pathOf } from "./objects";
 
 export interface Source<T extends KubernetesObject> {
   /** Whose reflectors they are: the first part of their names. Default: checkpoints. */

@@ -1,8 +1,8 @@
 import type { Body, KubernetesClient } from "../../clients/kubernetes";
 import type { RestoreStatus } from "../../constructs/core/checkpoint";
-import { CHECKPOINT, pathOf, projectCheckpoint, type CheckpointObject } from "../checkpoints/objects";
+import { CHECKPOINT, projectCheckpoint, type CheckpointObject } from "../checkpoints/objects";
 import { FIELD_MANAGER, isNotAsTested } from "../checkpoints/requests";
-import type { Json } from "../runtime";
+import { pathOf, type Json } from "../runtime";
 
 type Client = Pick<KubernetesClient, "send">;
 

@@ -1,5 +1,6 @@
 import type { Occurrence } from "./events-series";
 import { microTime } from "./lease";
+import { pathOf } from "./objects";
 
 /** The program that tells, in each Event. */
 export const REPORTING_CONTROLLER = "cedana.ai/controller";
@@ -8,10 +9,11 @@ export const REPORTING_CONTROLLER = "cedana.ai/controller";
 const MAX_NOTE_BYTES = 1024;
 const MAX_WORD = 128;
 
+const EVENT = { apiVersion: "events.k8s.io/v1", plural: "events" };
+
 /** Path of one Event, or of all where the occurrence belongs. */
 export function eventPath({ event }: Occurrence, name?: string): string {
-  const all = `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(namespaceOf(event.regarding))}/events`;
-  return name === undefined ? all : `${all}/${encodeURIComponent(name)}`;
+  return pathOf(EVENT, namespaceOf(event.regarding), name);
 }
 
 /** The Event object as it is first written. */

@@ -1,6 +1,6 @@
 /** What every controller stands on: stores that follow the API server, queues, and workers. */
 export { at, isTrueAt, itemsAt, numberAt, textAt, textsAt, type Json, type JsonObject } from "./json";
-export { isOlder, keyOf, metadataOf, type KubernetesObject, type ObjectMetadata } from "./objects";
+export { isOlder, keyOf, metadataOf, pathOf, type KubernetesObject, type ObjectMetadata } from "./objects";
 export { Store, type Change, type Indexes } from "./store";
 export { Reflector, type ReflectorOptions } from "./reflector";
 export { WorkQueue, type WorkQueueOptions } from "./queue";

@@ -1,3 +1,5 @@
+import { pathOf } from "./objects";
+
 /** What of a Lease says who leads. `coordination.k8s.io/v1`, LeaseSpec. */
 export interface LeaseSpec {
   readonly holderIdentity?: string | null;
@@ -22,10 +24,11 @@ export function microTime(now: number): string {
   return new Date(now).toISOString().replace("Z", "000Z");
 }
 
+const LEASE = { apiVersion: "coordination.k8s.io/v1", plural: "leases" };
+
 /** Path of one Lease, and of all in its namespace. */
-export function leasePath(namespace: string, name = ""): string {
-  const all = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
-  return name === "" ? all : `${all}/${encodeURIComponent(name)}`;
+export function leasePath(namespace: string, name?: string): string {
+  return pathOf(LEASE, namespace, name);
 }
 
 /** What changes when a holder renews or another takes over. Labels, annotations and resourceVersion do not count. */

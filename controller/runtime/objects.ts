@@ -36,6 +36,17 @@ export function metadataOf(raw: Json): ObjectMetadata {
   return { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion };
 }
 
+/** Path of all objects of a kind, of those of a namespace, or of one. */
+export function pathOf(
+  { apiVersion, plural }: { readonly apiVersion: string; readonly plural: string },
+  namespace?: string,
+  name?: string,
+): string {
+  const within = namespace === undefined ? "" : `/namespaces/${encodeURIComponent(namespace)}`;
+  const root = apiVersion.includes("/") ? "/apis" : "/api";
+  return `${root}/${apiVersion}${within}/${plural}${name === undefined ? "" : `/${encodeURIComponent(name)}`}`;
+}
+
 /**
  * Whether one resourceVersion is before another. They are decimal numbers that only grow (Kubernetes API concepts,
  * "Resource versions"); what is none is never before another.

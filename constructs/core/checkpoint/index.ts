@@ -1,6 +1,7 @@
 /**
  * Kinds Checkpoint and NodeCheckpoint (automation.cedana.ai/v1alpha1): their types and OpenAPI schemas.
  */
+export { conditionsOf } from "./conditions";
 export {
   AUTOMATION_GROUP,
   CHECKPOINT_API_VERSION,

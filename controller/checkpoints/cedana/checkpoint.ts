@@ -1,6 +1,7 @@
 import { ApiError } from "../../../clients/kubernetes";
+import { pathOf } from "../../runtime";
 import type { Context } from "../context";
-import { CEDANA, CHECKPOINT, pathOf, type CedanaObject, type CheckpointObject } from "../objects";
+import { CEDANA, CHECKPOINT, type CedanaObject, type CheckpointObject } from "../objects";
 import { getCheckpoint } from "../requests";
 import { phaseOf, readyOf } from "../state";
 import type { Objects } from "../stores";

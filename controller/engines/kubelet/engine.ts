@@ -1,11 +1,12 @@
 import type { KubernetesClient } from "../../../clients/kubernetes";
 import {
+  NODE_CHECKPOINT,
   nodeCheckpointName,
   type CheckpointReason,
   type NodeCheckpointReason,
   type NodeCheckpointStatus,
 } from "../../../constructs/core/checkpoint";
-import { Reflector, Store } from "../../runtime";
+import { pathOf, Reflector, Store } from "../../runtime";
 import type { Logger, Metrics, PartReflector } from "../../runtime";
 import { sleep } from "../../runtime/backoff";
 import { EngineError, type CheckpointRequest, type CheckpointResult, type Engine } from "../engine";
@@ -13,7 +14,6 @@ import { Mailbox } from "./mailbox";
 import {
   idOf,
   nodeCheckpointFor,
-  pathOf,
   projectNodeCheckpoint,
   type NodeCheckpointObject,
   type Place,
@@ -54,7 +54,7 @@ export class KubeletEngine implements Engine {
     const { store } = this;
     this.timeoutMs = place.timeoutSeconds * 1000 + SLACK_MS;
     this.mailbox = new Mailbox(client, place.namespace);
-    const path = pathOf(place.namespace);
+    const path = pathOf(NODE_CHECKPOINT, place.namespace);
     const project = projectNodeCheckpoint;
     this.reflectors = [
       new Reflector({ name: "engines/kubelet", client, path, project, store, log, metrics }),

@@ -1,8 +1,9 @@
 import { ApiError, type KubernetesClient } from "../../../clients/kubernetes";
-import { NotLeaderError, type Json } from "../../runtime";
+import { NODE_CHECKPOINT } from "../../../constructs/core/checkpoint";
+import { NotLeaderError, pathOf, type Json } from "../../runtime";
 import { exponential, sleep } from "../../runtime/backoff";
 import { EngineError } from "../engine";
-import { pathOf, projectNodeCheckpoint, type nodeCheckpointFor, type NodeCheckpointObject } from "./object";
+import { projectNodeCheckpoint, type nodeCheckpointFor, type NodeCheckpointObject } from "./object";
 
 /** How long an API server that is away is waited for when a NodeCheckpoint is to be made. */
 const MAKE_MS = 60_000;
@@ -22,7 +23,7 @@ export class Mailbox {
     for (const since = Date.now(), tries = { count: 0 }; ; tries.count++) {
       signal.throwIfAborted();
       try {
-        await this.client.send("POST", pathOf(this.namespace), body, { signal });
+        await this.client.send("POST", pathOf(NODE_CHECKPOINT, this.namespace), body, { signal });
         return;
       } catch (error) {
         signal.throwIfAborted();
@@ -50,7 +51,9 @@ export class Mailbox {
   /** As the API server has it; undefined if there is none. @throws errors of the request */
   async read(name: string, signal: AbortSignal): Promise<NodeCheckpointObject | undefined> {
     try {
-      const raw = await this.client.send("GET", pathOf(this.namespace, name), undefined, { signal });
+      const raw = await this.client.send("GET", pathOf(NODE_CHECKPOINT, this.namespace, name), undefined, {
+        signal,
+      });
       return projectNodeCheckpoint(raw as Json);
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) return undefined;
@@ -61,7 +64,7 @@ export class Mailbox {
   /** Settles also if there is none. @throws errors of the request */
   async delete(name: string, signal: AbortSignal): Promise<void> {
     try {
-      await this.client.send("DELETE", pathOf(this.namespace, name), undefined, { signal });
+      await this.client.send("DELETE", pathOf(NODE_CHECKPOINT, this.namespace, name), undefined, { signal });
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 404)) throw error;
     }

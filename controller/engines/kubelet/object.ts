@@ -24,12 +24,6 @@ export function projectNodeCheckpoint(raw: Json): NodeCheckpointObject {
   };
 }
 
-export function pathOf(namespace: string, name?: string): string {
-  const { apiVersion, plural } = NODE_CHECKPOINT;
-  const all = `/apis/${apiVersion}/namespaces/${encodeURIComponent(namespace)}/${plural}`;
-  return name === undefined ? all : `${all}/${encodeURIComponent(name)}`;
-}
-
 export interface Place {
   /** Namespace of the agents. */
   readonly namespace: string;

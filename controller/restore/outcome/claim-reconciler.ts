@@ -1,10 +1,10 @@
 import type { KubernetesClient } from "../../../clients/kubernetes";
 import type { RestoreStatus } from "../../../constructs/core/checkpoint";
 import { RESTORED_FROM } from "../../../constructs/core/restore";
-import { pathOf, type CheckpointObject } from "../../checkpoints/objects";
+import type { CheckpointObject } from "../../checkpoints/objects";
 import { getPod } from "../../checkpoints/requests";
 import { timeOf } from "../../checkpoints/state";
-import { itemsAt, textAt, type Json, type Logger } from "../../runtime";
+import { itemsAt, pathOf, textAt, type Json, type Logger } from "../../runtime";
 import { POD, projectPod } from "../pods";
 import { putRestore } from "../requests";
 

@@ -1,7 +1,7 @@
 import type { KubernetesClient } from "../../../clients/kubernetes";
 import { RECORD } from "../../../constructs/core/restore";
-import { pathOf } from "../../checkpoints/objects";
 import { FIELD_MANAGER, isNotAsTested } from "../../checkpoints/requests";
+import { pathOf } from "../../runtime";
 import { POD, type RestoredPod } from "../pods";
 
 /** Longest reason that is kept on a pod. */

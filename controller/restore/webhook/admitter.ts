@@ -1,9 +1,9 @@
 import type { KubernetesClient } from "../../../clients/kubernetes";
 import type { RestoreSettings } from "../../../constructs/core/controller";
 import { LATEST, REQUEST, RESTORED_FROM } from "../../../constructs/core/restore";
-import { CHECKPOINT, pathOf, projectCheckpoint, type CheckpointObject } from "../../checkpoints/objects";
+import { CHECKPOINT, projectCheckpoint, type CheckpointObject } from "../../checkpoints/objects";
 import { getCheckpoint, getPod } from "../../checkpoints/requests";
-import { itemsAt, textAt, type Json, type Logger } from "../../runtime";
+import { itemsAt, pathOf, textAt, type Json, type Logger } from "../../runtime";
 import { sleep } from "../../runtime/backoff";
 import type { Claims } from "../claims";
 import {
@@ -14,7 +14,7 @@ import {
   type AdmittedPod,
   type Decision,
 } from "../decision";
-import { projectPod } from "../pods";
+import { POD, projectPod } from "../pods";
 import type { Report } from "../report";
 import type { PodReview, Verdict } from "./review";
 
@@ -173,8 +173,9 @@ class Look {
     const { namespace, uid } = checkpoint.metadata;
     const { restore } = checkpoint.status;
     const query = { labelSelector: `${RESTORED_FROM}=${uid}` };
-    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
-    const list = (await this.options.client.send("GET", path, undefined, { query })) as Json;
+    const list = (await this.options.client.send("GET", pathOf(POD, namespace), undefined, {
+      query,
+    })) as Json;
     const holder = itemsAt(list, "items")
       .map(projectPod)
       .find(({ claim }) => claim !== undefined && claim === restore?.claim);

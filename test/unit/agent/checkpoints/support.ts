@@ -4,20 +4,17 @@ import { join } from "node:path";
 import { ArchiveError, type ArchiveMetadata, type PushedImage } from "../../../../agent/archive";
 import { ArchiveFolder } from "../../../../agent/checkpoints/archives";
 import type { Entry } from "../../../../agent/checkpoints/journal";
-import {
-  pathOf,
-  projectNodeCheckpoint,
-  type NodeCheckpointObject,
-} from "../../../../agent/checkpoints/object";
+import { projectNodeCheckpoint, type NodeCheckpointObject } from "../../../../agent/checkpoints/object";
 import type { Push, Tools } from "../../../../agent/checkpoints/tools";
 import { Worker } from "../../../../agent/checkpoints/worker";
 import { KubeletError } from "../../../../clients/kubelet";
 import { RegistryError } from "../../../../clients/registry";
-import { createLogger, Reflector, Store } from "../../../../controller/runtime";
+import { NODE_CHECKPOINT } from "../../../../constructs/core/checkpoint";
+import { createLogger, pathOf, Reflector, Store } from "../../../../controller/runtime";
 import { FakeApi, type Stored } from "../../../support/fake-api";
 
 export const NAMESPACE = "cedana-system";
-export const COLLECTION = pathOf(NAMESPACE);
+export const COLLECTION = pathOf(NODE_CHECKPOINT, NAMESPACE);
 const REPOSITORY = "registry.example.com/checkpoints";
 /** Short, and in the proportions of the real ones. */
 const TIMES = { quietMs: 20, settleMs: 40, kubeletMs: 3000, backoffMs: [1, 8] as const };
