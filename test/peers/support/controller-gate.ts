@@ -1,4 +1,5 @@
 /** One readiness gate in the cluster: its nodes, agents and workloads, what happens to them, and how it is brought about. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ControllerSettings, GateSettings } from "../../../constructs/core/controller";
 import { ApiServer, eventually } from "./apiserver";
 import {
@@ -36,6 +37,9 @@ interface Lease extends Observed {
 
 const MERGE = { contentType: "application/merge-patch+json" } as const;
 
+/** A node that comes back within milliseconds the simulator may keep as gone: its pods then never start. */
+const FORGOTTEN_MS = 1000;
+
 export class Gate {
   readonly namespace: string;
   readonly api: ApiServer;
@@ -43,6 +47,7 @@ export class Gate {
   readonly pods: Watch<Pod>;
   readonly daemonSets: Watch<DaemonSet>;
   readonly leases: Watch<Lease>;
+  readonly #left = new Map<string, number>();
 
   constructor(
     readonly kubeconfig: string,
@@ -162,8 +167,10 @@ export class Gate {
     return `/apis/apps/v1/namespaces/${this.namespace}/daemonsets/${daemonSetName(agent)}`;
   }
 
-  /** A node appears, with the gate's taint unless `bare`. */
+  /** A node appears, with the gate's taint unless `bare`; a second after one of that name left, at the soonest. */
   async join(node: string, options?: NodeOptions): Promise<void> {
+    const soonest = (this.#left.get(node) ?? 0) + FORGOTTEN_MS;
+    await sleep(Math.max(0, soonest - Date.now()));
     await this.create("/api/v1/nodes", nodeObject(node, this.name, options));
   }
 
@@ -171,6 +178,7 @@ export class Gate {
   async leaveAlone(node: string): Promise<void> {
     await this.#gone(`/api/v1/nodes/${node}`);
     await eventually(5, `${node} is gone`, async () => this.node(node) === undefined);
+    this.#left.set(node, Date.now());
   }
 
   /** A node goes, and its pods with it. */
