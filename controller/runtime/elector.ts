@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { ApiError, type KubernetesClient } from "../../clients/kubernetes";
 import { sleep } from "./backoff";
 import { LeaseClaim } from "./lease-claim";
@@ -92,6 +93,7 @@ export class LeaderElector {
     if (!(await this.acquire(signal))) return "released";
     this.setLeads(true);
     const leading = new AbortController();
+    setMaxListeners(0, leading.signal); // all that leads listens
     const keeping = new AbortController();
     const stop = () => leading.abort();
     if (signal.aborted) stop();

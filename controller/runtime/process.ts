@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { EventEmitter } from "node:events";
 import { sleep } from "./backoff";
 import type { LeaderElector } from "./elector";
@@ -51,6 +52,8 @@ export async function runProcess(options: RunProcessOptions): Promise<number> {
   const { parts, servers, log } = options;
   const stopping = new AbortController();
   const ending = new AbortController();
+  // Every reflector and worker listens: many listeners are no leak.
+  setMaxListeners(0, stopping.signal, ending.signal);
   const unlisten = listen(options, stopping);
   try {
     for (const server of servers) await server.start();

@@ -20,9 +20,14 @@ export interface KeeperOptions {
 
 /** Looks again at least so often. */
 const AGAIN_MS = 3_600_000;
+/** So long a Secret that it wrote may take to be seen. */
+const SEEN_MS = 10_000;
 
 /** Keeps the webhook's certificate: issues it, renews it, and has the API server trust it. Of the leader. */
 export class CertificateKeeper {
+  /** The Secret as it was before the last write: as long as it is seen like that, that write is not seen. */
+  private written?: { readonly over: string | undefined; readonly atMs: number };
+
   constructor(private readonly options: KeeperOptions) {}
 
   /** One step. The watches tell of what it wrote, and the next one follows. */
@@ -31,6 +36,7 @@ export class CertificateKeeper {
     const secret = secrets.get(`${settings.namespace}/${settings.secret}`);
     const configuration = configurations.get(settings.configuration);
     const now = Date.now();
+    if (!this.seesItsWrite(secret, now)) return { requeueAfterMs: SEEN_MS };
     const held = secret?.held ?? {};
     const bundle = configuration?.webhooks.map((one) => one.bundle) ?? [];
     // Who trusts least counts: one bundle that lacks an authority keeps it from being used.
@@ -44,8 +50,18 @@ export class CertificateKeeper {
     // Before anything is served that it lacks.
     await this.trust(configuration, bundleOf(next, now));
     await this.store(secret, next);
+    this.written = { over: secret?.metadata.resourceVersion, atMs: now };
     this.options.log.info({ step: step.do, secret: settings.secret }, "webhook certificate");
     return { requeueAfterMs: AGAIN_MS };
+  }
+
+  private seesItsWrite(secret: CertificateSecret | undefined, now: number): boolean {
+    const { written } = this;
+    return (
+      written === undefined ||
+      written.over !== secret?.metadata.resourceVersion ||
+      now >= written.atMs + SEEN_MS
+    );
   }
 
   private async store(secret: CertificateSecret | undefined, held: Held): Promise<void> {

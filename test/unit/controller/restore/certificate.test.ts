@@ -112,6 +112,10 @@ describe("keeper", () => {
     api.put(CONFIGURATIONS, { metadata: { name: "w" }, webhooks } as never);
     follow();
     await keeper.reconcile();
+    // Called again, by the change of the configuration, before the watch shows the Secret that it made.
+    const made = api.writes.length;
+    expect(await keeper.reconcile()).toEqual({ requeueAfterMs: 10_000 });
+    expect(api.writes).toHaveLength(made);
     follow();
     const held: Held = secrets.get("cedana-system/s")?.held ?? {};
     expect(held.current && validityOf(held.current, NAMES)).toBeDefined();
