@@ -2,7 +2,8 @@
 /** The agent of a node as a program. Its settings are a file: `cedana-cdk` writes it into the install. */
 import { Command } from "commander";
 import { checkCriuCommand, healthCommand } from "./agent-commands/health";
-import { EXIT, fail } from "./agent-commands/process";
+import { EXIT } from "./agent-commands/process";
+import { fail } from "./commands/settings-file";
 import { runCommand } from "./agent-commands/run";
 import { VERSION } from "./commands/version";
 

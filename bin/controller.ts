@@ -1,12 +1,11 @@
 #!/usr/bin/env node
 /** The controller as a program. Its settings are a file: `cedana-cdk` writes it into the install. */
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
 import { connectByKubeconfig } from "../clients/kubernetes";
 import { createLogger, EXIT, Metrics, runController } from "../controller";
-import { readControllerSettings, type ControllerSettings } from "../constructs/core/controller";
-import { formatProblem } from "../constructs/core";
+import { readControllerSettings } from "../constructs/core/controller";
+import { fail, settingsIn } from "./commands/settings-file";
 import { VERSION } from "./commands/version";
 
 interface Flags {
@@ -42,7 +41,7 @@ new Command("controller")
   );
 
 async function run(flags: Flags): Promise<void> {
-  const settings = settingsIn(flags.settings);
+  const settings = settingsIn(flags.settings, readControllerSettings);
   const log = createLogger({ level: settings.log.level });
   const metrics = new Metrics();
   const client = await connectByKubeconfig({
@@ -54,28 +53,8 @@ async function run(flags: Flags): Promise<void> {
   process.exit(await runController(settings, client, { ...flags, log, metrics }));
 }
 
-function settingsIn(file: string): ControllerSettings {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    return fail(`${file}: cannot be read: ${(error as Error).message}`, EXIT.badSettings);
-  }
-  const read = readControllerSettings(text);
-  if (!read.problems) return read.value;
-  return fail(
-    read.problems.map((problem) => `${file}: ${formatProblem(problem)}`).join("\n"),
-    EXIT.badSettings,
-  );
-}
-
 function port(given: string): number {
   const number = Number(given);
   if (/^\d+$/.test(given) && number <= 65_535) return number;
   throw new InvalidArgumentError("A port is a number from 0 (any free one) to 65535.");
-}
-
-function fail(message: string, code: number): never {
-  process.stderr.write(`${message}\n`);
-  process.exit(code);
 }

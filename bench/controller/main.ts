@@ -73,7 +73,7 @@ async function main(): Promise<void> {
     results.push(await measure(nodes, Number(values.pods)));
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
   const text = `${table(results)}\n\n${values.rounds === "1" ? "One round" : `Medians of ${values.rounds} rounds`} on ${machine}.\n\n    ${command}\n`;
-  const folder = join(process.env["CEDANA_BENCH_ROOT"] ?? ".", "bench/results");
+  const folder = "bench/results";
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "controller.md"), text);
   writeFileSync(

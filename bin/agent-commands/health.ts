@@ -3,9 +3,12 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { probesOf, Reporter, runCriuChecks, runHealth } from "../../agent/health";
 import { connectByKubeconfig } from "../../clients/kubernetes";
+import { readAgentSettings } from "../../constructs/core/agent";
 import { createLogger } from "../../controller/runtime";
+import { identity } from "../commands/pod-identity";
+import { settingsIn } from "../commands/settings-file";
 import { VERSION } from "../commands/version";
-import { ACCOUNT, EXIT, identity, needed, settingsIn, stopSignal } from "./process";
+import { ACCOUNT, EXIT, needed, stopSignal } from "./process";
 
 /** Where the container criu-check writes what the container health-check reads. */
 const RESULT = "/run/criu-check/result.json";
@@ -41,7 +44,7 @@ export function healthCommand(): Command {
 }
 
 async function health(flags: HealthFlags): Promise<void> {
-  const settings = settingsIn(flags.settings);
+  const settings = settingsIn(flags.settings, readAgentSettings);
   const [node, hostIp] = [needed("NODE_NAME"), needed("HOST_IP")];
   const pod = { namespace: needed("POD_NAMESPACE"), name: needed("POD_NAME"), uid: needed("POD_UID") };
   const log = createLogger({ level: settings.log.level });
@@ -101,7 +104,7 @@ export function checkCriuCommand(): Command {
       "\nNeeds root, SYS_ADMIN, NET_ADMIN and a /tmp that it may write to.\nExit codes: 0 told to stop, 1 failure, 2 bad settings or flags.",
     )
     .action(async ({ settings: file, result, imageTree: wanted }: CheckCriuFlags) => {
-      const { folder, health: given, log: logging } = settingsIn(file);
+      const { folder, health: given, log: logging } = settingsIn(file, readAgentSettings);
       const { periodSeconds, timeoutSeconds } = given;
       const log = createLogger({ level: logging.level });
       const stop = stopSignal((signal) => log.info({ signal }, "stopping"));

@@ -5,9 +5,12 @@ import { Command } from "commander";
 import { runAgent } from "../../agent/checkpoints";
 import { KubeletClient } from "../../clients/kubelet";
 import { connectByKubeconfig } from "../../clients/kubernetes";
+import { readAgentSettings } from "../../constructs/core/agent";
 import { createLogger } from "../../controller/runtime";
+import { identity } from "../commands/pod-identity";
+import { settingsIn } from "../commands/settings-file";
 import { VERSION } from "../commands/version";
-import { ACCOUNT, EXIT, identity, needed, settingsIn, stopSignal } from "./process";
+import { ACCOUNT, EXIT, needed, stopSignal } from "./process";
 
 interface RunFlags {
   readonly settings: string;
@@ -32,7 +35,7 @@ export function runCommand(): Command {
 }
 
 async function run({ settings: file, kubeconfig, context, account }: RunFlags): Promise<void> {
-  const settings = settingsIn(file);
+  const settings = settingsIn(file, readAgentSettings);
   const [nodeName, host] = [needed("NODE_NAME"), needed("HOST_IP")];
   const log = createLogger({ level: settings.log.level });
   const client = await connectByKubeconfig({

@@ -20,6 +20,7 @@ import {
 import { InvalidInputError } from "../../constructs/core";
 import { toYaml } from "../../constructs/core/gitops";
 import { CommandError, EXIT } from "./exit";
+import { identity } from "./pod-identity";
 
 export interface CheckpointImageOptions {
   /** Architecture in OCI's word, where the archive does not tell. */
@@ -65,11 +66,10 @@ async function credentialsOf(
 ): Promise<Credentials | undefined> {
   if (dockerConfig !== undefined)
     return credentialsFor(readFileSync(dockerConfig, "utf8"), registry, repository);
-  const uri = process.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"];
-  const file = process.env["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
-  if (ecrRegion(registry) === undefined || uri === undefined || file === undefined) return undefined;
+  if (ecrRegion(registry) === undefined) return undefined;
   try {
-    return await ecrCredentials(registry, { uri, token: readFileSync(file, "utf8") });
+    const found = await identity();
+    return found && (await ecrCredentials(registry, found));
   } catch (error) {
     throw new CommandError(`no credentials for ${registry}: ${(error as Error).message}`, EXIT.failed);
   }
