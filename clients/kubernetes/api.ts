@@ -108,7 +108,7 @@ export class KubernetesApi implements KubernetesClient {
       const options = this.request(method, url, body);
       await deadline.race(this.connect(options));
       this.agents.assign(options, url.protocol);
-      const response = await open(options, body && JSON.stringify(body.content), deadline.signal);
+      const response = await open(options, body && JSON.stringify(body.content), deadline);
       told(String(response.statusCode));
       return response;
     } catch (error) {

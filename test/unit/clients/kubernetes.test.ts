@@ -144,6 +144,19 @@ describe("send", () => {
     );
   });
 
+  test("sends nothing after its time, though the process stood still and its timers come later", async () => {
+    const client = api();
+    const now = performance.now();
+    const sending = failure(client.send("PATCH", "/x", { type: "application/json", content: 1 }));
+    const clock = jest.spyOn(performance, "now").mockReturnValue(now + 30_001);
+    expect((await sending).message).toBe("no answer within 30 s");
+    clock.mockRestore();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(requests).toEqual([]);
+    await client.send("GET", "/y");
+    expect(requests.map(({ url }) => url)).toEqual(["/y"]);
+  });
+
   test("ends with the caller's signal, before, during and after the headers", async () => {
     const reason = new Error("stop");
     const send = (signal: AbortSignal) => failure(api().send("GET", "/x", undefined, { signal }));
