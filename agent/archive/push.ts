@@ -1,8 +1,9 @@
+import { createHash } from "node:crypto";
 import { open, type FileHandle } from "node:fs/promises";
 import { digestOf, formatReference, type ImageReference, type RegistryClient } from "../../clients/registry";
 import { ArchiveError } from "./error";
 import { checkpointImage, MANIFEST } from "./image";
-import { ArchiveInspector, type Contents } from "./inspector";
+import { ArchiveInspector } from "./inspector";
 import { metadataOf, type ArchiveMetadata } from "./metadata";
 
 export interface PushOptions {
@@ -33,8 +34,9 @@ export interface PushedImage {
 const CHUNK = 1 << 20;
 
 /**
- * Makes an image of an archive and pushes it. The archive is read once, and becomes the only layer as it is: it is looked
- * through, its digest is made and it is sent in the same pass. Nothing is stored of one that is refused.
+ * Makes an image of an archive and pushes it. The archive becomes the only layer as it is. It is read twice: looked through
+ * while its digest is made, then sent. So nothing at all is sent of one that is refused, or that the registry has already, and
+ * a registry can check what it gets on the way. The second read is of what the kernel just read or wrote.
  *
  * @throws ArchiveError, RegistryError, errors of the file system
  */
@@ -44,19 +46,16 @@ export async function pushArchive(options: PushOptions): Promise<PushedImage> {
   const source = await openArchive(file);
   try {
     const { size } = await source.stat();
-    let metadata: ArchiveMetadata | undefined;
-    const content = () =>
-      inspected(source, file, size, (contents) => {
-        metadata = metadataOf(file, contents);
-        check?.(metadata);
-        // Before the layer is stored: one of which no image can be made is not.
-        checkpointImage(file, metadata, { digest: "", size }, architecture);
-      });
-    const layer = await client.pushBlob(repository, { open: content, size }, signal);
-    if (metadata === undefined) throw new ArchiveError(`${file}: was not read`);
-    const image = checkpointImage(file, metadata, layer, architecture);
-    const { config, manifest, digest } = image;
+    const hash = createHash("sha256");
+    const metadata = await lookedThrough(source, file, size, (chunk) => {
+      signal?.throwIfAborted();
+      hash.update(chunk);
+    });
+    check?.(metadata);
+    const layer = { digest: `sha256:${hash.digest("hex")}`, size };
+    const { config, manifest, digest, ...image } = checkpointImage(file, metadata, layer, architecture);
     const blob = { open: () => [config], size: config.length, digest: digestOf(config) };
+    await client.pushBlob(repository, { ...layer, open: () => contentOf(source, size) }, signal);
     await client.pushBlob(repository, blob, signal);
     await client.putManifest(repository, tag ?? digest, { mediaType: MANIFEST, content: manifest }, signal);
     const named = formatReference({ registry, repository, digest });
@@ -75,10 +74,7 @@ export async function readArchive(file: string): Promise<ArchiveMetadata> {
   const source = await openArchive(file);
   try {
     const { size } = await source.stat();
-    const found: ArchiveMetadata[] = [];
-    const content = inspected(source, file, size, (contents) => found.push(metadataOf(file, contents)));
-    while (!(await content.next()).done);
-    return found[0]!;
+    return await lookedThrough(source, file, size);
   } finally {
     await source.close();
   }
@@ -92,18 +88,21 @@ async function openArchive(file: string): Promise<FileHandle> {
   throw new ArchiveError(`${file}: is ${status.isFile() ? "empty" : "no file"}`);
 }
 
-/** The file's bytes as they are; `seen` is called after the last, before the reader knows that it was. */
-async function* inspected(
+/** @param seen called with each part before it is looked at; what it throws ends the look */
+async function lookedThrough(
   source: FileHandle,
   file: string,
   size: number,
-  seen: (contents: Contents) => void,
-): AsyncGenerator<Uint8Array> {
+  seen?: (chunk: Buffer) => void,
+): Promise<ArchiveMetadata> {
   const inspector = new ArchiveInspector(file);
-  const stream = source.createReadStream({ start: 0, end: size - 1, highWaterMark: CHUNK, autoClose: false });
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  for await (const chunk of contentOf(source, size)) {
+    seen?.(chunk);
     await inspector.write(chunk);
-    yield chunk;
   }
-  seen(await inspector.end());
+  return metadataOf(file, await inspector.end());
+}
+
+function contentOf(source: FileHandle, size: number): AsyncIterable<Buffer> {
+  return source.createReadStream({ start: 0, end: size - 1, highWaterMark: CHUNK, autoClose: false });
 }

@@ -5,8 +5,10 @@ import type { NodeCheckpointObject } from "./object";
 import { putStatus, readLive, withConditions, type Outcome } from "./status";
 import type { Tools } from "./tools";
 
-/** The status of one NodeCheckpoint: written until it is, by what the API server has. */
+/** The status of one NodeCheckpoint: written until it is, by what the API server has, one after the other. */
 export class TaskStatus {
+  /** Settles with the last write. Never rejects. */
+  private last: Promise<unknown> = Promise.resolve();
   /** As last read or written; undefined once it is gone. */
   private object?: NodeCheckpointObject;
 
@@ -29,7 +31,13 @@ export class TaskStatus {
   }
 
   /** @returns false if the object is gone. @throws the signal's reason */
-  async put(status: NodeCheckpointStatus): Promise<boolean> {
+  put(status: NodeCheckpointStatus): Promise<boolean> {
+    const written = this.last.then(() => this.write(status));
+    this.last = written.catch(() => undefined);
+    return written;
+  }
+
+  private write(status: NodeCheckpointStatus): Promise<boolean> {
     return this.insist(async () => {
       while (this.object !== undefined) {
         try {

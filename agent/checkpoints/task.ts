@@ -94,7 +94,8 @@ export class Task {
     await holdQuota(this.tools, "after");
     const sizeBytes = (await archives.look(file))?.size;
     const more = { archive: file, ...(sizeBytes === undefined ? {} : { sizeBytes }) };
-    await this.tell(startMs, "Pushing", `to ${spec.image}`, more);
+    // The push does not wait for it. It fails only when the process stops, which ends the push as well.
+    this.tell(startMs, "Pushing", `to ${spec.image}`, more).catch(() => undefined);
     const check = (metadata: ArchiveMetadata) => checkPod(metadata, spec.podRef);
     for (let tries = 0; ; tries++) {
       this.signal.throwIfAborted();

@@ -3,13 +3,6 @@ import { isDigest } from "./reference";
 import { bytes, pushScope, Transport, type RegistryOptions } from "./transport";
 import { cancelBegun, upload, type Blob } from "./upload";
 
-export interface PushedBlob {
-  readonly digest: string;
-  readonly size: number;
-  /** False where it was there already. */
-  readonly sent: boolean;
-}
-
 export interface Manifest {
   readonly mediaType: string;
   readonly digest: string;
@@ -38,16 +31,17 @@ export class RegistryClient {
   }
 
   /**
-   * Stores a blob. Where its digest is not known before, it is made of what is sent, in the same pass.
+   * Stores a blob, unless it is there already.
    *
+   * @returns false where it was there
    * @throws RegistryError; whatever `open` throws; Error if the content is not as long as was said
    */
-  async pushBlob(repository: string, blob: Blob, signal?: AbortSignal): Promise<PushedBlob> {
-    const { digest, size } = blob;
+  async pushBlob(repository: string, blob: Blob, signal?: AbortSignal): Promise<boolean> {
     return this.transport.retried(async () => {
-      if (digest !== undefined && (await this.lookUp(repository, digest, signal)))
-        return { digest, size, sent: false };
-      return { digest: await upload(this.transport, repository, blob, signal), size, sent: true };
+      // Whoever may not look may not push either, most likely; but only the refusal of a push says why in words.
+      if (await this.lookUp(repository, blob.digest, signal, [200, 403, 404])) return false;
+      await upload(this.transport, repository, blob, signal);
+      return true;
     }, signal);
   }
 
@@ -149,8 +143,13 @@ export class RegistryClient {
     return { mediaType: headers["content-type"] ?? "", digest, content: body };
   }
 
-  private async lookUp(repository: string, digest: string, signal?: AbortSignal): Promise<boolean> {
-    const call = { operation: "look-up of a blob", repository, accepted: [200, 404], signal };
+  private async lookUp(
+    repository: string,
+    digest: string,
+    signal?: AbortSignal,
+    accepted: readonly number[] = [200, 404],
+  ): Promise<boolean> {
+    const call = { operation: "look-up of a blob", repository, accepted, signal };
     const { status } = await this.transport.send({ ...call, method: "HEAD", to: `blobs/${digest}` });
     return status === 200;
   }

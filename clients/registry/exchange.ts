@@ -4,7 +4,7 @@ import { request as secureRequest } from "node:https";
 export type Content = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 export interface Call {
-  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   /** Sent as it comes; `length` is its Content-Length. */
@@ -16,6 +16,8 @@ export interface Call {
   readonly timeoutMs: number;
   /** The call fails if nothing at all is sent or received for so long. */
   readonly idleTimeoutMs: number;
+  /** The same, once all is sent. Default: the same. */
+  readonly answerTimeoutMs?: number;
 }
 
 export interface Answer {
@@ -51,12 +53,20 @@ export async function exchange(call: Call): Promise<Answer> {
   }
 }
 
-function once({ method, url, headers, body, agent, signal, idleTimeoutMs }: Call): Promise<Answer> {
+function once({ method, url, headers, body, agent, signal, ...times }: Call): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const length = body?.length === undefined ? {} : { "content-length": String(body.length) };
-    const options = { method, headers: { ...headers, ...length }, agent, signal, timeout: idleTimeoutMs };
+    const options = {
+      method,
+      headers: { ...headers, ...length },
+      agent,
+      signal,
+      timeout: times.idleTimeoutMs,
+    };
     const call = (url.protocol === "http:" ? plainRequest : secureRequest)(url, options);
-    call.on("timeout", () => call.destroy(new Error(`silent for ${idleTimeoutMs / 1000} s`)));
+    let patienceMs = times.idleTimeoutMs;
+    call.on("timeout", () => call.destroy(new Error(`silent for ${patienceMs / 1000} s`)));
+    call.on("finish", () => call.setTimeout((patienceMs = times.answerTimeoutMs ?? times.idleTimeoutMs)));
     call.on("error", reject);
     let answered = false;
     call.on("close", () => {

@@ -1,5 +1,5 @@
 /** A small client of OCI registries: streams blobs, holds no file, shows no secret. */
-export { RegistryClient, digestOf, type Manifest, type PushedBlob } from "./client";
+export { RegistryClient, digestOf, type Manifest } from "./client";
 export { credentialsFor, type Credentials } from "./docker-config";
 export { ecrCredentials, ecrRegion, type PodIdentity } from "./ecr";
 export { RegistryError } from "./error";

@@ -36,10 +36,8 @@ export interface Request {
   readonly body?: () => NonNullable<Call["body"]>;
   /** Of the token. Default: pull and push on the repository. */
   readonly scope?: string;
-  /** Whether it carries a blob, and so may take long. */
+  /** Whether it carries a blob, and so may take long. The registry may read all of it again before it says a word. */
   readonly long?: boolean;
-  /** Whether it makes a blob of what was sent: the registry may read all of it before it says a word. */
-  readonly commits?: boolean;
   readonly accepted: readonly number[];
   readonly signal?: AbortSignal;
 }
@@ -50,7 +48,7 @@ const MAX_REDIRECTS = 5;
 /** Some registries copy a blob in their store before they answer; tens of gigabytes take minutes. */
 const COMMIT_MS = 600_000;
 /** Without a body these say so, by a length of 0. */
-const BODIED = ["POST", "PUT", "PATCH"];
+const BODIED = ["POST", "PUT"];
 
 /** Requests of one registry: with authorization, redirects, a limit of time, and what fails for a passing reason again. */
 export class Transport {
@@ -107,7 +105,6 @@ export class Transport {
           body: request.body?.() ?? (BODIED.includes(request.method) ? bytes(Buffer.alloc(0)) : undefined),
           signal,
           long: request.long,
-          commits: request.commits,
         });
         const { status, headers } = answer;
         if (accepted.includes(status)) return answer;
@@ -139,7 +136,7 @@ export class Transport {
   }
 
   private exchange(
-    call: Pick<Call, "method" | "url" | "headers" | "body" | "signal"> & Pick<Request, "long" | "commits">,
+    call: Pick<Call, "method" | "url" | "headers" | "body" | "signal"> & Pick<Request, "long">,
   ): Promise<Answer> {
     const { timeoutMs = 60_000, uploadTimeoutMs = 3_600_000, idleTimeoutMs = 60_000 } = this.options;
     const headers = { "user-agent": `cedana-cdk/${version}`, ...call.headers };
@@ -148,8 +145,9 @@ export class Transport {
       ...call,
       headers,
       agent,
-      idleTimeoutMs: call.commits ? COMMIT_MS : idleTimeoutMs,
-      timeoutMs: call.long ? uploadTimeoutMs : call.commits ? COMMIT_MS : timeoutMs,
+      idleTimeoutMs,
+      answerTimeoutMs: call.long ? COMMIT_MS : undefined,
+      timeoutMs: call.long ? uploadTimeoutMs : timeoutMs,
     });
   }
 
