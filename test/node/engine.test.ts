@@ -9,7 +9,7 @@ let engine: Engine;
 let counts: Counts;
 
 beforeAll(async () => {
-  engine = await openEngine({ quota: "400Mi", reserve: "1Gi" });
+  engine = await openEngine({ quota: "400Mi", reserve: "100Mi" });
   counts = new Counts(engine);
 });
 afterEach(() => {
@@ -66,10 +66,19 @@ test("a program of many threads goes on in a new pod of its name", async () => {
   ]);
 });
 
-test("a shell", async () => {
-  const script =
+/** Counts as `counting` does, once a command is done. */
+const shellAfter = (command: string) => {
+  const count =
     "t=$(cat /proc/sys/kernel/random/uuid | tr -d -); i=0; while :; do i=$((i+1)); echo count $i token $t sum 0; sleep 1; done";
-  const shell = { name: "shell", image: "localhost:5000/busybox:1", command: ["/bin/sh", "-c", script] };
+  return {
+    name: "shell",
+    image: "localhost:5000/busybox:1",
+    command: ["/bin/sh", "-c", `${command}; ${count}`],
+  };
+};
+
+test("a shell", async () => {
+  const shell = shellAfter("true");
   expect(ready(await goesOn([shell]))).toMatchObject({ status: "True" });
 });
 
@@ -187,6 +196,87 @@ test("what cannot be checkpointed is said, and the pod runs on", async () => {
   expect(failed(await engine.ended("gone"))).toMatchObject({ status: "True", reason: "SourcePodNotFound" });
   expect(engine.archives()).toEqual([]);
   expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
+});
+
+test("a disk that is really full: it is said, nothing is left on it, the pod runs on", async () => {
+  const folder = "/var/lib/kubelet/checkpoints";
+  engine.runPod({ metadata: { name: "web" }, spec: { containers: [counting("count", 256)] } });
+  const before = await counts.reach("web", "count", 2);
+  // More than is to stay free, less than the archive.
+  engine.onNode("mount", "-t", "tmpfs", "-o", "size=150m", "tmpfs", folder);
+  try {
+    await engine.restartAgent();
+    engine.take("full", "web");
+    expect(failed(await engine.ended("full"))).toMatchObject({
+      status: "True",
+      message: expect.stringContaining("no space left on device"),
+    });
+    expect(engine.onNode("ls", folder)).toBe("");
+  } finally {
+    engine.onNode("umount", "-l", folder);
+    await engine.restartAgent();
+  }
+  expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
+  await taken("cp", "web");
+});
+
+test("another CRIU where the runtime looks for it: the node says so, and is well again without it", async () => {
+  const link = "/usr/local/sbin/criu";
+  const saysOfIt = (status: string, message: RegExp) =>
+    eventually(() => {
+      const { conditions } = JSON.parse(engine.kubectl(["get", "node", "real-1", "-o", "json"])).status as {
+        conditions: readonly { type: string; status: string; message: string }[];
+      };
+      const condition = conditions.find(({ type }) => type === "CedanaReady");
+      expect(condition).toMatchObject({ status, message: expect.stringMatching(message) });
+    });
+  await saysOfIt("True", /./);
+  engine.onNode("sh", "-c", `mv ${link} ${link}.away && ln -s /usr/sbin/criu ${link}`);
+  try {
+    await saysOfIt("False", /criuLink: .* leads to \/usr\/sbin\/criu/);
+  } finally {
+    engine.onNode("mv", "-fT", `${link}.away`, link);
+  }
+  await saysOfIt("True", /./);
+});
+
+test("a restore that fails: the pod starts from its own image, or stays as it is if that was asked for", async () => {
+  // A file that is open in an emptyDir is not in the checkpoint, and not in the new pod.
+  const shell = {
+    ...shellAfter("exec 3>/scratch/open"),
+    volumeMounts: [{ name: "scratch", mountPath: "/scratch" }],
+  };
+  const spec = { containers: [shell], volumes: [{ name: "scratch", emptyDir: {} }] };
+  engine.runPod({ metadata: { name: "web" }, spec });
+  const before = await counts.reach("web", "shell", 3);
+  await taken("cp", "web");
+  await taken("other", "web");
+  engine.kubectl(["delete", "pod", "web"]);
+  const stop = { ...RESTORE("other"), "cedana.ai/restore-fallback": "stop" };
+  for (const [name, annotations] of [["web", RESTORE("cp")] as const, ["stops", stop] as const])
+    engine.kubectl(["create", "-f", "-"], {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name, annotations },
+      spec,
+    });
+  const told = (reason: string, pod: string) =>
+    eventually(() => {
+      const fields = `reason=${reason},involvedObject.name=${pod}`;
+      expect(engine.kubectl(["get", "events", "--field-selector", fields, "-o", "name"])).not.toBe("");
+    }, 150);
+  await told("RestoreFellBack", "web");
+  // The log of a start that failed may hold what the checkpointed process said.
+  await eventually(() => expect(counts.last("web", "shell").token).not.toBe(before.token), 120);
+  await told("RestoreFailed", "stops");
+  const state = engine.kubectl([
+    "get",
+    "pod",
+    "stops",
+    "-o",
+    "jsonpath={.status.containerStatuses[0].ready}",
+  ]);
+  expect(state).toBe("false");
 });
 
 /** The one pod of app=web is checkpointed and deleted: what it counted, and what the one that its owner makes counts then. */

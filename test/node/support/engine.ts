@@ -15,6 +15,8 @@ export interface Engine extends Testbed {
   archives(): readonly string[];
   /** Runs a command on the node. */
   onNode(...command: string[]): string;
+  /** Deletes the pod of the agent, and waits for the next one. */
+  restartAgent(): Promise<void>;
   /** Creates a Checkpoint of a pod. */
   take(name: string, pod: string, spec?: object): void;
   /** Waits until a Checkpoint has ended, and returns it. */
@@ -40,6 +42,7 @@ export interface CheckpointObject {
 }
 
 const NAMESPACE = "cedana-system";
+const HELPER = "app.kubernetes.io/component=helper";
 /** The registry as this machine reaches it; on the node, and for its container runtime, it is localhost:5000. */
 export const REGISTRY = "10.77.0.2:5000";
 
@@ -77,7 +80,11 @@ export async function openEngine(changes: object = {}): Promise<Engine> {
   };
   // The machine of a test may have either version.
   const engine = { ...platform.engine, allowCgroupV1: true, ...changes };
-  const install = { ...platform.install, healthCheck: { periodSeconds: 5 } };
+  const install = {
+    ...platform.install,
+    healthCheck: { periodSeconds: 5 },
+    readinessGate: { explainAfterSeconds: 5 },
+  };
   writeFileSync(join(folder, "cedana.yaml"), stringify({ ...platform, engine, install }));
   run(process.execPath, [join(ROOT, "dist/bin/cedana-cdk.js"), "synth"], { cwd: folder });
   testbed.kubectl(["apply", "--server-side", "-k", join(folder, "out/kubernetes")]);
@@ -98,6 +105,11 @@ export async function openEngine(changes: object = {}): Promise<Engine> {
     ...testbed,
     archives: () => readdirSync(join(testbed.folder, "node/kubelet/checkpoints")),
     onNode: (...command) => onNode(testbed, ...command),
+    async restartAgent() {
+      const namespaced = ["-n", NAMESPACE];
+      testbed.kubectl([...namespaced, "delete", "pod", "-l", HELPER, "--grace-period=5"]);
+      testbed.kubectl([...namespaced, "rollout", "status", "daemonset", "-l", HELPER, "--timeout=120s"]);
+    },
     take(name, pod, spec = {}) {
       testbed.kubectl(["create", "-f", "-"], {
         apiVersion: "automation.cedana.ai/v1alpha1",
