@@ -10,8 +10,9 @@
 #        cedana-node-agent agent ARGUMENT...
 #
 #   install    lays the tree at FOLDER/versions/VERSION, checks it, lets FOLDER/current point to it, and removes the versions that
-#              no process runs from. Laid already and whole: nothing is copied. Killed at any point, FOLDER/current is the old
-#              version or the new one, whole; the next install takes away what was left half done.
+#              no process runs from; the one that was current until then goes with the next install, as it may just be started.
+#              Laid already and whole: nothing is copied. Killed at any point, FOLDER/current is the old version or the new one,
+#              whole; the next install takes away what was left half done.
 #   --link     also a link FILE to FOLDER/current/bin/criu, such as /host/usr/local/sbin/criu, where a container runtime looks for
 #              CRIU. It is relative: FILE and FOLDER must be given below the same mount point of the host's /. A file there that is
 #              not such a link is left alone, and nothing is installed.
@@ -85,11 +86,15 @@ lay() { # FOLDER VERSION
   sync -f "$1/versions"
 }
 
-prune() { # FOLDER
+prune() { # FOLDER [VERSION], which is kept as well
   keep=$(current "$1") || keep=
   for version in "$1"/versions/*; do
     version=${version##*/}
     case $version in "$keep" | '*') continue ;; esac
+    if [ "$version" = "${2-}" ]; then
+      say "$version was current until now: kept until the next install"
+      continue
+    fi
     if in_use "$version"; then
       say "$version is in use: kept"
       continue
@@ -110,7 +115,8 @@ install_tree() { # FOLDER, and $links
       die "--link $link: something else is there; remove it, or leave the link off. Nothing was installed"
   done
   lay "$1" "$version"
-  [ "$(current "$1")" = "$version" ] || replace "$1/current" "versions/$version"
+  previous=$(current "$1") || previous=
+  [ "$previous" = "$version" ] || replace "$1/current" "versions/$version"
   for link in $links; do
     # Written down first: a link that is not known could not be taken away.
     back=$(seen_from "$link" "$1/links")
@@ -122,7 +128,7 @@ install_tree() { # FOLDER, and $links
   done
   sync -f "$1"
   say "$version is current in $1"
-  prune "$1"
+  prune "$1" "$previous"
 }
 
 uninstall() { # FOLDER
