@@ -279,6 +279,13 @@ test("a restore that fails: the pod starts from its own image, or stays as it is
   expect(state).toBe("false");
 });
 
+test("in all of this the controller met no error and no warning of Node", () => {
+  const args = "-n cedana-system logs --tail=-1 -l app.kubernetes.io/component=controller";
+  const log = engine.kubectl(args.split(" "));
+  expect(log).toContain('"msg":"leading"');
+  expect(log.split("\n").filter((line) => /"level":"(error|fatal)"|Warning:/.test(line))).toEqual([]);
+});
+
 /** The one pod of app=web is checkpointed and deleted: what it counted, and what the one that its owner makes counts then. */
 async function overReplacement() {
   const pod = await onlyPod();
