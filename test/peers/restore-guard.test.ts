@@ -121,6 +121,16 @@ const config = kubeconfig();
     },
   );
 
+  test("who may not restore does not hold a Checkpoint either", async () => {
+    await install.checkpoint("wanted", { pod: "wanted", owner: undefined, hash: "" });
+    const asks = pod("wanted", { "cedana.ai/restore-from": "wanted" });
+    const refused = await install.api.request("POST", PODS, asks, { as: "without" });
+    expect(refused.status).toBe(403);
+    expect(await install.restoreOf("wanted")).toBeUndefined();
+    await send("POST", PODS, asks);
+    expect(await install.restoreOf("wanted")).toMatchObject({ state: "Claimed" });
+  });
+
   test("a right on one Checkpoint is one for its name", async () => {
     const named = (name: string) => pod("guard", { "cedana.ai/restore-from": name }) as KubernetesObject;
     expect((await attempt(named("probe"), "one")).status).toBe(201);

@@ -10,26 +10,11 @@ import { AUTOMATION_GROUP } from "../../core/checkpoint";
 import { namesOf, type ResolvedInstall } from "../../core/install";
 import { FALLBACKS, LATEST, RECORD, REQUEST, RESTORED_FROM, RESTORE_VERB } from "../../core/restore";
 import { metadata, object } from "../object";
+import { BY_KUBERNETES, list, mayRestore } from "./cel";
 import { namespaceSelector } from "./names";
 
 const API = "admissionregistration.k8s.io/v1";
 
-/** Controllers of Kubernetes, which make pods of templates: whoever wrote the template was asked. */
-const WORKLOAD_CONTROLLERS = [
-  "cronjob-controller",
-  "daemon-set-controller",
-  "deployment-controller",
-  "job-controller",
-  "replicaset-controller",
-  "replication-controller",
-  "statefulset-controller",
-];
-
-const list = (texts: readonly string[]) => `[${texts.map((text) => `'${text}'`).join(", ")}]`;
-const KUBERNETES = list([
-  "system:kube-controller-manager",
-  ...WORKLOAD_CONTROLLERS.map((name) => `system:serviceaccount:kube-system:${name}`),
-]);
 const RECORDS = list(Object.values(RECORD));
 
 interface Kind {
@@ -144,7 +129,7 @@ function variables({ way }: Kind, install: ResolvedInstall): V1Variable[] {
       name: "from",
       expression: `'${REQUEST.from}' in variables.annotations ? variables.annotations['${REQUEST.from}'] : ''`,
     },
-    { name: "trusted", expression: `request.userInfo.username in ${KUBERNETES}` },
+    { name: "trusted", expression: BY_KUBERNETES },
     { name: "ours", expression: `request.userInfo.username == '${account}'` },
     // To take the wish away needs no right.
     {
@@ -157,10 +142,6 @@ function variables({ way }: Kind, install: ResolvedInstall): V1Variable[] {
 
 /** Values, and the right of whoever asks: on the one Checkpoint that is named, or on all of the namespace. */
 function asking() {
-  const authorized = [
-    `authorizer.group('${AUTOMATION_GROUP}').resource('checkpoints').namespace(request.namespace)`,
-    `.name(variables.from == '${LATEST}' ? '' : variables.from).check('${RESTORE_VERB}').allowed()`,
-  ].join("");
   const allowed = (key: string, values: readonly string[]) =>
     `!('${key}' in variables.annotations) || variables.annotations['${key}'] in ${list(values)}`;
   const said = (key: string, values: readonly string[]) => ({
@@ -169,7 +150,7 @@ function asking() {
   });
   return [
     {
-      expression: `!variables.asks || variables.trusted || variables.ours || ${authorized}`,
+      expression: `!variables.asks || variables.trusted || variables.ours || ${mayRestore("variables.from")}`,
       messageExpression: `'annotation ${REQUEST.from}: ' + request.userInfo.username + ' may not restore in namespace ' + request.namespace + ': it needs the verb ${RESTORE_VERB} on checkpoints.${AUTOMATION_GROUP}'`,
       reason: "Forbidden",
     },

@@ -4,6 +4,7 @@ import type { Construct } from "constructs";
 import { namesOf, selectorLabels, type ResolvedInstall } from "../../core/install";
 import { REQUEST, WEBHOOK_PATH } from "../../core/restore";
 import { metadata, object, type Metadata } from "../object";
+import { BY_KUBERNETES, mayRestore } from "./cel";
 import { namespaceSelector } from "./names";
 
 interface Settings {
@@ -31,7 +32,8 @@ export function webhookService(scope: Construct, install: ResolvedInstall): ApiO
 }
 
 /**
- * Only pods with the annotation come, as they are created. Asked again if another webhook changes the pod after it, such as
+ * Only pods with the annotation come, as they are created, and of who may restore: a policy refuses the others anyway, and the
+ * webhook would have claimed a Checkpoint for them. Asked again if another webhook changes the pod after it, such as
  * one that adds a container.
  */
 export function webhookConfiguration(
@@ -40,7 +42,8 @@ export function webhookConfiguration(
   { namespaces, failurePolicy, certificates }: Settings,
 ): ApiObject {
   const names = namesOf(install);
-  const asked = `'${REQUEST.from}' in object.metadata.annotations`;
+  const asked = `has(object.metadata.annotations) && '${REQUEST.from}' in object.metadata.annotations`;
+  const may = `${BY_KUBERNETES} || ${mayRestore(`object.metadata.annotations['${REQUEST.from}']`)}`;
   return object<V1MutatingWebhookConfiguration>(scope, "webhook", {
     apiVersion: "admissionregistration.k8s.io/v1",
     kind: "MutatingWebhookConfiguration",
@@ -72,7 +75,10 @@ export function webhookConfiguration(
           },
         ],
         namespaceSelector: namespaceSelector(install, namespaces),
-        matchConditions: [{ name: "asks", expression: `has(object.metadata.annotations) && ${asked}` }],
+        matchConditions: [
+          { name: "asks", expression: asked },
+          { name: "may", expression: may },
+        ],
         matchPolicy: "Equivalent",
         failurePolicy,
         sideEffects: "NoneOnDryRun",
