@@ -1,5 +1,23 @@
 import { randomBytes } from "node:crypto";
-import type { EventInput } from "./events";
+
+/** One thing that happened to an object, as `kubectl describe` is to show it. */
+export interface EventInput {
+  readonly regarding: {
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly name: string;
+    /** Left out for cluster-scoped objects: their events are in the namespace default. */
+    readonly namespace?: string;
+    readonly uid: string;
+  };
+  readonly type: "Normal" | "Warning";
+  /** Why, in CamelCase; at most 128 characters. */
+  readonly reason: string;
+  /** What was done or failed, in CamelCase; at most 128 characters. */
+  readonly action: string;
+  /** For a reader; cut at 1024 bytes. */
+  readonly note: string;
+}
 
 /** Numbers of client-go's event correlator. */
 const WINDOW_MS = 600_000;

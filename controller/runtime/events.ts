@@ -1,28 +1,9 @@
 import { ApiError, type KubernetesClient } from "../../clients/kubernetes";
 import { sleep } from "./backoff";
 import { eventOf, eventPath, seriesOf } from "./events-object";
-import { EventSeries, type Occurrence } from "./events-series";
+import { EventSeries, type EventInput, type Occurrence } from "./events-series";
 import type { Logger } from "./log";
 import type { Metrics } from "./metrics";
-
-/** One thing that happened to an object, as `kubectl describe` is to show it. */
-export interface EventInput {
-  readonly regarding: {
-    readonly apiVersion: string;
-    readonly kind: string;
-    readonly name: string;
-    /** Left out for cluster-scoped objects: their events are in the namespace default. */
-    readonly namespace?: string;
-    readonly uid: string;
-  };
-  readonly type: "Normal" | "Warning";
-  /** Why, in CamelCase; at most 128 characters. */
-  readonly reason: string;
-  /** What was done or failed, in CamelCase; at most 128 characters. */
-  readonly action: string;
-  /** For a reader; cut at 1024 bytes. */
-  readonly note: string;
-}
 
 /** Where parts tell of events. */
 export interface Events {

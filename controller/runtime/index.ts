@@ -6,7 +6,8 @@ export { Reflector, type ReflectorOptions } from "./reflector";
 export { WorkQueue, type WorkQueueOptions } from "./queue";
 export { runWorkers, type Reconcile, type WorkersOptions } from "./workers";
 export { LeaderElector, type LeaderElectorOptions } from "./elector";
-export { EventRecorder, type EventInput, type Events, type EventRecorderOptions } from "./events";
+export { EventRecorder, type Events, type EventRecorderOptions } from "./events";
+export type { EventInput } from "./events-series";
 export { fenced, NotLeaderError, type Fence } from "./fenced";
 export { createLogger, type Logger, type LogLevel } from "./log";
 export {
