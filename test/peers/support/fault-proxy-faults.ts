@@ -70,18 +70,27 @@ export interface FaultPlan {
   readonly spare?: (request: { readonly method: string; readonly path: string }) => boolean;
 }
 
-/** The fault that a request is to meet, if any. */
+/**
+ * The fault that a request is to meet, if any: one of those that were met least often so far, so that none is left out by chance.
+ * @param met how often each was met; counted on
+ */
 export function chooseFault(
   plan: FaultPlan,
   random: Random,
   request: { readonly method: string; readonly path: string; readonly watch: boolean },
+  met: Map<Fault, number>,
 ): Fault | undefined {
   if (plan.spare?.(request)) return undefined;
   const suits = request.watch ? ON_WATCH : request.method === "GET" ? ON_READ : ON_WRITE;
   const kinds = plan.kinds.filter((kind) => suits.includes(kind));
   if (kinds.length === 0) return undefined;
-  const kind = random.pick(kinds);
-  return random.chance(kind.startsWith("watch") || kind === "noBookmarks" ? 1 : plan.rate) ? kind : undefined;
+  const times = (kind: Fault) => met.get(kind) ?? 0;
+  const least = Math.min(...kinds.map(times));
+  const kind = random.pick(kinds.filter((one) => times(one) === least));
+  const always = kind.startsWith("watch") || kind === "noBookmarks";
+  if (!random.chance(always ? 1 : plan.rate)) return undefined;
+  met.set(kind, least + 1);
+  return kind;
 }
 
 interface Refusal {

@@ -53,6 +53,8 @@ export class FaultProxy {
   readonly #server: Server;
   readonly #folder: string;
   #plan: FaultPlan | undefined;
+  /** How often each fault was met. */
+  readonly #met = new Map<Fault, number>();
   #silent = false;
   /** What goes on when the partition is over. */
   readonly #caught: (() => void)[] = [];
@@ -122,7 +124,7 @@ export class FaultProxy {
       if (outgoing.destroyed) return;
     }
     const plan = this.#plan;
-    const fault = plan && chooseFault(plan, this.#random, exchange);
+    const fault = plan && chooseFault(plan, this.#random, exchange, this.#met);
     if (fault !== undefined) exchange.fault = fault;
     const refusal = fault && REFUSALS[fault];
     if (refusal) {
