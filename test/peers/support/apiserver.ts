@@ -99,10 +99,13 @@ export class ApiServer {
         answer.on("data", (part: Buffer) => parts.push(part));
         answer.on("end", () => {
           const text = Buffer.concat(parts).toString();
+          const { statusCode: status = 0 } = answer;
           try {
-            resolve({ status: answer.statusCode ?? 0, body: JSON.parse(text) as T });
+            resolve({ status, body: JSON.parse(text) as T });
           } catch {
-            reject(new Error(`${method} ${path}: ${text.slice(0, 200)}`));
+            // "404 page not found" is all that it says of a group that it does not serve, or not yet.
+            if (status >= 400) resolve({ status, body: { message: text } as T });
+            else reject(new Error(`${method} ${path}: ${text.slice(0, 200)}`));
           }
         });
       });
@@ -111,21 +114,26 @@ export class ApiServer {
     });
   }
 
-  /** Path of an object, by the API server's own discovery. */
+  /** Path of an object, by the API server's own discovery, which knows a new kind some seconds after its definition. */
   async pathOf({ apiVersion, kind, metadata }: KubernetesObject): Promise<string> {
     const base = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-    if (!this.#resources.has(`${apiVersion}/${kind}`)) {
-      const { body } = await this.request<{
-        resources?: { name: string; kind: string; namespaced: boolean }[];
-      }>("GET", base);
-      for (const resource of body.resources ?? []) {
-        if (!resource.name.includes("/")) this.#resources.set(`${apiVersion}/${resource.kind}`, resource);
-      }
-    }
-    const resource = this.#resources.get(`${apiVersion}/${kind}`);
-    if (resource === undefined) throw new Error(`the API server does not know ${apiVersion} ${kind}`);
+    const find = () => this.#resources.get(`${apiVersion}/${kind}`);
+    if (!find())
+      await eventually(20, `the API server knows ${apiVersion} ${kind}`, async () => {
+        await this.#discover(apiVersion, base);
+        return find() !== undefined;
+      });
+    const resource = find()!;
     const namespace = resource.namespaced ? `/namespaces/${metadata.namespace ?? "default"}` : "";
     return `${base}${namespace}/${resource.name}/${metadata.name}`;
+  }
+
+  async #discover(apiVersion: string, base: string): Promise<void> {
+    const { body } = await this.request<{
+      resources?: { name: string; kind: string; namespaced: boolean }[];
+    }>("GET", base);
+    for (const resource of body.resources ?? [])
+      if (!resource.name.includes("/")) this.#resources.set(`${apiVersion}/${resource.kind}`, resource);
   }
 
   /** Server-side apply; unknown and doubled fields are errors. Others' fields are taken over: the cluster is thrown away. */

@@ -64,8 +64,8 @@ export async function defineRules(api: ApiServer): Promise<boolean> {
   const file = join(definitions, "readiness.node.x-k8s.io_nodereadinessrules.yaml");
   await put(api, parse(readFileSync(file, "utf8")) as KubernetesObject);
   await eventually(20, "NodeReadinessRules are served", async () => {
-    const { body } = await api.request<{ groups: { name: string }[] }>("GET", "/apis");
-    return body.groups.some(({ name }) => name === "readiness.node.x-k8s.io");
+    const { status } = await api.request("GET", "/apis/readiness.node.x-k8s.io/v1alpha1/nodereadinessrules");
+    return status === 200;
   });
   return true;
 }

@@ -1,0 +1,26 @@
+/** The programs of the docs, in the eyes of the TypeScript compiler: against the built package, as its users have it. */
+import { execFileSync } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { layOutPrograms, programs } from "../support/docs-programs";
+import { ROOT } from "../support/sources";
+
+test("all programs of the docs type-check", () => {
+  expect(programs.length).toBeGreaterThan(0);
+  const folder = layOutPrograms("docs-types");
+  const config = {
+    extends: join(ROOT, "tsconfig.json"),
+    compilerOptions: { noEmit: true, types: ["node"], rootDir: ROOT, composite: false, declaration: false },
+    include: [join(folder, "*.ts")],
+    exclude: [],
+  };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+  try {
+    execFileSync(process.execPath, [tsc, "-p", folder], { stdio: "pipe" });
+  } catch (error) {
+    throw new Error(String((error as { stdout?: unknown }).stdout), { cause: error });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
