@@ -19,7 +19,10 @@ export type Push = (options: {
 export interface Times {
   /** Between looks at an archive that may still be written, and how long it must not have changed. */
   readonly quietMs: number;
-  /** After a lost answer: how long the kubelet may take to end, or the archive to appear, before it is asked again. */
+  /**
+   * After a lost answer: how long the kubelet may take to end, or the archive to appear, before it is asked again. A dump of 1 GB
+   * took up to 20 s on a slow disk before there was one (docs/agent/performance.md).
+   */
   readonly settleMs: number;
   /** How long a kubelet that cannot be reached, or refuses, is tried. */
   readonly kubeletMs: number;
@@ -29,7 +32,7 @@ export interface Times {
 
 export const TIMES: Times = {
   quietMs: 2000,
-  settleMs: 10_000,
+  settleMs: 30_000,
   kubeletMs: 60_000,
   backoffMs: [1000, 30_000],
 };

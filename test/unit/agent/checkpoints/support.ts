@@ -16,8 +16,8 @@ import { FakeApi, type Stored } from "../../../support/fake-api";
 export const NAMESPACE = "cedana-system";
 export const COLLECTION = pathOf(NODE_CHECKPOINT, NAMESPACE);
 const REPOSITORY = "registry.example.com/checkpoints";
-/** Short, and in the proportions of the real ones. */
-const TIMES = { quietMs: 20, settleMs: 40, kubeletMs: 3000, backoffMs: [1, 8] as const };
+/** Short, and in the proportions of the real ones; on a busy machine the kubelet of the test takes 60 ms where it should take 7. */
+const TIMES = { quietMs: 100, settleMs: 250, kubeletMs: 3000, backoffMs: [1, 8] as const };
 const WHOLE = "whole";
 
 const silent = createLogger({ level: "error", destination: { write: () => {} } });
