@@ -1,5 +1,4 @@
-import { setMaxListeners } from "node:events";
-import type { EventEmitter } from "node:events";
+import { setMaxListeners, type EventEmitter } from "node:events";
 import { sleep } from "./backoff";
 import type { LeaderElector } from "./elector";
 import type { EventRecorder } from "./events";

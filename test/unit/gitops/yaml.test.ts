@@ -133,7 +133,7 @@ test("any data comes back from readers of YAML 1.1 and of YAML 1.2", () => {
     fc.property(data, (value) => {
       expect(readBack(value)).toEqual(twice(value));
     }),
-    { numRuns: 80 },
+    { numRuns: 120 },
   );
 });
 

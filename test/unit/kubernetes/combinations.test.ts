@@ -114,7 +114,7 @@ test("in every combination, whatever an object refers to is there", () => {
       }
       expect(missing).toEqual([]);
     }),
-    { numRuns: 25 },
+    { numRuns: 40 },
   );
 });
 
@@ -151,6 +151,6 @@ test("in every combination, each selector finds the pods of exactly one workload
         }
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 40 },
   );
 });
