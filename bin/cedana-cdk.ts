@@ -68,7 +68,7 @@ program
   .description("write the Terraform configuration and the Kubernetes manifests")
   .addOption(fileOption())
   .addOption(formatOption())
-  .option("--force", "overwrite files that were edited by hand or are not ours", false)
+  .option("--force", "overwrite edited and unmanaged files", false)
   .action(async (options) => print(await (await import("./commands/synth.js")).synth(options)));
 
 program

@@ -61,7 +61,7 @@ test("the engine cedana, asked for by name", () => {
   });
 }, 30_000);
 
-test("--format goes before the file; what is in the way is told for all trees, and then nothing is written", () => {
+test("--format overrides the file; problems of all directories are reported together and nothing is written", () => {
   expect(run(["init", "--name", "demo", "--bucket", "demo-checkpoints"]).status).toBe(0);
   expect(run(["synth"]).status).toBe(0);
   const kept = readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8");
@@ -70,7 +70,7 @@ test("--format goes before the file; what is in the way is told for all trees, a
   const refused = run(["synth", "--format", "helm"]);
   expect(refused).toMatchObject({ status: 2, stdout: "" });
   expect(refused.stderr).toMatch(
-    /cdk\.tf\.json {2}was changed by hand[\s\S]*kustomization\.yaml {2}was changed/,
+    /cdk\.tf\.json {2}was edited by hand[\s\S]*kustomization\.yaml {2}was edited/,
   );
   expect(existsSync(join(folder, "out/kubernetes/Chart.yaml"))).toBe(false);
   expect(run(["synth", "--format", "helm", "--force"]).stdout).toContain("helm upgrade --install");
@@ -116,7 +116,7 @@ test.each([
   expect(run(["synth", "-f", file])).toEqual({ status: 2, stdout: "", stderr });
 });
 
-test("a file edited by hand is not lost", () => {
+test("synth does not overwrite an edited file without --force", () => {
   give(initFile({ ...INIT_DEFAULTS, engine: "cedana", aws: "none" }));
   expect(run(["synth"]).status).toBe(0);
   const file = join(folder, "out/kubernetes/_cluster/runtimeclass-cedana.yaml");
@@ -130,12 +130,12 @@ test("a file edited by hand is not lost", () => {
   expect(readFileSync(file, "utf8")).toContain("RuntimeClass");
 }, 20_000);
 
-test.each(["synth", "diff"])("a file where the output folder shall be: %s says so", (command) => {
+test.each(["synth", "diff"])("%s refuses a file in place of the output directory", (command) => {
   give(initFile({ ...INIT_DEFAULTS, aws: "none" }));
   writeFileSync(join(folder, "out"), "mine");
   const { status, stderr } = run([command]);
   expect(status).toBe(2);
-  expect(stderr).toContain("is or lies in a file, not a folder");
+  expect(stderr).toContain("is or is below a file");
   expect(readFileSync(join(folder, "out"), "utf8")).toBe("mine");
 });
 
