@@ -1,0 +1,36 @@
+import { join } from "node:path";
+import { diffTree, OutputError, writeTree } from "../manifests/output";
+import { CommandError, EXIT } from "./exit";
+import { explained } from "./explained";
+import { loadPlatform, type LoadOptions } from "./platform-file";
+import { makeTrees, OWNER } from "./trees";
+
+export interface SynthOptions extends LoadOptions {
+  readonly file: string;
+  /** Overwrites edited and unmanaged files. */
+  readonly force: boolean;
+}
+
+/**
+ * Writes the output of a platform file and returns a summary. All files are made and all directories are checked before
+ * the first file is written.
+ */
+export async function synth({ file, force, ...options }: SynthOptions): Promise<string> {
+  const loaded = loadPlatform(file, options);
+  const trees = (await makeTrees(loaded)).map((tree) => ({
+    ...tree,
+    dir: join(loaded.root, tree.directory),
+  }));
+  const refused = trees.flatMap(({ dir, files }) => {
+    const problems = explained(() => diffTree(dir, files, OWNER, { force }).problems);
+    return problems.length > 0 ? [new OutputError(dir, problems).message] : [];
+  });
+  if (refused.length > 0) throw new CommandError(refused.join("\n"), EXIT.badInput);
+  const summary = trees.map(({ title, contents, directory, dir, files }) => {
+    const { written, removed, unchanged } = explained(() => writeTree(dir, files, OWNER, { force }));
+    const count = `${written.length} written, ${unchanged.length} unchanged, ${removed.length} removed`;
+    return `${title}: ${directory}\n  ${contents}\n  files: ${count}\n`;
+  });
+  const next = trees.flatMap((tree) => tree.next).map((command) => `  ${command}\n`);
+  return `${summary.join("\n")}\nNext:\n${next.join("")}`;
+}
