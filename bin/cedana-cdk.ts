@@ -3,9 +3,9 @@
 import { Command, CommanderError, Option } from "commander";
 import { createColors } from "picocolors";
 import { CommandError, EXIT } from "../cli/exit";
+import { DEFAULT_FILE } from "../cli/shell";
 import { VERSION } from "../config/version";
 
-const DEFAULT_FILE = "cedana.yaml";
 const program = new Command("cedana-cdk")
   .description("Checkpoint and restore on EKS, from one cedana.yaml.")
   .version(VERSION)

@@ -11,12 +11,12 @@ export interface DiffResult {
   readonly exitCode: number;
 }
 
-/** Compares what the platform file makes with what is on disk. Nothing is written. */
+/** Compares the output of a platform file with the files on disk. Writes nothing. */
 export async function diffWithDisk(file: string, options: LoadOptions = {}): Promise<DiffResult> {
   const loaded = loadPlatform(file, options);
   const parts: string[] = [];
   for (const { directory, files } of await makeTrees(loaded)) {
-    const { changes, problems } = explained(() => diffTree(join(loaded.root, directory), files, OWNER));
+    const { changes, problems } = explained(() => diffTree(directory, files, OWNER));
     for (const { path, message } of problems) parts.push(`# ${join(directory, path)}: ${message}\n`);
     for (const change of changes) {
       const before = "before" in change ? change.before : undefined;

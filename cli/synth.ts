@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { diffTree, OutputError, writeTree } from "../manifests/output";
 import { CommandError, EXIT } from "./exit";
 import { explained } from "./explained";
@@ -17,17 +16,14 @@ export interface SynthOptions extends LoadOptions {
  */
 export async function synth({ file, force, ...options }: SynthOptions): Promise<string> {
   const loaded = loadPlatform(file, options);
-  const trees = (await makeTrees(loaded)).map((tree) => ({
-    ...tree,
-    dir: join(loaded.root, tree.directory),
-  }));
-  const refused = trees.flatMap(({ dir, files }) => {
-    const problems = explained(() => diffTree(dir, files, OWNER, { force }).problems);
-    return problems.length > 0 ? [new OutputError(dir, problems).message] : [];
+  const trees = await makeTrees(loaded);
+  const refused = trees.flatMap(({ directory, files }) => {
+    const problems = explained(() => diffTree(directory, files, OWNER, { force }).problems);
+    return problems.length > 0 ? [new OutputError(directory, problems).message] : [];
   });
   if (refused.length > 0) throw new CommandError(refused.join("\n"), EXIT.badInput);
-  const summary = trees.map(({ title, contents, directory, dir, files }) => {
-    const { written, removed, unchanged } = explained(() => writeTree(dir, files, OWNER, { force }));
+  const summary = trees.map(({ title, contents, directory, files }) => {
+    const { written, removed, unchanged } = explained(() => writeTree(directory, files, OWNER, { force }));
     const count = `${written.length} written, ${unchanged.length} unchanged, ${removed.length} removed`;
     return `${title}: ${directory}\n  ${contents}\n  files: ${count}\n`;
   });

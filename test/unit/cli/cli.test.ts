@@ -78,12 +78,12 @@ test("--format overrides the file; problems of all directories are reported toge
   expect(run(["diff", "--format", "helm"])).toMatchObject({ status: 0 });
 }, 30_000);
 
-test("init overwrites nothing without --force and writes nothing that is wrong", () => {
+test("init neither overwrites a file without --force nor writes an invalid one", () => {
   give("mine: true\n");
   expect(run(["init", "--name", "demo"])).toEqual({
     status: 2,
     stdout: "",
-    stderr: "cedana.yaml: is there already; --force overwrites it\n",
+    stderr: "cedana.yaml: exists already; --force overwrites it\n",
   });
   const wrong = run(["init", "--force", "--region", "mars"]);
   expect(wrong.status).toBe(2);
@@ -110,9 +110,9 @@ test.each(["validate", "synth", "diff"])(
 );
 
 test.each([
-  ["missing.yaml", "missing.yaml: there is no such file; cedana-cdk init writes one\n"],
-  [".", ".: is a directory; give the file in it: ./cedana.yaml\n"],
-])("%s is no platform file", (file, stderr) => {
+  ["missing.yaml", "missing.yaml: no such file; to create it: npx cedana-cdk init -f missing.yaml\n"],
+  [".", ".: is a directory, not a file; did you mean cedana.yaml?\n"],
+])("synth refuses %s in place of a platform file", (file, stderr) => {
   expect(run(["synth", "-f", file])).toEqual({ status: 2, stdout: "", stderr });
 });
 
