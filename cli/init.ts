@@ -1,4 +1,5 @@
 import { existsSync, renameSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { formatLocated, readPlatform } from "../config/platform";
 import { CommandError, EXIT } from "./exit";
@@ -17,7 +18,7 @@ export async function init({ file, force, ...given }: InitOptions): Promise<stri
     throw new CommandError(`${file}: exists already; --force overwrites it`, EXIT.badInput);
   }
   const terminal = process.stdin.isTTY && process.stdout.isTTY && Object.keys(given).length === 0;
-  const answers = { ...INIT_DEFAULTS, ...given, ...(terminal ? await ask() : {}) };
+  const answers = { ...INIT_DEFAULTS, output: outputOf(file), ...given, ...(terminal ? await ask() : {}) };
   const text = initFile(answers);
   const { problems } = readPlatform(text);
   if (problems) {
@@ -28,6 +29,14 @@ export async function init({ file, force, ...given }: InitOptions): Promise<stri
   writeFileSync(beside, text);
   renameSync(beside, file);
   return `Wrote ${file}. Edit the lines marked "change", then:\n  ${cedanaCdk("validate", file)}\n  ${cedanaCdk("synth", file)}\n`;
+}
+
+/** Returns a directory that no other platform file beside this one gets. */
+function outputOf(file: string): string {
+  const name = basename(file).replace(/\.ya?ml$/, "");
+  return name === "cedana"
+    ? INIT_DEFAULTS.output
+    : `${INIT_DEFAULTS.output}/${name.replaceAll(/[^\w.-]+/g, "-")}`;
 }
 
 async function ask(): Promise<Partial<InitAnswers>> {

@@ -2,7 +2,7 @@ import { diffTree, OutputError, writeTree } from "../manifests/output";
 import { CommandError, EXIT } from "./exit";
 import { explained } from "./explained";
 import { loadPlatform, type LoadOptions } from "./platform-file";
-import { makeTrees, OWNER } from "./trees";
+import { makeTrees } from "./trees";
 
 export interface SynthOptions extends LoadOptions {
   readonly file: string;
@@ -17,13 +17,13 @@ export interface SynthOptions extends LoadOptions {
 export async function synth({ file, force, ...options }: SynthOptions): Promise<string> {
   const loaded = loadPlatform(file, options);
   const trees = await makeTrees(loaded);
-  const refused = trees.flatMap(({ directory, files }) => {
-    const problems = explained(() => diffTree(directory, files, OWNER, { force }).problems);
+  const refused = trees.flatMap(({ directory, files, owner }) => {
+    const problems = explained(() => diffTree(directory, files, owner, { force }).problems);
     return problems.length > 0 ? [new OutputError(directory, problems).message] : [];
   });
   if (refused.length > 0) throw new CommandError(refused.join("\n"), EXIT.badInput);
-  const summary = trees.map(({ title, contents, directory, files }) => {
-    const { written, removed, unchanged } = explained(() => writeTree(directory, files, OWNER, { force }));
+  const summary = trees.map(({ title, contents, directory, files, owner }) => {
+    const { written, removed, unchanged } = explained(() => writeTree(directory, files, owner, { force }));
     const count = `${written.length} written, ${unchanged.length} unchanged, ${removed.length} removed`;
     return `${title}: ${directory}\n  ${contents}\n  files: ${count}\n`;
   });

@@ -1,20 +1,31 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { App } from "cdktf";
 import { repositoryWithAgents, type Platform } from "../config/platform";
 import { PlatformStack } from "../stacks/aws";
 import { withoutCreationStacks } from "../manifests/output";
 
+/** Stack of the default platform file. */
 const STACK = "platform";
 /** Name of the file with the whole configuration. */
 export const CONFIGURATION = "cdk.tf.json";
 
-/** The AWS side of a platform as a stack of a cdktf app. */
-export function addStack(app: App, platform: Platform): PlatformStack {
+/**
+ * Returns the stack of a platform file in a cdktf app. Each file has its own: cdktf names the output directory and the local
+ * state after it.
+ */
+export function stackOf(file: string): string {
+  const name = relative("", file).replace(/\.ya?ml$/, "");
+  return name === "cedana" ? STACK : `${STACK}-${name.replaceAll(/[^\w-]+/g, "-")}`;
+}
+
+/** Adds the AWS side of a platform to a cdktf app. Two clusters do not share a state in S3 unless the file says so. */
+export function addStack(app: App, platform: Platform, id = STACK): PlatformStack {
   const { cluster, existingCluster, network, nodeGroups, karpenter, storage } = platform;
   const { backend, tags } = platform.terraform;
-  return new PlatformStack(app, STACK, {
+  const { name, region } = (cluster ?? existingCluster)!;
+  return new PlatformStack(app, id, {
     cluster,
     existingCluster,
     network,
@@ -23,7 +34,7 @@ export function addStack(app: App, platform: Platform): PlatformStack {
     storage,
     imageRepository: repositoryWithAgents(platform),
     tags,
-    backend,
+    backend: backend && { ...backend, key: backend.key ?? `${region}/${name}/platform.tfstate` },
   });
 }
 

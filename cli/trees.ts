@@ -1,11 +1,8 @@
-import { join } from "node:path";
+import { join, relative, sep } from "node:path";
 import type { Platform } from "../config/platform";
 import { awsContents } from "./contents";
 import type { LoadedPlatform } from "./platform-file";
 import { cedanaCdk, shellWord } from "./shell";
-
-/** Who writes the trees, for manifests/output. */
-export const OWNER = "cedana-cdk synth";
 
 /** One output directory: its files and what `synth` prints about it. */
 export interface Tree {
@@ -15,6 +12,8 @@ export interface Tree {
   /** Relative to the working directory, or absolute if the platform file was given so. */
   readonly directory: string;
   readonly files: ReadonlyMap<string, string>;
+  /** The platform file, so that another one does not replace the output, or plan with its Terraform state. */
+  readonly owner: string;
   /** Shell commands to run next, from the same working directory. */
   readonly next: readonly string[];
 }
@@ -28,7 +27,7 @@ export async function makeTrees(loaded: LoadedPlatform): Promise<Tree[]> {
   return trees;
 }
 
-async function awsTree({ platform, root }: LoadedPlatform): Promise<Tree> {
+async function awsTree({ platform, root, file }: LoadedPlatform): Promise<Tree> {
   const { CONFIGURATION, terraformFiles } = await import("./terraform.js");
   const directory = join(root, platform.output.directory, "terraform");
   const files = terraformFiles(platform);
@@ -38,6 +37,7 @@ async function awsTree({ platform, root }: LoadedPlatform): Promise<Tree> {
     contents: awsContents(platform, files.get(CONFIGURATION)!),
     directory,
     files,
+    owner: ownerOf(directory, file),
     next: [
       `terraform -chdir=${shellWord(directory)} init`,
       `terraform -chdir=${shellWord(directory)} apply`,
@@ -61,8 +61,14 @@ async function kubernetesTree({ platform, root, file }: LoadedPlatform): Promise
     contents: `${made.objects.length} objects, namespaces ${[...namespaces].toSorted().join(", ")}`,
     directory,
     files: kubernetesFiles(platform, made),
+    owner: ownerOf(directory, file),
     next: [cedanaCdk("diff --cluster", file), apply, ...secretCommands(platform)],
   };
+}
+
+/** Returns the same owner on every machine: the path of the platform file is relative to the output. */
+function ownerOf(directory: string, file: string): string {
+  return `cedana-cdk from ${relative(directory, file).split(sep).join("/")}`;
 }
 
 /** Returns the commands that make the Secrets of the engine. Their values are in no file that is made here. */

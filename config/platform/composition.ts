@@ -56,7 +56,20 @@ export function checkComposition(areas: RightAreas): Problem[] {
       remedy: "cedana-cdk init writes a file to begin with",
     });
   }
-  return [...problems, ...duplicateGroups(areas), ...foreignSubnets(areas)];
+  return [...problems, ...sharedState(areas), ...duplicateGroups(areas), ...foreignSubnets(areas)];
+}
+
+/** Requires a key for the state where the cluster's name does not make it unique. */
+function sharedState({ given, terraform }: RightAreas): Problem[] {
+  if (!given.has("existingCluster") || !terraform?.backend || terraform.backend.key !== undefined) return [];
+  return [
+    {
+      code: "missing",
+      path: ["terraform", "backend", "key"],
+      message: "is required with existingCluster",
+      remedy: "set a key that no other platform file in this bucket has",
+    },
+  ];
 }
 
 function duplicateGroups({ nodeGroups }: RightAreas): Problem[] {

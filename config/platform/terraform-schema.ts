@@ -12,9 +12,8 @@ const backendSchema = shape({
         message: "is not a key that S3 allows",
         allowed: "letters, digits, / and !_.*'()-",
       }),
-      "platform.tfstate",
     ),
-    "Key of the state in the bucket. The lock lies beside it (Terraform 1.10 and newer).",
+    "Key of the state in the bucket, with its lock beside it (Terraform 1.10 and newer). Default: REGION/CLUSTER/platform.tfstate. Required with existingCluster, which several platform files can name.",
   ),
   region: described(region, "Region of the bucket."),
   kmsKeyId: described(v.optional(arn), "KMS key of the state. Left out: the bucket's own encryption."),
@@ -24,7 +23,7 @@ const backendSchema = shape({
 export const terraformSchema = shape({
   backend: described(
     v.optional(backendSchema),
-    "S3 bucket in which Terraform keeps its state. Left out: a file in the directory that it runs in.",
+    "S3 bucket for the state of Terraform. Default: a local file.",
   ),
   tags: described(v.optional(tagsSchema, {}), "Tags of everything that can have tags."),
 });

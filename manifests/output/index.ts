@@ -44,7 +44,7 @@ export interface TreeDiff {
  * Each file is written under a temporary name and renamed. A run that fails or is killed leaves complete files, some of
  * them new, and the next run finishes. Unchanged files are not rewritten. Do not run two at the same time.
  * @param files Text by path. Paths have slashes and are relative to `dir`.
- * @param owner Name of the writer, such as `cedana-cdk synth of ../../cedana.yaml`. One line. Another owner's directory is refused.
+ * @param owner Name of the writer, such as `cedana-cdk from ../../cedana.yaml`. One line. Another owner's directory is refused.
  * @throws OutputError with every problem, before anything is written
  */
 export function writeTree(

@@ -25,12 +25,29 @@ export interface Plan {
 /** Compares a directory with the files that it must hold. Writes nothing. */
 export function plan(dir: string, files: ReadonlyMap<string, string>, owner: string): Plan {
   const record = { owner, files: new Map([...files].map(([path, text]) => [path, [sha256(text)]])) };
+  const refused = (problems: readonly OutputProblem[]) => ({
+    changes: [],
+    problems,
+    unchanged: [],
+    record,
+    isRecordStale: false,
+  });
   const problems = checkPaths(files.keys());
-  if (problems.length > 0) return { changes: [], problems, unchanged: [], record, isRecordStale: true };
+  if (problems.length > 0) return refused(problems);
   const earlier = readRecord(dir);
+  if (earlier && earlier.owner !== owner) return refused([ownerMismatch(earlier.owner)]);
   const planner = new Planner(dir, files, record, earlier);
   const isRecordStale = earlier === undefined || formatRecord(earlier) !== formatRecord(record);
   return { ...planner.plan(), record, earlier, isRecordStale };
+}
+
+function ownerMismatch(owner: string): OutputProblem {
+  return {
+    code: "owner-mismatch",
+    path: ".",
+    message: `was written by ${owner}`,
+    remedy: `use another directory (output.directory in the platform file), or delete ${RECORD} if the owner was only renamed`,
+  };
 }
 
 class Planner {
@@ -47,15 +64,7 @@ class Planner {
   ) {}
 
   plan() {
-    const { earlier, record, files, changes, problems, unchanged } = this;
-    if (earlier && earlier.owner !== record.owner) {
-      this.problems.push({
-        code: "owner-mismatch",
-        path: ".",
-        message: `belongs to ${earlier.owner}, not to ${record.owner}`,
-        remedy: `use another directory (output.directory of a platform file); if only the name changed, delete ${RECORD}`,
-      });
-    }
+    const { earlier, files, changes, problems, unchanged } = this;
     for (const [path, hashes] of earlier?.files ?? []) if (!files.has(path)) this.remove(path, hashes);
     for (const [path, text] of files) this.write(path, text);
     return { changes, problems, unchanged };
