@@ -1,6 +1,6 @@
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { formatLocated, MAX_BYTES, readPlatform, type Platform } from "../config/platform";
+import { formatLocated, readPlatform, type Platform } from "../config/platform";
 import { CommandError, EXIT } from "./exit";
 import { cedanaCdk, DEFAULT_FILE } from "./shell";
 
@@ -40,10 +40,8 @@ export function loadPlatform(file: string, { format }: LoadOptions = {}): Loaded
   );
 }
 
-function readSource(file: string): Uint8Array | string {
+function readSource(file: string): Uint8Array {
   try {
-    const { size } = statSync(file);
-    if (size > MAX_BYTES) return Buffer.alloc(size);
     return readFileSync(file);
   } catch (error) {
     throw new CommandError(cannotRead(file, error as NodeJS.ErrnoException), EXIT.badInput);

@@ -7,5 +7,3 @@ export { readPlatform, type LocatedProblem, type PlatformFile } from "./read";
 export { formatLocated } from "./report";
 export { repositoryWithAgents } from "./repository";
 export { platformSchema, type Platform, type PlatformSpec } from "./schema";
-export { MAX_BYTES } from "./source";
-export { MAX_ALIASES } from "./yaml-source";
