@@ -14,7 +14,7 @@ import {
 } from "./support/terraform";
 
 /** cdktn and its provider, outside of the repository, so that no other tool walks through 480 MB. */
-const manifest = join(ROOT, "test/peers/cdktn");
+const manifest = join(ROOT, "test/integration/cdktn");
 const lock = readFileSync(join(manifest, "package-lock.json"));
 const cdktn = join(
   tmpdir(),
@@ -67,7 +67,7 @@ describe.each(terraformExamples())("example %s", (name) => {
     const onCdktf = runExample(name, there);
     onCdktn = runExample(name, here, {
       nodeOptions: ["-r", join(manifest, "hook.cjs")],
-      env: { CEDANA_PEERS_CDKTN: cdktn },
+      env: { CEDANA_INTEGRATION_CDKTN: cdktn },
     });
     expect(onCdktn.map((stack) => basename(stack))).toEqual(onCdktf.map((stack) => basename(stack)));
     for (const [index, stack] of onCdktf.entries()) {

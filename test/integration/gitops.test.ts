@@ -9,11 +9,11 @@ import { ROOT } from "../support/sources";
 import { comparable, manifests, parseStream, writeFiles } from "./support/manifests";
 import { suiteWith } from "./support/terraform";
 
-const KUBECTL = process.env["CEDANA_PEERS_KUBECTL"] ?? "kubectl";
+const KUBECTL = process.env["CEDANA_INTEGRATION_KUBECTL"] ?? "kubectl";
 const missing =
   spawnSync(KUBECTL, ["version", "--client"]).status === 0
     ? undefined
-    : `${KUBECTL} does not run: install kubectl (https://kubernetes.io/docs/tasks/tools) or name one in CEDANA_PEERS_KUBECTL`;
+    : `${KUBECTL} does not run: install kubectl (https://kubernetes.io/docs/tasks/tools) or name one in CEDANA_INTEGRATION_KUBECTL`;
 
 const kustomize = (dir: string): string =>
   execFileSync(KUBECTL, ["kustomize", dir], { encoding: "utf8", maxBuffer: 1 << 26 });

@@ -6,11 +6,11 @@ import { helmChart } from "../../constructs/core/gitops";
 import { MORE_TRAPS, comparable, manifests, parseStream, writeFiles } from "./support/manifests";
 import { suiteWith } from "./support/terraform";
 
-const HELM = process.env["CEDANA_PEERS_HELM"] ?? "helm";
+const HELM = process.env["CEDANA_INTEGRATION_HELM"] ?? "helm";
 const missing =
   spawnSync(HELM, ["version"]).status === 0
     ? undefined
-    : `${HELM} does not run: install helm 3 (https://helm.sh) or name one in CEDANA_PEERS_HELM`;
+    : `${HELM} does not run: install helm 3 (https://helm.sh) or name one in CEDANA_INTEGRATION_HELM`;
 
 suiteWith(missing)("helm", () => {
   const objects = manifests(MORE_TRAPS);

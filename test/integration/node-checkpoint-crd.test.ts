@@ -1,6 +1,6 @@
 /**
  * Kind NodeCheckpoint on a real API server: what it takes, what it refuses and in which words, and that its spec stays as
- * it was. Needs CEDANA_PEERS_KUBECONFIG.
+ * it was. Needs CEDANA_INTEGRATION_KUBECONFIG.
  */
 import { Chart, Testing } from "cdk8s";
 import { nodeCheckpointName, nodeLabelValue } from "../../constructs/core/checkpoint";

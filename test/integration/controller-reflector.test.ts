@@ -1,6 +1,6 @@
 /**
  * The client and the reflector on a real API server, through a proxy that cuts connections; and the API server in
- * memory, of the unit tests, held to what the real one answers. Needs CEDANA_PEERS_KUBECONFIG.
+ * memory, of the unit tests, held to what the real one answers. Needs CEDANA_INTEGRATION_KUBECONFIG.
  */
 import { readFileSync } from "node:fs";
 import { connect, createServer, isIP, type AddressInfo, type Server, type Socket } from "node:net";
@@ -166,14 +166,14 @@ class Proxy {
           return undefined;
         }
       };
-      const account = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/peers`;
+      const account = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/integration`;
       const swap = (from: object[], to: object[]) => [
         { op: "test", path: "/imagePullSecrets", value: from },
         { op: "replace", path: "/imagePullSecrets", value: to },
       ];
       const [a, b] = [{ name: "a" }, { name: "b" }];
       const accounts = account.slice(0, account.lastIndexOf("/"));
-      await ask("POST", accounts, "json", { metadata: { name: "peers" }, imagePullSecrets: [a, b] });
+      await ask("POST", accounts, "json", { metadata: { name: "integration" }, imagePullSecrets: [a, b] });
       await ask("PATCH", account, "json-patch+json", swap([b, a], []));
       await ask("PATCH", account, "json-patch+json", swap([a, b], [b]));
       await ask("PATCH", account, "json-patch+json", [{ op: "remove", path: "/none" }]);
@@ -183,9 +183,9 @@ class Proxy {
       const made = await ask("POST", "/api/v1/nodes", "json", {
         apiVersion: "v1",
         kind: "Node",
-        metadata: { name: "controller-reflector", labels: { peers: "reflector" } },
+        metadata: { name: "controller-reflector", labels: { integration: "reflector" } },
       });
-      const list = { labelSelector: "peers=reflector" };
+      const list = { labelSelector: "integration=reflector" };
       await ask("POST", "/api/v1/nodes", "json", { metadata: { name: "controller-reflector" } });
       await ask("PATCH", node, "merge-patch+json", { metadata: { resourceVersion: "1" } });
       await ask("PATCH", node, "merge-patch+json", {
@@ -205,7 +205,7 @@ class Proxy {
       await ask("PUT", `${node}-not`, "json", { metadata: { name: "controller-reflector-not" } });
       await ask("PUT", node, "json", made);
       await ask("DELETE", node, "json", { preconditions: { uid: "other" } });
-      const finalizers = { metadata: { finalizers: ["peers.cedana.ai/x"] } };
+      const finalizers = { metadata: { finalizers: ["integration.cedana.ai/x"] } };
       await ask("PATCH", node, "merge-patch+json", finalizers);
       await ask("DELETE", node);
       await ask("GET", "/api/v1/nodes", undefined, undefined, list);

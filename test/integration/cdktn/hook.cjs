@@ -1,8 +1,8 @@
-// Loaded with `node -r`: whoever asks for cdktf gets cdktn, from the folder that CEDANA_PEERS_CDKTN names.
+// Loaded with `node -r`: whoever asks for cdktf gets cdktn, from the folder that CEDANA_INTEGRATION_CDKTN names.
 const Module = require("node:module");
 const path = require("node:path");
 
-const folder = process.env.CEDANA_PEERS_CDKTN;
+const folder = process.env.CEDANA_INTEGRATION_CDKTN;
 const filename = path.join(folder, "package.json");
 const asker = { id: filename, filename, paths: Module._nodeModulePaths(folder) };
 const substitutes = [

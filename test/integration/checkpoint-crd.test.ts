@@ -1,6 +1,6 @@
 /**
  * Kind Checkpoint on a real API server: what it takes, what it refuses and in which words, what it lets change, and
- * what the list shows. Needs CEDANA_PEERS_KUBECONFIG.
+ * what the list shows. Needs CEDANA_INTEGRATION_KUBECONFIG.
  */
 import { Chart, Testing } from "cdk8s";
 import { CheckpointCrd } from "../../constructs/kubernetes/crds";

@@ -1,7 +1,7 @@
 /**
  * The Kubernetes install on a real API server: it takes every object, the workloads become ready on its nodes, and each
- * account can do what it must and nothing else. Needs CEDANA_PEERS_KUBECONFIG (with at least one node, real or
- * simulated, labelled cedana.ai/enabled=true) and CEDANA_PEERS_CRDS (a folder with the definitions of Kueue).
+ * account can do what it must and nothing else. Needs CEDANA_INTEGRATION_KUBECONFIG (with at least one node, real or
+ * simulated, labelled cedana.ai/enabled=true) and CEDANA_INTEGRATION_CRDS (a folder with the definitions of Kueue).
  */
 import { ApiServer, eventually, type KubernetesObject } from "./support/apiserver";
 import { config, find, namespace, objects, prepare, put, synth } from "./support/apiserver-install";

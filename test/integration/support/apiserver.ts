@@ -32,13 +32,13 @@ interface Options {
 }
 
 const MISSING =
-  "CEDANA_PEERS_KUBECONFIG is not set: it must name the kubeconfig, with client certificates, of a cluster that may be thrown away; or set CEDANA_PEERS_ALLOW_MISSING=1 to skip these tests.";
+  "CEDANA_INTEGRATION_KUBECONFIG is not set: it must name the kubeconfig, with client certificates, of a cluster that may be thrown away; or set CEDANA_INTEGRATION_ALLOW_MISSING=1 to skip these tests.";
 
 /** Path of the kubeconfig, or undefined where it may be missing. @throws where it may not. */
 export function kubeconfig(): string | undefined {
-  const path = process.env["CEDANA_PEERS_KUBECONFIG"];
+  const path = process.env["CEDANA_INTEGRATION_KUBECONFIG"];
   if (path !== undefined && path !== "") return path;
-  if (process.env["CEDANA_PEERS_ALLOW_MISSING"] === "1") return undefined;
+  if (process.env["CEDANA_INTEGRATION_ALLOW_MISSING"] === "1") return undefined;
   throw new Error(MISSING);
 }
 
@@ -141,7 +141,7 @@ export class ApiServer {
     object: KubernetesObject,
     options: Options & { dryRun?: true } = {},
   ): Promise<Answer<KubernetesObject>> {
-    const query = `?fieldManager=cedana-cdk-peers&force=true&fieldValidation=Strict${options.dryRun ? "&dryRun=All" : ""}`;
+    const query = `?fieldManager=cedana-cdk-integration&force=true&fieldValidation=Strict${options.dryRun ? "&dryRun=All" : ""}`;
     return this.request("PATCH", (await this.pathOf(object)) + query, object, {
       ...options,
       contentType: "application/apply-patch+yaml",

@@ -28,7 +28,7 @@ export interface Pod extends KubernetesObject {
 
 /** No node has this label: the pods stay as the test leaves them. */
 export const NOWHERE = {
-  nodeSelector: { "peers/none": "true" },
+  nodeSelector: { "integration/none": "true" },
   containers: [{ name: "app", image: "app:1" }],
 };
 

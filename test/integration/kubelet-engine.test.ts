@@ -1,6 +1,6 @@
 /**
  * Engine kubelet on a real API server: controller and agent as programs, with the rights of the install and no others; a
- * kubelet and a registry of the tests'. Needs CEDANA_PEERS_KUBECONFIG and `npm run build`.
+ * kubelet and a registry of the tests'. Needs CEDANA_INTEGRATION_KUBECONFIG and `npm run build`.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import {

@@ -1,7 +1,7 @@
 /**
  * The install with the engine kubelet on a real API server: it takes every object, each account can do what it must and nothing
  * else, and what RBAC cannot say, that an agent writes about its own node only, holds for real tokens of pods. Needs
- * CEDANA_PEERS_KUBECONFIG, with two nodes labelled cedana.ai/enabled=true.
+ * CEDANA_INTEGRATION_KUBECONFIG, with two nodes labelled cedana.ai/enabled=true.
  */
 import { Testing } from "cdk8s";
 import { CedanaChart } from "../../stacks/kubernetes";

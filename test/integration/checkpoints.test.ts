@@ -1,6 +1,6 @@
 /**
  * Checkpoints and Cedanas on a real API server, acted upon by the controller's part in this process; Cedana's manager is a
- * test double of its REST API. Needs CEDANA_PEERS_KUBECONFIG.
+ * test double of its REST API. Needs CEDANA_INTEGRATION_KUBECONFIG.
  */
 import { readFileSync } from "node:fs";
 import { Chart, Testing } from "cdk8s";

@@ -44,7 +44,7 @@ const config = kubeconfig();
     const made = await send<Pod>("POST", PODS, pod("by-name", { "cedana.ai/restore-from": "named" }));
     expect(imageOf(made)).toBe(IMAGE);
     expect(made.spec.nodeSelector).toEqual({
-      "peers/none": "true",
+      "integration/none": "true",
       "again/enabled": "true",
       "kubernetes.io/arch": "arm64",
     });

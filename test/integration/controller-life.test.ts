@@ -1,6 +1,6 @@
 /**
  * The life of gated nodes, on a real API server, scheduler and controller-manager with simulated nodes: the controller
- * runs as a process of its own. Needs CEDANA_PEERS_KUBECONFIG of a test bed whose pods' readiness follows the
+ * runs as a process of its own. Needs CEDANA_INTEGRATION_KUBECONFIG of a test bed whose pods' readiness follows the
  * annotation testbed/ready (docs/testing.md).
  */
 import { eventually } from "./support/apiserver";

@@ -10,8 +10,8 @@ import type { GateSettings } from "../../../constructs/core/controller";
 export const config = kubeconfig();
 /** `describe`, or its `skip` where there is no cluster. */
 export const describeController = config === undefined ? describe.skip : describe;
-/** Seed of a run: CEDANA_PEERS_SEED, else always the same. */
-export const SEED = Number(process.env["CEDANA_PEERS_SEED"] ?? 4);
+/** Seed of a run: CEDANA_INTEGRATION_SEED, else always the same. */
+export const SEED = Number(process.env["CEDANA_INTEGRATION_SEED"] ?? 4);
 
 /** Gates and the controllers that hold them, for the time of one suite. */
 export class Suite {
@@ -65,7 +65,7 @@ export class Suite {
 
 if (config !== undefined && !existsSync(PROGRAM)) {
   throw new Error(
-    `${PROGRAM} is missing: run npm run build, or name another program in CEDANA_PEERS_CONTROLLER`,
+    `${PROGRAM} is missing: run npm run build, or name another program in CEDANA_INTEGRATION_CONTROLLER`,
   );
 }
 

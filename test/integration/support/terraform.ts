@@ -48,11 +48,11 @@ function hasStandIn(): boolean {
 
 /**
  * `describe` where nothing is missing. Otherwise the suite is skipped, and a test with the sentence that says what is missing
- * fails in its place, unless CEDANA_PEERS_ALLOW_MISSING=1.
+ * fails in its place, unless CEDANA_INTEGRATION_ALLOW_MISSING=1.
  */
 export function suiteWith(missing: string | undefined): jest.Describe {
   if (missing === undefined) return describe;
-  if (process.env["CEDANA_PEERS_ALLOW_MISSING"] !== "1") {
+  if (process.env["CEDANA_INTEGRATION_ALLOW_MISSING"] !== "1") {
     test("all parts are there", () => {
       throw new Error(missing);
     });
@@ -86,7 +86,7 @@ export function succeed(folder: string, ...args: readonly string[]): string {
 
 /** A folder that is removed when the suite ends. */
 export function scratch(): string {
-  const folder = mkdtempSync(join(tmpdir(), "cedana-cdk-peers-"));
+  const folder = mkdtempSync(join(tmpdir(), "cedana-cdk-integration-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

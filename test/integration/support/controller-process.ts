@@ -5,7 +5,7 @@ import type { ControllerSettings } from "../../../constructs/core/controller";
 
 const ROOT = join(__dirname, "../../..");
 /** The program under test: the bundle of `npm run build`, or another one that takes the same arguments. */
-export const PROGRAM = process.env["CEDANA_PEERS_CONTROLLER"] ?? join(ROOT, "dist/controller.js");
+export const PROGRAM = process.env["CEDANA_INTEGRATION_CONTROLLER"] ?? join(ROOT, "dist/controller.js");
 
 export interface ProcessOptions {
   readonly kubeconfig: string;

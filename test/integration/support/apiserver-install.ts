@@ -27,10 +27,10 @@ const INSTALL: InstallSpec = {
 /** Undefined where the cluster may be missing, and is. */
 export const config = kubeconfig();
 /** Folder with the definitions of Kueue; empty where they may be missing, and are. */
-export const definitions = process.env["CEDANA_PEERS_CRDS"];
-if (config !== undefined && !definitions && process.env["CEDANA_PEERS_ALLOW_MISSING"] !== "1") {
+export const definitions = process.env["CEDANA_INTEGRATION_CRDS"];
+if (config !== undefined && !definitions && process.env["CEDANA_INTEGRATION_ALLOW_MISSING"] !== "1") {
   throw new Error(
-    "CEDANA_PEERS_CRDS is not set: it must name a folder with the CustomResourceDefinitions of Kueue 0.16 or later (kueue.x-k8s.io_*.yaml, from config/components/crd/bases of its sources); or set CEDANA_PEERS_ALLOW_MISSING=1.",
+    "CEDANA_INTEGRATION_CRDS is not set: it must name a folder with the CustomResourceDefinitions of Kueue 0.16 or later (kueue.x-k8s.io_*.yaml, from config/components/crd/bases of its sources); or set CEDANA_INTEGRATION_ALLOW_MISSING=1.",
   );
 }
 

@@ -1,6 +1,6 @@
 /**
  * `cedana-cdk diff --cluster` on a real API server: nothing is changed by it, what differs is told, and what the API
- * server refuses is told by name. Needs CEDANA_PEERS_KUBECONFIG.
+ * server refuses is told by name. Needs CEDANA_INTEGRATION_KUBECONFIG.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { eventually, type ApiServer } from "./apiserver";
 
 const MISSING =
-  "CEDANA_PEERS_TESTBED_DIR is not set: it names the folder of the test bed (`up --dir`) that CEDANA_PEERS_KUBECONFIG leads to. Without it the tests that stop the API server are left out.";
+  "CEDANA_INTEGRATION_TESTBED_DIR is not set: it names the folder of the test bed (`up --dir`) that CEDANA_INTEGRATION_KUBECONFIG leads to. Without it the tests that stop the API server are left out.";
 
 /** The test bed's folder; undefined, with a sentence on the console, where there is none. */
 export function testbedFolder(): string | undefined {
-  const folder = process.env["CEDANA_PEERS_TESTBED_DIR"];
+  const folder = process.env["CEDANA_INTEGRATION_TESTBED_DIR"];
   if (folder) return folder;
   console.warn(MISSING);
   return undefined;
