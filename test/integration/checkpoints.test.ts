@@ -5,11 +5,11 @@
 import { readFileSync } from "node:fs";
 import { Chart, Testing } from "cdk8s";
 import { parse } from "yaml";
-import { KubernetesApi } from "../../clients/kubernetes";
+import { KubernetesApi } from "../../kube/client";
 import { CedanaCrd, CheckpointCrd } from "../../constructs/kubernetes/crds";
 import { Checkpoints } from "../../controller/checkpoints";
 import { createEngines } from "../../controller/engines";
-import { createLogger, Metrics, type EventInput } from "../../controller/runtime";
+import { createLogger, Metrics, type EventInput } from "../../kube/runtime";
 import { answer, CHECKPOINT_ID, cut, ManagerServer } from "../support/manager-server";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
 

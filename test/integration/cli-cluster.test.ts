@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { INIT_DEFAULTS, initFile } from "../../bin/commands/init-file";
+import { INIT_DEFAULTS, initFile } from "../../cli/init-file";
 import { ROOT } from "../support/sources";
 import { ApiServer, kubeconfig, type KubernetesObject } from "./support/apiserver";
 import { scratch } from "./support/terraform";

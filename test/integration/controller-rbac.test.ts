@@ -5,7 +5,7 @@
 import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readControllerSettings } from "../../constructs/core/controller";
+import { readControllerSettings } from "../../config/programs/controller";
 import { ApiServer, eventually, type KubernetesObject, type Right } from "./support/apiserver";
 import { rights } from "./support/apiserver-rights";
 import {

@@ -5,8 +5,8 @@
 import { readFileSync } from "node:fs";
 import { connect, createServer, isIP, type AddressInfo, type Server, type Socket } from "node:net";
 import { parse } from "yaml";
-import { ApiError, KubernetesApi, type KubernetesClient, type Method } from "../../clients/kubernetes";
-import { Metrics, Reflector, Store, createLogger, metadataOf, textsAt } from "../../controller/runtime";
+import { ApiError, KubernetesApi, type KubernetesClient, type Method } from "../../kube/client";
+import { Metrics, Reflector, Store, createLogger, metadataOf, textsAt } from "../../kube/runtime";
 import { FakeApi } from "../support/fake-api";
 import { eventually, kubeconfig } from "./support/apiserver";
 

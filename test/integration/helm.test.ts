@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { helmChart } from "../../constructs/core/gitops";
+import { helmChart } from "../../manifests";
 import { MORE_TRAPS, comparable, manifests, parseStream, writeFiles } from "./support/manifests";
 import { suiteWith } from "./support/terraform";
 

@@ -3,7 +3,7 @@
  * it was. Needs CEDANA_INTEGRATION_KUBECONFIG.
  */
 import { Chart, Testing } from "cdk8s";
-import { nodeCheckpointName, nodeLabelValue } from "../../constructs/core/checkpoint";
+import { nodeCheckpointName, nodeLabelValue } from "../../api/checkpoint";
 import { NodeCheckpointCrd } from "../../constructs/kubernetes/crds";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
 import { put } from "./support/apiserver-install";

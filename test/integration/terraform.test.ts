@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { App } from "cdktf";
-import type { ClusterSpec } from "../../constructs/core/cluster";
+import type { ClusterSpec } from "../../config/cluster";
 import { PlatformStack, type PlatformStackProps } from "../../stacks/aws";
 import { findSecrets } from "./support/secrets";
 import {

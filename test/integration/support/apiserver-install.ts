@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Testing } from "cdk8s";
 import { parseAllDocuments } from "yaml";
-import type { InstallSpec } from "../../../constructs/core";
+import type { InstallSpec } from "../../../config";
 import { CedanaChart } from "../../../stacks/kubernetes";
 import { eventually, kubeconfig, type ApiServer, type KubernetesObject } from "./apiserver";
 

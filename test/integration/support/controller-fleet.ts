@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ControllerSettings } from "../../../constructs/core/controller";
+import type { ControllerSettings } from "../../../config/programs/controller";
 import { eventually } from "./apiserver";
 import { ControllerProcess, type Exit } from "./controller-process";
 import { FaultProxy, type Exchange } from "./fault-proxy";

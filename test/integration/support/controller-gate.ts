@@ -1,6 +1,6 @@
 /** One readiness gate in the cluster: its nodes, agents and workloads, what happens to them, and how it is brought about. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ControllerSettings, GateSettings } from "../../../constructs/core/controller";
+import type { ControllerSettings, GateSettings } from "../../../config/programs/controller";
 import { ApiServer, eventually } from "./apiserver";
 import {
   AGENTS,

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import type { InstallSpec } from "../../../constructs/core";
+import type { InstallSpec } from "../../../config";
 import { eventually, type ApiServer, type KubernetesObject } from "./apiserver";
 import { definitions, namespace, put, synth } from "./apiserver-install";
 

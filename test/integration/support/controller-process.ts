@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ControllerSettings } from "../../../constructs/core/controller";
+import type { ControllerSettings } from "../../../config/programs/controller";
 
 const ROOT = join(__dirname, "../../..");
 /** The program under test: the bundle of `npm run build`, or another one that takes the same arguments. */

@@ -4,7 +4,7 @@ import { kubeconfig } from "./apiserver";
 import { Fleet, type FleetOptions } from "./controller-fleet";
 import { Gate } from "./controller-gate";
 import { PROGRAM } from "./controller-process";
-import type { GateSettings } from "../../../constructs/core/controller";
+import type { GateSettings } from "../../../config/programs/controller";
 
 /** Undefined where the cluster may be missing, and is. */
 export const config = kubeconfig();

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { App } from "cdk8s";
 import { parseAllDocuments } from "yaml";
-import type { KubernetesObject } from "../../../constructs/core/gitops";
+import type { KubernetesObject } from "../../../manifests";
 import { CedanaChart } from "../../../stacks/kubernetes";
 
 /** Texts that readers of YAML or templates trip over; Go's YAML reader must give them back. */

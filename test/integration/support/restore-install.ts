@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Testing } from "cdk8s";
 import { parse } from "yaml";
-import { readControllerSettings, type ControllerSettings } from "../../../constructs/core/controller";
+import { readControllerSettings, type ControllerSettings } from "../../../config/programs/controller";
 import { CedanaChart } from "../../../stacks/kubernetes";
 import { checkpointJson, saved } from "../../unit/controller/restore/support";
 import { ApiServer, eventually, type KubernetesObject } from "./apiserver";
