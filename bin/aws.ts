@@ -1,13 +1,14 @@
 /** The cdktf app of cdktf.json: the AWS side of cedana.yaml, or of the file that CEDANA_YAML names. */
 import { App } from "cdktf";
 import { runApp } from "../cli/app";
-import { addStack, stackOf } from "../cli/terraform";
+import { stackOf } from "../cli/terraform";
 import { withoutCreationStacks } from "../manifests/output";
+import { stackFromPlatform } from "../stacks/aws";
 
 runApp(({ platform, file }) =>
   withoutCreationStacks(() => {
     const app = new App();
-    if (platform.cluster || platform.existingCluster) addStack(app, platform, stackOf(file));
+    stackFromPlatform(app, platform, stackOf(file));
     app.synth();
   }),
 );

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { INIT_DEFAULTS, initFile, type InitAnswers } from "../../../cli/init-file";
 import { CONFIGURATION, stackOf, terraformFiles } from "../../../cli/terraform";
-import { readPlatform, type Platform } from "../../../config/platform";
+import { readPlatform, type PlatformFile } from "../../../config/platform";
 import { ROOT } from "../../support/sources";
 import type { TerraformJson } from "../../support/terraform-json";
 
@@ -98,13 +98,20 @@ const BACKEND = "bucket: my-terraform-state, region: eu-west-1";
 const withBackend = (answers: Partial<InitAnswers>, backend: string) =>
   readPlatform(`${initFile({ ...INIT_DEFAULTS, ...answers })}terraform: { backend: { ${backend} } }\n`);
 
-test("two clusters have two states in one bucket", () => {
-  const keys = ["dev", "prod"].map((name) => {
-    const { platform } = withBackend({ name }, BACKEND) as { platform: Platform };
-    const { terraform } = JSON.parse(terraformFiles(platform).get(CONFIGURATION) ?? "") as TerraformJson;
-    return terraform?.backend?.["s3"]?.["key"];
-  });
-  expect(keys).toEqual(["eu-west-1/dev/platform.tfstate", "eu-west-1/prod/platform.tfstate"]);
+function backendOf(read: PlatformFile): unknown {
+  if (read.problems) throw new Error(JSON.stringify(read.problems));
+  const { terraform } = JSON.parse(terraformFiles(read.platform).get(CONFIGURATION) ?? "") as TerraformJson;
+  return terraform?.backend;
+}
+
+test.each(["dev", "prod"])("the state of the cluster %s in a bucket has a key of its own", (name) => {
+  const s3 = expect.objectContaining({ key: `eu-west-1/${name}/platform.tfstate` }) as unknown;
+  expect(backendOf(withBackend({ name }, BACKEND))).toEqual({ s3 });
+});
+
+test("a local state is in the output directory unless the file has a path", () => {
+  expect(backendOf(readPlatform(initFile(INIT_DEFAULTS)))).toEqual({ local: { path: "terraform.tfstate" } });
+  expect(backendOf(withBackend({}, "path: ../dev.tfstate"))).toEqual({ local: { path: "../dev.tfstate" } });
 });
 
 test("a state in a bucket needs a key with existingCluster", () => {
