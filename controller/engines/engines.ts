@@ -1,5 +1,5 @@
 import type { KubernetesClient } from "../../clients/kubernetes";
-import { ManagerClient } from "../../clients/manager";
+import { ManagerClient } from "../../clients/cedana/manager";
 import type { CheckpointSettings } from "../../constructs/core/controller";
 import type { Logger, Metrics } from "../runtime";
 import { CedanaEngine } from "./cedana";
