@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { RegistryError } from "./errors";
 import { isDigest } from "./reference";
 import { pushScope, Transport, type RegistryOptions } from "./transport";
 import { cancelStarted, upload, type Blob } from "./upload";
@@ -38,8 +39,7 @@ export class RegistryClient {
    */
   async pushBlob(repository: string, blob: Blob, signal?: AbortSignal): Promise<boolean> {
     return this.transport.retried(async () => {
-      // A client that may not look up may not push either, most likely; but only the response to a push has the reason.
-      if (await this.lookUp(repository, blob.digest, signal, [200, 403, 404])) return false;
+      if (await this.isStored(repository, blob.digest, signal)) return false;
       await upload(this.transport, repository, blob, signal);
       return true;
     }, signal);
@@ -139,13 +139,19 @@ export class RegistryClient {
     return { mediaType: headers["content-type"] ?? "", digest, content: body };
   }
 
-  private async lookUp(
-    repository: string,
-    digest: string,
-    signal?: AbortSignal,
-    accepted: readonly number[] = [200, 404],
-  ): Promise<boolean> {
-    const call = { operation: "look-up of a blob", repository, accepted, signal };
+  /** Returns false also if the registry rejects the look-up: that has no message, and the push that follows gets one. */
+  private async isStored(repository: string, digest: string, signal?: AbortSignal): Promise<boolean> {
+    try {
+      return await this.lookUp(repository, digest, signal);
+    } catch (error) {
+      if (error instanceof RegistryError && error.status !== undefined) return false;
+      throw error;
+    }
+  }
+
+  private async lookUp(repository: string, digest: string, signal?: AbortSignal): Promise<boolean> {
+    const operation = "look-up of a blob";
+    const call = { operation, repository, accepted: [200, 404], signal };
     const { status } = await this.transport.send({ ...call, method: "HEAD", to: `blobs/${digest}` });
     return status === 200;
   }

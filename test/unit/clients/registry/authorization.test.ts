@@ -115,8 +115,9 @@ describe("a client", () => {
       await start({ auth: given.auth }, { credentials: given.credentials });
       const error = await failure(client.pushBlob("app", blob));
       expect(error.message).toMatch(
-        /^look-up of a blob at 127\.0\.0\.1:\d+\/app: 401 .*\(give credentials for it\)$/,
+        /^upload of a blob at 127\.0\.0\.1:\d+\/app: 401 .*\(give credentials for it\)$/,
       );
+      expect(error.reason).toMatch(/^authentication required$|^127\.0\.0\.1:\d+ issues no token$/);
       expect(JSON.stringify([error.message, error.stack, error.cause])).not.toContain("wrong-password");
       expect(registry.asked.filter((line) => line.startsWith("HEAD"))).toHaveLength(given.tries);
     },

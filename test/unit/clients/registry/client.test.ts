@@ -112,8 +112,15 @@ describe("retries", () => {
   test("ends after the last attempt with its error", async () => {
     await start({ fault: () => ({ status: 503 }) }, { attempts: 3 });
     const error = await failure(client.pushBlob("app", blob));
-    expect(error.message).toBe(`look-up of a blob at ${registry.host}/app: 503`);
-    expect(registry.seen).toHaveLength(3);
+    expect(error.message).toBe(`upload of a blob at ${registry.host}/app: 503`);
+    expect(registry.asked.map((line) => line.split(" ")[0])).toEqual([
+      "HEAD",
+      "POST",
+      "HEAD",
+      "POST",
+      "HEAD",
+      "POST",
+    ]);
   });
 
   test("does not wait longer than a minute", async () => {
@@ -123,14 +130,32 @@ describe("retries", () => {
   });
 });
 
-test("does not retry a rejected push", async () => {
+describe("a rejected look-up", () => {
   const body = JSON.stringify({ errors: [{ code: "DENIED", message: `no\n\u0007 AKIAABCDEFGHIJKLMNOP` }] });
-  await start({ fault: () => ({ status: 403, body }) });
-  const error = await failure(client.pushBlob("app", blob));
-  expect(error.message).toBe(
-    `upload of a blob at ${registry.host}/app: 403 DENIED no [secret] (${error.remedy})`,
-  );
-  expect(registry.asked.filter((line) => line.startsWith("P"))).toHaveLength(1);
+
+  test.each([400, 403, 405, 429, 500, 501])("of %i: the push that follows has the reason", async (status) => {
+    await start({ fault: ({ method }) => (method === "HEAD" ? { status } : { status: 403, body }) });
+    const error = await failure(client.pushBlob("app", blob));
+    expect(error).toMatchObject({ status: 403, code: "DENIED", reason: "no [secret]" });
+    expect(error.message).toBe(
+      `upload of a blob at ${registry.host}/app: 403 DENIED no [secret] (${error.remedy})`,
+    );
+    expect(registry.asked.map((line) => line.split(" ")[0])).toEqual(["HEAD", "POST"]);
+  });
+
+  test("does not stop a push that the registry accepts", async () => {
+    await start({ fault: ({ method }) => (method === "HEAD" ? { status: 405 } : undefined) });
+    expect(await client.pushBlob("app", blob)).toBe(true);
+    await expect(client.hasBlob("app", digest)).rejects.toMatchObject({ status: 405 });
+  });
+
+  test("without a response is retried", async () => {
+    await start({
+      fault: ({ method }, nth) => (method === "HEAD" && nth === 1 ? { cutAfter: 0 } : undefined),
+    });
+    expect(await client.pushBlob("app", blob)).toBe(true);
+    expect(registry.asked.filter((line) => line.startsWith("HEAD"))).toHaveLength(2);
+  });
 });
 
 describe("timeouts", () => {
