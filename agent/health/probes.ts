@@ -1,8 +1,8 @@
 import { readdir, readFile, readlink, stat, statfs } from "node:fs/promises";
 import { release } from "node:os";
 import { join } from "node:path";
-import type { KubernetesClient } from "../../clients/kubernetes";
-import type { AgentSettings } from "../../constructs/core/agent";
+import type { KubernetesClient } from "../../kube/client";
+import type { AgentSettings } from "../../config/programs/agent";
 import { exchange, NoResponseError } from "../../http";
 import type { Identity } from "../registry";
 import { registryCheck } from "./ask-registry";

@@ -1,4 +1,4 @@
-import { InvalidInputError, type Problem } from "../../constructs/core/problem";
+import { InvalidInputError, type Problem } from "../../config/schema";
 
 /** Identifies this client to a registry. */
 export type Credentials =

@@ -1,13 +1,12 @@
 /** Credentials for Amazon ECR, from those of the pod. */
+import { readFile } from "node:fs/promises";
 import { sign } from "aws4";
 import { exchange } from "../../http";
 import type { Credentials } from "./docker-config";
 
-/** Where EKS Pod Identity keeps the credentials of a pod, from the pod's environment and files. */
+/** Where EKS Pod Identity keeps the credentials of a pod. */
 export interface PodIdentity {
-  /** AWS_CONTAINER_CREDENTIALS_FULL_URI */
   readonly uri: string;
-  /** Content of the file AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE. */
   readonly token: string;
 }
 
@@ -40,6 +39,14 @@ const TIMEOUT_MS = 10_000;
 /** Returns the region of an ECR registry; undefined for any other registry. */
 export function ecrRegion(registry: string): string | undefined {
   return HOST.exec(registry)?.[2];
+}
+
+/** Reads the identity that EKS Pod Identity gives this pod by environment and file; undefined if there is none. */
+export async function podIdentity(): Promise<PodIdentity | undefined> {
+  const uri = process.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+  const file = process.env["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
+  if (uri === undefined || file === undefined) return undefined;
+  return { uri, token: await readFile(file, "utf8") };
 }
 
 /**

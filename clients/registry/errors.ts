@@ -1,4 +1,4 @@
-import { maskSecrets } from "../../constructs/core/secret-shapes";
+import { maskSecrets } from "../../config/schema";
 import type { HttpResponse } from "../../http";
 
 export interface RegistryErrorDetails {

@@ -1,4 +1,4 @@
-import { InvalidInputError, printable } from "../../constructs/core/problem";
+import { InvalidInputError, printable } from "../../config/schema";
 
 /** Names an image in a registry. */
 export interface ImageReference {

@@ -35,11 +35,27 @@ test("all programs of the docs run", async () => {
   }
 }, 60_000);
 
-test("links between pages lead somewhere", () => {
+test("links between pages resolve to an existing file and heading", () => {
   const dead = DOCS.concat("CONTRIBUTING.md").flatMap((page) =>
-    [...readFileSync(join(ROOT, page), "utf8").matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)]
-      .filter(([, to]) => !existsSync(join(ROOT, dirname(page), to ?? "")))
-      .map(([, to]) => `${page} -> ${to}`),
+    [...readFileSync(join(ROOT, page), "utf8").matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)]
+      .filter(([, to = "", anchor]) => {
+        const file = to === "" ? page : join(dirname(page), to);
+        if (!existsSync(join(ROOT, file))) return true;
+        return anchor !== undefined && !anchors(file).includes(anchor);
+      })
+      .map(([link]) => `${page} -> ${link}`),
   );
   expect(dead).toEqual([]);
 });
+
+/** Returns the anchors of a page's headings, as GitHub derives them. */
+function anchors(page: string): string[] {
+  const text = readFileSync(join(ROOT, page), "utf8").replaceAll(/^ *```[\s\S]*?^ *```$/gm, "");
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}

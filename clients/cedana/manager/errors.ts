@@ -1,4 +1,4 @@
-import { maskSecrets } from "../../../constructs/core/secret-shapes";
+import { maskSecrets } from "../../../config/schema";
 import { NoResponseError, type HttpResponse, type Outcome } from "../../../http";
 
 export type ManagerOperation =

@@ -2,13 +2,12 @@ import { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import {
   checkKarpenter,
-  ec2NodeClassManifest,
   karpenterSchema,
-  nodePoolManifest,
   type KarpenterSpec,
   type ResolvedNodePool,
-} from "../../core/karpenter";
-import { resolve } from "../../core/schema";
+} from "../../../config/karpenter";
+import { ec2NodeClassManifest, nodePoolManifest } from "../../../render";
+import { resolve } from "../../../config/schema";
 
 export interface NodePoolsProps extends KarpenterSpec {
   /** Name of the EKS cluster: names of roles and discovery tags come from it. */

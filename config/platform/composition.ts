@@ -1,0 +1,115 @@
+import { printable, type Problem } from "../schema/problem";
+import { isToken } from "../schema/token";
+import type { ValidAreas } from "./areas";
+
+/** Areas that belong to a cluster. */
+const NEED_CLUSTER = ["nodeGroups", "karpenter", "storage", "imageRepository", "terraform"] as const;
+
+/** Checks which areas can be combined. */
+export function checkComposition(areas: ValidAreas): Problem[] {
+  const { given } = areas;
+  const problems: Problem[] = [];
+  if (given.size === 0) return problems;
+  const hasCluster = given.has("cluster") || given.has("existingCluster");
+  if (given.has("cluster") && given.has("existingCluster")) {
+    problems.push({
+      code: "two-clusters",
+      path: ["existingCluster"],
+      message: "cannot be combined with cluster: a platform has one cluster",
+      remedy: "remove cluster to use the existing one, or existingCluster to create one",
+    });
+  }
+  if (given.has("network") && !given.has("cluster")) {
+    problems.push({
+      code: "without-effect",
+      path: ["network"],
+      message: "has no effect without cluster",
+      remedy: given.has("existingCluster")
+        ? "remove it: existingCluster.subnetIds says where new nodes start"
+        : "add cluster, or remove network",
+    });
+  }
+  for (const area of NEED_CLUSTER) {
+    if (!given.has(area) || hasCluster) continue;
+    problems.push({
+      code: "cluster-missing",
+      path: [area],
+      message: "needs a cluster",
+      allowed: "cluster or existingCluster beside it",
+      remedy: "add one of them",
+    });
+  }
+  if (given.has("install") && !given.has("engine")) {
+    problems.push({
+      code: "without-effect",
+      path: ["install"],
+      message: "has no effect without engine",
+      remedy: "add engine, or remove install",
+    });
+  }
+  if (!hasCluster && !given.has("engine")) {
+    problems.push({
+      code: "empty-platform",
+      path: [],
+      message: "contains nothing to create",
+      allowed: "cluster or existingCluster (AWS), engine (Kubernetes), or both",
+      remedy: "cedana-cdk init writes a file to start from",
+    });
+  }
+  return [...problems, ...checkGroupNames(areas), ...checkSubnets(areas)];
+}
+
+/** Node groups are looked up by name, and the name is part of their address in the Terraform state. */
+function checkGroupNames({ nodeGroups }: ValidAreas): Problem[] {
+  const first = new Map<string, number>();
+  return [...nodeGroups].flatMap(([index, { name }]): Problem[] => {
+    const path = ["nodeGroups", index, "name"];
+    if (isToken(name)) {
+      return [
+        {
+          code: "not-plain",
+          path,
+          message: "is known only when Terraform runs, but is part of addresses in the state",
+          allowed: "a plain value",
+        },
+      ];
+    }
+    const earlier = first.get(name);
+    if (earlier === undefined) {
+      first.set(name, index);
+      return [];
+    }
+    return [
+      {
+        code: "duplicate-name",
+        path,
+        message: `is already the name of nodeGroups[${earlier}]`,
+        given: printable(name),
+        allowed: "a name that no other group has",
+      },
+    ];
+  });
+}
+
+/** Nodes must run in the private subnets of the cluster, where these are known. */
+function checkSubnets({ network, nodeGroups, given }: ValidAreas): Problem[] {
+  if (!given.has("cluster") || (given.has("network") && !network)) return [];
+  const known = network && "privateSubnetIds" in network ? network.privateSubnetIds : undefined;
+  if (known?.some(isToken) || isToken(known)) return [];
+  return [...nodeGroups].flatMap(([group, { subnetIds = [] }]) =>
+    subnetIds.flatMap((id, index) =>
+      known?.includes(id) || (known && isToken(id))
+        ? []
+        : [
+            {
+              code: "subnet-not-in-cluster",
+              path: ["nodeGroups", group, "subnetIds", index],
+              message: "is not a private subnet of the cluster",
+              given: printable(id),
+              allowed: known ? known.join(", ") : "no ids: the subnets are created with the cluster",
+              remedy: known ? "add it to network.privateSubnetIds" : "remove subnetIds",
+            },
+          ],
+    ),
+  );
+}

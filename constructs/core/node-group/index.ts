@@ -1,9 +1,0 @@
-export { checkNodeGroup, checkNodeGroups } from "./check";
-export {
-  customAmiOf,
-  nodeGroupSchema,
-  type CustomAmi,
-  type NodeGroupSpec,
-  type ResolvedNodeGroup,
-} from "./schema";
-export { resolveNodeGroup } from "./resolve";
