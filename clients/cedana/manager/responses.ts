@@ -1,46 +1,42 @@
-import type { Json, JsonObject } from "../../kube/client";
+import type { Json, JsonObject } from "../../../http";
+import { UnexpectedResponseError } from "./errors";
 import type { ManagedContainer } from "./types";
 
-/** An answer of 2xx that is not what was documented. */
-export class StrangeAnswerError extends Error {
-  override readonly name = "StrangeAnswerError";
-}
-
-/** The containers in the answer to a list. Go writes an empty list as null. */
+/** Returns the containers in the response to a list. Go writes an empty list as null. */
 export function containersIn(text: string): readonly ManagedContainer[] {
   const json = parsed(text);
   if (json === null) return [];
-  if (!Array.isArray(json)) throw strange("no list of containers", text);
+  if (!Array.isArray(json)) throw unexpected("no list of containers", text);
   return (json as readonly Json[]).map((item) => {
-    if (typeof item === "string") return { name: item, said: {} };
-    if (!isObject(item)) throw strange("no list of containers", text);
+    if (typeof item === "string") return { name: item };
+    if (!isObject(item)) throw unexpected("no list of containers", text);
     const name = firstText(item, ["container_name", "containerName", "ContainerName", "name", "Name"]);
     const sandbox = firstText(item, ["sandbox_name", "sandboxName", "SandboxName", "sandbox", "Sandbox"]);
-    return { ...(name ? { name } : {}), ...(sandbox ? { sandbox } : {}), said: item };
+    return { ...(name ? { name } : {}), ...(sandbox ? { sandbox } : {}) };
   });
 }
 
 /**
- * The id in the answer to a checkpoint: of `checkpoint_id`, or the answer itself, with or without quotes.
- * @param needed whether there must be one
+ * Returns the id in the response to a checkpoint: that of `checkpoint_id`, or the response itself, with or without quotes.
+ * @param required whether there must be one
  */
-export function checkpointIdIn(text: string, needed: boolean): string | undefined {
+export function checkpointIdIn(text: string, required: boolean): string | undefined {
   const json = parsedOrText(text);
   const id = unquoted(isObject(json) ? json["checkpoint_id"] : json);
   if (id !== undefined && ID.test(id)) return id;
-  if (!needed && id === undefined && isObject(json)) return undefined;
-  throw strange("no checkpoint_id", text);
+  if (!required && id === undefined && isObject(json)) return undefined;
+  throw unexpected("no checkpoint_id", text);
 }
 
-/** The image in the answer to a checkpoint of a root file system. */
+/** Returns the image in the response to a checkpoint of a root file system. */
 export function imageRefIn(text: string): string {
   const json = parsedOrText(text);
   const ref = unquoted(isObject(json) ? (json["image_ref"] ?? json["new_image_ref"]) : json);
   if (ref !== undefined && IMAGE.test(ref)) return ref;
-  throw strange("no image reference", text);
+  throw unexpected("no image reference", text);
 }
 
-/** A UUID as documented; any one word is taken, so that another form of id is not lost. */
+/** A UUID as documented. Any one word is accepted, so that an id of another form is not lost. */
 const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$/;
 const IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$/;
 
@@ -48,7 +44,7 @@ function parsed(text: string): Json {
   try {
     return JSON.parse(text) as Json;
   } catch {
-    throw strange("no JSON", text);
+    throw unexpected("no JSON", text);
   }
 }
 
@@ -60,7 +56,7 @@ function parsedOrText(text: string): Json {
   }
 }
 
-/** Some servers quote a text that is JSON already. */
+/** Returns a text without the quotes that some servers put around a JSON string. */
 function unquoted(json: Json | undefined): string | undefined {
   if (typeof json !== "string") return undefined;
   const text = json.trim().replaceAll(/^["']+|["']+$/g, "");
@@ -77,6 +73,6 @@ function isObject(json: Json | undefined): json is JsonObject {
   return typeof json === "object" && json !== null && !Array.isArray(json);
 }
 
-function strange(what: string, text: string): StrangeAnswerError {
-  return new StrangeAnswerError(`the answer has ${what}: ${text.slice(0, 200) || "(empty)"}`);
+function unexpected(what: string, text: string): UnexpectedResponseError {
+  return new UnexpectedResponseError(`the response has ${what}: ${text.slice(0, 200) || "(empty)"}`);
 }

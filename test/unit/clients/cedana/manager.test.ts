@@ -1,4 +1,4 @@
-import { CONTAINER_ROOTS, ManagerClient, ManagerError } from "../../../clients/manager";
+import { CONTAINER_ROOTS, ManagerClient, ManagerError } from "../../../../clients/cedana/manager";
 import {
   answer,
   CHECKPOINT_ID,
@@ -9,7 +9,7 @@ import {
   silent,
   stalled,
   type Behaviour,
-} from "../../support/manager-server";
+} from "../../../support/manager-server";
 
 const CONTAINER = { namespace: "team-a", sandboxName: "counter-0", containerName: "counter" };
 const NAMES = { namespace: "team-a", sandbox_name: "counter-0", container_name: "counter" };
@@ -45,8 +45,8 @@ const errorOf = async (work: Promise<unknown>): Promise<ManagerError> => {
   return error as ManagerError;
 };
 
-describe("what is sent", () => {
-  test("a checkpoint to remote storage, which leaves the container running", async () => {
+describe("requests", () => {
+  test("checkpoint to remote storage, container keeps running", async () => {
     expect(await checkpoint()).toEqual({ checkpointId: CHECKPOINT_ID });
     expect(server.requests).toEqual([
       {
@@ -58,7 +58,7 @@ describe("what is sent", () => {
     ]);
   });
 
-  test("a checkpoint to a path, which ends the container; below another root and path of the URL", async () => {
+  test("checkpoint to a path, container stops; with another root, and a path in the URL", async () => {
     server.next.push(answer(200, "{}"));
     const manager = client({ url: `${server.url}/cedana`, root: CONTAINER_ROOTS.k3s });
     expect(await manager.checkpoint({ ...CONTAINER, path: "/tmp/a", leaveRunning: false })).toEqual({});
@@ -71,7 +71,7 @@ describe("what is sent", () => {
     });
   });
 
-  test("restores from path and from remote storage", async () => {
+  test("restore from a path and from remote storage", async () => {
     await client().restore({ ...CONTAINER, path: "/tmp/a" });
     await client({ root: CONTAINER_ROOTS.default }).restore({ ...CONTAINER, checkpointId: CHECKPOINT_ID });
     expect(server.requests.map(({ path, body }) => [path, body])).toEqual([
@@ -83,7 +83,7 @@ describe("what is sent", () => {
     ]);
   });
 
-  test("root file systems, of containerd and CRI-O", async () => {
+  test("checkpoint and restore of root file systems, with containerd and CRI-O", async () => {
     const containerd = { ...CONTAINER, address: ADDRESS, imageRef: "registry.example/a:1" };
     expect(await client().checkpointRootfs(containerd)).toBe("registry.example/a:1");
     await client().restoreRootfs(containerd);
@@ -101,7 +101,7 @@ describe("what is sent", () => {
     ]);
   });
 
-  test("a list carries the root twice: in the body of its GET, and in the query", async () => {
+  test("a list sends the root in the body of its GET, and in the query", async () => {
     server.containers = [
       { name: "counter", sandbox: "counter-0", pid: 7 },
       { ContainerName: "b", SandboxName: "c" },
@@ -122,52 +122,58 @@ describe("what is sent", () => {
     ]);
   });
 
-  test("an empty list is null in Go", async () => {
+  test("reads null as an empty list, as Go writes it", async () => {
     server.containers = null;
     expect(await client().list("team-a")).toEqual([]);
   });
 });
 
-describe("answers with an id", () => {
+describe("reads the id of a checkpoint from a response", () => {
   test.each([
-    ["with fields that are not known", `{"checkpoint_id":"${CHECKPOINT_ID}","size":7,"more":{}}`],
+    ["with unknown fields", `{"checkpoint_id":"${CHECKPOINT_ID}","size":7,"more":{}}`],
     ["quoted twice", `{"checkpoint_id":"\\"${CHECKPOINT_ID}\\""}`],
-    ["a JSON text", `"${CHECKPOINT_ID}"`],
-    ["a quoted JSON text", `"\\"${CHECKPOINT_ID}\\""\n`],
-    ["plain text", `${CHECKPOINT_ID}\n`],
+    ["that is a JSON string", `"${CHECKPOINT_ID}"`],
+    ["that is a quoted JSON string", `"\\"${CHECKPOINT_ID}\\""\n`],
+    ["that is plain text", `${CHECKPOINT_ID}\n`],
   ])("%s", async (_, text) => {
     server.next.push(answer(201, text));
     expect(await checkpoint()).toEqual({ checkpointId: CHECKPOINT_ID });
   });
 
-  test("an image as plain text", async () => {
+  test("reads an image from plain text", async () => {
     server.next.push(answer(200, "docker.io/a/b@sha256:00\n", { "content-type": "text/plain" }));
     const rootfs = { ...CONTAINER, address: ADDRESS, imageRef: "a" };
     expect(await client().checkpointRootfs(rootfs)).toBe("docker.io/a/b@sha256:00");
   });
 });
 
-/** [behaviour, outcome, status, what is said]. None of them is sent again: it may have been done. */
-const NOT_REPEATED: [string, Behaviour, string, number | undefined, string | RegExp][] = [
+/** [name, behaviour, outcome, status, message]. None is retried: the manager may have carried the request out. */
+const NOT_RETRIED: [string, Behaviour, string, number | undefined, string | RegExp][] = [
   [
-    "JSON error",
+    "a JSON error",
     answer(500, '{"message":"criu failed: type NOTIFY errno 0"}'),
     "failed",
     500,
     "criu failed: type NOTIFY errno 0",
   ],
-  ["JSON error of another form", answer(500, '{"error":"no daemon","code":7}'), "failed", 500, "no daemon"],
   [
-    "plain text error",
+    "a JSON error with another field",
+    answer(500, '{"error":"no daemon","code":7}'),
+    "failed",
+    500,
+    "no daemon",
+  ],
+  [
+    "a plain text error",
     answer(500, "rpc error: code = Internal\n"),
     "failed",
     500,
     "rpc error: code = Internal",
   ],
-  ["error that is a JSON text", answer(400, '"bad root"'), "refused", 400, "bad root"],
-  ["error without a word", answer(501, ""), "failed", 501, "HTTP 501"],
-  ["error with a number for a message", answer(500, '{"message":7}'), "failed", 500, '{"message":7}'],
-  ["not found", answer(404, '{"message":"Not Found"}'), "refused", 404, "Not Found"],
+  ["an error that is a JSON string", answer(400, '"bad root"'), "refused", 400, "bad root"],
+  ["an error without a body", answer(501, ""), "failed", 501, "HTTP 501"],
+  ["an error with a number for a message", answer(500, '{"message":7}'), "failed", 500, '{"message":7}'],
+  ["a missing path", answer(404, '{"message":"Not Found"}'), "refused", 404, "Not Found"],
   ["too many requests", answer(429, "slow down"), "refused", 429, "slow down"],
   [
     "a redirect",
@@ -179,15 +185,15 @@ const NOT_REPEATED: [string, Behaviour, string, number | undefined, string | Reg
   ["a proxy's 502", answer(502, "<html>Bad Gateway</html>"), "unknown", 502, "<html>Bad Gateway</html>"],
   ["a proxy's 503", answer(503, "upstream connect error"), "unknown", 503, "upstream connect error"],
   ["a proxy's 504", answer(504, ""), "unknown", 504, "HTTP 504"],
-  ["success without an id", answer(200, "{}"), "unknown", 200, "the answer has no checkpoint_id: {}"],
-  ["success with another thing", answer(200, "<html>Welcome</html>"), "unknown", 200, /no checkpoint_id/],
-  ["success with nothing", answer(204, ""), "unknown", 204, "the answer has no checkpoint_id: (empty)"],
+  ["a success without an id", answer(200, "{}"), "unknown", 200, "the response has no checkpoint_id: {}"],
+  ["a success with a page of HTML", answer(200, "<html>Welcome</html>"), "unknown", 200, /no checkpoint_id/],
+  ["a success without a body", answer(204, ""), "unknown", 204, "the response has no checkpoint_id: (empty)"],
   ["an id that is a number", answer(200, '{"checkpoint_id":7}'), "unknown", 200, /no checkpoint_id/],
-  ["a connection cut", cut, "unknown", undefined, /socket hang up/],
-  ["an answer cut", cutShort, "unknown", undefined, /the answer was cut off/],
-  ["an answer without end", endless, "unknown", undefined, /longer than 4194304 bytes/],
+  ["a closed connection", cut, "unknown", undefined, /socket hang up/],
+  ["an incomplete response", cutShort, "unknown", undefined, /the response is incomplete/],
+  ["an endless response", endless, "unknown", undefined, /larger than 4194304 bytes/],
   [
-    "secrets in what is said",
+    "a secret in its message",
     answer(500, "key AKIAABCDEFGHIJKLMNOP\u0000refused"),
     "failed",
     500,
@@ -197,38 +203,41 @@ const NOT_REPEATED: [string, Behaviour, string, number | undefined, string | Reg
 
 const exactly = (text: string) => new RegExp(`^${text.replaceAll(/[^\w ]/g, "\\$&")}$`);
 
-test.each(NOT_REPEATED)("a checkpoint that ends with %s", async (_, behaviour, outcome, status, message) => {
-  server.next.push(behaviour);
-  const error = await errorOf(checkpoint());
-  expect(error).toMatchObject({ operation: "checkpoint", outcome, retryable: false });
-  expect(error.status).toBe(status);
-  expect(error.message).toMatch(message instanceof RegExp ? message : exactly(message));
-  expect(server.requests).toHaveLength(1);
-});
+test.each(NOT_RETRIED)(
+  "does not retry a checkpoint after %s",
+  async (_, behaviour, outcome, status, message) => {
+    server.next.push(behaviour);
+    const error = await errorOf(checkpoint());
+    expect(error).toMatchObject({ operation: "checkpoint", outcome, retryable: false });
+    expect(error.status).toBe(status);
+    expect(error.message).toMatch(message instanceof RegExp ? message : exactly(message));
+    expect(server.requests).toHaveLength(1);
+  },
+);
 
-test("what is said is cut at 1,024 characters", async () => {
+test("cuts a message at 1,024 characters", async () => {
   server.next.push(answer(500, "x".repeat(10_000)));
   expect((await errorOf(checkpoint())).message).toMatch(/^x{1023}…$/);
 });
 
 test.each([
-  ["no answer", silent],
-  ["half an answer", stalled],
-])("the whole request has a time: %s", async (_, behaviour) => {
+  ["no response", silent],
+  ["an incomplete response", stalled],
+])("a request fails after its timeout: %s", async (_, behaviour) => {
   server.next.push(behaviour);
-  const error = await errorOf(checkpoint(client({ timeoutMs: 50 })));
-  expect(error).toMatchObject({ outcome: "unknown", retryable: false, message: "no answer within 0.05 s" });
+  const error = await errorOf(checkpoint(client({ timeoutMs: 200 })));
+  expect(error).toMatchObject({ outcome: "unknown", retryable: false, message: "no response within 0.2 s" });
   expect(server.requests).toHaveLength(1);
 });
 
-describe("what is sent again", () => {
-  test("a list, whatever came of it", async () => {
+describe("retries", () => {
+  test("a list, whatever its outcome", async () => {
     server.next.push(cut, answer(500, "not now"));
     expect(await client().list("team-a")).toEqual([]);
     expect(server.requests).toHaveLength(3);
   });
 
-  test("a list, but not for ever, and not what is refused or makes no sense", async () => {
+  test("a list three times at most, and not if it was rejected or its response makes no sense", async () => {
     server.next.push(cut, cut, cut);
     expect(await errorOf(client().list("team-a"))).toMatchObject({ operation: "list", outcome: "unknown" });
     server.next.push(answer(403, "no"));
@@ -238,7 +247,7 @@ describe("what is sent again", () => {
     expect(server.requests).toHaveLength(5);
   });
 
-  test("a checkpoint that never left: nobody listens", async () => {
+  test("a checkpoint that was not sent: no server", async () => {
     const other = await ManagerServer.start();
     const { url } = other;
     await other.stop();
@@ -247,16 +256,16 @@ describe("what is sent again", () => {
     expect(error.message).toMatch(/ECONNREFUSED/);
   });
 
-  test("a checkpoint that never left: no such name", async () => {
-    // No resolver is asked: a label has 63 characters at most.
+  test("a checkpoint that was not sent: no such host name", async () => {
+    // Needs no resolver: a label has 63 characters at most.
     const error = await errorOf(checkpoint(client({ url: `http://${"a".repeat(64)}.invalid` })));
     expect(error).toMatchObject({ outcome: "refused", retryable: true });
     expect(error.message).toMatch(/getaddrinfo/);
   });
 });
 
-describe("a signal", () => {
-  test("before: nothing leaves", async () => {
+describe("cancellation", () => {
+  test("before the request is sent: throws the reason", async () => {
     const reason = new Error("over");
     await expect(
       client().checkpoint({ ...CONTAINER, leaveRunning: true }, AbortSignal.abort(reason)),
@@ -268,11 +277,11 @@ describe("a signal", () => {
     const controller = new AbortController();
     server.next.push(() => controller.abort(new Error("over")));
     const error = await errorOf(client().checkpoint({ ...CONTAINER, leaveRunning: true }, controller.signal));
-    expect(error).toMatchObject({ outcome: "unknown", message: "the request was given up" });
+    expect(error).toMatchObject({ outcome: "unknown", message: "the request was canceled" });
   });
 });
 
-test("ping is answered by anything", async () => {
+test("ping succeeds with any response", async () => {
   await client().ping();
   server.next.push(cut);
   expect(await errorOf(client().ping())).toMatchObject({ operation: "ping", outcome: "unknown" });

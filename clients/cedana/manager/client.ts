@@ -1,8 +1,13 @@
-import type { Json } from "../../kube/client";
-import { checkpointIdIn, containersIn, imageRefIn } from "./answers";
-import { ManagerError, type ManagerOperation } from "./error";
-import { exchange, type Answer } from "../exchange";
-import { errorOf, failureOf, isSuccess } from "./failure";
+import { setTimeout as pause } from "node:timers/promises";
+import { exchange, type HttpResponse, type Json } from "../../../http";
+import {
+  ManagerError,
+  noResponseError,
+  statusError,
+  unexpectedResponse,
+  type ManagerOperation,
+} from "./errors";
+import { checkpointIdIn, containersIn, imageRefIn } from "./responses";
 import type {
   CheckpointOptions,
   ContainerReference,
@@ -13,35 +18,37 @@ import type {
 } from "./types";
 
 export interface ManagerClientOptions {
-  /** Such as http://cedana-manager-service.cedana-system:1324. A path is kept. */
+  /** Such as http://cedana-manager-service.cedana-system:1324. May have a path. */
   readonly url: string;
-  /** Where the container runtime keeps its state: one of CONTAINER_ROOTS. */
+  /** State directory of the container runtime: one of CONTAINER_ROOTS. */
   readonly root: string;
-  /** Of checkpoints and restores, until the whole answer is read. Default: 600,000 (that of Cedana's own client). */
+  /** For a checkpoint or restore, to the end of the response. Default: 600,000 (that of Cedana's own client). */
   readonly timeoutMs?: number;
-  /** Of everything else. Default: 60,000. */
+  /** For any other request. Default: 60,000. */
   readonly shortTimeoutMs?: number;
-  /** Waits before the second and further tries, where a second try is safe. Default: 250, 1000. */
+  /** Delay before each retry, where a retry is safe. Default: 250, 1000. */
   readonly retryDelaysMs?: readonly number[];
 }
 
-interface Request<T> {
+interface Request {
   readonly operation: ManagerOperation;
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: Json;
   readonly timeoutMs: number;
-  /** Whether it changes nothing, and so may be sent again whatever came of it. */
+  /** Whether it changes nothing, and so may be retried whatever its outcome. */
   readonly safe?: boolean;
-  readonly read: (text: string) => T;
 }
 
+/** The manager runs in the same cluster. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
 /**
- * REST API of Cedana's manager. Sent again is only what is safe: a list, and what provably did not leave. A checkpoint
- * whose answer was lost is not repeated: it is an error whose outcome is unknown.
+ * REST API of Cedana's manager. Retried are lists, and requests that were not sent. A checkpoint whose response was lost is
+ * not retried: its outcome is unknown.
  *
- * All methods throw ManagerError, or the signal's reason if nothing had left.
+ * All methods throw ManagerError, or the signal's reason if nothing was sent.
  */
 export class ManagerClient {
   private readonly url: URL;
@@ -50,7 +57,7 @@ export class ManagerClient {
   private readonly shortTimeoutMs: number;
   private readonly retryDelaysMs: readonly number[];
 
-  /** @throws TypeError if `url` is none */
+  /** @throws TypeError if `url` is not a URL */
   constructor(options: ManagerClientOptions) {
     this.url = new URL(options.url.endsWith("/") ? options.url : `${options.url}/`);
     this.root = options.root;
@@ -59,17 +66,17 @@ export class ManagerClient {
     this.retryDelaysMs = options.retryDelaysMs ?? [250, 1000];
   }
 
-  /** Settles if anything answers. */
+  /** Resolves if there is any response. */
   async ping(signal?: AbortSignal): Promise<void> {
-    const { timeoutMs, url } = { timeoutMs: this.shortTimeoutMs, url: this.url };
-    await exchange({ method: "GET", url, timeoutMs, signal }).catch((error: unknown) => {
-      throw failureOf("ping", error);
-    });
+    await this.exchange(
+      { operation: "ping", method: "GET", path: "", timeoutMs: this.shortTimeoutMs },
+      signal,
+    );
   }
 
-  /** Containers of a namespace. */
+  /** Lists the containers of a namespace. */
   list(namespace: string, signal?: AbortSignal): Promise<readonly ManagedContainer[]> {
-    const request: Request<readonly ManagedContainer[]> = {
+    const request: Request = {
       operation: "list",
       method: "GET",
       path: `list/${encodeURIComponent(namespace)}`,
@@ -78,12 +85,11 @@ export class ManagerClient {
       body: { root: this.root },
       timeoutMs: this.shortTimeoutMs,
       safe: true,
-      read: containersIn,
     };
-    return this.send(request, signal);
+    return this.send(request, containersIn, signal);
   }
 
-  /** @returns the id by which it is restored from remote storage; with a path there may be none */
+  /** @returns the id that restores it from remote storage; with a path there may be none */
   checkpoint(options: CheckpointOptions, signal?: AbortSignal): Promise<{ readonly checkpointId?: string }> {
     return this.post("checkpoint", "checkpoint", this.checkpointBody(options), signal, (text) => {
       const checkpointId = checkpointIdIn(text, options.path === undefined);
@@ -91,7 +97,7 @@ export class ManagerClient {
     });
   }
 
-  /** The container that is restored into must sleep. */
+  /** Restores into a container, whose process must be sleeping. */
   restore(options: RestoreOptions, signal?: AbortSignal): Promise<void> {
     const { path, checkpointId } = options;
     const data = {
@@ -103,13 +109,13 @@ export class ManagerClient {
     return this.post("restore", "restore", { checkpoint_data: data }, signal, nothing);
   }
 
-  /** Makes an image of the container's root file system, with containerd. @returns the image */
+  /** Creates an image of the container's root file system with containerd. @returns the image */
   checkpointRootfs(options: RootfsOptions, signal?: AbortSignal): Promise<string> {
     const body = { ...names(options), address: options.address, image_ref: options.imageRef };
     return this.post("checkpoint rootfs", "checkpoint/rootfs", body, signal, imageRefIn);
   }
 
-  /** Makes an image of the container's root file system, with CRI-O. @returns the image */
+  /** Creates an image of the container's root file system with CRI-O. @returns the image */
   checkpointRootfsCrio(options: CrioRootfsOptions, signal?: AbortSignal): Promise<string> {
     const body = { ...names(options), image_ref: options.imageRef, new_image_ref: options.newImageRef };
     return this.post("checkpoint rootfs (CRI-O)", "checkpoint/rootfs/crio", body, signal, imageRefIn);
@@ -139,37 +145,48 @@ export class ManagerClient {
     signal: AbortSignal | undefined,
     read: (text: string) => T,
   ): Promise<T> {
-    return this.send({ operation, method: "POST", path, body, timeoutMs: this.timeoutMs, read }, signal);
+    return this.send({ operation, method: "POST", path, body, timeoutMs: this.timeoutMs }, read, signal);
   }
 
-  private async send<T>(request: Request<T>, signal?: AbortSignal): Promise<T> {
+  private async send<T>(request: Request, read: (text: string) => T, signal?: AbortSignal): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.once(request, signal);
+        return await this.sendOnce(request, read, signal);
       } catch (error) {
-        const wait = this.retryDelaysMs[attempt];
-        const again = error instanceof ManagerError && error.retryable && wait !== undefined;
-        if (!again) throw error;
-        await sleep(wait, signal);
+        const delayMs = this.retryDelaysMs[attempt];
+        if (!(error instanceof ManagerError) || !error.retryable || delayMs === undefined) throw error;
+        await pause(delayMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
       }
     }
   }
 
-  private async once<T>(request: Request<T>, signal?: AbortSignal): Promise<T> {
-    const { operation, method, path, query = {}, body, timeoutMs, safe = false, read } = request;
+  private async sendOnce<T>(request: Request, read: (text: string) => T, signal?: AbortSignal): Promise<T> {
+    const { operation, safe = false } = request;
+    const response = await this.exchange(request, signal);
+    const { status, body } = response;
+    if (status < 200 || status >= 300) throw statusError(operation, response, safe);
+    try {
+      return read(body.toString("utf8"));
+    } catch (error) {
+      throw unexpectedResponse(operation, error, status);
+    }
+  }
+
+  private async exchange(request: Request, signal?: AbortSignal): Promise<HttpResponse> {
+    const { operation, method, path, query = {}, body, timeoutMs, safe = false } = request;
     const url = new URL(path, this.url);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
-    let answer: Answer;
+    const headers = {
+      accept: "application/json",
+      "user-agent": "cedana-controller",
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+    };
+    const content = body === undefined ? undefined : JSON.stringify(body);
+    const call = { method, url, headers, body: content, connectTimeoutMs: CONNECT_TIMEOUT_MS };
     try {
-      answer = await exchange({ method, url, body, timeoutMs, signal });
+      return await exchange(call, { timeoutMs, signal });
     } catch (error) {
-      throw failureOf(operation, error, safe);
-    }
-    if (!isSuccess(answer)) throw errorOf(operation, answer, safe);
-    try {
-      return read(answer.text);
-    } catch (error) {
-      throw failureOf(operation, error, false, answer.status);
+      throw noResponseError(operation, error, safe);
     }
   }
 }
@@ -179,18 +196,3 @@ function names({ containerName, sandboxName, namespace }: ContainerReference) {
 }
 
 function nothing(): void {}
-
-function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason as Error);
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", abort);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", abort, { once: true });
-  });
-}

@@ -1,12 +1,11 @@
-import { ecrCredentials, ecrRegion, type Fetch } from "../../../clients/registry/ecr";
-import { signed } from "../../../clients/registry/ecr/sigv4";
+import { ecrCredentials, ecrRegion, signedHeaders, type Fetch } from "../../../../clients/registry/ecr";
 
-// The test suite that AWS publishes for Signature Version 4.
+// From the test suite that AWS publishes for Signature Version 4.
 const KEYS = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" };
 const SCOPE = { region: "us-east-1", service: "service" };
 const NOW = new Date("2015-08-30T12:36:00Z");
 
-test.each([
+test.each<[string, "GET" | "POST", string, Record<string, string>, string]>([
   ["get-vanilla", "GET", "/", {}, "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"],
   ["post-vanilla", "POST", "/", {}, "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"],
   [
@@ -23,9 +22,9 @@ test.each([
     { "my-header1": "value1" },
     "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c",
   ],
-])("signature of %s", (_, method, path, headers, signature) => {
+])("signs %s", (_, method, path, headers, signature) => {
   const url = new URL(path, "https://example.amazonaws.com");
-  const { authorization } = signed({ method, url, headers, body: "" }, KEYS, SCOPE, NOW);
+  const { authorization } = signedHeaders({ method, url, headers, body: "" }, KEYS, SCOPE, NOW);
   const [, found] =
     /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/20150830\/us-east-1\/service\/aws4_request, SignedHeaders=[a-z0-9;-]+, Signature=(\w+)$/.exec(
       authorization!,
@@ -41,7 +40,7 @@ test.each([
   ["123456789012.dkr.ecr.eu-central-1.amazonaws.com.evil.example", undefined],
   ["public.ecr.aws", undefined],
   ["registry.example.com", undefined],
-])("region of %s", (registry, region) => {
+])("returns the region of %s", (registry, region) => {
   expect(ecrRegion(registry)).toBe(region);
 });
 
@@ -58,7 +57,7 @@ describe("credentials", () => {
     return jest.fn<ReturnType<Fetch>, Parameters<Fetch>>(async () => left.shift()!);
   };
 
-  test("the pod's identity becomes a password of the registry", async () => {
+  test("exchanges the pod's identity for a password of the registry", async () => {
     const fetch = answers({ status: 200, text: keys }, { status: 200, text: password });
     expect(await ecrCredentials(REGISTRY, IDENTITY, fetch, NOW)).toEqual({
       username: "AWS",
@@ -71,14 +70,17 @@ describe("credentials", () => {
       "x-amz-security-token": "session-token",
       "x-amz-date": "20150830T123600Z",
     });
-    expect(second.headers["authorization"]).toContain(
-      "Credential=AKID/20150830/eu-central-1/ecr/aws4_request",
+    // Computed with another implementation of Signature Version 4.
+    expect(second.headers["authorization"]).toBe(
+      "AWS4-HMAC-SHA256 Credential=AKID/20150830/eu-central-1/ecr/aws4_request, " +
+        "SignedHeaders=content-length;content-type;host;x-amz-date;x-amz-security-token;x-amz-target, " +
+        "Signature=f27f7ec44e3fccba79b17a9c07fb4fa59bb6b302dea2e78ecaa0123f85059c17",
     );
   });
 
   test.each([
-    [[{ status: 400, text: keys }], "169.254.170.23 gives no credentials: HTTP 400"],
-    [[{ status: 200, text: '{"AccessKeyId":"AKID"' }], "its answer holds none"],
+    [[{ status: 400, text: keys }], "169.254.170.23 issues no credentials: HTTP 400"],
+    [[{ status: 200, text: '{"AccessKeyId":"AKID"' }], "the response of 169.254.170.23 has no credentials"],
     [
       [
         { status: 200, text: keys },
@@ -91,16 +93,16 @@ describe("credentials", () => {
         { status: 200, text: keys },
         { status: 200, text: '{"authorizationData":[]}' },
       ],
-      "gives no password: its answer holds none",
+      "the response of api.ecr.eu-central-1.amazonaws.com has no password",
     ],
-  ])("a refusal is told, without secrets (%#)", async (all, why) => {
-    const asking = ecrCredentials(REGISTRY, IDENTITY, answers(...all), NOW);
-    await expect(asking).rejects.toThrow(why);
-    await expect(asking).rejects.not.toThrow(SECRETS);
+  ])("reports a rejection, without secrets (%#)", async (all, why) => {
+    const sending = ecrCredentials(REGISTRY, IDENTITY, answers(...all), NOW);
+    await expect(sending).rejects.toThrow(why);
+    await expect(sending).rejects.not.toThrow(SECRETS);
   });
 
   test.each(["http://attacker.example/", "ftp://169.254.170.23/", "nothing"])(
-    "%s is not asked",
+    "sends no token to %s",
     async (uri) => {
       const fetch = answers();
       await expect(ecrCredentials(REGISTRY, { ...IDENTITY, uri }, fetch)).rejects.toThrow(
