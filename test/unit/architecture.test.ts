@@ -123,7 +123,7 @@ test("Kubernetes types are imported as types only", () => {
 
 test("every folder has one public entry", () => {
   const folders = new Set(
-    ["api", "config", "kube", "render", "manifests", "clients", "constructs", "stacks"]
+    ["api", "config", "http", "kube", "render", "manifests", "clients", "constructs", "stacks"]
       .flatMap((area) => files(area, /\.ts$/))
       .map((path) => path.split("/").slice(0, -1).join("/")),
   );
