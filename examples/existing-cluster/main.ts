@@ -7,7 +7,7 @@ const app = new App();
 new PlatformStack(app, "checkpointing", {
   existingCluster: {
     name: "production",
-    version: "1.34",
+    version: "1.35",
     region: "us-east-1",
     subnetIds: ["subnet-0a1b2c3d4e5f60718", "subnet-0b1b2c3d4e5f60718"],
   },

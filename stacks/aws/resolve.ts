@@ -5,8 +5,6 @@ import {
   checkExistingCluster,
   clusterSchema,
   existingClusterSchema,
-  kubernetesVersion,
-  NEWEST_MINOR,
   type ResolvedCluster,
   type ResolvedExistingCluster,
 } from "../../constructs/core/cluster";
@@ -18,7 +16,7 @@ import {
   type ResolvedKarpenter,
 } from "../../constructs/core/karpenter";
 import { checkNetwork, networkSchema, type ResolvedNetwork } from "../../constructs/core/network";
-import { tagsSchema } from "../../constructs/core/node";
+import { KUBERNETES_MINORS, tagsSchema } from "../../constructs/core/node";
 import { checkNodeGroups, nodeGroupSchema, type ResolvedNodeGroup } from "../../constructs/core/node-group";
 import { throwIfAny, under, type Problem } from "../../constructs/core/problem";
 import { check, nearest, type Checked } from "../../constructs/core/schema";
@@ -87,10 +85,10 @@ export function resolvePlatform(subject: string, props: PlatformStackProps): Res
   };
 }
 
-/** The cluster's version, even where something else is wrong with the cluster: nodes are still checked then. */
+/** Returns the cluster's version, also if the cluster has other problems, so that its nodes are checked. */
 function versionOf({ cluster, existingCluster }: PlatformStackProps): string {
-  const checked = check(kubernetesVersion, (cluster || existingCluster || {}).version);
-  return checked.problems ? `1.${NEWEST_MINOR}` : checked.value;
+  const version: unknown = (cluster || existingCluster || {}).version;
+  return KUBERNETES_MINORS.find((minor) => minor === version) ?? KUBERNETES_MINORS[0];
 }
 
 function checkEach(

@@ -3,7 +3,7 @@ import type { ITerraformDependable } from "cdktf";
 /** What node groups, Karpenter and pod identities need of a cluster, whether it was made here or existed before. */
 export interface ICluster {
   readonly name: string;
-  /** Kubernetes minor, for instance `1.34`. Always a plain value, never a Terraform reference. */
+  /** Kubernetes minor, for instance `1.35`. Always a plain value, never a Terraform reference. */
   readonly version: string;
   readonly region: string;
   /** URL of the Kubernetes API. */

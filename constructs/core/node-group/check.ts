@@ -1,5 +1,5 @@
 import { repeated } from "../network/check";
-import { AMI_MINORS, MINIMUM_KERNEL, compareVersions, findAmi } from "../node/ami";
+import { KUBERNETES_MINORS, MINIMUM_KERNEL, compareVersions, findAmi, unsupportedVersion } from "../node/ami";
 import { checkNodeSettings, instanceFacts } from "../node/check";
 import { RESTORING_CONTAINERD } from "../node/restore";
 import type { Problem } from "../problem";
@@ -9,7 +9,7 @@ import { type CustomAmi, type ResolvedNodeGroup, customAmiOf } from "./schema";
 
 /** What of the cluster a group must fit. */
 export interface NodeGroupContext {
-  /** Kubernetes minor of the control plane: `1.34`. */
+  /** Kubernetes minor of the control plane: `1.35`. */
   readonly kubernetesVersion: string;
 }
 
@@ -57,27 +57,39 @@ export function checkNodeGroups(groups: readonly ResolvedNodeGroup[], context: N
   });
 }
 
-/** A kubelet may be three minors older than the API server, never newer (Kubernetes version skew policy). */
-function checkVersion({ version }: ResolvedNodeGroup, cluster: string): Problem[] {
-  if (version === undefined) return [];
+/** Checks the nodes' minor against EKS's and the cluster's: a kubelet is at most three minors older than the API server. */
+function checkVersion(group: ResolvedNodeGroup, cluster: string): Problem[] {
+  const { version } = group;
+  const path = ["version"];
   if (isToken(version)) {
     return [
       {
         code: "not-plain",
-        path: ["version"],
+        path,
         message: "is known only when Terraform runs, but decides which image the nodes get",
         allowed: "a plain value",
       },
     ];
   }
-  const behind = compareVersions(cluster, version);
+  const minor = version ?? cluster;
+  if (!customAmiOf(group) && !KUBERNETES_MINORS.includes(minor)) {
+    return [
+      {
+        ...unsupportedVersion(path, minor),
+        ...(version === undefined
+          ? {}
+          : { remedy: "leave it out, so that nodes have the cluster's version" }),
+      },
+    ];
+  }
+  const behind = compareVersions(cluster, minor);
   if (behind >= 0 && behind <= 3) return [];
   return [
     {
       code: "version-skew",
-      path: ["version"],
+      path,
       message: behind < 0 ? "is newer than the cluster" : "is more than three minors older than the cluster",
-      given: version,
+      given: minor,
       allowed: `the cluster's ${cluster}, or up to three minors less`,
     },
   ];
@@ -88,9 +100,6 @@ function checkAmi(group: ResolvedNodeGroup, cluster: string): Problem[] {
   if (custom) return checkCustomAmi(custom);
   const minor = group.version ?? cluster;
   if (isToken(minor)) return [];
-  const { architecture, accelerator, problems } = instanceFacts(group);
-  const path = (AMI_MINORS as readonly string[]).includes(minor) ? ["instanceTypes"] : ["version"];
-  const found = problems.length > 0 ? undefined : findAmi(minor, architecture, accelerator, path);
   const release = group.ami && "releaseVersion" in group.ami ? group.ami.releaseVersion : undefined;
   const wrongMinor =
     release !== undefined && !isToken(release) && compareVersions(release, minor) !== 0
@@ -104,7 +113,9 @@ function checkAmi(group: ResolvedNodeGroup, cluster: string): Problem[] {
           },
         ]
       : [];
-  return [...(found?.problems ?? []), ...wrongMinor];
+  const { architecture, accelerator, problems } = instanceFacts(group);
+  if (problems.length > 0 || !KUBERNETES_MINORS.includes(minor)) return wrongMinor;
+  return [...(findAmi(minor, architecture, accelerator, ["instanceTypes"]).problems ?? []), ...wrongMinor];
 }
 
 function checkCustomAmi(ami: CustomAmi): Problem[] {

@@ -1,5 +1,5 @@
 export {
-  AMI_MINORS,
+  KUBERNETES_MINORS,
   MINIMUM_KERNEL,
   compareVersions,
   findAmi,

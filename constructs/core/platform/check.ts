@@ -1,9 +1,10 @@
 import * as v from "valibot";
-import { checkAddressing, checkCluster, checkExistingCluster, NEWEST_MINOR } from "../cluster";
+import { checkAddressing, checkCluster, checkExistingCluster } from "../cluster";
 import { checkEngine } from "../engine";
 import { checkInstall, checkTogether, installSchema } from "../install";
 import { checkKarpenter, checkKarpenterNames } from "../karpenter";
 import { checkNetwork, networkSchema } from "../network";
+import { KUBERNETES_MINORS } from "../node";
 import { checkNodeGroup } from "../node-group";
 import type { Problem } from "../problem";
 import { under } from "../problem";
@@ -58,8 +59,8 @@ function checkAreas(areas: RightAreas): Problem[] {
   ];
 }
 
-/** Stands in where the cluster's version is not known, because `cluster` itself is wrong; that is told already. */
-const ANY_MINOR = `1.${NEWEST_MINOR}`;
+/** Replaces the cluster's version where it is not known because `cluster` has problems, which are reported already. */
+const [ANY_MINOR] = KUBERNETES_MINORS;
 
 function minorOf({ version, ami }: Platform["nodeGroups"][number]): string {
   const release = ami && "releaseVersion" in ami ? /^1\.\d+/.exec(ami.releaseVersion)?.[0] : undefined;

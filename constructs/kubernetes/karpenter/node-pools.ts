@@ -1,5 +1,6 @@
 import { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
+import { existingClusterVersion } from "../../core/cluster";
 import {
   checkKarpenter,
   ec2NodeClassManifest,
@@ -8,12 +9,13 @@ import {
   type KarpenterSpec,
   type ResolvedNodePool,
 } from "../../core/karpenter";
-import { resolve } from "../../core/schema";
+import { under } from "../../core/problem";
+import { check, resolve } from "../../core/schema";
 
 export interface NodePoolsProps extends KarpenterSpec {
   /** Name of the EKS cluster: names of roles and discovery tags come from it. */
   readonly clusterName: string;
-  /** Kubernetes minor of the cluster: `1.34`. */
+  /** Kubernetes minor of the cluster: `1.35`. */
   readonly kubernetesVersion: string;
 }
 
@@ -35,9 +37,10 @@ export class NodePools extends Construct {
   constructor(scope: Construct, id: string, props: NodePoolsProps) {
     super(scope, id);
     const { clusterName, kubernetesVersion, ...input } = props;
-    const { nodePools, nodeRoleName } = resolve(this.node.path, karpenterSchema, input, (value) =>
-      checkKarpenter(value, { kubernetesVersion }),
-    );
+    const { nodePools, nodeRoleName } = resolve(this.node.path, karpenterSchema, input, (value) => {
+      const { problems } = check(existingClusterVersion, kubernetesVersion);
+      return problems ? under(["kubernetesVersion"], problems) : checkKarpenter(value, { kubernetesVersion });
+    });
     const context = { clusterName, nodeRoleName };
     this.pools = new Map(nodePools.map((pool) => [pool.name, this.make(pool, context)]));
   }

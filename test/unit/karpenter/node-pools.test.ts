@@ -108,6 +108,14 @@ test.each<[object, string]>([
   expect(problems(pool)).toContain(message);
 });
 
+test("rejects a cluster version that EKS no longer supports", () => {
+  const chart = new Chart(Testing.app(), "pools");
+  const props = { clusterName: "training", kubernetesVersion: "1.31", nodePools: [POOL] };
+  expect(() => new NodePools(chart, "pools", props)).toThrow(
+    /kubernetesVersion {2}is a Kubernetes version that EKS no longer supports/,
+  );
+});
+
 test("two pools of one name are told of", () => {
   expect(() => synth(POOL, POOL)).toThrow(/nodePools\[1\]\.name {2}is the name of pool 0 already/);
 });

@@ -88,7 +88,7 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
   ["a type that nobody knows", { instanceTypes: ["q1.large"] }, ["instanceTypes.0 unknown-instance-type"]],
   ["a known type stated otherwise", { architecture: "arm64" }, ["instanceTypes.0 mixed-architectures"]],
   ["a version newer than the cluster", { version: "1.35" }, ["version version-skew"]],
-  ["a version four minors behind", { version: "1.30" }, ["version version-skew"]],
+  ["a version whose support has ended", { version: "1.31" }, ["version unsupported-version"]],
   [
     "a release for another minor",
     { ami: { releaseVersion: "1.33.5-20260714" } },
@@ -247,6 +247,16 @@ test("a type that is not known is accepted once its facts are stated", () => {
   ).toEqual([]);
 });
 
+test("accepts a kubelet up to three minors older than the cluster", () => {
+  const codesIn = (version: string, cluster: string, ami?: object) =>
+    problemsOf({ ...group({ version }), ...(ami && { ami }) }, cluster).map(({ code }) => code);
+  expect(codesIn("1.34", "1.37")).toEqual([]);
+  expect(codesIn("1.33", "1.37")).toEqual(["version-skew"]);
+  const custom = { id: "ami-0a1b2c3d4e5f60718", kernel: "6.12", cgroup: "v2", containerd: "2.2" };
+  expect(codesIn("1.31", "1.34", custom)).toEqual([]);
+  expect(codesIn("1.31", "1.35", custom)).toEqual(["version-skew"]);
+});
+
 test("what only Terraform knows is not looked at", () => {
   const token = "${TfToken[TOKEN.1]}";
   expect(
@@ -278,8 +288,7 @@ test("two groups of one name are told of, by index", () => {
     kubernetesVersion: "1.34",
   });
   expect(problems.map(({ code, path }) => [code, path])).toEqual([
-    ["version-skew", [1, "version"]],
-    ["unsupported-minor", [1, "version"]],
+    ["unsupported-version", [1, "version"]],
     ["duplicate-name", [1, "name"]],
   ]);
 });
