@@ -2,10 +2,10 @@
 module.exports = {
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }] },
   moduleNameMapper: {
-    "^cedana-cdk/(core|aws|kubernetes)(/.*)?$": "<rootDir>/constructs/$1$2",
-    "^cedana-cdk/(platform|features|gitops)$": "<rootDir>/constructs/core/$1",
-    "^cedana-cdk/output$": "<rootDir>/bin/output",
-    "^cedana-cdk/stacks/(.*)$": "<rootDir>/stacks/$1",
+    "^cedana-cdk/(aws|kubernetes)(/.*)?$": "<rootDir>/constructs/$1$2",
+    "^cedana-cdk/(platform|features)$": "<rootDir>/config/$1",
+    "^cedana-cdk/output$": "<rootDir>/manifests/output",
+    "^cedana-cdk/(api|config|render|manifests|stacks/.*)$": "<rootDir>/$1",
   },
   modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/out/"],
 };

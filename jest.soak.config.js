@@ -1,4 +1,4 @@
-/** The long forms of the controller's peers suites: docs/testing.md says how long, and how to go on after an interruption. */
+/** The long forms of the controller's integration suites: docs/testing.md says how long, and how to go on after an interruption. */
 module.exports = {
   ...require("./jest.base.js"),
   testMatch: ["<rootDir>/test/soak/**/*.test.ts"],

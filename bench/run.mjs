@@ -67,7 +67,7 @@ function kubernetes() {
       name: "helm template",
       command: [helm(), "template", "cedana", chart, "--include-crds"],
     });
-  } else notes.push("helm was not found: name one in CEDANA_PEERS_HELM. Ratios are to the first row.");
+  } else notes.push("helm was not found: name one in CEDANA_INTEGRATION_HELM. Ratios are to the first row.");
   return {
     title: `The default install, ${made.stdout.trim()} objects`,
     results: withRatios(measure(cases, rounds, scratch)),
@@ -205,7 +205,7 @@ async function bundle(names) {
 }
 
 function helm() {
-  const name = process.env.CEDANA_PEERS_HELM ?? "helm";
+  const name = process.env.CEDANA_INTEGRATION_HELM ?? "helm";
   return spawnSync(name, ["version"]).status === 0 ? name : undefined;
 }
 

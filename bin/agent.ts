@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /** The agent of a node as a program. Its settings are a file: `cedana-cdk` writes it into the install. */
 import { Command } from "commander";
-import { checkCriuCommand, healthCommand } from "./agent-commands/health";
-import { EXIT } from "./agent-commands/process";
-import { fail } from "./commands/settings-file";
-import { runCommand } from "./agent-commands/run";
-import { VERSION } from "./commands/version";
+import { checkCriuCommand, healthCommand } from "../agent/commands";
+import { EXIT } from "../agent/commands";
+import { fail } from "../config/programs";
+import { runCommand } from "../agent/commands";
+import { VERSION } from "../config/version";
 
 const commands = [runCommand(), healthCommand(), checkCriuCommand()];
 

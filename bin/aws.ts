@@ -1,8 +1,8 @@
 /** The cdktf app of cdktf.json: the AWS side of cedana.yaml, or of the file that CEDANA_YAML names. */
 import { App } from "cdktf";
-import { runApp } from "./commands/app";
-import { addStack } from "./commands/terraform";
-import { withoutCreationStacks } from "./output";
+import { runApp } from "../cli/app";
+import { addStack } from "../cli/terraform";
+import { withoutCreationStacks } from "../manifests/output";
 
 runApp(({ platform }) =>
   withoutCreationStacks(() => {

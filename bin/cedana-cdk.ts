@@ -2,8 +2,8 @@
 /** The command line. Commands are loaded when they run: `features` and `--help` load neither cdktf nor cdk8s. */
 import { Command, CommanderError, Option } from "commander";
 import { createColors } from "picocolors";
-import { CommandError, EXIT } from "./commands/exit";
-import { VERSION } from "./commands/version";
+import { CommandError, EXIT } from "../cli/exit";
+import { VERSION } from "../config/version";
 
 const DEFAULT_FILE = "cedana.yaml";
 const program = new Command("cedana-cdk")
@@ -52,14 +52,14 @@ program
   )
   .option("--gpu", "with a GPU node group")
   .option("--force", "overwrite the file", false)
-  .action(async (options) => print(await (await import("./commands/init.js")).init(options)));
+  .action(async (options) => print(await (await import("../cli/init.js")).init(options)));
 
 program
   .command("validate")
   .description("check the platform file and tell every problem of it")
   .addOption(fileOption())
   .action(async ({ file }: { file: string }) => {
-    (await import("./commands/platform-file.js")).loadPlatform(file);
+    (await import("../cli/platform-file.js")).loadPlatform(file);
     print(`${file}: no problems\n`);
   });
 
@@ -69,7 +69,7 @@ program
   .addOption(fileOption())
   .addOption(formatOption())
   .option("--force", "overwrite files that were edited by hand or are not ours", false)
-  .action(async (options) => print(await (await import("./commands/synth.js")).synth(options)));
+  .action(async (options) => print(await (await import("../cli/synth.js")).synth(options)));
 
 program
   .command("diff")
@@ -81,8 +81,8 @@ program
   .option("--context <name>", "context in the kubeconfig")
   .action(async ({ file, cluster, format, ...options }) => {
     const { text, exitCode } = cluster
-      ? await (await import("./commands/diff-cluster.js")).diffWithCluster(file, options)
-      : await (await import("./commands/diff.js")).diffWithDisk(file, { format });
+      ? await (await import("../cli/diff-cluster.js")).diffWithCluster(file, options)
+      : await (await import("../cli/diff.js")).diffWithDisk(file, { format });
     print(coloured(text));
     process.exitCode = exitCode;
   });
@@ -99,7 +99,7 @@ program
   .option("--kubeconfig <path>", "kubeconfig of the cluster (default: as kubectl)")
   .option("--context <name>", "context in the kubeconfig")
   .action(async (name: string, options) => {
-    const { text, exitCode } = await (await import("./commands/explain.js")).explainNode(name, options);
+    const { text, exitCode } = await (await import("../cli/explain.js")).explainNode(name, options);
     print(text);
     process.exitCode = exitCode;
   });
@@ -114,14 +114,14 @@ program
   .option("--force", "also while the controller runs", false)
   .option("--kubeconfig <path>", "kubeconfig of the cluster (default: as kubectl)")
   .option("--context <name>", "context in the kubeconfig")
-  .action(async (options) => print(await (await import("./commands/ungate.js")).ungate(options)));
+  .action(async (options) => print(await (await import("../cli/ungate.js")).ungate(options)));
 
 program
   .command("agent-removal")
   .description("print the DaemonSet that takes the agent of the engine kubelet from the nodes, for kubectl")
   .addOption(fileOption())
   .action(async ({ file }: { file: string }) =>
-    print((await import("./commands/agent-removal.js")).agentRemoval(file)),
+    print((await import("../cli/agent-removal.js")).agentRemoval(file)),
   );
 
 program
@@ -133,9 +133,7 @@ program
     new Option("--output <format>", "for people or programs").choices(["text", "json"]).default("text"),
   )
   .action(async (archive: string, reference: string, options) =>
-    print(
-      await (await import("./commands/checkpoint-image.js")).checkpointImage(archive, reference, options),
-    ),
+    print(await (await import("../cli/checkpoint-image.js")).checkpointImage(archive, reference, options)),
   );
 
 program
@@ -144,7 +142,7 @@ program
   .addOption(new Option("--engine <kind>", "which engine").choices(["cedana", "kubelet"]).default("cedana"))
   .option("--json", "as JSON", false)
   .action(async ({ engine, json }: { engine: "cedana" | "kubelet"; json: boolean }) => {
-    const features = await import("../constructs/core/features/index.js");
+    const features = await import("../config/features/index.js");
     const kubelet = engine === "kubelet";
     const data = kubelet ? { features: features.KUBELET_FEATURES } : features.featureTableJson();
     const table = kubelet ? features.renderKubeletTable() : features.renderFeatureTable();
@@ -155,7 +153,7 @@ program
   .command("schema")
   .description("print the JSON Schema of cedana.yaml, for editors")
   .action(async () => {
-    const { platformJsonSchema } = await import("./schema/json-schema.js");
+    const { platformJsonSchema } = await import("../cli/schema/index.js");
     print(`${JSON.stringify(platformJsonSchema(), null, 2)}\n`);
   });
 

@@ -2,11 +2,12 @@
 /** The controller as a program. Its settings are a file: `cedana-cdk` writes it into the install. */
 import { hostname } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
-import { connectByKubeconfig } from "../clients/kubernetes";
-import { createLogger, EXIT, Metrics, runController } from "../controller";
-import { readControllerSettings } from "../constructs/core/controller";
-import { fail, settingsIn } from "./commands/settings-file";
-import { VERSION } from "./commands/version";
+import { connectByKubeconfig } from "../kube/client";
+import { createLogger, EXIT, Metrics } from "../kube/runtime";
+import { runController } from "../controller";
+import { readControllerSettings } from "../config/programs/controller";
+import { fail, settingsIn } from "../config/programs";
+import { VERSION } from "../config/version";
 
 interface Flags {
   readonly settings: string;

@@ -1,7 +1,7 @@
 /** The cdk8s app of cdk8s.yaml: the Kubernetes side of cedana.yaml, or of the file that CEDANA_YAML names. */
 import { App } from "cdk8s";
-import { runApp } from "./commands/app";
-import { addCharts } from "./commands/kubernetes";
+import { runApp } from "../cli/app";
+import { addCharts } from "../cli/kubernetes";
 
 runApp(({ platform }) => {
   const app = new App();

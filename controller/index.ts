@@ -3,8 +3,8 @@
  * objects. `runController` is all of it but flags and files.
  */
 import { randomUUID } from "node:crypto";
-import type { KubernetesClient } from "../clients/kubernetes";
-import type { ControllerSettings } from "../constructs/core/controller";
+import type { KubernetesClient } from "../kube/client";
+import type { ControllerSettings } from "../config/programs/controller";
 import { Checkpoints } from "./checkpoints";
 import { createEngines } from "./engines";
 import { ReadinessGate } from "./readiness";
@@ -24,9 +24,9 @@ import {
   type Logger,
   type Metrics,
   type Part,
-} from "./runtime";
+} from "../kube/runtime";
 
-export { createLogger, EXIT, Metrics } from "./runtime";
+export { createLogger, EXIT, Metrics } from "../kube/runtime";
 
 export interface RunControllerOptions {
   /** Name of the pod, or of the machine. Each process adds to it, so that two lives of one pod differ. */

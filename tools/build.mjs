@@ -20,7 +20,7 @@ const CLUSTER_CLIENT = "cluster-client";
 const clusterClientApart = {
   name: "cluster-client-apart",
   setup(bundle) {
-    bundle.onResolve({ filter: /\/clients\/kubernetes$/ }, () => ({
+    bundle.onResolve({ filter: /\/kube\/client$/ }, () => ({
       path: `./${CLUSTER_CLIENT}.js`,
       external: true,
     }));
@@ -44,7 +44,7 @@ const { metafile } = await build({
   absWorkingDir: root,
   entryPoints: {
     ...Object.fromEntries(programs.map((name) => [name, `bin/${name}.ts`])),
-    [CLUSTER_CLIENT]: "clients/kubernetes/index.ts",
+    [CLUSTER_CLIENT]: "kube/client/index.ts",
   },
   outdir: join("dist/bin", BUNDLES),
   metafile: true,

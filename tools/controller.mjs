@@ -32,7 +32,7 @@ function takeFile() {
 
 async function settingsOf(file) {
   const { controllerSettings, formatLocated, readPlatform } = await load(
-    `export * from "./constructs/core/controller"; export * from "./constructs/core/platform";`,
+    `export * from "./config/programs/controller"; export * from "./config/platform";`,
   );
   const { platform, problems = [] } = readPlatform(readFileSync(file));
   if (!platform?.engine || !platform.install) {

@@ -1,6 +1,6 @@
-import type { NodeCheckpointSpec, NodeCheckpointStatus } from "../../constructs/core/checkpoint";
-import { at, metadataOf, numberAt, textAt } from "../../controller/runtime";
-import type { Json, KubernetesObject, ObjectMetadata } from "../../controller/runtime";
+import type { NodeCheckpointSpec, NodeCheckpointStatus } from "../../api/checkpoint";
+import { at, metadataOf, numberAt, textAt } from "../../kube/runtime";
+import type { Json, KubernetesObject, ObjectMetadata } from "../../kube/runtime";
 
 /** A NodeCheckpoint with the fields in use. The API server has checked them against the kind's schema. */
 export interface NodeCheckpointObject extends KubernetesObject {

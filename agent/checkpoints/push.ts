@@ -1,5 +1,5 @@
 import { parseReference, RegistryClient } from "../../clients/registry";
-import type { AgentSettings } from "../../constructs/core/agent";
+import type { AgentSettings } from "../../config/programs/agent";
 import { pushArchive } from "../archive";
 import { registryCredentials, type Identity } from "../registry";
 import type { Push } from "./tools";

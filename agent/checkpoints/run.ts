@@ -1,9 +1,9 @@
 import type { KubeletClient } from "../../clients/kubelet";
-import type { KubernetesClient } from "../../clients/kubernetes";
-import type { AgentSettings } from "../../constructs/core/agent";
-import { NODE_CHECKPOINT, NODE_LABEL, nodeLabelValue } from "../../constructs/core/checkpoint";
-import { pathOf, Reflector, Store, type Logger } from "../../controller/runtime";
-import { sleep } from "../../controller/runtime/backoff";
+import type { KubernetesClient } from "../../kube/client";
+import type { AgentSettings } from "../../config/programs/agent";
+import { NODE_CHECKPOINT, NODE_LABEL, nodeLabelValue } from "../../api/checkpoint";
+import { pathOf, Reflector, Store, type Logger } from "../../kube/runtime";
+import { sleep } from "../../kube/runtime/backoff";
 import type { Identity } from "../registry";
 import { ArchiveFolder } from "./archives";
 import { Journal } from "./journal";

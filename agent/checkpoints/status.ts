@@ -1,12 +1,12 @@
-import { ApiError, type KubernetesClient } from "../../clients/kubernetes";
+import { ApiError, type KubernetesClient } from "../../kube/client";
 import {
   conditionsOf,
   NODE_CHECKPOINT,
   type NodeCheckpointCondition,
   type NodeCheckpointReason,
   type NodeCheckpointStatus,
-} from "../../constructs/core/checkpoint";
-import { pathOf, type Json } from "../../controller/runtime";
+} from "../../api/checkpoint";
+import { pathOf, type Json } from "../../kube/runtime";
 import { projectNodeCheckpoint, type NodeCheckpointObject } from "./object";
 
 /** Owner of the fields that are written. */

@@ -1,6 +1,6 @@
-import { ApiError } from "../../clients/kubernetes";
-import type { NodeCheckpointReason, NodeCheckpointStatus } from "../../constructs/core/checkpoint";
-import { exponential, sleep } from "../../controller/runtime/backoff";
+import { ApiError } from "../../kube/client";
+import type { NodeCheckpointReason, NodeCheckpointStatus } from "../../api/checkpoint";
+import { exponential, sleep } from "../../kube/runtime/backoff";
 import type { NodeCheckpointObject } from "./object";
 import { putStatus, readLive, withConditions, type Outcome } from "./status";
 import type { Tools } from "./tools";

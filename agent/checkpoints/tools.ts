@@ -1,7 +1,7 @@
 import type { KubeletClient } from "../../clients/kubelet";
-import type { KubernetesClient } from "../../clients/kubernetes";
-import type { AgentSettings } from "../../constructs/core/agent";
-import type { Logger } from "../../controller/runtime";
+import type { KubernetesClient } from "../../kube/client";
+import type { AgentSettings } from "../../config/programs/agent";
+import type { Logger } from "../../kube/runtime";
 import type { ArchiveMetadata, PushedImage } from "../archive";
 import type { ArchiveFolder } from "./archives";
 import type { Journal } from "./journal";

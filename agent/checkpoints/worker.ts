@@ -1,5 +1,5 @@
-import type { Store } from "../../controller/runtime";
-import { sleep } from "../../controller/runtime/backoff";
+import type { Store } from "../../kube/runtime";
+import { sleep } from "../../kube/runtime/backoff";
 import { containerKeyOf, isFinished, type NodeCheckpointObject } from "./object";
 import { putStatus, withConditions } from "./status";
 import { Task } from "./task";

@@ -1,5 +1,5 @@
 import { parseReference, RegistryClient, RegistryError, type Credentials } from "../../clients/registry";
-import type { AgentRegistrySettings, AgentSettings } from "../../constructs/core/agent";
+import type { AgentRegistrySettings, AgentSettings } from "../../config/programs/agent";
 import { registryCredentials, type Identity } from "../registry";
 import type { Finding } from "./finding";
 import { wordsOf } from "./probe";

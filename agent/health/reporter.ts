@@ -1,5 +1,5 @@
-import type { KubernetesClient } from "../../clients/kubernetes";
-import { HEALTH_CONDITION } from "../../constructs/core/agent";
+import type { KubernetesClient } from "../../kube/client";
+import { HEALTH_CONDITION } from "../../config/programs/agent";
 import type { ConditionWords } from "./condition";
 
 /** The pod that this runs in. */

@@ -6,7 +6,7 @@ import {
   type ImageReference,
   type PodIdentity,
 } from "../../clients/registry";
-import type { AgentRegistrySettings } from "../../constructs/core/agent";
+import type { AgentRegistrySettings } from "../../config/programs/agent";
 
 /** Says who the pod is to AWS; undefined where it has no such identity. Asked anew each time: it is renewed. */
 export type Identity = () => Promise<PodIdentity | undefined>;

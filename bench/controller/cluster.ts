@@ -12,16 +12,16 @@ export interface BenchCluster {
 const PORT = process.env["TESTBED_PORT"] ?? "29443";
 
 /**
- * A cluster of a test bed, started anew; or the one that CEDANA_PEERS_KUBECONFIG names.
+ * A cluster of a test bed, started anew; or the one that CEDANA_INTEGRATION_KUBECONFIG names.
  * @throws Error if there is neither
  */
 export function startCluster(): BenchCluster {
-  const given = process.env["CEDANA_PEERS_KUBECONFIG"];
+  const given = process.env["CEDANA_INTEGRATION_KUBECONFIG"];
   if (given) return { kubeconfig: given, down: () => undefined };
   const testbed = process.env["CEDANA_TESTBED"];
   if (!testbed || !existsSync(join(testbed, "up"))) {
     throw new Error(
-      "CEDANA_TESTBED must name the folder of a Kubernetes test bed (commands up and down), or CEDANA_PEERS_KUBECONFIG a cluster of one.",
+      "CEDANA_TESTBED must name the folder of a Kubernetes test bed (commands up and down), or CEDANA_INTEGRATION_KUBECONFIG a cluster of one.",
     );
   }
   const folder = mkdtempSync(join(tmpdir(), "cedana-bench-cluster-"));

@@ -1,5 +1,5 @@
-import { ControllerProcess } from "../../test/peers/support/controller-process";
-import { Random } from "../../test/peers/support/controller-random";
+import { ControllerProcess } from "../../test/integration/support/controller-process";
+import { Random } from "../../test/integration/support/controller-random";
 import { percentile } from "./each";
 import type { Scene } from "./scene";
 

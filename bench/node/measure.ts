@@ -3,7 +3,7 @@ import { createReadStream, statSync, unlinkSync } from "node:fs";
 import { request } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { readArchive } from "../../agent/archive";
-import { connectByKubeconfig, type KubernetesClient } from "../../clients/kubernetes";
+import { connectByKubeconfig, type KubernetesClient } from "../../kube/client";
 import { REGISTRY, type CheckpointObject, type Engine } from "../../test/node/support/engine";
 
 export interface Measured {

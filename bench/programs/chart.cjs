@@ -1,6 +1,6 @@
 // Writes the Helm chart of the same objects.
 const { App } = require("cdk8s");
-const { helmChart } = require("cedana-cdk/gitops");
+const { helmChart } = require("cedana-cdk/manifests");
 const { writeTree } = require("cedana-cdk/output");
 const { CedanaChart } = require("cedana-cdk/stacks/kubernetes");
 const { INSTALL } = require("./input.cjs");

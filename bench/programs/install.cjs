@@ -1,6 +1,6 @@
 // What our CLI does for the Kubernetes side, less reading the file: objects, files, written to disk.
 const { App } = require("cdk8s");
-const { layout } = require("cedana-cdk/gitops");
+const { layout } = require("cedana-cdk/manifests");
 const { writeTree } = require("cedana-cdk/output");
 const { CedanaChart } = require("cedana-cdk/stacks/kubernetes");
 const { INSTALL } = require("./input.cjs");

@@ -1,6 +1,6 @@
 import * as http from "node:http";
 import * as https from "node:https";
-import type { Json } from "../kubernetes";
+import type { Json } from "../../kube/client";
 
 export interface Call {
   readonly method: "GET" | "POST";

@@ -1,5 +1,5 @@
 import { exchange, NoAnswerError, type Answer } from "../exchange";
-import type { Json } from "../kubernetes";
+import type { Json } from "../../kube/client";
 import { KubeletError } from "./error";
 
 export interface KubeletClientOptions {

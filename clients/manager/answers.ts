@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from "../kubernetes";
+import type { Json, JsonObject } from "../../kube/client";
 import type { ManagedContainer } from "./types";
 
 /** An answer of 2xx that is not what was documented. */

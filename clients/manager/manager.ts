@@ -1,4 +1,4 @@
-import type { Json } from "../kubernetes";
+import type { Json } from "../../kube/client";
 import { checkpointIdIn, containersIn, imageRefIn } from "./answers";
 import { ManagerError, type ManagerOperation } from "./error";
 import { exchange, type Answer } from "../exchange";

@@ -1,4 +1,4 @@
-import { maskSecrets } from "../../constructs/core/secret-shapes";
+import { maskSecrets } from "../../config/schema";
 
 const MAX_LENGTH = 1024;
 

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../kubernetes";
+import type { JsonObject } from "../../kube/client";
 
 /** One container of a pod, as the manager names them: the sandbox is the pod. */
 export interface ContainerReference {

@@ -1,4 +1,4 @@
-import { InvalidInputError, type Problem } from "../../constructs/core/problem";
+import { InvalidInputError, type Problem } from "../../config/schema";
 
 /** How this side says who it is. */
 export type Credentials =

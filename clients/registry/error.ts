@@ -1,4 +1,4 @@
-import { maskSecrets } from "../../constructs/core/secret-shapes";
+import { maskSecrets } from "../../config/schema";
 
 export interface RegistryErrorDetails {
   /** HTTP status; missing where no answer came. */

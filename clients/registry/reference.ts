@@ -1,4 +1,4 @@
-import { InvalidInputError, printable } from "../../constructs/core/problem";
+import { InvalidInputError, printable } from "../../config/schema";
 
 /** An image in a registry, as its name says. */
 export interface ImageReference {

@@ -1,6 +1,6 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
-import { configHash, secretVariables, variablesOf } from "../core/engine";
-import { namesOf } from "../core/install";
+import { configHash, secretVariables, variablesOf } from "../../config/engines";
+import { namesOf } from "../../config/install";
 import type { CedanaInput } from "./input";
 
 type Reader = Parameters<typeof variablesOf>[0];

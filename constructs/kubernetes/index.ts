@@ -3,7 +3,8 @@
  * its read-only properties: change one by `addJsonPatch`.
  * @module cedana-cdk/kubernetes
  */
-export { Agent, AgentRemoval, HEALTH_CONDITION } from "./agent";
+export { Agent, AgentRemoval } from "./agent";
+export { HEALTH_CONDITION } from "../../config/programs/agent";
 export { AttachAccount } from "./attach-account";
 export { EngineConfig } from "./config";
 export { Controller } from "./controller";

@@ -7,7 +7,7 @@ import {
   type ResolvedCedanaEngine,
   type ResolvedEngine,
   type ResolvedKubeletEngine,
-} from "../core/engine";
+} from "../../config/engines";
 import {
   checkInstall,
   checkTogether,
@@ -15,9 +15,9 @@ import {
   nativeVersion,
   type InstallSpec,
   type ResolvedInstall,
-} from "../core/install";
-import { InvalidInputError, throwIfAny } from "../core/problem";
-import { resolve } from "../core/schema";
+} from "../../config/install";
+import { InvalidInputError, throwIfAny } from "../../config/schema";
+import { resolve } from "../../config/schema";
 
 /** What every construct of this area is told. The same value is given to all of one install. */
 export interface InstallProps {

@@ -1,6 +1,6 @@
 import { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import { commonLabels, type ResolvedInstall } from "../core/install";
+import { commonLabels, type ResolvedInstall } from "../../config/install";
 
 /** An object of kind T in Kubernetes' own field names. */
 export type Manifest<T extends object = object> = T & {

@@ -1,5 +1,5 @@
 import type { V1Container, V1PodSpec, V1SecurityContext } from "@kubernetes/client-node";
-import { imageReference, type ResolvedInstall } from "../core/install";
+import { imageReference, type ResolvedInstall } from "../../config/install";
 
 /** A container without any privilege, as Pod Security `restricted` wants it, on a file system that it cannot change. */
 export const UNPRIVILEGED = {

@@ -1,7 +1,7 @@
-import type { KubernetesClient } from "../../clients/kubernetes";
-import type { CheckpointSettings } from "../../constructs/core/controller";
+import type { KubernetesClient } from "../../kube/client";
+import type { CheckpointSettings } from "../../config/programs/controller";
 import type { Engine, Engines } from "../engines";
-import type { Logger } from "../runtime";
+import type { Logger } from "../../kube/runtime";
 import type { Flights } from "./flights";
 import type { CheckpointObject } from "./objects";
 import type { Occupancy } from "./occupancy";

@@ -1,4 +1,4 @@
-import { CHECKPOINT_FINALIZER } from "../../constructs/core/checkpoint";
+import { CHECKPOINT_FINALIZER } from "../../api/checkpoint";
 import { engineOf, type Context } from "./context";
 import { CHECKPOINT, type CheckpointObject } from "./objects";
 import { patch } from "./requests";

@@ -1,6 +1,6 @@
-import { NotLeaderError } from "../runtime";
-import type { Logger } from "../runtime";
-import { exponential, sleep } from "../runtime/backoff";
+import { NotLeaderError } from "../../kube/runtime";
+import type { Logger } from "../../kube/runtime";
+import { exponential, sleep } from "../../kube/runtime/backoff";
 import { isRefused } from "./requests";
 
 const BASE_MS = 250;

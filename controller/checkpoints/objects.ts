@@ -3,9 +3,9 @@ import {
   type CheckpointSpec,
   type CheckpointStatus,
   type Condition,
-} from "../../constructs/core/checkpoint";
-import { at, itemsAt, metadataOf, numberAt, textAt, textsAt } from "../runtime";
-import type { Json, KubernetesObject, ObjectMetadata } from "../runtime";
+} from "../../api/checkpoint";
+import { at, itemsAt, metadataOf, numberAt, textAt, textsAt } from "../../kube/runtime";
+import type { Json, KubernetesObject, ObjectMetadata } from "../../kube/runtime";
 
 interface Metadata extends ObjectMetadata {
   readonly namespace: string;

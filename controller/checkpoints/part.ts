@@ -1,10 +1,10 @@
-import type { KubernetesClient } from "../../clients/kubernetes";
-import type { CheckpointSettings } from "../../constructs/core/controller";
+import type { KubernetesClient } from "../../kube/client";
+import type { CheckpointSettings } from "../../config/programs/controller";
 import type { Engines } from "../engines";
-import { keyOf, runWorkers, WorkQueue } from "../runtime";
-import type { Events, Logger, Metrics, Part, PartReflector } from "../runtime";
-import { sleep } from "../runtime/backoff";
-import { CedanaReconciler, CedanaWriter } from "./cedana";
+import { keyOf, runWorkers, WorkQueue } from "../../kube/runtime";
+import type { Events, Logger, Metrics, Part, PartReflector } from "../../kube/runtime";
+import { sleep } from "../../kube/runtime/backoff";
+import { CedanaReconciler, CedanaWriter } from "../cedana";
 import { engineOf, type Context } from "./context";
 import { Flights } from "./flights";
 import {

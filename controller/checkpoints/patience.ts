@@ -1,4 +1,4 @@
-import { exponential } from "../runtime/backoff";
+import { exponential } from "../../kube/runtime/backoff";
 
 /** How often it is looked whether a pod runs, and waits between tries to reach an engine. */
 const BASE_MS = 5000;

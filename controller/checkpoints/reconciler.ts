@@ -1,7 +1,7 @@
-import type { CheckpointReason, CheckpointStatus } from "../../constructs/core/checkpoint";
+import type { CheckpointReason, CheckpointStatus } from "../../api/checkpoint";
 import type { Engine } from "../engines";
-import { isOlder } from "../runtime";
-import type { WorkQueue } from "../runtime";
+import { isOlder } from "../../kube/runtime";
+import type { WorkQueue } from "../../kube/runtime";
 import { engineName, engineOf, type Context } from "./context";
 import { addFinalizer, finalize, hasFinalizer, removeFinalizer, wantsFinalizer } from "./deletion";
 import type { CheckpointObject } from "./objects";

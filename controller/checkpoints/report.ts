@@ -1,5 +1,5 @@
-import type { CheckpointReason, CheckpointStatus } from "../../constructs/core/checkpoint";
-import type { Events, Metrics } from "../runtime";
+import type { CheckpointReason, CheckpointStatus } from "../../api/checkpoint";
+import type { Events, Metrics } from "../../kube/runtime";
 import { CEDANA, CHECKPOINT, type CedanaObject, type CheckpointObject } from "./objects";
 
 /** Upper bounds in seconds, up to the longest time an engine has by default. */

@@ -1,6 +1,6 @@
-import { ApiError, type Body, type KubernetesClient } from "../../clients/kubernetes";
-import type { CheckpointStatus } from "../../constructs/core/checkpoint";
-import { pathOf, type Json } from "../runtime";
+import { ApiError, type Body, type KubernetesClient } from "../../kube/client";
+import type { CheckpointStatus } from "../../api/checkpoint";
+import { pathOf, type Json } from "../../kube/runtime";
 import {
   CEDANA,
   CHECKPOINT,

@@ -1,8 +1,4 @@
-import type {
-  CheckpointReason,
-  CheckpointStatus,
-  ContainerCheckpoint,
-} from "../../constructs/core/checkpoint";
+import type { CheckpointReason, CheckpointStatus, ContainerCheckpoint } from "../../api/checkpoint";
 import { EngineError, type Engine } from "../engines";
 import type { Context } from "./context";
 import { insist } from "./insist";

@@ -1,12 +1,7 @@
-import type {
-  CheckpointReason,
-  CheckpointSpec,
-  CheckpointStatus,
-  OwnerIdentity,
-} from "../../constructs/core/checkpoint";
-import { originalImages } from "../../constructs/core/restore";
-import { itemsAt, isTrueAt, textAt, textsAt } from "../runtime";
-import type { Json } from "../runtime";
+import type { CheckpointReason, CheckpointSpec, CheckpointStatus, OwnerIdentity } from "../../api/checkpoint";
+import { originalImages } from "../../api/restore";
+import { itemsAt, isTrueAt, textAt, textsAt } from "../../kube/runtime";
+import type { Json } from "../../kube/runtime";
 
 /** What is known of the pod, as the status carries it. */
 export type PodFacts = Pick<CheckpointStatus, "podUID" | "nodeName" | "owner" | "podTemplateHash">;

@@ -4,7 +4,7 @@ import {
   type CheckpointConditionType,
   type CheckpointReason,
   type CheckpointStatus,
-} from "../../constructs/core/checkpoint";
+} from "../../api/checkpoint";
 import type { CheckpointObject } from "./objects";
 
 /**

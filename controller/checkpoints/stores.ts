@@ -1,6 +1,14 @@
-import type { KubernetesClient } from "../../clients/kubernetes";
-import { pathOf, Reflector, Store } from "../runtime";
-import type { Change, Indexes, Json, KubernetesObject, Logger, Metrics, PartReflector } from "../runtime";
+import type { KubernetesClient } from "../../kube/client";
+import { pathOf, Reflector, Store } from "../../kube/runtime";
+import type {
+  Change,
+  Indexes,
+  Json,
+  KubernetesObject,
+  Logger,
+  Metrics,
+  PartReflector,
+} from "../../kube/runtime";
 
 export interface Source<T extends KubernetesObject> {
   /** Whose reflectors they are: the first part of their names. Default: checkpoints. */

@@ -1,6 +1,6 @@
 import type { Outcome } from "../../clients/manager";
-import type { CheckpointReason, ContainerCheckpoint } from "../../constructs/core/checkpoint";
-import type { PartReflector } from "../runtime";
+import type { CheckpointReason, ContainerCheckpoint } from "../../api/checkpoint";
+import type { PartReflector } from "../../kube/runtime";
 
 /** One container of a pod on a node. */
 export interface EngineContainer {

@@ -1,7 +1,7 @@
-import type { KubernetesClient } from "../../clients/kubernetes";
+import type { KubernetesClient } from "../../kube/client";
 import { ManagerClient } from "../../clients/manager";
-import type { CheckpointSettings } from "../../constructs/core/controller";
-import type { Logger, Metrics } from "../runtime";
+import type { CheckpointSettings } from "../../config/programs/controller";
+import type { Logger, Metrics } from "../../kube/runtime";
 import { CedanaEngine } from "./cedana";
 import type { Engine } from "./engine";
 import { KubeletEngine } from "./kubelet";

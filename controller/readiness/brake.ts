@@ -1,6 +1,7 @@
-import type { Events, Logger } from "../runtime";
+import type { Events, Logger } from "../../kube/runtime";
 import type { Census } from "./census";
-import type { GateNode, GateSettings } from "./rules";
+import type { GateNode } from "./rules";
+import type { GateSettings } from "../../config/programs/controller";
 
 /** Tells when too many nodes lack an agent to taint another, and when that is over. */
 export class Brake {

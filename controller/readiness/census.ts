@@ -1,4 +1,5 @@
-import { type GateSettings, hasOurs, type Situation } from "./rules";
+import { type GateSettings } from "../../config/programs/controller";
+import { hasOurs, type Situation } from "./rules";
 
 /** States of a node, as the metric names them. */
 export const NODE_STATES = ["ready", "waiting", "outdated", "lost", "failedOpen", "orphaned"] as const;

@@ -1,15 +1,8 @@
-import { ApiError, type Json, type KubernetesClient } from "../../clients/kubernetes";
-import type { Events } from "../runtime";
+import { ApiError, type Json, type KubernetesClient } from "../../kube/client";
+import type { Events } from "../../kube/runtime";
 import type { View } from "./view";
-import {
-  conditionPatch,
-  decideCondition,
-  decideTaint,
-  type GateSettings,
-  pathOfNode,
-  projectNode,
-  WRITER,
-} from "./rules";
+import { conditionPatch, decideCondition, decideTaint, pathOfNode, projectNode, WRITER } from "./rules";
+import { type GateSettings } from "../../config/programs/controller";
 
 /** Makes the condition of nodes say what it has to. */
 export class ConditionWriter {

@@ -1,4 +1,4 @@
-import type { KubernetesClient } from "../../clients/kubernetes";
+import type { KubernetesClient } from "../../kube/client";
 import {
   runWorkers,
   WorkQueue,
@@ -8,7 +8,7 @@ import {
   type Part,
   type PartReflector,
   type Reconcile,
-} from "../runtime";
+} from "../../kube/runtime";
 import { Brake } from "./brake";
 import { ConditionWriter } from "./condition-writer";
 import { GateMetrics } from "./metrics";
@@ -16,7 +16,8 @@ import { createReflectors, createStores } from "./sources";
 import { TaintWriter, type TaintWritten } from "./taint-writer";
 import { Triggers } from "./triggers";
 import { View } from "./view";
-import { CONTESTED, decideCondition, decideTaint, type GateSettings, type Situation } from "./rules";
+import { CONTESTED, decideCondition, decideTaint, type Situation } from "./rules";
+import { type GateSettings } from "../../config/programs/controller";
 
 /** Nodes whose taint is written at once. */
 const WORKERS = 16;

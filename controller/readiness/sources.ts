@@ -1,15 +1,14 @@
-import type { KubernetesClient } from "../../clients/kubernetes";
-import { keyOf, Reflector, Store, type Logger, type Metrics } from "../runtime";
+import type { KubernetesClient } from "../../kube/client";
+import { keyOf, Reflector, Store, type Logger, type Metrics } from "../../kube/runtime";
 import {
   type AgentDaemonSet,
   type AgentPod,
-  type AgentSettings,
   type GateNode,
-  type GateSettings,
   projectDaemonSet,
   projectNode,
   projectPod,
 } from "./rules";
+import { type AgentSettings, type GateSettings } from "../../config/programs/controller";
 
 /** The stores that the gate reads. Pods and DaemonSets have one a namespace. */
 export interface Stores {

@@ -1,16 +1,8 @@
-import { ApiError, type Json, type KubernetesClient } from "../../clients/kubernetes";
+import { ApiError, type Json, type KubernetesClient } from "../../kube/client";
 import type { GateMetrics } from "./metrics";
 import type { View } from "./view";
-import {
-  type Cause,
-  decideTaint,
-  type GateNode,
-  type GateSettings,
-  pathOfNode,
-  projectNode,
-  taintPatch,
-  WRITER,
-} from "./rules";
+import { type Cause, decideTaint, type GateNode, pathOfNode, projectNode, taintPatch, WRITER } from "./rules";
+import { type GateSettings } from "../../config/programs/controller";
 
 /** Times that a write is tried against a list of taints that others change, before the node has to wait. */
 const ATTEMPTS = 5;

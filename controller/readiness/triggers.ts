@@ -1,4 +1,4 @@
-import type { Change, WorkQueue } from "../runtime";
+import type { Change, WorkQueue } from "../../kube/runtime";
 import type { Stores } from "./sources";
 import type { AgentPod, GateNode } from "./rules";
 

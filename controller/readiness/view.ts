@@ -1,11 +1,10 @@
-import { isOlder } from "../runtime";
+import { isOlder } from "../../kube/runtime";
 import { Census, countOf } from "./census";
 import { daemonSetOf, podsOf, type Stores } from "./sources";
 import {
   type AgentPresence,
   assess,
   type GateNode,
-  type GateSettings,
   installationOf,
   type Memory,
   remember,
@@ -13,6 +12,7 @@ import {
   type Situation,
   track,
 } from "./rules";
+import { type GateSettings } from "../../config/programs/controller";
 
 /**
  * How long an answer goes before a store with an older version. After a restore of etcd versions begin anew, lower; and a

@@ -1,4 +1,4 @@
-import type { KubernetesClient } from "../../clients/kubernetes";
+import type { KubernetesClient } from "../../kube/client";
 import type { CheckpointObject } from "../checkpoints/objects";
 import { timeOf } from "../checkpoints/state";
 import { putRestore } from "./requests";

@@ -1,9 +1,17 @@
-import type { KubernetesClient } from "../../clients/kubernetes";
-import type { RestoreSettings } from "../../constructs/core/controller";
+import type { KubernetesClient } from "../../kube/client";
+import type { RestoreSettings } from "../../config/programs/controller";
 import { CHECKPOINT, projectCheckpoint, type CheckpointObject } from "../checkpoints/objects";
 import { Objects } from "../checkpoints/stores";
-import { keyOf, Reflector, runWorkers, Store, WorkQueue } from "../runtime";
-import type { Events, HealthCheck, Logger, Metrics, Part, PartReflector, Reconcile } from "../runtime";
+import { keyOf, Reflector, runWorkers, Store, WorkQueue } from "../../kube/runtime";
+import type {
+  Events,
+  HealthCheck,
+  Logger,
+  Metrics,
+  Part,
+  PartReflector,
+  Reconcile,
+} from "../../kube/runtime";
 import {
   CertificateKeeper,
   projectConfiguration,
@@ -15,7 +23,7 @@ import type { Claims } from "./claims";
 import { ClaimReconciler, hasRun, PodReconciler } from "./outcome";
 import { POD, projectPod, type RestoredPod } from "./pods";
 import { Report } from "./report";
-import { RESTORED_FROM } from "../../constructs/core/restore";
+import { RESTORED_FROM } from "../../api/restore";
 import { Admitter, WebhookServer } from "./webhook";
 
 export interface RestoreOptions {

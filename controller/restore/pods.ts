@@ -5,9 +5,9 @@ import {
   RESTORED_FROM,
   NOT_RESTORED,
   type Fallback,
-} from "../../constructs/core/restore";
-import { at, isTrueAt, itemsAt, metadataOf, numberAt, textAt, textsAt } from "../runtime";
-import type { Json, KubernetesObject, ObjectMetadata } from "../runtime";
+} from "../../api/restore";
+import { at, isTrueAt, itemsAt, metadataOf, numberAt, textAt, textsAt } from "../../kube/runtime";
+import type { Json, KubernetesObject, ObjectMetadata } from "../../kube/runtime";
 
 /** What the kubelet says of a container. */
 export interface ContainerState {

@@ -1,4 +1,4 @@
-import type { Events, Metrics } from "../runtime";
+import type { Events, Metrics } from "../../kube/runtime";
 import { CHECKPOINT, type CheckpointObject } from "../checkpoints/objects";
 import { POD, type RestoredPod } from "./pods";
 

@@ -1,8 +1,8 @@
-import type { Body, KubernetesClient } from "../../clients/kubernetes";
-import type { RestoreStatus } from "../../constructs/core/checkpoint";
+import type { Body, KubernetesClient } from "../../kube/client";
+import type { RestoreStatus } from "../../api/checkpoint";
 import { CHECKPOINT, projectCheckpoint, type CheckpointObject } from "../checkpoints/objects";
 import { FIELD_MANAGER, isNotAsTested } from "../checkpoints/requests";
-import { pathOf, type Json } from "../runtime";
+import { pathOf, type Json } from "../../kube/runtime";
 
 type Client = Pick<KubernetesClient, "send">;
 

@@ -1,7 +1,7 @@
 // A GitOps repository: the install as one file for each object, where Argo CD and Flux look for it.
 // argocd/ and flux/ beside this file hold the object that points each of them at the folder.
 import { App } from "cdk8s";
-import { type KubernetesObject, layout } from "cedana-cdk/gitops";
+import { type KubernetesObject, layout } from "cedana-cdk/manifests";
 import { writeTree } from "cedana-cdk/output";
 import { CedanaChart } from "cedana-cdk/stacks/kubernetes";
 

@@ -2,7 +2,7 @@
 // the agents may push and no more, and the install.
 import { App as Cdk8sApp } from "cdk8s";
 import { App } from "cdktf";
-import { type KubernetesObject, layout } from "cedana-cdk/gitops";
+import { type KubernetesObject, layout } from "cedana-cdk/manifests";
 import { writeTree } from "cedana-cdk/output";
 import { PlatformStack } from "cedana-cdk/stacks/aws";
 import { CedanaChart } from "cedana-cdk/stacks/kubernetes";

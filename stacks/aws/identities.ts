@@ -2,7 +2,7 @@ import type { ICluster } from "../../constructs/aws/cluster";
 import type { IImageRepository } from "../../constructs/aws/image-repository";
 import type { ICheckpointStore } from "../../constructs/aws/checkpoint-store";
 import { PodIdentity } from "../../constructs/aws/pod-identity";
-import type { ServiceAccountSpec } from "../../constructs/core/pod-identity";
+import type { ServiceAccountSpec } from "../../config/pod-identity";
 import { Construct } from "constructs";
 import type { ResolvedPlatformStack } from "./resolve";
 

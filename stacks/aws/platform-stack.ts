@@ -8,9 +8,9 @@ import { ImageRepository, type IImageRepository } from "../../constructs/aws/ima
 import { Karpenter } from "../../constructs/aws/karpenter";
 import { Network, type INetwork } from "../../constructs/aws/network";
 import { NodeGroup } from "../../constructs/aws/node-group";
-import type { ResolvedCheckpointStore } from "../../constructs/core/checkpoint-store";
-import { storeUserName } from "../../constructs/core/cluster";
-import { isGiven } from "../../constructs/core/network";
+import type { ResolvedCheckpointStore } from "../../config/checkpoint-store";
+import { storeUserName } from "../../config/cluster";
+import { isGiven } from "../../config/network";
 import { Identities } from "./identities";
 import type { PlatformStackProps } from "./props";
 import { resolvePlatform, type ResolvedPlatformStack } from "./resolve";

@@ -1,9 +1,9 @@
-import type { CheckpointStoreSpec } from "../../constructs/core/checkpoint-store";
-import type { ClusterSpec, ExistingClusterSpec } from "../../constructs/core/cluster";
-import type { ImageRepositorySpec } from "../../constructs/core/image-repository";
-import type { KarpenterSpec } from "../../constructs/core/karpenter";
-import type { NetworkSpec } from "../../constructs/core/network";
-import type { NodeGroupSpec } from "../../constructs/core/node-group";
+import type { CheckpointStoreSpec } from "../../config/checkpoint-store";
+import type { ClusterSpec, ExistingClusterSpec } from "../../config/cluster";
+import type { ImageRepositorySpec } from "../../config/image-repository";
+import type { KarpenterSpec } from "../../config/karpenter";
+import type { NetworkSpec } from "../../config/network";
+import type { NodeGroupSpec } from "../../config/nodes/group";
 
 /** Where Terraform keeps its state. Credentials come from the environment, never from here. */
 export interface S3StateBackend {

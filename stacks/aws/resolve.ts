@@ -1,4 +1,4 @@
-import { checkpointStoreSchema, type ResolvedCheckpointStore } from "../../constructs/core/checkpoint-store";
+import { checkpointStoreSchema, type ResolvedCheckpointStore } from "../../config/checkpoint-store";
 import {
   checkAddressing,
   checkCluster,
@@ -7,19 +7,19 @@ import {
   existingClusterSchema,
   type ResolvedCluster,
   type ResolvedExistingCluster,
-} from "../../constructs/core/cluster";
-import { imageRepositorySchema, type ResolvedImageRepository } from "../../constructs/core/image-repository";
+} from "../../config/cluster";
+import { imageRepositorySchema, type ResolvedImageRepository } from "../../config/image-repository";
 import {
   checkKarpenter,
   checkKarpenterNames,
   karpenterSchema,
   type ResolvedKarpenter,
-} from "../../constructs/core/karpenter";
-import { checkNetwork, networkSchema, type ResolvedNetwork } from "../../constructs/core/network";
-import { KUBERNETES_MINORS, tagsSchema } from "../../constructs/core/node";
-import { checkNodeGroups, nodeGroupSchema, type ResolvedNodeGroup } from "../../constructs/core/node-group";
-import { throwIfAny, under, type Problem } from "../../constructs/core/problem";
-import { check, nearest, type Checked } from "../../constructs/core/schema";
+} from "../../config/karpenter";
+import { checkNetwork, networkSchema, type ResolvedNetwork } from "../../config/network";
+import { KUBERNETES_MINORS, tagsSchema } from "../../config/nodes";
+import { checkNodeGroups, nodeGroupSchema, type ResolvedNodeGroup } from "../../config/nodes/group";
+import { throwIfAny, under, type Problem } from "../../config/schema";
+import { check, nearest, type Checked } from "../../config/schema";
 import type { PlatformStackProps } from "./props";
 
 /** The parts of a platform with their defaults; what is switched off is undefined. */

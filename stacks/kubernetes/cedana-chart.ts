@@ -1,7 +1,7 @@
 import { ApiObject, Chart } from "cdk8s";
 import type { Construct } from "constructs";
-import type { EngineSpec } from "../../constructs/core/engine";
-import type { InstallSpec } from "../../constructs/core/install";
+import type { EngineSpec } from "../../config/engines";
+import type { InstallSpec } from "../../config/install";
 import { Agent } from "../../constructs/kubernetes/agent";
 import { AttachAccount } from "../../constructs/kubernetes/attach-account";
 import { EngineConfig } from "../../constructs/kubernetes/config";

@@ -1,14 +1,14 @@
-/** Faults of all kinds with one seed after the other; @see test/peers/controller-faults.test.ts */
-import { Churn } from "../peers/support/controller-churn";
-import type { Fleet } from "../peers/support/controller-fleet";
-import type { Gate } from "../peers/support/controller-gate";
-import { foreignChanges, writesWithoutLease } from "../peers/support/controller-oracle";
-import { Random } from "../peers/support/controller-random";
-import { earlyOpenings } from "../peers/support/controller-replay";
-import { converged, storm } from "../peers/support/controller-storm";
-import { SEED, Suite, describeController } from "../peers/support/controller-suite";
-import { Testbed } from "../peers/support/controller-testbed";
-import { ALL_FAULTS } from "../peers/support/fault-proxy-faults";
+/** Faults of all kinds with one seed after the other; @see test/integration/controller-faults.test.ts */
+import { Churn } from "../integration/support/controller-churn";
+import type { Fleet } from "../integration/support/controller-fleet";
+import type { Gate } from "../integration/support/controller-gate";
+import { foreignChanges, writesWithoutLease } from "../integration/support/controller-oracle";
+import { Random } from "../integration/support/controller-random";
+import { earlyOpenings } from "../integration/support/controller-replay";
+import { converged, storm } from "../integration/support/controller-storm";
+import { SEED, Suite, describeController } from "../integration/support/controller-suite";
+import { Testbed } from "../integration/support/controller-testbed";
+import { ALL_FAULTS } from "../integration/support/fault-proxy-faults";
 import { SoakRecord, numberOf, slope } from "./record";
 
 const HOURS = numberOf("CEDANA_SOAK_MINUTES", 60) / 60;
@@ -79,7 +79,7 @@ describeController("faults for a long time", () => {
 
   /** Where the test bed is at hand. What is not well after it shows in the storm that follows. */
   async function restartApiServer(): Promise<void> {
-    const folder = process.env["CEDANA_PEERS_TESTBED_DIR"];
+    const folder = process.env["CEDANA_INTEGRATION_TESTBED_DIR"];
     if (!folder) return;
     const testbed = new Testbed(folder, gate.api);
     await testbed.compact();

@@ -1,11 +1,11 @@
-/** The leader is killed many times under load; @see test/peers/controller-leader.test.ts */
-import type { Fleet } from "../peers/support/controller-fleet";
-import type { Gate } from "../peers/support/controller-gate";
-import { Load } from "../peers/support/controller-load";
-import { foreignChanges, writesWithoutLease } from "../peers/support/controller-oracle";
-import { earlyOpenings } from "../peers/support/controller-replay";
-import { Suite, describeController, nodesOf } from "../peers/support/controller-suite";
-import { takeOver } from "../peers/support/controller-takeover";
+/** The leader is killed many times under load; @see test/integration/controller-leader.test.ts */
+import type { Fleet } from "../integration/support/controller-fleet";
+import type { Gate } from "../integration/support/controller-gate";
+import { Load } from "../integration/support/controller-load";
+import { foreignChanges, writesWithoutLease } from "../integration/support/controller-oracle";
+import { earlyOpenings } from "../integration/support/controller-replay";
+import { Suite, describeController, nodesOf } from "../integration/support/controller-suite";
+import { takeOver } from "../integration/support/controller-takeover";
 import { SoakRecord, numberOf } from "./record";
 
 const KILLS = numberOf("CEDANA_SOAK_KILLS", 50);

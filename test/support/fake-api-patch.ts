@@ -1,5 +1,5 @@
 import { applyPatch, type Operation } from "fast-json-patch";
-import { ApiError, type Body } from "../../clients/kubernetes";
+import { ApiError, type Body } from "../../kube/client";
 
 type Fields = Record<string, unknown>;
 

@@ -1,4 +1,4 @@
-import { ApiError } from "../../clients/kubernetes";
+import { ApiError } from "../../kube/client";
 
 /** What a path of the API addresses. */
 export interface Target {

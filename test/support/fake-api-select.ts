@@ -1,4 +1,4 @@
-import { ApiError } from "../../clients/kubernetes";
+import { ApiError } from "../../kube/client";
 import type { Stored } from "./fake-api-objects";
 
 /** Whether an object is in a list or watch: namespace, `labelSelector` and `fieldSelector`. */

@@ -6,7 +6,7 @@ import {
   type SendOptions,
   type WatchEvent,
   type WatchOptions,
-} from "../../clients/kubernetes";
+} from "../../kube/client";
 import { Objects, type Stored } from "./fake-api-objects";
 import { patched } from "./fake-api-patch";
 import { isBuiltIn, parsePath, type Target } from "./fake-api-path";

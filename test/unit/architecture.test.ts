@@ -2,38 +2,53 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT, files, sources, target } from "../support/sources";
 
-/** Each area and the areas it may import besides itself. Frameworks count as areas. */
+/** Each area of the repository and the areas that it may import besides itself. Frameworks count as areas. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  "constructs/core": [],
-  "constructs/aws": ["constructs/core", "cdktf", "constructs"],
-  "constructs/kubernetes": ["constructs/core", "cdk8s", "constructs"],
-  clients: ["constructs/core"],
-  stacks: ["constructs/core", "constructs/aws", "constructs/kubernetes", "cdktf", "cdk8s", "constructs"],
-  // What follows the API server: the controller and the agents stand on it.
-  "controller/runtime": ["constructs/core", "clients"],
-  agent: ["constructs/core", "clients", "controller/runtime"],
-  controller: ["constructs/core", "clients", "controller/runtime"],
-  bin: [
-    "constructs/core",
+  api: [],
+  config: [],
+  "kube/client": [],
+  "kube/runtime": ["kube/client"],
+  render: ["config"],
+  manifests: ["config", "render"],
+  clients: ["config", "kube/client"],
+  "constructs/aws": ["api", "config", "render", "cdktf", "constructs"],
+  "constructs/kubernetes": ["api", "config", "render", "cdk8s", "constructs"],
+  stacks: [
+    "api",
+    "config",
+    "render",
     "constructs/aws",
     "constructs/kubernetes",
-    "stacks",
-    "clients",
-    "agent",
-    "controller",
-    "controller/runtime",
     "cdktf",
     "cdk8s",
     "constructs",
   ],
+  controller: ["api", "config", "clients", "kube/client", "kube/runtime"],
+  agent: ["api", "config", "clients", "kube/client", "kube/runtime"],
+  cli: [
+    "api",
+    "config",
+    "render",
+    "manifests",
+    "clients",
+    "constructs/kubernetes",
+    "stacks",
+    "controller",
+    "agent",
+    "kube/client",
+    "cdktf",
+    "cdk8s",
+    "constructs",
+  ],
+  bin: ["config", "manifests", "kube/client", "kube/runtime", "controller", "agent", "cli", "cdktf", "cdk8s"],
 };
-const AREAS = Object.keys(MAY_IMPORT).filter((area) => existsSync(join(ROOT, area)));
+const AREAS = Object.keys(MAY_IMPORT);
 
 function areaOf(path: string): string | undefined {
   if (path === "constructs") return "constructs";
   if (path === "cdktf" || path.startsWith("cdktf/") || path.startsWith("@cdktf/")) return "cdktf";
   if (path === "cdk8s") return "cdk8s";
-  return Object.keys(MAY_IMPORT).find((area) => path === area || path.startsWith(`${area}/`));
+  return AREAS.find((area) => path === area || path.startsWith(`${area}/`));
 }
 
 const all = AREAS.flatMap((area) => sources(area));
@@ -68,29 +83,36 @@ test("another area's folder is entered by its public entry", () => {
 });
 
 test("the index of the AWS provider is never imported", () => {
-  const everything = sources(
-    ...[...AREAS, "examples", "test", "bench"].filter((area) => existsSync(join(ROOT, area))),
-  );
+  const everything = sources(...AREAS, "examples", "test", "bench");
   const barrel = /^@cdk(tf|tn)\/provider-aws(\/lib)?(\/index)?$/;
   expect(
     everything.filter((source) => source.imports.some((name) => barrel.test(name))).map((s) => s.path),
   ).toEqual([]);
 });
 
-test("constructs, stacks and core read no file, network, clock or environment", () => {
-  const pure = all.filter((source) => /^(constructs|stacks)\//.test(source.path));
+test("constructs, stacks and what they stand on read no file, network, clock or environment", () => {
+  // Settings files of programs and the writer of manifests are the two places with I/O.
+  const pure = all.filter(
+    ({ path }) =>
+      /^(api|config|render|manifests|constructs|stacks)\//.test(path) &&
+      !/^(config\/programs\/settings-file\.ts|manifests\/output\/)/.test(path),
+  );
   const impure =
     /from "node:(fs|http|https|net|dns|child_process|os)|\bprocess\.env\b|\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bfetch\(/;
   expect(pure.filter((source) => impure.test(source.text)).map((source) => source.path)).toEqual([]);
 });
 
 test("Kubernetes types are imported as types only", () => {
-  const pure = all.filter((source) => /^(constructs|stacks)\//.test(source.path));
+  const pure = all.filter((source) => /^(api|config|render|constructs|stacks)\//.test(source.path));
   const value = /import (?!type\b)[^;]*from "@kubernetes\/client-node"/;
   expect(pure.filter((source) => value.test(source.text)).map((source) => source.path)).toEqual([]);
 });
 
-test("every folder with constructs has one public entry", () => {
-  const folders = new Set(files("constructs", /\.ts$/).map((path) => path.split("/").slice(0, -1).join("/")));
+test("every folder has one public entry", () => {
+  const folders = new Set(
+    ["api", "config", "kube", "render", "manifests", "clients", "constructs", "stacks"]
+      .flatMap((area) => files(area, /\.ts$/))
+      .map((path) => path.split("/").slice(0, -1).join("/")),
+  );
   expect([...folders].filter((folder) => !existsSync(join(ROOT, folder, "index.ts")))).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { compareVersions, KUBERNETES_MINORS } from "../../constructs/core";
+import { compareVersions, KUBERNETES_MINORS } from "../../config";
 import { DOCS, layOutPrograms, programs } from "../support/docs-programs";
 import { runPrograms } from "../support/programs";
 import { ROOT } from "../support/sources";

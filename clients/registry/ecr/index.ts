@@ -4,6 +4,8 @@ import { fetchText } from "./fetch";
 import { fields, podCredentials, type Fetch, type PodIdentity } from "./pod-identity";
 import { signed } from "./sigv4";
 
+export { identity } from "./environment";
+
 export type { Fetch, PodIdentity } from "./pod-identity";
 
 const HOST =

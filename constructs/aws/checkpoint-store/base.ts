@@ -1,7 +1,7 @@
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { IamUserPolicy } from "@cdktf/provider-aws/lib/iam-user-policy";
 import { Construct } from "constructs";
-import { readStatements, readWriteStatements, type StorePlace } from "../../core/checkpoint-store";
+import { readStatements, readWriteStatements, type StorePlace } from "../../../render/iam";
 import { policyDocument } from "../internal/policy";
 import type { ICheckpointStore, RoleReference } from "./types";
 

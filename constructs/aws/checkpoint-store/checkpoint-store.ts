@@ -7,15 +7,15 @@ import { S3BucketPublicAccessBlock } from "@cdktf/provider-aws/lib/s3-bucket-pub
 import { S3BucketServerSideEncryptionConfigurationA } from "@cdktf/provider-aws/lib/s3-bucket-server-side-encryption-configuration";
 import { S3BucketVersioningA } from "@cdktf/provider-aws/lib/s3-bucket-versioning";
 import type { Construct } from "constructs";
-import { bucketPrefix } from "../../core/cluster";
+import { bucketPrefix } from "../../../config/cluster";
 import {
   storePropsSchema,
-  tlsOnlyStatement,
   type GivenStorePropsSpec,
   type ResolvedStoreProps,
   type StorePropsSpec,
-} from "../../core/checkpoint-store";
-import { resolve } from "../../core/schema";
+} from "../../../config/checkpoint-store";
+import { tlsOnlyStatement } from "../../../render/iam";
+import { resolve } from "../../../config/schema";
 import { kmsKey } from "../internal/kms-key";
 import { policyDocument } from "../internal/policy";
 import { StoreBase } from "./base";

@@ -1,6 +1,7 @@
 import type { Construct } from "constructs";
-import { bucketArn, givenStorePropsSchema, type GivenStorePropsSpec } from "../../core/checkpoint-store";
-import { resolve } from "../../core/schema";
+import { bucketArn } from "../../../render/iam";
+import { givenStorePropsSchema, type GivenStorePropsSpec } from "../../../config/checkpoint-store";
+import { resolve } from "../../../config/schema";
 import { StoreBase } from "./base";
 
 /** A bucket that was made elsewhere. */

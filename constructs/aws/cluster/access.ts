@@ -1,7 +1,7 @@
 import { EksAccessEntry } from "@cdktf/provider-aws/lib/eks-access-entry";
 import { EksAccessPolicyAssociation } from "@cdktf/provider-aws/lib/eks-access-policy-association";
 import { Construct } from "constructs";
-import { partitionOf, type AccessEntry } from "../../core/cluster";
+import { partitionOf, type AccessEntry } from "../../../config/cluster";
 
 /** One IAM principal's way into the Kubernetes API. */
 export class ClusterAccess extends Construct {

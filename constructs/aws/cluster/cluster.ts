@@ -13,8 +13,8 @@ import {
   type ClusterSpec,
   type ExistingClusterSpec,
   type ResolvedCluster,
-} from "../../core/cluster";
-import { resolve } from "../../core/schema";
+} from "../../../config/cluster";
+import { resolve } from "../../../config/schema";
 import { addDependency } from "../internal/depend";
 import { kmsKey } from "../internal/kms-key";
 import type { INetwork } from "../network";

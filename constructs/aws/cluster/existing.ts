@@ -6,8 +6,8 @@ import {
   existingClusterSchema,
   type ExistingClusterSpec,
   type ResolvedExistingCluster,
-} from "../../core/cluster";
-import { resolve } from "../../core/schema";
+} from "../../../config/cluster";
+import { resolve } from "../../../config/schema";
 import type { ICluster } from "./types";
 
 /** A cluster that was made elsewhere: what was given, and for the rest one look-up when Terraform plans. */

@@ -2,7 +2,8 @@ import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
 import { Construct } from "constructs";
-import { cniIpv6Statements, iamPrefix, partitionOf, secretsKeyStatement } from "../../core/cluster";
+import { cniIpv6Statements, secretsKeyStatement } from "../../../render/iam";
+import { iamPrefix, partitionOf } from "../../../config/cluster";
 import { policyDocument, serviceTrust } from "../internal/policy";
 
 interface RoleProps {

@@ -4,18 +4,20 @@ import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { Construct } from "constructs";
 import {
   checkGivenRepository,
-  checkStatements,
   givenRepositoryPropsSchema,
+  repositoryPropsSchema,
+  type GivenRepositoryPropsSpec,
+  type RepositoryPropsSpec,
+} from "../../../config/image-repository";
+import {
+  checkStatements,
   keepLastPolicy,
   pullStatements,
   pushStatements,
   repositoryArnOf,
-  repositoryPropsSchema,
   uploadStatements,
-  type GivenRepositoryPropsSpec,
-  type RepositoryPropsSpec,
-} from "../../core/image-repository";
-import { resolve } from "../../core/schema";
+} from "../../../render/iam";
+import { resolve } from "../../../config/schema";
 import { policyDocument } from "../internal/policy";
 
 /** A repository of images, and the right to use it. */

@@ -3,13 +3,9 @@ import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-
 import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { SqsQueuePolicy } from "@cdktf/provider-aws/lib/sqs-queue-policy";
 import { Construct } from "constructs";
-import {
-  INTERRUPTION_EVENTS,
-  interruptionQueueSchema,
-  interruptionQueueStatements,
-  type InterruptionQueueSpec,
-} from "../../core/karpenter";
-import { resolve } from "../../core/schema";
+import { INTERRUPTION_EVENTS, interruptionQueueStatements } from "../../../render/iam";
+import { interruptionQueueSchema, type InterruptionQueueSpec } from "../../../config/karpenter";
+import { resolve } from "../../../config/schema";
 import { policyDocument } from "../internal/policy";
 
 export interface InterruptionQueueProps extends InterruptionQueueSpec {}

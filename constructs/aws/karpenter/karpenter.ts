@@ -2,19 +2,19 @@ import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-i
 import { Ec2Tag } from "@cdktf/provider-aws/lib/ec2-tag";
 import { EksAccessEntry } from "@cdktf/provider-aws/lib/eks-access-entry";
 import { Construct } from "constructs";
-import { partitionOf } from "../../core/cluster";
+import { partitionOf } from "../../../config/cluster";
 import {
   checkKarpenter,
   checkKarpenterNames,
-  controllerPolicies,
   DISCOVERY_TAG,
   interruptionQueueName,
   karpenterNodeRoleName,
   karpenterSchema,
   type KarpenterSpec,
   type ResolvedKarpenter,
-} from "../../core/karpenter";
-import { resolve } from "../../core/schema";
+} from "../../../config/karpenter";
+import { controllerPolicies } from "../../../render/iam";
+import { resolve } from "../../../config/schema";
 import type { ICluster } from "../cluster";
 import { InterruptionQueue } from "../interruption-queue";
 import { NodeRole } from "../node-group";

@@ -17,8 +17,8 @@ import {
   type GivenNetworkSpec,
   type NetworkPropsSpec,
   type ResolvedNewNetwork,
-} from "../../core/network";
-import { resolve } from "../../core/schema";
+} from "../../../config/network";
+import { resolve } from "../../../config/schema";
 import { interfaceEndpoints, s3Endpoint } from "./endpoints";
 import type { INetwork } from "./types";
 import { ZoneSubnet } from "./zone";

@@ -1,6 +1,6 @@
 import type { LaunchTemplateConfig } from "@cdktf/provider-aws/lib/launch-template";
-import { type Bootstrap, renderUserData } from "../../core/node";
-import { type ResolvedNodeGroup, customAmiOf } from "../../core/node-group";
+import { type Bootstrap, renderUserData } from "../../../render/user-data";
+import { type ResolvedNodeGroup, customAmiOf } from "../../../config/nodes/group";
 import type { ICluster } from "../cluster";
 import { encodeUserData } from "./user-data";
 

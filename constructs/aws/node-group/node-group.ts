@@ -2,22 +2,16 @@ import { AutoscalingGroupTagA } from "@cdktf/provider-aws/lib/autoscaling-group-
 import { EksNodeGroup } from "@cdktf/provider-aws/lib/eks-node-group";
 import { LaunchTemplate } from "@cdktf/provider-aws/lib/launch-template";
 import { Construct } from "constructs";
-import { iamPrefix } from "../../core/cluster";
-import {
-  findAmi,
-  instanceFacts,
-  nodeLabels,
-  startupTaintOf,
-  type Taint,
-  toAutoscalerTag,
-} from "../../core/node";
+import { iamPrefix } from "../../../config/cluster";
+import { findAmi, instanceFacts, startupTaintOf, type Taint, toAutoscalerTag } from "../../../config/nodes";
+import { nodeLabels } from "../../../render/user-data";
 import {
   customAmiOf,
   resolveNodeGroup,
   type NodeGroupSpec,
   type ResolvedNodeGroup,
-} from "../../core/node-group";
-import { InvalidInputError } from "../../core/problem";
+} from "../../../config/nodes/group";
+import { InvalidInputError } from "../../../config/schema";
 import type { ICluster } from "../cluster";
 import { launchTemplateConfig } from "./launch-template";
 import { NodeRole } from "./role";

@@ -1,8 +1,8 @@
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
 import { Construct } from "constructs";
-import { partitionOf } from "../../core/cluster";
-import { isToken } from "../../core/token";
+import { partitionOf } from "../../../config/cluster";
+import { isToken } from "../../../config/schema";
 import { serviceTrust } from "../internal/policy";
 
 /** Join the cluster and pull images: the least a node needs. Everything else goes to pods, by Pod Identity. */

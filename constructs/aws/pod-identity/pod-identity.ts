@@ -2,9 +2,10 @@ import { EksPodIdentityAssociation } from "@cdktf/provider-aws/lib/eks-pod-ident
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { Construct } from "constructs";
-import { iamPrefix } from "../../core/cluster";
-import { podIdentityTrust, serviceAccountSchema, type ServiceAccountSpec } from "../../core/pod-identity";
-import { resolve } from "../../core/schema";
+import { iamPrefix } from "../../../config/cluster";
+import { podIdentityTrust } from "../../../render/iam";
+import { serviceAccountSchema, type ServiceAccountSpec } from "../../../config/pod-identity";
+import { resolve } from "../../../config/schema";
 import type { ICluster } from "../cluster";
 import { policyDocument } from "../internal/policy";
 

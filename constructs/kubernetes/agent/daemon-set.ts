@@ -1,5 +1,5 @@
 import type { V1DaemonSet, V1PodSpec, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
-import { agentNamespace, namesOf, selectorLabels, type ResolvedInstall } from "../../core/install";
+import { agentNamespace, namesOf, selectorLabels, type ResolvedInstall } from "../../../config/install";
 import { metadata, type Manifest } from "../object";
 import { placementOf } from "../pod";
 

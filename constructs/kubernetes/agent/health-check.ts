@@ -1,5 +1,5 @@
 import type { V1DaemonSet } from "@kubernetes/client-node";
-import { AGENT_LITERALS, socketDirectory } from "../../core/engine";
+import { AGENT_LITERALS, socketDirectory } from "../../../config/engines";
 import { configChecksum, environment } from "../environment";
 import type { CedanaInput } from "../input";
 import type { Manifest } from "../object";

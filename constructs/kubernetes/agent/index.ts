@@ -4,15 +4,15 @@
 import type { V1Service, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { daemonPort } from "../../core/engine";
-import { agentNamespace, namesOf, selectorLabels } from "../../core/install";
+import { daemonPort } from "../../../config/engines";
+import { agentNamespace, namesOf, selectorLabels } from "../../../config/install";
 import { inputOf, kubeletInputOf, withCedana, withKubelet, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { healthCheckDaemonSet } from "./health-check";
 import { helperDaemonSet } from "./helper";
 import * as kubelet from "./kubelet";
 
-export { HEALTH_CONDITION } from "./kubelet";
+export { HEALTH_CONDITION } from "../../../config/programs/agent";
 
 export class Agent extends Construct {
   readonly serviceAccount: ApiObject;

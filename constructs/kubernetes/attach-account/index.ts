@@ -1,7 +1,7 @@
 import type { V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { agentNamespace, namesOf } from "../../core/install";
+import { agentNamespace, namesOf } from "../../../config/install";
 import { installOf, type InstallProps } from "../input";
 import { metadata, object } from "../object";
 import { bindEverywhere, clusterRole, grantIn, grantWhere, subject } from "../rbac/bindings";

@@ -1,6 +1,6 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { CHECKPOINT_CRD } from "../../core/checkpoint";
-import { agentNamespace, gateOwner, namesOf, type ResolvedInstall } from "../../core/install";
+import { CHECKPOINT_CRD } from "../../../api/checkpoint";
+import { agentNamespace, gateOwner, namesOf, type ResolvedInstall } from "../../../config/install";
 import { controllerGrants } from "../controller";
 import { CEDANA_CRD } from "../crds";
 import { dynamoRules, METRICS_PROXY_RULES, METRICS_READER_RULES, WORKLOAD_RULES } from "../rbac/rules";

@@ -1,8 +1,8 @@
 import type { V1ConfigMap } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { configData, configHash } from "../../core/engine";
-import { agentNamespace, namesOf } from "../../core/install";
+import { configData, configHash } from "../../../config/engines";
+import { agentNamespace, namesOf } from "../../../config/install";
 import { cedanaInputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 

@@ -1,5 +1,5 @@
 import type { V1Container, V1Deployment } from "@kubernetes/client-node";
-import { gateToleration, namesOf, selectorLabels, type ResolvedInstall } from "../../core/install";
+import { gateToleration, namesOf, selectorLabels, type ResolvedInstall } from "../../../config/install";
 import { metadata, type Manifest } from "../object";
 import { image, placementOf, UNPRIVILEGED } from "../pod";
 

@@ -1,6 +1,6 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../core/checkpoint";
-import type { EngineKind } from "../../core/engine";
+import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../api/checkpoint";
+import type { EngineKind } from "../../../config/engines";
 import {
   agentNamespace,
   checkpointsOf,
@@ -9,7 +9,7 @@ import {
   namesOf,
   restoreOf,
   type ResolvedInstall,
-} from "../../core/install";
+} from "../../../config/install";
 
 /** Rights of the controller in some namespaces or in all of them, under the name of their Role. */
 export interface ControllerGrant {

@@ -1,7 +1,7 @@
 import type { V1Service } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { namesOf, selectorLabels, type ResolvedInstall } from "../../core/install";
+import { namesOf, selectorLabels, type ResolvedInstall } from "../../../config/install";
 import { metadata, object } from "../object";
 import { METRICS_PORT } from "./deployment";
 

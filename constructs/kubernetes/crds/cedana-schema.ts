@@ -1,4 +1,4 @@
-import { conditionsSchema } from "../../core/checkpoint";
+import { conditionsSchema } from "../../../api/checkpoint";
 
 const text = (description: string, more: object = {}) => ({ type: "string", description, ...more });
 

@@ -1,6 +1,6 @@
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { AUTOMATION_GROUP, CHECKPOINT_CRD, checkpointSchema } from "../../core/checkpoint";
+import { AUTOMATION_GROUP, CHECKPOINT_CRD, checkpointSchema } from "../../../api/checkpoint";
 import { installOf, type InstallProps } from "../input";
 import { metadata, object } from "../object";
 

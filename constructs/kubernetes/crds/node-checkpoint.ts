@@ -5,7 +5,7 @@ import {
   NODE_CHECKPOINT,
   NODE_CHECKPOINT_CRD,
   nodeCheckpointSchema,
-} from "../../core/checkpoint";
+} from "../../../api/checkpoint";
 import { installOf, type InstallProps } from "../input";
 import { metadata, object } from "../object";
 

@@ -1,7 +1,7 @@
 import type { V1Deployment, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { namesOf, selectorLabels } from "../../core/install";
+import { namesOf, selectorLabels } from "../../../config/install";
 import { configChecksum, environment } from "../environment";
 import { cedanaInputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";

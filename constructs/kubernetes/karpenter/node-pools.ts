@@ -1,16 +1,14 @@
 import { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { existingClusterVersion } from "../../core/cluster";
+import { existingClusterVersion } from "../../../config/cluster";
 import {
   checkKarpenter,
-  ec2NodeClassManifest,
   karpenterSchema,
-  nodePoolManifest,
   type KarpenterSpec,
   type ResolvedNodePool,
-} from "../../core/karpenter";
-import { under } from "../../core/problem";
-import { check, resolve } from "../../core/schema";
+} from "../../../config/karpenter";
+import { ec2NodeClassManifest, nodePoolManifest } from "../../../render";
+import { check, resolve, under } from "../../../config/schema";
 
 export interface NodePoolsProps extends KarpenterSpec {
   /** Name of the EKS cluster: names of roles and discovery tags come from it. */

@@ -1,5 +1,11 @@
 import type { V1Container, V1Deployment } from "@kubernetes/client-node";
-import { agentNamespace, gateToleration, managerTaints, namesOf, selectorLabels } from "../../core/install";
+import {
+  agentNamespace,
+  gateToleration,
+  managerTaints,
+  namesOf,
+  selectorLabels,
+} from "../../../config/install";
 import { configChecksum, environment } from "../environment";
 import type { CedanaInput } from "../input";
 import { metadata, type Manifest } from "../object";

@@ -4,7 +4,7 @@
 import type { V1PodDisruptionBudget, V1Service, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { namesOf, selectorLabels } from "../../core/install";
+import { namesOf, selectorLabels } from "../../../config/install";
 import { cedanaInputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { managerDeployment } from "./deployment";

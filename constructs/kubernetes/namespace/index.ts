@@ -1,7 +1,7 @@
 import type { V1Namespace } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { agentNamespace } from "../../core/install";
+import { agentNamespace } from "../../../config/install";
 import { installOf, type InstallProps } from "../input";
 import { metadata, object } from "../object";
 

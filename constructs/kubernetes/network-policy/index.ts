@@ -1,9 +1,21 @@
 import type { V1NetworkPolicyPort, V1NetworkPolicySpec } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { credentialsOf, daemonPort, isNodesOwn, registryPort, type ResolvedEngine } from "../../core/engine";
-import { WEBHOOK_PORT } from "../../core/controller";
-import { agentNamespace, checkpointsOf, restoreOf, selectorLabels, type Component } from "../../core/install";
+import {
+  credentialsOf,
+  daemonPort,
+  isNodesOwn,
+  registryPort,
+  type ResolvedEngine,
+} from "../../../config/engines";
+import { WEBHOOK_PORT } from "../../../config/programs/controller";
+import {
+  agentNamespace,
+  checkpointsOf,
+  restoreOf,
+  selectorLabels,
+  type Component,
+} from "../../../config/install";
 import { inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { METRICS_PORT } from "../controller";

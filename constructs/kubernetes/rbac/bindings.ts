@@ -7,7 +7,7 @@ import type {
 } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import type { ResolvedInstall } from "../../core/install";
+import type { ResolvedInstall } from "../../../config/install";
 import { metadata, object } from "../object";
 
 const RBAC = "rbac.authorization.k8s.io";

@@ -1,6 +1,6 @@
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { namesOf } from "../../core/install";
+import { namesOf } from "../../../config/install";
 import { installOf, type InstallProps } from "../input";
 import { bindEverywhere, clusterRole, grantIn, grantWhere, subject } from "./bindings";
 import { clusterRules, leaderElectionRules, WORKLOAD_RULES } from "./rules";

@@ -1,5 +1,5 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import type { ResolvedInstall } from "../../core/install";
+import type { ResolvedInstall } from "../../../config/install";
 
 const READ = ["get", "list", "watch"];
 

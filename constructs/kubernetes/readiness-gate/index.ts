@@ -3,8 +3,8 @@
  */
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { gateOwner, gateTaint, gateTimes, READY_CONDITION } from "../../core/install";
-import { toKubeletTaint } from "../../core/node";
+import { gateOwner, gateTaint, gateTimes, READY_CONDITION } from "../../../config/install";
+import { toKubeletTaint } from "../../../config/nodes";
 import { installOf, type InstallProps } from "../input";
 import { metadata, object } from "../object";
 

@@ -1,6 +1,6 @@
 /** What the webhook and the policies ask in the words of CEL. */
-import { AUTOMATION_GROUP } from "../../core/checkpoint";
-import { LATEST, RESTORE_VERB } from "../../core/restore";
+import { AUTOMATION_GROUP } from "../../../api/checkpoint";
+import { LATEST, RESTORE_VERB } from "../../../api/restore";
 
 /** Controllers of Kubernetes, which make pods of templates: whoever wrote the template was asked. */
 const WORKLOAD_CONTROLLERS = [

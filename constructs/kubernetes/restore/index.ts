@@ -4,9 +4,9 @@
 import type { V1ClusterRole } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { AUTOMATION_GROUP } from "../../core/checkpoint";
-import { namesOf, restoreOf } from "../../core/install";
-import { RESTORE_VERB } from "../../core/restore";
+import { AUTOMATION_GROUP } from "../../../api/checkpoint";
+import { namesOf, restoreOf } from "../../../config/install";
+import { RESTORE_VERB } from "../../../api/restore";
 import { inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { restoreGuards } from "./guard";

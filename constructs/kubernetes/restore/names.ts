@@ -1,4 +1,4 @@
-import { agentNamespace, type ResolvedInstall } from "../../core/install";
+import { agentNamespace, type ResolvedInstall } from "../../../config/install";
 
 /** Kubernetes' own namespaces: nothing in them waits for this webhook. */
 const SYSTEM = ["kube-system", "kube-node-lease", "kube-public"];

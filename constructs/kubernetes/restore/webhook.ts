@@ -1,8 +1,8 @@
 import type { V1MutatingWebhookConfiguration, V1Service } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import { namesOf, selectorLabels, type ResolvedInstall } from "../../core/install";
-import { REQUEST, WEBHOOK_PATH } from "../../core/restore";
+import { namesOf, selectorLabels, type ResolvedInstall } from "../../../config/install";
+import { REQUEST, WEBHOOK_PATH } from "../../../api/restore";
 import { metadata, object, type Metadata } from "../object";
 import { BY_KUBERNETES, mayRestore } from "./cel";
 import { namespaceSelector } from "./names";

@@ -1,14 +1,14 @@
-import type { KubernetesClient } from "../../../clients/kubernetes";
+import type { KubernetesClient } from "../../../kube/client";
 import {
   NODE_CHECKPOINT,
   nodeCheckpointName,
   type CheckpointReason,
   type NodeCheckpointReason,
   type NodeCheckpointStatus,
-} from "../../../constructs/core/checkpoint";
-import { pathOf, Reflector, Store } from "../../runtime";
-import type { Logger, Metrics, PartReflector } from "../../runtime";
-import { sleep } from "../../runtime/backoff";
+} from "../../../api/checkpoint";
+import { pathOf, Reflector, Store } from "../../../kube/runtime";
+import type { Logger, Metrics, PartReflector } from "../../../kube/runtime";
+import { sleep } from "../../../kube/runtime/backoff";
 import { EngineError, type CheckpointRequest, type CheckpointResult, type Engine } from "../engine";
 import { Mailbox } from "./mailbox";
 import {

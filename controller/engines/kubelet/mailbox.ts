@@ -1,7 +1,7 @@
-import { ApiError, type KubernetesClient } from "../../../clients/kubernetes";
-import { NODE_CHECKPOINT } from "../../../constructs/core/checkpoint";
-import { NotLeaderError, pathOf, type Json } from "../../runtime";
-import { exponential, sleep } from "../../runtime/backoff";
+import { ApiError, type KubernetesClient } from "../../../kube/client";
+import { NODE_CHECKPOINT } from "../../../api/checkpoint";
+import { NotLeaderError, pathOf, type Json } from "../../../kube/runtime";
+import { exponential, sleep } from "../../../kube/runtime/backoff";
 import { EngineError } from "../engine";
 import { projectNodeCheckpoint, type nodeCheckpointFor, type NodeCheckpointObject } from "./object";
 

@@ -5,9 +5,9 @@ import {
   nodeLabelValue,
   type NodeCheckpointSpec,
   type NodeCheckpointStatus,
-} from "../../../constructs/core/checkpoint";
-import { at, metadataOf } from "../../runtime";
-import type { Json, KubernetesObject } from "../../runtime";
+} from "../../../api/checkpoint";
+import { at, metadataOf } from "../../../kube/runtime";
+import type { Json, KubernetesObject } from "../../../kube/runtime";
 import type { CheckpointRequest } from "../engine";
 
 /** A NodeCheckpoint with the fields in use. */

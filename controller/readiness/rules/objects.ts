@@ -1,4 +1,4 @@
-import type { ObjectMetadata } from "../../runtime/objects";
+import type { ObjectMetadata } from "../../../kube/runtime/objects";
 import type { Taint } from "./settings";
 
 /** Our condition, as it stands on a node. */

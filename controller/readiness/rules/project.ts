@@ -1,5 +1,5 @@
-import type { Json } from "../../../clients/kubernetes";
-import { metadataOf } from "../../runtime/objects";
+import type { Json } from "../../../kube/client";
+import { metadataOf } from "../../../kube/runtime/objects";
 import type { AgentDaemonSet, AgentPod, GateNode, NodeCondition } from "./objects";
 import { CONDITION_TYPE, KARPENTER_INITIALIZED, type GateSettings, type Taint } from "./settings";
 import { troubleOf, type RawPodStatus } from "./trouble";

@@ -1,4 +1,4 @@
-export type { AgentSettings, GateSettings } from "../../../constructs/core/controller";
+export type { AgentSettings, GateSettings } from "../../../config/programs/controller";
 
 /** A taint in the words of the Kubernetes API. */
 export interface Taint {

@@ -1,4 +1,4 @@
-import { HEALTH_CONDITION } from "../../../constructs/core/agent";
+import { HEALTH_CONDITION } from "../../../config/programs/agent";
 
 interface RawContainerStatus {
   readonly name: string;

@@ -1,4 +1,4 @@
-import { itemsAt, metadataOf, textAt, type Json, type KubernetesObject } from "../../runtime";
+import { itemsAt, metadataOf, textAt, type Json, type KubernetesObject } from "../../../kube/runtime";
 
 /** The MutatingWebhookConfiguration, as far as its trust goes. */
 export interface WebhookConfiguration extends KubernetesObject {

@@ -1,6 +1,6 @@
-import { ApiError, type KubernetesClient } from "../../../clients/kubernetes";
-import type { RestoreSettings } from "../../../constructs/core/controller";
-import type { Logger, Store } from "../../runtime";
+import { ApiError, type KubernetesClient } from "../../../kube/client";
+import type { RestoreSettings } from "../../../config/programs/controller";
+import type { Logger, Store } from "../../../kube/runtime";
 import { bundlePatch, type WebhookConfiguration } from "./configuration";
 import { issue } from "./issue";
 import { after, bundleOf, nextStep, type Held } from "./plan";

@@ -1,4 +1,4 @@
-import { metadataOf, textAt, textsAt, type Json, type KubernetesObject } from "../../runtime";
+import { metadataOf, textAt, textsAt, type Json, type KubernetesObject } from "../../../kube/runtime";
 import type { Pair } from "./issue";
 import type { Held } from "./plan";
 

@@ -1,5 +1,5 @@
-import { NOT_RESTORED, RECORD, RESTORED_FROM } from "../../../constructs/core/restore";
-import { at, textsAt, type Json } from "../../runtime";
+import { NOT_RESTORED, RECORD, RESTORED_FROM } from "../../../api/restore";
+import { at, textsAt, type Json } from "../../../kube/runtime";
 import type { Decision } from "./decide";
 
 /** An operation of a JSON Patch (RFC 6902). */

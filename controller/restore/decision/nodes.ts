@@ -1,5 +1,5 @@
-import { ARCHITECTURE_LABEL } from "../../../constructs/core/restore";
-import { itemsAt, textAt, type Json } from "../../runtime";
+import { ARCHITECTURE_LABEL } from "../../../api/restore";
+import { itemsAt, textAt, type Json } from "../../../kube/runtime";
 import type { AdmittedPod } from "./pod";
 
 /**

@@ -1,10 +1,10 @@
-import type { KubernetesClient } from "../../../clients/kubernetes";
-import type { RestoreStatus } from "../../../constructs/core/checkpoint";
-import { RESTORED_FROM } from "../../../constructs/core/restore";
+import type { KubernetesClient } from "../../../kube/client";
+import type { RestoreStatus } from "../../../api/checkpoint";
+import { RESTORED_FROM } from "../../../api/restore";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import { getPod } from "../../checkpoints/requests";
 import { timeOf } from "../../checkpoints/state";
-import { itemsAt, pathOf, textAt, type Json, type Logger } from "../../runtime";
+import { itemsAt, pathOf, textAt, type Json, type Logger } from "../../../kube/runtime";
 import { POD, projectPod } from "../pods";
 import { putRestore } from "../requests";
 

@@ -1,7 +1,7 @@
-import type { KubernetesClient } from "../../../clients/kubernetes";
-import { RECORD } from "../../../constructs/core/restore";
+import type { KubernetesClient } from "../../../kube/client";
+import { RECORD } from "../../../api/restore";
 import { FIELD_MANAGER, isNotAsTested } from "../../checkpoints/requests";
-import { pathOf } from "../../runtime";
+import { pathOf } from "../../../kube/runtime";
 import { POD, type RestoredPod } from "../pods";
 
 /** Longest reason that is kept on a pod. */

@@ -1,6 +1,6 @@
-import type { KubernetesClient } from "../../../clients/kubernetes";
-import type { RestoreState, RestoreStatus } from "../../../constructs/core/checkpoint";
-import { REQUEST } from "../../../constructs/core/restore";
+import type { KubernetesClient } from "../../../kube/client";
+import type { RestoreState, RestoreStatus } from "../../../api/checkpoint";
+import { REQUEST } from "../../../api/restore";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import { getCheckpoint } from "../../checkpoints/requests";
 import { timeOf } from "../../checkpoints/state";

@@ -1,10 +1,10 @@
-import type { KubernetesClient } from "../../../clients/kubernetes";
-import type { RestoreSettings } from "../../../constructs/core/controller";
-import { LATEST, REQUEST, RESTORED_FROM } from "../../../constructs/core/restore";
+import type { KubernetesClient } from "../../../kube/client";
+import type { RestoreSettings } from "../../../config/programs/controller";
+import { LATEST, REQUEST, RESTORED_FROM } from "../../../api/restore";
 import { CHECKPOINT, projectCheckpoint, type CheckpointObject } from "../../checkpoints/objects";
 import { getCheckpoint, getPod } from "../../checkpoints/requests";
-import { itemsAt, pathOf, textAt, type Json, type Logger } from "../../runtime";
-import { sleep } from "../../runtime/backoff";
+import { itemsAt, pathOf, textAt, type Json, type Logger } from "../../../kube/runtime";
+import { sleep } from "../../../kube/runtime/backoff";
 import type { Claims } from "../claims";
 import {
   decide,

@@ -1,4 +1,4 @@
-import { at, isTrueAt, textAt, type Json } from "../../runtime";
+import { at, isTrueAt, textAt, type Json } from "../../../kube/runtime";
 import type { PatchOperation } from "../decision";
 
 /** What the API server asks: `AdmissionReview` of admission.k8s.io/v1, for a pod that is created. */

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
-import { WEBHOOK_PATH } from "../../../constructs/core/restore";
-import type { HealthCheck, Logger } from "../../runtime";
+import { WEBHOOK_PATH } from "../../../api/restore";
+import type { HealthCheck, Logger } from "../../../kube/runtime";
 import { readReview, writeReview, type PodReview, type Verdict } from "./review";
 
 /** The API server's own limit of a request, twice: the review is a bit more than the pod. */

@@ -1,4 +1,4 @@
-import { readAgentSettings, type AgentSettings } from "../../../constructs/core/agent";
+import { readAgentSettings, type AgentSettings } from "../../../config/programs/agent";
 
 const SETTINGS: AgentSettings = {
   namespace: "cedana-system",

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { INIT_DEFAULTS, initFile } from "../../../bin/commands/init-file";
+import { INIT_DEFAULTS, initFile } from "../../../cli/init-file";
 import { expectGolden } from "../../support/golden";
 import { ROOT } from "../../support/sources";
 

@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { observe } from "../../../bin/commands/explain-read";
-import { report } from "../../../bin/commands/explain-report";
-import { gateOf, type Gate } from "../../../bin/commands/explain-settings";
-import { reportText } from "../../../bin/commands/explain-text";
-import { INIT_DEFAULTS, initFile } from "../../../bin/commands/init-file";
-import { ungateNodes } from "../../../bin/commands/ungate";
+import { observe } from "../../../cli/explain-read";
+import { report } from "../../../cli/explain-report";
+import { gateOf, type Gate } from "../../../cli/explain-settings";
+import { reportText } from "../../../cli/explain-text";
+import { INIT_DEFAULTS, initFile } from "../../../cli/init-file";
+import { ungateNodes } from "../../../cli/ungate";
 import { FakeApi } from "../../support/fake-api";
 import { AGENTS, NOW, OURS, rawDaemonSet, rawNode, rawPod, settings } from "../controller/readiness/support";
 

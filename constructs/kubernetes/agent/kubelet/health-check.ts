@@ -1,8 +1,8 @@
 import { dirname } from "node:path/posix";
 import type { V1DaemonSet, V1Probe } from "@kubernetes/client-node";
-import { ARCHIVES, CRIU_LINK, HEALTH_CONDITION, runtimeConfig } from "../../../core/agent";
-import { isNodesOwn } from "../../../core/engine";
-import { namesOf } from "../../../core/install";
+import { ARCHIVES, CRIU_LINK, HEALTH_CONDITION, runtimeConfig } from "../../../../config/programs/agent";
+import { isNodesOwn } from "../../../../config/engines";
+import { namesOf } from "../../../../config/install";
 import type { KubeletInput } from "../../input";
 import type { Manifest } from "../../object";
 import { image } from "../../pod";

@@ -2,7 +2,7 @@
 import type { V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import { agentNamespace, namesOf } from "../../../core/install";
+import { agentNamespace, namesOf } from "../../../../config/install";
 import type { KubeletInput } from "../../input";
 import { metadata, object } from "../../object";
 import { bindEverywhere, clusterRole, grantIn, subject } from "../../rbac/bindings";
@@ -15,7 +15,7 @@ import {
 } from "./rights";
 import { settingsConfigMap } from "./settings";
 
-export { HEALTH_CONDITION } from "../../../core/agent";
+export { HEALTH_CONDITION } from "../../../../config/programs/agent";
 export { healthCheckDaemonSet } from "./health-check";
 export { helperDaemonSet } from "./helper";
 export { removalDaemonSet } from "./removal";

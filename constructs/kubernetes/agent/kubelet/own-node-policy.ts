@@ -5,8 +5,8 @@ import type {
 } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../core/checkpoint";
-import { agentNamespace, namesOf, type ResolvedInstall } from "../../../core/install";
+import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../../api/checkpoint";
+import { agentNamespace, namesOf, type ResolvedInstall } from "../../../../config/install";
 import { metadata, object } from "../../object";
 
 const API = "admissionregistration.k8s.io/v1";

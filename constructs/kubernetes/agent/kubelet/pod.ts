@@ -1,7 +1,12 @@
 /** What the containers of both agents have in common. */
 import type { V1EnvVar, V1SecurityContext, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
-import { CREDENTIALS_FILE, CREDENTIALS_FOLDER, SETTINGS_FILE, SETTINGS_FOLDER } from "../../../core/agent";
-import { namesOf } from "../../../core/install";
+import {
+  CREDENTIALS_FILE,
+  CREDENTIALS_FOLDER,
+  SETTINGS_FILE,
+  SETTINGS_FOLDER,
+} from "../../../../config/programs/agent";
+import { namesOf } from "../../../../config/install";
 import type { KubeletInput } from "../../input";
 import { UNPRIVILEGED } from "../../pod";
 

@@ -1,9 +1,9 @@
 import { dirname } from "node:path/posix";
 import type { V1DaemonSet } from "@kubernetes/client-node";
-import { STATE } from "../../../core/agent";
+import { STATE } from "../../../../config/programs/agent";
 import type { KubeletInput } from "../../input";
 import { metadata, type Manifest } from "../../object";
-import { agentNamespace, commonLabels, imageReference } from "../../../core/install";
+import { agentNamespace, commonLabels, imageReference } from "../../../../config/install";
 import { placementOf } from "../../pod";
 import { hostFolder, ROOT, together } from "./pod";
 import { HOST, treeMounts } from "./helper";

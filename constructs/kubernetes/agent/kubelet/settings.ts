@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { V1ConfigMap } from "@kubernetes/client-node";
-import { agentSettings, SETTINGS_FILE } from "../../../core/agent";
-import { HASH_ANNOTATION } from "../../../core/controller";
-import { agentNamespace, namesOf } from "../../../core/install";
+import { agentSettings, SETTINGS_FILE } from "../../../../config/programs/agent";
+import { HASH_ANNOTATION } from "../../../../config/programs/controller";
+import { agentNamespace, namesOf } from "../../../../config/install";
 import type { KubeletInput } from "../../input";
 import { metadata, type Manifest } from "../../object";
 

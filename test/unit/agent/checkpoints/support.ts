@@ -9,8 +9,8 @@ import type { Push, Tools } from "../../../../agent/checkpoints/tools";
 import { Worker } from "../../../../agent/checkpoints/worker";
 import { KubeletError } from "../../../../clients/kubelet";
 import { RegistryError } from "../../../../clients/registry";
-import { NODE_CHECKPOINT } from "../../../../constructs/core/checkpoint";
-import { createLogger, pathOf, Reflector, Store } from "../../../../controller/runtime";
+import { NODE_CHECKPOINT } from "../../../../api/checkpoint";
+import { createLogger, pathOf, Reflector, Store } from "../../../../kube/runtime";
 import { FakeApi, type Stored } from "../../../support/fake-api";
 
 export const NAMESPACE = "cedana-system";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { probesOf } from "../../../../agent/health";
 import { registryCheck } from "../../../../agent/health/ask-registry";
-import type { AgentSettings } from "../../../../constructs/core/agent";
+import type { AgentSettings } from "../../../../config/programs/agent";
 import { CERTIFICATE, KEY, OTHER_CERTIFICATE } from "../../../support/kubelet-certificate";
 import { FakeRegistry } from "../../../support/registry";
 

@@ -11,7 +11,7 @@ import {
   type Log,
 } from "../../../../agent/health";
 import { Probe } from "../../../../agent/health/probe";
-import type { Body } from "../../../../clients/kubernetes";
+import type { Body } from "../../../../kube/client";
 
 const OK: Finding = { check: "kernel", status: "ok", words: "Linux" };
 const BAD: Finding = { check: "kernel", status: "failed", words: "old" };

@@ -1,4 +1,4 @@
-import { ApiError } from "../../../../clients/kubernetes";
+import { ApiError } from "../../../../kube/client";
 import { CEDANAS, CHECKPOINTS, failing, seconds, unreachable, World } from "./support";
 
 const NAMES = { containerName: "a", sandboxName: "counter-0" };

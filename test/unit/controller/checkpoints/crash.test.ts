@@ -2,7 +2,7 @@
  * The controller dies, or an answer of the API server is lost, at every single step: whatever comes next, an engine was
  * asked at most once for each container, and what nobody knows is said to be unknown.
  */
-import { ApiError } from "../../../../clients/kubernetes";
+import { ApiError } from "../../../../kube/client";
 import type { FakeRequest } from "../../../support/fake-api";
 import { CHECKPOINTS, seconds, World } from "./support";
 

@@ -2,12 +2,12 @@
  * Checkpoints by the engine kubelet: what it asks the agents for, what it says of their answers, and that a controller
  * which dies anywhere leaves no Checkpoint without an end and no NodeCheckpoint behind.
  */
-import { ApiError, type KubernetesClient } from "../../../../clients/kubernetes";
-import { nodeLabelValue, type NodeCheckpointStatus } from "../../../../constructs/core/checkpoint";
-import type { CheckpointSettings } from "../../../../constructs/core/controller";
+import { ApiError, type KubernetesClient } from "../../../../kube/client";
+import { nodeLabelValue, type NodeCheckpointStatus } from "../../../../api/checkpoint";
+import type { CheckpointSettings } from "../../../../config/programs/controller";
 import { Checkpoints } from "../../../../controller/checkpoints";
 import { createEngines } from "../../../../controller/engines";
-import { createLogger, Metrics } from "../../../../controller/runtime";
+import { createLogger, Metrics } from "../../../../kube/runtime";
 import { FakeApi, type Stored } from "../../../support/fake-api";
 import { CHECKPOINTS, pod, seconds } from "./support";
 

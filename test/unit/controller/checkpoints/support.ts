@@ -1,5 +1,5 @@
-import type { KubernetesClient } from "../../../../clients/kubernetes";
-import type { CheckpointSpec } from "../../../../constructs/core/checkpoint";
+import type { KubernetesClient } from "../../../../kube/client";
+import type { CheckpointSpec } from "../../../../api/checkpoint";
 import { Checkpoints } from "../../../../controller/checkpoints";
 import {
   EngineError,
@@ -8,7 +8,7 @@ import {
   type Engine,
   type RestoreRequest,
 } from "../../../../controller/engines";
-import { createLogger, Metrics, type EventInput } from "../../../../controller/runtime";
+import { createLogger, Metrics, type EventInput } from "../../../../kube/runtime";
 import { FakeApi, type FakeRequest, type Stored } from "../../../support/fake-api";
 
 export const CHECKPOINTS = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-a/checkpoints";

@@ -1,7 +1,8 @@
-import { ApiError } from "../../../../clients/kubernetes";
+import { ApiError } from "../../../../kube/client";
 import { ReadinessGate } from "../../../../controller/readiness";
-import type { GateSettings, Taint } from "../../../../controller/readiness/rules";
-import { Metrics, type EventInput } from "../../../../controller/runtime";
+import type { GateSettings } from "../../../../config/programs/controller";
+import type { Taint } from "../../../../controller/readiness/rules";
+import { Metrics, type EventInput } from "../../../../kube/runtime";
 import { FakeApi, type Stored } from "../../../support/fake-api";
 import {
   AGENTS,

@@ -1,4 +1,4 @@
-import { ApiError, type Json } from "../../../../clients/kubernetes";
+import { ApiError, type Json } from "../../../../kube/client";
 import { ConditionWriter } from "../../../../controller/readiness/condition-writer";
 import { TaintWriter } from "../../../../controller/readiness/taint-writer";
 import { projectNode, type GateNode, type Taint } from "../../../../controller/readiness/rules";

@@ -11,10 +11,10 @@ import {
   type AgentDaemonSet,
   type AgentPod,
   type GateNode,
-  type GateSettings,
   type Memory,
   type Situation,
 } from "../../../../controller/readiness/rules";
+import { type GateSettings } from "../../../../config/programs/controller";
 import { AGENTS, daemonSet, node, NOW, OURS, pod, projected, rawNode, rawPod, settings } from "./support";
 
 interface World {

@@ -1,5 +1,5 @@
-import type { Json } from "../../../../clients/kubernetes";
-import { createLogger, Metrics, type EventInput, type Events } from "../../../../controller/runtime";
+import type { Json } from "../../../../kube/client";
+import { createLogger, Metrics, type EventInput, type Events } from "../../../../kube/runtime";
 import { GateMetrics } from "../../../../controller/readiness/metrics";
 import { createStores } from "../../../../controller/readiness/sources";
 import { Triggers } from "../../../../controller/readiness/triggers";
@@ -9,9 +9,9 @@ import {
   projectNode,
   projectPod,
   type GateNode,
-  type GateSettings,
   type Taint,
 } from "../../../../controller/readiness/rules";
+import { type GateSettings } from "../../../../config/programs/controller";
 
 export const NOW = Date.parse("2026-06-01T12:00:00Z");
 export const OURS: Taint = { key: "cedana.ai/not-ready", value: "true", effect: "NoSchedule" };

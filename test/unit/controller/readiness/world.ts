@@ -1,10 +1,5 @@
-import type {
-  AgentDaemonSet,
-  AgentPod,
-  GateNode,
-  GateSettings,
-  Taint,
-} from "../../../../controller/readiness/rules";
+import type { AgentDaemonSet, AgentPod, GateNode, Taint } from "../../../../controller/readiness/rules";
+import type { GateSettings } from "../../../../config/programs/controller";
 import { AGENTS, NAMESPACE, OURS, SELECTED, settings, viewOn, type Agent } from "./support";
 
 /** A pod, and what the gate cannot see: which machine its readiness is of. */

@@ -4,7 +4,7 @@ import { Claims } from "../../../../controller/restore";
 import { Report } from "../../../../controller/restore/report";
 import { Admitter, type Verdict } from "../../../../controller/restore/webhook";
 import type { CheckpointObject } from "../../../../controller/checkpoints/objects";
-import { createLogger, Metrics, type Json } from "../../../../controller/runtime";
+import { createLogger, Metrics, type Json } from "../../../../kube/runtime";
 import { FakeApi } from "../../../support/fake-api";
 import { checkpointJson, podJson, saved } from "./support";
 

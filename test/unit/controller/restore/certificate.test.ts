@@ -18,7 +18,7 @@ import {
   type WebhookConfiguration,
 } from "../../../../controller/restore/certificate";
 import { WebhookServer, type PodReview } from "../../../../controller/restore/webhook";
-import { createLogger, Store, type Json } from "../../../../controller/runtime";
+import { createLogger, Store, type Json } from "../../../../kube/runtime";
 import { FakeApi } from "../../../support/fake-api";
 import { podJson } from "./support";
 

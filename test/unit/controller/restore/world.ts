@@ -1,6 +1,6 @@
 /** The restore part of one process, as leader, on an API server in memory. */
 import { Claims, Restore } from "../../../../controller/restore";
-import { createLogger, Metrics, type EventInput } from "../../../../controller/runtime";
+import { createLogger, Metrics, type EventInput } from "../../../../kube/runtime";
 import { FakeApi, type Stored } from "../../../support/fake-api";
 import { checkpointJson, digest } from "./support";
 

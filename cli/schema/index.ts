@@ -1,0 +1,2 @@
+export { platformJsonSchema } from "./json-schema";
+export { propertyTables } from "./property-table";

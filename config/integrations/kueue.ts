@@ -1,0 +1,135 @@
+import * as v from "valibot";
+import type { Taint } from "../nodes/taint";
+import type { Problem } from "../schema/problem";
+import { described, dnsLabel, dnsSubdomain, labelKey, labelValue, shape } from "../schema";
+import { labels, quantities, toleration } from "../pod";
+
+const taint = shape({
+  key: described(labelKey, "Key of the taint."),
+  value: described(v.optional(labelValue), "Its value."),
+  effect: described(v.picklist(["NoSchedule", "PreferNoSchedule", "NoExecute"]), "Its effect."),
+});
+
+const flavor = shape({
+  name: described(v.optional(dnsSubdomain, "cedana"), "Name of the ResourceFlavor."),
+  nodeLabels: described(
+    v.optional(labels),
+    "Labels of its nodes. A restore needs the same GPU model: name it here. Default: install.nodeSelector.",
+  ),
+  nodeTaints: described(
+    v.optional(v.array(taint), []),
+    "Taints of its nodes that a workload must tolerate. Never cedana.ai/not-ready, which goes away.",
+  ),
+  tolerations: described(v.optional(v.array(toleration), []), "Tolerations that its workloads get."),
+  quotas: described(
+    v.optional(quantities, { cpu: "3500", memory: "2000Gi", pods: "3000" }),
+    "Nominal quota of each resource, such as nvidia.com/gpu. Default: that of Cedana's chart.",
+  ),
+});
+
+const localQueue = shape({
+  namespace: described(dnsLabel, "Namespace of the workloads."),
+  name: described(
+    v.optional(dnsSubdomain, "user-queue"),
+    "What workloads name in kueue.x-k8s.io/queue-name.",
+  ),
+});
+
+const preemption = shape({
+  withinClusterQueue: described(
+    v.optional(v.picklist(["Never", "LowerPriority", "LowerOrNewerEqualPriority"]), "LowerPriority"),
+    "Whom a pending workload of the queue may preempt in it.",
+  ),
+  reclaimWithinCohort: described(
+    v.optional(v.picklist(["Never", "LowerPriority", "Any"]), "Any"),
+    "Whom it may preempt in queues that borrow from this one.",
+  ),
+});
+
+export const kueueSchema = shape({
+  clusterQueue: described(v.optional(dnsSubdomain, "cluster-queue"), "Name of the ClusterQueue."),
+  cohortName: described(v.optional(dnsSubdomain), "Cohort with whose queues quota is shared."),
+  namespaceSelector: described(
+    v.optional(labels, {}),
+    "Namespaces, by their labels, whose workloads the queue takes. Default: all.",
+  ),
+  flavors: described(
+    v.optional(v.array(flavor), [{}]),
+    "Kinds of nodes, in the order in which they are tried.",
+  ),
+  preemption: described(
+    v.optional(preemption, {}),
+    "Who makes room for whom. A preempted workload is restored.",
+  ),
+  localQueues: described(v.array(localQueue), "One for each namespace of workloads."),
+});
+
+export interface KueueSpec extends v.InferInput<typeof kueueSchema> {}
+export type ResolvedKueue = v.InferOutput<typeof kueueSchema>;
+
+/** What depends on several properties of the queues. */
+export function checkKueue({ flavors, localQueues }: ResolvedKueue, gate: Taint): Problem[] {
+  const problems: Problem[] = [];
+  const [first] = flavors;
+  if (first === undefined) {
+    problems.push({ code: "empty", path: ["flavors"], message: "is empty", allowed: "at least one flavor" });
+  }
+  if (localQueues.length === 0) {
+    problems.push({
+      code: "empty",
+      path: ["localQueues"],
+      message: "is empty, so that no workload could be queued",
+      allowed: "at least one { namespace }",
+    });
+  }
+  for (const [index, { namespace, name }] of localQueues.entries()) {
+    if (localQueues.findIndex((other) => other.namespace === namespace && other.name === name) === index)
+      continue;
+    problems.push({
+      code: "duplicate-name",
+      path: ["localQueues", index, "name"],
+      message: "is the name of an earlier queue in this namespace",
+      given: name,
+    });
+  }
+  const covered = Object.keys(first?.quotas ?? {}).toSorted();
+  for (const [index, flavor] of flavors.entries()) {
+    const path = ["flavors", index];
+    if (flavors.findIndex(({ name }) => name === flavor.name) < index) {
+      problems.push({
+        code: "duplicate-name",
+        path: [...path, "name"],
+        message: "is the name of an earlier flavor",
+        given: flavor.name,
+      });
+    }
+    if (covered.length === 0 && index === 0) {
+      problems.push({
+        code: "empty",
+        path: [...path, "quotas"],
+        message: "is empty, so that nothing could be admitted",
+        allowed: 'at least one resource, such as cpu: "64"',
+      });
+    } else if (Object.keys(flavor.quotas).toSorted().join() !== covered.join()) {
+      problems.push({
+        code: "quotas-differ",
+        path: [...path, "quotas"],
+        message: "names other resources than the first flavor, which Kueue refuses",
+        given: Object.keys(flavor.quotas).join(", "),
+        allowed: covered.join(", "),
+        remedy: 'give the resource a quota of "0" where the flavor has none of it',
+      });
+    }
+    for (const [at, { key }] of flavor.nodeTaints.entries()) {
+      if (key !== gate.key) continue;
+      problems.push({
+        code: "gate-in-flavor",
+        path: [...path, "nodeTaints", at],
+        message: "is a taint that goes away: every workload would have to tolerate it",
+        given: key,
+        remedy: "leave it out",
+      });
+    }
+  }
+  return problems;
+}

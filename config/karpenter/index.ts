@@ -1,0 +1,13 @@
+export { checkKarpenter, checkNodePool } from "./check";
+export { checkKarpenterNames, interruptionQueueName, karpenterNodeRoleName } from "./names";
+export {
+  DISCOVERY_TAG,
+  interruptionQueueSchema,
+  karpenterSchema,
+  nodePoolSchema,
+  type InterruptionQueueSpec,
+  type KarpenterSpec,
+  type NodePoolSpec,
+  type ResolvedKarpenter,
+  type ResolvedNodePool,
+} from "./schema";

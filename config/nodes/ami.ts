@@ -1,0 +1,123 @@
+/**
+ * Describes the EKS optimized AMIs of Amazon Linux 2023, from the release notes of amazon-eks-ami up to v20261112. All
+ * minors get containerd and runc from the same package repository: 2.2 and 1.3 in July 2026, 2.3 and 1.4 since October.
+ * The kernel depends on minor and accelerator.
+ */
+import type { Problem, PropertyPath } from "../schema/problem";
+
+export type Architecture = "x86_64" | "arm64";
+export type Accelerator = "none" | "nvidia" | "neuron";
+
+/** The oldest kernel with all features that CRIU 4 needs for the checkpoints of this project. */
+export const MINIMUM_KERNEL = "6.1";
+
+/**
+ * Kubernetes minors that EKS offers, oldest first, each with Amazon Linux 2023 AMIs and containerd 2 (reviewed
+ * 2026-11). Extended support of 1.30 ended on 2026-07-23 and that of 1.31 on 2026-11-26.
+ */
+export const KUBERNETES_MINORS: readonly [string, ...string[]] = [
+  "1.32",
+  "1.33",
+  "1.34",
+  "1.35",
+  "1.36",
+  "1.37",
+];
+
+export interface Ami {
+  /** `amiType` of the EKS node-group API. */
+  readonly amiType: string;
+  /** SSM parameter with the id of the image that AWS recommends today. */
+  readonly ssmParameter: string;
+  /** Major and minor of the Linux kernel. */
+  readonly kernel: string;
+  /** Version of containerd's configuration schema. */
+  readonly containerdSchema: 3;
+  /** Name of the runtime handler that pods without a RuntimeClass get. */
+  readonly defaultRuntime: "runc" | "nvidia";
+  /** Program that a runc shim must call as runc. */
+  readonly runtimeBinary: string;
+}
+
+const TYPES: Readonly<Record<Architecture, Readonly<Partial<Record<Accelerator, string>>>>> = {
+  x86_64: {
+    none: "AL2023_x86_64_STANDARD",
+    nvidia: "AL2023_x86_64_NVIDIA",
+    neuron: "AL2023_x86_64_NEURON",
+  },
+  arm64: { none: "AL2023_ARM_64_STANDARD", nvidia: "AL2023_ARM_64_NVIDIA" },
+};
+
+/**
+ * The EKS optimized AMI for a node.
+ * @param path where in the input the choice was made, for the problems
+ */
+export function findAmi(
+  minor: string,
+  architecture: Architecture,
+  accelerator: Accelerator,
+  path: PropertyPath = [],
+):
+  | { readonly ami: Ami; readonly problems?: undefined }
+  | { readonly ami?: undefined; readonly problems: readonly Problem[] } {
+  const problems: Problem[] = [];
+  if (!KUBERNETES_MINORS.includes(minor)) problems.push(unsupportedVersion(path, minor));
+  const amiType = TYPES[architecture][accelerator];
+  if (amiType === undefined) {
+    problems.push({
+      code: "no-such-ami",
+      path,
+      message: "EKS publishes no AMI for this accelerator on this architecture",
+      given: `${accelerator} on ${architecture}`,
+      allowed: Object.keys(TYPES[architecture]).join(", "),
+      remedy: "choose other instance types, or give a custom AMI",
+    });
+  }
+  if (amiType === undefined || problems.length > 0) return { problems };
+  return {
+    ami: {
+      amiType,
+      ssmParameter: ssmParameter(minor, architecture, accelerator),
+      kernel: kernel(minor, accelerator),
+      containerdSchema: 3,
+      ...runtimeOf(accelerator),
+    },
+  };
+}
+
+/** Returns the problem of a minor without AMIs. */
+export function unsupportedVersion(path: PropertyPath, minor: string): Problem {
+  return {
+    code: "unsupported-version",
+    path,
+    message: "is a Kubernetes version for which EKS publishes no node image",
+    given: minor,
+    allowed: KUBERNETES_MINORS.join(", "),
+  };
+}
+
+/** nodeadm makes `nvidia` the default runtime where it finds nvidia-container-runtime, that is on NVIDIA AMIs. */
+export function runtimeOf(accelerator: Accelerator): Pick<Ami, "defaultRuntime" | "runtimeBinary"> {
+  return accelerator === "nvidia"
+    ? { defaultRuntime: "nvidia", runtimeBinary: "/usr/bin/nvidia-container-runtime" }
+    : { defaultRuntime: "runc", runtimeBinary: "/usr/sbin/runc" };
+}
+
+function ssmParameter(minor: string, architecture: Architecture, accelerator: Accelerator): string {
+  const variant = accelerator === "none" ? "standard" : accelerator;
+  return `/aws/service/eks/optimized-ami/${minor}/amazon-linux-2023/${architecture}/${variant}/recommended/image_id`;
+}
+
+function kernel(minor: string, accelerator: Accelerator): string {
+  const number = Number(minor.split(".")[1]);
+  if (number >= 36) return "6.18";
+  if (number >= 33 || accelerator === "nvidia") return "6.12";
+  return "6.1";
+}
+
+/** Negative, zero or positive as `a` is older than, equal to or newer than `b`; compares `major.minor` only. */
+export function compareVersions(a: string, b: string): number {
+  const [majorA = 0, minorA = 0] = a.split(".").map(Number);
+  const [majorB = 0, minorB = 0] = b.split(".").map(Number);
+  return majorA - majorB || minorA - minorB;
+}

@@ -1,0 +1,45 @@
+export {
+  KUBERNETES_MINORS,
+  MINIMUM_KERNEL,
+  compareVersions,
+  findAmi,
+  runtimeOf,
+  type Accelerator,
+  type Ami,
+  type Architecture,
+} from "./ami";
+export {
+  RUNTIME_REQUEST_TIMEOUT,
+  checkNodeSettings,
+  instanceFacts,
+  runtimeHandlerOf,
+  startupTaintOf,
+} from "./check";
+export { isInstanceType, parseInstanceType, type InstanceTypeFacts } from "./instance-type";
+export { kubeletConfigSchema, type KubeletConfig } from "./kubelet";
+export {
+  NODE_CONFIG_API_VERSION,
+  nodeConfigSchema,
+  nodeConfigSpecSchema,
+  type NodeConfig,
+  type NodeConfigSpec,
+} from "./node-config";
+export { duration, durationSeconds, quantity, quantityBytes } from "../schema/quantity";
+export { RESTORE_TOML, RESTORING_CONTAINERD } from "./restore";
+export { renderRuntimeHandler, runtimeHandlerSchema, type RuntimeHandler } from "./runtime-handler";
+export { ENABLED_LABEL, tagsSchema, type NodeSettings } from "./settings";
+export {
+  STARTUP_TAINT_DEFAULT,
+  startupTaintSchema,
+  taintSchema,
+  toAutoscalerArgument,
+  toAutoscalerTag,
+  toEksTaint,
+  toKarpenterTaint,
+  toKubeletTaint,
+  tolerates,
+  toTaintText,
+  toToleration,
+  type KubernetesTaint,
+  type Taint,
+} from "./taint";

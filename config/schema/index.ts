@@ -1,0 +1,30 @@
+/** The one way in which inputs are defined, checked, defaulted and documented. */
+export { check, resolve, type Checked, type CrossCheck } from "./check";
+export {
+  arn,
+  clusterName,
+  dnsLabel,
+  dnsSubdomain,
+  labelKey,
+  labelValue,
+  region,
+  registryRepository,
+} from "./formats";
+export { nearest } from "./nearest";
+export { oneOf } from "./one-of";
+export { described, integer, pattern, rule, type Rule } from "./rule";
+export { shape } from "./shape";
+export { givenOrNew } from "./existing-or-new";
+export {
+  InvalidInputError,
+  type Problem,
+  type PropertyPath,
+  formatPath,
+  formatProblem,
+  printable,
+  throwIfAny,
+  under,
+} from "./problem";
+export { duration, durationSeconds, quantity, quantityBytes } from "./quantity";
+export { SECRET_SHAPES, maskSecrets } from "./secret-shapes";
+export { isToken } from "./token";

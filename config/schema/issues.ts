@@ -1,0 +1,125 @@
+import type * as v from "valibot";
+import type { Problem, PropertyPath } from "./problem";
+import { printable } from "./problem";
+import { nearest } from "./nearest";
+import type { Rule } from "./rule";
+import type { NotAMapping, UnknownKey } from "./shape";
+
+type Issue = v.BaseIssue<unknown>;
+
+const NOUNS: Readonly<Record<string, string>> = {
+  strict_object: "a mapping",
+  object: "a mapping",
+  record: "a mapping",
+  array: "a list",
+  tuple: "a list",
+  string: "a string",
+  number: "a number",
+  boolean: "true or false",
+};
+
+/** One valibot issue in the project's words. */
+export function toProblem(issue: Issue): Problem {
+  const path = (issue.path ?? []).map((item) => item.key as string | number);
+  if (issue.type === "union") return noForm(path, issue);
+  if (typeof issue.requirement === "number") return wrongLength(path, issue, issue.requirement);
+  const requirement = issue.requirement as Rule<unknown> | UnknownKey | NotAMapping | undefined;
+  if (requirement && "known" in requirement) return unknownKey(path, requirement);
+  if (issue.received === "undefined" && isKey(issue))
+    return { code: "missing", path, message: "is required" };
+  if (issue.type === "raw_check") return ruleBroken(path, issue, requirement as Rule<unknown>);
+  if (issue.type === "picklist" || issue.type === "variant" || issue.type === "literal") {
+    return notAllowed(path, issue);
+  }
+  const noun = NOUNS[issue.type];
+  const keys = requirement && "keys" in requirement ? requirement.keys : [];
+  if (noun) return wrongType(path, issue, noun, keys);
+  return { code: issue.type, path, message: issue.message, given: printable(issue.input) };
+}
+
+function isKey(issue: Issue): boolean {
+  const last = issue.path?.at(-1);
+  return last !== undefined && "origin" in last && last.origin === "key";
+}
+
+function unknownKey(path: PropertyPath, { known }: UnknownKey): Problem {
+  const suggestion = nearest(String(path.at(-1)), known);
+  return {
+    code: "unknown-key",
+    path,
+    message: "is not a known property",
+    allowed: known.join(", "),
+    ...(suggestion === undefined ? {} : { remedy: `did you mean ${suggestion}?` }),
+  };
+}
+
+function ruleBroken(path: PropertyPath, issue: Issue, broken: Rule<unknown>): Problem {
+  return {
+    code: broken.code,
+    path,
+    message: broken.message,
+    ...(broken.secret ? {} : { given: printable(issue.input) }),
+    allowed: broken.allowed,
+    ...(broken.remedy === undefined ? {} : { remedy: broken.remedy }),
+  };
+}
+
+function notAllowed(path: PropertyPath, issue: Issue): Problem {
+  const allowed = (issue.expected ?? "")
+    .replace(/^\(|\)$/g, "")
+    .split(" | ")
+    .map(unquoted);
+  const suggestion = typeof issue.input === "string" ? nearest(issue.input, allowed) : undefined;
+  return {
+    code: issue.input === undefined ? "missing" : "not-allowed",
+    path,
+    message: issue.input === undefined ? "is required" : "is not one of the allowed values",
+    ...(issue.input === undefined ? {} : { given: printable(issue.input) }),
+    allowed: allowed.join(", "),
+    ...(suggestion === undefined ? {} : { remedy: `did you mean ${suggestion}?` }),
+  };
+}
+
+function unquoted(text: string): string {
+  return text.replace(/^"|"$/g, "");
+}
+
+/** More keys than these would not be read. */
+const MAX_KEYS = 6;
+
+function wrongType(path: PropertyPath, issue: Issue, noun: string, keys: readonly string[]): Problem {
+  const quote = noun === "a string" && ["number", "boolean"].includes(typeof issue.input);
+  return {
+    code: "wrong-type",
+    path,
+    message: `is not ${noun}`,
+    given: printable(issue.input),
+    allowed: keys.length > 0 && keys.length <= MAX_KEYS ? `${noun} with ${keys.join(", ")}` : noun,
+    ...(quote ? { remedy: `put it in quotes: "${String(issue.input)}"` } : {}),
+  };
+}
+
+/** No form of a union fits even at its root: one problem that names them all. */
+function noForm(path: PropertyPath, issue: Issue): Problem {
+  const forms = (issue.issues ?? []).map(toProblem).map((problem) => problem.allowed ?? problem.message);
+  return {
+    code: "wrong-type",
+    path,
+    message: "has none of the allowed forms",
+    given: printable(issue.input),
+    allowed: [...new Set(forms)].join(" or "),
+  };
+}
+
+/** valibot's own minLength and maxLength, of texts and lists. */
+function wrongLength(path: PropertyPath, issue: Issue, bound: number): Problem {
+  const unit = typeof issue.input === "string" ? "characters" : "entries";
+  const short = issue.type === "min_length";
+  return {
+    code: "wrong-length",
+    path,
+    message: short ? `has too few ${unit}` : `has too many ${unit}`,
+    given: printable(issue.input),
+    allowed: `${short ? "at least" : "at most"} ${bound} ${unit}`,
+  };
+}

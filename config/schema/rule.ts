@@ -1,0 +1,66 @@
+import * as v from "valibot";
+import { isToken } from "./token";
+
+/** A check on one value that says what it wants in words. */
+export interface Rule<T> {
+  /** Problem code. */
+  readonly code: string;
+  /** Not called for values that only Terraform knows. */
+  readonly test: (value: T) => boolean;
+  /** What is wrong when the test fails: `is not a CIDR block`. */
+  readonly message: string;
+  readonly allowed: string;
+  readonly remedy?: string;
+  /** True if the given value must not be printed. */
+  readonly secret?: boolean;
+  /** What an editor can check by itself: merged into the JSON Schema of the property. */
+  readonly jsonSchema?: Readonly<Record<string, unknown>>;
+}
+
+/** A rule as a step of a valibot pipe. The rule travels with the issue as its `requirement`. */
+export function rule<T>(definition: Rule<T>): v.RawCheckAction<T> & { readonly requirement: Rule<T> } {
+  const action = v.rawCheck<T>(({ dataset, addIssue }) => {
+    if (dataset.typed && !isToken(dataset.value) && !definition.test(dataset.value)) {
+      addIssue({ message: definition.message, expected: definition.allowed });
+    }
+  });
+  return Object.assign(action, { requirement: definition });
+}
+
+/** A string that matches the pattern. */
+export function pattern(
+  expression: RegExp,
+  definition: Omit<Rule<string>, "test" | "jsonSchema">,
+): v.GenericSchema<string> {
+  return v.pipe(
+    v.string(),
+    rule<string>({
+      ...definition,
+      test: (value) => expression.test(value),
+      jsonSchema: { pattern: expression.source },
+    }),
+  );
+}
+
+/** A schema with the sentence that documentation and editors show for it. */
+export function described<const S extends v.GenericSchema>(schema: S, text: string) {
+  return v.pipe(schema, v.description(text));
+}
+
+/** A whole number within bounds, both included. */
+export function integer(min: number, max: number): v.GenericSchema<number> {
+  return v.pipe(
+    v.number(),
+    rule<number>({
+      code: "out-of-range",
+      test: (value) => Number.isInteger(value) && value >= min && value <= max,
+      message: "is not a whole number in range",
+      allowed: max === Number.MAX_SAFE_INTEGER ? `at least ${min}` : `${min} to ${max}`,
+      jsonSchema: {
+        type: "integer",
+        minimum: min,
+        ...(max === Number.MAX_SAFE_INTEGER ? {} : { maximum: max }),
+      },
+    }),
+  );
+}

@@ -1,8 +1,0 @@
-/**
- * Kubernetes objects as the files of a GitOps repository or of a Helm chart. Pure: `cedana-cdk/output` writes them.
- * @module cedana-cdk/gitops
- */
-export { helmChart, type HelmChartOptions } from "./helm";
-export { KUSTOMIZATION, layout, type Files, type LayoutOptions } from "./layout";
-export { formatIdentity, identityOf, type Identity, type KubernetesObject } from "./object";
-export { toYaml, toYamlStream } from "./yaml";

@@ -1,3 +1,0 @@
-/** AWS permissions of Kubernetes ServiceAccounts by EKS Pod Identity. */
-export { serviceAccounts, serviceAccountSchema, type ServiceAccountSpec } from "./schema";
-export { podIdentityTrust } from "./trust-policy";

@@ -1,0 +1,244 @@
+import { dnsSuffix } from "../../config/cluster";
+
+/**
+ * What the Karpenter controller may do: the statements of Karpenter 1.14's own CloudFormation template, of which it
+ * needs all for the features it has on. Everything that it makes carries the cluster's tags, and it may change and end
+ * only what carries them.
+ */
+export interface ControllerPolicyProps {
+  readonly partition: string;
+  readonly region: string;
+  readonly account: string;
+  readonly clusterName: string;
+  readonly nodeRoleArn: string;
+  readonly queueArn: string;
+  /** Keys of the account that root volumes of pools are encrypted with. */
+  readonly volumeKeyArns: readonly string[];
+}
+
+const OWNED = "owned";
+
+/** The controller's permissions in two documents, each well under the size that IAM allows. */
+export function controllerPolicies(
+  props: ControllerPolicyProps,
+): Readonly<Record<string, readonly object[]>> {
+  return {
+    nodes: nodeStatements(props),
+    "roles-and-discovery": [
+      ...profileStatements(props),
+      ...discoveryStatements(props),
+      {
+        Sid: "Queue",
+        Effect: "Allow",
+        Action: ["sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage"],
+        Resource: props.queueArn,
+      },
+      ...volumeKeyStatements(props),
+    ],
+  };
+}
+
+/** EC2 makes encrypted volumes in the name of whoever starts the instance; without this it ends right after its start. */
+function volumeKeyStatements({ region, volumeKeyArns }: ControllerPolicyProps): object[] {
+  if (volumeKeyArns.length === 0) return [];
+  const viaEc2 = { StringEquals: { "kms:ViaService": `ec2.${region}.${dnsSuffix(region)}` } };
+  return [
+    {
+      Sid: "VolumeKeys",
+      Effect: "Allow",
+      Action: [
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:GenerateDataKeyWithoutPlaintext",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
+      ],
+      Resource: [...volumeKeyArns],
+      Condition: viaEc2,
+    },
+    {
+      Sid: "VolumeKeyGrants",
+      Effect: "Allow",
+      Action: "kms:CreateGrant",
+      Resource: [...volumeKeyArns],
+      Condition: { ...viaEc2, Bool: { "kms:GrantIsForAWSResource": "true" } },
+    },
+  ];
+}
+
+function nodeStatements({ partition, region, clusterName }: ControllerPolicyProps): object[] {
+  const ec2 = (account: "" | "*", ...kinds: string[]) =>
+    kinds.map((kind) => `arn:${partition}:ec2:${region}:${account}:${kind}/*`);
+  const clusterTag = `kubernetes.io/cluster/${clusterName}`;
+  const made = [
+    "fleet",
+    "instance",
+    "volume",
+    "network-interface",
+    "launch-template",
+    "spot-instances-request",
+  ];
+  const ownedBy = {
+    StringEquals: { [`aws:ResourceTag/${clusterTag}`]: OWNED },
+    StringLike: { "aws:ResourceTag/karpenter.sh/nodepool": "*" },
+  };
+  const requested = {
+    [`aws:RequestTag/${clusterTag}`]: OWNED,
+    "aws:RequestTag/eks:eks-cluster-name": clusterName,
+  };
+  const anyPool = { "aws:RequestTag/karpenter.sh/nodepool": "*" };
+  return [
+    {
+      Sid: "StartFrom",
+      Effect: "Allow",
+      Action: ["ec2:RunInstances", "ec2:CreateFleet"],
+      Resource: [
+        ...ec2("", "image", "snapshot"),
+        ...ec2("*", "security-group", "subnet", "capacity-reservation", "placement-group"),
+      ],
+    },
+    {
+      Sid: "StartFromOwnTemplates",
+      Effect: "Allow",
+      Action: ["ec2:RunInstances", "ec2:CreateFleet"],
+      Resource: ec2("*", "launch-template"),
+      Condition: ownedBy,
+    },
+    {
+      Sid: "StartTagged",
+      Effect: "Allow",
+      Action: ["ec2:RunInstances", "ec2:CreateFleet", "ec2:CreateLaunchTemplate"],
+      Resource: ec2("*", ...made),
+      Condition: { StringEquals: requested, StringLike: anyPool },
+    },
+    {
+      Sid: "TagAtCreation",
+      Effect: "Allow",
+      Action: "ec2:CreateTags",
+      Resource: ec2("*", ...made),
+      Condition: {
+        StringEquals: {
+          ...requested,
+          "ec2:CreateAction": ["RunInstances", "CreateFleet", "CreateLaunchTemplate"],
+        },
+        StringLike: anyPool,
+      },
+    },
+    {
+      Sid: "TagOwn",
+      Effect: "Allow",
+      Action: "ec2:CreateTags",
+      Resource: ec2("*", "instance"),
+      Condition: {
+        ...ownedBy,
+        StringEqualsIfExists: { "aws:RequestTag/eks:eks-cluster-name": clusterName },
+        "ForAllValues:StringEquals": {
+          "aws:TagKeys": ["eks:eks-cluster-name", "karpenter.sh/nodeclaim", "Name"],
+        },
+      },
+    },
+    {
+      Sid: "EndOwn",
+      Effect: "Allow",
+      Action: ["ec2:TerminateInstances", "ec2:DeleteLaunchTemplate"],
+      Resource: ec2("*", "instance", "launch-template"),
+      Condition: ownedBy,
+    },
+  ];
+}
+
+function profileStatements(props: ControllerPolicyProps): object[] {
+  const { partition, region, account, clusterName, nodeRoleArn } = props;
+  const profiles = `arn:${partition}:iam::${account}:instance-profile/*`;
+  const tag = `kubernetes.io/cluster/${clusterName}`;
+  const nodeClass = "karpenter.k8s.aws/ec2nodeclass";
+  const requested = {
+    [`aws:RequestTag/${tag}`]: OWNED,
+    "aws:RequestTag/eks:eks-cluster-name": clusterName,
+    "aws:RequestTag/topology.kubernetes.io/region": region,
+  };
+  const owned = {
+    [`aws:ResourceTag/${tag}`]: OWNED,
+    "aws:ResourceTag/topology.kubernetes.io/region": region,
+  };
+  return [
+    {
+      Sid: "PassNodeRole",
+      Effect: "Allow",
+      Action: "iam:PassRole",
+      Resource: nodeRoleArn,
+      Condition: { StringEquals: { "iam:PassedToService": ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"] } },
+    },
+    {
+      Sid: "MakeProfiles",
+      Effect: "Allow",
+      Action: "iam:CreateInstanceProfile",
+      Resource: profiles,
+      Condition: { StringEquals: requested, StringLike: { [`aws:RequestTag/${nodeClass}`]: "*" } },
+    },
+    {
+      Sid: "TagProfiles",
+      Effect: "Allow",
+      Action: "iam:TagInstanceProfile",
+      Resource: profiles,
+      Condition: {
+        StringEquals: { ...owned, ...requested },
+        StringLike: { [`aws:ResourceTag/${nodeClass}`]: "*", [`aws:RequestTag/${nodeClass}`]: "*" },
+      },
+    },
+    {
+      Sid: "ChangeOwnProfiles",
+      Effect: "Allow",
+      Action: [
+        "iam:AddRoleToInstanceProfile",
+        "iam:RemoveRoleFromInstanceProfile",
+        "iam:DeleteInstanceProfile",
+      ],
+      Resource: profiles,
+      Condition: { StringEquals: owned, StringLike: { [`aws:ResourceTag/${nodeClass}`]: "*" } },
+    },
+    { Sid: "ReadProfiles", Effect: "Allow", Action: "iam:GetInstanceProfile", Resource: profiles },
+    { Sid: "ListProfiles", Effect: "Allow", Action: "iam:ListInstanceProfiles", Resource: "*" },
+  ];
+}
+
+function discoveryStatements(props: ControllerPolicyProps): object[] {
+  const { partition, region, account, clusterName } = props;
+  const cluster = `arn:${partition}:eks:${region}:${account}:cluster/${clusterName}`;
+  return [
+    { Sid: "Cluster", Effect: "Allow", Action: "eks:DescribeCluster", Resource: cluster },
+    {
+      Sid: "ZonalShift",
+      Effect: "Allow",
+      Action: "arc-zonal-shift:GetManagedResource",
+      Resource: "*",
+      Condition: { StringEquals: { "arc-zonal-shift:ResourceIdentifier": cluster } },
+    },
+    {
+      Sid: "Describe",
+      Effect: "Allow",
+      Action: [
+        "CapacityReservations",
+        "Images",
+        "Instances",
+        "InstanceStatus",
+        "InstanceTypeOfferings",
+        "InstanceTypes",
+        "LaunchTemplates",
+        "PlacementGroups",
+        "SecurityGroups",
+        "SpotPriceHistory",
+        "Subnets",
+      ].map((what) => `ec2:Describe${what}`),
+      Resource: "*",
+      Condition: { StringEquals: { "aws:RequestedRegion": region } },
+    },
+    {
+      Sid: "ImageParameters",
+      Effect: "Allow",
+      Action: "ssm:GetParameter",
+      Resource: `arn:${partition}:ssm:${region}::parameter/aws/service/*`,
+    },
+    { Sid: "Prices", Effect: "Allow", Action: "pricing:GetProducts", Resource: "*" },
+  ];
+}

@@ -1,0 +1,116 @@
+/**
+ * EC2 user data of several parts: a MIME multipart document, read by cloud-init, by nodeadm and, where they append a
+ * part, by EKS and Karpenter. A part that one of them does not find is lost without an error, so there is one writer
+ * here, and a reader that gives back what was written to the byte.
+ */
+import type { Problem } from "../../config/schema";
+import { printable } from "../../config/schema";
+
+export const NODE_CONFIG_TYPE = "application/node.eks.aws";
+export const SHELL_TYPE = 'text/x-shellscript; charset="utf-8"';
+
+export interface MimePart {
+  /** Media type, with parameters if any, on one line. */
+  readonly contentType: string;
+  readonly content: string;
+}
+
+const BOUNDARY = "cedana-node";
+
+/**
+ * The parts as one document, with LF line ends, in their order. The same parts are always the same bytes.
+ * @throws RangeError for a content type that is not one line of ASCII.
+ */
+export function writeMime(parts: readonly MimePart[]): string {
+  const boundary = freeBoundary(parts);
+  const written = parts.map(({ contentType, content }) => {
+    if (!/^[\x21-\x7e]+\/[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(contentType)) {
+      throw new RangeError(`${printable(contentType)} is not a content type`);
+    }
+    return `--${boundary}\nContent-Type: ${contentType}\n\n${content}\n`;
+  });
+  return `MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="${boundary}"\n\n${written.join("")}--${boundary}--\n`;
+}
+
+/** A boundary that begins no line of any part. A counter, not chance: synthesis must give the same bytes again. */
+function freeBoundary(parts: readonly MimePart[]): string {
+  for (let count = 0; ; count += 1) {
+    const boundary = count === 0 ? BOUNDARY : `${BOUNDARY}-${count}`;
+    if (!parts.some(({ content }) => content.includes(`--${boundary}`))) return boundary;
+  }
+}
+
+export type MimeDocument =
+  | { readonly parts: readonly MimePart[]; readonly problems?: undefined }
+  | { readonly parts?: undefined; readonly problems: readonly Problem[] };
+
+/**
+ * The parts of a document, as nodeadm and cloud-init would find them. Line ends may be LF or CRLF. What those readers
+ * pass over without a word is a problem here: another boundary than the header's, parts within parts, a missing end.
+ */
+export function readMime(text: string): MimeDocument {
+  const newline = /^[^\n]*\r\n/.test(text) ? "\r\n" : "\n";
+  const [header, body] = cut(text, newline + newline);
+  const boundary = boundaryOf(headerOf(header, newline, "content-type") ?? "");
+  if (boundary === undefined || body === undefined) {
+    return problem("not-multipart", "is not a MIME multipart document with a boundary in its header");
+  }
+  // Every delimiter is at the start of a line, so the newline before it belongs to the delimiter.
+  const pieces = `${newline}${body}`.split(`${newline}--${boundary}`);
+  const last = pieces.pop() ?? "";
+  if (pieces.length === 0) return problem("no-part", `has no part: no line is --${boundary}`);
+  if (!last.startsWith("--"))
+    return problem("no-end", `does not end with --${boundary}--; its last part may be cut off`);
+  const parts: MimePart[] = [];
+  const problems: Problem[] = [];
+  pieces.slice(1).forEach((piece, index) => {
+    if (!piece.startsWith(newline)) {
+      problems.push(
+        wrong(index, "other-boundary", `the part before has a line that only begins with --${boundary}`),
+      );
+      return;
+    }
+    // Of an empty part, the line that ends the headers may be the one that the next delimiter takes.
+    const [head, content = piece.endsWith(newline) ? "" : undefined] = cut(
+      piece.slice(newline.length),
+      newline + newline,
+    );
+    const contentType = headerOf(head, newline, "content-type");
+    if (content === undefined || contentType === undefined) {
+      problems.push(wrong(index, "no-content-type", "has no Content-Type, so nothing reads it"));
+    } else if (/^multipart\//i.test(contentType)) {
+      problems.push(wrong(index, "nested", "is itself multipart; nodeadm does not look inside"));
+    } else {
+      parts.push({ contentType, content });
+    }
+  });
+  return problems.length > 0 ? { problems } : { parts };
+}
+
+function boundaryOf(contentType: string): string | undefined {
+  const match = /^multipart\/[^;]+;(?:.*;)?\s*boundary=(?:"([^"]+)"|([^\s;"]+))/i.exec(contentType);
+  return match?.[1] ?? match?.[2];
+}
+
+/** Value of a header; continuation lines are part of it. */
+function headerOf(head: string, newline: string, name: string): string | undefined {
+  const unfolded = head.replaceAll(/\r?\n[ \t]+/g, " ");
+  for (const line of unfolded.split(newline)) {
+    const colon = line.indexOf(":");
+    if (colon > 0 && line.slice(0, colon).trim().toLowerCase() === name) return line.slice(colon + 1).trim();
+  }
+  return undefined;
+}
+
+function cut(text: string, separator: string): readonly [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)];
+}
+
+function wrong(index: number, code: string, message: string): Problem {
+  return { code, path: ["parts", index], message };
+}
+
+function problem(code: string, message: string): MimeDocument {
+  return { problems: [{ code, path: [], message }] };
+}

@@ -1,0 +1,215 @@
+/**
+ * Kind Checkpoint on a real API server: what it takes, what it refuses and in which words, what it lets change, and
+ * what the list shows. Needs CEDANA_INTEGRATION_KUBECONFIG.
+ */
+import { Chart, Testing } from "cdk8s";
+import { CheckpointCrd } from "../../constructs/kubernetes/crds";
+import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
+
+const config = kubeconfig();
+const COLLECTION = "/apis/automation.cedana.ai/v1alpha1/namespaces/default/checkpoints";
+
+const checkpoint = (spec: object, name = "sample"): KubernetesObject => ({
+  apiVersion: "automation.cedana.ai/v1alpha1",
+  kind: "Checkpoint",
+  metadata: { name, namespace: "default" },
+  spec,
+});
+const podRef = { name: "counter-0" };
+
+(config === undefined ? describe.skip : describe)("kind Checkpoint", () => {
+  let api: ApiServer;
+  const message = async (spec: object): Promise<string> => {
+    const { status, body } = await api.tryCreate(checkpoint(spec));
+    return `${status} ${String(body["message"])}`;
+  };
+  const patch = (body: object, path = "sample", type = "merge-patch+json") =>
+    api.request<KubernetesObject>("PATCH", `${COLLECTION}/${path}`, body, {
+      contentType: `application/${type}`,
+    });
+
+  beforeAll(async () => {
+    api = new ApiServer(config ?? "");
+    const chart = new Chart(Testing.app(), "crds");
+    new CheckpointCrd(chart, "checkpoint-crd");
+    const [definition] = Testing.synth(chart) as KubernetesObject[];
+    const applied = await api.apply(definition as KubernetesObject);
+    if (applied.status >= 300) throw new Error(JSON.stringify(applied.body));
+    const served = () =>
+      api.request("GET", COLLECTION).then(
+        ({ status }) => status === 200,
+        () => false,
+      );
+    await eventually(30, "the kind is served", served);
+  });
+  afterAll(async () => {
+    await api.request("DELETE", COLLECTION);
+    api.close();
+  });
+
+  test.each<[string, object]>([
+    ["the least", { podRef }],
+    [
+      "everything",
+      {
+        podRef: { name: "a.b-c", uid: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10" },
+        containers: ["a", "b"],
+        engine: "cedana",
+        location: "/var/lib/checkpoints/counter..1",
+        leaveRunning: false,
+        pinned: true,
+        deletionPolicy: "Delete",
+      },
+    ],
+    [
+      "as many containers as may be",
+      { podRef, containers: Array.from({ length: 64 }, (_, index) => `c${index}`) },
+    ],
+  ])("accepted: %s", async (_, spec) => {
+    expect(await message(spec)).toMatch(/^201 /);
+  });
+
+  test.each<[string, object, string]>([
+    ["no pod", {}, "spec.podRef: Required value"],
+    ["a pod without name", { podRef: {} }, "spec.podRef.name: Required value"],
+    ["an empty name", { podRef: { name: "" } }, "spec.podRef.name: Invalid value"],
+    ["a name that no pod has", { podRef: { name: "Counter" } }, "spec.podRef.name in body should match"],
+    ["no containers", { podRef, containers: [] }, "spec.containers in body should have at least 1 items"],
+    ["a container twice", { podRef, containers: ["a", "a"] }, 'spec.containers[1]: Duplicate value: "a"'],
+    ["a name no container has", { podRef, containers: ["a.b"] }, "spec.containers[0] in body should match"],
+    [
+      "too many containers",
+      { podRef, containers: Array.from({ length: 65 }, (_, index) => `c${index}`) },
+      "spec.containers: Too many: 65: must have at most 64 items",
+    ],
+    [
+      "an unknown engine",
+      { podRef, engine: "criu" },
+      'spec.engine: Unsupported value: "criu": supported values: "cedana", "kubelet"',
+    ],
+    ["a relative path", { podRef, location: "checkpoints/1" }, "spec.location in body should match"],
+    ["a path that climbs", { podRef, location: "/var/lib/../../etc" }, "location must not contain .."],
+    ["the root", { podRef, location: "/" }, "spec.location in body should match"],
+    ["a folder's path", { podRef, location: "/var/" }, "spec.location in body should match"],
+    [
+      "an unknown policy",
+      { podRef, deletionPolicy: "Keep" },
+      'spec.deletionPolicy: Unsupported value: "Keep"',
+    ],
+    ["an unknown field", { podRef, path: "/a" }, 'unknown field "spec.path"'],
+  ])("refused: %s", async (_, spec, said) => {
+    const answer = await message(spec);
+    expect(answer).toContain(said);
+    expect(answer).toMatch(/^(400|422) /);
+  });
+
+  test("defaults are filled in", async () => {
+    const { body } = await api.tryCreate(checkpoint({ podRef }));
+    expect(body["spec"]).toEqual({ podRef, leaveRunning: true, pinned: false, deletionPolicy: "Retain" });
+  });
+
+  describe("one that exists", () => {
+    beforeAll(async () => {
+      const { status } = await api.request(
+        "POST",
+        COLLECTION,
+        checkpoint({ podRef, containers: ["a", "b"] }),
+      );
+      if (status !== 201) throw new Error(`not created: ${status}`);
+    });
+
+    test.each<[string, object]>([
+      ["podRef", { podRef: { name: "another" } }],
+      ["podRef", { podRef: { uid: "1" } }],
+      ["containers", { containers: ["a"] }],
+      ["containers", { containers: null }],
+      ["engine", { engine: "cedana" }],
+      ["location", { location: "/var/1" }],
+      ["leaveRunning", { leaveRunning: false }],
+    ])("%s cannot be changed: %j", async (field, spec) => {
+      const { status, body } = await patch({ spec });
+      expect([status, body["message"]]).toEqual([
+        422,
+        expect.stringContaining(`${field} is immutable: create another Checkpoint instead`),
+      ]);
+    });
+
+    test("pinned and deletionPolicy can", async () => {
+      const { status, body } = await patch({ spec: { pinned: true, deletionPolicy: "Delete" } });
+      expect([status, body["spec"]]).toMatchObject([200, { pinned: true, deletionPolicy: "Delete" }]);
+    });
+
+    test("status is a resource of its own, merged by name and type; the list shows it", async () => {
+      const now = "2026-11-21T15:00:00Z";
+      const condition = {
+        type: "Ready",
+        status: "True",
+        reason: "CheckpointCompleted",
+        message: "",
+        lastTransitionTime: now,
+      };
+      const { apiVersion, kind } = checkpoint({});
+      const apply = (status: object, metadata: object = {}, query = "&force=true") =>
+        patch(
+          { apiVersion, kind, metadata, status },
+          `sample/status?fieldManager=cedana-controller&fieldValidation=Strict${query}`,
+          "apply-patch+yaml",
+        );
+      const status = {
+        observedGeneration: 1,
+        engine: "cedana",
+        podUID: "1",
+        nodeName: "n1",
+        owner: { apiVersion: "apps/v1", kind: "ReplicaSet", name: "counter-6c", uid: "2" },
+        podTemplateHash: "6c",
+        conditions: [condition],
+        containers: [
+          {
+            name: "a",
+            image: "busybox",
+            checkpointID: "c1",
+            startTime: now,
+            completionTime: now,
+            sizeBytes: 1,
+          },
+        ],
+        startTime: now,
+        completionTime: now,
+        sizeBytes: 1048576,
+        durationMilliseconds: 1500,
+      };
+      const answer = await apply(status);
+      expect([answer.status, answer.body["status"]]).toEqual([200, status]);
+
+      const table = await api.request<{
+        columnDefinitions: { name: string; priority: number }[];
+        rows: { cells: unknown[] }[];
+      }>("GET", COLLECTION, undefined, { accept: "application/json;as=Table;v=v1;g=meta.k8s.io" });
+      expect(
+        table.body.columnDefinitions.filter(({ priority }) => priority === 0).map(({ name }) => name),
+      ).toEqual(["Name", "Pod", "Engine", "Ready", "Reason", "Size", "Duration", "Restore", "Age"]);
+      expect(table.body.rows[0]?.cells.slice(0, 7)).toEqual([
+        "sample",
+        "counter-0",
+        "cedana",
+        "True",
+        "CheckpointCompleted",
+        1048576,
+        1500,
+      ]);
+
+      // What the controller leans on: an apply to an older version is refused. The UID would not be looked at.
+      const { resourceVersion } = answer.body.metadata;
+      const again = { ...status, podUID: "3" };
+      expect((await apply(again, { resourceVersion: "1" })).status).toBe(409);
+      expect((await apply(again, { resourceVersion })).status).toBe(200);
+      expect((await apply(again, { resourceVersion })).status).toBe(409);
+      const missing = await patch(
+        { apiVersion, kind, metadata: {}, status },
+        "missing/status?fieldManager=a",
+        "apply-patch+yaml",
+      );
+      expect(missing.status).toBe(404);
+    });
+  });
+});

@@ -1,0 +1,213 @@
+/**
+ * What the controller's account may do on a real API server: what its requests need, and no more. Taking any verb away is
+ * noticed. Needs what apiserver.test.ts needs.
+ */
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readControllerSettings } from "../../config/programs/controller";
+import { ApiServer, eventually, type KubernetesObject, type Right } from "./support/apiserver";
+import { rights } from "./support/apiserver-rights";
+import {
+  actAsController,
+  ACCOUNT,
+  AGENTS,
+  guard,
+  NAMESPACE,
+  putGuard,
+  removeGuard,
+  TAINT,
+  TEAM,
+} from "./support/controller-install";
+import { ControllerProcess } from "./support/controller-process";
+import { config, put } from "./support/apiserver-install";
+
+const LEASES = "coordination.k8s.io/leases";
+/** Every request of the controller, by the file that makes it. */
+const REQUESTS: Readonly<Record<string, readonly string[]>> = {
+  "runtime/lease-claim": [
+    `create ${LEASES} in ${NAMESPACE}`,
+    `get,update ${LEASES} named guard-controller in ${NAMESPACE}`,
+  ],
+  "readiness/sources": [
+    "list,watch nodes",
+    `list,watch pods in ${AGENTS}`,
+    `list,watch apps/daemonsets in ${AGENTS}`,
+  ],
+  "readiness/taint-writer": ["get,patch nodes"],
+  "readiness/condition-writer": ["patch nodes:status", "create,patch events.k8s.io/events in default"],
+  checkpoints: [
+    `get,list,watch,create automation.cedana.ai/checkpoints in ${TEAM}`,
+    `patch automation.cedana.ai/checkpoints:status in ${TEAM}`,
+    `get,list,watch,patch core.cedana.ai/cedanas in ${TEAM}`,
+    `patch core.cedana.ai/cedanas:status in ${TEAM}`,
+    `get pods in ${TEAM}`,
+    `create,patch events.k8s.io/events in ${TEAM}`,
+  ],
+};
+const MUST = Object.values(REQUESTS).flat();
+const MUST_NOT = [
+  "create,update,delete nodes",
+  "update,delete nodes:status",
+  "get,list,watch,create,delete pods in default",
+  `create,patch,delete pods in ${AGENTS}`,
+  `list,watch,create,patch,delete pods in ${TEAM}`,
+  `create pods:exec in ${TEAM}`,
+  `patch,delete apps/daemonsets in ${AGENTS}`,
+  `update,patch,delete automation.cedana.ai/checkpoints in ${TEAM}`,
+  "list,watch,create automation.cedana.ai/checkpoints in default",
+  `create,delete core.cedana.ai/cedanas in ${TEAM}`,
+  `list,watch,patch,delete ${LEASES} in ${NAMESPACE}`,
+  `get,update ${LEASES} named another in ${NAMESPACE}`,
+  `create ${LEASES} in kube-system`,
+  ...["default", NAMESPACE, AGENTS, TEAM].flatMap((home) => [
+    `get,list,create secrets in ${home}`,
+    `get,list configmaps in ${home}`,
+    `create serviceaccounts:token in ${home}`,
+  ]),
+  "create,bind,escalate rbac.authorization.k8s.io/clusterroles",
+  "impersonate users",
+  "get nodes:proxy",
+];
+
+(config === undefined ? describe.skip : describe)("Account of the controller", () => {
+  let api: ApiServer;
+  const objects = guard({ readinessGate: { taint: { key: TAINT } } });
+  const spell = (right: Right) => JSON.stringify(right);
+
+  beforeAll(async () => {
+    api = new ApiServer(config ?? "");
+    await putGuard(api, objects);
+  });
+
+  afterAll(async () => {
+    await removeGuard(api, objects);
+    api.close();
+  });
+
+  const allowed = async (lines: readonly string[]): Promise<string[]> => {
+    const all = lines.flatMap(rights);
+    const answers = await Promise.all(all.map((right) => api.may(ACCOUNT, right)));
+    return all.filter((_, index) => answers[index]).map(spell);
+  };
+  const all = MUST.flatMap(rights).map(spell);
+
+  test("it can do what it must", async () => {
+    await eventually(
+      20,
+      "the authorizer knows the roles",
+      async () => (await allowed(["patch nodes"])).length > 0,
+    );
+    expect(await allowed(MUST)).toEqual(all);
+  });
+
+  test("it can do nothing else", async () => {
+    expect(await allowed(MUST_NOT)).toEqual([]);
+  });
+
+  interface Rule {
+    readonly apiGroups: string[];
+    readonly resources: string[];
+    readonly resourceNames?: string[];
+    readonly verbs: string[];
+  }
+  type Role = KubernetesObject & { readonly rules: Rule[] };
+  const roles = objects.filter(
+    ({ kind, metadata }) =>
+      kind.endsWith("Role") &&
+      metadata.name.startsWith("guard-controller") &&
+      !metadata.name.endsWith("-manager"),
+  ) as Role[];
+
+  test("its roles hold nothing that is not in the table", () => {
+    const given = roles.flatMap(({ metadata: { namespace }, rules }) =>
+      rules.flatMap(({ apiGroups, resources, resourceNames = [undefined], verbs }) =>
+        apiGroups.flatMap((group) =>
+          resources.flatMap((what) =>
+            resourceNames.flatMap((name) =>
+              verbs.map((verb) => {
+                const [resource = "", subresource] = what.split("/");
+                return spell({
+                  verb,
+                  group,
+                  resource,
+                  ...(subresource === undefined ? {} : { subresource }),
+                  ...(name === undefined ? {} : { name }),
+                  ...(namespace === undefined ? {} : { namespace }),
+                });
+              }),
+            ),
+          ),
+        ),
+      ),
+    );
+    expect(new Set(given)).toEqual(new Set(all));
+  });
+
+  const verbs = roles.flatMap((role) =>
+    role.rules.flatMap((rule, index) =>
+      rule.verbs.map(
+        (verb) =>
+          [`${verb} ${rule.resources.join()} of ${role.metadata.name}`, { role, rule, index, verb }] as const,
+      ),
+    ),
+  );
+
+  test.each(verbs)("without %s something cannot be done", async (_, { role, rule, index, verb }) => {
+    const less = { ...rule, verbs: rule.verbs.filter((other) => other !== verb) };
+    const rules = less.verbs.length > 0 ? role.rules.with(index, less) : role.rules.toSpliced(index, 1);
+    await put(api, { ...role, rules });
+    let missed: string[] = [];
+    await eventually(20, "it is missed", async () => {
+      const left = await allowed(MUST);
+      missed = all.filter((right) => !left.includes(right));
+      return missed.length > 0;
+    });
+    expect(missed).toEqual([expect.stringContaining(`{"verb":"${verb}"`)]);
+    await put(api, role);
+    await eventually(20, "it is back", async () => (await allowed(MUST)).length === all.length);
+  });
+
+  test("the program itself, with a token of the account, opens a node and is refused nothing", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "cedana-rbac-"));
+    const map = objects.find(({ metadata }) => metadata.name === "guard-controller-settings");
+    const { data } = map as unknown as { data: Record<string, string> };
+    const settings = readControllerSettings(data["settings.json"] ?? "");
+    if (settings.problems) throw new Error("the settings cannot be read");
+    const { body } = await api.request<{ items: Node[] }>(
+      "GET",
+      "/api/v1/nodes?labelSelector=cedana.ai/enabled=true",
+    );
+    const [node] = body.items;
+    const path = `/api/v1/nodes/${node?.metadata.name}`;
+    const read = async () => (await api.request<Node>("GET", path)).body;
+    const taints = [...(node?.spec.taints ?? []), { key: TAINT, value: "true", effect: "NoSchedule" }];
+    const patch = [{ op: "add", path: "/spec/taints", value: taints }];
+    await api.request("PATCH", path, patch, { contentType: "application/json-patch+json" });
+
+    const kubeconfig = await actAsController(api, config ?? "", folder);
+    const program = new ControllerProcess({
+      kubeconfig,
+      settings: settings.value,
+      replica: "guard-0",
+      folder,
+    });
+    try {
+      await eventually(60, "the taint is gone and the condition True", async () => {
+        const { spec, status } = await read();
+        const ready = status.conditions.find(({ type }) => type === "CedanaReady");
+        return !spec.taints?.some(({ key }) => key === TAINT) && ready?.status === "True";
+      });
+    } finally {
+      await program.stop();
+    }
+    const log = readFileSync(program.log, "utf8");
+    expect(log).toContain('"operation":"remove"');
+    expect(log).not.toMatch(/forbidden/i);
+  });
+});
+
+interface Node extends KubernetesObject {
+  readonly spec: { readonly taints?: readonly { readonly key: string }[] };
+  readonly status: { readonly conditions: readonly { readonly type: string; readonly status: string }[] };
+}

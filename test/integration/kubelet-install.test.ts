@@ -1,0 +1,226 @@
+/**
+ * The install with the engine kubelet on a real API server: it takes every object, each account can do what it must and nothing
+ * else, and what RBAC cannot say, that an agent writes about its own node only, holds for real tokens of pods. Needs
+ * CEDANA_INTEGRATION_KUBECONFIG, with two nodes labelled cedana.ai/enabled=true.
+ */
+import { Testing } from "cdk8s";
+import { CedanaChart } from "../../stacks/kubernetes";
+import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
+import { rights } from "./support/apiserver-rights";
+
+const config = kubeconfig();
+const NAMESPACE = "kubelet-engine";
+const AGENT = `system:serviceaccount:${NAMESPACE}:open-agent`;
+const HEALTH_CHECK = `system:serviceaccount:${NAMESPACE}:open-health-check`;
+const CONTROLLER = `system:serviceaccount:${NAMESPACE}:open-controller`;
+
+const image = (name: string) => ({ repository: `registry.example.com/${name}`, tag: "0.1.0" });
+const objects = new CedanaChart(Testing.app(), "open", {
+  engine: {
+    kind: "kubelet",
+    image: image("agent"),
+    repository: "registry.example.com/checkpoints",
+    registryCredentials: { name: "push" },
+  },
+  install: { name: "open", namespace: NAMESPACE, controller: { image: image("controller") } },
+}).toJson() as KubernetesObject[];
+
+interface Pod extends KubernetesObject {
+  readonly metadata: KubernetesObject["metadata"] & { readonly uid: string };
+  readonly spec: { readonly nodeName?: string };
+}
+
+(config === undefined ? describe.skip : describe)("Install with the engine kubelet", () => {
+  let api: ApiServer;
+  beforeAll(() => {
+    api = new ApiServer(config ?? "");
+  });
+  afterAll(async () => {
+    for (const object of objects.toReversed()) {
+      if (object.kind !== "CustomResourceDefinition") await api.delete(object);
+    }
+    api.close();
+  });
+
+  const put = async (object: KubernetesObject) => {
+    const { status, body } = await api.apply(object);
+    expect([object.kind, object.metadata.name, status < 300 || body]).toEqual([
+      object.kind,
+      object.metadata.name,
+      true,
+    ]);
+    return body;
+  };
+
+  test("every object is accepted, with strict field validation", async () => {
+    for (const object of objects) await put(object);
+    expect(objects.length).toBeGreaterThan(30);
+  });
+
+  test("a second apply changes nothing", async () => {
+    for (const object of objects) {
+      const path = await api.pathOf(object);
+      const before = (await api.request<KubernetesObject>("GET", path)).body;
+      const after = await put(object);
+      const generation = ({ metadata }: KubernetesObject) =>
+        (metadata as { generation?: number }).generation ?? metadata.resourceVersion;
+      expect([object.kind, object.metadata.name, generation(after)]).toEqual([
+        object.kind,
+        object.metadata.name,
+        generation(before),
+      ]);
+    }
+  });
+
+  test.each([
+    [AGENT, "create nodes:checkpoint"],
+    [AGENT, `get,list,watch automation.cedana.ai/nodecheckpoints in ${NAMESPACE}`],
+    [AGENT, `patch automation.cedana.ai/nodecheckpoints:status in ${NAMESPACE}`],
+    [HEALTH_CHECK, "get nodes"],
+    [HEALTH_CHECK, `patch pods:status in ${NAMESPACE}`],
+    [CONTROLLER, `get,list,watch,create,delete automation.cedana.ai/nodecheckpoints in ${NAMESPACE}`],
+  ])("%s may %s", async (user, line) => {
+    for (const right of rights(line)) expect([line, await api.may(user, right)]).toEqual([line, true]);
+  });
+
+  test.each([
+    [AGENT, "get,create nodes:proxy"],
+    [AGENT, "get,list,patch,update nodes"],
+    [AGENT, "get,list pods"],
+    [AGENT, `get,list,create pods in ${NAMESPACE}`],
+    [AGENT, `get,list secrets in ${NAMESPACE}`],
+    [AGENT, `create,delete,patch,update automation.cedana.ai/nodecheckpoints in ${NAMESPACE}`],
+    [AGENT, "get,list automation.cedana.ai/checkpoints in default"],
+    [HEALTH_CHECK, "create nodes:checkpoint"],
+    [HEALTH_CHECK, "list,patch,update nodes"],
+    [HEALTH_CHECK, "patch nodes:status"],
+    [HEALTH_CHECK, `get,list,patch,delete,create pods in ${NAMESPACE}`],
+    [HEALTH_CHECK, "patch pods:status in default"],
+    [HEALTH_CHECK, `get secrets in ${NAMESPACE}`],
+    [CONTROLLER, "create nodes:checkpoint"],
+    [CONTROLLER, `patch automation.cedana.ai/nodecheckpoints:status in ${NAMESPACE}`],
+  ])("%s may not %s", async (user, line) => {
+    for (const right of rights(line)) expect([line, await api.may(user, right)]).toEqual([line, false]);
+  });
+
+  describe("an agent's own node", () => {
+    const PODS = `/api/v1/namespaces/${NAMESPACE}/pods`;
+    const CHECKPOINTS = `/apis/automation.cedana.ai/v1alpha1/namespaces/${NAMESPACE}/nodecheckpoints`;
+    const MERGE = { contentType: "application/merge-patch+json" };
+    const pods: Record<string, Pod[]> = {};
+
+    beforeAll(async () => {
+      for (const component of ["helper", "health-check"]) {
+        await eventually(60, `two pods of the ${component} have nodes`, async () => {
+          const query = `?labelSelector=app.kubernetes.io/component%3D${component}`;
+          const { body } = await api.request<{ items: Pod[] }>("GET", PODS + query);
+          pods[component] = body.items.filter(({ spec }) => spec.nodeName);
+          return pods[component].length >= 2;
+        });
+      }
+      for (const { spec } of pods["helper"]!.slice(0, 2)) {
+        const { status, body } = await api.request("POST", CHECKPOINTS, {
+          apiVersion: "automation.cedana.ai/v1alpha1",
+          kind: "NodeCheckpoint",
+          metadata: { name: `of-${spec.nodeName}` },
+          spec: {
+            nodeName: spec.nodeName,
+            podRef: { namespace: "default", name: "web-0", uid: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10" },
+            containerName: "app",
+            image: "registry.example.com/checkpoints:1",
+            timeoutSeconds: 60,
+          },
+        });
+        if (status !== 201) throw new Error(JSON.stringify(body));
+      }
+    });
+
+    /** As the kubelet asks for it. Without a pod: as a person would. */
+    async function tokenOf(account: string, pod?: Pod): Promise<string> {
+      const { status, body } = await api.request<{ status: { token: string } }>(
+        "POST",
+        `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${account}/token`,
+        {
+          apiVersion: "authentication.k8s.io/v1",
+          kind: "TokenRequest",
+          spec: {
+            expirationSeconds: 600,
+            ...(pod && {
+              boundObjectRef: {
+                apiVersion: "v1",
+                kind: "Pod",
+                name: pod.metadata.name,
+                uid: pod.metadata.uid,
+              },
+            }),
+          },
+        },
+      );
+      expect([status, body]).toMatchObject([201, {}]);
+      return body.status.token;
+    }
+
+    const write = (token: string, node: string | undefined) =>
+      api.request(
+        "PATCH",
+        `${CHECKPOINTS}/of-${node}/status`,
+        { status: { startTime: new Date().toISOString() } },
+        { ...MERGE, token },
+      );
+    const report = (token: string, pod: Pod | undefined) =>
+      api.request(
+        "PATCH",
+        `${PODS}/${pod?.metadata.name}/status`,
+        {
+          status: {
+            conditions: [{ type: "cedana.ai/node-can-checkpoint", status: "True", reason: "Checked" }],
+          },
+        },
+        { contentType: "application/strategic-merge-patch+json", token },
+      );
+
+    test("the helper writes about its own node, and no other", async () => {
+      const [mine, others] = pods["helper"]!;
+      const token = await tokenOf("open-agent", mine);
+      await eventually(30, "the policy is in force", async () => {
+        return (await write(token, others?.spec.nodeName)).status === 403;
+      });
+      expect(await write(token, others?.spec.nodeName)).toMatchObject({
+        status: 403,
+        body: { message: expect.stringContaining("that node's NodeCheckpoints only") as string },
+      });
+      expect(await write(token, mine?.spec.nodeName)).toMatchObject({ status: 200 });
+    });
+
+    test("the health check writes about its own pod, and no other", async () => {
+      const [mine, others] = pods["health-check"]!;
+      const token = await tokenOf("open-health-check", mine);
+      await eventually(
+        30,
+        "the policy is in force",
+        async () => (await report(token, others)).status === 403,
+      );
+      expect(await report(token, others)).toMatchObject({
+        status: 403,
+        body: { message: expect.stringContaining("its own pod only") as string },
+      });
+      expect(await report(token, mine)).toMatchObject({ status: 200 });
+    });
+
+    test("a token of an account that is no pod's writes nothing", async () => {
+      const [pod] = pods["helper"]!;
+      expect((await write(await tokenOf("open-agent"), pod?.spec.nodeName)).status).toBeGreaterThanOrEqual(
+        400,
+      );
+      const [checking] = pods["health-check"]!;
+      expect((await report(await tokenOf("open-health-check"), checking)).status).toBeGreaterThanOrEqual(400);
+    });
+
+    test("others are not held by these policies", async () => {
+      const [pod] = pods["helper"]!;
+      const body = { status: { startTime: new Date().toISOString() } };
+      const path = `${CHECKPOINTS}/of-${pod?.spec.nodeName}/status`;
+      expect(await api.request("PATCH", path, body, MERGE)).toMatchObject({ status: 200 });
+    });
+  });
+});

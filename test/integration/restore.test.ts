@@ -1,0 +1,244 @@
+/**
+ * Restore on a real API server: two controllers with the rights of their account serve the webhook, the API server asks them,
+ * its own controllers make the pods. Pods are not run: the test says what the kubelet would. Needs what apiserver.test.ts needs.
+ */
+import { readFileSync } from "node:fs";
+import { saved } from "../unit/controller/restore/support";
+import { eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
+import { rights } from "./support/apiserver-rights";
+import {
+  checkpointOf,
+  IMAGE,
+  imageOf,
+  JSON_PATCH,
+  pod,
+  PODS,
+  RestoreInstall,
+  SYSTEM,
+  TEAM,
+  template,
+  type Pod,
+} from "./support/restore-install";
+
+const ACCOUNT = `system:serviceaccount:${SYSTEM}:again-controller`;
+const config = kubeconfig();
+
+(config === undefined ? describe.skip : describe)("Restore on a real API server", () => {
+  const install = new RestoreInstall(config ?? "");
+  const send: RestoreInstall["send"] = (...given) => install.send(...given);
+
+  beforeAll(() => install.start(), 120_000);
+  afterAll(() => install.stop(), 60_000);
+
+  test("a dry run claims nothing", async () => {
+    expect(await install.restoreOf("probe")).toBeUndefined();
+  });
+
+  test("a pod that names a Checkpoint gets its image and its nodes; the claim is tied to it, then it is restored", async () => {
+    await install.checkpoint("named", {
+      pod: "x",
+      owner: undefined,
+      hash: "",
+      containers: [saved("app", { architecture: "arm64" })],
+    });
+    const made = await send<Pod>("POST", PODS, pod("by-name", { "cedana.ai/restore-from": "named" }));
+    expect(imageOf(made)).toBe(IMAGE);
+    expect(made.spec.nodeSelector).toEqual({
+      "integration/none": "true",
+      "again/enabled": "true",
+      "kubernetes.io/arch": "arm64",
+    });
+    const { uid } = made.metadata;
+    await eventually(
+      20,
+      "the claim is tied to the pod",
+      async () => (await install.restoreOf("named"))?.["podUID"] === uid,
+    );
+    await install.say("by-name", { state: { running: {} } });
+    await eventually(
+      20,
+      "it is restored",
+      async () => (await install.restoreOf("named"))?.["state"] === "Restored",
+    );
+    await eventually(20, "it is told", async () =>
+      (await install.events("by-name")).includes("Restored: goes on from Checkpoint named"),
+    );
+    const second = await send<Pod>("POST", PODS, pod("by-name-2", { "cedana.ai/restore-from": "named" }));
+    expect(imageOf(second)).toBe("app:1");
+    expect(second.metadata.annotations["cedana.ai/restore-skipped"]).toMatch(
+      "pod by-name was restored from it",
+    );
+  });
+
+  test("each pod of a StatefulSet goes on from its own latest", async () => {
+    const labels = { app: "web" };
+    const set = {
+      apiVersion: "apps/v1",
+      kind: "StatefulSet",
+      metadata: { name: "web", namespace: TEAM },
+      spec: {
+        replicas: 2,
+        serviceName: "web",
+        podManagementPolicy: "Parallel",
+        selector: { matchLabels: labels },
+      },
+    };
+    const scaled = (replicas: number) => ({
+      ...set,
+      spec: { ...set.spec, replicas, template: template(labels) },
+    });
+    await send("POST", `/apis/apps/v1/namespaces/${TEAM}/statefulsets`, scaled(1));
+    await eventually(20, "web-0 is there", async () => (await install.podsOf("app=web")).length === 1);
+    const [first] = await install.podsOf("app=web");
+    const hash = first?.metadata.labels?.["controller-revision-hash"] ?? "";
+    for (const [index, name] of ["web-zero", "web-one"].entries())
+      await install.checkpoint(name, { pod: `web-${index}`, hash, minutes: 5 - index });
+    await send("DELETE", `${PODS}/web-0?gracePeriodSeconds=0`);
+    await send(
+      "PATCH",
+      `/apis/apps/v1/namespaces/${TEAM}/statefulsets/web`,
+      [{ op: "replace", path: "/spec/replicas", value: 2 }],
+      JSON_PATCH,
+    );
+    await eventually(30, "there are two", async () => (await install.podsOf("app=web")).length === 2);
+    const made = await install.podsOf("app=web");
+    expect(new Set(made.map((one) => `${one.metadata.name} ${checkpointOf(one)} ${imageOf(one)}`))).toEqual(
+      new Set([`web-0 web-zero ${IMAGE}`, `web-1 web-one ${IMAGE}`]),
+    );
+  });
+
+  test("of a Deployment of two with one Checkpoint one pod is restored, the other starts fresh and says why", async () => {
+    const labels = { app: "two" };
+    const path = `/apis/apps/v1/namespaces/${TEAM}/deployments`;
+    await send("POST", path, {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "two", namespace: TEAM },
+      spec: { replicas: 0, selector: { matchLabels: labels }, template: template(labels) },
+    });
+    const sets = `/apis/apps/v1/namespaces/${TEAM}/replicasets?labelSelector=app=two`;
+    await eventually(
+      20,
+      "its ReplicaSet is there",
+      async () => (await send<{ items: object[] }>("GET", sets)).items.length === 1,
+    );
+    const { items } = await send<{ items: KubernetesObject[] }>("GET", sets);
+    const [set] = items;
+    const name = set?.metadata.name ?? "";
+    const hash = set?.metadata.labels?.["pod-template-hash"] ?? "";
+    await install.checkpoint("two", { pod: `${name}-gone1`, owner: { kind: "ReplicaSet", name }, hash });
+    await send("PATCH", `${path}/two`, [{ op: "replace", path: "/spec/replicas", value: 2 }], JSON_PATCH);
+    await eventually(30, "there are two pods", async () => (await install.podsOf("app=two")).length === 2);
+    const pods = await install.podsOf("app=two");
+    expect(pods.map((one) => imageOf(one)).toSorted((a, b) => a.localeCompare(b))).toEqual(["app:1", IMAGE]);
+    const fresh = pods.find((one) => imageOf(one) === "app:1")?.metadata.name ?? "";
+    await eventually(20, "it is told why", async () =>
+      (await install.events(fresh)).some((one) =>
+        one.startsWith("RestoreSkipped: starts fresh: Checkpoint two:"),
+      ),
+    );
+  });
+
+  test("many pods at once: each Checkpoint is restored by one", async () => {
+    for (const index of [1, 2, 3])
+      await install.checkpoint(`many-${index}`, { pod: `many-${index}`, owner: undefined, hash: "" });
+    const made = await Promise.all(
+      Array.from({ length: 12 }, (_, index) =>
+        install.api.request<Pod>(
+          "POST",
+          PODS,
+          pod(`at-once-${index}`, { "cedana.ai/restore-from": `many-${1 + (index % 3)}` }),
+        ),
+      ),
+    );
+    const stored = made.filter(({ status }) => status < 300).map(({ body }) => body);
+    const restored = stored.filter((one) => imageOf(one) === IMAGE);
+    expect(new Set(restored.map(checkpointOf))).toEqual(new Set(["many-1", "many-2", "many-3"]));
+    expect(restored).toHaveLength(3);
+    const refused = made.filter(({ status }) => status >= 300).map(({ status }) => status);
+    expect(refused.every((status) => status === 409)).toBe(true);
+    for (const one of restored) {
+      const name = checkpointOf(one) ?? "";
+      await eventually(
+        20,
+        `${name} is tied to its pod`,
+        async () => (await install.restoreOf(name))?.["podUID"] === one.metadata.uid,
+      );
+    }
+  });
+
+  test("a restore that fails: the pod is put back to its own image; nothing is restored from the Checkpoint again", async () => {
+    await install.checkpoint("broken", { pod: "falls", owner: undefined, hash: "" });
+    const made = await send<Pod>("POST", PODS, pod("falls", { "cedana.ai/restore-from": "latest" }));
+    expect(imageOf(made)).toBe(IMAGE);
+    const terminated = { reason: "StartError", message: "criu failed: type RESTORE errno 0", exitCode: 128 };
+    await install.say("falls", {
+      state: { waiting: { reason: "CrashLoopBackOff" } },
+      lastState: { terminated },
+      restartCount: 2,
+    });
+    await eventually(
+      20,
+      "it has its own image",
+      async () => imageOf(await send<Pod>("GET", `${PODS}/falls`)) === "app:1",
+    );
+    expect(await install.restoreOf("broken")).toMatchObject({ state: "Failed", podName: "falls" });
+    await eventually(20, "it is told", async () =>
+      (await install.events("falls")).some((one) => /^RestoreFellBack: .*errno 0/.test(one)),
+    );
+    await send("DELETE", `${PODS}/falls?gracePeriodSeconds=0`);
+    await eventually(
+      20,
+      "it is gone",
+      async () => (await install.api.request("GET", `${PODS}/falls`)).status === 404,
+    );
+    const next = await send<Pod>("POST", PODS, pod("falls", { "cedana.ai/restore-from": "latest" }));
+    expect(imageOf(next)).toBe("app:1");
+  });
+
+  test("the account of the controller can do this, and no more", async () => {
+    const may = async (lines: readonly string[]) => {
+      const all = lines.flatMap(rights);
+      const answers = await Promise.all(all.map((one) => install.api.may(ACCOUNT, one)));
+      return all.filter((_, index) => answers[index]);
+    };
+    const must = [
+      `get,list,watch,patch pods in ${TEAM}`,
+      `get,list,watch automation.cedana.ai/checkpoints in ${TEAM}`,
+      `patch automation.cedana.ai/checkpoints:status in ${TEAM}`,
+      `list,watch,patch secrets named again-restore-certificate in ${SYSTEM}`,
+      `create secrets in ${SYSTEM}`,
+      "list,watch,patch admissionregistration.k8s.io/mutatingwebhookconfigurations named again-restore",
+    ];
+    expect(await may(must)).toHaveLength(must.flatMap(rights).length);
+    const mustNot = [
+      `create,delete,update pods in ${TEAM}`,
+      `list,patch pods in default`,
+      `get,list,watch,patch,delete secrets in ${SYSTEM}`,
+      `get,list,create,patch secrets in ${TEAM}`,
+      `restore automation.cedana.ai/checkpoints in ${TEAM}`,
+      "create,delete,patch,list admissionregistration.k8s.io/mutatingwebhookconfigurations",
+      "patch admissionregistration.k8s.io/validatingadmissionpolicies",
+    ];
+    expect(await may(mustNot)).toEqual([]);
+    const complaints = install.replicas.map(({ log }) =>
+      readFileSync(log, "utf8")
+        .split("\n")
+        .filter((line) => /is forbidden|"level":"error"|Warning:/.test(line)),
+    );
+    expect(complaints).toEqual([[], []]);
+  });
+
+  test("while no controller answers a pod starts, unless it asked to stop", async () => {
+    await Promise.all(install.replicas.map((one) => one.stop()));
+    const made = await send<Pod>("POST", PODS, pod("alone", { "cedana.ai/restore-from": "probe" }));
+    expect(imageOf(made)).toBe("app:1");
+    const stop = pod("stopped", { "cedana.ai/restore-from": "probe", "cedana.ai/restore-fallback": "stop" });
+    const { status, body } = await install.api.request<{ message: string }>("POST", PODS, stop);
+    expect(status).toBeGreaterThanOrEqual(400);
+    expect(body.message).toMatch(
+      "because the controller did not answer, and cedana.ai/restore-fallback is stop: try again",
+    );
+    expect(await install.restoreOf("probe")).toBeUndefined();
+  });
+});

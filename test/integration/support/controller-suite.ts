@@ -1,0 +1,75 @@
+/** What the controller's suites share: where the cluster is, and a test that says where to look when it fails. */
+import { existsSync } from "node:fs";
+import { kubeconfig } from "./apiserver";
+import { Fleet, type FleetOptions } from "./controller-fleet";
+import { Gate } from "./controller-gate";
+import { PROGRAM } from "./controller-process";
+import type { GateSettings } from "../../../config/programs/controller";
+
+/** Undefined where the cluster may be missing, and is. */
+export const config = kubeconfig();
+/** `describe`, or its `skip` where there is no cluster. */
+export const describeController = config === undefined ? describe.skip : describe;
+/** Seed of a run: CEDANA_INTEGRATION_SEED, else always the same. */
+export const SEED = Number(process.env["CEDANA_INTEGRATION_SEED"] ?? 4);
+
+/** Gates and the controllers that hold them, for the time of one suite. */
+export class Suite {
+  readonly #gates: Gate[] = [];
+  readonly #fleets: Fleet[] = [];
+  #failed = false;
+
+  /** A gate of its own, with agents of configuration "1" that are not Ready. */
+  async gate(name: string): Promise<Gate> {
+    const gate = new Gate(config ?? "", name);
+    this.#gates.push(gate);
+    await gate.open();
+    await gate.deployAgents("1");
+    return gate;
+  }
+
+  /** A controller for a gate. */
+  async fleet(
+    gate: Gate,
+    {
+      settings,
+      ...options
+    }: Partial<Omit<FleetOptions, "gate" | "settings">> & { settings?: Partial<GateSettings> } = {},
+  ): Promise<Fleet> {
+    const fleet = await Fleet.start({ seed: SEED, ...options, gate, settings: gate.settings(settings) });
+    this.#fleets.push(fleet);
+    return fleet;
+  }
+
+  /** The body of a test that names seed and logs when it fails. */
+  run(body: () => Promise<void>): () => Promise<void> {
+    return async () => {
+      try {
+        await body();
+      } catch (error) {
+        this.#failed = true;
+        const where = this.#fleets.map((fleet) => fleet.where).join("; ");
+        if (error instanceof Error) error.message += `\n(${where})`;
+        throw error;
+      }
+    };
+  }
+
+  async close(): Promise<void> {
+    const ended = await Promise.allSettled(this.#fleets.map((fleet) => fleet.close(this.#failed)));
+    for (const gate of this.#gates) await gate.close();
+    const problems = ended.flatMap((it) => (it.status === "rejected" ? [String(it.reason)] : []));
+    if (problems.length > 0) throw new Error(problems.join("\n"));
+  }
+}
+
+if (config !== undefined && !existsSync(PROGRAM)) {
+  throw new Error(
+    `${PROGRAM} is missing: run npm run build, or name another program in CEDANA_INTEGRATION_CONTROLLER`,
+  );
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** n names of nodes. */
+export const nodesOf = (prefix: string, count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `${prefix}-${index + 1}`);

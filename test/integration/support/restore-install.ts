@@ -1,0 +1,235 @@
+/** An install that restores, in a real API server: its objects, two controllers with the rights of their account, and pods that nobody runs. */
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Testing } from "cdk8s";
+import { parse } from "yaml";
+import { readControllerSettings, type ControllerSettings } from "../../../config/programs/controller";
+import { CedanaChart } from "../../../stacks/kubernetes";
+import { checkpointJson, saved } from "../../unit/controller/restore/support";
+import { ApiServer, eventually, type KubernetesObject } from "./apiserver";
+import { ControllerProcess } from "./controller-process";
+
+export const SYSTEM = "again-system";
+export const TEAM = "again-team";
+export const CHECKPOINTS = `/apis/automation.cedana.ai/v1alpha1/namespaces/${TEAM}/checkpoints`;
+export const PODS = `/api/v1/namespaces/${TEAM}/pods`;
+export const JSON_PATCH = { contentType: "application/json-patch+json" };
+export const IMAGE = saved("app").location;
+
+export interface Pod extends KubernetesObject {
+  readonly metadata: KubernetesObject["metadata"] & {
+    readonly uid: string;
+    readonly annotations: Record<string, string>;
+  };
+  readonly spec: { readonly containers: { readonly image: string }[]; readonly nodeSelector?: object };
+}
+
+/** No node has this label: the pods stay as the test leaves them. */
+export const NOWHERE = {
+  nodeSelector: { "integration/none": "true" },
+  containers: [{ name: "app", image: "app:1" }],
+};
+
+export const pod = (name: string, annotations: Record<string, string> = {}, more: object = {}) => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name, namespace: TEAM, annotations, ...more },
+  spec: NOWHERE,
+});
+export const template = (labels: Record<string, string>) => ({
+  metadata: { labels, annotations: { "cedana.ai/restore-from": "latest" } },
+  spec: NOWHERE,
+});
+export const imageOf = ({ spec }: Pod) => spec.containers.map(({ image }) => image).join();
+export const checkpointOf = ({ metadata }: Pod) => metadata.annotations["cedana.ai/restore-checkpoint"];
+
+export class RestoreInstall {
+  readonly api: ApiServer;
+  objects: KubernetesObject[] = [];
+  replicas: ControllerProcess[] = [];
+  private front?: Server;
+  private readonly folder = mkdtempSync(join(tmpdir(), "cedana-restore-"));
+
+  constructor(private readonly config: string) {
+    this.api = new ApiServer(config);
+  }
+
+  async start(): Promise<void> {
+    const all = chart();
+    const ports = await freePorts(2);
+    const { port, server } = await balance(ports);
+    this.front = server;
+    this.objects = all
+      .filter(
+        ({ kind, metadata: { name } }) => KINDS.includes(kind) || /^again-(controller|restore)/.test(name),
+      )
+      .filter(({ kind }) => !["Deployment", "PodDisruptionBudget"].includes(kind))
+      .map((object) => (object.kind === "MutatingWebhookConfiguration" ? led(object, port) : object));
+    for (const object of [
+      { apiVersion: "v1", kind: "Namespace", metadata: { name: TEAM } },
+      ...this.objects,
+    ]) {
+      const { status, body } = await this.api.apply(object);
+      if (status >= 300) throw new Error(`${object.kind}/${object.metadata.name}: ${JSON.stringify(body)}`);
+    }
+    await eventually(
+      30,
+      "Checkpoints are served",
+      async () => (await this.api.request("GET", CHECKPOINTS)).status === 200,
+    );
+    const settings = settingsIn(all);
+    const kubeconfig = await this.kubeconfigOfAccount();
+    this.replicas = ports.map((port, index) => {
+      const { restore } = settings;
+      if (!restore) throw new Error("the install does not restore");
+      const own = { ...restore, port, dnsNames: [...restore.dnsNames, "localhost"] };
+      const replica = { ...settings, gate: false, checkpoints: false, restore: own } as const;
+      return new ControllerProcess({
+        kubeconfig,
+        settings: replica,
+        replica: `again-${index}`,
+        folder: this.folder,
+      });
+    });
+    await this.checkpoint("probe", { pod: "probe", owner: undefined, hash: "" });
+    await eventually(60, `the webhook answers (${this.folder})`, async () => {
+      const asking = pod("probe", { "cedana.ai/restore-from": "probe" });
+      const { body } = await this.api.request<Pod>("POST", `${PODS}?dryRun=All`, asking);
+      return body.spec !== undefined && imageOf(body) === IMAGE;
+    });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.replicas.map((one) => one.stop()));
+    this.front?.close();
+    for (const kind of ["deployments", "statefulsets"])
+      await this.api.request("DELETE", `/apis/apps/v1/namespaces/${TEAM}/${kind}`);
+    await this.api.request("DELETE", `${PODS}?gracePeriodSeconds=0`);
+    await this.api.request("DELETE", CHECKPOINTS);
+    for (const object of this.objects.toReversed())
+      if (!KINDS.includes(object.kind)) await this.api.delete(object);
+    this.api.close();
+  }
+
+  /** @throws Error with the API server's answer if it is no success */
+  async send<T = KubernetesObject>(
+    method: string,
+    path: string,
+    body?: unknown,
+    more: object = {},
+  ): Promise<T> {
+    const { status, body: answer } = await this.api.request<T>(method, path, body, more);
+    if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(answer)}`);
+    return answer;
+  }
+
+  async checkpoint(name: string, more: Parameters<typeof checkpointJson>[0] = {}): Promise<void> {
+    const { metadata, status, ...rest } = checkpointJson({ name, ...more });
+    await this.send("POST", CHECKPOINTS, { ...rest, metadata: { name: metadata.name } });
+    const merge = { contentType: "application/merge-patch+json" };
+    await this.send("PATCH", `${CHECKPOINTS}/${name}/status`, { status }, merge);
+  }
+
+  async restoreOf(name: string): Promise<Record<string, string> | undefined> {
+    const path = `${CHECKPOINTS}/${name}`;
+    return (await this.send<{ status: { restore?: Record<string, string> } }>("GET", path)).status.restore;
+  }
+
+  async podsOf(label: string): Promise<Pod[]> {
+    return (await this.send<{ items: Pod[] }>("GET", `${PODS}?labelSelector=${label}`)).items;
+  }
+
+  /** What the kubelet would say of the container. */
+  async say(name: string, status: object): Promise<void> {
+    const container = { name: "app", image: "app:1", imageID: "", ready: false, restartCount: 0, ...status };
+    const merge = { contentType: "application/merge-patch+json" };
+    await this.send(
+      "PATCH",
+      `${PODS}/${name}/status`,
+      { status: { phase: "Running", containerStatuses: [container] } },
+      merge,
+    );
+  }
+
+  /** Events of restores about an object. */
+  async events(name: string): Promise<string[]> {
+    const path = `/apis/events.k8s.io/v1/namespaces/${TEAM}/events`;
+    const { items } = await this.send<{
+      items: { regarding: { name: string }; reason: string; note: string }[];
+    }>("GET", path);
+    return items
+      .filter(({ regarding, reason }) => regarding.name === name && reason.startsWith("Restore"))
+      .map(({ reason, note }) => `${reason}: ${note}`);
+  }
+
+  /** A kubeconfig by which a program acts as the controller's account, with a token of it. */
+  private async kubeconfigOfAccount(): Promise<string> {
+    const path = `/api/v1/namespaces/${SYSTEM}/serviceaccounts/again-controller/token`;
+    const { status } = await this.send<{ status: { token: string } }>("POST", path, {
+      apiVersion: "authentication.k8s.io/v1",
+      kind: "TokenRequest",
+      spec: { expirationSeconds: 3600 },
+    });
+    const config = parse(readFileSync(this.config, "utf8")) as { users: { user: object }[] };
+    const users = config.users.map((user) => ({ ...user, user: { token: status.token } }));
+    const target = join(this.folder, "kubeconfig");
+    writeFileSync(target, JSON.stringify({ ...config, users }), { mode: 0o600 });
+    return target;
+  }
+}
+
+/** Kinds that other suites have as well, or whose end takes long: they stay. */
+const KINDS = ["Namespace", "CustomResourceDefinition"];
+
+function chart(): KubernetesObject[] {
+  const install = {
+    name: "again",
+    namespace: SYSTEM,
+    nodeSelector: { "again/enabled": "true" },
+    checkpoints: { namespaces: [TEAM] },
+    controller: { image: { repository: "registry.example.com/controller", tag: "0.1.0" } },
+  };
+  const engine = {
+    image: { repository: "registry.example.com/node-agent", tag: "0.1.0" },
+    repository: "registry.example.com/checkpoints",
+  };
+  return new CedanaChart(Testing.app(), "again", { engine, install }).toJson() as KubernetesObject[];
+}
+
+/** No Service leads to this machine. */
+function led(configuration: KubernetesObject, port: number): KubernetesObject {
+  const [webhook] = configuration["webhooks"] as object[];
+  return {
+    ...configuration,
+    webhooks: [{ ...webhook, clientConfig: { url: `https://localhost:${port}/restore` } }],
+  };
+}
+
+function settingsIn(objects: readonly KubernetesObject[]): ControllerSettings {
+  const map = objects.find(({ metadata }) => metadata.name === "again-controller-settings");
+  const { "settings.json": text = "" } = (map?.["data"] ?? {}) as Record<string, string>;
+  const read = readControllerSettings(text);
+  if (read.problems) throw new Error("the settings cannot be read");
+  return read.value;
+}
+
+/** Gives each connection to the next of the ports: what a Service does. */
+function balance(ports: readonly number[]): Promise<{ readonly port: number; readonly server: Server }> {
+  let next = 0;
+  const server = createServer((from: Socket) => {
+    const to = connect(ports[next++ % ports.length] ?? 0, "127.0.0.1");
+    for (const socket of [from, to]) socket.on("error", () => [from, to].forEach((one) => one.destroy()));
+    from.pipe(to).pipe(from);
+  });
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => resolve({ port: (server.address() as AddressInfo).port, server }));
+  });
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const all = await Promise.all(Array.from({ length: count }, () => balance([])));
+  for (const { server } of all) server.close();
+  return all.map(({ port }) => port);
+}

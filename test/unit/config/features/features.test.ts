@@ -1,0 +1,92 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { formatProblem } from "../../../../config/schema/problem";
+import {
+  checkFeatures,
+  checkKubeletFeatures,
+  FEATURE_MATRIX,
+  featureTableJson,
+  PLUGINS,
+  renderFeatureTable,
+  renderKubeletTable,
+  type FeatureUse,
+} from "../../../../config/features";
+
+const right: FeatureUse = {
+  runtime: "containerd",
+  storage: "s3",
+  gpu: "interception",
+  operations: ["dump", "restore", "run", "manage", "freeze", "unfreeze", "query"],
+};
+
+test("every row has a state for every plugin", () => {
+  for (const row of FEATURE_MATRIX.flat()) {
+    expect(Object.keys(row.support)).toEqual([...PLUGINS]);
+    expect(Object.values(row.support)).not.toContain(undefined);
+  }
+  expect(FEATURE_MATRIX.flat()).toHaveLength(34);
+});
+
+test("the table reads like that of the agent", () => {
+  const expected = readFileSync(join(__dirname, "../../../golden/cli/features.txt"), "utf8");
+  expect(renderFeatureTable()).toBe(expected);
+});
+
+test("the JSON names every state", () => {
+  const { features } = featureTableJson();
+  expect(features.find(({ feature }) => feature === "Checkpoint storage")?.support).toEqual({
+    "cloud-hypervisor": "unimplemented",
+    runc: "unimplemented",
+    containerd: "unimplemented",
+    crio: "unimplemented",
+    kata: "unimplemented",
+    "storage/cedana": "implemented",
+    "storage/s3": "implemented",
+    "storage/gcs": "unimplemented",
+    k8s: "unimplemented",
+    slurm: "not-installed",
+  });
+});
+
+test.each<Partial<FeatureUse>>([
+  {},
+  { storage: "cedana" },
+  { storage: "local" },
+  { gpu: "tracing" },
+  { runtime: "runc" },
+  { runtime: "kata", gpu: "none", operations: [] },
+])("%j is supported", (part) => {
+  expect(checkFeatures({ ...right, ...part })).toEqual([]);
+});
+
+test.each<[string, Partial<FeatureUse>]>([
+  ["a gs:// store", { storage: "gcs" }],
+  ["CRI-O restore", { runtime: "crio", gpu: "none", operations: ["restore"] }],
+  ["kata dump", { runtime: "kata", gpu: "none", operations: ["dump"] }],
+  ["GPU interception on CRI-O", { runtime: "crio", gpu: "interception", operations: ["dump"] }],
+  ["GPU tracing restore on kata", { runtime: "kata", gpu: "tracing", operations: ["restore"] }],
+])("%s is refused with the row that says so", (name, part) => {
+  const lines = checkFeatures({ ...right, ...part }).map(formatProblem);
+  expect(lines.length).toBeGreaterThan(0);
+  expect(lines).toMatchSnapshot(name);
+});
+
+test("the engine kubelet: the table, and that everything in it which does not work is refused", () => {
+  expect(renderKubeletTable()).toMatchSnapshot();
+  const use = { runtime: "containerd", gpu: "none" } as const;
+  expect(checkKubeletFeatures(use)).toEqual([]);
+  expect(checkKubeletFeatures({ ...use, runtime: "crio", gpu: "cuda" })).toEqual([]);
+  expect(checkKubeletFeatures({ runtime: "kata", gpu: "tracing" }).map(({ path }) => path)).toEqual([
+    ["runtime"],
+    ["gpu"],
+  ]);
+});
+
+test("problems carry the paths they are given", () => {
+  const problems = checkFeatures({
+    ...right,
+    storage: "gcs",
+    paths: { storage: ["engine", "checkpointDir"] },
+  });
+  expect(problems.map(({ path }) => path)).toEqual([["engine", "checkpointDir"]]);
+});

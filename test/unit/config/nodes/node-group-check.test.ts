@@ -1,0 +1,289 @@
+import { checkNodeGroup, checkNodeGroups, nodeGroupSchema, type NodeGroupSpec } from "../../../../config";
+import { formatProblem } from "../../../../config/schema/problem";
+import { check } from "../../../../config/schema";
+
+const group = (spec: Partial<NodeGroupSpec> = {}): NodeGroupSpec => ({
+  name: "a",
+  instanceTypes: ["m7i.large"],
+  scaling: { min: 1, max: 3 },
+  ...spec,
+});
+
+const problemsOf = (spec: unknown, kubernetesVersion = "1.34") =>
+  check(nodeGroupSchema, spec, (value) => checkNodeGroup(value, { kubernetesVersion })).problems ?? [];
+const codes = (spec: Partial<NodeGroupSpec>, version?: string) =>
+  problemsOf(group(spec), version).map(({ code, path }) => `${path.join(".")} ${code}`);
+
+test("the least of a group is enough", () => {
+  expect(problemsOf(group())).toEqual([]);
+});
+
+const LATER = "${TfToken[TOKEN.7]}";
+
+test("values that only Terraform knows pass", () => {
+  const config = { shutdownGracePeriod: LATER, shutdownGracePeriodCriticalPods: "30s" };
+  expect(
+    codes({
+      kubelet: { flags: [LATER, `--v=${LATER}`], config },
+      subnetIds: [LATER],
+      securityGroupIds: [LATER],
+      rolePolicyArns: [LATER],
+      labels: { team: LATER },
+      taints: [{ key: "team", value: LATER, effect: "NoSchedule" }],
+      rootVolume: { kmsKeyArn: LATER },
+    }),
+  ).toEqual([]);
+});
+
+test.each<[string, Partial<NodeGroupSpec>, string[]]>([
+  ["a version that only Terraform knows", { version: LATER }, ["version not-plain"]],
+  ["a Mac", { instanceTypes: ["mac2-m2.metal"] }, ["instanceTypes.0 unknown-instance-type"]],
+  ["a label without a value", { labels: { "example.com/x": "" } }, ["labels.example.com/x empty-label"]],
+  [
+    "a label longer than EKS takes",
+    { labels: { [`example.com/${"a".repeat(60)}`]: "x" } },
+    [`labels.example.com/${"a".repeat(60)} label-key-too-long`],
+  ],
+  [
+    "a policy, a subnet and a security group twice",
+    {
+      rolePolicyArns: ["arn:aws:iam::aws:policy/X", "arn:aws:iam::aws:policy/X"],
+      subnetIds: ["subnet-0a1b2c3d", "subnet-0a1b2c3d"],
+      securityGroupIds: ["sg-0a1b2c3d", "sg-0a1b2c3d"],
+    },
+    ["rolePolicyArns.1 duplicate", "subnetIds.1 duplicate", "securityGroupIds.1 duplicate"],
+  ],
+  ["min above max", { scaling: { min: 4, max: 3 } }, ["scaling.min min-above-max"]],
+  [
+    "desired above max",
+    { scaling: { min: 1, max: 3, desired: { initial: 4 } } },
+    ["scaling.desired.initial desired-outside"],
+  ],
+  [
+    "desired below min",
+    { scaling: { min: 2, max: 3, desired: { managed: 1 } } },
+    ["scaling.desired.managed desired-outside"],
+  ],
+  [
+    "mixed architectures",
+    { instanceTypes: ["m7i.large", "m7g.large"] },
+    ["instanceTypes.1 mixed-architectures"],
+  ],
+  [
+    "GPU and CPU types in one group",
+    { instanceTypes: ["m7i.large", "g5.xlarge"] },
+    ["instanceTypes.1 mixed-accelerators"],
+  ],
+  ["the NVIDIA image on CPU types", { accelerator: "nvidia" }, ["instanceTypes.0 mixed-accelerators"]],
+  [
+    "the standard image on GPU types",
+    { instanceTypes: ["g5.xlarge"], accelerator: "none" },
+    ["instanceTypes.0 mixed-accelerators"],
+  ],
+  ["a type that nobody knows", { instanceTypes: ["q1.large"] }, ["instanceTypes.0 unknown-instance-type"]],
+  ["a known type stated otherwise", { architecture: "arm64" }, ["instanceTypes.0 mixed-architectures"]],
+  ["a version newer than the cluster", { version: "1.35" }, ["version version-skew"]],
+  ["a version whose support has ended", { version: "1.31" }, ["version unsupported-version"]],
+  [
+    "a release for another minor",
+    { ami: { releaseVersion: "1.33.5-20260714" } },
+    ["ami.releaseVersion release-of-other-minor"],
+  ],
+  [
+    "an image of Amazon Linux 2 with an old kernel, cgroup v1 and containerd 1",
+    {
+      ami: {
+        id: "ami-0a1b2c3d4e5f60718",
+        family: "AL2",
+        kernel: "5.10",
+        cgroup: "v1",
+        containerd: "1.7",
+      },
+    },
+    [
+      "ami.family unsupported-family",
+      "ami.kernel old-kernel",
+      "ami.cgroup cgroup-v1",
+      "ami.containerd old-containerd",
+    ],
+  ],
+  ...["2.0", "2.4", "3.0"].map((containerd): [string, Partial<NodeGroupSpec>, string[]] => [
+    `an image whose containerd ${containerd} does not restore, for the engine kubelet`,
+    { engine: "kubelet", ami: { id: "ami-0a1b2c3d4e5f60718", kernel: "6.12", cgroup: "v2", containerd } },
+    ["ami.containerd containerd-without-restore"],
+  ]),
+  ...["2.1", "2.3"].map((containerd): [string, Partial<NodeGroupSpec>, string[]] => [
+    `nothing of an image whose containerd ${containerd} restores`,
+    { engine: "kubelet", ami: { id: "ami-0a1b2c3d4e5f60718", kernel: "6.12", cgroup: "v2", containerd } },
+    [],
+  ]),
+  [
+    "an expression that EKS's own maxPods would hide",
+    { kubelet: { maxPodsExpression: "max_enis * 10" } },
+    ["kubelet.maxPodsExpression max-pods-ignored"],
+  ],
+  [
+    "an image of which nothing is stated",
+    { ami: { id: "ami-0a1b2c3d4e5f60718" } },
+    ["ami.kernel missing", "ami.cgroup missing", "ami.containerd missing"],
+  ],
+  [
+    "a post-nodeadm part without a custom image",
+    { postNodeadm: ["#!/bin/sh\n"] },
+    ["postNodeadm post-nodeadm-ignored"],
+  ],
+  [
+    "a capacity block without its reservation, of two types",
+    {
+      capacityType: "CAPACITY_BLOCK",
+      instanceTypes: ["p5.48xlarge", "p4d.24xlarge"],
+    },
+    ["capacityReservation missing", "instanceTypes one-instance-type"],
+  ],
+  [
+    "a reservation of spot instances",
+    {
+      capacityType: "SPOT",
+      capacityReservation: { id: "cr-0a1b2c3d4e5f60718" },
+    },
+    ["capacityReservation exclusive"],
+  ],
+  ["io2 without iops", { rootVolume: { type: "io2" } }, ["rootVolume.iops missing"]],
+  [
+    "more throughput than the iops carry",
+    { rootVolume: { throughputMiBps: 1000 } },
+    ["rootVolume.throughputMiBps out-of-range"],
+  ],
+  [
+    "throughput of io1",
+    { rootVolume: { type: "io1", iops: 1000, throughputMiBps: 200 } },
+    ["rootVolume.throughputMiBps not-for-type"],
+  ],
+  [
+    "more iops than the size carries",
+    { rootVolume: { sizeGiB: 20, iops: 12_000 } },
+    ["rootVolume.iops out-of-range"],
+  ],
+  [
+    "a flag that hides the taints",
+    { kubelet: { flags: ["--register-with-taints=a:NoSchedule"] } },
+    ["kubelet.flags.0 own-flag"],
+  ],
+  ["a flag that is none", { kubelet: { flags: ["v=4"] } }, ["kubelet.flags.0 not-a-flag"]],
+  [
+    "taints beside the toolkit's",
+    { kubelet: { config: { registerWithTaints: [] } } },
+    ["kubelet.config.registerWithTaints own-field"],
+  ],
+  [
+    "two taints alike",
+    {
+      taints: [
+        { key: "a", value: "1", effect: "NoSchedule" },
+        { key: "a", value: "2", effect: "NoSchedule" },
+        { key: "a", effect: "NoExecute" },
+      ],
+    },
+    ["taints.1 duplicate-taint"],
+  ],
+  [
+    "a taint that is the startup taint",
+    { taints: [{ key: "cedana.ai/not-ready", effect: "NoSchedule" }] },
+    ["taints.0 duplicate-taint"],
+  ],
+  [
+    "a critical part longer than the whole",
+    {
+      kubelet: {
+        config: {
+          shutdownGracePeriod: "1m",
+          shutdownGracePeriodCriticalPods: "61s",
+        },
+      },
+    },
+    ["kubelet.config.shutdownGracePeriodCriticalPods out-of-range"],
+  ],
+])("%s is refused", (_what, spec, expected) => {
+  expect(codes(spec)).toEqual(expected);
+});
+
+test.each([
+  [{ labels: { "kubernetes.io/role": "x" } }, "reserved-label"],
+  [{ labels: { "node-role.kubernetes.io/worker": "" } }, "reserved-label"],
+  [{ labels: { "eks.amazonaws.com/x": "y" } }, "reserved-label"],
+  [{ labels: { "karpenter.sh/x": "y" } }, "reserved-label"],
+  [{ labels: { "a b": "y" } }, "not-a-label-key"],
+  [{ labels: { a: "-" } }, "not-a-label-value"],
+  [{ taints: [{ key: "node.kubernetes.io/not-ready", effect: "NoSchedule" }] }, "reserved-taint"],
+  [{ taints: [{ key: "a", effect: "NO_SCHEDULE" }] }, "not-allowed"],
+  [{ ami: { id: "ami-1" } }, "not-an-ami"],
+  [{ sysctls: { "a b": "1" } }, "not-a-sysctl"],
+  [{ preNodeadm: ["echo"] }, "no-interpreter"],
+  [{ tags: { "aws:x": "y" } }, "not-a-tag-key"],
+  [{ desiredSize: 3 }, "unknown-key"],
+])("%j: %s", (spec, code) => {
+  expect(problemsOf({ ...group(), ...spec }).map((problem) => problem.code)).toContain(code);
+});
+
+test.each(["node.kubernetes.io/pool", "kubelet.kubernetes.io/x", "example.com/a", "plain"])(
+  "%s may be a label",
+  (key) => {
+    expect(problemsOf(group({ labels: { [key]: "x" } }))).toEqual([]);
+  },
+);
+
+test("a type that is not known is accepted once its facts are stated", () => {
+  expect(
+    codes({
+      instanceTypes: ["q1.large"],
+      architecture: "arm64",
+      accelerator: "none",
+    }),
+  ).toEqual([]);
+});
+
+test("accepts a kubelet up to three minors older than the cluster", () => {
+  const codesIn = (version: string, cluster: string, ami?: object) =>
+    problemsOf({ ...group({ version }), ...(ami && { ami }) }, cluster).map(({ code }) => code);
+  expect(codesIn("1.34", "1.37")).toEqual([]);
+  expect(codesIn("1.33", "1.37")).toEqual(["version-skew"]);
+  const custom = { id: "ami-0a1b2c3d4e5f60718", kernel: "6.12", cgroup: "v2", containerd: "2.2" };
+  expect(codesIn("1.31", "1.34", custom)).toEqual([]);
+  expect(codesIn("1.31", "1.35", custom)).toEqual(["version-skew"]);
+});
+
+test("what only Terraform knows is not looked at", () => {
+  const token = "${TfToken[TOKEN.1]}";
+  expect(
+    codes({
+      ami: { id: token, kernel: token, cgroup: "v2", containerd: token },
+    }),
+  ).toEqual([]);
+});
+
+test("messages tell what is wrong, what was given, what is allowed and how to mend it", () => {
+  const spec = group({
+    instanceTypes: ["m7i.large", "m7g.large"],
+    postNodeadm: ["#!/bin/sh\n"],
+    ami: { releaseVersion: "1.33.5-20260714" },
+  });
+  expect(problemsOf(spec).map(formatProblem)).toMatchInlineSnapshot(`
+    [
+      "ami.releaseVersion  is not a release for Kubernetes 1.34; given: 1.33.5-20260714; allowed: 1.34.<patch>-<date>",
+      "instanceTypes[1]  is arm64, but m7i.large says x86_64; one group has one image, so one architecture; given: m7g.large; make a group for each architecture",
+      "postNodeadm  would be dropped: in a managed group without a custom AMI, EKS puts its own NodeConfig after all parts given; given: 1 script; allowed: only together with ami.id; use preNodeadm, or a custom AMI",
+    ]
+  `);
+});
+
+test("two groups of one name are told of, by index", () => {
+  const resolved = check(nodeGroupSchema, group());
+  if (resolved.problems) throw new Error("unexpected");
+  const problems = checkNodeGroups([resolved.value, { ...resolved.value, version: "1.40" }], {
+    kubernetesVersion: "1.34",
+  });
+  expect(problems.map(({ code, path }) => [code, path])).toEqual([
+    ["unsupported-version", [1, "version"]],
+    ["duplicate-name", [1, "name"]],
+  ]);
+});

@@ -1,0 +1,107 @@
+import * as v from "valibot";
+import { formatProblem } from "../../../../config/schema/problem";
+import { check, described, integer, labelKey, oneOf, region, shape } from "../../../../config/schema";
+
+const schema = shape({
+  name: v.string(),
+  region: described(v.optional(region, "eu-west-1"), "Where it runs."),
+  size: v.optional(integer(1, 9)),
+  mode: v.optional(v.picklist(["spot", "onDemand"])),
+  labels: v.optional(v.record(labelKey, v.string())),
+  list: v.optional(v.array(shape({ a: v.number() }))),
+  either: v.optional(oneOf([shape({ initial: v.number() }), shape({ managed: v.number() })])),
+});
+
+const lines = (input: unknown) => check(schema, input).problems?.map(formatProblem);
+
+test("a right input comes back with its defaults", () => {
+  expect(check(schema, { name: "a" })).toEqual({
+    value: { name: "a", region: "eu-west-1" },
+  });
+});
+
+test("every problem is told in one run", () => {
+  expect(
+    lines({
+      nam: "x",
+      regio: 1,
+      region: "mars",
+      size: 10,
+      mode: "spto",
+      labels: { "a b": "c" },
+      list: [{ a: "1" }, 3],
+    }),
+  ).toMatchInlineSnapshot(`
+    [
+      "name  is required",
+      "region  is not the name of an AWS region that this toolkit knows; given: "mars"; allowed: a name such as eu-west-1, of the partitions aws, aws-cn or aws-us-gov",
+      "size  is not a whole number in range; given: 10; allowed: 1 to 9",
+      "mode  is not one of the allowed values; given: "spto"; allowed: spot, onDemand; did you mean spot?",
+      "labels["a b"]  is not a key that Kubernetes allows; given: "a b"; allowed: [prefix/]name: a DNS prefix, then up to 63 letters, digits, -, _ and .",
+      "list[0].a  is not a number; given: "1"; allowed: a number",
+      "list[1]  is not a mapping; given: 3; allowed: a mapping with a",
+      "nam  is not a known property; allowed: name, region, size, mode, labels, list, either; did you mean name?",
+      "regio  is not a known property; allowed: name, region, size, mode, labels, list, either; did you mean region?",
+    ]
+  `);
+});
+
+test("values that only Terraform knows pass every rule", () => {
+  expect(
+    lines({
+      name: "${TfToken[TOKEN.1]}",
+      region: "${TfToken[TOKEN.2]}",
+      size: -1.8881545897087626e289,
+    }),
+  ).toBeUndefined();
+});
+
+test("of alternatives, the one nearest to the input is told of", () => {
+  expect(lines({ name: "a", either: { initail: 1 } })).toMatchInlineSnapshot(`
+    [
+      "either.initial  is required",
+      "either.initail  is not a known property; allowed: initial; did you mean initial?",
+    ]
+  `);
+});
+
+test.each([[[]], ["text"], [null], [undefined], [3]])("%j is no mapping", (input) => {
+  expect(lines(input)).toHaveLength(1);
+});
+
+test("a key of one form means that form, however much of it is missing", () => {
+  const ami = oneOf([
+    shape({ release: v.string() }),
+    shape({ id: v.string(), kernel: v.string(), cgroup: v.string() }),
+  ]);
+  expect(check(shape({ ami }), { ami: { id: "ami-1" } }).problems?.map(formatProblem)).toEqual([
+    "ami.kernel  is required",
+    "ami.cgroup  is required",
+  ]);
+});
+
+test("lengths of texts and lists are told with their bounds", () => {
+  const sized = shape({
+    list: v.pipe(v.array(v.string()), v.minLength(1)),
+    text: v.pipe(v.string(), v.maxLength(3)),
+  });
+  expect(check(sized, { list: [], text: "four" }).problems?.map(formatProblem)).toEqual([
+    "list  has too few entries; given: []; allowed: at least 1 entries",
+    'text  has too many characters; given: "four"; allowed: at most 3 characters',
+  ]);
+});
+
+test("what looks like a secret is never repeated", () => {
+  const problems = lines({ name: "a", mode: "AKIAIOSFODNN7EXAMPLE", region: "https://u:hunter22@host/" });
+  expect(problems).toHaveLength(2);
+  expect(problems?.join()).not.toMatch(/AKIA|hunter22/);
+});
+
+test("numbers that JSON cannot write are shown as they are", () => {
+  expect(lines({ name: "a", size: Infinity })?.[0]).toContain("given: Infinity");
+});
+
+test("of a thousand unknown keys, two hundred are told", () => {
+  const input = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`key${index}`, 1]));
+  expect(lines({ name: "a", ...input })).toHaveLength(200);
+});

@@ -1,0 +1,298 @@
+import { App } from "cdktf";
+import { readPlatform, repositoryWithAgents, type Platform } from "../../../../config/platform";
+import { InvalidInputError } from "../../../../config/schema/problem";
+import { PlatformStack, type PlatformStackProps } from "../../../../stacks/aws";
+import { expectGolden } from "../../../support/golden";
+import { addresses, only, resources, synthStack } from "../../../support/terraform-json";
+
+const cluster = {
+  name: "demo",
+  version: "1.34",
+  region: "eu-west-1",
+  bootstrapClusterCreatorAdminPermissions: true,
+} as const;
+
+const existingCluster = { name: "demo", version: "1.34", region: "eu-west-1" } as const;
+
+const uploader = { namespace: "cedana-system", serviceAccount: "uploader" };
+
+const synth = (props: PlatformStackProps) => synthStack(new PlatformStack(new App(), "platform", props));
+
+function problems(props: object): string[] {
+  try {
+    new PlatformStack(new App(), "platform", props);
+    return [];
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    return error.problems.map(({ path, code }) => `${path.join(".")}: ${code}`);
+  }
+}
+
+test("addresses in the Terraform state are contract", () => {
+  expect.hasAssertions();
+  const json = synth({
+    cluster,
+    network: { availabilityZones: 2 },
+    nodeGroups: [{ name: "general", instanceTypes: ["m7i.large"], scaling: { min: 1, max: 2 } }],
+    karpenter: {},
+    storage: { writers: [uploader], staticKeyUser: true },
+    imageRepository: { name: "demo/checkpoints", writers: [uploader] },
+  });
+  expectGolden("aws/expected/platform-addresses.txt", `${addresses(json).join("\n")}\n`);
+});
+
+test("every part can be left out or switched off", () => {
+  const bare = synth({
+    cluster,
+    nodeGroups: false,
+    karpenter: false,
+    storage: false,
+    imageRepository: false,
+  });
+  expect(bare).toEqual(synth({ cluster }));
+  expect(bare.resource).not.toHaveProperty("aws_s3_bucket");
+});
+
+test("node groups: all wait for what nodes need; coredns waits for them", () => {
+  const group = { instanceTypes: ["m7i.large"], scaling: { min: 1, max: 2 } };
+  const json = synth({
+    cluster,
+    nodeGroups: [
+      { name: "a", ...group },
+      { name: "b", ...group },
+    ],
+  });
+  const groups = Object.keys(json.resource!["aws_eks_node_group"]!).map(
+    (name) => `aws_eks_node_group.${name}`,
+  );
+  expect(groups).toHaveLength(2);
+  const coredns = resources(json, "aws_eks_addon").find((addon) => addon["addon_name"] === "coredns")!;
+  expect(coredns["depends_on"]).toEqual(expect.arrayContaining(groups));
+  for (const nodes of resources(json, "aws_eks_node_group")) {
+    expect(nodes["depends_on"]).toEqual(expect.arrayContaining([expect.stringMatching(/addon-vpc-cni/)]));
+  }
+});
+
+test("one ServiceAccount has one role, whatever it may do", () => {
+  const json = synth({
+    existingCluster,
+    storage: { existingBucket: "theirs", writers: [uploader] },
+    imageRepository: { name: "demo/checkpoints", writers: [uploader] },
+  });
+  expect(resources(json, "aws_eks_pod_identity_association")).toHaveLength(1);
+  expect(resources(json, "aws_iam_role_policy")).toHaveLength(2);
+});
+
+test("who only pushes cannot read or delete, who only asks cannot push", () => {
+  const agent = { namespace: "cedana-system", serviceAccount: "cedana-agent" };
+  const check = { namespace: "cedana-system", serviceAccount: "cedana-health-check" };
+  const json = synth({
+    existingCluster,
+    imageRepository: { name: "demo/checkpoints", pushers: [agent], checkers: [check] },
+  });
+  const policies = resources(json, "aws_iam_role_policy").toSorted(
+    (a, b) => String(b["policy"]).length - String(a["policy"]).length,
+  );
+  const actions = policies.map(({ policy }) =>
+    (JSON.parse(String(policy)) as { Statement: { Action: string | string[] }[] }).Statement.flatMap(
+      ({ Action }) => Action,
+    ),
+  );
+  expect(actions).toEqual([
+    [
+      "ecr:GetAuthorizationToken",
+      "ecr:BatchCheckLayerAvailability",
+      "ecr:BatchGetImage",
+      "ecr:InitiateLayerUpload",
+      "ecr:UploadLayerPart",
+      "ecr:CompleteLayerUpload",
+      "ecr:PutImage",
+    ],
+    ["ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability"],
+  ]);
+});
+
+test("cedana.yaml gives the agents of the engine kubelet what they need of ECR", () => {
+  const file = (engine: string) => `version: 1
+existingCluster: { name: demo, version: "1.34", region: eu-west-1 }
+imageRepository: { name: checkpoints }
+engine: ${engine}
+install:
+  controller: { image: { repository: registry.example.com/controller, tag: 0.1.0 } }
+`;
+  const repository = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/checkpoints";
+  const image = "{ repository: registry.example.com/agent, tag: 0.1.0 }";
+  const given = (engine: string) => {
+    const { platform } = readPlatform(file(engine)) as { platform: Platform };
+    const { pushers, checkers } = repositoryWithAgents(platform)!;
+    return [pushers, checkers].map((all) => all.map(({ serviceAccount }) => serviceAccount));
+  };
+  expect(given(`{ image: ${image}, repository: ${repository} }`)).toEqual([
+    ["cedana-agent"],
+    ["cedana-health-check"],
+  ]);
+  expect(
+    given(`{ image: ${image}, repository: ${repository}, registryCredentials: { name: push } }`),
+  ).toEqual([[], []]);
+});
+
+test("outputs tell the Kubernetes side what it needs, and no secret", () => {
+  const json = synth({
+    existingCluster,
+    karpenter: {},
+    storage: { writers: [uploader], staticKeyUser: true },
+    imageRepository: { name: "demo/checkpoints" },
+  });
+  expect(Object.keys(json.output!)).toEqual([
+    "checkpoint_bucket",
+    "checkpoint_prefix",
+    "checkpoint_url",
+    "checkpoint_user",
+    "cluster_certificate_authority",
+    "cluster_endpoint",
+    "cluster_name",
+    "cluster_region",
+    "cluster_security_group_id",
+    "image_repository_url",
+    "karpenter_interruption_queue",
+    "karpenter_node_role",
+    "pod_identity_role_arns",
+  ]);
+  expect(json.resource).not.toHaveProperty("aws_iam_access_key");
+});
+
+test("tags and state backend", () => {
+  const json = synth({
+    existingCluster,
+    tags: { team: "ml" },
+    backend: { bucket: "states", region: "eu-west-1" },
+  });
+  expect(json.provider!["aws"]).toEqual([{ default_tags: [{ tags: { team: "ml" } }], region: "eu-west-1" }]);
+  expect(json.terraform!.backend).toEqual({
+    s3: { bucket: "states", region: "eu-west-1", key: "platform.tfstate", encrypt: true, use_lockfile: true },
+  });
+});
+
+test("tags reach the instances too, which the provider's default tags do not", () => {
+  const nodes = { instanceTypes: ["m7i.large"], scaling: { min: 1, max: 1 }, tags: { team: "web" } };
+  const json = synth({
+    existingCluster,
+    tags: { team: "ml", cost: "7" },
+    nodeGroups: [{ name: "a", ...nodes }],
+  });
+  expect(only(json, "aws_launch_template")["tag_specifications"]).toContainEqual({
+    resource_type: "instance",
+    tags: { Name: "a", team: "web", cost: "7" },
+  });
+  expect(problems({ existingCluster, tags: { "aws:x": "1" } })).toEqual(["tags.aws:x: not-a-tag-key"]);
+});
+
+test("the store's user is another one in another region, and its name fits into IAM", () => {
+  const user = (change: object) =>
+    only(
+      synth({ existingCluster: { ...existingCluster, ...change }, storage: { staticKeyUser: true } }),
+      "aws_iam_user",
+    )["name"];
+  expect(user({})).toBe("demo-eu-west-1-checkpoints");
+  expect(user({ region: "eu-north-1" })).toBe("demo-eu-north-1-checkpoints");
+  expect(user({ name: "a".repeat(100) })).toHaveLength(64);
+});
+
+test("state in a file lies where it is told to", () => {
+  const json = synth({ existingCluster, backend: { path: "terraform.tfstate" } });
+  expect(json.terraform!.backend).toEqual({ local: { path: "terraform.tfstate" } });
+});
+
+test("given subnets: no VPC, and the cluster lies in them", () => {
+  const privateSubnetIds = ["subnet-0a1b2c3d", "subnet-0b1b2c3d"];
+  const json = synth({ cluster, network: { vpcId: "vpc-0a1b2c3d", privateSubnetIds } });
+  expect(json.resource).not.toHaveProperty("aws_vpc");
+  expect(only(json, "aws_eks_cluster")).toMatchObject({ vpc_config: { subnet_ids: privateSubnetIds } });
+});
+
+test("the same input gives the same bytes", () => {
+  const props = { cluster, storage: { writers: [uploader] } };
+  expect(JSON.stringify(synth(props))).toBe(JSON.stringify(synth(props)));
+});
+
+test.each<[object, string[]]>([
+  [{}, ["cluster: missing"]],
+  [{ cluster, nodeGroup: [] }, ["nodeGroup: unknown-key"]],
+  [{ cluster, existingCluster }, ["existingCluster: exclusive"]],
+  [{ existingCluster, network: {} }, ["network: exclusive"]],
+  [{ cluster, network: { cidr: "172.20.0.0/16" } }, ["cluster.serviceIpv4Cidr: overlapping-cidrs"]],
+  [
+    {
+      cluster: { ...cluster, version: "1.12" },
+      network: { cdr: "x" },
+      nodeGroups: [{ nam: "a" }],
+      storage: { expireDays: -1 },
+    },
+    [
+      "cluster.version: unsupported-version",
+      "network.cdr: unknown-key",
+      "nodeGroups.0.name: missing",
+      "nodeGroups.0.scaling: missing",
+      "nodeGroups.0.instanceTypes: missing",
+      "nodeGroups.0.nam: unknown-key",
+      "storage.expireDays: out-of-range",
+    ],
+  ],
+])("%j: all problems at once", (props, expected) => expect(problems(props)).toEqual(expected));
+
+const LATER = "${TfToken[TOKEN.3]}";
+const twice = [uploader, uploader];
+const later = [{ namespace: LATER, serviceAccount: "x" }];
+const entry = { name: LATER, principalArn: LATER, policies: [{ policy: LATER }] };
+
+test.each<[string, object, string[]]>([
+  ["one ServiceAccount twice", { storage: { writers: twice } }, ["storage.writers: duplicate"]],
+  ["a ServiceAccount not known yet", { storage: { readers: later } }, ["storage.readers: not-plain"]],
+  [
+    "zones not known yet",
+    { network: { availabilityZones: ["#{TfToken[TOKEN.4]}"] } },
+    ["network.availabilityZones: not-plain"],
+  ],
+  [
+    "the ServiceAccount of Karpenter, which has its role already",
+    { karpenter: {}, storage: { writers: [{ namespace: "kube-system", serviceAccount: "karpenter" }] } },
+    ["storage.writers.0: second-identity"],
+  ],
+  ["a VPC's block not known yet", { network: { cidr: LATER } }, ["network.cidr: not-plain"]],
+  [
+    "an access entry's name and policy not known yet",
+    { cluster: { ...cluster, accessEntries: [entry] } },
+    ["cluster.accessEntries.0.name: not-plain", "cluster.accessEntries.0.policies.0.policy: not-plain"],
+  ],
+  [
+    "a group's name not known yet",
+    { nodeGroups: [{ name: LATER, instanceTypes: ["m7i.large"], scaling: { min: 1, max: 1 } }] },
+    ["nodeGroups.0.name: not-plain"],
+  ],
+  [
+    "a role's name, made from the cluster's, too long; and what is wrong elsewhere",
+    { cluster: { ...cluster, name: "a".repeat(60) }, karpenter: {}, storage: { expireDays: 0 } },
+    ["karpenter.nodeRoleName: name-too-long", "storage.expireDays: out-of-range"],
+  ],
+])("%s is told before anything is made", (_, props, expected) =>
+  expect(problems({ cluster, ...props })).toEqual(expected),
+);
+
+test("a reader and a writer with any names have addresses of their own", () => {
+  const storage = {
+    writers: [{ namespace: "x", serviceAccount: "y" }],
+    readers: [
+      { namespace: "write-x", serviceAccount: "y" },
+      { namespace: "x", serviceAccount: "y" },
+    ],
+  };
+  expect(problems({ cluster, storage })).toEqual([]);
+});
+
+test("a fault of the cluster does not hide those of its nodes", () => {
+  const nodeGroups = [{ name: "a", instanceTypes: ["m7i.large"], scaling: { min: 5, max: 1 } }];
+  expect(problems({ cluster: { ...cluster, name: "no name" }, nodeGroups })).toEqual([
+    "cluster.name: not-a-cluster-name",
+    expect.stringMatching(/^nodeGroups\.0\.scaling/),
+  ]);
+});

@@ -1,0 +1,323 @@
+import * as fc from "fast-check";
+import {
+  controllerSettings,
+  controllerSettingsSchema,
+  readControllerSettings,
+} from "../../../../config/programs/controller";
+import { checkEngine, engineSchema } from "../../../../config/engines";
+import { checkInstall, installSchema } from "../../../../config/install";
+import { readPlatform } from "../../../../config/platform";
+import { formatProblem, InvalidInputError } from "../../../../config/schema/problem";
+import { check, resolve } from "../../../../config/schema";
+import type { InstallSpec } from "../../../../config";
+import { chart, ENGINE, synth, type KubernetesObject } from "./support";
+
+const image = { repository: "registry.example.com/cedana-controller", tag: "0.1.0" };
+const ON = { controller: { image } } satisfies InstallSpec;
+const RULE = { ...ON, readinessGate: { owner: "nodeReadinessRule" } } satisfies InstallSpec;
+
+function settings(install: InstallSpec) {
+  const resolved = resolve("install", installSchema, install, checkInstall);
+  return controllerSettings(resolve("engine", engineSchema, ENGINE, checkEngine), resolved);
+}
+
+function problems(install: InstallSpec): string[] {
+  try {
+    synth(install);
+  } catch (error) {
+    if (error instanceof InvalidInputError) return error.problems.map(formatProblem);
+    throw error;
+  }
+  return [];
+}
+
+const of = (objects: KubernetesObject[], kind: string, name: string) =>
+  objects.find((object) => object.kind === kind && object.metadata.name === name);
+/** The part of a pod that the tests look at. */
+interface Pod {
+  template: {
+    metadata: { annotations: Record<string, string> };
+    spec: { tolerations: object[]; containers: { env: { name: string; value?: string }[] }[] };
+  };
+}
+const podOf = (objects: KubernetesObject[], name: string) =>
+  (of(objects, "Deployment", name) as unknown as { spec: Pod }).spec.template;
+
+describe("settings", () => {
+  test("of a default install with a controller", () => {
+    expect(settings(ON)).toEqual({
+      namespace: "cedana-system",
+      leaseName: "cedana-controller",
+      log: { level: "info" },
+      gate: {
+        owner: "controller",
+        taint: { key: "cedana.ai/not-ready", value: "true", effect: "NoSchedule" },
+        nodeSelector: { "cedana.ai/enabled": "true" },
+        agents: [
+          { name: "helper", namespace: "cedana-system", daemonSet: "cedana-helper" },
+          { name: "health-check", namespace: "cedana-system", daemonSet: "cedana-health-check" },
+        ],
+        podSelector: { "app.kubernetes.io/name": "cedana", "app.kubernetes.io/instance": "cedana" },
+        hashAnnotation: "checksum/config",
+        retaint: false,
+        explainAfterSeconds: 60,
+        dryRun: false,
+      },
+      checkpoints: {
+        namespaces: ["default"],
+        maxPerNode: 2,
+        locations: [],
+        engine: "cedana",
+        manager: {
+          url: "http://cedana-manager-service.cedana-system:1324",
+          root: "/run/containerd/runc/k8s.io",
+          timeoutSeconds: 600,
+        },
+      },
+      restore: false,
+    });
+  });
+
+  test("follow what the install says", () => {
+    const { gate, checkpoints, ...own } = settings({
+      name: "cr",
+      namespace: "checkpoints",
+      agentNamespace: "agents",
+      controller: { image, logLevel: "debug" },
+      readinessGate: {
+        taint: { key: "example.com/wait", value: "" },
+        retaint: {},
+        failOpenAfterSeconds: 900,
+        dryRun: true,
+      },
+      checkpoints: { namespaces: "all", root: "/run/runc" },
+      manager: { service: { port: 80 } },
+    });
+    expect(own).toEqual({
+      namespace: "checkpoints",
+      leaseName: "cr-controller",
+      log: { level: "debug" },
+      restore: false,
+    });
+    expect(gate).toMatchObject({
+      taint: { key: "example.com/wait", value: "", effect: "NoSchedule" },
+      agents: [{ namespace: "agents" }, { namespace: "agents", daemonSet: "cr-health-check" }],
+      retaint: { holdOffSeconds: 30, maxUnreadyPercent: 20 },
+      failOpenAfterSeconds: 900,
+      dryRun: true,
+    });
+    expect(checkpoints).toMatchObject({
+      namespaces: "all",
+      manager: { url: "http://cr-manager-service.checkpoints:80", root: "/run/runc" },
+    });
+  });
+
+  test("parts of others are off", () => {
+    expect(settings({})).toMatchObject({ gate: false, checkpoints: false });
+    expect(settings({ ...ON, readinessGate: { owner: "manager" } })).toMatchObject({ gate: false });
+    expect(settings({ ...ON, checkpoints: false })).toMatchObject({ checkpoints: false });
+    const without = settings({ ...ON, manager: { workloadNamespaces: [] } });
+    expect(without).toMatchObject({ checkpoints: false });
+    expect(settings({ ...RULE, readinessGate: { ...RULE.readinessGate, dryRun: true } }).gate).toMatchObject({
+      owner: "nodeReadinessRule",
+      taint: { key: "readiness.k8s.io/cedana-not-ready" },
+      dryRun: false,
+    });
+  });
+
+  test("of any install can be read by the controller, from the ConfigMap", () => {
+    const installs = fc.record(
+      {
+        name: fc.constantFrom("cedana", "cr"),
+        agentNamespace: fc.constant("agents"),
+        nodeSelector: fc.constantFrom({}, { a: "b" }),
+        readinessGate: fc.constantFrom({ retaint: {} }, { owner: "manager" }, { owner: "nodeReadinessRule" }),
+        manager: fc.constantFrom({ workloadNamespaces: "all" }, { workloadNamespaces: ["a", "b"] }),
+        existingConfigMap: fc.constant("mine"),
+      },
+      { requiredKeys: [] },
+    ) as fc.Arbitrary<InstallSpec>;
+    fc.assert(
+      fc.property(installs, (more) => {
+        const objects = synth({ ...ON, ...more });
+        const map = of(objects, "ConfigMap", `${more.name ?? "cedana"}-controller-settings`);
+        const { data } = map as unknown as { data: Record<string, string> };
+        const text = data["settings.json"] ?? "";
+        expect(readControllerSettings(text)).toEqual({ value: settings({ ...ON, ...more }) });
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  test("all that is wrong with a file is told at once", () => {
+    const good = settings(ON);
+    const text = JSON.stringify({
+      ...good,
+      leaseNam: "a",
+      log: { level: "loud" },
+      gate: { ...good.gate, agents: [] },
+    });
+    const { problems: found = [] } = readControllerSettings(text);
+    expect(found.map(({ code, path }) => `${code} ${path.join(".")}`).toSorted()).toEqual([
+      "not-allowed log.level",
+      "unknown-key leaseNam",
+      "wrong-length gate.agents",
+    ]);
+    expect(readControllerSettings("namespace: [").problems).toMatchObject([{ code: "yaml-syntax" }]);
+    expect(readControllerSettings("").problems).toHaveLength(1);
+    expect(check(controllerSettingsSchema, good)).toEqual({ value: good });
+  });
+});
+
+describe("objects", () => {
+  test("none without a controller", () => {
+    const without = synth();
+    expect(without.filter(({ metadata }) => /controller(?!-manager)/.test(metadata.name))).toEqual([]);
+    expect(chart().controller.deployment).toBeUndefined();
+    expect(chart().readinessGate.rule).toBeUndefined();
+  });
+
+  test("a change of the settings starts the pods anew, a change of anything else does not", () => {
+    const hash = (install: InstallSpec) =>
+      podOf(synth(install), "cedana-controller").metadata.annotations["checksum/settings"];
+    expect(hash({ ...ON, readinessGate: { retaint: {} } })).not.toBe(hash(ON));
+    expect(hash({ ...ON, controller: { image, replicas: 3 } })).toBe(hash(ON));
+  });
+
+  test("the controller runs while every node waits, whatever else it tolerates", () => {
+    const mine = { key: "dedicated", operator: "Exists" as const };
+    const objects = synth({
+      controller: { image, tolerations: [mine] },
+      readinessGate: { taint: { key: "a/b" } },
+    });
+    const gate = { key: "a/b", operator: "Exists", effect: "NoSchedule" };
+    expect(podOf(objects, "cedana-controller").spec.tolerations).toEqual([gate, mine]);
+    expect(podOf(objects, "cedana-manager").spec.tolerations).toEqual([gate]);
+  });
+
+  test.each<[string, InstallSpec, string]>([
+    ["nobody else", {}, "true"],
+    ["the user, who wants none", { manager: { taintNodes: false } }, "false"],
+    ["the controller", ON, "false"],
+    ["a rule", RULE, "false"],
+    ["the manager in spite of a controller", { ...ON, readinessGate: { owner: "manager" } }, "true"],
+  ])("whether Cedana's manager taints nodes, where the owner is %s", (_, install, expected) => {
+    const [container] = podOf(synth(install), "cedana-manager").spec.containers;
+    expect(container?.env.find(({ name }) => name === "CEDANA_TAINT_NODES")?.value).toBe(expected);
+  });
+
+  test("a NodeReadinessRule, once or for as long as the node lives", () => {
+    const rule = (more: object) =>
+      chart({ ...RULE, readinessGate: { ...RULE.readinessGate, ...more } }).readinessGate.rule?.toJson();
+    expect(rule({})).toMatchObject({
+      apiVersion: "readiness.node.x-k8s.io/v1alpha1",
+      spec: {
+        conditions: [{ type: "CedanaReady", requiredStatus: "True" }],
+        enforcementMode: "bootstrap-only",
+        nodeSelector: { matchLabels: { "cedana.ai/enabled": "true" } },
+        taint: { key: "readiness.k8s.io/cedana-not-ready", value: "true", effect: "NoSchedule" },
+      },
+    });
+    expect(rule({ retaint: {}, dryRun: true })).toMatchObject({
+      spec: { enforcementMode: "continuous", dryRun: true },
+    });
+  });
+
+  test("rights of a part that is off are not given", () => {
+    const names = (install: InstallSpec) =>
+      synth(install)
+        .filter(
+          ({ kind, metadata }) => kind.endsWith("Role") && metadata.name.startsWith("cedana-controller"),
+        )
+        .map(({ kind, metadata: { name, namespace } }) => [kind, name.slice(17), namespace].join(" ").trim());
+    const lease = "Role -lease cedana-system";
+    const nodes = ["ClusterRole", "Role -agents cedana-system", "Role -events default"];
+    expect(names(ON)).toEqual([lease, ...nodes, "Role -checkpoints default"]);
+    expect(names({ ...ON, checkpoints: false })).toEqual([lease, ...nodes]);
+    expect(names({ ...ON, checkpoints: { namespaces: "all" }, readinessGate: { owner: "manager" } })).toEqual(
+      [lease, "ClusterRole -checkpoints"],
+    );
+  });
+
+  test("only who holds the taint may change nodes", () => {
+    const verbs = (install: InstallSpec) => {
+      const role = of(synth(install), "ClusterRole", "cedana-controller");
+      const { rules } = role as unknown as { rules: { resources: string[]; verbs: string[] }[] };
+      return rules.find(({ resources }) => resources.includes("nodes"))?.verbs;
+    };
+    expect(verbs(ON)).toContain("patch");
+    expect(verbs(RULE)).not.toContain("patch");
+    expect(verbs({ ...ON, readinessGate: { dryRun: true } })).not.toContain("patch");
+  });
+});
+
+test.each<[string, InstallSpec]>([
+  ["a gate of nobody", { readinessGate: { owner: "controller" } }],
+  ["a rule without condition", { readinessGate: { owner: "nodeReadinessRule" } }],
+  ["two owners", { ...ON, manager: { taintNodes: true } }],
+  ["two owners by name", { ...RULE, manager: { taintNodes: true } }],
+  ["another taint for the manager", { readinessGate: { taint: { key: "a/b" } } }],
+  ["another effect for the manager", { readinessGate: { taint: { effect: "NoExecute" } } }],
+  [
+    "another taint for a rule",
+    { ...ON, readinessGate: { owner: "nodeReadinessRule", taint: { key: "a/b" } } },
+  ],
+  [
+    "what the manager is never told",
+    { readinessGate: { retaint: {}, failOpenAfterSeconds: 60, dryRun: true } },
+  ],
+  [
+    "what a rule is never told",
+    {
+      ...ON,
+      readinessGate: { owner: "nodeReadinessRule", retaint: { holdOffSeconds: 5 }, failOpenAfterSeconds: 60 },
+    },
+  ],
+  ["an eviction by every update", { ...ON, readinessGate: { retaint: {}, taint: { effect: "NoExecute" } } }],
+  ["checkpoints by nobody", { checkpoints: {} }],
+  ["checkpoints without manager", { ...ON, manager: { replicas: 0 } }],
+  ["a controller with nothing to do", { ...ON, readinessGate: { owner: "manager" }, checkpoints: false }],
+  ["no image", { controller: {} } as InstallSpec],
+  ["an image of no version", { controller: { image: { repository: "a/b" } } }],
+  ["one Lease of two programs", { ...ON, manager: { leaseName: "cedana-controller" } }],
+  ["one account of two programs", { ...ON, manager: { serviceAccount: { name: "cedana-controller" } } }],
+  ["an agent that cannot reach its nodes", { ...ON, helper: { tolerations: [] } }],
+  [
+    "a gate that is tolerated",
+    { ...ON, readinessGate: { taint: { key: "a/b" } }, runtimeClass: { tolerations: [{ key: "a/b" }] } },
+  ],
+  ["a variable of its own", { controller: { image, env: { POD_NAME: "a" } } }],
+])("refused: %s", (_, install) => {
+  expect(problems(install)).toMatchSnapshot();
+});
+
+describe("cedana.yaml", () => {
+  const file = (nodes: string, install: string, cluster = "") => `version: 1
+cluster: { name: a, version: "1.34", region: eu-west-1, bootstrapClusterCreatorAdminPermissions: true${cluster} }
+engine: { kind: cedana, clusterId: ${ENGINE.clusterId}, url: "${ENGINE.url}" }
+${nodes}
+install: { controller: { image: { repository: a/b, tag: "1.0" } }, ${install} }
+`;
+  const group = (more: string) =>
+    `nodeGroups: [{ name: a, instanceTypes: [m7i.large], scaling: { min: 1, max: 2 }${more} }]`;
+  const told = (text: string) => (readPlatform(text).problems ?? []).map(formatProblem);
+  const RULE_TAINT = ", startupTaint: { key: readiness.k8s.io/cedana-not-ready }";
+  const DNS = `, addons: { coredns: { configuration: { tolerations: [{ key: readiness.k8s.io/cedana-not-ready, operator: Exists }] } } }`;
+
+  test("nodes with the taint of the gate are right, whoever holds it", () => {
+    expect(told(file(group(""), ""))).toEqual([]);
+    expect(told(file(group(RULE_TAINT), "readinessGate: { owner: nodeReadinessRule }", DNS))).toEqual([]);
+    expect(told(file(group(", startupTaint: false"), "readinessGate: { owner: nodeReadinessRule }"))).toEqual(
+      [],
+    );
+  });
+
+  test("nodes with another taint, and CoreDNS that waits with them, are told with the mend", () => {
+    expect(told(file(group(""), "readinessGate: { owner: nodeReadinessRule }"))).toMatchSnapshot(
+      "another taint",
+    );
+    expect(told(file(group(RULE_TAINT), "readinessGate: { owner: nodeReadinessRule }"))).toMatchSnapshot(
+      "CoreDNS",
+    );
+  });
+});

@@ -1,0 +1,123 @@
+import { stringify } from "yaml";
+import { expectGolden } from "../../../support/golden";
+import { EVERYTHING, synth, synthOpen, type KubernetesObject } from "./support";
+
+/** Objects as a reviewer reads them: environment as `NAME: where from`, rights in one line each, the labels that all objects share left out. */
+function readable(objects: readonly KubernetesObject[]): string {
+  const shared = Object.keys(synth()[0]?.metadata.labels ?? {}).filter(
+    (key) => !key.startsWith("pod-security"),
+  );
+  return objects
+    .map(({ metadata, ...object }) => {
+      const labels = Object.entries(metadata.labels ?? {}).filter(([key]) => !shared.includes(key));
+      return {
+        ...object,
+        metadata: { ...metadata, labels: labels.length > 0 ? Object.fromEntries(labels) : undefined },
+      };
+    })
+    .map((object) => stringify(JSON.parse(JSON.stringify(object, shorten)), { lineWidth: 0 }))
+    .join("---\n");
+}
+
+interface Variable {
+  name: string;
+  value?: string;
+  valueFrom?: Record<string, { name: string; key: string; fieldPath?: string }>;
+}
+
+function shorten(key: string, value: unknown): unknown {
+  if (key.startsWith("checksum/")) return "<sha256>";
+  if (key === "rules" && Array.isArray(value)) return value.map(right);
+  if (key !== "env") return value;
+  return Object.fromEntries(
+    (value as Variable[]).map(({ name, value: plain, valueFrom = {} }) => {
+      const [source] = Object.entries(valueFrom);
+      return [name, source === undefined ? plain : fromWhere(source)];
+    }),
+  );
+}
+
+function fromWhere([kind, { fieldPath, name, key }]: [
+  string,
+  { fieldPath?: string; name: string; key: string },
+]): string {
+  return `${kind} ${fieldPath ?? `${name}/${key}`}`;
+}
+
+/** `get,list apps: deployments,daemonsets [names]`. */
+function right(rule: Record<string, string[]>): string {
+  const { apiGroups = [], nonResourceURLs = [], resourceNames, resources = [], verbs = [] } = rule;
+  const groups = apiGroups.map((group) => group || "core").join();
+  const names = resourceNames === undefined ? "" : ` [${resourceNames.join()}]`;
+  return `${verbs.join()} ${groups}: ${[...resources, ...nonResourceURLs].join()}${names}`;
+}
+
+const component = (name: string) => (object: KubernetesObject) =>
+  object.metadata.labels?.["app.kubernetes.io/component"] === name;
+
+/** The objects are as in the file, and there are any. */
+function golden(name: string, objects: readonly KubernetesObject[]): void {
+  expect(objects).not.toEqual([]);
+  expectGolden(`kubernetes/${name}.yaml`, readable(objects));
+}
+
+const CLUSTER = ["Namespace", "RuntimeClass", "ConfigMap", "CustomResourceDefinition"];
+
+const defaults: Record<string, (object: KubernetesObject) => boolean> = {
+  helper: component("helper"),
+  "health-check": (object) => component("health-check")(object) && object.kind === "DaemonSet",
+  manager: (object) =>
+    component("manager")(object) && /^(Deployment|Service|PodDisruptionBudget)$/.test(object.kind),
+  rights: ({ kind }) => kind.includes("Role"),
+  "network-policies": ({ kind }) => kind === "NetworkPolicy",
+  cluster: ({ kind }) => CLUSTER.includes(kind),
+};
+
+test.each(Object.keys(defaults))("default: %s", (name) => {
+  golden(name, synth().filter(defaults[name] ?? (() => false)));
+  expect.hasAssertions();
+});
+
+test.each(["attach", "kueue", "dynamo-watcher"])("on demand: %s", (name) => {
+  golden(name, synth(EVERYTHING).filter(component(name)));
+  expect.hasAssertions();
+});
+
+test("on demand: controller", () => {
+  const controller = { image: { repository: "registry.example.com/cedana-controller", tag: "0.1.0" } };
+  const metrics = { serviceMonitor: true, allowFromNamespaces: [{ team: "monitoring" }] };
+  golden("controller", synth({ controller: { ...controller, metrics } }).filter(component("controller")));
+  const rule = synth({ controller, readinessGate: { owner: "nodeReadinessRule" } });
+  golden(
+    "readiness-gate",
+    rule.filter(({ kind }) => kind === "NodeReadinessRule"),
+  );
+  expect.hasAssertions();
+});
+
+test("on demand: metrics", () => {
+  const names = new Set(synth().map(({ kind, metadata }) => `${kind}/${metadata.name}`));
+  const more = synth({ manager: EVERYTHING.manager }).filter(
+    ({ kind, metadata }) => !names.has(`${kind}/${metadata.name}`),
+  );
+  golden("metrics", more);
+  expect(more.map(({ kind }) => kind)).toContain("Service");
+});
+
+const kubelet: Record<string, (object: KubernetesObject) => boolean> = {
+  helper: ({ kind, metadata }) => kind === "DaemonSet" && component("helper")({ kind, metadata } as never),
+  "health-check": ({ kind, metadata }) =>
+    kind === "DaemonSet" && component("health-check")({ kind, metadata } as never),
+  rights: ({ kind }) => kind.includes("Role"),
+  guards: ({ kind, metadata }) =>
+    kind.startsWith("ValidatingAdmissionPolicy") && !metadata.name.includes("-restore-"),
+  restore: ({ kind, metadata }) =>
+    /-restore(-(pods|templates|cronjobs))?$/.test(metadata.name) && !kind.includes("Role"),
+  settings: ({ kind }) => kind === "ConfigMap",
+  "network-policies": ({ kind }) => kind === "NetworkPolicy",
+};
+
+test.each(Object.keys(kubelet))("engine kubelet: %s", (name) => {
+  golden(`kubelet/${name}`, synthOpen().filter(kubelet[name]!));
+  expect.hasAssertions();
+});

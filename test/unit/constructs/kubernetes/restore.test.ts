@@ -1,0 +1,106 @@
+import type { InstallSpec } from "../../../../config";
+import { formatProblem, InvalidInputError } from "../../../../config/schema/problem";
+import { CONTROLLER, synth, synthOpen, type KubernetesObject } from "./support";
+
+const OURS = /^cedana-restore|^cedana-controller-(restore|certificate)/;
+const named = (objects: readonly KubernetesObject[]) =>
+  objects
+    .filter(({ metadata }) => OURS.test(metadata.name))
+    .map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+const one = (objects: readonly KubernetesObject[], identity: string) =>
+  objects.find(({ kind, metadata }) => `${kind}/${metadata.name}` === identity) as unknown as Record<
+    string,
+    unknown
+  >;
+function problems(work: () => unknown): string[] {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof InvalidInputError) return error.problems.map(formatProblem);
+    throw error;
+  }
+  return [];
+}
+
+test("made with the engine kubelet and Checkpoints, and not otherwise", () => {
+  expect(named(synthOpen())).toHaveLength(15);
+  expect(named(synthOpen({ restore: false }))).toEqual([]);
+  expect(named(synthOpen({ checkpoints: false }))).toEqual([]);
+  expect(named(synth(CONTROLLER))).toEqual([]);
+});
+
+test("settings of a restore that there is not are told", () => {
+  expect(problems(() => synth({ ...CONTROLLER, restore: {} }))).toEqual([
+    "install.restore  is for checkpoints that are images, which the engine cedana does not make; leave it out, or set engine.kind: kubelet",
+  ]);
+  expect(problems(() => synthOpen({ checkpoints: false, restore: {} }))).toEqual([
+    "install.restore  has nothing to restore from: no Checkpoint objects are acted upon; leave it out, or give install.checkpoints its namespaces",
+  ]);
+});
+
+test.each<[string, InstallSpec, object]>([
+  [
+    "all namespaces but Kubernetes' own and ours",
+    { checkpoints: { namespaces: "all" }, agentNamespace: "agents" },
+    {
+      operator: "NotIn",
+      values: ["kube-system", "kube-node-lease", "kube-public", "cedana-system", "agents"],
+    },
+  ],
+  [
+    "those that are named, never ours",
+    { checkpoints: { namespaces: ["team-a", "cedana-system"] } },
+    { operator: "In", values: ["team-a"] },
+  ],
+])("webhook and policies are for %s", (_, install, expected) => {
+  const objects = synthOpen(install);
+  const selector = { matchExpressions: [{ key: "kubernetes.io/metadata.name", ...expected }] };
+  expect(one(objects, "MutatingWebhookConfiguration/cedana-restore")).toMatchObject({
+    webhooks: [{ namespaceSelector: selector }],
+  });
+  for (const id of ["pods", "templates", "cronjobs"])
+    expect(one(objects, `ValidatingAdmissionPolicyBinding/cedana-restore-${id}`)).toMatchObject({
+      spec: { matchResources: { namespaceSelector: selector } },
+    });
+});
+
+test("with cert-manager the controller writes neither Secret nor webhook", () => {
+  const objects = synthOpen({ restore: { certificates: "cert-manager" } });
+  expect(named(objects)).toEqual(
+    expect.arrayContaining(["Issuer/cedana-restore-certificate", "Certificate/cedana-restore-certificate"]),
+  );
+  expect(one(objects, "MutatingWebhookConfiguration/cedana-restore")).toMatchObject({
+    metadata: {
+      annotations: { "cert-manager.io/inject-ca-from": "cedana-system/cedana-restore-certificate" },
+    },
+  });
+  expect(one(objects, "Role/cedana-controller-certificate")["rules"]).toEqual([
+    {
+      apiGroups: [""],
+      resources: ["secrets"],
+      resourceNames: ["cedana-restore-certificate"],
+      verbs: ["list", "watch"],
+    },
+  ]);
+  expect(named(objects)).not.toContain("ClusterRole/cedana-controller-certificate");
+});
+
+test("who may edit may restore only if that is asked for", () => {
+  const label = "rbac.authorization.k8s.io/aggregate-to-edit";
+  const labels = (install: InstallSpec) =>
+    (one(synthOpen(install), "ClusterRole/cedana-restore") as unknown as KubernetesObject).metadata.labels;
+  expect(labels({})).not.toHaveProperty([label]);
+  expect(labels({ restore: { grantToEditors: true } })).toHaveProperty([label], "true");
+});
+
+test("the webhook's port is one of the controller's, and let in", () => {
+  const port = { containerPort: 9443, name: "webhook", protocol: "TCP" };
+  const deployment = (install: InstallSpec) =>
+    JSON.stringify(one(synthOpen(install), "Deployment/cedana-controller"));
+  expect(deployment({})).toContain(JSON.stringify(port));
+  expect(deployment({ restore: false })).not.toContain("9443");
+  const policy = (install: InstallSpec) =>
+    JSON.stringify(one(synthOpen(install), "NetworkPolicy/cedana-controller"));
+  expect(policy({})).toContain('"ingress":[{"ports":[{"port":9443,"protocol":"TCP"}]}]');
+  expect(policy({ restore: false })).not.toContain('ingress"');
+});

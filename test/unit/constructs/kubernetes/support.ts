@@ -1,0 +1,69 @@
+import { Testing } from "cdk8s";
+import type { CedanaEngineSpec, InstallSpec, KubeletEngineSpec } from "../../../../config";
+import { CedanaChart } from "../../../../stacks/kubernetes";
+
+export const ENGINE: CedanaEngineSpec = {
+  kind: "cedana",
+  clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10",
+  url: "https://sandbox.cedana.ai",
+};
+
+export const KUBELET: KubeletEngineSpec = {
+  image: { repository: "registry.example.com/cedana-node-agent", tag: "0.1.0" },
+  repository: "registry.example.com/checkpoints",
+};
+
+/** What the engine `kubelet` cannot do without. */
+export const CONTROLLER: InstallSpec = {
+  controller: { image: { repository: "registry.example.com/cedana-controller", tag: "0.1.0" } },
+};
+
+export interface KubernetesObject {
+  apiVersion: string;
+  kind: string;
+  metadata: {
+    name: string;
+    namespace?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
+  [field: string]: unknown;
+}
+
+export function chart(install: InstallSpec = {}, engine: Partial<CedanaEngineSpec> = {}): CedanaChart {
+  return new CedanaChart(Testing.app(), "cedana", { engine: { ...ENGINE, ...engine }, install });
+}
+
+export function synth(install: InstallSpec = {}, engine: Partial<CedanaEngineSpec> = {}): KubernetesObject[] {
+  return chart(install, engine).toJson() as KubernetesObject[];
+}
+
+/** Everything that can be switched on. */
+export const EVERYTHING: InstallSpec = {
+  manager: {
+    metrics: { readers: [{ namespace: "monitoring", name: "prometheus" }] },
+    workloadNamespaces: ["default", "team-a"],
+  },
+  attachAccount: { tokenRequesters: [{ kind: "User", name: "platform-engineer" }] },
+  kueue: { localQueues: [{ namespace: "default" }] },
+  dynamoWatcher: { namespaces: ["default"] },
+  networkPolicies: {
+    allowIngressFromNamespaces: [{ "kubernetes.io/metadata.name": "monitoring" }],
+  },
+  imagePullSecrets: ["registry"],
+};
+
+/** With the engine `kubelet`. */
+export function open(install: InstallSpec = {}, engine: Partial<KubeletEngineSpec> = {}): CedanaChart {
+  return new CedanaChart(Testing.app(), "cedana", {
+    engine: { ...KUBELET, ...engine },
+    install: { ...CONTROLLER, ...install },
+  });
+}
+
+export function synthOpen(
+  install: InstallSpec = {},
+  engine: Partial<KubeletEngineSpec> = {},
+): KubernetesObject[] {
+  return open(install, engine).toJson() as KubernetesObject[];
+}

@@ -1,0 +1,90 @@
+import { ApiError, type Body, type Method, type SendOptions } from "../../../../../kube/client";
+import type { VirtualTime } from "./virtual-time";
+
+interface LeaseObject {
+  metadata: { name: string; resourceVersion?: string };
+  spec: Record<string, unknown>;
+}
+
+/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+/** The API server of one Lease, and a network that loses, delays and doubles requests and answers until a time. */
+export class LossyLease {
+  private lease?: LeaseObject;
+  private version = 0;
+  /** Share of requests, and of answers, that are lost, or late. */
+  loss = 0.1;
+
+  constructor(
+    private readonly time: VirtualTime,
+    private readonly random: () => number,
+    private readonly faultsEndMs: number,
+  ) {}
+
+  /** A replica's way to the server; what it writes is of a clock that is off by so much. */
+  client(clockOffMs: number) {
+    return {
+      send: (method: Method, _path: string, body?: Body, options: SendOptions = {}) =>
+        new Promise<unknown>((settle, refuse) => {
+          const { timeoutMs = 30_000, signal } = options;
+          const cut = () => reject(new Error("aborted"));
+          const timer = setTimeout(() => reject(new Error("no answer")), timeoutMs);
+          const end = () => {
+            clearTimeout(timer);
+            signal?.removeEventListener("abort", cut);
+          };
+          const resolve = (answer: unknown) => (end(), settle(answer));
+          const reject = (error: Error) => (end(), refuse(error));
+          signal?.addEventListener("abort", cut);
+          const lease = body && shifted(structuredClone(body.content) as LeaseObject, clockOffMs);
+          const arrive = () => {
+            const answer = this.answer(method, lease);
+            if (this.fault(this.loss)) return;
+            const receive = () => (answer instanceof ApiError ? reject(answer) : resolve(answer));
+            this.time.as(sender, () => this.time.after(this.delay(), receive));
+          };
+          if (this.fault(this.loss)) return;
+          // On the way nothing waits for a replica that is paused; the answer then does.
+          const sender = this.time.owner;
+          this.time.as(undefined, () => {
+            this.time.after(this.delay(), arrive);
+            if (this.fault(0.1)) this.time.after(this.delay(), () => this.answer(method, lease));
+          });
+        }),
+    };
+  }
+
+  private fault(share: number): boolean {
+    return this.time.nowMs < this.faultsEndMs && this.random() < share;
+  }
+
+  private delay(): number {
+    const left = this.faultsEndMs - this.time.nowMs;
+    return left > 0 && this.fault(this.loss) ? Math.min(left, this.random() * 12_000) : this.random() * 50;
+  }
+
+  private answer(method: Method, given?: LeaseObject): unknown {
+    if (method !== "POST" && !this.lease) return new ApiError(404, "not found");
+    if (method === "GET") return structuredClone(this.lease);
+    if (method === "POST" && this.lease) return new ApiError(409, "already exists");
+    if (method === "PUT" && given?.metadata.resourceVersion !== this.lease?.metadata.resourceVersion)
+      return new ApiError(409, "conflict");
+    this.lease = structuredClone(given) as LeaseObject;
+    this.lease.metadata.resourceVersion = `${++this.version}`;
+    return structuredClone(this.lease);
+  }
+}
+
+function shifted(lease: LeaseObject, byMs: number): LeaseObject {
+  const renewTime = new Date(Date.parse(lease.spec["renewTime"] as string) + byMs).toISOString();
+  return { ...lease, spec: { ...lease.spec, renewTime } };
+}

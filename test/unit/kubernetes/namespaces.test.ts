@@ -1,8 +1,0 @@
-import { InvalidInputError } from "../../../constructs/core/problem";
-import { synth } from "./support";
-
-test.each(["default", "kube-system"])("the namespace %s is not made part of the install", (namespace) => {
-  expect(() => synth({ namespace })).toThrow(InvalidInputError);
-  expect(() => synth({ agentNamespace: namespace })).toThrow(/agentNamespace {2}belongs to Kubernetes/);
-  expect(synth({ namespace, createNamespace: false }).some(({ kind }) => kind === "Namespace")).toBe(false);
-});

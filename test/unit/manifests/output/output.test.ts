@@ -1,0 +1,324 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import * as fc from "fast-check";
+import { OutputError, RECORD, diffTree, writeTree } from "../../../../manifests/output";
+
+const OWNER = "a test";
+let dir: string;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "output-"));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const tree = (files: Record<string, string>): Map<string, string> => new Map(Object.entries(files));
+const write = (files: Record<string, string>, options = {}) => writeTree(dir, tree(files), OWNER, options);
+
+function put(path: string, text: string): void {
+  mkdirSync(dirname(join(dir, path)), { recursive: true });
+  writeFileSync(join(dir, path), text);
+}
+
+/** All files but the record. */
+function onDisk(): Record<string, string> {
+  const entries = readdirSync(dir, {
+    recursive: true,
+    withFileTypes: true,
+  }).filter((entry) => entry.isFile());
+  const paths = entries.map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1));
+  return Object.fromEntries(
+    paths.filter((path) => path !== RECORD).map((path) => [path, readFileSync(join(dir, path), "utf8")]),
+  );
+}
+
+function refusal(work: () => unknown): string[] {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof OutputError) return error.problems.map(({ code, path }) => `${code} ${path}`);
+    throw error;
+  }
+  return [];
+}
+
+test("files are added, changed and removed; folders that become empty go; nothing else is left behind", () => {
+  expect(write({ "a/b/c.yaml": "1\n", "a/d.yaml": "2\n", "e.yaml": "3\n" })).toEqual({
+    written: ["a/b/c.yaml", "a/d.yaml", "e.yaml"],
+    removed: [],
+    unchanged: [],
+  });
+  expect(write({ "a/d.yaml": "2\n", "e.yaml": "4\n", "f.yaml": "" })).toEqual({
+    written: ["e.yaml", "f.yaml"],
+    removed: ["a/b/c.yaml"],
+    unchanged: ["a/d.yaml"],
+  });
+  expect(onDisk()).toEqual({
+    "a/d.yaml": "2\n",
+    "e.yaml": "4\n",
+    "f.yaml": "",
+  });
+  expect(readdirSync(dir).toSorted()).toEqual([RECORD, "a", "e.yaml", "f.yaml"]);
+  expect(readdirSync(join(dir, "a"))).toEqual(["d.yaml"]);
+});
+
+test("the record is what sha256sum reads, and sorted", () => {
+  write({ "b.yaml": "2\n", "a.yaml": "1\n" });
+  expect(readFileSync(join(dir, RECORD), "utf8")).toMatchInlineSnapshot(`
+    "# Written by a test. It replaces or removes the files below when it runs again, and no other. Check: sha256sum -c .cedana-cdk-files
+    4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865  a.yaml
+    53c234e5e8472b6ac51c1ae1cab3fe06fad053beb8ebfd8977b010655bfdd3c3  b.yaml
+    "
+  `);
+});
+
+test("a file that is as it shall be is not touched, nor is the record", () => {
+  write({ "a.yaml": "1\n", "b.yaml": "2\n" });
+  const long = new Date("2020-01-01");
+  for (const path of ["a.yaml", RECORD]) utimesSync(join(dir, path), long, long);
+  write({ "a.yaml": "1\n", "b.yaml": "2\n" });
+  expect(statSync(join(dir, RECORD)).mtime).toEqual(long);
+  write({ "a.yaml": "1\n", "b.yaml": "3\n" });
+  expect(statSync(join(dir, "a.yaml")).mtime).toEqual(long);
+});
+
+test("files of others are left alone, also in folders that were ours", () => {
+  put("README.md", "mine");
+  write({ "a/b.yaml": "1\n" });
+  put("a/mine.yaml", "mine");
+  write({ "c.yaml": "1\n" });
+  expect(onDisk()).toEqual({
+    "README.md": "mine",
+    "a/mine.yaml": "mine",
+    "c.yaml": "1\n",
+  });
+});
+
+test("a file that somebody edited is neither overwritten nor removed, unless by force", () => {
+  write({ "a.yaml": "1\n", "b.yaml": "1\n", "c.yaml": "1\n" });
+  put("a.yaml", "edited\n");
+  put("b.yaml", "edited\n");
+  const before = onDisk();
+  expect(refusal(() => write({ "a.yaml": "2\n", "c.yaml": "2\n" }))).toEqual([
+    "edited b.yaml",
+    "edited a.yaml",
+  ]);
+  expect(onDisk()).toEqual(before);
+  write({ "a.yaml": "2\n", "c.yaml": "2\n" }, { force: true });
+  expect(onDisk()).toEqual({ "a.yaml": "2\n", "c.yaml": "2\n" });
+});
+
+test("an edit that the new tree has too is welcome", () => {
+  write({ "a.yaml": "1\n" });
+  put("a.yaml", "2\n");
+  expect(write({ "a.yaml": "2\n" }).unchanged).toEqual(["a.yaml"]);
+  write({ "a.yaml": "3\n" });
+  expect(onDisk()).toEqual({ "a.yaml": "3\n" });
+});
+
+test("a file that somebody removed is written again, or stays away", () => {
+  write({ "a.yaml": "1\n", "b.yaml": "1\n" });
+  rmSync(join(dir, "a.yaml"));
+  rmSync(join(dir, "b.yaml"));
+  write({ "a.yaml": "1\n" });
+  expect(onDisk()).toEqual({ "a.yaml": "1\n" });
+});
+
+test("a file of somebody else is not overwritten, unless it is the same or by force", () => {
+  put("a.yaml", "mine\n");
+  put("b.yaml", "1\n");
+  expect(refusal(() => write({ "a.yaml": "1\n", "b.yaml": "1\n" }))).toEqual(["foreign a.yaml"]);
+  expect(existsSync(join(dir, RECORD))).toBe(false);
+  expect(write({ "a.yaml": "1\n", "b.yaml": "1\n" }, { force: true }).written).toEqual(["a.yaml"]);
+});
+
+test("two programs do not share a folder", () => {
+  write({ "a.yaml": "1\n" });
+  expect(refusal(() => writeTree(dir, tree({}), "another. It says"))).toEqual(["other-owner ."]);
+  writeTree(dir, tree({ "a.yaml": "2\n" }), "another. It says", {
+    force: true,
+  });
+  expect(writeTree(dir, tree({ "a.yaml": "2\n" }), "another. It says").unchanged).toEqual(["a.yaml"]);
+  expect(() => writeTree(dir, tree({}), "two\nlines")).toThrow("one line");
+});
+
+test("a file may become a folder and a folder a file", () => {
+  write({ a: "1\n", "b/c/d": "1\n", "b/e": "1\n" });
+  write({ "a/x/y": "2\n", b: "2\n" });
+  expect(onDisk()).toEqual({ "a/x/y": "2\n", b: "2\n" });
+});
+
+test("a folder with files of others, even an empty one, does not become a file", () => {
+  write({ "a/b": "1\n", "c/d": "1\n" });
+  put("a/mine", "mine");
+  mkdirSync(join(dir, "c/empty"));
+  expect(refusal(() => write({ a: "2\n", c: "2\n" }, { force: true }))).toEqual([
+    "in-the-way a",
+    "in-the-way c",
+  ]);
+  expect(onDisk()).toEqual({ "a/b": "1\n", "a/mine": "mine", "c/d": "1\n" });
+});
+
+test("nothing is written or removed through a symbolic link", () => {
+  const outside = mkdtempSync(join(tmpdir(), "outside-"));
+  writeFileSync(join(outside, "b.yaml"), "theirs");
+  write({ "a/b.yaml": "theirs", "c.yaml": "1\n" });
+  rmSync(join(dir, "a"), { recursive: true });
+  symlinkSync(outside, join(dir, "a"));
+  rmSync(join(dir, "c.yaml"));
+  symlinkSync(join(outside, "b.yaml"), join(dir, "c.yaml"));
+  expect(refusal(() => write({ "a/b.yaml": "2\n", "c.yaml": "2\n" }, { force: true }))).toEqual([
+    "link a",
+    "link c.yaml",
+  ]);
+  write({ "d.yaml": "1\n" });
+  expect(readdirSync(outside)).toEqual(["b.yaml"]);
+  expect(readFileSync(join(outside, "b.yaml"), "utf8")).toBe("theirs");
+  rmSync(outside, { recursive: true });
+});
+
+test.each(
+  [
+    ["../a"],
+    ["/a"],
+    ["a/../../b"],
+    ["a//b"],
+    ["./a"],
+    ["a/"],
+    [""],
+    ["a\\b"],
+    ["a\nb"],
+    ["a\0"],
+    ["\ud800"],
+    ["x".repeat(256)],
+    [RECORD],
+    [".cedana-cdk.tmp/0"],
+    [".CEDANA-CDK.lock"],
+  ].map(([path = ""]) => [JSON.stringify(path).slice(0, 30), path]),
+)("the path %s is refused", (_, path) => {
+  expect(refusal(() => write({ [path]: "1\n" }, { force: true }))).toEqual([`path ${JSON.stringify(path)}`]);
+  expect(onDisk()).toEqual({});
+});
+
+test("paths that differ by case alone, and files in files, are refused", () => {
+  expect(refusal(() => write({ a: "1", A: "1", "b/c": "1", B: "1" }))).toEqual(['path "A"', 'path "b/c"']);
+});
+
+test.each([
+  ["no record", "hello"],
+  ["a path outside", `# Written by a test. It replaces x\n${"0".repeat(64)}  ../../etc/passwd\n`],
+  ["a line too many", `# Written by a test. It replaces x\nhello\n`],
+])("a record that is %s is not believed", (_, text) => {
+  put(RECORD, text);
+  expect(refusal(() => write({}))).toEqual([`record ${RECORD}`]);
+});
+
+test("a record with the line ends of Windows is read", () => {
+  write({ "a.yaml": "1\n", "b.yaml": "1\n" });
+  put(RECORD, readFileSync(join(dir, RECORD), "utf8").replaceAll("\n", "\r\n"));
+  expect(write({ "b.yaml": "1\n" }).removed).toEqual(["a.yaml"]);
+});
+
+test("a journal that reaches out of the tree, as a repository might bring along, is not followed", () => {
+  const outside = mkdtempSync(join(tmpdir(), "outside-"));
+  writeFileSync(join(outside, "a"), "theirs");
+  const escape = `../${basename(outside)}/a`;
+  for (const journal of [
+    { remove: [escape], write: [] },
+    { remove: [], write: [escape] },
+    { remove: [`.cedana-cdk.tmp/../${escape}`], write: [] },
+    { remove: [1], write: {} },
+    {},
+  ]) {
+    put(".cedana-cdk.tmp/journal.json", JSON.stringify(journal));
+    put(".cedana-cdk.tmp/0", "ours");
+    write({ "a.yaml": "1\n" });
+    expect(readFileSync(join(outside, "a"), "utf8")).toBe("theirs");
+    expect(readdirSync(dir).toSorted()).toEqual([RECORD, "a.yaml"]);
+  }
+  rmSync(outside, { recursive: true });
+});
+
+test("a file in place of the folder", () => {
+  put("file", "1");
+  expect(refusal(() => writeTree(join(dir, "file"), tree({}), OWNER))).toEqual(["in-the-way ."]);
+});
+
+test("a folder that cannot be written leaves nothing behind", () => {
+  write({ "a.yaml": "1\n" });
+  put(".cedana-cdk.tmp", "a file where the staging folder shall be");
+  write({ "a.yaml": "2\n" });
+  expect(readdirSync(dir).toSorted()).toEqual([RECORD, "a.yaml"]);
+});
+
+test("the lock of a process that lives is waited for, of one that is gone taken over", () => {
+  const lock = join(dir, ".cedana-cdk.lock");
+  const held = (pid: number, host = hostname()): void => writeFileSync(lock, JSON.stringify({ pid, host }));
+  held(process.ppid);
+  expect(refusal(() => write({ "a.yaml": "1\n" }, { waitMs: 50 }))).toEqual(["locked .cedana-cdk.lock"]);
+  held(1, "another host");
+  expect(refusal(() => write({ "a.yaml": "1\n" }, { waitMs: 50 }))).toEqual(["locked .cedana-cdk.lock"]);
+  held(4194305);
+  expect(write({ "a.yaml": "1\n" }).written).toEqual(["a.yaml"]);
+  held(process.pid);
+  expect(write({ "a.yaml": "1\n" }).unchanged).toEqual(["a.yaml"]);
+  writeFileSync(lock, "{");
+  expect(refusal(() => write({ "a.yaml": "2\n" }, { waitMs: 50 }))).toEqual(["locked .cedana-cdk.lock"]);
+  utimesSync(lock, new Date(0), new Date(0));
+  expect(write({ "a.yaml": "2\n" }).written).toEqual(["a.yaml"]);
+  expect(existsSync(lock)).toBe(false);
+});
+
+test("the difference is told and nothing is written", () => {
+  write({ "a.yaml": "1\n", "b.yaml": "1\n", "c.yaml": "1\n" });
+  put("c.yaml", "edited\n");
+  const before = onDisk();
+  const { changes, problems } = diffTree(
+    dir,
+    tree({ "a.yaml": "2\n", "c.yaml": "2\n", "d.yaml": "1\n" }),
+    OWNER,
+  );
+  expect(changes).toEqual([
+    { kind: "remove", path: "b.yaml", before: "1\n" },
+    { kind: "change", path: "a.yaml", before: "1\n", after: "2\n" },
+    { kind: "change", path: "c.yaml", before: "edited\n", after: "2\n" },
+    { kind: "add", path: "d.yaml", after: "1\n" },
+  ]);
+  expect(problems.map(({ code, path }) => `${code} ${path}`)).toEqual(["edited c.yaml"]);
+  expect(onDisk()).toEqual(before);
+  expect(diffTree(join(dir, "nowhere"), tree({ a: "1" }), OWNER).changes).toHaveLength(1);
+});
+
+test("whatever was written before, the folder holds the new tree and the files of others", () => {
+  const path = fc.constantFrom("a", "b", "a/b", "a/c", "b/a/c", "c/d", "d");
+  const anyTree = fc.dictionary(path, fc.constantFrom("1", "2", ""), { maxKeys: 4 }).filter((files) => {
+    const paths = Object.keys(files);
+    return paths.every((one) => paths.every((other) => !other.startsWith(`${one}/`)));
+  });
+  fc.assert(
+    fc.property(fc.array(anyTree, { minLength: 2, maxLength: 4 }), (trees) => {
+      rmSync(dir, { recursive: true, force: true });
+      put("theirs/file", "theirs");
+      for (const files of trees) {
+        write(files);
+        expect(onDisk()).toEqual({ ...files, "theirs/file": "theirs" });
+        expect(diffTree(dir, tree(files), OWNER)).toEqual({
+          changes: [],
+          problems: [],
+        });
+      }
+    }),
+    { numRuns: 60 },
+  );
+});

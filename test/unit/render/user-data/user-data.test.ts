@@ -1,0 +1,194 @@
+import { parse as parseToml } from "smol-toml";
+import { parse as parseYaml } from "yaml";
+import { NODE_CONFIG_TYPE, readMime, renderUserData, type Bootstrap } from "../../../../render/user-data";
+import { nodeConfigSchema, nodeGroupSchema, nodePoolSchema, type NodeGroupSpec } from "../../../../config";
+import { check, resolve } from "../../../../config/schema";
+import { expectGolden } from "../../../support/golden";
+
+const group = (spec: Partial<NodeGroupSpec> = {}) =>
+  resolve("test", nodeGroupSchema, {
+    name: "a",
+    instanceTypes: ["m7i.large"],
+    scaling: { min: 1, max: 3 },
+    ...spec,
+  });
+
+const MANAGED: Bootstrap = { mode: "managed" };
+const CUSTOM = {
+  mode: "custom-ami",
+  cluster: {
+    name: "training",
+    apiServerEndpoint: "https://0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com",
+    certificateAuthority: "Y2VydGlmaWNhdGU=",
+    cidr: "172.20.0.0/16",
+  },
+} as const satisfies Bootstrap;
+
+const full: Partial<NodeGroupSpec> = {
+  instanceTypes: ["g6e.xlarge"],
+  labels: { "example.com/pool": "gpu" },
+  taints: [{ key: "nvidia.com/gpu", effect: "NoSchedule" }],
+  kubelet: {
+    config: { runtimeRequestTimeout: "30m", maxPods: 50, featureGates: { ContainerCheckpoint: true } },
+    flags: ["--v=4"],
+  },
+  containerd: {
+    config: "[metrics]\naddress = '127.0.0.1:1338'\n",
+    baseRuntimeSpec: { process: { rlimits: [{ type: "RLIMIT_NOFILE", soft: 65_536, hard: 65_536 }] } },
+  },
+  instance: { localStorage: { strategy: "RAID0", disabledMounts: ["PodLogs"] } },
+  featureGates: { InstanceIdNodeName: true },
+  sysctls: { "fs.pipe-max-size": "4194304" },
+  preNodeadm: ['#!/bin/bash\nmodprobe "${MODULE:-overlay}"\n'],
+};
+
+test.each([
+  ["managed", group(), MANAGED],
+  ["managed-kubelet", group({ engine: "kubelet" }), MANAGED],
+  ["managed-full", group(full), MANAGED],
+  ["custom-ami-full", group({ ...full, postNodeadm: ["#!/bin/bash\necho done\n"] }), CUSTOM],
+])("golden: %s", (name, settings, bootstrap) => {
+  const text = renderUserData(settings, bootstrap) ?? "";
+  expectGolden(`node/user-data-${name}.txt`, text);
+  expect(readMime(text).problems).toBeUndefined();
+});
+
+test("golden: karpenter", () => {
+  const pool = resolve("test", nodePoolSchema, { ...full, name: "gpu", amiVersion: "v20260714" });
+  const text = renderUserData(pool, { mode: "karpenter" }) ?? "";
+  expectGolden("node/user-data-karpenter.txt", text);
+  expect(text).not.toContain("maxPods");
+  expect(text).not.toContain("registerWithTaints");
+});
+
+test.each([["managed"], ["karpenter"]] as const)(
+  "with the engine kubelet containerd restores from images, %s, and there is no handler",
+  (mode) => {
+    const config = { name: "a", amiVersion: "v20260714", engine: "kubelet" } as const;
+    const settings =
+      mode === "managed"
+        ? group({ engine: "kubelet" })
+        : resolve("test", nodePoolSchema, { ...full, ...config, containerd: {} });
+    const text = renderUserData(settings, { mode });
+    expect(text).toContain("enable_experimental_restore_via_create = true");
+    expect(text).not.toContain("runtimes.");
+  },
+);
+
+test("the key stands in its own table, whatever handler follows it", () => {
+  const text = renderUserData(group({ engine: "kubelet", runtimeHandler: { name: "own" } }), MANAGED);
+  const [, document] = readMime(text ?? "").parts?.map(({ content }) => content) ?? [];
+  const { spec } = parseYaml(document ?? readMime(text ?? "").parts?.[0]?.content ?? "") as {
+    spec: { containerd: { config: string } };
+  };
+  expect(parseToml(spec.containerd.config)).toMatchObject({
+    plugins: {
+      "io.containerd.cri.v1.runtime": {
+        enable_experimental_restore_via_create: true,
+        containerd: { runtimes: { own: { runtime_type: "io.containerd.runc.v2" } } },
+      },
+    },
+  });
+});
+
+test.each([{ checkpointing: false }, { engine: "cedana" as const }, {}])(
+  "containerd is not told to restore: %j",
+  (more) => {
+    expect(renderUserData(group(more), MANAGED) ?? "").not.toContain("restore_via_create");
+  },
+);
+
+test("a group that neither checkpoints nor asks for anything has no user data", () => {
+  expect(renderUserData(group({ checkpointing: false }), MANAGED)).toBeUndefined();
+});
+
+test("a group that does not checkpoint still gets what it asks for", () => {
+  const text = renderUserData(group({ checkpointing: false, runtimeHandler: {}, startupTaint: {} }), MANAGED);
+  expect(text).toContain("runtimes.'cedana'");
+  expect(text).toContain("cedana.ai/not-ready");
+  expect(text).not.toContain("runtimeRequestTimeout");
+});
+
+test("taint and handler can be left out of a group that checkpoints", () => {
+  const text = renderUserData(group({ startupTaint: false, runtimeHandler: false }), MANAGED);
+  expect(text).not.toContain("registerWithTaints");
+  expect(text).not.toContain("containerd");
+  expect(text).toContain("runtimeRequestTimeout: 10m");
+});
+
+test("grace periods by priority take the place of the simple ones", () => {
+  const byPriority = [{ priority: 0, shutdownGracePeriodSeconds: 60 }];
+  const text = renderUserData(
+    group({ kubelet: { config: { shutdownGracePeriodByPodPriority: byPriority } } }),
+    MANAGED,
+  );
+  expect(text).not.toMatch(/shutdownGracePeriod:/);
+});
+
+test("every NodeConfig written passes our own strict schema", () => {
+  for (const [settings, bootstrap] of [
+    [group(full), MANAGED],
+    [group(full), CUSTOM],
+  ] as const) {
+    const document = readMime(renderUserData(settings, bootstrap) ?? "");
+    const configs = (document.parts ?? []).filter(({ contentType }) => contentType === NODE_CONFIG_TYPE);
+    expect(configs).toHaveLength(2);
+    for (const { content } of configs) {
+      expect(check(nodeConfigSchema, parseYaml(content)).problems).toBeUndefined();
+    }
+  }
+});
+
+test("TOML without a plugin's name gets one, or nodeadm would take it for schema 2", () => {
+  const text = renderUserData(
+    group({ runtimeHandler: false, containerd: { config: "[metrics]\n" } }),
+    MANAGED,
+  );
+  expect(text).toContain("io.containerd.cri.v1.runtime");
+});
+
+test("user data larger than EC2 takes is refused", () => {
+  const settings = group({ preNodeadm: [`#!/bin/sh\n${"# padding\n".repeat(2000)}`] });
+  expect(() => renderUserData(settings, MANAGED)).toThrow(/user data.*larger|makes the user data larger/s);
+});
+
+// EKS appends a NodeConfig with a maxPods of its own to a managed group's user data (eksctl-io/eksctl#8037).
+test("maxPods of a managed group is a flag, which EKS's own NodeConfig cannot override", () => {
+  const settings = group({ kubelet: { config: { maxPods: 50 } } });
+  const managed = renderUserData(settings, MANAGED);
+  expect(managed).toContain("- --max-pods=50");
+  expect(managed).not.toContain("maxPods:");
+  const custom = renderUserData(settings, CUSTOM);
+  expect(custom).toContain("maxPods: 50");
+  expect(custom).not.toContain("--max-pods");
+});
+
+test("written in another order, mappings and taints are the same bytes", () => {
+  const forwards: Partial<NodeGroupSpec> = {
+    labels: { a: "1", b: "2" },
+    taints: [
+      { key: "x", effect: "NoSchedule" },
+      { key: "y", effect: "NoSchedule" },
+    ],
+    kubelet: { config: { maxPods: 9, podPidsLimit: 5, featureGates: { A: true, B: false } } },
+    instance: { environment: { default: { A: "1", B: "2" } } },
+    sysctls: { "kernel.a": "1", "kernel.b": "2" },
+  };
+  const backwards = <T>(value: T): T => {
+    if (Array.isArray(value)) return value.toReversed() as T;
+    if (typeof value !== "object" || value === null) return value;
+    const entries = Object.entries(value as Record<string, unknown>).toReversed();
+    return Object.fromEntries(entries.map(([key, item]) => [key, backwards(item)])) as T;
+  };
+  for (const bootstrap of [MANAGED, CUSTOM, { mode: "karpenter" } as const]) {
+    expect(renderUserData(group(backwards(forwards)), bootstrap)).toBe(
+      renderUserData(group(forwards), bootstrap),
+    );
+  }
+});
+
+test("a name that Terraform fills in stays text, even one of digits", () => {
+  const cluster = { ...CUSTOM.cluster, name: "${TfToken[TOKEN.1]}" };
+  const text = renderUserData(group(), { mode: "custom-ami", cluster }) ?? "";
+  expect(text).toContain('name: "${TfToken[TOKEN.1]}"');
+});
