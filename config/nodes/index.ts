@@ -27,7 +27,7 @@ export {
 export { duration, durationSeconds, quantity, quantityBytes } from "../schema/quantity";
 export { RESTORE_TOML, RESTORING_CONTAINERD } from "./restore";
 export { renderRuntimeHandler, runtimeHandlerSchema, type RuntimeHandler } from "./runtime-handler";
-export { ENABLED_LABEL, tagsSchema, type NodeSettings } from "./settings";
+export { ENABLED_LABEL, engineOf, tagsSchema, type NodeSettings } from "./settings";
 export {
   STARTUP_TAINT_DEFAULT,
   startupTaintSchema,

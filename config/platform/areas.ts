@@ -1,7 +1,9 @@
+import { engineKindOf } from "../engines";
 import type { Problem } from "../schema/problem";
+import { poolsWithEngine, withEngine } from "./node-engine";
 import { platformSchema, type Platform } from "./schema";
 
-/** What a file says in the areas that are right in themselves. */
+/** The areas of a file that have no problem. Nodes that name no engine have that of the file. */
 export type RightAreas = Partial<Omit<Platform, "nodeGroups">> & {
   /** By their index in the file; those that are not right are left out. */
   readonly nodeGroups: ReadonlyMap<number, Platform["nodeGroups"][number]>;
@@ -9,7 +11,7 @@ export type RightAreas = Partial<Omit<Platform, "nodeGroups">> & {
   readonly given: ReadonlySet<string>;
 };
 
-/** The areas of a file that no problem is about. */
+/** Returns the areas of a file that have no problem. */
 export function rightAreas(
   input: unknown,
   output: Partial<Platform> | undefined,
@@ -25,10 +27,15 @@ export function rightAreas(
     problems.filter(({ path }) => path[0] === "nodeGroups").map(({ path }) => path[1]),
   );
   const groups = Array.isArray(output.nodeGroups) && !wrongGroups.has(undefined) ? output.nodeGroups : [];
+  const kind = "engine" in input ? engineKindOf(input.engine) : undefined;
+  const right = Object.fromEntries(entries) as Partial<Platform>;
   return {
-    ...(Object.fromEntries(entries) as Partial<Platform>),
+    ...right,
+    ...(right.karpenter && { karpenter: poolsWithEngine(right.karpenter, kind) }),
     nodeGroups: new Map(
-      groups.flatMap((group, index) => (wrongGroups.has(index) ? [] : [[index, group] as const])),
+      groups.flatMap((group, index) =>
+        wrongGroups.has(index) ? [] : [[index, withEngine(group, kind)] as const],
+      ),
     ),
     given: new Set(Object.keys(input)),
   };

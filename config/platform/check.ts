@@ -12,7 +12,8 @@ import { check } from "../schema";
 import { rightAreas, type RightAreas } from "./areas";
 import { checkComposition } from "./composition";
 import { checkStartupTaints } from "./gate";
-import { checkHandlers, checkEngines, checkNodesGetAgent, withNodesOf } from "./nodes";
+import { checkHandlers, checkEngines, checkNodesGetAgent } from "./nodes";
+import { withNodeEngines } from "./node-engine";
 import { platformSchema, type Platform } from "./schema";
 import { checkRepository } from "./repository";
 import { checkStorage } from "./storage";
@@ -32,7 +33,7 @@ export function checkPlatform(input: unknown): CheckedPlatform {
   const { output } = v.safeParse(platformSchema, input);
   const areas = rightAreas(input, output as Partial<Platform> | undefined, shapeProblems);
   const problems = [...shapeProblems, ...checkAreas(areas), ...checkAcross(areas)];
-  return problems.length > 0 ? { problems } : { platform: withNodesOf(output as Platform), problems };
+  return problems.length > 0 ? { problems } : { platform: withNodeEngines(output as Platform), problems };
 }
 
 /** The checks that each area has for itself. */

@@ -1,4 +1,4 @@
-import type { EngineKind, ResolvedEngine } from "../engines";
+import type { ResolvedEngine } from "../engines";
 import type { ResolvedInstall } from "../install";
 import { ENABLED_LABEL, runtimeHandlerOf } from "../nodes";
 import type { Problem } from "../schema/problem";
@@ -44,39 +44,22 @@ export function checkHandlers(areas: RightAreas, { runtimeClass }: ResolvedInsta
   });
 }
 
-/** Nodes of another engine than that which is installed would wait for ever, or never restore. */
+/** Checks that nodes are made for the engine that is installed: others never become ready, or never restore. */
 export function checkEngines(areas: RightAreas, { kind }: Pick<ResolvedEngine, "kind">): Problem[] {
   return nodesOf(areas).flatMap(([path, { checkpointing, engine }]) =>
-    !checkpointing || engine === undefined || engine === kind
+    !checkpointing || engine === kind
       ? []
       : [
           {
             code: "other-engine",
             path: [...path, "engine"],
             message: "is not the engine of the file",
-            given: engine,
+            ...(engine && { given: engine }),
             allowed: kind,
             remedy: "leave it out, or set checkpointing: false",
           },
         ],
   );
-}
-
-/** The platform whose nodes are made for its engine, where they do not say for which. */
-export function withNodesOf<P extends Pick<Platform, "nodeGroups" | "karpenter" | "engine">>(platform: P): P {
-  const kind: EngineKind | undefined = platform.engine?.kind;
-  if (kind === undefined) return platform;
-  const { karpenter } = platform;
-  return {
-    ...platform,
-    nodeGroups: platform.nodeGroups.map((group) => ({ ...group, engine: group.engine ?? kind })),
-    ...(karpenter && {
-      karpenter: {
-        ...karpenter,
-        nodePools: karpenter.nodePools.map((pool) => ({ ...pool, engine: pool.engine ?? kind })),
-      },
-    }),
-  };
 }
 
 function unreached(

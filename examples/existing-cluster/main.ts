@@ -1,4 +1,4 @@
-// Nodes and storage for a cluster and a bucket that exist already. What is not given is looked up when Terraform plans.
+// Nodes and storage of the engine cedana for a cluster and a bucket that exist already. What is not given is looked up when Terraform plans.
 import { App } from "cdktf";
 import { PlatformStack } from "cedana-cdk/stacks/aws";
 
@@ -14,6 +14,7 @@ new PlatformStack(app, "checkpointing", {
   nodeGroups: [
     {
       name: "checkpointing",
+      engine: "cedana",
       instanceTypes: ["r7i.4xlarge"],
       scaling: { min: 0, max: 20 },
     },

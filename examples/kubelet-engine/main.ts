@@ -21,7 +21,6 @@ new PlatformStack(app, "nodes", {
   nodeGroups: [
     {
       name: "checkpointing",
-      engine: "kubelet",
       instanceTypes: ["m7i.2xlarge"],
       scaling: { min: 1, max: 5 },
     },

@@ -11,6 +11,7 @@ import {
   RESTORE_TOML,
   RUNTIME_REQUEST_TIMEOUT,
   type Taint,
+  engineOf,
   instanceFacts,
   renderRuntimeHandler,
   runtimeHandlerOf,
@@ -141,7 +142,7 @@ function labelFlags(settings: NodeSettings, { mode }: Bootstrap): string[] {
 function containerdToml(settings: NodeSettings): string | undefined {
   const handler = runtimeHandlerOf(settings);
   const tables = [
-    ...(settings.checkpointing && settings.engine === "kubelet" ? [RESTORE_TOML] : []),
+    ...(settings.checkpointing && engineOf(settings) === "kubelet" ? [RESTORE_TOML] : []),
     ...(handler ? [renderRuntimeHandler(handler, runtimeOf(instanceFacts(settings).accelerator))] : []),
   ];
   return tables.length === 0 ? undefined : tables.join("\n");

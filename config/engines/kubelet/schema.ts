@@ -3,6 +3,7 @@ import { GPU_SUPPORTS, RUNTIMES } from "../../features";
 import { requiredImage } from "../../pod";
 import { quantity, quantityBytes } from "../../schema/quantity";
 import { described, dnsSubdomain, pattern, registryRepository, rule, shape } from "../../schema";
+import { DEFAULT_ENGINE } from "../kinds";
 import { secretKey, secretReference } from "../secret";
 
 const disk = v.pipe(
@@ -32,7 +33,7 @@ const folder = pattern(
  * is restored. It needs no account with anybody.
  */
 export const kubeletEngineSchema = shape({
-  kind: described(v.optional(v.literal("kubelet"), "kubelet"), "The open engine, and the default."),
+  kind: described(v.optional(v.literal("kubelet"), DEFAULT_ENGINE), "The open engine, and the default."),
   image: requiredImage(
     "The node agent image, of helper and health check. None is published: build it (npm run image -- node-agent) and put it into a registry of yours.",
   ),

@@ -2,6 +2,7 @@ import { repeated } from "../../network/check";
 import { KUBERNETES_MINORS, MINIMUM_KERNEL, compareVersions, findAmi, unsupportedVersion } from "../ami";
 import { checkNodeSettings, instanceFacts } from "../check";
 import { RESTORING_CONTAINERD } from "../restore";
+import { engineOf } from "../settings";
 import type { Problem } from "../../schema/problem";
 import { under } from "../../schema/problem";
 import { isToken } from "../../schema/token";
@@ -155,33 +156,35 @@ function checkCustomAmi(ami: CustomAmi): Problem[] {
       remedy: "boot the image with systemd.unified_cgroup_hierarchy=1",
     });
   }
-  if (
-    ami.containerd !== undefined &&
-    !isToken(ami.containerd) &&
-    compareVersions(ami.containerd, "2.0") < 0
-  ) {
+  if (ami.containerd !== undefined && !isToken(ami.containerd) && isOldContainerd(ami.containerd)) {
     problem("containerd", {
       code: "old-containerd",
       message: "does not read configuration schema 3; nodeadm would not start it",
-      allowed: "2.0 or newer",
+      allowed: `${MINIMUM_CONTAINERD} or newer`,
     });
   }
   return problems;
 }
 
-/** The engine `kubelet` restores by containerd itself, which not every version does. */
+/** The first containerd with configuration schema 3. */
+const MINIMUM_CONTAINERD = "2.0";
+
+function isOldContainerd(version: string): boolean {
+  return compareVersions(version, MINIMUM_CONTAINERD) < 0;
+}
+
+/** Checks that the containerd of a custom AMI restores from checkpoint images if the engine `kubelet` depends on it. */
 function checkRestore(group: ResolvedNodeGroup): Problem[] {
   const { containerd } = customAmiOf(group) ?? {};
-  if (group.engine !== "kubelet" || !group.checkpointing || containerd === undefined || isToken(containerd)) {
-    return [];
-  }
+  if (containerd === undefined || isToken(containerd) || isOldContainerd(containerd)) return [];
+  if (!group.checkpointing || engineOf(group) !== "kubelet") return [];
   const [first, removed] = RESTORING_CONTAINERD;
   if (compareVersions(containerd, first) >= 0 && compareVersions(containerd, removed) < 0) return [];
   return [
     {
       code: "containerd-without-restore",
       path: ["ami", "containerd"],
-      message: "cannot restore from images of checkpoints, by which the engine kubelet restores",
+      message: "cannot restore from checkpoint images, as the engine kubelet does",
       given: containerd,
       allowed: `${first} or newer, older than ${removed}`,
       remedy: "build the image with such a containerd, or set checkpointing: false",
