@@ -38,12 +38,9 @@ test("all programs of the docs run", async () => {
 
 test("the README and the page on images name the supported Kubernetes versions", () => {
   const [oldest, newest] = [KUBERNETES_MINORS[0], KUBERNETES_MINORS.at(-1)];
-  expect(readFileSync(join(ROOT, "README.md"), "utf8")).toContain(
-    `Kubernetes ${oldest} to ${newest} on AL2023`,
-  );
-  const rows = [
-    ...readFileSync(join(ROOT, "docs/core/ami.md"), "utf8").matchAll(/^\| (1\.\d+)(?: - (1\.\d+))? \|/gm),
-  ];
+  const page = (path: string) => readFileSync(join(ROOT, path), "utf8");
+  expect(page("README.md")).toContain(`Kubernetes ${oldest} to ${newest} on AL2023`);
+  const rows = [...page("docs/core/ami.md").matchAll(/^\| (1\.\d+)(?: - (1\.\d+))? \|/gm)];
   const named = rows.flatMap(([, from = "", to = from]) =>
     KUBERNETES_MINORS.filter((minor) => compareVersions(from, minor) <= 0 && compareVersions(minor, to) <= 0),
   );
@@ -51,11 +48,27 @@ test("the README and the page on images name the supported Kubernetes versions",
   expect([rows[0]?.[1], rows.at(-1)?.[2]]).toEqual([oldest, newest]);
 });
 
-test("links between pages lead somewhere", () => {
+test("links between pages resolve to an existing file and heading", () => {
   const dead = DOCS.concat("CONTRIBUTING.md").flatMap((page) =>
-    [...readFileSync(join(ROOT, page), "utf8").matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)]
-      .filter(([, to]) => !existsSync(join(ROOT, dirname(page), to ?? "")))
-      .map(([, to]) => `${page} -> ${to}`),
+    [...readFileSync(join(ROOT, page), "utf8").matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)]
+      .filter(([, to = "", anchor]) => {
+        const file = to === "" ? page : join(dirname(page), to);
+        if (!existsSync(join(ROOT, file))) return true;
+        return anchor !== undefined && !anchors(file).includes(anchor);
+      })
+      .map(([link]) => `${page} -> ${link}`),
   );
   expect(dead).toEqual([]);
 });
+
+/** Returns the anchors of a page's headings, as GitHub derives them. */
+function anchors(page: string): string[] {
+  const text = readFileSync(join(ROOT, page), "utf8").replaceAll(/^ *```[\s\S]*?^ *```$/gm, "");
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}
