@@ -24,7 +24,7 @@ export {
   type NodeConfig,
   type NodeConfigSpec,
 } from "./node-config";
-export { duration, durationSeconds, quantity, quantityBytes } from "../schema/quantity";
+export { duration, parseDuration, parseQuantity, quantity, quantityBytes } from "../schema/quantity";
 export { RESTORE_TOML, RESTORING_CONTAINERD } from "./restore";
 export { renderRuntimeHandler, runtimeHandlerSchema, type RuntimeHandler } from "./runtime-handler";
 export { ENABLED_LABEL, engineOf, tagsSchema, type NodeSettings } from "./settings";

@@ -225,6 +225,43 @@ test.each([
   expect(problemsOf({ ...group(), ...spec }).map((problem) => problem.code)).toContain(code);
 });
 
+test.each<[NonNullable<NodeGroupSpec["kubelet"]>["config"], string]>([
+  [{ kubeReserved: { memory: "1K" } }, "kubeReserved.memory not-a-quantity"],
+  [{ containerLogMaxSize: "10MB" }, "containerLogMaxSize not-a-quantity"],
+  [{ evictionHard: { "memory.available": "1K" } }, "evictionHard.memory.available not-a-threshold"],
+  [{ evictionHard: { "memory.available": "0" } }, "evictionHard.memory.available not-a-threshold"],
+  [{ evictionSoft: { "nodefs.available": "101%" } }, "evictionSoft.nodefs.available not-a-threshold"],
+  [{ evictionSoft: { "nodefs.available": "NaN%" } }, "evictionSoft.nodefs.available not-a-threshold"],
+  [
+    { evictionMinimumReclaim: { "nodefs.available": "-1Gi" } },
+    "evictionMinimumReclaim.nodefs.available not-a-threshold",
+  ],
+  [{ cpuCFSQuotaPeriod: "100" }, "cpuCFSQuotaPeriod not-a-period"],
+  [{ cpuCFSQuotaPeriod: "1001ms" }, "cpuCFSQuotaPeriod not-a-period"],
+  [{ memoryThrottlingFactor: Number.POSITIVE_INFINITY }, "memoryThrottlingFactor out-of-range"],
+  [{ memoryThrottlingFactor: 0 }, "memoryThrottlingFactor out-of-range"],
+  [{ memoryThrottlingFactor: Number.NaN }, "memoryThrottlingFactor wrong-type"],
+  [{ syncFrequency: "9999999999h" }, "syncFrequency not-a-duration"],
+  [
+    { shutdownGracePeriodByPodPriority: [{ priority: 0.5, shutdownGracePeriodSeconds: 1 }] },
+    "shutdownGracePeriodByPodPriority.0.priority out-of-range",
+  ],
+])("rejects what would stop the kubelet: %j", (config, problem) => {
+  expect(codes({ kubelet: { config } })).toEqual([`kubelet.config.${problem}`]);
+});
+
+test("accepts amounts as the kubelet reads them", () => {
+  const config = {
+    kubeReserved: { cpu: "100m", memory: "1.5Gi", pid: "1e3" },
+    evictionHard: { "memory.available": "100Mi", "nodefs.available": "10%", "imagefs.available": "0.5%" },
+    evictionMinimumReclaim: { "nodefs.available": "0" },
+    cpuCFSQuotaPeriod: "1s",
+    memoryThrottlingFactor: 0.9,
+    shutdownGracePeriodByPodPriority: [{ priority: -2_147_483_648, shutdownGracePeriodSeconds: 1 }],
+  };
+  expect(codes({ kubelet: { config } })).toEqual([]);
+});
+
 test.each(["node.kubernetes.io/pool", "kubelet.kubernetes.io/x", "example.com/a", "plain"])(
   "%s may be a label",
   (key) => {
