@@ -38,7 +38,7 @@ program
   )
   .option("--name <name>", "name of the EKS cluster")
   .option("--region <region>", "AWS region")
-  .option("--kubernetes-version <minor>", "Kubernetes minor version, such as 1.34")
+  .option("--kubernetes-version <minor>", "Kubernetes minor version, such as 1.35")
   .option("--admin-arn <arn>", "IAM role that becomes cluster admin")
   .option("--cluster-id <uuid>", "id of the cluster on the Cedana platform (engine cedana)")
   .option("--url <url>", "Cedana platform (engine cedana)")

@@ -154,6 +154,9 @@ test("a token is told about as such", () => {
 test("values that only Terraform knows pass", () => {
   const token = "${TfToken[TOKEN.1]}";
   expect(problems({ clusterId: token, url: token, sqsQueueUrl: token, awsRegion: token })).toBeUndefined();
+  expect(problems({ protocol: "tcp", address: token })).toEqual([
+    "address  is known only when Terraform runs, but decides on ports and mounts; allowed: a plain value",
+  ]);
 });
 
 test("the hash follows every value and nothing else", () => {
