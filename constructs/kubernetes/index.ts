@@ -8,7 +8,7 @@ export { HEALTH_CONDITION } from "../../config/programs/agent";
 export { AttachAccount } from "./attach-account";
 export { EngineConfig } from "./config";
 export { Controller } from "./controller";
-export { CedanaCrd, CEDANA_CRD, CheckpointCrd, NodeCheckpointCrd } from "./crds";
+export { Crd, type CrdProps } from "./crds";
 export { DynamoWatcher } from "./dynamo-watcher";
 export type { EngineProps, InstallProps } from "./input";
 export * from "./karpenter";

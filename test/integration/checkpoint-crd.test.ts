@@ -3,7 +3,8 @@
  * what the list shows. Needs CEDANA_INTEGRATION_KUBECONFIG.
  */
 import { Chart, Testing } from "cdk8s";
-import { CheckpointCrd } from "../../constructs/kubernetes/crds";
+import { CHECKPOINT } from "../../api";
+import { Crd } from "../../constructs/kubernetes/crds";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
 
 const config = kubeconfig();
@@ -31,7 +32,7 @@ const podRef = { name: "counter-0" };
   beforeAll(async () => {
     api = new ApiServer(config ?? "");
     const chart = new Chart(Testing.app(), "crds");
-    new CheckpointCrd(chart, "checkpoint-crd");
+    new Crd(chart, "crd", { kind: CHECKPOINT });
     const [definition] = Testing.synth(chart) as KubernetesObject[];
     const applied = await api.apply(definition as KubernetesObject);
     if (applied.status >= 300) throw new Error(JSON.stringify(applied.body));

@@ -3,8 +3,8 @@
  * it was. Needs CEDANA_INTEGRATION_KUBECONFIG.
  */
 import { Chart, Testing } from "cdk8s";
-import { nodeCheckpointName, nodeLabelValue } from "../../api/checkpoint";
-import { NodeCheckpointCrd } from "../../constructs/kubernetes/crds";
+import { NODE_CHECKPOINT, nodeCheckpointName, nodeLabelValue } from "../../api";
+import { Crd } from "../../constructs/kubernetes/crds";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
 import { put } from "./support/apiserver-install";
 
@@ -37,7 +37,7 @@ const nodeCheckpoint = (spec: object, name = "sample", node = "n1"): KubernetesO
   beforeAll(async () => {
     api = new ApiServer(config ?? "");
     const chart = new Chart(Testing.app(), "crds");
-    new NodeCheckpointCrd(chart, "node-checkpoint-crd");
+    new Crd(chart, "crd", { kind: NODE_CHECKPOINT });
     for (const definition of Testing.synth(chart) as KubernetesObject[]) await put(api, definition);
     await eventually(
       30,

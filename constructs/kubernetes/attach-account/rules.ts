@@ -1,8 +1,7 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { CHECKPOINT_CRD } from "../../../api/checkpoint";
+import { kindsOf } from "../../../api";
 import { agentNamespace, gateOwner, namesOf, type ResolvedInstall } from "../../../config/install";
 import { controllerGrants } from "../controller";
-import { CEDANA_CRD } from "../crds";
 import { dynamoRules, METRICS_PROXY_RULES, METRICS_READER_RULES, WORKLOAD_RULES } from "../rbac/rules";
 
 const RBAC = "rbac.authorization.k8s.io";
@@ -14,7 +13,11 @@ export function installClusterRules(install: ResolvedInstall): V1PolicyRule[] {
   const { manager, runtimeClass } = install;
   const roles = [names.managerRole, ...(manager.metrics ? [names.metricsProxy, names.metricsReader] : [])];
   return [
-    ...named("apiextensions.k8s.io", "customresourcedefinitions", [CEDANA_CRD, CHECKPOINT_CRD]),
+    ...named(
+      "apiextensions.k8s.io",
+      "customresourcedefinitions",
+      kindsOf("cedana").map(({ crdName }) => crdName),
+    ),
     ...(runtimeClass ? named("node.k8s.io", "runtimeclasses", [runtimeClass.name]) : []),
     ...(gateOwner(install) === "nodeReadinessRule"
       ? named("readiness.node.x-k8s.io", "nodereadinessrules", [install.name])

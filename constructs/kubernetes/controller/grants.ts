@@ -1,5 +1,5 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../api/checkpoint";
+import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../api";
 import type { EngineKind } from "../../../config/engines";
 import {
   agentNamespace,

@@ -1,6 +1,5 @@
 /** What the webhook and the policies ask in the words of CEL. */
-import { AUTOMATION_GROUP } from "../../../api/checkpoint";
-import { LATEST, RESTORE_VERB } from "../../../api/restore";
+import { AUTOMATION_GROUP, LATEST, RESTORE_VERB } from "../../../api";
 
 /** Controllers of Kubernetes, which make pods of templates: whoever wrote the template was asked. */
 const WORKLOAD_CONTROLLERS = [

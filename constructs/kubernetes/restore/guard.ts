@@ -6,9 +6,16 @@ import type {
 } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import { AUTOMATION_GROUP } from "../../../api/checkpoint";
+import {
+  AUTOMATION_GROUP,
+  FALLBACKS,
+  LATEST,
+  RECORD,
+  REQUEST,
+  RESTORED_FROM,
+  RESTORE_VERB,
+} from "../../../api";
 import { namesOf, type ResolvedInstall } from "../../../config/install";
-import { FALLBACKS, LATEST, RECORD, REQUEST, RESTORED_FROM, RESTORE_VERB } from "../../../api/restore";
 import { metadata, object } from "../object";
 import { BY_KUBERNETES, list, mayRestore } from "./cel";
 import { namespaceSelector } from "./names";

@@ -4,9 +4,8 @@
 import type { V1ClusterRole } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { AUTOMATION_GROUP } from "../../../api/checkpoint";
+import { AUTOMATION_GROUP, RESTORE_VERB } from "../../../api";
 import { namesOf, restoreOf } from "../../../config/install";
-import { RESTORE_VERB } from "../../../api/restore";
 import { inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { restoreGuards } from "./guard";

@@ -2,7 +2,7 @@ import type { V1MutatingWebhookConfiguration, V1Service } from "@kubernetes/clie
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
 import { namesOf, selectorLabels, type ResolvedInstall } from "../../../config/install";
-import { REQUEST, WEBHOOK_PATH } from "../../../api/restore";
+import { REQUEST, WEBHOOK_PATH } from "../../../api";
 import { metadata, object, type Metadata } from "../object";
 import { BY_KUBERNETES, mayRestore } from "./cel";
 import { namespaceSelector } from "./names";

@@ -5,7 +5,7 @@ import type {
 } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../../api/checkpoint";
+import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../../api";
 import { agentNamespace, namesOf, type ResolvedInstall } from "../../../../config/install";
 import { metadata, object } from "../../object";
 

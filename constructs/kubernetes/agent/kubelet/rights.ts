@@ -1,5 +1,5 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../../api/checkpoint";
+import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../../api";
 
 /** What the helper does in the whole cluster: it asks its kubelet for checkpoints. Kubelets ask the API server who may. */
 export const HELPER_RULES: V1PolicyRule[] = [
