@@ -1,10 +1,10 @@
 /** The cdk8s app of cdk8s.yaml: the Kubernetes side of cedana.yaml, or of the file that CEDANA_YAML names. */
 import { App } from "cdk8s";
 import { runApp } from "../cli/app";
-import { addCharts } from "../cli/kubernetes";
+import { chartsFromPlatform } from "../stacks/kubernetes";
 
 runApp(({ platform }) => {
   const app = new App();
-  addCharts(app, platform);
+  chartsFromPlatform(app, platform);
   app.synth();
 });

@@ -1,37 +1,18 @@
-import { App, Chart } from "cdk8s";
+import { App } from "cdk8s";
 import { helmChart, layout, type KubernetesObject } from "../manifests";
 import type { Platform } from "../config/platform";
-import { NodePools } from "../constructs/kubernetes/karpenter";
-import { CedanaChart } from "../stacks/kubernetes";
+import { chartsFromPlatform } from "../stacks/kubernetes";
 import { VERSION } from "../config/version";
 
-/** The Kubernetes side of a platform as charts of a cdk8s app. */
-export function addCharts(app: App, platform: Platform): Chart[] {
-  const { engine, install, karpenter } = platform;
-  const charts: Chart[] = [];
-  if (engine) charts.push(new CedanaChart(app, "cedana", { engine, install }));
-  const cluster = platform.cluster ?? platform.existingCluster;
-  if (cluster && karpenter && karpenter.nodePools.length > 0) {
-    const chart = new Chart(app, "karpenter");
-    new NodePools(chart, "pools", {
-      ...karpenter,
-      clusterName: cluster.name,
-      kubernetesVersion: cluster.version,
-    });
-    charts.push(chart);
-  }
-  return charts;
-}
-
-export interface MadeObjects {
+export interface SynthesizedObjects {
   readonly objects: readonly KubernetesObject[];
   /** Chart of each object, in the same order. */
   readonly sources: readonly string[];
 }
 
-/** Every Kubernetes object of a platform and the chart that it comes from. */
-export function kubernetesObjects(platform: Platform): MadeObjects {
-  const charts = addCharts(new App(), platform).map((chart) => ({
+/** Returns every Kubernetes object of a platform and the chart that it comes from. */
+export function kubernetesObjects(platform: Platform): SynthesizedObjects {
+  const charts = chartsFromPlatform(new App(), platform).map((chart) => ({
     id: chart.node.id,
     objects: chart.toJson() as KubernetesObject[],
   }));
@@ -41,10 +22,10 @@ export function kubernetesObjects(platform: Platform): MadeObjects {
   };
 }
 
-/** The files of the Kubernetes side, in the format that the platform asks for. */
+/** Returns the files of the Kubernetes side, in the output format of the platform. */
 export function kubernetesFiles(
   platform: Platform,
-  { objects, sources }: MadeObjects,
+  { objects, sources }: SynthesizedObjects,
 ): ReadonlyMap<string, string> {
   switch (platform.output.format) {
     case "helm":

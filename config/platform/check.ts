@@ -6,36 +6,48 @@ import { checkKarpenter, checkKarpenterNames } from "../karpenter";
 import { checkNetwork, networkSchema } from "../network";
 import { checkNodeGroup } from "../nodes/group";
 import type { Problem } from "../schema/problem";
-import { under } from "../schema/problem";
+import { InvalidInputError, under } from "../schema/problem";
 import { check } from "../schema";
-import { rightAreas, type RightAreas } from "./areas";
+import { validAreas, type ValidAreas } from "./areas";
 import { checkComposition } from "./composition";
-import { checkStartupTaints } from "./gate";
-import { checkHandlers, checkEngines, checkNodesGetAgent, withNodesOf } from "./nodes";
-import { platformSchema, type Platform } from "./schema";
-import { checkRepository } from "./repository";
+import { checkIdentities } from "./identities";
+import { checkEngines, checkHandlers, checkNodesGetAgent, withNodesOf } from "./nodes";
+import { platformSchema, type Platform, type PlatformSpec } from "./schema";
+import { checkRepository, withAgentAccess } from "./repository";
+import { checkStartupTaints } from "./startup-taints";
 import { checkStorage } from "./storage";
 
 export interface CheckedPlatform {
-  /** With every default filled in. Left out if there is any problem. */
+  /** The platform with every default and derived value. Undefined if there is any problem. */
   readonly platform?: Platform;
   readonly problems: readonly Problem[];
 }
 
 /**
- * Checks the data of a cedana.yaml as a whole. The checks of an area run wherever its own shape is right, so that one
- * mistake in `network` does not hide one in `engine`.
+ * Checks a whole platform: the data of a cedana.yaml or the props of a PlatformStack. It is the only check of a whole
+ * platform. Each area is checked even if another one has problems. Values known only to Terraform (tokens) pass.
  */
 export function checkPlatform(input: unknown): CheckedPlatform {
   const shapeProblems = check(platformSchema, input).problems ?? [];
   const { output } = v.safeParse(platformSchema, input);
-  const areas = rightAreas(input, output as Partial<Platform> | undefined, shapeProblems);
+  const areas = validAreas(input, output as Partial<Platform> | undefined, shapeProblems);
   const problems = [...shapeProblems, ...checkAreas(areas), ...checkAcross(areas)];
-  return problems.length > 0 ? { problems } : { platform: withNodesOf(output as Platform), problems };
+  if (problems.length > 0) return { problems };
+  return { platform: withAgentAccess(withNodesOf(output as Platform)), problems };
 }
 
-/** The checks that each area has for itself. */
-function checkAreas(areas: RightAreas): Problem[] {
+/**
+ * Returns the platform with every default and derived value.
+ * @throws InvalidInputError with all problems of all areas
+ */
+export function resolvePlatform(spec: PlatformSpec): Platform {
+  const { platform, problems } = checkPlatform(spec);
+  if (!platform) throw new InvalidInputError("platform", problems);
+  return platform;
+}
+
+/** Runs the checks of each area by itself. */
+function checkAreas(areas: ValidAreas): Problem[] {
   const { cluster, existingCluster, network, engine, install, karpenter } = areas;
   const eks = cluster ?? existingCluster;
   return [
@@ -58,7 +70,7 @@ function checkAreas(areas: RightAreas): Problem[] {
   ];
 }
 
-/** Stands in where the cluster's version is not known, because `cluster` itself is wrong; that is told already. */
+/** Replaces the version of a cluster that has problems, so that its nodes are still checked. */
 const ANY_MINOR = `1.${NEWEST_MINOR}`;
 
 function minorOf({ version, ami }: Platform["nodeGroups"][number]): string {
@@ -66,13 +78,14 @@ function minorOf({ version, ami }: Platform["nodeGroups"][number]): string {
   return version ?? release ?? ANY_MINOR;
 }
 
-/** What depends on several areas. */
-function checkAcross(areas: RightAreas): Problem[] {
+/** Runs the checks that depend on several areas. */
+function checkAcross(areas: ValidAreas): Problem[] {
   const { cluster, network, engine } = areas;
   const wiring = areas.given.has("network") ? network : v.parse(networkSchema, {});
   const install = areas.given.has("install") ? areas.install : v.parse(installSchema, {});
   return [
     ...checkComposition(areas),
+    ...checkIdentities(areas),
     ...(cluster && wiring ? checkAddressing(cluster, wiring) : []),
     ...(engine && install ? checkTogether(engine, install) : []),
     ...(engine && install ? checkNodesGetAgent(areas, install) : []),

@@ -1,12 +1,12 @@
-import type { Problem } from "../schema/problem";
-import { printable } from "../schema/problem";
-import type { RightAreas } from "./areas";
+import { printable, type Problem } from "../schema/problem";
+import { isToken } from "../schema/token";
+import type { ValidAreas } from "./areas";
 
-/** Areas that are made for a cluster. */
+/** Areas that belong to a cluster. */
 const NEED_CLUSTER = ["nodeGroups", "karpenter", "storage", "imageRepository", "terraform"] as const;
 
-/** Which areas can stand beside each other. */
-export function checkComposition(areas: RightAreas): Problem[] {
+/** Checks which areas can be combined. */
+export function checkComposition(areas: ValidAreas): Problem[] {
   const { given } = areas;
   const problems: Problem[] = [];
   if (given.size === 0) return problems;
@@ -15,8 +15,8 @@ export function checkComposition(areas: RightAreas): Problem[] {
     problems.push({
       code: "two-clusters",
       path: ["existingCluster"],
-      message: "cannot stand beside cluster: a platform has one cluster",
-      remedy: "leave out cluster to use the one that exists, or existingCluster to make one",
+      message: "cannot be combined with cluster: a platform has one cluster",
+      remedy: "remove cluster to use the existing one, or existingCluster to create one",
     });
   }
   if (given.has("network") && !given.has("cluster")) {
@@ -25,17 +25,17 @@ export function checkComposition(areas: RightAreas): Problem[] {
       path: ["network"],
       message: "has no effect without cluster",
       remedy: given.has("existingCluster")
-        ? "leave it out: the network of existingCluster is used"
-        : "add cluster, or leave it out",
+        ? "remove it: existingCluster.subnetIds says where new nodes start"
+        : "add cluster, or remove network",
     });
   }
   for (const area of NEED_CLUSTER) {
     if (!given.has(area) || hasCluster) continue;
     problems.push({
-      code: "needs-cluster",
+      code: "cluster-missing",
       path: [area],
-      message: "needs a cluster to belong to",
-      allowed: "cluster or existingCluster in the same file",
+      message: "needs a cluster",
+      allowed: "cluster or existingCluster beside it",
       remedy: "add one of them",
     });
   }
@@ -44,24 +44,36 @@ export function checkComposition(areas: RightAreas): Problem[] {
       code: "without-effect",
       path: ["install"],
       message: "has no effect without engine",
-      remedy: "add engine, or leave it out",
+      remedy: "add engine, or remove install",
     });
   }
   if (!hasCluster && !given.has("engine")) {
     problems.push({
-      code: "nothing-to-make",
+      code: "empty-platform",
       path: [],
-      message: "asks for nothing",
+      message: "contains nothing to create",
       allowed: "cluster or existingCluster (AWS), engine (Kubernetes), or both",
-      remedy: "cedana-cdk init writes a file to begin with",
+      remedy: "cedana-cdk init writes a file to start from",
     });
   }
-  return [...problems, ...duplicateGroups(areas), ...foreignSubnets(areas)];
+  return [...problems, ...checkGroupNames(areas), ...checkSubnets(areas)];
 }
 
-function duplicateGroups({ nodeGroups }: RightAreas): Problem[] {
+/** Node groups are looked up by name, and the name is part of their address in the Terraform state. */
+function checkGroupNames({ nodeGroups }: ValidAreas): Problem[] {
   const first = new Map<string, number>();
-  return [...nodeGroups].flatMap(([index, { name }]) => {
+  return [...nodeGroups].flatMap(([index, { name }]): Problem[] => {
+    const path = ["nodeGroups", index, "name"];
+    if (isToken(name)) {
+      return [
+        {
+          code: "not-plain",
+          path,
+          message: "is known only when Terraform runs, but is part of addresses in the state",
+          allowed: "a plain value",
+        },
+      ];
+    }
     const earlier = first.get(name);
     if (earlier === undefined) {
       first.set(name, index);
@@ -69,9 +81,9 @@ function duplicateGroups({ nodeGroups }: RightAreas): Problem[] {
     }
     return [
       {
-        code: "duplicate",
-        path: ["nodeGroups", index, "name"],
-        message: `is the name of nodeGroups[${earlier}] already`,
+        code: "duplicate-name",
+        path,
+        message: `is already the name of nodeGroups[${earlier}]`,
         given: printable(name),
         allowed: "a name that no other group has",
       },
@@ -79,22 +91,23 @@ function duplicateGroups({ nodeGroups }: RightAreas): Problem[] {
   });
 }
 
-/** Where the subnets of the network are known, nodes must run in them. */
-function foreignSubnets({ network, nodeGroups, given }: RightAreas): Problem[] {
+/** Nodes must run in the private subnets of the cluster, where these are known. */
+function checkSubnets({ network, nodeGroups, given }: ValidAreas): Problem[] {
   if (!given.has("cluster") || (given.has("network") && !network)) return [];
   const known = network && "privateSubnetIds" in network ? network.privateSubnetIds : undefined;
+  if (known?.some(isToken) || isToken(known)) return [];
   return [...nodeGroups].flatMap(([group, { subnetIds = [] }]) =>
     subnetIds.flatMap((id, index) =>
-      known?.includes(id)
+      known?.includes(id) || (known && isToken(id))
         ? []
         : [
             {
-              code: "foreign-subnet",
+              code: "subnet-not-in-cluster",
               path: ["nodeGroups", group, "subnetIds", index],
-              message: "is not one of the cluster's private subnets",
+              message: "is not a private subnet of the cluster",
               given: printable(id),
-              allowed: known ? known.join(", ") : "no ids: the subnets are made together with the cluster",
-              remedy: known ? "add it to network.privateSubnetIds" : "leave subnetIds out",
+              allowed: known ? known.join(", ") : "no ids: the subnets are created with the cluster",
+              remedy: known ? "add it to network.privateSubnetIds" : "remove subnetIds",
             },
           ],
     ),

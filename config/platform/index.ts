@@ -2,10 +2,9 @@
  * cedana.yaml: its schema, its reader and its checks.
  * @module cedana-cdk/platform
  */
-export { checkPlatform, type CheckedPlatform } from "./check";
+export { checkPlatform, resolvePlatform, type CheckedPlatform } from "./check";
 export { readPlatform, type LocatedProblem, type PlatformFile } from "./read";
 export { formatLocated } from "./report";
-export { repositoryWithAgents } from "./repository";
 export { platformSchema, type Platform, type PlatformSpec } from "./schema";
 export { MAX_BYTES } from "./source";
 export { MAX_ALIASES } from "./yaml-source";

@@ -1,9 +1,9 @@
 import type { EngineKind, ResolvedEngine } from "../engines";
 import type { ResolvedInstall } from "../install";
 import { ENABLED_LABEL, runtimeHandlerOf } from "../nodes";
-import type { Problem } from "../schema/problem";
-import { printable } from "../schema/problem";
-import type { RightAreas } from "./areas";
+import { printable, type Problem } from "../schema/problem";
+import { isToken } from "../schema/token";
+import type { ValidAreas } from "./areas";
 import type { Platform } from "./schema";
 
 type Nodes = Pick<
@@ -11,8 +11,8 @@ type Nodes = Pick<
   "checkpointing" | "engine" | "labels" | "runtimeHandler" | "startupTaint"
 >;
 
-/** Every kind of node that the platform makes, with its place in the file. */
-export function nodesOf({ nodeGroups, karpenter }: RightAreas): (readonly [Problem["path"], Nodes])[] {
+/** Returns every node group and node pool of the platform with its path in the input. */
+export function nodesOf({ nodeGroups, karpenter }: ValidAreas): (readonly [Problem["path"], Nodes])[] {
   const pools = karpenter?.nodePools ?? [];
   return [
     ...[...nodeGroups].map(([index, group]) => [["nodeGroups", index], group] as const),
@@ -20,22 +20,22 @@ export function nodesOf({ nodeGroups, karpenter }: RightAreas): (readonly [Probl
   ];
 }
 
-/** Nodes that wait behind the startup taint for an agent must be chosen by the install, or they wait for ever. */
-export function checkNodesGetAgent(areas: RightAreas, install: ResolvedInstall): Problem[] {
+/** Checks that the install selects every gated node; without agents a node never becomes ready. */
+export function checkNodesGetAgent(areas: ValidAreas, install: ResolvedInstall): Problem[] {
   return nodesOf(areas).flatMap(([path, nodes]) => unreached(path, nodes, install));
 }
 
-/** Pods of the RuntimeClass are sent to all nodes that the agent is on: each must know its handler. */
-export function checkHandlers(areas: RightAreas, { runtimeClass }: ResolvedInstall): Problem[] {
+/** Checks that each node has the RuntimeClass's handler: its pods can be scheduled to every node with an agent. */
+export function checkHandlers(areas: ValidAreas, { runtimeClass }: ResolvedInstall): Problem[] {
   if (runtimeClass === false || areas.engine?.kind === "kubelet") return [];
   return nodesOf(areas).flatMap(([path, nodes]) => {
     const name = runtimeHandlerOf(nodes)?.name;
     if (!nodes.checkpointing || name === runtimeClass.handler) return [];
     return [
       {
-        code: "unknown-handler",
+        code: "runtime-handler-mismatch",
         path: [...path, "runtimeHandler"],
-        message: "is not the handler of install.runtimeClass: its pods would come here and never start",
+        message: "is not the handler of install.runtimeClass; its pods would not start",
         given: name === undefined ? "false" : printable(name),
         allowed: `{ name: ${runtimeClass.handler} }`,
         remedy: "give both the same name, or set install.runtimeClass: false",
@@ -44,16 +44,16 @@ export function checkHandlers(areas: RightAreas, { runtimeClass }: ResolvedInsta
   });
 }
 
-/** Nodes of another engine than that which is installed would wait for ever, or never restore. */
-export function checkEngines(areas: RightAreas, { kind }: Pick<ResolvedEngine, "kind">): Problem[] {
+/** Checks that nodes are made for the installed engine. Others would never become ready or never restore. */
+export function checkEngines(areas: ValidAreas, { kind }: Pick<ResolvedEngine, "kind">): Problem[] {
   return nodesOf(areas).flatMap(([path, { checkpointing, engine }]) =>
     !checkpointing || engine === undefined || engine === kind
       ? []
       : [
           {
-            code: "other-engine",
+            code: "engine-mismatch",
             path: [...path, "engine"],
-            message: "is not the engine of the file",
+            message: "is not the engine of the platform",
             given: engine,
             allowed: kind,
             remedy: "leave it out, or set checkpointing: false",
@@ -62,7 +62,7 @@ export function checkEngines(areas: RightAreas, { kind }: Pick<ResolvedEngine, "
   );
 }
 
-/** The platform whose nodes are made for its engine, where they do not say for which. */
+/** Returns the platform with its engine set on all nodes that name none. */
 export function withNodesOf<P extends Pick<Platform, "nodeGroups" | "karpenter" | "engine">>(platform: P): P {
   const kind: EngineKind | undefined = platform.engine?.kind;
   if (kind === undefined) return platform;
@@ -86,16 +86,16 @@ function unreached(
 ): Problem[] {
   if (!checkpointing) return [];
   const all: Readonly<Record<string, string>> = { [ENABLED_LABEL.key]: ENABLED_LABEL.value, ...labels };
-  const lacking = Object.entries(nodeSelector).filter(
-    ([key, value]) => all[key] !== value && !WRITTEN_BY_OTHERS.test(key),
+  const missing = Object.entries(nodeSelector).filter(
+    ([key, value]) => all[key] !== value && !isToken(all[key]) && !SET_BY_KUBERNETES.test(key),
   );
-  if (lacking.length === 0) return [];
-  const wanted = Object.fromEntries(lacking);
+  if (missing.length === 0) return [];
+  const wanted = Object.fromEntries(missing);
   return [
     {
-      code: "no-agent",
+      code: "node-without-agent",
       path: [...path, "labels"],
-      message: "does not have what install.nodeSelector asks for: the nodes would wait for an agent for ever",
+      message: "does not match install.nodeSelector; the nodes would never get an agent",
       given: printable(labels),
       allowed: printable(wanted),
       remedy: "add the labels, or set checkpointing: false",
@@ -103,5 +103,5 @@ function unreached(
   ];
 }
 
-/** Labels that the kubelet, EKS or Karpenter give every node by themselves. */
-const WRITTEN_BY_OTHERS = /(^|\.)(kubernetes\.io|k8s\.io|eks\.amazonaws\.com|karpenter\.sh|k8s\.aws)\//;
+/** Labels that the kubelet, EKS or Karpenter set on every node. */
+const SET_BY_KUBERNETES = /(^|\.)(kubernetes\.io|k8s\.io|eks\.amazonaws\.com|karpenter\.sh|k8s\.aws)\//;

@@ -1,41 +1,41 @@
 import { credentialsOf, registryOf } from "../engines";
 import { agentNamespace, namesOf } from "../install";
 import type { ServiceAccountSpec } from "../pod-identity";
-import type { Problem } from "../schema/problem";
-import { printable } from "../schema/problem";
-import type { RightAreas } from "./areas";
+import { printable, type Problem } from "../schema/problem";
+import { isToken } from "../schema/token";
+import type { ValidAreas } from "./areas";
 import type { Platform } from "./schema";
 
-/** Whether images of checkpoints go where there is a repository for them, and nodes run what the engine can checkpoint. */
+/** Checks that the engine pushes to the platform's repository, and that nodes have the engine's container runtime. */
 export function checkRepository({
   engine,
   imageRepository,
   cluster,
   existingCluster,
   given,
-}: RightAreas): Problem[] {
+}: ValidAreas): Problem[] {
   if (engine?.kind !== "kubelet") return [];
   const problems: Problem[] = [];
   const { region } = cluster ?? existingCluster ?? {};
   if (region !== undefined && engine.runtime !== "containerd" && given.has("nodeGroups")) {
     problems.push({
-      code: "runtime-of-others",
+      code: "unsupported-runtime",
       path: ["engine", "runtime"],
-      message: "is not what nodes of EKS run their containers with",
+      message: "is not the container runtime of EKS nodes",
       given: engine.runtime,
       allowed: "containerd",
     });
   }
-  if (!imageRepository) return problems;
+  if (!imageRepository || isToken(engine.repository)) return problems;
   const path = ["engine", "repository"];
   const written = printable(engine.repository);
-  const remedy = "name that repository here, or leave imageRepository out";
+  const remedy = "use that repository here, or remove imageRepository";
   if ("existingUrl" in imageRepository) {
-    if (engine.repository !== imageRepository.existingUrl) {
+    if (!isToken(imageRepository.existingUrl) && engine.repository !== imageRepository.existingUrl) {
       problems.push({
-        code: "repository-elsewhere",
+        code: "repository-mismatch",
         path,
-        message: "is not the repository of imageRepository, where access is granted",
+        message: "is not the repository of imageRepository",
         given: written,
         allowed: imageRepository.existingUrl,
         remedy,
@@ -47,9 +47,9 @@ export function checkRepository({
   const host = /^\d{12}\.dkr\.ecr(-fips)?\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?$/.exec(registryOf(engine));
   if (name !== imageRepository.name || !host || (region !== undefined && host[2] !== region)) {
     problems.push({
-      code: "repository-elsewhere",
+      code: "repository-mismatch",
       path,
-      message: "is not the repository of imageRepository, which is made in the region of the cluster",
+      message: "is not the repository of imageRepository in the cluster's region",
       given: written,
       allowed: `<account>.dkr.ecr.${region ?? "<region>"}.amazonaws.com/${imageRepository.name}`,
       remedy,
@@ -59,27 +59,30 @@ export function checkRepository({
 }
 
 /**
- * The repository with the accounts of the agents: they push to ECR, and ask whether it is there, with a role of their own (EKS
- * Pod Identity). One that has a right already, by the file, gets it once.
+ * Returns the platform with the agents' access to its ECR repository: the agent pushes, the health check reads, each with
+ * a role of its own (EKS Pod Identity). An account that the input already lists is not added again.
  */
-export function repositoryWithAgents({
-  engine,
-  imageRepository,
-  install,
-}: Platform): Platform["imageRepository"] {
+export function withAgentAccess(platform: Platform): Platform {
+  const { engine, imageRepository, install } = platform;
   if (!imageRepository || !install || engine?.kind !== "kubelet" || credentialsOf(engine) !== "ecr") {
-    return imageRepository;
+    return platform;
   }
   const namespace = agentNamespace(install);
   const { agentAccount, healthCheck } = namesOf(install);
   const { writers, pushers, checkers } = imageRepository;
-  const more = (serviceAccount: string, given: readonly ServiceAccountSpec[]): ServiceAccountSpec[] =>
-    given.some((one) => one.namespace === namespace && one.serviceAccount === serviceAccount)
+  const unlessListed = (
+    serviceAccount: string,
+    listed: readonly ServiceAccountSpec[],
+  ): ServiceAccountSpec[] =>
+    listed.some((one) => one.namespace === namespace && one.serviceAccount === serviceAccount)
       ? []
       : [{ namespace, serviceAccount }];
   return {
-    ...imageRepository,
-    pushers: [...pushers, ...more(agentAccount, [...writers, ...pushers])],
-    checkers: [...checkers, ...more(healthCheck, [...writers, ...pushers, ...checkers])],
+    ...platform,
+    imageRepository: {
+      ...imageRepository,
+      pushers: [...pushers, ...unlessListed(agentAccount, [...writers, ...pushers])],
+      checkers: [...checkers, ...unlessListed(healthCheck, [...writers, ...pushers, ...checkers])],
+    },
   };
 }

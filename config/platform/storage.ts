@@ -1,11 +1,12 @@
 import { storageOf } from "../engines";
-import type { Problem } from "../schema/problem";
-import { printable } from "../schema/problem";
-import type { RightAreas } from "./areas";
+import { printable, type Problem } from "../schema/problem";
+import { isToken } from "../schema/token";
+import type { ValidAreas } from "./areas";
 
-/** Whether checkpoints go where there is a bucket for them. */
-export function checkStorage({ storage, engine, cluster, existingCluster }: RightAreas): Problem[] {
+/** Checks that the engine stores checkpoints in the platform's bucket. */
+export function checkStorage({ storage, engine, cluster, existingCluster }: ValidAreas): Problem[] {
   if (!storage || engine?.kind !== "cedana" || storageOf(engine.checkpointDir) !== "s3") return [];
+  if (isToken(engine.checkpointDir)) return [];
   const path = ["engine", "checkpointDir"];
   const given = printable(engine.checkpointDir);
   const bucket = "existingBucket" in storage ? storage.existingBucket : storage.bucket;
@@ -14,19 +15,22 @@ export function checkStorage({ storage, engine, cluster, existingCluster }: Righ
       {
         code: "missing",
         path: ["storage", "bucket"],
-        message:
-          "is required here, because engine.checkpointDir names a bucket and AWS would complete another name",
+        message: "is required, because engine.checkpointDir names a bucket",
         allowed: `the bucket of ${engine.checkpointDir}`,
       },
     ];
   }
   const place = `s3://${bucket}/${storage.prefix}`;
   const problems: Problem[] = [];
-  if (!`${engine.checkpointDir.replace(/\/$/, "")}/`.startsWith(place)) {
+  if (
+    !isToken(bucket) &&
+    !isToken(storage.prefix) &&
+    !`${engine.checkpointDir.replace(/\/$/, "")}/`.startsWith(place)
+  ) {
     problems.push({
-      code: "store-elsewhere",
+      code: "storage-mismatch",
       path,
-      message: "is not in the bucket and prefix of storage, where access is granted",
+      message: "is not in the bucket and prefix of storage",
       given,
       allowed: `${place} or below`,
     });
@@ -35,9 +39,9 @@ export function checkStorage({ storage, engine, cluster, existingCluster }: Righ
   const made = !("existingBucket" in storage);
   if (made && region !== undefined && engine.awsRegion !== "" && engine.awsRegion !== region) {
     problems.push({
-      code: "store-elsewhere",
+      code: "storage-mismatch",
       path: ["engine", "awsRegion"],
-      message: "is not the region of the bucket, which is made in that of the cluster",
+      message: "is not the region of the bucket",
       given: printable(engine.awsRegion),
       allowed: region,
     });

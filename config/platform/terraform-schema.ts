@@ -2,8 +2,16 @@ import * as v from "valibot";
 import { bucketName } from "../checkpoint-store";
 import { tagsSchema } from "../nodes/settings";
 import { arn, described, pattern, region, shape } from "../schema";
+import { givenOrNew } from "../schema/existing-or-new";
 
-const backendSchema = shape({
+const localBackendSchema = shape({
+  path: described(
+    v.pipe(v.string(), v.nonEmpty()),
+    "File of the state, absolute or from the directory that Terraform runs in. For trying things out.",
+  ),
+});
+
+const s3BackendSchema = shape({
   bucket: described(bucketName, "Bucket of the state. It must exist."),
   key: described(
     v.optional(
@@ -12,19 +20,21 @@ const backendSchema = shape({
         message: "is not a key that S3 allows",
         allowed: "letters, digits, / and !_.*'()-",
       }),
-      "platform.tfstate",
     ),
-    "Key of the state in the bucket. The lock lies beside it (Terraform 1.10 and newer).",
+    "Key of the state in the bucket. Left out: <stack id>.tfstate, which is platform.tfstate for a file. The lock is stored beside it (Terraform 1.10 and newer).",
   ),
   region: described(region, "Region of the bucket."),
   kmsKeyId: described(v.optional(arn), "KMS key of the state. Left out: the bucket's own encryption."),
 });
 
-/** What concerns Terraform and not any one resource. Credentials come from its environment, never from here. */
+/** Settings of Terraform itself. Its credentials come from the environment, never from here. */
 export const terraformSchema = shape({
   backend: described(
-    v.optional(backendSchema),
-    "S3 bucket in which Terraform keeps its state. Left out: a file in the directory that it runs in.",
+    v.optional(givenOrNew("path", localBackendSchema, s3BackendSchema)),
+    "Where Terraform keeps its state: an S3 bucket, or a file. Left out: a file in the directory that Terraform runs in.",
   ),
-  tags: described(v.optional(tagsSchema, {}), "Tags of everything that can have tags."),
+  tags: described(
+    v.optional(tagsSchema, {}),
+    "Tags of everything that can have tags, including the instances, volumes and network interfaces of node groups. The tags of a group override them.",
+  ),
 });

@@ -35,7 +35,7 @@ new PlatformStack(app, "platform", {
     name: "research/checkpoints",
     writers: [{ namespace: "cedana-system", serviceAccount: "cedana-uploader" }],
   },
-  tags: { project: "research", "managed-by": "terraform" },
+  terraform: { tags: { project: "research", "managed-by": "terraform" } },
 });
 
 app.synth();

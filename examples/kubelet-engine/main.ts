@@ -1,40 +1,25 @@
-// The open engine on a cluster that exists: nodes whose containerd restores from images of checkpoints, an ECR repository to which
-// the agents may push and no more, and the install.
+// The open engine on an existing cluster, both sides from one description: nodes whose containerd restores from checkpoint
+// images, an ECR repository to which the agents may only push, and the install.
 import { App as Cdk8sApp } from "cdk8s";
 import { App } from "cdktf";
 import { type KubernetesObject, layout } from "cedana-cdk/manifests";
 import { writeTree } from "cedana-cdk/output";
-import { PlatformStack } from "cedana-cdk/stacks/aws";
-import { CedanaChart } from "cedana-cdk/stacks/kubernetes";
+import { resolvePlatform } from "cedana-cdk/platform";
+import { stackFromPlatform } from "cedana-cdk/stacks/aws";
+import { chartsFromPlatform } from "cedana-cdk/stacks/kubernetes";
 
 const registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
-const namespace = "cedana-system";
 
-const app = new App();
-new PlatformStack(app, "nodes", {
+const platform = resolvePlatform({
+  version: 1,
   existingCluster: {
     name: "research",
     version: "1.34",
     region: "eu-west-1",
     subnetIds: ["subnet-0aaaaaaaaaaaaaaa1", "subnet-0bbbbbbbbbbbbbbb2"],
   },
-  nodeGroups: [
-    {
-      name: "checkpointing",
-      engine: "kubelet",
-      instanceTypes: ["m7i.2xlarge"],
-      scaling: { min: 1, max: 5 },
-    },
-  ],
-  imageRepository: {
-    name: "checkpoints",
-    pushers: [{ namespace, serviceAccount: "cedana-agent" }],
-    checkers: [{ namespace, serviceAccount: "cedana-health-check" }],
-  },
-});
-app.synth();
-
-const chart = new CedanaChart(new Cdk8sApp(), "cedana", {
+  nodeGroups: [{ name: "checkpointing", instanceTypes: ["m7i.2xlarge"], scaling: { min: 1, max: 5 } }],
+  imageRepository: { name: "checkpoints" },
   engine: {
     kind: "kubelet",
     image: { repository: `${registry}/cedana-node-agent`, tag: "0.1.0" },
@@ -42,13 +27,18 @@ const chart = new CedanaChart(new Cdk8sApp(), "cedana", {
     quota: "40Gi",
   },
   install: {
-    namespace,
     controller: { image: { repository: `${registry}/cedana-controller`, tag: "0.1.0" } },
     checkpoints: { namespaces: ["default", "training"] },
   },
 });
+
+const app = new App();
+stackFromPlatform(app, platform);
+app.synth();
+
+const charts = chartsFromPlatform(new Cdk8sApp(), platform);
 writeTree(
   process.argv[2] ?? "out/kubelet-engine",
-  layout(chart.toJson() as KubernetesObject[]),
+  layout(charts.flatMap((chart) => chart.toJson() as KubernetesObject[])),
   "examples/kubelet-engine",
 );

@@ -4,14 +4,14 @@ import type { ICheckpointStore } from "../../constructs/aws/checkpoint-store";
 import { PodIdentity } from "../../constructs/aws/pod-identity";
 import type { ServiceAccountSpec } from "../../config/pod-identity";
 import { Construct } from "constructs";
-import type { ResolvedPlatformStack } from "./resolve";
+import type { Platform } from "../../config/platform";
 
 interface Stores {
   readonly store?: ICheckpointStore;
   readonly repository?: IImageRepository;
 }
 
-/** One role for each ServiceAccount, with all it was promised: EKS allows no second association. */
+/** Creates one role for each ServiceAccount with all its grants: EKS allows one association per ServiceAccount. */
 export class Identities extends Construct {
   private readonly byName = new Map<string, PodIdentity>();
 
@@ -19,7 +19,7 @@ export class Identities extends Construct {
     scope: Construct,
     id: string,
     private readonly cluster: ICluster,
-    { storage, imageRepository }: ResolvedPlatformStack,
+    { storage, imageRepository }: Pick<Platform, "storage" | "imageRepository">,
     { store, repository }: Stores,
   ) {
     super(scope, id);

@@ -11,14 +11,15 @@ import { NodeGroup } from "../../constructs/aws/node-group";
 import type { ResolvedCheckpointStore } from "../../config/checkpoint-store";
 import { storeUserName } from "../../config/cluster";
 import { isGiven } from "../../config/network";
+import { checkPlatform, type Platform } from "../../config/platform";
+import { InvalidInputError } from "../../config/schema";
 import { Identities } from "./identities";
 import type { PlatformStackProps } from "./props";
-import { resolvePlatform, type ResolvedPlatformStack } from "./resolve";
 
 /**
- * Cluster, network, nodes, storage and identities as one stack with its own provider and state. Every part is a public
- * field, and its resources are fields of it. A team with stacks of its own takes the constructs instead.
- * @throws InvalidInputError with the problems of all parts at once
+ * Cluster, network, nodes, storage and identities as one stack with its own provider and state. Each construct is a public
+ * field, and its resources are fields of the construct. A team with stacks of its own uses the constructs instead.
+ * @throws InvalidInputError with the problems of all areas at once
  */
 export class PlatformStack extends TerraformStack {
   readonly cluster: ICluster;
@@ -30,33 +31,34 @@ export class PlatformStack extends TerraformStack {
   readonly store?: ICheckpointStore;
   readonly repository?: IImageRepository;
   readonly identities: Identities;
-  /** Present with `storage.staticKeyUser`. It has no access key: one made here would lie in the state. */
+  /** Present with `storage.staticKeyUser`. It has no access key: one created here would be stored in the state. */
   readonly storeUser?: IamUser;
 
   constructor(scope: Construct, id: string, props: PlatformStackProps) {
     super(scope, id);
-    const spec = resolvePlatform(this.node.path, props);
-    const { name, region } = (spec.cluster ?? spec.existingCluster)!;
-    if (props.backend) this.keepState(props.backend, id);
+    const platform = checkedPlatform(this.node.path, props);
+    const { name, region } = (platform.cluster ?? platform.existingCluster)!;
+    const { backend, tags } = platform.terraform;
+    if (backend) this.configureBackend(backend, id);
     new AwsProvider(this, "aws", {
       region,
-      ...(props.tags === undefined ? {} : { defaultTags: [{ tags: { ...props.tags } }] }),
+      ...(Object.keys(tags).length === 0 ? {} : { defaultTags: [{ tags }] }),
     });
-    this.network = this.makeNetwork(spec);
-    this.cluster = this.makeCluster(spec);
-    this.nodeGroups = this.makeNodeGroups(spec, props.tags);
-    if (spec.karpenter) {
-      this.karpenter = new Karpenter(this, "karpenter", { ...spec.karpenter, cluster: this.cluster });
+    this.network = this.makeNetwork(platform);
+    this.cluster = this.makeCluster(platform);
+    this.nodeGroups = this.makeNodeGroups(platform);
+    if (platform.karpenter) {
+      this.karpenter = new Karpenter(this, "karpenter", { ...platform.karpenter, cluster: this.cluster });
     }
-    if (spec.storage) this.store = this.makeStore(spec.storage, name);
-    if (spec.imageRepository) this.repository = this.makeRepository(spec.imageRepository);
-    this.identities = new Identities(this, "identities", this.cluster, spec, this);
-    if (this.store && spec.storage?.staticKeyUser) this.storeUser = this.makeStoreUser(this.store, name);
+    if (platform.storage) this.store = this.makeStore(platform.storage, name);
+    if (platform.imageRepository) this.repository = this.makeRepository(platform.imageRepository);
+    this.identities = new Identities(this, "identities", this.cluster, platform, this);
+    if (this.store && platform.storage?.staticKeyUser) this.storeUser = this.makeStoreUser(this.store, name);
     this.output();
   }
 
-  /** The lock lies beside the state in the bucket (Terraform 1.10 and newer). */
-  private keepState(backend: NonNullable<PlatformStackProps["backend"]>, id: string): void {
+  /** Stores the lock beside the state in the bucket (Terraform 1.10 and newer). */
+  private configureBackend(backend: NonNullable<Platform["terraform"]["backend"]>, id: string): void {
     if ("path" in backend) {
       new LocalBackend(this, backend);
       return;
@@ -65,23 +67,20 @@ export class PlatformStack extends TerraformStack {
     this.addOverride("terraform.backend.s3.use_lockfile", true);
   }
 
-  private makeNetwork({ cluster, network }: ResolvedPlatformStack): INetwork | undefined {
-    if (!cluster || !network) return undefined;
+  private makeNetwork({ cluster, network = {} }: PlatformStackProps): INetwork | undefined {
+    if (!cluster) return undefined;
     if (isGiven(network)) return Network.fromAttributes(this, "network", network);
     const { name: clusterName, region, ipFamily } = cluster;
     return new Network(this, "network", { ...network, clusterName, region, ipFamily });
   }
 
-  private makeCluster({ cluster, existingCluster }: ResolvedPlatformStack): ICluster {
+  private makeCluster({ cluster, existingCluster }: Platform): ICluster {
     if (!cluster) return Cluster.fromAttributes(this, "cluster", existingCluster!);
     return new Cluster(this, "cluster", { ...cluster, network: this.network! });
   }
 
   /** The provider's default tags do not reach what AWS starts from a template: instances, volumes, network interfaces. */
-  private makeNodeGroups(
-    { nodeGroups }: ResolvedPlatformStack,
-    tags: PlatformStackProps["tags"],
-  ): ReadonlyMap<string, NodeGroup> {
+  private makeNodeGroups({ nodeGroups, terraform: { tags } }: Platform): ReadonlyMap<string, NodeGroup> {
     const nodes = new Construct(this, "nodes");
     const groups = new Map(
       nodeGroups.map((group) => [
@@ -107,7 +106,7 @@ export class PlatformStack extends TerraformStack {
       : new CheckpointStore(this, "storage", { ...bucket, owner, region });
   }
 
-  private makeRepository(spec: NonNullable<ResolvedPlatformStack["imageRepository"]>): IImageRepository {
+  private makeRepository(spec: NonNullable<Platform["imageRepository"]>): IImageRepository {
     const { writers: _writers, pushers: _pushers, checkers: _checkers, ...repository } = spec;
     return "existingUrl" in repository
       ? ImageRepository.fromAttributes(this, "image-repository", repository)
@@ -120,7 +119,7 @@ export class PlatformStack extends TerraformStack {
     return user;
   }
 
-  /** What the Kubernetes side and a user's next commands need. Nothing of it is secret. */
+  /** Adds the outputs that the Kubernetes side and a user's next commands need. None is secret. */
   private output(): void {
     const values: Record<string, string | undefined> = {
       cluster_name: this.cluster.name,
@@ -145,4 +144,19 @@ export class PlatformStack extends TerraformStack {
       new TerraformOutput(this, "pod_identity_role_arns", { value: Object.fromEntries(roles) });
     }
   }
+}
+
+/** @throws InvalidInputError with all problems of the props. */
+function checkedPlatform(subject: string, props: PlatformStackProps): Platform {
+  const { platform, problems } = checkPlatform({ version: 1, ...props });
+  if (!platform) throw new InvalidInputError(subject, problems);
+  if (platform.cluster || platform.existingCluster) return platform;
+  throw new InvalidInputError(subject, [
+    {
+      code: "cluster-missing",
+      path: [],
+      message: "needs a cluster",
+      allowed: "cluster, to create one, or existingCluster",
+    },
+  ]);
 }

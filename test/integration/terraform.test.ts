@@ -123,7 +123,7 @@ const everything: PlatformStackProps = {
     name: "everything/checkpoints",
     writers: [{ namespace: "cedana-system", serviceAccount: "writer" }],
   },
-  tags: { team: "ml" },
+  terraform: { tags: { team: "ml" } },
 };
 
 needsTerraform("a stack with every part", () => {

@@ -40,7 +40,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "cdk8s",
     "constructs",
   ],
-  bin: ["config", "manifests", "kube/client", "kube/runtime", "controller", "agent", "cli", "cdktf", "cdk8s"],
+  bin: [
+    "config",
+    "manifests",
+    "stacks",
+    "kube/client",
+    "kube/runtime",
+    "controller",
+    "agent",
+    "cli",
+    "cdktf",
+    "cdk8s",
+  ],
 };
 const AREAS = Object.keys(MAY_IMPORT);
 

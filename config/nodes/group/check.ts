@@ -3,7 +3,6 @@ import { AMI_MINORS, MINIMUM_KERNEL, compareVersions, findAmi } from "../ami";
 import { checkNodeSettings, instanceFacts } from "../check";
 import { RESTORING_CONTAINERD } from "../restore";
 import type { Problem } from "../../schema/problem";
-import { under } from "../../schema/problem";
 import { isToken } from "../../schema/token";
 import { type CustomAmi, type ResolvedNodeGroup, customAmiOf } from "./schema";
 
@@ -28,33 +27,6 @@ export function checkNodeGroup(group: ResolvedNodeGroup, { kubernetesVersion }: 
     ...repeated(group.securityGroupIds, ["securityGroupIds"]),
     ...checkModes(group),
   ];
-}
-
-/** The groups of one cluster, each by itself and their names together. Paths begin with the index. */
-export function checkNodeGroups(groups: readonly ResolvedNodeGroup[], context: NodeGroupContext): Problem[] {
-  return groups.flatMap((group, index) => {
-    const problems = under([index], checkNodeGroup(group, context));
-    if (isToken(group.name)) {
-      problems.push({
-        code: "not-plain",
-        path: [index, "name"],
-        message: "is known only when Terraform runs, but is part of addresses in the state",
-        allowed: "a plain value",
-      });
-    }
-    const first = groups.findIndex(({ name }) => name === group.name);
-    if (first === index) return problems;
-    return [
-      ...problems,
-      {
-        code: "duplicate-name",
-        path: [index, "name"],
-        message: `is the name of group ${first} already`,
-        given: group.name,
-        remedy: "give every group a name of its own",
-      },
-    ];
-  });
 }
 
 /** A kubelet may be three minors older than the API server, never newer (Kubernetes version skew policy). */

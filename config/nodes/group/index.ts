@@ -1,4 +1,4 @@
-export { checkNodeGroup, checkNodeGroups } from "./check";
+export { checkNodeGroup } from "./check";
 export {
   customAmiOf,
   nodeGroupSchema,

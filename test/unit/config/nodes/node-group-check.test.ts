@@ -1,4 +1,4 @@
-import { checkNodeGroup, checkNodeGroups, nodeGroupSchema, type NodeGroupSpec } from "../../../../config";
+import { checkNodeGroup, nodeGroupSchema, type NodeGroupSpec } from "../../../../config";
 import { formatProblem } from "../../../../config/schema/problem";
 import { check } from "../../../../config/schema";
 
@@ -264,17 +264,4 @@ test("messages tell what is wrong, what was given, what is allowed and how to me
       "postNodeadm  would be dropped: in a managed group without a custom AMI, EKS puts its own NodeConfig after all parts given; given: 1 script; allowed: only together with ami.id; use preNodeadm, or a custom AMI",
     ]
   `);
-});
-
-test("two groups of one name are told of, by index", () => {
-  const resolved = check(nodeGroupSchema, group());
-  if (resolved.problems) throw new Error("unexpected");
-  const problems = checkNodeGroups([resolved.value, { ...resolved.value, version: "1.40" }], {
-    kubernetesVersion: "1.34",
-  });
-  expect(problems.map(({ code, path }) => [code, path])).toEqual([
-    ["version-skew", [1, "version"]],
-    ["unsupported-minor", [1, "version"]],
-    ["duplicate-name", [1, "name"]],
-  ]);
 });

@@ -1,5 +1,5 @@
 import { App } from "cdktf";
-import { readPlatform, repositoryWithAgents, type Platform } from "../../../../config/platform";
+import { checkPlatform, readPlatform, type Platform } from "../../../../config/platform";
 import { InvalidInputError } from "../../../../config/schema/problem";
 import { PlatformStack, type PlatformStackProps } from "../../../../stacks/aws";
 import { expectGolden } from "../../../support/golden";
@@ -13,6 +13,15 @@ const cluster = {
 } as const;
 
 const existingCluster = { name: "demo", version: "1.34", region: "eu-west-1" } as const;
+
+const OPEN_ENGINE = {
+  image: { repository: "registry.example.com/agent", tag: "1" },
+  repository: "registry.example.com/checkpoints",
+};
+
+const INSTALL = {
+  controller: { image: { repository: "registry.example.com/controller", tag: "1" } },
+};
 
 const uploader = { namespace: "cedana-system", serviceAccount: "uploader" };
 
@@ -41,13 +50,14 @@ test("addresses in the Terraform state are contract", () => {
   expectGolden("aws/expected/platform-addresses.txt", `${addresses(json).join("\n")}\n`);
 });
 
-test("every part can be left out or switched off", () => {
+test("areas that are undefined are left out", () => {
   const bare = synth({
     cluster,
-    nodeGroups: false,
-    karpenter: false,
-    storage: false,
-    imageRepository: false,
+    existingCluster: undefined,
+    nodeGroups: undefined,
+    karpenter: undefined,
+    storage: undefined,
+    imageRepository: undefined,
   });
   expect(bare).toEqual(synth({ cluster }));
   expect(bare.resource).not.toHaveProperty("aws_s3_bucket");
@@ -73,7 +83,7 @@ test("node groups: all wait for what nodes need; coredns waits for them", () => 
   }
 });
 
-test("one ServiceAccount has one role, whatever it may do", () => {
+test("a ServiceAccount with several grants has one role", () => {
   const json = synth({
     existingCluster,
     storage: { existingBucket: "theirs", writers: [uploader] },
@@ -83,7 +93,7 @@ test("one ServiceAccount has one role, whatever it may do", () => {
   expect(resources(json, "aws_iam_role_policy")).toHaveLength(2);
 });
 
-test("who only pushes cannot read or delete, who only asks cannot push", () => {
+test("pushers cannot read or delete, checkers cannot push", () => {
   const agent = { namespace: "cedana-system", serviceAccount: "cedana-agent" };
   const check = { namespace: "cedana-system", serviceAccount: "cedana-health-check" };
   const json = synth({
@@ -112,7 +122,7 @@ test("who only pushes cannot read or delete, who only asks cannot push", () => {
   ]);
 });
 
-test("cedana.yaml gives the agents of the engine kubelet what they need of ECR", () => {
+test("the agents of the engine kubelet get access to the ECR repository of the platform", () => {
   const file = (engine: string) => `version: 1
 existingCluster: { name: demo, version: "1.34", region: eu-west-1 }
 imageRepository: { name: checkpoints }
@@ -124,7 +134,7 @@ install:
   const image = "{ repository: registry.example.com/agent, tag: 0.1.0 }";
   const given = (engine: string) => {
     const { platform } = readPlatform(file(engine)) as { platform: Platform };
-    const { pushers, checkers } = repositoryWithAgents(platform)!;
+    const { pushers, checkers } = platform.imageRepository!;
     return [pushers, checkers].map((all) => all.map(({ serviceAccount }) => serviceAccount));
   };
   expect(given(`{ image: ${image}, repository: ${repository} }`)).toEqual([
@@ -136,7 +146,7 @@ install:
   ).toEqual([[], []]);
 });
 
-test("outputs tell the Kubernetes side what it needs, and no secret", () => {
+test("outputs contain what the Kubernetes side needs and no secret", () => {
   const json = synth({
     existingCluster,
     karpenter: {},
@@ -164,8 +174,7 @@ test("outputs tell the Kubernetes side what it needs, and no secret", () => {
 test("tags and state backend", () => {
   const json = synth({
     existingCluster,
-    tags: { team: "ml" },
-    backend: { bucket: "states", region: "eu-west-1" },
+    terraform: { tags: { team: "ml" }, backend: { bucket: "states", region: "eu-west-1" } },
   });
   expect(json.provider!["aws"]).toEqual([{ default_tags: [{ tags: { team: "ml" } }], region: "eu-west-1" }]);
   expect(json.terraform!.backend).toEqual({
@@ -173,21 +182,23 @@ test("tags and state backend", () => {
   });
 });
 
-test("tags reach the instances too, which the provider's default tags do not", () => {
+test("tags are set on instances, which the provider's default tags do not reach", () => {
   const nodes = { instanceTypes: ["m7i.large"], scaling: { min: 1, max: 1 }, tags: { team: "web" } };
   const json = synth({
     existingCluster,
-    tags: { team: "ml", cost: "7" },
+    terraform: { tags: { team: "ml", cost: "7" } },
     nodeGroups: [{ name: "a", ...nodes }],
   });
   expect(only(json, "aws_launch_template")["tag_specifications"]).toContainEqual({
     resource_type: "instance",
     tags: { Name: "a", team: "web", cost: "7" },
   });
-  expect(problems({ existingCluster, tags: { "aws:x": "1" } })).toEqual(["tags.aws:x: not-a-tag-key"]);
+  expect(problems({ existingCluster, terraform: { tags: { "aws:x": "1" } } })).toEqual([
+    "terraform.tags.aws:x: not-a-tag-key",
+  ]);
 });
 
-test("the store's user is another one in another region, and its name fits into IAM", () => {
+test("the name of the store's user contains the region and fits IAM's limit", () => {
   const user = (change: object) =>
     only(
       synth({ existingCluster: { ...existingCluster, ...change }, storage: { staticKeyUser: true } }),
@@ -198,12 +209,12 @@ test("the store's user is another one in another region, and its name fits into 
   expect(user({ name: "a".repeat(100) })).toHaveLength(64);
 });
 
-test("state in a file lies where it is told to", () => {
-  const json = synth({ existingCluster, backend: { path: "terraform.tfstate" } });
+test("a local backend stores the state at its path", () => {
+  const json = synth({ existingCluster, terraform: { backend: { path: "terraform.tfstate" } } });
   expect(json.terraform!.backend).toEqual({ local: { path: "terraform.tfstate" } });
 });
 
-test("given subnets: no VPC, and the cluster lies in them", () => {
+test("with given subnets no VPC is created and the cluster uses them", () => {
   const privateSubnetIds = ["subnet-0a1b2c3d", "subnet-0b1b2c3d"];
   const json = synth({ cluster, network: { vpcId: "vpc-0a1b2c3d", privateSubnetIds } });
   expect(json.resource).not.toHaveProperty("aws_vpc");
@@ -216,10 +227,11 @@ test("the same input gives the same bytes", () => {
 });
 
 test.each<[object, string[]]>([
-  [{}, ["cluster: missing"]],
+  [{}, [": empty-platform"]],
+  [{ engine: OPEN_ENGINE, install: INSTALL }, [": cluster-missing"]],
   [{ cluster, nodeGroup: [] }, ["nodeGroup: unknown-key"]],
-  [{ cluster, existingCluster }, ["existingCluster: exclusive"]],
-  [{ existingCluster, network: {} }, ["network: exclusive"]],
+  [{ cluster, existingCluster }, ["existingCluster: two-clusters"]],
+  [{ existingCluster, network: {} }, ["network: without-effect"]],
   [{ cluster, network: { cidr: "172.20.0.0/16" } }, ["cluster.serviceIpv4Cidr: overlapping-cidrs"]],
   [
     {
@@ -272,13 +284,13 @@ test.each<[string, object, string[]]>([
   [
     "a role's name, made from the cluster's, too long; and what is wrong elsewhere",
     { cluster: { ...cluster, name: "a".repeat(60) }, karpenter: {}, storage: { expireDays: 0 } },
-    ["karpenter.nodeRoleName: name-too-long", "storage.expireDays: out-of-range"],
+    ["storage.expireDays: out-of-range", "karpenter.nodeRoleName: name-too-long"],
   ],
-])("%s is told before anything is made", (_, props, expected) =>
+])("%s is reported before any construct is created", (_, props, expected) =>
   expect(problems({ cluster, ...props })).toEqual(expected),
 );
 
-test("a reader and a writer with any names have addresses of their own", () => {
+test("readers and writers with similar names have separate addresses", () => {
   const storage = {
     writers: [{ namespace: "x", serviceAccount: "y" }],
     readers: [
@@ -289,10 +301,54 @@ test("a reader and a writer with any names have addresses of their own", () => {
   expect(problems({ cluster, storage })).toEqual([]);
 });
 
-test("a fault of the cluster does not hide those of its nodes", () => {
+test("a problem of the cluster does not hide those of its nodes", () => {
   const nodeGroups = [{ name: "a", instanceTypes: ["m7i.large"], scaling: { min: 5, max: 1 } }];
   expect(problems({ cluster: { ...cluster, name: "no name" }, nodeGroups })).toEqual([
     "cluster.name: not-a-cluster-name",
     expect.stringMatching(/^nodeGroups\.0\.scaling/),
   ]);
+});
+
+test.each<[string, object]>([
+  [
+    "writers with Karpenter's ServiceAccount",
+    { karpenter: {}, storage: { writers: [{ namespace: "kube-system", serviceAccount: "karpenter" }] } },
+  ],
+  [
+    "subnet ids in a network that is created",
+    {
+      nodeGroups: [
+        {
+          name: "a",
+          instanceTypes: ["m7i.large"],
+          scaling: { min: 1, max: 1 },
+          subnetIds: ["subnet-0a1b2c3d"],
+        },
+      ],
+    },
+  ],
+  ["a cluster that exists beside one to create", { existingCluster }],
+  ["an unknown area", { nodeGroup: [] }],
+])("%s: the stack and cedana.yaml report the same problems", (_, props) => {
+  const inFile = checkPlatform({ version: 1, cluster, ...props }).problems;
+  expect(inFile).not.toEqual([]);
+  expect(problems({ cluster, ...props })).toEqual(
+    inFile.map(({ path, code }) => `${path.join(".")}: ${code}`),
+  );
+});
+
+test("references of other stacks pass the checks of several areas", () => {
+  const later = "${TfToken[TOKEN.7]}";
+  expect(
+    problems({
+      cluster,
+      network: { vpcId: later, privateSubnetIds: [later, "${TfToken[TOKEN.8]}"] },
+      nodeGroups: [
+        { name: "a", instanceTypes: ["m7i.large"], scaling: { min: 1, max: 1 }, subnetIds: [later] },
+      ],
+      storage: { existingBucket: later },
+      engine: OPEN_ENGINE,
+      install: INSTALL,
+    }),
+  ).toEqual([]);
 });

@@ -312,7 +312,7 @@ install: { controller: { image: { repository: a/b, tag: "1.0" } }, ${install} }
     );
   });
 
-  test("nodes with another taint, and CoreDNS that waits with them, are told with the mend", () => {
+  test("reports nodes with another taint and a CoreDNS that does not tolerate it, with a remedy", () => {
     expect(told(file(group(""), "readinessGate: { owner: nodeReadinessRule }"))).toMatchSnapshot(
       "another taint",
     );

@@ -2,17 +2,17 @@ import { resolveAddons } from "../cluster";
 import { gateOwner, gateTaint, managerTaints, type ResolvedInstall } from "../install";
 import { startupTaintOf, tolerates, toTaintText, type Taint } from "../nodes";
 import type { Problem } from "../schema/problem";
-import type { RightAreas } from "./areas";
+import type { ValidAreas } from "./areas";
 import { nodesOf } from "./nodes";
 
-/** Nodes begin with the taint that the owner of the gate takes away, and what he needs runs in spite of it. */
-export function checkStartupTaints(areas: RightAreas, install: ResolvedInstall): Problem[] {
+/** Checks that nodes start with the taint that the gate owner removes, and that CoreDNS tolerates it. */
+export function checkStartupTaints(areas: ValidAreas, install: ResolvedInstall): Problem[] {
   if (gateOwner(install) === "manager" && !managerTaints(install)) return [];
   const gate = gateTaint(install);
   return [...checkNodes(areas, gate), ...checkDns(areas, gate)];
 }
 
-function checkNodes(areas: RightAreas, gate: Taint): Problem[] {
+function checkNodes(areas: ValidAreas, gate: Taint): Problem[] {
   return nodesOf(areas).flatMap(([path, nodes]) => {
     const taint = startupTaintOf(nodes);
     if (!nodes.checkpointing || taint === undefined) return [];
@@ -20,9 +20,9 @@ function checkNodes(areas: RightAreas, gate: Taint): Problem[] {
     const { key, value, effect } = gate;
     return [
       {
-        code: "taint-of-nobody",
+        code: "startup-taint-mismatch",
         path: [...path, "startupTaint"],
-        message: "is not the taint of install.readinessGate: nobody would take it away",
+        message: "is not the taint of install.readinessGate and would never be removed",
         given: toTaintText(taint),
         allowed: toTaintText(gate),
         remedy: `set startupTaint: { key: ${key}, value: ${JSON.stringify(value)}, effect: ${effect} }`,
@@ -31,8 +31,8 @@ function checkNodes(areas: RightAreas, gate: Taint): Problem[] {
   });
 }
 
-/** The agents look names up. If every node waits for them, CoreDNS must not wait with it. */
-function checkDns(areas: RightAreas, gate: Taint): Problem[] {
+/** The agents need DNS. If every node is gated until they are Ready, CoreDNS must tolerate the taint. */
+function checkDns(areas: ValidAreas, gate: Taint): Problem[] {
   const nodes = nodesOf(areas);
   if (!areas.cluster || nodes.length === 0 || nodes.some(([, one]) => !startupTaintOf(one))) return [];
   const addon = resolveAddons(areas.cluster.addons).find(({ name }) => name === "coredns");
@@ -43,15 +43,14 @@ function checkDns(areas: RightAreas, gate: Taint): Problem[] {
     {
       code: "gate-not-tolerated",
       path: ["cluster", "addons", "coredns"],
-      message:
-        "does not tolerate the taint that every node begins with: nodes and CoreDNS would wait for each other",
+      message: "does not tolerate the startup taint that every node has",
       allowed: `a toleration of ${toTaintText(gate)}`,
-      remedy: `set configuration: { tolerations: ${JSON.stringify([...BUILT_IN, wanted])} }`,
+      remedy: `set configuration: { tolerations: ${JSON.stringify([...BUILT_IN, wanted])} }; else nodes and CoreDNS wait for each other`,
     },
   ];
 }
 
-/** Those of the add-on itself, which a given list replaces. */
+/** The add-on's default tolerations. A given list replaces them. */
 const BUILT_IN = [
   { key: "node-role.kubernetes.io/control-plane", effect: "NoSchedule" },
   { key: "CriticalAddonsOnly", operator: "Exists" },
