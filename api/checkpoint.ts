@@ -40,7 +40,7 @@ const podRef = object("The pod, in the namespace of this object.", {
 });
 
 const spec = object(
-  "The requested checkpoint. Immutable, except pinned and deletionPolicy.",
+  "The requested checkpoint. Immutable, except deletionPolicy.",
   {
     podRef,
     containers: optional(
@@ -63,7 +63,6 @@ const spec = object(
     leaveRunning: optional(
       flag("Whether the containers keep running. The engine kubelet supports only true.", true),
     ),
-    pinned: optional(flag("Whether retention keeps this checkpoint.", false)),
     deletionPolicy: optional({
       ...oneOf(
         "Whether deleting this object deletes the data. Delete has no effect with an engine that cannot delete, such as cedana.",
@@ -184,7 +183,6 @@ export const CHECKPOINT = defineKind({
     },
     { name: "Restore", type: "string", jsonPath: ".status.restore.state" },
     { name: "Node", type: "string", jsonPath: ".status.nodeName", priority: 1 },
-    { name: "Pinned", type: "boolean", jsonPath: ".spec.pinned", priority: 1 },
     AGE_COLUMN,
   ],
 });
