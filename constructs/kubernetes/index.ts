@@ -1,6 +1,6 @@
 /**
- * Constructs that install checkpoint/restore into a Kubernetes cluster. Each makes plain cdk8s `ApiObject`s, which are
- * its read-only properties: change one by `addJsonPatch`.
+ * Constructs that install checkpoint/restore into a Kubernetes cluster. Each creates plain cdk8s `ApiObject`s, which are
+ * its read-only properties. Use `addJsonPatch` to change one.
  * @module cedana-cdk/kubernetes
  */
 export { Agent, AgentRemoval } from "./agent";

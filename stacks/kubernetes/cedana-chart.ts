@@ -26,13 +26,13 @@ export interface CedanaChartProps {
   readonly install?: InstallSpec;
 }
 
-/** Everything that is installed into a cluster. The parts are its read-only properties. */
+/** All Kubernetes objects of an install. The constructs that create them are its read-only properties. */
 export class CedanaChart extends Chart {
   /** Undefined with `createNamespace: false`. */
   readonly namespaces?: SystemNamespace;
   /** By kind: `crds.Checkpoint`. Only the kinds that the engine uses; empty with `crds: false`. */
   readonly crds: Readonly<Record<string, Crd>>;
-  /** This one, and all others that can be undefined: only with the engine `cedana`. */
+  /** Like all properties below that can be undefined: only with the engine `cedana`. */
   readonly runtimeClass?: CedanaRuntimeClass;
   readonly config?: EngineConfig;
   readonly rbac?: ManagerRbac;
