@@ -99,7 +99,11 @@ export const reportedFields = {
       4096,
     ),
   ),
-  frozenMilliseconds: optional(count("Freeze time that CRIU reports, if the engine reports it.")),
+  frozenMilliseconds: optional(
+    count(
+      "Time in which CRIU kept the processes frozen, if the engine reports it. The standstill of the container is longer: the container runtime pauses it before the dump and resumes it after it has stored the images.",
+    ),
+  ),
   notRestored: optional(notRestored),
 };
 

@@ -237,7 +237,7 @@ function within<T>({ timeoutMs = 30_000, signal }: SendOptions, work: () => Prom
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const abort = () => reject(signal?.reason);
-    const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
+    const timer = setTimeout(() => reject(new Error(`no response within ${timeoutMs / 1000} s`)), timeoutMs);
     signal?.addEventListener("abort", abort);
     work()
       .then(resolve, reject)

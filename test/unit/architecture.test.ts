@@ -6,11 +6,13 @@ import { ROOT, files, sources, target } from "../support/sources";
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   api: [],
   config: [],
-  "kube/client": [],
+  // One exchange for everything that speaks HTTP.
+  http: [],
+  "kube/client": ["http"],
   "kube/runtime": ["kube/client"],
   render: ["config"],
   manifests: ["config", "render"],
-  clients: ["config", "kube/client"],
+  clients: ["config", "http"],
   "constructs/aws": ["api", "config", "render", "cdktf", "constructs"],
   "constructs/kubernetes": ["api", "config", "render", "cdk8s", "constructs"],
   stacks: [
@@ -23,8 +25,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "cdk8s",
     "constructs",
   ],
-  controller: ["api", "config", "clients", "kube/client", "kube/runtime"],
-  agent: ["api", "config", "clients", "kube/client", "kube/runtime"],
+  controller: ["api", "config", "http", "clients", "kube/client", "kube/runtime"],
+  agent: ["api", "config", "http", "clients", "kube/client", "kube/runtime"],
   cli: [
     "api",
     "config",

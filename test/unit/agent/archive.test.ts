@@ -252,7 +252,7 @@ describe("nothing is stored of what is no checkpoint", () => {
         return undefined;
       },
     }).start();
-    await expect(push()).rejects.toThrow("it changed meanwhile");
+    await expect(push()).rejects.toThrow("the content changed during the upload");
     expect(registry.blobs.size).toBe(0);
   });
 });

@@ -62,7 +62,7 @@ describe("the registry", () => {
   test("that is silent, or asks for what is not there, is told in bounded time", async () => {
     expect(await ask({ credentials: "none" }, { fault: () => "silent" })).toMatchObject({
       status: "failed",
-      words: expect.stringContaining("does not answer (not done within 0.2 s)"),
+      words: expect.stringContaining("does not answer (no response within 0.2 s)"),
     });
     await registry.stop();
     expect(await ask({ credentials: "ecr" }, {})).toMatchObject({

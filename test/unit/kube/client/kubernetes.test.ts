@@ -130,17 +130,17 @@ describe("send", () => {
       response.on("close", () => clearInterval(drip));
     };
     const error = await failure(api().send("GET", "/x", undefined, { timeoutMs: 60 }));
-    expect(error.message).toBe("no answer within 0.06 s");
+    expect(error.message).toBe("no response within 0.06 s");
     answer = () => {};
     expect((await failure(api().send("GET", "/x", undefined, { timeoutMs: 20 }))).message).toContain(
-      "no answer",
+      "no response",
     );
   });
 
   test("gives up while credentials are still being fetched", async () => {
     const client = new KubernetesApi(origin(), () => new Promise(() => {}));
     expect((await failure(client.send("GET", "/x", undefined, { timeoutMs: 10 }))).message).toContain(
-      "no answer",
+      "no response",
     );
   });
 
@@ -149,7 +149,7 @@ describe("send", () => {
     const now = performance.now();
     const sending = failure(client.send("PATCH", "/x", { type: "application/json", content: 1 }));
     const clock = jest.spyOn(performance, "now").mockReturnValue(now + 30_001);
-    expect((await sending).message).toBe("no answer within 30 s");
+    expect((await sending).message).toBe("no response within 30 s: the request was not sent");
     clock.mockRestore();
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(requests).toEqual([]);
