@@ -1,6 +1,6 @@
 import { lstat, readdir, statfs, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { NodeCheckpointSpec } from "../../api/checkpoint";
+import type { NodeCheckpointSpec } from "../../api";
 
 /** The kubelet gives an archive the time at which it was asked, in seconds: it is ours if that is right after we asked. */
 const WINDOW_MS = 5000;

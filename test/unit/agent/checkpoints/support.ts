@@ -9,7 +9,7 @@ import type { Push, Tools } from "../../../../agent/checkpoints/tools";
 import { Worker } from "../../../../agent/checkpoints/worker";
 import { KubeletError } from "../../../../clients/kubelet";
 import { RegistryError } from "../../../../clients/registry";
-import { NODE_CHECKPOINT } from "../../../../api/checkpoint";
+import { NODE_CHECKPOINT } from "../../../../api";
 import { createLogger, pathOf, Reflector, Store } from "../../../../kube/runtime";
 import { FakeApi, type Stored } from "../../../support/fake-api";
 
