@@ -1,15 +1,7 @@
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { DOCS, layOutPrograms, programs } from "../support/docs-programs";
-import { runPrograms } from "../support/programs";
+import { DOCS, programs } from "../support/docs-programs";
 import { ROOT } from "../support/sources";
-
-let folder: string;
-beforeAll(() => {
-  folder = layOutPrograms("docs-test");
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("every public construct has a page with a program", () => {
   const folders = ["aws", "kubernetes"].flatMap((area) =>
@@ -20,20 +12,6 @@ test("every public construct has a page with a program", () => {
   const named = new Set(programs.map(({ name }) => name));
   expect(folders.filter((name) => !named.has(name))).toEqual([]);
 });
-
-test("all programs of the docs run", async () => {
-  const runs = programs.map(({ name }) => ({
-    file: join(folder, `${name}.js`),
-    folder: mkdtempSync(join(tmpdir(), `${name}-`)),
-  }));
-  try {
-    expect(await runPrograms(runs)).toEqual({});
-    const idle = runs.filter(({ folder }) => readdirSync(folder).length === 0).map(({ file }) => file);
-    expect(idle.filter((file) => /\.synth\(\)/.test(readFileSync(file, "utf8")))).toEqual([]);
-  } finally {
-    for (const { folder } of runs) rmSync(folder, { recursive: true, force: true });
-  }
-}, 60_000);
 
 test("links between pages resolve to an existing file and heading", () => {
   const dead = DOCS.concat("CONTRIBUTING.md").flatMap((page) =>
