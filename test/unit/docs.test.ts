@@ -1,16 +1,8 @@
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { compareVersions, KUBERNETES_MINORS } from "../../config";
-import { DOCS, layOutPrograms, programs } from "../support/docs-programs";
-import { runPrograms } from "../support/programs";
+import { DOCS, programs } from "../support/docs-programs";
 import { ROOT } from "../support/sources";
-
-let folder: string;
-beforeAll(() => {
-  folder = layOutPrograms("docs-test");
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("every public construct has a page with a program", () => {
   const folders = ["aws", "kubernetes"].flatMap((area) =>
@@ -21,20 +13,6 @@ test("every public construct has a page with a program", () => {
   const named = new Set(programs.map(({ name }) => name));
   expect(folders.filter((name) => !named.has(name))).toEqual([]);
 });
-
-test("all programs of the docs run", async () => {
-  const runs = programs.map(({ name }) => ({
-    file: join(folder, `${name}.js`),
-    folder: mkdtempSync(join(tmpdir(), `${name}-`)),
-  }));
-  try {
-    expect(await runPrograms(runs)).toEqual({});
-    const idle = runs.filter(({ folder }) => readdirSync(folder).length === 0).map(({ file }) => file);
-    expect(idle.filter((file) => /\.synth\(\)/.test(readFileSync(file, "utf8")))).toEqual([]);
-  } finally {
-    for (const { folder } of runs) rmSync(folder, { recursive: true, force: true });
-  }
-}, 60_000);
 
 test("the README and the page on images name the supported Kubernetes versions", () => {
   const [oldest, newest] = [KUBERNETES_MINORS[0], KUBERNETES_MINORS.at(-1)];

@@ -148,7 +148,7 @@ describe("ungate", () => {
     held();
     const spec = {
       holderIdentity: "cedana-gate-1",
-      renewTime: new Date().toISOString(),
+      renewTime: new Date(Date.now()).toISOString(),
       leaseDurationSeconds: 15,
     };
     const lease = (changes: object) => {

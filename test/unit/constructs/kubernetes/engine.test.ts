@@ -13,6 +13,7 @@ import {
 } from "../../../../config/engines";
 import { formatProblem } from "../../../../config/schema/problem";
 import { check, resolve } from "../../../../config/schema";
+import { assertProperty } from "../../../support/property";
 
 const base = {
   kind: "cedana" as const,
@@ -171,7 +172,7 @@ test("the hash follows every value and nothing else", () => {
     secrets: { authToken: secret("other") },
     shmConfig: { enabled: true },
   };
-  fc.assert(
+  assertProperty(
     fc.property(fc.subarray(Object.keys(changes), { minLength: 1 }), (keys) => {
       expect(hash(Object.fromEntries(keys.map((key) => [key, changes[key]])))).not.toBe(hash());
     }),
