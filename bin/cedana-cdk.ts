@@ -3,9 +3,9 @@
 import { Command, CommanderError, Option } from "commander";
 import { createColors } from "picocolors";
 import { CommandError, EXIT } from "../cli/exit";
+import { DEFAULT_FILE } from "../cli/shell";
 import { VERSION } from "../config/version";
 
-const DEFAULT_FILE = "cedana.yaml";
 const program = new Command("cedana-cdk")
   .description("Checkpoint and restore on EKS, from one cedana.yaml.")
   .version(VERSION)
@@ -68,7 +68,7 @@ program
   .description("write the Terraform configuration and the Kubernetes manifests")
   .addOption(fileOption())
   .addOption(formatOption())
-  .option("--force", "overwrite files that were edited by hand or are not ours", false)
+  .option("--force", "overwrite edited and unmanaged files", false)
   .action(async (options) => print(await (await import("../cli/synth.js")).synth(options)));
 
 program

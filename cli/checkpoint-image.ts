@@ -94,11 +94,11 @@ function text(
   lost: readonly NotRestored[],
 ) {
   const { containerName, pod, baseImage, checkpointedAt, frozenMs } = metadata;
-  const stood = frozenMs === undefined ? "" : `, stood still for ${Math.round(frozenMs)} ms`;
+  const frozen = frozenMs === undefined ? "" : `, frozen by CRIU for ${Math.round(frozenMs)} ms`;
   const container = `${containerName} of pod ${pod.namespace ?? "?"}/${pod.name ?? "?"}`;
   return `pushed: ${name}, ${mebibytes(size)}
 image: ${image}
-container: ${container}, linux/${architecture}, ${checkpointedAt.toISOString()}${stood}
+container: ${container}, linux/${architecture}, ${checkpointedAt.toISOString()}${frozen}
 base image: ${baseImage.name}${baseImage.digest === undefined ? "" : ` (${baseImage.digest})`}
 
 Not as it was, after a restore:

@@ -1,4 +1,4 @@
-import { conditionsSchema, notRestoredSchema } from "./status-schema";
+import { conditionsSchema, frozenSchema, notRestoredSchema } from "./status-schema";
 import { containerName, count, podName, text, time, uid } from "./texts";
 
 const spec = {
@@ -46,7 +46,7 @@ const status = {
     architecture: text("Architecture of the processes, in OCI's words.", 63),
     baseImage: text("Image that a restore needs, by its digest where that is known.", 4096),
     checkpointedTime: time("When the checkpoint was taken."),
-    frozenMilliseconds: count("How long the processes stood still."),
+    frozenMilliseconds: frozenSchema,
     archive: text("Path of the archive on the node, while it is there.", 4096),
     notRestored: notRestoredSchema,
     startTime: time("When the agent began."),

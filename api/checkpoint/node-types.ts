@@ -43,7 +43,7 @@ export interface NodeCheckpointStatus {
   readonly baseImage?: string;
   /** RFC 3339. */
   readonly checkpointedTime?: string;
-  /** How long the processes stood still. */
+  /** Time in which CRIU kept the processes frozen. The container stands still longer. */
   readonly frozenMilliseconds?: number;
   /** Path of the archive on the node, while it is there. */
   readonly archive?: string;

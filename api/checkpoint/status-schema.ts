@@ -28,6 +28,11 @@ export const conditionsSchema = {
   "x-kubernetes-list-map-keys": ["type"],
 };
 
+/** Shared by Checkpoint and NodeCheckpoint. */
+export const frozenSchema = count(
+  "Time in which CRIU kept the processes frozen, as its statistics say. The container stands still longer: the container runtime pauses it before the dump and resumes it after it has stored the images.",
+);
+
 /** What a restore does not bring back. */
 export const notRestoredSchema = {
   type: "array",
@@ -55,7 +60,7 @@ const container = {
     sizeBytes: count("Size in bytes, if the engine says it."),
     architecture: text("Architecture of the processes, in OCI's words, if the engine says it.", 63),
     baseImage: text("Image that a restore needs beside the checkpoint, if the engine says it.", 4096),
-    frozenMilliseconds: count("How long the processes stood still, if the engine says it."),
+    frozenMilliseconds: frozenSchema,
     notRestored: notRestoredSchema,
     startTime: time("When the engine was asked."),
     completionTime: time("When the engine had taken the checkpoint."),

@@ -90,7 +90,7 @@ export interface ContainerCheckpoint {
   readonly architecture?: string;
   /** What a restore needs beside the checkpoint; by digest where that is known. */
   readonly baseImage?: string;
-  /** How long the processes stood still. */
+  /** Time in which CRIU kept the processes frozen. The container stands still longer. */
   readonly frozenMilliseconds?: number;
   readonly notRestored?: readonly NotRestoredItem[];
   /** RFC 3339. Written before the engine is asked. */

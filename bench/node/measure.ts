@@ -9,7 +9,7 @@ import { REGISTRY, type CheckpointObject, type Engine } from "../../test/node/su
 export interface Measured {
   /** From the question to the image in the registry. */
   readonly seconds: number;
-  /** How long the processes stood still, as CRIU says. */
+  /** Freeze time that CRIU reports; the container stands still longer. */
   readonly frozenMs: number;
   readonly bytes: number;
 }

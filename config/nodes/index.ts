@@ -25,8 +25,8 @@ export {
   type NodeConfigSpec,
 } from "./node-config";
 export { duration, durationSeconds, quantity, quantityBytes } from "../schema/quantity";
-export { RESTORE_TOML, RESTORING_CONTAINERD } from "./restore";
-export { renderRuntimeHandler, runtimeHandlerSchema, type RuntimeHandler } from "./runtime-handler";
+export { RESTORING_CONTAINERD } from "./restore";
+export { runtimeHandlerSchema, type RuntimeHandler } from "./runtime-handler";
 export { ENABLED_LABEL, tagsSchema, type NodeSettings } from "./settings";
 export {
   STARTUP_TAINT_DEFAULT,

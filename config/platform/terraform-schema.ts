@@ -21,7 +21,7 @@ const s3BackendSchema = shape({
         allowed: "letters, digits, / and !_.*'()-",
       }),
     ),
-    "Key of the state in the bucket. Left out: <stack id>.tfstate, which is platform.tfstate for a file. The lock is stored beside it (Terraform 1.10 and newer).",
+    "Key of the state in the bucket, with its lock beside it (Terraform 1.10 and newer). Default: REGION/CLUSTER/platform.tfstate. Required with existingCluster, which several platforms can name.",
   ),
   region: described(region, "Region of the bucket."),
   kmsKeyId: described(v.optional(arn), "KMS key of the state. Left out: the bucket's own encryption."),
@@ -31,7 +31,7 @@ const s3BackendSchema = shape({
 export const terraformSchema = shape({
   backend: described(
     v.optional(givenOrNew("path", localBackendSchema, s3BackendSchema)),
-    "Where Terraform keeps its state: an S3 bucket, or a file. Left out: a file in the directory that Terraform runs in.",
+    "Where Terraform keeps its state: an S3 bucket, or a file. Default: a file in the directory that Terraform runs in.",
   ),
   tags: described(
     v.optional(tagsSchema, {}),

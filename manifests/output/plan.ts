@@ -1,11 +1,11 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { OutputProblem } from "./errors";
-import { checkPaths, linkAbove, look, parentsOf } from "./paths";
+import { RECORD, checkPaths, parentsOf, statAt } from "./paths";
 import type { TreeRecord } from "./record";
-import { readRecord, sha256 } from "./record";
+import { formatRecord, readRecord, sha256 } from "./record";
 
-/** One file that is not yet as it shall be. */
+/** One file that differs. */
 export type Change =
   | { readonly kind: "add"; readonly path: string; readonly after: string }
   | { readonly kind: "change"; readonly path: string; readonly before: string; readonly after: string }
@@ -15,17 +15,39 @@ export interface Plan {
   readonly changes: readonly Change[];
   readonly problems: readonly OutputProblem[];
   readonly unchanged: readonly string[];
-  /** What the record will be. */
+  /** The record of this run. */
   readonly record: TreeRecord;
+  /** The record of the run before. */
+  readonly earlier?: TreeRecord;
+  readonly isRecordStale: boolean;
 }
 
-/** Compares a tree with what is on disk; writes nothing. */
+/** Compares a directory with the files that it must hold. Writes nothing. */
 export function plan(dir: string, files: ReadonlyMap<string, string>, owner: string): Plan {
-  const wrong = checkPaths(files.keys());
-  const hashes = new Map([...files].map(([path, text]) => [path, sha256(text)]));
-  const record = { owner, files: hashes };
-  if (wrong.length > 0) return { changes: [], problems: wrong, unchanged: [], record };
-  return new Planner(dir, files, record, readRecord(dir)).plan();
+  const record = { owner, files: new Map([...files].map(([path, text]) => [path, [sha256(text)]])) };
+  const refused = (problems: readonly OutputProblem[]) => ({
+    changes: [],
+    problems,
+    unchanged: [],
+    record,
+    isRecordStale: false,
+  });
+  const problems = checkPaths(files.keys());
+  if (problems.length > 0) return refused(problems);
+  const earlier = readRecord(dir);
+  if (earlier && earlier.owner !== owner) return refused([ownerMismatch(earlier.owner)]);
+  const planner = new Planner(dir, files, record, earlier);
+  const isRecordStale = earlier === undefined || formatRecord(earlier) !== formatRecord(record);
+  return { ...planner.plan(), record, earlier, isRecordStale };
+}
+
+function ownerMismatch(owner: string): OutputProblem {
+  return {
+    code: "owner-mismatch",
+    path: ".",
+    message: `was written by ${owner}`,
+    remedy: `use another directory (output.directory in the platform file), or delete ${RECORD} if the owner was only renamed`,
+  };
 }
 
 class Planner {
@@ -41,102 +63,96 @@ class Planner {
     private readonly earlier: TreeRecord | undefined,
   ) {}
 
-  plan(): Plan {
-    if (this.earlier && this.earlier.owner !== this.record.owner) {
-      this.problems.push({
-        code: "other-owner",
-        path: ".",
-        message: `was written by ${this.earlier.owner}, not by ${this.record.owner}`,
-        remedy: "choose another folder, or overwrite it with --force",
-      });
-    }
-    for (const [path, hash] of this.earlier?.files ?? []) if (!this.files.has(path)) this.remove(path, hash);
-    for (const [path, text] of this.files) this.write(path, text);
-    return {
-      changes: this.changes,
-      problems: this.problems,
-      unchanged: this.unchanged,
-      record: this.record,
-    };
+  plan() {
+    const { earlier, files, changes, problems, unchanged } = this;
+    for (const [path, hashes] of earlier?.files ?? []) if (!files.has(path)) this.remove(path, hashes);
+    for (const [path, text] of files) this.write(path, text);
+    return { changes, problems, unchanged };
   }
 
-  /** What is no longer the file that was written is no longer ours: a folder or link in its place is left alone. */
-  private remove(path: string, hash: string): void {
-    if (linkAbove(this.dir, path) !== undefined || !look(this.dir, path)?.isFile()) return;
+  /** Leaves a directory or a link alone that replaced the managed file. */
+  private remove(path: string, hashes: readonly string[]): void {
+    if (this.linkAbove(path) !== undefined || !statAt(this.dir, path)?.isFile()) return;
     const data = readFileSync(join(this.dir, path));
-    if (sha256(data) !== hash) this.edited(path, "would be removed");
+    if (!hashes.includes(sha256(data))) this.edited(path, "removed");
     this.removed.add(path);
     this.changes.push({ kind: "remove", path, before: data.toString("utf8") });
   }
 
   private write(path: string, after: string): void {
-    if (!this.isFree(path)) return;
-    const there = look(this.dir, path);
-    if (!there || there.isDirectory()) {
+    const conflict = this.conflictAt(path);
+    if (conflict) {
+      if (!this.problems.some((problem) => problem.path === conflict.path)) this.problems.push(conflict);
+      return;
+    }
+    const existing = statAt(this.dir, path);
+    if (!existing || existing.isDirectory()) {
       this.changes.push({ kind: "add", path, after });
       return;
     }
     const data = readFileSync(join(this.dir, path));
     const hash = sha256(data);
-    if (hash === this.record.files.get(path)) {
+    if (this.record.files.get(path)?.includes(hash)) {
       this.unchanged.push(path);
       return;
     }
     const recorded = this.earlier?.files.get(path);
     if (recorded === undefined) {
       this.problems.push({
-        code: "foreign",
+        code: "unmanaged-file",
         path,
         message: "exists and was not written by an earlier run",
         remedy: "move it away, or overwrite it with --force",
       });
-    } else if (recorded !== hash) this.edited(path, "would be overwritten");
+    } else if (!recorded.includes(hash)) this.edited(path, "overwritten");
     this.changes.push({ kind: "change", path, before: data.toString("utf8"), after });
   }
 
   private edited(path: string, fate: string): void {
     this.problems.push({
-      code: "edited",
+      code: "edited-file",
       path,
-      message: `was changed by hand since it was written, and ${fate}`,
-      remedy: "put the change into the input, or give it up with --force",
+      message: `was edited by hand and would be ${fate}`,
+      remedy: "make the edit in the input, or discard it with --force",
     });
   }
 
-  /** Nothing but a file of ours, or files that go, may lie at the path and above it. */
-  private isFree(path: string): boolean {
-    for (const parent of parentsOf(path)) {
-      const there = look(this.dir, parent);
-      if (there?.isSymbolicLink()) return this.blocked("link", parent, "is a symbolic link, not a folder");
-      if (there && !there.isDirectory() && !this.removed.has(parent)) {
-        return this.blocked("in-the-way", parent, "is no folder");
-      }
-    }
-    const there = look(this.dir, path);
-    if (there?.isSymbolicLink()) return this.blocked("link", path, "is a symbolic link");
-    if (there?.isDirectory() && !this.isEmptied(path)) {
-      return this.blocked("in-the-way", path, "is a folder, and not all in it would be removed");
-    }
-    if (there && !there.isDirectory() && !there.isFile()) {
-      return this.blocked("in-the-way", path, "is no ordinary file");
-    }
-    return true;
+  private linkAbove(path: string): string | undefined {
+    return parentsOf(path).find((parent) => statAt(this.dir, parent)?.isSymbolicLink());
   }
 
-  private blocked(code: "link" | "in-the-way", path: string, message: string): false {
-    if (!this.problems.some((problem) => problem.path === path)) {
-      this.problems.push({ code, path, message, remedy: "move it away" });
+  /** Returns what keeps a file from being written: a link, a directory or a file that stays. */
+  private conflictAt(path: string): OutputProblem | undefined {
+    const problem = (code: OutputProblem["code"], at: string, message: string) => ({
+      code,
+      path: at,
+      message,
+      remedy: "move it away",
+    });
+    const link = [...parentsOf(path), path].find((at) => statAt(this.dir, at)?.isSymbolicLink());
+    if (link !== undefined) return problem("symbolic-link", link, "is a symbolic link");
+    const file = parentsOf(path).find((at) => {
+      const existing = statAt(this.dir, at);
+      return existing && !existing.isDirectory() && !this.removed.has(at);
+    });
+    if (file !== undefined) return problem("path-conflict", file, "is not a directory");
+    const existing = statAt(this.dir, path);
+    if (existing?.isDirectory() && !this.isEmptied(path)) {
+      return problem("path-conflict", path, "is a directory with files that stay");
     }
-    return false;
+    if (existing && !existing.isDirectory() && !existing.isFile()) {
+      return problem("path-conflict", path, "is not a regular file");
+    }
+    return undefined;
   }
 
-  private isEmptied(folder: string): boolean {
-    const entries = readdirSync(join(this.dir, folder), { withFileTypes: true });
-    // A folder that is empty already is somebody's: ours are removed with their last file.
+  /** True if every file below is removed. A directory that was empty before is the user's and stays. */
+  private isEmptied(directory: string): boolean {
+    const entries = readdirSync(join(this.dir, directory), { withFileTypes: true });
     return (
       entries.length > 0 &&
       entries.every((entry) => {
-        const path = `${folder}/${entry.name}`;
+        const path = `${directory}/${entry.name}`;
         return entry.isDirectory() ? this.isEmptied(path) : this.removed.has(path);
       })
     );

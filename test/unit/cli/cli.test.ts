@@ -61,7 +61,7 @@ test("the engine cedana, asked for by name", () => {
   });
 }, 30_000);
 
-test("--format goes before the file; what is in the way is told for all trees, and then nothing is written", () => {
+test("--format overrides the file; problems of all directories are reported together and nothing is written", () => {
   expect(run(["init", "--name", "demo", "--bucket", "demo-checkpoints"]).status).toBe(0);
   expect(run(["synth"]).status).toBe(0);
   const kept = readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8");
@@ -70,7 +70,7 @@ test("--format goes before the file; what is in the way is told for all trees, a
   const refused = run(["synth", "--format", "helm"]);
   expect(refused).toMatchObject({ status: 2, stdout: "" });
   expect(refused.stderr).toMatch(
-    /cdk\.tf\.json {2}was changed by hand[\s\S]*kustomization\.yaml {2}was changed/,
+    /cdk\.tf\.json {2}was edited by hand[\s\S]*kustomization\.yaml {2}was edited/,
   );
   expect(existsSync(join(folder, "out/kubernetes/Chart.yaml"))).toBe(false);
   expect(run(["synth", "--format", "helm", "--force"]).stdout).toContain("helm upgrade --install");
@@ -78,12 +78,12 @@ test("--format goes before the file; what is in the way is told for all trees, a
   expect(run(["diff", "--format", "helm"])).toMatchObject({ status: 0 });
 }, 30_000);
 
-test("init overwrites nothing without --force and writes nothing that is wrong", () => {
+test("init neither overwrites a file without --force nor writes an invalid one", () => {
   give("mine: true\n");
   expect(run(["init", "--name", "demo"])).toEqual({
     status: 2,
     stdout: "",
-    stderr: "cedana.yaml: is there already; --force overwrites it\n",
+    stderr: "cedana.yaml: exists already; --force overwrites it\n",
   });
   const wrong = run(["init", "--force", "--region", "mars"]);
   expect(wrong.status).toBe(2);
@@ -110,13 +110,13 @@ test.each(["validate", "synth", "diff"])(
 );
 
 test.each([
-  ["missing.yaml", "missing.yaml: there is no such file; cedana-cdk init writes one\n"],
-  [".", ".: is a directory; give the file in it: ./cedana.yaml\n"],
-])("%s is no platform file", (file, stderr) => {
+  ["missing.yaml", "missing.yaml: no such file; to create it: npx cedana-cdk init -f missing.yaml\n"],
+  [".", ".: is a directory, not a file; did you mean cedana.yaml?\n"],
+])("synth refuses %s in place of a platform file", (file, stderr) => {
   expect(run(["synth", "-f", file])).toEqual({ status: 2, stdout: "", stderr });
 });
 
-test("a file edited by hand is not lost", () => {
+test("synth does not overwrite an edited file without --force", () => {
   give(initFile({ ...INIT_DEFAULTS, engine: "cedana", aws: "none" }));
   expect(run(["synth"]).status).toBe(0);
   const file = join(folder, "out/kubernetes/_cluster/runtimeclass-cedana.yaml");
@@ -130,12 +130,12 @@ test("a file edited by hand is not lost", () => {
   expect(readFileSync(file, "utf8")).toContain("RuntimeClass");
 }, 20_000);
 
-test.each(["synth", "diff"])("a file where the output folder shall be: %s says so", (command) => {
+test.each(["synth", "diff"])("%s refuses a file in place of the output directory", (command) => {
   give(initFile({ ...INIT_DEFAULTS, aws: "none" }));
   writeFileSync(join(folder, "out"), "mine");
   const { status, stderr } = run([command]);
   expect(status).toBe(2);
-  expect(stderr).toContain("is or lies in a file, not a folder");
+  expect(stderr).toContain("is or is below a file");
   expect(readFileSync(join(folder, "out"), "utf8")).toBe("mine");
 });
 
