@@ -1,15 +1,19 @@
 /** The parts of a pod that every workload of the install lets its user set, in Kubernetes' own words. */
 import * as v from "valibot";
-import { described, dnsSubdomain, integer, labelKey, labelValue, pattern, shape } from "./schema";
+import {
+  PORT,
+  described,
+  dnsSubdomain,
+  integer,
+  labelKey,
+  labelValue,
+  pattern,
+  quantity,
+  shape,
+} from "./schema";
 
 export const labels = v.record(labelKey, labelValue);
 export const annotations = v.record(labelKey, v.string());
-
-const quantity = pattern(/^\d+(\.\d+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei)?$/, {
-  code: "not-a-quantity",
-  message: "is not a quantity",
-  allowed: "a number in quotes with an optional unit, such as 500m, 2 or 128Mi",
-});
 
 /** Resource name to quantity. */
 export const quantities = v.record(labelKey, quantity);
@@ -60,9 +64,9 @@ export function resources(requests: Record<string, string>, limits: Record<strin
   );
 }
 
-/** As registries have it: a host with its port, then parts of letters and digits with separators between them. */
-const REPOSITORY =
-  /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/;
+const PART = "[a-z0-9]+([._-]+[a-z0-9]+)*";
+/** Matches an image repository: the host of a registry with its port, then parts of letters and digits. */
+const REPOSITORY = new RegExp(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?(:${PORT})?/)?${PART}(/${PART})*$`);
 
 const repository = pattern(REPOSITORY, {
   code: "not-a-repository",

@@ -28,7 +28,8 @@ export function propertyTables(): string {
     .join("\n");
 }
 
-function table(schema: Schema, path: string): string[] {
+/** Returns the rows of a table of properties: name, type, default and description. */
+export function table(schema: Schema, path: string): string[] {
   if (CLOSED.test(path)) return [];
   const rows = Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
     const at = `${path}.${name}`;

@@ -11,6 +11,6 @@ export {
   type ResolvedCluster,
   type ResolvedExistingCluster,
 } from "./schema";
-export { kubernetesVersion, NEWEST_MINOR, OLDEST_MINOR } from "./version";
+export { existingClusterVersion } from "./version";
 export { bucketPrefix, iamPrefix, storeUserName } from "./names";
 export { dnsSuffix, partitionOf } from "./partition";

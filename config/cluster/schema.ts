@@ -3,7 +3,7 @@ import { anyCidr, ipv4Cidr, securityGroupId, subnetId } from "../network";
 import { arn, clusterName, described, dnsLabel, pattern, region, rule, shape } from "../schema";
 import { addonsSchema } from "./addons";
 import { RETENTION_DAYS } from "./log-retention";
-import { kubernetesVersion } from "./version";
+import { existingClusterVersion, newClusterVersion } from "./version";
 
 const principalArn = pattern(/^arn:aws[a-z-]*:iam::\d{12}:(role|user)\/[!-~]+$/, {
   code: "not-a-principal",
@@ -53,7 +53,7 @@ const accessEntrySchema = shape({
 /** An EKS cluster to make. */
 export const clusterSchema = shape({
   name: described(clusterName, "Name of the cluster."),
-  version: described(kubernetesVersion, "Kubernetes minor version, in quotes."),
+  version: described(newClusterVersion, "Kubernetes minor version, in quotes."),
   region: described(region, "AWS region."),
   ipFamily: described(
     v.optional(v.picklist(["ipv4", "ipv6"]), "ipv4"),
@@ -114,7 +114,7 @@ export const clusterSchema = shape({
 export const existingClusterSchema = shape({
   name: described(clusterName, "Name of the cluster."),
   version: described(
-    kubernetesVersion,
+    existingClusterVersion,
     "Kubernetes minor version, in quotes. Decides which node images fit.",
   ),
   region: described(region, "AWS region."),

@@ -66,7 +66,7 @@ export const installSchema = shape({
     v.optional(oneOf([off, restoreSchema])),
     "Restore of pods that ask for it, by an admission webhook of the controller. false: none is restored. Default: with the engine kubelet, in the namespaces of checkpoints.",
   ),
-  crds: described(v.optional(v.boolean(), true), "Whether the kind Cedana is defined."),
+  crds: described(v.optional(v.boolean(), true), "Whether the CRDs are installed."),
   runtimeClass: described(
     v.optional(v.union([off, runtimeClassSchema]), {}),
     "RuntimeClass of pods that are to be restored. false: none.",

@@ -5,8 +5,8 @@ import { printable } from "../schema/problem";
 import { isToken } from "../schema/token";
 import type { Accelerator, Architecture } from "./ami";
 import { type InstanceTypeFacts, parseInstanceType } from "./instance-type";
-import { durationSeconds } from "../schema/quantity";
-import type { NodeSettings } from "./settings";
+import { parseDuration } from "../schema/quantity";
+import { engineOf, type NodeSettings } from "./settings";
 import { STARTUP_TAINT_DEFAULT, type Taint, toTaintText } from "./taint";
 import { DEFAULT_HANDLER, type RuntimeHandler } from "./runtime-handler";
 
@@ -22,13 +22,13 @@ export function startupTaintOf({
   return startupTaint === false ? undefined : startupTaint;
 }
 
-/** The runtime handler that the settings amount to, or undefined for none. */
+/** Returns the runtime handler of the nodes, undefined for none. */
 export function runtimeHandlerOf({
   runtimeHandler,
   checkpointing,
   engine,
 }: Pick<NodeSettings, "runtimeHandler" | "checkpointing" | "engine">): RuntimeHandler | undefined {
-  if (runtimeHandler === undefined && checkpointing && engine !== "kubelet") {
+  if (runtimeHandler === undefined && checkpointing && engineOf({ engine }) === "cedana") {
     return {
       name: DEFAULT_HANDLER,
       runtimeType: "io.containerd.runc.v2",
@@ -180,12 +180,9 @@ function checkTimeouts({ kubelet }: Pick<NodeSettings, "kubelet">): Problem[] {
     kubelet.config ?? {};
   const path = (name: string): PropertyPath => ["kubelet", "config", name];
   const problems: Problem[] = [];
-  if (
-    shutdownGracePeriod !== undefined &&
-    shutdownGracePeriodCriticalPods !== undefined &&
-    ![shutdownGracePeriod, shutdownGracePeriodCriticalPods].some(isToken) &&
-    durationSeconds(shutdownGracePeriodCriticalPods) > durationSeconds(shutdownGracePeriod)
-  ) {
+  const wholeS = parseDuration(shutdownGracePeriod ?? "");
+  const criticalS = parseDuration(shutdownGracePeriodCriticalPods ?? "");
+  if (wholeS !== undefined && criticalS !== undefined && criticalS > wholeS) {
     problems.push({
       code: "out-of-range",
       path: path("shutdownGracePeriodCriticalPods"),

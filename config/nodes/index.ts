@@ -1,5 +1,5 @@
 export {
-  AMI_MINORS,
+  KUBERNETES_MINORS,
   MINIMUM_KERNEL,
   compareVersions,
   findAmi,
@@ -24,10 +24,10 @@ export {
   type NodeConfig,
   type NodeConfigSpec,
 } from "./node-config";
-export { duration, durationSeconds, quantity, quantityBytes } from "../schema/quantity";
+export { duration, parseDuration, parseQuantity, quantity, quantityBytes } from "../schema/quantity";
 export { RESTORING_CONTAINERD } from "./restore";
 export { runtimeHandlerSchema, type RuntimeHandler } from "./runtime-handler";
-export { ENABLED_LABEL, tagsSchema, type NodeSettings } from "./settings";
+export { ENABLED_LABEL, engineOf, tagsSchema, type NodeSettings } from "./settings";
 export {
   STARTUP_TAINT_DEFAULT,
   startupTaintSchema,

@@ -4,8 +4,8 @@
  * setting one of them makes a node that does not join.
  */
 import * as v from "valibot";
-import { described, integer, shape } from "../schema";
-import { duration, quantity } from "../schema/quantity";
+import { described, integer, pattern, rule, shape } from "../schema";
+import { duration, parseQuantity, quantity } from "../schema/quantity";
 import { taintSchema } from "./taint";
 
 const MAX_INT32 = 2_147_483_647;
@@ -16,7 +16,33 @@ const text = v.optional(v.string());
 const time = v.optional(duration);
 const texts = v.optional(v.array(v.string()));
 const quantities = v.optional(v.record(v.string(), quantity));
-const thresholds = v.optional(v.record(v.string(), v.string()));
+const textOptions = v.optional(v.record(v.string(), v.string()));
+const PERCENT = /^(?:100(?:\.0+)?|\d{1,2}(?:\.\d+)?)%$/;
+const isPositive = (text: string) => (parseQuantity(text) ?? 0n) > 0n;
+
+/** Amounts of a resource by eviction signal, in the forms that the kubelet reads. */
+function amounts(allowed: string, test: (text: string) => boolean) {
+  const amount = v.pipe(
+    v.string(),
+    rule<string>({
+      code: "not-a-threshold",
+      test,
+      message: "is not an amount or share of a resource",
+      allowed,
+    }),
+  );
+  return v.optional(v.record(v.string(), amount));
+}
+
+const thresholds = amounts(
+  "a quantity above zero or a percentage, such as 100Mi or 10%",
+  (text) => PERCENT.test(text) || isPositive(text),
+);
+const reclaims = amounts(
+  "a quantity or a percentage above zero, such as 500Mi or 5%",
+  (text) =>
+    (PERCENT.test(text) && Number.parseFloat(text) > 0) || isPositive(text) || parseQuantity(text) === 0n,
+);
 const choice = <const T extends readonly string[]>(values: T) => v.optional(v.picklist(values));
 
 const logging = v.optional(
@@ -37,9 +63,18 @@ export const kubeletConfigSchema = shape({
     "How the kubelet learns of changes.",
   ),
   cpuCFSQuota: described(flag, "Whether CPU limits are enforced by CFS quotas."),
-  cpuCFSQuotaPeriod: described(v.optional(v.string()), "Period of CFS quotas."),
+  cpuCFSQuotaPeriod: described(
+    v.optional(
+      pattern(/^(?:(?:[1-9]\d{0,2}|1000)ms|1s)$/, {
+        code: "not-a-period",
+        message: "is not a period of CFS quotas",
+        allowed: "1ms to 1000ms, such as 100ms",
+      }),
+    ),
+    "Period of CFS quotas.",
+  ),
   cpuManagerPolicy: described(choice(["none", "static"]), "Policy of the CPU manager."),
-  cpuManagerPolicyOptions: described(thresholds, "Options of the CPU manager's policy."),
+  cpuManagerPolicyOptions: described(textOptions, "Options of the CPU manager's policy."),
   cpuManagerReconcilePeriod: described(time, "How often the CPU manager reconciles."),
   crashLoopBackOff: described(
     v.optional(shape({ maxContainerRestartPeriod: time })),
@@ -67,7 +102,7 @@ export const kubeletConfigSchema = shape({
     v.optional(integer(-1, MAX_INT32)),
     "Seconds, at most, for soft evictions.",
   ),
-  evictionMinimumReclaim: described(thresholds, "What an eviction reclaims at least."),
+  evictionMinimumReclaim: described(reclaims, "What an eviction reclaims at least."),
   evictionPressureTransitionPeriod: described(time, "How long a pressure condition is held."),
   evictionSoft: described(thresholds, "Soft eviction thresholds."),
   evictionSoftGracePeriod: described(
@@ -108,7 +143,21 @@ export const kubeletConfigSchema = shape({
     v.optional(shape({ swapBehavior: choice(["", "NoSwap", "LimitedSwap"]) })),
     "Use of swap by containers.",
   ),
-  memoryThrottlingFactor: described(v.optional(v.number()), "Factor for memory.high on cgroup v2."),
+  memoryThrottlingFactor: described(
+    v.optional(
+      v.pipe(
+        v.number(),
+        rule<number>({
+          code: "out-of-range",
+          test: (factor) => factor > 0 && factor <= 1,
+          message: "is not a factor for memory.high",
+          allowed: "more than 0, at most 1",
+          jsonSchema: { exclusiveMinimum: 0, maximum: 1 },
+        }),
+      ),
+    ),
+    "Factor for memory.high on cgroup v2.",
+  ),
   nodeLeaseDurationSeconds: described(v.optional(integer(1, MAX_INT32)), "Seconds of the node's lease."),
   nodeStatusMaxImages: described(v.optional(integer(-1, MAX_INT32)), "Images told in the node's status."),
   nodeStatusReportFrequency: described(time, "How often an unchanged node status is sent."),
@@ -136,7 +185,7 @@ export const kubeletConfigSchema = shape({
     v.optional(
       v.array(
         shape({
-          priority: v.number(),
+          priority: integer(-MAX_INT32 - 1, MAX_INT32),
           shutdownGracePeriodSeconds: integer(0, MAX_INT32),
         }),
       ),
@@ -152,7 +201,7 @@ export const kubeletConfigSchema = shape({
     choice(["none", "best-effort", "restricted", "single-numa-node"]),
     "Policy of the topology manager.",
   ),
-  topologyManagerPolicyOptions: described(thresholds, "Options of the topology manager's policy."),
+  topologyManagerPolicyOptions: described(textOptions, "Options of the topology manager's policy."),
   topologyManagerScope: described(choice(["container", "pod"]), "What the topology manager aligns."),
   userNamespaces: described(
     v.optional(shape({ idsPerPod: v.optional(integer(65_536, MAX_INT32)) })),

@@ -1,6 +1,7 @@
 /** What a node of any provenance (managed group or Karpenter) can be told. */
 import * as v from "valibot";
 import { arn, described, integer, labelKey, labelValue, pattern, rule, shape } from "../schema";
+import { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "../engines/kinds";
 import { kubeletOptionsSchema } from "./kubelet";
 import { containerdOptionsSchema, instanceOptionsSchema, nodeFeatureGatesSchema } from "./node-config";
 import { runtimeHandlerSchema } from "./runtime-handler";
@@ -108,8 +109,8 @@ export const nodeSettings = {
     "Whether the nodes checkpoint: they get the label cedana.ai/enabled, the startup taint, and what the engine needs of containerd.",
   ),
   engine: described(
-    v.optional(v.picklist(["kubelet", "cedana"])),
-    "Engine that the nodes are made for: cedana has a runtime handler, kubelet lets containerd restore from images of checkpoints. Default: engine.kind of the file; where there is none, cedana.",
+    v.optional(v.picklist(ENGINE_KINDS)),
+    `Engine of the nodes. cedana: with a runtime handler; kubelet: containerd restores from checkpoint images. Default: engine.kind of the file; without one, ${DEFAULT_ENGINE}.`,
   ),
   labels: described(v.optional(v.record(nodeLabelKey, labelValue), {}), "Labels of the nodes."),
   taints: described(v.optional(v.array(userTaint), []), "Taints that stay."),
@@ -158,3 +159,8 @@ export const nodeSettings = {
 const settingsSchema = shape(nodeSettings);
 /** The settings with their defaults. */
 export type NodeSettings = v.InferOutput<typeof settingsSchema>;
+
+/** Returns the engine of the nodes. */
+export function engineOf({ engine = DEFAULT_ENGINE }: Pick<NodeSettings, "engine">): EngineKind {
+  return engine;
+}

@@ -10,6 +10,7 @@ import {
   type NodeSettings,
   RUNTIME_REQUEST_TIMEOUT,
   type Taint,
+  engineOf,
   instanceFacts,
   runtimeHandlerOf,
   runtimeOf,
@@ -140,7 +141,7 @@ function labelFlags(settings: NodeSettings, { mode }: Bootstrap): string[] {
 function containerdToml(settings: NodeSettings): string | undefined {
   const handler = runtimeHandlerOf(settings);
   const tables = [
-    ...(settings.checkpointing && settings.engine === "kubelet" ? [RESTORE_TOML] : []),
+    ...(settings.checkpointing && engineOf(settings) === "kubelet" ? [RESTORE_TOML] : []),
     ...(handler ? [renderRuntimeHandler(handler, runtimeOf(instanceFacts(settings).accelerator))] : []),
   ];
   return tables.length === 0 ? undefined : tables.join("\n");

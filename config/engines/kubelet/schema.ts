@@ -1,17 +1,25 @@
 import * as v from "valibot";
 import { GPU_SUPPORTS, RUNTIMES } from "../../features";
 import { requiredImage } from "../../pod";
-import { quantity, quantityBytes } from "../../schema/quantity";
+import { parseQuantity, quantity } from "../../schema/quantity";
 import { described, dnsSubdomain, pattern, registryRepository, rule, shape } from "../../schema";
+import { DEFAULT_ENGINE } from "../kinds";
 import { secretKey, secretReference } from "../secret";
 
+const LEAST = parseQuantity("1Mi") ?? 0n;
+const MOST = parseQuantity("1Pi") ?? 0n;
+
+/** A size on the disk of a node. */
 const disk = v.pipe(
   quantity,
   rule<string>({
     code: "out-of-range",
-    test: (text) => !(quantityBytes(text) < 1024 ** 2), // What is no quantity is told above.
-    message: "is no size that an archive would fit in",
-    allowed: "at least 1Mi, such as 20Gi",
+    test: (text) => {
+      const size = parseQuantity(text) ?? -1n;
+      return size < 0n || (size >= LEAST && size <= MOST); // The rule before reports what is no quantity, or below zero.
+    },
+    message: "is not a size for checkpoint archives",
+    allowed: "1Mi to 1Pi, such as 20Gi",
   }),
 );
 
@@ -32,7 +40,7 @@ const folder = pattern(
  * is restored. It needs no account with anybody.
  */
 export const kubeletEngineSchema = shape({
-  kind: described(v.optional(v.literal("kubelet"), "kubelet"), "The open engine, and the default."),
+  kind: described(v.optional(v.literal("kubelet"), DEFAULT_ENGINE), "The open engine, and the default."),
   image: requiredImage(
     "The node agent image, of helper and health check. None is published: build it (npm run image -- node-agent) and put it into a registry of yours.",
   ),

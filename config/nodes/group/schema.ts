@@ -50,7 +50,7 @@ const releaseSchema = shape({
     pattern(/^1\.\d+\.\d+-\d{8}$/, {
       code: "not-a-release",
       message: "is not an AMI release version",
-      allowed: "Kubernetes version and date, for instance 1.34.9-20260714",
+      allowed: "Kubernetes version and date, for instance 1.35.7-20260903",
     }),
     "The release of the EKS optimized AMI that the group stays at.",
   ),
@@ -71,7 +71,7 @@ export const nodeGroupSchema = shape({
       pattern(/^1\.\d+$/, {
         code: "not-a-minor",
         message: "is not a Kubernetes minor",
-        allowed: 'major.minor in quotes, for instance "1.34"',
+        allowed: 'major.minor in quotes, for instance "1.35"',
       }),
     ),
     "Kubernetes version of the nodes, up to three minors behind the cluster's. Default: the cluster's.",
