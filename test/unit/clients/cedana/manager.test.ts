@@ -226,7 +226,7 @@ test.each([
 ])("a request fails after its timeout: %s", async (_, behaviour) => {
   jest.useFakeTimers({ doNotFake: ["nextTick", "setImmediate", "queueMicrotask", "performance"] });
   server.next.push((...given) => {
-    behaviour(...given);
+    void behaviour(...given);
     jest.advanceTimersByTime(2000);
   });
   const error = await errorOf(checkpoint());
