@@ -39,7 +39,7 @@ test("what it says of a checkpoint", async () => {
   expect(node.files()).toEqual([]);
 });
 
-test("of one container one at a time; so many for the node; those that wait say for what", async () => {
+test("limits checkpoints per container and per node, and reports why one is pending", async () => {
   node.dumpMs = 60;
   node.ask("1");
   node.ask("2");
@@ -49,8 +49,8 @@ test("of one container one at a time; so many for the node; those that wait say 
   await node.until(() => node.asked.length === 2 && node.said("4") === "- Pending");
   expect(node.asked).toEqual(["web/app", "web/b"]);
   expect(node.said("2")).toBe("- Pending");
-  expect(node.message("2")).toBe("another checkpoint of container shop/web/app is under way");
-  expect(node.message("4")).toBe("the node has its most checkpoints at a time (2)");
+  expect(node.message("2")).toBe("another checkpoint of container shop/web/app is in progress");
+  expect(node.message("4")).toBe("the node has reached maxConcurrent (2)");
   await node.settled(["1", "2", "3", "4"]);
   expect(node.pushed.size).toBe(4);
   expect(node.wrong).toEqual([]);

@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { seeded } from "../../kube/runtime/support/lossy-lease";
+import { seeded } from "../../kube/election/support/lossy-lease";
 import { COLLECTION, Node, pause, type KubeletAnswer } from "./support";
 
 const OTHERS = [
