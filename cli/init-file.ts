@@ -5,7 +5,7 @@ export interface InitAnswers {
   /** Name of the EKS cluster. */
   readonly name: string;
   readonly region: string;
-  /** Kubernetes minor, such as 1.34. */
+  /** Kubernetes minor, such as 1.35. */
   readonly kubernetesVersion: string;
   /** Role that becomes cluster admin. */
   readonly adminArn: string;
@@ -27,7 +27,7 @@ export const INIT_DEFAULTS: InitAnswers = {
   engine: "kubelet",
   name: "cedana",
   region: "eu-west-1",
-  kubernetesVersion: "1.34",
+  kubernetesVersion: "1.35",
   adminArn: "arn:aws:iam::123456789012:role/platform-admins",
   clusterId: "00000000-0000-4000-8000-000000000000",
   url: "https://sandbox.cedana.ai",
@@ -64,7 +64,7 @@ function cluster({ name, region, kubernetesVersion, adminArn }: InitAnswers): st
   return `# The EKS cluster. To use one that exists, write existingCluster in place of cluster and network.
 cluster:
   name: ${text(name)}
-  version: ${JSON.stringify(kubernetesVersion)} # in quotes: 1.30 without them is the number 1.3
+  version: ${JSON.stringify(kubernetesVersion)} # in quotes: without them it is a number
   region: ${region}
   # The API is reached from inside the VPC only, unless you open it:
   # endpointPublicAccess: true

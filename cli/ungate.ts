@@ -121,8 +121,9 @@ async function refuseBesideController(client: Client, { controller }: Gate, kube
     if (error instanceof ApiError && error.status === 404) return {};
     throw error;
   });
-  const { holderIdentity = "", renewTime = "", leaseDurationSeconds = 15 } = (lease as Lease).spec ?? {};
-  if (holderIdentity === "" || !(Date.parse(renewTime) + leaseDurationSeconds * 1000 > Date.now())) return;
+  const { holderIdentity = "", renewTime, leaseDurationSeconds = 15 } = (lease as Lease).spec ?? {};
+  if (holderIdentity === "" || renewTime === undefined) return;
+  if (Date.parse(renewTime) + leaseDurationSeconds * 1000 <= Date.now()) return; // A time that cannot be read has not expired.
   throw new CommandError(
     `the controller runs (${holderIdentity} holds the Lease ${namespace}/${name}) and would gate the nodes again; stop it first:\n  ${kubectl} -n ${namespace} scale deployment/${name} --replicas=0\n--force goes on beside it`,
     EXIT.badInput,

@@ -3,7 +3,6 @@
  * removed, and nothing is written if nothing changed.
  * @module cedana-cdk/output
  */
-import { statSync } from "node:fs";
 import { OutputError, isForceable } from "./errors";
 import type { Change, Plan } from "./plan";
 import { plan } from "./plan";
@@ -83,20 +82,6 @@ function checkedPlan(
   { force = false }: WriteOptions,
 ): Plan {
   if (!/^[^\p{Cc}]+$/u.test(owner)) throw new RangeError("the owner must be one line of text");
-  if (isBelowFile(dir)) {
-    const remedy = "move the file away, or use another directory";
-    const message = "is or is below a file";
-    throw new OutputError(dir, [{ code: "path-conflict", path: ".", message, remedy }]);
-  }
   const planned = plan(dir, files, owner);
   return { ...planned, problems: planned.problems.filter((problem) => !force || !isForceable(problem)) };
-}
-
-function isBelowFile(dir: string): boolean {
-  try {
-    return statSync(dir, { throwIfNoEntry: false })?.isDirectory() === false;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return true;
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { OutputProblem } from "./errors";
+import { OutputError, type OutputProblem } from "./errors";
 import { RECORD, checkPaths, parentsOf, statAt } from "./paths";
 import type { TreeRecord } from "./record";
 import { formatRecord, readRecord, sha256 } from "./record";
@@ -22,139 +22,117 @@ export interface Plan {
   readonly isRecordStale: boolean;
 }
 
-/** Compares a directory with the files that it must hold. Writes nothing. */
+/**
+ * Compares a directory with the files that it must hold. Writes nothing.
+ * @throws OutputError if there is no directory to compare with: a file in its place, or a damaged record
+ */
 export function plan(dir: string, files: ReadonlyMap<string, string>, owner: string): Plan {
   const record = { owner, files: new Map([...files].map(([path, text]) => [path, [sha256(text)]])) };
-  const refused = (problems: readonly OutputProblem[]) => ({
-    changes: [],
-    problems,
-    unchanged: [],
-    record,
-    isRecordStale: false,
-  });
-  const problems = checkPaths(files.keys());
-  if (problems.length > 0) return refused(problems);
+  const pathProblems = checkPaths(files.keys());
+  if (pathProblems.length > 0) return refused(record, pathProblems);
+  if (isBelowFile(dir)) throw new OutputError(dir, [NOT_A_DIRECTORY]);
   const earlier = readRecord(dir);
-  if (earlier && earlier.owner !== owner) return refused([ownerMismatch(earlier.owner)]);
-  const planner = new Planner(dir, files, record, earlier);
+  if (earlier && earlier.owner !== owner) return refused(record, [ownerMismatch(earlier.owner)]);
+
+  const changes: Change[] = [];
+  const problems: OutputProblem[] = [];
+  const unchanged: string[] = [];
+  const removed = new Set<string>();
+  for (const [path, hashes] of earlier?.files ?? []) {
+    // A directory or a link that replaced the managed file is the user's.
+    if (files.has(path) || linkOn(dir, path) !== undefined || !statAt(dir, path)?.isFile()) continue;
+    const data = readFileSync(join(dir, path));
+    if (!hashes.includes(sha256(data))) problems.push(editedFile(path, "removed"));
+    changes.push({ kind: "remove", path, before: data.toString("utf8") });
+    removed.add(path);
+  }
+  for (const [path, after] of files) {
+    const conflict = conflictAt(dir, path, removed);
+    if (conflict) {
+      if (!problems.some((problem) => problem.path === conflict.path)) problems.push(conflict);
+      continue;
+    }
+    if (!statAt(dir, path)?.isFile()) {
+      changes.push({ kind: "add", path, after });
+      continue;
+    }
+    const data = readFileSync(join(dir, path));
+    const hash = sha256(data);
+    if (record.files.get(path)?.includes(hash)) {
+      unchanged.push(path);
+      continue;
+    }
+    const recorded = earlier?.files.get(path);
+    if (!recorded) problems.push(unmanagedFile(path));
+    else if (!recorded.includes(hash)) problems.push(editedFile(path, "overwritten"));
+    changes.push({ kind: "change", path, before: data.toString("utf8"), after });
+  }
   const isRecordStale = earlier === undefined || formatRecord(earlier) !== formatRecord(record);
-  return { ...planner.plan(), record, earlier, isRecordStale };
+  return { changes, problems, unchanged, record, earlier, isRecordStale };
+}
+
+function refused(record: TreeRecord, problems: readonly OutputProblem[]): Plan {
+  return { changes: [], problems, unchanged: [], record, isRecordStale: false };
+}
+
+const NOT_A_DIRECTORY: OutputProblem = {
+  code: "path-conflict",
+  path: ".",
+  message: "is or is below a file",
+  remedy: "move the file away, or use another directory",
+};
+
+function isBelowFile(dir: string): boolean {
+  try {
+    return statSync(dir, { throwIfNoEntry: false })?.isDirectory() === false;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return true;
+    throw error;
+  }
+}
+
+/** Returns the first symbolic link at the path or above it. */
+function linkOn(dir: string, path: string): string | undefined {
+  return [...parentsOf(path), path].find((at) => statAt(dir, at)?.isSymbolicLink());
+}
+
+/** Returns what keeps a file from being written: a link, a directory or a file that stays. */
+function conflictAt(dir: string, path: string, removed: ReadonlySet<string>): OutputProblem | undefined {
+  const remedy = "move it away";
+  const link = linkOn(dir, path);
+  if (link !== undefined) return { code: "symbolic-link", path: link, message: "is a symbolic link", remedy };
+  const parent = parentsOf(path).find((at) => statAt(dir, at)?.isDirectory() === false && !removed.has(at));
+  if (parent !== undefined)
+    return { code: "path-conflict", path: parent, message: "is not a directory", remedy };
+  const existing = statAt(dir, path);
+  if (!existing || existing.isFile() || (existing.isDirectory() && isEmptied(dir, path, removed)))
+    return undefined;
+  const message = existing.isDirectory() ? "is a directory with files that stay" : "is not a regular file";
+  return { code: "path-conflict", path, message, remedy };
+}
+
+/** Returns whether every file below is removed. A directory that was empty before is the user's and stays. */
+function isEmptied(dir: string, directory: string, removed: ReadonlySet<string>): boolean {
+  const entries = readdirSync(join(dir, directory), { withFileTypes: true });
+  const isRemoved = (path: string, isDirectory: boolean) =>
+    isDirectory ? isEmptied(dir, path, removed) : removed.has(path);
+  return (
+    entries.length > 0 &&
+    entries.every((entry) => isRemoved(`${directory}/${entry.name}`, entry.isDirectory()))
+  );
 }
 
 function ownerMismatch(owner: string): OutputProblem {
-  return {
-    code: "owner-mismatch",
-    path: ".",
-    message: `was written by ${owner}`,
-    remedy: `use another directory (output.directory in the platform file), or delete ${RECORD} if the owner was only renamed`,
-  };
+  const remedy = `use another directory (output.directory in the platform file), or delete ${RECORD} if the owner was only renamed`;
+  return { code: "owner-mismatch", path: ".", message: `was written by ${owner}`, remedy };
 }
 
-class Planner {
-  private readonly changes: Change[] = [];
-  private readonly problems: OutputProblem[] = [];
-  private readonly unchanged: string[] = [];
-  private readonly removed = new Set<string>();
+function editedFile(path: string, fate: "removed" | "overwritten"): OutputProblem {
+  const remedy = "make the edit in the input, or discard it with --force";
+  return { code: "edited-file", path, message: `was edited by hand and would be ${fate}`, remedy };
+}
 
-  constructor(
-    private readonly dir: string,
-    private readonly files: ReadonlyMap<string, string>,
-    private readonly record: TreeRecord,
-    private readonly earlier: TreeRecord | undefined,
-  ) {}
-
-  plan() {
-    const { earlier, files, changes, problems, unchanged } = this;
-    for (const [path, hashes] of earlier?.files ?? []) if (!files.has(path)) this.remove(path, hashes);
-    for (const [path, text] of files) this.write(path, text);
-    return { changes, problems, unchanged };
-  }
-
-  /** Leaves a directory or a link alone that replaced the managed file. */
-  private remove(path: string, hashes: readonly string[]): void {
-    if (this.linkAbove(path) !== undefined || !statAt(this.dir, path)?.isFile()) return;
-    const data = readFileSync(join(this.dir, path));
-    if (!hashes.includes(sha256(data))) this.edited(path, "removed");
-    this.removed.add(path);
-    this.changes.push({ kind: "remove", path, before: data.toString("utf8") });
-  }
-
-  private write(path: string, after: string): void {
-    const conflict = this.conflictAt(path);
-    if (conflict) {
-      if (!this.problems.some((problem) => problem.path === conflict.path)) this.problems.push(conflict);
-      return;
-    }
-    const existing = statAt(this.dir, path);
-    if (!existing || existing.isDirectory()) {
-      this.changes.push({ kind: "add", path, after });
-      return;
-    }
-    const data = readFileSync(join(this.dir, path));
-    const hash = sha256(data);
-    if (this.record.files.get(path)?.includes(hash)) {
-      this.unchanged.push(path);
-      return;
-    }
-    const recorded = this.earlier?.files.get(path);
-    if (recorded === undefined) {
-      this.problems.push({
-        code: "unmanaged-file",
-        path,
-        message: "exists and was not written by an earlier run",
-        remedy: "move it away, or overwrite it with --force",
-      });
-    } else if (!recorded.includes(hash)) this.edited(path, "overwritten");
-    this.changes.push({ kind: "change", path, before: data.toString("utf8"), after });
-  }
-
-  private edited(path: string, fate: string): void {
-    this.problems.push({
-      code: "edited-file",
-      path,
-      message: `was edited by hand and would be ${fate}`,
-      remedy: "make the edit in the input, or discard it with --force",
-    });
-  }
-
-  private linkAbove(path: string): string | undefined {
-    return parentsOf(path).find((parent) => statAt(this.dir, parent)?.isSymbolicLink());
-  }
-
-  /** Returns what keeps a file from being written: a link, a directory or a file that stays. */
-  private conflictAt(path: string): OutputProblem | undefined {
-    const problem = (code: OutputProblem["code"], at: string, message: string) => ({
-      code,
-      path: at,
-      message,
-      remedy: "move it away",
-    });
-    const link = [...parentsOf(path), path].find((at) => statAt(this.dir, at)?.isSymbolicLink());
-    if (link !== undefined) return problem("symbolic-link", link, "is a symbolic link");
-    const file = parentsOf(path).find((at) => {
-      const existing = statAt(this.dir, at);
-      return existing && !existing.isDirectory() && !this.removed.has(at);
-    });
-    if (file !== undefined) return problem("path-conflict", file, "is not a directory");
-    const existing = statAt(this.dir, path);
-    if (existing?.isDirectory() && !this.isEmptied(path)) {
-      return problem("path-conflict", path, "is a directory with files that stay");
-    }
-    if (existing && !existing.isDirectory() && !existing.isFile()) {
-      return problem("path-conflict", path, "is not a regular file");
-    }
-    return undefined;
-  }
-
-  /** True if every file below is removed. A directory that was empty before is the user's and stays. */
-  private isEmptied(directory: string): boolean {
-    const entries = readdirSync(join(this.dir, directory), { withFileTypes: true });
-    return (
-      entries.length > 0 &&
-      entries.every((entry) => {
-        const path = `${directory}/${entry.name}`;
-        return entry.isDirectory() ? this.isEmptied(path) : this.removed.has(path);
-      })
-    );
-  }
+function unmanagedFile(path: string): OutputProblem {
+  const remedy = "move it away, or overwrite it with --force";
+  return { code: "unmanaged-file", path, message: "exists and was not written by an earlier run", remedy };
 }

@@ -148,7 +148,7 @@ describe("ungate", () => {
     held();
     const spec = {
       holderIdentity: "cedana-gate-1",
-      renewTime: new Date().toISOString(),
+      renewTime: new Date(Date.now()).toISOString(),
       leaseDurationSeconds: 15,
     };
     const lease = (changes: object) => {
@@ -161,6 +161,8 @@ describe("ungate", () => {
       "  kubectl --context prod -n cedana-system scale deployment/cedana-gate --replicas=0",
     );
     expect(api.writes).toEqual([]);
+    lease({ renewTime: "not a time" });
+    await expect(ungateNodes(api, gate, { yes: true, force: false })).rejects.toThrow(/--replicas=0/);
     lease({ renewTime: "2020-01-01T00:00:00Z" });
     expect(await ungateNodes(api, gate, { yes: true, force: false })).toMatch(/^Took the taint/);
   });

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { formatReference, originOf, parseReference } from "../../../../clients/registry";
+import { assertProperty } from "../../../support/property";
 
 const DIGEST = `sha256:${"0f".repeat(32)}`;
 
@@ -42,7 +43,7 @@ test.each([
 });
 
 test("formats what it parses to the same text, and the origin has no path", () => {
-  fc.assert(
+  assertProperty(
     fc.property(
       fc.string(),
       fc.stringMatching(/^[a-z0-9.:[\]-]{1,20}\/[a-z0-9/._-]{1,20}(:\w{1,5})?$/),

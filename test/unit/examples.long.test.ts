@@ -19,7 +19,7 @@ let failures: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
   failures = await runPrograms(runs);
-}, 60_000);
+});
 
 afterAll(() => {
   for (const { folder } of runs) rmSync(folder, { recursive: true, force: true });

@@ -3,10 +3,11 @@ import { ConditionWriter } from "../../../../controller/readiness/condition-writ
 import { TaintWriter } from "../../../../controller/readiness/taint-writer";
 import { projectNode, type GateNode, type Taint } from "../../../../controller/readiness/rules";
 import { FakeApi, type Stored } from "../../../support/fake-api";
-import { eventsInto, NOW, OURS, pod, randomOf, rawNode, settings, viewOn, AGENTS } from "./support";
+import { seededBelow, SEED, SOAK } from "../../../support/random";
+import { eventsInto, NOW, OURS, pod, rawNode, settings, viewOn, AGENTS } from "./support";
 
 /** Schedules that are played, each from its own seed. */
-const SCHEDULES = process.env["SOAK"] === "1" ? 50_000 : 1000;
+const SCHEDULES = SOAK ? 50_000 : 1000;
 
 const { signal } = new AbortController();
 const NO_METRICS = { operation: () => {}, opened: () => {} };
@@ -172,9 +173,8 @@ afterEach(() => {
 });
 
 test(`no taint is stuck, lost or brought back in ${SCHEDULES} schedules against other writers`, async () => {
-  const first = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-  for (let seed = first; seed < first + SCHEDULES; seed++) {
-    const random = randomOf(seed);
+  for (let seed = SEED; seed < SEED + SCHEDULES; seed++) {
+    const random = seededBelow(seed);
     const play = new Play(random);
     for (let step = 3 + random(8); step > 0; step--) await play.act();
     const { stuck, foreign, expected, condition, wrong } = await play.settle();
@@ -186,7 +186,7 @@ test(`no taint is stuck, lost or brought back in ${SCHEDULES} schedules against 
       wrong: [],
     });
   }
-}, 3_600_000);
+});
 
 test("in the normal path a node costs two writes, and a cache that lags costs none more", async () => {
   const { api, view } = { api: new FakeApi(), view: viewOn(SETTINGS) };
