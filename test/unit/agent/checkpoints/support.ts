@@ -205,7 +205,7 @@ export class Node {
 
   push: Push = async ({ file, image, check }) => {
     await pause(1);
-    if (!this.disk.read(file).startsWith(WHOLE)) throw new ArchiveError(`${file}: is cut`);
+    if (!this.disk.read(file).startsWith(WHOLE)) throw new ArchiveError(file, "is truncated");
     check({ pod: { uid: `uid-of-${/checkpoint-(.+?)_/.exec(file)?.[1]}` } } as ArchiveMetadata);
     if (this.registryDown) throw new RegistryError("upload of a blob", image, "down", { status: 503 });
     this.pushed.add(image);

@@ -68,7 +68,7 @@ describe("the registry", () => {
     await registry.stop();
     expect(await ask({ credentials: "ecr" }, {})).toMatchObject({
       status: "failed",
-      words: expect.stringMatching(/no credentials for .*: the settings say .* EKS Pod Identity/),
+      words: expect.stringMatching(/no credentials for .*: the registry is ECR, .* EKS Pod Identity/),
     });
     expect(registry.seen).toEqual([]);
   });

@@ -5,16 +5,15 @@ import {
   type Credentials,
   type ImageReference,
   type PodIdentity,
-} from "../../clients/registry";
-import type { AgentRegistrySettings } from "../../config/programs/agent";
+} from "../clients/registry";
+import type { AgentRegistrySettings } from "../config/programs/agent";
 
-/** Says who the pod is to AWS; undefined where it has no such identity. Asked anew each time: it is renewed. */
+/** Returns the current AWS identity of the pod; undefined if it has none. */
 export type Identity = () => Promise<PodIdentity | undefined>;
 
 /**
- * What the registry is shown, as the settings name it.
- * @returns undefined: nothing
- * @throws Error, in words and without secrets
+ * Returns the credentials for the registry as configured; undefined for none.
+ * @throws Error without secrets in its message
  */
 export async function registryCredentials(
   settings: AgentRegistrySettings,
@@ -27,6 +26,6 @@ export async function registryCredentials(
   const found = await identity();
   if (found) return ecrCredentials(registry, found);
   throw new Error(
-    "the settings say that the registry is ECR, and this pod has no AWS identity: give its ServiceAccount an EKS Pod Identity association, and make the pod anew",
+    "the registry is ECR, but this pod has no AWS identity: create an EKS Pod Identity association for its ServiceAccount, then recreate the pod",
   );
 }

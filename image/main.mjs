@@ -1,14 +1,17 @@
-// npm run image -- NAME: the command line of image builds.
+// Builds an image of this repository: npm run image -- controller|node-agent [--tag NAME:TAG] [--base IMAGE] ... (docs/image).
+// Uses the first of buildah, podman and docker that works. The build context holds the files of the image and nothing else.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { arch, tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { buildImage } from "./build.mjs";
-import { ENGINES, findEngine } from "./engines.mjs";
+import { buildImage, ENGINES, findEngine } from "./build.mjs";
+import * as controller from "./controller/context.mjs";
+import * as nodeAgent from "./node-agent/context.mjs";
 
+const IMAGES = { controller, "node-agent": nodeAgent };
 const ARCHITECTURES = { x64: "amd64", arm64: "arm64" };
-const COMMON = {
+const COMMON_OPTIONS = {
   tag: { type: "string" },
   base: { type: "string" },
   engine: { type: "string" },
@@ -18,19 +21,25 @@ const COMMON = {
   versions: { type: "string" },
 };
 
-/**
- * @param images by name, what makes its context: `{ OPTIONS, prepare }`, as in image/node-agent/context.mjs
- * @throws Error with what to tell the user
- */
-export async function main(root, images, argv) {
-  const names = Object.keys(images);
+const root = dirname(import.meta.dirname);
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}
+
+/** @throws Error with a message for the user */
+async function main(argv) {
+  const names = Object.keys(IMAGES);
   const name = argv.find((each) => names.includes(each));
-  if (name === undefined) throw new Error(`which image? npm run image -- ${names.join("|")} (docs/image)`);
-  const { OPTIONS, prepare } = images[name];
+  if (name === undefined)
+    throw new Error(`no image was named: npm run image -- ${names.join("|")} (docs/image)`);
+  const { OPTIONS, prepare } = IMAGES[name];
   const { values: options, positionals } = parseArgs({
     args: argv,
     allowPositionals: true,
-    options: { ...COMMON, ...OPTIONS },
+    options: { ...COMMON_OPTIONS, ...OPTIONS },
   });
   if (positionals.length !== 1) throw new Error(`one image at a time, given: ${positionals.join(" ")}`);
   const json = (path) => JSON.parse(readFileSync(path, "utf8"));
@@ -38,28 +47,24 @@ export async function main(root, images, argv) {
   const { version } = json(join(root, "package.json"));
   const architecture = options.arch ?? ARCHITECTURES[arch()];
 
-  const begin = Date.now();
+  const startMs = Date.now();
   const context = options.context ?? mkdtempSync(join(tmpdir(), `cedana-image-${name}-`));
   mkdirSync(context, { recursive: true });
   try {
     const prepared = await prepare(context, { root, version, versions, options, architecture });
     copyFileSync(join(root, "LICENSE"), join(context, "LICENSE"));
     if (options.context) {
-      say(`the context of ${name} is in ${context}; nothing was built`);
+      print(`the context of ${name} is in ${context}; nothing was built`);
       return;
     }
     const engine = findEngine(options.engine);
-    if (!engine)
-      throw new Error(
-        `no container engine: ${options.engine ? `${options.engine} is not there or does not work` : `none of ${ENGINES.join(", ")} is there and works`}. ` +
-          "Nothing was built. With --context FOLDER the files are laid out for a builder of your own.",
-      );
+    if (!engine) throw new Error(missingEngine(options.engine));
     const image = {
       name,
       version,
       tag: options.tag ?? `cedana-${name}:${version}`,
       base: options.base ?? versions.base,
-      created: created(root, versions),
+      created: creationTime(versions),
       architecture,
     };
     const built = buildImage(engine, {
@@ -70,30 +75,35 @@ export async function main(root, images, argv) {
       packages: prepared.packages,
       out: options.out ?? join(root, "out/image"),
     });
-    say(
-      `${image.tag} for ${architecture}, built by ${engine} in ${((Date.now() - begin) / 1000).toFixed(0)} s
+    print(
+      `${image.tag} for ${architecture}, built by ${engine} in ${((Date.now() - startMs) / 1000).toFixed(0)} s
   digest   ${built.digest}
   config   ${built.config}
   size     ${(built.bytes / 1e6).toFixed(1)} MB to pull
   archive  ${relative(process.cwd(), built.archive)}
   SBOM     ${relative(process.cwd(), built.sbom)}`,
     );
-    for (const note of prepared.notes ?? []) say(`note: ${note}`);
-    say("Push it to a registry of yours; nothing is published.");
+    for (const note of prepared.notes ?? []) print(`note: ${note}`);
+    print("Push it to your registry. It was not published.");
   } finally {
     if (!options.context) rmSync(context, { recursive: true, force: true });
   }
 }
 
-/** SOURCE_DATE_EPOCH, or the day of the pins, or of the commit: never the clock. */
-function created(root, versions) {
-  const epoch = process.env.SOURCE_DATE_EPOCH;
-  if (epoch) return new Date(Number(epoch) * 1000).toISOString().replace(".000", "");
-  if (versions.created) return versions.created;
-  const commit = execFileSync("git", ["log", "-1", "--format=%ct"], { cwd: root, encoding: "utf8" });
-  return new Date(Number(commit) * 1000).toISOString().replace(".000", "");
+function missingEngine(name) {
+  const reason = name ? `${name} is missing or does not work` : `none of ${ENGINES.join(", ")} works here`;
+  return `no container engine: ${reason}. Nothing was built. With --context DIRECTORY the build context is written for another builder.`;
 }
 
-function say(text) {
+/** Returns SOURCE_DATE_EPOCH, else the day of the pins, else that of the commit. The clock would change the bytes. */
+function creationTime(versions) {
+  const epoch = process.env.SOURCE_DATE_EPOCH;
+  if (!epoch && versions.created) return versions.created;
+  const seconds =
+    epoch || execFileSync("git", ["log", "-1", "--format=%ct"], { cwd: root, encoding: "utf8" });
+  return new Date(Number(seconds) * 1000).toISOString().replace(".000", "");
+}
+
+function print(text) {
   process.stdout.write(`${text}\n`);
 }

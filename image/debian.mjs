@@ -1,4 +1,4 @@
-// Chooses Debian packages for a program and pins them: the program, its loader and every library it needs, by sha256.
+// Resolves and pins the Debian packages of a program: the program, its loader and every library it needs, by sha256.
 import { execFileSync } from "node:child_process";
 import {
   existsSync,
@@ -14,11 +14,11 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const FOLDERS = { amd64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" };
+const LIBRARY_DIRECTORIES = { amd64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" };
 
 /**
- * The packages that `program` of package `name` needs at run time, of one architecture, as pins. apt checks the suite's signature
- * and chooses the versions; it works in a folder of its own, so that what this machine has installed makes no difference.
+ * Returns pins of the packages that `program` of package `name` needs at run time, for one architecture. apt checks the
+ * suite's signature and resolves the versions, with separate state, so that packages of this machine have no influence.
  */
 export function pin({ name, program, suite, mirror, architecture, licences }) {
   const work = mkdtempSync(join(tmpdir(), "image-pins-"));
@@ -35,14 +35,14 @@ export function pin({ name, program, suite, mirror, architecture, licences }) {
     apt("apt-get", "install", "--download-only", "-qq", "-y", name);
     const archives = join(work, "cache/archives");
     for (const file of readdirSync(archives).filter((entry) => entry.endsWith(".deb"))) {
-      const folder = join(root, file.split("_")[0]);
-      mkdirSync(folder, { recursive: true });
-      execFileSync("dpkg-deb", ["-x", join(archives, file), folder]);
+      const directory = join(root, file.split("_")[0]);
+      mkdirSync(directory, { recursive: true });
+      execFileSync("dpkg-deb", ["-x", join(archives, file), directory]);
     }
-    const taken = closure(root, { name, program, folder: FOLDERS[architecture] });
+    const files = libraryClosure(root, { name, program, directory: LIBRARY_DIRECTORIES[architecture] });
     const pins = packages
-      .filter(({ package: each }) => taken.has(each))
-      .map((each) => ({ ...each, licence: licenceOf(each, licences), files: taken.get(each.package) }))
+      .filter(({ package: each }) => files.has(each))
+      .map((each) => ({ ...each, licence: licenceOf(each, licences), files: files.get(each.package) }))
       .toSorted((a, b) => byName(a.package, b.package));
     return { released, pins };
   } finally {
@@ -51,13 +51,13 @@ export function pin({ name, program, suite, mirror, architecture, licences }) {
 }
 
 function aptIn(work, { suite, mirror, architecture }) {
-  for (const folder of [
+  for (const directory of [
     "state/lists/partial",
     "cache/archives/partial",
     "etc/apt.conf.d",
     "etc/preferences.d",
   ])
-    mkdirSync(join(work, folder), { recursive: true });
+    mkdirSync(join(work, directory), { recursive: true });
   writeFileSync(join(work, "status"), "");
   writeFileSync(join(work, "sources.list"), `deb [signed-by=${KEYRING}] ${mirror} ${suite} main\n`);
   const settings = {
@@ -72,7 +72,7 @@ function aptIn(work, { suite, mirror, architecture }) {
     "APT::Install-Recommends": "false",
     "APT::Sandbox::User": "root",
     "Acquire::Languages": "none",
-    // A mirror that lags behind is as good: the signature is checked all the same.
+    // Accepts an outdated mirror: the signature is checked nevertheless.
     "Acquire::Check-Valid-Until": "false",
     "Acquire::Check-Date": "false",
   };
@@ -91,7 +91,7 @@ function aptIn(work, { suite, mirror, architecture }) {
     });
 }
 
-/** When the suite was published, in the form that snapshot.debian.org has in its addresses. */
+/** Returns when the suite was published, in the format of snapshot.debian.org's addresses. */
 function releaseDate(work) {
   const lists = join(work, "state/lists");
   const file = readdirSync(lists).find((name) => name.endsWith("InRelease"));
@@ -116,34 +116,34 @@ function describe(apt, name) {
   };
 }
 
-/** Files by package: the program, and what it and its libraries name as needed. */
-function closure(root, { name, program, folder }) {
-  const taken = new Map();
+/** Returns files by package: the program and, transitively, the libraries that it needs. */
+function libraryClosure(root, { name, program, directory }) {
+  const files = new Map();
   const queue = [{ owner: name, path: join(root, name, program) }];
   const seen = new Set();
   while (queue.length > 0) {
     const { owner, path } = queue.shift();
-    taken.set(owner, [...(taken.get(owner) ?? []), relative(join(root, owner), path)].toSorted(byName));
+    files.set(owner, [...(files.get(owner) ?? []), relative(join(root, owner), path)].toSorted(byName));
     const dynamic = execFileSync("readelf", ["-d", realpathSync(path)], { encoding: "utf8" });
     for (const [, library] of dynamic.matchAll(/\(NEEDED\).*\[(.*)\]/g)) {
       if (seen.has(library)) continue;
       seen.add(library);
       const found = readdirSync(root)
-        .map((each) => ({ owner: each, path: join(root, each, "usr/lib", folder, library) }))
+        .map((each) => ({ owner: each, path: join(root, each, "usr/lib", directory, library) }))
         .find((each) => existsSync(each.path));
       if (!found)
         throw new Error(`${library}, needed by ${relative(root, path)}, is in none of the packages`);
       queue.push(found);
     }
   }
-  return taken;
+  return files;
 }
 
 function licenceOf({ package: name, source }, licences) {
   const licence = licences[source];
   if (licence) return licence;
   throw new Error(
-    `image/lib/licences.mjs does not know source package ${source} (${name}): read its copyright file and write its SPDX licence there`,
+    `the licence of source package ${source} (${name}) is unknown: add its SPDX expression to image/update-pins.mjs`,
   );
 }
 

@@ -1,10 +1,10 @@
-// SPDX 2.3, as JSON. The same image gives the same bytes.
+// SBOMs: SPDX 2.3 as JSON. The same image gives the same bytes.
 const ID = /[^A-Za-z0-9.-]/g;
 
 /**
- * The document of one image.
+ * Returns the SPDX document of an image.
  * @param image name, version, digest, created (ISO 8601), base (reference)
- * @param packages what we put in: name, version, licence (SPDX expression), download, sha256?, purl?, supplier?, comment?
+ * @param packages contents that this repository adds: name, version, licence (SPDX expression), download, sha256?, purl?, supplier?, comment?
  */
 export function spdx(image, packages) {
   const all = [
@@ -29,7 +29,7 @@ export function spdx(image, packages) {
       licenseConcluded: "NOASSERTION",
       licenseDeclared: "NOASSERTION",
       copyrightText: "NOASSERTION",
-      comment: `The base image, ${image.base}: its own packages are in its own SBOM.`,
+      comment: `The base image, ${image.base}. See its own SBOM for its packages.`,
     },
     ...packages.map((each) => ({
       SPDXID: `SPDXRef-${each.name.replace(ID, "-")}-${each.version.replace(ID, "-")}`,
@@ -64,7 +64,7 @@ export function spdx(image, packages) {
     ...(references.length > 0 && {
       hasExtractedLicensingInfos: references.map((licenseId) => ({
         licenseId,
-        extractedText: "Added by who built the image; the licence is that of its publisher.",
+        extractedText: "Added by the builder of the image. See the publisher for the licence.",
       })),
     }),
     relationships: [
@@ -85,4 +85,18 @@ export function spdx(image, packages) {
       })),
     ],
   };
+}
+
+/** Returns the npm packages in a bundle, from its THIRD-PARTY-NOTICES.txt, for the SBOM. */
+export function bundledPackages(notices) {
+  const found = [...notices.matchAll(/^(\S+) (\S+) \((.*)\)\nSource: /gm)].map(
+    ([, name, release, licence]) => ({
+      name,
+      version: release,
+      licence: licence === "see below" ? "NOASSERTION" : licence,
+      purl: `pkg:npm/${name.replace("@", "%40")}@${release}`,
+    }),
+  );
+  // Two dependents can each bundle a copy of one package.
+  return [...new Map(found.map((each) => [each.purl, each])).values()];
 }

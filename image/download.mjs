@@ -1,4 +1,4 @@
-// Files by their sha256, from the first place that has them, kept for the next build.
+// Downloads files by their sha256 and caches them.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -10,35 +10,35 @@ const TIMEOUT_MS = 120_000;
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
 /**
- * The bytes with this sha256. Addresses are tried in order; what one gives is taken only if it has the sum.
- * @throws Error that names each address and what it answered
+ * Returns the bytes with this sha256, from the cache or from the first address that has them.
+ * @throws Error with the result of each address
  */
 export async function download(sum, addresses) {
-  const kept = join(CACHE, sum);
-  if (existsSync(kept)) {
-    const bytes = readFileSync(kept);
+  const cached = join(CACHE, sum);
+  if (existsSync(cached)) {
+    const bytes = readFileSync(cached);
     if (sha256(bytes) === sum) return bytes;
   }
-  const answers = [];
+  const failures = [];
   for (const address of addresses) {
     try {
       const response = await fetch(address, { signal: AbortSignal.timeout(TIMEOUT_MS) });
       const bytes = Buffer.from(await response.arrayBuffer());
       if (response.ok && sha256(bytes) === sum) {
-        keep(kept, bytes);
+        store(cached, bytes);
         return bytes;
       }
-      answers.push(
-        `${address}: ${response.ok ? `another file, sha256 ${sha256(bytes)}` : `HTTP ${response.status}`}`,
+      failures.push(
+        `${address}: ${response.ok ? `wrong sha256 ${sha256(bytes)}` : `HTTP ${response.status}`}`,
       );
     } catch (error) {
-      answers.push(`${address}: ${error.cause?.message ?? error.message}`);
+      failures.push(`${address}: ${error.cause?.message ?? error.message}`);
     }
   }
-  throw new Error(`no place has the file with sha256 ${sum}:\n  ${answers.join("\n  ")}`);
+  throw new Error(`no address has the file with sha256 ${sum}:\n  ${failures.join("\n  ")}`);
 }
 
-function keep(file, bytes) {
+function store(file, bytes) {
   mkdirSync(CACHE, { recursive: true });
   writeFileSync(`${file}.${process.pid}`, bytes);
   renameSync(`${file}.${process.pid}`, file);

@@ -1,4 +1,4 @@
-import { readAgentSettings, type AgentSettings } from "../../../config/programs/agent";
+import { readAgentSettings, type AgentSettings } from "../../../../config/programs/agent";
 
 const SETTINGS: AgentSettings = {
   namespace: "cedana-system",
@@ -26,7 +26,7 @@ const SETTINGS: AgentSettings = {
 
 const read = (more: object) => readAgentSettings(JSON.stringify({ ...SETTINGS, ...more }));
 
-test("settings are read back as they were written", () => {
+test("parses settings that were written before", () => {
   expect(read({})).toEqual({ value: SETTINGS });
   const registry = { credentials: "docker-config", dockerConfig: "/etc/cedana-registry/config.json" };
   expect(read({ registry })).toEqual({ value: { ...SETTINGS, registry } });
@@ -40,7 +40,7 @@ test.each([
   [{ quotaBytes: -1 }, "out-of-range", ["quotaBytes"]],
   [{ quoteBytes: 1 }, "unknown-key", ["quoteBytes"]],
   [{ health: { ...SETTINGS.health, minKernel: "6" } }, "not-a-kernel-version", ["health", "minKernel"]],
-])("%j is refused", (more, code, path) => {
+])("rejects %j", (more, code, path) => {
   expect(read(more).problems).toMatchObject([{ code, path }]);
 });
 
@@ -50,7 +50,7 @@ test.each([
   "localhost:5000/team/check-points__1",
   "registry:5000/a",
   "10.77.0.2:5000/checkpoints",
-])("%s is a repository", (repository) => {
+])("accepts the repository %s", (repository) => {
   expect(read({ repository })).toEqual({ value: { ...SETTINGS, repository } });
 });
 
@@ -65,11 +65,11 @@ test.each([
   "https://registry.example.com/checkpoints",
   "registry.example.com//checkpoints",
   `registry.example.com/${"a".repeat(250)}`,
-])("%s is no repository", (repository) => {
+])("rejects the repository %s", (repository) => {
   expect(read({ repository }).problems).toMatchObject([{ code: "not-a-repository" }]);
 });
 
-test("what is not YAML is told as one problem", () => {
+test("reports invalid YAML as one problem", () => {
   expect(readAgentSettings("namespace: [").problems).toMatchObject([{ code: "yaml-syntax" }]);
   expect(readAgentSettings("").problems).toHaveLength(1);
 });
