@@ -2,7 +2,7 @@ import { CHECKPOINT_FINALIZER } from "../../api/checkpoint";
 import { engineOf, type Context } from "./context";
 import { CHECKPOINT, type CheckpointObject } from "./objects";
 
-/** After so long the finalizer is removed, whether the engine deleted the data or not: a deletion must not hang. */
+/** Time after which the finalizer is removed although the engine has not deleted the data: a deletion must not hang. */
 const GIVE_UP_MS = 600_000;
 
 export const hasFinalizer = ({ metadata }: CheckpointObject) =>
@@ -24,7 +24,7 @@ export async function removeFinalizer({ client }: Context, object: CheckpointObj
 
 /**
  * Deletes the data of an object that is being deleted, then removes the finalizer.
- * @throws EngineError while the engine does not delete, for 10 minutes
+ * @throws EngineError if the engine does not delete, during the first 10 minutes
  */
 export async function finalize(
   context: Context,
@@ -37,7 +37,7 @@ export async function finalize(
     const since = Date.parse(object.metadata.deletionTimestamp ?? "");
     if (signal.aborted || Date.now() - since < GIVE_UP_MS) throw error;
     const message = error instanceof Error ? error.message : String(error);
-    context.report.checkpoint(object, "Warning", "DataLeftBehind", `the data is not deleted: ${message}`);
+    context.report.checkpoint(object, "Warning", "DataNotDeleted", `the data is not deleted: ${message}`);
   }
   await removeFinalizer(context, object);
 }

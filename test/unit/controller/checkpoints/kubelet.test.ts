@@ -277,7 +277,7 @@ test("a right that is missing is waited for, and said", async () => {
   world.start();
   await seconds(4);
   expect(world.said()).toMatchObject({ is: "- -" });
-  expect(world.said().message).toContain("engine kubelet cannot be reached: cannot create a NodeCheckpoint");
+  expect(world.said().message).toContain("engine kubelet is unreachable: cannot create a NodeCheckpoint");
   world.api.before = undefined;
   world.agent();
   await seconds(30);
