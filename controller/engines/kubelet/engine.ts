@@ -27,7 +27,6 @@ const LOOK_MS = 15_000;
  */
 export class KubeletEngine implements Engine {
   readonly name = "kubelet";
-  readonly canDelete = false;
   readonly canResume = true;
   readonly timeoutMs: number;
   readonly sources: readonly CachedObjects<NodeCheckpointObject>[];
@@ -54,24 +53,6 @@ export class KubeletEngine implements Engine {
       throw refusal("images go to the repository of cedana.yaml: location is not possible with this engine");
     await this.nodeCheckpoints.create(nodeCheckpointFor(request, this.options.place), signal);
     return this.follow(request, signal);
-  }
-
-  restore(): Promise<void> {
-    return Promise.reject(
-      refusal("a container is restored by a new pod: annotate it with cedana.ai/restore-from"),
-    );
-  }
-
-  list(): Promise<never> {
-    return Promise.reject(refusal("the kubelets are not asked for lists: kubectl get pods shows containers"));
-  }
-
-  delete(): Promise<void> {
-    return Promise.reject(refusal("images are deleted in their registry, by its own rules"));
-  }
-
-  async health(signal: AbortSignal): Promise<void> {
-    await this.nodeCheckpoints.read("health", signal);
   }
 
   forget(id: string, container: string, signal: AbortSignal): Promise<void> {
