@@ -236,7 +236,7 @@ interface Checkpoint {
   test("without an agent it is said that there is none", async () => {
     const { said } = await ended("alone");
     expect(said).toMatch(
-      /^Failed AgentNotAnswering container a: the agent of node mailbox-2 has not answered within 60 s/,
+      /^Failed AgentNotAnswering container a: the agent of node mailbox-2 did not report within 60 s/,
     );
     await nothingIsLeft();
   });
