@@ -9,9 +9,8 @@ import {
   type GateNode,
 } from "../controller/readiness/rules";
 import { type GateSettings } from "../config/programs/controller";
-import { CommandError, EXIT } from "./exit";
-import { refused } from "./explain";
-import { connect } from "./cluster";
+import { CommandError, EXIT } from "./errors";
+import { clusterError, connect } from "./cluster";
 import { gateOf, type ClusterChoice, type Gate } from "./explain-settings";
 import { kubectl } from "./shell";
 
@@ -29,18 +28,16 @@ const PARALLEL = 8;
 const ATTEMPTS = 5;
 const WRITER = { fieldManager: "cedana-cdk" };
 const HINT =
-  "Nodes that are registered later still bring the taint, until startupTaint is taken from their node groups and node pools.";
+  "Nodes that register later still have the taint until startupTaint is removed from their node groups and node pools.";
 
 /**
- * Takes the gate's taint and condition from all nodes, and nothing else: the last step of an uninstall.
+ * Removes the gate's taint and condition from all nodes: the last step of an uninstall.
  * @throws CommandError (exit code 2) while the controller runs, which would put the condition back
  */
 export async function ungate(options: UngateOptions): Promise<string> {
   const gate = gateOf(options.file);
   const client = await connect(options);
-  return ungateNodes(client, gate, options).catch((error: unknown) =>
-    error instanceof CommandError ? Promise.reject(error) : refused(error),
-  );
+  return ungateNodes(client, gate, options).catch(clusterError);
 }
 
 export async function ungateNodes(
@@ -56,7 +53,7 @@ export async function ungateNodes(
   if (nodes.length === 0) return `No node has the taint ${taint} or the condition CedanaReady.\n${HINT}\n`;
   const names = nodes.map(({ metadata }) => `  ${metadata.name}\n`).join("");
   if (!yes) {
-    return `${counted(nodes)} with the taint ${taint} or the condition CedanaReady:\n${names}Nothing was written. Run again with --yes to take them away.\n${HINT}\n`;
+    return `${counted(nodes)} with the taint ${taint} or the condition CedanaReady:\n${names}Nothing was written. Run again with --yes to remove them.\n${HINT}\n`;
   }
   if (!force) await refuseBesideController(client, gate, kubectl(cluster));
   const queue = [...nodes];
@@ -64,7 +61,7 @@ export async function ungateNodes(
     for (let node = queue.shift(); node; node = queue.shift()) await clean(client, settings, node);
   };
   await Promise.all(Array.from({ length: PARALLEL }, worker));
-  return `Took the taint ${taint} and the condition CedanaReady from ${counted(nodes)}:\n${names}${HINT}\n`;
+  return `Removed the taint ${taint} and the condition CedanaReady from ${counted(nodes)}:\n${names}${HINT}\n`;
 }
 
 function counted({ length }: readonly unknown[]): string {
@@ -125,7 +122,7 @@ async function refuseBesideController(client: Client, { controller }: Gate, kube
   if (holderIdentity === "" || renewTime === undefined) return;
   if (Date.parse(renewTime) + leaseDurationSeconds * 1000 <= Date.now()) return; // A time that cannot be read has not expired.
   throw new CommandError(
-    `the controller runs (${holderIdentity} holds the Lease ${namespace}/${name}) and would gate the nodes again; stop it first:\n  ${kubectl} -n ${namespace} scale deployment/${name} --replicas=0\n--force goes on beside it`,
+    `the controller runs (${holderIdentity} holds the Lease ${namespace}/${name}) and would gate the nodes again; stop it first:\n  ${kubectl} -n ${namespace} scale deployment/${name} --replicas=0\n--force overrides this`,
     EXIT.badInput,
   );
 }

@@ -11,27 +11,32 @@ import { files, ROOT } from "../../../support/sources";
 const validate = new Ajv({ strict: false, allErrors: true }).compile(platformJsonSchema());
 const BAD = files("test/golden/platform/bad", /\.yaml$/);
 
-/** What an editor cannot check by a pattern. */
+/** Codes of problems that a JSON Schema pattern cannot express. */
 const READER_ONLY = new Set(["not-a-cidr", "reserved-label", "reserved-taint"]);
 
-test.each(["new", "existing", "none"] as const)("a file of init (%s) is accepted", (aws) => {
+test.each(["new", "existing", "none"] as const)("the JSON Schema accepts a file of init (%s)", (aws) => {
   const accepted = validate(parse(initFile({ ...INIT_DEFAULTS, aws, gpu: true })));
   expect(validate.errors).toBeNull();
   expect(accepted).toBe(true);
 });
 
-test.each(BAD.map((path) => [basename(path), path]))("%s is judged as the reader does", (_, path) => {
-  let data: unknown;
-  try {
-    data = parse(readFileSync(join(ROOT, path), "utf8"));
-  } catch {
-    return;
-  }
-  const problems = (check(platformSchema, data).problems ?? []).filter(({ code }) => !READER_ONLY.has(code));
-  expect(validate(data)).toBe(problems.length === 0);
-});
+test.each(BAD.map((path) => [basename(path), path]))(
+  "the JSON Schema accepts %s if and only if the reader does",
+  (_, path) => {
+    let data: unknown;
+    try {
+      data = parse(readFileSync(join(ROOT, path), "utf8"));
+    } catch {
+      return;
+    }
+    const problems = (check(platformSchema, data).problems ?? []).filter(
+      ({ code }) => !READER_ONLY.has(code),
+    );
+    expect(validate(data)).toBe(problems.length === 0);
+  },
+);
 
-test("every property of every mapping has a description", () => {
+test("every property has a description", () => {
   const bare: string[] = [];
   const visit = (schema: unknown, path: string): void => {
     if (typeof schema !== "object" || schema === null) return;
@@ -45,6 +50,6 @@ test("every property of every mapping has a description", () => {
     for (const form of (anyOf ?? []) as unknown[]) visit(form, path);
   };
   visit(platformJsonSchema(), "");
-  // Below kubelet.config the words are Kubernetes' own (KubeletConfiguration), and described there.
+  // kubelet.config is a KubeletConfiguration, which Kubernetes documents.
   expect(bare.filter((path) => !path.includes(".kubelet.config."))).toEqual([]);
 });
