@@ -1,4 +1,4 @@
-import { ApiError, connectByKubeconfig, type KubernetesClient } from "../kube/client";
+import { ApiError, Client, connectByKubeconfig } from "../kube/client";
 import { CommandError, EXIT } from "./errors";
 
 /** Selects a cluster, as kubectl does. */
@@ -9,13 +9,17 @@ export interface ClusterOptions {
   readonly context?: string;
 }
 
+/** Name of the CLI's writes in `managedFields`. */
+const FIELD_MANAGER = "cedana-cdk";
+
 /**
  * Connects to the API server.
  * @throws CommandError (exit code 2) if the kubeconfig cannot be used
  */
-export async function connect({ kubeconfig, context }: ClusterOptions): Promise<KubernetesClient> {
+export async function connect({ kubeconfig, context }: ClusterOptions): Promise<Client> {
   try {
-    return await connectByKubeconfig({ file: kubeconfig, context });
+    const transport = await connectByKubeconfig({ file: kubeconfig, context });
+    return new Client(transport, { fieldManager: FIELD_MANAGER });
   } catch (error) {
     // The YAML parser appends lines of the kubeconfig, which may contain a key.
     const line = (error as Error).message.split("\n", 1)[0] ?? "";

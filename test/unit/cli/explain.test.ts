@@ -6,6 +6,7 @@ import { report, reportText } from "../../../cli/explain-report";
 import { gateOf, type Gate } from "../../../cli/explain-settings";
 import { INIT_DEFAULTS, initFile } from "../../../cli/init-file";
 import { ungateNodes } from "../../../cli/ungate";
+import { clientOn } from "../../support/controller-runtime";
 import { FakeApi } from "../../support/fake-api";
 import { AGENTS, NOW, OURS, rawDaemonSet, rawNode, rawPod, settings } from "../controller/readiness/support";
 
@@ -29,7 +30,7 @@ const owned = (agent: (typeof AGENTS)[number], given: Parameters<typeof rawPod>[
 };
 
 async function explain(name = "n1", of = gate) {
-  const observed = await observe(api, of.settings, name);
+  const observed = await observe(clientOn(api), of.settings, name);
   if (!observed) throw new Error("no node");
   return report(of, observed, NOW, "kubectl --context prod");
 }
@@ -94,7 +95,7 @@ test("explain names the command for an agent that is not installed, has no pod, 
 });
 
 test("explain finds no node with an unknown name", async () => {
-  expect(await observe(api, gate.settings, "n1")).toBeUndefined();
+  expect(await observe(clientOn(api), gate.settings, "n1")).toBeUndefined();
 });
 
 test("explain evaluates the gate by our rules if its owner is Cedana's manager", () => {
@@ -118,7 +119,7 @@ describe("ungate", () => {
 
   test("writes nothing without --yes and lists the nodes", async () => {
     putGatedNodes();
-    expect(await ungateNodes(api, gate, { yes: false, force: false })).toMatch(
+    expect(await ungateNodes(clientOn(api), gate, { yes: false, force: false })).toMatch(
       /^12 nodes with.*Nothing was written/s,
     );
     expect(api.writes).toEqual([]);
@@ -134,13 +135,15 @@ describe("ungate", () => {
         node["spec"] = { ...(node["spec"] as object), taints: [OURS, EBS] };
       });
     };
-    await ungateNodes(api, gate, { yes: true, force: false });
+    await ungateNodes(clientOn(api), gate, { yes: true, force: false });
     for (let index = 0; index < 12; index++) {
       const node = api.get(`${NODES}/n${index}`);
       expect(node?.["spec"]).toEqual({ podCIDR: "10.0.0.0/24", taints: [EBS] });
       expect(JSON.stringify(node?.["status"])).not.toContain("CedanaReady");
     }
-    expect(await ungateNodes(api, gate, { yes: true, force: false })).toMatch(/^No node has the taint/);
+    expect(await ungateNodes(clientOn(api), gate, { yes: true, force: false })).toMatch(
+      /^No node has the taint/,
+    );
   });
 
   test("is rejected while a controller holds the lease", async () => {
@@ -156,13 +159,15 @@ describe("ungate", () => {
       api.put(LEASE, object);
     };
     lease({});
-    await expect(ungateNodes(api, gate, { yes: true, force: false, context: "prod" })).rejects.toThrow(
-      "  kubectl --context prod -n cedana-system scale deployment/cedana-gate --replicas=0",
-    );
+    await expect(
+      ungateNodes(clientOn(api), gate, { yes: true, force: false, context: "prod" }),
+    ).rejects.toThrow("  kubectl --context prod -n cedana-system scale deployment/cedana-gate --replicas=0");
     expect(api.writes).toEqual([]);
     lease({ renewTime: "not a time" });
-    await expect(ungateNodes(api, gate, { yes: true, force: false })).rejects.toThrow(/--replicas=0/);
+    await expect(ungateNodes(clientOn(api), gate, { yes: true, force: false })).rejects.toThrow(
+      /--replicas=0/,
+    );
     lease({ renewTime: "2020-01-01T00:00:00Z" });
-    expect(await ungateNodes(api, gate, { yes: true, force: false })).toMatch(/^Removed the taint/);
+    expect(await ungateNodes(clientOn(api), gate, { yes: true, force: false })).toMatch(/^Removed the taint/);
   });
 });
