@@ -8,8 +8,7 @@ import {
   type Taint,
 } from "../controller/readiness/rules";
 import { toTaintText } from "../config";
-import type { Observed } from "./explain-read";
-import type { Gate } from "./explain-settings";
+import type { Gate, Observed } from "./gate";
 
 /** Whether workloads can be scheduled to the node. `opening`: all agents are Ready, the taint is not removed yet. */
 export type Verdict = "ready" | "opening" | "waiting" | "notGated" | "orphaned";

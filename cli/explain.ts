@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { CommandError, EXIT } from "./errors";
-import type { ClusterChoice } from "./explain-settings";
+import type { ClusterChoice } from "./gate";
 import { clusterOptions, fileOption, outputOption, print } from "./options";
 import { kubectl } from "./shell";
 
@@ -29,8 +29,7 @@ export function addExplain(program: Command): void {
  * @throws CommandError (exit code 2) for the file, the kubeconfig, or a node that does not exist
  */
 async function explainNode(name: string, options: ExplainOptions) {
-  const { gateOf } = await import("./explain-settings.js");
-  const { observe } = await import("./explain-read.js");
+  const { gateOf, observe } = await import("./gate.js");
   const { report, reportText } = await import("./explain-report.js");
   const { clusterError, connect } = await import("./cluster.js");
   const gate = gateOf(options.file);

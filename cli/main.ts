@@ -7,9 +7,10 @@ import { CommandError, EXIT } from "./errors";
 import { addExplain } from "./explain";
 import { addFeatures } from "./features";
 import { addInit } from "./init";
-import { clusterOptions, fileOption, print } from "./options";
+import { fileOption, print } from "./options";
 import { addSchema } from "./schema";
 import { addSynth } from "./synth";
+import { addUngate } from "./ungate";
 import { addValidate } from "./validate";
 
 const program = new Command("cedana-cdk")
@@ -34,18 +35,6 @@ for (const add of [
   addSchema,
 ])
   add(program);
-
-function addUngate(program: Command): void {
-  const command = program
-    .command("ungate")
-    .description("remove the readiness taint and condition from all nodes (dry run unless --yes)")
-    .addOption(fileOption())
-    .option("--yes", "write; without it, a dry run", false)
-    .option("--force", "also while the controller runs", false);
-  clusterOptions(command).action(async (options) =>
-    print(await (await import("./ungate.js")).ungate(options)),
-  );
-}
 
 function addAgentRemoval(program: Command): void {
   program

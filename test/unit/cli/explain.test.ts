@@ -1,11 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { observe } from "../../../cli/explain-read";
 import { report, reportText } from "../../../cli/explain-report";
-import { gateOf, type Gate } from "../../../cli/explain-settings";
+import { gateOf, observe, type Gate } from "../../../cli/gate";
 import { INIT_DEFAULTS, initFile } from "../../../cli/init-file";
-import { ungateNodes } from "../../../cli/ungate";
+import { ungateNodes } from "../../../cli/ungate-nodes";
 import { clientOn } from "../../support/controller-runtime";
 import { FakeApi } from "../../support/fake-api";
 import { AGENTS, NOW, OURS, rawDaemonSet, rawNode, rawPod, settings } from "../controller/readiness/support";
