@@ -1,6 +1,6 @@
 import type { KubernetesClient } from "../../kube/client";
 import { HEALTH_CONDITION } from "../../config/programs/agent";
-import type { ConditionWords } from "./condition";
+import type { HealthCondition } from "./finding";
 
 /** The pod that this runs in. */
 export interface OwnPod {
@@ -9,7 +9,7 @@ export interface OwnPod {
   readonly uid: string;
 }
 
-interface Condition extends ConditionWords {
+interface Condition extends HealthCondition {
   readonly lastTransitionTime: string;
 }
 
@@ -31,7 +31,7 @@ export class Reporter {
    * Writes the condition if it says something else than before.
    * @throws ApiError as the API server refuses it: 404 the pod is gone, 409 it is another one of the same name
    */
-  async report(words: ConditionWords, options: { readonly timeoutMs: number }): Promise<void> {
+  async report(words: HealthCondition, options: { readonly timeoutMs: number }): Promise<void> {
     const now = Date.now();
     // After a restart of the container, the time of the last change is that of the condition as it stands.
     const before = this.written ?? { condition: await this.read(options), atMs: Number.NEGATIVE_INFINITY };
