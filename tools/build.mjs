@@ -7,6 +7,7 @@ import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
+import { documentInputs } from "./declarations.mjs";
 import { buildPodProgram, POD_PROGRAMS } from "./pod-bundle.mjs";
 import { notices } from "./licenses.mjs";
 import { BUNDLE, BUNDLES, PLUGINS, writeProgram } from "./programs.mjs";
@@ -28,10 +29,12 @@ const clusterClientApart = {
 };
 
 rmSync(dist, { recursive: true, force: true });
-const unchecked = process.argv.includes("--without-types") ? ["--noCheck", "--declaration", "false"] : [];
+const typed = !process.argv.includes("--without-types");
+const unchecked = typed ? [] : ["--noCheck", "--declaration", "false"];
 execFileSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json"), ...unchecked], {
   stdio: "inherit",
 });
+if (typed) await documentInputs(root, dist);
 
 takeValibotAsItIs();
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { probesOf } from "../../../../agent/health";
 import type { AgentSettings } from "../../../../config/programs/agent";
 import { CERTIFICATE, KEY, OTHER_CERTIFICATE } from "../../../support/kubelet-certificate";
+import { clientOn } from "../../../support/controller-runtime";
 import { FakeRegistry } from "../../../support/registry";
 
 let directory: string;
@@ -38,12 +39,12 @@ describe("a node", () => {
     ...more,
   });
   async function findings(given: AgentSettings, ca = CERTIFICATE, version = "containerd://2.3.4") {
-    const client = {
-      send: async (_method: string, path: string) => {
+    const client = clientOn({
+      send: async (_method, path) => {
         expect(path).toBe("/api/v1/nodes/n1");
         return { status: { nodeInfo: { containerRuntimeVersion: version } } };
       },
-    };
+    });
     const probes = probesOf({
       settings: given,
       client,

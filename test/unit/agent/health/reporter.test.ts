@@ -1,5 +1,6 @@
 import { Reporter, type HealthCondition } from "../../../../agent/health";
-import type { Body } from "../../../../kube/client";
+import type { Body } from "../../../../kube";
+import { clientOn } from "../../../support/controller-runtime";
 
 describe("the condition of the own pod", () => {
   interface Condition {
@@ -16,11 +17,11 @@ describe("the condition of the own pod", () => {
   /** Returns a pod whose status is merged as the API server does. */
   function podWith(...conditions: Condition[]) {
     const sent: Body[] = [];
-    const client = {
-      send: async (_method: string, path: string, body: Body) => {
+    const client = clientOn({
+      send: async (_method, path, body) => {
         expect(path).toBe("/api/v1/namespaces/cedana/pods/health-1/status");
-        expect(body.type).toBe("application/strategic-merge-patch+json");
-        const { metadata, status } = body.content as {
+        expect((body as Body).type).toBe("application/strategic-merge-patch+json");
+        const { metadata, status } = (body as Body).content as {
           metadata: object;
           status?: { conditions: Condition[] };
         };
@@ -28,10 +29,10 @@ describe("the condition of the own pod", () => {
         for (const each of status?.conditions ?? []) {
           conditions = [...conditions.filter(({ type }) => type !== each.type), each];
         }
-        if (status) sent.push(body);
+        if (status && body) sent.push(body);
         return { metadata: { name: "health-1" }, status: { conditions } };
       },
-    };
+    });
     const reporter = () => new Reporter(client, { namespace: "cedana", name: "health-1", uid: "u1" });
     const ours = () => conditions.find(({ type }) => type === "cedana.ai/node-can-checkpoint");
     return { sent, reporter, ours, all: () => conditions };
@@ -96,11 +97,12 @@ describe("the condition of the own pod", () => {
   test("is written after a failed attempt", async () => {
     const pod = podWith();
     const reporter = pod.reporter();
-    const rejecting = new Reporter(
-      { send: () => Promise.reject(new Error("no answer")) },
-      { namespace: "cedana", name: "health-1", uid: "u1" },
-    );
-    await expect(rejecting.report(bad, WAIT)).rejects.toThrow("no answer");
+    const rejecting = new Reporter(clientOn({ send: () => Promise.reject(new Error("no response")) }), {
+      namespace: "cedana",
+      name: "health-1",
+      uid: "u1",
+    });
+    await expect(rejecting.report(bad, WAIT)).rejects.toThrow("no response");
     await reporter.report(bad, WAIT);
     expect(pod.sent).toHaveLength(1);
   });
