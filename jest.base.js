@@ -1,11 +1,18 @@
-/** What both tiers share: TypeScript by swc, and the package's own name mapped to its sources as in package.json `exports`. */
+const { name, exports: entries } = require("./package.json");
+
+/** Maps each public entry to its sources: package.json exports ./dist/X/index.js of X/index.ts. */
+const moduleNameMapper = Object.fromEntries(
+  Object.entries(entries)
+    .filter(([, file]) => file?.endsWith("/index.js"))
+    .map(([entry, file]) => [
+      `^${name}${entry.slice(1).replace("*", "([^/]+)")}$`,
+      file.replace("./dist", "<rootDir>").replace("*", "$1").replace("/index.js", ""),
+    ]),
+);
+
+/** What all tiers share: TypeScript by swc, and the package's own name mapped to its sources. */
 module.exports = {
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }] },
-  moduleNameMapper: {
-    "^cedana-cdk/(aws|kubernetes)(/.*)?$": "<rootDir>/constructs/$1$2",
-    "^cedana-cdk/(platform|features)$": "<rootDir>/config/$1",
-    "^cedana-cdk/output$": "<rootDir>/manifests/output",
-    "^cedana-cdk/(api|config|render|manifests|stacks/.*)$": "<rootDir>/$1",
-  },
+  moduleNameMapper,
   modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/out/"],
 };
