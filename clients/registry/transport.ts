@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { Agent as PlainAgent } from "node:http";
 import { Agent as SecureAgent } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
-import { version } from "../../package.json";
+import { config } from "../../package.json";
 import { AuthorizationError, Authorizer } from "./authorizer";
 import type { Credentials } from "./docker-config";
 import { RegistryError, type RegistryErrorDetails } from "./error";
@@ -139,7 +139,7 @@ export class Transport {
     call: Pick<Call, "method" | "url" | "headers" | "body" | "signal"> & Pick<Request, "long">,
   ): Promise<Answer> {
     const { timeoutMs = 60_000, uploadTimeoutMs = 3_600_000, idleTimeoutMs = 60_000 } = this.options;
-    const headers = { "user-agent": `cedana-cdk/${version}`, ...call.headers };
+    const headers = { "user-agent": `cedana-cdk/${config.version}`, ...call.headers };
     const agent = call.url.protocol === this.origin.protocol ? this.agent : undefined;
     return exchange({
       ...call,

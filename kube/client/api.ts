@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { RequestOptions } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
-import { version } from "../../package.json";
+import { config } from "../../package.json";
 import { Agents } from "./agents";
 import type { Body, KubernetesClient, Method, SendOptions, WatchEvent, WatchOptions } from "./client";
 import { ApiError } from "./error";
@@ -40,7 +40,7 @@ export class KubernetesApi implements KubernetesClient {
     private readonly options: ApiOptions = {},
   ) {
     this.base = server.endsWith("/") ? server : `${server}/`;
-    this.userAgent = options.userAgent ?? `cedana-cdk/${version}`;
+    this.userAgent = options.userAgent ?? `cedana-cdk/${config.version}`;
   }
 
   async send(method: Method, path: string, body?: Body, options: SendOptions = {}): Promise<unknown> {

@@ -1,10 +1,10 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../support/sources";
 
 const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
   readonly exports: Readonly<Record<string, string | null>>;
-  readonly typesVersions: { readonly "*": Readonly<Record<string, readonly string[]>> };
 };
 const entries = Object.entries(manifest.exports).filter(
   (entry): entry is [string, string] => entry[1]?.endsWith(".js") ?? false,
@@ -31,9 +31,11 @@ test.each(["aws", "kubernetes"])("each directory of cedana-cdk/%s can be importe
   expect(hidden).toEqual(area === "aws" ? ["internal"] : []);
 });
 
-test("programs that resolve modules as Node 10 did find the same types", () => {
-  const expected = entries.map(([name, file]) => [name.slice(2), [file.slice(2).replace(/\.js$/, ".d.ts")]]);
-  expect(Object.entries(manifest.typesVersions["*"])).toEqual(expected);
+test("npm refuses to pack the checkout, in which a build can be missing or have no types", () => {
+  const { status, stderr } = spawnSync("npm", ["pack", "--dry-run"], { cwd: ROOT, encoding: "utf8" });
+  expect(stderr).toContain("Invalid package, must have name and version");
+  expect(status).toBe(1);
+  expect(manifest).toMatchObject({ private: true });
 });
 
 test.each([
