@@ -13,6 +13,7 @@ import { CommandError, EXIT } from "./exit";
 import { refused } from "./explain";
 import { connect } from "./cluster";
 import { gateOf, type ClusterChoice, type Gate } from "./explain-settings";
+import { kubectl } from "./shell";
 
 type Client = Pick<KubernetesClient, "send">;
 
@@ -45,7 +46,7 @@ export async function ungate(options: UngateOptions): Promise<string> {
 export async function ungateNodes(
   client: Client,
   gate: Gate,
-  { yes, force }: Pick<UngateOptions, "force" | "yes">,
+  { yes, force, ...cluster }: Omit<UngateOptions, "file">,
 ): Promise<string> {
   const { settings } = gate;
   const taint = toTaintText(settings.taint);
@@ -57,7 +58,7 @@ export async function ungateNodes(
   if (!yes) {
     return `${counted(nodes)} with the taint ${taint} or the condition CedanaReady:\n${names}Nothing was written. Run again with --yes to take them away.\n${HINT}\n`;
   }
-  if (!force) await refuseBesideController(client, gate);
+  if (!force) await refuseBesideController(client, gate, kubectl(cluster));
   const queue = [...nodes];
   const worker = async () => {
     for (let node = queue.shift(); node; node = queue.shift()) await clean(client, settings, node);
@@ -113,17 +114,18 @@ interface Lease {
   };
 }
 
-async function refuseBesideController(client: Client, { controller }: Gate): Promise<void> {
+async function refuseBesideController(client: Client, { controller }: Gate, kubectl: string): Promise<void> {
   const { namespace, name } = controller;
   const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
   const lease = await client.send("GET", path).catch((error: unknown) => {
     if (error instanceof ApiError && error.status === 404) return {};
     throw error;
   });
-  const { holderIdentity = "", renewTime = "", leaseDurationSeconds = 15 } = (lease as Lease).spec ?? {};
-  if (holderIdentity === "" || !(Date.parse(renewTime) + leaseDurationSeconds * 1000 > Date.now())) return;
+  const { holderIdentity = "", renewTime, leaseDurationSeconds = 15 } = (lease as Lease).spec ?? {};
+  if (holderIdentity === "" || renewTime === undefined) return;
+  if (Date.parse(renewTime) + leaseDurationSeconds * 1000 <= Date.now()) return; // A time that cannot be read has not expired.
   throw new CommandError(
-    `the controller runs (${holderIdentity} holds the Lease ${namespace}/${name}) and would gate the nodes again; stop it first:\n  kubectl -n ${namespace} scale deployment/${name} --replicas=0\n--force goes on beside it`,
+    `the controller runs (${holderIdentity} holds the Lease ${namespace}/${name}) and would gate the nodes again; stop it first:\n  ${kubectl} -n ${namespace} scale deployment/${name} --replicas=0\n--force goes on beside it`,
     EXIT.badInput,
   );
 }

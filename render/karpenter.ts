@@ -1,15 +1,15 @@
-/** NodePool (karpenter.sh/v1) and EC2NodeClass (karpenter.k8s.aws/v1) of a pool, as plain objects. */
+/** Renders the NodePool (karpenter.sh/v1) and EC2NodeClass (karpenter.k8s.aws/v1) of a pool. */
 import { instanceFacts, startupTaintOf, toKarpenterTaint } from "../config/nodes";
 import { KARPENTER_KUBELET_FIELDS, nodeLabels, renderUserData } from "./user-data/user-data";
 import { DISCOVERY_TAG, type ResolvedNodePool, karpenterNodeRoleName } from "../config/karpenter";
 
 export interface PoolContext {
   readonly clusterName: string;
-  /** Default: the name that the AWS side gives the role. */
+  /** Default: the name of the role on the AWS side. */
   readonly nodeRoleName?: string;
 }
 
-/** The EC2NodeClass: image, network, disk and user data. */
+/** Returns the EC2NodeClass: AMI, network, disk and user data. */
 export function ec2NodeClassManifest(pool: ResolvedNodePool, { clusterName, nodeRoleName }: PoolContext) {
   const discovery = [{ tags: { [DISCOVERY_TAG]: clusterName } }];
   const { sizeGiB, type, iops, throughputMiBps, kmsKeyArn } = pool.rootVolume;
@@ -56,7 +56,7 @@ export function ec2NodeClassManifest(pool: ResolvedNodePool, { clusterName, node
   };
 }
 
-/** The NodePool: which instances, with which labels and taints, and when they may be taken away. */
+/** Returns the NodePool: instances, labels, taints and disruption. */
 export function nodePoolManifest(pool: ResolvedNodePool) {
   const { architecture } = instanceFacts(pool);
   const startup = startupTaintOf(pool);
@@ -78,7 +78,7 @@ export function nodePoolManifest(pool: ResolvedNodePool) {
             ...pool.requirements,
           ],
           ...(pool.taints.length > 0 ? { taints: pool.taints.map(toKarpenterTaint) } : {}),
-          // Declared, or Karpenter takes the waiting node for a full one and starts more.
+          // Without the declaration Karpenter counts a gated node as full and starts more.
           ...(startup ? { startupTaints: [toKarpenterTaint(startup)] } : {}),
           expireAfter: pool.expireAfter,
           terminationGracePeriod: pool.terminationGracePeriod,
@@ -95,7 +95,7 @@ export function nodePoolManifest(pool: ResolvedNodePool) {
   };
 }
 
-/** Nodes with accelerators take long to fill again: of those that drifted, one at a time. */
+/** Nodes with accelerators are expensive to replace: at most one drifted node at a time. */
 function defaultBudgets(pool: ResolvedNodePool): object[] {
   const any = { nodes: "10%" };
   return instanceFacts(pool).accelerator === "none" ? [any] : [any, { nodes: "1", reasons: ["Drifted"] }];

@@ -1,4 +1,4 @@
-import type { NodeCheckpointSpec, NodeCheckpointStatus } from "../../api/checkpoint";
+import type { NodeCheckpointSpec, NodeCheckpointStatus } from "../../api";
 import { at, metadataOf, numberAt, textAt } from "../../kube/runtime";
 import type { Json, KubernetesObject, ObjectMetadata } from "../../kube/runtime";
 

@@ -1,7 +1,7 @@
 import type { KubeletClient } from "../../clients/kubelet";
 import type { KubernetesClient } from "../../kube/client";
 import type { AgentSettings } from "../../config/programs/agent";
-import { NODE_CHECKPOINT, NODE_LABEL, nodeLabelValue } from "../../api/checkpoint";
+import { NODE_CHECKPOINT, NODE_LABEL, nodeLabelValue } from "../../api";
 import { pathOf, Reflector, Store, type Logger } from "../../kube/runtime";
 import { sleep } from "../../kube/runtime/backoff";
 import type { Identity } from "../registry";

@@ -5,7 +5,7 @@ import {
   type NodeCheckpointCondition,
   type NodeCheckpointReason,
   type NodeCheckpointStatus,
-} from "../../api/checkpoint";
+} from "../../api";
 import { pathOf, type Json } from "../../kube/runtime";
 import { projectNodeCheckpoint, type NodeCheckpointObject } from "./object";
 

@@ -1,5 +1,5 @@
 import { ApiError } from "../../kube/client";
-import type { NodeCheckpointReason, NodeCheckpointStatus } from "../../api/checkpoint";
+import type { NodeCheckpointReason, NodeCheckpointStatus } from "../../api";
 import { exponential, sleep } from "../../kube/runtime/backoff";
 import type { NodeCheckpointObject } from "./object";
 import { putStatus, readLive, withConditions, type Outcome } from "./status";

@@ -7,7 +7,7 @@ import { KubeletClient } from "../../clients/kubelet";
 import { connectByKubeconfig } from "../../kube/client";
 import { readAgentSettings } from "../../config/programs/agent";
 import { createLogger } from "../../kube/runtime";
-import { identity } from "../../clients/registry/ecr";
+import { podIdentity } from "../../clients/registry";
 import { settingsIn } from "../../config/programs";
 import { VERSION } from "../../config/version";
 import { ACCOUNT, EXIT, needed, stopSignal } from "./process";
@@ -49,6 +49,6 @@ async function run({ settings: file, kubeconfig, context, account }: RunFlags): 
     ca: () => readFile(join(account, "ca.crt"), "utf8"),
   });
   const stop = stopSignal((signal) => log.info({ signal }, "stopping"));
-  await runAgent(settings, { nodeName, client, kubelet, identity, log, stop });
+  await runAgent(settings, { nodeName, client, kubelet, identity: podIdentity, log, stop });
   process.exit(EXIT.stopped);
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { ApiError } from "../../kube/client";
-import type { Condition } from "../../api/checkpoint";
+import type { Condition } from "../../api";
 import type { Context } from "../checkpoints/context";
 import { insist } from "../checkpoints/insist";
 import {

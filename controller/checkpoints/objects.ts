@@ -1,11 +1,14 @@
 import {
-  CHECKPOINT_API_VERSION,
+  CEDANA,
+  type CedanaSpec,
+  type CedanaStatus,
   type CheckpointSpec,
   type CheckpointStatus,
-  type Condition,
-} from "../../api/checkpoint";
+} from "../../api";
 import { at, itemsAt, metadataOf, numberAt, textAt, textsAt } from "../../kube/runtime";
 import type { Json, KubernetesObject, ObjectMetadata } from "../../kube/runtime";
+
+export { CEDANA, CHECKPOINT, type CedanaMethod, type CedanaStatus } from "../../api";
 
 interface Metadata extends ObjectMetadata {
   readonly namespace: string;
@@ -26,28 +29,12 @@ export interface CheckpointObject extends KubernetesObject {
   readonly status: CheckpointStatus;
 }
 
-export type CedanaMethod = "Checkpoint" | "Restore" | "Pending" | "Failed" | "Done";
-
-export interface CedanaStatus {
-  readonly checkpointDone?: boolean;
-  readonly restoreDone?: boolean;
-  readonly lastCheckpointedTime?: string;
-  readonly conditions?: readonly Condition[];
-}
-
 /** A Cedana with the fields in use. */
 export interface CedanaObject extends KubernetesObject {
   readonly metadata: Metadata & { readonly annotations: Readonly<Record<string, string>> };
-  readonly spec: {
-    readonly containerName?: string;
-    readonly sandboxName?: string;
-    readonly method?: CedanaMethod;
-  };
+  readonly spec: CedanaSpec;
   readonly status: CedanaStatus;
 }
-
-export const CHECKPOINT = { apiVersion: CHECKPOINT_API_VERSION, kind: "Checkpoint", plural: "checkpoints" };
-export const CEDANA = { apiVersion: "core.cedana.ai/v1", kind: "Cedana", plural: "cedanas" };
 
 export function projectCheckpoint(raw: Json): CheckpointObject {
   const owner = itemsAt(raw, "metadata", "ownerReferences").find(

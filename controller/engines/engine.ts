@@ -1,4 +1,4 @@
-import type { Outcome } from "../../clients/manager";
+import type { Outcome } from "../../http";
 import type { CheckpointReason, ContainerCheckpoint } from "../../api/checkpoint";
 import type { PartReflector } from "../../kube/runtime";
 

@@ -1,5 +1,5 @@
 import type { KubernetesClient } from "../../kube/client";
-import { ManagerClient } from "../../clients/manager";
+import { ManagerClient } from "../../clients/cedana/manager";
 import type { CheckpointSettings } from "../../config/programs/controller";
 import type { Logger, Metrics } from "../../kube/runtime";
 import { CedanaEngine } from "./cedana";

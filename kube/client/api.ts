@@ -1,11 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import type { RequestOptions } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
+import { Deadline, NoResponseError, open, readBody, type HttpRequest } from "../../http";
 import { config } from "../../package.json";
 import { Agents } from "./agents";
 import type { Body, KubernetesClient, Method, SendOptions, WatchEvent, WatchOptions } from "./client";
 import { ApiError } from "./error";
-import { Deadline, open, read } from "./exchange";
 import { Lines } from "./lines";
 import { errorOf } from "./status";
 
@@ -15,7 +15,7 @@ export type Connect = (options: RequestOptions) => Promise<void>;
 export interface ApiOptions {
   /** Default: `cedana-cdk/<version>`. The API server takes what is before the slash as the field manager. */
   readonly userAgent?: string;
-  /** Told of each answer, and of each request without one: its `code` is then `<error>`. */
+  /** Called for each response, and for each request without one: its `code` is then `<error>`. */
   readonly observe?: (request: {
     readonly method: string;
     readonly code: string;
@@ -46,7 +46,7 @@ export class KubernetesApi implements KubernetesClient {
   async send(method: Method, path: string, body?: Body, options: SendOptions = {}): Promise<unknown> {
     const { timeoutMs = TIMEOUT_MS, signal, query } = options;
     const end = Date.now() + timeoutMs;
-    const deadline = new Deadline(timeoutMs, `no answer within ${timeoutMs / 1000} s`, signal);
+    const deadline = new Deadline(timeoutMs, `no response within ${timeoutMs / 1000} s`, signal);
     try {
       for (let attempt = 0; ; attempt++) {
         const answer = await this.exchange(method, this.url(path, query), body, deadline);
@@ -56,8 +56,11 @@ export class KubernetesApi implements KubernetesClient {
         if (wait === undefined || attempt === MAX_RETRIES || Date.now() + wait >= end) throw answer;
         await deadline.race(pause(wait, undefined, { signal: deadline.signal }));
       }
+    } catch (error) {
+      if (error instanceof NoResponseError) signal?.throwIfAborted();
+      throw error;
     } finally {
-      deadline.end();
+      deadline.close();
     }
   }
 
@@ -68,7 +71,7 @@ export class KubernetesApi implements KubernetesClient {
       const url = this.url(path, { ...options.query, watch: "true" });
       const response = await this.open("GET", url, undefined, idle);
       idle.start();
-      if (!isSuccess(response)) throw errorOf(response, await read(response));
+      if (!isSuccess(response)) throw errorOf(response, (await readBody(response)).toString("utf8"));
       options.onOpen?.();
       const lines = new Lines();
       for await (const chunk of response) {
@@ -81,7 +84,7 @@ export class KubernetesApi implements KubernetesClient {
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
-      idle.end();
+      idle.close();
     }
   }
 
@@ -93,7 +96,7 @@ export class KubernetesApi implements KubernetesClient {
     deadline: Deadline,
   ): Promise<unknown> {
     const response = await this.open(method, url, body, deadline);
-    const text = await read(response);
+    const text = (await readBody(response)).toString("utf8");
     return isSuccess(response) ? parsed(text) : errorOf(response, text);
   }
 
@@ -103,16 +106,17 @@ export class KubernetesApi implements KubernetesClient {
     body: Body | undefined,
     deadline: Deadline,
   ): Promise<IncomingMessage> {
-    const told = (code: string) => this.options.observe?.({ method, code, host: url.host });
+    const observe = (code: string) => this.options.observe?.({ method, code, host: url.host });
     try {
-      const options = this.request(method, url, body);
-      await deadline.race(this.connect(options));
-      this.agents.assign(options, url.protocol);
-      const response = await open(options, body && JSON.stringify(body.content), deadline);
-      told(String(response.statusCode));
+      const request = { method, headers: this.headers(body) };
+      await deadline.race(this.connect(request));
+      this.agents.assign(request, url.protocol);
+      const content = body && JSON.stringify(body.content);
+      const response = await open({ ...(request as ConnectedRequest), url, body: content }, deadline);
+      observe(String(response.statusCode));
       return response;
     } catch (error) {
-      told("<error>");
+      observe("<error>");
       throw error;
     }
   }
@@ -124,21 +128,17 @@ export class KubernetesApi implements KubernetesClient {
     return url;
   }
 
-  private request(method: Method, url: URL, body?: Body): RequestOptions {
+  private headers(body?: Body) {
     return {
-      method,
-      protocol: url.protocol,
-      hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-      port: url.port || (url.protocol === "http:" ? 80 : 443),
-      path: `${url.pathname}${url.search}`,
-      headers: {
-        accept: "application/json",
-        "user-agent": this.userAgent,
-        ...(body ? { "content-type": body.type } : {}),
-      },
+      accept: "application/json",
+      "user-agent": this.userAgent,
+      ...(body ? { "content-type": body.type } : {}),
     };
   }
 }
+
+/** A request after `Connect` and `Agents`. */
+type ConnectedRequest = Pick<HttpRequest, "method" | "headers" | "agent" | "auth">;
 
 function isSuccess({ statusCode = 0 }: IncomingMessage): boolean {
   return statusCode >= 200 && statusCode < 300;

@@ -1,8 +1,4 @@
-/** What JSON holds. A field that is missing reads as undefined. */
-export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
-export interface JsonObject {
-  readonly [field: string]: Json | undefined;
-}
+import type { Json } from "../../http";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 

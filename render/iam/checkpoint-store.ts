@@ -1,6 +1,6 @@
 import { dnsSuffix, partitionOf } from "../../config/cluster";
 
-/** The place that permissions are for. */
+/** The S3 location that permissions apply to. */
 export interface StorePlace {
   readonly bucketArn: string;
   /** Key prefix, ending with `/`, or empty for the whole bucket. */
@@ -15,12 +15,12 @@ export function bucketArn(bucket: string, region: string): string {
   return `arn:${partitionOf(region)}:s3:::${bucket}`;
 }
 
-/** To list and read checkpoints, no more. */
+/** Returns the statements to list and read checkpoints. */
 export function readStatements(place: StorePlace): object[] {
   return [list(place, ["s3:ListBucket"]), objects(place, ["s3:GetObject"]), ...key(place, ["kms:Decrypt"])];
 }
 
-/** To list, read, write (in parts too) and delete checkpoints. Multipart uploads need kms:Decrypt as well. */
+/** Returns the statements to list, read, write and delete checkpoints. Multipart uploads also need kms:Decrypt. */
 export function readWriteStatements(place: StorePlace): object[] {
   return [
     list(place, ["s3:ListBucket", "s3:ListBucketMultipartUploads"]),
@@ -35,7 +35,7 @@ export function readWriteStatements(place: StorePlace): object[] {
   ];
 }
 
-/** Refuses whoever comes without TLS, the account's own principals included. */
+/** Denies every request without TLS, also by principals of the account. */
 export function tlsOnlyStatement(arn: string): object {
   return {
     Sid: "TlsOnly",

@@ -1,6 +1,6 @@
 /** Permissions of the cluster's own roles that AWS has no managed policy for. */
 
-/** What the control plane does with the key of Kubernetes Secrets. */
+/** Returns the statement that lets the control plane use the key of Kubernetes Secrets. */
 export function secretsKeyStatement(keyArn: string): object {
   return {
     Effect: "Allow",
@@ -9,7 +9,7 @@ export function secretsKeyStatement(keyArn: string): object {
   };
 }
 
-/** What the VPC CNI does with IPv6 prefixes (AWS documents this policy but does not offer it as a managed one). */
+/** Returns the statements for IPv6 prefixes of the VPC CNI. AWS documents this policy but has no managed one. */
 export function cniIpv6Statements(partition: string): object[] {
   return [
     {

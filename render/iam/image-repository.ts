@@ -1,35 +1,35 @@
 import { partitionOf } from "../../config/cluster";
 
-/** Logging in is not bound to a repository; ECR knows no narrower resource for it. */
+/** The login token: ECR has no narrower resource for it. */
 const LOGIN = { Effect: "Allow", Action: "ecr:GetAuthorizationToken", Resource: "*" };
 
 const PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
 
 const PUSH = ["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage"];
 
-/** To pull images of one repository. */
+/** Returns the statements to pull images of one repository. */
 export function pullStatements(repositoryArn: string): object[] {
   return [LOGIN, { Effect: "Allow", Action: PULL, Resource: repositoryArn }];
 }
 
-/** To push images to one repository: to see what is there already, but not to read what is in it. */
+/** Returns the statements to push images to one repository and check which layers exist, but not to pull. */
 export function uploadStatements(repositoryArn: string): object[] {
   const see = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage"];
   return [LOGIN, { Effect: "Allow", Action: [...see, ...PUSH], Resource: repositoryArn }];
 }
 
-/** To log in, and to ask whether a layer is in one repository. */
+/** Returns the statements to log in and check whether a layer exists in one repository. */
 export function checkStatements(repositoryArn: string): object[] {
   return [LOGIN, { Effect: "Allow", Action: ["ecr:BatchCheckLayerAvailability"], Resource: repositoryArn }];
 }
 
-/** To pull, push, list and delete images of one repository. */
+/** Returns the statements to pull, push, list and delete images of one repository. */
 export function pushStatements(repositoryArn: string): object[] {
   const manage = ["ecr:DescribeImages", "ecr:ListImages", "ecr:BatchDeleteImage"];
   return [LOGIN, { Effect: "Allow", Action: [...PULL, ...PUSH, ...manage], Resource: repositoryArn }];
 }
 
-/** Keeps the newest images, whatever their tags. */
+/** Returns a lifecycle policy that keeps the newest images, with any tag. */
 export function keepLastPolicy(count: number): object {
   return {
     rules: [
@@ -43,7 +43,7 @@ export function keepLastPolicy(count: number): object {
   };
 }
 
-/** ARN of the repository behind a URL such as `123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app`. */
+/** Returns the ARN of the repository of a URL such as `123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app`. */
 export function repositoryArnOf(url: string): string {
   const [host = "", ...path] = url.split("/");
   const [account = "", , , region = ""] = host.split(".");

@@ -1,4 +1,4 @@
-/** What EC2 tells on EventBridge before it takes an instance away; patterns by the name of their rule. */
+/** EventBridge patterns of EC2's interruption events, by the name of their rule. */
 export const INTERRUPTION_EVENTS = {
   "health-event": { source: ["aws.health"], "detail-type": ["AWS Health Event"] },
   "spot-interruption": { source: ["aws.ec2"], "detail-type": ["EC2 Spot Instance Interruption Warning"] },
@@ -16,7 +16,7 @@ export const INTERRUPTION_EVENTS = {
   },
 } as const;
 
-/** Who may use the queue: these rules, and nobody without TLS. */
+/** Returns the queue policy: only these rules may send, and only with TLS. */
 export function interruptionQueueStatements(queueArn: string, ruleArns: readonly string[]): object[] {
   return [
     {

@@ -1,24 +1,29 @@
 import { dnsSuffix } from "../../config/cluster";
 
 /**
- * What the Karpenter controller may do: the statements of Karpenter 1.14's own CloudFormation template, of which it
- * needs all for the features it has on. Everything that it makes carries the cluster's tags, and it may change and end
- * only what carries them.
+ * The permissions of the Karpenter controller: the statements of Karpenter 1.14's CloudFormation template, for all features
+ * that are on. Karpenter tags everything it creates with the cluster, and may change and delete only what has these tags.
  */
 export interface ControllerPolicyProps {
+  /** AWS partition, such as aws. */
   readonly partition: string;
+  /** AWS region of the cluster. */
   readonly region: string;
+  /** Id of the AWS account. */
   readonly account: string;
+  /** Name of the cluster. */
   readonly clusterName: string;
+  /** ARN of the nodes' role. */
   readonly nodeRoleArn: string;
+  /** ARN of the interruption queue. */
   readonly queueArn: string;
-  /** Keys of the account that root volumes of pools are encrypted with. */
+  /** KMS keys of the root volumes of pools. */
   readonly volumeKeyArns: readonly string[];
 }
 
 const OWNED = "owned";
 
-/** The controller's permissions in two documents, each well under the size that IAM allows. */
+/** Returns the controller's permissions as two documents, each well below IAM's size limit. */
 export function controllerPolicies(
   props: ControllerPolicyProps,
 ): Readonly<Record<string, readonly object[]>> {
@@ -38,7 +43,7 @@ export function controllerPolicies(
   };
 }
 
-/** EC2 makes encrypted volumes in the name of whoever starts the instance; without this it ends right after its start. */
+/** EC2 creates encrypted volumes with the permissions of the caller; without these an instance stops right after its start. */
 function volumeKeyStatements({ region, volumeKeyArns }: ControllerPolicyProps): object[] {
   if (volumeKeyArns.length === 0) return [];
   const viaEc2 = { StringEquals: { "kms:ViaService": `ec2.${region}.${dnsSuffix(region)}` } };

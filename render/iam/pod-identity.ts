@@ -1,8 +1,8 @@
 import type { ServiceAccountSpec } from "../../config/pod-identity";
 
 /**
- * Trust policy of a role for EKS Pod Identity. The session tags are set by EKS, so the conditions hold even if someone
- * associates the role with another ServiceAccount or cluster by mistake.
+ * Returns the trust policy of a role for EKS Pod Identity. EKS sets the session tags, so the conditions also hold if the role
+ * is associated with another ServiceAccount or cluster by mistake.
  */
 export function podIdentityTrust(clusterName: string, subject: ServiceAccountSpec): object {
   return {

@@ -1,7 +1,7 @@
 /**
- * EC2 user data of several parts: a MIME multipart document, read by cloud-init, by nodeadm and, where they append a
- * part, by EKS and Karpenter. A part that one of them does not find is lost without an error, so there is one writer
- * here, and a reader that gives back what was written to the byte.
+ * EC2 user data of several parts: a MIME multipart document. cloud-init and nodeadm read it; EKS and Karpenter append parts.
+ * They ignore a part that they cannot find without an error, so this module has the only writer, and a reader that returns
+ * exactly what was written.
  */
 import type { Problem } from "../../config/schema";
 import { printable } from "../../config/schema";
@@ -18,7 +18,7 @@ export interface MimePart {
 const BOUNDARY = "cedana-node";
 
 /**
- * The parts as one document, with LF line ends, in their order. The same parts are always the same bytes.
+ * Returns the parts as one document with LF line ends. The output is deterministic.
  * @throws RangeError for a content type that is not one line of ASCII.
  */
 export function writeMime(parts: readonly MimePart[]): string {
@@ -32,7 +32,7 @@ export function writeMime(parts: readonly MimePart[]): string {
   return `MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="${boundary}"\n\n${written.join("")}--${boundary}--\n`;
 }
 
-/** A boundary that begins no line of any part. A counter, not chance: synthesis must give the same bytes again. */
+/** Returns a boundary that starts no line of any part. A counter and not random, so that the output is deterministic. */
 function freeBoundary(parts: readonly MimePart[]): string {
   for (let count = 0; ; count += 1) {
     const boundary = count === 0 ? BOUNDARY : `${BOUNDARY}-${count}`;
@@ -45,8 +45,8 @@ export type MimeDocument =
   | { readonly parts?: undefined; readonly problems: readonly Problem[] };
 
 /**
- * The parts of a document, as nodeadm and cloud-init would find them. Line ends may be LF or CRLF. What those readers
- * pass over without a word is a problem here: another boundary than the header's, parts within parts, a missing end.
+ * Returns the parts of a document as nodeadm and cloud-init find them. Line ends may be LF or CRLF. Reports what those readers
+ * ignore silently: a boundary other than the header's, nested parts, a missing end.
  */
 export function readMime(text: string): MimeDocument {
   const newline = /^[^\n]*\r\n/.test(text) ? "\r\n" : "\n";
@@ -70,7 +70,7 @@ export function readMime(text: string): MimeDocument {
       );
       return;
     }
-    // Of an empty part, the line that ends the headers may be the one that the next delimiter takes.
+    // In an empty part, the line end after the headers can be the one that belongs to the next delimiter.
     const [head, content = piece.endsWith(newline) ? "" : undefined] = cut(
       piece.slice(newline.length),
       newline + newline,
@@ -92,7 +92,7 @@ function boundaryOf(contentType: string): string | undefined {
   return match?.[1] ?? match?.[2];
 }
 
-/** Value of a header; continuation lines are part of it. */
+/** Returns the value of a header, with its continuation lines. */
 function headerOf(head: string, newline: string, name: string): string | undefined {
   const unfolded = head.replaceAll(/\r?\n[ \t]+/g, " ");
   for (const line of unfolded.split(newline)) {

@@ -1,5 +1,5 @@
-/** The user data of a node, from its settings. Pure text: the same settings are the same bytes. */
-import { toYaml } from "../yaml/yaml";
+/** Renders the user data of a node from its settings. The same settings give the same bytes. */
+import { toYaml } from "../yaml";
 import {
   ENABLED_LABEL,
   type KubeletConfig,
@@ -8,11 +8,11 @@ import {
   type NodeConfig,
   type NodeConfigSpec,
   type NodeSettings,
-  RESTORE_TOML,
   RUNTIME_REQUEST_TIMEOUT,
+  SHUTDOWN,
   type Taint,
+  engineOf,
   instanceFacts,
-  renderRuntimeHandler,
   runtimeHandlerOf,
   runtimeOf,
   startupTaintOf,
@@ -20,10 +20,11 @@ import {
   toTaintText,
 } from "../../config/nodes";
 import { InvalidInputError } from "../../config/schema";
+import { renderRuntimeHandler, RESTORE_TOML } from "../containerd";
 import { type MimePart, NODE_CONFIG_TYPE, SHELL_TYPE, writeMime } from "./mime";
 
 /**
- * Who puts what a node needs to join into its user data.
+ * Which program adds the join data to the user data.
  * - `managed`: a managed group without a custom AMI. EKS appends a NodeConfig with the cluster and the labels.
  * - `custom-ami`: a managed group with a custom AMI. EKS adds nothing.
  * - `karpenter`: Karpenter appends a NodeConfig with the cluster, labels and taints, and its registerWithTaints wins.
@@ -34,8 +35,8 @@ export type Bootstrap =
   | { readonly mode: "karpenter" };
 
 /**
- * Fields of KubeletConfiguration that an EC2NodeClass takes itself, in Karpenter up to 1.14. Karpenter sizes nodes by them,
- * so they belong there; all others reach the kubelet by the user data.
+ * Fields of KubeletConfiguration that an EC2NodeClass has, in Karpenter up to 1.14. Karpenter sizes nodes by them, so they
+ * are set there. The user data sets all other fields.
  */
 export const KARPENTER_KUBELET_FIELDS = [
   "maxPods",
@@ -51,10 +52,10 @@ export const KARPENTER_KUBELET_FIELDS = [
   "cpuCFSQuota",
 ] as const satisfies readonly (keyof KubeletConfig)[];
 
-/** EC2 takes 16 KiB of user data; EKS and Karpenter append a NodeConfig with the cluster's certificate and labels. */
+/** EC2's limit is 16 KiB. EKS and Karpenter append a NodeConfig with the cluster's certificate and labels. */
 export const USER_DATA_MAX_BYTES = 16_384 - 4096;
 
-/** Labels of the nodes: the user's, and the one that node agents look for. */
+/** Returns the labels of the nodes: the user's, and the one that selects nodes for the agent. */
 export function nodeLabels({
   labels,
   checkpointing,
@@ -62,25 +63,24 @@ export function nodeLabels({
   return { ...labels, ...(checkpointing ? { [ENABLED_LABEL.key]: ENABLED_LABEL.value } : {}) };
 }
 
-/** What a checkpointing node needs of its kubelet. The user's own settings go before it. */
+/** Returns kubelet settings that checkpoints need. The user's settings override them. */
 function kubeletDefaults({ checkpointing, kubelet }: NodeSettings): Record<string, unknown> {
   if (!checkpointing) return {};
   const own = kubelet.config ?? {};
-  // The AMI sets these two from Kubernetes 1.34 on; stated here, a node of any minor lets its pods end in peace.
   const shutdown =
     own.shutdownGracePeriod === undefined && own.shutdownGracePeriodByPodPriority === undefined
-      ? { shutdownGracePeriod: "2m30s", shutdownGracePeriodCriticalPods: "30s" }
+      ? SHUTDOWN
       : {};
   return { runtimeRequestTimeout: RUNTIME_REQUEST_TIMEOUT, ...shutdown };
 }
 
-/** The toolkit's NodeConfig of the node, or undefined where there is nothing to say. */
+/** Returns the toolkit's NodeConfig of the node, or undefined if it would be empty. */
 export function renderNodeConfig(settings: NodeSettings, bootstrap: Bootstrap): NodeConfig | undefined {
   const { kubelet, containerd, instance, featureGates } = settings;
   const taints = registeredTaints(settings, bootstrap);
   const config = {
     ...kubeletDefaults(settings),
-    ...withoutOthersFields(kubelet.config ?? {}, bootstrap),
+    ...withoutManagedFields(kubelet.config ?? {}, bootstrap),
     ...(taints.length > 0 ? { registerWithTaints: taints } : {}),
   };
   const flags = [
@@ -104,8 +104,8 @@ export function renderNodeConfig(settings: NodeSettings, bootstrap: Bootstrap): 
   return { apiVersion: NODE_CONFIG_API_VERSION, kind: "NodeConfig", spec };
 }
 
-/** Without the fields that reach the kubelet in another way: by the EC2NodeClass, or by a flag. */
-function withoutOthersFields(config: KubeletConfig, { mode }: Bootstrap): KubeletConfig {
+/** Returns the config without fields that the EC2NodeClass or a flag sets. */
+function withoutManagedFields(config: KubeletConfig, { mode }: Bootstrap): KubeletConfig {
   const fields: Record<Bootstrap["mode"], readonly string[]> = {
     managed: ["maxPods"],
     "custom-ami": [],
@@ -114,16 +114,16 @@ function withoutOthersFields(config: KubeletConfig, { mode }: Bootstrap): Kubele
   return Object.fromEntries(Object.entries(config).filter(([name]) => !fields[mode].includes(name)));
 }
 
-/** The NodeConfig that EKS appends sets maxPods, and the last one wins; a flag beats them all. */
+/** The NodeConfig that EKS appends sets maxPods, and the last one wins. A flag overrides all of them. */
 function maxPodsFlag({ kubelet }: NodeSettings, { mode }: Bootstrap): string[] {
   const maxPods = kubelet.config?.maxPods;
   return mode === "managed" && maxPods !== undefined ? [`--max-pods=${maxPods}`] : [];
 }
 
 /**
- * All taints go through the kubelet, none through the EKS API. One set of taints must come from one place: EKS passes
- * its own by a kubelet flag, which replaces the field; and a taint added to a live group by the API hits the pods that
- * run there. Karpenter replaces the field with the NodePool's taints, so there they stand in the NodePool.
+ * Returns the taints that the kubelet registers. All taints are set here, none through the EKS API: EKS passes its taints by a
+ * kubelet flag, which replaces the field, and a taint added to a live group by the API evicts the pods that run there.
+ * Karpenter replaces the field with the NodePool's taints, so with Karpenter they are in the NodePool.
  */
 function registeredTaints(settings: NodeSettings, { mode }: Bootstrap): KubernetesTaint[] {
   if (mode === "karpenter") return [];
@@ -137,20 +137,20 @@ function labelFlags(settings: NodeSettings, { mode }: Bootstrap): string[] {
   return [`--node-labels=${labels.map(([key, value]) => `${key}=${value}`).join(",")}`];
 }
 
-/** The table of the runtime comes before those within it. */
+/** Returns the containerd configuration. In TOML a table must precede its sub-tables. */
 function containerdToml(settings: NodeSettings): string | undefined {
   const handler = runtimeHandlerOf(settings);
   const tables = [
-    ...(settings.checkpointing && settings.engine === "kubelet" ? [RESTORE_TOML] : []),
+    ...(settings.checkpointing && engineOf(settings) === "kubelet" ? [RESTORE_TOML] : []),
     ...(handler ? [renderRuntimeHandler(handler, runtimeOf(instanceFacts(settings).accelerator))] : []),
   ];
   return tables.length === 0 ? undefined : tables.join("\n");
 }
 
 /**
- * The user's own TOML is a NodeConfig of its own: nodeadm merges the two deeply, where one text after the other would
- * put the user's first keys into the handler's last table. nodeadm takes TOML that does not name a plugin of schema 3
- * for schema 2, and would then rewrite the whole file; the comment names one.
+ * Returns the user's TOML as a separate NodeConfig: nodeadm merges the two deeply, whereas concatenated text would put the
+ * user's first keys into the handler's last table. nodeadm reads TOML that names no plugin of schema 3 as schema 2 and would
+ * rewrite the whole file; the comment names one.
  */
 function userTomlConfig(settings: NodeSettings): NodeConfig | undefined {
   const toml = settings.containerd.config;
@@ -162,8 +162,8 @@ function userTomlConfig(settings: NodeSettings): NodeConfig | undefined {
 }
 
 /**
- * The whole user data, or undefined where EKS or Karpenter need no help.
- * @throws InvalidInputError if it is larger than EC2 takes.
+ * Returns the whole user data, or undefined if nothing has to be added to that of EKS or Karpenter.
+ * @throws InvalidInputError if it exceeds EC2's limit
  */
 export function renderUserData(
   settings: NodeSettings & { readonly postNodeadm?: readonly string[] },
@@ -178,15 +178,15 @@ export function renderUserData(
     {
       code: "user-data-too-large",
       path: ["preNodeadm"],
-      message: "makes the user data larger than EC2 takes",
+      message: "makes the user data larger than EC2's limit",
       given: `${bytes} bytes in all`,
-      allowed: `up to ${USER_DATA_MAX_BYTES} bytes, with room for what EKS or Karpenter add`,
+      allowed: `up to ${USER_DATA_MAX_BYTES} bytes, which leaves room for what EKS or Karpenter add`,
       remedy: "put long scripts into the image",
     },
   ]);
 }
 
-/** The parts of the user data, in their order. */
+/** Returns the parts of the user data, in order. */
 export function userDataParts(
   settings: NodeSettings & { readonly postNodeadm?: readonly string[] },
   bootstrap: Bootstrap,
@@ -204,7 +204,7 @@ export function userDataParts(
   ];
 }
 
-/** A script that sets the kernel settings now and after every start. */
+/** Returns a script that applies kernel settings now and at every boot. */
 function renderSysctls(sysctls: Readonly<Record<string, string>>): string | undefined {
   const lines = Object.entries(inKeyOrder(sysctls)).map(([name, value]) => `${name} = ${value}`);
   if (lines.length === 0) return undefined;
@@ -220,7 +220,7 @@ function renderSysctls(sysctls: Readonly<Record<string, string>>): string | unde
   ].join("\n");
 }
 
-/** The same mapping written in another order is the same bytes: changed bytes would replace all nodes. */
+/** Sorts keys, so that their order in the input does not change the bytes: changed bytes replace all nodes. */
 function inKeyOrder<T>(value: T): T {
   if (Array.isArray(value)) return value.map((item: unknown) => inKeyOrder(item)) as T;
   if (typeof value !== "object" || value === null) return value;
@@ -232,7 +232,7 @@ function byText(a: Taint, b: Taint): number {
   return compare(toTaintText(a), toTaintText(b));
 }
 
-/** By code units, so that no machine's language decides. */
+/** Compares by code units, independent of the locale. */
 function compare(a: string, b: string): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }

@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../support/sources";
@@ -31,20 +30,7 @@ test.each(["aws", "kubernetes"])("each directory of cedana-cdk/%s can be importe
   expect(hidden).toEqual(area === "aws" ? ["internal"] : []);
 });
 
-test("npm refuses to pack the checkout, in which a build can be missing or have no types", () => {
-  const { status, stderr } = spawnSync("npm", ["pack", "--dry-run"], { cwd: ROOT, encoding: "utf8" });
-  expect(stderr).toContain("Invalid package, must have name and version");
-  expect(status).toBe(1);
+test("npm cannot pack or publish the checkout: its package.json is private and has no version", () => {
   expect(manifest).toMatchObject({ private: true });
-});
-
-test.each([
-  "bin/THIRD-PARTY-NOTICES.txt",
-  "controller.THIRD-PARTY-NOTICES.txt",
-  "agent.THIRD-PARTY-NOTICES.txt",
-])("%s has each package once, with its licence", (file) => {
-  const parts = readFileSync(join(ROOT, "dist", file), "utf8").split(`\n${"-".repeat(80)}\n\n`);
-  const names = parts.map((part) => part.split(" (", 1)[0]);
-  expect(names).toEqual([...new Set(names)]);
-  expect(parts.filter((part) => !/^\S+ \S+ \([^)]+\)\nSource: \S+\n\n./.test(part))).toEqual([]);
+  expect(manifest).not.toHaveProperty("version");
 });

@@ -5,7 +5,7 @@ import { readStatements, readWriteStatements, type StorePlace } from "../../../r
 import { policyDocument } from "../internal/policy";
 import type { ICheckpointStore, RoleReference } from "./types";
 
-/** The rights of every store, whether its bucket was made here or existed before. */
+/** Implements the grants of every store, new or existing. */
 export abstract class StoreBase extends Construct implements ICheckpointStore {
   abstract readonly bucketName: string;
   abstract readonly bucketArn: string;

@@ -22,22 +22,22 @@ import { StoreBase } from "./base";
 import { ExistingStore } from "./existing";
 import type { ICheckpointStore } from "./types";
 
-/** What the store does. Who may use it is granted by its methods. */
+/** Settings of the bucket. Access is granted by the methods of the construct. */
 export interface CheckpointStoreProps extends StorePropsSpec {}
 
 /**
- * An S3 bucket for checkpoints: private, TLS only, encrypted with a KMS key (through a bucket key, so that a checkpoint of a
- * thousand objects costs a few KMS calls), and without leftovers of uploads that never finished.
+ * Creates an S3 bucket for checkpoints: private, TLS only, encrypted with a KMS key. A bucket key keeps the number of KMS
+ * calls small for checkpoints of many objects. Unfinished multipart uploads are removed.
  * @throws InvalidInputError
  */
 export class CheckpointStore extends StoreBase {
-  /** A bucket that exists already; nothing about it is changed. `region` is that of the bucket. */
+  /** Uses an existing bucket without changing it. `region` is the region of the bucket. */
   static fromAttributes(scope: Construct, id: string, attributes: GivenStorePropsSpec): ICheckpointStore {
     return new ExistingStore(scope, id, attributes);
   }
 
   readonly bucket: S3Bucket;
-  /** Absent if a key was given. */
+  /** Undefined if a key was given. */
   readonly key?: KmsKey;
   readonly policy: S3BucketPolicy;
   readonly lifecycle: S3BucketLifecycleConfiguration;
@@ -58,10 +58,10 @@ export class CheckpointStore extends StoreBase {
         : { bucket: spec.bucket }),
       forceDestroy: spec.forceDestroy,
     });
-    const block = this.closeToPublic();
+    const block = this.blockPublicAccess();
     this.encrypt();
     this.lifecycle = this.makeLifecycle(spec);
-    // S3 refuses two changes of a bucket's access at once.
+    // S3 rejects concurrent changes of a bucket's access settings.
     this.policy = new S3BucketPolicy(this, "policy", {
       bucket: this.bucket.id,
       policy: policyDocument(tlsOnlyStatement(this.bucketArn)),
@@ -77,7 +77,7 @@ export class CheckpointStore extends StoreBase {
     return this.bucket.arn;
   }
 
-  private closeToPublic(): S3BucketPublicAccessBlock {
+  private blockPublicAccess(): S3BucketPublicAccessBlock {
     new S3BucketOwnershipControls(this, "ownership", {
       bucket: this.bucket.id,
       rule: { objectOwnership: "BucketOwnerEnforced" },
@@ -122,7 +122,7 @@ export class CheckpointStore extends StoreBase {
           status: "Enabled",
           filter: [{ prefix: "" }],
           noncurrentVersionExpiration: [{ noncurrentDays: spec.noncurrentDays }],
-          // The mark that stands for a deleted checkpoint, once there is nothing behind it any more.
+          // Removes delete markers that have no versions left behind them.
           expiration: [{ expiredObjectDeleteMarker: true }],
         },
         ...(spec.expireDays === undefined

@@ -4,7 +4,7 @@ import { givenStorePropsSchema, type GivenStorePropsSpec } from "../../../config
 import { resolve } from "../../../config/schema";
 import { StoreBase } from "./base";
 
-/** A bucket that was made elsewhere. */
+/** A store in an existing bucket. */
 export class ExistingStore extends StoreBase {
   readonly bucketName: string;
   readonly bucketArn: string;

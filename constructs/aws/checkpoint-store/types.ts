@@ -6,13 +6,13 @@ export interface RoleReference {
   readonly name: string;
 }
 
-/** A place for checkpoints in S3, and the right to use it. */
+/** An S3 location for checkpoints, with methods that grant access to it. */
 export interface ICheckpointStore {
   readonly bucketName: string;
   readonly bucketArn: string;
   /** Key prefix, ending with `/`, or empty. */
   readonly prefix: string;
-  /** `s3://<bucket>/<prefix>` without the last `/`: what the engine's checkpoint directory is set to. */
+  /** `s3://<bucket>/<prefix>` without the trailing `/`: the value for the engine's checkpoint directory. */
   readonly url: string;
   readonly kmsKeyArn?: string;
   /**
@@ -22,6 +22,6 @@ export interface ICheckpointStore {
   grantReadWrite(id: string, role: RoleReference): IamRolePolicy;
   /** Lets a role list and read checkpoints below the prefix. */
   grantRead(id: string, role: RoleReference): IamRolePolicy;
-  /** As grantReadWrite, for an IAM user: Cedana's s3 storage plugin takes nothing but an access key. */
+  /** Same as grantReadWrite, for an IAM user: Cedana's s3 storage plugin accepts only an access key. */
   grantReadWriteToUser(id: string, user: { readonly name: string }): IamUserPolicy;
 }

@@ -3,7 +3,7 @@ import { EksAccessPolicyAssociation } from "@cdktf/provider-aws/lib/eks-access-p
 import { Construct } from "constructs";
 import { partitionOf, type AccessEntry } from "../../../config/cluster";
 
-/** One IAM principal's way into the Kubernetes API. */
+/** Gives one IAM principal access to the Kubernetes API. */
 export class ClusterAccess extends Construct {
   readonly entry: EksAccessEntry;
   readonly associations: EksAccessPolicyAssociation[];

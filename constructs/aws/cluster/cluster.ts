@@ -24,28 +24,29 @@ import { ClusterRole, CniRole } from "./roles";
 import type { ICluster } from "./types";
 
 export interface ClusterProps extends ClusterSpec {
-  /** Where it runs: a `Network`, or `Network.fromAttributes`. */
+  /** Network of the cluster: a `Network`, or `Network.fromAttributes`. */
   readonly network: INetwork;
 }
 
 /**
- * An EKS cluster: private endpoint, Secrets encrypted with a key of the account, access entries instead of aws-auth, add-ons
- * around the nodes in an order in which each finds what it needs. OIDC is not set up: roles go to pods by Pod Identity.
+ * Creates an EKS cluster: private endpoint, Secrets encrypted with a KMS key of the account, access entries instead of
+ * aws-auth, and add-ons ordered before or after the nodes by their dependencies. It creates no OIDC provider: pods get roles by
+ * Pod Identity.
  * @throws InvalidInputError
  */
 export class Cluster extends Construct implements ICluster {
-  /** A cluster that exists already. What is not given is read from AWS when Terraform plans. */
+  /** Uses an existing cluster. Terraform looks up the attributes that are not given. */
   static fromAttributes(scope: Construct, id: string, attributes: ExistingClusterSpec): ICluster {
     return new ExistingCluster(scope, id, attributes);
   }
 
   readonly resource: EksCluster;
-  /** Absent if a key was given. */
+  /** Undefined if a key was given. */
   readonly secretsKey?: KmsKey;
-  /** Absent if no logs are enabled. */
+  /** Undefined if no logs are enabled. */
   readonly logGroup?: CloudwatchLogGroup;
   readonly clusterRole: ClusterRole;
-  /** Absent if the vpc-cni add-on is off, or has pod identity associations of its own. */
+  /** Undefined if the vpc-cni add-on is off or has its own pod identity associations. */
   readonly cniRole?: CniRole;
   readonly access: ClusterAccess[];
   /** By name. */
@@ -80,11 +81,11 @@ export class Cluster extends Construct implements ICluster {
     const entries = this.access.map(({ entry }) => entry);
     this.addons = new Map(addons.map((addon) => [addon.name, this.makeAddon(addon)]));
     const early = addons.filter(({ beforeNodes }) => beforeNodes).map(({ name }) => this.addons.get(name)!);
-    // Add-ons wait for the entries, and these for the cluster: a node group then needs to name the add-ons only.
+    // Add-ons depend on the access entries, and these on the cluster, so node groups depend on the add-ons only.
     this.beforeNodes = [...network.ready, ...(early.length > 0 ? early : [this.resource, ...entries])];
   }
 
-  /** A reference, so that whatever uses the name waits for the cluster. */
+  /** A Terraform reference: resources that use the name depend on the cluster. */
   get name(): string {
     return this.resource.name;
   }
@@ -107,7 +108,7 @@ export class Cluster extends Construct implements ICluster {
     return this.resource.vpcConfig.clusterSecurityGroupId;
   }
 
-  /** Add-ons that run as Deployments, such as coredns, wait for these node groups, and are removed before them. */
+  /** Makes add-ons that run as Deployments, such as coredns, depend on these node groups. They are destroyed first. */
   afterNodes(...nodes: readonly ITerraformDependable[]): void {
     for (const addon of this.addons.values()) {
       if (this.beforeNodes.includes(addon)) continue;
@@ -115,7 +116,7 @@ export class Cluster extends Construct implements ICluster {
     }
   }
 
-  /** Made before the cluster: otherwise EKS makes it, without retention, and again after Terraform deleted it. */
+  /** Created before the cluster: otherwise EKS creates it without retention, and again after Terraform deleted it. */
   private makeLogGroup(): CloudwatchLogGroup | undefined {
     if (this.spec.enabledLogTypes.length === 0) return undefined;
     return new CloudwatchLogGroup(this, "logs", {
@@ -171,9 +172,9 @@ export class Cluster extends Construct implements ICluster {
   }
 
   /**
-   * Access entries outlive everything that may need them while it is taken down. Their policies do so for what comes after
-   * the nodes only: what nodes wait for is, as they are, made anew before it is destroyed, and an association with
-   * another scope is the same one to EKS, which would then lose it (as in terraform-aws-eks#3403).
+   * Access entries are destroyed after every add-on that may need them. Policy associations are destroyed after the add-ons
+   * that follow the nodes only: nodes and what they depend on are replaced with create-before-destroy, and to EKS an
+   * association with another scope is the same association, which would then be lost (see terraform-aws-eks#3403).
    */
   private makeAddon(addon: Addon): EksAddon {
     const entries = this.access.flatMap(({ entry, associations }) =>

@@ -10,7 +10,7 @@ import {
 import { resolve } from "../../../config/schema";
 import type { ICluster } from "./types";
 
-/** A cluster that was made elsewhere: what was given, and for the rest one look-up when Terraform plans. */
+/** An existing cluster: the given attributes, and one data source for the others. */
 export class ExistingCluster extends Construct implements ICluster {
   readonly beforeNodes: ITerraformDependable[] = [];
   private readonly spec: ResolvedExistingCluster;
@@ -21,7 +21,7 @@ export class ExistingCluster extends Construct implements ICluster {
     this.spec = resolve(this.node.path, existingClusterSchema, attributes, checkExistingCluster);
   }
 
-  /** Made at first use, so that a cluster whose attributes are all given needs no access to AWS. */
+  /** Created at first use, so that a cluster with all attributes given needs no access to AWS. */
   private get data(): DataAwsEksCluster {
     this.lookedUp ??= new DataAwsEksCluster(this, "cluster", { name: this.spec.name });
     return this.lookedUp;

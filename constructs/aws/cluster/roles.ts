@@ -11,10 +11,10 @@ interface RoleProps {
   readonly region: string;
 }
 
-/** What the control plane acts as. */
+/** The IAM role of the control plane. */
 export class ClusterRole extends Construct {
   readonly role: IamRole;
-  /** These must outlive the cluster: without them EKS cannot clean up after itself. */
+  /** Must be destroyed after the cluster: EKS needs them to clean up. */
   readonly permissions: (IamRolePolicy | IamRolePolicyAttachment)[];
 
   constructor(scope: Construct, id: string, props: RoleProps & { readonly keyArn: string }) {
@@ -38,7 +38,7 @@ export class ClusterRole extends Construct {
   }
 }
 
-/** What the VPC CNI's pods act as, so that node roles need no right to change network interfaces. */
+/** The IAM role of the VPC CNI's pods. With it, node roles need no permission to change network interfaces. */
 export class CniRole extends Construct {
   readonly role: IamRole;
   readonly permission: IamRolePolicy | IamRolePolicyAttachment;

@@ -1,9 +1,9 @@
 import type { ITerraformDependable } from "cdktf";
 
-/** What node groups, Karpenter and pod identities need of a cluster, whether it was made here or existed before. */
+/** A new or existing cluster, as node groups, Karpenter and pod identities use it. */
 export interface ICluster {
   readonly name: string;
-  /** Kubernetes minor, for instance `1.34`. Always a plain value, never a Terraform reference. */
+  /** Kubernetes minor, for instance `1.35`. Always a plain value, never a Terraform reference. */
   readonly version: string;
   readonly region: string;
   /** URL of the Kubernetes API. */
@@ -13,10 +13,10 @@ export interface ICluster {
   /** CIDR block of Services, in the cluster's IP family. */
   readonly serviceCidr: string;
   readonly ipFamily: "ipv4" | "ipv6";
-  /** The security group that EKS makes for control plane and nodes. */
+  /** The security group that EKS creates for control plane and nodes. */
   readonly securityGroupId: string;
   /** Private subnets of nodes. */
   readonly subnetIds: string[];
-  /** What must exist before the first node joins, and still while the last one leaves: routes, access entries, add-ons. */
+  /** Resources that must exist while any node exists: routes, access entries, add-ons. */
   readonly beforeNodes: ITerraformDependable[];
 }

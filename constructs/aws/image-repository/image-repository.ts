@@ -20,7 +20,7 @@ import {
 import { resolve } from "../../../config/schema";
 import { policyDocument } from "../internal/policy";
 
-/** A repository of images, and the right to use it. */
+/** An image repository, with methods that grant access to it. */
 export interface IImageRepository {
   /** `<account>.dkr.ecr.<region>.amazonaws.com/<name>`, without a tag. */
   readonly url: string;
@@ -30,9 +30,9 @@ export interface IImageRepository {
    * @param id unique within the repository; part of the policy's address in the Terraform state
    */
   grantPush(id: string, role: { readonly name: string }): IamRolePolicy;
-  /** Lets a role push images, but neither read nor delete what is in them. */
+  /** Lets a role push images, but neither pull nor delete them. */
   grantUpload(id: string, role: { readonly name: string }): IamRolePolicy;
-  /** Lets a role log in and ask whether a layer is there. */
+  /** Lets a role log in and check whether a layer exists. */
   grantCheck(id: string, role: { readonly name: string }): IamRolePolicy;
   /** Lets a role pull images. */
   grantPull(id: string, role: { readonly name: string }): IamRolePolicy;
@@ -67,16 +67,16 @@ abstract class RepositoryBase extends Construct implements IImageRepository {
   }
 }
 
-/** What the repository does. Who may use it is granted by its methods. */
+/** Settings of the repository. Access is granted by the methods of the construct. */
 export interface ImageRepositoryProps extends RepositoryPropsSpec {}
 
 /**
- * An ECR repository whose tags never move, so that a checkpoint is restored from the very image it was kept as. Encrypted with
- * KMS, scanned on push, cleaned of all but the newest images.
+ * Creates an ECR repository with immutable tags, so that a restore uses exactly the image that the checkpoint was pushed as.
+ * Encrypted with KMS, scanned on push. A lifecycle policy keeps only the newest images.
  * @throws InvalidInputError
  */
 export class ImageRepository extends RepositoryBase {
-  /** A repository that exists already; nothing about it is changed. */
+  /** Uses an existing repository without changing it. */
   static fromAttributes(
     scope: Construct,
     id: string,

@@ -1,4 +1,4 @@
-/** What several constructs share. Not part of the package's interface. */
+/** Helpers of several constructs. Not part of the public API. */
 export { addDependency } from "./depend";
 export { kmsKey } from "./kms-key";
 export { policyDocument, serviceTrust } from "./policy";

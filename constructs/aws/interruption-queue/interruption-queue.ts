@@ -10,13 +10,12 @@ import { policyDocument } from "../internal/policy";
 
 export interface InterruptionQueueProps extends InterruptionQueueSpec {}
 
-/** A message older than this is of no use: a spot instance ends two minutes after its warning (Karpenter keeps 300 s too). */
+/** A spot instance is stopped two minutes after its notice, so older messages are useless. Karpenter also keeps 300 s. */
 const RETENTION_SECONDS = 300;
 
 /**
- * The queue on which EC2 says that an instance is about to be taken away: spot interruptions, rebalance
- * recommendations, state changes, health events, ends of capacity reservations. Encrypted; TLS only; only its own
- * five rules may write to it.
+ * Creates the queue of EC2 interruption events: spot interruptions, rebalance recommendations, state changes, health
+ * events, ends of capacity reservations. Encrypted; TLS only; only its own five rules may write to it.
  * @throws InvalidInputError
  */
 export class InterruptionQueue extends Construct {

@@ -25,7 +25,7 @@ export interface KarpenterProps extends KarpenterSpec {
 }
 
 /**
- * What Karpenter needs in AWS: a role for its nodes and the access entry that lets them join, a role for its controller
+ * Creates what Karpenter needs in AWS: a role for its nodes and the access entry that lets them join, a role for its controller
  * (by Pod Identity, so no annotation on the ServiceAccount), and the interruption queue. The pools themselves are
  * Kubernetes objects: `NodePools` of `cedana-cdk/kubernetes/karpenter`. Karpenter's own chart is installed by its Helm
  * chart, with `settings.clusterName` and `settings.interruptionQueue`.
@@ -35,7 +35,7 @@ export class Karpenter extends Construct {
   readonly nodeRole: NodeRole;
   /** Lets instances with the node role join the cluster. */
   readonly accessEntry: EksAccessEntry;
-  /** Lets pools find the cluster's security group, which EKS makes. Subnets made by `Network` carry the same tag. */
+  /** Lets pools find the cluster's security group, which EKS creates. Subnets of `Network` have the same tag. */
   readonly securityGroupTag: Ec2Tag;
   readonly controller: PodIdentity;
   readonly interruptionQueue: InterruptionQueue;

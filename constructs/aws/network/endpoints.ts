@@ -10,7 +10,7 @@ interface EndpointProps {
   readonly vpcId: string;
 }
 
-/** In China these carry a domain of their own; logs, ssm, kms and others do not (DescribeVpcEndpointServices). */
+/** In China these services have a separate domain; logs, ssm, kms and others do not (DescribeVpcEndpointServices). */
 const CHINESE = [
   "application-autoscaling",
   "autoscaling",
@@ -26,14 +26,14 @@ const CHINESE = [
   "sts",
 ];
 
-/** A whole name is taken as it is. */
+/** Returns the endpoint service name. A full name is returned unchanged. */
 function endpointService(region: string, service: string): string {
   if (/^(cn\.)?com\.amazonaws\./.test(service)) return service;
   const domain = region.startsWith("cn-") && CHINESE.includes(service) ? "cn.com" : "com";
   return `${domain}.amazonaws.${region}.${service}`;
 }
 
-/** The free gateway endpoint of S3 in all given route tables. */
+/** Creates the free gateway endpoint of S3 in all given route tables. */
 export function s3Endpoint(scope: Construct, props: EndpointProps, routeTableIds: string[]): VpcEndpoint {
   return new VpcEndpoint(scope, "s3-endpoint", {
     vpcId: props.vpcId,
@@ -44,7 +44,7 @@ export function s3Endpoint(scope: Construct, props: EndpointProps, routeTableIds
   });
 }
 
-/** Interface endpoints that the whole VPC may use over HTTPS. */
+/** Creates interface endpoints that the whole VPC may use over HTTPS. */
 export function interfaceEndpoints(
   scope: Construct,
   props: EndpointProps & { readonly cidr: string; readonly subnetIds: string[] },

@@ -26,12 +26,12 @@ import { ZoneSubnet } from "./zone";
 export interface NetworkProps extends NetworkPropsSpec {}
 
 /**
- * A VPC with one private subnet, and by default one public subnet and one NAT gateway, in each availability zone.
- * Routes are resources of their own, so that others can add theirs to the same tables.
+ * Creates a VPC with one private subnet, and by default one public subnet and one NAT gateway, in each availability zone.
+ * Routes are separate resources, so that other stacks can add routes to the same tables.
  * @throws InvalidInputError
  */
 export class Network extends Construct implements INetwork {
-  /** Subnets that exist already. Nothing is made, nothing is looked up. */
+  /** Uses existing subnets. Nothing is created or looked up. */
   static fromAttributes(scope: Construct, id: string, attributes: GivenNetworkSpec): INetwork {
     const path = [scope.node.path, id].filter((part) => part !== "").join("/");
     const given = resolve(path, givenNetworkSchema, attributes, (network) => checkNetwork(network));
@@ -103,7 +103,7 @@ export class Network extends Construct implements INetwork {
     return this.publicSubnets.map((zone) => zone.subnet.id);
   }
 
-  /** Local zones and zones that need opting in are left out: EKS cannot place its control plane there. */
+  /** Excludes local zones and opt-in zones: EKS cannot place its control plane there. */
   private zones(wanted: ResolvedNewNetwork["availabilityZones"]): string[] {
     if (typeof wanted !== "number") return wanted;
     const zones = new DataAwsAvailabilityZones(this, "zones", {
@@ -151,7 +151,7 @@ export class Network extends Construct implements INetwork {
     });
   }
 
-  /** They wait for the internet route: without it a NAT gateway is made but reaches nothing. */
+  /** NAT gateways depend on the internet route: without it they are created but reach nothing. */
   private makeNatGateways(spec: ResolvedNewNetwork, routes: Route[]): NatGateway[] {
     const count = { none: 0, one: 1, perZone: this.publicSubnets.length }[spec.natGateways];
     return this.publicSubnets.slice(0, count).map((zone, index) => {

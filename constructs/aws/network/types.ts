@@ -1,12 +1,12 @@
 import type { ITerraformDependable } from "cdktf";
 
-/** What a cluster needs of a network, whether it was made here or existed before. */
+/** A new or existing network, as a cluster uses it. */
 export interface INetwork {
   readonly vpcId: string;
   /** Subnets of nodes and control plane. */
   readonly privateSubnetIds: string[];
   /** Subnets of internet-facing load balancers; may be empty. */
   readonly publicSubnetIds: string[];
-  /** What must exist before a node can reach anything: routes and endpoints. Empty for given subnets. */
+  /** Routes and endpoints that nodes need to reach anything. Empty for existing subnets. */
   readonly ready: ITerraformDependable[];
 }

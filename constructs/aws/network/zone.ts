@@ -5,12 +5,12 @@ import { RouteTableAssociation } from "@cdktf/provider-aws/lib/route-table-assoc
 import type { Vpc } from "@cdktf/provider-aws/lib/vpc";
 import { Construct } from "constructs";
 
-/** Public subnets take the IPv6 blocks from here on, so that they never meet the private ones, which begin at 0. */
+/** Public subnets use the IPv6 blocks from this index on, private ones from 0, so they never overlap. */
 const FIRST_PUBLIC_IPV6 = 8;
 
 export interface SubnetProps {
   readonly vpc: Vpc;
-  /** Given for a public subnet, which shares one table with the others; a private one gets its own. */
+  /** Set for a public subnet: all of them share one table. A private subnet gets its own. */
   readonly routeTable?: RouteTable;
   readonly index: number;
   readonly cidr: string;
@@ -19,7 +19,7 @@ export interface SubnetProps {
   readonly tags: Record<string, string>;
 }
 
-/** A subnet and its place in a route table. */
+/** A subnet and its association with a route table. */
 export class ZoneSubnet extends Construct {
   readonly subnet: Subnet;
   readonly routeTable: RouteTable;

@@ -7,7 +7,7 @@ import { encodeUserData } from "./user-data";
 /** Root device of Amazon Linux 2023. */
 const ROOT_DEVICE = "/dev/xvda";
 
-/** What the launch template of a group says. */
+/** Returns the launch template of a node group. */
 export function launchTemplateConfig(spec: ResolvedNodeGroup, cluster: ICluster): LaunchTemplateConfig {
   const userData = renderUserData(spec, bootstrapOf(spec, cluster));
   const tags = { Name: spec.name, ...spec.tags };
@@ -15,7 +15,7 @@ export function launchTemplateConfig(spec: ResolvedNodeGroup, cluster: ICluster)
   return {
     namePrefix: `${spec.name}-`,
     imageId: customAmiOf(spec)?.id,
-    // A capacity block is of one instance type, which EKS then wants here and not in the group.
+    // For a capacity block EKS requires the one instance type here instead of in the group.
     ...(block
       ? { instanceType: spec.instanceTypes[0], instanceMarketOptions: { marketType: "capacity-block" } }
       : {}),

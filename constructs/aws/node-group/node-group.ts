@@ -22,19 +22,19 @@ export interface NodeGroupProps extends NodeGroupSpec {
 }
 
 /**
- * An EKS managed node group whose nodes are born ready for checkpoints: kubelet timeouts, startup taint and runtime
- * handler stand in the user data, so nothing on a node is restarted later.
+ * Creates an EKS managed node group whose nodes boot ready for checkpoints: kubelet timeouts, startup taint and runtime
+ * handler are in the user data, so nothing on a node is restarted later.
  *
- * Name and launch template carry a suffix, so that a change that replaces the group makes the new one first.
+ * Name and launch template have a suffix, so that a replacement is created before the old group is destroyed.
  * @throws InvalidInputError with all problems of the input
  */
 export class NodeGroup extends Construct {
   readonly role: NodeRole;
   readonly launchTemplate: LaunchTemplate;
   readonly resource: EksNodeGroup;
-  /** What cluster-autoscaler learns the labels and taints from while the group is empty. */
+  /** Tags from which cluster-autoscaler reads labels and taints while the group is empty. */
   readonly autoscalerTags: readonly AutoscalingGroupTagA[];
-  /** Taint of new nodes until they can checkpoint, if any. */
+  /** Startup taint of new nodes, if any. */
   readonly startupTaint?: Taint;
   /** Labels of the nodes. */
   readonly labels: Readonly<Record<string, string>>;
@@ -67,7 +67,7 @@ export class NodeGroup extends Construct {
       ...imageOf(spec, cluster),
       capacityType: spec.capacityType,
       ...(spec.capacityType === "CAPACITY_BLOCK" ? {} : { instanceTypes: spec.instanceTypes }),
-      // The number, never $Latest: EKS stores the number, and Terraform would see a difference for ever.
+      // The number, never $Latest: EKS stores the number, and Terraform would always see a difference.
       launchTemplate: {
         id: this.launchTemplate.id,
         version: this.launchTemplate.getStringAttribute("latest_version"),
@@ -86,7 +86,7 @@ export class NodeGroup extends Construct {
     });
   }
 
-  /** Without the startup taint: an autoscaler not told that it goes away would never start a first node. */
+  /** Excludes the startup taint: an autoscaler that assumes it stays would never start a first node. */
   private makeAutoscalerTags(spec: ResolvedNodeGroup): AutoscalingGroupTagA[] {
     const autoscalingGroupName = this.resource.resources.get(0).autoscalingGroups.get(0).name;
     const tags = [
@@ -106,7 +106,7 @@ export class NodeGroup extends Construct {
   }
 }
 
-/** An Auto Scaling group has each tag once, so of a key with several effects the one that keeps most pods away is told. */
+/** An Auto Scaling group has each tag key once, so of several effects of a key the strictest is used. */
 function autoscalerTaints(taints: readonly Taint[]): Taint[] {
   const strongest = ["NoExecute", "NoSchedule", "PreferNoSchedule"];
   const rank = ({ effect }: Taint) => strongest.indexOf(effect);
@@ -118,7 +118,7 @@ function autoscalerTaints(taints: readonly Taint[]): Taint[] {
   return [...byKey.values()];
 }
 
-/** With an image of its own in the template, EKS wants to hear neither image type nor version. */
+/** With a custom AMI in the launch template, EKS accepts neither AMI type nor version. */
 function imageOf(spec: ResolvedNodeGroup, cluster: ICluster) {
   if (customAmiOf(spec)) return {};
   const version = spec.version ?? cluster.version;

@@ -5,11 +5,11 @@ import { partitionOf } from "../../../config/cluster";
 import { isToken } from "../../../config/schema";
 import { serviceTrust } from "../internal/policy";
 
-/** Join the cluster and pull images: the least a node needs. Everything else goes to pods, by Pod Identity. */
+/** The least a node needs: join the cluster and pull images. Pods get other permissions by Pod Identity. */
 const LEAST = ["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly"];
 
 export interface NodeRoleProps {
-  /** Exact name, or beginning of one. */
+  /** Exact name, or name prefix. */
   readonly name: { readonly name: string } | { readonly namePrefix: string };
   readonly region: string;
   /** Adds AmazonSSMManagedInstanceCore. */
@@ -17,10 +17,10 @@ export interface NodeRoleProps {
   readonly policyArns?: readonly string[];
 }
 
-/** What nodes act as. */
+/** The IAM role of nodes. */
 export class NodeRole extends Construct {
   readonly role: IamRole;
-  /** These must outlive the nodes. */
+  /** Must be destroyed after the nodes. */
   readonly permissions: readonly IamRolePolicyAttachment[];
 
   constructor(scope: Construct, id: string, { name, region, ssm, policyArns = [] }: NodeRoleProps) {
@@ -30,7 +30,7 @@ export class NodeRole extends Construct {
       id: policy,
       arn: `arn:${partitionOf(region)}:iam::aws:policy/${policy}`,
     }));
-    // Named by what they attach: by their place, one taken out of the list would detach the one after it too.
+    // The id contains the policy: with an index, removing one policy would also detach the ones after it.
     const given = policyArns
       .filter((arn) => !managed.some((one) => one.arn === arn))
       .map((arn, index) => ({ id: isToken(arn) ? `policy-${index}` : arn, arn }));

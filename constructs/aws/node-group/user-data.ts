@@ -3,8 +3,8 @@ import { Fn } from "cdktf";
 const TOKEN = /(\$\{TfToken\[[^\]]+\]\})/;
 
 /**
- * User data as a launch template wants it: base64. Text that holds Terraform references is put together by Terraform,
- * the rest of it from base64, so that a `${...}` of a shell script is never taken for Terraform's.
+ * Returns user data in base64, as launch templates require. Terraform joins text that contains Terraform references; the
+ * other text is passed as base64, so that `${...}` in a shell script is never read as a Terraform expression.
  */
 export function encodeUserData(text: string): string {
   const pieces = text.split(TOKEN);

@@ -14,8 +14,8 @@ export interface PodIdentityProps extends ServiceAccountSpec {
 }
 
 /**
- * A role that the pods of one ServiceAccount of one cluster act as, without any key in the cluster. EKS allows one
- * association per ServiceAccount: put all its permissions into this role.
+ * Creates a role for the pods of one ServiceAccount of one cluster, without any key in the cluster. EKS allows one
+ * association per ServiceAccount: add all permissions to this role.
  * @throws InvalidInputError
  */
 export class PodIdentity extends Construct {

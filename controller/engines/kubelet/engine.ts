@@ -5,7 +5,7 @@ import {
   type CheckpointReason,
   type NodeCheckpointReason,
   type NodeCheckpointStatus,
-} from "../../../api/checkpoint";
+} from "../../../api";
 import { pathOf, Reflector, Store } from "../../../kube/runtime";
 import type { Logger, Metrics, PartReflector } from "../../../kube/runtime";
 import { sleep } from "../../../kube/runtime/backoff";

@@ -1,5 +1,5 @@
 import { ApiError, type KubernetesClient } from "../../../kube/client";
-import { NODE_CHECKPOINT } from "../../../api/checkpoint";
+import { NODE_CHECKPOINT } from "../../../api";
 import { NotLeaderError, pathOf, type Json } from "../../../kube/runtime";
 import { exponential, sleep } from "../../../kube/runtime/backoff";
 import { EngineError } from "../engine";

@@ -5,7 +5,7 @@ import {
   nodeLabelValue,
   type NodeCheckpointSpec,
   type NodeCheckpointStatus,
-} from "../../../api/checkpoint";
+} from "../../../api";
 import { at, metadataOf } from "../../../kube/runtime";
 import type { Json, KubernetesObject } from "../../../kube/runtime";
 import type { CheckpointRequest } from "../engine";

@@ -1,5 +1,6 @@
 import { parse } from "smol-toml";
-import { nodeConfigSchema, renderRuntimeHandler, runtimeOf } from "../../../../config";
+import { nodeConfigSchema, runtimeOf } from "../../../../config";
+import { renderRuntimeHandler } from "../../../../render";
 import { formatProblem } from "../../../../config/schema/problem";
 import { check } from "../../../../config/schema";
 

@@ -1,5 +1,5 @@
 import type { KubernetesClient } from "../../../../kube/client";
-import type { CheckpointSpec } from "../../../../api/checkpoint";
+import type { CheckpointSpec } from "../../../../api";
 import { Checkpoints } from "../../../../controller/checkpoints";
 import {
   EngineError,
