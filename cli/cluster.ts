@@ -1,7 +1,7 @@
-import { connectByKubeconfig, type KubernetesClient } from "../kube/client";
+import { Client, connectByKubeconfig } from "../kube/client";
 import { CommandError, EXIT } from "./exit";
 
-/** Which cluster is meant, as kubectl is told. */
+/** Selects a cluster, as kubectl does. */
 export interface ClusterOptions {
   /** Path of a kubeconfig. Default: as kubectl finds it, else the pod's own account. */
   readonly kubeconfig?: string;
@@ -9,12 +9,16 @@ export interface ClusterOptions {
   readonly context?: string;
 }
 
+/** Name of the CLI's writes in `managedFields`. */
+const FIELD_MANAGER = "cedana-cdk";
+
 /** @throws CommandError (exit code 2) if the kubeconfig cannot be used */
-export async function connect({ kubeconfig, context }: ClusterOptions): Promise<KubernetesClient> {
+export async function connect({ kubeconfig, context }: ClusterOptions): Promise<Client> {
   try {
-    return await connectByKubeconfig({ file: kubeconfig, context });
+    const transport = await connectByKubeconfig({ file: kubeconfig, context });
+    return new Client(transport, { fieldManager: FIELD_MANAGER });
   } catch (error) {
-    // What the YAML parser adds below are lines of the kubeconfig, and so perhaps of a key.
+    // The YAML parser adds lines of the kubeconfig below, which may be of a key.
     const line = (error as Error).message.split("\n", 1)[0] ?? "";
     throw new CommandError(`cannot use the kubeconfig: ${line}`, EXIT.badInput);
   }

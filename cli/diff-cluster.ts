@@ -1,4 +1,4 @@
-import { ApiError, Resources } from "../kube/client";
+import { ApiError, Discovery, isNotFound, type Client } from "../kube/client";
 import { formatIdentity, identityOf, type KubernetesObject } from "../manifests";
 import { toYaml } from "../render/yaml";
 import { connect, type ClusterOptions } from "./cluster";
@@ -8,18 +8,19 @@ import { kubernetesObjects } from "./kubernetes";
 import { loadPlatform } from "./platform-file";
 import { unifiedDiff } from "./text-diff";
 
-const FIELD_MANAGER = "cedana-cdk";
-
-/** Compares the objects of the platform file with a cluster, by a server-side apply that the API server only tries. */
+/** Compares the objects of the platform file with a cluster, by dry runs of a server-side apply. */
 export async function diffWithCluster(file: string, options: ClusterOptions): Promise<DiffResult> {
   const { objects } = kubernetesObjects(loadPlatform(file).platform);
-  const resources = new Resources(await connect(options));
+  const client = await connect(options);
+  const discovery = new Discovery(client.transport);
   const made = namesOfNew(objects);
   const parts: string[] = [];
   const refused: string[] = [];
   for (const object of objects) {
     const name = formatIdentity(identityOf(object));
-    const result = await compare(resources, object, made).catch((error: unknown) => asProblem(error, name));
+    const result = await compare(client, discovery, object, made).catch((error: unknown) =>
+      asProblem(error, name),
+    );
     if (typeof result === "string") refused.push(result);
     else parts.push(unifiedDiff(name, result.before, result.after));
   }
@@ -45,16 +46,20 @@ function namesOfNew(objects: readonly KubernetesObject[]): Made {
   return { namespaces: new Set(namespaces), kinds: new Set(kinds) };
 }
 
-async function compare(resources: Resources, object: KubernetesObject, made: Made) {
-  const live = await resources.get(object);
+async function compare(client: Client, discovery: Discovery, object: KubernetesObject, made: Made) {
+  const found = await discovery.find(object);
+  const live = found && (await client.get(found.kind, found.key));
   const before = live === undefined ? undefined : text(live);
   try {
-    return { before, after: text(await resources.dryRunApply(object, FIELD_MANAGER)) };
+    if (!found) throw new ApiError(404, `the API server has no kind ${object.apiVersion} ${object.kind}`);
+    const desired = { ...object, metadata: { ...object.metadata, ...found.key } };
+    const options = { dryRun: true, fieldValidation: "Strict" } as const;
+    return { before, after: text(await client.apply(found.kind, desired, options)) };
   } catch (error) {
     const { group, kind, namespace } = identityOf(object);
     const waits =
       (namespace !== undefined && made.namespaces.has(namespace)) || made.kinds.has(`${group}/${kind}`);
-    if (error instanceof ApiError && error.status === 404 && waits) return { before, after: text(object) };
+    if (isNotFound(error) && waits) return { before, after: text(object) };
     throw error;
   }
 }

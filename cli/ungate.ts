@@ -1,13 +1,6 @@
-import { ApiError, type Json, type KubernetesClient } from "../kube/client";
+import { rawKind, retryOnConflict, textAt, numberAt, type Client } from "../kube/client";
 import { toTaintText } from "../config";
-import {
-  conditionPatch,
-  hasOurs,
-  pathOfNode,
-  projectNode,
-  taintPatch,
-  type GateNode,
-} from "../controller/readiness/rules";
+import { conditionPatch, gateKinds, hasOurs, taintPatch, type GateNode } from "../controller/readiness/rules";
 import { type GateSettings } from "../config/programs/controller";
 import { CommandError, EXIT } from "./exit";
 import { refused } from "./explain";
@@ -15,19 +8,15 @@ import { connect } from "./cluster";
 import { gateOf, type ClusterChoice, type Gate } from "./explain-settings";
 import { kubectl } from "./shell";
 
-type Client = Pick<KubernetesClient, "send">;
-
 export interface UngateOptions extends ClusterChoice {
-  /** Does it; else it is only said what would be done. */
+  /** Writes; otherwise a dry run. */
   readonly yes: boolean;
   /** Also while the controller runs. */
   readonly force: boolean;
 }
 
-const PAGE = 500;
 const PARALLEL = 8;
-const ATTEMPTS = 5;
-const WRITER = { fieldManager: "cedana-cdk" };
+const LEASE = rawKind("coordination.k8s.io/v1", "Lease", "leases");
 const HINT =
   "Nodes that are registered later still bring the taint, until startupTaint is taken from their node groups and node pools.";
 
@@ -50,7 +39,7 @@ export async function ungateNodes(
 ): Promise<string> {
   const { settings } = gate;
   const taint = toTaintText(settings.taint);
-  const nodes = (await listNodes(client, settings)).filter(
+  const nodes = (await client.list(gateKinds(settings).nodes)).filter(
     (node) => hasOurs(node, settings.taint) || node.condition,
   );
   if (nodes.length === 0) return `No node has the taint ${taint} or the condition CedanaReady.\n${HINT}\n`;
@@ -71,57 +60,32 @@ function counted({ length }: readonly unknown[]): string {
   return length === 1 ? "1 node" : `${length} nodes`;
 }
 
-async function listNodes(client: Client, settings: GateSettings): Promise<readonly GateNode[]> {
-  const nodes: GateNode[] = [];
-  let token: string | undefined = "";
-  while (token !== undefined) {
-    const query = { limit: String(PAGE), ...(token !== "" && { continue: token }) };
-    const list = (await client.send("GET", "/api/v1/nodes", undefined, { query })) as {
-      readonly metadata: { readonly continue?: string };
-      readonly items: readonly Json[];
-    };
-    nodes.push(...list.items.map((item) => projectNode(item, settings)));
-    token = list.metadata.continue === "" ? undefined : list.metadata.continue;
-  }
-  return nodes;
-}
-
 async function clean(client: Client, settings: GateSettings, observed: GateNode): Promise<void> {
-  const path = pathOfNode(observed.metadata.name);
+  const { nodes } = gateKinds(settings);
+  const { name } = observed.metadata;
   let node = observed;
-  for (let attempt = 1; ; attempt++) {
-    try {
+  await retryOnConflict(
+    async () => {
       const patch = taintPatch(node, "remove", settings.taint);
-      const body = { type: "application/json-patch+json", content: patch };
-      if (patch) await client.send("PATCH", path, body, { query: WRITER });
-      const noCondition = conditionPatch(node, "remove", Date.now());
-      if (node.condition) await client.send("PATCH", `${path}/status`, noCondition, { query: WRITER });
-      return;
-    } catch (error) {
-      const status = error instanceof ApiError ? error.status : 0;
-      if (status === 404) return;
-      if ((status !== 409 && status !== 422) || attempt === ATTEMPTS) throw error;
-      node = projectNode((await client.send("GET", path)) as Json, settings);
-    }
-  }
-}
-
-interface Lease {
-  readonly spec?: {
-    readonly holderIdentity?: string;
-    readonly renewTime?: string;
-    readonly leaseDurationSeconds?: number;
-  };
+      if (patch) await client.jsonPatch(nodes, { name }, patch);
+      if (!node.condition) return;
+      const withoutCondition = conditionPatch(node, "remove", Date.now());
+      await client.strategicPatch(nodes, node.metadata, withoutCondition, { subresource: "status" });
+    },
+    async () => {
+      const live = await client.get(nodes, { name });
+      node = live ?? node;
+      return live !== undefined;
+    },
+  );
 }
 
 async function refuseBesideController(client: Client, { controller }: Gate, kubectl: string): Promise<void> {
   const { namespace, name } = controller;
-  const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
-  const lease = await client.send("GET", path).catch((error: unknown) => {
-    if (error instanceof ApiError && error.status === 404) return {};
-    throw error;
-  });
-  const { holderIdentity = "", renewTime, leaseDurationSeconds = 15 } = (lease as Lease).spec ?? {};
+  const lease = await client.get(LEASE, { namespace, name });
+  const holderIdentity = textAt(lease, "spec", "holderIdentity") ?? "";
+  const renewTime = textAt(lease, "spec", "renewTime");
+  const leaseDurationSeconds = numberAt(lease, "spec", "leaseDurationSeconds") ?? 15;
   if (holderIdentity === "" || renewTime === undefined) return;
   if (Date.parse(renewTime) + leaseDurationSeconds * 1000 <= Date.now()) return; // A time that cannot be read has not expired.
   throw new CommandError(

@@ -1,6 +1,6 @@
 import type { NodeCheckpointReason, NodeCheckpointStatus } from "../../api";
 import { InvalidInputError } from "../../config/schema";
-import { exponential, sleep } from "../../kube/runtime/backoff";
+import { exponential, sleep } from "../../kube";
 import { ArchiveError, type ArchiveMetadata, type PushedImage } from "../archive";
 import { Dump } from "./dump";
 import { Failure } from "./failure";

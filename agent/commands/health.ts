@@ -2,9 +2,8 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
 import { probesOf, Reporter, runCriuChecks, runHealth } from "../health";
-import { connectByKubeconfig } from "../../kube/client";
 import { readAgentSettings } from "../../config/programs/agent";
-import { createLogger } from "../../kube/runtime";
+import { Client, connectByKubeconfig, createLogger } from "../../kube";
 import { podIdentity } from "../../clients/registry";
 import { settingsIn } from "../../config/programs";
 import { VERSION } from "../../config/version";
@@ -49,11 +48,12 @@ async function health(flags: HealthFlags): Promise<void> {
   const pod = { namespace: needed("POD_NAMESPACE"), name: needed("POD_NAME"), uid: needed("POD_UID") };
   const log = createLogger({ level: settings.log.level });
   const stop = stopSignal((signal) => log.info({ signal }, "stopping"));
-  const client = await connectByKubeconfig({
+  const transport = await connectByKubeconfig({
     file: flags.kubeconfig,
     context: flags.context,
     userAgent: `cedana-health-check/${VERSION}`,
   });
+  const client = new Client(transport, { fieldManager: "cedana-health-check" });
   const reporter = new Reporter(client, pod);
   const probes = probesOf({
     settings,

@@ -4,9 +4,8 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { runAgent } from "../checkpoints";
 import { KubeletClient } from "../../clients/kubelet";
-import { connectByKubeconfig } from "../../kube/client";
 import { readAgentSettings } from "../../config/programs/agent";
-import { createLogger } from "../../kube/runtime";
+import { connectByKubeconfig, createLogger } from "../../kube";
 import { podIdentity } from "../../clients/registry";
 import { settingsIn } from "../../config/programs";
 import { VERSION } from "../../config/version";
@@ -38,7 +37,7 @@ async function run({ settings: file, kubeconfig, context, account }: RunFlags): 
   const settings = settingsIn(file, readAgentSettings);
   const [nodeName, host] = [needed("NODE_NAME"), needed("HOST_IP")];
   const log = createLogger({ level: settings.log.level });
-  const client = await connectByKubeconfig({
+  const transport = await connectByKubeconfig({
     file: kubeconfig,
     context,
     userAgent: `cedana-agent/${VERSION}`,
@@ -49,6 +48,6 @@ async function run({ settings: file, kubeconfig, context, account }: RunFlags): 
     ca: () => readFile(join(account, "ca.crt"), "utf8"),
   });
   const stop = stopSignal((signal) => log.info({ signal }, "stopping"));
-  await runAgent(settings, { nodeName, client, kubelet, identity: podIdentity, log, stop });
+  await runAgent(settings, { nodeName, transport, kubelet, identity: podIdentity, log, stop });
   process.exit(EXIT.stopped);
 }

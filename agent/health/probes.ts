@@ -1,7 +1,7 @@
 import { readdir, readFile, readlink, stat, statfs } from "node:fs/promises";
 import { release } from "node:os";
 import { join } from "node:path";
-import type { KubernetesClient } from "../../kube/client";
+import { rawKind, textAt, type Client } from "../../kube";
 import type { AgentSettings } from "../../config/programs/agent";
 import { exchange, NoResponseError } from "../../http";
 import type { Identity } from "../registry";
@@ -16,7 +16,7 @@ import { checkCgroup, checkIoUring, checkKernel, checkSpace } from "./rules/syst
 
 export interface ProbesOptions {
   readonly settings: AgentSettings;
-  readonly client: Pick<KubernetesClient, "send">;
+  readonly client: Client;
   readonly node: string;
   /** Address of the node, where its kubelet listens. */
   readonly hostIp: string;
@@ -97,12 +97,13 @@ async function ioUringDisabled(): Promise<string | undefined> {
   return orUndefined(readFile("/proc/sys/kernel/io_uring_disabled", "utf8"));
 }
 
+const NODE = rawKind("v1", "Node", "nodes");
+
 async function runtimeOf({ client, node, settings }: ProbesOptions): Promise<string> {
   const timeoutMs = innerTimeoutMs(settings);
-  const answer = (await client.send("GET", `/api/v1/nodes/${node}`, undefined, { timeoutMs })) as {
-    status?: { nodeInfo?: { containerRuntimeVersion?: string } };
-  };
-  return answer.status?.nodeInfo?.containerRuntimeVersion ?? "";
+  const found = await client.get(NODE, { name: node }, { timeoutMs });
+  if (found === undefined) throw new Error(`there is no node ${node}`);
+  return textAt(found, "status", "nodeInfo", "containerRuntimeVersion") ?? "";
 }
 
 async function configOf({ settings, host }: ProbesOptions): Promise<RuntimeConfig> {

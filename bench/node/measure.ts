@@ -3,7 +3,7 @@ import { createReadStream, statSync, unlinkSync } from "node:fs";
 import { request } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { readArchive } from "../../agent/archive";
-import { connectByKubeconfig, type KubernetesClient } from "../../kube/client";
+import { connectByKubeconfig, type Transport } from "../../kube";
 import type { CheckpointObject, Engine } from "../../test/node/support/engine";
 import { NODE } from "../../test/node/support/testbed";
 
@@ -16,7 +16,7 @@ export interface Measured {
 }
 
 const seconds = (since: number) => (performance.now() - since) / 1000;
-let connected: Promise<KubernetesClient> | undefined;
+let connected: Promise<Transport> | undefined;
 const client = (engine: Engine) =>
   (connected ??= connectByKubeconfig({ file: `${engine.folder}/kubeconfig` }));
 

@@ -8,9 +8,10 @@ import { parse } from "yaml";
 import { CEDANA, CHECKPOINT } from "../../api";
 import { KubernetesApi } from "../../kube/client";
 import { Crd } from "../../constructs/kubernetes/crds";
-import { Checkpoints } from "../../controller/checkpoints";
+import { checkpointControllers } from "../../controller/checkpoints";
 import { createEngines } from "../../controller/engines";
-import { createLogger, Metrics, type EventInput } from "../../kube/runtime";
+import type { EventInput } from "../../kube";
+import { lead, runtimeOn } from "../support/controller-runtime";
 import { answer, CHECKPOINT_ID, cut, ManagerServer } from "../support/manager-server";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
 
@@ -124,20 +125,13 @@ function clientOf(file: string): KubernetesApi {
       engine: "cedana" as const,
       manager: { url: manager.url, root: "/run/containerd/runc/k8s.io", timeoutSeconds: 5 },
     };
-    const tools = {
-      client: clientOf(config ?? ""),
-      log: createLogger({ level: "error" }),
-      metrics: new Metrics(),
-    };
-    const part = new Checkpoints({
-      ...tools,
+    const runtime = runtimeOn(clientOf(config ?? ""), { events });
+    const controllers = checkpointControllers({
+      ...runtime,
       settings,
-      engines: createEngines(settings, tools),
-      events: { record: (event) => void events.push(event) },
+      engines: createEngines(settings, runtime),
     });
-    for (const reflector of part.reflectors) void reflector.run(stop.signal);
-    await Promise.all(part.reflectors.map(({ synced }) => synced));
-    led = part.lead(stop.signal);
+    led = lead(runtime, controllers, stop.signal);
   });
 
   afterAll(async () => {

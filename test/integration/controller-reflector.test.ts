@@ -5,8 +5,8 @@
 import { readFileSync } from "node:fs";
 import { connect, createServer, isIP, type AddressInfo, type Server, type Socket } from "node:net";
 import { parse } from "yaml";
-import { ApiError, KubernetesApi, type KubernetesClient, type Method } from "../../kube/client";
-import { Metrics, Reflector, Store, createLogger, metadataOf, textsAt } from "../../kube/runtime";
+import { ApiError, KubernetesApi, type Transport, type Method } from "../../kube/client";
+import { Metrics, Reflector, Store, createLogger, metadataOf, textsAt } from "../../kube";
 import { FakeApi } from "../support/fake-api";
 import { eventually, kubeconfig } from "./support/apiserver";
 
@@ -111,7 +111,7 @@ class Proxy {
     const errors: string[] = [];
     const reflector = new Reflector({
       name: "maps",
-      client: client(config ?? "", proxy.port),
+      transport: client(config ?? "", proxy.port),
       path: MAPS,
       project: (raw) => ({ metadata: metadataOf(raw), data: textsAt(raw, "data") }),
       store,
@@ -151,7 +151,7 @@ class Proxy {
   });
 
   test("the API server in memory answers as the real one does", async () => {
-    const answers = async (on: KubernetesClient) => {
+    const answers = async (on: Transport) => {
       const node = "/api/v1/nodes/controller-reflector";
       const said: unknown[] = [];
       const ask = async (method: Method, path: string, type?: string, content?: unknown, query = {}) => {

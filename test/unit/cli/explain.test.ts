@@ -7,6 +7,7 @@ import { gateOf, type Gate } from "../../../cli/explain-settings";
 import { reportText } from "../../../cli/explain-text";
 import { INIT_DEFAULTS, initFile } from "../../../cli/init-file";
 import { ungateNodes } from "../../../cli/ungate";
+import { clientOn } from "../../support/controller-runtime";
 import { FakeApi } from "../../support/fake-api";
 import { AGENTS, NOW, OURS, rawDaemonSet, rawNode, rawPod, settings } from "../controller/readiness/support";
 
@@ -30,7 +31,7 @@ const owned = (agent: (typeof AGENTS)[number], given: Parameters<typeof rawPod>[
 };
 
 async function explain(name = "n1", of = gate) {
-  const observed = await observe(api, of.settings, name);
+  const observed = await observe(clientOn(api), of.settings, name);
   if (!observed) throw new Error("no node");
   return report(of, observed, NOW, "kubectl --context prod");
 }
@@ -95,7 +96,7 @@ test("agents that are not installed, have no pod, or run an old configuration", 
 });
 
 test("a node that there is not", async () => {
-  expect(await observe(api, gate.settings, "n1")).toBeUndefined();
+  expect(await observe(clientOn(api), gate.settings, "n1")).toBeUndefined();
 });
 
 test("a gate that Cedana's manager holds is judged as well, and said to be its", () => {
@@ -119,7 +120,7 @@ describe("ungate", () => {
 
   test("says what it would do, and writes nothing", async () => {
     held();
-    expect(await ungateNodes(api, gate, { yes: false, force: false })).toMatch(
+    expect(await ungateNodes(clientOn(api), gate, { yes: false, force: false })).toMatch(
       /^12 nodes with.*Nothing was written/s,
     );
     expect(api.writes).toEqual([]);
@@ -135,13 +136,15 @@ describe("ungate", () => {
         node["spec"] = { ...(node["spec"] as object), taints: [OURS, EBS] };
       });
     };
-    await ungateNodes(api, gate, { yes: true, force: false });
+    await ungateNodes(clientOn(api), gate, { yes: true, force: false });
     for (let index = 0; index < 12; index++) {
       const node = api.get(`${NODES}/n${index}`);
       expect(node?.["spec"]).toEqual({ podCIDR: "10.0.0.0/24", taints: [EBS] });
       expect(JSON.stringify(node?.["status"])).not.toContain("CedanaReady");
     }
-    expect(await ungateNodes(api, gate, { yes: true, force: false })).toMatch(/^No node has the taint/);
+    expect(await ungateNodes(clientOn(api), gate, { yes: true, force: false })).toMatch(
+      /^No node has the taint/,
+    );
   });
 
   test("refuses beside a controller that runs, unless forced", async () => {
@@ -157,13 +160,15 @@ describe("ungate", () => {
       api.put(LEASE, object);
     };
     lease({});
-    await expect(ungateNodes(api, gate, { yes: true, force: false, context: "prod" })).rejects.toThrow(
-      "  kubectl --context prod -n cedana-system scale deployment/cedana-gate --replicas=0",
-    );
+    await expect(
+      ungateNodes(clientOn(api), gate, { yes: true, force: false, context: "prod" }),
+    ).rejects.toThrow("  kubectl --context prod -n cedana-system scale deployment/cedana-gate --replicas=0");
     expect(api.writes).toEqual([]);
     lease({ renewTime: "not a time" });
-    await expect(ungateNodes(api, gate, { yes: true, force: false })).rejects.toThrow(/--replicas=0/);
+    await expect(ungateNodes(clientOn(api), gate, { yes: true, force: false })).rejects.toThrow(
+      /--replicas=0/,
+    );
     lease({ renewTime: "2020-01-01T00:00:00Z" });
-    expect(await ungateNodes(api, gate, { yes: true, force: false })).toMatch(/^Took the taint/);
+    expect(await ungateNodes(clientOn(api), gate, { yes: true, force: false })).toMatch(/^Took the taint/);
   });
 });

@@ -8,6 +8,7 @@ import { registryCheck } from "../../../../agent/health/ask-registry";
 import type { AgentSettings } from "../../../../config/programs/agent";
 import { CERTIFICATE, KEY, OTHER_CERTIFICATE } from "../../../support/kubelet-certificate";
 import { FakeRegistry } from "../../../support/registry";
+import { clientOn } from "../../../support/controller-runtime";
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "health-"))));
@@ -99,12 +100,12 @@ describe("a node", () => {
     ...more,
   });
   async function look(given: AgentSettings, ca = CERTIFICATE, version = "containerd://2.3.4") {
-    const client = {
-      send: async (_method: string, path: string) => {
+    const client = clientOn({
+      send: async (_method, path) => {
         expect(path).toBe("/api/v1/nodes/n1");
         return { status: { nodeInfo: { containerRuntimeVersion: version } } };
       },
-    };
+    });
     const probes = probesOf({
       settings: given,
       client,

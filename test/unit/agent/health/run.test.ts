@@ -12,6 +12,7 @@ import {
 } from "../../../../agent/health";
 import { Probe } from "../../../../agent/health/probe";
 import type { Body } from "../../../../kube/client";
+import { clientOn } from "../../../support/controller-runtime";
 
 const OK: Finding = { check: "kernel", status: "ok", words: "Linux" };
 const BAD: Finding = { check: "kernel", status: "failed", words: "old" };
@@ -83,11 +84,11 @@ describe("the condition of the own pod", () => {
   /** A pod's status, merged as the API server does. */
   function podWith(...conditions: Condition[]) {
     const sent: Body[] = [];
-    const client = {
-      send: async (_method: string, path: string, body: Body) => {
+    const client = clientOn({
+      send: async (_method, path, body) => {
         expect(path).toBe("/api/v1/namespaces/cedana/pods/health-1/status");
-        expect(body.type).toBe("application/strategic-merge-patch+json");
-        const { metadata, status } = body.content as {
+        expect((body as Body).type).toBe("application/strategic-merge-patch+json");
+        const { metadata, status } = (body as Body).content as {
           metadata: object;
           status?: { conditions: Condition[] };
         };
@@ -95,10 +96,10 @@ describe("the condition of the own pod", () => {
         for (const each of status?.conditions ?? []) {
           conditions = [...conditions.filter(({ type }) => type !== each.type), each];
         }
-        if (status) sent.push(body);
+        if (status && body) sent.push(body);
         return { metadata: { name: "health-1" }, status: { conditions } };
       },
-    };
+    });
     const reporter = () => new Reporter(client, { namespace: "cedana", name: "health-1", uid: "u1" });
     const ours = () => conditions.find(({ type }) => type === "cedana.ai/node-can-checkpoint");
     return { sent, reporter, ours, all: () => conditions };
@@ -163,10 +164,11 @@ describe("the condition of the own pod", () => {
   test("is tried again when it could not be written", async () => {
     const pod = podWith();
     const reporter = pod.reporter();
-    const refusing = new Reporter(
-      { send: () => Promise.reject(new Error("no answer")) },
-      { namespace: "cedana", name: "health-1", uid: "u1" },
-    );
+    const refusing = new Reporter(clientOn({ send: () => Promise.reject(new Error("no answer")) }), {
+      namespace: "cedana",
+      name: "health-1",
+      uid: "u1",
+    });
     await expect(refusing.report(bad, WAIT)).rejects.toThrow("no answer");
     await reporter.report(bad, WAIT);
     expect(pod.sent).toHaveLength(1);

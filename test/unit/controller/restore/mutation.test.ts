@@ -3,7 +3,7 @@ import { applyPatch, type Operation } from "fast-json-patch";
 import { notRestored } from "../../../../agent/archive";
 import { judgePod } from "../../../../controller/checkpoints/source-pod";
 import { mutation, type Decision } from "../../../../controller/restore/decision";
-import type { Json } from "../../../../kube/runtime";
+import type { Json } from "../../../../kube";
 import { checkpoint, decided, digest, podJson, saved, type Restored } from "./support";
 import { assertProperty } from "../../../support/property";
 
