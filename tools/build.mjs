@@ -3,7 +3,7 @@
 //
 //   --without-types   no declarations, and types are not checked: the same JavaScript in a third of the time
 import { execFileSync } from "node:child_process";
-import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { buildPodProgram, POD_PROGRAMS } from "./pod-bundle.mjs";
 import { notices } from "./licenses.mjs";
@@ -19,8 +19,6 @@ execFileSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json"), ..
   stdio: "inherit",
 });
 
-takeValibotAsItIs();
-
 const programs = readdirSync(join(root, "bin"))
   .map((file) => file.replace(/\.ts$/, ""))
   .filter((name) => !POD_PROGRAMS.includes(name));
@@ -32,17 +30,3 @@ writeFileSync(
   join(dist, "cedana.schema.json"),
   execFileSync(process.execPath, [join(dist, "bin/cedana-cdk.js"), "schema"]),
 );
-
-/**
- * tsc copies all 320 names of valibot, as getters, into each module that imports it by namespace: a fifth of the time that
- * the library takes to load. Nothing here uses its default export, which is what the copy is for.
- */
-function takeValibotAsItIs() {
-  for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || !entry.name.endsWith(".js")) continue;
-    const file = join(entry.parentPath, entry.name);
-    const text = readFileSync(file, "utf8");
-    const plain = text.replaceAll('__importStar(require("valibot"))', 'require("valibot")');
-    if (plain !== text) writeFileSync(file, plain);
-  }
-}
