@@ -54,12 +54,13 @@ async function commonJs(text) {
 
 /**
  * Writes the file that starts the bundle of the same name. Node >= 22.1 keeps the compiled code in the user's own cache
- * directory, not in one that others can write to.
+ * directory, not in one that others can write to. Deprecated functions that a dependency calls do not concern the user.
  */
 function writeStart(file) {
   writeFileSync(
     file,
     `#!/usr/bin/env node
+process.noDeprecation = true;
 const { join } = require("node:path");
 const cache = process.env.XDG_CACHE_HOME || join(require("node:os").homedir(), ".cache");
 require("node:module").enableCompileCache?.(join(cache, "cedana-cdk"));
