@@ -2,14 +2,14 @@ import { readFileSync } from "node:fs";
 import { Agent } from "node:https";
 import { parse } from "yaml";
 
-/** Where an API server is, and an agent that carries the client certificate of a kubeconfig. */
+/** Address of an API server, and an HTTPS agent with the client certificate of a kubeconfig. */
 export interface Connection {
   /** https://host:port */
   readonly origin: string;
   readonly agent: Agent;
 }
 
-/** Of a kubeconfig's first cluster and user, with the certificates inside the file. */
+/** Returns the connection of a kubeconfig's first cluster and user, with the certificates of the file. */
 export function connectionOf(kubeconfig: string): Connection {
   const { clusters, users } = parse(readFileSync(kubeconfig, "utf8")) as {
     clusters: { cluster: Record<string, string> }[];

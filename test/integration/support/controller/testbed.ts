@@ -1,13 +1,13 @@
-/** The programs of a test bed's control plane: plain processes, whose numbers its folder names. */
+/** The control plane of a test bed: processes, whose ids are in its directory. */
 import { spawn } from "node:child_process";
 import { openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { eventually, type ApiServer } from "./apiserver";
+import { eventually, type ApiServer } from "../apiserver";
 
 const MISSING =
-  "CEDANA_INTEGRATION_TESTBED_DIR is not set: it names the folder of the test bed (`up --dir`) that CEDANA_INTEGRATION_KUBECONFIG leads to. Without it the tests that stop the API server are left out.";
+  "CEDANA_INTEGRATION_TESTBED_DIR is not set: it must name the directory of the test bed (`up --dir`) of CEDANA_INTEGRATION_KUBECONFIG. The tests that stop the API server are skipped.";
 
-/** The test bed's folder; undefined, with a sentence on the console, where there is none. */
+/** Returns the test bed's directory, or undefined with a warning if it is not set. */
 export function testbedFolder(): string | undefined {
   const folder = process.env["CEDANA_INTEGRATION_TESTBED_DIR"];
   if (folder) return folder;
@@ -21,7 +21,7 @@ export class Testbed {
     private readonly api: ApiServer,
   ) {}
 
-  /** Ends the API server without warning, and starts it again after a while. */
+  /** Kills the API server, and starts it again after a time. */
   async restartApiServer(downMs: number): Promise<void> {
     const [command = "", ...args] = this.#command;
     process.kill(this.#pid, "SIGKILL");
@@ -29,17 +29,17 @@ export class Testbed {
     const log = openSync(join(this.folder, "log/kube-apiserver.log"), "a");
     const child = spawn(command, args, { detached: true, stdio: ["ignore", log, log] });
     child.unref();
-    // "pid starttime", by which the test bed knows its own processes.
+    // "pid starttime", by which the test bed identifies its processes.
     const stat = readFileSync(`/proc/${child.pid}/stat`, "utf8");
     const started = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
     writeFileSync(this.#record, `${child.pid} ${started}\n`);
-    await eventually(60, "the API server is back", async () => {
-      const answer = await this.api.request("GET", "/api/v1/namespaces/default").catch(() => undefined);
-      return answer?.status === 200;
+    await eventually(60, "the API server responds again", async () => {
+      const response = await this.api.request("GET", "/api/v1/namespaces/default").catch(() => undefined);
+      return response?.status === 200;
     });
   }
 
-  /** Makes etcd forget all but the present: who resumes from before is told 410. */
+  /** Compacts etcd: a watch from an older revision gets 410. */
   async compact(): Promise<void> {
     const etcd = this.#command.find((_, index, all) => all[index - 1] === "--etcd-servers") ?? "";
     const { header } = await post<{ header: { revision: string } }>(`${etcd}/v3/maintenance/status`, {});
@@ -59,9 +59,9 @@ export class Testbed {
   }
 }
 
-/** etcd's API as JSON. */
+/** Sends a request to etcd's JSON API. */
 async function post<T>(url: string, body: object): Promise<T> {
-  const answer = await fetch(url, { method: "POST", body: JSON.stringify(body) });
-  if (!answer.ok) throw new Error(`${url}: ${answer.status} ${await answer.text()}`);
-  return (await answer.json()) as T;
+  const response = await fetch(url, { method: "POST", body: JSON.stringify(body) });
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${await response.text()}`);
+  return (await response.json()) as T;
 }

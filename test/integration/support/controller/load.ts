@@ -1,9 +1,9 @@
-import type { Gate } from "./controller-gate";
-import { TAINT } from "./controller-objects";
+import type { Gate } from "./gate";
+import { TAINT } from "./objects";
 
 /**
- * Work without end: agents are Ready on all nodes, and another writer keeps putting the taint back. Not more often than
- * five times a minute on one node: beyond that the controller takes its time, on purpose.
+ * Constant work for a controller: agents are Ready on all nodes, and another client adds the taint again and again. It
+ * does so at most five times a minute per node, because the controller backs off above that rate.
  */
 export class Load {
   #ended = false;
@@ -14,7 +14,7 @@ export class Load {
     readonly nodes: readonly string[],
   ) {}
 
-  /** Makes the nodes, waits until they are open, and begins. */
+  /** Creates the nodes, waits until their taint is removed, and starts. */
   static async start(gate: Gate, nodes: readonly string[]): Promise<Load> {
     const load = new Load(gate, nodes);
     await Promise.all(nodes.map((node) => gate.join(node)));

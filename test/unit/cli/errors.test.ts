@@ -1,17 +1,17 @@
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { EXIT } from "../../../cli/exit";
-import { explained } from "../../../cli/explained";
+
+import { EXIT, withFsErrors } from "../../../cli/errors";
 import { writeTree } from "../../../manifests/output";
 
 test("a directory without write permission is a CommandError that names the path and the reason", () => {
-  const dir = mkdtempSync(join(tmpdir(), "explained-"));
+  const dir = mkdtempSync(join(tmpdir(), "errors-"));
   chmodSync(dir, 0o555);
   const root = process.geteuid?.() === 0;
   if (root) process.seteuid?.(65534);
   try {
-    expect(() => explained(() => writeTree(dir, new Map([["a.yaml", "1\n"]]), "a test"))).toThrow(
+    expect(() => withFsErrors(() => writeTree(dir, new Map([["a.yaml", "1\n"]]), "a test"))).toThrow(
       expect.objectContaining({
         name: "CommandError",
         exitCode: EXIT.failed,

@@ -1,7 +1,7 @@
 import { request } from "node:https";
-import { connectionOf, type Connection } from "./controller-connection";
+import { connectionOf, type Connection } from "./connection";
 
-/** As much of an object as the suites look at. */
+/** Fields of an object that the suites read. */
 export interface Observed {
   readonly metadata: {
     readonly name: string;
@@ -22,26 +22,26 @@ export interface Observed {
   readonly status?: unknown;
 }
 
-/** One change, as a watch of the API server tells it. */
+/** One event of a watch. */
 export interface Change<T extends Observed = Observed> {
   /** Order of all changes of the cluster. */
   readonly revision: number;
-  /** When it was seen, milliseconds of this machine's clock. */
+  /** Time of arrival, in milliseconds of this machine's clock. */
   readonly at: number;
   readonly type: "ADDED" | "MODIFIED" | "DELETED";
   readonly object: T;
 }
 
 /**
- * What a test sees of a collection, on a connection of its own. A watch that ends is resumed where it was, so that no
- * change is left out unless `lost` says so.
+ * Follows a collection on a separate connection and keeps all changes. A watch that ends is resumed at its last revision,
+ * so no change is missing unless `lost` is true.
  */
 export class Watch<T extends Observed> {
-  /** As of now, by namespace/name or name. */
+  /** Current objects, by namespace/name or name. */
   readonly objects = new Map<string, T>();
-  /** Every change since the beginning, objects that were there first as ADDED. */
+  /** All changes since the start. Objects that existed before are ADDED. */
   readonly changes: Change<T>[] = [];
-  /** True if changes were lost between two watches. */
+  /** True if changes between two watches are missing. */
   lost = false;
   readonly #connection: Connection;
   #revision = "";
@@ -54,7 +54,7 @@ export class Watch<T extends Observed> {
     private readonly path: string,
     private readonly options: {
       readonly query?: string;
-      /** False where only `onChange` matters: `changes` then stays empty. */
+      /** If false, `changes` stays empty and only `onChange` is called. */
       readonly keep?: boolean;
       readonly onChange?: (change: Change<T>) => void;
     } = {},
@@ -68,8 +68,8 @@ export class Watch<T extends Observed> {
     return this;
   }
 
-  /** Forgets the changes so far: the objects of now count as there from the beginning. */
-  forget(): void {
+  /** Discards the changes so far: the current objects become the first ADDED ones. */
+  discardHistory(): void {
     const at = Date.now();
     const changes = [...this.objects.values()].map((object): Change<T> => {
       return { revision: Number(object.metadata.resourceVersion), at, type: "ADDED", object };
@@ -89,8 +89,8 @@ export class Watch<T extends Observed> {
     const { items, metadata } = JSON.parse(text) as { items: T[]; metadata: { resourceVersion: string } };
     this.#revision = metadata.resourceVersion;
     const names = new Set(items.map(keyOf));
-    for (const object of items) this.#take("ADDED", object);
-    for (const [key, object] of this.objects) if (!names.has(key)) this.#take("DELETED", object);
+    for (const object of items) this.#apply("ADDED", object);
+    for (const [key, object] of this.objects) if (!names.has(key)) this.#apply("DELETED", object);
   }
 
   async #follow(): Promise<void> {
@@ -98,11 +98,11 @@ export class Watch<T extends Observed> {
       try {
         await this.#get(
           `watch=1&allowWatchBookmarks=true&resourceVersion=${this.#revision}&timeoutSeconds=3600`,
-          (line) => this.#line(line),
+          (line) => this.#readLine(line),
         );
       } catch (error) {
         if (this.#ended) return;
-        if (error instanceof Gone) {
+        if (error instanceof Expired) {
           this.lost = true;
           await this.#list().catch(() => undefined);
         }
@@ -111,14 +111,14 @@ export class Watch<T extends Observed> {
     }
   }
 
-  #line(line: string): void {
+  #readLine(line: string): void {
     const { type, object } = JSON.parse(line) as { type: Change["type"] | "BOOKMARK" | "ERROR"; object: T };
-    if (type === "ERROR") throw new Gone(JSON.stringify(object));
+    if (type === "ERROR") throw new Expired(JSON.stringify(object));
     this.#revision = object.metadata.resourceVersion;
-    if (type !== "BOOKMARK") this.#take(type, object);
+    if (type !== "BOOKMARK") this.#apply(type, object);
   }
 
-  #take(type: Change["type"], object: T): void {
+  #apply(type: Change["type"], object: T): void {
     if (type === "DELETED") this.objects.delete(keyOf(object));
     else {
       const known = this.objects.get(keyOf(object));
@@ -130,17 +130,17 @@ export class Watch<T extends Observed> {
     this.options.onChange?.(change);
   }
 
-  /** Reads an answer; a watch line by line. @returns the text that is no whole line */
+  /** Reads a response; of a watch, line by line. @returns the text after the last whole line */
   #get(query: string, onLine: (line: string) => void): Promise<string> {
     const { origin, agent } = this.#connection;
     const more = this.options.query === undefined ? "" : `&${this.options.query}`;
     const watching = query.startsWith("watch");
     return new Promise((resolve, reject) => {
-      const call = request(`${origin}${this.path}?${query}${more}`, { agent }, (answer) => {
-        if (answer.statusCode === 410) reject(new Gone("410"));
-        else if (answer.statusCode !== 200) reject(new Error(`${this.path}: ${answer.statusCode}`));
+      const call = request(`${origin}${this.path}?${query}${more}`, { agent }, (response) => {
+        if (response.statusCode === 410) reject(new Expired("410"));
+        else if (response.statusCode !== 200) reject(new Error(`${this.path}: ${response.statusCode}`));
         const parts: Buffer[] = [];
-        answer.on("data", (part: Buffer) => {
+        response.on("data", (part: Buffer) => {
           parts.push(part);
           if (!watching || !part.includes(10)) return;
           const bytes = Buffer.concat(parts.splice(0));
@@ -152,8 +152,8 @@ export class Watch<T extends Observed> {
             call.destroy(error as Error);
           }
         });
-        answer.on("end", () => resolve(Buffer.concat(parts).toString()));
-        answer.on("error", reject);
+        response.on("end", () => resolve(Buffer.concat(parts).toString()));
+        response.on("error", reject);
       });
       call.on("error", reject);
       this.#stop = () => call.destroy();
@@ -162,9 +162,9 @@ export class Watch<T extends Observed> {
   }
 }
 
-class Gone extends Error {}
+class Expired extends Error {}
 
-/** namespace/name, or the name. */
+/** Returns namespace/name, or the name of a cluster-wide object. */
 export function keyOf({ metadata: { namespace, name } }: Observed): string {
   return namespace === undefined ? name : `${namespace}/${name}`;
 }

@@ -1,6 +1,47 @@
-import { rawKind, type Client, type Json } from "../kube/client";
+import { controllerSettings, type AgentSettings, type GateSettings } from "../config/programs/controller";
 import { gateKinds, type AgentDaemonSet, type AgentPod, type GateNode } from "../controller/readiness/rules";
-import { type AgentSettings, type GateSettings } from "../config/programs/controller";
+import { rawKind, type Client, type Json } from "../kube/client";
+import type { ClusterOptions } from "./cluster";
+import { CommandError, EXIT } from "./errors";
+import { loadPlatform } from "./platform-file";
+
+/** An install in a cluster. */
+export interface ClusterChoice extends ClusterOptions {
+  readonly file: string;
+}
+
+/** Readiness gate of a platform file. */
+export interface Gate {
+  readonly settings: GateSettings;
+  /** Gate owner, for messages. */
+  readonly owner: string;
+  /** Namespace and name of the controller's Lease and Deployment. */
+  readonly controller: { readonly namespace: string; readonly name: string };
+}
+
+/**
+ * Returns the gate of a platform file. If Cedana's manager is the gate owner, the rules are those of our controller.
+ * @throws CommandError (exit code 2) if the file has problems or installs no agents
+ */
+export function gateOf(file: string): Gate {
+  const { engine, install } = loadPlatform(file).platform;
+  if (!engine || !install) {
+    throw new CommandError(`${file}: has no engine, so there is no readiness gate`, EXIT.badInput);
+  }
+  const configured = controllerSettings(engine, install);
+  const ours = { ...install, readinessGate: { ...install.readinessGate, owner: "controller" as const } };
+  const settings = configured.gate || controllerSettings(engine, ours).gate;
+  if (!settings) throw new Error("no gate for owner controller");
+  const owners = {
+    controller: "cedana-cdk's controller",
+    nodeReadinessRule: "the node readiness controller (NodeReadinessRule)",
+  };
+  return {
+    settings,
+    owner: configured.gate ? owners[configured.gate.owner] : "Cedana's manager",
+    controller: { namespace: configured.namespace, name: configured.leaseName },
+  };
+}
 
 /** The objects that the gate would read for one node. */
 export interface Observed {
@@ -41,7 +82,7 @@ export async function observe(
 
 const RAW_NODE = rawKind("v1", "Node", "nodes");
 
-/** Lists the agents' pods on the node, and those made for it that are not scheduled yet. */
+/** Lists the agents' pods on the node, and those created for it that are not scheduled yet. */
 async function podsOf(client: Client, settings: GateSettings, name: string): Promise<readonly AgentPod[]> {
   const { pods: kind } = gateKinds(settings);
   const labelSelector = Object.entries(settings.podSelector)
@@ -62,6 +103,7 @@ interface ManagedFields {
   readonly fieldsV1?: { readonly "f:spec"?: { readonly "f:taints"?: unknown } };
 }
 
+/** Returns the manager that owns the taints, from `managedFields`. */
 function writerOfTaints(raw: Json): Observed["taintsBy"] {
   const { metadata } = raw as unknown as { metadata: { managedFields?: readonly ManagedFields[] } };
   const entry = metadata.managedFields?.find(

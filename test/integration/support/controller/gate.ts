@@ -1,13 +1,13 @@
-/** One readiness gate in the cluster: its nodes, agents and workloads, what happens to them, and how it is brought about. */
+/** One readiness gate in the cluster: creates, changes and watches its nodes, agents and workloads. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ControllerSettings, GateSettings } from "../../../config/programs/controller";
-import { ApiServer, eventually } from "./apiserver";
+import type { ControllerSettings, GateSettings } from "../../../../config/programs/controller";
+import { ApiServer, eventually } from "../apiserver";
 import {
   AGENTS,
   CONDITION,
   GATE,
   HASH,
-  MADE_FOR,
+  CREATED_FOR,
   READY,
   TAINT,
   agentLabels,
@@ -24,8 +24,8 @@ import {
   type Node,
   type NodeOptions,
   type Pod,
-} from "./controller-objects";
-import { Watch, type Change, type Observed } from "./controller-watch";
+} from "./objects";
+import { Watch, type Change, type Observed } from "./watch";
 
 interface Lease extends Observed {
   readonly spec: {
@@ -37,8 +37,8 @@ interface Lease extends Observed {
 
 const MERGE = { contentType: "application/merge-patch+json" } as const;
 
-/** A node that comes back within milliseconds the simulator may keep as gone: its pods then never start. */
-const FORGOTTEN_MS = 1000;
+/** Minimum time until a deleted node joins again: before, the simulator may still treat it as deleted and not start its pods. */
+const REJOIN_DELAY_MS = 1000;
 
 export class Gate {
   readonly namespace: string;
@@ -51,12 +51,12 @@ export class Gate {
 
   constructor(
     readonly kubeconfig: string,
-    /** A DNS label; namespace, node names and labels are made of it. */
+    /** A DNS label, used in the namespace, node names and labels. */
     readonly name: string,
   ) {
     this.namespace = `cedana-${name}`;
     this.api = new ApiServer(kubeconfig);
-    const selector = { query: `labelSelector=${encodeURIComponent(`${MADE_FOR}=${name}`)}` };
+    const selector = { query: `labelSelector=${encodeURIComponent(`${CREATED_FOR}=${name}`)}` };
     this.nodes = new Watch(kubeconfig, "/api/v1/nodes", selector);
     this.pods = new Watch(kubeconfig, `/api/v1/namespaces/${this.namespace}/pods`);
     this.daemonSets = new Watch(kubeconfig, `/apis/apps/v1/namespaces/${this.namespace}/daemonsets`);
@@ -64,29 +64,29 @@ export class Gate {
   }
 
   async open(): Promise<this> {
-    await this.#clear();
+    await this.#deleteAll();
     await this.prepare();
     for (const watch of this.#watches) await watch.start();
     return this;
   }
 
-  /** Makes a namespace in which pods can be made. */
+  /** Creates a namespace and waits for its default ServiceAccount. */
   async prepare(namespace = this.namespace): Promise<void> {
     await this.create("/api/v1/namespaces", {
       apiVersion: "v1",
       kind: "Namespace",
       metadata: { name: namespace },
     });
-    await eventually(30, "the namespace has its default account", async () => {
+    await eventually(30, "the namespace has its default ServiceAccount", async () => {
       const path = `/api/v1/namespaces/${namespace}/serviceaccounts/default`;
       return (await this.api.request("GET", path)).status === 200;
     });
   }
 
-  /** Removes all that the gate put into the cluster. */
+  /** Deletes all objects of the gate. */
   async close(): Promise<void> {
     for (const watch of this.#watches) await watch.close();
-    await this.#clear();
+    await this.#deleteAll();
     this.api.close();
   }
 
@@ -94,12 +94,12 @@ export class Gate {
     return [this.nodes, this.pods, this.daemonSets, this.leases];
   }
 
-  /** Forgets the changes so far, so that a long run does not fill the memory. */
-  forget(): void {
-    for (const watch of this.#watches) watch.forget();
+  /** Discards the changes so far, so that a long run does not fill the memory. */
+  discardHistory(): void {
+    for (const watch of this.#watches) watch.discardHistory();
   }
 
-  /** All changes so far, a line each: for who looks into a failure. */
+  /** Returns all changes so far as JSON lines, for the analysis of a failure. */
   history(): string {
     return this.#watches
       .flatMap<Change>(({ changes }) => changes)
@@ -111,7 +111,7 @@ export class Gate {
       .join("");
   }
 
-  /** Settings of a controller for this gate. */
+  /** Returns the settings of a controller for this gate. */
   settings(gate: Partial<GateSettings> = {}): ControllerSettings {
     return {
       namespace: this.namespace,
@@ -138,7 +138,7 @@ export class Gate {
     };
   }
 
-  /** Both DaemonSets with this hash, made or changed. Their pods are not Ready until told so, or `ready` says so. */
+  /** Applies both DaemonSets with this hash. Their pods are not Ready unless `ready` is "true". */
   async deployAgents(hash: string, ready?: "true" | "false"): Promise<void> {
     for (const agent of AGENTS) {
       const object = daemonSetObject(agent, this.name, this.namespace, { hash, ready: ready ?? "false" });
@@ -148,7 +148,7 @@ export class Gate {
     }
   }
 
-  /** How their pods are replaced after a change. */
+  /** Sets the update strategy of both DaemonSets. */
   async setUpdateStrategy(type: "RollingUpdate" | "OnDelete"): Promise<void> {
     const rollingUpdate = type === "OnDelete" ? null : { maxUnavailable: "100%" };
     for (const agent of AGENTS) {
@@ -167,36 +167,36 @@ export class Gate {
     return `/apis/apps/v1/namespaces/${this.namespace}/daemonsets/${daemonSetName(agent)}`;
   }
 
-  /** A node appears, with the gate's taint unless `bare`; a second after one of that name left, at the soonest. */
+  /** Creates a node, with the gate's taint unless `bare`. Waits for a second after a node of that name was deleted. */
   async join(node: string, options?: NodeOptions): Promise<void> {
-    const soonest = (this.#left.get(node) ?? 0) + FORGOTTEN_MS;
-    await sleep(Math.max(0, soonest - Date.now()));
+    const earliest = (this.#left.get(node) ?? 0) + REJOIN_DELAY_MS;
+    await sleep(Math.max(0, earliest - Date.now()));
     await this.create("/api/v1/nodes", nodeObject(node, this.name, options));
   }
 
-  /** A node goes; its pods are still there until the pod garbage collector looks, a minute later. */
-  async leaveAlone(node: string): Promise<void> {
-    await this.#gone(`/api/v1/nodes/${node}`);
-    await eventually(5, `${node} is gone`, async () => this.node(node) === undefined);
+  /** Deletes a node. Its pods remain until the pod garbage collector runs, a minute later. */
+  async leaveKeepingPods(node: string): Promise<void> {
+    await this.#delete(`/api/v1/nodes/${node}`);
+    await eventually(5, `${node} is deleted`, async () => this.node(node) === undefined);
     this.#left.set(node, Date.now());
   }
 
-  /** A node goes, and its pods with it. */
+  /** Deletes a node and its pods. */
   async leave(node: string): Promise<void> {
-    await this.leaveAlone(node);
+    await this.leaveKeepingPods(node);
     for (const pod of this.podsOn(node)) await this.deletePod(pod);
   }
 
   async deletePod({ metadata }: Pod): Promise<void> {
-    await this.#gone(`/api/v1/namespaces/${this.namespace}/pods/${metadata.name}?gracePeriodSeconds=0`);
+    await this.#delete(`/api/v1/namespaces/${this.namespace}/pods/${metadata.name}?gracePeriodSeconds=0`);
   }
 
-  /** JSON merge patch of a node. */
+  /** Applies a JSON merge patch to a node. */
   async patchNode(node: string, patch: object, subresource = ""): Promise<void> {
     await this.#ok("PATCH", `/api/v1/nodes/${node}${subresource}`, patch, MERGE);
   }
 
-  /** Another writer adds taints. The list is atomic, so it tests what it read; @returns false if it was beaten. */
+  /** Adds a taint as another client, by a JSON Patch that tests the list. @returns false on a conflict */
   async addTaint(node: string, taint: typeof TAINT): Promise<boolean> {
     const { body } = await this.api.request<Node>("GET", `/api/v1/nodes/${node}`);
     const before = body.spec?.taints;
@@ -224,9 +224,9 @@ export class Gate {
     return this.podsOn(node).find((pod) => agentOf(pod) === agent && !pod.metadata.deletionTimestamp);
   }
 
-  /** Sets an agent's readiness on a node, once its pod is there. */
+  /** Sets an agent's readiness on a node, once its pod exists. */
   async setReady(node: string, agent: Agent, ready: boolean): Promise<void> {
-    // A pod that was just deleted may still be seen: then the one that follows it is meant.
+    // The watch may still have a pod that was just deleted. Then the next pod is used.
     await eventually(30, `${agent} has a pod on ${node}`, async () => {
       const pod = this.agentPod(node, agent);
       return pod !== undefined && (await this.annotate(pod.metadata.name, READY, String(ready)));
@@ -242,7 +242,7 @@ export class Gate {
     return status < 300;
   }
 
-  /** Takes the gate's condition from a node. */
+  /** Removes the gate's condition from a node. */
   async dropCondition(node: string): Promise<void> {
     const patch = { status: { conditions: [{ type: CONDITION, $patch: "delete" }] } };
     await this.#ok("PATCH", `/api/v1/nodes/${node}/status`, patch, {
@@ -274,7 +274,7 @@ export class Gate {
     return node !== undefined && hasTaint(node);
   }
 
-  /** How often the node got the taint, its first time included. */
+  /** Counts how often the node got the taint, including the first time. */
   timesTainted(name: string): number {
     const states = this.nodes.changes
       .filter(({ object }) => object.metadata.name === name)
@@ -287,7 +287,7 @@ export class Gate {
     return node && conditionOf(node)?.status;
   }
 
-  /** The hash that counts now, by agent. */
+  /** Returns the current configuration hash of each agent. */
   hashes(): Partial<Record<Agent, string>> {
     return Object.fromEntries(
       [...this.daemonSets.objects.values()].map((set) => [
@@ -297,7 +297,7 @@ export class Gate {
     );
   }
 
-  /** Whether both agents are Ready on a node for the current configuration, as the test sees it. */
+  /** Checks whether both agents are Ready on a node with the current configuration, as the watches show it. */
   agentsReady(node: string): boolean {
     const hashes = this.hashes();
     return AGENTS.every((agent) => {
@@ -307,33 +307,33 @@ export class Gate {
   }
 
   async untilUntainted(nodes: readonly string[], seconds = 10): Promise<void> {
-    await eventually(seconds, `the taint is gone from ${nodes.join(" ")}`, async () =>
+    await eventually(seconds, `the taint is removed from ${nodes.join(" ")}`, async () =>
       nodes.every((name) => this.node(name) !== undefined && !this.isTainted(name)),
     );
   }
 
-  /** Creates an object. @throws the API server's refusal */
+  /** Creates an object. @throws Error with the response if the API server rejects it */
   async create(collection: string, object: object): Promise<void> {
     await this.#ok("POST", collection, object);
   }
 
   async #ok(method: string, path: string, body?: unknown, options = {}): Promise<void> {
-    const answer = await this.api.request(method, path, body, options);
-    if (answer.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer.body)}`);
+    const response = await this.api.request(method, path, body, options);
+    if (response.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(response.body)}`);
   }
 
-  async #gone(path: string): Promise<void> {
+  async #delete(path: string): Promise<void> {
     const { status, body } = await this.api.request("DELETE", path);
     if (status >= 300 && status !== 404) throw new Error(`DELETE ${path}: ${JSON.stringify(body)}`);
   }
 
-  async #clear(): Promise<void> {
-    const query = `labelSelector=${encodeURIComponent(`${MADE_FOR}=${this.name}`)}`;
-    await this.#gone(`/apis/apps/v1/namespaces/${this.namespace}/daemonsets`);
-    await this.#gone(`/api/v1/nodes?${query}`);
-    await this.#gone(`/api/v1/namespaces/${this.namespace}/pods?gracePeriodSeconds=0`);
-    await this.#gone(`/api/v1/namespaces/${this.namespace}`);
-    await eventually(60, `namespace ${this.namespace} is gone`, async () => {
+  async #deleteAll(): Promise<void> {
+    const query = `labelSelector=${encodeURIComponent(`${CREATED_FOR}=${this.name}`)}`;
+    await this.#delete(`/apis/apps/v1/namespaces/${this.namespace}/daemonsets`);
+    await this.#delete(`/api/v1/nodes?${query}`);
+    await this.#delete(`/api/v1/namespaces/${this.namespace}/pods?gracePeriodSeconds=0`);
+    await this.#delete(`/api/v1/namespaces/${this.namespace}`);
+    await eventually(60, `namespace ${this.namespace} is deleted`, async () => {
       return (await this.api.request("GET", `/api/v1/namespaces/${this.namespace}`)).status === 404;
     });
   }

@@ -1,5 +1,5 @@
-/** The objects of a gate under test: nodes that a simulator keeps alive, two agents, workloads. */
-import type { Observed } from "./controller-watch";
+/** Objects of a gate under test: simulated nodes, two agents, workloads. */
+import type { Observed } from "./watch";
 
 export interface Taint {
   readonly key: string;
@@ -37,7 +37,7 @@ export interface DaemonSet extends Observed {
 export const TAINT: Taint = { key: "cedana.ai/not-ready", value: "true", effect: "NoSchedule" };
 export const CONDITION = "CedanaReady";
 export const HASH = "checksum/config";
-/** Rules the readiness of pods and nodes of the test bed (its README). */
+/** Annotation that sets the readiness of simulated pods and nodes (test/integration/kwok.yaml). */
 export const READY = "testbed/ready";
 export const AGENTS = ["helper", "health-check"] as const;
 export type Agent = (typeof AGENTS)[number];
@@ -46,8 +46,8 @@ export const daemonSetName = (agent: Agent): string => `cedana-${agent}`;
 
 /** Label of the nodes that a gate selects. */
 export const GATE = "gate.cedana.test/name";
-/** Label of all that a gate's test made, selected or not. */
-export const MADE_FOR = "gate.cedana.test/made-for";
+/** Label of all objects of a gate's test, selected by the gate or not. */
+export const CREATED_FOR = "gate.cedana.test/created-for";
 
 export function nodeObject(
   name: string,
@@ -55,7 +55,7 @@ export function nodeObject(
   { taints = [], labels = {}, bare = false }: NodeOptions = {},
 ): object {
   const now = new Date().toISOString().replace(/\.\d+/, "");
-  const room = { cpu: "32", memory: "128Gi", "ephemeral-storage": "100Gi", pods: "110" };
+  const resources = { cpu: "32", memory: "128Gi", "ephemeral-storage": "100Gi", pods: "110" };
   return {
     apiVersion: "v1",
     kind: "Node",
@@ -71,7 +71,7 @@ export function nodeObject(
         "beta.kubernetes.io/os": "linux",
         "beta.kubernetes.io/arch": "amd64",
         [GATE]: gate,
-        [MADE_FOR]: gate,
+        [CREATED_FOR]: gate,
         ...labels,
       },
     },
@@ -87,8 +87,8 @@ export function nodeObject(
           lastTransitionTime: now,
         },
       ],
-      capacity: room,
-      allocatable: room,
+      capacity: resources,
+      allocatable: resources,
       nodeInfo: {
         architecture: "amd64",
         operatingSystem: "linux",
@@ -100,7 +100,7 @@ export function nodeObject(
 }
 
 export interface NodeOptions {
-  /** Besides the gate's own. */
+  /** In addition to the gate's taint. */
   readonly taints?: readonly Taint[];
   readonly labels?: Readonly<Record<string, string>>;
   /** Without the gate's taint. */
@@ -112,7 +112,7 @@ export const agentLabels = (gate: string): Readonly<Record<string, string>> => (
   "app.kubernetes.io/instance": gate,
 });
 
-/** @param ready what becomes of its pods: the annotation `testbed/ready`; undefined for the simulator's own choice */
+/** @param ready annotation `testbed/ready` of the pods; undefined for the simulator's default */
 export function daemonSetObject(
   agent: Agent,
   gate: string,
@@ -140,7 +140,7 @@ export function daemonSetObject(
   };
 }
 
-/** A pod that tolerates nothing and may run on any node of the gate, or on one of them. */
+/** A pod without tolerations for all nodes of the gate, or for one of them. */
 export function workloadObject(name: string, gate: string, namespace: string, node?: string): object {
   const nodeSelector = { [GATE]: gate, ...(node === undefined ? {} : { "kubernetes.io/hostname": node }) };
   return {

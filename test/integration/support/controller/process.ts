@@ -1,20 +1,20 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ControllerSettings } from "../../../config/programs/controller";
+import type { ControllerSettings } from "../../../../config/programs/controller";
 
-const ROOT = join(__dirname, "../../..");
-/** The program under test: the bundle of `npm run build`, or another one that takes the same arguments. */
+const ROOT = join(__dirname, "../../../..");
+/** The program under test: the bundle of `npm run build`, or another one with the same flags. */
 export const PROGRAM = process.env["CEDANA_INTEGRATION_CONTROLLER"] ?? join(ROOT, "dist/controller.js");
 
 export interface ProcessOptions {
   readonly kubeconfig: string;
   readonly settings: ControllerSettings;
-  /** Name of the pod that it is to take itself for. */
+  /** Name of the pod, for the environment of the process. */
   readonly replica: string;
-  /** For settings and logs. */
+  /** Directory of settings and logs. */
   readonly folder: string;
-  /** Of metrics and health. Default: any free ones. */
+  /** Ports of metrics and health. Default: any free ports. */
   readonly ports?: readonly [metrics: number, health: number];
 }
 
@@ -30,7 +30,7 @@ process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** One controller as a process of its own, as it runs in a pod. */
+/** One controller process, with the environment of a pod. */
 export class ControllerProcess {
   readonly startedAt = Date.now();
   readonly log: string;
@@ -71,7 +71,7 @@ export class ControllerProcess {
     this.#child.kill(signal);
   }
 
-  /** SIGTERM, and SIGKILL if that is not enough within 15 s. */
+  /** Sends SIGTERM, and SIGKILL after 15 s. */
   async stop(): Promise<Exit> {
     this.kill("SIGCONT");
     this.kill("SIGTERM");
@@ -81,11 +81,11 @@ export class ControllerProcess {
     return exit;
   }
 
-  /** Resident memory now and at most; CPU time so far. */
+  /** Returns the current and the peak resident memory, and the CPU time so far. */
   usage(): { readonly residentMiB: number; readonly peakMiB: number; readonly cpuSeconds: number } {
     const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
     const stat = readFileSync(`/proc/${this.pid}/stat`, "utf8");
-    // The fields after the name in parentheses begin with the third; 14 and 15 are times in ticks of 10 ms.
+    // After the name in parentheses comes field 3. Fields 14 and 15 are times in ticks of 10 ms.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return {
       residentMiB: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024,

@@ -1,6 +1,6 @@
-import type { Random } from "../../support/random";
+import type { Random } from "../../../support/random";
 
-/** What can go wrong between a client and its API server. */
+/** Faults between a client and its API server. */
 export const FAULTS = {
   conflict: "409 Conflict",
   gone: "410 Gone for a list or a watch",
@@ -10,13 +10,13 @@ export const FAULTS = {
   serverError: "500",
   unavailable: "503",
   reset: "connection closed before the request reaches the server",
-  noAnswer: "the request never reaches the server and is never answered",
-  slow: "answer late by 1 to 8 s",
-  answerLost: "the server does it, the connection is closed before its answer",
+  noResponse: "the request does not reach the server and gets no response",
+  slow: "response delayed by 1 to 8 s",
+  responseLost: "the server executes the request, the connection is closed before its response",
   watchCut: "watch closed after 1 to 30 s",
-  watchSilent: "watch half-open after 1 to 30 s: no byte any more, and no end",
+  watchSilent: "watch half-open after 1 to 30 s: no further bytes, and no end",
   watchTruncated: "watch closed in the middle of a line",
-  watchGone: "watch that says ERROR 410",
+  watchGone: "watch with the event ERROR 410",
   noBookmarks: "watch without bookmarks",
 } as const;
 export type Fault = keyof typeof FAULTS;
@@ -34,7 +34,7 @@ const ON_WATCH: readonly Fault[] = [
   "serverError",
   "unavailable",
   "reset",
-  "noAnswer",
+  "noResponse",
 ];
 const ON_READ: readonly Fault[] = [
   "gone",
@@ -43,9 +43,9 @@ const ON_READ: readonly Fault[] = [
   "serverError",
   "unavailable",
   "reset",
-  "noAnswer",
+  "noResponse",
   "slow",
-  "answerLost",
+  "responseLost",
 ];
 const ON_WRITE: readonly Fault[] = [
   "conflict",
@@ -55,53 +55,53 @@ const ON_WRITE: readonly Fault[] = [
   "serverError",
   "unavailable",
   "reset",
-  "noAnswer",
+  "noResponse",
   "slow",
-  "answerLost",
+  "responseLost",
 ];
 
 export interface FaultPlan {
   readonly kinds: readonly Fault[];
-  /** Share of the requests that a fault hits, 0 to 1. Watches are hit always, if a kind suits them. */
+  /** Share of the requests with a fault, 0 to 1. Faults of watches are always injected. */
   readonly rate: number;
-  /** Longest time until a watch is hit, seconds. Default: 30. */
+  /** Maximum time until the fault of a watch, in seconds. Default: 30. */
   readonly watchSeconds?: number;
-  /** Requests to leave alone; default: none. */
-  readonly spare?: (request: { readonly method: string; readonly path: string }) => boolean;
+  /** Requests without faults. Default: none. */
+  readonly exclude?: (request: { readonly method: string; readonly path: string }) => boolean;
 }
 
 /**
- * The fault that a request is to meet, if any: one of those that were met least often so far, so that none is left out by chance.
- * @param met how often each was met; counted on
+ * Chooses the fault of a request, if any, among those that were injected least often, so that each kind occurs.
+ * @param injected number of injections of each fault; the chosen one is incremented
  */
 export function chooseFault(
   plan: FaultPlan,
   random: Random,
   request: { readonly method: string; readonly path: string; readonly watch: boolean },
-  met: Map<Fault, number>,
+  injected: Map<Fault, number>,
 ): Fault | undefined {
-  if (plan.spare?.(request)) return undefined;
-  const suits = request.watch ? ON_WATCH : request.method === "GET" ? ON_READ : ON_WRITE;
-  const kinds = plan.kinds.filter((kind) => suits.includes(kind));
+  if (plan.exclude?.(request)) return undefined;
+  const applicable = request.watch ? ON_WATCH : request.method === "GET" ? ON_READ : ON_WRITE;
+  const kinds = plan.kinds.filter((kind) => applicable.includes(kind));
   if (kinds.length === 0) return undefined;
-  const times = (kind: Fault) => met.get(kind) ?? 0;
+  const times = (kind: Fault) => injected.get(kind) ?? 0;
   const least = Math.min(...kinds.map(times));
   const kind = random.pick(kinds.filter((one) => times(one) === least));
   const always = kind.startsWith("watch") || kind === "noBookmarks";
   if (!random.chance(always ? 1 : plan.rate)) return undefined;
-  met.set(kind, least + 1);
+  injected.set(kind, least + 1);
   return kind;
 }
 
-interface Refusal {
+interface ErrorStatus {
   readonly status: number;
   readonly reason: string;
   readonly message: string;
   readonly retryAfter?: string;
 }
 
-/** Refusals, in the API server's own words. */
-export const REFUSALS: Partial<Record<Fault, Refusal>> = {
+/** Error responses with the messages of the API server. */
+export const ERROR_STATUS: Partial<Record<Fault, ErrorStatus>> = {
   conflict: {
     status: 409,
     reason: "Conflict",
@@ -133,7 +133,7 @@ export const REFUSALS: Partial<Record<Fault, Refusal>> = {
   unavailable: { status: 503, reason: "ServiceUnavailable", message: "apiserver not ready (injected)" },
 };
 
-/** A refusal as the body of an answer. */
-export function statusOf({ status, reason, message }: Refusal): object {
+/** Returns the body of an error response. */
+export function statusOf({ status, reason, message }: ErrorStatus): object {
   return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason, code: status };
 }

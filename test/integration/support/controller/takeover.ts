@@ -1,7 +1,7 @@
-import { eventually } from "./apiserver";
-import { holderIn, type Fleet, type Replica } from "./controller-fleet";
+import { eventually } from "../apiserver";
+import { holderIn, type Fleet, type Replica } from "./fleet";
 
-/** Who leads, once all replicas run. */
+/** Waits until all replicas run, and returns the leader. */
 export async function leaderOfAll(fleet: Fleet): Promise<Replica> {
   await eventually(30, "all replicas run and one leads", async () => {
     return fleet.leader !== undefined && fleet.replicas.every(({ process }) => process.exit === undefined);
@@ -9,12 +9,12 @@ export async function leaderOfAll(fleet: Fleet): Promise<Replica> {
   return fleet.leader as Replica;
 }
 
-/** Does something to the leader. @returns milliseconds until another process leads and has written */
-export async function takeOver(fleet: Fleet, harm: (leader: Replica) => void): Promise<number> {
+/** Disrupts the leader. @returns milliseconds until another process leads and has written */
+export async function takeOver(fleet: Fleet, disrupt: (leader: Replica) => void): Promise<number> {
   const leader = await leaderOfAll(fleet);
   const holder = fleet.holder ?? "";
   const begun = Date.now();
-  harm(leader);
+  disrupt(leader);
   await eventually(
     40,
     "another process leads and writes",
@@ -23,15 +23,15 @@ export async function takeOver(fleet: Fleet, harm: (leader: Replica) => void): P
   return (firstWriteAfter(fleet, holder) ?? Infinity) - begun;
 }
 
-/** When the first write to a node was answered of the process that took the Lease over from `holder`. */
+/** Returns the response time of the first write to a node by the process that acquired the Lease after `holder`. */
 function firstWriteAfter({ exchanges }: Fleet, holder: string): number | undefined {
   const done = exchanges.filter(({ method, status = 500 }) => method !== "GET" && status < 300);
   const last = done.findLastIndex((it) => holderIn(it) === holder);
-  const taken = done.findIndex(
+  const acquired = done.findIndex(
     (it, index) => index > last && ![undefined, "", holder].includes(holderIn(it)),
   );
-  const replica = done[taken]?.replica;
+  const replica = done[acquired]?.replica;
   return done.find((it, index) => {
-    return taken >= 0 && index > taken && it.replica === replica && it.path.includes("/nodes/");
-  })?.answeredAt;
+    return acquired >= 0 && index > acquired && it.replica === replica && it.path.includes("/nodes/");
+  })?.respondedAt;
 }

@@ -1,24 +1,24 @@
-/** What the controller's suites share: where the cluster is, and a test that says where to look when it fails. */
+/** Shared by the controller suites: the kubeconfig, and tests that report seed and logs when they fail. */
 import { existsSync } from "node:fs";
-import { kubeconfig } from "./apiserver";
-import { Fleet, type FleetOptions } from "./controller-fleet";
-import { Gate } from "./controller-gate";
-import { PROGRAM } from "./controller-process";
-import type { GateSettings } from "../../../config/programs/controller";
-import { SEED } from "../../support/random";
+import { kubeconfig } from "../apiserver";
+import { Fleet, type FleetOptions } from "./fleet";
+import { Gate } from "./gate";
+import { PROGRAM } from "./process";
+import type { GateSettings } from "../../../../config/programs/controller";
+import { SEED } from "../../../support/random";
 
-/** Undefined where the cluster may be missing, and is. */
+/** Path of the kubeconfig; undefined if there is no cluster and CEDANA_INTEGRATION_ALLOW_MISSING=1. */
 export const config = kubeconfig();
-/** `describe`, or its `skip` where there is no cluster. */
+/** `describe`, or `describe.skip` without a cluster. */
 export const describeController = config === undefined ? describe.skip : describe;
 
-/** Gates and the controllers that hold them, for the time of one suite. */
+/** Gates and controllers of one suite. */
 export class Suite {
   readonly #gates: Gate[] = [];
   readonly #fleets: Fleet[] = [];
   #failed = false;
 
-  /** A gate of its own, with agents of configuration "1" that are not Ready. */
+  /** Creates a gate, with agents of configuration "1" that are not Ready. */
   async gate(name: string): Promise<Gate> {
     const gate = new Gate(config ?? "", name);
     this.#gates.push(gate);
@@ -27,7 +27,7 @@ export class Suite {
     return gate;
   }
 
-  /** A controller for a gate. */
+  /** Starts a controller for a gate. */
   async fleet(
     gate: Gate,
     {
@@ -40,7 +40,7 @@ export class Suite {
     return fleet;
   }
 
-  /** The body of a test that names seed and logs when it fails. */
+  /** Wraps the body of a test: its error names the seed and the logs. */
   run(body: () => Promise<void>): () => Promise<void> {
     return async () => {
       try {
@@ -69,6 +69,6 @@ if (config !== undefined && !existsSync(PROGRAM)) {
 }
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-/** n names of nodes. */
+/** Returns n names of nodes. */
 export const nodesOf = (prefix: string, count: number): string[] =>
   Array.from({ length: count }, (_, index) => `${prefix}-${index + 1}`);

@@ -1,12 +1,12 @@
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ControllerSettings } from "../../../config/programs/controller";
-import { eventually } from "./apiserver";
-import { ControllerProcess, type Exit } from "./controller-process";
+import type { ControllerSettings } from "../../../../config/programs/controller";
+import { eventually } from "../apiserver";
+import { ControllerProcess, type Exit } from "./process";
 import { FaultProxy, type Exchange } from "./fault-proxy";
-import type { FaultPlan } from "./fault-proxy-faults";
-import type { Gate } from "./controller-gate";
+import type { FaultPlan } from "./faults";
+import type { Gate } from "./gate";
 
 export interface FleetOptions {
   readonly gate: Gate;
@@ -14,11 +14,11 @@ export interface FleetOptions {
   readonly settings?: ControllerSettings;
   /** Default: 1. */
   readonly replicas?: number;
-  /** User that the replicas act as; default: the kubeconfig's own. */
+  /** User that the replicas impersonate. Default: the kubeconfig's user. */
   readonly as?: string;
 }
 
-/** One replica with the proxy that all its requests pass. */
+/** One replica with a proxy for all its requests. */
 export class Replica {
   readonly exits: Exit[] = [];
   process: ControllerProcess;
@@ -31,7 +31,7 @@ export class Replica {
     first: ControllerProcess,
   ) {
     this.process = first;
-    this.#keep(first);
+    this.#supervise(first);
   }
 
   static async start(name: string, folder: string, options: FleetOptions, seed: number): Promise<Replica> {
@@ -47,14 +47,14 @@ export class Replica {
     return new Replica(name, proxy, start, start());
   }
 
-  /** As a kubelet does: a process that ended is started again, a second later. */
-  #keep(process: ControllerProcess): void {
+  /** Restarts the process a second after it exits, as a kubelet does. */
+  #supervise(process: ControllerProcess): void {
     void process.ended.then(async (exit) => {
       this.exits.push(exit);
       await new Promise((resolve) => setTimeout(resolve, 1000));
       if (this.#replaced) return;
       this.process = this.start();
-      this.#keep(this.process);
+      this.#supervise(this.process);
     });
   }
 
@@ -63,24 +63,24 @@ export class Replica {
     return this.process.stop();
   }
 
-  /** Stops it and starts it with nothing in its memory. */
+  /** Stops the process and starts a new one. */
   async restart(): Promise<void> {
     this.#replaced = true;
     await this.process.stop();
     this.#replaced = false;
     this.process = this.start();
-    this.#keep(this.process);
+    this.#supervise(this.process);
   }
 
-  /** Exits that nobody brought about by a signal. */
-  get ownExits(): Exit[] {
+  /** Exits with an error that no signal caused. */
+  get unexpectedExits(): Exit[] {
     return this.exits.filter(({ signal, code }) => signal === null && code !== 0);
   }
 }
 
 /** The replicas of one controller. */
 export class Fleet {
-  /** Logs of the replicas, and after a failure all requests and all changes of the cluster. */
+  /** Directory of the logs, and after a failure of all requests and all changes of the cluster. */
   readonly folder: string;
   replicas: readonly Replica[] = [];
 
@@ -100,7 +100,7 @@ export class Fleet {
     return fleet;
   }
 
-  /** For messages: how to repeat a run and where to look. */
+  /** Seed and log directory, for messages. */
   get where(): string {
     return `seed ${this.options.seed}, logs in ${this.folder}`;
   }
@@ -111,13 +111,13 @@ export class Fleet {
       .toSorted((one, other) => one.receivedAt - other.receivedAt);
   }
 
-  /** Whom the Lease names; undefined or empty if nobody. */
+  /** Holder of the Lease; undefined or empty if there is none. */
   get holder(): string | undefined {
     const { gate, settings = gate.settings() } = this.options;
     return gate.leases.objects.get(`${settings.namespace}/${settings.leaseName}`)?.spec.holderIdentity;
   }
 
-  /** The replica that the Lease names. */
+  /** Replica that holds the Lease. */
   get leader(): Replica | undefined {
     const { holder } = this;
     if (!holder) return undefined;
@@ -128,15 +128,15 @@ export class Fleet {
     for (const { proxy } of this.replicas) proxy.inject(plan);
   }
 
-  /** Forgets all requests but those that tell who holds the Lease. */
-  forget(): void {
+  /** Discards all requests but the last writes of the Lease. */
+  discardRequests(): void {
     for (const { proxy } of this.replicas) {
       const leases = proxy.exchanges.filter((it) => holderIn(it) !== undefined && (it.status ?? 500) < 300);
       proxy.exchanges.splice(0, Infinity, ...leases.slice(-1));
     }
   }
 
-  /** Ends everything. The folder is kept if something failed. */
+  /** Stops all replicas. Keeps the directory after a failure. */
   async close(failed = false): Promise<void> {
     const exits = await Promise.all(this.replicas.map((replica) => replica.stop()));
     const exchanges = this.exchanges;
@@ -144,7 +144,7 @@ export class Fleet {
     const unclean = exits.filter(({ signal }) => signal === "SIGKILL").length;
     const unhandled = this.unhandled();
     if (failed || unclean > 0 || unhandled.length > 0) {
-      const lines = exchanges.map((it) => JSON.stringify({ ...it, answer: undefined }));
+      const lines = exchanges.map((it) => JSON.stringify({ ...it, response: undefined }));
       writeFileSync(join(this.folder, "requests.jsonl"), lines.join("\n"));
       writeFileSync(join(this.folder, "changes.jsonl"), this.options.gate.history());
     } else rmSync(this.folder, { recursive: true, force: true });
@@ -152,7 +152,7 @@ export class Fleet {
     if (unhandled.length > 0) throw new Error(`${unhandled.join("; ")}; ${this.where}`);
   }
 
-  /** Lines of the logs that no controller may write. */
+  /** Returns log lines about unhandled errors and warnings. */
   unhandled(): string[] {
     if (!existsSync(this.folder)) return [];
     return readdirSync(this.folder)
@@ -162,9 +162,9 @@ export class Fleet {
   }
 }
 
-/** The holder that a write of a Lease names; "" where it gives the Lease up; undefined for other requests. */
-export function holderIn({ method, path, body, answer }: Exchange): string | undefined {
+/** Returns the holder in a write of a Lease: "" if the write releases the Lease, undefined for other requests. */
+export function holderIn({ method, path, body, response }: Exchange): string | undefined {
   if (method === "GET" || !path.includes("/leases")) return undefined;
   const spec = (it: unknown) => (it as { spec?: { holderIdentity?: string } } | undefined)?.spec;
-  return spec(answer)?.holderIdentity ?? spec(body)?.holderIdentity ?? "";
+  return spec(response)?.holderIdentity ?? spec(body)?.holderIdentity ?? "";
 }

@@ -1,10 +1,10 @@
-/** An install with a controller, beside the one of the other suites: names, namespaces and nodes of its own. */
+/** An install with a controller, with other names, namespaces and nodes than the install of the other suites. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import type { InstallSpec } from "../../../config";
-import { eventually, type ApiServer, type KubernetesObject } from "./apiserver";
-import { definitions, namespace, put, synth } from "./apiserver-install";
+import type { InstallSpec } from "../../../../config";
+import { eventually, type ApiServer, type KubernetesObject } from "../apiserver";
+import { crdDirectory, namespace, apply, synth } from "../apiserver-install";
 
 export const NAMESPACE = "guard-system";
 export const AGENTS = "guard-agent";
@@ -12,7 +12,7 @@ export const ACCOUNT = `system:serviceaccount:${NAMESPACE}:guard-controller`;
 /** Namespace of the checkpoints. */
 export const TEAM = "guard-team";
 
-/** A taint that no other suite's nodes have. */
+/** A taint that only nodes of this install have. */
 export const TAINT = "guard.example.com/not-ready";
 
 const INSTALL: InstallSpec = {
@@ -28,23 +28,23 @@ const INSTALL: InstallSpec = {
   readinessGate: { retaint: {}, failOpenAfterSeconds: 3600 },
 };
 
-/** Objects of the install, in their order. */
-export const guard = (more: InstallSpec = {}): KubernetesObject[] => synth({ ...INSTALL, ...more });
+/** Returns the objects of the install, in their order. */
+export const installObjects = (more: InstallSpec = {}): KubernetesObject[] => synth({ ...INSTALL, ...more });
 
-export async function putGuard(api: ApiServer, objects: readonly KubernetesObject[]): Promise<void> {
-  await put(api, namespace(TEAM));
-  for (const object of objects) await put(api, object);
+export async function applyInstall(api: ApiServer, objects: readonly KubernetesObject[]): Promise<void> {
+  await apply(api, namespace(TEAM));
+  for (const object of objects) await apply(api, object);
 }
 
-/** Takes the objects away, but not namespaces, whose end takes long, nor kinds, which other suites have as well. */
-export async function removeGuard(api: ApiServer, objects: readonly KubernetesObject[]): Promise<void> {
+/** Deletes the objects, except namespaces, which takes long, and CRDs, which other suites use. */
+export async function deleteInstall(api: ApiServer, objects: readonly KubernetesObject[]): Promise<void> {
   for (const object of objects.toReversed()) {
     if (!["CustomResourceDefinition", "Namespace"].includes(object.kind)) await api.delete(object);
   }
 }
 
-/** A kubeconfig by which a program acts as the controller's account, with a token of it. @returns its path */
-export async function actAsController(api: ApiServer, from: string, folder: string): Promise<string> {
+/** Writes a kubeconfig with a token of the controller's ServiceAccount. @returns its path */
+export async function controllerKubeconfig(api: ApiServer, from: string, folder: string): Promise<string> {
   const path = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/guard-controller/token`;
   const { body } = await api.request<{ status: { token: string } }>("POST", path, {
     apiVersion: "authentication.k8s.io/v1",
@@ -58,11 +58,11 @@ export async function actAsController(api: ApiServer, from: string, folder: stri
   return file;
 }
 
-/** Defines the kind NodeReadinessRule. @returns false where its definition may be missing, and is */
-export async function defineRules(api: ApiServer): Promise<boolean> {
-  if (!definitions) return false;
-  const file = join(definitions, "readiness.node.x-k8s.io_nodereadinessrules.yaml");
-  await put(api, parse(readFileSync(file, "utf8")) as KubernetesObject);
+/** Installs the CRD NodeReadinessRule. @returns false if there is no directory of CRDs */
+export async function installRuleCrd(api: ApiServer): Promise<boolean> {
+  if (!crdDirectory) return false;
+  const file = join(crdDirectory, "readiness.node.x-k8s.io_nodereadinessrules.yaml");
+  await apply(api, parse(readFileSync(file, "utf8")) as KubernetesObject);
   await eventually(20, "NodeReadinessRules are served", async () => {
     const { status } = await api.request("GET", "/apis/readiness.node.x-k8s.io/v1alpha1/nodereadinessrules");
     return status === 200;

@@ -1,6 +1,6 @@
 /**
- * A proxy between one replica of the controller and the API server. It speaks HTTPS to both, keeps a record of what it
- * passed on, and does the replica harm when asked. All it does by chance comes from its seed.
+ * An HTTPS proxy between one replica of the controller and the API server. It records all requests and injects faults.
+ * Its random choices depend only on the seed.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -9,12 +9,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connectionOf, type Connection } from "./controller-connection";
-import { Random } from "../../support/random";
-import { REFUSALS, chooseFault, statusOf, type Fault, type FaultPlan } from "./fault-proxy-faults";
-import { passWatch } from "./fault-proxy-watch";
+import { connectionOf, type Connection } from "./connection";
+import { Random } from "../../../support/random";
+import { ERROR_STATUS, chooseFault, statusOf, type Fault, type FaultPlan } from "./faults";
+import { passWatch } from "./fault-watch";
 
-/** One request, as it was seen on its way. Times are of this machine's clock, in milliseconds. */
+/** One request and its response. Times are in milliseconds of this machine's clock. */
 export interface Exchange {
   readonly replica: string;
   readonly method: string;
@@ -26,38 +26,38 @@ export interface Exchange {
   readonly body?: unknown;
   readonly receivedAt: number;
   fault?: Fault | "partition";
-  /** Unset if the API server never saw it. */
+  /** Unset if it was not sent to the API server. */
   forwardedAt?: number;
-  /** The API server's own status, whatever the replica was told. */
+  /** Status of the API server, which the replica may not have received. */
   status?: number;
-  /** The API server's answer to a write. */
-  answer?: unknown;
-  answeredAt?: number;
+  /** Response of the API server to a write. */
+  response?: unknown;
+  respondedAt?: number;
 }
 
 export interface FaultProxyOptions {
-  /** Of the API server. Its client certificate is used for all requests. */
+  /** Kubeconfig of the API server. Its client certificate is used for all requests. */
   readonly kubeconfig: string;
   /** Name of the replica that uses this proxy. */
   readonly replica: string;
   readonly seed: number;
-  /** User to act as, with the rights of that user only. Default: the kubeconfig's own. */
+  /** User to impersonate. Default: the kubeconfig's user. */
   readonly as?: string;
 }
 
 export class FaultProxy {
-  /** In the order in which they came. */
+  /** In the order of arrival. */
   readonly exchanges: Exchange[] = [];
   readonly #random: Random;
   readonly #api: Connection;
   readonly #server: Server;
   readonly #folder: string;
   #plan: FaultPlan | undefined;
-  /** How often each fault was met. */
-  readonly #met = new Map<Fault, number>();
-  #silent = false;
-  /** What goes on when the partition is over. */
-  readonly #caught: (() => void)[] = [];
+  /** Number of injections of each fault. */
+  readonly #injected = new Map<Fault, number>();
+  #partitioned = false;
+  /** Continuations of the traffic that the partition delays. */
+  readonly #delayed: (() => void)[] = [];
   readonly #open = new Set<ServerResponse>();
   readonly #watches = new Set<ServerResponse>();
 
@@ -79,29 +79,29 @@ export class FaultProxy {
     return proxy;
   }
 
-  /** Path of the kubeconfig that leads through this proxy. */
+  /** Path of a kubeconfig that uses this proxy. */
   get kubeconfig(): string {
     return join(this.#folder, "kubeconfig");
   }
 
   /**
-   * Requests from now on meet faults by this plan; `undefined` ends it. Watches that run are ended, so that each begins
-   * anew under the plan. What hangs already goes on hanging.
+   * Injects faults into new requests by this plan; `undefined` stops it. Running watches are ended, so that the plan
+   * applies to the next ones. Requests that already hang stay so.
    */
   inject(plan: FaultPlan | undefined): void {
     this.#plan = plan;
     if (plan) for (const watch of this.#watches) watch.end();
   }
 
-  /** From now on no byte gets through in either direction, on old connections and new ones; they stay open. */
+  /** Stops all bytes in both directions, on existing and new connections, which stay open. */
   partition(): void {
-    this.#silent = true;
+    this.#partitioned = true;
   }
 
-  /** What was caught in the partition arrives after all, as TCP sends it again, unless the replica has given up on it. */
+  /** Ends the partition. Delayed traffic arrives, as by TCP retransmission, unless the replica closed its connection. */
   heal(): void {
-    this.#silent = false;
-    for (const resume of this.#caught.splice(0)) resume();
+    this.#partitioned = false;
+    for (const resume of this.#delayed.splice(0)) resume();
   }
 
   async close(): Promise<void> {
@@ -118,25 +118,25 @@ export class FaultProxy {
     outgoing.on("error", () => undefined);
     const sent = await bytesOf(incoming);
     const exchange = this.#record(incoming, sent);
-    if (this.#silent) {
+    if (this.#partitioned) {
       exchange.fault = "partition";
       await this.#healed();
       if (outgoing.destroyed) return;
     }
     const plan = this.#plan;
-    const fault = plan && chooseFault(plan, this.#random, exchange, this.#met);
+    const fault = plan && chooseFault(plan, this.#random, exchange, this.#injected);
     if (fault !== undefined) exchange.fault = fault;
-    const refusal = fault && REFUSALS[fault];
-    if (refusal) {
-      const headers = refusal.retryAfter === undefined ? {} : { "retry-after": refusal.retryAfter };
-      outgoing.writeHead(refusal.status, { "content-type": "application/json", ...headers });
-      outgoing.end(JSON.stringify(statusOf(refusal)));
+    const status = fault && ERROR_STATUS[fault];
+    if (status) {
+      const headers = status.retryAfter === undefined ? {} : { "retry-after": status.retryAfter };
+      outgoing.writeHead(status.status, { "content-type": "application/json", ...headers });
+      outgoing.end(JSON.stringify(statusOf(status)));
     } else if (fault === "reset") outgoing.destroy();
-    else if (fault !== "noAnswer") this.#forward(incoming, outgoing, sent, exchange);
+    else if (fault !== "noResponse") this.#forward(incoming, outgoing, sent, exchange);
   }
 
   #healed(): Promise<void> {
-    return new Promise((resolve) => this.#caught.push(resolve));
+    return new Promise((resolve) => this.#delayed.push(resolve));
   }
 
   #record(incoming: IncomingMessage, sent: Buffer): Exchange {
@@ -176,38 +176,38 @@ export class FaultProxy {
         agent: this.#api.agent,
         headers: { ...headers, ...(as === undefined ? {} : impersonation(as)) },
       },
-      (answer) => {
-        exchange.status = answer.statusCode ?? 0;
+      (response) => {
+        exchange.status = response.statusCode ?? 0;
         if (exchange.watch && exchange.status === 200) {
           const seconds = this.#random.between(1, this.#plan?.watchSeconds ?? 30);
-          const caught = () => (this.#silent ? this.#healed() : undefined);
-          passWatch(answer, outgoing, { fault, seconds, caught });
+          const healed = () => (this.#partitioned ? this.#healed() : undefined);
+          passWatch(response, outgoing, { fault, seconds, healed });
           this.#watches.add(outgoing);
           outgoing.on("close", () => {
             this.#watches.delete(outgoing);
             call.destroy();
           });
-        } else this.#answer(answer, outgoing, exchange).catch(() => outgoing.destroy());
+        } else this.#respond(response, outgoing, exchange).catch(() => outgoing.destroy());
       },
     );
     call.on("error", () => outgoing.destroy());
     call.end(sent);
   }
 
-  async #answer(answer: IncomingMessage, outgoing: ServerResponse, exchange: Exchange): Promise<void> {
+  async #respond(response: IncomingMessage, outgoing: ServerResponse, exchange: Exchange): Promise<void> {
     const { fault } = exchange;
-    const received = await bytesOf(answer);
-    exchange.answeredAt = Date.now();
-    if (exchange.method !== "GET") exchange.answer = parsed(received);
-    if (this.#silent) await this.#healed();
-    if (fault === "answerLost") {
+    const received = await bytesOf(response);
+    exchange.respondedAt = Date.now();
+    if (exchange.method !== "GET") exchange.response = parsed(received);
+    if (this.#partitioned) await this.#healed();
+    if (fault === "responseLost") {
       outgoing.destroy();
       return;
     }
     if (fault === "slow")
       await new Promise((resolve) => setTimeout(resolve, this.#random.between(1000, 8000)));
-    const { "transfer-encoding": _encoding, connection: _connection, ...headers } = answer.headers;
-    outgoing.writeHead(answer.statusCode ?? 500, { ...headers, "content-length": received.length });
+    const { "transfer-encoding": _encoding, connection: _connection, ...headers } = response.headers;
+    outgoing.writeHead(response.statusCode ?? 500, { ...headers, "content-length": received.length });
     outgoing.end(received);
   }
 }
@@ -231,11 +231,11 @@ function parsed(bytes: Buffer): unknown {
   }
 }
 
-let made: { readonly key: string; readonly cert: string } | undefined;
+let generated: { readonly key: string; readonly cert: string } | undefined;
 
-/** A key pair for 127.0.0.1, made once by openssl: no private key is kept in the repository. */
+/** Returns a key pair for 127.0.0.1, generated once by openssl, so that the repository contains no private key. */
 function certificate(): { readonly key: string; readonly cert: string } {
-  if (made) return made;
+  if (generated) return generated;
   const folder = mkdtempSync(join(tmpdir(), "fault-proxy-pki-"));
   try {
     const [key, cert] = [join(folder, "key"), join(folder, "cert")];
@@ -248,8 +248,8 @@ function certificate(): { readonly key: string; readonly cert: string } {
         stdio: "pipe",
       },
     );
-    made = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
-    return made;
+    generated = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
+    return generated;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

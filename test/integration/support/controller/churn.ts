@@ -1,14 +1,14 @@
-import type { Gate } from "./controller-gate";
-import { AGENTS, TAINT } from "./controller-objects";
-import type { Random } from "../../support/random";
+import type { Gate } from "./gate";
+import { AGENTS, TAINT } from "./objects";
+import type { Random } from "../../../support/random";
 
 /**
- * Nodes that come and go, agents that come and go on them, and another writer who puts the taint back: all that a
- * controller has to follow. What happens is drawn by the random numbers; when, depends on the machine.
+ * Adds and removes nodes and agents, and adds the taint again as another client. The steps depend on the seed, their
+ * times on the machine.
  */
 export class Churn {
   readonly #nodes = new Set<string>();
-  #made = 0;
+  #created = 0;
   #running: Promise<void> | undefined;
   #ended = false;
   #failure: unknown;
@@ -17,11 +17,11 @@ export class Churn {
     private readonly gate: Gate,
     private readonly random: Random,
     private readonly options: {
-      /** Beginning of the nodes' names. */
+      /** Prefix of the nodes' names. */
       readonly prefix: string;
-      /** Most nodes at a time. */
+      /** Maximum number of nodes at a time. */
       readonly nodes: number;
-      /** Between two steps. */
+      /** Average pause between two steps. */
       readonly pauseMs: number;
     },
   ) {}
@@ -37,17 +37,17 @@ export class Churn {
     });
   }
 
-  /** @throws what went wrong in the churn itself. */
+  /** Stops. @throws the error of a step */
   async stop(): Promise<void> {
     this.#ended = true;
     await this.#running;
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Stops, and leaves every node with both agents Ready but for some that have none. */
+  /** Stops, and makes both agents Ready on three of four nodes. */
   async settle(): Promise<void> {
     await this.stop();
-    // Some did not come, or are still there, because the API server was away.
+    // Steps may have failed while the API server was down, so #nodes can be outdated.
     const nodes = [...this.gate.nodes.objects.keys()];
     for (const [index, node] of nodes.entries()) await this.gate.setAllReady(node, index % 4 !== 3);
   }
@@ -59,7 +59,7 @@ export class Churn {
     }
   }
 
-  /** While the API server is down, nothing can be done; nodes and pods may be gone when they are to be changed. */
+  /** Ignores errors while the API server is down, and of nodes and pods that were deleted meanwhile. */
   #tolerate(error: unknown): void {
     const { message, code } = error as NodeJS.ErrnoException;
     const known = ["ECONNREFUSED", "ECONNRESET", "EPIPE"].includes(code ?? "");
@@ -72,14 +72,14 @@ export class Churn {
     const draw = random.next();
     const node = this.#nodes.size === 0 ? undefined : random.pick(this.nodes);
     if (node === undefined || (draw < 0.3 && this.#nodes.size < most)) {
-      const name = `${prefix}-${++this.#made}`;
+      const name = `${prefix}-${++this.#created}`;
       this.#nodes.add(name);
       await gate.join(name);
     } else if (draw < 0.38) {
       this.#nodes.delete(node);
       await gate.leave(node);
     } else if (draw < 0.42) {
-      // The same name, another machine.
+      // Another machine with the same name.
       await gate.leave(node);
       await gate.join(node);
     } else if (draw < 0.55) {

@@ -1,10 +1,10 @@
 /**
- * Who may ask for a restore, on a real API server. Needs what apiserver.test.ts needs.
+ * The permission to restore, on a real API server. Needs the same as apiserver.test.ts.
  */
 import { eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
 import {
   JSON_PATCH,
-  NOWHERE,
+  UNSCHEDULABLE,
   pod,
   PODS,
   RestoreInstall,
@@ -15,20 +15,20 @@ import {
 
 const config = kubeconfig();
 
-(config === undefined ? describe.skip : describe)("Who may ask for a restore", () => {
+(config === undefined ? describe.skip : describe)("The permission to restore", () => {
   const install = new RestoreInstall(config ?? "");
   const send: RestoreInstall["send"] = (...given) => install.send(...given);
 
   beforeAll(() => install.start(), 120_000);
   afterAll(() => install.stop(), 60_000);
 
-  test("the policies are right in the eyes of the API server", async () => {
+  test("the policies pass the API server's type check", async () => {
     for (const { kind, metadata } of install.objects.filter(
       (one) => one.kind === "ValidatingAdmissionPolicy",
     )) {
       expect(kind).toBe("ValidatingAdmissionPolicy");
       const path = `/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/${metadata.name}`;
-      await eventually(20, `${metadata.name} is checked`, async () => {
+      await eventually(20, `${metadata.name} is type-checked`, async () => {
         const { status } = await send<{ status?: { observedGeneration?: number } } & KubernetesObject>(
           "GET",
           path,
@@ -49,19 +49,23 @@ const config = kubeconfig();
       { apiGroups: ["apps", "batch"], resources: ["*"], verbs: ["create", "patch", "get"] },
       ...extra,
     ];
-    const about = { metadata: { name: user, namespace: TEAM } };
+    const object = { metadata: { name: user, namespace: TEAM } };
     const group = "rbac.authorization.k8s.io";
-    await install.api.apply({ apiVersion: `${group}/v1`, kind: "Role", ...about, rules });
+    await install.api.apply({ apiVersion: `${group}/v1`, kind: "Role", ...object, rules });
     await install.api.apply({
       apiVersion: `${group}/v1`,
       kind: "RoleBinding",
-      ...about,
+      ...object,
       roleRef: { apiGroup: group, kind: "Role", name: user },
       subjects: [{ apiGroup: group, kind: "User", name: user }],
     });
   };
-  const right = { apiGroups: ["automation.cedana.ai"], resources: ["checkpoints"], verbs: ["restore"] };
-  const wish = { "cedana.ai/restore-from": "latest" };
+  const restorePermission = {
+    apiGroups: ["automation.cedana.ai"],
+    resources: ["checkpoints"],
+    verbs: ["restore"],
+  };
+  const restoreLatest = { "cedana.ai/restore-from": "latest" };
   const labels = { app: "guard" };
   const workload = (apiVersion: string, kind: string, spec: object): KubernetesObject => ({
     apiVersion,
@@ -69,11 +73,11 @@ const config = kubeconfig();
     metadata: { name: "guard", namespace: TEAM },
     spec,
   });
-  const podTemplate = { ...template(labels), spec: { ...NOWHERE, restartPolicy: "Always" } };
-  const jobTemplate = { ...podTemplate, spec: { ...NOWHERE, restartPolicy: "Never" } };
+  const podTemplate = { ...template(labels), spec: { ...UNSCHEDULABLE, restartPolicy: "Always" } };
+  const jobTemplate = { ...podTemplate, spec: { ...UNSCHEDULABLE, restartPolicy: "Never" } };
   const selector = { matchLabels: labels };
   const all: KubernetesObject[] = [
-    pod("guard", wish),
+    pod("guard", restoreLatest),
     workload("apps/v1", "Deployment", { selector, template: podTemplate }),
     workload("apps/v1", "ReplicaSet", { selector, template: podTemplate }),
     workload("apps/v1", "StatefulSet", { selector, serviceName: "a", template: podTemplate }),
@@ -99,21 +103,21 @@ const config = kubeconfig();
     });
     await send("POST", PODS, pod("by-name", { "cedana.ai/restore-from": "probe" }));
     await grant("without", []);
-    await grant("with", [right]);
-    await grant("one", [{ ...right, resourceNames: ["probe"] }]);
+    await grant("with", [restorePermission]);
+    await grant("one", [{ ...restorePermission, resourceNames: ["probe"] }]);
     await eventually(
       20,
-      "the authorizer knows the roles",
+      "the authorizer has the roles",
       async () => (await attempt(all[0] as KubernetesObject, "with")).status < 300,
     );
   });
 
   test.each(all.map((object) => [object.kind, object] as const))(
-    "%s: who may restore, and nobody else",
+    "%s: only users with the permission can restore",
     async (_, object) => {
-      const refused = await attempt(object, "without");
-      expect(refused.status).toBe(403);
-      expect(refused.body.message).toMatch(
+      const rejected = await attempt(object, "without");
+      expect(rejected.status).toBe(403);
+      expect(rejected.body.message).toMatch(
         "without may not restore in namespace again-team: it needs the verb restore on checkpoints.automation.cedana.ai",
       );
       expect((await attempt(object, "with")).status).toBe(201);
@@ -121,23 +125,23 @@ const config = kubeconfig();
     },
   );
 
-  test("who may not restore does not hold a Checkpoint either", async () => {
+  test("a user without the permission cannot claim a Checkpoint", async () => {
     await install.checkpoint("wanted", { pod: "wanted", owner: undefined, hash: "" });
-    const asks = pod("wanted", { "cedana.ai/restore-from": "wanted" });
-    const refused = await install.api.request("POST", PODS, asks, { as: "without" });
-    expect(refused.status).toBe(403);
+    const request = pod("wanted", { "cedana.ai/restore-from": "wanted" });
+    const rejected = await install.api.request("POST", PODS, request, { as: "without" });
+    expect(rejected.status).toBe(403);
     expect(await install.restoreOf("wanted")).toBeUndefined();
-    await send("POST", PODS, asks);
+    await send("POST", PODS, request);
     expect(await install.restoreOf("wanted")).toMatchObject({ state: "Claimed" });
   });
 
-  test("a right on one Checkpoint is one for its name", async () => {
+  test("a permission on one Checkpoint applies to its name only", async () => {
     const named = (name: string) => pod("guard", { "cedana.ai/restore-from": name }) as KubernetesObject;
     expect((await attempt(named("probe"), "one")).status).toBe(201);
     expect((await attempt(named("named"), "one")).status).toBe(403);
   });
 
-  test("to set it later is refused as well; to take it away, or to leave it, is not", async () => {
+  test("setting the annotation by an update needs the permission; removing or keeping it does not", async () => {
     const path = `/apis/apps/v1/namespaces/${TEAM}/deployments/two?dryRun=All`;
     const annotations = "/spec/template/metadata/annotations";
     const patch = (operations: object[]) =>
@@ -154,38 +158,38 @@ const config = kubeconfig();
   });
 
   test.each<[string, Record<string, string>, Record<string, string>]>([
-    ["a value that is none", { ...wish, "cedana.ai/restore-fallback": "stpo" }, {}],
-    ["a name that is none", { "cedana.ai/restore-from": "A b" }, {}],
-    ["a record of the controller", { "cedana.ai/restore-original-images": "{}" }, {}],
+    ["an invalid value", { ...restoreLatest, "cedana.ai/restore-fallback": "stpo" }, {}],
+    ["an invalid name", { "cedana.ai/restore-from": "A b" }, {}],
+    ["an annotation of the controller", { "cedana.ai/restore-original-images": "{}" }, {}],
     ["the label of the controller", {}, { "cedana.ai/restored-from": "uid" }],
-  ])("nobody sets %s", async (_, annotations, more) => {
+  ])("rejects %s", async (_, annotations, more) => {
     expect(
       (await attempt(pod("guard", annotations, { labels: more }) as KubernetesObject)).status,
     ).toBeGreaterThanOrEqual(403);
     const metadata = { labels: { ...labels, ...more }, annotations };
     const inTemplate = workload("apps/v1", "Deployment", {
       selector,
-      template: { metadata, spec: NOWHERE },
+      template: { metadata, spec: UNSCHEDULABLE },
     });
     expect((await attempt(inTemplate)).status).toBeGreaterThanOrEqual(403);
   });
 
-  test("nobody changes what the controller has recorded on a pod", async () => {
+  test("rejects a change of the controller's annotations on a pod", async () => {
     const value = '{"app":"evil:1"}';
     const path = "/metadata/annotations/cedana.ai~1restore-original-images";
-    const answer = await install.api.request(
+    const response = await install.api.request(
       "PATCH",
       `${PODS}/by-name`,
       [{ op: "replace", path, value }],
       JSON_PATCH,
     );
-    expect(answer.status).toBe(403);
+    expect(response.status).toBe(403);
   });
 
-  test("what is known of the restore in a request that brings it along is written over", async () => {
+  test("overwrites the controller's annotations and label in a request", async () => {
     const forged = pod(
       "guard",
-      { ...wish, "cedana.ai/restore-claim": "x" },
+      { ...restoreLatest, "cedana.ai/restore-claim": "x" },
       { labels: { "cedana.ai/restored-from": "uid" } },
     );
     const { body } = await install.api.request<Pod>("POST", `${PODS}?dryRun=All`, forged);
