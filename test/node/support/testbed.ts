@@ -6,9 +6,9 @@ import { needs, run } from "./run";
 
 /** A cluster with one real node: kubelet, containerd, runc, CRIU and a registry. */
 export interface Testbed {
-  /** Its folder. */
+  /** Directory of the test bed. */
   readonly folder: string;
-  /** Runs kubectl; `input` is its standard input. */
+  /** Runs kubectl with `input` as JSON on stdin. */
   kubectl(list: readonly string[], input?: unknown): string;
   /** Runs a command on the node. */
   onNode(...command: string[]): string;
@@ -17,14 +17,14 @@ export interface Testbed {
   close(): void;
 }
 
-/** How the test bed makes a real node: in namespaces of this machine, or in a virtual machine. */
+/** Kind of real node: in namespaces of this machine, or in a virtual machine. */
 interface NodeKind {
   readonly name: string;
-  /** Folder of the commands up, down and on-node, in the test bed's. */
+  /** Directory of the commands up, down and on-node, relative to the test bed's. */
   readonly commands: string;
-  /** The registry as this machine reaches it; on the node, and for its container runtime, it is localhost:5000. */
+  /** Address of the registry for this machine. On the node it is localhost:5000. */
   readonly registry: string;
-  /** Factor of all waits: the processors of the virtual machine may be emulated. */
+  /** Factor of all timeouts: the processors of the virtual machine may be emulated. */
   readonly slowness: number;
 }
 
@@ -33,7 +33,7 @@ const NODE_KINDS = {
   vm: { name: "vm-1", commands: "vm", registry: "10.78.0.1:5000", slowness: 6 },
 } as const satisfies Readonly<Record<string, NodeKind>>;
 
-/** Kind of node of this run, by CEDANA_NODE. */
+/** Kind of node of this run, from CEDANA_NODE. */
 export const KIND = (process.env["CEDANA_NODE"] ?? "namespaces") as keyof typeof NODE_KINDS;
 if (!(KIND in NODE_KINDS))
   throw new Error(
@@ -47,13 +47,14 @@ export interface Pod {
 }
 
 /**
- * Starts a test bed by the commands in the folder CEDANA_TESTBED, with more flags of `up`; or uses the running one in
- * CEDANA_TESTBED_DIR, and leaves it running.
+ * Starts a test bed by the commands in the directory CEDANA_TESTBED, with additional flags of `up`. Or uses the running one in
+ * CEDANA_TESTBED_DIR, and does not stop it.
  */
 export function openTestbed(...flags: string[]): Testbed {
   needs("nsenter");
   const kit = process.env["CEDANA_TESTBED"];
-  if (kit === undefined) throw new Error("the node tier needs a test bed: set CEDANA_TESTBED to its folder");
+  if (kit === undefined)
+    throw new Error("the node tier needs a test bed: set CEDANA_TESTBED to its directory");
   const cache = process.env["TESTBED_CACHE"] ?? join(homedir(), ".cache/cedana-testbed");
   const running = process.env["CEDANA_TESTBED_DIR"];
   const folder = running ?? mkdtempSync(join(tmpdir(), "testbed-"));
@@ -87,12 +88,12 @@ export function openTestbed(...flags: string[]): Testbed {
   };
 }
 
-/** Repeats until it does not throw; the last error is thrown after so many seconds, more of them on a slow node. */
-export async function eventually<T>(look: () => T, seconds = 60): Promise<T> {
+/** Retries a function until it does not throw. @throws its last error after so many seconds, times `slowness` */
+export async function eventually<T>(attempt: () => T, seconds = 60): Promise<T> {
   const end = Date.now() + seconds * NODE.slowness * 1000;
   for (;;) {
     try {
-      return look();
+      return attempt();
     } catch (error) {
       if (Date.now() > end) throw error;
       await sleep(300);
