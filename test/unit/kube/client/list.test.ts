@@ -25,17 +25,27 @@ test("all pages, at one version", async () => {
   };
   const { items, resourceVersion } = await list();
   expect([items.length, items[0], items.at(-1), resourceVersion]).toEqual([600, "p100", "p699", "1600"]);
-  expect([limits(), contacts]).toEqual([["500", "500"], 2]);
+  expect([limits(), contacts]).toEqual([["50", "500", "500"], 3]);
 });
 
-test("pages that expire are read anew from the first one", async () => {
+test.each([
+  ["large ones", 64 * 1024, "25"],
+  ["those of 4 KiB", 4 * 1024 - 200, "66"],
+])("limits a page by the size of its objects: %s", async (_, bytes, limit) => {
+  for (let i = 100; i < 700; i++)
+    api.put(PODS, { metadata: { name: `p${i}` }, padding: "x".repeat(bytes) } as never);
+  expect((await list()).items).toHaveLength(600);
+  expect(limits().slice(0, 3)).toEqual(["50", limit, limit]);
+});
+
+test("pages that expire are read again from the first one", async () => {
   api.before = ({ query }) => {
     if (!query["continue"]) return;
     api.before = undefined;
     api.compact();
   };
   expect((await list()).items).toHaveLength(600);
-  expect(limits()).toEqual(["500", "500", "500", "500"]);
+  expect(limits()).toEqual(["50", "500", "50", "500", "500"]);
 });
 
 test("pages that expire twice give way to one page", async () => {
@@ -43,7 +53,7 @@ test("pages that expire twice give way to one page", async () => {
     if (query["continue"]) api.compact();
   };
   expect((await list()).items).toHaveLength(600);
-  expect(limits()).toEqual(["500", "500", "500", "500", undefined]);
+  expect(limits()).toEqual(["50", "500", "50", "500", undefined]);
 });
 
 test("other errors are thrown, and the signal's reason", async () => {
