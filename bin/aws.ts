@@ -1,13 +1,14 @@
 /** The cdktf app of cdktf.json: the AWS side of cedana.yaml, or of the file that CEDANA_YAML names. */
 import { App } from "cdktf";
 import { runApp } from "../cli/app";
+import { stackOf } from "../cli/terraform";
 import { withoutCreationStacks } from "../manifests/output";
 import { stackFromPlatform } from "../stacks/aws";
 
-runApp(({ platform }) =>
+runApp(({ platform, file }) =>
   withoutCreationStacks(() => {
     const app = new App();
-    stackFromPlatform(app, platform);
+    stackFromPlatform(app, platform, stackOf(file));
     app.synth();
   }),
 );

@@ -1,5 +1,6 @@
 import { CommandError } from "./exit";
-import { DEFAULT_FILE, loadPlatform, type LoadedPlatform } from "./platform-file";
+import { loadPlatform, type LoadedPlatform } from "./platform-file";
+import { DEFAULT_FILE } from "./shell";
 
 /** Runs an app of cdktf or cdk8s on the platform file; problems of the file go to stderr, exit code 2. */
 export function runApp(app: (loaded: LoadedPlatform) => void): void {

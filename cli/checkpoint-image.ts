@@ -12,6 +12,7 @@ import {
   ecrCredentials,
   ecrRegion,
   parseReference,
+  podIdentity,
   RegistryClient,
   RegistryError,
   type Credentials,
@@ -20,7 +21,6 @@ import {
 import { InvalidInputError } from "../config";
 import { toYaml } from "../render/yaml";
 import { CommandError, EXIT } from "./exit";
-import { identity } from "../clients/registry/ecr";
 
 export interface CheckpointImageOptions {
   /** Architecture in OCI's word, where the archive does not tell. */
@@ -68,7 +68,7 @@ async function credentialsOf(
     return credentialsFor(readFileSync(dockerConfig, "utf8"), registry, repository);
   if (ecrRegion(registry) === undefined) return undefined;
   try {
-    const found = await identity();
+    const found = await podIdentity();
     return found && (await ecrCredentials(registry, found));
   } catch (error) {
     throw new CommandError(`no credentials for ${registry}: ${(error as Error).message}`, EXIT.failed);
@@ -94,11 +94,11 @@ function text(
   lost: readonly NotRestored[],
 ) {
   const { containerName, pod, baseImage, checkpointedAt, frozenMs } = metadata;
-  const stood = frozenMs === undefined ? "" : `, stood still for ${Math.round(frozenMs)} ms`;
+  const frozen = frozenMs === undefined ? "" : `, frozen by CRIU for ${Math.round(frozenMs)} ms`;
   const container = `${containerName} of pod ${pod.namespace ?? "?"}/${pod.name ?? "?"}`;
   return `pushed: ${name}, ${mebibytes(size)}
 image: ${image}
-container: ${container}, linux/${architecture}, ${checkpointedAt.toISOString()}${stood}
+container: ${container}, linux/${architecture}, ${checkpointedAt.toISOString()}${frozen}
 base image: ${baseImage.name}${baseImage.digest === undefined ? "" : ` (${baseImage.digest})`}
 
 Not as it was, after a restore:

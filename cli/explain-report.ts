@@ -45,8 +45,13 @@ export interface AgentReport {
   readonly currentConfiguration?: string;
 }
 
-/** Judges a node by the rules that the controller itself judges by. */
-export function report(gate: Gate, { node, pods, daemonSets, taintsBy }: Observed, now: number): Report {
+/** Evaluates a node by the rules of the controller. `kubectl` is the command that reaches the same cluster. */
+export function report(
+  gate: Gate,
+  { node, pods, daemonSets, taintsBy }: Observed,
+  now: number,
+  kubectl: string,
+): Report {
   const { settings, owner } = gate;
   const presences = track(settings.agents, [], (agent) => daemonSets.get(agent), now);
   const assessment = assess(node, presences, pods, settings, now);
@@ -70,7 +75,7 @@ export function report(gate: Gate, { node, pods, daemonSets, taintsBy }: Observe
     agents: assessment.gated
       ? assessment.agents.map((agent) => agentReport(agent, daemonSets.get(agent.agent)?.hash))
       : [],
-    next: nextSteps(gate, verdict(), assessment.agents),
+    next: nextSteps(gate, verdict(), assessment.agents, kubectl),
   };
 }
 
@@ -88,31 +93,36 @@ function agentReport({ agent, ready, reason, text, pod }: AgentVerdict, current?
   };
 }
 
-function nextSteps({ controller, settings }: Gate, verdict: Verdict, agents: readonly AgentVerdict[]) {
+function nextSteps(
+  { controller, settings }: Gate,
+  verdict: Verdict,
+  agents: readonly AgentVerdict[],
+  kubectl: string,
+) {
   if (verdict === "ready" || verdict === "notGated") return [];
   if (verdict === "waiting" && agents.some(({ ready }) => !ready)) {
-    return agents.filter(({ ready }) => !ready).flatMap(nextForAgent);
+    return agents.filter(({ ready }) => !ready).flatMap((agent) => nextForAgent(agent, kubectl));
   }
   return settings.owner === "controller"
-    ? [`kubectl -n ${controller.namespace} logs deployment/${controller.name}`]
-    : ["kubectl get nodereadinessrules"];
+    ? [`${kubectl} -n ${controller.namespace} logs deployment/${controller.name}`]
+    : [`${kubectl} get nodereadinessrules`];
 }
 
-function nextForAgent({ agent, reason, pod }: AgentVerdict): readonly string[] {
-  const kubectl = `kubectl -n ${agent.namespace}`;
+function nextForAgent({ agent, reason, pod }: AgentVerdict, kubectl: string): readonly string[] {
+  const inNamespace = `${kubectl} -n ${agent.namespace}`;
   switch (reason) {
     case "NotInstalled":
     case "Uninstalled":
-      return [`${kubectl} get daemonset ${agent.daemonSet}`];
+      return [`${inNamespace} get daemonset ${agent.daemonSet}`];
     case "NoPod":
-      return [`${kubectl} describe daemonset ${agent.daemonSet}`];
+      return [`${inNamespace} describe daemonset ${agent.daemonSet}`];
     case "OldConfiguration":
-      return [`${kubectl} rollout status daemonset/${agent.daemonSet}`];
+      return [`${inNamespace} rollout status daemonset/${agent.daemonSet}`];
     default:
       return pod
         ? [
-            `${kubectl} describe pod ${pod.metadata.name}`,
-            `${kubectl} logs ${pod.metadata.name} --all-containers`,
+            `${inNamespace} describe pod ${pod.metadata.name}`,
+            `${inNamespace} logs ${pod.metadata.name} --all-containers`,
           ]
         : [];
   }

@@ -5,6 +5,7 @@ import { report } from "./explain-report";
 import { connect } from "./cluster";
 import { gateOf, type ClusterChoice } from "./explain-settings";
 import { reportText } from "./explain-text";
+import { kubectl } from "./shell";
 
 export interface ExplainOptions extends ClusterChoice {
   readonly output: "text" | "json";
@@ -19,7 +20,7 @@ export async function explainNode(name: string, options: ExplainOptions) {
   const gate = gateOf(options.file);
   const observed = await observe(await connect(options), gate.settings, name).catch(refused);
   if (!observed) throw new CommandError(`the cluster has no node ${name}`, EXIT.badInput);
-  const said = report(gate, observed, Date.now());
+  const said = report(gate, observed, Date.now(), kubectl(options));
   const text = options.output === "json" ? `${JSON.stringify(said, null, 2)}\n` : reportText(said);
   const open = said.verdict === "ready" || said.verdict === "notGated";
   return { text, exitCode: open ? EXIT.ok : EXIT.differs };

@@ -1,7 +1,7 @@
 import { OutputError } from "../manifests/output";
 import { CommandError, EXIT } from "./exit";
 
-/** What the machine can refuse, in words. */
+/** Error codes of the operating system that a user can act on. */
 const REFUSALS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EDQUOT: "the disk quota is used up",
@@ -11,20 +11,16 @@ const REFUSALS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Does work on the output folder.
- * @throws CommandError for what lies in the way there, and for what the machine refuses.
+ * Runs work on the output directory.
+ * @throws CommandError for problems of the directory and for errors of the operating system
  */
 export function explained<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof OutputError) throw inTheWay(error.message);
+    if (error instanceof OutputError) throw new CommandError(error.message, EXIT.badInput);
     const { code = "", path = "the output" } = error as NodeJS.ErrnoException;
     const refusal = REFUSALS[code];
     throw refusal === undefined ? error : new CommandError(`cannot read or write ${path}: ${refusal}`);
   }
-}
-
-export function inTheWay(message: string): CommandError {
-  return new CommandError(`${message}\n--force overwrites edited and foreign files`, EXIT.badInput);
 }

@@ -5,7 +5,7 @@ export interface InitAnswers {
   /** Name of the EKS cluster. */
   readonly name: string;
   readonly region: string;
-  /** Kubernetes minor, such as 1.34. */
+  /** Kubernetes minor, such as 1.35. */
   readonly kubernetesVersion: string;
   /** Role that becomes cluster admin. */
   readonly adminArn: string;
@@ -19,19 +19,22 @@ export interface InitAnswers {
   readonly aws: "new" | "existing" | "none";
   /** Whether there is a GPU node group. */
   readonly gpu: boolean;
+  /** Output directory. */
+  readonly output: string;
 }
 
 export const INIT_DEFAULTS: InitAnswers = {
   engine: "kubelet",
   name: "cedana",
   region: "eu-west-1",
-  kubernetesVersion: "1.34",
+  kubernetesVersion: "1.35",
   adminArn: "arn:aws:iam::123456789012:role/platform-admins",
   clusterId: "00000000-0000-4000-8000-000000000000",
   url: "https://sandbox.cedana.ai",
   bucket: "cedana-checkpoints-123456789012",
   aws: "new",
   gpu: false,
+  output: "out",
 };
 
 /** The text of a commented cedana.yaml. */
@@ -41,9 +44,11 @@ export function initFile(answers: InitAnswers): string {
     HEADER,
     ...(answers.aws === "new" ? [cluster(answers)] : []),
     ...(answers.aws === "existing" ? [existingCluster(answers)] : []),
-    ...(aws ? [nodeGroups(answers), answers.engine === "cedana" ? storage(answers) : imageRepository()] : []),
+    ...(aws
+      ? [nodeGroups(answers), answers.engine === "cedana" ? storage(answers) : imageRepository(answers)]
+      : []),
     ...(answers.engine === "cedana" ? [engine(answers, aws), INSTALL] : [kubelet(answers, aws), CONTROLLED]),
-    OUTPUT,
+    outputDirectory(answers),
   ];
   return parts.join("\n");
 }
@@ -59,7 +64,7 @@ function cluster({ name, region, kubernetesVersion, adminArn }: InitAnswers): st
   return `# The EKS cluster. To use one that exists, write existingCluster in place of cluster and network.
 cluster:
   name: ${text(name)}
-  version: ${JSON.stringify(kubernetesVersion)} # in quotes: 1.30 without them is the number 1.3
+  version: ${JSON.stringify(kubernetesVersion)} # in quotes: without them it is a number
   region: ${region}
   # The API is reached from inside the VPC only, unless you open it:
   # endpointPublicAccess: true
@@ -105,14 +110,14 @@ ${lines.join("\n")}
 `;
 }
 
-function storage({ bucket }: InitAnswers): string {
+function storage({ bucket, output }: InitAnswers): string {
   return `# The S3 bucket of checkpoints, encrypted with a key of its own.
 storage:
   bucket: ${text(bucket)} # change: bucket names are unique in the world
   expireDays: 30
   staticKeyUser: true # Cedana's s3 plugin takes static keys only; the key itself is never made here
 
-# Where Terraform keeps its state. Left out: a file in out/terraform.
+# S3 bucket for the state of Terraform. Default: a file in ${output}/terraform.
 # terraform:
 #   backend: { bucket: my-terraform-state, region: eu-west-1 }
 `;
@@ -141,13 +146,13 @@ ${place}
 `;
 }
 
-function imageRepository(): string {
+function imageRepository({ output }: InitAnswers): string {
   return `# The ECR repository of checkpoints, which are images. The agents get a role with which they push, and no more.
 imageRepository:
   name: ${REPOSITORY}
   keepLast: 100
 
-# Where Terraform keeps its state. Left out: a file in out/terraform.
+# S3 bucket for the state of Terraform. Default: a file in ${output}/terraform.
 # terraform:
 #   backend: { bucket: my-terraform-state, region: eu-west-1 }
 `;
@@ -188,10 +193,12 @@ install:
   #   image: { repository: registry.example.com/cedana-controller, tag: 0.1.0 }
 `;
 
-const OUTPUT = `output:
-  directory: out
+function outputDirectory({ output }: InitAnswers): string {
+  return `output:
+  directory: ${output} # one platform file per directory
   format: objects # one file an object, for GitOps; or file, or helm
 `;
+}
 
 /** Plain where YAML reads it back as the same text, else in quotes. */
 function text(value: string): string {

@@ -1,8 +1,10 @@
 import { existsSync, renameSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { formatLocated, readPlatform } from "../config/platform";
 import { CommandError, EXIT } from "./exit";
 import { INIT_DEFAULTS, initFile, type InitAnswers } from "./init-file";
+import { cedanaCdk } from "./shell";
 
 export interface InitOptions extends Partial<InitAnswers> {
   readonly file: string;
@@ -10,13 +12,13 @@ export interface InitOptions extends Partial<InitAnswers> {
   readonly force: boolean;
 }
 
-/** Writes a commented platform file; asks for what matters only on a terminal and only if nothing was given. */
+/** Writes a commented platform file. Prompts only on a terminal and only if no flag is given. */
 export async function init({ file, force, ...given }: InitOptions): Promise<string> {
   if (existsSync(file) && !force) {
-    throw new CommandError(`${file}: is there already; --force overwrites it`, EXIT.badInput);
+    throw new CommandError(`${file}: exists already; --force overwrites it`, EXIT.badInput);
   }
   const terminal = process.stdin.isTTY && process.stdout.isTTY && Object.keys(given).length === 0;
-  const answers = { ...INIT_DEFAULTS, ...given, ...(terminal ? await ask() : {}) };
+  const answers = { ...INIT_DEFAULTS, output: outputOf(file), ...given, ...(terminal ? await ask() : {}) };
   const text = initFile(answers);
   const { problems } = readPlatform(text);
   if (problems) {
@@ -26,7 +28,15 @@ export async function init({ file, force, ...given }: InitOptions): Promise<stri
   const beside = `${file}.${process.pid}.tmp`;
   writeFileSync(beside, text);
   renameSync(beside, file);
-  return `${file} is written; change what is marked "change", then\n  cedana-cdk validate\n  cedana-cdk synth\n`;
+  return `Wrote ${file}. Edit the lines marked "change", then:\n  ${cedanaCdk("validate", file)}\n  ${cedanaCdk("synth", file)}\n`;
+}
+
+/** Returns a directory that no other platform file beside this one gets. */
+function outputOf(file: string): string {
+  const name = basename(file).replace(/\.ya?ml$/, "");
+  return name === "cedana"
+    ? INIT_DEFAULTS.output
+    : `${INIT_DEFAULTS.output}/${name.replaceAll(/[^\w.-]+/g, "-")}`;
 }
 
 async function ask(): Promise<Partial<InitAnswers>> {

@@ -1,20 +1,19 @@
-import { readFileSync, statSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
-import { formatLocated, MAX_BYTES, readPlatform, type Platform } from "../config/platform";
+import { readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { formatLocated, readPlatform, type Platform } from "../config/platform";
 import { CommandError, EXIT } from "./exit";
-
-export const DEFAULT_FILE = "cedana.yaml";
+import { cedanaCdk, DEFAULT_FILE } from "./shell";
 
 export interface LoadedPlatform {
   readonly platform: Platform;
-  /** Absolute path of the directory that the file is in. */
+  /** Directory of the file, relative to the working directory unless the file was given as an absolute path. */
   readonly root: string;
   /** Name of the file, as it was given. */
   readonly file: string;
 }
 
 export interface LoadOptions {
-  /** Goes before `output.format` of the file. */
+  /** Overrides `output.format` of the file. */
   readonly format?: Platform["output"]["format"];
 }
 
@@ -29,7 +28,7 @@ export function loadPlatform(file: string, { format }: LoadOptions = {}): Loaded
   const read = readPlatform(readSource(file));
   if (!read.problems) {
     const output = { ...read.platform.output, ...(format === undefined ? {} : { format }) };
-    return { platform: { ...read.platform, output }, root: dirname(resolve(file)), file };
+    return { platform: { ...read.platform, output }, root: dirname(file), file };
   }
   const lines = read.problems.slice(0, MAX_PRINTED).map((problem) => formatLocated(file, problem));
   const rest = read.problems.length - lines.length;
@@ -41,10 +40,8 @@ export function loadPlatform(file: string, { format }: LoadOptions = {}): Loaded
   );
 }
 
-function readSource(file: string): Uint8Array | string {
+function readSource(file: string): Uint8Array {
   try {
-    const { size } = statSync(file);
-    if (size > MAX_BYTES) return Buffer.alloc(size);
     return readFileSync(file);
   } catch (error) {
     throw new CommandError(cannotRead(file, error as NodeJS.ErrnoException), EXIT.badInput);
@@ -52,7 +49,8 @@ function readSource(file: string): Uint8Array | string {
 }
 
 function cannotRead(file: string, { code }: NodeJS.ErrnoException): string {
-  if (code === "ENOENT") return `${file}: there is no such file; cedana-cdk init writes one`;
-  if (code === "EISDIR") return `${file}: is a directory; give the file in it: ${file}/${DEFAULT_FILE}`;
+  if (code === "ENOENT") return `${file}: no such file; to create it: ${cedanaCdk("init", file)}`;
+  if (code === "EISDIR")
+    return `${file}: is a directory, not a file; did you mean ${join(file, DEFAULT_FILE)}?`;
   return `${file}: cannot be read (${code ?? "unknown error"})`;
 }

@@ -1,35 +1,41 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { App } from "cdktf";
 import type { Platform } from "../config/platform";
 import { stackFromPlatform } from "../stacks/aws";
 import { withoutCreationStacks } from "../manifests/output";
 
-/** Id that stackFromPlatform gives the stack. */
+/** Stack of the default platform file. */
 const STACK = "platform";
 /** Name of the file with the whole configuration. */
 export const CONFIGURATION = "cdk.tf.json";
 
+/**
+ * Returns the stack of a platform file in a cdktf app. Each file has its own: cdktf names the output directory and the local
+ * state after it.
+ */
+export function stackOf(file: string): string {
+  const name = relative("", file).replace(/\.ya?ml$/, "");
+  return name === "cedana" ? STACK : `${STACK}-${name.replaceAll(/[^\w-]+/g, "-")}`;
+}
+
+/** Default state, in the directory of the configuration. That of cdktf has the absolute path of this machine. */
+const LOCAL_STATE = { path: "terraform.tfstate" };
+
 /** Returns the Terraform configuration of a platform. cdktf only writes to a directory; a temporary one is used. */
 export function terraformFiles(platform: Platform): ReadonlyMap<string, string> {
+  const terraform = { ...platform.terraform, backend: platform.terraform.backend ?? LOCAL_STATE };
   const outdir = mkdtempSync(join(tmpdir(), "cedana-cdk-"));
   try {
     withoutCreationStacks(() => {
       const app = new App({ outdir });
-      stackFromPlatform(app, platform);
+      stackFromPlatform(app, { ...platform, terraform });
       app.synth();
     });
     const text = readFileSync(join(outdir, "stacks", STACK, CONFIGURATION), "utf8");
-    return new Map([[CONFIGURATION, `${JSON.stringify(portable(JSON.parse(text)), null, 2)}\n`]]);
+    return new Map([[CONFIGURATION, `${JSON.stringify(JSON.parse(text), null, 2)}\n`]]);
   } finally {
     rmSync(outdir, { recursive: true, force: true });
   }
-}
-
-/** Replaces the absolute path of this machine in cdktf's default backend. */
-function portable(configuration: { terraform?: { backend?: { local?: { path?: string } } } }): unknown {
-  const local = configuration.terraform?.backend?.local;
-  if (local) local.path = "terraform.tfstate";
-  return configuration;
 }

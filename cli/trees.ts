@@ -1,34 +1,35 @@
-import { join } from "node:path";
+import { join, relative, sep } from "node:path";
 import type { Platform } from "../config/platform";
 import { awsContents } from "./contents";
 import type { LoadedPlatform } from "./platform-file";
+import { cedanaCdk, shellWord } from "./shell";
 
-/** Who writes the trees, for manifests/output. */
-export const OWNER = "cedana-cdk synth";
-
-/** A tree of files to be, and what to tell of it. */
+/** One output directory: its files and what `synth` prints about it. */
 export interface Tree {
   readonly title: string;
-  /** What is in it, in a line. */
+  /** Summary in one line. */
   readonly contents: string;
-  /** Relative to the platform file. */
+  /** Relative to the working directory, or absolute if the platform file was given so. */
   readonly directory: string;
   readonly files: ReadonlyMap<string, string>;
-  /** What to run next. */
+  /** The platform file, so that another one does not replace the output, or plan with its Terraform state. */
+  readonly owner: string;
+  /** Shell commands to run next, from the same working directory. */
   readonly next: readonly string[];
 }
 
-/** Everything that a platform file makes. Only what it needs is loaded: cdktf for AWS, cdk8s for Kubernetes. */
-export async function makeTrees({ platform }: LoadedPlatform): Promise<Tree[]> {
+/** Makes the output of a platform file. Loads only what it needs: cdktf for AWS, cdk8s for Kubernetes. */
+export async function makeTrees(loaded: LoadedPlatform): Promise<Tree[]> {
+  const { platform } = loaded;
   const trees: Tree[] = [];
-  if (platform.cluster || platform.existingCluster) trees.push(await awsTree(platform));
-  if (platform.engine || platform.karpenter?.nodePools.length) trees.push(await kubernetesTree(platform));
+  if (platform.cluster || platform.existingCluster) trees.push(await awsTree(loaded));
+  if (platform.engine || platform.karpenter?.nodePools.length) trees.push(await kubernetesTree(loaded));
   return trees;
 }
 
-async function awsTree(platform: Platform): Promise<Tree> {
+async function awsTree({ platform, root, file }: LoadedPlatform): Promise<Tree> {
   const { CONFIGURATION, terraformFiles } = await import("./terraform.js");
-  const directory = join(platform.output.directory, "terraform");
+  const directory = join(root, platform.output.directory, "terraform");
   const files = terraformFiles(platform);
   const eks = platform.cluster ?? platform.existingCluster;
   return {
@@ -36,34 +37,41 @@ async function awsTree(platform: Platform): Promise<Tree> {
     contents: awsContents(platform, files.get(CONFIGURATION)!),
     directory,
     files,
+    owner: ownerOf(directory, file),
     next: [
-      `terraform -chdir=${directory} init`,
-      `terraform -chdir=${directory} apply`,
+      `terraform -chdir=${shellWord(directory)} init`,
+      `terraform -chdir=${shellWord(directory)} apply`,
       `aws eks update-kubeconfig --region ${eks!.region} --name ${eks!.name}`,
     ],
   };
 }
 
-async function kubernetesTree(platform: Platform): Promise<Tree> {
+async function kubernetesTree({ platform, root, file }: LoadedPlatform): Promise<Tree> {
   const { kubernetesFiles, kubernetesObjects } = await import("./kubernetes.js");
-  const { directory: root, format } = platform.output;
-  const directory = join(root, "kubernetes");
+  const { output } = platform;
+  const directory = join(root, output.directory, "kubernetes");
   const made = kubernetesObjects(platform);
   const namespaces = new Set(made.objects.flatMap(({ metadata }) => metadata.namespace ?? []));
   const apply =
-    format === "helm"
-      ? `helm upgrade --install cedana ${directory}`
-      : `kubectl apply --server-side -k ${directory}`;
+    output.format === "helm"
+      ? `helm upgrade --install cedana ${shellWord(directory)}`
+      : `kubectl apply --server-side -k ${shellWord(directory)}`;
   return {
     title: "Kubernetes",
     contents: `${made.objects.length} objects, namespaces ${[...namespaces].toSorted().join(", ")}`,
     directory,
     files: kubernetesFiles(platform, made),
-    next: ["npx cedana-cdk diff --cluster", apply, ...secretCommands(platform)],
+    owner: ownerOf(directory, file),
+    next: [cedanaCdk("diff --cluster", file), apply, ...secretCommands(platform)],
   };
 }
 
-/** How to make the Secrets that the engine refers to: their values are in no file that is made here. */
+/** Returns the same owner on every machine: the path of the platform file is relative to the output. */
+function ownerOf(directory: string, file: string): string {
+  return `cedana-cdk from ${relative(directory, file).split(sep).join("/")}`;
+}
+
+/** Returns the commands that make the Secrets of the engine. Their values are in no file that is made here. */
 function secretCommands({ engine, install }: Platform): string[] {
   const keys = new Map<string, string[]>();
   if (engine?.kind === "kubelet") return registrySecret(engine, install);
@@ -77,7 +85,7 @@ function secretCommands({ engine, install }: Platform): string[] {
   });
 }
 
-/** A Secret of the type that holds a Docker config.json has it under one key, by which it can be found. */
+/** Returns the command for the registry's Secret. The key of a Docker config.json implies the type. */
 function registrySecret(
   { registryCredentials }: Extract<Platform["engine"], { kind: "kubelet" }>,
   install: Platform["install"],

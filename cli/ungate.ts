@@ -6,6 +6,7 @@ import { CommandError, EXIT } from "./exit";
 import { refused } from "./explain";
 import { connect } from "./cluster";
 import { gateOf, type ClusterChoice, type Gate } from "./explain-settings";
+import { kubectl } from "./shell";
 
 export interface UngateOptions extends ClusterChoice {
   /** Writes; otherwise a dry run. */
@@ -34,7 +35,7 @@ export async function ungate(options: UngateOptions): Promise<string> {
 export async function ungateNodes(
   client: Client,
   gate: Gate,
-  { yes, force }: Pick<UngateOptions, "force" | "yes">,
+  { yes, force, ...cluster }: Omit<UngateOptions, "file">,
 ): Promise<string> {
   const { settings } = gate;
   const taint = toTaintText(settings.taint);
@@ -46,7 +47,7 @@ export async function ungateNodes(
   if (!yes) {
     return `${counted(nodes)} with the taint ${taint} or the condition CedanaReady:\n${names}Nothing was written. Run again with --yes to take them away.\n${HINT}\n`;
   }
-  if (!force) await refuseBesideController(client, gate);
+  if (!force) await refuseBesideController(client, gate, kubectl(cluster));
   const queue = [...nodes];
   const worker = async () => {
     for (let node = queue.shift(); node; node = queue.shift()) await clean(client, settings, node);
@@ -79,15 +80,16 @@ async function clean(client: Client, settings: GateSettings, observed: GateNode)
   );
 }
 
-async function refuseBesideController(client: Client, { controller }: Gate): Promise<void> {
+async function refuseBesideController(client: Client, { controller }: Gate, kubectl: string): Promise<void> {
   const { namespace, name } = controller;
   const lease = await client.get(LEASE, { namespace, name });
   const holderIdentity = textAt(lease, "spec", "holderIdentity") ?? "";
-  const renewTime = textAt(lease, "spec", "renewTime") ?? "";
+  const renewTime = textAt(lease, "spec", "renewTime");
   const leaseDurationSeconds = numberAt(lease, "spec", "leaseDurationSeconds") ?? 15;
-  if (holderIdentity === "" || !(Date.parse(renewTime) + leaseDurationSeconds * 1000 > Date.now())) return;
+  if (holderIdentity === "" || renewTime === undefined) return;
+  if (Date.parse(renewTime) + leaseDurationSeconds * 1000 <= Date.now()) return; // A time that cannot be read has not expired.
   throw new CommandError(
-    `the controller runs (${holderIdentity} holds the Lease ${namespace}/${name}) and would gate the nodes again; stop it first:\n  kubectl -n ${namespace} scale deployment/${name} --replicas=0\n--force goes on beside it`,
+    `the controller runs (${holderIdentity} holds the Lease ${namespace}/${name}) and would gate the nodes again; stop it first:\n  ${kubectl} -n ${namespace} scale deployment/${name} --replicas=0\n--force goes on beside it`,
     EXIT.badInput,
   );
 }

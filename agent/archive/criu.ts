@@ -25,7 +25,10 @@ export function architectureIn(core: Buffer): string | undefined {
   return MACHINES[numberAt(core.subarray(HEAD), [1]) ?? 0];
 }
 
-/** How long the processes stood still, in milliseconds, from `stats-dump` (images/stats.proto, `DumpStatsEntry.frozen_time`). */
+/**
+ * Returns the time in which CRIU kept the processes frozen, in milliseconds, from `stats-dump` (images/stats.proto,
+ * `DumpStatsEntry.frozen_time`). The container stands still longer: the runtime pauses it before and resumes it after.
+ */
 export function frozenMsIn(stats: Buffer): number | undefined {
   if (!begins(stats, SERVICE_MAGIC, STATS_MAGIC)) return undefined;
   const microseconds = numberAt(stats.subarray(HEAD), [1, 2]);

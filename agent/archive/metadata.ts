@@ -21,7 +21,7 @@ export interface ArchiveMetadata {
   /** OCI's word, from the images of the processes. */
   readonly architecture?: string;
   readonly criuVersion?: string;
-  /** How long the processes stood still. */
+  /** Time in which CRIU kept the processes frozen, in milliseconds. The container stands still longer. */
   readonly frozenMs?: number;
   readonly hostname?: string;
   readonly mounts: readonly ArchiveMount[];

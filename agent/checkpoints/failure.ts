@@ -1,4 +1,4 @@
-import type { NodeCheckpointReason } from "../../api/checkpoint";
+import type { NodeCheckpointReason } from "../../api";
 
 /** It ends without a checkpoint, for this reason. */
 export class Failure extends Error {

@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { NodeCheckpointSpec, NodeCheckpointStatus } from "../../api/checkpoint";
+import type { NodeCheckpointSpec, NodeCheckpointStatus } from "../../api";
 import type { Logger } from "../../kube";
 
 /**

@@ -1,13 +1,16 @@
 import {
-  NODE_CHECKPOINT as NAMES,
+  NODE_CHECKPOINT as NODE_CHECKPOINT_KIND,
   type NodeCheckpointSpec,
   type NodeCheckpointStatus,
-} from "../../api/checkpoint";
-import { projectCustomResource, type CustomResource, type Kind } from "../../kube";
+} from "../../api";
+import { kindOf, projectCustomResource, type CustomResource } from "../../kube";
 
 export type NodeCheckpointObject = CustomResource<NodeCheckpointSpec, NodeCheckpointStatus>;
 
-export const NODE_CHECKPOINT: Kind<NodeCheckpointObject> = { ...NAMES, project: projectCustomResource };
+export const NODE_CHECKPOINT = kindOf(
+  NODE_CHECKPOINT_KIND,
+  projectCustomResource<NodeCheckpointSpec, NodeCheckpointStatus>,
+);
 
 export function isFinished({ conditions = [] }: NodeCheckpointStatus): boolean {
   return conditions.some(({ type, status }) => status === "True" && (type === "Ready" || type === "Failed"));

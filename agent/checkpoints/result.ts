@@ -1,4 +1,4 @@
-import type { NodeCheckpointStatus } from "../../api/checkpoint";
+import type { NodeCheckpointStatus } from "../../api";
 import { notRestored, type PushedImage } from "../archive";
 
 /** What the status says of an image that was pushed. Its lists and texts keep to what the kind allows. */

@@ -1,6 +1,6 @@
 import type { KubeletClient } from "../../clients/kubelet";
 import type { AgentSettings } from "../../config/programs/agent";
-import { NODE_LABEL, nodeLabelValue } from "../../api/checkpoint";
+import { NODE_LABEL, nodeLabelValue } from "../../api";
 import { Cache, Client, sleep, type Logger, type Transport } from "../../kube";
 import type { Identity } from "../registry";
 import { ArchiveFolder } from "./archives";

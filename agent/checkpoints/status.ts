@@ -3,7 +3,7 @@ import {
   type NodeCheckpointCondition,
   type NodeCheckpointReason,
   type NodeCheckpointStatus,
-} from "../../api/checkpoint";
+} from "../../api";
 import type { NodeCheckpointObject } from "./object";
 
 export type Outcome = "waiting" | "working" | "completed" | "failed";

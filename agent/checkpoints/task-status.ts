@@ -1,4 +1,4 @@
-import type { NodeCheckpointReason, NodeCheckpointStatus } from "../../api/checkpoint";
+import type { NodeCheckpointReason, NodeCheckpointStatus } from "../../api";
 import { exponential, isOutdated, sleep } from "../../kube";
 import { NODE_CHECKPOINT, type NodeCheckpointObject } from "./object";
 import { withConditions, type Outcome } from "./status";

@@ -1,4 +1,4 @@
-import type { NodeCheckpointReason, NodeCheckpointStatus } from "../../api/checkpoint";
+import type { NodeCheckpointReason, NodeCheckpointStatus } from "../../api";
 import { InvalidInputError } from "../../config/schema";
 import { exponential, sleep } from "../../kube";
 import { ArchiveError, type ArchiveMetadata, type PushedImage } from "../archive";

@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { probesOf, Reporter, runCriuChecks, runHealth } from "../health";
 import { readAgentSettings } from "../../config/programs/agent";
 import { Client, connectByKubeconfig, createLogger } from "../../kube";
-import { identity } from "../../clients/registry/ecr";
+import { podIdentity } from "../../clients/registry";
 import { settingsIn } from "../../config/programs";
 import { VERSION } from "../../config/version";
 import { ACCOUNT, EXIT, needed, stopSignal } from "./process";
@@ -63,7 +63,7 @@ async function health(flags: HealthFlags): Promise<void> {
     ca: () => readFile(join(flags.account, "ca.crt"), "utf8"),
     host: flags.host,
     criuResult: flags.result,
-    identity,
+    identity: podIdentity,
   });
   // The folder outlives the container; what the one before has said is no sign of life of this one.
   await rm(flags.alive, { force: true });

@@ -6,7 +6,7 @@ import { runAgent } from "../checkpoints";
 import { KubeletClient } from "../../clients/kubelet";
 import { readAgentSettings } from "../../config/programs/agent";
 import { connectByKubeconfig, createLogger } from "../../kube";
-import { identity } from "../../clients/registry/ecr";
+import { podIdentity } from "../../clients/registry";
 import { settingsIn } from "../../config/programs";
 import { VERSION } from "../../config/version";
 import { ACCOUNT, EXIT, needed, stopSignal } from "./process";
@@ -48,6 +48,6 @@ async function run({ settings: file, kubeconfig, context, account }: RunFlags): 
     ca: () => readFile(join(account, "ca.crt"), "utf8"),
   });
   const stop = stopSignal((signal) => log.info({ signal }, "stopping"));
-  await runAgent(settings, { nodeName, transport, kubelet, identity, log, stop });
+  await runAgent(settings, { nodeName, transport, kubelet, identity: podIdentity, log, stop });
   process.exit(EXIT.stopped);
 }

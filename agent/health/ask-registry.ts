@@ -40,9 +40,9 @@ export function registryCheck(
       return { kind: "ok" };
     } catch (error) {
       const status = error instanceof RegistryError ? error.status : undefined;
-      if (status === undefined) return { kind: "unreachable", error: saidBy(error) };
+      if (status === undefined) return { kind: "unreachable", error: reasonOf(error) };
       kept = undefined;
-      return { kind: "refused", status, error: saidBy(error) };
+      return { kind: "refused", status, error: reasonOf(error) };
     } finally {
       client.close();
     }
@@ -55,12 +55,7 @@ function shownBy(settings: AgentRegistrySettings): string {
   return settings.credentials === "ecr" ? "the pod's password of ECR" : "requests without credentials";
 }
 
-/** A RegistryError is "what at whom: status words (remedy)"; the finding has its own words for all but the words. */
-function saidBy(error: unknown): string {
-  const words = wordsOf(error);
-  if (!(error instanceof RegistryError)) return words;
-  return words
-    .replace(`${error.operation} at ${error.where}: `, "")
-    .replace(/^\d{3} ?/, "")
-    .replace(/ ?\([^()]*\)$/, "");
+/** Returns the reason of an error: the finding itself names operation, registry, status and remedy. */
+function reasonOf(error: unknown): string {
+  return wordsOf(error instanceof RegistryError ? error.reason : error);
 }

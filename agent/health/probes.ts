@@ -1,9 +1,9 @@
 import { readdir, readFile, readlink, stat, statfs } from "node:fs/promises";
 import { release } from "node:os";
 import { join } from "node:path";
-import { exchange, NoAnswerError } from "../../clients/exchange";
 import { rawKind, textAt, type Client } from "../../kube";
 import type { AgentSettings } from "../../config/programs/agent";
+import { exchange, NoResponseError } from "../../http";
 import type { Identity } from "../registry";
 import { registryCheck } from "./ask-registry";
 import { readContainerdConfig, type ConfigFiles } from "./containerd-config";
@@ -123,10 +123,12 @@ async function askKubelet({ settings, hostIp, ca }: ProbesOptions, signal: Abort
   const timeoutMs = innerTimeoutMs(settings);
   try {
     const url = new URL(`https://${address}/healthz`);
-    const { status } = await exchange({ method: "GET", url, ca: await ca(), timeoutMs, signal });
+    const headers = { "user-agent": "cedana-agent" };
+    const request = { method: "GET", url, headers, ca: await ca() } as const;
+    const { status } = await exchange(request, { timeoutMs, signal });
     return checkKubelet(address, status);
   } catch (error) {
-    if (!(error instanceof NoAnswerError)) throw error;
+    if (!(error instanceof NoResponseError)) throw error;
     return checkKubelet(address, { error: wordsOf(error) });
   }
 }

@@ -1,5 +1,5 @@
 import { ControllerProcess } from "../../test/integration/support/controller-process";
-import { Random } from "../../test/integration/support/controller-random";
+import { Random } from "../../test/support/random";
 import { percentile } from "./each";
 import type { Scene } from "./scene";
 

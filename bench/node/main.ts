@@ -51,7 +51,7 @@ function row(megabytes: number, results: readonly Round[]): string {
   ].join(" | ")} |`;
 }
 
-const HEAD = `| memory, MB | archive, MiB | kubelet alone, s | floor, s | engine, s | ratio | frozen at the floor, ms | frozen by the engine, ms | pushed, MiB |
+const HEAD = `| memory, MB | archive, MiB | kubelet alone, s | floor, s | engine, s | ratio | CRIU freeze at the floor, ms | CRIU freeze with the engine, ms | pushed, MiB |
 | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |`;
 
 async function main(): Promise<void> {
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
       console.log(rows.at(-1));
     }
     const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
-    const text = `${HEAD}\n${rows.join("\n")}\n\nMedians of ${rounds} rounds on ${machine}.\n\n    ${command}\n`;
+    const text = `${HEAD}\n${rows.join("\n")}\n\nMedians of ${rounds} rounds on ${machine}. CRIU freeze: as CRIU reports it; the container stands still longer.\n\n    ${command}\n`;
     mkdirSync("bench/results", { recursive: true });
     writeFileSync("bench/results/node.md", text);
     writeFileSync("bench/results/node.json", `${JSON.stringify({ command, machine, all }, undefined, 1)}\n`);

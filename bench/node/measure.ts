@@ -4,12 +4,13 @@ import { request } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { readArchive } from "../../agent/archive";
 import { connectByKubeconfig, type Transport } from "../../kube/client";
-import { REGISTRY, type CheckpointObject, type Engine } from "../../test/node/support/engine";
+import type { CheckpointObject, Engine } from "../../test/node/support/engine";
+import { NODE } from "../../test/node/support/testbed";
 
 export interface Measured {
   /** From the question to the image in the registry. */
   readonly seconds: number;
-  /** How long the processes stood still, as CRIU says. */
+  /** Freeze time that CRIU reports; the container stands still longer. */
   readonly frozenMs: number;
   readonly bytes: number;
 }
@@ -32,7 +33,7 @@ export class Floor {
   async measure(): Promise<Measured & { readonly dumpSeconds: number }> {
     const api = await client(this.engine);
     const begin = performance.now();
-    const path = `/api/v1/nodes/real-1/proxy/checkpoint/default/${this.pod}/count`;
+    const path = `/api/v1/nodes/${NODE.name}/proxy/checkpoint/default/${this.pod}/count`;
     const { items } = (await api.send("POST", path, undefined, { timeoutMs: 300_000 })) as {
       items: string[];
     };
@@ -50,8 +51,8 @@ export class Floor {
 }
 
 async function upload(file: string, bytes: number, sum: string): Promise<void> {
-  const place = await ask("POST", `http://${REGISTRY}/v2/floor/blobs/uploads/`);
-  const url = new URL(place, `http://${REGISTRY}`);
+  const place = await ask("POST", `http://${NODE.registry}/v2/floor/blobs/uploads/`);
+  const url = new URL(place, `http://${NODE.registry}`);
   url.searchParams.set("digest", `sha256:${sum}`);
   await ask("PUT", url.href, file, bytes);
 }

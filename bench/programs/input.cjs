@@ -11,7 +11,7 @@ exports.INSTALL = {
 exports.platform = (nodeGroups) => ({
   cluster: {
     name: "bench",
-    version: "1.34",
+    version: "1.35",
     region: "eu-west-1",
     accessEntries: [
       {

@@ -1,16 +1,15 @@
-import type { Outcome } from "../manager";
+import type { Outcome } from "../../http";
 
 export interface KubeletErrorDetails {
-  /** HTTP status, where there was an answer. */
+  /** HTTP status, where there was a response. */
   readonly status?: number;
-  /** `refused`: nothing was done. `failed`: the kubelet says that it failed. `unknown`: nobody can say what came of it. */
   readonly outcome: Outcome;
-  /** Whether the same request may succeed when it is sent again. A checkpoint twice does no harm: the container runs on. */
+  /** Whether a retry may succeed. A second checkpoint does no harm: the container keeps running. */
   readonly retryable: boolean;
   readonly cause?: unknown;
 }
 
-/** A request to a kubelet that did not succeed. What the kubelet said is in the message, cut at 1,024 characters. */
+/** A request to a kubelet that did not succeed. The message includes the kubelet's own, cut at 1,024 characters. */
 export class KubeletError extends Error {
   override readonly name = "KubeletError";
   readonly status?: number;

@@ -1,3 +1,3 @@
-/** A client of the kubelet's own API: has containers checkpointed. */
+/** Client of the kubelet's API: takes checkpoints of containers. */
 export { KubeletError, type KubeletErrorDetails } from "./error";
 export { KubeletClient, type KubeletClientOptions, type KubeletContainer } from "./kubelet";

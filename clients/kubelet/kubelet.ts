@@ -1,13 +1,12 @@
-import { exchange, NoAnswerError, type Answer } from "../exchange";
-import type { Json } from "../../kube/client";
+import { exchange, NoResponseError, type HttpResponse, type Json } from "../../http";
 import { KubeletError } from "./error";
 
 export interface KubeletClientOptions {
   /** Such as https://10.0.0.1:10250. */
   readonly url: string;
-  /** Read for each request: both are renewed while the pod runs. */
+  /** Read for each request: the token and the certificates are renewed while the pod runs. */
   readonly token: () => Promise<string>;
-  /** Certificates (PEM) by which the kubelet's is checked. */
+  /** PEM certificates, one of which must have signed the kubelet's. */
   readonly ca: () => Promise<string>;
 }
 
@@ -18,86 +17,81 @@ export interface KubeletContainer {
   readonly container: string;
 }
 
-/** Added to the kubelet's own time: its answer has to come back. */
+/** Added to the kubelet's own timeout, so that its response arrives. */
 const GRACE_MS = 15_000;
 
-const RIGHT = "create on nodes/checkpoint";
+const CONNECT_TIMEOUT_MS = 10_000;
 
-/** The API of one kubelet, as far as it takes checkpoints. */
+/** The checkpoint API of one kubelet. */
 export class KubeletClient {
   private readonly url: URL;
 
-  /** @throws TypeError if `url` is none */
+  /** @throws TypeError if `url` is not a URL */
   constructor(private readonly options: KubeletClientOptions) {
     this.url = new URL(options.url);
   }
 
   /**
-   * Has a container checkpointed; it runs on. Not sent a second time whatever comes of it.
+   * Takes a checkpoint of a container, which keeps running. Never retried.
    *
-   * @param timeoutSeconds how long the kubelet gives the container runtime
-   * @returns paths on the node of what was written
-   * @throws KubeletError; the signal's reason if nothing had left; what `token` and `ca` throw
+   * @param timeoutSeconds the kubelet's timeout for the container runtime
+   * @returns paths of the archives on the node
+   * @throws KubeletError; the signal's reason if nothing was sent; what `token` and `ca` throw
    */
   async checkpoint(
     { namespace, pod, container, timeoutSeconds }: KubeletContainer & { readonly timeoutSeconds: number },
     signal?: AbortSignal,
   ): Promise<readonly string[]> {
-    const way = [namespace, pod, container].map((part) => encodeURIComponent(part)).join("/");
-    const url = new URL(`/checkpoint/${way}`, this.url);
+    const path = [namespace, pod, container].map((name) => encodeURIComponent(name)).join("/");
+    const url = new URL(`/checkpoint/${path}`, this.url);
     url.searchParams.set("timeout", String(timeoutSeconds));
     const [token, ca] = await Promise.all([this.options.token(), this.options.ca()]);
-    signal?.throwIfAborted();
-    let answer: Answer;
+    const headers = {
+      accept: "application/json",
+      authorization: `Bearer ${token}`,
+      "user-agent": "cedana-agent",
+    };
+    let response: HttpResponse;
     try {
-      answer = await exchange({
-        method: "POST",
-        url,
-        ca,
-        headers: { authorization: `Bearer ${token}`, "user-agent": "cedana-agent" },
-        timeoutMs: timeoutSeconds * 1000 + GRACE_MS,
-        signal,
-      });
+      response = await exchange(
+        { method: "POST", url, ca, headers, connectTimeoutMs: CONNECT_TIMEOUT_MS },
+        { timeoutMs: timeoutSeconds * 1000 + GRACE_MS, signal },
+      );
     } catch (error) {
-      if (!(error instanceof NoAnswerError)) throw error;
-      throw new KubeletError(`the kubelet at ${url.host} did not answer: ${error.message}`, {
-        outcome: error.left ? "unknown" : "refused",
+      if (!(error instanceof NoResponseError)) throw error;
+      const { message, outcome, cause } = error;
+      throw new KubeletError(`the request to the kubelet at ${url.host} failed: ${message}`, {
+        outcome,
         retryable: true,
-        cause: error.cause,
+        cause,
       });
     }
-    if (answer.status !== 200) throw this.errorOf(answer, `${namespace}/${pod}`, container);
-    return this.pathsIn(answer);
+    const { status } = response;
+    const text = response.body.toString("utf8");
+    if (status !== 200) throw this.statusError(status, text, `${namespace}/${pod}`, container);
+    return this.pathsIn(text);
   }
 
-  private errorOf({ status, text }: Answer, pod: string, container: string): KubeletError {
-    const said = text.trim().slice(0, 1024) || `HTTP ${status}`;
+  private statusError(status: number, text: string, pod: string, container: string): KubeletError {
+    const reason = text.trim().slice(0, 1024) || `HTTP ${status}`;
+    const kubelet = `the kubelet at ${this.url.host}`;
     const refused = (message: string, retryable: boolean) =>
-      new KubeletError(message, { status, outcome: "refused", retryable });
-    const { host } = this.url;
-    if (status === 401)
-      return refused(`the kubelet at ${host} does not know this account's token: ${said}`, true);
-    if (status === 403)
-      return refused(`the kubelet at ${host} refuses: the account needs ${RIGHT}: ${said}`, true);
-    if (status === 404)
-      return refused(`the kubelet at ${host} has no container ${container} in a pod ${pod}: ${said}`, false);
-    if (status >= 500)
-      return new KubeletError(`the kubelet at ${host} says: ${said}`, {
-        status,
-        outcome: "failed",
-        retryable: true,
-      });
-    return refused(`the kubelet at ${host} refuses with ${status}: ${said}`, false);
+      new KubeletError(`${kubelet} ${message}: ${reason}`, { status, outcome: "refused", retryable });
+    if (status === 401) return refused("rejects this ServiceAccount's token", true);
+    if (status === 403) return refused("requires the permission create on nodes/checkpoint", true);
+    if (status === 404) return refused(`has no container ${container} in pod ${pod}`, false);
+    if (status < 500) return refused(`rejects the request with ${status}`, false);
+    const details = { status, outcome: "failed", retryable: true } as const;
+    return new KubeletError(`${kubelet} failed: ${reason}`, details);
   }
 
-  private pathsIn({ status, text }: Answer): readonly string[] {
+  private pathsIn(text: string): readonly string[] {
     const paths = itemsIn(text);
     if (paths.length > 0 && paths.every((path) => typeof path === "string" && path.startsWith("/")))
       return paths as readonly string[];
-    throw new KubeletError(
-      `the kubelet at ${this.url.host} answers 200 without the path of an archive: ${text.slice(0, 200) || "(empty)"}`,
-      { status, outcome: "unknown", retryable: true },
-    );
+    const given = text.slice(0, 200) || "(empty)";
+    const message = `the response of the kubelet at ${this.url.host} has no archive path: ${given}`;
+    throw new KubeletError(message, { status: 200, outcome: "unknown", retryable: true });
   }
 }
 

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
+import { RegistryError } from "./errors";
 import { isDigest } from "./reference";
-import { bytes, pushScope, Transport, type RegistryOptions } from "./transport";
-import { cancelBegun, upload, type Blob } from "./upload";
+import { pushScope, Transport, type RegistryOptions } from "./transport";
+import { cancelStarted, upload, type Blob } from "./upload";
 
 export interface Manifest {
   readonly mediaType: string;
@@ -10,8 +11,8 @@ export interface Manifest {
 }
 
 /**
- * One registry by the distribution API of OCI. What is stored is named by its content, so everything can be sent again: what
- * fails for a passing reason is. No error holds a credential.
+ * Client of one registry by OCI's distribution API. Digests name what is stored, so every request can be repeated: temporary
+ * failures are retried. No error contains a credential.
  */
 export class RegistryClient {
   private readonly transport: Transport;
@@ -20,7 +21,7 @@ export class RegistryClient {
     this.transport = new Transport(options);
   }
 
-  /** Ends the connections that are kept. */
+  /** Closes idle connections. */
   close(): void {
     this.transport.close();
   }
@@ -31,29 +32,28 @@ export class RegistryClient {
   }
 
   /**
-   * Stores a blob, unless it is there already.
+   * Stores a blob, unless the registry has it.
    *
-   * @returns false where it was there
-   * @throws RegistryError; whatever `open` throws; Error if the content is not as long as was said
+   * @returns false if the registry had it
+   * @throws RegistryError; whatever `open` throws; Error if the content has another size
    */
   async pushBlob(repository: string, blob: Blob, signal?: AbortSignal): Promise<boolean> {
     return this.transport.retried(async () => {
-      // Whoever may not look may not push either, most likely; but only the refusal of a push says why in words.
-      if (await this.lookUp(repository, blob.digest, signal, [200, 403, 404])) return false;
+      if (await this.isStored(repository, blob.digest, signal)) return false;
       await upload(this.transport, repository, blob, signal);
       return true;
     }, signal);
   }
 
   /**
-   * Makes a blob of another repository of this registry one of this repository too, without sending it.
+   * Adds a blob of another repository of this registry to this repository, without sending it.
    *
-   * @returns false where the registry does not: the blob must be pushed then
+   * @returns false if the registry does not mount it: the blob must be pushed
    * @throws RegistryError
    */
   async mountBlob(repository: string, digest: string, from: string, signal?: AbortSignal): Promise<boolean> {
     const query = `mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`;
-    const answer = await this.transport.retried(
+    const response = await this.transport.retried(
       () =>
         this.transport.send({
           operation: `mount of a blob of ${from}`,
@@ -66,8 +66,8 @@ export class RegistryClient {
         }),
       signal,
     );
-    if (answer.status === 201) return true;
-    await cancelBegun(this.transport, repository, answer);
+    if (response.status === 201) return true;
+    await cancelStarted(this.transport, repository, response);
     return false;
   }
 
@@ -93,7 +93,7 @@ export class RegistryClient {
           method: "PUT",
           to: `manifests/${reference}`,
           headers: { "content-type": mediaType },
-          body: () => bytes(content),
+          body: () => content,
           accepted: [201],
           signal,
         }),
@@ -101,16 +101,12 @@ export class RegistryClient {
     );
     const stored = headers["docker-content-digest"];
     if (stored === undefined || stored === digest) return digest;
-    throw this.transport.error(
-      operation,
-      repository,
-      `it was stored as ${String(stored)}, not as ${digest}`,
-      { status: 201 },
-    );
+    const message = `stored as ${String(stored)} instead of ${digest}`;
+    throw this.transport.error(operation, repository, message, { status: 201 });
   }
 
   /**
-   * Reads a manifest by tag or digest. One that was asked for by digest is checked against it.
+   * Reads a manifest by tag or digest. The content of one that is read by digest is checked.
    *
    * @returns undefined if there is none
    * @throws RegistryError
@@ -120,7 +116,7 @@ export class RegistryClient {
     reference: string,
     signal?: AbortSignal,
   ): Promise<Manifest | undefined> {
-    const operation = "look-up of a manifest";
+    const operation = "read of a manifest";
     const { status, headers, body } = await this.transport.retried(
       () =>
         this.transport.send({
@@ -128,7 +124,7 @@ export class RegistryClient {
           repository,
           method: "GET",
           to: `manifests/${reference}`,
-          headers: { accept: MANIFESTS },
+          headers: { accept: MANIFEST_TYPES },
           accepted: [200, 404],
           signal,
         }),
@@ -137,32 +133,38 @@ export class RegistryClient {
     if (status === 404) return undefined;
     const digest = digestOf(body);
     if (isDigest(reference) && digest !== reference)
-      throw this.transport.error(operation, repository, `${reference} was asked for, ${digest} was given`, {
+      throw this.transport.error(operation, repository, `received ${digest} instead of ${reference}`, {
         status,
       });
     return { mediaType: headers["content-type"] ?? "", digest, content: body };
   }
 
-  private async lookUp(
-    repository: string,
-    digest: string,
-    signal?: AbortSignal,
-    accepted: readonly number[] = [200, 404],
-  ): Promise<boolean> {
-    const call = { operation: "look-up of a blob", repository, accepted, signal };
+  /** Returns false also if the registry rejects the look-up: that has no message, and the push that follows gets one. */
+  private async isStored(repository: string, digest: string, signal?: AbortSignal): Promise<boolean> {
+    try {
+      return await this.lookUp(repository, digest, signal);
+    } catch (error) {
+      if (error instanceof RegistryError && error.status !== undefined) return false;
+      throw error;
+    }
+  }
+
+  private async lookUp(repository: string, digest: string, signal?: AbortSignal): Promise<boolean> {
+    const operation = "look-up of a blob";
+    const call = { operation, repository, accepted: [200, 404], signal };
     const { status } = await this.transport.send({ ...call, method: "HEAD", to: `blobs/${digest}` });
     return status === 200;
   }
 }
 
-const MANIFESTS = [
+const MANIFEST_TYPES = [
   "application/vnd.oci.image.manifest.v1+json",
   "application/vnd.oci.image.index.v1+json",
   "application/vnd.docker.distribution.manifest.v2+json",
   "application/vnd.docker.distribution.manifest.list.v2+json",
 ].join(", ");
 
-/** `sha256:...` of bytes. */
+/** Returns `sha256:...` of bytes. */
 export function digestOf(content: Uint8Array): string {
   return `sha256:${createHash("sha256").update(content).digest("hex")}`;
 }

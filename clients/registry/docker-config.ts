@@ -1,9 +1,9 @@
 import { InvalidInputError, type Problem } from "../../config/schema";
 
-/** How this side says who it is. */
+/** Identifies this client to a registry. */
 export type Credentials =
   | { readonly username: string; readonly password: string }
-  /** Exchanged for a token, as `docker login` keeps it for some registries. */
+  /** Exchanged for a token, as `docker login` stores it for some registries. */
   | { readonly identityToken: string }
   /** Sent as it is. */
   | { readonly registryToken: string };
@@ -17,25 +17,29 @@ interface Entry {
 }
 
 /**
- * Credentials for a repository from a Docker `config.json`, given as text: the entry of `auths` that covers it best. Keys may be
- * hosts, hosts with a path (as Kubernetes allows) or URLs. Programs named by `credsStore` and `credHelpers` are not run.
+ * Returns the credentials for a repository from the text of a Docker `config.json`: those of the most specific entry of `auths`
+ * that covers it. Keys may be hosts, hosts with a path (as Kubernetes allows) or URLs. The programs of `credsStore` and
+ * `credHelpers` are not run.
  *
- * @returns undefined where no entry covers the repository: it is then asked without credentials
- * @throws InvalidInputError if the text is no such file, the entry has no credentials in it, or only a program has them. What is
- *   in the file is not shown.
+ * @returns undefined if no entry covers the repository: requests are then sent without credentials
+ * @throws InvalidInputError if the text is not such a file, the entry has no credentials, or only a program has them. The error
+ *   does not show the file's content.
  */
 export function credentialsFor(text: string, registry: string, repository: string): Credentials | undefined {
   const config = parse(text);
   const auths = (config["auths"] ?? {}) as Record<string, Entry>;
   const wanted = `${hubName(registry)}/${repository}`;
   const [key] = Object.keys(auths)
-    .filter((name) => covers(place(name), wanted))
-    .toSorted((a, b) => place(b).length - place(a).length);
+    .filter((name) => covers(locationOf(name), wanted))
+    .toSorted((a, b) => locationOf(b).length - locationOf(a).length);
   const found = key === undefined ? undefined : credentialsOf(auths[key] ?? {}, key);
   if (found) return found;
   const helpers = (config["credHelpers"] ?? {}) as Record<string, unknown>;
-  if (Object.keys(helpers).some((name) => covers(place(name), wanted)) || (key && config["credsStore"])) {
-    throw refusal({
+  if (
+    Object.keys(helpers).some((name) => covers(locationOf(name), wanted)) ||
+    (key && config["credsStore"])
+  ) {
+    throw inputError({
       code: "docker-config-program",
       path: ["auths", registry],
       message: "is known only to a credential program, and programs are not run",
@@ -44,7 +48,7 @@ export function credentialsFor(text: string, registry: string, repository: strin
     });
   }
   if (key === undefined) return undefined;
-  throw refusal({ code: "docker-config-empty", path: ["auths", key], message: "holds no credentials" });
+  throw inputError({ code: "docker-config-empty", path: ["auths", key], message: "has no credentials" });
 }
 
 function parse(text: string): Record<string, unknown> {
@@ -52,13 +56,13 @@ function parse(text: string): Record<string, unknown> {
   try {
     config = JSON.parse(text);
   } catch {
-    // The parser's words would show a part of the file.
+    // Reported below: the parser's message would show a part of the file.
   }
   if (typeof config === "object" && config !== null && !Array.isArray(config)) {
     const { auths = {} } = config as { auths?: unknown };
     if (typeof auths === "object" && auths !== null) return config as Record<string, unknown>;
   }
-  throw refusal({
+  throw inputError({
     code: "docker-config",
     path: [],
     message: "is not a Docker config.json",
@@ -80,15 +84,15 @@ function credentialsOf(entry: Entry, key: string): Credentials | undefined {
   const decoded = Buffer.from(auth, "base64").toString("utf8").replace(/\0+$/, "");
   const colon = decoded.indexOf(":");
   if (colon > 0) return { username: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
-  throw refusal({
+  throw inputError({
     code: "docker-config-auth",
     path: ["auths", key, "auth"],
     message: "is not base64 of user:password",
   });
 }
 
-/** `https://index.docker.io/v1/` -> `docker.io`; `https://host:5000/path/` -> `host:5000/path`. */
-function place(key: string): string {
+/** Returns a key's host and path: `https://index.docker.io/v1/` -> `docker.io`; `https://host:5000/path/` -> `host:5000/path`. */
+function locationOf(key: string): string {
   const plain = key.replace(/^https?:\/\//, "").replace(/\/+$/, "");
   const [host = "", ...path] = plain.replace(/\/v[12]$/, "").split("/");
   return [hubName(host), ...path].join("/");
@@ -102,6 +106,6 @@ function covers(entry: string, wanted: string): boolean {
   return entry !== "" && (wanted === entry || wanted.startsWith(`${entry}/`));
 }
 
-function refusal(problem: Problem): InvalidInputError {
+function inputError(problem: Problem): InvalidInputError {
   return new InvalidInputError("Docker config", [problem]);
 }

@@ -1,9 +1,8 @@
-/** A small client of OCI registries: streams blobs, holds no file, shows no secret. */
+/** Client of OCI registries: streams blobs, needs no file, exposes no secret. */
 export { RegistryClient, digestOf, type Manifest } from "./client";
 export { credentialsFor, type Credentials } from "./docker-config";
-export { ecrCredentials, ecrRegion, type PodIdentity } from "./ecr";
-export { RegistryError } from "./error";
-export type { Content } from "./exchange";
+export { ecrCredentials, ecrRegion, podIdentity, type PodIdentity } from "./ecr";
+export { RegistryError } from "./errors";
 export { formatReference, isDigest, originOf, parseReference, type ImageReference } from "./reference";
 export type { RegistryOptions } from "./transport";
 export type { Blob } from "./upload";

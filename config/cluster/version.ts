@@ -1,13 +1,37 @@
-import { pattern } from "../schema";
+import * as v from "valibot";
+import { KUBERNETES_MINORS, compareVersions } from "../nodes";
+import { rule } from "../schema";
 
-/** Kubernetes minors that EKS has AL2023 images for and this toolkit knows (reviewed 2026-11). */
-export const OLDEST_MINOR = 30;
-export const NEWEST_MINOR = 36;
+const [OLDEST] = KUBERNETES_MINORS;
+const allowed = `${OLDEST} to ${KUBERNETES_MINORS.at(-1)}, in quotes, without a patch number`;
 
-const minors = Array.from({ length: NEWEST_MINOR - OLDEST_MINOR + 1 }, (_, index) => OLDEST_MINOR + index);
+const isEnded = (version: string) => /^1\.\d+$/.test(version) && compareVersions(version, OLDEST) < 0;
 
-export const kubernetesVersion = pattern(new RegExp(`^1\\.(${minors.join("|")})$`), {
-  code: "unsupported-version",
-  message: "is not a supported Kubernetes version",
-  allowed: `1.${OLDEST_MINOR} to 1.${NEWEST_MINOR}, in quotes, without a patch number`,
-});
+/** @param remedy what to do about a version that EKS no longer supports */
+function supported(remedy: string) {
+  return v.pipe(
+    v.string(),
+    rule<string>({
+      code: "unsupported-version",
+      test: (version) => !isEnded(version),
+      message: "is a Kubernetes version that EKS no longer supports",
+      allowed,
+      remedy,
+    }),
+    rule<string>({
+      code: "unsupported-version",
+      test: (version) => KUBERNETES_MINORS.includes(version) || isEnded(version),
+      message: "is not a supported Kubernetes version",
+      allowed,
+      jsonSchema: { pattern: `^(${KUBERNETES_MINORS.map((minor) => minor.replace(".", "\\.")).join("|")})$` },
+    }),
+  );
+}
+
+/** Minor of a cluster to create. */
+export const newClusterVersion = supported("choose a newer version: EKS creates no cluster of this one");
+
+/** Minor of a cluster that exists. EKS upgrades its control plane some time after the end of support, but not its nodes. */
+export const existingClusterVersion = supported(
+  "upgrade the cluster (aws eks update-cluster-version), then write its new version: EKS publishes no node image for this one",
+);

@@ -18,7 +18,8 @@ export {
   registryPort,
   type RegistryCredentials,
 } from "./kubelet/registry";
-export { ENGINE_KINDS, engineSchema, type EngineKind, type EngineSpec, type ResolvedEngine } from "./schema";
+export { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "./kinds";
+export { engineKindOf, engineSchema, type EngineSpec, type ResolvedEngine } from "./schema";
 export { refuseSecrets, secretRef, type SecretRef } from "./secret";
 export {
   AGENT_LITERALS,

@@ -1,39 +1,47 @@
 import * as v from "valibot";
 import type { Rule } from "../schema";
 import { cedanaEngineSchema, type CedanaEngineSpec, type ResolvedCedanaEngine } from "./cedana/schema";
+import { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "./kinds";
 import { kubeletEngineSchema, type KubeletEngineSpec, type ResolvedKubeletEngine } from "./kubelet/schema";
-
-export const ENGINE_KINDS = ["kubelet", "cedana"] as const;
-export type EngineKind = (typeof ENGINE_KINDS)[number];
 
 const union = v.union([kubeletEngineSchema, cedanaEngineSchema]);
 const anyKind = v.looseObject({ kind: v.picklist(ENGINE_KINDS) });
 
-/** What checkpoints and restores, told by `kind`. Problems are those of that engine alone. */
+/** The engine that checkpoints and restores. Reports the problems of the engine that `kind` names only. */
 export const engineSchema: typeof union = {
   ...union,
   "~run"(dataset, config) {
-    const input = dataset.value;
-    if (!isMapping(input)) return kubeletEngineSchema["~run"](dataset, config);
+    const input = isMapping(dataset.value) ? dataset.value : {};
     const { kind } = input;
-    if (kind === "cedana") return cedanaEngineSchema["~run"](dataset, config);
-    if (kind === "kubelet") return kubeletEngineSchema["~run"](dataset, config);
-    if (kind !== undefined) return anyKind["~run"](dataset, config) as never;
-    const meant = cedanaKeys(input);
-    if (meant.length === 0) return kubeletEngineSchema["~run"](dataset, config);
+    if (kind !== undefined && !isKind(kind)) return anyKind["~run"](dataset, config) as never;
+    if (engineKindOf(input) === "kubelet") return kubeletEngineSchema["~run"](dataset, config);
+    if (kind !== undefined) return cedanaEngineSchema["~run"](dataset, config);
     const result = cedanaEngineSchema["~run"]({ ...dataset, value: { ...input, kind: "cedana" } }, config);
-    v._addIssue({ ...union, type: "raw_check", requirement: kindLeftOut(meant) }, "type", result, config, {
+    const requirement = kindLeftOut(cedanaKeys(input));
+    v._addIssue({ ...union, type: "raw_check", requirement }, "type", result, config, {
       path: [{ type: "object", origin: "value", input, key: "kind", value: undefined }],
     });
     return result;
   },
 };
 
+/** Returns the kind of an engine that may have problems: where `kind` is missing, that to which its properties belong. */
+export function engineKindOf(input: unknown): EngineKind {
+  if (!isMapping(input)) return DEFAULT_ENGINE;
+  const { kind } = input;
+  if (kind === undefined) return cedanaKeys(input).length > 0 ? "cedana" : DEFAULT_ENGINE;
+  return isKind(kind) ? kind : DEFAULT_ENGINE;
+}
+
+function isKind(kind: unknown): kind is EngineKind {
+  return (ENGINE_KINDS as readonly unknown[]).includes(kind);
+}
+
 function isMapping(input: unknown): input is Record<string, unknown> {
   return typeof input === "object" && input !== null && !Array.isArray(input);
 }
 
-/** Properties of the engine `cedana`, of an input that has none that only `kubelet` has. */
+/** Returns the properties that only the engine `cedana` has, of an input without any that only `kubelet` has. */
 function cedanaKeys(input: Readonly<Record<string, unknown>>): string[] {
   const own = (schema: typeof kubeletEngineSchema | typeof cedanaEngineSchema, other: object) =>
     Object.keys(input).filter((key) => key in schema.entries && !(key in other));

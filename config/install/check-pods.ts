@@ -1,6 +1,6 @@
 /** What an API server would refuse of the pods of the install, told before anything reaches one. */
 import type { Problem, PropertyPath } from "../schema/problem";
-import { isToken } from "../schema/token";
+import { parseQuantity } from "../schema/quantity";
 import type { Toleration } from "../pod";
 import type { ResolvedInstall } from "./schema";
 
@@ -100,9 +100,8 @@ interface Resources {
 function checkResources(of: PropertyPath, { requests, limits }: Resources): Problem[] {
   return Object.entries(requests).flatMap(([resource, request]) => {
     const limit = limits[resource];
-    if (limit === undefined || isToken(request) || isToken(limit) || amount(request) <= amount(limit)) {
-      return [];
-    }
+    const [least, most] = [parseQuantity(request), parseQuantity(limit ?? "")];
+    if (least === undefined || most === undefined || least <= most) return [];
     return [
       {
         code: "request-above-limit",
@@ -113,14 +112,4 @@ function checkResources(of: PropertyPath, { requests, limits }: Resources): Prob
       },
     ];
   });
-}
-
-const UNITS = ["k", "M", "G", "T", "P", "E"];
-
-/** Value of a quantity as the schema allows it. */
-function amount(quantity: string): number {
-  const [, number = "", unit = "", binary] = /^([\d.]+)([mkMGTPEK]?)(i?)$/.exec(quantity) ?? [];
-  if (unit === "m") return Number(number) / 1000;
-  const power = unit === "" ? 0 : UNITS.indexOf(unit === "K" ? "k" : unit) + 1;
-  return Number(number) * (binary === "i" ? 1024 : 1000) ** power;
 }

@@ -1,8 +1,9 @@
-import { RUNTIME_REQUEST_TIMEOUT, checkNodeSettings, instanceFacts } from "../nodes/check";
+import { checkNodeSettings, instanceFacts } from "../nodes/check";
+import { RUNTIME_REQUEST_TIMEOUT } from "../nodes/kubelet";
 import { findAmi } from "../nodes/ami";
-import { durationSeconds } from "../schema/quantity";
-import type { Problem } from "../schema/problem";
-import { under } from "../schema/problem";
+import { parseDuration } from "../schema/quantity";
+import type { Problem, PropertyPath } from "../schema/problem";
+import { printable, under } from "../schema/problem";
 import { isToken } from "../schema/token";
 import type { ResolvedKarpenter, ResolvedNodePool } from "./schema";
 
@@ -51,8 +52,8 @@ export function checkNodePool(
 function checkGracePeriod(pool: ResolvedNodePool): Problem[] {
   if (!pool.checkpointing) return [];
   const dump = pool.kubelet.config?.runtimeRequestTimeout ?? RUNTIME_REQUEST_TIMEOUT;
-  if (isToken(pool.terminationGracePeriod) || isToken(dump)) return [];
-  if (durationSeconds(pool.terminationGracePeriod) >= durationSeconds(dump)) return [];
+  const [graceS, dumpS] = [parseDuration(pool.terminationGracePeriod), parseDuration(dump)];
+  if (graceS === undefined || dumpS === undefined || graceS >= dumpS) return [];
   return [
     {
       code: "grace-below-dump",
@@ -104,8 +105,8 @@ function checkRequirements({ requirements }: ResolvedNodePool): Problem[] {
     const needed =
       operator === "In" || operator === "NotIn" ? "some" : /^(Gt|Lt)e?$/.test(operator) ? "one" : "no";
     const count = values?.length ?? 0;
-    const right = needed === "some" ? count > 0 : needed === "one" ? count === 1 : count === 0;
-    if (right) return [];
+    const fits = needed === "some" ? count > 0 : needed === "one" ? count === 1 : count === 0;
+    if (fits) return needed === "one" ? checkNumber(["requirements", index, "values", 0], values?.[0]) : [];
     return [
       {
         code: "wrong-values",
@@ -116,6 +117,20 @@ function checkRequirements({ requirements }: ResolvedNodePool): Problem[] {
       },
     ];
   });
+}
+
+/** Checks the operand of Gt, Lt, Gte and Lte, which the CRD of Karpenter reads as an integer. */
+function checkNumber(path: PropertyPath, value = ""): Problem[] {
+  if (isToken(value) || (/^\d+$/.test(value) && Number.isSafeInteger(Number(value)))) return [];
+  return [
+    {
+      code: "not-a-number",
+      path,
+      message: "is not a whole number",
+      given: printable(value),
+      allowed: "digits without a unit",
+    },
+  ];
 }
 
 /** Karpenter counts local disks as ephemeral storage only for RAID0, by instanceStorePolicy. */

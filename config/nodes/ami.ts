@@ -1,17 +1,28 @@
 /**
- * What is known of the EKS optimized AMIs of Amazon Linux 2023, from the release notes of amazon-eks-ami v20260714: one
- * generation of containerd (2.2) and runc (1.3) for all supported minors; the kernel depends on minor and accelerator.
+ * Describes the EKS optimized AMIs of Amazon Linux 2023, from the release notes of amazon-eks-ami up to v20261112. All
+ * minors get containerd and runc from the same package repository: 2.2 and 1.3 in July 2026, 2.3 and 1.4 since October.
+ * The kernel depends on minor and accelerator.
  */
 import type { Problem, PropertyPath } from "../schema/problem";
 
 export type Architecture = "x86_64" | "arm64";
 export type Accelerator = "none" | "nvidia" | "neuron";
 
-/** A kernel older than this lacks what CRIU 4 needs of it for the checkpoints this project makes. */
+/** The oldest kernel with all features that CRIU 4 needs for the checkpoints of this project. */
 export const MINIMUM_KERNEL = "6.1";
 
-/** Kubernetes minors for which EKS publishes Amazon Linux 2023 AMIs with containerd 2. */
-export const AMI_MINORS = ["1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36"] as const;
+/**
+ * Kubernetes minors that EKS offers, oldest first, each with Amazon Linux 2023 AMIs and containerd 2 (reviewed
+ * 2026-11). Extended support of 1.30 ended on 2026-07-23 and that of 1.31 on 2026-11-26.
+ */
+export const KUBERNETES_MINORS: readonly [string, ...string[]] = [
+  "1.32",
+  "1.33",
+  "1.34",
+  "1.35",
+  "1.36",
+  "1.37",
+];
 
 export interface Ami {
   /** `amiType` of the EKS node-group API. */
@@ -50,16 +61,7 @@ export function findAmi(
   | { readonly ami: Ami; readonly problems?: undefined }
   | { readonly ami?: undefined; readonly problems: readonly Problem[] } {
   const problems: Problem[] = [];
-  if (!(AMI_MINORS as readonly string[]).includes(minor)) {
-    problems.push({
-      code: "unsupported-minor",
-      path,
-      message: "there is no Amazon Linux 2023 AMI with containerd 2 for this Kubernetes version",
-      given: minor,
-      allowed: AMI_MINORS.join(", "),
-      remedy: "choose a supported Kubernetes version for the cluster",
-    });
-  }
+  if (!KUBERNETES_MINORS.includes(minor)) problems.push(unsupportedVersion(path, minor));
   const amiType = TYPES[architecture][accelerator];
   if (amiType === undefined) {
     problems.push({
@@ -80,6 +82,17 @@ export function findAmi(
       containerdSchema: 3,
       ...runtimeOf(accelerator),
     },
+  };
+}
+
+/** Returns the problem of a minor without AMIs. */
+export function unsupportedVersion(path: PropertyPath, minor: string): Problem {
+  return {
+    code: "unsupported-version",
+    path,
+    message: "is a Kubernetes version for which EKS publishes no node image",
+    given: minor,
+    allowed: KUBERNETES_MINORS.join(", "),
   };
 }
 

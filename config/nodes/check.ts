@@ -1,17 +1,15 @@
 /** Checks of node settings over several properties: instance types, root volume, timeouts, kubelet flags, duplicates. */
+import * as v from "valibot";
 import { repeated } from "../network/check";
 import type { Problem, PropertyPath } from "../schema/problem";
 import { printable } from "../schema/problem";
 import { isToken } from "../schema/token";
 import type { Accelerator, Architecture } from "./ami";
 import { type InstanceTypeFacts, parseInstanceType } from "./instance-type";
-import { durationSeconds } from "../schema/quantity";
-import type { NodeSettings } from "./settings";
+import { parseDuration } from "../schema/quantity";
+import { engineOf, type NodeSettings } from "./settings";
 import { STARTUP_TAINT_DEFAULT, type Taint, toTaintText } from "./taint";
-import { DEFAULT_HANDLER, type RuntimeHandler } from "./runtime-handler";
-
-/** How long a request to the container runtime may take: the value that Cedana's agent gives the kubelet for checkpoints. */
-export const RUNTIME_REQUEST_TIMEOUT = "10m";
+import { runtimeHandlerSchema, type RuntimeHandler } from "./runtime-handler";
 
 /** The startup taint that the settings amount to, or undefined for none. */
 export function startupTaintOf({
@@ -22,18 +20,14 @@ export function startupTaintOf({
   return startupTaint === false ? undefined : startupTaint;
 }
 
-/** The runtime handler that the settings amount to, or undefined for none. */
+/** Returns the runtime handler of the nodes, undefined for none. */
 export function runtimeHandlerOf({
   runtimeHandler,
   checkpointing,
   engine,
 }: Pick<NodeSettings, "runtimeHandler" | "checkpointing" | "engine">): RuntimeHandler | undefined {
-  if (runtimeHandler === undefined && checkpointing && engine !== "kubelet") {
-    return {
-      name: DEFAULT_HANDLER,
-      runtimeType: "io.containerd.runc.v2",
-      runtimePath: "/usr/local/bin/cedana-shim-runc-v2",
-    };
+  if (runtimeHandler === undefined && checkpointing && engineOf({ engine }) === "cedana") {
+    return v.parse(runtimeHandlerSchema, {}) || undefined;
   }
   return runtimeHandler || undefined;
 }
@@ -180,12 +174,9 @@ function checkTimeouts({ kubelet }: Pick<NodeSettings, "kubelet">): Problem[] {
     kubelet.config ?? {};
   const path = (name: string): PropertyPath => ["kubelet", "config", name];
   const problems: Problem[] = [];
-  if (
-    shutdownGracePeriod !== undefined &&
-    shutdownGracePeriodCriticalPods !== undefined &&
-    ![shutdownGracePeriod, shutdownGracePeriodCriticalPods].some(isToken) &&
-    durationSeconds(shutdownGracePeriodCriticalPods) > durationSeconds(shutdownGracePeriod)
-  ) {
+  const wholeS = parseDuration(shutdownGracePeriod ?? "");
+  const criticalS = parseDuration(shutdownGracePeriodCriticalPods ?? "");
+  if (wholeS !== undefined && criticalS !== undefined && criticalS > wholeS) {
     problems.push({
       code: "out-of-range",
       path: path("shutdownGracePeriodCriticalPods"),

@@ -1,5 +1,5 @@
 export {
-  AMI_MINORS,
+  KUBERNETES_MINORS,
   MINIMUM_KERNEL,
   compareVersions,
   findAmi,
@@ -8,15 +8,9 @@ export {
   type Ami,
   type Architecture,
 } from "./ami";
-export {
-  RUNTIME_REQUEST_TIMEOUT,
-  checkNodeSettings,
-  instanceFacts,
-  runtimeHandlerOf,
-  startupTaintOf,
-} from "./check";
+export { checkNodeSettings, instanceFacts, runtimeHandlerOf, startupTaintOf } from "./check";
 export { isInstanceType, parseInstanceType, type InstanceTypeFacts } from "./instance-type";
-export { kubeletConfigSchema, type KubeletConfig } from "./kubelet";
+export { kubeletConfigSchema, RUNTIME_REQUEST_TIMEOUT, SHUTDOWN, type KubeletConfig } from "./kubelet";
 export {
   NODE_CONFIG_API_VERSION,
   nodeConfigSchema,
@@ -24,10 +18,10 @@ export {
   type NodeConfig,
   type NodeConfigSpec,
 } from "./node-config";
-export { duration, durationSeconds, quantity, quantityBytes } from "../schema/quantity";
+export { duration, parseDuration, parseQuantity, quantity, quantityBytes } from "../schema/quantity";
 export { RESTORING_CONTAINERD } from "./restore";
 export { runtimeHandlerSchema, type RuntimeHandler } from "./runtime-handler";
-export { ENABLED_LABEL, tagsSchema, type NodeSettings } from "./settings";
+export { ENABLED_LABEL, engineOf, tagsSchema, type NodeSettings } from "./settings";
 export {
   STARTUP_TAINT_DEFAULT,
   startupTaintSchema,

@@ -1,7 +1,9 @@
+import { engineKindOf } from "../engines";
 import type { Problem } from "../schema/problem";
+import { poolsWithEngine, withEngine } from "./node-engine";
 import { platformSchema, type Platform } from "./schema";
 
-/** The areas of a platform that have no problem of their own. */
+/** The areas of a platform that have no problem of their own. All nodes have an engine. */
 export type ValidAreas = Partial<Omit<Platform, "nodeGroups">> & {
   /** Valid node groups, by their index in the input. */
   readonly nodeGroups: ReadonlyMap<number, Platform["nodeGroups"][number]>;
@@ -25,10 +27,15 @@ export function validAreas(
     problems.filter(({ path }) => path[0] === "nodeGroups").map(({ path }) => path[1]),
   );
   const groups = Array.isArray(output.nodeGroups) && !invalidGroups.has(undefined) ? output.nodeGroups : [];
+  const valid = Object.fromEntries(entries) as Partial<Platform>;
+  const kind = engineKindOf("engine" in input ? input.engine : undefined);
   return {
-    ...(Object.fromEntries(entries) as Partial<Platform>),
+    ...valid,
+    ...(valid.karpenter && { karpenter: poolsWithEngine(valid.karpenter, kind) }),
     nodeGroups: new Map(
-      groups.flatMap((group, index) => (invalidGroups.has(index) ? [] : [[index, group] as const])),
+      groups.flatMap((group, index) =>
+        invalidGroups.has(index) ? [] : [[index, withEngine(group, kind)] as const],
+      ),
     ),
     given: new Set(Object.entries(input).flatMap(([area, value]) => (value === undefined ? [] : [area]))),
   };

@@ -1,9 +1,10 @@
 import * as v from "valibot";
-import { checkAddressing, checkCluster, checkExistingCluster, NEWEST_MINOR } from "../cluster";
+import { checkAddressing, checkCluster, checkExistingCluster } from "../cluster";
 import { checkEngine } from "../engines";
 import { checkInstall, checkTogether, installSchema } from "../install";
 import { checkKarpenter, checkKarpenterNames } from "../karpenter";
 import { checkNetwork, networkSchema } from "../network";
+import { KUBERNETES_MINORS } from "../nodes";
 import { checkNodeGroup } from "../nodes/group";
 import type { Problem } from "../schema/problem";
 import { InvalidInputError, under } from "../schema/problem";
@@ -11,7 +12,8 @@ import { check } from "../schema";
 import { validAreas, type ValidAreas } from "./areas";
 import { checkComposition } from "./composition";
 import { checkIdentities } from "./identities";
-import { checkEngines, checkHandlers, checkNodesGetAgent, withNodesOf } from "./nodes";
+import { withNodeEngines } from "./node-engine";
+import { checkEngines, checkHandlers, checkNodesGetAgent } from "./nodes";
 import { platformSchema, type Platform, type PlatformSpec } from "./schema";
 import { checkRepository, withAgentAccess } from "./repository";
 import { checkStartupTaints } from "./startup-taints";
@@ -33,7 +35,7 @@ export function checkPlatform(input: unknown): CheckedPlatform {
   const areas = validAreas(input, output as Partial<Platform> | undefined, shapeProblems);
   const problems = [...shapeProblems, ...checkAreas(areas), ...checkAcross(areas)];
   if (problems.length > 0) return { problems };
-  return { platform: withAgentAccess(withNodesOf(output as Platform)), problems };
+  return { platform: withAgentAccess(withNodeEngines(output as Platform)), problems };
 }
 
 /**
@@ -71,7 +73,7 @@ function checkAreas(areas: ValidAreas): Problem[] {
 }
 
 /** Replaces the version of a cluster that has problems, so that its nodes are still checked. */
-const ANY_MINOR = `1.${NEWEST_MINOR}`;
+const [ANY_MINOR] = KUBERNETES_MINORS;
 
 function minorOf({ version, ami }: Platform["nodeGroups"][number]): string {
   const release = ami && "releaseVersion" in ami ? /^1\.\d+/.exec(ami.releaseVersion)?.[0] : undefined;

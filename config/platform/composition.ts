@@ -56,7 +56,20 @@ export function checkComposition(areas: ValidAreas): Problem[] {
       remedy: "cedana-cdk init writes a file to start from",
     });
   }
-  return [...problems, ...checkGroupNames(areas), ...checkSubnets(areas)];
+  return [...problems, ...checkStateKey(areas), ...checkGroupNames(areas), ...checkSubnets(areas)];
+}
+
+/** Requires a key where the cluster does not give the state a key of its own. */
+function checkStateKey({ given, terraform, cluster }: ValidAreas): Problem[] {
+  const { backend } = terraform ?? {};
+  if (!backend || "path" in backend || backend.key !== undefined) return [];
+  const path = ["terraform", "backend", "key"];
+  const remedy = "set a key that no other platform in this bucket has";
+  if (given.has("existingCluster")) {
+    return [{ code: "missing", path, message: "is required with existingCluster", remedy }];
+  }
+  if (!isToken(cluster?.name) && !isToken(cluster?.region)) return [];
+  return [{ code: "missing", path, message: "is required if Terraform computes the cluster's name", remedy }];
 }
 
 /** Node groups are looked up by name, and the name is part of their address in the Terraform state. */

@@ -6,5 +6,3 @@ export { checkPlatform, resolvePlatform, type CheckedPlatform } from "./check";
 export { readPlatform, type LocatedProblem, type PlatformFile } from "./read";
 export { formatLocated } from "./report";
 export { platformSchema, type Platform, type PlatformSpec } from "./schema";
-export { MAX_BYTES } from "./source";
-export { MAX_ALIASES } from "./yaml-source";

@@ -1,4 +1,4 @@
-import type { EngineKind, ResolvedEngine } from "../engines";
+import type { ResolvedEngine } from "../engines";
 import type { ResolvedInstall } from "../install";
 import { ENABLED_LABEL, runtimeHandlerOf } from "../nodes";
 import { printable, type Problem } from "../schema/problem";
@@ -47,7 +47,7 @@ export function checkHandlers(areas: ValidAreas, { runtimeClass }: ResolvedInsta
 /** Checks that nodes are made for the installed engine. Others would never become ready or never restore. */
 export function checkEngines(areas: ValidAreas, { kind }: Pick<ResolvedEngine, "kind">): Problem[] {
   return nodesOf(areas).flatMap(([path, { checkpointing, engine }]) =>
-    !checkpointing || engine === undefined || engine === kind
+    !checkpointing || engine === kind
       ? []
       : [
           {
@@ -60,23 +60,6 @@ export function checkEngines(areas: ValidAreas, { kind }: Pick<ResolvedEngine, "
           },
         ],
   );
-}
-
-/** Returns the platform with its engine set on all nodes that name none. */
-export function withNodesOf<P extends Pick<Platform, "nodeGroups" | "karpenter" | "engine">>(platform: P): P {
-  const kind: EngineKind | undefined = platform.engine?.kind;
-  if (kind === undefined) return platform;
-  const { karpenter } = platform;
-  return {
-    ...platform,
-    nodeGroups: platform.nodeGroups.map((group) => ({ ...group, engine: group.engine ?? kind })),
-    ...(karpenter && {
-      karpenter: {
-        ...karpenter,
-        nodePools: karpenter.nodePools.map((pool) => ({ ...pool, engine: pool.engine ?? kind })),
-      },
-    }),
-  };
 }
 
 function unreached(

@@ -1,203 +1,174 @@
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  parseAllDocuments,
-  visit,
-  type Alias,
-  type Document,
-  type Node,
-  type YAMLMap,
-} from "yaml";
+import { isScalar, parseAllDocuments, visit, type Alias, type Document, type Node } from "yaml";
 import type { Problem } from "../schema/problem";
 import { isToken } from "../schema/token";
-import type { TextProblem } from "./source";
 
-/** How many times the text behind aliases may be repeated in all. */
-export const MAX_ALIASES = 100;
+/** Largest cedana.yaml that is read: room for a thousand node groups. */
+const MAX_BYTES = 1024 * 1024;
+
+/** A problem of the text itself, by its offset in UTF-16 units. */
+export interface TextProblem {
+  readonly offset: number;
+  readonly problem: Problem;
+}
 
 export interface YamlSource {
-  readonly lines: LineCounter;
-  /** Left out if the text is not one YAML document. */
+  readonly text: string;
+  /** Absent if the text cannot be parsed. With problems it is incomplete. */
   readonly document?: Document;
   readonly problems: readonly TextProblem[];
 }
 
-/** Parses one YAML 1.2 document. All problems of the text are returned together. */
-export function parseYaml(text: string): YamlSource {
-  const lines = new LineCounter();
-  const documents = parseAll(text, lines);
-  if (!Array.isArray(documents)) return { lines, problems: [documents] };
-  const [document, second] = documents;
-  if (document === undefined || isEmpty(document)) return { lines, problems: [emptyFile()] };
+/** Parses a file with one YAML 1.2 document. Returns all problems of the text. */
+export function parseYaml(source: Uint8Array | string): YamlSource {
+  const text = decode(source);
+  if (typeof text !== "string") return { text: "", problems: [textProblem(0, text)] };
+  const character = forbiddenCharacter(text);
+  if (character) return { text, problems: [character] };
+  const documents = parseAllDocuments(text, { prettyErrors: false, stringKeys: true });
+  const [document, second] = Array.isArray(documents) ? documents : [];
+  if (document === undefined || isEmpty(document)) return { text, problems: [textProblem(0, EMPTY)] };
   const problems = documents.flatMap(({ errors, warnings }) => [...errors, ...warnings]).map(syntaxProblem);
-  if (second !== undefined) problems.push(severalDocuments(second));
-  if (problems.length > 0) return { lines, problems };
-  return { lines, document, problems: checkStructure(document) };
+  if (second) problems.push(textProblem(second.range?.[0] ?? 0, SECOND_DOCUMENT));
+  return { text, document, problems: [...problems, ...checkNodes(document)] };
 }
 
-function parseAll(text: string, lines: LineCounter): Document[] | TextProblem {
+/** Returns the data of a document, or undefined if its aliases expand to too much. */
+export function dataOf(document: Document): { readonly value: unknown } | undefined {
   try {
-    const documents = parseAllDocuments(text, {
-      lineCounter: lines,
-      prettyErrors: false,
-      stringKeys: true,
-      uniqueKeys: false, // its cost grows with the square of the keys; checkStructure does it
-    });
-    return Array.isArray(documents) ? documents : [];
+    return { value: document.toJS() as unknown };
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    return { offset: 0, problem: { code: "too-deep", path: [], message: "is nested too deep to be read" } };
+    if (error instanceof ReferenceError) return undefined;
+    throw error;
   }
 }
 
-function isEmpty(document: Document): boolean {
-  const { contents, errors } = document;
+type Unplaced = Omit<Problem, "path">;
+
+function textProblem(offset: number, problem: Unplaced): TextProblem {
+  return { offset, problem: { path: [], ...problem } };
+}
+
+/** Returns the text without its byte order mark, or why there is none. */
+function decode(source: Uint8Array | string): string | Unplaced {
+  if (source.length > MAX_BYTES) {
+    const given = `${(source.length / MAX_BYTES).toFixed(1)} MiB`;
+    return { code: "file-too-large", message: "is too large", given, allowed: "at most 1 MiB" };
+  }
+  if (typeof source === "string") return source.replace(/^\uFEFF/, "");
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(source);
+  } catch {
+    return { code: "not-utf8", message: "is not UTF-8 text", remedy: "save the file as UTF-8" };
+  }
+}
+
+// eslint-disable-next-line no-control-regex
+const FORBIDDEN = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F\uD800-\uDFFF]/u;
+
+function forbiddenCharacter(text: string): TextProblem | undefined {
+  const offset = text.search(FORBIDDEN);
+  if (offset < 0) return undefined;
+  const code = (text.codePointAt(offset) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+  return textProblem(offset, {
+    code: "control-character",
+    message: "has a character that YAML does not allow",
+    given: `U+${code}`,
+    remedy: "delete it",
+  });
+}
+
+function isEmpty({ contents, errors }: Document): boolean {
   return errors.length === 0 && (contents === null || (isScalar(contents) && contents.value === null));
 }
 
-function emptyFile(): TextProblem {
-  return {
-    offset: 0,
-    problem: {
-      code: "empty-file",
-      path: [],
-      message: "has nothing in it",
-      allowed: "a mapping with version: 1",
-      remedy: "cedana-cdk init writes a file to begin with",
-    },
-  };
+const EMPTY: Unplaced = {
+  code: "empty-file",
+  message: "is empty",
+  allowed: "a mapping with version: 1",
+  remedy: "cedana-cdk init writes a file to start from",
+};
+
+const SECOND_DOCUMENT: Unplaced = {
+  code: "several-documents",
+  message: "starts a second document",
+  allowed: "one document",
+  remedy: "put each platform into its own file",
+};
+
+interface SyntaxError {
+  readonly code: string;
+  readonly message: string;
+  readonly pos: readonly [number, number];
 }
 
-function severalDocuments(second: Document): TextProblem {
-  return {
-    offset: second.range?.[0] ?? 0,
-    problem: {
-      code: "several-documents",
-      path: [],
-      message: "begins a second document",
-      allowed: "one document",
-      remedy: "put each platform into a file of its own",
-    },
-  };
+function syntaxProblem({ code, message, pos: [offset] }: SyntaxError): TextProblem {
+  switch (code) {
+    case "DUPLICATE_KEY":
+      return textProblem(offset, {
+        code: "duplicate-key",
+        message: "is set twice",
+        remedy: "delete one of them",
+      });
+    case "NON_STRING_KEY":
+      return textProblem(offset, { code: "yaml-syntax", message: "is a key that is not a string" });
+    default: {
+      const detail = message.replace(/\.$/, "").replace(/^[A-Z](?=[a-z])/, (first) => first.toLowerCase());
+      const tab = code === "TAB_AS_INDENT";
+      return textProblem(offset, {
+        code: tab ? "tab" : "yaml-syntax",
+        message: `is invalid YAML: ${detail}`,
+        ...(tab && { remedy: "indent with spaces" }),
+      });
+    }
+  }
 }
 
-function syntaxProblem(error: {
-  code: string;
-  message: string;
-  pos: readonly [number, number];
-}): TextProblem {
-  const tab = error.code === "TAB_AS_INDENT";
-  return {
-    offset: error.pos[0],
-    problem: {
-      code: tab ? "tab" : "yaml-syntax",
-      path: [],
-      message:
-        error.code === "NON_STRING_KEY"
-          ? "is a key that is no plain text"
-          : `is not YAML: ${error.message.replace(/\.$/, "").replace(/^[A-Z](?=[a-z])/, (first) => first.toLowerCase())}`,
-      ...(tab ? { remedy: "indent with spaces" } : {}),
-    },
-  };
-}
-
-/** What YAML would let pass but a reader would not see: repeated keys, merge keys, aliases into themselves. */
-function checkStructure(document: Document): TextProblem[] {
+/** Finds what YAML accepts and a reader does not expect: merge keys, Terraform tokens, aliases of no value. */
+function checkNodes(document: Document): TextProblem[] {
   const problems: TextProblem[] = [];
-  const add = (node: Node | null | undefined, problem: Omit<Problem, "path">) =>
-    problems.push({ offset: node?.range?.[0] ?? 0, problem: { path: [], ...problem } });
+  const add = (node: Node, problem: Unplaced) => problems.push(textProblem(node.range?.[0] ?? 0, problem));
   visit(document, {
-    Map: (_, map) => checkKeys(map, add),
-    Scalar: (_, { value }, ancestors) => {
-      if (isToken(value)) add(ancestors.at(-1) as Node, TOKEN);
+    Pair: (_, { key }) => {
+      if (isScalar(key) && key.value === "<<") add(key, MERGE_KEY);
+    },
+    Scalar: (_, scalar) => {
+      if (isToken(scalar.value)) add(scalar, TOKEN);
     },
     Alias: (_, alias, ancestors) => {
-      const problem = checkAlias(alias, document, ancestors as readonly Node[]);
+      const problem = aliasProblem(alias, document, ancestors as readonly Node[]);
       if (problem) add(alias, problem);
     },
   });
-  if (problems.length === 0 && repeatedNodes(document) === undefined)
-    add(document.contents, TOO_MANY_ALIASES);
   return problems;
 }
 
-const TOKEN = {
+const MERGE_KEY: Unplaced = {
+  code: "merge-key",
+  message: "is a merge key, which YAML 1.2 does not have",
+  remedy: "write the properties out, or repeat a whole value by &anchor and *alias",
+};
+
+const TOKEN: Unplaced = {
   code: "terraform-token",
-  message: "is a mark that cdktf uses inside programs",
+  message: "contains a Terraform token, which is only valid in programs",
   remedy: "write the value itself",
 };
 
-const TOO_MANY_ALIASES = {
+export const TOO_MANY_ALIASES: Problem = {
   code: "too-many-aliases",
+  path: [],
   message: "repeats too much by aliases",
-  allowed: `at most ${MAX_ALIASES} repetitions, counted with those inside of others`,
+  remedy: "write the values out",
 };
 
-function checkKeys(map: YAMLMap, add: (node: Node, problem: Omit<Problem, "path">) => void): void {
-  const seen = new Set<unknown>();
-  for (const { key } of map.items) {
-    if (!isScalar(key)) continue;
-    if (key.value === "<<") {
-      add(key, {
-        code: "merge-key",
-        message: "is a merge key, which YAML 1.2 does not have",
-        remedy: "write the properties out, or repeat a whole value by &anchor and *alias",
-      });
-    }
-    if (seen.has(key.value)) {
-      add(key, {
-        code: "duplicate-key",
-        message: "stands here a second time",
-        given: String(key.value),
-        remedy: "leave one out: only the last would count",
-      });
-    }
-    seen.add(key.value);
-  }
-}
-
-function checkAlias(
-  alias: Alias,
-  document: Document,
-  ancestors: readonly Node[],
-): Omit<Problem, "path"> | undefined {
+function aliasProblem(alias: Alias, document: Document, ancestors: readonly Node[]): Unplaced | undefined {
   const anchored = alias.resolve(document);
+  const given = `*${alias.source}`;
   if (anchored === undefined) {
-    return {
-      code: "unknown-alias",
-      message: "names an anchor that is not above it",
-      given: `*${alias.source}`,
-      remedy: `put &${alias.source} before the value that is meant`,
-    };
+    const remedy = `put &${alias.source} before the value`;
+    return { code: "unknown-alias", message: "has no anchor above it", given, remedy };
   }
-  if (!ancestors.includes(anchored)) return undefined;
-  return {
-    code: "circular-alias",
-    message: "is an alias inside of its own anchor",
-    given: `*${alias.source}`,
-    remedy: "write the value out",
-  };
-}
-
-/** How many nodes aliases add, or undefined if more than allowed. Memory and time stay within the limit, too. */
-function repeatedNodes(document: Document): number | undefined {
-  const expanded = new Map<Node, number>();
-  const count = (node: unknown): number => {
-    if (isAlias(node)) {
-      const anchored = node.resolve(document);
-      return anchored === undefined ? 0 : 1 + count(anchored);
-    }
-    if (!isMap(node) && !isSeq(node)) return 0;
-    const known = expanded.get(node);
-    if (known !== undefined) return known;
-    const children: unknown[] = isMap(node) ? node.items.map(({ value }) => value) : node.items;
-    const sum = children.reduce<number>((total, child) => total + count(child), 0);
-    expanded.set(node, sum);
-    return sum;
-  };
-  const total = count(document.contents);
-  return total <= MAX_ALIASES ? total : undefined;
+  return ancestors.includes(anchored)
+    ? { code: "circular-alias", message: "is inside its own anchor", given, remedy: "write the value out" }
+    : undefined;
 }

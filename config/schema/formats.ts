@@ -40,10 +40,13 @@ export const region = pattern(/^(?!us-iso|eu-iso)[a-z]{2,3}(-[a-z]+)+-\d$/, {
   allowed: "a name such as eu-west-1, of the partitions aws, aws-cn or aws-us-gov",
 });
 
+/** Pattern of a TCP port. */
+export const PORT = "(?:[1-9]\\d{0,3}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d{2}|655[0-2]\\d|6553[0-5])";
+
 // Path of a repository: from the distribution specification of OCI, 1.1. A host has a dot or a port, or is localhost.
 const REPOSITORY_PART = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
 const REGISTRY_NAME = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?";
-const REGISTRY_HOST = `(?:(?:localhost|${REGISTRY_NAME}(?:\\.${REGISTRY_NAME})+)(?::\\d{1,5})?|${REGISTRY_NAME}:\\d{1,5})`;
+const REGISTRY_HOST = `(?:(?:localhost|${REGISTRY_NAME}(?:\\.${REGISTRY_NAME})+)(?::${PORT})?|${REGISTRY_NAME}:${PORT})`;
 
 /** Where images go: host and repository of a registry, without tag and digest. */
 export const registryRepository = pattern(

@@ -1,6 +1,7 @@
 /** The one way in which inputs are defined, checked, defaulted and documented. */
 export { check, resolve, type Checked, type CrossCheck } from "./check";
 export {
+  PORT,
   arn,
   clusterName,
   dnsLabel,
@@ -12,7 +13,7 @@ export {
 } from "./formats";
 export { nearest } from "./nearest";
 export { oneOf } from "./one-of";
-export { described, integer, pattern, rule, type Rule } from "./rule";
+export { derived, described, integer, pattern, rule, titled, type Rule } from "./rule";
 export { shape } from "./shape";
 export { givenOrNew } from "./existing-or-new";
 export {
@@ -25,6 +26,6 @@ export {
   throwIfAny,
   under,
 } from "./problem";
-export { duration, durationSeconds, quantity, quantityBytes } from "./quantity";
+export { duration, parseDuration, parseQuantity, quantity, quantityBytes } from "./quantity";
 export { SECRET_SHAPES, maskSecrets } from "./secret-shapes";
 export { isToken } from "./token";

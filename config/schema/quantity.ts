@@ -1,39 +1,95 @@
-/** Kubernetes quantities and Go durations, as far as this project reads and writes them. */
-import { pattern } from "./rule";
+/** Kubernetes quantities and durations: the only place that reads a number with a unit from text. */
+import * as v from "valibot";
+import { pattern, rule } from "./rule";
 
-/** A Kubernetes resource quantity: 500m, 2, 100Mi, 1e3. */
-export const quantity = pattern(/^[0-9]+(\.[0-9]+)?(m|k|[KMGTPE]i?|e[0-9]+)?$/, {
-  code: "not-a-quantity",
-  message: "is not a Kubernetes quantity",
-  allowed: "a number with an optional unit: 500m, 2, 100Mi, 1Gi",
-});
+const UNSIGNED = String.raw`(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:([KMGTPE])i|([numkMGTPE])|[eE]([+-]?0*\d{1,3}))?`;
+const QUANTITY = new RegExp(`^([+-]?)${UNSIGNED}$`);
 
-/** What the kubelet and Karpenter take as a duration: 10m, 1h30m, 90s, 2m30s. */
-export const duration = pattern(/^([0-9]+(h|m|s))+$/, {
-  code: "not-a-duration",
-  message: "is not a duration",
-  allowed: "hours, minutes and seconds: 10m, 1h30m, 90s",
-});
+/** Resolution of a quantity, as in Kubernetes: 10^-9. */
+const NANO = 9;
+/** Largest value with a binary unit, as in Kubernetes: 2^63-1. */
+const MAX_BINARY = (2n ** 63n - 1n) * 10n ** BigInt(NANO);
 
-const UNITS = ["", "k", "M", "G", "T", "P", "E"];
+const BINARY = ["K", "M", "G", "T", "P", "E"];
+const DECIMAL: Readonly<Record<string, number>> = {
+  n: -9,
+  u: -6,
+  m: -3,
+  k: 3,
+  M: 6,
+  G: 9,
+  T: 12,
+  P: 15,
+  E: 18,
+};
 
-/** Value of a quantity such as `20Gi`, in whole units (bytes, of a size); NaN if it is none. */
+/**
+ * Returns the exact value of a Kubernetes quantity in billionths, undefined for any other text. The grammar, the rounding
+ * (up, away from zero, to billionths) and the cap are those of `resource.Quantity` (k8s.io/apimachinery). An exponent has at
+ * most three digits here.
+ */
+export function parseQuantity(text: string): bigint | undefined {
+  const found = QUANTITY.exec(text);
+  if (!found) return undefined;
+  const [, sign, whole = "", fraction = "", onlyFraction = "", binary, decimal = "", exponent] = found;
+  const digits = fraction + onlyFraction;
+  const scale = NANO - digits.length + (exponent === undefined ? (DECIMAL[decimal] ?? 0) : Number(exponent));
+  const factor = binary === undefined ? 1n : 1024n ** BigInt(BINARY.indexOf(binary) + 1);
+  const value = scaled(BigInt(whole + digits) * factor, scale);
+  const capped = binary !== undefined && value > MAX_BINARY ? MAX_BINARY : value;
+  return sign === "-" ? -capped : capped;
+}
+
+/** Returns value x 10^scale, rounded up. */
+function scaled(value: bigint, scale: number): bigint {
+  if (scale >= 0) return value * 10n ** BigInt(scale);
+  const divisor = 10n ** BigInt(-scale);
+  return (value + divisor - 1n) / divisor;
+}
+
+/**
+ * Returns the bytes of a size, rounded up to whole ones.
+ * @throws RangeError for text that is no quantity, or a number that JavaScript cannot hold
+ */
 export function quantityBytes(text: string): number {
-  const [, number, unit = "", binary, exponent] =
-    /^([0-9]+(?:\.[0-9]+)?)(?:([kmMGTPE])(i?)|e([0-9]+))?$/.exec(text.replace(/^(.*)Ki$/, "$1ki")) ?? [];
-  if (number === undefined) return Number.NaN;
-  if (exponent !== undefined) return Math.floor(Number(number) * 10 ** Number(exponent));
-  if (unit === "m") return Math.floor(Number(number) / 1000);
-  return Math.floor(Number(number) * (binary === "i" ? 1024 : 1000) ** UNITS.indexOf(unit));
+  const nanos = parseQuantity(text);
+  const bytes = nanos === undefined ? Number.NaN : Number(scaled(nanos, -NANO));
+  if (!Number.isSafeInteger(bytes)) throw new RangeError(`${JSON.stringify(text)} is no number of bytes`);
+  return bytes;
 }
 
+/** A Kubernetes resource quantity that can be requested or reserved: 500m, 2, 100Mi, 1e3. */
+export const quantity = pattern(new RegExp(`^\\+?${UNSIGNED}$`), {
+  code: "not-a-quantity",
+  message: "is not a Kubernetes quantity of zero or more",
+  allowed:
+    "a number, alone or with n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 128Mi",
+});
+
+const DURATION = /^(?:\d+[hms])+$/;
 const SECONDS: Readonly<Record<string, number>> = { h: 3600, m: 60, s: 1 };
+/** Longest duration of a Go program: 2^63-1 ns. */
+const LONGEST_S = 9_223_372_036;
 
-/** Seconds of a duration such as `1h30m`; 0 if it is none. */
-export function durationSeconds(text: string): number {
-  let seconds = 0;
-  for (const [, number, unit] of text.matchAll(/([0-9]+)([hms])/g)) {
-    seconds += Number(number) * (SECONDS[unit ?? ""] ?? 0);
-  }
-  return seconds;
+/** Returns the seconds of a duration such as `1h30m`, undefined for any other text. */
+export function parseDuration(text: string): number | undefined {
+  if (!DURATION.test(text)) return undefined;
+  const parts = [...text.matchAll(/(\d+)([hms])/g)];
+  const seconds = parts.reduce(
+    (sum, [, number, unit = ""]) => sum + Number(number) * (SECONDS[unit] ?? 0),
+    0,
+  );
+  return seconds <= LONGEST_S ? seconds : undefined;
 }
+
+/** A duration as the kubelet and Karpenter read it: 10m, 1h30m, 90s, 2m30s. */
+export const duration: v.GenericSchema<string> = v.pipe(
+  v.string(),
+  rule<string>({
+    code: "not-a-duration",
+    test: (text) => parseDuration(text) !== undefined,
+    message: "is not a duration",
+    allowed: "hours, minutes and seconds: 10m, 1h30m, 90s",
+    jsonSchema: { pattern: DURATION.source },
+  }),
+);

@@ -1,6 +1,6 @@
 /**
- * Constructs that install checkpoint/restore into a Kubernetes cluster. Each makes plain cdk8s `ApiObject`s, which are
- * its read-only properties: change one by `addJsonPatch`.
+ * Constructs that install checkpoint/restore into a Kubernetes cluster. Each creates plain cdk8s `ApiObject`s, which are
+ * its read-only properties. Use `addJsonPatch` to change one.
  * @module cedana-cdk/kubernetes
  */
 export { Agent, AgentRemoval } from "./agent";
@@ -8,7 +8,7 @@ export { HEALTH_CONDITION } from "../../config/programs/agent";
 export { AttachAccount } from "./attach-account";
 export { EngineConfig } from "./config";
 export { Controller } from "./controller";
-export { CedanaCrd, CEDANA_CRD, CheckpointCrd, NodeCheckpointCrd } from "./crds";
+export { Crd, type CrdProps } from "./crds";
 export { DynamoWatcher } from "./dynamo-watcher";
 export type { EngineProps, InstallProps } from "./input";
 export * from "./karpenter";

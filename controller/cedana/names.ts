@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { AUTOMATION_GROUP } from "../../api/checkpoint";
+import { AUTOMATION_GROUP } from "../../api";
 import type { CedanaObject } from "../checkpoints/objects";
 
 /** Annotation with what a Pending Cedana waits for. Written in the same patch as the method. */

@@ -1,4 +1,4 @@
-import type { ContainerCheckpoint } from "../../api/checkpoint";
+import type { ContainerCheckpoint } from "../../api";
 import type { Objects } from "../../kube";
 import { EngineError, type Engine, type RestoreRequest } from "../engines";
 import { engineOf, type Context } from "../checkpoints/context";

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Condition } from "../../api/checkpoint";
+import type { CedanaMethod, CedanaStatus, Condition } from "../../api";
 import type { Context } from "../checkpoints/context";
 import {
   hasStatus,
@@ -9,7 +9,7 @@ import {
   retryUntilWritten,
   type JsonPatchOperation,
 } from "../../kube";
-import { CEDANA, type CedanaMethod, type CedanaObject, type CedanaStatus } from "../checkpoints/objects";
+import { CEDANA, type CedanaObject } from "../checkpoints/objects";
 import { timeOf } from "../checkpoints/state";
 import { OPERATION, operationText, type Operation } from "./names";
 

@@ -1,4 +1,4 @@
-import { CHECKPOINT_FINALIZER } from "../../api/checkpoint";
+import { CHECKPOINT_FINALIZER } from "../../api";
 import { engineOf, type Context } from "./context";
 import { CHECKPOINT, type CheckpointObject } from "./objects";
 

@@ -1,11 +1,14 @@
 import {
-  CHECKPOINT_API_VERSION,
+  CEDANA as CEDANA_KIND,
+  CHECKPOINT as CHECKPOINT_KIND,
+  type CedanaSpec,
+  type CedanaStatus,
   type CheckpointSpec,
   type CheckpointStatus,
-  type Condition,
-} from "../../api/checkpoint";
+} from "../../api";
 import {
   itemsAt,
+  kindOf,
   projectCustomResource,
   rawKind,
   textAt,
@@ -13,7 +16,6 @@ import {
   type CustomResource,
   type CustomResourceMetadata,
   type Json,
-  type Kind,
 } from "../../kube";
 
 /** A Checkpoint with the fields in use. */
@@ -25,38 +27,13 @@ export interface CheckpointObject extends CustomResource<CheckpointSpec, Checkpo
   };
 }
 
-export type CedanaMethod = "Checkpoint" | "Restore" | "Pending" | "Failed" | "Done";
-
-export interface CedanaStatus {
-  readonly checkpointDone?: boolean;
-  readonly restoreDone?: boolean;
-  readonly lastCheckpointedTime?: string;
-  readonly conditions?: readonly Condition[];
-}
-
-export interface CedanaSpec {
-  readonly containerName?: string;
-  readonly sandboxName?: string;
-  readonly method?: CedanaMethod;
-}
-
 /** A Cedana with the fields in use. */
 export interface CedanaObject extends CustomResource<CedanaSpec, CedanaStatus> {
   readonly metadata: CustomResourceMetadata & { readonly annotations: Readonly<Record<string, string>> };
 }
 
-export const CHECKPOINT: Kind<CheckpointObject> = {
-  apiVersion: CHECKPOINT_API_VERSION,
-  kind: "Checkpoint",
-  plural: "checkpoints",
-  project: projectCheckpoint,
-};
-export const CEDANA: Kind<CedanaObject> = {
-  apiVersion: "core.cedana.ai/v1",
-  kind: "Cedana",
-  plural: "cedanas",
-  project: projectCedana,
-};
+export const CHECKPOINT = kindOf(CHECKPOINT_KIND, projectCheckpoint);
+export const CEDANA = kindOf(CEDANA_KIND, projectCedana);
 export const POD = rawKind("v1", "Pod", "pods");
 
 export function projectCheckpoint(raw: Json): CheckpointObject {

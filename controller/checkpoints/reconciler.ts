@@ -1,4 +1,4 @@
-import type { CheckpointReason, CheckpointStatus } from "../../api/checkpoint";
+import type { CheckpointReason, CheckpointStatus } from "../../api";
 import type { Engine } from "../engines";
 import {
   isOutdated,

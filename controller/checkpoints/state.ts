@@ -4,7 +4,7 @@ import {
   type CheckpointConditionType,
   type CheckpointReason,
   type CheckpointStatus,
-} from "../../api/checkpoint";
+} from "../../api";
 import type { CheckpointObject } from "./objects";
 
 /**

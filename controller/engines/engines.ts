@@ -1,4 +1,4 @@
-import { ManagerClient } from "../../clients/manager";
+import { ManagerClient } from "../../clients/cedana/manager";
 import type { CheckpointSettings } from "../../config/programs/controller";
 import type { Runtime } from "../runtime";
 import { CedanaEngine } from "./cedana";

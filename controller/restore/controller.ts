@@ -1,4 +1,4 @@
-import { RESTORED_FROM } from "../../api/restore";
+import { RESTORED_FROM } from "../../api";
 import type { RestoreSettings } from "../../config/programs/controller";
 import { controller, keyOf, type Controller, type HealthCheck } from "../../kube";
 import { CHECKPOINT } from "../checkpoints/objects";

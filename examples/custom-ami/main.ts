@@ -13,7 +13,7 @@ class NodesStack extends TerraformStack {
     new AwsProvider(this, "aws", { region });
     const cluster = Cluster.fromAttributes(this, "cluster", {
       name: "production",
-      version: "1.34",
+      version: "1.35",
       region,
       subnetIds: ["subnet-0a1b2c3d4e5f60718", "subnet-0b1b2c3d4e5f60718"],
     });

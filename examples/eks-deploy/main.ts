@@ -7,7 +7,7 @@ const app = new App();
 new PlatformStack(app, "platform", {
   cluster: {
     name: "research",
-    version: "1.34",
+    version: "1.35",
     region: "eu-west-1",
     accessEntries: [
       {

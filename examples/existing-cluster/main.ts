@@ -1,4 +1,4 @@
-// Nodes and storage for a cluster and a bucket that exist already. What is not given is looked up when Terraform plans.
+// Nodes and storage of the engine cedana for a cluster and a bucket that exist already. What is not given is looked up when Terraform plans.
 import { App } from "cdktf";
 import { PlatformStack } from "cedana-cdk/stacks/aws";
 
@@ -7,13 +7,14 @@ const app = new App();
 new PlatformStack(app, "checkpointing", {
   existingCluster: {
     name: "production",
-    version: "1.34",
+    version: "1.35",
     region: "us-east-1",
     subnetIds: ["subnet-0a1b2c3d4e5f60718", "subnet-0b1b2c3d4e5f60718"],
   },
   nodeGroups: [
     {
       name: "checkpointing",
+      engine: "cedana",
       instanceTypes: ["r7i.4xlarge"],
       scaling: { min: 0, max: 20 },
     },

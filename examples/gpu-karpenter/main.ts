@@ -12,7 +12,7 @@ import type { Construct } from "constructs";
 
 const region = "eu-west-1";
 const clusterName = "training";
-const version = "1.34";
+const version = "1.35";
 
 const karpenter: KarpenterSpec = {
   nodePools: [

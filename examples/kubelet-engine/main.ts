@@ -14,7 +14,7 @@ const platform = resolvePlatform({
   version: 1,
   existingCluster: {
     name: "research",
-    version: "1.34",
+    version: "1.35",
     region: "eu-west-1",
     subnetIds: ["subnet-0aaaaaaaaaaaaaaa1", "subnet-0bbbbbbbbbbbbbbb2"],
   },

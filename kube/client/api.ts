@@ -1,10 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import type { RequestOptions } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
+import { Deadline, NoResponseError, open, readBody, type HttpRequest } from "../../http";
 import { version } from "../../package.json";
 import { Agents } from "./agents";
 import type { Body, Transport, Method, SendOptions, WatchEvent, WatchOptions } from "./transport";
-import { Deadline, open, read } from "./exchange";
 import { Lines } from "./lines";
 import { ApiError, errorOf } from "./errors";
 
@@ -14,7 +14,7 @@ export type Connect = (options: RequestOptions) => Promise<void>;
 export interface ApiOptions {
   /** Default: `cedana-cdk/<version>`. The API server takes what is before the slash as the field manager. */
   readonly userAgent?: string;
-  /** Told of each answer, and of each request without one: its `code` is then `<error>`. */
+  /** Called for each response, and for each request without one: its `code` is then `<error>`. */
   readonly observe?: (request: {
     readonly method: string;
     readonly code: string;
@@ -45,7 +45,7 @@ export class KubernetesApi implements Transport {
   async send(method: Method, path: string, body?: Body, options: SendOptions = {}): Promise<unknown> {
     const { timeoutMs = TIMEOUT_MS, signal, query } = options;
     const end = Date.now() + timeoutMs;
-    const deadline = new Deadline(timeoutMs, `no answer within ${timeoutMs / 1000} s`, signal);
+    const deadline = new Deadline(timeoutMs, `no response within ${timeoutMs / 1000} s`, signal);
     try {
       for (let attempt = 0; ; attempt++) {
         const answer = await this.exchange(method, this.url(path, query), body, deadline);
@@ -55,8 +55,11 @@ export class KubernetesApi implements Transport {
         if (wait === undefined || attempt === MAX_RETRIES || Date.now() + wait >= end) throw answer;
         await deadline.race(pause(wait, undefined, { signal: deadline.signal }));
       }
+    } catch (error) {
+      if (error instanceof NoResponseError) signal?.throwIfAborted();
+      throw error;
     } finally {
-      deadline.end();
+      deadline.close();
     }
   }
 
@@ -67,7 +70,7 @@ export class KubernetesApi implements Transport {
       const url = this.url(path, { ...options.query, watch: "true" });
       const response = await this.open("GET", url, undefined, idle);
       idle.start();
-      if (!isSuccess(response)) throw errorOf(response, await read(response));
+      if (!isSuccess(response)) throw errorOf(response, (await readBody(response)).toString("utf8"));
       options.onOpen?.();
       const lines = new Lines();
       for await (const chunk of response) {
@@ -80,7 +83,7 @@ export class KubernetesApi implements Transport {
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
-      idle.end();
+      idle.close();
     }
   }
 
@@ -92,7 +95,7 @@ export class KubernetesApi implements Transport {
     deadline: Deadline,
   ): Promise<unknown> {
     const response = await this.open(method, url, body, deadline);
-    const text = await read(response);
+    const text = (await readBody(response)).toString("utf8");
     return isSuccess(response) ? parsed(text) : errorOf(response, text);
   }
 
@@ -102,16 +105,17 @@ export class KubernetesApi implements Transport {
     body: Body | undefined,
     deadline: Deadline,
   ): Promise<IncomingMessage> {
-    const told = (code: string) => this.options.observe?.({ method, code, host: url.host });
+    const observe = (code: string) => this.options.observe?.({ method, code, host: url.host });
     try {
-      const options = this.request(method, url, body);
-      await deadline.race(this.connect(options));
-      this.agents.assign(options, url.protocol);
-      const response = await open(options, body && JSON.stringify(body.content), deadline);
-      told(String(response.statusCode));
+      const request = { method, headers: this.headers(body) };
+      await deadline.race(this.connect(request));
+      this.agents.assign(request, url.protocol);
+      const content = body && JSON.stringify(body.content);
+      const response = await open({ ...(request as ConnectedRequest), url, body: content }, deadline);
+      observe(String(response.statusCode));
       return response;
     } catch (error) {
-      told("<error>");
+      observe("<error>");
       throw error;
     }
   }
@@ -123,21 +127,17 @@ export class KubernetesApi implements Transport {
     return url;
   }
 
-  private request(method: Method, url: URL, body?: Body): RequestOptions {
+  private headers(body?: Body) {
     return {
-      method,
-      protocol: url.protocol,
-      hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-      port: url.port || (url.protocol === "http:" ? 80 : 443),
-      path: `${url.pathname}${url.search}`,
-      headers: {
-        accept: "application/json",
-        "user-agent": this.userAgent,
-        ...(body ? { "content-type": body.type } : {}),
-      },
+      accept: "application/json",
+      "user-agent": this.userAgent,
+      ...(body ? { "content-type": body.type } : {}),
     };
   }
 }
+
+/** A request after `Connect` and `Agents`. */
+type ConnectedRequest = Pick<HttpRequest, "method" | "headers" | "agent" | "auth">;
 
 function isSuccess({ statusCode = 0 }: IncomingMessage): boolean {
   return statusCode >= 200 && statusCode < 300;

@@ -1,8 +1,6 @@
-/** A JSON value. A field that is missing reads as undefined. */
-export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
-export interface JsonObject {
-  readonly [field: string]: Json | undefined;
-}
+import type { Json, JsonObject } from "../../http";
+
+export type { Json, JsonObject };
 
 /** Returns the value at a path of field names, or undefined where the path ends early. */
 export function at(json: Json | undefined, ...path: readonly string[]): Json | undefined {

@@ -1,19 +1,26 @@
-/** Why a tree cannot be written, or not without `force`. */
+/** One reason why a directory cannot be written, or only with `force`. */
 export interface OutputProblem {
-  /** `edited`, `foreign` and `other-owner` can be overruled with `force`; the others cannot. */
-  readonly code: "edited" | "foreign" | "other-owner" | "in-the-way" | "link" | "path" | "record" | "locked";
-  /** The file, from the root of the tree. */
+  /** `force` overrules `edited-file` and `unmanaged-file` only. */
+  readonly code:
+    | "edited-file"
+    | "unmanaged-file"
+    | "owner-mismatch"
+    | "path-conflict"
+    | "symbolic-link"
+    | "invalid-path"
+    | "invalid-record";
+  /** Path of the file, relative to the directory. */
   readonly path: string;
   readonly message: string;
   readonly remedy: string;
 }
 
-/** Thrown before anything is written: all that stands in the way. */
+/** Thrown before anything is written, with every problem. */
 export class OutputError extends Error {
   override readonly name = "OutputError";
 
   constructor(
-    /** Root of the tree, as given. */
+    /** The directory, as given. */
     readonly dir: string,
     readonly problems: readonly OutputProblem[],
   ) {
@@ -23,5 +30,5 @@ export class OutputError extends Error {
 }
 
 export function isForceable({ code }: OutputProblem): boolean {
-  return code === "edited" || code === "foreign" || code === "other-owner";
+  return code === "edited-file" || code === "unmanaged-file";
 }

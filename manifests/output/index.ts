@@ -1,17 +1,12 @@
 /**
- * Trees of text files, written to disk so that a repository can be kept in step: files of others are left alone, files
- * that are no longer made are removed, nothing is written if nothing changed, and an interrupted run does no harm.
+ * Writes files to a directory that is kept in a repository: unmanaged files stay, managed files that are no longer made are
+ * removed, and nothing is written if nothing changed.
  * @module cedana-cdk/output
  */
-import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { commit, recover } from "./commit";
 import { OutputError, isForceable } from "./errors";
-import { withLock } from "./lock";
-import { RECORD, STAGING } from "./paths";
 import type { Change, Plan } from "./plan";
 import { plan } from "./plan";
-import { formatRecord } from "./record";
+import { removeLeftovers, write } from "./write";
 
 export { withoutCreationStacks } from "./creation-stacks";
 export { OutputError, type OutputProblem } from "./errors";
@@ -20,41 +15,36 @@ export type { Change } from "./plan";
 
 export interface WriteOptions {
   /**
-   * Whether to overwrite files that were edited by hand, or that were not written by this owner.
+   * Overwrites and removes files that were edited by hand, and overwrites unmanaged files.
    * @default false
    */
   readonly force?: boolean;
-  /**
-   * How long to wait, in milliseconds, for another process that writes the same folder.
-   * @default 10000
-   */
-  readonly waitMs?: number;
 }
 
 export interface WriteReport {
-  /** Paths added or changed, in order of the tree. */
+  /** Paths of added and changed files, in the order of the input. */
   readonly written: readonly string[];
   readonly removed: readonly string[];
   readonly unchanged: readonly string[];
 }
 
-/** What `writeTree` would do. */
+/** The result of `diffTree`. */
 export interface TreeDiff {
+  /** What `writeTree` would change. */
   readonly changes: readonly Change[];
-  /** Why it would refuse. */
+  /** Why `writeTree` would refuse. */
   readonly problems: OutputError["problems"];
 }
 
 /**
- * Makes the folder hold these files, and no longer those that an earlier run of the same owner wrote. What was written
- * is kept in the folder's `.cedana-cdk-files`, which belongs into git with the rest.
+ * Makes a directory hold exactly these files, beside unmanaged ones, and removes the files of earlier runs that are no longer
+ * among them. The managed files are recorded in `.cedana-cdk-files` in the directory; commit it with the rest.
  *
- * New files are written beside and renamed when all are there: a run that fails or is interrupted leaves the folder as
- * it was. Killed during the renames, it leaves whole files, and the next run finishes them. Files that are as they
- * shall be are not touched.
- * @param files Path with slashes, from `dir`, and text.
- * @param owner Who writes, for instance `cedana-cdk synth`: two programs do not share a folder. One line.
- * @throws OutputError with all that is in the way, before anything is written.
+ * Each file is written under a temporary name and renamed. A run that fails or is killed leaves complete files, some of
+ * them new, and the next run finishes. Unchanged files are not rewritten. Do not run two at the same time.
+ * @param files Text by path. Paths have slashes and are relative to `dir`.
+ * @param owner Name of the writer, such as `cedana-cdk from ../../cedana.yaml`. One line. Another owner's directory is refused.
+ * @throws OutputError with every problem, before anything is written
  */
 export function writeTree(
   dir: string,
@@ -62,63 +52,36 @@ export function writeTree(
   owner: string,
   options: WriteOptions = {},
 ): WriteReport {
-  checkArguments(dir, owner);
-  mkdirSync(dir, { recursive: true });
-  return withLock(dir, options.waitMs ?? 10_000, () => {
-    recover(dir);
-    const planned = plan(dir, files, owner);
-    const inTheWay = planned.problems.filter((problem) => !options.force || !isForceable(problem));
-    if (inTheWay.length > 0) throw new OutputError(dir, inTheWay);
-    if (planned.changes.length > 0 || !hasRecord(dir, planned)) commit(dir, planned);
-    return report(planned);
-  });
+  const planned = checkedPlan(dir, files, owner, options);
+  const { changes, problems, unchanged } = planned;
+  if (problems.length > 0) throw new OutputError(dir, problems);
+  removeLeftovers(dir);
+  if (changes.length > 0 || planned.isRecordStale) write(dir, planned);
+  return {
+    written: changes.filter(({ kind }) => kind !== "remove").map(({ path }) => path),
+    removed: changes.filter(({ kind }) => kind === "remove").map(({ path }) => path),
+    unchanged,
+  };
 }
 
-/** Finishes a run that was killed while it renamed; else does nothing. */
-export function finishInterrupted(dir: string, { waitMs = 10_000 }: WriteOptions = {}): void {
-  if (!existsSync(join(dir, STAGING))) return;
-  withLock(dir, waitMs, () => recover(dir));
-}
-
-/** Compares the folder with these files, as `writeTree` would find it; writes nothing and waits for nobody. */
-export function diffTree(dir: string, files: ReadonlyMap<string, string>, owner: string): TreeDiff {
-  checkArguments(dir, owner);
-  const { changes, problems } = plan(dir, files, owner);
+/** Compares a directory with these files as `writeTree` does. Writes nothing. */
+export function diffTree(
+  dir: string,
+  files: ReadonlyMap<string, string>,
+  owner: string,
+  options: WriteOptions = {},
+): TreeDiff {
+  const { changes, problems } = checkedPlan(dir, files, owner, options);
   return { changes, problems };
 }
 
-function checkArguments(dir: string, owner: string): void {
-  if (!/^[^\p{Cc}]+$/u.test(owner)) throw new RangeError("the owner of a tree is one line of text");
-  if (isBlocked(dir)) {
-    const remedy = "move it away, or choose another folder";
-    throw new OutputError(dir, [
-      { code: "in-the-way", path: ".", message: "is or lies in a file, not a folder", remedy },
-    ]);
-  }
-}
-
-/** Whether a file lies where the folder or one above it shall be. */
-function isBlocked(dir: string): boolean {
-  try {
-    return statSync(dir, { throwIfNoEntry: false })?.isDirectory() === false;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return true;
-    throw error;
-  }
-}
-
-function hasRecord(dir: string, { record }: Plan): boolean {
-  try {
-    return readFileSync(join(dir, RECORD), "utf8") === formatRecord(record);
-  } catch {
-    return false;
-  }
-}
-
-function report({ changes, unchanged }: Plan): WriteReport {
-  return {
-    written: changes.filter((change) => change.kind !== "remove").map((change) => change.path),
-    removed: changes.filter((change) => change.kind === "remove").map((change) => change.path),
-    unchanged,
-  };
+function checkedPlan(
+  dir: string,
+  files: ReadonlyMap<string, string>,
+  owner: string,
+  { force = false }: WriteOptions,
+): Plan {
+  if (!/^[^\p{Cc}]+$/u.test(owner)) throw new RangeError("the owner must be one line of text");
+  const planned = plan(dir, files, owner);
+  return { ...planned, problems: planned.problems.filter((problem) => !force || !isForceable(problem)) };
 }

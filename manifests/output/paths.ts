@@ -3,67 +3,64 @@ import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import type { OutputProblem } from "./errors";
 
-/** The files of our own in the root of a tree; all begin so. */
-export const RESERVED = ".cedana-cdk";
-/** What was written, with hashes. Belongs into git: it is how the next run knows what to remove. */
+/** Prefix of this module's own files in the root of a directory. */
+const RESERVED = ".cedana-cdk";
+/** The list of managed files with their hashes. */
 export const RECORD = `${RESERVED}-files`;
-/** Where new files lie before they are renamed into place. */
-export const STAGING = `${RESERVED}.tmp`;
-export const LOCK = `${RESERVED}.lock`;
+/** Prefix of the directory in which a run writes new files before it renames them. */
+export const TEMPORARY = `${RESERVED}.tmp-`;
 
-/** What is wrong with the paths themselves, wherever they shall lie. */
+/** Returns the problems of the paths themselves, each alone and with the others. */
 export function checkPaths(paths: Iterable<string>): OutputProblem[] {
   const problems: OutputProblem[] = [];
   const byLowerCase = new Map<string, string>();
+  const refuse = (path: string, message: string) =>
+    problems.push({
+      code: "invalid-path",
+      path: JSON.stringify(path),
+      message,
+      remedy: "use another path for the file",
+    });
   for (const path of paths) {
-    const wrong = wrongIn(path);
-    if (wrong !== undefined) problems.push(refusal(path, wrong));
+    const defect = defectOf(path);
+    if (defect !== undefined) refuse(path, defect);
     const twin = byLowerCase.get(path.toLowerCase());
-    if (twin !== undefined) problems.push(refusal(path, `differs from ${twin} by case alone`));
+    if (twin !== undefined) refuse(path, `differs from ${twin} only in case`);
     byLowerCase.set(path.toLowerCase(), path);
   }
   for (const path of byLowerCase.values()) {
-    const folder = parentsOf(path).find((parent) => byLowerCase.has(parent.toLowerCase()));
-    if (folder !== undefined)
-      problems.push(refusal(path, `lies in ${folder}, which is a file of the same tree`));
+    const file = parentsOf(path).find((parent) => byLowerCase.has(parent.toLowerCase()));
+    if (file !== undefined) refuse(path, `is below ${file}, which is a file`);
   }
   return problems;
 }
 
-function wrongIn(path: string): string | undefined {
+/** Returns what makes a path unusable or unsafe, if anything. */
+export function defectOf(path: string): string | undefined {
   if (/[\\\p{Cc}\p{Surrogate}]/u.test(path)) return "has a character that a path must not have";
   const segments = path.split("/");
   if (segments.some((segment) => segment === "" || segment === "." || segment === "..")) {
-    return "leads outside of the tree or is not written plainly";
+    return "is absolute, or has an empty, . or .. segment";
   }
   if (segments.some((segment) => Buffer.byteLength(segment) > 255))
-    return "has a name of more than 255 bytes";
-  if (segments[0]?.toLowerCase().startsWith(RESERVED)) return `is kept for ${RESERVED} itself`;
+    return "has a segment of more than 255 bytes";
+  if (segments[0]?.toLowerCase().startsWith(RESERVED)) return `has the reserved prefix ${RESERVED}`;
   return undefined;
 }
 
-function refusal(path: string, message: string): OutputProblem {
-  return { code: "path", path: JSON.stringify(path), message, remedy: "give the file another path" };
-}
-
-/** `a/b/c.yaml`: `a`, `a/b`. */
+/** Returns `a` and `a/b` for `a/b/c.yaml`. */
 export function parentsOf(path: string): string[] {
   const parents: string[] = [];
   for (let at = path.indexOf("/"); at >= 0; at = path.indexOf("/", at + 1)) parents.push(path.slice(0, at));
   return parents;
 }
 
-/** What lies at a path, the link itself if it is one; undefined if nothing does, or one of its folders is a file. */
-export function look(dir: string, path: string): Stats | undefined {
+/** Returns what is at a path without following a link; undefined if there is nothing or a parent is a file. */
+export function statAt(dir: string, path: string): Stats | undefined {
   try {
     return lstatSync(join(dir, path), { throwIfNoEntry: false });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return undefined;
     throw error;
   }
-}
-
-/** The folder above a path that is a symbolic link: what is written there would lie somewhere else. */
-export function linkAbove(dir: string, path: string): string | undefined {
-  return parentsOf(path).find((parent) => look(dir, parent)?.isSymbolicLink());
 }

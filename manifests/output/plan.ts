@@ -1,11 +1,11 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { OutputProblem } from "./errors";
-import { checkPaths, linkAbove, look, parentsOf } from "./paths";
+import { OutputError, type OutputProblem } from "./errors";
+import { RECORD, checkPaths, parentsOf, statAt } from "./paths";
 import type { TreeRecord } from "./record";
-import { readRecord, sha256 } from "./record";
+import { formatRecord, readRecord, sha256 } from "./record";
 
-/** One file that is not yet as it shall be. */
+/** One file that differs. */
 export type Change =
   | { readonly kind: "add"; readonly path: string; readonly after: string }
   | { readonly kind: "change"; readonly path: string; readonly before: string; readonly after: string }
@@ -15,130 +15,124 @@ export interface Plan {
   readonly changes: readonly Change[];
   readonly problems: readonly OutputProblem[];
   readonly unchanged: readonly string[];
-  /** What the record will be. */
+  /** The record of this run. */
   readonly record: TreeRecord;
+  /** The record of the run before. */
+  readonly earlier?: TreeRecord;
+  readonly isRecordStale: boolean;
 }
 
-/** Compares a tree with what is on disk; writes nothing. */
+/**
+ * Compares a directory with the files that it must hold. Writes nothing.
+ * @throws OutputError if there is no directory to compare with: a file in its place, or a damaged record
+ */
 export function plan(dir: string, files: ReadonlyMap<string, string>, owner: string): Plan {
-  const wrong = checkPaths(files.keys());
-  const hashes = new Map([...files].map(([path, text]) => [path, sha256(text)]));
-  const record = { owner, files: hashes };
-  if (wrong.length > 0) return { changes: [], problems: wrong, unchanged: [], record };
-  return new Planner(dir, files, record, readRecord(dir)).plan();
+  const record = { owner, files: new Map([...files].map(([path, text]) => [path, [sha256(text)]])) };
+  const pathProblems = checkPaths(files.keys());
+  if (pathProblems.length > 0) return refused(record, pathProblems);
+  if (isBelowFile(dir)) throw new OutputError(dir, [NOT_A_DIRECTORY]);
+  const earlier = readRecord(dir);
+  if (earlier && earlier.owner !== owner) return refused(record, [ownerMismatch(earlier.owner)]);
+
+  const changes: Change[] = [];
+  const problems: OutputProblem[] = [];
+  const unchanged: string[] = [];
+  const removed = new Set<string>();
+  for (const [path, hashes] of earlier?.files ?? []) {
+    // A directory or a link that replaced the managed file is the user's.
+    if (files.has(path) || linkOn(dir, path) !== undefined || !statAt(dir, path)?.isFile()) continue;
+    const data = readFileSync(join(dir, path));
+    if (!hashes.includes(sha256(data))) problems.push(editedFile(path, "removed"));
+    changes.push({ kind: "remove", path, before: data.toString("utf8") });
+    removed.add(path);
+  }
+  for (const [path, after] of files) {
+    const conflict = conflictAt(dir, path, removed);
+    if (conflict) {
+      if (!problems.some((problem) => problem.path === conflict.path)) problems.push(conflict);
+      continue;
+    }
+    if (!statAt(dir, path)?.isFile()) {
+      changes.push({ kind: "add", path, after });
+      continue;
+    }
+    const data = readFileSync(join(dir, path));
+    const hash = sha256(data);
+    if (record.files.get(path)?.includes(hash)) {
+      unchanged.push(path);
+      continue;
+    }
+    const recorded = earlier?.files.get(path);
+    if (!recorded) problems.push(unmanagedFile(path));
+    else if (!recorded.includes(hash)) problems.push(editedFile(path, "overwritten"));
+    changes.push({ kind: "change", path, before: data.toString("utf8"), after });
+  }
+  const isRecordStale = earlier === undefined || formatRecord(earlier) !== formatRecord(record);
+  return { changes, problems, unchanged, record, earlier, isRecordStale };
 }
 
-class Planner {
-  private readonly changes: Change[] = [];
-  private readonly problems: OutputProblem[] = [];
-  private readonly unchanged: string[] = [];
-  private readonly removed = new Set<string>();
+function refused(record: TreeRecord, problems: readonly OutputProblem[]): Plan {
+  return { changes: [], problems, unchanged: [], record, isRecordStale: false };
+}
 
-  constructor(
-    private readonly dir: string,
-    private readonly files: ReadonlyMap<string, string>,
-    private readonly record: TreeRecord,
-    private readonly earlier: TreeRecord | undefined,
-  ) {}
+const NOT_A_DIRECTORY: OutputProblem = {
+  code: "path-conflict",
+  path: ".",
+  message: "is or is below a file",
+  remedy: "move the file away, or use another directory",
+};
 
-  plan(): Plan {
-    if (this.earlier && this.earlier.owner !== this.record.owner) {
-      this.problems.push({
-        code: "other-owner",
-        path: ".",
-        message: `was written by ${this.earlier.owner}, not by ${this.record.owner}`,
-        remedy: "choose another folder, or overwrite it with --force",
-      });
-    }
-    for (const [path, hash] of this.earlier?.files ?? []) if (!this.files.has(path)) this.remove(path, hash);
-    for (const [path, text] of this.files) this.write(path, text);
-    return {
-      changes: this.changes,
-      problems: this.problems,
-      unchanged: this.unchanged,
-      record: this.record,
-    };
+function isBelowFile(dir: string): boolean {
+  try {
+    return statSync(dir, { throwIfNoEntry: false })?.isDirectory() === false;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return true;
+    throw error;
   }
+}
 
-  /** What is no longer the file that was written is no longer ours: a folder or link in its place is left alone. */
-  private remove(path: string, hash: string): void {
-    if (linkAbove(this.dir, path) !== undefined || !look(this.dir, path)?.isFile()) return;
-    const data = readFileSync(join(this.dir, path));
-    if (sha256(data) !== hash) this.edited(path, "would be removed");
-    this.removed.add(path);
-    this.changes.push({ kind: "remove", path, before: data.toString("utf8") });
-  }
+/** Returns the first symbolic link at the path or above it. */
+function linkOn(dir: string, path: string): string | undefined {
+  return [...parentsOf(path), path].find((at) => statAt(dir, at)?.isSymbolicLink());
+}
 
-  private write(path: string, after: string): void {
-    if (!this.isFree(path)) return;
-    const there = look(this.dir, path);
-    if (!there || there.isDirectory()) {
-      this.changes.push({ kind: "add", path, after });
-      return;
-    }
-    const data = readFileSync(join(this.dir, path));
-    const hash = sha256(data);
-    if (hash === this.record.files.get(path)) {
-      this.unchanged.push(path);
-      return;
-    }
-    const recorded = this.earlier?.files.get(path);
-    if (recorded === undefined) {
-      this.problems.push({
-        code: "foreign",
-        path,
-        message: "exists and was not written by an earlier run",
-        remedy: "move it away, or overwrite it with --force",
-      });
-    } else if (recorded !== hash) this.edited(path, "would be overwritten");
-    this.changes.push({ kind: "change", path, before: data.toString("utf8"), after });
-  }
+/** Returns what keeps a file from being written: a link, a directory or a file that stays. */
+function conflictAt(dir: string, path: string, removed: ReadonlySet<string>): OutputProblem | undefined {
+  const remedy = "move it away";
+  const link = linkOn(dir, path);
+  if (link !== undefined) return { code: "symbolic-link", path: link, message: "is a symbolic link", remedy };
+  const parent = parentsOf(path).find((at) => statAt(dir, at)?.isDirectory() === false && !removed.has(at));
+  if (parent !== undefined)
+    return { code: "path-conflict", path: parent, message: "is not a directory", remedy };
+  const existing = statAt(dir, path);
+  if (!existing || existing.isFile() || (existing.isDirectory() && isEmptied(dir, path, removed)))
+    return undefined;
+  const message = existing.isDirectory() ? "is a directory with files that stay" : "is not a regular file";
+  return { code: "path-conflict", path, message, remedy };
+}
 
-  private edited(path: string, fate: string): void {
-    this.problems.push({
-      code: "edited",
-      path,
-      message: `was changed by hand since it was written, and ${fate}`,
-      remedy: "put the change into the input, or give it up with --force",
-    });
-  }
+/** Returns whether every file below is removed. A directory that was empty before is the user's and stays. */
+function isEmptied(dir: string, directory: string, removed: ReadonlySet<string>): boolean {
+  const entries = readdirSync(join(dir, directory), { withFileTypes: true });
+  const isRemoved = (path: string, isDirectory: boolean) =>
+    isDirectory ? isEmptied(dir, path, removed) : removed.has(path);
+  return (
+    entries.length > 0 &&
+    entries.every((entry) => isRemoved(`${directory}/${entry.name}`, entry.isDirectory()))
+  );
+}
 
-  /** Nothing but a file of ours, or files that go, may lie at the path and above it. */
-  private isFree(path: string): boolean {
-    for (const parent of parentsOf(path)) {
-      const there = look(this.dir, parent);
-      if (there?.isSymbolicLink()) return this.blocked("link", parent, "is a symbolic link, not a folder");
-      if (there && !there.isDirectory() && !this.removed.has(parent)) {
-        return this.blocked("in-the-way", parent, "is no folder");
-      }
-    }
-    const there = look(this.dir, path);
-    if (there?.isSymbolicLink()) return this.blocked("link", path, "is a symbolic link");
-    if (there?.isDirectory() && !this.isEmptied(path)) {
-      return this.blocked("in-the-way", path, "is a folder, and not all in it would be removed");
-    }
-    if (there && !there.isDirectory() && !there.isFile()) {
-      return this.blocked("in-the-way", path, "is no ordinary file");
-    }
-    return true;
-  }
+function ownerMismatch(owner: string): OutputProblem {
+  const remedy = `use another directory (output.directory in the platform file), or delete ${RECORD} if the owner was only renamed`;
+  return { code: "owner-mismatch", path: ".", message: `was written by ${owner}`, remedy };
+}
 
-  private blocked(code: "link" | "in-the-way", path: string, message: string): false {
-    if (!this.problems.some((problem) => problem.path === path)) {
-      this.problems.push({ code, path, message, remedy: "move it away" });
-    }
-    return false;
-  }
+function editedFile(path: string, fate: "removed" | "overwritten"): OutputProblem {
+  const remedy = "make the edit in the input, or discard it with --force";
+  return { code: "edited-file", path, message: `was edited by hand and would be ${fate}`, remedy };
+}
 
-  private isEmptied(folder: string): boolean {
-    const entries = readdirSync(join(this.dir, folder), { withFileTypes: true });
-    // A folder that is empty already is somebody's: ours are removed with their last file.
-    return (
-      entries.length > 0 &&
-      entries.every((entry) => {
-        const path = `${folder}/${entry.name}`;
-        return entry.isDirectory() ? this.isEmptied(path) : this.removed.has(path);
-      })
-    );
-  }
+function unmanagedFile(path: string): OutputProblem {
+  const remedy = "move it away, or overwrite it with --force";
+  return { code: "unmanaged-file", path, message: "exists and was not written by an earlier run", remedy };
 }

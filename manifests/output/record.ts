@@ -2,13 +2,13 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { OutputError } from "./errors";
-import { RECORD, checkPaths } from "./paths";
+import { RECORD, defectOf } from "./paths";
 
-/** What an earlier run wrote. */
+/** The managed files of a directory. */
 export interface TreeRecord {
   readonly owner: string;
-  /** Path and SHA-256 of each file. */
-  readonly files: ReadonlyMap<string, string>;
+  /** SHA-256 sums by path: one, or the old and the new one after a run that stopped early. */
+  readonly files: ReadonlyMap<string, readonly string[]>;
 }
 
 const OWNER = /^# Written by (.*)\. It replaces /;
@@ -17,15 +17,23 @@ export function sha256(data: string | Buffer): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
-/** In the format of `sha256sum`, which takes the first line for a comment. Sorted: git merges it line by line. */
+/** Returns the record in the format of `sha256sum`, which skips the first line. Sorted, so that git merges it by line. */
 export function formatRecord({ owner, files }: TreeRecord): string {
   const lines = [...files]
-    .map(([path, hash]) => `${hash}  ${path}\n`)
+    .flatMap(([path, hashes]) => hashes.map((hash) => `${hash}  ${path}\n`))
     .toSorted((a, b) => (a.slice(64) < b.slice(64) ? -1 : 1));
   return `# Written by ${owner}. It replaces or removes the files below when it runs again, and no other. Check: sha256sum -c ${RECORD}\n${lines.join("")}`;
 }
 
-/** @throws OutputError if the record cannot be read as one. */
+/** Returns a record that has the files and hashes of both. */
+export function mergeRecords(earlier: TreeRecord, { owner, files }: TreeRecord): TreeRecord {
+  const merged = new Map(earlier.files);
+  for (const [path, hashes] of files)
+    merged.set(path, [...new Set([...(merged.get(path) ?? []), ...hashes])]);
+  return { owner, files: merged };
+}
+
+/** @throws OutputError if the record was edited: a path that leaves the directory must not be followed */
 export function readRecord(dir: string): TreeRecord | undefined {
   let text: string;
   try {
@@ -40,11 +48,15 @@ export function readRecord(dir: string): TreeRecord | undefined {
     .slice(1)
     .filter((line) => line !== "");
   const entries = lines.map((line) => /^([0-9a-f]{64}) {2}(.+)$/.exec(line));
-  const files = new Map(entries.map((match) => [match?.[2] ?? "", match?.[1] ?? ""]));
-  if (owner === undefined || entries.includes(null) || checkPaths(files.keys()).length > 0) {
-    const message = "is not as it was written, so what an earlier run wrote is not known";
-    const remedy = "restore it from git, or remove it: files that lie where new ones shall are then refused";
-    throw new OutputError(dir, [{ code: "record", path: RECORD, message, remedy }]);
+  const files = new Map<string, string[]>();
+  for (const [, hash = "", path = ""] of entries.filter((entry) => entry !== null)) {
+    files.set(path, [...(files.get(path) ?? []), hash]);
+  }
+  const unsafe = [...files.keys()].some((path) => defectOf(path) !== undefined);
+  if (owner === undefined || entries.includes(null) || unsafe) {
+    const message = "is damaged, so the managed files are unknown";
+    const remedy = "restore it from git; or delete it, then existing files that differ need --force";
+    throw new OutputError(dir, [{ code: "invalid-record", path: RECORD, message, remedy }]);
   }
   return { owner, files };
 }

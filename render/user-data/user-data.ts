@@ -9,7 +9,9 @@ import {
   type NodeConfigSpec,
   type NodeSettings,
   RUNTIME_REQUEST_TIMEOUT,
+  SHUTDOWN,
   type Taint,
+  engineOf,
   instanceFacts,
   runtimeHandlerOf,
   runtimeOf,
@@ -65,10 +67,9 @@ export function nodeLabels({
 function kubeletDefaults({ checkpointing, kubelet }: NodeSettings): Record<string, unknown> {
   if (!checkpointing) return {};
   const own = kubelet.config ?? {};
-  // The AMI sets these two from Kubernetes 1.34 on; with them, nodes of every minor stop their pods gracefully.
   const shutdown =
     own.shutdownGracePeriod === undefined && own.shutdownGracePeriodByPodPriority === undefined
-      ? { shutdownGracePeriod: "2m30s", shutdownGracePeriodCriticalPods: "30s" }
+      ? SHUTDOWN
       : {};
   return { runtimeRequestTimeout: RUNTIME_REQUEST_TIMEOUT, ...shutdown };
 }
@@ -140,7 +141,7 @@ function labelFlags(settings: NodeSettings, { mode }: Bootstrap): string[] {
 function containerdToml(settings: NodeSettings): string | undefined {
   const handler = runtimeHandlerOf(settings);
   const tables = [
-    ...(settings.checkpointing && settings.engine === "kubelet" ? [RESTORE_TOML] : []),
+    ...(settings.checkpointing && engineOf(settings) === "kubelet" ? [RESTORE_TOML] : []),
     ...(handler ? [renderRuntimeHandler(handler, runtimeOf(instanceFacts(settings).accelerator))] : []),
   ];
   return tables.length === 0 ? undefined : tables.join("\n");

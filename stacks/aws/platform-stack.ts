@@ -39,10 +39,11 @@ export class PlatformStack extends TerraformStack {
     const platform = checkedPlatform(this.node.path, props);
     const { name, region } = (platform.cluster ?? platform.existingCluster)!;
     const { backend, tags } = platform.terraform;
-    if (backend) this.configureBackend(backend, id);
+    if (backend) this.configureBackend(backend, `${region}/${name}/platform.tfstate`);
     new AwsProvider(this, "aws", {
       region,
-      ...(Object.keys(tags).length === 0 ? {} : { defaultTags: [{ tags }] }),
+      // Also with no tags: the bytes of a configuration stay the same from release to release.
+      ...(props.terraform === undefined ? {} : { defaultTags: [{ tags }] }),
     });
     this.network = this.makeNetwork(platform);
     this.cluster = this.makeCluster(platform);
@@ -58,12 +59,12 @@ export class PlatformStack extends TerraformStack {
   }
 
   /** Stores the lock beside the state in the bucket (Terraform 1.10 and newer). */
-  private configureBackend(backend: NonNullable<Platform["terraform"]["backend"]>, id: string): void {
+  private configureBackend(backend: NonNullable<Platform["terraform"]["backend"]>, key: string): void {
     if ("path" in backend) {
       new LocalBackend(this, backend);
       return;
     }
-    new S3Backend(this, { key: `${id}.tfstate`, encrypt: true, ...backend });
+    new S3Backend(this, { key, encrypt: true, ...backend });
     this.addOverride("terraform.backend.s3.use_lockfile", true);
   }
 

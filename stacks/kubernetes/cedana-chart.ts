@@ -1,12 +1,13 @@
 import { ApiObject, Chart } from "cdk8s";
 import type { Construct } from "constructs";
+import { kindsOf } from "../../api";
 import type { EngineSpec } from "../../config/engines";
 import type { InstallSpec } from "../../config/install";
 import { Agent } from "../../constructs/kubernetes/agent";
 import { AttachAccount } from "../../constructs/kubernetes/attach-account";
 import { EngineConfig } from "../../constructs/kubernetes/config";
 import { Controller } from "../../constructs/kubernetes/controller";
-import { CedanaCrd, CheckpointCrd, NodeCheckpointCrd } from "../../constructs/kubernetes/crds";
+import { Crd } from "../../constructs/kubernetes/crds";
 import { DynamoWatcher } from "../../constructs/kubernetes/dynamo-watcher";
 import { KueueQueues } from "../../constructs/kubernetes/kueue";
 import { Manager } from "../../constructs/kubernetes/manager";
@@ -25,17 +26,13 @@ export interface CedanaChartProps {
   readonly install?: InstallSpec;
 }
 
-/** Everything that is installed into a cluster. The parts are its read-only properties. */
+/** All Kubernetes objects of an install. The constructs that create them are its read-only properties. */
 export class CedanaChart extends Chart {
   /** Undefined with `createNamespace: false`. */
   readonly namespaces?: SystemNamespace;
-  /** Undefined with `crds: false`, and with the engine `kubelet`. */
-  readonly crd?: CedanaCrd;
-  /** Undefined with `crds: false`. */
-  readonly checkpointCrd?: CheckpointCrd;
-  /** Undefined with `crds: false`, and with the engine `cedana`. */
-  readonly nodeCheckpointCrd?: NodeCheckpointCrd;
-  /** This one, and all others that can be undefined: only with the engine `cedana`. */
+  /** By kind: `crds.Checkpoint`. Only the kinds that the engine uses; empty with `crds: false`. */
+  readonly crds: Readonly<Record<string, Crd>>;
+  /** Like all properties below that can be undefined: only with the engine `cedana`. */
   readonly runtimeClass?: CedanaRuntimeClass;
   readonly config?: EngineConfig;
   readonly rbac?: ManagerRbac;
@@ -58,11 +55,10 @@ export class CedanaChart extends Chart {
 
     if (install.createNamespace) this.namespaces = new SystemNamespace(this, "namespace", input);
     const cedana = engine.kind === "cedana";
-    if (install.crds) {
-      if (cedana) this.crd = new CedanaCrd(this, "crds", input);
-      this.checkpointCrd = new CheckpointCrd(this, "checkpoint-crd", input);
-      if (!cedana) this.nodeCheckpointCrd = new NodeCheckpointCrd(this, "node-checkpoint-crd", input);
-    }
+    const kinds = install.crds ? kindsOf(engine.kind) : [];
+    this.crds = Object.fromEntries(
+      kinds.map((kind) => [kind.kind, new Crd(this, kind.crdName, { ...input, kind })]),
+    );
     if (cedana) {
       this.runtimeClass = new CedanaRuntimeClass(this, "runtime-class", input);
       this.config = new EngineConfig(this, "config", input);

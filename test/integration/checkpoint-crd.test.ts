@@ -1,9 +1,10 @@
 /**
- * Kind Checkpoint on a real API server: what it takes, what it refuses and in which words, what it lets change, and
- * what the list shows. Needs CEDANA_INTEGRATION_KUBECONFIG.
+ * Kind Checkpoint on a real API server: accepted and rejected objects with their messages, immutable fields, and the
+ * columns of the list. Needs CEDANA_INTEGRATION_KUBECONFIG.
  */
 import { Chart, Testing } from "cdk8s";
-import { CheckpointCrd } from "../../constructs/kubernetes/crds";
+import { CHECKPOINT } from "../../api";
+import { Crd } from "../../constructs/kubernetes/crds";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
 
 const config = kubeconfig();
@@ -31,7 +32,7 @@ const podRef = { name: "counter-0" };
   beforeAll(async () => {
     api = new ApiServer(config ?? "");
     const chart = new Chart(Testing.app(), "crds");
-    new CheckpointCrd(chart, "checkpoint-crd");
+    new Crd(chart, "crd", { kind: CHECKPOINT });
     const [definition] = Testing.synth(chart) as KubernetesObject[];
     const applied = await api.apply(definition as KubernetesObject);
     if (applied.status >= 300) throw new Error(JSON.stringify(applied.body));
@@ -48,24 +49,23 @@ const podRef = { name: "counter-0" };
   });
 
   test.each<[string, object]>([
-    ["the least", { podRef }],
+    ["only required fields", { podRef }],
     [
-      "everything",
+      "all fields",
       {
         podRef: { name: "a.b-c", uid: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10" },
         containers: ["a", "b"],
         engine: "cedana",
         location: "/var/lib/checkpoints/counter..1",
         leaveRunning: false,
-        pinned: true,
         deletionPolicy: "Delete",
       },
     ],
     [
-      "as many containers as may be",
+      "the maximum number of containers",
       { podRef, containers: Array.from({ length: 64 }, (_, index) => `c${index}`) },
     ],
-  ])("accepted: %s", async (_, spec) => {
+  ])("accepts %s", async (_, spec) => {
     expect(await message(spec)).toMatch(/^201 /);
   });
 
@@ -73,10 +73,10 @@ const podRef = { name: "counter-0" };
     ["no pod", {}, "spec.podRef: Required value"],
     ["a pod without name", { podRef: {} }, "spec.podRef.name: Required value"],
     ["an empty name", { podRef: { name: "" } }, "spec.podRef.name: Invalid value"],
-    ["a name that no pod has", { podRef: { name: "Counter" } }, "spec.podRef.name in body should match"],
+    ["an invalid pod name", { podRef: { name: "Counter" } }, "spec.podRef.name in body should match"],
     ["no containers", { podRef, containers: [] }, "spec.containers in body should have at least 1 items"],
     ["a container twice", { podRef, containers: ["a", "a"] }, 'spec.containers[1]: Duplicate value: "a"'],
-    ["a name no container has", { podRef, containers: ["a.b"] }, "spec.containers[0] in body should match"],
+    ["an invalid container name", { podRef, containers: ["a.b"] }, "spec.containers[0] in body should match"],
     [
       "too many containers",
       { podRef, containers: Array.from({ length: 65 }, (_, index) => `c${index}`) },
@@ -88,27 +88,27 @@ const podRef = { name: "counter-0" };
       'spec.engine: Unsupported value: "criu": supported values: "cedana", "kubelet"',
     ],
     ["a relative path", { podRef, location: "checkpoints/1" }, "spec.location in body should match"],
-    ["a path that climbs", { podRef, location: "/var/lib/../../etc" }, "location must not contain .."],
-    ["the root", { podRef, location: "/" }, "spec.location in body should match"],
-    ["a folder's path", { podRef, location: "/var/" }, "spec.location in body should match"],
+    ["a path with ..", { podRef, location: "/var/lib/../../etc" }, "location must not contain .."],
+    ["the root directory", { podRef, location: "/" }, "spec.location in body should match"],
+    ["a path with a trailing slash", { podRef, location: "/var/" }, "spec.location in body should match"],
     [
       "an unknown policy",
       { podRef, deletionPolicy: "Keep" },
       'spec.deletionPolicy: Unsupported value: "Keep"',
     ],
     ["an unknown field", { podRef, path: "/a" }, 'unknown field "spec.path"'],
-  ])("refused: %s", async (_, spec, said) => {
-    const answer = await message(spec);
-    expect(answer).toContain(said);
-    expect(answer).toMatch(/^(400|422) /);
+  ])("rejects %s", async (_, spec, text) => {
+    const response = await message(spec);
+    expect(response).toContain(text);
+    expect(response).toMatch(/^(400|422) /);
   });
 
-  test("defaults are filled in", async () => {
+  test("the API server sets defaults", async () => {
     const { body } = await api.tryCreate(checkpoint({ podRef }));
-    expect(body["spec"]).toEqual({ podRef, leaveRunning: true, pinned: false, deletionPolicy: "Retain" });
+    expect(body["spec"]).toEqual({ podRef, leaveRunning: true, deletionPolicy: "Retain" });
   });
 
-  describe("one that exists", () => {
+  describe("an existing Checkpoint", () => {
     beforeAll(async () => {
       const { status } = await api.request(
         "POST",
@@ -126,7 +126,7 @@ const podRef = { name: "counter-0" };
       ["engine", { engine: "cedana" }],
       ["location", { location: "/var/1" }],
       ["leaveRunning", { leaveRunning: false }],
-    ])("%s cannot be changed: %j", async (field, spec) => {
+    ])("%s is immutable: %j", async (field, spec) => {
       const { status, body } = await patch({ spec });
       expect([status, body["message"]]).toEqual([
         422,
@@ -134,12 +134,12 @@ const podRef = { name: "counter-0" };
       ]);
     });
 
-    test("pinned and deletionPolicy can", async () => {
-      const { status, body } = await patch({ spec: { pinned: true, deletionPolicy: "Delete" } });
-      expect([status, body["spec"]]).toMatchObject([200, { pinned: true, deletionPolicy: "Delete" }]);
+    test("deletionPolicy is mutable", async () => {
+      const { status, body } = await patch({ spec: { deletionPolicy: "Delete" } });
+      expect([status, body["spec"]]).toMatchObject([200, { deletionPolicy: "Delete" }]);
     });
 
-    test("status is a resource of its own, merged by name and type; the list shows it", async () => {
+    test("status is a subresource, merged by name and type, and shown in the list", async () => {
       const now = "2026-11-21T15:00:00Z";
       const condition = {
         type: "Ready",
@@ -198,7 +198,7 @@ const podRef = { name: "counter-0" };
         1500,
       ]);
 
-      // What the controller leans on: an apply to an older version is refused. The UID would not be looked at.
+      // The controller depends on this: an apply to an older version is rejected. The API server does not compare UIDs.
       const { resourceVersion } = answer.body.metadata;
       const again = { ...status, podUID: "3" };
       expect((await apply(again, { resourceVersion: "1" })).status).toBe(409);

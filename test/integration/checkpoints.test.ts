@@ -5,8 +5,9 @@
 import { readFileSync } from "node:fs";
 import { Chart, Testing } from "cdk8s";
 import { parse } from "yaml";
+import { CEDANA, CHECKPOINT } from "../../api";
 import { KubernetesApi } from "../../kube/client";
-import { CedanaCrd, CheckpointCrd } from "../../constructs/kubernetes/crds";
+import { Crd } from "../../constructs/kubernetes/crds";
 import { checkpointControllers } from "../../controller/checkpoints";
 import { createEngines } from "../../controller/engines";
 import type { EventInput } from "../../kube";
@@ -82,8 +83,7 @@ function clientOf(file: string): KubernetesApi {
     api = new ApiServer(config ?? "");
     manager = await ManagerServer.start();
     const chart = new Chart(Testing.app(), "crds");
-    new CedanaCrd(chart, "cedana");
-    new CheckpointCrd(chart, "checkpoint");
+    for (const kind of [CEDANA, CHECKPOINT]) new Crd(chart, kind.crdName, { kind });
     const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } };
     for (const object of [namespace, ...(Testing.synth(chart) as KubernetesObject[])])
       done(await api.apply(object));

@@ -23,7 +23,7 @@ import { FakeRegistry } from "../support/registry";
 import { ROOT } from "../support/sources";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
 import { namespace, put } from "./support/apiserver-install";
-import { Random } from "./support/controller-random";
+import { Random } from "../support/random";
 import { FakeKubelet } from "./support/fake-kubelet";
 
 const config = kubeconfig();

@@ -1,10 +1,9 @@
 /**
- * Kind NodeCheckpoint on a real API server: what it takes, what it refuses and in which words, and that its spec stays as
- * it was. Needs CEDANA_INTEGRATION_KUBECONFIG.
+ * Kind NodeCheckpoint on a real API server: accepted and rejected objects with their messages, and the immutable spec. Needs CEDANA_INTEGRATION_KUBECONFIG.
  */
 import { Chart, Testing } from "cdk8s";
-import { nodeCheckpointName, nodeLabelValue } from "../../api/checkpoint";
-import { NodeCheckpointCrd } from "../../constructs/kubernetes/crds";
+import { NODE_CHECKPOINT, nodeCheckpointName, nodeLabelValue } from "../../api";
+import { Crd } from "../../constructs/kubernetes/crds";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
 import { put } from "./support/apiserver-install";
 
@@ -37,7 +36,7 @@ const nodeCheckpoint = (spec: object, name = "sample", node = "n1"): KubernetesO
   beforeAll(async () => {
     api = new ApiServer(config ?? "");
     const chart = new Chart(Testing.app(), "crds");
-    new NodeCheckpointCrd(chart, "node-checkpoint-crd");
+    new Crd(chart, "crd", { kind: NODE_CHECKPOINT });
     for (const definition of Testing.synth(chart) as KubernetesObject[]) await put(api, definition);
     await eventually(
       30,
@@ -50,7 +49,7 @@ const nodeCheckpoint = (spec: object, name = "sample", node = "n1"): KubernetesO
     api.close();
   });
 
-  test("the longest names are accepted", async () => {
+  test("accepts the longest names", async () => {
     const containerName = "c".repeat(63);
     const name = nodeCheckpointName(UID, containerName);
     const image = `123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/checkpoints:${name}`;
@@ -68,21 +67,21 @@ const nodeCheckpoint = (spec: object, name = "sample", node = "n1"): KubernetesO
     ],
     ["no time", { timeoutSeconds: 0 }, "spec.timeoutSeconds in body should be greater than or equal to 1"],
     ["no container", { containerName: "A" }, "spec.containerName in body should match"],
-  ])("refused: %s", async (_, change, words) => {
-    const said = await message(nodeCheckpoint({ ...SPEC, ...change }));
-    expect(said).toMatch(/^422 /);
-    expect(said).toContain(words);
+  ])("rejects %s", async (_, change, text) => {
+    const response = await message(nodeCheckpoint({ ...SPEC, ...change }));
+    expect(response).toMatch(/^422 /);
+    expect(response).toContain(text);
   });
 
-  test("the spec stays as it was; the status is written apart", async () => {
+  test("spec is immutable; status is a subresource", async () => {
     await put(api, nodeCheckpoint(SPEC));
     const change = (body: object, path = "sample") =>
       api.request<KubernetesObject>("PATCH", `${COLLECTION}/${path}`, body, {
         contentType: "application/merge-patch+json",
       });
-    const refused = await change({ spec: { image: "localhost:5000/elsewhere:1" } });
-    expect(refused.status).toBe(422);
-    expect(JSON.stringify(refused.body)).toContain(
+    const rejected = await change({ spec: { image: "localhost:5000/elsewhere:1" } });
+    expect(rejected.status).toBe(422);
+    expect(JSON.stringify(rejected.body)).toContain(
       "spec is immutable: create another NodeCheckpoint instead",
     );
     const notRestored = [{ code: "restart", message: "begins again" }];

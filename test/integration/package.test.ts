@@ -17,7 +17,7 @@ const objects: unknown[] = chart.toJson();
 class Team extends TerraformStack {
   constructor(scope: App, id: string) {
     super(scope, id);
-    Cluster.fromAttributes(this, "cluster", { name: "demo", version: "1.34", region: "eu-west-1" });
+    Cluster.fromAttributes(this, "cluster", { name: "demo", version: "1.35", region: "eu-west-1" });
   }
 }
 const stack = new Team(new App(), "team");

@@ -1,4 +1,7 @@
-/** Real checkpoints of the kubelet, as images of this project's making: the processes go on from them in other pods. */
+/**
+ * Images that the command `checkpoint-image` makes of the kubelet's archives: processes resume from them in other pods. On the node
+ * in namespaces, whose files and network this machine reaches.
+ */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +9,7 @@ import { parse } from "yaml";
 import { ROOT } from "../support/sources";
 import { run } from "./support/run";
 import { counting, Counts } from "./support/counting";
-import { openTestbed, type Pod, type Testbed } from "./support/testbed";
+import { NODE, openTestbed, type Pod, type Testbed } from "./support/testbed";
 
 let testbed: Testbed;
 let counts: Counts;
@@ -32,8 +35,11 @@ function removePods() {
   testbed.kubectl(["delete", "pods", "--all", "--grace-period=1", "--wait=true"]);
 }
 
+/** Runs the command in the node's network, where its registry is localhost:5000. */
 const image = (archive: string, name: string, ...options: string[]) =>
-  testbed.inNetwork(process.execPath, [
+  run("nsenter", [
+    "--net=/run/netns/testbed",
+    process.execPath,
     program,
     "checkpoint-image",
     archive,
@@ -41,13 +47,22 @@ const image = (archive: string, name: string, ...options: string[]) =>
     ...options,
   ]);
 
-test("a process goes on in the pod that the command proposes", async () => {
+/** Checkpoints a container of the kubelet; returns the archive's path on this machine. */
+function checkpoint(pod: string, container: string): string {
+  const path = `/api/v1/nodes/${NODE.name}/proxy/checkpoint/default/${pod}/${container}`;
+  const { items } = JSON.parse(testbed.kubectl(["create", "--raw", path, "-f", "/dev/null"])) as {
+    items: string[];
+  };
+  return items[0]!.replace("/var/lib/kubelet", join(testbed.folder, "node/kubelet"));
+}
+
+test("a process resumes in the pod that the command proposes", async () => {
   const volumes = { volumes: [{ name: "scratch", emptyDir: {} }] };
   const volumeMounts = [{ name: "scratch", mountPath: "/scratch" }];
   const containers = [{ ...counting("count", 16), volumeMounts }];
   testbed.runPod({ metadata: { name: "web" }, spec: { containers, ...volumes } });
   const before = await counts.reach("web", "count", 3);
-  const archive = testbed.checkpoint("default", "web", "count");
+  const archive = checkpoint("web", "count");
   testbed.kubectl(["delete", "pod", "web"]);
   const said = image(archive, "checkpoints/web:1");
   expect(said).toContain("emptyDir scratch at /scratch");
@@ -66,7 +81,7 @@ test("a pod of two containers, each from its own checkpoint", async () => {
     spec: { containers: names.map((name) => counting(name, 16)) },
   });
   const before = await Promise.all(names.map((name) => counts.reach("pair", name, 3)));
-  const archives = names.map((name) => testbed.checkpoint("default", "pair", name));
+  const archives = names.map((name) => checkpoint("pair", name));
   testbed.kubectl(["delete", "pod", "pair"]);
   const images = archives.map((archive, index) => {
     const said = image(archive, `checkpoints/pair-${names[index]}:1`, "--output", "json");
@@ -87,7 +102,7 @@ test("a pod of two containers, each from its own checkpoint", async () => {
 test("256 MB of memory", async () => {
   testbed.runPod({ metadata: { name: "big" }, spec: { containers: [counting("count", 256)] } });
   const before = await counts.reach("big", "count", 3);
-  const archive = testbed.checkpoint("default", "big", "count");
+  const archive = checkpoint("big", "count");
   testbed.kubectl(["delete", "pod", "big"]);
   const said = JSON.parse(image(archive, "checkpoints/big:1", "--output", "json")) as {
     image: string;

@@ -1,8 +1,11 @@
-/** The engine `kubelet` as a user installs it: real checkpoints and restores, by what the processes say. */
+/**
+ * The engine `kubelet` as a user installs it: real checkpoints and restores, checked by what the processes write. The tests of
+ * the core run on each kind of node, the others on the node in namespaces.
+ */
 import { counting, Counts } from "./support/counting";
 import { openEngine, type CheckpointObject, type Engine } from "./support/engine";
 import { run } from "./support/run";
-import { eventually } from "./support/testbed";
+import { eventually, KIND, NODE } from "./support/testbed";
 
 let engine: Engine;
 let counts: Counts;
@@ -17,6 +20,7 @@ afterEach(() => {
 });
 afterAll(() => engine?.close());
 
+const describeInNamespaces = KIND === "namespaces" ? describe : describe.skip;
 const HEALTH_CHECK = "app.kubernetes.io/component=health-check";
 const TEMPLATE = { metadata: { labels: { app: "web" } } };
 const RESTORE = (from: string) => ({ "cedana.ai/restore-from": from });
@@ -31,14 +35,14 @@ async function taken(name: string, pod: string): Promise<CheckpointObject> {
   return object;
 }
 
-/** Runs a pod, checkpoints it, deletes it and runs it again from the checkpoint. The same process must go on. */
-async function goesOn(containers: readonly { readonly name: string }[], pod: object = {}) {
+/** Runs a pod, checkpoints it, deletes it and creates it again from the checkpoint. The same process must resume. */
+async function resumes(containers: readonly { readonly name: string }[], pod: object = {}) {
   const spec = { containers, ...pod };
   engine.runPod({ metadata: { name: "web" }, spec });
   const names = containers.map(({ name }) => name);
   const before = await Promise.all(names.map((name) => counts.reach("web", name, 3)));
   const object = await taken("cp", "web");
-  // It ran on.
+  // The checkpoint did not stop it.
   const running = await Promise.all(
     names.map((name, at) => counts.reach("web", name, before[at]!.count + 2)),
   );
@@ -51,9 +55,20 @@ async function goesOn(containers: readonly { readonly name: string }[], pod: obj
   return object;
 }
 
-test("a program of many threads goes on in a new pod of its name", async () => {
-  const { status } = await goesOn([counting("count", 16)]);
-  expect(status).toMatchObject({ nodeName: "real-1", durationMilliseconds: expect.any(Number) });
+/** Counts as `counting` does, after a command. */
+const shellAfter = (command: string) => {
+  const count =
+    "t=$(cat /proc/sys/kernel/random/uuid | tr -d -); i=0; while :; do i=$((i+1)); echo count $i token $t sum 0; sleep 1; done";
+  return {
+    name: "shell",
+    image: "localhost:5000/busybox:1",
+    command: ["/bin/sh", "-c", `${command}; ${count}`],
+  };
+};
+
+test("a process with many threads resumes in a new pod of the same name", async () => {
+  const { status } = await resumes([counting("count", 16)]);
+  expect(status).toMatchObject({ nodeName: NODE.name, durationMilliseconds: expect.any(Number) });
   expect(status.containers).toEqual([
     expect.objectContaining({
       name: "count",
@@ -66,34 +81,12 @@ test("a program of many threads goes on in a new pod of its name", async () => {
   ]);
 });
 
-/** Counts as `counting` does, once a command is done. */
-const shellAfter = (command: string) => {
-  const count =
-    "t=$(cat /proc/sys/kernel/random/uuid | tr -d -); i=0; while :; do i=$((i+1)); echo count $i token $t sum 0; sleep 1; done";
-  return {
-    name: "shell",
-    image: "localhost:5000/busybox:1",
-    command: ["/bin/sh", "-c", `${command}; ${count}`],
-  };
-};
-
-test("a shell", async () => {
-  const shell = shellAfter("true");
-  expect(ready(await goesOn([shell]))).toMatchObject({ status: "True" });
-});
-
-test("256 MB, as another user than root, with a read-only root file system", async () => {
-  const securityContext = { runAsUser: 1000, runAsNonRoot: true, readOnlyRootFilesystem: true };
-  const { status } = await goesOn([{ ...counting("count", 256), securityContext } as { name: string }]);
-  expect(status.containers?.[0]?.sizeBytes).toBeGreaterThan(256 * 2 ** 20);
-});
-
-test("a pod of two containers", async () => {
-  const { status } = await goesOn([counting("one", 16), counting("two", 16)]);
+test("both containers of a pod resume", async () => {
+  const { status } = await resumes([counting("one", 16), counting("two", 16)]);
   expect(status.containers).toHaveLength(2);
 });
 
-test("a Deployment whose pod is deleted, by the newest checkpoint", async () => {
+test("a deleted pod of a Deployment resumes from the newest checkpoint", async () => {
   const containers = [counting("count", 16)];
   engine.kubectl(["create", "-f", "-"], {
     apiVersion: "apps/v1",
@@ -108,69 +101,7 @@ test("a Deployment whose pod is deleted, by the newest checkpoint", async () => 
   expect(after.token).toBe(before.token);
 });
 
-test("a StatefulSet of two: each pod has its own state again", async () => {
-  engine.kubectl(["create", "-f", "-"], {
-    apiVersion: "apps/v1",
-    kind: "StatefulSet",
-    metadata: { name: "web" },
-    spec: {
-      replicas: 2,
-      podManagementPolicy: "Parallel",
-      serviceName: "web",
-      selector: { matchLabels: { app: "web" } },
-      template: {
-        metadata: { ...TEMPLATE.metadata, annotations: RESTORE("latest") },
-        spec: { containers: [counting("count", 16)] },
-      },
-    },
-  });
-  const pods = ["web-0", "web-1"];
-  const before = await Promise.all(pods.map((pod) => counts.reach(pod, "count", 3)));
-  await Promise.all(pods.map((pod) => taken(`cp-${pod}`, pod)));
-  engine.kubectl(["delete", "pods", ...pods, "--grace-period=1"]);
-  const after = await Promise.all(pods.map((pod, at) => counts.reach(pod, "count", before[at]!.count + 3)));
-  expect(after.map(({ token }) => token)).toEqual(before.map(({ token }) => token));
-});
-
-test("a Job whose pod is deleted", async () => {
-  const spec = { containers: [counting("count", 16)], restartPolicy: "Never" };
-  engine.kubectl(["create", "-f", "-"], {
-    apiVersion: "batch/v1",
-    kind: "Job",
-    metadata: { name: "web" },
-    spec: { template: { metadata: { ...TEMPLATE.metadata, annotations: RESTORE("latest") }, spec } },
-  });
-  const { before, after } = await overReplacement();
-  expect(after.token).toBe(before.token);
-});
-
-test("a registry that does not answer is waited for, and the health check says that it does not", async () => {
-  engine.runPod({ metadata: { name: "web" }, spec: { containers: [counting("count", 16)] } });
-  await counts.reach("web", "count", 2);
-  const registry = (signal: string) =>
-    run("pkill", [signal, "-f", `registry serve .*--disk ${engine.folder}/`]);
-  registry("-STOP");
-  try {
-    engine.take("cp", "web");
-    await eventually(() => expect(engine.archives()).toHaveLength(1));
-    // One that answered is asked again after 5 minutes; a new pod asks at once.
-    const pod = [..."-n cedana-system -l".split(" "), HEALTH_CHECK];
-    engine.kubectl(["delete", "pod", "--grace-period=1", ...pod]);
-    await eventually(() =>
-      expect(engine.kubectl(["get", "pod", ...pod, "-o", "json"])).toMatch(
-        /registry: localhost:5000\/checkpoints does not answer/,
-      ),
-    );
-    expect(engine.archives()).toHaveLength(1);
-  } finally {
-    registry("-CONT");
-  }
-  expect(ready(await engine.ended("cp"))).toMatchObject({ status: "True" });
-  expect(engine.archives()).toEqual([]);
-  await nodeIs("True", /./);
-});
-
-test("an agent that is killed while it pushes goes on with the same archive", async () => {
+test("an agent that is killed during a push resumes it with the same archive", async () => {
   engine.runPod({ metadata: { name: "web" }, spec: { containers: [counting("count", 256)] } });
   const before = await counts.reach("web", "count", 2);
   engine.take("cp", "web");
@@ -181,18 +112,7 @@ test("an agent that is killed while it pushes goes on with the same archive", as
   expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
 });
 
-test("two requests at once, and many in a row: all are done, nothing is left on the disk", async () => {
-  engine.runPod({ metadata: { name: "web" }, spec: { containers: [counting("count", 1)] } });
-  const before = await counts.reach("web", "count", 2);
-  engine.take("a", "web");
-  engine.take("b", "web");
-  for (const name of ["a", "b"]) expect(ready(await engine.ended(name))).toMatchObject({ status: "True" });
-  for (let at = 0; at < 20; at++) await taken(`row-${at}`, "web");
-  expect(engine.archives()).toEqual([]);
-  expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
-});
-
-test("what cannot be checkpointed is said, and the pod runs on", async () => {
+test("a checkpoint over the quota, or of a missing pod, fails, and the pod runs on", async () => {
   engine.runPod({ metadata: { name: "web" }, spec: { containers: [counting("count", 500)] } });
   const before = await counts.reach("web", "count", 2);
   engine.take("too-large", "web");
@@ -206,29 +126,7 @@ test("what cannot be checkpointed is said, and the pod runs on", async () => {
   expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
 });
 
-test("a disk that is really full: it is said, nothing is left on it, the pod runs on", async () => {
-  const folder = "/var/lib/kubelet/checkpoints";
-  engine.runPod({ metadata: { name: "web" }, spec: { containers: [counting("count", 256)] } });
-  const before = await counts.reach("web", "count", 2);
-  // More than is to stay free, less than the archive.
-  engine.onNode("mount", "-t", "tmpfs", "-o", "size=150m", "tmpfs", folder);
-  try {
-    await engine.restartAgent();
-    engine.take("full", "web");
-    expect(failed(await engine.ended("full"))).toMatchObject({
-      status: "True",
-      message: expect.stringContaining("no space left on device"),
-    });
-    expect(engine.onNode("ls", folder)).toBe("");
-  } finally {
-    engine.onNode("umount", "-l", folder);
-    await engine.restartAgent();
-  }
-  expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
-  await taken("cp", "web");
-});
-
-test("another CRIU where the runtime looks for it: the node says so, and is well again without it", async () => {
+test("another CRIU on the runtime's path makes the node unready until it is removed", async () => {
   const link = "/usr/local/sbin/criu";
   await nodeIs("True", /./);
   engine.onNode("sh", "-c", `mv ${link} ${link}.away && ln -s /usr/sbin/criu ${link}`);
@@ -240,56 +138,164 @@ test("another CRIU where the runtime looks for it: the node says so, and is well
   await nodeIs("True", /./);
 });
 
-test("a restore that fails: the pod starts from its own image, or stays as it is if that was asked for", async () => {
-  // A file that is open in an emptyDir is not in the checkpoint, and not in the new pod.
-  const shell = {
-    ...shellAfter("exec 3>/scratch/open"),
-    volumeMounts: [{ name: "scratch", mountPath: "/scratch" }],
-  };
-  const spec = { containers: [shell], volumes: [{ name: "scratch", emptyDir: {} }] };
-  engine.runPod({ metadata: { name: "web" }, spec });
-  const before = await counts.reach("web", "shell", 3);
-  await taken("cp", "web");
-  await taken("other", "web");
-  engine.kubectl(["delete", "pod", "web"]);
-  const stop = { ...RESTORE("other"), "cedana.ai/restore-fallback": "stop" };
-  for (const [name, annotations] of [["web", RESTORE("cp")] as const, ["stops", stop] as const])
+describeInNamespaces("not on a virtual machine, where they would take long", () => {
+  test("a shell resumes", async () => {
+    const shell = shellAfter("true");
+    expect(ready(await resumes([shell]))).toMatchObject({ status: "True" });
+  });
+
+  test("256 MB of a non-root user with a read-only root file system resume", async () => {
+    const securityContext = { runAsUser: 1000, runAsNonRoot: true, readOnlyRootFilesystem: true };
+    const { status } = await resumes([{ ...counting("count", 256), securityContext } as { name: string }]);
+    expect(status.containers?.[0]?.sizeBytes).toBeGreaterThan(256 * 2 ** 20);
+  });
+
+  test("each pod of a StatefulSet resumes from its own checkpoint", async () => {
     engine.kubectl(["create", "-f", "-"], {
-      apiVersion: "v1",
-      kind: "Pod",
-      metadata: { name, annotations },
-      spec,
+      apiVersion: "apps/v1",
+      kind: "StatefulSet",
+      metadata: { name: "web" },
+      spec: {
+        replicas: 2,
+        podManagementPolicy: "Parallel",
+        serviceName: "web",
+        selector: { matchLabels: { app: "web" } },
+        template: {
+          metadata: { ...TEMPLATE.metadata, annotations: RESTORE("latest") },
+          spec: { containers: [counting("count", 16)] },
+        },
+      },
     });
-  const told = (reason: string, pod: string) =>
-    eventually(() => {
-      const fields = `reason=${reason},involvedObject.name=${pod}`;
-      expect(engine.kubectl(["get", "events", "--field-selector", fields, "-o", "name"])).not.toBe("");
-    }, 150);
-  await told("RestoreFellBack", "web");
-  // The log of a start that failed may hold what the checkpointed process said.
-  await eventually(() => expect(counts.last("web", "shell").token).not.toBe(before.token), 120);
-  await told("RestoreFailed", "stops");
-  const state = engine.kubectl([
-    "get",
-    "pod",
-    "stops",
-    "-o",
-    "jsonpath={.status.containerStatuses[0].ready}",
-  ]);
-  expect(state).toBe("false");
+    const pods = ["web-0", "web-1"];
+    const before = await Promise.all(pods.map((pod) => counts.reach(pod, "count", 3)));
+    await Promise.all(pods.map((pod) => taken(`cp-${pod}`, pod)));
+    engine.kubectl(["delete", "pods", ...pods, "--grace-period=1"]);
+    const after = await Promise.all(pods.map((pod, at) => counts.reach(pod, "count", before[at]!.count + 3)));
+    expect(after.map(({ token }) => token)).toEqual(before.map(({ token }) => token));
+  });
+
+  test("a deleted pod of a Job resumes", async () => {
+    const spec = { containers: [counting("count", 16)], restartPolicy: "Never" };
+    engine.kubectl(["create", "-f", "-"], {
+      apiVersion: "batch/v1",
+      kind: "Job",
+      metadata: { name: "web" },
+      spec: { template: { metadata: { ...TEMPLATE.metadata, annotations: RESTORE("latest") }, spec } },
+    });
+    const { before, after } = await overReplacement();
+    expect(after.token).toBe(before.token);
+  });
+
+  test("the agent retries while the registry does not respond, and the health check reports it", async () => {
+    engine.runPod({ metadata: { name: "web" }, spec: { containers: [counting("count", 16)] } });
+    await counts.reach("web", "count", 2);
+    const registry = (signal: string) =>
+      run("pkill", [signal, "-f", `registry serve .*--disk ${engine.folder}/`]);
+    registry("-STOP");
+    try {
+      engine.take("cp", "web");
+      await eventually(() => expect(engine.archives()).toHaveLength(1));
+      // After a response the check is repeated after 5 minutes only; a new pod checks immediately.
+      const pod = [..."-n cedana-system -l".split(" "), HEALTH_CHECK];
+      engine.kubectl(["delete", "pod", "--grace-period=1", ...pod]);
+      await eventually(() =>
+        expect(engine.kubectl(["get", "pod", ...pod, "-o", "json"])).toMatch(
+          /registry: localhost:5000\/checkpoints does not answer/,
+        ),
+      );
+      expect(engine.archives()).toHaveLength(1);
+    } finally {
+      registry("-CONT");
+    }
+    expect(ready(await engine.ended("cp"))).toMatchObject({ status: "True" });
+    expect(engine.archives()).toEqual([]);
+    await nodeIs("True", /./);
+  });
+
+  test("concurrent and consecutive checkpoints all complete and leave nothing on the disk", async () => {
+    engine.runPod({ metadata: { name: "web" }, spec: { containers: [counting("count", 1)] } });
+    const before = await counts.reach("web", "count", 2);
+    engine.take("a", "web");
+    engine.take("b", "web");
+    for (const name of ["a", "b"]) expect(ready(await engine.ended(name))).toMatchObject({ status: "True" });
+    for (let at = 0; at < 20; at++) await taken(`row-${at}`, "web");
+    expect(engine.archives()).toEqual([]);
+    expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
+  });
+
+  test("a checkpoint on a full disk fails, leaves nothing on it, and the pod runs on", async () => {
+    const folder = "/var/lib/kubelet/checkpoints";
+    engine.runPod({ metadata: { name: "web" }, spec: { containers: [counting("count", 256)] } });
+    const before = await counts.reach("web", "count", 2);
+    // More than the reserve, less than the archive.
+    engine.onNode("mount", "-t", "tmpfs", "-o", "size=150m", "tmpfs", folder);
+    try {
+      await engine.restartAgent();
+      engine.take("full", "web");
+      expect(failed(await engine.ended("full"))).toMatchObject({
+        status: "True",
+        message: expect.stringContaining("no space left on device"),
+      });
+      expect(engine.onNode("ls", folder)).toBe("");
+    } finally {
+      engine.onNode("umount", "-l", folder);
+      await engine.restartAgent();
+    }
+    expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
+    await taken("cp", "web");
+  });
+
+  test("after a failed restore the pod starts from its own image, or stays failed with restore-fallback: stop", async () => {
+    // A file that is open in an emptyDir is not in the checkpoint, and not in the new pod.
+    const shell = {
+      ...shellAfter("exec 3>/scratch/open"),
+      volumeMounts: [{ name: "scratch", mountPath: "/scratch" }],
+    };
+    const spec = { containers: [shell], volumes: [{ name: "scratch", emptyDir: {} }] };
+    engine.runPod({ metadata: { name: "web" }, spec });
+    const before = await counts.reach("web", "shell", 3);
+    await taken("cp", "web");
+    await taken("other", "web");
+    engine.kubectl(["delete", "pod", "web"]);
+    const stop = { ...RESTORE("other"), "cedana.ai/restore-fallback": "stop" };
+    for (const [name, annotations] of [["web", RESTORE("cp")] as const, ["stops", stop] as const])
+      engine.kubectl(["create", "-f", "-"], {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name, annotations },
+        spec,
+      });
+    const eventOf = (reason: string, pod: string) =>
+      eventually(() => {
+        const fields = `reason=${reason},involvedObject.name=${pod}`;
+        expect(engine.kubectl(["get", "events", "--field-selector", fields, "-o", "name"])).not.toBe("");
+      }, 150);
+    await eventOf("RestoreFellBack", "web");
+    // The log of a failed start may contain lines of the checkpointed process.
+    await eventually(() => expect(counts.last("web", "shell").token).not.toBe(before.token), 120);
+    await eventOf("RestoreFailed", "stops");
+    const state = engine.kubectl([
+      "get",
+      "pod",
+      "stops",
+      "-o",
+      "jsonpath={.status.containerStatuses[0].ready}",
+    ]);
+    expect(state).toBe("false");
+  });
 });
 
-test("in all of this the controller met no error and no warning of Node", () => {
+test("the controller logged no errors and no Node.js warnings", () => {
   const args = "-n cedana-system logs --tail=-1 -l app.kubernetes.io/component=controller";
   const log = engine.kubectl(args.split(" "));
   expect(log).toContain('"msg":"leading"');
   expect(log.split("\n").filter((line) => /"level":"(error|fatal)"|Warning:/.test(line))).toEqual([]);
 });
 
-/** Waits until the node's condition says so, and returns its message. */
+/** Waits until the node's condition CedanaReady has this status and message; returns the message. */
 function nodeIs(status: string, message: RegExp): Promise<string> {
   return eventually(() => {
-    const node = JSON.parse(engine.kubectl(["get", "node", "real-1", "-o", "json"])) as {
+    const node = JSON.parse(engine.kubectl(["get", "node", NODE.name, "-o", "json"])) as {
       status: { conditions: readonly { type: string; status: string; message: string }[] };
     };
     const condition = node.status.conditions.find(({ type }) => type === "CedanaReady");
@@ -298,7 +304,7 @@ function nodeIs(status: string, message: RegExp): Promise<string> {
   });
 }
 
-/** The one pod of app=web is checkpointed and deleted: what it counted, and what the one that its owner makes counts then. */
+/** Checkpoints and deletes the one pod of app=web. Returns its last count, and a later one of the pod that replaces it. */
 async function overReplacement() {
   const pod = await onlyPod();
   const before = await counts.reach(pod, "count", 3);

@@ -64,7 +64,7 @@ export class Objects {
   }
 
   create(collection: string, object: Stored): Stored {
-    const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+    const now = new Date(Date.now()).toISOString().replace(/\.\d+Z$/, "Z");
     const made = structuredClone(object);
     made.metadata.uid = `uid-${++this.uids}`;
     made.metadata.creationTimestamp ??= now;
@@ -94,7 +94,7 @@ export class Objects {
     if (!old.metadata.finalizers?.length) return this.end(collection, old);
     if (old.metadata.deletionTimestamp !== undefined) return old;
     const next = structuredClone(old);
-    next.metadata.deletionTimestamp = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+    next.metadata.deletionTimestamp = new Date(Date.now()).toISOString().replace(/\.\d+Z$/, "Z");
     return this.write(collection, old, next);
   }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import {
   ApiError,
   type Body,
@@ -237,7 +238,8 @@ function within<T>({ timeoutMs = 30_000, signal }: SendOptions, work: () => Prom
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const abort = () => reject(signal?.reason);
-    const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
+    const timer = setTimeout(() => reject(new Error(`no response within ${timeoutMs / 1000} s`)), timeoutMs);
+    if (signal) setMaxListeners(0, signal); // as the real client does
     signal?.addEventListener("abort", abort);
     work()
       .then(resolve, reject)

@@ -6,10 +6,12 @@ import { ROOT, files, sources, target } from "../support/sources";
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   api: [],
   config: [],
-  kube: [],
+  // One exchange for everything that uses HTTP.
+  http: [],
+  kube: ["http"],
   render: ["config"],
   manifests: ["config", "render"],
-  clients: ["config", "kube"],
+  clients: ["config", "http"],
   "constructs/aws": ["api", "config", "render", "cdktf", "constructs"],
   "constructs/kubernetes": ["api", "config", "render", "cdk8s", "constructs"],
   stacks: [
@@ -22,8 +24,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "cdk8s",
     "constructs",
   ],
-  controller: ["api", "config", "clients", "kube"],
-  agent: ["api", "config", "clients", "kube"],
+  controller: ["api", "config", "http", "clients", "kube"],
+  agent: ["api", "config", "http", "clients", "kube"],
   cli: [
     "api",
     "config",
@@ -110,9 +112,24 @@ test("Kubernetes types are imported as types only", () => {
 
 test("every folder has one public entry", () => {
   const folders = new Set(
-    ["api", "config", "kube", "render", "manifests", "clients", "constructs", "stacks"]
+    ["api", "config", "http", "kube", "render", "manifests", "clients", "constructs", "stacks"]
       .flatMap((area) => files(area, /\.ts$/))
       .map((path) => path.split("/").slice(0, -1).join("/")),
   );
   expect([...folders].filter((folder) => !existsSync(join(ROOT, folder, "index.ts")))).toEqual([]);
+});
+
+test("tests take random numbers from the seed of the run", () => {
+  const own = ["test/support/random.ts", "test/support/property.ts", "test/unit/architecture.test.ts"];
+  const random = /\bMath\.random\(|\bfc\.(assert|check)\(/;
+  const wrong = sources("test").filter(({ path, text }) => !own.includes(path) && random.test(text));
+  expect(wrong.map(({ path }) => path)).toEqual([]);
+});
+
+test("fast tests start no Node process and need no build", () => {
+  const slow = /process\.execPath|\bfork\(|"dist\//;
+  const fast = sources("test/unit").filter(
+    ({ path }) => !path.includes(".long.") && path !== "test/unit/architecture.test.ts",
+  );
+  expect(fast.filter(({ text }) => slow.test(text)).map(({ path }) => path)).toEqual([]);
 });

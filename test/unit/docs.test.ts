@@ -1,15 +1,8 @@
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { DOCS, layOutPrograms, programs } from "../support/docs-programs";
-import { runPrograms } from "../support/programs";
+import { compareVersions, KUBERNETES_MINORS } from "../../config";
+import { DOCS, programs } from "../support/docs-programs";
 import { ROOT } from "../support/sources";
-
-let folder: string;
-beforeAll(() => {
-  folder = layOutPrograms("docs-test");
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("every public construct has a page with a program", () => {
   const folders = ["aws", "kubernetes"].flatMap((area) =>
@@ -21,19 +14,17 @@ test("every public construct has a page with a program", () => {
   expect(folders.filter((name) => !named.has(name))).toEqual([]);
 });
 
-test("all programs of the docs run", async () => {
-  const runs = programs.map(({ name }) => ({
-    file: join(folder, `${name}.js`),
-    folder: mkdtempSync(join(tmpdir(), `${name}-`)),
-  }));
-  try {
-    expect(await runPrograms(runs)).toEqual({});
-    const idle = runs.filter(({ folder }) => readdirSync(folder).length === 0).map(({ file }) => file);
-    expect(idle.filter((file) => /\.synth\(\)/.test(readFileSync(file, "utf8")))).toEqual([]);
-  } finally {
-    for (const { folder } of runs) rmSync(folder, { recursive: true, force: true });
-  }
-}, 60_000);
+test("the README and the page on images name the supported Kubernetes versions", () => {
+  const [oldest, newest] = [KUBERNETES_MINORS[0], KUBERNETES_MINORS.at(-1)];
+  const page = (path: string) => readFileSync(join(ROOT, path), "utf8");
+  expect(page("README.md")).toContain(`Kubernetes ${oldest} to ${newest} on AL2023`);
+  const rows = [...page("docs/core/ami.md").matchAll(/^\| (1\.\d+)(?: - (1\.\d+))? \|/gm)];
+  const named = rows.flatMap(([, from = "", to = from]) =>
+    KUBERNETES_MINORS.filter((minor) => compareVersions(from, minor) <= 0 && compareVersions(minor, to) <= 0),
+  );
+  expect(named).toEqual(KUBERNETES_MINORS);
+  expect([rows[0]?.[1], rows.at(-1)?.[2]]).toEqual([oldest, newest]);
+});
 
 test("links between pages resolve to an existing file and heading", () => {
   const dead = DOCS.concat("CONTRIBUTING.md").flatMap((page) =>

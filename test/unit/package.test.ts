@@ -41,14 +41,3 @@ test("programs that still resolve modules as Node 10 did find the same types", (
   const expected = entries.map(([name, { types }]) => [name.slice(2), [types.slice(2)]]);
   expect(Object.entries(manifest.typesVersions["*"])).toEqual(expected);
 });
-
-test.each([
-  "bin/THIRD-PARTY-NOTICES.txt",
-  "controller.THIRD-PARTY-NOTICES.txt",
-  "agent.THIRD-PARTY-NOTICES.txt",
-])("%s has each package once, with its licence", (file) => {
-  const parts = readFileSync(join(ROOT, "dist", file), "utf8").split(`\n${"-".repeat(80)}\n\n`);
-  const names = parts.map((part) => part.split(" (", 1)[0]);
-  expect(names).toEqual([...new Set(names)]);
-  expect(parts.filter((part) => !/^\S+ \S+ \([^)]+\)\nSource: \S+\n\n./.test(part))).toEqual([]);
-});

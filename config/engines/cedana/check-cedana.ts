@@ -52,7 +52,16 @@ function checkAddress(engine: ResolvedCedanaEngine): Problem[] {
       },
     ];
   }
-  if (isToken(address)) return [];
+  if (isToken(address)) {
+    return [
+      {
+        code: "not-plain",
+        path: ["address"],
+        message: "is known only when Terraform runs, but decides on ports and mounts",
+        allowed: "a plain value",
+      },
+    ];
+  }
   const isPath = address.startsWith("/");
   if (isPath !== (protocol === "unix")) {
     return [

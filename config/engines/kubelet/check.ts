@@ -1,10 +1,23 @@
 import { checkKubeletFeatures } from "../../features";
 import type { Problem } from "../../schema/problem";
+import { isToken } from "../../schema/token";
 import type { ResolvedKubeletEngine } from "./schema";
 
 /** What depends on several properties of the engine `kubelet`. */
 export function checkKubeletEngine(engine: ResolvedKubeletEngine): Problem[] {
-  return [...checkImage(engine), ...checkKubeletFeatures(engine)];
+  return [...checkImage(engine), ...checkPlain(engine), ...checkKubeletFeatures(engine)];
+}
+
+/** Checks that values with which the toolkit itself computes are known when it synthesizes. */
+function checkPlain(engine: ResolvedKubeletEngine): Problem[] {
+  return (["quota", "reserve"] as const)
+    .filter((property) => isToken(engine[property]))
+    .map((property) => ({
+      code: "not-plain",
+      path: [property],
+      message: "is known only when Terraform runs, but is converted to bytes before",
+      allowed: "a plain value",
+    }));
 }
 
 function checkImage({ image }: ResolvedKubeletEngine): Problem[] {

@@ -1,14 +1,15 @@
 import { repeated } from "../../network/check";
-import { AMI_MINORS, MINIMUM_KERNEL, compareVersions, findAmi } from "../ami";
+import { KUBERNETES_MINORS, MINIMUM_KERNEL, compareVersions, findAmi, unsupportedVersion } from "../ami";
 import { checkNodeSettings, instanceFacts } from "../check";
 import { RESTORING_CONTAINERD } from "../restore";
+import { engineOf } from "../settings";
 import type { Problem } from "../../schema/problem";
 import { isToken } from "../../schema/token";
 import { type CustomAmi, type ResolvedNodeGroup, customAmiOf } from "./schema";
 
 /** What of the cluster a group must fit. */
 export interface NodeGroupContext {
-  /** Kubernetes minor of the control plane: `1.34`. */
+  /** Kubernetes minor of the control plane: `1.35`. */
   readonly kubernetesVersion: string;
 }
 
@@ -29,27 +30,39 @@ export function checkNodeGroup(group: ResolvedNodeGroup, { kubernetesVersion }: 
   ];
 }
 
-/** A kubelet may be three minors older than the API server, never newer (Kubernetes version skew policy). */
-function checkVersion({ version }: ResolvedNodeGroup, cluster: string): Problem[] {
-  if (version === undefined) return [];
+/** Checks the nodes' minor against EKS's and the cluster's: a kubelet is at most three minors older than the API server. */
+function checkVersion(group: ResolvedNodeGroup, cluster: string): Problem[] {
+  const { version } = group;
+  const path = ["version"];
   if (isToken(version)) {
     return [
       {
         code: "not-plain",
-        path: ["version"],
+        path,
         message: "is known only when Terraform runs, but decides which image the nodes get",
         allowed: "a plain value",
       },
     ];
   }
-  const behind = compareVersions(cluster, version);
+  const minor = version ?? cluster;
+  if (!customAmiOf(group) && !KUBERNETES_MINORS.includes(minor)) {
+    return [
+      {
+        ...unsupportedVersion(path, minor),
+        ...(version === undefined
+          ? {}
+          : { remedy: "leave it out, so that nodes have the cluster's version" }),
+      },
+    ];
+  }
+  const behind = compareVersions(cluster, minor);
   if (behind >= 0 && behind <= 3) return [];
   return [
     {
       code: "version-skew",
-      path: ["version"],
+      path,
       message: behind < 0 ? "is newer than the cluster" : "is more than three minors older than the cluster",
-      given: version,
+      given: minor,
       allowed: `the cluster's ${cluster}, or up to three minors less`,
     },
   ];
@@ -60,9 +73,6 @@ function checkAmi(group: ResolvedNodeGroup, cluster: string): Problem[] {
   if (custom) return checkCustomAmi(custom);
   const minor = group.version ?? cluster;
   if (isToken(minor)) return [];
-  const { architecture, accelerator, problems } = instanceFacts(group);
-  const path = (AMI_MINORS as readonly string[]).includes(minor) ? ["instanceTypes"] : ["version"];
-  const found = problems.length > 0 ? undefined : findAmi(minor, architecture, accelerator, path);
   const release = group.ami && "releaseVersion" in group.ami ? group.ami.releaseVersion : undefined;
   const wrongMinor =
     release !== undefined && !isToken(release) && compareVersions(release, minor) !== 0
@@ -76,20 +86,15 @@ function checkAmi(group: ResolvedNodeGroup, cluster: string): Problem[] {
           },
         ]
       : [];
-  return [...(found?.problems ?? []), ...wrongMinor];
+  const { architecture, accelerator, problems } = instanceFacts(group);
+  if (problems.length > 0 || !KUBERNETES_MINORS.includes(minor)) return wrongMinor;
+  return [...(findAmi(minor, architecture, accelerator, ["instanceTypes"]).problems ?? []), ...wrongMinor];
 }
 
 function checkCustomAmi(ami: CustomAmi): Problem[] {
   const problems: Problem[] = [];
   const problem = (property: keyof CustomAmi, rest: Omit<Problem, "path" | "given">) =>
     problems.push({ path: ["ami", property], given: ami[property], ...rest });
-  for (const property of ["kernel", "cgroup", "containerd"] as const) {
-    if (ami[property] !== undefined) continue;
-    problem(property, {
-      code: "missing",
-      message: "is required for an image of your own: nothing else can tell before a node fails to join",
-    });
-  }
   if (ami.family !== "AL2023") {
     problem("family", {
       code: "unsupported-family",
@@ -101,7 +106,7 @@ function checkCustomAmi(ami: CustomAmi): Problem[] {
       remedy: "build the image from Amazon Linux 2023",
     });
   }
-  if (ami.kernel !== undefined && !isToken(ami.kernel) && compareVersions(ami.kernel, MINIMUM_KERNEL) < 0) {
+  if (!isToken(ami.kernel) && compareVersions(ami.kernel, MINIMUM_KERNEL) < 0) {
     problem("kernel", {
       code: "old-kernel",
       message: "is too old for CRIU to checkpoint containers by",
@@ -116,33 +121,35 @@ function checkCustomAmi(ami: CustomAmi): Problem[] {
       remedy: "boot the image with systemd.unified_cgroup_hierarchy=1",
     });
   }
-  if (
-    ami.containerd !== undefined &&
-    !isToken(ami.containerd) &&
-    compareVersions(ami.containerd, "2.0") < 0
-  ) {
+  if (!isToken(ami.containerd) && isOldContainerd(ami.containerd)) {
     problem("containerd", {
       code: "old-containerd",
       message: "does not read configuration schema 3; nodeadm would not start it",
-      allowed: "2.0 or newer",
+      allowed: `${MINIMUM_CONTAINERD} or newer`,
     });
   }
   return problems;
 }
 
-/** The engine `kubelet` restores by containerd itself, which not every version does. */
+/** The first containerd with configuration schema 3. */
+const MINIMUM_CONTAINERD = "2.0";
+
+function isOldContainerd(version: string): boolean {
+  return compareVersions(version, MINIMUM_CONTAINERD) < 0;
+}
+
+/** Checks that the containerd of a custom AMI restores from checkpoint images if the engine `kubelet` depends on it. */
 function checkRestore(group: ResolvedNodeGroup): Problem[] {
   const { containerd } = customAmiOf(group) ?? {};
-  if (group.engine !== "kubelet" || !group.checkpointing || containerd === undefined || isToken(containerd)) {
-    return [];
-  }
+  if (containerd === undefined || isToken(containerd) || isOldContainerd(containerd)) return [];
+  if (!group.checkpointing || engineOf(group) !== "kubelet") return [];
   const [first, removed] = RESTORING_CONTAINERD;
   if (compareVersions(containerd, first) >= 0 && compareVersions(containerd, removed) < 0) return [];
   return [
     {
       code: "containerd-without-restore",
       path: ["ami", "containerd"],
-      message: "cannot restore from images of checkpoints, by which the engine kubelet restores",
+      message: "cannot restore from checkpoint images, as the engine kubelet does",
       given: containerd,
       allowed: `${first} or newer, older than ${removed}`,
       remedy: "build the image with such a containerd, or set checkpointing: false",

@@ -3,7 +3,7 @@ import type { ITerraformDependable } from "cdktf";
 /** A new or existing cluster, as node groups, Karpenter and pod identities use it. */
 export interface ICluster {
   readonly name: string;
-  /** Kubernetes minor, for instance `1.34`. Always a plain value, never a Terraform reference. */
+  /** Kubernetes minor, for instance `1.35`. Always a plain value, never a Terraform reference. */
   readonly version: string;
   readonly region: string;
   /** URL of the Kubernetes API. */

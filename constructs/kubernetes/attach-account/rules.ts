@@ -1,20 +1,23 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { CHECKPOINT_CRD } from "../../../api/checkpoint";
+import { kindsOf } from "../../../api";
 import { agentNamespace, gateOwner, namesOf, type ResolvedInstall } from "../../../config/install";
 import { controllerGrants } from "../controller";
-import { CEDANA_CRD } from "../crds";
 import { dynamoRules, METRICS_PROXY_RULES, METRICS_READER_RULES, WORKLOAD_RULES } from "../rbac/rules";
 
 const RBAC = "rbac.authorization.k8s.io";
 const CHANGE = ["get", "update", "patch", "delete"];
 
-/** Objects of the cluster that the install has, each by its name. `create` knows no name in Kubernetes. */
+/** Returns permissions on the cluster-scoped objects of the install, by name. Kubernetes cannot limit `create` to a name. */
 export function installClusterRules(install: ResolvedInstall): V1PolicyRule[] {
   const names = namesOf(install);
   const { manager, runtimeClass } = install;
   const roles = [names.managerRole, ...(manager.metrics ? [names.metricsProxy, names.metricsReader] : [])];
   return [
-    ...named("apiextensions.k8s.io", "customresourcedefinitions", [CEDANA_CRD, CHECKPOINT_CRD]),
+    ...named(
+      "apiextensions.k8s.io",
+      "customresourcedefinitions",
+      kindsOf("cedana").map(({ crdName }) => crdName),
+    ),
     ...(runtimeClass ? named("node.k8s.io", "runtimeclasses", [runtimeClass.name]) : []),
     ...(gateOwner(install) === "nodeReadinessRule"
       ? named("readiness.node.x-k8s.io", "nodereadinessrules", [install.name])
@@ -37,7 +40,7 @@ function named(group: string, resource: string, resourceNames: string[]): V1Poli
   ];
 }
 
-/** Objects in the namespaces of the install. Secrets can be written, but not read through the API. */
+/** Returns permissions in the namespaces of the install. Secrets can be written, but not read. */
 export function installRules({ controller, manager }: ResolvedInstall): V1PolicyRule[] {
   const verbs = ["create", "list", "watch", ...CHANGE];
   return [
@@ -54,7 +57,7 @@ export function installRules({ controller, manager }: ResolvedInstall): V1Policy
   ];
 }
 
-/** The rights of the proxy before the metrics, and those that it asks for. */
+/** Returns the permissions of the metrics proxy and those that it requires of clients. */
 export function metricsRules({ manager }: ResolvedInstall): V1PolicyRule[] {
   return manager.metrics ? [...METRICS_PROXY_RULES, ...METRICS_READER_RULES] : [];
 }
@@ -65,7 +68,7 @@ interface NamespacedGrant {
   readonly rules: V1PolicyRule[];
 }
 
-/** The rights of manager, controller and Dynamo watcher in namespaces, and the Roles and bindings that give them. */
+/** Returns the namespaced permissions of manager, controller and Dynamo watcher, and those on their Roles and bindings. */
 export function namespacedGrants(install: ResolvedInstall): NamespacedGrant[] {
   const { dynamoWatcher, manager } = install;
   const names = namesOf(install);

@@ -1,5 +1,5 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../api/checkpoint";
+import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../api";
 import type { EngineKind } from "../../../config/engines";
 import {
   agentNamespace,
@@ -11,7 +11,7 @@ import {
   type ResolvedInstall,
 } from "../../../config/install";
 
-/** Rights of the controller in some namespaces or in all of them, under the name of their Role. */
+/** Permissions of the controller in some or all namespaces, with the name of their Role. */
 export interface ControllerGrant {
   readonly id: string;
   readonly name: string;
@@ -19,10 +19,10 @@ export interface ControllerGrant {
   readonly rules: V1PolicyRule[];
 }
 
-/** Events about Nodes, which have no namespace, are kept in this one (events.k8s.io/v1). */
+/** Namespace of events about Nodes, which have none (events.k8s.io/v1). */
 const EVENTS_OF_NODES = "default";
 
-/** What a reflector does. */
+/** Verbs of a reflector. */
 const FOLLOW = ["list", "watch"];
 
 const REPORT: V1PolicyRule = {
@@ -31,13 +31,13 @@ const REPORT: V1PolicyRule = {
   verbs: ["create", "patch"],
 };
 
-/** Everything that the controller may do: what the parts that are on ask of the API server, and nothing else. */
+/** Returns all permissions of the controller: exactly those that the enabled controllers use. */
 export function controllerGrants(install: ResolvedInstall, engine: EngineKind): ControllerGrant[] {
   if (!install.controller) return [];
   return [...lease(install), ...gate(install), ...checkpoints(install, engine), ...restore(install, engine)];
 }
 
-/** Election of a leader. `create` knows no name in Kubernetes, so it is a rule of its own. */
+/** Leader election. Kubernetes cannot limit `create` to a name, hence the separate rule. */
 function lease(install: ResolvedInstall): ControllerGrant[] {
   const names = namesOf(install);
   const about = { apiGroups: ["coordination.k8s.io"], resources: ["leases"] };
@@ -54,7 +54,7 @@ function lease(install: ResolvedInstall): ControllerGrant[] {
   ];
 }
 
-/** In a dry run nothing is written; a rule's owner changes nodes himself, so that only their condition is written. */
+/** Readiness gate. A dry run writes nothing. If a NodeReadinessRule owns the gate, only conditions are written. */
 function gate(install: ResolvedInstall): ControllerGrant[] {
   const owner = gateOwner(install);
   if (owner === "manager") return [];
@@ -90,7 +90,7 @@ function gate(install: ResolvedInstall): ControllerGrant[] {
   ];
 }
 
-/** A `Cedana` is acted upon by a Checkpoint of its own; nobody deletes one. */
+/** Checkpoint controller. It creates a Checkpoint for a `Cedana`, and deletes neither. */
 function checkpoints(install: ResolvedInstall, engine: EngineKind): ControllerGrant[] {
   const settings = checkpointsOf(install);
   if (!settings) return [];
@@ -135,8 +135,8 @@ function checkpoints(install: ResolvedInstall, engine: EngineKind): ControllerGr
 }
 
 /**
- * Pods are listed where they can be restored, and patched to give them their own images back. Of Secrets and webhooks it
- * reads and writes its own by name; `create` knows no name.
+ * Restore. Pods are listed in the namespaces with restore, and patched to give them their original images back. Only the
+ * controller's own Secret and webhook can be read and written, but Kubernetes cannot limit `create` to a name.
  */
 function restore(install: ResolvedInstall, engine: EngineKind): ControllerGrant[] {
   const settings = restoreOf(engine, install);

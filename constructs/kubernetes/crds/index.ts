@@ -1,4 +1,57 @@
-/** The kinds that the install defines. */
-export { CEDANA_CRD, CedanaCrd } from "./cedana";
-export { CheckpointCrd } from "./checkpoint";
-export { NodeCheckpointCrd } from "./node-checkpoint";
+import type { ApiObject } from "cdk8s";
+import { Construct } from "constructs";
+import type { Kind } from "../../../api";
+import { installOf, type InstallProps } from "../input";
+import { metadata, object } from "../object";
+
+export interface CrdProps extends InstallProps {
+  /** A kind of `cedana-cdk/api`. */
+  readonly kind: Kind;
+}
+
+/** The CustomResourceDefinition of a kind. */
+export class Crd extends Construct {
+  readonly definition: ApiObject;
+
+  constructor(scope: Construct, id: string, props: CrdProps) {
+    super(scope, id);
+    const install = installOf(this, props);
+    const { kind } = props;
+    this.definition = object(this, kind.plural, {
+      ...crd(kind),
+      metadata: metadata(install, { name: kind.crdName }),
+    });
+  }
+}
+
+/**
+ * Returns the CustomResourceDefinition of a kind, without metadata. It has no type, because V1CustomResourceDefinition
+ * has other names for some fields of a schema (`_enum`, `x_kubernetes_...`).
+ */
+function crd({ group, version, kind, plural, shortNames, schema, columns }: Kind) {
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    spec: {
+      group,
+      names: {
+        kind,
+        listKind: `${kind}List`,
+        plural,
+        singular: kind.toLowerCase(),
+        ...(shortNames && { shortNames }),
+      },
+      scope: "Namespaced",
+      versions: [
+        {
+          name: version,
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: schema },
+          subresources: { status: {} },
+          additionalPrinterColumns: columns,
+        },
+      ],
+    },
+  };
+}

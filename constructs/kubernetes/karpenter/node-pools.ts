@@ -1,5 +1,6 @@
 import { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
+import { existingClusterVersion } from "../../../config/cluster";
 import {
   checkKarpenter,
   karpenterSchema,
@@ -7,12 +8,12 @@ import {
   type ResolvedNodePool,
 } from "../../../config/karpenter";
 import { ec2NodeClassManifest, nodePoolManifest } from "../../../render";
-import { resolve } from "../../../config/schema";
+import { check, resolve, under } from "../../../config/schema";
 
 export interface NodePoolsProps extends KarpenterSpec {
   /** Name of the EKS cluster: names of roles and discovery tags come from it. */
   readonly clusterName: string;
-  /** Kubernetes minor of the cluster: `1.34`. */
+  /** Kubernetes minor of the cluster: `1.35`. */
   readonly kubernetesVersion: string;
 }
 
@@ -34,9 +35,10 @@ export class NodePools extends Construct {
   constructor(scope: Construct, id: string, props: NodePoolsProps) {
     super(scope, id);
     const { clusterName, kubernetesVersion, ...input } = props;
-    const { nodePools, nodeRoleName } = resolve(this.node.path, karpenterSchema, input, (value) =>
-      checkKarpenter(value, { kubernetesVersion }),
-    );
+    const { nodePools, nodeRoleName } = resolve(this.node.path, karpenterSchema, input, (value) => {
+      const { problems } = check(existingClusterVersion, kubernetesVersion);
+      return problems ? under(["kubernetesVersion"], problems) : checkKarpenter(value, { kubernetesVersion });
+    });
     const context = { clusterName, nodeRoleName };
     this.pools = new Map(nodePools.map((pool) => [pool.name, this.make(pool, context)]));
   }

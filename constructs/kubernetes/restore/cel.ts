@@ -1,8 +1,7 @@
-/** What the webhook and the policies ask in the words of CEL. */
-import { AUTOMATION_GROUP } from "../../../api/checkpoint";
-import { LATEST, RESTORE_VERB } from "../../../api/restore";
+/** CEL expressions that the webhook and the policies share. */
+import { AUTOMATION_GROUP, LATEST, RESTORE_VERB } from "../../../api";
 
-/** Controllers of Kubernetes, which make pods of templates: whoever wrote the template was asked. */
+/** Controllers of Kubernetes that create pods from templates. The author of the template was checked. */
 const WORKLOAD_CONTROLLERS = [
   "cronjob-controller",
   "daemon-set-controller",
@@ -20,12 +19,12 @@ const KUBERNETES = list([
   ...WORKLOAD_CONTROLLERS.map((name) => `system:serviceaccount:kube-system:${name}`),
 ]);
 
-/** Whether one of Kubernetes' own controllers asks. */
+/** Tests whether the request is from one of Kubernetes' own controllers. */
 export const BY_KUBERNETES = `request.userInfo.username in ${KUBERNETES}`;
 
 /**
- * Whether whoever asks has the right: on the one Checkpoint that is named, or on all of the namespace.
- * @param from CEL of what the pod is to be restored from
+ * Returns a test whether the user has the permission on the named Checkpoint, or on all Checkpoints of the namespace.
+ * @param from CEL of the value of the annotation `restore-from`
  */
 export function mayRestore(from: string): string {
   return [

@@ -1,4 +1,4 @@
-/** Who may ask for a restore, in the words of CEL: Kubernetes knows no right to set an annotation. */
+/** Policies that check who may request a restore, because Kubernetes has no permission to set an annotation. */
 import type {
   V1ValidatingAdmissionPolicy,
   V1ValidatingAdmissionPolicyBinding,
@@ -6,9 +6,16 @@ import type {
 } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import { AUTOMATION_GROUP } from "../../../api/checkpoint";
+import {
+  AUTOMATION_GROUP,
+  FALLBACKS,
+  LATEST,
+  RECORD,
+  REQUEST,
+  RESTORED_FROM,
+  RESTORE_VERB,
+} from "../../../api";
 import { namesOf, type ResolvedInstall } from "../../../config/install";
-import { FALLBACKS, LATEST, RECORD, REQUEST, RESTORED_FROM, RESTORE_VERB } from "../../../api/restore";
 import { metadata, object } from "../object";
 import { BY_KUBERNETES, list, mayRestore } from "./cel";
 import { namespaceSelector } from "./names";
@@ -19,7 +26,7 @@ const RECORDS = list(Object.values(RECORD));
 
 interface Kind {
   readonly id: string;
-  /** Way from the object to the metadata of pod or pod template. */
+  /** Path from the object to the metadata of the pod or pod template. */
   readonly way: readonly string[];
   readonly resources: readonly {
     readonly apiGroups: string[];
@@ -54,7 +61,7 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-/** A policy and its binding for pods, for what has a pod template, and for CronJobs, whose template lies deeper. */
+/** Returns a policy and its binding for pods, for kinds with a pod template, and for CronJobs, whose template is nested. */
 export function restoreGuards(
   scope: Construct,
   install: ResolvedInstall,
@@ -79,7 +86,7 @@ export function restoreGuards(
           },
           matchConditions: [{ name: "concerned", expression: concerned(kind) }],
           variables: variables(kind, install),
-          validations: [...asking(), ...(kind.id === "pods" ? ofPods() : ofTemplates())],
+          validations: [...requestRules(), ...(kind.id === "pods" ? podRules() : templateRules())],
         },
       }),
       object<V1ValidatingAdmissionPolicyBinding>(scope, `${kind.id}.binding`, {
@@ -96,12 +103,12 @@ export function restoreGuards(
   });
 }
 
-/** `has()` for each step: a template may be missing, and so may its metadata. */
+/** Returns `has()` for each step of the path: a template or its metadata may be missing. */
 function has(root: string, way: readonly string[]): string {
   return way.map((_, index) => `has(${[root, ...way.slice(0, index + 1)].join(".")})`).join(" && ");
 }
 
-/** Whether any key of ours is on the object, before or after: other objects cost next to nothing. */
+/** Tests whether the object has any of our keys, before or after the change. Other objects are not evaluated further. */
 function concerned({ way }: Kind): string {
   const within = (root: string) => {
     const path = [root, ...way].join(".");
@@ -131,7 +138,7 @@ function variables({ way }: Kind, install: ResolvedInstall): V1Variable[] {
     },
     { name: "trusted", expression: BY_KUBERNETES },
     { name: "ours", expression: `request.userInfo.username == '${account}'` },
-    // To take the wish away needs no right.
+    // Removing the request needs no permission.
     {
       name: "asks",
       expression: `variables.from != '' && ${list(Object.values(REQUEST))}.exists(key, ${changed("key")})`,
@@ -140,11 +147,11 @@ function variables({ way }: Kind, install: ResolvedInstall): V1Variable[] {
   ];
 }
 
-/** Values, and the right of whoever asks: on the one Checkpoint that is named, or on all of the namespace. */
-function asking() {
+/** Checks the values, and the permission of the user. */
+function requestRules() {
   const allowed = (key: string, values: readonly string[]) =>
     `!('${key}' in variables.annotations) || variables.annotations['${key}'] in ${list(values)}`;
-  const said = (key: string, values: readonly string[]) => ({
+  const oneOf = (key: string, values: readonly string[]) => ({
     expression: allowed(key, values),
     messageExpression: `'annotation ${key} is "' + variables.annotations['${key}'] + '"; allowed: ${values.join(", ")}'`,
   });
@@ -158,34 +165,34 @@ function asking() {
       expression: `!('${REQUEST.from}' in variables.annotations) || variables.from.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')`,
       messageExpression: `'annotation ${REQUEST.from} is "' + variables.from + '"; allowed: ${LATEST}, or the name of a Checkpoint'`,
     },
-    said(REQUEST.fallback, FALLBACKS),
-    said(REQUEST.shared, ["true", "false"]),
+    oneOf(REQUEST.fallback, FALLBACKS),
+    oneOf(REQUEST.shared, ["true", "false"]),
   ];
 }
 
-/** On a pod with the wish, the webhook has written over what it brought along. */
-function ofPods() {
+/** Checks the records. On a pod with a request, the webhook has overwritten them. */
+function podRules() {
   const none = `${RECORDS}.all(key, !(key in variables.annotations)) && !('${RESTORED_FROM}' in variables.labels)`;
   const label = (map: string) => `'${RESTORED_FROM}' in variables.${map}`;
   const labelKept = `(${label("labels")}) == (${label("labelsBefore")}) && (!(${label("labels")}) || variables.labels['${RESTORED_FROM}'] == variables.labelsBefore['${RESTORED_FROM}'])`;
   return [
     {
       expression: `variables.ours || (request.operation == 'CREATE' ? (variables.from != '' || (${none})) : (variables.recordsKept && ${labelKept}))`,
-      message: `label ${RESTORED_FROM} and annotations ${Object.values(RECORD).join(", ")} are the controller's: leave them out`,
+      message: `label ${RESTORED_FROM} and annotations ${Object.values(RECORD).join(", ")} are reserved for the controller: remove them`,
       reason: "Forbidden",
     },
     {
       expression: `request.operation != 'CREATE' || !('${REQUEST.fallback}' in variables.annotations) || variables.annotations['${REQUEST.fallback}'] != 'stop' || variables.from == '' || '${RESTORED_FROM}' in variables.labels`,
-      message: `nobody looked for a checkpoint, because the controller did not answer, and ${REQUEST.fallback} is stop: try again`,
+      message: `the controller did not process the restore request, and ${REQUEST.fallback} is stop: try again`,
     },
   ];
 }
 
-function ofTemplates() {
+function templateRules() {
   return [
     {
       expression: `variables.ours || (${RECORDS}.all(key, !(key in variables.annotations) || key in variables.before) && (!('${RESTORED_FROM}' in variables.labels) || '${RESTORED_FROM}' in variables.labelsBefore))`,
-      message: `label ${RESTORED_FROM} and annotations ${Object.values(RECORD).join(", ")} are the controller's: leave them out`,
+      message: `label ${RESTORED_FROM} and annotations ${Object.values(RECORD).join(", ")} are reserved for the controller: remove them`,
       reason: "Forbidden",
     },
   ];

@@ -1,18 +1,17 @@
 /**
- * Restore of pods: the admission webhook that the controller serves, and who may ask for a restore.
+ * Restore of pods: the admission webhook that the controller serves, and the policies that check who may request one.
  */
 import type { V1ClusterRole } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { AUTOMATION_GROUP } from "../../../api/checkpoint";
+import { AUTOMATION_GROUP, RESTORE_VERB } from "../../../api";
 import { namesOf, restoreOf } from "../../../config/install";
-import { RESTORE_VERB } from "../../../api/restore";
 import { inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { restoreGuards } from "./guard";
 import { certManagerObjects, webhookConfiguration, webhookService } from "./webhook";
 
-/** Nothing is made without the engine `kubelet`, without a controller, or with `install.restore: false`. */
+/** Creates nothing without the engine `kubelet`, without a controller, or with `install.restore: false`. */
 export class Restore extends Construct {
   readonly service?: ApiObject;
   readonly webhook?: ApiObject;
@@ -20,7 +19,7 @@ export class Restore extends Construct {
   readonly certificates: readonly ApiObject[];
   /** ValidatingAdmissionPolicies and their bindings. */
   readonly guards: readonly ApiObject[];
-  /** For whoever is to restore: bound to nobody. */
+  /** ClusterRole that permits restores. It is not bound to any user. */
   readonly role?: ApiObject;
 
   constructor(scope: Construct, id: string, props: EngineProps) {

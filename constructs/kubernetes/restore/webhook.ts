@@ -2,7 +2,7 @@ import type { V1MutatingWebhookConfiguration, V1Service } from "@kubernetes/clie
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
 import { namesOf, selectorLabels, type ResolvedInstall } from "../../../config/install";
-import { REQUEST, WEBHOOK_PATH } from "../../../api/restore";
+import { REQUEST, WEBHOOK_PATH } from "../../../api";
 import { metadata, object, type Metadata } from "../object";
 import { BY_KUBERNETES, mayRestore } from "./cel";
 import { namespaceSelector } from "./names";
@@ -13,7 +13,7 @@ interface Settings {
   readonly certificates: "own" | "cert-manager";
 }
 
-/** The Service through which API servers reach the controllers, all that are Ready. */
+/** Returns the Service through which API servers reach the Ready controllers. */
 export function webhookService(scope: Construct, install: ResolvedInstall): ApiObject {
   const names = namesOf(install);
   return object<V1Service>(scope, "service", {
@@ -32,9 +32,9 @@ export function webhookService(scope: Construct, install: ResolvedInstall): ApiO
 }
 
 /**
- * Only pods with the annotation come, as they are created, and of who may restore: a policy refuses the others anyway, and the
- * webhook would have claimed a Checkpoint for them. Asked again if another webhook changes the pod after it, such as
- * one that adds a container.
+ * Returns the webhook. It is called when a pod with the annotation is created by a user who may restore. A policy rejects
+ * other users anyway, but after the webhook, which would have claimed a Checkpoint. It is called again if another webhook
+ * changes the pod later, for example adds a container.
  */
 export function webhookConfiguration(
   scope: Construct,
@@ -96,7 +96,7 @@ interface Issuer {
   readonly spec: object;
 }
 
-/** A certificate of cert-manager, signed by itself: the API server is told to trust it and nothing else. */
+/** Returns a self-signed certificate of cert-manager. The API server trusts only this one for the webhook. */
 export function certManagerObjects(scope: Construct, install: ResolvedInstall): ApiObject[] {
   const names = namesOf(install);
   const about = metadata(install, {

@@ -1,4 +1,4 @@
-import { ManagerError, type ManagerClient } from "../../../clients/manager";
+import { ManagerError, type ManagerClient } from "../../../clients/cedana/manager";
 import {
   EngineError,
   type CheckpointRequest,

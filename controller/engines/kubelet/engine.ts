@@ -3,7 +3,7 @@ import {
   type CheckpointReason,
   type NodeCheckpointReason,
   type NodeCheckpointStatus,
-} from "../../../api/checkpoint";
+} from "../../../api";
 import { sleep, type CachedObjects } from "../../../kube";
 import type { Runtime } from "../../runtime";
 import { EngineError, type CheckpointRequest, type CheckpointResult, type Engine } from "../engine";

@@ -1,5 +1,5 @@
 import type { RestoreSettings } from "../../../config/programs/controller";
-import { LATEST, REQUEST, RESTORED_FROM } from "../../../api/restore";
+import { LATEST, REQUEST, RESTORED_FROM } from "../../../api";
 import { CHECKPOINT, POD, type CheckpointObject } from "../../checkpoints/objects";
 import { sleep, textAt, type Client, type Json, type Logger } from "../../../kube";
 import type { Claims } from "../claims";

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
-import { WEBHOOK_PATH } from "../../../api/restore";
+import { WEBHOOK_PATH } from "../../../api";
 import type { HealthCheck, Logger } from "../../../kube";
 import { readReview, writeReview, type PodReview, type Verdict } from "./review";
 

@@ -1,6 +1,6 @@
 import type { Gate } from "./controller-gate";
 import { AGENTS, TAINT } from "./controller-objects";
-import type { Random } from "./controller-random";
+import type { Random } from "../../support/random";
 
 /**
  * Nodes that come and go, agents that come and go on them, and another writer who puts the taint back: all that a

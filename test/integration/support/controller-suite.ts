@@ -5,13 +5,12 @@ import { Fleet, type FleetOptions } from "./controller-fleet";
 import { Gate } from "./controller-gate";
 import { PROGRAM } from "./controller-process";
 import type { GateSettings } from "../../../config/programs/controller";
+import { SEED } from "../../support/random";
 
 /** Undefined where the cluster may be missing, and is. */
 export const config = kubeconfig();
 /** `describe`, or its `skip` where there is no cluster. */
 export const describeController = config === undefined ? describe.skip : describe;
-/** Seed of a run: CEDANA_INTEGRATION_SEED, else always the same. */
-export const SEED = Number(process.env["CEDANA_INTEGRATION_SEED"] ?? 4);
 
 /** Gates and the controllers that hold them, for the time of one suite. */
 export class Suite {

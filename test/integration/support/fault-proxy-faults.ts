@@ -1,4 +1,4 @@
-import type { Random } from "./controller-random";
+import type { Random } from "../../support/random";
 
 /** What can go wrong between a client and its API server. */
 export const FAULTS = {

@@ -10,7 +10,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectionOf, type Connection } from "./controller-connection";
-import { Random } from "./controller-random";
+import { Random } from "../../support/random";
 import { REFUSALS, chooseFault, statusOf, type Fault, type FaultPlan } from "./fault-proxy-faults";
 import { passWatch } from "./fault-proxy-watch";
 

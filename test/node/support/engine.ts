@@ -1,20 +1,18 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { ROOT } from "../../support/sources";
 import { openImages } from "./images";
 import { run } from "./run";
-import { eventually, openTestbed, type Testbed } from "./testbed";
+import { eventually, KIND, NODE, openTestbed, type Testbed } from "./testbed";
 
 /**
  * A cluster with the engine `kubelet` installed as a user would: images built here, `cedana-cdk synth`, `kubectl apply -k`. The node is
  * ready: its taint is gone.
  */
 export interface Engine extends Testbed {
-  /** Archives of checkpoints that are on the node's disk. */
+  /** Names of the checkpoint archives on the node's disk. */
   archives(): readonly string[];
-  /** Runs a command on the node. */
-  onNode(...command: string[]): string;
   /** Deletes the pod of the agent, and waits for the next one. */
   restartAgent(): Promise<void>;
   /** Creates a Checkpoint of a pod. */
@@ -43,22 +41,15 @@ export interface CheckpointObject {
 
 const NAMESPACE = "cedana-system";
 const HELPER = "app.kubernetes.io/component=helper";
-/** The registry as this machine reaches it; on the node, and for its container runtime, it is localhost:5000. */
-export const REGISTRY = "10.77.0.2:5000";
-
-/** The files of docs/try-it.md, which are thereby tried. */
+/** The files of docs/try-it.md, which this tests. */
 const FILES = join(ROOT, "docs/try-it");
 
 /**
- * The test bed has a CRIU of its own, and nothing but the helper's is to be used. Where root of this machine may not read the limits
- * of others' processes, the test bed preloads what works around it; the helper's CRIU needs it there as well.
+ * Removes the test bed's CRIU, so that only the helper's is used. Where root of this machine may not read the limits of other
+ * processes, the test bed preloads a workaround; the helper's CRIU needs it as well.
  */
-const MAKE_PLACE =
+const REMOVE_CRIU =
   "rm -f /usr/local/sbin/criu; [ ! -e /usr/local/lib/norlimit.so ] || echo /usr/local/lib/norlimit.so > /etc/ld.so.preload";
-
-function onNode({ folder }: Testbed, ...command: string[]): string {
-  return run(join(process.env["CEDANA_TESTBED"] ?? "", "on-node"), ["--dir", folder, ...command]);
-}
 
 /** @param changes of the engine in cedana.yaml */
 export async function openEngine(changes: object = {}): Promise<Engine> {
@@ -67,34 +58,38 @@ export async function openEngine(changes: object = {}): Promise<Engine> {
   const images = openImages();
   try {
     for (const name of ["node-agent", "controller"] as const)
-      images.push(name, `${REGISTRY}/cedana-${name}:try`);
+      images.push(name, `${NODE.registry}/cedana-${name}:try`);
   } finally {
     images.close();
   }
   const folder = join(testbed.folder, "install");
   mkdirSync(folder, { recursive: true });
-  onNode(testbed, "sh", "-c", MAKE_PLACE);
+  testbed.onNode("sh", "-c", REMOVE_CRIU);
   const platform = parse(readFileSync(join(FILES, "cedana.yaml"), "utf8")) as {
     engine: object;
     install: object;
   };
-  // The machine of a test may have either version.
-  const engine = { ...platform.engine, allowCgroupV1: true, ...changes };
+  // In namespaces, the version of cgroups is that of this machine.
+  const engine = {
+    ...platform.engine,
+    ...(KIND === "namespaces" ? { allowCgroupV1: true } : {}),
+    ...changes,
+  };
   const install = {
     ...platform.install,
-    healthCheck: { periodSeconds: 5 },
+    healthCheck: { periodSeconds: 5 * NODE.slowness },
     readinessGate: { explainAfterSeconds: 5 },
   };
   writeFileSync(join(folder, "cedana.yaml"), stringify({ ...platform, engine, install }));
   run(process.execPath, [join(ROOT, "dist/bin/cedana-cdk.js"), "synth"], { cwd: folder });
   testbed.kubectl(["apply", "--server-side", "-k", join(folder, "out/kubernetes")]);
   await eventually(() => {
-    const { spec } = JSON.parse(testbed.kubectl(["get", "node", "real-1", "-o", "json"])) as {
+    const { spec } = JSON.parse(testbed.kubectl(["get", "node", NODE.name, "-o", "json"])) as {
       spec: { taints?: readonly { key: string }[] };
     };
     if (spec.taints?.some(({ key }) => key === "cedana.ai/not-ready"))
       throw new Error(
-        `the node is not ready:\n${testbed.kubectl(["describe", "node", "real-1"])}${testbed.kubectl(["-n", NAMESPACE, "get", "pods", "-o", "wide"])}`,
+        `the node is not ready:\n${testbed.kubectl(["describe", "node", NODE.name])}${testbed.kubectl(["-n", NAMESPACE, "get", "pods", "-o", "wide"])}`,
       );
   }, 180);
   const get = (name: string) =>
@@ -103,12 +98,19 @@ export async function openEngine(changes: object = {}): Promise<Engine> {
     ) as CheckpointObject;
   return {
     ...testbed,
-    archives: () => readdirSync(join(testbed.folder, "node/kubelet/checkpoints")),
-    onNode: (...command) => onNode(testbed, ...command),
+    archives: () => testbed.onNode("ls", "/var/lib/kubelet/checkpoints").split("\n").filter(Boolean),
     async restartAgent() {
       const namespaced = ["-n", NAMESPACE];
       testbed.kubectl([...namespaced, "delete", "pod", "-l", HELPER, "--grace-period=5"]);
-      testbed.kubectl([...namespaced, "rollout", "status", "daemonset", "-l", HELPER, "--timeout=120s"]);
+      testbed.kubectl([
+        ...namespaced,
+        "rollout",
+        "status",
+        "daemonset",
+        "-l",
+        HELPER,
+        `--timeout=${120 * NODE.slowness}s`,
+      ]);
     },
     take(name, pod, spec = {}) {
       testbed.kubectl(["create", "-f", "-"], {

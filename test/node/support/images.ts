@@ -1,4 +1,13 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { ROOT } from "../../support/sources";
@@ -76,14 +85,14 @@ export function openImages(): Images {
     if (second.status !== 0) throw new Error(second.stderr);
     return second.stdout;
   };
-  /** Node.js where both images look for it. */
+  /** Node.js where both images look for it, once on the disk. */
   const nodeBase = (): string => {
     if (ran("buildah", ["images", "--quiet", BASES.node], { env }).status === 0) return BASES.node;
     const container = buildah("from", BASES.debian);
     const files = buildah("mount", container);
     mkdirSync(join(files, "nodejs/bin"), { recursive: true });
-    for (const place of ["usr/local/bin/node", "nodejs/bin/node"])
-      cpSync(process.execPath, join(files, place), { dereference: true });
+    cpSync(process.execPath, join(files, "usr/local/bin/node"), { dereference: true });
+    linkSync(join(files, "usr/local/bin/node"), join(files, "nodejs/bin/node"));
     buildah("umount", container);
     buildah("commit", "--quiet", "--rm", container, BASES.node);
     return BASES.node;

@@ -6,29 +6,49 @@ import { needs, run } from "./run";
 
 /** A cluster with one real node: kubelet, containerd, runc, CRIU and a registry. */
 export interface Testbed {
-  /** Its folder; `node/kubelet` in it is the node's /var/lib/kubelet. */
+  /** Its folder. */
   readonly folder: string;
   /** Runs kubectl; `input` is its standard input. */
   kubectl(list: readonly string[], input?: unknown): string;
-  /** Runs a program of this machine in the node's network, where its registry is localhost:5000. */
-  inNetwork(command: string, list: readonly string[]): string;
-  /** Checkpoints a container by the kubelet; returns the archive's path on this machine. */
-  checkpoint(namespace: string, pod: string, container: string): string;
+  /** Runs a command on the node. */
+  onNode(...command: string[]): string;
   /** Creates a pod on the real node and waits until it is Ready. */
   runPod(pod: Pod): void;
   close(): void;
 }
+
+/** How the test bed makes a real node: in namespaces of this machine, or in a virtual machine. */
+interface NodeKind {
+  readonly name: string;
+  /** Folder of the commands up, down and on-node, in the test bed's. */
+  readonly commands: string;
+  /** The registry as this machine reaches it; on the node, and for its container runtime, it is localhost:5000. */
+  readonly registry: string;
+  /** Factor of all waits: the processors of the virtual machine may be emulated. */
+  readonly slowness: number;
+}
+
+const NODE_KINDS = {
+  namespaces: { name: "real-1", commands: ".", registry: "10.77.0.2:5000", slowness: 1 },
+  vm: { name: "vm-1", commands: "vm", registry: "10.78.0.1:5000", slowness: 6 },
+} as const satisfies Readonly<Record<string, NodeKind>>;
+
+/** Kind of node of this run, by CEDANA_NODE. */
+export const KIND = (process.env["CEDANA_NODE"] ?? "namespaces") as keyof typeof NODE_KINDS;
+if (!(KIND in NODE_KINDS))
+  throw new Error(
+    `CEDANA_NODE must be one of ${Object.keys(NODE_KINDS).join(", ")}, not ${process.env["CEDANA_NODE"]}`,
+  );
+export const NODE: NodeKind = NODE_KINDS[KIND];
 
 export interface Pod {
   readonly metadata: { readonly name: string; readonly annotations?: Readonly<Record<string, string>> };
   readonly spec: object;
 }
 
-const NODE = "real-1";
-
 /**
- * Starts one by the commands in the folder CEDANA_TESTBED, with more flags of `up`. If one runs already, CEDANA_TESTBED_DIR is its folder; it is used and left
- * as it is.
+ * Starts a test bed by the commands in the folder CEDANA_TESTBED, with more flags of `up`; or uses the running one in
+ * CEDANA_TESTBED_DIR, and leaves it running.
  */
 export function openTestbed(...flags: string[]): Testbed {
   needs("nsenter");
@@ -38,8 +58,11 @@ export function openTestbed(...flags: string[]): Testbed {
   const running = process.env["CEDANA_TESTBED_DIR"];
   const folder = running ?? mkdtempSync(join(tmpdir(), "testbed-"));
   const env = { ...process.env, KUBECONFIG: join(folder, "kubeconfig"), TESTBED_CACHE: cache };
-  if (running === undefined)
-    run(join(kit, "up"), ["--dir", folder, "--port", "37443", "--node", ...flags], { env });
+  if (running === undefined) {
+    const given = KIND === "namespaces" ? ["--node", ...flags] : flags;
+    run(join(kit, "up"), ["--dir", folder, "--port", "37443", ...given], { env });
+    if (KIND === "vm") run(join(kit, "vm/up"), ["--dir", folder], { env });
+  }
   const program = join(cache, "bin", process.env["TESTBED_K8S"] ?? "1.34.4", "kubectl");
   if (!existsSync(program)) throw new Error(`${program} is missing: run the test bed's build`);
 
@@ -48,29 +71,25 @@ export function openTestbed(...flags: string[]): Testbed {
   return {
     folder,
     kubectl,
-    inNetwork: (command, list) => run("nsenter", ["--net=/run/netns/testbed", command, ...list]),
-    checkpoint(namespace, pod, container) {
-      const path = `/api/v1/nodes/${NODE}/proxy/checkpoint/${namespace}/${pod}/${container}`;
-      const answer = JSON.parse(kubectl(["create", "--raw", path, "-f", "/dev/null"])) as { items: string[] };
-      return answer.items[0]!.replace("/var/lib/kubelet", join(folder, "node/kubelet"));
-    },
+    onNode: (...command) => run(join(kit, NODE.commands, "on-node"), ["--dir", folder, ...command], { env }),
     runPod({ metadata, spec }) {
       const tolerations = [{ key: "cedana.ai/not-ready", operator: "Exists" }];
       const placed = { tolerations, terminationGracePeriodSeconds: 1, ...spec };
       kubectl(["apply", "-f", "-"], { apiVersion: "v1", kind: "Pod", metadata, spec: placed });
-      kubectl(["wait", "--for=condition=Ready", `pod/${metadata.name}`, "--timeout=180s"]);
+      kubectl(["wait", "--for=condition=Ready", `pod/${metadata.name}`, `--timeout=${180 * NODE.slowness}s`]);
     },
     close() {
       if (running !== undefined) return;
-      run(join(kit, "down"), ["--dir", folder], { env });
+      for (const commands of new Set([NODE.commands, "."]))
+        run(join(kit, commands, "down"), ["--dir", folder], { env });
       rmSync(folder, { recursive: true, force: true });
     },
   };
 }
 
-/** Repeats until it does not throw; the last error is thrown after so many seconds. */
+/** Repeats until it does not throw; the last error is thrown after so many seconds, more of them on a slow node. */
 export async function eventually<T>(look: () => T, seconds = 60): Promise<T> {
-  const end = Date.now() + seconds * 1000;
+  const end = Date.now() + seconds * NODE.slowness * 1000;
   for (;;) {
     try {
       return look();

@@ -24,6 +24,7 @@ import {
   type Entry,
 } from "../../support/checkpoint-archive";
 import { FakeRegistry, type FakeRegistryOptions } from "../../support/registry";
+import { assertAsyncProperty } from "../../support/property";
 
 let folder: string;
 let file: string;
@@ -252,7 +253,7 @@ describe("nothing is stored of what is no checkpoint", () => {
         return undefined;
       },
     }).start();
-    await expect(push()).rejects.toThrow("it changed meanwhile");
+    await expect(push()).rejects.toThrow("the content changed during the upload");
     expect(registry.blobs.size).toBe(0);
   });
 });
@@ -275,14 +276,14 @@ test("however it is cut into pieces, an archive is seen the same; a part of it n
   const whole = await seen(bytes.length);
   // Two blocks of zeros end a tar.
   const needed = bytes.length - 1024;
-  await fc.assert(
+  await assertAsyncProperty(
     fc.asyncProperty(fc.integer({ min: 200, max: 9000 }), fc.nat({ max: needed - 1 }), async (size, end) => {
       expect(await seen(size)).toEqual(whole);
       // What ends between two entries is a tar by its form; it lacks what is last then.
       const part = await seen(size, end).catch(() => undefined);
       expect(part?.files.has("status.dump")).not.toBe(true);
     }),
-    { numRuns: 8 },
+    8,
   );
 });
 

@@ -1,12 +1,11 @@
-import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { INIT_DEFAULTS, initFile } from "../../../cli/init-file";
+import { runCli } from "../../support/cli";
 import { expectGolden } from "../../support/golden";
 import { ROOT } from "../../support/sources";
 
-const PROGRAM = join(ROOT, "dist/bin/cedana-cdk.js");
 let folder: string;
 
 beforeEach(() => {
@@ -14,14 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const { stdout, stderr, status } = spawnSync(process.execPath, [PROGRAM, ...args], {
-    cwd: folder,
-    encoding: "utf8",
-    env: { PATH: process.env["PATH"], ...env },
-  });
-  return { stdout, stderr, status };
-}
+const run = (args: readonly string[], env: NodeJS.ProcessEnv = {}) => runCli(args, { folder, env });
 
 function give(text: string): void {
   writeFileSync(join(folder, "cedana.yaml"), text);
@@ -31,77 +23,77 @@ test("the cedana.yaml of the repository is what init writes", () => {
   expect(readFileSync(join(ROOT, "cedana.yaml"), "utf8")).toBe(initFile(INIT_DEFAULTS));
 });
 
-test("init, validate, synth, diff: one after the other", () => {
-  expect(run(["init", "--name", "demo"])).toMatchObject({ status: 0, stderr: "" });
-  expect(run(["validate"])).toEqual({ status: 0, stdout: "cedana.yaml: no problems\n", stderr: "" });
-  const first = run(["diff"]);
+test("init, validate, synth, diff: one after the other", async () => {
+  expect(await run(["init", "--name", "demo"])).toMatchObject({ status: 0, stderr: "" });
+  expect(await run(["validate"])).toEqual({ status: 0, stdout: "cedana.yaml: no problems\n", stderr: "" });
+  const first = await run(["diff"]);
   expect(first.status).toBe(1);
   expect(first.stdout).toContain("+++ b/out/kubernetes/kustomization.yaml");
-  const made = run(["synth"]);
+  const made = await run(["synth"]);
   expect(made).toMatchObject({ status: 0, stderr: "" });
   expectGolden("cli/synth-kubelet.txt", made.stdout);
-  expect(run(["diff"])).toEqual({ status: 0, stdout: "", stderr: "" });
+  expect(await run(["diff"])).toEqual({ status: 0, stdout: "", stderr: "" });
   const terraform = readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8");
   expect(JSON.parse(terraform)).toHaveProperty("resource.aws_eks_cluster");
   expect(terraform).not.toContain(folder);
-  expect(run(["synth"]).stdout).toContain("0 written");
+  expect((await run(["synth"])).stdout).toContain("0 written");
   expect(readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8")).toBe(terraform);
-  expect(run(["agent-removal"])).toMatchObject({
+  expect(await run(["agent-removal"])).toMatchObject({
     status: 0,
     stdout: expect.stringContaining("- uninstall\n") as string,
   });
-}, 60_000);
+});
 
-test("the engine cedana, asked for by name", () => {
+test("the engine cedana, asked for by name", async () => {
   give(initFile({ ...INIT_DEFAULTS, engine: "cedana", name: "demo", bucket: "demo-checkpoints" }));
-  expectGolden("cli/synth.txt", run(["synth"]).stdout);
-  expect(run(["agent-removal"])).toMatchObject({
+  expectGolden("cli/synth.txt", (await run(["synth"])).stdout);
+  expect(await run(["agent-removal"])).toMatchObject({
     status: 2,
     stderr: expect.stringContaining("the engine is not kubelet") as string,
   });
-}, 30_000);
+});
 
-test("--format goes before the file; what is in the way is told for all trees, and then nothing is written", () => {
-  expect(run(["init", "--name", "demo", "--bucket", "demo-checkpoints"]).status).toBe(0);
-  expect(run(["synth"]).status).toBe(0);
+test("--format overrides the file; problems of all directories are reported together and nothing is written", async () => {
+  expect((await run(["init", "--name", "demo", "--bucket", "demo-checkpoints"])).status).toBe(0);
+  expect((await run(["synth"])).status).toBe(0);
   const kept = readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8");
   writeFileSync(join(folder, "out/terraform/cdk.tf.json"), `${kept}\n`);
   writeFileSync(join(folder, "out/kubernetes/kustomization.yaml"), "mine: true\n");
-  const refused = run(["synth", "--format", "helm"]);
+  const refused = await run(["synth", "--format", "helm"]);
   expect(refused).toMatchObject({ status: 2, stdout: "" });
   expect(refused.stderr).toMatch(
-    /cdk\.tf\.json {2}was changed by hand[\s\S]*kustomization\.yaml {2}was changed/,
+    /cdk\.tf\.json {2}was edited by hand[\s\S]*kustomization\.yaml {2}was edited/,
   );
   expect(existsSync(join(folder, "out/kubernetes/Chart.yaml"))).toBe(false);
-  expect(run(["synth", "--format", "helm", "--force"]).stdout).toContain("helm upgrade --install");
+  expect((await run(["synth", "--format", "helm", "--force"])).stdout).toContain("helm upgrade --install");
   expect(existsSync(join(folder, "out/kubernetes/Chart.yaml"))).toBe(true);
-  expect(run(["diff", "--format", "helm"])).toMatchObject({ status: 0 });
-}, 30_000);
+  expect(await run(["diff", "--format", "helm"])).toMatchObject({ status: 0 });
+});
 
-test("init overwrites nothing without --force and writes nothing that is wrong", () => {
+test("init neither overwrites a file without --force nor writes an invalid one", async () => {
   give("mine: true\n");
-  expect(run(["init", "--name", "demo"])).toEqual({
+  expect(await run(["init", "--name", "demo"])).toEqual({
     status: 2,
     stdout: "",
-    stderr: "cedana.yaml: is there already; --force overwrites it\n",
+    stderr: "cedana.yaml: exists already; --force overwrites it\n",
   });
-  const wrong = run(["init", "--force", "--region", "mars"]);
+  const wrong = await run(["init", "--force", "--region", "mars"]);
   expect(wrong.status).toBe(2);
   expect(wrong.stderr).toContain("is not the name of an AWS region");
   expect(readFileSync(join(folder, "cedana.yaml"), "utf8")).toBe("mine: true\n");
   expect(readdirSync(folder)).toEqual(["cedana.yaml"]);
 });
 
-test("init asks nothing where there is no terminal", () => {
-  expect(run(["init"]).status).toBe(0);
+test("init asks nothing where there is no terminal", async () => {
+  expect((await run(["init"])).status).toBe(0);
   expect(readFileSync(join(folder, "cedana.yaml"), "utf8")).toBe(initFile(INIT_DEFAULTS));
 });
 
 test.each(["validate", "synth", "diff"])(
   "%s of a bad file: every problem to stderr, 2, nothing written",
-  (name) => {
+  async (name) => {
     cpSync(join(ROOT, "test/golden/platform/bad/wrong-types.yaml"), join(folder, "cedana.yaml"));
-    const { stdout, stderr, status } = run([name]);
+    const { stdout, stderr, status } = await run([name]);
     expect({ stdout, status }).toEqual({ stdout: "", status: 2 });
     const expected = readFileSync(join(ROOT, "test/golden/platform/bad/wrong-types.txt"), "utf8");
     expect(stderr).toBe(`${expected}7 problems in cedana.yaml; nothing was written\n`);
@@ -110,72 +102,61 @@ test.each(["validate", "synth", "diff"])(
 );
 
 test.each([
-  ["missing.yaml", "missing.yaml: there is no such file; cedana-cdk init writes one\n"],
-  [".", ".: is a directory; give the file in it: ./cedana.yaml\n"],
-])("%s is no platform file", (file, stderr) => {
-  expect(run(["synth", "-f", file])).toEqual({ status: 2, stdout: "", stderr });
+  ["missing.yaml", "missing.yaml: no such file; to create it: npx cedana-cdk init -f missing.yaml\n"],
+  [".", ".: is a directory, not a file; did you mean cedana.yaml?\n"],
+])("synth refuses %s in place of a platform file", async (file, stderr) => {
+  expect(await run(["synth", "-f", file])).toEqual({ status: 2, stdout: "", stderr });
 });
 
-test("a file edited by hand is not lost", () => {
+test("synth does not overwrite an edited file without --force", async () => {
   give(initFile({ ...INIT_DEFAULTS, engine: "cedana", aws: "none" }));
-  expect(run(["synth"]).status).toBe(0);
+  expect((await run(["synth"])).status).toBe(0);
   const file = join(folder, "out/kubernetes/_cluster/runtimeclass-cedana.yaml");
   writeFileSync(file, "edited: true\n");
   give(initFile({ ...INIT_DEFAULTS, engine: "cedana", aws: "none", url: "https://other.cedana.ai" }));
-  const refused = run(["synth"]);
+  const refused = await run(["synth"]);
   expect(refused.status).toBe(2);
   expect(refused.stderr).toContain("runtimeclass-cedana.yaml");
   expect(readFileSync(file, "utf8")).toBe("edited: true\n");
-  expect(run(["synth", "--force"]).status).toBe(0);
+  expect((await run(["synth", "--force"])).status).toBe(0);
   expect(readFileSync(file, "utf8")).toContain("RuntimeClass");
-}, 20_000);
+});
 
-test.each(["synth", "diff"])("a file where the output folder shall be: %s says so", (command) => {
+test.each(["synth", "diff"])("%s refuses a file in place of the output directory", async (command) => {
   give(initFile({ ...INIT_DEFAULTS, aws: "none" }));
   writeFileSync(join(folder, "out"), "mine");
-  const { status, stderr } = run([command]);
+  const { status, stderr } = await run([command]);
   expect(status).toBe(2);
-  expect(stderr).toContain("is or lies in a file, not a folder");
+  expect(stderr).toContain("is or is below a file");
   expect(readFileSync(join(folder, "out"), "utf8")).toBe("mine");
 });
 
-test.each(["file", "helm"])("format %s", (format) => {
+test.each(["file", "helm"])("format %s", async (format) => {
   give(initFile({ ...INIT_DEFAULTS, aws: "none" }).replace("format: objects", `format: ${format}`));
-  expect(run(["synth"]).status).toBe(0);
+  expect((await run(["synth"])).status).toBe(0);
   const made = readdirSync(join(folder, "out/kubernetes"));
   expect(made).toContain(format === "helm" ? "Chart.yaml" : "cedana.yaml");
   expect(existsSync(join(folder, "out/terraform"))).toBe(false);
 });
 
-test("features as a table and as JSON", () => {
-  const table = run(["features"]);
+test("features as a table and as JSON", async () => {
+  const table = await run(["features"]);
   expect(table).toEqual({
     status: 0,
     stderr: "",
     stdout: readFileSync(join(ROOT, "test/golden/cli/features.txt"), "utf8"),
   });
-  const { features } = JSON.parse(run(["features", "--json"]).stdout) as { features: unknown[] };
+  const { features } = JSON.parse((await run(["features", "--json"])).stdout) as { features: unknown[] };
   expect(features).toHaveLength(34);
-  expect(run(["features", "--engine", "kubelet"]).stdout).toContain("Restore into a new pod");
+  expect((await run(["features", "--engine", "kubelet"])).stdout).toContain("Restore into a new pod");
 });
 
-test("schema prints the editor's schema", () => {
-  expect(JSON.parse(run(["schema"]).stdout)).toHaveProperty("properties.cluster");
+test("schema prints the editor's schema", async () => {
+  expect(JSON.parse((await run(["schema"])).stdout)).toHaveProperty("properties.cluster");
 });
 
-test("an unknown command or option is bad input", () => {
-  expect(run(["sinth"])).toMatchObject({ status: 2, stdout: "" });
-  expect(run(["synth", "--froce"]).stderr).toContain("--force");
-  expect(run(["--version"])).toMatchObject({ status: 0, stdout: "0.1.0\n" });
-});
-
-test("diff --cluster says that there is no cluster, without a trace", () => {
-  give(initFile({ ...INIT_DEFAULTS, aws: "none" }));
-  const { status, stderr } = run(["diff", "--cluster", "--kubeconfig", "none"], { HOME: folder });
-  expect(status).toBe(2);
-  expect(stderr).toMatch(/^cannot use the kubeconfig: /);
-  expect(stderr).not.toContain("    at ");
-  expect(run(["diff", "--cluster"], { HOME: folder, KUBECONFIG: "" }).stderr).toBe(
-    "cannot use the kubeconfig: there is none: give --kubeconfig, set KUBECONFIG, write ~/.kube/config (aws eks update-kubeconfig), or run in a pod with a service account\n",
-  );
+test("an unknown command or option is bad input", async () => {
+  expect(await run(["sinth"])).toMatchObject({ status: 2, stdout: "" });
+  expect((await run(["synth", "--froce"])).stderr).toContain("--force");
+  expect(await run(["--version"])).toMatchObject({ status: 0, stdout: "0.1.0\n" });
 });

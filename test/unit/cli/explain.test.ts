@@ -33,7 +33,7 @@ const owned = (agent: (typeof AGENTS)[number], given: Parameters<typeof rawPod>[
 async function explain(name = "n1", of = gate) {
   const observed = await observe(clientOn(api), of.settings, name);
   if (!observed) throw new Error("no node");
-  return report(of, observed, NOW);
+  return report(of, observed, NOW, "kubectl --context prod");
 }
 
 test("a waiting node: which pod, why, who holds the taint, what to run next", async () => {
@@ -58,8 +58,8 @@ test("a waiting node: which pod, why, who holds the taint, what to run next", as
   health-check  Ready: pod cedana-health-check-n1 since 2026-06-01T11:59:50.000Z
 
 Next:
-  kubectl -n cedana-system describe pod cedana-helper-n1
-  kubectl -n cedana-system logs cedana-helper-n1 --all-containers
+  kubectl --context prod -n cedana-system describe pod cedana-helper-n1
+  kubectl --context prod -n cedana-system logs cedana-helper-n1 --all-containers
 `);
 });
 
@@ -69,14 +69,14 @@ test.each<[string, () => void, string, readonly string[]]>([
     "about to open",
     () => api.put(NODES, rawNode()),
     "opening",
-    ["kubectl -n cedana-system logs deployment/cedana-gate"],
+    ["kubectl --context prod -n cedana-system logs deployment/cedana-gate"],
   ],
   ["not gated", () => api.put(NODES, rawNode({ labels: {}, taints: [] })), "notGated", []],
   [
     "not gated with our taint",
     () => api.put(NODES, rawNode({ labels: {} })),
     "orphaned",
-    ["kubectl -n cedana-system logs deployment/cedana-gate"],
+    ["kubectl --context prod -n cedana-system logs deployment/cedana-gate"],
   ],
 ])("a node that is %s", async (_, given, verdict, next) => {
   given();
@@ -88,8 +88,8 @@ test("agents that are not installed, have no pod, or run an old configuration", 
   api.put(NODES, rawNode());
   owned("health-check", { hash: "h0" });
   expect((await explain()).next).toEqual([
-    "kubectl -n cedana-system describe daemonset cedana-helper",
-    "kubectl -n cedana-system rollout status daemonset/cedana-health-check",
+    "kubectl --context prod -n cedana-system describe daemonset cedana-helper",
+    "kubectl --context prod -n cedana-system rollout status daemonset/cedana-health-check",
   ]);
   api.remove(`${DAEMON_SETS}/cedana-helper`);
   expect((await explain()).agents[0]).toMatchObject({ ready: false, reason: "NotInstalled" });
@@ -151,7 +151,7 @@ describe("ungate", () => {
     held();
     const spec = {
       holderIdentity: "cedana-gate-1",
-      renewTime: new Date().toISOString(),
+      renewTime: new Date(Date.now()).toISOString(),
       leaseDurationSeconds: 15,
     };
     const lease = (changes: object) => {
@@ -160,10 +160,15 @@ describe("ungate", () => {
       api.put(LEASE, object);
     };
     lease({});
+    const client = clientOn(api);
+    await expect(ungateNodes(client, gate, { yes: true, force: false, context: "prod" })).rejects.toThrow(
+      "  kubectl --context prod -n cedana-system scale deployment/cedana-gate --replicas=0",
+    );
+    expect(api.writes).toEqual([]);
+    lease({ renewTime: "not a time" });
     await expect(ungateNodes(clientOn(api), gate, { yes: true, force: false })).rejects.toThrow(
       /--replicas=0/,
     );
-    expect(api.writes).toEqual([]);
     lease({ renewTime: "2020-01-01T00:00:00Z" });
     expect(await ungateNodes(clientOn(api), gate, { yes: true, force: false })).toMatch(/^Took the taint/);
   });

@@ -222,7 +222,7 @@ describe("faults", () => {
     expect(api.get(`${NODES}/n`)).toBeDefined();
     api.before = () => new Promise(() => {});
     await expect(api.send("GET", NODES, undefined, { timeoutMs: 5 })).rejects.toThrow(
-      "no answer within 0.005 s",
+      "no response within 0.005 s",
     );
     await expect(api.send("GET", NODES, undefined, { signal: AbortSignal.abort("stop") })).rejects.toBe(
       "stop",

@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 import { parse } from "yaml";
 import type { KubernetesObject } from "../../../manifests";
 import { helmChart, layout } from "../../../manifests";
+import { assertProperty } from "../../support/property";
 
 const object = (
   apiVersion: string,
@@ -138,7 +139,7 @@ const identity = fc.record({
 
 test("two objects never share a path, not even on a file system that ignores case", () => {
   const seen = new Map<string, string>();
-  fc.assert(
+  assertProperty(
     fc.property(identity, ({ group, kind, namespace, name }) => {
       const apiVersion = group === "" ? "v1" : `${group.replaceAll("/", "")}x/v1`;
       const [path] = layout([object(apiVersion, kind, name, namespace)], { kustomization: false }).keys();
@@ -149,7 +150,7 @@ test("two objects never share a path, not even on a file system that ignores cas
       expect(seen.get(path ?? "") ?? key).toBe(key);
       seen.set(path ?? "", key);
     }),
-    { numRuns: 500 },
+    500,
   );
 });
 

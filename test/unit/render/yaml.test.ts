@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { parse, parseAllDocuments } from "yaml";
 import { toYaml, toYamlStream } from "../../../render/yaml";
 import { escapeTemplate } from "../../../manifests/helm";
+import { assertProperty } from "../../support/property";
 
 /** What JSON makes of it: the data that must come back. */
 const asJson = (data: unknown): unknown => JSON.parse(JSON.stringify(data)) as unknown;
@@ -129,26 +130,26 @@ const { data } = fc.letrec((tie) => ({
 }));
 
 test("any data comes back from readers of YAML 1.1 and of YAML 1.2", () => {
-  fc.assert(
+  assertProperty(
     fc.property(data, (value) => {
       expect(readBack(value)).toEqual(twice(value));
     }),
-    { numRuns: 120 },
+    120,
   );
 });
 
 test("documents of a stream come back, each by itself", () => {
-  fc.assert(
+  assertProperty(
     fc.property(fc.array(data, { minLength: 1, maxLength: 5 }), (values) => {
       const documents = parseAllDocuments(toYamlStream(values));
       expect(documents.map((document) => document.toJS() as unknown)).toEqual(values.map(asJson));
     }),
-    { numRuns: 50 },
+    50,
   );
 });
 
 test("escaped for Helm, no action of its template language is left but the one that gives {{", () => {
-  fc.assert(
+  assertProperty(
     fc.property(fc.string({ unit: fc.constantFrom("{", "}", '"', "-", " ", "a") }), (text) => {
       const escaped = escapeTemplate(text);
       // What Go's text/template does with actions that hold nothing but a quoted string.

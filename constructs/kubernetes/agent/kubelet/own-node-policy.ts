@@ -1,11 +1,11 @@
-/** What RBAC cannot say: an agent writes about its own node only. Kubernetes puts pod and node into each pod's token. */
+/** Policies that limit each agent to its own node, which RBAC cannot. The token of a pod names pod and node. */
 import type {
   V1ValidatingAdmissionPolicy,
   V1ValidatingAdmissionPolicyBinding,
 } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../../api/checkpoint";
+import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../../api";
 import { agentNamespace, namesOf, type ResolvedInstall } from "../../../../config/install";
 import { metadata, object } from "../../object";
 
@@ -23,12 +23,12 @@ interface Guard {
   readonly message: string;
 }
 
-/** The value of one of the claims that the API server takes from a pod's token; none fails the request. */
+/** Returns the value of a claim of the pod's token. A missing claim fails the request. */
 function claim(name: "node-name" | "pod-name" | "pod-uid"): string {
   return `request.userInfo.extra['authentication.kubernetes.io/${name}'][0]`;
 }
 
-/** A policy and its binding for each of the two accounts. */
+/** Returns a policy and its binding for each of the two accounts. */
 export function ownNodePolicies(scope: Construct, install: ResolvedInstall): ApiObject[] {
   const names = namesOf(install);
   const guards: Guard[] = [

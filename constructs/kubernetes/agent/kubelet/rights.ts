@@ -1,12 +1,12 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../../api/checkpoint";
+import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../../api";
 
-/** What the helper does in the whole cluster: it asks its kubelet for checkpoints. Kubelets ask the API server who may. */
+/** Cluster-wide permissions of the helper: checkpoints by the kubelet, which authorizes requests by the API server. */
 export const HELPER_RULES: V1PolicyRule[] = [
   { apiGroups: [""], resources: ["nodes/checkpoint"], verbs: ["create"] },
 ];
 
-/** What the helper does in the namespace of the agents. */
+/** Permissions of the helper in the namespace of the agents. */
 export const HELPER_NAMESPACE_RULES: V1PolicyRule[] = [
   {
     apiGroups: [AUTOMATION_GROUP],
@@ -16,10 +16,10 @@ export const HELPER_NAMESPACE_RULES: V1PolicyRule[] = [
   { apiGroups: [AUTOMATION_GROUP], resources: [`${NODE_CHECKPOINT.plural}/status`], verbs: ["patch"] },
 ];
 
-/** What the health check does in the whole cluster: it reads what its node says of itself. */
+/** Cluster-wide permissions of the health check: reading its Node. */
 export const HEALTH_CHECK_RULES: V1PolicyRule[] = [{ apiGroups: [""], resources: ["nodes"], verbs: ["get"] }];
 
-/** What the health check does in the namespace of the agents. */
+/** Permissions of the health check in the namespace of the agents. */
 export const HEALTH_CHECK_NAMESPACE_RULES: V1PolicyRule[] = [
   { apiGroups: [""], resources: ["pods/status"], verbs: ["patch"] },
 ];

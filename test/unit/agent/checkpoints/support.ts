@@ -1,6 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { ArchiveError, type ArchiveMetadata, type PushedImage } from "../../../../agent/archive";
 import { ArchiveFolder } from "../../../../agent/checkpoints/archives";
 import type { Entry } from "../../../../agent/checkpoints/journal";
@@ -12,39 +10,81 @@ import { RegistryError } from "../../../../clients/registry";
 
 import { Cache, Client, createLogger, pathOf } from "../../../../kube";
 import { FakeApi, type Stored } from "../../../support/fake-api";
+import type { VirtualTime } from "../../../support/virtual-time";
 
 export const NAMESPACE = "cedana-system";
 export const COLLECTION = pathOf(NODE_CHECKPOINT, NAMESPACE);
 const REPOSITORY = "registry.example.com/checkpoints";
-/** Short, and in the proportions of the real ones; on a busy machine the kubelet of the test takes 60 ms where it should take 7. */
+/** Times in the proportions of the real ones, of a kubelet that takes some milliseconds. */
 const TIMES = { quietMs: 100, settleMs: 250, kubeletMs: 3000, backoffMs: [1, 8] as const };
 const WHOLE = "whole";
+const PART = "part";
 
 const silent = createLogger({ level: "error", destination: { write: () => {} } });
 const never = new Promise<never>(() => {});
-export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-/** What the kubelet does with a question, in the order in which it is asked; then what `usual` says. */
+/** What the kubelet does with a request. */
 export type KubeletAnswer =
   | "archive"
   /** The dump fails, with a part of an archive left. */
   | "fails"
   | "not-found"
   | "unreachable"
-  /** It writes the archive, and its answer is lost. */
+  /** The archive is written, and the response is lost. */
   | "lost"
-  /** Its answer is lost, and it has written a part. */
+  /** The response is lost, and a part of the archive is written. */
   | "lost-part";
+
+/** The folder of archives, in memory: the real file system would take real time. */
+class Disk {
+  private readonly stored = new Map<string, { readonly text: string; readonly changedMs: number }>();
+
+  write(path: string, text: string): void {
+    this.stored.set(path, { text, changedMs: Date.now() });
+  }
+
+  read(path: string): string {
+    return this.entry(path).text;
+  }
+
+  names(folder: string): string[] {
+    return [...this.stored.keys()].filter((path) => dirname(path) === folder).map((path) => basename(path));
+  }
+
+  /** What an ArchiveFolder calls. */
+  calls(): ConstructorParameters<typeof ArchiveFolder>[1] {
+    return {
+      readdir: async (folder: string) => this.names(folder),
+      lstat: async (path: string) => {
+        const { text, changedMs } = this.entry(path);
+        return { isFile: () => true, size: text.length, mtimeMs: changedMs };
+      },
+      unlink: async (path: string) => {
+        this.entry(path);
+        this.stored.delete(path);
+      },
+    } as never;
+  }
+
+  private entry(path: string) {
+    const entry = this.stored.get(path);
+    if (!entry) throw Object.assign(new Error(`ENOENT: ${path}`), { code: "ENOENT" });
+    return entry;
+  }
+}
 
 /** Kubelet, registry, disk and API server of one node, which outlive the agent's processes. */
 export class Node {
   readonly api = new FakeApi();
-  readonly folder = mkdtempSync(join(tmpdir(), "agent-"));
-  readonly archives = join(this.folder, "checkpoints");
-  /** What the journal has on the disk; its files have a test of their own. */
+  readonly disk = new Disk();
+  readonly archives = "/var/lib/kubelet/checkpoints";
+  /** The journal as it is on the disk; its files have their own test. */
   readonly entries = new Map<string, Entry>();
+  /** Containers whose checkpoint was requested of the kubelet. */
   readonly asked: string[] = [];
   readonly pushed = new Set<string>();
+  /** Of the next requests; later ones get an archive. */
   answers: KubeletAnswer[] = [];
   registryDown = false;
   archiveBytes = 100;
@@ -52,15 +92,13 @@ export class Node {
   quotaBytes = 1e6;
   maxConcurrent = 2;
   dumpMs = 3;
-  /** What came to pass and must not. */
+  /** Violations of what must hold. */
   readonly wrong: string[] = [];
-  mostBytes = 0;
+  private readonly requested: string[] = [];
   private readonly dumping = new Map<string, number>();
   private readonly processes: Process[] = [];
 
-  constructor() {
-    mkdirSync(this.archives);
-  }
+  constructor(private readonly time: VirtualTime) {}
 
   start(options: { readonly dieAt?: number; readonly maxConcurrent?: number } = {}): Process {
     const made = new Process(this, options);
@@ -70,14 +108,15 @@ export class Node {
 
   end(): void {
     for (const one of this.processes) one.kill();
-    rmSync(this.folder, { recursive: true, force: true });
   }
 
-  ask(
+  /** Creates a NodeCheckpoint. */
+  request(
     name: string,
     more: { container?: string; timeoutSeconds?: number; pod?: string; image?: string } = {},
   ): Stored {
     const { container = "app", timeoutSeconds = 60, pod = "web", image = `${REPOSITORY}:${name}` } = more;
+    this.requested.push(name);
     return this.api.put(COLLECTION, {
       apiVersion: "automation.cedana.ai/v1alpha1",
       kind: "NodeCheckpoint",
@@ -98,8 +137,8 @@ export class Node {
     return stored && NODE_CHECKPOINT.project(stored as never);
   }
 
-  /** Reason of its conditions, with the one that holds in front: `Ready CheckpointCompleted`. */
-  said(name: string): string {
+  /** Returns the condition that holds, or `-`, and the reason: `Ready CheckpointCompleted`. */
+  condition(name: string): string {
     const conditions = this.object(name)?.status.conditions ?? [];
     const holds = conditions.find(({ status }) => status === "True");
     return `${holds?.type ?? "-"} ${conditions[0]?.reason ?? "-"}`;
@@ -109,32 +148,33 @@ export class Node {
     return this.object(name)?.status.conditions?.[0]?.message ?? "";
   }
 
-  /** Names of the archives on the disk. */
+  /** Names of the files in the folder of archives. */
   files(): string[] {
-    return readdirSync(this.archives).toSorted();
+    return this.disk.names(this.archives).toSorted();
   }
 
   journal(): string[] {
     return [...this.entries.keys()];
   }
 
-  /** Waits until all objects have ended and nothing is in the journal. */
-  async settled(names: readonly string[]): Promise<void> {
+  /** Waits until all objects are finished and the journal is empty. */
+  async finished(names: readonly string[]): Promise<void> {
     const open = () =>
       this.journal().length > 0 ||
-      names.some((name) => this.object(name) !== undefined && !/^(Ready|Failed) /.test(this.said(name)));
+      names.some((name) => this.object(name) !== undefined && !/^(Ready|Failed) /.test(this.condition(name)));
     await this.until(() => !open());
   }
 
+  /** Lets time pass until it holds. @throws Error after a minute, with the conditions of all objects */
   async until(holds: () => boolean): Promise<void> {
-    for (const end = Date.now() + 20_000; !holds(); await pause(10)) {
-      if (Date.now() < end) continue;
-      const all = ["one", "two", "three", "1", "2", "3", "4"].map((name) => `${name}: ${this.said(name)}`);
-      throw new Error(`not within 20 s: ${all.join(", ")}; journal ${this.journal().join(", ")}`);
+    for (const endMs = this.time.nowMs + 60_000; !holds(); await this.time.pass(1)) {
+      if (this.time.nowMs < endMs) continue;
+      const all = this.requested.map((name) => `${name}: ${this.condition(name)}`);
+      throw new Error(`not within 60 s: ${all.join(", ")}; journal ${this.journal().join(", ")}`);
     }
   }
 
-  /** One question. Given up by the agent's death, it is ended by the kubelet, which may leave a part or the whole. */
+  /** One request. Where the agent dies meanwhile, the kubelet leaves nothing, a part, or the whole archive. */
   async checkpoint(pod: string, container: string, dead: () => boolean): Promise<readonly string[]> {
     const key = `${pod}/${container}`;
     this.asked.push(key);
@@ -147,14 +187,15 @@ export class Node {
     const file = join(this.archives, `checkpoint-${pod}_shop-${container}-${at}.tar`);
     const atOnce = (this.dumping.get(key) ?? 0) + 1;
     this.dumping.set(key, atOnce);
-    if (atOnce > 1) this.wrong.push(`${key} is checkpointed twice at a time`);
+    if (atOnce > 1) this.wrong.push(`two checkpoints of ${key} at a time`);
     await pause(this.dumpMs);
     const cut = dead();
     const part = answer === "fails" || answer === "lost-part";
     if (!cut || this.asked.length % 3 !== 0) {
-      writeFileSync(file, "part");
+      this.disk.write(file, PART);
       await pause(1);
-      if (!part && !(cut && this.asked.length % 3 === 1)) this.write(file);
+      if (!part && !(cut && this.asked.length % 3 === 1))
+        this.disk.write(file, WHOLE.padEnd(this.archiveBytes, "."));
     }
     this.dumping.set(key, (this.dumping.get(key) ?? 1) - 1);
     if (answer === "fails")
@@ -163,15 +204,9 @@ export class Node {
     return [file];
   }
 
-  private write(file: string): void {
-    writeFileSync(file, WHOLE.padEnd(this.archiveBytes, "."));
-    const ours = this.files().filter((name) => !name.startsWith("checkpoint-others"));
-    this.mostBytes = Math.max(this.mostBytes, ours.length * this.archiveBytes);
-  }
-
   push: Push = async ({ file, image, check }) => {
     await pause(1);
-    if (!readFileSync(file, "utf8").startsWith(WHOLE)) throw new ArchiveError(`${file}: is cut`);
+    if (!this.disk.read(file).startsWith(WHOLE)) throw new ArchiveError(`${file}: is cut`);
     check({ pod: { uid: `uid-of-${/checkpoint-(.+?)_/.exec(file)?.[1]}` } } as ArchiveMetadata);
     if (this.registryDown) throw new RegistryError("upload of a blob", image, "down", { status: 503 });
     this.pushed.add(image);
@@ -190,7 +225,7 @@ export class Node {
   };
 }
 
-/** One process of the agent. Dead, it does nothing and hears nothing; what it wrote stays. */
+/** One process of the agent. A dead one has no further effect; what it wrote stays. */
 export class Process {
   steps = 0;
   dead = false;
@@ -209,7 +244,7 @@ export class Process {
       namespaces: [NAMESPACE],
       labelSelector: "automation.cedana.ai/node=n1",
     });
-    const archives = new ArchiveFolder(node.archives);
+    const archives = new ArchiveFolder(node.archives, node.disk.calls());
     const { quotaBytes, maxConcurrent } = node;
     const tools: Tools = {
       settings: {
@@ -256,7 +291,7 @@ export class Process {
     this.ending.abort();
   }
 
-  /** Each call is two steps: it may die before it is done, and after it, before it hears of it. */
+  /** Each call is two steps: the process may die before it, and after it, before the result arrives. */
   private mortal<T extends object>(target: T, instead: Partial<T> = {}): T {
     return new Proxy(target, {
       get: (_, name) => {

@@ -1,17 +1,29 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { withKindSections } from "../../../../cli/schema/kind-section";
 import { propertyTables } from "../../../../cli/schema/property-table";
 import { renderFeatureTable } from "../../../../config/features";
 import { ROOT } from "../../../support/sources";
 
-const PAGE = join(ROOT, "docs/cedana-yaml.md");
 const MARK = "<!-- properties -->\n";
 
-test("the property table of docs/cedana-yaml.md is that of the schema", () => {
-  const [before = ""] = readFileSync(PAGE, "utf8").split(MARK);
-  const page = `${before}${MARK}\n${propertyTables()}`;
-  if (process.env["UPDATE_GOLDEN"] === "1") writeFileSync(PAGE, page);
-  expect(readFileSync(PAGE, "utf8")).toBe(page);
+/** Returns a page as it is and as it is generated. Writes the generated one first if UPDATE_GOLDEN is 1. */
+function pages(file: string, generate: (page: string) => string) {
+  const path = join(ROOT, file);
+  const generated = generate(readFileSync(path, "utf8"));
+  if (process.env["UPDATE_GOLDEN"] === "1") writeFileSync(path, generated);
+  return { page: readFileSync(path, "utf8"), generated };
+}
+
+test("docs/cedana-yaml.md has the property tables of the schema", () => {
+  const tables = (page: string) => `${page.split(MARK)[0]}${MARK}\n${propertyTables()}`;
+  const { page, generated } = pages("docs/cedana-yaml.md", tables);
+  expect(page).toBe(generated);
+});
+
+test("docs/kubernetes/crds.md has the fields, rules and columns of each kind", () => {
+  const { page, generated } = pages("docs/kubernetes/crds.md", withKindSections);
+  expect(page).toBe(generated);
 });
 
 test("the matrix of docs/features.md is that of the program", () => {

@@ -99,6 +99,9 @@ test.each<[object, string]>([
   ],
   [{ requirements: [{ key: "a", operator: "Exists", values: ["x"] }] }, "has 1 items"],
   [{ requirements: [{ key: "a", operator: "Gt", values: [] }] }, "has 0 items"],
+  [{ requirements: [{ key: "a", operator: "Gt", values: ["1K"] }] }, "is not a whole number"],
+  [{ requirements: [{ key: "a", operator: "Lte", values: ["-1"] }] }, "is not a whole number"],
+  [{ limits: { memory: "1000K" } }, "is not a Kubernetes quantity"],
   [{ disruption: { budgets: [{ nodes: "1", schedule: "@daily" }] } }, "only one of schedule and duration"],
   [{ instance: { localStorage: { strategy: "Mount" } } }, "not known to Karpenter"],
   [{ capacityTypes: ["reserved"] }, "is required for the capacity type reserved"],
@@ -106,6 +109,14 @@ test.each<[object, string]>([
   [{ labels: { "karpenter.k8s.aws/instance-cpu": "4" } }, "is a label that a node may not give itself"],
 ])("%j is refused", (pool, message) => {
   expect(problems(pool)).toContain(message);
+});
+
+test("rejects a cluster version that EKS no longer supports", () => {
+  const chart = new Chart(Testing.app(), "pools");
+  const props = { clusterName: "training", kubernetesVersion: "1.31", nodePools: [POOL] };
+  expect(() => new NodePools(chart, "pools", props)).toThrow(
+    /kubernetesVersion {2}is a Kubernetes version that EKS no longer supports/,
+  );
 });
 
 test("two pools of one name are told of", () => {

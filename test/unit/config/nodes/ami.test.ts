@@ -1,7 +1,7 @@
-import { AMI_MINORS, compareVersions, findAmi, parseInstanceType } from "../../../../config";
+import { compareVersions, findAmi, KUBERNETES_MINORS, parseInstanceType } from "../../../../config";
 
 test("every supported minor has the five Amazon Linux 2023 images", () => {
-  for (const minor of AMI_MINORS) {
+  for (const minor of KUBERNETES_MINORS) {
     const types = (["x86_64", "arm64"] as const).flatMap((architecture) =>
       (["none", "nvidia", "neuron"] as const).map(
         (accelerator) => findAmi(minor, architecture, accelerator).ami?.amiType,
@@ -19,12 +19,13 @@ test("every supported minor has the five Amazon Linux 2023 images", () => {
 });
 
 test.each([
-  ["1.30", "none", "6.1"],
+  ["1.32", "none", "6.1"],
   ["1.32", "neuron", "6.1"],
   ["1.32", "nvidia", "6.12"],
   ["1.33", "none", "6.12"],
   ["1.35", "nvidia", "6.12"],
   ["1.36", "none", "6.18"],
+  ["1.37", "nvidia", "6.18"],
 ] as const)("Kubernetes %s with accelerator %s has kernel %s", (minor, accelerator, kernel) => {
   expect(findAmi(minor, "x86_64", accelerator).ami?.kernel).toBe(kernel);
 });
@@ -44,8 +45,8 @@ test("the rest of a row", () => {
   });
 });
 
-test.each(["1.29", "1.37", "", "2.0"])("there is no image for Kubernetes %j", (minor) => {
-  expect(findAmi(minor, "x86_64", "none").problems?.map(({ code }) => code)).toEqual(["unsupported-minor"]);
+test.each(["1.31", "1.38", "", "2.0"])("finds no image for Kubernetes %j", (minor) => {
+  expect(findAmi(minor, "x86_64", "none").problems?.map(({ code }) => code)).toEqual(["unsupported-version"]);
 });
 
 test("versions are compared by number", () => {

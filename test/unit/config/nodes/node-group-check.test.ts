@@ -83,7 +83,7 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
   ["a type that nobody knows", { instanceTypes: ["q1.large"] }, ["instanceTypes.0 unknown-instance-type"]],
   ["a known type stated otherwise", { architecture: "arm64" }, ["instanceTypes.0 mixed-architectures"]],
   ["a version newer than the cluster", { version: "1.35" }, ["version version-skew"]],
-  ["a version four minors behind", { version: "1.30" }, ["version version-skew"]],
+  ["a version whose support has ended", { version: "1.31" }, ["version unsupported-version"]],
   [
     "a release for another minor",
     { ami: { releaseVersion: "1.33.5-20260714" } },
@@ -108,8 +108,8 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
     ],
   ],
   ...["2.0", "2.4", "3.0"].map((containerd): [string, Partial<NodeGroupSpec>, string[]] => [
-    `an image whose containerd ${containerd} does not restore, for the engine kubelet`,
-    { engine: "kubelet", ami: { id: "ami-0a1b2c3d4e5f60718", kernel: "6.12", cgroup: "v2", containerd } },
+    `an image whose containerd ${containerd} does not restore, for the default engine`,
+    { ami: { id: "ami-0a1b2c3d4e5f60718", kernel: "6.12", cgroup: "v2", containerd } },
     ["ami.containerd containerd-without-restore"],
   ]),
   ...["2.1", "2.3"].map((containerd): [string, Partial<NodeGroupSpec>, string[]] => [
@@ -124,7 +124,7 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
   ],
   [
     "an image of which nothing is stated",
-    { ami: { id: "ami-0a1b2c3d4e5f60718" } },
+    { ami: { id: "ami-0a1b2c3d4e5f60718" } as NodeGroupSpec["ami"] },
     ["ami.kernel missing", "ami.cgroup missing", "ami.containerd missing"],
   ],
   [
@@ -225,6 +225,43 @@ test.each([
   expect(problemsOf({ ...group(), ...spec }).map((problem) => problem.code)).toContain(code);
 });
 
+test.each<[NonNullable<NodeGroupSpec["kubelet"]>["config"], string]>([
+  [{ kubeReserved: { memory: "1K" } }, "kubeReserved.memory not-a-quantity"],
+  [{ containerLogMaxSize: "10MB" }, "containerLogMaxSize not-a-quantity"],
+  [{ evictionHard: { "memory.available": "1K" } }, "evictionHard.memory.available not-a-threshold"],
+  [{ evictionHard: { "memory.available": "0" } }, "evictionHard.memory.available not-a-threshold"],
+  [{ evictionSoft: { "nodefs.available": "101%" } }, "evictionSoft.nodefs.available not-a-threshold"],
+  [{ evictionSoft: { "nodefs.available": "NaN%" } }, "evictionSoft.nodefs.available not-a-threshold"],
+  [
+    { evictionMinimumReclaim: { "nodefs.available": "-1Gi" } },
+    "evictionMinimumReclaim.nodefs.available not-a-threshold",
+  ],
+  [{ cpuCFSQuotaPeriod: "100" }, "cpuCFSQuotaPeriod not-a-period"],
+  [{ cpuCFSQuotaPeriod: "1001ms" }, "cpuCFSQuotaPeriod not-a-period"],
+  [{ memoryThrottlingFactor: Number.POSITIVE_INFINITY }, "memoryThrottlingFactor out-of-range"],
+  [{ memoryThrottlingFactor: 0 }, "memoryThrottlingFactor out-of-range"],
+  [{ memoryThrottlingFactor: Number.NaN }, "memoryThrottlingFactor wrong-type"],
+  [{ syncFrequency: "9999999999h" }, "syncFrequency not-a-duration"],
+  [
+    { shutdownGracePeriodByPodPriority: [{ priority: 0.5, shutdownGracePeriodSeconds: 1 }] },
+    "shutdownGracePeriodByPodPriority.0.priority out-of-range",
+  ],
+])("rejects what would stop the kubelet: %j", (config, problem) => {
+  expect(codes({ kubelet: { config } })).toEqual([`kubelet.config.${problem}`]);
+});
+
+test("accepts amounts as the kubelet reads them", () => {
+  const config = {
+    kubeReserved: { cpu: "100m", memory: "1.5Gi", pid: "1e3" },
+    evictionHard: { "memory.available": "100Mi", "nodefs.available": "10%", "imagefs.available": "0.5%" },
+    evictionMinimumReclaim: { "nodefs.available": "0" },
+    cpuCFSQuotaPeriod: "1s",
+    memoryThrottlingFactor: 0.9,
+    shutdownGracePeriodByPodPriority: [{ priority: -2_147_483_648, shutdownGracePeriodSeconds: 1 }],
+  };
+  expect(codes({ kubelet: { config } })).toEqual([]);
+});
+
 test.each(["node.kubernetes.io/pool", "kubelet.kubernetes.io/x", "example.com/a", "plain"])(
   "%s may be a label",
   (key) => {
@@ -240,6 +277,16 @@ test("a type that is not known is accepted once its facts are stated", () => {
       accelerator: "none",
     }),
   ).toEqual([]);
+});
+
+test("accepts a kubelet up to three minors older than the cluster", () => {
+  const codesIn = (version: string, cluster: string, ami?: object) =>
+    problemsOf({ ...group({ version }), ...(ami && { ami }) }, cluster).map(({ code }) => code);
+  expect(codesIn("1.34", "1.37")).toEqual([]);
+  expect(codesIn("1.33", "1.37")).toEqual(["version-skew"]);
+  const custom = { id: "ami-0a1b2c3d4e5f60718", kernel: "6.12", cgroup: "v2", containerd: "2.2" };
+  expect(codesIn("1.31", "1.34", custom)).toEqual([]);
+  expect(codesIn("1.31", "1.35", custom)).toEqual(["version-skew"]);
 });
 
 test("what only Terraform knows is not looked at", () => {

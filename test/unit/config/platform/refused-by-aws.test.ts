@@ -56,8 +56,8 @@ test.each([
   [
     "a secret key within a script",
     TYPES,
-    `${TYPES}\n    preNodeadm: ["#!/bin/sh\\nexport KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"]`,
-    "preNodeadm[0]  looks like an AWS secret access key",
+    `${TYPES}\n    preNodeadm: ["#!/bin/sh\\nexport KEY=ghp_0123456789abcdefghijABCDEFGHIJ012345"]`,
+    "preNodeadm[0]  looks like a GitHub token",
   ],
 ])("%s is refused where it stands", (_, from, to, expected) => {
   expect(told(from, to).join("\n")).toContain(expected);

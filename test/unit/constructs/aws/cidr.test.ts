@@ -4,17 +4,20 @@ import { layOutSubnets, overlap, within } from "../../../../config/network";
 import { formatIpv4Block, parseIpv4Block } from "../../../../config/network/cidr";
 import { check } from "../../../../config/schema";
 import { anyCidr, ipv4Cidr } from "../../../../config/network/cidr";
+import { assertProperty } from "../../../support/property";
 
 const block = fc
   .tuple(fc.nat({ max: 2 ** 32 - 1 }), fc.integer({ min: 0, max: 32 }))
   .map(([address, prefix]) => ({ start: address - (address % 2 ** (32 - prefix)), prefix }));
 
 test("what is formatted is parsed back", () => {
-  fc.assert(fc.property(block, (given) => expect(parseIpv4Block(formatIpv4Block(given))).toEqual(given)));
+  assertProperty(
+    fc.property(block, (given) => expect(parseIpv4Block(formatIpv4Block(given))).toEqual(given)),
+  );
 });
 
 test("two blocks overlap if and only if one holds the other", () => {
-  fc.assert(
+  assertProperty(
     fc.property(block, block, (a, b) => {
       const [one, other] = [formatIpv4Block(a), formatIpv4Block(b)];
       expect(overlap(one, other)).toBe(within(one, other) || within(other, one));
@@ -34,7 +37,7 @@ test("no two subnets overlap, all lie in the VPC, and a zone's place depends on 
   const vpc = fc
     .tuple(fc.nat({ max: 2 ** 32 - 1 }), fc.integer({ min: 16, max: 22 }))
     .map(([address, prefix]) => formatIpv4Block({ start: address - (address % 2 ** (32 - prefix)), prefix }));
-  fc.assert(
+  assertProperty(
     fc.property(vpc, fc.integer({ min: 2, max: 6 }), (cidr, zones) => {
       const layout = layOutSubnets(cidr, zones);
       const blocks = layout.flatMap((zone) => [zone.private, zone.public]);
@@ -45,7 +48,7 @@ test("no two subnets overlap, all lie in the VPC, and a zone's place depends on 
       }
       expect(layOutSubnets(cidr, 6).slice(0, zones)).toEqual(layout);
     }),
-    { numRuns: 50 },
+    50,
   );
 });
 

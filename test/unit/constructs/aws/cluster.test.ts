@@ -6,14 +6,13 @@ import {
   checkAddressing,
   checkCluster,
   clusterSchema,
+  existingClusterSchema,
   resolveAddons,
   type ClusterSpec,
 } from "../../../../config/cluster";
 import { networkSchema } from "../../../../config/network";
-import { AMI_MINORS } from "../../../../config/nodes/ami";
 import { formatProblem } from "../../../../config/schema/problem";
 import { check, resolve } from "../../../../config/schema";
-import { NEWEST_MINOR, OLDEST_MINOR } from "../../../../config/cluster";
 import { only, resources, synthStack } from "../../../support/terraform-json";
 
 const spec: ClusterSpec = {
@@ -252,8 +251,9 @@ test("bad clusters are refused in words", () => {
   expect(problems({ accessEntries: [entry] })).toHaveLength(1);
   expect(problems({ serviceIpv4Cidr: "100.64.0.0/16" })).toHaveLength(1);
   expect(problems({ serviceIpv4Cidr: "10.100.0.0/16", ipFamily: "ipv6" })).toHaveLength(1);
-  expect(problems({ version: "1.29" })).toEqual([
-    'version  is not a supported Kubernetes version; given: "1.29"; allowed: 1.30 to 1.36, in quotes, without a patch number',
+  expect(problems({ version: "1.37" })).toBeUndefined();
+  expect(problems({ version: "1.38" })).toEqual([
+    'version  is not a supported Kubernetes version; given: "1.38"; allowed: 1.32 to 1.37, in quotes, without a patch number',
   ]);
   expect(problems({ version: 1.34 })).toEqual([
     'version  is not a string; given: 1.34; allowed: a string; put it in quotes: "1.34"',
@@ -262,6 +262,17 @@ test("bad clusters are refused in words", () => {
   expect(problems({ addons: { "eks-pod-identity-agent": false } })).toHaveLength(1);
   expect(problems({ region: "${TfToken[TOKEN.1]}" })).toHaveLength(1);
   expect(problems({ logRetentionDays: 91 })).toHaveLength(1);
+});
+
+test.each(["1.30", "1.31"])("rejects %s, whose extended support has ended, with a remedy", (version) => {
+  const existing = { name: "demo", region: "eu-west-1", version };
+  const message = `version  is a Kubernetes version that EKS no longer supports; given: "${version}"; allowed: 1.32 to 1.37, in quotes, without a patch number`;
+  expect(problems({ version })).toEqual([
+    `${message}; choose a newer version: EKS creates no cluster of this one`,
+  ]);
+  expect(check(existingClusterSchema, existing).problems?.map(formatProblem)).toEqual([
+    `${message}; upgrade the cluster (aws eks update-cluster-version), then write its new version: EKS publishes no node image for this one`,
+  ]);
 });
 
 test("blocks of Services, VPC and reserved networks must not overlap", () => {
@@ -277,10 +288,4 @@ test("blocks of Services, VPC and reserved networks must not overlap", () => {
   expect(overlaps({ serviceIpv4Cidr: "10.0.0.0/24" }, {})).toHaveLength(1);
   expect(overlaps({}, { reservedCidrs: ["172.16.0.0/12"] })).toHaveLength(1);
   expect(overlaps({ ipFamily: "ipv6" }, { cidr: "172.20.0.0/16" })).toEqual([]);
-});
-
-test("clusters and node images know the same Kubernetes versions", () => {
-  expect([...AMI_MINORS].toSorted()).toEqual(
-    Array.from({ length: NEWEST_MINOR - OLDEST_MINOR + 1 }, (_, index) => `1.${OLDEST_MINOR + index}`),
-  );
 });

@@ -173,12 +173,18 @@ test("outputs contain what the Kubernetes side needs and no secret", () => {
 
 test("tags and state backend", () => {
   const json = synth({
-    existingCluster,
+    cluster,
     terraform: { tags: { team: "ml" }, backend: { bucket: "states", region: "eu-west-1" } },
   });
   expect(json.provider!["aws"]).toEqual([{ default_tags: [{ tags: { team: "ml" } }], region: "eu-west-1" }]);
   expect(json.terraform!.backend).toEqual({
-    s3: { bucket: "states", region: "eu-west-1", key: "platform.tfstate", encrypt: true, use_lockfile: true },
+    s3: {
+      bucket: "states",
+      region: "eu-west-1",
+      key: `eu-west-1/${cluster.name}/platform.tfstate`,
+      encrypt: true,
+      use_lockfile: true,
+    },
   });
 });
 
@@ -280,6 +286,14 @@ test.each<[string, object, string[]]>([
     "a group's name not known yet",
     { nodeGroups: [{ name: LATER, instanceTypes: ["m7i.large"], scaling: { min: 1, max: 1 } }] },
     ["nodeGroups.0.name: not-plain"],
+  ],
+  [
+    "a cluster's name not known yet, with a state in a bucket without a key",
+    {
+      cluster: { ...cluster, name: LATER },
+      terraform: { backend: { bucket: "states", region: "eu-west-1" } },
+    },
+    ["terraform.backend.key: missing"],
   ],
   [
     "a role's name, made from the cluster's, too long; and what is wrong elsewhere",

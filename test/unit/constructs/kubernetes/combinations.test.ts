@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import type { CedanaEngineSpec, InstallSpec } from "../../../../config";
 import { synth, type KubernetesObject } from "./support";
+import { assertProperty } from "../../../support/property";
 
 const namespaces = fc.oneof(
   fc.constant("all" as const),
@@ -76,7 +77,7 @@ const workloads = (objects: KubernetesObject[]) =>
   objects.filter(({ kind }) => kind === "DaemonSet" || kind === "Deployment") as Workload[];
 
 test("in every combination, whatever an object refers to is there", () => {
-  fc.assert(
+  assertProperty(
     fc.property(installs, engines, (install, engine) => {
       const objects = synth(install, engine);
       const keys = new Set(objects.map(key));
@@ -114,14 +115,14 @@ test("in every combination, whatever an object refers to is there", () => {
       }
       expect(missing).toEqual([]);
     }),
-    { numRuns: 40 },
+    40,
   );
 });
 
 test("in every combination, each selector finds the pods of exactly one workload, and each Service their ports", () => {
   const subset = (part: Record<string, string>, whole: Record<string, string>) =>
     Object.entries(part).every(([name, value]) => whole[name] === value);
-  fc.assert(
+  assertProperty(
     fc.property(installs, engines, (install, engine) => {
       const objects = synth({ ...install, labels: { "app.kubernetes.io/component": "mine" } }, engine);
       const all = workloads(objects);
@@ -151,6 +152,6 @@ test("in every combination, each selector finds the pods of exactly one workload
         }
       }
     }),
-    { numRuns: 40 },
+    40,
   );
 });

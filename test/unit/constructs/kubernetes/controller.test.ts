@@ -11,6 +11,7 @@ import { formatProblem, InvalidInputError } from "../../../../config/schema/prob
 import { check, resolve } from "../../../../config/schema";
 import type { InstallSpec } from "../../../../config";
 import { chart, ENGINE, synth, type KubernetesObject } from "./support";
+import { assertProperty } from "../../../support/property";
 
 const image = { repository: "registry.example.com/cedana-controller", tag: "0.1.0" };
 const ON = { controller: { image } } satisfies InstallSpec;
@@ -137,7 +138,7 @@ describe("settings", () => {
       },
       { requiredKeys: [] },
     ) as fc.Arbitrary<InstallSpec>;
-    fc.assert(
+    assertProperty(
       fc.property(installs, (more) => {
         const objects = synth({ ...ON, ...more });
         const map = of(objects, "ConfigMap", `${more.name ?? "cedana"}-controller-settings`);
@@ -145,7 +146,7 @@ describe("settings", () => {
         const text = data["settings.json"] ?? "";
         expect(readControllerSettings(text)).toEqual({ value: settings({ ...ON, ...more }) });
       }),
-      { numRuns: 15 },
+      15,
     );
   });
 

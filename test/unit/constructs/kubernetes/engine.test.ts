@@ -13,6 +13,7 @@ import {
 } from "../../../../config/engines";
 import { formatProblem } from "../../../../config/schema/problem";
 import { check, resolve } from "../../../../config/schema";
+import { assertProperty } from "../../../support/property";
 
 const base = {
   kind: "cedana" as const,
@@ -154,6 +155,9 @@ test("a token is told about as such", () => {
 test("values that only Terraform knows pass", () => {
   const token = "${TfToken[TOKEN.1]}";
   expect(problems({ clusterId: token, url: token, sqsQueueUrl: token, awsRegion: token })).toBeUndefined();
+  expect(problems({ protocol: "tcp", address: token })).toEqual([
+    "address  is known only when Terraform runs, but decides on ports and mounts; allowed: a plain value",
+  ]);
 });
 
 test("the hash follows every value and nothing else", () => {
@@ -168,7 +172,7 @@ test("the hash follows every value and nothing else", () => {
     secrets: { authToken: secret("other") },
     shmConfig: { enabled: true },
   };
-  fc.assert(
+  assertProperty(
     fc.property(fc.subarray(Object.keys(changes), { minLength: 1 }), (keys) => {
       expect(hash(Object.fromEntries(keys.map((key) => [key, changes[key]])))).not.toBe(hash());
     }),

@@ -1,11 +1,16 @@
 import { Chart, Testing } from "cdk8s";
 import { AgentRemoval } from "../../../../constructs/kubernetes/agent";
-import { readAgentSettings } from "../../../../config/programs/agent";
+import { agentSettings, readAgentSettings } from "../../../../config/programs/agent";
 import { HASH_ANNOTATION, readControllerSettings } from "../../../../config/programs/controller";
-import { engineSchema, type KubeletEngineSpec } from "../../../../config/engines";
-import type { InstallSpec } from "../../../../config/install";
+import {
+  checkEngine,
+  engineSchema,
+  type KubeletEngineSpec,
+  type ResolvedKubeletEngine,
+} from "../../../../config/engines";
+import { installSchema, type InstallSpec } from "../../../../config/install";
 import { formatProblem, InvalidInputError } from "../../../../config/schema/problem";
-import { check } from "../../../../config/schema";
+import { check, resolve } from "../../../../config/schema";
 import { CONTROLLER, KUBELET, open, synth, synthOpen, type KubernetesObject } from "./support";
 
 interface Container {
@@ -215,6 +220,7 @@ test.each<[string, InstallSpec, Partial<KubeletEngineSpec>?]>([
   ["an image without tag and digest", {}, { image: { repository: "registry.example.com/agent" } }],
   ["a repository with a tag", {}, { repository: "registry.example.com/checkpoints:1" }],
   ["a repository without a host", {}, { repository: "checkpoints" }],
+  ["a repository on a port that does not exist", {}, { repository: "localhost:65536/checkpoints" }],
   ["credentials in plain text", {}, { registryCredentials: "dXNlcjpzM2NyM3Q=" as never }],
   ["a quota of nothing", {}, { quota: "10" }],
   ["no quantity", {}, { quota: "20 GB", reserve: "much" }],
@@ -226,6 +232,38 @@ test.each<[string, InstallSpec, Partial<KubeletEngineSpec>?]>([
   ["a typo", {}, { quotta: "1Gi" } as never],
 ])("refused: %s", (_, install, engine = {}) => {
   expect(problems(install, engine)).toMatchSnapshot();
+});
+
+test.each([
+  ["50000000K", "not-a-quantity"],
+  ["-20Gi", "not-a-quantity"],
+  ["NaN", "not-a-quantity"],
+  ["1023Ki", "out-of-range"],
+  ["1048575999m", "out-of-range"],
+  ["1025Ti", "out-of-range"],
+  ["1e99", "out-of-range"],
+  ["${TfToken[TOKEN.1]}", "not-plain"],
+])("rejects %s as quota or reserve of the disk", (size, code) => {
+  const codes = [{ quota: size }, { reserve: size }].flatMap((engine) => {
+    const checked = check(engineSchema, { ...KUBELET, ...engine }, checkEngine);
+    return checked.problems?.map((problem) => `${problem.path.join(".")} ${problem.code}`);
+  });
+  expect(codes).toEqual([`quota ${code}`, `reserve ${code}`]);
+});
+
+test.each([
+  ["50000000k", 50_000_000_000],
+  ["+1.5Gi", 1_610_612_736],
+  ["2e9", 2_000_000_000],
+  ["1048576000m", 1_048_576],
+  ["1Pi", 2 ** 50],
+])("passes the quota %s to the agents as %d bytes", (quota, quotaBytes) => {
+  const install = resolve("install", installSchema, {});
+  const engine = resolve("engine", engineSchema, { ...KUBELET, quota }, checkEngine);
+  const settings = agentSettings(engine as ResolvedKubeletEngine, install);
+  expect(settings.quotaBytes).toBe(quotaBytes);
+  expect(readAgentSettings(JSON.stringify(settings))).toMatchObject({ value: { quotaBytes } });
+  expect(readAgentSettings(JSON.stringify({ ...settings, quotaBytes: Number.NaN })).problems).toHaveLength(1);
 });
 
 test("settings that say what is the default anyway pass", () => {

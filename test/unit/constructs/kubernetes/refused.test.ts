@@ -39,6 +39,22 @@ test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
       healthCheck: { resources: { requests: { memory: "1G" }, limits: { memory: "900Mi" } } },
     },
   ],
+  [
+    "amounts with a unit that Kubernetes does not have",
+    {
+      manager: { resources: { requests: { memory: "1K" }, limits: { memory: "-1" } } },
+      runtimeClass: { overhead: { cpu: "NaN" } },
+      ...queues({ flavors: [{ quotas: { memory: "2000GB" } }] }),
+    },
+  ],
+  [
+    "a request above its limit by less than a double holds",
+    {
+      manager: {
+        resources: { requests: { memory: "9007199254740993" }, limits: { memory: "9007199254740992" } },
+      },
+    },
+  ],
   ["a Secret named twice", { imagePullSecrets: ["a", "b", "a"] }],
   ["a name of a Service that begins with a digit", { name: "1cedana" }],
   ["a tag in the repository", { helper: { image: { repository: "cedana/cedana-helper:v1" } } }],
@@ -88,6 +104,14 @@ test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
   [
     "equal request and limit",
     { manager: { resources: { requests: { cpu: "1000m" }, limits: { cpu: "1" } } } },
+  ],
+  [
+    "amounts in every form of Kubernetes",
+    {
+      manager: {
+        resources: { requests: { cpu: "500e-3", memory: "1e6" }, limits: { cpu: "+.5", memory: "1.Mi" } },
+      },
+    },
   ],
   [
     "a registry with a port",

@@ -3,7 +3,7 @@
  * which dies anywhere leaves no Checkpoint without an end and no NodeCheckpoint behind.
  */
 import { ApiError, type Transport } from "../../../../kube/client";
-import { nodeLabelValue, type NodeCheckpointStatus } from "../../../../api/checkpoint";
+import { nodeLabelValue, type NodeCheckpointStatus } from "../../../../api";
 import type { CheckpointSettings } from "../../../../config/programs/controller";
 import { checkpointControllers } from "../../../../controller/checkpoints";
 import { createEngines } from "../../../../controller/engines";

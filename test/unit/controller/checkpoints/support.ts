@@ -1,5 +1,5 @@
 import type { Transport } from "../../../../kube/client";
-import type { CheckpointSpec } from "../../../../api/checkpoint";
+import type { CheckpointSpec } from "../../../../api";
 import { checkpointControllers } from "../../../../controller/checkpoints";
 import {
   EngineError,

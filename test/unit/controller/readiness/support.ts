@@ -160,14 +160,3 @@ export function eventsInto(list: EventInput[]): Events {
 export function gateMetrics(view: View): GateMetrics {
   return new GateMetrics(new Metrics(), view.census, () => false);
 }
-
-/** A small generator of random numbers (mulberry32): a schedule is its seed. */
-export function randomOf(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}

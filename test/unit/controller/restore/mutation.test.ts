@@ -5,6 +5,7 @@ import { judgePod } from "../../../../controller/checkpoints/source-pod";
 import { mutation, type Decision } from "../../../../controller/restore/decision";
 import type { Json } from "../../../../kube";
 import { checkpoint, decided, digest, podJson, saved, type Restored } from "./support";
+import { assertProperty } from "../../../support/property";
 
 const named = (from: string, more: Record<string, string> = {}) => ({
   annotations: { "cedana.ai/restore-from": from, ...more },
@@ -140,7 +141,7 @@ describe("a restore", () => {
       restored: fc.boolean(),
       claim: fc.option(fc.constant("c"), { nil: undefined }),
     });
-    fc.assert(
+    assertProperty(
       fc.property(pods, ({ labels, nodeSelector, restored, claim }) => {
         const pod = podJson({
           ...TWO,
@@ -152,7 +153,7 @@ describe("a restore", () => {
         expect(patched(once, decision, claim)).toEqual(once);
         expect(once.spec).toMatchObject(nodeSelector ? { nodeSelector } : {});
       }),
-      { numRuns: 50 },
+      50,
     );
   });
 

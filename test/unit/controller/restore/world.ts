@@ -92,7 +92,7 @@ export class World {
       metadata: {
         name,
         namespace: "team-a",
-        creationTimestamp: new Date().toISOString(),
+        creationTimestamp: new Date(Date.now()).toISOString(),
         labels: { "cedana.ai/restored-from": uid },
         annotations: {
           "cedana.ai/restore-from": "latest",

@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { ApiError, type Json } from "../../../../kube/client";
 import { Metrics, Reflector, Store, createLogger, metadataOf, textAt } from "../../../../kube";
 import { FakeApi } from "../../../support/fake-api";
+import { assertAsyncProperty } from "../../../support/property";
 
 const PODS = "/api/v1/pods";
 const path = (name: string) => `/api/v1/namespaces/a/pods/${name}`;
@@ -72,5 +73,5 @@ test("any schedule of writes and faults: nothing is missed, and each change begi
     controller.abort();
     await running;
   });
-  await fc.assert(property, { numRuns: 60, seed: 4 });
+  await assertAsyncProperty(property, 60);
 });

@@ -29,13 +29,15 @@ test("all pages, at one version", async () => {
 });
 
 test.each([
-  ["large ones", 64 * 1024, "25"],
-  ["those of 4 KiB", 4 * 1024 - 200, "66"],
-])("limits a page by the size of its objects: %s", async (_, bytes, limit) => {
-  for (let i = 100; i < 700; i++)
-    api.put(PODS, { metadata: { name: `p${i}` }, padding: "x".repeat(bytes) } as never);
+  ["of 64 KiB", 64, 25],
+  ["of 4 KiB", 4, 64],
+])("limits the size of pages: objects %s", async (_, kibibytes, expected) => {
+  const padding = "x".repeat(kibibytes * 1024 - 100);
+  for (let i = 100; i < 700; i++) api.put(PODS, { metadata: { name: `p${i}` }, padding } as never);
   expect((await list()).items).toHaveLength(600);
-  expect(limits().slice(0, 3)).toEqual(["50", limit, limit]);
+  const [first, ...further] = limits().map(Number);
+  expect(first).toBe(50);
+  for (const limit of further) expect(Math.abs(limit - expected)).toBeLessThan(4);
 });
 
 test("pages that expire are read again from the first one", async () => {

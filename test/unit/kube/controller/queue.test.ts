@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { Metrics, WorkQueue } from "../../../../kube";
+import { assertAsyncProperty } from "../../../support/property";
 
 const pass = (ms = 0) => jest.advanceTimersByTimeAsync(ms);
 let metrics: Metrics;
@@ -179,5 +180,5 @@ test("any schedule: no key is with two workers at once, each add is followed by 
       expect(jest.getTimerCount()).toBe(0);
     },
   );
-  await fc.assert(property, { numRuns: 100, seed: 4 });
+  await assertAsyncProperty(property, 100);
 });

@@ -6,6 +6,7 @@ import {
   writeMime,
   type MimePart,
 } from "../../../../render/user-data";
+import { assertProperty } from "../../../support/property";
 
 const codes = (text: string) => readMime(text).problems?.map(({ code }) => code);
 
@@ -37,16 +38,16 @@ const part: fc.Arbitrary<MimePart> = fc.record({
 });
 
 test("any parts come back as they were written", () => {
-  fc.assert(
+  assertProperty(
     fc.property(fc.array(part, { minLength: 1, maxLength: 6 }), (parts) => {
       expect(readMime(writeMime(parts))).toEqual({ parts });
     }),
-    { numRuns: 200 },
+    200,
   );
 });
 
 test("the same parts are the same bytes, and the boundary is in none of them", () => {
-  fc.assert(
+  assertProperty(
     fc.property(fc.array(part, { minLength: 1, maxLength: 6 }), (parts) => {
       const text = writeMime(parts);
       expect(writeMime(structuredClone(parts))).toBe(text);

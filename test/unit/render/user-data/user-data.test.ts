@@ -28,6 +28,7 @@ const full: Partial<NodeGroupSpec> = {
   instanceTypes: ["g6e.xlarge"],
   labels: { "example.com/pool": "gpu" },
   taints: [{ key: "nvidia.com/gpu", effect: "NoSchedule" }],
+  engine: "cedana",
   kubelet: {
     config: { runtimeRequestTimeout: "30m", maxPods: 50, featureGates: { ContainerCheckpoint: true } },
     flags: ["--v=4"],
@@ -44,7 +45,7 @@ const full: Partial<NodeGroupSpec> = {
 
 test.each([
   ["managed", group(), MANAGED],
-  ["managed-kubelet", group({ engine: "kubelet" }), MANAGED],
+  ["managed-cedana", group({ engine: "cedana" }), MANAGED],
   ["managed-full", group(full), MANAGED],
   ["custom-ami-full", group({ ...full, postNodeadm: ["#!/bin/bash\necho done\n"] }), CUSTOM],
 ])("golden: %s", (name, settings, bootstrap) => {
@@ -61,13 +62,18 @@ test("golden: karpenter", () => {
   expect(text).not.toContain("registerWithTaints");
 });
 
-test.each([["managed"], ["karpenter"]] as const)(
-  "with the engine kubelet containerd restores from images, %s, and there is no handler",
-  (mode) => {
-    const config = { name: "a", amiVersion: "v20260714", engine: "kubelet" } as const;
+test.each([
+  ["managed", "kubelet"],
+  ["managed", undefined],
+  ["karpenter", "kubelet"],
+  ["karpenter", undefined],
+] as const)(
+  "configures containerd to restore from images, without a handler: %s node, engine %s",
+  (mode, engine) => {
+    const config = { name: "a", amiVersion: "v20260714", engine } as const;
     const settings =
       mode === "managed"
-        ? group({ engine: "kubelet" })
+        ? group({ engine })
         : resolve("test", nodePoolSchema, { ...full, ...config, containerd: {} });
     const text = renderUserData(settings, { mode });
     expect(text).toContain("enable_experimental_restore_via_create = true");
@@ -91,8 +97,8 @@ test("the key stands in its own table, whatever handler follows it", () => {
   });
 });
 
-test.each([{ checkpointing: false }, { engine: "cedana" as const }, {}])(
-  "containerd is not told to restore: %j",
+test.each([{ checkpointing: false }, { engine: "cedana" as const }])(
+  "does not configure containerd to restore: %j",
   (more) => {
     expect(renderUserData(group(more), MANAGED) ?? "").not.toContain("restore_via_create");
   },
@@ -109,8 +115,11 @@ test("a group that does not checkpoint still gets what it asks for", () => {
   expect(text).not.toContain("runtimeRequestTimeout");
 });
 
-test("taint and handler can be left out of a group that checkpoints", () => {
-  const text = renderUserData(group({ startupTaint: false, runtimeHandler: false }), MANAGED);
+test("writes neither taint nor runtime handler if a group sets both to false", () => {
+  const text = renderUserData(
+    group({ engine: "cedana", startupTaint: false, runtimeHandler: false }),
+    MANAGED,
+  );
   expect(text).not.toContain("registerWithTaints");
   expect(text).not.toContain("containerd");
   expect(text).toContain("runtimeRequestTimeout: 10m");

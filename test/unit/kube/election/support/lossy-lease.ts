@@ -1,20 +1,9 @@
 import { ApiError, type Body, type Method, type SendOptions } from "../../../../../kube/client";
-import type { VirtualTime } from "./virtual-time";
+import type { VirtualTime } from "../../../../support/virtual-time";
 
 interface LeaseObject {
   metadata: { name: string; resourceVersion?: string };
   spec: Record<string, unknown>;
-}
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 /** The API server of one Lease, and a network that loses, delays and doubles requests and answers until a time. */

@@ -1,0 +1,222 @@
+import { conditions, type CheckpointConditionType, type Condition } from "./conditions";
+import {
+  AGE_COLUMN,
+  AUTOMATION_GROUP,
+  defineKind,
+  ENGINES,
+  READY_COLUMNS,
+  SIZE_COLUMN,
+  type EngineName,
+} from "./kind";
+import {
+  count,
+  flag,
+  immutable,
+  labelName,
+  list,
+  object,
+  oneOf,
+  optional,
+  podName,
+  text,
+  time,
+  uid,
+  type Infer,
+} from "./schema";
+
+/** Set on Checkpoints whose data the engine deletes together with the object. */
+export const CHECKPOINT_FINALIZER = `${AUTOMATION_GROUP}/checkpoint`;
+
+/** Maximum number of containers. It limits the cost of the validation rules. */
+const CONTAINERS = 64;
+
+const podRef = object("The pod, in the namespace of this object.", {
+  name: podName("Name of the pod."),
+  uid: optional(
+    uid(
+      "UID of the pod. If the pod was replaced by one with another UID, the checkpoint fails. Default: the UID when the Checkpoint is first reconciled.",
+    ),
+  ),
+});
+
+const spec = object(
+  "The requested checkpoint. Immutable, except deletionPolicy.",
+  {
+    podRef,
+    containers: optional(
+      list(
+        `Names of 1 to ${CONTAINERS} containers, without duplicates. Default: all of the pod, except its init containers.`,
+        labelName("Name of a container."),
+        { minItems: 1, maxItems: CONTAINERS, merge: "set" },
+      ),
+    ),
+    engine: optional(
+      text<EngineName>("Engine that takes the checkpoint. Default: the controller's.", 63, { enum: ENGINES }),
+    ),
+    location: optional(
+      text(
+        "Absolute path on the node to write the checkpoint to, without .., in a directory that install.checkpoints.locations allows. With several containers, each one gets <location>-<container>. Only with the engine cedana. Default: the engine's remote storage.",
+        1024,
+        { pattern: "^/[A-Za-z0-9._/-]*[A-Za-z0-9._-]$" },
+      ),
+    ),
+    leaveRunning: optional(
+      flag("Whether the containers keep running. The engine kubelet supports only true.", true),
+    ),
+    deletionPolicy: optional({
+      ...oneOf(
+        "Whether deleting this object deletes the data. Delete has no effect with an engine that cannot delete, such as cedana.",
+        ["Retain", "Delete"],
+      ),
+      default: "Retain",
+    }),
+  },
+  [
+    ...immutable("Checkpoint", ["podRef", "containers", "engine", "location", "leaveRunning"]),
+    {
+      rule: "!has(self.location) || !self.location.matches('(^|/)[.][.](/|$)')",
+      message: "location must not contain ..",
+    },
+  ],
+);
+
+const notRestored = list(
+  "State of the container that a restore does not bring back.",
+  object(undefined, {
+    code: text("Identifier for programs, such as empty-dir or volume.", 63),
+    message: text("Explanation for people.", 4096),
+  }),
+  { maxItems: 256, merge: "atomic" },
+);
+
+/** Properties of a checkpoint, as far as the engine reports them. */
+export const reportedFields = {
+  sizeBytes: optional(count("Size of the checkpoint in bytes, if the engine reports it.")),
+  architecture: optional(text("CPU architecture in OCI's terms, if the engine reports it.", 63)),
+  baseImage: optional(
+    text(
+      "Image that a restore needs besides the checkpoint, by digest if it is known, if the engine reports it.",
+      4096,
+    ),
+  ),
+  frozenMilliseconds: optional(
+    count(
+      "Time in which CRIU kept the processes frozen, if the engine reports it. The standstill of the container is longer: the container runtime pauses it before the dump and resumes it after it has stored the images.",
+    ),
+  ),
+  notRestored: optional(notRestored),
+};
+
+const container = object(undefined, {
+  name: text("Name of the container.", 63),
+  image: optional(text("Image of the container.", 4096)),
+  checkpointID: optional(text("The engine's identifier of the checkpoint.", 253)),
+  location: optional(
+    text("Where the engine stored the checkpoint. Missing if it is in the engine's remote storage.", 4096),
+  ),
+  ...reportedFields,
+  startTime: optional(time("When the request to the engine was recorded, before it was sent.")),
+  completionTime: optional(time("When the engine's result was recorded.")),
+});
+
+const RESTORE_STATES = ["Claimed", "Restored", "Failed", "Unknown"] as const;
+
+const restore = object("The pod that is restored from this checkpoint. Remove it to allow another one.", {
+  state: oneOf(
+    "Claimed: reserved for a pod. Restored: a pod resumed from it. Failed: the restore failed; it is not retried. Unknown: the pod was deleted before its outcome was known.",
+    RESTORE_STATES,
+  ),
+  claim: optional(
+    text("Admission of the pod that has the claim. Missing if pods share the checkpoint.", 128),
+  ),
+  podName: optional(text("Name of the pod.", 253)),
+  podUID: optional(uid("UID of the pod, once the controller has seen it.")),
+  time: time("Time of the last change of state."),
+  message: optional(text("Explanation for people.", 4096)),
+});
+
+const owner = object("The controller that owns the pod.", {
+  apiVersion: text("apiVersion of the owner.", 317),
+  kind: text("Kind of the owner.", 63),
+  name: text("Name of the owner.", 253),
+  uid: uid("UID of the owner."),
+});
+
+const status = object("Current state of the checkpoint.", {
+  observedGeneration: optional(count("Generation of the object that the status describes.")),
+  conditions: optional(conditions<CheckpointConditionType, CheckpointReason>()),
+  engine: optional(text("Engine that the request is sent to.", 63)),
+  podUID: optional(uid("UID of the pod.")),
+  nodeName: optional(text("Node of the pod.", 253)),
+  owner: optional(owner),
+  podTemplateHash: optional(text("Hash of the pod template from which the owner created the pod.", 63)),
+  containers: optional(
+    list("State of each container's checkpoint.", container, {
+      maxItems: CONTAINERS,
+      merge: { key: "name" },
+    }),
+  ),
+  startTime: optional(time("When the first request to the engine was recorded.")),
+  completionTime: optional(time("When the outcome was recorded.")),
+  sizeBytes: optional(count("Total size of all containers in bytes, if the engine reports it.")),
+  durationMilliseconds: optional(count("Time from startTime to completionTime.")),
+  restore: optional(restore),
+});
+
+/** Kind Checkpoint: a checkpoint of the containers of one pod. */
+export const CHECKPOINT = defineKind({
+  group: AUTOMATION_GROUP,
+  version: "v1alpha1",
+  kind: "Checkpoint",
+  plural: "checkpoints",
+  shortNames: ["ckpt"],
+  description: "A checkpoint of the containers of one pod.",
+  spec,
+  status,
+  columns: [
+    { name: "Pod", type: "string", jsonPath: ".spec.podRef.name" },
+    { name: "Engine", type: "string", jsonPath: ".status.engine" },
+    ...READY_COLUMNS,
+    SIZE_COLUMN,
+    {
+      name: "Duration",
+      type: "integer",
+      format: "int64",
+      jsonPath: ".status.durationMilliseconds",
+      description: "In milliseconds.",
+    },
+    { name: "Restore", type: "string", jsonPath: ".status.restore.state" },
+    { name: "Node", type: "string", jsonPath: ".status.nodeName", priority: 1 },
+    AGE_COLUMN,
+  ],
+});
+
+/**
+ * Reason of a Checkpoint's conditions. The first five are those of KEP-5823.
+ * - `OutcomeUnknown`: the request was sent and its response was lost; it is not retried
+ * - `AgentNotAnswering`, `QuotaExceeded`, `RegistryFailed`: only with the engine kubelet
+ */
+export type CheckpointReason =
+  | "Pending"
+  | "CheckpointInProgress"
+  | "CheckpointCompleted"
+  | "CheckpointFailed"
+  | "SourcePodReplaced"
+  | "SourcePodNotFound"
+  | "SourcePodEnded"
+  | "ContainerNotFound"
+  | "EngineNotFound"
+  | "LocationNotAllowed"
+  | "AgentNotAnswering"
+  | "QuotaExceeded"
+  | "RegistryFailed"
+  | "OutcomeUnknown";
+
+export type CheckpointCondition = Condition<CheckpointConditionType, CheckpointReason>;
+export type CheckpointSpec = Infer<typeof spec>;
+export type CheckpointStatus = Infer<typeof status>;
+export type ContainerCheckpoint = Infer<typeof container>;
+export type NotRestoredItem = Infer<typeof notRestored>[number];
+export type OwnerIdentity = Infer<typeof owner>;
+export type RestoreStatus = Infer<typeof restore>;
+export type RestoreState = RestoreStatus["state"];

@@ -1,0 +1,55 @@
+/** Annotations by which a user requests a restore, on a pod or in a pod template. */
+export const REQUEST = {
+  /** Name of a Checkpoint in the pod's namespace, or `latest`. */
+  from: "cedana.ai/restore-from",
+  /** What happens to a pod that cannot be restored: `fresh` (default) or `stop`. */
+  fallback: "cedana.ai/restore-fallback",
+  /** `"true"`: other pods may be restored from the same Checkpoint. */
+  shared: "cedana.ai/restore-shared",
+} as const;
+
+/** Value of `restore-from` for the newest Checkpoint of the same workload. */
+export const LATEST = "latest";
+
+export const FALLBACKS = ["fresh", "stop"] as const;
+export type Fallback = (typeof FALLBACKS)[number];
+
+/** Label of a pod whose request was processed: UID of the Checkpoint, or `none`. */
+export const RESTORED_FROM = "cedana.ai/restored-from";
+export const NOT_RESTORED = "none";
+
+/** Annotations that only the controller sets. */
+export const RECORD = {
+  /** Name of the Checkpoint. */
+  checkpoint: "cedana.ai/restore-checkpoint",
+  /** The pod's claim: equal to `status.restore.claim` of the Checkpoint. */
+  claim: "cedana.ai/restore-claim",
+  /** JSON object: the image of each container before the restore. */
+  originalImages: "cedana.ai/restore-original-images",
+  /** Why the pod was not restored. */
+  skipped: "cedana.ai/restore-skipped",
+  /** Why the pod got its original images back. */
+  failed: "cedana.ai/restore-failed",
+} as const;
+
+/** Label of a node with its CPU architecture, in the terms of Go and OCI. */
+export const ARCHITECTURE_LABEL = "kubernetes.io/arch";
+
+/** Verb on `checkpoints.automation.cedana.ai` that permits restores. */
+export const RESTORE_VERB = "restore";
+
+/** Path of the webhook. */
+export const WEBHOOK_PATH = "/restore";
+
+/** Returns the original image of each container from the annotations of a restored pod. Ignores invalid content. */
+export function originalImages(
+  annotations: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  try {
+    const json: unknown = JSON.parse(annotations[RECORD.originalImages] ?? "{}");
+    const images = Object.entries(json ?? {}).filter(([, image]) => typeof image === "string");
+    return Object.fromEntries(images);
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,43 @@
+import { KINDS, type Column, type Kind, type Schema } from "../../api";
+import { table } from "./property-table";
+
+/** Returns the page with the generated section of each kind: the text between its two comments. */
+export function withKindSections(page: string): string {
+  return KINDS.reduce((text, kind) => {
+    const start = `<!-- kind: ${kind.kind} -->`;
+    const end = "<!-- end of kind -->";
+    const [before = "", rest] = text.split(start);
+    if (rest === undefined) throw new Error(`the page has no section ${start}`);
+    return `${before}${start}\n\n${kindSection(kind)}\n${end}${rest.slice(rest.indexOf(end) + end.length)}`;
+  }, page);
+}
+
+/** Describes a kind in Markdown: names, fields, rules and columns. */
+function kindSection({ crdName, version, shortNames = [], engines = [], schema, columns }: Kind): string {
+  const { spec, status } = schema.properties ?? {};
+  const facts = [
+    `\`${crdName}\``,
+    `version \`${version}\``,
+    "namespaced",
+    ...shortNames.map((name) => `short name \`${name}\``),
+    ...engines.map((engine) => `only with the engine \`${engine}\``),
+  ];
+  const rules = spec?.["x-kubernetes-validations"] ?? [];
+  return [
+    `${facts.join(", ")}. ${schema.description}\n`,
+    ...fieldTable("spec", spec),
+    ...fieldTable("status", status),
+    ...(rules.length > 0 ? ["Rules:\n", ...rules.map(({ message }) => `- ${message}`), ""] : []),
+    `Columns of \`kubectl get\`: ${columns.map(columnName).join(", ")}.`,
+  ].join("\n");
+}
+
+function fieldTable(name: string, schema: Schema | undefined): string[] {
+  if (!schema) return [];
+  const head = ["| field | type | default | |", "| --- | --- | --- | --- |"];
+  return [`\`${name}\`: ${schema.description}\n`, ...head, ...table(schema, name), ""];
+}
+
+function columnName({ name, priority }: Column): string {
+  return priority === 1 ? `${name} (with \`-o wide\`)` : name;
+}

@@ -1,0 +1,100 @@
+import { maskSecrets } from "../../../config/schema";
+import { NoResponseError, type HttpResponse, type Outcome } from "../../../http";
+
+export type ManagerOperation =
+  | "ping"
+  | "list"
+  | "checkpoint"
+  | "restore"
+  | "checkpoint rootfs"
+  | "checkpoint rootfs (CRI-O)"
+  | "restore rootfs";
+
+export interface ManagerErrorDetails {
+  /** HTTP status, where there was a response. */
+  readonly status?: number;
+  readonly outcome: Outcome;
+  /** Whether the same request may be sent again without being carried out twice, and may then succeed. */
+  readonly retryable: boolean;
+  readonly cause?: unknown;
+}
+
+/** A request to the manager that did not succeed. `message` is the manager's own, cut at 1,024 characters. */
+export class ManagerError extends Error {
+  override readonly name = "ManagerError";
+  readonly status?: number;
+  readonly outcome: Outcome;
+  readonly retryable: boolean;
+
+  constructor(
+    readonly operation: ManagerOperation,
+    message: string,
+    { status, outcome, retryable, cause }: ManagerErrorDetails,
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.status = status;
+    this.outcome = outcome;
+    this.retryable = retryable;
+  }
+}
+
+/** A response of 2xx that is not the documented one. */
+export class UnexpectedResponseError extends Error {
+  override readonly name = "UnexpectedResponseError";
+}
+
+/** Sent by a gateway or a mesh between us and the manager, which may have got the request. */
+const PROXY_STATUS = [502, 503, 504];
+
+/** Returns the error for a response other than 2xx. @param safe whether the request changes nothing */
+export function statusError(
+  operation: ManagerOperation,
+  { status, headers, body }: HttpResponse,
+  safe: boolean,
+): ManagerError {
+  if (status >= 300 && status < 400) {
+    const message = `HTTP ${status}: redirected to ${headers.location ?? "nowhere"}, which is not followed`;
+    const details = { status, outcome: "refused", retryable: false } as const;
+    return new ManagerError(operation, printable(message), details);
+  }
+  const outcome = status < 500 ? "refused" : PROXY_STATUS.includes(status) ? "unknown" : "failed";
+  const message = printable(messageIn(body.toString("utf8")).trim()) || `HTTP ${status}`;
+  return new ManagerError(operation, message, { status, outcome, retryable: safe && status >= 500 });
+}
+
+/** Returns the error for a request without a complete response; any other error as it is. */
+export function noResponseError(operation: ManagerOperation, error: unknown, safe: boolean): unknown {
+  if (!(error instanceof NoResponseError)) return error;
+  const { message, outcome, sent, cause } = error;
+  return new ManagerError(operation, printable(message), { outcome, retryable: safe || !sent, cause });
+}
+
+/** Returns the error for a response of 2xx that makes no sense; any other error as it is. */
+export function unexpectedResponse(operation: ManagerOperation, error: unknown, status: number): unknown {
+  if (!(error instanceof UnexpectedResponseError)) return error;
+  const details = { status, outcome: "unknown", retryable: false } as const;
+  return new ManagerError(operation, printable(error.message), details);
+}
+
+const MAX_LENGTH = 1024;
+
+/** Returns the text without control characters and what looks like a secret, cut at 1,024 characters. */
+function printable(text: string): string {
+  const clean = maskSecrets(text.slice(0, 4 * MAX_LENGTH)).replaceAll(/[\p{Cc}\p{Cs}]+/gu, " ");
+  return clean.length > MAX_LENGTH ? `${clean.slice(0, MAX_LENGTH - 1)}…` : clean;
+}
+
+/** Returns the `message` or `error` of an error's body, else the body itself. */
+function messageIn(body: string): string {
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    return body;
+  }
+  if (typeof json === "string") return json;
+  if (typeof json !== "object" || json === null) return body;
+  const { message, error } = json as { message?: unknown; error?: unknown };
+  const text = [message, error].find((value) => typeof value === "string" && value !== "");
+  return typeof text === "string" ? text : body;
+}

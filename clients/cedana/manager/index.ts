@@ -1,0 +1,12 @@
+/** Client of the REST API of Cedana's manager. */
+export { ManagerClient, type ManagerClientOptions } from "./client";
+export { ManagerError, type ManagerErrorDetails, type ManagerOperation } from "./errors";
+export {
+  CONTAINER_ROOTS,
+  type CheckpointOptions,
+  type ContainerReference,
+  type CrioRootfsOptions,
+  type ManagedContainer,
+  type RestoreOptions,
+  type RootfsOptions,
+} from "./types";

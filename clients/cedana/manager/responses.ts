@@ -1,0 +1,78 @@
+import type { Json, JsonObject } from "../../../http";
+import { UnexpectedResponseError } from "./errors";
+import type { ManagedContainer } from "./types";
+
+/** Returns the containers in the response to a list. Go writes an empty list as null. */
+export function containersIn(text: string): readonly ManagedContainer[] {
+  const json = parsed(text);
+  if (json === null) return [];
+  if (!Array.isArray(json)) throw unexpected("no list of containers", text);
+  return (json as readonly Json[]).map((item) => {
+    if (typeof item === "string") return { name: item };
+    if (!isObject(item)) throw unexpected("no list of containers", text);
+    const name = firstText(item, ["container_name", "containerName", "ContainerName", "name", "Name"]);
+    const sandbox = firstText(item, ["sandbox_name", "sandboxName", "SandboxName", "sandbox", "Sandbox"]);
+    return { ...(name ? { name } : {}), ...(sandbox ? { sandbox } : {}) };
+  });
+}
+
+/**
+ * Returns the id in the response to a checkpoint: that of `checkpoint_id`, or the response itself, with or without quotes.
+ * @param required whether there must be one
+ */
+export function checkpointIdIn(text: string, required: boolean): string | undefined {
+  const json = parsedOrText(text);
+  const id = unquoted(isObject(json) ? json["checkpoint_id"] : json);
+  if (id !== undefined && ID.test(id)) return id;
+  if (!required && id === undefined && isObject(json)) return undefined;
+  throw unexpected("no checkpoint_id", text);
+}
+
+/** Returns the image in the response to a checkpoint of a root file system. */
+export function imageRefIn(text: string): string {
+  const json = parsedOrText(text);
+  const ref = unquoted(isObject(json) ? (json["image_ref"] ?? json["new_image_ref"]) : json);
+  if (ref !== undefined && IMAGE.test(ref)) return ref;
+  throw unexpected("no image reference", text);
+}
+
+/** A UUID as documented. Any one word is accepted, so that an id of another form is not lost. */
+const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$/;
+const IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$/;
+
+function parsed(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    throw unexpected("no JSON", text);
+  }
+}
+
+function parsedOrText(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return text;
+  }
+}
+
+/** Returns a text without the quotes that some servers put around a JSON string. */
+function unquoted(json: Json | undefined): string | undefined {
+  if (typeof json !== "string") return undefined;
+  const text = json.trim().replaceAll(/^["']+|["']+$/g, "");
+  return text === "" ? undefined : text;
+}
+
+function firstText(object: JsonObject, names: readonly string[]): string | undefined {
+  return names.map((name) => object[name]).find((value) => typeof value === "string" && value !== "") as
+    | string
+    | undefined;
+}
+
+function isObject(json: Json | undefined): json is JsonObject {
+  return typeof json === "object" && json !== null && !Array.isArray(json);
+}
+
+function unexpected(what: string, text: string): UnexpectedResponseError {
+  return new UnexpectedResponseError(`the response has ${what}: ${text.slice(0, 200) || "(empty)"}`);
+}

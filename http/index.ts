@@ -1,0 +1,13 @@
+/** HTTP for all clients of this project: one exchange, which reports whether a failed request was sent. */
+export { Deadline } from "./deadline";
+export { messageOf, NoResponseError, RequestBodyError, type Outcome } from "./errors";
+export {
+  exchange,
+  open,
+  readBody,
+  type Content,
+  type ExchangeOptions,
+  type HttpRequest,
+  type HttpResponse,
+} from "./exchange";
+export type { Json, JsonObject } from "./json";

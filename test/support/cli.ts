@@ -1,0 +1,34 @@
+import { main } from "../../cli/main";
+
+/** What a command wrote, and its exit code. */
+export interface Result {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command of the CLI in this process, in a folder. Its environment has nothing but `env`. */
+export async function runCli(
+  args: readonly string[],
+  { folder, env = {} }: { readonly folder: string; readonly env?: NodeJS.ProcessEnv },
+): Promise<Result> {
+  const before = { folder: process.cwd(), env: process.env };
+  const written = { stdout: "", stderr: "" };
+  const spies = (["stdout", "stderr"] as const).map((name) =>
+    jest.spyOn(process[name], "write").mockImplementation((text) => {
+      written[name] += String(text);
+      return true;
+    }),
+  );
+  try {
+    process.chdir(folder);
+    process.env = env;
+    await main(args);
+    return { status: Number(process.exitCode ?? 0), ...written };
+  } finally {
+    process.exitCode = undefined;
+    process.env = before.env;
+    process.chdir(before.folder);
+    for (const spy of spies) spy.mockRestore();
+  }
+}

@@ -1,0 +1,76 @@
+/** The built program, in processes; what the commands do is checked in cli.test.ts. */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { INIT_DEFAULTS, initFile } from "../../../cli/init-file";
+import { expectGolden } from "../../support/golden";
+import { ROOT } from "../../support/sources";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "cedana-cdk-cli-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function run(args: readonly string[], env: NodeJS.ProcessEnv = {}, program = "cedana-cdk.js") {
+  const { stdout, stderr, status } = spawnSync(process.execPath, [join(ROOT, "dist/bin", program), ...args], {
+    cwd: folder,
+    encoding: "utf8",
+    env: { PATH: process.env["PATH"], ...env },
+  });
+  return { stdout, stderr, status };
+}
+
+test("init, validate, diff, synth and diff of one file", () => {
+  expect(run(["init"])).toMatchObject({ status: 0, stderr: "" });
+  expect(readFileSync(join(folder, "cedana.yaml"), "utf8")).toBe(initFile(INIT_DEFAULTS));
+  expect(run(["init", "--name", "demo", "--force"])).toMatchObject({ status: 0, stderr: "" });
+  expect(run(["validate"])).toEqual({ status: 0, stdout: "cedana.yaml: no problems\n", stderr: "" });
+  expect(run(["diff"])).toMatchObject({
+    status: 1,
+    stdout: expect.stringContaining("+++ b/out/kubernetes/kustomization.yaml") as string,
+  });
+  const made = run(["synth"]);
+  expect(made).toMatchObject({ status: 0, stderr: "" });
+  expectGolden("cli/synth-kubelet.txt", made.stdout);
+  expect(run(["diff"])).toEqual({ status: 0, stdout: "", stderr: "" });
+  const terraform = readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8");
+  expect(JSON.parse(terraform)).toHaveProperty("resource.aws_eks_cluster");
+  expect(terraform).not.toContain(folder);
+});
+
+test("bad input exits with 2 and writes nothing", () => {
+  writeFileSync(
+    join(folder, "cedana.yaml"),
+    readFileSync(join(ROOT, "test/golden/platform/bad/wrong-types.yaml")),
+  );
+  const { stdout, stderr, status } = run(["synth"]);
+  expect({ stdout, status }).toEqual({ stdout: "", status: 2 });
+  expect(stderr).toContain("7 problems in cedana.yaml");
+  expect(existsSync(join(folder, "out"))).toBe(false);
+  expect(run(["sinth"])).toMatchObject({ status: 2, stdout: "" });
+  expect(run(["--version"])).toMatchObject({ status: 0, stdout: "0.1.0\n" });
+});
+
+test("diff --cluster without a cluster is bad input", () => {
+  writeFileSync(join(folder, "cedana.yaml"), initFile({ ...INIT_DEFAULTS, aws: "none" }));
+  const { status, stderr } = run(["diff", "--cluster", "--kubeconfig", "none"], { HOME: folder });
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/^cannot use the kubeconfig: /);
+  expect(stderr).not.toContain("    at ");
+  expect(run(["diff", "--cluster"], { HOME: folder, KUBECONFIG: "" }).stderr).toBe(
+    "cannot use the kubeconfig: there is none: give --kubeconfig, set KUBECONFIG, write ~/.kube/config (aws eks update-kubeconfig), or run in a pod with a service account\n",
+  );
+});
+
+test("each platform file is a stack of its own in the cdktf app", () => {
+  writeFileSync(join(folder, "prod.yaml"), initFile(INIT_DEFAULTS));
+  expect(run([], { CEDANA_YAML: "prod.yaml" }, "aws.js").status).toBe(0);
+  const file = join(folder, "cdktf.out/stacks/platform-prod/cdk.tf.json");
+  expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({
+    terraform: {
+      backend: { local: { path: expect.stringContaining("/terraform.platform-prod.tfstate") as string } },
+    },
+  });
+});

@@ -1,0 +1,59 @@
+import { engineOf } from "../../../../config/nodes";
+import { checkPlatform } from "../../../../config/platform";
+import { formatProblem } from "../../../../config/schema/problem";
+
+const ENGINES = {
+  kubelet: {
+    image: { repository: "registry.example.com/agent", tag: "0.1.0" },
+    repository: "registry.example.com/checkpoints",
+  },
+  cedana: {
+    kind: "cedana",
+    clusterId: "5f0c4a1e-8a52-4c38-9d3a-0d8b1e7f6a90",
+    url: "https://sandbox.cedana.ai",
+  },
+};
+const CONTROLLER = { controller: { image: { repository: "registry.example.com/controller", tag: "0.1.0" } } };
+
+function platform(engine: object | undefined, install: object, containerd: string) {
+  return checkPlatform({
+    version: 1,
+    existingCluster: { name: "demo", version: "1.35", region: "eu-west-1" },
+    nodeGroups: [
+      {
+        name: "a",
+        instanceTypes: ["m7i.large"],
+        scaling: { min: 1, max: 1 },
+        ami: { id: "ami-0a1b2c3d4e5f60718", kernel: "6.12", cgroup: "v2", containerd },
+      },
+    ],
+    ...(engine && { engine, install }),
+  });
+}
+
+const problems = (...args: Parameters<typeof platform>) => platform(...args).problems.map(formatProblem);
+
+test("nodes are made for the engine of the file, for kubelet if the file has none", () => {
+  const engines = [
+    platform(ENGINES.kubelet, CONTROLLER, "2.2"),
+    platform(ENGINES.cedana, {}, "2.2"),
+    platform(undefined, {}, "2.2"),
+  ].map(({ platform: checked }) => checked && engineOf(checked.nodeGroups[0]!));
+  expect(engines).toEqual(["kubelet", "cedana", "kubelet"]);
+});
+
+test("a custom AMI whose containerd cannot restore is rejected for the engine kubelet only", () => {
+  const rejected = /nodeGroups\[0\]\.ami\.containerd {2}cannot restore from checkpoint images/;
+  expect(problems(ENGINES.kubelet, CONTROLLER, "2.4")).toEqual([expect.stringMatching(rejected)]);
+  expect(problems(undefined, {}, "2.4")).toEqual([expect.stringMatching(rejected)]);
+  expect(problems(ENGINES.cedana, {}, "2.4")).toEqual([]);
+});
+
+test("an engine with problems still decides what its nodes need", () => {
+  const { url: _url, ...withoutUrl } = ENGINES.cedana;
+  expect(problems({ ...ENGINES.cedana, ulr: "" }, {}, "2.4")).toEqual([
+    expect.stringMatching(/^engine\.ulr/),
+  ]);
+  const { kind: _kind, ...withoutKind } = withoutUrl;
+  expect(problems(withoutKind, {}, "2.4").filter((text) => text.startsWith("nodeGroups"))).toEqual([]);
+});

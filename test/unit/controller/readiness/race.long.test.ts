@@ -1,0 +1,234 @@
+import { ApiError, type Json } from "../../../../kube/client";
+import { ConditionWriter } from "../../../../controller/readiness/condition-writer";
+import { TaintWriter } from "../../../../controller/readiness/taint-writer";
+import { gateKinds, projectNode, type GateNode, type Taint } from "../../../../controller/readiness/rules";
+import { clientOn } from "../../../support/controller-runtime";
+import { FakeApi, type Stored } from "../../../support/fake-api";
+import { seededBelow, SEED, SOAK } from "../../../support/random";
+import { eventsInto, NOW, OURS, pod, rawNode, settings, viewOn, AGENTS } from "./support";
+
+/** Schedules that are played, each from its own seed. */
+const SCHEDULES = SOAK ? 50_000 : 1000;
+
+const { signal } = new AbortController();
+const NO_METRICS = { operation: () => {}, opened: () => {} };
+const NODES = "/api/v1/nodes";
+const NODE = `${NODES}/n1`;
+const SETTINGS = settings();
+const EBS: Taint = {
+  key: "ebs.csi.aws.com/agent-not-ready",
+  effect: "NoExecute",
+  timeAdded: "2026-06-01T11:59:00Z",
+};
+const NOT_READY: Taint = {
+  key: "node.kubernetes.io/not-ready",
+  effect: "NoExecute",
+  timeAdded: "2026-06-01T11:59:30Z",
+};
+const OWN_GROUP: Taint = { key: "dedicated", value: "gpu", effect: "NoSchedule" };
+
+const taintsOf = (node: Stored | undefined) =>
+  (node?.["spec"] as { taints?: Taint[] } | undefined)?.taints ?? [];
+const isOurs = ({ key, effect }: Taint) => key === OURS.key && effect === OURS.effect;
+const without = (taints: readonly Taint[], gone: Taint) =>
+  taints.filter(({ key, effect }) => key !== gone.key || effect !== gone.effect);
+
+/** A node without our taint and condition, and without what the API server counts. */
+function foreignPart(node: Stored | undefined): string {
+  if (!node) return "";
+  const { metadata, spec, status } = node as Stored & {
+    spec: object;
+    status: { conditions: { type: string }[] };
+  };
+  const { resourceVersion: _version, generation: _generation, ...rest } = metadata;
+  return JSON.stringify({
+    metadata: rest,
+    spec: { ...spec, taints: taintsOf(node).filter((taint) => !isOurs(taint)) },
+    status: { ...status, conditions: status.conditions.filter(({ type }) => type !== "CedanaReady") },
+  });
+}
+
+/** What others do to the list of taints, each from the list as it is when it writes. */
+const WRITERS: Readonly<Record<string, (taints: readonly Taint[]) => readonly Taint[]>> = {
+  "EBS takes its own away": (taints) => without(taints, EBS),
+  "node lifecycle adds": (taints) => [NOT_READY, ...without(taints, NOT_READY)],
+  "node lifecycle removes": (taints) => without(taints, NOT_READY),
+  "Karpenter puts ours back": (taints) => [...without(taints, OURS), { key: OURS.key, effect: OURS.effect }],
+  "EKS adds late": (taints) => [...without(taints, OWN_GROUP), OWN_GROUP],
+  "somebody sorts": (taints) => taints.toSorted((a, b) => a.key.localeCompare(b.key)),
+};
+const names = Object.keys(WRITERS);
+
+const KINDS = gateKinds(SETTINGS);
+
+/** The writers of the gate, whose responses are stored. */
+function writersOn(api: FakeApi, { view, nodes }: ReturnType<typeof viewOn>) {
+  const client = clientOn(api, {
+    observe: (_, object) => nodes.observe(object as GateNode),
+  });
+  return {
+    taints: new TaintWriter(client, view, KINDS, SETTINGS, NO_METRICS),
+    conditions: new ConditionWriter(client, view, KINDS, eventsInto([])),
+  };
+}
+
+/** One play: our two writers against the others, on a cache that lags. */
+class Play {
+  readonly api = new FakeApi();
+  readonly view = viewOn(SETTINGS);
+  private readonly taints;
+  private readonly conditions;
+  /** Versions of the node that the cache has not got yet. */
+  private readonly behind: GateNode[] = [];
+  /** The taints of others as only they change them. */
+  private foreign: readonly Taint[];
+  /** All of the node but what is ours, as others left it. */
+  private expected = "";
+  readonly wrong: string[] = [];
+
+  constructor(private readonly random: (below: number) => number) {
+    ({ taints: this.taints, conditions: this.conditions } = writersOn(this.api, this.view));
+    for (const agent of AGENTS) this.view.pods.set(pod(agent));
+    const taints = [OURS, ...(random(2) ? [EBS] : []), ...(random(2) ? [NOT_READY] : [])];
+    this.foreign = taints.slice(1);
+    this.api.put(NODES, rawNode({ taints }));
+    const node = this.api.get(NODE);
+    this.expected = foreignPart(node);
+    this.seen(node);
+    this.deliver(1);
+    this.api.before = () => {
+      if (this.calm) return;
+      for (let count = random(3); count > 0; count--) this.other();
+      if (random(12) === 0) throw new ApiError([409, 429, 500, 503][random(4)] ?? 500, "fault");
+    };
+    this.api.after = ({ method, path }) => {
+      if (method === "PATCH") this.check(path);
+      if (!this.calm && random(15) === 0) throw new Error("the answer was lost");
+    };
+  }
+
+  calm = false;
+
+  async act(): Promise<void> {
+    const { random } = this;
+    const ours = [() => this.taints.write("n1", signal), () => this.conditions.write("n1", signal)];
+    const steps = [
+      () => this.other(),
+      () => this.deliver(1 + random(3)),
+      () => ours[0]?.(),
+      () => Promise.all(ours.map((write) => write().catch(() => {}))),
+    ];
+    await Promise.resolve(steps[random(steps.length)]?.()).catch(() => {});
+  }
+
+  /** The others stop, the cache catches up. @returns taints that are left, and whether the condition says so */
+  async settle() {
+    this.calm = true;
+    for (let round = 0; round < 3; round++) {
+      this.deliver(Infinity);
+      clock += 10_000;
+      await this.taints.write("n1", signal);
+      await this.conditions.write("n1", signal);
+    }
+    const node = this.api.get(NODE);
+    return {
+      stuck: taintsOf(node).filter(isOurs),
+      foreign: taintsOf(node).filter((taint) => !isOurs(taint)),
+      expected: this.foreign,
+      condition: this.condition(node)?.status,
+      wrong: this.wrong,
+    };
+  }
+
+  private other(): void {
+    const write = WRITERS[names[this.random(names.length)] ?? ""];
+    if (!write) return;
+    const node = this.api.edit(NODE, (node) => {
+      const next = write(taintsOf(node));
+      const spec = node["spec"] as { taints?: readonly Taint[] };
+      if (next.length > 0) spec.taints = next;
+      else delete spec.taints;
+      node.metadata.labels = { ...node.metadata.labels, writes: String(++writes) };
+    });
+    this.foreign = write(this.foreign).filter((taint) => !isOurs(taint));
+    this.expected = foreignPart(node);
+    this.seen(node);
+  }
+
+  /** A write of ours may change our taint and our condition, and nothing else of what the others left. */
+  private check(path: string): void {
+    const node = this.api.get(NODE);
+    if (foreignPart(node) !== this.expected) this.wrong.push(`${path} changed something else`);
+    this.seen(node);
+  }
+
+  private condition(node: Stored | undefined) {
+    const status = node?.["status"] as { conditions: { type: string; status: string }[] } | undefined;
+    return status?.conditions.find(({ type }) => type === "CedanaReady");
+  }
+
+  private seen(node: Stored | undefined): void {
+    this.behind.push(projectNode(node as unknown as Json, SETTINGS));
+  }
+
+  private deliver(count: number): void {
+    for (const node of this.behind.splice(0, count)) this.view.nodes.set(node);
+  }
+}
+
+const realNow = Date.now;
+let clock = NOW;
+let writes = 0;
+beforeEach(() => {
+  clock = NOW;
+  Date.now = () => clock;
+});
+afterEach(() => {
+  Date.now = realNow;
+});
+
+test(`no taint is stuck, lost or brought back in ${SCHEDULES} schedules against other writers`, async () => {
+  for (let seed = SEED; seed < SEED + SCHEDULES; seed++) {
+    const random = seededBelow(seed);
+    const play = new Play(random);
+    for (let step = 3 + random(8); step > 0; step--) await play.act();
+    const { stuck, foreign, expected, condition, wrong } = await play.settle();
+    expect({ seed, stuck, foreign, condition, wrong }).toEqual({
+      seed,
+      stuck: [],
+      foreign: expected,
+      condition: "True",
+      wrong: [],
+    });
+  }
+});
+
+test("in the normal path a node costs two writes, and a cache that lags costs none more", async () => {
+  const { api, view } = { api: new FakeApi(), view: viewOn(SETTINGS) };
+  for (const agent of AGENTS) view.pods.set(pod(agent));
+  const made = api.put(NODES, rawNode({ taints: [EBS, OURS] }));
+  view.nodes.set(projectNode(made as unknown as Json, SETTINGS));
+  const { taints, conditions } = writersOn(api, view);
+  for (let look = 0; look < 3; look++) {
+    await taints.write("n1", signal);
+    await conditions.write("n1", signal);
+  }
+  expect(api.log.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    `PATCH ${NODE}`,
+    `PATCH ${NODE}/status`,
+  ]);
+  expect(taintsOf(api.get(NODE))).toEqual([EBS]);
+});
+
+test("a node that came back under its name is not opened by the pods of the one before", async () => {
+  const { api, view } = { api: new FakeApi(), view: viewOn(SETTINGS) };
+  const early = { createdMs: NOW - 600_000, readySinceMs: NOW - 600_000 };
+  for (const agent of AGENTS) view.pods.set(pod(agent, early));
+  const old = api.put(NODES, rawNode({ createdMs: NOW - 700_000 }));
+  view.nodes.set(projectNode(old as unknown as Json, SETTINGS));
+  api.remove(NODE);
+  api.put(NODES, rawNode({ createdMs: NOW - 1000 }));
+  const { taints } = writersOn(api, view);
+  expect(await taints.write("n1", signal)).toBeUndefined();
+  expect(taintsOf(api.get(NODE))).toEqual([OURS]);
+});
