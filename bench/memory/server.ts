@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
-import { issue } from "../../controller/restore/certificate";
+import { issue } from "../../kube/webhook";
 import type { ApiError, Body, Method } from "../../kube/client";
 import { FakeApi } from "../../test/support/fake-api";
 
@@ -12,7 +12,7 @@ export class ApiServer {
 
   /** @returns its address and its authority */
   async start(): Promise<{ readonly url: string; readonly ca: string }> {
-    const { cert, key, ca } = await issue(["localhost"], Date.now());
+    const { cert, key, ca } = await issue(["localhost"], Date.now(), "bench");
     const server = createServer({ cert, key }, (request, response) => {
       this.serve(request, response).catch((error: unknown) => {
         const { status, reason, message } = error as ApiError;
