@@ -1,24 +1,34 @@
 import { KINDS, type Column, type Kind, type Schema } from "../../api";
 import { table } from "./property-table";
 
-/** Returns the page with the generated section of each kind: the text between its two comments. */
+/** Returns the page with the generated section of each kind: the text between its two comments. Appends missing ones. */
 export function withKindSections(page: string): string {
   return KINDS.reduce((text, kind) => {
     const start = `<!-- kind: ${kind.kind} -->`;
     const end = "<!-- end of kind -->";
+    const section = `${start}\n\n${kindSection(kind)}\n${end}`;
     const [before = "", rest] = text.split(start);
-    if (rest === undefined) throw new Error(`the page has no section ${start}`);
-    return `${before}${start}\n\n${kindSection(kind)}\n${end}${rest.slice(rest.indexOf(end) + end.length)}`;
+    return rest === undefined
+      ? `${text}\n## ${kind.kind}\n\n${section}\n`
+      : `${before}${section}${rest.slice(rest.indexOf(end) + end.length)}`;
   }, page);
 }
 
 /** Describes a kind in Markdown: names, fields, rules and columns. */
-function kindSection({ crdName, version, shortNames = [], engines = [], schema, columns }: Kind): string {
+function kindSection({
+  crdName,
+  version,
+  shortNames = [],
+  scope,
+  engines = [],
+  schema,
+  columns,
+}: Kind): string {
   const { spec, status } = schema.properties ?? {};
   const facts = [
     `\`${crdName}\``,
     `version \`${version}\``,
-    "namespaced",
+    scope === "Namespaced" ? "namespaced" : "cluster-scoped",
     ...shortNames.map((name) => `short name \`${name}\``),
     ...engines.map((engine) => `only with the engine \`${engine}\``),
   ];

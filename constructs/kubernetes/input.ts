@@ -19,13 +19,19 @@ import {
 import { InvalidInputError, throwIfAny } from "../../config/schema";
 import { resolve } from "../../config/schema";
 
-/** What every construct of this area is told. The same value is given to all of one install. */
+/** Input of every construct in this directory. All constructs of one install get the same value. */
 export interface InstallProps {
-  /** @default - everything as documented under install */
+  /**
+   * How the engine is installed into the cluster.
+   *
+   * @default {}
+   */
   readonly install?: InstallSpec;
 }
 
+/** Input of every construct that depends on the engine. */
 export interface EngineProps extends InstallProps {
+  /** Engine that takes and restores checkpoints. */
   readonly engine: EngineSpec;
 }
 

@@ -1,6 +1,7 @@
 import { ApiError, isExpired } from "../client/errors";
 import { Backoff, sleep } from "../backoff";
-import { numberAt, textAt, type Json } from "../client/json";
+import type { Json } from "../../http";
+import { numberAt, textAt } from "../client/json";
 import type { Logger } from "../log";
 import type { Metrics, ReflectorMetrics } from "../metrics";
 import { isOlder, type KubernetesObject } from "../client/objects";

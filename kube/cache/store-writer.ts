@@ -1,4 +1,5 @@
-import { at, textAt, type Json } from "../client/json";
+import type { Json } from "../../http";
+import { at, textAt } from "../client/json";
 import type { Logger } from "../log";
 import { keyOf, type KubernetesObject } from "../client/objects";
 import type { List } from "../client/list";

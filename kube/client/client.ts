@@ -1,5 +1,5 @@
 import { isNotFound } from "./errors";
-import type { Json } from "./json";
+import type { Json } from "../../http";
 import type { JsonPatchOperation } from "./json-patch";
 import { listAll } from "./list";
 import { pathOf, type ApiKind, type Kind, type ObjectKey } from "./objects";

@@ -17,7 +17,7 @@ export {
   isTestFailed,
   type StatusDetails,
 } from "./errors";
-export { at, isTrueAt, itemsAt, numberAt, textAt, textsAt, type Json, type JsonObject } from "./json";
+export { at, isTrueAt, itemsAt, numberAt, textAt, textsAt } from "./json";
 export { pointer, type JsonPatchOperation } from "./json-patch";
 export { connectByKubeconfig } from "./kubeconfig";
 export {
@@ -38,3 +38,4 @@ export {
 } from "./objects";
 export { retryOnConflict } from "./retry";
 export type { Body, Method, SendOptions, Transport, WatchEvent, WatchOptions } from "./transport";
+export type { Json, JsonObject } from "../../http";

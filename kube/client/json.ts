@@ -1,7 +1,5 @@
 import type { Json, JsonObject } from "../../http";
 
-export type { Json, JsonObject };
-
 /** Returns the value at a path of field names, or undefined where the path ends early. */
 export function at(json: Json | undefined, ...path: readonly string[]): Json | undefined {
   let value = json;

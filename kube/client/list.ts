@@ -1,5 +1,6 @@
 import { isExpired } from "./errors";
-import { itemsAt, textAt, type Json } from "./json";
+import type { Json } from "../../http";
+import { itemsAt, textAt } from "./json";
 import type { Transport } from "./transport";
 
 /**

@@ -1,4 +1,5 @@
-import { at, numberAt, textAt, type Json } from "./json";
+import type { Json } from "../../http";
+import { at, numberAt, textAt } from "./json";
 
 /** Name and namespace of an object. */
 export interface ObjectKey {

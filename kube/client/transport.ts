@@ -1,4 +1,4 @@
-import type { Json } from "./json";
+import type { Json } from "../../http";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 

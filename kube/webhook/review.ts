@@ -1,4 +1,5 @@
-import { at, isTrueAt, textAt, type Json } from "../client/json";
+import type { Json } from "../../http";
+import { at, isTrueAt, textAt } from "../client/json";
 import type { JsonPatchOperation } from "../client/json-patch";
 
 /** The request of an `AdmissionReview` of admission.k8s.io/v1. */

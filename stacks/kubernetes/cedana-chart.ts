@@ -1,8 +1,6 @@
 import { ApiObject, Chart } from "cdk8s";
 import type { Construct } from "constructs";
 import { kindsOf } from "../../api";
-import type { EngineSpec } from "../../config/engines";
-import type { InstallSpec } from "../../config/install";
 import { Agent } from "../../constructs/kubernetes/agent";
 import { AttachAccount } from "../../constructs/kubernetes/attach-account";
 import { EngineConfig } from "../../constructs/kubernetes/config";
@@ -17,14 +15,10 @@ import { ManagerRbac } from "../../constructs/kubernetes/rbac";
 import { ReadinessGate } from "../../constructs/kubernetes/readiness-gate";
 import { Restore } from "../../constructs/kubernetes/restore";
 import { CedanaRuntimeClass } from "../../constructs/kubernetes/runtime-class";
-import { inputOf } from "../../constructs/kubernetes/input";
+import { inputOf, type EngineProps } from "../../constructs/kubernetes/input";
 import { syncWave } from "./sync-wave";
 
-export interface CedanaChartProps {
-  readonly engine: EngineSpec;
-  /** @default - everything as documented under install */
-  readonly install?: InstallSpec;
-}
+export interface CedanaChartProps extends EngineProps {}
 
 /** All Kubernetes objects of an install. The constructs that create them are its read-only properties. */
 export class CedanaChart extends Chart {

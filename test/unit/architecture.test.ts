@@ -6,7 +6,7 @@ import { ROOT, files, sources, target } from "../support/sources";
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   api: [],
   config: [],
-  // One exchange for everything that uses HTTP.
+  // One exchange for everything that speaks HTTP.
   http: [],
   kube: ["http"],
   render: ["config"],
@@ -90,6 +90,12 @@ test("the index of the AWS provider is never imported", () => {
   expect(
     everything.filter((source) => source.imports.some((name) => barrel.test(name))).map((s) => s.path),
   ).toEqual([]);
+});
+
+test("the library imports valibot through config/schema/valibot only, which copies its names once", () => {
+  const areas = ["api", "config", "render", "manifests", "constructs", "stacks"];
+  const importers = sources(...areas).filter((source) => source.imports.includes("valibot"));
+  expect(importers.map((source) => source.path)).toEqual(["config/schema/valibot.ts"]);
 });
 
 test("constructs, stacks and what they stand on read no file, network, clock or environment", () => {

@@ -7,7 +7,6 @@ import type { Push, Tools } from "../../../../agent/checkpoints/tools";
 import { Worker } from "../../../../agent/checkpoints/worker";
 import { KubeletError } from "../../../../clients/kubelet";
 import { RegistryError } from "../../../../clients/registry";
-
 import { Cache, Client, createLogger, pathOf } from "../../../../kube";
 import { FakeApi, type Stored } from "../../../support/fake-api";
 import type { VirtualTime } from "../../../support/virtual-time";
@@ -206,7 +205,7 @@ export class Node {
 
   push: Push = async ({ file, image, check }) => {
     await pause(1);
-    if (!this.disk.read(file).startsWith(WHOLE)) throw new ArchiveError(`${file}: is cut`);
+    if (!this.disk.read(file).startsWith(WHOLE)) throw new ArchiveError(file, "is truncated");
     check({ pod: { uid: `uid-of-${/checkpoint-(.+?)_/.exec(file)?.[1]}` } } as ArchiveMetadata);
     if (this.registryDown) throw new RegistryError("upload of a blob", image, "down", { status: 503 });
     this.pushed.add(image);
