@@ -1,4 +1,7 @@
-/** The Kubernetes library of programs: client, cache, controllers, leader election, events, metrics and process. */
+/**
+ * The Kubernetes library of programs: client, cache, controllers, leader election, events, metrics,
+ * webhooks and process.
+ */
 export { Backoff, exponential, PerKeyBackoff, retryUntilWritten, sleep } from "./backoff";
 export * from "./cache";
 export * from "./client";
@@ -15,3 +18,11 @@ export {
   type ReflectorMetrics,
 } from "./metrics";
 export * from "./process";
+export {
+  certificateControllers,
+  InvalidReviewError,
+  WebhookServer,
+  type AdmissionHandler,
+  type AdmissionRequest,
+  type AdmissionResponse,
+} from "./webhook";

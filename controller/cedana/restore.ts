@@ -1,4 +1,4 @@
-import type { ContainerCheckpoint } from "../../api/checkpoint";
+import type { ContainerCheckpoint } from "../../api";
 import type { Objects } from "../../kube";
 import { canRestore, EngineError, type RestoreEngine, type RestoreRequest } from "../engines";
 import { engineOf, type Context } from "../checkpoints/context";

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { AUTOMATION_GROUP, type Condition } from "../../api";
+import { AUTOMATION_GROUP, type CedanaMethod, type CedanaStatus, type Condition } from "../../api";
 import type { Context } from "../checkpoints/context";
 import {
   hasStatus,
@@ -9,7 +9,7 @@ import {
   retryUntilWritten,
   type JsonPatchOperation,
 } from "../../kube";
-import { CEDANA, type CedanaMethod, type CedanaObject, type CedanaStatus } from "../checkpoints/objects";
+import { CEDANA, type CedanaObject } from "../checkpoints/objects";
 import { timeOf } from "../checkpoints/state";
 
 /** Annotation with the operation in flight of a Pending Cedana. Written in the same patch as the method. */

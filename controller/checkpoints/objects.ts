@@ -8,6 +8,7 @@ import {
 } from "../../api";
 import {
   itemsAt,
+  kindOf,
   projectCustomResource,
   rawKind,
   textAt,
@@ -15,12 +16,9 @@ import {
   type CustomResource,
   type CustomResourceMetadata,
   type Json,
-  type Kind,
 } from "../../kube";
 
-export type { CedanaMethod, CedanaStatus } from "../../api";
-
-/** A Checkpoint with the fields in use. The API server has checked them against the kind's schema. */
+/** A Checkpoint with the fields in use. */
 export interface CheckpointObject extends CustomResource<CheckpointSpec, CheckpointStatus> {
   readonly metadata: CustomResourceMetadata & {
     /** The Cedana that owns it. */
@@ -33,8 +31,8 @@ export interface CedanaObject extends CustomResource<CedanaSpec, CedanaStatus> {
   readonly metadata: CustomResourceMetadata & { readonly annotations: Readonly<Record<string, string>> };
 }
 
-export const CHECKPOINT: Kind<CheckpointObject> = { ...CHECKPOINT_KIND, project: projectCheckpoint };
-export const CEDANA: Kind<CedanaObject> = { ...CEDANA_KIND, project: projectCedana };
+export const CHECKPOINT = kindOf(CHECKPOINT_KIND, projectCheckpoint);
+export const CEDANA = kindOf(CEDANA_KIND, projectCedana);
 export const POD = rawKind("v1", "Pod", "pods");
 
 export function projectCheckpoint(raw: Json): CheckpointObject {

@@ -1,4 +1,4 @@
-import type { CheckpointReason, CheckpointStatus } from "../../api/checkpoint";
+import type { CheckpointReason, CheckpointStatus } from "../../api";
 import type { Engine } from "../engines";
 import { isOutdated, isRejected, type Objects, type PerKeyBackoff, type WorkQueue } from "../../kube";
 import { engineName, engineOf, type Context } from "./context";

@@ -1,4 +1,4 @@
-import type { CheckpointReason, CheckpointStatus } from "../../api/checkpoint";
+import type { CheckpointReason, CheckpointStatus } from "../../api";
 import type { ApiKind, Events, Metrics } from "../../kube";
 import { CEDANA, CHECKPOINT, type CedanaObject, type CheckpointObject } from "./objects";
 

@@ -1,4 +1,4 @@
-import type { CheckpointReason, CheckpointStatus, ContainerCheckpoint } from "../../api/checkpoint";
+import type { CheckpointReason, CheckpointStatus, ContainerCheckpoint } from "../../api";
 import { EngineError, type Engine } from "../engines";
 import type { Context } from "./context";
 import { isOutdated, retryUntilWritten } from "../../kube";

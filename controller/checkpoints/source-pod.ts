@@ -1,5 +1,5 @@
-import type { CheckpointReason, CheckpointSpec, CheckpointStatus, OwnerIdentity } from "../../api/checkpoint";
-import { originalImages } from "../../api/restore";
+import type { CheckpointReason, CheckpointSpec, CheckpointStatus, OwnerIdentity } from "../../api";
+import { originalImages } from "../../api";
 import { isTrueAt, itemsAt, textAt, textsAt, type Json } from "../../kube";
 
 /** The facts about the pod that the status records. */

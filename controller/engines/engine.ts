@@ -1,5 +1,5 @@
 import type { Outcome } from "../../http";
-import type { CheckpointReason, ContainerCheckpoint } from "../../api/checkpoint";
+import type { CheckpointReason, ContainerCheckpoint } from "../../api";
 import type { Controller } from "../../kube";
 
 /** One container of a pod on a node. */

@@ -1,14 +1,20 @@
-import { RESTORED_FROM } from "../../api/restore";
+import { RESTORED_FROM, WEBHOOK_PATH } from "../../api";
 import type { RestoreSettings } from "../../config/programs/controller";
-import { controller, keyOf, type Controller, type HealthCheck } from "../../kube";
+import {
+  certificateControllers,
+  controller,
+  keyOf,
+  WebhookServer,
+  type Controller,
+  type HealthCheck,
+} from "../../kube";
 import { CHECKPOINT } from "../checkpoints/objects";
 import type { Runtime } from "../runtime";
-import { CERTIFICATE_SECRET, CertificateRotator, WEBHOOK_CONFIGURATION } from "./certificate";
+import { Admitter } from "./admitter";
 import type { Claims } from "./claims";
 import { ClaimReconciler, hasRun, PodReconciler } from "./outcome";
 import { RESTORED_POD } from "./pods";
 import { Report } from "./report";
-import { Admitter, WebhookServer } from "./webhook";
 
 export interface RestoreOptions extends Runtime {
   readonly settings: RestoreSettings;
@@ -33,11 +39,26 @@ export interface Restore {
 
 /** Restores pods that request it. */
 export function createRestore(options: RestoreOptions): Restore {
-  const { settings, claims, events, metrics, client, log } = options;
+  const { settings, namespace, claims, cache, events, metrics, client, log } = options;
   const report = new Report(events, metrics);
   const admitter = new Admitter({ settings, client, claims, report, log });
-  const webhook = new WebhookServer({ port: settings.port, log, admit: (review) => admitter.admit(review) });
-  const controllers = [...outcomeControllers(options, report), ...certificateControllers(options, webhook)];
+  const webhook = new WebhookServer({
+    port: settings.port,
+    log,
+    handlers: { [WEBHOOK_PATH]: (request) => admitter.admit(request) },
+  });
+  const certificates = certificateControllers({
+    name: "restore-certificate",
+    settings: { ...settings, namespace, authorityName: "cedana-restore-ca" },
+    rotate: settings.certificates === "own",
+    server: webhook,
+    cache,
+    client,
+    log,
+    metrics,
+    maxDelayMs: MAX_DELAY_MS,
+  });
+  const controllers = [...outcomeControllers(options, report), ...certificates];
   return { controllers, webhook, check: webhook.check };
 }
 
@@ -76,37 +97,5 @@ function outcomeControllers(options: RestoreOptions, report: Report): readonly C
       .for(checkpoints, { initial: (all) => all.filter(({ status }) => status.restore) })
       .watches(pods, ({ old, new: now }) => (now ? [] : checkpointsByUid(old?.from ?? "").map(keyOf)))
       .reconcile((key) => claimReconciler.reconcile(key)),
-  ];
-}
-
-/** Loads the certificate into the webhook on every replica. @returns the controller that rotates it, if it is ours */
-function certificateControllers(options: RestoreOptions, webhook: WebhookServer): readonly Controller[] {
-  const { settings, namespace, cache, client, log, metrics } = options;
-  // Of one object each: permissions by name allow no more.
-  const secrets = cache.objects(CERTIFICATE_SECRET, {
-    namespaces: [namespace],
-    fieldSelector: `metadata.name=${settings.secret}`,
-  });
-  secrets.onChange(({ new: secret }) => {
-    if (secret?.held.current) webhook.use(secret.held.current);
-  });
-  if (settings.certificates !== "own") return [];
-  const configurations = cache.objects(WEBHOOK_CONFIGURATION, {
-    fieldSelector: `metadata.name=${settings.configuration}`,
-  });
-  const rotator = new CertificateRotator({
-    settings: { ...settings, namespace },
-    client,
-    secrets,
-    configurations,
-    log,
-  });
-  const key = "certificate";
-  return [
-    controller("restore-certificate", { log, metrics, maxDelayMs: MAX_DELAY_MS })
-      .starts(key)
-      .watches(secrets, () => [key])
-      .watches(configurations, () => [key])
-      .reconcile(() => rotator.reconcile()),
   ];
 }

@@ -1,11 +1,4 @@
-import {
-  originalImages,
-  RECORD,
-  REQUEST,
-  RESTORED_FROM,
-  NOT_RESTORED,
-  type Fallback,
-} from "../../api/restore";
+import { originalImages, RECORD, REQUEST, RESTORED_FROM, NOT_RESTORED, type Fallback } from "../../api";
 import {
   at,
   isTrueAt,

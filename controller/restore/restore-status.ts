@@ -1,4 +1,4 @@
-import type { RestoreStatus } from "../../api/checkpoint";
+import type { RestoreStatus } from "../../api";
 import { isTestFailed, type Client, type JsonPatchOperation } from "../../kube";
 import { CHECKPOINT, type CheckpointObject } from "../checkpoints/objects";
 

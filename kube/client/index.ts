@@ -23,6 +23,7 @@ export { connectByKubeconfig } from "./kubeconfig";
 export {
   isOlder,
   keyOf,
+  kindOf,
   metadataOf,
   pathOf,
   projectCustomResource,

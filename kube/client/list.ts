@@ -3,8 +3,15 @@ import type { Json } from "../../http";
 import { itemsAt, textAt } from "./json";
 import type { Transport } from "./transport";
 
-/** Objects a page: client-go's. One page of whole pods is about 2 MB. */
-const PAGE = "500";
+/**
+ * Objects of the first page; the further ones are chosen so that a page has about PAGE_BYTES: the JSON of a page is garbage
+ * once it is projected, and the heap grows with the largest page (docs/controller/performance.md).
+ */
+const FIRST_PAGE = 50;
+const MIN_PAGE = 25;
+/** Of client-go. */
+const MAX_PAGE = 500;
+const PAGE_BYTES = 256 * 1024;
 /** For one page. A connection that is half open at the first list costs so long; a busy API server answers in a few seconds. */
 const TIMEOUT_MS = 30_000;
 
@@ -36,33 +43,44 @@ export interface List<T> {
  * @throws ApiError and Error as `send`; Error if the response is no list
  */
 export async function listAll<T>(request: ListRequest, take: (raw: Json) => T): Promise<List<T>> {
-  for (const limit of [PAGE, PAGE, undefined]) {
+  for (const paged of [true, true, false]) {
     try {
-      return await pages(request, limit, take);
+      return await pages(request, paged, take);
     } catch (error) {
-      if (!(isExpired(error) && limit !== undefined)) throw error;
+      if (!(isExpired(error) && paged)) throw error;
     }
   }
   throw new Error("unreachable");
 }
 
-async function pages<T>(
-  request: ListRequest,
-  limit: string | undefined,
-  take: (raw: Json) => T,
-): Promise<List<T>> {
+async function pages<T>(request: ListRequest, paged: boolean, take: (raw: Json) => T): Promise<List<T>> {
   const { transport, path, signal, timeoutMs = TIMEOUT_MS, onPage } = request;
   const items: T[] = [];
+  let limit = FIRST_PAGE;
   let next: string | undefined;
   for (;;) {
-    const query = { ...request.query, ...(limit ? { limit } : {}), ...(next ? { continue: next } : {}) };
+    const query = {
+      ...request.query,
+      ...(paged && { limit: String(limit) }),
+      ...(next && { continue: next }),
+    };
     const page = (await transport.send("GET", path, undefined, { query, signal, timeoutMs })) as Json;
     onPage?.();
     const resourceVersion = textAt(page, "metadata", "resourceVersion");
     if (resourceVersion === undefined) throw new Error(`the response to a list of ${path} is no list`);
-    for (const raw of itemsAt(page, "items")) items.push(take(raw));
+    const raws = itemsAt(page, "items");
+    for (const raw of raws) items.push(take(raw));
+    limit = pageOf(raws);
     next = textAt(page, "metadata", "continue");
     if (!next) return { resourceVersion, items };
     signal?.throwIfAborted();
   }
+}
+
+/** Returns the size of the next page, by the size of an object of this one. */
+function pageOf(raws: readonly Json[]): number {
+  const [sample] = raws;
+  if (sample === undefined) return MAX_PAGE;
+  const size = Math.floor(PAGE_BYTES / JSON.stringify(sample).length);
+  return Math.min(MAX_PAGE, Math.max(MIN_PAGE, size));
 }

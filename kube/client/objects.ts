@@ -34,6 +34,11 @@ export interface Kind<T = Json> extends ApiKind {
   readonly project: (raw: Json) => T;
 }
 
+/** Returns the kind with a projection of its objects. */
+export function kindOf<T>({ apiVersion, kind, plural }: ApiKind, project: (raw: Json) => T): Kind<T> {
+  return { apiVersion, kind, plural, project };
+}
+
 /** Returns a kind whose objects are read as raw JSON. */
 export function rawKind(apiVersion: string, kind: string, plural: string): Kind {
   return { apiVersion, kind, plural, project: (raw) => raw };

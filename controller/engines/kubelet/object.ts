@@ -1,17 +1,20 @@
 import {
-  NODE_CHECKPOINT as NAMES,
+  NODE_CHECKPOINT as NODE_CHECKPOINT_KIND,
   NODE_LABEL,
   nodeCheckpointName,
   nodeLabelValue,
   type NodeCheckpointSpec,
   type NodeCheckpointStatus,
 } from "../../../api";
-import { projectCustomResource, type CustomResource, type Kind } from "../../../kube";
+import { kindOf, projectCustomResource, type CustomResource } from "../../../kube";
 import type { CheckpointRequest } from "../engine";
 
 export type NodeCheckpointObject = CustomResource<NodeCheckpointSpec, NodeCheckpointStatus>;
 
-export const NODE_CHECKPOINT: Kind<NodeCheckpointObject> = { ...NAMES, project: projectCustomResource };
+export const NODE_CHECKPOINT = kindOf(
+  NODE_CHECKPOINT_KIND,
+  projectCustomResource<NodeCheckpointSpec, NodeCheckpointStatus>,
+);
 
 export interface Place {
   /** Namespace of the agents. */

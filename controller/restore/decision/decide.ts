@@ -1,4 +1,4 @@
-import { LATEST } from "../../../api/restore";
+import { LATEST } from "../../../api";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import { phaseOf } from "../../checkpoints/state";
 import { fit, type RestoredContainer, type Surroundings } from "./fit";

@@ -1,5 +1,5 @@
-import type { ContainerCheckpoint } from "../../../api/checkpoint";
-import { LATEST, RECORD, REQUEST } from "../../../api/restore";
+import type { ContainerCheckpoint } from "../../../api";
+import { LATEST, RECORD, REQUEST } from "../../../api";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import { phaseOf, readyOf } from "../../checkpoints/state";
 import { architectureLabel, nodeLabels } from "./nodes";

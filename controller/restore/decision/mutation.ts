@@ -1,4 +1,4 @@
-import { NOT_RESTORED, RECORD, RESTORED_FROM } from "../../../api/restore";
+import { NOT_RESTORED, RECORD, RESTORED_FROM } from "../../../api";
 import { at, pointer, textsAt, type Json, type JsonPatchOperation } from "../../../kube";
 import type { Decision } from "./decide";
 

@@ -1,4 +1,4 @@
-import { ARCHITECTURE_LABEL } from "../../../api/restore";
+import { ARCHITECTURE_LABEL } from "../../../api";
 import { itemsAt, textAt, type Json } from "../../../kube";
 import type { AdmittedPod } from "./pod";
 

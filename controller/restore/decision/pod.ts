@@ -1,4 +1,4 @@
-import type { OwnerIdentity } from "../../../api/checkpoint";
+import type { OwnerIdentity } from "../../../api";
 import { isTrueAt, itemsAt, textAt, textsAt, type Json } from "../../../kube";
 
 /** A container of a pod that is admitted. Its place in the list is that in the pod's. */

@@ -1,4 +1,4 @@
-import { FALLBACKS, LATEST, REQUEST, type Fallback } from "../../../api/restore";
+import { FALLBACKS, LATEST, REQUEST, type Fallback } from "../../../api";
 
 /** What the annotations of a pod ask for. */
 export interface RestoreRequest {

@@ -1,4 +1,4 @@
-import type { ContainerCheckpoint } from "../../../api/checkpoint";
+import type { ContainerCheckpoint } from "../../../api";
 import type { AdmittedContainer, AdmittedPod } from "./pod";
 
 /** The API server cuts warnings at 256 characters, and drops what is beyond 4096 in all. */

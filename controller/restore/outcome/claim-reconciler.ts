@@ -1,5 +1,5 @@
-import type { RestoreStatus } from "../../../api/checkpoint";
-import { RESTORED_FROM } from "../../../api/restore";
+import type { RestoreStatus } from "../../../api";
+import { RESTORED_FROM } from "../../../api";
 import { POD, type CheckpointObject } from "../../checkpoints/objects";
 import { timeOf } from "../../checkpoints/state";
 import { textAt, type Client, type Logger } from "../../../kube";

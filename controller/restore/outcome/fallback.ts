@@ -1,4 +1,4 @@
-import { RECORD } from "../../../api/restore";
+import { RECORD } from "../../../api";
 import { isTestFailed, pointer, type Client, type JsonPatchOperation } from "../../../kube";
 import { RESTORED_POD, type RestoredPod } from "../pods";
 

@@ -1,5 +1,5 @@
-import type { RestoreState, RestoreStatus } from "../../../api/checkpoint";
-import { REQUEST } from "../../../api/restore";
+import type { RestoreState, RestoreStatus } from "../../../api";
+import { REQUEST } from "../../../api";
 import type { Client } from "../../../kube";
 import { CHECKPOINT, type CheckpointObject } from "../../checkpoints/objects";
 import { timeOf } from "../../checkpoints/state";

@@ -7,6 +7,15 @@ const ROOT = join(__dirname, "../../../..");
 /** The program under test: the bundle of `npm run build`, or another one with the same flags. */
 export const PROGRAM = process.env["CEDANA_INTEGRATION_CONTROLLER"] ?? join(ROOT, "dist/controller.js");
 
+/** The command after `node`: the options of the image's entry point, and the program under test. */
+export const COMMAND: readonly string[] = [...nodeOptions(), PROGRAM];
+
+function nodeOptions(): readonly string[] {
+  const text = readFileSync("image/controller/Containerfile", "utf8");
+  const entryPoint = /^ENTRYPOINT (.+)$/m.exec(text)?.[1] ?? "[]";
+  return (JSON.parse(entryPoint) as string[]).slice(1, -1);
+}
+
 export interface ProcessOptions {
   readonly kubeconfig: string;
   readonly settings: ControllerSettings;
@@ -16,6 +25,8 @@ export interface ProcessOptions {
   readonly folder: string;
   /** Ports of metrics and health. Default: any free ports. */
   readonly ports?: readonly [metrics: number, health: number];
+  /** The command after `node`. Default: COMMAND. */
+  readonly command?: readonly string[];
 }
 
 /** How a process ended. */
@@ -39,15 +50,16 @@ export class ControllerProcess {
   readonly #child: ChildProcess;
 
   constructor(readonly options: ProcessOptions) {
-    if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is missing: run npm run build`);
-    const { folder, replica, settings, kubeconfig, ports = [0, 0] } = options;
+    const { folder, replica, settings, kubeconfig, ports = [0, 0], command = COMMAND } = options;
+    const program = command.at(-1) ?? "";
+    if (!existsSync(program)) throw new Error(`${program} is missing: run npm run build`);
     mkdirSync(folder, { recursive: true });
     const file = join(folder, `${replica}.settings.json`);
     writeFileSync(file, JSON.stringify(settings, null, 2));
     this.log = join(folder, `${replica}.${this.startedAt}.log`);
     const flags = ["--settings", file, "--metrics-port", `${ports[0]}`, "--health-port", `${ports[1]}`];
     const output = createWriteStream(this.log);
-    this.#child = spawn(process.execPath, [PROGRAM, ...flags], {
+    this.#child = spawn(process.execPath, [...command, ...flags], {
       env: { PATH: process.env["PATH"], KUBECONFIG: kubeconfig, POD_NAME: replica, NODE_ENV: "production" },
       stdio: ["ignore", "pipe", "pipe"],
     });

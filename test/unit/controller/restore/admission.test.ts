@@ -2,9 +2,9 @@
 import { applyPatch, type Operation } from "fast-json-patch";
 import { Claims } from "../../../../controller/restore";
 import { Report } from "../../../../controller/restore/report";
-import { Admitter, type Verdict } from "../../../../controller/restore/webhook";
+import { Admitter } from "../../../../controller/restore/admitter";
 import type { CheckpointObject } from "../../../../controller/checkpoints/objects";
-import { createLogger, Metrics, type Json } from "../../../../kube";
+import { createLogger, Metrics, type AdmissionResponse, type Json } from "../../../../kube";
 import { clientOn } from "../../../support/controller-runtime";
 import { FakeApi } from "../../../support/fake-api";
 import { seeded, SEED, SOAK } from "../../../support/random";
@@ -21,6 +21,8 @@ const DEPLOYED = {
 
 /** Random orders of requests that are checked. */
 const SCHEDULES = SOAK ? 3000 : 30;
+
+const CREATION = { namespace: "team-a", resource: "pods", operation: "CREATE" };
 
 class World {
   readonly api = new FakeApi();
@@ -56,7 +58,7 @@ class World {
     const uid = `request-${++this.requests}`;
     const pod = podJson(given);
     const { dryRun = false } = more;
-    const verdict = await replica.admit({ uid, namespace: "team-a", pod: pod as unknown as Json, dryRun });
+    const verdict = await replica.admit({ ...CREATION, uid, object: pod as unknown as Json, dryRun });
     const stored = verdict.allowed
       ? applyPatch(structuredClone(pod), verdict.patch as Operation[]).newDocument
       : undefined;
@@ -72,7 +74,7 @@ class World {
   }
 }
 
-const message = (verdict: Verdict) => (verdict.allowed ? "" : verdict.message);
+const message = (verdict: AdmissionResponse) => (verdict.allowed ? "" : verdict.message);
 
 test("a pod of a StatefulSet claims its own Checkpoint", async () => {
   const world = new World();
@@ -213,7 +215,7 @@ test("asked a second time, because another webhook has changed the pod since, it
   const ask = async (uid: string, object: object) => {
     const verdict = await world
       .replica()
-      .admit({ uid, namespace: "team-a", pod: object as unknown as Json, dryRun: false });
+      .admit({ ...CREATION, uid, object: object as unknown as Json, dryRun: false });
     const patch = (verdict.allowed ? verdict.patch : []) as Operation[];
     return applyPatch(structuredClone(object), patch).newDocument as typeof pod;
   };
@@ -248,3 +250,12 @@ test("a container that another webhook adds can be restored as well", async () =
   const containers = ["app", "proxy"].map((name) => ({ name, image: `${name}:1` }));
   expect((await world.create(world.replica(), { ...DEPLOYED, containers })).from).toBe("a");
 });
+
+test.each([{ operation: "UPDATE" }, { resource: "services" }, { namespace: undefined }])(
+  "rejects a review that is not of the creation of a pod: %j",
+  async (change) => {
+    const object = podJson({}) as unknown as Json;
+    const request = { ...CREATION, uid: "u", object, dryRun: false, ...change };
+    await expect(new World().replica().admit(request)).rejects.toThrow("not the creation of a pod");
+  },
+);

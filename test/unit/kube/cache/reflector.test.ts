@@ -85,9 +85,9 @@ test("lists page by page, then follows", async () => {
   await pass();
   await reflector.synced;
   expect([reflector.hasSynced, reflector.lastContactMs, store.size]).toEqual([true, Date.now() - 1, 1201]);
-  expect(requests()).toBe("GET GET GET WATCH");
-  expect(api.log.map(({ query }) => query["labelSelector"])).toEqual(Array(4).fill("!hidden"));
-  expect(api.log[3]?.query).toMatchObject({ allowWatchBookmarks: "true", resourceVersion: "2201" });
+  expect(requests()).toBe("GET GET GET GET WATCH");
+  expect(api.log.map(({ query }) => query["labelSelector"])).toEqual(Array(5).fill("!hidden"));
+  expect(api.log[4]?.query).toMatchObject({ allowWatchBookmarks: "true", resourceVersion: "2201" });
   changes = [];
   api.put(PODS, pod("new"));
   api.put(PODS, pod("p7", { v: "2" }));

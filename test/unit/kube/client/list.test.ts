@@ -25,17 +25,29 @@ test("all pages, at one version", async () => {
   };
   const { items, resourceVersion } = await list();
   expect([items.length, items[0], items.at(-1), resourceVersion]).toEqual([600, "p100", "p699", "1600"]);
-  expect([limits(), contacts]).toEqual([["500", "500"], 2]);
+  expect([limits(), contacts]).toEqual([["50", "500", "500"], 3]);
 });
 
-test("pages that expire are read anew from the first one", async () => {
+test.each([
+  ["of 64 KiB", 64, 25],
+  ["of 4 KiB", 4, 64],
+])("limits the size of pages: objects %s", async (_, kibibytes, expected) => {
+  const padding = "x".repeat(kibibytes * 1024 - 100);
+  for (let i = 100; i < 700; i++) api.put(PODS, { metadata: { name: `p${i}` }, padding } as never);
+  expect((await list()).items).toHaveLength(600);
+  const [first, ...further] = limits().map(Number);
+  expect(first).toBe(50);
+  for (const limit of further) expect(Math.abs(limit - expected)).toBeLessThan(4);
+});
+
+test("pages that expire are read again from the first one", async () => {
   api.before = ({ query }) => {
     if (!query["continue"]) return;
     api.before = undefined;
     api.compact();
   };
   expect((await list()).items).toHaveLength(600);
-  expect(limits()).toEqual(["500", "500", "500", "500"]);
+  expect(limits()).toEqual(["50", "500", "50", "500", "500"]);
 });
 
 test("pages that expire twice give way to one page", async () => {
@@ -43,7 +55,7 @@ test("pages that expire twice give way to one page", async () => {
     if (query["continue"]) api.compact();
   };
   expect((await list()).items).toHaveLength(600);
-  expect(limits()).toEqual(["500", "500", "500", "500", undefined]);
+  expect(limits()).toEqual(["50", "500", "50", "500", undefined]);
 });
 
 test("other errors are thrown, and the signal's reason", async () => {

@@ -9,19 +9,20 @@ import {
   LIFETIME_MS,
   nextStep,
   WEBHOOK_CONFIGURATION,
-  projectSecret,
   SETTLE_MS,
   validityOf,
+  CERTIFICATE_SECRET,
+  InvalidReviewError,
+  WebhookServer,
+  type AdmissionRequest,
   type CertificateSecret,
   type Held,
   type Pair,
   type WebhookConfiguration,
-} from "../../../../controller/restore/certificate";
-import { WebhookServer, type PodReview } from "../../../../controller/restore/webhook";
+} from "../../../../kube/webhook";
 import { createLogger, Store, type Json } from "../../../../kube";
 import { clientOn } from "../../../support/controller-runtime";
 import { FakeApi } from "../../../support/fake-api";
-import { podJson } from "./support";
 
 const NAMES = ["cedana-restore.cedana-system.svc", "cedana-restore.cedana-system.svc.cluster.local"];
 const DAY = 86_400_000;
@@ -31,7 +32,7 @@ const log = createLogger({ level: "error", destination: { write: () => {} } });
 let pair: Pair;
 let other: Pair;
 beforeAll(async () => {
-  [pair, other] = await Promise.all([issue(NAMES, NOW), issue(NAMES, NOW + 61 * DAY)]);
+  [pair, other] = await Promise.all([issue(NAMES, NOW, "test-ca"), issue(NAMES, NOW + 61 * DAY, "test-ca")]);
 });
 
 describe("plan", () => {
@@ -93,7 +94,13 @@ describe("rotator", () => {
   const secrets = new Store<CertificateSecret>();
   const configurations = new Store<WebhookConfiguration>();
   const rotator = new CertificateRotator({
-    settings: { namespace: "cedana-system", secret: "s", configuration: "w", dnsNames: NAMES },
+    settings: {
+      namespace: "cedana-system",
+      secret: "s",
+      configuration: "w",
+      dnsNames: NAMES,
+      authorityName: "test-ca",
+    },
     client: clientOn(api),
     secrets,
     configurations,
@@ -102,7 +109,7 @@ describe("rotator", () => {
   /** As the watches do it. */
   const follow = () => {
     const secret = api.get(`${SECRETS}/s`);
-    if (secret) secrets.set(projectSecret(secret as unknown as Json));
+    if (secret) secrets.set(CERTIFICATE_SECRET.project(secret as unknown as Json));
     const configuration = api.get(`${CONFIGURATIONS}/w`);
     if (configuration) configurations.set(WEBHOOK_CONFIGURATION.project(configuration as unknown as Json));
   };
@@ -149,7 +156,7 @@ describe("rotator", () => {
 describe("server", () => {
   let server: WebhookServer;
   let port: number;
-  const asked: PodReview[] = [];
+  const asked: AdmissionRequest[] = [];
   let trouble = false;
 
   beforeAll(async () => {
@@ -157,14 +164,18 @@ describe("server", () => {
     server = new WebhookServer({
       port,
       log,
-      admit: (review) => {
-        asked.push(review);
-        if (trouble) return Promise.reject(new Error("down"));
-        return Promise.resolve({
-          allowed: true,
-          patch: [{ op: "add", path: "/a", value: 1 }],
-          warnings: ["w"],
-        });
+      handlers: {
+        "/restore": (request) => {
+          if (request.operation !== "CREATE") throw new InvalidReviewError("only CREATE");
+          asked.push(request);
+          if (trouble) return Promise.reject(new Error("down"));
+          return Promise.resolve({
+            allowed: true,
+            patch: [{ op: "add", path: "/a", value: 1 }],
+            warnings: ["w"],
+          });
+        },
+        "/other": async ({ resource }) => ({ allowed: false, message: `no ${resource}`, code: 403 }),
       },
     });
     await server.start();
@@ -179,7 +190,7 @@ describe("server", () => {
       namespace: "team-a",
       operation: "CREATE",
       resource: { group: "", version: "v1", resource: "pods" },
-      object: podJson(),
+      object: { metadata: { name: "web-0" } },
       dryRun: true,
       ...more,
     },
@@ -203,7 +214,7 @@ describe("server", () => {
       sent.end(body);
     });
 
-  test("is not ready and answers nobody before it has a certificate", async () => {
+  test("is not ready and rejects connections before it has a certificate", async () => {
     expect(server.check.trouble()).toBe("the webhook has no certificate yet");
     await expect(call("{}")).rejects.toThrow(/handshake|hang up|ECONNRESET|disconnected/);
     server.use({ cert: "no", key: "no" });
@@ -212,7 +223,7 @@ describe("server", () => {
     expect(server.check.trouble()).toBeUndefined();
   });
 
-  test("answers the API server's question", async () => {
+  test("responds to the API server by the handler of the path", async () => {
     const { status, text } = await call(JSON.stringify(review()));
     expect(status).toBe(200);
     const { response } = JSON.parse(text) as { response: { patch: string } };
@@ -226,34 +237,45 @@ describe("server", () => {
     expect(JSON.parse(Buffer.from(response.patch, "base64").toString())).toEqual([
       { op: "add", path: "/a", value: 1 },
     ]);
-    expect(asked.at(-1)).toMatchObject({ uid: "u-1", namespace: "team-a", dryRun: true });
+    expect(asked.at(-1)).toEqual({
+      uid: "u-1",
+      namespace: "team-a",
+      resource: "pods",
+      operation: "CREATE",
+      object: { metadata: { name: "web-0" } },
+      dryRun: true,
+    });
+    const other = await call(JSON.stringify(review({ operation: "UPDATE" })), { path: "/other" });
+    expect(JSON.parse(other.text)).toMatchObject({
+      response: { uid: "u-1", allowed: false, status: { code: 403, message: "no pods" } },
+    });
   });
 
   test.each([
     ["no JSON", "{", 400],
     ["another version", JSON.stringify({ ...review(), apiVersion: "admission.k8s.io/v1beta1" }), 400],
-    ["another operation", JSON.stringify(review({ operation: "UPDATE" })), 400],
-    ["another kind", JSON.stringify(review({ resource: { resource: "services" } })), 400],
+    ["an object that the handler rejects", JSON.stringify(review({ operation: "UPDATE" })), 400],
+    ["a review without object", JSON.stringify(review({ object: undefined })), 400],
     ["too much", " ".repeat(7 * 1024 * 1024), 400],
-  ])("refuses %s", async (_, body, expected) => {
+  ])("rejects %s", async (_, body, expected) => {
     const before = asked.length;
     expect((await call(body)).status).toBe(expected);
     expect(asked).toHaveLength(before);
   });
 
-  test("serves nothing else, and says when it cannot decide", async () => {
+  test("serves no other path or method, and reports when a handler cannot decide", async () => {
     expect((await call("", { path: "/" })).status).toBe(404);
     expect((await call("", { method: "GET" })).status).toBe(405);
     trouble = true;
     expect(await call(JSON.stringify(review()))).toEqual({
       status: 503,
-      text: "the pod could not be looked at",
+      text: "no decision could be made",
     });
     trouble = false;
   });
 
   test("serves a new certificate to the next connection", async () => {
-    const now = await issue(NAMES, NOW);
+    const now = await issue(NAMES, NOW, "test-ca");
     server.use(now);
     await expect(call(JSON.stringify(review()))).rejects.toThrow(/certificate/);
     expect((await call(JSON.stringify(review()), { ca: now.ca })).status).toBe(200);

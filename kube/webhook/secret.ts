@@ -1,8 +1,8 @@
-import { metadataOf, textAt, textsAt, type Json, type Kind, type KubernetesObject } from "../../../kube";
-import type { Pair } from "./issue";
-import type { Held } from "./plan";
+import { metadataOf, textAt, textsAt, type Json, type Kind, type KubernetesObject } from "../client";
+import type { Pair } from "./certificate";
+import type { Held } from "./rotation";
 
-/** The Secret with the webhook's certificates. */
+/** The Secret with the certificates of a webhook. */
 export interface CertificateSecret extends KubernetesObject {
   readonly type: string;
   readonly held: Held;

@@ -1,15 +1,26 @@
-import type { RestoreSettings } from "../../../config/programs/controller";
-import { hasStatus, type Client, type Logger, type Objects } from "../../../kube";
+import type { Objects } from "../cache/store";
+import type { Client } from "../client/client";
+import { hasStatus } from "../client/errors";
+import type { Logger } from "../log";
+import { issue } from "./certificate";
 import { bundlePatch, WEBHOOK_CONFIGURATION, type WebhookConfiguration } from "./configuration";
-import { issue } from "./issue";
-import { after, bundleOf, nextStep, type Held } from "./plan";
+import { after, bundleOf, nextStep, type Held } from "./rotation";
 import { CERTIFICATE_SECRET, secretData, type CertificateSecret } from "./secret";
 
+export interface CertificateSettings {
+  /** Namespace and name of the Secret with the certificate. */
+  readonly namespace: string;
+  readonly secret: string;
+  /** Name of the MutatingWebhookConfiguration. */
+  readonly configuration: string;
+  /** Names of the webhook's Service. */
+  readonly dnsNames: readonly string[];
+  /** Start of the authority's name. */
+  readonly authorityName: string;
+}
+
 export interface RotatorOptions {
-  readonly settings: Pick<RestoreSettings, "secret" | "configuration" | "dnsNames"> & {
-    /** Of the Secret. */
-    readonly namespace: string;
-  };
+  readonly settings: CertificateSettings;
   /** Writes only while this process leads. */
   readonly client: Client;
   readonly secrets: Pick<Objects<CertificateSecret>, "get">;
@@ -44,7 +55,8 @@ export class CertificateRotator {
       await this.trust(configuration, bundleOf(held, now));
       return { requeueAfterMs: Math.min(step.ms, AGAIN_MS) };
     }
-    const issued = step.do === "promote" ? undefined : await issue(settings.dnsNames, now);
+    const issued =
+      step.do === "promote" ? undefined : await issue(settings.dnsNames, now, settings.authorityName);
     const next = after(step.do, held, issued);
     // Trusted before it is served.
     await this.trust(configuration, bundleOf(next, now));

@@ -1,6 +1,6 @@
 import { createPrivateKey, webcrypto, X509Certificate } from "node:crypto";
 
-/** A certificate of the webhook with its key and the authority that signed it, all as PEM. */
+/** A certificate of a webhook with its key and the authority that signed it, all as PEM. */
 export interface Pair {
   readonly cert: string;
   readonly key: string;
@@ -9,24 +9,25 @@ export interface Pair {
 
 const DAY_MS = 86_400_000;
 export const LIFETIME_MS = 90 * DAY_MS;
-/** API servers whose clocks are late take it at once. */
+/** API servers whose clocks are late accept it at once. */
 const BACKDATED_MS = 300_000;
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
 /**
- * A new pair: P-256, valid for 90 days. The authority signs this one certificate and its key is forgotten, so that there is
- * none to steal.
+ * Issues a pair: P-256, valid for 90 days. The authority signs only this certificate and its key is discarded, so that it
+ * cannot be stolen.
  * @param dnsNames names of the Service; the first one is the subject
+ * @param authorityName start of the authority's name
  */
-export async function issue(dnsNames: readonly string[], now: number): Promise<Pair> {
-  // Here, and not above: only who issues loads it.
+export async function issue(dnsNames: readonly string[], now: number, authorityName: string): Promise<Pair> {
+  // Loaded only to issue: it is large.
   const x509 = await import("@peculiar/x509");
   x509.cryptoProvider.set(webcrypto as never);
   const { subtle } = webcrypto;
   const generate = () => subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const [authority, leaf] = await Promise.all([generate(), generate()]);
   const valid = { notBefore: new Date(now - BACKDATED_MS), notAfter: new Date(now + LIFETIME_MS) };
-  const name = `CN=cedana-restore-ca-${Math.floor(now / 1000)}`;
+  const name = `CN=${authorityName}-${Math.floor(now / 1000)}`;
   const { KeyUsageFlags } = x509;
   const ca = await x509.X509CertificateGenerator.createSelfSigned({
     ...valid,
@@ -66,7 +67,7 @@ export interface Validity {
   readonly expiresMs: number;
 }
 
-/** @returns undefined unless the pair holds together and is for all of the names */
+/** Returns the validity of the pair; undefined unless its parts match and it is for all of the names. */
 export function validityOf({ cert, key, ca }: Pair, dnsNames: readonly string[]): Validity | undefined {
   try {
     const leaf = new X509Certificate(cert);
@@ -83,7 +84,7 @@ export function validityOf({ cert, key, ca }: Pair, dnsNames: readonly string[])
   }
 }
 
-/** Whether it is a certificate that is valid still. */
+/** Checks whether the certificate has not expired. */
 export function isAlive(ca: string, now: number): boolean {
   try {
     return Date.parse(new X509Certificate(ca).validTo) > now;

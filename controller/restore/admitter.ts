@@ -1,8 +1,17 @@
-import type { RestoreSettings } from "../../../config/programs/controller";
-import { LATEST, REQUEST, RESTORED_FROM } from "../../../api/restore";
-import { CHECKPOINT, POD, type CheckpointObject } from "../../checkpoints/objects";
-import { sleep, textAt, type Client, type Json, type Logger } from "../../../kube";
-import type { Claims } from "../claims";
+import type { RestoreSettings } from "../../config/programs/controller";
+import { LATEST, REQUEST, RESTORED_FROM } from "../../api";
+import { CHECKPOINT, POD, type CheckpointObject } from "../checkpoints/objects";
+import {
+  InvalidReviewError,
+  sleep,
+  textAt,
+  type AdmissionRequest,
+  type AdmissionResponse,
+  type Client,
+  type Json,
+  type Logger,
+} from "../../kube";
+import type { Claims } from "./claims";
 import {
   decide,
   mutation,
@@ -10,10 +19,9 @@ import {
   readRequest,
   type AdmittedPod,
   type Decision,
-} from "../decision";
-import { RESTORED_POD } from "../pods";
-import type { Report } from "../report";
-import type { PodReview, Verdict } from "./review";
+} from "./decision";
+import { RESTORED_POD } from "./pods";
+import type { Report } from "./report";
 
 export interface AdmitterOptions {
   readonly settings: Pick<RestoreSettings, "nodeSelector">;
@@ -35,20 +43,27 @@ const READ_TIMEOUT_MS = 2000;
 export class Admitter {
   constructor(private readonly options: AdmitterOptions) {}
 
-  /** @throws Error if the API server does not respond in time: then the failurePolicy of the webhook decides */
-  async admit(review: PodReview): Promise<Verdict> {
+  /**
+   * Decides on a pod that is created.
+   * @throws InvalidReviewError for another object; Error if the API server does not respond in time: then the failurePolicy
+   *   of the webhook decides
+   */
+  async admit(request: AdmissionRequest): Promise<AdmissionResponse> {
+    const { namespace, resource, operation } = request;
+    if (resource !== "pods" || operation !== "CREATE" || namespace === undefined)
+      throw new InvalidReviewError(`not the creation of a pod: ${operation} of ${resource}`);
     const { report, log } = this.options;
     const begin = performance.now();
     let result = "error";
     try {
-      const attempt = new AdmissionAttempt(this.options, review, begin);
+      const attempt = new AdmissionAttempt(this.options, { ...request, namespace }, begin);
       const decision = await attempt.decide();
       result = decision.is;
-      const verdict = attempt.verdict(decision);
+      const response = attempt.responseTo(decision);
       const { name, generateName } = attempt.pod;
       const detail = decision.is === "restore" ? decision.checkpoint.metadata.name : decision.why;
-      log.info({ namespace: review.namespace, pod: name ?? generateName, result, detail }, "admission");
-      return verdict;
+      log.info({ namespace, pod: name ?? generateName, result, detail }, "admission");
+      return response;
     } finally {
       report.admitted(result, (performance.now() - begin) / 1000);
     }
@@ -68,10 +83,10 @@ class AdmissionAttempt {
 
   constructor(
     private readonly options: AdmitterOptions,
-    private readonly review: PodReview,
+    private readonly request: AdmissionRequest & { readonly namespace: string },
     private readonly beginMs: number,
   ) {
-    this.pod = projectAdmittedPod(review.pod);
+    this.pod = projectAdmittedPod(request.object);
   }
 
   async decide(): Promise<Decision> {
@@ -86,7 +101,7 @@ class AdmissionAttempt {
       const decision = decide(this.pod, request, this.checkpoints(), { running, nodeSelector });
       if (decision.is === "restore") {
         if (await this.readSource(decision.checkpoint)) continue;
-        if (request.shared || this.review.dryRun || (await this.claim(decision.checkpoint))) return decision;
+        if (request.shared || this.request.dryRun || (await this.claim(decision.checkpoint))) return decision;
       } else if (decision.is === "busy") {
         if (await this.isHeld(decision.checkpoint)) continue;
         if (this.passedMs() > BUSY_MS) return decision;
@@ -95,8 +110,8 @@ class AdmissionAttempt {
     }
   }
 
-  verdict(decision: Decision): Verdict {
-    const { uid, pod } = this.review;
+  responseTo(decision: Decision): AdmissionResponse {
+    const { uid, object: pod } = this.request;
     switch (decision.is) {
       case "restore": {
         const patch = mutation(pod, decision, this.shared ? undefined : uid);
@@ -130,7 +145,7 @@ class AdmissionAttempt {
 
   private async list(from: string): Promise<readonly CheckpointObject[]> {
     if (from !== LATEST) return [await this.get(from)].filter((one) => one !== undefined);
-    return this.options.client.list(CHECKPOINT, { namespace: this.review.namespace });
+    return this.options.client.list(CHECKPOINT, { namespace: this.request.namespace });
   }
 
   /** Reads the pod that the Checkpoint was taken of. @returns false if that was done before */
@@ -144,7 +159,7 @@ class AdmissionAttempt {
 
   /** @returns false if the Checkpoint has changed meanwhile: it is read again */
   private async claim(checkpoint: CheckpointObject): Promise<boolean> {
-    const { uid: id } = this.review;
+    const { uid: id } = this.request;
     const { name: podName } = this.pod;
     if (await this.options.claims.claim(checkpoint, { id, podName }, READ_TIMEOUT_MS)) return true;
     await this.refresh(checkpoint);
@@ -161,7 +176,7 @@ class AdmissionAttempt {
   }
 
   private key(name: string) {
-    return { namespace: this.review.namespace, name };
+    return { namespace: this.request.namespace, name };
   }
 
   /**

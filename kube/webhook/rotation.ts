@@ -1,32 +1,33 @@
-import { isAlive, LIFETIME_MS, validityOf, type Pair } from "./issue";
+import { isAlive, LIFETIME_MS, validityOf, type Pair } from "./certificate";
 
-/** What the Secret holds, decoded. */
+/** Contents of the Secret, decoded. */
 export interface Held {
-  /** What the webhook serves. */
+  /** The pair that the webhook serves. */
   readonly current?: Pair;
-  /** What it is going to serve, once API servers trust its authority. */
+  /** The pair that it will serve, once API servers trust its authority. */
   readonly next?: Pair;
-  /** Authority of what it served before: a replica may be late. */
+  /** Authority of the pair before: a replica may be late. */
   readonly previousCa?: string;
 }
 
 export type Step =
-  /** The current pair is missing, expired, or of other names: a new one at once. */
+  /** The current pair is missing, expired, or of other names: issue one at once. */
   | { readonly do: "issue" }
-  /** The current pair is old: a next one. */
+  /** The current pair is old: issue the next one. */
   | { readonly do: "prepare" }
   /** The next pair is trusted: it becomes the current one. */
   | { readonly do: "promote" }
   /** Nothing, for so long. */
   | { readonly do: "wait"; readonly ms: number };
 
-/** A pair is renewed after two thirds of its life. */
+/** A pair is renewed after two thirds of its validity. */
 const RENEW_MS = (LIFETIME_MS * 2) / 3;
-/** So long after it was issued a next pair is served: all API servers have its authority by then. */
+/** Time until the next pair is served: all API servers have its authority by then. */
 export const SETTLE_MS = 600_000;
 
 /**
- * @param bundle authorities that the API server is told to trust, as PEM
+ * Returns the next step of the rotation.
+ * @param bundle authorities that the API server trusts, as PEM
  * @param dnsNames of the webhook's Service
  */
 export function nextStep(held: Held, bundle: string, dnsNames: readonly string[], now: number): Step {
@@ -39,11 +40,11 @@ export function nextStep(held: Held, bundle: string, dnsNames: readonly string[]
   }
   const settledMs = next.issuedMs + SETTLE_MS;
   if (now < settledMs) return { do: "wait", ms: settledMs - now };
-  // A bundle that lacks it is written first; that is noticed by the watch.
+  // A bundle without it is written first; the watch reports that.
   return bundle.includes(held.next.ca.trim()) ? { do: "promote" } : { do: "wait", ms: SETTLE_MS };
 }
 
-/** What the Secret is to hold after a step. */
+/** Returns the contents of the Secret after a step. */
 export function after(step: "issue" | "prepare" | "promote", held: Held, issued: Pair | undefined): Held {
   const { current, next, previousCa } = held;
   const before = current === undefined ? previousCa : current.ca;
@@ -53,7 +54,7 @@ export function after(step: "issue" | "prepare" | "promote", held: Held, issued:
   return { ...held, ...(issued ? { next: issued } : {}) };
 }
 
-/** Authorities that API servers are to trust: of what is served, was, and will be. */
+/** Returns the authorities that API servers must trust: of the current, next and previous pair. */
 export function bundleOf({ current, next, previousCa }: Held, now: number): string {
   const all = [current?.ca, next?.ca, previousCa].filter((ca) => ca !== undefined && isAlive(ca, now));
   return [...new Set(all)].join("");

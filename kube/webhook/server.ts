@@ -1,20 +1,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
-import { WEBHOOK_PATH } from "../../../api/restore";
-import type { HealthCheck, Logger } from "../../../kube";
-import { readReview, writeReview, type PodReview, type Verdict } from "./review";
+import type { Logger } from "../log";
+import type { HealthCheck } from "../process/health";
+import { InvalidReviewError, readReview, writeReview, type AdmissionHandler } from "./review";
 
-/** The API server's own limit of a request, twice: the review is a bit more than the pod. */
+/** Twice the API server's limit of a request: the review is a bit larger than the object. */
 const MAX_BYTES = 6 * 1024 * 1024;
 
 export interface WebhookServerOptions {
   readonly port: number;
-  readonly admit: (review: PodReview) => Promise<Verdict>;
+  /** By path: `/restore`. */
+  readonly handlers: Readonly<Record<string, AdmissionHandler>>;
   readonly log: Logger;
 }
 
-/** HTTPS server of the webhook. Without a certificate it refuses every connection. */
+/** HTTPS server of admission webhooks. Without a certificate it rejects every connection. */
 export class WebhookServer {
   private readonly server: Server;
   private certificate?: string;
@@ -26,12 +27,12 @@ export class WebhookServer {
       (request, response) => void this.serve(request, response),
     );
     this.server.keepAliveTimeout = 60_000;
-    // Port scans and probes of the Service: nothing to tell anyone.
+    // Port scans and probes of the Service are normal.
     this.server.on("tlsClientError", (error) => options.log.debug({ error: String(error) }, "webhook: TLS"));
     this.server.unref();
   }
 
-  /** Whether the API server can ask: for `/readyz`. */
+  /** Checks whether the server has a certificate: for `/readyz`. */
   get check(): HealthCheck {
     return {
       name: "webhook-certificate",
@@ -40,7 +41,7 @@ export class WebhookServer {
     };
   }
 
-  /** Serves this certificate from now on; connections that are open keep theirs. Wrong ones are told, not taken. */
+  /** Serves this certificate from now on; open connections keep theirs. An invalid one is logged and ignored. */
   use({ cert, key }: { readonly cert: string; readonly key: string }): void {
     if (cert === this.certificate) return;
     try {
@@ -49,7 +50,7 @@ export class WebhookServer {
       this.trouble = undefined;
       this.options.log.info("webhook: certificate loaded");
     } catch (error) {
-      // What was loaded before serves on.
+      // The certificate before stays in use.
       if (this.certificate === undefined) this.trouble = `the certificate cannot be loaded: ${String(error)}`;
       this.options.log.error({ err: error }, "webhook: certificate not loaded");
     }
@@ -66,7 +67,7 @@ export class WebhookServer {
     this.options.log.info({ server: "webhook", port }, "listening");
   }
 
-  /** Answers what is under way no more: the API server goes by the webhook's failurePolicy. */
+  /** Ends all connections: for requests in progress the API server applies the webhook's failurePolicy. */
   close(): Promise<void> {
     return new Promise((resolve) => {
       this.server.close(() => resolve());
@@ -75,21 +76,19 @@ export class WebhookServer {
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const [path] = (request.url ?? "").split("?", 1);
-    if (path !== WEBHOOK_PATH) return reply(response, 404, "not found");
+    const [path = ""] = (request.url ?? "").split("?", 1);
+    const { handlers, log } = this.options;
+    const handler = Object.hasOwn(handlers, path) ? handlers[path] : undefined;
+    if (!handler) return reply(response, 404, "not found");
     if (request.method !== "POST") return reply(response, 405, "only POST");
-    let review: PodReview;
     try {
-      review = readReview(await body(request));
+      const review = readReview(await body(request));
+      const answer = await handler(review);
+      reply(response, 200, writeReview(review.uid, answer), "application/json");
     } catch (error) {
-      return reply(response, 400, error instanceof Error ? error.message : String(error));
-    }
-    try {
-      const verdict = await this.options.admit(review);
-      reply(response, 200, writeReview(review.uid, verdict), "application/json");
-    } catch (error) {
-      this.options.log.warn({ err: error, namespace: review.namespace }, "webhook: not answered");
-      reply(response, 503, "the pod could not be looked at");
+      if (error instanceof InvalidReviewError) return reply(response, 400, error.message);
+      log.warn({ err: error, path }, "webhook: no decision");
+      reply(response, 503, "no decision could be made");
     }
   }
 }
@@ -99,7 +98,7 @@ async function body(request: IncomingMessage): Promise<string> {
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > MAX_BYTES) throw new Error(`the request is larger than ${MAX_BYTES} bytes`);
+    if (bytes > MAX_BYTES) throw new InvalidReviewError(`the request is larger than ${MAX_BYTES} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");

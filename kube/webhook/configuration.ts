@@ -7,7 +7,7 @@ import {
   type JsonPatchOperation,
   type Kind,
   type KubernetesObject,
-} from "../../../kube";
+} from "../client";
 
 /** The trusted authorities of a MutatingWebhookConfiguration. */
 export interface WebhookConfiguration extends KubernetesObject {

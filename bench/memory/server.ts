@@ -1,0 +1,61 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { issue } from "../../kube/webhook";
+import type { ApiError, Body, Method } from "../../kube/client";
+import { FakeApi } from "../../test/support/fake-api";
+
+/** Serves the API server in memory over HTTPS. */
+export class ApiServer {
+  readonly api = new FakeApi();
+  private server?: Server;
+
+  /** @returns its address and its authority */
+  async start(): Promise<{ readonly url: string; readonly ca: string }> {
+    const { cert, key, ca } = await issue(["localhost"], Date.now(), "bench");
+    const server = createServer({ cert, key }, (request, response) => {
+      this.serve(request, response).catch((error: unknown) => {
+        const { status, reason, message } = error as ApiError;
+        reply(response, status ?? 500, { kind: "Status", code: status ?? 500, reason, message });
+      });
+    });
+    this.server = server;
+    await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
+    return { url: `https://localhost:${(server.address() as AddressInfo).port}`, ca };
+  }
+
+  stop(): void {
+    this.server?.close();
+    this.server?.closeAllConnections();
+  }
+
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { url = "", method = "GET" } = request;
+    if (new URL(url, "http://x").searchParams.has("watch")) return this.watch(url, request, response);
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const text = Buffer.concat(chunks).toString();
+    const type = request.headers["content-type"] ?? "";
+    const body: Body | undefined = text === "" ? undefined : { type, content: JSON.parse(text) };
+    reply(response, 200, await this.api.send(method as Method, url, body));
+  }
+
+  private async watch(url: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const closed = new AbortController();
+    request.once("close", () => closed.abort());
+    const options = { signal: closed.signal, idleTimeoutMs: 3_600_000 };
+    response.writeHead(200, { "content-type": "application/json" });
+    response.flushHeaders();
+    for await (const event of this.api.watch(url, options)) response.write(`${JSON.stringify(event)}\n`);
+    response.end();
+  }
+}
+
+function reply(response: ServerResponse, status: number, content: unknown): void {
+  const text = JSON.stringify(content);
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(text),
+  });
+  response.end(text);
+}
