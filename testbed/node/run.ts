@@ -1,13 +1,17 @@
 import { spawnSync, type SpawnSyncOptions } from "node:child_process";
+import { join } from "node:path";
 
-/** What a command said. */
+/** Directory of the repository: of this file, and of a benchmark that is bundled into out/bench-NAME. */
+export const ROOT = join(__dirname, "../..");
+
+/** Result of a command. */
 export interface Ran {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs a command to its end, whatever it ends with. @throws if it cannot be started */
+/** Runs a command and returns its result. @throws if it cannot be started */
 export function ran(command: string, list: readonly string[], options: SpawnSyncOptions = {}): Ran {
   const { error, status, stdout, stderr } = spawnSync(command, list, {
     maxBuffer: 64e6,
@@ -18,14 +22,14 @@ export function ran(command: string, list: readonly string[], options: SpawnSync
   return { status, stdout, stderr };
 }
 
-/** Runs a command that must succeed; returns its output. @throws with all it said if it does not */
+/** Runs a command and returns its output. @throws with the output if it fails */
 export function run(command: string, list: readonly string[], options: SpawnSyncOptions = {}): string {
   const { status, stdout, stderr } = ran(command, list, options);
   if (status !== 0) throw new Error(`${command} ${list.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
   return stdout;
 }
 
-/** @throws if this is not root on Linux with these commands. Debian's packages have them. */
+/** Checks that the process is root on Linux with these commands of Debian packages. @throws if not */
 export function needs(...commands: string[]): void {
   if (process.getuid?.() !== 0) throw new Error("the node tier needs root");
   const missing = commands.filter((each) => ran("sh", ["-c", `command -v ${each}`]).status !== 0);
