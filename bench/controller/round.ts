@@ -1,5 +1,5 @@
-import { ControllerProcess } from "../../test/integration/support/controller/process";
-import { Random } from "../../test/support/random";
+import { ControllerProcess } from "../../testbed/cluster/process";
+import { Random } from "../../testbed/random";
 import { percentile } from "./each";
 import type { Scene } from "./scene";
 

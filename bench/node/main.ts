@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { parseArgs } from "node:util";
-import { counting, Counts } from "../../test/node/support/counting";
-import { openEngine, type Engine } from "../../test/node/support/engine";
+import { counting, Counts } from "../../testbed/node/counting";
+import { openEngine, type Engine } from "../../testbed/node/engine";
 import { median } from "../controller/each";
 import { byEngine, Floor, type Measured } from "./measure";
 

@@ -4,8 +4,8 @@ import { request } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { readArchive } from "../../agent/archive";
 import { connectByKubeconfig, type Transport } from "../../kube";
-import type { CheckpointObject, Engine } from "../../test/node/support/engine";
-import { NODE, REGISTRY } from "../../test/node/support/testbed";
+import type { CheckpointObject, Engine } from "../../testbed/node/engine";
+import { NODE, REGISTRY } from "../../testbed/node/testbed";
 
 export interface Measured {
   /** From the question to the image in the registry. */

@@ -1,7 +1,12 @@
 /**
  * Permissions of the install's ServiceAccounts on a real API server. Needs the same as apiserver.test.ts.
  */
-import { ApiServer, eventually, type KubernetesObject, type Permission } from "./support/apiserver";
+import {
+  ApiServer,
+  eventually,
+  type KubernetesObject,
+  type Permission,
+} from "../../testbed/cluster/apiserver";
 import { config, crdDirectory, find, objects, prepare, apply } from "./support/apiserver-install";
 import { permissions } from "./support/permissions";
 

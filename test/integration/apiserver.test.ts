@@ -3,7 +3,7 @@
  * CEDANA_INTEGRATION_KUBECONFIG (with at least one node, real or simulated, with the label cedana.ai/enabled=true) and
  * CEDANA_INTEGRATION_CRDS (a directory with the CRDs of Kueue).
  */
-import { ApiServer, eventually, type KubernetesObject } from "./support/apiserver";
+import { ApiServer, eventually, type KubernetesObject } from "../../testbed/cluster/apiserver";
 import { config, find, namespace, objects, prepare, apply, synth } from "./support/apiserver-install";
 
 (config === undefined ? describe.skip : describe)("Kubernetes install", () => {

@@ -5,7 +5,7 @@
 import { Chart, Testing } from "cdk8s";
 import { CHECKPOINT } from "../../api";
 import { Crd } from "../../constructs/kubernetes/crds";
-import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
+import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
 
 const config = kubeconfig();
 const COLLECTION = "/apis/automation.cedana.ai/v1alpha1/namespaces/default/checkpoints";

@@ -13,7 +13,7 @@ import { createEngines } from "../../controller/engines";
 import type { EventInput } from "../../kube";
 import { lead, runtimeOn } from "../support/controller-runtime";
 import { respondWith, CHECKPOINT_ID, cut, ManagerServer } from "../support/manager-server";
-import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
+import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
 
 const config = kubeconfig();
 const NAMESPACE = "checkpoints-test";

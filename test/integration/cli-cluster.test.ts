@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { INIT_DEFAULTS, initFile } from "../../cli/init-file";
 import { ROOT } from "../support/sources";
-import { ApiServer, kubeconfig, type KubernetesObject } from "./support/apiserver";
+import { ApiServer, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
 import { scratch } from "./support/terraform";
 
 const config = kubeconfig();

@@ -4,14 +4,14 @@
  */
 import { Churn } from "./support/controller/churn";
 import type { Fleet } from "./support/controller/fleet";
-import type { Gate } from "./support/controller/gate";
+import type { Gate } from "../../testbed/cluster/gate";
 import {
   foreignChanges,
   gateViolations,
   requestRate,
   writesWithoutLease,
 } from "./support/controller/invariants";
-import { Random, SEED } from "../support/random";
+import { Random, SEED } from "../../testbed/random";
 import { Suite, describeController, pause } from "./support/controller/suite";
 import { converged, runWithFaults } from "./support/controller/fault-run";
 import { Testbed, testbedFolder } from "./support/controller/testbed";

@@ -2,7 +2,7 @@
  * The install with a controller on a real API server: every object is accepted, its pods pass Pod Security, a second apply
  * changes nothing, and NodeReadinessRules are valid. Needs the same as apiserver.test.ts.
  */
-import { ApiServer, eventually, type KubernetesObject } from "./support/apiserver";
+import { ApiServer, eventually, type KubernetesObject } from "../../testbed/cluster/apiserver";
 import { config, crdDirectory, namespace, apply } from "./support/apiserver-install";
 import {
   installRuleCrd,

@@ -2,9 +2,9 @@
  * Two replicas under load. The leader is killed, disconnected and paused: the other replica must take over in time, and only
  * the holder of the Lease may write, as the proxies of the replicas record it.
  */
-import { eventually } from "./support/apiserver";
+import { eventually } from "../../testbed/cluster/apiserver";
 import type { Fleet, Replica } from "./support/controller/fleet";
-import type { Gate } from "./support/controller/gate";
+import type { Gate } from "../../testbed/cluster/gate";
 import { Load } from "./support/controller/load";
 import { foreignChanges, gateViolations, writesWithoutLease } from "./support/controller/invariants";
 import { Suite, describeController, nodesOf, pause } from "./support/controller/suite";

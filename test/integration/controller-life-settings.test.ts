@@ -6,10 +6,10 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { eventually } from "./support/apiserver";
+import { eventually } from "../../testbed/cluster/apiserver";
 import type { Fleet } from "./support/controller/fleet";
-import type { Gate } from "./support/controller/gate";
-import { GATE, conditionOf } from "./support/controller/objects";
+import type { Gate } from "../../testbed/cluster/gate";
+import { GATE, conditionOf } from "../../testbed/cluster/objects";
 import { foreignChanges, foreignFields } from "./support/controller/invariants";
 import { Suite, describeController, nodesOf, pause } from "./support/controller/suite";
 

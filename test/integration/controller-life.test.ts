@@ -3,10 +3,10 @@
  * runs as a separate process. Needs CEDANA_INTEGRATION_KUBECONFIG of a cluster in which the readiness of pods follows the
  * annotation testbed/ready (docs/testing.md).
  */
-import { eventually } from "./support/apiserver";
+import { eventually } from "../../testbed/cluster/apiserver";
 import type { Fleet } from "./support/controller/fleet";
-import type { Gate } from "./support/controller/gate";
-import { CONDITION, TAINT, conditionOf, type Taint } from "./support/controller/objects";
+import type { Gate } from "../../testbed/cluster/gate";
+import { CONDITION, TAINT, conditionOf, type Taint } from "../../testbed/cluster/objects";
 import { foreignChanges, foreignFields, gateViolations, ownedFields } from "./support/controller/invariants";
 import { Suite, describeController, nodesOf, pause } from "./support/controller/suite";
 

@@ -6,7 +6,12 @@ import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readControllerSettings } from "../../config/programs/controller";
-import { ApiServer, eventually, type KubernetesObject, type Permission } from "./support/apiserver";
+import {
+  ApiServer,
+  eventually,
+  type KubernetesObject,
+  type Permission,
+} from "../../testbed/cluster/apiserver";
 import { permissions } from "./support/permissions";
 import {
   controllerKubeconfig,
@@ -19,7 +24,7 @@ import {
   TAINT,
   TEAM,
 } from "./support/controller/install";
-import { ControllerProcess } from "./support/controller/process";
+import { ControllerProcess } from "../../testbed/cluster/process";
 import { config, apply } from "./support/apiserver-install";
 
 const LEASES = "coordination.k8s.io/leases";

@@ -8,7 +8,7 @@ import { parse } from "yaml";
 import { ApiError, KubernetesApi, type Transport, type Method } from "../../kube/client";
 import { Metrics, Reflector, Store, createLogger, metadataOf, textsAt } from "../../kube";
 import { FakeApi } from "../support/fake-api";
-import { eventually, kubeconfig } from "./support/apiserver";
+import { eventually, kubeconfig } from "../../testbed/cluster/apiserver";
 
 const config = kubeconfig();
 /** The namespace of the last run may still be terminating. */

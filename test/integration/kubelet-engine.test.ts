@@ -21,9 +21,9 @@ import { parse } from "yaml";
 import { CedanaChart } from "../../stacks/kubernetes";
 import { FakeRegistry } from "../support/registry";
 import { ROOT } from "../support/sources";
-import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
+import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
 import { namespace, apply } from "./support/apiserver-install";
-import { Random } from "../support/random";
+import { Random } from "../../testbed/random";
 import { FakeKubelet } from "./support/fake-kubelet";
 
 const config = kubeconfig();

@@ -5,7 +5,7 @@
  */
 import { Testing } from "cdk8s";
 import { CedanaChart } from "../../stacks/kubernetes";
-import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
+import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
 import { permissions } from "./support/permissions";
 
 const config = kubeconfig();

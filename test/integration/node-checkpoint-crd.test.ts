@@ -5,7 +5,7 @@
 import { Chart, Testing } from "cdk8s";
 import { NODE_CHECKPOINT, nodeCheckpointName, nodeLabelValue } from "../../api";
 import { Crd } from "../../constructs/kubernetes/crds";
-import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
+import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
 import { apply } from "./support/apiserver-install";
 
 const config = kubeconfig();

@@ -1,7 +1,7 @@
 /**
  * The permission to restore, on a real API server. Needs the same as apiserver.test.ts.
  */
-import { eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
+import { eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
 import {
   JSON_PATCH,
   UNSCHEDULABLE,

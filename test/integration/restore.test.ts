@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { saved } from "../unit/controller/restore/support";
-import { eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
+import { eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
 import { permissions } from "./support/permissions";
 import {
   checkpointOf,

@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { ROOT } from "../support/sources";
-import { run } from "./support/run";
-import { counting, Counts } from "./support/counting";
-import { NODE, openTestbed, type Pod, type Testbed } from "./support/testbed";
+import { run } from "../../testbed/node/run";
+import { counting, Counts } from "../../testbed/node/counting";
+import { NODE, openTestbed, type Pod, type Testbed } from "../../testbed/node/testbed";
 
 let testbed: Testbed;
 let counts: Counts;

@@ -2,10 +2,10 @@
  * The engine `kubelet` as a user installs it: real checkpoints and restores, verified by the output of the processes. The core
  * tests run on each kind of node, the others on the node in namespaces.
  */
-import { counting, Counts } from "./support/counting";
-import { openEngine, type CheckpointObject, type Engine } from "./support/engine";
-import { run } from "./support/run";
-import { eventually, KIND, NODE } from "./support/testbed";
+import { counting, Counts } from "../../testbed/node/counting";
+import { openEngine, type CheckpointObject, type Engine } from "../../testbed/node/engine";
+import { run } from "../../testbed/node/run";
+import { eventually, KIND, NODE } from "../../testbed/node/testbed";
 
 let engine: Engine;
 let counts: Counts;

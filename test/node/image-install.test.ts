@@ -15,9 +15,9 @@ import {
 } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { join } from "node:path";
-import { debian, openImages, otherVersion, type Images } from "./support/images";
+import { debian, openImages, otherVersion, type Images } from "../../testbed/node/images";
 import { killedAt } from "./support/kill";
-import { needs, ran, run } from "./support/run";
+import { needs, ran, run } from "../../testbed/node/run";
 import { CountingContainer, runConfined } from "./support/runc";
 
 let images: Images;

@@ -1,8 +1,8 @@
 /** The node agent image: a reproducible build from pinned packages, and its content. */
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { needs, ran, run } from "./support/run";
-import { debian, openImages, type Images } from "./support/images";
+import { needs, ran, run } from "../../testbed/node/run";
+import { debian, openImages, type Images } from "../../testbed/node/images";
 
 let images: Images;
 let output: string;

@@ -1,13 +1,13 @@
 /** Faults of all kinds with many seeds; @see test/integration/controller-faults.test.ts */
 import { Churn } from "../integration/support/controller/churn";
 import type { Fleet } from "../integration/support/controller/fleet";
-import type { Gate } from "../integration/support/controller/gate";
+import type { Gate } from "../../testbed/cluster/gate";
 import {
   foreignChanges,
   gateViolations,
   writesWithoutLease,
 } from "../integration/support/controller/invariants";
-import { Random, SEED } from "../support/random";
+import { Random, SEED } from "../../testbed/random";
 import { converged, runWithFaults } from "../integration/support/controller/fault-run";
 import { Suite, describeController } from "../integration/support/controller/suite";
 import { Testbed } from "../integration/support/controller/testbed";

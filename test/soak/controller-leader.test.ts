@@ -1,6 +1,6 @@
 /** Kills the leader many times under load; @see test/integration/controller-leader.test.ts */
 import type { Fleet } from "../integration/support/controller/fleet";
-import type { Gate } from "../integration/support/controller/gate";
+import type { Gate } from "../../testbed/cluster/gate";
 import { Load } from "../integration/support/controller/load";
 import {
   foreignChanges,

@@ -1,6 +1,6 @@
 /** Property checks with the seed and the number of runs of the tier. */
 import { assert, type IAsyncProperty, type IProperty } from "fast-check";
-import { SEED, SOAK } from "./random";
+import { SEED, SOAK } from "../../testbed/random";
 
 /** Checks a synchronous property with this number of cases, times 100 in the soak tier. */
 export function assertProperty<T>(property: IProperty<T>, runs = 100): void {

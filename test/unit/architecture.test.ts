@@ -84,8 +84,18 @@ test("another area's folder is entered by its public entry", () => {
   expect(wrong).toEqual([]);
 });
 
+test("benchmarks and the test bed import no tests", () => {
+  const wrong = sources("bench", "testbed").flatMap((source) =>
+    source.imports
+      .map((specifier) => target(source, specifier))
+      .filter((path) => path.startsWith("test/"))
+      .map((path) => `${source.path} -> ${path}`),
+  );
+  expect(wrong).toEqual([]);
+});
+
 test("the index of the AWS provider is never imported", () => {
-  const everything = sources(...AREAS, "examples", "test", "bench");
+  const everything = sources(...AREAS, "examples", "test", "testbed", "bench");
   const barrel = /^@cdk(tf|tn)\/provider-aws(\/lib)?(\/index)?$/;
   expect(
     everything.filter((source) => source.imports.some((name) => barrel.test(name))).map((s) => s.path),
@@ -126,7 +136,7 @@ test("every folder has one public entry", () => {
 });
 
 test("tests take random numbers from the seed of the run", () => {
-  const own = ["test/support/random.ts", "test/support/property.ts", "test/unit/architecture.test.ts"];
+  const own = ["test/support/property.ts", "test/unit/architecture.test.ts"];
   const random = /\bMath\.random\(|\bfc\.(assert|check)\(/;
   const wrong = sources("test").filter(({ path, text }) => !own.includes(path) && random.test(text));
   expect(wrong.map(({ path }) => path)).toEqual([]);

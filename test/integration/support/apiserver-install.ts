@@ -5,7 +5,12 @@ import { Testing } from "cdk8s";
 import { parseAllDocuments } from "yaml";
 import type { InstallSpec } from "../../../config";
 import { CedanaChart } from "../../../stacks/kubernetes";
-import { eventually, kubeconfig, type ApiServer, type KubernetesObject } from "./apiserver";
+import {
+  eventually,
+  kubeconfig,
+  type ApiServer,
+  type KubernetesObject,
+} from "../../../testbed/cluster/apiserver";
 
 const engine = {
   kind: "cedana" as const,

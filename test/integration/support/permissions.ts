@@ -1,4 +1,4 @@
-import type { Permission } from "./apiserver";
+import type { Permission } from "../../../testbed/cluster/apiserver";
 
 const LINE = /^([\w,]+) (?:([\w.-]+)\/)?([\w:]+)(?: named ([\w.-]+))?(?: in ([\w-]+))?$/;
 

@@ -8,8 +8,8 @@ import { parse } from "yaml";
 import { readControllerSettings, type ControllerSettings } from "../../../config/programs/controller";
 import { CedanaChart } from "../../../stacks/kubernetes";
 import { checkpointJson, saved } from "../../unit/controller/restore/support";
-import { ApiServer, eventually, type KubernetesObject } from "./apiserver";
-import { ControllerProcess } from "./controller/process";
+import { ApiServer, eventually, type KubernetesObject } from "../../../testbed/cluster/apiserver";
+import { ControllerProcess } from "../../../testbed/cluster/process";
 
 export const SYSTEM = "again-system";
 export const TEAM = "again-team";

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { debian } from "./images";
-import { ran, run } from "./run";
+import { debian } from "../../../testbed/node/images";
+import { ran, run } from "../../../testbed/node/run";
 
 /** A runc container that counts into a file. */
 export class CountingContainer {

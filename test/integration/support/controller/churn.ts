@@ -1,6 +1,6 @@
-import type { Gate } from "./gate";
-import { AGENTS, TAINT } from "./objects";
-import type { Random } from "../../../support/random";
+import type { Gate } from "../../../../testbed/cluster/gate";
+import { AGENTS, TAINT } from "../../../../testbed/cluster/objects";
+import type { Random } from "../../../../testbed/random";
 
 /**
  * Adds and removes nodes and agents, and adds the taint again as another client. The steps depend on the seed, their

@@ -9,8 +9,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connectionOf, type Connection } from "./connection";
-import { Random } from "../../../support/random";
+import { connectionOf, type Connection } from "../../../../testbed/cluster/connection";
+import { Random } from "../../../../testbed/random";
 import { ERROR_STATUS, chooseFault, statusOf, type Fault, type FaultPlan } from "./faults";
 import { passWatch } from "./fault-watch";
 

@@ -1,4 +1,4 @@
-import type { Random } from "../../../support/random";
+import type { Random } from "../../../../testbed/random";
 
 /** Faults between a client and its API server. */
 export const FAULTS = {

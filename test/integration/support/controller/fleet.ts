@@ -2,11 +2,11 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ControllerSettings } from "../../../../config/programs/controller";
-import { eventually } from "../apiserver";
-import { ControllerProcess, type Exit } from "./process";
+import { eventually } from "../../../../testbed/cluster/apiserver";
+import { ControllerProcess, type Exit } from "../../../../testbed/cluster/process";
 import { FaultProxy, type Exchange } from "./fault-proxy";
 import type { FaultPlan } from "./faults";
-import type { Gate } from "./gate";
+import type { Gate } from "../../../../testbed/cluster/gate";
 
 export interface FleetOptions {
   readonly gate: Gate;

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import type { InstallSpec } from "../../../../config";
-import { eventually, type ApiServer, type KubernetesObject } from "../apiserver";
+import { eventually, type ApiServer, type KubernetesObject } from "../../../../testbed/cluster/apiserver";
 import { crdDirectory, namespace, apply, synth } from "../apiserver-install";
 
 export const NAMESPACE = "guard-system";

@@ -1,7 +1,7 @@
 /** Checks the guarantees of a controller against the changes of the cluster and the requests at the proxies. */
 import { isDeepStrictEqual } from "node:util";
 import { holderIn } from "./fleet";
-import type { Gate } from "./gate";
+import type { Gate } from "../../../../testbed/cluster/gate";
 import {
   AGENTS,
   CONDITION,
@@ -16,8 +16,8 @@ import {
   type DaemonSet,
   type Node,
   type Pod,
-} from "./objects";
-import type { Change } from "./watch";
+} from "../../../../testbed/cluster/objects";
+import type { Change } from "../../../../testbed/cluster/watch";
 import type { Exchange } from "./fault-proxy";
 
 /** G3: returns writes that changed fields of other owners, and writes to other objects than nodes, Leases and events. */

@@ -1,5 +1,5 @@
-import type { Gate } from "./gate";
-import { TAINT } from "./objects";
+import type { Gate } from "../../../../testbed/cluster/gate";
+import { TAINT } from "../../../../testbed/cluster/objects";
 
 /**
  * Constant work for a controller: agents are Ready on all nodes, and another client adds the taint again and again. It

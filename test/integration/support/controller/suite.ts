@@ -1,11 +1,11 @@
 /** Shared by the controller suites: the kubeconfig, and tests that report seed and logs when they fail. */
 import { existsSync } from "node:fs";
-import { kubeconfig } from "../apiserver";
+import { kubeconfig } from "../../../../testbed/cluster/apiserver";
 import { Fleet, type FleetOptions } from "./fleet";
-import { Gate } from "./gate";
-import { PROGRAM } from "./process";
+import { Gate } from "../../../../testbed/cluster/gate";
+import { PROGRAM } from "../../../../testbed/cluster/process";
 import type { GateSettings } from "../../../../config/programs/controller";
-import { SEED } from "../../../support/random";
+import { SEED } from "../../../../testbed/random";
 
 /** Path of the kubeconfig; undefined if there is no cluster and CEDANA_INTEGRATION_ALLOW_MISSING=1. */
 export const config = kubeconfig();

@@ -1,4 +1,4 @@
-import { eventually } from "../apiserver";
+import { eventually } from "../../../../testbed/cluster/apiserver";
 import { holderIn, type Fleet, type Replica } from "./fleet";
 
 /** Waits until all replicas run, and returns the leader. */

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { eventually, type ApiServer } from "../apiserver";
+import { eventually, type ApiServer } from "../../../../testbed/cluster/apiserver";
 
 const MISSING =
   "CEDANA_INTEGRATION_TESTBED_DIR is not set: it must name the directory of the test bed (`up --dir`) of CEDANA_INTEGRATION_KUBECONFIG. The tests that stop the API server are skipped.";

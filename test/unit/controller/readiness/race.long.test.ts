@@ -4,7 +4,7 @@ import { TaintWriter } from "../../../../controller/readiness/taint-writer";
 import { gateKinds, projectNode, type GateNode, type Taint } from "../../../../controller/readiness/rules";
 import { clientOn } from "../../../support/controller-runtime";
 import { FakeApi, type Stored } from "../../../support/fake-api";
-import { seededBelow, SEED, SOAK } from "../../../support/random";
+import { seededBelow, SEED, SOAK } from "../../../../testbed/random";
 import { eventsInto, NOW, OURS, pod, rawNode, settings, viewOn, AGENTS } from "./support";
 
 /** Schedules that are played, each from its own seed. */

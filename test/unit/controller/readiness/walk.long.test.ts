@@ -1,4 +1,4 @@
-import { seededBelow, SEED, SOAK } from "../../../support/random";
+import { seededBelow, SEED, SOAK } from "../../../../testbed/random";
 import { NOW } from "./support";
 import { Cluster } from "./cluster-model";
 

@@ -7,7 +7,7 @@ import type { CheckpointObject } from "../../../../controller/checkpoints/object
 import { createLogger, Metrics, type AdmissionResponse, type Json } from "../../../../kube";
 import { clientOn } from "../../../support/controller-runtime";
 import { FakeApi } from "../../../support/fake-api";
-import { seeded, SEED, SOAK } from "../../../support/random";
+import { seeded, SEED, SOAK } from "../../../../testbed/random";
 import { checkpointJson, podJson, saved } from "./support";
 
 const ROOT = "/apis/automation.cedana.ai/v1alpha1/checkpoints";

@@ -1,7 +1,7 @@
 import pino from "pino";
 import { LeaderElector, type Metrics } from "../../../../kube";
 import { LossyLease } from "./support/lossy-lease";
-import { seeded, SEED, SOAK } from "../../../support/random";
+import { seeded, SEED, SOAK } from "../../../../testbed/random";
 import { VirtualTime } from "../../../support/virtual-time";
 
 const SCHEDULES = SOAK ? 2000 : 60;

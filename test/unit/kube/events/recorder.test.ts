@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import pino from "pino";
 import { ApiError, type Method } from "../../../../kube/client";
 import { EventRecorder, Metrics, type EventInput } from "../../../../kube";
-import { SEED } from "../../../support/random";
+import { SEED } from "../../../../testbed/random";
 
 interface Sent {
   readonly method: Method;

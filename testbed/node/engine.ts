@@ -1,9 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { ROOT } from "../../support/sources";
 import { openImages } from "./images";
-import { run } from "./run";
+import { ROOT, run } from "./run";
 import { eventually, KIND, NODE, openTestbed, REGISTRY, type Testbed } from "./testbed";
 
 /**

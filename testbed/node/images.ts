@@ -10,8 +10,7 @@ import {
 } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { ROOT } from "../../support/sources";
-import { needs, ran, run } from "./run";
+import { needs, ran, ROOT, run } from "./run";
 
 const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "cedana-cdk/test");
 const SUITE = "bookworm";

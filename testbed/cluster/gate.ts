@@ -1,7 +1,7 @@
 /** One readiness gate in the cluster: creates, changes and watches its nodes, agents and workloads. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ControllerSettings, GateSettings } from "../../../../config/programs/controller";
-import { ApiServer, eventually } from "../apiserver";
+import type { ControllerSettings, GateSettings } from "../../config/programs/controller";
+import { ApiServer, eventually } from "./apiserver";
 import {
   AGENTS,
   CONDITION,

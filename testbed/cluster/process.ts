@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ControllerSettings } from "../../../../config/programs/controller";
+import type { ControllerSettings } from "../../config/programs/controller";
 
-const ROOT = join(__dirname, "../../../..");
+const ROOT = join(__dirname, "../..");
 /** The program under test: the bundle of `npm run build`, or another one with the same flags. */
 export const PROGRAM = process.env["CEDANA_INTEGRATION_CONTROLLER"] ?? join(ROOT, "dist/controller.js");
 
