@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { COMMAND, ControllerProcess } from "../../test/integration/support/controller/process";
+import { COMMAND, ControllerProcess } from "../../testbed/cluster/process";
 import { median } from "../controller/each";
 import { makeReady, NODES, putNode, putOthers, settings } from "./objects";
 import { ApiServer } from "./server";
