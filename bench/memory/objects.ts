@@ -1,4 +1,4 @@
-import type { FakeApi } from "../../test/support/fake-api";
+import type { FakeApi } from "../../testbed/fake-api";
 import type { ControllerSettings } from "../../config/programs/controller";
 
 export const NODES = "/api/v1/nodes";

@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { issue } from "../../kube/webhook";
 import type { ApiError, Body, Method } from "../../kube/client";
-import { FakeApi } from "../../test/support/fake-api";
+import { FakeApi } from "../../testbed/fake-api";
 
 /** Serves the API server in memory over HTTPS. */
 export class ApiServer {

@@ -7,7 +7,7 @@ import { connect, createServer, isIP, type AddressInfo, type Server, type Socket
 import { parse } from "yaml";
 import { ApiError, KubernetesApi, type Transport, type Method } from "../../kube/client";
 import { Metrics, Reflector, Store, createLogger, metadataOf, textsAt } from "../../kube";
-import { FakeApi } from "../support/fake-api";
+import { FakeApi } from "../../testbed/fake-api";
 import { eventually, kubeconfig } from "../../testbed/cluster/apiserver";
 
 const config = kubeconfig();

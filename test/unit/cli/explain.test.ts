@@ -6,7 +6,7 @@ import { gateOf, observe, type Gate } from "../../../cli/gate";
 import { INIT_DEFAULTS, initFile } from "../../../cli/init-file";
 import { ungateNodes } from "../../../cli/ungate-nodes";
 import { clientOn } from "../../support/controller-runtime";
-import { FakeApi } from "../../support/fake-api";
+import { FakeApi } from "../../../testbed/fake-api";
 import { AGENTS, NOW, OURS, rawDaemonSet, rawNode, rawPod, settings } from "../controller/readiness/support";
 
 const NODES = "/api/v1/nodes";

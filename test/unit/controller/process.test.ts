@@ -1,7 +1,7 @@
 import { Metrics, createLogger, EXIT } from "../../../kube";
 import { runController } from "../../../controller";
 import type { ControllerSettings } from "../../../config/programs/controller";
-import { FakeApi } from "../../support/fake-api";
+import { FakeApi } from "../../../testbed/fake-api";
 
 const LEASE = "/apis/coordination.k8s.io/v1/namespaces/cedana-system/leases/cedana-controller";
 const SETTINGS: ControllerSettings = {

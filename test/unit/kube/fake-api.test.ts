@@ -1,5 +1,5 @@
 import { ApiError, type WatchEvent } from "../../../kube/client";
-import { FakeApi } from "../../support/fake-api";
+import { FakeApi } from "../../../testbed/fake-api";
 
 const NODES = "/api/v1/nodes";
 const PODS = "/api/v1/pods";

@@ -8,7 +8,7 @@ import { Worker } from "../../../../agent/checkpoints/worker";
 import { KubeletError } from "../../../../clients/kubelet";
 import { RegistryError } from "../../../../clients/registry";
 import { Cache, Client, createLogger, pathOf } from "../../../../kube";
-import { FakeApi, type Stored } from "../../../support/fake-api";
+import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import type { VirtualTime } from "../../../support/virtual-time";
 
 export const NAMESPACE = "cedana-system";

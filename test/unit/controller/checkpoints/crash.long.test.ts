@@ -3,7 +3,7 @@
  * the engine at most once, and an outcome that is not known is recorded as unknown.
  */
 import { ApiError } from "../../../../kube/client";
-import type { FakeRequest } from "../../../support/fake-api";
+import type { FakeRequest } from "../../../../testbed/fake-api";
 import { CHECKPOINTS, seconds, World } from "./support";
 
 const CEDANA = { containerName: "a", sandboxName: "counter-0" };

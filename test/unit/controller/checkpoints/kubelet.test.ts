@@ -8,7 +8,7 @@ import type { CheckpointSettings } from "../../../../config/programs/controller"
 import { checkpointControllers } from "../../../../controller/checkpoints";
 import { createEngines } from "../../../../controller/engines";
 import { lead, runtimeOn } from "../../../support/controller-runtime";
-import { FakeApi, type Stored } from "../../../support/fake-api";
+import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { CHECKPOINTS, pod, seconds } from "./support";
 
 const NODE_CHECKPOINTS = "/apis/automation.cedana.ai/v1alpha1/namespaces/cedana-agents/nodecheckpoints";

@@ -11,7 +11,7 @@ import {
 } from "../../../../controller/engines";
 import { Metrics, type EventInput } from "../../../../kube";
 import { lead, runtimeOn } from "../../../support/controller-runtime";
-import { FakeApi, type FakeRequest, type Stored } from "../../../support/fake-api";
+import { FakeApi, type FakeRequest, type Stored } from "../../../../testbed/fake-api";
 
 export const CHECKPOINTS = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-a/checkpoints";
 export const CEDANAS = "/apis/core.cedana.ai/v1/namespaces/team-a/cedanas";

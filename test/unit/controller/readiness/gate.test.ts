@@ -4,7 +4,7 @@ import type { GateSettings } from "../../../../config/programs/controller";
 import type { Taint } from "../../../../controller/readiness/rules";
 import { Metrics, type EventInput } from "../../../../kube";
 import { lead, runtimeOn } from "../../../support/controller-runtime";
-import { FakeApi, type Stored } from "../../../support/fake-api";
+import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { AGENTS, NOW, OURS, rawDaemonSet, rawNode, rawPod, SELECTED, settings } from "./support";
 
 const NODES = "/api/v1/nodes";

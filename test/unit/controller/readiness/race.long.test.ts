@@ -3,7 +3,7 @@ import { ConditionWriter } from "../../../../controller/readiness/condition-writ
 import { TaintWriter } from "../../../../controller/readiness/taint-writer";
 import { gateKinds, projectNode, type GateNode, type Taint } from "../../../../controller/readiness/rules";
 import { clientOn } from "../../../support/controller-runtime";
-import { FakeApi, type Stored } from "../../../support/fake-api";
+import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { seededBelow, SEED, SOAK } from "../../../../testbed/random";
 import { eventsInto, NOW, OURS, pod, rawNode, settings, viewOn, AGENTS } from "./support";
 

@@ -6,7 +6,7 @@ import { Admitter } from "../../../../controller/restore/admitter";
 import type { CheckpointObject } from "../../../../controller/checkpoints/objects";
 import { createLogger, Metrics, type AdmissionResponse, type Json } from "../../../../kube";
 import { clientOn } from "../../../support/controller-runtime";
-import { FakeApi } from "../../../support/fake-api";
+import { FakeApi } from "../../../../testbed/fake-api";
 import { seeded, SEED, SOAK } from "../../../../testbed/random";
 import { checkpointJson, podJson, saved } from "./support";
 

@@ -2,7 +2,7 @@
 import { Claims, createRestore } from "../../../../controller/restore";
 import type { EventInput } from "../../../../kube";
 import { clientOn, lead, runtimeOn } from "../../../support/controller-runtime";
-import { FakeApi, type Stored } from "../../../support/fake-api";
+import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { checkpointJson, digest } from "./support";
 
 const CHECKPOINTS = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-a/checkpoints";

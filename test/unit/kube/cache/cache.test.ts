@@ -1,5 +1,5 @@
 import { Cache, Client, createLogger, metadataOf, textsAt, type Json, type Kind } from "../../../../kube";
-import { FakeApi } from "../../../support/fake-api";
+import { FakeApi } from "../../../../testbed/fake-api";
 
 const PODS = "/api/v1/pods";
 const log = createLogger({ level: "error", destination: { write: () => {} } });

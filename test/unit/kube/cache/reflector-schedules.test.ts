@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { ApiError, type Json } from "../../../../kube/client";
 import { Metrics, Reflector, Store, createLogger, metadataOf, textAt } from "../../../../kube";
-import { FakeApi } from "../../../support/fake-api";
+import { FakeApi } from "../../../../testbed/fake-api";
 import { assertAsyncProperty } from "../../../support/property";
 
 const PODS = "/api/v1/pods";

@@ -2,7 +2,7 @@ import { ApiError, type Json } from "../../../../kube/client";
 import { Metrics, Reflector, Store, metadataOf, textsAt } from "../../../../kube";
 import { sleep } from "../../../../kube/backoff";
 import { createLogger } from "../../../../kube/log";
-import { FakeApi } from "../../../support/fake-api";
+import { FakeApi } from "../../../../testbed/fake-api";
 
 const PODS = "/api/v1/pods";
 const path = (name: string) => `/api/v1/namespaces/a/pods/${name}`;

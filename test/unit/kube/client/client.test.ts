@@ -1,5 +1,5 @@
 import { ApiError, Client, pointer, rawKind, retryOnConflict } from "../../../../kube";
-import { FakeApi } from "../../../support/fake-api";
+import { FakeApi } from "../../../../testbed/fake-api";
 
 const POD = rawKind("v1", "Pod", "pods");
 const PODS = "/api/v1/namespaces/a/pods";

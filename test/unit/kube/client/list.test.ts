@@ -1,7 +1,7 @@
 import { ApiError } from "../../../../kube/client";
 import { keyOf, metadataOf } from "../../../../kube";
 import { listAll } from "../../../../kube/client/list";
-import { FakeApi } from "../../../support/fake-api";
+import { FakeApi } from "../../../../testbed/fake-api";
 
 const PODS = "/api/v1/pods";
 let api: FakeApi;

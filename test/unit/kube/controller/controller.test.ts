@@ -15,7 +15,7 @@ import {
   type Kind,
   type KubernetesObject,
 } from "../../../../kube";
-import { FakeApi } from "../../../support/fake-api";
+import { FakeApi } from "../../../../testbed/fake-api";
 
 interface Owned extends KubernetesObject {
   readonly owner?: string;

@@ -1,7 +1,7 @@
 import pino from "pino";
 import type { Transport } from "../../../../kube/client";
 import { LeaderElector, Metrics } from "../../../../kube";
-import { FakeApi } from "../../../support/fake-api";
+import { FakeApi } from "../../../../testbed/fake-api";
 
 const PATH = "/apis/coordination.k8s.io/v1/namespaces/cedana-system/leases/controller";
 const log = pino({ level: "silent" });

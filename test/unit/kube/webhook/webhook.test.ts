@@ -22,7 +22,7 @@ import {
 } from "../../../../kube/webhook";
 import { createLogger, Store, type Json } from "../../../../kube";
 import { clientOn } from "../../../support/controller-runtime";
-import { FakeApi } from "../../../support/fake-api";
+import { FakeApi } from "../../../../testbed/fake-api";
 
 const NAMES = ["cedana-restore.cedana-system.svc", "cedana-restore.cedana-system.svc.cluster.local"];
 const DAY = 86_400_000;
