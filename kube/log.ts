@@ -32,7 +32,7 @@ export function createLogger(options: {
   );
 }
 
-/** Of an error only what is said and where: its other fields can hold a request with its headers. */
+/** Logs only message, status and stack of an error: other fields can hold a request with its headers. */
 function errorFields(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { name, message, stack } = error;

@@ -6,7 +6,7 @@ const SECONDS = [
   1.75, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9, 10, 15, 20, 25, 30, 40, 50, 60,
 ];
 
-/** What a queue tells when metrics are read. */
+/** State of a queue, read with the metrics. */
 export interface QueueState {
   /** Keys that wait for a worker. */
   depth(): number;
@@ -14,11 +14,11 @@ export interface QueueState {
   workingSeconds(): readonly number[];
 }
 
-/** What a queue tells as it happens. */
+/** Events of a queue. */
 export interface QueueMetrics {
-  /** A key was taken in. */
+  /** A key was added. */
   added(): void;
-  /** A key was taken in again with backoff. */
+  /** A key was added again with backoff. */
   retried(): void;
   /** A key was handed to a worker after so long in the queue. */
   waited(seconds: number): void;
@@ -58,8 +58,8 @@ export class Metrics {
   readonly registry = new Registry();
   private readonly queues = new Map<string, QueueState>();
 
-  private readonly adds = this.newCounter("workqueue_adds_total", "Keys taken into the queue", QUEUE);
-  private readonly retries = this.newCounter("workqueue_retries_total", "Keys taken in with backoff", QUEUE);
+  private readonly adds = this.newCounter("workqueue_adds_total", "Keys added to the queue", QUEUE);
+  private readonly retries = this.newCounter("workqueue_retries_total", "Keys added with backoff", QUEUE);
   private readonly waits = this.newHistogram("workqueue_queue_duration_seconds", "Key in the queue", QUEUE);
   private readonly works = this.newHistogram("workqueue_work_duration_seconds", "Key with a worker", QUEUE);
   private readonly reconciles = this.newCounter(
@@ -69,7 +69,7 @@ export class Metrics {
   );
   private readonly errors = this.newCounter(
     "controller_runtime_reconcile_errors_total",
-    "Reconciles that failed",
+    "Failed reconciles",
     CONTROLLER,
   );
   private readonly times = this.newHistogram(
@@ -177,7 +177,7 @@ export class Metrics {
     this.leaders.set({ name }, leads ? 1 : 0);
   }
 
-  /** @param request.code HTTP status, or `<error>` where there was no answer (client-go's word) */
+  /** @param request.code HTTP status, or `<error>` where there was no response (as in client-go) */
   request(request: { readonly code: string; readonly method: string; readonly host: string }): void {
     this.requests.inc({ ...request });
   }

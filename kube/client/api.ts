@@ -24,7 +24,7 @@ export interface ApiOptions {
 
 const TIMEOUT_MS = 30_000;
 
-/** How often a busy API server is asked again (client-go asks as often). */
+/** Retries of a request to a busy API server (as in client-go). */
 const MAX_RETRIES = 10;
 
 /** The API server at an address. Connections are kept and shared. */
@@ -121,7 +121,7 @@ export class KubernetesApi implements Transport {
   }
 
   private url(path: string, query: Readonly<Record<string, string>> = {}): URL {
-    // The server's address may have a path of its own, below which the API is.
+    // The server's address may have a path, below which the API is.
     const url = new URL(`./${path.replace(/^\/+/, "")}`, this.base);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     return url;

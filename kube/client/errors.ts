@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 
 /** Fields of a `Status` besides its message. */
 export interface StatusDetails {
-  /** Such as `Conflict`, `Expired`, `Invalid`; missing where something other than the API server answered. */
+  /** Such as `Conflict`, `Expired`, `Invalid`; missing where something else than the API server responded. */
   readonly reason?: string;
   /** How long to wait before the next attempt, if the response names it. */
   readonly retryAfterMs?: number;
@@ -82,7 +82,7 @@ function statusIn(text: string): { readonly message?: string; readonly reason?: 
       reason: typeof reason === "string" && reason !== "" ? reason : undefined,
     };
   } catch {
-    // Not a Status: a proxy in between answered.
+    // Not a Status: a response of a proxy in between.
     return {};
   }
 }

@@ -10,7 +10,7 @@ const NOWHERE = "http://localhost:8080";
 export async function connectByKubeconfig(
   options: { readonly file?: string; readonly context?: string } & ApiOptions = {},
 ): Promise<KubernetesApi> {
-  // Here, and not above: the library takes half a second to load, and only who connects needs it.
+  // Loaded only to connect: the library takes half a second to load.
   const { KubeConfig } = await import("@kubernetes/client-node");
   const config = new KubeConfig();
   if (options.file === undefined) config.loadFromDefault();

@@ -12,7 +12,7 @@ const MIN_PAGE = 25;
 /** Of client-go. */
 const MAX_PAGE = 500;
 const PAGE_BYTES = 256 * 1024;
-/** For one page. A connection that is half open at the first list costs so long; a busy API server answers in a few seconds. */
+/** For one page. A half-open connection delays the first list by so long; a busy API server responds in a few seconds. */
 const TIMEOUT_MS = 30_000;
 
 export interface ListRequest {

@@ -4,7 +4,7 @@ import { hasStatus } from "./errors";
 const ATTEMPTS = 5;
 
 /**
- * Writes an object, and once more after each conflict (409, or 422 for a failed test of a JSON patch), at most 5 times.
+ * Writes an object, and again after each conflict (409, or 422 for a failed test of a JSON patch), at most 5 times.
  *
  * @param write one attempt
  * @param refresh reads the object again before the next attempt; returns false if it was deleted

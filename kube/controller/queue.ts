@@ -18,7 +18,7 @@ interface Later {
 
 /**
  * Keys to reconcile, with controller-runtime's semantics: a key that waits is not added twice; a key that is being
- * reconciled is never handed to a second worker, but handed out once more after it is done if it was added meanwhile.
+ * reconciled is never given to a second worker, and reconciled again afterwards if it was added meanwhile.
  */
 export class WorkQueue {
   /** Keys that wait, or wait for their own reconcile to end. */
@@ -49,7 +49,7 @@ export class WorkQueue {
     return this.ready.size;
   }
 
-  /** Takes in a key at once. Does nothing after `shutDown`. */
+  /** Adds a key at once. Does nothing after `shutDown`. */
   add(key: string): void {
     if (this.shuttingDown) return;
     this.cancel(key);
@@ -59,7 +59,7 @@ export class WorkQueue {
     if (!this.processing.has(key)) this.offer(key);
   }
 
-  /** Takes in a key after so long. Of several times for one key the earliest counts. */
+  /** Adds a key after a delay. Of several times for one key the earliest counts. */
   addAfter(key: string, ms: number): void {
     if (this.shuttingDown) return;
     if (!(ms > 0)) return this.add(key);
@@ -72,7 +72,7 @@ export class WorkQueue {
     this.later.set(key, { at, timer });
   }
 
-  /** Takes in a key that failed, after its own backoff. */
+  /** Adds a key that failed, after its backoff. */
   addRateLimited(key: string): void {
     if (this.shuttingDown) return;
     const failures = this.failures.get(key) ?? 0;
@@ -81,14 +81,14 @@ export class WorkQueue {
     this.addAfter(key, exponential(this.baseDelayMs, this.maxDelayMs, failures));
   }
 
-  /** Starts the key's backoff anew: it succeeded. */
+  /** Resets the key's backoff: it succeeded. */
   forget(key: string): void {
     this.failures.delete(key);
   }
 
   /**
-   * The next key, which is the caller's until `done`.
-   * @returns undefined once the queue is shut down and nothing waits
+   * Returns the next key, which belongs to the caller until `done`.
+   * @returns undefined once the queue is shut down and empty
    */
   get(): Promise<string | undefined> {
     const [key] = this.ready;
@@ -106,7 +106,7 @@ export class WorkQueue {
     if (this.dirty.has(key)) this.offer(key);
   }
 
-  /** Takes in nothing more, drops what was to be added later. What waits is still handed out. */
+  /** Rejects further keys and drops delayed ones. Keys in the queue are still returned. */
   shutDown(): void {
     this.shuttingDown = true;
     for (const { timer } of this.later.values()) clearTimeout(timer);

@@ -3,11 +3,11 @@ import type { Metrics, ReconcileResult } from "../metrics";
 import type { WorkQueue } from "./queue";
 
 /**
- * Brings one object to where it should be, from whatever state it is in.
+ * Compares desired and observed state of one object and acts on the difference.
  *
- * @param signal given when the process stops or loses the lease
- * @returns when to look again without a change; nothing for never
- * @throws anything: the key is taken in again with backoff
+ * @param signal aborted when the process stops or loses the lease
+ * @returns when to reconcile again without a change; nothing for never
+ * @throws any error: the key is added again with backoff
  */
 export type Reconcile = (
   key: string,
@@ -18,7 +18,7 @@ export interface WorkersOptions {
   /** Label of its metrics, and `controller` in its log. */
   readonly name: string;
   readonly queue: WorkQueue;
-  /** How many keys are reconciled at once. */
+  /** Keys that are reconciled at once. */
   readonly workers: number;
   readonly reconcile: Reconcile;
   /** Shuts the queue down. */

@@ -38,7 +38,7 @@ export class LeaderElector {
   private readonly deadlineMs: number;
   private readonly retryMs: number;
   private readonly claim: LeaseClaim;
-  /** When the last request began that made us the holder, by `performance.now()`; undefined while we are not. */
+  /** When the last request began that took or renewed the lease, by `performance.now()`; undefined without the lease. */
   private renewedMs?: number;
   private leads = false;
 
@@ -73,7 +73,7 @@ export class LeaderElector {
   }
 
   /** Returns what is wrong, for a probe: the lease expired and the process has not ended. */
-  trouble(): string | undefined {
+  failure(): string | undefined {
     if (!this.leads || this.mayWrite()) return undefined;
     return `lease ${this.options.name} was not renewed for ${this.deadlineMs} ms, and the process has not ended`;
   }

@@ -44,7 +44,7 @@ export class LeaseClaim {
   /**
    * Takes the lease or renews it, unless another holds it.
    *
-   * @returns when the request began that made us the holder; undefined if another holds the lease
+   * @returns when the request began that took or renewed the lease; undefined if another process holds it
    * @throws ApiError 409 if another wrote first; what `send` throws
    */
   async claim(bounds: Bounds): Promise<number | undefined> {

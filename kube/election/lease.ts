@@ -1,6 +1,6 @@
 import { pathOf } from "../client/objects";
 
-/** What of a Lease says who leads. `coordination.k8s.io/v1`, LeaseSpec. */
+/** The fields of a Lease that name its holder. `coordination.k8s.io/v1`, LeaseSpec. */
 export interface LeaseSpec {
   readonly holderIdentity?: string | null;
   readonly leaseDurationSeconds?: number | null;
@@ -42,7 +42,7 @@ export function recordOf({ spec }: Lease): string {
   ]);
 }
 
-/** A Lease that nobody has held yet. */
+/** Returns a Lease without a holder. */
 export function newLease(namespace: string, name: string): Lease {
   return { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name, namespace } };
 }

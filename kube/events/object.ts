@@ -2,7 +2,7 @@ import type { Occurrence } from "./series";
 import { microTime } from "../election/lease";
 import { pathOf } from "../client/objects";
 
-/** The program that tells, in each Event. */
+/** reportingController of all Events. */
 export const REPORTING_CONTROLLER = "cedana.ai/controller";
 
 /** Limits of the API server's validation of `events.k8s.io/v1`. */

@@ -68,8 +68,8 @@ export class EventSeries {
       known.lastMs = now;
       return this.occurrences.set(key, known);
     }
-    const told = combined ? { ...event, note: `(combined from similar events): ${note}` } : event;
-    return this.occurrences.set(key, new Occurrence(told, now));
+    const text = combined ? `(combined from similar events): ${note}` : note;
+    return this.occurrences.set(key, new Occurrence({ ...event, note: text }, now));
   }
 
   /** Whether the event differs by its note only from 10 others in 10 minutes. */

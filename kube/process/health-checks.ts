@@ -22,7 +22,7 @@ export class EventLoopCheck implements HealthCheck {
   private stuck?: { readonly ms: number; readonly atMs: number };
   private readonly timer = setInterval(() => this.beat(), BEAT_MS).unref();
 
-  trouble(): string | undefined {
+  failure(): string | undefined {
     const { stuck } = this;
     if (stuck === undefined || performance.now() - stuck.atMs > REMEMBERED_MS) return undefined;
     return `was stuck for ${Math.round(stuck.ms)} ms`;
@@ -41,15 +41,15 @@ export class EventLoopCheck implements HealthCheck {
 }
 
 /** Fails while the lease has expired and the process has not ended. */
-export function leaseCheck(elector: { trouble(): string | undefined }): HealthCheck {
-  return { name: "leader-election", trouble: () => elector.trouble() };
+export function leaseCheck(elector: { failure(): string | undefined }): HealthCheck {
+  return { name: "leader-election", failure: () => elector.failure() };
 }
 
 /** Checks of each informer whether it has its first list. Replicas that do not lead are ready too. */
 export function syncChecks(informers: readonly Informer[]): HealthCheck[] {
   return informers.map((informer) => ({
     name: `synced-${informer.name}`,
-    trouble: () => (informer.hasSynced ? undefined : "has not read its first list"),
+    failure: () => (informer.hasSynced ? undefined : "has not read its first list"),
   }));
 }
 
@@ -60,7 +60,7 @@ export function syncChecks(informers: readonly Informer[]): HealthCheck[] {
 export function contactChecks(informers: readonly Informer[]): HealthCheck[] {
   return informers.map((informer) => ({
     name: `contact-${informer.name}`,
-    trouble: () => {
+    failure: () => {
       const silentMs = informer.hasSynced ? Date.now() - informer.lastContactMs : 0;
       return silentMs > SILENT_MS
         ? `no response of the API server for ${Math.round(silentMs / 1000)} s`

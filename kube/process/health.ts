@@ -1,20 +1,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** One thing that a probe looks at. */
+/** One check of a probe. */
 export interface HealthCheck {
   readonly name: string;
   /** @returns what is wrong; undefined if nothing is */
-  trouble(): string | undefined;
+  failure(): string | undefined;
 }
 
-/** What one path answers: status, content type and text. */
-export interface Answer {
+/** The response of one path. */
+export interface Reply {
   readonly status: number;
   readonly type: string;
   readonly text: string;
 }
-export type Routes = Readonly<Record<string, (query: URLSearchParams) => Answer | Promise<Answer>>>;
+export type Routes = Readonly<Record<string, (query: URLSearchParams) => Reply | Promise<Reply>>>;
 
 const TEXT = "text/plain; charset=utf-8";
 
@@ -32,8 +32,8 @@ export function probes(checks: {
   };
 }
 
-function probe(path: string, checks: readonly HealthCheck[], query: URLSearchParams): Answer {
-  const results = checks.map((check) => ({ name: check.name, wrong: check.trouble() }));
+function probe(path: string, checks: readonly HealthCheck[], query: URLSearchParams): Reply {
+  const results = checks.map((check) => ({ name: check.name, wrong: check.failure() }));
   const failed = results.some(({ wrong }) => wrong !== undefined);
   const status = failed ? 503 : 200;
   if (!failed && !query.has("verbose")) return { status, type: TEXT, text: "ok" };
@@ -59,7 +59,7 @@ export class StatusServer {
     this.server = createServer(
       { maxHeaderSize: 8_192, requestTimeout: 5_000, headersTimeout: 5_000 },
       (request, response) => {
-        answer(routes, request).then(
+        respond(routes, request).then(
           (result) => reply(response, result, request.method === "HEAD"),
           (error: unknown) => reply(response, { status: 500, type: TEXT, text: `${String(error)}\n` }, false),
         );
@@ -67,7 +67,7 @@ export class StatusServer {
     );
     this.server.keepAliveTimeout = 5_000;
     this.server.maxConnections = 100;
-    // Its probes say what is wrong; it keeps no process alive by itself.
+    // It does not keep the process alive.
     this.server.unref();
   }
 
@@ -95,7 +95,7 @@ export class StatusServer {
   }
 }
 
-async function answer(routes: Routes, request: IncomingMessage): Promise<Answer> {
+async function respond(routes: Routes, request: IncomingMessage): Promise<Reply> {
   if (request.method !== "GET" && request.method !== "HEAD")
     return { status: 405, type: TEXT, text: "only GET and HEAD\n" };
   const [path = "", query] = (request.url ?? "").split("?", 2);
@@ -103,7 +103,7 @@ async function answer(routes: Routes, request: IncomingMessage): Promise<Answer>
   return route ? route(new URLSearchParams(query)) : { status: 404, type: TEXT, text: "not found\n" };
 }
 
-function reply(response: ServerResponse, { status, type, text }: Answer, headOnly: boolean): void {
+function reply(response: ServerResponse, { status, type, text }: Reply, headOnly: boolean): void {
   response.writeHead(status, {
     "content-type": type,
     "content-length": Buffer.byteLength(text),

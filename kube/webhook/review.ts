@@ -67,15 +67,15 @@ function parsed(text: string): Json {
 }
 
 /** Returns the review with the response. */
-export function writeReview(uid: string, answer: AdmissionResponse): string {
-  const response = answer.allowed
+export function writeReview(uid: string, admission: AdmissionResponse): string {
+  const response = admission.allowed
     ? {
         uid,
         allowed: true,
         patchType: "JSONPatch",
-        patch: Buffer.from(JSON.stringify(answer.patch)).toString("base64"),
-        ...(answer.warnings.length > 0 ? { warnings: answer.warnings } : {}),
+        patch: Buffer.from(JSON.stringify(admission.patch)).toString("base64"),
+        ...(admission.warnings.length > 0 ? { warnings: admission.warnings } : {}),
       }
-    : { uid, allowed: false, status: { code: answer.code, message: answer.message } };
+    : { uid, allowed: false, status: { code: admission.code, message: admission.message } };
   return JSON.stringify({ apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response });
 }

@@ -19,7 +19,7 @@ export interface WebhookServerOptions {
 export class WebhookServer {
   private readonly server: Server;
   private certificate?: string;
-  private trouble?: string;
+  private failure?: string;
 
   constructor(private readonly options: WebhookServerOptions) {
     this.server = createServer(
@@ -36,8 +36,8 @@ export class WebhookServer {
   get check(): HealthCheck {
     return {
       name: "webhook-certificate",
-      trouble: () =>
-        this.trouble ?? (this.certificate === undefined ? "the webhook has no certificate yet" : undefined),
+      failure: () =>
+        this.failure ?? (this.certificate === undefined ? "the webhook has no certificate yet" : undefined),
     };
   }
 
@@ -47,11 +47,11 @@ export class WebhookServer {
     try {
       this.server.setSecureContext({ cert, key, minVersion: "TLSv1.2" });
       this.certificate = cert;
-      this.trouble = undefined;
+      this.failure = undefined;
       this.options.log.info("webhook: certificate loaded");
     } catch (error) {
       // The certificate before stays in use.
-      if (this.certificate === undefined) this.trouble = `the certificate cannot be loaded: ${String(error)}`;
+      if (this.certificate === undefined) this.failure = `the certificate cannot be loaded: ${String(error)}`;
       this.options.log.error({ err: error }, "webhook: certificate not loaded");
     }
   }
@@ -83,8 +83,8 @@ export class WebhookServer {
     if (request.method !== "POST") return reply(response, 405, "only POST");
     try {
       const review = readReview(await body(request));
-      const answer = await handler(review);
-      reply(response, 200, writeReview(review.uid, answer), "application/json");
+      const admission = await handler(review);
+      reply(response, 200, writeReview(review.uid, admission), "application/json");
     } catch (error) {
       if (error instanceof InvalidReviewError) return reply(response, 400, error.message);
       log.warn({ err: error, path }, "webhook: no decision");

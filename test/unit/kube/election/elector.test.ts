@@ -207,7 +207,7 @@ test("without an answer it writes for 10 s after the last renewal began, then th
   await pass(9_900);
   expect(one.mayWrite()).toBe(true);
   expect(one.remainingMs()).toBeCloseTo(4_100, -1);
-  expect(one.trouble()).toBeUndefined();
+  expect(one.failure()).toBeUndefined();
   await pass(100);
   expect(one.mayWrite()).toBe(false);
   expect(one.remainingMs()).toBe(0);
@@ -241,7 +241,7 @@ test("a holder that was paused past its time does not write when it comes to its
   const now = performance.now();
   jest.spyOn(performance, "now").mockImplementation(() => now + 20_000);
   expect(one.mayWrite()).toBe(false);
-  expect(one.trouble()).toContain("not renewed");
+  expect(one.failure()).toContain("not renewed");
   const writes = api.writes.length;
   await pass(1_000);
   jest.restoreAllMocks();

@@ -36,13 +36,13 @@ function ask(
   });
 }
 
-const check = (name: string, trouble?: string): HealthCheck => ({ name, trouble: () => trouble });
+const check = (name: string, failure?: string): HealthCheck => ({ name, failure: () => failure });
 
 describe("the server", () => {
   let lost: string | undefined;
   const server = new StatusServer({
     ...probes({
-      healthz: [check("event-loop"), { name: "lease", trouble: () => lost }],
+      healthz: [check("event-loop"), { name: "lease", failure: () => lost }],
       readyz: [check("synced-nodes", "has not read its first list")],
     }),
     ...metricsRoute(new Metrics().registry),
@@ -114,9 +114,9 @@ describe("the checks", () => {
   test("a replica is ready once every reflector has its list", () => {
     const [synced] = syncChecks([reflector]);
     reflector.hasSynced = false;
-    expect(synced?.trouble()).toContain("first list");
+    expect(synced?.failure()).toContain("first list");
     reflector.hasSynced = true;
-    expect(synced?.trouble()).toBeUndefined();
+    expect(synced?.failure()).toBeUndefined();
   });
 
   test("a reflector may be silent for 10 minutes once it has its list", () => {
@@ -124,33 +124,33 @@ describe("the checks", () => {
     reflector.lastContactMs = Date.now();
     reflector.hasSynced = true;
     jest.advanceTimersByTime(600_000);
-    expect(contact?.trouble()).toBeUndefined();
+    expect(contact?.failure()).toBeUndefined();
     jest.advanceTimersByTime(1_000);
-    expect(contact?.trouble()).toContain("for 601 s");
+    expect(contact?.failure()).toContain("for 601 s");
     reflector.lastContactMs = Date.now();
-    expect(contact?.trouble()).toBeUndefined();
+    expect(contact?.failure()).toBeUndefined();
     reflector.hasSynced = false;
     jest.advanceTimersByTime(3_600_000);
-    expect(contact?.trouble()).toBeUndefined();
+    expect(contact?.failure()).toBeUndefined();
   });
 
   test("an event loop that was stuck is told of for a minute", () => {
     const loop = new EventLoopCheck();
     jest.advanceTimersByTime(5_000);
-    expect(loop.trouble()).toBeUndefined();
+    expect(loop.failure()).toBeUndefined();
     const now = performance.now();
     const clock = jest.spyOn(performance, "now").mockReturnValue(now + 15_000);
     jest.advanceTimersByTime(1_000);
-    expect(loop.trouble()).toBe("was stuck for 14000 ms");
+    expect(loop.failure()).toBe("was stuck for 14000 ms");
     clock.mockReturnValue(now + 80_000);
-    expect(loop.trouble()).toBeUndefined();
+    expect(loop.failure()).toBeUndefined();
     clock.mockRestore();
     loop.stop();
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  test("the lease's trouble is the elector's", () => {
-    expect(leaseCheck({ trouble: () => "late" })).toMatchObject({ name: "leader-election" });
-    expect(leaseCheck({ trouble: () => "late" }).trouble()).toBe("late");
+  test("the lease's failure is the elector's", () => {
+    expect(leaseCheck({ failure: () => "late" })).toMatchObject({ name: "leader-election" });
+    expect(leaseCheck({ failure: () => "late" }).failure()).toBe("late");
   });
 });

@@ -157,7 +157,7 @@ describe("server", () => {
   let server: WebhookServer;
   let port: number;
   const asked: AdmissionRequest[] = [];
-  let trouble = false;
+  let failure = false;
 
   beforeAll(async () => {
     port = await free();
@@ -168,7 +168,7 @@ describe("server", () => {
         "/restore": (request) => {
           if (request.operation !== "CREATE") throw new InvalidReviewError("only CREATE");
           asked.push(request);
-          if (trouble) return Promise.reject(new Error("down"));
+          if (failure) return Promise.reject(new Error("down"));
           return Promise.resolve({
             allowed: true,
             patch: [{ op: "add", path: "/a", value: 1 }],
@@ -215,12 +215,12 @@ describe("server", () => {
     });
 
   test("is not ready and rejects connections before it has a certificate", async () => {
-    expect(server.check.trouble()).toBe("the webhook has no certificate yet");
+    expect(server.check.failure()).toBe("the webhook has no certificate yet");
     await expect(call("{}")).rejects.toThrow(/handshake|hang up|ECONNRESET|disconnected/);
     server.use({ cert: "no", key: "no" });
-    expect(server.check.trouble()).toMatch(/^the certificate cannot be loaded/);
+    expect(server.check.failure()).toMatch(/^the certificate cannot be loaded/);
     server.use(pair);
-    expect(server.check.trouble()).toBeUndefined();
+    expect(server.check.failure()).toBeUndefined();
   });
 
   test("responds to the API server by the handler of the path", async () => {
@@ -266,12 +266,12 @@ describe("server", () => {
   test("serves no other path or method, and reports when a handler cannot decide", async () => {
     expect((await call("", { path: "/" })).status).toBe(404);
     expect((await call("", { method: "GET" })).status).toBe(405);
-    trouble = true;
+    failure = true;
     expect(await call(JSON.stringify(review()))).toEqual({
       status: 503,
       text: "no decision could be made",
     });
-    trouble = false;
+    failure = false;
   });
 
   test("serves a new certificate to the next connection", async () => {
@@ -281,7 +281,7 @@ describe("server", () => {
     expect((await call(JSON.stringify(review()), { ca: now.ca })).status).toBe(200);
     server.use({ cert: "no", key: "no" });
     expect((await call(JSON.stringify(review()), { ca: now.ca })).status).toBe(200);
-    expect(server.check.trouble()).toBeUndefined();
+    expect(server.check.failure()).toBeUndefined();
   });
 });
 
