@@ -37,7 +37,6 @@ export const CEDANA = defineKind({
   version: "v1",
   kind: "Cedana",
   plural: "cedanas",
-  engines: ["cedana"],
   description: "One checkpoint or restore of a container.",
   spec: optional(spec),
   status,

@@ -174,8 +174,8 @@ describe("objects", () => {
   test("none without a controller", () => {
     const without = synth();
     expect(without.filter(({ metadata }) => /controller(?!-manager)/.test(metadata.name))).toEqual([]);
-    expect(chart().controller.deployment).toBeUndefined();
-    expect(chart().readinessGate.rule).toBeUndefined();
+    expect(chart().controller).toBeUndefined();
+    expect(chart().readinessGate).toBeUndefined();
   });
 
   test("a change of the settings starts the pods anew, a change of anything else does not", () => {
@@ -209,7 +209,7 @@ describe("objects", () => {
 
   test("a NodeReadinessRule, once or for as long as the node lives", () => {
     const rule = (more: object) =>
-      chart({ ...RULE, readinessGate: { ...RULE.readinessGate, ...more } }).readinessGate.rule?.toJson();
+      chart({ ...RULE, readinessGate: { ...RULE.readinessGate, ...more } }).readinessGate?.rule.toJson();
     expect(rule({})).toMatchObject({
       apiVersion: "readiness.node.x-k8s.io/v1alpha1",
       spec: {

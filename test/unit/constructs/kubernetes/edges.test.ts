@@ -59,7 +59,7 @@ test("the attach account can install what is installed, a ServiceMonitor too", (
 
 test("the health check can speak over vsock, which the runtime's default seccomp profile forbids", () => {
   const seccomp = (engine: object) => {
-    const { healthCheck } = chart({}, engine).agent;
+    const { healthCheck } = chart({}, engine).engine.agent;
     const made = healthCheck.toJson() as {
       spec: { template: { spec: { containers: { securityContext: object }[] } } };
     };

@@ -1,7 +1,7 @@
 import { App, JsonPatch, Testing } from "cdk8s";
 import { formatProblem, InvalidInputError } from "../../../../config/schema/problem";
 import type { InstallSpec } from "../../../../config";
-import { Agent, CedanaRuntimeClass, Manager } from "../../../../constructs/kubernetes";
+import { CedanaAgent, CedanaRuntimeClass, Manager } from "../../../../constructs/kubernetes";
 import { CedanaChart } from "../../../../stacks/kubernetes";
 import { chart, ENGINE, EVERYTHING, synth, type KubernetesObject } from "./support";
 
@@ -198,21 +198,21 @@ test("sync waves are on every object, if asked for, in the order in which one st
 
 test("an object can be changed where no property reaches", () => {
   const made = chart();
-  made.agent.helper.addJsonPatch(JsonPatch.add("/spec/minReadySeconds", 10));
-  expect(made.agent.helper.toJson()).toMatchObject({ spec: { minReadySeconds: 10 } });
+  made.engine.agent.helper.addJsonPatch(JsonPatch.add("/spec/minReadySeconds", 10));
+  expect(made.engine.agent.helper.toJson()).toMatchObject({ spec: { minReadySeconds: 10 } });
 });
 
 test("constructs stand alone, and say who complains", () => {
   const app = new App();
   const own = new CedanaChart(app, "own", { engine: ENGINE });
-  expect(() => new Agent(own, "second", { engine: { ...ENGINE, url: "x" } })).toThrow(
+  expect(() => new CedanaAgent(own, "second", { engine: { ...ENGINE, url: "x" } })).toThrow(
     /^own\/second: 1 problem\n {2}url /,
   );
   expect(new Manager(own, "other", { engine: ENGINE, install: { name: "other" } }).deployment.name).toBe(
     "other-manager",
   );
   const plain = Testing.chart();
-  expect(new CedanaRuntimeClass(plain, "class").runtimeClass?.name).toBe("cedana");
+  expect(new CedanaRuntimeClass(plain, "class", { engine: ENGINE }).runtimeClass.name).toBe("cedana");
 });
 
 test.each<[string, InstallSpec, object?]>([

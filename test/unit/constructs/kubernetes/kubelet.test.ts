@@ -1,5 +1,5 @@
 import { Chart, Testing } from "cdk8s";
-import { AgentRemoval } from "../../../../constructs/kubernetes/agent";
+import { AgentRemoval } from "../../../../constructs/kubernetes/engines/kubelet";
 import { agentSettings, readAgentSettings } from "../../../../config/programs/agent";
 import { HASH_ANNOTATION, readControllerSettings } from "../../../../config/programs/controller";
 import {
