@@ -14,7 +14,7 @@ const TIERS = {
     maxWorkers: 1,
   },
   /** Images, CRIU and a real node, as root. */
-  node: { testMatch: ["<rootDir>/test/node/**/*.test.ts"], testTimeout: 10 * MINUTE, maxWorkers: 1 },
+  node: { testMatch: ["<rootDir>/test/node/**/*.test.ts"], testTimeout: 30 * MINUTE, maxWorkers: 1 },
   /** Long forms of integration suites. */
   soak: { testMatch: ["<rootDir>/test/soak/**/*.test.ts"], testTimeout: 24 * 60 * MINUTE, maxWorkers: 1 },
 };

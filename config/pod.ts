@@ -1,7 +1,8 @@
-/** The parts of a pod that every workload of the install lets its user set, in Kubernetes' own words. */
+/** The settings of a pod that each workload of the install has, with the names of Kubernetes. */
 import * as v from "valibot";
 import {
   PORT,
+  derived,
   described,
   dnsSubdomain,
   integer,
@@ -19,26 +20,27 @@ export const annotations = v.record(labelKey, v.string());
 export const quantities = v.record(labelKey, quantity);
 
 export const toleration = shape({
-  key: described(v.optional(labelKey), "Key of the taint. Left out with Exists: every taint."),
+  key: described(derived(labelKey, "every key; only with Exists"), "Key of the taint."),
   operator: described(
-    v.optional(v.picklist(["Exists", "Equal"])),
-    "Exists, or Equal. Default (Kubernetes): Equal.",
+    derived(v.picklist(["Exists", "Equal"]), "Equal, by Kubernetes"),
+    "How key and value are compared with the taint.",
   ),
-  value: described(v.optional(labelValue), "Value of the taint, for Equal."),
+  value: described(derived(labelValue, "the empty value"), "Value of the taint. Only with Equal."),
   effect: described(
-    v.optional(v.picklist(["NoSchedule", "PreferNoSchedule", "NoExecute"])),
-    "Effect of the taint. Left out: every effect.",
+    derived(v.picklist(["NoSchedule", "PreferNoSchedule", "NoExecute"]), "every effect"),
+    "Effect of the taint.",
   ),
   tolerationSeconds: described(
-    v.optional(integer(0, Number.MAX_SAFE_INTEGER)),
-    "How long NoExecute is tolerated. Left out: for ever.",
+    derived(integer(0, Number.MAX_SAFE_INTEGER), "forever"),
+    "Seconds for which a taint with the effect NoExecute is tolerated.",
   ),
 });
 
+const rules = derived(v.record(v.string(), v.unknown()), "none");
 export const affinity = shape({
-  nodeAffinity: described(v.optional(v.record(v.string(), v.unknown())), "As in a Pod."),
-  podAffinity: described(v.optional(v.record(v.string(), v.unknown())), "As in a Pod."),
-  podAntiAffinity: described(v.optional(v.record(v.string(), v.unknown())), "As in a Pod."),
+  nodeAffinity: described(rules, "nodeAffinity, as in a Pod."),
+  podAffinity: described(rules, "podAffinity, as in a Pod."),
+  podAntiAffinity: described(rules, "podAntiAffinity, as in a Pod."),
 });
 
 /** A percentage or a number of pods. */
@@ -55,12 +57,15 @@ export function resources(requests: Record<string, string>, limits: Record<strin
   return described(
     v.optional(
       shape({
-        requests: described(v.optional(quantities, requests), "What the container is given in any case."),
-        limits: described(v.optional(quantities, limits), "What it may take at most."),
+        requests: described(
+          v.optional(quantities, requests),
+          "Resources that are reserved for the container.",
+        ),
+        limits: described(v.optional(quantities, limits), "Maximum resources of the container."),
       }),
       {},
     ),
-    `Resources of the container. Default: requests ${JSON.stringify(requests)}, limits ${JSON.stringify(limits)}.`,
+    "Resources of the container.",
   );
 }
 
@@ -84,50 +89,47 @@ const digest = pattern(/^sha256:[0-9a-f]{64}$/, {
   allowed: "sha256: and 64 hexadecimal digits",
 });
 const pulled = {
-  digest: described(v.optional(digest), "Digest of the image. Goes before the tag."),
+  digest: described(derived(digest, "that of the tag"), "Digest of the image. It overrides the tag."),
   pullPolicy: described(
     v.optional(v.picklist(["IfNotPresent", "Always", "Never"]), "IfNotPresent"),
     "When the image is pulled.",
   ),
 };
 
-/** An image. The tag is pinned, or the digest says exactly which one. */
+/** Returns the schema of an image with a default. It is pinned by tag or digest. */
 export function image(given: string, givenTag: string) {
   return described(
     v.optional(
       shape({
-        repository: described(v.optional(repository, given), `Image repository. Default: ${given}.`),
-        tag: described(v.optional(tag, givenTag), `Image tag. Default: ${givenTag}.`),
+        repository: described(v.optional(repository, given), "Image repository."),
+        tag: described(v.optional(tag, givenTag), "Image tag."),
         ...pulled,
       }),
       {},
     ),
-    "The image of the container.",
+    "Image of the container.",
   );
 }
 
-/** An image that nobody publishes: its user says which. */
+/** Returns the schema of an image without a default, because none is published. */
 export function requiredImage(text: string) {
   return described(
     shape({
       repository: described(repository, "Image repository."),
-      tag: described(v.optional(tag), "Image tag. Either it or the digest is required."),
+      tag: described(derived(tag, "none; then the digest is required"), "Image tag."),
       ...pulled,
     }),
     text,
   );
 }
 
-/** What each pod template of the install can carry besides its own. */
+/** Returns the settings that each pod template of the install has. */
 export function placement(priorityClassName: string) {
   return {
-    affinity: described(v.optional(affinity), "Affinity of the pods."),
+    affinity: described(derived(affinity, "none"), "Affinity of the pods."),
     podAnnotations: described(v.optional(annotations, {}), "Further annotations of the pods."),
     podLabels: described(v.optional(labels, {}), "Further labels of the pods."),
-    priorityClassName: described(
-      v.optional(dnsSubdomain, priorityClassName),
-      `Priority of the pods. Default: ${priorityClassName}.`,
-    ),
+    priorityClassName: described(v.optional(dnsSubdomain, priorityClassName), "PriorityClass of the pods."),
     env: described(
       v.optional(
         v.record(

@@ -1,55 +1,98 @@
-import { platformJsonSchema } from "./json-schema";
+import { platformSchema } from "../../config/platform";
+import { inputSchema, type InputSchema } from "./input-schema";
 
-interface Schema {
-  readonly type?: string;
-  readonly description?: string;
-  readonly default?: unknown;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly required?: readonly string[];
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly additionalProperties?: Schema | boolean;
-  readonly items?: Schema;
-  readonly anyOf?: readonly Schema[];
+/** Paths whose members Kubernetes documents: the kubelet's own configuration. */
+const DOCUMENTED_ELSEWHERE = /\.kubelet\.config$/;
+
+/** A heading and the rows below it. */
+interface Table {
+  readonly heading: string;
+  readonly rows: readonly string[];
 }
 
-/** Properties of the kubelet's own configuration are Kubernetes' business: their members are not listed. */
-const CLOSED = /\.kubelet\.config$/;
-
-/** The properties of cedana.yaml as Markdown tables, one an area. */
+/** Returns the properties of cedana.yaml as Markdown: a table for each area, and one for each exclusive alternative. */
 export function propertyTables(): string {
-  const { properties = {} } = platformJsonSchema() as Schema;
+  const { properties = {} } = inputSchema(platformSchema);
   return Object.entries(properties)
     .map(([area, schema]) => {
-      const rows = table(schema, area);
-      const head = "| property | type | default | |\n| --- | --- | --- | --- |";
-      return `### ${area}\n\n${cell(schema.description)}\n${rows.length > 0 ? `\n${head}\n${rows.join("\n")}\n` : ""}`;
+      const [main, ...alternatives] = tables(area, schema, area);
+      const intro = [cell(schema.description), choice(area, schema)].filter((text) => text !== "").join(" ");
+      return [
+        `### ${area}\n\n${intro}\n`,
+        ...(main && main.rows.length > 0 ? [`\n${markdown(main.rows)}`] : []),
+        ...alternatives.map(({ heading, rows }) => `\n#### ${heading}\n\n${markdown(rows)}`),
+      ].join("");
     })
     .join("\n");
 }
 
-/** Returns the rows of a table of properties: name, type, default and description. */
-export function table(schema: Schema, path: string): string[] {
-  if (CLOSED.test(path)) return [];
-  const rows = Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
-    const at = `${path}.${name}`;
-    const required = schema.required?.includes(name) ? "required" : defaultOf(property);
-    return [
-      `| \`${at}\` | ${typeOf(property)} | ${required} | ${cell(property.description)} |`,
-      ...table(property, at),
-    ];
-  });
-  const forms = (schema.anyOf ?? []).flatMap((form) => table(form, path));
-  const items = schema.items ? table(schema.items, `${path}[]`) : [];
-  return [...new Set([...rows, ...forms, ...items])];
+function markdown(rows: readonly string[]): string {
+  return `| property | type | default | |\n| --- | --- | --- | --- |\n${rows.join("\n")}\n`;
 }
 
-function defaultOf({ default: value }: Schema): string {
-  if (value === undefined || JSON.stringify(value) === "{}") return "";
-  return `\`${cell(JSON.stringify(value))}\``;
+/** Returns the table of a mapping, then those of the exclusive alternatives in it, in the order of their properties. */
+function tables(heading: string, schema: InputSchema, path: string): Table[] {
+  const rows: string[] = [];
+  const alternatives: Table[] = [];
+  const visit = (part: InputSchema, at: string): void => {
+    if (DOCUMENTED_ELSEWHERE.test(at)) return;
+    for (const [name, property] of Object.entries(part.properties ?? {})) {
+      const isRequired = part.required?.includes(name) ?? false;
+      rows.push(row(`${at}.${name}`, property, isRequired));
+      visit(property, `${at}.${name}`);
+    }
+    if (part.items) visit(part.items, `${at}[]`);
+    if (typeof part.additionalProperties === "object") visit(part.additionalProperties, `${at}.<name>`);
+    const forms = formsOf(part);
+    if (forms.length === 1) for (const form of forms) visit(form, at);
+    else for (const form of forms) alternatives.push(...tables(headingOf(at, form), form, at));
+  };
+  visit(schema, path);
+  return [{ heading, rows }, ...alternatives];
 }
 
-function typeOf(schema: Schema): string {
+/** Returns the rows of the table of a mapping without exclusive alternatives. */
+export function table(schema: InputSchema, path: string): readonly string[] {
+  return tables(path, schema, path)[0]?.rows ?? [];
+}
+
+function row(path: string, schema: InputSchema, isRequired: boolean): string {
+  const value = isRequired ? "required" : defaultOf(schema);
+  const text = [cell(schema.description), choice(path, schema)].filter((part) => part !== "").join(" ");
+  return `| \`${path}\` | ${typeOf(schema)} | ${value} | ${text} |`;
+}
+
+/** Returns the mappings among the alternatives of a union. */
+function formsOf({ anyOf = [] }: InputSchema): InputSchema[] {
+  return anyOf.filter(({ properties }) => properties !== undefined);
+}
+
+function headingOf(path: string, form: InputSchema): string {
+  return `${path}: ${form.title}`;
+}
+
+/** Returns a sentence with links to the tables of the alternatives, where there are several. */
+function choice(path: string, schema: InputSchema): string {
+  const at = schema.items ? `${path}[]` : path;
+  const forms = formsOf(schema.items ?? schema);
+  if (forms.length < 2) return "";
+  const links = forms.map((form) => `[${form.title}](#${anchor(headingOf(at, form))})`);
+  return `${schema.items ? "Each is" : "Either"} ${links.join(" or ")}.`;
+}
+
+/** Returns the anchor that GitHub gives a heading. */
+function anchor(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\w\- ]/g, "")
+    .replaceAll(" ", "-");
+}
+
+function defaultOf({ default: value, derived }: InputSchema): string {
+  return value === undefined ? cell(derived) : `\`${cell(JSON.stringify(value))}\``;
+}
+
+function typeOf(schema: InputSchema): string {
   if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
   if (schema.enum) return schema.enum.map((value) => `\`${String(value)}\``).join(", ");
   if (schema.anyOf) return [...new Set(schema.anyOf.map(typeOf))].join(" or ");

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { givenOrNew } from "../schema/existing-or-new";
 import { serviceAccounts } from "../pod-identity";
-import { arn, clusterName, described, integer, pattern, region, shape } from "../schema";
+import { arn, clusterName, derived, described, integer, pattern, region, shape, titled } from "../schema";
 
 /** Bucket names as S3 allows them, without dots: those break TLS host names. */
 export const bucketName = pattern(
@@ -19,76 +19,76 @@ const prefix = described(
     pattern(/^([A-Za-z0-9!_.*'()-]+\/)*$/, {
       code: "not-a-key-prefix",
       message: "is not a prefix of object keys",
-      allowed: "folders, each followed by /, such as checkpoints/ or team/a/; empty for the whole bucket",
+      allowed: "directories, each followed by /, such as checkpoints/ or team/a/; empty for the whole bucket",
     }),
     "checkpoints/",
   ),
-  "Prefix of the keys of all checkpoints. Access is granted below it only.",
+  "Prefix of the object keys of all checkpoints. Access is granted below it only.",
 );
 
 const access = {
   writers: serviceAccounts(
-    "ServiceAccounts that may write, read and delete checkpoints, by EKS Pod Identity. Cedana's own s3 storage plugin cannot use this: it takes static keys only (see staticKeyUser).",
+    "ServiceAccounts that may write, read and delete checkpoints, by EKS Pod Identity. Cedana's s3 storage plugin cannot use it: it accepts static keys only (see staticKeyUser).",
   ),
   readers: serviceAccounts("ServiceAccounts that may read checkpoints, by EKS Pod Identity."),
   staticKeyUser: described(
     v.optional(v.boolean(), false),
-    "Makes an IAM user that may use the store, for Cedana's s3 storage plugin, which refuses to start without an access key. The key itself is never made here, because it would lie in the Terraform state: make it by hand and put it into a Kubernetes Secret.",
+    "Whether to create an IAM user that may use the store, for Cedana's s3 storage plugin, which does not start without an access key. Create the key yourself and put it into a Kubernetes Secret: created here, it would be in the Terraform state.",
   ),
 };
 
 const newBucket = {
   bucket: described(
-    v.optional(bucketName),
-    "Name of the bucket. Left out, AWS completes <cluster>-checkpoints- to a name that is free.",
+    derived(bucketName, "<cluster>-checkpoints- and a suffix from AWS"),
+    "Name of the bucket.",
   ),
   prefix,
-  kmsKeyArn: described(v.optional(arn), "KMS key of the objects. Left out, one is made, rotated every year."),
+  kmsKeyArn: described(derived(arn, "a new key, rotated every year"), "KMS key that encrypts the objects."),
   versioning: described(
     v.optional(v.boolean(), true),
-    "Whether an overwritten or deleted checkpoint can be brought back, for noncurrentDays.",
+    "Whether an overwritten or deleted checkpoint can be recovered, for noncurrentDays.",
   ),
   noncurrentDays: described(
     v.optional(integer(1, 3650), 7),
-    "After how many days an overwritten or deleted checkpoint is gone for good.",
+    "Days after which an overwritten or deleted checkpoint is removed permanently.",
   ),
   expireDays: described(
-    v.optional(integer(1, 3650)),
-    "After how many days a checkpoint is deleted, whether or not it was restored. Left out: never.",
+    derived(integer(1, 3650), "never"),
+    "Days after which a checkpoint is deleted, whether or not it was restored.",
   ),
   abortMultipartDays: described(
     v.optional(integer(1, 365), 3),
-    "After how many days the parts of an upload that never finished are deleted. They are paid for but invisible.",
+    "Days after which the parts of an unfinished upload are deleted. They cost money but are not listed as objects.",
   ),
   forceDestroy: described(
     v.optional(v.boolean(), false),
-    "Whether `terraform destroy` deletes the bucket with all checkpoints in it. Otherwise it refuses.",
+    "Whether `terraform destroy` deletes the bucket with all checkpoints in it. Otherwise it fails while the bucket is not empty.",
   ),
 };
 
 const givenBucket = {
-  existingBucket: described(bucketName, "Name of a bucket that exists. Nothing about it is changed."),
+  existingBucket: described(bucketName, "Name of an existing bucket. It is not changed."),
   prefix,
   kmsKeyArn: described(
-    v.optional(arn),
-    "KMS key of the bucket, if it has one. Left out, no access to a key is granted.",
+    derived(arn, "no access to a key"),
+    "KMS key of the bucket, to which access is granted.",
   ),
 };
 
-/** A bucket made for checkpoints, and who may use it. */
-export const newStoreSchema = shape({ ...newBucket, ...access });
+/** A new bucket for checkpoints, and its users. */
+export const newStoreSchema = titled(shape({ ...newBucket, ...access }), "a new bucket");
 
-/** A bucket that exists already, and who may use it. */
-export const givenStoreSchema = shape({ ...givenBucket, ...access });
+/** An existing bucket for checkpoints, and its users. */
+export const givenStoreSchema = titled(shape({ ...givenBucket, ...access }), "an existing bucket");
 
-/** The construct's own input: access is granted by its methods. */
+/** Input of the construct: access is granted by its methods. */
 export const storePropsSchema = shape({
   ...newBucket,
-  owner: described(clusterName, "Begins the bucket's name, where none is given: the cluster's name."),
-  region: described(region, "AWS region, as the provider has it."),
+  owner: described(clusterName, "Name of the cluster. Without bucket, the bucket's name begins with it."),
+  region: described(region, "AWS region of the provider."),
 });
 
-/** The same for a bucket that exists. */
+/** Input of the construct for an existing bucket. */
 export const givenStorePropsSchema = shape({
   ...givenBucket,
   region: described(region, "AWS region of the bucket."),

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { STARTUP_TAINT_DEFAULT } from "../nodes";
-import { arn, described, dnsSubdomain, oneOf, pattern, shape } from "../schema";
+import { arn, derived, described, dnsSubdomain, oneOf, pattern, shape } from "../schema";
 
 const addonName = pattern(/^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$/, {
   code: "not-an-addon-name",
@@ -10,41 +10,42 @@ const addonName = pattern(/^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$/, {
 
 const addonSchema = shape({
   version: described(
-    v.optional(
+    derived(
       pattern(/^v?\d+\.\d+\.\d+.*$/, {
         code: "not-an-addon-version",
         message: "is not the version of an EKS add-on",
         allowed: "a version such as v1.20.4-eksbuild.1",
       }),
+      "the one that EKS prefers for the cluster's version when the add-on is created",
     ),
-    "Version. Left out, EKS takes its default for the cluster's version when the add-on is made.",
+    "Version of the add-on.",
   ),
   configuration: described(
-    v.optional(v.record(v.string(), v.unknown())),
-    "Configuration values, as the add-on's own schema has them.",
+    derived(v.record(v.string(), v.unknown()), "that of the add-on; coredns tolerates the startup taint"),
+    "Configuration values, in the add-on's own schema.",
   ),
   beforeNodes: described(
-    v.optional(v.boolean()),
-    "Whether the first node waits for the add-on. Right for what a node needs to become Ready; wrong for what runs as a Deployment, because it never becomes active without nodes.",
+    derived(v.boolean(), "true for vpc-cni, kube-proxy and eks-pod-identity-agent, else false"),
+    "Whether the add-on is created before the first node. Set it for what a node needs to become Ready, but not for a Deployment: it never becomes active without nodes.",
   ),
   podIdentityAssociations: described(
     v.optional(
       v.array(
         shape({
           serviceAccount: described(dnsSubdomain, "ServiceAccount of the add-on."),
-          roleArn: described(arn, "Role it gets by EKS Pod Identity."),
+          roleArn: described(arn, "IAM role of the ServiceAccount, by EKS Pod Identity."),
         }),
       ),
       [],
     ),
-    "AWS permissions of the add-on. The VPC CNI gets a role by itself if none is given.",
+    "AWS permissions of the add-on. vpc-cni gets a new role if its list is empty.",
   ),
 });
 
-/** Add-ons by name, over the four that every cluster gets; `false` takes one of those away. */
+/** Add-ons by name, in addition to the four that every cluster has; `false` removes one of those. */
 export const addonsSchema = described(
   v.optional(v.record(addonName, oneOf([addonSchema, v.literal(false)])), {}),
-  "EKS add-ons by name. vpc-cni, kube-proxy, eks-pod-identity-agent and coredns are always there unless set to false.",
+  "EKS add-ons by name. vpc-cni, kube-proxy, eks-pod-identity-agent and coredns are always installed; false removes one.",
 );
 
 /** An add-on as it will be installed. */

@@ -4,10 +4,7 @@ import { overlapping } from "../network/check";
 import type { Problem } from "../schema/problem";
 import { printable } from "../schema/problem";
 import { isToken } from "../schema/token";
-import type { ResolvedCluster, ResolvedExistingCluster } from "./schema";
-
-/** What EKS gives Services where nothing else is asked for, in most VPCs. */
-export const DEFAULT_SERVICE_CIDR = "172.20.0.0/16";
+import { DEFAULT_SERVICE_CIDR, type ResolvedCluster, type ResolvedExistingCluster } from "./schema";
 
 const PRIVATE_RANGES = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
 

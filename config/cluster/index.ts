@@ -1,9 +1,10 @@
 /** The EKS cluster: what may be asked of it. */
 export { resolveAddons, type Addon } from "./addons";
-export { checkAddressing, checkCluster, checkExistingCluster, DEFAULT_SERVICE_CIDR } from "./check";
+export { checkAddressing, checkCluster, checkExistingCluster } from "./check";
 export { RETENTION_DAYS } from "./log-retention";
 export {
   clusterSchema,
+  DEFAULT_SERVICE_CIDR,
   existingClusterSchema,
   type AccessEntry,
   type ClusterSpec,

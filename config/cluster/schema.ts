@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { anyCidr, ipv4Cidr, securityGroupId, subnetId } from "../network";
-import { arn, clusterName, described, dnsLabel, pattern, region, rule, shape } from "../schema";
+import { arn, clusterName, derived, described, dnsLabel, pattern, region, rule, shape } from "../schema";
 import { addonsSchema } from "./addons";
 import { RETENTION_DAYS } from "./log-retention";
 import { existingClusterVersion, newClusterVersion } from "./version";
@@ -12,7 +12,7 @@ const principalArn = pattern(/^arn:aws[a-z-]*:iam::\d{12}:(role|user)\/[!-~]+$/,
     "arn:<partition>:iam::<account>:role/<name>; the role itself, not a session of it (sts assumed-role)",
 });
 
-/** A list that says nothing is a mistake where leaving it out means everything. */
+/** A list that must not be empty, where leaving it out means everything. */
 function notEmpty(item: v.GenericSchema<string>) {
   return v.pipe(
     v.array(item),
@@ -35,49 +35,57 @@ const accessPolicySchema = shape({
     "EKS access policy, by name or ARN.",
   ),
   namespaces: described(
-    v.optional(notEmpty(dnsLabel)),
-    "Namespaces that the policy is limited to. Left out: the whole cluster.",
+    derived(notEmpty(dnsLabel), "the whole cluster"),
+    "Namespaces that the policy is limited to.",
   ),
 });
 
 const accessEntrySchema = shape({
-  name: described(dnsLabel, "Name of the entry among the others. Changing it replaces the entry."),
+  name: described(dnsLabel, "Name of the entry, unique in the cluster. Changing it replaces the entry."),
   principalArn: described(principalArn, "IAM role or user."),
   kubernetesGroups: described(
     v.optional(v.array(v.string()), []),
-    "Kubernetes groups that RBAC may name. `system:` groups are refused by EKS.",
+    "Kubernetes groups of the principal, for RBAC bindings. EKS refuses groups that begin with `system:`.",
   ),
-  policies: described(v.optional(v.array(accessPolicySchema), []), "EKS access policies of the principal."),
+  policies: described(
+    v.optional(v.array(accessPolicySchema), []),
+    "EKS access policies to associate with the principal.",
+  ),
 });
 
-/** An EKS cluster to make. */
+/** CIDR block of Services that EKS uses by default in most VPCs. */
+export const DEFAULT_SERVICE_CIDR = "172.20.0.0/16";
+
+const READ_FROM_AWS = "read from AWS when Terraform plans";
+
+/** A new EKS cluster. */
 export const clusterSchema = shape({
   name: described(clusterName, "Name of the cluster."),
-  version: described(newClusterVersion, "Kubernetes minor version, in quotes."),
+  version: described(newClusterVersion, "Kubernetes minor version. Must be in quotes in YAML."),
   region: described(region, "AWS region."),
   ipFamily: described(
     v.optional(v.picklist(["ipv4", "ipv6"]), "ipv4"),
-    "Family of pod and Service addresses. Fixed when the cluster is made.",
+    "IP family of pods and Services. It cannot be changed later.",
   ),
   serviceIpv4Cidr: described(
-    v.optional(ipv4Cidr(12, 24)),
-    "IPv4 block of Services, inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16. 172.20.0.0/16 if left out; with ipv6 EKS assigns a block.",
+    derived(ipv4Cidr(12, 24), `${DEFAULT_SERVICE_CIDR}; with ipv6, EKS assigns a block`),
+    "IPv4 CIDR block of Services. Must lie within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16.",
   ),
   endpointPrivateAccess: described(
     v.optional(v.boolean(), true),
-    "Whether the Kubernetes API can be reached from inside the VPC.",
+    "Whether the Kubernetes API is reachable from inside the VPC.",
   ),
   endpointPublicAccess: described(
     v.optional(v.boolean(), false),
-    "Whether the Kubernetes API can be reached from publicAccessCidrs.",
+    "Whether the Kubernetes API is reachable from the blocks in publicAccessCidrs.",
   ),
   publicAccessCidrs: described(
     v.optional(v.array(anyCidr), []),
-    "From where, with endpointPublicAccess. The whole internet must be written out: 0.0.0.0/0.",
+    "CIDR blocks that may reach the Kubernetes API, with endpointPublicAccess. For the whole internet, write 0.0.0.0/0.",
   ),
   kmsKeyArn: described(
-    v.optional(arn),
-    "KMS key of Kubernetes Secrets. Left out, one is made, rotated every year.",
+    derived(arn, "a new key, rotated every year"),
+    "KMS key that encrypts Kubernetes Secrets.",
   ),
   enabledLogTypes: described(
     v.optional(v.array(v.picklist(["api", "audit", "authenticator", "controllerManager", "scheduler"])), [
@@ -85,68 +93,70 @@ export const clusterSchema = shape({
       "audit",
       "authenticator",
     ]),
-    "Logs of the control plane that go to CloudWatch.",
+    "Control plane logs to send to CloudWatch.",
   ),
   logRetentionDays: described(
     v.optional(v.picklist(RETENTION_DAYS), 90),
-    "After how many days they are deleted. 0: never.",
+    "Days that the control plane logs are kept. 0: forever.",
   ),
   accessEntries: described(
     v.optional(v.array(accessEntrySchema), []),
-    "IAM principals that may use the Kubernetes API. Nodes need none here.",
+    "IAM principals that may use the Kubernetes API. Nodes need no entry here.",
   ),
   bootstrapClusterCreatorAdminPermissions: described(
     v.optional(v.boolean(), false),
-    "Whether whoever runs Terraform first becomes cluster admin, outside of accessEntries. Changing it replaces the cluster.",
+    "Whether the principal that creates the cluster becomes cluster admin, in addition to accessEntries. Changing it replaces the cluster.",
   ),
   addons: addonsSchema,
   deletionProtection: described(
     v.optional(v.boolean(), true),
-    "Whether EKS refuses to delete the cluster. To destroy it, first apply with false.",
+    "Whether EKS refuses to delete the cluster. Before you destroy it, apply with false.",
   ),
   supportType: described(
     v.optional(v.picklist(["STANDARD", "EXTENDED"]), "EXTENDED"),
-    "What happens at the end of standard support: EXTENDED keeps the version, for a higher fee; STANDARD lets AWS upgrade the cluster by itself.",
+    "What happens when standard support ends. EXTENDED keeps the version, for a higher fee. STANDARD lets AWS upgrade the cluster automatically.",
   ),
 });
 
-/** A cluster that exists already. What is left out is read from AWS when Terraform plans. */
+/** An existing cluster. Attributes without a value are read from AWS when Terraform plans. */
 export const existingClusterSchema = shape({
   name: described(clusterName, "Name of the cluster."),
   version: described(
     existingClusterVersion,
-    "Kubernetes minor version, in quotes. Decides which node images fit.",
+    "Kubernetes minor version, which decides the node images. Must be in quotes in YAML.",
   ),
   region: described(region, "AWS region."),
-  ipFamily: described(
-    v.optional(v.picklist(["ipv4", "ipv6"]), "ipv4"),
-    "Family of pod and Service addresses.",
-  ),
+  ipFamily: described(v.optional(v.picklist(["ipv4", "ipv6"]), "ipv4"), "IP family of pods and Services."),
   endpoint: described(
-    v.optional(
+    derived(
       pattern(/^https:\/\/\S+$/, {
         code: "not-a-url",
         message: "is not the URL of a Kubernetes API",
         allowed: "https://...",
       }),
+      READ_FROM_AWS,
     ),
     "URL of the Kubernetes API.",
   ),
   certificateAuthority: described(
-    v.optional(
+    derived(
       pattern(/^[A-Za-z0-9+/]{40,}={0,2}$/, {
         code: "not-base64",
         message: "is not a certificate in base64",
         allowed: "certificateAuthority.data of `aws eks describe-cluster`, as it is",
       }),
+      READ_FROM_AWS,
     ),
-    "Certificate authority of the API server, PEM in base64.",
+    "Certificate authority of the API server: PEM in base64.",
   ),
-  serviceCidr: described(v.optional(anyCidr), "CIDR block of Services."),
-  securityGroupId: described(v.optional(securityGroupId), "Cluster security group, the one EKS made."),
+  serviceCidr: described(derived(anyCidr, READ_FROM_AWS), "CIDR block of Services."),
+  securityGroupId: described(
+    derived(securityGroupId, READ_FROM_AWS),
+    "Cluster security group, which EKS created.",
+  ),
   subnetIds: described(
-    v.optional(notEmpty(subnetId)),
-    "Private subnets of new nodes. Left out: the subnets of the control plane.",
+    derived(notEmpty(subnetId), "the subnets of the control plane, read from AWS"),
+    "Private subnets of new nodes.",
   ),
 });
 

@@ -11,7 +11,7 @@ export const secretKey = pattern(/^[-._a-zA-Z0-9]{1,253}$/, {
 
 const reference = shape({
   name: described(dnsSubdomain, "Name of the Secret, in the namespace of the pods that read it."),
-  key: described(secretKey, "Key within the Secret."),
+  key: described(secretKey, "Key in the Secret."),
 });
 
 const notPlainText: Rule<unknown> = {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { givenOrNew } from "../schema/existing-or-new";
 import { serviceAccounts } from "../pod-identity";
-import { arn, described, integer, pattern, shape } from "../schema";
+import { arn, derived, described, integer, pattern, shape, titled } from "../schema";
 
 const NAME = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*";
 
@@ -13,14 +13,12 @@ const repositoryName = pattern(new RegExp(`^(?=.{2,256}$)${NAME}(/${NAME})*$`), 
 });
 
 const access = {
-  writers: serviceAccounts(
-    "ServiceAccounts that may push, pull and delete images, by EKS Pod Identity: whatever turns checkpoints into images.",
-  ),
+  writers: serviceAccounts("ServiceAccounts that may push, pull and delete images, by EKS Pod Identity."),
   pushers: serviceAccounts(
-    "ServiceAccounts that may push images, but neither read nor delete what is in them. cedana.yaml adds the agent of the engine kubelet by itself.",
+    "ServiceAccounts that may push images, but neither read nor delete their content. In cedana.yaml, the agent of the kubelet engine is added automatically.",
   ),
   checkers: serviceAccounts(
-    "ServiceAccounts that may log in and ask whether a layer is there. cedana.yaml adds the health check of the engine kubelet by itself.",
+    "ServiceAccounts that may log in and check whether a layer exists. In cedana.yaml, the health check of the kubelet engine is added automatically.",
   ),
 };
 
@@ -28,16 +26,16 @@ const newRepository = {
   name: described(repositoryName, "Name of the repository."),
   keepLast: described(
     v.optional(integer(1, 100_000), 100),
-    "How many images are kept. Older ones are deleted, tagged or not.",
+    "Number of images to keep. Older ones are deleted, tagged or not.",
   ),
   scanOnPush: described(
     v.optional(v.boolean(), true),
-    "Whether ECR looks for known vulnerabilities in each pushed image.",
+    "Whether ECR scans each pushed image for known vulnerabilities.",
   ),
-  kmsKeyArn: described(v.optional(arn), "KMS key of the layers. Left out, AWS's own key for ECR is used."),
+  kmsKeyArn: described(derived(arn, "the AWS managed key of ECR"), "KMS key that encrypts the layers."),
   forceDelete: described(
     v.optional(v.boolean(), false),
-    "Whether `terraform destroy` deletes the repository with all images in it. Otherwise it refuses.",
+    "Whether `terraform destroy` deletes the repository with all images in it. Otherwise it fails while there are images.",
   ),
 };
 
@@ -48,20 +46,23 @@ const givenRepository = {
       message: "is not the URL of an ECR repository",
       allowed: "<account>.dkr.ecr.<region>.amazonaws.com/<repository>",
     }),
-    "URL of a repository that exists. Nothing about it is changed.",
+    "URL of an existing repository. It is not changed.",
   ),
 };
 
-/** An ECR repository, for images or for checkpoints kept as images, and who may use it. */
-export const newRepositorySchema = shape({ ...newRepository, ...access });
+/** A new ECR repository, for images or for checkpoints stored as images, and its users. */
+export const newRepositorySchema = titled(shape({ ...newRepository, ...access }), "a new repository");
 
-/** A repository that exists already, and who may use it. */
-export const givenRepositorySchema = shape({ ...givenRepository, ...access });
+/** An existing ECR repository, and its users. */
+export const givenRepositorySchema = titled(
+  shape({ ...givenRepository, ...access }),
+  "an existing repository",
+);
 
-/** The construct's own input: access is granted by its methods. */
+/** Input of the construct: access is granted by its methods. */
 export const repositoryPropsSchema = shape(newRepository);
 
-/** The same for a repository that exists. */
+/** Input of the construct for an existing repository. */
 export const givenRepositoryPropsSchema = shape(givenRepository);
 
 export const imageRepositorySchema = givenOrNew("existingUrl", givenRepositorySchema, newRepositorySchema);

@@ -1,11 +1,11 @@
 import * as v from "valibot";
-import { described, dnsSubdomain, pattern, shape } from "../schema";
+import { derived, described, dnsSubdomain, pattern, shape } from "../schema";
 
 export const attachAccountSchema = shape({
-  name: described(v.optional(dnsSubdomain), "Name of the ServiceAccount. Default: <name>-attach."),
+  name: described(derived(dnsSubdomain, "<install.name>-attach"), "Name of the ServiceAccount."),
   permissions: described(
     v.optional(v.picklist(["install", "cluster-admin"]), "install"),
-    "install: what putting in and taking out the objects of this install needs. cluster-admin: everything, everywhere.",
+    "Rights of the account. install: to install and uninstall the objects of this install. cluster-admin: all rights.",
   ),
   tokenRequesters: described(
     v.optional(
@@ -18,12 +18,12 @@ export const attachAccountSchema = shape({
               message: "is empty",
               allowed: "a name, such as platform-engineers",
             }),
-            "Its name, as the API server knows it.",
+            "Name of the subject in the API server.",
           ),
         }),
       ),
       [],
     ),
-    "Who may ask for a token of the account (kubectl create token). Default: nobody but administrators.",
+    "Subjects that may request a token of the account (kubectl create token), in addition to administrators.",
   ),
 });

@@ -1,16 +1,24 @@
 /** Who holds the taint of nodes that wait: exactly one, who can; and that its settings reach him. */
+import * as v from "valibot";
 import { STARTUP_TAINT_DEFAULT, tolerates, toTaintText } from "../nodes/taint";
 import type { Problem } from "../schema/problem";
 import { checkpointsOf } from "./checkpoints";
 import { namesOf } from "./names";
-import { gateOwner, gateTaint, managerTaints, READINESS_PREFIX } from "./readiness-gate";
+import {
+  gateOwner,
+  gateTaint,
+  managerTaints,
+  READINESS_PREFIX,
+  readinessGateSchema,
+  retaintSchema,
+} from "./readiness-gate";
 import type { ResolvedInstall } from "./schema";
 
 export function checkGate(install: ResolvedInstall): Problem[] {
   return [
     ...checkOwner(install),
     ...checkTaint(install),
-    ...checkAddressees(install),
+    ...checkSupported(install),
     ...checkController(install),
     ...checkAgents(install),
   ];
@@ -87,27 +95,33 @@ function checkTaint(install: ResolvedInstall): Problem[] {
   return [];
 }
 
-/** Settings that the owner would never learn of. */
-function checkAddressees(install: ResolvedInstall): Problem[] {
+/** Rejects settings that the owner does not support. A setting with its default value is as good as none. */
+function checkSupported(install: ResolvedInstall): Problem[] {
   const owner = gateOwner(install);
   const { dryRun, explainAfterSeconds, failOpenAfterSeconds, retaint } = install.readinessGate;
-  const unheard: (readonly [path: readonly string[], given: unknown])[] =
+  const gate = v.parse(readinessGateSchema, {});
+  const times = v.parse(retaintSchema, {});
+  const unsupported: (readonly [path: readonly string[], given: unknown, usual: unknown])[] =
     owner === "manager"
       ? [
-          [["retaint"], retaint],
-          [["failOpenAfterSeconds"], failOpenAfterSeconds],
-          [["explainAfterSeconds"], explainAfterSeconds],
-          [["dryRun"], dryRun],
+          [["retaint"], retaint, gate.retaint],
+          [["failOpenAfterSeconds"], failOpenAfterSeconds, gate.failOpenAfterSeconds],
+          [["explainAfterSeconds"], explainAfterSeconds, gate.explainAfterSeconds],
+          [["dryRun"], dryRun, gate.dryRun],
         ]
       : owner === "nodeReadinessRule"
         ? [
-            [["failOpenAfterSeconds"], failOpenAfterSeconds],
-            [["retaint", "holdOffSeconds"], retaint && retaint.holdOffSeconds],
-            [["retaint", "maxUnreadyPercent"], retaint && retaint.maxUnreadyPercent],
+            [["failOpenAfterSeconds"], failOpenAfterSeconds, gate.failOpenAfterSeconds],
+            ...(retaint
+              ? ([
+                  [["retaint", "holdOffSeconds"], retaint.holdOffSeconds, times.holdOffSeconds],
+                  [["retaint", "maxUnreadyPercent"], retaint.maxUnreadyPercent, times.maxUnreadyPercent],
+                ] as const)
+              : []),
           ]
         : [];
-  return unheard
-    .filter(([, given]) => given !== undefined && given !== false)
+  return unsupported
+    .filter(([, given, usual]) => given !== usual)
     .map(([path]) => ({
       code: "not-heard",
       path: ["readinessGate", ...path],

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import type { Problem, PropertyPath } from "../schema/problem";
 import { under } from "../schema/problem";
+import { checkpointsSchema } from "./checkpoints";
 import { ownVariables } from "./own-variables";
 import { gateOwner } from "./readiness-gate";
 import { installSchema, type ResolvedInstall } from "./schema";
@@ -67,18 +68,21 @@ const PARTS: readonly Property[] = [
   [["runtimeClass"], (install) => install.runtimeClass || undefined, "Cedana's shim"],
   [["attachAccount"], (install) => install.attachAccount, "Cedana's platform"],
   [["dynamoWatcher"], (install) => install.dynamoWatcher, "Cedana's Dynamo watcher"],
-  [["checkpoints", "root"], ({ checkpoints }) => checkpoints && checkpoints.root, "Cedana's manager"],
-  [["checkpoints", "locations"], ({ checkpoints }) => checkpoints && checkpoints.locations, "Cedana's agent"],
+  [["checkpoints", "root"], (install) => checkpointSettings(install).root, "Cedana's manager"],
+  [["checkpoints", "locations"], (install) => checkpointSettings(install).locations, "Cedana's agent"],
 ];
 
-/** Settings that would have no effect. Those that say what is the default anyway pass. */
+function checkpointSettings({ checkpoints }: ResolvedInstall) {
+  return checkpoints || v.parse(checkpointsSchema, {});
+}
+
+/** Rejects settings without effect. A setting with its default value is as good as none. */
 function ofCedana(install: ResolvedInstall): Problem[] {
   const defaults = v.parse(installSchema, {});
-  return PARTS.filter(([path, of]) => {
+  return PARTS.filter(([, of]) => {
     const given = of(install);
-    const usual = path[0] === "checkpoints" ? undefined : of(defaults);
     if (given === undefined || given === false) return false;
-    return JSON.stringify(given) !== JSON.stringify(usual);
+    return JSON.stringify(given) !== JSON.stringify(of(defaults));
   }).map(([path, , what]) => ({
     code: "of-other-engine",
     path: ["install", ...path],

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { described, integer, pattern, shape } from "../schema";
+import { derived, described, integer, pattern, shape } from "../schema";
 import { namespaces } from "./manager";
 import type { ResolvedInstall } from "./schema";
 
@@ -13,16 +13,16 @@ export const NOT_A_DIRECTORY = {
 
 export const checkpointsSchema = shape({
   namespaces: described(
-    v.optional(namespaces),
-    "Namespaces whose Checkpoint and Cedana objects are acted upon. all: every namespace. Default: manager.workloadNamespaces.",
+    derived(namespaces, "manager.workloadNamespaces"),
+    "Namespaces whose Checkpoint and Cedana objects are reconciled. all: every namespace.",
   ),
   maxPerNode: described(
-    v.optional(integer(1, 100)),
-    "Checkpoints in flight on one node at a time. Default: 2.",
+    v.optional(integer(1, 100), 2),
+    "Maximum number of checkpoints in flight on one node.",
   ),
   locations: described(
-    v.optional(v.array(pattern(DIRECTORY, NOT_A_DIRECTORY))),
-    "Directories of nodes into which a Checkpoint may have itself written (spec.location). The engine writes as root, for whoever may create a Checkpoint. Default: none.",
+    v.optional(v.array(pattern(DIRECTORY, NOT_A_DIRECTORY)), []),
+    "Directories of nodes to which spec.location of a Checkpoint may refer. The engine writes to them as root, for every user who may create a Checkpoint.",
   ),
   root: described(
     v.optional(
@@ -32,26 +32,17 @@ export const checkpointsSchema = shape({
         allowed:
           "a path, such as /run/containerd/runc/k8s.io, /host/run/containerd/runc/k8s.io (k3s) or /run/runc",
       }),
+      "/run/containerd/runc/k8s.io",
     ),
-    "Directory in which the nodes' container runtime keeps the state of its containers. Default: /run/containerd/runc/k8s.io.",
+    "Directory where the nodes' container runtime stores the state of its containers.",
   ),
-  timeoutSeconds: described(
-    v.optional(integer(1, 86_400)),
-    "How long a checkpoint may take before it counts as failed. Default: 600.",
-  ),
+  timeoutSeconds: described(v.optional(integer(1, 86_400), 600), "Seconds after which a checkpoint fails."),
 });
 
-/** What is acted upon, with every default filled in; false if there is no controller or no namespace. */
+/** Returns the settings of checkpoints, or false without a controller or without a namespace. */
 export function checkpointsOf({ controller, checkpoints, manager }: ResolvedInstall) {
   if (!controller || checkpoints === false) return false;
-  const { namespaces: own, maxPerNode, locations, root, timeoutSeconds } = checkpoints ?? {};
-  const where = own ?? manager.workloadNamespaces;
-  if (where.length === 0) return false;
-  return {
-    namespaces: where,
-    maxPerNode: maxPerNode ?? 2,
-    locations: locations ?? [],
-    root: root ?? "/run/containerd/runc/k8s.io",
-    timeoutSeconds: timeoutSeconds ?? 600,
-  };
+  const settings = checkpoints ?? v.parse(checkpointsSchema, {});
+  const where = settings.namespaces ?? manager.workloadNamespaces;
+  return where.length > 0 && { ...settings, namespaces: where };
 }

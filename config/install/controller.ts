@@ -5,33 +5,36 @@ import { labels, placement, podCount, requiredImage, resources, toleration } fro
 const metrics = shape({
   allowFromNamespaces: described(
     v.optional(v.array(v.record(labelKey, labelValue)), []),
-    "Namespaces, by their labels, whose pods may read the metrics. {}: all. Default: none.",
+    "Labels of namespaces whose pods may read the metrics. {} selects every namespace.",
   ),
   serviceMonitor: described(
     v.optional(v.boolean(), false),
-    "Whether a ServiceMonitor is made. Needs the Prometheus operator.",
+    "Whether to create a ServiceMonitor. Requires the Prometheus operator.",
   ),
 });
 
 export const controllerSchema = shape({
   image: requiredImage(
-    "The image of this toolkit's controller. None is published: build it (npm run image -- controller) and put it into a registry of yours.",
+    "Image of this toolkit's controller. It is not published: build it (npm run image -- controller) and push it to your registry.",
   ),
-  replicas: described(v.optional(integer(0, 10), 2), "How many, of which one leads. Default: 2."),
+  replicas: described(v.optional(integer(0, 10), 2), "Number of replicas. One of them is the leader."),
   resources: resources({ cpu: "50m", memory: "128Mi" }, { memory: "512Mi" }),
   tolerations: described(
     v.optional(v.array(toleration), []),
-    "Further taints under which it runs. That of the gate it tolerates always: it takes it away.",
+    "Further tolerations of the controller. It always tolerates the startup taint.",
   ),
-  nodeSelector: described(v.optional(labels, {}), "Nodes on which it runs. Default: all."),
+  nodeSelector: described(v.optional(labels, {}), "Labels of the nodes on which the controller runs."),
   maxUnavailable: described(
     v.optional(podCount, 1),
-    "Controllers that a drain may stop at once (PodDisruptionBudget). Default: 1.",
+    "Number or percentage of replicas that a drain may stop at a time (PodDisruptionBudget).",
   ),
-  logLevel: described(v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"), "What it logs."),
+  logLevel: described(
+    v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
+    "Log level of the controller.",
+  ),
   metrics: described(
     v.optional(v.union([v.literal(false), metrics]), false),
-    "Service through which Prometheus reads its metrics: port 8080, plain HTTP. Default: none.",
+    "Service for Prometheus: port 8080, plain HTTP. false: no Service.",
   ),
   ...placement("system-cluster-critical"),
 });

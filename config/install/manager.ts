@@ -1,8 +1,8 @@
 import * as v from "valibot";
-import { described, dnsLabel, dnsSubdomain, integer, oneOf, shape } from "../schema";
+import { derived, described, dnsLabel, dnsSubdomain, integer, oneOf, shape } from "../schema";
 import { annotations, image, labels, placement, podCount, resources, toleration } from "../pod";
 
-/** Namespaces in which something may be done: a list, or `all`. */
+/** Namespaces: a list, or `all`. */
 export const namespaces = oneOf([v.literal("all"), v.array(dnsLabel)]);
 
 export const account = shape({
@@ -11,11 +11,20 @@ export const account = shape({
 });
 
 const rule = shape({
-  apiGroups: described(v.optional(v.array(v.string())), "API groups; empty text for the core group."),
-  resources: described(v.optional(v.array(v.string())), "Resources."),
-  resourceNames: described(v.optional(v.array(v.string())), "Names of objects. Left out: all."),
-  nonResourceURLs: described(v.optional(v.array(v.string())), "Paths of the API server."),
-  verbs: described(v.array(v.string()), "What may be done."),
+  apiGroups: described(
+    derived(v.array(v.string()), "none; with resources it is required"),
+    "API groups of the resources. The empty text is the core group.",
+  ),
+  resources: described(derived(v.array(v.string()), "none"), "Resources that the rule applies to."),
+  resourceNames: described(
+    derived(v.array(v.string()), "every object"),
+    "Names of the objects that the rule applies to.",
+  ),
+  nonResourceURLs: described(
+    derived(v.array(v.string()), "none"),
+    "Paths of the API server, instead of resources.",
+  ),
+  verbs: described(v.array(v.string()), "Verbs that the rule allows."),
 });
 
 const metrics = shape({
@@ -27,64 +36,67 @@ const metrics = shape({
   ),
   readers: described(
     v.optional(v.array(account), []),
-    "ServiceAccounts that may read the metrics, such as Prometheus' own.",
+    "ServiceAccounts that may read the metrics, such as that of Prometheus.",
   ),
   serviceMonitor: described(
     v.optional(v.boolean(), false),
-    "Whether a ServiceMonitor is made. Needs the Prometheus operator.",
+    "Whether to create a ServiceMonitor. Requires the Prometheus operator.",
   ),
 });
 
 const serviceAccount = shape({
   create: described(v.optional(v.boolean(), true), "Whether the ServiceAccount is part of the install."),
-  name: described(v.optional(dnsSubdomain), "Its name. Default: <name>-controller-manager."),
-  annotations: described(v.optional(annotations, {}), "Its annotations."),
+  name: described(derived(dnsSubdomain, "<install.name>-controller-manager"), "Name of the ServiceAccount."),
+  annotations: described(v.optional(annotations, {}), "Annotations of the ServiceAccount."),
 });
 
 const service = shape({
   annotations: described(v.optional(annotations, {}), "Annotations of the Service."),
-  port: described(v.optional(integer(1, 65_535), 1324), "Port of the Service; the manager listens on 1324."),
+  port: described(v.optional(integer(1, 65_535), 1324), "Port of the Service. The manager listens on 1324."),
 });
 
 export const managerSchema = shape({
   image: image("cedana/cedana-controller", "v0.6.5"),
-  replicas: described(v.optional(integer(0, 10), 2), "How many, of which one leads. Default: 2."),
-  revisionHistoryLimit: described(v.optional(integer(0, 100), 10), "Old versions kept for a rollback."),
+  replicas: described(v.optional(integer(0, 10), 2), "Number of replicas. One of them is the leader."),
+  revisionHistoryLimit: described(
+    v.optional(integer(0, 100), 10),
+    "Number of old revisions that are kept for a rollback.",
+  ),
   resources: resources({ cpu: "50m", memory: "128Mi" }, { memory: "512Mi" }),
   tolerations: described(
-    v.optional(v.array(toleration)),
-    "Taints under which the manager runs. Default: that of the readiness gate, cedana.ai/not-ready, which it may have to take away itself.",
+    derived(v.array(toleration), "a toleration of the startup taint, which the manager may have to remove"),
+    "Tolerations of the manager.",
   ),
-  nodeSelector: described(v.optional(labels, {}), "Nodes on which the manager runs. Default: all."),
+  nodeSelector: described(v.optional(labels, {}), "Labels of the nodes on which the manager runs."),
   terminationGracePeriodSeconds: described(
     v.optional(integer(0, 600), 10),
     "Seconds that the manager has to stop.",
   ),
   taintNodes: described(
-    v.optional(v.boolean()),
-    "Whether the manager holds the taint cedana.ai/not-ready on nodes whose agent is not ready. Default: yes, unless readinessGate has another owner.",
+    derived(v.boolean(), "true if the owner of the readiness gate is manager, else false"),
+    "Whether the manager adds the taint cedana.ai/not-ready to nodes whose agent is not ready, and removes it.",
   ),
   maxUnavailable: described(
     v.optional(podCount, 1),
-    "Managers that a drain may stop at once (PodDisruptionBudget). Default: 1.",
+    "Number or percentage of replicas that a drain may stop at a time (PodDisruptionBudget).",
   ),
   workloadNamespaces: described(
     v.optional(namespaces, ["default"]),
-    "Namespaces in which the manager may create, change and delete pods, jobs and volume claims, which a restore needs. Default: default. all: everywhere.",
+    "Namespaces where the manager may create, change and delete pods, jobs and volume claims, as a restore requires. all: every namespace.",
   ),
   leaseName: described(
-    v.optional(dnsSubdomain),
-    "Name of the manager's Lease. Given, the manager may change no other one.",
+    derived(dnsSubdomain, "that of the manager, which then may change every Lease of its namespace"),
+    "Name of the manager's Lease. With a name, the manager may change no other Lease.",
   ),
   extraRules: described(
     v.optional(v.array(rule), []),
-    "Further rights of the manager in the whole cluster, as rules of a ClusterRole.",
+    "Further cluster-wide rights of the manager: rules of a ClusterRole.",
   ),
-  serviceAccount: described(v.optional(serviceAccount, {}), "The manager's ServiceAccount."),
-  service: described(v.optional(service, {}), "The manager's REST Service."),
+  serviceAccount: described(v.optional(serviceAccount, {}), "ServiceAccount of the manager."),
+  service: described(v.optional(service, {}), "REST Service of the manager."),
   metrics: described(
     v.optional(v.union([v.literal(false), metrics]), false),
-    "Lets Prometheus read the manager's metrics on port 8443, with TLS and the API server's permission. Default: no.",
+    "Metrics of the manager for Prometheus: port 8443, with TLS and authorization by the API server. false: no metrics.",
   ),
   ...placement("system-cluster-critical"),
 });

@@ -7,15 +7,15 @@ const AGENT_TAG = "v0.9.297";
 const updateStrategy = shape({
   type: described(
     v.optional(v.picklist(["RollingUpdate", "OnDelete"]), "RollingUpdate"),
-    "How a new version comes to the nodes.",
+    "How a new version is rolled out to the nodes.",
   ),
   maxUnavailable: described(
     v.optional(podCount, "10%"),
-    "Nodes that may be without checkpoint/restore at once. Default: 10%. Stopping a helper stops the daemon on its node.",
+    "Maximum number or percentage of nodes that are updated at a time. They cannot checkpoint or restore then.",
   ),
   maxSurge: described(
     v.optional(podCount, 0),
-    "Second agents beside the first. 0: two daemons cannot share a node.",
+    "Maximum number or percentage of nodes that run the new pod beside the old one. Requires maxUnavailable: 0. Two daemons cannot share a node.",
   ),
 });
 
@@ -24,12 +24,12 @@ export const helperSchema = shape({
   resources: resources({ cpu: "100m", memory: "256Mi" }, { memory: "1Gi" }),
   tolerations: described(
     v.optional(v.array(toleration), [{ operator: "Exists" }]),
-    "Taints under which the agent runs. Default: all, so that it is on GPU nodes and outlives a drain.",
+    "Tolerations of the agent. The default tolerates every taint, so that the agent runs on GPU nodes and during a drain.",
   ),
   updateStrategy: described(v.optional(updateStrategy, {}), "Rollout of helper and health check."),
   startupTimeoutSeconds: described(
     v.optional(integer(60, 7200), 900),
-    "How long a node may take to install packages and plugins before the helper is started anew. Default: 900.",
+    "Seconds that a node may take to install packages and plugins before the helper is restarted.",
   ),
   terminationGracePeriodSeconds: described(
     v.optional(integer(0, 3600), 30),
@@ -45,7 +45,7 @@ export const helperSchema = shape({
       ]),
       false,
     ),
-    "Service that leads a pod to the daemon on its own node. Needs protocol tcp and exposeDaemon. Default: none.",
+    "Service by which pods reach the daemon on their node. Requires protocol tcp and exposeDaemon. false: no Service.",
   ),
   ...placement("system-node-critical"),
 });
@@ -53,9 +53,9 @@ export const helperSchema = shape({
 export const healthCheckSchema = shape({
   periodSeconds: described(
     v.optional(integer(5, 60), 30),
-    "Seconds between two full checks. A node that breaks is unready after at most this and timeoutSeconds.",
+    "Seconds between two full checks. A broken node is unready after at most this time plus timeoutSeconds.",
   ),
-  timeoutSeconds: described(v.optional(integer(1, 30), 20), "Seconds that a full check may take."),
+  timeoutSeconds: described(v.optional(integer(1, 30), 20), "Timeout of a full check, in seconds."),
   resources: resources({ cpu: "10m", memory: "64Mi" }, { memory: "256Mi" }),
   ...placement("system-node-critical"),
 });

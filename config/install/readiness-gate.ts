@@ -1,55 +1,61 @@
 import * as v from "valibot";
 import { STARTUP_TAINT_DEFAULT, type Taint } from "../nodes/taint";
-import { described, integer, labelKey, labelValue, oneOf, shape } from "../schema";
+import { derived, described, integer, labelKey, labelValue, oneOf, shape } from "../schema";
 import type { ResolvedInstall } from "./schema";
 
-const retaint = shape({
+export const retaintSchema = shape({
   holdOffSeconds: described(
-    v.optional(integer(0, 3600)),
-    "How long an agent may be away before its node gets the taint again: an update takes less. Default: 30.",
+    v.optional(integer(0, 3600), 30),
+    "Seconds without a Ready agent after which a node gets the taint again. An update takes less.",
   ),
   maxUnreadyPercent: described(
-    v.optional(integer(1, 100)),
-    "Share of the gated nodes without agent above which no further one gets the taint, because the fault is not the nodes'. Default: 20.",
+    v.optional(integer(1, 100), 20),
+    "Percentage of gated nodes without a Ready agent above which no further node gets the taint: the nodes are not the cause then.",
   ),
 });
 
 const taint = shape({
   key: described(
-    v.optional(labelKey),
-    "Key of the taint. Default: cedana.ai/not-ready; with the owner nodeReadinessRule readiness.k8s.io/cedana-not-ready.",
+    derived(
+      labelKey,
+      "cedana.ai/not-ready; with the owner nodeReadinessRule readiness.k8s.io/cedana-not-ready",
+    ),
+    "Key of the taint.",
   ),
   value: described(v.optional(labelValue, STARTUP_TAINT_DEFAULT.value), "Value of the taint."),
   effect: described(
     v.optional(v.picklist(["NoSchedule", "NoExecute"]), STARTUP_TAINT_DEFAULT.effect),
-    "NoSchedule keeps pods away; NoExecute also evicts those that got in.",
+    "Effect of the taint. NoSchedule keeps pods away. NoExecute also evicts those that already run.",
   ),
 });
 
 export const readinessGateSchema = shape({
   owner: described(
-    v.optional(v.picklist(["controller", "manager", "nodeReadinessRule"])),
-    "Who takes the taint from nodes whose agents are Ready. controller: that of install.controller. manager: Cedana's manager. nodeReadinessRule: the node readiness controller of Kubernetes SIGs, by a NodeReadinessRule on the condition that install.controller keeps. Default: controller if there is one, else manager.",
+    derived(
+      v.picklist(["controller", "manager", "nodeReadinessRule"]),
+      "controller if install.controller is set, else manager",
+    ),
+    "Component that removes the taint from nodes whose agents are Ready. controller: that of install.controller. manager: Cedana's manager. nodeReadinessRule: the node readiness controller of Kubernetes SIGs, by a NodeReadinessRule on the condition that install.controller sets.",
   ),
   taint: described(
     v.optional(taint, {}),
-    "The taint of nodes that wait. It must be the startupTaint of node groups and node pools. Cedana's manager knows cedana.ai/not-ready:NoSchedule only.",
+    "Taint of gated nodes. It must be the startupTaint of node groups and node pools. Cedana's manager supports cedana.ai/not-ready:NoSchedule only.",
   ),
   retaint: described(
-    v.optional(oneOf([v.literal(false), retaint])),
-    "Whether a node that loses an agent later gets the taint again. Not with the owner manager, which does so anyway. Default: no.",
+    v.optional(oneOf([v.literal(false), retaintSchema]), false),
+    "Whether a node that loses its agent gets the taint again. Not with the owner manager, which always does it.",
   ),
   failOpenAfterSeconds: described(
-    v.optional(integer(60, 86_400)),
-    "After how long the taint goes although the agents are not Ready. Owner controller only. Default: never.",
+    derived(integer(60, 86_400), "never"),
+    "Seconds after which the taint is removed even if the agents are not Ready. Only with the owner controller.",
   ),
   explainAfterSeconds: described(
-    v.optional(integer(0, 86_400)),
-    "After how long of waiting an event says why. Not with the owner manager. Default: 60.",
+    v.optional(integer(0, 86_400), 60),
+    "Seconds after which an event reports why a node is still gated. Not with the owner manager.",
   ),
   dryRun: described(
-    v.optional(v.boolean()),
-    "Whether nodes stay as they are and it is only said what would be done. Not with the owner manager. Default: no.",
+    v.optional(v.boolean(), false),
+    "Whether nodes are not changed, and intended changes are only reported. Not with the owner manager.",
   ),
 });
 
@@ -61,12 +67,12 @@ export const READINESS_PREFIX = "readiness.k8s.io/";
 /** The Node condition that the controller keeps: True while every agent of the node is Ready. */
 export const READY_CONDITION = "CedanaReady";
 
-/** Who holds the taint of nodes that wait. */
+/** Returns the component that removes the taint of gated nodes. */
 export function gateOwner({ controller, readinessGate }: Gated): GateOwner {
   return readinessGate.owner ?? (controller ? "controller" : "manager");
 }
 
-/** The taint of nodes that wait. */
+/** Returns the taint of gated nodes. */
 export function gateTaint(install: Gated): Taint {
   const { key, value, effect } = install.readinessGate.taint;
   const own =
@@ -76,24 +82,23 @@ export function gateTaint(install: Gated): Taint {
   return { key: key ?? own, value, effect };
 }
 
-/** Whether Cedana's manager holds the taint. */
+/** Returns whether Cedana's manager adds and removes the taint. */
 export function managerTaints(install: Gated & Pick<ResolvedInstall, "manager">): boolean {
   return install.manager.taintNodes ?? gateOwner(install) === "manager";
 }
 
-/** The gate without what only its owner knows, with every default filled in. */
+/** Returns the settings of the gate that its owner does not derive. */
 export function gateTimes({ readinessGate }: Gated) {
-  const { dryRun = false, explainAfterSeconds = 60, failOpenAfterSeconds, retaint = false } = readinessGate;
-  const { holdOffSeconds = 30, maxUnreadyPercent = 20 } = retaint || {};
+  const { dryRun, explainAfterSeconds, failOpenAfterSeconds, retaint } = readinessGate;
   return {
-    retaint: retaint && { holdOffSeconds, maxUnreadyPercent },
+    retaint,
     ...(failOpenAfterSeconds === undefined ? {} : { failOpenAfterSeconds }),
     explainAfterSeconds,
     dryRun,
   };
 }
 
-/** Tolerates the gate's taint, whatever its value. */
+/** Returns a toleration of the gate's taint, with any value. */
 export function gateToleration(install: Gated) {
   const { key, effect } = gateTaint(install);
   return { key, operator: "Exists" as const, effect };

@@ -8,27 +8,26 @@ import type { ResolvedInstall } from "./schema";
 export const restoreSchema = shape({
   failurePolicy: described(
     v.optional(v.picklist(["Ignore", "Fail"]), "Ignore"),
-    "What becomes of a pod that asks to be restored while no controller answers. Ignore: it starts fresh, unless it asks to stop instead. Fail: it is not admitted. Default: Ignore.",
+    "What happens to a pod that requests a restore while no controller answers. Ignore: it starts without a checkpoint, unless it requests to stop instead. Fail: it is not admitted.",
   ),
   certificates: described(
     v.optional(v.picklist(["own", "cert-manager"]), "own"),
-    "Who issues the webhook's certificate. own: the controller, which keeps it in a Secret. cert-manager: it must be in the cluster. Default: own.",
+    "Issuer of the webhook's certificate. own: the controller, which stores it in a Secret. cert-manager: must be installed in the cluster.",
   ),
   grantToEditors: described(
     v.optional(v.boolean(), false),
-    "Whether whoever may edit a namespace may restore in it (aggregated to the ClusterRoles edit and admin). Default: false.",
+    "Whether users who may edit a namespace may restore in it. The right is aggregated to the ClusterRoles edit and admin.",
   ),
 });
 
-/** What is restored, and where; false if nothing is: another engine, no controller, or no Checkpoints are acted upon. */
+/** Returns what is restored, or false without restore: another engine, no controller, or no Checkpoints. */
 export function restoreOf(engine: EngineKind, install: ResolvedInstall) {
   const checkpoints = checkpointsOf(install);
   if (engine !== "kubelet" || !checkpoints || install.restore === false) return false;
-  const { failurePolicy = "Ignore", certificates = "own", grantToEditors = false } = install.restore ?? {};
-  return { namespaces: checkpoints.namespaces, failurePolicy, certificates, grantToEditors };
+  return { namespaces: checkpoints.namespaces, ...(install.restore ?? v.parse(restoreSchema, {})) };
 }
 
-/** Settings of a restore that there is not. Paths begin with `install`. */
+/** Rejects restore settings when restore is disabled. Paths begin with `install`. */
 export function checkRestore(engine: EngineKind, install: ResolvedInstall): Problem[] {
   if (!install.restore || restoreOf(engine, install)) return [];
   const path = ["install", "restore"];

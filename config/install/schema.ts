@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { described, dnsLabel, dnsSubdomain, oneOf, shape } from "../schema";
+import { derived, described, dnsLabel, dnsSubdomain, oneOf, shape } from "../schema";
 import { attachAccountSchema } from "./attach-account";
 import { checkpointsSchema } from "./checkpoints";
 import { controllerSchema } from "./controller";
@@ -15,78 +15,78 @@ import { runtimeClassSchema } from "./runtime-class";
 
 const off = v.literal(false);
 
-/** Everything that is put into a cluster besides the engine's own configuration. */
+/** Everything that is installed into a cluster in addition to the engine's configuration. */
 export const installSchema = shape({
   namespace: described(v.optional(dnsLabel, "cedana-system"), "Namespace of the install."),
   agentNamespace: described(
-    v.optional(dnsLabel),
-    "Namespace of helper and health check, if it is to be another one. Then the manager's namespace admits restricted pods only; the Secret must exist in both.",
+    derived(dnsLabel, "namespace"),
+    "Namespace of helper and health check. With a separate one, the manager's namespace admits restricted pods only, and the Secret must exist in both.",
   ),
   createNamespace: described(
     v.optional(v.boolean(), true),
-    "Whether the namespace is part of the install. If not, it must exist and admit privileged pods, by the label pod-security.kubernetes.io/enforce: privileged where Pod Security is enforced.",
+    "Whether to create the namespaces. With false they must exist and admit privileged pods: where Pod Security is enforced, by the label pod-security.kubernetes.io/enforce: privileged.",
   ),
   name: described(v.optional(dnsLabel, "cedana"), "First part of the name of every object."),
   partOf: described(v.optional(dnsLabel, "cedana"), "Label app.kubernetes.io/name of every object."),
   instance: described(
-    v.optional(dnsLabel),
-    "Label app.kubernetes.io/instance of every object. Default: name, so that installs of two names have pods of their own.",
+    derived(dnsLabel, "name, which separates the pods of two installs"),
+    "Label app.kubernetes.io/instance of every object.",
   ),
   labels: described(v.optional(labels, {}), "Further labels of every object."),
   annotations: described(v.optional(annotations, {}), "Further annotations of every object."),
   clusterDomain: described(v.optional(dnsSubdomain, "cluster.local"), "DNS domain of the cluster."),
-  imagePullSecrets: described(
-    v.optional(v.array(dnsSubdomain), []),
-    "Names of Secrets with which images are pulled.",
-  ),
+  imagePullSecrets: described(v.optional(v.array(dnsSubdomain), []), "Names of the image pull Secrets."),
   nodeSelector: described(
     v.optional(labels, { "cedana.ai/enabled": "true" }),
-    "Nodes that get the agent, and on which pods of the RuntimeClass run. Default: cedana.ai/enabled=true.",
+    "Labels of the nodes that get the agent, and on which pods of the RuntimeClass run.",
   ),
   existingConfigMap: described(
-    v.optional(dnsSubdomain),
-    "ConfigMap with the engine's configuration that exists already, in the namespaces of manager and agent, with the keys of Cedana's chart. Then none is made; engine must still say the protocol, address and url that are in it.",
+    derived(dnsSubdomain, "a new ConfigMap"),
+    "Name of an existing ConfigMap with the engine's configuration, to use instead of creating one. It must exist in the namespaces of manager and agent, with the keys of Cedana's chart. Protocol, address and url of engine must match it.",
   ),
-  helper: described(v.optional(helperSchema, {}), "The agent on each node."),
-  healthCheck: described(v.optional(healthCheckSchema, {}), "The check of the agent on each node."),
-  manager: described(v.optional(managerSchema, {}), "Cedana's own controller."),
+  helper: described(v.optional(helperSchema, {}), "Agent on each node."),
+  healthCheck: described(v.optional(healthCheckSchema, {}), "Health check of the agent on each node."),
+  manager: described(v.optional(managerSchema, {}), "Cedana's manager."),
   controller: described(
     v.optional(oneOf([off, controllerSchema]), false),
-    "This toolkit's controller: the readiness gate of nodes, and Checkpoint objects. Default: none.",
+    "This toolkit's controller: the readiness gate of nodes, and Checkpoint objects. false: no controller.",
   ),
   readinessGate: described(
     v.optional(readinessGateSchema, {}),
-    "Who takes the taint from nodes once their agents are Ready, and when.",
+    "Readiness gate: which component removes the startup taint from nodes whose agents are Ready, and when.",
   ),
   checkpoints: described(
-    v.optional(oneOf([off, checkpointsSchema])),
-    "Checkpoint and Cedana objects, which the controller acts upon. false: it does not. Default: it does.",
+    derived(oneOf([off, checkpointsSchema]), "{} if install.controller is set, else false"),
+    "Reconciliation of Checkpoint and Cedana objects by the controller. false: they are not reconciled.",
   ),
   restore: described(
-    v.optional(oneOf([off, restoreSchema])),
-    "Restore of pods that ask for it, by an admission webhook of the controller. false: none is restored. Default: with the engine kubelet, in the namespaces of checkpoints.",
+    derived(
+      oneOf([off, restoreSchema]),
+      "{} if checkpoints are reconciled and the engine is kubelet, else false",
+    ),
+    "Restore of pods that request it, by an admission webhook of the controller, in the namespaces of checkpoints. false: no restore.",
   ),
-  crds: described(v.optional(v.boolean(), true), "Whether the CRDs are installed."),
+  crds: described(v.optional(v.boolean(), true), "Whether to install the CustomResourceDefinitions."),
   runtimeClass: described(
     v.optional(v.union([off, runtimeClassSchema]), {}),
-    "RuntimeClass of pods that are to be restored. false: none.",
+    "RuntimeClass of pods to restore. false: no RuntimeClass.",
   ),
   networkPolicies: described(
     v.optional(v.union([off, networkPoliciesSchema]), {}),
-    "Who may speak with the pods of the install. false: no policies.",
+    "NetworkPolicies of the install's pods. false: no policies.",
   ),
   attachAccount: described(
     v.optional(v.union([off, attachAccountSchema]), false),
-    "ServiceAccount for Cedana's platform. Default: none.",
+    "ServiceAccount for Cedana's platform. false: no account.",
   ),
-  kueue: described(v.optional(v.union([off, kueueSchema]), false), "Queues of Kueue. Default: none."),
+  kueue: described(v.optional(v.union([off, kueueSchema]), false), "Queues of Kueue. false: no queues."),
   dynamoWatcher: described(
     v.optional(v.union([off, dynamoWatcherSchema]), false),
-    "Watcher of NVIDIA Dynamo. Default: none.",
+    "Watcher of NVIDIA Dynamo. false: no watcher.",
   ),
   syncWaves: described(
     v.optional(v.boolean(), false),
-    "Whether objects carry the order in which Argo CD applies them.",
+    "Whether objects have annotations with the order in which Argo CD applies them.",
   ),
 });
 

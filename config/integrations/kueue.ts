@@ -1,29 +1,32 @@
 import * as v from "valibot";
 import type { Taint } from "../nodes/taint";
 import type { Problem } from "../schema/problem";
-import { described, dnsLabel, dnsSubdomain, labelKey, labelValue, shape } from "../schema";
+import { derived, described, dnsLabel, dnsSubdomain, labelKey, labelValue, shape } from "../schema";
 import { labels, quantities, toleration } from "../pod";
 
 const taint = shape({
   key: described(labelKey, "Key of the taint."),
-  value: described(v.optional(labelValue), "Its value."),
-  effect: described(v.picklist(["NoSchedule", "PreferNoSchedule", "NoExecute"]), "Its effect."),
+  value: described(derived(labelValue, "the empty value"), "Value of the taint."),
+  effect: described(v.picklist(["NoSchedule", "PreferNoSchedule", "NoExecute"]), "Effect of the taint."),
 });
 
 const flavor = shape({
   name: described(v.optional(dnsSubdomain, "cedana"), "Name of the ResourceFlavor."),
   nodeLabels: described(
-    v.optional(labels),
-    "Labels of its nodes. A restore needs the same GPU model: name it here. Default: install.nodeSelector.",
+    derived(labels, "install.nodeSelector"),
+    "Labels of the flavor's nodes. A restore requires the same GPU model: include its label.",
   ),
   nodeTaints: described(
     v.optional(v.array(taint), []),
-    "Taints of its nodes that a workload must tolerate. Never cedana.ai/not-ready, which goes away.",
+    "Taints of the flavor's nodes that a workload must tolerate. The startup taint must not be one of them: it is removed.",
   ),
-  tolerations: described(v.optional(v.array(toleration), []), "Tolerations that its workloads get."),
+  tolerations: described(
+    v.optional(v.array(toleration), []),
+    "Tolerations that workloads of the flavor get.",
+  ),
   quotas: described(
     v.optional(quantities, { cpu: "3500", memory: "2000Gi", pods: "3000" }),
-    "Nominal quota of each resource, such as nvidia.com/gpu. Default: that of Cedana's chart.",
+    "Nominal quota of each resource, such as nvidia.com/gpu. The default is that of Cedana's chart.",
   ),
 });
 
@@ -31,43 +34,43 @@ const localQueue = shape({
   namespace: described(dnsLabel, "Namespace of the workloads."),
   name: described(
     v.optional(dnsSubdomain, "user-queue"),
-    "What workloads name in kueue.x-k8s.io/queue-name.",
+    "Name of the LocalQueue, to which workloads refer by kueue.x-k8s.io/queue-name.",
   ),
 });
 
 const preemption = shape({
   withinClusterQueue: described(
     v.optional(v.picklist(["Never", "LowerPriority", "LowerOrNewerEqualPriority"]), "LowerPriority"),
-    "Whom a pending workload of the queue may preempt in it.",
+    "Workloads that a pending workload may preempt within the queue.",
   ),
   reclaimWithinCohort: described(
     v.optional(v.picklist(["Never", "LowerPriority", "Any"]), "Any"),
-    "Whom it may preempt in queues that borrow from this one.",
+    "Workloads that a pending workload may preempt in queues that borrow from this queue.",
   ),
 });
 
 export const kueueSchema = shape({
   clusterQueue: described(v.optional(dnsSubdomain, "cluster-queue"), "Name of the ClusterQueue."),
-  cohortName: described(v.optional(dnsSubdomain), "Cohort with whose queues quota is shared."),
+  cohortName: described(derived(dnsSubdomain, "none"), "Cohort, whose queues share quota."),
   namespaceSelector: described(
     v.optional(labels, {}),
-    "Namespaces, by their labels, whose workloads the queue takes. Default: all.",
+    "Labels of the namespaces whose workloads the queue admits. {} selects every namespace.",
   ),
   flavors: described(
     v.optional(v.array(flavor), [{}]),
-    "Kinds of nodes, in the order in which they are tried.",
+    "ResourceFlavors, in the order in which they are tried.",
   ),
   preemption: described(
     v.optional(preemption, {}),
-    "Who makes room for whom. A preempted workload is restored.",
+    "Preemption of workloads. A preempted workload is restored.",
   ),
-  localQueues: described(v.array(localQueue), "One for each namespace of workloads."),
+  localQueues: described(v.array(localQueue), "LocalQueues, one for each namespace with workloads."),
 });
 
 export interface KueueSpec extends v.InferInput<typeof kueueSchema> {}
 export type ResolvedKueue = v.InferOutput<typeof kueueSchema>;
 
-/** What depends on several properties of the queues. */
+/** Checks the queues across several properties. */
 export function checkKueue({ flavors, localQueues }: ResolvedKueue, gate: Taint): Problem[] {
   const problems: Problem[] = [];
   const [first] = flavors;

@@ -1,4 +1,5 @@
-import { RUNTIME_REQUEST_TIMEOUT, checkNodeSettings, instanceFacts } from "../nodes/check";
+import { checkNodeSettings, instanceFacts } from "../nodes/check";
+import { RUNTIME_REQUEST_TIMEOUT } from "../nodes/kubelet";
 import { findAmi } from "../nodes/ami";
 import { parseDuration } from "../schema/quantity";
 import type { Problem, PropertyPath } from "../schema/problem";

@@ -1,7 +1,20 @@
 import * as v from "valibot";
 import { duration, quantity } from "../schema/quantity";
 import { nodeSettings } from "../nodes/settings";
-import { described, dnsLabel, dnsSubdomain, integer, labelKey, oneOf, pattern, shape } from "../schema";
+import {
+  derived,
+  described,
+  dnsLabel,
+  dnsSubdomain,
+  integer,
+  labelKey,
+  oneOf,
+  pattern,
+  shape,
+  titled,
+} from "../schema";
+
+import { karpenterNodeRoleName } from "./names";
 
 /** Tag by which Karpenter finds subnets and security groups of a cluster. */
 export const DISCOVERY_TAG = "karpenter.sh/discovery";
@@ -9,8 +22,16 @@ export const DISCOVERY_TAG = "karpenter.sh/discovery";
 const selector = v.pipe(
   v.array(
     oneOf([
-      shape({ id: described(v.string(), "By id.") }),
-      shape({ tags: described(v.record(v.string(), v.string()), "By tags, all of which must fit.") }),
+      titled(shape({ id: described(v.string(), "Id of the resource.") }), "an id"),
+      titled(
+        shape({
+          tags: described(
+            v.record(v.string(), v.string()),
+            "Tags of the resources. Those that have all of them are selected.",
+          ),
+        }),
+        "tags",
+      ),
     ]),
   ),
   v.minLength(1),
@@ -18,13 +39,19 @@ const selector = v.pipe(
 );
 
 const requirementSchema = shape({
-  key: described(labelKey, "Label: karpenter.k8s.aws/instance-gpu-count, topology.kubernetes.io/zone, ..."),
+  key: described(
+    labelKey,
+    "Label, such as karpenter.k8s.aws/instance-gpu-count or topology.kubernetes.io/zone.",
+  ),
   operator: described(
     v.picklist(["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt", "Gte", "Lte"]),
-    "How label and values are compared.",
+    "Operator that compares the label with the values.",
   ),
-  values: described(v.optional(v.array(v.string())), "Values."),
-  minValues: described(v.optional(integer(1, 50)), "How many different values must stay possible."),
+  values: described(derived(v.array(v.string()), "none"), "Values to compare with."),
+  minValues: described(
+    derived(integer(1, 50), "no minimum"),
+    "Number of different values that must stay possible.",
+  ),
 });
 
 const budgetSchema = shape({
@@ -34,19 +61,25 @@ const budgetSchema = shape({
       message: "is not a number of nodes or a share of them",
       allowed: '"2" or "10%"',
     }),
-    "Nodes that may be disrupted at a time.",
+    "Number or percentage of nodes that may be disrupted at a time.",
   ),
   reasons: described(
-    v.optional(v.array(v.picklist(["Underutilized", "Empty", "Drifted"]))),
-    "Reasons the budget is for. Default: all.",
+    derived(v.array(v.picklist(["Underutilized", "Empty", "Drifted"])), "all"),
+    "Reasons that the budget applies to.",
   ),
-  schedule: described(v.optional(v.string()), "Cron expression in UTC; with duration."),
-  duration: described(v.optional(duration), "How long the budget holds from each time of schedule."),
+  schedule: described(
+    derived(v.string(), "always"),
+    "Start of the budget: a cron expression in UTC. Requires duration.",
+  ),
+  duration: described(
+    derived(duration, "always"),
+    "How long the budget applies from each start. Requires schedule.",
+  ),
 });
 
 const never = oneOf([v.literal("Never"), duration]);
 
-/** A NodePool and the EC2NodeClass that belongs to it. */
+/** A NodePool and its EC2NodeClass. */
 export const nodePoolSchema = shape({
   name: described(dnsLabel, "Name of the NodePool and of its EC2NodeClass."),
   amiVersion: described(
@@ -56,56 +89,71 @@ export const nodePoolSchema = shape({
       allowed:
         "a date such as v20260714; `latest` would replace nodes, and what runs on them, on a day of AWS's choosing",
     }),
-    "Release of the AL2023 AMI.",
+    "Release of the EKS optimized AL2023 AMI.",
   ),
   capacityTypes: described(
     v.optional(v.pipe(v.array(v.picklist(["on-demand", "spot", "reserved"])), v.minLength(1)), ["on-demand"]),
-    "How capacity may be bought.",
+    "Purchase options of the instances.",
   ),
   capacityReservations: described(
-    v.optional(selector),
-    "Reservations to start instances in. Required for the capacity type reserved.",
+    derived(selector, "none"),
+    "Capacity reservations to start instances in. Required for the capacity type reserved.",
   ),
-  requirements: described(v.optional(v.array(requirementSchema), []), "Further requirements on instances."),
+  requirements: described(
+    v.optional(v.array(requirementSchema), []),
+    "Further requirements that instances must meet.",
+  ),
   subnets: described(
-    v.optional(selector),
-    "Subnets. Default: those tagged karpenter.sh/discovery=<cluster>.",
+    derived(selector, "the tag karpenter.sh/discovery=<cluster>"),
+    "Selects the subnets of the nodes.",
   ),
   securityGroups: described(
-    v.optional(selector),
-    "Security groups. Default: those tagged karpenter.sh/discovery=<cluster>.",
+    derived(selector, "the tag karpenter.sh/discovery=<cluster>"),
+    "Selects the security groups of the nodes.",
   ),
   limits: described(
     v.optional(v.record(v.string(), quantity), {}),
-    'Most resources of the pool in all: {cpu: "1000", nvidia.com/gpu: "64"}.',
+    'Maximum total resources of the pool, such as {cpu: "1000", nvidia.com/gpu: "64"}.',
   ),
-  weight: described(v.optional(integer(1, 100)), "Pools of greater weight are tried first."),
-  expireAfter: described(v.optional(never, "720h"), "Age at which a node is replaced, whatever runs on it."),
+  weight: described(
+    derived(integer(1, 100), "0, Karpenter's default"),
+    "Weight of the pool. Karpenter prefers pools with a higher weight.",
+  ),
+  expireAfter: described(
+    v.optional(never, "720h"),
+    "Age at which a node is replaced, even if pods run on it.",
+  ),
   terminationGracePeriod: described(
     v.optional(duration, "20m"),
-    "How long a node may drain. At least the longest dump (the kubelet's runtimeRequestTimeout).",
+    "How long a node may drain. At least the longest checkpoint: the kubelet's runtimeRequestTimeout.",
   ),
   disruption: described(
     v.optional(
       shape({
         consolidationPolicy: described(
           v.optional(v.picklist(["WhenEmpty", "WhenEmptyOrUnderutilized", "Balanced"]), "WhenEmpty"),
-          "When nodes are given up to save cost. WhenEmpty leaves running work alone.",
+          "When nodes are removed to save cost. WhenEmpty does not disturb running pods.",
         ),
-        consolidateAfter: described(v.optional(never, "5m"), "How long a node must have been so."),
+        consolidateAfter: described(
+          v.optional(never, "5m"),
+          "How long a node must be empty or underutilized before it is removed.",
+        ),
         budgets: described(
-          v.optional(v.pipe(v.array(budgetSchema), v.maxLength(50))),
-          "How many nodes at a time. Default: 10%, and with an accelerator one drifted node.",
+          derived(
+            v.pipe(v.array(budgetSchema), v.maxLength(50)),
+            "10%; with an accelerator, at most one drifted node",
+          ),
+          "How many nodes may be disrupted at a time.",
         ),
       }),
       {},
     ),
-    "When Karpenter may take nodes away.",
+    "When Karpenter may remove or replace nodes.",
   ),
   ...nodeSettings,
 });
 
-/** The queue of interruptions by itself. */
+/** The interruption queue alone. */
 export const interruptionQueueSchema = shape({
   name: described(
     pattern(/^[\w-]{1,80}$/, {
@@ -117,24 +165,25 @@ export const interruptionQueueSchema = shape({
   ),
 });
 
-/** Karpenter on a cluster: the AWS side (roles, queue) and the pools. */
+/** Karpenter on a cluster: its AWS side (roles, queue) and the pools. */
 export const karpenterSchema = shape({
-  namespace: described(
-    v.optional(dnsLabel, "kube-system"),
-    "Namespace that the Karpenter controller runs in.",
+  namespace: described(v.optional(dnsLabel, "kube-system"), "Namespace of the Karpenter controller."),
+  serviceAccount: described(
+    v.optional(dnsSubdomain, "karpenter"),
+    "ServiceAccount of the Karpenter controller.",
   ),
-  serviceAccount: described(v.optional(dnsSubdomain, "karpenter"), "ServiceAccount of the controller."),
   nodeRoleName: described(
-    v.optional(
+    derived(
       pattern(/^[\w+=,.@-]{1,64}$/, {
         code: "not-a-role-name",
         message: "is not a name for a role",
         allowed: "up to 64 letters, digits and +=,.@_-",
       }),
+      karpenterNodeRoleName("<cluster>"),
     ),
-    "Name of the nodes' role, which EC2NodeClasses refer to. Default: <cluster>-karpenter-node.",
+    "Name of the nodes' IAM role, to which EC2NodeClasses refer.",
   ),
-  ssm: described(v.optional(v.boolean(), false), "Whether nodes can be reached by Session Manager."),
+  ssm: described(v.optional(v.boolean(), false), "Whether Session Manager can reach the nodes."),
   nodePools: described(v.optional(v.array(nodePoolSchema), []), "Pools of nodes."),
 });
 

@@ -1,6 +1,17 @@
 import * as v from "valibot";
 import { givenOrNew } from "../schema/existing-or-new";
-import { clusterName, described, integer, oneOf, pattern, region, rule, shape } from "../schema";
+import {
+  clusterName,
+  derived,
+  described,
+  integer,
+  oneOf,
+  pattern,
+  region,
+  rule,
+  shape,
+  titled,
+} from "../schema";
 import { ipv4Cidr } from "./cidr";
 import { MAX_ZONES, VPC_PREFIX } from "./subnets";
 
@@ -36,41 +47,42 @@ const serviceName = pattern(/^[a-z0-9][a-z0-9.-]*$/, {
 
 const reservedCidrs = described(
   v.optional(v.array(ipv4Cidr()), []),
-  "Blocks that pods must reach outside the VPC (peered or on premises). Overlaps with them are refused.",
+  "CIDR blocks outside the VPC that pods must reach (peered or on premises). The cluster's blocks must not overlap them.",
 );
 
-/** A VPC made for the cluster. */
-export const newNetworkSchema = shape({
+const newNetwork = shape({
   cidr: described(
     v.optional(ipv4Cidr(VPC_PREFIX.shortest, VPC_PREFIX.longest), "10.0.0.0/16"),
-    "IPv4 block of the VPC. Each zone's private subnet gets an eighth of it, each public one a sixty-fourth.",
+    "IPv4 CIDR block of the VPC. The private subnet of each zone gets an eighth of it, the public one a sixty-fourth.",
   ),
   availabilityZones: described(
     v.optional(oneOf([integer(2, MAX_ZONES), v.array(zoneName)]), 3),
-    "How many availability zones to use (the region's first ones by name), or their names. Only ever add to the end of the list: the place of a zone decides its subnets' addresses.",
+    "Number of availability zones (the first ones of the region, by name), or their names. Add names only at the end of the list: the position of a zone decides the addresses of its subnets.",
   ),
   publicSubnets: described(
     v.optional(v.boolean(), true),
-    "Whether each zone gets a public subnet, for NAT gateways and internet-facing load balancers. Nodes never run there.",
+    "Whether each zone gets a public subnet, for NAT gateways and internet-facing load balancers. Nodes never run in it.",
   ),
   natGateways: described(
     v.optional(v.picklist(["none", "one", "perZone"]), "perZone"),
-    "How private subnets reach the internet over IPv4: one NAT gateway in each zone, one for all (cheaper; its zone takes the others down), or not at all.",
+    "NAT gateways, by which private subnets reach the internet over IPv4. perZone: one in each zone. one: one for all zones; cheaper, but if its zone fails, no zone reaches the internet. none: no internet access.",
   ),
   s3Endpoint: described(
     v.optional(v.boolean(), true),
-    "Whether traffic to S3 leaves through a gateway endpoint: free, and checkpoints then never pass a NAT gateway.",
+    "Whether traffic to S3 uses a gateway endpoint. It is free, and checkpoints never pass a NAT gateway.",
   ),
   interfaceEndpoints: described(
     v.optional(v.array(serviceName), []),
-    "Services to reach through endpoints inside the VPC, such as ecr.api, ecr.dkr, eks, eks-auth, ec2, sts, logs, sqs. A cluster without NAT gateways needs them. A whole name (com.amazonaws...) is taken as it is.",
+    "AWS services that get an endpoint in the VPC, such as ecr.api, ecr.dkr, eks, eks-auth, ec2, sts, logs, sqs, or full service names (com.amazonaws...). A cluster without NAT gateways needs these.",
   ),
   reservedCidrs,
 });
 
-/** Subnets that exist already. */
-export const givenNetworkSchema = shape({
-  vpcId: described(vpcId, "VPC that the subnets are in."),
+/** A new VPC for the cluster. */
+export const newNetworkSchema = titled(newNetwork, "a new VPC");
+
+const existingSubnets = shape({
+  vpcId: described(vpcId, "VPC of the subnets."),
   privateSubnetIds: described(
     v.pipe(
       v.array(subnetId),
@@ -85,26 +97,29 @@ export const givenNetworkSchema = shape({
   ),
   publicSubnetIds: described(
     v.optional(v.array(subnetId), []),
-    "Subnets of internet-facing load balancers. Not used by the cluster itself.",
+    "Subnets of internet-facing load balancers. The cluster itself does not use them.",
   ),
   cidr: described(
-    v.optional(ipv4Cidr()),
-    "IPv4 block of the VPC. Not looked up: give it, and overlaps with the service block are refused.",
+    derived(ipv4Cidr(), "not checked"),
+    "IPv4 CIDR block of the VPC, to check that the block of Services does not overlap it. It is not read from AWS.",
   ),
   reservedCidrs,
 });
 
-/** The construct's own input: what a new network must know of the cluster it is for. */
+/** Existing subnets for the cluster. */
+export const givenNetworkSchema = titled(existingSubnets, "existing subnets");
+
+/** Input of the construct: a new network, and the cluster that it is for. */
 export const networkPropsSchema = shape({
-  ...newNetworkSchema.entries,
+  ...newNetwork.entries,
   clusterName: described(
     clusterName,
-    "Name of the cluster: begins the names of all parts, and is the value of Karpenter's discovery tag.",
+    "Name of the cluster. Names of resources begin with it, and it is the value of Karpenter's discovery tag.",
   ),
-  region: described(region, "AWS region, as the provider has it. A plain value."),
+  region: described(region, "AWS region of the provider. Must be a plain value, not a Terraform reference."),
   ipFamily: described(
     v.optional(v.picklist(["ipv4", "ipv6"]), "ipv4"),
-    "ipv6 adds an IPv6 block, IPv6 subnets and an egress-only gateway.",
+    "IP family. ipv6 adds an IPv6 block, IPv6 subnets and an egress-only gateway.",
   ),
 });
 
@@ -113,7 +128,7 @@ export const networkSchema = givenOrNew("vpcId", givenNetworkSchema, newNetworkS
 export interface NewNetworkSpec extends v.InferInput<typeof newNetworkSchema> {}
 export interface GivenNetworkSpec extends v.InferInput<typeof givenNetworkSchema> {}
 export interface NetworkPropsSpec extends v.InferInput<typeof networkPropsSchema> {}
-/** A VPC to make, or subnets that exist. */
+/** A new VPC, or existing subnets. */
 export type NetworkSpec = NewNetworkSpec | GivenNetworkSpec;
 export type ResolvedNewNetwork = v.InferOutput<typeof newNetworkSchema>;
 export type ResolvedGivenNetwork = v.InferOutput<typeof givenNetworkSchema>;

@@ -1,4 +1,5 @@
 /** Checks of node settings over several properties: instance types, root volume, timeouts, kubelet flags, duplicates. */
+import * as v from "valibot";
 import { repeated } from "../network/check";
 import type { Problem, PropertyPath } from "../schema/problem";
 import { printable } from "../schema/problem";
@@ -8,10 +9,7 @@ import { type InstanceTypeFacts, parseInstanceType } from "./instance-type";
 import { parseDuration } from "../schema/quantity";
 import { engineOf, type NodeSettings } from "./settings";
 import { STARTUP_TAINT_DEFAULT, type Taint, toTaintText } from "./taint";
-import { DEFAULT_HANDLER, type RuntimeHandler } from "./runtime-handler";
-
-/** How long a request to the container runtime may take: the value that Cedana's agent gives the kubelet for checkpoints. */
-export const RUNTIME_REQUEST_TIMEOUT = "10m";
+import { runtimeHandlerSchema, type RuntimeHandler } from "./runtime-handler";
 
 /** The startup taint that the settings amount to, or undefined for none. */
 export function startupTaintOf({
@@ -29,11 +27,7 @@ export function runtimeHandlerOf({
   engine,
 }: Pick<NodeSettings, "runtimeHandler" | "checkpointing" | "engine">): RuntimeHandler | undefined {
   if (runtimeHandler === undefined && checkpointing && engineOf({ engine }) === "cedana") {
-    return {
-      name: DEFAULT_HANDLER,
-      runtimeType: "io.containerd.runc.v2",
-      runtimePath: "/usr/local/bin/cedana-shim-runc-v2",
-    };
+    return v.parse(runtimeHandlerSchema, {}) || undefined;
   }
   return runtimeHandler || undefined;
 }

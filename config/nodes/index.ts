@@ -8,15 +8,9 @@ export {
   type Ami,
   type Architecture,
 } from "./ami";
-export {
-  RUNTIME_REQUEST_TIMEOUT,
-  checkNodeSettings,
-  instanceFacts,
-  runtimeHandlerOf,
-  startupTaintOf,
-} from "./check";
+export { checkNodeSettings, instanceFacts, runtimeHandlerOf, startupTaintOf } from "./check";
 export { isInstanceType, parseInstanceType, type InstanceTypeFacts } from "./instance-type";
-export { kubeletConfigSchema, type KubeletConfig } from "./kubelet";
+export { kubeletConfigSchema, RUNTIME_REQUEST_TIMEOUT, SHUTDOWN, type KubeletConfig } from "./kubelet";
 export {
   NODE_CONFIG_API_VERSION,
   nodeConfigSchema,

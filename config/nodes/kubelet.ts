@@ -1,22 +1,30 @@
 /**
- * `kubelet.config.k8s.io/v1beta1` KubeletConfiguration as far as a user may set it. Left out are the fields that nodeadm
- * computes from the instance and the cluster (addresses, certificates, cgroup driver, runtime endpoint, provider id):
- * setting one of them makes a node that does not join.
+ * The fields of `kubelet.config.k8s.io/v1beta1` KubeletConfiguration that a user may set. Fields that nodeadm computes from
+ * the instance and the cluster (addresses, certificates, cgroup driver, runtime endpoint, provider id) are not among them:
+ * with another value the node does not join.
  */
 import * as v from "valibot";
-import { described, integer, pattern, rule, shape } from "../schema";
+import { derived, described, integer, pattern, rule, shape } from "../schema";
 import { duration, parseQuantity, quantity } from "../schema/quantity";
 import { taintSchema } from "./taint";
 
+/** Timeout of requests to the container runtime on nodes that checkpoint: the value of Cedana's agent. */
+export const RUNTIME_REQUEST_TIMEOUT = "10m";
+/** Graceful shutdown of nodes that checkpoint. The AMI sets the same from Kubernetes 1.34 on. */
+export const SHUTDOWN = { shutdownGracePeriod: "2m30s", shutdownGracePeriodCriticalPods: "30s" } as const;
+
 const MAX_INT32 = 2_147_483_647;
-const flag = v.optional(v.boolean());
-const count = v.optional(integer(0, MAX_INT32));
-const percent = v.optional(integer(0, 100));
-const text = v.optional(v.string());
-const time = v.optional(duration);
-const texts = v.optional(v.array(v.string()));
-const quantities = v.optional(v.record(v.string(), quantity));
-const textOptions = v.optional(v.record(v.string(), v.string()));
+/** Optional in the input; without a value the node keeps the one of its AMI. */
+const optional = <const S extends v.GenericSchema>(schema: S) =>
+  derived(schema, "that of the AMI, or the kubelet's");
+const flag = optional(v.boolean());
+const count = optional(integer(0, MAX_INT32));
+const percent = optional(integer(0, 100));
+const text = optional(v.string());
+const time = optional(duration);
+const texts = optional(v.array(v.string()));
+const quantities = optional(v.record(v.string(), quantity));
+const textOptions = optional(v.record(v.string(), v.string()));
 const PERCENT = /^(?:100(?:\.0+)?|\d{1,2}(?:\.\d+)?)%$/;
 const isPositive = (text: string) => (parseQuantity(text) ?? 0n) > 0n;
 
@@ -31,7 +39,7 @@ function amounts(allowed: string, test: (text: string) => boolean) {
       allowed,
     }),
   );
-  return v.optional(v.record(v.string(), amount));
+  return optional(v.record(v.string(), amount));
 }
 
 const thresholds = amounts(
@@ -43,10 +51,14 @@ const reclaims = amounts(
   (text) =>
     (PERCENT.test(text) && Number.parseFloat(text) > 0) || isPositive(text) || parseQuantity(text) === 0n,
 );
-const choice = <const T extends readonly string[]>(values: T) => v.optional(v.picklist(values));
+const choice = <const T extends readonly string[]>(values: T) => optional(v.picklist(values));
 
-const logging = v.optional(
-  shape({ format: choice(["text", "json"]), flushFrequency: time, verbosity: v.optional(integer(0, 10)) }),
+const logging = optional(
+  shape({
+    format: described(choice(["text", "json"]), "Format of the log."),
+    flushFrequency: described(time, "Maximum time between two flushes of the log."),
+    verbosity: described(optional(integer(0, 10)), "Verbosity of the log. 0 logs the least."),
+  }),
 );
 
 export const kubeletConfigSchema = shape({
@@ -54,97 +66,135 @@ export const kubeletConfigSchema = shape({
     texts,
     "Unsafe sysctls, or patterns such as net.core.*, that pods may set.",
   ),
-  containerLogMaxFiles: described(v.optional(integer(2, MAX_INT32)), "Log files kept for each container."),
-  containerLogMaxSize: described(v.optional(quantity), "Size at which a container's log is rotated."),
-  containerLogMaxWorkers: described(count, "Concurrent log rotations."),
-  containerLogMonitorInterval: described(time, "How often the sizes of logs are looked at."),
+  containerLogMaxFiles: described(
+    optional(integer(2, MAX_INT32)),
+    "Maximum number of log files of a container.",
+  ),
+  containerLogMaxSize: described(optional(quantity), "Size at which a container's log is rotated."),
+  containerLogMaxWorkers: described(count, "Number of log rotations that run concurrently."),
+  containerLogMonitorInterval: described(time, "Interval at which the sizes of container logs are checked."),
   configMapAndSecretChangeDetectionStrategy: described(
     choice(["Get", "Cache", "Watch"]),
-    "How the kubelet learns of changes.",
+    "How the kubelet detects changes of ConfigMaps and Secrets.",
   ),
-  cpuCFSQuota: described(flag, "Whether CPU limits are enforced by CFS quotas."),
+  cpuCFSQuota: described(flag, "Whether CFS quotas enforce CPU limits."),
   cpuCFSQuotaPeriod: described(
-    v.optional(
+    optional(
       pattern(/^(?:(?:[1-9]\d{0,2}|1000)ms|1s)$/, {
         code: "not-a-period",
         message: "is not a period of CFS quotas",
         allowed: "1ms to 1000ms, such as 100ms",
       }),
     ),
-    "Period of CFS quotas.",
+    "Period of the CFS quotas.",
   ),
   cpuManagerPolicy: described(choice(["none", "static"]), "Policy of the CPU manager."),
   cpuManagerPolicyOptions: described(textOptions, "Options of the CPU manager's policy."),
-  cpuManagerReconcilePeriod: described(time, "How often the CPU manager reconciles."),
+  cpuManagerReconcilePeriod: described(time, "Interval at which the CPU manager reconciles."),
   crashLoopBackOff: described(
-    v.optional(shape({ maxContainerRestartPeriod: time })),
-    "Longest delay between restarts.",
+    optional(
+      shape({
+        maxContainerRestartPeriod: described(time, "Maximum delay between two restarts of a container."),
+      }),
+    ),
+    "Backoff of container restarts.",
   ),
-  enableContentionProfiling: described(flag, "Profiling of lock contention."),
-  enableControllerAttachDetach: described(flag, "Whether the attach/detach controller manages volumes."),
-  enableDebugFlagsHandler: described(flag, "Serves /debug/flags."),
+  enableContentionProfiling: described(flag, "Whether lock contention is profiled."),
+  enableControllerAttachDetach: described(
+    flag,
+    "Whether the attach/detach controller attaches and detaches volumes.",
+  ),
+  enableDebugFlagsHandler: described(flag, "Whether the kubelet serves /debug/flags."),
   enableDebuggingHandlers: described(
-    v.optional(v.literal(true)),
-    "Must stay on: exec, logs and the checkpoint endpoint are debugging handlers of the kubelet.",
+    optional(v.literal(true)),
+    "Must be true: exec, logs and the checkpoint endpoint are debugging handlers of the kubelet.",
   ),
-  enableProfilingHandler: described(flag, "Serves /debug/pprof."),
-  enableServer: described(v.optional(v.literal(true)), "Must stay on: checkpoints are asked of this server."),
-  enableSystemLogHandler: described(flag, "Serves system logs."),
-  enableSystemLogQuery: described(flag, "Lets system logs be queried."),
+  enableProfilingHandler: described(flag, "Whether the kubelet serves /debug/pprof."),
+  enableServer: described(
+    optional(v.literal(true)),
+    "Must be true: checkpoints are requested from this server.",
+  ),
+  enableSystemLogHandler: described(flag, "Whether the kubelet serves system logs."),
+  enableSystemLogQuery: described(flag, "Whether system logs can be queried."),
   enforceNodeAllocatable: described(
     texts,
-    "What node-allocatable limits are enforced on: pods, system-reserved, ...",
+    "Groups on which node-allocatable limits are enforced: pods, system-reserved, kube-reserved.",
   ),
-  eventBurst: described(count, "Burst of event creation."),
-  eventRecordQPS: described(count, "Events a second."),
-  evictionHard: described(thresholds, 'Hard eviction thresholds: {"memory.available": "100Mi"}.'),
+  eventBurst: described(count, "Maximum burst of event creations."),
+  eventRecordQPS: described(count, "Maximum number of events per second."),
+  evictionHard: described(thresholds, 'Hard eviction thresholds, such as {"memory.available": "100Mi"}.'),
   evictionMaxPodGracePeriod: described(
-    v.optional(integer(-1, MAX_INT32)),
-    "Seconds, at most, for soft evictions.",
+    optional(integer(-1, MAX_INT32)),
+    "Maximum grace period of pods in a soft eviction, in seconds.",
   ),
-  evictionMinimumReclaim: described(reclaims, "What an eviction reclaims at least."),
-  evictionPressureTransitionPeriod: described(time, "How long a pressure condition is held."),
+  evictionMinimumReclaim: described(reclaims, "Minimum amount of a resource that an eviction reclaims."),
+  evictionPressureTransitionPeriod: described(
+    time,
+    "How long the kubelet waits before it clears a pressure condition.",
+  ),
   evictionSoft: described(thresholds, "Soft eviction thresholds."),
   evictionSoftGracePeriod: described(
-    v.optional(v.record(v.string(), duration)),
-    "Grace periods of soft thresholds.",
+    optional(v.record(v.string(), duration)),
+    "Grace periods of the soft eviction thresholds.",
   ),
-  failCgroupV1: described(flag, "Refuses to start on cgroup v1."),
+  failCgroupV1: described(flag, "Whether the kubelet refuses to start on cgroup v1."),
   featureGates: described(
-    v.optional(v.record(v.string(), v.boolean())),
-    "Kubernetes feature gates of the kubelet, for instance {ContainerCheckpoint: true}.",
+    optional(v.record(v.string(), v.boolean())),
+    "Feature gates of the kubelet, such as {ContainerCheckpoint: true}.",
   ),
-  fileCheckFrequency: described(time, "How often static pods are looked for."),
-  httpCheckFrequency: described(time, "How often manifest URLs are read."),
-  imageGCHighThresholdPercent: described(percent, "Disk use at which images are always collected."),
-  imageGCLowThresholdPercent: described(percent, "Disk use down to which images are collected."),
-  imageMaximumGCAge: described(time, "Age at which an unused image is collected."),
-  imageMinimumGCAge: described(time, "Age below which an unused image is kept."),
+  fileCheckFrequency: described(time, "Interval at which the files of static pods are checked."),
+  httpCheckFrequency: described(time, "Interval at which manifest URLs are checked."),
+  imageGCHighThresholdPercent: described(
+    percent,
+    "Disk usage, in percent, above which unused images are always removed.",
+  ),
+  imageGCLowThresholdPercent: described(
+    percent,
+    "Disk usage, in percent, below which unused images are never removed.",
+  ),
+  imageMaximumGCAge: described(time, "Maximum age of an unused image."),
+  imageMinimumGCAge: described(time, "Minimum age of an unused image before it is removed."),
   imagePullCredentialsVerificationPolicy: described(
     choice(["NeverVerify", "NeverVerifyPreloadedImages", "NeverVerifyAllowlistedImages", "AlwaysVerify"]),
-    "When credentials are checked for images already present.",
+    "When credentials are verified for images that are already on the node.",
   ),
-  iptablesDropBit: described(v.optional(integer(0, 31)), "Bit of the mark of packets to drop."),
-  iptablesMasqueradeBit: described(v.optional(integer(0, 31)), "Bit of the mark of packets to masquerade."),
-  kernelMemcgNotification: described(flag, "Memory thresholds by notification instead of polling."),
-  kubeAPIBurst: described(count, "Burst of requests to the API server."),
-  kubeAPIQPS: described(v.optional(integer(-1, MAX_INT32)), "Requests a second to the API server."),
-  kubeReserved: described(quantities, "Resources kept for Kubernetes' own daemons."),
-  localStorageCapacityIsolation: described(flag, "Isolation of local ephemeral storage."),
-  logging: described(logging, "The kubelet's own log."),
-  makeIPTablesUtilChains: described(flag, "Whether the kubelet makes its iptables chains."),
-  maxParallelImagePulls: described(v.optional(integer(1, MAX_INT32)), "Image pulls at a time."),
-  maxPods: described(
-    v.optional(integer(1, 737)),
-    "Pods that fit on the node (737: the most that EKS allows).",
+  iptablesDropBit: described(optional(integer(0, 31)), "Bit of the packet mark for packets to drop."),
+  iptablesMasqueradeBit: described(
+    optional(integer(0, 31)),
+    "Bit of the packet mark for packets to masquerade.",
   ),
+  kernelMemcgNotification: described(
+    flag,
+    "Whether memory thresholds use kernel notifications instead of polling.",
+  ),
+  kubeAPIBurst: described(count, "Maximum burst of requests to the API server."),
+  kubeAPIQPS: described(
+    optional(integer(-1, MAX_INT32)),
+    "Maximum number of requests per second to the API server.",
+  ),
+  kubeReserved: described(quantities, "Resources reserved for the daemons of Kubernetes."),
+  localStorageCapacityIsolation: described(flag, "Whether local ephemeral storage is isolated."),
+  logging: described(logging, "Log of the kubelet."),
+  makeIPTablesUtilChains: described(flag, "Whether the kubelet creates its iptables chains."),
+  maxParallelImagePulls: described(
+    optional(integer(1, MAX_INT32)),
+    "Maximum number of concurrent image pulls.",
+  ),
+  maxPods: described(optional(integer(1, 737)), "Maximum number of pods on the node. EKS allows 737."),
   memoryManagerPolicy: described(choice(["None", "Static"]), "Policy of the memory manager."),
   memorySwap: described(
-    v.optional(shape({ swapBehavior: choice(["", "NoSwap", "LimitedSwap"]) })),
-    "Use of swap by containers.",
+    optional(
+      shape({
+        swapBehavior: described(
+          choice(["", "NoSwap", "LimitedSwap"]),
+          "Whether containers may use swap. The empty text means NoSwap.",
+        ),
+      }),
+    ),
+    "Use of swap memory by containers.",
   ),
   memoryThrottlingFactor: described(
-    v.optional(
+    optional(
       v.pipe(
         v.number(),
         rule<number>({
@@ -156,72 +206,116 @@ export const kubeletConfigSchema = shape({
         }),
       ),
     ),
-    "Factor for memory.high on cgroup v2.",
+    "Factor from which memory.high is computed, on cgroup v2.",
   ),
-  nodeLeaseDurationSeconds: described(v.optional(integer(1, MAX_INT32)), "Seconds of the node's lease."),
-  nodeStatusMaxImages: described(v.optional(integer(-1, MAX_INT32)), "Images told in the node's status."),
-  nodeStatusReportFrequency: described(time, "How often an unchanged node status is sent."),
-  nodeStatusUpdateFrequency: described(time, "How often the node's status is computed."),
-  oomScoreAdj: described(v.optional(integer(-1000, 1000)), "oom_score_adj of the kubelet."),
-  podPidsLimit: described(v.optional(integer(-1, Number.MAX_SAFE_INTEGER)), "Processes of a pod, at most."),
-  podsPerCore: described(count, "Pods that fit on a core; 0 for no such limit."),
-  protectKernelDefaults: described(flag, "Whether the kubelet fails where sysctls differ from its needs."),
-  registerWithTaints: described(v.optional(v.array(taintSchema)), "Taints the node is registered with."),
-  registryBurst: described(count, "Burst of image pulls."),
-  registryPullQPS: described(count, "Image pulls a second."),
+  nodeLeaseDurationSeconds: described(
+    optional(integer(1, MAX_INT32)),
+    "Duration of the node's lease, in seconds.",
+  ),
+  nodeStatusMaxImages: described(
+    optional(integer(-1, MAX_INT32)),
+    "Maximum number of images in the node's status. -1: no limit.",
+  ),
+  nodeStatusReportFrequency: described(time, "Interval at which an unchanged node status is reported."),
+  nodeStatusUpdateFrequency: described(time, "Interval at which the node's status is computed."),
+  oomScoreAdj: described(optional(integer(-1000, 1000)), "oom_score_adj of the kubelet process."),
+  podPidsLimit: described(
+    optional(integer(-1, Number.MAX_SAFE_INTEGER)),
+    "Maximum number of processes in a pod. -1: no limit.",
+  ),
+  podsPerCore: described(count, "Maximum number of pods per core. 0: no limit."),
+  protectKernelDefaults: described(
+    flag,
+    "Whether the kubelet fails if kernel parameters differ from those that it needs.",
+  ),
+  registerWithTaints: described(
+    optional(v.array(taintSchema)),
+    "Must not be set: the toolkit writes it from taints and startupTaint.",
+  ),
+  registryBurst: described(count, "Maximum burst of image pulls."),
+  registryPullQPS: described(count, "Maximum number of image pulls per second."),
   reservedMemory: described(
-    v.optional(v.array(shape({ numaNode: integer(0, 255), limits: v.record(v.string(), quantity) }))),
-    "Memory kept back on each NUMA node.",
-  ),
-  reservedSystemCPUs: described(text, "CPUs kept for the system, as a CPU list: 0-1."),
-  runtimeRequestTimeout: described(
-    time,
-    "How long the kubelet waits for the container runtime; a checkpoint is one such request.",
-  ),
-  seccompDefault: described(flag, "RuntimeDefault as the seccomp profile of all workloads."),
-  serializeImagePulls: described(flag, "One image pull at a time."),
-  shutdownGracePeriod: described(time, "How long the node's shutdown is held up for its pods, in all."),
-  shutdownGracePeriodByPodPriority: described(
-    v.optional(
+    optional(
       v.array(
         shape({
-          priority: integer(-MAX_INT32 - 1, MAX_INT32),
-          shutdownGracePeriodSeconds: integer(0, MAX_INT32),
+          numaNode: described(integer(0, 255), "Index of the NUMA node."),
+          limits: described(v.record(v.string(), quantity), "Memory to reserve, by type."),
         }),
       ),
     ),
-    "Grace periods for each pod priority, instead of the two simple ones.",
+    "Memory reserved on each NUMA node.",
   ),
-  shutdownGracePeriodCriticalPods: described(time, "The part of shutdownGracePeriod kept for critical pods."),
-  singleProcessOOMKill: described(flag, "On cgroup v2, kill one process of a container and not all."),
-  streamingConnectionIdleTimeout: described(time, "How long an idle exec or port-forward stays open."),
-  syncFrequency: described(time, "How often running containers are compared with their pods."),
-  systemReserved: described(quantities, "Resources kept for the system's daemons."),
+  reservedSystemCPUs: described(text, "CPUs reserved for the system, as a CPU list such as 0-1."),
+  runtimeRequestTimeout: described(
+    derived(duration, `${RUNTIME_REQUEST_TIMEOUT} if checkpointing is true, else that of the AMI`),
+    "Timeout of requests to the container runtime. A checkpoint is one such request.",
+  ),
+  seccompDefault: described(flag, "Whether RuntimeDefault is the default seccomp profile of all workloads."),
+  serializeImagePulls: described(flag, "Whether images are pulled one at a time."),
+  shutdownGracePeriod: described(
+    derived(duration, `${SHUTDOWN.shutdownGracePeriod} if checkpointing is true, else that of the AMI`),
+    "How long the shutdown of the node waits for its pods, in total.",
+  ),
+  shutdownGracePeriodByPodPriority: described(
+    optional(
+      v.array(
+        shape({
+          priority: described(integer(-MAX_INT32 - 1, MAX_INT32), "Priority of the pods."),
+          shutdownGracePeriodSeconds: described(
+            integer(0, MAX_INT32),
+            "Grace period of pods with this priority or higher, in seconds.",
+          ),
+        }),
+      ),
+    ),
+    "Grace periods by pod priority, instead of shutdownGracePeriod and shutdownGracePeriodCriticalPods.",
+  ),
+  shutdownGracePeriodCriticalPods: described(
+    derived(
+      duration,
+      `${SHUTDOWN.shutdownGracePeriodCriticalPods} if checkpointing is true, else that of the AMI`,
+    ),
+    "Part of shutdownGracePeriod that is reserved for critical pods.",
+  ),
+  singleProcessOOMKill: described(
+    flag,
+    "Whether an OOM kill ends one process of a container instead of all, on cgroup v2.",
+  ),
+  streamingConnectionIdleTimeout: described(time, "Timeout of an idle exec or port-forward connection."),
+  syncFrequency: described(time, "Interval at which running containers are synchronized with their pods."),
+  systemReserved: described(quantities, "Resources reserved for the daemons of the system."),
   topologyManagerPolicy: described(
     choice(["none", "best-effort", "restricted", "single-numa-node"]),
     "Policy of the topology manager.",
   ),
   topologyManagerPolicyOptions: described(textOptions, "Options of the topology manager's policy."),
-  topologyManagerScope: described(choice(["container", "pod"]), "What the topology manager aligns."),
+  topologyManagerScope: described(choice(["container", "pod"]), "Unit that the topology manager aligns."),
   userNamespaces: described(
-    v.optional(shape({ idsPerPod: v.optional(integer(65_536, MAX_INT32)) })),
+    optional(
+      shape({
+        idsPerPod: described(optional(integer(65_536, MAX_INT32)), "Number of user ids of each pod."),
+      }),
+    ),
     "User namespaces of pods.",
   ),
-  volumeStatsAggPeriod: described(time, "How often disk use of volumes is computed."),
+  volumeStatsAggPeriod: described(time, "Interval at which the disk usage of volumes is computed."),
 });
 
-/** Typed KubeletConfiguration. */
+/** KubeletConfiguration, with the fields that a user may set. */
 export type KubeletConfig = v.InferInput<typeof kubeletConfigSchema>;
 
 /** `spec.kubelet` of a NodeConfig. */
 export const kubeletOptionsSchema = shape({
-  config: described(v.optional(kubeletConfigSchema), "KubeletConfiguration, merged over that of the AMI."),
+  config: described(
+    derived(kubeletConfigSchema, "that of the AMI"),
+    "KubeletConfiguration, merged over that of the AMI.",
+  ),
   flags: described(
-    v.optional(v.array(v.string())),
-    "Command-line flags, appended to those of the AMI. A flag beats the same field of config.",
+    derived(v.array(v.string()), "none"),
+    "Command-line flags, in addition to those of the AMI. A flag overrides the same field of config.",
   ),
   maxPodsExpression: described(
-    v.optional(v.string()),
-    "CEL expression for the number of pods; config.maxPods goes before it.",
+    derived(v.string(), "that of EKS"),
+    "CEL expression of the maximum number of pods. config.maxPods overrides it.",
   ),
 });

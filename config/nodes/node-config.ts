@@ -1,10 +1,10 @@
 /**
- * NodeConfig (`node.eks.aws/v1alpha1`), the document that nodeadm configures an EKS node by. nodeadm drops fields it
- * does not know without a word; here they are refused.
+ * NodeConfig (`node.eks.aws/v1alpha1`), from which nodeadm configures an EKS node. nodeadm silently drops unknown fields;
+ * here they are refused.
  */
 import { parse } from "smol-toml";
 import * as v from "valibot";
-import { described, pattern, rule, shape } from "../schema";
+import { derived, described, pattern, rule, shape } from "../schema";
 import { kubeletOptionsSchema } from "./kubelet";
 
 export const NODE_CONFIG_API_VERSION = "node.eks.aws/v1alpha1";
@@ -35,8 +35,8 @@ export const nodeClusterSchema = shape({
     "Certificate authority of the API server, PEM in base64.",
   ),
   cidr: described(cidr, "CIDR block of Services."),
-  enableOutpost: described(v.optional(v.boolean()), "Whether the node is on an AWS Outpost."),
-  id: described(v.optional(v.string()), "Id of the cluster; only on an Outpost, where it is required."),
+  enableOutpost: described(derived(v.boolean(), "false"), "Whether the node runs on an AWS Outpost."),
+  id: described(derived(v.string(), "none"), "Id of the cluster. Required on an Outpost, else not allowed."),
 });
 
 const json = v.unknown();
@@ -77,7 +77,7 @@ function isToml(text: string): boolean {
 /** `spec.containerd`. */
 export const containerdOptionsSchema = shape({
   config: described(
-    v.optional(
+    derived(
       v.pipe(
         v.string(),
         rule<string>({
@@ -96,52 +96,56 @@ export const containerdOptionsSchema = shape({
           allowed: "a TOML document",
         }),
       ),
+      "that of the AMI",
     ),
-    "Configuration of containerd in TOML, schema 3. nodeadm merges it deeply over its own; lists are replaced.",
+    "Configuration of containerd: TOML, schema 3. nodeadm merges it deeply over that of the AMI, and replaces lists.",
   ),
   baseRuntimeSpec: described(
-    v.optional(v.record(v.string(), json)),
-    "Part of an OCI runtime spec that all containers start from; merged over that of the AMI.",
+    derived(v.record(v.string(), json), "that of the AMI"),
+    "Base OCI runtime spec of all containers, merged over that of the AMI.",
   ),
 });
 
 /** `spec.instance`. */
 export const instanceOptionsSchema = shape({
   localStorage: described(
-    v.optional(
+    derived(
       shape({
         strategy: described(
           v.picklist(["RAID0", "RAID10", "Mount"]),
-          "RAID0 or RAID10 over all local disks, or each mounted by itself.",
+          "RAID0 or RAID10: one array of all local disks. Mount: each disk is mounted separately.",
         ),
         mountPath: described(
-          v.optional(
+          derived(
             pattern(/^\/\S*$/, {
               code: "not-absolute",
               message: "is not an absolute path",
               allowed: "a path that begins with /",
             }),
+            "/mnt/k8s-disks/, nodeadm's default",
           ),
-          "Where the disks are mounted. nodeadm's default: /mnt/k8s-disks/.",
+          "Directory where the disks are mounted.",
         ),
         disabledMounts: described(
-          v.optional(v.array(v.picklist(["Containerd", "PodLogs", "SOCI"]))),
-          "Folders that stay on the root volume.",
+          derived(v.array(v.picklist(["Containerd", "PodLogs", "SOCI"])), "none"),
+          "Directories that stay on the root volume.",
         ),
       }),
+      "the disks are not used",
     ),
-    "What is done with the instance's local disks.",
+    "Use of the instance's local disks.",
   ),
   environment: described(
-    v.optional(v.record(v.string(), v.record(v.string(), v.string()))),
-    "Environment variables by systemd unit; the unit `default` stands for all.",
+    derived(v.record(v.string(), v.record(v.string(), v.string())), "none"),
+    "Environment variables by systemd unit. The unit `default` means all units.",
   ),
   network: described(
-    v.optional(
+    derived(
       shape({
-        nameservers: described(v.optional(v.array(v.string())), "DNS servers."),
-        domains: described(v.optional(v.array(v.string())), "DNS search domains."),
+        nameservers: described(derived(v.array(v.string()), "those of the VPC"), "DNS servers."),
+        domains: described(derived(v.array(v.string()), "those of the VPC"), "DNS search domains."),
       }),
+      "that of the VPC",
     ),
     "Name resolution of the host.",
   ),
@@ -149,28 +153,34 @@ export const instanceOptionsSchema = shape({
 
 /** `spec.featureGates`: features of nodeadm itself. */
 export const nodeFeatureGatesSchema = shape({
-  InstanceIdNodeName: described(v.optional(v.boolean()), "The node is named by its instance id."),
-  FastImagePull: described(v.optional(v.boolean()), "Parallel image pulls by the SOCI snapshotter."),
+  InstanceIdNodeName: described(
+    derived(v.boolean(), "that of nodeadm"),
+    "Whether the instance id is the node's name.",
+  ),
+  FastImagePull: described(
+    derived(v.boolean(), "that of nodeadm"),
+    "Whether the SOCI snapshotter pulls images in parallel.",
+  ),
 });
 
 /** `spec` of a NodeConfig. */
 export const nodeConfigSpecSchema = shape({
   cluster: described(
-    v.optional(nodeClusterSchema),
-    "How to reach the cluster. Only with a custom AMI: EKS and Karpenter add their own.",
+    derived(nodeClusterSchema, "that of EKS or Karpenter"),
+    "The cluster that the node joins. Only with a custom AMI.",
   ),
-  kubelet: described(v.optional(kubeletOptionsSchema), "Settings of the kubelet."),
-  containerd: described(v.optional(containerdOptionsSchema), "Settings of containerd."),
-  instance: described(v.optional(instanceOptionsSchema), "Settings of the host."),
-  featureGates: described(v.optional(nodeFeatureGatesSchema), "Features of nodeadm."),
+  kubelet: described(derived(kubeletOptionsSchema, "that of the AMI"), "Settings of the kubelet."),
+  containerd: described(derived(containerdOptionsSchema, "that of the AMI"), "Settings of containerd."),
+  instance: described(derived(instanceOptionsSchema, "that of the AMI"), "Settings of the host."),
+  featureGates: described(derived(nodeFeatureGatesSchema, "none"), "Feature gates of nodeadm."),
 });
 
 /** A whole NodeConfig. */
 export const nodeConfigSchema = shape({
-  apiVersion: described(v.literal(NODE_CONFIG_API_VERSION), "Always node.eks.aws/v1alpha1."),
-  kind: described(v.literal("NodeConfig"), "Always NodeConfig."),
-  metadata: described(v.optional(v.record(v.string(), json)), "nodeadm takes no notice of it."),
-  spec: described(nodeConfigSpecSchema, "What nodeadm does."),
+  apiVersion: described(v.literal(NODE_CONFIG_API_VERSION), "Must be node.eks.aws/v1alpha1."),
+  kind: described(v.literal("NodeConfig"), "Must be NodeConfig."),
+  metadata: described(derived(v.record(v.string(), json), "none"), "Metadata, which nodeadm ignores."),
+  spec: described(nodeConfigSpecSchema, "Configuration of the node."),
 });
 
 export type NodeConfigSpec = v.InferInput<typeof nodeConfigSpecSchema>;

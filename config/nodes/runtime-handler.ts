@@ -31,7 +31,7 @@ export const runtimeHandlerSchema = oneOf([
     ),
     runtimePath: described(
       v.optional(v.union([absolute, v.literal(false)]), "/usr/local/bin/cedana-shim-runc-v2"),
-      "Shim that containerd starts. false: the default shim of the runtime type.",
+      "Path of the shim that containerd starts. false: the default shim of the runtime type.",
     ),
   }),
 ]);

@@ -1,6 +1,6 @@
-/** What a node of any provenance (managed group or Karpenter) can be told. */
+/** Settings of a node, of a managed group or of Karpenter. */
 import * as v from "valibot";
-import { arn, described, integer, labelKey, labelValue, pattern, rule, shape } from "../schema";
+import { arn, derived, described, integer, labelKey, labelValue, pattern, rule, shape } from "../schema";
 import { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "../engines/kinds";
 import { kubeletOptionsSchema } from "./kubelet";
 import { containerdOptionsSchema, instanceOptionsSchema, nodeFeatureGatesSchema } from "./node-config";
@@ -42,14 +42,20 @@ const userTaint = v.pipe(
 export const rootVolumeSchema = shape({
   sizeGiB: described(
     v.optional(integer(20, 65_536), 100),
-    "Size in GiB. Checkpoints are written here before they are uploaded.",
+    "Size in GiB. Checkpoints are written to this volume before they are uploaded.",
   ),
   type: described(v.optional(v.picklist(["gp3", "io1", "io2"]), "gp3"), "EBS volume type."),
-  iops: described(v.optional(integer(100, 256_000)), "I/O operations a second. Required for io1 and io2."),
-  throughputMiBps: described(v.optional(integer(125, 2000)), "Throughput in MiB/s; gp3 only."),
+  iops: described(
+    derived(integer(100, 256_000), "3000 for gp3, by EBS"),
+    "I/O operations per second. Required for io1 and io2.",
+  ),
+  throughputMiBps: described(
+    derived(integer(125, 2000), "125 for gp3, by EBS"),
+    "Throughput in MiB/s. Only for gp3.",
+  ),
   kmsKeyArn: described(
-    v.optional(arn),
-    "KMS key. Without one, the account's default key: it is always encrypted.",
+    derived(arn, "the default EBS key of the account"),
+    "KMS key of the volume. It is always encrypted.",
   ),
 });
 
@@ -80,7 +86,7 @@ const tagKey = pattern(/^(?!aws:)[\s\S]{1,128}$/i, {
 /** Tags of AWS resources. */
 export const tagsSchema = v.record(tagKey, v.pipe(v.string(), v.maxLength(256)));
 
-/** Properties shared by managed groups and node pools; spread them into a shape. */
+/** Properties that managed groups and node pools share. */
 export const nodeSettings = {
   instanceTypes: described(
     v.pipe(
@@ -94,66 +100,66 @@ export const nodeSettings = {
       v.minLength(1),
       v.maxLength(40),
     ),
-    "EC2 instance types, all of one architecture and with the same kind of accelerator.",
+    "EC2 instance types. All must have the same architecture and the same kind of accelerator.",
   ),
   architecture: described(
-    v.optional(v.picklist(["x86_64", "arm64"])),
-    "Only for instance types that this toolkit does not know.",
+    derived(v.picklist(["x86_64", "arm64"]), "that of the instance types"),
+    "CPU architecture. Only for instance types that this toolkit does not know.",
   ),
   accelerator: described(
-    v.optional(v.picklist(["none", "nvidia", "neuron"])),
-    "Only for instance types that this toolkit does not know: which drivers the AMI must have.",
+    derived(v.picklist(["none", "nvidia", "neuron"]), "that of the instance types"),
+    "Accelerator, for which the AMI has drivers. Only for instance types that this toolkit does not know.",
   ),
   checkpointing: described(
     v.optional(v.boolean(), true),
-    "Whether the nodes checkpoint: they get the label cedana.ai/enabled, the startup taint, and what the engine needs of containerd.",
+    "Whether the nodes support checkpoints. They get the label cedana.ai/enabled, the startup taint and the engine's configuration of containerd.",
   ),
   engine: described(
-    v.optional(v.picklist(ENGINE_KINDS)),
-    `Engine of the nodes. cedana: with a runtime handler; kubelet: containerd restores from checkpoint images. Default: engine.kind of the file; without one, ${DEFAULT_ENGINE}.`,
+    derived(v.picklist(ENGINE_KINDS), `engine.kind of the file, or ${DEFAULT_ENGINE} without engine`),
+    "Engine for which the nodes are configured. cedana: containerd gets a runtime handler. kubelet: containerd restores from checkpoint images.",
   ),
   labels: described(v.optional(v.record(nodeLabelKey, labelValue), {}), "Labels of the nodes."),
-  taints: described(v.optional(v.array(userTaint), []), "Taints that stay."),
+  taints: described(v.optional(v.array(userTaint), []), "Permanent taints of the nodes."),
   startupTaint: described(
-    v.optional(startupTaintSchema),
-    "Taint until the node can checkpoint. Default: cedana.ai/not-ready=true:NoSchedule where checkpointing is true. false: none.",
+    derived(startupTaintSchema, "cedana.ai/not-ready=true:NoSchedule if checkpointing is true, else false"),
+    "Taint of a new node until it can checkpoint. false: no taint.",
   ),
   runtimeHandler: described(
-    v.optional(runtimeHandlerSchema),
-    "containerd runtime handler for restores. Default: one named cedana where checkpointing is true and the engine is cedana. false: none.",
+    derived(runtimeHandlerSchema, "{} if checkpointing is true and the engine is cedana, else false"),
+    "Runtime handler of containerd for restores. false: no handler.",
   ),
-  rootVolume: described(v.optional(rootVolumeSchema, {}), "Root volume; always encrypted."),
+  rootVolume: described(v.optional(rootVolumeSchema, {}), "Root volume. It is always encrypted."),
   metadataOptions: described(
     v.optional(
       shape({
         httpPutResponseHopLimit: described(
           v.optional(integer(1, 64), 1),
-          "1: pods without hostNetwork do not reach the instance's credentials.",
+          "Network hops that an answer of the metadata service may take. With 1, pods without hostNetwork cannot read the instance's credentials.",
         ),
       }),
       {},
     ),
-    "Instance metadata service. Always version 2, with tokens required.",
+    "Instance metadata service, always version 2.",
   ),
   kubelet: described(
     v.optional(kubeletOptionsSchema, {}),
-    "Settings of the kubelet, over those made for checkpoints.",
+    "Settings of the kubelet, merged over those for checkpoints.",
   ),
   containerd: described(v.optional(containerdOptionsSchema, {}), "Settings of containerd."),
   instance: described(
     v.optional(instanceOptionsSchema, {}),
-    "Local disks, environment and name resolution of the host.",
+    "Local disks, environment variables and name resolution of the host.",
   ),
-  featureGates: described(v.optional(nodeFeatureGatesSchema, {}), "Features of nodeadm."),
+  featureGates: described(v.optional(nodeFeatureGatesSchema, {}), "Feature gates of nodeadm."),
   sysctls: described(
     v.optional(v.record(sysctlName, sysctlValue), {}),
-    'Kernel settings, set before containerd and the kubelet start: {"fs.pipe-max-size": "4194304"}.',
+    'Kernel parameters, set before containerd and the kubelet start, such as {"fs.pipe-max-size": "4194304"}.',
   ),
   preNodeadm: described(
     v.optional(v.array(script), []),
     "Shell scripts that run before containerd and the kubelet start.",
   ),
-  tags: described(v.optional(tagsSchema, {}), "Tags of everything made, instances and volumes too."),
+  tags: described(v.optional(tagsSchema, {}), "Tags of all resources, including instances and volumes."),
 } as const;
 
 const settingsSchema = shape(nodeSettings);

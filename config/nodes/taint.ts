@@ -1,13 +1,13 @@
 import * as v from "valibot";
 import { described, labelKey, labelValue, oneOf, shape } from "../schema";
 
-/** A taint in the words of the Kubernetes API. */
+/** A taint, with the names of the Kubernetes API. */
 export const taintSchema = shape({
-  key: described(labelKey, "Key, with an optional DNS prefix: cedana.ai/not-ready."),
-  value: described(v.optional(labelValue, ""), "Value; may be empty."),
+  key: described(labelKey, "Key of the taint, with an optional DNS prefix."),
+  value: described(v.optional(labelValue, ""), "Value of the taint. May be empty."),
   effect: described(
     v.picklist(["NoSchedule", "PreferNoSchedule", "NoExecute"]),
-    "What happens to pods that do not tolerate the taint.",
+    "Effect on pods that do not tolerate the taint.",
   ),
 });
 
@@ -31,7 +31,7 @@ export const startupTaintSchema = oneOf([
     value: described(v.optional(labelValue, STARTUP_TAINT_DEFAULT.value), "Value of the taint."),
     effect: described(
       v.optional(v.picklist(["NoSchedule", "NoExecute"]), STARTUP_TAINT_DEFAULT.effect),
-      "NoSchedule keeps pods away; NoExecute also evicts those that got in.",
+      "Effect of the taint. NoSchedule keeps pods away. NoExecute also evicts those that already run.",
     ),
   }),
 ]);

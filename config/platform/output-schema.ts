@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { described, pattern, shape } from "../schema";
 
-/** Where synthesized files go. */
+/** Where synthesized files are written. */
 export const outputSchema = shape({
   directory: described(
     v.optional(
@@ -12,11 +12,11 @@ export const outputSchema = shape({
       }),
       "out",
     ),
-    "Directory of everything that is synthesized, from that of cedana.yaml: terraform/ and kubernetes/ in it.",
+    "Output directory, relative to cedana.yaml. It gets the subdirectories terraform/ and kubernetes/.",
   ),
   format: described(
     v.optional(v.picklist(["objects", "file", "helm"]), "objects"),
-    "How Kubernetes objects are written: objects: one file each and a kustomization.yaml; file: all in one file, and a kustomization.yaml; helm: a chart that installs the same objects.",
+    "Format of the Kubernetes objects. objects: one file each, and a kustomization.yaml. file: all in one file, and a kustomization.yaml. helm: a chart that installs the same objects.",
   ),
 });
 

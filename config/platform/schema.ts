@@ -7,42 +7,45 @@ import { installSchema } from "../install";
 import { karpenterSchema } from "../karpenter";
 import { networkSchema } from "../network";
 import { nodeGroupSchema } from "../nodes/group";
-import { described, shape } from "../schema";
+import { derived, described, shape } from "../schema";
 import { outputSchema } from "./output-schema";
 import { terraformSchema } from "./terraform-schema";
 
-/** Everything that cedana.yaml may say. */
+/** The properties of cedana.yaml. */
 export const platformSchema = shape({
-  version: described(v.literal(1), "Version of this file's form. Always 1."),
-  cluster: described(v.optional(clusterSchema), "EKS cluster to make. Left out: see existingCluster."),
+  version: described(v.literal(1), "Version of the file format. Must be 1."),
+  cluster: described(derived(clusterSchema, "no new cluster"), "A new EKS cluster."),
   network: described(
-    v.optional(networkSchema),
-    "Network of the cluster: a new VPC, or subnets that exist. Left out with a cluster: a new VPC with the defaults.",
+    derived(networkSchema, "with cluster, a new VPC with the default settings"),
+    "Network of the new cluster.",
   ),
   existingCluster: described(
-    v.optional(existingClusterSchema),
-    "EKS cluster that exists, in place of cluster and network. With neither, only the Kubernetes side is made.",
+    derived(existingClusterSchema, "none; without cluster too, only the Kubernetes side is synthesized"),
+    "An existing EKS cluster, instead of cluster and network.",
   ),
   nodeGroups: described(v.optional(v.array(nodeGroupSchema), []), "Managed node groups of the cluster."),
   karpenter: described(
-    v.optional(karpenterSchema),
-    "What Karpenter needs in AWS, and its node pools. Left out: nothing.",
+    derived(karpenterSchema, "no resources for Karpenter"),
+    "AWS resources of Karpenter, and its node pools.",
   ),
-  storage: described(v.optional(checkpointStoreSchema), "S3 bucket of checkpoints. Left out: none."),
+  storage: described(derived(checkpointStoreSchema, "no bucket"), "S3 bucket of checkpoints."),
   imageRepository: described(
-    v.optional(imageRepositorySchema),
-    "ECR repository of images and of checkpoints kept as images. Left out: none.",
+    derived(imageRepositorySchema, "no repository"),
+    "ECR repository of images, and of checkpoints stored as images.",
   ),
   engine: described(
-    v.optional(engineSchema),
-    "What checkpoints and restores. Left out: the Kubernetes side is not made.",
+    derived(engineSchema, "the Kubernetes side is not synthesized"),
+    "Engine that takes and restores checkpoints.",
   ),
-  install: described(v.optional(installSchema), "How the engine is installed. Left out: the defaults."),
-  terraform: described(v.optional(terraformSchema, {}), "State and tags of the AWS side."),
-  output: described(v.optional(outputSchema, {}), "Where synthesized files go."),
+  install: described(
+    derived(installSchema, "with engine, the default settings"),
+    "How the engine is installed into the cluster.",
+  ),
+  terraform: described(v.optional(terraformSchema, {}), "Terraform state and tags of the AWS side."),
+  output: described(v.optional(outputSchema, {}), "Where synthesized files are written."),
 });
 
 /** cedana.yaml as a user writes it. */
 export interface PlatformSpec extends v.InferInput<typeof platformSchema> {}
-/** cedana.yaml with every default filled in. */
+/** cedana.yaml with its defaults. */
 export type Platform = v.InferOutput<typeof platformSchema>;

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { described, dnsLabel, dnsSubdomain, rule, shape } from "../schema";
 import { isToken } from "../schema/token";
 
-/** The ServiceAccount that AWS permissions go to. */
+/** A ServiceAccount that gets AWS permissions. */
 export const serviceAccountSchema = shape({
   namespace: described(dnsLabel, "Namespace of the ServiceAccount."),
   serviceAccount: described(dnsSubdomain, "Name of the ServiceAccount. It need not exist yet."),
@@ -30,7 +30,7 @@ const once = rule<ServiceAccount[]>({
   remedy: "leave one out",
 });
 
-/** ServiceAccounts of this cluster that get access, each through a role of its own. */
+/** Returns the schema of ServiceAccounts of this cluster that get access, each through a separate role. */
 export function serviceAccounts(text: string) {
   return described(v.optional(v.pipe(v.array(serviceAccountSchema), plain, once), []), text);
 }

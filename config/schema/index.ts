@@ -13,7 +13,7 @@ export {
 } from "./formats";
 export { nearest } from "./nearest";
 export { oneOf } from "./one-of";
-export { described, integer, pattern, rule, type Rule } from "./rule";
+export { derived, described, integer, pattern, rule, titled, type Rule } from "./rule";
 export { shape } from "./shape";
 export { givenOrNew } from "./existing-or-new";
 export {

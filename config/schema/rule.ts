@@ -42,9 +42,25 @@ export function pattern(
   );
 }
 
-/** A schema with the sentence that documentation and editors show for it. */
-export function described<const S extends v.GenericSchema>(schema: S, text: string) {
-  return v.pipe(schema, v.description(text));
+/** A schema with the sentence that documentation and editors show for it. Its type stays that of the schema. */
+export function described<const S extends v.GenericSchema>(schema: S, text: string): S {
+  return v.pipe(schema, v.description(text)) as unknown as S;
+}
+
+/**
+ * An optional property without a fixed default.
+ * @param from what the default is derived from, or what applies without the property: `the cluster's version`
+ */
+export function derived<const S extends v.GenericSchema>(
+  schema: S,
+  from: string,
+): v.OptionalSchema<S, undefined> {
+  return v.pipe(v.optional(schema), v.metadata({ derived: from }));
+}
+
+/** An exclusive alternative, with the noun phrase that documentation calls it by: `a custom AMI`. */
+export function titled<const S extends v.GenericSchema>(schema: S, title: string): S {
+  return v.pipe(schema, v.title(title)) as unknown as S;
 }
 
 /** A whole number within bounds, both included. */

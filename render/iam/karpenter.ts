@@ -5,11 +5,17 @@ import { dnsSuffix } from "../../config/cluster";
  * that are on. Karpenter tags everything it creates with the cluster, and may change and delete only what has these tags.
  */
 export interface ControllerPolicyProps {
+  /** AWS partition, such as aws. */
   readonly partition: string;
+  /** AWS region of the cluster. */
   readonly region: string;
+  /** Id of the AWS account. */
   readonly account: string;
+  /** Name of the cluster. */
   readonly clusterName: string;
+  /** ARN of the nodes' role. */
   readonly nodeRoleArn: string;
+  /** ARN of the interruption queue. */
   readonly queueArn: string;
   /** KMS keys of the root volumes of pools. */
   readonly volumeKeyArns: readonly string[];

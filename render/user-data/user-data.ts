@@ -9,6 +9,7 @@ import {
   type NodeConfigSpec,
   type NodeSettings,
   RUNTIME_REQUEST_TIMEOUT,
+  SHUTDOWN,
   type Taint,
   engineOf,
   instanceFacts,
@@ -66,10 +67,9 @@ export function nodeLabels({
 function kubeletDefaults({ checkpointing, kubelet }: NodeSettings): Record<string, unknown> {
   if (!checkpointing) return {};
   const own = kubelet.config ?? {};
-  // The AMI sets these two from Kubernetes 1.34 on; with them, nodes of every minor stop their pods gracefully.
   const shutdown =
     own.shutdownGracePeriod === undefined && own.shutdownGracePeriodByPodPriority === undefined
-      ? { shutdownGracePeriod: "2m30s", shutdownGracePeriodCriticalPods: "30s" }
+      ? SHUTDOWN
       : {};
   return { runtimeRequestTimeout: RUNTIME_REQUEST_TIMEOUT, ...shutdown };
 }

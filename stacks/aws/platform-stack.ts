@@ -42,7 +42,8 @@ export class PlatformStack extends TerraformStack {
     if (backend) this.configureBackend(backend, `${region}/${name}/platform.tfstate`);
     new AwsProvider(this, "aws", {
       region,
-      ...(Object.keys(tags).length === 0 ? {} : { defaultTags: [{ tags }] }),
+      // Also with no tags: the bytes of a configuration stay the same from release to release.
+      ...(props.terraform === undefined ? {} : { defaultTags: [{ tags }] }),
     });
     this.network = this.makeNetwork(platform);
     this.cluster = this.makeCluster(platform);

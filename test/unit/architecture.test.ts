@@ -129,3 +129,18 @@ test("every folder has one public entry", () => {
   );
   expect([...folders].filter((folder) => !existsSync(join(ROOT, folder, "index.ts")))).toEqual([]);
 });
+
+test("tests take random numbers from the seed of the run", () => {
+  const own = ["test/support/random.ts", "test/support/property.ts", "test/unit/architecture.test.ts"];
+  const random = /\bMath\.random\(|\bfc\.(assert|check)\(/;
+  const wrong = sources("test").filter(({ path, text }) => !own.includes(path) && random.test(text));
+  expect(wrong.map(({ path }) => path)).toEqual([]);
+});
+
+test("fast tests start no Node process and need no build", () => {
+  const slow = /process\.execPath|\bfork\(|"dist\//;
+  const fast = sources("test/unit").filter(
+    ({ path }) => !path.includes(".long.") && path !== "test/unit/architecture.test.ts",
+  );
+  expect(fast.filter(({ text }) => slow.test(text)).map(({ path }) => path)).toEqual([]);
+});

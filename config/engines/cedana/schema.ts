@@ -1,9 +1,10 @@
 import * as v from "valibot";
 import { GPU_SUPPORTS, RUNTIMES } from "../../features";
-import { described, integer, pattern, region, rule, shape } from "../../schema";
+import { derived, described, integer, pattern, region, rule, shape, titled } from "../../schema";
 import { secretRef } from "../secret";
+import { listenAddress } from "./address";
 
-/** A password within a URL would end up in the output; the value is not repeated, as it holds the password. */
+/** A password in a URL would be written to the output. The message does not repeat the value. */
 const HTTPS_URL = /^https:\/\/[^\s/?#]+(\/[^\s?#]*)?$/;
 const httpsUrl = v.pipe(
   pattern(HTTPS_URL, {
@@ -47,31 +48,31 @@ const size = pattern(/^[1-9]\d*[KMG]$/, {
 
 const shmConfig = shape({
   enabled: described(v.optional(v.boolean(), false), "Whether the agent remounts /dev/shm on its node."),
-  size: described(v.optional(size, "10G"), "Size that /dev/shm gets."),
-  minSize: described(v.optional(size, "10G"), "/dev/shm is left alone if it is at least this large."),
+  size: described(v.optional(size, "10G"), "Size of /dev/shm after the remount."),
+  minSize: described(v.optional(size, "10G"), "Size from which /dev/shm is not remounted."),
 });
 
 const secrets = shape({
   authToken: described(
     v.optional(secretRef, { name: "cedana-secrets", key: "auth-token" }),
-    "Token of the Cedana platform. Default: key auth-token of the Secret cedana-secrets.",
+    "Token of the Cedana platform.",
   ),
   awsAccessKeyId: described(
-    v.optional(secretRef),
-    "Id of the static AWS key, for checkpoints in s3://. Left out, the agent gets none.",
+    derived(secretRef, "none"),
+    "Id of the static AWS access key, for checkpoints in s3://.",
   ),
   awsSecretAccessKey: described(
-    v.optional(secretRef),
-    "The static AWS key itself, for checkpoints in s3://.",
+    derived(secretRef, "none"),
+    "Secret of the static AWS access key, for checkpoints in s3://.",
   ),
 });
 
 /**
- * The Cedana engine: what its agent and controller are told. Defaults are those of Cedana's own chart (0.7.6), save for
- * `protocol` and `address`: the agent's RPC gives root on the node to whoever reaches it, so it stays off the network.
+ * Settings of the Cedana engine. Defaults are those of Cedana's chart (0.7.6), except `protocol` and `address`: a client of
+ * the agent's RPC is root on the node, so the agent does not listen on the network.
  */
-export const cedanaEngineSchema = shape({
-  kind: described(v.literal("cedana"), "Cedana's own engine. Without it the engine is kubelet."),
+const cedanaEngine = shape({
+  kind: described(v.literal("cedana"), "Selects Cedana's engine."),
   clusterId: described(
     pattern(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i, {
       code: "not-a-uuid",
@@ -79,38 +80,39 @@ export const cedanaEngineSchema = shape({
       allowed:
         "the cluster's id as the Cedana platform shows it, such as 0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10",
     }),
-    "Id of this cluster on the Cedana platform.",
+    "Id of the cluster on the Cedana platform.",
   ),
-  url: described(httpsUrl, "Address of the Cedana platform, such as https://sandbox.cedana.ai."),
+  url: described(httpsUrl, "URL of the Cedana platform, such as https://sandbox.cedana.ai."),
   runtime: described(
     v.optional(v.picklist(RUNTIMES), "containerd"),
-    "What runs the containers on the nodes. Used to refuse what the agent cannot do.",
+    "Container runtime of the nodes. Settings that the agent does not support on it are refused.",
   ),
   gpu: described(
     v.optional(v.picklist(GPU_SUPPORTS), "interception"),
-    "How GPU state is saved. none leaves out the GPU plugin.",
+    "How GPU state is saved. none: without the GPU plugin.",
   ),
   protocol: described(
     v.optional(v.picklist(["unix", "tcp", "vsock"]), "unix"),
-    "How helper and health check speak to the daemon on their node.",
+    "Protocol between helper, health check and the daemon on their node.",
   ),
   address: described(
-    v.optional(
+    derived(
       pattern(/^(\/[^\s:]+|\[?[\w.:-]+\]?:\d{1,5})$/, {
         code: "not-an-address",
         message: "is not an address",
         allowed: "a socket path, host:port, or cid:port",
       }),
+      `${listenAddress({ protocol: "unix" })} with unix, ${listenAddress({ protocol: "tcp" })} with tcp; required with vsock`,
     ),
-    "Where the daemon listens. Default: /run/cedana/cedana.sock with unix, 127.0.0.1:8080 with tcp; needed with vsock.",
+    "Address on which the daemon listens.",
   ),
   exposeDaemon: described(
     v.optional(v.boolean(), false),
-    "Lets the daemon listen beyond the loopback address of its node. It has no authentication: whoever reaches it is root there.",
+    "Whether the daemon may listen on more than the loopback address of its node. It has no authentication: every client is root on the node.",
   ),
   sqsQueueUrl: described(
     v.optional(v.union([v.literal(""), httpsUrl]), ""),
-    "Interruption queue that the manager reads.",
+    "URL of the interruption queue that the manager reads.",
   ),
   checkpointDir: described(
     v.optional(
@@ -121,32 +123,35 @@ export const cedanaEngineSchema = shape({
       }),
       "/tmp",
     ),
-    "Where checkpoints go: cedana://<path>, s3://<bucket>/<path> or a directory on the node.",
+    "Location of checkpoints: cedana://<path>, s3://<bucket>/<path> or a directory on the node.",
   ),
   checkpointStreams: described(
     v.optional(integer(0, 64), 0),
-    "Parallel streams of a checkpoint. 0: not streamed; else at least 2.",
+    "Number of parallel streams of a checkpoint, at least 2. 0: no streaming.",
   ),
   checkpointStreamMemoryLimitMB: described(
     v.optional(integer(1, 1_048_576), 4096),
-    "Memory that streaming may take, in MB.",
+    "Maximum memory of streaming, in MB.",
   ),
   checkpointCompression: described(
     v.optional(v.picklist(["none", "tar", "lz4", "gzip", "zlib"]), "none"),
-    "How checkpoints are packed.",
+    "Compression of checkpoints.",
   ),
   checkpointAsync: described(
     v.optional(v.boolean(), false),
-    "Whether a container goes on before its checkpoint is stored.",
+    "Whether a container resumes before its checkpoint is stored.",
   ),
-  gpuPoolSize: described(v.optional(integer(0, 1024), 0), "GPU controllers kept ready on each node."),
+  gpuPoolSize: described(
+    v.optional(integer(0, 1024), 0),
+    "Number of GPU controllers that are kept ready on each node.",
+  ),
   gpuShmSizeBytes: described(
     v.optional(integer(0, Number.MAX_SAFE_INTEGER), 8_589_934_592),
     "Shared memory of each GPU controller, in bytes.",
   ),
   pluginsBuilds: described(
     v.optional(v.picklist(["release", "alpha", "local"]), "release"),
-    "Which builds of the plugins are fetched.",
+    "Builds of the plugins that are downloaded.",
   ),
   pluginsCriuVersion: described(v.optional(pinnedVersion, "v4.2-cedana.01"), "Version of CRIU."),
   pluginsContainerdRuntimeVersion: described(
@@ -155,29 +160,29 @@ export const cedanaEngineSchema = shape({
   ),
   pluginsGpuVersion: described(
     v.optional(pinnedVersion, "v0.7.3"),
-    "Version of the GPU plugin. Not used with gpu: none.",
+    "Version of the GPU plugin. Unused with gpu: none.",
   ),
   pluginsStreamerVersion: described(v.optional(pinnedVersion, "v0.1.0"), "Version of the streamer."),
   pluginsNativeVersion: described(
-    v.optional(pinnedVersion),
-    "Version of the plugins that come with the agent. Default: the version of the helper's image, if its tag is one; otherwise it must be given, because the agent would fetch the latest.",
+    derived(pinnedVersion, "the tag of the helper's image; required if that tag is no version"),
+    "Version of the plugins that are built with the agent.",
   ),
   metrics: described(
     v.optional(v.boolean(), true),
-    "Whether agent and manager send metrics to the platform.",
+    "Whether agent and manager send metrics to the Cedana platform.",
   ),
-  profiling: described(v.optional(v.boolean(), true), "Whether the agent measures its own operations."),
+  profiling: described(v.optional(v.boolean(), true), "Whether the agent profiles its operations."),
   logLevel: described(
     v.optional(v.picklist(["trace", "debug", "info", "warn", "error", "fatal", "panic", "disabled"]), "info"),
-    "What agent and manager log.",
+    "Log level of agent and manager.",
   ),
   criuLogLevel: described(
     v.optional(integer(0, 4), 2),
-    "What CRIU logs: 2 errors, 3 warnings too, 4 everything.",
+    "Log level of CRIU. 2: errors, 3: also warnings, 4: everything.",
   ),
   awsRegion: described(
     v.optional(v.union([v.literal(""), region]), ""),
-    "Region of the bucket of checkpoints.",
+    "AWS region of the bucket. Required for checkpoints in s3://.",
   ),
   awsEndpoint: described(
     v.optional(
@@ -191,7 +196,7 @@ export const cedanaEngineSchema = shape({
       ]),
       "",
     ),
-    "Endpoint of S3, if it is not that of the region.",
+    "Endpoint of S3. Empty: that of the region.",
   ),
   containerdAddress: described(
     v.optional(absolutePath, "/run/containerd/containerd.sock"),
@@ -199,11 +204,16 @@ export const cedanaEngineSchema = shape({
   ),
   disableIoUring: described(
     v.optional(v.boolean(), true),
-    "Whether the agent turns io_uring off on its node (kernel 6.6 and later). Processes that use it cannot be checkpointed.",
+    "Whether the agent disables io_uring on its node (kernel 6.6 and newer). Processes that use io_uring cannot be checkpointed.",
   ),
   shmConfig: described(v.optional(shmConfig, {}), "Shared memory of the node."),
-  secrets: described(v.optional(secrets, {}), "Where secret values are kept. Values themselves are refused."),
+  secrets: described(
+    v.optional(secrets, {}),
+    "References to the Secrets with the secret values. Plain values are refused.",
+  ),
 });
+
+export const cedanaEngineSchema = titled(cedanaEngine, "Cedana's engine");
 
 export interface CedanaEngineSpec extends v.InferInput<typeof cedanaEngineSchema> {}
 export interface ResolvedCedanaEngine extends v.InferOutput<typeof cedanaEngineSchema> {}

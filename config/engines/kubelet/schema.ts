@@ -2,7 +2,16 @@ import * as v from "valibot";
 import { GPU_SUPPORTS, RUNTIMES } from "../../features";
 import { requiredImage } from "../../pod";
 import { parseQuantity, quantity } from "../../schema/quantity";
-import { described, dnsSubdomain, pattern, registryRepository, rule, shape } from "../../schema";
+import {
+  derived,
+  described,
+  dnsSubdomain,
+  pattern,
+  registryRepository,
+  rule,
+  shape,
+  titled,
+} from "../../schema";
 import { DEFAULT_ENGINE } from "../kinds";
 import { secretKey, secretReference } from "../secret";
 
@@ -23,7 +32,7 @@ const disk = v.pipe(
   }),
 );
 
-/** Parts of a host that its system or others have for themselves. */
+/** Directories of a host that belong to the system or to other programs. */
 const FOREIGN = "proc|sys|dev|run|tmp|boot|etc|usr|bin|sbin|lib|lib64|root|home|host|var/run|var/tmp|var/lib";
 const folder = pattern(
   new RegExp(`^(?!/(${FOREIGN})(/[^/]*)?$|/(${FOREIGN})/)(/(?!\\.{1,2}(/|$))[\\w.-]+){2,}$`),
@@ -36,44 +45,45 @@ const folder = pattern(
 );
 
 /**
- * The open engine: the kubelet takes checkpoints, the agent of this toolkit pushes them as images, a pod with such an image
- * is restored. It needs no account with anybody.
+ * The open engine: the kubelet takes checkpoints, the agent of this toolkit pushes them as images, and a pod with such an
+ * image is restored. It needs no account.
  */
-export const kubeletEngineSchema = shape({
-  kind: described(v.optional(v.literal("kubelet"), DEFAULT_ENGINE), "The open engine, and the default."),
+const kubeletEngine = shape({
+  kind: described(v.optional(v.literal("kubelet"), DEFAULT_ENGINE), "Selects the open engine."),
   image: requiredImage(
-    "The node agent image, of helper and health check. None is published: build it (npm run image -- node-agent) and put it into a registry of yours.",
+    "Image of the node agent: helper and health check. It is not published: build it (npm run image -- node-agent) and push it to your registry.",
   ),
   repository: described(
     registryRepository,
-    "Where images of checkpoints go. They hold the memory of processes with all secrets in it: a private one.",
+    "Repository of checkpoint images. Use a private one: images contain process memory, including secrets.",
   ),
   registryCredentials: described(
-    v.optional(
+    derived(
       secretReference(
         shape({
           name: described(dnsSubdomain, "Name of the Secret, in the namespace of the agent."),
-          key: described(v.optional(secretKey, ".dockerconfigjson"), "Key within the Secret."),
+          key: described(v.optional(secretKey, ".dockerconfigjson"), "Key in the Secret."),
         }),
       ),
+      "the agent's role (EKS Pod Identity) for a repository of ECR, none for others",
     ),
-    "Secret with a Docker config.json, with which the agent pushes. Default: its own role (EKS Pod Identity) for a repository of ECR, nothing for others.",
+    "Secret with a Docker config.json, which the agent uses to push.",
   ),
   quota: described(
     v.optional(disk, "20Gi"),
-    "Archives on a node at a time, at most. They are on its disk until they are pushed.",
+    "Maximum total size of the archives on a node. An archive is on the node's disk until it is pushed.",
   ),
   reserve: described(
     v.optional(disk, "5Gi"),
-    "What stays free on the disk of a node. A checkpoint for which there is no room is not begun.",
+    "Space that stays free on the disk of a node. A checkpoint that does not fit is not started.",
   ),
   folder: described(
     v.optional(folder, "/opt/cedana-cdk"),
-    "Folder of the nodes in which the helper keeps CRIU. Nothing else may be in it.",
+    "Directory of the nodes where the helper installs CRIU. It must not contain anything else.",
   ),
   runtime: described(
     v.optional(v.picklist(RUNTIMES), "containerd"),
-    "What runs the containers on the nodes. Used to refuse what the engine cannot do.",
+    "Container runtime of the nodes. Settings that the engine does not support on it are refused.",
   ),
   gpu: described(
     v.optional(v.picklist([...GPU_SUPPORTS, "cuda"]), "none"),
@@ -81,17 +91,19 @@ export const kubeletEngineSchema = shape({
   ),
   allowCgroupV1: described(
     v.optional(v.boolean(), false),
-    "Whether nodes with cgroup v1 are good enough. Restored processes there do not get back their cgroups of their own.",
+    "Whether nodes with cgroup v1 are accepted. Restored processes do not return to their own cgroups on them.",
   ),
   requireRestore: described(
     v.optional(v.boolean(), true),
-    "Whether a node whose container runtime cannot restore from images of checkpoints waits behind the readiness gate. false: checkpoints are enough.",
+    "Whether a node must be able to restore from checkpoint images to become ready. false: it must only be able to checkpoint.",
   ),
   logLevel: described(
     v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
-    "What helper and health check log.",
+    "Log level of helper and health check.",
   ),
 });
+
+export const kubeletEngineSchema = titled(kubeletEngine, "the open engine");
 
 export interface KubeletEngineSpec extends v.InferInput<typeof kubeletEngineSchema> {}
 export interface ResolvedKubeletEngine extends v.InferOutput<typeof kubeletEngineSchema> {}

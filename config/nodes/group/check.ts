@@ -95,13 +95,6 @@ function checkCustomAmi(ami: CustomAmi): Problem[] {
   const problems: Problem[] = [];
   const problem = (property: keyof CustomAmi, rest: Omit<Problem, "path" | "given">) =>
     problems.push({ path: ["ami", property], given: ami[property], ...rest });
-  for (const property of ["kernel", "cgroup", "containerd"] as const) {
-    if (ami[property] !== undefined) continue;
-    problem(property, {
-      code: "missing",
-      message: "is required for an image of your own: nothing else can tell before a node fails to join",
-    });
-  }
   if (ami.family !== "AL2023") {
     problem("family", {
       code: "unsupported-family",
@@ -113,7 +106,7 @@ function checkCustomAmi(ami: CustomAmi): Problem[] {
       remedy: "build the image from Amazon Linux 2023",
     });
   }
-  if (ami.kernel !== undefined && !isToken(ami.kernel) && compareVersions(ami.kernel, MINIMUM_KERNEL) < 0) {
+  if (!isToken(ami.kernel) && compareVersions(ami.kernel, MINIMUM_KERNEL) < 0) {
     problem("kernel", {
       code: "old-kernel",
       message: "is too old for CRIU to checkpoint containers by",
@@ -128,7 +121,7 @@ function checkCustomAmi(ami: CustomAmi): Problem[] {
       remedy: "boot the image with systemd.unified_cgroup_hierarchy=1",
     });
   }
-  if (ami.containerd !== undefined && !isToken(ami.containerd) && isOldContainerd(ami.containerd)) {
+  if (!isToken(ami.containerd) && isOldContainerd(ami.containerd)) {
     problem("containerd", {
       code: "old-containerd",
       message: "does not read configuration schema 3; nodeadm would not start it",

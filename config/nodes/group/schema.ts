@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { securityGroupId, subnetId } from "../../network";
 import { nodeSettings } from "../settings";
-import { arn, described, integer, oneOf, pattern, shape } from "../../schema";
+import { arn, derived, described, integer, oneOf, pattern, shape, titled } from "../../schema";
 
 const MAX_NODES = 450;
 const nodes = integer(0, Number.MAX_SAFE_INTEGER);
@@ -13,35 +13,28 @@ const customAmiSchema = shape({
       message: "is not the id of an AMI",
       allowed: "ami- and 8 to 17 hexadecimal digits",
     }),
-    "The image. EKS then adds nothing to the user data: the toolkit writes all of it.",
+    "Id of the image. EKS adds nothing to the user data of a custom AMI: the toolkit writes all of it.",
   ),
   family: described(
     v.optional(v.string(), "AL2023"),
-    "What the image was built from. Only AL2023: its user data is nodeadm's.",
+    "Distribution of the image. Must be AL2023: the user data is for nodeadm.",
   ),
   kernel: described(
-    v.optional(
-      pattern(/^\d+\.\d+(\.\d+\S*)?$/, {
-        code: "not-a-kernel",
-        message: "is not a kernel version",
-        allowed: 'major.minor in quotes, for instance "6.12"',
-      }),
-    ),
-    "Kernel of the image; 6.1 or newer. Required.",
+    pattern(/^\d+\.\d+(\.\d+\S*)?$/, {
+      code: "not-a-kernel",
+      message: "is not a kernel version",
+      allowed: 'major.minor in quotes, for instance "6.12"',
+    }),
+    "Kernel version of the image. Must be 6.1 or newer.",
   ),
-  cgroup: described(
-    v.optional(v.picklist(["v1", "v2"])),
-    "Control groups of the image; must be v2. Required.",
-  ),
+  cgroup: described(v.picklist(["v1", "v2"]), "cgroup version of the image. Must be v2."),
   containerd: described(
-    v.optional(
-      pattern(/^\d+\.\d+(\.\d+\S*)?$/, {
-        code: "not-a-version",
-        message: "is not a containerd version",
-        allowed: 'major.minor in quotes, for instance "2.2"',
-      }),
-    ),
-    "containerd of the image; 2.0 or newer. Required.",
+    pattern(/^\d+\.\d+(\.\d+\S*)?$/, {
+      code: "not-a-version",
+      message: "is not a containerd version",
+      allowed: 'major.minor in quotes, for instance "2.2"',
+    }),
+    "containerd version of the image. Must be 2.0 or newer.",
   ),
 });
 
@@ -52,7 +45,7 @@ const releaseSchema = shape({
       message: "is not an AMI release version",
       allowed: "Kubernetes version and date, for instance 1.35.7-20260903",
     }),
-    "The release of the EKS optimized AMI that the group stays at.",
+    "Release of the EKS optimized AMI. The group stays at it.",
   ),
 });
 
@@ -64,34 +57,50 @@ export const nodeGroupSchema = shape({
       message: "is not a name for a node group",
       allowed: "up to 36 letters, digits, - and _ (EKS allows 63; a replacement needs a suffix of its own)",
     }),
-    "Name, unique in the cluster. AWS sees it with a suffix, so that a replacement can stand beside it.",
+    "Name, unique in the cluster. AWS gets it with a suffix, so that a replacement can be created first.",
   ),
   version: described(
-    v.optional(
+    derived(
       pattern(/^1\.\d+$/, {
         code: "not-a-minor",
         message: "is not a Kubernetes minor",
         allowed: 'major.minor in quotes, for instance "1.35"',
       }),
+      "the cluster's version",
     ),
-    "Kubernetes version of the nodes, up to three minors behind the cluster's. Default: the cluster's.",
+    "Kubernetes minor version of the nodes, at most three minors older than the cluster's.",
   ),
   ami: described(
-    v.optional(oneOf([releaseSchema, customAmiSchema])),
-    "A pinned release of the EKS AMI, or an image of your own. Default: the release that is newest when the group is made.",
+    derived(
+      oneOf([titled(releaseSchema, "a pinned release"), titled(customAmiSchema, "a custom AMI")]),
+      "the newest release of the EKS optimized AMI when the group is created",
+    ),
+    "Image of the nodes.",
   ),
   scaling: described(
     shape({
-      min: described(nodes, "Fewest nodes."),
-      max: described(integer(1, MAX_NODES), `Most nodes; EKS allows ${MAX_NODES}.`),
+      min: described(nodes, "Minimum number of nodes."),
+      max: described(integer(1, MAX_NODES), `Maximum number of nodes. EKS allows ${MAX_NODES}.`),
       desired: described(
-        v.optional(
+        derived(
           oneOf([
-            shape({ initial: described(nodes, "At the start only; afterwards an autoscaler's business.") }),
-            shape({ managed: described(nodes, "Set again by every apply.") }),
+            titled(
+              shape({
+                initial: described(
+                  nodes,
+                  "Number of nodes when the group is created. Afterwards an autoscaler sets it.",
+                ),
+              }),
+              "an initial number",
+            ),
+            titled(
+              shape({ managed: described(nodes, "Number of nodes. Each apply sets it again.") }),
+              "a managed number",
+            ),
           ]),
+          "initial, with the value of min",
         ),
-        "How many nodes, and who decides. Default: initial, at min.",
+        "Desired number of nodes: set once, for an autoscaler to change, or managed by Terraform.",
       ),
     }),
     "Size of the group.",
@@ -99,62 +108,81 @@ export const nodeGroupSchema = shape({
   update: described(
     v.optional(
       oneOf([
-        shape({ maxUnavailable: described(integer(1, 100), "Nodes replaced at a time.") }),
-        shape({
-          maxUnavailablePercentage: described(integer(1, 100), "Share of nodes replaced at a time."),
-        }),
+        titled(
+          shape({ maxUnavailable: described(integer(1, 100), "Nodes to replace at a time.") }),
+          "a number of nodes",
+        ),
+        titled(
+          shape({
+            maxUnavailablePercentage: described(
+              integer(1, 100),
+              "Percentage of the nodes to replace at a time.",
+            ),
+          }),
+          "a percentage of the nodes",
+        ),
       ]),
       { maxUnavailable: 1 },
     ),
-    "How a new template or version is rolled out.",
+    "Rollout of a new launch template or version.",
   ),
   forceUpdate: described(
     v.optional(v.boolean(), false),
-    "Whether an update goes on where PodDisruptionBudgets hold pods back.",
+    "Whether an update continues when PodDisruptionBudgets prevent the eviction of pods.",
   ),
   capacityType: described(
     v.optional(v.picklist(["ON_DEMAND", "SPOT", "CAPACITY_BLOCK"]), "ON_DEMAND"),
-    "How capacity is bought.",
+    "Purchase option of the instances.",
   ),
   capacityReservation: described(
-    v.optional(
+    derived(
       oneOf([
-        shape({
-          id: described(
-            pattern(/^cr-[0-9a-f]{8,17}$/, {
-              code: "not-a-reservation",
-              message: "is not the id of a capacity reservation",
-              allowed: "cr- and hexadecimal digits",
-            }),
-            "The reservation.",
-          ),
-        }),
-        shape({ resourceGroupArn: described(arn, "Resource group of reservations.") }),
+        titled(
+          shape({
+            id: described(
+              pattern(/^cr-[0-9a-f]{8,17}$/, {
+                code: "not-a-reservation",
+                message: "is not the id of a capacity reservation",
+                allowed: "cr- and hexadecimal digits",
+              }),
+              "Id of the capacity reservation.",
+            ),
+          }),
+          "one reservation",
+        ),
+        titled(
+          shape({ resourceGroupArn: described(arn, "Resource group of the capacity reservations.") }),
+          "a group of reservations",
+        ),
       ]),
+      "none",
     ),
-    "Capacity reservation to start instances in. Required for CAPACITY_BLOCK.",
+    "Capacity reservation to start instances in. Required for the capacity type CAPACITY_BLOCK.",
   ),
   ...nodeSettings,
   postNodeadm: described(
     v.optional(v.array(v.string()), []),
-    "Shell scripts after the NodeConfig. Custom AMI only: elsewhere EKS puts its own NodeConfig last and drops them.",
+    "Shell scripts that run after nodeadm. Custom AMI only: with other images, EKS puts its NodeConfig last and drops the scripts.",
   ),
   nodeRepair: described(
     v.optional(v.boolean(), false),
-    "Whether EKS replaces nodes that its monitoring agent finds unhealthy.",
+    "Whether EKS replaces nodes that its node monitoring agent reports as unhealthy.",
   ),
   ssm: described(
     v.optional(v.boolean(), false),
-    "Whether the nodes can be reached by Session Manager (adds AmazonSSMManagedInstanceCore to their role).",
+    "Whether Session Manager can reach the nodes. Adds AmazonSSMManagedInstanceCore to their role.",
   ),
   rolePolicyArns: described(
     v.optional(v.array(arn), []),
-    "Policies to attach to the nodes' role besides the least.",
+    "Further policies of the nodes' role, in addition to those that a node needs.",
   ),
-  subnetIds: described(v.optional(v.array(subnetId)), "Subnets. Default: the cluster's private ones."),
+  subnetIds: described(
+    derived(v.array(subnetId), "the private subnets of the cluster"),
+    "Subnets of the nodes.",
+  ),
   securityGroupIds: described(
     v.optional(v.array(securityGroupId), []),
-    "Security groups besides the cluster's own.",
+    "Further security groups of the nodes, in addition to the cluster security group.",
   ),
 });
 
@@ -162,7 +190,7 @@ export const nodeGroupSchema = shape({
 export interface NodeGroupSpec extends v.InferInput<typeof nodeGroupSchema> {}
 /** A node group with its defaults. */
 export type ResolvedNodeGroup = v.InferOutput<typeof nodeGroupSchema>;
-/** A custom AMI as its user states it. */
+/** A custom AMI as its user describes it. */
 export type CustomAmi = v.InferOutput<typeof customAmiSchema>;
 
 /** The custom AMI of a group, or undefined where EKS chooses the image. */

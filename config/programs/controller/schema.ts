@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { DIRECTORY, NOT_A_DIRECTORY } from "../../install";
 import { taintSchema } from "../../nodes";
 import {
+  derived,
   described,
   dnsLabel,
   dnsSubdomain,
@@ -19,63 +20,66 @@ const directory = pattern(DIRECTORY, NOT_A_DIRECTORY);
 const labels = v.record(labelKey, labelValue);
 
 const agentSchema = shape({
-  name: described(dnsLabel, "What events and conditions call the agent: helper, health-check."),
-  namespace: described(dnsLabel, "Namespace of its DaemonSet and pods."),
-  daemonSet: described(dnsSubdomain, "Name of its DaemonSet."),
+  name: described(dnsLabel, "Name of the agent in events and conditions: helper, health-check."),
+  namespace: described(dnsLabel, "Namespace of the agent's DaemonSet and pods."),
+  daemonSet: described(dnsSubdomain, "Name of the agent's DaemonSet."),
 });
 
 const retaintSchema = shape({
   holdOffSeconds: described(
     integer(0, 3600),
-    "How long an agent may be away before its node gets the taint.",
+    "Seconds without a Ready agent after which a node gets the taint again.",
   ),
   maxUnreadyPercent: described(
     integer(1, 100),
-    "Share of the gated nodes above which no further one gets the taint.",
+    "Percentage of gated nodes without a Ready agent above which no further node gets the taint.",
   ),
 });
 
 const gateSchema = shape({
   owner: described(
     v.picklist(["controller", "nodeReadinessRule"]),
-    "Who holds the taint. nodeReadinessRule: the controller keeps the Node condition only.",
+    "Component that removes the taint. nodeReadinessRule: the controller sets only the Node condition.",
   ),
-  taint: described(taintSchema, "The taint of a node that waits."),
-  nodeSelector: described(labels, "Nodes that are gated, by their labels."),
+  taint: described(taintSchema, "Taint of gated nodes."),
+  nodeSelector: described(labels, "Labels of the nodes that are gated."),
   agents: described(
     v.pipe(v.array(agentSchema), v.minLength(1)),
-    "Agents that must be Ready on a node before its taint goes.",
+    "Agents that must be Ready on a node before its taint is removed.",
   ),
-  podSelector: described(labels, "Labels that list the agents' pods and DaemonSets."),
-  hashAnnotation: described(labelKey, "Annotation with the hash of the configuration that a pod runs with."),
+  podSelector: described(labels, "Labels of the agents' pods and DaemonSets."),
+  hashAnnotation: described(labelKey, "Annotation of a pod with the hash of its configuration."),
   retaint: described(
     oneOf([off, retaintSchema]),
-    "Whether a node gets the taint again when an agent is lost.",
+    "Whether a node that loses its agent gets the taint again.",
   ),
   failOpenAfterSeconds: described(
-    v.optional(integer(60, 86_400)),
-    "After how long the taint goes although the agents are not Ready. Left out: never.",
+    derived(integer(60, 86_400), "never"),
+    "Seconds after which the taint is removed even if the agents are not Ready.",
   ),
-  explainAfterSeconds: described(integer(0, 86_400), "After how long of waiting an event says why."),
-  dryRun: described(v.boolean(), "Whether the controller only says what it would do to nodes."),
+  explainAfterSeconds: described(
+    integer(0, 86_400),
+    "Seconds after which an event reports why a node is still gated.",
+  ),
+  dryRun: described(v.boolean(), "Whether nodes are not changed, and intended changes are only reported."),
 });
 
 const anyEngine = {
   namespaces: described(
     oneOf([v.literal("all"), v.pipe(v.array(dnsLabel), v.minLength(1))]),
-    "Namespaces whose Checkpoint objects are acted upon.",
+    "Namespaces whose Checkpoint objects are reconciled. all: every namespace.",
   ),
-  maxPerNode: described(integer(1, 100), "Checkpoints in flight on one node at a time."),
+  maxPerNode: described(integer(1, 100), "Maximum number of checkpoints in flight on one node."),
   locations: described(
     v.array(directory),
-    "Directories of nodes into which a Checkpoint may have itself written. Elsewhere none is taken.",
+    "Directories of nodes to which spec.location of a Checkpoint may refer.",
   ),
 };
-const timeoutSeconds = described(integer(1, 86_400), "How long a checkpoint may take.");
+const timeoutSeconds = described(integer(1, 86_400), "Seconds after which a checkpoint fails.");
 
 const byCedanaSchema = shape({
   ...anyEngine,
-  engine: described(v.literal("cedana"), "What checkpoints."),
+  engine: described(v.literal("cedana"), "Engine that takes checkpoints."),
   manager: described(
     shape({
       url: described(
@@ -84,7 +88,7 @@ const byCedanaSchema = shape({
           message: "is not the URL of a server",
           allowed: "http(s)://<host>[:<port>]",
         }),
-        "REST API of Cedana's manager.",
+        "URL of the REST API of Cedana's manager.",
       ),
       root: described(
         pattern(/^\/\S+$/, {
@@ -92,24 +96,24 @@ const byCedanaSchema = shape({
           message: "is not an absolute path",
           allowed: "a path such as /run/containerd/runc/k8s.io",
         }),
-        "Directory in which the container runtime keeps the state of its containers.",
+        "Directory where the container runtime stores the state of its containers.",
       ),
       timeoutSeconds,
     }),
-    "How Cedana's manager is called.",
+    "Access to Cedana's manager.",
   ),
 });
 
 const byKubeletSchema = shape({
   ...anyEngine,
-  engine: described(v.literal("kubelet"), "What checkpoints."),
+  engine: described(v.literal("kubelet"), "Engine that takes checkpoints."),
   agent: described(
     shape({
       namespace: described(dnsLabel, "Namespace of the agents, and of the NodeCheckpoint objects."),
-      repository: described(registryRepository, "Where images of checkpoints go."),
+      repository: described(registryRepository, "Repository of checkpoint images."),
       timeoutSeconds,
     }),
-    "How the agents of the nodes are asked: by NodeCheckpoint objects.",
+    "Access to the agents of the nodes, by NodeCheckpoint objects.",
   ),
 });
 
@@ -120,40 +124,40 @@ const restoreSchema = shape({
     oneOf([v.literal("all"), v.pipe(v.array(dnsLabel), v.minLength(1))]),
     "Namespaces whose pods can be restored.",
   ),
-  nodeSelector: described(labels, "Nodes on which containers can be restored, by their labels."),
-  port: described(integer(0, 65_535), "Port of the admission webhook: HTTPS. 0: any free one."),
+  nodeSelector: described(labels, "Labels of the nodes on which containers can be restored."),
+  port: described(integer(0, 65_535), "Port of the admission webhook (HTTPS). 0: any free port."),
   configuration: described(dnsSubdomain, "Name of the MutatingWebhookConfiguration."),
   secret: described(dnsSubdomain, "Name of the Secret with the webhook's certificate."),
   dnsNames: described(
     v.pipe(v.array(dnsSubdomain), v.minLength(1)),
-    "Names of the webhook's Service, of which the certificate is.",
+    "DNS names of the webhook's Service, for its certificate.",
   ),
   certificates: described(
     v.picklist(["own", "cert-manager"]),
-    "Who issues the certificate: the controller itself, or cert-manager.",
+    "Issuer of the certificate. own: the controller itself.",
   ),
 });
 
-/** What the controller is told, as a file (YAML or JSON) beside it. `controllerSettings` derives it from an install. */
+/** Settings of the controller, a file in YAML or JSON. `controllerSettings` derives them from an install. */
 export const controllerSettingsSchema = shape({
   namespace: described(dnsLabel, "Namespace of the Lease."),
-  leaseName: described(dnsSubdomain, "Name of the Lease by which one replica leads."),
+  leaseName: described(dnsSubdomain, "Name of the Lease for the leader election."),
   log: described(
-    shape({ level: described(v.picklist(["debug", "info", "warn", "error"]), "What is logged.") }),
-    "The controller's log.",
+    shape({ level: described(v.picklist(["debug", "info", "warn", "error"]), "Log level.") }),
+    "Log of the controller.",
   ),
-  gate: described(oneOf([off, gateSchema]), "The readiness gate. false: another program holds it."),
-  checkpoints: described(oneOf([off, checkpointsSchema]), "Checkpoint objects. false: not acted upon."),
-  restore: described(oneOf([off, restoreSchema]), "Restore of pods. false: none is restored."),
+  gate: described(oneOf([off, gateSchema]), "Readiness gate. false: another program owns it."),
+  checkpoints: described(oneOf([off, checkpointsSchema]), "Checkpoint objects. false: not reconciled."),
+  restore: described(oneOf([off, restoreSchema]), "Restore of pods. false: disabled."),
 });
 
-/** What the controller is told. Durations are seconds. */
+/** Settings of the controller. Durations are in seconds. */
 export interface ControllerSettings extends v.InferOutput<typeof controllerSettingsSchema> {}
-/** What the readiness gate is told. */
+/** Settings of the readiness gate. */
 export interface GateSettings extends v.InferOutput<typeof gateSchema> {}
-/** What acting upon Checkpoint objects is told. */
+/** Settings of the reconciliation of Checkpoint objects. */
 export type CheckpointSettings = v.InferOutput<typeof checkpointsSchema>;
-/** What restoring pods is told. */
+/** Settings of restores. */
 export interface RestoreSettings extends v.InferOutput<typeof restoreSchema> {}
-/** One of the agents that a node waits for. */
+/** One of the agents that must be Ready on a node. */
 export interface AgentSettings extends v.InferOutput<typeof agentSchema> {}

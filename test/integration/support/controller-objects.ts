@@ -67,6 +67,9 @@ export function nodeObject(
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": "amd64",
+        // Otherwise the node lifecycle controller adds them.
+        "beta.kubernetes.io/os": "linux",
+        "beta.kubernetes.io/arch": "amd64",
         [GATE]: gate,
         [MADE_FOR]: gate,
         ...labels,

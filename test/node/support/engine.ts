@@ -77,7 +77,7 @@ export async function openEngine(changes: object = {}): Promise<Engine> {
   };
   const install = {
     ...platform.install,
-    healthCheck: { periodSeconds: 5 },
+    healthCheck: { periodSeconds: 5 * NODE.slowness },
     readinessGate: { explainAfterSeconds: 5 },
   };
   writeFileSync(join(folder, "cedana.yaml"), stringify({ ...platform, engine, install }));

@@ -13,12 +13,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const { stdout, stderr, status } = spawnSync(
-    process.execPath,
-    [join(ROOT, "dist/bin/cedana-cdk.js"), ...args],
-    { cwd: folder, encoding: "utf8", env: { PATH: process.env["PATH"], ...env } },
-  );
+function run(args: readonly string[], env: NodeJS.ProcessEnv = {}, program = "cedana-cdk.js") {
+  const { stdout, stderr, status } = spawnSync(process.execPath, [join(ROOT, "dist/bin", program), ...args], {
+    cwd: folder,
+    encoding: "utf8",
+    env: { PATH: process.env["PATH"], ...env },
+  });
   return { stdout, stderr, status };
 }
 
@@ -62,4 +62,15 @@ test("diff --cluster without a cluster is bad input", () => {
   expect(run(["diff", "--cluster"], { HOME: folder, KUBECONFIG: "" }).stderr).toBe(
     "cannot use the kubeconfig: there is none: give --kubeconfig, set KUBECONFIG, write ~/.kube/config (aws eks update-kubeconfig), or run in a pod with a service account\n",
   );
+});
+
+test("each platform file is a stack of its own in the cdktf app", () => {
+  writeFileSync(join(folder, "prod.yaml"), initFile(INIT_DEFAULTS));
+  expect(run([], { CEDANA_YAML: "prod.yaml" }, "aws.js").status).toBe(0);
+  const file = join(folder, "cdktf.out/stacks/platform-prod/cdk.tf.json");
+  expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({
+    terraform: {
+      backend: { local: { path: expect.stringContaining("/terraform.platform-prod.tfstate") as string } },
+    },
+  });
 });

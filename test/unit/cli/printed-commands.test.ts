@@ -4,9 +4,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { INIT_DEFAULTS, initFile } from "../../../cli/init-file";
 import { shellWord } from "../../../cli/shell";
-import { ROOT } from "../../support/sources";
+import { runCli } from "../../support/cli";
 
-const PROGRAM = join(ROOT, "dist/bin/cedana-cdk.js");
 const KUBERNETES = initFile({ ...INIT_DEFAULTS, aws: "none" });
 let folder: string;
 
@@ -15,12 +14,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): string {
-  const { stdout, stderr, status } = spawnSync(process.execPath, [PROGRAM, ...args], {
-    cwd,
-    encoding: "utf8",
-    env: { PATH: process.env["PATH"], ...env },
-  });
+async function run(cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const { stdout, stderr, status } = await runCli(args, { folder: cwd, env });
   expect([status, stderr]).toEqual([0, ""]);
   return stdout;
 }
@@ -43,7 +38,7 @@ test.each(["plain-1.0/a_b:c", "with space", "it's", "$HOME", "`x`", "a;b", '"', 
   },
 );
 
-test("the commands after synth reach the output from another directory with spaces in the path", () => {
+test("the commands after synth reach the output from another directory with spaces in the path", async () => {
   const home = join(folder, "the team's files");
   const elsewhere = join(folder, "elsewhere");
   for (const made of [home, elsewhere]) mkdirSync(made);
@@ -52,7 +47,7 @@ test("the commands after synth reach the output from another directory with spac
     initFile(INIT_DEFAULTS).replace("directory: out", "directory: deploy"),
   );
   const file = "../the team's files/prod.yaml";
-  const commands = commandsIn(run(elsewhere, ["synth", "-f", file]));
+  const commands = commandsIn(await run(elsewhere, ["synth", "-f", file]));
   const terraform = join(home, "deploy/terraform");
   expect(
     commands
@@ -67,8 +62,8 @@ test("the commands after synth reach the output from another directory with spac
   const directory = commands[4]?.at(-1) ?? "";
   expect(commands[4]).toEqual(["kubectl", "apply", "--server-side", "-k", directory]);
   expect(existsSync(join(resolve(elsewhere, directory), "kustomization.yaml"))).toBe(true);
-  expect(run(elsewhere, ["diff", "-f", file])).toBe("");
-}, 30_000);
+  expect(await run(elsewhere, ["diff", "-f", file])).toBe("");
+});
 
 test.each<[string, (file: string) => readonly [readonly string[], NodeJS.ProcessEnv], readonly string[]]>([
   ["the default file", () => [[], {}], []],
@@ -79,26 +74,22 @@ test.each<[string, (file: string) => readonly [readonly string[], NodeJS.Process
     ["-f", "cedana.yaml"],
   ],
   ["an absolute path", (file) => [["-f", file], {}], ["-f", "FILE"]],
-])(
-  "with %s, init and synth print the flag that reads the same file",
-  (_, make, flag) => {
-    const file = join(folder, "prod.yaml");
-    const [args, env] = make(file);
-    const expected = flag.map((word) => (word === "FILE" ? file : word));
-    expect(commandsIn(run(folder, ["init", ...args], env))).toEqual([
-      ["npx", "cedana-cdk", "validate", ...expected],
-      ["npx", "cedana-cdk", "synth", ...expected],
-    ]);
-    for (const name of ["cedana.yaml", "prod.yaml"]) writeFileSync(join(folder, name), KUBERNETES);
-    const [diff, apply] = commandsIn(run(folder, ["synth", "--format", "helm", ...args], env));
-    expect(diff).toEqual(["npx", "cedana-cdk", "diff", "--cluster", ...expected]);
-    expect(apply).toEqual([
-      "helm",
-      "upgrade",
-      "--install",
-      "cedana",
-      flag.includes("FILE") ? join(folder, "out/kubernetes") : "out/kubernetes",
-    ]);
-  },
-  30_000,
-);
+])("with %s, init and synth print the flag that reads the same file", async (_, make, flag) => {
+  const file = join(folder, "prod.yaml");
+  const [args, env] = make(file);
+  const expected = flag.map((word) => (word === "FILE" ? file : word));
+  expect(commandsIn(await run(folder, ["init", ...args], env))).toEqual([
+    ["npx", "cedana-cdk", "validate", ...expected],
+    ["npx", "cedana-cdk", "synth", ...expected],
+  ]);
+  for (const name of ["cedana.yaml", "prod.yaml"]) writeFileSync(join(folder, name), KUBERNETES);
+  const [diff, apply] = commandsIn(await run(folder, ["synth", "--format", "helm", ...args], env));
+  expect(diff).toEqual(["npx", "cedana-cdk", "diff", "--cluster", ...expected]);
+  expect(apply).toEqual([
+    "helm",
+    "upgrade",
+    "--install",
+    "cedana",
+    flag.includes("FILE") ? join(folder, "out/kubernetes") : "out/kubernetes",
+  ]);
+});

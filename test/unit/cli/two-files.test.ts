@@ -1,11 +1,10 @@
-import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { INIT_DEFAULTS, initFile, type InitAnswers } from "../../../cli/init-file";
 import { CONFIGURATION, stackOf, terraformFiles } from "../../../cli/terraform";
 import { readPlatform, type PlatformFile } from "../../../config/platform";
-import { ROOT } from "../../support/sources";
+import { runCli } from "../../support/cli";
 import type { TerraformJson } from "../../support/terraform-json";
 
 let folder: string;
@@ -15,15 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const { stdout, stderr, status } = spawnSync(process.execPath, [join(ROOT, "dist/bin", program), ...args], {
-    cwd: folder,
-    encoding: "utf8",
-    env: { PATH: process.env["PATH"], ...env },
-  });
-  return { stdout, stderr, status };
-}
-const cedanaCdk = (...args: readonly string[]) => run("cedana-cdk.js", args);
+const cedanaCdk = (...args: readonly string[]) => runCli(args, { folder });
 
 function give(file: string, text: string): void {
   writeFileSync(join(folder, file), text);
@@ -36,18 +27,14 @@ function contents(directory: string): Record<string, string> {
   return Object.fromEntries(paths.map((path) => [path, readFileSync(path, "utf8")]));
 }
 
-function terraformOf(directory: string): TerraformJson {
-  return JSON.parse(readFileSync(join(folder, directory, "cdk.tf.json"), "utf8")) as TerraformJson;
-}
-
-test("synth refuses the output directory of another platform file, also with --force, until it has its own", () => {
+test("synth refuses the output directory of another platform file, also with --force, until it has its own", async () => {
   give("cedana.yaml", initFile({ ...INIT_DEFAULTS, aws: "existing", name: "dev" }));
   give("prod.yaml", initFile({ ...INIT_DEFAULTS, aws: "existing", name: "prod" }));
-  expect(cedanaCdk("synth").status).toBe(0);
+  expect((await cedanaCdk("synth")).status).toBe(0);
   give("out/terraform/terraform.tfstate", "state of dev");
   const before = contents("out");
   for (const force of [[], ["--force"]]) {
-    const { status, stdout, stderr } = cedanaCdk("synth", "-f", "prod.yaml", ...force);
+    const { status, stdout, stderr } = await cedanaCdk("synth", "-f", "prod.yaml", ...force);
     expect([status, stdout]).toEqual([2, ""]);
     for (const directory of ["out/terraform", "out/kubernetes"]) {
       expect(stderr).toContain(
@@ -56,43 +43,43 @@ test("synth refuses the output directory of another platform file, also with --f
     }
     expect(contents("out")).toEqual(before);
   }
-  expect(cedanaCdk("diff", "-f", "prod.yaml")).toMatchObject({
+  expect(await cedanaCdk("diff", "-f", "prod.yaml")).toMatchObject({
     status: 1,
     stdout: expect.stringMatching(/^(# out\/\w+: was written by cedana-cdk from .*\n){2}$/) as string,
   });
   give("prod.yaml", initFile({ ...INIT_DEFAULTS, aws: "existing", name: "prod", output: "out/prod" }));
-  expect(cedanaCdk("synth", "-f", "prod.yaml").status).toBe(0);
+  expect((await cedanaCdk("synth", "-f", "prod.yaml")).status).toBe(0);
   expect(contents("out")).toMatchObject(before);
-}, 30_000);
+});
 
 test.each([
   ["cedana.yaml", "out"],
   ["prod.yaml", "out/prod"],
   ["the team's.yml", "out/the-team-s"],
-])("init gives %s the output directory %s", (file, directory) => {
-  expect(cedanaCdk("init", "-f", file).status).toBe(0);
+])("init gives %s the output directory %s", async (file, directory) => {
+  expect((await cedanaCdk("init", "-f", file)).status).toBe(0);
   const read = readPlatform(readFileSync(join(folder, file)));
   expect(read.problems ?? read.platform.output.directory).toBe(directory);
 });
 
-test("a renamed platform file takes its output over when the record is deleted", () => {
+test("a renamed platform file takes its output over when the record is deleted", async () => {
   give("cedana.yaml", initFile({ ...INIT_DEFAULTS, aws: "none" }));
-  expect(cedanaCdk("synth").status).toBe(0);
+  expect((await cedanaCdk("synth")).status).toBe(0);
   renameSync(join(folder, "cedana.yaml"), join(folder, "dev.yaml"));
-  const { status, stderr } = cedanaCdk("synth", "-f", "dev.yaml");
+  const { status, stderr } = await cedanaCdk("synth", "-f", "dev.yaml");
   expect([status, stderr]).toEqual([2, expect.stringContaining("delete .cedana-cdk-files")]);
   rmSync(join(folder, "out/kubernetes/.cedana-cdk-files"));
-  expect(cedanaCdk("synth", "-f", "dev.yaml").stdout).toContain("files: 0 written");
-}, 30_000);
+  expect((await cedanaCdk("synth", "-f", "dev.yaml")).stdout).toContain("files: 0 written");
+});
 
-test("a moved checkout keeps its owner", () => {
+test("a moved checkout keeps its owner", async () => {
   give("cedana.yaml", initFile({ ...INIT_DEFAULTS, aws: "none" }));
-  expect(cedanaCdk("synth").status).toBe(0);
+  expect((await cedanaCdk("synth")).status).toBe(0);
   const moved = join(folder, "moved");
   cpSync(join(folder, "out"), join(moved, "out"), { recursive: true });
   cpSync(join(folder, "cedana.yaml"), join(moved, "cedana.yaml"));
-  expect(cedanaCdk("synth", "-f", join(moved, "cedana.yaml")).stdout).toContain("files: 0 written");
-}, 30_000);
+  expect((await cedanaCdk("synth", "-f", join(moved, "cedana.yaml"))).stdout).toContain("files: 0 written");
+});
 
 const BACKEND = "bucket: my-terraform-state, region: eu-west-1";
 const withBackend = (answers: Partial<InitAnswers>, backend: string) =>
@@ -120,14 +107,6 @@ test("a state in a bucket needs a key with existingCluster", () => {
   ]);
   expect(withBackend({ aws: "existing" }, `${BACKEND}, key: a.tfstate`).problems).toBeUndefined();
 });
-
-test("each platform file is a stack of its own in the cdktf app", () => {
-  give("prod.yaml", initFile(INIT_DEFAULTS));
-  expect(run("aws.js", [], { CEDANA_YAML: "prod.yaml" }).status).toBe(0);
-  expect(terraformOf("cdktf.out/stacks/platform-prod").terraform?.backend).toMatchObject({
-    local: { path: expect.stringContaining("/terraform.platform-prod.tfstate") as string },
-  });
-}, 30_000);
 
 test.each([
   ["cedana.yaml", "platform"],

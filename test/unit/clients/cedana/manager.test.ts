@@ -224,9 +224,14 @@ test.each([
   ["no response", silent],
   ["an incomplete response", stalled],
 ])("a request fails after its timeout: %s", async (_, behaviour) => {
-  server.next.push(behaviour);
-  const error = await errorOf(checkpoint(client({ timeoutMs: 200 })));
-  expect(error).toMatchObject({ outcome: "unknown", retryable: false, message: "no response within 0.2 s" });
+  jest.useFakeTimers({ doNotFake: ["nextTick", "setImmediate", "queueMicrotask", "performance"] });
+  server.next.push((...given) => {
+    void behaviour(...given);
+    jest.advanceTimersByTime(2000);
+  });
+  const error = await errorOf(checkpoint());
+  jest.useRealTimers();
+  expect(error).toMatchObject({ outcome: "unknown", retryable: false, message: "no response within 2 s" });
   expect(server.requests).toHaveLength(1);
 });
 

@@ -124,7 +124,7 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
   ],
   [
     "an image of which nothing is stated",
-    { ami: { id: "ami-0a1b2c3d4e5f60718" } },
+    { ami: { id: "ami-0a1b2c3d4e5f60718" } as NodeGroupSpec["ami"] },
     ["ami.kernel missing", "ami.cgroup missing", "ami.containerd missing"],
   ],
   [
