@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from "commander";
 import { createColors } from "picocolors";
 import { CommandError, EXIT } from "./exit";
 import { DEFAULT_FILE } from "./shell";
+import { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "../config/engine-kinds";
 import { VERSION } from "../config/version";
 
 const program = new Command("cedana-cdk")
@@ -30,10 +31,9 @@ program
   .description("write a commented cedana.yaml; asks nothing when flags are given")
   .addOption(fileOption())
   .addOption(
-    new Option("--engine <kind>", "what checkpoints and restores (default: kubelet)").choices([
-      "kubelet",
-      "cedana",
-    ]),
+    new Option("--engine <kind>", `engine that takes checkpoints (default: ${DEFAULT_ENGINE})`).choices(
+      ENGINE_KINDS,
+    ),
   )
   .option("--name <name>", "name of the EKS cluster")
   .option("--region <region>", "AWS region")
@@ -117,7 +117,7 @@ program
 
 program
   .command("agent-removal")
-  .description("print the DaemonSet that takes the agent of the engine kubelet from the nodes, for kubectl")
+  .description("print the DaemonSet that removes the engine's agent from the nodes, for kubectl")
   .addOption(fileOption())
   .action(async ({ file }: { file: string }) =>
     print((await import("./agent-removal.js")).agentRemoval(file)),
@@ -137,15 +137,12 @@ program
 
 program
   .command("features")
-  .description("show what each plugin of the Cedana agent supports, or with --engine kubelet that engine")
-  .addOption(new Option("--engine <kind>", "which engine").choices(["cedana", "kubelet"]).default("cedana"))
+  .description("show which features an engine supports")
+  .addOption(new Option("--engine <kind>", "engine").choices(ENGINE_KINDS).default("cedana"))
   .option("--json", "as JSON", false)
-  .action(async ({ engine, json }: { engine: "cedana" | "kubelet"; json: boolean }) => {
-    const features = await import("../config/features/index.js");
-    const kubelet = engine === "kubelet";
-    const data = kubelet ? { features: features.KUBELET_FEATURES } : features.featureTableJson();
-    const table = kubelet ? features.renderKubeletTable() : features.renderFeatureTable();
-    print(json ? `${JSON.stringify(data, null, 2)}\n` : table);
+  .action(async ({ engine, json }: { engine: EngineKind; json: boolean }) => {
+    const { features } = (await import("../config/engines/index.js")).ENGINES[engine];
+    print(json ? `${JSON.stringify(features.json(), null, 2)}\n` : features.text());
   });
 
 program

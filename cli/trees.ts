@@ -1,4 +1,7 @@
 import { join, relative, sep } from "node:path";
+import * as v from "valibot";
+import { capabilitiesOf } from "../config/engines";
+import { installSchema } from "../config/install";
 import type { Platform } from "../config/platform";
 import { awsContents } from "./contents";
 import type { LoadedPlatform } from "./platform-file";
@@ -71,28 +74,13 @@ function ownerOf(directory: string, file: string): string {
   return `cedana-cdk from ${relative(directory, file).split(sep).join("/")}`;
 }
 
-/** Returns the commands that make the Secrets of the engine. Their values are in no file that is made here. */
+/** Returns the commands that create the Secrets of the engine. No file has their values. */
 function secretCommands({ engine, install }: Platform): string[] {
-  const keys = new Map<string, string[]>();
-  if (engine?.kind === "kubelet") return registrySecret(engine, install);
-  for (const ref of Object.values(engine?.secrets ?? {})) {
-    if (ref) keys.set(ref.name, [...(keys.get(ref.name) ?? []), ref.key]);
-  }
-  const namespace = install?.namespace ?? "cedana-system";
-  return [...keys].map(([name, names]) => {
-    const files = names.map((key) => `--from-file=${key}=<file>`).join(" ");
-    return `kubectl -n ${namespace} create secret generic ${name} ${files}`;
+  if (!engine) return [];
+  const { secrets } = capabilitiesOf(engine, install ?? v.parse(installSchema, {}));
+  return secrets.map(({ keys, name, namespace, type }) => {
+    const typed = type === undefined ? name : `${name} --type=${type}`;
+    const files = keys.map((key) => `--from-file=${key}=<file>`).join(" ");
+    return `kubectl -n ${namespace} create secret generic ${typed} ${files}`;
   });
-}
-
-/** Returns the command for the registry's Secret. The key of a Docker config.json implies the type. */
-function registrySecret(
-  { registryCredentials }: Extract<Platform["engine"], { kind: "kubelet" }>,
-  install: Platform["install"],
-): string[] {
-  if (!registryCredentials) return [];
-  const { name, key } = registryCredentials;
-  const namespace = install?.agentNamespace ?? install?.namespace ?? "cedana-system";
-  const type = key === ".dockerconfigjson" ? " --type=kubernetes.io/dockerconfigjson" : "";
-  return [`kubectl -n ${namespace} create secret generic ${name}${type} --from-file=${key}=<file>`];
 }

@@ -1,18 +1,13 @@
 import type { Construct } from "constructs";
 import {
   checkEngine,
+  checkTogether,
   engineSchema,
   type EngineKind,
   type EngineSpec,
   type ResolvedEngine,
 } from "../../config/engines";
-import {
-  checkInstall,
-  checkTogether,
-  installSchema,
-  type InstallSpec,
-  type ResolvedInstall,
-} from "../../config/install";
+import { checkInstall, installSchema, type InstallSpec, type ResolvedInstall } from "../../config/install";
 import { InvalidInputError, resolve, throwIfAny } from "../../config/schema";
 import type { EngineInput } from "./engines/engine";
 

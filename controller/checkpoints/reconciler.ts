@@ -77,7 +77,7 @@ export class CheckpointReconciler {
     const { locations } = this.context.settings;
     if (location !== undefined && !isWithin(location, locations)) {
       const allowed = locations.length === 0 ? "none" : locations.join(", ");
-      const message = `location ${location} is in no directory that install.checkpoints.locations allows: ${allowed}`;
+      const message = `location ${location} is in no directory that engine.checkpoints.locations allows: ${allowed}`;
       return this.end(object, object.status, "LocationNotAllowed", message);
     }
     const { nodeName } = object.status;

@@ -1,7 +1,8 @@
 import { ApiObject, Chart } from "cdk8s";
 import type { Construct } from "constructs";
 import { kindsOf } from "../../api";
-import { gateOwner, restoreOf } from "../../config/install";
+import { restoreOf } from "../../config/engines";
+import { gateOwner } from "../../config/install";
 import { Controller } from "../../constructs/kubernetes/controller";
 import { Crd } from "../../constructs/kubernetes/crds";
 import { constructsOf, type EngineConstruct } from "../../constructs/kubernetes/engines";
@@ -53,7 +54,7 @@ export class CedanaChart extends Chart {
     if (gateOwner(install) === "nodeReadinessRule") {
       this.readinessGate = new ReadinessGate(this, "readiness-gate", input);
     }
-    if (restoreOf(engine.kind, install)) this.restore = new Restore(this, "restore", input);
+    if (restoreOf(engine, install)) this.restore = new Restore(this, "restore", input);
     if (install.kueue) this.kueue = new KueueQueues(this, "kueue", input);
     if (install.syncWaves) this.addSyncWaves();
   }

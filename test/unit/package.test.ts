@@ -26,14 +26,17 @@ test("every entry of the package is the public entry of a folder", () => {
 });
 
 test.each(["aws", "kubernetes"])("each folder of cedana-cdk/%s can be imported by itself", (area) => {
-  const folders = readdirSync(join(ROOT, "constructs", area), { withFileTypes: true }).filter((entry) =>
-    entry.isDirectory(),
+  const directories = (path: string) =>
+    readdirSync(join(ROOT, "constructs", area, path), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => join(path, entry.name));
+  // Directories of directories: engines and integrations.
+  const folders = directories("").flatMap((name) =>
+    /^(engines|integrations)$/.test(name) ? directories(name) : [name],
   );
   const { default: code } = manifest.exports[`./${area}/*`] as { default: string };
-  const hidden = folders
-    .filter(({ name }) => manifest.exports[`./${area}/${name}`] === null)
-    .map(({ name }) => name);
-  expect(folders.filter(({ name }) => !existsSync(source(code.replace("*", name))))).toEqual([]);
+  const hidden = folders.filter((name) => manifest.exports[`./${area}/${name}`] === null);
+  expect(folders.filter((name) => !existsSync(source(code.replace("*", name))))).toEqual([]);
   expect(hidden).toEqual(area === "aws" ? ["internal"] : []);
 });
 

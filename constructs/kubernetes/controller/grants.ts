@@ -1,12 +1,12 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
 import { AUTOMATION_GROUP } from "../../../api";
+import { restoreOf } from "../../../config/engines";
 import {
   agentNamespace,
   checkpointsOf,
   gateOwner,
   gateTimes,
   namesOf,
-  restoreOf,
   type ResolvedInstall,
 } from "../../../config/install";
 import type { CheckpointGrants, EngineInput, NamespacedGrant } from "../engines/engine";
@@ -114,7 +114,7 @@ function checkpoints(install: ResolvedInstall, engines: CheckpointGrants): Names
  * controller's own Secret and webhook can be read and written, but Kubernetes cannot limit `create` to a name.
  */
 function restore({ engine, install }: EngineInput): NamespacedGrant[] {
-  const settings = restoreOf(engine.kind, install);
+  const settings = restoreOf(engine, install);
   if (!settings) return [];
   const names = namesOf(install);
   const secret = { apiGroups: [""], resources: ["secrets"] };

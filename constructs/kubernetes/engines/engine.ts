@@ -3,7 +3,7 @@ import type { V1NetworkPolicyPort, V1NetworkPolicySpec, V1PolicyRule } from "@ku
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
 import type { ResolvedEngine } from "../../../config/engines";
-import type { Component, ResolvedInstall } from "../../../config/install";
+import type { ResolvedInstall } from "../../../config/install";
 
 /** Checked input of the constructs of one engine. */
 export interface EngineInput<E extends ResolvedEngine = ResolvedEngine> {
@@ -51,7 +51,7 @@ export type EgressRule = NonNullable<V1NetworkPolicySpec["egress"]>[number];
 
 /** NetworkPolicy of the pods of one component. Traffic without a rule is denied. */
 export interface ComponentPolicy {
-  readonly component: Component;
+  readonly component: string;
   readonly namespace: string;
   readonly ingress?: readonly IngressRule[];
   readonly egress?: readonly EgressRule[];

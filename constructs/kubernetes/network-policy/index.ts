@@ -1,7 +1,8 @@
 import type { V1NetworkPolicySpec } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { restoreOf, selectorLabels } from "../../../config/install";
+import { restoreOf } from "../../../config/engines";
+import { selectorLabels } from "../../../config/install";
 import { WEBHOOK_PORT } from "../../../config/programs/controller";
 import { METRICS_PORT } from "../controller";
 import { constructsOf } from "../engines";
@@ -66,7 +67,7 @@ function controllerPolicy(
       ingress: [
         ...fromNamespaces(metrics, [METRICS_PORT]),
         // The API server connects from outside the cluster, so no selector matches it.
-        ...(restoreOf(engine.kind, install) ? [{ ports: [tcp(WEBHOOK_PORT)] }] : []),
+        ...(restoreOf(engine, install) ? [{ ports: [tcp(WEBHOOK_PORT)] }] : []),
       ],
       egress: [DNS, { ports: egressPorts.map(tcp) }, ...controllerEgress],
     },

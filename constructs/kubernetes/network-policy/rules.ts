@@ -1,6 +1,6 @@
 /** Rules of NetworkPolicies. */
 import type { V1NetworkPolicyPort } from "@kubernetes/client-node";
-import { selectorLabels, type Component, type ResolvedInstall } from "../../../config/install";
+import { selectorLabels, type ResolvedInstall } from "../../../config/install";
 import type { IngressRule } from "../engines/engine";
 
 export function tcp(port: number): V1NetworkPolicyPort {
@@ -25,6 +25,6 @@ export function fromNamespaces(
 }
 
 /** Returns the peer that is the pods of a component in the same namespace. */
-export function podsOf(install: ResolvedInstall, component: Component) {
+export function podsOf(install: ResolvedInstall, component: string) {
   return { podSelector: { matchLabels: selectorLabels(install, component) } };
 }

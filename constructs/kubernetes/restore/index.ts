@@ -2,7 +2,8 @@ import type { V1ClusterRole } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { AUTOMATION_GROUP, RESTORE_VERB } from "../../../api";
-import { namesOf, restoreOf } from "../../../config/install";
+import { restoreOf } from "../../../config/engines";
+import { namesOf } from "../../../config/install";
 import { enabled, inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { restoreGuards } from "./guard";
@@ -25,7 +26,7 @@ export class Restore extends Construct {
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
     const { engine, install } = inputOf(this, props);
-    const settings = enabled(this, ["install", "restore"], restoreOf(engine.kind, install));
+    const settings = enabled(this, ["install", "restore"], restoreOf(engine, install));
     this.service = webhookService(this, install);
     this.webhook = webhookConfiguration(this, install, settings);
     this.certificates = settings.certificates === "cert-manager" ? certManagerObjects(this, install) : [];

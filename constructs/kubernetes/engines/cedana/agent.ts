@@ -9,7 +9,7 @@ import type {
 } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { AGENT_LITERALS, daemonPort, socketDirectory } from "../../../../config/engines";
+import { AGENT_LITERALS, daemonPort, socketDirectory } from "../../../../config/engines/cedana";
 import { agentNamespace, namesOf, selectorLabels } from "../../../../config/install";
 import { daemonSet } from "../../daemon-set";
 import type { EngineProps } from "../../input";
@@ -23,25 +23,24 @@ export class CedanaAgent extends Construct implements AgentConstruct {
   readonly serviceAccount: ApiObject;
   readonly helper: ApiObject;
   readonly healthCheck: ApiObject;
-  /** Only with `helper.service`. */
+  /** Only with `engine.helper.service`. */
   readonly service?: ApiObject;
 
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
     const input = cedanaInputOf(this, props);
-    const { engine, install } = input;
-    const names = namesOf(install);
+    const { engine, install, names } = input;
     const namespace = agentNamespace(install);
 
     this.serviceAccount = object<V1ServiceAccount>(this, "service-account", {
       apiVersion: "v1",
       kind: "ServiceAccount",
-      metadata: metadata(install, { name: names.agentAccount, namespace }),
+      metadata: metadata(install, { name: namesOf(install).agentAccount, namespace }),
       automountServiceAccountToken: false,
     });
     this.helper = object(this, "helper", helperDaemonSet(input));
     this.healthCheck = object(this, "health-check", healthCheckDaemonSet(input));
-    const { service } = install.helper;
+    const { service } = engine.helper;
     if (!service) return;
     this.service = object<V1Service>(this, "service", {
       apiVersion: "v1",
@@ -85,7 +84,7 @@ function helperDaemonSet(input: CedanaInput): Manifest<V1DaemonSet> {
     containers: [
       {
         name: "helper",
-        ...image(helper.image),
+        ...image(engine.helper.image),
         command: ["/bin/sh", "-c"],
         args: ["cedana k8s setup"],
         env: environment(input, "node-agent", { ...AGENT_LITERALS, ...helper.env }),
@@ -96,7 +95,7 @@ function helperDaemonSet(input: CedanaInput): Manifest<V1DaemonSet> {
         securityContext: { privileged: true, allowPrivilegeEscalation: true },
         startupProbe: {
           ...daemonCheck(STARTUP_PERIOD),
-          failureThreshold: Math.ceil(helper.startupTimeoutSeconds / STARTUP_PERIOD),
+          failureThreshold: Math.ceil(engine.helper.startupTimeoutSeconds / STARTUP_PERIOD),
         },
         readinessProbe: { ...daemonCheck(5), failureThreshold: 1 },
         livenessProbe: { ...daemonCheck(10), failureThreshold: 6 },
@@ -122,7 +121,7 @@ const WAIT = "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done";
  */
 function healthCheckDaemonSet(input: CedanaInput): Manifest<V1DaemonSet> {
   const { engine, install } = input;
-  const { healthCheck, helper } = install;
+  const { healthCheck } = install;
   const socket = socketMount(socketDirectory(engine), true);
   return daemonSet(install, "health-check", healthCheck, configChecksum(input, "node-agent"), {
     // 127.0.0.1 of the node is reached from its own network namespace only.
@@ -131,7 +130,7 @@ function healthCheckDaemonSet(input: CedanaInput): Manifest<V1DaemonSet> {
     containers: [
       {
         name: "health-check",
-        ...image(helper.image),
+        ...image(engine.helper.image),
         command: ["/bin/sh", "-c", WAIT],
         env: environment(input, "node-agent", { ...AGENT_LITERALS, ...healthCheck.env }),
         resources: healthCheck.resources,

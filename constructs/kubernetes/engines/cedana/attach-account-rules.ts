@@ -1,6 +1,6 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
 import { kindsOf } from "../../../../api";
-import { agentNamespace, gateOwner, namesOf } from "../../../../config/install";
+import { agentNamespace, gateOwner } from "../../../../config/install";
 import { controllerGrants } from "../../controller/grants";
 import type { NamespacedGrant } from "../engine";
 import { checkpointGrants } from "./grants";
@@ -11,9 +11,8 @@ const RBAC = "rbac.authorization.k8s.io";
 const CHANGE = ["get", "update", "patch", "delete"];
 
 /** Returns permissions on the cluster-scoped objects of the install, by name. Kubernetes cannot limit `create` to a name. */
-export function installClusterRules({ engine, install }: CedanaInput): V1PolicyRule[] {
-  const names = namesOf(install);
-  const { manager, runtimeClass } = install;
+export function installClusterRules({ engine, install, names }: CedanaInput): V1PolicyRule[] {
+  const { manager, runtimeClass } = engine;
   const roles = [names.managerRole, ...(manager.metrics ? [names.metricsProxy, names.metricsReader] : [])];
   return [
     ...named(
@@ -44,7 +43,7 @@ function named(group: string, resource: string, resourceNames: string[]): V1Poli
 }
 
 /** Returns permissions in the namespaces of the install. Secrets can be written, but not read. */
-export function installRules({ install: { controller, manager } }: CedanaInput): V1PolicyRule[] {
+export function installRules({ engine: { manager }, install: { controller } }: CedanaInput): V1PolicyRule[] {
   const verbs = ["create", "list", "watch", ...CHANGE];
   return [
     { apiGroups: [""], resources: ["configmaps", "services", "serviceaccounts"], verbs },
@@ -61,15 +60,14 @@ export function installRules({ install: { controller, manager } }: CedanaInput):
 }
 
 /** Returns the permissions of the metrics proxy and those that it requires of clients. */
-export function metricsRules({ install: { manager } }: CedanaInput): V1PolicyRule[] {
+export function metricsRules({ engine: { manager } }: CedanaInput): V1PolicyRule[] {
   return manager.metrics ? [...METRICS_PROXY_RULES, ...METRICS_READER_RULES] : [];
 }
 
 /** Returns the namespaced permissions of manager, controller and Dynamo watcher, and those on their Roles and bindings. */
 export function namespacedGrants(input: CedanaInput): Omit<NamespacedGrant, "name">[] {
-  const { install } = input;
-  const { dynamoWatcher, manager } = install;
-  const names = namesOf(install);
+  const { engine, names } = input;
+  const { dynamoWatcher, manager } = engine;
   return [
     grant("workloads", names.workloadRole, manager.workloadNamespaces, WORKLOAD_RULES),
     ...(dynamoWatcher

@@ -1,7 +1,7 @@
 import type { V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { agentNamespace, namesOf } from "../../../../config/install";
+import { agentNamespace } from "../../../../config/install";
 import { enabled, type EngineProps } from "../../input";
 import { metadata, object } from "../../object";
 import { bindEverywhere, clusterRole, grantIn, grantWhere, subject } from "../../rbac";
@@ -22,10 +22,10 @@ export class AttachAccount extends Construct {
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
     const input = cedanaInputOf(this, props);
-    const { install } = input;
+    const { engine, install, names } = input;
     const { namespace } = install;
-    const settings = enabled(this, ["install", "attachAccount"], install.attachAccount);
-    const name = namesOf(install).attachAccount;
+    const settings = enabled(this, ["engine", "attachAccount"], engine.attachAccount);
+    const name = names.attachAccount;
     const about = { name, component: "attach" };
     const account = { namespace, name };
 
@@ -45,7 +45,7 @@ export class AttachAccount extends Construct {
       const rules = [...installClusterRules(input), ...clusterRules(input), ...metricsRules(input)];
       clusterRole(this, install, "cluster", { ...about, rules });
       bindEverywhere(this, install, "cluster-binding", { ...about, role: name }, [account]);
-      const home = [...installRules(input), ...leaderElectionRules(install.manager.leaseName)];
+      const home = [...installRules(input), ...leaderElectionRules(engine.manager.leaseName)];
       for (const namespace of new Set([install.namespace, agentNamespace(install)])) {
         grantIn(this, install, `home-${namespace}`, namespace, { ...about, rules: home }, [subject(account)]);
       }

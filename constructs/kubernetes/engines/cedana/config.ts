@@ -1,8 +1,8 @@
 import type { V1ConfigMap, V1EnvVar } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { configData, configHash, secretVariables, variablesOf } from "../../../../config/engines";
-import { agentNamespace, namesOf } from "../../../../config/install";
+import { configData, configHash, secretVariables, variablesOf } from "../../../../config/engines/cedana";
+import { agentNamespace } from "../../../../config/install";
 import type { EngineProps } from "../../input";
 import { metadata, object } from "../../object";
 import { cedanaInputOf, type CedanaInput } from "./input";
@@ -19,16 +19,16 @@ export class EngineConfig extends Construct {
 
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
-    const { engine, install, native } = cedanaInputOf(this, props);
+    const { engine, install, names, native } = cedanaInputOf(this, props);
     this.hash = configHash(engine, native);
     const namespaces = new Set([install.namespace, agentNamespace(install)]);
     this.configMaps =
-      install.existingConfigMap === undefined
+      engine.existingConfigMap === undefined
         ? [...namespaces].map((namespace) =>
             object<V1ConfigMap>(this, namespace, {
               apiVersion: "v1",
               kind: "ConfigMap",
-              metadata: metadata(install, { name: namesOf(install).config, namespace }),
+              metadata: metadata(install, { name: names.config, namespace }),
               data: configData(engine, native),
             }),
           )
@@ -39,26 +39,23 @@ export class EngineConfig extends Construct {
 type Reader = Parameters<typeof variablesOf>[0];
 
 /** Returns the annotation that restarts a program when its configuration changes. The content of an existing ConfigMap is unknown. */
-export function configChecksum(
-  { engine, install, native }: CedanaInput,
-  reader: Reader,
-): Record<string, string> {
-  return install.existingConfigMap === undefined
+export function configChecksum({ engine, native }: CedanaInput, reader: Reader): Record<string, string> {
+  return engine.existingConfigMap === undefined
     ? { "checksum/config": configHash(engine, native, reader) }
     : {};
 }
 
 /** Returns the environment that a program reads from the ConfigMap and from Secrets. */
 export function environment(
-  { engine, install, native }: CedanaInput,
+  { engine, names, native }: CedanaInput,
   reader: Reader,
   more: Readonly<Record<string, string>>,
 ): V1EnvVar[] {
-  const name = install.existingConfigMap ?? namesOf(install).config;
+  const name = engine.existingConfigMap ?? names.config;
   return [
     ...variablesOf(reader).map((variable) =>
       // The only key that a ConfigMap of Cedana's chart does not have.
-      variable.key === "plugins-native-version" && install.existingConfigMap !== undefined
+      variable.key === "plugins-native-version" && engine.existingConfigMap !== undefined
         ? { name: variable.name, value: native }
         : { name: variable.name, valueFrom: { configMapKeyRef: { name, key: variable.key } } },
     ),

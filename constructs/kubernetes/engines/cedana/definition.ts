@@ -1,4 +1,4 @@
-import type { ResolvedCedanaEngine } from "../../../../config/engines";
+import type { ResolvedCedanaEngine } from "../../../../config/engines/cedana";
 import type { EngineConstructs } from "../engine";
 import { CedanaEngine } from "./engine";
 import { checkpointGrants } from "./grants";

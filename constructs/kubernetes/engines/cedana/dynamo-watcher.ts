@@ -1,7 +1,7 @@
 import type { V1Deployment, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { namesOf, selectorLabels } from "../../../../config/install";
+import { selectorLabels } from "../../../../config/install";
 import { enabled, type EngineProps } from "../../input";
 import { metadata, object } from "../../object";
 import { image, placementOf, UNPRIVILEGED } from "../../pod";
@@ -21,11 +21,11 @@ export class DynamoWatcher extends Construct {
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
     const input = cedanaInputOf(this, props);
-    const { install } = input;
+    const { engine, install, names } = input;
     const { namespace } = install;
-    const watcher = enabled(this, ["install", "dynamoWatcher"], install.dynamoWatcher);
+    const watcher = enabled(this, ["engine", "dynamoWatcher"], engine.dynamoWatcher);
     const component = "dynamo-watcher";
-    const name = namesOf(install).dynamoWatcher;
+    const name = names.dynamoWatcher;
     const selector = selectorLabels(install, component);
 
     this.serviceAccount = object<V1ServiceAccount>(this, "service-account", {

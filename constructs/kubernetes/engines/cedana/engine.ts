@@ -25,13 +25,13 @@ export class CedanaEngine extends Construct implements EngineConstruct {
 
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
-    const { install } = cedanaInputOf(this, props);
-    if (install.runtimeClass) this.runtimeClass = new CedanaRuntimeClass(this, "runtime-class", props);
+    const { engine } = cedanaInputOf(this, props);
+    if (engine.runtimeClass) this.runtimeClass = new CedanaRuntimeClass(this, "runtime-class", props);
     this.config = new EngineConfig(this, "config", props);
     this.rbac = new ManagerRbac(this, "rbac", props);
     this.agent = new CedanaAgent(this, "agent", props);
     this.manager = new Manager(this, "manager", props);
-    if (install.dynamoWatcher) this.dynamoWatcher = new DynamoWatcher(this, "dynamo-watcher", props);
-    if (install.attachAccount) this.attachAccount = new AttachAccount(this, "attach-account", props);
+    if (engine.dynamoWatcher) this.dynamoWatcher = new DynamoWatcher(this, "dynamo-watcher", props);
+    if (engine.attachAccount) this.attachAccount = new AttachAccount(this, "attach-account", props);
   }
 }

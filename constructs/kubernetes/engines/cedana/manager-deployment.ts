@@ -1,11 +1,6 @@
 import type { V1Container, V1Deployment } from "@kubernetes/client-node";
-import {
-  agentNamespace,
-  gateToleration,
-  managerTaints,
-  namesOf,
-  selectorLabels,
-} from "../../../../config/install";
+import { removesTaint } from "../../../../config/engines/cedana";
+import { agentNamespace, gateToleration, selectorLabels } from "../../../../config/install";
 import { configChecksum, environment } from "./config";
 import type { CedanaInput } from "./input";
 import { metadata, type Manifest } from "../../object";
@@ -15,9 +10,8 @@ const PROBE_PORT = 8081;
 
 /** Returns the Deployment of the manager. */
 export function managerDeployment(input: CedanaInput): Manifest<V1Deployment> {
-  const { install } = input;
-  const { manager } = install;
-  const names = namesOf(install);
+  const { engine, install, names } = input;
+  const { manager } = engine;
   const selector = selectorLabels(install, "manager");
   return {
     apiVersion: "apps/v1",
@@ -62,8 +56,8 @@ export function managerDeployment(input: CedanaInput): Manifest<V1Deployment> {
 }
 
 function managerContainer(input: CedanaInput): V1Container {
-  const { install } = input;
-  const { manager } = install;
+  const { engine, install } = input;
+  const { manager } = engine;
   // The manager reads its DaemonSets there.
   const agents = agentNamespace(install);
   return {
@@ -79,7 +73,7 @@ function managerContainer(input: CedanaInput): V1Container {
       ...environment(input, "manager", {
         KUBERNETES_CLUSTER_DOMAIN: install.clusterDomain,
         CONTROLLER_NAMESPACE: agents,
-        CEDANA_TAINT_NODES: String(managerTaints(install)),
+        CEDANA_TAINT_NODES: String(removesTaint(engine, install)),
         ...manager.env,
       }),
     ],
@@ -100,7 +94,7 @@ function managerContainer(input: CedanaInput): V1Container {
   };
 }
 
-type Metrics = Exclude<CedanaInput["install"]["manager"]["metrics"], false>;
+type Metrics = Exclude<CedanaInput["engine"]["manager"]["metrics"], false>;
 
 /** Returns the proxy that serves the metrics of the loopback address to clients that the API server authorizes. */
 function metricsProxy(metrics: Metrics): V1Container {

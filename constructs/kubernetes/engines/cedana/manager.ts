@@ -1,7 +1,7 @@
 import type { V1PodDisruptionBudget, V1Service, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { namesOf, selectorLabels } from "../../../../config/install";
+import { selectorLabels } from "../../../../config/install";
 import type { EngineProps } from "../../input";
 import { metadata, object } from "../../object";
 import { bindEverywhere, clusterRole } from "../../rbac";
@@ -25,9 +25,9 @@ export class Manager extends Construct {
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
     const input = cedanaInputOf(this, props);
-    const { install } = input;
-    const { manager, namespace } = install;
-    const names = namesOf(install);
+    const { engine, install, names } = input;
+    const { namespace } = install;
+    const { manager } = engine;
     const component = "manager";
 
     if (manager.serviceAccount.create) {
@@ -72,16 +72,15 @@ export class Manager extends Construct {
   }
 }
 
-type Metrics = Exclude<CedanaInput["install"]["manager"]["metrics"], false>;
+type Metrics = Exclude<CedanaInput["engine"]["manager"]["metrics"], false>;
 
 /** Metrics of the manager for Prometheus: Service, permissions of the proxy, and those of the readers. */
 export class ManagerMetrics extends Construct {
   readonly service: ApiObject;
 
-  constructor(scope: Construct, id: string, { install }: CedanaInput, metrics: Metrics) {
+  constructor(scope: Construct, id: string, { install, names }: CedanaInput, metrics: Metrics) {
     super(scope, id);
     const { namespace } = install;
-    const names = namesOf(install);
     const component = "manager";
     const about = metadata(install, { name: names.metricsService, namespace, component });
 

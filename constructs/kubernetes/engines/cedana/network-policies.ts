@@ -1,4 +1,4 @@
-import { daemonPort, type ResolvedCedanaEngine } from "../../../../config/engines";
+import { daemonPort, type ResolvedCedanaEngine } from "../../../../config/engines/cedana";
 import { agentNamespace, checkpointsOf } from "../../../../config/install";
 import { DNS, fromNamespaces, podsOf, tcp } from "../../network-policy/rules";
 import type { EngineInput, EnginePolicies, PolicySettings } from "../engine";
@@ -13,9 +13,10 @@ const METRICS_PROXY_PORT = 8443;
  */
 export function networkPolicies(
   { engine, install }: EngineInput<ResolvedCedanaEngine>,
-  { allowIngressFromNamespaces, egressPorts }: PolicySettings,
+  { egressPorts }: PolicySettings,
 ): EnginePolicies {
-  const { dynamoWatcher, manager, namespace } = install;
+  const { dynamoWatcher, manager } = engine;
+  const { namespace } = install;
   const rest = [tcp(REST_PORT)];
   const hasCheckpoints = checkpointsOf(install) !== false;
   const daemon = engine.exposeDaemon ? daemonPort(engine) : undefined;
@@ -31,7 +32,7 @@ export function networkPolicies(
         component: "manager",
         namespace,
         ingress: [
-          ...fromNamespaces(allowIngressFromNamespaces, [
+          ...fromNamespaces(engine.networkPolicies.allowIngressFromNamespaces, [
             REST_PORT,
             ...(manager.metrics ? [METRICS_PROXY_PORT] : []),
           ]),

@@ -1,7 +1,6 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { namesOf } from "../../../../config/install";
 import type { EngineProps } from "../../input";
 import { bindEverywhere, clusterRole, grantIn, grantWhere, subject } from "../../rbac";
 import { cedanaInputOf, type CedanaInput } from "./input";
@@ -18,9 +17,9 @@ export class ManagerRbac extends Construct {
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
     const input = cedanaInputOf(this, props);
-    const { install } = input;
-    const { manager, namespace } = install;
-    const names = namesOf(install);
+    const { engine, install, names } = input;
+    const { namespace } = install;
+    const { manager } = engine;
     const component = "manager";
     const account = { namespace, name: names.managerAccount };
 
@@ -51,7 +50,7 @@ export class ManagerRbac extends Construct {
 const READ = ["get", "list", "watch"];
 
 /** Returns the cluster-wide permissions of the manager: it reads workloads, writes its taint on nodes, and reports events. */
-export function clusterRules({ install: { kueue, manager } }: Pick<CedanaInput, "install">): V1PolicyRule[] {
+export function clusterRules({ engine: { manager }, install: { kueue } }: CedanaInput): V1PolicyRule[] {
   return [
     { apiGroups: [""], resources: ["nodes"], verbs: [...READ, "patch"] },
     {

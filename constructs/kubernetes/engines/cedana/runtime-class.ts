@@ -14,9 +14,9 @@ export class CedanaRuntimeClass extends Construct {
 
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
-    const { install } = cedanaInputOf(this, props);
+    const { engine, install } = cedanaInputOf(this, props);
     const { nodeSelector } = install;
-    const runtimeClass = enabled(this, ["install", "runtimeClass"], install.runtimeClass);
+    const runtimeClass = enabled(this, ["engine", "runtimeClass"], engine.runtimeClass);
     const { handler, name, overhead, tolerations } = runtimeClass;
     this.runtimeClass = object<V1RuntimeClass>(this, "runtime-class", {
       apiVersion: "node.k8s.io/v1",

@@ -1,7 +1,7 @@
 import { dirname } from "node:path/posix";
 import type { V1DaemonSet, V1Probe } from "@kubernetes/client-node";
 import { ARCHIVES, CRIU_LINK, HEALTH_CONDITION, runtimeConfig } from "../../../../config/programs/agent";
-import { isNodesOwn } from "../../../../config/engines";
+import { isNodesOwn } from "../../../../config/engines/kubelet";
 import { namesOf } from "../../../../config/install";
 import type { KubeletInput } from "./input";
 import type { Manifest } from "../../object";

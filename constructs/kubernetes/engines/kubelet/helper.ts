@@ -1,7 +1,7 @@
 import { dirname } from "node:path/posix";
 import type { V1DaemonSet } from "@kubernetes/client-node";
 import { ARCHIVES, CRIU_LINK, STATE } from "../../../../config/programs/agent";
-import { isNodesOwn } from "../../../../config/engines";
+import { isNodesOwn } from "../../../../config/engines/kubelet";
 import type { KubeletInput } from "./input";
 import type { Manifest } from "../../object";
 import { image } from "../../pod";

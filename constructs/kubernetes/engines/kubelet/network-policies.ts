@@ -1,5 +1,5 @@
-import { credentialsOf, isNodesOwn, registryPort } from "../../../../config/engines";
-import { agentNamespace, type Component } from "../../../../config/install";
+import { credentialsOf, isNodesOwn, registryPort } from "../../../../config/engines/kubelet";
+import { agentNamespace } from "../../../../config/install";
 import { DNS, tcp } from "../../network-policy/rules";
 import type { ComponentPolicy, EnginePolicies, PolicySettings } from "../engine";
 import type { KubeletInput } from "./input";
@@ -21,7 +21,7 @@ export function networkPolicies(
   { egressPorts }: PolicySettings,
 ): EnginePolicies {
   if (isNodesOwn(engine)) return { policies: [], controllerEgress: [] };
-  const policy = (component: Component, ...ports: readonly number[]): ComponentPolicy => ({
+  const policy = (component: string, ...ports: readonly number[]): ComponentPolicy => ({
     component,
     namespace: agentNamespace(install),
     egress: [

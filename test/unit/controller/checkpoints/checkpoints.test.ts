@@ -100,7 +100,7 @@ test.each<[string, () => void, object, string, string | RegExp]>([
     () => world.pod("counter-0"),
     { location: "/variant/of/it" },
     "LocationNotAllowed",
-    "location /variant/of/it is in no directory that install.checkpoints.locations allows: /var",
+    "location /variant/of/it is in no directory that engine.checkpoints.locations allows: /var",
   ],
   [
     "no such engine",

@@ -1,16 +1,15 @@
 import * as fc from "fast-check";
+import { checkEngine, engineSchema } from "../../../../config/engines";
 import {
   AGENT_VARIABLES,
   cedanaEngineSchema,
-  checkEngine,
   configData,
   configHash,
-  engineSchema,
   listenAddress,
   secretVariables,
   socketDirectory,
   variablesOf,
-} from "../../../../config/engines";
+} from "../../../../config/engines/cedana";
 import { formatProblem } from "../../../../config/schema/problem";
 import { check, resolve } from "../../../../config/schema";
 import { assertProperty } from "../../../support/property";

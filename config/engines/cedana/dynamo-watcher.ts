@@ -1,7 +1,6 @@
 import * as v from "valibot";
-import { described, integer, shape } from "../schema";
-import { namespaces } from "../install/manager";
-import { image, labels, placement, resources, toleration } from "../pod";
+import { described, integer, shape } from "../../schema";
+import { image, labels, namespaces, placement, resources, toleration } from "../../pod";
 
 export const dynamoWatcherSchema = shape({
   image: image("cedana/cedana-dynamo-watcher", "v0.6.4"),

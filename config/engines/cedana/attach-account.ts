@@ -1,11 +1,11 @@
 import * as v from "valibot";
-import { derived, described, dnsSubdomain, pattern, shape } from "../schema";
+import { derived, described, dnsSubdomain, pattern, shape } from "../../schema";
 
 export const attachAccountSchema = shape({
   name: described(derived(dnsSubdomain, "<install.name>-attach"), "Name of the ServiceAccount."),
   permissions: described(
     v.optional(v.picklist(["install", "cluster-admin"]), "install"),
-    "Rights of the account. install: to install and uninstall the objects of this install. cluster-admin: all rights.",
+    "Permissions of the account. install: to install and uninstall the objects of this install. cluster-admin: all permissions.",
   ),
   tokenRequesters: described(
     v.optional(

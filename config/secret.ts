@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import type { Problem, PropertyPath } from "../schema/problem";
-import { maskSecrets } from "../schema/secret-shapes";
-import { described, dnsSubdomain, pattern, shape, type Rule } from "../schema";
+import type { Problem, PropertyPath } from "./schema/problem";
+import { maskSecrets } from "./schema/secret-shapes";
+import { described, dnsSubdomain, pattern, shape, type Rule } from "./schema";
 
 export const secretKey = pattern(/^[-._a-zA-Z0-9]{1,253}$/, {
   code: "not-a-secret-key",

@@ -1,11 +1,17 @@
 import * as v from "valibot";
-import { derived, described, dnsLabel, dnsSubdomain, integer, oneOf, shape } from "../schema";
-import { annotations, image, labels, placement, podCount, resources, toleration } from "../pod";
+import { derived, described, dnsLabel, dnsSubdomain, integer, shape } from "../../schema";
+import {
+  annotations,
+  image,
+  labels,
+  namespaces,
+  placement,
+  podCount,
+  resources,
+  toleration,
+} from "../../pod";
 
-/** Namespaces: a list, or `all`. */
-export const namespaces = oneOf([v.literal("all"), v.array(dnsLabel)]);
-
-export const account = shape({
+const account = shape({
   namespace: described(dnsLabel, "Namespace of the ServiceAccount."),
   name: described(dnsSubdomain, "Name of the ServiceAccount."),
 });
@@ -90,7 +96,7 @@ export const managerSchema = shape({
   ),
   extraRules: described(
     v.optional(v.array(rule), []),
-    "Further cluster-wide rights of the manager: rules of a ClusterRole.",
+    "Further cluster-wide permissions of the manager: rules of a ClusterRole.",
   ),
   serviceAccount: described(v.optional(serviceAccount, {}), "ServiceAccount of the manager."),
   service: described(v.optional(service, {}), "REST Service of the manager."),

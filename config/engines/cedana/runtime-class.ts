@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { DEFAULT_HANDLER } from "../nodes/runtime-handler";
-import { described, dnsLabel, dnsSubdomain, shape } from "../schema";
-import { quantities, toleration } from "../pod";
+import { DEFAULT_HANDLER } from "../../nodes/runtime-handler";
+import { described, dnsLabel, dnsSubdomain, shape } from "../../schema";
+import { quantities, toleration } from "../../pod";
 
 export const runtimeClassSchema = shape({
   name: described(

@@ -1,7 +1,6 @@
 /** What the engine `kubelet` can do: that of the kubelet, the container runtime and CRIU together, as far as it was seen. */
-import type { Problem } from "../schema/problem";
-import type { GPU_SUPPORTS, RUNTIMES } from "./check";
-import { MARKS, type Support } from "./matrix";
+import type { Problem } from "../../schema/problem";
+import { MARKS, type GPU_SUPPORTS, type RUNTIMES, type Support } from "../../features";
 
 /** Runtimes whose containers a kubelet can have checkpointed. */
 export const KUBELET_RUNTIMES = ["containerd", "crio"] as const;
