@@ -37,6 +37,7 @@ export const CEDANA = defineKind({
   version: "v1",
   kind: "Cedana",
   plural: "cedanas",
+  scope: "Namespaced",
   description: "One checkpoint or restore of a container.",
   spec: optional(spec),
   status,

@@ -170,6 +170,7 @@ export const CHECKPOINT = defineKind({
   kind: "Checkpoint",
   plural: "checkpoints",
   shortNames: ["ckpt"],
+  scope: "Namespaced",
   description: "A checkpoint of the containers of one pod.",
   spec,
   status,

@@ -18,7 +18,7 @@ export interface Column {
   readonly priority?: 1;
 }
 
-/** A namespaced kind of the Kubernetes API: everything that its CustomResourceDefinition contains. */
+/** A kind of the Kubernetes API: everything that its CustomResourceDefinition contains. */
 export interface Kind {
   readonly group: string;
   readonly version: string;
@@ -27,6 +27,7 @@ export interface Kind {
   readonly kind: string;
   readonly plural: string;
   readonly shortNames?: readonly string[];
+  readonly scope: "Namespaced" | "Cluster";
   /** Name of the CustomResourceDefinition: `<plural>.<group>`, as Kubernetes requires. */
   readonly crdName: string;
   readonly schema: Schema;

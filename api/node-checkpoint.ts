@@ -40,6 +40,7 @@ export const NODE_CHECKPOINT = defineKind({
   version: "v1alpha1",
   kind: "NodeCheckpoint",
   plural: "nodecheckpoints",
+  scope: "Namespaced",
   description:
     "A request to the agent of a node to checkpoint one container. The controller creates and deletes it.",
   spec,

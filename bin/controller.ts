@@ -2,8 +2,7 @@
 /** The controller as a program. Its settings are a file: `cedana-cdk` writes it into the install. */
 import { hostname } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
-import { connectByKubeconfig } from "../kube/client";
-import { createLogger, EXIT, Metrics } from "../kube/runtime";
+import { connectByKubeconfig, createLogger, EXIT, Metrics } from "../kube";
 import { runController } from "../controller";
 import { readControllerSettings } from "../config/programs/controller";
 import { fail, settingsIn } from "../config/programs";
@@ -45,13 +44,13 @@ async function run(flags: Flags): Promise<void> {
   const settings = settingsIn(flags.settings, readControllerSettings);
   const log = createLogger({ level: settings.log.level });
   const metrics = new Metrics();
-  const client = await connectByKubeconfig({
+  const transport = await connectByKubeconfig({
     file: flags.kubeconfig,
     context: flags.context,
     userAgent: `cedana-controller/${VERSION}`,
     observe: (request) => metrics.request(request),
   });
-  process.exit(await runController(settings, client, { ...flags, log, metrics }));
+  process.exit(await runController(settings, transport, { ...flags, log, metrics }));
 }
 
 function port(given: string): number {

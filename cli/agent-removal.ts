@@ -2,7 +2,7 @@ import { App, Chart } from "cdk8s";
 import { constructsOf } from "../constructs/kubernetes/engines";
 import { inputOf } from "../constructs/kubernetes/input";
 import { toYaml } from "../render/yaml";
-import { CommandError, EXIT } from "./exit";
+import { CommandError, EXIT } from "./errors";
 import { loadPlatform } from "./platform-file";
 
 /**

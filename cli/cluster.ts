@@ -1,7 +1,7 @@
-import { connectByKubeconfig, type KubernetesClient } from "../kube/client";
-import { CommandError, EXIT } from "./exit";
+import { ApiError, Client, connectByKubeconfig } from "../kube/client";
+import { CommandError, EXIT } from "./errors";
 
-/** Which cluster is meant, as kubectl is told. */
+/** Selects a cluster, as kubectl does. */
 export interface ClusterOptions {
   /** Path of a kubeconfig. Default: as kubectl finds it, else the pod's own account. */
   readonly kubeconfig?: string;
@@ -9,13 +9,30 @@ export interface ClusterOptions {
   readonly context?: string;
 }
 
-/** @throws CommandError (exit code 2) if the kubeconfig cannot be used */
-export async function connect({ kubeconfig, context }: ClusterOptions): Promise<KubernetesClient> {
+/** Name of the CLI's writes in `managedFields`. */
+const FIELD_MANAGER = "cedana-cdk";
+
+/**
+ * Connects to the API server.
+ * @throws CommandError (exit code 2) if the kubeconfig cannot be used
+ */
+export async function connect({ kubeconfig, context }: ClusterOptions): Promise<Client> {
   try {
-    return await connectByKubeconfig({ file: kubeconfig, context });
+    const transport = await connectByKubeconfig({ file: kubeconfig, context });
+    return new Client(transport, { fieldManager: FIELD_MANAGER });
   } catch (error) {
-    // What the YAML parser adds below are lines of the kubeconfig, and so perhaps of a key.
+    // The YAML parser appends lines of the kubeconfig, which may contain a key.
     const line = (error as Error).message.split("\n", 1)[0] ?? "";
     throw new CommandError(`cannot use the kubeconfig: ${line}`, EXIT.badInput);
   }
+}
+
+/**
+ * Reports a failed request.
+ * @throws CommandError always
+ */
+export function clusterError(error: unknown): never {
+  if (error instanceof CommandError) throw error;
+  if (error instanceof ApiError) throw new CommandError(`rejected by the API server: ${error.message}`);
+  throw new CommandError(`cannot reach the API server: ${(error as Error).message}`);
 }

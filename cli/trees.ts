@@ -1,8 +1,4 @@
 import { join, relative, sep } from "node:path";
-import * as v from "valibot";
-import { capabilitiesOf } from "../config/engines";
-import { installSchema } from "../config/install";
-import type { Platform } from "../config/platform";
 import { awsContents } from "./contents";
 import type { LoadedPlatform } from "./platform-file";
 import { cedanaCdk, shellWord } from "./shell";
@@ -50,7 +46,7 @@ async function awsTree({ platform, root, file }: LoadedPlatform): Promise<Tree> 
 }
 
 async function kubernetesTree({ platform, root, file }: LoadedPlatform): Promise<Tree> {
-  const { kubernetesFiles, kubernetesObjects } = await import("./kubernetes.js");
+  const { kubernetesFiles, kubernetesObjects, secretCommands } = await import("./kubernetes.js");
   const { output } = platform;
   const directory = join(root, output.directory, "kubernetes");
   const made = kubernetesObjects(platform);
@@ -72,15 +68,4 @@ async function kubernetesTree({ platform, root, file }: LoadedPlatform): Promise
 /** Returns the same owner on every machine: the path of the platform file is relative to the output. */
 function ownerOf(directory: string, file: string): string {
   return `cedana-cdk from ${relative(directory, file).split(sep).join("/")}`;
-}
-
-/** Returns the commands that create the Secrets of the engine. No file has their values. */
-function secretCommands({ engine, install }: Platform): string[] {
-  if (!engine) return [];
-  const { secrets } = capabilitiesOf(engine, install ?? v.parse(installSchema, {}));
-  return secrets.map(({ keys, name, namespace, type }) => {
-    const typed = type === undefined ? name : `${name} --type=${type}`;
-    const files = keys.map((key) => `--from-file=${key}=<file>`).join(" ");
-    return `kubectl -n ${namespace} create secret generic ${typed} ${files}`;
-  });
 }

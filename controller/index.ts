@@ -1,15 +1,12 @@
 /**
- * The program that runs in the cluster: keeps nodes closed until the agents on them are Ready, and acts on checkpoint
- * objects. `runController` is all of it but flags and files.
+ * The program that runs in the cluster: gates nodes until the agents on them are Ready, and reconciles checkpoint objects.
+ * `runController` is all of it but flags and files.
  */
 import { randomUUID } from "node:crypto";
-import type { KubernetesClient } from "../kube/client";
 import type { ControllerSettings } from "../config/programs/controller";
-import { Checkpoints } from "./checkpoints";
-import { createEngines } from "./engines";
-import { ReadinessGate } from "./readiness";
-import { Claims, Restore } from "./restore";
 import {
+  Cache,
+  Client,
   contactChecks,
   EventLoopCheck,
   EventRecorder,
@@ -21,15 +18,24 @@ import {
   runProcess,
   StatusServer,
   syncChecks,
+  type Controller,
   type Logger,
   type Metrics,
-  type Part,
-} from "../kube/runtime";
+  type Transport,
+} from "../kube";
+import { checkpointControllers } from "./checkpoints";
+import { createEngines } from "./engines";
+import { ReadinessGate } from "./readiness";
+import { Claims, createRestore, type Restore } from "./restore";
+import type { Runtime } from "./runtime";
 
-export { createLogger, EXIT, Metrics } from "../kube/runtime";
+export { createLogger, EXIT, Metrics } from "../kube";
+
+/** Name of the controller's writes in `managedFields`. */
+const FIELD_MANAGER = "cedana-controller";
 
 export interface RunControllerOptions {
-  /** Name of the pod, or of the machine. Each process adds to it, so that two lives of one pod differ. */
+  /** Name of the pod, or of the machine. Each process adds to it, so that it differs after a restart in the same pod. */
   readonly identity: string;
   /** Port of `/metrics`; 0 for any free one. */
   readonly metricsPort: number;
@@ -42,48 +48,49 @@ export interface RunControllerOptions {
 /**
  * Runs the controller until a signal, a lost lease or a failure.
  *
- * @param client sends as the controller; without the lease only what reads is let through
+ * @param transport sends as the controller; without the lease only reads are sent, and claims of the webhook
  * @returns exit code, as `EXIT` names them
  */
 export async function runController(
   settings: ControllerSettings,
-  client: KubernetesClient,
+  transport: Transport,
   { identity: name, metricsPort, healthPort, log, metrics }: RunControllerOptions,
 ): Promise<number> {
+  const { namespace, leaseName } = settings;
   const identity = `${name}_${randomUUID()}`;
-  const elector = new LeaderElector({
-    client,
-    namespace: settings.namespace,
-    name: settings.leaseName,
-    identity,
-    log,
-    metrics,
-  });
-  const writer = fenced(client, elector);
-  const events = new EventRecorder({ client: writer, identity, log, metrics });
-  const options = { client: writer, events, log, metrics };
-  const restore = restoreOf(settings, { ...options, claims: new Claims(client) });
-  const parts = [...partsOf(settings, options), ...(restore ? [restore] : [])];
+  const elector = new LeaderElector({ transport, namespace, name: leaseName, identity, log, metrics });
+  const leading = fenced(transport, elector);
+  const cache = new Cache({ transport, log, metrics });
+  const clientOptions = {
+    fieldManager: FIELD_MANAGER,
+    observe: (...observed: Parameters<Cache["observe"]>) => cache.observe(...observed),
+  };
+  const client = new Client(leading, clientOptions);
+  const events = new EventRecorder({ transport: leading, identity, log, metrics });
+  const runtime: Runtime = { cache, client, events, log, metrics };
+  const restore = restoreOf(settings, runtime, new Claims(new Client(transport, clientOptions)));
+  const controllers = [...controllersOf(settings, runtime), ...(restore?.controllers ?? [])];
   metrics.collectProcess();
 
   const eventLoop = new EventLoopCheck();
   const health = new StatusServer(
     probes({
-      healthz: [eventLoop, leaseCheck(elector), ...contactChecks(parts)],
-      readyz: [...syncChecks(parts), ...(restore ? [restore.check] : [])],
+      healthz: [eventLoop, leaseCheck(elector), ...contactChecks(cache.informers)],
+      readyz: [...syncChecks(cache.informers), ...(restore ? [restore.check] : [])],
     }),
   );
-  const figures = new StatusServer(metricsRoute(metrics.registry));
-  log.info({ identity, parts: parts.map((part) => part.name) }, "starting");
+  const metricsServer = new StatusServer(metricsRoute(metrics.registry));
+  log.info({ identity, controllers: controllers.map((one) => one.name) }, "starting");
   try {
     return await runProcess({
-      parts,
+      cache,
+      controllers,
       elector,
       events,
       log,
       servers: [
         listening("health", health, healthPort, log),
-        listening("metrics", figures, metricsPort, log),
+        listening("metrics", metricsServer, metricsPort, log),
         ...(restore ? [restore.webhook] : []),
       ],
     });
@@ -92,32 +99,26 @@ export async function runController(
   }
 }
 
-interface PartOptions {
-  readonly client: KubernetesClient;
-  readonly events: EventRecorder;
-  readonly log: Logger;
-  readonly metrics: Metrics;
-}
-
-function partsOf(settings: ControllerSettings, options: PartOptions): readonly Part[] {
-  const parts: Part[] = [];
-  if (settings.gate) parts.push(new ReadinessGate({ ...options, settings: settings.gate }));
-  if (settings.checkpoints)
-    parts.push(
-      new Checkpoints({
-        ...options,
-        settings: settings.checkpoints,
-        engines: createEngines(settings.checkpoints, options),
-      }),
-    );
-  return parts;
+function controllersOf(settings: ControllerSettings, runtime: Runtime): readonly Controller[] {
+  const { gate, checkpoints } = settings;
+  return [
+    ...(gate ? new ReadinessGate({ ...runtime, settings: gate }).controllers : []),
+    ...(checkpoints
+      ? checkpointControllers({
+          ...runtime,
+          settings: checkpoints,
+          engines: createEngines(checkpoints, runtime),
+        })
+      : []),
+  ];
 }
 
 function restoreOf(
   { restore: settings, namespace }: ControllerSettings,
-  options: PartOptions & { readonly claims: Claims },
+  runtime: Runtime,
+  claims: Claims,
 ): Restore | undefined {
-  return settings ? new Restore({ ...options, settings, namespace }) : undefined;
+  return settings ? createRestore({ ...runtime, settings, namespace, claims }) : undefined;
 }
 
 function listening(name: string, server: StatusServer, port: number, log: Logger) {

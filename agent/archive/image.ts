@@ -1,8 +1,8 @@
 import { digestOf } from "../../clients/registry";
-import { ArchiveError } from "./error";
+import { ArchiveError } from "./inspector";
 import type { ArchiveMetadata } from "./metadata";
 
-/** The parts of an image besides its one layer. Made of their arguments alone: the same archive gives the same bytes. */
+/** An image without its one layer. The same archive gives the same bytes. */
 export interface CheckpointImage {
   readonly config: Buffer;
   readonly manifest: Buffer;
@@ -14,7 +14,7 @@ export const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG = "application/vnd.oci.image.config.v1+json";
 const LAYER = "application/vnd.oci.image.layer.v1.tar";
 
-/** What containers run on under Linux, in OCI's words, and the variant that images of it have. */
+/** The OCI architectures of Linux, with the variant that images of each have. */
 const VARIANTS: Readonly<Record<string, string | undefined>> = {
   amd64: undefined,
   arm64: "v8",
@@ -27,9 +27,10 @@ const VARIANTS: Readonly<Record<string, string | undefined>> = {
 };
 
 /**
- * @param layer digest and size of the archive, which is the layer as it is
- * @param architecture where the archive does not tell
- * @throws ArchiveError if the architecture is unknown, or is not the archive's
+ * Returns the config and manifest of the image of an archive.
+ * @param layer digest and size of the archive, which is the layer
+ * @param architecture for an archive that does not contain it
+ * @throws ArchiveError if the architecture is unknown or contradicts the archive
  */
 export function checkpointImage(
   file: string,
@@ -37,41 +38,46 @@ export function checkpointImage(
   layer: { readonly digest: string; readonly size: number },
   architecture?: string,
 ): CheckpointImage {
-  const made = architectureOf(file, metadata, architecture);
-  const variant = VARIANTS[made];
+  const resolved = architectureOf(file, metadata, architecture);
+  const variant = VARIANTS[resolved];
   const created = metadata.checkpointedAt.toISOString();
-  const config = bytes({
+  const config = toBytes({
     created,
-    architecture: made,
+    architecture: resolved,
     ...(variant === undefined ? {} : { variant }),
     os: "linux",
     config: {},
     rootfs: { type: "layers", diff_ids: [layer.digest] },
     history: [{ created, created_by: "kubelet checkpoint" }],
   });
-  const manifest = bytes({
+  const manifest = toBytes({
     schemaVersion: 2,
     mediaType: MANIFEST,
     config: { mediaType: CONFIG, digest: digestOf(config), size: config.length },
     layers: [{ mediaType: LAYER, digest: layer.digest, size: layer.size }],
-    annotations: annotationsOf(metadata, made),
+    annotations: annotationsOf(metadata, resolved),
   });
-  return { config, manifest, digest: digestOf(manifest), architecture: made };
+  return { config, manifest, digest: digestOf(manifest), architecture: resolved };
 }
 
 function architectureOf(file: string, { architecture }: ArchiveMetadata, given?: string): string {
   if (given !== undefined && !(given in VARIANTS)) {
-    throw new ArchiveError(`${given} is no architecture; allowed: ${Object.keys(VARIANTS).join(", ")}`);
+    throw new ArchiveError(
+      "architecture",
+      `${given} is unknown`,
+      `allowed: ${Object.keys(VARIANTS).join(", ")}`,
+    );
   }
-  const made = architecture ?? given;
-  if (made === undefined) throw new ArchiveError(`${file}: does not tell its architecture; say it (--arch)`);
-  if (given === undefined || given === made) return made;
-  throw new ArchiveError(`${file}: is of a process on ${made}, not on ${given}`);
+  const resolved = architecture ?? given;
+  if (resolved === undefined)
+    throw new ArchiveError(file, "does not contain the architecture", "specify it with --arch");
+  if (given === undefined || given === resolved) return resolved;
+  throw new ArchiveError(file, `contains a process of ${resolved}, not ${given}`);
 }
 
 /**
- * The first two make it a checkpoint: containerd (2.1 to 2.3) looks for the first, CRI-O for the second. The others are for
- * people and guards; their names are those of checkpointctl and OCI.
+ * Returns the annotations. containerd (2.1 to 2.3) recognizes a checkpoint by the first one, CRI-O by the second. The others are
+ * for users and restore guards; checkpointctl and OCI define their names.
  */
 function annotationsOf(metadata: ArchiveMetadata, architecture: string): Record<string, string> {
   const { containerName, pod, baseImage, engine, runtime, criuVersion, checkpointedAt } = metadata;
@@ -96,6 +102,6 @@ function annotationsOf(metadata: ArchiveMetadata, architecture: string): Record<
   );
 }
 
-function bytes(value: unknown): Buffer {
+function toBytes(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value));
 }

@@ -1,13 +1,26 @@
 import { extract, type Extract, type Header } from "tar-stream";
-import { architectureIn, frozenMsIn } from "./criu";
-import { ArchiveError } from "./error";
+import { architectureIn, frozenMsIn } from "./criu-images";
 
-/** What an archive holds, seen while it passed. */
+/** The file is not a checkpoint archive, or must not become an image. */
+export class ArchiveError extends Error {
+  override readonly name = "ArchiveError";
+
+  /** @param subject the file, or the name of the invalid option */
+  constructor(
+    readonly subject: string,
+    readonly problem: string,
+    readonly remedy?: string,
+  ) {
+    super(`${subject}: ${problem}${remedy === undefined ? "" : `; ${remedy}`}`);
+  }
+}
+
+/** Content of an archive, as collected while it was read. */
 export interface Contents {
   /** The small files that describe the container, by name. */
   readonly files: ReadonlyMap<string, Buffer>;
   readonly sizes: ArchiveSizes;
-  /** In OCI's words: `amd64`, `arm64`, ... */
+  /** OCI architecture: `amd64`, `arm64`, ... */
   readonly architecture?: string;
   readonly criuVersion?: string;
   readonly frozenMs?: number;
@@ -19,25 +32,25 @@ export interface Contents {
 export interface ArchiveSizes {
   /** CRIU's images: memory and state of the processes. */
   readonly checkpoint: number;
-  /** Of these, pages of memory. */
+  /** Memory pages, part of `checkpoint`. */
   readonly memory: number;
-  /** What the container changed in its root file system, as it is packed. */
+  /** Changes in the container's root file system, as packed. */
   readonly rootfsDiff: number;
-  /** /dev/shm as a file of its own, which Podman and CRI-O write; containerd does not. */
+  /** /dev/shm as a separate file, which Podman and CRI-O write; containerd does not. */
   readonly devShm: number;
 }
 
 const DESCRIPTIONS = new Set(["config.dump", "spec.dump", "status.dump", "stats-dump"]);
-/** A spec with every environment variable and mount that Kubernetes takes is smaller (etcd holds 1.5 MiB an object). */
+/** Larger than any spec that Kubernetes accepts: etcd limits an object to 1.5 MiB. */
 const MAX_DESCRIPTION = 4 << 20;
-/** Of these only the beginning is looked at. */
-const HEAD = 4096;
+/** Bytes that are read of CRIU's log and images. */
+const HEAD_BYTES = 4096;
 /** Each process has about ten files. */
 const MAX_ENTRIES = 200_000;
 
 /**
- * Looks through a tar as it is read, keeping only what describes it. Refuses what a container runtime would not unpack as it
- * stands there: links, devices, names that lead out, whiteouts, the same name twice.
+ * Inspects a tar while it is read and keeps only the files that describe it. Rejects entries that a container runtime would
+ * unpack differently: links, devices, paths that leave the archive, whiteouts and duplicate names.
  */
 export class ArchiveInspector {
   private readonly tar: Extract = extract();
@@ -51,11 +64,11 @@ export class ArchiveInspector {
   constructor(private readonly file: string) {
     this.finished = new Promise((resolve) => this.tar.once("close", () => resolve()));
     const failed = (error: Error) => {
-      this.failure ??= this.refusal(error);
+      this.failure ??= this.invalidTar(error);
     };
     this.tar.on("error", failed);
     this.tar.on("entry", (header, stream, next) => {
-      const limit = this.enter(header);
+      const limit = this.addEntry(header);
       if (this.failure) this.tar.destroy();
       const chunks: Buffer[] = [];
       let size = 0;
@@ -80,7 +93,7 @@ export class ArchiveInspector {
     if (this.failure) throw this.failure;
   }
 
-  /** After the last byte. @throws ArchiveError */
+  /** Returns the content, after the last byte. @throws ArchiveError */
   async end(): Promise<Contents> {
     if (!this.failure) this.tar.end(undefined);
     await this.finished;
@@ -98,15 +111,15 @@ export class ArchiveInspector {
     };
   }
 
-  /** Takes note of an entry. @returns how many bytes of it to keep */
-  private enter({ name: raw, type, size }: Header): number {
+  /** Records an entry. @returns how many of its bytes to keep */
+  private addEntry({ name: raw, type, size }: Header): number {
     const name = plainName(raw);
-    const wrong = problemOf(name, raw, type);
-    if (wrong !== undefined) this.fail(`has an entry ${JSON.stringify(raw.slice(0, 80))} ${wrong}`);
-    else if (this.names.has(name)) this.fail(`has the entry ${name} twice`);
+    const problem = problemOf(name, raw, type);
+    if (problem !== undefined) this.fail(`has an entry ${JSON.stringify(raw.slice(0, 80))} ${problem}`);
+    else if (this.names.has(name)) this.fail(`has a duplicate entry ${name}`);
     else if (this.names.size >= MAX_ENTRIES) this.fail(`has more than ${MAX_ENTRIES} entries`);
     else if (DESCRIPTIONS.has(name) && size > MAX_DESCRIPTION)
-      this.fail(`has a ${name} of ${size} bytes; at most ${MAX_DESCRIPTION} are read`);
+      this.fail(`has a ${name} of ${size} bytes, more than ${MAX_DESCRIPTION}`);
     this.names.add(name);
     if (type !== "file") return 0;
     if (name.startsWith("checkpoint/")) this.sizes.checkpoint += size;
@@ -115,7 +128,7 @@ export class ArchiveInspector {
     if (name === "rootfs-diff.tar") this.sizes.rootfsDiff = size;
     if (name === "devshm-checkpoint.tar") this.sizes.devShm = size;
     if (DESCRIPTIONS.has(name)) return MAX_DESCRIPTION;
-    return name === "dump.log" || this.isFirstCore(name) ? HEAD : 0;
+    return name === "dump.log" || this.isFirstCore(name) ? HEAD_BYTES : 0;
   }
 
   private drained(): Promise<void> {
@@ -129,28 +142,31 @@ export class ArchiveInspector {
     );
   }
 
-  private fail(what: string): void {
-    this.failure = new ArchiveError(`${this.file}: ${what}; it is not used`);
+  private fail(problem: string): void {
+    this.failure = new ArchiveError(this.file, problem);
   }
 
-  private refusal({ message }: Error): Error {
+  private invalidTar({ message }: Error): Error {
     return new ArchiveError(
-      `${this.file}: is not a whole, uncompressed tar (${message}); give the archive that the kubelet wrote, once it has answered`,
+      this.file,
+      `is not a complete, uncompressed tar (${message})`,
+      "use the kubelet's archive after the kubelet has responded",
     );
   }
 }
 
-/** CRI-O writes the folder itself as `.` and some names with it in front. */
+/** Removes a leading `./` and trailing slashes. CRI-O writes an entry `.` and prefixes some names with it. */
 function plainName(name: string): string {
   return name.replace(/^(\.\/)+/, "").replace(/\/+$/, "");
 }
 
 function problemOf(name: string, raw: string, type: Header["type"]): string | undefined {
-  if (type !== "file" && type !== "directory") return `that is a ${type}, not a file or folder`;
+  if (type !== "file" && type !== "directory") return `of type ${type}, not a file or directory`;
   const parts = name.split("/");
-  if (raw.startsWith("/") || parts.includes("..")) return "that leads out of the archive";
+  if (raw.startsWith("/") || parts.includes("..")) return "that leaves the archive";
   if (name === "." || name === "") return type === "directory" ? undefined : "without a name";
-  if (parts.some((part) => part === "" || part === ".") || /\p{Cc}/u.test(name)) return "with an odd name";
-  // In a layer this would remove files instead of being one.
+  if (parts.some((part) => part === "" || part === ".") || /\p{Cc}/u.test(name))
+    return "with an invalid name";
+  // In an image layer a whiteout removes files.
   return parts.some((part) => part.startsWith(".wh.")) ? "that is a whiteout" : undefined;
 }

@@ -1,27 +1,26 @@
 import * as v from "valibot";
-import { ArchiveError } from "./error";
-import type { ArchiveSizes, Contents } from "./inspector";
+import { ArchiveError, type ArchiveSizes, type Contents } from "./inspector";
 
-/** What a checkpoint says of itself. */
+/** Description of a checkpoint, read from its archive. */
 export interface ArchiveMetadata {
-  /** Who wrote it. */
+  /** The runtime that wrote the archive. */
   readonly engine: "containerd" | "cri-o";
   readonly containerName: string;
   readonly pod: { readonly name?: string; readonly namespace?: string; readonly uid?: string };
   readonly baseImage: {
-    /** As the pod asked for it. */
+    /** As in the pod's spec. */
     readonly name: string;
-    /** As the runtime looks for it at a restore: `name@sha256:...` (containerd), an image id (CRI-O). */
+    /** The reference that the runtime resolves at a restore: `name@sha256:...` (containerd), an image ID (CRI-O). */
     readonly reference: string;
     readonly digest?: string;
   };
-  /** Such as `io.containerd.runc.v2`. */
+  /** Runtime handler, such as `io.containerd.runc.v2`. */
   readonly runtime: string;
   readonly checkpointedAt: Date;
-  /** OCI's word, from the images of the processes. */
+  /** OCI architecture, from CRIU's images. */
   readonly architecture?: string;
   readonly criuVersion?: string;
-  /** Time in which CRIU kept the processes frozen, in milliseconds. The container stands still longer. */
+  /** Time in which CRIU kept the processes frozen, in milliseconds. The standstill of the container is longer. */
   readonly frozenMs?: number;
   readonly hostname?: string;
   readonly mounts: readonly ArchiveMount[];
@@ -29,11 +28,11 @@ export interface ArchiveMetadata {
   readonly sizes: ArchiveSizes;
 }
 
-/** A volume of the pod as the container saw it. */
+/** A volume of the pod, as mounted in the container. */
 export interface ArchiveMount {
-  /** Name of the volume in the pod; unknown for a sub-path of one. */
+  /** Name of the volume in the pod; unknown for a subPath. */
   readonly volume?: string;
-  /** As the kubelet calls it: `empty-dir`, `configmap`, `csi`, ...; `unknown` if it is none of its volumes. */
+  /** The kubelet's name of the plugin: `empty-dir`, `configmap`, `csi`, ...; `unknown` for a mount of another origin. */
   readonly kind: string;
   readonly path: string;
   readonly readOnly: boolean;
@@ -66,24 +65,20 @@ const specSchema = v.object({
   ),
 });
 
-/** @throws ArchiveError if a file is missing or says too little */
+/** Returns the metadata of an archive. @throws ArchiveError if a file is missing or incomplete */
 export function metadataOf(file: string, contents: Contents): ArchiveMetadata {
   const config = read(file, contents, "config.dump", configSchema);
   const { annotations, mounts, hostname, process } = read(file, contents, "spec.dump", specSchema);
   if (contents.sizes.memory === 0) {
-    throw new ArchiveError(
-      `${file}: holds no memory of a process; it is no checkpoint of a running container`,
-    );
+    throw new ArchiveError(file, "contains no process memory: not a checkpoint of a running container");
   }
   const engine = "io.kubernetes.cri-o.Metadata" in annotations ? "cri-o" : "containerd";
   const containerName =
     annotations["io.kubernetes.cri.container-name"] ?? annotations["io.kubernetes.container.name"];
   if (!containerName) {
-    throw new ArchiveError(
-      `${file}: its spec.dump names no container; only checkpoints of a Kubernetes pod are taken`,
-    );
+    throw new ArchiveError(file, "spec.dump names no container: not a checkpoint of a Kubernetes pod");
   }
-  // containerd restores from it too. It is the last entry, so an archive that was cut between two does not have it.
+  // containerd requires status.dump for a restore. It is the last entry, so an archive truncated between entries lacks it.
   if (engine === "containerd") read(file, contents, "status.dump", v.looseObject({}));
   const { rootfsImageRef: reference, rootfsImage, rootfsImageName } = config;
   const digest = /@(sha256:[0-9a-f]{64})$/.exec(reference)?.[1];
@@ -122,25 +117,25 @@ function read<S extends v.GenericSchema>(
   schema: S,
 ): v.InferOutput<S> {
   const bytes = files.get(name);
-  if (!bytes) throw new ArchiveError(`${file}: has no ${name}; it is no archive of a container's checkpoint`);
+  if (!bytes) throw new ArchiveError(file, `has no ${name}: not the archive of a container checkpoint`);
   let json: unknown;
   try {
     json = JSON.parse(bytes.toString("utf8"));
   } catch {
-    // The parser's words would show a part of it, and there are environment variables in it.
-    throw new ArchiveError(`${file}: its ${name} is not JSON`);
+    // The parser's message would quote the content, which has environment variables.
+    throw new ArchiveError(file, `${name} is not JSON`);
   }
   const { success, issues, output } = v.safeParse(schema, json);
   if (success) return output;
-  const wrong = issues.map((issue) => `${v.getDotPath(issue) ?? "(root)"} is missing or not as it should be`);
-  throw new ArchiveError(`${file}: its ${name} cannot be used: ${wrong.join(", ")}`);
+  const invalid = issues.map((issue) => v.getDotPath(issue) ?? "(root)");
+  throw new ArchiveError(file, `${name} has missing or invalid fields: ${invalid.join(", ")}`);
 }
 
 const VOLUME = /\/pods\/[^/]+\/volumes\/(?:kubernetes\.io~)?([^/]+)\/([^/]+)(?:\/|$)/;
-/** What every container has, and every new one gets anew, as long as no volume of the pod lies there. */
-const OWN =
+/** Mounts that every container gets from the runtime, unless a volume of the pod is mounted there. */
+const RUNTIME_MOUNT =
   /^\/(?:proc|sys|dev|etc\/(?:hosts|hostname|resolv\.conf)|run\/secrets|run\/\.containerenv)(?:\/|$)/;
-const OWN_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount";
+const TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 function volumeMount({
   destination: path,
@@ -152,6 +147,7 @@ function volumeMount({
   readonly options?: readonly string[];
 }): ArchiveMount[] {
   const [, kind = "unknown", volume] = VOLUME.exec(source) ?? [];
-  if (path === OWN_TOKEN || !source.startsWith("/") || (volume === undefined && OWN.test(path))) return [];
+  if (path === TOKEN_MOUNT || !source.startsWith("/") || (volume === undefined && RUNTIME_MOUNT.test(path)))
+    return [];
   return [{ path, kind, readOnly: options.includes("ro"), ...(volume === undefined ? {} : { volume }) }];
 }

@@ -1,42 +1,41 @@
 import { createHash } from "node:crypto";
 import { open, type FileHandle } from "node:fs/promises";
 import { digestOf, formatReference, type ImageReference, type RegistryClient } from "../../clients/registry";
-import { ArchiveError } from "./error";
 import { checkpointImage, MANIFEST } from "./image";
-import { ArchiveInspector } from "./inspector";
+import { ArchiveError, ArchiveInspector } from "./inspector";
 import { metadataOf, type ArchiveMetadata } from "./metadata";
 
 export interface PushOptions {
   /** Path of the archive. */
   readonly file: string;
-  /** Where it goes; without a tag it is stored by its digest alone. */
+  /** Reference of the image; without a tag it is stored by digest only. */
   readonly reference: ImageReference;
   readonly client: RegistryClient;
-  /** In OCI's words, where the archive does not tell; refused if it tells otherwise. */
+  /** OCI architecture, for an archive that does not contain it. Must not contradict the archive. */
   readonly architecture?: string;
-  /** Looks at what the archive says of itself before anything is stored. What it throws ends the push. */
+  /** Checks the metadata before anything is stored. An error that it throws aborts the push. */
   readonly check?: (metadata: ArchiveMetadata) => void;
   readonly signal?: AbortSignal;
 }
 
 export interface PushedImage {
-  /** `host/repository@sha256:...`: what a pod names to be restored. */
+  /** `host/repository@sha256:...`: the image of a pod that is to be restored. */
   readonly image: string;
-  /** Of the manifest. */
+  /** Digest of the manifest. */
   readonly digest: string;
-  /** Of the layer, which is the archive, in bytes. */
+  /** Size of the layer, which is the archive, in bytes. */
   readonly size: number;
   readonly architecture: string;
   readonly metadata: ArchiveMetadata;
 }
 
-/** Large enough that the disk is read in few calls, small enough that what is under way needs little memory. */
-const CHUNK = 1 << 20;
+/** Read size: few system calls, but little memory in flight. */
+const CHUNK_BYTES = 1 << 20;
 
 /**
- * Makes an image of an archive and pushes it. The archive becomes the only layer as it is. It is read twice: looked through
- * while its digest is made, then sent. So nothing at all is sent of one that is refused, or that the registry has already, and
- * a registry can check what it gets on the way. The second read is of what the kernel just read or wrote.
+ * Builds an image of an archive and pushes it. The archive becomes the only layer, unchanged. It is read twice: to check it
+ * and compute its digest, then to send it. So nothing is sent of an archive that is rejected or that the registry already has,
+ * and the registry can verify the digest while it receives. The second read mostly comes from the page cache.
  *
  * @throws ArchiveError, RegistryError, errors of the file system
  */
@@ -47,7 +46,7 @@ export async function pushArchive(options: PushOptions): Promise<PushedImage> {
   try {
     const { size } = await source.stat();
     const hash = createHash("sha256");
-    const metadata = await lookedThrough(source, file, size, (chunk) => {
+    const metadata = await inspect(source, file, size, (chunk) => {
       signal?.throwIfAborted();
       hash.update(chunk);
     });
@@ -58,15 +57,15 @@ export async function pushArchive(options: PushOptions): Promise<PushedImage> {
     await client.pushBlob(repository, { ...layer, open: () => contentOf(source, size) }, signal);
     await client.pushBlob(repository, blob, signal);
     await client.putManifest(repository, tag ?? digest, { mediaType: MANIFEST, content: manifest }, signal);
-    const named = formatReference({ registry, repository, digest });
-    return { image: named, digest, size, architecture: image.architecture, metadata };
+    const pushed = formatReference({ registry, repository, digest });
+    return { image: pushed, digest, size, architecture: image.architecture, metadata };
   } finally {
     await source.close();
   }
 }
 
 /**
- * Reads what an archive says of itself, without unpacking it.
+ * Reads the metadata of an archive, without unpacking it.
  *
  * @throws ArchiveError, errors of the file system
  */
@@ -74,7 +73,7 @@ export async function readArchive(file: string): Promise<ArchiveMetadata> {
   const source = await openArchive(file);
   try {
     const { size } = await source.stat();
-    return await lookedThrough(source, file, size);
+    return await inspect(source, file, size);
   } finally {
     await source.close();
   }
@@ -85,24 +84,24 @@ async function openArchive(file: string): Promise<FileHandle> {
   const status = await handle.stat();
   if (status.isFile() && status.size > 0) return handle;
   await handle.close();
-  throw new ArchiveError(`${file}: is ${status.isFile() ? "empty" : "no file"}`);
+  throw new ArchiveError(file, status.isFile() ? "is empty" : "is not a file");
 }
 
-/** @param seen called with each part before it is looked at; what it throws ends the look */
-async function lookedThrough(
+/** @param onChunk called with each chunk before it is inspected; an error that it throws ends the inspection */
+async function inspect(
   source: FileHandle,
   file: string,
   size: number,
-  seen?: (chunk: Buffer) => void,
+  onChunk?: (chunk: Buffer) => void,
 ): Promise<ArchiveMetadata> {
   const inspector = new ArchiveInspector(file);
   for await (const chunk of contentOf(source, size)) {
-    seen?.(chunk);
+    onChunk?.(chunk);
     await inspector.write(chunk);
   }
   return metadataOf(file, await inspector.end());
 }
 
 function contentOf(source: FileHandle, size: number): AsyncIterable<Buffer> {
-  return source.createReadStream({ start: 0, end: size - 1, highWaterMark: CHUNK, autoClose: false });
+  return source.createReadStream({ start: 0, end: size - 1, highWaterMark: CHUNK_BYTES, autoClose: false });
 }

@@ -1,5 +1,5 @@
 import { KubeletError } from "../../clients/kubelet";
-import { exponential, sleep } from "../../kube/runtime/backoff";
+import { exponential, sleep } from "../../kube";
 import { Failure } from "./failure";
 import type { Entry } from "./journal";
 import type { Tools } from "./tools";

@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { NodeCheckpointSpec, NodeCheckpointStatus } from "../../api";
-import type { Logger } from "../../kube/runtime";
+import type { Logger } from "../../kube";
 
 /**
  * How far a NodeCheckpoint has come on this node.

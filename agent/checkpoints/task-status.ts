@@ -1,15 +1,14 @@
-import { ApiError } from "../../kube/client";
 import type { NodeCheckpointReason, NodeCheckpointStatus } from "../../api";
-import { exponential, sleep } from "../../kube/runtime/backoff";
-import type { NodeCheckpointObject } from "./object";
-import { putStatus, readLive, withConditions, type Outcome } from "./status";
+import { exponential, isOutdated, sleep } from "../../kube";
+import { NODE_CHECKPOINT, type NodeCheckpointObject } from "./object";
+import { withConditions, type Outcome } from "./status";
 import type { Tools } from "./tools";
 
-/** The status of one NodeCheckpoint: written until it is, by what the API server has, one after the other. */
+/** Writes the status of one NodeCheckpoint: one write after the other, each retried until it is done. */
 export class TaskStatus {
   /** Settles with the last write. Never rejects. */
   private last: Promise<unknown> = Promise.resolve();
-  /** As last read or written; undefined once it is gone. */
+  /** As last read or written; undefined once it is deleted. */
   private object?: NodeCheckpointObject;
 
   constructor(
@@ -19,18 +18,18 @@ export class TaskStatus {
     private readonly stop: AbortSignal,
   ) {}
 
-  /** The object as the API server has it; undefined if it is gone. @throws the signal's reason */
+  /** Reads the object; undefined if it was deleted. @throws the signal's reason */
   async read(): Promise<NodeCheckpointObject | undefined> {
-    this.object = await this.insist(() => this.live());
+    this.object = await this.untilDone(() => this.live());
     return this.object;
   }
 
-  /** What a status would be. */
+  /** Returns the status without writing it. */
   make(status: NodeCheckpointStatus, outcome: Outcome, reason: NodeCheckpointReason, message: string) {
     return this.object ? withConditions(this.object, status, outcome, reason, message) : status;
   }
 
-  /** @returns false if the object is gone. @throws the signal's reason */
+  /** @returns false if the object was deleted. @throws the signal's reason */
   put(status: NodeCheckpointStatus): Promise<boolean> {
     const written = this.last.then(() => this.write(status));
     this.last = written.catch(() => undefined);
@@ -38,13 +37,14 @@ export class TaskStatus {
   }
 
   private write(status: NodeCheckpointStatus): Promise<boolean> {
-    return this.insist(async () => {
+    return this.untilDone(async () => {
       while (this.object !== undefined) {
         try {
-          this.object = await putStatus(this.tools.client, this.object, status);
+          const { metadata } = this.object;
+          this.object = await this.tools.client.applyStatus(NODE_CHECKPOINT, metadata, status);
           return true;
         } catch (error) {
-          if (!(error instanceof ApiError) || (error.status !== 409 && error.status !== 404)) throw error;
+          if (!isOutdated(error)) throw error;
         }
         this.object = await this.live();
       }
@@ -52,12 +52,16 @@ export class TaskStatus {
     });
   }
 
-  private live(): Promise<NodeCheckpointObject | undefined> {
-    return readLive(this.tools.client, this.tools.settings.namespace, this.which);
+  /** Reads the object; undefined if it was deleted, or replaced by another one of the name. */
+  private async live(): Promise<NodeCheckpointObject | undefined> {
+    const { client, settings } = this.tools;
+    const { name, uid } = this.which;
+    const live = await client.get(NODE_CHECKPOINT, { namespace: settings.namespace, name });
+    return live?.metadata.uid === uid ? live : undefined;
   }
 
-  /** Tries until it is done, however long the API server is away. */
-  private async insist<T>(work: () => Promise<T>): Promise<T> {
+  /** Retries until it is done, however long the API server is unavailable. */
+  private async untilDone<T>(work: () => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       this.stop.throwIfAborted();
       try {
@@ -65,7 +69,7 @@ export class TaskStatus {
       } catch (error) {
         this.tools.log.warn(
           { nodeCheckpoint: this.which.name, err: error, attempt },
-          "API server: not done yet",
+          "request to the API server not done yet",
         );
       }
       await sleep(exponential(...this.tools.times.backoffMs, attempt), this.stop);

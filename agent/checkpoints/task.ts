@@ -1,6 +1,6 @@
 import type { NodeCheckpointReason, NodeCheckpointStatus } from "../../api";
 import { InvalidInputError } from "../../config/schema";
-import { exponential, sleep } from "../../kube/runtime/backoff";
+import { exponential, sleep } from "../../kube";
 import { ArchiveError, type ArchiveMetadata, type PushedImage } from "../archive";
 import { Dump } from "./dump";
 import { Failure } from "./failure";
@@ -122,8 +122,8 @@ export class Task {
 
   /** One that was found may have been deleted as no whole one by a process that died before it asked again. */
   private lost({ adopted }: Entry, file: string): Error {
-    const message = `archive ${file} is gone: something else deleted it`;
-    return adopted ? new ArchiveError(message) : new Failure("CheckpointFailed", message);
+    const problem = "was deleted by another program";
+    return adopted ? new ArchiveError(file, problem) : new Failure("CheckpointFailed", `${file}: ${problem}`);
   }
 
   private async tell(

@@ -1,7 +1,6 @@
 import type { KubeletClient } from "../../clients/kubelet";
-import type { KubernetesClient } from "../../kube/client";
 import type { AgentSettings } from "../../config/programs/agent";
-import type { Logger } from "../../kube/runtime";
+import type { Client, Logger } from "../../kube";
 import type { ArchiveMetadata, PushedImage } from "../archive";
 import type { ArchiveFolder } from "./archives";
 import type { Journal } from "./journal";
@@ -43,7 +42,7 @@ export interface Tools {
     AgentSettings,
     "namespace" | "repository" | "quotaBytes" | "reserveBytes" | "maxConcurrent"
   >;
-  readonly client: Pick<KubernetesClient, "send">;
+  readonly client: Client;
   readonly kubelet: Pick<KubeletClient, "checkpoint">;
   readonly journal: Pick<Journal, "load" | "get" | "list" | "put" | "remove">;
   readonly archives: Pick<ArchiveFolder, "of" | "askedAt" | "holds" | "look" | "remove" | "freeBytes">;

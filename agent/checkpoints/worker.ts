@@ -1,7 +1,6 @@
-import type { Store } from "../../kube/runtime";
-import { sleep } from "../../kube/runtime/backoff";
-import { containerKeyOf, isFinished, type NodeCheckpointObject } from "./object";
-import { putStatus, withConditions } from "./status";
+import { sleep, type Objects } from "../../kube";
+import { containerKeyOf, isFinished, NODE_CHECKPOINT, type NodeCheckpointObject } from "./object";
+import { withConditions } from "./status";
 import { Task } from "./task";
 import type { Tools } from "./tools";
 
@@ -11,42 +10,42 @@ interface Active {
   readonly done: Promise<void>;
 }
 
-/** After a failure that is nobody's answer (a full disk, a token that cannot be read). */
+/** Delay after a failure of the agent itself (a full disk, a token that cannot be read). */
 const AGAIN_MS = 5000;
 
-/** Works on the NodeCheckpoints of this node: one at a time for a container, some at a time in all, older ones first. */
+/** Runs the NodeCheckpoints of this node: one at a time per container, a limited number in all, older ones first. */
 export class Worker {
   private readonly active = new Map<string, Active>();
-  /** Brought to their end here; the store may not know it yet. */
+  /** Ended here; the cache may not have it yet. */
   private readonly over = new Set<string>();
-  private readonly told = new Set<string>();
+  private readonly reported = new Set<string>();
   private readonly background = new Set<Promise<void>>();
 
   constructor(
     private readonly tools: Tools,
-    private readonly store: Pick<Store<NodeCheckpointObject>, "list" | "onChange">,
+    private readonly objects: Pick<Objects<NodeCheckpointObject>, "list" | "onChange">,
     private readonly stop: AbortSignal,
   ) {}
 
   /**
-   * Begins. The store is filled.
+   * Starts. The objects are synced.
    * @throws errors of the file system, if the journal cannot be read
    */
   async start(): Promise<void> {
     await this.tools.journal.load();
-    this.store.onChange(({ old, new: now }) => {
+    this.objects.onChange(({ old, new: now }) => {
       if (old && !now) {
         const { uid } = old.metadata;
         this.active.get(uid)?.task.cancel();
         this.over.delete(uid);
-        this.told.delete(uid);
+        this.reported.delete(uid);
       }
       this.schedule();
     });
     this.schedule();
   }
 
-  /** Settles when nothing is worked on. */
+  /** Settles when nothing is in progress. */
   async drained(): Promise<void> {
     while (this.active.size > 0 || this.background.size > 0)
       await Promise.all([...[...this.active.values()].map(({ done }) => done), ...this.background]);
@@ -58,9 +57,10 @@ export class Worker {
     for (const { uid, name, spec } of this.candidates()) {
       const container = containerKeyOf(spec);
       if (this.active.has(uid)) continue;
-      if (busy.has(container)) this.tell(uid, `another checkpoint of container ${container} is under way`);
+      if (busy.has(container))
+        this.reportWaiting(uid, `another checkpoint of container ${container} is in progress`);
       else if (this.active.size >= this.tools.settings.maxConcurrent)
-        this.tell(uid, `the node has its most checkpoints at a time (${this.tools.settings.maxConcurrent})`);
+        this.reportWaiting(uid, `the node has reached maxConcurrent (${this.tools.settings.maxConcurrent})`);
       else {
         const task = new Task(this.tools, { uid, name }, this.stop);
         this.active.set(uid, { task, container, done: this.run(task, uid) });
@@ -69,11 +69,11 @@ export class Worker {
     }
   }
 
-  /** First what was begun, then older ones first. */
+  /** Returns started ones first, then older ones first. */
   private candidates() {
     const begun = this.tools.journal.list();
     const known = new Set(begun.map(({ uid }) => uid));
-    const waiting = this.store
+    const waiting = this.objects
       .list()
       .filter(
         ({ metadata: { uid }, status }) => !known.has(uid) && !this.over.has(uid) && !isFinished(status),
@@ -97,16 +97,17 @@ export class Worker {
     this.schedule();
   }
 
-  /** Says once that it waits: whoever made it sees that there is an agent. What comes later in the status says more. */
-  private tell(uid: string, why: string): void {
-    const object = this.store.list().find(({ metadata }) => metadata.uid === uid);
-    if (!object || object.status.conditions || this.told.has(uid)) return;
-    this.told.add(uid);
+  /** Reports once that it waits, so that the controller sees that the agent runs. */
+  private reportWaiting(uid: string, why: string): void {
+    const object = this.objects.list().find(({ metadata }) => metadata.uid === uid);
+    if (!object || object.status.conditions || this.reported.has(uid)) return;
+    this.reported.add(uid);
     const status = withConditions(object, {}, "waiting", "Pending", why);
-    const work = putStatus(this.tools.client, object, status)
+    const work = this.tools.client
+      .applyStatus(NODE_CHECKPOINT, object.metadata, status)
       .then(
         () => {},
-        () => void this.told.delete(uid),
+        () => void this.reported.delete(uid),
       )
       .finally(() => this.background.delete(work));
     this.background.add(work);

@@ -4,13 +4,12 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { runAgent } from "../checkpoints";
 import { KubeletClient } from "../../clients/kubelet";
-import { connectByKubeconfig } from "../../kube/client";
 import { readAgentSettings } from "../../config/programs/agent";
-import { createLogger } from "../../kube/runtime";
+import { connectByKubeconfig, createLogger } from "../../kube";
 import { podIdentity } from "../../clients/registry";
 import { settingsIn } from "../../config/programs";
 import { VERSION } from "../../config/version";
-import { ACCOUNT, EXIT, needed, stopSignal } from "./process";
+import { ACCOUNT, EXIT, requiredEnv, stopSignal } from "./process";
 
 interface RunFlags {
   readonly settings: string;
@@ -19,26 +18,26 @@ interface RunFlags {
   readonly account: string;
 }
 
-/** `agent run`: works on the NodeCheckpoints of its node. */
+/** `agent run`: takes the checkpoints that NodeCheckpoint objects of its node request. */
 export function runCommand(): Command {
   return new Command("run")
-    .description("works on the NodeCheckpoints of this node until it is told to stop")
-    .requiredOption("--settings <file>", "what to do, as YAML or JSON")
-    .option("--kubeconfig <path>", "kubeconfig of the cluster (default: the pod's own account)")
+    .description("takes the checkpoints that NodeCheckpoint objects of this node request, until a signal")
+    .requiredOption("--settings <file>", "settings, as YAML or JSON")
+    .option("--kubeconfig <path>", "kubeconfig of the cluster (default: the ServiceAccount of the pod)")
     .option("--context <name>", "context in the kubeconfig")
-    .option("--account <folder>", "where token and ca.crt for the kubelet are", ACCOUNT)
+    .option("--account <directory>", "directory with token and ca.crt for the kubelet", ACCOUNT)
     .addHelpText(
       "after",
-      "\nEnvironment: NODE_NAME, HOST_IP.\nExit codes: 0 told to stop, 1 failure, 2 bad settings, flags or environment.\nSIGTERM: waits for the kubelet, 20 s at most. A second signal: exits at once.",
+      "\nEnvironment: NODE_NAME, HOST_IP.\nExit codes: 0 stopped by a signal, 1 failure, 2 invalid settings, flags or environment.\nSIGTERM: waits for the kubelet, 20 s at most. A second signal: exits immediately.",
     )
     .action(run);
 }
 
 async function run({ settings: file, kubeconfig, context, account }: RunFlags): Promise<void> {
   const settings = settingsIn(file, readAgentSettings);
-  const [nodeName, host] = [needed("NODE_NAME"), needed("HOST_IP")];
+  const [nodeName, host] = [requiredEnv("NODE_NAME"), requiredEnv("HOST_IP")];
   const log = createLogger({ level: settings.log.level });
-  const client = await connectByKubeconfig({
+  const transport = await connectByKubeconfig({
     file: kubeconfig,
     context,
     userAgent: `cedana-agent/${VERSION}`,
@@ -49,6 +48,6 @@ async function run({ settings: file, kubeconfig, context, account }: RunFlags): 
     ca: () => readFile(join(account, "ca.crt"), "utf8"),
   });
   const stop = stopSignal((signal) => log.info({ signal }, "stopping"));
-  await runAgent(settings, { nodeName, client, kubelet, identity: podIdentity, log, stop });
+  await runAgent(settings, { nodeName, transport, kubelet, identity: podIdentity, log, stop });
   process.exit(EXIT.stopped);
 }

@@ -1,72 +1,65 @@
-import type { KubernetesClient } from "../../kube/client";
+import { rawKind, type Client } from "../../kube";
 import { HEALTH_CONDITION } from "../../config/programs/agent";
-import type { ConditionWords } from "./condition";
+import type { HealthCondition } from "./finding";
 
-/** The pod that this runs in. */
+/** The pod of this process. */
 export interface OwnPod {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
 }
 
-interface Condition extends ConditionWords {
+interface Condition extends HealthCondition {
   readonly lastTransitionTime: string;
 }
 
-/** New words for the same status: at most so often. Amounts in them change all the time. */
-const WORDS_EVERY_MS = 60_000;
-/** The same again, in case it was lost; nothing is stored where nothing changes. */
-const AGAIN_EVERY_MS = 600_000;
+/** Shortest time between two messages of the same status. Amounts in them change all the time. */
+const MESSAGE_INTERVAL_MS = 60_000;
+/** Time between two writes of the same condition, in case one was lost; the API server stores nothing if nothing changes. */
+const REPEAT_INTERVAL_MS = 600_000;
 
-/** Keeps the condition of the own pod. */
+const POD = rawKind("v1", "Pod", "pods");
+
+/** Writes the condition of the process's own pod. */
 export class Reporter {
   private written?: { readonly condition: Condition; readonly atMs: number };
 
   constructor(
-    private readonly client: Pick<KubernetesClient, "send">,
+    private readonly client: Client,
     private readonly pod: OwnPod,
   ) {}
 
   /**
-   * Writes the condition if it says something else than before.
-   * @throws ApiError as the API server refuses it: 404 the pod is gone, 409 it is another one of the same name
+   * Writes the condition if it differs from the last one.
+   * @throws ApiError if the API server rejects the write: 404 the pod was deleted, 409 it is another one of the same name
    */
-  async report(words: ConditionWords, options: { readonly timeoutMs: number }): Promise<void> {
+  async report(wanted: HealthCondition, options: { readonly timeoutMs: number }): Promise<void> {
     const now = Date.now();
-    // After a restart of the container, the time of the last change is that of the condition as it stands.
+    // After a restart of the container, the stored condition has the time of the last change.
     const before = this.written ?? { condition: await this.read(options), atMs: Number.NEGATIVE_INFINITY };
     const { condition } = before;
     const age = now - before.atMs;
-    if (condition?.status === words.status) {
-      const same = condition.reason === words.reason && condition.message === words.message;
-      if (age < (same ? AGAIN_EVERY_MS : WORDS_EVERY_MS)) return;
+    if (condition?.status === wanted.status) {
+      const same = condition.reason === wanted.reason && condition.message === wanted.message;
+      if (age < (same ? REPEAT_INTERVAL_MS : MESSAGE_INTERVAL_MS)) return;
     }
     const lastTransitionTime =
-      condition?.status === words.status ? condition.lastTransitionTime : timeOf(now);
-    const next = { ...words, lastTransitionTime };
-    await this.patch({ conditions: [{ type: HEALTH_CONDITION, ...next }] }, options);
+      condition?.status === wanted.status ? condition.lastTransitionTime : timeOf(now);
+    const next = { ...wanted, lastTransitionTime };
+    await this.patch({ status: { conditions: [{ type: HEALTH_CONDITION, ...next }] } }, options);
     this.written = { condition: next, atMs: now };
   }
 
-  /** An empty patch: the account may patch its pod's status, and nothing else. */
+  /** Reads by an empty patch: the account may only patch its pod's status. */
   private async read(options: { readonly timeoutMs: number }): Promise<Condition | undefined> {
-    const answer = (await this.patch(undefined, options)) as {
+    const pod = (await this.patch({}, options)) as {
       status?: { conditions?: readonly (Condition & { type: string })[] };
     };
-    return answer.status?.conditions?.find(({ type }) => type === HEALTH_CONDITION);
+    return pod.status?.conditions?.find(({ type }) => type === HEALTH_CONDITION);
   }
 
-  private patch(status: object | undefined, { timeoutMs }: { readonly timeoutMs: number }) {
-    const { namespace, name, uid } = this.pod;
-    return this.client.send(
-      "PATCH",
-      `/api/v1/namespaces/${namespace}/pods/${name}/status`,
-      {
-        type: "application/strategic-merge-patch+json",
-        content: { metadata: { uid }, ...(status && { status }) },
-      },
-      { timeoutMs },
-    );
+  private patch(patch: object, { timeoutMs }: { readonly timeoutMs: number }): Promise<unknown> {
+    return this.client.strategicPatch(POD, this.pod, patch, { subresource: "status", timeoutMs });
   }
 }
 

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { checkpointsOf, gateOwner, restoreSchema, type ResolvedInstall } from "../install";
 import { refuseSecrets } from "../secret";
 import type { Problem } from "../schema/problem";

@@ -1,5 +1,5 @@
 /** Settings of the controller's checkpoints that do not depend on the engine. */
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { someNamespaces } from "../pod";
 import { described, directory, integer } from "../schema";
 

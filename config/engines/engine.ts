@@ -1,5 +1,5 @@
 /** What the rest of the toolkit asks an engine: its settings, their checks, and its capabilities as data. */
-import type { GenericSchema, InferOutput } from "valibot";
+import type { GenericSchema, InferOutput } from "../schema/valibot";
 import type { CheckpointsOf, ResolvedInstall } from "../install";
 import type { RuntimeHandler } from "../nodes/runtime-handler";
 import type { ServiceAccountSpec } from "../pod-identity";

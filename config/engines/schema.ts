@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "../engine-kinds";
 import type { Rule } from "../schema";
 import { ENGINES } from "./table";

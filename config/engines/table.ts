@@ -1,4 +1,4 @@
-import type { GenericSchema } from "valibot";
+import type { GenericSchema } from "../schema/valibot";
 import type { EngineKind } from "../engine-kinds";
 import { CEDANA } from "./cedana/definition";
 import type { EngineCapabilities, EngineDefinition } from "./engine";

@@ -1,7 +1,7 @@
 /**
  * Checks that exactly one component owns the startup taint, that it can remove it, and that its settings apply to it.
  */
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { tolerates, toTaintText } from "../nodes/taint";
 import type { Problem } from "../schema/problem";
 import { checkpointsOf } from "./checkpoints";

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { namespaces } from "../pod";
 import { described, integer, shape } from "../schema";
 import type { ResolvedInstall } from "./schema";

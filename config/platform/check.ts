@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { checkAddressing, checkCluster, checkExistingCluster } from "../cluster";
 import { capabilitiesOf, checkEngine, checkTogether, type ResolvedEngine } from "../engines";
 import { checkInstall, installSchema, type ResolvedInstall } from "../install";

@@ -1,21 +1,16 @@
-import { ApiError } from "../../kube/client";
-import { pathOf } from "../../kube/runtime";
+import { hasStatus, type Objects } from "../../kube";
 import type { Context } from "../checkpoints/context";
 import { CEDANA, CHECKPOINT, type CedanaObject, type CheckpointObject } from "../checkpoints/objects";
-import { getCheckpoint } from "../checkpoints/requests";
 import { phaseOf, readyOf } from "../checkpoints/state";
-import type { Objects } from "../checkpoints/stores";
 import { childName } from "./names";
 import type { Result } from "./writer";
 
-/** Makes the Checkpoint of a wish; it is no error if it is there already. @returns its name */
-export async function makeCheckpoint({ client }: Context, cedana: CedanaObject): Promise<string> {
+/** Creates the Checkpoint that a Cedana requests, unless it exists. @returns its name */
+export async function createCheckpoint({ client }: Context, cedana: CedanaObject): Promise<string> {
   const { name: owner, namespace, uid } = cedana.metadata;
   const { sandboxName = "", containerName = "" } = cedana.spec;
   const name = childName(cedana);
-  const content = {
-    apiVersion: CHECKPOINT.apiVersion,
-    kind: CHECKPOINT.kind,
+  const checkpoint = {
     metadata: {
       name,
       namespace,
@@ -26,14 +21,14 @@ export async function makeCheckpoint({ client }: Context, cedana: CedanaObject):
     spec: { podRef: { name: sandboxName }, containers: [containerName] },
   };
   try {
-    await client.send("POST", pathOf(CHECKPOINT, namespace), { type: "application/json", content });
+    await client.create(CHECKPOINT, checkpoint);
   } catch (error) {
-    if (!(error instanceof ApiError && error.status === 409)) throw error;
+    if (!hasStatus(error, 409)) throw error;
   }
   return name;
 }
 
-/** What has come of a Checkpoint, and whether that is its end. */
+/** Returns the state of a Checkpoint as result of the Cedana, and whether it has ended. */
 export async function checkpointResult(
   { client }: Context,
   checkpoints: Objects<CheckpointObject>,
@@ -41,7 +36,7 @@ export async function checkpointResult(
   name: string,
 ): Promise<Result & { readonly ended: boolean }> {
   const checkpoint =
-    checkpoints.get(`${namespace}/${name}`) ?? (await getCheckpoint(client, namespace, name));
+    checkpoints.get(`${namespace}/${name}`) ?? (await client.get(CHECKPOINT, { namespace, name }));
   if (!checkpoint) {
     const message = `Checkpoint ${name} was deleted before its end`;
     return {
@@ -52,7 +47,7 @@ export async function checkpointResult(
       status: { checkpointDone: false },
     };
   }
-  const { reason = "Pending", message = "not looked at yet" } = readyOf(checkpoint.status) ?? {};
+  const { reason = "Pending", message = "not reconciled yet" } = readyOf(checkpoint.status) ?? {};
   const phase = phaseOf(checkpoint.status);
   const done = phase === "completed";
   const { completionTime } = checkpoint.status;

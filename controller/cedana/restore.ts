@@ -1,12 +1,11 @@
 import type { ContainerCheckpoint } from "../../api/checkpoint";
+import type { Objects } from "../../kube";
 import { EngineError, type Engine, type RestoreRequest } from "../engines";
 import { engineOf, type Context } from "../checkpoints/context";
-import type { CedanaObject, CheckpointObject } from "../checkpoints/objects";
-import { getPod } from "../checkpoints/requests";
+import { POD, type CedanaObject, type CheckpointObject } from "../checkpoints/objects";
 import type { Busy } from "../checkpoints/slots";
 import { judgePod } from "../checkpoints/source-pod";
 import { phaseOf } from "../checkpoints/state";
-import type { Objects } from "../checkpoints/stores";
 import type { Result } from "./writer";
 
 export type Plan =
@@ -22,7 +21,7 @@ export type Plan =
   /** Never. */
   | { readonly is: "impossible"; readonly result: Result };
 
-/** How a container is restored: from its last good Checkpoint, into the pod of the name as it is now. */
+/** Plans how a container is restored: from its last completed Checkpoint, into the present pod of the name. */
 export async function planRestore(
   context: Context,
   checkpoints: Objects<CheckpointObject>,
@@ -31,17 +30,17 @@ export async function planRestore(
 ): Promise<Plan> {
   const { namespace, name, uid } = cedana.metadata;
   const { sandboxName = "", containerName = "" } = cedana.spec;
-  const good = lastGood(checkpoints, namespace, sandboxName, containerName);
-  if (!good) {
+  const source = lastCompleted(checkpoints, namespace, sandboxName, containerName);
+  if (!source) {
     const message = `there is no completed Checkpoint of container ${containerName} of pod ${sandboxName}`;
     return { is: "impossible", result: failed("NoCheckpoint", message) };
   }
-  const engine = engineOf(context, good.object);
+  const engine = engineOf(context, source.object);
   if (!engine) {
-    const message = `Checkpoint ${good.object.metadata.name} is of engine ${good.object.status.engine}, which is not there`;
+    const message = `Checkpoint ${source.object.metadata.name} is of engine ${source.object.status.engine}, which does not exist`;
     return { is: "impossible", result: failed("EngineNotFound", message) };
   }
-  const pod = await getPod(context.client, namespace, sandboxName, signal);
+  const pod = await context.client.get(POD, { namespace, name: sandboxName }, { signal });
   const verdict = judgePod(pod, { podRef: { name: sandboxName }, containers: [containerName] }, undefined);
   if (verdict.is === "lost") return { is: "impossible", result: failed(verdict.reason, verdict.message) };
   if (verdict.is === "waiting") return { is: "waiting", result: failed("Pending", verdict.message) };
@@ -50,16 +49,16 @@ export async function planRestore(
   const others = context.occupancy.on(key, nodeName, uid, Date.now());
   const blocking = others.find((one) => one.pod === key);
   if (blocking)
-    return { is: "waiting", result: failed("Pending", `pod ${key} is worked on for ${blocking.key}`) };
+    return { is: "waiting", result: failed("Pending", `pod ${key} is in use by ${blocking.key}`) };
   if (others.length >= context.settings.maxPerNode) {
-    const message = `node ${nodeName} has its most checkpoints at a time (${context.settings.maxPerNode})`;
+    const message = `node ${nodeName} has reached maxPerNode (${context.settings.maxPerNode})`;
     return { is: "waiting", result: failed("Pending", message) };
   }
-  const { checkpointID, location } = good.container;
+  const { checkpointID, location } = source.container;
   return {
     is: "ready",
     engine,
-    from: good.object.metadata.name,
+    from: source.object.metadata.name,
     busy: { uid, pod: key, nodeName, key: `${namespace}/${name}` },
     request: {
       namespace,
@@ -73,18 +72,18 @@ export async function planRestore(
   };
 }
 
-/** Asks the engine. */
+/** Sends the restore to the engine. */
 export async function restored(
-  { flights, log }: Context,
+  { inFlight, log }: Context,
   { engine, request, from }: Extract<Plan, { is: "ready" }>,
 ): Promise<Result> {
   try {
-    await engine.restore(request, flights.signal);
+    await engine.restore(request, inFlight.signal);
   } catch (error) {
     if (!(error instanceof EngineError)) log.error({ err: error, pod: request.pod }, "engine threw");
     const unknown = !(error instanceof EngineError) || error.outcome === "unknown";
-    const said = error instanceof Error ? error.message : String(error);
-    return failed(unknown ? "OutcomeUnknown" : "RestoreFailed", `restore of Checkpoint ${from}: ${said}`);
+    const reason = error instanceof Error ? error.message : String(error);
+    return failed(unknown ? "OutcomeUnknown" : "RestoreFailed", `restore of Checkpoint ${from}: ${reason}`);
   }
   const message = `restored container ${request.container} from Checkpoint ${from}`;
   return { ready: true, reason: "RestoreCompleted", message, status: { restoreDone: true } };
@@ -94,7 +93,7 @@ export function failed(reason: string, message: string): Result {
   return { ready: false, reason, message, status: { restoreDone: false } };
 }
 
-function lastGood(
+function lastCompleted(
   checkpoints: Objects<CheckpointObject>,
   namespace: string,
   pod: string,

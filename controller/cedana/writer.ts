@@ -1,27 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
-import { ApiError } from "../../kube/client";
 import type { Condition } from "../../api";
 import type { Context } from "../checkpoints/context";
-import { insist } from "../checkpoints/insist";
 import {
-  CEDANA,
-  projectCedana,
-  type CedanaMethod,
-  type CedanaObject,
-  type CedanaStatus,
-} from "../checkpoints/objects";
-import {
-  getCedana,
-  isNotAsTested,
+  hasStatus,
   isOutdated,
-  patch,
-  putCedanaStatus,
-  type Operation as Patch,
-} from "../checkpoints/requests";
+  isTestFailed,
+  pointer,
+  retryUntilWritten,
+  type JsonPatchOperation,
+} from "../../kube";
+import { CEDANA, type CedanaMethod, type CedanaObject, type CedanaStatus } from "../checkpoints/objects";
 import { timeOf } from "../checkpoints/state";
 import { OPERATION, operationText, type Operation } from "./names";
 
-/** What has come of a wish. */
+/** Result of the operation that a Cedana requests. */
 export interface Result {
   readonly ready: boolean;
   readonly reason: string;
@@ -29,13 +21,13 @@ export interface Result {
   readonly status: Pick<CedanaStatus, "checkpointDone" | "restoreDone" | "lastCheckpointedTime">;
 }
 
-/** Writes the status and the method of Cedanas. A wish that came since is never written over. */
+/** Writes the status and the method of Cedanas. A `spec.method` set by a user is never overwritten. */
 export class CedanaWriter {
-  constructor(private readonly context: Pick<Context, "client" | "flights" | "log">) {}
+  constructor(private readonly context: Pick<Context, "client" | "inFlight" | "log">) {}
 
   /**
-   * Sets the method, if the spec is still as it was read.
-   * @returns undefined if it is not
+   * Sets the method, unless the spec has changed since it was read.
+   * @returns undefined if it has
    */
   async setMethod(
     cedana: CedanaObject,
@@ -43,35 +35,34 @@ export class CedanaWriter {
     operation?: Operation,
   ): Promise<CedanaObject | undefined> {
     const { generation } = cedana.metadata;
-    const operations: Patch[] = [
+    const operations: JsonPatchOperation[] = [
       { op: "test", path: "/metadata/generation", value: generation },
       { op: "test", path: "/spec/method", value: cedana.spec.method },
       { op: "replace", path: "/spec/method", value: method },
       ...(operation === undefined ? [] : annotate(cedana, operationText(operation))),
     ];
     try {
-      return projectCedana(await patch(this.context.client, CEDANA, cedana, operations));
+      return await this.context.client.jsonPatch(CEDANA, cedana.metadata, operations);
     } catch (error) {
-      if (isNotAsTested(error)) return undefined;
+      if (isTestFailed(error)) return undefined;
       throw error;
     }
   }
 
-  /** Writes the status, if it is not so already. @throws ApiError 409 if the object has changed since */
+  /** Writes the status, unless it is the same. @throws ApiError 409 if the object has changed since */
   async setStatus(cedana: CedanaObject, result: Result): Promise<CedanaObject> {
     const status = statusOf(cedana, result);
     if (isDeepStrictEqual(status, comparable(cedana.status))) return cedana;
-    return putCedanaStatus(this.context.client, cedana, status);
+    return this.context.client.applyStatus(CEDANA, cedana.metadata, status);
   }
 
   /**
-   * Writes what has come of what an engine was asked, however long it takes.
-   * @param operation what it was asked for: another method is left as it is
+   * Records the outcome of a request to an engine, however long the API server is unavailable.
    */
   async settle(cedana: CedanaObject, method: "Done" | "Failed", result: Result): Promise<void> {
-    const { client, flights, log } = this.context;
+    const { client, inFlight, log } = this.context;
     let object = cedana;
-    await insist(log, flights.signal, async () => {
+    await retryUntilWritten(log, inFlight.signal, async () => {
       for (;;) {
         try {
           object = await this.setStatus(object, result);
@@ -80,9 +71,9 @@ export class CedanaWriter {
         } catch (error) {
           if (!isOutdated(error)) throw error;
         }
-        const live = await getCedana(client, object.metadata.namespace, object.metadata.name);
+        const live = await client.get(CEDANA, object.metadata);
         if (live?.metadata.uid !== cedana.metadata.uid) return;
-        // A wish that came since has its own end.
+        // A method that was set meanwhile has its own result.
         if (live.metadata.generation !== cedana.metadata.generation) return;
         object = live;
       }
@@ -90,15 +81,15 @@ export class CedanaWriter {
   }
 }
 
-/** What an API server says to a Checkpoint that it does not take, or undefined. */
-export function refusalOf(error: unknown): string | undefined {
-  return error instanceof ApiError && [400, 403, 422].includes(error.status) ? error.message : undefined;
+/** Returns the message of an API server that rejects a Checkpoint, or undefined. */
+export function rejectionOf(error: unknown): string | undefined {
+  return hasStatus(error, 400, 403, 422) ? error.message : undefined;
 }
 
-function annotate({ metadata: { annotations } }: CedanaObject, value: string): Patch[] {
+function annotate({ metadata: { annotations } }: CedanaObject, value: string): JsonPatchOperation[] {
   if (Object.keys(annotations).length === 0)
     return [{ op: "add", path: "/metadata/annotations", value: { [OPERATION]: value } }];
-  return [{ op: "add", path: `/metadata/annotations/${OPERATION.replaceAll("/", "~1")}`, value }];
+  return [{ op: "add", path: pointer("metadata", "annotations", OPERATION), value }];
 }
 
 function statusOf(
@@ -118,7 +109,7 @@ function statusOf(
   return { ...comparable(status), ...more, conditions: [condition] };
 }
 
-/** What we write of a status. */
+/** Returns the fields of a status that this controller writes. */
 function comparable({
   checkpointDone,
   restoreDone,

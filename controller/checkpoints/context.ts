@@ -1,25 +1,24 @@
-import type { KubernetesClient } from "../../kube/client";
 import type { CheckpointSettings } from "../../config/programs/controller";
+import type { Client, Logger } from "../../kube";
 import type { Engine, Engines } from "../engines";
-import type { Logger } from "../../kube/runtime";
-import type { Flights } from "./flights";
+import type { InFlight } from "./in-flight";
 import type { CheckpointObject } from "./objects";
 import type { Occupancy } from "./occupancy";
 import type { Report } from "./report";
 
-/** What the steps of this part share. */
+/** Dependencies that the steps of a checkpoint share. */
 export interface Context {
   readonly settings: Pick<CheckpointSettings, "engine" | "maxPerNode" | "locations">;
   /** Writes only while this process leads. */
-  readonly client: Pick<KubernetesClient, "send">;
+  readonly client: Client;
   readonly engines: Engines;
-  readonly flights: Flights;
+  readonly inFlight: InFlight;
   readonly occupancy: Occupancy;
   readonly report: Report;
   readonly log: Logger;
 }
 
-/** Name of the engine of an object: of its first look, of its spec, else the controller's. */
+/** Returns the engine's name: from the status, else from the spec, else the controller's. */
 export function engineName(
   { settings }: Pick<Context, "settings">,
   { spec, status }: CheckpointObject,

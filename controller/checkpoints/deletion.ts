@@ -1,15 +1,14 @@
 import { CHECKPOINT_FINALIZER } from "../../api/checkpoint";
 import { engineOf, type Context } from "./context";
 import { CHECKPOINT, type CheckpointObject } from "./objects";
-import { patch } from "./requests";
 
-/** After so long the object goes, whether the engine has deleted the data or not: a deletion must not hang. */
+/** After so long the finalizer is removed, whether the engine deleted the data or not: a deletion must not hang. */
 const GIVE_UP_MS = 600_000;
 
 export const hasFinalizer = ({ metadata }: CheckpointObject) =>
   metadata.finalizers.includes(CHECKPOINT_FINALIZER);
 
-/** Whether the data is to be deleted with the object, by an engine that can. */
+/** Checks whether the engine must delete the data with the object. */
 export function wantsFinalizer(context: Context, object: CheckpointObject): boolean {
   return object.spec.deletionPolicy === "Delete" && (engineOf(context, object)?.canDelete ?? false);
 }
@@ -24,7 +23,7 @@ export async function removeFinalizer({ client }: Context, object: CheckpointObj
 }
 
 /**
- * Deletes the data of an object that is being deleted, then lets it go.
+ * Deletes the data of an object that is being deleted, then removes the finalizer.
  * @throws EngineError while the engine does not delete, for 10 minutes
  */
 export async function finalize(
@@ -37,8 +36,8 @@ export async function finalize(
   } catch (error) {
     const since = Date.parse(object.metadata.deletionTimestamp ?? "");
     if (signal.aborted || Date.now() - since < GIVE_UP_MS) throw error;
-    const said = error instanceof Error ? error.message : String(error);
-    context.report.checkpoint(object, "Warning", "DataLeftBehind", `the data is not deleted: ${said}`);
+    const message = error instanceof Error ? error.message : String(error);
+    context.report.checkpoint(object, "Warning", "DataLeftBehind", `the data is not deleted: ${message}`);
   }
   await removeFinalizer(context, object);
 }
@@ -61,10 +60,10 @@ async function putFinalizers(
 ): Promise<void> {
   const path = "/metadata/finalizers";
   const { finalizers: before } = object.metadata;
-  // Without finalizers there is no such field, which a test would have to find.
+  // Without finalizers the field is missing, and a test of it would fail.
   const guard =
     before.length > 0
       ? ({ op: "test", path, value: before } as const)
       : ({ op: "test", path: "/metadata/resourceVersion", value: object.metadata.resourceVersion } as const);
-  await patch(client, CHECKPOINT, object, [guard, { op: "add", path, value: finalizers }]);
+  await client.jsonPatch(CHECKPOINT, object.metadata, [guard, { op: "add", path, value: finalizers }]);
 }

@@ -1,2 +1,2 @@
-/** Checkpoints as objects of the cluster, and Cedana's own kind. */
-export { Checkpoints, type CheckpointsOptions } from "./part";
+/** Reconciles Checkpoints and Cedanas. */
+export { checkpointControllers, type CheckpointOptions } from "./controller";

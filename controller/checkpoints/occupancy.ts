@@ -1,43 +1,38 @@
-import type { Flights } from "./flights";
+import type { InFlight } from "./in-flight";
 import type { CheckpointObject } from "./objects";
 import type { Busy } from "./slots";
 import { heldUntil, isFinished, phaseOf } from "./state";
-import type { Objects } from "./stores";
-
-/** Names of the indexes that are asked here: by `namespace/pod` and by node. */
-export const BY_POD = "pod";
-export const BY_NODE = "node";
+import type { Index, Objects } from "../../kube";
 
 export const podKeyOf = ({ metadata, spec }: CheckpointObject) => `${metadata.namespace}/${spec.podRef.name}`;
-
-/** Objects that wait, or that an engine may work on. The others, of which there are many in time, are left out. */
-export const INDEXES = {
-  [BY_POD]: (object: CheckpointObject) => (mayOccupy(object) ? [podKeyOf(object)] : []),
-  [BY_NODE]: (object: CheckpointObject) => {
-    const { nodeName } = object.status;
-    return nodeName !== undefined && mayOccupy(object) ? [nodeName] : [];
-  },
-};
 
 function mayOccupy(object: CheckpointObject): boolean {
   return !isFinished(object.status) || heldUntil(object, 0) !== undefined;
 }
 
 /**
- * On which pods and nodes an engine works, or may work: what this process asked, and what others asked before it and
- * nobody knows the end of. The latter ends with the engine's time.
+ * The pods and nodes on which an engine works, or may work: requests of this process, and requests of earlier processes
+ * whose outcome is unknown. The latter end with the engine's timeout.
  */
 export class Occupancy {
+  /** Waiting Checkpoints and those in flight, by `namespace/pod` and by node. Finished ones are left out. */
+  readonly byPod: Index<CheckpointObject>;
+  readonly byNode: Index<CheckpointObject>;
   /** Deleted while an engine worked on them. */
   private readonly departed = new Map<string, Busy & { readonly untilMs: number }>();
-  /** Came to a known end; the store may not know it yet. */
+  /** Ended with a known outcome; the cache may not have it yet. */
   private readonly over = new Set<string>();
 
   constructor(
-    private readonly objects: Objects<CheckpointObject>,
-    private readonly flights: Flights,
+    objects: Objects<CheckpointObject>,
+    private readonly inFlight: InFlight,
     private readonly timeoutMs: (object: CheckpointObject) => number,
   ) {
+    this.byPod = objects.index((object) => (mayOccupy(object) ? [podKeyOf(object)] : []));
+    this.byNode = objects.index((object) => {
+      const { nodeName } = object.status;
+      return nodeName !== undefined && mayOccupy(object) ? [nodeName] : [];
+    });
     objects.onChange(({ old, new: now }) => {
       if (old && !now) this.remember(old);
     });
@@ -47,8 +42,8 @@ export class Occupancy {
   on(pod: string, nodeName: string, except: string, now: number): readonly Busy[] {
     for (const [uid, { untilMs }] of this.departed) if (untilMs <= now) this.departed.delete(uid);
     const found = new Map<string, Busy>();
-    for (const one of [...this.departed.values(), ...this.flights.list()]) found.set(one.uid, one);
-    for (const object of [...this.objects.byIndex(BY_NODE, nodeName), ...this.objects.byIndex(BY_POD, pod)]) {
+    for (const one of [...this.departed.values(), ...this.inFlight.list()]) found.set(one.uid, one);
+    for (const object of [...this.byNode(nodeName), ...this.byPod(pod)]) {
       const busy = found.has(object.metadata.uid) ? undefined : this.busyOf(object, now);
       if (busy) found.set(busy.uid, busy);
     }
@@ -57,12 +52,12 @@ export class Occupancy {
     );
   }
 
-  /** An engine is to be asked for the object. */
+  /** Notes that the object is about to be requested from an engine. */
   begun(uid: string): void {
     this.over.delete(uid);
   }
 
-  /** What was asked for the object has come to a known end. */
+  /** Notes that the object ended with a known outcome. */
   ended(uid: string): void {
     this.departed.delete(uid);
     this.over.add(uid);

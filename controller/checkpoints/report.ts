@@ -1,11 +1,11 @@
 import type { CheckpointReason, CheckpointStatus } from "../../api/checkpoint";
-import type { Events, Metrics } from "../../kube/runtime";
+import type { ApiKind, Events, Metrics } from "../../kube";
 import { CEDANA, CHECKPOINT, type CedanaObject, type CheckpointObject } from "./objects";
 
 /** Upper bounds in seconds, up to the longest time an engine has by default. */
 const BUCKETS = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600];
 
-/** Tells of what happens to Checkpoints and Cedanas: events and metrics. */
+/** Reports Checkpoints and Cedanas by events and metrics. */
 export class Report {
   private readonly total;
   private readonly seconds;
@@ -15,10 +15,7 @@ export class Report {
     metrics: Metrics,
     inFlight: () => number,
   ) {
-    this.total = metrics.counter("cedana_checkpoints_total", "Checkpoints by what came of them", [
-      "engine",
-      "result",
-    ]);
+    this.total = metrics.counter("cedana_checkpoints_total", "Checkpoints by result", ["engine", "result"]);
     this.seconds = metrics.histogram(
       "cedana_checkpoint_seconds",
       "Length of a checkpoint",
@@ -33,7 +30,7 @@ export class Report {
     );
   }
 
-  /** A Checkpoint has come to its end. */
+  /** Reports the end of a Checkpoint. */
   ended(object: CheckpointObject, reason: CheckpointReason, message: string, status: CheckpointStatus): void {
     const engine = status.engine ?? "none";
     const result = RESULTS[reason] ?? "failed";
@@ -58,7 +55,7 @@ export class Report {
   }
 
   private record(
-    { apiVersion, kind }: typeof CHECKPOINT,
+    { apiVersion, kind }: ApiKind,
     { metadata: { name, namespace, uid } }: CheckpointObject | CedanaObject,
     type: "Normal" | "Warning",
     reason: string,

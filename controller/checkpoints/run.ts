@@ -1,9 +1,8 @@
 import type { CheckpointReason, CheckpointStatus, ContainerCheckpoint } from "../../api/checkpoint";
 import { EngineError, type Engine } from "../engines";
 import type { Context } from "./context";
-import { insist } from "./insist";
-import type { CheckpointObject } from "./objects";
-import { getCheckpoint, getPod, isOutdated, putCheckpointStatus } from "./requests";
+import { isOutdated, retryUntilWritten } from "../../kube";
+import { CHECKPOINT, POD, type CheckpointObject } from "./objects";
 import { judgePod, type Verdict } from "./source-pod";
 import { timeOf, withPhase, type Phase } from "./state";
 
@@ -11,12 +10,12 @@ type Running = Extract<Verdict, { is: "running" }>;
 type Answer =
   | { readonly is: "done" }
   | { readonly is: "failed"; readonly error: EngineError }
-  /** The process stops: who leads next asks again. */
+  /** The process stops: the next leader resumes it. */
   | { readonly is: "left" };
 
 /**
- * One Checkpoint while its engine works: asks it for one container after the other. Before each is asked it is written
- * that it may have been, so that whoever finds that without an answer does not ask again.
+ * One Checkpoint in flight: requests one container after the other from the engine. Each request is recorded in the status
+ * before it is sent, so that a later leader never repeats it.
  */
 export class Run {
   private containers: ContainerCheckpoint[];
@@ -29,7 +28,7 @@ export class Run {
     private object: CheckpointObject,
     private readonly engine: Engine,
     private readonly pod: Running,
-    /** What another process asked, and heard no end of. Only for an engine that can resume. */
+    /** Status of a request by an earlier process whose outcome is unknown. Only for an engine that can resume. */
     resumed?: CheckpointStatus,
   ) {
     this.containers = [...(resumed?.containers ?? pod.containers.map(bare))];
@@ -37,31 +36,26 @@ export class Run {
     this.base = { ...pod.facts, engine: engine.name, startTime };
   }
 
-  /** Of the object as last read or written. */
-  get resourceVersion(): string {
-    return this.object.metadata.resourceVersion;
-  }
-
-  /** Whether the engine may still work on it although it has answered, or its answer was lost. */
+  /** Whether the engine may still work on it, because its response was lost or inconclusive. */
   get isOutcomeUnknown(): boolean {
     return this.unknown;
   }
 
-  /** Writes that the engine is about to be asked. @throws ApiError 409 if the object is not as it was read */
+  /** Records that the engine is about to receive the request. @throws ApiError 409 if the object changed since it was read */
   async writeAhead(): Promise<void> {
     this.begin(0);
-    this.object = await putCheckpointStatus(this.context.client, this.object, this.asked(this.object, 0));
+    this.object = await this.putStatus(this.asked(this.object, 0));
   }
 
   /**
-   * Asks the engine and writes what comes of it.
-   * @returns true if the engine could not be reached, so that all is as if it was not asked
-   * @throws what keeps the end from being written; then the next look finds that the outcome is unknown
+   * Sends the requests to the engine and records the outcome.
+   * @returns true if the engine could not be reached, so that nothing was requested
+   * @throws the error that prevents the outcome from being recorded; the next reconcile then finds it unknown
    */
   async finish(): Promise<boolean> {
     for (const [index, { startTime, completionTime }] of this.containers.entries()) {
       if (completionTime !== undefined) continue;
-      // It is written of the first, and of one that is resumed, that it is asked.
+      // The request is already recorded for the first container, and for one that is resumed.
       if (startTime === undefined && !(await this.next(index))) return false;
       const answer = await this.ask(index);
       if (answer.is === "left") return false;
@@ -71,12 +65,13 @@ export class Run {
     return false;
   }
 
-  /** @returns false if it is over: the Checkpoint was deleted, or the pod is no longer the one that was */
+  /** @returns false if it has ended: the Checkpoint was deleted, or the pod was replaced */
   private async next(index: number): Promise<boolean> {
-    const { client, flights, log } = this.context;
+    const { client, inFlight, log } = this.context;
     const { namespace } = this.object.metadata;
     const { podRef } = this.object.spec;
-    const pod = await insist(log, flights.signal, () => getPod(client, namespace, podRef.name));
+    const key = { namespace, name: podRef.name };
+    const pod = await retryUntilWritten(log, inFlight.signal, () => client.get(POD, key));
     const verdict = judgePod(pod, this.object.spec, this.pod.facts.podUID);
     if (verdict.is === "lost") {
       await this.end("failed", verdict.reason, `${this.doneBefore(index)}${verdict.message}`);
@@ -87,7 +82,7 @@ export class Run {
   }
 
   private async ask(index: number): Promise<Answer> {
-    const { flights, log } = this.context;
+    const { inFlight, log } = this.context;
     const { metadata, spec } = this.object;
     const container = this.containers[index]?.name ?? "";
     const { podUID, nodeName } = this.pod.facts;
@@ -103,12 +98,12 @@ export class Run {
           ...(spec.location === undefined ? {} : { location: this.locationOf(container, spec.location) }),
           leaveRunning: spec.leaveRunning ?? true,
         },
-        flights.signal,
+        inFlight.signal,
       );
       this.update(index, { ...result, completionTime: timeOf(Date.now()) });
       return { is: "done" };
     } catch (error) {
-      if (this.engine.canResume && flights.signal.aborted) return { is: "left" };
+      if (this.engine.canResume && inFlight.signal.aborted) return { is: "left" };
       if (error instanceof EngineError) return { is: "failed", error };
       log.error({ err: error, checkpoint: metadata.name, namespace: metadata.namespace }, "engine threw");
       const message = error instanceof Error ? error.message : String(error);
@@ -121,7 +116,7 @@ export class Run {
     { message, outcome, retryable, reason: why }: EngineError,
   ): Promise<boolean> {
     const container = this.containers[index]?.name ?? "";
-    const said = `${this.doneBefore(index)}container ${container}: ${message}`;
+    const detail = `${this.doneBefore(index)}container ${container}: ${message}`;
     if (retryable && index === 0) {
       this.containers = this.containers.map(bare);
       const { startTime: _startTime, ...status } = this.base;
@@ -131,7 +126,7 @@ export class Run {
     }
     this.unknown = outcome === "unknown";
     const reason = this.unknown ? "OutcomeUnknown" : (why ?? "CheckpointFailed");
-    await this.end("failed", reason, said);
+    await this.end("failed", reason, detail);
     return false;
   }
 
@@ -156,35 +151,38 @@ export class Run {
     await this.forget();
   }
 
-  /** What the engine keeps for those who ask again is of no use any more. What stays is swept later. */
+  /** Releases what the engine keeps for repeated requests. What remains is swept later. */
   private async forget(): Promise<void> {
-    const { flights, log } = this.context;
+    const { inFlight, log } = this.context;
     const { uid, name: checkpoint } = this.object.metadata;
     for (const { name, startTime } of this.containers) {
       if (startTime === undefined) continue;
-      await this.engine.forget?.(uid, name, flights.signal).catch((error: unknown) => {
-        log.warn({ checkpoint, container: name, err: error }, "the engine keeps what it was asked");
+      await this.engine.forget?.(uid, name, inFlight.signal).catch((error: unknown) => {
+        log.warn({ checkpoint, container: name, err: error }, "request not released by the engine");
       });
     }
   }
 
   /** @returns false if the Checkpoint was deleted */
   private write(make: (object: CheckpointObject) => CheckpointStatus): Promise<boolean> {
-    const { client, flights, log } = this.context;
-    return insist(log, flights.signal, async () => {
+    const { client, inFlight, log } = this.context;
+    return retryUntilWritten(log, inFlight.signal, async () => {
       for (;;) {
         try {
-          this.object = await putCheckpointStatus(client, this.object, make(this.object));
+          this.object = await this.putStatus(make(this.object));
           return true;
         } catch (error) {
           if (!isOutdated(error)) throw error;
         }
-        const { namespace, name, uid } = this.object.metadata;
-        const live = await getCheckpoint(client, namespace, name);
-        if (live?.metadata.uid !== uid) return false;
+        const live = await client.get(CHECKPOINT, this.object.metadata);
+        if (live?.metadata.uid !== this.object.metadata.uid) return false;
         this.object = live;
       }
     });
+  }
+
+  private putStatus(status: CheckpointStatus): Promise<CheckpointObject> {
+    return this.context.client.applyStatus(CHECKPOINT, this.object.metadata, status);
   }
 
   private asked(object: CheckpointObject, index: number): CheckpointStatus {
@@ -201,7 +199,7 @@ export class Run {
     this.containers = this.containers.map((one, at) => (at === index ? { ...one, ...change } : one));
   }
 
-  /** Several containers do not share a directory; a sibling needs no more of the path than the one that was given. */
+  /** Gives each of several containers a sibling of the directory. */
   private locationOf(container: string, location: string): string {
     return this.containers.length === 1 ? location : `${location}-${container}`;
   }

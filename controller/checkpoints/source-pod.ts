@@ -1,7 +1,6 @@
 import type { CheckpointReason, CheckpointSpec, CheckpointStatus, OwnerIdentity } from "../../api/checkpoint";
 import { originalImages } from "../../api/restore";
-import { itemsAt, isTrueAt, textAt, textsAt } from "../../kube/runtime";
-import type { Json } from "../../kube/runtime";
+import { isTrueAt, itemsAt, textAt, textsAt, type Json } from "../../kube";
 
 /** What is known of the pod, as the status carries it. */
 export type PodFacts = Pick<CheckpointStatus, "podUID" | "nodeName" | "owner" | "podTemplateHash">;

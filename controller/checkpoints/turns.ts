@@ -1,10 +1,9 @@
 import type { CheckpointObject } from "./objects";
 import { byAge } from "./objects";
-import { BY_NODE, BY_POD, podKeyOf, type Occupancy } from "./occupancy";
-import type { Patience } from "./patience";
+import { podKeyOf, type Occupancy } from "./occupancy";
+import type { PerKeyBackoff } from "../../kube";
 import { admit, type Admission, type Candidate } from "./slots";
 import { phaseOf } from "./state";
-import type { Objects } from "./stores";
 
 /** Pods of a node that are looked at for a free slot. */
 const LOOK_AT = 100;
@@ -12,9 +11,8 @@ const LOOK_AT = 100;
 /** Whose turn it is: one at a time for a pod, some for a node, older ones first. */
 export class Turns {
   constructor(
-    private readonly objects: Objects<CheckpointObject>,
     private readonly occupancy: Occupancy,
-    private readonly patience: Patience,
+    private readonly backoff: PerKeyBackoff,
     private readonly maxPerNode: number,
   ) {}
 
@@ -28,8 +26,8 @@ export class Turns {
 
   /** The first of those that wait for the pod or a node, oldest first: those that a free slot may be for. */
   next(pod: string, nodeName: string | undefined): readonly CheckpointObject[] {
-    const forPod = this.objects
-      .byIndex(BY_POD, pod)
+    const forPod = this.occupancy
+      .byPod(pod)
       .filter((one) => this.waits(one))
       .toSorted(byAge);
     const forNode = nodeName === undefined ? [] : this.waiting(pod, nodeName);
@@ -43,7 +41,7 @@ export class Turns {
   }
 
   private waiting(pod: string, nodeName: string): readonly CheckpointObject[] {
-    const all = new Set([...this.objects.byIndex(BY_NODE, nodeName), ...this.objects.byIndex(BY_POD, pod)]);
+    const all = new Set([...this.occupancy.byNode(nodeName), ...this.occupancy.byPod(pod)]);
     return [...all].filter((one) => this.waits(one)).toSorted(byAge);
   }
 
@@ -51,7 +49,7 @@ export class Turns {
     return (
       phaseOf(status) === "waiting" &&
       metadata.deletionTimestamp === undefined &&
-      !this.patience.has(metadata.uid, Date.now())
+      !this.backoff.isWaiting(metadata.uid, Date.now())
     );
   }
 }

@@ -1,6 +1,6 @@
 import type { Outcome } from "../../http";
 import type { CheckpointReason, ContainerCheckpoint } from "../../api/checkpoint";
-import type { PartReflector } from "../../kube/runtime";
+import type { Controller } from "../../kube";
 
 /** One container of a pod on a node. */
 export interface EngineContainer {
@@ -58,8 +58,8 @@ export interface Engine {
    * came of the first.
    */
   readonly canResume: boolean;
-  /** Of the engine's own objects, if it has any. */
-  readonly reflectors?: readonly PartReflector[];
+  /** Objects that the engine reads from the cache. */
+  readonly sources?: Controller["sources"];
   /** After so long an engine no longer works on what it was asked, ms. */
   readonly timeoutMs: number;
   checkpoint(request: CheckpointRequest, signal: AbortSignal): Promise<CheckpointResult>;

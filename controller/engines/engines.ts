@@ -1,7 +1,6 @@
-import type { KubernetesClient } from "../../kube/client";
 import { ManagerClient } from "../../clients/cedana/manager";
 import type { CheckpointSettings } from "../../config/programs/controller";
-import type { Logger, Metrics } from "../../kube/runtime";
+import type { Runtime } from "../runtime";
 import { CedanaEngine } from "./cedana";
 import type { Engine } from "./engine";
 import { KubeletEngine } from "./kubelet";
@@ -9,12 +8,7 @@ import { KubeletEngine } from "./kubelet";
 /** Engines by name. */
 export type Engines = ReadonlyMap<string, Engine>;
 
-export interface EngineTools {
-  /** Writes only while this process leads. */
-  readonly client: KubernetesClient;
-  readonly log: Logger;
-  readonly metrics: Metrics;
-}
+export type EngineTools = Pick<Runtime, "cache" | "client" | "log">;
 
 /** The engine that the settings describe. */
 export function createEngines(settings: CheckpointSettings, tools: EngineTools): Engines {

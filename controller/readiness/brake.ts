@@ -1,4 +1,4 @@
-import type { Events, Logger } from "../../kube/runtime";
+import type { Events, Logger } from "../../kube";
 import type { Census } from "./census";
 import type { GateNode } from "./rules";
 import type { GateSettings } from "../../config/programs/controller";

@@ -1,21 +1,19 @@
-import { ApiError, type Json, type KubernetesClient } from "../../kube/client";
-import type { Events } from "../../kube/runtime";
+import { isNotFound, type Client, type Events } from "../../kube";
+import { conditionPatch, decideCondition, decideTaint, type GateKinds } from "./rules";
 import type { View } from "./view";
-import { conditionPatch, decideCondition, decideTaint, pathOfNode, projectNode, WRITER } from "./rules";
-import { type GateSettings } from "../../config/programs/controller";
 
-/** Makes the condition of nodes say what it has to. */
+/** Writes the condition of nodes. */
 export class ConditionWriter {
   constructor(
-    private readonly client: Pick<KubernetesClient, "send">,
+    private readonly client: Client,
     private readonly view: View,
-    private readonly settings: GateSettings,
+    private readonly kinds: Pick<GateKinds, "nodes">,
     private readonly events: Events,
   ) {}
 
   /**
-   * Writes the condition, unless the taint has to change first: then who changes it asks again.
-   * @throws ApiError as the API server refuses it; also 409, which it answers when others wrote the node at the same time
+   * Writes the condition, unless the taint must change first: the taint's reconcile then enqueues the node again.
+   * @throws ApiError if the API server rejects the write; also 409, for a concurrent write of the node
    */
   async write(name: string, signal: AbortSignal): Promise<void> {
     const situation = this.view.look(name);
@@ -23,13 +21,13 @@ export class ConditionWriter {
     const { change, warn } = decideCondition(situation);
     if (!change) return;
     const { node, now } = situation;
+    const target = { name, uid: node.metadata.uid };
+    const patch = conditionPatch(node, change, now);
     try {
-      const patch = conditionPatch(node, change, now);
-      const path = `${pathOfNode(name)}/status`;
-      const answer = await this.client.send("PATCH", path, patch, { query: WRITER, signal });
-      this.view.learn(projectNode(answer as Json, this.settings));
+      const options = { subresource: "status", signal } as const;
+      await this.client.strategicPatch(this.kinds.nodes, target, patch, options);
     } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return;
+      if (isNotFound(error)) return;
       throw error;
     }
     this.view.did(name, { condition: true });

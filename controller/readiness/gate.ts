@@ -1,128 +1,114 @@
-import type { KubernetesClient } from "../../kube/client";
-import {
-  runWorkers,
-  WorkQueue,
-  type Events,
-  type Logger,
-  type Metrics,
-  type Part,
-  type PartReflector,
-  type Reconcile,
-} from "../../kube/runtime";
+import type { GateSettings } from "../../config/programs/controller";
+import { controller, type Controller, type ControllerBuilder } from "../../kube";
+import type { Runtime } from "../runtime";
 import { Brake } from "./brake";
 import { ConditionWriter } from "./condition-writer";
 import { GateMetrics } from "./metrics";
-import { createReflectors, createStores } from "./sources";
+import { CONTESTED, decideCondition, decideTaint, gateKinds, type Situation } from "./rules";
+import { cacheSources } from "./sources";
 import { TaintWriter, type TaintWritten } from "./taint-writer";
-import { Triggers } from "./triggers";
+import { nodesOfDaemonSet, nodesOfNode, nodesOfPod, onAffectedNode } from "./triggers";
 import { View } from "./view";
-import { CONTESTED, decideCondition, decideTaint, type Situation } from "./rules";
-import { type GateSettings } from "../../config/programs/controller";
 
 /** Nodes whose taint is written at once. */
 const WORKERS = 16;
-/** Nodes whose condition is written at once. Few: taints go first. */
+/** Nodes whose condition is written at once. Few: taints have priority. */
 const CONDITION_WORKERS = 2;
-/** Time before a condition is written that nobody waits for, and between two looks whether taints are through. */
+/** Delay of a condition that is not urgent, and time between two checks whether taints are written. */
 const CONDITION_DELAY_MS = 1000;
-/** Time until a change is tried that was not due yet when it was looked at first. */
+/** Time until a change is retried that became due during the reconcile. */
 const AGAIN_MS = 1000;
 /** Longest delay after failures: a taint must not wait for minutes after the API server is back. */
 const MAX_DELAY_MS = 15_000;
 
-export interface ReadinessGateOptions {
+export interface ReadinessGateOptions extends Runtime {
   readonly settings: GateSettings;
-  /** Writes only while this process leads. */
-  readonly client: KubernetesClient;
-  readonly events: Events;
-  readonly log: Logger;
-  readonly metrics: Metrics;
 }
 
 /**
- * Keeps the startup taint on nodes until all agents are Ready on them, and says in a condition why a node waits. Looks at
- * the whole of a node each time, so it does not matter which change was the cause, or whether one was missed.
+ * Keeps the startup taint on nodes until all agents are Ready on them, and reports in a condition why a node is gated. It
+ * evaluates the whole node each time, whichever change was the cause.
  */
-export class ReadinessGate implements Part {
-  readonly name = "readiness";
-  readonly reflectors: readonly PartReflector[];
+export class ReadinessGate {
+  readonly controllers: readonly Controller[];
   private readonly view: View;
-  private readonly triggers: Triggers;
   private readonly gateMetrics: GateMetrics;
   private readonly brake: Brake;
   private readonly taints: TaintWriter;
   private readonly conditions: ConditionWriter;
-  /** What dry run has said of a node. */
-  private readonly said = new Map<string, string>();
+  /** The last change that dry run has logged, by node. */
+  private readonly logged = new Map<string, string>();
 
   constructor(private readonly options: ReadinessGateOptions) {
-    const { settings, client, events, log, metrics } = options;
-    const stores = createStores(settings);
-    this.reflectors = createReflectors(stores, settings, { client, log, metrics });
-    this.view = new View(stores, settings);
+    const { settings, cache, client, events, log, metrics } = options;
+    const kinds = gateKinds(settings);
+    const sources = cacheSources(cache, kinds, settings);
+    const { nodes, pods, daemonSets } = sources;
+    this.view = new View(sources, settings);
     this.brake = new Brake(this.view.census, settings, events, log);
     this.gateMetrics = new GateMetrics(metrics, this.view.census, () => this.brake.holds);
-    this.taints = new TaintWriter(client, this.view, settings, this.gateMetrics);
-    this.conditions = new ConditionWriter(client, this.view, settings, events);
-    // Seen on every replica: what is remembered of nodes is there when this one comes to lead.
-    this.triggers = new Triggers(stores, (name) => this.view.look(name));
-  }
+    this.taints = new TaintWriter(client, this.view, kinds, settings, this.gateMetrics);
+    this.conditions = new ConditionWriter(client, this.view, kinds, events);
+    // On every replica: what is remembered of nodes is known when this one starts to lead.
+    onAffectedNode(sources, (name) => this.view.look(name));
 
-  async lead(signal: AbortSignal): Promise<void> {
-    const { log, metrics } = this.options;
-    const queues = {
-      taints: new WorkQueue({ name: "readiness", metrics, maxDelayMs: MAX_DELAY_MS }),
-      conditions: new WorkQueue({ name: "readiness-conditions", metrics, maxDelayMs: MAX_DELAY_MS }),
-    };
-    this.triggers.lead(queues.taints);
-    const run = (name: string, queue: WorkQueue, workers: number, reconcile: Reconcile) =>
-      runWorkers({ name, queue, workers, reconcile, signal, log, metrics });
-    await Promise.all([
-      run("readiness", queues.taints, WORKERS, (name, stop) => this.reconcile(name, queues.conditions, stop)),
-      run("readiness-conditions", queues.conditions, CONDITION_WORKERS, async (name, stop) => {
-        const later = this.options.settings.owner === "controller" && queues.taints.length > 0;
-        if (!later) await this.conditions.write(name, stop);
+    const build = (name: string, workers: number) =>
+      controller(name, { log, metrics, workers, maxDelayMs: MAX_DELAY_MS });
+    const taints = build("readiness", WORKERS);
+    const conditions = build("readiness-conditions", CONDITION_WORKERS);
+    this.controllers = [
+      taints
+        .for(nodes, { when: (change) => nodesOfNode(change).length > 0 })
+        .watches(pods, (change) => nodesOfPod(nodes, change))
+        .watches(daemonSets, (change) => nodesOfDaemonSet(nodes, change))
+        .reconcile((name, signal) => this.reconcile(name, conditions, signal), {
+          // All are counted before the first is reconciled: the storm brake depends on all.
+          start: () => nodes.list().forEach(({ metadata }) => this.view.look(metadata.name)),
+        }),
+      conditions.needs(nodes, pods, daemonSets).reconcile(async (name, signal) => {
+        const later = settings.owner === "controller" && taints.queue.length > 0;
+        if (!later) await this.conditions.write(name, signal);
         return later ? { requeueAfterMs: CONDITION_DELAY_MS } : undefined;
       }),
-    ]);
+    ];
   }
 
-  private async reconcile(name: string, conditions: WorkQueue, signal: AbortSignal) {
+  private async reconcile(name: string, conditions: ControllerBuilder, signal: AbortSignal) {
     if (this.options.settings.dryRun) return this.rehearse(name);
     const written = await this.taints.write(name, signal);
-    if (written) this.tell(name, written);
+    if (written) this.report(name, written);
     const situation = this.view.look(name);
     if (!situation) return undefined;
     const taint = decideTaint(situation);
     const condition = decideCondition(situation);
     if (taint.held) this.brake.hold(situation.node);
-    if (condition.change) conditions.addAfter(name, condition.prompt ? 0 : CONDITION_DELAY_MS);
-    // It came due between the two looks, or the node is gone and the store does not know yet.
+    if (condition.change) conditions.queue.addAfter(name, condition.prompt ? 0 : CONDITION_DELAY_MS);
+    // It became due after the write, or the node was deleted and the cache does not know yet.
     const dueAtMs = taint.change && situation.now + AGAIN_MS;
     return recheck(situation, dueAtMs, taint.recheckAtMs, condition.recheckAtMs);
   }
 
-  /** Says once what would be done. */
+  /** Logs once what would be done. */
   private rehearse(name: string) {
     const situation = this.view.look(name);
     if (!situation) {
-      this.said.delete(name);
+      this.logged.delete(name);
       return undefined;
     }
     const { change, recheckAtMs } = decideTaint(situation);
     const text = change && `${change.operation} ${change.cause}`;
-    if (text !== this.said.get(name)) {
+    if (text !== this.logged.get(name)) {
       if (change) {
         this.options.log.info({ node: name, ...change }, "dry run: the taint would be changed");
         this.gateMetrics.operation(change.operation, "dryRun");
       }
-      if (text === undefined) this.said.delete(name);
-      else this.said.set(name, text);
+      if (text === undefined) this.logged.delete(name);
+      else this.logged.set(name, text);
     }
     return recheck(situation, recheckAtMs);
   }
 
-  private tell(name: string, { operation, cause, node, removals }: TaintWritten): void {
+  private report(name: string, { operation, cause, node, removals }: TaintWritten): void {
     const { log, events } = this.options;
     log.info({ node: name, operation, cause }, "taint changed");
     const regarding = { apiVersion: "v1", kind: "Node", name, uid: node.metadata.uid };
@@ -132,17 +118,17 @@ export class ReadinessGate implements Part {
         type: "Warning",
         reason: "AgentsUninstalled",
         action: "OpenGate",
-        note: "The agents' DaemonSets were deleted: the taint is taken away, and workloads may come.",
+        note: "The agents' DaemonSets were deleted: the taint is removed, and workloads may be scheduled.",
       });
     }
     if (removals >= CONTESTED) {
-      log.warn({ node: name, removals }, "something keeps putting the taint back");
+      log.warn({ node: name, removals }, "another client keeps adding the taint");
       events.record({
         regarding,
         type: "Warning",
         reason: "TaintContested",
         action: "OpenGate",
-        note: `Something put the taint back ${removals} times within a minute. Only one program may hold it.`,
+        note: `Another client added the taint ${removals} times within a minute. Only one program may own it.`,
       });
     }
   }

@@ -1,4 +1,4 @@
-import type { Metrics } from "../../kube/runtime";
+import type { Metrics } from "../../kube";
 import { NODE_STATES, type Census } from "./census";
 
 /** Result of a write of the taint. `conflict`: somebody else was faster; it is tried again. */

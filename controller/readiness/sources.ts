@@ -1,87 +1,43 @@
-import type { KubernetesClient } from "../../kube/client";
-import { keyOf, Reflector, Store, type Logger, type Metrics } from "../../kube/runtime";
-import {
-  type AgentDaemonSet,
-  type AgentPod,
-  type GateNode,
-  projectDaemonSet,
-  projectNode,
-  projectPod,
-} from "./rules";
-import { type AgentSettings, type GateSettings } from "../../config/programs/controller";
+import type { AgentSettings, GateSettings } from "../../config/programs/controller";
+import { keyOf, type Cache, type CachedObjects, type Objects } from "../../kube";
+import type { AgentDaemonSet, AgentPod, GateKinds, GateNode } from "./rules";
 
-/** The stores that the gate reads. Pods and DaemonSets have one a namespace. */
-export interface Stores {
-  readonly nodes: Store<GateNode>;
-  readonly pods: ReadonlyMap<string, Store<AgentPod>>;
-  readonly daemonSets: ReadonlyMap<string, Store<AgentDaemonSet>>;
+/** The objects that the gate reads. */
+export interface Sources {
+  readonly nodes: Objects<GateNode>;
+  readonly pods: Objects<AgentPod>;
+  readonly daemonSets: Objects<AgentDaemonSet>;
 }
 
-const BY_NODE = "node";
-
-export function createStores({ agents }: Pick<GateSettings, "agents">): Stores {
-  const namespaces = [...new Set(agents.map(({ namespace }) => namespace))];
-  return {
-    nodes: new Store<GateNode>(),
-    pods: new Map(
-      namespaces.map((name) => [name, new Store<AgentPod>({ [BY_NODE]: (pod) => [pod.nodeName] })]),
-    ),
-    daemonSets: new Map(namespaces.map((name) => [name, new Store<AgentDaemonSet>()])),
-  };
-}
-
-/** The agents' pods of a node. */
-export function podsOf({ pods }: Stores, nodeName: string): readonly AgentPod[] {
-  return [...pods.values()].flatMap((store) => store.byIndex(BY_NODE, nodeName));
-}
-
-export function daemonSetOf(
-  { daemonSets }: Stores,
-  { namespace, daemonSet }: AgentSettings,
-): AgentDaemonSet | undefined {
-  return daemonSets.get(namespace)?.get(keyOf({ metadata: { namespace, name: daemonSet } }));
+export interface CachedSources extends Sources {
+  readonly nodes: CachedObjects<GateNode>;
+  readonly pods: CachedObjects<AgentPod>;
+  readonly daemonSets: CachedObjects<AgentDaemonSet>;
 }
 
 /**
- * What fills the stores. All nodes are followed: one that the selector matches no more may still carry our taint. Of pods
- * and DaemonSets only the agents' are.
+ * Caches all nodes, because one that the selector no longer matches may still have our taint, but only the agents' pods and
+ * DaemonSets.
  */
-export function createReflectors(
-  stores: Stores,
-  settings: GateSettings,
-  base: { readonly client: KubernetesClient; readonly log: Logger; readonly metrics: Metrics },
-) {
-  const labelSelector = Object.entries(settings.podSelector)
+export function cacheSources(
+  cache: Cache,
+  kinds: GateKinds,
+  { agents, podSelector }: Pick<GateSettings, "agents" | "podSelector">,
+): CachedSources {
+  const labelSelector = Object.entries(podSelector)
     .map(([key, value]) => `${key}=${value}`)
     .join(",");
-  const nodes = new Reflector<GateNode>({
-    ...base,
-    name: "readiness/nodes",
-    path: "/api/v1/nodes",
-    project: (raw) => projectNode(raw, settings),
-    store: stores.nodes,
-  });
-  const pods = [...stores.pods].map(
-    ([namespace, store]) =>
-      new Reflector<AgentPod>({
-        ...base,
-        name: `readiness/pods/${namespace}`,
-        path: `/api/v1/namespaces/${namespace}/pods`,
-        query: { labelSelector },
-        project: (raw) => projectPod(raw, settings),
-        store,
-      }),
-  );
-  const daemonSets = [...stores.daemonSets].map(
-    ([namespace, store]) =>
-      new Reflector<AgentDaemonSet>({
-        ...base,
-        name: `readiness/daemonsets/${namespace}`,
-        path: `/apis/apps/v1/namespaces/${namespace}/daemonsets`,
-        query: { labelSelector },
-        project: (raw) => projectDaemonSet(raw, settings),
-        store,
-      }),
-  );
-  return [nodes, ...pods, ...daemonSets];
+  const scope = { namespaces: agents.map(({ namespace }) => namespace), labelSelector };
+  return {
+    nodes: cache.objects(kinds.nodes),
+    pods: cache.objects(kinds.pods, scope),
+    daemonSets: cache.objects(kinds.daemonSets, scope),
+  };
+}
+
+export function daemonSetOf(
+  { daemonSets }: Pick<Sources, "daemonSets">,
+  { namespace, daemonSet: name }: AgentSettings,
+): AgentDaemonSet | undefined {
+  return daemonSets.get(keyOf({ metadata: { namespace, name } }));
 }

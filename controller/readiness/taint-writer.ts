@@ -1,84 +1,66 @@
-import { ApiError, type Json, type KubernetesClient } from "../../kube/client";
+import { ApiError, retryOnConflict, type Client } from "../../kube";
+import type { GateSettings } from "../../config/programs/controller";
 import type { GateMetrics } from "./metrics";
+import { decideTaint, taintPatch, type Cause, type GateKinds, type GateNode } from "./rules";
 import type { View } from "./view";
-import { type Cause, decideTaint, type GateNode, pathOfNode, projectNode, taintPatch, WRITER } from "./rules";
-import { type GateSettings } from "../../config/programs/controller";
 
-/** Times that a write is tried against a list of taints that others change, before the node has to wait. */
-const ATTEMPTS = 5;
-
-/** What was done to a node's taint. */
+/** A write of a node's taint. */
 export interface TaintWritten {
   readonly node: GateNode;
   readonly operation: "add" | "remove";
   readonly cause: Cause;
-  /** How often it was taken away within the last minute. */
+  /** How often it was removed within the last minute. */
   readonly removals: number;
 }
 
-/** Makes the taint of nodes what it has to be. */
+/** Writes the taint of nodes. */
 export class TaintWriter {
   constructor(
-    private readonly client: Pick<KubernetesClient, "send">,
+    private readonly client: Client,
     private readonly view: View,
-    private readonly settings: GateSettings,
+    private readonly kinds: Pick<GateKinds, "nodes">,
+    private readonly settings: Pick<GateSettings, "taint">,
     private readonly metrics: Pick<GateMetrics, "operation" | "opened">,
   ) {}
 
   /**
-   * Decides and writes. If somebody else was faster, reads the node and decides anew.
+   * Decides and writes. After a conflict it reads the node and decides again.
    *
-   * @returns what was done; undefined if there was nothing to do, or no node any more
-   * @throws ApiError as the API server refuses it, in the end also for taints that changed at each attempt
+   * @returns the write; undefined if there was nothing to do, or the node was deleted
+   * @throws ApiError if the API server rejects the write, also for taints that changed at each attempt
    */
-  async write(name: string, signal: AbortSignal): Promise<TaintWritten | undefined> {
-    for (let attempt = 1; ; attempt++) {
-      const situation = this.view.look(name);
-      const change = situation && decideTaint(situation).change;
-      const patch = change && taintPatch(situation.node, change.operation, this.settings.taint);
-      if (!patch) return undefined;
-      try {
-        await this.learn(this.patch(name, patch, signal));
-        this.metrics.operation(change.operation, "success");
-        const { assessment, memory } = situation;
-        const sinceMs = Math.max(assessment.readySinceMs ?? 0, memory.taintedSinceMs ?? 0);
-        if (change.cause === "Ready") this.metrics.opened((Date.now() - sinceMs) / 1000);
-        this.view.did(name, {
-          ...(change.operation === "remove" && { removed: true }),
-          ...(change.cause === "FailedOpen" && { failedOpen: true }),
-        });
-        return { ...change, node: situation.node, removals: memory.removedAtMs.length + 1 };
-      } catch (error) {
-        const status = error instanceof ApiError ? error.status : undefined;
-        if (status === 404) {
-          this.metrics.operation(change.operation, "gone");
-          return undefined;
-        }
-        const conflict = status === 409 || status === 422;
-        this.metrics.operation(change.operation, conflict ? "conflict" : "error");
-        if (!conflict || attempt === ATTEMPTS) throw error;
-        if (!(await this.refresh(name, signal))) return undefined;
-      }
-    }
+  write(name: string, signal: AbortSignal): Promise<TaintWritten | undefined> {
+    return retryOnConflict(
+      () => this.attempt(name, signal),
+      async () => (await this.client.get(this.kinds.nodes, { name }, { signal })) !== undefined,
+    );
   }
 
-  private patch(name: string, content: unknown, signal: AbortSignal): Promise<unknown> {
-    const body = { type: "application/json-patch+json", content };
-    return this.client.send("PATCH", pathOfNode(name), body, { query: WRITER, signal });
-  }
-
-  /** @returns false if there is no such node */
-  private async refresh(name: string, signal: AbortSignal): Promise<boolean> {
+  private async attempt(name: string, signal: AbortSignal): Promise<TaintWritten | undefined> {
+    const situation = this.view.look(name);
+    const change = situation && decideTaint(situation).change;
+    const patch = change && taintPatch(situation.node, change.operation, this.settings.taint);
+    if (!patch) return undefined;
     try {
-      await this.learn(this.client.send("GET", pathOfNode(name), undefined, { signal }));
-      return true;
+      await this.client.jsonPatch(this.kinds.nodes, { name }, patch, { signal });
     } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return false;
+      this.metrics.operation(change.operation, resultOf(error));
       throw error;
     }
+    this.metrics.operation(change.operation, "success");
+    const { assessment, memory } = situation;
+    const sinceMs = Math.max(assessment.readySinceMs ?? 0, memory.taintedSinceMs ?? 0);
+    if (change.cause === "Ready") this.metrics.opened((Date.now() - sinceMs) / 1000);
+    this.view.did(name, {
+      ...(change.operation === "remove" && { removed: true }),
+      ...(change.cause === "FailedOpen" && { failedOpen: true }),
+    });
+    return { ...change, node: situation.node, removals: memory.removedAtMs.length + 1 };
   }
+}
 
-  private async learn(answer: Promise<unknown>): Promise<void> {
-    this.view.learn(projectNode((await answer) as Json, this.settings));
-  }
+function resultOf(error: unknown): "gone" | "conflict" | "error" {
+  const status = error instanceof ApiError ? error.status : undefined;
+  if (status === 404) return "gone";
+  return status === 409 || status === 422 ? "conflict" : "error";
 }

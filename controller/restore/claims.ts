@@ -1,25 +1,25 @@
-import type { KubernetesClient } from "../../kube/client";
+import type { Client } from "../../kube";
 import type { CheckpointObject } from "../checkpoints/objects";
 import { timeOf } from "../checkpoints/state";
-import { putRestore } from "./requests";
+import { putRestore } from "./restore-status";
 
-/** Who is to go on from a Checkpoint. */
+/** Reserves a Checkpoint for a pod. */
 export interface Claim {
   /** UID of the admission request. */
   readonly id: string;
-  /** Of the pod, if it has one yet. */
+  /** Of the pod, unless the API server generates it. */
   readonly podName?: string;
 }
 
 /**
- * Gives Checkpoints to pods that are admitted. The only write that any replica makes, with the Lease or without: each
- * serves the webhook. It is made only onto the version of the Checkpoint that the decision was made for, so that of two at
- * once one is refused.
+ * Claims Checkpoints for pods that are admitted. This is the only write that replicas without the Lease do: each replica
+ * serves the webhook. It applies only to the version of the Checkpoint that the decision was based on, so that one of two
+ * concurrent claims is rejected.
  */
 export class Claims {
-  constructor(private readonly client: Pick<KubernetesClient, "send">) {}
+  constructor(private readonly client: Client) {}
 
-  /** @returns false if the Checkpoint is not as it was looked at */
+  /** @returns false if the Checkpoint has changed since it was read */
   async claim(checkpoint: CheckpointObject, { id, podName }: Claim, timeoutMs: number): Promise<boolean> {
     const restore = {
       state: "Claimed",

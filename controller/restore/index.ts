@@ -1,3 +1,3 @@
 /** Restoring pods from checkpoints that are images: admission webhook, claims, fallback. */
 export { Claims } from "./claims";
-export { Restore, type RestoreOptions } from "./part";
+export { createRestore, type Restore, type RestoreOptions } from "./controller";

@@ -6,17 +6,28 @@ import {
   NOT_RESTORED,
   type Fallback,
 } from "../../api/restore";
-import { at, isTrueAt, itemsAt, metadataOf, numberAt, textAt, textsAt } from "../../kube/runtime";
-import type { Json, KubernetesObject, ObjectMetadata } from "../../kube/runtime";
+import {
+  at,
+  isTrueAt,
+  itemsAt,
+  metadataOf,
+  numberAt,
+  textAt,
+  textsAt,
+  type Json,
+  type Kind,
+  type KubernetesObject,
+  type ObjectMetadata,
+} from "../../kube";
 
-/** What the kubelet says of a container. */
+/** State of a container as the kubelet reports it. */
 export interface ContainerState {
   readonly restartCount: number;
   readonly running: boolean;
-  /** Why it does not run, and the kubelet's words. */
+  /** Why it does not run, with the kubelet's message. */
   readonly waiting?: { readonly reason: string; readonly message: string };
   readonly terminated?: Terminated;
-  /** How it ended the time before. */
+  /** Its previous end. */
   readonly last?: Terminated;
 }
 
@@ -26,18 +37,18 @@ export interface Terminated {
   readonly exitCode: number;
 }
 
-/** A container that was admitted to go on from a checkpoint. */
+/** A container that was admitted to be restored. */
 export interface RestoringContainer {
   readonly name: string;
   /** Place in `spec.containers`. */
   readonly index: number;
   readonly image: string;
   readonly original: string;
-  /** Missing before the kubelet has said anything. */
+  /** Missing until the kubelet reports it. */
   readonly state?: ContainerState;
 }
 
-/** A pod that asked to be restored, with the fields in use. */
+/** A pod that requested a restore, with the fields in use. */
 export interface RestoredPod extends KubernetesObject {
   readonly metadata: ObjectMetadata & {
     readonly namespace: string;
@@ -51,7 +62,7 @@ export interface RestoredPod extends KubernetesObject {
   readonly checkpoint: string;
   /** Why it was not restored. */
   readonly skipped?: string;
-  /** Why it was put back to its own images. */
+  /** Why it fell back to its own images. */
   readonly failed?: string;
   readonly fallback: Fallback;
   readonly shared: boolean;
@@ -60,9 +71,15 @@ export interface RestoredPod extends KubernetesObject {
   readonly containers: readonly RestoringContainer[];
 }
 
-export const POD = { apiVersion: "v1", kind: "Pod", plural: "pods" };
+/** Pods with the label that admission sets. */
+export const RESTORED_POD: Kind<RestoredPod> = {
+  apiVersion: "v1",
+  kind: "Pod",
+  plural: "pods",
+  project: projectPod,
+};
 
-export function projectPod(raw: Json): RestoredPod {
+function projectPod(raw: Json): RestoredPod {
   const annotations = textsAt(raw, "metadata", "annotations");
   const from = textsAt(raw, "metadata", "labels")[RESTORED_FROM];
   const originals = originalImages(annotations);

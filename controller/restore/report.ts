@@ -1,14 +1,14 @@
-import type { Events, Metrics } from "../../kube/runtime";
+import type { ApiKind, Events, Metrics } from "../../kube";
 import { CHECKPOINT, type CheckpointObject } from "../checkpoints/objects";
-import { POD, type RestoredPod } from "./pods";
+import { RESTORED_POD, type RestoredPod } from "./pods";
 
-/** What came of a restore. */
+/** How a restore ended. */
 export type Outcome = "restored" | "fellBack" | "stopped" | "lost" | "skipped";
 
-/** Upper bounds in seconds: an answer should come in some hundredths. */
+/** Upper bounds in seconds: a response should take some hundredths. */
 const BUCKETS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 
-/** Tells of restores: events and metrics. */
+/** Reports restores by events and metrics. */
 export class Report {
   private readonly admissions;
   private readonly seconds;
@@ -18,31 +18,31 @@ export class Report {
     private readonly events: Events,
     metrics: Pick<Metrics, "counter" | "histogram">,
   ) {
-    this.admissions = metrics.counter("cedana_restore_admissions_total", "Pods that asked to be restored", [
+    this.admissions = metrics.counter("cedana_restore_admissions_total", "Pods that requested a restore", [
       "result",
     ]);
     this.seconds = metrics.histogram(
       "cedana_restore_admission_seconds",
-      "Answer of the webhook",
+      "Response time of the webhook",
       [],
       BUCKETS,
     );
-    this.outcomes = metrics.counter("cedana_restores_total", "Restores by what came of them", ["result"]);
+    this.outcomes = metrics.counter("cedana_restores_total", "Restores by result", ["result"]);
   }
 
-  /** The webhook has answered. */
+  /** Counts a response of the webhook. */
   admitted(result: string, seconds: number): void {
     this.admissions.inc({ result });
     this.seconds.observe({}, seconds);
   }
 
-  /** A restore has come to its end. */
+  /** Counts the end of a restore. */
   ended(result: Outcome): void {
     this.outcomes.inc({ result });
   }
 
   pod({ metadata }: RestoredPod, type: "Normal" | "Warning", reason: string, note: string): void {
-    this.record(POD, metadata, type, reason, note);
+    this.record(RESTORED_POD, metadata, type, reason, note);
   }
 
   checkpoint({ metadata }: CheckpointObject, type: "Normal" | "Warning", reason: string, note: string): void {
@@ -50,7 +50,7 @@ export class Report {
   }
 
   private record(
-    { apiVersion, kind }: { readonly apiVersion: string; readonly kind: string },
+    { apiVersion, kind }: ApiKind,
     { name, namespace, uid }: { readonly name: string; readonly namespace: string; readonly uid: string },
     type: "Normal" | "Warning",
     reason: string,

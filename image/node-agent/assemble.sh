@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the image's own files from its context, in the build stage: assemble.sh CONTEXT OUT EPOCH
+# Assembles the files of the image from its context, in the build stage: assemble.sh CONTEXT OUT EPOCH
 # The same context gives the same bytes, modes and times.
 set -eu
 umask 022
@@ -14,7 +14,7 @@ while IFS='	' read -r package deb path; do
     mkdir -p "$files"
     dpkg-deb -x "$context/debs/$deb" "$files"
     mkdir -p "$tree/share/licences/$package"
-    # The copyright of some packages is a link to that of a package of the same source.
+    # Some packages link to the copyright file of another package of the same source.
     cp "$files/usr/share/doc/$package/copyright" "$tree/share/licences/$package/copyright"
   }
   case $path in
@@ -26,7 +26,7 @@ done < "$context/packages.tsv"
 install -m 0755 "$context/criu.sh" "$tree/bin/criu"
 install -m 0644 "$context/SOURCES" "$tree/share/licences/SOURCES"
 
-# What the user adds.
+# Files that the user adds.
 added=$context/added
 [ ! -f "$added/cuda_plugin.so" ] || install -m 0644 "$added/cuda_plugin.so" "$tree/lib/criu/cuda_plugin.so"
 [ ! -f "$added/cuda-checkpoint" ] || install -m 0755 "$added/cuda-checkpoint" "$tree/bin/cuda-checkpoint"
@@ -41,14 +41,14 @@ for name in agent.js agent.THIRD-PARTY-NOTICES.txt; do
   [ ! -f "$added/$name" ] || install -m 0644 "$added/$name" "$out/usr/local/lib/cedana-cdk/$name"
 done
 
-# The version is CRIU's and what the tree holds, so two trees of one version are the same.
+# The version is CRIU's and a hash of the content, so that equal versions mean equal trees.
 cd "$tree"
 find . -type f | LC_ALL=C sort | while read -r file; do sha256sum "${file#./}"; done > /tmp/SHA256SUMS
 modes=$(find . -type f -perm -0100 | LC_ALL=C sort)
 hash=$( (cat /tmp/SHA256SUMS; echo "$modes") | sha256sum | cut -c1-12)
 install -m 0644 /tmp/SHA256SUMS SHA256SUMS
 echo "$(cat "$context/criu-version")-$hash" > VERSION
-# Proof that the tree can start, made while building.
+# Fails the build if the tree cannot start.
 bin/criu --version
 
 install -m 0755 "$context/node-agent.sh" "$out/usr/local/bin/cedana-node-agent"

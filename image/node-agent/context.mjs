@@ -1,4 +1,4 @@
-// The build context of the node agent image: CRIU's packages by their pins, our scripts, and what the user adds.
+// Prepares the build context of the node agent image: CRIU's pinned packages, scripts, and files that the user adds.
 import { createHash } from "node:crypto";
 import {
   copyFileSync,
@@ -9,12 +9,9 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { bundledPackages } from "../lib/bundled.mjs";
-import { download } from "../lib/download.mjs";
-
-const here = dirname(fileURLToPath(import.meta.url));
+import { basename, join } from "node:path";
+import { download } from "../download.mjs";
+import { bundledPackages } from "../sbom.mjs";
 
 /** Options of `npm run image -- node-agent`, as for parseArgs of node:util. */
 export const OPTIONS = {
@@ -24,32 +21,33 @@ export const OPTIONS = {
   agent: { type: "string" },
 };
 
-const NVIDIA = `cuda-checkpoint is NVIDIA's and not free software: its licence comes with it (github.com/NVIDIA/cuda-checkpoint). Read it
-before you push this image to a registry that others can read.`;
+const NVIDIA =
+  "cuda-checkpoint is NVIDIA's and proprietary: read its licence (github.com/NVIDIA/cuda-checkpoint) before you push this image to a registry that others can read.";
 
 /**
- * Fills the folder. Returns the build arguments, the packages for the SBOM and what the user has to be told.
- * @throws Error if a pinned file cannot be had, or an added file is missing or is not what it should be
+ * Writes the context to `directory`. Returns the build arguments, the packages for the SBOM and notes for the user.
+ * @throws Error if a pinned file cannot be downloaded, or an added file is missing or invalid
  */
-export async function prepare(folder, { root, versions, options, architecture }) {
+export async function prepare(directory, { root, versions, options, architecture }) {
   const { criu } = versions;
   const pins = criu.packages[architecture];
   if (!pins)
     throw new Error(
-      `no packages are pinned for ${architecture}: only for ${Object.keys(criu.packages).join(", ")}`,
+      `no packages are pinned for ${architecture}, only for ${Object.keys(criu.packages).join(", ")}`,
     );
   for (const name of ["assemble.sh", "criu.sh", "node-agent.sh"])
-    copyFileSync(join(here, name), join(folder, name));
-  mkdirSync(join(folder, "debs"));
+    copyFileSync(join(import.meta.dirname, name), join(directory, name));
+  mkdirSync(join(directory, "debs"));
   const packages = [];
   for (const pin of pins) {
-    const [now, always] = addresses(criu, pin.path);
-    writeFileSync(join(folder, "debs", basename(pin.path)), await download(pin.sha256, [now, always]));
+    const [mirror, snapshot] = addresses(criu, pin.path);
+    const content = await download(pin.sha256, [mirror, snapshot]);
+    writeFileSync(join(directory, "debs", basename(pin.path)), content);
     packages.push({
       name: pin.package,
       version: pin.version,
       licence: pin.licence,
-      download: always,
+      download: snapshot,
       sha256: pin.sha256,
       supplier: "Organization: Debian",
       purl: `pkg:deb/debian/${pin.package}@${encodeURIComponent(pin.version)}?arch=${architecture}`,
@@ -59,10 +57,10 @@ export async function prepare(folder, { root, versions, options, architecture })
   const lines = pins.flatMap((pin) =>
     pin.files.map((path) => `${pin.package}\t${basename(pin.path)}\t${path}\n`),
   );
-  writeFileSync(join(folder, "packages.tsv"), lines.join(""));
-  writeFileSync(join(folder, "criu-version"), criu.version);
-  writeFileSync(join(folder, "SOURCES"), sources(pins));
-  const added = addTo(join(folder, "added"), { root, options });
+  writeFileSync(join(directory, "packages.tsv"), lines.join(""));
+  writeFileSync(join(directory, "criu-version"), criu.version);
+  writeFileSync(join(directory, "SOURCES"), sources(pins));
+  const added = copyAdded(join(directory, "added"), { root, options });
   return {
     args: { LICENCES: licences([...packages, ...added.packages]) },
     packages: [...packages, ...added.packages],
@@ -70,7 +68,7 @@ export async function prepare(folder, { root, versions, options, architecture })
   };
 }
 
-/** Debian's mirrors drop a package when a newer one comes; its snapshots keep it for good. */
+/** Returns the addresses of a package: a mirror drops it when a newer version is published, the snapshots keep it. */
 function addresses({ mirror, snapshots, snapshot }, path) {
   return [`${mirror}/${path}`, `${snapshots}/${snapshot}/${path}`];
 }
@@ -80,7 +78,7 @@ const sourceOf = ({ source, sourceVersion }) =>
 
 function sources(pins) {
   const lines = pins.map((pin) => `${pin.package} ${pin.version} (${pin.licence})\n  ${sourceOf(pin)}\n`);
-  return `The programs and libraries of this tree are Debian's, unchanged. Their sources, at the address below each:\n\n${lines.join("")}`;
+  return `The programs and libraries of this tree are Debian's, unchanged. The address below each has its sources:\n\n${lines.join("")}`;
 }
 
 function licences(packages) {
@@ -92,16 +90,16 @@ function licences(packages) {
     .join(" AND ");
 }
 
-/** What is not ours to hand on, and the agent program. */
-function addTo(folder, { root, options }) {
-  mkdirSync(join(folder, "cedana"), { recursive: true });
+/** Copies the files that the user adds, and the agent program. */
+function copyAdded(directory, { root, options }) {
+  mkdirSync(join(directory, "cedana"), { recursive: true });
   const packages = [];
   const notes = [];
   const add = (option, file, to, about) => {
     const bytes = readFileSync(file);
     if (about.elf && !bytes.subarray(0, 4).equals(Buffer.from("\x7fELF")))
-      throw new Error(`--${option} ${file}: is not a program or library of Linux (ELF)`);
-    copyFileSync(file, join(folder, to));
+      throw new Error(`--${option} ${file}: is not a Linux program or library (ELF)`);
+    copyFileSync(file, join(directory, to));
     packages.push({
       name: basename(to),
       version: "added",
@@ -127,7 +125,7 @@ function addTo(folder, { root, options }) {
   }
   if (options["cuda-plugin"] && !cuda)
     notes.push(
-      "CRIU's CUDA plugin runs cuda-checkpoint, which is not in this image: it must be on the PATH of the host.",
+      "CRIU's CUDA plugin runs cuda-checkpoint, which this image does not contain: the host must have it on PATH.",
     );
   if (options.cedana) {
     for (const name of readdirSync(options.cedana).toSorted((a, b) => (a < b ? -1 : 1)))
@@ -135,19 +133,19 @@ function addTo(folder, { root, options }) {
         add("cedana", join(options.cedana, name), join("cedana", name), {
           elf: true,
           licence: "LicenseRef-Cedana",
-          comment: "Cedana's",
+          comment: "Added from Cedana",
         });
     notes.push(
-      "Cedana's daemon is AGPL-3.0 and its plugins are not free software: hand this image on only as their licences allow.",
+      "Cedana's daemon is AGPL-3.0 and its plugins are proprietary: distribute this image only as their licences allow.",
     );
   }
   const agent = options.agent ?? join(root, "dist/agent.js");
   if (options.agent || existsSync(agent))
     add("agent", agent, "agent.js", { licence: "Apache-2.0", comment: "The agent program" });
-  // The build writes it beside the program; one of the user's own may have none.
+  // The build writes the notices next to the program; a program of the user can lack them.
   const notices = agent.replace(/\.js$/, ".THIRD-PARTY-NOTICES.txt");
   if (existsSync(notices)) {
-    copyFileSync(notices, join(folder, "agent.THIRD-PARTY-NOTICES.txt"));
+    copyFileSync(notices, join(directory, "agent.THIRD-PARTY-NOTICES.txt"));
     packages.push(...bundledPackages(readFileSync(notices, "utf8")));
   }
   return { packages, notes };

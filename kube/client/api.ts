@@ -2,12 +2,11 @@ import type { IncomingMessage } from "node:http";
 import type { RequestOptions } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
 import { Deadline, NoResponseError, open, readBody, type HttpRequest } from "../../http";
-import { version } from "../../package.json";
+import { config } from "../../package.json";
 import { Agents } from "./agents";
-import type { Body, KubernetesClient, Method, SendOptions, WatchEvent, WatchOptions } from "./client";
-import { ApiError } from "./error";
+import type { Body, Method, SendOptions, Transport, WatchEvent, WatchOptions } from "./transport";
+import { ApiError, errorOf } from "./errors";
 import { Lines } from "./lines";
-import { errorOf } from "./status";
 
 /** Adds certificates and headers of authentication to a request, as they are now. */
 export type Connect = (options: RequestOptions) => Promise<void>;
@@ -29,7 +28,7 @@ const TIMEOUT_MS = 30_000;
 const MAX_RETRIES = 10;
 
 /** The API server at an address. Connections are kept and shared. */
-export class KubernetesApi implements KubernetesClient {
+export class KubernetesApi implements Transport {
   private readonly agents = new Agents();
   private readonly base: string;
   private readonly userAgent: string;
@@ -40,7 +39,7 @@ export class KubernetesApi implements KubernetesClient {
     private readonly options: ApiOptions = {},
   ) {
     this.base = server.endsWith("/") ? server : `${server}/`;
-    this.userAgent = options.userAgent ?? `cedana-cdk/${version}`;
+    this.userAgent = options.userAgent ?? `cedana-cdk/${config.version}`;
   }
 
   async send(method: Method, path: string, body?: Body, options: SendOptions = {}): Promise<unknown> {

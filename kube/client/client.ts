@@ -1,53 +1,195 @@
+import { isNotFound } from "./errors";
 import type { Json } from "../../http";
+import type { JsonPatchOperation } from "./json-patch";
+import { listAll } from "./list";
+import { pathOf, type ApiKind, type Kind, type ObjectKey } from "./objects";
+import type { Transport } from "./transport";
 
-export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-
-export interface Body {
-  /** Content type: `application/json-patch+json`, `application/apply-patch+yaml`, ... */
-  readonly type: string;
-  /** Sent as JSON. */
-  readonly content: unknown;
+export interface ClientOptions {
+  /** Name under which `managedFields` records each write. */
+  readonly fieldManager: string;
+  /** Called with each object that was read or written; a cache then has it before its watch. */
+  readonly observe?: (kind: ApiKind, object: unknown) => void;
 }
 
-export interface SendOptions {
-  /** Added to the path's own query. */
-  readonly query?: Readonly<Record<string, string>>;
-  /** Until the whole answer is read, waits for a busy API server included. Default: 30,000. */
-  readonly timeoutMs?: number;
-  /** Ends the request at once; `send` then throws the signal's reason. */
+export interface RequestOptions {
+  /** Ends the request; the method then throws the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Until the whole response is read. Default: 30,000. */
+  readonly timeoutMs?: number;
 }
 
-export interface WatchOptions {
-  /** `watch=true` is added to it. */
-  readonly query?: Readonly<Record<string, string>>;
-  /** Ends the watch; the iteration then ends without an error. */
-  readonly signal: AbortSignal;
-  /** The watch fails if nothing at all is received for so long. */
-  readonly idleTimeoutMs: number;
-  /** Called once the API server has taken the watch up, before the first event. */
-  readonly onOpen?: () => void;
+export interface ListOptions extends RequestOptions {
+  /** Default: all namespaces. */
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
 }
 
-export interface WatchEvent {
-  readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
-  /** The object after the change; before it for DELETED; only its resourceVersion for BOOKMARK; a Status for ERROR. */
-  readonly object: Json;
+export interface WriteOptions extends RequestOptions {
+  readonly subresource?: "status";
+  /** Validates the write and does not store it. */
+  readonly dryRun?: boolean;
+  /** `Strict` rejects unknown fields. */
+  readonly fieldValidation?: "Strict";
 }
 
-/** A Kubernetes API by raw JSON: what is sent and received is not passed through a model that drops fields. */
-export interface KubernetesClient {
+/** An object without apiVersion and kind. */
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Where a write is guarded by the UID, it fails for another object of the same name. */
+export interface WriteTarget extends ObjectKey {
+  readonly uid?: string;
+}
+
+/**
+ * Reads and writes objects. All methods throw ApiError for an error response, and Error where there is no whole response:
+ * then the API server may or may not have done the write.
+ */
+export class Client {
+  constructor(
+    readonly transport: Pick<Transport, "send">,
+    private readonly options: ClientOptions,
+  ) {}
+
+  /** Returns the object, or undefined if there is none. */
+  async get<T>(kind: Kind<T>, key: ObjectKey, options: RequestOptions = {}): Promise<T | undefined> {
+    try {
+      return this.read(kind, await this.send("GET", pathTo(kind, key), undefined, options));
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Lists all objects, page by page. */
+  async list<T>(kind: Kind<T>, options: ListOptions = {}): Promise<readonly T[]> {
+    const { namespace, labelSelector, fieldSelector, ...bounds } = options;
+    const query = {
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+    };
+    const path = pathOf(kind, namespace);
+    const { items } = await listAll({ transport: this.transport, path, query, ...bounds }, kind.project);
+    return items;
+  }
+
+  /** Creates the object. @throws ApiError 409 if there is one of that name */
+  create<T>(
+    kind: Kind<T>,
+    object: Fields & { readonly metadata: Partial<ObjectKey> },
+    options: RequestOptions = {},
+  ): Promise<T> {
+    const { apiVersion, kind: name } = kind;
+    const content = { apiVersion, kind: name, ...object };
+    const path = pathOf(kind, object.metadata.namespace);
+    return this.write("POST", kind, path, { type: "application/json", content }, options);
+  }
+
+  /** Applies the object (server-side apply) and takes over fields of other managers. */
+  apply<T>(
+    kind: Kind<T>,
+    object: Fields & { readonly metadata: ObjectKey },
+    options: WriteOptions = {},
+  ): Promise<T> {
+    const { apiVersion, kind: name } = kind;
+    const body = { type: "application/apply-patch+yaml", content: { apiVersion, kind: name, ...object } };
+    return this.write("PATCH", kind, pathTo(kind, object.metadata, options), body, options, {
+      force: "true",
+    });
+  }
+
   /**
-   * @param path `/api/v1/nodes`, with or without a query
-   * @returns the answer's JSON
-   * @throws ApiError for an answer other than 2xx; Error where there is no whole answer, and then the API server may or
-   *   may not have done it. Only 429 with Retry-After is waited for and sent again, because it was not done.
+   * Applies the status, if the object still has this version. The version guards the write: in an apply to a status the API
+   * server does not compare UIDs.
+   * @throws ApiError 409 if the object has another version, 404 if it was deleted
    */
-  send(method: Method, path: string, body?: Body, options?: SendOptions): Promise<unknown>;
-  /**
-   * One watch. The iteration ends when the API server ends the watch; ERROR events are handed on.
-   *
-   * @throws ApiError for an answer other than 2xx; Error if the connection is cut, silent or no watch is answered.
-   */
-  watch(path: string, options: WatchOptions): AsyncIterable<WatchEvent>;
+  applyStatus<T>(
+    kind: Kind<T>,
+    { name, namespace, resourceVersion }: ObjectKey & { readonly resourceVersion: string },
+    status: object,
+    options: RequestOptions = {},
+  ): Promise<T> {
+    const metadata = { name, namespace, resourceVersion };
+    const object = { metadata, status };
+    return this.apply(kind, object, { ...options, subresource: "status" });
+  }
+
+  /** @throws ApiError 422 if a test of the patch fails, 404 if the object was deleted */
+  jsonPatch<T>(
+    kind: Kind<T>,
+    target: WriteTarget,
+    operations: readonly JsonPatchOperation[],
+    options: WriteOptions = {},
+  ): Promise<T> {
+    const { uid } = target;
+    const guard = uid === undefined ? [] : [{ op: "test", path: "/metadata/uid", value: uid }];
+    const body = { type: "application/json-patch+json", content: [...guard, ...operations] };
+    return this.write("PATCH", kind, pathTo(kind, target, options), body, options);
+  }
+
+  /** Merges lists by their keys, as the built-in kinds define them. @throws ApiError 409 for another UID */
+  strategicPatch<T>(
+    kind: Kind<T>,
+    target: WriteTarget,
+    patch: object,
+    options: WriteOptions = {},
+  ): Promise<T> {
+    const { uid } = target;
+    const content = uid === undefined ? patch : { metadata: { uid }, ...patch };
+    const body = { type: "application/strategic-merge-patch+json", content };
+    return this.write("PATCH", kind, pathTo(kind, target, options), body, options);
+  }
+
+  /** Deletes the object; returns as well if there is none. */
+  async delete(kind: ApiKind, key: ObjectKey, options: RequestOptions = {}): Promise<void> {
+    try {
+      await this.send("DELETE", pathTo(kind, key), undefined, options);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  private async write<T>(
+    method: "POST" | "PATCH",
+    kind: Kind<T>,
+    path: string,
+    body: { readonly type: string; readonly content: unknown },
+    { dryRun, fieldValidation, signal, timeoutMs }: WriteOptions,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<T> {
+    const query = {
+      fieldManager: this.options.fieldManager,
+      ...more,
+      ...(dryRun ? { dryRun: "All" } : {}),
+      ...(fieldValidation ? { fieldValidation } : {}),
+    };
+    const raw = await this.send(method, path, body, { signal, timeoutMs }, query);
+    return dryRun ? kind.project(raw) : this.read(kind, raw);
+  }
+
+  private async send(
+    method: "GET" | "POST" | "PATCH" | "DELETE",
+    path: string,
+    body: { readonly type: string; readonly content: unknown } | undefined,
+    bounds: RequestOptions,
+    query?: Readonly<Record<string, string>>,
+  ): Promise<Json> {
+    return (await this.transport.send(method, path, body, { ...bounds, ...(query && { query }) })) as Json;
+  }
+
+  private read<T>(kind: Kind<T>, raw: Json): T {
+    const object = kind.project(raw);
+    this.options.observe?.(kind, object);
+    return object;
+  }
+}
+
+function pathTo(
+  kind: ApiKind,
+  { namespace, name }: ObjectKey,
+  { subresource }: Pick<WriteOptions, "subresource"> = {},
+): string {
+  const path = pathOf(kind, namespace, name);
+  return subresource === undefined ? path : `${path}/${subresource}`;
 }

@@ -1,7 +1,40 @@
-/** A small client of the Kubernetes API that sends and receives raw JSON. */
+/** A client of the Kubernetes API: objects by kind, over raw JSON. */
 export { KubernetesApi, type ApiOptions, type Connect } from "./api";
-export { ApiError, type StatusDetails } from "./error";
-export type { Body, KubernetesClient, Method, SendOptions, WatchEvent, WatchOptions } from "./client";
+export {
+  Client,
+  type ClientOptions,
+  type ListOptions,
+  type RequestOptions,
+  type WriteOptions,
+} from "./client";
+export { Discovery, type ObjectReference } from "./discovery";
+export {
+  ApiError,
+  hasStatus,
+  isNotFound,
+  isOutdated,
+  isRejected,
+  isTestFailed,
+  type StatusDetails,
+} from "./errors";
+export { at, isTrueAt, itemsAt, numberAt, textAt, textsAt } from "./json";
+export { pointer, type JsonPatchOperation } from "./json-patch";
 export { connectByKubeconfig } from "./kubeconfig";
-export { Resources, type ObjectReference } from "./resources";
+export {
+  isOlder,
+  keyOf,
+  metadataOf,
+  pathOf,
+  projectCustomResource,
+  rawKind,
+  type ApiKind,
+  type CustomResource,
+  type CustomResourceMetadata,
+  type Kind,
+  type KubernetesObject,
+  type ObjectKey,
+  type ObjectMetadata,
+} from "./objects";
+export { retryOnConflict } from "./retry";
+export type { Body, Method, SendOptions, Transport, WatchEvent, WatchOptions } from "./transport";
 export type { Json, JsonObject } from "../../http";

@@ -330,7 +330,7 @@ describe("install", () => {
     const { status, stderr } = ran(program, ["install", folder, "--link", link]);
     expect({ status, stderr }).toEqual({
       status: 1,
-      stderr: expect.stringContaining("something else is there"),
+      stderr: expect.stringContaining("another file is in this place"),
     });
     expect(readFileSync(link, "utf8")).toBe("the host's own");
     expect(existsSync(join(folder, "current"))).toBe(false);
@@ -350,7 +350,7 @@ describe("install", () => {
     }
   });
 
-  test("uninstall leaves files of others, and does nothing where a link's folder is not mounted", () => {
+  test("uninstall keeps other files, and does nothing when the directory of a link is not mounted", () => {
     const link = join(host, "usr/local/sbin/criu");
     run(program, ["install", folder, "--link", link]);
     rmSync(join(host, "usr"), { recursive: true });
@@ -361,7 +361,7 @@ describe("install", () => {
     expect(current()).toBe(version);
     mkdirSync(join(host, "usr/local/sbin"), { recursive: true });
     writeFileSync(join(folder, "note"), "somebody's");
-    expect(run(program, ["uninstall", folder])).toContain("files of others");
+    expect(run(program, ["uninstall", folder])).toContain("other files: kept");
     expect(everything()).toEqual([join(folder, "note")]);
   });
 

@@ -84,7 +84,7 @@ test("every library that a file of the tree needs is in the tree", () => {
       expect(libraries).toContain(name);
 });
 
-test("what the user adds is taken, told and named in the SBOM; what is not a program is refused", () => {
+test("includes files that the user adds, with notes and SBOM entries, and rejects a file that is not ELF", () => {
   const added = join(images.folder, "added");
   mkdirSync(join(added, "cedana"), { recursive: true });
   for (const name of ["plugin.so", "checkpoint", "cedana/cedana", "cedana/libcedana-k8s.so"])
@@ -92,7 +92,7 @@ test("what the user adds is taken, told and named in the SBOM; what is not a pro
   writeFileSync(join(added, "script"), "#!/bin/sh\n");
   const out = join(images.folder, "third");
   expect(() => images.build(out, "--cuda-checkpoint", join(added, "script"))).toThrow(
-    /is not a program or library of Linux/,
+    /is not a Linux program or library/,
   );
   const cuda = ["--cuda-plugin", join(added, "plugin.so"), "--cuda-checkpoint", join(added, "checkpoint")];
   const told = images.build(out, "--tag", "with-added:1", ...cuda, "--cedana", join(added, "cedana"));
@@ -111,7 +111,7 @@ test("what the user adds is taken, told and named in the SBOM; what is not a pro
   for (const licence of ["LicenseRef-NVIDIA", "LicenseRef-Cedana"]) expect(sbom).toContain(licence);
 });
 
-test("the context alone is laid out for a builder that is not known here", () => {
+test("writes only the context for another builder", () => {
   const context = join(images.folder, "context");
   images.build(join(images.folder, "none"), "--context", context);
   expect(readdirSync(context).toSorted()).toEqual(

@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import {
   ApiError,
   type Body,
-  type KubernetesClient,
+  type Transport,
   type Method,
   type SendOptions,
   type WatchEvent,
@@ -33,7 +33,7 @@ type Given = { readonly metadata: { readonly name: string; readonly namespace?: 
  * An API server in memory, for unit tests: versions, conflicts, pages, watches, patches, the status subresource and
  * finalizers as Kubernetes has them. It checks no schema, and apply is a merge. Any path of a resource is served.
  */
-export class FakeApi implements KubernetesClient {
+export class FakeApi implements Transport {
   /** Requests in the order they came. */
   readonly log: FakeRequest[] = [];
   /** Runs before a request is done: throws a fault, waits, or is another writer. */

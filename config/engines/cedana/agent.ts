@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../../schema/valibot";
 import { annotations, image } from "../../pod";
 import { described, directory, integer, pattern, shape } from "../../schema";
 

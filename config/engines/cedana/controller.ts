@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../../schema/valibot";
 import type { CheckpointsOf, ResolvedInstall } from "../../install";
 import { described, pattern, shape } from "../../schema";
 import { checkpointEntries, timeoutSeconds } from "../controller";

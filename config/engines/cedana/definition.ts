@@ -1,4 +1,4 @@
-import { parse } from "valibot";
+import * as v from "../../schema/valibot";
 import { featureTableJson, renderFeatureTable } from "../../features";
 import type { ResolvedInstall } from "../../install";
 import { runtimeHandlerSchema } from "../../nodes/runtime-handler";
@@ -12,7 +12,7 @@ import { cedanaTemplate } from "./template";
 export const CEDANA: EngineDefinition<typeof cedanaEngineSchema, typeof cedanaControllerSchema> = {
   schema: cedanaEngineSchema,
   restoresBy: "runtimeClass",
-  runtimeHandler: parse(runtimeHandlerSchema, {}) || undefined,
+  runtimeHandler: v.parse(runtimeHandlerSchema, {}) || undefined,
   needsController: false,
   check: checkCedanaEngine,
   checkInstall: checkCedanaInstall,

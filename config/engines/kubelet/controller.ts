@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../../schema/valibot";
 import { agentNamespace, type CheckpointsOf, type ResolvedInstall } from "../../install";
 import { described, dnsLabel, registryRepository, shape } from "../../schema";
 import { checkpointEntries, timeoutSeconds } from "../controller";

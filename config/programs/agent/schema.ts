@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../../schema/valibot";
 import { described, directory, dnsLabel, integer, pattern, registryRepository, shape } from "../../schema";
 
 const bytes = integer(0, Number.MAX_SAFE_INTEGER);

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../../schema/valibot";
 import { ENGINE_KINDS, ENGINES } from "../../engines";
 import { taintSchema } from "../../nodes";
 import { someNamespaces } from "../../pod";

@@ -21,6 +21,7 @@ import { NodeRole } from "../node-group";
 import { PodIdentity } from "../pod-identity";
 
 export interface KarpenterProps extends KarpenterSpec {
+  /** The cluster of the nodes: a `Cluster`, or `Cluster.fromAttributes`. */
   readonly cluster: ICluster;
 }
 

@@ -2,6 +2,7 @@ import type { ITerraformDependable } from "cdktf";
 
 /** A new or existing network, as a cluster uses it. */
 export interface INetwork {
+  /** VPC of the subnets. */
   readonly vpcId: string;
   /** Subnets of nodes and control plane. */
   readonly privateSubnetIds: string[];

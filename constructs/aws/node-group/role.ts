@@ -9,11 +9,25 @@ import { serviceTrust } from "../internal/policy";
 const LEAST = ["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly"];
 
 export interface NodeRoleProps {
-  /** Exact name, or name prefix. */
-  readonly name: { readonly name: string } | { readonly namePrefix: string };
+  /** Name of the role, or its prefix. */
+  readonly name:
+    | {
+        /** Name of the role. */
+        readonly name: string;
+      }
+    | {
+        /** Prefix of the name, which AWS completes. */
+        readonly namePrefix: string;
+      };
+  /** AWS region of the provider. */
   readonly region: string;
-  /** Adds AmazonSSMManagedInstanceCore. */
+  /** Whether Session Manager can reach the nodes. Adds AmazonSSMManagedInstanceCore. */
   readonly ssm: boolean;
+  /**
+   * Further policies of the role, in addition to those that a node needs.
+   *
+   * @default []
+   */
   readonly policyArns?: readonly string[];
 }
 

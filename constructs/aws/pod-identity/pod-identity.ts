@@ -10,6 +10,7 @@ import type { ICluster } from "../cluster";
 import { policyDocument } from "../internal/policy";
 
 export interface PodIdentityProps extends ServiceAccountSpec {
+  /** The cluster of the ServiceAccount. */
   readonly cluster: ICluster;
 }
 

@@ -28,7 +28,7 @@ export class Crd extends Construct {
  * Returns the CustomResourceDefinition of a kind, without metadata. It has no type, because V1CustomResourceDefinition
  * has other names for some fields of a schema (`_enum`, `x_kubernetes_...`).
  */
-function crd({ group, version, kind, plural, shortNames, schema, columns }: Kind) {
+function crd({ group, version, kind, plural, shortNames, scope, schema, columns }: Kind) {
   return {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
@@ -41,7 +41,7 @@ function crd({ group, version, kind, plural, shortNames, schema, columns }: Kind
         singular: kind.toLowerCase(),
         ...(shortNames && { shortNames }),
       },
-      scope: "Namespaced",
+      scope,
       versions: [
         {
           name: version,

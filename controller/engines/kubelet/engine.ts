@@ -1,30 +1,17 @@
-import type { KubernetesClient } from "../../../kube/client";
 import {
-  NODE_CHECKPOINT,
   nodeCheckpointName,
   type CheckpointReason,
   type NodeCheckpointReason,
   type NodeCheckpointStatus,
 } from "../../../api";
-import { pathOf, Reflector, Store } from "../../../kube/runtime";
-import type { Logger, Metrics, PartReflector } from "../../../kube/runtime";
-import { sleep } from "../../../kube/runtime/backoff";
+import { sleep, type CachedObjects } from "../../../kube";
+import type { Runtime } from "../../runtime";
 import { EngineError, type CheckpointRequest, type CheckpointResult, type Engine } from "../engine";
-import { Mailbox } from "./mailbox";
-import {
-  idOf,
-  nodeCheckpointFor,
-  projectNodeCheckpoint,
-  type NodeCheckpointObject,
-  type Place,
-} from "./object";
+import { NodeCheckpointClient } from "./node-checkpoint-client";
+import { idOf, NODE_CHECKPOINT, nodeCheckpointFor, type NodeCheckpointObject, type Place } from "./object";
 
-export interface KubeletEngineOptions {
+export interface KubeletEngineOptions extends Pick<Runtime, "cache" | "client" | "log"> {
   readonly place: Place;
-  /** Writes only while this process leads. */
-  readonly client: KubernetesClient;
-  readonly log: Logger;
-  readonly metrics: Metrics;
 }
 
 /** How long an agent may take to say a first word. */
@@ -43,23 +30,19 @@ export class KubeletEngine implements Engine {
   readonly canDelete = false;
   readonly canResume = true;
   readonly timeoutMs: number;
-  readonly reflectors: readonly PartReflector[];
-  private readonly store = new Store<NodeCheckpointObject>();
-  private readonly mailbox: Mailbox;
+  readonly sources: readonly CachedObjects<NodeCheckpointObject>[];
+  private readonly objects: CachedObjects<NodeCheckpointObject>;
+  private readonly nodeCheckpoints: NodeCheckpointClient;
   /** What wakes those who follow a NodeCheckpoint, by its name. */
   private readonly wakes = new Map<string, () => void>();
 
   constructor(private readonly options: KubeletEngineOptions) {
-    const { place, client, log, metrics } = options;
-    const { store } = this;
+    const { place, client, cache } = options;
     this.timeoutMs = place.timeoutSeconds * 1000 + SLACK_MS;
-    this.mailbox = new Mailbox(client, place.namespace);
-    const path = pathOf(NODE_CHECKPOINT, place.namespace);
-    const project = projectNodeCheckpoint;
-    this.reflectors = [
-      new Reflector({ name: "engines/kubelet", client, path, project, store, log, metrics }),
-    ];
-    store.onChange(({ old, new: now }) => this.wakes.get((now ?? old)?.metadata.name ?? "")?.());
+    this.nodeCheckpoints = new NodeCheckpointClient(client, place.namespace);
+    this.objects = cache.objects(NODE_CHECKPOINT, { namespaces: [place.namespace] });
+    this.sources = [this.objects];
+    this.objects.onChange(({ old, new: now }) => this.wakes.get((now ?? old)?.metadata.name ?? "")?.());
   }
 
   async checkpoint(request: CheckpointRequest, signal: AbortSignal): Promise<CheckpointResult> {
@@ -69,7 +52,7 @@ export class KubeletEngine implements Engine {
       );
     if (request.location !== undefined)
       throw refusal("images go to the repository of cedana.yaml: location is not possible with this engine");
-    await this.mailbox.make(nodeCheckpointFor(request, this.options.place), signal);
+    await this.nodeCheckpoints.create(nodeCheckpointFor(request, this.options.place), signal);
     return this.follow(request, signal);
   }
 
@@ -88,18 +71,18 @@ export class KubeletEngine implements Engine {
   }
 
   async health(signal: AbortSignal): Promise<void> {
-    await this.mailbox.read("health", signal);
+    await this.nodeCheckpoints.read("health", signal);
   }
 
   forget(id: string, container: string, signal: AbortSignal): Promise<void> {
-    return this.mailbox.delete(nodeCheckpointName(id, container), signal);
+    return this.nodeCheckpoints.delete(nodeCheckpointName(id, container), signal);
   }
 
   async sweep(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void> {
-    for (const object of this.store.list()) {
+    for (const object of this.objects.list()) {
       if (isWanted(idOf(object))) continue;
-      await this.mailbox.delete(object.metadata.name, signal);
-      this.options.log.info({ nodeCheckpoint: object.metadata.name }, "nobody waits for it: deleted");
+      await this.nodeCheckpoints.delete(object.metadata.name, signal);
+      this.options.log.info({ nodeCheckpoint: object.metadata.name }, "deleted orphaned NodeCheckpoint");
     }
   }
 
@@ -109,7 +92,7 @@ export class KubeletEngine implements Engine {
     const name = nodeCheckpointName(request.id, request.container);
     const since = Date.now();
     for (;;) {
-      const seen = this.store.get(`${place.namespace}/${name}`);
+      const seen = this.objects.get(`${place.namespace}/${name}`);
       const result = seen && resultOf(seen.status);
       if (result) return result;
       if (await this.changes(name, signal)) continue;
@@ -128,7 +111,7 @@ export class KubeletEngine implements Engine {
   ): Promise<CheckpointResult | undefined> {
     let live: NodeCheckpointObject | undefined;
     try {
-      live = await this.mailbox.read(name, signal);
+      live = await this.nodeCheckpoints.read(name, signal);
     } catch (error) {
       signal.throwIfAborted();
       this.options.log.warn({ nodeCheckpoint: name, err: error }, "not read");

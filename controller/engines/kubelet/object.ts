@@ -1,28 +1,17 @@
 import {
-  NODE_CHECKPOINT,
+  NODE_CHECKPOINT as NAMES,
   NODE_LABEL,
   nodeCheckpointName,
   nodeLabelValue,
   type NodeCheckpointSpec,
   type NodeCheckpointStatus,
 } from "../../../api";
-import { at, metadataOf } from "../../../kube/runtime";
-import type { Json, KubernetesObject } from "../../../kube/runtime";
+import { projectCustomResource, type CustomResource, type Kind } from "../../../kube";
 import type { CheckpointRequest } from "../engine";
 
-/** A NodeCheckpoint with the fields in use. */
-export interface NodeCheckpointObject extends KubernetesObject {
-  readonly spec: NodeCheckpointSpec;
-  readonly status: NodeCheckpointStatus;
-}
+export type NodeCheckpointObject = CustomResource<NodeCheckpointSpec, NodeCheckpointStatus>;
 
-export function projectNodeCheckpoint(raw: Json): NodeCheckpointObject {
-  return {
-    metadata: metadataOf(raw),
-    spec: at(raw, "spec") as unknown as NodeCheckpointSpec,
-    status: (at(raw, "status") ?? {}) as unknown as NodeCheckpointStatus,
-  };
-}
+export const NODE_CHECKPOINT: Kind<NodeCheckpointObject> = { ...NAMES, project: projectCustomResource };
 
 export interface Place {
   /** Namespace of the agents. */
@@ -32,7 +21,7 @@ export interface Place {
   readonly timeoutSeconds: number;
 }
 
-/** What is asked of the agent of the node. The same request makes the same object. */
+/** Returns the request to the node's agent. The same request gives the same object. */
 export function nodeCheckpointFor(
   { id, namespace, pod, podUID, nodeName, container }: CheckpointRequest,
   place: Place,
@@ -45,12 +34,11 @@ export function nodeCheckpointFor(
     image: `${place.repository}:${name}`,
     timeoutSeconds: place.timeoutSeconds,
   };
-  const { apiVersion, kind } = NODE_CHECKPOINT;
   const labels = { [NODE_LABEL]: nodeLabelValue(nodeName) };
-  return { apiVersion, kind, metadata: { name, namespace: place.namespace, labels }, spec };
+  return { metadata: { name, namespace: place.namespace, labels }, spec };
 }
 
-/** UID of the Checkpoint that it was made for. */
+/** Returns the UID of the Checkpoint that requested it. */
 export function idOf({ metadata: { name }, spec: { containerName } }: NodeCheckpointObject): string {
   return name.slice(0, -(containerName.length + 1));
 }

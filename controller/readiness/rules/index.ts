@@ -1,7 +1,7 @@
 /**
- * What the readiness gate decides, as pure functions: no API, no clock. The gate and `cedana-cdk explain` judge by the
- * same.
+ * The decisions of the readiness gate as pure functions: no API, no clock. The gate and `cedana-cdk explain` share them.
  */
+export { conditionPatch } from "./condition-patch";
 export { assess, type AgentVerdict, type Assessment, type WaitReason } from "./assess";
 export {
   decideCondition,
@@ -14,8 +14,7 @@ export { decideTaint, type Cause, type Situation, type TaintDecision } from "./d
 export { installationOf, track, type AgentPresence, type Installation } from "./installation";
 export { CONTESTED, remember, remembering, type Memory } from "./memory";
 export type { AgentDaemonSet, AgentPod, GateNode, NodeCondition } from "./objects";
-export { projectDaemonSet, projectNode, projectPod } from "./project";
-export { conditionPatch, pathOfNode, WRITER } from "./requests";
+export { gateKinds, projectDaemonSet, projectNode, projectPod, type GateKinds } from "./project";
 export {
   CONDITION_TYPE,
   KARPENTER_INITIALIZED,
@@ -28,4 +27,4 @@ export {
   type GateSettings,
   type Taint,
 } from "./settings";
-export { hasOurs, isOurs, isUnregistered, taintPatch, type JsonPatchOperation } from "./taints";
+export { hasOurs, isOurs, isUnregistered, taintPatch } from "./taints";

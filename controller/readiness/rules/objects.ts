@@ -1,7 +1,7 @@
-import type { ObjectMetadata } from "../../../kube/runtime/objects";
+import type { ObjectMetadata } from "../../../kube/client";
 import type { Taint } from "./settings";
 
-/** Our condition, as it stands on a node. */
+/** Our condition on a node. */
 export interface NodeCondition {
   readonly status: "True" | "False";
   readonly reason: string;
@@ -10,22 +10,22 @@ export interface NodeCondition {
   readonly lastTransitionTime: string;
 }
 
-/** What is kept of a Node. */
+/** The fields of a Node in use. */
 export interface GateNode {
   readonly metadata: ObjectMetadata;
   readonly createdMs: number;
   readonly deleting: boolean;
   /** Those of the selector, and karpenter.sh/initialized. */
   readonly labels: Readonly<Record<string, string>>;
-  /** All of them, as observed: a write names the list it replaces. */
+  /** All of them, as observed: a write tests the list that it replaces. */
   readonly taints: readonly Taint[];
   readonly condition?: NodeCondition;
 }
 
-/** What is kept of a pod of an agent. */
+/** The fields of an agent's pod in use. */
 export interface AgentPod {
   readonly metadata: ObjectMetadata;
-  /** The node it runs on, or the one it was made for. */
+  /** The node that it runs on, or the one that it was created for. */
   readonly nodeName: string;
   readonly createdMs: number;
   /** UID of the controller that owns it. */
@@ -40,7 +40,7 @@ export interface AgentPod {
   readonly trouble?: string;
 }
 
-/** What is kept of a DaemonSet of an agent. */
+/** The fields of an agent's DaemonSet in use. */
 export interface AgentDaemonSet {
   readonly metadata: ObjectMetadata;
   /** The annotation of its pod template. */

@@ -1,5 +1,4 @@
-import type { Json } from "../../../kube/client";
-import { metadataOf } from "../../../kube/runtime/objects";
+import { metadataOf, type Json, type Kind } from "../../../kube/client";
 import type { AgentDaemonSet, AgentPod, GateNode, NodeCondition } from "./objects";
 import { CONDITION_TYPE, KARPENTER_INITIALIZED, type GateSettings, type Taint } from "./settings";
 import { troubleOf, type RawPodStatus } from "./trouble";
@@ -46,7 +45,32 @@ type Projection = Pick<GateSettings, "nodeSelector" | "hashAnnotation">;
 
 const NO_TAINTS: readonly Taint[] = [];
 
-/** The fields of a Node in use, from its JSON. */
+/** The kinds that the gate reads. */
+export interface GateKinds {
+  readonly nodes: Kind<GateNode>;
+  readonly pods: Kind<AgentPod>;
+  readonly daemonSets: Kind<AgentDaemonSet>;
+}
+
+/** Returns the kinds with the fields that these settings need. */
+export function gateKinds(settings: Projection): GateKinds {
+  const project =
+    <T>(read: (raw: Json, settings: Projection) => T) =>
+    (raw: Json) =>
+      read(raw, settings);
+  return {
+    nodes: { apiVersion: "v1", kind: "Node", plural: "nodes", project: project(projectNode) },
+    pods: { apiVersion: "v1", kind: "Pod", plural: "pods", project: project(projectPod) },
+    daemonSets: {
+      apiVersion: "apps/v1",
+      kind: "DaemonSet",
+      plural: "daemonsets",
+      project: project(projectDaemonSet),
+    },
+  };
+}
+
+/** Projects a Node to the fields in use. */
 export function projectNode(raw: Json, settings: Projection): GateNode {
   const { metadata, spec, status } = raw as unknown as RawNode;
   const condition = status?.conditions?.find(({ type }) => type === CONDITION_TYPE);
@@ -91,7 +115,7 @@ export function projectPod(raw: Json, settings: Projection): AgentPod {
   };
 }
 
-/** The fields of a DaemonSet in use, from its JSON. */
+/** Projects a DaemonSet to the fields in use. */
 export function projectDaemonSet(raw: Json, settings: Projection): AgentDaemonSet {
   const { metadata, spec } = raw as unknown as RawDaemonSet;
   return {
@@ -101,7 +125,7 @@ export function projectDaemonSet(raw: Json, settings: Projection): AgentDaemonSe
   };
 }
 
-/** A pod of a DaemonSet names its node by affinity until the scheduler has bound it. */
+/** Returns the node that a DaemonSet's pod is for: it is in the affinity until the scheduler has bound the pod. */
 function madeFor(spec: RawPod["spec"]): string | undefined {
   const terms = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   return terms?.nodeSelectorTerms

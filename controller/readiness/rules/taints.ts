@@ -1,9 +1,10 @@
+import type { JsonPatchOperation } from "../../../kube/client";
 import type { GateNode } from "./objects";
 import { KARPENTER_UNREGISTERED, type GateSettings, type Taint } from "./settings";
 
 type Ours = GateSettings["taint"];
 
-/** Whether a taint is ours: by key and effect, as Kubernetes tells taints apart. Its value may be any. */
+/** Checks whether a taint is ours: by key and effect, as Kubernetes distinguishes taints. Its value may be any. */
 export function isOurs(taint: Taint, ours: Ours): boolean {
   return taint.key === ours.key && taint.effect === ours.effect;
 }
@@ -12,19 +13,13 @@ export function hasOurs({ taints }: Pick<GateNode, "taints">, ours: Ours): boole
   return taints.some((taint) => isOurs(taint, ours));
 }
 
-/** Whether Karpenter has yet to give the node its labels. */
+/** Checks whether Karpenter has not set the node's labels yet. */
 export function isUnregistered({ taints }: Pick<GateNode, "taints">): boolean {
   return taints.some(({ key }) => key === KARPENTER_UNREGISTERED);
 }
 
-export interface JsonPatchOperation {
-  readonly op: "add" | "remove" | "replace" | "test";
-  readonly path: string;
-  readonly value?: unknown;
-}
-
 /**
- * A JSON Patch that adds our taint to a node or takes it away, and fails if the node is another one or if its taints are
+ * Returns a JSON patch that adds our taint to a node or removes it, and fails if the node is another one or its taints are
  * not those observed. Undefined if there is nothing to do.
  */
 export function taintPatch(node: GateNode, change: "add" | "remove", ours: Ours) {
@@ -34,7 +29,7 @@ export function taintPatch(node: GateNode, change: "add" | "remove", ours: Ours)
   if (change === "add") {
     if (hasOurs(node, ours)) return undefined;
     const taint = ours.value === "" ? { key: ours.key, effect: ours.effect } : ours;
-    // A missing list cannot be tested for; then the node as a whole must be the one observed.
+    // A missing list cannot be tested; then the node as a whole must be the one observed.
     const [unchanged, op]: [JsonPatchOperation, "add" | "replace"] =
       node.taints.length === 0
         ? [{ op: "test", path: "/metadata/resourceVersion", value: resourceVersion }, "add"]
@@ -44,7 +39,7 @@ export function taintPatch(node: GateNode, change: "add" | "remove", ours: Ours)
   const rest = node.taints.filter((taint) => !isOurs(taint, ours));
   if (rest.length === node.taints.length) return undefined;
   const unchanged: JsonPatchOperation = { op: "test", path, value: node.taints };
-  const gone: JsonPatchOperation =
+  const removed: JsonPatchOperation =
     rest.length === 0 ? { op: "remove", path } : { op: "replace", path, value: rest };
-  return [sameNode, unchanged, gone] as const;
+  return [sameNode, unchanged, removed] as const;
 }

@@ -1,11 +1,27 @@
-import { itemsAt, metadataOf, textAt, type Json, type KubernetesObject } from "../../../kube/runtime";
+import {
+  itemsAt,
+  metadataOf,
+  pointer,
+  textAt,
+  type Json,
+  type JsonPatchOperation,
+  type Kind,
+  type KubernetesObject,
+} from "../../../kube";
 
-/** The MutatingWebhookConfiguration, as far as its trust goes. */
+/** The trusted authorities of a MutatingWebhookConfiguration. */
 export interface WebhookConfiguration extends KubernetesObject {
   readonly webhooks: readonly { readonly name: string; readonly bundle: string }[];
 }
 
-export function projectConfiguration(raw: Json): WebhookConfiguration {
+export const WEBHOOK_CONFIGURATION: Kind<WebhookConfiguration> = {
+  apiVersion: "admissionregistration.k8s.io/v1",
+  kind: "MutatingWebhookConfiguration",
+  plural: "mutatingwebhookconfigurations",
+  project: projectConfiguration,
+};
+
+function projectConfiguration(raw: Json): WebhookConfiguration {
   return {
     metadata: metadataOf(raw),
     webhooks: itemsAt(raw, "webhooks").map((webhook) => ({
@@ -15,18 +31,14 @@ export function projectConfiguration(raw: Json): WebhookConfiguration {
   };
 }
 
-/** JSON Patch that sets the bundle where it is another; empty if it is nowhere. */
-export function bundlePatch({ metadata, webhooks }: WebhookConfiguration, bundle: string): object[] {
-  const operations = webhooks.flatMap(({ name, bundle: before }, index) => {
+/** Returns the JSON patch that sets the bundle where it differs; empty if it differs nowhere. */
+export function bundlePatch({ webhooks }: WebhookConfiguration, bundle: string): JsonPatchOperation[] {
+  return webhooks.flatMap(({ name, bundle: before }, index): JsonPatchOperation[] => {
     if (before === bundle) return [];
-    const path = `/webhooks/${index}`;
     const value = Buffer.from(bundle).toString("base64");
     return [
-      { op: "test", path: `${path}/name`, value: name },
-      { op: "add", path: `${path}/clientConfig/caBundle`, value },
+      { op: "test", path: pointer("webhooks", index, "name"), value: name },
+      { op: "add", path: pointer("webhooks", index, "clientConfig", "caBundle"), value },
     ];
   });
-  return operations.length === 0
-    ? []
-    : [{ op: "test", path: "/metadata/uid", value: metadata.uid }, ...operations];
 }

@@ -1,4 +1,4 @@
-import { metadataOf, textAt, textsAt, type Json, type KubernetesObject } from "../../../kube/runtime";
+import { metadataOf, textAt, textsAt, type Json, type Kind, type KubernetesObject } from "../../../kube";
 import type { Pair } from "./issue";
 import type { Held } from "./plan";
 
@@ -8,10 +8,17 @@ export interface CertificateSecret extends KubernetesObject {
   readonly held: Held;
 }
 
-/** Keys of the Secret: those of kubernetes.io/tls for what is served, so that cert-manager can fill it as well. */
+/** Keys of the Secret: those of kubernetes.io/tls for the current pair, so that cert-manager can fill it as well. */
 const CURRENT = ["tls.crt", "tls.key", "ca.crt"] as const;
 const NEXT = ["next.crt", "next.key", "next-ca.crt"] as const;
 const PREVIOUS_CA = "previous-ca.crt";
+
+export const CERTIFICATE_SECRET: Kind<CertificateSecret> = {
+  apiVersion: "v1",
+  kind: "Secret",
+  plural: "secrets",
+  project: projectSecret,
+};
 
 export function projectSecret(raw: Json): CertificateSecret {
   const data = textsAt(raw, "data");
@@ -32,7 +39,7 @@ export function projectSecret(raw: Json): CertificateSecret {
   };
 }
 
-/** The Secret's `data`. */
+/** Returns the Secret's `data`. */
 export function secretData({ current, next, previousCa }: Held): Record<string, string> {
   const pair = (keys: typeof CURRENT | typeof NEXT, of: Pair | undefined) =>
     of === undefined ? [] : [of.cert, of.key, of.ca].map((pem, index) => [keys[index] ?? "", encoded(pem)]);

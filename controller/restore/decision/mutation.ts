@@ -1,26 +1,19 @@
 import { NOT_RESTORED, RECORD, RESTORED_FROM } from "../../../api/restore";
-import { at, textsAt, type Json } from "../../../kube/runtime";
+import { at, pointer, textsAt, type Json, type JsonPatchOperation } from "../../../kube";
 import type { Decision } from "./decide";
-
-/** An operation of a JSON Patch (RFC 6902). */
-export interface PatchOperation {
-  readonly op: "add" | "remove" | "replace";
-  readonly path: string;
-  readonly value?: unknown;
-}
 
 /** Longest reason that is kept on a pod. */
 const LONGEST = 1024;
 
 /**
- * What a decision makes of the pod. What the pod carries of our own records is somebody else's, and is taken away.
- * @param claim which admission it is; undefined for a Checkpoint that pods share
+ * Returns the patch that carries out a decision. It removes records of earlier decisions, which a client copied.
+ * @param claim UID of the admission request; undefined for a Checkpoint that pods share
  */
 export function mutation(
   raw: Json,
   decision: Extract<Decision, { is: "restore" | "fresh" }>,
   claim: string | undefined,
-): PatchOperation[] {
+): JsonPatchOperation[] {
   const restored = decision.is === "restore";
   const uid = restored ? decision.checkpoint.metadata.uid : NOT_RESTORED;
   return [
@@ -31,11 +24,17 @@ export function mutation(
   ];
 }
 
-function container({ index, image }: { readonly index: number; readonly image: string }): PatchOperation[] {
+function container({
+  index,
+  image,
+}: {
+  readonly index: number;
+  readonly image: string;
+}): JsonPatchOperation[] {
   const path = `/spec/containers/${index}`;
   return [
     { op: "replace", path: `${path}/image`, value: image },
-    // By digest it is the same image wherever it came from.
+    // A digest names the same image on every node.
     { op: "add", path: `${path}/imagePullPolicy`, value: "IfNotPresent" },
   ];
 }
@@ -53,26 +52,23 @@ function records(
   };
 }
 
-/** Sets entries of a map that may be missing; of `ours` none stays that is not set. */
+/** Sets entries of a map that may be missing; removes those of `ours` that are not set. */
 function put(
   raw: Json,
-  way: readonly string[],
+  names: readonly string[],
   entries: Readonly<Record<string, string>>,
   ours: readonly string[],
-): PatchOperation[] {
-  const path = `/${way.join("/")}`;
-  const before = textsAt(raw, ...way);
-  const gone = ours.filter((key) => Object.hasOwn(before, key) && !Object.hasOwn(entries, key));
-  const remove = gone.map((key): PatchOperation => ({ op: "remove", path: `${path}/${escaped(key)}` }));
+): JsonPatchOperation[] {
+  const before = textsAt(raw, ...names);
+  const outdated = ours.filter((key) => Object.hasOwn(before, key) && !Object.hasOwn(entries, key));
+  const remove = outdated.map((key): JsonPatchOperation => ({ op: "remove", path: pointer(...names, key) }));
   const all = Object.entries(entries);
   if (all.length === 0) return remove;
-  const parent = at(raw, ...way);
-  if (parent === undefined || parent === null) return [{ op: "add", path, value: entries }];
+  const parent = at(raw, ...names);
+  if (parent === undefined || parent === null)
+    return [{ op: "add", path: pointer(...names), value: entries }];
   return [
     ...remove,
-    ...all.map(([key, value]): PatchOperation => ({ op: "add", path: `${path}/${escaped(key)}`, value })),
+    ...all.map(([key, value]): JsonPatchOperation => ({ op: "add", path: pointer(...names, key), value })),
   ];
 }
-
-/** A name in a JSON Pointer (RFC 6901). */
-const escaped = (name: string) => name.replaceAll("~", "~0").replaceAll("/", "~1");

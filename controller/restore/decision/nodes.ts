@@ -1,5 +1,5 @@
 import { ARCHITECTURE_LABEL } from "../../../api/restore";
-import { itemsAt, textAt, type Json } from "../../../kube/runtime";
+import { itemsAt, textAt, type Json } from "../../../kube";
 import type { AdmittedPod } from "./pod";
 
 /**

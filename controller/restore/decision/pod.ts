@@ -1,5 +1,5 @@
 import type { OwnerIdentity } from "../../../api/checkpoint";
-import { isTrueAt, itemsAt, textAt, textsAt, type Json } from "../../../kube/runtime";
+import { isTrueAt, itemsAt, textAt, textsAt, type Json } from "../../../kube";
 
 /** A container of a pod that is admitted. Its place in the list is that in the pod's. */
 export interface AdmittedContainer {

@@ -1,44 +1,42 @@
-import type { KubernetesClient } from "../../../kube/client";
 import type { RestoreStatus } from "../../../api/checkpoint";
 import { RESTORED_FROM } from "../../../api/restore";
-import type { CheckpointObject } from "../../checkpoints/objects";
-import { getPod } from "../../checkpoints/requests";
+import { POD, type CheckpointObject } from "../../checkpoints/objects";
 import { timeOf } from "../../checkpoints/state";
-import { itemsAt, pathOf, textAt, type Json, type Logger } from "../../../kube/runtime";
-import { POD, projectPod } from "../pods";
-import { putRestore } from "../requests";
+import { textAt, type Client, type Logger } from "../../../kube";
+import { RESTORED_POD } from "../pods";
+import { putRestore } from "../restore-status";
 
 type Next = { readonly requeueAfterMs?: number } | void;
 
 /**
- * How long a claim without a pod is kept: the API server gives a request up after 60 s (--request-timeout), so no pod comes
- * of it after that. Counted from when this process first saw the claim, which is later than it was made.
+ * How long a claim without a pod is kept: the API server ends a request after 60 s (--request-timeout), so no pod is
+ * created after that. Counted from when this process first saw the claim, which is later than it was made.
  */
 export const CLAIM_MS = 65_000;
 const AGAIN_MS = 5000;
-/** What is remembered of pods that are gone. */
+/** Deleted pods that are remembered. */
 const REMEMBERED = 10_000;
 
 export interface ClaimReconcilerOptions {
   /** Writes only while this process leads. */
-  readonly client: Pick<KubernetesClient, "send">;
+  readonly client: Client;
   readonly checkpoint: (key: string) => CheckpointObject | undefined;
-  /** Whether the pod is there, by UID, as the watch has told. */
-  readonly isThere: (podUID: string) => boolean;
+  /** Checks whether the cache has the pod, by UID. */
+  readonly exists: (podUID: string) => boolean;
   readonly log: Logger;
 }
 
-/** Takes claims away of which no pod came, and says what became of those whose pod is gone. */
+/** Releases claims without a pod, and records the outcome of those whose pod was deleted. */
 export class ClaimReconciler {
-  /** When a claim was first seen, by the process' own clock. */
+  /** When a claim was first seen, by the monotonic clock. */
   private readonly seen = new Map<string, number>();
-  /** Pods that are gone, and whether they had begun from the checkpoint. */
+  /** Deleted pods, and whether they had started from the checkpoint. */
   private readonly departed = new Map<string, boolean>();
 
   constructor(private readonly options: ClaimReconcilerOptions) {}
 
-  /** A pod is gone, as it was last seen. */
-  gone(podUID: string, hadRun: boolean): void {
+  /** Records that a pod was deleted, as it was last seen. */
+  podDeleted(podUID: string, hadRun: boolean): void {
     this.departed.set(podUID, hadRun);
     const [oldest] = this.departed.size > REMEMBERED ? this.departed.keys() : [];
     if (oldest !== undefined) this.departed.delete(oldest);
@@ -63,25 +61,22 @@ export class ClaimReconciler {
     this.seen.set(id, sinceMs);
     const leftMs = sinceMs + CLAIM_MS - performance.now();
     if (leftMs > 0) return { requeueAfterMs: leftMs };
-    // The watch may be late: the API server itself is asked.
-    const query = { labelSelector: `${RESTORED_FROM}=${uid}` };
-    const list = (await this.options.client.send("GET", pathOf(POD, namespace), undefined, {
-      query,
-    })) as Json;
-    if (itemsAt(list, "items").some((pod) => projectPod(pod).claim === claim))
-      return { requeueAfterMs: AGAIN_MS };
+    // The watch may be late: read from the API server.
+    const labelSelector = `${RESTORED_FROM}=${uid}`;
+    const pods = await this.options.client.list(RESTORED_POD, { namespace, labelSelector });
+    if (pods.some((pod) => pod.claim === claim)) return { requeueAfterMs: AGAIN_MS };
     if (!(await putRestore(this.options.client, checkpoint, undefined))) return { requeueAfterMs: AGAIN_MS };
     this.seen.delete(id);
-    this.options.log.info({ checkpoint: name, namespace, claim }, "claim released: no pod came of it");
+    this.options.log.info({ checkpoint: name, namespace, claim }, "claim released: no pod was created");
   }
 
   private async withPod(checkpoint: CheckpointObject, restore: RestoreStatus, podUID: string): Promise<Next> {
     const { namespace, name } = checkpoint.metadata;
-    if (this.options.isThere(podUID)) return;
-    const pod = await getPod(this.options.client, namespace, restore.podName ?? "");
+    if (this.options.exists(podUID)) return;
+    const pod = await this.options.client.get(POD, { namespace, name: restore.podName ?? "" });
     if (textAt(pod, "metadata", "uid") === podUID) return { requeueAfterMs: AGAIN_MS };
     const hadRun = this.departed.get(podUID);
-    const message = hadRun ? "the pod is gone" : "the pod is gone, and nobody saw whether it had begun";
+    const message = hadRun ? "the pod was deleted" : "the pod was deleted; whether it had started is unknown";
     const state = hadRun ? "Restored" : "Unknown";
     const next =
       hadRun === false ? undefined : ({ ...restore, state, message, time: timeOf(Date.now()) } as const);
@@ -89,7 +84,7 @@ export class ClaimReconciler {
     this.departed.delete(podUID);
     this.options.log.info(
       { checkpoint: name, namespace, state: next?.state ?? "released" },
-      "pod of a claim is gone",
+      "pod of a claim was deleted",
     );
   }
 }

@@ -1,25 +1,23 @@
-import type { KubernetesClient } from "../../../kube/client";
 import { RECORD } from "../../../api/restore";
-import { FIELD_MANAGER, isNotAsTested } from "../../checkpoints/requests";
-import { pathOf } from "../../../kube/runtime";
-import { POD, type RestoredPod } from "../pods";
+import { isTestFailed, pointer, type Client, type JsonPatchOperation } from "../../../kube";
+import { RESTORED_POD, type RestoredPod } from "../pods";
 
 /** Longest reason that is kept on a pod. */
 const LONGEST = 1024;
 
 /**
- * Gives the pod's containers their own images back: the kubelet then starts them anew. All of them, since one that goes on
- * beside one that begins is a state that never was.
- * @returns false if the pod is gone, or not as it was looked at
+ * Sets the pod's containers back to their own images: the kubelet then starts them without a checkpoint. It sets all of
+ * them, because a restored container beside a fresh one is a state that never existed.
+ * @returns false if the pod was deleted or has changed since it was read
  */
-export async function putBack(
-  client: Pick<KubernetesClient, "send">,
-  { metadata: { namespace, name, uid }, containers }: RestoredPod,
+export async function fallBack(
+  client: Client,
+  { metadata, containers }: RestoredPod,
   why: string,
 ): Promise<boolean> {
   const images = containers
     .filter(({ image, original }) => image !== original)
-    .flatMap(({ name: container, index, image, original }) => {
+    .flatMap(({ name: container, index, image, original }): JsonPatchOperation[] => {
       const path = `/spec/containers/${index}`;
       return [
         { op: "test", path: `${path}/name`, value: container },
@@ -27,20 +25,15 @@ export async function putBack(
         { op: "replace", path: `${path}/image`, value: original },
       ];
     });
-  const annotation = `/metadata/annotations/${RECORD.failed.replace("/", "~1")}`;
-  const content = [
-    { op: "test", path: "/metadata/uid", value: uid },
-    ...images,
-    { op: "add", path: annotation, value: why.slice(0, LONGEST) },
-  ];
+  const annotation = pointer("metadata", "annotations", RECORD.failed);
   try {
-    const body = { type: "application/json-patch+json", content };
-    await client.send("PATCH", pathOf(POD, namespace, name), body, {
-      query: { fieldManager: FIELD_MANAGER },
-    });
+    await client.jsonPatch(RESTORED_POD, metadata, [
+      ...images,
+      { op: "add", path: annotation, value: why.slice(0, LONGEST) },
+    ]);
     return true;
   } catch (error) {
-    if (isNotAsTested(error)) return false;
+    if (isTestFailed(error)) return false;
     throw error;
   }
 }

@@ -1,44 +1,43 @@
-import type { KubernetesClient } from "../../../kube/client";
 import type { RestoreState, RestoreStatus } from "../../../api/checkpoint";
 import { REQUEST } from "../../../api/restore";
-import type { CheckpointObject } from "../../checkpoints/objects";
-import { getCheckpoint } from "../../checkpoints/requests";
+import type { Client } from "../../../kube";
+import { CHECKPOINT, type CheckpointObject } from "../../checkpoints/objects";
 import { timeOf } from "../../checkpoints/state";
 import type { RestoredPod } from "../pods";
 import type { Outcome, Report } from "../report";
-import { putRestore } from "../requests";
-import { putBack } from "./fallback";
+import { putRestore } from "../restore-status";
+import { fallBack } from "./fallback";
 import { progressOf } from "./progress";
 
 type Next = { readonly requeueAfterMs?: number } | void;
 
-/** The watch tells of what made a write fail; this is for when it does not. */
+/** Delay after a conflict, in case the watch does not report the change that caused it. */
 const AGAIN = { requeueAfterMs: 1000 };
-/** Pods that were not restored are told of so long after they were made, not again by each new leader. */
+/** Age up to which skipped pods are reported, so that not each new leader reports them again. */
 const NEWS_MS = 300_000;
 /** Of a status; the kind allows 4096. */
 const LONGEST = 4000;
 
 export interface PodReconcilerOptions {
   /** Writes only while this process leads. */
-  readonly client: Pick<KubernetesClient, "send">;
+  readonly client: Client;
   readonly pod: (key: string) => RestoredPod | undefined;
   readonly checkpoint: (uid: string) => CheckpointObject | undefined;
   readonly report: Report;
 }
 
-/** Follows pods that were admitted to be restored until it is known what came of it. */
+/** Follows pods that were admitted to be restored until the outcome is known. */
 export class PodReconciler {
-  /** Since when a pod fails, by UID: of the process' own clock. */
+  /** Since when a pod fails, by UID, by the monotonic clock. */
   private readonly failing = new Map<string, number>();
-  /** Ends that were told, by the UID of the pod. */
-  private readonly told = new Map<string, Set<Outcome>>();
+  /** Outcomes that were reported, by the UID of the pod. */
+  private readonly reported = new Map<string, Set<Outcome>>();
 
   constructor(private readonly options: PodReconcilerOptions) {}
 
   forget(uid: string): void {
     this.failing.delete(uid);
-    this.told.delete(uid);
+    this.reported.delete(uid);
   }
 
   async reconcile(key: string): Promise<Next> {
@@ -70,20 +69,19 @@ export class PodReconciler {
     }
   }
 
-  /** Whether the Checkpoint is this pod's. A claim that is not tied to a pod yet is tied to this one. */
+  /** Checks whether the Checkpoint is claimed for this pod. A claim without a pod is bound to this one. */
   private async holds(
     pod: RestoredPod,
     checkpoint: CheckpointObject | undefined,
   ): Promise<"yes" | "no" | "unknown"> {
-    // Of one that is gone nobody else is restored.
+    // No other pod can be restored from a deleted one.
     if (pod.shared || checkpoint === undefined) return "yes";
     const whose = ownership(pod, checkpoint);
     if (whose === "tied") return "yes";
     if (whose === "free") return (await this.write(pod, checkpoint, "Claimed")) ? "yes" : "unknown";
-    // Pods and Checkpoints are told of by two watches: this one may be late.
-    const { namespace, name, uid } = checkpoint.metadata;
-    const live = await getCheckpoint(this.options.client, namespace, name);
-    if (live?.metadata.uid !== uid) return "yes";
+    // Pods and Checkpoints have separate watches: that of Checkpoints may be late.
+    const live = await this.options.client.get(CHECKPOINT, checkpoint.metadata);
+    if (live?.metadata.uid !== checkpoint.metadata.uid) return "yes";
     return ownership(pod, live) === "other" ? "no" : "unknown";
   }
 
@@ -93,10 +91,10 @@ export class PodReconciler {
       if (restore?.state !== "Claimed") return;
       if (!(await this.write(pod, checkpoint, "Restored"))) return AGAIN;
     }
-    this.tell(pod, checkpoint, "restored", "Restored", `goes on from Checkpoint ${pod.checkpoint}`);
+    this.report(pod, checkpoint, "restored", "Restored", `goes on from Checkpoint ${pod.checkpoint}`);
   }
 
-  /** The Checkpoint is marked first: whatever happens to the pod then, none is restored from it again. */
+  /** Marks the Checkpoint first: whatever happens to the pod then, no other is restored from it. */
   private async failed(
     pod: RestoredPod,
     checkpoint: CheckpointObject | undefined,
@@ -108,34 +106,34 @@ export class PodReconciler {
     const said = `not restored from Checkpoint ${pod.checkpoint}: ${why}`;
     if (pod.fallback === "stop") {
       const next = `It is left as it is (${REQUEST.fallback}: stop). To start it fresh, make it anew without ${REQUEST.from}; to try again, take status.restore of the Checkpoint away and delete the pod`;
-      return this.tell(pod, checkpoint, "stopped", "RestoreFailed", `${said}. ${next}`);
+      return this.report(pod, checkpoint, "stopped", "RestoreFailed", `${said}. ${next}`);
     }
     if (pod.phase === "Failed" || pod.phase === "Succeeded")
-      return this.tell(
+      return this.report(
         pod,
         checkpoint,
         "fellBack",
         "RestoreFailed",
         `${said}. The next pod of its owner starts fresh`,
       );
-    if (!(await putBack(this.options.client, pod, why))) return AGAIN;
-    this.tell(pod, checkpoint, "fellBack", "RestoreFellBack", `${said}. It starts fresh`);
+    if (!(await fallBack(this.options.client, pod, why))) return AGAIN;
+    this.report(pod, checkpoint, "fellBack", "RestoreFellBack", `${said}. It starts fresh`);
   }
 
-  /** Another pod has the Checkpoint: this one must not go on from it too. */
+  /** Another pod has the Checkpoint: this one must not be restored from it too. */
   private async lost(pod: RestoredPod): Promise<Next> {
     const why = `Checkpoint ${pod.checkpoint} was given to another pod meanwhile`;
     if (progressOf(pod).is === "own") return;
     if (pod.fallback === "fresh" && pod.phase !== "Failed" && pod.phase !== "Succeeded")
-      if (!(await putBack(this.options.client, pod, why))) return AGAIN;
+      if (!(await fallBack(this.options.client, pod, why))) return AGAIN;
     const then =
       pod.fallback === "fresh" ? "It starts fresh" : `It is left as it is (${REQUEST.fallback}: stop)`;
-    this.tell(pod, undefined, "lost", "RestoreClaimLost", `${why}. ${then}`);
+    this.report(pod, undefined, "lost", "RestoreClaimLost", `${why}. ${then}`);
   }
 
   private skipped(pod: RestoredPod): void {
     if (Date.now() - Date.parse(pod.metadata.creationTimestamp) > NEWS_MS) return;
-    this.tell(
+    this.report(
       pod,
       undefined,
       "skipped",
@@ -144,7 +142,7 @@ export class PodReconciler {
     );
   }
 
-  private tell(
+  private report(
     pod: RestoredPod,
     checkpoint: CheckpointObject | undefined,
     outcome: Outcome,
@@ -152,9 +150,9 @@ export class PodReconciler {
     note: string,
   ): void {
     const { uid, name } = pod.metadata;
-    const told = this.told.get(uid) ?? new Set();
-    if (told.has(outcome)) return;
-    this.told.set(uid, told.add(outcome));
+    const reported = this.reported.get(uid) ?? new Set();
+    if (reported.has(outcome)) return;
+    this.reported.set(uid, reported.add(outcome));
     const { report } = this.options;
     const type = outcome === "restored" ? "Normal" : "Warning";
     report.ended(outcome);
@@ -162,7 +160,7 @@ export class PodReconciler {
     if (checkpoint) report.checkpoint(checkpoint, type, reason, `pod ${name} ${note}`);
   }
 
-  /** @returns false if the Checkpoint is another by now */
+  /** @returns false if the Checkpoint has changed meanwhile */
   private async write(
     pod: RestoredPod,
     checkpoint: CheckpointObject,
@@ -182,12 +180,12 @@ export class PodReconciler {
   }
 }
 
-/** Whether the claim on a Checkpoint is tied to the pod, may be tied to it, or is of another pod. */
+/** Checks whether the claim on a Checkpoint is bound to the pod, can be bound to it, or is of another pod. */
 function ownership(pod: RestoredPod, { status: { restore } }: CheckpointObject): "tied" | "free" | "other" {
   if (restore === undefined) return "free";
   const { state, claim, podName, podUID } = restore;
   if (podUID === pod.metadata.uid) return "tied";
-  // Of two pods of one name only one lives: the other, of whom nobody saw that it was restored, is gone.
+  // Only one of two pods of one name exists: the other, which was never seen restored, was deleted.
   const isClaimed = claim === pod.claim || podName === pod.metadata.name;
   return state === "Claimed" && isClaimed ? "free" : "other";
 }

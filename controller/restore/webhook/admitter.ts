@@ -1,10 +1,7 @@
-import type { KubernetesClient } from "../../../kube/client";
 import type { RestoreSettings } from "../../../config/programs/controller";
 import { LATEST, REQUEST, RESTORED_FROM } from "../../../api/restore";
-import { CHECKPOINT, projectCheckpoint, type CheckpointObject } from "../../checkpoints/objects";
-import { getCheckpoint, getPod } from "../../checkpoints/requests";
-import { itemsAt, pathOf, textAt, type Json, type Logger } from "../../../kube/runtime";
-import { sleep } from "../../../kube/runtime/backoff";
+import { CHECKPOINT, POD, type CheckpointObject } from "../../checkpoints/objects";
+import { sleep, textAt, type Client, type Json, type Logger } from "../../../kube";
 import type { Claims } from "../claims";
 import {
   decide,
@@ -14,43 +11,43 @@ import {
   type AdmittedPod,
   type Decision,
 } from "../decision";
-import { POD, projectPod } from "../pods";
+import { RESTORED_POD } from "../pods";
 import type { Report } from "../report";
 import type { PodReview, Verdict } from "./review";
 
 export interface AdmitterOptions {
   readonly settings: Pick<RestoreSettings, "nodeSelector">;
   /** Reads pods and Checkpoints. */
-  readonly client: Pick<KubernetesClient, "send">;
+  readonly client: Client;
   readonly claims: Claims;
   readonly report: Report;
   readonly log: Logger;
 }
 
-/** The API server waits for 5 s; what is not done by then is not begun. */
+/** The API server waits for 5 s; no further step starts after this time. */
 const BUDGET_MS = 4000;
-/** How long the end of another admission is waited for, and how often it is looked for. */
-const PATIENCE_MS = 2000;
-const LOOK_MS = 200;
+/** How long the end of another admission is awaited, and how often it is checked. */
+const BUSY_MS = 2000;
+const POLL_MS = 200;
 const READ_TIMEOUT_MS = 2000;
 
-/** Decides on pods that ask to be restored, and claims what they are restored from. On every replica. */
+/** Decides on pods that request a restore, and claims their Checkpoints. On every replica. */
 export class Admitter {
   constructor(private readonly options: AdmitterOptions) {}
 
-  /** @throws Error if the API server cannot be asked in time: then the policy of the webhook decides */
+  /** @throws Error if the API server does not respond in time: then the failurePolicy of the webhook decides */
   async admit(review: PodReview): Promise<Verdict> {
     const { report, log } = this.options;
     const begin = performance.now();
     let result = "error";
     try {
-      const look = new Look(this.options, review, begin);
-      const decision = await look.decide();
+      const attempt = new AdmissionAttempt(this.options, review, begin);
+      const decision = await attempt.decide();
       result = decision.is;
-      const verdict = look.verdict(decision);
-      const { name, generateName } = look.pod;
-      const said = decision.is === "restore" ? decision.checkpoint.metadata.name : decision.why;
-      log.info({ namespace: review.namespace, pod: name ?? generateName, result, said }, "admission");
+      const verdict = attempt.verdict(decision);
+      const { name, generateName } = attempt.pod;
+      const detail = decision.is === "restore" ? decision.checkpoint.metadata.name : decision.why;
+      log.info({ namespace: review.namespace, pod: name ?? generateName, result, detail }, "admission");
       return verdict;
     } finally {
       report.admitted(result, (performance.now() - begin) / 1000);
@@ -58,15 +55,15 @@ export class Admitter {
   }
 }
 
-/** One admission: looks until it has an answer that holds. */
-class Look {
+/** One admission: repeats the decision until the Checkpoint is claimed. */
+class AdmissionAttempt {
   readonly pod: AdmittedPod;
-  /** Read since, by UID. */
+  /** Checkpoints that were read again, by UID. */
   private readonly read = new Map<string, CheckpointObject | undefined>();
-  /** Whether pods run, by UID, of those that were looked at. */
+  /** Whether pods run, by UID, of those that were read. */
   private readonly running = new Map<string, boolean>();
   private shared = false;
-  /** Those that the pod may mean, as read in the beginning: a watch may be late, and a state be thrown away for it. */
+  /** Candidates, read from the API server: with a late watch, the pod could lose its newest state. */
   private known: readonly CheckpointObject[] = [];
 
   constructor(
@@ -88,12 +85,12 @@ class Look {
       const running = new Set([...this.running].filter(([, runs]) => runs).map(([uid]) => uid));
       const decision = decide(this.pod, request, this.checkpoints(), { running, nodeSelector });
       if (decision.is === "restore") {
-        if (await this.looksAtSource(decision.checkpoint)) continue;
+        if (await this.readSource(decision.checkpoint)) continue;
         if (request.shared || this.review.dryRun || (await this.claim(decision.checkpoint))) return decision;
       } else if (decision.is === "busy") {
         if (await this.isHeld(decision.checkpoint)) continue;
-        if (this.passedMs() > PATIENCE_MS) return decision;
-        await sleep(LOOK_MS, NEVER);
+        if (this.passedMs() > BUSY_MS) return decision;
+        await sleep(POLL_MS, NEVER);
       } else return decision;
     }
   }
@@ -122,7 +119,7 @@ class Look {
     return performance.now() - this.beginMs;
   }
 
-  /** As read in the beginning, or since. */
+  /** Returns the candidates, as last read. */
   private checkpoints(): readonly CheckpointObject[] {
     return this.known.flatMap((one) => {
       const { uid } = one.metadata;
@@ -133,21 +130,19 @@ class Look {
 
   private async list(from: string): Promise<readonly CheckpointObject[]> {
     if (from !== LATEST) return [await this.get(from)].filter((one) => one !== undefined);
-    const path = pathOf(CHECKPOINT, this.review.namespace);
-    const list = (await this.options.client.send("GET", path)) as Json;
-    return itemsAt(list, "items").map(projectCheckpoint);
+    return this.options.client.list(CHECKPOINT, { namespace: this.review.namespace });
   }
 
-  /** @returns true if the pod of which the Checkpoint is was looked at only now */
-  private async looksAtSource({ spec, status }: CheckpointObject): Promise<boolean> {
+  /** Reads the pod that the Checkpoint was taken of. @returns false if that was done before */
+  private async readSource({ spec, status }: CheckpointObject): Promise<boolean> {
     const { podUID } = status;
     if (podUID === undefined || this.running.has(podUID)) return false;
-    const pod = await getPod(this.options.client, this.review.namespace, spec.podRef.name);
+    const pod = await this.options.client.get(POD, this.key(spec.podRef.name));
     this.running.set(podUID, textAt(pod, "metadata", "uid") === podUID && runs(pod));
     return true;
   }
 
-  /** @returns false if the Checkpoint is another by now: it is read anew */
+  /** @returns false if the Checkpoint has changed meanwhile: it is read again */
   private async claim(checkpoint: CheckpointObject): Promise<boolean> {
     const { uid: id } = this.review;
     const { name: podName } = this.pod;
@@ -162,23 +157,23 @@ class Look {
   }
 
   private get(name: string): Promise<CheckpointObject | undefined> {
-    return getCheckpoint(this.options.client, this.review.namespace, name);
+    return this.options.client.get(CHECKPOINT, this.key(name));
+  }
+
+  private key(name: string) {
+    return { namespace: this.review.namespace, name };
   }
 
   /**
-   * Whether the claim's pod is there, though the leader has not written so yet. Then it is taken as written; if not, the
-   * Checkpoint is read anew.
+   * Checks whether the claim's pod exists although the leader has not recorded it yet. If so it counts as recorded, else the
+   * Checkpoint is read again.
    */
   private async isHeld(checkpoint: CheckpointObject): Promise<boolean> {
     const { namespace, uid } = checkpoint.metadata;
     const { restore } = checkpoint.status;
-    const query = { labelSelector: `${RESTORED_FROM}=${uid}` };
-    const list = (await this.options.client.send("GET", pathOf(POD, namespace), undefined, {
-      query,
-    })) as Json;
-    const holder = itemsAt(list, "items")
-      .map(projectPod)
-      .find(({ claim }) => claim !== undefined && claim === restore?.claim);
+    const labelSelector = `${RESTORED_FROM}=${uid}`;
+    const pods = await this.options.client.list(RESTORED_POD, { namespace, labelSelector });
+    const holder = pods.find(({ claim }) => claim !== undefined && claim === restore?.claim);
     if (holder === undefined || restore === undefined) {
       await this.refresh(checkpoint);
       return false;
@@ -192,7 +187,7 @@ class Look {
   }
 }
 
-/** Not one that is being deleted or has ended: it does not go on any more. */
+/** Checks whether the pod runs: it is not being deleted and has not ended. */
 function runs(pod: Json | undefined): boolean {
   const phase = textAt(pod, "status", "phase") ?? "Pending";
   return (

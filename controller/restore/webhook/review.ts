@@ -1,5 +1,4 @@
-import { at, isTrueAt, textAt, type Json } from "../../../kube/runtime";
-import type { PatchOperation } from "../decision";
+import { at, isTrueAt, textAt, type Json, type JsonPatchOperation } from "../../../kube";
 
 /** What the API server asks: `AdmissionReview` of admission.k8s.io/v1, for a pod that is created. */
 export interface PodReview {
@@ -12,7 +11,7 @@ export interface PodReview {
 export type Verdict =
   | {
       readonly allowed: true;
-      readonly patch: readonly PatchOperation[];
+      readonly patch: readonly JsonPatchOperation[];
       readonly warnings: readonly string[];
     }
   | {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { WEBHOOK_PATH } from "../../../api/restore";
-import type { HealthCheck, Logger } from "../../../kube/runtime";
+import type { HealthCheck, Logger } from "../../../kube";
 import { readReview, writeReview, type PodReview, type Verdict } from "./review";
 
 /** The API server's own limit of a request, twice: the review is a bit more than the pod. */

@@ -70,17 +70,17 @@ export function openImages(): Images {
   const pins = join(folder, "versions.json");
   const image = (kind: string, base: string, tag: string, out: string, options: readonly string[]) => {
     const named = ["--base", base, "--tag", tag, "--out", out];
-    return ran(process.execPath, [join(ROOT, "tools/image.mjs"), kind, ...named, ...options], { env });
+    return ran(process.execPath, [join(ROOT, "image/main.mjs"), kind, ...named, ...options], { env });
   };
   const agent = (base: string, tag: string, out: string, options: readonly string[]): string => {
     const given = existsSync(pins) ? ["--versions", pins, ...options] : options;
     const first = image("node-agent", base, tag, out, given);
     if (first.status === 0) return first.stdout;
-    if (given !== options || !first.stderr.includes("no place has the file")) throw new Error(first.stderr);
+    if (given !== options || !first.stderr.includes("no address has the file")) throw new Error(first.stderr);
     process.stdout.write(
       `The packages of image/versions.json cannot be had from here; today's are pinned for this run.\n${first.stderr}\n`,
     );
-    run(process.execPath, [join(ROOT, "tools/image-pins.mjs"), pins]);
+    run(process.execPath, [join(ROOT, "image/update-pins.mjs"), pins]);
     const second = image("node-agent", base, tag, out, ["--versions", pins, ...options]);
     if (second.status !== 0) throw new Error(second.stderr);
     return second.stdout;

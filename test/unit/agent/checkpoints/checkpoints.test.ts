@@ -38,7 +38,7 @@ test("it reports the result of a checkpoint in the status", async () => {
   expect(node.files()).toEqual([]);
 });
 
-test("it limits concurrency per container and per node, and reports why a checkpoint is pending", async () => {
+test("limits checkpoints per container and per node, and reports why one is pending", async () => {
   node.dumpMs = 60;
   node.request("1");
   node.request("2");
@@ -48,8 +48,8 @@ test("it limits concurrency per container and per node, and reports why a checkp
   await node.until(() => node.asked.length === 2 && node.condition("4") === "- Pending");
   expect(node.asked).toEqual(["web/app", "web/b"]);
   expect(node.condition("2")).toBe("- Pending");
-  expect(node.message("2")).toBe("another checkpoint of container shop/web/app is under way");
-  expect(node.message("4")).toBe("the node has its most checkpoints at a time (2)");
+  expect(node.message("2")).toBe("another checkpoint of container shop/web/app is in progress");
+  expect(node.message("4")).toBe("the node has reached maxConcurrent (2)");
   await node.finished(["1", "2", "3", "4"]);
   expect(node.pushed.size).toBe(4);
   expect(node.wrong).toEqual([]);

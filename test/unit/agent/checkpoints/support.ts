@@ -2,13 +2,12 @@ import { basename, dirname, join } from "node:path";
 import { ArchiveError, type ArchiveMetadata, type PushedImage } from "../../../../agent/archive";
 import { ArchiveFolder } from "../../../../agent/checkpoints/archives";
 import type { Entry } from "../../../../agent/checkpoints/journal";
-import { projectNodeCheckpoint, type NodeCheckpointObject } from "../../../../agent/checkpoints/object";
+import { NODE_CHECKPOINT, type NodeCheckpointObject } from "../../../../agent/checkpoints/object";
 import type { Push, Tools } from "../../../../agent/checkpoints/tools";
 import { Worker } from "../../../../agent/checkpoints/worker";
 import { KubeletError } from "../../../../clients/kubelet";
 import { RegistryError } from "../../../../clients/registry";
-import { NODE_CHECKPOINT } from "../../../../api";
-import { createLogger, pathOf, Reflector, Store } from "../../../../kube/runtime";
+import { Cache, Client, createLogger, pathOf } from "../../../../kube";
 import { FakeApi, type Stored } from "../../../support/fake-api";
 import type { VirtualTime } from "../../../support/virtual-time";
 
@@ -134,7 +133,7 @@ export class Node {
   /** The object, or undefined once it is deleted. */
   object(name: string): NodeCheckpointObject | undefined {
     const stored = this.api.get(`${COLLECTION}/${name}`);
-    return stored && projectNodeCheckpoint(stored as never);
+    return stored && NODE_CHECKPOINT.project(stored as never);
   }
 
   /** Returns the condition that holds, or `-`, and the reason: `Ready CheckpointCompleted`. */
@@ -206,7 +205,7 @@ export class Node {
 
   push: Push = async ({ file, image, check }) => {
     await pause(1);
-    if (!this.disk.read(file).startsWith(WHOLE)) throw new ArchiveError(`${file}: is cut`);
+    if (!this.disk.read(file).startsWith(WHOLE)) throw new ArchiveError(file, "is truncated");
     check({ pod: { uid: `uid-of-${/checkpoint-(.+?)_/.exec(file)?.[1]}` } } as ArchiveMetadata);
     if (this.registryDown) throw new RegistryError("upload of a blob", image, "down", { status: 503 });
     this.pushed.add(image);
@@ -239,19 +238,10 @@ export class Process {
     private readonly options: { readonly dieAt?: number; readonly maxConcurrent?: number },
   ) {
     const { api } = node;
-    const store = new Store<NodeCheckpointObject>();
-    const nothing = () => {};
-    const reflector = new Reflector({
-      name: "nodecheckpoints",
-      client: api,
-      path: COLLECTION,
-      query: { labelSelector: "automation.cedana.ai/node=n1" },
-      project: projectNodeCheckpoint,
-      store,
-      log: silent,
-      metrics: {
-        reflector: () => ({ listed: nothing, watched: nothing, failed: nothing, contact: nothing }),
-      },
+    const cache = new Cache({ transport: api, log: silent });
+    const nodeCheckpoints = cache.objects(NODE_CHECKPOINT, {
+      namespaces: [NAMESPACE],
+      labelSelector: "automation.cedana.ai/node=n1",
     });
     const archives = new ArchiveFolder(node.archives, node.disk.calls());
     const { quotaBytes, maxConcurrent } = node;
@@ -263,7 +253,7 @@ export class Process {
         reserveBytes: 1000,
         maxConcurrent: options.maxConcurrent ?? maxConcurrent,
       },
-      client: this.mortal({ send: api.send.bind(api) }),
+      client: new Client(this.mortal({ send: api.send.bind(api) }), { fieldManager: "cedana-agent" }),
       kubelet: this.mortal({
         checkpoint: ({ pod, container }: { pod: string; container: string }) =>
           node.checkpoint(pod, container, () => this.dead),
@@ -280,9 +270,9 @@ export class Process {
       times: TIMES,
       log: silent,
     };
-    void reflector.run(this.ending.signal);
-    this.ready = reflector.synced.then(() => {
-      this.worker = new Worker(tools, store, this.stopping.signal);
+    void cache.run(this.ending.signal);
+    this.ready = nodeCheckpoints.synced.then(() => {
+      this.worker = new Worker(tools, nodeCheckpoints, this.stopping.signal);
       return this.worker.start();
     });
   }

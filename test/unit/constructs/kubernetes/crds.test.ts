@@ -21,7 +21,7 @@ test.each(KINDS)("the CRD of $kind serves one stored version with status, schema
   const [crd] = Testing.synth(parent);
   expect(crd.spec).toMatchObject({
     group: kind.group,
-    scope: "Namespaced",
+    scope: kind.scope,
     names: { kind: kind.kind, listKind: `${kind.kind}List`, plural: kind.plural },
     versions: [
       {

@@ -175,7 +175,7 @@ describe("restore", () => {
     await seconds(10);
     expect(world.engine.restores).toEqual([]);
     expect(world.cedanaOf("one").status?.conditions).toMatchObject([
-      { message: "pod team-a/counter-0 is worked on for team-a/busy" },
+      { message: "pod team-a/counter-0 is in use by team-a/busy" },
     ]);
     world.engine.work = async () => ({});
     end({});

@@ -2,12 +2,12 @@
  * Checkpoints by the engine kubelet: what it asks the agents for, what it says of their answers, and that a controller
  * which dies anywhere leaves no Checkpoint without an end and no NodeCheckpoint behind.
  */
-import { ApiError, type KubernetesClient } from "../../../../kube/client";
+import { ApiError, type Transport } from "../../../../kube/client";
 import { nodeLabelValue, type NodeCheckpointStatus } from "../../../../api";
 import type { CheckpointSettings } from "../../../../config/programs/controller";
-import { Checkpoints } from "../../../../controller/checkpoints";
+import { checkpointControllers } from "../../../../controller/checkpoints";
 import { createEngines } from "../../../../controller/engines";
-import { createLogger, Metrics } from "../../../../kube/runtime";
+import { lead, runtimeOn } from "../../../support/controller-runtime";
 import { FakeApi, type Stored } from "../../../support/fake-api";
 import { CHECKPOINTS, pod, seconds } from "./support";
 
@@ -30,13 +30,12 @@ class Replica {
     api: FakeApi,
     private readonly dieAt?: number,
   ) {
-    const client: KubernetesClient = {
+    const client: Transport = {
       send: (method, path, body, more) =>
         this.step(() => api.send(method, path, body, more), more?.query?.["limit"] === undefined),
       watch: (path, more) => api.watch(path, more),
     };
-    const log = createLogger({ level: "error", destination: { write: () => {} } });
-    const metrics = new Metrics();
+    const runtime = runtimeOn(client);
     const settings: CheckpointSettings = {
       namespaces: "all",
       maxPerNode: 2,
@@ -44,19 +43,12 @@ class Replica {
       engine: "kubelet",
       agent: PLACE,
     };
-    const part = new Checkpoints({
+    const controllers = checkpointControllers({
+      ...runtime,
       settings,
-      client,
-      engines: createEngines(settings, { client, log, metrics }),
-      events: { record: () => {} },
-      log,
-      metrics,
+      engines: createEngines(settings, runtime),
     });
-    this.led = (async () => {
-      for (const reflector of part.reflectors) void reflector.run(this.stopping.signal);
-      await Promise.all(part.reflectors.map(({ synced }) => synced));
-      await part.lead(this.stopping.signal);
-    })();
+    this.led = lead(runtime, controllers, this.stopping.signal);
   }
 
   /** As by SIGTERM. */
@@ -285,7 +277,7 @@ test("a right that is missing is waited for, and said", async () => {
   world.start();
   await seconds(4);
   expect(world.said()).toMatchObject({ is: "- -" });
-  expect(world.said().message).toContain("engine kubelet cannot be reached: no NodeCheckpoint can be made");
+  expect(world.said().message).toContain("engine kubelet cannot be reached: cannot create a NodeCheckpoint");
   world.api.before = undefined;
   world.agent();
   await seconds(30);

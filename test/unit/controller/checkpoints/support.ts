@@ -1,6 +1,6 @@
-import type { KubernetesClient } from "../../../../kube/client";
+import type { Transport } from "../../../../kube/client";
 import type { CheckpointSpec } from "../../../../api";
-import { Checkpoints } from "../../../../controller/checkpoints";
+import { checkpointControllers } from "../../../../controller/checkpoints";
 import {
   EngineError,
   type CheckpointRequest,
@@ -8,7 +8,8 @@ import {
   type Engine,
   type RestoreRequest,
 } from "../../../../controller/engines";
-import { createLogger, Metrics, type EventInput } from "../../../../kube/runtime";
+import { Metrics, type EventInput } from "../../../../kube";
+import { lead, runtimeOn } from "../../../support/controller-runtime";
 import { FakeApi, type FakeRequest, type Stored } from "../../../support/fake-api";
 
 export const CHECKPOINTS = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-a/checkpoints";
@@ -90,13 +91,15 @@ export class Replica {
     options: { maxPerNode?: number; namespaces?: "all" | string[]; dieAt?: number } = {},
   ) {
     this.dieAt = options.dieAt;
-    const client: KubernetesClient = {
+    const client: Transport = {
       send: (method, path, body, more) =>
-        // Lists are the reflectors': they change nothing.
+        // Lists are the cache's: they change nothing.
         this.step(() => api.send(method, path, body, more), more?.query?.["limit"] === undefined),
       watch: (path, more) => api.watch(path, more),
     };
-    const part = new Checkpoints({
+    const runtime = runtimeOn(client, this);
+    const controllers = checkpointControllers({
+      ...runtime,
       settings: {
         namespaces: options.namespaces ?? "all",
         maxPerNode: options.maxPerNode ?? 2,
@@ -104,17 +107,9 @@ export class Replica {
         engine: "cedana",
         manager: { url: "http://manager:1324", root: "/run/runc", timeoutSeconds: 600 },
       },
-      client,
       engines: new Map([["cedana", this.engineOf()]]),
-      events: { record: (event) => void this.events.push(event) },
-      log: createLogger({ level: "error", destination: { write: () => {} } }),
-      metrics: this.metrics,
     });
-    this.led = (async () => {
-      for (const reflector of part.reflectors) void reflector.run(this.stopping.signal);
-      await Promise.all(part.reflectors.map(({ synced }) => synced));
-      await part.lead(this.stopping.signal);
-    })();
+    this.led = lead(runtime, controllers, this.stopping.signal);
   }
 
   /** As by SIGTERM. */

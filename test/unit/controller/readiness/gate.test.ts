@@ -2,20 +2,10 @@ import { ApiError } from "../../../../kube/client";
 import { ReadinessGate } from "../../../../controller/readiness";
 import type { GateSettings } from "../../../../config/programs/controller";
 import type { Taint } from "../../../../controller/readiness/rules";
-import { Metrics, type EventInput } from "../../../../kube/runtime";
+import { Metrics, type EventInput } from "../../../../kube";
+import { lead, runtimeOn } from "../../../support/controller-runtime";
 import { FakeApi, type Stored } from "../../../support/fake-api";
-import {
-  AGENTS,
-  eventsInto,
-  NOW,
-  OURS,
-  rawDaemonSet,
-  rawNode,
-  rawPod,
-  SELECTED,
-  settings,
-  silent,
-} from "./support";
+import { AGENTS, NOW, OURS, rawDaemonSet, rawNode, rawPod, SELECTED, settings } from "./support";
 
 const NODES = "/api/v1/nodes";
 const PODS = "/api/v1/namespaces/cedana-system/pods";
@@ -40,22 +30,15 @@ afterEach(async () => {
 });
 
 async function start(changes: Partial<GateSettings> = {}): Promise<void> {
-  const gate = new ReadinessGate({
-    settings: settings(changes),
-    client: api,
-    events: eventsInto(events),
-    log: silent(),
-    metrics,
-  });
+  const runtime = runtimeOn(api, { events, metrics });
+  const gate = new ReadinessGate({ ...runtime, settings: settings(changes) });
   const controller = new AbortController();
-  const runs = gate.reflectors.map((reflector) => reflector.run(controller.signal));
+  const leads = lead(runtime, gate.controllers, controller.signal);
   await jest.advanceTimersByTimeAsync(10);
-  await Promise.all(gate.reflectors.map(({ synced }) => synced));
-  const leads = gate.lead(controller.signal);
   stop = async () => {
     controller.abort();
     await jest.advanceTimersByTimeAsync(10);
-    await Promise.all([leads, ...runs]);
+    await leads;
   };
 }
 
@@ -253,13 +236,13 @@ test("with a NodeReadinessRule only the condition is kept, at once", async () =>
   expect(writes()).toEqual([`PATCH ${NODES}/n1/status`, `PATCH ${NODES}/n1/status`]);
 });
 
-test("a program that keeps putting the taint back is told of, and is not raced at full speed", async () => {
+test("reports a client that keeps adding the taint, and does not race it at full speed", async () => {
   join("n1");
   agents("n1");
-  await start();
   api.after = ({ method, path }) => {
     if (method === "PATCH" && path === `${NODES}/n1`) retaint("n1");
   };
+  await start();
   await pass(60);
   expect(api.writes.length).toBeLessThan(20);
   expect(events.map(({ reason }) => reason)).toContain("TaintContested");

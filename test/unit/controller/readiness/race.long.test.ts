@@ -1,7 +1,8 @@
 import { ApiError, type Json } from "../../../../kube/client";
 import { ConditionWriter } from "../../../../controller/readiness/condition-writer";
 import { TaintWriter } from "../../../../controller/readiness/taint-writer";
-import { projectNode, type GateNode, type Taint } from "../../../../controller/readiness/rules";
+import { gateKinds, projectNode, type GateNode, type Taint } from "../../../../controller/readiness/rules";
+import { clientOn } from "../../../support/controller-runtime";
 import { FakeApi, type Stored } from "../../../support/fake-api";
 import { seededBelow, SEED, SOAK } from "../../../support/random";
 import { eventsInto, NOW, OURS, pod, rawNode, settings, viewOn, AGENTS } from "./support";
@@ -58,12 +59,25 @@ const WRITERS: Readonly<Record<string, (taints: readonly Taint[]) => readonly Ta
 };
 const names = Object.keys(WRITERS);
 
+const KINDS = gateKinds(SETTINGS);
+
+/** The writers of the gate, whose responses are stored. */
+function writersOn(api: FakeApi, { view, nodes }: ReturnType<typeof viewOn>) {
+  const client = clientOn(api, {
+    observe: (_, object) => nodes.observe(object as GateNode),
+  });
+  return {
+    taints: new TaintWriter(client, view, KINDS, SETTINGS, NO_METRICS),
+    conditions: new ConditionWriter(client, view, KINDS, eventsInto([])),
+  };
+}
+
 /** One play: our two writers against the others, on a cache that lags. */
 class Play {
   readonly api = new FakeApi();
   readonly view = viewOn(SETTINGS);
-  private readonly taints = new TaintWriter(this.api, this.view.view, SETTINGS, NO_METRICS);
-  private readonly conditions = new ConditionWriter(this.api, this.view.view, SETTINGS, eventsInto([]));
+  private readonly taints;
+  private readonly conditions;
   /** Versions of the node that the cache has not got yet. */
   private readonly behind: GateNode[] = [];
   /** The taints of others as only they change them. */
@@ -73,6 +87,7 @@ class Play {
   readonly wrong: string[] = [];
 
   constructor(private readonly random: (below: number) => number) {
+    ({ taints: this.taints, conditions: this.conditions } = writersOn(this.api, this.view));
     for (const agent of AGENTS) this.view.pods.set(pod(agent));
     const taints = [OURS, ...(random(2) ? [EBS] : []), ...(random(2) ? [NOT_READY] : [])];
     this.foreign = taints.slice(1);
@@ -193,8 +208,7 @@ test("in the normal path a node costs two writes, and a cache that lags costs no
   for (const agent of AGENTS) view.pods.set(pod(agent));
   const made = api.put(NODES, rawNode({ taints: [EBS, OURS] }));
   view.nodes.set(projectNode(made as unknown as Json, SETTINGS));
-  const taints = new TaintWriter(api, view.view, SETTINGS, NO_METRICS);
-  const conditions = new ConditionWriter(api, view.view, SETTINGS, eventsInto([]));
+  const { taints, conditions } = writersOn(api, view);
   for (let look = 0; look < 3; look++) {
     await taints.write("n1", signal);
     await conditions.write("n1", signal);
@@ -214,7 +228,7 @@ test("a node that came back under its name is not opened by the pods of the one 
   view.nodes.set(projectNode(old as unknown as Json, SETTINGS));
   api.remove(NODE);
   api.put(NODES, rawNode({ createdMs: NOW - 1000 }));
-  const taints = new TaintWriter(api, view.view, SETTINGS, NO_METRICS);
+  const { taints } = writersOn(api, view);
   expect(await taints.write("n1", signal)).toBeUndefined();
   expect(taintsOf(api.get(NODE))).toEqual([OURS]);
 });

@@ -1,13 +1,14 @@
 import type { Json } from "../../../../kube/client";
-import { createLogger, Metrics, type EventInput, type Events } from "../../../../kube/runtime";
+import { Metrics, Store, type EventInput, type Events } from "../../../../kube";
 import { GateMetrics } from "../../../../controller/readiness/metrics";
-import { createStores } from "../../../../controller/readiness/sources";
-import { Triggers } from "../../../../controller/readiness/triggers";
+import { onAffectedNode } from "../../../../controller/readiness/triggers";
 import { View } from "../../../../controller/readiness/view";
 import {
   projectDaemonSet,
   projectNode,
   projectPod,
+  type AgentDaemonSet,
+  type AgentPod,
   type GateNode,
   type Taint,
 } from "../../../../controller/readiness/rules";
@@ -140,22 +141,21 @@ export const daemonSet = (agent: Agent, given: Parameters<typeof rawDaemonSet>[1
 
 /** A view on stores that a test fills itself, with both DaemonSets in them. */
 export function viewOn(given: GateSettings = settings()) {
-  const stores = createStores(given);
+  const stores = {
+    nodes: new Store<GateNode>(),
+    pods: new Store<AgentPod>(),
+    daemonSets: new Store<AgentDaemonSet>(),
+  };
   const view = new View(stores, given);
-  const pods = stores.pods.get(NAMESPACE);
-  const daemonSets = stores.daemonSets.get(NAMESPACE);
-  if (!pods || !daemonSets) throw new Error("no stores");
-  // As in the gate: each change is looked at.
-  const triggers = new Triggers(stores, (name) => view.look(name));
-  for (const agent of AGENTS) daemonSets.set(daemonSet(agent));
-  return { stores, view, triggers, nodes: stores.nodes, pods, daemonSets };
+  // As in the gate: each change is evaluated.
+  onAffectedNode(stores, (name) => view.look(name));
+  for (const agent of AGENTS) stores.daemonSets.set(daemonSet(agent));
+  return { view, ...stores };
 }
 
 export function eventsInto(list: EventInput[]): Events {
   return { record: (event) => void list.push(event) };
 }
-
-export const silent = () => createLogger({ level: "error", destination: { write: () => {} } });
 
 export function gateMetrics(view: View): GateMetrics {
   return new GateMetrics(new Metrics(), view.census, () => false);

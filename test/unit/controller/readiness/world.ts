@@ -265,7 +265,7 @@ export class World {
 
   /** The gate takes in a node. */
   protected learn(node: GateNode): void {
-    this.view.view.learn(node);
+    this.view.nodes.observe(node);
     this.saw(node.metadata.name);
   }
 

@@ -4,7 +4,8 @@ import { Claims } from "../../../../controller/restore";
 import { Report } from "../../../../controller/restore/report";
 import { Admitter, type Verdict } from "../../../../controller/restore/webhook";
 import type { CheckpointObject } from "../../../../controller/checkpoints/objects";
-import { createLogger, Metrics, type Json } from "../../../../kube/runtime";
+import { createLogger, Metrics, type Json } from "../../../../kube";
+import { clientOn } from "../../../support/controller-runtime";
 import { FakeApi } from "../../../support/fake-api";
 import { seeded, SEED, SOAK } from "../../../support/random";
 import { checkpointJson, podJson, saved } from "./support";
@@ -39,8 +40,8 @@ class World {
   replica(): Admitter {
     return new Admitter({
       settings: { nodeSelector: {} },
-      client: this.api,
-      claims: new Claims(this.api),
+      client: clientOn(this.api),
+      claims: new Claims(clientOn(this.api)),
       report: new Report({ record: () => {} }, new Metrics()),
       log: createLogger({ level: "error", destination: { write: () => {} } }),
     });

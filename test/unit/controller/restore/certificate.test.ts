@@ -4,11 +4,11 @@ import { rootCertificates } from "node:tls";
 import {
   after,
   bundleOf,
-  CertificateKeeper,
+  CertificateRotator,
   issue,
   LIFETIME_MS,
   nextStep,
-  projectConfiguration,
+  WEBHOOK_CONFIGURATION,
   projectSecret,
   SETTLE_MS,
   validityOf,
@@ -18,7 +18,8 @@ import {
   type WebhookConfiguration,
 } from "../../../../controller/restore/certificate";
 import { WebhookServer, type PodReview } from "../../../../controller/restore/webhook";
-import { createLogger, Store, type Json } from "../../../../kube/runtime";
+import { createLogger, Store, type Json } from "../../../../kube";
+import { clientOn } from "../../../support/controller-runtime";
 import { FakeApi } from "../../../support/fake-api";
 import { podJson } from "./support";
 
@@ -85,15 +86,15 @@ test("what is issued holds together, for its names and its time", () => {
   expect(pair.ca).not.toBe(other.ca);
 });
 
-describe("keeper", () => {
+describe("rotator", () => {
   const SECRETS = "/api/v1/namespaces/cedana-system/secrets";
   const CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
   const api = new FakeApi();
   const secrets = new Store<CertificateSecret>();
   const configurations = new Store<WebhookConfiguration>();
-  const keeper = new CertificateKeeper({
+  const rotator = new CertificateRotator({
     settings: { namespace: "cedana-system", secret: "s", configuration: "w", dnsNames: NAMES },
-    client: api,
+    client: clientOn(api),
     secrets,
     configurations,
     log,
@@ -103,37 +104,37 @@ describe("keeper", () => {
     const secret = api.get(`${SECRETS}/s`);
     if (secret) secrets.set(projectSecret(secret as unknown as Json));
     const configuration = api.get(`${CONFIGURATIONS}/w`);
-    if (configuration) configurations.set(projectConfiguration(configuration as unknown as Json));
+    if (configuration) configurations.set(WEBHOOK_CONFIGURATION.project(configuration as unknown as Json));
   };
   const bundles = () => (configurations.get("w")?.webhooks ?? []).map((webhook) => webhook.bundle);
 
-  test("makes the Secret, and has the API server trust it, again whenever somebody takes that away", async () => {
+  test("creates the Secret, and restores the trust of the API server whenever another client removes it", async () => {
     const webhooks = [{ name: "restore.cedana.ai", clientConfig: {} }];
     api.put(CONFIGURATIONS, { metadata: { name: "w" }, webhooks } as never);
     follow();
-    await keeper.reconcile();
-    // Called again, by the change of the configuration, before the watch shows the Secret that it made.
+    await rotator.reconcile();
+    // Reconciled again, by the change of the configuration, before the watch delivers the created Secret.
     const made = api.writes.length;
-    expect(await keeper.reconcile()).toEqual({ requeueAfterMs: 10_000 });
+    expect(await rotator.reconcile()).toEqual({ requeueAfterMs: 10_000 });
     expect(api.writes).toHaveLength(made);
     follow();
     const held: Held = secrets.get("cedana-system/s")?.held ?? {};
     expect(held.current && validityOf(held.current, NAMES)).toBeDefined();
     expect(bundles()).toEqual([held.current?.ca]);
     const writes = api.writes.length;
-    expect(await keeper.reconcile()).toEqual({ requeueAfterMs: 3_600_000 });
+    expect(await rotator.reconcile()).toEqual({ requeueAfterMs: 3_600_000 });
     expect(api.writes).toHaveLength(writes);
 
     api.edit(`${CONFIGURATIONS}/w`, (object) => {
       (object as unknown as { webhooks: object[] }).webhooks = webhooks;
     });
     follow();
-    await keeper.reconcile();
+    await rotator.reconcile();
     follow();
     expect(bundles()).toEqual([held.current?.ca]);
   });
 
-  test("a Secret that another leader wrote meanwhile is not written over", async () => {
+  test("does not overwrite a Secret that another leader wrote meanwhile", async () => {
     api.edit(`${SECRETS}/s`, (object) => {
       (object as unknown as { data: object }).data = {};
     });
@@ -141,7 +142,7 @@ describe("keeper", () => {
     api.edit(`${SECRETS}/s`, (object) => {
       object.metadata.labels = { a: "b" };
     });
-    await expect(keeper.reconcile()).rejects.toMatchObject({ status: 422 });
+    await expect(rotator.reconcile()).rejects.toMatchObject({ status: 422 });
   });
 });
 

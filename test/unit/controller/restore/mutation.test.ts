@@ -3,7 +3,7 @@ import { applyPatch, type Operation } from "fast-json-patch";
 import { notRestored } from "../../../../agent/archive";
 import { judgePod } from "../../../../controller/checkpoints/source-pod";
 import { mutation, type Decision } from "../../../../controller/restore/decision";
-import type { Json } from "../../../../kube/runtime";
+import type { Json } from "../../../../kube";
 import { checkpoint, decided, digest, podJson, saved, type Restored } from "./support";
 import { assertProperty } from "../../../support/property";
 
@@ -53,12 +53,12 @@ describe("a restore", () => {
     expect(warnings).toMatchInlineSnapshot(`
       [
         "pod web-0, of which it is, runs still: both go on from the same state",
-        "container app: /config: mount the volume c (config-map) there again, with the same files",
-        "container app: emptyDir scratch at /scratch: the new pod's is empty; a process with a file open in it cannot be restored",
-        "container app: 2 open TCP connections: the new pod has another address",
-        "container app: /dev/shm: files in it are not in the archive",
-        "container app: host name: the process goes on with web-0",
-        "container app: a container that is started again by its restartPolicy begins from the checkpoint again",
+        "container app: /config: mount volume c (config-map) here, with the same files",
+        "container app: emptyDir scratch at /scratch: empty in the new pod; a process with open files in it cannot be restored",
+        "container app: 2 open TCP connections: the new pod has a different address",
+        "container app: /dev/shm: the archive does not contain its files",
+        "container app: host name: the process keeps web-0",
+        "container app: a container restarted by its restartPolicy resumes from the checkpoint again",
         "container app: the node pulls base image app@sha256:1 without imagePullSecrets, if it does not have it",
         "container log has no checkpoint and starts fresh",
       ]

@@ -6,7 +6,7 @@ import {
 } from "../../../../controller/restore/decision";
 import type { CheckpointObject } from "../../../../controller/checkpoints/objects";
 import { projectCheckpoint } from "../../../../controller/checkpoints/objects";
-import type { Json } from "../../../../kube/runtime";
+import type { Json } from "../../../../kube";
 
 export const digest = (of: string) => `registry.example.com/checkpoints/${of}@sha256:${"a".repeat(64)}`;
 /** Minutes past ten, as RFC 3339. */

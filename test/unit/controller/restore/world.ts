@@ -1,6 +1,7 @@
-/** The restore part of one process, as leader, on an API server in memory. */
-import { Claims, Restore } from "../../../../controller/restore";
-import { createLogger, Metrics, type EventInput } from "../../../../kube/runtime";
+/** The restore controllers of one process, as leader, on an API server in memory. */
+import { Claims, createRestore } from "../../../../controller/restore";
+import type { EventInput } from "../../../../kube";
+import { clientOn, lead, runtimeOn } from "../../../support/controller-runtime";
 import { FakeApi, type Stored } from "../../../support/fake-api";
 import { checkpointJson, digest } from "./support";
 
@@ -19,7 +20,7 @@ export const ended = (exitCode: number) => ({
   terminated: { reason: exitCode === 0 ? "Completed" : "Error", exitCode },
 });
 
-/** The part of one process, as leader. */
+/** The controllers of one process, as leader. */
 export class World {
   readonly api = new FakeApi();
   readonly events: EventInput[] = [];
@@ -30,7 +31,9 @@ export class World {
   }
 
   async lead(): Promise<void> {
-    const part = new Restore({
+    const runtime = runtimeOn(this.api, this);
+    const { controllers } = createRestore({
+      ...runtime,
       settings: {
         namespaces: ["team-a"],
         nodeSelector: {},
@@ -41,15 +44,9 @@ export class World {
         certificates: "cert-manager",
       },
       namespace: "cedana-system",
-      client: this.api,
-      claims: new Claims(this.api),
-      events: { record: (event) => void this.events.push(event) },
-      log: createLogger({ level: "error", destination: { write: () => {} } }),
-      metrics: new Metrics(),
+      claims: new Claims(clientOn(this.api)),
     });
-    for (const reflector of part.reflectors) void reflector.run(this.stop.signal);
-    await Promise.all(part.reflectors.map(({ synced }) => synced));
-    void part.lead(this.stop.signal);
+    void lead(runtime, controllers, this.stop.signal);
     await seconds(0.1);
   }
 

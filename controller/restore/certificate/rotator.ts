@@ -1,0 +1,99 @@
+import type { RestoreSettings } from "../../../config/programs/controller";
+import { hasStatus, type Client, type Logger, type Objects } from "../../../kube";
+import { bundlePatch, WEBHOOK_CONFIGURATION, type WebhookConfiguration } from "./configuration";
+import { issue } from "./issue";
+import { after, bundleOf, nextStep, type Held } from "./plan";
+import { CERTIFICATE_SECRET, secretData, type CertificateSecret } from "./secret";
+
+export interface RotatorOptions {
+  readonly settings: Pick<RestoreSettings, "secret" | "configuration" | "dnsNames"> & {
+    /** Of the Secret. */
+    readonly namespace: string;
+  };
+  /** Writes only while this process leads. */
+  readonly client: Client;
+  readonly secrets: Pick<Objects<CertificateSecret>, "get">;
+  readonly configurations: Pick<Objects<WebhookConfiguration>, "get">;
+  readonly log: Logger;
+}
+
+/** Longest time between two reconciles. */
+const AGAIN_MS = 3_600_000;
+/** How long the watch may take to deliver a Secret that was written here. */
+const SEEN_MS = 10_000;
+
+/** Issues and renews the webhook's certificate, and has the API server trust its authority. Runs on the leader. */
+export class CertificateRotator {
+  /** Version of the Secret before the last write: while the cache has it, that write is not delivered. */
+  private written?: { readonly over: string | undefined; readonly atMs: number };
+
+  constructor(private readonly options: RotatorOptions) {}
+
+  /** Takes one step. The watches report what it wrote, and the next step follows. */
+  async reconcile(): Promise<{ readonly requeueAfterMs: number }> {
+    const { settings, secrets, configurations } = this.options;
+    const secret = secrets.get(`${settings.namespace}/${settings.secret}`);
+    const configuration = configurations.get(settings.configuration);
+    const now = Date.now();
+    if (!this.seesItsWrite(secret, now)) return { requeueAfterMs: SEEN_MS };
+    const held = secret?.held ?? {};
+    const bundle = configuration?.webhooks.map((one) => one.bundle) ?? [];
+    // A certificate is served only if all bundles trust its authority.
+    const step = nextStep(held, common(bundle), settings.dnsNames, now);
+    if (step.do === "wait") {
+      await this.trust(configuration, bundleOf(held, now));
+      return { requeueAfterMs: Math.min(step.ms, AGAIN_MS) };
+    }
+    const issued = step.do === "promote" ? undefined : await issue(settings.dnsNames, now);
+    const next = after(step.do, held, issued);
+    // Trusted before it is served.
+    await this.trust(configuration, bundleOf(next, now));
+    await this.store(secret, next);
+    this.written = { over: secret?.metadata.resourceVersion, atMs: now };
+    this.options.log.info({ step: step.do, secret: settings.secret }, "webhook certificate");
+    return { requeueAfterMs: AGAIN_MS };
+  }
+
+  private seesItsWrite(secret: CertificateSecret | undefined, now: number): boolean {
+    const { written } = this;
+    return (
+      written === undefined ||
+      written.over !== secret?.metadata.resourceVersion ||
+      now >= written.atMs + SEEN_MS
+    );
+  }
+
+  private async store(secret: CertificateSecret | undefined, held: Held): Promise<void> {
+    const { client, settings } = this.options;
+    const data = secretData(held);
+    if (!secret) {
+      const metadata = { name: settings.secret, namespace: settings.namespace };
+      await client.create(CERTIFICATE_SECRET, { metadata, type: "kubernetes.io/tls", data });
+      return;
+    }
+    const { resourceVersion } = secret.metadata;
+    await client.jsonPatch(CERTIFICATE_SECRET, secret.metadata, [
+      { op: "test", path: "/metadata/resourceVersion", value: resourceVersion },
+      { op: "add", path: "/data", value: data },
+    ]);
+  }
+
+  private async trust(configuration: WebhookConfiguration | undefined, bundle: string): Promise<void> {
+    if (!configuration) return;
+    const patch = bundlePatch(configuration, bundle);
+    if (patch.length === 0) return;
+    try {
+      await this.options.client.jsonPatch(WEBHOOK_CONFIGURATION, configuration.metadata, patch);
+    } catch (error) {
+      // Deleted, or webhooks in another order: the watch reports the change.
+      if (!hasStatus(error, 404, 422)) throw error;
+    }
+  }
+}
+
+/** Returns the certificates that all bundles have. */
+function common(bundles: readonly string[]): string {
+  const [first = "", ...rest] = bundles;
+  const certificates = first.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  return certificates.filter((one) => rest.every((bundle) => bundle.includes(one))).join("\n");
+}

@@ -1,0 +1,112 @@
+import { RESTORED_FROM } from "../../api/restore";
+import type { RestoreSettings } from "../../config/programs/controller";
+import { controller, keyOf, type Controller, type HealthCheck } from "../../kube";
+import { CHECKPOINT } from "../checkpoints/objects";
+import type { Runtime } from "../runtime";
+import { CERTIFICATE_SECRET, CertificateRotator, WEBHOOK_CONFIGURATION } from "./certificate";
+import type { Claims } from "./claims";
+import { ClaimReconciler, hasRun, PodReconciler } from "./outcome";
+import { RESTORED_POD } from "./pods";
+import { Report } from "./report";
+import { Admitter, WebhookServer } from "./webhook";
+
+export interface RestoreOptions extends Runtime {
+  readonly settings: RestoreSettings;
+  /** Namespace of the controller: of the Secret with the certificate. */
+  readonly namespace: string;
+  /** Writes on every replica. */
+  readonly claims: Claims;
+}
+
+/** Longest delay after failures. */
+const MAX_DELAY_MS = 60_000;
+
+/** The parts of restore in one process. */
+export interface Restore {
+  /** Follow restored pods and claims, and rotate the certificate. On the leader. */
+  readonly controllers: readonly Controller[];
+  /** Gives pods the image of a checkpoint as they are created. On every replica. */
+  readonly webhook: WebhookServer;
+  /** Of this replica, for `/readyz`. */
+  readonly check: HealthCheck;
+}
+
+/** Restores pods that request it. */
+export function createRestore(options: RestoreOptions): Restore {
+  const { settings, claims, events, metrics, client, log } = options;
+  const report = new Report(events, metrics);
+  const admitter = new Admitter({ settings, client, claims, report, log });
+  const webhook = new WebhookServer({ port: settings.port, log, admit: (review) => admitter.admit(review) });
+  const controllers = [...outcomeControllers(options, report), ...certificateControllers(options, webhook)];
+  return { controllers, webhook, check: webhook.check };
+}
+
+function outcomeControllers(options: RestoreOptions, report: Report): readonly Controller[] {
+  const { settings, cache, client, log, metrics } = options;
+  const { namespaces } = settings;
+  const checkpoints = cache.objects(CHECKPOINT, { namespaces });
+  const pods = cache.objects(RESTORED_POD, { namespaces, labelSelector: RESTORED_FROM });
+  const checkpointsByUid = checkpoints.index(({ metadata }) => [metadata.uid]);
+  const podsByUid = pods.index(({ metadata }) => [metadata.uid]);
+  const podsByCheckpoint = pods.index(({ from }) => (from === undefined ? [] : [from]));
+  const podReconciler = new PodReconciler({
+    client,
+    report,
+    pod: (key) => pods.get(key),
+    checkpoint: (uid) => checkpointsByUid(uid)[0],
+  });
+  const claimReconciler = new ClaimReconciler({
+    client,
+    log,
+    checkpoint: (key) => checkpoints.get(key),
+    exists: (uid) => podsByUid(uid).length > 0,
+  });
+  pods.onChange(({ old, new: now }) => {
+    if (now || !old) return;
+    podReconciler.forget(old.metadata.uid);
+    claimReconciler.podDeleted(old.metadata.uid, hasRun(old));
+  });
+  const tools = { log, metrics, maxDelayMs: MAX_DELAY_MS };
+  return [
+    controller("restore-pods", { ...tools, workers: 4 })
+      .for(pods)
+      .watches(checkpoints, ({ new: now }) => podsByCheckpoint(now?.metadata.uid ?? "").map(keyOf))
+      .reconcile((key) => podReconciler.reconcile(key)),
+    controller("restore-claims", { ...tools, workers: 2 })
+      .for(checkpoints, { initial: (all) => all.filter(({ status }) => status.restore) })
+      .watches(pods, ({ old, new: now }) => (now ? [] : checkpointsByUid(old?.from ?? "").map(keyOf)))
+      .reconcile((key) => claimReconciler.reconcile(key)),
+  ];
+}
+
+/** Loads the certificate into the webhook on every replica. @returns the controller that rotates it, if it is ours */
+function certificateControllers(options: RestoreOptions, webhook: WebhookServer): readonly Controller[] {
+  const { settings, namespace, cache, client, log, metrics } = options;
+  // Of one object each: permissions by name allow no more.
+  const secrets = cache.objects(CERTIFICATE_SECRET, {
+    namespaces: [namespace],
+    fieldSelector: `metadata.name=${settings.secret}`,
+  });
+  secrets.onChange(({ new: secret }) => {
+    if (secret?.held.current) webhook.use(secret.held.current);
+  });
+  if (settings.certificates !== "own") return [];
+  const configurations = cache.objects(WEBHOOK_CONFIGURATION, {
+    fieldSelector: `metadata.name=${settings.configuration}`,
+  });
+  const rotator = new CertificateRotator({
+    settings: { ...settings, namespace },
+    client,
+    secrets,
+    configurations,
+    log,
+  });
+  const key = "certificate";
+  return [
+    controller("restore-certificate", { log, metrics, maxDelayMs: MAX_DELAY_MS })
+      .starts(key)
+      .watches(secrets, () => [key])
+      .watches(configurations, () => [key])
+      .reconcile(() => rotator.reconcile()),
+  ];
+}

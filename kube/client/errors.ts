@@ -1,0 +1,88 @@
+import type { IncomingMessage } from "node:http";
+
+/** Fields of a `Status` besides its message. */
+export interface StatusDetails {
+  /** Such as `Conflict`, `Expired`, `Invalid`; missing where something other than the API server answered. */
+  readonly reason?: string;
+  /** How long to wait before the next attempt, if the response names it. */
+  readonly retryAfterMs?: number;
+}
+
+/** An error response of the API server: Kubernetes' own `Status`, where it sent one. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  readonly reason?: string;
+  readonly retryAfterMs?: number;
+
+  constructor(
+    /** HTTP status. */
+    readonly status: number,
+    message: string,
+    details: StatusDetails = {},
+  ) {
+    super(message);
+    this.reason = details.reason;
+    this.retryAfterMs = details.retryAfterMs;
+  }
+}
+
+/** Checks whether the error is a response with one of the HTTP statuses. */
+export function hasStatus(error: unknown, ...statuses: readonly number[]): error is ApiError {
+  return error instanceof ApiError && statuses.includes(error.status);
+}
+
+/** Checks whether there is no such object, kind or namespace. */
+export function isNotFound(error: unknown): boolean {
+  return hasStatus(error, 404);
+}
+
+/** Checks whether the object was changed or deleted since it was read, so that it must be read again. */
+export function isOutdated(error: unknown): boolean {
+  return hasStatus(error, 404, 409);
+}
+
+/** Checks whether a JSON patch did not apply: one of its tests failed, or the object was changed or deleted. */
+export function isTestFailed(error: unknown): boolean {
+  return hasStatus(error, 404, 409, 422);
+}
+
+/** Checks whether the API server rejected the request, so that it surely was not done. */
+export function isRejected(error: unknown): boolean {
+  return error instanceof ApiError && error.status >= 400 && error.status < 500;
+}
+
+/** Checks whether the API server no longer has the history to continue from. */
+export function isExpired(error: unknown): boolean {
+  return hasStatus(error, 410);
+}
+
+/** Reads an error response: Kubernetes' Status, or the words of a proxy in between. */
+export function errorOf(response: Pick<IncomingMessage, "statusCode" | "headers">, text: string): ApiError {
+  const status = response.statusCode ?? 0;
+  const { message, reason } = statusIn(text);
+  return new ApiError(status, message ?? `HTTP ${status}`, {
+    reason,
+    retryAfterMs: retryAfterMs(response.headers["retry-after"], Date.now()),
+  });
+}
+
+/** Reads the header Retry-After (RFC 9110, 10.2.3): seconds or a date. */
+export function retryAfterMs(header: string | undefined, now: number): number | undefined {
+  if (header === undefined) return undefined;
+  if (/^\d+$/.test(header)) return Number(header) * 1000;
+  const at = Date.parse(header);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+}
+
+function statusIn(text: string): { readonly message?: string; readonly reason?: string } {
+  try {
+    const { message, reason } = JSON.parse(text) as { message?: unknown; reason?: unknown };
+    return {
+      message: typeof message === "string" && message !== "" ? message : undefined,
+      reason: typeof reason === "string" && reason !== "" ? reason : undefined,
+    };
+  } catch {
+    // Not a Status: a proxy in between answered.
+    return {};
+  }
+}

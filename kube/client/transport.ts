@@ -1,0 +1,53 @@
+import type { Json } from "../../http";
+
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+export interface Body {
+  /** Content type: `application/json-patch+json`, `application/apply-patch+yaml`, ... */
+  readonly type: string;
+  /** Sent as JSON. */
+  readonly content: unknown;
+}
+
+export interface SendOptions {
+  /** Added to the path's own query. */
+  readonly query?: Readonly<Record<string, string>>;
+  /** Until the whole response is read, waits for a busy API server included. Default: 30,000. */
+  readonly timeoutMs?: number;
+  /** Ends the request at once; `send` then throws the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface WatchOptions {
+  /** `watch=true` is added to it. */
+  readonly query?: Readonly<Record<string, string>>;
+  /** Ends the watch; the iteration then ends without an error. */
+  readonly signal: AbortSignal;
+  /** The watch fails if nothing at all is received for so long. */
+  readonly idleTimeoutMs: number;
+  /** Called once the API server has accepted the watch, before the first event. */
+  readonly onOpen?: () => void;
+}
+
+export interface WatchEvent {
+  readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
+  /** The object after the change; before it for DELETED; only its resourceVersion for BOOKMARK; a Status for ERROR. */
+  readonly object: Json;
+}
+
+/** Requests to a Kubernetes API, in raw JSON: no model in between drops fields. */
+export interface Transport {
+  /**
+   * Sends one request.
+   * @param path `/api/v1/nodes`, with or without a query
+   * @returns the JSON of the response
+   * @throws ApiError for an error response; Error where there is no whole response: then the API server may or may not
+   *   have done it. Only 429 with Retry-After is retried, because it was not done.
+   */
+  send(method: Method, path: string, body?: Body, options?: SendOptions): Promise<unknown>;
+  /**
+   * Watches once. The iteration ends when the API server ends the watch; ERROR events are passed on.
+   * @throws ApiError for an error response; Error if the connection is cut or silent, or the response is no watch
+   */
+  watch(path: string, options: WatchOptions): AsyncIterable<WatchEvent>;
+}

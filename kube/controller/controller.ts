@@ -1,0 +1,160 @@
+import type { KubernetesObject } from "../client/objects";
+import { keyOf } from "../client/objects";
+import type { CachedObjects } from "../cache/cache";
+import type { Change } from "../cache/store";
+import type { Logger } from "../log";
+import type { Metrics } from "../metrics";
+import { WorkQueue } from "./queue";
+import { runWorkers, type Reconcile } from "./workers";
+
+/** A reconcile loop. */
+export interface Controller {
+  readonly name: string;
+  /** Objects that must be cached before it leads. */
+  readonly sources: readonly { readonly synced: Promise<unknown> }[];
+  /**
+   * Runs the loop. Called once, with the lease held and all sources synced. After the signal it finishes the reconciles in
+   * progress and resolves; it resolves for no other reason.
+   */
+  lead(signal: AbortSignal): Promise<void>;
+}
+
+/** A key, or a key that is enqueued after a delay. */
+export type Request = string | { readonly key: string; readonly afterMs: number };
+
+export interface ForOptions<T> {
+  /** Selects and orders the objects that are enqueued when it starts to lead. Default: all. */
+  readonly initial?: (objects: readonly T[]) => readonly T[];
+  /** Selects changes. Default: all. */
+  readonly when?: (change: Change<T>) => boolean;
+}
+
+export interface ControllerOptions {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Keys that are reconciled at once. Default: 1. */
+  readonly workers?: number;
+  /** Longest delay after failures. Default: 1,000,000 (client-go). */
+  readonly maxDelayMs?: number;
+}
+
+export interface ReconcileOptions {
+  /** Runs when it starts to lead, before the first key is enqueued. */
+  readonly start?: () => void;
+  /** Runs beside the workers, until the signal. */
+  readonly background?: (signal: AbortSignal) => Promise<void>;
+  /** Runs after the last reconcile. */
+  readonly drain?: () => Promise<void>;
+}
+
+/** Builds a controller: `controller("checkpoints", { log, metrics }).for(checkpoints).reconcile(reconcile)`. */
+export function controller(name: string, options: ControllerOptions): ControllerBuilder {
+  return new ControllerBuilder(name, options);
+}
+
+/** Collects the sources of a controller. */
+export class ControllerBuilder {
+  /** For components that enqueue keys themselves. */
+  readonly queue: WorkQueue;
+  private readonly sources: { readonly synced: Promise<unknown> }[] = [];
+  private readonly subscriptions: ((queue: WorkQueue) => void)[] = [];
+  private readonly initial: ((queue: WorkQueue) => void)[] = [];
+
+  constructor(
+    private readonly name: string,
+    private readonly options: ControllerOptions,
+  ) {
+    const { metrics, maxDelayMs } = options;
+    this.queue = new WorkQueue({ name, metrics, maxDelayMs });
+  }
+
+  /** Reconciles these objects: each of them at the start, and each that changes. */
+  for<T extends KubernetesObject>(objects: CachedObjects<T>, options: ForOptions<T> = {}): this {
+    const { initial = (all) => all, when = () => true } = options;
+    this.initial.push((queue) => {
+      for (const object of initial(objects.list())) queue.add(keyOf(object));
+    });
+    return this.watches(objects, (change) => (when(change) ? [change.key] : []));
+  }
+
+  /** Reconciles the owners of these objects when they change. */
+  owns<T extends KubernetesObject>(
+    objects: CachedObjects<T>,
+    ownerOf: (object: T) => string | undefined,
+  ): this {
+    return this.watches(objects, ({ old, new: now }) => {
+      const object = now ?? old;
+      const owner = object && ownerOf(object);
+      return owner === undefined ? [] : [owner];
+    });
+  }
+
+  /** Reconciles the keys that a change of these objects affects. */
+  watches<T extends KubernetesObject>(
+    objects: CachedObjects<T>,
+    toRequests: (change: Change<T>) => Iterable<Request>,
+  ): this {
+    this.subscriptions.push((queue) =>
+      objects.onChange((change) => {
+        for (const request of toRequests(change))
+          if (typeof request === "string") queue.add(request);
+          else queue.addAfter(request.key, request.afterMs);
+      }),
+    );
+    return this.needs(objects);
+  }
+
+  /** Waits for objects that it only reads. */
+  needs(...objects: readonly { readonly synced: Promise<unknown> }[]): this {
+    this.sources.push(...objects);
+    return this;
+  }
+
+  /** Enqueues one more key at the start. */
+  starts(key: string): this {
+    this.initial.push((queue) => queue.add(key));
+    return this;
+  }
+
+  /** Completes the controller. */
+  reconcile(reconcile: Reconcile, { start, background, drain }: ReconcileOptions = {}): Controller {
+    const { name, queue, sources, subscriptions, initial } = this;
+    const { log, metrics, workers = 1 } = this.options;
+    return {
+      name,
+      sources,
+      lead: async (signal) => {
+        for (const subscribe of subscriptions) subscribe(queue);
+        start?.();
+        for (const enqueue of initial) enqueue(queue);
+        await Promise.all([
+          runWorkers({ name, queue, workers, reconcile, signal, log, metrics }),
+          background?.(signal),
+        ]);
+        await drain?.();
+      },
+    };
+  }
+}
+
+/**
+ * Leads with all controllers, each once its own sources are synced: a missing kind, permission or namespace holds up no
+ * other controller.
+ */
+export async function leadAll(controllers: readonly Controller[], signal: AbortSignal): Promise<void> {
+  const stopped = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  await Promise.all(
+    controllers.map(async (one) => {
+      await Promise.race([syncOf(one), stopped]);
+      if (!signal.aborted) await one.lead(signal);
+    }),
+  );
+}
+
+/** Settles once all sources of the controller are synced. */
+export async function syncOf({ sources }: Pick<Controller, "sources">): Promise<void> {
+  await Promise.all(sources.map(({ synced }) => synced));
+}

@@ -1,0 +1,42 @@
+import type { Runtime } from "../../controller/runtime";
+import {
+  Cache,
+  Client,
+  createLogger,
+  leadAll,
+  Metrics,
+  type Controller,
+  type EventInput,
+  type Transport,
+} from "../../kube";
+
+/** Dependencies of controllers on a transport, as the program has them, but for the lease. */
+export function runtimeOn(
+  transport: Transport,
+  given: { readonly events?: EventInput[]; readonly metrics?: Metrics } = {},
+): Runtime {
+  const log = createLogger({ level: "error", destination: { write: () => {} } });
+  const { events = [], metrics = new Metrics() } = given;
+  const cache = new Cache({ transport, log, metrics });
+  return {
+    cache,
+    client: clientOn(transport, cache),
+    events: { record: (event) => void events.push(event) },
+    log,
+    metrics,
+  };
+}
+
+export function clientOn(transport: Pick<Transport, "send">, cache?: Pick<Cache, "observe">): Client {
+  const observe: Cache["observe"] = (kind, object) => cache?.observe(kind, object);
+  return new Client(transport, { fieldManager: "cedana-controller", observe });
+}
+
+/** Follows the cache and leads, as the program does with the lease. Settles once all controllers have stopped. */
+export async function lead(
+  { cache }: Pick<Runtime, "cache">,
+  controllers: readonly Controller[],
+  signal: AbortSignal,
+): Promise<void> {
+  await Promise.all([cache.run(signal), leadAll(controllers, signal)]);
+}

@@ -1,0 +1,75 @@
+import { readAgentSettings, type AgentSettings } from "../../../../config/programs/agent";
+
+const SETTINGS: AgentSettings = {
+  namespace: "cedana-system",
+  folder: "/opt/cedana-cdk",
+  criuLink: "/usr/local/sbin/criu",
+  runtime: "containerd",
+  archives: "/var/lib/kubelet/checkpoints",
+  state: "/var/lib/cedana-cdk/agent",
+  quotaBytes: 20 * 1024 ** 3,
+  reserveBytes: 2 * 1024 ** 3,
+  maxConcurrent: 2,
+  kubelet: { port: 10_250 },
+  repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/checkpoints",
+  registry: { credentials: "ecr" },
+  health: {
+    periodSeconds: 30,
+    timeoutSeconds: 20,
+    minKernel: "6.1",
+    allowCgroupV1: false,
+    requireRestore: true,
+    runtimeConfig: "/etc/containerd/config.toml",
+  },
+  log: { level: "info" },
+};
+
+const read = (more: object) => readAgentSettings(JSON.stringify({ ...SETTINGS, ...more }));
+
+test("parses settings that were written before", () => {
+  expect(read({})).toEqual({ value: SETTINGS });
+  const registry = { credentials: "docker-config", dockerConfig: "/etc/cedana-registry/config.json" };
+  expect(read({ registry })).toEqual({ value: { ...SETTINGS, registry } });
+});
+
+test.each([
+  [{ registry: { credentials: "docker-config" } }, "missing", ["registry", "dockerConfig"]],
+  [{ registry: { credentials: "docker" } }, "not-allowed", ["registry", "credentials"]],
+  [{ archives: "checkpoints" }, "not-a-directory", ["archives"]],
+  [{ state: "/var/../etc" }, "not-a-directory", ["state"]],
+  [{ quotaBytes: -1 }, "out-of-range", ["quotaBytes"]],
+  [{ quoteBytes: 1 }, "unknown-key", ["quoteBytes"]],
+  [{ health: { ...SETTINGS.health, minKernel: "6" } }, "not-a-kernel-version", ["health", "minKernel"]],
+])("rejects %j", (more, code, path) => {
+  expect(read(more).problems).toMatchObject([{ code, path }]);
+});
+
+test.each([
+  "registry.example.com/checkpoints",
+  "localhost/checkpoints",
+  "localhost:5000/team/check-points__1",
+  "registry:5000/a",
+  "10.77.0.2:5000/checkpoints",
+])("accepts the repository %s", (repository) => {
+  expect(read({ repository })).toEqual({ value: { ...SETTINGS, repository } });
+});
+
+test.each([
+  "checkpoints",
+  "team/checkpoints",
+  "registry.example.com",
+  "registry.example.com/",
+  "registry.example.com/Checkpoints",
+  "registry.example.com/checkpoints:1",
+  `registry.example.com/checkpoints@sha256:${"0".repeat(64)}`,
+  "https://registry.example.com/checkpoints",
+  "registry.example.com//checkpoints",
+  `registry.example.com/${"a".repeat(250)}`,
+])("rejects the repository %s", (repository) => {
+  expect(read({ repository }).problems).toMatchObject([{ code: "not-a-repository" }]);
+});
+
+test("reports invalid YAML as one problem", () => {
+  expect(readAgentSettings("namespace: [").problems).toMatchObject([{ code: "yaml-syntax" }]);
+  expect(readAgentSettings("").problems).toHaveLength(1);
+});

@@ -1,0 +1,71 @@
+import { Metrics, createLogger, EXIT } from "../../../kube";
+import { runController } from "../../../controller";
+import type { ControllerSettings } from "../../../config/programs/controller";
+import { FakeApi } from "../../support/fake-api";
+
+const LEASE = "/apis/coordination.k8s.io/v1/namespaces/cedana-system/leases/cedana-controller";
+const SETTINGS: ControllerSettings = {
+  namespace: "cedana-system",
+  leaseName: "cedana-controller",
+  log: { level: "info" },
+  gate: {
+    owner: "controller",
+    taint: { key: "cedana.ai/not-ready", value: "true", effect: "NoSchedule" },
+    nodeSelector: { "cedana.ai/enabled": "true" },
+    agents: [{ name: "helper", namespace: "cedana-system", daemonSet: "cedana-helper" }],
+    podSelector: { "app.kubernetes.io/name": "cedana" },
+    hashAnnotation: "checksum/config",
+    retaint: false,
+    explainAfterSeconds: 60,
+    dryRun: false,
+  },
+  restore: false,
+  checkpoints: {
+    namespaces: "all",
+    maxPerNode: 2,
+    locations: [],
+    engine: "cedana",
+    manager: {
+      url: "http://cedana-manager-service.cedana-system:1324",
+      root: "/run/containerd",
+      timeoutSeconds: 600,
+    },
+  },
+};
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+test("the whole controller comes up ready, leads, and gives the lease back on SIGTERM", async () => {
+  const api = new FakeApi();
+  const metrics = new Metrics();
+  const lines: string[] = [];
+  const log = createLogger({ level: "info", destination: { write: (line) => void lines.push(line) } });
+  const options = { identity: "pod-1", metricsPort: 0, healthPort: 0, log, metrics };
+  const ended = runController(SETTINGS, api, options);
+  await until(() => lines.some((line) => line.includes('"leading"')));
+
+  const ports = Object.fromEntries(
+    lines
+      .map((line) => JSON.parse(line) as { server?: string; port?: number })
+      .flatMap(({ server, port }) => (server === undefined ? [] : [[server, port]])),
+  ) as Record<string, number>;
+  const ready = await fetch(`http://127.0.0.1:${ports["health"]}/readyz?verbose`);
+  expect(ready.status).toBe(200);
+  expect(await ready.text()).toContain("[+]synced-nodes ok\n");
+  expect(lines[0]).toContain('"controllers":["readiness","readiness-conditions","checkpoints","cedanas"]');
+  const live = await fetch(`http://127.0.0.1:${ports["health"]}/healthz?verbose`);
+  expect(await live.text()).toContain("[+]leader-election ok\n");
+  const figures = await (await fetch(`http://127.0.0.1:${ports["metrics"]}/metrics`)).text();
+  expect(figures).toContain('leader_election_master_status{name="cedana-controller"} 1');
+  expect(figures).toContain("process_resident_memory_bytes");
+  expect(api.get(LEASE)?.["spec"]).toMatchObject({
+    holderIdentity: expect.stringMatching(/^pod-1_/) as string,
+  });
+
+  process.emit("SIGTERM");
+  expect(await ended).toBe(EXIT.stopped);
+  expect(api.get(LEASE)?.["spec"]).toMatchObject({ holderIdentity: "" });
+  expect(api.watches).toEqual([]);
+});

@@ -1,0 +1,57 @@
+import { Agent, type RequestOptions } from "node:https";
+import { Agents } from "../../../../kube/client/agents";
+import { Lines } from "../../../../kube/client/lines";
+import { retryAfterMs } from "../../../../kube/client/errors";
+
+describe("lines", () => {
+  test("hold an event of 10 MiB, and refuse one that never ends", () => {
+    const lines = new Lines();
+    const chunk = Buffer.alloc(1024 * 1024, "x");
+    for (let i = 0; i < 10; i++) expect(lines.push(chunk)).toEqual([]);
+    expect(lines.push(Buffer.from("\n"))[0]).toHaveLength(10 * 1024 * 1024);
+    for (let i = 0; i < 16; i++) lines.push(chunk);
+    expect(() => lines.push(chunk)).toThrow("an event of the watch is larger than 16 MiB");
+  });
+});
+
+describe("agents", () => {
+  const assigned = (agents: Agents, options: RequestOptions) => {
+    agents.assign(options, "https:");
+    return options;
+  };
+
+  test("one for each set of certificates, whatever the headers; certificates stay with it", () => {
+    const agents = new Agents();
+    const request = (cert: string, token: string) =>
+      assigned(agents, {
+        ca: Buffer.from("ca"),
+        cert,
+        headers: { authorization: token },
+        agent: new Agent(),
+      });
+    const first = request("one", "a");
+    expect(first.agent).toBe(request("one", "b").agent);
+    expect(first).toEqual({ agent: first.agent, headers: { authorization: "a" } });
+    expect((first.agent as Agent).options).toMatchObject({ cert: "one", keepAlive: true, timeout: 30_000 });
+    const rotated = request("two", "b");
+    expect(rotated.agent).not.toBe(first.agent);
+    expect(request("two", "c").agent).toBe(rotated.agent);
+  });
+
+  test("a proxy's own agent is kept", () => {
+    class ProxyAgent extends Agent {}
+    const agents = new Agents();
+    const proxy = new ProxyAgent();
+    expect(assigned(agents, { agent: proxy }).agent).toBe(proxy);
+    expect(assigned(agents, { agent: new ProxyAgent() }).agent).toBe(proxy);
+  });
+});
+
+test("Retry-After is seconds or a date", () => {
+  const now = Date.parse("2026-01-01T00:00:00Z");
+  const read = (header?: string) => retryAfterMs(header, now);
+  expect([read("7"), read("Thu, 01 Jan 2026 00:00:05 GMT"), read("Wed, 31 Dec 2025 00:00:00 GMT")]).toEqual([
+    7000, 5000, 0,
+  ]);
+  expect([read(), read("soon")]).toEqual([undefined, undefined]);
+});
