@@ -46,10 +46,10 @@ export class CedanaChart extends Chart {
     this.crds = Object.fromEntries(
       kinds.map((kind) => [kind.kind, new Crd(this, kind.crdName, { ...input, kind })]),
     );
-    this.engine = constructsOf(engine).create(this, "engine", input);
     if (install.networkPolicies) {
       this.networkPolicies = new SystemNetworkPolicies(this, "network-policies", input);
     }
+    this.engine = constructsOf(engine).create(this, "engine", input);
     if (install.controller) this.controller = new Controller(this, "controller", input);
     if (gateOwner(install) === "nodeReadinessRule") {
       this.readinessGate = new ReadinessGate(this, "readiness-gate", input);
