@@ -38,7 +38,6 @@ export const CEDANA = defineKind({
   kind: "Cedana",
   plural: "cedanas",
   scope: "Namespaced",
-  engines: ["cedana"],
   description: "One checkpoint or restore of a container.",
   spec: optional(spec),
   status,

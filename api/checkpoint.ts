@@ -52,7 +52,7 @@ const spec = object(
     ),
     location: optional(
       text(
-        "Absolute path on the node to write the checkpoint to, without .., in a directory that install.checkpoints.locations allows. With several containers, each one gets <location>-<container>. Only with the engine cedana. Default: the engine's remote storage.",
+        "Absolute path on the node to write the checkpoint to, without .., in a directory that engine.checkpoints.locations allows. With several containers, each one gets <location>-<container>. Only with the engine cedana. Default: the engine's remote storage.",
         1024,
         { pattern: "^/[A-Za-z0-9._/-]*[A-Za-z0-9._-]$" },
       ),

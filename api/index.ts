@@ -10,9 +10,15 @@ import { NODE_CHECKPOINT } from "./node-checkpoint";
 /** All kinds. CRDs, the permissions to install them, and the tables of docs/kubernetes/crds.md follow from it. */
 export const KINDS: readonly Kind[] = [CEDANA, CHECKPOINT, NODE_CHECKPOINT];
 
+/** Kinds that each engine uses, in the order of `KINDS`. */
+const KINDS_OF: Readonly<Record<EngineName, readonly Kind[]>> = {
+  cedana: [CEDANA, CHECKPOINT],
+  kubelet: [CHECKPOINT, NODE_CHECKPOINT],
+};
+
 /** Returns the kinds that an engine uses. */
-export function kindsOf(engine: EngineName): Kind[] {
-  return KINDS.filter(({ engines }) => engines?.includes(engine) ?? true);
+export function kindsOf(engine: EngineName): readonly Kind[] {
+  return KINDS_OF[engine];
 }
 
 export { CEDANA, type CedanaMethod, type CedanaSpec, type CedanaStatus } from "./cedana";

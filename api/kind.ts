@@ -3,7 +3,7 @@ import { object, optional, type Optional, type Schema } from "./schema";
 /** API group of this project's kinds. */
 export const AUTOMATION_GROUP = "automation.cedana.ai";
 
-/** Engines by name. */
+/** Engines that `spec.engine` of a Checkpoint may name. */
 export const ENGINES = ["cedana", "kubelet"] as const;
 export type EngineName = (typeof ENGINES)[number];
 
@@ -32,8 +32,6 @@ export interface Kind {
   readonly crdName: string;
   readonly schema: Schema;
   readonly columns: readonly Column[];
-  /** Engines that use the kind. Default: all. */
-  readonly engines?: readonly EngineName[];
 }
 
 type KindInput = Omit<Kind, "apiVersion" | "crdName" | "schema"> & {

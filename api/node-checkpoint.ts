@@ -41,7 +41,6 @@ export const NODE_CHECKPOINT = defineKind({
   kind: "NodeCheckpoint",
   plural: "nodecheckpoints",
   scope: "Namespaced",
-  engines: ["kubelet"],
   description:
     "A request to the agent of a node to checkpoint one container. The controller creates and deletes it.",
   spec,

@@ -2,8 +2,9 @@ import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { Option, type Command } from "commander";
+import { DEFAULT_ENGINE, ENGINE_KINDS } from "../config/engine-kinds";
 import { CommandError, EXIT } from "./errors";
-import { INIT_DEFAULTS, initFile, type InitAnswers } from "./init-file";
+import type { InitAnswers } from "./init-file";
 import { fileOption, print } from "./options";
 import { cedanaCdk } from "./shell";
 
@@ -18,7 +19,7 @@ export function addInit(program: Command): void {
     .command("init")
     .description("write a commented cedana.yaml; non-interactive if any flag is given")
     .addOption(fileOption())
-    .addOption(new Option("--engine <kind>", "engine (default: kubelet)").choices(["kubelet", "cedana"]))
+    .addOption(new Option("--engine <kind>", `engine (default: ${DEFAULT_ENGINE})`).choices(ENGINE_KINDS))
     .option("--name <name>", "name of the EKS cluster")
     .option("--region <region>", "AWS region")
     .option("--kubernetes-version <minor>", "Kubernetes minor version, such as 1.35")
@@ -44,7 +45,13 @@ async function init({ file, force, ...given }: InitOptions): Promise<string> {
     throw new CommandError(`${file}: the file exists; --force overwrites it`, EXIT.badInput);
   }
   const terminal = process.stdin.isTTY && process.stdout.isTTY && Object.keys(given).length === 0;
-  const answers = { ...INIT_DEFAULTS, output: outputOf(file), ...given, ...(terminal ? await prompt() : {}) };
+  const { INIT_DEFAULTS: defaults, initFile } = await import("./init-file.js");
+  const answers = {
+    ...defaults,
+    output: outputOf(file, defaults),
+    ...given,
+    ...(terminal ? await prompt(defaults) : {}),
+  };
   const text = initFile(answers);
   const { formatLocated, readPlatform } = await import("../config/platform/index.js");
   const { problems } = readPlatform(text);
@@ -59,15 +66,13 @@ async function init({ file, force, ...given }: InitOptions): Promise<string> {
 }
 
 /** Returns the output directory. Each platform file of a directory has another one. */
-function outputOf(file: string): string {
+function outputOf(file: string, { output }: InitAnswers): string {
   const name = basename(file).replace(/\.ya?ml$/, "");
-  return name === "cedana"
-    ? INIT_DEFAULTS.output
-    : `${INIT_DEFAULTS.output}/${name.replaceAll(/[^\w.-]+/g, "-")}`;
+  return name === "cedana" ? output : `${output}/${name.replaceAll(/[^\w.-]+/g, "-")}`;
 }
 
 /** Prompts for the answers without a useful default. */
-async function prompt(): Promise<Partial<InitAnswers>> {
+async function prompt(defaults: InitAnswers): Promise<Partial<InitAnswers>> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   const answers: Record<string, string> = {};
   try {
@@ -75,7 +80,7 @@ async function prompt(): Promise<Partial<InitAnswers>> {
       ["name", "Name of the EKS cluster"],
       ["region", "AWS region"],
     ] as const) {
-      const answer = await terminal.question(`${question} [${INIT_DEFAULTS[key]}]: `);
+      const answer = await terminal.question(`${question} [${defaults[key]}]: `);
       if (answer.trim() !== "") answers[key] = answer.trim();
     }
   } finally {

@@ -2,6 +2,9 @@ import { App } from "cdk8s";
 import { helmChart, layout, type KubernetesObject } from "../manifests";
 import type { Platform } from "../config/platform";
 import { chartsFromPlatform } from "../stacks/kubernetes";
+import { capabilitiesOf } from "../config/engines";
+import { installSchema } from "../config/install";
+import { resolve } from "../config/schema";
 import { VERSION } from "../config/version";
 
 export interface SynthesizedObjects {
@@ -35,4 +38,15 @@ export function kubernetesFiles(
     default:
       return layout(objects, { sources });
   }
+}
+
+/** Returns the commands that create the Secrets of the engine. No file has their values. */
+export function secretCommands({ engine, install }: Platform): string[] {
+  if (!engine) return [];
+  const { secrets } = capabilitiesOf(engine, install ?? resolve("install", installSchema, {}));
+  return secrets.map(({ keys, name, namespace, type }) => {
+    const typed = type === undefined ? name : `${name} --type=${type}`;
+    const files = keys.map((key) => `--from-file=${key}=<file>`).join(" ");
+    return `kubectl -n ${namespace} create secret generic ${typed} ${files}`;
+  });
 }

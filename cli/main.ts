@@ -39,9 +39,7 @@ for (const add of [
 function addAgentRemoval(program: Command): void {
   program
     .command("agent-removal")
-    .description(
-      "print the DaemonSet that removes the agent of the kubelet engine from the nodes, for kubectl",
-    )
+    .description("print the DaemonSet that removes the engine's agent from the nodes, for kubectl")
     .addOption(fileOption())
     .action(async ({ file }: { file: string }) =>
       print((await import("./agent-removal.js")).agentRemoval(file)),

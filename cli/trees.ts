@@ -1,5 +1,4 @@
 import { join, relative, sep } from "node:path";
-import type { Platform } from "../config/platform";
 import { awsContents } from "./contents";
 import type { LoadedPlatform } from "./platform-file";
 import { cedanaCdk, shellWord } from "./shell";
@@ -47,7 +46,7 @@ async function awsTree({ platform, root, file }: LoadedPlatform): Promise<Tree> 
 }
 
 async function kubernetesTree({ platform, root, file }: LoadedPlatform): Promise<Tree> {
-  const { kubernetesFiles, kubernetesObjects } = await import("./kubernetes.js");
+  const { kubernetesFiles, kubernetesObjects, secretCommands } = await import("./kubernetes.js");
   const { output } = platform;
   const directory = join(root, output.directory, "kubernetes");
   const made = kubernetesObjects(platform);
@@ -69,30 +68,4 @@ async function kubernetesTree({ platform, root, file }: LoadedPlatform): Promise
 /** Returns the same owner on every machine: the path of the platform file is relative to the output. */
 function ownerOf(directory: string, file: string): string {
   return `cedana-cdk from ${relative(directory, file).split(sep).join("/")}`;
-}
-
-/** Returns the commands that make the Secrets of the engine. Their values are in no file that is made here. */
-function secretCommands({ engine, install }: Platform): string[] {
-  const keys = new Map<string, string[]>();
-  if (engine?.kind === "kubelet") return registrySecret(engine, install);
-  for (const ref of Object.values(engine?.secrets ?? {})) {
-    if (ref) keys.set(ref.name, [...(keys.get(ref.name) ?? []), ref.key]);
-  }
-  const namespace = install?.namespace ?? "cedana-system";
-  return [...keys].map(([name, names]) => {
-    const files = names.map((key) => `--from-file=${key}=<file>`).join(" ");
-    return `kubectl -n ${namespace} create secret generic ${name} ${files}`;
-  });
-}
-
-/** Returns the command for the registry's Secret. The key of a Docker config.json implies the type. */
-function registrySecret(
-  { registryCredentials }: Extract<Platform["engine"], { kind: "kubelet" }>,
-  install: Platform["install"],
-): string[] {
-  if (!registryCredentials) return [];
-  const { name, key } = registryCredentials;
-  const namespace = install?.agentNamespace ?? install?.namespace ?? "cedana-system";
-  const type = key === ".dockerconfigjson" ? " --type=kubernetes.io/dockerconfigjson" : "";
-  return [`kubectl -n ${namespace} create secret generic ${name}${type} --from-file=${key}=<file>`];
 }

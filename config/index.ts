@@ -15,6 +15,8 @@ export * from "./checkpoint-store";
 export * from "./image-repository";
 export * from "./pod-identity";
 export * from "./engines";
+export * from "./engines/cedana";
+export * from "./engines/kubelet";
 export * from "./install";
 export * from "./nodes";
 export * from "./nodes/group";

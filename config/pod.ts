@@ -4,10 +4,12 @@ import {
   PORT,
   derived,
   described,
+  dnsLabel,
   dnsSubdomain,
   integer,
   labelKey,
   labelValue,
+  oneOf,
   pattern,
   quantity,
   shape,
@@ -42,6 +44,12 @@ export const affinity = shape({
   podAffinity: described(rules, "podAffinity, as in a Pod."),
   podAntiAffinity: described(rules, "podAntiAffinity, as in a Pod."),
 });
+
+/** Namespaces: a list, or `all`. */
+export const namespaces = oneOf([v.literal("all"), v.array(dnsLabel)]);
+
+/** Namespaces: a list of at least one, or `all`. */
+export const someNamespaces = oneOf([v.literal("all"), v.pipe(v.array(dnsLabel), v.minLength(1))]);
 
 /** A percentage or a number of pods. */
 export const podCount = v.union([

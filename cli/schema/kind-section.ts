@@ -1,4 +1,4 @@
-import { KINDS, type Column, type Kind, type Schema } from "../../api";
+import { ENGINES, KINDS, kindsOf, type Column, type Kind, type Schema } from "../../api";
 import { table } from "./property-table";
 
 /** Returns the page with the generated section of each kind: the text between its two comments. Appends missing ones. */
@@ -15,22 +15,18 @@ export function withKindSections(page: string): string {
 }
 
 /** Describes a kind in Markdown: names, fields, rules and columns. */
-function kindSection({
-  crdName,
-  version,
-  shortNames = [],
-  scope,
-  engines = [],
-  schema,
-  columns,
-}: Kind): string {
+function kindSection(kind: Kind): string {
+  const { crdName, version, shortNames = [], scope, schema, columns } = kind;
+  const engines = ENGINES.filter((engine) => kindsOf(engine).includes(kind));
   const { spec, status } = schema.properties ?? {};
   const facts = [
     `\`${crdName}\``,
     `version \`${version}\``,
     scope === "Namespaced" ? "namespaced" : "cluster-scoped",
     ...shortNames.map((name) => `short name \`${name}\``),
-    ...engines.map((engine) => `only with the engine \`${engine}\``),
+    ...(engines.length < ENGINES.length
+      ? [`only with the engine ${engines.map((engine) => `\`${engine}\``).join(" or ")}`]
+      : []),
   ];
   const rules = spec?.["x-kubernetes-validations"] ?? [];
   return [

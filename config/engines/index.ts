@@ -1,32 +1,16 @@
-/**
- * What checkpoints and restores: the input of each engine, and what its programs are told.
- */
-export { daemonPort, isLoopback, listenAddress, socketDirectory } from "./cedana/address";
-export {
-  cedanaEngineSchema,
-  pinnedVersion,
-  type CedanaEngineSpec,
-  type ResolvedCedanaEngine,
-} from "./cedana/schema";
-export { checkEngine } from "./check";
-export { storageOf } from "./cedana/check-cedana";
+/** Engines: what takes and restores checkpoints. Each has a directory and a line in the table. */
+export { ENGINE_KINDS, DEFAULT_ENGINE, type EngineKind } from "../engine-kinds";
+export { refuseSecrets, secretRef, type SecretRef } from "../secret";
+export { cedanaEngineSchema, type CedanaEngineSpec, type ResolvedCedanaEngine } from "./cedana/schema";
+export { checkEngine, checkTogether, restoreOf } from "./check";
+export type {
+  CheckpointStorage,
+  EngineCapabilities,
+  EngineDefinition,
+  RequiredSecret,
+  Template,
+  TemplateValues,
+} from "./engine";
 export { kubeletEngineSchema, type KubeletEngineSpec, type ResolvedKubeletEngine } from "./kubelet/schema";
-export {
-  credentialsOf,
-  isNodesOwn,
-  registryOf,
-  registryPort,
-  type RegistryCredentials,
-} from "./kubelet/registry";
-export { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "./kinds";
-export { engineKindOf, engineSchema, type EngineSpec, type ResolvedEngine } from "./schema";
-export { refuseSecrets, secretRef, type SecretRef } from "./secret";
-export {
-  AGENT_LITERALS,
-  AGENT_VARIABLES,
-  MANAGER_VARIABLES,
-  configData,
-  configHash,
-  secretVariables,
-  variablesOf,
-} from "./cedana/variables";
+export { engineKindOf, engineSchema, enginesWith, type EngineSpec, type ResolvedEngine } from "./schema";
+export { capabilitiesOf, definitionOf, ENGINES } from "./table";

@@ -1,23 +1,25 @@
 import * as v from "../schema/valibot";
+import { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "../engine-kinds";
 import type { Rule } from "../schema";
-import { cedanaEngineSchema, type CedanaEngineSpec, type ResolvedCedanaEngine } from "./cedana/schema";
-import { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "./kinds";
-import { kubeletEngineSchema, type KubeletEngineSpec, type ResolvedKubeletEngine } from "./kubelet/schema";
+import { ENGINES } from "./table";
 
-const union = v.union([kubeletEngineSchema, cedanaEngineSchema]);
+type Schema = (typeof ENGINES)[EngineKind]["schema"];
+
+const union: v.UnionSchema<Schema[], undefined> = v.union(ENGINE_KINDS.map((kind) => ENGINES[kind].schema));
 const anyKind = v.looseObject({ kind: v.picklist(ENGINE_KINDS) });
 
-/** The engine that checkpoints and restores. Reports the problems of the engine that `kind` names only. */
+/** The engine that takes and restores checkpoints. Reports only the problems of the engine that `kind` names. */
 export const engineSchema: typeof union = {
   ...union,
   "~run"(dataset, config) {
     const input = isMapping(dataset.value) ? dataset.value : {};
     const { kind } = input;
     if (kind !== undefined && !isKind(kind)) return anyKind["~run"](dataset, config) as never;
-    if (engineKindOf(input) === "kubelet") return kubeletEngineSchema["~run"](dataset, config);
-    if (kind !== undefined) return cedanaEngineSchema["~run"](dataset, config);
-    const result = cedanaEngineSchema["~run"]({ ...dataset, value: { ...input, kind: "cedana" } }, config);
-    const requirement = kindLeftOut(cedanaKeys(input));
+    const assumed = engineKindOf(input);
+    const { schema } = ENGINES[assumed];
+    if (kind !== undefined || assumed === DEFAULT_ENGINE) return schema["~run"](dataset, config);
+    const result = schema["~run"]({ ...dataset, value: { ...input, kind: assumed } }, config);
+    const requirement = missingKind(assumed, ownKeys(assumed, input));
     v._addIssue({ ...union, type: "raw_check", requirement }, "type", result, config, {
       path: [{ type: "object", origin: "value", input, key: "kind", value: undefined }],
     });
@@ -25,12 +27,18 @@ export const engineSchema: typeof union = {
   },
 };
 
-/** Returns the kind of an engine that may have problems: where `kind` is missing, that to which its properties belong. */
+/** Returns the kind of an engine that may have problems. If `kind` is missing, it follows from the properties. */
 export function engineKindOf(input: unknown): EngineKind {
   if (!isMapping(input)) return DEFAULT_ENGINE;
   const { kind } = input;
-  if (kind === undefined) return cedanaKeys(input).length > 0 ? "cedana" : DEFAULT_ENGINE;
-  return isKind(kind) ? kind : DEFAULT_ENGINE;
+  if (kind !== undefined) return isKind(kind) ? kind : DEFAULT_ENGINE;
+  const hasOwnKeys = (one: EngineKind) => ownKeys(one, input).length > 0;
+  return hasOwnKeys(DEFAULT_ENGINE) ? DEFAULT_ENGINE : (ENGINE_KINDS.find(hasOwnKeys) ?? DEFAULT_ENGINE);
+}
+
+/** Returns the kinds of the engines with a property at the path. */
+export function enginesWith(path: readonly PropertyKey[]): EngineKind[] {
+  return ENGINE_KINDS.filter((kind) => hasProperty(ENGINES[kind].schema, path));
 }
 
 function isKind(kind: unknown): kind is EngineKind {
@@ -41,25 +49,35 @@ function isMapping(input: unknown): input is Record<string, unknown> {
   return typeof input === "object" && input !== null && !Array.isArray(input);
 }
 
-/** Returns the properties that only the engine `cedana` has, of an input without any that only `kubelet` has. */
-function cedanaKeys(input: Readonly<Record<string, unknown>>): string[] {
-  const own = (schema: typeof kubeletEngineSchema | typeof cedanaEngineSchema, other: object) =>
-    Object.keys(input).filter((key) => key in schema.entries && !(key in other));
-  if (own(kubeletEngineSchema, cedanaEngineSchema.entries).length > 0) return [];
-  return own(cedanaEngineSchema, kubeletEngineSchema.entries);
+/** Returns the keys of the input that are properties of this engine and of no other. */
+function ownKeys(kind: EngineKind, input: Readonly<Record<string, unknown>>): string[] {
+  return Object.keys(input).filter((key) => enginesWith([key]).join() === kind);
 }
 
-function kindLeftOut(keys: readonly string[]): Rule<unknown> {
+/** Returns whether a schema has a property at the path. */
+function hasProperty(schema: unknown, [key, ...rest]: readonly PropertyKey[]): boolean {
+  if (key === undefined) return true;
+  const { entries, options, wrapped } = schema as {
+    readonly entries?: Readonly<Record<PropertyKey, unknown>>;
+    readonly options?: readonly unknown[];
+    readonly wrapped?: unknown;
+  };
+  if (wrapped !== undefined) return hasProperty(wrapped, [key, ...rest]);
+  if (Array.isArray(options)) return options.some((option) => hasProperty(option, [key, ...rest]));
+  return entries !== undefined && Object.hasOwn(entries, key) && hasProperty(entries[key], rest);
+}
+
+function missingKind(kind: EngineKind, keys: readonly string[]): Rule<unknown> {
   const some = keys.length > 3 ? [...keys.slice(0, 3), "..."] : keys;
   return {
     code: "missing",
     test: () => false,
-    message: `is left out, which is the engine kubelet; but ${some.join(", ")} ${keys.length === 1 ? "is" : "are"} of the engine cedana, which was the default before`,
+    message: `is required: only the engine ${kind} has ${some.join(", ")}`,
     allowed: ENGINE_KINDS.join(", "),
-    remedy: "add kind: cedana",
-    secret: true, // Nothing was given.
+    remedy: `add kind: ${kind}`,
+    secret: true, // No value was given.
   };
 }
 
-export type EngineSpec = KubeletEngineSpec | CedanaEngineSpec;
-export type ResolvedEngine = ResolvedKubeletEngine | ResolvedCedanaEngine;
+export type EngineSpec = v.InferInput<Schema>;
+export type ResolvedEngine = v.InferOutput<Schema>;

@@ -5,15 +5,6 @@
  */
 export { checkFeatures, GPU_SUPPORTS, RUNTIMES, STORAGES, type FeatureUse, type Operation } from "./check";
 export {
-  checkKubeletFeatures,
-  KUBELET_FEATURES,
-  KUBELET_RUNTIMES,
-  renderKubeletTable,
-  type KubeletFeature,
-  type KubeletFeatureRow,
-  type KubeletUse,
-} from "./kubelet";
-export {
   EXTERNAL_PLUGINS,
   FEATURE_MATRIX,
   MARKS,

@@ -1,17 +1,11 @@
-/** Who holds the taint of nodes that wait: exactly one, who can; and that its settings reach him. */
+/**
+ * Checks that exactly one component owns the startup taint, that it can remove it, and that its settings apply to it.
+ */
 import * as v from "../schema/valibot";
-import { STARTUP_TAINT_DEFAULT, tolerates, toTaintText } from "../nodes/taint";
+import { tolerates, toTaintText } from "../nodes/taint";
 import type { Problem } from "../schema/problem";
 import { checkpointsOf } from "./checkpoints";
-import { namesOf } from "./names";
-import {
-  gateOwner,
-  gateTaint,
-  managerTaints,
-  READINESS_PREFIX,
-  readinessGateSchema,
-  retaintSchema,
-} from "./readiness-gate";
+import { gateOwner, gateTaint, READINESS_PREFIX, readinessGateSchema, retaintSchema } from "./readiness-gate";
 import type { ResolvedInstall } from "./schema";
 
 export function checkGate(install: ResolvedInstall): Problem[] {
@@ -25,59 +19,32 @@ export function checkGate(install: ResolvedInstall): Problem[] {
 }
 
 function checkOwner(install: ResolvedInstall): Problem[] {
-  const { controller, manager, readinessGate } = install;
   const owner = gateOwner(install);
-  const problems: Problem[] = [];
-  if (owner !== "manager" && !controller) {
-    problems.push({
+  if (owner === "manager" || install.controller) return [];
+  return [
+    {
       code: "gate-without-controller",
       path: ["readinessGate", "owner"],
-      message: "needs the controller of this toolkit, which the install does not have",
+      message: "requires install.controller",
       given: owner,
-      remedy: "give install.controller with its image, or leave the owner to Cedana's manager",
-    });
-  }
-  if (owner !== "manager" && manager.taintNodes === true) {
-    problems.push({
-      code: "two-owners",
-      path: ["manager", "taintNodes"],
-      message: "would put the taint back that another owner of the readiness gate takes away",
-      given: `true, with the owner ${owner}`,
-      remedy: readinessGate.owner
-        ? "leave it out, or leave readinessGate.owner to the manager"
-        : "leave it out, or set readinessGate.owner: manager",
-    });
-  }
-  return problems;
+      remedy: "set install.controller with its image, or remove the owner",
+    },
+  ];
 }
 
 function checkTaint(install: ResolvedInstall): Problem[] {
   const taint = gateTaint(install);
   const owner = gateOwner(install);
-  const { key, effect } = STARTUP_TAINT_DEFAULT;
-  const given = toTaintText(taint);
   const path = ["readinessGate", "taint"];
-  if (owner === "manager" && managerTaints(install) && (taint.key !== key || taint.effect !== effect)) {
-    return [
-      {
-        code: "taint-unknown-to-owner",
-        path,
-        message: "is not the taint that Cedana's manager takes away",
-        given,
-        allowed: `${key}:${effect}`,
-        remedy: "leave it out, or give install.controller, which takes away any",
-      },
-    ];
-  }
   if (owner === "nodeReadinessRule" && !taint.key.startsWith(READINESS_PREFIX)) {
     return [
       {
-        code: "taint-unknown-to-owner",
+        code: "unsupported-by-gate-owner",
         path: [...path, "key"],
-        message: "is not a key that a NodeReadinessRule may have",
+        message: "is not a key that a NodeReadinessRule supports",
         given: taint.key,
         allowed: `a key that begins with ${READINESS_PREFIX}`,
-        remedy: "leave it out, and give the nodes the same startupTaint",
+        remedy: "remove it, and set the same startupTaint for the nodes",
       },
     ];
   }
@@ -86,9 +53,9 @@ function checkTaint(install: ResolvedInstall): Problem[] {
       {
         code: "retaint-evicts",
         path: ["readinessGate", "retaint"],
-        message: "would evict the pods of every node whose agent is away for a while, such as for an update",
+        message: "evicts all pods of a node when its agent restarts",
         given: `a taint with the effect ${taint.effect}`,
-        remedy: "leave it out, or set readinessGate.taint.effect: NoSchedule",
+        remedy: "remove it, or set readinessGate.taint.effect: NoSchedule",
       },
     ];
   }
@@ -123,16 +90,16 @@ function checkSupported(install: ResolvedInstall): Problem[] {
   return unsupported
     .filter(([, given, usual]) => given !== usual)
     .map(([path]) => ({
-      code: "not-heard",
+      code: "unsupported-by-gate-owner",
       path: ["readinessGate", ...path],
-      message: "is nothing that the owner of the gate can be told",
+      message: "is not supported by this gate owner",
       given: `the owner ${owner}`,
-      remedy: "leave it out, or set readinessGate.owner: controller, with install.controller",
+      remedy: "remove it, or set readinessGate.owner: controller, with install.controller",
     }));
 }
 
 function checkController(install: ResolvedInstall): Problem[] {
-  const { checkpoints, controller, manager } = install;
+  const { checkpoints, controller } = install;
   const problems: Problem[] = [];
   if (!controller) {
     if (!checkpoints) return [];
@@ -140,8 +107,8 @@ function checkController(install: ResolvedInstall): Problem[] {
       {
         code: "checkpoints-without-controller",
         path: ["checkpoints"],
-        message: "needs the controller of this toolkit, which the install does not have",
-        remedy: "give install.controller with its image, or leave checkpoints out",
+        message: "requires install.controller",
+        remedy: "set install.controller with its image, or remove checkpoints",
       },
     ];
   }
@@ -149,7 +116,7 @@ function checkController(install: ResolvedInstall): Problem[] {
     problems.push({
       code: "missing",
       path: ["controller", "image"],
-      message: "does not say which image of the repository",
+      message: "has neither tag nor digest",
       given: controller.image.repository,
       allowed: "a digest, or a tag such as 0.1.0",
     });
@@ -158,32 +125,14 @@ function checkController(install: ResolvedInstall): Problem[] {
     problems.push({
       code: "idle-controller",
       path: ["controller"],
-      message: "would have nothing to do: the manager owns the gate, and no checkpoints are acted upon",
-      remedy: "leave it out, or leave readinessGate.owner or checkpoints to it",
-    });
-  }
-  if (checkpointsOf(install) && manager.replicas === 0) {
-    problems.push({
-      code: "checkpoints-without-manager",
-      path: ["manager", "replicas"],
-      message: "leaves nobody to make the checkpoints that are asked for",
-      given: "0",
-      remedy: "leave it out, or set install.checkpoints: false",
-    });
-  }
-  if (manager.leaseName === namesOf(install).controller) {
-    problems.push({
-      code: "duplicate-name",
-      path: ["manager", "leaseName"],
-      message: "is the name of the controller's Lease: only one of the two would ever lead",
-      given: manager.leaseName,
-      remedy: "choose another name, or leave it out",
+      message: "is unused: the manager owns the gate and checkpoints are disabled",
+      remedy: "remove it, or enable checkpoints",
     });
   }
   return problems;
 }
 
-/** An agent that does not tolerate the taint never comes to the nodes that wait for it. */
+/** Agents must tolerate the taint: nodes have it until their agents are Ready. */
 function checkAgents(install: ResolvedInstall): Problem[] {
   const taint = gateTaint(install);
   if (install.helper.tolerations.some((toleration) => tolerates(toleration, taint))) return [];
@@ -191,9 +140,9 @@ function checkAgents(install: ResolvedInstall): Problem[] {
     {
       code: "gate-not-tolerated",
       path: ["helper", "tolerations"],
-      message: "keeps the agent away from the nodes that wait for it",
+      message: "does not tolerate the startup taint",
       allowed: `a toleration of ${toTaintText(taint)}`,
-      remedy: `add { key: ${taint.key}, operator: Exists }, or leave tolerations out`,
+      remedy: `add { key: ${taint.key}, operator: Exists }, or remove tolerations`,
     },
   ];
 }

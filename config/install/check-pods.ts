@@ -1,35 +1,30 @@
-/** What an API server would refuse of the pods of the install, told before anything reaches one. */
+/** Checks of pods that an API server would reject. */
 import type { Problem, PropertyPath } from "../schema/problem";
 import { parseQuantity } from "../schema/quantity";
+import type { Taint } from "../nodes/taint";
 import type { Toleration } from "../pod";
 import type { ResolvedInstall } from "./schema";
 
+/** Checks the pods that do not depend on the engine. */
 export function checkPods(install: ResolvedInstall): Problem[] {
-  const { controller, dynamoWatcher, healthCheck, helper, imagePullSecrets, manager, runtimeClass, kueue } =
-    install;
+  const { controller, healthCheck, helper, imagePullSecrets, kueue } = install;
   return [
     ...checkTolerations(["helper", "tolerations"], helper.tolerations),
-    ...checkTolerations(["manager", "tolerations"], manager.tolerations ?? []),
     ...(controller ? checkTolerations(["controller", "tolerations"], controller.tolerations) : []),
-    ...(dynamoWatcher ? checkTolerations(["dynamoWatcher", "tolerations"], dynamoWatcher.tolerations) : []),
-    ...(runtimeClass ? checkTolerations(["runtimeClass", "tolerations"], runtimeClass.tolerations) : []),
     ...(kueue ? kueue.flavors : []).flatMap(({ tolerations }, index) =>
       checkTolerations(["kueue", "flavors", index, "tolerations"], tolerations),
     ),
     ...checkRollout(helper.updateStrategy),
     ...checkResources(["helper"], helper.resources),
     ...checkResources(["healthCheck"], healthCheck.resources),
-    ...checkResources(["manager"], manager.resources),
-    ...(manager.metrics ? checkResources(["manager", "metrics"], manager.metrics.resources) : []),
     ...(controller ? checkResources(["controller"], controller.resources) : []),
-    ...(dynamoWatcher ? checkResources(["dynamoWatcher"], dynamoWatcher.resources) : []),
     ...imagePullSecrets.flatMap((name, index) =>
       imagePullSecrets.indexOf(name) < index
         ? [
             {
               code: "duplicate-name",
               path: ["imagePullSecrets", index],
-              message: "is named above",
+              message: "is already in the list",
               given: name,
             },
           ]
@@ -38,31 +33,71 @@ export function checkPods(install: ResolvedInstall): Problem[] {
   ];
 }
 
-function checkTolerations(path: PropertyPath, tolerations: readonly Toleration[]): Problem[] {
+/** Rejects environment variables of the user that the install sets. */
+export function reservedVariables(
+  path: PropertyPath,
+  given: Readonly<Record<string, string>>,
+  reserved: ReadonlySet<string>,
+): Problem[] {
+  return Object.keys(given)
+    .filter((name) => reserved.has(name))
+    .map((name) => ({
+      code: "reserved-variable",
+      path: [...path, name],
+      message: "is set by the install",
+      remedy: "remove it, or use the property of engine or install that sets it",
+    }));
+}
+
+/** Rejects tolerations of the startup taint: their pods would start before the node's agent is ready. */
+export function toleratesGate(
+  gate: Taint,
+  path: PropertyPath,
+  tolerations: readonly Toleration[],
+): Problem[] {
+  return tolerations.flatMap(({ effect, key, operator }, index) => {
+    const every = key === undefined && operator === "Exists" && (effect ?? gate.effect) === gate.effect;
+    if (key !== gate.key && !every) return [];
+    return [
+      {
+        code: "gate-tolerated",
+        path: [...path, "tolerations", index],
+        message: "allows pods on nodes whose agent is not ready",
+        given: key ?? "every taint",
+        remedy: every
+          ? `list the taints, without ${gate.key}`
+          : "remove it: the taint is removed when the agent is ready",
+      },
+    ];
+  });
+}
+
+/** Checks tolerations by the rules of Kubernetes. */
+export function checkTolerations(path: PropertyPath, tolerations: readonly Toleration[]): Problem[] {
   return tolerations.flatMap(({ effect, key, operator = "Equal", tolerationSeconds, value }, index) => {
     const problems: Problem[] = [];
     if (key === undefined && operator === "Equal") {
       problems.push({
         code: "toleration-without-key",
         path: [...path, index],
-        message: "names no taint",
+        message: "has no key",
         allowed: "a key, or operator: Exists for every taint",
       });
     }
     if (operator === "Exists" && value !== undefined && value !== "") {
       problems.push({
-        code: "value-against-operator",
+        code: "value-with-exists",
         path: [...path, index, "value"],
-        message: "has no meaning with the operator Exists",
+        message: "has no effect with the operator Exists",
         given: value,
-        remedy: "leave the value out, or set operator: Equal",
+        remedy: "remove the value, or set operator: Equal",
       });
     }
     if (tolerationSeconds !== undefined && effect !== "NoExecute") {
       problems.push({
-        code: "seconds-against-effect",
+        code: "seconds-without-no-execute",
         path: [...path, index, "tolerationSeconds"],
-        message: "has a meaning with the effect NoExecute only",
+        message: "has an effect only with the effect NoExecute",
         given: String(tolerationSeconds),
         remedy: "leave it out, or set effect: NoExecute",
       });
@@ -80,11 +115,11 @@ function checkRollout({
   if (type === "OnDelete" || none(maxSurge) !== none(maxUnavailable)) return [];
   return [
     {
-      code: "rollout-stands-still",
+      code: "blocked-rollout",
       path: ["helper", "updateStrategy"],
       message: none(maxSurge)
-        ? "could not replace any pod"
-        : "has both, of which Kubernetes takes one only for a DaemonSet",
+        ? "cannot replace any pod"
+        : "sets both, but a DaemonSet supports only one of them",
       given: `maxSurge ${maxSurge}, maxUnavailable ${maxUnavailable}`,
       allowed: "one of them 0, the other not",
       remedy: none(maxSurge) ? "set maxUnavailable to 1 or more" : "set maxSurge: 0",
@@ -97,7 +132,8 @@ interface Resources {
   readonly limits: Readonly<Record<string, string>>;
 }
 
-function checkResources(of: PropertyPath, { requests, limits }: Resources): Problem[] {
+/** Checks that no request is above its limit. */
+export function checkResources(of: PropertyPath, { requests, limits }: Resources): Problem[] {
   return Object.entries(requests).flatMap(([resource, request]) => {
     const limit = limits[resource];
     const [least, most] = [parseQuantity(request), parseQuantity(limit ?? "")];
@@ -106,9 +142,9 @@ function checkResources(of: PropertyPath, { requests, limits }: Resources): Prob
       {
         code: "request-above-limit",
         path: [...of, "resources", "requests", resource],
-        message: "is more than the limit",
+        message: "is above the limit",
         given: `${request}, limit ${limit}`,
-        remedy: "give requests and limits together",
+        remedy: "set requests and limits together",
       },
     ];
   });

@@ -1,26 +1,17 @@
-/**
- * What is put into a cluster besides the engine's configuration: input, checks, names.
- */
-export { checkInstall, checkTogether, nativeVersion } from "./check";
-export { checkpointsOf, DIRECTORY, NOT_A_DIRECTORY } from "./checkpoints";
+/** The install of an engine into a cluster: input, checks, names. Nothing here depends on the engine. */
+export { checkInstall } from "./check";
+export { checkResources, checkTolerations, reservedVariables, toleratesGate } from "./check-pods";
+export { checkpointsOf, type CheckpointsOf } from "./checkpoints";
+export { agentNamespace, commonLabels, imageReference, namesOf, selectorLabels } from "./names";
 export {
   gateOwner,
   gateTaint,
   gateTimes,
   gateToleration,
-  managerTaints,
   READY_CONDITION,
   type GateOwner,
 } from "./readiness-gate";
-export type { KueueSpec, ResolvedKueue } from "../integrations/kueue";
-export {
-  agentNamespace,
-  commonLabels,
-  imageReference,
-  namesOf,
-  selectorLabels,
-  type Component,
-} from "./names";
-export type { Toleration } from "../pod";
-export { restoreOf } from "./restore";
+export { restoreSchema } from "./restore";
 export { installSchema, type InstallSpec, type ResolvedInstall } from "./schema";
+export type { KueueSpec, ResolvedKueue } from "../integrations";
+export type { Toleration } from "../pod";

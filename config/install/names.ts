@@ -1,27 +1,14 @@
 import type { ResolvedInstall } from "./schema";
 
-export type Component = "helper" | "health-check" | "manager" | "controller" | "dynamo-watcher";
-
-/** The objects' names. They are contract: a change of one replaces the object. */
-export function namesOf({ name, manager, attachAccount }: ResolvedInstall) {
+/** Returns the names of the objects that do not depend on the engine. They are stable: a renamed object is a new one. */
+export function namesOf({ name }: Pick<ResolvedInstall, "name">) {
   return {
-    config: `${name}-config`,
     agentAccount: `${name}-agent`,
     agentSettings: `${name}-agent-settings`,
     agentOwnNode: `${name}-agent-own-node`,
     healthCheckOwnPod: `${name}-health-check-own-pod`,
     helper: `${name}-helper`,
     healthCheck: `${name}-health-check`,
-    helperService: `${name}-helper-service`,
-    manager: `${name}-manager`,
-    managerService: `${name}-manager-service`,
-    managerAccount: manager.serviceAccount.name ?? `${name}-controller-manager`,
-    managerRole: `${name}-manager-role`,
-    workloadRole: `${name}-manager-workloads`,
-    leaderElection: `${name}-leader-election-role`,
-    metricsService: `${name}-controller-metrics`,
-    metricsReader: `${name}-metrics-reader`,
-    metricsProxy: `${name}-metrics-proxy`,
     controller: `${name}-controller`,
     controllerSettings: `${name}-controller-settings`,
     controllerAgents: `${name}-controller-agents`,
@@ -33,18 +20,16 @@ export function namesOf({ name, manager, attachAccount }: ResolvedInstall) {
     controllerCertificate: `${name}-controller-certificate`,
     restore: `${name}-restore`,
     restoreCertificate: `${name}-restore-certificate`,
-    dynamoWatcher: `${name}-dynamo-watcher`,
-    attachAccount: (attachAccount && attachAccount.name) || `${name}-attach`,
   };
 }
 
-/** Namespace of helper and health check. */
+/** Returns the namespace of helper and health check. */
 export function agentNamespace({ namespace, agentNamespace: own }: ResolvedInstall): string {
   return own ?? namespace;
 }
 
-/** What pods of a component are selected by. Immutable in a cluster. */
-export function selectorLabels(install: ResolvedInstall, component: Component): Record<string, string> {
+/** Returns the labels that select the pods of a component. They are immutable in a cluster. */
+export function selectorLabels(install: ResolvedInstall, component: string): Record<string, string> {
   return {
     "app.kubernetes.io/name": install.partOf,
     "app.kubernetes.io/instance": install.instance ?? install.name,
@@ -52,7 +37,7 @@ export function selectorLabels(install: ResolvedInstall, component: Component): 
   };
 }
 
-/** Labels of every object. Those of the user come first, because selectors stand on ours. */
+/** Returns the labels of every object. They override those of the user, because selectors depend on them. */
 export function commonLabels(install: ResolvedInstall, component?: string): Record<string, string> {
   return {
     ...install.labels,
@@ -64,7 +49,7 @@ export function commonLabels(install: ResolvedInstall, component?: string): Reco
   };
 }
 
-/** `repository@digest`, or `repository:tag`. One of the two is there (checkInstall). */
+/** Returns `repository@digest`, or `repository:tag`. The checks ensure that one of the two is set. */
 export function imageReference({
   repository,
   tag,

@@ -1,8 +1,6 @@
 import * as v from "../schema/valibot";
 import { described, integer, shape } from "../schema";
-import { annotations, image, placement, podCount, resources, toleration } from "../pod";
-
-const AGENT_TAG = "v0.9.297";
+import { placement, podCount, resources, toleration } from "../pod";
 
 const updateStrategy = shape({
   type: described(
@@ -20,32 +18,15 @@ const updateStrategy = shape({
 });
 
 export const helperSchema = shape({
-  image: image("cedana/cedana-helper", AGENT_TAG),
   resources: resources({ cpu: "100m", memory: "256Mi" }, { memory: "1Gi" }),
   tolerations: described(
     v.optional(v.array(toleration), [{ operator: "Exists" }]),
     "Tolerations of the agent. The default tolerates every taint, so that the agent runs on GPU nodes and during a drain.",
   ),
   updateStrategy: described(v.optional(updateStrategy, {}), "Rollout of helper and health check."),
-  startupTimeoutSeconds: described(
-    v.optional(integer(60, 7200), 900),
-    "Seconds that a node may take to install packages and plugins before the helper is restarted.",
-  ),
   terminationGracePeriodSeconds: described(
     v.optional(integer(0, 3600), 30),
-    "Seconds that the helper has to stop the daemon.",
-  ),
-  service: described(
-    v.optional(
-      v.union([
-        v.literal(false),
-        shape({
-          annotations: described(v.optional(annotations, {}), "Annotations of the Service."),
-        }),
-      ]),
-      false,
-    ),
-    "Service by which pods reach the daemon on their node. Requires protocol tcp and exposeDaemon. false: no Service.",
+    "Seconds that the helper has to stop.",
   ),
   ...placement("system-node-critical"),
 });

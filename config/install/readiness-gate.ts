@@ -35,7 +35,7 @@ export const readinessGateSchema = shape({
       v.picklist(["controller", "manager", "nodeReadinessRule"]),
       "controller if install.controller is set, else manager",
     ),
-    "Component that removes the taint from nodes whose agents are Ready. controller: that of install.controller. manager: Cedana's manager. nodeReadinessRule: the node readiness controller of Kubernetes SIGs, by a NodeReadinessRule on the condition that install.controller sets.",
+    "Component that removes the taint from nodes whose agents are Ready. controller: that of install.controller. manager: that of the engine, if it has one. nodeReadinessRule: the node readiness controller of Kubernetes SIGs, by a NodeReadinessRule on the condition that install.controller sets.",
   ),
   taint: described(
     v.optional(taint, {}),
@@ -61,7 +61,7 @@ export const readinessGateSchema = shape({
 
 export type GateOwner = "controller" | "manager" | "nodeReadinessRule";
 
-/** Prefix that the NodeReadinessRule wants its taints to have (v0.5.0, validation of its kind). */
+/** Prefix that the NodeReadinessRule requires for its taints (v0.5.0, validation of its kind). */
 export const READINESS_PREFIX = "readiness.k8s.io/";
 
 /** The Node condition that the controller keeps: True while every agent of the node is Ready. */
@@ -80,11 +80,6 @@ export function gateTaint(install: Gated): Taint {
       ? `${READINESS_PREFIX}cedana-not-ready`
       : STARTUP_TAINT_DEFAULT.key;
   return { key: key ?? own, value, effect };
-}
-
-/** Returns whether Cedana's manager adds and removes the taint. */
-export function managerTaints(install: Gated & Pick<ResolvedInstall, "manager">): boolean {
-  return install.manager.taintNodes ?? gateOwner(install) === "manager";
 }
 
 /** Returns the settings of the gate that its owner does not derive. */

@@ -1,17 +1,13 @@
 import * as v from "../schema/valibot";
 import { derived, described, dnsLabel, dnsSubdomain, oneOf, shape } from "../schema";
-import { attachAccountSchema } from "./attach-account";
 import { checkpointsSchema } from "./checkpoints";
 import { controllerSchema } from "./controller";
-import { dynamoWatcherSchema } from "../integrations/dynamo-watcher";
 import { kueueSchema } from "../integrations/kueue";
-import { managerSchema } from "./manager";
 import { networkPoliciesSchema } from "./network-policies";
 import { healthCheckSchema, helperSchema } from "./node-agent";
 import { annotations, labels } from "../pod";
 import { readinessGateSchema } from "./readiness-gate";
 import { restoreSchema } from "./restore";
-import { runtimeClassSchema } from "./runtime-class";
 
 const off = v.literal(false);
 
@@ -20,7 +16,7 @@ export const installSchema = shape({
   namespace: described(v.optional(dnsLabel, "cedana-system"), "Namespace of the install."),
   agentNamespace: described(
     derived(dnsLabel, "namespace"),
-    "Namespace of helper and health check. With a separate one, the manager's namespace admits restricted pods only, and the Secret must exist in both.",
+    "Namespace of helper and health check. With a separate one, the namespace of the install admits restricted pods only.",
   ),
   createNamespace: described(
     v.optional(v.boolean(), true),
@@ -40,13 +36,8 @@ export const installSchema = shape({
     v.optional(labels, { "cedana.ai/enabled": "true" }),
     "Labels of the nodes that get the agent, and on which pods of the RuntimeClass run.",
   ),
-  existingConfigMap: described(
-    derived(dnsSubdomain, "a new ConfigMap"),
-    "Name of an existing ConfigMap with the engine's configuration, to use instead of creating one. It must exist in the namespaces of manager and agent, with the keys of Cedana's chart. Protocol, address and url of engine must match it.",
-  ),
   helper: described(v.optional(helperSchema, {}), "Agent on each node."),
   healthCheck: described(v.optional(healthCheckSchema, {}), "Health check of the agent on each node."),
-  manager: described(v.optional(managerSchema, {}), "Cedana's manager."),
   controller: described(
     v.optional(oneOf([off, controllerSchema]), false),
     "This toolkit's controller: the readiness gate of nodes, and Checkpoint objects. false: no controller.",
@@ -57,33 +48,21 @@ export const installSchema = shape({
   ),
   checkpoints: described(
     derived(oneOf([off, checkpointsSchema]), "{} if install.controller is set, else false"),
-    "Reconciliation of Checkpoint and Cedana objects by the controller. false: they are not reconciled.",
+    "Reconciliation of Checkpoint objects by the controller. false: they are not reconciled.",
   ),
   restore: described(
     derived(
       oneOf([off, restoreSchema]),
-      "{} if checkpoints are reconciled and the engine is kubelet, else false",
+      "{} if checkpoints are reconciled and the engine restores by images, else false",
     ),
     "Restore of pods that request it, by an admission webhook of the controller, in the namespaces of checkpoints. false: no restore.",
   ),
   crds: described(v.optional(v.boolean(), true), "Whether to install the CustomResourceDefinitions."),
-  runtimeClass: described(
-    v.optional(v.union([off, runtimeClassSchema]), {}),
-    "RuntimeClass of pods to restore. false: no RuntimeClass.",
-  ),
   networkPolicies: described(
-    v.optional(v.union([off, networkPoliciesSchema]), {}),
+    v.optional(oneOf([off, networkPoliciesSchema]), {}),
     "NetworkPolicies of the install's pods. false: no policies.",
   ),
-  attachAccount: described(
-    v.optional(v.union([off, attachAccountSchema]), false),
-    "ServiceAccount for Cedana's platform. false: no account.",
-  ),
   kueue: described(v.optional(v.union([off, kueueSchema]), false), "Queues of Kueue. false: no queues."),
-  dynamoWatcher: described(
-    v.optional(v.union([off, dynamoWatcherSchema]), false),
-    "Watcher of NVIDIA Dynamo. false: no watcher.",
-  ),
   syncWaves: described(
     v.optional(v.boolean(), false),
     "Whether objects have annotations with the order in which Argo CD applies them.",

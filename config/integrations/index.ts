@@ -1,2 +1,1 @@
-export { dynamoWatcherSchema } from "./dynamo-watcher";
 export { type KueueSpec, type ResolvedKueue, checkKueue, kueueSchema } from "./kueue";

@@ -1,5 +1,5 @@
 /** Checks of node settings over several properties: instance types, root volume, timeouts, kubelet flags, duplicates. */
-import * as v from "../schema/valibot";
+import { definitionOf } from "../engines";
 import { repeated } from "../network/check";
 import type { Problem, PropertyPath } from "../schema/problem";
 import { printable } from "../schema/problem";
@@ -9,9 +9,9 @@ import { type InstanceTypeFacts, parseInstanceType } from "./instance-type";
 import { parseDuration } from "../schema/quantity";
 import { engineOf, type NodeSettings } from "./settings";
 import { STARTUP_TAINT_DEFAULT, type Taint, toTaintText } from "./taint";
-import { runtimeHandlerSchema, type RuntimeHandler } from "./runtime-handler";
+import type { RuntimeHandler } from "./runtime-handler";
 
-/** The startup taint that the settings amount to, or undefined for none. */
+/** Returns the startup taint of the nodes, undefined for none. */
 export function startupTaintOf({
   startupTaint,
   checkpointing,
@@ -20,16 +20,22 @@ export function startupTaintOf({
   return startupTaint === false ? undefined : startupTaint;
 }
 
-/** Returns the runtime handler of the nodes, undefined for none. */
+/** Returns the runtime handler of the nodes, undefined for none. By default it is that of the engine. */
 export function runtimeHandlerOf({
   runtimeHandler,
   checkpointing,
   engine,
 }: Pick<NodeSettings, "runtimeHandler" | "checkpointing" | "engine">): RuntimeHandler | undefined {
-  if (runtimeHandler === undefined && checkpointing && engineOf({ engine }) === "cedana") {
-    return v.parse(runtimeHandlerSchema, {}) || undefined;
-  }
-  return runtimeHandler || undefined;
+  if (runtimeHandler !== undefined) return runtimeHandler || undefined;
+  return checkpointing ? definitionOf({ kind: engineOf({ engine }) }).runtimeHandler : undefined;
+}
+
+/** Returns whether containerd of the nodes restores containers from checkpoint images. */
+export function restoresFromImages({
+  checkpointing,
+  engine,
+}: Pick<NodeSettings, "checkpointing" | "engine">): boolean {
+  return checkpointing && definitionOf({ kind: engineOf({ engine }) }).restoresBy === "image";
 }
 
 const MAC = /^mac\d/;

@@ -8,7 +8,13 @@ export {
   type Ami,
   type Architecture,
 } from "./ami";
-export { checkNodeSettings, instanceFacts, runtimeHandlerOf, startupTaintOf } from "./check";
+export {
+  checkNodeSettings,
+  instanceFacts,
+  restoresFromImages,
+  runtimeHandlerOf,
+  startupTaintOf,
+} from "./check";
 export { isInstanceType, parseInstanceType, type InstanceTypeFacts } from "./instance-type";
 export { kubeletConfigSchema, RUNTIME_REQUEST_TIMEOUT, SHUTDOWN, type KubeletConfig } from "./kubelet";
 export {

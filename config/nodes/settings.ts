@@ -1,7 +1,7 @@
 /** Settings of a node, of a managed group or of Karpenter. */
 import * as v from "../schema/valibot";
 import { arn, derived, described, integer, labelKey, labelValue, pattern, rule, shape } from "../schema";
-import { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "../engines/kinds";
+import { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "../engine-kinds";
 import { kubeletOptionsSchema } from "./kubelet";
 import { containerdOptionsSchema, instanceOptionsSchema, nodeFeatureGatesSchema } from "./node-config";
 import { runtimeHandlerSchema } from "./runtime-handler";
@@ -125,7 +125,7 @@ export const nodeSettings = {
     "Taint of a new node until it can checkpoint. false: no taint.",
   ),
   runtimeHandler: described(
-    derived(runtimeHandlerSchema, "{} if checkpointing is true and the engine is cedana, else false"),
+    derived(runtimeHandlerSchema, "that of the engine if checkpointing is true, else false"),
     "Runtime handler of containerd for restores. false: no handler.",
   ),
   rootVolume: described(v.optional(rootVolumeSchema, {}), "Root volume. It is always encrypted."),

@@ -1,7 +1,7 @@
 import * as v from "../schema/valibot";
 import { checkAddressing, checkCluster, checkExistingCluster } from "../cluster";
-import { checkEngine } from "../engines";
-import { checkInstall, checkTogether, installSchema } from "../install";
+import { capabilitiesOf, checkEngine, checkTogether, type ResolvedEngine } from "../engines";
+import { checkInstall, installSchema, type ResolvedInstall } from "../install";
 import { checkKarpenter, checkKarpenterNames } from "../karpenter";
 import { checkNetwork, networkSchema } from "../network";
 import { KUBERNETES_MINORS } from "../nodes";
@@ -9,6 +9,7 @@ import { checkNodeGroup } from "../nodes/group";
 import type { Problem } from "../schema/problem";
 import { InvalidInputError, under } from "../schema/problem";
 import { check } from "../schema";
+import { withNewPlace } from "./moved";
 import { validAreas, type ValidAreas } from "./areas";
 import { checkComposition } from "./composition";
 import { checkIdentities } from "./identities";
@@ -30,7 +31,9 @@ export interface CheckedPlatform {
  * platform. Each area is checked even if another one has problems. Values known only to Terraform (tokens) pass.
  */
 export function checkPlatform(input: unknown): CheckedPlatform {
-  const shapeProblems = check(platformSchema, input).problems ?? [];
+  const shapeProblems = (check(platformSchema, input).problems ?? []).map((problem) =>
+    withNewPlace(problem, input),
+  );
   const { output } = v.safeParse(platformSchema, input);
   const areas = validAreas(input, output as Partial<Platform> | undefined, shapeProblems);
   const problems = [...shapeProblems, ...checkAreas(areas), ...checkAcross(areas)];
@@ -89,12 +92,20 @@ function checkAcross(areas: ValidAreas): Problem[] {
     ...checkComposition(areas),
     ...checkIdentities(areas),
     ...(cluster && wiring ? checkAddressing(cluster, wiring) : []),
-    ...(engine && install ? checkTogether(engine, install) : []),
-    ...(engine && install ? checkNodesGetAgent(areas, install) : []),
-    ...(engine && install ? checkHandlers(areas, install) : []),
-    ...(engine && install ? checkStartupTaints(areas, install) : []),
     ...(engine ? checkEngines(areas, engine) : []),
-    ...checkStorage(areas),
-    ...checkRepository(areas),
+    ...(engine && install ? checkWithEngine(areas, engine, install) : []),
+  ];
+}
+
+/** Runs the checks of areas that depend on engine and install. */
+function checkWithEngine(areas: ValidAreas, engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
+  const capabilities = capabilitiesOf(engine, install);
+  return [
+    ...checkTogether(engine, install),
+    ...checkNodesGetAgent(areas, install),
+    ...checkHandlers(areas, capabilities),
+    ...checkStartupTaints(areas, install, capabilities),
+    ...checkStorage(areas, capabilities),
+    ...checkRepository(areas, capabilities),
   ];
 }

@@ -1,4 +1,4 @@
-import type { ResolvedEngine } from "../engines";
+import type { EngineCapabilities, ResolvedEngine } from "../engines";
 import type { ResolvedInstall } from "../install";
 import { ENABLED_LABEL, runtimeHandlerOf } from "../nodes";
 import { printable, type Problem } from "../schema/problem";
@@ -26,19 +26,22 @@ export function checkNodesGetAgent(areas: ValidAreas, install: ResolvedInstall):
 }
 
 /** Checks that each node has the RuntimeClass's handler: its pods can be scheduled to every node with an agent. */
-export function checkHandlers(areas: ValidAreas, { runtimeClass }: ResolvedInstall): Problem[] {
-  if (runtimeClass === false || areas.engine?.kind === "kubelet") return [];
+export function checkHandlers(
+  areas: ValidAreas,
+  { runtimeClassHandler: handler }: EngineCapabilities,
+): Problem[] {
+  if (handler === undefined) return [];
   return nodesOf(areas).flatMap(([path, nodes]) => {
     const name = runtimeHandlerOf(nodes)?.name;
-    if (!nodes.checkpointing || name === runtimeClass.handler) return [];
+    if (!nodes.checkpointing || name === handler) return [];
     return [
       {
         code: "runtime-handler-mismatch",
         path: [...path, "runtimeHandler"],
-        message: "is not the handler of install.runtimeClass; its pods would not start",
+        message: "is not the handler of engine.runtimeClass; its pods would not start",
         given: name === undefined ? "false" : printable(name),
-        allowed: `{ name: ${runtimeClass.handler} }`,
-        remedy: "give both the same name, or set install.runtimeClass: false",
+        allowed: `{ name: ${handler} }`,
+        remedy: "give both the same name, or set engine.runtimeClass: false",
       },
     ];
   });

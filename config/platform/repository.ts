@@ -1,5 +1,4 @@
-import { credentialsOf, registryOf } from "../engines";
-import { agentNamespace, namesOf } from "../install";
+import { capabilitiesOf, type EngineCapabilities } from "../engines";
 import type { ServiceAccountSpec } from "../pod-identity";
 import { printable, type Problem } from "../schema/problem";
 import { isToken } from "../schema/token";
@@ -7,31 +6,32 @@ import type { ValidAreas } from "./areas";
 import type { Platform } from "./schema";
 
 /** Checks that the engine pushes to the platform's repository, and that nodes have the engine's container runtime. */
-export function checkRepository({
-  engine,
-  imageRepository,
-  cluster,
-  existingCluster,
-  given,
-}: ValidAreas): Problem[] {
-  if (engine?.kind !== "kubelet") return [];
+export function checkRepository(areas: ValidAreas, capabilities: EngineCapabilities): Problem[] {
+  const { engine, given, imageRepository, cluster, existingCluster } = areas;
+  const { containerRuntime, storage } = capabilities;
   const problems: Problem[] = [];
   const { region } = cluster ?? existingCluster ?? {};
-  if (region !== undefined && engine.runtime !== "containerd" && given.has("nodeGroups")) {
+  if (
+    region !== undefined &&
+    containerRuntime !== undefined &&
+    engine?.runtime !== containerRuntime &&
+    given.has("nodeGroups")
+  ) {
     problems.push({
       code: "unsupported-runtime",
       path: ["engine", "runtime"],
       message: "is not the container runtime of EKS nodes",
-      given: engine.runtime,
-      allowed: "containerd",
+      given: engine?.runtime ?? "",
+      allowed: containerRuntime,
     });
   }
-  if (!imageRepository || isToken(engine.repository)) return problems;
-  const path = ["engine", "repository"];
-  const written = printable(engine.repository);
+  if (!imageRepository || storage.in !== "registry" || isToken(storage.repository)) return problems;
+  const { repository } = storage;
+  const path = ["engine", ...storage.property];
+  const written = printable(repository);
   const remedy = "use that repository here, or remove imageRepository";
   if ("existingUrl" in imageRepository) {
-    if (!isToken(imageRepository.existingUrl) && engine.repository !== imageRepository.existingUrl) {
+    if (!isToken(imageRepository.existingUrl) && repository !== imageRepository.existingUrl) {
       problems.push({
         code: "repository-mismatch",
         path,
@@ -43,8 +43,9 @@ export function checkRepository({
     }
     return problems;
   }
-  const name = engine.repository.slice(registryOf(engine).length + 1);
-  const host = /^\d{12}\.dkr\.ecr(-fips)?\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?$/.exec(registryOf(engine));
+  const [registry = "", ...parts] = repository.split("/");
+  const name = parts.join("/");
+  const host = /^\d{12}\.dkr\.ecr(-fips)?\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?$/.exec(registry);
   if (name !== imageRepository.name || !host || (region !== undefined && host[2] !== region)) {
     problems.push({
       code: "repository-mismatch",
@@ -59,30 +60,30 @@ export function checkRepository({
 }
 
 /**
- * Returns the platform with the agents' access to its ECR repository: the agent pushes, the health check reads, each with
- * a role of its own (EKS Pod Identity). An account that the input already lists is not added again.
+ * Returns the platform with the agents' access to its ECR repository, by EKS Pod Identity. An account that the input already
+ * lists is not added again.
  */
 export function withAgentAccess(platform: Platform): Platform {
   const { engine, imageRepository, install } = platform;
-  if (!imageRepository || !install || engine?.kind !== "kubelet" || credentialsOf(engine) !== "ecr") {
-    return platform;
-  }
-  const namespace = agentNamespace(install);
-  const { agentAccount, healthCheck } = namesOf(install);
+  const access = engine && install && capabilitiesOf(engine, install).registryAccess;
+  if (!imageRepository || !access) return platform;
   const { writers, pushers, checkers } = imageRepository;
-  const unlessListed = (
-    serviceAccount: string,
-    listed: readonly ServiceAccountSpec[],
-  ): ServiceAccountSpec[] =>
-    listed.some((one) => one.namespace === namespace && one.serviceAccount === serviceAccount)
-      ? []
-      : [{ namespace, serviceAccount }];
   return {
     ...platform,
     imageRepository: {
       ...imageRepository,
-      pushers: [...pushers, ...unlessListed(agentAccount, [...writers, ...pushers])],
-      checkers: [...checkers, ...unlessListed(healthCheck, [...writers, ...pushers, ...checkers])],
+      pushers: [...pushers, ...unlisted(access.pushers, [...writers, ...pushers])],
+      checkers: [...checkers, ...unlisted(access.checkers, [...writers, ...pushers, ...checkers])],
     },
   };
+}
+
+function unlisted(
+  accounts: readonly ServiceAccountSpec[],
+  listed: readonly ServiceAccountSpec[],
+): ServiceAccountSpec[] {
+  return accounts.filter(
+    ({ namespace, serviceAccount }) =>
+      !listed.some((one) => one.namespace === namespace && one.serviceAccount === serviceAccount),
+  );
 }

@@ -1,13 +1,18 @@
 import { resolveAddons } from "../cluster";
-import { gateOwner, gateTaint, managerTaints, type ResolvedInstall } from "../install";
+import type { EngineCapabilities } from "../engines";
+import { gateOwner, gateTaint, type ResolvedInstall } from "../install";
 import { startupTaintOf, tolerates, toTaintText, type Taint } from "../nodes";
 import type { Problem } from "../schema/problem";
 import type { ValidAreas } from "./areas";
 import { nodesOf } from "./nodes";
 
 /** Checks that nodes start with the taint that the gate owner removes, and that CoreDNS tolerates it. */
-export function checkStartupTaints(areas: ValidAreas, install: ResolvedInstall): Problem[] {
-  if (gateOwner(install) === "manager" && !managerTaints(install)) return [];
+export function checkStartupTaints(
+  areas: ValidAreas,
+  install: ResolvedInstall,
+  { manager }: EngineCapabilities,
+): Problem[] {
+  if (gateOwner(install) === "manager" && !manager?.removesTaint) return [];
   const gate = gateTaint(install);
   return [...checkNodes(areas, gate), ...checkDns(areas, gate)];
 }

@@ -1,32 +1,32 @@
-import { storageOf } from "../engines";
+import type { EngineCapabilities } from "../engines";
 import { printable, type Problem } from "../schema/problem";
 import { isToken } from "../schema/token";
 import type { ValidAreas } from "./areas";
 
 /** Checks that the engine stores checkpoints in the platform's bucket. */
-export function checkStorage({ storage, engine, cluster, existingCluster }: ValidAreas): Problem[] {
-  if (!storage || engine?.kind !== "cedana" || storageOf(engine.checkpointDir) !== "s3") return [];
-  if (isToken(engine.checkpointDir)) return [];
-  const path = ["engine", "checkpointDir"];
-  const given = printable(engine.checkpointDir);
+export function checkStorage(
+  { storage, cluster, existingCluster }: ValidAreas,
+  { storage: used }: EngineCapabilities,
+): Problem[] {
+  if (!storage || used.in !== "path" || isToken(used.location)) return [];
+  const { location } = used;
+  if (!location.startsWith("s3://")) return [];
+  const path = ["engine", ...used.property];
+  const given = printable(location);
   const bucket = "existingBucket" in storage ? storage.existingBucket : storage.bucket;
   if (bucket === undefined) {
     return [
       {
         code: "missing",
         path: ["storage", "bucket"],
-        message: "is required, because engine.checkpointDir names a bucket",
-        allowed: `the bucket of ${engine.checkpointDir}`,
+        message: `is required, because ${path.join(".")} is in a bucket`,
+        allowed: `the bucket of ${location}`,
       },
     ];
   }
   const place = `s3://${bucket}/${storage.prefix}`;
   const problems: Problem[] = [];
-  if (
-    !isToken(bucket) &&
-    !isToken(storage.prefix) &&
-    !`${engine.checkpointDir.replace(/\/$/, "")}/`.startsWith(place)
-  ) {
+  if (!isToken(bucket) && !isToken(storage.prefix) && !`${location.replace(/\/$/, "")}/`.startsWith(place)) {
     problems.push({
       code: "storage-mismatch",
       path,
@@ -36,13 +36,14 @@ export function checkStorage({ storage, engine, cluster, existingCluster }: Vali
     });
   }
   const region = (cluster ?? existingCluster)?.region;
-  const made = !("existingBucket" in storage);
-  if (made && region !== undefined && engine.awsRegion !== "" && engine.awsRegion !== region) {
+  const isNew = !("existingBucket" in storage);
+  const { name, property } = used.region;
+  if (isNew && region !== undefined && name !== "" && name !== region) {
     problems.push({
       code: "storage-mismatch",
-      path: ["engine", "awsRegion"],
+      path: ["engine", ...property],
       message: "is not the region of the bucket",
-      given: printable(engine.awsRegion),
+      given: printable(name),
       allowed: region,
     });
   }

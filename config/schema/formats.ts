@@ -79,3 +79,10 @@ export const labelValue = pattern(new RegExp(`^${LABEL_NAME}?$`), {
   message: "is not a value that Kubernetes allows",
   allowed: "up to 63 letters, digits, -, _ and ., beginning and ending with a letter or digit, or empty",
 });
+
+/** Matches an absolute path without `.`, `..` and empty parts, except the root directory. */
+export const directory = pattern(/^(\/(?!\.{1,2}(\/|$))[^\s/]+)+$/, {
+  code: "not-a-directory",
+  message: "is not the path of a directory",
+  allowed: "an absolute path such as /mnt/checkpoints, without . and .., and without / at its end",
+});

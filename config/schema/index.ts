@@ -4,6 +4,7 @@ export {
   PORT,
   arn,
   clusterName,
+  directory,
   dnsLabel,
   dnsSubdomain,
   labelKey,

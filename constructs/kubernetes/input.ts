@@ -1,23 +1,15 @@
 import type { Construct } from "constructs";
 import {
   checkEngine,
+  checkTogether,
   engineSchema,
   type EngineKind,
   type EngineSpec,
-  type ResolvedCedanaEngine,
   type ResolvedEngine,
-  type ResolvedKubeletEngine,
 } from "../../config/engines";
-import {
-  checkInstall,
-  checkTogether,
-  installSchema,
-  nativeVersion,
-  type InstallSpec,
-  type ResolvedInstall,
-} from "../../config/install";
-import { InvalidInputError, throwIfAny } from "../../config/schema";
-import { resolve } from "../../config/schema";
+import { checkInstall, installSchema, type InstallSpec, type ResolvedInstall } from "../../config/install";
+import { InvalidInputError, resolve, throwIfAny } from "../../config/schema";
+import type { EngineInput } from "./engines/engine";
 
 /** Input of every construct in this directory. All constructs of one install get the same value. */
 export interface InstallProps {
@@ -35,70 +27,47 @@ export interface EngineProps extends InstallProps {
   readonly engine: EngineSpec;
 }
 
-export interface ResolvedInput {
-  readonly engine: ResolvedEngine;
-  readonly install: ResolvedInstall;
-}
-
-export interface CedanaInput extends ResolvedInput {
-  readonly engine: ResolvedCedanaEngine;
-  /** Version of the plugins that are built with the agent. */
-  readonly native: string;
-}
-
-export interface KubeletInput extends ResolvedInput {
-  readonly engine: ResolvedKubeletEngine;
-}
-
-/** Inputs that went through `resolve` already: a chart checks them once, not once a construct. */
+/** Inputs that are already resolved. A chart checks its input once, not once per construct. */
 const resolved = new WeakSet<object>();
 
-/** @throws InvalidInputError with all problems of the install. */
+/** @throws InvalidInputError with all problems of the install */
 export function installOf(scope: Construct, { install = {} }: InstallProps): ResolvedInstall {
   return once(install, () => resolve(scope.node.path, installSchema, install, checkInstall));
 }
 
-/** @throws InvalidInputError with all problems of engine and install. */
-export function inputOf(scope: Construct, props: EngineProps): ResolvedInput {
+/** @throws InvalidInputError with all problems of engine and install */
+export function inputOf(scope: Construct, props: EngineProps): EngineInput {
   const install = installOf(scope, props);
   const engine = once(props.engine, () => resolve(scope.node.path, engineSchema, props.engine, checkEngine));
   throwIfAny(scope.node.path, checkTogether(engine, install));
   return { engine, install };
 }
 
-/** The input, if its engine is `cedana`. */
-export function withCedana({ engine, install }: ResolvedInput): CedanaInput | undefined {
-  return engine.kind === "cedana"
-    ? { engine, install, native: nativeVersion(engine, install) ?? "" }
-    : undefined;
-}
-
-/** The input, if its engine is `kubelet`. */
-export function withKubelet({ engine, install }: ResolvedInput): KubeletInput | undefined {
-  return engine.kind === "kubelet" ? { engine, install } : undefined;
-}
-
-/** @throws InvalidInputError with all problems of engine and install, or if the engine is not `cedana`. */
-export function cedanaInputOf(scope: Construct, props: EngineProps): CedanaInput {
-  return withCedana(inputOf(scope, props)) ?? refuseEngine(scope, "cedana");
-}
-
-/** @throws InvalidInputError with all problems of engine and install, or if the engine is not `kubelet`. */
-export function kubeletInputOf(scope: Construct, props: EngineProps): KubeletInput {
-  return withKubelet(inputOf(scope, props)) ?? refuseEngine(scope, "kubelet");
-}
-
-function refuseEngine(scope: Construct, wanted: EngineKind): never {
+/** @throws InvalidInputError with all problems of engine and install, or if it is another engine */
+export function inputOfKind<K extends EngineKind>(
+  scope: Construct,
+  props: EngineProps,
+  kind: K,
+): EngineInput<Extract<ResolvedEngine, { readonly kind: K }>> {
+  const { engine, install } = inputOf(scope, props);
+  if (isOfKind(engine, kind)) return { engine, install };
   throw new InvalidInputError(scope.node.path, [
     {
-      code: "of-other-engine",
+      code: "engine-mismatch",
       path: ["engine", "kind"],
-      message: "has nothing for which this construct is",
-      given: wanted === "cedana" ? "kubelet" : "cedana",
-      allowed: wanted,
-      remedy: `leave the construct out, or use the engine ${wanted}`,
+      message: "does not have this construct",
+      given: engine.kind,
+      allowed: kind,
+      remedy: `remove the construct, or use the engine ${kind}`,
     },
   ]);
+}
+
+function isOfKind<K extends EngineKind>(
+  engine: ResolvedEngine,
+  kind: K,
+): engine is Extract<ResolvedEngine, { readonly kind: K }> {
+  return engine.kind === kind;
 }
 
 function once<T extends object>(given: object, make: () => T): T {
@@ -106,4 +75,24 @@ function once<T extends object>(given: object, make: () => T): T {
   const made = make();
   resolved.add(made);
   return made;
+}
+
+/**
+ * Returns the settings of a construct that exists only if they are enabled.
+ * @throws InvalidInputError if they are disabled
+ */
+export function enabled<T extends object>(
+  scope: Construct,
+  path: readonly string[],
+  settings: T | false | undefined,
+): T {
+  if (settings) return settings;
+  throw new InvalidInputError(scope.node.path, [
+    {
+      code: "disabled",
+      path,
+      message: "is disabled, so this construct has no objects",
+      remedy: `remove the construct, or set ${path.join(".")}`,
+    },
+  ]);
 }

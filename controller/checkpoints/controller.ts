@@ -35,9 +35,10 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
   const { namespaces } = settings;
   const checkpoints = cache.objects(CHECKPOINT, { namespaces });
   const inFlight = new InFlight();
-  const { timeoutSeconds } = settings.engine === "cedana" ? settings.manager : settings.agent;
+  const all = [...engines.values()];
+  const longestMs = Math.max(...all.map((engine) => engine.timeoutMs));
   const timeoutMs = (object: CheckpointObject) =>
-    engineOf({ settings, engines }, object)?.timeoutMs ?? timeoutSeconds * 1000;
+    engineOf({ settings, engines }, object)?.timeoutMs ?? longestMs;
   const reservations = new Reservations(checkpoints, inFlight, timeoutMs);
   const report = new Report(events, metrics, () => inFlight.size);
   const context: Context = { settings, client, engines, inFlight, reservations, report, log };
@@ -50,9 +51,9 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
   const builder = build("checkpoints")
     .for(checkpoints, {
       // Slots are assigned in this order.
-      initial: (all) => all.filter(({ status }) => !isFinished(status)).toSorted(byAge),
+      initial: (objects) => objects.filter(({ status }) => !isFinished(status)).toSorted(byAge),
     })
-    .needs(...[...engines.values()].flatMap(({ sources = [] }) => sources));
+    .needs(...all.flatMap(({ sources = [] }) => sources));
   const reconciler = new CheckpointReconciler(context, checkpoints, backoff, scheduler, builder.queue);
   const controllers = [
     builder.reconcile((key, signal) => reconciler.reconcile(key, signal), {
@@ -60,9 +61,9 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
       drain,
     }),
   ];
-  if (settings.engine !== "cedana") return controllers;
+  // Without such an engine the kind is not installed.
+  if (!all.some(({ handlesCedanas }) => handlesCedanas)) return controllers;
 
-  // The kind belongs to the install of that engine.
   const cedanas = cache.objects(CEDANA, { namespaces });
   const cedana = new CedanaReconciler(context, cedanas, checkpoints, new CedanaWriter(context));
   return [

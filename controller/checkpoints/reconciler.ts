@@ -67,7 +67,7 @@ export class CheckpointReconciler {
     const { locations } = this.context.settings;
     if (location !== undefined && !isWithin(location, locations)) {
       const allowed = locations.length === 0 ? "none" : locations.join(", ");
-      const message = `location ${location} is not allowed by install.checkpoints.locations: ${allowed}`;
+      const message = `location ${location} is not allowed by engine.checkpoints.locations: ${allowed}`;
       return this.end(object, object.status, "LocationNotAllowed", message);
     }
     const { nodeName } = object.status;

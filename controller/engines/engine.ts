@@ -1,6 +1,8 @@
 import type { Outcome } from "../../http";
 import type { CheckpointReason, ContainerCheckpoint } from "../../api";
+import type { CheckpointSettings } from "../../config/programs/controller";
 import type { Controller } from "../../kube";
+import type { Runtime } from "../runtime";
 
 /** One container of a pod on a node. */
 export interface EngineContainer {
@@ -45,6 +47,8 @@ export interface Engine {
   readonly name: string;
   /** Whether a repeated request with the same id and container returns the outcome of the first one. */
   readonly canResume: boolean;
+  /** Whether `Cedana` objects request its checkpoints and restores. Their kind is installed with such an engine. */
+  readonly handlesCedanas: boolean;
   /** Objects that the engine reads from the cache. */
   readonly sources?: Controller["sources"];
   /** Time after which the engine no longer works on a request, ms. */
@@ -90,3 +94,9 @@ export class EngineError extends Error {
     this.reason = details.reason;
   }
 }
+
+/** Creates the engine from its settings. */
+export type EngineFactory<S extends CheckpointSettings> = (settings: S, tools: EngineTools) => Engine;
+
+/** What engines use of the controller. `client` writes only while this process leads. */
+export type EngineTools = Pick<Runtime, "cache" | "client" | "log">;

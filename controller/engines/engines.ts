@@ -1,28 +1,22 @@
-import { ManagerClient } from "../../clients/cedana/manager";
+import type { EngineKind } from "../../config/engine-kinds";
 import type { CheckpointSettings } from "../../config/programs/controller";
-import type { Runtime } from "../runtime";
-import { CedanaEngine } from "./cedana";
-import type { Engine } from "./engine";
-import { KubeletEngine } from "./kubelet";
+import { createCedanaEngine } from "./cedana";
+import type { Engine, EngineFactory, EngineTools } from "./engine";
+import { createKubeletEngine } from "./kubelet";
+
+type SettingsOf<K extends EngineKind> = Extract<CheckpointSettings, { readonly engine: K }>;
+
+const FACTORIES: { readonly [K in EngineKind]: EngineFactory<SettingsOf<K>> } = {
+  cedana: createCedanaEngine,
+  kubelet: createKubeletEngine,
+};
 
 /** Engines by name. */
 export type Engines = ReadonlyMap<string, Engine>;
 
-export type EngineTools = Pick<Runtime, "cache" | "client" | "log">;
-
-/** The engine that the settings describe. */
+/** Returns the engine of the settings. */
 export function createEngines(settings: CheckpointSettings, tools: EngineTools): Engines {
-  const engine = settings.engine === "cedana" ? cedana(settings.manager) : kubelet(settings.agent, tools);
+  const create = FACTORIES[settings.engine] as EngineFactory<CheckpointSettings>;
+  const engine = create(settings, tools);
   return new Map([[engine.name, engine]]);
-}
-
-type Of<Name> = Extract<CheckpointSettings, { readonly engine: Name }>;
-
-function cedana({ url, root, timeoutSeconds }: Of<"cedana">["manager"]): Engine {
-  const timeoutMs = timeoutSeconds * 1000;
-  return new CedanaEngine(new ManagerClient({ url, root, timeoutMs }), timeoutMs);
-}
-
-function kubelet(place: Of<"kubelet">["agent"], tools: EngineTools): Engine {
-  return new KubeletEngine({ ...tools, place });
 }

@@ -6,7 +6,8 @@ export {
   type CheckpointResult,
   type Engine,
   type EngineContainer,
+  type EngineTools,
   type RestoreEngine,
   type RestoreRequest,
 } from "./engine";
-export { createEngines, type Engines, type EngineTools } from "./engines";
+export { createEngines, type Engines } from "./engines";

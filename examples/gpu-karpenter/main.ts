@@ -5,7 +5,7 @@ import { Karpenter } from "cedana-cdk/aws/karpenter";
 import { Network } from "cedana-cdk/aws/network";
 import { NodeGroup } from "cedana-cdk/aws/node-group";
 import type { KarpenterSpec } from "cedana-cdk/config";
-import { NodePools } from "cedana-cdk/kubernetes/karpenter";
+import { NodePools } from "cedana-cdk/kubernetes/integrations/karpenter";
 import { App as ManifestApp, Chart } from "cdk8s";
 import { App, TerraformOutput, TerraformStack } from "cdktf";
 import type { Construct } from "constructs";

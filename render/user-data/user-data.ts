@@ -11,8 +11,8 @@ import {
   RUNTIME_REQUEST_TIMEOUT,
   SHUTDOWN,
   type Taint,
-  engineOf,
   instanceFacts,
+  restoresFromImages,
   runtimeHandlerOf,
   runtimeOf,
   startupTaintOf,
@@ -141,7 +141,7 @@ function labelFlags(settings: NodeSettings, { mode }: Bootstrap): string[] {
 function containerdToml(settings: NodeSettings): string | undefined {
   const handler = runtimeHandlerOf(settings);
   const tables = [
-    ...(settings.checkpointing && engineOf(settings) === "kubelet" ? [RESTORE_TOML] : []),
+    ...(restoresFromImages(settings) ? [RESTORE_TOML] : []),
     ...(handler ? [renderRuntimeHandler(handler, runtimeOf(instanceFacts(settings).accelerator))] : []),
   ];
   return tables.length === 0 ? undefined : tables.join("\n");

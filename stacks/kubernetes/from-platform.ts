@@ -1,6 +1,6 @@
 import { Chart, type App } from "cdk8s";
 import type { Platform } from "../../config/platform";
-import { NodePools } from "../../constructs/kubernetes/karpenter";
+import { NodePools } from "../../constructs/kubernetes/integrations/karpenter";
 import { CedanaChart } from "./cedana-chart";
 
 /**

@@ -95,14 +95,16 @@ import { config, find, namespace, objects, prepare, apply, synth } from "./suppo
     });
 
     test("with an agent namespace, managers run in a restricted namespace and agents in a privileged one", async () => {
-      const split = synth({
-        name: "split",
-        instance: "split",
-        namespace: "split-system",
-        agentNamespace: "split-agent",
-        crds: false,
-        runtimeClass: false,
-      });
+      const split = synth(
+        {
+          name: "split",
+          instance: "split",
+          namespace: "split-system",
+          agentNamespace: "split-agent",
+          crds: false,
+        },
+        { runtimeClass: false },
+      );
       for (const object of split) await apply(api, object);
       const at = async (kind: string, name: string) => {
         const object = split.find((one) => one.kind === kind && one.metadata.name === name);

@@ -120,6 +120,14 @@ test("constructs, stacks and what they stand on read no file, network, clock or 
   expect(pure.filter((source) => impure.test(source.text)).map((source) => source.path)).toEqual([]);
 });
 
+test("only the directories of an engine compare the name of the engine", () => {
+  const comparison = /\b(kind|engine|name)\)? (===|!==) "(kubelet|cedana)"|case "(kubelet|cedana)"/;
+  const own = /^(config|constructs\/kubernetes|controller)\/engines\/(kubelet|cedana)\//;
+  const wrong = all.filter(({ path, text }) => !own.test(path) && comparison.test(text));
+  expect(wrong.map(({ path }) => path)).toEqual([]);
+  expect(all.some(({ path }) => own.test(path))).toBe(true);
+});
+
 test("Kubernetes types are imported as types only", () => {
   const pure = all.filter((source) => /^(api|config|render|constructs|stacks)\//.test(source.path));
   const value = /import (?!type\b)[^;]*from "@kubernetes\/client-node"/;

@@ -4,14 +4,26 @@ import { compareVersions, KUBERNETES_MINORS } from "../../config";
 import { DOCS, programs } from "../support/docs-programs";
 import { ROOT } from "../support/sources";
 
-test("every public construct has a page with a program", () => {
-  const folders = ["aws", "kubernetes"].flatMap((area) =>
-    readdirSync(join(ROOT, "constructs", area), { withFileTypes: true })
+/** Directories of constructs that users import, relative to `constructs/`. */
+function publicModules(): string[] {
+  const directories = (path: string) =>
+    readdirSync(join(ROOT, "constructs", path), { withFileTypes: true })
       .filter((entry) => entry.isDirectory() && entry.name !== "internal")
-      .map(({ name }) => `docs__${area}__${name}-0`),
-  );
+      .map(({ name }) => `${path}/${name}`);
+  return ["aws", "kubernetes"]
+    .flatMap(directories)
+    .flatMap((path) => (/\/(engines|integrations)$/.test(path) ? directories(path) : [path]));
+}
+
+test("every public construct has a page with a program, or a program that imports its module", () => {
   const named = new Set(programs.map(({ name }) => name));
-  expect(folders.filter((name) => !named.has(name))).toEqual([]);
+  const undocumented = publicModules().filter(
+    (path) =>
+      !named.has(`docs__${path.replaceAll("/", "__")}-0`) &&
+      !programs.some(({ code }) => code.includes(`"cedana-cdk/${path}"`)),
+  );
+  expect(publicModules()).toContain("kubernetes/engines/kubelet");
+  expect(undocumented).toEqual([]);
 });
 
 test("the README and the page on images name the supported Kubernetes versions", () => {

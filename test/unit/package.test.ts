@@ -19,14 +19,17 @@ test("each entry of the package is the public entry of a directory", () => {
 });
 
 test.each(["aws", "kubernetes"])("each directory of cedana-cdk/%s can be imported on its own", (area) => {
-  const folders = readdirSync(join(ROOT, "constructs", area), { withFileTypes: true }).filter((entry) =>
-    entry.isDirectory(),
+  const directories = (path: string) =>
+    readdirSync(join(ROOT, "constructs", area, path), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => join(path, entry.name));
+  // Directories of directories: engines and integrations.
+  const folders = directories("").flatMap((name) =>
+    /^(engines|integrations)$/.test(name) ? directories(name) : [name],
   );
   const file = manifest.exports[`./${area}/*`] ?? "";
-  const hidden = folders
-    .filter(({ name }) => manifest.exports[`./${area}/${name}`] === null)
-    .map(({ name }) => name);
-  expect(folders.filter(({ name }) => !existsSync(source(file.replace("*", name))))).toEqual([]);
+  const hidden = folders.filter((name) => manifest.exports[`./${area}/${name}`] === null);
+  expect(folders.filter((name) => !existsSync(source(file.replace("*", name))))).toEqual([]);
   expect(hidden).toEqual(area === "aws" ? ["internal"] : []);
 });
 

@@ -1,5 +1,8 @@
+/** The engine `cedana`: Cedana's agent and manager. */
 export { daemonPort, isLoopback, listenAddress, socketDirectory, socketProblem } from "./address";
-export { checkCedanaEngine, storageOf } from "./check-cedana";
+export { checkCedanaEngine, storageOf } from "./check";
+export { nativeVersion, removesTaint } from "./check-install";
+export { cedanaNames } from "./names";
 export {
   type CedanaEngineSpec,
   type ResolvedCedanaEngine,

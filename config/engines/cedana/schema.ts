@@ -1,8 +1,25 @@
 import * as v from "../../schema/valibot";
 import { GPU_SUPPORTS, RUNTIMES } from "../../features";
-import { derived, described, integer, pattern, region, rule, shape, titled } from "../../schema";
-import { secretRef } from "../secret";
+import {
+  derived,
+  described,
+  dnsSubdomain,
+  integer,
+  labelKey,
+  labelValue,
+  pattern,
+  region,
+  rule,
+  shape,
+  titled,
+} from "../../schema";
+import { secretRef } from "../../secret";
 import { listenAddress } from "./address";
+import { cedanaCheckpointsSchema, cedanaHelperSchema } from "./agent";
+import { attachAccountSchema } from "./attach-account";
+import { dynamoWatcherSchema } from "./dynamo-watcher";
+import { managerSchema } from "./manager";
+import { runtimeClassSchema } from "./runtime-class";
 
 /** A password in a URL would be written to the output. The message does not repeat the value. */
 const HTTPS_URL = /^https:\/\/[^\s/?#]+(\/[^\s?#]*)?$/;
@@ -50,6 +67,15 @@ const shmConfig = shape({
   enabled: described(v.optional(v.boolean(), false), "Whether the agent remounts /dev/shm on its node."),
   size: described(v.optional(size, "10G"), "Size of /dev/shm after the remount."),
   minSize: described(v.optional(size, "10G"), "Size from which /dev/shm is not remounted."),
+});
+
+const off = v.literal(false);
+
+const cedanaPoliciesSchema = shape({
+  allowIngressFromNamespaces: described(
+    v.optional(v.array(v.record(labelKey, labelValue)), []),
+    "Labels of namespaces whose pods may call the manager (REST and metrics). {} selects every namespace.",
+  ),
 });
 
 const secrets = shape({
@@ -210,6 +236,35 @@ const cedanaEngine = shape({
   secrets: described(
     v.optional(secrets, {}),
     "References to the Secrets with the secret values. Plain values are refused.",
+  ),
+  existingConfigMap: described(
+    derived(dnsSubdomain, "a new ConfigMap"),
+    "Name of an existing ConfigMap with the engine's configuration, to use instead of creating one. It must exist in the namespaces of manager and agent, with the keys of Cedana's chart. protocol, address and url must match it.",
+  ),
+  helper: described(
+    v.optional(cedanaHelperSchema, {}),
+    "Helper on each node, in addition to install.helper.",
+  ),
+  checkpoints: described(
+    v.optional(cedanaCheckpointsSchema, {}),
+    "Checkpoint objects, in addition to install.checkpoints.",
+  ),
+  manager: described(v.optional(managerSchema, {}), "Cedana's manager."),
+  networkPolicies: described(
+    v.optional(cedanaPoliciesSchema, {}),
+    "NetworkPolicies of the manager, in addition to install.networkPolicies.",
+  ),
+  runtimeClass: described(
+    v.optional(v.union([off, runtimeClassSchema]), {}),
+    "RuntimeClass of pods to restore. false: no RuntimeClass.",
+  ),
+  attachAccount: described(
+    v.optional(v.union([off, attachAccountSchema]), false),
+    "ServiceAccount for Cedana's platform. false: no account.",
+  ),
+  dynamoWatcher: described(
+    v.optional(v.union([off, dynamoWatcherSchema]), false),
+    "Watcher of NVIDIA Dynamo. false: no watcher.",
   ),
 });
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { listenAddress } from "./address";
 import type { ResolvedCedanaEngine } from "./schema";
-import type { SecretRef } from "../secret";
+import type { SecretRef } from "../../secret";
 
 type Reader = "node-agent" | "manager" | "dynamo";
 

@@ -1,4 +1,4 @@
-import { checkKubeletFeatures } from "../../features";
+import { checkKubeletFeatures } from "./features";
 import type { Problem } from "../../schema/problem";
 import { isToken } from "../../schema/token";
 import type { ResolvedKubeletEngine } from "./schema";

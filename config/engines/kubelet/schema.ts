@@ -12,8 +12,7 @@ import {
   shape,
   titled,
 } from "../../schema";
-import { DEFAULT_ENGINE } from "../kinds";
-import { secretKey, secretReference } from "../secret";
+import { secretKey, secretReference } from "../../secret";
 
 const LEAST = parseQuantity("1Mi") ?? 0n;
 const MOST = parseQuantity("1Pi") ?? 0n;
@@ -49,7 +48,7 @@ const folder = pattern(
  * image is restored. It needs no account.
  */
 const kubeletEngine = shape({
-  kind: described(v.optional(v.literal("kubelet"), DEFAULT_ENGINE), "Selects the open engine."),
+  kind: described(v.optional(v.literal("kubelet"), "kubelet"), "Selects the open engine."),
   image: requiredImage(
     "Image of the node agent: helper and health check. It is not published: build it (npm run image -- node-agent) and push it to your registry.",
   ),

@@ -1,8 +1,7 @@
 import { repeated } from "../../network/check";
 import { KUBERNETES_MINORS, MINIMUM_KERNEL, compareVersions, findAmi, unsupportedVersion } from "../ami";
-import { checkNodeSettings, instanceFacts } from "../check";
+import { checkNodeSettings, instanceFacts, restoresFromImages } from "../check";
 import { RESTORING_CONTAINERD } from "../restore";
-import { engineOf } from "../settings";
 import type { Problem } from "../../schema/problem";
 import { isToken } from "../../schema/token";
 import { type CustomAmi, type ResolvedNodeGroup, customAmiOf } from "./schema";
@@ -138,18 +137,18 @@ function isOldContainerd(version: string): boolean {
   return compareVersions(version, MINIMUM_CONTAINERD) < 0;
 }
 
-/** Checks that the containerd of a custom AMI restores from checkpoint images if the engine `kubelet` depends on it. */
+/** Checks that the containerd of a custom AMI restores from checkpoint images if the engine depends on it. */
 function checkRestore(group: ResolvedNodeGroup): Problem[] {
   const { containerd } = customAmiOf(group) ?? {};
   if (containerd === undefined || isToken(containerd) || isOldContainerd(containerd)) return [];
-  if (!group.checkpointing || engineOf(group) !== "kubelet") return [];
+  if (!restoresFromImages(group)) return [];
   const [first, removed] = RESTORING_CONTAINERD;
   if (compareVersions(containerd, first) >= 0 && compareVersions(containerd, removed) < 0) return [];
   return [
     {
       code: "containerd-without-restore",
       path: ["ami", "containerd"],
-      message: "cannot restore from checkpoint images, as the engine kubelet does",
+      message: "cannot restore from checkpoint images, as the engine requires",
       given: containerd,
       allowed: `${first} or newer, older than ${removed}`,
       remedy: "build the image with such a containerd, or set checkpointing: false",

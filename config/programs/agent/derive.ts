@@ -1,28 +1,28 @@
-import { credentialsOf, type ResolvedKubeletEngine } from "../../engines";
+import { credentialsOf, type ResolvedKubeletEngine } from "../../engines/kubelet";
 import { agentNamespace, checkpointsOf, type ResolvedInstall } from "../../install";
 import { MINIMUM_KERNEL } from "../../nodes";
 import { quantityBytes } from "../../schema";
 import type { AgentSettings } from "./schema";
 
-/** Folder of the settings in the pods of the agent, and the file in it. */
+/** Directory of the settings in the pods of the agent, and the file in it. */
 export const SETTINGS_FOLDER = "/etc/cedana-agent";
 export const SETTINGS_FILE = "settings.json";
 
-/** Folder of the registry's credentials in the pods, and the file in it. */
+/** Directory of the registry's credentials in the pods, and the file in it. */
 export const CREDENTIALS_FOLDER = "/etc/cedana-registry";
 export const CREDENTIALS_FILE = "config.json";
 
-/** Folder of a kubelet's archives: `checkpoints` in its own. */
+/** Directory of the kubelet's checkpoint archives. */
 export const ARCHIVES = "/var/lib/kubelet/checkpoints";
-/** What the agent has under way on its node. */
+/** Directory of the agent's unfinished work on its node. */
 export const STATE = "/var/lib/cedana-cdk/agent";
-/** Where a container runtime finds CRIU: first in the PATH that systemd gives services. */
+/** Link by which a container runtime finds CRIU: it is first in the PATH of systemd services. */
 export const CRIU_LINK = "/usr/local/sbin/criu";
 
-/** Condition of the health check's pod, and its readiness gate: whether the node can checkpoint. */
+/** Condition and readiness gate of the health check's pod: whether the node can checkpoint. */
 export const HEALTH_CONDITION = "cedana.ai/node-can-checkpoint";
 
-/** What the agents of an install are told. */
+/** Returns the settings of the agents of an install. */
 export function agentSettings(engine: ResolvedKubeletEngine, install: ResolvedInstall): AgentSettings {
   const { folder, runtime, quota, reserve, repository, allowCgroupV1, requireRestore, logLevel } = engine;
   const { periodSeconds, timeoutSeconds } = install.healthCheck;
@@ -56,7 +56,7 @@ export function agentSettings(engine: ResolvedKubeletEngine, install: ResolvedIn
   };
 }
 
-/** Configuration of the container runtime on a node. */
+/** Returns the path of the container runtime's configuration on a node. */
 export function runtimeConfig({ runtime }: Pick<ResolvedKubeletEngine, "runtime">): string {
   return runtime === "crio" ? "/etc/crio/crio.conf" : "/etc/containerd/config.toml";
 }

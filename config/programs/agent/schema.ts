@@ -1,8 +1,6 @@
 import * as v from "../../schema/valibot";
-import { DIRECTORY, NOT_A_DIRECTORY } from "../../install";
-import { described, dnsLabel, integer, pattern, registryRepository, shape } from "../../schema";
+import { described, directory, dnsLabel, integer, pattern, registryRepository, shape } from "../../schema";
 
-const directory = pattern(DIRECTORY, NOT_A_DIRECTORY);
 const bytes = integer(0, Number.MAX_SAFE_INTEGER);
 
 const kubeletSchema = shape({

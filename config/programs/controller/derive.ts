@@ -1,4 +1,4 @@
-import type { ResolvedEngine } from "../../engines";
+import { definitionOf, restoreOf, type ResolvedEngine } from "../../engines";
 import {
   agentNamespace,
   checkpointsOf,
@@ -6,15 +6,14 @@ import {
   gateTaint,
   gateTimes,
   namesOf,
-  restoreOf,
   type ResolvedInstall,
 } from "../../install";
 import type { CheckpointSettings, ControllerSettings, GateSettings, RestoreSettings } from "./schema";
 
-/** Annotation of the agents' pods with the hash of the configuration that they read. */
+/** Annotation of the agents' pods with the hash of their configuration. */
 export const HASH_ANNOTATION = "checksum/config";
 
-/** What the controller of an install is told. Without a controller in the install: what it would be told. */
+/** Returns the settings of the controller of an install. Without a controller in the install, those it would have. */
 export function controllerSettings(engine: ResolvedEngine, install: ResolvedInstall): ControllerSettings {
   return {
     namespace: install.namespace,
@@ -46,37 +45,21 @@ function gate(install: ResolvedInstall): GateSettings | false {
     },
     hashAnnotation: HASH_ANNOTATION,
     ...times,
-    // A rule previews by itself, on the conditions that the controller keeps.
+    // A NodeReadinessRule has a dry run of its own, which needs the conditions of the controller.
     dryRun: dryRun && owner === "controller",
   };
 }
 
 function checkpoints(engine: ResolvedEngine, install: ResolvedInstall): CheckpointSettings | false {
   const settings = checkpointsOf(install);
-  if (!settings) return false;
-  const { namespaces, maxPerNode, locations, root, timeoutSeconds } = settings;
-  const common = { namespaces, maxPerNode, locations };
-  if (engine.kind === "kubelet") {
-    const { kind, repository } = engine;
-    return {
-      ...common,
-      engine: kind,
-      agent: { namespace: agentNamespace(install), repository, timeoutSeconds },
-    };
-  }
-  const host = `${namesOf(install).managerService}.${install.namespace}`;
-  return {
-    ...common,
-    engine: engine.kind,
-    manager: { url: `http://${host}:${install.manager.service.port}`, root, timeoutSeconds },
-  };
+  return settings && definitionOf(engine).controller.settings(engine, install, settings);
 }
 
 /** Port on which the controller serves its webhook. */
 export const WEBHOOK_PORT = 9443;
 
-function restore({ kind }: ResolvedEngine, install: ResolvedInstall): RestoreSettings | false {
-  const settings = restoreOf(kind, install);
+function restore(engine: ResolvedEngine, install: ResolvedInstall): RestoreSettings | false {
+  const settings = restoreOf(engine, install);
   if (!settings) return false;
   const names = namesOf(install);
   return {

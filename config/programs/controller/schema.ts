@@ -1,6 +1,7 @@
 import * as v from "../../schema/valibot";
-import { DIRECTORY, NOT_A_DIRECTORY } from "../../install";
+import { ENGINE_KINDS, ENGINES } from "../../engines";
 import { taintSchema } from "../../nodes";
+import { someNamespaces } from "../../pod";
 import {
   derived,
   described,
@@ -10,13 +11,10 @@ import {
   labelKey,
   labelValue,
   oneOf,
-  pattern,
-  registryRepository,
   shape,
 } from "../../schema";
 
 const off = v.literal(false);
-const directory = pattern(DIRECTORY, NOT_A_DIRECTORY);
 const labels = v.record(labelKey, labelValue);
 
 const agentSchema = shape({
@@ -64,66 +62,13 @@ const gateSchema = shape({
   dryRun: described(v.boolean(), "Whether nodes are not changed, and intended changes are only reported."),
 });
 
-const anyEngine = {
-  namespaces: described(
-    oneOf([v.literal("all"), v.pipe(v.array(dnsLabel), v.minLength(1))]),
-    "Namespaces whose Checkpoint objects are reconciled. all: every namespace.",
-  ),
-  maxPerNode: described(integer(1, 100), "Maximum number of checkpoints in flight on one node."),
-  locations: described(
-    v.array(directory),
-    "Directories of nodes to which spec.location of a Checkpoint may refer.",
-  ),
-};
-const timeoutSeconds = described(integer(1, 86_400), "Seconds after which a checkpoint fails.");
-
-const byCedanaSchema = shape({
-  ...anyEngine,
-  engine: described(v.literal("cedana"), "Engine that takes checkpoints."),
-  manager: described(
-    shape({
-      url: described(
-        pattern(/^https?:\/\/[^\s/@]+$/, {
-          code: "not-a-url",
-          message: "is not the URL of a server",
-          allowed: "http(s)://<host>[:<port>]",
-        }),
-        "URL of the REST API of Cedana's manager.",
-      ),
-      root: described(
-        pattern(/^\/\S+$/, {
-          code: "not-a-path",
-          message: "is not an absolute path",
-          allowed: "a path such as /run/containerd/runc/k8s.io",
-        }),
-        "Directory where the container runtime stores the state of its containers.",
-      ),
-      timeoutSeconds,
-    }),
-    "Access to Cedana's manager.",
-  ),
-});
-
-const byKubeletSchema = shape({
-  ...anyEngine,
-  engine: described(v.literal("kubelet"), "Engine that takes checkpoints."),
-  agent: described(
-    shape({
-      namespace: described(dnsLabel, "Namespace of the agents, and of the NodeCheckpoint objects."),
-      repository: described(registryRepository, "Repository of checkpoint images."),
-      timeoutSeconds,
-    }),
-    "Access to the agents of the nodes, by NodeCheckpoint objects.",
-  ),
-});
-
-const checkpointsSchema = v.variant("engine", [byCedanaSchema, byKubeletSchema]);
+const checkpointsSchema = v.variant(
+  "engine",
+  ENGINE_KINDS.map((kind) => ENGINES[kind].controller.schema),
+);
 
 const restoreSchema = shape({
-  namespaces: described(
-    oneOf([v.literal("all"), v.pipe(v.array(dnsLabel), v.minLength(1))]),
-    "Namespaces whose pods can be restored.",
-  ),
+  namespaces: described(someNamespaces, "Namespaces whose pods can be restored."),
   nodeSelector: described(labels, "Labels of the nodes on which containers can be restored."),
   port: described(integer(0, 65_535), "Port of the admission webhook (HTTPS). 0: any free port."),
   configuration: described(dnsSubdomain, "Name of the MutatingWebhookConfiguration."),

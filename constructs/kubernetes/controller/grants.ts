@@ -1,23 +1,15 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../api";
-import type { EngineKind } from "../../../config/engines";
+import { AUTOMATION_GROUP } from "../../../api";
+import { restoreOf } from "../../../config/engines";
 import {
   agentNamespace,
   checkpointsOf,
   gateOwner,
   gateTimes,
   namesOf,
-  restoreOf,
   type ResolvedInstall,
 } from "../../../config/install";
-
-/** Permissions of the controller in some or all namespaces, with the name of their Role. */
-export interface ControllerGrant {
-  readonly id: string;
-  readonly name: string;
-  readonly namespaces: "all" | readonly string[];
-  readonly rules: V1PolicyRule[];
-}
+import type { CheckpointGrants, EngineInput, NamespacedGrant } from "../engines/engine";
 
 /** Namespace of events about Nodes, which have none (events.k8s.io/v1). */
 const EVENTS_OF_NODES = "default";
@@ -31,14 +23,18 @@ const REPORT: V1PolicyRule = {
   verbs: ["create", "patch"],
 };
 
-/** Returns all permissions of the controller: exactly those that the enabled controllers use. */
-export function controllerGrants(install: ResolvedInstall, engine: EngineKind): ControllerGrant[] {
+/**
+ * Returns all permissions of the controller: exactly those that the enabled controllers use.
+ * @param engines permissions to checkpoint by the engine
+ */
+export function controllerGrants(input: EngineInput, engines: CheckpointGrants): NamespacedGrant[] {
+  const { install } = input;
   if (!install.controller) return [];
-  return [...lease(install), ...gate(install), ...checkpoints(install, engine), ...restore(install, engine)];
+  return [...lease(install), ...gate(install), ...checkpoints(install, engines), ...restore(input)];
 }
 
 /** Leader election. Kubernetes cannot limit `create` to a name, hence the separate rule. */
-function lease(install: ResolvedInstall): ControllerGrant[] {
+function lease(install: ResolvedInstall): NamespacedGrant[] {
   const names = namesOf(install);
   const about = { apiGroups: ["coordination.k8s.io"], resources: ["leases"] };
   return [
@@ -55,7 +51,7 @@ function lease(install: ResolvedInstall): ControllerGrant[] {
 }
 
 /** Readiness gate. A dry run writes nothing. If a NodeReadinessRule owns the gate, only conditions are written. */
-function gate(install: ResolvedInstall): ControllerGrant[] {
+function gate(install: ResolvedInstall): NamespacedGrant[] {
   const owner = gateOwner(install);
   if (owner === "manager") return [];
   const names = namesOf(install);
@@ -90,13 +86,12 @@ function gate(install: ResolvedInstall): ControllerGrant[] {
   ];
 }
 
-/** Checkpoint controller. It creates a Checkpoint for a `Cedana`, and deletes neither. */
-function checkpoints(install: ResolvedInstall, engine: EngineKind): ControllerGrant[] {
+/** Checkpoint controller. */
+function checkpoints(install: ResolvedInstall, engines: CheckpointGrants): NamespacedGrant[] {
   const settings = checkpointsOf(install);
   if (!settings) return [];
   const names = namesOf(install);
   const checkpoint = { apiGroups: [AUTOMATION_GROUP] };
-  const cedana = { apiGroups: ["core.cedana.ai"] };
   return [
     {
       id: "checkpoints",
@@ -105,32 +100,12 @@ function checkpoints(install: ResolvedInstall, engine: EngineKind): ControllerGr
       rules: [
         { ...checkpoint, resources: ["checkpoints"], verbs: ["get", ...FOLLOW, "create"] },
         { ...checkpoint, resources: ["checkpoints/status"], verbs: ["patch"] },
-        ...(engine === "cedana"
-          ? [
-              { ...cedana, resources: ["cedanas"], verbs: ["get", ...FOLLOW, "patch"] },
-              { ...cedana, resources: ["cedanas/status"], verbs: ["patch"] },
-            ]
-          : []),
+        ...engines.rules,
         { apiGroups: [""], resources: ["pods"], verbs: ["get"] },
         REPORT,
       ],
     },
-    ...(engine === "kubelet"
-      ? [
-          {
-            id: "node-checkpoints",
-            name: names.controllerNodeCheckpoints,
-            namespaces: [agentNamespace(install)],
-            rules: [
-              {
-                ...checkpoint,
-                resources: [NODE_CHECKPOINT.plural],
-                verbs: ["get", ...FOLLOW, "create", "delete"],
-              },
-            ],
-          },
-        ]
-      : []),
+    ...engines.elsewhere,
   ];
 }
 
@@ -138,7 +113,7 @@ function checkpoints(install: ResolvedInstall, engine: EngineKind): ControllerGr
  * Restore. Pods are listed in the namespaces with restore, and patched to give them their original images back. Only the
  * controller's own Secret and webhook can be read and written, but Kubernetes cannot limit `create` to a name.
  */
-function restore(install: ResolvedInstall, engine: EngineKind): ControllerGrant[] {
+function restore({ engine, install }: EngineInput): NamespacedGrant[] {
   const settings = restoreOf(engine, install);
   if (!settings) return [];
   const names = namesOf(install);

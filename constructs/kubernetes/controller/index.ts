@@ -1,32 +1,29 @@
-/**
- * The controller of this toolkit: its program, what it is told, what it may do, and what keeps it running.
- */
 import { createHash } from "node:crypto";
 import type { V1ConfigMap, V1PodDisruptionBudget, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { controllerSettings } from "../../../config/programs/controller";
 import { namesOf, selectorLabels } from "../../../config/install";
-import { inputOf, type EngineProps } from "../input";
+import { constructsOf } from "../engines";
+import { enabled, inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
-import { grantWhere } from "../rbac/bindings";
+import { grantWhere } from "../rbac";
 import { controllerDeployment, SETTINGS_FILE } from "./deployment";
 import { controllerGrants } from "./grants";
 import { ControllerMetrics } from "./metrics";
 
 export { METRICS_PORT } from "./deployment";
-export { controllerGrants, type ControllerGrant } from "./grants";
 
 /**
- * Two replicas, of which one leads, and their rights: those of the parts that are on (readiness gate, Checkpoint
- * objects). Without `install.controller` nothing is made.
+ * This toolkit's controller, with the permissions of its enabled functions: readiness gate, Checkpoint objects, restore. One
+ * of its replicas is the leader.
  */
 export class Controller extends Construct {
-  readonly serviceAccount?: ApiObject;
-  /** What the controller is told: `ControllerSettings` as JSON. */
-  readonly settings?: ApiObject;
-  readonly deployment?: ApiObject;
-  readonly disruptionBudget?: ApiObject;
+  readonly serviceAccount: ApiObject;
+  /** `ControllerSettings` as JSON. */
+  readonly settings: ApiObject;
+  readonly deployment: ApiObject;
+  readonly disruptionBudget: ApiObject;
   /** Roles, ClusterRoles and their bindings. */
   readonly roles: readonly ApiObject[];
   /** Only with `controller.metrics`. */
@@ -34,12 +31,10 @@ export class Controller extends Construct {
 
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
-    const { engine, install } = inputOf(this, props);
-    const { controller, namespace } = install;
-    if (!controller) {
-      this.roles = [];
-      return;
-    }
+    const input = inputOf(this, props);
+    const { engine, install } = input;
+    const { namespace } = install;
+    const controller = enabled(this, ["install", "controller"], install.controller);
     const names = namesOf(install);
     const component = "controller";
     const about = metadata(install, { name: names.controller, namespace, component });
@@ -50,26 +45,27 @@ export class Controller extends Construct {
       metadata: about,
       automountServiceAccountToken: false,
     });
-    const told = controllerSettings(engine, install);
-    const settings = `${JSON.stringify(told, undefined, 2)}\n`;
+    const settings = controllerSettings(engine, install);
+    const text = `${JSON.stringify(settings, undefined, 2)}\n`;
     this.settings = object<V1ConfigMap>(this, "settings", {
       apiVersion: "v1",
       kind: "ConfigMap",
       metadata: metadata(install, { name: names.controllerSettings, namespace, component }),
-      data: { [SETTINGS_FILE]: settings },
+      data: { [SETTINGS_FILE]: text },
     });
-    this.roles = controllerGrants(install, engine.kind).flatMap(({ id, name, namespaces, rules }) =>
-      grantWhere(
-        this,
-        install,
-        id,
-        namespaces,
-        { name, component, rules },
-        { namespace, name: names.controller },
-      ),
+    this.roles = controllerGrants(input, constructsOf(engine).checkpointGrants(input)).flatMap(
+      ({ id, name, namespaces, rules }) =>
+        grantWhere(
+          this,
+          install,
+          id,
+          namespaces,
+          { name, component, rules },
+          { namespace, name: names.controller },
+        ),
     );
-    const hash = createHash("sha256").update(settings).digest("hex");
-    const webhookPort = told.restore ? told.restore.port : undefined;
+    const hash = createHash("sha256").update(text).digest("hex");
+    const webhookPort = settings.restore ? settings.restore.port : undefined;
     this.deployment = object(
       this,
       "deployment",

@@ -1,36 +1,32 @@
-/**
- * Restore of pods: the admission webhook that the controller serves, and the policies that check who may request one.
- */
 import type { V1ClusterRole } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { AUTOMATION_GROUP, RESTORE_VERB } from "../../../api";
-import { namesOf, restoreOf } from "../../../config/install";
-import { inputOf, type EngineProps } from "../input";
+import { restoreOf } from "../../../config/engines";
+import { namesOf } from "../../../config/install";
+import { enabled, inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { restoreGuards } from "./guard";
 import { certManagerObjects, webhookConfiguration, webhookService } from "./webhook";
 
-/** Creates nothing without the engine `kubelet`, without a controller, or with `install.restore: false`. */
+/**
+ * Restore of pods: the admission webhook that the controller serves, and the policies that check who may request one. Only
+ * for an engine that restores from images, with a controller and without `install.restore: false`.
+ */
 export class Restore extends Construct {
-  readonly service?: ApiObject;
-  readonly webhook?: ApiObject;
+  readonly service: ApiObject;
+  readonly webhook: ApiObject;
   /** Only with `restore.certificates: cert-manager`: an Issuer and a Certificate. */
   readonly certificates: readonly ApiObject[];
   /** ValidatingAdmissionPolicies and their bindings. */
   readonly guards: readonly ApiObject[];
   /** ClusterRole that permits restores. It is not bound to any user. */
-  readonly role?: ApiObject;
+  readonly role: ApiObject;
 
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
     const { engine, install } = inputOf(this, props);
-    const settings = restoreOf(engine.kind, install);
-    if (!settings) {
-      this.certificates = [];
-      this.guards = [];
-      return;
-    }
+    const settings = enabled(this, ["install", "restore"], restoreOf(engine, install));
     this.service = webhookService(this, install);
     this.webhook = webhookConfiguration(this, install, settings);
     this.certificates = settings.certificates === "cert-manager" ? certManagerObjects(this, install) : [];

@@ -14,6 +14,7 @@ type Manager = Pick<ManagerClient, "checkpoint" | "restore">;
 export class CedanaEngine implements RestoreEngine {
   readonly name = "cedana";
   readonly canResume = false;
+  readonly handlesCedanas = true;
 
   constructor(
     private readonly manager: Manager,

@@ -5,12 +5,17 @@ import {
   type NodeCheckpointStatus,
 } from "../../../api";
 import { sleep, type CachedObjects } from "../../../kube";
-import type { Runtime } from "../../runtime";
-import { EngineError, type CheckpointRequest, type CheckpointResult, type Engine } from "../engine";
+import {
+  EngineError,
+  type CheckpointRequest,
+  type CheckpointResult,
+  type Engine,
+  type EngineTools,
+} from "../engine";
 import { NodeCheckpointClient } from "./node-checkpoint-client";
 import { idOf, NODE_CHECKPOINT, nodeCheckpointFor, type NodeCheckpointObject, type Place } from "./object";
 
-export interface KubeletEngineOptions extends Pick<Runtime, "cache" | "client" | "log"> {
+interface KubeletEngineOptions extends EngineTools {
   readonly place: Place;
 }
 
@@ -28,6 +33,7 @@ const READ_INTERVAL_MS = 15_000;
 export class KubeletEngine implements Engine {
   readonly name = "kubelet";
   readonly canResume = true;
+  readonly handlesCedanas = false;
   readonly timeoutMs: number;
   readonly sources: readonly CachedObjects<NodeCheckpointObject>[];
   private readonly objects: CachedObjects<NodeCheckpointObject>;

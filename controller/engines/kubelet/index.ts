@@ -1,2 +1,12 @@
 /** The engine kubelet. */
-export { KubeletEngine, type KubeletEngineOptions } from "./engine";
+import type { CheckpointSettings } from "../../../config/programs/controller";
+import type { EngineTools } from "../engine";
+import { KubeletEngine } from "./engine";
+
+/** Creates the engine for the agents of the settings. */
+export function createKubeletEngine(
+  { agent }: Extract<CheckpointSettings, { readonly engine: "kubelet" }>,
+  tools: EngineTools,
+): KubeletEngine {
+  return new KubeletEngine({ ...tools, place: agent });
+}

@@ -1,9 +1,9 @@
-/** The install of the API server suites, with all optional features. */
+/** The install that the suites apply to a cluster, with all optional objects. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Testing } from "cdk8s";
 import { parseAllDocuments } from "yaml";
-import type { InstallSpec } from "../../../config";
+import type { CedanaEngineSpec, InstallSpec } from "../../../config";
 import { CedanaChart } from "../../../stacks/kubernetes";
 import {
   eventually,
@@ -17,15 +17,17 @@ const engine = {
   clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10",
   url: "https://sandbox.cedana.ai",
 };
-const INSTALL: InstallSpec = {
+const EVERYTHING: Partial<CedanaEngineSpec> = {
   manager: {
     metrics: { readers: [{ namespace: "monitoring", name: "prometheus" }] },
     workloadNamespaces: ["default", "team-a"],
   },
   attachAccount: { tokenRequesters: [{ kind: "User", name: "platform-engineer" }] },
-  kueue: { localQueues: [{ namespace: "team-a" }] },
   dynamoWatcher: { namespaces: ["team-a"] },
   networkPolicies: { allowIngressFromNamespaces: [{ "kubernetes.io/metadata.name": "monitoring" }] },
+};
+const INSTALL: InstallSpec = {
+  kueue: { localQueues: [{ namespace: "team-a" }] },
   helper: { affinity: { nodeAffinity: {} } },
 };
 
@@ -39,9 +41,12 @@ if (config !== undefined && !crdDirectory && process.env["CEDANA_INTEGRATION_ALL
   );
 }
 
-export const synth = (install: InstallSpec): KubernetesObject[] =>
-  new CedanaChart(Testing.app(), "cedana", { engine, install }).toJson() as KubernetesObject[];
-export const objects = synth(crdDirectory ? INSTALL : { ...INSTALL, kueue: false });
+export const synth = (install: InstallSpec, more: Partial<CedanaEngineSpec> = {}): KubernetesObject[] =>
+  new CedanaChart(Testing.app(), "cedana", {
+    engine: { ...engine, ...more },
+    install,
+  }).toJson() as KubernetesObject[];
+export const objects = synth(crdDirectory ? INSTALL : { ...INSTALL, kueue: false }, EVERYTHING);
 export const find = (identity: string): KubernetesObject => {
   const found = objects.find(({ kind, metadata }) => `${kind}/${metadata.name}` === identity);
   if (!found) throw new Error(`the install has no ${identity}`);

@@ -49,7 +49,7 @@ test("synth renders the engine cedana", async () => {
   expectGolden("cli/synth.txt", (await run(["synth"])).stdout);
   expect(await run(["agent-removal"])).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining("the engine is not kubelet") as string,
+    stderr: expect.stringContaining("the engine cedana has no agent-removal") as string,
   });
 });
 

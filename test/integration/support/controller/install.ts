@@ -19,8 +19,7 @@ const INSTALL: InstallSpec = {
   name: "guard",
   namespace: NAMESPACE,
   agentNamespace: AGENTS,
-  runtimeClass: false,
-  manager: { workloadNamespaces: [TEAM] },
+  checkpoints: { namespaces: [TEAM] },
   controller: {
     image: { repository: "registry.example.com/cedana-controller", tag: "0.1.0" },
     metrics: { allowFromNamespaces: [{ "kubernetes.io/metadata.name": "monitoring" }] },
@@ -29,7 +28,8 @@ const INSTALL: InstallSpec = {
 };
 
 /** Returns the objects of the install, in their order. */
-export const installObjects = (more: InstallSpec = {}): KubernetesObject[] => synth({ ...INSTALL, ...more });
+export const installObjects = (more: InstallSpec = {}): KubernetesObject[] =>
+  synth({ ...INSTALL, ...more }, { runtimeClass: false, manager: { workloadNamespaces: [TEAM] } });
 
 export async function applyInstall(api: ApiServer, objects: readonly KubernetesObject[]): Promise<void> {
   await apply(api, namespace(TEAM));

@@ -3,12 +3,10 @@ import { join } from "node:path";
 import { formatProblem } from "../../../../config/schema/problem";
 import {
   checkFeatures,
-  checkKubeletFeatures,
   FEATURE_MATRIX,
   featureTableJson,
   PLUGINS,
   renderFeatureTable,
-  renderKubeletTable,
   type FeatureUse,
 } from "../../../../config/features";
 
@@ -69,17 +67,6 @@ test.each<[string, Partial<FeatureUse>]>([
   const lines = checkFeatures({ ...right, ...part }).map(formatProblem);
   expect(lines.length).toBeGreaterThan(0);
   expect(lines).toMatchSnapshot(name);
-});
-
-test("the engine kubelet: the table, and that everything in it which does not work is refused", () => {
-  expect(renderKubeletTable()).toMatchSnapshot();
-  const use = { runtime: "containerd", gpu: "none" } as const;
-  expect(checkKubeletFeatures(use)).toEqual([]);
-  expect(checkKubeletFeatures({ ...use, runtime: "crio", gpu: "cuda" })).toEqual([]);
-  expect(checkKubeletFeatures({ runtime: "kata", gpu: "tracing" }).map(({ path }) => path)).toEqual([
-    ["runtime"],
-    ["gpu"],
-  ]);
 });
 
 test("problems carry the paths they are given", () => {

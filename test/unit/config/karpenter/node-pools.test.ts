@@ -1,6 +1,6 @@
 import { Chart, Testing } from "cdk8s";
 import { karpenterNodeRoleName, type NodePoolSpec } from "../../../../config";
-import { NodePools } from "../../../../constructs/kubernetes/karpenter";
+import { NodePools } from "../../../../constructs/kubernetes/integrations/karpenter";
 
 const POOL: NodePoolSpec = { name: "gpu", amiVersion: "v20260714", instanceTypes: ["g6e.xlarge"] };
 

@@ -53,11 +53,6 @@ test.each<[string, object, readonly string[]]>([
     },
     ["failOpenAfterSeconds", "holdOffSeconds", "maxUnreadyPercent"],
   ],
-  [
-    "the engine has no runtime directory and no locations",
-    { engine: OPEN, install: { controller, checkpoints: { root: "/run/runc", locations: ["/mnt/a"] } } },
-    ["root", "locations"],
-  ],
 ])("a value other than the default is refused where it has no effect: %s", (_, input, expected) => {
   const { problems } = checkPlatform({ version: 1, ...input });
   expect(problems.map(({ path }) => path.at(-1))).toEqual(expected);

@@ -15,10 +15,20 @@ const installs = fc.record(
     namespace: fc.constantFrom("cedana-system", "checkpoints"),
     agentNamespace: fc.constantFrom("cedana-agent", "checkpoints"),
     createNamespace: fc.boolean(),
-    existingConfigMap: fc.constant("mine"),
     crds: fc.boolean(),
+    networkPolicies: fc.constantFrom(false as const, {}),
+    kueue: fc.constant({ localQueues: [{ namespace: "default" }, { namespace: "team-a" }] }),
+    syncWaves: fc.boolean(),
+  },
+  { requiredKeys: [] },
+) as fc.Arbitrary<InstallSpec>;
+const engines = fc.record(
+  {
+    protocol: fc.constantFrom("unix" as const, "tcp" as const),
+    gpu: fc.constantFrom("none" as const, "interception" as const),
+    existingConfigMap: fc.constant("mine"),
     runtimeClass: fc.constant(false as const),
-    networkPolicies: fc.constantFrom(false as const, { allowIngressFromNamespaces: [{ team: "a" }] }),
+    networkPolicies: fc.constant({ allowIngressFromNamespaces: [{ team: "a" }] }),
     attachAccount: fc.record(
       {
         permissions: fc.constantFrom("install" as const, "cluster-admin" as const),
@@ -26,7 +36,6 @@ const installs = fc.record(
       },
       { requiredKeys: [] },
     ),
-    kueue: fc.constant({ localQueues: [{ namespace: "default" }, { namespace: "team-a" }] }),
     dynamoWatcher: fc.record({ namespaces, createLoadBalancer: fc.boolean() }),
     manager: fc.record(
       {
@@ -40,18 +49,10 @@ const installs = fc.record(
       },
       { requiredKeys: [] },
     ),
-    syncWaves: fc.boolean(),
-  },
-  { requiredKeys: [] },
-) as fc.Arbitrary<InstallSpec>;
-const engines: fc.Arbitrary<Partial<CedanaEngineSpec>> = fc.record(
-  {
-    protocol: fc.constantFrom("unix" as const, "tcp" as const),
-    gpu: fc.constantFrom("none" as const, "interception" as const),
     secrets: fc.constant({ awsAccessKeyId: { name: "keys", key: "id" } }),
   },
   { requiredKeys: [] },
-);
+) as fc.Arbitrary<Partial<CedanaEngineSpec>>;
 
 const key = ({ kind, metadata }: KubernetesObject) => `${kind}/${metadata.namespace ?? ""}/${metadata.name}`;
 

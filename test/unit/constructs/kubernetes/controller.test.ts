@@ -9,7 +9,7 @@ import { checkInstall, installSchema } from "../../../../config/install";
 import { readPlatform } from "../../../../config/platform";
 import { formatProblem, InvalidInputError } from "../../../../config/schema/problem";
 import { check, resolve } from "../../../../config/schema";
-import type { InstallSpec } from "../../../../config";
+import type { CedanaEngineSpec, InstallSpec } from "../../../../config";
 import { chart, ENGINE, synth, type KubernetesObject } from "./support";
 import { assertProperty } from "../../../support/property";
 
@@ -17,14 +17,14 @@ const image = { repository: "registry.example.com/cedana-controller", tag: "0.1.
 const ON = { controller: { image } } satisfies InstallSpec;
 const RULE = { ...ON, readinessGate: { owner: "nodeReadinessRule" } } satisfies InstallSpec;
 
-function settings(install: InstallSpec) {
+function settings(install: InstallSpec, engine: Partial<CedanaEngineSpec> = {}) {
   const resolved = resolve("install", installSchema, install, checkInstall);
-  return controllerSettings(resolve("engine", engineSchema, ENGINE, checkEngine), resolved);
+  return controllerSettings(resolve("engine", engineSchema, { ...ENGINE, ...engine }, checkEngine), resolved);
 }
 
-function problems(install: InstallSpec): string[] {
+function problems(install: InstallSpec, engine: Partial<CedanaEngineSpec>): string[] {
   try {
-    synth(install);
+    synth(install, engine);
   } catch (error) {
     if (error instanceof InvalidInputError) return error.problems.map(formatProblem);
     throw error;
@@ -80,20 +80,22 @@ describe("settings", () => {
   });
 
   test("follow what the install says", () => {
-    const { gate, checkpoints, ...own } = settings({
-      name: "cr",
-      namespace: "checkpoints",
-      agentNamespace: "agents",
-      controller: { image, logLevel: "debug" },
-      readinessGate: {
-        taint: { key: "example.com/wait", value: "" },
-        retaint: {},
-        failOpenAfterSeconds: 900,
-        dryRun: true,
+    const { gate, checkpoints, ...own } = settings(
+      {
+        name: "cr",
+        namespace: "checkpoints",
+        agentNamespace: "agents",
+        controller: { image, logLevel: "debug" },
+        readinessGate: {
+          taint: { key: "example.com/wait", value: "" },
+          retaint: {},
+          failOpenAfterSeconds: 900,
+          dryRun: true,
+        },
+        checkpoints: { namespaces: "all" },
       },
-      checkpoints: { namespaces: "all", root: "/run/runc" },
-      manager: { service: { port: 80 } },
-    });
+      { checkpoints: { root: "/run/runc" }, manager: { service: { port: 80 } } },
+    );
     expect(own).toEqual({
       namespace: "checkpoints",
       leaseName: "cr-controller",
@@ -117,7 +119,7 @@ describe("settings", () => {
     expect(settings({})).toMatchObject({ gate: false, checkpoints: false });
     expect(settings({ ...ON, readinessGate: { owner: "manager" } })).toMatchObject({ gate: false });
     expect(settings({ ...ON, checkpoints: false })).toMatchObject({ checkpoints: false });
-    const without = settings({ ...ON, manager: { workloadNamespaces: [] } });
+    const without = settings({ ...ON, checkpoints: { namespaces: [] } });
     expect(without).toMatchObject({ checkpoints: false });
     expect(settings({ ...RULE, readinessGate: { ...RULE.readinessGate, dryRun: true } }).gate).toMatchObject({
       owner: "nodeReadinessRule",
@@ -133,8 +135,7 @@ describe("settings", () => {
         agentNamespace: fc.constant("agents"),
         nodeSelector: fc.constantFrom({}, { a: "b" }),
         readinessGate: fc.constantFrom({ retaint: {} }, { owner: "manager" }, { owner: "nodeReadinessRule" }),
-        manager: fc.constantFrom({ workloadNamespaces: "all" }, { workloadNamespaces: ["a", "b"] }),
-        existingConfigMap: fc.constant("mine"),
+        checkpoints: fc.constantFrom({ namespaces: "all" }, { namespaces: ["a", "b"] }),
       },
       { requiredKeys: [] },
     ) as fc.Arbitrary<InstallSpec>;
@@ -174,8 +175,8 @@ describe("objects", () => {
   test("none without a controller", () => {
     const without = synth();
     expect(without.filter(({ metadata }) => /controller(?!-manager)/.test(metadata.name))).toEqual([]);
-    expect(chart().controller.deployment).toBeUndefined();
-    expect(chart().readinessGate.rule).toBeUndefined();
+    expect(chart().controller).toBeUndefined();
+    expect(chart().readinessGate).toBeUndefined();
   });
 
   test("a change of the settings starts the pods anew, a change of anything else does not", () => {
@@ -196,20 +197,20 @@ describe("objects", () => {
     expect(podOf(objects, "cedana-manager").spec.tolerations).toEqual([gate]);
   });
 
-  test.each<[string, InstallSpec, string]>([
-    ["nobody else", {}, "true"],
-    ["the user, who wants none", { manager: { taintNodes: false } }, "false"],
-    ["the controller", ON, "false"],
-    ["a rule", RULE, "false"],
-    ["the manager in spite of a controller", { ...ON, readinessGate: { owner: "manager" } }, "true"],
-  ])("whether Cedana's manager taints nodes, where the owner is %s", (_, install, expected) => {
-    const [container] = podOf(synth(install), "cedana-manager").spec.containers;
+  test.each<[string, InstallSpec, Partial<CedanaEngineSpec>, string]>([
+    ["without a controller", {}, {}, "true"],
+    ["with taintNodes: false", {}, { manager: { taintNodes: false } }, "false"],
+    ["with a controller", ON, {}, "false"],
+    ["with a NodeReadinessRule", RULE, {}, "false"],
+    ["as owner beside a controller", { ...ON, readinessGate: { owner: "manager" } }, {}, "true"],
+  ])("Cedana's manager, %s, gets CEDANA_TAINT_NODES", (_, install, engine, expected) => {
+    const [container] = podOf(synth(install, engine), "cedana-manager").spec.containers;
     expect(container?.env.find(({ name }) => name === "CEDANA_TAINT_NODES")?.value).toBe(expected);
   });
 
   test("a NodeReadinessRule, once or for as long as the node lives", () => {
     const rule = (more: object) =>
-      chart({ ...RULE, readinessGate: { ...RULE.readinessGate, ...more } }).readinessGate.rule?.toJson();
+      chart({ ...RULE, readinessGate: { ...RULE.readinessGate, ...more } }).readinessGate?.rule.toJson();
     expect(rule({})).toMatchObject({
       apiVersion: "readiness.node.x-k8s.io/v1alpha1",
       spec: {
@@ -252,11 +253,11 @@ describe("objects", () => {
   });
 });
 
-test.each<[string, InstallSpec]>([
+test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
   ["a gate of nobody", { readinessGate: { owner: "controller" } }],
   ["a rule without condition", { readinessGate: { owner: "nodeReadinessRule" } }],
-  ["two owners", { ...ON, manager: { taintNodes: true } }],
-  ["two owners by name", { ...RULE, manager: { taintNodes: true } }],
+  ["two owners", ON, { manager: { taintNodes: true } }],
+  ["two owners by name", RULE, { manager: { taintNodes: true } }],
   ["another taint for the manager", { readinessGate: { taint: { key: "a/b" } } }],
   ["another effect for the manager", { readinessGate: { taint: { effect: "NoExecute" } } }],
   [
@@ -276,20 +277,21 @@ test.each<[string, InstallSpec]>([
   ],
   ["an eviction by every update", { ...ON, readinessGate: { retaint: {}, taint: { effect: "NoExecute" } } }],
   ["checkpoints by nobody", { checkpoints: {} }],
-  ["checkpoints without manager", { ...ON, manager: { replicas: 0 } }],
+  ["checkpoints without manager", ON, { manager: { replicas: 0 } }],
   ["a controller with nothing to do", { ...ON, readinessGate: { owner: "manager" }, checkpoints: false }],
   ["no image", { controller: {} } as InstallSpec],
   ["an image of no version", { controller: { image: { repository: "a/b" } } }],
-  ["one Lease of two programs", { ...ON, manager: { leaseName: "cedana-controller" } }],
-  ["one account of two programs", { ...ON, manager: { serviceAccount: { name: "cedana-controller" } } }],
+  ["one Lease of two programs", ON, { manager: { leaseName: "cedana-controller" } }],
+  ["one account of two programs", ON, { manager: { serviceAccount: { name: "cedana-controller" } } }],
   ["an agent that cannot reach its nodes", { ...ON, helper: { tolerations: [] } }],
   [
     "a gate that is tolerated",
-    { ...ON, readinessGate: { taint: { key: "a/b" } }, runtimeClass: { tolerations: [{ key: "a/b" }] } },
+    { ...ON, readinessGate: { taint: { key: "a/b" } } },
+    { runtimeClass: { tolerations: [{ key: "a/b" }] } },
   ],
   ["a variable of its own", { controller: { image, env: { POD_NAME: "a" } } }],
-])("refused: %s", (_, install) => {
-  expect(problems(install)).toMatchSnapshot();
+])("refused: %s", (_, install, engine = {}) => {
+  expect(problems(install, engine)).toMatchSnapshot();
 });
 
 describe("cedana.yaml", () => {

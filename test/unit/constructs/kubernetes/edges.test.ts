@@ -1,3 +1,4 @@
+import type { InstallSpec } from "../../../../config";
 import { chart, synth, type KubernetesObject } from "./support";
 
 function named(objects: readonly KubernetesObject[], kind: string, name: string) {
@@ -13,7 +14,10 @@ const egress = (objects: readonly KubernetesObject[], name = "cedana-manager") =
   );
 
 test("no ports out leave DNS and the platform: an empty list of ports would let everything out", () => {
-  const objects = synth({ networkPolicies: { egressPorts: [] }, dynamoWatcher: { namespaces: ["default"] } });
+  const objects = synth(
+    { networkPolicies: { egressPorts: [] } },
+    { dynamoWatcher: { namespaces: ["default"] } },
+  );
   for (const name of ["cedana-manager", "cedana-dynamo-watcher"])
     expect(egress(objects, name)).toEqual([[53, 53], [443]]);
 });
@@ -27,19 +31,23 @@ test("the platform's own port is open, whichever it is", () => {
 });
 
 test("namespaces whose names contain one another do not get into each other's way", () => {
-  const objects = synth({
-    namespace: "x",
-    agentNamespace: "x-binding",
-    attachAccount: {},
-    manager: { workloadNamespaces: ["a", "a-binding"] },
-    dynamoWatcher: { namespaces: ["a", "a-binding"] },
-    kueue: {
-      localQueues: [
-        { namespace: "a-b", name: "c" },
-        { namespace: "a", name: "b-c" },
-      ],
+  const objects = synth(
+    {
+      namespace: "x",
+      agentNamespace: "x-binding",
+      kueue: {
+        localQueues: [
+          { namespace: "a-b", name: "c" },
+          { namespace: "a", name: "b-c" },
+        ],
+      },
     },
-  });
+    {
+      attachAccount: {},
+      manager: { workloadNamespaces: ["a", "a-binding"] },
+      dynamoWatcher: { namespaces: ["a", "a-binding"] },
+    },
+  );
   expect(objects.filter(({ kind }) => kind === "LocalQueue")).toHaveLength(2);
   expect(
     objects
@@ -50,7 +58,7 @@ test("namespaces whose names contain one another do not get into each other's wa
 
 test("the attach account can install what is installed, a ServiceMonitor too", () => {
   const groups = (serviceMonitor: boolean) =>
-    synth({ attachAccount: {}, manager: { metrics: { serviceMonitor } } })
+    synth({}, { attachAccount: {}, manager: { metrics: { serviceMonitor } } })
       .filter(({ kind, metadata }) => kind === "Role" && metadata.name === "cedana-attach")
       .flatMap((role) => (role["rules"] as { apiGroups: string[] }[]).flatMap(({ apiGroups }) => apiGroups));
   expect(groups(true)).toContain("monitoring.coreos.com");
@@ -59,7 +67,7 @@ test("the attach account can install what is installed, a ServiceMonitor too", (
 
 test("the health check can speak over vsock, which the runtime's default seccomp profile forbids", () => {
   const seccomp = (engine: object) => {
-    const { healthCheck } = chart({}, engine).agent;
+    const { healthCheck } = chart({}, engine).engine.agent;
     const made = healthCheck.toJson() as {
       spec: { template: { spec: { containers: { securityContext: object }[] } } };
     };
@@ -79,10 +87,9 @@ test("a label of a program's pods goes before that of every object, and neither 
     labels: { team: "all", [component]: "mine" },
     helper: { podLabels },
     healthCheck: { podLabels },
-    manager: { podLabels },
-    dynamoWatcher: { namespaces: ["default"], podLabels },
   };
-  for (const { spec } of pods(synth(install))) {
+  const engine = { manager: { podLabels }, dynamoWatcher: { namespaces: ["default"], podLabels } };
+  for (const { spec } of pods(synth(install, engine))) {
     expect(spec.template.metadata.labels).toMatchObject({ ...spec.selector.matchLabels, team: "own" });
   }
 });
@@ -103,9 +110,9 @@ const pods = (objects: readonly KubernetesObject[]) =>
 const EVERY_PROGRAM = { dynamoWatcher: { namespaces: ["default"] } };
 
 /** The programs whose pods are started anew by a change of the engine. */
-function startedAnew(engine: object, install = EVERY_PROGRAM, before: object = {}): string[] {
-  const old = pods(synth(install, before));
-  const now = pods(synth(install, engine));
+function startedAnew(engine: object, before: object = {}): string[] {
+  const old = pods(synth({}, { ...EVERY_PROGRAM, ...before }));
+  const now = pods(synth({}, { ...EVERY_PROGRAM, ...before, ...engine }));
   return now
     .filter(({ spec }, index) => JSON.stringify(spec.template) !== JSON.stringify(old[index]?.spec.template))
     .map(({ metadata }) => metadata.name);
@@ -126,12 +133,11 @@ test.each<[string, object, string[]]>([
 });
 
 test("what lies in an existing ConfigMap is not the install's: a value that no pod reads starts none anew", () => {
-  const install = { ...EVERY_PROGRAM, existingConfigMap: "mine" };
-  expect(startedAnew({ gpuPoolSize: 2, logLevel: "debug" }, install)).toEqual([]);
+  expect(startedAnew({ gpuPoolSize: 2, logLevel: "debug" }, { existingConfigMap: "mine" })).toEqual([]);
 });
 
 test("a ConfigMap made for Cedana's chart has all keys that the pods ask it for", () => {
-  const native = pods(synth({ existingConfigMap: "mine" }))
+  const native = pods(synth({}, { existingConfigMap: "mine" }))
     .flatMap(({ spec }) => spec.template.spec.containers)
     .flatMap(({ env }) => env.filter(({ name }) => name === "CEDANA_PLUGINS_NATIVE_VERSION"));
   const literal = { name: "CEDANA_PLUGINS_NATIVE_VERSION", value: "v0.9.297" };
@@ -140,23 +146,25 @@ test("a ConfigMap made for Cedana's chart has all keys that the pods ask it for"
 
 test("two installs of different names in one namespace select none of each other's pods", () => {
   const selectors = (name: string) =>
-    pods(synth({ ...EVERY_PROGRAM, name })).map(({ spec }) => JSON.stringify(spec.selector));
+    pods(synth({ name }, EVERY_PROGRAM)).map(({ spec }) => JSON.stringify(spec.selector));
   expect(new Set([...selectors("cedana"), ...selectors("second")]).size).toBe(8);
 });
 
 test("a second install beside the first shares only the namespace and the kinds, both of which can be left out", () => {
-  const identities = (install: object) =>
-    synth(install).map(({ kind, metadata }) => `${kind}/${metadata.namespace ?? ""}/${metadata.name}`);
-  const first = new Set(identities(EVERY_PROGRAM));
-  const second = { ...EVERY_PROGRAM, name: "second", runtimeClass: { name: "cedana-second" } };
-  expect(identities(second).filter((identity) => first.has(identity))).toEqual([
+  const identities = (install: InstallSpec, runtimeClass = {}) =>
+    synth(install, { ...EVERY_PROGRAM, runtimeClass }).map(
+      ({ kind, metadata }) => `${kind}/${metadata.namespace ?? ""}/${metadata.name}`,
+    );
+  const first = new Set(identities({}));
+  const second = (more: InstallSpec) => identities({ name: "second", ...more }, { name: "cedana-second" });
+  expect(second({}).filter((identity) => first.has(identity))).toEqual([
     "Namespace//cedana-system",
     "CustomResourceDefinition//cedanas.core.cedana.ai",
     "CustomResourceDefinition//checkpoints.automation.cedana.ai",
   ]);
-  expect(
-    identities({ ...second, crds: false, createNamespace: false }).filter((identity) => first.has(identity)),
-  ).toEqual([]);
+  expect(second({ crds: false, createNamespace: false }).filter((identity) => first.has(identity))).toEqual(
+    [],
+  );
 });
 
 test("queues admit to the nodes that have the agent, whichever label these bear", () => {

@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
 import { expectGolden } from "../../../support/golden";
-import { EVERYTHING, synth, synthOpen, type KubernetesObject } from "./support";
+import { EVERYTHING, INSTALL, synth, synthOpen, type KubernetesObject } from "./support";
 
 /** Objects as a reviewer reads them: environment as `NAME: where from`, rights in one line each, the labels that all objects share left out. */
 function readable(objects: readonly KubernetesObject[]): string {
@@ -79,7 +79,7 @@ test.each(Object.keys(defaults))("default: %s", (name) => {
 });
 
 test.each(["attach", "kueue", "dynamo-watcher"])("on demand: %s", (name) => {
-  golden(name, synth(EVERYTHING).filter(component(name)));
+  golden(name, synth(INSTALL, EVERYTHING).filter(component(name)));
   expect.hasAssertions();
 });
 
@@ -97,7 +97,7 @@ test("on demand: controller", () => {
 
 test("on demand: metrics", () => {
   const names = new Set(synth().map(({ kind, metadata }) => `${kind}/${metadata.name}`));
-  const more = synth({ manager: EVERYTHING.manager }).filter(
+  const more = synth({}, { manager: EVERYTHING.manager }).filter(
     ({ kind, metadata }) => !names.has(`${kind}/${metadata.name}`),
   );
   golden("metrics", more);

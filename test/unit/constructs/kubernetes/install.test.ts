@@ -1,9 +1,9 @@
 import { App, JsonPatch, Testing } from "cdk8s";
 import { formatProblem, InvalidInputError } from "../../../../config/schema/problem";
-import type { InstallSpec } from "../../../../config";
-import { Agent, CedanaRuntimeClass, Manager } from "../../../../constructs/kubernetes";
+import type { CedanaEngineSpec, InstallSpec } from "../../../../config";
+import { CedanaAgent, CedanaRuntimeClass, Manager } from "../../../../constructs/kubernetes";
 import { CedanaChart } from "../../../../stacks/kubernetes";
-import { chart, ENGINE, EVERYTHING, synth, type KubernetesObject } from "./support";
+import { chart, ENGINE, EVERYTHING, INSTALL, synth, type KubernetesObject } from "./support";
 
 const by = (objects: readonly KubernetesObject[], identity: string): KubernetesObject => {
   const found = objects.find(({ kind, metadata }) => `${kind}/${metadata.name}` === identity);
@@ -31,20 +31,23 @@ function problems(install: InstallSpec, engine = {}): string[] {
 test("identities are distinct, and the same each time", () => {
   const identities = (objects: KubernetesObject[]) =>
     objects.map(({ kind, metadata }) => `${kind}/${metadata.namespace ?? ""}/${metadata.name}`);
-  const all = identities(synth(EVERYTHING));
+  const all = identities(synth(INSTALL, EVERYTHING));
   expect(new Set(all).size).toBe(all.length);
-  expect(JSON.stringify(synth(EVERYTHING))).toBe(JSON.stringify(synth(EVERYTHING)));
+  expect(JSON.stringify(synth(INSTALL, EVERYTHING))).toBe(JSON.stringify(synth(INSTALL, EVERYTHING)));
 });
 
 test("every object carries the shared labels, and further ones", () => {
-  for (const { metadata } of synth({ ...EVERYTHING, labels: { team: "ml" }, annotations: { "a/b": "c" } })) {
+  for (const { metadata } of synth(
+    { ...INSTALL, labels: { team: "ml" }, annotations: { "a/b": "c" } },
+    EVERYTHING,
+  )) {
     expect(metadata.labels).toMatchObject({ "app.kubernetes.io/managed-by": "cedana-cdk", team: "ml" });
     expect(metadata.annotations).toMatchObject({ "a/b": "c" });
   }
 });
 
 test("no secret value and no moving image is ever in the output", () => {
-  const text = JSON.stringify(synth(EVERYTHING));
+  const text = JSON.stringify(synth(INSTALL, EVERYTHING));
   expect(text).not.toMatch(/"kind":"Secret"/);
   expect(text).not.toMatch(/:latest/);
   for (const [, image = ""] of text.matchAll(/"image":"([^"]+)"/g)) expect(image).toMatch(/[:@][\w.:-]+$/);
@@ -52,7 +55,7 @@ test("no secret value and no moving image is ever in the output", () => {
 
 test("a digest goes before the tag", () => {
   const digest = `sha256:${"a".repeat(64)}`;
-  const objects = synth({ helper: { image: { digest } } });
+  const objects = synth({}, { helper: { image: { digest } } });
   for (const name of ["helper", "health-check"]) {
     expect(podOf(by(objects, `DaemonSet/cedana-${name}`)).spec.containers[0]?.image).toBe(
       `cedana/cedana-helper@${digest}`,
@@ -62,7 +65,7 @@ test("a digest goes before the tag", () => {
 
 test("a change of the configuration starts every program anew", () => {
   const sums = (engine: object) =>
-    synth(EVERYTHING, engine)
+    synth(INSTALL, { ...EVERYTHING, ...engine })
       .filter(({ kind }) => ["DaemonSet", "Deployment"].includes(kind))
       .map((object) => podOf(object).metadata.annotations["checksum/config"]);
   const before = sums({});
@@ -106,8 +109,13 @@ test("a daemon on the loopback address: the health check shares the node's netwo
 
 test("an open daemon can have a Service, which stays on the node", () => {
   const objects = synth(
-    { helper: { service: { annotations: { a: "b" } } } },
-    { protocol: "tcp", address: "0.0.0.0:9090", exposeDaemon: true },
+    {},
+    {
+      helper: { service: { annotations: { a: "b" } } },
+      protocol: "tcp",
+      address: "0.0.0.0:9090",
+      exposeDaemon: true,
+    },
   );
   expect(by(objects, "Service/cedana-helper-service")).toMatchObject({
     metadata: { annotations: { a: "b" } },
@@ -116,58 +124,58 @@ test("an open daemon can have a Service, which stays on the node", () => {
 });
 
 test("an existing ConfigMap is read and none is made", () => {
-  const objects = synth({ existingConfigMap: "mine" });
+  const objects = synth({}, { existingConfigMap: "mine" });
   expect(objects.filter(({ kind }) => kind === "ConfigMap")).toEqual([]);
   expect(JSON.stringify(objects)).not.toContain('"cedana-config"');
   expect(JSON.stringify(objects)).toContain('"name":"mine"');
 });
 
 test("parts can be left out", () => {
-  const kinds = synth({
-    createNamespace: false,
-    crds: false,
-    networkPolicies: false,
-    runtimeClass: false,
-  }).map(({ kind }) => kind);
+  const kinds = synth(
+    { createNamespace: false, crds: false, networkPolicies: false },
+    { runtimeClass: false },
+  ).map(({ kind }) => kind);
   for (const kind of ["Namespace", "CustomResourceDefinition", "NetworkPolicy", "RuntimeClass"]) {
     expect(kinds).not.toContain(kind);
   }
 });
 
 test("cluster-admin is given to nobody, unless it is asked for by name", () => {
-  expect(JSON.stringify(synth(EVERYTHING))).not.toContain("cluster-admin");
-  const asked = synth({ attachAccount: { permissions: "cluster-admin" } });
+  expect(JSON.stringify(synth(INSTALL, EVERYTHING))).not.toContain("cluster-admin");
+  const asked = synth({}, { attachAccount: { permissions: "cluster-admin" } });
   expect(by(asked, "ClusterRoleBinding/cedana-attach-cluster-admin")).toMatchObject({
     roleRef: { name: "cluster-admin" },
   });
 });
 
 test("no option changes the role of a binding, which no cluster lets one do", () => {
-  const refs = (install: InstallSpec) =>
-    synth(install)
+  const refs = ([install, engine]: readonly [InstallSpec, Partial<CedanaEngineSpec>]) =>
+    synth(install, engine)
       .filter(({ kind }) => kind.endsWith("Binding"))
       .map(({ kind, metadata, roleRef }) => [
         `${kind}/${metadata.namespace ?? ""}/${metadata.name}`,
         JSON.stringify(roleRef),
       ]);
-  const variants: InstallSpec[] = [
-    EVERYTHING,
-    { attachAccount: {}, dynamoWatcher: { namespaces: "all" }, manager: { workloadNamespaces: "all" } },
-    { attachAccount: { permissions: "cluster-admin" } },
-    { attachAccount: {}, agentNamespace: "cedana-agent" },
+  const variants: [InstallSpec, Partial<CedanaEngineSpec>][] = [
+    [INSTALL, EVERYTHING],
+    [{}, { attachAccount: {}, dynamoWatcher: { namespaces: "all" }, manager: { workloadNamespaces: "all" } }],
+    [{}, { attachAccount: { permissions: "cluster-admin" } }],
+    [{ agentNamespace: "cedana-agent" }, { attachAccount: {} }],
   ];
   const distinct = new Set(variants.flatMap(refs).map((pair) => pair.join(" ")));
   expect(new Set(variants.flatMap(refs).map(([identity]) => identity)).size).toBe(distinct.size);
 });
 
 test("no right is granted with a wildcard", () => {
-  const rules = synth(EVERYTHING).flatMap((object) => (object["rules"] as object[] | undefined) ?? []);
+  const rules = synth(INSTALL, EVERYTHING).flatMap(
+    (object) => (object["rules"] as object[] | undefined) ?? [],
+  );
   expect(rules.length).toBeGreaterThan(20);
   expect(JSON.stringify(rules)).not.toContain("*");
 });
 
 test("the manager writes everywhere only if told so", () => {
-  const everywhere = synth({ manager: { workloadNamespaces: "all" } });
+  const everywhere = synth({}, { manager: { workloadNamespaces: "all" } });
   expect(by(everywhere, "ClusterRoleBinding/cedana-manager-workloads")).toBeDefined();
   expect(everywhere.filter(({ metadata }) => metadata.namespace === "default")).toEqual([]);
 });
@@ -176,7 +184,7 @@ test("the Dynamo watcher writes Services only to make load balancers", () => {
   const verbs = (createLoadBalancer: boolean) =>
     (
       by(
-        synth({ dynamoWatcher: { namespaces: "all", createLoadBalancer } }),
+        synth({}, { dynamoWatcher: { namespaces: "all", createLoadBalancer } }),
         "ClusterRole/cedana-dynamo-watcher",
       )["rules"] as { resources: string[]; verbs: string[] }[]
     ).find(({ resources }) => resources.includes("services"))?.verbs;
@@ -188,7 +196,7 @@ test("sync waves are on every object, if asked for, in the order in which one st
   const wave = ({ metadata }: KubernetesObject) =>
     Number(metadata.annotations?.["argocd.argoproj.io/sync-wave"]);
   expect(synth().every((object) => Number.isNaN(wave(object)))).toBe(true);
-  const objects = synth({ ...EVERYTHING, syncWaves: true });
+  const objects = synth({ ...INSTALL, syncWaves: true }, EVERYTHING);
   expect(objects.every((object) => Number.isInteger(wave(object)))).toBe(true);
   const of = (identity: string) => wave(by(objects, identity));
   expect(of("Namespace/cedana-system")).toBeLessThan(of("ConfigMap/cedana-config"));
@@ -198,39 +206,41 @@ test("sync waves are on every object, if asked for, in the order in which one st
 
 test("an object can be changed where no property reaches", () => {
   const made = chart();
-  made.agent.helper.addJsonPatch(JsonPatch.add("/spec/minReadySeconds", 10));
-  expect(made.agent.helper.toJson()).toMatchObject({ spec: { minReadySeconds: 10 } });
+  made.engine.agent.helper.addJsonPatch(JsonPatch.add("/spec/minReadySeconds", 10));
+  expect(made.engine.agent.helper.toJson()).toMatchObject({ spec: { minReadySeconds: 10 } });
 });
 
 test("constructs stand alone, and say who complains", () => {
   const app = new App();
   const own = new CedanaChart(app, "own", { engine: ENGINE });
-  expect(() => new Agent(own, "second", { engine: { ...ENGINE, url: "x" } })).toThrow(
+  expect(() => new CedanaAgent(own, "second", { engine: { ...ENGINE, url: "x" } })).toThrow(
     /^own\/second: 1 problem\n {2}url /,
   );
   expect(new Manager(own, "other", { engine: ENGINE, install: { name: "other" } }).deployment.name).toBe(
     "other-manager",
   );
   const plain = Testing.chart();
-  expect(new CedanaRuntimeClass(plain, "class").runtimeClass?.name).toBe("cedana");
+  expect(new CedanaRuntimeClass(plain, "class", { engine: ENGINE }).runtimeClass.name).toBe("cedana");
 });
 
-test.each<[string, InstallSpec, object?]>([
+test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
   ["an unknown key", { manger: {} } as InstallSpec],
-  ["a moving tag", { helper: { image: { tag: "latest" } } }],
-  ["a tag that is no version", { helper: { image: { tag: "stable" } } }],
-  ["a bad digest", { manager: { image: { digest: "sha256:1" } } }],
-  ["a tag within the repository", { manager: { image: { repository: "a/b@sha256:1" } } }],
+  ["a moving tag", {}, { helper: { image: { tag: "latest" } } }],
+  ["a tag that is no version", {}, { helper: { image: { tag: "stable" } } }],
+  ["a bad digest", {}, { manager: { image: { digest: "sha256:1" } } }],
+  ["a tag within the repository", {}, { manager: { image: { repository: "a/b@sha256:1" } } }],
   ["a long name", { name: "a".repeat(41) }],
   ["a bad namespace", { namespace: "Cedana" }],
   [
     "a variable of its own",
-    { helper: { env: { CEDANA_URL: "x" } }, manager: { env: { CEDANA_TAINT_NODES: "no" } } },
+    { helper: { env: { CEDANA_URL: "x" } } },
+    { manager: { env: { CEDANA_TAINT_NODES: "no" } } },
   ],
   ["a secret in a variable", { helper: { env: { MORE: "AKIAIOSFODNN7EXAMPLE" } } }],
-  ["a Service to nowhere", { helper: { service: {} } }],
+  ["a Service to nowhere", {}, { helper: { service: {} } }],
   [
     "the gate tolerated",
+    {},
     { runtimeClass: { tolerations: [{ key: "cedana.ai/not-ready", operator: "Exists" }] } },
   ],
   [

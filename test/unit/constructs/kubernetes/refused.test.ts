@@ -18,10 +18,11 @@ const queues = (more: object) => ({ kueue: { localQueues: [{ namespace: "a" }], 
 
 // What an API server, or Kueue's, refuses: told by synth instead, all of it at once.
 test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
-  ["a toleration of nothing", { manager: { tolerations: [{}] } }],
+  ["a toleration of nothing", {}, { manager: { tolerations: [{}] } }],
   ["a value with Exists", { helper: { tolerations: [{ key: "a", operator: Exists, value: "b" }] } }],
   [
     "seconds without NoExecute",
+    {},
     {
       dynamoWatcher: {
         namespaces: "all",
@@ -34,21 +35,20 @@ test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
   ["a limit below the request", { helper: { resources: { limits: { memory: "64Mi" } } } }],
   [
     "requests above limits in other units",
-    {
-      manager: { resources: { requests: { cpu: "1500m" }, limits: { cpu: "1.4" } } },
-      healthCheck: { resources: { requests: { memory: "1G" }, limits: { memory: "900Mi" } } },
-    },
+    { healthCheck: { resources: { requests: { memory: "1G" }, limits: { memory: "900Mi" } } } },
+    { manager: { resources: { requests: { cpu: "1500m" }, limits: { cpu: "1.4" } } } },
   ],
   [
     "amounts with a unit that Kubernetes does not have",
+    queues({ flavors: [{ quotas: { memory: "2000GB" } }] }),
     {
       manager: { resources: { requests: { memory: "1K" }, limits: { memory: "-1" } } },
       runtimeClass: { overhead: { cpu: "NaN" } },
-      ...queues({ flavors: [{ quotas: { memory: "2000GB" } }] }),
     },
   ],
   [
     "a request above its limit by less than a double holds",
+    {},
     {
       manager: {
         resources: { requests: { memory: "9007199254740993" }, limits: { memory: "9007199254740992" } },
@@ -57,13 +57,15 @@ test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
   ],
   ["a Secret named twice", { imagePullSecrets: ["a", "b", "a"] }],
   ["a name of a Service that begins with a digit", { name: "1cedana" }],
-  ["a tag in the repository", { helper: { image: { repository: "cedana/cedana-helper:v1" } } }],
+  ["a tag in the repository", {}, { helper: { image: { repository: "cedana/cedana-helper:v1" } } }],
   [
     "a rule without verbs",
+    {},
     { manager: { extraRules: [{ apiGroups: [""], resources: ["pods"], verbs: [] }] } },
   ],
   [
     "rules of nothing and of both",
+    {},
     {
       manager: {
         extraRules: [
@@ -74,14 +76,14 @@ test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
       },
     },
   ],
-  ["a requester without name", { attachAccount: { tokenRequesters: [{ kind: "User", name: "" }] } }],
-  ["the agent's account for the manager", { manager: { serviceAccount: { name: "cedana-agent" } } }],
-  ["the manager's account to attach", { attachAccount: { name: "cedana-controller-manager" } }],
-  ["the manager's role to attach", { attachAccount: { name: "cedana-manager-role" } }],
+  ["a requester without name", {}, { attachAccount: { tokenRequesters: [{ kind: "User", name: "" }] } }],
+  ["the agent's account for the manager", {}, { manager: { serviceAccount: { name: "cedana-agent" } } }],
+  ["the manager's account to attach", {}, { attachAccount: { name: "cedana-controller-manager" } }],
+  ["the manager's role to attach", {}, { attachAccount: { name: "cedana-manager-role" } }],
   ["a queue twice", queues({ localQueues: [{ namespace: "a" }, { namespace: "a" }] })],
   ["a queue of nothing", queues({ flavors: [{ quotas: {} }] })],
   ["a port that does not exist", {}, { protocol: "tcp", address: "127.0.0.1:99999" }],
-  ["a Service of the loopback address", { helper: { service: {} } }, { protocol: "tcp", exposeDaemon: true }],
+  ["a Service of the loopback address", {}, { helper: { service: {} }, protocol: "tcp", exposeDaemon: true }],
   ["a socket in /tmp", {}, { address: "/tmp/cedana.sock" }],
   ["a socket in /host", {}, { address: "/host/run/cedana.sock" }],
   ["a socket by a way back", {}, { address: "/run/../etc/cedana.sock" }],
@@ -89,7 +91,7 @@ test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
   ["a long socket", {}, { address: `/run/cedana/${"a".repeat(96)}` }],
   ["a URL with a port that does not exist", {}, { url: "https://cedana.example:99999/v1" }],
   // What lets pods onto nodes whose agent is not ready.
-  ["every taint tolerated", { runtimeClass: { tolerations: [{ operator: Exists }] } }],
+  ["every taint tolerated", {}, { runtimeClass: { tolerations: [{ operator: Exists }] } }],
   [
     "the gate tolerated by a queue",
     queues({ flavors: [{ tolerations: [{ key: "cedana.ai/not-ready", operator: Exists }] }] }),
@@ -103,10 +105,12 @@ test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
   ["a rollout by hand", { helper: { updateStrategy: { type: "OnDelete", maxUnavailable: 0 } } }],
   [
     "equal request and limit",
+    {},
     { manager: { resources: { requests: { cpu: "1000m" }, limits: { cpu: "1" } } } },
   ],
   [
     "amounts in every form of Kubernetes",
+    {},
     {
       manager: {
         resources: { requests: { cpu: "500e-3", memory: "1e6" }, limits: { cpu: "+.5", memory: "1.Mi" } },
@@ -115,10 +119,11 @@ test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
   ],
   [
     "a registry with a port",
+    {},
     { helper: { image: { repository: "registry.example:5000/cedana/cedana__helper" } } },
   ],
-  ["a repository on Docker Hub", { manager: { image: { repository: "cedana-controller" } } }],
-  ["one taint by key", { runtimeClass: { tolerations: [{ operator: Exists, effect: "NoExecute" }] } }],
+  ["a repository on Docker Hub", {}, { manager: { image: { repository: "cedana-controller" } } }],
+  ["one taint by key", {}, { runtimeClass: { tolerations: [{ operator: Exists, effect: "NoExecute" }] } }],
   ["both namespaces the same", { namespace: "a", agentNamespace: "a" }],
   ["a socket of 107 bytes", {}, { address: `/run/cedana/${"a".repeat(95)}` }],
   ["queues of one name in two namespaces", queues({ localQueues: [{ namespace: "a" }, { namespace: "b" }] })],

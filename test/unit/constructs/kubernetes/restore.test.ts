@@ -31,10 +31,10 @@ test("made with the engine kubelet and Checkpoints, and not otherwise", () => {
 
 test("settings of a restore that there is not are told", () => {
   expect(problems(() => synth({ ...CONTROLLER, restore: {} }))).toEqual([
-    "install.restore  is for checkpoints that are images, which the engine cedana does not make; leave it out, or set engine.kind: kubelet",
+    "install.restore  is not supported: the engine cedana does not restore from images; leave it out, or choose another engine.kind",
   ]);
   expect(problems(() => synthOpen({ checkpoints: false, restore: {} }))).toEqual([
-    "install.restore  has nothing to restore from: no Checkpoint objects are acted upon; leave it out, or give install.checkpoints its namespaces",
+    "install.restore  has no effect: no Checkpoint objects are reconciled; leave it out, or set install.checkpoints.namespaces",
   ]);
 });
 

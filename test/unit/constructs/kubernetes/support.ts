@@ -38,18 +38,22 @@ export function synth(install: InstallSpec = {}, engine: Partial<CedanaEngineSpe
   return chart(install, engine).toJson() as KubernetesObject[];
 }
 
-/** Everything that can be switched on. */
-export const EVERYTHING: InstallSpec = {
+/** Settings of the engine that enable all its optional objects. */
+export const EVERYTHING: Partial<CedanaEngineSpec> = {
   manager: {
     metrics: { readers: [{ namespace: "monitoring", name: "prometheus" }] },
     workloadNamespaces: ["default", "team-a"],
   },
   attachAccount: { tokenRequesters: [{ kind: "User", name: "platform-engineer" }] },
-  kueue: { localQueues: [{ namespace: "default" }] },
   dynamoWatcher: { namespaces: ["default"] },
   networkPolicies: {
     allowIngressFromNamespaces: [{ "kubernetes.io/metadata.name": "monitoring" }],
   },
+};
+
+/** Settings of the install that enable its optional objects. */
+export const INSTALL: InstallSpec = {
+  kueue: { localQueues: [{ namespace: "default" }] },
   imagePullSecrets: ["registry"],
 };
 

@@ -100,7 +100,7 @@ test.each<[string, () => void, object, string, string | RegExp]>([
     () => world.pod("counter-0"),
     { location: "/variant/of/it" },
     "LocationNotAllowed",
-    "location /variant/of/it is not allowed by install.checkpoints.locations: /var",
+    "location /variant/of/it is not allowed by engine.checkpoints.locations: /var",
   ],
   [
     "the engine does not exist",

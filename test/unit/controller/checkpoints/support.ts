@@ -21,6 +21,7 @@ const PODS = "/api/v1/namespaces/team-a/pods";
 export class FakeEngine implements RestoreEngine {
   readonly name = "cedana";
   readonly canResume = false;
+  readonly handlesCedanas = true;
   readonly timeoutMs = 600_000;
   readonly requested: string[] = [];
   readonly requests: CheckpointRequest[] = [];
@@ -116,6 +117,7 @@ export class Replica {
     const driver: Engine = {
       name: engine.name,
       canResume: engine.canResume,
+      handlesCedanas: engine.handlesCedanas,
       timeoutMs: engine.timeoutMs,
       checkpoint: (request, signal) => this.step(() => raced(engine.checkpoint(request), signal), true),
     };

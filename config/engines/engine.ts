@@ -1,0 +1,106 @@
+/** What the rest of the toolkit asks an engine: its settings, their checks, and its capabilities as data. */
+import type { GenericSchema, InferOutput } from "../schema/valibot";
+import type { CheckpointsOf, ResolvedInstall } from "../install";
+import type { RuntimeHandler } from "../nodes/runtime-handler";
+import type { ServiceAccountSpec } from "../pod-identity";
+import type { Problem, PropertyPath } from "../schema/problem";
+
+/** Where checkpoints are stored, and the property of the engine that says it. */
+export type CheckpointStorage =
+  | {
+      readonly in: "registry";
+      readonly property: PropertyPath;
+      /** `<host>/<path>`. */
+      readonly repository: string;
+    }
+  | {
+      readonly in: "path";
+      readonly property: PropertyPath;
+      /** Directory of a node, or URL. */
+      readonly location: string;
+      /** Region of the bucket, if the location is one. Empty: unknown. */
+      readonly region: { readonly property: PropertyPath; readonly name: string };
+    };
+
+/** A Secret that the user creates. */
+export interface RequiredSecret {
+  readonly namespace: string;
+  readonly name: string;
+  readonly keys: readonly string[];
+  /** Default: Opaque. */
+  readonly type?: string;
+}
+
+/** Capabilities of a configured engine. */
+export interface EngineCapabilities {
+  readonly storage: CheckpointStorage;
+  /** The engine's own manager, which can own the readiness gate. Undefined if it has none. */
+  readonly manager?: {
+    /** Whether it removes the startup taint if it owns the gate. */
+    readonly removesTaint: boolean;
+  };
+  /** Handler of the RuntimeClass of pods to restore. Undefined without a RuntimeClass. */
+  readonly runtimeClassHandler?: string;
+  /** Container runtime that nodes must have. Undefined: any. */
+  readonly containerRuntime?: string;
+  /** ServiceAccounts that need a role for an ECR repository. Undefined: none. */
+  readonly registryAccess?: {
+    readonly pushers: readonly ServiceAccountSpec[];
+    readonly checkers: readonly ServiceAccountSpec[];
+  };
+  readonly secrets: readonly RequiredSecret[];
+}
+
+/** Values of the commented platform file that `init` writes. */
+export interface TemplateValues {
+  /** Account of the images and checkpoints. */
+  readonly accountId: string;
+  readonly region: string;
+  /** Id of the cluster on the Cedana platform. */
+  readonly clusterId: string;
+  /** URL of the Cedana platform. */
+  readonly url: string;
+  /** Bucket of checkpoints. */
+  readonly bucket: string;
+  /** Whether there is a GPU node group. */
+  readonly gpu: boolean;
+  /** Whether the file has an AWS side. */
+  readonly aws: boolean;
+}
+
+/** The engine's parts of that file, as YAML with comments. */
+export interface Template {
+  /** AWS resource that stores checkpoints. */
+  readonly storage: string;
+  readonly engine: string;
+  readonly install: string;
+}
+
+/** An engine. Each has a directory here and a line in the table. */
+export interface EngineDefinition<S extends GenericSchema, C extends GenericSchema> {
+  /** Settings under `engine`. */
+  readonly schema: S;
+  /**
+   * How a pod is restored.
+   * - `image`: the container runtime restores containers whose image is a checkpoint. A webhook of the controller sets it.
+   * - `runtimeClass`: the handler of a RuntimeClass restores containers. The nodes need the handler.
+   */
+  readonly restoresBy: "image" | "runtimeClass";
+  /** Runtime handler that the engine's nodes have by default. */
+  readonly runtimeHandler?: RuntimeHandler;
+  /** Whether the engine requires this toolkit's controller. */
+  readonly needsController: boolean;
+  /** Checks that involve several properties of the engine. Paths begin with a property of the engine. */
+  check(engine: InferOutput<S>): Problem[];
+  /** Checks of engine and install together. Paths begin with `engine` or `install`. */
+  checkInstall(engine: InferOutput<S>, install: ResolvedInstall): Problem[];
+  capabilities(engine: InferOutput<S>, install: ResolvedInstall): EngineCapabilities;
+  /** Settings of the controller's checkpoints: their schema, and how they follow from engine and install. */
+  readonly controller: {
+    readonly schema: C;
+    settings(engine: InferOutput<S>, install: ResolvedInstall, checkpoints: CheckpointsOf): InferOutput<C>;
+  };
+  /** Table of supported features, for `cedana-cdk features`. */
+  readonly features: { readonly text: () => string; readonly json: () => unknown };
+  template(values: TemplateValues): Template;
+}

@@ -1,5 +1,0 @@
-export const ENGINE_KINDS = ["kubelet", "cedana"] as const;
-export type EngineKind = (typeof ENGINE_KINDS)[number];
-
-/** Engine of files and of nodes that name none. */
-export const DEFAULT_ENGINE = "kubelet" satisfies EngineKind;

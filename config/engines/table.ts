@@ -1,0 +1,28 @@
+import type { GenericSchema } from "../schema/valibot";
+import type { EngineKind } from "../engine-kinds";
+import { CEDANA } from "./cedana/definition";
+import type { EngineCapabilities, EngineDefinition } from "./engine";
+import { KUBELET } from "./kubelet/definition";
+import type { ResolvedEngine } from "./schema";
+import type { ResolvedInstall } from "../install";
+
+/** All engines. */
+export const ENGINES = { kubelet: KUBELET, cedana: CEDANA } as const satisfies {
+  readonly [K in EngineKind]: EngineDefinition<GenericSchema, GenericSchema>;
+};
+
+type Settings = (typeof ENGINES)[EngineKind]["controller"]["schema"];
+
+/** Returns the definition of an engine. */
+export function definitionOf({
+  kind,
+}: {
+  readonly kind: EngineKind;
+}): EngineDefinition<GenericSchema<unknown, ResolvedEngine>, Settings> {
+  return ENGINES[kind];
+}
+
+/** Returns the capabilities of a configured engine. */
+export function capabilitiesOf(engine: ResolvedEngine, install: ResolvedInstall): EngineCapabilities {
+  return definitionOf(engine).capabilities(engine, install);
+}

@@ -1,0 +1,19 @@
+/** Engines: the objects of each. */
+import type { EngineKind, ResolvedEngine } from "../../../config/engines";
+import { CEDANA_CONSTRUCTS } from "./cedana/definition";
+import type { EngineConstructs } from "./engine";
+import { KUBELET_CONSTRUCTS } from "./kubelet/definition";
+
+type EngineOf<K extends EngineKind> = Extract<ResolvedEngine, { readonly kind: K }>;
+
+const TABLE: { readonly [K in EngineKind]: EngineConstructs<EngineOf<K>> } = {
+  cedana: CEDANA_CONSTRUCTS,
+  kubelet: KUBELET_CONSTRUCTS,
+};
+
+/** Returns the constructs of an engine. */
+export function constructsOf({ kind }: ResolvedEngine): EngineConstructs<ResolvedEngine> {
+  return TABLE[kind];
+}
+
+export type { AgentConstruct, EngineConstruct, EngineConstructs, EngineInput } from "./engine";

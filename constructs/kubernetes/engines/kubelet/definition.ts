@@ -1,0 +1,35 @@
+import { NODE_CHECKPOINT } from "../../../../api";
+import type { ResolvedKubeletEngine } from "../../../../config/engines";
+import { agentNamespace, namesOf } from "../../../../config/install";
+import type { CheckpointGrants, EngineConstructs, EngineInput } from "../engine";
+import { KubeletEngine } from "./engine";
+import { networkPolicies } from "./network-policies";
+import { AgentRemoval } from "./removal";
+
+export const KUBELET_CONSTRUCTS: EngineConstructs<ResolvedKubeletEngine> = {
+  create: (scope, id, input) => new KubeletEngine(scope, id, input),
+  checkpointGrants,
+  networkPolicies,
+  createRemoval: (scope, id, input) => new AgentRemoval(scope, id, input),
+};
+
+/** Returns the permissions on NodeCheckpoints, by which the controller requests checkpoints from the agents. */
+function checkpointGrants({ install }: EngineInput<ResolvedKubeletEngine>): CheckpointGrants {
+  return {
+    rules: [],
+    elsewhere: [
+      {
+        id: "node-checkpoints",
+        name: namesOf(install).controllerNodeCheckpoints,
+        namespaces: [agentNamespace(install)],
+        rules: [
+          {
+            apiGroups: [NODE_CHECKPOINT.group],
+            resources: [NODE_CHECKPOINT.plural],
+            verbs: ["get", "list", "watch", "create", "delete"],
+          },
+        ],
+      },
+    ],
+  };
+}

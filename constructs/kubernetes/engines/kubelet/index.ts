@@ -1,0 +1,8 @@
+/**
+ * The engine `kubelet`: checkpoints by the kubelet, stored as images.
+ * @module cedana-cdk/kubernetes/engines/kubelet
+ */
+export { HEALTH_CONDITION } from "../../../../config/programs/agent";
+export { KubeletAgent } from "./agent";
+export { KubeletEngine } from "./engine";
+export { AgentRemoval } from "./removal";

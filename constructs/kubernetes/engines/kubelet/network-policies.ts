@@ -1,0 +1,34 @@
+import { credentialsOf, isNodesOwn, registryPort } from "../../../../config/engines/kubelet";
+import { agentNamespace } from "../../../../config/install";
+import { DNS, tcp } from "../../network-policy/rules";
+import type { ComponentPolicy, EnginePolicies, PolicySettings } from "../engine";
+import type { KubeletInput } from "./input";
+
+const KUBELET_PORT = 10_250;
+
+/** The EKS Pod Identity agent on the pod's node. */
+const POD_IDENTITY = {
+  to: [{ ipBlock: { cidr: "169.254.170.23/32" } }, { ipBlock: { cidr: "fd00:ec2::23/128" } }],
+  ports: [tcp(80)],
+};
+
+/**
+ * Returns the policies of the agents, which accept no connections. They reach the API server, the registry, and the helper also
+ * its kubelet. If the registry is on the node, they use the network of the node, to which no policy applies.
+ */
+export function networkPolicies(
+  { engine, install }: KubeletInput,
+  { egressPorts }: PolicySettings,
+): EnginePolicies {
+  if (isNodesOwn(engine)) return { policies: [], controllerEgress: [] };
+  const policy = (component: string, ...ports: readonly number[]): ComponentPolicy => ({
+    component,
+    namespace: agentNamespace(install),
+    egress: [
+      DNS,
+      { ports: [...new Set([...egressPorts, registryPort(engine), ...ports])].map(tcp) },
+      ...(credentialsOf(engine) === "ecr" ? [POD_IDENTITY] : []),
+    ],
+  });
+  return { policies: [policy("helper", KUBELET_PORT), policy("health-check")], controllerEgress: [] };
+}

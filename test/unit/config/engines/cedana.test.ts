@@ -1,0 +1,183 @@
+import * as fc from "fast-check";
+import { checkEngine, engineSchema } from "../../../../config/engines";
+import {
+  AGENT_VARIABLES,
+  cedanaEngineSchema,
+  configData,
+  configHash,
+  listenAddress,
+  secretVariables,
+  socketDirectory,
+  variablesOf,
+} from "../../../../config/engines/cedana";
+import { formatProblem } from "../../../../config/schema/problem";
+import { check, resolve } from "../../../../config/schema";
+import { assertProperty } from "../../../support/property";
+
+const base = {
+  kind: "cedana" as const,
+  clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10",
+  url: "https://sandbox.cedana.ai",
+};
+const engine = (more: object = {}) =>
+  resolve("engine", cedanaEngineSchema, { ...base, ...more }, checkEngine);
+const problems = (more: object) =>
+  check(engineSchema, { ...base, ...more }, checkEngine).problems?.map(formatProblem);
+const secret = (key: string) => ({ name: "s", key });
+
+test("without settings: the chart's defaults, off the network", () => {
+  expect(configData(engine(), "v0.9.297")).toEqual({
+    "cluster-id": base.clusterId,
+    url: base.url,
+    address: "/run/cedana/cedana.sock",
+    protocol: "unix",
+    "sqs-queue-url": "",
+    "checkpoint-dir": "/tmp",
+    "checkpoint-streams": "0",
+    "checkpoint-stream-memory-limit": "4096",
+    "checkpoint-compression": "none",
+    "checkpoint-async": "false",
+    "gpu-pool-size": "0",
+    "gpu-shm-size": "8589934592",
+    "plugins-builds": "release",
+    "plugins-native-version": "v0.9.297",
+    "plugins-criu-version": "v4.2-cedana.01",
+    "plugins-containerd-runtime-version": "v0.7.5",
+    "plugins-gpu-version": "v0.7.3",
+    "plugins-streamer-version": "v0.1.0",
+    metrics: "true",
+    profiling: "true",
+    "log-level": "info",
+    "criu-log-level": "2",
+    "aws-region": "",
+    "aws-endpoint": "",
+    "containerd-address": "/run/containerd/containerd.sock",
+    "disable-io-uring": "true",
+    "shm-config-enabled": "false",
+    "shm-config-size": "10G",
+    "shm-config-min-size": "10G",
+  });
+});
+
+test("every key reaches a program, and each program's variables are distinct", () => {
+  const read = new Set(
+    (["node-agent", "manager", "dynamo"] as const).flatMap((reader) =>
+      variablesOf(reader).map(({ key }) => key),
+    ),
+  );
+  expect([...read].toSorted((a, b) => a.localeCompare(b))).toEqual(
+    Object.keys(configData(engine(), "v1.0")).toSorted((a, b) => a.localeCompare(b)),
+  );
+  expect(AGENT_VARIABLES.size).toBe(variablesOf("node-agent").length + 4 + 3);
+});
+
+test("the manager reads five values, the Dynamo watcher three", () => {
+  expect(variablesOf("manager").map(({ name }) => name)).toEqual([
+    "CEDANA_CLUSTER_ID",
+    "CEDANA_URL",
+    "CEDANA_SQS_QUEUE_URL",
+    "CEDANA_METRICS_ENABLED",
+    "CEDANA_LOG_LEVEL",
+  ]);
+  expect(variablesOf("dynamo").map(({ name }) => name)).toEqual([
+    "CEDANA_CLUSTER_ID",
+    "CEDANA_URL",
+    "CEDANA_LOG_LEVEL",
+  ]);
+});
+
+test("secrets go to the agent only if they are referred to, AWS keys to nobody else", () => {
+  expect(secretVariables(engine(), "node-agent").map(({ name }) => name)).toEqual(["CEDANA_AUTH_TOKEN"]);
+  const withKeys = engine({
+    secrets: { awsAccessKeyId: secret("id"), awsSecretAccessKey: secret("key") },
+  });
+  expect(secretVariables(withKeys, "node-agent")).toHaveLength(3);
+  expect(secretVariables(withKeys, "manager").map(({ name }) => name)).toEqual(["CEDANA_AUTH_TOKEN"]);
+});
+
+test.each([
+  ["unix", undefined, "/run/cedana/cedana.sock", "/run/cedana"],
+  ["unix", "/run/a/b.sock", "/run/a/b.sock", "/run/a"],
+  ["tcp", undefined, "127.0.0.1:8080", undefined],
+  ["tcp", "127.0.0.1:9", "127.0.0.1:9", undefined],
+  ["vsock", "3:1024", "3:1024", undefined],
+] as const)("%s with address %s listens on %s", (protocol, address, listens, directory) => {
+  const resolved = engine(address === undefined ? { protocol } : { protocol, address });
+  expect(listenAddress(resolved)).toBe(listens);
+  expect(socketDirectory(resolved)).toBe(directory);
+});
+
+test("gpu: none leaves out the plugin", () => {
+  expect(configData(engine({ gpu: "none" }), "v1.0")["plugins-gpu-version"]).toBe("none");
+});
+
+test.each([
+  ["no UUID", { clusterId: "prod" }],
+  ["plain http", { url: "http://sandbox.cedana.ai" }],
+  ["a moving version", { pluginsCriuVersion: "latest" }],
+  ["one stream", { checkpointStreams: 1 }],
+  ["an open daemon", { protocol: "tcp", address: "0.0.0.0:8080" }],
+  ["a socket in /", { address: "/cedana.sock" }],
+  ["tcp on a path", { protocol: "tcp", address: "/run/a/b.sock" }],
+  ["unix on a port", { address: "127.0.0.1:8080" }],
+  ["vsock without address", { protocol: "vsock" }],
+  ["s3 without keys", { checkpointDir: "s3://bucket/a" }],
+  ["gs", { checkpointDir: "gs://bucket/a" }],
+  ["CRI-O", { runtime: "crio" }],
+  ["a typo", { checkpointDirr: "/tmp" }],
+])("refused: %s", (_, more) => {
+  expect(problems(more)).toMatchSnapshot();
+});
+
+test("an open daemon can be asked for by name", () => {
+  expect(problems({ protocol: "tcp", address: "0.0.0.0:8080", exposeDaemon: true })).toBeUndefined();
+});
+
+test.each([
+  ["a token as reference", { secrets: { authToken: "s3cr3t-value" } }, "s3cr3t-value"],
+  ["a password in a URL", { sqsQueueUrl: "https://user:s3cr3t@sqs.example" }, "s3cr3t"],
+  ["a password in the platform's URL", { url: "https://user:s3cr3t@sandbox.cedana.ai" }, "s3cr3t"],
+  ["an AWS key id", { checkpointDir: "/a/AKIAIOSFODNN7EXAMPLE" }, "AKIAIOSFODNN7EXAMPLE"],
+  ["a web token", { checkpointDir: "cedana://eyJhbGciOiJI.eyJzdWIiOiIx.abc" }, "eyJhbGciOiJI"],
+])("a secret in plain text is refused and not repeated: %s", (_, more, value) => {
+  const found = problems(more);
+  expect(found).toHaveLength(1);
+  expect(found?.join()).not.toContain(value);
+});
+
+test("a token is told about as such", () => {
+  expect(problems({ secrets: { authToken: "s3cr3t-value" } })).toEqual([
+    "secrets.authToken  must not be written into the input; allowed: { name: <Secret>, key: <key in it> }; put the value into a Kubernetes Secret and name it here",
+  ]);
+});
+
+test("values that only Terraform knows pass", () => {
+  const token = "${TfToken[TOKEN.1]}";
+  expect(problems({ clusterId: token, url: token, sqsQueueUrl: token, awsRegion: token })).toBeUndefined();
+  expect(problems({ protocol: "tcp", address: token })).toEqual([
+    "address  is known only when Terraform runs, but decides on ports and mounts; allowed: a plain value",
+  ]);
+});
+
+test("the hash follows every value and nothing else", () => {
+  const hash = (more: object = {}) => configHash(engine(more), "v1.0");
+  expect(hash()).toBe(hash({ logLevel: "info" }));
+  expect(hash()).toMatch(/^[0-9a-f]{64}$/);
+  const changes: Record<string, unknown> = {
+    logLevel: "debug",
+    checkpointStreams: 4,
+    gpu: "none",
+    metrics: false,
+    secrets: { authToken: secret("other") },
+    shmConfig: { enabled: true },
+  };
+  assertProperty(
+    fc.property(fc.subarray(Object.keys(changes), { minLength: 1 }), (keys) => {
+      expect(hash(Object.fromEntries(keys.map((key) => [key, changes[key]])))).not.toBe(hash());
+    }),
+  );
+  // The order in which a user writes them does not matter.
+  const secrets = { authToken: secret("a"), awsAccessKeyId: secret("b") };
+  const turned = { awsAccessKeyId: { key: "b", name: "s" }, authToken: { key: "a", name: "s" } };
+  expect(hash({ secrets })).toBe(hash({ secrets: turned }));
+});
