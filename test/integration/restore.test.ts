@@ -238,7 +238,7 @@ const config = kubeconfig();
     const { status, body } = await install.api.request<{ message: string }>("POST", PODS, stop);
     expect(status).toBeGreaterThanOrEqual(400);
     expect(body.message).toMatch(
-      "because the controller did not answer, and cedana.ai/restore-fallback is stop: try again",
+      "the controller did not process the restore request, and cedana.ai/restore-fallback is stop: try again",
     );
     expect(await install.restoreOf("probe")).toBeUndefined();
   });
