@@ -22,6 +22,21 @@ function run(args: readonly string[], env: NodeJS.ProcessEnv = {}, program = "ce
   return { stdout, stderr, status };
 }
 
+test("prints no deprecation warning of a dependency: cdktf calls util.isArray, which Node >= 22 deprecates", () => {
+  const hook = join(folder, "hook.cjs");
+  writeFileSync(
+    hook,
+    `require("node:util").isArray = (value) => {
+      process.emitWarning("util.isArray is deprecated", "DeprecationWarning", "DEP0044");
+      require("node:fs").writeFileSync(${JSON.stringify(`${hook}.called`)}, "");
+      return Array.isArray(value);
+    };`,
+  );
+  run(["init"]);
+  expect(run(["synth"], { NODE_OPTIONS: `--require=${hook}` })).toMatchObject({ status: 0, stderr: "" });
+  expect(existsSync(`${hook}.called`)).toBe(true);
+});
+
 test("init, validate, diff and synth work in the built program", () => {
   expect(run(["init"])).toMatchObject({ status: 0, stderr: "" });
   expect(readFileSync(join(folder, "cedana.yaml"), "utf8")).toBe(initFile(INIT_DEFAULTS));
