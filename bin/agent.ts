@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /** The agent program. `cedana-cdk` writes its settings file into the install. */
 import { Command } from "commander";
-import { checkCriuCommand, EXIT, healthCommand, runCommand } from "../agent/commands";
+import { checkCriuCommand, healthCommand, runCommand } from "../agent/commands";
 import { fail } from "../config/programs";
+import { EXIT } from "../kube";
 import { VERSION } from "../config/version";
 
 const commands = [runCommand(), healthCommand(), checkCriuCommand()];

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { probesOf, Reporter, runCriuChecks, runHealth } from "../health";
 import { readAgentSettings } from "../../config/programs/agent";
-import { Client, connectByKubeconfig, createLogger } from "../../kube";
+import { Client, connectByKubeconfig, createLogger, EXIT } from "../../kube";
 import { podIdentity } from "../../clients/registry";
 import { settingsIn } from "../../config/programs";
 import { VERSION } from "../../config/version";
-import { ACCOUNT, EXIT, requiredEnv, stopSignal } from "./process";
+import { ACCOUNT, requiredEnv, stopSignal } from "./process";
 
 /** The file that container criu-check writes and container health-check reads. */
 const RESULT = "/run/criu-check/result.json";

@@ -1,4 +1,3 @@
 /** Commands of the agent program. */
 export { checkCriuCommand, healthCommand } from "./health";
-export { EXIT } from "./process";
 export { runCommand } from "./run";

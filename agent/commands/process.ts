@@ -1,7 +1,5 @@
 import { fail } from "../../config/programs";
-
-/** Exit codes of the agent. */
-export const EXIT = { stopped: 0, failed: 1, badSettings: 2 } as const;
+import { EXIT } from "../../kube";
 
 /** Directory with token and ca.crt of the pod's ServiceAccount. */
 export const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";

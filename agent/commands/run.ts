@@ -5,11 +5,11 @@ import { Command } from "commander";
 import { runAgent } from "../checkpoints";
 import { KubeletClient } from "../../clients/kubelet";
 import { readAgentSettings } from "../../config/programs/agent";
-import { connectByKubeconfig, createLogger } from "../../kube";
+import { connectByKubeconfig, createLogger, EXIT } from "../../kube";
 import { podIdentity } from "../../clients/registry";
 import { settingsIn } from "../../config/programs";
 import { VERSION } from "../../config/version";
-import { ACCOUNT, EXIT, requiredEnv, stopSignal } from "./process";
+import { ACCOUNT, requiredEnv, stopSignal } from "./process";
 
 interface RunFlags {
   readonly settings: string;

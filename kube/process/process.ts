@@ -6,7 +6,7 @@ import type { Logger } from "../log";
 import type { Cache } from "../cache/cache";
 import { leadAll, syncOf, type Controller } from "../controller/controller";
 
-/** How the process ended. */
+/** Exit codes of the programs of pods: controller and agent. */
 export const EXIT = {
   /** Stopped by a signal, and all work in progress was finished. */
   stopped: 0,

@@ -6,11 +6,11 @@ import { needs, run } from "./run";
 
 /** A cluster with one real node: kubelet, containerd, runc, CRIU and a registry. */
 export interface Testbed {
-  /** Its folder. */
+  /** Directory of the test bed. */
   readonly folder: string;
-  /** Runs kubectl; `input` is its standard input. */
+  /** Runs kubectl with `input` as JSON on stdin. */
   kubectl(list: readonly string[], input?: unknown): string;
-  /** Starts the virtual machine if its node is tested; the node in namespaces runs from the start. */
+  /** Starts the virtual machine, if it is the node under test. The node in namespaces starts with the cluster. */
   addNode(): void;
   /** Runs a command on the node. */
   onNode(...command: string[]): string;
@@ -20,14 +20,14 @@ export interface Testbed {
 }
 
 /**
- * How the test bed makes the node that is tested: in namespaces of this machine, or in a virtual machine. The second joins a
- * cluster in which the first runs only the controller: the processors of the machine may be emulated.
+ * Kind of the node under test: in namespaces of this machine, or in a virtual machine. The virtual machine joins a cluster in
+ * which the node in namespaces runs only the controller, because the processors of the machine may be emulated.
  */
 interface NodeKind {
   readonly name: string;
-  /** Folder of the commands up, down and on-node, in the test bed's. */
+  /** Directory of the commands up, down and on-node, relative to the test bed's. */
   readonly commands: string;
-  /** Factor of all waits. */
+  /** Factor of all timeouts. */
   readonly slowness: number;
 }
 
@@ -36,10 +36,10 @@ const NODE_KINDS = {
   vm: { name: "vm-1", commands: "vm", slowness: 6 },
 } as const satisfies Readonly<Record<string, NodeKind>>;
 
-/** The registry as this machine reaches it; on a node, and for its container runtime, it is localhost:5000. */
+/** Address of the registry for this machine. On a node it is localhost:5000. */
 export const REGISTRY = "10.77.0.2:5000";
 
-/** Kind of node of this run, by CEDANA_NODE. */
+/** Kind of node of this run, from CEDANA_NODE. */
 export const KIND = (process.env["CEDANA_NODE"] ?? "namespaces") as keyof typeof NODE_KINDS;
 if (!(KIND in NODE_KINDS))
   throw new Error(
@@ -53,13 +53,14 @@ export interface Pod {
 }
 
 /**
- * Starts a test bed by the commands in the folder CEDANA_TESTBED, with more flags of `up`; or uses the running one in
- * CEDANA_TESTBED_DIR, and leaves it running.
+ * Starts a test bed by the commands in the directory CEDANA_TESTBED, with additional flags of `up`. Or uses the running one in
+ * CEDANA_TESTBED_DIR, and does not stop it.
  */
 export function openTestbed(...flags: string[]): Testbed {
   needs("nsenter");
   const kit = process.env["CEDANA_TESTBED"];
-  if (kit === undefined) throw new Error("the node tier needs a test bed: set CEDANA_TESTBED to its folder");
+  if (kit === undefined)
+    throw new Error("the node tier needs a test bed: set CEDANA_TESTBED to its directory");
   const cache = process.env["TESTBED_CACHE"] ?? join(homedir(), ".cache/cedana-testbed");
   const running = process.env["CEDANA_TESTBED_DIR"];
   const folder = running ?? mkdtempSync(join(tmpdir(), "testbed-"));
@@ -100,12 +101,12 @@ export function openTestbed(...flags: string[]): Testbed {
   };
 }
 
-/** Repeats until it does not throw; the last error is thrown after so many seconds, more of them on a slow node. */
-export async function eventually<T>(look: () => T, seconds = 60): Promise<T> {
+/** Retries a function until it does not throw. @throws its last error after so many seconds, times `slowness` */
+export async function eventually<T>(attempt: () => T, seconds = 60): Promise<T> {
   const end = Date.now() + seconds * NODE.slowness * 1000;
   for (;;) {
     try {
-      return look();
+      return attempt();
     } catch (error) {
       if (Date.now() > end) throw error;
       await sleep(300);
