@@ -6,7 +6,7 @@ import { DEFAULT_ENGINE, ENGINE_KINDS } from "../config/engine-kinds";
 import { CommandError, EXIT } from "./errors";
 import type { InitAnswers } from "./init-file";
 import { fileOption, print } from "./options";
-import { cedanaCdk } from "./shell";
+import { cedanaCdk, DEFAULT_NAME } from "./shell";
 
 interface InitOptions extends Partial<InitAnswers> {
   readonly file: string;
@@ -68,7 +68,7 @@ async function init({ file, force, ...given }: InitOptions): Promise<string> {
 /** Returns the output directory. Each platform file of a directory has another one. */
 function outputOf(file: string, { output }: InitAnswers): string {
   const name = basename(file).replace(/\.ya?ml$/, "");
-  return name === "cedana" ? output : `${output}/${name.replaceAll(/[^\w.-]+/g, "-")}`;
+  return name === DEFAULT_NAME ? output : `${output}/${name.replaceAll(/[^\w.-]+/g, "-")}`;
 }
 
 /** Prompts for the answers without a useful default. */

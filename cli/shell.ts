@@ -2,6 +2,8 @@ import type { ClusterOptions } from "./cluster";
 
 /** Platform file that commands read when neither `--file` nor CEDANA_YAML is given. */
 export const DEFAULT_FILE = "cedana.yaml";
+/** Its name without the extension. */
+export const DEFAULT_NAME = "cedana";
 
 /** Quotes an argument for a POSIX shell. */
 export function shellWord(text: string): string {

@@ -5,6 +5,7 @@ import { App } from "cdktf";
 import type { Platform } from "../config/platform";
 import { stackFromPlatform } from "../stacks/aws";
 import { withoutCreationStacks } from "../manifests/output";
+import { DEFAULT_NAME } from "./shell";
 
 /** Name of the stack of the default platform file. */
 const STACK = "platform";
@@ -17,7 +18,7 @@ export const CONFIGURATION = "cdk.tf.json";
  */
 export function stackOf(file: string): string {
   const name = relative("", file).replace(/\.ya?ml$/, "");
-  return name === "cedana" ? STACK : `${STACK}-${name.replaceAll(/[^\w-]+/g, "-")}`;
+  return name === DEFAULT_NAME ? STACK : `${STACK}-${name.replaceAll(/[^\w-]+/g, "-")}`;
 }
 
 /** Default state, in the directory of the configuration. The default of cdktf contains an absolute path of this machine. */

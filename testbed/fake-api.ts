@@ -8,14 +8,14 @@ import {
   type WatchEvent,
   type WatchOptions,
 } from "../kube/client";
-import { Objects, type Stored } from "../test/support/fake-api-objects";
-import { patched } from "../test/support/fake-api-patch";
-import { isBuiltIn, parsePath, type Target } from "../test/support/fake-api-path";
-import { selector } from "../test/support/fake-api-select";
-import { openWatch, type OpenWatch } from "../test/support/fake-api-watch";
+import { Objects, type Stored } from "./fake-api-objects";
+import { patched } from "./fake-api-patch";
+import { isBuiltIn, parsePath, type Target } from "./fake-api-path";
+import { selector } from "./fake-api-select";
+import { openWatch, type OpenWatch } from "./fake-api-watch";
 
-export type { Stored } from "../test/support/fake-api-objects";
-export type { OpenWatch } from "../test/support/fake-api-watch";
+export type { Stored } from "./fake-api-objects";
+export type { OpenWatch } from "./fake-api-watch";
 
 /** A request, as in `log` and in hooks. */
 export interface FakeRequest {

@@ -1,4 +1,4 @@
-import { ApiError } from "../../kube/client";
+import { ApiError } from "../kube/client";
 
 /** Target of an API path. */
 export interface Target {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { ApiError } from "../../kube/client";
+import { ApiError } from "../kube/client";
 
 export interface Stored {
   apiVersion?: string;

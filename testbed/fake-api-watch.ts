@@ -1,4 +1,4 @@
-import type { ApiError, Json, WatchEvent } from "../../kube/client";
+import type { ApiError, Json, WatchEvent } from "../kube/client";
 import type { Objects, Stored, Write } from "./fake-api-objects";
 import { isBuiltIn, type Target } from "./fake-api-path";
 import { selector } from "./fake-api-select";

@@ -1,4 +1,4 @@
-import { ApiError } from "../../kube/client";
+import { ApiError } from "../kube/client";
 import type { Stored } from "./fake-api-objects";
 
 /** Returns the filter of a list or watch: namespace, `labelSelector` and `fieldSelector`. */

@@ -1,5 +1,5 @@
 import { applyPatch, type Operation } from "fast-json-patch";
-import { ApiError, type Body } from "../../kube/client";
+import { ApiError, type Body } from "../kube/client";
 
 type Fields = Record<string, unknown>;
 
