@@ -1,5 +1,5 @@
 /**
- * What settings of the gate do to the life of nodes: taint on loss and its brake, opening after a time, dry run, and what
+ * What settings of the gate do to the life of nodes: taint on loss and the disruption limit, opening after a time, dry run, and what
  * is left when nodes or agents go. The waits of a minute run side by side where they can. One gate at a time: a
  * controller takes the taint from nodes that it does not select.
  */
@@ -97,7 +97,7 @@ describeController("settings of the gate", () => {
   );
 
   test(
-    "storm brake: when too many nodes lose an agent at once, no more of them get the taint",
+    "adds no further taint at the disruption limit when too many nodes lose an agent at once",
     suite.run(async () => {
       const nodes = nodesOf("set-loss", 6);
       const lost = nodes.slice(2);
@@ -106,7 +106,7 @@ describeController("settings of the gate", () => {
       // 40 % of six are two.
       expect(lost.filter((node) => gate.isTainted(node)).length).toBeLessThanOrEqual(2);
       const said = await Promise.all(lost.map((node) => events(node)));
-      expect(said.flat()).toContain("StormBrake");
+      expect(said.flat()).toContain("TooManyUnreadyNodes");
       await Promise.all(lost.map((node) => gate.setReady(node, "helper", true)));
       await gate.untilUntainted(nodes);
     }),

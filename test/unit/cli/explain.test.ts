@@ -54,7 +54,7 @@ test("a waiting node: which pod, why, who holds the taint, what to run next", as
   expect(reportText(said)).toBe(`Node n1 waits
   taint         cedana.ai/not-ready=true:NoSchedule is on it, taints last written by kubelet at 2026-06-01T11:59:30Z; held by cedana-cdk's controller
   others        also keep pods away: ebs.csi.aws.com/agent-not-ready:NoExecute
-  helper        waits: pod cedana-helper-n1 waits: container helper: CrashLoopBackOff: back-off 40s restarting failed container (ended with exit code 1) (configuration h0, current h1)
+  helper        waits: pod cedana-helper-n1 is waiting for container helper: CrashLoopBackOff: back-off 40s restarting failed container (terminated with exit code 1) (configuration h0, current h1)
   health-check  Ready: pod cedana-health-check-n1 since 2026-06-01T11:59:50.000Z
 
 Next:
