@@ -21,11 +21,11 @@ export interface RestoreOptions extends Runtime {
 /** Longest delay after failures. */
 const MAX_DELAY_MS = 60_000;
 
-/** The parts of restore in one process. */
+/** The controllers and the webhook of one process. */
 export interface Restore {
-  /** Follow restored pods and claims, and rotate the certificate. On the leader. */
+  /** Reconcile restored pods and claims, and rotate the certificate. On the leader. */
   readonly controllers: readonly Controller[];
-  /** Gives pods the image of a checkpoint as they are created. On every replica. */
+  /** Sets checkpoint images in pods at admission. On every replica. */
   readonly webhook: WebhookServer;
   /** Of this replica, for `/readyz`. */
   readonly check: HealthCheck;
@@ -63,7 +63,7 @@ function outcomeControllers(options: RestoreOptions, report: Report): readonly C
   });
   pods.onChange(({ old, new: now }) => {
     if (now || !old) return;
-    podReconciler.forget(old.metadata.uid);
+    podReconciler.podDeleted(old.metadata.uid);
     claimReconciler.podDeleted(old.metadata.uid, hasRun(old));
   });
   const tools = { log, metrics, maxDelayMs: MAX_DELAY_MS };
@@ -79,7 +79,7 @@ function outcomeControllers(options: RestoreOptions, report: Report): readonly C
   ];
 }
 
-/** Loads the certificate into the webhook on every replica. @returns the controller that rotates it, if it is ours */
+/** Loads the certificate into the webhook on every replica. @returns the controller that rotates it, unless cert-manager does */
 function certificateControllers(options: RestoreOptions, webhook: WebhookServer): readonly Controller[] {
   const { settings, namespace, cache, client, log, metrics } = options;
   // Of one object each: permissions by name allow no more.
