@@ -1,4 +1,5 @@
 const { availableParallelism } = require("node:os");
+const { name, exports: entries } = require("./package.json");
 
 /** Timeouts only end what hangs: no test passes or fails by its speed. */
 const MINUTE = 60_000;
@@ -23,18 +24,25 @@ const TIERS = {
 const tier = TIERS[process.env.TIER ?? "full"];
 if (tier === undefined) throw new Error(`TIER must be one of ${Object.keys(TIERS).join(", ")}`);
 
-/** TypeScript by swc, and the package's name mapped to its sources as in package.json `exports`. */
+/** Maps each public entry to its sources: package.json exports ./dist/X/index.js of X/index.ts. */
+const moduleNameMapper = Object.fromEntries(
+  Object.entries(entries)
+    .filter(([, file]) => file?.endsWith("/index.js"))
+    .map(([entry, file]) => [
+      `^${name}${entry.slice(1).replace("*", "([^/]+)")}$`,
+      file.replace("./dist", "<rootDir>").replace("*", "$1").replace("/index.js", ""),
+    ]),
+);
+
+/** TypeScript by swc, and the package's own name mapped to its sources. */
 module.exports = {
   maxWorkers: Math.max(2, availableParallelism() - 1),
   ...tier,
   transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }] },
   moduleNameMapper: {
-    "^cedana-cdk/(aws|kubernetes)(/.*)?$": "<rootDir>/constructs/$1$2",
-    "^cedana-cdk/(platform|features)$": "<rootDir>/config/$1",
-    "^cedana-cdk/output$": "<rootDir>/manifests/output",
+    ...moduleNameMapper,
     // Names of sources as a dynamic import must write them.
     "^(\\.{1,2}/.+)\\.js$": ["$1.js", "$1.ts"],
-    "^cedana-cdk/(api|config|render|manifests|stacks/.*)$": "<rootDir>/$1",
   },
   modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/out/"],
 };

@@ -11,33 +11,39 @@ export function median(values) {
 
 /**
  * A case is { name, command: [program, ...args], env?, cwd?, before?, node? }: `before` runs before each run, untimed.
- * Answers each case with its wall times in milliseconds, one of each round, and for programs of Node (`node: true`)
- * what one more run used.
+ * Returns the wall times of each case in milliseconds, one of each round. Programs of Node (`node: true`) run
+ * `usageRounds` times more, untimed, for their CPU time, memory and modules.
  */
-export function measure(cases, rounds, scratch) {
+export function measure(cases, rounds, scratch, usageRounds = 3) {
   const times = cases.map(() => []);
+  const usages = cases.map(() => []);
   for (let round = -1; round < rounds; round += 1) {
     for (const [index, one] of cases.entries()) {
       const wall = run(one);
       if (round >= 0) times[index].push(wall); // the first round fills the caches of the disk
     }
   }
+  for (let round = 0; round < usageRounds; round += 1) {
+    for (const [index, one] of cases.entries()) if (one.node) usages[index].push(usage(one, scratch));
+  }
   return cases.map((one, index) => ({
     name: one.name,
     command: shown(one),
     wallMs: times[index],
     medianMs: median(times[index]),
-    ...(one.node ? usage(one, scratch) : {}),
+    ...(one.node ? medians(usages[index]) : {}),
   }));
 }
 
 /** Median of the ratios of each round, of all results to the first. */
 export function withRatios(results) {
   const [base] = results;
-  return results.map((result) => ({
-    ...result,
-    ratio: median(result.wallMs.map((wall, round) => wall / base.wallMs[round])),
-  }));
+  return results.map((result) => ({ ...result, ratio: ratio(result.wallMs, base.wallMs) }));
+}
+
+/** Returns the median of the ratios of each round. */
+export function ratio(values, base) {
+  return median(values.map((value, round) => value / base[round]));
 }
 
 function run({ name, command: [program, ...args], env = {}, cwd, before }) {
@@ -60,15 +66,18 @@ function usage(one, scratch) {
   const file = join(scratch, "usage.json");
   const preload = join(import.meta.dirname, "programs/usage.cjs");
   const [node, ...args] = one.command;
-  const runs = Array.from({ length: 3 }, () => {
-    rmSync(file, { force: true });
-    run({ ...one, command: [node, "-r", preload, ...args], env: { ...one.env, USAGE: file } });
-    return JSON.parse(readFileSync(file, "utf8"));
-  });
+  rmSync(file, { force: true });
+  run({ ...one, command: [node, "-r", preload, ...args], env: { ...one.env, USAGE: file } });
+  return JSON.parse(readFileSync(file, "utf8"));
+}
+
+function medians(usages) {
+  const cpuOfRounds = usages.map(({ cpuMs }) => cpuMs);
   return {
-    cpuMs: median(runs.map(({ cpuMs }) => cpuMs)),
-    megabytes: median(runs.map(({ megabytes }) => megabytes)),
-    modules: runs[0].modules,
+    cpuOfRounds,
+    cpuMs: median(cpuOfRounds),
+    megabytes: median(usages.map(({ megabytes }) => megabytes)),
+    modules: usages[0].modules,
   };
 }
 

@@ -1,10 +1,12 @@
-// npm run bench [-- --runs N]: measures what docs/performance.md tells of, prints it, and writes bench/results/.
+// npm run bench [-- --runs N]: measures what docs/performance.md lists, prints it, and writes bench/results/.
+// npm run bench -- --against DIR [--runs N]: compares start-up and synth with the build of another checkout.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release, tmpdir, totalmem } from "node:os";
 import { dirname, join } from "node:path";
-import { build } from "esbuild";
-import { BUNDLE, BUNDLES, PLUGINS, writeProgram } from "../tools/programs.mjs";
+import { parseArgs } from "node:util";
+import { bundlePrograms } from "../tools/programs.mjs";
+import { compare } from "./against.mjs";
 import { measure, withRatios } from "./measure.mjs";
 import input from "./programs/input.cjs";
 import { exponent, page } from "./report.mjs";
@@ -15,15 +17,25 @@ const root = dirname(import.meta.dirname);
 const programs = join(import.meta.dirname, "programs");
 const results = join(import.meta.dirname, "results");
 const scratch = mkdtempSync(join(tmpdir(), "cedana-bench-"));
-const runsAt = process.argv.indexOf("--runs");
-const rounds = runsAt > 0 ? Number(process.argv[runsAt + 1]) : 11;
+const { values: flags } = parseArgs({ options: { runs: { type: "string" }, against: { type: "string" } } });
+const rounds = Number(flags.runs ?? (flags.against ? 31 : 11));
 const notes = [];
 
 const nodes = [{ name: `Node ${process.versions.node}`, path: process.execPath }, ...node22()];
-const bundled = await bundle(["install", "platform"]);
 const cli = join(root, "dist/bin/cedana-cdk.js");
+let bundled;
 
 try {
+  if (flags.against) {
+    for (const node of nodes)
+      console.log(`${compare({ root, node, rounds, scratch, against: flags.against })}\n`);
+  } else await tables();
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+async function tables() {
+  bundled = await bundle(["install", "platform"]);
   const sections = [kubernetes(), platform(), clis(), library()].filter(Boolean);
   const machine = {
     cpu: `${cpus().length} x ${cpus()[0].model}`,
@@ -40,8 +52,6 @@ try {
   );
   writeFileSync(join(results, "bench.md"), text);
   console.log(text);
-} finally {
-  rmSync(scratch, { recursive: true, force: true });
 }
 
 /** The default install against `helm template` of a chart with the same objects. */
@@ -195,13 +205,8 @@ function library() {
 }
 
 async function bundle(names) {
-  await build({
-    ...BUNDLE,
-    entryPoints: names.map((name) => join(programs, `${name}.cjs`)),
-    outdir: join(scratch, BUNDLES),
-    plugins: PLUGINS,
-  });
-  return Object.fromEntries(names.map((name) => [name, writeProgram(scratch, `${name}.js`)]));
+  await bundlePrograms(programs, Object.fromEntries(names.map((name) => [name, `./${name}.cjs`])), scratch);
+  return Object.fromEntries(names.map((name) => [name, join(scratch, `${name}.js`)]));
 }
 
 function helm() {

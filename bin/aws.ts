@@ -1,6 +1,6 @@
 /** The cdktf app of cdktf.json: the AWS side of cedana.yaml, or of the file that CEDANA_YAML names. */
 import { App } from "cdktf";
-import { runApp } from "../cli/app";
+import { runApp } from "../cli/platform-file";
 import { stackOf } from "../cli/terraform";
 import { withoutCreationStacks } from "../manifests/output";
 import { stackFromPlatform } from "../stacks/aws";

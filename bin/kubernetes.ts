@@ -1,6 +1,6 @@
 /** The cdk8s app of cdk8s.yaml: the Kubernetes side of cedana.yaml, or of the file that CEDANA_YAML names. */
 import { App } from "cdk8s";
-import { runApp } from "../cli/app";
+import { runApp } from "../cli/platform-file";
 import { chartsFromPlatform } from "../stacks/kubernetes";
 
 runApp(({ platform }) => {

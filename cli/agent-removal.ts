@@ -1,7 +1,7 @@
 import { App, Chart } from "cdk8s";
 import { toYaml } from "../render/yaml";
 import { AgentRemoval } from "../constructs/kubernetes/agent";
-import { CommandError, EXIT } from "./exit";
+import { CommandError, EXIT } from "./errors";
 import { loadPlatform } from "./platform-file";
 
 /**

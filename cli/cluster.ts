@@ -1,5 +1,5 @@
-import { Client, connectByKubeconfig } from "../kube/client";
-import { CommandError, EXIT } from "./exit";
+import { ApiError, Client, connectByKubeconfig } from "../kube/client";
+import { CommandError, EXIT } from "./errors";
 
 /** Selects a cluster, as kubectl does. */
 export interface ClusterOptions {
@@ -12,14 +12,27 @@ export interface ClusterOptions {
 /** Name of the CLI's writes in `managedFields`. */
 const FIELD_MANAGER = "cedana-cdk";
 
-/** @throws CommandError (exit code 2) if the kubeconfig cannot be used */
+/**
+ * Connects to the API server.
+ * @throws CommandError (exit code 2) if the kubeconfig cannot be used
+ */
 export async function connect({ kubeconfig, context }: ClusterOptions): Promise<Client> {
   try {
     const transport = await connectByKubeconfig({ file: kubeconfig, context });
     return new Client(transport, { fieldManager: FIELD_MANAGER });
   } catch (error) {
-    // The YAML parser adds lines of the kubeconfig below, which may be of a key.
+    // The YAML parser appends lines of the kubeconfig, which may contain a key.
     const line = (error as Error).message.split("\n", 1)[0] ?? "";
     throw new CommandError(`cannot use the kubeconfig: ${line}`, EXIT.badInput);
   }
+}
+
+/**
+ * Reports a failed request.
+ * @throws CommandError always
+ */
+export function clusterError(error: unknown): never {
+  if (error instanceof CommandError) throw error;
+  if (error instanceof ApiError) throw new CommandError(`rejected by the API server: ${error.message}`);
+  throw new CommandError(`cannot reach the API server: ${(error as Error).message}`);
 }

@@ -1,6 +1,6 @@
 import type { Platform } from "../config/platform";
 
-/** What the AWS side of a platform consists of, in a line. */
+/** Summarizes the AWS side of a platform in one line. */
 export function awsContents(platform: Platform, terraform: string): string {
   const { cluster, existingCluster, nodeGroups, karpenter, storage, imageRepository } = platform;
   const eks = cluster ?? existingCluster;

@@ -1,22 +1,41 @@
 import { join } from "node:path";
-import { diffTree } from "../manifests/output";
-import { EXIT } from "./exit";
-import { explained } from "./explained";
-import { loadPlatform, type LoadOptions } from "./platform-file";
-import { unifiedDiff } from "./text-diff";
+import type { Command } from "commander";
+import type { ClusterOptions } from "./cluster";
+import { EXIT, withFsErrors } from "./errors";
+import { clusterOptions, fileOption, formatOption, print } from "./options";
+import type { LoadOptions } from "./platform-file";
 import { makeTrees } from "./trees";
 
-export interface DiffResult {
-  readonly text: string;
-  readonly exitCode: number;
+interface DiffOptions extends LoadOptions, ClusterOptions {
+  readonly file: string;
+  readonly cluster: boolean;
 }
 
-/** Compares the output of a platform file with the files on disk. Writes nothing. */
-export async function diffWithDisk(file: string, options: LoadOptions = {}): Promise<DiffResult> {
-  const loaded = loadPlatform(file, options);
+export function addDiff(program: Command): void {
+  const command = program
+    .command("diff")
+    .description("show what synth would change on disk, or with --cluster in a cluster; writes nothing")
+    .addOption(fileOption())
+    .addOption(formatOption())
+    .option("--cluster", "compare with a cluster, by server-side dry run", false);
+  clusterOptions(command).action(async ({ file, cluster, ...options }: DiffOptions) => {
+    const text = cluster
+      ? await (await import("./diff-cluster.js")).diffWithCluster(file, options)
+      : await diffWithDisk(file, options);
+    const { colored } = await import("./text-diff.js");
+    print(colored(text));
+    process.exitCode = text === "" ? EXIT.ok : EXIT.differs;
+  });
+}
+
+/** Compares the output of a platform file with the files on disk. */
+async function diffWithDisk(file: string, options: LoadOptions): Promise<string> {
+  const { loadPlatform } = await import("./platform-file.js");
+  const { diffTree } = await import("../manifests/output/index.js");
+  const { unifiedDiff } = await import("./text-diff.js");
   const parts: string[] = [];
-  for (const { directory, files, owner } of await makeTrees(loaded)) {
-    const { changes, problems } = explained(() => diffTree(directory, files, owner));
+  for (const { directory, files, owner } of await makeTrees(loadPlatform(file, options))) {
+    const { changes, problems } = withFsErrors(() => diffTree(directory, files, owner));
     for (const { path, message } of problems) parts.push(`# ${join(directory, path)}: ${message}\n`);
     for (const change of changes) {
       const before = "before" in change ? change.before : undefined;
@@ -24,5 +43,5 @@ export async function diffWithDisk(file: string, options: LoadOptions = {}): Pro
       parts.push(unifiedDiff(join(directory, change.path), before, after));
     }
   }
-  return { text: parts.join(""), exitCode: parts.length > 0 ? EXIT.differs : EXIT.ok };
+  return parts.join("");
 }

@@ -8,28 +8,27 @@ import {
   type Taint,
 } from "../controller/readiness/rules";
 import { toTaintText } from "../config";
-import type { Observed } from "./explain-read";
-import type { Gate } from "./explain-settings";
+import type { Gate, Observed } from "./gate";
 
-/** Ready: workloads may come. Opening: nothing is left but to take the taint away. */
+/** Whether workloads can be scheduled to the node. `opening`: all agents are Ready, the taint is not removed yet. */
 export type Verdict = "ready" | "opening" | "waiting" | "notGated" | "orphaned";
 
-/** What `explain node` says, as data: `--output json`. */
+/** Result of `explain node`, as `--output json` prints it. */
 export interface Report {
   readonly node: string;
   readonly verdict: Verdict;
-  /** Who holds the taint. */
+  /** Gate owner. */
   readonly owner: string;
   readonly taint: {
     readonly text: string;
     readonly present: boolean;
     readonly lastWrittenBy?: { readonly manager: string; readonly time?: string };
   };
-  /** Taints of others: they keep pods away too. */
+  /** Taints of other components, which also keep pods away. */
   readonly otherTaints: readonly string[];
   readonly condition?: NodeCondition;
   readonly agents: readonly AgentReport[];
-  /** What to run next. */
+  /** Commands to run next. */
   readonly next: readonly string[];
 }
 
@@ -45,7 +44,7 @@ export interface AgentReport {
   readonly currentConfiguration?: string;
 }
 
-/** Evaluates a node by the rules of the controller. `kubectl` is the command that reaches the same cluster. */
+/** Evaluates a node by the rules of the controller. `kubectl` is the command with the flags of the same cluster. */
 export function report(
   gate: Gate,
   { node, pods, daemonSets, taintsBy }: Observed,
@@ -131,3 +130,46 @@ function nextForAgent({ agent, reason, pod }: AgentAssessment, kubectl: string):
 function textOf({ key, value = "", effect }: Taint): string {
   return `${key}${value === "" ? "" : `=${value}`}:${effect}`;
 }
+
+const VERDICTS: Readonly<Record<Verdict, string>> = {
+  ready: "is ready: the gate is open",
+  opening: "has all agents Ready and still the taint: the controller removes it",
+  waiting: "is gated",
+  notGated: "is not subject to the gate: the install's nodeSelector does not match it",
+  orphaned: "is not subject to the gate, but has the taint: the controller removes it within minutes",
+};
+
+/** Formats a report as text. */
+export function reportText(report: Report): string {
+  const { node, verdict, owner, taint, otherTaints, condition, agents, next } = report;
+  const by = taint.lastWrittenBy;
+  const written = by ? `, taints last written by ${by.manager}${by.time ? ` at ${by.time}` : ""}` : "";
+  const rows: [string, string][] = [
+    ["taint", `${taint.text} ${taint.present ? `present${written}` : "absent"}; gate owner: ${owner}`],
+    ...(otherTaints.length > 0 ? [["other taints", otherTaints.join(", ")] as [string, string]] : []),
+    ...(condition
+      ? ([
+          [
+            "condition",
+            `CedanaReady=${condition.status} (${condition.reason}) since ${condition.lastTransitionTime}: ${condition.message}`,
+          ],
+        ] as [string, string][])
+      : []),
+    ...agents.map((agent): [string, string] => [agent.agent, agentText(agent)]),
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const lines = rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`);
+  const steps = next.length > 0 ? ["", "Next:", ...next.map((step) => `  ${step}`)] : [];
+  return `${[`Node ${node} ${VERDICTS[verdict]}`, ...lines, ...steps].join("\n")}\n`;
+}
+
+function agentText({ ready, message, pod, readySince, configuration, currentConfiguration }: AgentReport) {
+  if (ready) return `Ready: pod ${pod ?? ""} since ${readySince ?? "an unknown time"}`;
+  const hashes =
+    configuration !== undefined && configuration !== currentConfiguration
+      ? ` (configuration ${short(configuration)}, current ${short(currentConfiguration ?? "none")})`
+      : "";
+  return `not Ready: ${message ?? "unknown reason"}${hashes}`;
+}
+
+const short = (hash: string) => hash.slice(0, 12);

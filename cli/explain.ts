@@ -1,33 +1,42 @@
-import { ApiError } from "../kube/client";
-import { CommandError, EXIT } from "./exit";
-import { observe } from "./explain-read";
-import { report } from "./explain-report";
-import { connect } from "./cluster";
-import { gateOf, type ClusterChoice } from "./explain-settings";
-import { reportText } from "./explain-text";
+import type { Command } from "commander";
+import { CommandError, EXIT } from "./errors";
+import type { ClusterChoice } from "./gate";
+import { clusterOptions, fileOption, outputOption, print } from "./options";
 import { kubectl } from "./shell";
 
-export interface ExplainOptions extends ClusterChoice {
+interface ExplainOptions extends ClusterChoice {
   readonly output: "text" | "json";
 }
 
-/**
- * Says why a node waits, or that it does not. Nothing is written.
- * @returns exit code 1 if workloads are kept away, or would come to a node without its agents
- * @throws CommandError (exit code 2) for the file, the kubeconfig, a node that there is not
- */
-export async function explainNode(name: string, options: ExplainOptions) {
-  const gate = gateOf(options.file);
-  const observed = await observe(await connect(options), gate.settings, name).catch(refused);
-  if (!observed) throw new CommandError(`the cluster has no node ${name}`, EXIT.badInput);
-  const said = report(gate, observed, Date.now(), kubectl(options));
-  const text = options.output === "json" ? `${JSON.stringify(said, null, 2)}\n` : reportText(said);
-  const open = said.verdict === "ready" || said.verdict === "notGated";
-  return { text, exitCode: open ? EXIT.ok : EXIT.differs };
+export function addExplain(program: Command): void {
+  const command = program
+    .command("explain")
+    .description("explain the state of something in a cluster; writes nothing")
+    .command("node <name>")
+    .description("show why a node is gated, and print the next commands")
+    .addOption(fileOption())
+    .addOption(outputOption());
+  clusterOptions(command).action(async (name: string, options: ExplainOptions) => {
+    const { text, exitCode } = await explainNode(name, options);
+    print(text);
+    process.exitCode = exitCode;
+  });
 }
 
-/** @throws CommandError with what the API server says */
-export function refused(error: unknown): never {
-  if (error instanceof ApiError) throw new CommandError(`the API server refuses: ${error.message}`);
-  throw new CommandError(`cannot reach the API server: ${(error as Error).message}`);
+/**
+ * Evaluates a node by the rules of the readiness gate.
+ * @returns exit code 1 if the node is gated, or its agents are not Ready although it has no taint
+ * @throws CommandError (exit code 2) for the file, the kubeconfig, or a node that does not exist
+ */
+async function explainNode(name: string, options: ExplainOptions) {
+  const { gateOf, observe } = await import("./gate.js");
+  const { report, reportText } = await import("./explain-report.js");
+  const { clusterError, connect } = await import("./cluster.js");
+  const gate = gateOf(options.file);
+  const observed = await observe(await connect(options), gate.settings, name).catch(clusterError);
+  if (!observed) throw new CommandError(`the cluster has no node ${name}`, EXIT.badInput);
+  const result = report(gate, observed, Date.now(), kubectl(options));
+  const text = options.output === "json" ? `${JSON.stringify(result, null, 2)}\n` : reportText(result);
+  const open = result.verdict === "ready" || result.verdict === "notGated";
+  return { text, exitCode: open ? EXIT.ok : EXIT.differs };
 }

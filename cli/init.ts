@@ -1,37 +1,64 @@
 import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { createInterface } from "node:readline/promises";
-import { formatLocated, readPlatform } from "../config/platform";
-import { CommandError, EXIT } from "./exit";
+import { Option, type Command } from "commander";
+import { CommandError, EXIT } from "./errors";
 import { INIT_DEFAULTS, initFile, type InitAnswers } from "./init-file";
+import { fileOption, print } from "./options";
 import { cedanaCdk } from "./shell";
 
-export interface InitOptions extends Partial<InitAnswers> {
+interface InitOptions extends Partial<InitAnswers> {
   readonly file: string;
-  /** Overwrites a file that exists. */
+  /** Overwrites an existing file. */
   readonly force: boolean;
 }
 
+export function addInit(program: Command): void {
+  program
+    .command("init")
+    .description("write a commented cedana.yaml; non-interactive if any flag is given")
+    .addOption(fileOption())
+    .addOption(new Option("--engine <kind>", "engine (default: kubelet)").choices(["kubelet", "cedana"]))
+    .option("--name <name>", "name of the EKS cluster")
+    .option("--region <region>", "AWS region")
+    .option("--kubernetes-version <minor>", "Kubernetes minor version, such as 1.35")
+    .option("--admin-arn <arn>", "IAM role that becomes cluster admin")
+    .option("--cluster-id <uuid>", "ID of the cluster on the Cedana platform (engine cedana)")
+    .option("--url <url>", "URL of the Cedana platform (engine cedana)")
+    .option("--bucket <name>", "S3 bucket of checkpoints (engine cedana)")
+    .addOption(
+      new Option("--aws <side>", "AWS side: a new cluster, an existing one, or none").choices([
+        "new",
+        "existing",
+        "none",
+      ]),
+    )
+    .option("--gpu", "add a GPU node group")
+    .option("--force", "overwrite the file", false)
+    .action(async (options: InitOptions) => print(await init(options)));
+}
+
 /** Writes a commented platform file. Prompts only on a terminal and only if no flag is given. */
-export async function init({ file, force, ...given }: InitOptions): Promise<string> {
+async function init({ file, force, ...given }: InitOptions): Promise<string> {
   if (existsSync(file) && !force) {
-    throw new CommandError(`${file}: exists already; --force overwrites it`, EXIT.badInput);
+    throw new CommandError(`${file}: the file exists; --force overwrites it`, EXIT.badInput);
   }
   const terminal = process.stdin.isTTY && process.stdout.isTTY && Object.keys(given).length === 0;
-  const answers = { ...INIT_DEFAULTS, output: outputOf(file), ...given, ...(terminal ? await ask() : {}) };
+  const answers = { ...INIT_DEFAULTS, output: outputOf(file), ...given, ...(terminal ? await prompt() : {}) };
   const text = initFile(answers);
+  const { formatLocated, readPlatform } = await import("../config/platform/index.js");
   const { problems } = readPlatform(text);
   if (problems) {
-    const lines = problems.map((problem) => formatLocated("(given)", problem));
+    const lines = problems.map((problem) => formatLocated("(flags)", problem));
     throw new CommandError(`${lines.join("\n")}\nnothing was written`, EXIT.badInput);
   }
-  const beside = `${file}.${process.pid}.tmp`;
-  writeFileSync(beside, text);
-  renameSync(beside, file);
+  const temporary = `${file}.${process.pid}.tmp`;
+  writeFileSync(temporary, text);
+  renameSync(temporary, file);
   return `Wrote ${file}. Edit the lines marked "change", then:\n  ${cedanaCdk("validate", file)}\n  ${cedanaCdk("synth", file)}\n`;
 }
 
-/** Returns a directory that no other platform file beside this one gets. */
+/** Returns the output directory. Each platform file of a directory has another one. */
 function outputOf(file: string): string {
   const name = basename(file).replace(/\.ya?ml$/, "");
   return name === "cedana"
@@ -39,7 +66,8 @@ function outputOf(file: string): string {
     : `${INIT_DEFAULTS.output}/${name.replaceAll(/[^\w.-]+/g, "-")}`;
 }
 
-async function ask(): Promise<Partial<InitAnswers>> {
+/** Prompts for the answers without a useful default. */
+async function prompt(): Promise<Partial<InitAnswers>> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   const answers: Record<string, string> = {};
   try {

@@ -10,7 +10,7 @@ export interface SynthesizedObjects {
   readonly sources: readonly string[];
 }
 
-/** Returns every Kubernetes object of a platform and the chart that it comes from. */
+/** Returns every Kubernetes object of a platform and its chart. */
 export function kubernetesObjects(platform: Platform): SynthesizedObjects {
   const charts = chartsFromPlatform(new App(), platform).map((chart) => ({
     id: chart.node.id,

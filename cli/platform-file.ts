@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { formatLocated, readPlatform, type Platform } from "../config/platform";
-import { CommandError, EXIT } from "./exit";
+import { CommandError, EXIT } from "./errors";
 import { cedanaCdk, DEFAULT_FILE } from "./shell";
 
 export interface LoadedPlatform {
   readonly platform: Platform;
   /** Directory of the file, relative to the working directory unless the file was given as an absolute path. */
   readonly root: string;
-  /** Name of the file, as it was given. */
+  /** Path of the file, as given. */
   readonly file: string;
 }
 
@@ -17,7 +17,7 @@ export interface LoadOptions {
   readonly format?: Platform["output"]["format"];
 }
 
-/** Problems beyond these are counted, not printed. */
+/** Further problems are counted, not printed. */
 const MAX_PRINTED = 200;
 
 /**
@@ -53,4 +53,15 @@ function cannotRead(file: string, { code }: NodeJS.ErrnoException): string {
   if (code === "EISDIR")
     return `${file}: is a directory, not a file; did you mean ${join(file, DEFAULT_FILE)}?`;
   return `${file}: cannot be read (${code ?? "unknown error"})`;
+}
+
+/** Runs a cdktf or cdk8s app on the platform file. Problems of the file are printed to stderr, with exit code 2. */
+export function runApp(app: (loaded: LoadedPlatform) => void): void {
+  try {
+    app(loadPlatform(process.env["CEDANA_YAML"] ?? DEFAULT_FILE));
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = error.exitCode;
+  }
 }

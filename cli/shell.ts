@@ -3,7 +3,7 @@ import type { ClusterOptions } from "./cluster";
 /** Platform file that commands read when neither `--file` nor CEDANA_YAML is given. */
 export const DEFAULT_FILE = "cedana.yaml";
 
-/** Returns an argument as a POSIX shell reads it back. */
+/** Quotes an argument for a POSIX shell. */
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

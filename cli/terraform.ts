@@ -6,21 +6,21 @@ import type { Platform } from "../config/platform";
 import { stackFromPlatform } from "../stacks/aws";
 import { withoutCreationStacks } from "../manifests/output";
 
-/** Stack of the default platform file. */
+/** Name of the stack of the default platform file. */
 const STACK = "platform";
 /** Name of the file with the whole configuration. */
 export const CONFIGURATION = "cdk.tf.json";
 
 /**
- * Returns the stack of a platform file in a cdktf app. Each file has its own: cdktf names the output directory and the local
- * state after it.
+ * Returns the name of a platform file's stack in a cdktf app. It differs for each file, because cdktf names the output
+ * directory and the local state after it.
  */
 export function stackOf(file: string): string {
   const name = relative("", file).replace(/\.ya?ml$/, "");
   return name === "cedana" ? STACK : `${STACK}-${name.replaceAll(/[^\w-]+/g, "-")}`;
 }
 
-/** Default state, in the directory of the configuration. That of cdktf has the absolute path of this machine. */
+/** Default state, in the directory of the configuration. The default of cdktf contains an absolute path of this machine. */
 const LOCAL_STATE = { path: "terraform.tfstate" };
 
 /** Returns the Terraform configuration of a platform. cdktf only writes to a directory; a temporary one is used. */

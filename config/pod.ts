@@ -1,5 +1,5 @@
 /** The settings of a pod that each workload of the install has, with the names of Kubernetes. */
-import * as v from "valibot";
+import * as v from "./schema/valibot";
 import {
   PORT,
   derived,

@@ -1,4 +1,4 @@
-import { version } from "../package.json";
+import { config } from "../package.json";
 
 /** Version of this package. */
-export const VERSION: string = version;
+export const VERSION: string = config.version;

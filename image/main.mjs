@@ -44,7 +44,7 @@ async function main(argv) {
   if (positionals.length !== 1) throw new Error(`one image at a time, given: ${positionals.join(" ")}`);
   const json = (path) => JSON.parse(readFileSync(path, "utf8"));
   const versions = json(options.versions ?? join(root, "image/versions.json"))[name];
-  const { version } = json(join(root, "package.json"));
+  const { version } = json(join(root, "package.json")).config;
   const architecture = options.arch ?? ARCHITECTURES[arch()];
 
   const startMs = Date.now();

@@ -1,35 +1,14 @@
-// A program of a pod as one file, for its image: dist/controller.js, dist/agent.js, with the notices of what is in it beside it.
+// Bundles a program of a pod into one file for its image: dist/controller.js, dist/agent.js, each with the notices of its packages.
 import { chmodSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { build } from "esbuild";
 import { notices } from "./licenses.mjs";
-import { BUNDLE, PLUGINS } from "./programs.mjs";
+import { BUNDLE } from "./programs.mjs";
 
-/**
- * Of Kubernetes' client only the kubeconfig is used. Its entry loads the models of the whole API, 5 MB of code that
- * would be compiled and kept in memory.
- */
-const kubeconfigOnly = {
-  name: "kubeconfig-only",
-  setup(bundle) {
-    const entry = createRequire(import.meta.url).resolve("@kubernetes/client-node");
-    const folder = dirname(entry);
-    bundle.onResolve({ filter: /^@kubernetes\/client-node$/ }, () => ({
-      path: join(folder, "config.js"),
-      sideEffects: false,
-    }));
-    // Its modules define things and do nothing, so that those nobody asks for can be left out.
-    bundle.onResolve({ filter: /^\./ }, ({ importer, path, resolveDir }) =>
-      importer.startsWith(folder) ? { path: join(resolveDir, path), sideEffects: false } : undefined,
-    );
-  },
-};
-
-/** The programs of bin/ that run in pods, and not on a user's machine. */
+/** Programs of bin/ that run in pods. */
 export const POD_PROGRAMS = ["controller", "agent"];
 
-/** Builds a program and its notices into the folder; returns the program's path. */
+/** Builds a program and its notices into the directory. Returns the path of the program. */
 export async function buildPodProgram(root, name, folder = join(root, "dist")) {
   const file = join(folder, `${name}.js`);
   const { metafile } = await build({
@@ -38,7 +17,6 @@ export async function buildPodProgram(root, name, folder = join(root, "dist")) {
     entryPoints: [`bin/${name}.ts`],
     outfile: file,
     metafile: true,
-    plugins: [...PLUGINS, kubeconfigOnly],
   });
   writeFileSync(join(folder, `${name}.THIRD-PARTY-NOTICES.txt`), notices(root, metafile));
   chmodSync(file, 0o755);

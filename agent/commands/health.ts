@@ -7,11 +7,11 @@ import { Client, connectByKubeconfig, createLogger } from "../../kube";
 import { podIdentity } from "../../clients/registry";
 import { settingsIn } from "../../config/programs";
 import { VERSION } from "../../config/version";
-import { ACCOUNT, EXIT, needed, stopSignal } from "./process";
+import { ACCOUNT, EXIT, requiredEnv, stopSignal } from "./process";
 
-/** Where the container criu-check writes what the container health-check reads. */
+/** The file that container criu-check writes and container health-check reads. */
 const RESULT = "/run/criu-check/result.json";
-/** Version of the tree that this image lays on nodes. */
+/** Version of the CRIU tree in this image. */
 const IMAGE_TREE = "/usr/local/share/cedana-cdk/criu/VERSION";
 
 interface HealthFlags {
@@ -24,28 +24,38 @@ interface HealthFlags {
   readonly alive: string;
 }
 
-/** `agent health`: checks the node in rounds, and keeps the condition of its own pod. */
+/** `agent health`: checks the node in rounds and reports the result in the condition of its own pod. */
 export function healthCommand(): Command {
   return new Command("health")
-    .description("checks the node in rounds, and says in its own pod's condition whether it can checkpoint")
-    .requiredOption("--settings <file>", "what to check, as YAML or JSON")
-    .option("--kubeconfig <path>", "kubeconfig of the cluster (default: the pod's own account)")
+    .description(
+      "checks in rounds whether the node can checkpoint, and reports it in the condition of its own pod",
+    )
+    .requiredOption("--settings <file>", "settings, as YAML or JSON")
+    .option("--kubeconfig <path>", "kubeconfig of the cluster (default: the ServiceAccount of the pod)")
     .option("--context <name>", "context in the kubeconfig")
-    .option("--account <folder>", "where ca.crt for the kubelet is", ACCOUNT)
-    .option("--host <folder>", "where the host's folders of criuLink and runtimeConfig are mounted", "/host")
-    .option("--result <file>", "what check-criu writes", RESULT)
-    .option("--alive <file>", "written after each round whose outcome is stored", "/run/health/alive")
+    .option("--account <directory>", "directory with ca.crt for the kubelet", ACCOUNT)
+    .option(
+      "--host <directory>",
+      "mount point of the host's directories of criuLink and runtimeConfig",
+      "/host",
+    )
+    .option("--result <file>", "result of check-criu", RESULT)
+    .option("--alive <file>", "written after each round whose result was stored", "/run/health/alive")
     .addHelpText(
       "after",
-      "\nEnvironment: NODE_NAME, HOST_IP, POD_NAME, POD_NAMESPACE, POD_UID.\nExit codes: 0 told to stop, 1 failure, 2 bad settings, flags or environment.",
+      "\nEnvironment: NODE_NAME, HOST_IP, POD_NAME, POD_NAMESPACE, POD_UID.\nExit codes: 0 stopped by a signal, 1 failure, 2 invalid settings, flags or environment.",
     )
     .action(health);
 }
 
 async function health(flags: HealthFlags): Promise<void> {
   const settings = settingsIn(flags.settings, readAgentSettings);
-  const [node, hostIp] = [needed("NODE_NAME"), needed("HOST_IP")];
-  const pod = { namespace: needed("POD_NAMESPACE"), name: needed("POD_NAME"), uid: needed("POD_UID") };
+  const [node, hostIp] = [requiredEnv("NODE_NAME"), requiredEnv("HOST_IP")];
+  const pod = {
+    namespace: requiredEnv("POD_NAMESPACE"),
+    name: requiredEnv("POD_NAME"),
+    uid: requiredEnv("POD_UID"),
+  };
   const log = createLogger({ level: settings.log.level });
   const stop = stopSignal((signal) => log.info({ signal }, "stopping"));
   const transport = await connectByKubeconfig({
@@ -65,13 +75,13 @@ async function health(flags: HealthFlags): Promise<void> {
     criuResult: flags.result,
     identity: podIdentity,
   });
-  // The folder outlives the container; what the one before has said is no sign of life of this one.
+  // The volume outlives the container: remove the file of a previous one.
   await rm(flags.alive, { force: true });
   const { periodSeconds, timeoutSeconds } = settings.health;
   await runHealth(
     {
       probes,
-      report: (words, options) => reporter.report(words, options),
+      report: (condition, options) => reporter.report(condition, options),
       alive: () => writeFile(flags.alive, ""),
       log,
       periodSeconds,
@@ -88,27 +98,30 @@ interface CheckCriuFlags {
   readonly imageTree: string;
 }
 
-/** `agent check-criu`: runs `criu check` of the tree on the node in rounds, for `agent health` in another container. */
+/** `agent check-criu`: runs the node's `criu check` in rounds, for `agent health` in another container. */
 export function checkCriuCommand(): Command {
   return new Command("check-criu")
-    .description("runs `criu check` of the tree on the node in rounds, and writes each result to a file")
-    .requiredOption("--settings <file>", "where the tree is, as YAML or JSON")
-    .option("--result <file>", "where the result goes", RESULT)
+    .description("runs the node's `criu check` in rounds, and writes each result to a file")
+    .requiredOption("--settings <file>", "settings, as YAML or JSON")
+    .option("--result <file>", "file for the result", RESULT)
     .option(
       "--image-tree <file>",
-      "version that the tree must have; not asked for if the file is not there",
+      "file with the version that the tree must have; not checked if the file is missing",
       IMAGE_TREE,
     )
     .addHelpText(
       "after",
-      "\nNeeds root, SYS_ADMIN, NET_ADMIN and a /tmp that it may write to.\nExit codes: 0 told to stop, 1 failure, 2 bad settings or flags.",
+      "\nNeeds root, SYS_ADMIN, NET_ADMIN and a writable /tmp.\nExit codes: 0 stopped by a signal, 1 failure, 2 invalid settings or flags.",
     )
-    .action(async ({ settings: file, result, imageTree: wanted }: CheckCriuFlags) => {
-      const { folder, health: given, log: logging } = settingsIn(file, readAgentSettings);
-      const { periodSeconds, timeoutSeconds } = given;
-      const log = createLogger({ level: logging.level });
+    .action(async ({ settings: file, result, imageTree }: CheckCriuFlags) => {
+      const settings = settingsIn(file, readAgentSettings);
+      const { periodSeconds, timeoutSeconds } = settings.health;
+      const log = createLogger({ level: settings.log.level });
       const stop = stopSignal((signal) => log.info({ signal }, "stopping"));
-      await runCriuChecks({ folder, wanted, result, periodSeconds, timeoutSeconds, log }, stop);
+      await runCriuChecks(
+        { folder: settings.folder, imageTree, result, periodSeconds, timeoutSeconds, log },
+        stop,
+      );
       process.exit(EXIT.stopped);
     });
 }

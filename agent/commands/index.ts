@@ -1,4 +1,4 @@
-/** The commands of the agent's program. */
+/** Commands of the agent program. */
 export { checkCriuCommand, healthCommand } from "./health";
 export { EXIT } from "./process";
 export { runCommand } from "./run";

@@ -1,21 +1,20 @@
 import { fail } from "../../config/programs";
 
-/** How a process of the agent ended. */
+/** Exit codes of the agent. */
 export const EXIT = { stopped: 0, failed: 1, badSettings: 2 } as const;
 
-/** Where token and ca.crt of a pod's ServiceAccount are. */
+/** Directory with token and ca.crt of the pod's ServiceAccount. */
 export const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/** A variable of the environment. Ends the process if it is not set. */
-export function needed(name: string): string {
+/** Returns an environment variable. Exits if it is not set. */
+export function requiredEnv(name: string): string {
   return (
-    process.env[name] ||
-    fail(`agent: ${name} is not set; in a pod it comes from the downward API`, EXIT.badSettings)
+    process.env[name] || fail(`agent: ${name} is not set; set it from the downward API`, EXIT.badSettings)
   );
 }
 
-/** A signal that SIGTERM and SIGINT end. A second one of them ends the process at once. */
-export function stopSignal(told: (signal: string) => void): AbortSignal {
+/** Returns a signal that SIGTERM or SIGINT aborts. A second one of them exits immediately. */
+export function stopSignal(onSignal: (signal: string) => void): AbortSignal {
   const stopping = new AbortController();
   for (const [signal, number] of [
     ["SIGTERM", 15],
@@ -23,8 +22,8 @@ export function stopSignal(told: (signal: string) => void): AbortSignal {
   ] as const) {
     process.on(signal, () => {
       if (stopping.signal.aborted) process.exit(128 + number);
-      told(signal);
-      stopping.abort(new Error("the agent stops"));
+      onSignal(signal);
+      stopping.abort(new Error("the agent is stopping"));
     });
   }
   return stopping.signal;

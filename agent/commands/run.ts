@@ -9,7 +9,7 @@ import { connectByKubeconfig, createLogger } from "../../kube";
 import { podIdentity } from "../../clients/registry";
 import { settingsIn } from "../../config/programs";
 import { VERSION } from "../../config/version";
-import { ACCOUNT, EXIT, needed, stopSignal } from "./process";
+import { ACCOUNT, EXIT, requiredEnv, stopSignal } from "./process";
 
 interface RunFlags {
   readonly settings: string;
@@ -18,24 +18,24 @@ interface RunFlags {
   readonly account: string;
 }
 
-/** `agent run`: works on the NodeCheckpoints of its node. */
+/** `agent run`: takes the checkpoints that NodeCheckpoint objects of its node request. */
 export function runCommand(): Command {
   return new Command("run")
-    .description("works on the NodeCheckpoints of this node until it is told to stop")
-    .requiredOption("--settings <file>", "what to do, as YAML or JSON")
-    .option("--kubeconfig <path>", "kubeconfig of the cluster (default: the pod's own account)")
+    .description("takes the checkpoints that NodeCheckpoint objects of this node request, until a signal")
+    .requiredOption("--settings <file>", "settings, as YAML or JSON")
+    .option("--kubeconfig <path>", "kubeconfig of the cluster (default: the ServiceAccount of the pod)")
     .option("--context <name>", "context in the kubeconfig")
-    .option("--account <folder>", "where token and ca.crt for the kubelet are", ACCOUNT)
+    .option("--account <directory>", "directory with token and ca.crt for the kubelet", ACCOUNT)
     .addHelpText(
       "after",
-      "\nEnvironment: NODE_NAME, HOST_IP.\nExit codes: 0 told to stop, 1 failure, 2 bad settings, flags or environment.\nSIGTERM: waits for the kubelet, 20 s at most. A second signal: exits at once.",
+      "\nEnvironment: NODE_NAME, HOST_IP.\nExit codes: 0 stopped by a signal, 1 failure, 2 invalid settings, flags or environment.\nSIGTERM: waits for the kubelet, 20 s at most. A second signal: exits immediately.",
     )
     .action(run);
 }
 
 async function run({ settings: file, kubeconfig, context, account }: RunFlags): Promise<void> {
   const settings = settingsIn(file, readAgentSettings);
-  const [nodeName, host] = [needed("NODE_NAME"), needed("HOST_IP")];
+  const [nodeName, host] = [requiredEnv("NODE_NAME"), requiredEnv("HOST_IP")];
   const log = createLogger({ level: settings.log.level });
   const transport = await connectByKubeconfig({
     file: kubeconfig,

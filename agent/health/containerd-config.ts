@@ -1,11 +1,11 @@
 import { posix } from "node:path";
 import { parse, type TomlTable } from "smol-toml";
 
-/** What containerd's configuration says of checkpoints. Missing: it says nothing, and the default holds. */
+/** Settings of containerd that concern checkpoints. A missing one is not configured and has its default. */
 export interface ContainerdConfig {
-  /** `enable_criu`, from 2.2.7 and 2.3.4 on; default true. */
+  /** `enable_criu`, since 2.2.7 and 2.3.4; default true. */
   readonly enableCriu?: boolean;
-  /** `enable_experimental_restore_via_create`, likewise; default false. */
+  /** `enable_experimental_restore_via_create`, since the same versions; default false. */
   readonly restoreViaCreate?: boolean;
   /** Name of the handler of pods without a RuntimeClass. Default: runc. */
   readonly defaultHandler?: string;
@@ -15,32 +15,33 @@ export interface ContainerdConfig {
 
 /** Reads the files of a node. */
 export interface ConfigFiles {
-  /** @throws the file system's error; ENOENT if there is none */
+  /** @throws the error of the file system; ENOENT if the file is missing */
   read(path: string): Promise<string>;
-  /** Names in a folder; none if there is no such folder. */
-  list(folder: string): Promise<readonly string[]>;
+  /** Returns the names in a directory; none if it is missing. */
+  list(directory: string): Promise<readonly string[]>;
 }
 
-/** Where settings of the CRI are, in configurations of version 3 and 2. */
+/** Plugins with the settings of the CRI, in configurations of version 3 and 2. */
 const PLUGINS = ["io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri"];
 const MAX_FILES = 50;
 
 /**
- * The configuration as containerd reads it: the file, then its imports in their order; a later file's value stands.
- * @throws Error if a file cannot be read or is no TOML; a file that is not there is no error: defaults hold
+ * Reads the configuration as containerd does: the file, then its imports in their order; the last value wins. A missing file
+ * means defaults.
+ * @throws Error if a file cannot be read or is not TOML
  */
 export async function readContainerdConfig(file: string, files: ConfigFiles): Promise<ContainerdConfig> {
   const tables: TomlTable[] = [];
   const seen = new Set<string>();
-  const take = async (path: string): Promise<void> => {
+  const add = async (path: string): Promise<void> => {
     if (seen.has(path) || seen.size >= MAX_FILES) return;
     seen.add(path);
     const table = tableIn(path, await files.read(path));
     tables.push(table);
-    for (const each of await importsOf(table, path, files)) await take(each);
+    for (const each of await importsOf(table, path, files)) await add(each);
   };
   try {
-    await take(file);
+    await add(file);
   } catch (error) {
     if (!(seen.size === 1 && (error as NodeJS.ErrnoException).code === "ENOENT")) throw error;
   }
@@ -51,8 +52,8 @@ function tableIn(path: string, text: string): TomlTable {
   try {
     return parse(text);
   } catch (error) {
-    // The parser's words go on with lines of the file.
-    throw new Error(`${path} is no TOML: ${(error as Error).message.split("\n", 1)[0]}`, {
+    // The parser's message continues with lines of the file.
+    throw new Error(`${path} is not TOML: ${(error as Error).message.split("\n", 1)[0]}`, {
       cause: error,
     });
   }
@@ -80,23 +81,23 @@ async function importsOf(table: TomlTable, path: string, files: ConfigFiles): Pr
   return found;
 }
 
-/** A name's pattern with `*` and `?`. */
+/** Returns a name pattern with `*` and `?` as a regular expression. */
 function matcher(glob: string): RegExp {
   const escaped = glob.replaceAll(/[.+^${}()|\\]/g, String.raw`\$&`);
   return new RegExp(`^${escaped.replaceAll("*", "[^/]*").replaceAll("?", "[^/]")}$`);
 }
 
 function merged(tables: readonly TomlTable[]): ContainerdConfig {
-  const last = (...way: readonly string[]): unknown =>
+  const last = (...keys: readonly string[]): unknown =>
     tables
-      .flatMap((table) => PLUGINS.map((plugin) => at(table, "plugins", plugin, ...way)))
+      .flatMap((table) => PLUGINS.map((plugin) => at(table, "plugins", plugin, ...keys)))
       .findLast((value) => value !== undefined);
   const flag = (name: string) => {
     const value = last(name);
     return typeof value === "boolean" ? value : undefined;
   };
-  const text = (...way: readonly string[]) => {
-    const value = last(...way);
+  const text = (...keys: readonly string[]) => {
+    const value = last(...keys);
     return typeof value === "string" ? value : undefined;
   };
   const enableCriu = flag("enable_criu");
@@ -111,8 +112,8 @@ function merged(tables: readonly TomlTable[]): ContainerdConfig {
   };
 }
 
-function at(value: unknown, ...way: readonly string[]): unknown {
-  return way.reduce<unknown>(
+function at(value: unknown, ...keys: readonly string[]): unknown {
+  return keys.reduce<unknown>(
     (table, key) =>
       typeof table === "object" && table !== null && Object.hasOwn(table, key)
         ? (table as Record<string, unknown>)[key]

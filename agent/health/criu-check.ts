@@ -1,27 +1,27 @@
 import { execFile } from "node:child_process";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
-import { wordsOf } from "./probe";
+import { errorText } from "./finding";
 import type { CriuCheck } from "./rules/criu";
 import type { Log } from "./run";
 
 export interface CriuCheckOptions {
-  /** Folder of CRIU's tree on the node. */
+  /** Directory of the CRIU tree on the node. */
   readonly folder: string;
-  /** File with the version of the tree in this image; not compared if there is none. */
-  readonly wanted: string;
-  /** Where the result is written, for the container health-check to read. */
+  /** File with the version of the tree in this image; if it is missing, versions are not compared. */
+  readonly imageTree: string;
+  /** File for the result, which container health-check reads. */
   readonly result: string;
   readonly periodSeconds: number;
   readonly timeoutSeconds: number;
   readonly log: Log;
 }
 
-/** In a mount namespace with a /proc of its own: in a pod's own one, /proc/sys is read-only, and CRIU opens files of it to write. */
-const OWN_PROC = ["--mount", "--mount-proc", "--pid", "--fork", "--kill-child"];
+/** Runs CRIU in a mount namespace with a separate /proc: CRIU writes to /proc/sys, which is read-only in a pod. */
+const SEPARATE_PROC = ["--mount", "--mount-proc", "--pid", "--fork", "--kill-child"];
 const MAX_OUTPUT = 2000;
 
-/** Runs `criu check` in rounds until the signal, and writes each result down. */
+/** Runs `criu check` in rounds until the signal, and writes each result to the file. */
 export async function runCriuChecks(options: CriuCheckOptions, signal: AbortSignal): Promise<void> {
   const { periodSeconds, log } = options;
   await rm(options.result, { force: true });
@@ -32,13 +32,13 @@ export async function runCriuChecks(options: CriuCheckOptions, signal: AbortSign
     try {
       await replace(options.result, JSON.stringify(check));
     } catch (error) {
-      log.error({ error: wordsOf(error) }, "the result cannot be written");
+      log.error({ error: errorText(error) }, "cannot write the result");
     }
-    const { atMs: _, output, ...said } = check;
-    const now = JSON.stringify(said);
+    const { atMs: _, output, ...fields } = check;
+    const now = JSON.stringify(fields);
     if (now !== before) {
-      if (check.exitCode === 0) log.info(said, "criu check looks good");
-      else log.error({ ...said, output }, "criu check does not look good");
+      if (check.exitCode === 0) log.info(fields, "criu check passed");
+      else log.error({ ...fields, output }, "criu check failed");
     }
     before = now;
     const restMs = Math.max(0, periodSeconds * 1000 - (Date.now() - startedMs));
@@ -46,27 +46,28 @@ export async function runCriuChecks(options: CriuCheckOptions, signal: AbortSign
   }
 }
 
-/** One run. Never fails: what goes wrong is in the result. */
+/** Runs `criu check` once. Never rejects: an error is part of the result. */
 export async function criuCheck(
-  options: Pick<CriuCheckOptions, "folder" | "wanted" | "timeoutSeconds">,
+  options: Pick<CriuCheckOptions, "folder" | "imageTree" | "timeoutSeconds">,
 ): Promise<CriuCheck> {
   const { folder, timeoutSeconds } = options;
   const program = `${folder}/current/bin/criu`;
   const timeoutMs = (timeoutSeconds * 1000) / 2;
   const tree = await textIn(`${folder}/current/VERSION`);
-  const wanted = await textIn(options.wanted);
+  const expectedTree = await textIn(options.imageTree);
   const version = await run(program, ["--version"], timeoutMs);
-  // What is undefined is not in the file.
-  const known = { tree, wanted, version: /^Version: *(\S+)/m.exec(version.output)?.[1] };
-  if (version.exitCode !== 0) return { ...version, ...known, exitCode: undefined, error: errorOf(version) };
-  return { ...(await run("unshare", [...OWN_PROC, program, "check"], timeoutMs)), ...known };
+  // JSON omits undefined fields.
+  const versions = { tree, expectedTree, version: /^Version: *(\S+)/m.exec(version.output)?.[1] };
+  if (version.exitCode !== 0)
+    return { ...version, ...versions, exitCode: undefined, error: errorOf(version) };
+  return { ...(await run("unshare", [...SEPARATE_PROC, program, "check"], timeoutMs)), ...versions };
 }
 
 function errorOf({ error, exitCode, output }: CriuCheck): string {
-  return error ?? `--version ended with ${exitCode}: ${wordsOf(output)}`;
+  return error ?? `--version ended with ${exitCode}: ${errorText(output)}`;
 }
 
-/** @returns once it has ended, or was killed; and not before */
+/** Runs a program until it ended or was killed. */
 function run(program: string, list: readonly string[], timeoutMs: number): Promise<CriuCheck> {
   return new Promise((resolve) => {
     const options = { timeout: timeoutMs, killSignal: "SIGKILL", maxBuffer: 1 << 20 } as const;
@@ -75,8 +76,8 @@ function run(program: string, list: readonly string[], timeoutMs: number): Promi
       const result = { atMs: Date.now(), output };
       if (!error) return resolve({ ...result, exitCode: 0 });
       if (typeof error.code === "number") return resolve({ ...result, exitCode: error.code });
-      const why = error.killed ? `killed after ${timeoutMs / 1000} s` : String(error.code ?? error.signal);
-      return resolve({ ...result, error: why });
+      const reason = error.killed ? `killed after ${timeoutMs / 1000} s` : String(error.code ?? error.signal);
+      return resolve({ ...result, error: reason });
     });
   });
 }
@@ -88,10 +89,10 @@ async function textIn(file: string): Promise<string | undefined> {
   );
 }
 
-/** Seen whole or not at all. */
+/** Replaces a file atomically. */
 async function replace(file: string, text: string): Promise<void> {
-  const beside = `${file}.new`;
-  await rm(beside, { force: true });
-  await writeFile(beside, text, { flag: "wx", mode: 0o644 });
-  await rename(beside, file);
+  const temporary = `${file}.new`;
+  await rm(temporary, { force: true });
+  await writeFile(temporary, text, { flag: "wx", mode: 0o644 });
+  await rename(temporary, file);
 }

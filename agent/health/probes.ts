@@ -5,46 +5,52 @@ import { rawKind, textAt, type Client } from "../../kube";
 import type { AgentSettings } from "../../config/programs/agent";
 import { exchange, NoResponseError } from "../../http";
 import type { Identity } from "../registry";
-import { registryCheck } from "./ask-registry";
 import { readContainerdConfig, type ConfigFiles } from "./containerd-config";
-import type { CheckName, Finding } from "./finding";
-import { Probe, wordsOf } from "./probe";
+import { errorText, type CheckName, type Finding } from "./finding";
+import { registryCheck } from "./registry-check";
 import { checkCriu, checkCriuLink, type CriuCheck } from "./rules/criu";
-import { checkKubelet } from "./rules/remote";
-import { checkRuntime, type RuntimeConfig } from "./rules/runtime";
-import { checkCgroup, checkIoUring, checkKernel, checkSpace } from "./rules/system";
+import {
+  checkCgroup,
+  checkIoUring,
+  checkKernel,
+  checkKubelet,
+  checkRuntime,
+  checkSpace,
+  type RuntimeConfig,
+} from "./rules/node";
+import { Probe } from "./run";
 
 export interface ProbesOptions {
   readonly settings: AgentSettings;
   readonly client: Client;
   readonly node: string;
-  /** Address of the node, where its kubelet listens. */
+  /** Address of the node's kubelet. */
   readonly hostIp: string;
-  /** Certificates (PEM) by which the kubelet's is checked. */
+  /** CA certificates (PEM) for the kubelet's certificate. */
   readonly ca: () => Promise<string>;
-  /** Folder in which the host's folders of `criuLink` and `runtimeConfig` are mounted; `/` on the host itself. */
+  /** Directory below which the host's directories of `criuLink` and `runtimeConfig` are mounted; `/` on the host itself. */
   readonly host: string;
-  /** Where the container criu-check writes its result. */
+  /** File with the result of container criu-check. */
   readonly criuResult: string;
   readonly identity: Identity;
 }
 
-/** Questions that burden others than this node, and whose answers seldom change. */
-const SELDOM_MS = 300_000;
+/** Reuse of checks that put load on other components and whose results rarely change. */
+const REUSE_MS = 300_000;
 
-/** Less than a check may take: its own error says more than that it was late. */
-function innerTimeoutMs({ health }: AgentSettings): number {
+/** Returns a timeout shorter than that of a check, so that the request's own error is reported. */
+function requestTimeoutMs({ health }: AgentSettings): number {
   return health.timeoutSeconds * 800;
 }
 
-/** All checks of a node. */
+/** Returns the probes of all checks of a node. */
 export function probesOf(options: ProbesOptions): readonly Probe[] {
   const { settings, host } = options;
   const { health, criuLink, folder } = settings;
-  const timeoutMs = innerTimeoutMs(settings);
-  const looks: Readonly<Record<CheckName, (signal: AbortSignal) => Promise<Finding>>> = {
+  const timeoutMs = requestTimeoutMs(settings);
+  const checks: Readonly<Record<CheckName, (signal: AbortSignal) => Promise<Finding>>> = {
     criu: async () =>
-      checkCriu(folder, await resultIn(options.criuResult), {
+      checkCriu(folder, await criuResult(options.criuResult), {
         now: Date.now(),
         limitMs: (2 * health.periodSeconds + health.timeoutSeconds) * 1000,
       }),
@@ -53,7 +59,7 @@ export function probesOf(options: ProbesOptions): readonly Probe[] {
     cgroup: async () => checkCgroup(await cgroupVersion(), health.allowCgroupV1),
     runtime: async () =>
       checkRuntime(await runtimeOf(options), await configOf(options), health.requireRestore),
-    kubelet: (signal) => askKubelet(options, signal),
+    kubelet: (signal) => kubeletCheck(options, signal),
     space: async () => {
       const { bavail, bsize } = await statfs(settings.archives);
       return checkSpace(bavail * bsize, settings);
@@ -61,18 +67,18 @@ export function probesOf(options: ProbesOptions): readonly Probe[] {
     registry: registryCheck(settings, options.identity, timeoutMs),
     ioUring: async () => checkIoUring(await ioUringDisabled()),
   };
-  const seldom: readonly CheckName[] = ["runtime", "registry"];
-  return Object.entries(looks).map(
-    ([check, look]) =>
+  const reused: readonly CheckName[] = ["runtime", "registry"];
+  return Object.entries(checks).map(
+    ([check, run]) =>
       new Probe({
         check: check as CheckName,
-        look,
-        ...(seldom.includes(check as CheckName) && { goodForMs: SELDOM_MS }),
+        run,
+        ...(reused.includes(check as CheckName) && { reuseMs: REUSE_MS }),
       }),
   );
 }
 
-async function resultIn(file: string): Promise<CriuCheck | undefined> {
+async function criuResult(file: string): Promise<CriuCheck | undefined> {
   const text = await orUndefined(readFile(file, "utf8"));
   return text === undefined ? undefined : (JSON.parse(text) as CriuCheck);
 }
@@ -88,7 +94,7 @@ async function linkAt(path: string) {
   }
 }
 
-/** Of the pod, which is the node's: only v2 has this file, and with both in use (hybrid) containers have v1. */
+/** Returns the cgroup version of the pod, which is the node's. Only v2 has this file; in hybrid mode containers use v1. */
 async function cgroupVersion(): Promise<1 | 2> {
   return (await orUndefined(stat("/sys/fs/cgroup/cgroup.controllers"))) ? 2 : 1;
 }
@@ -100,7 +106,7 @@ async function ioUringDisabled(): Promise<string | undefined> {
 const NODE = rawKind("v1", "Node", "nodes");
 
 async function runtimeOf({ client, node, settings }: ProbesOptions): Promise<string> {
-  const timeoutMs = innerTimeoutMs(settings);
+  const timeoutMs = requestTimeoutMs(settings);
   const found = await client.get(NODE, { name: node }, { timeoutMs });
   if (found === undefined) throw new Error(`there is no node ${node}`);
   return textAt(found, "status", "nodeInfo", "containerRuntimeVersion") ?? "";
@@ -109,18 +115,18 @@ async function runtimeOf({ client, node, settings }: ProbesOptions): Promise<str
 async function configOf({ settings, host }: ProbesOptions): Promise<RuntimeConfig> {
   const files: ConfigFiles = {
     read: (path) => readFile(join(host, path), "utf8"),
-    list: async (folder) => (await orUndefined(readdir(join(host, folder)))) ?? [],
+    list: async (directory) => (await orUndefined(readdir(join(host, directory)))) ?? [],
   };
   try {
     return await readContainerdConfig(settings.health.runtimeConfig, files);
   } catch (error) {
-    return { unknown: wordsOf(error) };
+    return { unknown: errorText(error) };
   }
 }
 
-async function askKubelet({ settings, hostIp, ca }: ProbesOptions, signal: AbortSignal): Promise<Finding> {
+async function kubeletCheck({ settings, hostIp, ca }: ProbesOptions, signal: AbortSignal): Promise<Finding> {
   const address = `${hostIp.includes(":") ? `[${hostIp}]` : hostIp}:${settings.kubelet.port}`;
-  const timeoutMs = innerTimeoutMs(settings);
+  const timeoutMs = requestTimeoutMs(settings);
   try {
     const url = new URL(`https://${address}/healthz`);
     const headers = { "user-agent": "cedana-agent" };
@@ -129,11 +135,11 @@ async function askKubelet({ settings, hostIp, ca }: ProbesOptions, signal: Abort
     return checkKubelet(address, status);
   } catch (error) {
     if (!(error instanceof NoResponseError)) throw error;
-    return checkKubelet(address, { error: wordsOf(error) });
+    return checkKubelet(address, { error: errorText(error) });
   }
 }
 
-/** @throws any error but that there is nothing */
+/** Returns undefined if the file is missing. @throws any other error */
 async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;

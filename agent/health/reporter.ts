@@ -1,6 +1,6 @@
 import { rawKind, type Client } from "../../kube";
 import { HEALTH_CONDITION } from "../../config/programs/agent";
-import type { ConditionWords } from "./condition";
+import type { HealthCondition } from "./finding";
 
 /** The pod of this process. */
 export interface OwnPod {
@@ -9,18 +9,18 @@ export interface OwnPod {
   readonly uid: string;
 }
 
-interface Condition extends ConditionWords {
+interface Condition extends HealthCondition {
   readonly lastTransitionTime: string;
 }
 
 /** Shortest time between two messages of the same status. Amounts in them change all the time. */
-const WORDS_EVERY_MS = 60_000;
+const MESSAGE_INTERVAL_MS = 60_000;
 /** Time between two writes of the same condition, in case one was lost; the API server stores nothing if nothing changes. */
-const AGAIN_EVERY_MS = 600_000;
+const REPEAT_INTERVAL_MS = 600_000;
 
 const POD = rawKind("v1", "Pod", "pods");
 
-/** Writes the condition of the process' own pod. */
+/** Writes the condition of the process's own pod. */
 export class Reporter {
   private written?: { readonly condition: Condition; readonly atMs: number };
 
@@ -33,19 +33,19 @@ export class Reporter {
    * Writes the condition if it differs from the last one.
    * @throws ApiError if the API server rejects the write: 404 the pod was deleted, 409 it is another one of the same name
    */
-  async report(words: ConditionWords, options: { readonly timeoutMs: number }): Promise<void> {
+  async report(wanted: HealthCondition, options: { readonly timeoutMs: number }): Promise<void> {
     const now = Date.now();
     // After a restart of the container, the stored condition has the time of the last change.
     const before = this.written ?? { condition: await this.read(options), atMs: Number.NEGATIVE_INFINITY };
     const { condition } = before;
     const age = now - before.atMs;
-    if (condition?.status === words.status) {
-      const same = condition.reason === words.reason && condition.message === words.message;
-      if (age < (same ? AGAIN_EVERY_MS : WORDS_EVERY_MS)) return;
+    if (condition?.status === wanted.status) {
+      const same = condition.reason === wanted.reason && condition.message === wanted.message;
+      if (age < (same ? REPEAT_INTERVAL_MS : MESSAGE_INTERVAL_MS)) return;
     }
     const lastTransitionTime =
-      condition?.status === words.status ? condition.lastTransitionTime : timeOf(now);
-    const next = { ...words, lastTransitionTime };
+      condition?.status === wanted.status ? condition.lastTransitionTime : timeOf(now);
+    const next = { ...wanted, lastTransitionTime };
     await this.patch({ status: { conditions: [{ type: HEALTH_CONDITION, ...next }] } }, options);
     this.written = { condition: next, atMs: now };
   }

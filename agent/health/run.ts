@@ -1,7 +1,12 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { conditionOf, type ConditionWords } from "./condition";
-import type { Finding } from "./finding";
-import { wordsOf, type Probe } from "./probe";
+import {
+  conditionOf,
+  errorText,
+  failed,
+  type CheckName,
+  type Finding,
+  type HealthCondition,
+} from "./finding";
 
 /** A log of JSON lines. */
 export interface Log {
@@ -10,54 +15,107 @@ export interface Log {
   error(fields: object, text: string): void;
 }
 
+export interface ProbeOptions {
+  readonly check: CheckName;
+  /** Checks once. The signal aborts when the result is no longer needed. */
+  readonly run: (signal: AbortSignal) => Promise<Finding>;
+  /** How long a finding that is ok is reused. Default: 0, checks in every round. */
+  readonly reuseMs?: number;
+}
+
+/**
+ * Runs one check in rounds. It never delays a round longer than the timeout. A check that hangs is not started again until it
+ * ends: otherwise each round would use up another thread, connection or process.
+ */
+export class Probe {
+  private inFlight?: { readonly sinceMs: number; readonly finding: Promise<Finding> };
+  private last?: { readonly atMs: number; readonly finding: Finding };
+
+  constructor(private readonly options: ProbeOptions) {}
+
+  /** Returns the finding within the timeout. Never rejects: an error or a timeout is a failed finding. */
+  async run(timeoutMs: number): Promise<Finding> {
+    const { check, reuseMs = 0 } = this.options;
+    const { last } = this;
+    if (last?.finding.status === "ok" && Date.now() - last.atMs < reuseMs) return last.finding;
+    this.inFlight ??= { sinceMs: Date.now(), finding: this.start(timeoutMs) };
+    const { sinceMs, finding } = this.inFlight;
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<Finding>((resolve) => {
+      timer = setTimeout(() => {
+        const seconds = Math.max(1, Math.round((Date.now() - sinceMs) / 1000));
+        resolve(failed(check, `the check has not finished for ${seconds} s`));
+      }, timeoutMs);
+    });
+    try {
+      return await Promise.race([finding, timeout]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async start(timeoutMs: number): Promise<Finding> {
+    const { check, run } = this.options;
+    let finding: Finding;
+    try {
+      finding = await run(AbortSignal.timeout(timeoutMs));
+    } catch (error) {
+      finding = failed(check, `the check cannot run: ${errorText(error)}`);
+    }
+    this.inFlight = undefined;
+    this.last = { atMs: Date.now(), finding };
+    return finding;
+  }
+}
+
 export interface HealthOptions {
   readonly probes: readonly Probe[];
-  readonly report: (words: ConditionWords, options: { readonly timeoutMs: number }) => Promise<void>;
-  /** Told after each round whose outcome stands in the pod's status: what the kubelet's probes look at. */
+  readonly report: (condition: HealthCondition, options: { readonly timeoutMs: number }) => Promise<void>;
+  /** Called after each round whose condition was stored. The kubelet's probes of the pod test its effect. */
   readonly alive: () => Promise<void>;
   readonly log: Log;
   readonly periodSeconds: number;
-  /** Of one check. */
+  /** Timeout of one check. */
   readonly timeoutSeconds: number;
 }
 
-/** How long the API server may take to store the outcome of a round. */
+/** Timeout for storing the condition of a round. */
 const REPORT_TIMEOUT_MS = 10_000;
 
 /**
- * Looks in rounds until the signal. What fails in a round is logged, and tried again in the next. A round ends within
- * `timeoutSeconds` and what the report takes.
+ * Runs all probes in rounds until the signal. Errors are logged and retried in the next round. A round takes at most
+ * `timeoutSeconds` and the time of the report.
  *
- * The condition is left as it is at the end. A pod that is being deleted, or whose container is not running, is not Ready
- * whatever the condition says, and a write on the way out could hold the end up.
+ * Does not change the condition at the end: a pod that is being deleted, or whose container does not run, is not Ready
+ * whatever the condition says, and a write could delay the shutdown.
  */
 export async function runHealth(options: HealthOptions, signal: AbortSignal): Promise<void> {
   const { report, alive, log, periodSeconds } = options;
-  const said = new Map<string, Finding>();
+  const logged = new Map<string, Finding>();
   while (!signal.aborted) {
     const startedMs = Date.now();
     const findings = await Promise.all(
-      options.probes.map((probe) => probe.look(options.timeoutSeconds * 1000)),
+      options.probes.map((probe) => probe.run(options.timeoutSeconds * 1000)),
     );
     if (signal.aborted) return;
-    for (const finding of findings) tell(finding, said, log);
+    for (const finding of findings) logChange(finding, logged, log);
     try {
       await report(conditionOf(findings), { timeoutMs: REPORT_TIMEOUT_MS });
       await alive();
     } catch (error) {
-      log.error({ error: wordsOf(error) }, "the outcome cannot be stored in the pod's status");
+      log.error({ error: errorText(error) }, "cannot store the condition in the pod's status");
     }
     const restMs = Math.max(0, periodSeconds * 1000 - (Date.now() - startedMs));
     await pause(restMs, undefined, { signal }).catch(() => undefined);
   }
 }
 
-/** Logs a finding when its status changes, and its words if it is not ok. */
-function tell(finding: Finding, said: Map<string, Finding>, log: Log): void {
-  const { check, status, words } = finding;
-  const before = said.get(check);
-  if (before?.status === status && (status === "ok" || before.words === words)) return;
-  said.set(check, finding);
+/** Logs a finding if its status changed, or its message while it is not ok. */
+function logChange(finding: Finding, logged: Map<string, Finding>, log: Log): void {
+  const { check, status, message, remedy } = finding;
+  const before = logged.get(check);
+  if (before?.status === status && (status === "ok" || before.message === message)) return;
+  logged.set(check, finding);
   const level = { ok: "info", warning: "warn", failed: "error" } as const;
-  log[level[status]]({ check, status }, words);
+  log[level[status]]({ check, status, remedy }, message);
 }

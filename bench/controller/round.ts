@@ -1,4 +1,4 @@
-import { ControllerProcess } from "../../test/integration/support/controller-process";
+import { ControllerProcess } from "../../test/integration/support/controller/process";
 import { Random } from "../../test/support/random";
 import { percentile } from "./each";
 import type { Scene } from "./scene";

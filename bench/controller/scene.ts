@@ -1,4 +1,4 @@
-import { Gate } from "../../test/integration/support/controller-gate";
+import { Gate } from "../../test/integration/support/controller/gate";
 import {
   AGENTS,
   CONDITION,
@@ -11,8 +11,8 @@ import {
   type Agent,
   type Node,
   type Pod,
-} from "../../test/integration/support/controller-objects";
-import { Watch, type Change } from "../../test/integration/support/controller-watch";
+} from "../../test/integration/support/controller/objects";
+import { Watch, type Change } from "../../test/integration/support/controller/watch";
 import { each } from "./each";
 
 const AT_ONCE = 24;

@@ -5,7 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { readArchive } from "../../agent/archive";
 import { connectByKubeconfig, type Transport } from "../../kube";
 import type { CheckpointObject, Engine } from "../../test/node/support/engine";
-import { NODE } from "../../test/node/support/testbed";
+import { NODE, REGISTRY } from "../../test/node/support/testbed";
 
 export interface Measured {
   /** From the question to the image in the registry. */
@@ -51,8 +51,8 @@ export class Floor {
 }
 
 async function upload(file: string, bytes: number, sum: string): Promise<void> {
-  const place = await ask("POST", `http://${NODE.registry}/v2/floor/blobs/uploads/`);
-  const url = new URL(place, `http://${NODE.registry}`);
+  const place = await ask("POST", `http://${REGISTRY}/v2/floor/blobs/uploads/`);
+  const url = new URL(place, `http://${REGISTRY}`);
   url.searchParams.set("digest", `sha256:${sum}`);
   await ask("PUT", url.href, file, bytes);
 }

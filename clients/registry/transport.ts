@@ -3,7 +3,7 @@ import { Agent as PlainAgent } from "node:http";
 import { Agent as SecureAgent } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
 import { exchange, messageOf, RequestBodyError, type HttpRequest, type HttpResponse } from "../../http";
-import { version } from "../../package.json";
+import { config } from "../../package.json";
 import { AuthorizationError, Authorizer } from "./authorization";
 import type { Credentials } from "./docker-config";
 import { RegistryError, responseError, type RegistryErrorDetails } from "./errors";
@@ -132,7 +132,7 @@ export class Transport {
     isUpload = false,
   ): Promise<HttpResponse> {
     const { timeoutMs = 60_000, uploadTimeoutMs = 3_600_000, idleTimeoutMs = 60_000 } = this.options;
-    const headers = { "user-agent": `cedana-cdk/${version}`, ...request.headers };
+    const headers = { "user-agent": `cedana-cdk/${config.version}`, ...request.headers };
     const agent = request.url.protocol === this.origin.protocol ? this.agent : undefined;
     const responseIdleTimeoutMs = isUpload ? COMMIT_TIMEOUT_MS : undefined;
     return exchange(

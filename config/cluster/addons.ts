@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { STARTUP_TAINT_DEFAULT } from "../nodes";
 import { arn, derived, described, dnsSubdomain, oneOf, pattern, shape } from "../schema";
 

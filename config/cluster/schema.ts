@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { anyCidr, ipv4Cidr, securityGroupId, subnetId } from "../network";
 import { arn, clusterName, derived, described, dnsLabel, pattern, region, rule, shape } from "../schema";
 import { addonsSchema } from "./addons";

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { KUBERNETES_MINORS, compareVersions } from "../nodes";
 import { rule } from "../schema";
 

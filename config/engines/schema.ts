@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import type { Rule } from "../schema";
 import { cedanaEngineSchema, type CedanaEngineSpec, type ResolvedCedanaEngine } from "./cedana/schema";
 import { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "./kinds";

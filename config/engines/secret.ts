@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import type { Problem, PropertyPath } from "../schema/problem";
 import { maskSecrets } from "../schema/secret-shapes";
 import { described, dnsSubdomain, pattern, shape, type Rule } from "../schema";

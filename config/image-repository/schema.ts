@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { givenOrNew } from "../schema/existing-or-new";
 import { serviceAccounts } from "../pod-identity";
 import { arn, derived, described, integer, pattern, shape, titled } from "../schema";

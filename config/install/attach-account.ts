@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { derived, described, dnsSubdomain, pattern, shape } from "../schema";
 
 export const attachAccountSchema = shape({

@@ -1,5 +1,5 @@
 /** Who holds the taint of nodes that wait: exactly one, who can; and that its settings reach him. */
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { STARTUP_TAINT_DEFAULT, tolerates, toTaintText } from "../nodes/taint";
 import type { Problem } from "../schema/problem";
 import { checkpointsOf } from "./checkpoints";

@@ -1,5 +1,5 @@
 /** What an install must and must not have with the engine `kubelet`. */
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import type { Problem, PropertyPath } from "../schema/problem";
 import { under } from "../schema/problem";
 import { checkpointsSchema } from "./checkpoints";

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { derived, described, integer, pattern, shape } from "../schema";
 import { namespaces } from "./manager";
 import type { ResolvedInstall } from "./schema";

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { described, integer, labelKey, labelValue, shape } from "../schema";
 import { labels, placement, podCount, requiredImage, resources, toleration } from "../pod";
 

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { derived, described, dnsLabel, dnsSubdomain, integer, oneOf, shape } from "../schema";
 import { annotations, image, labels, placement, podCount, resources, toleration } from "../pod";
 

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { STARTUP_TAINT_DEFAULT, type Taint } from "../nodes/taint";
 import { derived, described, integer, labelKey, labelValue, oneOf, shape } from "../schema";
 import type { ResolvedInstall } from "./schema";

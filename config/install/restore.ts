@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import type { EngineKind } from "../engines";
 import { described, shape } from "../schema";
 import { checkpointsOf } from "./checkpoints";

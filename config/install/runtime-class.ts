@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { DEFAULT_HANDLER } from "../nodes/runtime-handler";
 import { described, dnsLabel, dnsSubdomain, shape } from "../schema";
 import { quantities, toleration } from "../pod";

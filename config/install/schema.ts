@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { derived, described, dnsLabel, dnsSubdomain, oneOf, shape } from "../schema";
 import { attachAccountSchema } from "./attach-account";
 import { checkpointsSchema } from "./checkpoints";

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { described, integer, shape } from "../schema";
 import { namespaces } from "../install/manager";
 import { image, labels, placement, resources, toleration } from "../pod";

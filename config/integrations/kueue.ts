@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import type { Taint } from "../nodes/taint";
 import type { Problem } from "../schema/problem";
 import { derived, described, dnsLabel, dnsSubdomain, labelKey, labelValue, shape } from "../schema";

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { duration, quantity } from "../schema/quantity";
 import { nodeSettings } from "../nodes/settings";
 import {

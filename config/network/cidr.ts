@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { rule } from "../schema";
 
 /** An IPv4 block: first address as an unsigned number, prefix length. */

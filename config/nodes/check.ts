@@ -1,5 +1,5 @@
 /** Checks of node settings over several properties: instance types, root volume, timeouts, kubelet flags, duplicates. */
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { repeated } from "../network/check";
 import type { Problem, PropertyPath } from "../schema/problem";
 import { printable } from "../schema/problem";

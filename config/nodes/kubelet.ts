@@ -3,7 +3,7 @@
  * the instance and the cluster (addresses, certificates, cgroup driver, runtime endpoint, provider id) are not among them:
  * with another value the node does not join.
  */
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { derived, described, integer, pattern, rule, shape } from "../schema";
 import { duration, parseQuantity, quantity } from "../schema/quantity";
 import { taintSchema } from "./taint";

@@ -3,7 +3,7 @@
  * here they are refused.
  */
 import { parse } from "smol-toml";
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { derived, described, pattern, rule, shape } from "../schema";
 import { kubeletOptionsSchema } from "./kubelet";
 

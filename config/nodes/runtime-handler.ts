@@ -1,5 +1,5 @@
 /** Settings of the containerd runtime handler that restores checkpoints. */
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { dnsLabel, described, oneOf, pattern, shape } from "../schema";
 
 const absolute = pattern(/^\/[^"'\\\n]+$/, {

@@ -1,5 +1,5 @@
 /** Settings of a node, of a managed group or of Karpenter. */
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { arn, derived, described, integer, labelKey, labelValue, pattern, rule, shape } from "../schema";
 import { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "../engines/kinds";
 import { kubeletOptionsSchema } from "./kubelet";

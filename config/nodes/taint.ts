@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { described, labelKey, labelValue, oneOf, shape } from "../schema";
 
 /** A taint, with the names of the Kubernetes API. */

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { checkAddressing, checkCluster, checkExistingCluster } from "../cluster";
 import { checkEngine } from "../engines";
 import { checkInstall, checkTogether, installSchema } from "../install";

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { described, pattern, shape } from "../schema";
 
 /** Where synthesized files are written. */

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { checkpointStoreSchema } from "../checkpoint-store";
 import { clusterSchema, existingClusterSchema } from "../cluster";
 import { engineSchema } from "../engines";

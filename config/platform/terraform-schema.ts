@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { bucketName } from "../checkpoint-store";
 import { tagsSchema } from "../nodes/settings";
 import { arn, derived, described, pattern, region, shape, titled } from "../schema";

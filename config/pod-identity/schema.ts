@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../schema/valibot";
 import { described, dnsLabel, dnsSubdomain, rule, shape } from "../schema";
 import { isToken } from "../schema/token";
 

@@ -1,4 +1,4 @@
-import type { GenericSchema, InferOutput } from "valibot";
+import type { GenericSchema, InferOutput } from "../schema/valibot";
 import { parse, YAMLParseError } from "yaml";
 import { check, type Checked } from "../schema";
 

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "./valibot";
 import type { Problem } from "./problem";
 import { InvalidInputError } from "./problem";
 import { toProblem } from "./issues";

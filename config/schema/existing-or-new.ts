@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "./valibot";
 
 /**
  * A thing that exists already, told by a key that only its form has, or else one to make. Problems are those of the form that

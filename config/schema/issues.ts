@@ -1,4 +1,4 @@
-import type * as v from "valibot";
+import type * as v from "./valibot";
 import type { Problem, PropertyPath } from "./problem";
 import { printable } from "./problem";
 import { nearest } from "./nearest";

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "./valibot";
 
 /**
  * One of several forms. When none fits, the problems told are those of the form that was most nearly met, not all of

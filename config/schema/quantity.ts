@@ -1,5 +1,5 @@
 /** Kubernetes quantities and durations: the only place that reads a number with a unit from text. */
-import * as v from "valibot";
+import * as v from "./valibot";
 import { pattern, rule } from "./rule";
 
 const UNSIGNED = String.raw`(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:([KMGTPE])i|([numkMGTPE])|[eE]([+-]?0*\d{1,3}))?`;

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "./valibot";
 import { isToken } from "./token";
 
 /** A check on one value that says what it wants in words. */

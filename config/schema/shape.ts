@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "./valibot";
 
 /** Marks the issue of a key that the object does not have, and carries those it has. */
 export interface UnknownKey {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { RequestOptions } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
 import { Deadline, NoResponseError, open, readBody, type HttpRequest } from "../../http";
-import { version } from "../../package.json";
+import { config } from "../../package.json";
 import { Agents } from "./agents";
 import type { Body, Method, SendOptions, Transport, WatchEvent, WatchOptions } from "./transport";
 import { ApiError, errorOf } from "./errors";
@@ -39,7 +39,7 @@ export class KubernetesApi implements Transport {
     private readonly options: ApiOptions = {},
   ) {
     this.base = server.endsWith("/") ? server : `${server}/`;
-    this.userAgent = options.userAgent ?? `cedana-cdk/${version}`;
+    this.userAgent = options.userAgent ?? `cedana-cdk/${config.version}`;
   }
 
   async send(method: Method, path: string, body?: Body, options: SendOptions = {}): Promise<unknown> {

@@ -1,9 +1,9 @@
 /**
- * What the accounts of the install may do on a real API server. Needs what apiserver.test.ts needs.
+ * Permissions of the install's ServiceAccounts on a real API server. Needs the same as apiserver.test.ts.
  */
-import { ApiServer, eventually, type KubernetesObject, type Right } from "./support/apiserver";
-import { config, definitions, find, objects, prepare, put } from "./support/apiserver-install";
-import { rights } from "./support/apiserver-rights";
+import { ApiServer, eventually, type KubernetesObject, type Permission } from "./support/apiserver";
+import { config, crdDirectory, find, objects, prepare, apply } from "./support/apiserver-install";
+import { permissions } from "./support/permissions";
 
 const user = (name: string, home = "cedana-system") => `system:serviceaccount:${home}:${name}`;
 const MANAGER = user("cedana-controller-manager");
@@ -17,28 +17,29 @@ const AGENT = user("cedana-agent");
   beforeAll(async () => {
     api = new ApiServer(config ?? "");
     await prepare(api);
-    for (const object of objects) await put(api, object);
+    for (const object of objects) await apply(api, object);
   });
 
   afterAll(() => api.close());
 
-  describe("rights", () => {
-    const ask = async (account: string, lines: readonly string[]): Promise<string[]> => {
-      const answers = await Promise.all(
+  describe("permissions", () => {
+    const allowed = async (account: string, lines: readonly string[]): Promise<string[]> => {
+      const results = await Promise.all(
         lines.flatMap((line) =>
-          rights(line).map(async (right) =>
-            (await api.may(account, right)) ? describeRight(line, right) : "",
+          permissions(line).map(async (permission) =>
+            (await api.isAllowed(account, permission)) ? describePermission(line, permission) : "",
           ),
         ),
       );
-      return answers.filter((answer) => answer !== "");
+      return results.filter((result) => result !== "");
     };
-    const describeRight = (line: string, right: Right) => `${right.verb} ${line.replace(/^\S+ /, "")}`;
+    const describePermission = (line: string, permission: Permission) =>
+      `${permission.verb} ${line.replace(/^\S+ /, "")}`;
     const all = (lines: readonly string[]) =>
-      lines.flatMap((line) => rights(line).map((right) => describeRight(line, right)));
+      lines.flatMap((line) => permissions(line).map((permission) => describePermission(line, permission)));
 
     const READS = ["namespaces", "pods", "persistentvolumes", "persistentvolumeclaims"];
-    const MANAGER_MUST = [
+    const MANAGER_ALLOWED = [
       "get,list,watch,patch nodes",
       ...READS.map((resource) => `get,list,watch ${resource}`),
       ...["deployments", "daemonsets", "statefulsets"].map((resource) => `get,list,watch apps/${resource}`),
@@ -53,13 +54,13 @@ const AGENT = user("cedana-agent");
       "create,get,update,patch coordination.k8s.io/leases in cedana-system",
       "create authentication.k8s.io/tokenreviews",
       "create authorization.k8s.io/subjectaccessreviews",
-      ...(definitions
+      ...(crdDirectory
         ? ["workloads", "localqueues", "clusterqueues", "resourceflavors"].map(
             (resource) => `get,list,watch kueue.x-k8s.io/${resource}`,
           )
         : []),
     ];
-    const MANAGER_MUST_NOT = [
+    const MANAGER_DENIED = [
       "update,delete,create nodes",
       "patch,update,delete,create namespaces",
       "patch,update,delete,create persistentvolumes",
@@ -84,21 +85,21 @@ const AGENT = user("cedana-agent");
       "create,update kueue.x-k8s.io/workloads in team-a",
     ];
 
-    test("the manager can do what it must", async () => {
+    test("the manager has the permissions that it needs", async () => {
       await eventually(
         20,
-        "the authorizer knows the roles",
-        async () => (await ask(MANAGER, ["patch nodes"])).length === 1,
+        "the authorizer has the roles",
+        async () => (await allowed(MANAGER, ["patch nodes"])).length === 1,
       );
-      expect(await ask(MANAGER, MANAGER_MUST)).toEqual(all(MANAGER_MUST));
+      expect(await allowed(MANAGER, MANAGER_ALLOWED)).toEqual(all(MANAGER_ALLOWED));
     });
 
-    test("the manager can do nothing else", async () => {
-      expect(await ask(MANAGER, MANAGER_MUST_NOT)).toEqual([]);
+    test("the manager has no other permissions", async () => {
+      expect(await allowed(MANAGER, MANAGER_DENIED)).toEqual([]);
     });
 
-    test("the table above holds every right that the install gives the manager", async () => {
-      const given = rolesOf("cedana-controller-manager").flatMap(({ home, rules }) =>
+    test("the table above has every permission of the manager's roles", async () => {
+      const inRoles = rolesOf("cedana-controller-manager").flatMap(({ home, rules }) =>
         rules.flatMap(({ apiGroups = [], resources = [], verbs = [] }) =>
           apiGroups.flatMap((group) =>
             resources.flatMap((resource) =>
@@ -107,11 +108,11 @@ const AGENT = user("cedana-agent");
           ),
         ),
       );
-      const told = MANAGER_MUST.flatMap(rights).map((right) => {
-        const { verb, group, resource, namespace } = right as Exclude<Right, { path: string }>;
+      const inTable = MANAGER_ALLOWED.flatMap(permissions).map((permission) => {
+        const { verb, group, resource, namespace } = permission as Exclude<Permission, { path: string }>;
         return JSON.stringify({ verb, group, resource, home: namespace });
       });
-      expect(new Set(given)).toEqual(new Set(told));
+      expect(new Set(inRoles)).toEqual(new Set(inTable));
     });
 
     interface Rule {
@@ -137,56 +138,56 @@ const AGENT = user("cedana-agent");
       });
     }
 
-    test("removing any rule takes something away from the manager", async () => {
+    test("each rule of the manager's roles is necessary", async () => {
       const roles = rolesOf("cedana-controller-manager");
       expect(roles.length).toBeGreaterThanOrEqual(5);
       for (const { role, rules } of roles) {
         for (const [index] of rules.entries()) {
-          await put(api, { ...role, rules: rules.toSpliced(index, 1) });
-          await eventually(20, `rule ${index} of ${role.metadata.name} is missed`, async () => {
-            return (await ask(MANAGER, MANAGER_MUST)).length < all(MANAGER_MUST).length;
+          await apply(api, { ...role, rules: rules.toSpliced(index, 1) });
+          await eventually(20, `rule ${index} of ${role.metadata.name} is missing`, async () => {
+            return (await allowed(MANAGER, MANAGER_ALLOWED)).length < all(MANAGER_ALLOWED).length;
           });
         }
-        await put(api, role);
+        await apply(api, role);
         await eventually(20, `${role.metadata.name} is back`, async () => {
-          return (await ask(MANAGER, MANAGER_MUST)).length === all(MANAGER_MUST).length;
+          return (await allowed(MANAGER, MANAGER_ALLOWED)).length === all(MANAGER_ALLOWED).length;
         });
       }
     });
 
-    test("the Dynamo watcher can do its work in its namespaces and nowhere else", async () => {
-      const must = [
+    test("the Dynamo watcher has permissions in its namespaces only", async () => {
+      const needed = [
         "get,list,watch,create,update,patch,delete nvidia.com/dynamographdeployments in team-a",
         "get,list,watch,create,update,patch,delete nvidia.com/dynamoworkermetadatas in team-a",
         "get,list,watch,create,delete pods in team-a",
         "get,list,watch services in team-a",
         "get,list,watch,create persistentvolumeclaims in team-a",
       ];
-      expect(await ask(DYNAMO, must)).toEqual(all(must));
-      const never = [
+      expect(await allowed(DYNAMO, needed)).toEqual(all(needed));
+      const denied = [
         "get,create,delete pods in default",
         "create,update,patch,delete services in team-a",
         "get,list nvidia.com/dynamographdeployments in default",
         "get,list secrets in team-a",
         "get,list nodes",
       ];
-      expect(await ask(DYNAMO, never)).toEqual([]);
+      expect(await allowed(DYNAMO, denied)).toEqual([]);
     });
 
-    test("the agent's account can do nothing", async () => {
-      const never = ["get,list nodes", "get,list pods in cedana-system", "get secrets in cedana-system"];
-      expect(await ask(AGENT, never)).toEqual([]);
+    test("the agent's account has no permissions", async () => {
+      const denied = ["get,list nodes", "get,list pods in cedana-system", "get secrets in cedana-system"];
+      expect(await allowed(AGENT, denied)).toEqual([]);
     });
 
-    test("Prometheus may read the metrics, the manager and others may not", async () => {
+    test("only Prometheus can read the metrics", async () => {
       const metrics = { verb: "get", path: "/metrics" };
-      expect(await api.may(user("prometheus", "monitoring"), metrics)).toBe(true);
-      expect(await api.may(user("default", "monitoring"), metrics)).toBe(false);
-      expect(await api.may(AGENT, metrics)).toBe(false);
+      expect(await api.isAllowed(user("prometheus", "monitoring"), metrics)).toBe(true);
+      expect(await api.isAllowed(user("default", "monitoring"), metrics)).toBe(false);
+      expect(await api.isAllowed(AGENT, metrics)).toBe(false);
     });
 
-    test("the attach account cannot read Secrets, nor touch what is not of the install", async () => {
-      const never = [
+    test("the attach account can neither read Secrets nor change objects outside of the install", async () => {
+      const denied = [
         "get,list,watch secrets in cedana-system",
         "get,list,create secrets in default",
         "create apps/daemonsets in default",
@@ -201,15 +202,15 @@ const AGENT = user("cedana-agent");
         "impersonate users",
         "delete nodes",
       ];
-      expect(await ask(ATTACH, never)).toEqual([]);
+      expect(await allowed(ATTACH, denied)).toEqual([]);
     });
   });
 
   describe("attach account", () => {
-    const own = (object: KubernetesObject) => object.metadata.labels?.["app.kubernetes.io/component"];
-    const installed = objects.filter((object) => !["attach", "kueue"].includes(own(object) ?? ""));
+    const component = (object: KubernetesObject) => object.metadata.labels?.["app.kubernetes.io/component"];
+    const installed = objects.filter((object) => !["attach", "kueue"].includes(component(object) ?? ""));
 
-    test("it can take out and put in the whole install", async () => {
+    test("it can uninstall and reinstall everything", async () => {
       for (const object of installed.toReversed()) {
         if (object.kind === "Namespace") continue;
         const { status, body } = await api.delete(object, { as: ATTACH });
@@ -220,13 +221,13 @@ const AGENT = user("cedana-agent");
           undefined,
         ]);
       }
-      await eventually(60, "the objects are gone", async () => {
+      await eventually(60, "the objects are deleted", async () => {
         const path = await api.pathOf(find("DaemonSet/cedana-helper"));
         return (await api.request("GET", path)).status === 404;
       });
       for (const object of installed) {
-        // A definition or a workload of the same name may still be going.
-        await eventually(30, `${object.kind}/${object.metadata.name} can be put in`, async () => {
+        // The deletion of a CRD or a workload of the same name may still be in progress.
+        await eventually(30, `${object.kind}/${object.metadata.name} can be created`, async () => {
           const { status, body } = await api.apply(object, { as: ATTACH });
           if (status === 403) throw new Error(JSON.stringify(body));
           return status < 300;
@@ -235,7 +236,7 @@ const AGENT = user("cedana-agent");
       expect(installed.length).toBeGreaterThan(25);
     });
 
-    test("it cannot give more than it has", async () => {
+    test("it cannot grant more permissions than it has", async () => {
       const binding = {
         apiVersion: "rbac.authorization.k8s.io/v1",
         kind: "ClusterRoleBinding",
@@ -254,7 +255,7 @@ const AGENT = user("cedana-agent");
       }
     });
 
-    test("only those who were named get a token of it, which ends", async () => {
+    test("only the named users get a token of it, which expires", async () => {
       const token = (as: string, account: string) =>
         api.request<{ status?: { expirationTimestamp?: string; token?: string } }>(
           "POST",
@@ -266,12 +267,12 @@ const AGENT = user("cedana-agent");
           },
           { as },
         );
-      const given = await token("platform-engineer", "cedana-attach");
-      expect(given.status).toBe(201);
-      const seconds = (Date.parse(given.body.status?.expirationTimestamp ?? "") - Date.now()) / 1000;
+      const response = await token("platform-engineer", "cedana-attach");
+      expect(response.status).toBe(201);
+      const seconds = (Date.parse(response.body.status?.expirationTimestamp ?? "") - Date.now()) / 1000;
       expect(seconds).toBeGreaterThan(3000);
       expect(seconds).toBeLessThanOrEqual(3700);
-      expect((await token("somebody", "cedana-attach")).status).toBe(403);
+      expect((await token("another-user", "cedana-attach")).status).toBe(403);
       expect((await token("platform-engineer", "cedana-controller-manager")).status).toBe(403);
       expect((await token(ATTACH, "cedana-attach")).status).toBe(403);
     });

@@ -1,10 +1,10 @@
 /**
- * The Kubernetes install on a real API server: it takes every object, the workloads become ready on its nodes, and each
- * account can do what it must and nothing else. Needs CEDANA_INTEGRATION_KUBECONFIG (with at least one node, real or
- * simulated, labelled cedana.ai/enabled=true) and CEDANA_INTEGRATION_CRDS (a folder with the definitions of Kueue).
+ * The Kubernetes install on a real API server: every object is accepted, and the workloads become Ready on its nodes. Needs
+ * CEDANA_INTEGRATION_KUBECONFIG (with at least one node, real or simulated, with the label cedana.ai/enabled=true) and
+ * CEDANA_INTEGRATION_CRDS (a directory with the CRDs of Kueue).
  */
 import { ApiServer, eventually, type KubernetesObject } from "./support/apiserver";
-import { config, find, namespace, objects, prepare, put, synth } from "./support/apiserver-install";
+import { config, find, namespace, objects, prepare, apply, synth } from "./support/apiserver-install";
 
 (config === undefined ? describe.skip : describe)("Kubernetes install", () => {
   let api: ApiServer;
@@ -12,12 +12,12 @@ import { config, find, namespace, objects, prepare, put, synth } from "./support
   beforeAll(async () => {
     api = new ApiServer(config ?? "");
     await prepare(api);
-    await put(api, namespace("cedana-restricted", { "pod-security.kubernetes.io/enforce": "restricted" }));
+    await apply(api, namespace("cedana-restricted", { "pod-security.kubernetes.io/enforce": "restricted" }));
   });
 
   afterAll(() => api.close());
 
-  test("every object is accepted, with strict field validation", async () => {
+  test("accepts every object with strict field validation", async () => {
     for (const object of objects) {
       const { status, body } = await api.apply(object);
       expect([object.kind, object.metadata.name, status < 300 || body]).toEqual([
@@ -29,7 +29,7 @@ import { config, find, namespace, objects, prepare, put, synth } from "./support
     expect(objects.length).toBeGreaterThan(30);
   });
 
-  test("helper and health check become ready on every node, both managers are available", async () => {
+  test("helper and health check become Ready on every node, and both managers available", async () => {
     const status = async (identity: string) =>
       ((await api.request("GET", await api.pathOf(find(identity)))).body["status"] ?? {}) as Record<
         string,
@@ -51,7 +51,7 @@ import { config, find, namespace, objects, prepare, put, synth } from "./support
   test("a second apply changes nothing", async () => {
     for (const object of objects) {
       const before = (await api.request<KubernetesObject>("GET", await api.pathOf(object))).body;
-      const after = await put(api, object);
+      const after = await apply(api, object);
       expect([object.kind, object.metadata.name, revision(after)]).toEqual([
         object.kind,
         object.metadata.name,
@@ -60,7 +60,7 @@ import { config, find, namespace, objects, prepare, put, synth } from "./support
     }
   });
 
-  /** Changes with what is wanted, not with what is reported. */
+  /** Returns a value that changes with the spec, not with the status. */
   function revision({ metadata }: KubernetesObject): unknown {
     return (metadata as { generation?: number }).generation ?? metadata.resourceVersion;
   }
@@ -83,14 +83,14 @@ import { config, find, namespace, objects, prepare, put, synth } from "./support
     };
 
     test.each(["manager", "dynamo-watcher"])("restricted accepts the %s", async (name) => {
-      await eventually(20, "the namespace has its default account", async () => {
+      await eventually(20, "the namespace has its default ServiceAccount", async () => {
         const path = "/api/v1/namespaces/cedana-restricted/serviceaccounts/default";
         return (await api.request("GET", path)).status === 200;
       });
       expect(await restricted(`Deployment/cedana-${name}`)).toMatchObject({ status: 201 });
     });
 
-    test("restricted refuses the helper", async () => {
+    test("restricted rejects the helper", async () => {
       expect(await restricted("DaemonSet/cedana-helper")).toMatchObject({ status: 403 });
     });
 
@@ -103,7 +103,7 @@ import { config, find, namespace, objects, prepare, put, synth } from "./support
         crds: false,
         runtimeClass: false,
       });
-      for (const object of split) await put(api, object);
+      for (const object of split) await apply(api, object);
       const at = async (kind: string, name: string) => {
         const object = split.find((one) => one.kind === kind && one.metadata.name === name);
         return (await api.request("GET", await api.pathOf(object as KubernetesObject))).body[
@@ -120,7 +120,7 @@ import { config, find, namespace, objects, prepare, put, synth } from "./support
     });
   });
 
-  test("a pod of the RuntimeClass goes to nodes that have the agent", async () => {
+  test("a pod with the RuntimeClass gets the nodeSelector of nodes with the agent", async () => {
     const { body } = await api.request<{ spec: { nodeSelector: object } }>(
       "POST",
       "/api/v1/namespaces/default/pods?dryRun=All",
@@ -153,28 +153,28 @@ import { config, find, namespace, objects, prepare, put, synth } from "./support
     test.each<[string, object | undefined]>([
       ["a checkpoint", { ...named, method: "Checkpoint" }],
       ["a restore", { ...named, method: "Restore" }],
-      ["a finished one", { ...named, method: "Done" }],
-      ["a state alone", { method: "Pending" }],
+      ["a completed one", { ...named, method: "Done" }],
+      ["only a method", { method: "Pending" }],
       ["an empty spec", {}],
       ["no spec", undefined],
-    ])("accepted: %s", async (_, spec) => {
+    ])("accepts %s", async (_, spec) => {
       expect(await api.tryCreate(cedana(spec))).toMatchObject({ status: 201 });
     });
 
     test.each<[string, object]>([
       ["an unknown method", { ...named, method: "Snapshot" }],
-      ["a checkpoint of nothing", { method: "Checkpoint" }],
+      ["a checkpoint without container and sandbox", { method: "Checkpoint" }],
       ["a restore without sandbox", { containerName: "counter", method: "Restore" }],
       ["an empty name", { containerName: "", sandboxName: "a", method: "Checkpoint" }],
       ["an unknown field", { ...named, method: "Checkpoint", podName: "a" }],
-      ["a number for a name", { containerName: 1 }],
-    ])("refused: %s", async (_, spec) => {
+      ["a number as name", { containerName: 1 }],
+    ])("rejects %s", async (_, spec) => {
       const { status } = await api.tryCreate(cedana(spec));
       expect([400, 422]).toContain(status);
     });
 
-    test("its state is shown in the list", async () => {
-      await put(api, cedana({ ...named, method: "Checkpoint" }));
+    test("accepts a status update", async () => {
+      await apply(api, cedana({ ...named, method: "Checkpoint" }));
       const path = `${await api.pathOf(cedana())}/status`;
       const status = {
         checkpointDone: true,

@@ -13,7 +13,7 @@ import {
   terraformExamples,
 } from "./support/terraform";
 
-/** cdktn and its provider, outside of the repository, so that no other tool walks through 480 MB. */
+/** Directory of cdktn and its provider, outside of the repository, so that other tools do not scan 480 MB. */
 const manifest = join(ROOT, "test/integration/cdktn");
 const lock = readFileSync(join(manifest, "package-lock.json"));
 const cdktn = join(
@@ -43,8 +43,8 @@ interface Stack {
   terraform: { required_providers: Record<string, { source: string; version: string }> };
 }
 
-/** The stack without what names the program that wrote it, or the folder where that ran. */
-function written(folder: string, root: string): { readonly provider: string; readonly stack: object } {
+/** Returns a stack without the name of the framework and the directory in which it ran. */
+function readStack(folder: string, root: string): { readonly provider: string; readonly stack: object } {
   const { "//": _metadata, ...stack } = JSON.parse(
     readFileSync(join(folder, "cdk.tf.json"), "utf8").replaceAll(root, "."),
   ) as Stack;
@@ -62,7 +62,7 @@ beforeAll(install);
 
 describe.each(terraformExamples())("example %s", (name) => {
   let onCdktn: string[];
-  test("makes the same resources on cdktn as on cdktf", () => {
+  test("synthesizes the same resources with cdktn as with cdktf", () => {
     const [there, here] = [join(folder, "cdktf", name), join(folder, "cdktn", name)];
     const onCdktf = runExample(name, there);
     onCdktn = runExample(name, here, {
@@ -71,14 +71,14 @@ describe.each(terraformExamples())("example %s", (name) => {
     });
     expect(onCdktn.map((stack) => basename(stack))).toEqual(onCdktf.map((stack) => basename(stack)));
     for (const [index, stack] of onCdktf.entries()) {
-      const [one, other] = [written(stack, there), written(onCdktn[index]!, here)];
+      const [one, other] = [readStack(stack, there), readStack(onCdktn[index]!, here)];
       expect([one.provider, other.provider]).toEqual(["aws 6.25.0", "hashicorp/aws 6.66.0"]);
       expect(other.stack).toEqual(one.stack);
     }
   });
 
   needsStandIn("with a stand-in for AWS", () => {
-    test("fits the newer provider's schema and is planned", () => {
+    test("passes validate and plan with the newer provider", () => {
       for (const stack of onCdktn) {
         succeed(stack, "init", "-input=false", "-no-color");
         succeed(stack, "validate", "-no-color");

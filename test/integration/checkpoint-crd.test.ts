@@ -178,8 +178,8 @@ const podRef = { name: "counter-0" };
         sizeBytes: 1048576,
         durationMilliseconds: 1500,
       };
-      const answer = await apply(status);
-      expect([answer.status, answer.body["status"]]).toEqual([200, status]);
+      const response = await apply(status);
+      expect([response.status, response.body["status"]]).toEqual([200, status]);
 
       const table = await api.request<{
         columnDefinitions: { name: string; priority: number }[];
@@ -199,7 +199,7 @@ const podRef = { name: "counter-0" };
       ]);
 
       // The controller depends on this: an apply to an older version is rejected. The API server does not compare UIDs.
-      const { resourceVersion } = answer.body.metadata;
+      const { resourceVersion } = response.body.metadata;
       const again = { ...status, podUID: "3" };
       expect((await apply(again, { resourceVersion: "1" })).status).toBe(409);
       expect((await apply(again, { resourceVersion })).status).toBe(200);

@@ -1,6 +1,6 @@
 /**
- * Checkpoints and Cedanas on a real API server, acted upon by the controller's part in this process; Cedana's manager is a
- * test double of its REST API. Needs CEDANA_INTEGRATION_KUBECONFIG.
+ * Reconciles Checkpoint and Cedana objects on a real API server, with the controllers in this process and a test double of
+ * the REST API of Cedana's manager. Needs CEDANA_INTEGRATION_KUBECONFIG.
  */
 import { readFileSync } from "node:fs";
 import { Chart, Testing } from "cdk8s";
@@ -26,12 +26,12 @@ type Live = KubernetesObject & {
   readonly status?: Record<string, unknown> & { readonly conditions?: readonly Record<string, string>[] };
 };
 
-/** @throws Error with the API server's answer if it is no success */
-function done({ status, body }: { readonly status: number; readonly body: unknown }): void {
+/** Checks that a request succeeded. @throws Error with the response */
+function assertSuccess({ status, body }: { readonly status: number; readonly body: unknown }): void {
   if (status >= 300) throw new Error(`${status}: ${JSON.stringify(body)}`);
 }
 
-/** The client of the controller, with a client certificate. */
+/** Returns the controller's client with the client certificate of a kubeconfig. */
 function clientOf(file: string): KubernetesApi {
   const { clusters, users } = parse(readFileSync(file, "utf8")) as {
     clusters: [{ cluster: Record<string, string> }];
@@ -60,7 +60,7 @@ function clientOf(file: string): KubernetesApi {
 
   const get = async (path: string) => (await api.request<Live>("GET", path)).body;
   const create = async (path: string, body: object) => {
-    done(await api.request("POST", path, body));
+    assertSuccess(await api.request("POST", path, body));
   };
   const checkpoint = (name: string, spec: object = {}) =>
     create(CHECKPOINTS, {
@@ -86,7 +86,7 @@ function clientOf(file: string): KubernetesApi {
     for (const kind of [CEDANA, CHECKPOINT]) new Crd(chart, kind.crdName, { kind });
     const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } };
     for (const object of [namespace, ...(Testing.synth(chart) as KubernetesObject[])])
-      done(await api.apply(object));
+      assertSuccess(await api.apply(object));
     for (const path of [CHECKPOINTS, CEDANAS])
       await eventually(30, `${path} is served`, () =>
         api.request("GET", path).then(
@@ -116,7 +116,7 @@ function clientOf(file: string): KubernetesApi {
         contentType: "application/merge-patch+json",
       },
     );
-    done(running);
+    assertSuccess(running);
 
     const settings = {
       namespaces: [NAMESPACE],
@@ -144,7 +144,7 @@ function clientOf(file: string): KubernetesApi {
     api.close();
   });
 
-  test("a Checkpoint of two containers is completed", async () => {
+  test("completes a Checkpoint of two containers", async () => {
     await checkpoint("one");
     const ended = await until(`${CHECKPOINTS}/one`, (object) => condition(object)?.["status"] === "True");
     expect(ended.status).toMatchObject({
@@ -163,7 +163,7 @@ function clientOf(file: string): KubernetesApi {
     );
   });
 
-  test("what the manager says of a failure is in the condition; a lost answer is unknown and not asked again", async () => {
+  test("reports the manager's error in the condition; does not retry after a lost response", async () => {
     manager.next.push(answer(500, '{"message":"criu failed: errno 0"}'));
     await checkpoint("two", { containers: ["a"] });
     const failed = await until(
@@ -185,7 +185,7 @@ function clientOf(file: string): KubernetesApi {
     expect(manager.requests).toHaveLength(before + 1);
   });
 
-  test("a Cedana checkpoints, then restores", async () => {
+  test("a Cedana object takes a checkpoint, then restores", async () => {
     const cedana = { apiVersion: "core.cedana.ai/v1", kind: "Cedana", metadata: { name: "one" } };
     await create(CEDANAS, {
       ...cedana,
@@ -216,8 +216,8 @@ function clientOf(file: string): KubernetesApi {
     expect(events.map(({ reason }) => reason)).toContain("RestoreCompleted");
   });
 
-  test("a pod that is gone: it is said", async () => {
-    await checkpoint("four", { podRef: { name: "gone" } });
+  test("fails a Checkpoint of a deleted pod", async () => {
+    await checkpoint("four", { podRef: { name: "deleted" } });
     const failed = await until(
       `${CHECKPOINTS}/four`,
       (object) => condition(object, "Failed")?.["status"] === "True",

@@ -1,6 +1,6 @@
 /**
- * `cedana-cdk diff --cluster` on a real API server: nothing is changed by it, what differs is told, and what the API
- * server refuses is told by name. Needs CEDANA_INTEGRATION_KUBECONFIG.
+ * `cedana-cdk diff --cluster` on a real API server: it changes nothing, and reports differences and rejected objects. Needs
+ * CEDANA_INTEGRATION_KUBECONFIG.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -26,11 +26,11 @@ function run(...args: readonly string[]) {
   return { stdout, stderr, status };
 }
 
-function give(content: string): void {
+function writePlatform(content: string): void {
   writeFileSync(join(folder, "cedana.yaml"), content);
 }
 
-function madeObjects(): KubernetesObject[] {
+function synthesizedObjects(): KubernetesObject[] {
   const made = join(folder, "made/kubernetes");
   const { resources } = parse(readFileSync(join(made, "kustomization.yaml"), "utf8")) as {
     resources: string[];
@@ -45,7 +45,7 @@ function madeObjects(): KubernetesObject[] {
   let api: ApiServer;
   beforeAll(() => {
     api = new ApiServer(config ?? "");
-    give(text);
+    writePlatform(text);
     run("synth");
   });
   afterAll(async () => {
@@ -53,7 +53,7 @@ function madeObjects(): KubernetesObject[] {
     api.close();
   });
 
-  test("new objects are shown, and not made", async () => {
+  test("shows new objects and does not create them", async () => {
     const { status, stdout, stderr } = run("diff", "--cluster");
     expect(stderr).toBe("");
     expect(status).toBe(1);
@@ -62,27 +62,27 @@ function madeObjects(): KubernetesObject[] {
     expect(namespace.status).toBe(404);
   });
 
-  test("after an apply nothing differs; then one change is one hunk", async () => {
-    for (const object of madeObjects()) expect((await api.apply(object)).status).toBeLessThan(300);
+  test("shows no difference after an apply, and one hunk for one change", async () => {
+    for (const object of synthesizedObjects()) expect((await api.apply(object)).status).toBeLessThan(300);
     expect(run("diff", "--cluster")).toEqual({ status: 0, stdout: "", stderr: "" });
-    give(text.replace("gpu: none", "gpu: none\n  metrics: false"));
+    writePlatform(text.replace("gpu: none", "gpu: none\n  metrics: false"));
     const { status, stdout } = run("diff", "--cluster");
     expect(status).toBe(1);
     expect(stdout).toContain('-  metrics: "true"\n+  metrics: "false"');
     expect(stdout).not.toContain("managedFields");
   });
 
-  test("what the API server refuses is told by name, with 2", () => {
+  test("names objects that the API server rejects, and exits with 2", () => {
     const helper = "helper: { affinity: { nodeAffinity: { nowhere: 1 } } }";
-    give(text.replace("namespace: cedana-cli", `namespace: cedana-cli\n  ${helper}`));
+    writePlatform(text.replace("namespace: cedana-cli", `namespace: cedana-cli\n  ${helper}`));
     const { status, stdout, stderr } = run("diff", "--cluster");
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
     expect(stderr).toContain("DaemonSet.apps cedana-cli/cedana-cli-helper");
     expect(stderr).toContain("nowhere");
   });
 
-  test("a server that is not there is no stack trace", () => {
-    give(text);
+  test("exits with 3 and without a stack trace if the API server is unreachable", () => {
+    writePlatform(text);
     const broken = join(folder, "kubeconfig");
     writeFileSync(
       broken,
@@ -90,6 +90,6 @@ function madeObjects(): KubernetesObject[] {
     );
     const { status, stderr } = run("diff", "--cluster", "--kubeconfig", broken);
     expect(status).toBe(3);
-    expect(stderr).toMatch(/^the API server cannot be reached: /);
+    expect(stderr).toMatch(/^cannot reach the API server: /);
   });
 });

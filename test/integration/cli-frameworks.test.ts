@@ -1,4 +1,4 @@
-/** The files cdktf.json and cdk8s.yaml with the programs that read them. `cdktf diff` needs terraform. */
+/** cdktf.json and cdk8s.yaml with the CLIs of cdktf and cdk8s. `cdktf diff` needs terraform. */
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { missingStandIn, scratch, suiteWith } from "./support/terraform";
 
 const folder = scratch();
 
-/** A project as a clone has it, already built: two suites must not build into the same dist. */
+/** Copies a built project: two suites must not build into the same dist. */
 beforeAll(() => {
   for (const name of ["cedana.yaml", "cdktf.json", "cdk8s.yaml", "package.json", "dist"]) {
     cpSync(join(ROOT, name), join(folder, name), { recursive: true });
@@ -33,19 +33,19 @@ function run(program: string, ...args: readonly string[]) {
 
 const APP = (program: string) => ["--app", `node dist/bin/${program}.js`];
 
-test("cdktf.json and cdk8s.yaml name the apps, built before", () => {
+test("cdktf.json and cdk8s.yaml build the package and run the apps", () => {
   const { app } = JSON.parse(readFileSync(join(ROOT, "cdktf.json"), "utf8")) as { app: string };
   expect(app).toBe("npm run --silent build && node dist/bin/aws.js");
   expect(readFileSync(join(ROOT, "cdk8s.yaml"), "utf8")).toContain("&& node dist/bin/kubernetes.js");
 });
 
-test("cdktf synth makes the stack", () => {
+test("cdktf synth writes the stack", () => {
   const { output, status } = run("cdktf", "synth", ...APP("aws"));
   expect([status, output]).toEqual([0, expect.stringContaining("platform")]);
   expect(existsSync(join(folder, "cdktf.out/stacks/platform/cdk.tf.json"))).toBe(true);
 });
 
-test("cdk8s synth makes the same objects as cedana-cdk synth", () => {
+test("cdk8s synth writes as many objects as cedana-cdk synth", () => {
   const { output, status } = run("cdk8s", "synth", "--check-upgrade=false", ...APP("kubernetes"));
   expect([status, output]).toEqual([0, expect.stringContaining("cedana.k8s.yaml")]);
   const text = readFileSync(join(folder, "out/cdk8s/cedana.k8s.yaml"), "utf8");
@@ -64,7 +64,7 @@ suiteWith(missingStandIn())("with terraform", () => {
     ]);
   });
 
-  test("cdktf deploy applies it, and then diff finds nothing to do", () => {
+  test("cdktf diff finds no differences after cdktf deploy", () => {
     const deployed = run("cdktf", "deploy", "--auto-approve", "--skip-provider-lock", ...APP("aws"));
     expect([deployed.status, deployed.output]).toEqual([0, expect.stringContaining("cluster_name = cedana")]);
     const { output, status } = run("cdktf", "diff", "--skip-provider-lock", ...APP("aws"));

@@ -1,37 +1,41 @@
 /**
- * The controller behind a proxy that does harm, while nodes and agents come and go. After the faults stop, everything must
- * be as it has to be within a minute, and nothing may have happened meanwhile that may never happen.
+ * The controller behind a proxy that injects faults, while nodes and agents are added and removed. The cluster must converge
+ * within a minute after the faults, and the guarantees must hold all the time.
  */
-import { Churn } from "./support/controller-churn";
-import type { Fleet } from "./support/controller-fleet";
-import type { Gate } from "./support/controller-gate";
-import { foreignChanges, requestRate, writesWithoutLease } from "./support/controller-oracle";
+import { Churn } from "./support/controller/churn";
+import type { Fleet } from "./support/controller/fleet";
+import type { Gate } from "./support/controller/gate";
+import {
+  foreignChanges,
+  gateViolations,
+  requestRate,
+  writesWithoutLease,
+} from "./support/controller/invariants";
 import { Random, SEED } from "../support/random";
-import { earlyOpenings } from "./support/controller-replay";
-import { Suite, describeController, pause } from "./support/controller-suite";
-import { converged, storm } from "./support/controller-storm";
-import { Testbed, testbedFolder } from "./support/controller-testbed";
-import { ALL_FAULTS, type Fault } from "./support/fault-proxy-faults";
+import { Suite, describeController, pause } from "./support/controller/suite";
+import { converged, runWithFaults } from "./support/controller/fault-run";
+import { Testbed, testbedFolder } from "./support/controller/testbed";
+import { ALL_FAULTS, type Fault } from "./support/controller/faults";
 
-/** `npm run test:soak` does more and longer. */
-const [STORM_SECONDS, ROUNDS] = [5, 1];
-/** Requests a second of one replica that retries as it should; the churn causes some itself. */
+/** `npm run test:soak` runs more and longer. */
+const [RUN_SECONDS, ROUNDS] = [5, 1];
+/** Requests per second of a replica that retries with backoff; some are caused by the churn. */
 const RATE_UNDER_FAULTS = 40;
-/** The Lease asks every 2 s, two requests at most; the rest is watches that end. */
+/** Requests per second: at most two every 2 s for the Lease, and restarts of watches. */
 const RATE_AT_REST = 3;
 
-const STORMS: readonly (readonly [string, readonly Fault[], number])[] = [
-  ["refusals of writes: 409, 422", ["conflict", "invalid"], 0.5],
+const FAULT_RUNS: readonly (readonly [string, readonly Fault[], number])[] = [
+  ["rejected writes: 409, 422", ["conflict", "invalid"], 0.5],
   ["a busy API server: 429 with and without Retry-After", ["throttled", "throttledBare"], 0.5],
   ["a broken API server: 500, 503", ["serverError", "unavailable"], 0.5],
-  ["expired versions: 410 as an answer and in a watch", ["gone", "watchGone"], 0.5],
-  ["lost and late answers, closed connections", ["answerLost", "slow", "reset"], 0.4],
+  ["expired versions: 410 as a response and in a watch", ["gone", "watchGone"], 0.5],
+  ["lost and delayed responses, closed connections", ["responseLost", "slow", "reset"], 0.4],
   [
     "watches cut, also in the middle of a line, and without bookmarks",
     ["watchCut", "watchTruncated", "noBookmarks"],
     0,
   ],
-  ["silence: requests never answered, half-open watches", ["noAnswer", "watchSilent"], 0.3],
+  ["silence: requests without response, half-open watches", ["noResponse", "watchSilent"], 0.3],
 ];
 
 describeController("the controller under faults", () => {
@@ -49,14 +53,15 @@ describeController("the controller under faults", () => {
 
   afterAll(() => suite.close());
 
-  const say = (after: string, ms: number) => console.info(`after ${after}: ${(ms / 1000).toFixed(1)} s`);
+  const log = (after: string, ms: number) =>
+    console.info(`converged after ${after}: ${(ms / 1000).toFixed(1)} s`);
 
-  for (const [name, kinds, rate] of STORMS) {
+  for (const [name, kinds, rate] of FAULT_RUNS) {
     test(
-      `faults: ${name}`,
+      `converges after ${name}`,
       suite.run(async () => {
-        const result = await storm(fleet, churn, { kinds, rate, watchSeconds: 4 }, STORM_SECONDS);
-        say(name, result.convergedMs);
+        const result = await runWithFaults(fleet, churn, { kinds, rate, watchSeconds: 4 }, RUN_SECONDS);
+        log(name, result.convergedMs);
         expect(result.wrong).toEqual([]);
         expect(result.rate).toBeLessThanOrEqual(RATE_UNDER_FAULTS);
       }),
@@ -65,29 +70,29 @@ describeController("the controller under faults", () => {
   }
 
   test(
-    "all kinds of faults, mixed",
+    "converges after all kinds of faults, mixed",
     suite.run(async () => {
       for (let round = 0; round < ROUNDS; round++) {
-        const result = await storm(
+        const result = await runWithFaults(
           fleet,
           churn,
           { kinds: ALL_FAULTS, rate: 0.3, watchSeconds: 4 },
-          2 * STORM_SECONDS,
+          2 * RUN_SECONDS,
         );
-        say("all kinds", result.convergedMs);
+        log("all kinds", result.convergedMs);
         expect(result.wrong).toEqual([]);
         expect(result.rate).toBeLessThanOrEqual(RATE_UNDER_FAULTS);
       }
-      const met = new Set(fleet.exchanges.map(({ fault }) => fault));
-      expect(ALL_FAULTS.filter((kind) => !met.has(kind))).toEqual([]);
+      const injected = new Set(fleet.exchanges.map(({ fault }) => fault));
+      expect(ALL_FAULTS.filter((kind) => !injected.has(kind))).toEqual([]);
     }),
     200_000,
   );
 
   const folder = testbedFolder();
-  (folder === undefined ? describe.skip : describe)("with the test bed at hand", () => {
+  (folder === undefined ? describe.skip : describe)("with the test bed", () => {
     test(
-      "the API server is killed and started again, and etcd has forgotten what was before",
+      "converges after a restart of the API server with a compacted etcd",
       suite.run(async () => {
         const testbed = new Testbed(folder ?? "", gate.api);
         churn.start();
@@ -97,7 +102,7 @@ describeController("the controller under faults", () => {
         await pause(3000);
         await churn.settle();
         const { wrong, convergedMs } = await converged(fleet);
-        say("a restart of the API server", convergedMs);
+        log("a restart of the API server", convergedMs);
         expect(wrong).toEqual([]);
       }),
       180_000,
@@ -105,7 +110,7 @@ describeController("the controller under faults", () => {
   });
 
   test(
-    "at rest it asks for little",
+    "sends few requests at rest",
     suite.run(async () => {
       await pause(5000);
       const [begun, seconds] = [Date.now(), 8];
@@ -116,13 +121,15 @@ describeController("the controller under faults", () => {
   );
 
   test(
-    "nothing was opened early, no foreign field was written, nobody wrote without the Lease",
+    "no guarantee was violated: taints, foreign fields, writes without the Lease",
     suite.run(async () => {
-      expect(earlyOpenings(gate, Infinity)).toEqual([]);
+      expect(gateViolations(gate, Infinity)).toEqual([]);
       expect(foreignChanges(gate, fleet.exchanges)).toEqual([]);
       expect(writesWithoutLease(fleet.exchanges)).toEqual([]);
-      // A lost Lease ends the process with 1; nothing else may.
-      const codes = new Set(fleet.replicas.flatMap(({ ownExits }) => ownExits).map(({ code }) => code));
+      // Only a lost Lease may end the process, with 1.
+      const codes = new Set(
+        fleet.replicas.flatMap(({ unexpectedExits }) => unexpectedExits).map(({ code }) => code),
+      );
       expect([...codes].filter((code) => code !== 1)).toEqual([]);
     }),
   );

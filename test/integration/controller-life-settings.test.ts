@@ -1,30 +1,30 @@
 /**
- * What settings of the gate do to the life of nodes: taint on loss and the disruption limit, opening after a time, dry run, and what
- * is left when nodes or agents go. The waits of a minute run side by side where they can. One gate at a time: a
- * controller takes the taint from nodes that it does not select.
+ * Settings of the readiness gate: taint on lost agents and its disruption limit, fail open, dry run, and uninstall. The waits
+ * of a minute overlap where possible. Only one gate at a time: a controller removes the taint from nodes that it does not
+ * select.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "./support/apiserver";
-import type { Fleet } from "./support/controller-fleet";
-import type { Gate } from "./support/controller-gate";
-import { GATE, conditionOf } from "./support/controller-objects";
-import { foreignChanges, foreignOf } from "./support/controller-oracle";
-import { Suite, describeController, nodesOf, pause } from "./support/controller-suite";
+import type { Fleet } from "./support/controller/fleet";
+import type { Gate } from "./support/controller/gate";
+import { GATE, conditionOf } from "./support/controller/objects";
+import { foreignChanges, foreignFields } from "./support/controller/invariants";
+import { Suite, describeController, nodesOf, pause } from "./support/controller/suite";
 
 const FAIL_OPEN_SECONDS = 60;
 const CLUSTER_ID = "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10";
 
 describeController("settings of the gate", () => {
   const suite = new Suite();
-  const [waiting = ""] = nodesOf("set-open", 1);
+  const [gated = ""] = nodesOf("set-open", 1);
   const [orphan = ""] = nodesOf("set-orphan", 1);
   const [left = ""] = nodesOf("set-left", 1);
   let gate: Gate;
   let fleet: Fleet;
   let begun = 0;
-  /** Seconds since the waits of a minute began. */
+  /** Seconds since the start of the waits. */
   const since = () => (Date.now() - begun) / 1000;
 
   beforeAll(async () => {
@@ -35,9 +35,9 @@ describeController("settings of the gate", () => {
         retaint: { holdOffSeconds: 2, maxUnreadyPercent: 40 },
       },
     });
-    await gate.join(waiting);
+    await gate.join(gated);
     await gate.join(orphan);
-    await eventually(10, "the node is known", async () => gate.condition(orphan) !== undefined);
+    await eventually(10, "the node has its condition", async () => gate.condition(orphan) !== undefined);
     await gate.patchNode(orphan, { metadata: { labels: { [GATE]: null } } });
     begun = Date.now();
   });
@@ -55,22 +55,22 @@ describeController("settings of the gate", () => {
     suite.run(async () => {
       const [node = "", other = ""] = nodesOf("set-dry", 2);
       const dry = await suite.gate("set-dry");
-      const rehearsal = await suite.fleet(dry, { settings: { dryRun: true } });
+      const dryFleet = await suite.fleet(dry, { settings: { dryRun: true } });
       for (const name of [node, other]) await dry.join(name);
       await dry.setAllReady(node, true);
       await pause(3000);
-      const written = rehearsal.exchanges.filter(({ method, path }) => {
+      const written = dryFleet.exchanges.filter(({ method, path }) => {
         return method !== "GET" && !path.includes("/leases");
       });
       expect(written.map(({ method, path }) => `${method} ${path}`)).toEqual([]);
       expect([dry.isTainted(node), dry.condition(node)]).toEqual([true, undefined]);
       for (const name of [node, other]) await dry.leave(name);
-      await rehearsal.replicas[0]?.stop();
+      await dryFleet.replicas[0]?.stop();
     }),
   );
 
   test(
-    "retaint: a node that loses an agent gets the taint again, but not one that Karpenter has initialized",
+    "retaint: a node that loses an agent gets the taint again, unless Karpenter has initialized it",
     suite.run(async () => {
       const [node = "", karpenter = "", ...others] = nodesOf("set-loss", 6);
       await gate.join(karpenter, { labels: { "karpenter.sh/initialized": "true" } });
@@ -80,14 +80,14 @@ describeController("settings of the gate", () => {
       await gate.setReady(node, "health-check", false);
       await gate.setReady(karpenter, "health-check", false);
       await eventually(15, "the taint is back", async () => gate.isTainted(node));
-      await eventually(15, "the condition says what was lost", async () => {
+      await eventually(15, "the condition has the reason AgentLost", async () => {
         const seen = gate.node(node);
         return seen !== undefined && conditionOf(seen)?.reason === "AgentLost";
       });
       expect(gate.isTainted(karpenter)).toBe(false);
       for (const name of [node, karpenter]) await gate.setReady(name, "health-check", true);
       await gate.untilUntainted([node]);
-      // Short losses, as a restart of the agent, are none.
+      // A short loss, such as a restart of the agent, has no effect.
       await gate.setReady(node, "helper", false);
       await pause(500);
       await gate.setReady(node, "helper", true);
@@ -97,7 +97,7 @@ describeController("settings of the gate", () => {
   );
 
   test(
-    "adds no further taint at the disruption limit when too many nodes lose an agent at once",
+    "disruption limit: no further node gets the taint while too many nodes lack an agent",
     suite.run(async () => {
       const nodes = nodesOf("set-loss", 6);
       const lost = nodes.slice(2);
@@ -105,15 +105,15 @@ describeController("settings of the gate", () => {
       await pause(6000);
       // 40 % of six are two.
       expect(lost.filter((node) => gate.isTainted(node)).length).toBeLessThanOrEqual(2);
-      const said = await Promise.all(lost.map((node) => events(node)));
-      expect(said.flat()).toContain("TooManyUnreadyNodes");
+      const reasons = await Promise.all(lost.map((node) => events(node)));
+      expect(reasons.flat()).toContain("TooManyUnreadyNodes");
       await Promise.all(lost.map((node) => gate.setReady(node, "helper", true)));
       await gate.untilUntainted(nodes);
     }),
   );
 
   test(
-    "agents' DaemonSets are deleted: it may be a new installation, so nothing changes at first",
+    "nothing changes at first when the agents' DaemonSets are deleted, as in a reinstall",
     suite.run(async () => {
       await gate.removeAgents();
       await gate.join(left);
@@ -124,35 +124,35 @@ describeController("settings of the gate", () => {
   );
 
   test(
-    "a node that is no longer selected keeps no taint and no condition",
+    "a node that is no longer selected loses taint and condition",
     suite.run(async () => {
-      await eventually(80 - since(), "the taint is gone", async () => !gate.isTainted(orphan));
-      await eventually(15, "the condition is gone", async () => gate.condition(orphan) === undefined);
+      await eventually(80 - since(), "the taint is removed", async () => !gate.isTainted(orphan));
+      await eventually(15, "the condition is removed", async () => gate.condition(orphan) === undefined);
       expect(gate.isTainted(orphan)).toBe(false);
     }),
     90_000,
   );
 
   test(
-    "failOpenAfterSeconds: the taint goes after that time, and the node says so",
+    "failOpenAfterSeconds: the taint is removed after that time, and the node reports it",
     suite.run(async () => {
-      await eventually(80 - since(), "the taint is gone", async () => !gate.isTainted(waiting));
+      await eventually(80 - since(), "the taint is removed", async () => !gate.isTainted(gated));
       const opened = gate.nodes.changes.find(
-        ({ object }) => object.metadata.name === waiting && !(object.spec.taints ?? []).length,
+        ({ object }) => object.metadata.name === gated && !(object.spec.taints ?? []).length,
       );
       const created = Date.parse(opened?.object.metadata.creationTimestamp ?? "");
       expect((opened?.at ?? 0) - created).toBeGreaterThanOrEqual(FAIL_OPEN_SECONDS * 1000);
-      await eventually(15, "condition and event say so", async () => {
-        const seen = gate.node(waiting);
-        const told = (await events(waiting)).includes("FailedOpen");
-        return told && seen !== undefined && conditionOf(seen)?.reason === "FailedOpen";
+      await eventually(15, "condition and event report it", async () => {
+        const seen = gate.node(gated);
+        const reported = (await events(gated)).includes("FailedOpen");
+        return reported && seen !== undefined && conditionOf(seen)?.reason === "FailedOpen";
       });
     }),
     90_000,
   );
 
   test(
-    "uninstall: a minute after the agents' DaemonSets are gone, no node keeps taint or condition",
+    "uninstall: taints and conditions are removed a minute after the agents' DaemonSets are deleted",
     suite.run(async () => {
       await eventually(80, "no taint, no condition", async () =>
         [...gate.nodes.objects.keys()].every(
@@ -165,12 +165,12 @@ describeController("settings of the gate", () => {
   );
 
   test(
-    "uninstall in another order: cedana-cdk ungate takes taint and condition away, and nothing else",
+    "uninstall in another order: cedana-cdk ungate removes only taint and condition",
     suite.run(async () => {
       const [node = ""] = nodesOf("set-ungate", 1);
       await gate.deployAgents("1");
       await gate.join(node, { taints: [{ key: "team", value: "a", effect: "NoSchedule" }] });
-      await eventually(10, "the condition is there", async () => gate.condition(node) === "False");
+      await eventually(10, "the node has the condition", async () => gate.condition(node) === "False");
       await fleet.replicas[0]?.stop();
       const file = join(fleet.folder, "cedana.yaml");
       writeFileSync(
@@ -188,12 +188,12 @@ describeController("settings of the gate", () => {
         gate.kubeconfig,
         "--yes",
       ]);
-      await eventually(5, "taint and condition are gone", async () => {
+      await eventually(5, "taint and condition are removed", async () => {
         return !gate.isTainted(node) && gate.condition(node) === undefined;
       });
       const after = gate.node(node);
       expect(after?.spec.taints).toEqual([{ key: "team", value: "a", effect: "NoSchedule" }]);
-      expect(after && foreignOf(after)).toEqual(before && foreignOf(before));
+      expect(after && foreignFields(after)).toEqual(before && foreignFields(before));
     }),
     30_000,
   );

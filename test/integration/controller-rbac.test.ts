@@ -1,29 +1,29 @@
 /**
- * What the controller's account may do on a real API server: what its requests need, and no more. Taking any verb away is
- * noticed. Needs what apiserver.test.ts needs.
+ * Permissions of the controller's ServiceAccount on a real API server: those of its requests, and no others. Each verb is
+ * necessary. Needs the same as apiserver.test.ts.
  */
 import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readControllerSettings } from "../../config/programs/controller";
-import { ApiServer, eventually, type KubernetesObject, type Right } from "./support/apiserver";
-import { rights } from "./support/apiserver-rights";
+import { ApiServer, eventually, type KubernetesObject, type Permission } from "./support/apiserver";
+import { permissions } from "./support/permissions";
 import {
-  actAsController,
+  controllerKubeconfig,
   ACCOUNT,
   AGENTS,
-  guard,
+  installObjects,
   NAMESPACE,
-  putGuard,
-  removeGuard,
+  applyInstall,
+  deleteInstall,
   TAINT,
   TEAM,
-} from "./support/controller-install";
-import { ControllerProcess } from "./support/controller-process";
-import { config, put } from "./support/apiserver-install";
+} from "./support/controller/install";
+import { ControllerProcess } from "./support/controller/process";
+import { config, apply } from "./support/apiserver-install";
 
 const LEASES = "coordination.k8s.io/leases";
-/** Every request of the controller, by the file that makes it. */
+/** Requests of the controller, by the file that sends them. */
 const REQUESTS: Readonly<Record<string, readonly string[]>> = {
   "runtime/lease-claim": [
     `create ${LEASES} in ${NAMESPACE}`,
@@ -45,8 +45,8 @@ const REQUESTS: Readonly<Record<string, readonly string[]>> = {
     `create,patch events.k8s.io/events in ${TEAM}`,
   ],
 };
-const MUST = Object.values(REQUESTS).flat();
-const MUST_NOT = [
+const NEEDED = Object.values(REQUESTS).flat();
+const DENIED = [
   "create,update,delete nodes",
   "update,delete nodes:status",
   "get,list,watch,create,delete pods in default",
@@ -72,37 +72,37 @@ const MUST_NOT = [
 
 (config === undefined ? describe.skip : describe)("Account of the controller", () => {
   let api: ApiServer;
-  const objects = guard({ readinessGate: { taint: { key: TAINT } } });
-  const spell = (right: Right) => JSON.stringify(right);
+  const objects = installObjects({ readinessGate: { taint: { key: TAINT } } });
+  const format = (permission: Permission) => JSON.stringify(permission);
 
   beforeAll(async () => {
     api = new ApiServer(config ?? "");
-    await putGuard(api, objects);
+    await applyInstall(api, objects);
   });
 
   afterAll(async () => {
-    await removeGuard(api, objects);
+    await deleteInstall(api, objects);
     api.close();
   });
 
   const allowed = async (lines: readonly string[]): Promise<string[]> => {
-    const all = lines.flatMap(rights);
-    const answers = await Promise.all(all.map((right) => api.may(ACCOUNT, right)));
-    return all.filter((_, index) => answers[index]).map(spell);
+    const all = lines.flatMap(permissions);
+    const results = await Promise.all(all.map((permission) => api.isAllowed(ACCOUNT, permission)));
+    return all.filter((_, index) => results[index]).map(format);
   };
-  const all = MUST.flatMap(rights).map(spell);
+  const all = NEEDED.flatMap(permissions).map(format);
 
-  test("it can do what it must", async () => {
+  test("it has the permissions that it needs", async () => {
     await eventually(
       20,
-      "the authorizer knows the roles",
+      "the authorizer has the roles",
       async () => (await allowed(["patch nodes"])).length > 0,
     );
-    expect(await allowed(MUST)).toEqual(all);
+    expect(await allowed(NEEDED)).toEqual(all);
   });
 
-  test("it can do nothing else", async () => {
-    expect(await allowed(MUST_NOT)).toEqual([]);
+  test("it has no other permissions", async () => {
+    expect(await allowed(DENIED)).toEqual([]);
   });
 
   interface Rule {
@@ -119,15 +119,15 @@ const MUST_NOT = [
       !metadata.name.endsWith("-manager"),
   ) as Role[];
 
-  test("its roles hold nothing that is not in the table", () => {
-    const given = roles.flatMap(({ metadata: { namespace }, rules }) =>
+  test("its roles have no permission outside of the table", () => {
+    const inRoles = roles.flatMap(({ metadata: { namespace }, rules }) =>
       rules.flatMap(({ apiGroups, resources, resourceNames = [undefined], verbs }) =>
         apiGroups.flatMap((group) =>
           resources.flatMap((what) =>
             resourceNames.flatMap((name) =>
               verbs.map((verb) => {
                 const [resource = "", subresource] = what.split("/");
-                return spell({
+                return format({
                   verb,
                   group,
                   resource,
@@ -141,7 +141,7 @@ const MUST_NOT = [
         ),
       ),
     );
-    expect(new Set(given)).toEqual(new Set(all));
+    expect(new Set(inRoles)).toEqual(new Set(all));
   });
 
   const verbs = roles.flatMap((role) =>
@@ -153,22 +153,26 @@ const MUST_NOT = [
     ),
   );
 
-  test.each(verbs)("without %s something cannot be done", async (_, { role, rule, index, verb }) => {
-    const less = { ...rule, verbs: rule.verbs.filter((other) => other !== verb) };
-    const rules = less.verbs.length > 0 ? role.rules.with(index, less) : role.rules.toSpliced(index, 1);
-    await put(api, { ...role, rules });
-    let missed: string[] = [];
-    await eventually(20, "it is missed", async () => {
-      const left = await allowed(MUST);
-      missed = all.filter((right) => !left.includes(right));
-      return missed.length > 0;
+  test.each(verbs)("without %s a needed permission is missing", async (_, { role, rule, index, verb }) => {
+    const reduced = { ...rule, verbs: rule.verbs.filter((other) => other !== verb) };
+    const rules = reduced.verbs.length > 0 ? role.rules.with(index, reduced) : role.rules.toSpliced(index, 1);
+    await apply(api, { ...role, rules });
+    let missing: string[] = [];
+    await eventually(20, "the permission is missing", async () => {
+      const left = await allowed(NEEDED);
+      missing = all.filter((permission) => !left.includes(permission));
+      return missing.length > 0;
     });
-    expect(missed).toEqual([expect.stringContaining(`{"verb":"${verb}"`)]);
-    await put(api, role);
-    await eventually(20, "it is back", async () => (await allowed(MUST)).length === all.length);
+    expect(missing).toEqual([expect.stringContaining(`{"verb":"${verb}"`)]);
+    await apply(api, role);
+    await eventually(
+      20,
+      "the permission is restored",
+      async () => (await allowed(NEEDED)).length === all.length,
+    );
   });
 
-  test("the program itself, with a token of the account, opens a node and is refused nothing", async () => {
+  test("the program with a token of the account ungates a node, and no request is forbidden", async () => {
     const folder = mkdtempSync(join(tmpdir(), "cedana-rbac-"));
     const map = objects.find(({ metadata }) => metadata.name === "guard-controller-settings");
     const { data } = map as unknown as { data: Record<string, string> };
@@ -185,7 +189,7 @@ const MUST_NOT = [
     const patch = [{ op: "add", path: "/spec/taints", value: taints }];
     await api.request("PATCH", path, patch, { contentType: "application/json-patch+json" });
 
-    const kubeconfig = await actAsController(api, config ?? "", folder);
+    const kubeconfig = await controllerKubeconfig(api, config ?? "", folder);
     const program = new ControllerProcess({
       kubeconfig,
       settings: settings.value,
@@ -193,7 +197,7 @@ const MUST_NOT = [
       folder,
     });
     try {
-      await eventually(60, "the taint is gone and the condition True", async () => {
+      await eventually(60, "the taint is removed and the condition True", async () => {
         const { spec, status } = await read();
         const ready = status.conditions.find(({ type }) => type === "CedanaReady");
         return !spec.taints?.some(({ key }) => key === TAINT) && ready?.status === "True";

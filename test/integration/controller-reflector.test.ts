@@ -1,6 +1,6 @@
 /**
- * The client and the reflector on a real API server, through a proxy that cuts connections; and the API server in
- * memory, of the unit tests, held to what the real one answers. Needs CEDANA_INTEGRATION_KUBECONFIG.
+ * The client and the reflector on a real API server, through a proxy that cuts connections; and the fake API server of the
+ * unit tests, compared with the real one. Needs CEDANA_INTEGRATION_KUBECONFIG.
  */
 import { readFileSync } from "node:fs";
 import { connect, createServer, isIP, type AddressInfo, type Server, type Socket } from "node:net";
@@ -11,13 +11,13 @@ import { FakeApi } from "../support/fake-api";
 import { eventually, kubeconfig } from "./support/apiserver";
 
 const config = kubeconfig();
-/** A namespace of the last run may still be ending. */
+/** The namespace of the last run may still be terminating. */
 const NAMESPACE = `controller-reflector-${process.pid}`;
 const MAPS = `/api/v1/namespaces/${NAMESPACE}/configmaps`;
 const json = (content: unknown) => ({ type: "application/json", content });
 const map = (name: string, data: Record<string, string> = {}) => ({ metadata: { name }, data });
 
-/** The kubeconfig's API server, or a proxy before it, with the kubeconfig's certificates. */
+/** Returns a client of the kubeconfig's API server, or of a proxy of it, with the kubeconfig's certificates. */
 function client(file: string, port?: number): KubernetesApi {
   const { clusters, users } = parse(readFileSync(file, "utf8")) as {
     clusters: { cluster: Record<string, string> }[];
@@ -36,9 +36,9 @@ function client(file: string, port?: number): KubernetesApi {
   });
 }
 
-/** Passes bytes on, until it is told to cut and refuse. */
+/** Forwards bytes. Can cut connections and refuse new ones. */
 class Proxy {
-  refuses = false;
+  refusing = false;
   readonly sockets = new Set<Socket>();
   readonly server: Server;
 
@@ -46,7 +46,7 @@ class Proxy {
     const { clusters } = parse(readFileSync(file, "utf8")) as { clusters: { cluster: { server: string } }[] };
     const { hostname, port } = new URL(clusters[0]?.cluster.server ?? "");
     this.server = createServer((down) => {
-      if (this.refuses) {
+      if (this.refusing) {
         down.destroy();
         return;
       }
@@ -90,7 +90,7 @@ class Proxy {
     await api.send("DELETE", "/api/v1/nodes/controller-reflector").catch(() => undefined);
   });
 
-  test("a store follows through pages, cut connections and what happens meanwhile", async () => {
+  test("the store stays in sync across pages, dropped connections and concurrent changes", async () => {
     const names = Array.from({ length: 520 }, (_, index) => `m${index}`);
     for (let start = 0; start < names.length; start += 40)
       await Promise.all(
@@ -101,12 +101,12 @@ class Proxy {
       data: Readonly<Record<string, string>>;
     }>();
     const seen = new Map<string, string>();
-    const gone: string[] = [];
+    const deleted: string[] = [];
     store.onChange(({ key, old, new: now }) => {
-      if (seen.get(key) !== old?.metadata.resourceVersion) throw new Error(`a change of ${key} was missed`);
+      if (seen.get(key) !== old?.metadata.resourceVersion) throw new Error(`a change of ${key} is missing`);
       if (now) seen.set(key, now.metadata.resourceVersion);
       else seen.delete(key);
-      if (!now) gone.push(key.slice(NAMESPACE.length + 1));
+      if (!now) deleted.push(key.slice(NAMESPACE.length + 1));
     });
     const errors: string[] = [];
     const reflector = new Reflector({
@@ -135,34 +135,34 @@ class Proxy {
       const change = names.slice(10 * round, 10 * round + 10);
       const [first = "", second = ""] = change;
       await api.send("DELETE", `${MAPS}/${first}`);
-      proxy.refuses = round % 2 === 0;
+      proxy.refusing = round % 2 === 0;
       proxy.cut();
       await api.send("DELETE", `${MAPS}/${second}`);
       await api.send("POST", MAPS, json(map(second)));
       await Promise.all(change.slice(2).map((name) => api.send("PATCH", `${MAPS}/${name}`, value)));
       await new Promise((resolve) => setTimeout(resolve, 500));
-      proxy.refuses = false;
-      await eventually(15, `the store is what the API server has after round ${round}`, same);
+      proxy.refusing = false;
+      await eventually(15, `the store matches the API server after round ${round}`, same);
     }
-    expect([gone.length, errors]).toEqual([6, []]);
+    expect([deleted.length, errors]).toEqual([6, []]);
     expect(Date.now() - reflector.lastContactMs).toBeLessThan(20_000);
     controller.abort();
     await running;
   });
 
-  test("the API server in memory answers as the real one does", async () => {
-    const answers = async (on: Transport) => {
+  test("the fake API server responds as the real one does", async () => {
+    const exchange = async (on: Transport) => {
       const node = "/api/v1/nodes/controller-reflector";
-      const said: unknown[] = [];
-      const ask = async (method: Method, path: string, type?: string, content?: unknown, query = {}) => {
+      const responses: unknown[] = [];
+      const send = async (method: Method, path: string, type?: string, content?: unknown, query = {}) => {
         const body = type === undefined ? undefined : { type: `application/${type}`, content };
         try {
-          const answer = (await on.send(method, path, body, { query })) as Answer;
-          said.push({ ...brief(answer), items: answer.items?.map((item) => item.metadata.name) });
-          return answer;
+          const response = (await on.send(method, path, body, { query })) as Response;
+          responses.push({ ...brief(response), items: response.items?.map((item) => item.metadata.name) });
+          return response;
         } catch (error) {
           if (!(error instanceof ApiError)) throw error;
-          said.push(`${method} ${error.status} ${error.reason}`);
+          responses.push(`${method} ${error.status} ${error.reason}`);
           return undefined;
         }
       };
@@ -173,73 +173,77 @@ class Proxy {
       ];
       const [a, b] = [{ name: "a" }, { name: "b" }];
       const accounts = account.slice(0, account.lastIndexOf("/"));
-      await ask("POST", accounts, "json", { metadata: { name: "integration" }, imagePullSecrets: [a, b] });
-      await ask("PATCH", account, "json-patch+json", swap([b, a], []));
-      await ask("PATCH", account, "json-patch+json", swap([a, b], [b]));
-      await ask("PATCH", account, "json-patch+json", [{ op: "remove", path: "/none" }]);
-      await ask("PATCH", account, "json-patch+json", [
+      await send("POST", accounts, "json", { metadata: { name: "integration" }, imagePullSecrets: [a, b] });
+      await send("PATCH", account, "json-patch+json", swap([b, a], []));
+      await send("PATCH", account, "json-patch+json", swap([a, b], [b]));
+      await send("PATCH", account, "json-patch+json", [{ op: "remove", path: "/none" }]);
+      await send("PATCH", account, "json-patch+json", [
         { op: "test", path: "/metadata/resourceVersion", value: "1" },
       ]);
-      const made = await ask("POST", "/api/v1/nodes", "json", {
+      const created = await send("POST", "/api/v1/nodes", "json", {
         apiVersion: "v1",
         kind: "Node",
         metadata: { name: "controller-reflector", labels: { integration: "reflector" } },
       });
       const list = { labelSelector: "integration=reflector" };
-      await ask("POST", "/api/v1/nodes", "json", { metadata: { name: "controller-reflector" } });
-      await ask("PATCH", node, "merge-patch+json", { metadata: { resourceVersion: "1" } });
-      await ask("PATCH", node, "merge-patch+json", {
+      await send("POST", "/api/v1/nodes", "json", { metadata: { name: "controller-reflector" } });
+      await send("PATCH", node, "merge-patch+json", { metadata: { resourceVersion: "1" } });
+      await send("PATCH", node, "merge-patch+json", {
         metadata: { annotations: { x: "y" } },
         status: { phase: "Running" },
       });
       for (const status of ["False", "True"])
-        await ask("PATCH", `${node}/status`, "strategic-merge-patch+json", {
+        await send("PATCH", `${node}/status`, "strategic-merge-patch+json", {
           status: { conditions: [{ type: "CedanaReady", status }] },
         });
-      await ask("PATCH", `${node}/status`, "strategic-merge-patch+json", {
+      await send("PATCH", `${node}/status`, "strategic-merge-patch+json", {
         status: { conditions: [{ type: "Other", status: "True" }] },
       });
-      await ask("PATCH", node, "no-patch", {});
-      await ask("GET", "/api/v1/nodes", undefined, undefined, list);
-      await ask("GET", `${node}-not`);
-      await ask("PUT", `${node}-not`, "json", { metadata: { name: "controller-reflector-not" } });
-      await ask("PUT", node, "json", made);
-      await ask("DELETE", node, "json", { preconditions: { uid: "other" } });
+      await send("PATCH", node, "no-patch", {});
+      await send("GET", "/api/v1/nodes", undefined, undefined, list);
+      await send("GET", `${node}-not`);
+      await send("PUT", `${node}-not`, "json", { metadata: { name: "controller-reflector-not" } });
+      await send("PUT", node, "json", created);
+      await send("DELETE", node, "json", { preconditions: { uid: "other" } });
       const finalizers = { metadata: { finalizers: ["integration.cedana.ai/x"] } };
-      await ask("PATCH", node, "merge-patch+json", finalizers);
-      await ask("DELETE", node);
-      await ask("GET", "/api/v1/nodes", undefined, undefined, list);
+      await send("PATCH", node, "merge-patch+json", finalizers);
+      await send("DELETE", node);
+      await send("GET", "/api/v1/nodes", undefined, undefined, list);
       const watched: string[] = [];
-      const query = { ...list, resourceVersion: made?.metadata.resourceVersion ?? "", timeoutSeconds: "1" };
+      const query = {
+        ...list,
+        resourceVersion: created?.metadata.resourceVersion ?? "",
+        timeoutSeconds: "1",
+      };
       const signal = new AbortController().signal;
       const events = on.watch("/api/v1/nodes", { query, signal, idleTimeoutMs: 9000 });
       for await (const { type, object } of events)
         watched.push(`${type} ${JSON.stringify(brief(object as never))}`);
-      await ask("PATCH", node, "json-patch+json", [{ op: "remove", path: "/metadata/finalizers" }]);
-      await ask("GET", node);
-      await ask("GET", "/apis/none.cedana.ai/v1/nones", undefined, undefined, {
+      await send("PATCH", node, "json-patch+json", [{ op: "remove", path: "/metadata/finalizers" }]);
+      await send("GET", node);
+      await send("GET", "/apis/none.cedana.ai/v1/nones", undefined, undefined, {
         limit: "1",
         continue: "garbage",
       });
-      return { said, watched };
+      return { responses, watched };
     };
-    const real = await answers(api);
-    const fake = await answers(new FakeApi());
-    // The one in memory serves every kind. The real one's answer for a kind that it does not serve is no Status.
-    expect(real.said.slice(0, -1)).toEqual(fake.said.slice(0, -1));
-    expect(real.said.at(-1)).toBe("GET 404 undefined");
-    // Kubernetes' own controllers write to the node as well.
+    const real = await exchange(api);
+    const fake = await exchange(new FakeApi());
+    // The fake serves every kind. For a kind that it does not serve, the real one's response is no Status.
+    expect(real.responses.slice(0, -1)).toEqual(fake.responses.slice(0, -1));
+    expect(real.responses.at(-1)).toBe("GET 404 undefined");
+    // Controllers of Kubernetes also write to the node.
     expect(real.watched).toEqual(expect.arrayContaining(fake.watched));
   });
 
-  // A young API server still has the whole history of nodes; that of a kind begins with its definition.
-  test("a version from before history began is an ERROR event 410", async () => {
-    const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+  // A new API server still has the whole history of nodes; the history of a kind starts with its CRD.
+  test("a watch from a version before the history gets the event ERROR 410", async () => {
+    const crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     const names = { plural: "histories", singular: "history", kind: "History" };
     const schema = { openAPIV3Schema: { type: "object" } };
     await api.send(
       "POST",
-      definitions,
+      crds,
       json({
         metadata: { name: `histories.${NAMESPACE}.cedana.ai` },
         spec: {
@@ -272,12 +276,12 @@ class Proxy {
         { type: "ERROR", object: expect.objectContaining({ code: 410, reason: "Expired" }) },
       ]);
     } finally {
-      await api.send("DELETE", `${definitions}/histories.${NAMESPACE}.cedana.ai`);
+      await api.send("DELETE", `${crds}/histories.${NAMESPACE}.cedana.ai`);
     }
   });
 });
 
-interface Answer {
+interface Response {
   readonly metadata: {
     name: string;
     resourceVersion: string;
@@ -287,16 +291,16 @@ interface Answer {
   };
   readonly imagePullSecrets?: readonly { name: string }[];
   readonly status?: { readonly conditions?: readonly { type: string; status: string }[] };
-  readonly items?: readonly Answer[];
+  readonly items?: readonly Response[];
 }
 
-function brief({ metadata, imagePullSecrets, status }: Answer): object {
+function brief({ metadata, imagePullSecrets, status }: Response): object {
   return {
     name: metadata.name,
     annotation: (metadata.annotations as Record<string, string> | undefined)?.["x"],
     deleted: metadata.deletionTimestamp !== undefined,
     secrets: imagePullSecrets?.map(({ name }) => name),
-    // The node lifecycle controller adds its own.
+    // The node lifecycle controller adds other conditions.
     conditions: status?.conditions
       ?.filter(({ type }) => ["CedanaReady", "Other"].includes(type))
       .map((condition) => `${condition.type} ${condition.status}`)

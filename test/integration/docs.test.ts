@@ -1,11 +1,11 @@
-/** The programs of the docs, in the eyes of the TypeScript compiler: against the built package, as its users have it. */
+/** Type-checks the programs of the docs against the built package. */
 import { execFileSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { layOutPrograms, programs } from "../support/docs-programs";
 import { ROOT } from "../support/sources";
 
-test("all programs of the docs type-check", () => {
+test("all programs of the docs pass the type check", () => {
   expect(programs.length).toBeGreaterThan(0);
   const folder = layOutPrograms("docs-types");
   const config = {

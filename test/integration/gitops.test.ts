@@ -26,15 +26,15 @@ suiteWith(missing)("kubectl kustomize", () => {
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
   test.each<[string, LayoutOptions]>([
-    ["one object a file", {}],
-    ["one file a chart", { filePer: "chart" }],
-  ])("gives back our objects: %s", (_, options) => {
+    ["a file per object", {}],
+    ["a file per chart", { filePer: "chart" }],
+  ])("returns our objects from %s", (_, options) => {
     const objects = manifests();
     writeFiles(dir, layout(objects, options));
     expect(parseStream(kustomize(dir))).toEqual(comparable(objects));
   });
 
-  test("builds what the example writes, where Argo CD and Flux of the example look for it", () => {
+  test("builds the output of the example at the paths of its Argo CD and Flux objects", () => {
     execFileSync(process.execPath, [join(ROOT, "dist/examples/gitops/main.js"), dir]);
     const pointers = ["argocd", "flux"].map((tool) =>
       parseAllDocuments(readFileSync(join(ROOT, "examples/gitops", tool, "cedana.yaml"), "utf8")).map(

@@ -3,7 +3,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { helmChart } from "../../manifests";
-import { MORE_TRAPS, comparable, manifests, parseStream, writeFiles } from "./support/manifests";
+import {
+  KUSTOMIZE_UNSAFE_STRINGS,
+  comparable,
+  manifests,
+  parseStream,
+  writeFiles,
+} from "./support/manifests";
 import { suiteWith } from "./support/terraform";
 
 const HELM = process.env["CEDANA_INTEGRATION_HELM"] ?? "helm";
@@ -13,7 +19,7 @@ const missing =
     : `${HELM} does not run: install helm 3 (https://helm.sh) or name one in CEDANA_INTEGRATION_HELM`;
 
 suiteWith(missing)("helm", () => {
-  const objects = manifests(MORE_TRAPS);
+  const objects = manifests(KUSTOMIZE_UNSAFE_STRINGS);
   let dir: string;
 
   const helm = (...args: readonly string[]) => {
@@ -27,32 +33,32 @@ suiteWith(missing)("helm", () => {
   });
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-  test("lint finds nothing, not even with --strict", () => {
+  test("lint --strict reports nothing", () => {
     const { status, stdout } = helm("lint", "--strict", dir);
     expect(stdout).toContain("1 chart(s) linted, 0 chart(s) failed");
     expect(stdout).not.toMatch(/\[(ERROR|WARNING)\]/);
     expect(status).toBe(0);
   });
 
-  test("template gives our objects back, all of them and no other", () => {
+  test("template returns exactly our objects", () => {
     const { status, stdout, stderr } = helm("template", "cedana", dir, "--include-crds");
     expect(stderr).toBe("");
     expect(status).toBe(0);
     expect(parseStream(stdout)).toEqual(comparable(objects));
   });
 
-  test("the namespace and name of the release change nothing, for the objects name their own", () => {
+  test("namespace and name of the release do not change the objects", () => {
     const { stdout } = helm("template", "another", dir, "--include-crds", "--namespace", "elsewhere");
     expect(parseStream(stdout)).toEqual(comparable(objects));
   });
 
-  test("a value is refused, for it would have no effect", () => {
+  test("rejects values, which would have no effect", () => {
     const { status, stderr } = helm("template", "cedana", dir, "--set", "manager.replicas=2");
     expect(status).not.toBe(0);
     expect(stderr).toContain("manager");
   });
 
-  test("CRDs are installed first and never taken away with the release", () => {
+  test("CRDs are in the chart's crds directory, so helm does not delete them with the release", () => {
     const { stdout } = helm("show", "crds", dir);
     expect(parseStream(stdout).map(({ kind }) => kind)).toEqual(["CustomResourceDefinition"]);
     const { stdout: templates } = helm("template", "cedana", dir);

@@ -1,6 +1,6 @@
 /**
- * Engine kubelet on a real API server: controller and agent as programs, with the rights of the install and no others; a
- * kubelet and a registry of the tests'. Needs CEDANA_INTEGRATION_KUBECONFIG and `npm run build`.
+ * Engine kubelet on a real API server: controller and agent as processes, with the permissions of the install, a fake
+ * kubelet and a fake registry. Needs CEDANA_INTEGRATION_KUBECONFIG and `npm run build`.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import {
@@ -22,12 +22,12 @@ import { CedanaChart } from "../../stacks/kubernetes";
 import { FakeRegistry } from "../support/registry";
 import { ROOT } from "../support/sources";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
-import { namespace, put } from "./support/apiserver-install";
+import { namespace, apply } from "./support/apiserver-install";
 import { Random } from "../support/random";
 import { FakeKubelet } from "./support/fake-kubelet";
 
 const config = kubeconfig();
-const [SYSTEM, TEAM, NODE] = ["mailbox-system", "mailbox-team", "mailbox-1"];
+const [SYSTEM, TEAM, NODE] = ["kubelet-engine-system", "kubelet-engine-team", "kubelet-engine-1"];
 const CHECKPOINTS = `/apis/automation.cedana.ai/v1alpha1/namespaces/${TEAM}/checkpoints`;
 const NODE_CHECKPOINTS = `/apis/automation.cedana.ai/v1alpha1/namespaces/${SYSTEM}/nodecheckpoints`;
 
@@ -57,25 +57,28 @@ interface Checkpoint {
     const image = { repository: "registry.example.com/image", tag: "1" };
     const engine = { kind: "kubelet" as const, image, repository: `${registry.host}/checkpoints` };
     const install = {
-      name: "mailbox",
+      name: "kubelet-engine",
       namespace: SYSTEM,
       controller: { image },
       checkpoints: { namespaces: [TEAM] },
-      nodeSelector: { "mailbox.example.com/enabled": "true" },
+      nodeSelector: { "kubelet-engine.example.com/enabled": "true" },
     };
-    objects = new CedanaChart(Testing.app(), "mailbox", { engine, install }).toJson() as KubernetesObject[];
-    await put(api, namespace(TEAM));
-    for (const object of objects) await put(api, object);
-    for (const name of [NODE, "mailbox-2"])
-      await put(api, { apiVersion: "v1", kind: "Node", metadata: { name } });
+    objects = new CedanaChart(Testing.app(), "kubelet-engine", {
+      engine,
+      install,
+    }).toJson() as KubernetesObject[];
+    await apply(api, namespace(TEAM));
+    for (const object of objects) await apply(api, object);
+    for (const name of [NODE, "kubelet-engine-2"])
+      await apply(api, { apiVersion: "v1", kind: "Node", metadata: { name } });
     // The second node has no agent.
-    await runPod("lonely", "mailbox-2");
+    await runPod("no-agent", "kubelet-engine-2");
     kubelet.podUID = await runPod("web", NODE);
     await eventually(30, "the kinds are served", async () => {
-      const answers = await Promise.all(
+      const responses = await Promise.all(
         [CHECKPOINTS, NODE_CHECKPOINTS].map((path) => api.request("GET", path)),
       );
-      return answers.every(({ status }) => status === 200);
+      return responses.every(({ status }) => status === 200);
     });
     await prepare();
   });
@@ -84,20 +87,20 @@ interface Checkpoint {
     for (const object of [...objects].toReversed())
       if (!["CustomResourceDefinition", "Namespace"].includes(object.kind)) await api.delete(object);
     await api.request("DELETE", CHECKPOINTS);
-    for (const name of ["web", "lonely"])
+    for (const name of ["web", "no-agent"])
       await api.request("DELETE", `/api/v1/namespaces/${TEAM}/pods/${name}?gracePeriodSeconds=0`);
-    for (const name of [NODE, "mailbox-2"]) await api.request("DELETE", `/api/v1/nodes/${name}`);
+    for (const name of [NODE, "kubelet-engine-2"]) await api.request("DELETE", `/api/v1/nodes/${name}`);
     api.close();
     kubelet.stop();
     await registry.stop();
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** A pod of two containers that runs, as far as anybody says. @returns its UID */
+  /** Creates a pod of two containers with the phase Running. @returns its UID */
   async function runPod(name: string, nodeName: string): Promise<string> {
     const containers = ["a", "b"].map((each) => ({ name: each, image: `image-${each}` }));
     const metadata = { name, namespace: TEAM };
-    await put(api, { apiVersion: "v1", kind: "Pod", metadata, spec: { nodeName, containers } });
+    await apply(api, { apiVersion: "v1", kind: "Pod", metadata, spec: { nodeName, containers } });
     const { body } = await api.request<{ metadata: { uid: string } }>(
       "PATCH",
       `/api/v1/namespaces/${TEAM}/pods/${name}/status`,
@@ -107,7 +110,7 @@ interface Checkpoint {
     return body.metadata.uid;
   }
 
-  /** A token of an account, bound to a node as those of pods are. */
+  /** Returns a token of a ServiceAccount, bound to a node like the tokens of pods. */
   async function tokenOf(account: string, node?: string): Promise<string> {
     const bound =
       node === undefined ? {} : { boundObjectRef: { apiVersion: "v1", kind: "Node", name: node } };
@@ -131,11 +134,11 @@ interface Checkpoint {
     >;
   };
 
-  /** Settings as the install has them, but for paths, the kubelet's port, and what other suites are about. */
+  /** Writes the settings of the install, with other paths, the fake kubelet's port, and without gate and restore. */
   async function prepare(): Promise<void> {
     const { archives, port } = kubelet;
-    const agent = settingsOf("mailbox-agent-settings");
-    const controller = settingsOf("mailbox-controller-settings");
+    const agent = settingsOf("kubelet-engine-agent-settings");
+    const controller = settingsOf("kubelet-engine-controller-settings");
     const files: Record<string, object> = {
       agent: { ...agent, archives, state, reserveBytes: 0, kubelet: { ...agent["kubelet"], port } },
       controller: { ...controller, gate: false, ...("restore" in controller ? { restore: false } : {}) },
@@ -143,15 +146,15 @@ interface Checkpoint {
     const account = join(folder, "account");
     mkdirSync(account);
     const tokens = {
-      agent: await tokenOf("mailbox-agent", NODE),
-      controller: await tokenOf("mailbox-controller"),
+      agent: await tokenOf("kubelet-engine-agent", NODE),
+      controller: await tokenOf("kubelet-engine-controller"),
     };
     writeFileSync(join(account, "token"), tokens.agent);
     writeFileSync(join(account, "ca.crt"), kubelet.ca);
-    const own = parse(readFileSync(config ?? "", "utf8")) as { users: { user: object }[] };
+    const base = parse(readFileSync(config ?? "", "utf8")) as { users: { user: object }[] };
     for (const name of ["agent", "controller"] as const) {
-      const users = own.users.map((user) => ({ ...user, user: { token: tokens[name] } }));
-      writeFileSync(join(folder, `${name}.kubeconfig`), JSON.stringify({ ...own, users }), { mode: 0o600 });
+      const users = base.users.map((user) => ({ ...user, user: { token: tokens[name] } }));
+      writeFileSync(join(folder, `${name}.kubeconfig`), JSON.stringify({ ...base, users }), { mode: 0o600 });
       writeFileSync(join(folder, `${name}.json`), JSON.stringify(files[name]));
     }
   }
@@ -168,7 +171,7 @@ interface Checkpoint {
     const list =
       name === "agent"
         ? ["run", ...common, "--account", join(folder, "account")]
-        : [...common, "--metrics-port", "0", "--health-port", "0", "--identity", "mailbox"];
+        : [...common, "--metrics-port", "0", "--health-port", "0", "--identity", "kubelet-engine"];
     const env = { PATH: process.env["PATH"], NODE_NAME: NODE, HOST_IP: "127.0.0.1" };
     const child = spawn(process.execPath, [program, ...list], { env, stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [child.stdout, child.stderr])
@@ -192,10 +195,10 @@ interface Checkpoint {
       spec: { podRef: { name: pod } },
     });
 
-  /** `Ready CheckpointCompleted message` */
-  async function ended(name: string): Promise<Checkpoint & { said: string }> {
+  /** Waits for the outcome: `Ready CheckpointCompleted message`. */
+  async function ended(name: string): Promise<Checkpoint & { outcome: string }> {
     let found: Checkpoint = {};
-    await eventually(90, `${name} ends`, async () => {
+    await eventually(90, `${name} has ended`, async () => {
       found = (await api.request<Checkpoint>("GET", `${CHECKPOINTS}/${name}`)).body;
       return (found.status?.conditions ?? []).some(
         ({ type, status }) => type !== "Progressing" && status === "True",
@@ -206,53 +209,63 @@ interface Checkpoint {
       reason = "",
       message = "",
     } = found.status?.conditions?.find(({ status }) => status === "True") ?? {};
-    return { ...found, said: `${type} ${reason} ${message}` };
+    return { ...found, outcome: `${type} ${reason} ${message}` };
   }
 
   const nodeCheckpoints = async () =>
     (await api.request<{ items: KubernetesObject[] }>("GET", NODE_CHECKPOINTS)).body.items;
 
-  async function nothingIsLeft(): Promise<void> {
-    await eventually(20, "nothing is left", async () => (await nodeCheckpoints()).length === 0);
+  async function expectNothingLeft(): Promise<void> {
+    await eventually(
+      20,
+      "all NodeCheckpoints are deleted",
+      async () => (await nodeCheckpoints()).length === 0,
+    );
     await eventually(20, "the journal is empty", async () => readdirSync(state).length === 0);
     expect(readdirSync(kubelet.archives)).toEqual([]);
   }
 
-  test("two containers become two images", async () => {
+  test("two containers are stored as two images", async () => {
     start("controller");
     start("agent");
-    await take("alone", "lonely");
+    await take("without-agent", "no-agent");
     await take("one");
-    const { said, status } = await ended("one");
-    expect(said).toBe("Ready CheckpointCompleted checkpointed a, b");
-    const places = status?.containers?.map(({ location = "" }) => location) ?? [];
-    expect(places).toEqual(places.map(() => expect.stringMatching(/\/checkpoints@sha256:[0-9a-f]{64}$/)));
-    expect(new Set(places).size).toBe(2);
+    const { outcome, status } = await ended("one");
+    expect(outcome).toBe("Ready CheckpointCompleted checkpointed a, b");
+    const locations = status?.containers?.map(({ location = "" }) => location) ?? [];
+    expect(locations).toEqual(
+      locations.map(() => expect.stringMatching(/\/checkpoints@sha256:[0-9a-f]{64}$/)),
+    );
+    expect(new Set(locations).size).toBe(2);
     for (const { checkpointID = "" } of status?.containers ?? [])
       expect([...registry.manifests.keys()].some((key) => key.endsWith(checkpointID))).toBe(true);
-    await eventually(20, "it is forgotten", async () => (await nodeCheckpoints()).length === 1);
-  });
-
-  test("without an agent it is said that there is none", async () => {
-    const { said } = await ended("alone");
-    expect(said).toMatch(
-      /^Failed AgentNotAnswering container a: the agent of node mailbox-2 has not answered within 60 s/,
+    await eventually(
+      20,
+      "the NodeCheckpoints of the Checkpoint are deleted",
+      async () => (await nodeCheckpoints()).length === 1,
     );
-    await nothingIsLeft();
   });
 
-  test("controller and agent are killed again and again; every Checkpoint is completed", async () => {
+  test("a Checkpoint on a node without an agent fails with AgentNotAnswering", async () => {
+    const { outcome } = await ended("without-agent");
+    expect(outcome).toMatch(
+      /^Failed AgentNotAnswering container a: the agent of node kubelet-engine-2 has not answered within 60 s/,
+    );
+    await expectNothingLeft();
+  });
+
+  test("every Checkpoint completes although controller and agent are killed repeatedly", async () => {
     const random = new Random(7);
-    const said: string[] = [];
+    const outcomes: string[] = [];
     for (let round = 1; round <= 4; round++) {
       await take(`killed-${round}`);
       await pause(random.between(0, 3500));
       if (round % 3 !== 0) await restart("agent");
       if (round % 3 !== 1) await restart("controller");
-      said.push((await ended(`killed-${round}`)).said);
+      outcomes.push((await ended(`killed-${round}`)).outcome);
     }
-    expect(said).toEqual(said.map(() => "Ready CheckpointCompleted checkpointed a, b"));
-    expect(kubelet.mostAtOnce).toBe(1);
-    await nothingIsLeft();
+    expect(outcomes).toEqual(outcomes.map(() => "Ready CheckpointCompleted checkpointed a, b"));
+    expect(kubelet.maxConcurrent).toBe(1);
+    await expectNothingLeft();
   });
 });

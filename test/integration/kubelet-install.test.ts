@@ -1,12 +1,12 @@
 /**
- * The install with the engine kubelet on a real API server: it takes every object, each account can do what it must and nothing
- * else, and what RBAC cannot say, that an agent writes about its own node only, holds for real tokens of pods. Needs
- * CEDANA_INTEGRATION_KUBECONFIG, with two nodes labelled cedana.ai/enabled=true.
+ * The install with the engine kubelet on a real API server: every object is accepted, each ServiceAccount has the permissions
+ * that it needs and no others, and an agent can only write the status of its own node, which RBAC cannot express. Needs
+ * CEDANA_INTEGRATION_KUBECONFIG, with two nodes with the label cedana.ai/enabled=true.
  */
 import { Testing } from "cdk8s";
 import { CedanaChart } from "../../stacks/kubernetes";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
-import { rights } from "./support/apiserver-rights";
+import { permissions } from "./support/permissions";
 
 const config = kubeconfig();
 const NAMESPACE = "kubelet-engine";
@@ -52,7 +52,7 @@ interface Pod extends KubernetesObject {
     return body;
   };
 
-  test("every object is accepted, with strict field validation", async () => {
+  test("accepts every object with strict field validation", async () => {
     for (const object of objects) await put(object);
     expect(objects.length).toBeGreaterThan(30);
   });
@@ -79,8 +79,9 @@ interface Pod extends KubernetesObject {
     [HEALTH_CHECK, "get nodes"],
     [HEALTH_CHECK, `patch pods:status in ${NAMESPACE}`],
     [CONTROLLER, `get,list,watch,create,delete automation.cedana.ai/nodecheckpoints in ${NAMESPACE}`],
-  ])("%s may %s", async (user, line) => {
-    for (const right of rights(line)) expect([line, await api.may(user, right)]).toEqual([line, true]);
+  ])("%s has the permission %s", async (user, line) => {
+    for (const permission of permissions(line))
+      expect([line, await api.isAllowed(user, permission)]).toEqual([line, true]);
   });
 
   test.each([
@@ -99,8 +100,9 @@ interface Pod extends KubernetesObject {
     [HEALTH_CHECK, `get secrets in ${NAMESPACE}`],
     [CONTROLLER, "create nodes:checkpoint"],
     [CONTROLLER, `patch automation.cedana.ai/nodecheckpoints:status in ${NAMESPACE}`],
-  ])("%s may not %s", async (user, line) => {
-    for (const right of rights(line)) expect([line, await api.may(user, right)]).toEqual([line, false]);
+  ])("%s does not have the permission %s", async (user, line) => {
+    for (const permission of permissions(line))
+      expect([line, await api.isAllowed(user, permission)]).toEqual([line, false]);
   });
 
   describe("an agent's own node", () => {
@@ -135,7 +137,7 @@ interface Pod extends KubernetesObject {
       }
     });
 
-    /** As the kubelet asks for it. Without a pod: as a person would. */
+    /** Returns a token bound to a pod, as the kubelet requests it, or an unbound token. */
     async function tokenOf(account: string, pod?: Pod): Promise<string> {
       const { status, body } = await api.request<{ status: { token: string } }>(
         "POST",
@@ -179,35 +181,31 @@ interface Pod extends KubernetesObject {
         { contentType: "application/strategic-merge-patch+json", token },
       );
 
-    test("the helper writes about its own node, and no other", async () => {
-      const [mine, others] = pods["helper"]!;
-      const token = await tokenOf("open-agent", mine);
-      await eventually(30, "the policy is in force", async () => {
-        return (await write(token, others?.spec.nodeName)).status === 403;
+    test("the helper writes NodeCheckpoints of its own node only", async () => {
+      const [own, other] = pods["helper"]!;
+      const token = await tokenOf("open-agent", own);
+      await eventually(30, "the policy is enforced", async () => {
+        return (await write(token, other?.spec.nodeName)).status === 403;
       });
-      expect(await write(token, others?.spec.nodeName)).toMatchObject({
+      expect(await write(token, other?.spec.nodeName)).toMatchObject({
         status: 403,
         body: { message: expect.stringContaining("that node's NodeCheckpoints only") as string },
       });
-      expect(await write(token, mine?.spec.nodeName)).toMatchObject({ status: 200 });
+      expect(await write(token, own?.spec.nodeName)).toMatchObject({ status: 200 });
     });
 
-    test("the health check writes about its own pod, and no other", async () => {
-      const [mine, others] = pods["health-check"]!;
-      const token = await tokenOf("open-health-check", mine);
-      await eventually(
-        30,
-        "the policy is in force",
-        async () => (await report(token, others)).status === 403,
-      );
-      expect(await report(token, others)).toMatchObject({
+    test("the health check writes the status of its own pod only", async () => {
+      const [own, other] = pods["health-check"]!;
+      const token = await tokenOf("open-health-check", own);
+      await eventually(30, "the policy is enforced", async () => (await report(token, other)).status === 403);
+      expect(await report(token, other)).toMatchObject({
         status: 403,
         body: { message: expect.stringContaining("its own pod only") as string },
       });
-      expect(await report(token, mine)).toMatchObject({ status: 200 });
+      expect(await report(token, own)).toMatchObject({ status: 200 });
     });
 
-    test("a token of an account that is no pod's writes nothing", async () => {
+    test("an unbound token of the ServiceAccounts cannot write", async () => {
       const [pod] = pods["helper"]!;
       expect((await write(await tokenOf("open-agent"), pod?.spec.nodeName)).status).toBeGreaterThanOrEqual(
         400,
@@ -216,7 +214,7 @@ interface Pod extends KubernetesObject {
       expect((await report(await tokenOf("open-health-check"), checking)).status).toBeGreaterThanOrEqual(400);
     });
 
-    test("others are not held by these policies", async () => {
+    test("the policies do not apply to other users", async () => {
       const [pod] = pods["helper"]!;
       const body = { status: { startTime: new Date().toISOString() } };
       const path = `${CHECKPOINTS}/of-${pod?.spec.nodeName}/status`;

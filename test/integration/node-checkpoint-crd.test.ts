@@ -1,11 +1,12 @@
 /**
- * Kind NodeCheckpoint on a real API server: accepted and rejected objects with their messages, and the immutable spec. Needs CEDANA_INTEGRATION_KUBECONFIG.
+ * Kind NodeCheckpoint on a real API server: accepted and rejected objects with their messages, and the immutable spec. Needs
+ * CEDANA_INTEGRATION_KUBECONFIG.
  */
 import { Chart, Testing } from "cdk8s";
 import { NODE_CHECKPOINT, nodeCheckpointName, nodeLabelValue } from "../../api";
 import { Crd } from "../../constructs/kubernetes/crds";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
-import { put } from "./support/apiserver-install";
+import { apply } from "./support/apiserver-install";
 
 const config = kubeconfig();
 const COLLECTION = "/apis/automation.cedana.ai/v1alpha1/namespaces/default/nodecheckpoints";
@@ -37,7 +38,7 @@ const nodeCheckpoint = (spec: object, name = "sample", node = "n1"): KubernetesO
     api = new ApiServer(config ?? "");
     const chart = new Chart(Testing.app(), "crds");
     new Crd(chart, "crd", { kind: NODE_CHECKPOINT });
-    for (const definition of Testing.synth(chart) as KubernetesObject[]) await put(api, definition);
+    for (const definition of Testing.synth(chart) as KubernetesObject[]) await apply(api, definition);
     await eventually(
       30,
       "the kind is served",
@@ -65,8 +66,8 @@ const nodeCheckpoint = (spec: object, name = "sample", node = "n1"): KubernetesO
       { image: "localhost:5000/checkpoints@sha256:ab" },
       "spec.image in body should match",
     ],
-    ["no time", { timeoutSeconds: 0 }, "spec.timeoutSeconds in body should be greater than or equal to 1"],
-    ["no container", { containerName: "A" }, "spec.containerName in body should match"],
+    ["no timeout", { timeoutSeconds: 0 }, "spec.timeoutSeconds in body should be greater than or equal to 1"],
+    ["an invalid container name", { containerName: "A" }, "spec.containerName in body should match"],
   ])("rejects %s", async (_, change, text) => {
     const response = await message(nodeCheckpoint({ ...SPEC, ...change }));
     expect(response).toMatch(/^422 /);
@@ -74,7 +75,7 @@ const nodeCheckpoint = (spec: object, name = "sample", node = "n1"): KubernetesO
   });
 
   test("spec is immutable; status is a subresource", async () => {
-    await put(api, nodeCheckpoint(SPEC));
+    await apply(api, nodeCheckpoint(SPEC));
     const change = (body: object, path = "sample") =>
       api.request<KubernetesObject>("PATCH", `${COLLECTION}/${path}`, body, {
         contentType: "application/merge-patch+json",
@@ -84,7 +85,7 @@ const nodeCheckpoint = (spec: object, name = "sample", node = "n1"): KubernetesO
     expect(JSON.stringify(rejected.body)).toContain(
       "spec is immutable: create another NodeCheckpoint instead",
     );
-    const notRestored = [{ code: "restart", message: "begins again" }];
+    const notRestored = [{ code: "restart", message: "starts again" }];
     const status = { image: "localhost:5000/checkpoints@sha256:ab", sizeBytes: 17, notRestored };
     const written = await change({ status, spec: { timeoutSeconds: 1 } }, "sample/status");
     expect([written.status, written.body["status"], written.body["spec"]]).toEqual([200, status, SPEC]);

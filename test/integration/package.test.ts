@@ -1,11 +1,23 @@
-/** The package as npm packs it, installed into new projects: one CommonJS, one of ES modules, both type-checked and run. */
-import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { ROOT } from "../support/sources";
+/** Packs a checkout with an incomplete build, and installs the package into projects that are type-checked and run. */
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { ROOT, files } from "../support/sources";
 import { scratch } from "./support/terraform";
 
 const folder = scratch();
+const checkout = join(folder, "checkout");
+/** Ignored by git. */
+const GENERATED = ["node_modules", ".git", "dist", "out", "cdktf.out"];
 /** What a user of the constructs installs beside the package. */
 const PEERS = ["cdktf", "@cdktf/provider-aws", "cdk8s", "constructs", "typescript", "@types/node"];
 const BODY = `
@@ -36,10 +48,73 @@ function sh(cwd: string, command: string, ...args: readonly string[]): string {
   return execFileSync(command, [...args], { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
 }
 
+const OTHER_FILES = ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "dist/cedana.schema.json"];
+const PROGRAMS = ["cedana-cdk.js", "aws.js", "kubernetes.js", "THIRD-PARTY-NOTICES.txt"];
+
+/** Returns the built files of every source of the library. */
+function library(): string[] {
+  const { include, exclude } = JSON.parse(readFileSync(join(ROOT, "tsconfig.build.json"), "utf8")) as {
+    readonly include: readonly string[];
+    readonly exclude: readonly string[];
+  };
+  return include
+    .filter((area) => area !== "examples")
+    .flatMap((area) => files(area, /\.ts$/))
+    .filter((path) => !exclude.includes(path))
+    .flatMap((path) => [".js", ".d.ts"].map((extension) => `dist/${path.replace(/\.ts$/, extension)}`));
+}
+
+function pack() {
+  return spawnSync("npm", ["run", "--silent", "pack", "--", "--silent", "--pack-destination", folder], {
+    cwd: checkout,
+    encoding: "utf8",
+  });
+}
+
+const packages = () => readdirSync(folder).filter((name) => name.endsWith(".tgz"));
+
 let tarball: string;
 beforeAll(() => {
-  sh(ROOT, "npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", folder);
-  tarball = join(folder, readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? "");
+  cpSync(ROOT, checkout, { recursive: true, filter: (path) => !GENERATED.includes(basename(path)) });
+  symlinkSync(join(ROOT, "node_modules"), join(checkout, "node_modules"));
+});
+
+describe("npm run pack", () => {
+  test("fails without a package when the build fails", () => {
+    const file = join(checkout, "stacks/aws/index.ts");
+    const source = readFileSync(file, "utf8");
+    appendFileSync(file, 'export const broken: number = "text";\n');
+    const { status, stdout } = pack();
+    writeFileSync(file, source);
+    expect(stdout).toContain("stacks/aws/index.ts");
+    expect(status).toBe(1);
+    expect(packages()).toEqual([]);
+  });
+
+  test("packs every entry with its types after a build without types", () => {
+    sh(checkout, process.execPath, "tools/build.mjs", "--without-types");
+    writeFileSync(join(checkout, "dist/config/stale.js"), "");
+    expect(pack()).toMatchObject({ status: 0, stderr: "" });
+    expect(packages()).toEqual(["cedana-cdk-0.1.0.tgz"]);
+    tarball = join(folder, "cedana-cdk-0.1.0.tgz");
+    const packed = sh(folder, "tar", "-tzf", tarball).trim().split("\n");
+    const programs = packed.filter((path) => path.startsWith("package/dist/bin/"));
+    expect(packed.filter((path) => !programs.includes(path)).toSorted()).toEqual(
+      [...OTHER_FILES, ...library()].map((path) => `package/${path}`).toSorted(),
+    );
+    expect(programs).toEqual(expect.arrayContaining(PROGRAMS.map((name) => `package/dist/bin/${name}`)));
+  });
+
+  test("publishes a manifest without what only the checkout needs", () => {
+    const manifest = JSON.parse(sh(folder, "tar", "-xzOf", tarball, "package/package.json")) as object;
+    expect(manifest).toMatchObject({
+      name: "cedana-cdk",
+      version: "0.1.0",
+      typesVersions: { "*": { "aws/*": ["dist/constructs/aws/*/index.d.ts"], api: ["dist/api/index.d.ts"] } },
+    });
+    for (const field of ["private", "scripts", "devDependencies", "overrides", "config"])
+      expect(manifest).not.toHaveProperty(field);
+  });
 });
 
 describe.each([

@@ -1,11 +1,12 @@
 /**
- * Restore on a real API server: two controllers with the rights of their account serve the webhook, the API server asks them,
- * its own controllers make the pods. Pods are not run: the test says what the kubelet would. Needs what apiserver.test.ts needs.
+ * Restore on a real API server: two controllers with the permissions of their ServiceAccount serve the webhook, and
+ * Kubernetes' controllers create the pods. No node runs them: the test sets their status. Needs the same as
+ * apiserver.test.ts.
  */
 import { readFileSync } from "node:fs";
 import { saved } from "../unit/controller/restore/support";
 import { eventually, kubeconfig, type KubernetesObject } from "./support/apiserver";
-import { rights } from "./support/apiserver-rights";
+import { permissions } from "./support/permissions";
 import {
   checkpointOf,
   IMAGE,
@@ -34,33 +35,33 @@ const config = kubeconfig();
     expect(await install.restoreOf("probe")).toBeUndefined();
   });
 
-  test("a pod that names a Checkpoint gets its image and its nodes; the claim is tied to it, then it is restored", async () => {
+  test("a pod that names a Checkpoint gets its image and its nodes, the claim gets the pod's UID, and the pod is restored", async () => {
     await install.checkpoint("named", {
       pod: "x",
       owner: undefined,
       hash: "",
       containers: [saved("app", { architecture: "arm64" })],
     });
-    const made = await send<Pod>("POST", PODS, pod("by-name", { "cedana.ai/restore-from": "named" }));
-    expect(imageOf(made)).toBe(IMAGE);
-    expect(made.spec.nodeSelector).toEqual({
+    const created = await send<Pod>("POST", PODS, pod("by-name", { "cedana.ai/restore-from": "named" }));
+    expect(imageOf(created)).toBe(IMAGE);
+    expect(created.spec.nodeSelector).toEqual({
       "integration/none": "true",
       "again/enabled": "true",
       "kubernetes.io/arch": "arm64",
     });
-    const { uid } = made.metadata;
+    const { uid } = created.metadata;
     await eventually(
       20,
-      "the claim is tied to the pod",
+      "the claim has the pod's UID",
       async () => (await install.restoreOf("named"))?.["podUID"] === uid,
     );
-    await install.say("by-name", { state: { running: {} } });
+    await install.setContainerStatus("by-name", { state: { running: {} } });
     await eventually(
       20,
       "it is restored",
       async () => (await install.restoreOf("named"))?.["state"] === "Restored",
     );
-    await eventually(20, "it is told", async () =>
+    await eventually(20, "an event reports it", async () =>
       (await install.events("by-name")).includes("Restored: resumed from Checkpoint named"),
     );
     const second = await send<Pod>("POST", PODS, pod("by-name-2", { "cedana.ai/restore-from": "named" }));
@@ -70,7 +71,7 @@ const config = kubeconfig();
     );
   });
 
-  test("each pod of a StatefulSet goes on from its own latest", async () => {
+  test("each pod of a StatefulSet resumes from its own latest Checkpoint", async () => {
     const labels = { app: "web" };
     const set = {
       apiVersion: "apps/v1",
@@ -88,7 +89,7 @@ const config = kubeconfig();
       spec: { ...set.spec, replicas, template: template(labels) },
     });
     await send("POST", `/apis/apps/v1/namespaces/${TEAM}/statefulsets`, scaled(1));
-    await eventually(20, "web-0 is there", async () => (await install.podsOf("app=web")).length === 1);
+    await eventually(20, "web-0 exists", async () => (await install.podsOf("app=web")).length === 1);
     const [first] = await install.podsOf("app=web");
     const hash = first?.metadata.labels?.["controller-revision-hash"] ?? "";
     for (const [index, name] of ["web-zero", "web-one"].entries())
@@ -100,14 +101,14 @@ const config = kubeconfig();
       [{ op: "replace", path: "/spec/replicas", value: 2 }],
       JSON_PATCH,
     );
-    await eventually(30, "there are two", async () => (await install.podsOf("app=web")).length === 2);
+    await eventually(30, "there are two pods", async () => (await install.podsOf("app=web")).length === 2);
     const made = await install.podsOf("app=web");
     expect(new Set(made.map((one) => `${one.metadata.name} ${checkpointOf(one)} ${imageOf(one)}`))).toEqual(
       new Set([`web-0 web-zero ${IMAGE}`, `web-1 web-one ${IMAGE}`]),
     );
   });
 
-  test("of a Deployment of two with one Checkpoint one pod is restored, the other starts fresh and says why", async () => {
+  test("one Checkpoint restores one of two pods of a Deployment; the other starts without a checkpoint and reports why", async () => {
     const labels = { app: "two" };
     const path = `/apis/apps/v1/namespaces/${TEAM}/deployments`;
     await send("POST", path, {
@@ -119,7 +120,7 @@ const config = kubeconfig();
     const sets = `/apis/apps/v1/namespaces/${TEAM}/replicasets?labelSelector=app=two`;
     await eventually(
       20,
-      "its ReplicaSet is there",
+      "its ReplicaSet exists",
       async () => (await send<{ items: object[] }>("GET", sets)).items.length === 1,
     );
     const { items } = await send<{ items: KubernetesObject[] }>("GET", sets);
@@ -132,14 +133,14 @@ const config = kubeconfig();
     const pods = await install.podsOf("app=two");
     expect(pods.map((one) => imageOf(one)).toSorted((a, b) => a.localeCompare(b))).toEqual(["app:1", IMAGE]);
     const fresh = pods.find((one) => imageOf(one) === "app:1")?.metadata.name ?? "";
-    await eventually(20, "it is told why", async () =>
+    await eventually(20, "an event reports the reason", async () =>
       (await install.events(fresh)).some((one) =>
         one.startsWith("RestoreSkipped: starts fresh: Checkpoint two:"),
       ),
     );
   });
 
-  test("many pods at once: each Checkpoint is restored by one", async () => {
+  test("many pods at once: each Checkpoint is restored by one pod", async () => {
     for (const index of [1, 2, 3])
       await install.checkpoint(`many-${index}`, { pod: `many-${index}`, owner: undefined, hash: "" });
     const made = await Promise.all(
@@ -155,54 +156,54 @@ const config = kubeconfig();
     const restored = stored.filter((one) => imageOf(one) === IMAGE);
     expect(new Set(restored.map(checkpointOf))).toEqual(new Set(["many-1", "many-2", "many-3"]));
     expect(restored).toHaveLength(3);
-    const refused = made.filter(({ status }) => status >= 300).map(({ status }) => status);
-    expect(refused.every((status) => status === 409)).toBe(true);
+    const rejected = made.filter(({ status }) => status >= 300).map(({ status }) => status);
+    expect(rejected.every((status) => status === 409)).toBe(true);
     for (const one of restored) {
       const name = checkpointOf(one) ?? "";
       await eventually(
         20,
-        `${name} is tied to its pod`,
+        `the claim of ${name} has the pod's UID`,
         async () => (await install.restoreOf(name))?.["podUID"] === one.metadata.uid,
       );
     }
   });
 
-  test("a restore that fails: the pod is put back to its own image; nothing is restored from the Checkpoint again", async () => {
+  test("a restore that fails: the pod gets its original image, and the Checkpoint is not restored again", async () => {
     await install.checkpoint("broken", { pod: "falls", owner: undefined, hash: "" });
-    const made = await send<Pod>("POST", PODS, pod("falls", { "cedana.ai/restore-from": "latest" }));
-    expect(imageOf(made)).toBe(IMAGE);
+    const created = await send<Pod>("POST", PODS, pod("falls", { "cedana.ai/restore-from": "latest" }));
+    expect(imageOf(created)).toBe(IMAGE);
     const terminated = { reason: "StartError", message: "criu failed: type RESTORE errno 0", exitCode: 128 };
-    await install.say("falls", {
+    await install.setContainerStatus("falls", {
       state: { waiting: { reason: "CrashLoopBackOff" } },
       lastState: { terminated },
       restartCount: 2,
     });
     await eventually(
       20,
-      "it has its own image",
+      "it has its original image",
       async () => imageOf(await send<Pod>("GET", `${PODS}/falls`)) === "app:1",
     );
     expect(await install.restoreOf("broken")).toMatchObject({ state: "Failed", podName: "falls" });
-    await eventually(20, "it is told", async () =>
+    await eventually(20, "an event reports it", async () =>
       (await install.events("falls")).some((one) => /^RestoreFellBack: .*errno 0/.test(one)),
     );
     await send("DELETE", `${PODS}/falls?gracePeriodSeconds=0`);
     await eventually(
       20,
-      "it is gone",
+      "it is deleted",
       async () => (await install.api.request("GET", `${PODS}/falls`)).status === 404,
     );
     const next = await send<Pod>("POST", PODS, pod("falls", { "cedana.ai/restore-from": "latest" }));
     expect(imageOf(next)).toBe("app:1");
   });
 
-  test("the account of the controller can do this, and no more", async () => {
-    const may = async (lines: readonly string[]) => {
-      const all = lines.flatMap(rights);
-      const answers = await Promise.all(all.map((one) => install.api.may(ACCOUNT, one)));
-      return all.filter((_, index) => answers[index]);
+  test("the controller's account has these permissions and no others", async () => {
+    const allowed = async (lines: readonly string[]) => {
+      const all = lines.flatMap(permissions);
+      const results = await Promise.all(all.map((one) => install.api.isAllowed(ACCOUNT, one)));
+      return all.filter((_, index) => results[index]);
     };
-    const must = [
+    const needed = [
       `get,list,watch,patch pods in ${TEAM}`,
       `get,list,watch automation.cedana.ai/checkpoints in ${TEAM}`,
       `patch automation.cedana.ai/checkpoints:status in ${TEAM}`,
@@ -210,8 +211,8 @@ const config = kubeconfig();
       `create secrets in ${SYSTEM}`,
       "list,watch,patch admissionregistration.k8s.io/mutatingwebhookconfigurations named again-restore",
     ];
-    expect(await may(must)).toHaveLength(must.flatMap(rights).length);
-    const mustNot = [
+    expect(await allowed(needed)).toHaveLength(needed.flatMap(permissions).length);
+    const denied = [
       `create,delete,update pods in ${TEAM}`,
       `list,patch pods in default`,
       `get,list,watch,patch,delete secrets in ${SYSTEM}`,
@@ -220,19 +221,19 @@ const config = kubeconfig();
       "create,delete,patch,list admissionregistration.k8s.io/mutatingwebhookconfigurations",
       "patch admissionregistration.k8s.io/validatingadmissionpolicies",
     ];
-    expect(await may(mustNot)).toEqual([]);
-    const complaints = install.replicas.map(({ log }) =>
+    expect(await allowed(denied)).toEqual([]);
+    const errors = install.replicas.map(({ log }) =>
       readFileSync(log, "utf8")
         .split("\n")
         .filter((line) => /is forbidden|"level":"error"|Warning:/.test(line)),
     );
-    expect(complaints).toEqual([[], []]);
+    expect(errors).toEqual([[], []]);
   });
 
-  test("while no controller answers a pod starts, unless it asked to stop", async () => {
+  test("without a controller a pod starts without a checkpoint, unless restore-fallback is stop", async () => {
     await Promise.all(install.replicas.map((one) => one.stop()));
-    const made = await send<Pod>("POST", PODS, pod("alone", { "cedana.ai/restore-from": "probe" }));
-    expect(imageOf(made)).toBe("app:1");
+    const created = await send<Pod>("POST", PODS, pod("alone", { "cedana.ai/restore-from": "probe" }));
+    expect(imageOf(created)).toBe("app:1");
     const stop = pod("stopped", { "cedana.ai/restore-from": "probe", "cedana.ai/restore-fallback": "stop" });
     const { status, body } = await install.api.request<{ message: string }>("POST", PODS, stop);
     expect(status).toBeGreaterThanOrEqual(400);

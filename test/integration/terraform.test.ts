@@ -23,7 +23,7 @@ interface State {
   readonly values?: { readonly root_module: object; readonly outputs?: object };
 }
 
-/** In the order of a log: what began and what was done. */
+/** Returns the starts and completions of a log, in order. */
 function events(log: string): string[] {
   return [...log.matchAll(/^(\S+): (Creating|Creation complete|Destroying|Destruction complete)/gm)].map(
     ([, address, what]) => `${what} ${address}`,
@@ -33,8 +33,8 @@ function events(log: string): string[] {
 const first = (all: readonly string[], pattern: RegExp) => all.findIndex((event) => pattern.test(event));
 const last = (all: readonly string[], pattern: RegExp) => all.findLastIndex((event) => pattern.test(event));
 
-/** init and validate have passed: plan, apply, an empty second plan, no secret in the state, destroy. */
-function liveAndDie(stack: string): { applied: string[]; destroyed: string[] } {
+/** Plans, applies and destroys an initialized stack. Checks that a second plan is empty and the state has no secrets. */
+function applyAndDestroy(stack: string): { applied: string[]; destroyed: string[] } {
   succeed(stack, "plan", "-out=plan", "-input=false", "-no-color");
   const applied = events(succeed(stack, "apply", "-no-color", "plan"));
   const second = terraform(stack, "plan", "-detailed-exitcode", "-input=false", "-no-color");
@@ -55,21 +55,21 @@ function initAndValidate(stack: string): void {
 
 needsTerraform.each(terraformExamples())("example %s", (name) => {
   let stacks: string[];
-  test("fits the provider's schema", () => {
+  test("passes validate", () => {
     stacks = runExample(name, join(folder, name));
     expect(stacks.length).toBeGreaterThan(0);
     stacks.forEach(initAndValidate);
   });
 
   needsStandIn("with a stand-in for AWS", () => {
-    test("is planned, applied, unchanged by a second plan, and destroyed", () => {
-      for (const stack of stacks) expect(liveAndDie(stack).destroyed.length).toBeGreaterThan(0);
+    test("is planned, applied, planned again without changes, and destroyed", () => {
+      for (const stack of stacks) expect(applyAndDestroy(stack).destroyed.length).toBeGreaterThan(0);
     });
   });
 });
 
-/** A stack straight from the sources. */
-function write(name: string, props: PlatformStackProps): string {
+/** Synthesizes a stack. */
+function synthStack(name: string, props: PlatformStackProps): string {
   const app = new App({ outdir: join(folder, name) });
   new PlatformStack(app, name, props);
   app.synth();
@@ -126,16 +126,16 @@ const everything: PlatformStackProps = {
   terraform: { tags: { team: "ml" } },
 };
 
-needsTerraform("a stack with every part", () => {
+needsTerraform("a stack with all areas", () => {
   let stack: string;
-  test("fits the provider's schema", () => {
-    stack = write("everything", everything);
+  test("passes validate", () => {
+    stack = synthStack("everything", everything);
     expect(() => initAndValidate(stack)).not.toThrow();
   });
 
   needsStandIn("with a stand-in for AWS", () => {
-    test("comes and goes in the right order", () => {
-      const { applied, destroyed } = liveAndDie(stack);
+    test("creates and destroys resources in the right order", () => {
+      const { applied, destroyed } = applyAndDestroy(stack);
       const nodes = "aws_eks_node_group\\.";
       const early = "aws_eks_addon\\.\\S*(vpc-cni|kube-proxy|pod-identity-agent)";
       const access = "aws_eks_access_entry\\.cluster_access";
@@ -156,7 +156,7 @@ needsTerraform("a stack with every part", () => {
       expect(last(destroyed, /^Destruction complete aws_eks_addon/)).toBeLessThan(
         first(destroyed, new RegExp(`^Destroying ${access}`)),
       );
-      // Their policies outlive what comes after the nodes (Cluster says why not the nodes themselves).
+      // Their policies are destroyed after the add-ons of nodes; for the nodes themselves, see Cluster.
       expect(first(destroyed, /^Destruction complete aws_eks_addon\.\S*coredns/)).toBeLessThan(
         first(destroyed, /^Destroying aws_eks_access_policy_association/),
       );
@@ -167,10 +167,10 @@ needsTerraform("a stack with every part", () => {
   });
 });
 
-needsTerraform("the same on IPv6", () => {
+needsTerraform("a stack with all areas and IPv6", () => {
   let stack: string;
-  test("fits the provider's schema", () => {
-    stack = write("ipv6", { ...everything, cluster: { ...cluster, ipFamily: "ipv6" } });
+  test("passes validate", () => {
+    stack = synthStack("ipv6", { ...everything, cluster: { ...cluster, ipFamily: "ipv6" } });
     expect(() => initAndValidate(stack)).not.toThrow();
   });
 
@@ -186,20 +186,20 @@ needsTerraform("the same on IPv6", () => {
 
 type Json = { resource: Record<string, Record<string, Record<string, unknown>>> };
 
-needsTerraform("Terraform refuses what our types could not", () => {
+needsTerraform("Terraform rejects what our types cannot", () => {
   const change = (name: string, edit: (attributes: Record<string, unknown>) => void, type: string) => {
-    const stack = join(folder, "refused", name);
+    const stack = join(folder, "rejected", name);
     mkdirSync(stack, { recursive: true });
-    const source = join(folder, "refused-base/stacks/refused-base/cdk.tf.json");
+    const source = join(folder, "rejected-base/stacks/rejected-base/cdk.tf.json");
     const json = JSON.parse(readFileSync(source, "utf8")) as Json;
     edit(Object.values(json.resource[type]!)[0]!);
     writeFileSync(join(stack, "cdk.tf.json"), JSON.stringify(json));
     succeed(stack, "init", "-input=false", "-no-color");
     return terraform(stack, "validate", "-no-color");
   };
-  beforeAll(() => write("refused-base", { cluster, storage: everything.storage }));
+  beforeAll(() => synthStack("rejected-base", { cluster, storage: everything.storage }));
 
-  test("an attribute that the provider does not have, as an escape hatch may add it", () => {
+  test("an unknown attribute, as an override can add it", () => {
     const { status, output } = change(
       "unknown",
       (cluster) => (cluster["endpoint_private"] = true),
@@ -217,7 +217,7 @@ needsTerraform("Terraform refuses what our types could not", () => {
     expect([status, output]).toEqual([1, expect.stringMatching(/Unsupported attribute/)]);
   });
 
-  test("a required attribute that was overridden away", () => {
+  test("a required attribute that an override removed", () => {
     const { status, output } = change("missing", (cluster) => delete cluster["role_arn"], "aws_eks_cluster");
     expect([status, output]).toEqual([1, expect.stringContaining('"role_arn" is required')]);
   });

@@ -131,7 +131,7 @@ test("another CRIU on the runtime's path makes the node unready until it is remo
   await nodeIs("True", /./);
   engine.onNode("sh", "-c", `mv ${link} ${link}.away && ln -s /usr/sbin/criu ${link}`);
   try {
-    expect(await nodeIs("False", /criuLink: /)).toMatch(/ leads to \/usr\/sbin\/criu/);
+    expect(await nodeIs("False", /criuLink: /)).toMatch(/ points to \/usr\/sbin\/criu/);
   } finally {
     engine.onNode("mv", "-fT", `${link}.away`, link);
   }

@@ -1,33 +1,36 @@
-/** Faults of all kinds with one seed after the other; @see test/integration/controller-faults.test.ts */
-import { Churn } from "../integration/support/controller-churn";
-import type { Fleet } from "../integration/support/controller-fleet";
-import type { Gate } from "../integration/support/controller-gate";
-import { foreignChanges, writesWithoutLease } from "../integration/support/controller-oracle";
+/** Faults of all kinds with many seeds; @see test/integration/controller-faults.test.ts */
+import { Churn } from "../integration/support/controller/churn";
+import type { Fleet } from "../integration/support/controller/fleet";
+import type { Gate } from "../integration/support/controller/gate";
+import {
+  foreignChanges,
+  gateViolations,
+  writesWithoutLease,
+} from "../integration/support/controller/invariants";
 import { Random, SEED } from "../support/random";
-import { earlyOpenings } from "../integration/support/controller-replay";
-import { converged, storm } from "../integration/support/controller-storm";
-import { Suite, describeController } from "../integration/support/controller-suite";
-import { Testbed } from "../integration/support/controller-testbed";
-import { ALL_FAULTS } from "../integration/support/fault-proxy-faults";
+import { converged, runWithFaults } from "../integration/support/controller/fault-run";
+import { Suite, describeController } from "../integration/support/controller/suite";
+import { Testbed } from "../integration/support/controller/testbed";
+import { ALL_FAULTS } from "../integration/support/controller/faults";
 import { SoakRecord, numberOf, slope } from "./record";
 
 const HOURS = numberOf("CEDANA_SOAK_MINUTES", 60) / 60;
-const STORM_SECONDS = 60;
-/** So many storms between two restarts of the API server. */
-const STORMS_A_RESTART = 5;
+const RUN_SECONDS = 60;
+/** Number of fault runs per restart of the API server. */
+const RUNS_PER_RESTART = 5;
 
-interface Storm {
+interface FaultRun {
   readonly seed: number;
   readonly hours: number;
   readonly convergedMs: number;
-  /** Resident memory of the leader after it. A process that was started anew begins a new line. */
+  /** Resident memory of the leader afterwards, per process. */
   readonly residentMiB: number;
   readonly process: string;
 }
 
 describeController("faults for a long time", () => {
   const suite = new Suite();
-  const record = new SoakRecord<Storm>("faults");
+  const record = new SoakRecord<FaultRun>("faults");
   let gate: Gate;
   let fleet: Fleet;
 
@@ -39,34 +42,34 @@ describeController("faults for a long time", () => {
   afterAll(() => suite.close());
 
   test(
-    `for ${(HOURS * 60).toFixed(0)} minutes, each storm with a seed of its own`,
+    `the cluster converges after each fault run for ${(HOURS * 60).toFixed(0)} minutes`,
     suite.run(async () => {
       while (record.done.reduce((sum, { hours }) => sum + hours, 0) < HOURS) {
         record.add(await once(SEED + record.done.length));
       }
       const longest = Math.max(...record.done.map(({ convergedMs }) => convergedMs));
       console.info(
-        `${record.done.length} storms; longest until rest ${(longest / 1000).toFixed(1)} s; ${memory()}`,
+        `${record.done.length} runs; longest convergence ${(longest / 1000).toFixed(1)} s; ${memory()}`,
       );
       expect(longest).toBeLessThanOrEqual(60_000);
     }),
     HOURS * 3_600_000 + 600_000,
   );
 
-  async function once(seed: number): Promise<Storm> {
+  async function once(seed: number): Promise<FaultRun> {
     const begun = Date.now();
-    if (seed % STORMS_A_RESTART === 0) await restartApiServer();
+    if (seed % RUNS_PER_RESTART === 0) await restartApiServer();
     const churn = new Churn(gate, new Random(seed), { prefix: `soak-${seed}`, nodes: 40, pauseMs: 60 });
     const plan = { kinds: ALL_FAULTS, rate: 0.3, watchSeconds: 30 };
-    const { wrong, convergedMs } = await storm(fleet, churn, plan, STORM_SECONDS);
+    const { wrong, convergedMs } = await runWithFaults(fleet, churn, plan, RUN_SECONDS);
     expect([seed, wrong]).toEqual([seed, []]);
-    expect([seed, earlyOpenings(gate, Infinity)]).toEqual([seed, []]);
+    expect([seed, gateViolations(gate, Infinity)]).toEqual([seed, []]);
     expect([seed, foreignChanges(gate, fleet.exchanges)]).toEqual([seed, []]);
     expect([seed, writesWithoutLease(fleet.exchanges)]).toEqual([seed, []]);
     expect([seed, fleet.unhandled()]).toEqual([seed, []]);
     for (const node of churn.nodes) await gate.leave(node);
-    gate.forget();
-    fleet.forget();
+    gate.discardHistory();
+    fleet.discardRequests();
     const { process: leader } = fleet.leader ?? fleet.replicas[0] ?? {};
     return {
       seed,
@@ -77,7 +80,7 @@ describeController("faults for a long time", () => {
     };
   }
 
-  /** Where the test bed is at hand. What is not well after it shows in the storm that follows. */
+  /** Restarts the API server if the test bed is known. The next run shows the effects. */
   async function restartApiServer(): Promise<void> {
     const folder = process.env["CEDANA_INTEGRATION_TESTBED_DIR"];
     if (!folder) return;
@@ -87,7 +90,7 @@ describeController("faults for a long time", () => {
     await converged(fleet);
   }
 
-  /** Growth of the memory of the process that led longest, its first storms left out. */
+  /** Returns the growth of the memory of the longest leader, without its first runs. */
   function memory(): string {
     const lines = new Map<string, [number, number][]>();
     let hours = 0;
@@ -99,7 +102,7 @@ describeController("faults for a long time", () => {
     }
     const longest =
       [...lines.values()].toSorted((one, other) => other.length - one.length)[0]?.slice(2) ?? [];
-    if (longest.length < 5) return "no process led long enough to tell the growth of its memory";
-    return `memory grows by ${slope(longest).toFixed(1)} MiB an hour over ${longest.length} storms`;
+    if (longest.length < 5) return "no process led long enough to measure the growth of its memory";
+    return `memory grows by ${slope(longest).toFixed(1)} MiB an hour over ${longest.length} runs`;
   }
 });

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** What a soak run has behind it. An interrupted run goes on where it was. */
+/** Results of a soak run, stored in a file. An interrupted run continues from it. */
 export class SoakRecord<T> {
   readonly #file: string;
   readonly done: T[];
@@ -19,7 +19,7 @@ export class SoakRecord<T> {
   }
 }
 
-/** A number of the environment. @throws Error if it is none */
+/** Reads a number from the environment. @throws Error if it is invalid */
 export function numberOf(variable: string, otherwise: number): number {
   const given = process.env[variable];
   const number = given === undefined ? otherwise : Number(given);
@@ -28,7 +28,7 @@ export function numberOf(variable: string, otherwise: number): number {
   return number;
 }
 
-/** Slope of a straight line through points, by least squares. */
+/** Returns the slope of a least-squares line through points. */
 export function slope(points: readonly (readonly [x: number, y: number])[]): number {
   const mean = (of: readonly number[]) => of.reduce((sum, value) => sum + value, 0) / of.length;
   const [x, y] = [mean(points.map(([at]) => at)), mean(points.map(([, value]) => value))];

@@ -33,7 +33,7 @@ export function sources(...folders: readonly string[]): Source[] {
 }
 
 /** A relative import as a path from the root of the repository, without /index.js; others as they are. */
-export function target(source: Source, specifier: string): string {
+export function target(source: Pick<Source, "path">, specifier: string): string {
   if (!specifier.startsWith(".")) return specifier;
   return posix.join(posix.dirname(source.path), specifier.replace(/(\/index)?\.js$/, ""));
 }

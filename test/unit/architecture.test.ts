@@ -92,6 +92,12 @@ test("the index of the AWS provider is never imported", () => {
   ).toEqual([]);
 });
 
+test("the library imports valibot through config/schema/valibot only, which copies its names once", () => {
+  const areas = ["api", "config", "render", "manifests", "constructs", "stacks"];
+  const importers = sources(...areas).filter((source) => source.imports.includes("valibot"));
+  expect(importers.map((source) => source.path)).toEqual(["config/schema/valibot.ts"]);
+});
+
 test("constructs, stacks and what they stand on read no file, network, clock or environment", () => {
   // Settings files of programs and the writer of manifests are the two places with I/O.
   const pure = all.filter(

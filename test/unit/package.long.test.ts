@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../support/sources";
@@ -11,4 +12,10 @@ test.each([
   const names = parts.map((part) => part.split(" (", 1)[0]);
   expect(names).toEqual([...new Set(names)]);
   expect(parts.filter((part) => !/^\S+ \S+ \([^)]+\)\nSource: \S+\n\n./.test(part))).toEqual([]);
+});
+
+test("npm refuses to pack the checkout, whatever was built in it", () => {
+  const { status, stderr } = spawnSync("npm", ["pack", "--dry-run"], { cwd: ROOT, encoding: "utf8" });
+  expect(stderr).toContain("Invalid package, must have name and version");
+  expect(status).toBe(1);
 });

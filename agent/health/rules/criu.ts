@@ -1,91 +1,104 @@
 import { posix } from "node:path";
 import { failed, ok, type Finding } from "../finding";
-import { isAtLeast, versionIn } from "../version";
+import { isAtLeast, versionIn } from "./node";
 
-/** Outcome of one run of `criu check`, as the container criu-check writes it to a file. */
+/** Result of one run of `criu check`, as the container criu-check writes it to a file. */
 export interface CriuCheck {
   /** When it ended, by the node's clock. */
   readonly atMs: number;
-  /** As `criu --version` says. */
+  /** From `criu --version`. */
   readonly version?: string;
-  /** Version of the tree that lies on the node, and of that in the image of this pod. */
+  /** Version of the tree on the node. */
   readonly tree?: string;
-  readonly wanted?: string;
-  /** 0 looks good. Missing if it did not end: see `error`. */
+  /** Version of the tree in the image of this pod. */
+  readonly expectedTree?: string;
+  /** 0: CRIU works. Missing if there is an `error`. */
   readonly exitCode?: number;
-  /** Why there is no exit code: not started, or ended by a signal. */
+  /** Why there is no exit code: not started, or killed by a signal. */
   readonly error?: string;
-  /** The end of what it said. */
+  /** The end of the output. */
   readonly output: string;
 }
 
-/** containerd asks for this version before it takes a checkpoint of a container. */
+/** containerd requires this version for a checkpoint. */
 const LEAST = [4, 1];
 
-/** @param check undefined if there is no result; @param limitMs how old a result may be */
+/**
+ * Checks the result of `criu check`.
+ * @param check undefined if there is no result
+ * @param limitMs largest age of a result
+ */
 export function checkCriu(
   folder: string,
   check: CriuCheck | undefined,
   { now, limitMs }: { readonly now: number; readonly limitMs: number },
 ): Finding {
   const program = `${folder}/current/bin/criu`;
-  const logs = "See the log of the container criu-check of this pod";
-  if (!check) return failed("criu", `criu check has not said anything yet. ${logs}`);
+  const logs = "See the log of container criu-check of this pod";
+  if (!check) return failed("criu", "criu check has not reported yet", logs);
   const ageMs = now - check.atMs;
   if (ageMs > limitMs)
-    return failed("criu", `criu check has not said anything for ${Math.round(ageMs / 1000)} s. ${logs}`);
+    return failed("criu", `criu check has not reported for ${Math.round(ageMs / 1000)} s`, logs);
   if (check.exitCode === undefined)
     return failed(
       "criu",
-      `${program} cannot be run (${check.error ?? "no exit code"}). Is the helper of this node Ready, which lays it there?`,
+      `${program} cannot be run (${check.error ?? "no exit code"})`,
+      "The helper installs it: check that the helper on this node is Ready",
     );
   const version = versionIn(check.version ?? "");
   if (version && !isAtLeast(version, LEAST))
     return failed(
       "criu",
-      `${program} is CRIU ${check.version}, and ${LEAST.join(".")} or later is needed. Use a node agent image with it`,
+      `${program} is CRIU ${check.version}, but ${LEAST.join(".")} or later is required`,
+      "Use a node agent image with a newer CRIU",
     );
-  if (check.wanted !== undefined && check.tree !== check.wanted)
+  if (check.expectedTree !== undefined && check.tree !== check.expectedTree)
     return failed(
       "criu",
-      `the tree at ${folder} is ${check.tree ?? "of no version"}, and ${check.wanted} of this pod's image is needed. The helper of this node lays it there`,
+      `the CRIU tree in ${folder} is ${check.tree ?? "without a version"}, but this pod's image has ${check.expectedTree}`,
+      "The helper installs it: check that the helper on this node has the same image",
     );
   if (check.exitCode !== 0)
     return failed(
       "criu",
-      `criu check ended with ${check.exitCode}: ${errorsIn(check.output)}. This kernel lacks what CRIU needs, or the container criu-check lacks a right`,
+      `criu check ended with ${check.exitCode}: ${errorsIn(check.output)}`,
+      "The kernel lacks a feature that CRIU needs, or container criu-check lacks a capability",
     );
-  return ok("criu", `CRIU ${check.version ?? "of an unknown version"}: looks good`);
+  return ok("criu", `CRIU ${check.version ?? "of unknown version"} works`);
 }
 
-/** Of CRIU's lines the last errors: those before are of features it can do without. */
+/** Returns the last errors of CRIU's output: earlier ones are about optional features. */
 function errorsIn(output: string): string {
   const lines = output.split("\n").map((line) => line.trim());
   const errors = lines
     .filter((line) => /^(\(\d+\.\d+\) *)?Error\b/.test(line))
     .map((line) => line.replace(/^(\(\d+\.\d+\) *)?Error *(\([^)]*\))?:? */, ""));
-  const said = errors.length > 0 ? errors.slice(-2) : lines.filter((line) => line !== "").slice(-1);
-  const text = said.join(", ");
-  return text === "" ? "it said nothing" : text.length > 200 ? `${text.slice(0, 197)}...` : text;
+  const last = errors.length > 0 ? errors.slice(-2) : lines.filter((line) => line !== "").slice(-1);
+  const text = last.join(", ");
+  return text === "" ? "no output" : text.length > 200 ? `${text.slice(0, 197)}...` : text;
 }
 
 /**
- * What is at the place where the runtime looks for CRIU.
- * @param target what the link holds; `other`: something that is no link; undefined: nothing
+ * Checks the link by which the container runtime finds CRIU.
+ * @param target of the link; `other`: not a link; undefined: missing
  */
 export function checkCriuLink(
   folder: string,
   link: string,
   target: { readonly link: string } | "other" | undefined,
 ): Finding {
-  const wanted = `${folder}/current/bin/criu`;
-  const mend = "The helper of this node makes the link, and nothing else may be there";
+  const expected = `${folder}/current/bin/criu`;
   if (target === undefined)
-    return failed("criuLink", `${link} is not there, by which the container runtime finds CRIU. ${mend}`);
+    return failed(
+      "criuLink",
+      `${link} is missing: the container runtime finds no CRIU`,
+      "The helper creates the link: check that the helper on this node is Ready",
+    );
+  const remedy = "Remove it: the helper creates the link when it starts";
   if (target === "other")
-    return failed("criuLink", `${link} is a program of its own and not a link to ${wanted}. ${mend}`);
-  const leads = posix.resolve(posix.dirname(link), target.link);
-  return leads === posix.resolve(wanted)
-    ? ok("criuLink", `${link} leads to ${wanted}`)
-    : failed("criuLink", `${link} leads to ${leads} and not to ${wanted}. ${mend}`);
+    return failed("criuLink", `${link} is another program, not a link to ${expected}`, remedy);
+  const resolved = posix.resolve(posix.dirname(link), target.link);
+  return resolved === posix.resolve(expected)
+    ? ok("criuLink", `${link} points to ${expected}`)
+    : failed("criuLink", `${link} points to ${resolved}, not to ${expected}`, remedy);
 }

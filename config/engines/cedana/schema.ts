@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../../schema/valibot";
 import { GPU_SUPPORTS, RUNTIMES } from "../../features";
 import { derived, described, integer, pattern, region, rule, shape, titled } from "../../schema";
 import { secretRef } from "../secret";

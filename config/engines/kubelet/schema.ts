@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../../schema/valibot";
 import { GPU_SUPPORTS, RUNTIMES } from "../../features";
 import { requiredImage } from "../../pod";
 import { parseQuantity, quantity } from "../../schema/quantity";

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../../schema/valibot";
 import { securityGroupId, subnetId } from "../../network";
 import { nodeSettings } from "../settings";
 import { arn, derived, described, integer, oneOf, pattern, shape, titled } from "../../schema";

@@ -1,4 +1,4 @@
-import * as v from "valibot";
+import * as v from "../../schema/valibot";
 import { DIRECTORY, NOT_A_DIRECTORY } from "../../install";
 import { taintSchema } from "../../nodes";
 import {

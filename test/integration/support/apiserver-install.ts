@@ -1,4 +1,4 @@
-/** The install that the suites put into a cluster: everything that can be switched on. */
+/** The install of the API server suites, with all optional features. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Testing } from "cdk8s";
@@ -24,19 +24,19 @@ const INSTALL: InstallSpec = {
   helper: { affinity: { nodeAffinity: {} } },
 };
 
-/** Undefined where the cluster may be missing, and is. */
+/** Path of the kubeconfig; undefined if there is no cluster and CEDANA_INTEGRATION_ALLOW_MISSING=1. */
 export const config = kubeconfig();
-/** Folder with the definitions of Kueue; empty where they may be missing, and are. */
-export const definitions = process.env["CEDANA_INTEGRATION_CRDS"];
-if (config !== undefined && !definitions && process.env["CEDANA_INTEGRATION_ALLOW_MISSING"] !== "1") {
+/** Directory with the CRDs of Kueue; empty if it is not set and CEDANA_INTEGRATION_ALLOW_MISSING=1. */
+export const crdDirectory = process.env["CEDANA_INTEGRATION_CRDS"];
+if (config !== undefined && !crdDirectory && process.env["CEDANA_INTEGRATION_ALLOW_MISSING"] !== "1") {
   throw new Error(
-    "CEDANA_INTEGRATION_CRDS is not set: it must name a folder with the CustomResourceDefinitions of Kueue 0.16 or later (kueue.x-k8s.io_*.yaml, from config/components/crd/bases of its sources); or set CEDANA_INTEGRATION_ALLOW_MISSING=1.",
+    "CEDANA_INTEGRATION_CRDS is not set: it must name a directory with the CustomResourceDefinitions of Kueue 0.16 or later (kueue.x-k8s.io_*.yaml, from config/components/crd/bases of its sources); or set CEDANA_INTEGRATION_ALLOW_MISSING=1.",
   );
 }
 
 export const synth = (install: InstallSpec): KubernetesObject[] =>
   new CedanaChart(Testing.app(), "cedana", { engine, install }).toJson() as KubernetesObject[];
-export const objects = synth(definitions ? INSTALL : { ...INSTALL, kueue: false });
+export const objects = synth(crdDirectory ? INSTALL : { ...INSTALL, kueue: false });
 export const find = (identity: string): KubernetesObject => {
   const found = objects.find(({ kind, metadata }) => `${kind}/${metadata.name}` === identity);
   if (!found) throw new Error(`the install has no ${identity}`);
@@ -48,27 +48,27 @@ export const namespace = (name: string, labels = {}): KubernetesObject => ({
   metadata: { name, labels },
 });
 
-/** Applies an object. @throws the API server's answer if it is refused. */
-export async function put(api: ApiServer, object: KubernetesObject): Promise<KubernetesObject> {
+/** Applies an object. @throws Error with the response if the API server rejects it */
+export async function apply(api: ApiServer, object: KubernetesObject): Promise<KubernetesObject> {
   const { status, body } = await api.apply(object);
   if (status >= 300) throw new Error(`${object.kind}/${object.metadata.name}: ${JSON.stringify(body)}`);
   return body;
 }
 
-/** Namespaces of workloads, and Kueue's kinds. */
+/** Creates the namespaces of workloads, and Kueue's CRDs. */
 export async function prepare(api: ApiServer): Promise<void> {
-  for (const name of ["team-a", "monitoring"]) await put(api, namespace(name));
-  if (definitions) await defineKueue(api, definitions);
+  for (const name of ["team-a", "monitoring"]) await apply(api, namespace(name));
+  if (crdDirectory) await installKueueCrds(api, crdDirectory);
 }
 
-async function defineKueue(api: ApiServer, folder: string): Promise<void> {
+async function installKueueCrds(api: ApiServer, folder: string): Promise<void> {
   for (const file of readdirSync(folder).filter((name) => name.startsWith("kueue."))) {
     for (const document of parseAllDocuments(readFileSync(join(folder, file), "utf8"))) {
       const object = document.toJS() as KubernetesObject & { spec?: { conversion?: object } };
       if (object.kind !== "CustomResourceDefinition") continue;
-      // No Kueue runs here that could convert between versions.
+      // Kueue, which serves the conversion webhook, does not run here.
       if (object.spec) object.spec.conversion = { strategy: "None" };
-      await put(api, object);
+      await apply(api, object);
     }
   }
   await eventually(30, "Kueue's kinds are served", async () => {

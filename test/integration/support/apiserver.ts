@@ -16,7 +16,7 @@ interface Metadata {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-export interface Answer<T = Record<string, unknown>> {
+export interface ApiResponse<T = Record<string, unknown>> {
   readonly status: number;
   readonly body: T;
 }
@@ -24,7 +24,7 @@ export interface Answer<T = Record<string, unknown>> {
 interface Options {
   /** Acts as this user, as `kubectl --as`. */
   readonly as?: string;
-  /** Asks with this token instead of the client certificate. */
+  /** Authenticates with this token instead of the client certificate. */
   readonly token?: string;
   readonly contentType?: string;
   /** Default application/json. */
@@ -32,9 +32,9 @@ interface Options {
 }
 
 const MISSING =
-  "CEDANA_INTEGRATION_KUBECONFIG is not set: it must name the kubeconfig, with client certificates, of a cluster that may be thrown away; or set CEDANA_INTEGRATION_ALLOW_MISSING=1 to skip these tests.";
+  "CEDANA_INTEGRATION_KUBECONFIG is not set: it must name the kubeconfig, with client certificates, of a disposable cluster; or set CEDANA_INTEGRATION_ALLOW_MISSING=1 to skip these tests.";
 
-/** Path of the kubeconfig, or undefined where it may be missing. @throws where it may not. */
+/** Returns the path of the kubeconfig, or undefined if it is not set and CEDANA_INTEGRATION_ALLOW_MISSING=1. @throws Error if it is required */
 export function kubeconfig(): string | undefined {
   const path = process.env["CEDANA_INTEGRATION_KUBECONFIG"];
   if (path !== undefined && path !== "") return path;
@@ -43,8 +43,7 @@ export function kubeconfig(): string | undefined {
 }
 
 /**
- * A Kubernetes API server, spoken to in plain JSON over HTTPS. A typed client would drop the fields that it does not
- * know, and hide what is to be tested.
+ * A Kubernetes API server over HTTPS with plain JSON. A typed client would drop unknown fields, which these tests must see.
  */
 export class ApiServer {
   readonly #origin: string;
@@ -85,7 +84,7 @@ export class ApiServer {
     path: string,
     body?: unknown,
     { as, token, contentType = "application/json", accept = "application/json" }: Options = {},
-  ): Promise<Answer<T>> {
+  ): Promise<ApiResponse<T>> {
     return new Promise((resolve, reject) => {
       const headers = {
         "content-type": contentType,
@@ -94,16 +93,16 @@ export class ApiServer {
         ...(as === undefined ? {} : { "impersonate-user": as, "impersonate-group": "system:authenticated" }),
       };
       const agent = token === undefined ? this.#agent : this.#anonymous;
-      const sent = request(this.#origin + path, { method, headers, agent }, (answer) => {
+      const sent = request(this.#origin + path, { method, headers, agent }, (response) => {
         const parts: Buffer[] = [];
-        answer.on("data", (part: Buffer) => parts.push(part));
-        answer.on("end", () => {
+        response.on("data", (part: Buffer) => parts.push(part));
+        response.on("end", () => {
           const text = Buffer.concat(parts).toString();
-          const { statusCode: status = 0 } = answer;
+          const { statusCode: status = 0 } = response;
           try {
             resolve({ status, body: JSON.parse(text) as T });
           } catch {
-            // "404 page not found" is all that it says of a group that it does not serve, or not yet.
+            // For a group that it does not serve (yet), the body is the text "404 page not found".
             if (status >= 400) resolve({ status, body: { message: text } as T });
             else reject(new Error(`${method} ${path}: ${text.slice(0, 200)}`));
           }
@@ -114,12 +113,12 @@ export class ApiServer {
     });
   }
 
-  /** Path of an object, by the API server's own discovery, which knows a new kind some seconds after its definition. */
+  /** Returns the path of an object by API discovery, which lists a new kind some seconds after its CRD is created. */
   async pathOf({ apiVersion, kind, metadata }: KubernetesObject): Promise<string> {
     const base = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
     const find = () => this.#resources.get(`${apiVersion}/${kind}`);
     if (!find())
-      await eventually(20, `the API server knows ${apiVersion} ${kind}`, async () => {
+      await eventually(20, `the API server serves ${apiVersion} ${kind}`, async () => {
         await this.#discover(apiVersion, base);
         return find() !== undefined;
       });
@@ -136,11 +135,11 @@ export class ApiServer {
       if (!resource.name.includes("/")) this.#resources.set(`${apiVersion}/${resource.kind}`, resource);
   }
 
-  /** Server-side apply; unknown and doubled fields are errors. Others' fields are taken over: the cluster is thrown away. */
+  /** Applies an object server-side and forces conflicts. Unknown and duplicate fields are errors. */
   async apply(
     object: KubernetesObject,
     options: Options & { dryRun?: true } = {},
-  ): Promise<Answer<KubernetesObject>> {
+  ): Promise<ApiResponse<KubernetesObject>> {
     const query = `?fieldManager=cedana-cdk-integration&force=true&fieldValidation=Strict${options.dryRun ? "&dryRun=All" : ""}`;
     return this.request("PATCH", (await this.pathOf(object)) + query, object, {
       ...options,
@@ -148,14 +147,14 @@ export class ApiServer {
     });
   }
 
-  /** Creates an object, without keeping it. */
-  async tryCreate(object: KubernetesObject): Promise<Answer> {
+  /** Creates an object by a dry run. */
+  async tryCreate(object: KubernetesObject): Promise<ApiResponse> {
     const path = await this.pathOf(object);
     const collection = path.slice(0, path.lastIndexOf("/"));
     return this.request("POST", `${collection}?dryRun=All&fieldValidation=Strict`, object);
   }
 
-  async delete(object: KubernetesObject, options: Options = {}): Promise<Answer> {
+  async delete(object: KubernetesObject, options: Options = {}): Promise<ApiResponse> {
     return this.request(
       "DELETE",
       `${await this.pathOf(object)}?propagationPolicy=Background`,
@@ -164,8 +163,8 @@ export class ApiServer {
     );
   }
 
-  /** Whether a user may do something: SubjectAccessReview. */
-  async may(user: string, right: Right): Promise<boolean> {
+  /** Checks a permission of a user by a SubjectAccessReview. */
+  async isAllowed(user: string, permission: Permission): Promise<boolean> {
     const { body } = await this.request<{ status: { allowed: boolean } }>(
       "POST",
       "/apis/authorization.k8s.io/v1/subjectaccessreviews",
@@ -175,7 +174,9 @@ export class ApiServer {
         spec: {
           user,
           groups: ["system:authenticated", "system:serviceaccounts"],
-          ...("path" in right ? { nonResourceAttributes: right } : { resourceAttributes: right }),
+          ...("path" in permission
+            ? { nonResourceAttributes: permission }
+            : { resourceAttributes: permission }),
         },
       },
     );
@@ -183,7 +184,7 @@ export class ApiServer {
   }
 }
 
-export type Right =
+export type Permission =
   | {
       readonly verb: string;
       readonly group: string;
@@ -194,7 +195,7 @@ export type Right =
     }
   | { readonly verb: string; readonly path: string };
 
-/** Waits until something is so. @throws what `describe` says, after `seconds`. */
+/** Polls until a condition holds. @throws Error with the description after so many seconds */
 export async function eventually(
   seconds: number,
   describe: string,

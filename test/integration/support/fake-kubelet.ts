@@ -6,15 +6,15 @@ import { setTimeout as pause } from "node:timers/promises";
 import { entries, tarOf } from "../../support/checkpoint-archive";
 import { CERTIFICATE, KEY } from "../../support/kubelet-certificate";
 
-/** A kubelet at 127.0.0.1 that takes a second for a checkpoint, and goes on with it when nobody waits any more. */
+/** A kubelet at 127.0.0.1 that takes a second for a checkpoint, and completes it even if the client disconnects. */
 export class FakeKubelet {
-  /** Containers that it was asked for. */
-  readonly asked: string[] = [];
-  /** Most at a time of one container. */
-  mostAtOnce = 0;
-  /** UID of the pod that it has. */
+  /** Containers of the requests. */
+  readonly requests: string[] = [];
+  /** Maximum number of concurrent checkpoints of one container. */
+  maxConcurrent = 0;
+  /** UID of its pod. */
   podUID = "";
-  private readonly atOnce = new Map<string, number>();
+  private readonly running = new Map<string, number>();
   private readonly server: Server;
 
   constructor(readonly archives: string) {
@@ -47,10 +47,10 @@ export class FakeKubelet {
 
   private async checkpoint(namespace: string, pod: string, container: string): Promise<string> {
     const key = `${pod}/${container}`;
-    this.asked.push(key);
-    const now = (this.atOnce.get(key) ?? 0) + 1;
-    this.atOnce.set(key, now);
-    this.mostAtOnce = Math.max(this.mostAtOnce, now);
+    this.requests.push(key);
+    const now = (this.running.get(key) ?? 0) + 1;
+    this.running.set(key, now);
+    this.maxConcurrent = Math.max(this.maxConcurrent, now);
     const at = new Date().toISOString().replace(/\.\d+/, "");
     const file = join(this.archives, `checkpoint-${pod}_${namespace}-${container}-${at}.tar`);
     await pause(1000);
@@ -61,7 +61,7 @@ export class FakeKubelet {
       "io.kubernetes.cri.sandbox-uid": this.podUID,
     };
     writeFileSync(file, await tarOf(entries({ spec: { annotations } })));
-    this.atOnce.set(key, now - 1);
+    this.running.set(key, now - 1);
     return file;
   }
 }

@@ -5,8 +5,8 @@ import { parseAllDocuments } from "yaml";
 import type { KubernetesObject } from "../../../manifests";
 import { CedanaChart } from "../../../stacks/kubernetes";
 
-/** Texts that readers of YAML or templates trip over; Go's YAML reader must give them back. */
-const TRAPS = [
+/** Strings that YAML parsers or templates often misread. Go's YAML parser must return them unchanged. */
+const HARD_STRINGS = [
   "{{ .Values.x }}",
   "{{- end }}",
   '{{"{{"}}',
@@ -34,11 +34,11 @@ const TRAPS = [
   "x".repeat(3000),
 ];
 
-/** Kustomize reads these, too, but cannot read what it writes of them. */
-export const MORE_TRAPS = ["\u007f", "a\u0085b\n\u2028c"];
+/** Strings that Kustomize reads, but cannot read again from its own output. */
+export const KUSTOMIZE_UNSAFE_STRINGS = ["\u007f", "a\u0085b\n\u2028c"];
 
-/** The default install, and an object with everything that is hard to write. */
-export function manifests(moreTraps: readonly string[] = []): KubernetesObject[] {
+/** Returns the default install, and a ConfigMap with the strings above. */
+export function manifests(moreStrings: readonly string[] = []): KubernetesObject[] {
   const chart = new CedanaChart(new App(), "cedana", {
     engine: {
       kind: "cedana",
@@ -46,17 +46,17 @@ export function manifests(moreTraps: readonly string[] = []): KubernetesObject[]
       url: "https://sandbox.cedana.ai",
     },
   });
-  const trap: KubernetesObject = {
+  const configMap: KubernetesObject = {
     apiVersion: "v1",
     kind: "ConfigMap",
     metadata: {
-      name: "traps",
+      name: "strings",
       namespace: "cedana-system",
       annotations: { "on/y": "{{ off }}", "a.b/c": "1e3" },
     },
-    data: Object.fromEntries([...TRAPS, ...moreTraps].map((text, index) => [`${index}`, text])),
+    data: Object.fromEntries([...HARD_STRINGS, ...moreStrings].map((text, index) => [`${index}`, text])),
   };
-  return [...(chart.toJson() as KubernetesObject[]), trap];
+  return [...(chart.toJson() as KubernetesObject[]), configMap];
 }
 
 export function writeFiles(dir: string, files: ReadonlyMap<string, string>): void {
@@ -66,7 +66,7 @@ export function writeFiles(dir: string, files: ReadonlyMap<string, string>): voi
   }
 }
 
-/** Objects of a stream, in an order of their own; without what a program added on its own account. */
+/** Sorts objects by kind, namespace and name. */
 export function comparable(objects: readonly unknown[]): KubernetesObject[] {
   const key = ({ kind, metadata }: KubernetesObject): string =>
     `${kind} ${metadata.namespace ?? ""} ${metadata.name}`;

@@ -1,4 +1,4 @@
-/** An install that restores, in a real API server: its objects, two controllers with the rights of their account, and pods that nobody runs. */
+/** An install with restore on a real API server: its objects, two controllers with the permissions of their ServiceAccount, and pods that no node runs. */
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import { readControllerSettings, type ControllerSettings } from "../../../config
 import { CedanaChart } from "../../../stacks/kubernetes";
 import { checkpointJson, saved } from "../../unit/controller/restore/support";
 import { ApiServer, eventually, type KubernetesObject } from "./apiserver";
-import { ControllerProcess } from "./controller-process";
+import { ControllerProcess } from "./controller/process";
 
 export const SYSTEM = "again-system";
 export const TEAM = "again-team";
@@ -26,8 +26,8 @@ export interface Pod extends KubernetesObject {
   readonly spec: { readonly containers: { readonly image: string }[]; readonly nodeSelector?: object };
 }
 
-/** No node has this label: the pods stay as the test leaves them. */
-export const NOWHERE = {
+/** Spec of pods that match no node, so that only the test changes their status. */
+export const UNSCHEDULABLE = {
   nodeSelector: { "integration/none": "true" },
   containers: [{ name: "app", image: "app:1" }],
 };
@@ -36,11 +36,11 @@ export const pod = (name: string, annotations: Record<string, string> = {}, more
   apiVersion: "v1",
   kind: "Pod",
   metadata: { name, namespace: TEAM, annotations, ...more },
-  spec: NOWHERE,
+  spec: UNSCHEDULABLE,
 });
 export const template = (labels: Record<string, string>) => ({
   metadata: { labels, annotations: { "cedana.ai/restore-from": "latest" } },
-  spec: NOWHERE,
+  spec: UNSCHEDULABLE,
 });
 export const imageOf = ({ spec }: Pod) => spec.containers.map(({ image }) => image).join();
 export const checkpointOf = ({ metadata }: Pod) => metadata.annotations["cedana.ai/restore-checkpoint"];
@@ -49,7 +49,7 @@ export class RestoreInstall {
   readonly api: ApiServer;
   objects: KubernetesObject[] = [];
   replicas: ControllerProcess[] = [];
-  private front?: Server;
+  private balancer?: Server;
   private readonly folder = mkdtempSync(join(tmpdir(), "cedana-restore-"));
 
   constructor(private readonly config: string) {
@@ -60,13 +60,15 @@ export class RestoreInstall {
     const all = chart();
     const ports = await freePorts(2);
     const { port, server } = await balance(ports);
-    this.front = server;
+    this.balancer = server;
     this.objects = all
       .filter(
         ({ kind, metadata: { name } }) => KINDS.includes(kind) || /^again-(controller|restore)/.test(name),
       )
       .filter(({ kind }) => !["Deployment", "PodDisruptionBudget"].includes(kind))
-      .map((object) => (object.kind === "MutatingWebhookConfiguration" ? led(object, port) : object));
+      .map((object) =>
+        object.kind === "MutatingWebhookConfiguration" ? withLocalUrl(object, port) : object,
+      );
     for (const object of [
       { apiVersion: "v1", kind: "Namespace", metadata: { name: TEAM } },
       ...this.objects,
@@ -83,9 +85,9 @@ export class RestoreInstall {
     const kubeconfig = await this.kubeconfigOfAccount();
     this.replicas = ports.map((port, index) => {
       const { restore } = settings;
-      if (!restore) throw new Error("the install does not restore");
-      const own = { ...restore, port, dnsNames: [...restore.dnsNames, "localhost"] };
-      const replica = { ...settings, gate: false, checkpoints: false, restore: own } as const;
+      if (!restore) throw new Error("the install has no restore settings");
+      const settingsOfReplica = { ...restore, port, dnsNames: [...restore.dnsNames, "localhost"] };
+      const replica = { ...settings, gate: false, checkpoints: false, restore: settingsOfReplica } as const;
       return new ControllerProcess({
         kubeconfig,
         settings: replica,
@@ -94,16 +96,16 @@ export class RestoreInstall {
       });
     });
     await this.checkpoint("probe", { pod: "probe", owner: undefined, hash: "" });
-    await eventually(60, `the webhook answers (${this.folder})`, async () => {
-      const asking = pod("probe", { "cedana.ai/restore-from": "probe" });
-      const { body } = await this.api.request<Pod>("POST", `${PODS}?dryRun=All`, asking);
+    await eventually(60, `the webhook responds (${this.folder})`, async () => {
+      const probe = pod("probe", { "cedana.ai/restore-from": "probe" });
+      const { body } = await this.api.request<Pod>("POST", `${PODS}?dryRun=All`, probe);
       return body.spec !== undefined && imageOf(body) === IMAGE;
     });
   }
 
   async stop(): Promise<void> {
     await Promise.all(this.replicas.map((one) => one.stop()));
-    this.front?.close();
+    this.balancer?.close();
     for (const kind of ["deployments", "statefulsets"])
       await this.api.request("DELETE", `/apis/apps/v1/namespaces/${TEAM}/${kind}`);
     await this.api.request("DELETE", `${PODS}?gracePeriodSeconds=0`);
@@ -113,16 +115,16 @@ export class RestoreInstall {
     this.api.close();
   }
 
-  /** @throws Error with the API server's answer if it is no success */
+  /** Sends a request. @throws Error with the response if it failed */
   async send<T = KubernetesObject>(
     method: string,
     path: string,
     body?: unknown,
     more: object = {},
   ): Promise<T> {
-    const { status, body: answer } = await this.api.request<T>(method, path, body, more);
-    if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(answer)}`);
-    return answer;
+    const { status, body: response } = await this.api.request<T>(method, path, body, more);
+    if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(response)}`);
+    return response;
   }
 
   async checkpoint(name: string, more: Parameters<typeof checkpointJson>[0] = {}): Promise<void> {
@@ -141,8 +143,8 @@ export class RestoreInstall {
     return (await this.send<{ items: Pod[] }>("GET", `${PODS}?labelSelector=${label}`)).items;
   }
 
-  /** What the kubelet would say of the container. */
-  async say(name: string, status: object): Promise<void> {
+  /** Sets the container's status, as the kubelet does. */
+  async setContainerStatus(name: string, status: object): Promise<void> {
     const container = { name: "app", image: "app:1", imageID: "", ready: false, restartCount: 0, ...status };
     const merge = { contentType: "application/merge-patch+json" };
     await this.send(
@@ -153,7 +155,7 @@ export class RestoreInstall {
     );
   }
 
-  /** Events of restores about an object. */
+  /** Returns the restore events of an object. */
   async events(name: string): Promise<string[]> {
     const path = `/apis/events.k8s.io/v1/namespaces/${TEAM}/events`;
     const { items } = await this.send<{
@@ -164,7 +166,7 @@ export class RestoreInstall {
       .map(({ reason, note }) => `${reason}: ${note}`);
   }
 
-  /** A kubeconfig by which a program acts as the controller's account, with a token of it. */
+  /** Writes a kubeconfig with a token of the controller's ServiceAccount. */
   private async kubeconfigOfAccount(): Promise<string> {
     const path = `/api/v1/namespaces/${SYSTEM}/serviceaccounts/again-controller/token`;
     const { status } = await this.send<{ status: { token: string } }>("POST", path, {
@@ -180,7 +182,7 @@ export class RestoreInstall {
   }
 }
 
-/** Kinds that other suites have as well, or whose end takes long: they stay. */
+/** Kinds that are not deleted: other suites use them, or their deletion takes long. */
 const KINDS = ["Namespace", "CustomResourceDefinition"];
 
 function chart(): KubernetesObject[] {
@@ -198,8 +200,8 @@ function chart(): KubernetesObject[] {
   return new CedanaChart(Testing.app(), "again", { engine, install }).toJson() as KubernetesObject[];
 }
 
-/** No Service leads to this machine. */
-function led(configuration: KubernetesObject, port: number): KubernetesObject {
+/** Replaces the Service of the webhook, which cannot reach this machine, by a URL. */
+function withLocalUrl(configuration: KubernetesObject, port: number): KubernetesObject {
   const [webhook] = configuration["webhooks"] as object[];
   return {
     ...configuration,
@@ -215,7 +217,7 @@ function settingsIn(objects: readonly KubernetesObject[]): ControllerSettings {
   return read.value;
 }
 
-/** Gives each connection to the next of the ports: what a Service does. */
+/** Forwards each connection to the next of the ports, as a Service does. */
 function balance(ports: readonly number[]): Promise<{ readonly port: number; readonly server: Server }> {
   let next = 0;
   const server = createServer((from: Socket) => {

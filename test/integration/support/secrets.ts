@@ -1,4 +1,4 @@
-/** What must never be in a Terraform state that a whole team can read. */
+/** Resource types that must not be in a Terraform state, which a whole team can read. */
 const SECRET_TYPES = [
   "aws_iam_access_key",
   "aws_secretsmanager_secret_version",
@@ -11,7 +11,7 @@ const SECRET_TEXT =
 
 const SECRET_NAME = /(^|_)(password|secret_string|secret_access_key|secret_key|private_key|token)$/;
 
-/** Whatever in a JSON document looks like a secret, by the path to it. */
+/** Returns the paths of a JSON document's values that look like secrets. */
 export function findSecrets(value: unknown, path = "$"): string[] {
   if (typeof value === "string") {
     const decoded = /^[A-Za-z0-9+/]{40,}={0,2}$/.test(value) ? Buffer.from(value, "base64").toString() : "";

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../../support/sources";
 
-/** Providers are unpacked once for all stacks of a run, and kept for the next one. */
+/** Cache of unpacked providers, for all stacks and runs. */
 const PLUGIN_CACHE = join(tmpdir(), "cedana-cdk-terraform-plugins");
 
 /**
- * Credentials that no account knows, and no way to others: whatever provider answers, these tests can change nothing in a
- * real account.
+ * Environment with invalid credentials and without access to profiles and instance metadata, so that the tests cannot
+ * change a real account.
  */
 const ENVIRONMENT = {
   ...process.env,
@@ -25,21 +25,21 @@ const ENVIRONMENT = {
   AWS_EC2_METADATA_DISABLED: "true",
 };
 
-/** What is missing to plan and apply, as a sentence. */
+/** Returns a message about what is missing to plan and apply. */
 export function missingStandIn(): string | undefined {
   if (missingTerraform() !== undefined || hasStandIn()) return missingTerraform();
-  return "TF_CLI_CONFIG_FILE names no provider mirror with a stand-in for AWS: without one, stacks are validated but not planned and applied";
+  return "TF_CLI_CONFIG_FILE names no provider mirror with a stand-in for AWS: stacks are only validated, not planned and applied";
 }
 
-/** What is missing to run Terraform at all, as a sentence; nothing if all is there. */
+/** Returns a message if Terraform is missing. */
 export function missingTerraform(): string | undefined {
   if (spawnSync("terraform", ["version"]).status === 0) return undefined;
   return "terraform is not on PATH: install 1.5 or newer from https://developer.hashicorp.com/terraform/install";
 }
 
 /**
- * True if a provider mirror is configured, which then must hold a stand-in that simulates AWS. Without it only what needs no
- * account is run: init (from the registry) and validate.
+ * Checks whether a provider mirror is configured, which must have a stand-in that simulates AWS. Without it, only init (from
+ * the registry) and validate run.
  */
 function hasStandIn(): boolean {
   const file = process.env["TF_CLI_CONFIG_FILE"];
@@ -47,13 +47,13 @@ function hasStandIn(): boolean {
 }
 
 /**
- * `describe` where nothing is missing. Otherwise the suite is skipped, and a test with the sentence that says what is missing
- * fails in its place, unless CEDANA_INTEGRATION_ALLOW_MISSING=1.
+ * Returns `describe` if nothing is missing. Otherwise the suite is skipped, and a test with the message fails instead, unless
+ * CEDANA_INTEGRATION_ALLOW_MISSING=1.
  */
 export function suiteWith(missing: string | undefined): jest.Describe {
   if (missing === undefined) return describe;
   if (process.env["CEDANA_INTEGRATION_ALLOW_MISSING"] !== "1") {
-    test("all parts are there", () => {
+    test("all required programs are installed", () => {
       throw new Error(missing);
     });
   }
@@ -65,7 +65,7 @@ export interface Outcome {
   readonly output: string;
 }
 
-/** Runs Terraform in a folder. */
+/** Runs Terraform in a directory. */
 export function terraform(folder: string, ...args: readonly string[]): Outcome {
   mkdirSync(PLUGIN_CACHE, { recursive: true });
   const { status, stdout, stderr } = spawnSync("terraform", [...args], {
@@ -84,14 +84,14 @@ export function succeed(folder: string, ...args: readonly string[]): string {
   return output;
 }
 
-/** A folder that is removed when the suite ends. */
+/** Creates a directory that is removed after the suite. */
 export function scratch(): string {
   const folder = mkdtempSync(join(tmpdir(), "cedana-cdk-integration-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** Examples that make Terraform stacks. */
+/** Returns the names of the examples with Terraform stacks. */
 export function terraformExamples(): string[] {
   return readdirSync(join(ROOT, "examples"))
     .filter((name) => existsSync(join(ROOT, "examples", name, "main.ts")))
@@ -100,8 +100,8 @@ export function terraformExamples(): string[] {
 }
 
 /**
- * Runs a built example in a folder, as its reader would.
- * @returns the folders of its stacks
+ * Runs a built example in a directory.
+ * @returns the directories of its stacks
  */
 export function runExample(
   name: string,

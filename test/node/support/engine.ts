@@ -4,7 +4,7 @@ import { parse, stringify } from "yaml";
 import { ROOT } from "../../support/sources";
 import { openImages } from "./images";
 import { run } from "./run";
-import { eventually, KIND, NODE, openTestbed, type Testbed } from "./testbed";
+import { eventually, KIND, NODE, openTestbed, REGISTRY, type Testbed } from "./testbed";
 
 /**
  * A cluster with the engine `kubelet` installed as a user would: images built here, `cedana-cdk synth`, `kubectl apply -k`. The node is
@@ -58,13 +58,12 @@ export async function openEngine(changes: object = {}): Promise<Engine> {
   const images = openImages();
   try {
     for (const name of ["node-agent", "controller"] as const)
-      images.push(name, `${NODE.registry}/cedana-${name}:try`);
+      images.push(name, `${REGISTRY}/cedana-${name}:try`);
   } finally {
     images.close();
   }
   const folder = join(testbed.folder, "install");
   mkdirSync(folder, { recursive: true });
-  testbed.onNode("sh", "-c", REMOVE_CRIU);
   const platform = parse(readFileSync(join(FILES, "cedana.yaml"), "utf8")) as {
     engine: object;
     install: object;
@@ -83,6 +82,11 @@ export async function openEngine(changes: object = {}): Promise<Engine> {
   writeFileSync(join(folder, "cedana.yaml"), stringify({ ...platform, engine, install }));
   run(process.execPath, [join(ROOT, "dist/bin/cedana-cdk.js"), "synth"], { cwd: folder });
   testbed.kubectl(["apply", "--server-side", "-k", join(folder, "out/kubernetes")]);
+  const controller = ["-n", NAMESPACE, "deployment", "-l", "app.kubernetes.io/component=controller"];
+  testbed.kubectl(["wait", "--for=condition=Available", "--timeout=180s", ...controller]);
+  testbed.addNode();
+  testbed.onNode("sh", "-c", REMOVE_CRIU);
+  testbed.kubectl(["label", "--overwrite", "node", NODE.name, "cedana.ai/enabled=true"]);
   await eventually(() => {
     const { spec } = JSON.parse(testbed.kubectl(["get", "node", NODE.name, "-o", "json"])) as {
       spec: { taints?: readonly { key: string }[] };

@@ -10,6 +10,8 @@ export interface Testbed {
   readonly folder: string;
   /** Runs kubectl; `input` is its standard input. */
   kubectl(list: readonly string[], input?: unknown): string;
+  /** Starts the virtual machine if its node is tested; the node in namespaces runs from the start. */
+  addNode(): void;
   /** Runs a command on the node. */
   onNode(...command: string[]): string;
   /** Creates a pod on the real node and waits until it is Ready. */
@@ -17,21 +19,25 @@ export interface Testbed {
   close(): void;
 }
 
-/** How the test bed makes a real node: in namespaces of this machine, or in a virtual machine. */
+/**
+ * How the test bed makes the node that is tested: in namespaces of this machine, or in a virtual machine. The second joins a
+ * cluster in which the first runs only the controller: the processors of the machine may be emulated.
+ */
 interface NodeKind {
   readonly name: string;
   /** Folder of the commands up, down and on-node, in the test bed's. */
   readonly commands: string;
-  /** The registry as this machine reaches it; on the node, and for its container runtime, it is localhost:5000. */
-  readonly registry: string;
-  /** Factor of all waits: the processors of the virtual machine may be emulated. */
+  /** Factor of all waits. */
   readonly slowness: number;
 }
 
 const NODE_KINDS = {
-  namespaces: { name: "real-1", commands: ".", registry: "10.77.0.2:5000", slowness: 1 },
-  vm: { name: "vm-1", commands: "vm", registry: "10.78.0.1:5000", slowness: 6 },
+  namespaces: { name: "real-1", commands: ".", slowness: 1 },
+  vm: { name: "vm-1", commands: "vm", slowness: 6 },
 } as const satisfies Readonly<Record<string, NodeKind>>;
+
+/** The registry as this machine reaches it; on a node, and for its container runtime, it is localhost:5000. */
+export const REGISTRY = "10.77.0.2:5000";
 
 /** Kind of node of this run, by CEDANA_NODE. */
 export const KIND = (process.env["CEDANA_NODE"] ?? "namespaces") as keyof typeof NODE_KINDS;
@@ -57,12 +63,15 @@ export function openTestbed(...flags: string[]): Testbed {
   const cache = process.env["TESTBED_CACHE"] ?? join(homedir(), ".cache/cedana-testbed");
   const running = process.env["CEDANA_TESTBED_DIR"];
   const folder = running ?? mkdtempSync(join(tmpdir(), "testbed-"));
-  const env = { ...process.env, KUBECONFIG: join(folder, "kubeconfig"), TESTBED_CACHE: cache };
-  if (running === undefined) {
-    const given = KIND === "namespaces" ? ["--node", ...flags] : flags;
-    run(join(kit, "up"), ["--dir", folder, "--port", "37443", ...given], { env });
-    if (KIND === "vm") run(join(kit, "vm/up"), ["--dir", folder], { env });
-  }
+  const env = {
+    ...process.env,
+    KUBECONFIG: join(folder, "kubeconfig"),
+    TESTBED_CACHE: cache,
+    // Agents run on a node once it is labelled.
+    TESTBED_LABELS: "cedana.ai/enabled=false",
+  };
+  if (running === undefined)
+    run(join(kit, "up"), ["--dir", folder, "--port", "37443", "--node", ...flags], { env });
   const program = join(cache, "bin", process.env["TESTBED_K8S"] ?? "1.34.4", "kubectl");
   if (!existsSync(program)) throw new Error(`${program} is missing: run the test bed's build`);
 
@@ -71,10 +80,14 @@ export function openTestbed(...flags: string[]): Testbed {
   return {
     folder,
     kubectl,
+    addNode() {
+      if (KIND === "vm") run(join(kit, "vm/up"), ["--dir", folder], { env });
+    },
     onNode: (...command) => run(join(kit, NODE.commands, "on-node"), ["--dir", folder, ...command], { env }),
     runPod({ metadata, spec }) {
       const tolerations = [{ key: "cedana.ai/not-ready", operator: "Exists" }];
-      const placed = { tolerations, terminationGracePeriodSeconds: 1, ...spec };
+      const nodeSelector = { "kubernetes.io/hostname": NODE.name };
+      const placed = { tolerations, nodeSelector, terminationGracePeriodSeconds: 1, ...spec };
       kubectl(["apply", "-f", "-"], { apiVersion: "v1", kind: "Pod", metadata, spec: placed });
       kubectl(["wait", "--for=condition=Ready", `pod/${metadata.name}`, `--timeout=${180 * NODE.slowness}s`]);
     },

@@ -1,4 +1,4 @@
-/** The built program, in processes; what the commands do is checked in cli.test.ts. */
+/** Runs the built program in processes; cli.test.ts tests the commands. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,7 +22,22 @@ function run(args: readonly string[], env: NodeJS.ProcessEnv = {}, program = "ce
   return { stdout, stderr, status };
 }
 
-test("init, validate, diff, synth and diff of one file", () => {
+test("prints no deprecation warning of a dependency: cdktf calls util.isArray, which Node >= 22 deprecates", () => {
+  const hook = join(folder, "hook.cjs");
+  writeFileSync(
+    hook,
+    `require("node:util").isArray = (value) => {
+      process.emitWarning("util.isArray is deprecated", "DeprecationWarning", "DEP0044");
+      require("node:fs").writeFileSync(${JSON.stringify(`${hook}.called`)}, "");
+      return Array.isArray(value);
+    };`,
+  );
+  run(["init"]);
+  expect(run(["synth"], { NODE_OPTIONS: `--require=${hook}` })).toMatchObject({ status: 0, stderr: "" });
+  expect(existsSync(`${hook}.called`)).toBe(true);
+});
+
+test("init, validate, diff and synth work in the built program", () => {
   expect(run(["init"])).toMatchObject({ status: 0, stderr: "" });
   expect(readFileSync(join(folder, "cedana.yaml"), "utf8")).toBe(initFile(INIT_DEFAULTS));
   expect(run(["init", "--name", "demo", "--force"])).toMatchObject({ status: 0, stderr: "" });
@@ -40,7 +55,7 @@ test("init, validate, diff, synth and diff of one file", () => {
   expect(terraform).not.toContain(folder);
 });
 
-test("bad input exits with 2 and writes nothing", () => {
+test("invalid input exits with 2 and writes nothing", () => {
   writeFileSync(
     join(folder, "cedana.yaml"),
     readFileSync(join(ROOT, "test/golden/platform/bad/wrong-types.yaml")),
@@ -53,7 +68,7 @@ test("bad input exits with 2 and writes nothing", () => {
   expect(run(["--version"])).toMatchObject({ status: 0, stdout: "0.1.0\n" });
 });
 
-test("diff --cluster without a cluster is bad input", () => {
+test("diff --cluster without a kubeconfig exits with 2", () => {
   writeFileSync(join(folder, "cedana.yaml"), initFile({ ...INIT_DEFAULTS, aws: "none" }));
   const { status, stderr } = run(["diff", "--cluster", "--kubeconfig", "none"], { HOME: folder });
   expect(status).toBe(2);
@@ -64,7 +79,7 @@ test("diff --cluster without a cluster is bad input", () => {
   );
 });
 
-test("each platform file is a stack of its own in the cdktf app", () => {
+test("each platform file is a separate stack in the cdktf app", () => {
   writeFileSync(join(folder, "prod.yaml"), initFile(INIT_DEFAULTS));
   expect(run([], { CEDANA_YAML: "prod.yaml" }, "aws.js").status).toBe(0);
   const file = join(folder, "cdktf.out/stacks/platform-prod/cdk.tf.json");

@@ -19,11 +19,11 @@ function give(text: string): void {
   writeFileSync(join(folder, "cedana.yaml"), text);
 }
 
-test("the cedana.yaml of the repository is what init writes", () => {
+test("init writes the cedana.yaml of the repository", () => {
   expect(readFileSync(join(ROOT, "cedana.yaml"), "utf8")).toBe(initFile(INIT_DEFAULTS));
 });
 
-test("init, validate, synth, diff: one after the other", async () => {
+test("init, validate, synth and diff work in sequence", async () => {
   expect(await run(["init", "--name", "demo"])).toMatchObject({ status: 0, stderr: "" });
   expect(await run(["validate"])).toEqual({ status: 0, stdout: "cedana.yaml: no problems\n", stderr: "" });
   const first = await run(["diff"]);
@@ -44,7 +44,7 @@ test("init, validate, synth, diff: one after the other", async () => {
   });
 });
 
-test("the engine cedana, asked for by name", async () => {
+test("synth renders the engine cedana", async () => {
   give(initFile({ ...INIT_DEFAULTS, engine: "cedana", name: "demo", bucket: "demo-checkpoints" }));
   expectGolden("cli/synth.txt", (await run(["synth"])).stdout);
   expect(await run(["agent-removal"])).toMatchObject({
@@ -53,7 +53,7 @@ test("the engine cedana, asked for by name", async () => {
   });
 });
 
-test("--format overrides the file; problems of all directories are reported together and nothing is written", async () => {
+test("synth --format overrides the file; it reports the problems of all directories and writes nothing", async () => {
   expect((await run(["init", "--name", "demo", "--bucket", "demo-checkpoints"])).status).toBe(0);
   expect((await run(["synth"])).status).toBe(0);
   const kept = readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8");
@@ -70,12 +70,12 @@ test("--format overrides the file; problems of all directories are reported toge
   expect(await run(["diff", "--format", "helm"])).toMatchObject({ status: 0 });
 });
 
-test("init neither overwrites a file without --force nor writes an invalid one", async () => {
+test("init rejects an existing file without --force, and invalid flags", async () => {
   give("mine: true\n");
   expect(await run(["init", "--name", "demo"])).toEqual({
     status: 2,
     stdout: "",
-    stderr: "cedana.yaml: exists already; --force overwrites it\n",
+    stderr: "cedana.yaml: the file exists; --force overwrites it\n",
   });
   const wrong = await run(["init", "--force", "--region", "mars"]);
   expect(wrong.status).toBe(2);
@@ -84,13 +84,13 @@ test("init neither overwrites a file without --force nor writes an invalid one",
   expect(readdirSync(folder)).toEqual(["cedana.yaml"]);
 });
 
-test("init asks nothing where there is no terminal", async () => {
+test("init does not prompt without a terminal", async () => {
   expect((await run(["init"])).status).toBe(0);
   expect(readFileSync(join(folder, "cedana.yaml"), "utf8")).toBe(initFile(INIT_DEFAULTS));
 });
 
 test.each(["validate", "synth", "diff"])(
-  "%s of a bad file: every problem to stderr, 2, nothing written",
+  "%s of an invalid file prints every problem to stderr, exits with 2 and writes nothing",
   async (name) => {
     cpSync(join(ROOT, "test/golden/platform/bad/wrong-types.yaml"), join(folder, "cedana.yaml"));
     const { stdout, stderr, status } = await run([name]);
@@ -104,7 +104,7 @@ test.each(["validate", "synth", "diff"])(
 test.each([
   ["missing.yaml", "missing.yaml: no such file; to create it: npx cedana-cdk init -f missing.yaml\n"],
   [".", ".: is a directory, not a file; did you mean cedana.yaml?\n"],
-])("synth refuses %s in place of a platform file", async (file, stderr) => {
+])("synth rejects %s as a platform file", async (file, stderr) => {
   expect(await run(["synth", "-f", file])).toEqual({ status: 2, stdout: "", stderr });
 });
 
@@ -122,7 +122,7 @@ test("synth does not overwrite an edited file without --force", async () => {
   expect(readFileSync(file, "utf8")).toContain("RuntimeClass");
 });
 
-test.each(["synth", "diff"])("%s refuses a file in place of the output directory", async (command) => {
+test.each(["synth", "diff"])("%s rejects a file at the path of the output directory", async (command) => {
   give(initFile({ ...INIT_DEFAULTS, aws: "none" }));
   writeFileSync(join(folder, "out"), "mine");
   const { status, stderr } = await run([command]);
@@ -131,7 +131,7 @@ test.each(["synth", "diff"])("%s refuses a file in place of the output directory
   expect(readFileSync(join(folder, "out"), "utf8")).toBe("mine");
 });
 
-test.each(["file", "helm"])("format %s", async (format) => {
+test.each(["file", "helm"])("synth writes the format %s", async (format) => {
   give(initFile({ ...INIT_DEFAULTS, aws: "none" }).replace("format: objects", `format: ${format}`));
   expect((await run(["synth"])).status).toBe(0);
   const made = readdirSync(join(folder, "out/kubernetes"));
@@ -139,7 +139,7 @@ test.each(["file", "helm"])("format %s", async (format) => {
   expect(existsSync(join(folder, "out/terraform"))).toBe(false);
 });
 
-test("features as a table and as JSON", async () => {
+test("features prints a table or JSON", async () => {
   const table = await run(["features"]);
   expect(table).toEqual({
     status: 0,
@@ -151,11 +151,11 @@ test("features as a table and as JSON", async () => {
   expect((await run(["features", "--engine", "kubelet"])).stdout).toContain("Restore into a new pod");
 });
 
-test("schema prints the editor's schema", async () => {
+test("schema prints the JSON Schema", async () => {
   expect(JSON.parse((await run(["schema"])).stdout)).toHaveProperty("properties.cluster");
 });
 
-test("an unknown command or option is bad input", async () => {
+test("an unknown command or option exits with 2", async () => {
   expect(await run(["sinth"])).toMatchObject({ status: 2, stdout: "" });
   expect((await run(["synth", "--froce"])).stderr).toContain("--force");
   expect(await run(["--version"])).toMatchObject({ status: 0, stdout: "0.1.0\n" });

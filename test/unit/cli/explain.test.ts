@@ -1,12 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { observe } from "../../../cli/explain-read";
-import { report } from "../../../cli/explain-report";
-import { gateOf, type Gate } from "../../../cli/explain-settings";
-import { reportText } from "../../../cli/explain-text";
+import { report, reportText } from "../../../cli/explain-report";
+import { gateOf, observe, type Gate } from "../../../cli/gate";
 import { INIT_DEFAULTS, initFile } from "../../../cli/init-file";
-import { ungateNodes } from "../../../cli/ungate";
+import { ungateNodes } from "../../../cli/ungate-nodes";
 import { clientOn } from "../../support/controller-runtime";
 import { FakeApi } from "../../support/fake-api";
 import { AGENTS, NOW, OURS, rawDaemonSet, rawNode, rawPod, settings } from "../controller/readiness/support";
@@ -36,7 +34,7 @@ async function explain(name = "n1", of = gate) {
   return report(of, observed, NOW, "kubectl --context prod");
 }
 
-test("a waiting node: which pod, why, who holds the taint, what to run next", async () => {
+test("explain reports the pod, the reason, the gate owner and the next commands of a gated node", async () => {
   const raw = rawNode({ taints: [EBS, OURS] });
   const managedFields = [
     { manager: "kubelet", time: "2026-06-01T11:59:30Z", fieldsV1: { "f:spec": { "f:taints": {} } } },
@@ -49,12 +47,12 @@ test("a waiting node: which pod, why, who holds the taint, what to run next", as
   };
   owned("helper", { ready: false, hash: "h0", status });
   owned("health-check");
-  const said = await explain();
-  expect(said.verdict).toBe("waiting");
-  expect(reportText(said)).toBe(`Node n1 waits
-  taint         cedana.ai/not-ready=true:NoSchedule is on it, taints last written by kubelet at 2026-06-01T11:59:30Z; held by cedana-cdk's controller
-  others        also keep pods away: ebs.csi.aws.com/agent-not-ready:NoExecute
-  helper        waits: pod cedana-helper-n1 is waiting for container helper: CrashLoopBackOff: back-off 40s restarting failed container (terminated with exit code 1) (configuration h0, current h1)
+  const result = await explain();
+  expect(result.verdict).toBe("waiting");
+  expect(reportText(result)).toBe(`Node n1 is gated
+  taint         cedana.ai/not-ready=true:NoSchedule present, taints last written by kubelet at 2026-06-01T11:59:30Z; gate owner: cedana-cdk's controller
+  other taints  ebs.csi.aws.com/agent-not-ready:NoExecute
+  helper        not Ready: pod cedana-helper-n1 is waiting for container helper: CrashLoopBackOff: back-off 40s restarting failed container (terminated with exit code 1) (configuration h0, current h1)
   health-check  Ready: pod cedana-health-check-n1 since 2026-06-01T11:59:50.000Z
 
 Next:
@@ -66,25 +64,25 @@ Next:
 test.each<[string, () => void, string, readonly string[]]>([
   ["ready", () => api.put(NODES, rawNode({ taints: [] })), "ready", []],
   [
-    "about to open",
+    "ready, but still tainted",
     () => api.put(NODES, rawNode()),
     "opening",
     ["kubectl --context prod -n cedana-system logs deployment/cedana-gate"],
   ],
-  ["not gated", () => api.put(NODES, rawNode({ labels: {}, taints: [] })), "notGated", []],
+  ["not selected", () => api.put(NODES, rawNode({ labels: {}, taints: [] })), "notGated", []],
   [
-    "not gated with our taint",
+    "not selected, but tainted",
     () => api.put(NODES, rawNode({ labels: {} })),
     "orphaned",
     ["kubectl --context prod -n cedana-system logs deployment/cedana-gate"],
   ],
-])("a node that is %s", async (_, given, verdict, next) => {
+])("explain evaluates a node that is %s", async (_, given, verdict, next) => {
   given();
   for (const agent of AGENTS) owned(agent);
   expect(await explain()).toMatchObject({ verdict, next });
 });
 
-test("agents that are not installed, have no pod, or run an old configuration", async () => {
+test("explain names the command for an agent that is not installed, has no pod, or runs an old configuration", async () => {
   api.put(NODES, rawNode());
   owned("health-check", { hash: "h0" });
   expect((await explain()).next).toEqual([
@@ -95,39 +93,39 @@ test("agents that are not installed, have no pod, or run an old configuration", 
   expect((await explain()).agents[0]).toMatchObject({ ready: false, reason: "NotInstalled" });
 });
 
-test("a node that there is not", async () => {
+test("explain finds no node with an unknown name", async () => {
   expect(await observe(clientOn(api), gate.settings, "n1")).toBeUndefined();
 });
 
-test("a gate that Cedana's manager holds is judged as well, and said to be its", () => {
+test("explain evaluates the gate by our rules if its owner is Cedana's manager", () => {
   const folder = mkdtempSync(join(tmpdir(), "cedana-cdk-explain-"));
   const file = join(folder, "cedana.yaml");
   writeFileSync(file, initFile({ ...INIT_DEFAULTS, engine: "cedana", aws: "none" }));
-  const { owner, settings: told } = gateOf(file);
+  const { owner, settings: evaluated } = gateOf(file);
   rmSync(folder, { recursive: true });
   expect(owner).toBe("Cedana's manager");
-  expect(told).toMatchObject({ taint: OURS, nodeSelector: { "cedana.ai/enabled": "true" } });
+  expect(evaluated).toMatchObject({ taint: OURS, nodeSelector: { "cedana.ai/enabled": "true" } });
 });
 
 describe("ungate", () => {
   const condition = { status: "True", reason: "AgentsReady" };
-  const held = () => {
+  const putGatedNodes = () => {
     for (let index = 0; index < 12; index++) {
       api.put(NODES, rawNode({ name: `n${index}`, taints: index % 2 ? [EBS, OURS] : [EBS], condition }));
     }
     api.put(NODES, rawNode({ name: "other", taints: [EBS] }));
   };
 
-  test("says what it would do, and writes nothing", async () => {
-    held();
+  test("writes nothing without --yes and lists the nodes", async () => {
+    putGatedNodes();
     expect(await ungateNodes(clientOn(api), gate, { yes: false, force: false })).toMatch(
       /^12 nodes with.*Nothing was written/s,
     );
     expect(api.writes).toEqual([]);
   });
 
-  test("takes the taint and the condition from all nodes, and nothing else", async () => {
-    held();
+  test("removes only our taint and condition, also when another client changes the taints", async () => {
+    putGatedNodes();
     let raced = false;
     api.before = ({ method, path }) => {
       if (raced || method !== "PATCH" || path !== `${NODES}/n1`) return;
@@ -147,8 +145,8 @@ describe("ungate", () => {
     );
   });
 
-  test("refuses beside a controller that runs, unless forced", async () => {
-    held();
+  test("is rejected while a controller holds the lease", async () => {
+    putGatedNodes();
     const spec = {
       holderIdentity: "cedana-gate-1",
       renewTime: new Date(Date.now()).toISOString(),
@@ -169,6 +167,6 @@ describe("ungate", () => {
       /--replicas=0/,
     );
     lease({ renewTime: "2020-01-01T00:00:00Z" });
-    expect(await ungateNodes(clientOn(api), gate, { yes: true, force: false })).toMatch(/^Took the taint/);
+    expect(await ungateNodes(clientOn(api), gate, { yes: true, force: false })).toMatch(/^Removed the taint/);
   });
 });

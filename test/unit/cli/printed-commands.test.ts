@@ -20,7 +20,7 @@ async function run(cwd: string, args: readonly string[], env: NodeJS.ProcessEnv 
   return stdout;
 }
 
-/** The indented commands of an output, each as the arguments that a shell makes of it. */
+/** Returns the indented commands of an output, each as a shell splits it. */
 function commandsIn(output: string): string[][] {
   const lines = output.slice(output.lastIndexOf(":\n") + 2).split("\n");
   return lines.filter((line) => line.startsWith("  ")).map(shellArguments);
@@ -32,13 +32,13 @@ function shellArguments(command: string): string[] {
 }
 
 test.each(["plain-1.0/a_b:c", "with space", "it's", "$HOME", "`x`", "a;b", '"', "", "ümlaut", "*"])(
-  "a shell reads the word %j back",
+  "shellWord quotes %j for the shell",
   (text) => {
     expect(shellArguments(shellWord(text))).toEqual([text]);
   },
 );
 
-test("the commands after synth reach the output from another directory with spaces in the path", async () => {
+test("synth prints commands with paths relative to the working directory, quoted for the shell", async () => {
   const home = join(folder, "the team's files");
   const elsewhere = join(folder, "elsewhere");
   for (const made of [home, elsewhere]) mkdirSync(made);

@@ -20,14 +20,14 @@ function give(file: string, text: string): void {
   writeFileSync(join(folder, file), text);
 }
 
-/** Every file of a directory with its text. */
+/** Returns the files of a directory. */
 function contents(directory: string): Record<string, string> {
   const entries = readdirSync(join(folder, directory), { recursive: true, withFileTypes: true });
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   return Object.fromEntries(paths.map((path) => [path, readFileSync(path, "utf8")]));
 }
 
-test("synth refuses the output directory of another platform file, also with --force, until it has its own", async () => {
+test("synth rejects the output directory of another platform file, also with --force", async () => {
   give("cedana.yaml", initFile({ ...INIT_DEFAULTS, aws: "existing", name: "dev" }));
   give("prod.yaml", initFile({ ...INIT_DEFAULTS, aws: "existing", name: "prod" }));
   expect((await cedanaCdk("synth")).status).toBe(0);
@@ -62,7 +62,7 @@ test.each([
   expect(read.problems ?? read.platform.output.directory).toBe(directory);
 });
 
-test("a renamed platform file takes its output over when the record is deleted", async () => {
+test("synth adopts the output of a renamed platform file after its record is deleted", async () => {
   give("cedana.yaml", initFile({ ...INIT_DEFAULTS, aws: "none" }));
   expect((await cedanaCdk("synth")).status).toBe(0);
   renameSync(join(folder, "cedana.yaml"), join(folder, "dev.yaml"));
@@ -72,7 +72,7 @@ test("a renamed platform file takes its output over when the record is deleted",
   expect((await cedanaCdk("synth", "-f", "dev.yaml")).stdout).toContain("files: 0 written");
 });
 
-test("a moved checkout keeps its owner", async () => {
+test("synth recognizes its output in a moved checkout", async () => {
   give("cedana.yaml", initFile({ ...INIT_DEFAULTS, aws: "none" }));
   expect((await cedanaCdk("synth")).status).toBe(0);
   const moved = join(folder, "moved");
@@ -91,17 +91,17 @@ function backendOf(read: PlatformFile): unknown {
   return terraform?.backend;
 }
 
-test.each(["dev", "prod"])("the state of the cluster %s in a bucket has a key of its own", (name) => {
+test.each(["dev", "prod"])("the state of the cluster %s in a bucket has a separate key", (name) => {
   const s3 = expect.objectContaining({ key: `eu-west-1/${name}/platform.tfstate` }) as unknown;
   expect(backendOf(withBackend({ name }, BACKEND))).toEqual({ s3 });
 });
 
-test("a local state is in the output directory unless the file has a path", () => {
+test("the state is in the output directory unless terraform.backend.path is set", () => {
   expect(backendOf(readPlatform(initFile(INIT_DEFAULTS)))).toEqual({ local: { path: "terraform.tfstate" } });
   expect(backendOf(withBackend({}, "path: ../dev.tfstate"))).toEqual({ local: { path: "../dev.tfstate" } });
 });
 
-test("a state in a bucket needs a key with existingCluster", () => {
+test("a state in a bucket requires a key with existingCluster", () => {
   expect(withBackend({ aws: "existing" }, BACKEND).problems).toEqual([
     expect.objectContaining({ code: "missing", path: ["terraform", "backend", "key"] }),
   ]);

@@ -9,10 +9,10 @@ function read(files: Readonly<Record<string, string>>) {
       if (text === undefined) throw Object.assign(new Error(`ENOENT: ${path}`), { code: "ENOENT" });
       return text;
     },
-    list: async (folder) =>
+    list: async (directory) =>
       Object.keys(files)
-        .filter((path) => path.startsWith(`${folder}/`))
-        .map((path) => path.slice(folder.length + 1))
+        .filter((path) => path.startsWith(`${directory}/`))
+        .map((path) => path.slice(directory.length + 1))
         .toReversed(),
   });
 }
@@ -20,11 +20,11 @@ function read(files: Readonly<Record<string, string>>) {
 const key = (value: boolean) =>
   `[plugins."io.containerd.cri.v1.runtime"]\nenable_experimental_restore_via_create = ${value}\n`;
 
-test("a node without a configuration has the defaults", async () => {
+test("returns defaults without a configuration", async () => {
   expect(await read({})).toEqual({});
 });
 
-test("the CRI's settings are read, of version 3 and 2", async () => {
+test("reads the CRI's settings of version 3 and 2", async () => {
   const three = `version = 3
 [plugins.'io.containerd.cri.v1.runtime']
 enable_criu = false
@@ -47,7 +47,7 @@ runtime_type = "io.containerd.kata.v2"`;
   ).toEqual(all);
 });
 
-test("imports are read in their order, those of a pattern by name; the last word stands", async () => {
+test("reads imports in order, matches of a pattern by name; the last value wins", async () => {
   const files = {
     [CONFIG]: `imports = ["conf.d/*.toml", "/etc/last.toml"]\n${key(false)}`,
     "/etc/containerd/conf.d/10-a.toml": key(false),
@@ -59,7 +59,7 @@ test("imports are read in their order, those of a pattern by name; the last word
   expect(await read({ ...files, "/etc/last.toml": key(false) })).toEqual({ restoreViaCreate: false });
 });
 
-test("files that import each other come to an end", async () => {
+test("stops at files that import each other", async () => {
   const files = {
     [CONFIG]: 'imports = ["/a.toml"]',
     "/a.toml": `imports = ["${CONFIG}", "/a.toml"]\n${key(true)}`,
@@ -67,9 +67,9 @@ test("files that import each other come to an end", async () => {
   expect(await read(files)).toEqual({ restoreViaCreate: true });
 });
 
-test("what cannot be read is told, without lines of the file", async () => {
+test("reports errors without lines of the file", async () => {
   await expect(read({ [CONFIG]: 'imports = ["/gone.toml"]' })).rejects.toThrow("/gone.toml");
   const error = await read({ [CONFIG]: 'token = "secret-value\n' }).catch((thrown: Error) => thrown);
-  expect((error as Error).message).toMatch(/^\/etc\/containerd\/config.toml is no TOML: /);
+  expect((error as Error).message).toMatch(/^\/etc\/containerd\/config.toml is not TOML: /);
   expect((error as Error).message).not.toContain("secret-value");
 });

@@ -7,7 +7,7 @@ import { ROOT } from "../../../support/sources";
 
 const MARK = "<!-- properties -->\n";
 
-/** Returns a page as it is and as it is generated. Writes the generated one first if UPDATE_GOLDEN is 1. */
+/** Returns a page as stored and as generated. Stores the generated one first if UPDATE_GOLDEN is 1. */
 function pages(file: string, generate: (page: string) => string) {
   const path = join(ROOT, file);
   const generated = generate(readFileSync(path, "utf8"));
@@ -26,6 +26,6 @@ test("docs/kubernetes/crds.md has the fields, rules and columns of each kind", (
   expect(page).toBe(generated);
 });
 
-test("the matrix of docs/features.md is that of the program", () => {
+test("docs/features.md has the feature matrix of the program", () => {
   expect(readFileSync(join(ROOT, "docs/features.md"), "utf8")).toContain(renderFeatureTable());
 });

@@ -11,25 +11,30 @@ import { files, ROOT } from "../../../support/sources";
 const validate = new Ajv({ strict: false, allErrors: true }).compile(platformJsonSchema());
 const BAD = files("test/golden/platform/bad", /\.yaml$/);
 
-/** What an editor cannot check by a pattern. */
+/** Codes of problems that a JSON Schema pattern cannot express. */
 const READER_ONLY = new Set(["not-a-cidr", "reserved-label", "reserved-taint"]);
 
-test.each(["new", "existing", "none"] as const)("a file of init (%s) is accepted", (aws) => {
+test.each(["new", "existing", "none"] as const)("the JSON Schema accepts a file of init (%s)", (aws) => {
   const accepted = validate(parse(initFile({ ...INIT_DEFAULTS, aws, gpu: true })));
   expect(validate.errors).toBeNull();
   expect(accepted).toBe(true);
 });
 
-test.each(BAD.map((path) => [basename(path), path]))("%s is judged as the reader does", (_, path) => {
-  let data: unknown;
-  try {
-    data = parse(readFileSync(join(ROOT, path), "utf8"));
-  } catch {
-    return;
-  }
-  const problems = (check(platformSchema, data).problems ?? []).filter(({ code }) => !READER_ONLY.has(code));
-  expect(validate(data)).toBe(problems.length === 0);
-});
+test.each(BAD.map((path) => [basename(path), path]))(
+  "the JSON Schema accepts %s if and only if the reader does",
+  (_, path) => {
+    let data: unknown;
+    try {
+      data = parse(readFileSync(join(ROOT, path), "utf8"));
+    } catch {
+      return;
+    }
+    const problems = (check(platformSchema, data).problems ?? []).filter(
+      ({ code }) => !READER_ONLY.has(code),
+    );
+    expect(validate(data)).toBe(problems.length === 0);
+  },
+);
 
 test("the schema has keywords of JSON Schema alone, and defaults that are derived in the description", () => {
   expect(() => new Ajv({ strictSchema: true }).compile(platformJsonSchema())).not.toThrow();

@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { version } from "../../../../package.json";
+import { config } from "../../../../package.json";
 import {
   ApiError,
   Client,
@@ -82,7 +82,7 @@ describe("send", () => {
         headers: expect.objectContaining({
           "content-type": "application/json-patch+json",
           accept: "application/json",
-          "user-agent": `cedana-cdk/${version}`,
+          "user-agent": `cedana-cdk/${config.version}`,
         }),
       },
     ]);

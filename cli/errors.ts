@@ -1,0 +1,40 @@
+import { OutputError } from "../manifests/output";
+
+/** Exit codes of every command. As with `kubectl diff`, 1 is no error: `diff` found differences, `explain` a gated node. */
+export const EXIT = { ok: 0, differs: 1, badInput: 2, failed: 3 } as const;
+
+/** Ends the command with a message for the user, without a stack trace. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+
+  constructor(
+    message: string,
+    readonly exitCode: number = EXIT.failed,
+  ) {
+    super(message);
+  }
+}
+
+/** Error codes of the operating system that a user can act on. */
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EDQUOT: "the disk quota is used up",
+  ENOSPC: "the disk is full",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+};
+
+/**
+ * Runs work on the output directory.
+ * @throws CommandError for problems of the directory and for errors of the operating system
+ */
+export function withFsErrors<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof OutputError) throw new CommandError(error.message, EXIT.badInput);
+    const { code = "", path = "the output" } = error as NodeJS.ErrnoException;
+    const reason = REASONS[code];
+    throw reason === undefined ? error : new CommandError(`cannot read or write ${path}: ${reason}`);
+  }
+}
