@@ -1,2 +1,2 @@
-/** What the agent of a node does: NodeCheckpoints, from the question to the kubelet to the image in the registry. */
+/** The checkpoint agent of a node: requests checkpoints from the kubelet and pushes them as images. */
 export { runAgent, type RunAgentOptions } from "./run";

@@ -4,65 +4,65 @@ import type { NodeCheckpointSpec, NodeCheckpointStatus } from "../../api";
 import type { Logger } from "../../kube";
 
 /**
- * How far a NodeCheckpoint has come on this node.
- * - `asked`: the kubelet may have been asked; this is written before it is
- * - `archived`: it has answered, or its archive was found
- * - `ended`: what is left is to delete the archive and to write the status
+ * Progress of a NodeCheckpoint on this node.
+ * - `requested`: written before the request is sent to the kubelet
+ * - `archived`: the kubelet responded, or the archive was found
+ * - `finished`: only the archive must be deleted and the status written
  */
-export interface Entry {
+export interface JournalEntry {
   readonly uid: string;
   readonly name: string;
   readonly spec: NodeCheckpointSpec;
-  readonly phase: "asked" | "archived" | "ended";
-  /** When the agent began, ms since the epoch. */
+  readonly phase: "requested" | "archived" | "finished";
+  /** When the job started, ms since the epoch. */
   readonly startMs: number;
-  /** When the kubelet was last asked, ms since the epoch; missing if that came to nothing. */
-  readonly askedMs?: number;
-  /** Archives of the container that were there before. */
+  /** When the last request was sent, ms since the epoch; missing if it certainly failed. */
+  readonly requestedMs?: number;
+  /** Archives of the container that existed before the request. */
   readonly before: readonly string[];
-  /** Path of the archive, once it is known. */
+  /** Path of the archive, once known. */
   readonly archive?: string;
-  /** The archive was found after its answer was lost: it may be a part of one. */
+  /** The archive was found after a lost response: it may be partial. */
   readonly adopted?: boolean;
-  /** Only in phase `ended`. */
+  /** Only in phase `finished`. */
   readonly status?: NodeCheckpointStatus;
 }
 
 const NAME = /^[A-Za-z0-9-]+\.json$/;
 
-/** What is under way on this node, one small file each, so that it outlives the process. */
+/** Write-ahead record of the jobs on this node, one small file each. It survives a crash of the process. */
 export class Journal {
-  private readonly entries = new Map<string, Entry>();
+  private readonly entries = new Map<string, JournalEntry>();
 
   constructor(
-    private readonly folder: string,
+    private readonly directory: string,
     private readonly log: Pick<Logger, "warn">,
   ) {}
 
-  /** Reads what an earlier process left. What is no entry is told of and left alone. @throws errors of the file system */
+  /** Reads the entries of a previous process. Logs and keeps invalid files. @throws errors of the file system */
   async load(): Promise<void> {
-    await mkdir(this.folder, { recursive: true, mode: 0o700 });
-    for (const file of await readdir(this.folder)) {
-      if (file.endsWith(".tmp")) await rm(join(this.folder, file), { force: true });
+    await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    for (const file of await readdir(this.directory)) {
+      if (file.endsWith(".tmp")) await rm(join(this.directory, file), { force: true });
       if (!NAME.test(file)) continue;
-      const text = await readFile(join(this.folder, file), "utf8");
-      const entry = parsed(text);
+      const text = await readFile(join(this.directory, file), "utf8");
+      const entry = parse(text);
       if (entry && `${entry.uid}.json` === file) this.entries.set(entry.uid, entry);
-      else this.log.warn({ file: join(this.folder, file) }, "is no journal entry; left alone");
+      else this.log.warn({ file: join(this.directory, file) }, "not a journal entry; ignored");
     }
   }
 
-  get(uid: string): Entry | undefined {
+  get(uid: string): JournalEntry | undefined {
     return this.entries.get(uid);
   }
 
-  list(): readonly Entry[] {
+  list(): readonly JournalEntry[] {
     return [...this.entries.values()];
   }
 
-  /** On the disk when it settles. */
-  async put(entry: Entry): Promise<void> {
-    const file = join(this.folder, `${entry.uid}.json`);
+  /** Writes an entry. It is on the disk when the promise resolves. */
+  async put(entry: JournalEntry): Promise<void> {
+    const file = join(this.directory, `${entry.uid}.json`);
     const handle = await open(`${file}.tmp`, "w", 0o600);
     try {
       await handle.writeFile(JSON.stringify(entry));
@@ -76,14 +76,14 @@ export class Journal {
   }
 
   async remove(uid: string): Promise<void> {
-    await rm(join(this.folder, `${uid}.json`), { force: true });
+    await rm(join(this.directory, `${uid}.json`), { force: true });
     await this.sync();
     this.entries.delete(uid);
   }
 
-  /** A rename or removal is on the disk only once its folder is. */
+  /** Syncs the directory, so that renames and removals are on the disk. */
   private async sync(): Promise<void> {
-    const handle = await open(this.folder, "r");
+    const handle = await open(this.directory, "r");
     try {
       await handle.sync();
     } finally {
@@ -92,12 +92,12 @@ export class Journal {
   }
 }
 
-function parsed(text: string): Entry | undefined {
+function parse(text: string): JournalEntry | undefined {
   try {
-    const entry = JSON.parse(text) as Partial<Entry> | null;
-    const whole =
+    const entry = JSON.parse(text) as Partial<JournalEntry> | null;
+    const valid =
       typeof entry?.uid === "string" && typeof entry.spec === "object" && typeof entry.startMs === "number";
-    return whole ? (entry as Entry) : undefined;
+    return valid ? (entry as JournalEntry) : undefined;
   } catch {
     return undefined;
   }

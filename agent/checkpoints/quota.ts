@@ -1,32 +1,29 @@
-import { Failure } from "./failure";
-import type { Tools } from "./tools";
-
-type Needs = Pick<Tools, "archives" | "journal" | "settings">;
+import { CheckpointFailure, type JobContext } from "./context";
 
 /**
- * Holds the agent's archives to their share of the disk.
- * @throws Failure QuotaExceeded, with the figures
+ * Checks that the agent's archives stay within their quota, and that the disk has the reserve free.
+ * @throws CheckpointFailure QuotaExceeded, with the figures
  */
-export async function holdQuota(
-  { archives, journal, settings }: Needs,
-  kind: "before" | "after",
+export async function checkQuota(
+  { archives, journal, settings }: Pick<JobContext, "archives" | "journal" | "settings">,
+  phase: "before" | "after",
 ): Promise<void> {
   const { quotaBytes, reserveBytes } = settings;
-  const looks = await Promise.all(
-    journal.list().map(async ({ archive }) => (archive === undefined ? undefined : archives.look(archive))),
+  const files = await Promise.all(
+    journal.list().map(async ({ archive }) => (archive === undefined ? undefined : archives.stat(archive))),
   );
-  const used = looks.reduce((sum, look) => sum + (look?.size ?? 0), 0);
+  const used = files.reduce((sum, file) => sum + (file?.size ?? 0), 0);
   const free = await archives.freeBytes();
-  const full = kind === "before" ? used >= quotaBytes : used > quotaBytes;
-  if (full)
-    throw new Failure(
+  const exceeded = phase === "before" ? used >= quotaBytes : used > quotaBytes;
+  if (exceeded)
+    throw new CheckpointFailure(
       "QuotaExceeded",
-      `archives of the agent take ${inMiB(used)} of the ${inMiB(quotaBytes)} that they may (quota): wait until they are pushed, or raise the quota`,
+      `the agent's archives use ${inMiB(used)} of the quota of ${inMiB(quotaBytes)}: wait for their push or raise the quota`,
     );
   if (free < reserveBytes)
-    throw new Failure(
+    throw new CheckpointFailure(
       "QuotaExceeded",
-      `the disk of the archives has ${inMiB(free)} free, and ${inMiB(reserveBytes)} are to stay free: free some of it`,
+      `the disk of the archives has ${inMiB(free)} free, less than the reserve of ${inMiB(reserveBytes)}: free disk space`,
     );
 }
 

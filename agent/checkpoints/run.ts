@@ -3,11 +3,10 @@ import type { AgentSettings } from "../../config/programs/agent";
 import { NODE_LABEL, nodeLabelValue } from "../../api";
 import { Cache, Client, sleep, type Logger, type Transport } from "../../kube";
 import type { Identity } from "../registry";
-import { ArchiveFolder } from "./archives";
+import { ArchiveDirectory } from "./archives";
+import { pushWith, TIMES, type JobContext } from "./context";
 import { Journal } from "./journal";
-import { NODE_CHECKPOINT } from "./object";
-import { pushWith } from "./push";
-import { TIMES } from "./tools";
+import { NODE_CHECKPOINT } from "./status";
 import { Worker } from "./worker";
 
 /** How long requests to the kubelet are awaited when the process stops: an aborted one delays its container. */
@@ -22,7 +21,7 @@ export interface RunAgentOptions {
   readonly kubelet: Pick<KubeletClient, "checkpoint">;
   readonly identity: Identity;
   readonly log: Logger;
-  /** Starts nothing more; requests to the kubelet are awaited, pushes are given up and repeated after the restart. */
+  /** Starts no further job. Requests to the kubelet are awaited; pushes are aborted and repeated after the restart. */
   readonly stop: AbortSignal;
 }
 
@@ -37,19 +36,19 @@ export async function runAgent(settings: AgentSettings, options: RunAgentOptions
     namespaces: [settings.namespace],
     labelSelector: `${NODE_LABEL}=${nodeLabelValue(nodeName)}`,
   });
-  const tools = {
+  const context: JobContext = {
     settings,
     client: new Client(transport, { fieldManager: FIELD_MANAGER }),
     kubelet,
     journal: new Journal(settings.state, log),
-    archives: new ArchiveFolder(settings.archives),
+    archives: new ArchiveDirectory(settings.archives),
     push: pushWith(settings.registry, identity),
     times: TIMES,
     log,
   };
-  const worker = new Worker(tools, nodeCheckpoints, stop);
+  const worker = new Worker(context, nodeCheckpoints, stop);
   const ending = new AbortController();
-  const following = cache.run(ending.signal);
+  const running = cache.run(ending.signal);
   const stopped = new Promise<void>((resolve) => {
     if (stop.aborted) resolve();
     else stop.addEventListener("abort", () => resolve(), { once: true });
@@ -57,10 +56,10 @@ export async function runAgent(settings: AgentSettings, options: RunAgentOptions
   await Promise.race([nodeCheckpoints.synced, stopped]);
   if (!stop.aborted) {
     await worker.start();
-    log.info({ node: nodeName, under: tools.journal.list().length }, "works on NodeCheckpoints");
+    log.info({ node: nodeName, resumed: context.journal.list().length }, "processing NodeCheckpoints");
     await stopped;
   }
   await Promise.race([worker.drained(), sleep(DRAIN_MS, ending.signal)]);
   ending.abort();
-  await following;
+  await running;
 }

@@ -1,6 +1,6 @@
 import type { ContainerCheckpoint } from "../../api/checkpoint";
 import type { Objects } from "../../kube";
-import { EngineError, type Engine, type RestoreRequest } from "../engines";
+import { canRestore, EngineError, type RestoreEngine, type RestoreRequest } from "../engines";
 import { engineOf, type Context } from "../checkpoints/context";
 import { POD, type CedanaObject, type CheckpointObject } from "../checkpoints/objects";
 import type { Reservation } from "../checkpoints/scheduler";
@@ -11,7 +11,7 @@ import type { Result } from "./writer";
 export type Plan =
   | {
       readonly is: "ready";
-      readonly engine: Engine;
+      readonly engine: RestoreEngine;
       readonly request: RestoreRequest;
       readonly reservation: Reservation;
       readonly from: string;
@@ -36,8 +36,9 @@ export async function planRestore(
     return { is: "impossible", result: failed("NoCheckpoint", message) };
   }
   const engine = engineOf(context, source.object);
-  if (!engine) {
-    const message = `engine ${source.object.status.engine} of Checkpoint ${source.object.metadata.name} does not exist`;
+  if (!engine || !canRestore(engine)) {
+    const problem = engine ? "cannot restore into a running pod" : "does not exist";
+    const message = `engine ${source.object.status.engine} of Checkpoint ${source.object.metadata.name} ${problem}`;
     return { is: "impossible", result: failed("EngineNotFound", message) };
   }
   const pod = await context.client.get(POD, { namespace, name: sandboxName }, { signal });

@@ -50,10 +50,7 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
   const builder = build("checkpoints")
     .for(checkpoints, {
       // Slots are assigned in this order.
-      initial: (all) =>
-        all
-          .filter(({ metadata, status }) => !isFinished(status) || metadata.deletionTimestamp)
-          .toSorted(byAge),
+      initial: (all) => all.filter(({ status }) => !isFinished(status)).toSorted(byAge),
     })
     .needs(...[...engines.values()].flatMap(({ sources = [] }) => sources));
   const reconciler = new CheckpointReconciler(context, checkpoints, backoff, scheduler, builder.queue);

@@ -1,15 +1,7 @@
 import type { CheckpointReason, CheckpointStatus } from "../../api/checkpoint";
 import type { Engine } from "../engines";
-import {
-  isOutdated,
-  isRejected,
-  isTestFailed,
-  type Objects,
-  type PerKeyBackoff,
-  type WorkQueue,
-} from "../../kube";
+import { isOutdated, isRejected, type Objects, type PerKeyBackoff, type WorkQueue } from "../../kube";
 import { engineName, engineOf, type Context } from "./context";
-import { addFinalizer, finalize, hasFinalizer, removeFinalizer, wantsFinalizer } from "./deletion";
 import { CHECKPOINT, POD, type CheckpointObject } from "./objects";
 import { CheckpointRun } from "./run";
 import { podKeyOf, reservationOf, type CheckpointScheduler } from "./scheduler";
@@ -54,8 +46,7 @@ export class CheckpointReconciler {
   }
 
   private async advance(object: CheckpointObject, signal: AbortSignal): Promise<Next> {
-    if (object.metadata.deletionTimestamp !== undefined) return this.delete(object, signal);
-    if (await this.keepFinalizer(object)) return;
+    if (object.metadata.deletionTimestamp !== undefined) return;
     const { uid } = object.metadata;
     const phase = phaseOf(object.status);
     if (phase === "completed" || phase === "failed") return;
@@ -114,7 +105,7 @@ export class CheckpointReconciler {
     pod: Running,
     signal: AbortSignal,
   ): Promise<void> {
-    const { inFlight, reservations, report } = this.context;
+    const { inFlight, reservations } = this.context;
     const { uid } = object.metadata;
     reservations.begin(uid);
     const release = inFlight.reserve({ ...reservationOf(object), nodeName: pod.facts.nodeName });
@@ -128,10 +119,6 @@ export class CheckpointReconciler {
       throw error;
     }
     this.notRequested.delete(uid);
-    if (object.spec.deletionPolicy === "Delete" && !engine.canDelete) {
-      const note = `engine ${engine.name} cannot delete the data of checkpoints`;
-      report.checkpoint(object, "Warning", "DeletionNotSupported", note);
-    }
     inFlight.track(this.finish(object, run, pod.facts.nodeName, release));
   }
 
@@ -176,20 +163,8 @@ export class CheckpointReconciler {
     }
     release();
     this.wake(object, nodeName);
-    // If the object was deleted meanwhile, its finalizer must be removed.
+    // Changes of the object while the request was in flight were not reconciled.
     this.queue.addAfter(`${namespace}/${name}`, retryMs);
-  }
-
-  private async delete(object: CheckpointObject, signal: AbortSignal): Promise<void> {
-    if (hasFinalizer(object)) await ignoringConflicts(() => finalize(this.context, object, signal));
-  }
-
-  /** @returns true if it was changed; the watch reports the change */
-  private async keepFinalizer(object: CheckpointObject): Promise<boolean> {
-    const wanted = wantsFinalizer(this.context, object);
-    if (wanted === hasFinalizer(object)) return false;
-    await ignoringConflicts(() => (wanted ? addFinalizer : removeFinalizer)(this.context, object));
-    return true;
   }
 
   /** Ends the Checkpoint without the engine. */
@@ -236,15 +211,6 @@ export class CheckpointReconciler {
     this.backoff.reset(uid);
     this.notRequested.delete(uid);
     if (!isFinished(object.status)) this.wake(object);
-  }
-}
-
-/** Leaves a patch that no longer applies to the next reconcile. */
-async function ignoringConflicts(work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!isTestFailed(error)) throw error;
   }
 }
 

@@ -34,11 +34,8 @@ export class Report {
     this.total.inc({ engine, result });
     if (result === "completed" && status.durationMilliseconds !== undefined)
       this.seconds.observe({ engine }, status.durationMilliseconds / 1000);
-    this.checkpoint(object, result === "completed" ? "Normal" : "Warning", reason, message);
-  }
-
-  checkpoint(object: CheckpointObject, type: "Normal" | "Warning", reason: string, note: string): void {
-    this.record(CHECKPOINT, object, type, reason, "Checkpoint", note);
+    const type = result === "completed" ? "Normal" : "Warning";
+    this.record(CHECKPOINT, object, type, reason, "Checkpoint", message);
   }
 
   cedana(

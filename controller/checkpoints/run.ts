@@ -213,12 +213,7 @@ export class CheckpointRun {
   }
 
   private completedMessage(): string {
-    const names = this.containers.map(({ name }) => name).join(", ");
-    const retained =
-      this.object.spec.deletionPolicy === "Delete" && !this.engine.canDelete
-        ? `; engine ${this.engine.name} cannot delete the data of checkpoints`
-        : "";
-    return `checkpointed ${names}${retained}`;
+    return `checkpointed ${this.containers.map(({ name }) => name).join(", ")}`;
   }
 }
 

@@ -1,13 +1,13 @@
 import { spawnSync, type SpawnSyncOptions } from "node:child_process";
 
-/** What a command said. */
+/** Result of a command. */
 export interface Ran {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs a command to its end, whatever it ends with. @throws if it cannot be started */
+/** Runs a command and returns its result, also if it failed. @throws Error if it cannot be started */
 export function ran(command: string, list: readonly string[], options: SpawnSyncOptions = {}): Ran {
   const { error, status, stdout, stderr } = spawnSync(command, list, {
     maxBuffer: 64e6,
@@ -18,14 +18,14 @@ export function ran(command: string, list: readonly string[], options: SpawnSync
   return { status, stdout, stderr };
 }
 
-/** Runs a command that must succeed; returns its output. @throws with all it said if it does not */
+/** Runs a command and returns its stdout. @throws Error with its output if it failed */
 export function run(command: string, list: readonly string[], options: SpawnSyncOptions = {}): string {
   const { status, stdout, stderr } = ran(command, list, options);
   if (status !== 0) throw new Error(`${command} ${list.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
   return stdout;
 }
 
-/** @throws if this is not root on Linux with these commands. Debian's packages have them. */
+/** Checks for root and commands, which are Debian packages. @throws Error if one is missing */
 export function needs(...commands: string[]): void {
   if (process.getuid?.() !== 0) throw new Error("the node tier needs root");
   const missing = commands.filter((each) => ran("sh", ["-c", `command -v ${each}`]).status !== 0);

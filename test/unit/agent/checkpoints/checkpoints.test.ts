@@ -18,7 +18,7 @@ const run = async (...names: string[]) => {
   await node.finished(names);
 };
 
-test("it reports the result of a checkpoint in the status", async () => {
+test("reports the result of a checkpoint in the status", async () => {
   node.request("one");
   await run("one");
   expect(node.condition("one")).toBe("Ready CheckpointCompleted");
@@ -45,49 +45,49 @@ test("limits checkpoints per container and per node, and reports why one is pend
   node.request("3", { container: "b" });
   node.request("4", { container: "c" });
   await node.start().ready;
-  await node.until(() => node.asked.length === 2 && node.condition("4") === "- Pending");
-  expect(node.asked).toEqual(["web/app", "web/b"]);
+  await node.until(() => node.requests.length === 2 && node.condition("4") === "- Pending");
+  expect(node.requests).toEqual(["web/app", "web/b"]);
   expect(node.condition("2")).toBe("- Pending");
   expect(node.message("2")).toBe("another checkpoint of container shop/web/app is in progress");
   expect(node.message("4")).toBe("the node has reached maxConcurrent (2)");
   await node.finished(["1", "2", "3", "4"]);
   expect(node.pushed.size).toBe(4);
-  expect(node.wrong).toEqual([]);
+  expect(node.violations).toEqual([]);
 });
 
-test("the archive of a pod that was replaced is not pushed", async () => {
+test("does not push the archive of a pod that was replaced", async () => {
   node.request("one");
   node.api.edit(`${COLLECTION}/one`, (object) => {
     (object["spec"] as { podRef: { uid: string } }).podRef.uid = "uid-before";
   });
   await run("one");
   expect(node.condition("one")).toBe("Failed SourcePodReplaced");
-  expect(node.message("one")).toBe("pod shop/web has UID uid-of-web and not uid-before: it was replaced");
+  expect(node.message("one")).toBe("pod shop/web was replaced: its UID is uid-of-web, not uid-before");
   expect([node.files(), [...node.pushed]]).toEqual([[], []]);
 });
 
-test("an image outside the configured repository is refused before the kubelet is asked", async () => {
+test("rejects an image outside the configured repository before any request to the kubelet", async () => {
   node.request("one", { image: "registry.example.com/elsewhere:one" });
   await run("one");
   expect(node.condition("one")).toBe("Failed RegistryFailed");
-  expect(node.asked).toEqual([]);
+  expect(node.requests).toEqual([]);
 });
 
-test("a push is retried while the registry is down, until the timeout, which removes the archive", async () => {
+test("retries a push while the registry is down, until the timeout, then removes the archive", async () => {
   node.registryDown = true;
   node.request("one", { timeoutSeconds: 1 });
   await node.start().ready;
-  await node.until(() => node.message("one").includes("again after"));
+  await node.until(() => node.message("one").includes("retrying after"));
   expect(node.condition("one")).toBe("Progressing Pushing");
-  expect(node.message("one")).toMatch(/again after: upload of a blob .* 503 down$/);
+  expect(node.message("one")).toMatch(/retrying after: upload of a blob .* 503 down$/);
   expect(node.object("one")?.status.archive).toBe(join(node.archives, node.files()[0]!));
   await node.finished(["one"]);
   expect(node.condition("one")).toBe("Failed RegistryFailed");
-  expect(node.message("one")).toMatch(/could not be pushed within the 1 s .* 503 down$/);
+  expect(node.message("one")).toMatch(/could not be pushed within 1 s: .* 503 down$/);
   expect(node.files()).toEqual([]);
 });
 
-test("quota and free space are checked before the kubelet is asked, and reported with figures", async () => {
+test("checks quota and free space before a request to the kubelet, and reports the figures", async () => {
   node.registryDown = true;
   node.archiveBytes = 600_000;
   node.maxConcurrent = 4;
@@ -97,31 +97,31 @@ test("quota and free space are checked before the kubelet is asked, and reported
   node.request("2", { container: "b" });
   await node.until(() => node.condition("2").startsWith("Failed"));
   expect(node.condition("2")).toBe("Failed QuotaExceeded");
-  expect(node.message("2")).toMatch(/^archives of the agent take 1 MiB of the 0\.954 MiB/);
-  // The first is kept and its push retried.
+  expect(node.message("2")).toMatch(/^the agent's archives use 1 MiB of the quota of 0\.954 MiB/);
+  // The first archive is kept and its push retried.
   expect([node.condition("1"), node.files()]).toEqual([
     "Progressing Pushing",
     [expect.stringContaining("-a-")],
   ]);
 
-  const asked = node.asked.length;
+  const requests = node.requests.length;
   node.freeBytes = 999;
   node.request("3", { container: "c" });
   await node.until(() => node.condition("3").startsWith("Failed"));
   expect(node.condition("3")).toBe("Failed QuotaExceeded");
-  expect(node.message("3")).toMatch(/has 0\.001 MiB free, and 0\.001 MiB are to stay free/);
-  expect(node.asked).toHaveLength(asked);
+  expect(node.message("3")).toMatch(/has 0\.001 MiB free, less than the reserve of 0\.001 MiB/);
+  expect(node.requests).toHaveLength(requests);
 });
 
-test("on SIGTERM it starts nothing more, and the next process resumes", async () => {
+test("starts no further job on SIGTERM, and the next process resumes", async () => {
   node.dumpMs = 50;
   node.request("one");
   const first = node.start();
   await first.ready;
-  await node.until(() => node.asked.length === 1);
+  await node.until(() => node.requests.length === 1);
   node.request("two", { container: "b" });
   await time.settle(first.stop());
-  // It waited for the kubelet, so that the archive is in the journal.
+  // The process waited for the kubelet and wrote the archive to the journal.
   expect(node.journal()).toHaveLength(1);
   expect(node.files()).toHaveLength(1);
   await run("one", "two");
@@ -129,12 +129,12 @@ test("on SIGTERM it starts nothing more, and the next process resumes", async ()
     "Ready CheckpointCompleted",
     "Ready CheckpointCompleted",
   ]);
-  expect(node.asked).toEqual(["web/app", "web/b"]);
+  expect(node.requests).toEqual(["web/app", "web/b"]);
 });
 
-test("it retries while the kubelet is unreachable", async () => {
-  node.answers = ["unreachable", "unreachable"];
+test("retries while the kubelet is unreachable", async () => {
+  node.responses = ["unreachable", "unreachable"];
   node.request("one");
   await run("one");
-  expect([node.condition("one"), node.asked.length]).toEqual(["Ready CheckpointCompleted", 3]);
+  expect([node.condition("one"), node.requests.length]).toEqual(["Ready CheckpointCompleted", 3]);
 });

@@ -1,13 +1,13 @@
 /**
- * The agent's process is killed at every step, and at random steps: whatever the kubelet did meanwhile, each NodeCheckpoint
- * finishes, no archive of the agent is left, those of others are kept, and a container has one checkpoint at a time.
+ * Kills the agent's process at every step, and at random steps. Whatever the kubelet did meanwhile, each NodeCheckpoint
+ * finishes, no archive of the agent is left, other archives are kept, and a container has one checkpoint at a time.
  */
 import { join } from "node:path";
 import { SEED, seeded, SOAK } from "../../../support/random";
 import { VirtualTime } from "../../../support/virtual-time";
-import { COLLECTION, Node, type KubeletAnswer } from "./support";
+import { COLLECTION, Node, type KubeletResponse } from "./support";
 
-const OTHERS = [
+const OTHER_FILES = [
   "checkpoint-web_shop-app-2026-11-21T11:00:00Z.tar",
   "checkpoint-web_shop-app-sidecar-2026-11-21T11:00:00Z.tar",
   "notes.txt",
@@ -19,69 +19,71 @@ beforeEach(() => {
 });
 afterEach(() => time.uninstall());
 
-/** Runs a schedule on a node with files of others, and checks what is left. */
+/** Runs a schedule on a node with files of other programs, and checks the remaining state. */
 async function onNode(schedule: (node: Node) => Promise<void>): Promise<void> {
   const node = new Node(time);
-  for (const name of OTHERS) node.disk.write(join(node.archives, name), "of another program");
+  for (const name of OTHER_FILES) node.disk.write(join(node.archives, name), "of another program");
   await schedule(node);
-  expect(node.wrong).toEqual([]);
-  expect(node.files()).toEqual(OTHERS.toSorted());
+  expect(node.violations).toEqual([]);
+  expect(node.files()).toEqual(OTHER_FILES.toSorted());
   expect(node.journal()).toEqual([]);
   node.end();
 }
 
-const STORIES: Readonly<Record<string, { answers?: KubeletAnswer[]; ends: RegExp; deleted?: boolean }>> = {
+const SCENARIOS: Readonly<
+  Record<string, { responses?: KubeletResponse[]; ends: RegExp; deleted?: boolean }>
+> = {
   "the checkpoint succeeds": { ends: /^Ready CheckpointCompleted$/ },
   "the response is lost, the archive is complete": {
-    answers: ["lost"],
+    responses: ["lost"],
     ends: /^Ready CheckpointCompleted$/,
   },
   "the response is lost, the archive is partial": {
-    answers: ["lost-part"],
+    responses: ["lost-part"],
     ends: /^Ready CheckpointCompleted$/,
   },
   "the dump fails": {
-    answers: ["fails", "fails", "fails", "fails"],
+    responses: ["fails", "fails", "fails", "fails"],
     ends: /^(Failed CheckpointFailed|Ready .*)$/,
   },
   "the container does not exist": {
-    answers: ["not-found", "not-found"],
+    responses: ["not-found", "not-found"],
     ends: /^Failed ContainerNotFound$/,
   },
   "the NodeCheckpoint is deleted": { ends: /^- -$/, deleted: true },
 };
 
-test.each(Object.entries(STORIES))("it is killed after each of its steps: %s", async (_, story) => {
+test.each(Object.entries(SCENARIOS))("recovers when killed after each step: %s", async (_, scenario) => {
   let died = 0;
   for (let dieAt = 1; dieAt <= 44; dieAt++)
     await onNode(async (node) => {
-      node.answers = [...(story.answers ?? [])];
+      node.responses = [...(scenario.responses ?? [])];
       node.request("one");
       const first = node.start({ dieAt });
-      // While the kubelet works, or later.
-      if (story.deleted) setTimeout(() => node.api.remove(`${COLLECTION}/one`), dieAt % 12);
+      // During the kubelet's dump, or later.
+      if (scenario.deleted) setTimeout(() => node.api.remove(`${COLLECTION}/one`), dieAt % 12);
       const over = () =>
-        story.deleted ? !node.object("one") : /^(Ready|Failed)/.test(node.condition("one"));
+        scenario.deleted ? !node.object("one") : /^(Ready|Failed)/.test(node.condition("one"));
       await node.until(() => first.dead || (over() && node.journal().length === 0));
       if (first.dead) died++;
       first.kill();
       await node.start().ready;
       await node.until(() => over() && node.journal().length === 0);
-      expect(node.condition("one")).toMatch(story.ends);
+      expect(node.condition("one")).toMatch(scenario.ends);
     });
-  expect(died).toBeGreaterThanOrEqual(story.deleted || story.answers ? 10 : 25);
+  expect(died).toBeGreaterThanOrEqual(scenario.deleted || scenario.responses ? 10 : 25);
 });
 
 const SCHEDULES = SOAK ? 20_000 : 200;
 
-test("random schedules of kills, lost responses, other writers and deletions", async () => {
+test("recovers in random schedules of kills, lost responses, other writers and deletions", async () => {
   for (let seed = SEED; seed < SEED + SCHEDULES; seed++)
     await onNode(async (node) => {
       const random = seeded(seed);
       const pick = (count: number) => Math.floor(random() * count);
       node.dumpMs = 1 + pick(6);
-      const all: KubeletAnswer[] = ["archive", "archive", "lost", "lost-part", "fails", "unreachable"];
-      node.answers = Array.from({ length: pick(6) }, () => all[pick(all.length)]!);
+      const all: KubeletResponse[] = ["archive", "archive", "lost", "lost-part", "fails", "unreachable"];
+      node.responses = Array.from({ length: pick(6) }, () => all[pick(all.length)]!);
       const names = ["one", "two", "three"];
       node.request("one");
       node.request("two");

@@ -1,9 +1,9 @@
 import { basename, dirname, join } from "node:path";
 import { ArchiveError, type ArchiveMetadata, type PushedImage } from "../../../../agent/archive";
-import { ArchiveFolder } from "../../../../agent/checkpoints/archives";
-import type { Entry } from "../../../../agent/checkpoints/journal";
-import { NODE_CHECKPOINT, type NodeCheckpointObject } from "../../../../agent/checkpoints/object";
-import type { Push, Tools } from "../../../../agent/checkpoints/tools";
+import { ArchiveDirectory } from "../../../../agent/checkpoints/archives";
+import type { JobContext, Push } from "../../../../agent/checkpoints/context";
+import type { JournalEntry } from "../../../../agent/checkpoints/journal";
+import { NODE_CHECKPOINT, type NodeCheckpointObject } from "../../../../agent/checkpoints/status";
 import { Worker } from "../../../../agent/checkpoints/worker";
 import { KubeletError } from "../../../../clients/kubelet";
 import { RegistryError } from "../../../../clients/registry";
@@ -14,28 +14,28 @@ import type { VirtualTime } from "../../../support/virtual-time";
 export const NAMESPACE = "cedana-system";
 export const COLLECTION = pathOf(NODE_CHECKPOINT, NAMESPACE);
 const REPOSITORY = "registry.example.com/checkpoints";
-/** Times in the proportions of the real ones, of a kubelet that takes some milliseconds. */
+/** The ratios of the real times, for a kubelet that takes milliseconds. */
 const TIMES = { quietMs: 100, settleMs: 250, kubeletMs: 3000, backoffMs: [1, 8] as const };
-const WHOLE = "whole";
-const PART = "part";
+const COMPLETE = "complete";
+const PARTIAL = "partial";
 
 const silent = createLogger({ level: "error", destination: { write: () => {} } });
 const never = new Promise<never>(() => {});
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-/** What the kubelet does with a request. */
-export type KubeletAnswer =
+/** How the kubelet handles a request. */
+export type KubeletResponse =
   | "archive"
-  /** The dump fails, with a part of an archive left. */
+  /** The dump fails and leaves a partial archive. */
   | "fails"
   | "not-found"
   | "unreachable"
   /** The archive is written, and the response is lost. */
   | "lost"
-  /** The response is lost, and a part of the archive is written. */
+  /** The response is lost, and the archive is partial. */
   | "lost-part";
 
-/** The folder of archives, in memory: the real file system would take real time. */
+/** The archive directory in memory: a real file system would need real time. */
 class Disk {
   private readonly stored = new Map<string, { readonly text: string; readonly changedMs: number }>();
 
@@ -47,14 +47,16 @@ class Disk {
     return this.entry(path).text;
   }
 
-  names(folder: string): string[] {
-    return [...this.stored.keys()].filter((path) => dirname(path) === folder).map((path) => basename(path));
+  names(directory: string): string[] {
+    return [...this.stored.keys()]
+      .filter((path) => dirname(path) === directory)
+      .map((path) => basename(path));
   }
 
-  /** What an ArchiveFolder calls. */
-  calls(): ConstructorParameters<typeof ArchiveFolder>[1] {
+  /** Returns the functions that an ArchiveDirectory calls. */
+  functions(): ConstructorParameters<typeof ArchiveDirectory>[1] {
     return {
-      readdir: async (folder: string) => this.names(folder),
+      readdir: async (directory: string) => this.names(directory),
       lstat: async (path: string) => {
         const { text, changedMs } = this.entry(path);
         return { isFile: () => true, size: text.length, mtimeMs: changedMs };
@@ -73,26 +75,26 @@ class Disk {
   }
 }
 
-/** Kubelet, registry, disk and API server of one node, which outlive the agent's processes. */
+/** Simulates kubelet, registry, disk and API server of one node. They outlive the agent's processes. */
 export class Node {
   readonly api = new FakeApi();
   readonly disk = new Disk();
   readonly archives = "/var/lib/kubelet/checkpoints";
-  /** The journal as it is on the disk; its files have their own test. */
-  readonly entries = new Map<string, Entry>();
+  /** Content of the journal. disk.test.ts tests its files. */
+  readonly entries = new Map<string, JournalEntry>();
   /** Containers whose checkpoint was requested of the kubelet. */
-  readonly asked: string[] = [];
+  readonly requests: string[] = [];
   readonly pushed = new Set<string>();
-  /** Of the next requests; later ones get an archive. */
-  answers: KubeletAnswer[] = [];
+  /** For the next requests; later ones result in an archive. */
+  responses: KubeletResponse[] = [];
   registryDown = false;
   archiveBytes = 100;
   freeBytes = 1e9;
   quotaBytes = 1e6;
   maxConcurrent = 2;
   dumpMs = 3;
-  /** Violations of what must hold. */
-  readonly wrong: string[] = [];
+  /** Violated invariants. */
+  readonly violations: string[] = [];
   private readonly requested: string[] = [];
   private readonly dumping = new Map<string, number>();
   private readonly processes: Process[] = [];
@@ -100,9 +102,9 @@ export class Node {
   constructor(private readonly time: VirtualTime) {}
 
   start(options: { readonly dieAt?: number; readonly maxConcurrent?: number } = {}): Process {
-    const made = new Process(this, options);
-    this.processes.push(made);
-    return made;
+    const process = new Process(this, options);
+    this.processes.push(process);
+    return process;
   }
 
   end(): void {
@@ -130,7 +132,7 @@ export class Node {
     } as never);
   }
 
-  /** The object, or undefined once it is deleted. */
+  /** Returns the object; undefined if it was deleted. */
   object(name: string): NodeCheckpointObject | undefined {
     const stored = this.api.get(`${COLLECTION}/${name}`);
     return stored && NODE_CHECKPOINT.project(stored as never);
@@ -147,7 +149,7 @@ export class Node {
     return this.object(name)?.status.conditions?.[0]?.message ?? "";
   }
 
-  /** Names of the files in the folder of archives. */
+  /** Returns the file names in the archive directory. */
   files(): string[] {
     return this.disk.names(this.archives).toSorted();
   }
@@ -164,48 +166,49 @@ export class Node {
     await this.until(() => !open());
   }
 
-  /** Lets time pass until it holds. @throws Error after a minute, with the conditions of all objects */
+  /** Advances time until a condition holds. @throws Error after a minute, with the conditions of all objects */
   async until(holds: () => boolean): Promise<void> {
     for (const endMs = this.time.nowMs + 60_000; !holds(); await this.time.pass(1)) {
       if (this.time.nowMs < endMs) continue;
       const all = this.requested.map((name) => `${name}: ${this.condition(name)}`);
-      throw new Error(`not within 60 s: ${all.join(", ")}; journal ${this.journal().join(", ")}`);
+      throw new Error(`not reached within 60 s: ${all.join(", ")}; journal ${this.journal().join(", ")}`);
     }
   }
 
-  /** One request. Where the agent dies meanwhile, the kubelet leaves nothing, a part, or the whole archive. */
+  /** Handles a request. If the agent dies meanwhile, the kubelet leaves no archive, a partial one, or a complete one. */
   async checkpoint(pod: string, container: string, dead: () => boolean): Promise<readonly string[]> {
     const key = `${pod}/${container}`;
-    this.asked.push(key);
-    const answer = this.answers.shift() ?? "archive";
-    const refused = (status: number | undefined, retryable: boolean) =>
-      new KubeletError("refused", { status, outcome: "refused", retryable });
-    if (answer === "not-found") throw refused(404, false);
-    if (answer === "unreachable") throw refused(undefined, true);
+    this.requests.push(key);
+    const response = this.responses.shift() ?? "archive";
+    const rejection = (status: number | undefined, retryable: boolean) =>
+      new KubeletError("rejected", { status, outcome: "refused", retryable });
+    if (response === "not-found") throw rejection(404, false);
+    if (response === "unreachable") throw rejection(undefined, true);
     const at = new Date(Math.floor(Date.now() / 1000) * 1000).toISOString().replace(".000", "");
     const file = join(this.archives, `checkpoint-${pod}_shop-${container}-${at}.tar`);
-    const atOnce = (this.dumping.get(key) ?? 0) + 1;
-    this.dumping.set(key, atOnce);
-    if (atOnce > 1) this.wrong.push(`two checkpoints of ${key} at a time`);
+    const concurrent = (this.dumping.get(key) ?? 0) + 1;
+    this.dumping.set(key, concurrent);
+    if (concurrent > 1) this.violations.push(`two checkpoints of ${key} at a time`);
     await pause(this.dumpMs);
-    const cut = dead();
-    const part = answer === "fails" || answer === "lost-part";
-    if (!cut || this.asked.length % 3 !== 0) {
-      this.disk.write(file, PART);
+    const clientDied = dead();
+    const partial = response === "fails" || response === "lost-part";
+    if (!clientDied || this.requests.length % 3 !== 0) {
+      this.disk.write(file, PARTIAL);
       await pause(1);
-      if (!part && !(cut && this.asked.length % 3 === 1))
-        this.disk.write(file, WHOLE.padEnd(this.archiveBytes, "."));
+      if (!partial && !(clientDied && this.requests.length % 3 === 1))
+        this.disk.write(file, COMPLETE.padEnd(this.archiveBytes, "."));
     }
     this.dumping.set(key, (this.dumping.get(key) ?? 1) - 1);
-    if (answer === "fails")
+    if (response === "fails")
       throw new KubeletError("criu failed", { status: 500, outcome: "failed", retryable: true });
-    if (answer !== "archive") throw new KubeletError("cut", { outcome: "unknown", retryable: true });
+    if (response !== "archive")
+      throw new KubeletError("connection lost", { outcome: "unknown", retryable: true });
     return [file];
   }
 
   push: Push = async ({ file, image, check }) => {
     await pause(1);
-    if (!this.disk.read(file).startsWith(WHOLE)) throw new ArchiveError(file, "is truncated");
+    if (!this.disk.read(file).startsWith(COMPLETE)) throw new ArchiveError(file, "is truncated");
     check({ pod: { uid: `uid-of-${/checkpoint-(.+?)_/.exec(file)?.[1]}` } } as ArchiveMetadata);
     if (this.registryDown) throw new RegistryError("upload of a blob", image, "down", { status: 503 });
     this.pushed.add(image);
@@ -224,7 +227,7 @@ export class Node {
   };
 }
 
-/** One process of the agent. A dead one has no further effect; what it wrote stays. */
+/** Runs one process of the agent. A killed process has no further effect; its writes remain. */
 export class Process {
   steps = 0;
   dead = false;
@@ -243,9 +246,9 @@ export class Process {
       namespaces: [NAMESPACE],
       labelSelector: "automation.cedana.ai/node=n1",
     });
-    const archives = new ArchiveFolder(node.archives, node.disk.calls());
+    const archives = new ArchiveDirectory(node.archives, node.disk.functions());
     const { quotaBytes, maxConcurrent } = node;
-    const tools: Tools = {
+    const context: JobContext = {
       settings: {
         namespace: NAMESPACE,
         repository: REPOSITORY,
@@ -262,7 +265,7 @@ export class Process {
         load: async () => {},
         get: (uid: string) => node.entries.get(uid),
         list: () => [...node.entries.values()],
-        put: async (entry: Entry) => void node.entries.set(entry.uid, structuredClone(entry)),
+        put: async (entry: JournalEntry) => void node.entries.set(entry.uid, structuredClone(entry)),
         remove: async (uid: string) => void node.entries.delete(uid),
       }),
       archives: this.mortal(archives, { freeBytes: async () => node.freeBytes }),
@@ -272,14 +275,14 @@ export class Process {
     };
     void cache.run(this.ending.signal);
     this.ready = nodeCheckpoints.synced.then(() => {
-      this.worker = new Worker(tools, nodeCheckpoints, this.stopping.signal);
+      this.worker = new Worker(context, nodeCheckpoints, this.stopping.signal);
       return this.worker.start();
     });
   }
 
-  /** As by SIGTERM. */
+  /** Stops as on SIGTERM. */
   async stop(): Promise<void> {
-    this.stopping.abort(new Error("the agent stops"));
+    this.stopping.abort(new Error("the agent is stopping"));
     await this.worker?.drained();
     this.kill();
   }
@@ -290,13 +293,14 @@ export class Process {
     this.ending.abort();
   }
 
-  /** Each call is two steps: the process may die before it, and after it, before the result arrives. */
-  private mortal<T extends object>(target: T, instead: Partial<T> = {}): T {
+  /** Makes each call two steps: the process can die before the call, or before its result arrives. */
+  private mortal<T extends object>(target: T, replacements: Partial<T> = {}): T {
     return new Proxy(target, {
       get: (_, name) => {
-        const method = (instead as Record<PropertyKey, unknown>)[name] ?? Reflect.get(target, name, target);
+        const method =
+          (replacements as Record<PropertyKey, unknown>)[name] ?? Reflect.get(target, name, target);
         if (typeof method !== "function") return method;
-        const isSync = ["get", "list", "holds"].includes(String(name));
+        const isSync = ["get", "list", "contains"].includes(String(name));
         if (isSync) return method.bind(target);
         return async (...given: unknown[]) => {
           if (this.step()) return never;

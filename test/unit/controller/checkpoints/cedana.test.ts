@@ -165,6 +165,18 @@ describe("restore", () => {
     expect(world.cedanaOf("one").spec.method).toBe("Done");
   });
 
+  test("fails if the engine does not restore into running pods", async () => {
+    world.engine.canRestore = false;
+    await checkpointed();
+    await world.cedana("one", { ...NAMES, method: "Restore" });
+    await seconds(5);
+    const message = "engine cedana of Checkpoint newer cannot restore into a running pod";
+    expect(world.cedanaOf("one")).toMatchObject({
+      spec: { method: "Failed" },
+      status: { conditions: [{ reason: "EngineNotFound", message }] },
+    });
+  });
+
   test("waits for a checkpoint in flight of the same pod", async () => {
     await checkpointed();
     let end: (result: object) => void = () => {};

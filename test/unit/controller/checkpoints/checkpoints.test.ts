@@ -284,72 +284,25 @@ describe("deletion", () => {
     expect(world.status("one")).toMatchObject({ reason: "CheckpointCompleted", containers: [{ name: "b" }] });
   });
 
-  test("reports an engine that cannot delete, and adds no finalizer", async () => {
+  test("adds no finalizer, so that the object is removed at once", async () => {
     world.pod("counter-0");
-    const replica = world.start();
-    await world.checkpoint("one", { deletionPolicy: "Delete" });
+    world.start();
+    await world.checkpoint("one");
     await seconds(5);
-    const note = "engine cedana cannot delete the data of checkpoints";
-    expect(world.status("one").message).toBe(`checkpointed a; ${note}`);
-    expect(replica.events).toMatchObject([
-      { reason: "DeletionNotSupported", note },
-      { reason: "CheckpointCompleted" },
-    ]);
+    expect(world.api.get(`${CHECKPOINTS}/one`)?.metadata.finalizers ?? []).toEqual([]);
     await world.api.send("DELETE", `${CHECKPOINTS}/one`);
     expect(world.api.get(`${CHECKPOINTS}/one`)).toBeUndefined();
   });
 
-  describe("with an engine that can delete", () => {
-    const FINALIZERS = ["automation.cedana.ai/checkpoint"];
-    const finalizers = () => world.api.get(`${CHECKPOINTS}/one`)?.metadata.finalizers;
-    beforeEach(() => {
-      world.engine.canDelete = true;
-      world.pod("counter-0", { containers: ["a", "b"] });
-    });
-
-    test("deletes the data before the object, also of a Checkpoint that is deleted in flight", async () => {
-      world.start();
-      await world.checkpoint("one", { deletionPolicy: "Delete" });
-      await seconds(0.5);
-      expect(finalizers()).toEqual(FINALIZERS);
-      await world.api.send("DELETE", `${CHECKPOINTS}/one`);
-      await seconds(10);
-      expect(world.engine.deleted).toEqual(["id-a", "id-b"]);
-      expect(world.api.get(`${CHECKPOINTS}/one`)).toBeUndefined();
-    });
-
-    test("adds and removes the finalizer when the policy changes", async () => {
-      world.start();
-      await world.checkpoint("one", { deletionPolicy: "Delete" });
-      await seconds(5);
-      world.edit(`${CHECKPOINTS}/one`, (object) =>
-        Object.assign(object["spec"] as object, { deletionPolicy: "Retain" }),
-      );
-      await seconds(1);
-      expect(finalizers() ?? []).toEqual([]);
-      world.edit(`${CHECKPOINTS}/one`, (object) =>
-        Object.assign(object["spec"] as object, { deletionPolicy: "Delete" }),
-      );
-      await seconds(1);
-      expect(finalizers()).toEqual(FINALIZERS);
-    });
-
-    test("removes the finalizer after ten minutes if the engine does not delete", async () => {
-      const replica = world.start();
-      await world.checkpoint("one", { deletionPolicy: "Delete" });
-      await seconds(5);
-      world.engine.work = failing("busy");
-      await world.api.send("DELETE", `${CHECKPOINTS}/one`);
-      await seconds(500);
-      expect(finalizers()).toEqual(FINALIZERS);
-      await seconds(200);
-      expect(world.api.get(`${CHECKPOINTS}/one`)).toBeUndefined();
-      expect(replica.events.at(-1)).toMatchObject({
-        type: "Warning",
-        reason: "DataNotDeleted",
-        note: "the data is not deleted: busy",
-      });
-    });
+  test("does not start a Checkpoint that is being deleted", async () => {
+    await world.checkpoint("one");
+    world.edit(`${CHECKPOINTS}/one`, ({ metadata }) => Object.assign(metadata, { finalizers: ["other/x"] }));
+    await world.api.send("DELETE", `${CHECKPOINTS}/one`);
+    world.pod("counter-0");
+    world.start();
+    await seconds(5);
+    expect(world.api.get(`${CHECKPOINTS}/one`)).toBeDefined();
+    expect(world.engine.requested).toEqual([]);
   });
 });
 

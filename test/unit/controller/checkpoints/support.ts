@@ -6,6 +6,7 @@ import {
   type CheckpointRequest,
   type CheckpointResult,
   type Engine,
+  type RestoreEngine,
   type RestoreRequest,
 } from "../../../../controller/engines";
 import { Metrics, type EventInput } from "../../../../kube";
@@ -17,15 +18,14 @@ export const CEDANAS = "/apis/core.cedana.ai/v1/namespaces/team-a/cedanas";
 const PODS = "/api/v1/namespaces/team-a/pods";
 
 /** An engine with responses from the test. It records its requests. */
-export class FakeEngine implements Engine {
+export class FakeEngine implements RestoreEngine {
   readonly name = "cedana";
-  canDelete = false;
   readonly canResume = false;
   readonly timeoutMs = 600_000;
   readonly requested: string[] = [];
   readonly requests: CheckpointRequest[] = [];
   readonly restores: RestoreRequest[] = [];
-  readonly deleted: string[] = [];
+  canRestore = true;
   /** Responds to a request; by default after a second. */
   work: (container: string) => Promise<CheckpointResult> = async (container) => {
     await new Promise((resolve) => setTimeout(resolve, 1000));
@@ -44,17 +44,6 @@ export class FakeEngine implements Engine {
     this.restores.push(request);
     await this.counted(() => this.work(request.container));
   }
-
-  async list() {
-    return [];
-  }
-
-  async delete({ checkpointID = "" }): Promise<void> {
-    await this.work("delete");
-    this.deleted.push(checkpointID);
-  }
-
-  async health() {}
 
   private async counted<T>(work: () => Promise<T>): Promise<T> {
     this.maxConcurrent = Math.max(this.maxConcurrent, ++this.concurrent);
@@ -122,19 +111,17 @@ export class Replica {
     this.stopping.abort();
   }
 
-  private engineOf(): Engine {
+  private engineOf(): Engine | RestoreEngine {
     const { engine } = this;
-    return {
+    const driver: Engine = {
       name: engine.name,
-      canDelete: engine.canDelete,
       canResume: engine.canResume,
       timeoutMs: engine.timeoutMs,
       checkpoint: (request, signal) => this.step(() => raced(engine.checkpoint(request), signal), true),
-      restore: (request, signal) => this.step(() => raced(engine.restore(request), signal), true),
-      list: () => engine.list(),
-      delete: (reference) => this.step(() => engine.delete(reference), true),
-      health: () => engine.health(),
     };
+    const restore: RestoreEngine["restore"] = (request, signal) =>
+      this.step(() => raced(engine.restore(request), signal), true);
+    return engine.canRestore ? { ...driver, restore } : driver;
   }
 
   /** Counts a step: a request to the API server or to an engine. At step `dieAt` the request is executed and its response lost. */
