@@ -2,8 +2,8 @@ import {
   assess,
   hasOurs,
   isOurs,
-  track,
-  type AgentVerdict,
+  updatePresences,
+  type AgentAssessment,
   type NodeCondition,
   type Taint,
 } from "../controller/readiness/rules";
@@ -52,7 +52,7 @@ export function report(
   kubectl: string,
 ): Report {
   const { settings, owner } = gate;
-  const presences = track(settings.agents, [], (agent) => daemonSets.get(agent), now);
+  const presences = updatePresences(settings.agents, [], (agent) => daemonSets.get(agent), now);
   const assessment = assess(node, presences, pods, settings, now);
   const present = hasOurs(node, settings.taint);
   const verdict = (): Verdict => {
@@ -78,7 +78,7 @@ export function report(
   };
 }
 
-function agentReport({ agent, ready, reason, text, pod }: AgentVerdict, current?: string): AgentReport {
+function agentReport({ agent, ready, reason, text, pod }: AgentAssessment, current?: string): AgentReport {
   return {
     agent: agent.name,
     daemonSet: `${agent.namespace}/${agent.daemonSet}`,
@@ -95,7 +95,7 @@ function agentReport({ agent, ready, reason, text, pod }: AgentVerdict, current?
 function nextSteps(
   { controller, settings }: Gate,
   verdict: Verdict,
-  agents: readonly AgentVerdict[],
+  agents: readonly AgentAssessment[],
   kubectl: string,
 ) {
   if (verdict === "ready" || verdict === "notGated") return [];
@@ -107,7 +107,7 @@ function nextSteps(
     : [`${kubectl} get nodereadinessrules`];
 }
 
-function nextForAgent({ agent, reason, pod }: AgentVerdict, kubectl: string): readonly string[] {
+function nextForAgent({ agent, reason, pod }: AgentAssessment, kubectl: string): readonly string[] {
   const inNamespace = `${kubectl} -n ${agent.namespace}`;
   switch (reason) {
     case "NotInstalled":

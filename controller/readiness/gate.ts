@@ -1,23 +1,21 @@
 import type { GateSettings } from "../../config/programs/controller";
 import { controller, type Controller, type ControllerBuilder } from "../../kube";
 import type { Runtime } from "../runtime";
-import { Brake } from "./brake";
-import { ConditionWriter } from "./condition-writer";
+import { DisruptionLimit } from "./disruption-limit";
 import { GateMetrics } from "./metrics";
-import { CONTESTED, decideCondition, decideTaint, gateKinds, type Situation } from "./rules";
-import { cacheSources } from "./sources";
-import { TaintWriter, type TaintWritten } from "./taint-writer";
-import { nodesOfDaemonSet, nodesOfNode, nodesOfPod, onAffectedNode } from "./triggers";
-import { View } from "./view";
+import { CONTESTED, decideCondition, decideTaint, gateKinds, type NodeSnapshot } from "./rules";
+import { NodeSnapshots } from "./snapshots";
+import { cacheSources, nodesOfDaemonSet, nodesOfNode, nodesOfPod, onAffectedNode } from "./sources";
+import { ConditionWriter, TaintWriter, type TaintWritten } from "./writers";
 
-/** Nodes whose taint is written at once. */
+/** Nodes whose taint is written concurrently. */
 const WORKERS = 16;
-/** Nodes whose condition is written at once. Few: taints have priority. */
+/** Nodes whose condition is written concurrently. Few: taints have priority. */
 const CONDITION_WORKERS = 2;
 /** Delay of a condition that is not urgent, and time between two checks whether taints are written. */
 const CONDITION_DELAY_MS = 1000;
 /** Time until a change is retried that became due during the reconcile. */
-const AGAIN_MS = 1000;
+const RETRY_MS = 1000;
 /** Longest delay after failures: a taint must not wait for minutes after the API server is back. */
 const MAX_DELAY_MS = 15_000;
 
@@ -31,9 +29,9 @@ export interface ReadinessGateOptions extends Runtime {
  */
 export class ReadinessGate {
   readonly controllers: readonly Controller[];
-  private readonly view: View;
+  private readonly snapshots: NodeSnapshots;
   private readonly gateMetrics: GateMetrics;
-  private readonly brake: Brake;
+  private readonly limit: DisruptionLimit;
   private readonly taints: TaintWriter;
   private readonly conditions: ConditionWriter;
   /** The last change that dry run has logged, by node. */
@@ -44,13 +42,13 @@ export class ReadinessGate {
     const kinds = gateKinds(settings);
     const sources = cacheSources(cache, kinds, settings);
     const { nodes, pods, daemonSets } = sources;
-    this.view = new View(sources, settings);
-    this.brake = new Brake(this.view.census, settings, events, log);
-    this.gateMetrics = new GateMetrics(metrics, this.view.census, () => this.brake.holds);
-    this.taints = new TaintWriter(client, this.view, kinds, settings, this.gateMetrics);
-    this.conditions = new ConditionWriter(client, this.view, kinds, events);
-    // On every replica: what is remembered of nodes is known when this one starts to lead.
-    onAffectedNode(sources, (name) => this.view.look(name));
+    this.snapshots = new NodeSnapshots(sources, settings);
+    this.limit = new DisruptionLimit(this.snapshots.stats, settings, events, log);
+    this.gateMetrics = new GateMetrics(metrics, this.snapshots.stats, this.limit);
+    this.taints = new TaintWriter(client, this.snapshots, kinds, settings, this.gateMetrics);
+    this.conditions = new ConditionWriter(client, this.snapshots, kinds, events);
+    // On every replica: the history of nodes is known when this one starts to lead.
+    onAffectedNode(sources, (name) => this.snapshots.get(name));
 
     const build = (name: string, workers: number) =>
       controller(name, { log, metrics, workers, maxDelayMs: MAX_DELAY_MS });
@@ -62,8 +60,8 @@ export class ReadinessGate {
         .watches(pods, (change) => nodesOfPod(nodes, change))
         .watches(daemonSets, (change) => nodesOfDaemonSet(nodes, change))
         .reconcile((name, signal) => this.reconcile(name, conditions, signal), {
-          // All are counted before the first is reconciled: the storm brake depends on all.
-          start: () => nodes.list().forEach(({ metadata }) => this.view.look(metadata.name)),
+          // All are counted before the first is reconciled: the disruption limit depends on all.
+          start: () => nodes.list().forEach(({ metadata }) => this.snapshots.get(metadata.name)),
         }),
       conditions.needs(nodes, pods, daemonSets).reconcile(async (name, signal) => {
         const later = settings.owner === "controller" && taints.queue.length > 0;
@@ -74,28 +72,28 @@ export class ReadinessGate {
   }
 
   private async reconcile(name: string, conditions: ControllerBuilder, signal: AbortSignal) {
-    if (this.options.settings.dryRun) return this.rehearse(name);
+    if (this.options.settings.dryRun) return this.logOnly(name);
     const written = await this.taints.write(name, signal);
     if (written) this.report(name, written);
-    const situation = this.view.look(name);
-    if (!situation) return undefined;
-    const taint = decideTaint(situation);
-    const condition = decideCondition(situation);
-    if (taint.held) this.brake.hold(situation.node);
-    if (condition.change) conditions.queue.addAfter(name, condition.prompt ? 0 : CONDITION_DELAY_MS);
-    // It became due after the write, or the node was deleted and the cache does not know yet.
-    const dueAtMs = taint.change && situation.now + AGAIN_MS;
-    return recheck(situation, dueAtMs, taint.recheckAtMs, condition.recheckAtMs);
+    const snapshot = this.snapshots.get(name);
+    if (!snapshot) return undefined;
+    const taint = decideTaint(snapshot);
+    const condition = decideCondition(snapshot);
+    if (taint.limited) this.limit.report(snapshot.node);
+    if (condition.change) conditions.queue.addAfter(name, condition.urgent ? 0 : CONDITION_DELAY_MS);
+    // The change became due after the write, or the cache does not have the deletion of the node yet.
+    const dueAtMs = taint.change && snapshot.now + RETRY_MS;
+    return recheck(snapshot, dueAtMs, taint.recheckAtMs, condition.recheckAtMs);
   }
 
-  /** Logs once what would be done. */
-  private rehearse(name: string) {
-    const situation = this.view.look(name);
-    if (!situation) {
+  /** Logs each change once instead of writing it. */
+  private logOnly(name: string) {
+    const snapshot = this.snapshots.get(name);
+    if (!snapshot) {
       this.logged.delete(name);
       return undefined;
     }
-    const { change, recheckAtMs } = decideTaint(situation);
+    const { change, recheckAtMs } = decideTaint(snapshot);
     const text = change && `${change.operation} ${change.cause}`;
     if (text !== this.logged.get(name)) {
       if (change) {
@@ -105,7 +103,7 @@ export class ReadinessGate {
       if (text === undefined) this.logged.delete(name);
       else this.logged.set(name, text);
     }
-    return recheck(situation, recheckAtMs);
+    return recheck(snapshot, recheckAtMs);
   }
 
   private report(name: string, { operation, cause, node, removals }: TaintWritten): void {
@@ -118,7 +116,7 @@ export class ReadinessGate {
         type: "Warning",
         reason: "AgentsUninstalled",
         action: "OpenGate",
-        note: "The agents' DaemonSets were deleted: the taint is removed, and workloads may be scheduled.",
+        note: "The agents' DaemonSets were deleted: the taint was removed.",
       });
     }
     if (removals >= CONTESTED) {
@@ -128,17 +126,17 @@ export class ReadinessGate {
         type: "Warning",
         reason: "TaintContested",
         action: "OpenGate",
-        note: `Another client added the taint ${removals} times within a minute. Only one program may own it.`,
+        note: `Another client added the taint ${removals} times within a minute.`,
       });
     }
   }
 }
 
-function recheck({ assessment, installation, now }: Situation, ...others: (number | undefined)[]) {
+function recheck({ assessment, installation, now }: NodeSnapshot, ...others: (number | undefined)[]) {
   const times = [
     ...others,
     assessment.gated ? assessment.recheckAtMs : undefined,
-    installation.state === "leaving" ? installation.uninstalledAtMs : undefined,
+    installation.state === "uninstalling" ? installation.uninstalledAtMs : undefined,
   ].filter((time) => time !== undefined);
   return times.length === 0 ? undefined : { requeueAfterMs: Math.max(1, Math.min(...times) - now) };
 }

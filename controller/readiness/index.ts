@@ -1,2 +1,2 @@
-/** The readiness gate: holds workloads off a node until the agents on it are Ready. */
+/** The readiness gate: keeps workloads off a node until the agents on it are Ready. */
 export { ReadinessGate, type ReadinessGateOptions } from "./gate";

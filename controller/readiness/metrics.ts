@@ -1,10 +1,10 @@
 import type { Metrics } from "../../kube";
-import { NODE_STATES, type Census } from "./census";
+import { NODE_STATES, type DisruptionLimit, type NodeStats } from "./disruption-limit";
 
-/** Result of a write of the taint. `conflict`: somebody else was faster; it is tried again. */
+/** Result of a write of the taint. `conflict`: another client wrote the node first, and the write is retried. */
 export type OperationResult = "success" | "conflict" | "gone" | "error" | "dryRun";
 
-/** Upper bounds in seconds. The kubelet stamps readiness to the second, so nothing below one is told apart. */
+/** Upper bounds in seconds. The kubelet stamps readiness to the second, so shorter times cannot be measured. */
 const SECONDS = [1, 2, 3, 5, 10, 20, 30, 60, 120, 300];
 
 /** The gate's own metrics. */
@@ -12,13 +12,15 @@ export class GateMetrics {
   private readonly operations;
   private readonly seconds;
 
-  /** @param isHeld whether the brake holds a taint back */
-  constructor(metrics: Metrics, census: Census, isHeld: () => boolean) {
+  constructor(metrics: Metrics, stats: NodeStats, limit: Pick<DisruptionLimit, "isReached">) {
     metrics.gauge("cedana_readiness_nodes", "Nodes by state", ["state"], (gauge) => {
-      for (const state of NODE_STATES) gauge.set({ state }, census.of(state));
+      for (const state of NODE_STATES) gauge.set({ state }, stats.of(state));
     });
-    metrics.gauge("cedana_readiness_brake", "1 while too many nodes are unready to taint more", [], (gauge) =>
-      gauge.set(isHeld() ? 1 : 0),
+    metrics.gauge(
+      "cedana_readiness_disruption_limit_reached",
+      "1 while the disruption limit prevents taints",
+      [],
+      (gauge) => gauge.set(limit.isReached ? 1 : 0),
     );
     this.operations = metrics.counter(
       "cedana_readiness_taint_operations_total",
@@ -27,7 +29,7 @@ export class GateMetrics {
     );
     this.seconds = metrics.histogram(
       "cedana_readiness_seconds",
-      "From all agents Ready on a node to its taint gone",
+      "Time from all agents Ready on a node to the removal of its taint",
       [],
       SECONDS,
     );

@@ -27,11 +27,11 @@ export interface RestoreOptions extends Runtime {
 /** Longest delay after failures. */
 const MAX_DELAY_MS = 60_000;
 
-/** The parts of restore in one process. */
+/** The controllers and the webhook of one process. */
 export interface Restore {
-  /** Follow restored pods and claims, and rotate the certificate. On the leader. */
+  /** Reconcile restored pods and claims, and rotate the certificate. On the leader. */
   readonly controllers: readonly Controller[];
-  /** Gives pods the image of a checkpoint as they are created. On every replica. */
+  /** Sets checkpoint images in pods at admission. On every replica. */
   readonly webhook: WebhookServer;
   /** Of this replica, for `/readyz`. */
   readonly check: HealthCheck;
@@ -84,7 +84,7 @@ function outcomeControllers(options: RestoreOptions, report: Report): readonly C
   });
   pods.onChange(({ old, new: now }) => {
     if (now || !old) return;
-    podReconciler.forget(old.metadata.uid);
+    podReconciler.podDeleted(old.metadata.uid);
     claimReconciler.podDeleted(old.metadata.uid, hasRun(old));
   });
   const tools = { log, metrics, maxDelayMs: MAX_DELAY_MS };

@@ -17,10 +17,10 @@ import {
 export interface ContainerState {
   readonly restartCount: number;
   readonly running: boolean;
-  /** Why it does not run, with the kubelet's message. */
+  /** Why it is not running, with the kubelet's message. */
   readonly waiting?: { readonly reason: string; readonly message: string };
   readonly terminated?: Terminated;
-  /** Its previous end. */
+  /** Its previous termination. */
   readonly last?: Terminated;
 }
 
@@ -30,10 +30,10 @@ export interface Terminated {
   readonly exitCode: number;
 }
 
-/** A container that was admitted to be restored. */
+/** A container that admission selected for a restore. */
 export interface RestoringContainer {
   readonly name: string;
-  /** Place in `spec.containers`. */
+  /** Index in `spec.containers`. */
   readonly index: number;
   readonly image: string;
   readonly original: string;

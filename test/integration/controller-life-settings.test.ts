@@ -106,7 +106,7 @@ describeController("settings of the gate", () => {
       // 40 % of six are two.
       expect(lost.filter((node) => gate.isTainted(node)).length).toBeLessThanOrEqual(2);
       const reasons = await Promise.all(lost.map((node) => events(node)));
-      expect(reasons.flat()).toContain("StormBrake");
+      expect(reasons.flat()).toContain("TooManyUnreadyNodes");
       await Promise.all(lost.map((node) => gate.setReady(node, "helper", true)));
       await gate.untilUntainted(nodes);
     }),

@@ -62,7 +62,7 @@ const config = kubeconfig();
       async () => (await install.restoreOf("named"))?.["state"] === "Restored",
     );
     await eventually(20, "an event reports it", async () =>
-      (await install.events("by-name")).includes("Restored: goes on from Checkpoint named"),
+      (await install.events("by-name")).includes("Restored: resumed from Checkpoint named"),
     );
     const second = await send<Pod>("POST", PODS, pod("by-name-2", { "cedana.ai/restore-from": "named" }));
     expect(imageOf(second)).toBe("app:1");

@@ -1,5 +1,24 @@
-import type { ObjectMetadata } from "../../../kube/client";
-import type { Taint } from "./settings";
+import { metadataOf, type Json, type Kind, type ObjectMetadata } from "../../../kube/client";
+import type { GateSettings } from "../../../config/programs/controller";
+import { unreadyReason, type RawPodStatus } from "./unready-reason";
+
+/** Type of the Node condition that reports whether the agents are Ready. */
+export const CONDITION_TYPE = "CedanaReady";
+
+/** Karpenter sets this label to "true" once all startup taints of a node are removed, and never checks them again. */
+export const KARPENTER_INITIALIZED = "karpenter.sh/initialized";
+
+/** Taint of a node whose labels Karpenter has not set yet. */
+const KARPENTER_UNREGISTERED = "karpenter.sh/unregistered";
+
+/** A taint as in the Kubernetes API. */
+export interface Taint {
+  readonly key: string;
+  readonly value?: string;
+  readonly effect: string;
+  /** RFC 3339; only on taints of effect NoExecute. */
+  readonly timeAdded?: string;
+}
 
 /** Our condition on a node. */
 export interface NodeCondition {
@@ -25,7 +44,7 @@ export interface GateNode {
 /** The fields of an agent's pod in use. */
 export interface AgentPod {
   readonly metadata: ObjectMetadata;
-  /** The node that it runs on, or the one that it was created for. */
+  /** The node that it runs on, or that it was created for. */
   readonly nodeName: string;
   readonly createdMs: number;
   /** UID of the controller that owns it. */
@@ -36,8 +55,8 @@ export interface AgentPod {
   /** Since when it is Ready, or not, by its kubelet's clock. */
   readonly readySinceMs: number;
   readonly deleting: boolean;
-  /** Why it is not Ready, in words; for people. */
-  readonly trouble?: string;
+  /** Why it is not Ready, for messages. */
+  readonly unreadyReason?: string;
 }
 
 /** The fields of an agent's DaemonSet in use. */
@@ -46,4 +65,159 @@ export interface AgentDaemonSet {
   /** The annotation of its pod template. */
   readonly hash?: string;
   readonly deleting: boolean;
+}
+
+type Ours = GateSettings["taint"];
+
+/** Checks whether a taint is ours: by key and effect, as Kubernetes distinguishes taints. Its value may be any. */
+export function isOurs(taint: Taint, ours: Ours): boolean {
+  return taint.key === ours.key && taint.effect === ours.effect;
+}
+
+export function hasOurs({ taints }: Pick<GateNode, "taints">, ours: Ours): boolean {
+  return taints.some((taint) => isOurs(taint, ours));
+}
+
+/** Checks whether Karpenter has not set the node's labels yet. */
+export function isUnregistered({ taints }: Pick<GateNode, "taints">): boolean {
+  return taints.some(({ key }) => key === KARPENTER_UNREGISTERED);
+}
+
+interface RawMetadata {
+  readonly creationTimestamp?: string;
+  readonly deletionTimestamp?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly ownerReferences?: readonly { readonly uid: string; readonly controller?: boolean }[];
+}
+
+interface RawNode {
+  readonly metadata: RawMetadata;
+  readonly spec?: { readonly taints?: readonly Taint[] };
+  readonly status?: { readonly conditions?: readonly (NodeCondition & { readonly type: string })[] };
+}
+
+interface RawTerm {
+  readonly matchFields?: readonly { readonly key: string; readonly values?: readonly string[] }[];
+}
+
+interface RawPod {
+  readonly metadata: RawMetadata;
+  readonly spec?: {
+    readonly nodeName?: string;
+    readonly affinity?: {
+      readonly nodeAffinity?: {
+        readonly requiredDuringSchedulingIgnoredDuringExecution?: {
+          readonly nodeSelectorTerms?: readonly RawTerm[];
+        };
+      };
+    };
+  };
+  readonly status?: RawPodStatus;
+}
+
+interface RawDaemonSet {
+  readonly metadata: RawMetadata;
+  readonly spec?: { readonly template?: { readonly metadata?: Pick<RawMetadata, "annotations"> } };
+}
+
+type Projection = Pick<GateSettings, "nodeSelector" | "hashAnnotation">;
+
+const NO_TAINTS: readonly Taint[] = [];
+
+/** The kinds that the gate reads. */
+export interface GateKinds {
+  readonly nodes: Kind<GateNode>;
+  readonly pods: Kind<AgentPod>;
+  readonly daemonSets: Kind<AgentDaemonSet>;
+}
+
+/** Returns the kinds with the fields that these settings need. */
+export function gateKinds(settings: Projection): GateKinds {
+  const project =
+    <T>(read: (raw: Json, settings: Projection) => T) =>
+    (raw: Json) =>
+      read(raw, settings);
+  return {
+    nodes: { apiVersion: "v1", kind: "Node", plural: "nodes", project: project(projectNode) },
+    pods: { apiVersion: "v1", kind: "Pod", plural: "pods", project: project(projectPod) },
+    daemonSets: {
+      apiVersion: "apps/v1",
+      kind: "DaemonSet",
+      plural: "daemonsets",
+      project: project(projectDaemonSet),
+    },
+  };
+}
+
+/** Projects a Node to the fields in use. */
+export function projectNode(raw: Json, settings: Projection): GateNode {
+  const { metadata, spec, status } = raw as unknown as RawNode;
+  const condition = status?.conditions?.find(({ type }) => type === CONDITION_TYPE);
+  const labels = metadata.labels ?? {};
+  const inUse = [...Object.keys(settings.nodeSelector), KARPENTER_INITIALIZED];
+  return {
+    metadata: metadataOf(raw),
+    createdMs: timeOf(metadata.creationTimestamp),
+    deleting: metadata.deletionTimestamp !== undefined,
+    labels: Object.fromEntries(
+      inUse.flatMap((key) => (labels[key] === undefined ? [] : [[key, labels[key]]])),
+    ),
+    taints: spec?.taints ?? NO_TAINTS,
+    ...(condition && {
+      condition: {
+        status: condition.status,
+        reason: condition.reason,
+        message: condition.message,
+        lastTransitionTime: condition.lastTransitionTime,
+      },
+    }),
+  };
+}
+
+/** Projects a Pod to the fields in use. */
+export function projectPod(raw: Json, settings: Projection): AgentPod {
+  const { metadata, spec, status } = raw as unknown as RawPod;
+  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
+  const isReady = ready?.status === "True";
+  const reason = isReady ? undefined : unreadyReason(status);
+  return {
+    metadata: metadataOf(raw),
+    nodeName: spec?.nodeName ?? intendedNode(spec) ?? "",
+    createdMs: timeOf(metadata.creationTimestamp),
+    ...(owner && { ownerUid: owner.uid }),
+    ...hashOf(metadata.annotations, settings),
+    ready: isReady,
+    readySinceMs: timeOf(ready?.lastTransitionTime),
+    deleting: metadata.deletionTimestamp !== undefined,
+    ...(reason !== undefined && { unreadyReason: reason }),
+  };
+}
+
+/** Projects a DaemonSet to the fields in use. */
+export function projectDaemonSet(raw: Json, settings: Projection): AgentDaemonSet {
+  const { metadata, spec } = raw as unknown as RawDaemonSet;
+  return {
+    metadata: metadataOf(raw),
+    ...hashOf(spec?.template?.metadata?.annotations, settings),
+    deleting: metadata.deletionTimestamp !== undefined,
+  };
+}
+
+/** Returns the node of a DaemonSet's pod that is not scheduled yet, from its node affinity. */
+function intendedNode(spec: RawPod["spec"]): string | undefined {
+  const terms = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  return terms?.nodeSelectorTerms
+    ?.flatMap(({ matchFields }) => matchFields ?? [])
+    .find(({ key }) => key === "metadata.name")?.values?.[0];
+}
+
+function hashOf(annotations: RawMetadata["annotations"], { hashAnnotation }: Projection) {
+  const hash = annotations?.[hashAnnotation];
+  return hash === undefined ? {} : { hash };
+}
+
+function timeOf(text: string | undefined): number {
+  return text === undefined ? 0 : Date.parse(text);
 }

@@ -1,11 +1,9 @@
 import { LATEST } from "../../../api";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import { phaseOf } from "../../checkpoints/state";
-import { fit, type RestoredContainer, type Surroundings } from "./fit";
-import type { AdmittedPod } from "./pod";
-import type { RestoreRequest } from "./request";
-import { bounded } from "./warnings";
-import { kinship, workloadOf } from "./workload";
+import { boundedWarnings, fit, type ClusterState, type RestoredContainer } from "./fit";
+import type { AdmittedPod, RestoreRequest } from "./pod";
+import { matchWorkload, workloadOf } from "./workload";
 
 export type Decision =
   | {
@@ -13,22 +11,22 @@ export type Decision =
       readonly checkpoint: CheckpointObject;
       readonly containers: readonly RestoredContainer[];
       readonly nodeSelector: Readonly<Record<string, string>>;
-      /** For whoever creates the pod. */
+      /** For the client that creates the pod. */
       readonly warnings: readonly string[];
     }
-  /** Not restored, and starts as any pod. */
+  /** Starts without a checkpoint. */
   | { readonly is: "fresh"; readonly why: string }
-  /** Not admitted. */
+  /** Is not admitted. */
   | { readonly is: "deny"; readonly why: string }
-  /** Only a checkpoint that another admission has claimed: what becomes of that is to be seen. */
+  /** The only fitting Checkpoint is claimed by another admission, whose outcome is unknown. */
   | { readonly is: "busy"; readonly why: string; readonly checkpoint: CheckpointObject };
 
-/** More of them are not told of. */
-const REASONS = 3;
+/** Further reasons are only counted. */
+const MAX_REASONS = 3;
 
 /**
- * Checkpoints that the request may mean, the first choice first. `latest`: of each pod of the same workload and pod
- * template the newest that was completed, so that nothing goes back behind a newer state.
+ * Returns the Checkpoints that the request selects, the preferred one first. `latest` selects the newest completed one of
+ * each pod of the same workload and pod template, so that no older state is restored.
  */
 export function candidates(
   pod: AdmittedPod,
@@ -36,71 +34,77 @@ export function candidates(
   checkpoints: readonly CheckpointObject[],
 ): readonly CheckpointObject[] {
   if (from !== LATEST) return checkpoints.filter(({ metadata }) => metadata.name === from);
-  const kin = checkpoints.filter((one) => isUsable(one) && kinship(pod, one) === "same").toSorted(byNews);
+  const same = checkpoints
+    .filter((one) => isUsable(one) && matchWorkload(pod, one) === "same")
+    .toSorted(newestFirst);
   const sources = new Set<string>();
-  return kin.filter(({ spec, status }) => {
+  return same.filter(({ spec, status }) => {
     const source = status.podUID ?? spec.podRef.name;
     return !sources.has(source) && sources.add(source);
   });
 }
 
 /**
- * What becomes of a pod that asks to be restored.
+ * Decides whether and from which Checkpoint a pod is restored.
  * @param checkpoints of the pod's namespace
  */
 export function decide(
   pod: AdmittedPod,
   request: RestoreRequest,
   checkpoints: readonly CheckpointObject[],
-  around: Surroundings,
+  cluster: ClusterState,
 ): Decision {
-  const refused: string[] = [];
+  const reasons: string[] = [];
   let busy: Decision | undefined;
   for (const checkpoint of candidates(pod, request, checkpoints)) {
     const { name } = checkpoint.metadata;
-    const found = fit(pod, request, checkpoint, around);
+    const found = fit(pod, request, checkpoint, cluster);
     if (found.fits === true) {
       const { containers, nodeSelector, warnings } = found;
-      return { is: "restore", checkpoint, containers, nodeSelector, warnings: bounded(warnings, name) };
+      return {
+        is: "restore",
+        checkpoint,
+        containers,
+        nodeSelector,
+        warnings: boundedWarnings(warnings, name),
+      };
     }
     const why = `Checkpoint ${name}: ${found.why}`;
     if (found.fits === "busy") busy ??= { is: "busy", why, checkpoint };
-    refused.push(why);
+    reasons.push(why);
   }
-  return busy ?? without(request, refused.length > 0 ? told(refused) : nothing(pod, request, checkpoints));
+  const why = reasons.length > 0 ? summary(reasons) : noCandidate(pod, request, checkpoints);
+  return busy ?? { is: request.fallback === "stop" ? "deny" : "fresh", why };
 }
 
-/** What the policy says of a pod that cannot be restored. */
-export function without({ fallback }: RestoreRequest, why: string): Decision {
-  return { is: fallback === "stop" ? "deny" : "fresh", why };
-}
-
-function nothing(
+/** Returns why the request selects no Checkpoint. */
+function noCandidate(
   pod: AdmittedPod,
   { from }: RestoreRequest,
   checkpoints: readonly CheckpointObject[],
 ): string {
-  if (from !== LATEST) return `there is no Checkpoint ${from} in the namespace`;
-  const of = workloadOf(pod);
-  if (pod.owner?.kind === "DaemonSet") return `${LATEST} is not for pods of a DaemonSet: name a Checkpoint`;
-  const before = checkpoints.filter((one) => isUsable(one) && kinship(pod, one) === "template");
-  const [newest] = before.toSorted(byNews);
+  if (from !== LATEST) return `Checkpoint ${from} does not exist in the namespace`;
+  const workload = workloadOf(pod);
+  if (pod.owner?.kind === "DaemonSet")
+    return `${LATEST} does not apply to pods of a DaemonSet: name a Checkpoint`;
+  const others = checkpoints.filter((one) => isUsable(one) && matchWorkload(pod, one) === "otherTemplate");
+  const [newest] = others.toSorted(newestFirst);
   return newest === undefined
-    ? `there is no completed Checkpoint of ${of}`
-    : `Checkpoint ${newest.metadata.name} of ${of} is of another pod template; name it to restore it all the same`;
+    ? `no completed Checkpoint of ${workload} exists`
+    : `Checkpoint ${newest.metadata.name} of ${workload} has another pod template; name it to restore it`;
 }
 
-function told(reasons: readonly string[]): string {
-  const left = reasons.length - REASONS;
-  return [...reasons.slice(0, REASONS), ...(left > 0 ? [`and ${left} more`] : [])].join("; ");
+function summary(reasons: readonly string[]): string {
+  const left = reasons.length - MAX_REASONS;
+  return [...reasons.slice(0, MAX_REASONS), ...(left > 0 ? [`and ${left} more`] : [])].join("; ");
 }
 
 function isUsable({ metadata, status }: CheckpointObject): boolean {
   return metadata.deletionTimestamp === undefined && phaseOf(status) === "completed";
 }
 
-/** The newest first; of one moment by name, so that all replicas choose the same. */
-function byNews(a: CheckpointObject, b: CheckpointObject): number {
+/** Orders newer ones first; those of one time by name, so that all replicas choose the same. */
+function newestFirst(a: CheckpointObject, b: CheckpointObject): number {
   const time = ({ status }: CheckpointObject) => Date.parse(status.completionTime ?? "") || 0;
   return time(b) - time(a) || (a.metadata.name < b.metadata.name ? -1 : 1);
 }

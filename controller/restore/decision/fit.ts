@@ -1,27 +1,24 @@
-import type { ContainerCheckpoint } from "../../../api";
-import { LATEST, RECORD, REQUEST } from "../../../api";
+import { ARCHITECTURE_LABEL, LATEST, RECORD, REQUEST, type ContainerCheckpoint } from "../../../api";
+import { itemsAt, textAt, type Json } from "../../../kube";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import { phaseOf, readyOf } from "../../checkpoints/state";
-import { architectureLabel, nodeLabels } from "./nodes";
-import type { AdmittedPod } from "./pod";
-import type { RestoreRequest } from "./request";
-import { notesOf } from "./warnings";
+import type { AdmittedContainer, AdmittedPod, RestoreRequest } from "./pod";
 
-/** What is known besides the pod and the Checkpoints. */
-export interface Surroundings {
-  /** UIDs of pods that run, of those that Checkpoints are of. */
+/** The state of the cluster that a decision uses. */
+export interface ClusterState {
+  /** UIDs of the source pods of Checkpoints that are still running. */
   readonly running: ReadonlySet<string>;
   /** Labels of the nodes on which containers can be restored. */
   readonly nodeSelector: Readonly<Record<string, string>>;
 }
 
-/** One container that is to go on from a checkpoint. */
+/** A container that is restored from a checkpoint. */
 export interface RestoredContainer {
   readonly name: string;
-  /** Place in `spec.containers`. */
+  /** Index in `spec.containers`. */
   readonly index: number;
   readonly original: string;
-  /** The checkpoint, by digest. */
+  /** The checkpoint image, by digest. */
   readonly image: string;
 }
 
@@ -29,49 +26,51 @@ export type Fit =
   | {
       readonly fits: true;
       readonly containers: readonly RestoredContainer[];
-      /** To be added to the pod's nodeSelector. */
+      /** Labels that are added to the pod's nodeSelector. */
       readonly nodeSelector: Readonly<Record<string, string>>;
       readonly warnings: readonly string[];
     }
   | { readonly fits: false; readonly why: string }
-  /** Claimed by the admission of a pod that is not there yet, and may never be. */
+  /** Claimed for a pod that is not created yet, and may never be. */
   | { readonly fits: "busy"; readonly why: string };
 
 /** Engine whose checkpoints are images. */
 const ENGINE = "kubelet";
 
-/** Whether this pod may go on from this Checkpoint. */
+/** Checks whether this pod can be restored from this Checkpoint. */
 export function fit(
   pod: AdmittedPod,
   request: RestoreRequest,
   checkpoint: CheckpointObject,
-  { running, nodeSelector: nodes }: Surroundings,
+  { running, nodeSelector: nodes }: ClusterState,
 ): Fit {
   const { metadata, spec, status } = checkpoint;
   if (metadata.deletionTimestamp !== undefined) return no("it is being deleted");
   if (phaseOf(status) !== "completed") {
-    const { reason = "Pending", message = "nobody has looked at it yet" } = readyOf(status) ?? {};
+    const { reason = "Pending", message = "not reconciled yet" } = readyOf(status) ?? {};
     return no(`it is not completed: ${reason}, ${message}`);
   }
   if (status.engine !== ENGINE)
-    return no(`engine ${status.engine} took it; only checkpoints of engine ${ENGINE} are restored like this`);
-  const held = claimed(pod, request, checkpoint);
-  if (held) return held;
+    return no(`its engine is ${status.engine}; only checkpoints of engine ${ENGINE} can be restored`);
+  const blocked = blockedByClaim(pod, request, checkpoint);
+  if (blocked) return blocked;
   const warnings: string[] = [];
   if (status.podUID !== undefined && running.has(status.podUID)) {
-    const source = `pod ${spec.podRef.name}, of which it is, runs still`;
+    const source = `its source pod ${spec.podRef.name} is still running`;
     if (request.from === LATEST) return no(source);
-    warnings.push(`${source}: both go on from the same state`);
+    warnings.push(`${source}: both resume from the same state`);
   }
   const containers: RestoredContainer[] = [];
   const saved = (status.containers ?? []).filter(({ completionTime }) => completionTime !== undefined);
   for (const one of saved) {
-    const found = matched(pod, one);
+    const found = matchContainer(pod, one);
     if (typeof found === "string") return no(found);
     containers.push(found);
-    warnings.push(...notesOf(pod, pod.containers[found.index] ?? { ...one, image: "", mounts: [] }, one));
+    warnings.push(
+      ...notRestoredIn(pod, pod.containers[found.index] ?? { ...one, image: "", mounts: [] }, one),
+    );
   }
-  if (containers.length === 0) return no("it has no container");
+  if (containers.length === 0) return no("it has no completed container");
   for (const { name } of pod.containers)
     if (!containers.some((one) => one.name === name))
       warnings.push(`container ${name} has no checkpoint and starts fresh`);
@@ -82,39 +81,125 @@ export function fit(
   return { fits: true, containers, nodeSelector, warnings };
 }
 
-function claimed(
+function blockedByClaim(
   pod: AdmittedPod,
   { shared }: RestoreRequest,
   { status: { restore } }: CheckpointObject,
 ): Fit | undefined {
   if (restore === undefined) return undefined;
   const { state, podName, message } = restore;
-  if (state === "Failed")
-    return no(`it could not be restored (${message ?? "no reason was kept"}); it is not tried again`);
+  if (state === "Failed") return no(`its restore failed (${message ?? "unknown reason"}) and is not retried`);
   if (shared) return undefined;
   const by = podName === undefined ? "another pod" : `pod ${podName}`;
-  const ask = `; ${REQUEST.shared}: "true" lets several pods`;
-  if (state === "Restored") return no(`${by} was restored from it${ask}`);
-  if (state === "Unknown") return no(`${by} may have been restored from it${ask}`);
-  // No two pods of one name live at once: the one that has the claim is gone, or was never stored.
+  const hint = `; set ${REQUEST.shared}: "true" to share it`;
+  if (state === "Restored") return no(`${by} was restored from it${hint}`);
+  if (state === "Unknown") return no(`${by} may have been restored from it${hint}`);
+  // Pod names are unique: the pod with the claim was deleted, or was never stored.
   if (pod.name !== undefined && pod.name === podName) return undefined;
-  // The same admission, asked a second time.
+  // The same admission, requested again.
   if (restore.podUID === undefined && restore.claim === pod.annotations[RECORD.claim]) return undefined;
-  if (restore.podUID !== undefined) return no(`${by} is being restored from it${ask}`);
-  return { fits: "busy", why: `${by}, whose creation is under way, is to be restored from it` };
+  if (restore.podUID !== undefined) return no(`${by} is being restored from it${hint}`);
+  return { fits: "busy", why: `it is claimed for ${by}, which is being created` };
 }
 
-function matched(pod: AdmittedPod, saved: ContainerCheckpoint): RestoredContainer | string {
+function matchContainer(pod: AdmittedPod, saved: ContainerCheckpoint): RestoredContainer | string {
   const { name, image, location } = saved;
   const index = pod.containers.findIndex((one) => one.name === name);
   const own = pod.containers[index];
   if (own === undefined) return `the pod has no container ${name}`;
-  // Its image is that of the checkpoint if the API server asks a second time, because another webhook changed the pod.
+  // It has the checkpoint image if the API server calls again because another webhook changed the pod.
   if (own.image !== image && own.image !== location)
-    return `container ${name} has image ${own.image}; it was checkpointed with ${image ?? "an unknown one"}`;
+    return `container ${name} has image ${own.image}; it was checkpointed with ${image ?? "an unknown image"}`;
   if (location === undefined || !location.includes("@sha256:"))
-    return `where the image of container ${name} is was not kept`;
+    return `the image digest of container ${name} is unknown`;
   return { name, index, original: image ?? own.image, image: location };
 }
 
 const no = (why: string): Fit => ({ fits: false, why });
+
+/**
+ * Returns the labels to add to the pod's nodeSelector, so that it runs on nodes that can restore it.
+ * @returns a message if the pod cannot run on such nodes
+ */
+function nodeLabels(
+  pod: AdmittedPod,
+  wanted: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> | string {
+  const added: Record<string, string> = {};
+  for (const [label, value] of Object.entries(wanted)) {
+    const own = pod.nodeSelector[label];
+    if (own !== undefined && own !== value)
+      return `it requires nodes with ${label}=${value}, but the pod's nodeSelector has ${label}=${own}`;
+    if (pod.nodeTerms.length > 0 && pod.nodeTerms.every((term) => excludes(term, label, value)))
+      return `it requires nodes with ${label}=${value}, which the pod's node affinity excludes`;
+    if (own === undefined) added[label] = value;
+  }
+  return added;
+}
+
+/** Returns the label of the checkpoints' architecture, or none if it is unknown. @returns a message if they differ */
+function architectureLabel(
+  containers: readonly { readonly name: string; readonly architecture?: string }[],
+): Readonly<Record<string, string>> | string {
+  const known = containers.filter(({ architecture }) => architecture !== undefined);
+  const [first] = known;
+  if (first?.architecture === undefined) return {};
+  const other = known.find(({ architecture }) => architecture !== first.architecture);
+  if (other !== undefined)
+    return `its containers have architectures ${first.architecture} (${first.name}) and ${other.architecture} (${other.name})`;
+  return { [ARCHITECTURE_LABEL]: first.architecture };
+}
+
+/** Checks whether the term matches no node with this label. */
+function excludes(term: Json, label: string, value: string): boolean {
+  return itemsAt(term, "matchExpressions").some((expression) => {
+    if (textAt(expression, "key") !== label) return false;
+    const has = itemsAt(expression, "values").includes(value);
+    switch (textAt(expression, "operator")) {
+      case "In":
+        return !has;
+      case "NotIn":
+        return has;
+      case "DoesNotExist":
+        return true;
+      default:
+        return false;
+    }
+  });
+}
+
+/** The API server truncates warnings to 256 characters, and drops those beyond 4096 in total. */
+const MAX_WARNING = 250;
+const MAX_TOTAL = 4096;
+
+/** Returns what is not restored in a container, except volumes that the new pod mounts. */
+function notRestoredIn(
+  pod: AdmittedPod,
+  { name, image }: AdmittedContainer,
+  checkpoint: ContainerCheckpoint,
+): string[] {
+  const { mounts = [] } = pod.containers.find((one) => one.name === name) ?? {};
+  const notes = (checkpoint.notRestored ?? [])
+    // The message starts with the mount path.
+    .filter(({ code, message }) => code !== "volume" || !mounts.includes(message.split(":", 1)[0] ?? ""))
+    .map(({ message }) => `container ${name}: ${message}`);
+  if (pod.hasPullSecrets)
+    notes.push(
+      `container ${name}: the node pulls base image ${checkpoint.baseImage ?? image} without imagePullSecrets, if it does not have it`,
+    );
+  return notes;
+}
+
+/** Limits warnings to what the API server passes on. The last one counts those that are left out. */
+export function boundedWarnings(notes: readonly string[], name: string): string[] {
+  const cut = notes.map((note) => (note.length > MAX_WARNING ? `${note.slice(0, MAX_WARNING - 1)}…` : note));
+  const kept: string[] = [];
+  let bytes = MAX_WARNING;
+  for (const note of cut) {
+    bytes += Buffer.byteLength(note);
+    if (bytes > MAX_TOTAL) break;
+    kept.push(note);
+  }
+  const left = cut.length - kept.length;
+  return left === 0 ? kept : [...kept, `and ${left} more: see status.containers of Checkpoint ${name}`];
+}

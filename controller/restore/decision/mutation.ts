@@ -2,11 +2,11 @@ import { NOT_RESTORED, RECORD, RESTORED_FROM } from "../../../api";
 import { at, pointer, textsAt, type Json, type JsonPatchOperation } from "../../../kube";
 import type { Decision } from "./decide";
 
-/** Longest reason that is kept on a pod. */
+/** Maximum length of the reason in an annotation. */
 const LONGEST = 1024;
 
 /**
- * Returns the patch that carries out a decision. It removes records of earlier decisions, which a client copied.
+ * Returns the patch that carries out a decision. It removes annotations of earlier decisions that a client copied.
  * @param claim UID of the admission request; undefined for a Checkpoint that pods share
  */
 export function mutation(
@@ -34,7 +34,7 @@ function container({
   const path = `/spec/containers/${index}`;
   return [
     { op: "replace", path: `${path}/image`, value: image },
-    // A digest names the same image on every node.
+    // A digest identifies the same image on every node.
     { op: "add", path: `${path}/imagePullPolicy`, value: "IfNotPresent" },
   ];
 }

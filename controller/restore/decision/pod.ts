@@ -1,7 +1,7 @@
-import type { OwnerIdentity } from "../../../api";
+import { FALLBACKS, LATEST, REQUEST, type Fallback, type OwnerIdentity } from "../../../api";
 import { isTrueAt, itemsAt, textAt, textsAt, type Json } from "../../../kube";
 
-/** A container of a pod that is admitted. Its place in the list is that in the pod's. */
+/** A container of an admitted pod, in the order of `spec.containers`. */
 export interface AdmittedContainer {
   readonly name: string;
   readonly image: string;
@@ -9,9 +9,9 @@ export interface AdmittedContainer {
   readonly mounts: readonly string[];
 }
 
-/** What a decision needs of a pod that is not stored yet. */
+/** The fields of a pod in admission that a decision uses. */
 export interface AdmittedPod {
-  /** Missing if the API server is to choose it. */
+  /** Missing if the API server generates it. */
   readonly name?: string;
   readonly generateName?: string;
   readonly owner?: OwnerIdentity;
@@ -53,4 +53,32 @@ function ownerOf(raw: Json): OwnerIdentity | undefined {
     (field) => textAt(reference, field),
   );
   return { apiVersion, kind, name, uid };
+}
+
+/** The restore that the annotations of a pod request. */
+export interface RestoreRequest {
+  /** Name of a Checkpoint, or `latest`. */
+  readonly from: string;
+  readonly fallback: Fallback;
+  readonly shared: boolean;
+}
+
+/** Names of objects: DNS subdomains. */
+const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+/** Reads the request. @returns a message if an annotation is invalid */
+export function readRequest(annotations: Readonly<Record<string, string>>): RestoreRequest | string {
+  const from = annotations[REQUEST.from] ?? "";
+  const fallback = annotations[REQUEST.fallback] ?? "fresh";
+  const shared = annotations[REQUEST.shared] ?? "false";
+  if (!NAME.test(from) || from.length > 253)
+    return invalid(REQUEST.from, from, `${LATEST}, or the name of a Checkpoint in the namespace`);
+  const known = FALLBACKS.find((one) => one === fallback);
+  if (known === undefined) return invalid(REQUEST.fallback, fallback, FALLBACKS.join(" or "));
+  if (shared !== "true" && shared !== "false") return invalid(REQUEST.shared, shared, `"true" or "false"`);
+  return { from, fallback: known, shared: shared === "true" };
+}
+
+function invalid(annotation: string, given: string, allowed: string): string {
+  return `annotation ${annotation} is ${JSON.stringify(given)}; allowed: ${allowed}`;
 }

@@ -5,44 +5,45 @@ import type { AdmittedPod } from "./pod";
 const DEPLOYMENT_HASH = "pod-template-hash";
 const REVISION_HASH = "controller-revision-hash";
 
-/** Characters that the API server adds to `generateName`, and how much of it it keeps. */
+/** Number of characters that the API server appends to `generateName`, and how many it keeps. */
 const SUFFIX = 5;
 const LONGEST_BASE = 63 - SUFFIX;
 
 /**
- * How a Checkpoint's pod and a pod that is admitted belong together.
- * - `same`: the new one stands for the old one
- * - `template`: it would, had the pod template not changed since
+ * Relation of the pod of a Checkpoint and a pod in admission.
+ * - `same`: the new pod replaces the old one
+ * - `otherTemplate`: it replaces it, but the pod template has changed
+ * - `none`: they belong to different workloads
  */
-export type Kinship = "same" | "template" | "none";
+export type WorkloadMatch = "same" | "otherTemplate" | "none";
 
-/** Whether `latest` may mean this Checkpoint for this pod. */
-export function kinship(pod: AdmittedPod, { spec, status }: CheckpointObject): Kinship {
+/** Checks whether `latest` may select this Checkpoint for this pod. */
+export function matchWorkload(pod: AdmittedPod, { spec, status }: CheckpointObject): WorkloadMatch {
   const { owner } = pod;
-  const was = status.owner;
+  const source = status.owner;
   const podName = spec.podRef.name;
-  if (owner === undefined) return was === undefined && pod.name === podName ? "same" : "none";
-  if (was === undefined || was.kind !== owner.kind || groupOf(was) !== groupOf(owner)) return "none";
+  if (owner === undefined) return source === undefined && pod.name === podName ? "same" : "none";
+  if (source === undefined || source.kind !== owner.kind || groupOf(source) !== groupOf(owner)) return "none";
   switch (owner.kind) {
     case "ReplicaSet": {
       const hash = pod.labels[DEPLOYMENT_HASH];
-      if (deploymentOf(owner.name, hash) !== deploymentOf(was.name, status.podTemplateHash)) return "none";
-      return hash === status.podTemplateHash ? "same" : "template";
+      if (deploymentOf(owner.name, hash) !== deploymentOf(source.name, status.podTemplateHash)) return "none";
+      return hash === status.podTemplateHash ? "same" : "otherTemplate";
     }
     case "Job":
-      // A Job that is made anew begins anew; an index of an indexed Job is in the beginning of its pods' names.
-      return was.uid === owner.uid && isOf(pod.generateName, podName) ? "same" : "none";
+      // A recreated Job starts fresh. The pods of an indexed Job have the index in their names' prefix.
+      return source.uid === owner.uid && hasPrefix(pod.generateName, podName) ? "same" : "none";
     case "DaemonSet":
       return "none";
     default: {
-      if (was.name !== owner.name || pod.name !== podName) return "none";
+      if (source.name !== owner.name || pod.name !== podName) return "none";
       const hash = pod.labels[REVISION_HASH];
-      return hash === status.podTemplateHash ? "same" : "template";
+      return hash === status.podTemplateHash ? "same" : "otherTemplate";
     }
   }
 }
 
-/** What `latest` looks for, for people. */
+/** Returns the name of the workload, for messages. */
 export function workloadOf(pod: AdmittedPod): string {
   const { owner } = pod;
   if (owner === undefined) return pod.name === undefined ? "a pod without a name" : `pod ${pod.name}`;
@@ -53,13 +54,13 @@ export function workloadOf(pod: AdmittedPod): string {
   return `${owner.kind} ${owner.name}${name}`;
 }
 
-/** A Deployment names its ReplicaSets by itself and the hash. One that no Deployment made has its own name. */
+/** Returns the name of the ReplicaSet's Deployment, or its own name if it has none. */
 function deploymentOf(replicaSet: string, hash: string | undefined): string {
   const end = `-${hash}`;
   return hash !== undefined && replicaSet.endsWith(end) ? replicaSet.slice(0, -end.length) : replicaSet;
 }
 
-function isOf(generateName: string | undefined, podName: string): boolean {
+function hasPrefix(generateName: string | undefined, podName: string): boolean {
   if (generateName === undefined) return false;
   return podName.slice(0, -SUFFIX) === generateName.slice(0, LONGEST_BASE);
 }

@@ -4,18 +4,18 @@ import { POD, type CheckpointObject } from "../../checkpoints/objects";
 import { timeOf } from "../../checkpoints/state";
 import { textAt, type Client, type Logger } from "../../../kube";
 import { RESTORED_POD } from "../pods";
-import { putRestore } from "../restore-status";
+import { putRestore } from "../claims";
 
 type Next = { readonly requeueAfterMs?: number } | void;
 
 /**
  * How long a claim without a pod is kept: the API server ends a request after 60 s (--request-timeout), so no pod is
- * created after that. Counted from when this process first saw the claim, which is later than it was made.
+ * created after that. Counted from when this process first observed the claim.
  */
-export const CLAIM_MS = 65_000;
-const AGAIN_MS = 5000;
-/** Deleted pods that are remembered. */
-const REMEMBERED = 10_000;
+const CLAIM_MS = 65_000;
+const RETRY_MS = 5000;
+/** Deleted pods that are kept. */
+const MAX_DELETED = 10_000;
 
 export interface ClaimReconcilerOptions {
   /** Writes only while this process leads. */
@@ -28,18 +28,18 @@ export interface ClaimReconcilerOptions {
 
 /** Releases claims without a pod, and records the outcome of those whose pod was deleted. */
 export class ClaimReconciler {
-  /** When a claim was first seen, by the monotonic clock. */
+  /** When a claim was first observed, by the monotonic clock. */
   private readonly seen = new Map<string, number>();
   /** Deleted pods, and whether they had started from the checkpoint. */
-  private readonly departed = new Map<string, boolean>();
+  private readonly deleted = new Map<string, boolean>();
 
   constructor(private readonly options: ClaimReconcilerOptions) {}
 
-  /** Records that a pod was deleted, as it was last seen. */
+  /** Records that a pod was deleted, as last observed. */
   podDeleted(podUID: string, hadRun: boolean): void {
-    this.departed.set(podUID, hadRun);
-    const [oldest] = this.departed.size > REMEMBERED ? this.departed.keys() : [];
-    if (oldest !== undefined) this.departed.delete(oldest);
+    this.deleted.set(podUID, hadRun);
+    const [oldest] = this.deleted.size > MAX_DELETED ? this.deleted.keys() : [];
+    if (oldest !== undefined) this.deleted.delete(oldest);
   }
 
   async reconcile(key: string): Promise<Next> {
@@ -64,8 +64,8 @@ export class ClaimReconciler {
     // The watch may be late: read from the API server.
     const labelSelector = `${RESTORED_FROM}=${uid}`;
     const pods = await this.options.client.list(RESTORED_POD, { namespace, labelSelector });
-    if (pods.some((pod) => pod.claim === claim)) return { requeueAfterMs: AGAIN_MS };
-    if (!(await putRestore(this.options.client, checkpoint, undefined))) return { requeueAfterMs: AGAIN_MS };
+    if (pods.some((pod) => pod.claim === claim)) return { requeueAfterMs: RETRY_MS };
+    if (!(await putRestore(this.options.client, checkpoint, undefined))) return { requeueAfterMs: RETRY_MS };
     this.seen.delete(id);
     this.options.log.info({ checkpoint: name, namespace, claim }, "claim released: no pod was created");
   }
@@ -74,14 +74,14 @@ export class ClaimReconciler {
     const { namespace, name } = checkpoint.metadata;
     if (this.options.exists(podUID)) return;
     const pod = await this.options.client.get(POD, { namespace, name: restore.podName ?? "" });
-    if (textAt(pod, "metadata", "uid") === podUID) return { requeueAfterMs: AGAIN_MS };
-    const hadRun = this.departed.get(podUID);
+    if (textAt(pod, "metadata", "uid") === podUID) return { requeueAfterMs: RETRY_MS };
+    const hadRun = this.deleted.get(podUID);
     const message = hadRun ? "the pod was deleted" : "the pod was deleted; whether it had started is unknown";
     const state = hadRun ? "Restored" : "Unknown";
     const next =
       hadRun === false ? undefined : ({ ...restore, state, message, time: timeOf(Date.now()) } as const);
-    if (!(await putRestore(this.options.client, checkpoint, next))) return { requeueAfterMs: AGAIN_MS };
-    this.departed.delete(podUID);
+    if (!(await putRestore(this.options.client, checkpoint, next))) return { requeueAfterMs: RETRY_MS };
+    this.deleted.delete(podUID);
     this.options.log.info(
       { checkpoint: name, namespace, state: next?.state ?? "released" },
       "pod of a claim was deleted",

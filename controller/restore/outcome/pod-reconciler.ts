@@ -1,22 +1,22 @@
-import type { RestoreState, RestoreStatus } from "../../../api";
-import { REQUEST } from "../../../api";
-import type { Client } from "../../../kube";
+import { RECORD, REQUEST, type RestoreState, type RestoreStatus } from "../../../api";
+import { isTestFailed, pointer, type Client, type JsonPatchOperation } from "../../../kube";
+import { putRestore } from "../claims";
 import { CHECKPOINT, type CheckpointObject } from "../../checkpoints/objects";
 import { timeOf } from "../../checkpoints/state";
-import type { RestoredPod } from "../pods";
+import { RESTORED_POD, type RestoredPod } from "../pods";
 import type { Outcome, Report } from "../report";
-import { putRestore } from "../restore-status";
-import { fallBack } from "./fallback";
 import { progressOf } from "./progress";
 
 type Next = { readonly requeueAfterMs?: number } | void;
 
 /** Delay after a conflict, in case the watch does not report the change that caused it. */
-const AGAIN = { requeueAfterMs: 1000 };
+const RETRY = { requeueAfterMs: 1000 };
 /** Age up to which skipped pods are reported, so that not each new leader reports them again. */
-const NEWS_MS = 300_000;
-/** Of a status; the kind allows 4096. */
-const LONGEST = 4000;
+const REPORT_AGE_MS = 300_000;
+/** Maximum length of a message in the status; the kind allows 4096. */
+const MAX_MESSAGE = 4000;
+/** Maximum length of the reason in an annotation. */
+const MAX_ANNOTATION = 1024;
 
 export interface PodReconcilerOptions {
   /** Writes only while this process leads. */
@@ -28,14 +28,14 @@ export interface PodReconcilerOptions {
 
 /** Follows pods that were admitted to be restored until the outcome is known. */
 export class PodReconciler {
-  /** Since when a pod fails, by UID, by the monotonic clock. */
+  /** Since when a restore fails, by the pod's UID, by the monotonic clock. */
   private readonly failing = new Map<string, number>();
-  /** Outcomes that were reported, by the UID of the pod. */
+  /** Reported outcomes, by the pod's UID. */
   private readonly reported = new Map<string, Set<Outcome>>();
 
   constructor(private readonly options: PodReconcilerOptions) {}
 
-  forget(uid: string): void {
+  podDeleted(uid: string): void {
     this.failing.delete(uid);
     this.reported.delete(uid);
   }
@@ -47,7 +47,7 @@ export class PodReconciler {
     if (pod.failed !== undefined) return;
     const checkpoint = this.options.checkpoint(pod.from);
     const holds = await this.holds(pod, checkpoint);
-    if (holds === "unknown") return AGAIN;
+    if (holds === "unknown") return RETRY;
     if (holds === "no") return this.lost(pod);
     const progress = progressOf(pod);
     const { uid } = pod.metadata;
@@ -60,7 +60,7 @@ export class PodReconciler {
       case "failing": {
         const sinceMs = this.failing.get(uid) ?? performance.now();
         this.failing.set(uid, sinceMs);
-        const leftMs = sinceMs + progress.patienceMs - performance.now();
+        const leftMs = sinceMs + progress.graceMs - performance.now();
         if (leftMs > 0) return { requeueAfterMs: leftMs };
         return this.failed(pod, checkpoint, progress.message);
       }
@@ -76,10 +76,10 @@ export class PodReconciler {
   ): Promise<"yes" | "no" | "unknown"> {
     // No other pod can be restored from a deleted one.
     if (pod.shared || checkpoint === undefined) return "yes";
-    const whose = ownership(pod, checkpoint);
-    if (whose === "tied") return "yes";
-    if (whose === "free") return (await this.write(pod, checkpoint, "Claimed")) ? "yes" : "unknown";
-    // Pods and Checkpoints have separate watches: that of Checkpoints may be late.
+    const owner = ownership(pod, checkpoint);
+    if (owner === "bound") return "yes";
+    if (owner === "free") return (await this.write(pod, checkpoint, "Claimed")) ? "yes" : "unknown";
+    // Pods and Checkpoints have separate watches: the one of Checkpoints may be late.
     const live = await this.options.client.get(CHECKPOINT, checkpoint.metadata);
     if (live?.metadata.uid !== checkpoint.metadata.uid) return "yes";
     return ownership(pod, live) === "other" ? "no" : "unknown";
@@ -89,12 +89,12 @@ export class PodReconciler {
     const { restore } = checkpoint?.status ?? {};
     if (checkpoint && !pod.shared) {
       if (restore?.state !== "Claimed") return;
-      if (!(await this.write(pod, checkpoint, "Restored"))) return AGAIN;
+      if (!(await this.write(pod, checkpoint, "Restored"))) return RETRY;
     }
-    this.report(pod, checkpoint, "restored", "Restored", `goes on from Checkpoint ${pod.checkpoint}`);
+    this.report(pod, checkpoint, "restored", "Restored", `resumed from Checkpoint ${pod.checkpoint}`);
   }
 
-  /** Marks the Checkpoint first: whatever happens to the pod then, no other is restored from it. */
+  /** Marks the Checkpoint first, so that no other pod is restored from it even after a crash. */
   private async failed(
     pod: RestoredPod,
     checkpoint: CheckpointObject | undefined,
@@ -102,11 +102,11 @@ export class PodReconciler {
   ): Promise<Next> {
     if (pod.metadata.deletionTimestamp !== undefined) return;
     if (checkpoint && checkpoint.status.restore?.state !== "Failed")
-      if (!(await this.write(pod, checkpoint, "Failed", why))) return AGAIN;
-    const said = `not restored from Checkpoint ${pod.checkpoint}: ${why}`;
+      if (!(await this.write(pod, checkpoint, "Failed", why))) return RETRY;
+    const failure = `restore from Checkpoint ${pod.checkpoint} failed: ${why}`;
     if (pod.fallback === "stop") {
-      const next = `It is left as it is (${REQUEST.fallback}: stop). To start it fresh, make it anew without ${REQUEST.from}; to try again, take status.restore of the Checkpoint away and delete the pod`;
-      return this.report(pod, checkpoint, "stopped", "RestoreFailed", `${said}. ${next}`);
+      const remedy = `The pod is not changed (${REQUEST.fallback}: stop). To start it fresh, recreate it without ${REQUEST.from}; to retry, remove status.restore of the Checkpoint and delete the pod`;
+      return this.report(pod, checkpoint, "stopped", "RestoreFailed", `${failure}. ${remedy}`);
     }
     if (pod.phase === "Failed" || pod.phase === "Succeeded")
       return this.report(
@@ -114,31 +114,31 @@ export class PodReconciler {
         checkpoint,
         "fellBack",
         "RestoreFailed",
-        `${said}. The next pod of its owner starts fresh`,
+        `${failure}. The next pod of its owner starts fresh`,
       );
-    if (!(await fallBack(this.options.client, pod, why))) return AGAIN;
-    this.report(pod, checkpoint, "fellBack", "RestoreFellBack", `${said}. It starts fresh`);
+    if (!(await fallBack(this.options.client, pod, why))) return RETRY;
+    this.report(pod, checkpoint, "fellBack", "RestoreFellBack", `${failure}. It starts fresh`);
   }
 
-  /** Another pod has the Checkpoint: this one must not be restored from it too. */
+  /** Handles a pod whose Checkpoint is claimed by another one: it must not be restored too. */
   private async lost(pod: RestoredPod): Promise<Next> {
-    const why = `Checkpoint ${pod.checkpoint} was given to another pod meanwhile`;
-    if (progressOf(pod).is === "own") return;
+    const why = `Checkpoint ${pod.checkpoint} was claimed by another pod`;
+    if (progressOf(pod).is === "original") return;
     if (pod.fallback === "fresh" && pod.phase !== "Failed" && pod.phase !== "Succeeded")
-      if (!(await fallBack(this.options.client, pod, why))) return AGAIN;
+      if (!(await fallBack(this.options.client, pod, why))) return RETRY;
     const then =
-      pod.fallback === "fresh" ? "It starts fresh" : `It is left as it is (${REQUEST.fallback}: stop)`;
+      pod.fallback === "fresh" ? "It starts fresh" : `The pod is not changed (${REQUEST.fallback}: stop)`;
     this.report(pod, undefined, "lost", "RestoreClaimLost", `${why}. ${then}`);
   }
 
   private skipped(pod: RestoredPod): void {
-    if (Date.now() - Date.parse(pod.metadata.creationTimestamp) > NEWS_MS) return;
+    if (Date.now() - Date.parse(pod.metadata.creationTimestamp) > REPORT_AGE_MS) return;
     this.report(
       pod,
       undefined,
       "skipped",
       "RestoreSkipped",
-      `starts fresh: ${pod.skipped ?? "no reason was kept"}`,
+      `starts fresh: ${pod.skipped ?? "unknown reason"}`,
     );
   }
 
@@ -174,18 +174,51 @@ export class PodReconciler {
       podName,
       podUID,
       time: timeOf(Date.now()),
-      ...(why === undefined ? {} : { message: why.slice(0, LONGEST) }),
+      ...(why === undefined ? {} : { message: why.slice(0, MAX_MESSAGE) }),
     };
     return (await putRestore(this.options.client, checkpoint, restore)) !== undefined;
   }
 }
 
 /** Checks whether the claim on a Checkpoint is bound to the pod, can be bound to it, or is of another pod. */
-function ownership(pod: RestoredPod, { status: { restore } }: CheckpointObject): "tied" | "free" | "other" {
+function ownership(pod: RestoredPod, { status: { restore } }: CheckpointObject): "bound" | "free" | "other" {
   if (restore === undefined) return "free";
   const { state, claim, podName, podUID } = restore;
-  if (podUID === pod.metadata.uid) return "tied";
-  // Only one of two pods of one name exists: the other, which was never seen restored, was deleted.
+  if (podUID === pod.metadata.uid) return "bound";
+  // Pod names are unique: the other pod of this name was deleted without a reported restore.
   const isClaimed = claim === pod.claim || podName === pod.metadata.name;
   return state === "Claimed" && isClaimed ? "free" : "other";
+}
+
+/**
+ * Resets the pod's containers to their original images: the kubelet then starts them without a checkpoint. It sets all of
+ * them, because a restored container next to a fresh one is a state that never existed.
+ * @returns false if the pod was deleted or has changed since it was read
+ */
+async function fallBack(
+  client: Client,
+  { metadata, containers }: RestoredPod,
+  why: string,
+): Promise<boolean> {
+  const images = containers
+    .filter(({ image, original }) => image !== original)
+    .flatMap(({ name: container, index, image, original }): JsonPatchOperation[] => {
+      const path = `/spec/containers/${index}`;
+      return [
+        { op: "test", path: `${path}/name`, value: container },
+        { op: "test", path: `${path}/image`, value: image },
+        { op: "replace", path: `${path}/image`, value: original },
+      ];
+    });
+  const annotation = pointer("metadata", "annotations", RECORD.failed);
+  try {
+    await client.jsonPatch(RESTORED_POD, metadata, [
+      ...images,
+      { op: "add", path: annotation, value: why.slice(0, MAX_ANNOTATION) },
+    ]);
+    return true;
+  } catch (error) {
+    if (isTestFailed(error)) return false;
+    throw error;
+  }
 }

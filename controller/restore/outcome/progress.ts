@@ -1,25 +1,25 @@
 import type { ContainerState, RestoredPod, RestoringContainer, Terminated } from "../pods";
 
-/** How far a restore has come. */
+/** Progress of the restore of a pod. */
 export type Progress =
-  /** The pod's containers have their own images. */
-  | { readonly is: "own" }
+  /** All containers have their original images. */
+  | { readonly is: "original" }
   | { readonly is: "pending" }
-  /** All containers go on from the checkpoint, or did. */
+  /** All containers have resumed from the checkpoint. */
   | { readonly is: "restored" }
-  /** The kubelet tries again. After so long in this state it is taken for failed. */
-  | { readonly is: "failing"; readonly message: string; readonly patienceMs: number }
+  /** The kubelet retries. The restore counts as failed after `graceMs` in this state. */
+  | { readonly is: "failing"; readonly message: string; readonly graceMs: number }
   | { readonly is: "failed"; readonly message: string };
 
-/** A container runtime that could not restore. Registries are away for longer than that. */
-const START_PATIENCE_MS = 60_000;
-const PULL_PATIENCE_MS = 180_000;
-/** After so many starts that failed no more are waited for. */
-const STARTS = 3;
-/** A restored container that fails begins from the checkpoint again: after so many times it is not the checkpoint it needs. */
-const RESTARTS = 3;
+/** Grace periods for errors of the container runtime, and of pulls: registries are unavailable for longer. */
+const START_GRACE_MS = 60_000;
+const PULL_GRACE_MS = 180_000;
+/** Failed starts after which the restore has failed. */
+const MAX_STARTS = 3;
+/** Restarts after which the restore has failed: each one resumes from the checkpoint again. */
+const MAX_RESTARTS = 3;
 
-/** The kubelet's reasons, where the image of the checkpoint or its base is what fails. */
+/** The kubelet's reasons for a failed pull of the checkpoint image or its base image. */
 const PULL = new Set([
   "ErrImagePull",
   "ImagePullBackOff",
@@ -31,11 +31,11 @@ const PULL = new Set([
 ]);
 const START = new Set(["CreateContainerError", "RunContainerError", "StartError", "ContainerCannotRun"]);
 
-/** What the pod's status says of its restore. */
+/** Returns the progress of the restore, from the pod's status. */
 export function progressOf(pod: RestoredPod): Progress {
-  const open = pod.containers.filter(({ image, original }) => image !== original);
-  if (open.length === 0) return { is: "own" };
-  const all = open.map((container) => progressIn(pod, container));
+  const restoring = pod.containers.filter(({ image, original }) => image !== original);
+  if (restoring.length === 0) return { is: "original" };
+  const all = restoring.map((container) => progressIn(pod, container));
   return (
     all.find(({ is }) => is === "failed") ??
     all.find(({ is }) => is === "failing") ??
@@ -43,7 +43,7 @@ export function progressOf(pod: RestoredPod): Progress {
   );
 }
 
-/** Whether a container of the pod has begun from the checkpoint, as far as was seen. */
+/** Checks whether a container of the pod has started, as far as observed. */
 export function hasRun(pod: RestoredPod): boolean {
   return pod.containers.some(({ state }) => {
     if (!state) return false;
@@ -54,35 +54,35 @@ export function hasRun(pod: RestoredPod): boolean {
 
 function progressIn(pod: RestoredPod, { name, state }: RestoringContainer): Progress {
   if (state === undefined) return { is: "pending" };
-  const trouble = troubleOf(state);
-  if (trouble === undefined) {
+  const failure = failureOf(state);
+  if (failure === undefined) {
     const ran = state.running || state.terminated !== undefined || state.last !== undefined;
     return ran ? { is: "restored" } : { is: "pending" };
   }
-  const message = `container ${name}: ${trouble.message}`;
-  const over = pod.phase === "Failed" || trouble.over;
-  return over ? { is: "failed", message } : { is: "failing", message, patienceMs: trouble.patienceMs };
+  const message = `container ${name}: ${failure.message}`;
+  const over = pod.phase === "Failed" || failure.over;
+  return over ? { is: "failed", message } : { is: "failing", message, graceMs: failure.graceMs };
 }
 
-function troubleOf(
+function failureOf(
   state: ContainerState,
-): { readonly message: string; readonly patienceMs: number; readonly over: boolean } | undefined {
+): { readonly message: string; readonly graceMs: number; readonly over: boolean } | undefined {
   const { waiting, terminated, last, restartCount, running } = state;
   if (running) return undefined;
   const start = [terminated, last].find((one) => one !== undefined && isStartError(one));
-  const over = restartCount >= STARTS - 1;
+  const over = restartCount >= MAX_STARTS - 1;
   if (waiting && PULL.has(waiting.reason))
-    return { message: said(waiting), patienceMs: PULL_PATIENCE_MS, over: false };
+    return { message: textOf(waiting), graceMs: PULL_GRACE_MS, over: false };
   if (waiting && START.has(waiting.reason))
-    return { message: said(waiting), patienceMs: START_PATIENCE_MS, over };
-  if (start) return { message: said(start), patienceMs: START_PATIENCE_MS, over };
+    return { message: textOf(waiting), graceMs: START_GRACE_MS, over };
+  if (start) return { message: textOf(start), graceMs: START_GRACE_MS, over };
   const ended = terminated ?? last;
-  if (restartCount < RESTARTS || ended === undefined || ended.exitCode === 0) return undefined;
-  const message = `it went on from the checkpoint and ended with code ${ended.exitCode}, ${restartCount} times`;
-  return { message, patienceMs: 0, over: true };
+  if (restartCount < MAX_RESTARTS || ended === undefined || ended.exitCode === 0) return undefined;
+  const message = `it resumed from the checkpoint and exited with code ${ended.exitCode}, ${restartCount} times`;
+  return { message, graceMs: 0, over: true };
 }
 
 const isStartError = ({ reason }: Terminated) => START.has(reason);
 
-const said = ({ reason, message }: { readonly reason: string; readonly message: string }) =>
+const textOf = ({ reason, message }: { readonly reason: string; readonly message: string }) =>
   message === "" ? reason : `${reason}: ${message}`;

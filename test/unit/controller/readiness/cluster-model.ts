@@ -20,7 +20,7 @@ import {
   type TruePod,
 } from "./world";
 
-/** The gate in a world: each step is one thing that can happen; after each write its guarantees are checked. */
+/** The gate in a cluster: each step is one random event. Checks the guarantees after each write. */
 export class Cluster extends World {
   readonly violations: string[] = [];
   readonly causes = new Set<Cause>();
@@ -46,7 +46,7 @@ export class Cluster extends World {
     else if (this.random(4) === 0) this.settle();
   }
 
-  /** Nothing happens any more but time: after minutes all must be as it should. */
+  /** Lets only time pass and checks the state after minutes. */
   settle(): void {
     for (let round = 0; round < 26; round++) {
       this.pass(LAG_MS);
@@ -81,24 +81,24 @@ export class Cluster extends World {
     }
   }
 
-  /** What one worker does with a node. */
+  /** Reconciles a node as a worker does. */
   private reconcile(name: string): void {
     for (let attempt = 0; attempt < 5; attempt++) {
-      const situation = this.view.view.look(name);
-      const change = situation && decideTaint(situation).change;
-      if (!situation || !change) break;
+      const snapshot = this.gate.snapshots.get(name);
+      const change = snapshot && decideTaint(snapshot).change;
+      if (!snapshot || !change) break;
       const live = this.nodes.get(name);
       if (!live) return;
-      const patch = taintPatch(situation.node, change.operation, this.settings.taint);
+      const patch = taintPatch(snapshot.node, change.operation, this.settings.taint);
       const taints = patch && this.patched(live, patch as unknown as Operation[]);
       if (!taints) {
-        this.learn(live);
+        this.observe(live);
         continue;
       }
       this.checkWrite(name, live, taints, change);
       this.causes.add(change.cause);
-      this.learn(this.putNode({ ...live, taints }));
-      this.view.view.did(name, {
+      this.observe(this.putNode({ ...live, taints }));
+      this.gate.snapshots.recordWrite(name, {
         ...(change.operation === "remove" && { removed: true }),
         ...(change.cause === "FailedOpen" && { failedOpen: true }),
       });
@@ -107,18 +107,18 @@ export class Cluster extends World {
   }
 
   private writeCondition(name: string): void {
-    const situation = this.view.view.look(name);
+    const snapshot = this.gate.snapshots.get(name);
     const live = this.nodes.get(name);
-    if (!situation || !live || decideTaint(situation).change) return;
-    const { change } = decideCondition(situation);
-    if (!change || live.metadata.uid !== situation.node.metadata.uid) return;
+    if (!snapshot || !live || decideTaint(snapshot).change) return;
+    const { change } = decideCondition(snapshot);
+    if (!change || live.metadata.uid !== snapshot.node.metadata.uid) return;
     const { condition: _old, ...rest } = live;
     const condition = change === "remove" ? {} : { condition: { ...change, lastTransitionTime: "" } };
-    this.learn(this.putNode({ ...rest, ...condition }));
-    this.view.view.did(name, { condition: true });
+    this.observe(this.putNode({ ...rest, ...condition }));
+    this.gate.snapshots.recordWrite(name, { condition: true });
   }
 
-  /** The taints after a JSON Patch; undefined if a test in it fails. */
+  /** Returns the taints after a JSON Patch; undefined if a test in it fails. */
   private patched({ metadata, taints }: GateNode, patch: Operation[]): readonly Taint[] | undefined {
     const document = { metadata, spec: taints.length > 0 ? { taints: structuredClone(taints) } : {} };
     try {
@@ -143,15 +143,15 @@ export class Cluster extends World {
     const violated = (what: string) => this.violations.push(`${what}: ${operation} ${cause} on ${name}`);
     const others = (list: readonly Taint[]) => JSON.stringify(list.filter((taint) => !isOurs(taint)));
     if (others(live.taints) !== others(taints)) violated("G3 foreign taints changed");
-    if (this.view.nodes.get(name)?.deleting) violated("node is being deleted");
+    if (this.gate.nodes.get(name)?.deleting) violated("node is being deleted");
     const { uid } = live.metadata;
     const seen = new Map(
-      this.view.pods.list().map((pod) => [`${NAMESPACE}/${pod.metadata.name}`, pod as TruePod]),
+      this.gate.pods.list().map((pod) => [`${NAMESPACE}/${pod.metadata.name}`, pod as TruePod]),
     );
     const since = (map: ReadonlyMap<string, number>) => this.now - (map.get(uid) ?? Infinity);
     switch (cause) {
       case "Ready":
-        if (!this.isReady(name, live, seen, this.view.daemonSets.list())) violated("G1 not ready");
+        if (!this.isReady(name, live, seen, this.gate.daemonSets.list())) violated("G1 not ready");
         break;
       case "Orphaned":
         if (since(this.unselectedSince) < 60_000) violated("not an orphan for long");
@@ -170,19 +170,19 @@ export class Cluster extends World {
       case "AgentLost": {
         if (!this.settings.retaint || !this.onceReady.has(uid)) violated("no loss");
         if (live.labels["karpenter.sh/initialized"] === "true") violated("Karpenter");
-        if (this.lost() > 1) violated("G10 storm");
+        if (this.lost() > 1) violated("G10 too many unready");
       }
     }
   }
 
-  /** Nodes that lack an agent, as the gate's stores have it, beyond their start. */
+  /** Returns the number of started nodes that lack an agent in the gate's stores. */
   private lost(): number {
-    return this.view.nodes.list().filter((node) => {
+    return this.gate.nodes.list().filter((node) => {
       const { name, uid } = node.metadata;
       const started = !node.taints.some(isOurs) || node.condition?.reason === "AgentLost";
       const alive = this.nodes.get(name)?.metadata.uid === uid && !node.deleting && this.isSelected(node);
       const serves = AGENTS.every((agent) => {
-        const pod = this.view.pods.get(keyOf(agent, name));
+        const pod = this.gate.pods.get(keyOf(agent, name));
         return pod?.ready === true && !pod.deleting;
       });
       return alive && started && !serves;

@@ -45,7 +45,7 @@ async function start(changes: Partial<GateSettings> = {}): Promise<void> {
 const pass = (seconds: number) => jest.advanceTimersByTimeAsync(seconds * 1000);
 const now = () => Date.now();
 
-/** A node of the cluster; its agents are owned by what the API server gave as UID. */
+/** Adds a node. Its agents are owned by the DaemonSets with the UIDs of the API server. */
 function join(name: string, given: Parameters<typeof rawNode>[0] = {}): void {
   api.put(NODES, rawNode({ name, createdMs: now(), ...given }));
 }
@@ -72,7 +72,7 @@ const condition = (name: string) =>
     .map(({ status, reason }) => `${status} ${reason}`)[0];
 const writes = () => api.writes.map(({ method, path }) => `${method} ${path}`);
 
-test("a node's life: it joins, its agents get Ready, it opens, it is tainted again, it opens again", async () => {
+test("removes the taint when the agents get Ready, and again when another client adds it", async () => {
   join("n1", { taints: [EBS, OURS] });
   await start();
   await pass(5);
@@ -93,7 +93,7 @@ test("a node's life: it joins, its agents get Ready, it opens, it is tainted aga
   expect(await metrics.registry.metrics()).toContain('cedana_readiness_nodes{state="ready"} 1');
 });
 
-test("of many nodes all taints go before the first condition is written, with two writes a node", async () => {
+test("removes all taints before it writes the first condition, with two writes per node", async () => {
   const names = Array.from({ length: 60 }, (_, index) => `n${index}`);
   for (const name of names) join(name);
   await start();
@@ -103,7 +103,7 @@ test("of many nodes all taints go before the first condition is written, with tw
   expect(kinds).toEqual([...names.map(() => "taint"), ...names.map(() => "condition")]);
 });
 
-test("a wait is explained once after a minute, and a new DaemonSet's hash is waited for", async () => {
+test("reports a wait once after a minute, and waits for the DaemonSet's new configuration", async () => {
   join("n1");
   await start();
   agents("n1", { hash: "h0" });
@@ -120,7 +120,7 @@ test("a wait is explained once after a minute, and a new DaemonSet's hash is wai
   expect([taints("n1"), condition("n1")]).toEqual([[], "True AgentsReady"]);
 });
 
-test("a lost agent brings the taint back, a lost fifth of the nodes brings none", async () => {
+test("adds the taint to a node that lost an agent, but to no further node at the disruption limit", async () => {
   const names = ["n1", "n2", "n3", "n4", "n5"];
   for (const name of names) join(name);
   await start({ retaint: { holdOffSeconds: 30, maxUnreadyPercent: 20 } });
@@ -135,16 +135,16 @@ test("a lost agent brings the taint back, a lost fifth of the nodes brings none"
   agents("n3", { ready: false });
   await pass(60);
   expect([taints("n2"), taints("n3")]).toEqual([[], []]);
-  expect(events.filter(({ reason }) => reason === "StormBrake")).toHaveLength(1);
-  expect(await metrics.registry.metrics()).toContain("cedana_readiness_brake 1");
+  expect(events.filter(({ reason }) => reason === "TooManyUnreadyNodes")).toHaveLength(1);
+  expect(await metrics.registry.metrics()).toContain("cedana_readiness_disruption_limit_reached 1");
   agents("n1");
   agents("n2");
   await pass(20);
   expect([taints("n1"), taints("n3")]).toEqual([[], [OURS]]);
-  expect(await metrics.registry.metrics()).toContain("cedana_readiness_brake 0");
+  expect(await metrics.registry.metrics()).toContain("cedana_readiness_disruption_limit_reached 0");
 });
 
-test("a gate fails open after its time, says so, and does not close again for that", async () => {
+test("fails open after failOpenAfterSeconds with an event, and does not add the taint again", async () => {
   join("n1");
   await start({ failOpenAfterSeconds: 120, retaint: { holdOffSeconds: 0, maxUnreadyPercent: 100 } });
   await pass(119);
@@ -155,16 +155,16 @@ test("a gate fails open after its time, says so, and does not close again for th
 });
 
 test.each([0, 1, 2, 3, 4, 5, 6, 7])(
-  "what is due is done, though a timer fires a millisecond early (look %i is the early one)",
+  "acts on time although a timer fires a millisecond early (clock read %i is early)",
   async (early) => {
     join("n1");
     const clock = Date.now;
-    let looks = 0;
+    let reads = 0;
     const due = NOW + 120_000;
-    // The clock stands a millisecond before the due time for some looks, then on it.
+    // Some reads of the clock at the due time return a millisecond less.
     const spy = jest.spyOn(Date, "now").mockImplementation(() => {
       const time = clock();
-      return time === due && looks++ <= early ? due - 1 : time;
+      return time === due && reads++ <= early ? due - 1 : time;
     });
     try {
       await start({ failOpenAfterSeconds: 120 });
@@ -176,12 +176,12 @@ test.each([0, 1, 2, 3, 4, 5, 6, 7])(
   },
 );
 
-test("a condition whose write was refused by a race is written again", async () => {
+test("writes a condition again after a conflict", async () => {
   join("n1");
   await start();
-  let refusals = 3;
+  let conflicts = 3;
   api.before = ({ method, path }) => {
-    if (method === "PATCH" && path.endsWith("/status") && refusals-- > 0)
+    if (method === "PATCH" && path.endsWith("/status") && conflicts-- > 0)
       throw new ApiError(409, "the object has been modified", { reason: "Conflict" });
   };
   agents("n1");
@@ -189,7 +189,7 @@ test("a condition whose write was refused by a race is written again", async () 
   expect([taints("n1"), condition("n1")]).toEqual([[], "True AgentsReady"]);
 });
 
-test("agents that are uninstalled leave no taint and no condition; a node outside the selection neither", async () => {
+test("removes taint and condition after an uninstall, and from unselected nodes", async () => {
   for (const name of ["n1", "n2", "n3"]) join(name);
   await start();
   agents("n1");
@@ -205,7 +205,7 @@ test("agents that are uninstalled leave no taint and no condition; a node outsid
   expect(events.map(({ reason }) => reason)).toContain("AgentsUninstalled");
 });
 
-test("agents that were never installed hold the gate", async () => {
+test("keeps the taint while the agents were never installed", async () => {
   for (const agent of AGENTS) api.remove(`${DAEMON_SETS}/cedana-${agent}`);
   join("n1");
   await start();
@@ -213,7 +213,7 @@ test("agents that were never installed hold the gate", async () => {
   expect([taints("n1"), condition("n1")]).toEqual([[OURS], "False AgentNotInstalled"]);
 });
 
-test("dry run writes nothing and counts what it would do once", async () => {
+test("writes nothing in a dry run and counts each change once", async () => {
   join("n1");
   agents("n1");
   await start({ dryRun: true });
@@ -224,7 +224,7 @@ test("dry run writes nothing and counts what it would do once", async () => {
   );
 });
 
-test("with a NodeReadinessRule only the condition is kept, at once", async () => {
+test("writes only the condition, without delay, with a NodeReadinessRule", async () => {
   join("n1");
   await start({ owner: "nodeReadinessRule" });
   agents("n1");
@@ -251,7 +251,7 @@ test("reports a client that keeps adding the taint, and does not race it at full
   expect(taints("n1")).toEqual([EBS]);
 });
 
-test("a node that nobody selects costs nothing", async () => {
+test("does not write unselected nodes, nor the taint of initialized ones", async () => {
   join("n1", { labels: {}, taints: [EBS] });
   join("n2", { labels: { ...SELECTED, "karpenter.sh/initialized": "true" }, taints: [] });
   await start({ retaint: { holdOffSeconds: 0, maxUnreadyPercent: 100 } });

@@ -1,13 +1,12 @@
 import { ApiError, type Json } from "../../../../kube/client";
-import { ConditionWriter } from "../../../../controller/readiness/condition-writer";
-import { TaintWriter } from "../../../../controller/readiness/taint-writer";
+import { ConditionWriter, TaintWriter } from "../../../../controller/readiness/writers";
 import { gateKinds, projectNode, type GateNode, type Taint } from "../../../../controller/readiness/rules";
 import { clientOn } from "../../../support/controller-runtime";
 import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { seededBelow, SEED, SOAK } from "../../../../testbed/random";
-import { eventsInto, NOW, OURS, pod, rawNode, settings, viewOn, AGENTS } from "./support";
+import { eventsInto, NOW, OURS, pod, rawNode, settings, snapshotsOn, AGENTS } from "./support";
 
-/** Schedules that are played, each from its own seed. */
+/** Schedules, each with its own seed. */
 const SCHEDULES = SOAK ? 50_000 : 1000;
 
 const { signal } = new AbortController();
@@ -33,7 +32,7 @@ const isOurs = ({ key, effect }: Taint) => key === OURS.key && effect === OURS.e
 const without = (taints: readonly Taint[], gone: Taint) =>
   taints.filter(({ key, effect }) => key !== gone.key || effect !== gone.effect);
 
-/** A node without our taint and condition, and without what the API server counts. */
+/** Returns a node without our taint and condition, and without the counters of the API server. */
 function foreignPart(node: Stored | undefined): string {
   if (!node) return "";
   const { metadata, spec, status } = node as Stored & {
@@ -48,47 +47,47 @@ function foreignPart(node: Stored | undefined): string {
   });
 }
 
-/** What others do to the list of taints, each from the list as it is when it writes. */
+/** Changes of other clients to the taints, each based on the list at the time of the write. */
 const WRITERS: Readonly<Record<string, (taints: readonly Taint[]) => readonly Taint[]>> = {
-  "EBS takes its own away": (taints) => without(taints, EBS),
+  "EBS removes its own": (taints) => without(taints, EBS),
   "node lifecycle adds": (taints) => [NOT_READY, ...without(taints, NOT_READY)],
   "node lifecycle removes": (taints) => without(taints, NOT_READY),
-  "Karpenter puts ours back": (taints) => [...without(taints, OURS), { key: OURS.key, effect: OURS.effect }],
+  "Karpenter adds ours again": (taints) => [...without(taints, OURS), { key: OURS.key, effect: OURS.effect }],
   "EKS adds late": (taints) => [...without(taints, OWN_GROUP), OWN_GROUP],
-  "somebody sorts": (taints) => taints.toSorted((a, b) => a.key.localeCompare(b.key)),
+  "another client sorts": (taints) => taints.toSorted((a, b) => a.key.localeCompare(b.key)),
 };
 const names = Object.keys(WRITERS);
 
 const KINDS = gateKinds(SETTINGS);
 
 /** The writers of the gate, whose responses are stored. */
-function writersOn(api: FakeApi, { view, nodes }: ReturnType<typeof viewOn>) {
+function writersOn(api: FakeApi, { snapshots, nodes }: ReturnType<typeof snapshotsOn>) {
   const client = clientOn(api, {
     observe: (_, object) => nodes.observe(object as GateNode),
   });
   return {
-    taints: new TaintWriter(client, view, KINDS, SETTINGS, NO_METRICS),
-    conditions: new ConditionWriter(client, view, KINDS, eventsInto([])),
+    taints: new TaintWriter(client, snapshots, KINDS, SETTINGS, NO_METRICS),
+    conditions: new ConditionWriter(client, snapshots, KINDS, eventsInto([])),
   };
 }
 
-/** One play: our two writers against the others, on a cache that lags. */
-class Play {
+/** One schedule: our two writers against other clients, on a cache that lags. */
+class Schedule {
   readonly api = new FakeApi();
-  readonly view = viewOn(SETTINGS);
+  readonly cache = snapshotsOn(SETTINGS);
   private readonly taints;
   private readonly conditions;
-  /** Versions of the node that the cache has not got yet. */
+  /** Versions of the node that the cache has not received yet. */
   private readonly behind: GateNode[] = [];
-  /** The taints of others as only they change them. */
+  /** The taints of other clients, as only they change them. */
   private foreign: readonly Taint[];
-  /** All of the node but what is ours, as others left it. */
+  /** The node without our fields, as other clients left it. */
   private expected = "";
   readonly wrong: string[] = [];
 
   constructor(private readonly random: (below: number) => number) {
-    ({ taints: this.taints, conditions: this.conditions } = writersOn(this.api, this.view));
-    for (const agent of AGENTS) this.view.pods.set(pod(agent));
+    ({ taints: this.taints, conditions: this.conditions } = writersOn(this.api, this.cache));
+    for (const agent of AGENTS) this.cache.pods.set(pod(agent));
     const taints = [OURS, ...(random(2) ? [EBS] : []), ...(random(2) ? [NOT_READY] : [])];
     this.foreign = taints.slice(1);
     this.api.put(NODES, rawNode({ taints }));
@@ -103,7 +102,7 @@ class Play {
     };
     this.api.after = ({ method, path }) => {
       if (method === "PATCH") this.check(path);
-      if (!this.calm && random(15) === 0) throw new Error("the answer was lost");
+      if (!this.calm && random(15) === 0) throw new Error("the response was lost");
     };
   }
 
@@ -121,7 +120,7 @@ class Play {
     await Promise.resolve(steps[random(steps.length)]?.()).catch(() => {});
   }
 
-  /** The others stop, the cache catches up. @returns taints that are left, and whether the condition says so */
+  /** Stops the other clients and lets the cache catch up. @returns the remaining taints and the condition */
   async settle() {
     this.calm = true;
     for (let round = 0; round < 3; round++) {
@@ -155,7 +154,7 @@ class Play {
     this.seen(node);
   }
 
-  /** A write of ours may change our taint and our condition, and nothing else of what the others left. */
+  /** Checks that our write changed only our taint and our condition. */
   private check(path: string): void {
     const node = this.api.get(NODE);
     if (foreignPart(node) !== this.expected) this.wrong.push(`${path} changed something else`);
@@ -172,7 +171,7 @@ class Play {
   }
 
   private deliver(count: number): void {
-    for (const node of this.behind.splice(0, count)) this.view.nodes.set(node);
+    for (const node of this.behind.splice(0, count)) this.cache.nodes.set(node);
   }
 }
 
@@ -187,12 +186,12 @@ afterEach(() => {
   Date.now = realNow;
 });
 
-test(`no taint is stuck, lost or brought back in ${SCHEDULES} schedules against other writers`, async () => {
+test(`neither keeps, loses nor restores a taint of any client in ${SCHEDULES} schedules against other writers`, async () => {
   for (let seed = SEED; seed < SEED + SCHEDULES; seed++) {
     const random = seededBelow(seed);
-    const play = new Play(random);
-    for (let step = 3 + random(8); step > 0; step--) await play.act();
-    const { stuck, foreign, expected, condition, wrong } = await play.settle();
+    const schedule = new Schedule(random);
+    for (let step = 3 + random(8); step > 0; step--) await schedule.act();
+    const { stuck, foreign, expected, condition, wrong } = await schedule.settle();
     expect({ seed, stuck, foreign, condition, wrong }).toEqual({
       seed,
       stuck: [],
@@ -203,13 +202,13 @@ test(`no taint is stuck, lost or brought back in ${SCHEDULES} schedules against 
   }
 });
 
-test("in the normal path a node costs two writes, and a cache that lags costs none more", async () => {
-  const { api, view } = { api: new FakeApi(), view: viewOn(SETTINGS) };
-  for (const agent of AGENTS) view.pods.set(pod(agent));
+test("writes a node twice in the normal path, also with a cache that lags", async () => {
+  const { api, cache } = { api: new FakeApi(), cache: snapshotsOn(SETTINGS) };
+  for (const agent of AGENTS) cache.pods.set(pod(agent));
   const made = api.put(NODES, rawNode({ taints: [EBS, OURS] }));
-  view.nodes.set(projectNode(made as unknown as Json, SETTINGS));
-  const { taints, conditions } = writersOn(api, view);
-  for (let look = 0; look < 3; look++) {
+  cache.nodes.set(projectNode(made as unknown as Json, SETTINGS));
+  const { taints, conditions } = writersOn(api, cache);
+  for (let round = 0; round < 3; round++) {
     await taints.write("n1", signal);
     await conditions.write("n1", signal);
   }
@@ -220,15 +219,15 @@ test("in the normal path a node costs two writes, and a cache that lags costs no
   expect(taintsOf(api.get(NODE))).toEqual([EBS]);
 });
 
-test("a node that came back under its name is not opened by the pods of the one before", async () => {
-  const { api, view } = { api: new FakeApi(), view: viewOn(SETTINGS) };
+test("does not remove the taint of a new node because of the pods of a previous node of the same name", async () => {
+  const { api, cache } = { api: new FakeApi(), cache: snapshotsOn(SETTINGS) };
   const early = { createdMs: NOW - 600_000, readySinceMs: NOW - 600_000 };
-  for (const agent of AGENTS) view.pods.set(pod(agent, early));
+  for (const agent of AGENTS) cache.pods.set(pod(agent, early));
   const old = api.put(NODES, rawNode({ createdMs: NOW - 700_000 }));
-  view.nodes.set(projectNode(old as unknown as Json, SETTINGS));
+  cache.nodes.set(projectNode(old as unknown as Json, SETTINGS));
   api.remove(NODE);
   api.put(NODES, rawNode({ createdMs: NOW - 1000 }));
-  const { taints } = writersOn(api, view);
+  const { taints } = writersOn(api, cache);
   expect(await taints.write("n1", signal)).toBeUndefined();
   expect(taintsOf(api.get(NODE))).toEqual([OURS]);
 });

@@ -5,14 +5,14 @@ import {
   decideTaint,
   installationOf,
   projectPod,
-  remember,
   taintPatch,
-  track,
+  updateHistory,
+  updatePresences,
   type AgentDaemonSet,
   type AgentPod,
   type GateNode,
-  type Memory,
-  type Situation,
+  type NodeHistory,
+  type NodeSnapshot,
 } from "../../../../controller/readiness/rules";
 import { type GateSettings } from "../../../../config/programs/controller";
 import { AGENTS, daemonSet, node, NOW, OURS, pod, projected, rawNode, rawPod, settings } from "./support";
@@ -22,8 +22,8 @@ interface World {
   readonly pods?: readonly AgentPod[];
   readonly daemonSets?: readonly (AgentDaemonSet | undefined)[];
   readonly settings?: GateSettings;
-  readonly memory?: Partial<Memory>;
-  readonly braked?: boolean;
+  readonly history?: Partial<NodeHistory>;
+  readonly tooManyUnready?: boolean;
   readonly now?: number;
 }
 
@@ -35,7 +35,7 @@ const EBS = {
   timeAdded: "2026-06-01T11:59:00Z",
 };
 
-function situation(world: World = {}): Situation {
+function snapshot(world: World = {}): NodeSnapshot {
   const {
     now = NOW,
     settings: given = settings(),
@@ -43,173 +43,188 @@ function situation(world: World = {}): Situation {
     pods = READY,
     daemonSets = BOTH,
   } = world;
-  const presences = track(given.agents, [], ({ name }) => daemonSets[name === "helper" ? 0 : 1], now);
+  const presences = updatePresences(
+    given.agents,
+    [],
+    ({ name }) => daemonSets[name === "helper" ? 0 : 1],
+    now,
+  );
   const assessment = assess(at, presences, pods, given, now);
-  const memory = { ...remember(undefined, at, assessment, given, now), ...world.memory };
-  const installation = installationOf(presences, memory.onceReady, now);
-  return { node: at, assessment, memory, installation, settings: given, now, braked: world.braked ?? false };
+  const history = { ...updateHistory(undefined, at, assessment, given, now), ...world.history };
+  const installation = installationOf(presences, history.onceReady, now);
+  const tooManyUnready = world.tooManyUnready ?? false;
+  return { node: at, assessment, history, installation, settings: given, now, tooManyUnready };
 }
 
-const taintOf = (world?: World) => decideTaint(situation(world));
-const conditionOf = (world?: World) => decideCondition(situation(world));
+const taintOf = (world?: World) => decideTaint(snapshot(world));
+const conditionOf = (world?: World) => decideCondition(snapshot(world));
 const removed = (cause: string) => ({ change: { operation: "remove", cause } });
 
-describe("a node is ready", () => {
-  const judge = (world: World) => {
-    const { ready, serving, agents } = situation(world).assessment;
+describe("a node", () => {
+  const assessed = (world: World) => {
+    const { ready, serving, agents } = snapshot(world).assessment;
     return { ready, serving, reasons: agents.map(({ reason }) => reason) };
   };
   const helper = (given: Parameters<typeof pod>[1]) => [pod("helper", given), pod("health-check")];
   const registered = NOW - 30_000;
 
   test.each<[string, World, boolean, boolean, string | undefined]>([
-    ["when both agents are", {}, true, true, undefined],
-    ["not without a pod", { pods: READY.slice(1) }, false, false, "NoPod"],
-    ["not with an unready pod", { pods: helper({ ready: false }) }, false, false, "PodNotReady"],
+    ["is ready if both agents are", {}, true, true, undefined],
+    ["is not ready without a pod", { pods: READY.slice(1) }, false, false, "NoPod"],
+    ["is not ready with an unready pod", { pods: helper({ ready: false }) }, false, false, "PodNotReady"],
     [
-      "not with a pod that is being deleted",
+      "is not ready with a pod that is being deleted",
       { pods: helper({ deleting: true }) },
       false,
       false,
       "PodDeleting",
     ],
     [
-      "not with the old configuration, though it serves",
+      "serves but is not ready with the old configuration",
       { pods: helper({ hash: "h0" }) },
       false,
       true,
       "OldConfiguration",
     ],
-    ["not with a pod of another owner", { pods: helper({ owner: "foreign" }) }, false, false, "NoPod"],
     [
-      "not with the pod of a node of the same name before it",
+      "is not ready with a pod of another owner",
+      { pods: helper({ owner: "foreign" }) },
+      false,
+      false,
+      "NoPod",
+    ],
+    [
+      "is not ready with a pod of a previous node of the same name",
       { pods: helper({ createdMs: registered - 60_000, readySinceMs: registered - 50_000 }) },
       false,
       false,
-      "PodOfPredecessor",
+      "PodOfPreviousNode",
     ],
     [
-      "with a pod made before it that got Ready after it was registered",
+      "is ready with an older pod that got Ready after the node was registered",
       { pods: helper({ createdMs: registered - 60_000, readySinceMs: registered }) },
       true,
       true,
       undefined,
     ],
     [
-      "with a pod made for it by a kubelet whose clock is minutes behind",
+      "is ready with its own pod although the kubelet's clock is minutes behind",
       { pods: helper({ createdMs: registered + 5000, readySinceMs: registered - 300_000 }) },
       true,
       true,
       undefined,
     ],
     [
-      "with an older pod that nobody corrected for two minutes",
+      "is ready with an older pod that was not corrected within two minutes",
       { pods: helper({ createdMs: 0, readySinceMs: 0 }), now: registered + 120_000 },
       true,
       true,
       undefined,
     ],
-    ["not without a DaemonSet", { daemonSets: [undefined, BOTH[1]] }, false, false, "NotInstalled"],
+    ["is not ready without a DaemonSet", { daemonSets: [undefined, BOTH[1]] }, false, false, "NotInstalled"],
     [
-      "not with a DaemonSet that is being deleted",
+      "is not ready with a DaemonSet that is being deleted",
       { daemonSets: [daemonSet("helper", { deleting: true }), BOTH[1]] },
       false,
       false,
       "Uninstalled",
     ],
     [
-      "while the old pod goes and the new one is Ready",
+      "is ready if the new pod is Ready while the old one is being deleted",
       { pods: [pod("helper", { uid: "old", deleting: true, hash: "h0" }), ...READY] },
       true,
       true,
       undefined,
     ],
   ])("%s", (_, world, ready, serving, reason) => {
-    expect(judge(world)).toEqual({ ready, serving, reasons: [reason, undefined] });
+    expect(assessed(world)).toEqual({ ready, serving, reasons: [reason, undefined] });
   });
 
-  test("says when to look again at a pod of a node before it", () => {
+  test("is evaluated again when the grace period of a previous node's pod ends", () => {
     const early = { createdMs: 0, readySinceMs: 0 };
-    expect(situation({ pods: AGENTS.map((agent) => pod(agent, early)) }).assessment.recheckAtMs).toBe(
+    expect(snapshot({ pods: AGENTS.map((agent) => pod(agent, early)) }).assessment.recheckAtMs).toBe(
       registered + 120_000,
     );
   });
 });
 
 describe("the taint", () => {
-  test("goes from a ready node, and is left alone on others", () => {
+  test("is removed from a ready node and not changed on others", () => {
     expect(taintOf()).toEqual(removed("Ready"));
     expect(taintOf({ pods: [] })).toEqual({});
     expect(taintOf({ node: node({ taints: [EBS] }) })).toEqual({});
     expect(taintOf({ node: node({ deleting: true }) })).toEqual({});
   });
 
-  test("is nobody's here if a NodeReadinessRule holds it", () => {
+  test("is not changed if a NodeReadinessRule owns it", () => {
     expect(taintOf({ settings: settings({ owner: "nodeReadinessRule" }) })).toEqual({});
   });
 
-  test("is told by key and effect, with any value", () => {
+  test("is identified by key and effect, with any value", () => {
     expect(taintOf({ node: node({ taints: [{ ...OURS, value: "" }] }) })).toEqual(removed("Ready"));
     expect(taintOf({ node: node({ taints: [{ ...OURS, effect: "NoExecute" }] }) })).toEqual({});
   });
 
-  test("goes after a minute from a node that the selector does not match, but not before Karpenter labelled it", () => {
+  test("is removed after a minute from an unselected node, but not before Karpenter has labelled it", () => {
     const orphan = { node: node({ labels: {} }), pods: [] };
     expect(taintOf(orphan)).toEqual({ recheckAtMs: NOW + 60_000 });
-    expect(taintOf({ ...orphan, memory: { orphanSinceMs: NOW - 60_000 } })).toEqual(removed("Orphaned"));
+    expect(taintOf({ ...orphan, history: { orphanSinceMs: NOW - 60_000 } })).toEqual(removed("Orphaned"));
     const unregistered = { key: "karpenter.sh/unregistered", effect: "NoExecute" };
     expect(taintOf({ node: node({ labels: {}, taints: [OURS, unregistered] }) })).toEqual({});
   });
 
-  test("stays while agents were never installed, and goes a minute after they were uninstalled", () => {
+  test("is kept while agents were never installed, and removed a minute after an uninstall", () => {
     const none = { daemonSets: [undefined, undefined], pods: [] };
-    expect(situation(none).installation).toEqual({ state: "missing" });
+    expect(snapshot(none).installation).toEqual({ state: "missing" });
     expect(taintOf(none)).toEqual({});
-    const leaving = { ...none, memory: { onceReady: true } };
-    expect(situation(leaving).installation).toEqual({ state: "leaving", uninstalledAtMs: NOW + 60_000 });
-    expect(taintOf(leaving)).toEqual({});
-    const gone = { ...situation(leaving), installation: { state: "uninstalled" } as const };
-    expect(decideTaint(gone)).toEqual(removed("Uninstalled"));
+    const uninstalling = { ...none, history: { onceReady: true } };
+    expect(snapshot(uninstalling).installation).toEqual({
+      state: "uninstalling",
+      uninstalledAtMs: NOW + 60_000,
+    });
+    expect(taintOf(uninstalling)).toEqual({});
+    const uninstalled = { ...snapshot(uninstalling), installation: { state: "uninstalled" } as const };
+    expect(decideTaint(uninstalled)).toEqual(removed("Uninstalled"));
   });
 
-  test("fails open after its time, counted from when the taint was seen", () => {
+  test("is removed after failOpenAfterSeconds, counted from when the taint was observed", () => {
     const open = { settings: settings({ failOpenAfterSeconds: 60 }), pods: [] };
     expect(taintOf(open)).toEqual({ recheckAtMs: NOW + 60_000 });
-    expect(taintOf({ ...open, memory: { taintedSinceMs: NOW - 60_000 } })).toEqual({
+    expect(taintOf({ ...open, history: { taintedSinceMs: NOW - 60_000 } })).toEqual({
       recheckAtMs: NOW + 30_000,
     });
-    expect(taintOf({ ...open, now: NOW + 30_000, memory: { taintedSinceMs: NOW - 60_000 } })).toEqual(
+    expect(taintOf({ ...open, now: NOW + 30_000, history: { taintedSinceMs: NOW - 60_000 } })).toEqual(
       removed("FailedOpen"),
     );
   });
 
-  test("that something keeps putting back is taken away every ten seconds only", () => {
+  test("is removed only every ten seconds if another client keeps adding it", () => {
     const removedAtMs = [5, 4, 3, 2, 1].map((seconds) => NOW - seconds * 1000);
-    expect(taintOf({ memory: { removedAtMs } })).toEqual({ recheckAtMs: NOW + 9000 });
-    expect(taintOf({ memory: { removedAtMs }, now: NOW + 9000 })).toEqual(removed("Ready"));
+    expect(taintOf({ history: { removedAtMs } })).toEqual({ recheckAtMs: NOW + 9000 });
+    expect(taintOf({ history: { removedAtMs }, now: NOW + 9000 })).toEqual(removed("Ready"));
   });
 });
 
-describe("the taint comes back", () => {
+describe("with retaint, the taint", () => {
   const retaint = settings({ retaint: { holdOffSeconds: 30, maxUnreadyPercent: 20 } });
   const lost: World = {
     settings: retaint,
     node: node({ taints: [EBS], condition: { status: "True", reason: "AgentsReady" } }),
     pods: [],
-    memory: { lostSinceMs: NOW - 30_000 },
+    history: { lostSinceMs: NOW - 30_000 },
   };
 
-  test("on a node that lost an agent for the hold-off", () => {
+  test("is added to a node that lacks an agent for holdOffSeconds", () => {
     expect(taintOf(lost)).toEqual({ change: { operation: "add", cause: "AgentLost" } });
-    expect(taintOf({ ...lost, memory: { lostSinceMs: NOW - 10_000 } })).toEqual({
+    expect(taintOf({ ...lost, history: { lostSinceMs: NOW - 10_000 } })).toEqual({
       recheckAtMs: NOW + 20_000,
     });
   });
 
   test.each<[string, World]>([
-    ["if not asked for", { settings: settings() }],
+    ["without the setting", { settings: settings() }],
     [
-      "where Karpenter has seen the node without it",
+      "after Karpenter has initialized the node",
       {
         node: node({
           taints: [],
@@ -218,20 +233,20 @@ describe("the taint comes back", () => {
         }),
       },
     ],
-    ["where the agents never were ready", { node: node({ taints: [] }), memory: {} }],
+    ["if the agents were never ready", { node: node({ taints: [] }), history: {} }],
     [
       "during a rollout, while the old agents serve",
-      { pods: AGENTS.map((agent) => pod(agent, { hash: "h0" })), memory: {} },
+      { pods: AGENTS.map((agent) => pod(agent, { hash: "h0" })), history: {} },
     ],
     ["while an agent is uninstalled", { daemonSets: [undefined, BOTH[1]] }],
-    ["after it failed open for this loss", { memory: { lostSinceMs: 0, failedOpen: true } }],
-    ["where the node is being deleted", { node: node({ taints: [], deleting: true }) }],
-  ])("never %s", (_, world) => {
+    ["after it failed open for this loss", { history: { lostSinceMs: 0, failedOpen: true } }],
+    ["while the node is being deleted", { node: node({ taints: [], deleting: true }) }],
+  ])("is not added %s", (_, world) => {
     expect(taintOf({ ...lost, ...world })).toEqual({});
   });
 
-  test("is held by the brake, and looked at again", () => {
-    expect(taintOf({ ...lost, braked: true })).toEqual({ held: true, recheckAtMs: NOW + 15_000 });
+  test("is not added while the disruption limit is reached, and evaluated again", () => {
+    expect(taintOf({ ...lost, tooManyUnready: true })).toEqual({ limited: true, recheckAtMs: NOW + 15_000 });
   });
 });
 
@@ -241,12 +256,12 @@ describe("the condition", () => {
     node: node({ taints: [], condition: { status, reason, ...(message !== undefined && { message }) } }),
   });
 
-  test("says True once, and then is left alone", () => {
+  test("is set to True once and then not changed", () => {
     expect(conditionOf(clean)).toMatchObject({ change: { status: "True", reason: "AgentsReady" } });
-    expect(conditionOf(said("True", "AgentsReady", "old words"))).toEqual({});
+    expect(conditionOf(said("True", "AgentsReady", "old message"))).toEqual({});
   });
 
-  test("says nothing of a short wait, and tells a long one by an event", () => {
+  test("does not report a short wait, and reports a long one with an event", () => {
     const status = {
       phase: "Pending",
       containerStatuses: [
@@ -263,72 +278,72 @@ describe("the condition", () => {
         status: "False",
         reason: "AgentNotReady",
         message:
-          "Waits for helper: pod cedana-helper-n1 waits: container main: ImagePullBackOff: Back-off pulling image",
+          "Waiting for helper: pod cedana-helper-n1 is waiting for container main: ImagePullBackOff: Back-off pulling image",
       },
       warn: true,
     });
   });
 
-  test("changes its words at most once a minute", () => {
+  test("changes its message at most once a minute", () => {
     const waits = {
-      ...said("False", "AgentNotReady", "old words"),
+      ...said("False", "AgentNotReady", "old message"),
       pods: [],
-      memory: { onceReady: false, waitingSinceMs: 0 },
+      history: { onceReady: false, waitingSinceMs: 0 },
     };
     expect(conditionOf(waits)).toMatchObject({ change: { reason: "AgentNotReady" } });
     expect(conditionOf(waits).warn).toBeUndefined();
     expect(
-      conditionOf({ ...waits, memory: { ...waits.memory, conditionWrittenAtMs: NOW - 20_000 } }),
+      conditionOf({ ...waits, history: { ...waits.history, conditionWrittenAtMs: NOW - 20_000 } }),
     ).toEqual({
       recheckAtMs: NOW + 40_000,
     });
   });
 
-  test("stays True during a rollout, and says at once what a restart must not forget", () => {
+  test("stays True during a rollout, and reports without delay what must survive a restart", () => {
     const old = { pods: AGENTS.map((agent) => pod(agent, { hash: "h0" })) };
     expect(conditionOf({ ...said("True", "AgentsReady"), ...old })).toEqual({});
     const tainted = node({ condition: { status: "True", reason: "AgentsReady" } });
     expect(conditionOf({ node: tainted, pods: [] })).toMatchObject({
       change: { reason: "AgentLost" },
-      prompt: true,
+      urgent: true,
     });
-    expect(conditionOf({ ...clean, pods: [], memory: { failedOpen: true } })).toMatchObject({
+    expect(conditionOf({ ...clean, pods: [], history: { failedOpen: true } })).toMatchObject({
       change: { reason: "FailedOpen" },
       warn: true,
-      prompt: true,
+      urgent: true,
     });
   });
 
-  test("follows at once both ways where a NodeReadinessRule reads it", () => {
+  test("changes without delay both ways with a NodeReadinessRule", () => {
     const rule = { settings: settings({ owner: "nodeReadinessRule" }) };
-    expect(conditionOf(rule)).toMatchObject({ change: { status: "True" }, prompt: true });
+    expect(conditionOf(rule)).toMatchObject({ change: { status: "True" }, urgent: true });
     expect(conditionOf({ ...rule, ...said("True", "AgentsReady"), pods: [] })).toMatchObject({
       change: { status: "False", reason: "AgentLost" },
-      prompt: true,
+      urgent: true,
     });
   });
 
-  test("goes with the agents, and from a node that is no longer selected", () => {
+  test("is removed after an uninstall, and from a node that is no longer selected", () => {
     const gone = {
-      ...situation(said("True", "AgentsReady")),
+      ...snapshot(said("True", "AgentsReady")),
       installation: { state: "uninstalled" } as const,
     };
     expect(decideCondition(gone)).toEqual({ change: "remove" });
     const orphan = node({ labels: {}, taints: [], condition: { status: "True", reason: "AgentsReady" } });
-    expect(conditionOf({ node: orphan, memory: { orphanSinceMs: NOW - 60_000 } })).toEqual({
+    expect(conditionOf({ node: orphan, history: { orphanSinceMs: NOW - 60_000 } })).toEqual({
       change: "remove",
     });
   });
 });
 
-describe("a patch", () => {
+describe("a taint patch", () => {
   const apply = (raw: ReturnType<typeof rawNode>, change: "add" | "remove") => {
     const patch = taintPatch(projected(raw), change, settings().taint);
     return applyPatch(structuredClone(raw), structuredClone(patch) as unknown as Operation[], true)
       .newDocument.spec;
   };
 
-  test("takes away ours and nothing else", () => {
+  test("removes only our taint", () => {
     expect(apply(rawNode({ taints: [EBS, OURS] }), "remove")).toEqual({
       podCIDR: "10.0.0.0/24",
       taints: [EBS],
@@ -336,12 +351,12 @@ describe("a patch", () => {
     expect(apply(rawNode(), "remove")).toEqual({ podCIDR: "10.0.0.0/24" });
   });
 
-  test("adds ours and nothing else", () => {
+  test("adds only our taint", () => {
     expect(apply(rawNode({ taints: [EBS] }), "add").taints).toEqual([EBS, OURS]);
     expect(apply(rawNode({ taints: [] }), "add").taints).toEqual([OURS]);
   });
 
-  test("fails on another node and on other taints", () => {
+  test("fails if the node or its taints have changed", () => {
     const observed = projected(rawNode({ taints: [EBS, OURS] }));
     for (const other of [rawNode({ taints: [EBS, OURS], uid: "node-2" }), rawNode()]) {
       const patch = taintPatch(observed, "remove", settings().taint);
@@ -349,13 +364,13 @@ describe("a patch", () => {
     }
   });
 
-  test("is none where there is nothing to do", () => {
+  test("is undefined if the taint is as desired", () => {
     expect(taintPatch(node({ taints: [EBS] }), "remove", settings().taint)).toBeUndefined();
     expect(taintPatch(node(), "add", settings().taint)).toBeUndefined();
   });
 });
 
-test("an unscheduled pod belongs to the node it was made for", () => {
+test("an unscheduled pod belongs to the node of its affinity", () => {
   const raw = rawPod("helper", { ready: false });
   const made = {
     ...raw,
@@ -378,6 +393,6 @@ test("an unscheduled pod belongs to the node it was made for", () => {
   expect(projectPod(made, settings())).toMatchObject({
     nodeName: "n7",
     ready: false,
-    trouble: "is not scheduled: Unschedulable: Insufficient cpu",
+    unreadyReason: "is not scheduled: Unschedulable: Insufficient cpu",
   });
 });

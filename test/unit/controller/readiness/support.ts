@@ -1,8 +1,7 @@
 import type { Json } from "../../../../kube/client";
-import { Metrics, Store, type EventInput, type Events } from "../../../../kube";
-import { GateMetrics } from "../../../../controller/readiness/metrics";
-import { onAffectedNode } from "../../../../controller/readiness/triggers";
-import { View } from "../../../../controller/readiness/view";
+import { Store, type EventInput, type Events } from "../../../../kube";
+import { NodeSnapshots } from "../../../../controller/readiness/snapshots";
+import { onAffectedNode } from "../../../../controller/readiness/sources";
 import {
   projectDaemonSet,
   projectNode,
@@ -50,7 +49,7 @@ interface NodeGiven {
   readonly condition?: { readonly status: string; readonly reason: string; readonly message?: string };
 }
 
-/** A Node as the API server has it. */
+/** Returns a Node as the API server stores it. */
 export function rawNode(given: NodeGiven = {}) {
   const { name = "n1", uid = "node-1", createdMs = NOW - 30_000, labels = SELECTED, taints = [OURS] } = given;
   return {
@@ -98,7 +97,7 @@ interface PodGiven {
   readonly status?: object;
 }
 
-/** A pod of an agent as the API server has it: Ready with the current configuration, if nothing else is said. */
+/** Returns a pod of an agent as the API server stores it: by default Ready with the current configuration. */
 export function rawPod(agent: Agent, given: PodGiven = {}) {
   const { node = "n1", ready = true, createdMs = NOW - 20_000, readySinceMs = NOW - 10_000 } = given;
   return {
@@ -123,7 +122,7 @@ export function rawPod(agent: Agent, given: PodGiven = {}) {
 
 export const pod = (agent: Agent, given: PodGiven = {}) => projectPod(rawPod(agent, given), settings());
 
-/** A DaemonSet of an agent as the API server has it. */
+/** Returns a DaemonSet of an agent as the API server stores it. */
 export function rawDaemonSet(agent: Agent, given: { hash?: string; deleting?: boolean; uid?: string } = {}) {
   return {
     metadata: {
@@ -139,24 +138,20 @@ export function rawDaemonSet(agent: Agent, given: { hash?: string; deleting?: bo
 export const daemonSet = (agent: Agent, given: Parameters<typeof rawDaemonSet>[1] = {}) =>
   projectDaemonSet(rawDaemonSet(agent, given), settings());
 
-/** A view on stores that a test fills itself, with both DaemonSets in them. */
-export function viewOn(given: GateSettings = settings()) {
+/** Returns snapshots of stores that the test fills, with both DaemonSets in them. */
+export function snapshotsOn(given: GateSettings = settings()) {
   const stores = {
     nodes: new Store<GateNode>(),
     pods: new Store<AgentPod>(),
     daemonSets: new Store<AgentDaemonSet>(),
   };
-  const view = new View(stores, given);
+  const snapshots = new NodeSnapshots(stores, given);
   // As in the gate: each change is evaluated.
-  onAffectedNode(stores, (name) => view.look(name));
+  onAffectedNode(stores, (name) => snapshots.get(name));
   for (const agent of AGENTS) stores.daemonSets.set(daemonSet(agent));
-  return { view, ...stores };
+  return { snapshots, ...stores };
 }
 
 export function eventsInto(list: EventInput[]): Events {
   return { record: (event) => void list.push(event) };
-}
-
-export function gateMetrics(view: View): GateMetrics {
-  return new GateMetrics(new Metrics(), view.census, () => false);
 }

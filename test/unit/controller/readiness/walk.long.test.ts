@@ -2,17 +2,17 @@ import { seededBelow, SEED, SOAK } from "../../../../testbed/random";
 import { NOW } from "./support";
 import { Cluster } from "./cluster-model";
 
-/** Walks, each from its own seed, and steps of each: 32,000 in all, 10^7 in the soak. */
+/** Random walks, each with its own seed, and the steps of each: 32,000 in total, 10^7 in the soak test. */
 const WALKS = SOAK ? 25_000 : 80;
 const STEPS = 400;
 
-// Set by hand: a mock function would keep each of millions of calls.
+// Set directly: a mock function would record each of millions of calls.
 const realNow = Date.now;
 afterEach(() => {
   Date.now = realNow;
 });
 
-test(`G1, G2, G3 and G7 hold in ${WALKS} random lives of a cluster`, () => {
+test(`G1, G2, G3 and G7 hold in ${WALKS} random cluster histories`, () => {
   const seen = new Map<string, number>();
   for (let seed = SEED; seed < SEED + WALKS; seed++) {
     const cluster = new Cluster(seededBelow(seed), NOW);
@@ -22,7 +22,7 @@ test(`G1, G2, G3 and G7 hold in ${WALKS} random lives of a cluster`, () => {
     for (const cause of cluster.causes) seen.set(cause, (seen.get(cause) ?? 0) + 1);
     expect({ seed, violations: cluster.violations.slice(0, 3) }).toEqual({ seed, violations: [] });
   }
-  // The walks come to all that the gate does: otherwise they would prove little.
+  // The walks must reach every cause of a taint change.
   expect([...seen.keys()].toSorted()).toEqual([
     "AgentLost",
     "FailedOpen",

@@ -1,8 +1,8 @@
 import type { AgentDaemonSet, AgentPod, GateNode, Taint } from "../../../../controller/readiness/rules";
 import type { GateSettings } from "../../../../config/programs/controller";
-import { AGENTS, NAMESPACE, OURS, SELECTED, settings, viewOn, type Agent } from "./support";
+import { AGENTS, NAMESPACE, OURS, SELECTED, settings, snapshotsOn, type Agent } from "./support";
 
-/** A pod, and what the gate cannot see: which machine its readiness is of. */
+/** A pod, with the UID of the node that reported its readiness, which the gate cannot see. */
 export type TruePod = AgentPod & { readonly reportedFor: string };
 
 export const NAMES = ["n0", "n1", "n2", "n3", "n4"] as const;
@@ -13,28 +13,28 @@ export const FOREIGN: readonly Taint[] = [
 ];
 export const UNREGISTERED = FOREIGN[2]?.key;
 export const FAIL_OPEN_S = 100;
-/** Longest lag of a watch, and longest time until the readiness of a machine that is gone is corrected. */
+/** Longest lag of a watch, and longest time until the readiness of a previous node is corrected. */
 export const LAG_MS = 10_000;
 const CORRECTED_MS = 90_000;
 
 export const isOurs = ({ key, effect }: Taint) => key === OURS.key && effect === OURS.effect;
 export const keyOf = (agent: Agent, name: string) => `${NAMESPACE}/cedana-${agent}-${name}`;
 
-/** A cluster of five nodes with two agents, what can happen in it, and the stores of a gate on watches that lag. */
+/** A cluster of five nodes with two agents, its random events, and the stores of a gate with watches that lag. */
 export class World {
   protected readonly settings: GateSettings;
-  protected view;
+  protected gate;
   protected readonly nodes = new Map<string, GateNode>();
   protected readonly pods = new Map<string, TruePod>();
   protected readonly daemonSets = new Map<Agent, AgentDaemonSet>();
   protected pending: { readonly atMs: number; readonly deliver: () => void }[] = [];
-  /** Since when the gate has seen a node unselected. */
+  /** Since when a node is unselected in the gate's stores. */
   protected readonly unselectedSince = new Map<string, number>();
   protected readonly taintedSince = new Map<string, number>();
   protected readonly onceReady = new Set<string>();
-  /** Since when the gate sees no DaemonSet. */
+  /** Since when the gate's stores have no DaemonSet. */
   protected goneSince: number | undefined;
-  /** Whether this life of the controller can know that the agents were installed. */
+  /** Whether this controller process has observed that the agents were installed. */
   protected known = false;
   protected count = 0;
   protected hash = 0;
@@ -47,8 +47,8 @@ export class World {
       retaint: random(2) ? { holdOffSeconds: 30, maxUnreadyPercent: 20 } : false,
       ...(random(3) === 0 && { failOpenAfterSeconds: FAIL_OPEN_S }),
     });
-    this.view = viewOn(this.settings);
-    for (const agent of AGENTS) this.view.daemonSets.delete(`${NAMESPACE}/cedana-${agent}`);
+    this.gate = snapshotsOn(this.settings);
+    for (const agent of AGENTS) this.gate.daemonSets.delete(`${NAMESPACE}/cedana-${agent}`);
     if (random(4)) this.install();
     for (const name of NAMES) this.register(name);
   }
@@ -58,7 +58,7 @@ export class World {
     for (const [key, pod] of this.pods) {
       const node = this.nodes.get(pod.nodeName);
       if (!node || node.metadata.uid === pod.reportedFor) continue;
-      // The kubelet of the new machine corrects what the old one said.
+      // The kubelet of the new node corrects the report of the previous one.
       if (this.now - node.createdMs > CORRECTED_MS - LAG_MS || this.random(10) === 0) {
         this.setPod(key, {
           ...pod,
@@ -104,13 +104,13 @@ export class World {
     if (!node) return;
     if (!node.deleting && this.random(2)) return void this.putNode({ ...node, deleting: true });
     this.nodes.delete(name);
-    this.later(() => this.view.nodes.delete(name));
-    // Pods of the machine may outlive it, and still say Ready.
+    this.later(() => this.gate.nodes.delete(name));
+    // Pods may outlive their node with condition Ready.
     if (this.random(2)) for (const agent of AGENTS) this.putPod(agent, name, undefined);
     if (this.random(2)) this.register(name);
   }
 
-  /** A node goes down and comes up, or is there at last. */
+  /** Reboots a node, or registers it if it does not exist. */
   protected turn(name: string): void {
     if (this.nodes.has(name)) this.reboot(name);
     else this.register(name);
@@ -134,7 +134,7 @@ export class World {
     this.putNode({ ...node, taints: on ? [...rest, taint] : rest });
   }
 
-  /** The DaemonSet controller and the kubelet: a pod is made, replaced if it is old, gets Ready. */
+  /** Acts as DaemonSet controller and kubelet: creates a pod, replaces an old one, or sets it Ready. */
   protected runAgent(agent: Agent, name: string): void {
     const daemonSet = this.daemonSets.get(agent);
     const node = this.nodes.get(name);
@@ -172,7 +172,7 @@ export class World {
     const key = keyOf(agent, name);
     if (pod) return this.setPod(key, pod);
     this.pods.delete(key);
-    this.later(() => this.view.pods.delete(key));
+    this.later(() => this.gate.pods.delete(key));
   }
 
   protected setPod(key: string, pod: TruePod): void {
@@ -180,7 +180,7 @@ export class World {
     this.pods.set(key, next);
     const node = this.nodes.get(pod.nodeName);
     if (node && this.isReady(pod.nodeName, node, this.pods)) this.onceReady.add(node.metadata.uid);
-    this.later(() => this.view.pods.set(next));
+    this.later(() => this.gate.pods.set(next));
   }
 
   protected install(): void {
@@ -200,9 +200,9 @@ export class World {
     this.daemonSets.set(agent, daemonSet);
     this.later(() => {
       this.goneSince = undefined;
-      this.view.daemonSets.set(daemonSet);
-      // Seen when a node is looked at.
-      if (this.view.nodes.size > 0) this.known = true;
+      this.gate.daemonSets.set(daemonSet);
+      // Observed when a node is evaluated.
+      if (this.gate.nodes.size > 0) this.known = true;
     });
   }
 
@@ -211,26 +211,26 @@ export class World {
       if (!this.daemonSets.delete(agent)) continue;
       for (const name of NAMES) this.putPod(agent, name, undefined);
       this.later(() => {
-        this.view.daemonSets.delete(`${NAMESPACE}/cedana-${agent}`);
-        if (this.view.daemonSets.size === 0) this.goneSince ??= this.now;
+        this.gate.daemonSets.delete(`${NAMESPACE}/cedana-${agent}`);
+        if (this.gate.daemonSets.size === 0) this.goneSince ??= this.now;
       });
     }
   }
 
-  /** A new process: it knows what the API server says, and nothing else. */
+  /** Starts a new controller process, which knows only the objects of the API server. */
   protected restart(): void {
     this.pending = [];
-    this.view = viewOn(this.settings);
-    for (const agent of AGENTS) this.view.daemonSets.delete(`${NAMESPACE}/cedana-${agent}`);
-    for (const daemonSet of this.daemonSets.values()) this.view.daemonSets.set(daemonSet);
-    for (const pod of this.pods.values()) this.view.pods.set(pod);
-    for (const node of this.nodes.values()) this.view.nodes.set(node);
+    this.gate = snapshotsOn(this.settings);
+    for (const agent of AGENTS) this.gate.daemonSets.delete(`${NAMESPACE}/cedana-${agent}`);
+    for (const daemonSet of this.daemonSets.values()) this.gate.daemonSets.set(daemonSet);
+    for (const pod of this.pods.values()) this.gate.pods.set(pod);
+    for (const node of this.nodes.values()) this.gate.nodes.set(node);
     this.unselectedSince.clear();
     for (const name of NAMES) this.saw(name);
-    const told = [...this.nodes.values()].some(
+    const wasReady = [...this.nodes.values()].some(
       ({ condition }) => condition?.status === "True" || condition?.reason === "AgentLost",
     );
-    this.known = this.daemonSets.size > 0 || told;
+    this.known = this.daemonSets.size > 0 || wasReady;
     this.goneSince = this.daemonSets.size === 0 ? this.now : undefined;
   }
 
@@ -240,7 +240,7 @@ export class World {
     this.nodes.set(name, next);
     mark(this.taintedSince, uid, next.taints.some(isOurs), this.now);
     this.later(() => {
-      this.view.nodes.set(next);
+      this.gate.nodes.set(next);
       this.saw(name);
     });
     return next;
@@ -254,7 +254,7 @@ export class World {
     return String(1000 + ++this.count);
   }
 
-  /** Kubernetes stamps to the second. */
+  /** Kubernetes timestamps have a resolution of one second. */
   protected second(): number {
     return Math.floor(this.now / 1000) * 1000;
   }
@@ -263,14 +263,14 @@ export class World {
     return list[this.random(list.length)];
   }
 
-  /** The gate takes in a node. */
-  protected learn(node: GateNode): void {
-    this.view.nodes.observe(node);
+  /** Stores a node in the gate's cache. */
+  protected observe(node: GateNode): void {
+    this.gate.nodes.observe(node);
     this.saw(node.metadata.name);
   }
 
   protected saw(name: string): void {
-    const node = this.view.view.look(name)?.node;
+    const node = this.gate.snapshots.get(name)?.node;
     if (node) mark(this.unselectedSince, node.metadata.uid, !this.isSelected(node), this.now);
   }
 

@@ -76,7 +76,7 @@ class World {
 
 const message = (verdict: AdmissionResponse) => (verdict.allowed ? "" : verdict.message);
 
-test("a pod of a StatefulSet claims its own Checkpoint", async () => {
+test("claims the Checkpoint of a StatefulSet's pod", async () => {
   const world = new World();
   world.put();
   const { from, uid, verdict } = await world.create(world.replica(), {});
@@ -85,13 +85,13 @@ test("a pod of a StatefulSet claims its own Checkpoint", async () => {
   expect(world.restoreOf("before")).toMatchObject({ state: "Claimed", claim: uid, podName: "web-0" });
 });
 
-test("of a Deployment of two with one Checkpoint one is restored, the other starts fresh and says why", async () => {
+test("restores one of two pods of a Deployment with one Checkpoint, and reports why the other starts fresh", async () => {
   const world = new World();
   world.put({ name: "a", pod: "api-6c-old", owner: DEPLOYED.owner, hash: "6c" });
   const replicas = [world.replica(), world.replica()];
-  const answers = await Promise.all(replicas.map((one) => world.create(one, DEPLOYED)));
-  expect(answers.map(({ from }) => from)).toEqual(expect.arrayContaining(["a", "none"]));
-  const fresh = answers.find(({ from }) => from === "none")?.verdict;
+  const responses = await Promise.all(replicas.map((one) => world.create(one, DEPLOYED)));
+  expect(responses.map(({ from }) => from)).toEqual(expect.arrayContaining(["a", "none"]));
+  const fresh = responses.find(({ from }) => from === "none")?.verdict;
   expect(fresh).toMatchObject({
     warnings: [
       expect.stringMatching(/^starts fresh: Checkpoint a: pod api-6c-\w+ is being restored from it/),
@@ -99,7 +99,7 @@ test("of a Deployment of two with one Checkpoint one is restored, the other star
   });
 });
 
-test("of a pod that runs still nothing is restored, unless it is named", async () => {
+test("does not restore from a Checkpoint of a running pod unless it is named", async () => {
   const world = new World();
   const source = world.api.put(PODS, { metadata: { name: "web-0", namespace: "team-a" } });
   world.put({ podUID: source.metadata.uid });
@@ -108,11 +108,11 @@ test("of a pod that runs still nothing is restored, unless it is named", async (
   const { from, verdict } = await world.create(world.replica(), named);
   expect(from).toBe("before");
   expect(verdict).toMatchObject({
-    warnings: [expect.stringMatching("runs still: both go on from the same state")],
+    warnings: [expect.stringMatching("is still running: both resume from the same state")],
   });
 });
 
-test("a dry run claims nothing, sharing neither", async () => {
+test("claims nothing in a dry run or for shared Checkpoints", async () => {
   const world = new World();
   world.put();
   expect((await world.create(world.replica(), {}, { dryRun: true })).from).toBe("before");
@@ -122,19 +122,19 @@ test("a dry run claims nothing, sharing neither", async () => {
   expect(world.api.writes.filter(({ method }) => method === "PATCH")).toEqual([]);
 });
 
-test("with the policy stop a pod that cannot be restored is not admitted; nor one whose annotations are wrong", async () => {
+test("rejects a pod that cannot be restored with fallback stop, and one with invalid annotations", async () => {
   const world = new World();
   const stop = { annotations: { "cedana.ai/restore-fallback": "stop" } };
   const { verdict } = await world.create(world.replica(), stop);
   expect(verdict).toMatchObject({ allowed: false, code: 403 });
   expect(message(verdict)).toBe(
-    "cedana.ai/restore-from: there is no completed Checkpoint of StatefulSet web, pod web-0",
+    "cedana.ai/restore-from: no completed Checkpoint of StatefulSet web, pod web-0 exists",
   );
   const wrong = { annotations: { "cedana.ai/restore-shared": "yes" } };
   expect((await world.create(world.replica(), wrong)).verdict).toMatchObject({ allowed: false, code: 403 });
 });
 
-test("where the API server cannot be asked, nothing is decided", async () => {
+test("fails if the API server is unavailable", async () => {
   const world = new World();
   world.put();
   world.api.before = ({ method }) => {
@@ -143,11 +143,11 @@ test("where the API server cannot be asked, nothing is decided", async () => {
   await expect(world.create(world.replica(), {})).rejects.toThrow("cut");
 });
 
-describe("an admission of which no pod came", () => {
+describe("a claim without a pod", () => {
   beforeEach(() => jest.useFakeTimers({ doNotFake: ["nextTick", "queueMicrotask"] }));
   afterEach(() => jest.useRealTimers());
 
-  test("keeps a pod without a name waiting, and then it is to come again; nothing starts fresh for it", async () => {
+  test("makes a pod without a name wait and retry, instead of a fresh start", async () => {
     const world = new World();
     world.put({ name: "a", pod: "api-6c-old", owner: DEPLOYED.owner, hash: "6c" });
     await world.create(world.replica(), DEPLOYED, { lost: true });
@@ -155,17 +155,17 @@ describe("an admission of which no pod came", () => {
     await jest.advanceTimersByTimeAsync(3000);
     const { verdict } = await second;
     expect(verdict).toMatchObject({ allowed: false, code: 409 });
-    expect(message(verdict)).toMatch(/another pod, whose creation is under way.*; try again$/);
+    expect(message(verdict)).toMatch(/claimed for another pod, which is being created; try again$/);
 
     const third = world.create(world.replica(), DEPLOYED);
     await jest.advanceTimersByTimeAsync(500);
-    // As the leader does it in the end.
+    // As the leader does later.
     world.api.edit(`${IN_TEAM}/a`, (object) => delete (object["status"] as { restore?: unknown }).restore);
     await jest.advanceTimersByTimeAsync(500);
     expect((await third).from).toBe("a");
   });
 
-  test("does not keep the pod of the same name: that one takes its claim", async () => {
+  test("is taken over by the pod of the same name", async () => {
     const world = new World();
     world.put();
     await world.create(world.replica(), {}, { lost: true });
@@ -175,33 +175,33 @@ describe("an admission of which no pod came", () => {
   });
 });
 
-test("pods that are admitted at once by two replicas: no Checkpoint is restored by two, none is left that one asked for", async () => {
+test("assigns each Checkpoint to one pod when two replicas admit pods concurrently", async () => {
   for (let seed = SEED; seed < SEED + SCHEDULES; seed++) {
     const next = seeded(seed);
     const world = new World();
     const names = ["a", "b", "c"].slice(0, 1 + Math.floor(next() * 3));
     for (const [index, name] of names.entries())
       world.put({ name, pod: `api-6c-${name}`, minutes: index, owner: DEPLOYED.owner, hash: "6c" });
-    // Requests are done in any order: what was read is old by the time it is claimed.
+    // Requests run in any order: a Checkpoint may have changed before it is claimed.
     world.api.before = async () => {
       for (let turns = Math.floor(next() * 6); turns > 0; turns--) await Promise.resolve();
     };
     const replicas = [world.replica(), world.replica()];
     const count = 1 + Math.floor(next() * 6);
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: count }, () => world.create(replicas[next() < 0.5 ? 0 : 1] as Admitter, DEPLOYED)),
     );
-    const restored = answers.map(({ from }) => from).filter((from) => from !== "none");
+    const restored = responses.map(({ from }) => from).filter((from) => from !== "none");
     expect({ seed, twice: restored.length - new Set(restored).size }).toEqual({ seed, twice: 0 });
     expect({ seed, restored: restored.length }).toEqual({ seed, restored: Math.min(count, names.length) });
-    const holders = answers.filter(({ from }) => from !== "none");
+    const holders = responses.filter(({ from }) => from !== "none");
     expect(holders.map(({ from = "" }) => world.restoreOf(from)?.claim)).toEqual(
       holders.map(({ uid }) => uid),
     );
   }
 });
 
-test("asked a second time, because another webhook has changed the pod since, it stays with what it gave", async () => {
+test("keeps its decision when the API server calls again after another webhook changed the pod", async () => {
   const world = new World();
   world.put({
     name: "a",
@@ -236,7 +236,7 @@ test("asked a second time, because another webhook has changed the pod since, it
   expect(world.restoreOf("a")).toBeUndefined();
 });
 
-test("a container that another webhook adds can be restored as well", async () => {
+test("restores a container that another webhook has added", async () => {
   const world = new World();
   world.put({
     name: "a",

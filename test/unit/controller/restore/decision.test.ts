@@ -1,6 +1,6 @@
 import { at, checkpoint, decided, saved, type Checkpoints, type Pod } from "./support";
 
-/** Name of the Checkpoint, or why there is none. */
+/** Returns the name of the selected Checkpoint, or why there is none. */
 function outcome(pod: Pod, checkpoints: Checkpoints, running?: readonly string[]): string {
   const decision = decided(pod, checkpoints, running);
   return decision.is === "restore" ? decision.checkpoint.metadata.name : `${decision.is}: ${decision.why}`;
@@ -24,8 +24,8 @@ const ofDeployment = (name: string, pod: string, minutes: number, more: object =
     ...more,
   });
 
-describe("latest", () => {
-  test("of a StatefulSet: each pod its own, the newest", () => {
+describe("latest selects", () => {
+  test("for a pod of a StatefulSet its newest Checkpoint", () => {
     const all = [
       checkpoint({ name: "zero-old", minutes: 1 }),
       checkpoint({ name: "zero-new", minutes: 2 }),
@@ -39,11 +39,11 @@ describe("latest", () => {
     expect(outcome({}, all)).toBe("zero-new");
     expect(outcome({ name: "web-1" }, all)).toBe("one");
     expect(outcome({ name: "web-2" }, all)).toBe(
-      "fresh: there is no completed Checkpoint of StatefulSet web, pod web-2",
+      "fresh: no completed Checkpoint of StatefulSet web, pod web-2 exists",
     );
   });
 
-  test("never back behind a state that was restored already", () => {
+  test("no Checkpoint older than a restored one", () => {
     const restored = {
       restore: { state: "Restored", podName: "web-0", time: at(3) },
     };
@@ -52,12 +52,12 @@ describe("latest", () => {
       checkpoint({ name: "new", minutes: 2, status: restored }),
     ];
     expect(outcome({}, all)).toBe(
-      'fresh: Checkpoint new: pod web-0 was restored from it; cedana.ai/restore-shared: "true" lets several pods',
+      'fresh: Checkpoint new: pod web-0 was restored from it; set cedana.ai/restore-shared: "true" to share it',
     );
     expect(outcome({ annotations: { "cedana.ai/restore-shared": "true" } }, all)).toBe("new");
   });
 
-  test("of a Deployment: the newest of each pod that is gone, one for each new pod", () => {
+  test("for a pod of a Deployment the newest Checkpoint of a deleted pod that is not claimed", () => {
     const all = [
       ofDeployment("a-old", "api-6c-aaaaa", 1),
       ofDeployment("a-new", "api-6c-aaaaa", 5),
@@ -75,29 +75,29 @@ describe("latest", () => {
     ];
     expect(outcome(DEPLOYED, rest)).toBe("b");
     expect(outcome(DEPLOYED, rest, ["uid-of-api-6c-bbbbb"])).toMatch(
-      /^fresh: Checkpoint a-new: another pod is being restored.*; Checkpoint b: pod api-6c-bbbbb, of which it is, runs still$/,
+      /^fresh: Checkpoint a-new: another pod is being restored.*; Checkpoint b: its source pod api-6c-bbbbb is still running$/,
     );
   });
 
-  test("another pod template is not restored, unless it is named", () => {
+  test("no Checkpoint of another pod template, which must be named", () => {
     const old = ofDeployment("old", "api-5b-aaaaa", 1, {
       owner: { kind: "ReplicaSet", name: "api-5b" },
       hash: "5b",
     });
     expect(outcome(DEPLOYED, [old])).toBe(
-      "fresh: Checkpoint old of Deployment api is of another pod template; name it to restore it all the same",
+      "fresh: Checkpoint old of Deployment api has another pod template; name it to restore it",
     );
     expect(outcome({ ...DEPLOYED, ...named("old") }, [old])).toBe("old");
     const set = checkpoint({ hash: "rev-0" });
     expect(outcome({}, [set])).toMatch("another pod template");
     expect(outcome({ ...DEPLOYED, owner: { kind: "ReplicaSet", name: "apis-6c" } }, [old])).toBe(
-      "fresh: there is no completed Checkpoint of Deployment apis",
+      "fresh: no completed Checkpoint of Deployment apis exists",
     );
   });
 
   test.each<[string, Pod, Checkpoints, string]>([
     [
-      "a Job that is made anew begins anew",
+      "none for a recreated Job",
       {
         generateName: "train-",
         owner: {
@@ -118,10 +118,10 @@ describe("latest", () => {
           },
         }),
       ],
-      "fresh: there is no completed Checkpoint of Job train",
+      "fresh: no completed Checkpoint of Job train exists",
     ],
     [
-      "a pod of an indexed Job goes on from its index",
+      "for an indexed Job the Checkpoint of the same index",
       {
         generateName: "train-1-",
         owner: { apiVersion: "batch/v1", kind: "Job", name: "train" },
@@ -136,7 +136,7 @@ describe("latest", () => {
       "train-1-abcde",
     ],
     [
-      "a pod of nobody goes on from one of its name",
+      "for a pod without an owner the Checkpoint of the same pod name",
       { name: "lone", owner: undefined, labels: {} },
       [
         checkpoint({ name: "of-web", pod: "lone", minutes: 2 }),
@@ -151,7 +151,7 @@ describe("latest", () => {
       "mine",
     ],
     [
-      "another kind of owner that names its pods",
+      "for other kinds of owners the Checkpoint of the same pod name",
       {
         owner: { apiVersion: "kubeflow.org/v1", kind: "PyTorchJob", name: "p" },
         labels: {},
@@ -169,17 +169,17 @@ describe("latest", () => {
       "before",
     ],
     [
-      "not a DaemonSet's",
+      "none for a DaemonSet",
       { generateName: "d-", owner: { kind: "DaemonSet", name: "d" } },
       [checkpoint({ pod: "d-abcde", owner: { kind: "DaemonSet", name: "d" } })],
-      "fresh: latest is not for pods of a DaemonSet: name a Checkpoint",
+      "fresh: latest does not apply to pods of a DaemonSet: name a Checkpoint",
     ],
   ])("%s", (_, pod, checkpoints, expected) => {
     expect(outcome(pod, checkpoints)).toBe(expected);
   });
 });
 
-describe("guards", () => {
+describe("a pod is not restored if", () => {
   const BY_NAME = named("before");
   const one = (status: object, more: object = {}) => [checkpoint({ status, ...more })];
   const claim = (restore: object) => one({ restore: { time: at(1), ...restore } });
@@ -201,9 +201,9 @@ describe("guards", () => {
     });
 
   test.each<[string, Pod, Checkpoints, RegExp]>([
-    ["no such Checkpoint", named("gone"), [], /^there is no Checkpoint gone in the namespace$/],
+    ["the Checkpoint does not exist", named("gone"), [], /^Checkpoint gone does not exist in the namespace$/],
     [
-      "not completed",
+      "the Checkpoint is not completed",
       BY_NAME,
       one({
         conditions: [
@@ -217,61 +217,76 @@ describe("guards", () => {
       }),
       /it is not completed: Pending, waits$/,
     ],
-    ["being deleted", BY_NAME, one({}, { metadata: { deletionTimestamp: at(1) } }), /it is being deleted$/],
-    ["another engine", BY_NAME, one({ engine: "cedana" }), /engine cedana took it/],
     [
-      "failed before",
+      "the Checkpoint is being deleted",
+      BY_NAME,
+      one({}, { metadata: { deletionTimestamp: at(1) } }),
+      /it is being deleted$/,
+    ],
+    ["the Checkpoint is of another engine", BY_NAME, one({ engine: "cedana" }), /its engine is cedana;/],
+    [
+      "an earlier restore failed",
       BY_NAME,
       claim({ state: "Failed", message: "criu failed" }),
-      /\(criu failed\); it is not tried again$/,
+      /its restore failed \(criu failed\) and is not retried$/,
     ],
     [
-      "failed before, also where pods share it",
+      "an earlier restore of a shared Checkpoint failed",
       named("before", { "cedana.ai/restore-shared": "true" }),
       claim({ state: "Failed" }),
-      /it is not tried again$/,
+      /and is not retried$/,
     ],
-    ["restored", BY_NAME, claim({ state: "Restored", podName: "web-9" }), /pod web-9 was restored from it;/],
-    ["maybe restored", BY_NAME, claim({ state: "Unknown" }), /another pod may have been restored from it;/],
     [
-      "another container",
+      "another pod was restored from it",
+      BY_NAME,
+      claim({ state: "Restored", podName: "web-9" }),
+      /pod web-9 was restored from it;/,
+    ],
+    [
+      "another pod may have been restored from it",
+      BY_NAME,
+      claim({ state: "Unknown" }),
+      /another pod may have been restored from it;/,
+    ],
+    [
+      "the container does not exist",
       { ...BY_NAME, containers: [{ name: "b", image: "app:1" }] },
       one({}),
       /no container app$/,
     ],
     [
-      "another image",
+      "the image differs",
       { ...BY_NAME, containers: [{ name: "app", image: "app:2" }] },
       one({}),
       /container app has image app:2; it was checkpointed with app:1$/,
     ],
     [
-      "no image by digest",
+      "the image has no digest",
       BY_NAME,
       one({ containers: [saved("app", { location: "a/b:1" })] }),
-      /was not kept$/,
+      /the image digest of container app is unknown$/,
     ],
     [
-      "no container",
+      "no container was checkpointed",
       BY_NAME,
       one({ containers: [saved("app", { completionTime: undefined })] }),
-      /has no container$/,
+      /has no completed container$/,
     ],
     [
-      "another architecture",
+      "the nodeSelector requires another architecture",
       spec({ nodeSelector: { "kubernetes.io/arch": "amd64" } }),
       arm,
-      /arch=arm64, and.*arch=amd64$/,
+      /arch=arm64, but.*arch=amd64$/,
     ],
     [
-      "affinity to another architecture",
+      "the affinity requires another architecture",
       terms("In", ["amd64"]),
       arm,
       /arch=arm64, which.*affinity excludes$/,
     ],
-    ["affinity away from the architecture", terms("NotIn", ["arm64"]), arm, /affinity excludes$/],
+    ["the affinity excludes the architecture", terms("NotIn", ["arm64"]), arm, /affinity excludes$/],
     [
-      "two architectures",
+      "the containers have different architectures",
       {
         ...BY_NAME,
         containers: [
@@ -284,13 +299,13 @@ describe("guards", () => {
           containers: [saved("app", { architecture: "arm64" }), saved("b", { architecture: "amd64" })],
         }),
       ],
-      /its containers are of arm64 \(app\) and amd64 \(b\)$/,
+      /its containers have architectures arm64 \(app\) and amd64 \(b\)$/,
     ],
     [
-      "nodes without checkpoints",
+      "the nodeSelector excludes gated nodes",
       spec({ nodeSelector: { "cedana.ai/enabled": "no" } }),
       one({}),
-      /enabled=true, and/,
+      /enabled=true, but/,
     ],
   ])("%s", (_, pod, checkpoints, why) => {
     const fresh = decided(pod, checkpoints);
@@ -305,7 +320,7 @@ describe("guards", () => {
     expect(decided(stop, checkpoints)).toEqual({ ...fresh, is: "deny" });
   });
 
-  test("a claim of an admission that may come to nothing is waited for; one of the pod's own name is its own", () => {
+  test("it waits for a claim without a pod, and takes over a claim for its own name", () => {
     expect(decided(BY_NAME, claim({ state: "Claimed", claim: "x" })).is).toBe("busy");
     expect(
       decided(BY_NAME, claim({ state: "Claimed", claim: "x", podName: "web-0", podUID: "old" })).is,
@@ -319,7 +334,7 @@ describe("guards", () => {
     [{ "cedana.ai/restore-from": "A b" }, 'restore-from is "A b"; allowed: latest, or the name'],
     [{ "cedana.ai/restore-fallback": "stpo" }, 'restore-fallback is "stpo"; allowed: fresh or stop'],
     [{ "cedana.ai/restore-shared": "yes" }, 'restore-shared is "yes"; allowed: "true" or "false"'],
-  ])("annotations that say nothing known are told: %j", (annotations, said) => {
-    expect(outcome({ annotations }, [])).toContain(said);
+  ])("it is rejected with invalid annotations: %j", (annotations, expected) => {
+    expect(outcome({ annotations }, [])).toContain(expected);
   });
 });

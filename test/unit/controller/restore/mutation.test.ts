@@ -48,11 +48,11 @@ describe("a restore", () => {
     }),
   ];
 
-  test("says what will not be as it was, but not of volumes that are mounted again", () => {
+  test("warns of what is not restored, except volumes that the new pod mounts", () => {
     const { warnings } = decided(TWO, CHECKPOINT, ["uid-of-web-0"]) as Restored;
     expect(warnings).toMatchInlineSnapshot(`
       [
-        "pod web-0, of which it is, runs still: both go on from the same state",
+        "its source pod web-0 is still running: both resume from the same state",
         "container app: /config: mount volume c (config-map) here, with the same files",
         "container app: emptyDir scratch at /scratch: empty in the new pod; a process with open files in it cannot be restored",
         "container app: 2 open TCP connections: the new pod has a different address",
@@ -65,7 +65,7 @@ describe("a restore", () => {
     `);
   });
 
-  test("warnings stay within what the API server hands on", () => {
+  test("limits warnings to what the API server passes on", () => {
     const many = Array.from({ length: 90 }, (_, index) => ({
       code: "x",
       message: `${index} ${"é".repeat(300)}`,
@@ -85,7 +85,7 @@ describe("a restore", () => {
       .newDocument as ReturnType<typeof podJson>;
   };
 
-  test("makes of the pod what goes on from the checkpoint", () => {
+  test("patches images, nodeSelector, label and annotations of the pod", () => {
     const decision = decided(TWO, CHECKPOINT);
     const pod = patched(podJson(TWO), decision, "c-1");
     expect(pod.metadata.labels).toMatchObject({
@@ -109,7 +109,7 @@ describe("a restore", () => {
     });
   });
 
-  test("records that the pod brings along are not ours: they go, whatever is decided", () => {
+  test("removes annotations of earlier decisions from the pod", () => {
     const forged = {
       "cedana.ai/restore-checkpoint": "mine",
       "cedana.ai/restore-claim": "c-0",
@@ -127,12 +127,12 @@ describe("a restore", () => {
     });
     expect(fresh.metadata.annotations).toEqual({
       "cedana.ai/restore-from": "gone",
-      "cedana.ai/restore-skipped": "there is no Checkpoint gone in the namespace",
+      "cedana.ai/restore-skipped": "Checkpoint gone does not exist in the namespace",
     });
     expect(fresh.spec).toEqual(pod.spec);
   });
 
-  test("applies to any pod, and the second time changes nothing", () => {
+  test("applies to any pod and is idempotent", () => {
     const pods = fc.record({
       labels: fc.option(
         fc.dictionary(fc.constantFrom("a", "a/b~c", "cedana.ai/restored-from"), fc.constant("x")),
@@ -157,7 +157,7 @@ describe("a restore", () => {
     );
   });
 
-  test("a Checkpoint of a pod that was restored tells the pod's own image: the next one of its owner has that", () => {
+  test("a Checkpoint of a restored pod records the original image", () => {
     const pod = patched(podJson(TWO), decided(TWO, CHECKPOINT), "c-1");
     const running = {
       ...pod,

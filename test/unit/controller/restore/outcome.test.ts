@@ -1,4 +1,4 @@
-/** What comes of restores: the part as the leader runs it. */
+/** Outcomes of restores, with the controllers of the leader. */
 import { ended, PODS, running, seconds, startError, waiting, World, type Status } from "./world";
 
 let world: World;
@@ -11,79 +11,73 @@ afterEach(async () => {
   jest.useRealTimers();
 });
 
-test("a pod that goes on from its Checkpoint: the claim is tied to it, then it is told, once", async () => {
+test("binds the claim to the restored pod and reports the restore once", async () => {
   world.claim();
   await world.lead();
   const { uid } = world.pod().metadata;
   await seconds(1);
   expect(world.restore).toMatchObject({ state: "Claimed", claim: "c-1", podName: "web-0", podUID: uid });
-  world.say(running, "Running");
+  world.setStatus(running, "Running");
   await seconds(1);
   expect(world.restore).toMatchObject({ state: "Restored", podUID: uid });
-  world.say({ ...running, ready: true }, "Running");
+  world.setStatus({ ...running, ready: true }, "Running");
   await seconds(600);
-  expect(world.told()).toEqual(["Normal Restored: goes on from Checkpoint before"]);
-  expect(world.told("Checkpoint")).toEqual(["Normal Restored: pod web-0 goes on from Checkpoint before"]);
+  expect(world.reports()).toEqual(["Normal Restored: resumed from Checkpoint before"]);
+  expect(world.reports("Checkpoint")).toEqual(["Normal Restored: pod web-0 resumed from Checkpoint before"]);
   expect(world.imageOf()).toBe("log:1,checkpoint");
 });
 
 test.each<[string, Status, number, string]>([
   [
-    "criu fails, again and again",
+    "criu fails repeatedly",
     waiting("CrashLoopBackOff", "", { lastState: startError, restartCount: 2 }),
     0,
     "StartError: criu failed",
   ],
   [
-    "the container is not created",
+    "the container cannot be created",
     waiting("CreateContainerError", "no base image"),
     60,
     "CreateContainerError: no base image",
   ],
   [
-    "the container is not run",
+    "the container cannot be started",
     waiting("RunContainerError", "criu failed"),
     60,
     "RunContainerError: criu failed",
   ],
-  ["the image is not there", waiting("ImagePullBackOff", "not found"), 180, "ImagePullBackOff: not found"],
+  ["the image does not exist", waiting("ImagePullBackOff", "not found"), 180, "ImagePullBackOff: not found"],
   [
-    "it goes on and fails, again and again",
+    "the restored process fails repeatedly",
     waiting("CrashLoopBackOff", "", { lastState: ended(1), restartCount: 3 }),
     0,
-    "it went on from the checkpoint and ended with code 1, 3 times",
+    "it resumed from the checkpoint and exited with code 1, 3 times",
   ],
-])(
-  "%s: the pod is put back to its own image, and nothing is restored from the Checkpoint again",
-  async (_, status, after, why) => {
-    world.claim();
-    await world.lead();
-    world.pod({ status });
-    await seconds(Math.max(1, after - 2));
-    const early = { image: world.imageOf(), state: world.restore?.["state"] };
-    expect(early).toEqual(
-      after > 0 ? { image: "log:1,checkpoint", state: "Claimed" } : { image: "log:1,app:1", state: "Failed" },
-    );
-    await seconds(3);
-    expect(world.imageOf()).toBe("log:1,app:1");
-    expect(world.restore).toMatchObject({ state: "Failed", message: `container app: ${why}` });
-    await seconds(300);
-    expect(world.told()).toEqual([
-      `Warning RestoreFellBack: not restored from Checkpoint before: container app: ${why}. It starts fresh`,
-    ]);
-    expect(world.api.writes.filter(({ path }) => path.startsWith(PODS))).toHaveLength(1);
-  },
-);
+])("resets the pod to its original image and marks the Checkpoint if %s", async (_, status, after, why) => {
+  world.claim();
+  await world.lead();
+  world.pod({ status });
+  await seconds(Math.max(1, after - 2));
+  const early = { image: world.imageOf(), state: world.restore?.["state"] };
+  expect(early).toEqual(
+    after > 0 ? { image: "log:1,checkpoint", state: "Claimed" } : { image: "log:1,app:1", state: "Failed" },
+  );
+  await seconds(3);
+  expect(world.imageOf()).toBe("log:1,app:1");
+  expect(world.restore).toMatchObject({ state: "Failed", message: `container app: ${why}` });
+  await seconds(300);
+  expect(world.reports()).toEqual([
+    `Warning RestoreFellBack: restore from Checkpoint before failed: container app: ${why}. It starts fresh`,
+  ]);
+  expect(world.api.writes.filter(({ path }) => path.startsWith(PODS))).toHaveLength(1);
+});
 
 test.each<[string, Status]>([
-  ["is created", waiting("ContainerCreating")],
-  ["misses a ConfigMap, which it would fresh as well", waiting("CreateContainerConfigError", "no configmap")],
-  [
-    "is started again after an end of its own",
-    waiting("CrashLoopBackOff", "", { lastState: ended(1), restartCount: 2 }),
-  ],
-  ["succeeds again and again", waiting("CrashLoopBackOff", "", { lastState: ended(0), restartCount: 9 })],
-])("a container that %s is left alone", async (_, status) => {
+  ["is being created", waiting("ContainerCreating")],
+  ["misses a ConfigMap", waiting("CreateContainerConfigError", "no configmap")],
+  ["is restarted after it exited", waiting("CrashLoopBackOff", "", { lastState: ended(1), restartCount: 2 })],
+  ["succeeds repeatedly", waiting("CrashLoopBackOff", "", { lastState: ended(0), restartCount: 9 })],
+])("does not reset a container that %s", async (_, status) => {
   world.claim();
   await world.lead();
   world.pod({ status });
@@ -92,22 +86,22 @@ test.each<[string, Status]>([
   expect(world.restore?.["state"]).not.toBe("Failed");
 });
 
-test("trouble that passes is no failure: its time begins anew", async () => {
+test("a transient error is no failure, and restarts the grace period", async () => {
   world.claim();
   await world.lead();
   world.pod({ status: waiting("ErrImagePull") });
   await seconds(170);
-  world.say(waiting("ContainerCreating"));
+  world.setStatus(waiting("ContainerCreating"));
   await seconds(5);
-  world.say(waiting("ErrImagePull"));
+  world.setStatus(waiting("ErrImagePull"));
   await seconds(170);
   expect(world.imageOf()).toBe("log:1,checkpoint");
-  world.say(running, "Running");
+  world.setStatus(running, "Running");
   await seconds(5);
   expect(world.restore).toMatchObject({ state: "Restored" });
 });
 
-test("a pod that has failed cannot be put back: the Checkpoint is marked, so that the next pod starts fresh", async () => {
+test("marks the Checkpoint of a pod in phase Failed, so that the next pod starts fresh", async () => {
   world.claim();
   await world.lead();
   world.pod({
@@ -117,12 +111,12 @@ test("a pod that has failed cannot be put back: the Checkpoint is marked, so tha
   });
   await seconds(1);
   expect(world.restore).toMatchObject({ state: "Failed" });
-  expect(world.told()).toEqual([
-    "Warning RestoreFailed: not restored from Checkpoint before: container app: StartError: criu failed. The next pod of its owner starts fresh",
+  expect(world.reports()).toEqual([
+    "Warning RestoreFailed: restore from Checkpoint before failed: container app: StartError: criu failed. The next pod of its owner starts fresh",
   ]);
 });
 
-test("stop: the pod is left, and the event says how to go on", async () => {
+test("does not change the pod with fallback stop, and reports the remedy", async () => {
   world.claim();
   await world.lead();
   world.pod({
@@ -132,11 +126,11 @@ test("stop: the pod is left, and the event says how to go on", async () => {
   await seconds(300);
   expect(world.imageOf()).toBe("log:1,checkpoint");
   expect(world.restore).toMatchObject({ state: "Failed" });
-  expect(world.told()).toHaveLength(1);
-  expect(world.told()[0]).toMatch(/left as it is .*To start it fresh, .*; to try again, take status.restore/);
+  expect(world.reports()).toHaveLength(1);
+  expect(world.reports()[0]).toMatch(/not changed .*To start it fresh, .*; to retry, remove status.restore/);
 });
 
-test("a fallback that was cut short is gone on with by the next leader", async () => {
+test("the next leader completes an interrupted fallback", async () => {
   world.claim();
   world.api.before = ({ method, path }) => {
     if (method === "PATCH" && path.startsWith(PODS)) throw new Error("cut");
@@ -155,7 +149,7 @@ test("a fallback that was cut short is gone on with by the next leader", async (
   expect(world.imageOf()).toBe("log:1,app:1");
 });
 
-test("a pod whose claim is another's is put back, though its Checkpoint is good", async () => {
+test("resets a pod whose Checkpoint is claimed by another one", async () => {
   world.claim("c-2");
   await world.lead();
   const { uid } = world.pod({ name: "api-2", claim: "c-2" }).metadata;
@@ -165,19 +159,19 @@ test("a pod whose claim is another's is put back, though its Checkpoint is good"
   expect(world.imageOf("api-1")).toBe("log:1,app:1");
   expect(world.imageOf("api-2")).toBe("log:1,checkpoint");
   expect(world.restore).toMatchObject({ state: "Claimed", podUID: uid });
-  expect(world.told()).toEqual([
-    "Warning RestoreClaimLost: Checkpoint before was given to another pod meanwhile. It starts fresh",
+  expect(world.reports()).toEqual([
+    "Warning RestoreClaimLost: Checkpoint before was claimed by another pod. It starts fresh",
   ]);
 });
 
-test("pods that share a Checkpoint claim nothing; one failure is enough for all", async () => {
+test("pods that share a Checkpoint claim nothing, and one failure marks it for all", async () => {
   await world.lead();
   const shared = { "cedana.ai/restore-shared": "true" };
   world.pod({ name: "a", annotations: shared, status: running, phase: "Running" });
   world.pod({ name: "b", annotations: shared, status: running, phase: "Running" });
   await seconds(1);
   expect(world.restore).toBeUndefined();
-  expect(world.told()).toHaveLength(2);
+  expect(world.reports()).toHaveLength(2);
   world.pod({ name: "c", annotations: shared, status: waiting("CreateContainerError") });
   await seconds(70);
   expect(world.imageOf("c")).toBe("log:1,app:1");
@@ -185,9 +179,9 @@ test("pods that share a Checkpoint claim nothing; one failure is enough for all"
   expect(world.restore).toMatchObject({ state: "Failed", podName: "c" });
 });
 
-test("a pod that starts fresh is told of, if that is news", async () => {
+test("reports a new pod that starts fresh, but not an old one", async () => {
   await world.lead();
-  const skipped = { "cedana.ai/restore-skipped": "there is no Checkpoint x in the namespace" };
+  const skipped = { "cedana.ai/restore-skipped": "Checkpoint x does not exist in the namespace" };
   for (const [name, minutes] of [
     ["new", 0],
     ["old", 10],
@@ -204,12 +198,12 @@ test("a pod that starts fresh is told of, if that is news", async () => {
     } as never);
   await seconds(1);
   expect(world.events.map(({ regarding, reason, note }) => `${regarding.name} ${reason}: ${note}`)).toEqual([
-    "new RestoreSkipped: starts fresh: there is no Checkpoint x in the namespace",
+    "new RestoreSkipped: starts fresh: Checkpoint x does not exist in the namespace",
   ]);
 });
 
-describe("claims", () => {
-  test("one of which no pod came is released after the API server has given up, not before", async () => {
+describe("a claim", () => {
+  test("without a pod is released after the API server's request timeout, not before", async () => {
     world.claim();
     await world.lead();
     await seconds(64);
@@ -218,10 +212,10 @@ describe("claims", () => {
     expect(world.restore).toBeUndefined();
   });
 
-  test("one whose pod the watch has not told of is kept", async () => {
+  test("is kept if only the watch misses its pod", async () => {
     world.claim();
     await world.lead();
-    // Its watch is dead, and it cannot list: it does not learn of the pod.
+    // The watch is stalled and lists fail: the cache never receives the pod.
     world.api.before = ({ method, path, query }) => {
       if (path.startsWith("/api/v1/") && (method === "WATCH" || query["limit"] !== undefined))
         throw new Error("cut");
@@ -235,10 +229,10 @@ describe("claims", () => {
   });
 
   test.each<[string, Status | undefined, string | undefined]>([
-    ["had not begun: the Checkpoint is free again", waiting("ContainerCreating"), undefined],
-    ["could not begin: free again", waiting("CrashLoopBackOff", "", { lastState: startError }), undefined],
-    ["had ended: it was restored", { state: ended(0), restartCount: 0 }, "Restored"],
-  ])("of a pod that is gone and %s", async (_, status, state) => {
+    ["had not started is released", waiting("ContainerCreating"), undefined],
+    ["could not start is released", waiting("CrashLoopBackOff", "", { lastState: startError }), undefined],
+    ["had exited is recorded as restored", { state: ended(0), restartCount: 0 }, "Restored"],
+  ])("of a deleted pod that %s", async (_, status, state) => {
     world.claim();
     await world.lead();
     world.pod({ status });
@@ -248,7 +242,7 @@ describe("claims", () => {
     expect(world.restore?.["state"]).toBe(state);
   });
 
-  test("of a pod that was gone before anybody looked: nothing is restored from it again", async () => {
+  test("of a pod that was deleted unobserved is recorded as unknown", async () => {
     world.claim("c-1", "web-0");
     world.edit((status) => Object.assign(status["restore"] as Status, { podUID: "gone" }));
     await world.lead();
@@ -256,7 +250,7 @@ describe("claims", () => {
     expect(world.restore).toMatchObject({ state: "Unknown" });
   });
 
-  test("the pod of the same name takes the claim of one that is gone", async () => {
+  test("of a deleted pod is taken over by the pod of the same name", async () => {
     world.claim("c-1", "web-0");
     world.edit((status) => Object.assign(status["restore"] as Status, { podUID: "gone" }));
     const { uid } = world.pod({ claim: "c-2" }).metadata;

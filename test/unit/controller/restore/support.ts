@@ -9,7 +9,7 @@ import { projectCheckpoint } from "../../../../controller/checkpoints/objects";
 import type { Json } from "../../../../kube";
 
 export const digest = (of: string) => `registry.example.com/checkpoints/${of}@sha256:${"a".repeat(64)}`;
-/** Minutes past ten, as RFC 3339. */
+/** Returns a time after ten o'clock as RFC 3339. */
 export const at = (minutes: number) => new Date(Date.UTC(2026, 0, 1, 10, minutes)).toISOString();
 
 interface Given {
@@ -25,7 +25,7 @@ interface Given {
   readonly metadata?: object;
 }
 
-/** A Checkpoint as the API server has it: completed by engine kubelet, of web-0 of StatefulSet web, unless told otherwise. */
+/** Returns a Checkpoint as the API server stores it: by default of pod web-0 of StatefulSet web, completed by engine kubelet. */
 export function checkpointJson(given: Given = {}) {
   const { name = "before", pod = "web-0", minutes = 0, hash = "rev-1" } = given;
   const { uid = `uid-${name}`, podUID = `uid-of-${pod}` } = given;
@@ -67,7 +67,7 @@ export const saved = (name: string, more: object = {}) => ({
   ...more,
 });
 
-/** A pod as an admission review brings it: web-0 of StatefulSet web, that asks for `latest`, unless told otherwise. */
+/** Returns a pod of an admission review: by default web-0 of StatefulSet web, with a request for `latest`. */
 export function podJson(
   given: {
     readonly name?: string;
@@ -105,7 +105,7 @@ export type Checkpoints = readonly ReturnType<typeof checkpoint>[];
 
 export type Restored = Extract<Decision, { is: "restore" }>;
 
-/** What becomes of a pod on nodes with cedana.ai/enabled=true. */
+/** Returns the decision on a pod, with nodes labelled cedana.ai/enabled=true. */
 export function decided(pod: Pod, checkpoints: Checkpoints, running: readonly string[] = []): Decision {
   const admitted = projectAdmittedPod(podJson(pod) as unknown as Json);
   const request = readRequest(admitted.annotations);

@@ -55,7 +55,7 @@ export class World {
     await seconds(0.1);
   }
 
-  /** As the webhook gave it to a pod. */
+  /** Claims the Checkpoint as the webhook does. */
   claim(id = "c-1", podName?: string): void {
     this.edit((status) => {
       status["restore"] = {
@@ -113,7 +113,7 @@ export class World {
     } as never);
   }
 
-  say(status: Status, phase?: string): void {
+  setStatus(status: Status, phase?: string): void {
     this.api.edit(`${PODS}/web-0`, (pod) => {
       (pod as unknown as { status: object }).status = this.status(status, phase);
     });
@@ -126,7 +126,7 @@ export class World {
     return spec.containers.map(({ image }) => (image === digest("app") ? "checkpoint" : image)).join();
   }
 
-  told(kind = "Pod"): string[] {
+  reports(kind = "Pod"): string[] {
     return this.events
       .filter(({ regarding }) => regarding.kind === kind)
       .map(({ type, reason, note }) => `${type} ${reason}: ${note}`);

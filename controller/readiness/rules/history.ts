@@ -1,30 +1,29 @@
-import type { Assessment } from "./assess";
-import type { GateNode } from "./objects";
-import type { GateSettings } from "./settings";
-import { hasOurs, isUnregistered } from "./taints";
+import type { GateSettings } from "../../../config/programs/controller";
+import type { Assessment, Installation } from "./agents";
+import { hasOurs, isUnregistered, type GateNode } from "./objects";
 
-/** What is remembered of a node between two looks. All of it may be lost: what must last stands in the condition. */
-export interface Memory {
+/** What this process has observed of a node. A restart may lose all of it: what must last is in the condition. */
+export interface NodeHistory {
   readonly uid: string;
-  /** Agents were Ready on this node once. */
+  /** The agents were Ready on this node at some time. */
   readonly onceReady: boolean;
-  /** The taint was taken away though the agents were not Ready, and they have not been since. */
+  /** The taint was removed although the agents were not Ready, and they have not been Ready since. */
   readonly failedOpen: boolean;
-  /** Since when the taint is there. */
+  /** Since when the node has the taint. */
   readonly taintedSinceMs?: number;
   /** Since when not all agents are Ready with the current configuration. */
   readonly waitingSinceMs?: number;
   /** Since when an agent that was Ready is not serving. */
   readonly lostSinceMs?: number;
-  /** Since when the selector does not match a node that carries something of ours. */
+  /** Since when a node with our taint or condition does not match the selector. */
   readonly orphanSinceMs?: number;
   /** When the condition was last written by this process. */
   readonly conditionWrittenAtMs?: number;
-  /** When this process took the taint away, within the last minute; the last few times. */
+  /** When this process removed the taint: the last few times within the last minute. */
   readonly removedAtMs: readonly number[];
 }
 
-/** So many removals within a minute mean that something else puts the taint back each time. */
+/** Removals within a minute after which another client counts as adding the taint each time. */
 export const CONTESTED = 5;
 const CONTEST_WINDOW_MS = 60_000;
 
@@ -32,28 +31,28 @@ function recent(times: readonly number[], now: number): readonly number[] {
   return times.filter((time) => now - time < CONTEST_WINDOW_MS);
 }
 
-/** The memory after this process has written to the node. */
-export function remembering(
-  memory: Memory,
-  did: { readonly removed?: true; readonly failedOpen?: true; readonly condition?: true },
+/** Adds a write of this process to the history of a node. */
+export function withWrite(
+  history: NodeHistory,
+  write: { readonly removed?: true; readonly failedOpen?: true; readonly condition?: true },
   now: number,
-): Memory {
+): NodeHistory {
   return {
-    ...memory,
-    ...(did.removed && { removedAtMs: [...memory.removedAtMs, now].slice(-CONTESTED) }),
-    ...(did.failedOpen && { failedOpen: true }),
-    ...(did.condition && { conditionWrittenAtMs: now }),
+    ...history,
+    ...(write.removed && { removedAtMs: [...history.removedAtMs, now].slice(-CONTESTED) }),
+    ...(write.failedOpen && { failedOpen: true }),
+    ...(write.condition && { conditionWrittenAtMs: now }),
   };
 }
 
-/** What is remembered after another look at the node. */
-export function remember(
-  before: Memory | undefined,
+/** Returns the history after the node was observed again. */
+export function updateHistory(
+  before: NodeHistory | undefined,
   node: GateNode,
   { gated, ready, serving }: Assessment,
   settings: Pick<GateSettings, "taint">,
   now: number,
-): Memory {
+): NodeHistory {
   const known = before?.uid === node.metadata.uid ? before : undefined;
   const { condition } = node;
   const tainted = hasOurs(node, settings.taint);
@@ -63,7 +62,7 @@ export function remember(
     condition?.status === "True" ||
     condition?.reason === "AgentLost";
   const orphan = !gated && !isUnregistered(node) && (tainted || condition !== undefined);
-  // A node that never was ready has been waiting since it was registered, whoever was looking.
+  // A node that was never ready has been waiting since it was registered.
   const waitingSinceMs = known?.waitingSinceMs ?? (onceReady || !tainted ? now : node.createdMs);
   return {
     uid: node.metadata.uid,
@@ -76,4 +75,16 @@ export function remember(
     ...(orphan && { orphanSinceMs: known?.orphanSinceMs ?? now }),
     ...(known?.conditionWrittenAtMs !== undefined && { conditionWrittenAtMs: known.conditionWrittenAtMs }),
   };
+}
+
+/** All inputs of a decision on a node. */
+export interface NodeSnapshot {
+  readonly node: GateNode;
+  readonly assessment: Assessment;
+  readonly history: NodeHistory;
+  readonly installation: Installation;
+  /** Whether the disruption limit allows no further taint. */
+  readonly tooManyUnready: boolean;
+  readonly settings: GateSettings;
+  readonly now: number;
 }

@@ -11,7 +11,7 @@ interface RawContainerStatus {
   readonly ready?: boolean;
 }
 
-/** The part of a pod's status that is read. */
+/** The fields of a pod's status in use. */
 export interface RawPodStatus {
   readonly phase?: string;
   readonly reason?: string;
@@ -27,44 +27,45 @@ export interface RawPodStatus {
   readonly containerStatuses?: readonly RawContainerStatus[];
 }
 
-/** States of a container that pass by themselves. */
+/** Transient states of a container that starts. */
 const USUAL = new Set(["ContainerCreating", "PodInitializing"]);
 const MAX_LENGTH = 200;
-/** It tells of several things at once, the worst first. */
+/** A failed check lists several reasons, the worst first. */
 const MAX_CHECK_LENGTH = 700;
 
-/** Why a pod is not Ready, in plain words; undefined if its status does not say. */
-export function troubleOf(status: RawPodStatus | undefined): string | undefined {
+/** Returns why a pod is not Ready, as a predicate of the pod; undefined if its status has no reason. */
+export function unreadyReason(status: RawPodStatus | undefined): string | undefined {
   if (!status) return undefined;
-  if (status.phase === "Failed") return `failed: ${words(status.reason, status.message)}`;
+  if (status.phase === "Failed") return `failed: ${shortened(status.reason, status.message)}`;
   const scheduled = status.conditions?.find(({ type }) => type === "PodScheduled");
-  if (scheduled?.status === "False") return `is not scheduled: ${words(scheduled.reason, scheduled.message)}`;
+  if (scheduled?.status === "False")
+    return `is not scheduled: ${shortened(scheduled.reason, scheduled.message)}`;
   const containers = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
   const waiting = containers.filter(({ state }) => state?.waiting);
   const worst = waiting.find(({ state }) => !USUAL.has(state?.waiting?.reason ?? "")) ?? waiting[0];
-  if (worst) return `waits: container ${worst.name}: ${containerTrouble(worst)}`;
+  if (worst) return `is waiting for container ${worst.name}: ${waitingReason(worst)}`;
   const unready = status.containerStatuses?.find(({ ready, state }) => state?.running && ready === false);
-  if (unready) return `runs, but container ${unready.name} does not pass its probes yet`;
-  return gateTrouble(status);
+  if (unready) return `is running, but container ${unready.name} is not Ready`;
+  return readinessGateReason(status);
 }
 
-function containerTrouble({ state, lastState }: RawContainerStatus): string {
-  const text = words(state?.waiting?.reason, state?.waiting?.message);
-  const ended = lastState?.terminated;
-  return ended ? `${text} (ended with exit code ${ended.exitCode ?? "unknown"})` : text;
+function waitingReason({ state, lastState }: RawContainerStatus): string {
+  const text = shortened(state?.waiting?.reason, state?.waiting?.message);
+  const terminated = lastState?.terminated;
+  return terminated ? `${text} (terminated with exit code ${terminated.exitCode ?? "unknown"})` : text;
 }
 
-/** All containers are Ready: a readiness gate of the pod is not passed. */
-function gateTrouble({ conditions }: RawPodStatus): string | undefined {
+/** Returns why the pod is not Ready although all its containers are: a readiness gate of the pod. */
+function readinessGateReason({ conditions }: RawPodStatus): string | undefined {
   const check = conditions?.find(({ type }) => type === HEALTH_CONDITION);
   if (check?.status === "False")
-    return `says that the node cannot checkpoint: ${words(undefined, check.message, MAX_CHECK_LENGTH)}`;
+    return `reports that the node cannot checkpoint: ${shortened(undefined, check.message, MAX_CHECK_LENGTH)}`;
   const ready = conditions?.find(({ type }) => type === "Ready");
   if (ready?.reason !== "ReadinessGatesNotReady") return undefined;
-  return `runs, but a readiness gate of it is not passed yet: ${words(undefined, ready.message)}`;
+  return `is running, but a readiness gate is not met: ${shortened(undefined, ready.message)}`;
 }
 
-function words(
+function shortened(
   reason: string | undefined,
   message: string | undefined,
   maxLength: number = MAX_LENGTH,
