@@ -1,6 +1,5 @@
 import * as v from "./schema/valibot";
-import type { Problem, PropertyPath } from "./schema/problem";
-import { maskSecrets } from "./schema/secret-shapes";
+import { maskSecrets, type Problem, type PropertyPath } from "./schema/problem";
 import { described, dnsSubdomain, pattern, shape, type Rule } from "./schema";
 
 export const secretKey = pattern(/^[-._a-zA-Z0-9]{1,253}$/, {

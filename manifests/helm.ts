@@ -1,6 +1,5 @@
 import { throwIfAny } from "../config/schema";
-import type { KubernetesObject } from "./object";
-import { ordered } from "./object";
+import { ordered, type KubernetesObject } from "./object";
 import { checkObjects, compare } from "./layout";
 import { toYaml } from "../render/yaml";
 

@@ -1,8 +1,13 @@
-import type { Problem } from "../config/schema";
-import { throwIfAny } from "../config/schema";
-import { fileName, pathOf } from "./names";
-import type { KubernetesObject } from "./object";
-import { checkObject, formatIdentity, identityOf, ordered } from "./object";
+import { throwIfAny, type Problem } from "../config/schema";
+import {
+  fileName,
+  pathOf,
+  checkObject,
+  formatIdentity,
+  identityOf,
+  ordered,
+  type KubernetesObject,
+} from "./object";
 import { toYaml, toYamlStream } from "../render/yaml";
 
 /** A tree of files to be: path with slashes, from the root of the tree, and text. */

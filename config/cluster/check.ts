@@ -1,9 +1,7 @@
-import { overlap, within } from "../network";
-import type { ResolvedNetwork } from "../network";
+import { overlap, within, type ResolvedNetwork } from "../network";
 import { overlapping } from "../network/check";
-import type { Problem } from "../schema/problem";
-import { printable } from "../schema/problem";
-import { isToken } from "../schema/token";
+import { printable, type Problem } from "../schema/problem";
+import { isToken } from "../schema/rule";
 import { DEFAULT_SERVICE_CIDR, type ResolvedCluster, type ResolvedExistingCluster } from "./schema";
 
 const PRIVATE_RANGES = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];

@@ -1,8 +1,8 @@
 /** The EKS cluster: what may be asked of it. */
 export { resolveAddons, type Addon } from "./addons";
 export { checkAddressing, checkCluster, checkExistingCluster } from "./check";
-export { RETENTION_DAYS } from "./log-retention";
 export {
+  RETENTION_DAYS,
   clusterSchema,
   DEFAULT_SERVICE_CIDR,
   existingClusterSchema,
@@ -11,7 +11,6 @@ export {
   type ExistingClusterSpec,
   type ResolvedCluster,
   type ResolvedExistingCluster,
+  existingClusterVersion,
 } from "./schema";
-export { existingClusterVersion } from "./version";
-export { bucketPrefix, iamPrefix, storeUserName } from "./names";
-export { dnsSuffix, partitionOf } from "./partition";
+export { bucketPrefix, iamPrefix, storeUserName, dnsSuffix, partitionOf } from "./names";

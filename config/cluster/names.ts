@@ -1,4 +1,4 @@
-import { isToken } from "../schema/token";
+import { isToken } from "../schema/rule";
 
 /** Longest `name_prefix` of an IAM role or user: 64 minus the 26 characters that the provider adds. */
 const ROLE_PREFIX_MAX = 38;
@@ -35,4 +35,15 @@ function prefixed(owner: string, purpose: string, max: number): string {
   const room = max - tail.length - 1;
   if (isToken(owner) || room < 3) return tail;
   return `${owner.slice(0, room)}-${tail}`;
+}
+
+/** AWS partition of a region, as the second part of ARNs. */
+export function partitionOf(region: string): "aws" | "aws-cn" | "aws-us-gov" {
+  if (region.startsWith("cn-")) return "aws-cn";
+  return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
+}
+
+/** Domain of AWS services in a region. */
+export function dnsSuffix(region: string): string {
+  return region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
 }

@@ -1,9 +1,47 @@
 import * as v from "../schema/valibot";
+import { KUBERNETES_MINORS, compareVersions } from "../nodes";
+import { rule, arn, clusterName, derived, described, dnsLabel, pattern, region, shape } from "../schema";
 import { anyCidr, ipv4Cidr, securityGroupId, subnetId } from "../network";
-import { arn, clusterName, derived, described, dnsLabel, pattern, region, rule, shape } from "../schema";
 import { addonsSchema } from "./addons";
-import { RETENTION_DAYS } from "./log-retention";
-import { existingClusterVersion, newClusterVersion } from "./version";
+
+/** The retention times that CloudWatch Logs knows, in days; 0 keeps for ever (PutRetentionPolicy). */
+export const RETENTION_DAYS = [
+  0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+] as const;
+
+const [OLDEST] = KUBERNETES_MINORS;
+const allowed = `${OLDEST} to ${KUBERNETES_MINORS.at(-1)}, in quotes, without a patch number`;
+
+const isEnded = (version: string) => /^1\.\d+$/.test(version) && compareVersions(version, OLDEST) < 0;
+
+/** @param remedy what to do about a version that EKS no longer supports */
+function supported(remedy: string) {
+  return v.pipe(
+    v.string(),
+    rule<string>({
+      code: "unsupported-version",
+      test: (version) => !isEnded(version),
+      message: "is a Kubernetes version that EKS no longer supports",
+      allowed,
+      remedy,
+    }),
+    rule<string>({
+      code: "unsupported-version",
+      test: (version) => KUBERNETES_MINORS.includes(version) || isEnded(version),
+      message: "is not a supported Kubernetes version",
+      allowed,
+      jsonSchema: { pattern: `^(${KUBERNETES_MINORS.map((minor) => minor.replace(".", "\\.")).join("|")})$` },
+    }),
+  );
+}
+
+/** Minor of a cluster to create. */
+export const newClusterVersion = supported("choose a newer version: EKS creates no cluster of this one");
+
+/** Minor of a cluster that exists. EKS upgrades its control plane some time after the end of support, but not its nodes. */
+export const existingClusterVersion = supported(
+  "upgrade the cluster (aws eks update-cluster-version), then write its new version: EKS publishes no node image for this one",
+);
 
 const principalArn = pattern(/^arn:aws[a-z-]*:iam::\d{12}:(role|user)\/[!-~]+$/, {
   code: "not-a-principal",

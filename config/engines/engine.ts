@@ -1,7 +1,7 @@
 /** What the rest of the toolkit asks an engine: its settings, their checks, and its capabilities as data. */
 import type { GenericSchema, InferOutput } from "../schema/valibot";
 import type { CheckpointsOf, ResolvedInstall } from "../install";
-import type { RuntimeHandler } from "../nodes/runtime-handler";
+import type { RuntimeHandler } from "../nodes/settings";
 import type { ServiceAccountSpec } from "../pod-identity";
 import type { Problem, PropertyPath } from "../schema/problem";
 

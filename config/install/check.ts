@@ -1,7 +1,6 @@
 import { checkKueue } from "../integrations";
-import type { Problem } from "../schema/problem";
-import { printable, under } from "../schema/problem";
-import { isToken } from "../schema/token";
+import { printable, under, type Problem } from "../schema/problem";
+import { isToken } from "../schema/rule";
 import { refuseSecrets } from "../secret";
 import { checkGate } from "./check-gate";
 import { checkPods, reservedVariables, toleratesGate } from "./check-pods";

@@ -2,9 +2,8 @@ import { checkNodeSettings, instanceFacts } from "../nodes/check";
 import { RUNTIME_REQUEST_TIMEOUT } from "../nodes/kubelet";
 import { findAmi } from "../nodes/ami";
 import { parseDuration } from "../schema/quantity";
-import type { Problem, PropertyPath } from "../schema/problem";
-import { printable, under } from "../schema/problem";
-import { isToken } from "../schema/token";
+import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
+import { isToken } from "../schema/rule";
 import type { ResolvedKarpenter, ResolvedNodePool } from "./schema";
 
 /** Problems of Karpenter's settings as a whole; of each pool as {@link checkNodePool} tells them. */

@@ -1,6 +1,8 @@
 export { checkKarpenter, checkNodePool } from "./check";
-export { checkKarpenterNames, interruptionQueueName, karpenterNodeRoleName } from "./names";
 export {
+  checkKarpenterNames,
+  interruptionQueueName,
+  karpenterNodeRoleName,
   DISCOVERY_TAG,
   interruptionQueueSchema,
   karpenterSchema,

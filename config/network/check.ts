@@ -1,9 +1,7 @@
-import type { Problem } from "../schema/problem";
-import { printable } from "../schema/problem";
-import { isToken } from "../schema/token";
+import { printable, type Problem } from "../schema/problem";
+import { isToken } from "../schema/rule";
 import { overlap } from "./cidr";
-import type { ResolvedNetwork } from "./schema";
-import { isGiven } from "./schema";
+import { isGiven, type ResolvedNetwork } from "./schema";
 
 /** What a network must fulfil beyond its shape. `region` is that of the cluster, where known. */
 export function checkNetwork(network: ResolvedNetwork, context: { region?: string } = {}): Problem[] {

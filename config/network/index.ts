@@ -1,6 +1,6 @@
 /** The VPC and subnets of a cluster, and IPv4 address arithmetic. */
 export { checkNetwork } from "./check";
-export { anyCidr, ipv4Cidr, overlap, within } from "./cidr";
+export { anyCidr, ipv4Cidr, overlap, within, layOutSubnets, type ZoneSubnets } from "./cidr";
 export {
   givenNetworkSchema,
   isGiven,
@@ -17,4 +17,3 @@ export {
   type ResolvedNetwork,
   type ResolvedNewNetwork,
 } from "./schema";
-export { layOutSubnets, type ZoneSubnets } from "./subnets";

@@ -1,5 +1,5 @@
 import * as v from "../schema/valibot";
-import { givenOrNew } from "../schema/existing-or-new";
+import { givenOrNew } from "../schema/shape";
 import {
   clusterName,
   derived,
@@ -12,8 +12,7 @@ import {
   shape,
   titled,
 } from "../schema";
-import { ipv4Cidr } from "./cidr";
-import { MAX_ZONES, VPC_PREFIX } from "./subnets";
+import { ipv4Cidr, MAX_ZONES, VPC_PREFIX } from "./cidr";
 
 const vpcId = pattern(/^vpc-[0-9a-f]{8,17}$/, {
   code: "not-a-vpc-id",

@@ -1,15 +1,12 @@
 /** Checks of node settings over several properties: instance types, root volume, timeouts, kubelet flags, duplicates. */
 import { definitionOf } from "../engines";
 import { repeated } from "../network/check";
-import type { Problem, PropertyPath } from "../schema/problem";
-import { printable } from "../schema/problem";
-import { isToken } from "../schema/token";
-import type { Accelerator, Architecture } from "./ami";
-import { type InstanceTypeFacts, parseInstanceType } from "./instance-type";
+import { printable, type Problem, type PropertyPath } from "../schema/problem";
+import { isToken } from "../schema/rule";
+import { parseInstanceType, type Accelerator, type Architecture, type InstanceTypeFacts } from "./ami";
 import { parseDuration } from "../schema/quantity";
-import { engineOf, type NodeSettings } from "./settings";
-import { STARTUP_TAINT_DEFAULT, type Taint, toTaintText } from "./taint";
-import type { RuntimeHandler } from "./runtime-handler";
+import { engineOf, type NodeSettings, type RuntimeHandler } from "./settings";
+import { STARTUP_TAINT_DEFAULT, toTaintText, type Taint } from "./taint";
 
 /** Returns the startup taint of the nodes, undefined for none. */
 export function startupTaintOf({

@@ -7,6 +7,10 @@ export {
   type Accelerator,
   type Ami,
   type Architecture,
+  isInstanceType,
+  parseInstanceType,
+  type InstanceTypeFacts,
+  RESTORING_CONTAINERD,
 } from "./ami";
 export {
   checkNodeSettings,
@@ -15,7 +19,6 @@ export {
   runtimeHandlerOf,
   startupTaintOf,
 } from "./check";
-export { isInstanceType, parseInstanceType, type InstanceTypeFacts } from "./instance-type";
 export { kubeletConfigSchema, RUNTIME_REQUEST_TIMEOUT, SHUTDOWN, type KubeletConfig } from "./kubelet";
 export {
   NODE_CONFIG_API_VERSION,
@@ -25,9 +28,14 @@ export {
   type NodeConfigSpec,
 } from "./node-config";
 export { duration, parseDuration, parseQuantity, quantity, quantityBytes } from "../schema/quantity";
-export { RESTORING_CONTAINERD } from "./restore";
-export { runtimeHandlerSchema, type RuntimeHandler } from "./runtime-handler";
-export { ENABLED_LABEL, engineOf, tagsSchema, type NodeSettings } from "./settings";
+export {
+  runtimeHandlerSchema,
+  type RuntimeHandler,
+  ENABLED_LABEL,
+  engineOf,
+  tagsSchema,
+  type NodeSettings,
+} from "./settings";
 export {
   STARTUP_TAINT_DEFAULT,
   startupTaintSchema,

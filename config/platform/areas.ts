@@ -1,6 +1,6 @@
 import { engineKindOf } from "../engines";
 import type { Problem } from "../schema/problem";
-import { poolsWithEngine, withEngine } from "./node-engine";
+import { poolsWithEngine, withEngine } from "./nodes";
 import { platformSchema, type Platform } from "./schema";
 
 /** The areas of a platform that have no problem of their own. All nodes have an engine. */

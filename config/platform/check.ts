@@ -6,19 +6,20 @@ import { checkKarpenter, checkKarpenterNames } from "../karpenter";
 import { checkNetwork, networkSchema } from "../network";
 import { KUBERNETES_MINORS } from "../nodes";
 import { checkNodeGroup } from "../nodes/group";
-import type { Problem } from "../schema/problem";
-import { InvalidInputError, under } from "../schema/problem";
+import { InvalidInputError, under, type Problem } from "../schema/problem";
 import { check } from "../schema";
 import { withNewPlace } from "./moved";
 import { validAreas, type ValidAreas } from "./areas";
-import { checkComposition } from "./composition";
-import { checkIdentities } from "./identities";
-import { withNodeEngines } from "./node-engine";
-import { checkEngines, checkHandlers, checkNodesGetAgent } from "./nodes";
+import { checkComposition, checkIdentities } from "./composition";
+import {
+  withNodeEngines,
+  checkEngines,
+  checkHandlers,
+  checkNodesGetAgent,
+  checkStartupTaints,
+} from "./nodes";
 import { platformSchema, type Platform, type PlatformSpec } from "./schema";
-import { checkRepository, withAgentAccess } from "./repository";
-import { checkStartupTaints } from "./startup-taints";
-import { checkStorage } from "./storage";
+import { checkRepository, withAgentAccess, checkStorage } from "./stores";
 
 export interface CheckedPlatform {
   /** The platform with every default and derived value. Undefined if there is any problem. */

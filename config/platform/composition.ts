@@ -1,5 +1,5 @@
 import { printable, type Problem } from "../schema/problem";
-import { isToken } from "../schema/token";
+import { isToken } from "../schema/rule";
 import type { ValidAreas } from "./areas";
 
 /** Areas that belong to a cluster. */
@@ -123,6 +123,34 @@ function checkSubnets({ network, nodeGroups, given }: ValidAreas): Problem[] {
               remedy: known ? "add it to network.privateSubnetIds" : "remove subnetIds",
             },
           ],
+    ),
+  );
+}
+
+/** EKS allows one Pod Identity association per ServiceAccount, and Karpenter's controller has its own. */
+export function checkIdentities({ karpenter, storage, imageRepository }: ValidAreas): Problem[] {
+  if (!karpenter) return [];
+  const { namespace, serviceAccount } = karpenter;
+  const lists = [
+    [["storage", "writers"], storage?.writers],
+    [["storage", "readers"], storage?.readers],
+    [["imageRepository", "writers"], imageRepository?.writers],
+    [["imageRepository", "pushers"], imageRepository?.pushers],
+    [["imageRepository", "checkers"], imageRepository?.checkers],
+  ] as const;
+  return lists.flatMap(([path, accounts = []]) =>
+    accounts.flatMap((account, index) =>
+      account.namespace === namespace && account.serviceAccount === serviceAccount
+        ? [
+            {
+              code: "second-identity",
+              path: [...path, index],
+              message: "is Karpenter's ServiceAccount, which already has a role",
+              given: `${namespace}/${serviceAccount}`,
+              allowed: "another ServiceAccount: EKS gives each one role",
+            },
+          ]
+        : [],
     ),
   );
 }

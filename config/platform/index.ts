@@ -3,6 +3,5 @@
  * @module cedana-cdk/platform
  */
 export { checkPlatform, resolvePlatform, type CheckedPlatform } from "./check";
-export { readPlatform, type LocatedProblem, type PlatformFile } from "./read";
-export { formatLocated } from "./report";
+export { readPlatform, type LocatedProblem, type PlatformFile, formatLocated } from "./read";
 export { platformSchema, type Platform, type PlatformSpec } from "./schema";

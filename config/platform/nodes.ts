@@ -1,10 +1,40 @@
-import type { EngineCapabilities, ResolvedEngine } from "../engines";
-import type { ResolvedInstall } from "../install";
-import { ENABLED_LABEL, runtimeHandlerOf } from "../nodes";
-import { printable, type Problem } from "../schema/problem";
-import { isToken } from "../schema/token";
-import type { ValidAreas } from "./areas";
+import { DEFAULT_ENGINE, type EngineKind, type EngineCapabilities, type ResolvedEngine } from "../engines";
 import type { Platform } from "./schema";
+import { gateOwner, gateTaint, type ResolvedInstall } from "../install";
+import {
+  ENABLED_LABEL,
+  runtimeHandlerOf,
+  startupTaintOf,
+  tolerates,
+  toTaintText,
+  type Taint,
+} from "../nodes";
+import { printable, type Problem } from "../schema/problem";
+import { isToken } from "../schema/rule";
+import type { ValidAreas } from "./areas";
+import { resolveAddons } from "../cluster";
+
+/** Returns the nodes with the engine of the platform, if they name none. */
+export function withEngine<N extends { readonly engine?: EngineKind }>(nodes: N, kind: EngineKind): N {
+  return { ...nodes, engine: nodes.engine ?? kind };
+}
+
+type Karpenter = NonNullable<Platform["karpenter"]>;
+
+export function poolsWithEngine(karpenter: Karpenter, kind: EngineKind): Karpenter {
+  return { ...karpenter, nodePools: karpenter.nodePools.map((pool) => withEngine(pool, kind)) };
+}
+
+/** Returns the platform with its engine set on all nodes that name none. */
+export function withNodeEngines(platform: Platform): Platform {
+  const { engine, karpenter, nodeGroups } = platform;
+  const kind = engine?.kind ?? DEFAULT_ENGINE;
+  return {
+    ...platform,
+    nodeGroups: nodeGroups.map((group) => withEngine(group, kind)),
+    ...(karpenter && { karpenter: poolsWithEngine(karpenter, kind) }),
+  };
+}
 
 type Nodes = Pick<
   Platform["nodeGroups"][number],
@@ -91,3 +121,58 @@ function unreached(
 
 /** Labels that the kubelet, EKS or Karpenter set on every node. */
 const SET_BY_KUBERNETES = /(^|\.)(kubernetes\.io|k8s\.io|eks\.amazonaws\.com|karpenter\.sh|k8s\.aws)\//;
+
+/** Checks that nodes start with the taint that the gate owner removes, and that CoreDNS tolerates it. */
+export function checkStartupTaints(
+  areas: ValidAreas,
+  install: ResolvedInstall,
+  { manager }: EngineCapabilities,
+): Problem[] {
+  if (gateOwner(install) === "manager" && !manager?.removesTaint) return [];
+  const gate = gateTaint(install);
+  return [...checkNodes(areas, gate), ...checkDns(areas, gate)];
+}
+
+function checkNodes(areas: ValidAreas, gate: Taint): Problem[] {
+  return nodesOf(areas).flatMap(([path, nodes]) => {
+    const taint = startupTaintOf(nodes);
+    if (!nodes.checkpointing || taint === undefined) return [];
+    if (taint.key === gate.key && taint.effect === gate.effect) return [];
+    const { key, value, effect } = gate;
+    return [
+      {
+        code: "startup-taint-mismatch",
+        path: [...path, "startupTaint"],
+        message: "is not the taint of install.readinessGate and would never be removed",
+        given: toTaintText(taint),
+        allowed: toTaintText(gate),
+        remedy: `set startupTaint: { key: ${key}, value: ${JSON.stringify(value)}, effect: ${effect} }`,
+      },
+    ];
+  });
+}
+
+/** The agents need DNS. If every node is gated until they are Ready, CoreDNS must tolerate the taint. */
+function checkDns(areas: ValidAreas, gate: Taint): Problem[] {
+  const nodes = nodesOf(areas);
+  if (!areas.cluster || nodes.length === 0 || nodes.some(([, one]) => !startupTaintOf(one))) return [];
+  const addon = resolveAddons(areas.cluster.addons).find(({ name }) => name === "coredns");
+  const { tolerations } = addon?.configuration ?? {};
+  if (!Array.isArray(tolerations) || tolerations.some((one) => tolerates(one as object, gate))) return [];
+  const wanted = { key: gate.key, operator: "Exists", effect: gate.effect };
+  return [
+    {
+      code: "gate-not-tolerated",
+      path: ["cluster", "addons", "coredns"],
+      message: "does not tolerate the startup taint that every node has",
+      allowed: `a toleration of ${toTaintText(gate)}`,
+      remedy: `set configuration: { tolerations: ${JSON.stringify([...BUILT_IN, wanted])} }; else nodes and CoreDNS wait for each other`,
+    },
+  ];
+}
+
+/** The add-on's default tolerations. A given list replaces them. */
+const BUILT_IN = [
+  { key: "node-role.kubernetes.io/control-plane", effect: "NoSchedule" },
+  { key: "CriticalAddonsOnly", operator: "Exists" },
+];

@@ -1,5 +1,5 @@
 import { isScalar, LineCounter, type Document } from "yaml";
-import type { Problem } from "../schema/problem";
+import { formatProblem, type Problem } from "../schema/problem";
 import { checkPlatform } from "./check";
 import { findPlace, findRange, pathAt } from "./position";
 import type { Platform } from "./schema";
@@ -63,4 +63,12 @@ function asWritten(document: Document, problem: Problem): Problem {
   if (typeof value.value !== "number" || value.source === undefined) return problem;
   const remedy = problem.remedy === undefined ? {} : { remedy: `put it in quotes: "${value.source}"` };
   return { ...problem, given: value.source, ...remedy };
+}
+
+/**
+ * One line: `cedana.yaml:7:12  nodeGroups[0].scaling.min  what is wrong; given: ...; allowed: ...; how to mend it`.
+ * In place of the property stands `(root)` where the problem is of the file as a whole.
+ */
+export function formatLocated(file: string, problem: LocatedProblem): string {
+  return `${file}:${problem.line}:${problem.column}  ${formatProblem(problem)}`;
 }

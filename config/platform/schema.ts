@@ -1,5 +1,8 @@
 import * as v from "../schema/valibot";
-import { checkpointStoreSchema } from "../checkpoint-store";
+import { described, pattern, shape, arn, derived, region, titled } from "../schema";
+import { bucketName, checkpointStoreSchema } from "../checkpoint-store";
+import { tagsSchema } from "../nodes/settings";
+import { givenOrNew } from "../schema/shape";
 import { clusterSchema, existingClusterSchema } from "../cluster";
 import { engineSchema } from "../engines";
 import { imageRepositorySchema } from "../image-repository";
@@ -7,9 +10,66 @@ import { installSchema } from "../install";
 import { karpenterSchema } from "../karpenter";
 import { networkSchema } from "../network";
 import { nodeGroupSchema } from "../nodes/group";
-import { derived, described, shape } from "../schema";
-import { outputSchema } from "./output-schema";
-import { terraformSchema } from "./terraform-schema";
+
+/** Where synthesized files are written. */
+export const outputSchema = shape({
+  directory: described(
+    v.optional(
+      pattern(/^(?!\/)(?!\s*$)(?!.*(^|\/)\.\.(\/|$))[^\\:*?"<>|]+$/, {
+        code: "not-a-directory-below",
+        message: "is not a directory below cedana.yaml",
+        allowed: "a relative path with / and without .., such as out",
+      }),
+      "out",
+    ),
+    "Output directory, relative to cedana.yaml. It gets the subdirectories terraform/ and kubernetes/.",
+  ),
+  format: described(
+    v.optional(v.picklist(["objects", "file", "helm"]), "objects"),
+    "Format of the Kubernetes objects. objects: one file each, and a kustomization.yaml. file: all in one file, and a kustomization.yaml. helm: a chart that installs the same objects.",
+  ),
+});
+
+export type ResolvedOutput = v.InferOutput<typeof outputSchema>;
+
+const localBackendSchema = shape({
+  path: described(
+    v.pipe(v.string(), v.nonEmpty()),
+    "Path of the file, absolute or relative to the working directory of Terraform. For experiments.",
+  ),
+});
+
+const s3BackendSchema = shape({
+  bucket: described(bucketName, "Name of the bucket. It must exist."),
+  key: described(
+    derived(
+      pattern(/^[A-Za-z0-9!_.*'()/-]{1,1024}$/, {
+        code: "not-an-object-key",
+        message: "is not a key that S3 allows",
+        allowed: "letters, digits, / and !_.*'()-",
+      }),
+      "<region>/<cluster>/platform.tfstate; required with existingCluster",
+    ),
+    "Key of the state in the bucket. Two platforms must not share it. The lock file is stored beside it (Terraform 1.10 and newer).",
+  ),
+  region: described(region, "AWS region of the bucket."),
+  kmsKeyId: described(derived(arn, "the bucket's encryption"), "KMS key that encrypts the state."),
+});
+
+/** Settings of Terraform itself. Its credentials come from the environment, never from here. */
+export const terraformSchema = shape({
+  backend: described(
+    derived(
+      givenOrNew("path", titled(localBackendSchema, "a local file"), titled(s3BackendSchema, "an S3 bucket")),
+      "a file in the working directory of Terraform",
+    ),
+    "Where Terraform stores its state.",
+  ),
+  tags: described(
+    v.optional(tagsSchema, {}),
+    "Tags of all resources that can have tags, including the instances, volumes and network interfaces of node groups. The tags of a group override them.",
+  ),
+});
 
 /** The properties of cedana.yaml. */
 export const platformSchema = shape({

@@ -1,6 +1,5 @@
 import { isScalar, visit, type Document } from "yaml";
-import type { Problem } from "../schema/problem";
-import { SECRET_SHAPES } from "../schema/secret-shapes";
+import { SECRET_SHAPES, type Problem } from "../schema/problem";
 
 /** A secret in the text, by its range. */
 export interface FoundSecret {

@@ -1,6 +1,5 @@
 import * as v from "./valibot";
-import type { Problem } from "./problem";
-import { InvalidInputError } from "./problem";
+import { InvalidInputError, type Problem } from "./problem";
 import { toProblem } from "./issues";
 
 /** A check over several properties of a value whose shape is already known to be right. */

@@ -12,11 +12,9 @@ export {
   region,
   registryRepository,
 } from "./formats";
-export { nearest } from "./nearest";
-export { oneOf } from "./one-of";
-export { derived, described, integer, pattern, rule, titled, type Rule } from "./rule";
-export { shape } from "./shape";
-export { givenOrNew } from "./existing-or-new";
+export { nearest } from "./issues";
+export { oneOf, shape, givenOrNew } from "./shape";
+export { derived, described, integer, pattern, rule, titled, type Rule, isToken } from "./rule";
 export {
   InvalidInputError,
   type Problem,
@@ -26,7 +24,7 @@ export {
   printable,
   throwIfAny,
   under,
+  SECRET_SHAPES,
+  maskSecrets,
 } from "./problem";
 export { duration, parseDuration, parseQuantity, quantity, quantityBytes } from "./quantity";
-export { SECRET_SHAPES, maskSecrets } from "./secret-shapes";
-export { isToken } from "./token";

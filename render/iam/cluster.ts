@@ -1,4 +1,5 @@
 /** Permissions of the cluster's own roles that AWS has no managed policy for. */
+import type { ServiceAccountSpec } from "../../config/pod-identity";
 
 /** Returns the statement that lets the control plane use the key of Kubernetes Secrets. */
 export function secretsKeyStatement(keyArn: string): object {
@@ -27,6 +28,70 @@ export function cniIpv6Statements(partition: string): object[] {
       Effect: "Allow",
       Action: "ec2:CreateTags",
       Resource: `arn:${partition}:ec2:*:*:network-interface/*`,
+    },
+  ];
+}
+
+/**
+ * Returns the trust policy of a role for EKS Pod Identity. EKS sets the session tags, so the conditions also hold if the role
+ * is associated with another ServiceAccount or cluster by mistake.
+ */
+export function podIdentityTrust(clusterName: string, subject: ServiceAccountSpec): object {
+  return {
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Effect: "Allow",
+        Principal: { Service: "pods.eks.amazonaws.com" },
+        Action: ["sts:AssumeRole", "sts:TagSession"],
+        Condition: {
+          StringEquals: {
+            "aws:RequestTag/eks-cluster-name": clusterName,
+            "aws:RequestTag/kubernetes-namespace": subject.namespace,
+            "aws:RequestTag/kubernetes-service-account": subject.serviceAccount,
+          },
+        },
+      },
+    ],
+  };
+}
+
+/** EventBridge patterns of EC2's interruption events, by the name of their rule. */
+export const INTERRUPTION_EVENTS = {
+  "health-event": { source: ["aws.health"], "detail-type": ["AWS Health Event"] },
+  "spot-interruption": { source: ["aws.ec2"], "detail-type": ["EC2 Spot Instance Interruption Warning"] },
+  "rebalance-recommendation": {
+    source: ["aws.ec2"],
+    "detail-type": ["EC2 Instance Rebalance Recommendation"],
+  },
+  "instance-state-change": {
+    source: ["aws.ec2"],
+    "detail-type": ["EC2 Instance State-change Notification"],
+  },
+  "capacity-reservation-interruption": {
+    source: ["aws.ec2"],
+    "detail-type": ["EC2 Capacity Reservation Instance Interruption Warning"],
+  },
+} as const;
+
+/** Returns the queue policy: only these rules may send, and only with TLS. */
+export function interruptionQueueStatements(queueArn: string, ruleArns: readonly string[]): object[] {
+  return [
+    {
+      Sid: "Rules",
+      Effect: "Allow",
+      Principal: { Service: "events.amazonaws.com" },
+      Action: "sqs:SendMessage",
+      Resource: queueArn,
+      Condition: { ArnEquals: { "aws:SourceArn": ruleArns } },
+    },
+    {
+      Sid: "TlsOnly",
+      Effect: "Deny",
+      Principal: "*",
+      Action: "sqs:*",
+      Resource: queueArn,
+      Condition: { Bool: { "aws:SecureTransport": "false" } },
     },
   ];
 }

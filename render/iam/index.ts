@@ -5,16 +5,18 @@ export {
   readStatements,
   readWriteStatements,
   tlsOnlyStatement,
-} from "./checkpoint-store";
-export { cniIpv6Statements, secretsKeyStatement } from "./cluster";
-export {
   checkStatements,
   keepLastPolicy,
   pullStatements,
   pushStatements,
   repositoryArnOf,
   uploadStatements,
-} from "./image-repository";
-export { INTERRUPTION_EVENTS, interruptionQueueStatements } from "./interruption-queue";
+} from "./stores";
+export {
+  cniIpv6Statements,
+  secretsKeyStatement,
+  INTERRUPTION_EVENTS,
+  interruptionQueueStatements,
+  podIdentityTrust,
+} from "./cluster";
 export { type ControllerPolicyProps, controllerPolicies } from "./karpenter";
-export { podIdentityTrust } from "./pod-identity";

@@ -1,3 +1,4 @@
+import { checkPlatform, type PlatformSpec, type Platform } from "../../config/platform";
 import { LocalBackend, S3Backend, TerraformOutput, TerraformStack } from "cdktf";
 import { IamUser } from "@cdktf/provider-aws/lib/iam-user";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
@@ -11,10 +12,15 @@ import { NodeGroup } from "../../constructs/aws/node-group";
 import type { ResolvedCheckpointStore } from "../../config/checkpoint-store";
 import { storeUserName } from "../../config/cluster";
 import { isGiven } from "../../config/network";
-import { checkPlatform, type Platform } from "../../config/platform";
 import { InvalidInputError } from "../../config/schema";
 import { Identities } from "./identities";
-import type { PlatformStackProps } from "./props";
+
+/**
+ * The AWS side of a platform: the areas of cedana.yaml, as data. Needs `cluster` (to create one) or `existingCluster`; every
+ * other area is optional. Give `engine` and `install` if CedanaChart installs them: node groups are then made for that
+ * engine, and its agents get access to the image repository.
+ */
+export type PlatformStackProps = Omit<PlatformSpec, "version" | "output">;
 
 /**
  * Cluster, network, nodes, storage and identities as one stack with its own provider and state. Each construct is a public
@@ -160,4 +166,20 @@ function checkedPlatform(subject: string, props: PlatformStackProps): Platform {
       allowed: "cluster, to create one, or existingCluster",
     },
   ]);
+}
+
+/**
+ * Adds the AWS side of a platform to a cdktf app, as a stack.
+ * @param platform - as `readPlatform` or `resolvePlatform` returned it
+ * @param id - of the stack. Give each platform of an app another one
+ * @returns undefined if the platform has no cluster
+ */
+export function stackFromPlatform(
+  app: Construct,
+  platform: Platform,
+  id = "platform",
+): PlatformStack | undefined {
+  if (!platform.cluster && !platform.existingCluster) return undefined;
+  const { version: _version, output: _output, ...props } = platform;
+  return new PlatformStack(app, id, props);
 }

@@ -1,7 +1,6 @@
 import { checkFeatures, type FeatureUse } from "../../features";
-import type { Problem } from "../../schema/problem";
-import { printable } from "../../schema/problem";
-import { isToken } from "../../schema/token";
+import { printable, type Problem } from "../../schema/problem";
+import { isToken } from "../../schema/rule";
 import { daemonPort, isLoopback, listenAddress, socketProblem } from "./address";
 import type { ResolvedCedanaEngine } from "./schema";
 

@@ -1,7 +1,7 @@
 import * as v from "../../schema/valibot";
 import { featureTableJson, renderFeatureTable } from "../../features";
 import type { ResolvedInstall } from "../../install";
-import { runtimeHandlerSchema } from "../../nodes/runtime-handler";
+import { runtimeHandlerSchema } from "../../nodes/settings";
 import type { EngineCapabilities, EngineDefinition, RequiredSecret } from "../engine";
 import { checkCedanaEngine } from "./check";
 import { cedanaControllerSchema, cedanaControllerSettings } from "./controller";

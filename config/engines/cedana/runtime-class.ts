@@ -1,5 +1,5 @@
 import * as v from "../../schema/valibot";
-import { DEFAULT_HANDLER } from "../../nodes/runtime-handler";
+import { DEFAULT_HANDLER } from "../../nodes/settings";
 import { described, dnsLabel, dnsSubdomain, shape } from "../../schema";
 import { quantities, toleration } from "../../pod";
 

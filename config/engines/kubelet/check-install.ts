@@ -1,5 +1,4 @@
-import type { ResolvedInstall } from "../../install";
-import { reservedVariables } from "../../install";
+import { reservedVariables, type ResolvedInstall } from "../../install";
 import { under, type Problem } from "../../schema/problem";
 import type { ResolvedKubeletEngine } from "./schema";
 

@@ -1,6 +1,6 @@
 import { checkKubeletFeatures } from "./features";
 import type { Problem } from "../../schema/problem";
-import { isToken } from "../../schema/token";
+import { isToken } from "../../schema/rule";
 import type { ResolvedKubeletEngine } from "./schema";
 
 /** What depends on several properties of the engine `kubelet`. */

@@ -1,10 +1,23 @@
 import { repeated } from "../../network/check";
-import { KUBERNETES_MINORS, MINIMUM_KERNEL, compareVersions, findAmi, unsupportedVersion } from "../ami";
+import {
+  KUBERNETES_MINORS,
+  MINIMUM_KERNEL,
+  compareVersions,
+  findAmi,
+  unsupportedVersion,
+  RESTORING_CONTAINERD,
+} from "../ami";
 import { checkNodeSettings, instanceFacts, restoresFromImages } from "../check";
-import { RESTORING_CONTAINERD } from "../restore";
 import type { Problem } from "../../schema/problem";
-import { isToken } from "../../schema/token";
-import { type CustomAmi, type ResolvedNodeGroup, customAmiOf } from "./schema";
+import { isToken } from "../../schema/rule";
+import {
+  customAmiOf,
+  nodeGroupSchema,
+  type CustomAmi,
+  type ResolvedNodeGroup,
+  type NodeGroupSpec,
+} from "./schema";
+import { resolve } from "../../schema";
 
 /** What of the cluster a group must fit. */
 export interface NodeGroupContext {
@@ -273,4 +286,17 @@ function checkModes(group: ResolvedNodeGroup): Problem[] {
     });
   }
   return problems;
+}
+
+/**
+ * The group with its defaults.
+ * @param subject what errors call the group, for instance a construct path
+ * @throws InvalidInputError with all problems
+ */
+export function resolveNodeGroup(
+  subject: string,
+  spec: NodeGroupSpec,
+  context: NodeGroupContext,
+): ResolvedNodeGroup {
+  return resolve(subject, nodeGroupSchema, spec, (group) => checkNodeGroup(group, context));
 }

@@ -1,4 +1,4 @@
-export { checkNodeGroup } from "./check";
+export { checkNodeGroup, resolveNodeGroup } from "./check";
 export {
   customAmiOf,
   nodeGroupSchema,
@@ -6,4 +6,3 @@ export {
   type NodeGroupSpec,
   type ResolvedNodeGroup,
 } from "./schema";
-export { resolveNodeGroup } from "./resolve";

@@ -1,3 +1,22 @@
+import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
+import { IamUserPolicy } from "@cdktf/provider-aws/lib/iam-user-policy";
+import { Construct } from "constructs";
+import {
+  readStatements,
+  readWriteStatements,
+  bucketArn,
+  tlsOnlyStatement,
+  type StorePlace,
+} from "../../../render/iam";
+import { policyDocument, kmsKey } from "../internal";
+import {
+  givenStorePropsSchema,
+  storePropsSchema,
+  type GivenStorePropsSpec,
+  type ResolvedStoreProps,
+  type StorePropsSpec,
+} from "../../../config/checkpoint-store";
+import { resolve } from "../../../config/schema";
 import type { KmsKey } from "@cdktf/provider-aws/lib/kms-key";
 import { S3Bucket } from "@cdktf/provider-aws/lib/s3-bucket";
 import { S3BucketLifecycleConfiguration } from "@cdktf/provider-aws/lib/s3-bucket-lifecycle-configuration";
@@ -6,21 +25,97 @@ import { S3BucketPolicy } from "@cdktf/provider-aws/lib/s3-bucket-policy";
 import { S3BucketPublicAccessBlock } from "@cdktf/provider-aws/lib/s3-bucket-public-access-block";
 import { S3BucketServerSideEncryptionConfigurationA } from "@cdktf/provider-aws/lib/s3-bucket-server-side-encryption-configuration";
 import { S3BucketVersioningA } from "@cdktf/provider-aws/lib/s3-bucket-versioning";
-import type { Construct } from "constructs";
 import { bucketPrefix } from "../../../config/cluster";
-import {
-  storePropsSchema,
-  type GivenStorePropsSpec,
-  type ResolvedStoreProps,
-  type StorePropsSpec,
-} from "../../../config/checkpoint-store";
-import { tlsOnlyStatement } from "../../../render/iam";
-import { resolve } from "../../../config/schema";
-import { kmsKey } from "../internal/kms-key";
-import { policyDocument } from "../internal/policy";
-import { StoreBase } from "./base";
-import { ExistingStore } from "./existing";
-import type { ICheckpointStore } from "./types";
+
+/** Anything with the name of an IAM role: an `IamRole`, a `DataAwsIamRole`, or `{ name }`. */
+export interface RoleReference {
+  readonly name: string;
+}
+
+/** An S3 location for checkpoints, with methods that grant access to it. */
+export interface ICheckpointStore {
+  readonly bucketName: string;
+  readonly bucketArn: string;
+  /** Key prefix, ending with `/`, or empty. */
+  readonly prefix: string;
+  /** `s3://<bucket>/<prefix>` without the trailing `/`: the value for the engine's checkpoint directory. */
+  readonly url: string;
+  readonly kmsKeyArn?: string;
+  /**
+   * Lets a role list, read, write and delete checkpoints below the prefix.
+   * @param id unique within the store; part of the policy's address in the Terraform state
+   */
+  grantReadWrite(id: string, role: RoleReference): IamRolePolicy;
+  /** Lets a role list and read checkpoints below the prefix. */
+  grantRead(id: string, role: RoleReference): IamRolePolicy;
+  /** Same as grantReadWrite, for an IAM user: Cedana's s3 storage plugin accepts only an access key. */
+  grantReadWriteToUser(id: string, user: { readonly name: string }): IamUserPolicy;
+}
+
+/** Implements the grants of every store, new or existing. */
+export abstract class StoreBase extends Construct implements ICheckpointStore {
+  abstract readonly bucketName: string;
+  abstract readonly bucketArn: string;
+  abstract readonly prefix: string;
+  abstract readonly kmsKeyArn?: string;
+  protected abstract readonly region: string;
+
+  get url(): string {
+    return `s3://${this.bucketName}/${this.prefix}`.replace(/\/+$/, "");
+  }
+
+  grantReadWrite(id: string, role: RoleReference): IamRolePolicy {
+    return this.grant(`read-write-${id}`, role, readWriteStatements(this.place));
+  }
+
+  grantRead(id: string, role: RoleReference): IamRolePolicy {
+    return this.grant(`read-only-${id}`, role, readStatements(this.place));
+  }
+
+  grantReadWriteToUser(id: string, user: { readonly name: string }): IamUserPolicy {
+    return new IamUserPolicy(this, `user-${id}`, {
+      user: user.name,
+      namePrefix: "checkpoint-store-",
+      policy: policyDocument(...readWriteStatements(this.place)),
+    });
+  }
+
+  private grant(id: string, role: RoleReference, statements: object[]): IamRolePolicy {
+    return new IamRolePolicy(this, id, {
+      role: role.name,
+      namePrefix: "checkpoint-store-",
+      policy: policyDocument(...statements),
+    });
+  }
+
+  private get place(): StorePlace {
+    return {
+      bucketArn: this.bucketArn,
+      prefix: this.prefix,
+      region: this.region,
+      ...(this.kmsKeyArn === undefined ? {} : { kmsKeyArn: this.kmsKeyArn }),
+    };
+  }
+}
+
+/** A store in an existing bucket. */
+export class ExistingStore extends StoreBase {
+  readonly bucketName: string;
+  readonly bucketArn: string;
+  readonly prefix: string;
+  readonly kmsKeyArn?: string;
+  protected readonly region: string;
+
+  constructor(scope: Construct, id: string, attributes: GivenStorePropsSpec) {
+    super(scope, id);
+    const spec = resolve(this.node.path, givenStorePropsSchema, attributes);
+    this.region = spec.region;
+    this.bucketName = spec.existingBucket;
+    this.bucketArn = bucketArn(spec.existingBucket, spec.region);
+    this.prefix = spec.prefix;
+    this.kmsKeyArn = spec.kmsKeyArn;
+  }
+}
 
 /** Settings of the bucket. Access is granted by the methods of the construct. */
 export interface CheckpointStoreProps extends StorePropsSpec {}

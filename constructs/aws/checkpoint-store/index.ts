@@ -1,2 +1,6 @@
-export { CheckpointStore, type CheckpointStoreProps } from "./checkpoint-store";
-export type { ICheckpointStore, RoleReference } from "./types";
+export {
+  CheckpointStore,
+  type CheckpointStoreProps,
+  type ICheckpointStore,
+  type RoleReference,
+} from "./checkpoint-store";

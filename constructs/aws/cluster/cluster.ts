@@ -15,13 +15,10 @@ import {
   type ResolvedCluster,
 } from "../../../config/cluster";
 import { resolve } from "../../../config/schema";
-import { addDependency } from "../internal/depend";
-import { kmsKey } from "../internal/kms-key";
+import { addDependency, kmsKey } from "../internal";
 import type { INetwork } from "../network";
-import { ClusterAccess } from "./access";
-import { ExistingCluster } from "./existing";
-import { ClusterRole, CniRole } from "./roles";
-import type { ICluster } from "./types";
+import { ClusterAccess, ClusterRole, CniRole } from "./roles";
+import { ExistingCluster, type ICluster } from "./existing";
 
 export interface ClusterProps extends ClusterSpec {
   /** Network of the cluster: a `Network`, or `Network.fromAttributes`. */

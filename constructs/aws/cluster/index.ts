@@ -1,5 +1,3 @@
-export { ClusterAccess } from "./access";
+export { ClusterAccess, ClusterRole, CniRole } from "./roles";
 export { Cluster, type ClusterProps } from "./cluster";
-export { ExistingCluster } from "./existing";
-export { ClusterRole, CniRole } from "./roles";
-export type { ICluster } from "./types";
+export { ExistingCluster, type ICluster } from "./existing";

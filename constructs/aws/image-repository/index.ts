@@ -1,1 +1,135 @@
-export { ImageRepository, type IImageRepository, type ImageRepositoryProps } from "./image-repository";
+import { EcrLifecyclePolicy } from "@cdktf/provider-aws/lib/ecr-lifecycle-policy";
+import { EcrRepository } from "@cdktf/provider-aws/lib/ecr-repository";
+import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
+import { Construct } from "constructs";
+import {
+  checkGivenRepository,
+  givenRepositoryPropsSchema,
+  repositoryPropsSchema,
+  type GivenRepositoryPropsSpec,
+  type RepositoryPropsSpec,
+} from "../../../config/image-repository";
+import {
+  checkStatements,
+  keepLastPolicy,
+  pullStatements,
+  pushStatements,
+  repositoryArnOf,
+  uploadStatements,
+} from "../../../render/iam";
+import { resolve } from "../../../config/schema";
+import { policyDocument } from "../internal";
+
+/** An image repository, with methods that grant access to it. */
+export interface IImageRepository {
+  /** `<account>.dkr.ecr.<region>.amazonaws.com/<name>`, without a tag. */
+  readonly url: string;
+  readonly arn: string;
+  /**
+   * Lets a role pull, push, list and delete images.
+   * @param id unique within the repository; part of the policy's address in the Terraform state
+   */
+  grantPush(id: string, role: { readonly name: string }): IamRolePolicy;
+  /** Lets a role push images, but neither pull nor delete them. */
+  grantUpload(id: string, role: { readonly name: string }): IamRolePolicy;
+  /** Lets a role log in and check whether a layer exists. */
+  grantCheck(id: string, role: { readonly name: string }): IamRolePolicy;
+  /** Lets a role pull images. */
+  grantPull(id: string, role: { readonly name: string }): IamRolePolicy;
+}
+
+abstract class RepositoryBase extends Construct implements IImageRepository {
+  abstract readonly url: string;
+  abstract readonly arn: string;
+
+  grantPush(id: string, role: { readonly name: string }): IamRolePolicy {
+    return this.grant(`push-${id}`, role, pushStatements(this.arn));
+  }
+
+  grantUpload(id: string, role: { readonly name: string }): IamRolePolicy {
+    return this.grant(`upload-${id}`, role, uploadStatements(this.arn));
+  }
+
+  grantCheck(id: string, role: { readonly name: string }): IamRolePolicy {
+    return this.grant(`check-${id}`, role, checkStatements(this.arn));
+  }
+
+  grantPull(id: string, role: { readonly name: string }): IamRolePolicy {
+    return this.grant(`pull-${id}`, role, pullStatements(this.arn));
+  }
+
+  private grant(id: string, role: { readonly name: string }, statements: object[]): IamRolePolicy {
+    return new IamRolePolicy(this, id, {
+      role: role.name,
+      namePrefix: "image-repository-",
+      policy: policyDocument(...statements),
+    });
+  }
+}
+
+/** Settings of the repository. Access is granted by the methods of the construct. */
+export interface ImageRepositoryProps extends RepositoryPropsSpec {}
+
+/**
+ * Creates an ECR repository with immutable tags, so that a restore uses exactly the image that the checkpoint was pushed as.
+ * Encrypted with KMS, scanned on push. A lifecycle policy keeps only the newest images.
+ * @throws InvalidInputError
+ */
+export class ImageRepository extends RepositoryBase {
+  /** Uses an existing repository without changing it. */
+  static fromAttributes(
+    scope: Construct,
+    id: string,
+    attributes: GivenRepositoryPropsSpec,
+  ): IImageRepository {
+    return new ExistingRepository(scope, id, attributes);
+  }
+
+  readonly repository: EcrRepository;
+  readonly lifecycle: EcrLifecyclePolicy;
+
+  constructor(scope: Construct, id: string, props: ImageRepositoryProps) {
+    super(scope, id);
+    const spec = resolve(this.node.path, repositoryPropsSchema, props);
+    this.repository = new EcrRepository(this, "repository", {
+      name: spec.name,
+      imageTagMutability: "IMMUTABLE",
+      imageScanningConfiguration: { scanOnPush: spec.scanOnPush },
+      encryptionConfiguration: [
+        {
+          encryptionType: "KMS",
+          ...(spec.kmsKeyArn === undefined ? {} : { kmsKey: spec.kmsKeyArn }),
+        },
+      ],
+      forceDelete: spec.forceDelete,
+    });
+    this.lifecycle = new EcrLifecyclePolicy(this, "lifecycle", {
+      repository: this.repository.name,
+      policy: JSON.stringify(keepLastPolicy(spec.keepLast)),
+    });
+  }
+
+  get url(): string {
+    return this.repository.repositoryUrl;
+  }
+
+  get arn(): string {
+    return this.repository.arn;
+  }
+}
+
+class ExistingRepository extends RepositoryBase {
+  readonly url: string;
+  readonly arn: string;
+
+  constructor(scope: Construct, id: string, attributes: GivenRepositoryPropsSpec) {
+    super(scope, id);
+    this.url = resolve(
+      this.node.path,
+      givenRepositoryPropsSchema,
+      attributes,
+      checkGivenRepository,
+    ).existingUrl;
+    this.arn = repositoryArnOf(this.url);
+  }
+}

@@ -1,2 +1,1 @@
-export { Network, type NetworkProps } from "./network";
-export type { INetwork } from "./types";
+export { Network, type NetworkProps, type INetwork } from "./network";

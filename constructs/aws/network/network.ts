@@ -1,5 +1,4 @@
-import type { ITerraformDependable } from "cdktf";
-import { Fn, Token } from "cdktf";
+import { Fn, Token, type ITerraformDependable } from "cdktf";
 import { DataAwsAvailabilityZones } from "@cdktf/provider-aws/lib/data-aws-availability-zones";
 import { EgressOnlyInternetGateway } from "@cdktf/provider-aws/lib/egress-only-internet-gateway";
 import { Eip } from "@cdktf/provider-aws/lib/eip";
@@ -20,8 +19,19 @@ import {
 } from "../../../config/network";
 import { resolve } from "../../../config/schema";
 import { interfaceEndpoints, s3Endpoint } from "./endpoints";
-import type { INetwork } from "./types";
 import { ZoneSubnet } from "./zone";
+
+/** A new or existing network, as a cluster uses it. */
+export interface INetwork {
+  /** VPC of the subnets. */
+  readonly vpcId: string;
+  /** Subnets of nodes and control plane. */
+  readonly privateSubnetIds: string[];
+  /** Subnets of internet-facing load balancers; may be empty. */
+  readonly publicSubnetIds: string[];
+  /** Routes and endpoints that nodes need to reach anything. Empty for existing subnets. */
+  readonly ready: ITerraformDependable[];
+}
 
 export interface NetworkProps extends NetworkPropsSpec {}
 

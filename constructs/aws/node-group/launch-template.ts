@@ -1,8 +1,23 @@
+import { Fn } from "cdktf";
 import type { LaunchTemplateConfig } from "@cdktf/provider-aws/lib/launch-template";
-import { type Bootstrap, renderUserData } from "../../../render/user-data";
-import { type ResolvedNodeGroup, customAmiOf } from "../../../config/nodes/group";
+import { renderUserData, type Bootstrap } from "../../../render/user-data";
+import { customAmiOf, type ResolvedNodeGroup } from "../../../config/nodes/group";
 import type { ICluster } from "../cluster";
-import { encodeUserData } from "./user-data";
+
+const TOKEN = /(\$\{TfToken\[[^\]]+\]\})/;
+
+/**
+ * Returns user data in base64, as launch templates require. Terraform joins text that contains Terraform references; the
+ * other text is passed as base64, so that `${...}` in a shell script is never read as a Terraform expression.
+ */
+export function encodeUserData(text: string): string {
+  const pieces = text.split(TOKEN);
+  if (pieces.length === 1) return Buffer.from(text).toString("base64");
+  const parts = pieces
+    .filter((piece) => piece !== "")
+    .map((piece) => (TOKEN.test(piece) ? piece : Fn.base64decode(Buffer.from(piece).toString("base64"))));
+  return Fn.base64encode(Fn.join("", parts));
+}
 
 /** Root device of Amazon Linux 2023. */
 const ROOT_DEVICE = "/dev/xvda";

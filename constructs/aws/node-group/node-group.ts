@@ -3,7 +3,7 @@ import { EksNodeGroup } from "@cdktf/provider-aws/lib/eks-node-group";
 import { LaunchTemplate } from "@cdktf/provider-aws/lib/launch-template";
 import { Construct } from "constructs";
 import { iamPrefix } from "../../../config/cluster";
-import { findAmi, instanceFacts, startupTaintOf, type Taint, toAutoscalerTag } from "../../../config/nodes";
+import { findAmi, instanceFacts, startupTaintOf, toAutoscalerTag, type Taint } from "../../../config/nodes";
 import { nodeLabels } from "../../../render/user-data";
 import {
   customAmiOf,

@@ -3,7 +3,7 @@ import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy
 import { Construct } from "constructs";
 import { partitionOf } from "../../../config/cluster";
 import { isToken } from "../../../config/schema";
-import { serviceTrust } from "../internal/policy";
+import { serviceTrust } from "../internal";
 
 /** The least a node needs: join the cluster and pull images. Pods get other permissions by Pod Identity. */
 const LEAST = ["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly"];

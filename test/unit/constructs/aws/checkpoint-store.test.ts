@@ -2,11 +2,19 @@ import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { App, TerraformOutput, TerraformStack } from "cdktf";
 import { CheckpointStore, type CheckpointStoreProps } from "../../../../constructs/aws/checkpoint-store";
 import { ImageRepository } from "../../../../constructs/aws/image-repository";
-import { bucketArn, readStatements, readWriteStatements, tlsOnlyStatement } from "../../../../render/iam";
+import {
+  bucketArn,
+  readStatements,
+  readWriteStatements,
+  tlsOnlyStatement,
+  cniIpv6Statements,
+  secretsKeyStatement,
+  pullStatements,
+  pushStatements,
+  repositoryArnOf,
+  podIdentityTrust,
+} from "../../../../render/iam";
 import { checkpointStoreSchema } from "../../../../config/checkpoint-store";
-import { cniIpv6Statements, secretsKeyStatement } from "../../../../render/iam";
-import { pullStatements, pushStatements, repositoryArnOf } from "../../../../render/iam";
-import { podIdentityTrust } from "../../../../render/iam";
 import { check } from "../../../../config/schema";
 import { expectGolden } from "../../../support/golden";
 import { only, resources, synthStack } from "../../../support/terraform-json";

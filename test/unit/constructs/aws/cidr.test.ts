@@ -1,9 +1,8 @@
 import * as fc from "fast-check";
 import { DISCOVERY_TAG } from "../../../../config/karpenter";
 import { layOutSubnets, overlap, within } from "../../../../config/network";
-import { formatIpv4Block, parseIpv4Block } from "../../../../config/network/cidr";
+import { formatIpv4Block, parseIpv4Block, anyCidr, ipv4Cidr } from "../../../../config/network/cidr";
 import { check } from "../../../../config/schema";
-import { anyCidr, ipv4Cidr } from "../../../../config/network/cidr";
 import { assertProperty } from "../../../support/property";
 
 const block = fc

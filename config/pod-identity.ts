@@ -1,6 +1,6 @@
-import * as v from "../schema/valibot";
-import { described, dnsLabel, dnsSubdomain, rule, shape } from "../schema";
-import { isToken } from "../schema/token";
+import * as v from "./schema/valibot";
+import { described, dnsLabel, dnsSubdomain, rule, shape } from "./schema";
+import { isToken } from "./schema/rule";
 
 /** A ServiceAccount that gets AWS permissions. */
 export const serviceAccountSchema = shape({

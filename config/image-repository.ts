@@ -1,7 +1,9 @@
-import * as v from "../schema/valibot";
-import { givenOrNew } from "../schema/existing-or-new";
-import { serviceAccounts } from "../pod-identity";
-import { arn, derived, described, integer, pattern, shape, titled } from "../schema";
+import * as v from "./schema/valibot";
+import { givenOrNew } from "./schema/shape";
+import { serviceAccounts } from "./pod-identity";
+import { arn, derived, described, integer, pattern, shape, titled } from "./schema";
+import type { Problem } from "./schema/problem";
+import { isToken } from "./schema/rule";
 
 const NAME = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*";
 
@@ -75,3 +77,17 @@ export type ImageRepositorySpec = NewRepositorySpec | GivenRepositorySpec;
 export type ResolvedNewRepository = v.InferOutput<typeof newRepositorySchema>;
 export type ResolvedGivenRepository = v.InferOutput<typeof givenRepositorySchema>;
 export type ResolvedImageRepository = v.InferOutput<typeof imageRepositorySchema>;
+
+/** The ARN that permissions are for is read out of the URL. */
+export function checkGivenRepository(repository: { readonly existingUrl: string }): Problem[] {
+  if (!isToken(repository.existingUrl)) return [];
+  return [
+    {
+      code: "not-plain",
+      path: ["existingUrl"],
+      message: "is known only when Terraform runs, but permissions are derived from it",
+      allowed: "a plain value",
+      remedy: "make the repository with ImageRepository in the same stack, or write its URL out",
+    },
+  ];
+}

@@ -1,7 +1,7 @@
-import * as v from "../schema/valibot";
-import { givenOrNew } from "../schema/existing-or-new";
-import { serviceAccounts } from "../pod-identity";
-import { arn, clusterName, derived, described, integer, pattern, region, shape, titled } from "../schema";
+import * as v from "./schema/valibot";
+import { givenOrNew } from "./schema/shape";
+import { serviceAccounts } from "./pod-identity";
+import { arn, clusterName, derived, described, integer, pattern, region, shape, titled } from "./schema";
 
 /** Bucket names as S3 allows them, without dots: those break TLS host names. */
 export const bucketName = pattern(

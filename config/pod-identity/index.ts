@@ -1,2 +1,0 @@
-/** AWS permissions of Kubernetes ServiceAccounts by EKS Pod Identity. */
-export { serviceAccounts, serviceAccountSchema, type ServiceAccountSpec } from "./schema";
