@@ -53,7 +53,7 @@ async function init({ file, force, ...given }: InitOptions): Promise<string> {
     ...(terminal ? await prompt(defaults) : {}),
   };
   const text = initFile(answers);
-  const { formatLocated, readPlatform } = await import("../config/platform/index.js");
+  const { formatLocated, readPlatform } = await import("../config/platform/file/index.js");
   const { problems } = readPlatform(text);
   if (problems) {
     const lines = problems.map((problem) => formatLocated("(flags)", problem));

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { formatLocated, readPlatform, type Platform } from "../config/platform";
+import { formatLocated, readPlatform, type Platform } from "../config/platform/file";
 import { CommandError, EXIT } from "./errors";
 import { cedanaCdk, DEFAULT_FILE } from "./shell";
 

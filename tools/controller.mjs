@@ -32,7 +32,7 @@ function takeFile() {
 
 async function settingsOf(file) {
   const { controllerSettings, formatLocated, readPlatform } = await load(
-    `export * from "./config/programs/controller"; export * from "./config/platform";`,
+    `export * from "./config/programs/controller"; export * from "./config/platform/file";`,
   );
   const { platform, problems = [] } = readPlatform(readFileSync(file));
   if (!platform?.engine || !platform.install) {

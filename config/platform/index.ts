@@ -1,7 +1,3 @@
-/**
- * cedana.yaml: its schema, its reader and its checks.
- * @module cedana-cdk/platform
- */
+/** The schema of a platform and its checks. `file/` reads one from cedana.yaml. */
 export { checkPlatform, resolvePlatform, type CheckedPlatform } from "./check";
-export { readPlatform, type LocatedProblem, type PlatformFile, formatLocated } from "./read";
 export { platformSchema, type Platform, type PlatformSpec } from "./schema";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { INIT_DEFAULTS, initFile, type InitAnswers } from "../../../cli/init-file";
 import { CONFIGURATION, stackOf, terraformFiles } from "../../../cli/terraform";
-import { readPlatform, type PlatformFile } from "../../../config/platform";
+import { readPlatform, type PlatformFile } from "../../../config/platform/file";
 import { runCli } from "../../support/cli";
 import type { TerraformJson } from "../../support/terraform-json";
 

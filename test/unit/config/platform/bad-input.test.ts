@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { formatLocated, readPlatform } from "../../../../config/platform";
+import { formatLocated, readPlatform } from "../../../../config/platform/file";
 import { expectGolden } from "../../../support/golden";
 import { files, ROOT } from "../../../support/sources";
 

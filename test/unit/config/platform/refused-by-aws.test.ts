@@ -1,5 +1,5 @@
 import { INIT_DEFAULTS, initFile } from "../../../../cli/init-file";
-import { formatLocated, readPlatform } from "../../../../config/platform";
+import { formatLocated, readPlatform } from "../../../../config/platform/file";
 
 const DEFAULT = initFile({ ...INIT_DEFAULTS, engine: "cedana" });
 const ADMIN = "arn:aws:iam::123456789012:role/platform-admins";

@@ -1,5 +1,5 @@
 import { App } from "cdktf";
-import { checkPlatform, readPlatform, type Platform } from "../../../../config/platform";
+import { checkPlatform, readPlatform, type Platform } from "../../../../config/platform/file";
 import { InvalidInputError } from "../../../../config/schema/problem";
 import { PlatformStack, type PlatformStackProps } from "../../../../stacks/aws";
 import { expectGolden } from "../../../support/golden";

@@ -6,7 +6,7 @@ import {
 } from "../../../../config/programs/controller";
 import { checkEngine, engineSchema } from "../../../../config/engines";
 import { checkInstall, installSchema } from "../../../../config/install";
-import { readPlatform } from "../../../../config/platform";
+import { readPlatform } from "../../../../config/platform/file";
 import { formatProblem, InvalidInputError } from "../../../../config/schema/problem";
 import { check, resolve } from "../../../../config/schema";
 import type { CedanaEngineSpec, InstallSpec } from "../../../../config";

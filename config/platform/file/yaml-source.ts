@@ -1,6 +1,6 @@
 import { isScalar, parseAllDocuments, visit, type Alias, type Document, type Node } from "yaml";
-import type { Problem } from "../schema/problem";
-import { isToken } from "../schema/rule";
+import type { Problem } from "../../schema/problem";
+import { isToken } from "../../schema/rule";
 
 /** Largest cedana.yaml that is read: room for a thousand node groups. */
 const MAX_BYTES = 1024 * 1024;

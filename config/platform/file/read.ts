@@ -1,8 +1,8 @@
 import { isScalar, LineCounter, type Document } from "yaml";
-import { formatProblem, type Problem } from "../schema/problem";
-import { checkPlatform } from "./check";
+import { formatProblem, type Problem } from "../../schema/problem";
+import { checkPlatform } from "../check";
 import { findPlace, findRange, pathAt } from "./position";
-import type { Platform } from "./schema";
+import type { Platform } from "../schema";
 import { findSecrets, redact, secretProblem, type FoundSecret } from "./secrets";
 import { dataOf, parseYaml, TOO_MANY_ALIASES, type TextProblem } from "./yaml-source";
 

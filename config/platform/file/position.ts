@@ -10,7 +10,7 @@ import {
   type Pair,
   type YAMLMap,
 } from "yaml";
-import type { Problem, PropertyPath } from "../schema/problem";
+import type { Problem, PropertyPath } from "../../schema/problem";
 
 /** A node of the file and the key it stands under, if any. */
 export interface Place {

@@ -1,5 +1,5 @@
 import { isScalar, visit, type Document } from "yaml";
-import { SECRET_SHAPES, type Problem } from "../schema/problem";
+import { SECRET_SHAPES, type Problem } from "../../schema/problem";
 
 /** A secret in the text, by its range. */
 export interface FoundSecret {
