@@ -24,9 +24,6 @@ import {
   type Infer,
 } from "./schema";
 
-/** Set on Checkpoints whose data the engine deletes together with the object. */
-export const CHECKPOINT_FINALIZER = `${AUTOMATION_GROUP}/checkpoint`;
-
 /** Maximum number of containers. It limits the cost of the validation rules. */
 const CONTAINERS = 64;
 
@@ -40,7 +37,7 @@ const podRef = object("The pod, in the namespace of this object.", {
 });
 
 const spec = object(
-  "The requested checkpoint. Immutable, except deletionPolicy.",
+  "The requested checkpoint. Immutable.",
   {
     podRef,
     containers: optional(
@@ -63,13 +60,6 @@ const spec = object(
     leaveRunning: optional(
       flag("Whether the containers keep running. The engine kubelet supports only true.", true),
     ),
-    deletionPolicy: optional({
-      ...oneOf(
-        "Whether deleting this object deletes the data. Delete has no effect with an engine that cannot delete, such as cedana.",
-        ["Retain", "Delete"],
-      ),
-      default: "Retain",
-    }),
   },
   [
     ...immutable("Checkpoint", ["podRef", "containers", "engine", "location", "leaveRunning"]),

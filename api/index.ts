@@ -18,7 +18,6 @@ export function kindsOf(engine: EngineName): Kind[] {
 export { CEDANA, type CedanaMethod, type CedanaSpec, type CedanaStatus } from "./cedana";
 export {
   CHECKPOINT,
-  CHECKPOINT_FINALIZER,
   type CheckpointCondition,
   type CheckpointReason,
   type CheckpointSpec,

@@ -1,4 +1,4 @@
-/** The cdktf app of cdktf.json: the AWS side of cedana.yaml, or of the file that CEDANA_YAML names. */
+/** The cdktf app of cdktf.json: the AWS side of the platform file (CEDANA_YAML, or cedana.yaml). */
 import { App } from "cdktf";
 import { runApp } from "../cli/platform-file";
 import { stackOf } from "../cli/terraform";

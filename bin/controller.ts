@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The controller as a program. Its settings are a file: `cedana-cdk` writes it into the install. */
+/** The controller program. `cedana-cdk` writes its settings file into the install. */
 import { hostname } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
 import { connectByKubeconfig, createLogger, EXIT, Metrics } from "../kube";
@@ -18,20 +18,20 @@ interface Flags {
 }
 
 new Command("controller")
-  .description("Keeps nodes closed until Cedana's agents on them are Ready; acts on checkpoint objects.")
+  .description("Controllers of the readiness gate (nodes), checkpoints and restores.")
   .version(VERSION)
-  .requiredOption("--settings <file>", "what to do, as YAML or JSON")
+  .requiredOption("--settings <file>", "settings, as YAML or JSON")
   .option(
     "--kubeconfig <path>",
-    "kubeconfig of the cluster (default: as kubectl, else the pod's own account)",
+    "kubeconfig of the cluster (default: as kubectl, else the pod's ServiceAccount)",
   )
   .option("--context <name>", "context in the kubeconfig")
   .option("--metrics-port <port>", "port of /metrics", port, 8080)
   .option("--health-port <port>", "port of /healthz and /readyz", port, 8081)
-  .option("--identity <name>", "name in the lease", process.env["POD_NAME"] || hostname())
+  .option("--identity <name>", "holder identity in the Lease", process.env["POD_NAME"] || hostname())
   .addHelpText(
     "after",
-    "\nExit codes: 0 told to stop, 1 lost lease or failure, 2 bad settings or flags.\nSIGTERM: ends what is under way, 10 s at most. A second signal: exits at once.",
+    "\nExit codes: 0 stopped by a signal, 1 lost Lease or failure, 2 invalid settings or flags.\nSIGTERM: finishes the work in progress, in at most 10 s. A second signal exits immediately.",
   )
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT.badSettings))
   .action(run)
@@ -56,5 +56,5 @@ async function run(flags: Flags): Promise<void> {
 function port(given: string): number {
   const number = Number(given);
   if (/^\d+$/.test(given) && number <= 65_535) return number;
-  throw new InvalidArgumentError("A port is a number from 0 (any free one) to 65535.");
+  throw new InvalidArgumentError("A port is a number from 0 (any free port) to 65535.");
 }

@@ -1,8 +1,8 @@
-/** TypeScript declarations of inputs, with what the schema says of each property as its documentation comment. */
+/** Generates TypeScript declarations of inputs. Their documentation comments come from the schema. */
 import type { InputSchema } from "./input-schema";
 
 export interface Names {
-  /** The schemas that have a name of their own. */
+  /** The named schemas. */
   readonly schemas: Readonly<Record<string, InputSchema>>;
   /** Returns the type of a name, as the declaration file writes it. */
   readonly reference: (name: string) => string;
@@ -63,12 +63,12 @@ function comment(schema: InputSchema, names: Names, isRequired: boolean, indent:
   return `${indent}/**\n${body.join("\n")}\n${indent} */\n`;
 }
 
-/** Marks placeholders such as `<host>` as code: an editor would take them for HTML. */
+/** Formats placeholders such as `<host>` as code, because editors treat them as HTML. */
 function asMarkdown(text: string): string {
   return text.replace(/[^\s`]*<[^\s`]*[^\s`.,;:]/g, "`$&`");
 }
 
-/** Names the exclusive alternatives, which the type alone does not. */
+/** Describes the exclusive alternatives, which the type does not name. */
 function formsOf({ anyOf, items }: InputSchema, { schemas }: Names): string | undefined {
   const forms = anyOf ?? items?.anyOf ?? [];
   const titles = forms.map((form) => (form.$ref === undefined ? form : schemas[nameOf(form.$ref)])?.title);

@@ -20,9 +20,9 @@ export interface InputSchema {
   readonly items?: InputSchema;
   readonly anyOf?: readonly InputSchema[];
   readonly oneOf?: readonly InputSchema[];
-  /** What the default is derived from, where it is no fixed value. */
+  /** Origin of a default that is no fixed value. */
   readonly derived?: string;
-  /** The values that a rule accepts, in words. */
+  /** Description of the accepted values. */
   readonly allowed?: string;
 }
 

@@ -1,15 +1,24 @@
+import { createHash } from "node:crypto";
 import { hasStatus, type Objects } from "../../kube";
 import type { Context } from "../checkpoints/context";
 import { CEDANA, CHECKPOINT, type CedanaObject, type CheckpointObject } from "../checkpoints/objects";
 import { phaseOf, readyOf } from "../checkpoints/state";
-import { childName } from "./names";
 import type { Result } from "./writer";
+
+/** Names have at most 253 characters. */
+const MAX_PREFIX = 230;
+
+/** Returns the name of the Checkpoint of a generation: the same one for each attempt. */
+function checkpointName({ metadata: { name, uid, generation } }: CedanaObject): string {
+  const hash = createHash("sha256").update(`${uid}/${generation}`).digest("hex").slice(0, 10);
+  return `${name.slice(0, MAX_PREFIX).replace(/[.-]+$/, "")}-${hash}`;
+}
 
 /** Creates the Checkpoint that a Cedana requests, unless it exists. @returns its name */
 export async function createCheckpoint({ client }: Context, cedana: CedanaObject): Promise<string> {
   const { name: owner, namespace, uid } = cedana.metadata;
   const { sandboxName = "", containerName = "" } = cedana.spec;
-  const name = childName(cedana);
+  const name = checkpointName(cedana);
   const checkpoint = {
     metadata: {
       name,
@@ -28,7 +37,7 @@ export async function createCheckpoint({ client }: Context, cedana: CedanaObject
   return name;
 }
 
-/** Returns the state of a Checkpoint as result of the Cedana, and whether it has ended. */
+/** Returns the state of a Checkpoint as the result of its Cedana, and whether it has ended. */
 export async function checkpointResult(
   { client }: Context,
   checkpoints: Objects<CheckpointObject>,
@@ -38,7 +47,7 @@ export async function checkpointResult(
   const checkpoint =
     checkpoints.get(`${namespace}/${name}`) ?? (await client.get(CHECKPOINT, { namespace, name }));
   if (!checkpoint) {
-    const message = `Checkpoint ${name} was deleted before its end`;
+    const message = `Checkpoint ${name} was deleted before it ended`;
     return {
       ended: true,
       ready: false,

@@ -1,3 +1,3 @@
-/** Acts upon Cedana's own kind. */
+/** Reconciles Cedana objects. */
 export { CedanaReconciler } from "./reconciler";
 export { CedanaWriter } from "./writer";

@@ -2,15 +2,14 @@ import { isOutdated, isRejected, type Objects } from "../../kube";
 import type { Context } from "../checkpoints/context";
 import type { CedanaObject, CheckpointObject } from "../checkpoints/objects";
 import { checkpointResult, createCheckpoint } from "./checkpoint";
-import { operationOf } from "./names";
-import { failed, planRestore, restored, type Plan } from "./restore";
-import { rejectionOf, type CedanaWriter, type Result } from "./writer";
+import { failed, planRestore, requestRestore, type Plan } from "./restore";
+import { operationOf, rejectionOf, type CedanaWriter, type Result } from "./writer";
 
 type Next = { readonly requeueAfterMs?: number } | void;
 
 /** Delay after a conflict, in case the watch does not report the change that caused it. */
-const AGAIN_MS = 1000;
-/** How often it is checked whether the pod can be restored into. */
+const RETRY_MS = 1000;
+/** Interval of checks whether the pod can be restored. */
 const WAIT_MS = 5000;
 
 /**
@@ -18,8 +17,8 @@ const WAIT_MS = 5000;
  * Pending before an operation that must not be repeated, and to Done or Failed at its end.
  */
 export class CedanaReconciler {
-  /** UIDs whose method may be Pending although the engine received no restore request. */
-  private readonly unasked = new Set<string>();
+  /** UIDs whose method may be Pending although the engine received no request. */
+  private readonly notRequested = new Set<string>();
 
   constructor(
     private readonly context: Context,
@@ -28,7 +27,7 @@ export class CedanaReconciler {
     private readonly writer: CedanaWriter,
   ) {
     cedanas.onChange(({ old, new: now }) => {
-      if (old && !now) this.unasked.delete(old.metadata.uid);
+      if (old && !now) this.notRequested.delete(old.metadata.uid);
     });
   }
 
@@ -40,7 +39,7 @@ export class CedanaReconciler {
       return await this.advance(cedana, signal);
     } catch (error) {
       if (!isOutdated(error)) throw error;
-      return { requeueAfterMs: AGAIN_MS };
+      return { requeueAfterMs: RETRY_MS };
     }
   }
 
@@ -67,34 +66,34 @@ export class CedanaReconciler {
       if (message === undefined) throw error;
       const result = {
         ready: false,
-        reason: "CheckpointRefused",
+        reason: "CheckpointRejected",
         message,
         status: { checkpointDone: false },
       };
       return this.end(cedana, "Failed", result);
     }
     const pending = await this.writer.setMethod(cedana, "Pending", { is: "checkpoint", name });
-    if (!pending) return { requeueAfterMs: AGAIN_MS };
+    if (!pending) return { requeueAfterMs: RETRY_MS };
   }
 
   private async beginRestore(cedana: CedanaObject, signal: AbortSignal): Promise<Next> {
     const plan = await planRestore(this.context, this.checkpoints, cedana, signal);
     if (plan.is === "impossible") return this.end(cedana, "Failed", plan.result);
-    if (plan.is === "waiting") {
+    if (plan.is === "pending") {
       await this.writer.setStatus(cedana, plan.result);
       return { requeueAfterMs: WAIT_MS };
     }
-    // No await since the slot was free.
-    const release = this.context.inFlight.reserve(plan.busy);
+    // No await since the slot was free: no other restore can reserve it.
+    const release = this.context.inFlight.reserve(plan.reservation);
     const pending = await this.pending(cedana, signal).catch((error: unknown) => {
       release();
       throw error;
     });
     if (!pending) {
       release();
-      return { requeueAfterMs: AGAIN_MS };
+      return { requeueAfterMs: RETRY_MS };
     }
-    this.unasked.delete(cedana.metadata.uid);
+    this.notRequested.delete(cedana.metadata.uid);
     this.context.inFlight.track(this.restore(pending, plan, release));
   }
 
@@ -106,13 +105,13 @@ export class CedanaReconciler {
       signal.throwIfAborted();
       return pending;
     } catch (error) {
-      if (!isRejected(error)) this.unasked.add(cedana.metadata.uid);
+      if (!isRejected(error)) this.notRequested.add(cedana.metadata.uid);
       throw error;
     }
   }
 
   private async restore(cedana: CedanaObject, plan: Extract<Plan, { is: "ready" }>, release: () => void) {
-    const result = await restored(this.context, plan);
+    const result = await requestRestore(this.context, plan);
     try {
       await this.writer.settle(cedana, result.ready ? "Done" : "Failed", result);
       this.report(cedana, "Restore", result);
@@ -126,10 +125,10 @@ export class CedanaReconciler {
   private async follow(cedana: CedanaObject, signal: AbortSignal): Promise<Next> {
     const operation = operationOf(cedana);
     if (operation === undefined) {
-      const message = "no operation is in progress: set method to Checkpoint or Restore";
-      return this.end(cedana, "Failed", { ready: false, reason: "NothingUnderWay", message, status: {} });
+      const message = "no operation is in flight: set method to Checkpoint or Restore";
+      return this.end(cedana, "Failed", { ready: false, reason: "NoOperation", message, status: {} });
     }
-    if (operation.is === "restore" && this.unasked.has(cedana.metadata.uid))
+    if (operation.is === "restore" && this.notRequested.has(cedana.metadata.uid))
       return this.beginRestore(cedana, signal);
     if (operation.is === "restore") {
       const message = "the restore was requested but its outcome is unknown because the controller restarted";
@@ -147,7 +146,7 @@ export class CedanaReconciler {
     const action =
       cedana.spec.method === "Restore" || "restoreDone" in result.status ? "Restore" : "Checkpoint";
     const ended = await this.writer.setMethod(await this.writer.setStatus(cedana, result), method);
-    if (!ended) return { requeueAfterMs: AGAIN_MS };
+    if (!ended) return { requeueAfterMs: RETRY_MS };
     this.report(ended, action, result);
   }
 

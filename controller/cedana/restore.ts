@@ -1,27 +1,27 @@
 import type { ContainerCheckpoint } from "../../api/checkpoint";
 import type { Objects } from "../../kube";
-import { EngineError, type Engine, type RestoreRequest } from "../engines";
+import { canRestore, EngineError, type RestoreEngine, type RestoreRequest } from "../engines";
 import { engineOf, type Context } from "../checkpoints/context";
 import { POD, type CedanaObject, type CheckpointObject } from "../checkpoints/objects";
-import type { Busy } from "../checkpoints/slots";
-import { judgePod } from "../checkpoints/source-pod";
+import type { Reservation } from "../checkpoints/scheduler";
+import { checkSourcePod } from "../checkpoints/source-pod";
 import { phaseOf } from "../checkpoints/state";
 import type { Result } from "./writer";
 
 export type Plan =
   | {
       readonly is: "ready";
-      readonly engine: Engine;
+      readonly engine: RestoreEngine;
       readonly request: RestoreRequest;
-      readonly busy: Busy;
+      readonly reservation: Reservation;
       readonly from: string;
     }
-  /** Not yet. */
-  | { readonly is: "waiting"; readonly result: Result }
-  /** Never. */
+  /** The pod may become ready, or its slot free. */
+  | { readonly is: "pending"; readonly result: Result }
+  /** The restore can never succeed. */
   | { readonly is: "impossible"; readonly result: Result };
 
-/** Plans how a container is restored: from its last completed Checkpoint, into the present pod of the name. */
+/** Plans how a container is restored: from its last completed Checkpoint, into the current pod of the name. */
 export async function planRestore(
   context: Context,
   checkpoints: Objects<CheckpointObject>,
@@ -32,34 +32,39 @@ export async function planRestore(
   const { sandboxName = "", containerName = "" } = cedana.spec;
   const source = lastCompleted(checkpoints, namespace, sandboxName, containerName);
   if (!source) {
-    const message = `there is no completed Checkpoint of container ${containerName} of pod ${sandboxName}`;
+    const message = `pod ${sandboxName} has no completed Checkpoint of container ${containerName}`;
     return { is: "impossible", result: failed("NoCheckpoint", message) };
   }
   const engine = engineOf(context, source.object);
-  if (!engine) {
-    const message = `Checkpoint ${source.object.metadata.name} is of engine ${source.object.status.engine}, which does not exist`;
+  if (!engine || !canRestore(engine)) {
+    const problem = engine ? "cannot restore into a running pod" : "does not exist";
+    const message = `engine ${source.object.status.engine} of Checkpoint ${source.object.metadata.name} ${problem}`;
     return { is: "impossible", result: failed("EngineNotFound", message) };
   }
   const pod = await context.client.get(POD, { namespace, name: sandboxName }, { signal });
-  const verdict = judgePod(pod, { podRef: { name: sandboxName }, containers: [containerName] }, undefined);
-  if (verdict.is === "lost") return { is: "impossible", result: failed(verdict.reason, verdict.message) };
-  if (verdict.is === "waiting") return { is: "waiting", result: failed("Pending", verdict.message) };
-  const { podUID, nodeName } = verdict.facts;
+  const target = checkSourcePod(
+    pod,
+    { podRef: { name: sandboxName }, containers: [containerName] },
+    undefined,
+  );
+  if (target.is === "lost") return { is: "impossible", result: failed(target.reason, target.message) };
+  if (target.is === "pending") return { is: "pending", result: failed("Pending", target.message) };
+  const { podUID, nodeName } = target.facts;
   const key = `${namespace}/${sandboxName}`;
-  const others = context.occupancy.on(key, nodeName, uid, Date.now());
+  const others = context.reservations.on(key, nodeName, uid, Date.now());
   const blocking = others.find((one) => one.pod === key);
   if (blocking)
-    return { is: "waiting", result: failed("Pending", `pod ${key} is in use by ${blocking.key}`) };
+    return { is: "pending", result: failed("Pending", `pod ${key} is in use by ${blocking.key}`) };
   if (others.length >= context.settings.maxPerNode) {
     const message = `node ${nodeName} has reached maxPerNode (${context.settings.maxPerNode})`;
-    return { is: "waiting", result: failed("Pending", message) };
+    return { is: "pending", result: failed("Pending", message) };
   }
   const { checkpointID, location } = source.container;
   return {
     is: "ready",
     engine,
     from: source.object.metadata.name,
-    busy: { uid, pod: key, nodeName, key: `${namespace}/${name}` },
+    reservation: { uid, pod: key, nodeName, key: `${namespace}/${name}` },
     request: {
       namespace,
       pod: sandboxName,
@@ -73,14 +78,15 @@ export async function planRestore(
 }
 
 /** Sends the restore to the engine. */
-export async function restored(
+export async function requestRestore(
   { inFlight, log }: Context,
   { engine, request, from }: Extract<Plan, { is: "ready" }>,
 ): Promise<Result> {
   try {
     await engine.restore(request, inFlight.signal);
   } catch (error) {
-    if (!(error instanceof EngineError)) log.error({ err: error, pod: request.pod }, "engine threw");
+    if (!(error instanceof EngineError))
+      log.error({ err: error, pod: request.pod }, "unexpected engine error");
     const unknown = !(error instanceof EngineError) || error.outcome === "unknown";
     const reason = error instanceof Error ? error.message : String(error);
     return failed(unknown ? "OutcomeUnknown" : "RestoreFailed", `restore of Checkpoint ${from}: ${reason}`);

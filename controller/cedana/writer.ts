@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Condition } from "../../api";
+import { AUTOMATION_GROUP, type Condition } from "../../api";
 import type { Context } from "../checkpoints/context";
 import {
   hasStatus,
@@ -11,7 +11,23 @@ import {
 } from "../../kube";
 import { CEDANA, type CedanaMethod, type CedanaObject, type CedanaStatus } from "../checkpoints/objects";
 import { timeOf } from "../checkpoints/state";
-import { OPERATION, operationText, type Operation } from "./names";
+
+/** Annotation with the operation in flight of a Pending Cedana. Written in the same patch as the method. */
+const OPERATION = `${AUTOMATION_GROUP}/operation`;
+
+/** The operation in flight of a Pending Cedana. */
+export type Operation = { readonly is: "checkpoint"; readonly name: string } | { readonly is: "restore" };
+
+export function operationOf({ metadata }: CedanaObject): Operation | undefined {
+  const text = metadata.annotations[OPERATION] ?? "";
+  if (text === "restore") return { is: "restore" };
+  const [, name] = /^checkpoint\/(.+)$/.exec(text) ?? [];
+  return name === undefined ? undefined : { is: "checkpoint", name };
+}
+
+function operationText(operation: Operation): string {
+  return operation.is === "checkpoint" ? `checkpoint/${operation.name}` : "restore";
+}
 
 /** Result of the operation that a Cedana requests. */
 export interface Result {
@@ -56,9 +72,7 @@ export class CedanaWriter {
     return this.context.client.applyStatus(CEDANA, cedana.metadata, status);
   }
 
-  /**
-   * Records the outcome of a request to an engine, however long the API server is unavailable.
-   */
+  /** Records the outcome of a request to an engine, and retries until the API server has stored it. */
   async settle(cedana: CedanaObject, method: "Done" | "Failed", result: Result): Promise<void> {
     const { client, inFlight, log } = this.context;
     let object = cedana;
@@ -73,7 +87,7 @@ export class CedanaWriter {
         }
         const live = await client.get(CEDANA, object.metadata);
         if (live?.metadata.uid !== cedana.metadata.uid) return;
-        // A method that was set meanwhile has its own result.
+        // A method that a user set meanwhile starts another operation.
         if (live.metadata.generation !== cedana.metadata.generation) return;
         object = live;
       }
@@ -81,7 +95,7 @@ export class CedanaWriter {
   }
 }
 
-/** Returns the message of an API server that rejects a Checkpoint, or undefined. */
+/** Returns the message of the API server if it rejected a Checkpoint, else undefined. */
 export function rejectionOf(error: unknown): string | undefined {
   return hasStatus(error, 400, 403, 422) ? error.message : undefined;
 }

@@ -1,10 +1,9 @@
 import type { CheckpointSettings } from "../../config/programs/controller";
 import type { Client, Logger } from "../../kube";
 import type { Engine, Engines } from "../engines";
-import type { InFlight } from "./in-flight";
 import type { CheckpointObject } from "./objects";
-import type { Occupancy } from "./occupancy";
 import type { Report } from "./report";
+import type { InFlight, Reservations } from "./scheduler";
 
 /** Dependencies that the steps of a checkpoint share. */
 export interface Context {
@@ -13,7 +12,7 @@ export interface Context {
   readonly client: Client;
   readonly engines: Engines;
   readonly inFlight: InFlight;
-  readonly occupancy: Occupancy;
+  readonly reservations: Reservations;
   readonly report: Report;
   readonly log: Logger;
 }

@@ -4,15 +4,13 @@ import { CedanaReconciler, CedanaWriter } from "../cedana";
 import type { Engines } from "../engines";
 import type { Runtime } from "../runtime";
 import { engineOf, type Context } from "./context";
-import { InFlight } from "./in-flight";
 import { byAge, CEDANA, CHECKPOINT, type CheckpointObject } from "./objects";
-import { Occupancy } from "./occupancy";
 import { CheckpointReconciler } from "./reconciler";
 import { Report } from "./report";
+import { CheckpointScheduler, InFlight, Reservations } from "./scheduler";
 import { isFinished } from "./state";
-import { Turns } from "./turns";
 
-/** Objects that are reconciled at once. Engines work in flight, without a worker. */
+/** Objects that are reconciled concurrently. Requests in flight need no worker. */
 const WORKERS = 8;
 /** Longest delay after failures. */
 const MAX_DELAY_MS = 60_000;
@@ -40,11 +38,11 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
   const { timeoutSeconds } = settings.engine === "cedana" ? settings.manager : settings.agent;
   const timeoutMs = (object: CheckpointObject) =>
     engineOf({ settings, engines }, object)?.timeoutMs ?? timeoutSeconds * 1000;
-  const occupancy = new Occupancy(checkpoints, inFlight, timeoutMs);
+  const reservations = new Reservations(checkpoints, inFlight, timeoutMs);
   const report = new Report(events, metrics, () => inFlight.size);
-  const context: Context = { settings, client, engines, inFlight, occupancy, report, log };
+  const context: Context = { settings, client, engines, inFlight, reservations, report, log };
   const backoff = new PerKeyBackoff(BACKOFF.baseMs, BACKOFF.maxMs);
-  const turns = new Turns(occupancy, backoff, settings.maxPerNode);
+  const scheduler = new CheckpointScheduler(reservations, backoff, settings.maxPerNode);
 
   const build = (name: string) =>
     controller(name, { log, metrics, workers: WORKERS, maxDelayMs: MAX_DELAY_MS });
@@ -52,13 +50,10 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
   const builder = build("checkpoints")
     .for(checkpoints, {
       // Slots are assigned in this order.
-      initial: (all) =>
-        all
-          .filter(({ metadata, status }) => !isFinished(status) || metadata.deletionTimestamp)
-          .toSorted(byAge),
+      initial: (all) => all.filter(({ status }) => !isFinished(status)).toSorted(byAge),
     })
     .needs(...[...engines.values()].flatMap(({ sources = [] }) => sources));
-  const reconciler = new CheckpointReconciler(context, checkpoints, backoff, turns, builder.queue);
+  const reconciler = new CheckpointReconciler(context, checkpoints, backoff, scheduler, builder.queue);
   const controllers = [
     builder.reconcile((key, signal) => reconciler.reconcile(key, signal), {
       background: (signal) => sweep(context, () => checkpoints.list(), signal),
@@ -79,7 +74,7 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
   ];
 }
 
-/** Releases requests of earlier processes in the engines, and from time to time those that could not be released. */
+/** Releases the requests that no open Checkpoint needs, at the start and periodically. */
 async function sweep(
   { engines, inFlight, log }: Context,
   checkpoints: () => readonly CheckpointObject[],
@@ -92,7 +87,7 @@ async function sweep(
       await engine
         .sweep?.((id) => wanted.has(id) || inFlight.has(id), signal)
         .catch((error: unknown) => {
-          if (!signal.aborted) log.warn({ engine: engine.name, err: error }, "not swept; later again");
+          if (!signal.aborted) log.warn({ engine: engine.name, err: error }, "sweep failed, retrying later");
         });
     }
     await sleep(SWEEP_MS, signal);

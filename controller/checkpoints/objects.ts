@@ -23,7 +23,6 @@ export type { CedanaMethod, CedanaStatus } from "../../api";
 /** A Checkpoint with the fields in use. The API server has checked them against the kind's schema. */
 export interface CheckpointObject extends CustomResource<CheckpointSpec, CheckpointStatus> {
   readonly metadata: CustomResourceMetadata & {
-    readonly finalizers: readonly string[];
     /** The Cedana that owns it. */
     readonly cedana?: { readonly name: string; readonly uid: string };
   };
@@ -49,7 +48,6 @@ export function projectCheckpoint(raw: Json): CheckpointObject {
     ...object,
     metadata: {
       ...object.metadata,
-      finalizers: itemsAt(raw, "metadata", "finalizers").filter((item) => typeof item === "string"),
       ...(name === undefined || uid === undefined ? {} : { cedana: { name, uid } }),
     },
   };

@@ -2,7 +2,7 @@ import type { CheckpointReason, CheckpointStatus } from "../../api/checkpoint";
 import type { ApiKind, Events, Metrics } from "../../kube";
 import { CEDANA, CHECKPOINT, type CedanaObject, type CheckpointObject } from "./objects";
 
-/** Upper bounds in seconds, up to the longest time an engine has by default. */
+/** Upper bounds in seconds, up to the default timeout of an engine. */
 const BUCKETS = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600];
 
 /** Reports Checkpoints and Cedanas by events and metrics. */
@@ -18,15 +18,12 @@ export class Report {
     this.total = metrics.counter("cedana_checkpoints_total", "Checkpoints by result", ["engine", "result"]);
     this.seconds = metrics.histogram(
       "cedana_checkpoint_seconds",
-      "Length of a checkpoint",
+      "Duration of a checkpoint",
       ["engine"],
       BUCKETS,
     );
-    metrics.gauge(
-      "cedana_checkpoints_in_flight",
-      "Checkpoints and restores that engines work on",
-      [],
-      (gauge) => gauge.set(inFlight()),
+    metrics.gauge("cedana_checkpoints_in_flight", "Checkpoints and restores in flight", [], (gauge) =>
+      gauge.set(inFlight()),
     );
   }
 
@@ -37,11 +34,8 @@ export class Report {
     this.total.inc({ engine, result });
     if (result === "completed" && status.durationMilliseconds !== undefined)
       this.seconds.observe({ engine }, status.durationMilliseconds / 1000);
-    this.checkpoint(object, result === "completed" ? "Normal" : "Warning", reason, message);
-  }
-
-  checkpoint(object: CheckpointObject, type: "Normal" | "Warning", reason: string, note: string): void {
-    this.record(CHECKPOINT, object, type, reason, "Checkpoint", note);
+    const type = result === "completed" ? "Normal" : "Warning";
+    this.record(CHECKPOINT, object, type, reason, "Checkpoint", message);
   }
 
   cedana(

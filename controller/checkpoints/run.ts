@@ -3,21 +3,21 @@ import { EngineError, type Engine } from "../engines";
 import type { Context } from "./context";
 import { isOutdated, retryUntilWritten } from "../../kube";
 import { CHECKPOINT, POD, type CheckpointObject } from "./objects";
-import { judgePod, type Verdict } from "./source-pod";
+import { checkSourcePod, type SourcePodState } from "./source-pod";
 import { timeOf, withPhase, type Phase } from "./state";
 
-type Running = Extract<Verdict, { is: "running" }>;
-type Answer =
+type Running = Extract<SourcePodState, { is: "running" }>;
+type RequestResult =
   | { readonly is: "done" }
   | { readonly is: "failed"; readonly error: EngineError }
   /** The process stops: the next leader resumes it. */
-  | { readonly is: "left" };
+  | { readonly is: "aborted" };
 
 /**
  * One Checkpoint in flight: requests one container after the other from the engine. Each request is recorded in the status
  * before it is sent, so that a later leader never repeats it.
  */
-export class Run {
+export class CheckpointRun {
   private containers: ContainerCheckpoint[];
   private unknown = false;
   private readonly base: CheckpointStatus;
@@ -44,7 +44,7 @@ export class Run {
   /** Records that the engine is about to receive the request. @throws ApiError 409 if the object changed since it was read */
   async writeAhead(): Promise<void> {
     this.begin(0);
-    this.object = await this.putStatus(this.asked(this.object, 0));
+    this.object = await this.putStatus(this.requested(this.object, 0));
   }
 
   /**
@@ -57,9 +57,9 @@ export class Run {
       if (completionTime !== undefined) continue;
       // The request is already recorded for the first container, and for one that is resumed.
       if (startTime === undefined && !(await this.next(index))) return false;
-      const answer = await this.ask(index);
-      if (answer.is === "left") return false;
-      if (answer.is === "failed") return this.fail(index, answer.error);
+      const result = await this.request(index);
+      if (result.is === "aborted") return false;
+      if (result.is === "failed") return this.fail(index, result.error);
     }
     await this.end("completed", "CheckpointCompleted", this.completedMessage());
     return false;
@@ -72,16 +72,16 @@ export class Run {
     const { podRef } = this.object.spec;
     const key = { namespace, name: podRef.name };
     const pod = await retryUntilWritten(log, inFlight.signal, () => client.get(POD, key));
-    const verdict = judgePod(pod, this.object.spec, this.pod.facts.podUID);
-    if (verdict.is === "lost") {
-      await this.end("failed", verdict.reason, `${this.doneBefore(index)}${verdict.message}`);
+    const source = checkSourcePod(pod, this.object.spec, this.pod.facts.podUID);
+    if (source.is === "lost") {
+      await this.end("failed", source.reason, `${this.doneBefore(index)}${source.message}`);
       return false;
     }
     this.begin(index);
-    return this.write((object) => this.asked(object, index));
+    return this.write((object) => this.requested(object, index));
   }
 
-  private async ask(index: number): Promise<Answer> {
+  private async request(index: number): Promise<RequestResult> {
     const { inFlight, log } = this.context;
     const { metadata, spec } = this.object;
     const container = this.containers[index]?.name ?? "";
@@ -103,9 +103,12 @@ export class Run {
       this.update(index, { ...result, completionTime: timeOf(Date.now()) });
       return { is: "done" };
     } catch (error) {
-      if (this.engine.canResume && inFlight.signal.aborted) return { is: "left" };
+      if (this.engine.canResume && inFlight.signal.aborted) return { is: "aborted" };
       if (error instanceof EngineError) return { is: "failed", error };
-      log.error({ err: error, checkpoint: metadata.name, namespace: metadata.namespace }, "engine threw");
+      log.error(
+        { err: error, checkpoint: metadata.name, namespace: metadata.namespace },
+        "unexpected engine error",
+      );
       const message = error instanceof Error ? error.message : String(error);
       return { is: "failed", error: new EngineError(message, { outcome: "unknown", retryable: false }) };
     }
@@ -120,8 +123,8 @@ export class Run {
     if (retryable && index === 0) {
       this.containers = this.containers.map(bare);
       const { startTime: _startTime, ...status } = this.base;
-      const waiting = `engine ${this.engine.name} cannot be reached: ${message}`;
-      await this.write((object) => withPhase(object, status, "waiting", "Pending", waiting, Date.now()));
+      const text = `engine ${this.engine.name} is unreachable: ${message}`;
+      await this.write((object) => withPhase(object, status, "pending", "Pending", text, Date.now()));
       return true;
     }
     this.unknown = outcome === "unknown";
@@ -148,11 +151,11 @@ export class Run {
       "checkpoint ended",
     );
     this.context.report.ended(this.object, reason, message, status);
-    await this.forget();
+    await this.release();
   }
 
-  /** Releases what the engine keeps for repeated requests. What remains is swept later. */
-  private async forget(): Promise<void> {
+  /** Releases the requests in the engine. A later sweep releases what remains. */
+  private async release(): Promise<void> {
     const { inFlight, log } = this.context;
     const { uid, name: checkpoint } = this.object.metadata;
     for (const { name, startTime } of this.containers) {
@@ -164,12 +167,12 @@ export class Run {
   }
 
   /** @returns false if the Checkpoint was deleted */
-  private write(make: (object: CheckpointObject) => CheckpointStatus): Promise<boolean> {
+  private write(statusOf: (object: CheckpointObject) => CheckpointStatus): Promise<boolean> {
     const { client, inFlight, log } = this.context;
     return retryUntilWritten(log, inFlight.signal, async () => {
       for (;;) {
         try {
-          this.object = await this.putStatus(make(this.object));
+          this.object = await this.putStatus(statusOf(this.object));
           return true;
         } catch (error) {
           if (!isOutdated(error)) throw error;
@@ -185,10 +188,10 @@ export class Run {
     return this.context.client.applyStatus(CHECKPOINT, this.object.metadata, status);
   }
 
-  private asked(object: CheckpointObject, index: number): CheckpointStatus {
+  private requested(object: CheckpointObject, index: number): CheckpointStatus {
     const message = `${this.engine.name} checkpoints container ${this.containers[index]?.name}`;
     const status = { ...this.base, containers: this.containers };
-    return withPhase(object, status, "asked", "CheckpointInProgress", message, Date.now());
+    return withPhase(object, status, "requested", "CheckpointInProgress", message, Date.now());
   }
 
   private begin(index: number): void {
@@ -199,7 +202,7 @@ export class Run {
     this.containers = this.containers.map((one, at) => (at === index ? { ...one, ...change } : one));
   }
 
-  /** Gives each of several containers a sibling of the directory. */
+  /** Returns the location of a container: the given one, or a sibling of it for each of several containers. */
   private locationOf(container: string, location: string): string {
     return this.containers.length === 1 ? location : `${location}-${container}`;
   }
@@ -210,12 +213,7 @@ export class Run {
   }
 
   private completedMessage(): string {
-    const names = this.containers.map(({ name }) => name).join(", ");
-    const kept =
-      this.object.spec.deletionPolicy === "Delete" && !this.engine.canDelete
-        ? `; engine ${this.engine.name} cannot delete: the data stays when this object is deleted`
-        : "";
-    return `checkpointed ${names}${kept}`;
+    return `checkpointed ${this.containers.map(({ name }) => name).join(", ")}`;
   }
 }
 

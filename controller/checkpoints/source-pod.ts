@@ -2,18 +2,18 @@ import type { CheckpointReason, CheckpointSpec, CheckpointStatus, OwnerIdentity 
 import { originalImages } from "../../api/restore";
 import { isTrueAt, itemsAt, textAt, textsAt, type Json } from "../../kube";
 
-/** What is known of the pod, as the status carries it. */
+/** The facts about the pod that the status records. */
 export type PodFacts = Pick<CheckpointStatus, "podUID" | "nodeName" | "owner" | "podTemplateHash">;
 
-export type Verdict =
+export type SourcePodState =
   | {
       readonly is: "running";
       readonly facts: PodFacts & { readonly podUID: string; readonly nodeName: string };
       readonly containers: readonly { readonly name: string; readonly image?: string }[];
     }
-  /** Not yet. */
-  | { readonly is: "waiting"; readonly facts: PodFacts; readonly message: string }
-  /** Never. */
+  /** The pod may become ready. */
+  | { readonly is: "pending"; readonly facts: PodFacts; readonly message: string }
+  /** The pod can never be checkpointed. */
   | {
       readonly is: "lost";
       readonly facts: PodFacts;
@@ -25,30 +25,34 @@ export type Verdict =
 const TEMPLATE_HASH = ["pod-template-hash", "controller-revision-hash"];
 
 /**
- * Whether the pod can be checkpointed.
- * @param pinned the pod's UID, if it was seen before or is given
+ * Checks whether the pod can be checkpointed.
+ * @param pinned the UID that the pod must have, if it is known
  */
-export function judgePod(pod: Json | undefined, spec: CheckpointSpec, pinned: string | undefined): Verdict {
+export function checkSourcePod(
+  pod: Json | undefined,
+  spec: CheckpointSpec,
+  pinned: string | undefined,
+): SourcePodState {
   const { name } = spec.podRef;
   const uid = textAt(pod, "metadata", "uid");
   if (pod === undefined || uid === undefined) {
     return pinned === undefined
-      ? lost({}, "SourcePodNotFound", `there is no pod ${name}`)
-      : lost({ podUID: pinned }, "SourcePodReplaced", `pod ${name} with UID ${pinned} is gone`);
+      ? lost({}, "SourcePodNotFound", `pod ${name} does not exist`)
+      : lost({ podUID: pinned }, "SourcePodReplaced", `pod ${name} with UID ${pinned} was deleted`);
   }
   if (pinned !== undefined && pinned !== uid) {
-    const message = `pod ${name} has UID ${uid} and not ${pinned}: it was replaced`;
+    const message = `pod ${name} was replaced: its UID is ${uid}, not ${pinned}`;
     return lost({ podUID: pinned }, "SourcePodReplaced", message);
   }
   const facts = factsOf(pod, uid);
   const { nodeName } = facts;
   const phase = textAt(pod, "status", "phase") ?? "Pending";
   if (phase === "Succeeded" || phase === "Failed")
-    return lost(facts, "SourcePodEnded", `pod ${name} has ended: its phase is ${phase}`);
+    return lost(facts, "SourcePodEnded", `pod ${name} has ended in phase ${phase}`);
   const originals = originalImages(textsAt(pod, "metadata", "annotations"));
   const own = itemsAt(pod, "spec", "containers").map((container) => {
     const containerName = textAt(container, "name") ?? "";
-    // Of a pod that was restored, its own image: that is what the next pod of its owner has.
+    // A restored pod records its original images: the next pod of its owner has those.
     return { name: containerName, image: originals[containerName] ?? textAt(container, "image") };
   });
   const absent = (spec.containers ?? []).filter((wanted) => own.every((one) => one.name !== wanted));
@@ -57,12 +61,12 @@ export function judgePod(pod: Json | undefined, spec: CheckpointSpec, pinned: st
     return lost(facts, "ContainerNotFound", message);
   }
   if (phase !== "Running" || nodeName === undefined)
-    return { is: "waiting", facts, message: `pod ${name} is not running yet: its phase is ${phase}` };
+    return { is: "pending", facts, message: `pod ${name} is not running yet: phase ${phase}` };
   const containers = own.filter((one) => spec.containers?.includes(one.name) ?? true);
   return { is: "running", facts: { ...facts, podUID: uid, nodeName }, containers };
 }
 
-function lost(facts: PodFacts, reason: CheckpointReason, message: string): Verdict {
+function lost(facts: PodFacts, reason: CheckpointReason, message: string): SourcePodState {
   return { is: "lost", facts, reason, message };
 }
 

@@ -8,18 +8,18 @@ import {
 import type { CheckpointObject } from "./objects";
 
 /**
- * Where a Checkpoint stands, by its status alone.
- * - `waiting`: the engine was not asked, or provably not reached
- * - `asked`: the engine may have been asked; this is written before it is
+ * The phase of a Checkpoint, from its status.
+ * - `pending`: no engine has received a request
+ * - `requested`: the engine may have received the request; written before it is sent
  */
-export type Phase = "waiting" | "asked" | "completed" | "failed";
+export type Phase = "pending" | "requested" | "completed" | "failed";
 
 export function phaseOf({ conditions = [] }: CheckpointStatus): Phase {
   const holds = (type: CheckpointConditionType) =>
     conditions.some((condition) => condition.type === type && condition.status === "True");
   if (holds("Ready")) return "completed";
   if (holds("Failed")) return "failed";
-  return holds("Progressing") ? "asked" : "waiting";
+  return holds("Progressing") ? "requested" : "pending";
 }
 
 export function isFinished(status: CheckpointStatus): boolean {
@@ -31,13 +31,13 @@ export function readyOf({ conditions = [] }: CheckpointStatus): CheckpointCondit
 }
 
 const HOLDS: Readonly<Record<Phase, CheckpointConditionType | undefined>> = {
-  waiting: undefined,
-  asked: "Progressing",
+  pending: undefined,
+  requested: "Progressing",
   completed: "Ready",
   failed: "Failed",
 };
 
-/** The status with the conditions of a phase. A condition that stays as it is keeps its time. */
+/** Returns the status with the conditions of a phase. An unchanged condition keeps its transition time. */
 export function withPhase(
   object: CheckpointObject,
   status: CheckpointStatus,
@@ -58,16 +58,16 @@ export function withPhase(
   return { ...status, observedGeneration, conditions };
 }
 
-/** RFC 3339, with milliseconds. */
+/** Formats a time as RFC 3339 with milliseconds. */
 export function timeOf(now: number): string {
   return new Date(now).toISOString();
 }
 
 /**
- * Until when the engine may still work on something whose outcome nobody knows, ms since the epoch; undefined if there is
- * nothing of the kind.
+ * Returns until when a Checkpoint with an unknown outcome keeps its reservation, ms since the epoch: the engine may still work
+ * on it. Undefined for other Checkpoints.
  */
-export function heldUntil({ status }: CheckpointObject, timeoutMs: number): number | undefined {
+export function reservedUntil({ status }: CheckpointObject, timeoutMs: number): number | undefined {
   if (phaseOf(status) !== "failed" || readyOf(status)?.reason !== "OutcomeUnknown") return undefined;
   const open = (status.containers ?? []).filter(
     ({ startTime, completionTime }) => startTime !== undefined && completionTime === undefined,

@@ -12,15 +12,15 @@ export interface EngineContainer {
 }
 
 export interface CheckpointRequest extends EngineContainer {
-  /** UID of the Checkpoint: with the container's name it names what is asked. */
+  /** UID of the Checkpoint. With the container's name it identifies the request. */
   readonly id: string;
-  /** Path of the engine. Default: its remote storage. */
+  /** Path on the node. Default: the engine's remote storage. */
   readonly location?: string;
-  /** Whether the container runs on. */
+  /** Whether the container keeps running. */
   readonly leaveRunning: boolean;
 }
 
-/** What an engine says of a checkpoint that it has taken. */
+/** Properties of a completed checkpoint, as far as the engine reports them. */
 export type CheckpointResult = Pick<
   ContainerCheckpoint,
   | "checkpointID"
@@ -37,53 +37,42 @@ export interface RestoreRequest extends EngineContainer {
   readonly location?: string;
 }
 
-/** A checkpoint that an engine has taken. */
-export interface CheckpointReference {
-  readonly namespace: string;
-  readonly nodeName?: string;
-  readonly checkpointID?: string;
-  readonly location?: string;
-}
-
 /**
- * What takes checkpoints and restores them. No method repeats what may have been done. All throw EngineError, or the
- * signal's reason if nothing was asked yet.
+ * Takes checkpoints. No method repeats an operation that may have been executed. All throw EngineError, or the signal's
+ * reason if no request was sent.
  */
 export interface Engine {
   readonly name: string;
-  /** Whether `delete` deletes. */
-  readonly canDelete: boolean;
-  /**
-   * Whether a question that was asked before, with the same id and container, is not a second one: who asks again hears what
-   * came of the first.
-   */
+  /** Whether a repeated request with the same id and container returns the outcome of the first one. */
   readonly canResume: boolean;
   /** Objects that the engine reads from the cache. */
   readonly sources?: Controller["sources"];
-  /** After so long an engine no longer works on what it was asked, ms. */
+  /** Time after which the engine no longer works on a request, ms. */
   readonly timeoutMs: number;
   checkpoint(request: CheckpointRequest, signal: AbortSignal): Promise<CheckpointResult>;
-  /** What came of a checkpoint is written: the engine need not know it any more. It may not be called after a crash. */
+  /** Discards the record of a request whose outcome is written. Not called if the controller crashes before. */
   forget?(id: string, container: string, signal: AbortSignal): Promise<void>;
-  /** Forgets all but what is still asked for. */
+  /** Discards the records of all other requests. */
   sweep?(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void>;
-  restore(request: RestoreRequest, signal: AbortSignal): Promise<void>;
-  /** Containers of a namespace that the engine could checkpoint. */
-  list(namespace: string, signal: AbortSignal): Promise<readonly { pod?: string; container?: string }[]>;
-  /** Settles also if there is no such checkpoint any more. */
-  delete(reference: CheckpointReference, signal: AbortSignal): Promise<void>;
-  /** Settles if the engine can be asked. */
-  health(signal: AbortSignal): Promise<void>;
 }
 
-/** An engine did not do what it was asked. `message` is what it said, as said. */
+/** An engine that also restores checkpoints into running pods. Other engines restore when a pod is created. */
+export interface RestoreEngine extends Engine {
+  restore(request: RestoreRequest, signal: AbortSignal): Promise<void>;
+}
+
+export function canRestore(engine: Engine): engine is RestoreEngine {
+  return "restore" in engine;
+}
+
+/** Failure of a request to an engine. `message` is the engine's own message. */
 export class EngineError extends Error {
   override readonly name = "EngineError";
-  /** What is known of what came of it. */
+  /** What is known about the execution of the request. */
   readonly outcome: Outcome;
-  /** Whether it may be asked again without doing it twice, and may then do it. */
+  /** Whether the request was not executed and may succeed when repeated. */
   readonly retryable: boolean;
-  /** Why the Checkpoint failed, where the engine knows it better than `CheckpointFailed`. */
+  /** Reason of the Checkpoint's failure, if the engine knows a more specific one than `CheckpointFailed`. */
   readonly reason?: CheckpointReason;
 
   constructor(

@@ -1,11 +1,12 @@
-/** What takes checkpoints: one interface, one folder for each engine. */
+/** Engines that take checkpoints: one interface, one directory for each engine. */
 export {
+  canRestore,
   EngineError,
-  type CheckpointReference,
   type CheckpointRequest,
   type CheckpointResult,
   type Engine,
   type EngineContainer,
+  type RestoreEngine,
   type RestoreRequest,
 } from "./engine";
 export { createEngines, type Engines, type EngineTools } from "./engines";

@@ -58,7 +58,6 @@ const podRef = { name: "counter-0" };
         engine: "cedana",
         location: "/var/lib/checkpoints/counter..1",
         leaveRunning: false,
-        deletionPolicy: "Delete",
       },
     ],
     [
@@ -91,11 +90,6 @@ const podRef = { name: "counter-0" };
     ["a path with ..", { podRef, location: "/var/lib/../../etc" }, "location must not contain .."],
     ["the root directory", { podRef, location: "/" }, "spec.location in body should match"],
     ["a path with a trailing slash", { podRef, location: "/var/" }, "spec.location in body should match"],
-    [
-      "an unknown policy",
-      { podRef, deletionPolicy: "Keep" },
-      'spec.deletionPolicy: Unsupported value: "Keep"',
-    ],
     ["an unknown field", { podRef, path: "/a" }, 'unknown field "spec.path"'],
   ])("rejects %s", async (_, spec, text) => {
     const response = await message(spec);
@@ -105,7 +99,7 @@ const podRef = { name: "counter-0" };
 
   test("the API server sets defaults", async () => {
     const { body } = await api.tryCreate(checkpoint({ podRef }));
-    expect(body["spec"]).toEqual({ podRef, leaveRunning: true, deletionPolicy: "Retain" });
+    expect(body["spec"]).toEqual({ podRef, leaveRunning: true });
   });
 
   describe("an existing Checkpoint", () => {
@@ -132,11 +126,6 @@ const podRef = { name: "counter-0" };
         422,
         expect.stringContaining(`${field} is immutable: create another Checkpoint instead`),
       ]);
-    });
-
-    test("deletionPolicy is mutable", async () => {
-      const { status, body } = await patch({ spec: { deletionPolicy: "Delete" } });
-      expect([status, body["spec"]]).toMatchObject([200, { deletionPolicy: "Delete" }]);
     });
 
     test("status is a subresource, merged by name and type, and shown in the list", async () => {

@@ -12,7 +12,7 @@ import { checkpointControllers } from "../../controller/checkpoints";
 import { createEngines } from "../../controller/engines";
 import type { EventInput } from "../../kube";
 import { lead, runtimeOn } from "../support/controller-runtime";
-import { answer, CHECKPOINT_ID, cut, ManagerServer } from "../support/manager-server";
+import { respondWith, CHECKPOINT_ID, cut, ManagerServer } from "../support/manager-server";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
 
 const config = kubeconfig();
@@ -164,7 +164,7 @@ function clientOf(file: string): KubernetesApi {
   });
 
   test("reports the manager's error in the condition; does not retry after a lost response", async () => {
-    manager.next.push(answer(500, '{"message":"criu failed: errno 0"}'));
+    manager.next.push(respondWith(500, '{"message":"criu failed: errno 0"}'));
     await checkpoint("two", { containers: ["a"] });
     const failed = await until(
       `${CHECKPOINTS}/two`,

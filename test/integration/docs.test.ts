@@ -2,12 +2,12 @@
 import { execFileSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { layOutPrograms, programs } from "../support/docs-programs";
+import { writePrograms, programs } from "../support/docs-programs";
 import { ROOT } from "../support/sources";
 
 test("all programs of the docs pass the type check", () => {
   expect(programs.length).toBeGreaterThan(0);
-  const folder = layOutPrograms("docs-types");
+  const folder = writePrograms("docs-types");
   const config = {
     extends: join(ROOT, "tsconfig.json"),
     compilerOptions: { noEmit: true, types: ["node"], rootDir: ROOT, composite: false, declaration: false },

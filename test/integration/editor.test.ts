@@ -1,4 +1,4 @@
-/** What an editor shows of the built package: TypeScript's own language service, as npm installs it. */
+/** Hover texts and errors of the built package in TypeScript's language service, as editors use it. */
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

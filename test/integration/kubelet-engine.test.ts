@@ -249,7 +249,7 @@ interface Checkpoint {
   test("a Checkpoint on a node without an agent fails with AgentNotAnswering", async () => {
     const { outcome } = await ended("without-agent");
     expect(outcome).toMatch(
-      /^Failed AgentNotAnswering container a: the agent of node kubelet-engine-2 has not answered within 60 s/,
+      /^Failed AgentNotAnswering container a: the agent of node kubelet-engine-2 did not report within 60 s/,
     );
     await expectNothingLeft();
   });

@@ -1,6 +1,6 @@
 /**
- * Images that the command `checkpoint-image` makes of the kubelet's archives: processes resume from them in other pods. On the node
- * in namespaces, whose files and network this machine reaches.
+ * The command `checkpoint-image` builds images from the kubelet's archives, and processes resume from them in other pods. Only
+ * on the node in namespaces, whose files and network this machine can access.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -56,7 +56,7 @@ function checkpoint(pod: string, container: string): string {
   return items[0]!.replace("/var/lib/kubelet", join(testbed.folder, "node/kubelet"));
 }
 
-test("a process resumes in the pod that the command proposes", async () => {
+test("a process resumes in the pod of the command's output", async () => {
   const volumes = { volumes: [{ name: "scratch", emptyDir: {} }] };
   const volumeMounts = [{ name: "scratch", mountPath: "/scratch" }];
   const containers = [{ ...counting("count", 16), volumeMounts }];
@@ -64,17 +64,17 @@ test("a process resumes in the pod that the command proposes", async () => {
   const before = await counts.reach("web", "count", 3);
   const archive = checkpoint("web", "count");
   testbed.kubectl(["delete", "pod", "web"]);
-  const said = image(archive, "checkpoints/web:1");
-  expect(said).toContain("emptyDir scratch at /scratch");
-  const pod = parse(said.slice(said.indexOf("apiVersion:"))) as Pod;
+  const output = image(archive, "checkpoints/web:1");
+  expect(output).toContain("emptyDir scratch at /scratch");
+  const pod = parse(output.slice(output.indexOf("apiVersion:"))) as Pod;
   testbed.runPod(pod);
   expect(pod.metadata.name).toBe("web-restored");
   const after = await counts.reach("web-restored", "count", before.count + 3);
   expect(after.token).toBe(before.token);
-  expect(image(archive, "checkpoints/web:2")).toContain(/image: .*(@sha256:\w{64})/.exec(said)![1]);
+  expect(image(archive, "checkpoints/web:2")).toContain(/image: .*(@sha256:\w{64})/.exec(output)![1]);
 });
 
-test("a pod of two containers, each from its own checkpoint", async () => {
+test("two containers of a pod resume, each from its own checkpoint", async () => {
   const names = ["one", "two"];
   testbed.runPod({
     metadata: { name: "pair" },
@@ -84,8 +84,8 @@ test("a pod of two containers, each from its own checkpoint", async () => {
   const archives = names.map((name) => checkpoint("pair", name));
   testbed.kubectl(["delete", "pod", "pair"]);
   const images = archives.map((archive, index) => {
-    const said = image(archive, `checkpoints/pair-${names[index]}:1`, "--output", "json");
-    return JSON.parse(said) as { image: string; metadata: { containerName: string; frozenMs: number } };
+    const output = image(archive, `checkpoints/pair-${names[index]}:1`, "--output", "json");
+    return JSON.parse(output) as { image: string; metadata: { containerName: string; frozenMs: number } };
   });
   expect(images.map(({ metadata }) => metadata.containerName)).toEqual(names);
   expect(images.every(({ metadata }) => metadata.frozenMs > 0)).toBe(true);
@@ -99,25 +99,25 @@ test("a pod of two containers, each from its own checkpoint", async () => {
   }
 });
 
-test("256 MB of memory", async () => {
+test("a process with 256 MB of memory resumes", async () => {
   testbed.runPod({ metadata: { name: "big" }, spec: { containers: [counting("count", 256)] } });
   const before = await counts.reach("big", "count", 3);
   const archive = checkpoint("big", "count");
   testbed.kubectl(["delete", "pod", "big"]);
-  const said = JSON.parse(image(archive, "checkpoints/big:1", "--output", "json")) as {
+  const pushed = JSON.parse(image(archive, "checkpoints/big:1", "--output", "json")) as {
     image: string;
     size: number;
   };
-  expect(said.size).toBeGreaterThan(256 * 2 ** 20);
+  expect(pushed.size).toBeGreaterThan(256 * 2 ** 20);
   testbed.runPod({
     metadata: { name: "big-restored" },
-    spec: { containers: [{ name: "count", image: said.image }] },
+    spec: { containers: [{ name: "count", image: pushed.image }] },
   });
   expect((await counts.reach("big-restored", "count", before.count + 3)).token).toBe(before.token);
 });
 
-test("what cannot be made or pushed is said, with exit code 2 or 3", () => {
-  const refused = (name: string, file: string) => {
+test("invalid archives and references exit with 2 and a message", () => {
+  const errorOf = (name: string, file: string) => {
     try {
       image(file, name);
       return "";
@@ -125,7 +125,7 @@ test("what cannot be made or pushed is said, with exit code 2 or 3", () => {
       return (error as Error).message;
     }
   };
-  expect(refused("x:1", "/dev/null")).toMatch(/ended with 2:\n\/dev\/null: is no file/);
-  expect(refused("x:1", "/nowhere.tar")).toMatch(/ended with 2:\n\/nowhere.tar: cannot be read \(ENOENT\)/);
-  expect(refused("X:1", "/dev/null")).toMatch(/ended with 2:\nimage reference/);
+  expect(errorOf("x:1", "/dev/null")).toMatch(/ended with 2:\n\/dev\/null: is no file/);
+  expect(errorOf("x:1", "/nowhere.tar")).toMatch(/ended with 2:\n\/nowhere.tar: cannot be read \(ENOENT\)/);
+  expect(errorOf("X:1", "/dev/null")).toMatch(/ended with 2:\nimage reference/);
 });

@@ -1,6 +1,6 @@
 /**
- * The engine `kubelet` as a user installs it: real checkpoints and restores, checked by what the processes write. The tests of
- * the core run on each kind of node, the others on the node in namespaces.
+ * The engine `kubelet` as a user installs it: real checkpoints and restores, verified by the output of the processes. The core
+ * tests run on each kind of node, the others on the node in namespaces.
  */
 import { counting, Counts } from "../../testbed/node/counting";
 import { openEngine, type CheckpointObject, type Engine } from "../../testbed/node/engine";
@@ -55,7 +55,7 @@ async function resumes(containers: readonly { readonly name: string }[], pod: ob
   return object;
 }
 
-/** Counts as `counting` does, after a command. */
+/** Returns a container that runs a command, then counts as `counting` does. */
 const shellAfter = (command: string) => {
   const count =
     "t=$(cat /proc/sys/kernel/random/uuid | tr -d -); i=0; while :; do i=$((i+1)); echo count $i token $t sum 0; sleep 1; done";
@@ -97,7 +97,7 @@ test("a deleted pod of a Deployment resumes from the newest checkpoint", async (
       template: { metadata: { ...TEMPLATE.metadata, annotations: RESTORE("latest") }, spec: { containers } },
     },
   });
-  const { before, after } = await overReplacement();
+  const { before, after } = await replacePod();
   expect(after.token).toBe(before.token);
 });
 
@@ -112,16 +112,19 @@ test("an agent that is killed during a push resumes it with the same archive", a
   expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
 });
 
-test("a checkpoint over the quota, or of a missing pod, fails, and the pod runs on", async () => {
+test("a checkpoint over the quota or of a missing pod fails, and the pod keeps running", async () => {
   engine.runPod({ metadata: { name: "web" }, spec: { containers: [counting("count", 500)] } });
   const before = await counts.reach("web", "count", 2);
   engine.take("too-large", "web");
-  engine.take("gone", "nobody");
+  engine.take("missing", "no-such-pod");
   expect(failed(await engine.ended("too-large"))).toMatchObject({
     status: "True",
     message: expect.stringMatching(/take \d+ MiB of the 400 MiB that they may/),
   });
-  expect(failed(await engine.ended("gone"))).toMatchObject({ status: "True", reason: "SourcePodNotFound" });
+  expect(failed(await engine.ended("missing"))).toMatchObject({
+    status: "True",
+    reason: "SourcePodNotFound",
+  });
   expect(engine.archives()).toEqual([]);
   expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
 });
@@ -138,7 +141,7 @@ test("another CRIU on the runtime's path makes the node unready until it is remo
   await nodeIs("True", /./);
 });
 
-describeInNamespaces("not on a virtual machine, where they would take long", () => {
+describeInNamespaces("only in namespaces, as they take long on a virtual machine", () => {
   test("a shell resumes", async () => {
     const shell = shellAfter("true");
     expect(ready(await resumes([shell]))).toMatchObject({ status: "True" });
@@ -182,7 +185,7 @@ describeInNamespaces("not on a virtual machine, where they would take long", () 
       metadata: { name: "web" },
       spec: { template: { metadata: { ...TEMPLATE.metadata, annotations: RESTORE("latest") }, spec } },
     });
-    const { before, after } = await overReplacement();
+    const { before, after } = await replacePod();
     expect(after.token).toBe(before.token);
   });
 
@@ -223,7 +226,7 @@ describeInNamespaces("not on a virtual machine, where they would take long", () 
     expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
   });
 
-  test("a checkpoint on a full disk fails, leaves nothing on it, and the pod runs on", async () => {
+  test("a checkpoint on a full disk fails and leaves no files, and the pod keeps running", async () => {
     const folder = "/var/lib/kubelet/checkpoints";
     engine.runPod({ metadata: { name: "web" }, spec: { containers: [counting("count", 256)] } });
     const before = await counts.reach("web", "count", 2);
@@ -304,8 +307,8 @@ function nodeIs(status: string, message: RegExp): Promise<string> {
   });
 }
 
-/** Checkpoints and deletes the one pod of app=web. Returns its last count, and a later one of the pod that replaces it. */
-async function overReplacement() {
+/** Checkpoints and deletes the only pod of app=web. Returns its last count, and a later count of its replacement. */
+async function replacePod() {
   const pod = await onlyPod();
   const before = await counts.reach(pod, "count", 3);
   await taken("cp", pod);

@@ -1,4 +1,4 @@
-/** What the image lays on a host: whole whenever it is killed, running anywhere, and gone again without a trace. */
+/** Installation of CRIU on a host: complete after each kill, independent of the host, and removed without residue. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -22,7 +22,7 @@ import { CountingContainer, runConfined } from "./support/runc";
 
 let images: Images;
 let files: string;
-/** The image's program with its tree, as files on this machine; and the same with an older tree. */
+/** The image's program with its CRIU, as files on this machine; and the same with an older CRIU. */
 let program: string;
 let older: string;
 let version: string;
@@ -52,7 +52,7 @@ const everything = () =>
   run("find", [host, "-mindepth", "1", "-not", "-type", "d"]).trim().split("\n").filter(Boolean);
 const installed = () => readdirSync(join(folder, "versions"));
 
-/** The current version, after it was seen to be whole and to run. */
+/** Returns the current version, after a check that it is complete and runs. */
 function current(): string {
   const tree = join(folder, "current");
   run("sha256sum", ["--quiet", "--strict", "-c", "SHA256SUMS"], { cwd: tree });
@@ -61,7 +61,7 @@ function current(): string {
   return readlinkSync(tree).replace("versions/", "");
 }
 
-describe("in a container without capabilities, its root read-only", () => {
+describe("in a container without capabilities and with a read-only root", () => {
   const inContainer = (...list: string[]) => {
     const mounts = { "/host/opt": join(host, "opt"), "/host/usr/local/sbin": join(host, "usr/local/sbin") };
     return runConfined(files, join(images.folder, "confined"), mounts, [
@@ -70,7 +70,7 @@ describe("in a container without capabilities, its root read-only", () => {
     ]);
   };
 
-  test("installs below the host's mounts, links, lists, and takes all of it away again", () => {
+  test("installs on the host's mounts, creates the link, lists versions, and uninstalls everything", () => {
     const link = "/host/usr/local/sbin/criu";
     expect(inContainer("install", "/host/opt/cedana-cdk", "--link", link)).toContain(`${version} is current`);
     expect(current()).toBe(version);
@@ -81,23 +81,23 @@ describe("in a container without capabilities, its root read-only", () => {
     expect(readdirSync(join(host, "opt"))).toEqual([]);
   });
 
-  test("runs CRIU by itself", () => {
+  test("runs CRIU in the container", () => {
     expect(inContainer("criu", "--version")).toMatch(/^Version: 4\./);
   });
 });
 
-describe("the tree", () => {
+describe("the installed CRIU", () => {
   beforeEach(() => void run(program, ["install", folder]));
 
-  test("passes CRIU's own check of this machine's kernel", () => {
+  test("passes `criu check` on this machine's kernel", () => {
     const { status, stdout, stderr } = ran(criu(), ["check"]);
-    expect({ status, said: stdout + stderr }).toEqual({
+    expect({ status, output: stdout + stderr }).toEqual({
       status: 0,
-      said: expect.stringContaining("Looks good."),
+      output: expect.stringContaining("Looks good."),
     });
   });
 
-  test("runs from any folder, through links, with hardly any environment", () => {
+  test("runs from any directory, through symbolic links, with a minimal environment", () => {
     const elsewhere = join(host, "a folder with spaces");
     cpSync(join(folder, "versions", version), elsewhere, { recursive: true });
     rmSync(folder, { recursive: true });
@@ -107,7 +107,7 @@ describe("the tree", () => {
     );
   });
 
-  test("takes nothing of a host with an older glibc and none of its libraries", () => {
+  test("uses no library of a host with an older glibc and without CRIU's libraries", () => {
     const other = join(host, "other");
     run("cp", ["-a", debian(), other]);
     cpSync(folder, join(other, "opt/cedana-cdk"), { recursive: true, verbatimSymlinks: true });
@@ -121,11 +121,11 @@ describe("the tree", () => {
     ]);
     const libraries = list.split("\n").filter((line) => line.includes("=>"));
     expect(libraries.length).toBeGreaterThan(15);
-    // The loader is listed by the path in the program, which is not used: this one was started in its place.
+    // The list has the loader's path in the program, which is not used: the installed loader was started instead.
     expect(
       libraries.filter((line) => !line.includes(`=> ${inside}/lib/`) && !line.includes("ld-linux")),
     ).toEqual([]);
-    // CRIU wants a root that is a mount point, as a host's is.
+    // CRIU needs a root that is a mount point, as on a host.
     const enter = `mount --bind "$1" "$1" && cd "$1" && for each in proc sys dev; do mount --rbind "/$each" "$each"; done
       pivot_root . mnt && umount -l /mnt && exec "$2" check`;
     expect(run("unshare", ["--mount", "sh", "-ec", enter, "sh", other, `${inside}/bin/criu`])).toContain(
@@ -133,7 +133,7 @@ describe("the tree", () => {
     );
   });
 
-  test("runs where there is no C library at all, only a shell", () => {
+  test("runs on a host without libc, with only a shell", () => {
     const bare = join(host, "bare");
     mkdirSync(join(bare, "bin"), { recursive: true });
     mkdirSync(join(bare, "tmp"));
@@ -154,16 +154,16 @@ describe("the tree", () => {
       `n=0; while :; do n=$((n+1)); [ $((n % 20000)) -gt 0 ] || echo "$((n / 20000)) $$"; done`,
     ],
     [
-      "a program of many threads",
+      "a program with many threads",
       process.execPath,
       `let n = 0; setInterval(() => console.log(++n, process.pid), 50)`,
     ],
-  ])("dumps and restores %s: it counts on", async (_, command, code) => {
+  ])("dumps and restores %s, which continues to count", async (_, command, code) => {
     const log = join(host, "count.log");
     const images = join(host, "images");
     mkdirSync(images);
     const flag = command === "sh" ? "-c" : "-e";
-    // In a session of its own, with nothing of this test's: what a container's process has.
+    // In a separate session without file descriptors of this test, like a process of a container.
     const script = `exec setsid "$0" ${flag} "$1" < /dev/null > "$2" 2>&1`;
     const child = spawn("sh", ["-c", script, command, code, log], {
       stdio: "ignore",
@@ -187,7 +187,7 @@ describe("the tree", () => {
       await ended;
       const at = counted().length;
       await sleep(300);
-      expect(counted()).toHaveLength(at); // it is gone
+      expect(counted()).toHaveLength(at); // it has ended
       run(criu(), ["restore", "--images-dir", images, "--log-file", "restore.log", "--restore-detached"]);
       await until(at + 10);
       const lines = counted();
@@ -200,10 +200,10 @@ describe("the tree", () => {
 });
 
 describe("runc", () => {
-  test("finds it by its PATH, and dumps and restores a container with it", async () => {
+  test("finds CRIU on its PATH, and dumps and restores a container", async () => {
     const link = join(host, "usr/local/sbin/criu");
     run(program, ["install", folder, "--link", link]);
-    // Before any other.
+    // Before any other CRIU.
     const env = { ...process.env, PATH: `${join(host, "usr/local/sbin")}:${process.env["PATH"]}` };
     const container = new CountingContainer(join(host, "container"), "node-image-test", env);
     const until = async (least: number) => {
@@ -228,7 +228,7 @@ describe("runc", () => {
 });
 
 describe("install", () => {
-  test("killed at any command leaves the old version or the new one, whole; two installs later only the new one is there", () => {
+  test("leaves a complete old or new version when killed at any command; after two more installs only the new one", () => {
     const link = join(host, "usr/local/sbin/criu");
     const seen = new Set<string>();
     let kills = 0;
@@ -269,7 +269,7 @@ describe("install", () => {
     expect(everything().filter((each) => !each.includes("/kill/"))).toEqual([]);
   });
 
-  test("killed at any command of an uninstall, the next uninstall leaves nothing", () => {
+  test("leaves nothing after an uninstall was killed at any command and run again", () => {
     const link = join(host, "usr/local/sbin/criu");
     for (let at = 1; ; at++) {
       run(program, ["install", folder, "--link", link]);
@@ -280,7 +280,7 @@ describe("install", () => {
     }
   });
 
-  test("run again, writes nothing; damaged files are mended", () => {
+  test("writes nothing when run again, and repairs damaged files", () => {
     run(program, ["install", folder]);
     const stamp = () =>
       run("find", [folder, "-newermt", "2026-10-31", "-name", "*.so*", "-printf", "%i %C@ %p\n"]);
@@ -293,7 +293,7 @@ describe("install", () => {
     expect(current()).toBe(version);
   });
 
-  test("keeps an older version while a process runs from it, and no longer", async () => {
+  test("keeps an older version only while a process runs from it", async () => {
     run(older, ["install", folder]);
     const child = spawn(criu(), ["service", "--address", join(host, "socket")], { stdio: "ignore" });
     const ended = once(child, "exit");
@@ -313,7 +313,7 @@ describe("install", () => {
     expect(installed()).toEqual([version]);
   });
 
-  test("ten at once, of two versions: one is current, whole, and the other gone after the next", async () => {
+  test("ten concurrent installs of two versions leave one complete; the next install removes the other", async () => {
     const each = Array.from({ length: 10 }, async (_, index) => {
       const child = spawn(index % 2 ? program : older, ["install", folder], { stdio: "ignore" });
       const [code] = await once(child, "exit");
@@ -324,7 +324,7 @@ describe("install", () => {
     expect(installed()).toEqual([current()]);
   });
 
-  test("a CRIU that is not ours is left alone, and nothing is installed", () => {
+  test("does not replace another CRIU, and then installs nothing", () => {
     const link = join(host, "usr/local/sbin/criu");
     writeFileSync(link, "the host's own");
     const { status, stderr } = ran(program, ["install", folder, "--link", link]);
@@ -336,7 +336,7 @@ describe("install", () => {
     expect(existsSync(join(folder, "current"))).toBe(false);
   });
 
-  test("a full disk is told, and the old version stays", () => {
+  test("reports a full disk and keeps the old version", () => {
     const disk = join(host, "opt");
     run("mount", ["-t", "tmpfs", "-o", "size=20m", "tmpfs", disk]);
     try {
@@ -360,7 +360,7 @@ describe("install", () => {
     });
     expect(current()).toBe(version);
     mkdirSync(join(host, "usr/local/sbin"), { recursive: true });
-    writeFileSync(join(folder, "note"), "somebody's");
+    writeFileSync(join(folder, "note"), "another file");
     expect(run(program, ["uninstall", folder])).toContain("other files: kept");
     expect(everything()).toEqual([join(folder, "note")]);
   });
@@ -373,7 +373,7 @@ describe("install", () => {
     [["prune", "/no/such"]],
     [["dance"]],
     [["agent"]],
-  ])("wrong arguments are told: %j", (list) => {
+  ])("rejects the arguments %j", (list) => {
     const { status, stderr } = ran(program, list);
     expect(status === 1 || status === 2).toBe(true);
     expect(stderr).toMatch(/usage:|cedana-node-agent: /i);

@@ -1,14 +1,14 @@
-/** The node agent image: built from its pins, the same twice, and what is in it. */
+/** The node agent image: a reproducible build from pinned packages, and its content. */
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { needs, ran, run } from "../../testbed/node/run";
 import { debian, openImages, type Images } from "../../testbed/node/images";
 
 let images: Images;
-let said: string;
+let output: string;
 beforeAll(() => {
   images = openImages();
-  said = images.build(join(images.folder, "first"));
+  output = images.build(join(images.folder, "first"));
 });
 afterAll(() => images.close());
 
@@ -18,20 +18,20 @@ const digestOf = (text: string): string => text.match(/digest +(sha256:[0-9a-f]{
 
 test("two builds give the same digest and the same SBOM", () => {
   const again = images.build(join(images.folder, "second"));
-  expect(digestOf(said)).toMatch(/^sha256:/);
-  expect(digestOf(again)).toBe(digestOf(said));
+  expect(digestOf(output)).toMatch(/^sha256:/);
+  expect(digestOf(again)).toBe(digestOf(output));
   const sbom = (folder: string) => readFileSync(join(images.folder, folder, "node-agent.spdx.json"), "utf8");
   expect(sbom("second")).toBe(sbom("first"));
 });
 
-test("the digest it tells is that of the image a registry would get, and its size is told", () => {
+test("the build prints the size, and the digest that the image has in a registry", () => {
   expect(images.buildah("push", "--quiet", IMAGE, `oci:${images.folder}/layout:x`)).toBe("");
   const { manifests } = JSON.parse(readFileSync(join(images.folder, "layout/index.json"), "utf8"));
-  expect(manifests[0].digest).toBe(digestOf(said));
-  expect(said).toMatch(/size +\d+\.\d MB to pull/);
+  expect(manifests[0].digest).toBe(digestOf(output));
+  expect(output).toMatch(/size +\d+\.\d MB to pull/);
 });
 
-test("the SBOM names each package with licence, sum and where its source is", () => {
+test("the SBOM has licence, checksum and source of each package", () => {
   const sbom = JSON.parse(readFileSync(join(images.folder, "first/node-agent.spdx.json"), "utf8"));
   expect(sbom).toMatchObject({ spdxVersion: "SPDX-2.3", dataLicense: "CC0-1.0" });
   const packages = sbom.packages.filter(({ SPDXID }: { SPDXID: string }) => !/-(Image|Base)$/.test(SPDXID));
@@ -56,11 +56,11 @@ test("the SBOM names each package with licence, sum and where its source is", ()
   for (const each of sbom.relationships) expect(ids.has(each.relatedSpdxElement)).toBe(true);
 });
 
-test("nothing of this machine and no secret is in the image's own layer or configuration", () => {
+test("layer and configuration of the image contain no secret and nothing of this machine", () => {
   const { OCIv1: config } = JSON.parse(images.buildah("inspect", "--type", "image", IMAGE));
-  const told = JSON.stringify(config);
-  expect(told).not.toContain(ran("hostname", []).stdout.trim() + '"');
-  expect(told).not.toMatch(/token|secret|password|AKIA|\/root|\/work|\/tmp\/node-image/i);
+  const text = JSON.stringify(config);
+  expect(text).not.toContain(ran("hostname", []).stdout.trim() + '"');
+  expect(text).not.toMatch(/token|secret|password|AKIA|\/root|\/work|\/tmp\/node-image/i);
   expect(config.config.User).toBe("0:0");
   const { files } = images.container(IMAGE);
   const added = run("find", [join(files, "usr/local"), "-type", "f", "-not", "-path", `*/${TREE}/*`])
@@ -76,7 +76,7 @@ test("nothing of this machine and no secret is in the image's own layer or confi
   expect(packages.filter((name) => !existsSync(join(licences, name, "copyright")))).toEqual([]);
 });
 
-test("every library that a file of the tree needs is in the tree", () => {
+test("the image contains every library that its CRIU needs", () => {
   const lib = join(images.container(IMAGE).files, TREE, "lib");
   const libraries = readdirSync(lib).filter((name) => name.includes(".so"));
   for (const file of [...libraries.map((name) => join(lib, name)), join(lib, "../libexec/criu")])
@@ -95,10 +95,10 @@ test("includes files that the user adds, with notes and SBOM entries, and reject
     /is not a Linux program or library/,
   );
   const cuda = ["--cuda-plugin", join(added, "plugin.so"), "--cuda-checkpoint", join(added, "checkpoint")];
-  const told = images.build(out, "--tag", "with-added:1", ...cuda, "--cedana", join(added, "cedana"));
-  expect(told).toMatch(/note: cuda-checkpoint is NVIDIA's/);
-  expect(told).toMatch(/note: Cedana's daemon is AGPL-3.0/);
-  expect(digestOf(told)).not.toBe(digestOf(said));
+  const withAdded = images.build(out, "--tag", "with-added:1", ...cuda, "--cedana", join(added, "cedana"));
+  expect(withAdded).toMatch(/note: cuda-checkpoint is NVIDIA's/);
+  expect(withAdded).toMatch(/note: Cedana's daemon is AGPL-3.0/);
+  expect(digestOf(withAdded)).not.toBe(digestOf(output));
   const { files } = images.container("with-added:1");
   for (const path of [
     `${TREE}/lib/criu/cuda_plugin.so`,
@@ -120,7 +120,7 @@ test("writes only the context for another builder", () => {
   expect(existsSync(join(images.folder, "none"))).toBe(false);
 });
 
-test("the tree of arm64 is whole too: each library needed is pinned", () => {
+test("the packages for arm64 contain every library that CRIU needs", () => {
   needs("dpkg-deb");
   const context = join(images.folder, "context-arm64");
   images.build(join(images.folder, "none"), "--context", context, "--arch", "arm64");
@@ -137,7 +137,7 @@ test("the tree of arm64 is whole too: each library needed is pinned", () => {
   }
 });
 
-test("the base of these tests has none of CRIU's libraries", () => {
+test("the base image of these tests has none of CRIU's libraries", () => {
   expect(
     ran("chroot", [
       debian(),

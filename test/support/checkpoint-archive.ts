@@ -4,7 +4,7 @@ import { pack, type Header } from "tar-stream";
 
 export type Entry = Partial<Header> & { readonly name: string; readonly content?: Buffer | string };
 
-/** Heads of CRIU's images as CRIU 4.2 writes them: the first process on x86-64, and 238.09 ms of standing still. */
+/** First bytes of files of CRIU 4.2: core images of two architectures, and statistics with a freeze time of 238.09 ms. */
 export const CORE_AMD64 = Buffer.from("19435654473805551c0b0000080112d0040800", "hex");
 export const CORE_ARM64 = Buffer.from("19435654473805551c0b0000080312d0040800", "hex");
 export const STATS = Buffer.from(
@@ -52,7 +52,7 @@ export const SPEC = {
   },
 };
 
-/** The entries of an archive as containerd writes it. */
+/** Returns the entries of an archive as containerd writes it. */
 export function entries(changed: { readonly config?: object; readonly spec?: object } = {}): Entry[] {
   return [
     { name: "checkpoint/", type: "directory" },
@@ -68,7 +68,7 @@ export function entries(changed: { readonly config?: object; readonly spec?: obj
   ];
 }
 
-/** The same entries always make the same bytes. */
+/** Returns a tar archive. The same entries give the same bytes. */
 export async function tarOf(all: readonly Entry[]): Promise<Buffer> {
   const tar = pack();
   for (const { content = "", ...header } of all)

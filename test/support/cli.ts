@@ -1,13 +1,13 @@
 import { main } from "../../cli/main";
 
-/** What a command wrote, and its exit code. */
+/** Output and exit code of a command. */
 export interface Result {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs a command of the CLI in this process, in a folder. Its environment has nothing but `env`. */
+/** Runs a command of the CLI in this process, in a directory, with the environment `env` only. */
 export async function runCli(
   args: readonly string[],
   { folder, env = {} }: { readonly folder: string; readonly env?: NodeJS.ProcessEnv },

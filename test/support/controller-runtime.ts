@@ -10,7 +10,7 @@ import {
   type Transport,
 } from "../../kube";
 
-/** Dependencies of controllers on a transport, as the program has them, but for the lease. */
+/** Returns the dependencies of controllers on a transport, without leader election. */
 export function runtimeOn(
   transport: Transport,
   given: { readonly events?: EventInput[]; readonly metrics?: Metrics } = {},
@@ -27,12 +27,13 @@ export function runtimeOn(
   };
 }
 
+/** Returns a client that records its writes in the cache. */
 export function clientOn(transport: Pick<Transport, "send">, cache?: Pick<Cache, "observe">): Client {
   const observe: Cache["observe"] = (kind, object) => cache?.observe(kind, object);
   return new Client(transport, { fieldManager: "cedana-controller", observe });
 }
 
-/** Follows the cache and leads, as the program does with the lease. Settles once all controllers have stopped. */
+/** Runs the cache and the controllers, as a leader does. Settles when all controllers have stopped. */
 export async function lead(
   { cache }: Pick<Runtime, "cache">,
   controllers: readonly Controller[],

@@ -10,7 +10,7 @@ interface Program {
   readonly code: string;
 }
 
-/** Every TypeScript program in the docs: a block that imports something. */
+/** TypeScript programs of the docs: code blocks with an import. */
 export const programs: readonly Program[] = DOCS.flatMap((page) =>
   [...readFileSync(join(ROOT, page), "utf8").matchAll(/^```ts\n([\s\S]*?)^```$/gm)]
     .map((match) => match[1] ?? "")
@@ -18,8 +18,8 @@ export const programs: readonly Program[] = DOCS.flatMap((page) =>
     .map((code, index) => ({ name: `${page.replaceAll("/", "__").replace(/\.md$/, "")}-${index}`, code })),
 );
 
-/** Lays all programs out in a folder of the repository, where they find the package by its name: sources and JavaScript. */
-export function layOutPrograms(name: string): string {
+/** Writes sources and JavaScript of all programs to a directory of the repository, where the package resolves by its name. */
+export function writePrograms(name: string): string {
   const folder = join(ROOT, "out", name);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });

@@ -20,7 +20,7 @@ export interface Stored {
   [field: string]: unknown;
 }
 
-/** One write. `old` is missing for a creation, `new` for the end of an object. */
+/** One write. `old` is missing for a creation, `new` for a deletion. */
 export interface Write {
   readonly version: number;
   readonly collection: string;
@@ -28,10 +28,10 @@ export interface Write {
   readonly new?: Stored;
 }
 
-/** Objects and the history of writes, as etcd holds them: one counter of versions for everything. */
+/** Objects and the history of writes, as in etcd: one version counter for all objects. */
 export class Objects {
   version = 1000;
-  /** Writes up to this version are no longer known. */
+  /** Writes up to this version are compacted. */
   compacted = 1000;
   private readonly collections = new Map<string, Map<string, Stored>>();
   private history: Write[] = [];
@@ -42,14 +42,14 @@ export class Objects {
     return this.collections.get(collection)?.get(keyOf(namespace, name));
   }
 
-  /** In the order of the API server: by namespace and name. */
+  /** Returns the objects in the order of the API server: by namespace and name. */
   list(collection: string): Stored[] {
     return [...(this.collections.get(collection)?.entries() ?? [])]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([, object]) => object);
   }
 
-  /** Writes to the collection after a version. @throws ApiError 410 if they are no longer known */
+  /** Returns the writes to a collection after a version. @throws ApiError 410 if they are compacted */
   since(collection: string, version: number): Write[] {
     if (version < this.compacted)
       throw new ApiError(410, `too old resource version: ${version} (${this.compacted})`, {
@@ -65,14 +65,14 @@ export class Objects {
 
   create(collection: string, object: Stored): Stored {
     const now = new Date(Date.now()).toISOString().replace(/\.\d+Z$/, "Z");
-    const made = structuredClone(object);
-    made.metadata.uid = `uid-${++this.uids}`;
-    made.metadata.creationTimestamp ??= now;
-    made.metadata.generation = 1;
-    return this.write(collection, undefined, made);
+    const created = structuredClone(object);
+    created.metadata.uid = `uid-${++this.uids}`;
+    created.metadata.creationTimestamp ??= now;
+    created.metadata.generation = 1;
+    return this.write(collection, undefined, created);
   }
 
-  /** Replaces an object; the same content again is no write. Without finalizers, what is being deleted ends. */
+  /** Replaces an object, unless it is equal. A terminating object without finalizers is deleted. */
   update(collection: string, old: Stored, object: Stored): Stored {
     const next = structuredClone(object);
     const { uid, creationTimestamp, deletionTimestamp, generation = 1 } = old.metadata;
@@ -85,20 +85,20 @@ export class Objects {
     if (deletionTimestamp !== undefined) next.metadata.deletionTimestamp = deletionTimestamp;
     if (isDeepStrictEqual(next, old)) return old;
     if (deletionTimestamp !== undefined && !next.metadata.finalizers?.length)
-      return this.end(collection, next);
+      return this.remove(collection, next);
     if (!isDeepStrictEqual(desired(next), desired(old))) next.metadata.generation = generation + 1;
     return this.write(collection, old, next);
   }
 
   delete(collection: string, old: Stored): Stored {
-    if (!old.metadata.finalizers?.length) return this.end(collection, old);
+    if (!old.metadata.finalizers?.length) return this.remove(collection, old);
     if (old.metadata.deletionTimestamp !== undefined) return old;
     const next = structuredClone(old);
     next.metadata.deletionTimestamp = new Date(Date.now()).toISOString().replace(/\.\d+Z$/, "Z");
     return this.write(collection, old, next);
   }
 
-  /** @returns what ends the listening */
+  /** Calls a listener after each write. @returns a function that removes the listener */
   onWrite(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -113,7 +113,7 @@ export class Objects {
     return object;
   }
 
-  private end(collection: string, object: Stored): Stored {
+  private remove(collection: string, object: Stored): Stored {
     const old = structuredClone(object);
     old.metadata.resourceVersion = String(++this.version);
     this.collections.get(collection)?.delete(keyOf(old.metadata.namespace, old.metadata.name));
@@ -127,7 +127,7 @@ export class Objects {
   }
 }
 
-/** What a new generation is counted for. */
+/** Returns the fields whose change increments the generation. */
 function desired({ metadata: _metadata, status: _status, ...rest }: Stored): object {
   return rest;
 }

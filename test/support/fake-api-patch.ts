@@ -3,7 +3,7 @@ import { ApiError, type Body } from "../../kube/client";
 
 type Fields = Record<string, unknown>;
 
-/** The object as a patch makes it. @throws ApiError as the API server refuses the patch */
+/** Returns the patched object. @throws ApiError as the API server does for an invalid patch */
 export function patched(object: unknown, { type, content }: Body): unknown {
   switch (type) {
     case "application/json-patch+json":
@@ -20,7 +20,7 @@ export function patched(object: unknown, { type, content }: Body): unknown {
   }
 }
 
-/** A `test` that fails and a path that is not there are both 422. */
+/** Applies a JSON Patch. A failed `test` and a missing path are both 422. */
 function byOperations(object: unknown, operations: Operation[]): unknown {
   try {
     return applyPatch(structuredClone(object), structuredClone(operations), true).newDocument;
@@ -31,7 +31,7 @@ function byOperations(object: unknown, operations: Operation[]): unknown {
   }
 }
 
-/** RFC 7396. */
+/** Applies a JSON Merge Patch (RFC 7396). */
 function merged(object: unknown, patch: unknown): unknown {
   if (!isFields(patch)) return patch;
   const result: Fields = isFields(object) ? { ...object } : {};
@@ -42,7 +42,7 @@ function merged(object: unknown, patch: unknown): unknown {
   return result;
 }
 
-/** Lists that Kubernetes merges item by item, and the field that tells items apart; all others are replaced. */
+/** Lists that Kubernetes merges by item, and the key of their items. Other lists are replaced. */
 const MERGE_KEYS: Readonly<Record<string, string>> = {
   "status.conditions": "type",
   "status.addresses": "type",

@@ -1,8 +1,8 @@
 import { ApiError } from "../../kube/client";
 
-/** What a path of the API addresses. */
+/** Target of an API path. */
 export interface Target {
-  /** `/api/v1/pods`, `/apis/apps/v1/daemonsets`: objects of all namespaces. */
+  /** Path of the collection in all namespaces, such as `/api/v1/pods` or `/apis/apps/v1/daemonsets`. */
   readonly collection: string;
   readonly apiVersion: string;
   readonly namespace?: string;
@@ -11,7 +11,7 @@ export interface Target {
   readonly query: URLSearchParams;
 }
 
-/** @throws ApiError 404 for what is no path of a resource */
+/** Parses an API path. @throws ApiError 404 if it is not the path of a resource */
 export function parsePath(path: string, query: Readonly<Record<string, string>> = {}): Target {
   const url = new URL(path, "https://fake");
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
@@ -34,7 +34,7 @@ export function parsePath(path: string, query: Readonly<Record<string, string>> 
   };
 }
 
-/** Kubernetes' own kinds come without `kind` and `apiVersion` in lists. */
+/** Checks whether a group is built in: items of its lists have no `kind` and `apiVersion`. */
 export function isBuiltIn(apiVersion: string): boolean {
   const group = apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "";
   return !group.includes(".") || group.endsWith(".k8s.io");

@@ -1,7 +1,7 @@
 import { ApiError } from "../../kube/client";
 import type { Stored } from "./fake-api-objects";
 
-/** Whether an object is in a list or watch: namespace, `labelSelector` and `fieldSelector`. */
+/** Returns the filter of a list or watch: namespace, `labelSelector` and `fieldSelector`. */
 export function selector(namespace: string | undefined, query: URLSearchParams): (object: Stored) => boolean {
   const tests = [
     ...requirements(query.get("labelSelector")).map(byLabel),
@@ -12,7 +12,7 @@ export function selector(namespace: string | undefined, query: URLSearchParams):
     tests.every((test) => test(object));
 }
 
-/** Commas inside brackets do not separate. */
+/** Splits a selector at commas outside of parentheses. */
 function requirements(text: string | null): string[] {
   return (text ?? "").split(/,(?![^(]*\))/).filter((part) => part !== "");
 }

@@ -3,19 +3,19 @@ import type { Objects, Stored, Write } from "./fake-api-objects";
 import { isBuiltIn, type Target } from "./fake-api-path";
 import { selector } from "./fake-api-select";
 
-/** Of Kubernetes' watch cache. */
+/** Interval of bookmarks, as in Kubernetes' watch cache. */
 const BOOKMARK_MS = 60_000;
 
-/** What a test does to a watch that is open. */
+/** An open watch, as a test controls it. */
 export interface OpenWatch {
   readonly target: Target;
-  /** Sends a bookmark, if the client asked for them. */
+  /** Sends a bookmark, if the client requested them. */
   bookmark(): void;
-  /** Sends an event of the test's making. */
+  /** Sends an event. */
   send(event: WatchEvent): void;
-  /** Ends the watch: as the API server does, or with an error. */
+  /** Ends the watch, with or without an error. */
   end(error?: Error): void;
-  /** Delivers nothing more, as a connection whose other end is gone. */
+  /** Delivers no further events, as a half-open connection. */
   stall(): void;
 }
 
@@ -24,7 +24,7 @@ export interface Opened {
   readonly events: AsyncIterable<WatchEvent>;
 }
 
-/** What is wrong with a watch comes as an event. */
+/** Opens a watch. Errors are events, as in Kubernetes. */
 export function openWatch(
   objects: Objects,
   target: Target,
@@ -37,7 +37,7 @@ export function openWatch(
   let failure: Error | undefined;
   let ended = false;
   let stalled = false;
-  let heard = Date.now();
+  let lastEventMs = Date.now();
   let wake = () => {};
 
   const watch: OpenWatch = {
@@ -67,7 +67,7 @@ export function openWatch(
   function push(event: WatchEvent): void {
     if (stalled) return;
     pending.push(event);
-    heard = Date.now();
+    lastEventMs = Date.now();
     wake();
   }
 
@@ -111,7 +111,7 @@ export function openWatch(
     }
 
     function silent(): void {
-      const left = heard + options.idleTimeoutMs - Date.now();
+      const left = lastEventMs + options.idleTimeoutMs - Date.now();
       if (left > 0) silence = setTimeout(silent, left);
       else watch.end(new Error(`nothing received for ${options.idleTimeoutMs / 1000} s`));
     }
@@ -122,15 +122,15 @@ export function openWatch(
     return (isBuiltIn(target.apiVersion) ? copy : { apiVersion: target.apiVersion, ...copy }) as Json;
   }
 
-  /** What comes into the selection is added, what leaves it is deleted. */
+  /** Returns the event of a write: an object that starts to match is ADDED, one that no longer matches is DELETED. */
   function eventOf(write: Write, selected: (object: Stored) => boolean): WatchEvent | undefined {
     const before = write.old !== undefined && selected(write.old);
     const after = write.new !== undefined && selected(write.new);
     if (write.new && after) return { type: before ? "MODIFIED" : "ADDED", object: json(write.new) };
     if (!before || !write.old) return undefined;
-    const gone = structuredClone(write.old);
-    gone.metadata.resourceVersion = String(write.version);
-    return { type: "DELETED", object: json(gone) };
+    const deleted = structuredClone(write.old);
+    deleted.metadata.resourceVersion = String(write.version);
+    return { type: "DELETED", object: json(deleted) };
   }
 }
 

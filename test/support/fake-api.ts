@@ -17,10 +17,10 @@ import { openWatch, type OpenWatch } from "./fake-api-watch";
 export type { Stored } from "./fake-api-objects";
 export type { OpenWatch } from "./fake-api-watch";
 
-/** A request as `log` keeps it and hooks are given it. */
+/** A request, as in `log` and in hooks. */
 export interface FakeRequest {
   readonly method: Method | "WATCH";
-  /** Without its query. */
+  /** Path without the query. */
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
   readonly body?: Body;
@@ -30,45 +30,45 @@ type Hook = (request: FakeRequest) => void | Promise<void>;
 type Given = { readonly metadata: { readonly name: string; readonly namespace?: string } };
 
 /**
- * An API server in memory, for unit tests: versions, conflicts, pages, watches, patches, the status subresource and
- * finalizers as Kubernetes has them. It checks no schema, and apply is a merge. Any path of a resource is served.
+ * A fake API server for unit tests, with versions, conflicts, pages, watches, patches, the status subresource and finalizers
+ * as in Kubernetes. It checks no schemas, and apply is a merge patch. It serves any resource path.
  */
 export class FakeApi implements Transport {
-  /** Requests in the order they came. */
+  /** Requests in the order of arrival. */
   readonly log: FakeRequest[] = [];
-  /** Runs before a request is done: throws a fault, waits, or is another writer. */
+  /** Runs before each request: can throw a fault, wait, or write as another client. */
   before?: Hook;
-  /** Runs after a request was done, before its answer: throws where an answer is to be lost. */
+  /** Runs after each request, before its response: can throw to lose the response. */
   after?: Hook;
   private readonly objects = new Objects();
   private readonly pages = new Map<string, { version: string; rest: Stored[] }>();
   private readonly open = new Set<OpenWatch>();
 
-  /** Watches that are open now. */
+  /** Open watches. */
   get watches(): readonly OpenWatch[] {
     return [...this.open];
   }
 
-  /** The writes of a log: all but reads. */
+  /** Requests of the log that are no reads. */
   get writes(): readonly FakeRequest[] {
     return this.log.filter(({ method }) => method !== "GET" && method !== "WATCH");
   }
 
   async send(method: Method, path: string, body?: Body, options: SendOptions = {}): Promise<unknown> {
     const target = parsePath(path, options.query);
-    const request = this.note(method, path, target, body);
+    const request = this.record(method, path, target, body);
     const work = async () => {
       await this.before?.(request);
-      const answer = this.answer(method, target, body);
+      const response = this.respond(method, target, body);
       await this.after?.(request);
-      return structuredClone(answer);
+      return structuredClone(response);
     };
     return within(options, work);
   }
 
   async *watch(path: string, options: WatchOptions): AsyncGenerator<WatchEvent> {
     const target = parsePath(path, options.query);
-    const request = this.note("WATCH", path, target);
+    const request = this.record("WATCH", path, target);
     await within({ timeoutMs: options.idleTimeoutMs, signal: options.signal }, async () =>
       this.before?.(request),
     );
@@ -82,13 +82,13 @@ export class FakeApi implements Transport {
     }
   }
 
-  /** The object as it is, or undefined. */
+  /** Returns an object, or undefined. */
   get(path: string): Stored | undefined {
     const { collection, namespace, name } = parsePath(path);
     return structuredClone(this.objects.get(collection, namespace, name ?? ""));
   }
 
-  /** Another writer: makes or replaces a whole object, status included. `path` is of its collection, in all namespaces. */
+  /** Creates or replaces an object with its status, as another client. `path` is the collection in all namespaces. */
   put(path: string, object: Given): Stored {
     const { collection } = parsePath(path);
     const given = structuredClone(object) as unknown as Stored;
@@ -97,7 +97,7 @@ export class FakeApi implements Transport {
     return structuredClone(stored);
   }
 
-  /** Another writer: changes an object. */
+  /** Changes an object, as another client. */
   edit(path: string, change: (object: Stored) => void): Stored {
     const { collection, namespace, name } = parsePath(path);
     const old = this.objects.get(collection, namespace, name ?? "");
@@ -107,20 +107,20 @@ export class FakeApi implements Transport {
     return structuredClone(this.objects.update(collection, old, next));
   }
 
-  /** Another writer: deletes an object, finalizers or not. */
+  /** Deletes an object in spite of finalizers, as another client. */
   remove(path: string): void {
     const { collection, namespace, name } = parsePath(path);
     const old = this.objects.get(collection, namespace, name ?? "");
     if (old) this.objects.delete(collection, { ...old, metadata: { ...old.metadata, finalizers: [] } });
   }
 
-  /** Forgets the history: watches from before and lists with a `continue` from before are answered 410. */
+  /** Compacts the history: older watches, and lists with an older `continue`, get 410. */
   compact(): void {
     this.objects.compact();
     this.pages.clear();
   }
 
-  private note(method: Method | "WATCH", path: string, target: Target, body?: Body): FakeRequest {
+  private record(method: Method | "WATCH", path: string, target: Target, body?: Body): FakeRequest {
     const request = {
       method,
       path: path.split("?", 1)[0] ?? "",
@@ -131,18 +131,18 @@ export class FakeApi implements Transport {
     return request;
   }
 
-  private answer(method: Method, target: Target, body?: Body): unknown {
+  private respond(method: Method, target: Target, body?: Body): unknown {
     if (target.name === undefined) {
       if (method === "GET") return this.list(target);
       if (method === "POST") return this.create(target, body?.content as Stored);
-      throw refuse(405, "MethodNotAllowed", `${method} of a collection`);
+      throw apiError(405, "MethodNotAllowed", `${method} of a collection`);
     }
     const { collection, namespace, name } = target;
     const old = this.objects.get(collection, namespace, name);
     if (!old) {
       if (method === "PATCH" && body?.type === "application/apply-patch+yaml" && !target.subresource)
         return this.create(target, body.content as Stored);
-      throw refuse(404, "NotFound", `${collection} "${name}" not found`);
+      throw apiError(404, "NotFound", `${collection} "${name}" not found`);
     }
     switch (method) {
       case "GET":
@@ -154,7 +154,7 @@ export class FakeApi implements Transport {
       case "DELETE":
         return this.delete(target, old, body?.content as DeleteOptions | undefined);
       default:
-        throw refuse(405, "MethodNotAllowed", `${method} of an object`);
+        throw apiError(405, "MethodNotAllowed", `${method} of an object`);
     }
   }
 
@@ -166,7 +166,7 @@ export class FakeApi implements Transport {
           version: String(this.objects.version),
           rest: this.objects.list(collection).filter(selector(namespace, query)),
         };
-    if (!page) throw refuse(410, "Expired", "The provided continue parameter is too old");
+    if (!page) throw apiError(410, "Expired", "The provided continue parameter is too old");
     const limit = Number(query.get("limit") ?? 0) || page.rest.length;
     const items = page.rest.slice(0, limit);
     const metadata: Record<string, unknown> = { resourceVersion: page.version };
@@ -186,7 +186,7 @@ export class FakeApi implements Transport {
     object.metadata = { ...object.metadata, name };
     if (target.namespace !== undefined) object.metadata.namespace = target.namespace;
     if (this.objects.get(target.collection, target.namespace, name))
-      throw refuse(409, "AlreadyExists", `${target.collection} "${name}" already exists`);
+      throw apiError(409, "AlreadyExists", `${target.collection} "${name}" already exists`);
     return dryRun(target) ? object : this.objects.create(target.collection, object);
   }
 
@@ -194,7 +194,7 @@ export class FakeApi implements Transport {
     const { uid = old.metadata.uid, resourceVersion = old.metadata.resourceVersion } =
       given.metadata as Partial<Stored["metadata"]>;
     if (uid !== old.metadata.uid || resourceVersion !== old.metadata.resourceVersion)
-      throw refuse(
+      throw apiError(
         409,
         "Conflict",
         `Operation cannot be fulfilled on "${target.name}": it has been modified`,
@@ -211,7 +211,7 @@ export class FakeApi implements Transport {
     const { uid = old.metadata.uid, resourceVersion = old.metadata.resourceVersion } =
       options.preconditions ?? {};
     if (uid !== old.metadata.uid || resourceVersion !== old.metadata.resourceVersion)
-      throw refuse(409, "Conflict", `the precondition of the deletion of "${target.name}" does not hold`);
+      throw apiError(409, "Conflict", `the precondition of the deletion of "${target.name}" does not hold`);
     return dryRun(target) ? old : this.objects.delete(target.collection, old);
   }
 }
@@ -225,15 +225,15 @@ function dryRun({ query }: Target): boolean {
 }
 
 function required(body: Body | undefined): Body {
-  if (!body) throw refuse(400, "BadRequest", "a patch needs a body");
+  if (!body) throw apiError(400, "BadRequest", "a patch needs a body");
   return body;
 }
 
-function refuse(status: number, reason: string, message: string): ApiError {
+function apiError(status: number, reason: string, message: string): ApiError {
   return new ApiError(status, message, { reason });
 }
 
-/** What a client does: an end to waiting, by time or signal. */
+/** Limits a request by timeout and signal, as the real client does. */
 function within<T>({ timeoutMs = 30_000, signal }: SendOptions, work: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);

@@ -3,8 +3,7 @@ import { dirname, join } from "node:path";
 import { ROOT } from "./sources";
 
 /**
- * Compares text with a file below test/golden. `UPDATE_GOLDEN=1` writes the file instead; look at the diff before you
- * commit it.
+ * Compares text with a file of test/golden. `UPDATE_GOLDEN=1` writes the file instead; review the diff before you commit it.
  */
 export function expectGolden(path: string, text: string): void {
   const file = join(ROOT, "test/golden", path);

@@ -1,4 +1,4 @@
-/** Keys of the tests alone. A kubelet at 127.0.0.1, whose certificate is its own authority; and the certificate of another one. */
+/** Key and self-signed certificate of a kubelet at 127.0.0.1, and the certificate of another one. Only for tests. */
 export const KEY = `-----BEGIN EC PRIVATE KEY-----
 MHcCAQEEIAGyuemv9kr5iUWWUma8msmumOqb+Njn+T9YxkLcpVNsoAoGCCqGSM49
 AwEHoUQDQgAEGKMcbEKoloXimSMmyMSV6sxwE7IdjqCfQfAc7mwvZcN2hH2dJDyP

@@ -8,38 +8,38 @@ export interface ManagerRequest {
   readonly body: unknown;
 }
 
-/** How a request is answered. Undefined: as documented. */
+/** Handles a request in place of the documented behavior. */
 export type Behaviour = (request: ManagerRequest, response: ServerResponse) => void | Promise<void>;
 
 export const CHECKPOINT_ID = "6f2ad7c5-9b7e-4f0c-8d52-0c8f6e0c3d11";
 
-/** An answer with a status and a body. */
-export const answer =
+/** Responds with a status and a body. */
+export const respondWith =
   (status: number, body: string, headers: Record<string, string> = {}): Behaviour =>
   (_, response) => {
     response.writeHead(status, headers).end(body);
   };
 
-/** Takes the request and ends the connection without a word. */
+/** Closes the connection without a response. */
 export const cut: Behaviour = (_, response) => {
   response.socket?.destroy();
 };
 
-/** Ends the connection in the middle of the answer. */
+/** Closes the connection in the middle of the response. */
 export const cutShort: Behaviour = (_, response) => {
   response.writeHead(200, { "content-length": "1000" }).write('{"checkpoint_id":"');
   setImmediate(() => response.socket?.destroy());
 };
 
-/** Takes the request and never answers. */
+/** Never responds. */
 export const silent: Behaviour = () => {};
 
-/** Begins an answer and never ends it. */
+/** Starts a response and never ends it. */
 export const stalled: Behaviour = (_, response) => {
   response.writeHead(200).write("[");
 };
 
-/** An answer without an end. */
+/** Sends an endless response. */
 export const endless: Behaviour = (_, response) => {
   const chunk = Buffer.alloc(256 * 1024, "[");
   const more = () => {
@@ -50,12 +50,12 @@ export const endless: Behaviour = (_, response) => {
 };
 
 /**
- * The REST API of Cedana's manager as documented: a test double. It checks what it is sent as strictly as the
- * documentation allows, and records it.
+ * A test double of the REST API of Cedana's manager. It checks requests as strictly as the documentation allows, and
+ * records them.
  */
 export class ManagerServer {
   readonly requests: ManagerRequest[] = [];
-  /** Each is used once, in order; then the API is as documented. */
+  /** Behaviors of the next requests, each used once. Then the documented behavior applies. */
   readonly next: Behaviour[] = [];
   containers: unknown = [];
 

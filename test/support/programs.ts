@@ -5,13 +5,13 @@ import { ROOT } from "./sources";
 
 const run = promisify(execFile);
 
-/** A built program, and the folder in which it runs. */
+/** A built program, and its working directory. */
 export interface Run {
   readonly file: string;
   readonly folder: string;
 }
 
-/** Runs programs in one process, in this order. Returns what each that failed threw, by its folder. */
+/** Runs programs in one process, in this order. Returns the errors by directory. */
 export async function runPrograms(runs: readonly Run[]): Promise<Readonly<Record<string, string>>> {
   const driver = join(ROOT, "test/support/run-each.cjs");
   const pairs = runs.flatMap(({ file, folder }) => [file, folder]);

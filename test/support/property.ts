@@ -2,12 +2,12 @@
 import { assert, type IAsyncProperty, type IProperty } from "fast-check";
 import { SEED, SOAK } from "../../testbed/random";
 
-/** Checks a synchronous property in so many cases, a hundred times as many in the soak tier. */
+/** Checks a synchronous property with this number of cases, times 100 in the soak tier. */
 export function assertProperty<T>(property: IProperty<T>, runs = 100): void {
   assert(property, parameters(runs));
 }
 
-/** Checks an asynchronous property likewise. */
+/** Checks an asynchronous property with this number of cases, times 100 in the soak tier. */
 export async function assertAsyncProperty<T>(property: IAsyncProperty<T>, runs = 100): Promise<void> {
   await assert(property, parameters(runs));
 }

@@ -2,42 +2,42 @@ import { createHash, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** A request as the registry saw it. */
+/** A request to the registry. */
 export interface SeenRequest {
   readonly method: string;
-  /** With the query. */
+  /** Path with the query. */
   readonly path: string;
   readonly authorization?: string;
 }
 
-/** What a fault does instead of the registry. */
+/** A fault in place of the normal response. */
 export type Fault =
   | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string }
-  /** Cuts the connection: at once, or after so many bytes of the body. */
+  /** Closes the connection after so many bytes of the body. */
   | { readonly cutAfter: number }
-  /** Never answers. */
+  /** Never responds. */
   | "silent";
 
 export interface FakeRegistryOptions {
   readonly auth?: "none" | "basic" | "bearer";
   readonly username?: string;
   readonly password?: string;
-  /** Locations without a host, as Docker's registry gives them on request. */
+  /** Sends Location headers without a host, as Docker's registry can. */
   readonly relativeLocation?: boolean;
   readonly mounts?: boolean;
-  /** How long it is silent before it has made a blob of an upload. */
+  /** Delay of the response to a completed upload. */
   readonly commitMs?: number;
-  /** Looked at before each request; the first fault that is given is taken. */
+  /** Returns the fault of a request; `nth` counts the requests of the same kind. */
   readonly fault?: (request: SeenRequest, nth: number) => Fault | undefined;
 }
 
-/** A registry in memory with the odd cases of real ones. Bound to 127.0.0.1; plain HTTP. */
+/** A fake registry with the special cases of real ones. Plain HTTP at 127.0.0.1. */
 export class FakeRegistry {
   readonly blobs = new Map<string, Buffer>();
   readonly manifests = new Map<string, { readonly mediaType: string; readonly content: Buffer }>();
   readonly seen: SeenRequest[] = [];
   readonly cancelled: string[] = [];
-  /** Tokens that are good; emptied to let them run out. */
+  /** Valid tokens. A test clears them to let them expire. */
   readonly tokens = new Set<string>();
   expiresIn: number | undefined = 300;
   private readonly uploads = new Map<string, Buffer[]>();
@@ -64,8 +64,8 @@ export class FakeRegistry {
     await new Promise((resolve) => this.server?.close(resolve));
   }
 
-  /** `POST blobs/uploads` and the like, without hosts, ids and tokens: what was asked, in order. */
-  get asked(): string[] {
+  /** Requests in order, such as `POST blobs/uploads`, without hosts, ids and tokens. */
+  get requestLines(): string[] {
     return this.seen.map(
       ({ method, path }) => `${method} ${path.split("?")[0]?.replace(/[0-9a-f-]{36}/, "ID")}`,
     );
@@ -79,12 +79,12 @@ export class FakeRegistry {
     const nth = (this.counts.get(key) ?? 0) + 1;
     this.counts.set(key, nth);
     const fault = this.options.fault?.(seen, nth);
-    if (fault !== undefined) return broken(fault, request, response);
+    if (fault !== undefined) return injectFault(fault, request, response);
     if (path.startsWith("/token")) return this.giveToken(request, response);
-    const refusal = this.refusal(headers.authorization, path);
-    if (refusal !== undefined) {
+    const challenge = this.challenge(headers.authorization, path);
+    if (challenge !== undefined) {
       response
-        .writeHead(401, { "www-authenticate": refusal })
+        .writeHead(401, { "www-authenticate": challenge })
         .end(errors("UNAUTHORIZED", "authentication required"));
       return;
     }
@@ -107,7 +107,7 @@ export class FakeRegistry {
       response.writeHead(blob ? 200 : 404, blob && { "content-length": blob.length }).end();
       return;
     }
-    if (request.method === "POST") return this.begin(response, repository, query);
+    if (request.method === "POST") return this.startUpload(response, repository, query);
     const id = name.slice("uploads/".length);
     const parts = this.uploads.get(id);
     if (!parts) {
@@ -134,7 +134,7 @@ export class FakeRegistry {
     response.writeHead(201, { "docker-content-digest": digest }).end();
   }
 
-  private begin(response: ServerResponse, repository: string, query: URLSearchParams): void {
+  private startUpload(response: ServerResponse, repository: string, query: URLSearchParams): void {
     const mounted = query.get("mount") ?? "";
     const source = this.blobs.get(`${query.get("from")}@${mounted}`);
     if (this.options.mounts && source) {
@@ -144,11 +144,11 @@ export class FakeRegistry {
     }
     const id = randomUUID();
     this.uploads.set(id, []);
-    response.writeHead(202, { location: this.place(repository, id) }).end();
+    response.writeHead(202, { location: this.uploadUrl(repository, id) }).end();
   }
 
-  /** With a query of its own, as many registries have. */
-  private place(repository: string, id: string): string {
+  /** Returns the URL of an upload, with a query as in many registries. */
+  private uploadUrl(repository: string, id: string): string {
     const path = `/v2/${repository}/blobs/uploads/${id}?_state=a%2Fb%2Bc%3D`;
     return this.options.relativeLocation ? path : `http://${this.host}${path}`;
   }
@@ -169,14 +169,14 @@ export class FakeRegistry {
     else response.writeHead(200, { "content-type": found.mediaType }).end(found.content);
   }
 
-  /** The challenge, if the request may not go on. */
-  private refusal(authorization: string | undefined, path: string): string | undefined {
+  /** Returns the challenge of a request without valid credentials. */
+  private challenge(authorization: string | undefined, path: string): string | undefined {
     const { auth = "none", username = "", password = "" } = this.options;
     const repository = /^\/v2\/(.+)\/(?:blobs|manifests)\//.exec(path)?.[1] ?? "";
     if (auth === "none") return undefined;
     if (auth === "basic") {
-      const good = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
-      return authorization === good ? undefined : 'Basic realm="registry"';
+      const valid = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+      return authorization === valid ? undefined : 'Basic realm="registry"';
     }
     const token = authorization?.replace(/^Bearer /, "") ?? "";
     return this.tokens.has(token)
@@ -204,7 +204,7 @@ export class FakeRegistry {
   }
 }
 
-async function broken(fault: Fault, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function injectFault(fault: Fault, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (fault === "silent") return;
   if ("status" in fault) {
     request.resume();

@@ -1,5 +1,5 @@
-// Runs programs one after the other in one process, each in a folder of its own: `node run-each.cjs FILE FOLDER FILE FOLDER ...`.
-// Node's start and the loading of the frameworks, 0.4 s, are paid once and not per program.
+// Runs programs sequentially in one process, each in its own directory: `node run-each.cjs FILE FOLDER FILE FOLDER ...`. So
+// Node.js starts and the frameworks are loaded (0.4 s) only once.
 const [, , ...pairs] = process.argv;
 const failures = {};
 process.argv.length = 2;
@@ -15,7 +15,7 @@ for (let index = 0; index < pairs.length; index += 2) {
     failures[folder] = String(error?.stack ?? error);
   }
 }
-// What a program does later than that, in a promise, would end this process with an error of its own.
+// An error in a promise of a program ends this process.
 process.on("beforeExit", () => {
   process.stdout.write(`\n${JSON.stringify(failures)}`);
   process.exit(0);

@@ -7,11 +7,11 @@ export interface Source {
   /** Path from the root of the repository, with slashes. */
   readonly path: string;
   readonly text: string;
-  /** What it imports, as written. */
+  /** Specifiers of its imports, as written. */
   readonly imports: readonly string[];
 }
 
-/** All files below a folder of the repository whose path matches. */
+/** Returns the files of a directory of the repository whose names match. */
 export function files(folder: string, match: RegExp): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && match.test(entry.name))
@@ -32,7 +32,7 @@ export function sources(...folders: readonly string[]): Source[] {
   );
 }
 
-/** A relative import as a path from the root of the repository, without /index.js; others as they are. */
+/** Resolves a relative import to a path from the root of the repository, without /index.js. Returns others unchanged. */
 export function target(source: Pick<Source, "path">, specifier: string): string {
   if (!specifier.startsWith(".")) return specifier;
   return posix.join(posix.dirname(source.path), specifier.replace(/(\/index)?\.js$/, ""));

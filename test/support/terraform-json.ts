@@ -15,19 +15,19 @@ export function synthStack(stack: TerraformStack): TerraformJson {
   return JSON.parse(Testing.synth(stack)) as TerraformJson;
 }
 
-/** All resources of a type, without the comments that cdktf adds. */
+/** Returns all resources of a type, without the comments of cdktf. */
 export function resources(json: TerraformJson, type: string): Attributes[] {
   return Object.values(json.resource?.[type] ?? {}).map(({ "//": _comment, ...attributes }) => attributes);
 }
 
-/** The only resource of a type. */
+/** Returns the only resource of a type. @throws Error if there is not exactly one */
 export function only(json: TerraformJson, type: string): Attributes {
   const all = resources(json, type);
   if (all.length !== 1) throw new Error(`${all.length} resources of type ${type}, not one`);
   return all[0]!;
 }
 
-/** Addresses of all resources and data sources. They are contract: a changed one replaces what it stood for. */
+/** Returns the addresses of all resources and data sources. They are stable: a changed address replaces its resource. */
 export function addresses(json: TerraformJson): string[] {
   const within = (prefix: string, types: Record<string, Record<string, Attributes>> = {}) =>
     Object.entries(types).flatMap(([type, byName]) =>

@@ -10,17 +10,17 @@ interface Timer {
 
 const EPOCH_MS = Date.parse("2026-11-21T12:00:00Z");
 const realImmediate = setImmediate;
-/** Resolves when all that follows from promises is done. */
+/** Resolves after all pending promise callbacks have run. */
 const idle = () => new Promise<void>((resolve) => realImmediate(resolve));
 
 /**
- * Timers and clocks of a test: they advance only as the test says. Much faster than jest's, and timers have owners: those of
- * one owner can be held up while others fire, as in a process that is paused. `new Date()` is still real.
+ * Timers and clocks that a test advances. Faster than jest's, and with owners: the timers of one owner can be delayed while
+ * others fire, as in a paused process. `new Date()` is still real.
  */
 export class VirtualTime {
   nowMs = 0;
-  /** Returns the earliest time at which a timer of this owner may fire; for a paused process the end of its pause. */
-  heldUntil: (owner: unknown) => number = () => 0;
+  /** Returns the earliest time for timers of an owner: for a paused process the end of its pause. */
+  pausedUntil: (owner: unknown) => number = () => 0;
   private readonly owners = new AsyncLocalStorage<unknown>();
   private readonly timers = new Set<Timer>();
   private readonly restored: (() => void)[] = [];
@@ -51,12 +51,12 @@ export class VirtualTime {
     this.clear();
   }
 
-  /** Runs as an owner: all timers that it sets are its own. */
+  /** Runs a function as an owner, to which its timers belong. */
   as<T>(owner: unknown, run: () => T): T {
     return this.owners.run(owner, run);
   }
 
-  /** Owner of the code that runs. */
+  /** Owner of the running code. */
   get owner(): unknown {
     return this.owners.getStore();
   }
@@ -70,46 +70,46 @@ export class VirtualTime {
     this.timers.clear();
   }
 
-  /** Fires timers in order until then. `look` is called just before each and after its effects. */
-  async until(endMs: number, look = () => {}): Promise<void> {
+  /** Fires timers in order until a time. `observe` is called before each timer and after its effects. */
+  async until(endMs: number, observe = () => {}): Promise<void> {
     await idle();
-    while (await this.fire(endMs, look));
+    while (await this.fire(endMs, observe));
     this.nowMs = endMs;
-    look();
+    observe();
   }
 
-  /** Fires timers in order for so long. */
+  /** Fires timers in order for a duration. */
   async pass(ms: number): Promise<void> {
     await this.until(this.nowMs + ms);
   }
 
-  /** Fires timers in order until the work settles. @throws Error if no timer is left, and what the work throws */
+  /** Fires timers in order until the work settles. @throws Error if no timer is left, or the error of the work */
   async settle<T>(work: Promise<T>): Promise<T> {
     const state = { open: true };
     const end = () => void (state.open = false);
     work.then(end, end);
     await idle();
     while (state.open && (await this.fire(Number.MAX_VALUE)));
-    if (state.open) throw new Error("the work waits, but for no timer");
+    if (state.open) throw new Error("the work is pending, but there is no timer");
     return work;
   }
 
-  /** Fires the next timer up to then. @returns false if there is none */
-  private async fire(endMs: number, look = () => {}): Promise<boolean> {
+  /** Fires the next timer up to a time. @returns false if there is none */
+  private async fire(endMs: number, observe = () => {}): Promise<boolean> {
     const next = this.next();
     if (!next || next.atMs > endMs) return false;
-    const heldMs = this.heldUntil(next.owner);
-    if (heldMs > next.atMs) {
-      next.atMs = heldMs;
+    const resumeMs = this.pausedUntil(next.owner);
+    if (resumeMs > next.atMs) {
+      next.atMs = resumeMs;
       return true;
     }
     this.nowMs = Math.max(this.nowMs, next.atMs);
-    look();
+    observe();
     if (next.everyMs === undefined) this.timers.delete(next);
     else next.atMs = this.nowMs + next.everyMs;
     this.owners.run(next.owner, next.call);
     await idle();
-    look();
+    observe();
     return true;
   }
 

@@ -1,12 +1,12 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { layOutPrograms, programs } from "../support/docs-programs";
+import { writePrograms, programs } from "../support/docs-programs";
 import { runPrograms } from "../support/programs";
 
 let folder: string;
 beforeAll(() => {
-  folder = layOutPrograms("docs-test");
+  folder = writePrograms("docs-test");
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -1,6 +1,6 @@
 import { eventually, type Testbed } from "./testbed";
 
-/** Counts once a second, holding so many MB; the token is new for each process. */
+/** Returns a container that counts once a second and uses so many MB; each process has another token. */
 export const counting = (name: string, megabytes: number) => ({
   name,
   image: "localhost:5000/count:1",
@@ -9,23 +9,24 @@ export const counting = (name: string, megabytes: number) => ({
 
 export interface Count {
   readonly count: number;
-  /** Of this process alone; a restored one has that of the process it was. */
+  /** Identifies the process; a restored process keeps its token. */
   readonly token: string;
 }
 
-/** What counting containers say. */
+/** Reads the logs of counting containers. */
 export class Counts {
   constructor(private readonly testbed: Pick<Testbed, "kubectl">) {}
 
-  /** The last line of the container: `count N token T sum S`. */
+  /** Parses the last line of the container: `count N token T sum S`. */
   last(pod: string, container: string): Count {
     const line = this.testbed.kubectl(["logs", pod, "-c", container, "--tail=1"]);
     const [, count, token] = /^count (\d+) token (\w+) sum \d+$/m.exec(line) ?? [];
-    if (count === undefined || token === undefined) throw new Error(`${pod}/${container} says ${line}`);
+    if (count === undefined || token === undefined)
+      throw new Error(`unexpected log of ${pod}/${container}: ${line}`);
     return { count: Number(count), token };
   }
 
-  /** Waits until the container has counted so far. */
+  /** Waits until the container has counted to a number. */
   reach(pod: string, container: string, atLeast: number): Promise<Count> {
     return eventually(() => {
       const now = this.last(pod, container);

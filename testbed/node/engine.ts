@@ -6,13 +6,13 @@ import { ROOT, run } from "./run";
 import { eventually, KIND, NODE, openTestbed, REGISTRY, type Testbed } from "./testbed";
 
 /**
- * A cluster with the engine `kubelet` installed as a user would: images built here, `cedana-cdk synth`, `kubectl apply -k`. The node is
- * ready: its taint is gone.
+ * A cluster with the engine `kubelet`, installed as by a user: images built here, `cedana-cdk synth`, `kubectl apply -k`. The
+ * node's taint is removed.
  */
 export interface Engine extends Testbed {
   /** Names of the checkpoint archives on the node's disk. */
   archives(): readonly string[];
-  /** Deletes the pod of the agent, and waits for the next one. */
+  /** Deletes the agent's pod, and waits for its replacement. */
   restartAgent(): Promise<void>;
   /** Creates a Checkpoint of a pod. */
   take(name: string, pod: string, spec?: object): void;
@@ -40,19 +40,19 @@ export interface CheckpointObject {
 
 const NAMESPACE = "cedana-system";
 const HELPER = "app.kubernetes.io/component=helper";
-/** The files of docs/try-it.md, which this tests. */
+/** Files of docs/try-it.md. */
 const FILES = join(ROOT, "docs/try-it");
 
 /**
- * Removes the test bed's CRIU, so that only the helper's is used. Where root of this machine may not read the limits of other
- * processes, the test bed preloads a workaround; the helper's CRIU needs it as well.
+ * Removes the test bed's CRIU, so that only the helper's is used. If root of this machine cannot read the limits of other
+ * processes, the test bed preloads a workaround, which the helper's CRIU needs as well.
  */
 const REMOVE_CRIU =
   "rm -f /usr/local/sbin/criu; [ ! -e /usr/local/lib/norlimit.so ] || echo /usr/local/lib/norlimit.so > /etc/ld.so.preload";
 
-/** @param changes of the engine in cedana.yaml */
+/** Installs the engine on a test bed. @param changes changes of `engine` in cedana.yaml */
 export async function openEngine(changes: object = {}): Promise<Engine> {
-  // Without kube-proxy a Service leads nowhere, unless the API server itself looks up what is behind it.
+  // There is no kube-proxy: the API server itself must resolve Services to endpoints.
   const testbed = openTestbed("--apiserver-flag", "--enable-aggregator-routing=true");
   const images = openImages();
   try {
@@ -67,7 +67,7 @@ export async function openEngine(changes: object = {}): Promise<Engine> {
     engine: object;
     install: object;
   };
-  // In namespaces, the version of cgroups is that of this machine.
+  // A node in namespaces has the cgroup version of this machine.
   const engine = {
     ...platform.engine,
     ...(KIND === "namespaces" ? { allowCgroupV1: true } : {}),

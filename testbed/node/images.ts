@@ -14,15 +14,15 @@ import { needs, ran, ROOT, run } from "./run";
 
 const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "cedana-cdk/test");
 const SUITE = "bookworm";
-/** Base images that every machine here can make: Debian alone, and with this test's own Node.js. */
+/** Base images that can be built without a registry: Debian, and Debian with this process's Node.js. */
 const BASES = { debian: "localhost/base:1", node: "localhost/base-node:1" };
 
-/** A Debian of another suite than CRIU's: glibc is older, and none of CRIU's libraries is there. Made once. */
+/** Returns the directory of a Debian with an older glibc than CRIU's and without CRIU's libraries. Created once. */
 export function debian(): string {
   const tree = join(CACHE, `debian-${SUITE}`);
   if (existsSync(tree)) return tree;
-  const making = `${tree}.making`;
-  rmSync(making, { recursive: true, force: true });
+  const temporary = `${tree}.tmp`;
+  rmSync(temporary, { recursive: true, force: true });
   mkdirSync(dirname(tree), { recursive: true });
   const mirror = process.env["TESTBED_DEBIAN_MIRROR"] ?? "http://deb.debian.org/debian";
   run("unshare", [
@@ -31,25 +31,25 @@ export function debian(): string {
     "--variant=minbase",
     "--include=busybox-static",
     SUITE,
-    making,
+    temporary,
     mirror,
   ]);
   for (const each of ["var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale"])
-    rmSync(join(making, each), { recursive: true, force: true });
-  renameSync(making, tree);
+    rmSync(join(temporary, each), { recursive: true, force: true });
+  renameSync(temporary, tree);
   return tree;
 }
 
-/** Images of this machine, in a store that is gone with `close`. */
+/** Images in a separate store, which `close` removes. */
 export interface Images {
-  /** A folder for whatever a test writes. */
+  /** Directory for files of a test. */
   readonly folder: string;
-  /** Runs `npm run image -- node-agent ...`; returns what it said. */
+  /** Runs `npm run image -- node-agent ...`; returns its output. */
   build(out: string, ...options: string[]): string;
   /** Builds an image whose programs need Node.js, and pushes it to a registry without TLS. */
   push(image: "controller" | "node-agent", name: string): void;
   buildah(...list: string[]): string;
-  /** A new container of the image: its name, and the folder of its files. */
+  /** Creates a container of the image. Returns its name, and the directory of its files. */
   container(image: string): { readonly name: string; readonly files: string };
   close(): void;
 }
@@ -77,14 +77,14 @@ export function openImages(): Images {
     if (first.status === 0) return first.stdout;
     if (given !== options || !first.stderr.includes("no address has the file")) throw new Error(first.stderr);
     process.stdout.write(
-      `The packages of image/versions.json cannot be had from here; today's are pinned for this run.\n${first.stderr}\n`,
+      `The packages of image/versions.json are not available from this mirror; the current ones are pinned for this run.\n${first.stderr}\n`,
     );
     run(process.execPath, [join(ROOT, "image/update-pins.mjs"), pins]);
     const second = image("node-agent", base, tag, out, ["--versions", pins, ...options]);
     if (second.status !== 0) throw new Error(second.stderr);
     return second.stdout;
   };
-  /** Node.js where both images look for it, once on the disk. */
+  /** Builds a base image with Node.js at the paths of both images, as hard links. */
   const nodeBase = (): string => {
     if (ran("buildah", ["images", "--quiet", BASES.node], { env }).status === 0) return BASES.node;
     const container = buildah("from", BASES.debian);
@@ -122,7 +122,7 @@ export function openImages(): Images {
   };
 }
 
-/** A copy of a tree of files with another version of CRIU's tree in it. */
+/** Copies the image's files and changes the version of its CRIU. */
 export function otherVersion(files: string, to: string): string {
   cpSync(join(files, "usr/local"), join(to, "usr/local"), { recursive: true, preserveTimestamps: true });
   run("sh", [

@@ -3,28 +3,27 @@ import {
   EngineError,
   type CheckpointRequest,
   type CheckpointResult,
-  type Engine,
   type EngineContainer,
+  type RestoreEngine,
   type RestoreRequest,
 } from "../engine";
 
-type Manager = Pick<ManagerClient, "checkpoint" | "restore" | "list" | "ping">;
+type Manager = Pick<ManagerClient, "checkpoint" | "restore">;
 
-/** Cedana, by the REST API of its manager. It names pods and not their UIDs, and cannot delete. */
-export class CedanaEngine implements Engine {
+/** Cedana, through the REST API of its manager. Requests name the pod, because the API has no UIDs. */
+export class CedanaEngine implements RestoreEngine {
   readonly name = "cedana";
-  readonly canDelete = false;
   readonly canResume = false;
 
   constructor(
     private readonly manager: Manager,
-    /** That of the manager's client. */
+    /** Timeout of the manager's client. */
     readonly timeoutMs: number,
   ) {}
 
   async checkpoint(request: CheckpointRequest, signal: AbortSignal): Promise<CheckpointResult> {
     const { location, leaveRunning } = request;
-    const { checkpointId } = await said(
+    const { checkpointId } = await withEngineError(
       this.manager.checkpoint({ ...named(request), path: location, leaveRunning }, signal),
     );
     return {
@@ -35,23 +34,9 @@ export class CedanaEngine implements Engine {
 
   async restore(request: RestoreRequest, signal: AbortSignal): Promise<void> {
     const { location, checkpointID } = request;
-    // With a path the id must be empty: the API takes it for a checkpoint in remote storage.
+    // With a path the id must be empty: the API would read the checkpoint from remote storage.
     const source = location === undefined ? { checkpointId: checkpointID } : { path: location };
-    await said(this.manager.restore({ ...named(request), ...source }, signal));
-  }
-
-  async list(namespace: string, signal: AbortSignal) {
-    const containers = await said(this.manager.list(namespace, signal));
-    return containers.map(({ name, sandbox }) => ({ pod: sandbox, container: name }));
-  }
-
-  delete(): Promise<void> {
-    const message = "Cedana's manager has no way to delete a checkpoint";
-    return Promise.reject(new EngineError(message, { outcome: "refused", retryable: false }));
-  }
-
-  health(signal: AbortSignal): Promise<void> {
-    return said(this.manager.ping(signal));
+    await withEngineError(this.manager.restore({ ...named(request), ...source }, signal));
   }
 }
 
@@ -59,7 +44,8 @@ function named({ namespace, pod, container }: EngineContainer) {
   return { namespace, sandboxName: pod, containerName: container };
 }
 
-async function said<T>(work: Promise<T>): Promise<T> {
+/** Converts the errors of the client. */
+async function withEngineError<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {

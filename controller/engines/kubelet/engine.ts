@@ -14,26 +14,25 @@ export interface KubeletEngineOptions extends Pick<Runtime, "cache" | "client" |
   readonly place: Place;
 }
 
-/** How long an agent may take to say a first word. */
-const ANSWER_MS = 60_000;
-/** What an agent may take beyond the time of the checkpoint, to begin and to write its end. */
+/** Time limit of an agent's first status. */
+const FIRST_STATUS_MS = 60_000;
+/** Time of an agent beyond the timeout of the checkpoint, to start and to write the outcome. */
 const SLACK_MS = 120_000;
-/** How often the API server itself is asked, besides what the watch tells. */
-const LOOK_MS = 15_000;
+/** Interval of reads from the API server, in case the watch misses a change. */
+const READ_INTERVAL_MS = 15_000;
 
 /**
- * The kubelet, through this project's agent on each node. It is asked by NodeCheckpoint objects, whose names follow from
- * the Checkpoint: a controller that comes after one that died finds what that one asked, and its answer.
+ * The kubelet, through this project's agent on each node. A request is a NodeCheckpoint object whose name is derived from
+ * the Checkpoint: after a crash the next controller finds the request and its outcome.
  */
 export class KubeletEngine implements Engine {
   readonly name = "kubelet";
-  readonly canDelete = false;
   readonly canResume = true;
   readonly timeoutMs: number;
   readonly sources: readonly CachedObjects<NodeCheckpointObject>[];
   private readonly objects: CachedObjects<NodeCheckpointObject>;
   private readonly nodeCheckpoints: NodeCheckpointClient;
-  /** What wakes those who follow a NodeCheckpoint, by its name. */
+  /** Notifies the waiting request of a NodeCheckpoint, by its name. */
   private readonly wakes = new Map<string, () => void>();
 
   constructor(private readonly options: KubeletEngineOptions) {
@@ -46,32 +45,11 @@ export class KubeletEngine implements Engine {
   }
 
   async checkpoint(request: CheckpointRequest, signal: AbortSignal): Promise<CheckpointResult> {
-    if (!request.leaveRunning)
-      throw refusal(
-        "the kubelet lets the container run on: leaveRunning: false is not possible with this engine",
-      );
+    if (!request.leaveRunning) throw refusal("engine kubelet does not support leaveRunning: false");
     if (request.location !== undefined)
-      throw refusal("images go to the repository of cedana.yaml: location is not possible with this engine");
+      throw refusal("engine kubelet does not support location: all images are pushed to one repository");
     await this.nodeCheckpoints.create(nodeCheckpointFor(request, this.options.place), signal);
     return this.follow(request, signal);
-  }
-
-  restore(): Promise<void> {
-    return Promise.reject(
-      refusal("a container is restored by a new pod: annotate it with cedana.ai/restore-from"),
-    );
-  }
-
-  list(): Promise<never> {
-    return Promise.reject(refusal("the kubelets are not asked for lists: kubectl get pods shows containers"));
-  }
-
-  delete(): Promise<void> {
-    return Promise.reject(refusal("images are deleted in their registry, by its own rules"));
-  }
-
-  async health(signal: AbortSignal): Promise<void> {
-    await this.nodeCheckpoints.read("health", signal);
   }
 
   forget(id: string, container: string, signal: AbortSignal): Promise<void> {
@@ -86,7 +64,7 @@ export class KubeletEngine implements Engine {
     }
   }
 
-  /** Waits for the end that the agent writes. @throws EngineError; the signal's reason */
+  /** Waits for the outcome that the agent writes. @throws EngineError; the signal's reason */
   private async follow(request: CheckpointRequest, signal: AbortSignal): Promise<CheckpointResult> {
     const { place } = this.options;
     const name = nodeCheckpointName(request.id, request.container);
@@ -97,13 +75,13 @@ export class KubeletEngine implements Engine {
       if (result) return result;
       if (await this.changes(name, signal)) continue;
       signal.throwIfAborted();
-      const found = await this.look(name, request.nodeName, Date.now() - since, signal);
+      const found = await this.read(name, request.nodeName, Date.now() - since, signal);
       if (found) return found;
     }
   }
 
-  /** Reads from the API server, and judges whether there is still something to wait for. */
-  private async look(
+  /** Reads the object from the API server. @returns undefined while its outcome can still come */
+  private async read(
     name: string,
     nodeName: string,
     waitedMs: number,
@@ -114,36 +92,36 @@ export class KubeletEngine implements Engine {
       live = await this.nodeCheckpoints.read(name, signal);
     } catch (error) {
       signal.throwIfAborted();
-      this.options.log.warn({ nodeCheckpoint: name, err: error }, "not read");
+      this.options.log.warn({ nodeCheckpoint: name, err: error }, "cannot read NodeCheckpoint");
       return undefined;
     }
     const { namespace, timeoutSeconds } = this.options.place;
-    if (!live) throw failure(`NodeCheckpoint ${namespace}/${name} was deleted by somebody else`);
+    if (!live) throw failure(`NodeCheckpoint ${namespace}/${name} was deleted by another client`);
     const result = resultOf(live.status);
     if (result) return result;
-    if (waitedMs >= ANSWER_MS && live.status.conditions === undefined) {
-      const message = `the agent of node ${nodeName} has not answered within ${ANSWER_MS / 1000} s: is its pod there and running (kubectl get pods -n ${namespace} -o wide), and is the node one of the install's?`;
+    if (waitedMs >= FIRST_STATUS_MS && live.status.conditions === undefined) {
+      const message = `the agent of node ${nodeName} did not report within ${FIRST_STATUS_MS / 1000} s; check its pod: kubectl get pods -n ${namespace} -o wide --field-selector spec.nodeName=${nodeName}`;
       throw failure(message, "AgentNotAnswering");
     }
     if (waitedMs < this.timeoutMs) return undefined;
-    const said = live.status.conditions?.[0]?.message ?? "nothing";
+    const last = live.status.conditions?.[0]?.message ?? "none";
     throw failure(
-      `the agent of node ${nodeName} did not come to an end within ${timeoutSeconds} s and some; it last said: ${said}`,
+      `the agent of node ${nodeName} did not finish within ${timeoutSeconds} s; its last message: ${last}`,
       "AgentNotAnswering",
     );
   }
 
-  /** @returns true once the object has changed; false after a while, or at the signal */
+  /** Waits for a change. @returns true if the object has changed; false after the interval, or at the signal */
   private async changes(name: string, signal: AbortSignal): Promise<boolean> {
     const change = new AbortController();
     this.wakes.set(name, () => change.abort());
-    await sleep(LOOK_MS, AbortSignal.any([signal, change.signal]));
+    await sleep(READ_INTERVAL_MS, AbortSignal.any([signal, change.signal]));
     this.wakes.delete(name);
     return change.signal.aborted;
   }
 }
 
-/** Why the agent failed, in the words that Checkpoints have for it. */
+/** Maps reasons of a NodeCheckpoint to reasons of a Checkpoint. */
 const REASONS: Readonly<Partial<Record<NodeCheckpointReason, CheckpointReason>>> = {
   QuotaExceeded: "QuotaExceeded",
   RegistryFailed: "RegistryFailed",
@@ -151,7 +129,7 @@ const REASONS: Readonly<Partial<Record<NodeCheckpointReason, CheckpointReason>>>
   SourcePodReplaced: "SourcePodReplaced",
 };
 
-/** @returns undefined while it is not over. @throws EngineError if it failed */
+/** @returns undefined while there is no outcome. @throws EngineError if the agent failed */
 function resultOf(status: NodeCheckpointStatus): CheckpointResult | undefined {
   const holds = (type: string) =>
     status.conditions?.find((condition) => condition.type === type && condition.status === "True");

@@ -1,5 +1,5 @@
 /**
- * What an editor shows, by TypeScript's own language service. Reads a request from standard input, writes the answer to standard output:
+ * Runs TypeScript's language service, as editors do. Reads a request from stdin and writes a response to stdout:
  *
  *   { typescript, root, files: { name: text }, entries: [specifier] }
  *   -> { problems: { name: [text] }, hovers: { name: { marker: text } }, bare: [property without description or default] }

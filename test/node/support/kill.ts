@@ -18,8 +18,8 @@ const COMMANDS = [
 ];
 
 /**
- * Runs a script and kills it, with all that it has started, at its `at`-th command: before it, after it, or (a copy, a removal)
- * in the middle of it (counting only those). Returns the command, or undefined if the script ended before.
+ * Runs a script and kills its process group at the `at`-th command: before, after, or within it. "within" counts only `cp` and
+ * `rm`. Returns the command, or undefined if the script ended before.
  */
 export function killedAt(
   at: number,
@@ -42,7 +42,7 @@ export function killedAt(
       .map((each) => join(each, name))
       .find((each) => existsSync(each));
     if (!real) throw new Error(`no ${name} on the PATH`);
-    // kill 0: the process group, which the script leads.
+    // `kill 0` signals the process group of the script.
     writeFileSync(join(shims, name), shim({ name, real, count, killed, at, when }));
     chmodSync(join(shims, name), 0o755);
   }

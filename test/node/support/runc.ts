@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { debian } from "../../../testbed/node/images";
 import { ran, run } from "../../../testbed/node/run";
 
-/** A container of runc, alone on this machine, that writes how far it has counted to a file of its own. */
+/** A runc container that counts into a file. */
 export class CountingContainer {
   private readonly bundle: string;
   private readonly root: string;
@@ -59,7 +59,7 @@ export class CountingContainer {
     return ["--image-path", join(this.folder, "images"), "--work-path", join(this.folder, "work")];
   }
 
-  /** Its streams are pipes, as containerd's: CRIU cannot dump a file or a socket of the host. */
+  /** Runs runc with pipes as streams, as containerd does: CRIU cannot dump files or sockets of the host. */
   private detached(command: string, list: readonly string[]): void {
     const script = 'sleep 600 | runc "$@" 2>&1 | cat';
     const options = { env: this.env, detached: true, stdio: "ignore" } as const;
@@ -68,8 +68,8 @@ export class CountingContainer {
 }
 
 /**
- * Runs a program in a container of these files, as root without any capability and with a read-only root; returns what it said.
- * @param mounts folders of this machine, by where they are in the container
+ * Runs a program in a container of these files, as root without capabilities and with a read-only root. Returns its output.
+ * @param mounts directories of this machine, by their paths in the container
  */
 export function runConfined(
   files: string,
@@ -84,7 +84,7 @@ export function runConfined(
   Object.assign(spec.process, { terminal: false, args: list, rlimits: [], capabilities: {} });
   spec.root = { path: files, readonly: true };
   for (const [destination, source] of Object.entries(mounts)) {
-    mkdirSync(join(files, destination), { recursive: true }); // runc cannot make it in a read-only root
+    mkdirSync(join(files, destination), { recursive: true }); // runc cannot create it in a read-only root
     spec.mounts.push({ destination, type: "bind", source, options: ["bind", "rw"] });
   }
   writeFileSync(join(folder, "config.json"), JSON.stringify(spec));

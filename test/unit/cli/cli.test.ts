@@ -59,9 +59,9 @@ test("synth --format overrides the file; it reports the problems of all director
   const kept = readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8");
   writeFileSync(join(folder, "out/terraform/cdk.tf.json"), `${kept}\n`);
   writeFileSync(join(folder, "out/kubernetes/kustomization.yaml"), "mine: true\n");
-  const refused = await run(["synth", "--format", "helm"]);
-  expect(refused).toMatchObject({ status: 2, stdout: "" });
-  expect(refused.stderr).toMatch(
+  const rejected = await run(["synth", "--format", "helm"]);
+  expect(rejected).toMatchObject({ status: 2, stdout: "" });
+  expect(rejected.stderr).toMatch(
     /cdk\.tf\.json {2}was edited by hand[\s\S]*kustomization\.yaml {2}was edited/,
   );
   expect(existsSync(join(folder, "out/kubernetes/Chart.yaml"))).toBe(false);
@@ -114,9 +114,9 @@ test("synth does not overwrite an edited file without --force", async () => {
   const file = join(folder, "out/kubernetes/_cluster/runtimeclass-cedana.yaml");
   writeFileSync(file, "edited: true\n");
   give(initFile({ ...INIT_DEFAULTS, engine: "cedana", aws: "none", url: "https://other.cedana.ai" }));
-  const refused = await run(["synth"]);
-  expect(refused.status).toBe(2);
-  expect(refused.stderr).toContain("runtimeclass-cedana.yaml");
+  const rejected = await run(["synth"]);
+  expect(rejected.status).toBe(2);
+  expect(rejected.stderr).toContain("runtimeclass-cedana.yaml");
   expect(readFileSync(file, "utf8")).toBe("edited: true\n");
   expect((await run(["synth", "--force"])).status).toBe(0);
   expect(readFileSync(file, "utf8")).toContain("RuntimeClass");

@@ -77,7 +77,7 @@ test("a derived default is a phrase without a full stop, which completes a sente
   expect(paths(wrong)).toEqual([]);
 });
 
-test("each of several alternatives has a title of its own", () => {
+test("each of several alternatives has a separate title", () => {
   expect(unions.length).toBeGreaterThan(5);
   const wrong = unions.filter(({ forms }) => {
     const titles = forms.map(({ title }) => title);

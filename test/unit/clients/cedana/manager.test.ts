@@ -1,6 +1,6 @@
 import { CONTAINER_ROOTS, ManagerClient, ManagerError } from "../../../../clients/cedana/manager";
 import {
-  answer,
+  respondWith,
   CHECKPOINT_ID,
   cut,
   cutShort,
@@ -59,7 +59,7 @@ describe("requests", () => {
   });
 
   test("checkpoint to a path, container stops; with another root, and a path in the URL", async () => {
-    server.next.push(answer(200, "{}"));
+    server.next.push(respondWith(200, "{}"));
     const manager = client({ url: `${server.url}/cedana`, root: CONTAINER_ROOTS.k3s });
     expect(await manager.checkpoint({ ...CONTAINER, path: "/tmp/a", leaveRunning: false })).toEqual({});
     expect(server.requests[0]).toMatchObject({
@@ -136,12 +136,12 @@ describe("reads the id of a checkpoint from a response", () => {
     ["that is a quoted JSON string", `"\\"${CHECKPOINT_ID}\\""\n`],
     ["that is plain text", `${CHECKPOINT_ID}\n`],
   ])("%s", async (_, text) => {
-    server.next.push(answer(201, text));
+    server.next.push(respondWith(201, text));
     expect(await checkpoint()).toEqual({ checkpointId: CHECKPOINT_ID });
   });
 
   test("reads an image from plain text", async () => {
-    server.next.push(answer(200, "docker.io/a/b@sha256:00\n", { "content-type": "text/plain" }));
+    server.next.push(respondWith(200, "docker.io/a/b@sha256:00\n", { "content-type": "text/plain" }));
     const rootfs = { ...CONTAINER, address: ADDRESS, imageRef: "a" };
     expect(await client().checkpointRootfs(rootfs)).toBe("docker.io/a/b@sha256:00");
   });
@@ -151,50 +151,68 @@ describe("reads the id of a checkpoint from a response", () => {
 const NOT_RETRIED: [string, Behaviour, string, number | undefined, string | RegExp][] = [
   [
     "a JSON error",
-    answer(500, '{"message":"criu failed: type NOTIFY errno 0"}'),
+    respondWith(500, '{"message":"criu failed: type NOTIFY errno 0"}'),
     "failed",
     500,
     "criu failed: type NOTIFY errno 0",
   ],
   [
     "a JSON error with another field",
-    answer(500, '{"error":"no daemon","code":7}'),
+    respondWith(500, '{"error":"no daemon","code":7}'),
     "failed",
     500,
     "no daemon",
   ],
   [
     "a plain text error",
-    answer(500, "rpc error: code = Internal\n"),
+    respondWith(500, "rpc error: code = Internal\n"),
     "failed",
     500,
     "rpc error: code = Internal",
   ],
-  ["an error that is a JSON string", answer(400, '"bad root"'), "refused", 400, "bad root"],
-  ["an error without a body", answer(501, ""), "failed", 501, "HTTP 501"],
-  ["an error with a number for a message", answer(500, '{"message":7}'), "failed", 500, '{"message":7}'],
-  ["a missing path", answer(404, '{"message":"Not Found"}'), "refused", 404, "Not Found"],
-  ["too many requests", answer(429, "slow down"), "refused", 429, "slow down"],
+  ["an error that is a JSON string", respondWith(400, '"bad root"'), "refused", 400, "bad root"],
+  ["an error without a body", respondWith(501, ""), "failed", 501, "HTTP 501"],
+  ["an error with a number for a message", respondWith(500, '{"message":7}'), "failed", 500, '{"message":7}'],
+  ["a missing path", respondWith(404, '{"message":"Not Found"}'), "refused", 404, "Not Found"],
+  ["too many requests", respondWith(429, "slow down"), "refused", 429, "slow down"],
   [
     "a redirect",
-    answer(307, "", { location: "http://elsewhere.example/" }),
+    respondWith(307, "", { location: "http://elsewhere.example/" }),
     "refused",
     307,
     /redirected to http:\/\/elsewhere\.example\/, which is not followed/,
   ],
-  ["a proxy's 502", answer(502, "<html>Bad Gateway</html>"), "unknown", 502, "<html>Bad Gateway</html>"],
-  ["a proxy's 503", answer(503, "upstream connect error"), "unknown", 503, "upstream connect error"],
-  ["a proxy's 504", answer(504, ""), "unknown", 504, "HTTP 504"],
-  ["a success without an id", answer(200, "{}"), "unknown", 200, "the response has no checkpoint_id: {}"],
-  ["a success with a page of HTML", answer(200, "<html>Welcome</html>"), "unknown", 200, /no checkpoint_id/],
-  ["a success without a body", answer(204, ""), "unknown", 204, "the response has no checkpoint_id: (empty)"],
-  ["an id that is a number", answer(200, '{"checkpoint_id":7}'), "unknown", 200, /no checkpoint_id/],
+  ["a proxy's 502", respondWith(502, "<html>Bad Gateway</html>"), "unknown", 502, "<html>Bad Gateway</html>"],
+  ["a proxy's 503", respondWith(503, "upstream connect error"), "unknown", 503, "upstream connect error"],
+  ["a proxy's 504", respondWith(504, ""), "unknown", 504, "HTTP 504"],
+  [
+    "a success without an id",
+    respondWith(200, "{}"),
+    "unknown",
+    200,
+    "the response has no checkpoint_id: {}",
+  ],
+  [
+    "a success with a page of HTML",
+    respondWith(200, "<html>Welcome</html>"),
+    "unknown",
+    200,
+    /no checkpoint_id/,
+  ],
+  [
+    "a success without a body",
+    respondWith(204, ""),
+    "unknown",
+    204,
+    "the response has no checkpoint_id: (empty)",
+  ],
+  ["an id that is a number", respondWith(200, '{"checkpoint_id":7}'), "unknown", 200, /no checkpoint_id/],
   ["a closed connection", cut, "unknown", undefined, /socket hang up/],
   ["an incomplete response", cutShort, "unknown", undefined, /the response is incomplete/],
   ["an endless response", endless, "unknown", undefined, /larger than 4194304 bytes/],
   [
     "a secret in its message",
-    answer(500, "key AKIAABCDEFGHIJKLMNOP\u0000refused"),
+    respondWith(500, "key AKIAABCDEFGHIJKLMNOP\u0000refused"),
     "failed",
     500,
     "key [secret] refused",
@@ -216,7 +234,7 @@ test.each(NOT_RETRIED)(
 );
 
 test("cuts a message at 1,024 characters", async () => {
-  server.next.push(answer(500, "x".repeat(10_000)));
+  server.next.push(respondWith(500, "x".repeat(10_000)));
   expect((await errorOf(checkpoint())).message).toMatch(/^x{1023}…$/);
 });
 
@@ -237,7 +255,7 @@ test.each([
 
 describe("retries", () => {
   test("a list, whatever its outcome", async () => {
-    server.next.push(cut, answer(500, "not now"));
+    server.next.push(cut, respondWith(500, "not now"));
     expect(await client().list("team-a")).toEqual([]);
     expect(server.requests).toHaveLength(3);
   });
@@ -245,9 +263,9 @@ describe("retries", () => {
   test("a list three times at most, and not if it was rejected or its response makes no sense", async () => {
     server.next.push(cut, cut, cut);
     expect(await errorOf(client().list("team-a"))).toMatchObject({ operation: "list", outcome: "unknown" });
-    server.next.push(answer(403, "no"));
+    server.next.push(respondWith(403, "no"));
     expect(await errorOf(client().list("team-a"))).toMatchObject({ outcome: "refused", message: "no" });
-    server.next.push(answer(200, "<html>"));
+    server.next.push(respondWith(200, "<html>"));
     expect(await errorOf(client().list("team-a"))).toMatchObject({ outcome: "unknown", status: 200 });
     expect(server.requests).toHaveLength(5);
   });

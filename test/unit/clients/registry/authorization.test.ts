@@ -45,7 +45,7 @@ describe("a client", () => {
       await client.pushBlob("app", blob);
       await client.pushBlob("app", blob);
       expect(registry.blobs.has(`app@${digest}`)).toBe(true);
-      expect(registry.asked.filter((line) => line.includes("/token"))).toHaveLength(
+      expect(registry.requestLines.filter((line) => line.includes("/token"))).toHaveLength(
         auth === "bearer" ? 1 : 0,
       );
     },
@@ -69,7 +69,7 @@ describe("a client", () => {
   test("exchanges an identity token, and sends a registry token as it is", async () => {
     await start({ auth: "bearer" }, { credentials: { identityToken: PASSWORD } });
     await client.pushBlob("app", blob);
-    expect(registry.asked).toContain("POST /token");
+    expect(registry.requestLines).toContain("POST /token");
     registry.tokens.add("given");
     const other = new RegistryClient({ registry: registry.host, credentials: { registryToken: "given" } });
     expect(await other.hasBlob("app", digest)).toBe(true);
@@ -88,7 +88,7 @@ describe("a client", () => {
       { credentials: { username: "ada", password: PASSWORD } },
     );
     expect(await client.pushBlob("app", blob)).toBe(true);
-    expect(registry.asked.filter((line) => line.startsWith("POST"))).toHaveLength(1);
+    expect(registry.requestLines.filter((line) => line.startsWith("POST"))).toHaveLength(1);
   });
 
   test("renews an expired token before the next request", async () => {
@@ -98,7 +98,7 @@ describe("a client", () => {
     jest.spyOn(Date, "now").mockReturnValue(Date.now() + 11_000);
     await client.hasBlob("app", digest);
     jest.restoreAllMocks();
-    expect(registry.asked.filter((line) => line.includes("/token"))).toHaveLength(2);
+    expect(registry.requestLines.filter((line) => line.includes("/token"))).toHaveLength(2);
     expect(registry.seen.filter(({ authorization }) => authorization === undefined)).toHaveLength(1);
   });
 
@@ -120,7 +120,7 @@ describe("a client", () => {
       );
       expect(error.reason).toMatch(/^authentication required$|^127\.0\.0\.1:\d+ issues no token$/);
       expect(JSON.stringify([error.message, error.stack, error.cause])).not.toContain("wrong-password");
-      expect(registry.asked.filter((line) => line.startsWith("HEAD"))).toHaveLength(given.tries);
+      expect(registry.requestLines.filter((line) => line.startsWith("HEAD"))).toHaveLength(given.tries);
     },
   );
 

@@ -45,7 +45,7 @@ test.each([{ relativeLocation: true }, { relativeLocation: false }])(
     expect(registry.blobs.get(`team/app@${digest}`)?.equals(content)).toBe(true);
     expect(await client.pushBlob("team/app", blob)).toBe(false);
     const place = "/v2/team/app/blobs/uploads/";
-    expect(registry.asked.filter((line) => line.startsWith("P"))).toEqual([
+    expect(registry.requestLines.filter((line) => line.startsWith("P"))).toEqual([
       `POST ${place}`,
       `PUT ${place}ID`,
     ]);
@@ -113,7 +113,7 @@ describe("retries", () => {
     await start({ fault: () => ({ status: 503 }) }, { attempts: 3 });
     const error = await failure(client.pushBlob("app", blob));
     expect(error.message).toBe(`upload of a blob at ${registry.host}/app: 503`);
-    expect(registry.asked.map((line) => line.split(" ")[0])).toEqual([
+    expect(registry.requestLines.map((line) => line.split(" ")[0])).toEqual([
       "HEAD",
       "POST",
       "HEAD",
@@ -140,7 +140,7 @@ describe("a rejected look-up", () => {
     expect(error.message).toBe(
       `upload of a blob at ${registry.host}/app: 403 DENIED no [secret] (${error.remedy})`,
     );
-    expect(registry.asked.map((line) => line.split(" ")[0])).toEqual(["HEAD", "POST"]);
+    expect(registry.requestLines.map((line) => line.split(" ")[0])).toEqual(["HEAD", "POST"]);
   });
 
   test("does not stop a push that the registry accepts", async () => {
@@ -154,7 +154,7 @@ describe("a rejected look-up", () => {
       fault: ({ method }, nth) => (method === "HEAD" && nth === 1 ? { cutAfter: 0 } : undefined),
     });
     expect(await client.pushBlob("app", blob)).toBe(true);
-    expect(registry.asked.filter((line) => line.startsWith("HEAD"))).toHaveLength(2);
+    expect(registry.requestLines.filter((line) => line.startsWith("HEAD"))).toHaveLength(2);
   });
 });
 
@@ -172,7 +172,7 @@ describe("timeouts", () => {
   test("allow a registry to store an upload in silence", async () => {
     await start({ commitMs: 700 }, { idleTimeoutMs: 500, timeoutMs: 500 });
     expect(await client.pushBlob("app", blob)).toBe(true);
-    expect(registry.asked.filter((line) => line.startsWith("PUT"))).toHaveLength(1);
+    expect(registry.requestLines.filter((line) => line.startsWith("PUT"))).toHaveLength(1);
   });
 
   test("fail for a request that takes too long", async () => {
@@ -241,5 +241,5 @@ test.each([
   });
   const error = await failure(client.pushBlob("app", blob));
   expect(error.message).toContain("plain HTTP is allowed for localhost only");
-  expect(registry.asked.filter((line) => line.startsWith("P"))).toHaveLength(1);
+  expect(registry.requestLines.filter((line) => line.startsWith("P"))).toHaveLength(1);
 });

@@ -21,7 +21,7 @@ const children = async () => {
   return list.items.map(({ metadata }) => metadata.name);
 };
 
-test("a checkpoint, and another one when the method is set again", async () => {
+test("creates a Checkpoint, and another one when the method is set again", async () => {
   const replica = world.start();
   await world.cedana("one", { ...NAMES, method: "Checkpoint" });
   await seconds(0.5);
@@ -50,12 +50,12 @@ test("a checkpoint, and another one when the method is set again", async () => {
   ]);
   set("Checkpoint");
   await seconds(5);
-  expect(world.engine.asked).toHaveLength(2);
+  expect(world.engine.requested).toHaveLength(2);
   expect(await children()).toHaveLength(2);
   expect(world.cedanaOf("one").spec.method).toBe("Done");
 });
 
-test("a failure is said in status, condition and event, in the engine's words", async () => {
+test("reports a failure in status, condition and event with the engine's message", async () => {
   world.engine.work = failing("criu failed: type NOTIFY errno 0");
   const replica = world.start();
   await world.cedana("one", { ...NAMES, method: "Checkpoint" });
@@ -76,7 +76,7 @@ test("a failure is said in status, condition and event, in the engine's words", 
   expect(replica.events.at(-1)).toMatchObject({ type: "Warning", reason: "CheckpointFailed" });
 });
 
-test("names that no pod has: the API server's words", async () => {
+test("reports the API server's message if it rejects the Checkpoint", async () => {
   world.api.before = ({ method, path }) => {
     if (method === "POST" && path === CHECKPOINTS) throw new ApiError(422, "spec.podRef.name: Invalid value");
   };
@@ -85,7 +85,7 @@ test("names that no pod has: the API server's words", async () => {
   await seconds(5);
   expect(world.cedanaOf("one")).toMatchObject({
     spec: { method: "Failed" },
-    status: { conditions: [{ reason: "CheckpointRefused", message: "spec.podRef.name: Invalid value" }] },
+    status: { conditions: [{ reason: "CheckpointRejected", message: "spec.podRef.name: Invalid value" }] },
   });
 });
 
@@ -102,7 +102,7 @@ describe("restore", () => {
     world.engine.work = async () => ({});
   };
 
-  test("from the last good Checkpoint of the container", async () => {
+  test("restores from the last completed Checkpoint of the container", async () => {
     await checkpointed();
     await world.cedana("one", { ...NAMES, method: "Restore" });
     await seconds(5);
@@ -119,7 +119,7 @@ describe("restore", () => {
     });
   });
 
-  test("a failure, in the engine's words; then again", async () => {
+  test("reports a failure with the engine's message, and restores when the method is set again", async () => {
     await checkpointed();
     world.engine.work = unreachable;
     await world.cedana("one", { ...NAMES, method: "Restore" });
@@ -139,7 +139,7 @@ describe("restore", () => {
     expect(world.cedanaOf("one")).toMatchObject({ spec: { method: "Done" }, status: { restoreDone: true } });
   });
 
-  test("nothing to restore from, no pod, a pod that does not run yet", async () => {
+  test("fails without a Checkpoint or a pod, and waits for a pod that is not running yet", async () => {
     world.start();
     await world.cedana("one", { ...NAMES, method: "Restore" });
     await seconds(5);
@@ -165,7 +165,19 @@ describe("restore", () => {
     expect(world.cedanaOf("one").spec.method).toBe("Done");
   });
 
-  test("waits for a checkpoint of its pod", async () => {
+  test("fails if the engine does not restore into running pods", async () => {
+    world.engine.canRestore = false;
+    await checkpointed();
+    await world.cedana("one", { ...NAMES, method: "Restore" });
+    await seconds(5);
+    const message = "engine cedana of Checkpoint newer cannot restore into a running pod";
+    expect(world.cedanaOf("one")).toMatchObject({
+      spec: { method: "Failed" },
+      status: { conditions: [{ reason: "EngineNotFound", message }] },
+    });
+  });
+
+  test("waits for a checkpoint in flight of the same pod", async () => {
     await checkpointed();
     let end: (result: object) => void = () => {};
     world.engine.work = () => new Promise((resolve) => (end = resolve));
@@ -181,22 +193,22 @@ describe("restore", () => {
     end({});
     await seconds(10);
     expect(world.cedanaOf("one").spec.method).toBe("Done");
-    expect(world.engine.mostAtOnce).toBe(1);
+    expect(world.engine.maxConcurrent).toBe(1);
   });
 });
 
-describe("a wish that came since is never written over", () => {
-  test("while a checkpoint is under way", async () => {
+describe("a method that a user sets meanwhile is not overwritten", () => {
+  test("while a checkpoint is in flight", async () => {
     world.start();
     await world.cedana("one", { ...NAMES, method: "Checkpoint" });
     await seconds(0.5);
     set("Checkpoint");
     await seconds(10);
-    expect(world.engine.asked).toHaveLength(2);
+    expect(world.engine.requested).toHaveLength(2);
     expect(world.cedanaOf("one").spec.method).toBe("Done");
   });
 
-  test.each([1, 2, 3, 4, 5, 6])("between a look and write %i", async (number) => {
+  test.each([1, 2, 3, 4, 5, 6])("before write %i", async (number) => {
     world.pod("counter-1");
     world.start();
     await world.cedana("one", { ...NAMES, method: "Checkpoint" });
@@ -211,7 +223,7 @@ describe("a wish that came since is never written over", () => {
     await seconds(10);
     if (!changed) set("Checkpoint", { sandboxName: "counter-1" });
     await seconds(10);
-    expect(world.engine.asked.at(-1)).toBe("counter-1/a");
+    expect(world.engine.requested.at(-1)).toBe("counter-1/a");
     expect(world.cedanaOf("one")).toMatchObject({
       spec: { method: "Done", sandboxName: "counter-1" },
       status: { checkpointDone: true },
@@ -219,18 +231,18 @@ describe("a wish that came since is never written over", () => {
   });
 });
 
-describe("found Pending", () => {
-  test("with nothing under way: it is said", async () => {
+describe("a Cedana that is Pending", () => {
+  test("fails with NoOperation if no operation is in flight", async () => {
     await world.cedana("one", { method: "Pending" });
     world.start();
     await seconds(5);
     expect(world.cedanaOf("one")).toMatchObject({
       spec: { method: "Failed" },
-      status: { conditions: [{ reason: "NothingUnderWay" }] },
+      status: { conditions: [{ reason: "NoOperation" }] },
     });
   });
 
-  test("with a Checkpoint that was deleted", async () => {
+  test("fails if its Checkpoint was deleted", async () => {
     world.engine.work = () => new Promise(() => {});
     world.start();
     await world.cedana("one", { ...NAMES, method: "Checkpoint" });
@@ -244,7 +256,7 @@ describe("found Pending", () => {
   });
 });
 
-test.each(["Done", "Failed", undefined])("method %s: left alone", async (method) => {
+test.each(["Done", "Failed", undefined])("ignores the method %s", async (method) => {
   await world.cedana("one", { ...NAMES, method });
   world.start();
   const before = world.writes.length;

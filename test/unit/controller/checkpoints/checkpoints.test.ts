@@ -10,7 +10,7 @@ afterEach(async () => {
   jest.useRealTimers();
 });
 
-test("a checkpoint: what is asked, and what the status says in the end", async () => {
+test("requests each container from the engine and records the outcome in the status", async () => {
   const { metadata } = world.pod("counter-0", { containers: ["a", "b"] });
   const replica = world.start();
   await seconds(1);
@@ -54,7 +54,7 @@ test("a checkpoint: what is asked, and what the status says in the end", async (
   expect(world.writes.filter(({ method }) => method === "PATCH")).toHaveLength(3);
 });
 
-test("sizes are summed; one container has the location as it was given", async () => {
+test("sums the sizes, and passes the location unchanged for one container", async () => {
   world.pod("counter-0", { containers: ["a", "b"] });
   world.engine.work = async () => ({ checkpointID: "x", location: "/var/c", sizeBytes: 7 });
   world.start();
@@ -66,50 +66,50 @@ test("sizes are summed; one container has the location as it was given", async (
 });
 
 test.each<[string, () => void, object, string, string | RegExp]>([
-  ["no pod", () => {}, {}, "SourcePodNotFound", "there is no pod counter-0"],
+  ["the pod does not exist", () => {}, {}, "SourcePodNotFound", "pod counter-0 does not exist"],
   [
-    "a pod that is gone",
+    "the pod with the UID was deleted",
     () => {},
     { podRef: { name: "counter-0", uid: "u" } },
     "SourcePodReplaced",
-    /with UID u is gone/,
+    /with UID u was deleted/,
   ],
   [
-    "another pod",
+    "the pod has another UID",
     () => world.pod("counter-0"),
     { podRef: { name: "counter-0", uid: "u" } },
     "SourcePodReplaced",
-    /it was replaced/,
+    /was replaced/,
   ],
   [
-    "a pod that has ended",
+    "the pod has ended",
     () => world.pod("counter-0", { phase: "Succeeded" }),
     {},
     "SourcePodEnded",
-    /its phase is Succeeded/,
+    /has ended in phase Succeeded/,
   ],
   [
-    "no such container",
+    "the container does not exist",
     () => world.pod("counter-0"),
     { containers: ["a", "x", "y"] },
     "ContainerNotFound",
     "pod counter-0 has no container x, y; it has a",
   ],
   [
-    "a location that is not allowed",
+    "the location is not allowed",
     () => world.pod("counter-0"),
     { location: "/variant/of/it" },
     "LocationNotAllowed",
-    "location /variant/of/it is in no directory that install.checkpoints.locations allows: /var",
+    "location /variant/of/it is not allowed by install.checkpoints.locations: /var",
   ],
   [
-    "no such engine",
+    "the engine does not exist",
     () => world.pod("counter-0"),
     { engine: "kubelet" },
     "EngineNotFound",
-    "there is no engine kubelet; there is cedana",
+    "engine kubelet does not exist; available: cedana",
   ],
-])("it fails, and no engine is asked: %s", async (_, prepare, spec, reason, message) => {
+])("fails without a request to the engine if %s", async (_, prepare, spec, reason, message) => {
   prepare();
   const replica = world.start();
   await world.checkpoint("one", spec);
@@ -119,11 +119,11 @@ test.each<[string, () => void, object, string, string | RegExp]>([
     true: ["Failed"],
     message: expect.stringMatching(message),
   });
-  expect(world.engine.asked).toEqual([]);
+  expect(world.engine.requested).toEqual([]);
   expect(replica.events).toMatchObject([{ type: "Warning", reason }]);
 });
 
-test("a pod that does not run yet is waited for, and its UID kept from the first look", async () => {
+test("waits for a pod that is not running yet, and fails if it is replaced meanwhile", async () => {
   world.pod("counter-0", { phase: "Pending" });
   world.start();
   await world.checkpoint("one");
@@ -131,7 +131,7 @@ test("a pod that does not run yet is waited for, and its UID kept from the first
   expect(world.status("one")).toMatchObject({
     reason: "Pending",
     true: [],
-    message: "pod counter-0 is not running yet: its phase is Pending",
+    message: "pod counter-0 is not running yet: phase Pending",
   });
   const { podUID } = world.status("one");
   world.pod("counter-0");
@@ -147,7 +147,7 @@ test("a pod that does not run yet is waited for, and its UID kept from the first
   expect(world.status("two")).toMatchObject({ reason: "SourcePodReplaced", true: ["Failed"] });
 });
 
-test("a pod that is replaced between two containers is left alone", async () => {
+test("requests no further container if the pod was replaced", async () => {
   world.pod("counter-0", { containers: ["a", "b"] });
   world.start();
   await world.checkpoint("one");
@@ -155,10 +155,10 @@ test("a pod that is replaced between two containers is left alone", async () => 
   world.removePod("counter-0");
   world.pod("counter-0", { containers: ["a", "b"] });
   await seconds(5);
-  expect(world.engine.asked).toEqual(["counter-0/a"]);
+  expect(world.engine.requested).toEqual(["counter-0/a"]);
   expect(world.status("one")).toMatchObject({
     reason: "SourcePodReplaced",
-    message: expect.stringMatching(/^a done; pod counter-0 has UID/),
+    message: expect.stringMatching(/^a done; pod counter-0 was replaced/),
     containers: [{ checkpointID: "id-a" }, { name: "b" }],
   });
 });
@@ -167,7 +167,7 @@ test.each([
   ["failed" as const, "CheckpointFailed", "failed"],
   ["refused" as const, "CheckpointFailed", "failed"],
   ["unknown" as const, "OutcomeUnknown", "unknown"],
-])("what the engine says is kept as said: %s", async (outcome, reason, result) => {
+])("records the engine's message unchanged if the outcome is %s", async (outcome, reason, result) => {
   world.pod("counter-0", { containers: ["a", "b"] });
   world.engine.work = failing("criu failed: type NOTIFY errno 0", outcome);
   const replica = world.start();
@@ -178,13 +178,13 @@ test.each([
     true: ["Failed"],
     message: "container a: criu failed: type NOTIFY errno 0",
   });
-  expect(world.engine.asked).toEqual(["counter-0/a"]);
+  expect(world.engine.requested).toEqual(["counter-0/a"]);
   expect(await replica.metrics.registry.metrics()).toContain(
     `cedana_checkpoints_total{engine="cedana",result="${result}"} 1`,
   );
 });
 
-test("an engine that cannot be reached is tried again, less and less often", async () => {
+test("retries an unreachable engine with growing delays", async () => {
   world.pod("counter-0");
   const work = world.engine.work;
   world.engine.work = unreachable;
@@ -194,24 +194,24 @@ test("an engine that cannot be reached is tried again, less and less often", asy
   expect(world.status("one")).toMatchObject({
     reason: "Pending",
     true: [],
-    message: "engine cedana cannot be reached: connect ECONNREFUSED",
+    message: "engine cedana is unreachable: connect ECONNREFUSED",
   });
   await seconds(40);
   // After 0, 5, 15 and 35 seconds.
-  expect(world.engine.asked).toHaveLength(4);
+  expect(world.engine.requested).toHaveLength(4);
   world.engine.work = work;
   await seconds(45);
-  expect(world.engine.asked).toHaveLength(5);
+  expect(world.engine.requested).toHaveLength(5);
   expect(world.status("one")).toMatchObject({ reason: "CheckpointCompleted" });
 });
 
-describe("turns", () => {
+describe("scheduler", () => {
   const create = async (name: string, podName: string, age: number) => {
     jest.setSystemTime(Date.parse("2026-11-21T14:00:00Z") + age * 1000);
     await world.checkpoint(name, { podRef: { name: podName } });
   };
 
-  test("one at a time for a pod, so many for a node, older ones first", async () => {
+  test("limits concurrency per pod and per node, oldest first, and reports why a checkpoint is pending", async () => {
     for (const name of ["p1", "p2", "p3", "p4"]) world.pod(name);
     world.pod("elsewhere", { node: "n2" });
     await create("z-oldest", "p1", 0);
@@ -222,23 +222,23 @@ describe("turns", () => {
     await create("b", "elsewhere", 5);
     world.start({ maxPerNode: 2 });
     await seconds(0.5);
-    expect(world.engine.asked.toSorted()).toEqual(["elsewhere/a", "p1/a", "p2/a"]);
+    expect(world.engine.requested.toSorted()).toEqual(["elsewhere/a", "p1/a", "p2/a"]);
     expect(world.status("y")).toMatchObject({
       reason: "Pending",
-      message: "pod team-a/p1 is worked on for team-a/z-oldest",
+      message: "pod team-a/p1 is in use by team-a/z-oldest",
     });
     expect(world.status("a-youngest").message).toBe(
-      "node n1 has its most checkpoints at a time (2), older ones first",
+      "node n1 has reached maxPerNode (2); older Checkpoints start first",
     );
     await seconds(20);
-    expect(world.engine.asked.slice(3)).toEqual(["p1/a", "p3/a", "p4/a"]);
-    expect(world.engine.mostAtOnce).toBe(3);
+    expect(world.engine.requested.slice(3)).toEqual(["p1/a", "p3/a", "p4/a"]);
+    expect(world.engine.maxConcurrent).toBe(3);
     expect(["z-oldest", "y", "x", "w", "a-youngest", "b"].map((name) => world.status(name).reason)).toEqual(
       Array.from({ length: 6 }, () => "CheckpointCompleted"),
     );
   });
 
-  test("one that waits for its pod does not keep the others", async () => {
+  test("a Checkpoint that waits for its pod does not block others", async () => {
     world.pod("p1", { phase: "Pending" });
     world.pod("p2");
     await create("older", "p1", 0);
@@ -248,7 +248,7 @@ describe("turns", () => {
     expect(world.status("younger").reason).toBe("CheckpointCompleted");
   });
 
-  test("what may still be under way keeps pod and slot until the engine's time is over, deleted or not", async () => {
+  test("an unknown outcome reserves pod and slot until the engine's timeout, even after deletion", async () => {
     world.pod("counter-0");
     world.engine.work = failing("socket hang up", "unknown");
     world.start({ maxPerNode: 1 });
@@ -259,18 +259,18 @@ describe("turns", () => {
     await seconds(1);
     expect(world.status("two")).toMatchObject({
       reason: "Pending",
-      message: "pod team-a/counter-0 may still be worked on for team-a/one",
+      message: "pod team-a/counter-0 may still be in use by team-a/one",
     });
     world.api.remove(`${CHECKPOINTS}/one`);
     await seconds(590);
-    expect(world.engine.asked).toHaveLength(1);
+    expect(world.engine.requested).toHaveLength(1);
     await seconds(20);
     expect(world.status("two").reason).toBe("CheckpointCompleted");
   });
 });
 
 describe("deletion", () => {
-  test("while the engine works: nothing more is asked, nothing is made anew", async () => {
+  test("requests no further container of a Checkpoint that is deleted in flight", async () => {
     world.pod("counter-0", { containers: ["a", "b"] });
     world.start();
     await world.checkpoint("one");
@@ -278,82 +278,35 @@ describe("deletion", () => {
     world.api.remove(`${CHECKPOINTS}/one`);
     await world.checkpoint("one", { containers: ["b"] });
     await seconds(0.1);
-    expect(world.status("one").message).toBe("pod team-a/counter-0 is worked on for team-a/one");
+    expect(world.status("one").message).toBe("pod team-a/counter-0 is in use by team-a/one");
     await seconds(5);
-    expect(world.engine.asked).toEqual(["counter-0/a", "counter-0/b"]);
+    expect(world.engine.requested).toEqual(["counter-0/a", "counter-0/b"]);
     expect(world.status("one")).toMatchObject({ reason: "CheckpointCompleted", containers: [{ name: "b" }] });
   });
 
-  test("an engine that cannot delete: no finalizer, and it is said", async () => {
+  test("adds no finalizer, so that the object is removed at once", async () => {
     world.pod("counter-0");
-    const replica = world.start();
-    await world.checkpoint("one", { deletionPolicy: "Delete" });
+    world.start();
+    await world.checkpoint("one");
     await seconds(5);
-    const note = "engine cedana cannot delete: the data stays when this object is deleted";
-    expect(world.status("one").message).toBe(`checkpointed a; ${note}`);
-    expect(replica.events).toMatchObject([
-      { reason: "DeletionNotSupported", note },
-      { reason: "CheckpointCompleted" },
-    ]);
+    expect(world.api.get(`${CHECKPOINTS}/one`)?.metadata.finalizers ?? []).toEqual([]);
     await world.api.send("DELETE", `${CHECKPOINTS}/one`);
     expect(world.api.get(`${CHECKPOINTS}/one`)).toBeUndefined();
   });
 
-  describe("an engine that can", () => {
-    const FINALIZERS = ["automation.cedana.ai/checkpoint"];
-    const finalizers = () => world.api.get(`${CHECKPOINTS}/one`)?.metadata.finalizers;
-    beforeEach(() => {
-      world.engine.canDelete = true;
-      world.pod("counter-0", { containers: ["a", "b"] });
-    });
-
-    test("deletes the data first, also when the deletion comes while it works", async () => {
-      world.start();
-      await world.checkpoint("one", { deletionPolicy: "Delete" });
-      await seconds(0.5);
-      expect(finalizers()).toEqual(FINALIZERS);
-      await world.api.send("DELETE", `${CHECKPOINTS}/one`);
-      await seconds(10);
-      expect(world.engine.deleted).toEqual(["id-a", "id-b"]);
-      expect(world.api.get(`${CHECKPOINTS}/one`)).toBeUndefined();
-    });
-
-    test("the policy can change its mind", async () => {
-      world.start();
-      await world.checkpoint("one", { deletionPolicy: "Delete" });
-      await seconds(5);
-      world.edit(`${CHECKPOINTS}/one`, (object) =>
-        Object.assign(object["spec"] as object, { deletionPolicy: "Retain" }),
-      );
-      await seconds(1);
-      expect(finalizers() ?? []).toEqual([]);
-      world.edit(`${CHECKPOINTS}/one`, (object) =>
-        Object.assign(object["spec"] as object, { deletionPolicy: "Delete" }),
-      );
-      await seconds(1);
-      expect(finalizers()).toEqual(FINALIZERS);
-    });
-
-    test("an engine that does not delete holds the object for ten minutes and no longer", async () => {
-      const replica = world.start();
-      await world.checkpoint("one", { deletionPolicy: "Delete" });
-      await seconds(5);
-      world.engine.work = failing("busy");
-      await world.api.send("DELETE", `${CHECKPOINTS}/one`);
-      await seconds(500);
-      expect(finalizers()).toEqual(FINALIZERS);
-      await seconds(200);
-      expect(world.api.get(`${CHECKPOINTS}/one`)).toBeUndefined();
-      expect(replica.events.at(-1)).toMatchObject({
-        type: "Warning",
-        reason: "DataLeftBehind",
-        note: "the data is not deleted: busy",
-      });
-    });
+  test("does not start a Checkpoint that is being deleted", async () => {
+    await world.checkpoint("one");
+    world.edit(`${CHECKPOINTS}/one`, ({ metadata }) => Object.assign(metadata, { finalizers: ["other/x"] }));
+    await world.api.send("DELETE", `${CHECKPOINTS}/one`);
+    world.pod("counter-0");
+    world.start();
+    await seconds(5);
+    expect(world.api.get(`${CHECKPOINTS}/one`)).toBeDefined();
+    expect(world.engine.requested).toEqual([]);
   });
 });
 
-test("only in the namespaces that are named, each with a store of its own", async () => {
+test("reconciles only the configured namespaces", async () => {
   world.pod("counter-0");
   world.start({ namespaces: ["team-b", "team-c"] });
   await world.checkpoint("one");
@@ -364,8 +317,8 @@ test("only in the namespaces that are named, each with a store of its own", asyn
   expect(world.status("one").reason).toBe("CheckpointCompleted");
 });
 
-describe("the process stops", () => {
-  test("answers that come in time are written", async () => {
+describe("when the process stops", () => {
+  test("records outcomes that arrive within the grace period", async () => {
     world.pod("counter-0");
     const replica = world.start();
     await world.checkpoint("one");
@@ -376,7 +329,7 @@ describe("the process stops", () => {
     expect(world.status("one").reason).toBe("CheckpointCompleted");
   });
 
-  test("one that does not come in time is given up, and that is written", async () => {
+  test("aborts later requests and records an unknown outcome", async () => {
     world.pod("counter-0");
     world.engine.work = () => new Promise(() => {});
     const replica = world.start();
@@ -387,7 +340,7 @@ describe("the process stops", () => {
     await replica.led;
     expect(world.status("one")).toMatchObject({
       reason: "OutcomeUnknown",
-      message: "container a: the request was given up",
+      message: "container a: the request was aborted",
     });
   });
 });

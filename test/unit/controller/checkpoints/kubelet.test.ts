@@ -19,7 +19,7 @@ const PLACE = {
 };
 const never = new Promise<never>(() => {});
 
-/** One process of the controller. Dead at a step, the step is done and it hears nothing of it. */
+/** One process of the controller. If it crashes at a step, the step is executed and its response lost. */
 class Replica {
   steps = 0;
   dead = false;
@@ -51,7 +51,7 @@ class Replica {
     this.led = lead(runtime, controllers, this.stopping.signal);
   }
 
-  /** As by SIGTERM. */
+  /** Stops as on SIGTERM. */
   stop(): void {
     this.stopping.abort();
   }
@@ -108,7 +108,7 @@ class World {
     return replica;
   }
 
-  /** An agent that ends what it is asked after a second. */
+  /** Simulates an agent that completes each request after a second. */
   agent(status: NodeCheckpointStatus = DONE): void {
     this.api.after = ({ method, body }) => {
       const made = body?.content as Stored;
@@ -140,8 +140,8 @@ class World {
     return `${this.api.get(`${CHECKPOINTS}/one`)?.metadata.uid}-a`;
   }
 
-  /** `Ready CheckpointCompleted`, the message, and what the status says of the containers. */
-  said() {
+  /** Returns the phase and reason (`Ready CheckpointCompleted`), the message and the containers of the status. */
+  outcome() {
     const status = (this.api.get(`${CHECKPOINTS}/one`)?.["status"] ?? {}) as {
       conditions?: { type: string; status: string; reason: string; message: string }[];
       containers?: Record<string, unknown>[];
@@ -168,7 +168,7 @@ afterEach(async () => {
   jest.useRealTimers();
 });
 
-test("the agent of the node is asked, and what it says is written", async () => {
+test("requests the checkpoint from the node's agent and records its result", async () => {
   world = new World();
   await world.checkpoint();
   world.start();
@@ -186,7 +186,7 @@ test("the agent of the node is asked, and what it says is written", async () => 
   });
   world.edit(world.name, DONE);
   await seconds(2);
-  expect(world.said()).toMatchObject({
+  expect(world.outcome()).toMatchObject({
     is: "Ready CheckpointCompleted",
     sizeBytes: 17,
     containers: [
@@ -209,36 +209,36 @@ test.each([
   ["QuotaExceeded", "QuotaExceeded"],
   ["RegistryFailed", "RegistryFailed"],
   ["CheckpointFailed", "CheckpointFailed"],
-])("an agent that fails with %s", async (reason, expected) => {
+])("fails with the agent's reason %s", async (reason, expected) => {
   world = new World();
   world.agent({ conditions: [condition("Failed", reason, "why") as never] });
   await world.checkpoint();
   world.start();
   await seconds(4);
-  expect(world.said()).toMatchObject({ is: `Failed ${expected}`, message: "container a: why" });
+  expect(world.outcome()).toMatchObject({ is: `Failed ${expected}`, message: "container a: why" });
   expect(await world.nodeCheckpoints()).toEqual([]);
 });
 
 test.each([
-  [{ leaveRunning: false }, "leaveRunning: false is not possible"],
-  [{ location: "/var/x" }, "location is not possible"],
-])("what a kubelet cannot do is refused: %j", async (spec, words) => {
+  [{ leaveRunning: false }, "does not support leaveRunning: false"],
+  [{ location: "/var/x" }, "does not support location"],
+])("fails a Checkpoint with %j, which the kubelet does not support", async (spec, text) => {
   world = new World();
   await world.checkpoint(spec);
   world.start();
   await seconds(2);
-  expect(world.said().is).toBe("Failed CheckpointFailed");
-  expect(world.said().message).toContain(words);
+  expect(world.outcome().is).toBe("Failed CheckpointFailed");
+  expect(world.outcome().message).toContain(text);
 });
 
-test("a node whose agent says nothing: Failed, in words; one that works is waited for", async () => {
+test("fails if the agent does not report, and waits longer for one that works", async () => {
   world = new World();
   await world.checkpoint();
   world.start();
   await seconds(80);
-  expect(world.said().is).toBe("Failed AgentNotAnswering");
-  expect(world.said().message).toMatch(
-    /^container a: the agent of node n1 has not answered within 60 s: is its pod/,
+  expect(world.outcome().is).toBe("Failed AgentNotAnswering");
+  expect(world.outcome().message).toMatch(
+    /^container a: the agent of node n1 did not report within 60 s; check its pod/,
   );
   expect(await world.nodeCheckpoints()).toEqual([]);
   await world.end();
@@ -249,13 +249,13 @@ test("a node whose agent says nothing: Failed, in words; one that works is waite
   await seconds(5);
   world.edit(world.name, { conditions: [condition("Progressing", "Pushing", "to the registry") as never] });
   await seconds(300);
-  expect(world.said().is).toBe("Progressing CheckpointInProgress");
+  expect(world.outcome().is).toBe("Progressing CheckpointInProgress");
   await seconds(150);
-  expect(world.said().is).toBe("Failed AgentNotAnswering");
-  expect(world.said().message).toMatch(/it last said: to the registry$/);
+  expect(world.outcome().is).toBe("Failed AgentNotAnswering");
+  expect(world.outcome().message).toMatch(/its last message: to the registry$/);
 });
 
-test("somebody deletes what the agent was asked: Failed, not unknown", async () => {
+test("a NodeCheckpoint deleted by another client fails the Checkpoint with a known outcome", async () => {
   world = new World();
   await world.checkpoint();
   world.start();
@@ -263,11 +263,11 @@ test("somebody deletes what the agent was asked: Failed, not unknown", async () 
   world.api.remove(`${NODE_CHECKPOINTS}/${world.name}`);
   await seconds(2);
   await seconds(20);
-  expect(world.said()).toMatchObject({ is: "Failed CheckpointFailed" });
-  expect(world.said().message).toContain("was deleted by somebody else");
+  expect(world.outcome()).toMatchObject({ is: "Failed CheckpointFailed" });
+  expect(world.outcome().message).toContain("was deleted by another client");
 });
 
-test("a right that is missing is waited for, and said", async () => {
+test("waits for a missing permission and reports it", async () => {
   world = new World();
   world.api.before = ({ method, path }) => {
     if (method === "POST" && path === NODE_CHECKPOINTS)
@@ -276,31 +276,31 @@ test("a right that is missing is waited for, and said", async () => {
   await world.checkpoint();
   world.start();
   await seconds(4);
-  expect(world.said()).toMatchObject({ is: "- -" });
-  expect(world.said().message).toContain("engine kubelet cannot be reached: cannot create a NodeCheckpoint");
+  expect(world.outcome()).toMatchObject({ is: "- -" });
+  expect(world.outcome().message).toContain("engine kubelet is unreachable: cannot create a NodeCheckpoint");
   world.api.before = undefined;
   world.agent();
   await seconds(30);
-  expect(world.said().is).toBe("Ready CheckpointCompleted");
+  expect(world.outcome().is).toBe("Ready CheckpointCompleted");
 });
 
-test("told to stop, the controller leaves what the agent works on; the next one hears the end", async () => {
+test("a request in flight at SIGTERM continues; the next controller records its outcome", async () => {
   world = new World();
   await world.checkpoint();
   const first = world.start();
   await seconds(3);
   first.stop();
   await seconds(15);
-  expect(world.said().is).toBe("Progressing CheckpointInProgress");
+  expect(world.outcome().is).toBe("Progressing CheckpointInProgress");
   first.kill();
   world.edit(world.name, DONE);
   world.start();
   await seconds(3);
-  expect(world.said().is).toBe("Ready CheckpointCompleted");
+  expect(world.outcome().is).toBe("Ready CheckpointCompleted");
   expect(await world.nodeCheckpoints()).toEqual([]);
 });
 
-test("the leader dies after each of its steps: the next one goes on, and nothing is left behind", async () => {
+test("after a crash at any step the next leader continues, and no NodeCheckpoint remains", async () => {
   let steps = 0;
   for (let step = 1; ; step++) {
     world = new World(["a", "b"]);
@@ -312,12 +312,12 @@ test("the leader dies after each of its steps: the next one goes on, and nothing
     first.kill();
     world.start();
     await seconds(20);
-    expect([step, world.said().is]).toEqual([step, "Ready CheckpointCompleted"]);
-    expect(world.said().containers?.map(({ name, checkpointID }) => [name, checkpointID])).toEqual([
+    expect([step, world.outcome().is]).toEqual([step, "Ready CheckpointCompleted"]);
+    expect(world.outcome().containers?.map(({ name, checkpointID }) => [name, checkpointID])).toEqual([
       ["a", "sha256:aa"],
       ["b", "sha256:aa"],
     ]);
-    // The end was written before it was forgotten: the next sweep does it.
+    // The outcome was written before the NodeCheckpoint was deleted: the next sweep deletes it.
     await seconds(600);
     expect(await world.nodeCheckpoints()).toEqual([]);
     await world.end();

@@ -6,6 +6,7 @@ import {
   type CheckpointRequest,
   type CheckpointResult,
   type Engine,
+  type RestoreEngine,
   type RestoreRequest,
 } from "../../../../controller/engines";
 import { Metrics, type EventInput } from "../../../../kube";
@@ -16,52 +17,40 @@ export const CHECKPOINTS = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-
 export const CEDANAS = "/apis/core.cedana.ai/v1/namespaces/team-a/cedanas";
 const PODS = "/api/v1/namespaces/team-a/pods";
 
-/** An engine whose answers the test gives. It keeps what it was asked. */
-export class FakeEngine implements Engine {
+/** An engine with responses from the test. It records its requests. */
+export class FakeEngine implements RestoreEngine {
   readonly name = "cedana";
-  canDelete = false;
   readonly canResume = false;
   readonly timeoutMs = 600_000;
-  readonly asked: string[] = [];
+  readonly requested: string[] = [];
   readonly requests: CheckpointRequest[] = [];
   readonly restores: RestoreRequest[] = [];
-  readonly deleted: string[] = [];
-  /** What it does when it is asked; by default it takes a second. */
+  canRestore = true;
+  /** Responds to a request; by default after a second. */
   work: (container: string) => Promise<CheckpointResult> = async (container) => {
     await new Promise((resolve) => setTimeout(resolve, 1000));
     return { checkpointID: `id-${container}` };
   };
-  atOnce = 0;
-  mostAtOnce = 0;
+  concurrent = 0;
+  maxConcurrent = 0;
 
   async checkpoint(request: CheckpointRequest): Promise<CheckpointResult> {
     this.requests.push(request);
-    this.asked.push(`${request.pod}/${request.container}`);
-    return this.doing(() => this.work(request.container));
+    this.requested.push(`${request.pod}/${request.container}`);
+    return this.counted(() => this.work(request.container));
   }
 
   async restore(request: RestoreRequest): Promise<void> {
     this.restores.push(request);
-    await this.doing(() => this.work(request.container));
+    await this.counted(() => this.work(request.container));
   }
 
-  async list() {
-    return [];
-  }
-
-  async delete({ checkpointID = "" }): Promise<void> {
-    await this.work("delete");
-    this.deleted.push(checkpointID);
-  }
-
-  async health() {}
-
-  private async doing<T>(work: () => Promise<T>): Promise<T> {
-    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.atOnce);
+  private async counted<T>(work: () => Promise<T>): Promise<T> {
+    this.maxConcurrent = Math.max(this.maxConcurrent, ++this.concurrent);
     try {
       return await work();
     } finally {
-      this.atOnce--;
+      this.concurrent--;
     }
   }
 }
@@ -75,7 +64,7 @@ export const failing =
 
 const never = new Promise<never>(() => {});
 
-/** One process of the controller. Dead, it sends nothing and hears nothing. */
+/** One process of the controller. After `kill` it sends and receives nothing. */
 export class Replica {
   readonly events: EventInput[] = [];
   readonly metrics = new Metrics();
@@ -93,7 +82,7 @@ export class Replica {
     this.dieAt = options.dieAt;
     const client: Transport = {
       send: (method, path, body, more) =>
-        // Lists are the cache's: they change nothing.
+        // Lists are sent by the cache and change nothing.
         this.step(() => api.send(method, path, body, more), more?.query?.["limit"] === undefined),
       watch: (path, more) => api.watch(path, more),
     };
@@ -112,7 +101,7 @@ export class Replica {
     this.led = lead(runtime, controllers, this.stopping.signal);
   }
 
-  /** As by SIGTERM. */
+  /** Stops as SIGTERM does. */
   stop(): void {
     this.stopping.abort();
   }
@@ -122,22 +111,20 @@ export class Replica {
     this.stopping.abort();
   }
 
-  private engineOf(): Engine {
+  private engineOf(): Engine | RestoreEngine {
     const { engine } = this;
-    return {
+    const driver: Engine = {
       name: engine.name,
-      canDelete: engine.canDelete,
       canResume: engine.canResume,
       timeoutMs: engine.timeoutMs,
       checkpoint: (request, signal) => this.step(() => raced(engine.checkpoint(request), signal), true),
-      restore: (request, signal) => this.step(() => raced(engine.restore(request), signal), true),
-      list: () => engine.list(),
-      delete: (reference) => this.step(() => engine.delete(reference), true),
-      health: () => engine.health(),
     };
+    const restore: RestoreEngine["restore"] = (request, signal) =>
+      this.step(() => raced(engine.restore(request), signal), true);
+    return engine.canRestore ? { ...driver, restore } : driver;
   }
 
-  /** A step is each request that is sent, and each question to an engine. Dead at one, it is done and nobody hears of it. */
+  /** Counts a step: a request to the API server or to an engine. At step `dieAt` the request is executed and its response lost. */
   private async step<T>(work: () => Promise<T>, counts: boolean): Promise<T> {
     if (this.dead) return never;
     const dies = counts && ++this.steps === this.dieAt;
@@ -152,11 +139,11 @@ export class Replica {
   }
 }
 
-/** What an engine says to a question that is given up. */
+/** Rejects as an engine does when the signal aborts its request. */
 function raced<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () =>
-      reject(new EngineError("the request was given up", { outcome: "unknown", retryable: false }));
+      reject(new EngineError("the request was aborted", { outcome: "unknown", retryable: false }));
     signal.addEventListener("abort", abort);
     work.then(resolve, reject);
   });
@@ -227,7 +214,7 @@ export class World {
     await this.api.send("POST", CEDANAS, { type: "application/json", content });
   }
 
-  /** A Checkpoint's status, with the reason of its condition Ready. */
+  /** Returns a Checkpoint's status, with reason and message of its condition Ready. */
   status(name: string): Record<string, unknown> & { reason?: string; message?: string; true: string[] } {
     const status = (this.api.get(`${CHECKPOINTS}/${name}`)?.["status"] ?? {}) as {
       conditions?: { type: string; status: string; reason: string; message: string }[];
@@ -249,7 +236,7 @@ export class World {
     this.api.edit(path, change);
   }
 
-  /** Requests of the controllers that change something. */
+  /** Returns the writes of the controllers. */
   get writes(): readonly FakeRequest[] {
     return this.api.writes;
   }

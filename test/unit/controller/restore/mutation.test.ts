@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { applyPatch, type Operation } from "fast-json-patch";
 import { notRestored } from "../../../../agent/archive";
-import { judgePod } from "../../../../controller/checkpoints/source-pod";
+import { checkSourcePod } from "../../../../controller/checkpoints/source-pod";
 import { mutation, type Decision } from "../../../../controller/restore/decision";
 import type { Json } from "../../../../kube";
 import { checkpoint, decided, digest, podJson, saved, type Restored } from "./support";
@@ -165,8 +165,8 @@ describe("a restore", () => {
       spec: { ...pod.spec, nodeName: "n" },
       status: { phase: "Running" },
     };
-    const verdict = judgePod(running as unknown as Json, { podRef: { name: "web-0" } }, undefined);
-    expect(verdict).toMatchObject({
+    const source = checkSourcePod(running as unknown as Json, { podRef: { name: "web-0" } }, undefined);
+    expect(source).toMatchObject({
       is: "running",
       containers: [
         { name: "log", image: "log:1" },

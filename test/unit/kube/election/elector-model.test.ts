@@ -88,7 +88,7 @@ async function schedule(seed: number, time: VirtualTime): Promise<{ terms: numbe
   time.nowMs = 0;
   const lease = new LossyLease(time, random, FAULTS_MS);
   const replicas = ["a", "b", "c"].map((name) => new Replica(name, time, lease, random));
-  time.heldUntil = (owner) => {
+  time.pausedUntil = (owner) => {
     const life = owner as Life | undefined;
     if (!life) return 0;
     return life.dead ? Infinity : life.replica.pausedUntilMs;
