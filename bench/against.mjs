@@ -19,17 +19,17 @@ export function compare({ root, against, node, rounds, scratch }) {
     `| ${node.name} | before, ms | now, ms | ratio | before, CPU ms | now, CPU ms | ratio |`,
     "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
   ];
-  const folder = join(scratch, "project");
+  const directory = join(scratch, "project");
   for (const { name, program, args } of PROGRAMS) {
     const cases = [resolve(against), root].map((checkout) => ({
       name: `${name} of ${checkout}`,
       command: [node.path, join(checkout, program), ...args],
-      cwd: folder,
+      cwd: directory,
       node: true,
       before: () => {
-        rmSync(folder, { recursive: true, force: true });
-        mkdirSync(folder);
-        copyFileSync(join(checkout, "cedana.yaml"), join(folder, "cedana.yaml"));
+        rmSync(directory, { recursive: true, force: true });
+        mkdirSync(directory);
+        copyFileSync(join(checkout, "cedana.yaml"), join(directory, "cedana.yaml"));
       },
     }));
     const [before, now] = measure(cases, rounds, scratch, rounds);

@@ -1,4 +1,4 @@
-// Runs a bench that is written in TypeScript: bundled into one file, with the arguments of this command.
+// Bundles a benchmark in TypeScript into one file and runs it with the arguments of this command.
 import { spawn } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -6,12 +6,15 @@ import { build } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
 
-/** @param name folder of the bench, with its main.ts @param env set beside the environment */
+/**
+ * @param name directory of the benchmark, which has a main.ts
+ * @param env additional environment variables
+ */
 export async function runBench(name, env = {}) {
-  // What is bundled finds the repository two folders above its own.
-  const folder = join(root, `out/bench-${name}`);
-  mkdirSync(folder, { recursive: true });
-  const outfile = join(folder, "main.cjs");
+  // Modules of testbed/ find the repository two directories above: keep this depth.
+  const directory = join(root, `out/bench-${name}`);
+  mkdirSync(directory, { recursive: true });
+  const outfile = join(directory, "main.cjs");
   await build({
     entryPoints: [join(root, "bench", name, "main.ts")],
     outfile,
@@ -26,7 +29,7 @@ export async function runBench(name, env = {}) {
     env: { ...process.env, ...env },
   });
   child.on("exit", (code) => {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
     process.exitCode = code ?? 1;
   });
 }

@@ -1,4 +1,4 @@
-// Runs of programs side by side: interleaved, so that a busy moment of the machine meets all of them.
+// Runs programs interleaved, so that load on the machine affects all of them.
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ export function measure(cases, rounds, scratch, usageRounds = 3) {
   for (let round = -1; round < rounds; round += 1) {
     for (const [index, one] of cases.entries()) {
       const wall = run(one);
-      if (round >= 0) times[index].push(wall); // the first round fills the caches of the disk
+      if (round >= 0) times[index].push(wall); // the first round warms the page cache
     }
   }
   for (let round = 0; round < usageRounds; round += 1) {
@@ -28,14 +28,14 @@ export function measure(cases, rounds, scratch, usageRounds = 3) {
   }
   return cases.map((one, index) => ({
     name: one.name,
-    command: shown(one),
+    command: commandLine(one),
     wallMs: times[index],
     medianMs: median(times[index]),
     ...(one.node ? medians(usages[index]) : {}),
   }));
 }
 
-/** Median of the ratios of each round, of all results to the first. */
+/** Adds to each result the median of the ratios to the first result in each round. */
 export function withRatios(results) {
   const [base] = results;
   return results.map((result) => ({ ...result, ratio: ratio(result.wallMs, base.wallMs) }));
@@ -81,6 +81,6 @@ function medians(usages) {
   };
 }
 
-function shown({ command, env = {} }) {
+function commandLine({ command, env = {} }) {
   return [...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...command].join(" ");
 }

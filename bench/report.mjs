@@ -1,4 +1,4 @@
-// The page that `npm run bench` prints.
+// Renders the page that `npm run bench` prints.
 
 export function page({ machine, sections, notes }, shorten) {
   const lines = [
@@ -32,7 +32,7 @@ export function page({ machine, sections, notes }, shorten) {
   return lines.join("\n");
 }
 
-/** Of the time for ten times as much. */
+/** Returns the exponent of the growth of the time for ten times the input. */
 export function exponent(tenfold, single) {
   return Math.log10(tenfold / Math.max(single, 1)).toFixed(2);
 }

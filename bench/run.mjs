@@ -54,11 +54,11 @@ async function tables() {
   console.log(text);
 }
 
-/** The default install against `helm template` of a chart with the same objects. */
+/** Measures the default install and `helm template` of a chart with the same objects. */
 function kubernetes() {
   const chart = join(scratch, "chart");
-  const made = spawnSync(process.execPath, [join(programs, "chart.cjs"), chart], { encoding: "utf8" });
-  if (made.status !== 0) throw new Error(made.stderr);
+  const chartRun = spawnSync(process.execPath, [join(programs, "chart.cjs"), chart], { encoding: "utf8" });
+  if (chartRun.status !== 0) throw new Error(chartRun.stderr);
   const out = join(scratch, "manifests");
   const clean = () => rmSync(out, { recursive: true, force: true });
   const cases = nodes.flatMap(({ name, path }) => [
@@ -77,21 +77,21 @@ function kubernetes() {
       name: "helm template",
       command: [helm(), "template", "cedana", chart, "--include-crds"],
     });
-  } else notes.push("helm was not found: name one in CEDANA_INTEGRATION_HELM. Ratios are to the first row.");
+  } else notes.push("helm was not found: set CEDANA_INTEGRATION_HELM. Ratios are to the first row.");
   return {
-    title: `The default install, ${made.stdout.trim()} objects`,
+    title: `The default install, ${chartRun.stdout.trim()} objects`,
     results: withRatios(measure(cases, rounds, scratch)),
   };
 }
 
-/** The same through the CLI, from a file with nothing but the engine. It writes beside the file. */
+/** Returns the same case through the CLI, from a file with only the engine. The CLI writes next to the file. */
 function ourCli(name, path) {
   if (!existsSync(cli)) return [];
-  const folder = join(scratch, "project-of-cli");
-  const file = join(folder, "cedana.yaml");
+  const directory = join(scratch, "project-of-cli");
+  const file = join(directory, "cedana.yaml");
   const clean = () => {
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder);
+    rmSync(directory, { recursive: true, force: true });
+    mkdirSync(directory);
     const { clusterId, url } = INSTALL.engine;
     writeFileSync(file, `version: 1\nengine:\n  kind: cedana\n  clusterId: ${clusterId}\n  url: ${url}\n`);
   };
@@ -105,7 +105,7 @@ function ourCli(name, path) {
   return [{ name: `cedana-cdk synth, ${name}`, command, before: clean, node: true }];
 }
 
-/** The AWS side with more and more node groups. */
+/** Measures the AWS side with 1 to 1000 node groups. */
 function platform() {
   const groups = [1, 10, 100, 1000];
   const cases = nodes.flatMap(({ name, path }) =>
@@ -124,7 +124,7 @@ function platform() {
   return { title: "Cluster, network and N node groups", results: measured, remarks: exponents };
 }
 
-/** The two frameworks' own CLIs against the same program run directly. */
+/** Measures the CLIs of the frameworks, and the same programs run directly. */
 function clis() {
   const app = join(programs, "cdk8s-app.cjs");
   const stack = join(programs, "platform.cjs");
@@ -192,7 +192,7 @@ function clis() {
   };
 }
 
-/** What is loaded by a program that imports the library. */
+/** Measures modules and memory of a program that imports the library. */
 function library() {
   const env = { CDKTF_OUTDIR: join(scratch, "cdktf.out"), NODE_GROUPS: "1" };
   const cases = nodes.map(({ name, path }) => ({
@@ -214,7 +214,7 @@ function helm() {
   return spawnSync(name, ["version"]).status === 0 ? name : undefined;
 }
 
-/** Node 22 from CEDANA_BENCH_NODE, or from npm. */
+/** Returns Node 22 from CEDANA_BENCH_NODE, else from npm. */
 function node22() {
   const given = process.env.CEDANA_BENCH_NODE;
   const path =
@@ -224,6 +224,6 @@ function node22() {
     }).stdout.trim();
   const version = path && spawnSync(path, ["--version"], { encoding: "utf8" }).stdout?.trim().slice(1);
   if (version && version !== process.versions.node) return [{ name: `Node ${version}`, path }];
-  notes.push("Only one version of Node was measured: name the binary of another in CEDANA_BENCH_NODE.");
+  notes.push("Only one version of Node was measured: set CEDANA_BENCH_NODE to the binary of another.");
   return [];
 }

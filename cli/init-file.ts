@@ -71,19 +71,19 @@ cluster:
   name: ${yamlText(name)}
   version: ${JSON.stringify(kubernetesVersion)} # in quotes: without them it is a number
   region: ${region}
-  # The API is reached from inside the VPC only, unless you open it:
+  # The API endpoint is private to the VPC. To make it public:
   # endpointPublicAccess: true
   # publicAccessCidrs: [203.0.113.0/24]
-  accessEntries: # who may use the Kubernetes API
+  accessEntries: # principals with access to the Kubernetes API
     - name: admins
-      principalArn: ${adminArn} # change to a role of yours
+      principalArn: ${adminArn} # change to your role
       policies:
         - policy: AmazonEKSClusterAdminPolicy
 
 network:
   cidr: 10.0.0.0/16
   availabilityZones: 3
-  natGateways: perZone # one is cheaper, and its zone takes the others down with it
+  natGateways: perZone # one is cheaper, but all zones then depend on its zone
   # reservedCidrs: [10.1.0.0/16] # peered networks that pods must reach
 `;
 }
@@ -101,16 +101,16 @@ function nodeGroups({ gpu }: InitAnswers): string {
   const group = `- name: gpu
   instanceTypes: [g6.2xlarge]
   scaling: { min: 0, max: 4 }
-  rootVolume: { sizeGiB: 200 } # checkpoints hold the GPU's memory, too
+  rootVolume: { sizeGiB: 200 } # checkpoints include GPU memory
   taints:
     - { key: nvidia.com/gpu, value: "true", effect: NoSchedule }`;
   const lines = group.split("\n").map((line) => (gpu ? `  ${line}` : `  # ${line}`));
-  return `# Nodes that checkpoint: they get the label cedana.ai/enabled and, until their agent is ready, the startup taint.
+  return `# Nodes with checkpointing: they get the label cedana.ai/enabled and, until their agent is ready, the startup taint.
 nodeGroups:
   - name: cpu
-    instanceTypes: [m7i.2xlarge, m7a.2xlarge] # of one architecture
+    instanceTypes: [m7i.2xlarge, m7a.2xlarge] # all of one architecture
     scaling: { min: 2, max: 10 }
-    rootVolume: { sizeGiB: 100 } # checkpoints are written here before they are uploaded
+    rootVolume: { sizeGiB: 100 } # stores checkpoints before they are uploaded
 ${lines.join("\n")}
 `;
 }
@@ -126,6 +126,6 @@ function terraformState({ output }: InitAnswers): string {
 function outputDirectory({ output }: InitAnswers): string {
   return `output:
   directory: ${output} # one platform file per directory
-  format: objects # one file an object, for GitOps; or file, or helm
+  format: objects # objects (one file per object, for GitOps), file or helm
 `;
 }

@@ -1,9 +1,9 @@
-// Runs a command with CEDANA_INTEGRATION_KUBECONFIG of a disposable Kubernetes cluster, which ends with it:
+// Starts a disposable Kubernetes cluster, runs a command with its CEDANA_INTEGRATION_KUBECONFIG, and stops the cluster:
 //
 //   KUBEBUILDER_ASSETS=$(setup-envtest use -p path 1.34) node tools/cluster.mjs npm run test:integration
 //
-// KUBEBUILDER_ASSETS names a folder with etcd, kube-apiserver and kubectl. If kube-controller-manager, kube-scheduler and
-// kwok are also there or on PATH, they run too, and nodes and pods are simulated (test/integration/kwok.yaml). With
+// KUBEBUILDER_ASSETS is a directory with etcd, kube-apiserver and kubectl. If kube-controller-manager, kube-scheduler and
+// kwok are also in it or on PATH, they run too, and nodes and pods are simulated (test/integration/kwok.yaml). With
 // CEDANA_INTEGRATION_KUBECONFIG, of kind for example, only kwok and the nodes are added to that cluster.
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -13,12 +13,12 @@ import { basename, delimiter, dirname, join } from "node:path";
 import { stringify } from "yaml";
 
 const NODES = ["simulated-1", "simulated-2", "simulated-3"];
-const folder = mkdtempSync(join(tmpdir(), "cedana-cluster-"));
+const directory = mkdtempSync(join(tmpdir(), "cedana-cluster-"));
 const children = [];
 process.on("exit", (code) => {
   for (const child of children) child.kill("SIGKILL");
-  if (code === 0) rmSync(folder, { recursive: true, force: true });
-  else process.stderr.write(`logs are in ${folder}\n`);
+  if (code === 0) rmSync(directory, { recursive: true, force: true });
+  else process.stderr.write(`logs are in ${directory}\n`);
 });
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
@@ -26,7 +26,7 @@ const command = process.argv.slice(2);
 if (command.length === 0) fail("usage: node tools/cluster.mjs COMMAND...");
 const given = process.env.CEDANA_INTEGRATION_KUBECONFIG;
 const kubectl = process.env.CEDANA_INTEGRATION_KUBECTL ?? program("kubectl");
-const kubeconfig = given ?? join(folder, "kubeconfig");
+const kubeconfig = given ?? join(directory, "kubeconfig");
 if (!given) await controlPlane();
 simulateNodes();
 const child = spawn(command[0], command.slice(1), {
@@ -46,16 +46,16 @@ function fail(message) {
 
 /** Returns the path of a program. @throws if it is required and missing */
 function program(name, required = true) {
-  const folders = [process.env.KUBEBUILDER_ASSETS ?? "", ...process.env.PATH.split(delimiter)];
-  const found = folders.map((one) => join(one, name)).find((path) => existsSync(path));
+  const directories = [process.env.KUBEBUILDER_ASSETS ?? "", ...process.env.PATH.split(delimiter)];
+  const found = directories.map((one) => join(one, name)).find((path) => existsSync(path));
   if (!found && required)
-    fail(`${name} is missing: set KUBEBUILDER_ASSETS to a folder with it (docs/testing.md)`);
+    fail(`${name} is missing: set KUBEBUILDER_ASSETS to a directory that contains it (docs/testing.md)`);
   return found;
 }
 
-/** Starts a program with flags, `--name=value`; its output is in the folder. */
+/** Starts a program with flags `--name=value`. Logs its output to the directory. */
 function start(path, flags) {
-  const log = openSync(join(folder, `${basename(path)}.log`), "a");
+  const log = openSync(join(directory, `${basename(path)}.log`), "a");
   const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
   children.push(spawn(path, args, { stdio: ["ignore", log, log] }));
 }
@@ -69,7 +69,7 @@ function kube(args, input) {
 async function controlPlane() {
   const [etcdPort, peerPort, port] = await freePorts(3);
   certificates();
-  const pki = (name) => join(folder, "pki", name);
+  const pki = (name) => join(directory, "pki", name);
   const data = (name) => readFileSync(pki(name)).toString("base64");
   const config = {
     apiVersion: "v1",
@@ -92,7 +92,7 @@ async function controlPlane() {
   writeFileSync(kubeconfig, stringify(config, { lineWidth: 0 }), { mode: 0o600 });
   const etcd = `http://127.0.0.1:${etcdPort}`;
   start(program("etcd"), {
-    "data-dir": join(folder, "etcd"),
+    "data-dir": join(directory, "etcd"),
     "unsafe-no-fsync": true,
     "listen-client-urls": etcd,
     "advertise-client-urls": etcd,
@@ -102,7 +102,7 @@ async function controlPlane() {
     "etcd-servers": etcd,
     "bind-address": "127.0.0.1",
     "secure-port": port,
-    "cert-dir": folder,
+    "cert-dir": directory,
     "tls-cert-file": pki("apiserver.crt"),
     "tls-private-key-file": pki("apiserver.key"),
     "client-ca-file": pki("ca.crt"),
@@ -133,14 +133,14 @@ async function controlPlane() {
   }
 }
 
-/** Whether pods and nodes can be simulated. */
+/** Returns whether pods and nodes can be simulated. */
 function simulated() {
   return ["kube-controller-manager", "kube-scheduler", "kwok"].every((name) => program(name, false));
 }
 
 /** Creates a CA, and key pairs of it for the API server and an administrator. */
 function certificates() {
-  const pki = join(folder, "pki");
+  const pki = join(directory, "pki");
   mkdirSync(pki, { mode: 0o700 });
   const openssl = (...args) => execFileSync("openssl", args, { cwd: pki, stdio: "pipe" });
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
@@ -164,14 +164,14 @@ function certificates() {
   pair("service-accounts", "/CN=service-accounts");
 }
 
-/** Creates nodes, which kwok keeps Ready where there are controllers that check. */
+/** Creates nodes. With controllers that evict from silent nodes, kwok keeps the nodes Ready. */
 function simulateNodes() {
   const kwok = program("kwok", false);
   const config = join(dirname(import.meta.dirname), "test/integration/kwok.yaml");
   if (kwok && (given || simulated())) start(kwok, { kubeconfig, config });
   else if (!given)
     process.stderr.write("no kube-controller-manager, kube-scheduler or kwok: the API server alone\n");
-  const room = { cpu: "32", memory: "128Gi", "ephemeral-storage": "100Gi", pods: "110" };
+  const capacity = { cpu: "32", memory: "128Gi", "ephemeral-storage": "100Gi", pods: "110" };
   const items = NODES.map((name) => ({
     apiVersion: "v1",
     kind: "Node",
@@ -186,25 +186,26 @@ function simulateNodes() {
         "cedana.ai/enabled": "true",
       },
     },
-    status: { capacity: room, allocatable: room },
+    status: { capacity, allocatable: capacity },
   }));
   kube(["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
 }
 
-/** Waits until kubectl succeeds, and all programs still run. */
+/** Waits until kubectl succeeds. Fails if a program has exited. */
 async function until(what, args) {
   for (let tries = 0; ; tries++) {
     try {
       return kube(args);
     } catch (error) {
       const ended = children.find(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null);
-      if (ended || tries > 300) fail(`${what}: no, ${ended ? `as ${ended.spawnfile} ended` : error.stderr}`);
+      if (ended || tries > 300)
+        fail(`${what}: failed, ${ended ? `${ended.spawnfile} exited` : error.stderr}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 300));
   }
 }
 
-/** Returns TCP ports that are free. */
+/** Returns free TCP ports. */
 async function freePorts(count) {
   const servers = await Promise.all(
     Array.from({ length: count }, () => {

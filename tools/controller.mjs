@@ -1,6 +1,6 @@
-// Runs the controller against the current kubeconfig, for development: npm run controller -- [--file cedana.yaml] [flags of the
-// controller]. Its settings are those of the file, unless --settings names others. It competes for the Lease of the
-// controller that is installed there: scale that to 0, or it waits.
+// Runs the controller with the current kubeconfig, for development: npm run controller -- [--file cedana.yaml] [flags of the
+// controller]. Derives its settings from the file unless --settings is given. An installed controller holds the Lease: scale
+// it to 0 first.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -12,11 +12,11 @@ import { buildPodProgram } from "./pod-bundle.mjs";
 import { BUNDLE } from "./programs.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const folder = mkdtempSync(join(tmpdir(), "cedana-controller-"));
-process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+const directory = mkdtempSync(join(tmpdir(), "cedana-controller-"));
+process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
 
 const flags = process.argv.slice(2);
-const program = await buildPodProgram(root, "controller", folder);
+const program = await buildPodProgram(root, "controller", directory);
 if (!flags.some((flag) => /^--(settings|help|version)\b/.test(flag))) {
   flags.push("--settings", await settingsOf(takeFile()));
 }
@@ -24,7 +24,7 @@ const child = spawn(process.execPath, [program, ...flags], { stdio: "inherit" })
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code) => process.exit(code ?? 1));
 
-/** The value of --file, which is ours and not the controller's. */
+/** Removes --file from the flags for the controller and returns its value. */
 function takeFile() {
   const at = flags.indexOf("--file");
   return at < 0 ? "cedana.yaml" : flags.splice(at, 2)[1];
@@ -36,18 +36,18 @@ async function settingsOf(file) {
   );
   const { platform, problems = [] } = readPlatform(readFileSync(file));
   if (!platform?.engine || !platform.install) {
-    const told = problems.map((problem) => formatLocated(file, problem)).join("\n");
-    process.stderr.write(`${told || `${file}: has no engine or no install to derive settings from`}\n`);
+    const messages = problems.map((problem) => formatLocated(file, problem)).join("\n");
+    process.stderr.write(`${messages || `${file}: has no engine or no install to derive settings from`}\n`);
     process.exit(2);
   }
-  const settings = join(folder, "settings.json");
+  const settings = join(directory, "settings.json");
   writeFileSync(settings, JSON.stringify(controllerSettings(platform.engine, platform.install)));
   return settings;
 }
 
-/** Sources as they are, without a build of the whole library. */
+/** Bundles and loads sources, without a build of the whole library. */
 async function load(contents) {
-  const outfile = join(folder, "core.cjs");
+  const outfile = join(directory, "core.cjs");
   await build({ ...BUNDLE, absWorkingDir: root, outfile, stdin: { contents, resolveDir: root } });
   return createRequire(import.meta.url)(outfile);
 }

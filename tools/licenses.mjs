@@ -1,27 +1,27 @@
-// The notices of what a bundle contains: name, version, licence and licence text of each package in it.
+// Collects the third-party notices of a bundle: name, version, licence and licence text of each package.
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** Folders of the packages whose files are in the bundle, from esbuild's metafile. */
+/** Returns the directories of the packages in a bundle, from esbuild's metafile. */
 function packages(metafile) {
-  const folders = Object.keys(metafile.inputs)
+  const directories = Object.keys(metafile.inputs)
     .map((path) => path.match(/^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//)?.[1])
-    .filter((folder) => folder !== undefined);
-  return [...new Set(folders)].toSorted();
+    .filter((directory) => directory !== undefined);
+  return [...new Set(directories)].toSorted();
 }
 
 export function notices(root, metafile) {
-  const all = packages(metafile).map((folder) => {
+  const all = packages(metafile).map((directory) => {
     const { name, version, license, repository, author } = JSON.parse(
-      readFileSync(join(root, folder, "package.json"), "utf8"),
+      readFileSync(join(root, directory, "package.json"), "utf8"),
     );
-    const file = readdirSync(join(root, folder)).find((entry) => /^licen[cs]e/i.test(entry));
+    const file = readdirSync(join(root, directory)).find((entry) => /^licen[cs]e/i.test(entry));
     const source = typeof repository === "string" ? repository : repository?.url;
     const text = file
-      ? readFileSync(join(root, folder, file), "utf8").trim()
-      : `The package has no text of its licence. Author: ${author?.name ?? author ?? "see the source"}`;
+      ? readFileSync(join(root, directory, file), "utf8").trim()
+      : `The package contains no licence text. Author: ${author?.name ?? author ?? "see the source"}`;
     return `${name} ${version} (${license ?? "see below"})\nSource: ${source ?? "the npm registry"}\n\n${text}\n`;
   });
-  // One version may lie in several folders.
+  // One version can be installed in several directories.
   return [...new Set(all)].join(`\n${"-".repeat(80)}\n\n`);
 }

@@ -33,19 +33,19 @@ export class Reporter {
    * Writes the condition if it differs from the last one.
    * @throws ApiError if the API server rejects the write: 404 the pod was deleted, 409 it is another one of the same name
    */
-  async report(wanted: HealthCondition, options: { readonly timeoutMs: number }): Promise<void> {
+  async report(desired: HealthCondition, options: { readonly timeoutMs: number }): Promise<void> {
     const now = Date.now();
     // After a restart of the container, the stored condition has the time of the last change.
     const before = this.written ?? { condition: await this.read(options), atMs: Number.NEGATIVE_INFINITY };
     const { condition } = before;
     const age = now - before.atMs;
-    if (condition?.status === wanted.status) {
-      const same = condition.reason === wanted.reason && condition.message === wanted.message;
+    if (condition?.status === desired.status) {
+      const same = condition.reason === desired.reason && condition.message === desired.message;
       if (age < (same ? REPEAT_INTERVAL_MS : MESSAGE_INTERVAL_MS)) return;
     }
     const lastTransitionTime =
-      condition?.status === wanted.status ? condition.lastTransitionTime : timeOf(now);
-    const next = { ...wanted, lastTransitionTime };
+      condition?.status === desired.status ? condition.lastTransitionTime : timeOf(now);
+    const next = { ...desired, lastTransitionTime };
     await this.patch({ status: { conditions: [{ type: HEALTH_CONDITION, ...next }] } }, options);
     this.written = { condition: next, atMs: now };
   }

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A cluster to measure in. */
+/** A cluster for measurements. */
 export interface BenchCluster {
   readonly kubeconfig: string;
   down(): void;
@@ -12,8 +12,8 @@ export interface BenchCluster {
 const PORT = process.env["TESTBED_PORT"] ?? "29443";
 
 /**
- * A cluster of a test bed, started anew; or the one that CEDANA_INTEGRATION_KUBECONFIG names.
- * @throws Error if there is neither
+ * Returns the cluster of CEDANA_INTEGRATION_KUBECONFIG, else starts a cluster of the test bed.
+ * @throws Error if neither is configured
  */
 export function startCluster(): BenchCluster {
   const given = process.env["CEDANA_INTEGRATION_KUBECONFIG"];
@@ -21,24 +21,24 @@ export function startCluster(): BenchCluster {
   const testbed = process.env["CEDANA_TESTBED"];
   if (!testbed || !existsSync(join(testbed, "up"))) {
     throw new Error(
-      "CEDANA_TESTBED must name the folder of a Kubernetes test bed (commands up and down), or CEDANA_INTEGRATION_KUBECONFIG a cluster of one.",
+      "set CEDANA_TESTBED to the directory of a Kubernetes test bed (commands up and down), or CEDANA_INTEGRATION_KUBECONFIG",
     );
   }
-  const folder = mkdtempSync(join(tmpdir(), "cedana-bench-cluster-"));
-  const dir = join(folder, "cluster");
+  const temporary = mkdtempSync(join(tmpdir(), "cedana-bench-cluster-"));
+  const directory = join(temporary, "cluster");
   const run = (command: string, ...args: string[]) => {
-    const { status, stderr } = spawnSync(join(testbed, command), ["--dir", dir, ...args], {
+    const { status, stderr } = spawnSync(join(testbed, command), ["--dir", directory, ...args], {
       encoding: "utf8",
     });
     if (status !== 0) throw new Error(`${command}: ${stderr}`);
   };
-  // One node, so that the simulator runs; pods stay Pending until they are told otherwise.
+  // One node starts the simulator. With stage `manual`, pods stay Pending until they are annotated.
   run("up", "--port", PORT, "--kwok", "1", "--kwok-stage", "manual");
   return {
-    kubeconfig: join(dir, "kubeconfig"),
+    kubeconfig: join(directory, "kubeconfig"),
     down: () => {
       run("down");
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(temporary, { recursive: true, force: true });
     },
   };
 }

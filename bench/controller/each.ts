@@ -1,7 +1,7 @@
-/** Does something for every item, so many at once. @throws the first failure, once all that began has ended */
+/** Runs a function for each item with limited concurrency. @throws the first error, after all started calls have ended */
 export async function each<T>(
   items: readonly T[],
-  atOnce: number,
+  concurrency: number,
   run: (item: T, index: number) => Promise<unknown>,
 ): Promise<void> {
   const failures: unknown[] = [];
@@ -12,11 +12,11 @@ export async function each<T>(
       await run(items[index] as T, index).catch((error: unknown) => failures.push(error));
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
+  await Promise.all(Array.from({ length: concurrency }, worker));
   if (failures.length > 0) throw failures[0];
 }
 
-/** The value below which this share of the values lies; the largest for 1. */
+/** Returns the percentile of the values for a share; 1 returns the largest. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((one, other) => one - other);
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;

@@ -26,25 +26,25 @@ const COLUMNS: readonly (readonly [keyof Round, string, number])[] = [
   ["p50", "p50, s", 2],
   ["p99", "p99, s", 2],
   ["max", "max, s", 2],
-  ["nodesPerSecond", "nodes ready a second", 0],
-  ["writesPerNode", "writes a node", 2],
-  ["requestsPerSecond", "requests a second", 0],
+  ["nodesPerSecond", "nodes ready per second", 0],
+  ["writesPerNode", "writes per node", 2],
+  ["requestsPerSecond", "requests per second", 0],
   ["cpuSeconds", "CPU, s", 1],
-  ["seconds", "of, s", 1],
-  ["restMiB", "MiB at rest", 0],
-  ["peakMiB", "MiB at most", 0],
+  ["seconds", "duration, s", 1],
+  ["restMiB", "idle, MiB", 0],
+  ["peakMiB", "peak, MiB", 0],
 ];
 
 async function measure(nodes: number, pods: number): Promise<Result> {
   const cluster = startCluster();
-  const folder = mkdtempSync(join(tmpdir(), "cedana-bench-logs-"));
+  const logs = mkdtempSync(join(tmpdir(), "cedana-bench-logs-"));
   const scene = new Scene(cluster.kubeconfig, nodes);
   try {
     await scene.open(pods);
-    console.log(`${nodes} nodes, ${pods} other pods; logs in ${folder}`);
+    console.log(`${nodes} nodes, ${pods} other pods; logs in ${logs}`);
     const rounds: Round[] = [];
     for (let round = 0; round < Number(values.rounds); round++) {
-      const result = await measureRound(scene, cluster.kubeconfig, folder, round + 1);
+      const result = await measureRound(scene, cluster.kubeconfig, logs, round + 1);
       console.log(
         `round ${round + 1}: ${COLUMNS.map(([key, name, digits]) => `${name} ${result[key].toFixed(digits)}`).join(", ")}`,
       );
@@ -73,11 +73,11 @@ async function main(): Promise<void> {
     results.push(await measure(nodes, Number(values.pods)));
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
   const text = `${table(results)}\n\n${values.rounds === "1" ? "One round" : `Medians of ${values.rounds} rounds`} on ${machine}.\n\n    ${command}\n`;
-  const folder = "bench/results";
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "controller.md"), text);
+  const directory = "bench/results";
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, "controller.md"), text);
   writeFileSync(
-    join(folder, "controller.json"),
+    join(directory, "controller.json"),
     `${JSON.stringify({ machine, command, results }, null, 2)}\n`,
   );
   console.log(`\n${text}`);

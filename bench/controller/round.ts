@@ -3,30 +3,30 @@ import { Random } from "../../testbed/random";
 import { percentile } from "./each";
 import type { Scene } from "./scene";
 
-/** What one round gave. Times in seconds. */
+/** Results of one round. Times are in seconds. */
 export interface Round {
-  /** From both pods seen Ready to taint seen gone. */
+  /** From the observation that both pods are Ready to the observation that the taint was removed. */
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
-  /** Nodes that got ready in a second, from the first to the last. */
+  /** Rate at which nodes became ready, from the first to the last. */
   readonly nodesPerSecond: number;
   readonly writesPerNode: number;
-  /** From the first node that got ready until the last condition. */
+  /** From the first ready node to the last condition. */
   readonly seconds: number;
   readonly requestsPerSecond: number;
-  /** Of the controller, from its start, as its CPU time and peak of memory. */
+  /** CPU time and peak memory of the controller since its start. */
   readonly cpuSeconds: number;
   readonly peakMiB: number;
-  /** Before the first node got ready. */
+  /** Memory before the first node became ready. */
   readonly restMiB: number;
 }
 
-/** All nodes get ready once, with a controller that is started for it. */
+/** Starts a controller and makes all nodes ready once. */
 export async function measureRound(
   scene: Scene,
   kubeconfig: string,
-  folder: string,
+  logs: string,
   seed: number,
 ): Promise<Round> {
   await scene.reset();
@@ -35,7 +35,7 @@ export async function measureRound(
     kubeconfig,
     settings: { ...settings, log: { level: "warn" } },
     replica: `bench-${seed}`,
-    folder,
+    folder: logs,
     ports: [METRICS_PORT, METRICS_PORT + 1],
   });
   try {
@@ -51,21 +51,21 @@ export async function measureRound(
       .map((name) => ({ name, at: random.next() }))
       .toSorted((one, other) => one.at - other.at)
       .map(({ name }) => name);
-    const begun = Date.now();
+    const startMs = Date.now();
     await scene.ready(order);
-    const seconds = (Date.now() - begun) / 1000;
-    const asked = (await metric("rest_client_requests_total")) - requests;
-    const passages = [...scene.passages.values()];
-    const times = passages.map(({ readyAt = NaN, openAt = NaN }) => (openAt - readyAt) / 1000);
-    const readyAt = passages.map(({ readyAt = NaN }) => readyAt);
+    const seconds = (Date.now() - startMs) / 1000;
+    const sent = (await metric("rest_client_requests_total")) - requests;
+    const transitions = [...scene.transitions.values()];
+    const times = transitions.map(({ readyAt = NaN, untaintedAt = NaN }) => (untaintedAt - readyAt) / 1000);
+    const readyAt = transitions.map(({ readyAt = NaN }) => readyAt);
     return {
       p50: percentile(times, 0.5),
       p99: percentile(times, 0.99),
       max: percentile(times, 1),
-      nodesPerSecond: (passages.length / (percentile(readyAt, 1) - Math.min(...readyAt))) * 1000,
-      writesPerNode: passages.reduce((sum, { writes }) => sum + writes, 0) / passages.length,
+      nodesPerSecond: (transitions.length / (percentile(readyAt, 1) - Math.min(...readyAt))) * 1000,
+      writesPerNode: transitions.reduce((sum, { writes }) => sum + writes, 0) / transitions.length,
       seconds,
-      requestsPerSecond: asked / seconds,
+      requestsPerSecond: sent / seconds,
       restMiB,
       ...controller.usage(),
     };
@@ -76,10 +76,10 @@ export async function measureRound(
 
 const METRICS_PORT = 29_460;
 
-/** Sum over the labels of one of the controller's own metrics; 0 if it has none. */
+/** Returns the sum of a metric of the controller over all labels; 0 if it is missing. */
 async function metric(name: string): Promise<number> {
-  const answer = await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`).catch(() => undefined);
-  const lines = ((await answer?.text()) ?? "").split("\n");
+  const response = await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`).catch(() => undefined);
+  const lines = ((await response?.text()) ?? "").split("\n");
   return lines
     .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
@@ -88,7 +88,7 @@ async function metric(name: string): Promise<number> {
 async function waitUntil(what: string, holds: () => Promise<boolean>): Promise<void> {
   const end = Date.now() + 120_000;
   while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`not within two minutes: ${what}`);
+    if (Date.now() > end) throw new Error(`not reached within two minutes: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }

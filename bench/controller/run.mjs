@@ -2,8 +2,8 @@
 //
 //   npm run bench:controller -- [--nodes 1000,5000] [--pods 100000] [--rounds 3]
 //
-// CEDANA_TESTBED names the folder of a Kubernetes test bed with the commands up and down; or CEDANA_INTEGRATION_KUBECONFIG
-// leads to a cluster of it that runs already and may be filled.
+// Set CEDANA_TESTBED to the directory of a Kubernetes test bed (commands up and down), or CEDANA_INTEGRATION_KUBECONFIG to a
+// running cluster of it, which the benchmark fills with objects.
 import { join } from "node:path";
 import { runBench } from "../bundled.mjs";
 

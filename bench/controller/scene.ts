@@ -15,24 +15,24 @@ import {
 import { Watch, type Change } from "../../testbed/cluster/watch";
 import { each } from "./each";
 
-const AT_ONCE = 24;
+const CONCURRENCY = 24;
 const OTHERS = "cedana-bench-others";
 
-/** What one node went through in a round. */
-export interface Passage {
-  /** When the second of both pods was seen Ready, ms. */
+/** Observed transition of one node in a round. */
+export interface Transition {
+  /** When both pods were observed Ready, ms. */
   readyAt?: number;
-  /** When the node was seen without the taint, ms. */
-  openAt?: number;
-  /** Changes of taint and condition. */
+  /** When the node was observed without the taint, ms. */
+  untaintedAt?: number;
+  /** Number of changes of taint or condition. */
   writes: number;
 }
 
-/** The nodes, agents and other pods of a measurement, and what is seen of them. */
+/** Creates and observes the nodes, agents and other pods of a measurement. */
 export class Scene {
   readonly gate: Gate;
   readonly names: readonly string[];
-  passages = new Map<string, Passage>();
+  transitions = new Map<string, Transition>();
   readonly #nodes: Watch<Node>;
   readonly #pods: Watch<Pod>;
   readonly #ready = new Map<string, Map<Agent, boolean>>();
@@ -57,10 +57,10 @@ export class Scene {
     );
   }
 
-  /** Makes nodes and agents, not Ready, and the other pods. */
+  /** Creates nodes, agents that are not Ready, and the other pods. */
   async open(pods: number): Promise<void> {
     await this.gate.prepare();
-    await each(this.names, AT_ONCE, (name) => this.gate.join(name));
+    await each(this.names, CONCURRENCY, (name) => this.gate.join(name));
     await this.gate.deployAgents("1");
     await this.#others(pods);
     await this.#nodes.start();
@@ -76,57 +76,57 @@ export class Scene {
     await this.#pods.close();
   }
 
-  /** All agents not Ready, all nodes with the taint and without the condition. */
+  /** Resets all agents to not Ready, and all nodes to tainted without the condition. */
   async reset(): Promise<void> {
     await this.#setAll(this.names, false);
     await until("no agent is Ready", () => [
       this.names.filter((name) => !this.#isReady(name)).length,
       this.names.length,
     ]);
-    await each(this.names, AT_ONCE, async (name) => {
+    await each(this.names, CONCURRENCY, async (name) => {
       const node = this.#seen.get(name);
       if (node && !hasTaint(node)) {
         await this.gate.patchNode(name, { spec: { taints: [...(node.spec.taints ?? []), TAINT] } });
       }
       if (node && conditionOf(node)) await this.gate.dropCondition(name);
     });
-    await until("every node is as at first", () => [
+    await until("every node is reset", () => [
       this.names.filter((name) => this.#isReset(name)).length,
       this.names.length,
     ]);
-    this.passages = new Map(this.names.map((name) => [name, { writes: 0 }]));
+    this.transitions = new Map(this.names.map((name) => [name, { writes: 0 }]));
   }
 
-  /** Makes all agents Ready, in some order. @returns when all nodes are open and say so */
+  /** Makes all agents Ready, in this order. Resolves when all nodes are untainted and have the condition. */
   async ready(order: readonly string[]): Promise<void> {
     const flipping = this.#setAll(order, true);
-    await until("every node is open", () => [
-      this.names.filter((name) => this.passages.get(name)?.openAt !== undefined).length,
+    await until("every node is untainted", () => [
+      this.names.filter((name) => this.transitions.get(name)?.untaintedAt !== undefined).length,
       this.names.length,
     ]);
     await flipping;
-    await until("every node says so", () => {
-      const said = this.names.filter((name) => {
+    await until("every node has the condition", () => {
+      const reported = this.names.filter((name) => {
         const node = this.#seen.get(name);
         return node && conditionOf(node)?.status === "True";
       });
-      return [said.length, this.names.length];
+      return [reported.length, this.names.length];
     });
   }
 
   async #setAll(names: readonly string[], ready: boolean): Promise<void> {
-    await each(names, AT_ONCE, async (name) => {
+    await each(names, CONCURRENCY, async (name) => {
       for (const pod of this.#podNames.get(name)?.values() ?? [])
         await this.gate.annotate(pod, READY, String(ready));
     });
   }
 
-  /** Pods that nobody asks for. They are bound already and stay Pending: no load but their number. */
+  /** Creates pods of no interest to the controller. They are bound and stay Pending. */
   async #others(count: number): Promise<void> {
     if (count === 0) return;
     await this.gate.prepare(OTHERS);
-    const begun = Date.now();
-    await each(Array.from({ length: count }), AT_ONCE, async (_, index) => {
+    const startMs = Date.now();
+    await each(Array.from({ length: count }), CONCURRENCY, async (_, index) => {
       const node = this.names[index % this.names.length];
       await this.gate.create(`/api/v1/namespaces/${OTHERS}/pods`, {
         apiVersion: "v1",
@@ -139,7 +139,7 @@ export class Scene {
         },
       });
     });
-    console.log(`${count} other pods made in ${((Date.now() - begun) / 1000).toFixed(0)} s`);
+    console.log(`${count} other pods created in ${((Date.now() - startMs) / 1000).toFixed(0)} s`);
   }
 
   #isReady(name: string): boolean {
@@ -160,24 +160,24 @@ export class Scene {
     this.#podNames.set(node, names.set(agent, object.metadata.name));
     const before = this.#isReady(node);
     this.#ready.set(node, (this.#ready.get(node) ?? new Map<Agent, boolean>()).set(agent, isReady(object)));
-    const passage = this.passages.get(node);
-    if (passage && !before && this.#isReady(node)) passage.readyAt = at;
+    const transition = this.transitions.get(node);
+    if (transition && !before && this.#isReady(node)) transition.readyAt = at;
   }
 
   #node({ object, at }: Change<Node>): void {
     const { name } = object.metadata;
     const before = this.#seen.get(name);
     this.#seen.set(name, object);
-    const passage = this.passages.get(name);
-    if (!passage || !before) return;
-    if (hasTaint(before) && !hasTaint(object)) passage.openAt = at;
+    const transition = this.transitions.get(name);
+    if (!transition || !before) return;
+    if (hasTaint(before) && !hasTaint(object)) transition.untaintedAt = at;
     const ours = (node: Node) =>
       JSON.stringify([hasTaint(node), node.status.conditions?.find(({ type }) => type === CONDITION)]);
-    if (ours(before) !== ours(object)) passage.writes++;
+    if (ours(before) !== ours(object)) transition.writes++;
   }
 }
 
-/** Waits until all are so, as long as their number still grows. @throws Error if it does not for two minutes */
+/** Waits until the first count reaches the second. @throws Error if it does not grow for two minutes */
 async function until(what: string, count: () => readonly [number, number]): Promise<void> {
   let [best, since] = [-1, Date.now()];
   for (;;) {
@@ -185,7 +185,7 @@ async function until(what: string, count: () => readonly [number, number]): Prom
     if (done >= all) return;
     if (done > best) [best, since] = [done, Date.now()];
     if (Date.now() - since > 120_000)
-      throw new Error(`${what}: ${done} of ${all}, and no more for two minutes`);
+      throw new Error(`${what}: ${done} of ${all}, without progress for two minutes`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

@@ -20,20 +20,20 @@ interface Round {
   readonly engine: Measured;
 }
 
-/** Floor and engine by turns, so that both have the same machine. */
+/** Measures floor and engine alternately, so that load on the machine affects both. */
 async function measure(engine: Engine, megabytes: number): Promise<Round[]> {
   const pod = `count-${megabytes}`;
   engine.runPod({ metadata: { name: pod }, spec: { containers: [counting("count", megabytes)] } });
   await new Counts(engine).reach(pod, "count", 2);
   const floor = new Floor(engine, pod);
-  const done: Round[] = [];
-  // The first is not counted: files and programs are not in memory yet.
+  const results: Round[] = [];
+  // The first round warms the page cache and is not counted.
   for (let round = 0; round <= rounds; round++) {
     const result = { floor: await floor.measure(), engine: await byEngine(engine, pod, `${pod}-${round}`) };
-    if (round > 0) done.push(result);
+    if (round > 0) results.push(result);
   }
   engine.kubectl(["delete", "pod", pod, "--grace-period=1"]);
-  return done;
+  return results;
 }
 
 function row(megabytes: number, results: readonly Round[]): string {
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
       console.log(rows.at(-1));
     }
     const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
-    const text = `${HEAD}\n${rows.join("\n")}\n\nMedians of ${rounds} rounds on ${machine}. CRIU freeze: as CRIU reports it; the container stands still longer.\n\n    ${command}\n`;
+    const text = `${HEAD}\n${rows.join("\n")}\n\nMedians of ${rounds} rounds on ${machine}. CRIU freeze: as reported by CRIU; the standstill of the container is longer.\n\n    ${command}\n`;
     mkdirSync("bench/results", { recursive: true });
     writeFileSync("bench/results/node.md", text);
     writeFileSync("bench/results/node.json", `${JSON.stringify({ command, machine, all }, undefined, 1)}\n`);

@@ -8,9 +8,9 @@ import type { CheckpointObject, Engine } from "../../testbed/node/engine";
 import { NODE, REGISTRY } from "../../testbed/node/testbed";
 
 export interface Measured {
-  /** From the question to the image in the registry. */
+  /** From the request to the image in the registry. */
   readonly seconds: number;
-  /** Freeze time that CRIU reports; the container stands still longer. */
+  /** Freeze time as reported by CRIU; the standstill of the container is longer. */
   readonly frozenMs: number;
   readonly bytes: number;
 }
@@ -21,8 +21,8 @@ const client = (engine: Engine) =>
   (connected ??= connectByKubeconfig({ file: `${engine.folder}/kubeconfig` }));
 
 /**
- * The least that has to be done: the kubelet is asked, and the archive's bytes are sent to the registry, whose sum is known
- * already. No image is made, no object is written, nobody is told.
+ * Measures the minimum: requests a checkpoint from the kubelet and uploads the archive to the registry, without time for its
+ * digest. Builds no image and writes no object.
  */
 export class Floor {
   constructor(
@@ -32,12 +32,12 @@ export class Floor {
 
   async measure(): Promise<Measured & { readonly dumpSeconds: number }> {
     const api = await client(this.engine);
-    const begin = performance.now();
+    const startMs = performance.now();
     const path = `/api/v1/nodes/${NODE.name}/proxy/checkpoint/default/${this.pod}/count`;
     const { items } = (await api.send("POST", path, undefined, { timeoutMs: 300_000 })) as {
       items: string[];
     };
-    const dumpSeconds = seconds(begin);
+    const dumpSeconds = seconds(startMs);
     const file = (items[0] ?? "").replace("/var/lib/kubelet", `${this.engine.folder}/node/kubelet`);
     const sum = spawnSync("sha256sum", [file], { encoding: "utf8" }).stdout.split(" ", 1)[0] ?? "";
     const bytes = statSync(file).size;
@@ -51,61 +51,61 @@ export class Floor {
 }
 
 async function upload(file: string, bytes: number, sum: string): Promise<void> {
-  const place = await ask("POST", `http://${REGISTRY}/v2/floor/blobs/uploads/`);
-  const url = new URL(place, `http://${REGISTRY}`);
+  const location = await send("POST", `http://${REGISTRY}/v2/floor/blobs/uploads/`);
+  const url = new URL(location, `http://${REGISTRY}`);
   url.searchParams.set("digest", `sha256:${sum}`);
-  await ask("PUT", url.href, file, bytes);
+  await send("PUT", url.href, file, bytes);
 }
 
-/** @returns the header Location */
-function ask(method: string, url: string, file?: string, bytes = 0): Promise<string> {
+/** Sends a request and returns the header Location. */
+function send(method: string, url: string, file?: string, bytes = 0): Promise<string> {
   return new Promise((resolve, reject) => {
     const headers = { "content-length": bytes, "content-type": "application/octet-stream" };
-    const asked = request(url, { method, headers }, (answer) => {
-      answer.resume().on("end", () => {
-        const { statusCode = 0 } = answer;
+    const sent = request(url, { method, headers }, (response) => {
+      response.resume().on("end", () => {
+        const { statusCode = 0 } = response;
         if (statusCode >= 300) reject(new Error(`${method} ${url}: ${statusCode}`));
-        else resolve(answer.headers.location ?? "");
+        else resolve(response.headers.location ?? "");
       });
     }).on("error", reject);
-    if (file === undefined) asked.end();
-    else pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), asked).catch(reject);
+    if (file === undefined) sent.end();
+    else pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), sent).catch(reject);
   });
 }
 
-/** A Checkpoint object, from its creation until its status says that it is Ready. */
+/** Measures a Checkpoint object, from its creation to the condition Ready. */
 export async function byEngine(engine: Engine, pod: string, name: string): Promise<Measured> {
   const api = await client(engine);
   const path = "/apis/automation.cedana.ai/v1alpha1/namespaces/default/checkpoints";
-  const begin = performance.now();
+  const startMs = performance.now();
   const content = {
     apiVersion: "automation.cedana.ai/v1alpha1",
     kind: "Checkpoint",
     metadata: { name },
     spec: { podRef: { name: pod } },
   };
-  const made = (await api.send("POST", path, { type: "application/json", content })) as {
+  const created = (await api.send("POST", path, { type: "application/json", content })) as {
     metadata: { resourceVersion: string };
   };
   const watch = api.watch(path, {
-    query: { fieldSelector: `metadata.name=${name}`, resourceVersion: made.metadata.resourceVersion },
+    query: { fieldSelector: `metadata.name=${name}`, resourceVersion: created.metadata.resourceVersion },
     signal: AbortSignal.timeout(300_000),
     idleTimeoutMs: 300_000,
   });
   for await (const event of watch) {
     const { status } = event.object as unknown as CheckpointObject;
-    const over = status?.conditions?.find(
+    const outcome = status?.conditions?.find(
       (one) => ["Ready", "Failed"].includes(one.type) && one.status === "True",
     );
-    if (!over) continue;
-    const total = seconds(begin);
+    if (!outcome) continue;
+    const total = seconds(startMs);
     const [container] = status.containers ?? [];
-    if (over.type === "Failed") throw new Error(`${name}: ${over.message}`);
+    if (outcome.type === "Failed") throw new Error(`${name}: ${outcome.message}`);
     return {
       seconds: total,
       frozenMs: container?.frozenMilliseconds ?? Number.NaN,
       bytes: container?.sizeBytes ?? Number.NaN,
     };
   }
-  throw new Error(`${name} did not end`);
+  throw new Error(`${name} has no outcome`);
 }

@@ -1,4 +1,4 @@
-// The same install as an app of cdk8s-cli: it says where to write through the environment.
+// Builds the default install as an app of cdk8s-cli, which sets the output directory through the environment.
 const { App } = require("cdk8s");
 const { CedanaChart } = require("cedana-cdk/stacks/kubernetes");
 const { INSTALL } = require("./input.cjs");

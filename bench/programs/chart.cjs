@@ -1,4 +1,4 @@
-// Writes the Helm chart of the same objects.
+// Writes a Helm chart with the objects of the default install.
 const { App } = require("cdk8s");
 const { helmChart } = require("cedana-cdk/manifests");
 const { writeTree } = require("cedana-cdk/output");

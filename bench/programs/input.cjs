@@ -7,7 +7,7 @@ exports.INSTALL = {
   },
 };
 
-/** A cluster with its network, and so many node groups. */
+/** Returns a cluster with network and the given number of node groups. */
 exports.platform = (nodeGroups) => ({
   cluster: {
     name: "bench",

@@ -1,4 +1,4 @@
-// What our CLI does for the Kubernetes side, less reading the file: objects, files, written to disk.
+// Does what the CLI does for the Kubernetes side after reading the file: builds the objects and writes the files.
 const { App } = require("cdk8s");
 const { layout } = require("cedana-cdk/manifests");
 const { writeTree } = require("cedana-cdk/output");

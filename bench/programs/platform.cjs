@@ -1,4 +1,4 @@
-// The AWS side with NODE_GROUPS node groups, into CDKTF_OUTDIR.
+// Synthesizes the AWS side with NODE_GROUPS node groups into CDKTF_OUTDIR.
 const { App } = require("cdktf");
 const { withoutCreationStacks } = require("cedana-cdk/output");
 const { PlatformStack } = require("cedana-cdk/stacks/aws");

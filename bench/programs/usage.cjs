@@ -1,4 +1,4 @@
-// Preloaded into a run that is not timed: what it used, as JSON into the file USAGE.
+// Preloaded into an untimed run: writes the resources that it used as JSON to the file USAGE.
 const { writeFileSync } = require("node:fs");
 
 process.on("exit", () => {

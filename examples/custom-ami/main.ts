@@ -1,4 +1,4 @@
-// Nodes from an image of your own, in a cluster that exists already. The toolkit writes all of the user data.
+// Nodes from a custom image in an existing cluster. The toolkit writes all of the user data.
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { Cluster } from "cedana-cdk/aws/cluster";
 import { NodeGroup } from "cedana-cdk/aws/node-group";
@@ -21,7 +21,7 @@ class NodesStack extends TerraformStack {
     new NodeGroup(this, "hardened", {
       cluster,
       name: "hardened",
-      // What is in the image is stated here, because nothing else can tell before a node fails to join.
+      // States what the image contains: otherwise an error is found only when a node fails to join.
       ami: { id: "ami-0a1b2c3d4e5f60718", kernel: "6.12", cgroup: "v2", containerd: "2.2" },
       instanceTypes: ["m7i.4xlarge", "m6i.4xlarge"],
       capacityType: "SPOT",
@@ -32,7 +32,7 @@ class NodesStack extends TerraformStack {
       preNodeadm: [
         '#!/bin/bash\nset -euo pipefail\nfor module in overlay br_netfilter; do modprobe "${module}"; done\n',
       ],
-      // The existing cluster's vpc-cni takes its rights from the nodes.
+      // The vpc-cni of the existing cluster uses the permissions of the nodes.
       rolePolicyArns: ["arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"],
       ssm: true,
     });

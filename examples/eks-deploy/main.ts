@@ -16,7 +16,7 @@ new PlatformStack(app, "platform", {
         policies: [{ policy: "AmazonEKSClusterAdminPolicy" }],
       },
     ],
-    // While trying it out: leave this line out for a cluster that matters.
+    // For tests only: remove this line for a production cluster.
     deletionProtection: false,
   },
   network: { cidr: "10.20.0.0/16", natGateways: "one" },

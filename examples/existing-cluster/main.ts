@@ -1,4 +1,4 @@
-// Nodes and storage of the engine cedana for a cluster and a bucket that exist already. What is not given is looked up when Terraform plans.
+// Nodes and storage of the cedana engine for an existing cluster and bucket. Terraform looks up missing values when it plans.
 import { App } from "cdktf";
 import { PlatformStack } from "cedana-cdk/stacks/aws";
 
@@ -23,7 +23,7 @@ new PlatformStack(app, "checkpointing", {
     existingBucket: "production-checkpoints",
     kmsKeyArn: "arn:aws:kms:us-east-1:123456789012:key/5f0a9d0e-7f4b-4f62-9d43-0f4f6d3f1a11",
     writers: [{ namespace: "cedana-system", serviceAccount: "cedana-uploader" }],
-    // Cedana's own s3 storage plugin takes an access key only. This makes its user, not the key.
+    // Cedana's s3 storage plugin requires an access key. Creates its IAM user, but not the key.
     staticKeyUser: true,
   },
 });

@@ -1,5 +1,5 @@
-// A GitOps repository: the install as one file for each object, where Argo CD and Flux look for it.
-// argocd/ and flux/ beside this file hold the object that points each of them at the folder.
+// Writes the install to a GitOps repository, one file per object. argocd/ and flux/ in this directory have the objects that
+// make Argo CD and Flux apply it.
 import { App } from "cdk8s";
 import { type KubernetesObject, layout } from "cedana-cdk/manifests";
 import { writeTree } from "cedana-cdk/output";
@@ -13,18 +13,18 @@ const chart = new CedanaChart(new App(), "cedana", {
     kind: "cedana",
     clusterId: "5f0c4a1e-8a52-4c38-9d3a-0d8b1e7f6a90",
     url: "https://sandbox.cedana.ai",
-    // The Secret is made by others: External Secrets, Sealed Secrets, SOPS.
+    // Another tool creates the Secret: External Secrets, Sealed Secrets, SOPS.
     secrets: { authToken: { name: "cedana-secrets", key: "auth-token" } },
   },
   install: { syncWaves: true },
 });
 
-const folder = `${repository}/clusters/research/cedana`;
+const directory = `${repository}/clusters/research/cedana`;
 const { written, removed, unchanged } = writeTree(
-  folder,
+  directory,
   layout(chart.toJson() as KubernetesObject[]),
   "examples/gitops",
 );
 process.stdout.write(
-  `${folder}: ${written.length} written, ${removed.length} removed, ${unchanged.length} as they were\n`,
+  `${directory}: ${written.length} written, ${removed.length} removed, ${unchanged.length} unchanged\n`,
 );

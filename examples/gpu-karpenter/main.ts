@@ -1,4 +1,4 @@
-// GPU nodes by Karpenter. One input makes both sides: roles and queue by cdktf, NodePool and EC2NodeClass by cdk8s.
+// GPU nodes with Karpenter. Both sides come from one input: roles and queue with cdktf, NodePool and EC2NodeClass with cdk8s.
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { Cluster } from "cedana-cdk/aws/cluster";
 import { Karpenter } from "cedana-cdk/aws/karpenter";
@@ -29,7 +29,7 @@ const karpenter: KarpenterSpec = {
       disruption: {
         budgets: [
           { nodes: "20%" },
-          // Nobody's training is moved for a new image during working hours.
+          // Do not replace nodes for a new image during working hours.
           { nodes: "0", reasons: ["Drifted"], schedule: "0 7 * * mon-fri", duration: "11h" },
         ],
       },
@@ -61,7 +61,7 @@ class TrainingStack extends TerraformStack {
       ],
     });
 
-    // Karpenter cannot run on nodes of its own making: two small ones that do not checkpoint carry it and CoreDNS.
+    // Karpenter cannot run on nodes that it creates: two small nodes without checkpointing run it and CoreDNS.
     const system = new NodeGroup(this, "system", {
       cluster,
       name: "system",

@@ -1,5 +1,5 @@
-// The open engine on an existing cluster, both sides from one description: nodes whose containerd restores from checkpoint
-// images, an ECR repository to which the agents may only push, and the install.
+// The kubelet engine on an existing cluster, both sides from one platform: nodes whose containerd restores from checkpoint
+// images, an ECR repository to which the agents can only push, and the install.
 import { App as Cdk8sApp } from "cdk8s";
 import { App } from "cdktf";
 import { type KubernetesObject, layout } from "cedana-cdk/manifests";

@@ -1,4 +1,4 @@
-// A platform team's own stack, with constructs of the toolkit beside resources of its own.
+// A platform team's own stack, which combines constructs of the toolkit with other resources.
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { SsmParameter } from "@cdktf/provider-aws/lib/ssm-parameter";
 import { CheckpointStore } from "cedana-cdk/aws/checkpoint-store";
@@ -16,7 +16,7 @@ class TeamStack extends TerraformStack {
     super(scope, id);
     new AwsProvider(this, "aws", { region, defaultTags: [{ tags: { team: "ml" } }] });
 
-    // The VPC belongs to another team.
+    // Another team owns the VPC.
     const network = Network.fromAttributes(this, "network", {
       vpcId: "vpc-0a1b2c3d4e5f60718",
       privateSubnetIds: ["subnet-0a1b2c3d4e5f60718", "subnet-0b1b2c3d4e5f60718"],
@@ -37,7 +37,7 @@ class TeamStack extends TerraformStack {
       ],
       addons: { "aws-ebs-csi-driver": { configuration: { controller: { replicaCount: 2 } } } },
     });
-    // The escape hatch: every resource of a construct is a public field of it.
+    // Escape hatch: each resource of a construct is a public field.
     cluster.resource.zonalShiftConfig.enabled = true;
 
     const nodes = new NodeGroup(this, "nodes", {

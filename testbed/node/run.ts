@@ -11,7 +11,7 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** Runs a command and returns its result. @throws if it cannot be started */
+/** Runs a command and returns its result, also if it failed. @throws Error if it cannot be started */
 export function ran(command: string, list: readonly string[], options: SpawnSyncOptions = {}): Ran {
   const { error, status, stdout, stderr } = spawnSync(command, list, {
     maxBuffer: 64e6,
@@ -22,14 +22,14 @@ export function ran(command: string, list: readonly string[], options: SpawnSync
   return { status, stdout, stderr };
 }
 
-/** Runs a command and returns its output. @throws with the output if it fails */
+/** Runs a command and returns its stdout. @throws Error with its output if it failed */
 export function run(command: string, list: readonly string[], options: SpawnSyncOptions = {}): string {
   const { status, stdout, stderr } = ran(command, list, options);
   if (status !== 0) throw new Error(`${command} ${list.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
   return stdout;
 }
 
-/** Checks that the process is root on Linux with these commands of Debian packages. @throws if not */
+/** Checks for root and commands, which are Debian packages. @throws Error if one is missing */
 export function needs(...commands: string[]): void {
   if (process.getuid?.() !== 0) throw new Error("the node tier needs root");
   const missing = commands.filter((each) => ran("sh", ["-c", `command -v ${each}`]).status !== 0);
