@@ -35,7 +35,7 @@ test("the SBOM has licence, checksum and source of each package", () => {
   const sbom = JSON.parse(readFileSync(join(images.folder, "first/node-agent.spdx.json"), "utf8"));
   expect(sbom).toMatchObject({ spdxVersion: "SPDX-2.3", dataLicense: "CC0-1.0" });
   const packages = sbom.packages.filter(({ SPDXID }: { SPDXID: string }) => !/-(Image|Base)$/.test(SPDXID));
-  for (const each of packages) expect(each.licenseDeclared).toMatch(/^[A-Z][A-Za-z0-9.]+-?|^\(/);
+  for (const each of packages) expect(each.licenseDeclared).toMatch(/^(0BSD|[A-Z][A-Za-z0-9.]+-?|\()/);
   const locator = ({ externalRefs }: { externalRefs?: readonly { referenceLocator: string }[] }) =>
     externalRefs?.[0]?.referenceLocator ?? "";
   const debian = packages.filter((each: object) => locator(each).startsWith("pkg:deb/"));
