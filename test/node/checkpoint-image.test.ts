@@ -125,7 +125,7 @@ test("invalid archives and references exit with 2 and a message", () => {
       return (error as Error).message;
     }
   };
-  expect(errorOf("x:1", "/dev/null")).toMatch(/ended with 2:\n\/dev\/null: is no file/);
+  expect(errorOf("x:1", "/dev/null")).toMatch(/ended with 2:\n\/dev\/null: is not a file/);
   expect(errorOf("x:1", "/nowhere.tar")).toMatch(/ended with 2:\n\/nowhere.tar: cannot be read \(ENOENT\)/);
   expect(errorOf("X:1", "/dev/null")).toMatch(/ended with 2:\nimage reference/);
 });
