@@ -119,7 +119,7 @@ test("a checkpoint over the quota or of a missing pod fails, and the pod keeps r
   engine.take("missing", "no-such-pod");
   expect(failed(await engine.ended("too-large"))).toMatchObject({
     status: "True",
-    message: expect.stringMatching(/take \d+ MiB of the 400 MiB that they may/),
+    message: expect.stringMatching(/use \d+ MiB of the quota of 400 MiB/),
   });
   expect(failed(await engine.ended("missing"))).toMatchObject({
     status: "True",
@@ -203,7 +203,7 @@ describeInNamespaces("only in namespaces, as they take long on a virtual machine
       engine.kubectl(["delete", "pod", "--grace-period=1", ...pod]);
       await eventually(() =>
         expect(engine.kubectl(["get", "pod", ...pod, "-o", "json"])).toMatch(
-          /registry: localhost:5000\/checkpoints does not answer/,
+          /registry: localhost:5000\/checkpoints does not respond/,
         ),
       );
       expect(engine.archives()).toHaveLength(1);
