@@ -2,6 +2,8 @@ import * as v from "../schema/valibot";
 import { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "../engine-kinds";
 import type { Rule } from "../schema";
 import { ENGINES } from "./table";
+import type { CedanaEngineSpec } from "./cedana/schema";
+import type { KubeletEngineSpec } from "./kubelet/schema";
 
 type Schema = (typeof ENGINES)[EngineKind]["schema"];
 
@@ -79,5 +81,6 @@ function missingKind(kind: EngineKind, keys: readonly string[]): Rule<unknown> {
   };
 }
 
-export type EngineSpec = v.InferInput<Schema>;
+/** Named interfaces, so that the declarations of the package document them. */
+export type EngineSpec = CedanaEngineSpec | KubeletEngineSpec;
 export type ResolvedEngine = v.InferOutput<Schema>;

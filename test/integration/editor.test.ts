@@ -1,6 +1,6 @@
 /** Hover texts and errors of the built package in TypeScript's language service, as editors use it. */
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { inputs } from "../support/inputs";
 import { ROOT } from "../support/sources";
@@ -76,14 +76,14 @@ export const differs: Same<Deep<Omit<ClusterSpec, "addons">>, Deep<ClusterSpec>>
 /** Returns every specifier that users may import, except the kinds of the API, which are no inputs. */
 function entries(): string[] {
   const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
-    exports: Record<string, { types?: string } | string | null>;
+    exports: Record<string, string>;
   };
   return Object.entries(manifest.exports).flatMap(([name, entry]) => {
-    if (typeof entry !== "object" || entry?.types === undefined || name === "./api") return [];
+    if (!entry.endsWith(".js") || name === "./api") return [];
     if (!name.includes("*")) return [`cedana-cdk${name.slice(1)}`];
-    const [folder = ""] = entry.types.split("/*");
+    const [folder = ""] = entry.split("/*");
     return readdirSync(join(ROOT, folder), { withFileTypes: true })
-      .filter((found) => found.isDirectory() && manifest.exports[name.replace("*", found.name)] !== null)
+      .filter((found) => existsSync(join(ROOT, entry.replace("*", found.name))))
       .map((found) => `cedana-cdk${name.slice(1).replace("*", found.name)}`);
   });
 }
