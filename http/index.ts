@@ -10,4 +10,4 @@ export {
   type HttpRequest,
   type HttpResponse,
 } from "./exchange";
-export type { Json, JsonObject } from "./json";
+export { isObject, type Json, type JsonObject } from "./json";

@@ -11,12 +11,12 @@ export interface NotAMapping {
   readonly keys: readonly string[];
 }
 
-/** A mapping with more unknown keys is no misspelt input but another file; telling all of them takes seconds. */
+/** An input with more unknown keys is another file, not a misspelt one; reporting all of them takes seconds. */
 const MAX_UNKNOWN = 200;
 
 /**
- * An object with exactly these properties. Unlike valibot's own strictObject, which stops at the first, it reports
- * every unknown key, up to 200 of them.
+ * Returns the schema of an object with exactly these properties. It reports every unknown key, up to 200; valibot's own
+ * strictObject stops at the first.
  */
 export function shape<const E extends v.ObjectEntries>(entries: E): v.StrictObjectSchema<E, undefined> {
   const strict = v.strictObject(entries);
@@ -50,8 +50,8 @@ export function shape<const E extends v.ObjectEntries>(entries: E): v.StrictObje
 }
 
 /**
- * One of several forms. When none fits, the problems told are those of the form that was most nearly met, not all of
- * them: a user who wrote `{ initail: 2 }` meant one form, not three.
+ * Returns the schema of several alternatives. If none matches, it reports the problems of the closest one only: a user who
+ * wrote `{ initail: 2 }` meant one alternative, not three.
  */
 export function oneOf<const O extends readonly v.GenericSchema[]>(options: O): v.UnionSchema<O, undefined> {
   const union = v.union(options);
@@ -72,7 +72,7 @@ export function oneOf<const O extends readonly v.GenericSchema[]>(options: O): v
   };
 }
 
-/** An unknown key tells more than any number of missing ones: `{ id }` alone is the start of the form that has an id. */
+/** An unknown key counts more than any number of missing ones: `{ id }` is the start of the alternative that has an id. */
 function distance(issues: readonly v.BaseIssue<unknown>[] = []): number {
   const unknown = issues.filter(({ requirement }) => isUnknownKey(requirement)).length;
   return unknown * 1000 + issues.length;
@@ -83,8 +83,8 @@ function isUnknownKey(requirement: unknown): boolean {
 }
 
 /**
- * A thing that exists already, told by a key that only its form has, or else one to make. Problems are those of the form that
- * the key decides on: whoever writes `existingBucket` wants to hear nothing of the properties of new buckets.
+ * Returns the schema of two alternatives, of which only the first has `key`. The key selects the alternative whose problems
+ * are reported: with `existingBucket` given, the properties of new buckets are irrelevant.
  */
 export function givenOrNew<const G extends v.GenericSchema, const N extends v.GenericSchema>(
   key: string,

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from "../../http";
+import { isObject, type Json } from "../../http";
 
 /** Returns the value at a path of field names, or undefined where the path ends early. */
 export function at(json: Json | undefined, ...path: readonly string[]): Json | undefined {
@@ -43,8 +43,4 @@ export function textsAt(
   return Object.fromEntries(
     Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
   );
-}
-
-function isObject(json: Json | undefined): json is JsonObject {
-  return typeof json === "object" && json !== null && !Array.isArray(json);
 }

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from "../../../http";
+import { isObject, type Json, type JsonObject } from "../../../http";
 import { UnexpectedResponseError } from "./errors";
 import type { ManagedContainer } from "./types";
 
@@ -67,10 +67,6 @@ function firstText(object: JsonObject, names: readonly string[]): string | undef
   return names.map((name) => object[name]).find((value) => typeof value === "string" && value !== "") as
     | string
     | undefined;
-}
-
-function isObject(json: Json | undefined): json is JsonObject {
-  return typeof json === "object" && json !== null && !Array.isArray(json);
 }
 
 function unexpected(what: string, text: string): UnexpectedResponseError {

@@ -66,7 +66,7 @@ function asWritten(document: Document, problem: Problem): Problem {
 }
 
 /**
- * One line: `cedana.yaml:7:12  nodeGroups[0].scaling.min  what is wrong; given: ...; allowed: ...; how to mend it`.
+ * One line: `cedana.yaml:7:12  nodeGroups[0].scaling.min  what is wrong; given: ...; allowed: ...; how to fix it`.
  * In place of the property stands `(root)` where the problem is of the file as a whole.
  */
 export function formatLocated(file: string, problem: LocatedProblem): string {

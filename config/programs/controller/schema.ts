@@ -1,21 +1,10 @@
 import * as v from "../../schema/valibot";
 import { ENGINE_KINDS, ENGINES } from "../../engines";
 import { taintSchema } from "../../nodes";
-import { someNamespaces } from "../../pod";
-import {
-  derived,
-  described,
-  dnsLabel,
-  dnsSubdomain,
-  integer,
-  labelKey,
-  labelValue,
-  oneOf,
-  shape,
-} from "../../schema";
+import { labels, someNamespaces } from "../../pod";
+import { derived, described, dnsLabel, dnsSubdomain, integer, labelKey, oneOf, shape } from "../../schema";
 
 const off = v.literal(false);
-const labels = v.record(labelKey, labelValue);
 
 const agentSchema = shape({
   name: described(dnsLabel, "Name of the agent in events and conditions: helper, health-check."),
