@@ -110,6 +110,13 @@ const config = kubeconfig();
       "the authorizer has the roles",
       async () => (await attempt(all[0] as KubernetesObject, "with")).status < 300,
     );
+    // An API server loads new policies about once a second, each on its own.
+    for (const object of all)
+      await eventually(
+        20,
+        `the policy for ${object.kind} applies`,
+        async () => (await attempt(object, "without")).status === 403,
+      );
   });
 
   test.each(all.map((object) => [object.kind, object] as const))(
