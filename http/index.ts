@@ -9,5 +9,7 @@ export {
   type ExchangeOptions,
   type HttpRequest,
   type HttpResponse,
+  isObject,
+  type Json,
+  type JsonObject,
 } from "./exchange";
-export { isObject, type Json, type JsonObject } from "./json";

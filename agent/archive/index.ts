@@ -2,4 +2,4 @@
 export { ArchiveError, type ArchiveSizes } from "./inspector";
 export type { ArchiveMetadata, ArchiveMount } from "./metadata";
 export { pushArchive, readArchive, type PushedImage, type PushOptions } from "./push";
-export { notRestored, restorePod, type NotRestored } from "./restore";
+export { notRestored, restorePod, type NotRestored } from "./image";

@@ -7,7 +7,7 @@ import { Client, connectByKubeconfig, createLogger, EXIT } from "../../kube";
 import { podIdentity } from "../../clients/registry";
 import { settingsIn } from "../../config/programs";
 import { VERSION } from "../../config/version";
-import { ACCOUNT, requiredEnv, stopSignal } from "./process";
+import { ACCOUNT, requiredEnv, stopSignal } from "./run";
 
 /** The file that container criu-check writes and container health-check reads. */
 const RESULT = "/run/criu-check/result.json";

@@ -1,6 +1,13 @@
 /** Health check of the kubelet engine: checks whether a node can checkpoint and restore, and reports it. */
 export { criuCheck, runCriuChecks, type CriuCheckOptions } from "./criu-check";
-export { CHECKS, conditionOf, type CheckName, type Finding, type HealthCondition } from "./finding";
+export {
+  CHECKS,
+  conditionOf,
+  type CheckName,
+  type Finding,
+  type HealthCondition,
+  Reporter,
+  type OwnPod,
+} from "./finding";
 export { probesOf, type ProbesOptions } from "./probes";
-export { Reporter, type OwnPod } from "./reporter";
 export { runHealth, type HealthOptions, type Log } from "./run";

@@ -6,7 +6,7 @@ export function addSchema(program: Command): void {
     .command("schema")
     .description("print the JSON Schema of cedana.yaml, for editors")
     .action(async () => {
-      const { platformJsonSchema } = await import("./json-schema.js");
+      const { platformJsonSchema } = await import("./input-schema.js");
       print(`${JSON.stringify(platformJsonSchema(), null, 2)}\n`);
     });
 }

@@ -1,8 +1,81 @@
 import { createHash } from "node:crypto";
+import type { Content, HttpResponse } from "../../http";
+import { Transport, pushScope, type RegistryOptions } from "./transport";
 import { RegistryError } from "./errors";
 import { isDigest } from "./reference";
-import { pushScope, Transport, type RegistryOptions } from "./transport";
-import { cancelStarted, upload, type Blob } from "./upload";
+
+export interface Blob {
+  /** Opened for each attempt. What it throws is thrown as it is, and nothing is stored. */
+  readonly open: () => Content;
+  /** In bytes. */
+  readonly size: number;
+  /** `sha256:...` */
+  readonly digest: string;
+}
+
+const OPERATION = "upload of a blob";
+const HEADERS = { "content-type": "application/octet-stream" };
+
+/** Stores a blob in one attempt: POST and PUT. A failed upload is canceled, so that the registry keeps no part of it. */
+export async function upload(
+  transport: Transport,
+  repository: string,
+  blob: Blob,
+  signal?: AbortSignal,
+): Promise<void> {
+  const call = { operation: OPERATION, repository, headers: HEADERS, signal };
+  const started = await transport.send({ ...call, method: "POST", to: "blobs/uploads/", accepted: [202] });
+  const location = transport.location(OPERATION, repository, started, transport.origin);
+  try {
+    await transport.send({
+      ...call,
+      method: "PUT",
+      to: withDigest(location, blob.digest),
+      body: () => ({ content: checkedContent(blob), length: blob.size }),
+      accepted: [201],
+      isUpload: true,
+    });
+  } catch (error) {
+    await cancel(transport, repository, location);
+    throw error;
+  }
+}
+
+/** Cancels the upload that a response started. */
+export async function cancelStarted(
+  transport: Transport,
+  repository: string,
+  response: HttpResponse,
+): Promise<void> {
+  if (response.headers.location === undefined) return;
+  await cancel(transport, repository, transport.location(OPERATION, repository, response, transport.origin));
+}
+
+/** Cancels an upload. A failure is ignored: the registry removes old uploads itself. */
+async function cancel(transport: Transport, repository: string, to: URL): Promise<void> {
+  const operation = "cancellation of an upload";
+  await transport
+    .send({ operation, repository, method: "DELETE", to, accepted: [202, 204, 404, 405] })
+    .catch(() => undefined);
+}
+
+/** Adds the digest to a location, whose own query is the registry's and stays as it is. */
+function withDigest(location: URL, digest: string): URL {
+  const url = new URL(location);
+  url.search += `${url.search === "" ? "?" : "&"}digest=${encodeURIComponent(digest)}`;
+  return url;
+}
+
+/** Reads the content of a blob and checks its size. */
+async function* checkedContent({ open, size }: Blob): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of open()) {
+    bytes += chunk.length;
+    if (bytes > size) break;
+    yield chunk;
+  }
+  if (bytes !== size) throw new Error(`the content changed during the upload: it is not ${size} bytes`);
+}
 
 export interface Manifest {
   readonly mediaType: string;

@@ -12,5 +12,9 @@ export {
   type ResolvedCluster,
   type ResolvedExistingCluster,
   existingClusterVersion,
+  bucketPrefix,
+  iamPrefix,
+  storeUserName,
+  dnsSuffix,
+  partitionOf,
 } from "./schema";
-export { bucketPrefix, iamPrefix, storeUserName, dnsSuffix, partitionOf } from "./names";

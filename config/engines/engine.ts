@@ -1,9 +1,12 @@
 /** What the rest of the toolkit asks an engine: its settings, their checks, and its capabilities as data. */
+import * as v from "../schema/valibot";
 import type { GenericSchema, InferOutput } from "../schema/valibot";
 import type { CheckpointsOf, ResolvedInstall } from "../install";
 import type { RuntimeHandler } from "../nodes/settings";
 import type { ServiceAccountSpec } from "../pod-identity";
 import type { Problem, PropertyPath } from "../schema/problem";
+import { someNamespaces } from "../pod";
+import { described, directory, integer } from "../schema";
 
 /** Where checkpoints are stored, and the property of the engine that says it. */
 export type CheckpointStorage =
@@ -104,3 +107,19 @@ export interface EngineDefinition<S extends GenericSchema, C extends GenericSche
   readonly features: { readonly text: () => string; readonly json: () => unknown };
   template(values: TemplateValues): Template;
 }
+
+// Settings of the controller's checkpoints that do not depend on the engine.
+
+export const checkpointEntries = {
+  namespaces: described(
+    someNamespaces,
+    "Namespaces whose Checkpoint objects are reconciled. all: every namespace.",
+  ),
+  maxPerNode: described(integer(1, 100), "Maximum number of checkpoints in flight on one node."),
+  locations: described(
+    v.array(directory),
+    "Directories of nodes to which spec.location of a Checkpoint may refer.",
+  ),
+};
+
+export const timeoutSeconds = described(integer(1, 86_400), "Seconds after which a checkpoint fails.");

@@ -15,5 +15,6 @@ export {
   type FeatureRow,
   type Plugin,
   type Support,
+  featureTableJson,
+  renderFeatureTable,
 } from "./matrix";
-export { featureTableJson, renderFeatureTable } from "./table";

@@ -1,7 +1,14 @@
 /** The install of an engine into a cluster: input, checks, names. Nothing here depends on the engine. */
 export { checkInstall } from "./check";
 export { checkResources, checkTolerations, reservedVariables, toleratesGate } from "./check-pods";
-export { checkpointsOf, type CheckpointsOf } from "./checkpoints";
+export {
+  checkpointsOf,
+  type CheckpointsOf,
+  restoreSchema,
+  installSchema,
+  type InstallSpec,
+  type ResolvedInstall,
+} from "./schema";
 export { agentNamespace, commonLabels, imageReference, namesOf, selectorLabels } from "./names";
 export {
   gateOwner,
@@ -11,7 +18,5 @@ export {
   READY_CONDITION,
   type GateOwner,
 } from "./readiness-gate";
-export { restoreSchema } from "./restore";
-export { installSchema, type InstallSpec, type ResolvedInstall } from "./schema";
 export type { KueueSpec, ResolvedKueue } from "../integrations";
 export type { Toleration } from "../pod";

@@ -1,13 +1,147 @@
 import * as v from "../schema/valibot";
-import { derived, described, dnsLabel, dnsSubdomain, oneOf, shape } from "../schema";
-import { checkpointsSchema } from "./checkpoints";
-import { controllerSchema } from "./controller";
+import {
+  annotations,
+  labels,
+  namespaces,
+  placement,
+  podCount,
+  requiredImage,
+  resources,
+  toleration,
+} from "../pod";
+import {
+  derived,
+  described,
+  dnsLabel,
+  dnsSubdomain,
+  integer,
+  labelKey,
+  labelValue,
+  oneOf,
+  shape,
+} from "../schema";
 import { kueueSchema } from "../integrations/kueue";
-import { networkPoliciesSchema } from "./network-policies";
-import { healthCheckSchema, helperSchema } from "./node-agent";
-import { annotations, labels } from "../pod";
 import { readinessGateSchema } from "./readiness-gate";
-import { restoreSchema } from "./restore";
+
+export const checkpointsSchema = shape({
+  namespaces: described(
+    v.optional(namespaces, ["default"]),
+    "Namespaces whose Checkpoint objects are reconciled. all: every namespace.",
+  ),
+  maxPerNode: described(
+    v.optional(integer(1, 100), 2),
+    "Maximum number of checkpoints in flight on one node.",
+  ),
+  timeoutSeconds: described(v.optional(integer(1, 86_400), 600), "Seconds after which a checkpoint fails."),
+});
+
+/** Settings of checkpoints in at least one namespace. */
+export type CheckpointsOf = v.InferOutput<typeof checkpointsSchema>;
+
+/** Returns the settings of checkpoints, or false without a controller or without a namespace. */
+export function checkpointsOf({ controller, checkpoints }: ResolvedInstall): CheckpointsOf | false {
+  if (!controller || checkpoints === false) return false;
+  const settings = checkpoints ?? v.parse(checkpointsSchema, {});
+  return settings.namespaces.length > 0 && settings;
+}
+
+const metrics = shape({
+  allowFromNamespaces: described(
+    v.optional(v.array(v.record(labelKey, labelValue)), []),
+    "Labels of namespaces whose pods may read the metrics. {} selects every namespace.",
+  ),
+  serviceMonitor: described(
+    v.optional(v.boolean(), false),
+    "Whether to create a ServiceMonitor. Requires the Prometheus operator.",
+  ),
+});
+
+export const controllerSchema = shape({
+  image: requiredImage(
+    "Image of this toolkit's controller. It is not published: build it (npm run image -- controller) and push it to your registry.",
+  ),
+  replicas: described(v.optional(integer(0, 10), 2), "Number of replicas. One of them is the leader."),
+  resources: resources({ cpu: "50m", memory: "128Mi" }, { memory: "512Mi" }),
+  tolerations: described(
+    v.optional(v.array(toleration), []),
+    "Further tolerations of the controller. It always tolerates the startup taint.",
+  ),
+  nodeSelector: described(v.optional(labels, {}), "Labels of the nodes on which the controller runs."),
+  maxUnavailable: described(
+    v.optional(podCount, 1),
+    "Number or percentage of replicas that a drain may stop at a time (PodDisruptionBudget).",
+  ),
+  logLevel: described(
+    v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
+    "Log level of the controller.",
+  ),
+  metrics: described(
+    v.optional(v.union([v.literal(false), metrics]), false),
+    "Service for Prometheus: port 8080, plain HTTP. false: no Service.",
+  ),
+  ...placement("system-cluster-critical"),
+});
+
+export const networkPoliciesSchema = shape({
+  egressPorts: described(
+    v.optional(v.array(integer(1, 65_535)), [443, 6443, 5671, 5672]),
+    "TCP ports to which programs of the install may connect, in addition to those of the engine: the API server (443, 6443), RabbitMQ (5671, 5672).",
+  ),
+});
+
+const updateStrategy = shape({
+  type: described(
+    v.optional(v.picklist(["RollingUpdate", "OnDelete"]), "RollingUpdate"),
+    "How a new version is rolled out to the nodes.",
+  ),
+  maxUnavailable: described(
+    v.optional(podCount, "10%"),
+    "Maximum number or percentage of nodes that are updated at a time. They cannot checkpoint or restore then.",
+  ),
+  maxSurge: described(
+    v.optional(podCount, 0),
+    "Maximum number or percentage of nodes that run the new pod beside the old one. Requires maxUnavailable: 0. Two daemons cannot share a node.",
+  ),
+});
+
+export const helperSchema = shape({
+  resources: resources({ cpu: "100m", memory: "256Mi" }, { memory: "1Gi" }),
+  tolerations: described(
+    v.optional(v.array(toleration), [{ operator: "Exists" }]),
+    "Tolerations of the agent. The default tolerates every taint, so that the agent runs on GPU nodes and during a drain.",
+  ),
+  updateStrategy: described(v.optional(updateStrategy, {}), "Rollout of helper and health check."),
+  terminationGracePeriodSeconds: described(
+    v.optional(integer(0, 3600), 30),
+    "Seconds that the helper has to stop.",
+  ),
+  ...placement("system-node-critical"),
+});
+
+export const healthCheckSchema = shape({
+  periodSeconds: described(
+    v.optional(integer(5, 60), 30),
+    "Seconds between two full checks. A broken node is unready after at most this time plus timeoutSeconds.",
+  ),
+  timeoutSeconds: described(v.optional(integer(1, 30), 20), "Timeout of a full check, in seconds."),
+  resources: resources({ cpu: "10m", memory: "64Mi" }, { memory: "256Mi" }),
+  ...placement("system-node-critical"),
+});
+
+export const restoreSchema = shape({
+  failurePolicy: described(
+    v.optional(v.picklist(["Ignore", "Fail"]), "Ignore"),
+    "What happens to a pod that requests a restore while no controller answers. Ignore: it starts without a checkpoint, unless it requests to stop instead. Fail: it is not admitted.",
+  ),
+  certificates: described(
+    v.optional(v.picklist(["own", "cert-manager"]), "own"),
+    "Issuer of the webhook's certificate. own: the controller, which stores it in a Secret. cert-manager: must be installed in the cluster.",
+  ),
+  grantToEditors: described(
+    v.optional(v.boolean(), false),
+    "Whether users who may edit a namespace may restore in it. The right is aggregated to the ClusterRoles edit and admin.",
+  ),
+});
 
 const off = v.literal(false);
 

@@ -6,20 +6,25 @@ import { checkKarpenter, checkKarpenterNames } from "../karpenter";
 import { checkNetwork, networkSchema } from "../network";
 import { KUBERNETES_MINORS } from "../nodes";
 import { checkNodeGroup } from "../nodes/group";
-import { InvalidInputError, under, type Problem } from "../schema/problem";
+import { InvalidInputError, printable, under, type Problem } from "../schema/problem";
 import { check } from "../schema";
-import { withNewPlace } from "./moved";
-import { validAreas, type ValidAreas } from "./areas";
-import { checkComposition, checkIdentities } from "./composition";
 import {
-  withNodeEngines,
+  platformSchema,
+  validAreas,
+  withNewPlace,
+  type Platform,
+  type PlatformSpec,
+  type ValidAreas,
+} from "./schema";
+import {
   checkEngines,
   checkHandlers,
   checkNodesGetAgent,
   checkStartupTaints,
+  withNodeEngines,
 } from "./nodes";
-import { platformSchema, type Platform, type PlatformSpec } from "./schema";
-import { checkRepository, withAgentAccess, checkStorage } from "./stores";
+import { checkRepository, checkStorage, withAgentAccess } from "./stores";
+import { isToken } from "../schema/rule";
 
 export interface CheckedPlatform {
   /** The platform with every default and derived value. Undefined if there is any problem. */
@@ -109,4 +114,157 @@ function checkWithEngine(areas: ValidAreas, engine: ResolvedEngine, install: Res
     ...checkStorage(areas, capabilities),
     ...checkRepository(areas, capabilities),
   ];
+}
+
+/** Areas that belong to a cluster. */
+const NEED_CLUSTER = ["nodeGroups", "karpenter", "storage", "imageRepository", "terraform"] as const;
+
+/** Checks which areas can be combined. */
+export function checkComposition(areas: ValidAreas): Problem[] {
+  const { given } = areas;
+  const problems: Problem[] = [];
+  if (given.size === 0) return problems;
+  const hasCluster = given.has("cluster") || given.has("existingCluster");
+  if (given.has("cluster") && given.has("existingCluster")) {
+    problems.push({
+      code: "two-clusters",
+      path: ["existingCluster"],
+      message: "cannot be combined with cluster: a platform has one cluster",
+      remedy: "remove cluster to use the existing one, or existingCluster to create one",
+    });
+  }
+  if (given.has("network") && !given.has("cluster")) {
+    problems.push({
+      code: "without-effect",
+      path: ["network"],
+      message: "has no effect without cluster",
+      remedy: given.has("existingCluster")
+        ? "remove it: existingCluster.subnetIds says where new nodes start"
+        : "add cluster, or remove network",
+    });
+  }
+  for (const area of NEED_CLUSTER) {
+    if (!given.has(area) || hasCluster) continue;
+    problems.push({
+      code: "cluster-missing",
+      path: [area],
+      message: "needs a cluster",
+      allowed: "cluster or existingCluster beside it",
+      remedy: "add one of them",
+    });
+  }
+  if (given.has("install") && !given.has("engine")) {
+    problems.push({
+      code: "without-effect",
+      path: ["install"],
+      message: "has no effect without engine",
+      remedy: "add engine, or remove install",
+    });
+  }
+  if (!hasCluster && !given.has("engine")) {
+    problems.push({
+      code: "empty-platform",
+      path: [],
+      message: "contains nothing to create",
+      allowed: "cluster or existingCluster (AWS), engine (Kubernetes), or both",
+      remedy: "cedana-cdk init writes a file to start from",
+    });
+  }
+  return [...problems, ...checkStateKey(areas), ...checkGroupNames(areas), ...checkSubnets(areas)];
+}
+
+/** Requires a key where the cluster does not give the state a key of its own. */
+function checkStateKey({ given, terraform, cluster }: ValidAreas): Problem[] {
+  const { backend } = terraform ?? {};
+  if (!backend || "path" in backend || backend.key !== undefined) return [];
+  const path = ["terraform", "backend", "key"];
+  const remedy = "set a key that no other platform in this bucket has";
+  if (given.has("existingCluster")) {
+    return [{ code: "missing", path, message: "is required with existingCluster", remedy }];
+  }
+  if (!isToken(cluster?.name) && !isToken(cluster?.region)) return [];
+  return [{ code: "missing", path, message: "is required if Terraform computes the cluster's name", remedy }];
+}
+
+/** Node groups are looked up by name, and the name is part of their address in the Terraform state. */
+function checkGroupNames({ nodeGroups }: ValidAreas): Problem[] {
+  const first = new Map<string, number>();
+  return [...nodeGroups].flatMap(([index, { name }]): Problem[] => {
+    const path = ["nodeGroups", index, "name"];
+    if (isToken(name)) {
+      return [
+        {
+          code: "not-plain",
+          path,
+          message: "is known only when Terraform runs, but is part of addresses in the state",
+          allowed: "a plain value",
+        },
+      ];
+    }
+    const earlier = first.get(name);
+    if (earlier === undefined) {
+      first.set(name, index);
+      return [];
+    }
+    return [
+      {
+        code: "duplicate-name",
+        path,
+        message: `is already the name of nodeGroups[${earlier}]`,
+        given: printable(name),
+        allowed: "a name that no other group has",
+      },
+    ];
+  });
+}
+
+/** Nodes must run in the private subnets of the cluster, where these are known. */
+function checkSubnets({ network, nodeGroups, given }: ValidAreas): Problem[] {
+  if (!given.has("cluster") || (given.has("network") && !network)) return [];
+  const known = network && "privateSubnetIds" in network ? network.privateSubnetIds : undefined;
+  if (known?.some(isToken) || isToken(known)) return [];
+  return [...nodeGroups].flatMap(([group, { subnetIds = [] }]) =>
+    subnetIds.flatMap((id, index) =>
+      known?.includes(id) || (known && isToken(id))
+        ? []
+        : [
+            {
+              code: "subnet-not-in-cluster",
+              path: ["nodeGroups", group, "subnetIds", index],
+              message: "is not a private subnet of the cluster",
+              given: printable(id),
+              allowed: known ? known.join(", ") : "no ids: the subnets are created with the cluster",
+              remedy: known ? "add it to network.privateSubnetIds" : "remove subnetIds",
+            },
+          ],
+    ),
+  );
+}
+
+/** EKS allows one Pod Identity association per ServiceAccount, and Karpenter's controller has its own. */
+export function checkIdentities({ karpenter, storage, imageRepository }: ValidAreas): Problem[] {
+  if (!karpenter) return [];
+  const { namespace, serviceAccount } = karpenter;
+  const lists = [
+    [["storage", "writers"], storage?.writers],
+    [["storage", "readers"], storage?.readers],
+    [["imageRepository", "writers"], imageRepository?.writers],
+    [["imageRepository", "pushers"], imageRepository?.pushers],
+    [["imageRepository", "checkers"], imageRepository?.checkers],
+  ] as const;
+  return lists.flatMap(([path, accounts = []]) =>
+    accounts.flatMap((account, index) =>
+      account.namespace === namespace && account.serviceAccount === serviceAccount
+        ? [
+            {
+              code: "second-identity",
+              path: [...path, index],
+              message: "is Karpenter's ServiceAccount, which already has a role",
+              given: `${namespace}/${serviceAccount}`,
+              allowed: "another ServiceAccount: EKS gives each one role",
+            },
+          ]
+        : [],
+    ),
+  );
 }

@@ -1,5 +1,5 @@
 import { DEFAULT_ENGINE, type EngineKind, type EngineCapabilities, type ResolvedEngine } from "../engines";
-import type { Platform } from "./schema";
+import type { Platform, ValidAreas } from "./schema";
 import { gateOwner, gateTaint, type ResolvedInstall } from "../install";
 import {
   ENABLED_LABEL,
@@ -11,7 +11,6 @@ import {
 } from "../nodes";
 import { printable, type Problem } from "../schema/problem";
 import { isToken } from "../schema/rule";
-import type { ValidAreas } from "./areas";
 import { resolveAddons } from "../cluster";
 
 /** Returns the nodes with the engine of the platform, if they name none. */

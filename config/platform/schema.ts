@@ -1,15 +1,17 @@
 import * as v from "../schema/valibot";
-import { described, pattern, shape, arn, derived, region, titled } from "../schema";
+import { arn, derived, described, pattern, region, shape, titled } from "../schema";
 import { bucketName, checkpointStoreSchema } from "../checkpoint-store";
 import { tagsSchema } from "../nodes/settings";
 import { givenOrNew } from "../schema/shape";
 import { clusterSchema, existingClusterSchema } from "../cluster";
-import { engineSchema } from "../engines";
+import { engineKindOf, engineSchema, enginesWith } from "../engines";
 import { imageRepositorySchema } from "../image-repository";
 import { installSchema } from "../install";
 import { karpenterSchema } from "../karpenter";
 import { networkSchema } from "../network";
 import { nodeGroupSchema } from "../nodes/group";
+import type { Problem } from "../schema/problem";
+import { poolsWithEngine, withEngine } from "./nodes";
 
 /** Where synthesized files are written. */
 export const outputSchema = shape({
@@ -109,3 +111,58 @@ export const platformSchema = shape({
 export interface PlatformSpec extends v.InferInput<typeof platformSchema> {}
 /** cedana.yaml with its defaults. */
 export type Platform = v.InferOutput<typeof platformSchema>;
+
+/** The areas of a platform that have no problem of their own. All nodes have an engine. */
+export type ValidAreas = Partial<Omit<Platform, "nodeGroups">> & {
+  /** Valid node groups, by their index in the input. */
+  readonly nodeGroups: ReadonlyMap<number, Platform["nodeGroups"][number]>;
+  /** Names of the areas that the input has, valid or not. */
+  readonly given: ReadonlySet<string>;
+};
+
+/** Returns the areas of an input that none of the problems is about. */
+export function validAreas(
+  input: unknown,
+  output: Partial<Platform> | undefined,
+  problems: readonly Problem[],
+): ValidAreas {
+  const isMapping = typeof input === "object" && input !== null && !Array.isArray(input);
+  if (!isMapping || !output) return { nodeGroups: new Map(), given: new Set() };
+  const invalid = new Set(problems.map(({ path }) => path[0]));
+  const entries = Object.entries(output).filter(
+    ([area]) => area in platformSchema.entries && !invalid.has(area),
+  );
+  const invalidGroups = new Set(
+    problems.filter(({ path }) => path[0] === "nodeGroups").map(({ path }) => path[1]),
+  );
+  const groups = Array.isArray(output.nodeGroups) && !invalidGroups.has(undefined) ? output.nodeGroups : [];
+  const valid = Object.fromEntries(entries) as Partial<Platform>;
+  const kind = engineKindOf("engine" in input ? input.engine : undefined);
+  return {
+    ...valid,
+    ...(valid.karpenter && { karpenter: poolsWithEngine(valid.karpenter, kind) }),
+    nodeGroups: new Map(
+      groups.flatMap((group, index) =>
+        invalidGroups.has(index) ? [] : [[index, withEngine(group, kind)] as const],
+      ),
+    ),
+    given: new Set(Object.entries(input).flatMap(([area, value]) => (value === undefined ? [] : [area]))),
+  };
+}
+
+/** Returns an unknown key of `install` with the remedy to move it to `engine`, if an engine has a property at its path. */
+export function withNewPlace(problem: Problem, input: unknown): Problem {
+  const [area, ...path] = problem.path;
+  if (problem.code !== "unknown-key" || area !== "install") return problem;
+  const kinds = enginesWith(path);
+  const [first] = kinds;
+  if (first === undefined) return problem;
+  const engine = (input as { readonly engine?: unknown } | null)?.engine;
+  const place = ["engine", ...path].join(".");
+  return {
+    ...problem,
+    remedy: kinds.includes(engineKindOf(engine))
+      ? `move it to ${place}`
+      : `remove it: only the engine ${kinds.join(", ")} has it, as ${place}`,
+  };
+}

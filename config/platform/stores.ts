@@ -1,9 +1,8 @@
 import { capabilitiesOf, type EngineCapabilities } from "../engines";
 import { printable, type Problem } from "../schema/problem";
 import { isToken } from "../schema/rule";
-import type { ValidAreas } from "./areas";
+import type { Platform, ValidAreas } from "./schema";
 import type { ServiceAccountSpec } from "../pod-identity";
-import type { Platform } from "./schema";
 
 /** Checks that the engine stores checkpoints in the platform's bucket. */
 export function checkStorage(

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
+import { YAMLParseError, parse } from "yaml";
 import { formatProblem } from "..";
-import type { Checked } from "../schema";
+import { check, type Checked } from "../schema";
+import type { GenericSchema, InferOutput } from "../schema/valibot";
 
 /** What programs of the cluster end with if they are told wrong. */
 const BAD_SETTINGS = 2;
@@ -25,4 +27,14 @@ export function settingsIn<T>(file: string, read: (text: string) => Checked<T>):
 export function fail(message: string, code: number): never {
   process.stderr.write(`${message}\n`);
   process.exit(code);
+}
+
+/** What a program of the cluster is told in a text (YAML or JSON), by its schema, or all problems of it. Nothing is thrown. */
+export function readSettings<S extends GenericSchema>(schema: S, text: string): Checked<InferOutput<S>> {
+  try {
+    return check(schema, parse(text));
+  } catch (error) {
+    if (!(error instanceof YAMLParseError)) throw error;
+    return { problems: [{ code: "yaml-syntax", path: [], message: `is not YAML: ${error.message}` }] };
+  }
 }

@@ -1,5 +1,18 @@
 /** The one way in which inputs are defined, checked, defaulted and documented. */
-export { check, resolve, type Checked, type CrossCheck } from "./check";
+export {
+  check,
+  resolve,
+  type Checked,
+  type CrossCheck,
+  derived,
+  described,
+  integer,
+  pattern,
+  rule,
+  titled,
+  type Rule,
+  isToken,
+} from "./rule";
 export {
   PORT,
   arn,
@@ -14,7 +27,6 @@ export {
 } from "./formats";
 export { nearest } from "./issues";
 export { oneOf, shape, givenOrNew } from "./shape";
-export { derived, described, integer, pattern, rule, titled, type Rule, isToken } from "./rule";
 export {
   InvalidInputError,
   type Problem,

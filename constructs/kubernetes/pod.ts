@@ -1,5 +1,12 @@
-import type { V1Container, V1PodSpec, V1SecurityContext } from "@kubernetes/client-node";
-import { imageReference, type ResolvedInstall } from "../../config/install";
+import type { V1Container, V1DaemonSet, V1PodSpec, V1SecurityContext } from "@kubernetes/client-node";
+import {
+  agentNamespace,
+  imageReference,
+  namesOf,
+  selectorLabels,
+  type ResolvedInstall,
+} from "../../config/install";
+import { metadata, type Manifest } from "./object";
 
 /** A container without any privilege, as Pod Security `restricted` wants it, on a file system that it cannot change. */
 export const UNPRIVILEGED = {
@@ -39,5 +46,50 @@ export function placementOf(install: ResolvedInstall, placement: Placement): Par
     ...(Object.keys(nodeSelector).length === 0 ? {} : { nodeSelector }),
     priorityClassName,
     ...(tolerations.length === 0 ? {} : { tolerations }),
+  };
+}
+
+type OwnPlacement = Pick<
+  ResolvedInstall["healthCheck"],
+  "affinity" | "podAnnotations" | "podLabels" | "priorityClassName"
+>;
+
+/**
+ * Returns a DaemonSet of the agent. Helper and health check have the same nodes, tolerations and rollout, and no automatic
+ * token of the API server.
+ * @param hash annotation with the hash of the configuration that the pods read
+ */
+export function daemonSet(
+  install: ResolvedInstall,
+  component: "helper" | "health-check",
+  own: OwnPlacement,
+  hash: Readonly<Record<string, string>>,
+  spec: Pick<V1PodSpec, keyof V1PodSpec>,
+): Manifest<V1DaemonSet> {
+  const names = namesOf(install);
+  const name = component === "helper" ? names.helper : names.healthCheck;
+  const { tolerations, updateStrategy } = install.helper;
+  const { type, maxSurge, maxUnavailable } = updateStrategy;
+  const selector = selectorLabels(install, component);
+  return {
+    apiVersion: "apps/v1",
+    kind: "DaemonSet",
+    metadata: metadata(install, { name, namespace: agentNamespace(install), component }),
+    spec: {
+      selector: { matchLabels: selector },
+      updateStrategy: type === "OnDelete" ? { type } : { type, rollingUpdate: { maxSurge, maxUnavailable } },
+      template: {
+        metadata: {
+          labels: { ...install.labels, ...own.podLabels, ...selector },
+          annotations: { ...own.podAnnotations, ...hash },
+        },
+        spec: {
+          serviceAccountName: names.agentAccount,
+          automountServiceAccountToken: false,
+          ...placementOf(install, { ...own, nodeSelector: install.nodeSelector, tolerations }),
+          ...spec,
+        },
+      },
+    },
   };
 }

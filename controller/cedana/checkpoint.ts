@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
 import { hasStatus, type Objects } from "../../kube";
-import type { Context } from "../checkpoints/context";
+import { phaseOf, readyOf, type Context } from "../checkpoints/state";
 import { CEDANA, CHECKPOINT, type CedanaObject, type CheckpointObject } from "../checkpoints/objects";
-import { phaseOf, readyOf } from "../checkpoints/state";
 import type { Result } from "./writer";
 
 /** Names have at most 253 characters. */

@@ -1,11 +1,9 @@
 import type { ContainerCheckpoint } from "../../api";
 import type { Objects } from "../../kube";
 import { canRestore, EngineError, type RestoreEngine, type RestoreRequest } from "../engines";
-import { engineOf, type Context } from "../checkpoints/context";
-import { POD, type CedanaObject, type CheckpointObject } from "../checkpoints/objects";
+import { engineOf, phaseOf, type Context } from "../checkpoints/state";
+import { POD, checkSourcePod, type CedanaObject, type CheckpointObject } from "../checkpoints/objects";
 import type { Reservation } from "../checkpoints/scheduler";
-import { checkSourcePod } from "../checkpoints/source-pod";
-import { phaseOf } from "../checkpoints/state";
 import type { Result } from "./writer";
 
 export type Plan =

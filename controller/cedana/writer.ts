@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { AUTOMATION_GROUP, type CedanaMethod, type CedanaStatus, type Condition } from "../../api";
-import type { Context } from "../checkpoints/context";
+import { timeOf, type Context } from "../checkpoints/state";
 import {
   hasStatus,
   isOutdated,
@@ -10,7 +10,6 @@ import {
   type JsonPatchOperation,
 } from "../../kube";
 import { CEDANA, type CedanaObject } from "../checkpoints/objects";
-import { timeOf } from "../checkpoints/state";
 
 /** Annotation with the operation in flight of a Pending Cedana. Written in the same patch as the method. */
 const OPERATION = `${AUTOMATION_GROUP}/operation`;

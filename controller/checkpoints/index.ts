@@ -1,2 +1,96 @@
 /** Reconciles Checkpoints and Cedanas. */
-export { checkpointControllers, type CheckpointOptions } from "./controller";
+import type { CheckpointSettings } from "../../config/programs/controller";
+import { PerKeyBackoff, controller, sleep, type Controller } from "../../kube";
+import { CedanaReconciler, CedanaWriter } from "../cedana";
+import type { Engines } from "../engines";
+import type { Runtime } from "../runtime";
+import { engineOf, isFinished, type Context } from "./state";
+import { CEDANA, CHECKPOINT, byAge, type CheckpointObject } from "./objects";
+import { CheckpointReconciler } from "./reconciler";
+import { Report } from "./report";
+import { CheckpointScheduler, InFlight, Reservations } from "./scheduler";
+
+/** Objects that are reconciled concurrently. Requests in flight need no worker. */
+const WORKERS = 8;
+/** Longest delay after failures. */
+const MAX_DELAY_MS = 60_000;
+/** Delays between checks whether a pod runs, and between requests to an engine that cannot be reached. */
+const BACKOFF = { baseMs: 5000, maxMs: 60_000 } as const;
+/** Time between two sweeps of the engines. */
+const SWEEP_MS = 600_000;
+/** How long responses of engines are awaited when the process stops. It has 10 s. */
+const DRAIN_MS = 7000;
+
+export interface CheckpointOptions extends Runtime {
+  readonly settings: CheckpointSettings;
+  readonly engines: Engines;
+}
+
+/**
+ * Returns the controllers of Checkpoints and of Cedanas: they request each container once from an engine and record the
+ * outcome. An unknown outcome is recorded as such and not retried.
+ */
+export function checkpointControllers(options: CheckpointOptions): readonly Controller[] {
+  const { settings, engines, cache, client, events, log, metrics } = options;
+  const { namespaces } = settings;
+  const checkpoints = cache.objects(CHECKPOINT, { namespaces });
+  const inFlight = new InFlight();
+  const all = [...engines.values()];
+  const longestMs = Math.max(...all.map((engine) => engine.timeoutMs));
+  const timeoutMs = (object: CheckpointObject) =>
+    engineOf({ settings, engines }, object)?.timeoutMs ?? longestMs;
+  const reservations = new Reservations(checkpoints, inFlight, timeoutMs);
+  const report = new Report(events, metrics, () => inFlight.size);
+  const context: Context = { settings, client, engines, inFlight, reservations, report, log };
+  const backoff = new PerKeyBackoff(BACKOFF.baseMs, BACKOFF.maxMs);
+  const scheduler = new CheckpointScheduler(reservations, backoff, settings.maxPerNode);
+
+  const build = (name: string) =>
+    controller(name, { log, metrics, workers: WORKERS, maxDelayMs: MAX_DELAY_MS });
+  const drain = () => inFlight.drain(DRAIN_MS);
+  const builder = build("checkpoints")
+    .for(checkpoints, {
+      // Slots are assigned in this order.
+      initial: (objects) => objects.filter(({ status }) => !isFinished(status)).toSorted(byAge),
+    })
+    .needs(...all.flatMap(({ sources = [] }) => sources));
+  const reconciler = new CheckpointReconciler(context, checkpoints, backoff, scheduler, builder.queue);
+  const controllers = [
+    builder.reconcile((key, signal) => reconciler.reconcile(key, signal), {
+      background: (signal) => sweep(context, () => checkpoints.list(), signal),
+      drain,
+    }),
+  ];
+  // Without such an engine the kind is not installed.
+  if (!all.some(({ handlesCedanas }) => handlesCedanas)) return controllers;
+
+  const cedanas = cache.objects(CEDANA, { namespaces });
+  const cedana = new CedanaReconciler(context, cedanas, checkpoints, new CedanaWriter(context));
+  return [
+    ...controllers,
+    build("cedanas")
+      .for(cedanas)
+      .owns(checkpoints, ({ metadata }) => metadata.cedana && `${metadata.namespace}/${metadata.cedana.name}`)
+      .reconcile((key, signal) => cedana.reconcile(key, signal), { drain }),
+  ];
+}
+
+/** Releases the requests that no open Checkpoint needs, at the start and periodically. */
+async function sweep(
+  { engines, inFlight, log }: Context,
+  checkpoints: () => readonly CheckpointObject[],
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const open = checkpoints().filter(({ status }) => !isFinished(status));
+    const wanted = new Set(open.map(({ metadata }) => metadata.uid));
+    for (const engine of engines.values()) {
+      await engine
+        .sweep?.((id) => wanted.has(id) || inFlight.has(id), signal)
+        .catch((error: unknown) => {
+          if (!signal.aborted) log.warn({ engine: engine.name, err: error }, "sweep failed, retrying later");
+        });
+    }
+    await sleep(SWEEP_MS, signal);
+  }
+}

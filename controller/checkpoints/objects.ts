@@ -1,12 +1,16 @@
 import {
   CEDANA as CEDANA_KIND,
   CHECKPOINT as CHECKPOINT_KIND,
+  originalImages,
   type CedanaSpec,
   type CedanaStatus,
+  type CheckpointReason,
   type CheckpointSpec,
   type CheckpointStatus,
+  type OwnerIdentity,
 } from "../../api";
 import {
+  isTrueAt,
   itemsAt,
   kindOf,
   projectCustomResource,
@@ -65,4 +69,95 @@ export function byAge(a: CheckpointObject, b: CheckpointObject): number {
     `${creationTimestamp} ${namespace}/${name}`;
   const [left, right] = [key(a), key(b)];
   return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** The facts about the pod that the status records. */
+export type PodFacts = Pick<CheckpointStatus, "podUID" | "nodeName" | "owner" | "podTemplateHash">;
+
+export type SourcePodState =
+  | {
+      readonly is: "running";
+      readonly facts: PodFacts & { readonly podUID: string; readonly nodeName: string };
+      readonly containers: readonly { readonly name: string; readonly image?: string }[];
+    }
+  /** The pod may become ready. */
+  | { readonly is: "pending"; readonly facts: PodFacts; readonly message: string }
+  /** The pod can never be checkpointed. */
+  | {
+      readonly is: "lost";
+      readonly facts: PodFacts;
+      readonly reason: CheckpointReason;
+      readonly message: string;
+    };
+
+/** Labels that carry the hash of the pod template: of Deployments, of StatefulSets and DaemonSets. */
+const TEMPLATE_HASH = ["pod-template-hash", "controller-revision-hash"];
+
+/**
+ * Checks whether the pod can be checkpointed.
+ * @param pinned the UID that the pod must have, if it is known
+ */
+export function checkSourcePod(
+  pod: Json | undefined,
+  spec: CheckpointSpec,
+  pinned: string | undefined,
+): SourcePodState {
+  const { name } = spec.podRef;
+  const uid = textAt(pod, "metadata", "uid");
+  if (pod === undefined || uid === undefined) {
+    return pinned === undefined
+      ? lost({}, "SourcePodNotFound", `pod ${name} does not exist`)
+      : lost({ podUID: pinned }, "SourcePodReplaced", `pod ${name} with UID ${pinned} was deleted`);
+  }
+  if (pinned !== undefined && pinned !== uid) {
+    const message = `pod ${name} was replaced: its UID is ${uid}, not ${pinned}`;
+    return lost({ podUID: pinned }, "SourcePodReplaced", message);
+  }
+  const facts = factsOf(pod, uid);
+  const { nodeName } = facts;
+  const phase = textAt(pod, "status", "phase") ?? "Pending";
+  if (phase === "Succeeded" || phase === "Failed")
+    return lost(facts, "SourcePodEnded", `pod ${name} has ended in phase ${phase}`);
+  const originals = originalImages(textsAt(pod, "metadata", "annotations"));
+  const own = itemsAt(pod, "spec", "containers").map((container) => {
+    const containerName = textAt(container, "name") ?? "";
+    // A restored pod records its original images: the next pod of its owner has those.
+    return { name: containerName, image: originals[containerName] ?? textAt(container, "image") };
+  });
+  const absent = (spec.containers ?? []).filter((wanted) => own.every((one) => one.name !== wanted));
+  if (absent.length > 0) {
+    const message = `pod ${name} has no container ${absent.join(", ")}; it has ${own.map((one) => one.name).join(", ")}`;
+    return lost(facts, "ContainerNotFound", message);
+  }
+  if (phase !== "Running" || nodeName === undefined)
+    return { is: "pending", facts, message: `pod ${name} is not running yet: phase ${phase}` };
+  const containers = own.filter((one) => spec.containers?.includes(one.name) ?? true);
+  return { is: "running", facts: { ...facts, podUID: uid, nodeName }, containers };
+}
+
+function lost(facts: PodFacts, reason: CheckpointReason, message: string): SourcePodState {
+  return { is: "lost", facts, reason, message };
+}
+
+function factsOf(pod: Json, podUID: string): PodFacts {
+  const nodeName = textAt(pod, "spec", "nodeName");
+  const owner = ownerOf(pod);
+  const labels = textsAt(pod, "metadata", "labels");
+  const podTemplateHash = TEMPLATE_HASH.map((label) => labels[label]).find((hash) => hash !== undefined);
+  return {
+    podUID,
+    ...(nodeName === undefined ? {} : { nodeName }),
+    ...(owner === undefined ? {} : { owner }),
+    ...(podTemplateHash === undefined ? {} : { podTemplateHash }),
+  };
+}
+
+function ownerOf(pod: Json): OwnerIdentity | undefined {
+  const reference = itemsAt(pod, "metadata", "ownerReferences").find((one) => isTrueAt(one, "controller"));
+  const [apiVersion, kind, name, uid] = ["apiVersion", "kind", "name", "uid"].map((field) =>
+    textAt(reference, field),
+  );
+  if (apiVersion === undefined || kind === undefined || name === undefined || uid === undefined)
+    return undefined;
+  return { apiVersion, kind, name, uid };
 }

@@ -1,12 +1,10 @@
 import type { CheckpointReason, CheckpointStatus } from "../../api";
 import type { Engine } from "../engines";
 import { isOutdated, isRejected, type Objects, type PerKeyBackoff, type WorkQueue } from "../../kube";
-import { engineName, engineOf, type Context } from "./context";
-import { CHECKPOINT, POD, type CheckpointObject } from "./objects";
+import { engineName, engineOf, isFinished, phaseOf, readyOf, timeOf, withPhase, type Context } from "./state";
+import { CHECKPOINT, POD, checkSourcePod, type CheckpointObject, type SourcePodState } from "./objects";
 import { CheckpointRun } from "./run";
 import { podKeyOf, reservationOf, type CheckpointScheduler } from "./scheduler";
-import { checkSourcePod, type SourcePodState } from "./source-pod";
-import { isFinished, phaseOf, readyOf, timeOf, withPhase } from "./state";
 
 type Next = { readonly requeueAfterMs?: number } | void;
 type Running = Extract<SourcePodState, { is: "running" }>;

@@ -1,10 +1,8 @@
 import type { CheckpointReason, CheckpointStatus, ContainerCheckpoint } from "../../api";
 import { EngineError, type Engine } from "../engines";
-import type { Context } from "./context";
+import { timeOf, withPhase, type Context, type Phase } from "./state";
 import { isOutdated, retryUntilWritten } from "../../kube";
-import { CHECKPOINT, POD, type CheckpointObject } from "./objects";
-import { checkSourcePod, type SourcePodState } from "./source-pod";
-import { timeOf, withPhase, type Phase } from "./state";
+import { CHECKPOINT, POD, checkSourcePod, type CheckpointObject, type SourcePodState } from "./objects";
 
 type Running = Extract<SourcePodState, { is: "running" }>;
 type RequestResult =

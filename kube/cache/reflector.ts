@@ -7,8 +7,7 @@ import type { Metrics, ReflectorMetrics } from "../metrics";
 import { isOlder, type KubernetesObject } from "../client/objects";
 import type { Transport, WatchEvent } from "../client/transport";
 import { listAll } from "../client/list";
-import { StoreWriter } from "./store-writer";
-import type { Store } from "./store";
+import { StoreWriter, type Store } from "./store";
 
 export interface ReflectorOptions<T extends KubernetesObject> {
   /** Label of its metrics, and `reflector` in its log. */

@@ -1,12 +1,56 @@
+import * as http from "node:http";
 import type { IncomingMessage } from "node:http";
+import * as https from "node:https";
 import type { RequestOptions } from "node:https";
+import { isDeepStrictEqual } from "node:util";
 import { setTimeout as pause } from "node:timers/promises";
-import { Deadline, NoResponseError, open, readBody, type HttpRequest } from "../../http";
 import { config } from "../../package.json";
-import { Agents } from "./agents";
+import { Deadline, NoResponseError, open, readBody, type HttpRequest } from "../../http";
 import type { Body, Method, SendOptions, Transport, WatchEvent, WatchOptions } from "./transport";
 import { ApiError, errorOf } from "./errors";
 import { Lines } from "./lines";
+
+/** Fields of a request that belong to its connection. Requests with the same fields share connections. */
+const OF_CONNECTION = [
+  "ca",
+  "cert",
+  "key",
+  "pfx",
+  "passphrase",
+  "rejectUnauthorized",
+  "servername",
+] as const satisfies readonly (keyof https.RequestOptions)[];
+
+/** Before the API server ends an idle connection (90 s in kube-apiserver), and before most load balancers do. */
+const IDLE_MS = 30_000;
+
+/** One agent for all requests with the same certificates; client-node creates one per request, and so one connection. */
+export class Agents {
+  private current?: { readonly credentials: object; readonly agent: http.Agent };
+
+  /** Replaces the certificates of the request by the shared agent. */
+  assign(options: https.RequestOptions, protocol: string): void {
+    const credentials = Object.fromEntries(OF_CONNECTION.map((name) => [name, options[name]]));
+    for (const name of OF_CONNECTION) delete options[name];
+    if (!isDeepStrictEqual(this.current?.credentials, credentials)) {
+      // Requests in progress keep their agent; its connections end when they are idle.
+      this.current = { credentials, agent: proxyOf(options) ?? newAgent(protocol, credentials) };
+    }
+    options.agent = this.current?.agent;
+  }
+}
+
+function newAgent(protocol: string, credentials: object): http.Agent {
+  const kept = { keepAlive: true, timeout: IDLE_MS };
+  if (protocol === "http:") return new http.Agent(kept);
+  return new https.Agent({ ...credentials, ...kept });
+}
+
+/** Returns the proxy of the kubeconfig: an agent of another class, which already has the certificates. */
+function proxyOf({ agent }: https.RequestOptions): http.Agent | undefined {
+  if (typeof agent !== "object") return undefined;
+  return agent.constructor === https.Agent || agent.constructor === http.Agent ? undefined : agent;
+}
 
 /** Adds certificates and headers of authentication to a request, as they are now. */
 export type Connect = (options: RequestOptions) => Promise<void>;
@@ -157,4 +201,30 @@ function eventIn(line: string): WatchEvent {
   if (typeof event?.type !== "string" || typeof event.object !== "object")
     throw new Error(`the API server's answer is no event of a watch: ${line.slice(0, 200)}`);
   return event as WatchEvent;
+}
+
+/** What client-node takes where there is no kubeconfig and no pod. Nothing of today listens there. */
+const NOWHERE = "http://localhost:8080";
+
+/**
+ * The API of the kubeconfig's context: the file given, else KUBECONFIG, else ~/.kube/config, else the pod's own account.
+ * @throws Error if there is none of these, or the kubeconfig cannot be read or names no such context.
+ */
+export async function connectByKubeconfig(
+  options: { readonly file?: string; readonly context?: string } & ApiOptions = {},
+): Promise<KubernetesApi> {
+  // Loaded only to connect: the library takes half a second to load.
+  const { KubeConfig } = await import("@kubernetes/client-node");
+  const config = new KubeConfig();
+  if (options.file === undefined) config.loadFromDefault();
+  else config.loadFromFile(options.file);
+  if (options.file === undefined && config.getCurrentCluster()?.server === NOWHERE)
+    throw new Error(
+      "there is none: give --kubeconfig, set KUBECONFIG, write ~/.kube/config (aws eks update-kubeconfig), or run in a pod with a service account",
+    );
+  if (options.context !== undefined) config.setCurrentContext(options.context);
+  const cluster = config.getCurrentCluster();
+  if (!cluster)
+    throw new Error(`the kubeconfig has no cluster for context ${config.getCurrentContext() || "(none)"}`);
+  return new KubernetesApi(cluster.server, (request) => config.applyToHTTPSOptions(request), options);
 }

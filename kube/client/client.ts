@@ -1,6 +1,6 @@
 import { isNotFound } from "./errors";
 import type { Json } from "../../http";
-import type { JsonPatchOperation } from "./json-patch";
+import type { JsonPatchOperation } from "./json";
 import { listAll } from "./list";
 import { pathOf, type ApiKind, type Kind, type ObjectKey } from "./objects";
 import type { Transport } from "./transport";

@@ -1,5 +1,5 @@
 /** A client of the Kubernetes API: objects by kind, over raw JSON. */
-export { KubernetesApi, type ApiOptions, type Connect } from "./api";
+export { KubernetesApi, type ApiOptions, type Connect, connectByKubeconfig } from "./api";
 export {
   Client,
   type ClientOptions,
@@ -17,9 +17,7 @@ export {
   isTestFailed,
   type StatusDetails,
 } from "./errors";
-export { at, isTrueAt, itemsAt, numberAt, textAt, textsAt } from "./json";
-export { pointer, type JsonPatchOperation } from "./json-patch";
-export { connectByKubeconfig } from "./kubeconfig";
+export { at, isTrueAt, itemsAt, numberAt, textAt, textsAt, pointer, type JsonPatchOperation } from "./json";
 export {
   isOlder,
   keyOf,
@@ -36,6 +34,6 @@ export {
   type ObjectKey,
   type ObjectMetadata,
 } from "./objects";
-export { retryOnConflict } from "./retry";
+export { retryOnConflict } from "../backoff";
 export type { Body, Method, SendOptions, Transport, WatchEvent, WatchOptions } from "./transport";
 export type { Json, JsonObject } from "../../http";

@@ -4,8 +4,7 @@ import type { CachedObjects } from "../cache/cache";
 import type { Change } from "../cache/store";
 import type { Logger } from "../log";
 import type { Metrics } from "../metrics";
-import { WorkQueue } from "./queue";
-import { runWorkers, type Reconcile } from "./workers";
+import { WorkQueue, runWorkers, type Reconcile } from "./queue";
 
 /** A reconcile loop. */
 export interface Controller {

@@ -9,5 +9,4 @@ export {
   type ReconcileOptions,
   type Request,
 } from "./controller";
-export { WorkQueue, type WorkQueueOptions } from "./queue";
-export { runWorkers, type Reconcile, type WorkersOptions } from "./workers";
+export { WorkQueue, type WorkQueueOptions, runWorkers, type Reconcile, type WorkersOptions } from "./queue";

@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { hasStatus } from "../client/errors";
 import type { Transport } from "../client/transport";
 import { sleep } from "../backoff";
-import { LeaseClaim } from "./lease-claim";
+import { LeaseClaim } from "./lease";
 import type { Logger } from "../log";
 import type { Metrics } from "../metrics";
 

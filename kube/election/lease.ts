@@ -1,4 +1,6 @@
 import { pathOf } from "../client/objects";
+import { isNotFound } from "../client/errors";
+import type { Transport } from "../client/transport";
 
 /** The fields of a Lease that name its holder. `coordination.k8s.io/v1`, LeaseSpec. */
 export interface LeaseSpec {
@@ -77,4 +79,105 @@ export function released(lease: Lease, now: number): Lease {
       renewTime: microTime(now),
     },
   };
+}
+
+/** Bounds of one request. */
+export interface Bounds {
+  readonly signal?: AbortSignal;
+  readonly timeoutMs: number;
+}
+
+export interface LeaseClaimOptions {
+  readonly transport: Pick<Transport, "send">;
+  readonly namespace: string;
+  readonly name: string;
+  readonly identity: string;
+  readonly durationMs: number;
+}
+
+/**
+ * One process's view of a Lease, and its claim to it. Times are of `performance.now()`, which no clock correction moves.
+ *
+ * A lease has expired when its record did not change for its duration while this process observed it. The times in the
+ * record are never compared with the local clock.
+ */
+export class LeaseClaim {
+  /** The object to write on; undefined if there is none. */
+  private lease?: Lease;
+  /** The last record seen. Kept when the object is deleted: its holder may not know yet. */
+  private record = "";
+  private sinceMs = 0;
+  private durationMs = 0;
+  /** Identity of the holder, as last seen; empty if the lease is free. */
+  holder = "";
+  /** A write was sent and its outcome is not known. */
+  unsure = false;
+
+  constructor(private readonly options: LeaseClaimOptions) {}
+
+  /** Returns how long the record as last seen is valid, ms; 0 or less if the lease can be taken. */
+  leftMs(): number {
+    return this.holder === "" ? 0 : this.sinceMs + this.durationMs - performance.now();
+  }
+
+  /**
+   * Takes the lease or renews it, unless another holds it.
+   *
+   * @returns when the request began that took or renewed the lease; undefined if another process holds it
+   * @throws ApiError 409 if another wrote first; what `send` throws
+   */
+  async claim(bounds: Bounds): Promise<number | undefined> {
+    const { namespace, name, identity, durationMs } = this.options;
+    if (this.unsure || this.holder !== identity) await this.read(bounds);
+    if (this.holder !== identity && this.leftMs() > 0) return undefined;
+    const beganMs = performance.now();
+    await this.write(
+      heldBy(this.lease ?? newLease(namespace, name), identity, durationMs, Date.now()),
+      bounds,
+    );
+    return beganMs;
+  }
+
+  /**
+   * Gives the lease back, if it is ours.
+   * @throws as `claim`
+   */
+  async release(bounds: Bounds): Promise<void> {
+    if (this.unsure) await this.read(bounds);
+    if (this.lease === undefined || this.holder !== this.options.identity) return;
+    await this.write(released(this.lease, Date.now()), bounds);
+  }
+
+  private async read(bounds: Bounds): Promise<void> {
+    const { transport, namespace, name } = this.options;
+    try {
+      this.see((await transport.send("GET", leasePath(namespace, name), undefined, bounds)) as Lease);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      this.lease = undefined;
+    }
+    this.unsure = false;
+  }
+
+  private async write(lease: Lease, bounds: Bounds): Promise<void> {
+    const { transport, namespace, name } = this.options;
+    const body = { type: "application/json", content: lease };
+    this.unsure = true;
+    const written =
+      lease.metadata.resourceVersion === undefined
+        ? await transport.send("POST", leasePath(namespace), body, bounds)
+        : await transport.send("PUT", leasePath(namespace, name), body, bounds);
+    this.see(written as Lease);
+    this.unsure = false;
+  }
+
+  private see(lease: Lease): void {
+    this.lease = lease;
+    const record = recordOf(lease);
+    if (record === this.record) return;
+    this.record = record;
+    this.sinceMs = performance.now();
+    this.holder = lease.spec?.holderIdentity ?? "";
+    this.durationMs = (lease.spec?.leaseDurationSeconds ?? 0) * 1000;
+  }
 }

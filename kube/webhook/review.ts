@@ -1,6 +1,5 @@
 import type { Json } from "../../http";
-import { at, isTrueAt, textAt } from "../client/json";
-import type { JsonPatchOperation } from "../client/json-patch";
+import { at, isTrueAt, textAt, type JsonPatchOperation } from "../client/json";
 
 /** The request of an `AdmissionReview` of admission.k8s.io/v1. */
 export interface AdmissionRequest {

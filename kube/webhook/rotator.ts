@@ -2,10 +2,18 @@ import type { Objects } from "../cache/store";
 import type { Client } from "../client/client";
 import { hasStatus } from "../client/errors";
 import type { Logger } from "../log";
-import { issue } from "./certificate";
-import { bundlePatch, WEBHOOK_CONFIGURATION, type WebhookConfiguration } from "./configuration";
-import { after, bundleOf, nextStep, type Held } from "./rotation";
-import { CERTIFICATE_SECRET, secretData, type CertificateSecret } from "./secret";
+import { after, bundleOf, issue, nextStep, type Held } from "./certificate";
+import {
+  CERTIFICATE_SECRET,
+  WEBHOOK_CONFIGURATION,
+  bundlePatch,
+  secretData,
+  type CertificateSecret,
+  type WebhookConfiguration,
+} from "./objects";
+import type { Cache } from "../cache/cache";
+import { controller, type Controller, type ControllerOptions } from "../controller/controller";
+import type { WebhookServer } from "./server";
 
 export interface CertificateSettings {
   /** Namespace and name of the Secret with the certificate. */
@@ -108,4 +116,42 @@ function common(bundles: readonly string[]): string {
   const [first = "", ...rest] = bundles;
   const certificates = first.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   return certificates.filter((one) => rest.every((bundle) => bundle.includes(one))).join("\n");
+}
+
+export interface CertificateControllerOptions extends ControllerOptions {
+  /** Of the controller. */
+  readonly name: string;
+  readonly settings: CertificateSettings;
+  /** Whether the certificate is rotated here; another controller fills the Secret otherwise. */
+  readonly rotate: boolean;
+  readonly server: Pick<WebhookServer, "use">;
+  readonly cache: Cache;
+  /** Writes only while this process leads. */
+  readonly client: Client;
+}
+
+/** Loads the certificate into the server on every replica. @returns the controller that rotates it, if any */
+export function certificateControllers(options: CertificateControllerOptions): readonly Controller[] {
+  const { name, settings, rotate, server, cache, client, log } = options;
+  // Of one object each: permissions by name allow no more.
+  const secrets = cache.objects(CERTIFICATE_SECRET, {
+    namespaces: [settings.namespace],
+    fieldSelector: `metadata.name=${settings.secret}`,
+  });
+  secrets.onChange(({ new: secret }) => {
+    if (secret?.held.current) server.use(secret.held.current);
+  });
+  if (!rotate) return [];
+  const configurations = cache.objects(WEBHOOK_CONFIGURATION, {
+    fieldSelector: `metadata.name=${settings.configuration}`,
+  });
+  const rotator = new CertificateRotator({ settings, client, secrets, configurations, log });
+  const key = "certificate";
+  return [
+    controller(name, options)
+      .starts(key)
+      .watches(secrets, () => [key])
+      .watches(configurations, () => [key])
+      .reconcile(() => rotator.reconcile()),
+  ];
 }

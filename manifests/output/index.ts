@@ -3,14 +3,13 @@
  * removed, and nothing is written if nothing changed.
  * @module cedana-cdk/output
  */
-import { OutputError, isForceable } from "./errors";
+import { OutputError, isForceable } from "./paths";
 import type { Change, Plan } from "./plan";
 import { plan } from "./plan";
 import { removeLeftovers, write } from "./write";
 
-export { withoutCreationStacks } from "./creation-stacks";
-export { OutputError, type OutputProblem } from "./errors";
-export { RECORD } from "./paths";
+export { withoutCreationStacks } from "./write";
+export { OutputError, type OutputProblem, RECORD } from "./paths";
 export type { Change } from "./plan";
 
 export interface WriteOptions {

@@ -1,7 +1,6 @@
 import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { OutputError, type OutputProblem } from "./errors";
-import { RECORD, checkPaths, parentsOf, statAt } from "./paths";
+import { OutputError, RECORD, checkPaths, parentsOf, statAt, type OutputProblem } from "./paths";
 import type { TreeRecord } from "./record";
 import { formatRecord, readRecord, sha256 } from "./record";
 

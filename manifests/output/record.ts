@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { OutputError } from "./errors";
-import { RECORD, defectOf } from "./paths";
+import { OutputError, RECORD, defectOf } from "./paths";
 
 /** The managed files of a directory. */
 export interface TreeRecord {

@@ -7,15 +7,17 @@ import {
   unexpectedResponse,
   type ManagerOperation,
 } from "./errors";
-import { checkpointIdIn, containersIn, imageRefIn } from "./responses";
-import type {
-  CheckpointOptions,
-  ContainerReference,
-  CrioRootfsOptions,
-  ManagedContainer,
-  RestoreOptions,
-  RootfsOptions,
-} from "./types";
+import {
+  checkpointIdIn,
+  containersIn,
+  imageRefIn,
+  type CheckpointOptions,
+  type ContainerReference,
+  type CrioRootfsOptions,
+  type ManagedContainer,
+  type RestoreOptions,
+  type RootfsOptions,
+} from "./responses";
 
 export interface ManagerClientOptions {
   /** Such as http://cedana-manager-service.cedana-system:1324. May have a path. */

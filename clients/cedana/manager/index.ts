@@ -9,4 +9,4 @@ export {
   type ManagedContainer,
   type RestoreOptions,
   type RootfsOptions,
-} from "./types";
+} from "./responses";

@@ -13,10 +13,9 @@ import {
 import { STARTUP_TAINT_DEFAULT, toTaintText } from "../../nodes/taint";
 import { check } from "../../schema";
 import { printable, under, type Problem } from "../../schema/problem";
-import { isLoopback, listenAddress } from "./address";
-import { cedanaNames } from "./names";
+import { AGENT_VARIABLES, MANAGER_VARIABLES, isLoopback, listenAddress } from "./variables";
+import { cedanaNames } from "./resolve";
 import { pinnedVersion, type ResolvedCedanaEngine } from "./schema";
-import { AGENT_VARIABLES, MANAGER_VARIABLES } from "./variables";
 
 /** Checks engine and install together. Paths begin with `engine` or `install`. */
 export function checkCedanaInstall(engine: ResolvedCedanaEngine, install: ResolvedInstall): Problem[] {

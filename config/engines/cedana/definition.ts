@@ -1,13 +1,107 @@
 import * as v from "../../schema/valibot";
-import { featureTableJson, renderFeatureTable } from "../../features";
-import type { ResolvedInstall } from "../../install";
-import { runtimeHandlerSchema } from "../../nodes/settings";
-import type { EngineCapabilities, EngineDefinition, RequiredSecret } from "../engine";
-import { checkCedanaEngine } from "./check";
-import { cedanaControllerSchema, cedanaControllerSettings } from "./controller";
-import { checkCedanaInstall, removesTaint } from "./check-install";
+import type { CheckpointsOf, ResolvedInstall } from "../../install";
+import { described, pattern, shape } from "../../schema";
+import {
+  checkpointEntries,
+  timeoutSeconds,
+  type EngineCapabilities,
+  type EngineDefinition,
+  type RequiredSecret,
+  type Template,
+  type TemplateValues,
+} from "../engine";
+import { cedanaNames } from "./resolve";
 import { cedanaEngineSchema, type ResolvedCedanaEngine } from "./schema";
-import { cedanaTemplate } from "./template";
+import { yamlText } from "../../yaml-text";
+import { featureTableJson, renderFeatureTable } from "../../features";
+import { runtimeHandlerSchema } from "../../nodes/settings";
+import { checkCedanaEngine } from "./check";
+import { checkCedanaInstall, removesTaint } from "./check-install";
+
+/** Settings of the controller's checkpoints by this engine. */
+export const cedanaControllerSchema = shape({
+  ...checkpointEntries,
+  engine: described(v.literal("cedana"), "Engine that takes checkpoints."),
+  manager: described(
+    shape({
+      url: described(
+        pattern(/^https?:\/\/[^\s/@]+$/, {
+          code: "not-a-url",
+          message: "is not the URL of a server",
+          allowed: "http(s)://<host>[:<port>]",
+        }),
+        "URL of the REST API of Cedana's manager.",
+      ),
+      root: described(
+        pattern(/^\/\S+$/, {
+          code: "not-a-path",
+          message: "is not an absolute path",
+          allowed: "a path such as /run/containerd/runc/k8s.io",
+        }),
+        "Directory where the container runtime stores the state of its containers.",
+      ),
+      timeoutSeconds,
+    }),
+    "Access to Cedana's manager.",
+  ),
+});
+
+/** Returns these settings. */
+export function cedanaControllerSettings(
+  engine: ResolvedCedanaEngine,
+  install: ResolvedInstall,
+  { maxPerNode, namespaces, timeoutSeconds }: CheckpointsOf,
+): v.InferOutput<typeof cedanaControllerSchema> {
+  const { checkpoints, kind, manager } = engine;
+  const host = `${cedanaNames(engine, install).managerService}.${install.namespace}`;
+  return {
+    namespaces,
+    maxPerNode,
+    locations: checkpoints.locations,
+    engine: kind,
+    manager: { url: `http://${host}:${manager.service.port}`, root: checkpoints.root, timeoutSeconds },
+  };
+}
+
+/** Returns the engine's parts of the platform file that `init` writes. */
+export function cedanaTemplate({ aws, bucket, clusterId, gpu, region, url }: TemplateValues): Template {
+  const place = aws
+    ? `  checkpointDir: s3://${bucket}/checkpoints
+  awsRegion: ${region}`
+    : `  checkpointDir: cedana://checkpoints`;
+  const keys = aws
+    ? `
+    awsAccessKeyId: { name: cedana-secrets, key: aws-access-key-id }
+    awsSecretAccessKey: { name: cedana-secrets, key: aws-secret-access-key }`
+    : "";
+  return {
+    storage: `# The S3 bucket of checkpoints, encrypted with a separate key.
+storage:
+  bucket: ${yamlText(bucket)} # change: bucket names are globally unique
+  expireDays: 30
+  staticKeyUser: true # Cedana's s3 plugin supports only static keys; the key itself is not created here
+`,
+    engine: `# The engine that takes and restores checkpoints. Secrets are references; create the Secret yourself:
+#   kubectl -n cedana-system create secret generic cedana-secrets --from-file=auth-token=<file>
+engine:
+  kind: cedana
+  clusterId: ${clusterId} # change to the id on the Cedana platform
+  url: ${url}
+${place}
+  gpu: ${gpu ? "interception" : "none"}
+  secrets:
+    authToken: { name: cedana-secrets, key: auth-token }${keys}
+`,
+    install: `# How the engine is installed. Resources, tolerations and others have defaults; see docs/cedana-yaml.md.
+install:
+  namespace: cedana-system
+  # This toolkit's controller removes the startup taint from nodes instead of Cedana's manager, and reconciles Checkpoint
+  # objects. Its image is not published; docs/kubernetes/controller.md describes how to build it.
+  # controller:
+  #   image: { repository: registry.example.com/cedana-controller, tag: 0.1.0 }
+`,
+  };
+}
 
 export const CEDANA: EngineDefinition<typeof cedanaEngineSchema, typeof cedanaControllerSchema> = {
   schema: cedanaEngineSchema,

@@ -1,15 +1,10 @@
 /** The engine `cedana`: Cedana's agent and manager. */
-export { daemonPort, isLoopback, listenAddress, socketDirectory, socketProblem } from "./address";
-export { checkCedanaEngine, storageOf } from "./check";
-export { nativeVersion, removesTaint } from "./check-install";
-export { cedanaNames } from "./names";
 export {
-  type CedanaEngineSpec,
-  type ResolvedCedanaEngine,
-  cedanaEngineSchema,
-  pinnedVersion,
-} from "./schema";
-export {
+  daemonPort,
+  isLoopback,
+  listenAddress,
+  socketDirectory,
+  socketProblem,
   AGENT_LITERALS,
   AGENT_VARIABLES,
   MANAGER_VARIABLES,
@@ -18,3 +13,12 @@ export {
   secretVariables,
   variablesOf,
 } from "./variables";
+export { checkCedanaEngine, storageOf } from "./check";
+export { nativeVersion, removesTaint } from "./check-install";
+export { cedanaNames } from "./resolve";
+export {
+  type CedanaEngineSpec,
+  type ResolvedCedanaEngine,
+  cedanaEngineSchema,
+  pinnedVersion,
+} from "./schema";

@@ -14,12 +14,15 @@ import {
   titled,
 } from "../../schema";
 import { secretRef } from "../../secret";
-import { listenAddress } from "./address";
-import { cedanaCheckpointsSchema, cedanaHelperSchema } from "./agent";
-import { attachAccountSchema } from "./attach-account";
-import { dynamoWatcherSchema } from "./dynamo-watcher";
-import { managerSchema } from "./manager";
-import { runtimeClassSchema } from "./runtime-class";
+import { listenAddress } from "./variables";
+import {
+  attachAccountSchema,
+  cedanaCheckpointsSchema,
+  cedanaHelperSchema,
+  dynamoWatcherSchema,
+  managerSchema,
+  runtimeClassSchema,
+} from "./resolve";
 
 /** A password in a URL would be written to the output. The message does not repeat the value. */
 const HTTPS_URL = /^https:\/\/[^\s/?#]+(\/[^\s?#]*)?$/;

@@ -1,7 +1,8 @@
 import { checkKubeletFeatures } from "./features";
-import type { Problem } from "../../schema/problem";
+import { under, type Problem } from "../../schema/problem";
 import { isToken } from "../../schema/rule";
 import type { ResolvedKubeletEngine } from "./schema";
+import { reservedVariables, type ResolvedInstall } from "../../install";
 
 /** What depends on several properties of the engine `kubelet`. */
 export function checkKubeletEngine(engine: ResolvedKubeletEngine): Problem[] {
@@ -31,4 +32,19 @@ function checkImage({ image }: ResolvedKubeletEngine): Problem[] {
       allowed: "a digest, or a tag such as 0.1.0",
     },
   ];
+}
+
+/** Environment variables with facts of the pod, which the install sets. */
+const POD_VARIABLES = new Set(["NODE_NAME", "HOST_IP", "POD_NAME", "POD_NAMESPACE", "POD_UID"]);
+
+/** Checks engine and install together. */
+export function checkKubeletInstall(_: ResolvedKubeletEngine, install: ResolvedInstall): Problem[] {
+  const { healthCheck, helper } = install;
+  return under(
+    ["install"],
+    [
+      ...reservedVariables(["helper", "env"], helper.env, POD_VARIABLES),
+      ...reservedVariables(["healthCheck", "env"], healthCheck.env, POD_VARIABLES),
+    ],
+  );
 }

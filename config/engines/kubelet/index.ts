@@ -9,5 +9,13 @@ export {
   type KubeletFeatureRow,
   type KubeletUse,
 } from "./features";
-export { type RegistryCredentials, credentialsOf, isNodesOwn, registryOf, registryPort } from "./registry";
-export { type KubeletEngineSpec, type ResolvedKubeletEngine, kubeletEngineSchema } from "./schema";
+export {
+  type RegistryCredentials,
+  credentialsOf,
+  isNodesOwn,
+  registryOf,
+  registryPort,
+  type KubeletEngineSpec,
+  type ResolvedKubeletEngine,
+  kubeletEngineSchema,
+} from "./schema";

@@ -13,8 +13,8 @@ export {
   SETTINGS_FOLDER,
   STATE,
 } from "./derive";
-export { readAgentSettings } from "./read";
 export {
+  readAgentSettings,
   agentSettingsSchema,
   type AgentHealthSettings,
   type AgentRegistrySettings,

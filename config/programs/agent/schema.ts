@@ -1,5 +1,15 @@
 import * as v from "../../schema/valibot";
-import { described, directory, dnsLabel, integer, pattern, registryRepository, shape } from "../../schema";
+import {
+  described,
+  directory,
+  dnsLabel,
+  integer,
+  pattern,
+  registryRepository,
+  shape,
+  type Checked,
+} from "../../schema";
+import { readSettings } from "../settings-file";
 
 const bytes = integer(0, Number.MAX_SAFE_INTEGER);
 
@@ -78,3 +88,8 @@ export interface AgentSettings extends v.InferOutput<typeof agentSettingsSchema>
 export type AgentHealthSettings = AgentSettings["health"];
 /** Credentials for the registry. */
 export type AgentRegistrySettings = AgentSettings["registry"];
+
+/** The settings in a text (YAML or JSON), or all problems of it. Nothing is thrown. */
+export function readAgentSettings(text: string): Checked<AgentSettings> {
+  return readSettings(agentSettingsSchema, text);
+}

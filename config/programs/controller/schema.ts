@@ -1,8 +1,19 @@
 import * as v from "../../schema/valibot";
-import { ENGINE_KINDS, ENGINES } from "../../engines";
+import { ENGINES, ENGINE_KINDS } from "../../engines";
 import { taintSchema } from "../../nodes";
 import { labels, someNamespaces } from "../../pod";
-import { derived, described, dnsLabel, dnsSubdomain, integer, labelKey, oneOf, shape } from "../../schema";
+import {
+  derived,
+  described,
+  dnsLabel,
+  dnsSubdomain,
+  integer,
+  labelKey,
+  oneOf,
+  shape,
+  type Checked,
+} from "../../schema";
+import { readSettings } from "../settings-file";
 
 const off = v.literal(false);
 
@@ -95,3 +106,8 @@ export type CheckpointSettings = v.InferOutput<typeof checkpointsSchema>;
 export interface RestoreSettings extends v.InferOutput<typeof restoreSchema> {}
 /** One of the agents that must be Ready on a node. */
 export interface AgentSettings extends v.InferOutput<typeof agentSchema> {}
+
+/** The settings in a text (YAML or JSON), or all problems of it. Nothing is thrown. */
+export function readControllerSettings(text: string): Checked<ControllerSettings> {
+  return readSettings(controllerSettingsSchema, text);
+}

@@ -8,9 +8,8 @@ import { constructsOf } from "../engines";
 import { enabled, inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { grantWhere } from "../rbac";
-import { controllerDeployment, SETTINGS_FILE } from "./deployment";
+import { ControllerMetrics, SETTINGS_FILE, controllerDeployment } from "./deployment";
 import { controllerGrants } from "./grants";
-import { ControllerMetrics } from "./metrics";
 
 export { METRICS_PORT } from "./deployment";
 

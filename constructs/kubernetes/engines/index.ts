@@ -1,8 +1,8 @@
 /** Engines: the objects of each. */
 import type { EngineKind, ResolvedEngine } from "../../../config/engines";
-import { CEDANA_CONSTRUCTS } from "./cedana/definition";
+import { CEDANA_CONSTRUCTS } from "./cedana/engine";
 import type { EngineConstructs } from "./engine";
-import { KUBELET_CONSTRUCTS } from "./kubelet/definition";
+import { KUBELET_CONSTRUCTS } from "./kubelet/engine";
 
 type EngineOf<K extends EngineKind> = Extract<ResolvedEngine, { readonly kind: K }>;
 

@@ -17,8 +17,7 @@ import {
 } from "../../../api";
 import { namesOf, type ResolvedInstall } from "../../../config/install";
 import { metadata, object } from "../object";
-import { BY_KUBERNETES, list, mayRestore } from "./cel";
-import { namespaceSelector } from "./names";
+import { BY_KUBERNETES, list, mayRestore, namespaceSelector } from "./cel";
 
 const API = "admissionregistration.k8s.io/v1";
 

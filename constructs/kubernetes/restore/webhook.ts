@@ -4,8 +4,7 @@ import type { Construct } from "constructs";
 import { namesOf, selectorLabels, type ResolvedInstall } from "../../../config/install";
 import { REQUEST, WEBHOOK_PATH } from "../../../api";
 import { metadata, object, type Metadata } from "../object";
-import { BY_KUBERNETES, mayRestore } from "./cel";
-import { namespaceSelector } from "./names";
+import { BY_KUBERNETES, mayRestore, namespaceSelector } from "./cel";
 
 interface Settings {
   readonly namespaces: "all" | readonly string[];

@@ -12,8 +12,14 @@ import {
   type Engine,
   type EngineTools,
 } from "../engine";
-import { NodeCheckpointClient } from "./node-checkpoint-client";
-import { idOf, NODE_CHECKPOINT, nodeCheckpointFor, type NodeCheckpointObject, type Place } from "./object";
+import {
+  NODE_CHECKPOINT,
+  NodeCheckpointClient,
+  idOf,
+  nodeCheckpointFor,
+  type NodeCheckpointObject,
+  type Place,
+} from "./node-checkpoint-client";
 
 interface KubeletEngineOptions extends EngineTools {
   readonly place: Place;

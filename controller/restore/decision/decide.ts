@@ -2,8 +2,7 @@ import { LATEST } from "../../../api";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import { phaseOf } from "../../checkpoints/state";
 import { boundedWarnings, fit, type ClusterState, type RestoredContainer } from "./fit";
-import type { AdmittedPod, RestoreRequest } from "./pod";
-import { matchWorkload, workloadOf } from "./workload";
+import { matchWorkload, workloadOf, type AdmittedPod, type RestoreRequest } from "./pod";
 
 export type Decision =
   | {

@@ -1,14 +1,48 @@
+import type { V1RuntimeClass } from "@kubernetes/client-node";
+import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import type { EngineProps } from "../../input";
-import type { EngineConstruct } from "../engine";
+import { enabled, type EngineProps } from "../../input";
+import { metadata, object } from "../../object";
+import { cedanaInputOf, checkpointGrants } from "./input";
+import type { ResolvedCedanaEngine } from "../../../../config/engines/cedana";
+import type { EngineConstruct, EngineConstructs } from "../engine";
+import { networkPolicies } from "./network-policies";
 import { CedanaAgent } from "./agent";
 import { AttachAccount } from "./attach-account";
 import { EngineConfig } from "./config";
 import { DynamoWatcher } from "./dynamo-watcher";
-import { cedanaInputOf } from "./input";
 import { Manager } from "./manager";
 import { ManagerRbac } from "./rbac";
-import { CedanaRuntimeClass } from "./runtime-class";
+
+/**
+ * The RuntimeClass of pods to restore. Its pods are scheduled only to nodes with the agent, because on other nodes
+ * containerd has no such handler.
+ */
+export class CedanaRuntimeClass extends Construct {
+  readonly runtimeClass: ApiObject;
+
+  constructor(scope: Construct, id: string, props: EngineProps) {
+    super(scope, id);
+    const { engine, install } = cedanaInputOf(this, props);
+    const { nodeSelector } = install;
+    const runtimeClass = enabled(this, ["engine", "runtimeClass"], engine.runtimeClass);
+    const { handler, name, overhead, tolerations } = runtimeClass;
+    this.runtimeClass = object<V1RuntimeClass>(this, "runtime-class", {
+      apiVersion: "node.k8s.io/v1",
+      kind: "RuntimeClass",
+      metadata: metadata(install, { name }),
+      handler,
+      scheduling: { nodeSelector, ...(tolerations.length === 0 ? {} : { tolerations }) },
+      ...(Object.keys(overhead).length === 0 ? {} : { overhead: { podFixed: overhead } }),
+    });
+  }
+}
+
+export const CEDANA_CONSTRUCTS: EngineConstructs<ResolvedCedanaEngine> = {
+  create: (scope, id, input) => new CedanaEngine(scope, id, input),
+  checkpointGrants,
+  networkPolicies,
+};
 
 /** All objects of the engine `cedana`. */
 export class CedanaEngine extends Construct implements EngineConstruct {

@@ -6,7 +6,6 @@ export { CedanaAgent } from "./agent";
 export { AttachAccount } from "./attach-account";
 export { EngineConfig } from "./config";
 export { DynamoWatcher } from "./dynamo-watcher";
-export { CedanaEngine } from "./engine";
+export { CedanaEngine, CedanaRuntimeClass } from "./engine";
 export { Manager, ManagerMetrics, REST_PORT } from "./manager";
 export { ManagerRbac } from "./rbac";
-export { CedanaRuntimeClass } from "./runtime-class";

@@ -1,7 +1,8 @@
 import type { Construct } from "constructs";
 import { cedanaNames, nativeVersion, type ResolvedCedanaEngine } from "../../../../config/engines/cedana";
 import { inputOfKind, type EngineProps } from "../../input";
-import type { EngineInput } from "../engine";
+import type { CheckpointGrants, EngineInput } from "../engine";
+import { CEDANA } from "../../../../api";
 
 export interface CedanaInput extends EngineInput<ResolvedCedanaEngine> {
   /** Version of the plugins that are built with the agent. */
@@ -14,4 +15,16 @@ export interface CedanaInput extends EngineInput<ResolvedCedanaEngine> {
 export function cedanaInputOf(scope: Construct, props: EngineProps): CedanaInput {
   const { engine, install } = inputOfKind(scope, props, "cedana");
   return { engine, install, native: nativeVersion(engine) ?? "", names: cedanaNames(engine, install) };
+}
+
+/** Returns the permissions to reconcile `Cedana` objects. */
+export function checkpointGrants(): CheckpointGrants {
+  const about = { apiGroups: [CEDANA.group] };
+  return {
+    rules: [
+      { ...about, resources: [CEDANA.plural], verbs: ["get", "list", "watch", "patch"] },
+      { ...about, resources: [`${CEDANA.plural}/status`], verbs: ["patch"] },
+    ],
+    elsewhere: [],
+  };
 }

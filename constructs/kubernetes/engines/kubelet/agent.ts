@@ -8,15 +8,14 @@ import { bindEverywhere, clusterRole, grantIn, subject } from "../../rbac";
 import type { AgentConstruct } from "../engine";
 import { healthCheckDaemonSet } from "./health-check";
 import { helperDaemonSet } from "./helper";
-import { kubeletInputOf } from "./input";
-import { ownNodePolicies } from "./own-node-policy";
+import { kubeletInputOf, settingsConfigMap } from "./input";
 import {
   HEALTH_CHECK_NAMESPACE_RULES,
   HEALTH_CHECK_RULES,
   HELPER_NAMESPACE_RULES,
   HELPER_RULES,
-} from "./rights";
-import { settingsConfigMap } from "./settings";
+  ownNodePolicies,
+} from "./permissions";
 
 /** The agent on each node: helper, health check, their settings and permissions. */
 export class KubeletAgent extends Construct implements AgentConstruct {

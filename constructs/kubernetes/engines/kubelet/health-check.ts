@@ -3,10 +3,9 @@ import type { V1DaemonSet, V1Probe } from "@kubernetes/client-node";
 import { ARCHIVES, CRIU_LINK, HEALTH_CONDITION, runtimeConfig } from "../../../../config/programs/agent";
 import { isNodesOwn } from "../../../../config/engines/kubelet";
 import { namesOf } from "../../../../config/install";
-import type { KubeletInput } from "./input";
+import { settingsHash, type KubeletInput } from "./input";
 import type { Manifest } from "../../object";
-import { image } from "../../pod";
-import { daemonSet } from "../../daemon-set";
+import { daemonSet, image } from "../../pod";
 import {
   apiToken,
   credentials,
@@ -19,7 +18,6 @@ import {
   SETTINGS_PATH,
   together,
 } from "./pod";
-import { settingsHash } from "./settings";
 
 /**
  * The health check: one container runs `criu check` and has the capabilities that it needs, the other judges the node and

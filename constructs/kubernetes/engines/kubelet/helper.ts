@@ -2,10 +2,9 @@ import { dirname } from "node:path/posix";
 import type { V1DaemonSet } from "@kubernetes/client-node";
 import { ARCHIVES, CRIU_LINK, STATE } from "../../../../config/programs/agent";
 import { isNodesOwn } from "../../../../config/engines/kubelet";
-import type { KubeletInput } from "./input";
+import { settingsHash, type KubeletInput } from "./input";
 import type { Manifest } from "../../object";
-import { image } from "../../pod";
-import { daemonSet } from "../../daemon-set";
+import { daemonSet, image } from "../../pod";
 import {
   apiToken,
   credentials,
@@ -17,7 +16,6 @@ import {
   SETTINGS_PATH,
   together,
 } from "./pod";
-import { settingsHash } from "./settings";
 
 /** Where the containers have folders of the node whose path is not free in the image. */
 export const HOST = "/host";

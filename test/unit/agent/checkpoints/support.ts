@@ -4,7 +4,7 @@ import { ArchiveDirectory } from "../../../../agent/checkpoints/archives";
 import type { JobContext, Push } from "../../../../agent/checkpoints/context";
 import type { JournalEntry } from "../../../../agent/checkpoints/journal";
 import { NODE_CHECKPOINT, type NodeCheckpointObject } from "../../../../agent/checkpoints/status";
-import { Worker } from "../../../../agent/checkpoints/worker";
+import { Worker } from "../../../../agent/checkpoints";
 import { KubeletError } from "../../../../clients/kubelet";
 import { RegistryError } from "../../../../clients/registry";
 import { Cache, Client, createLogger, pathOf } from "../../../../kube";

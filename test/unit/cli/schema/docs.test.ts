@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { withKindSections } from "../../../../cli/schema/kind-section";
-import { propertyTables } from "../../../../cli/schema/property-table";
+import { propertyTables, withKindSections } from "../../../../cli/schema/property-table";
 import { renderFeatureTable } from "../../../../config/features";
 import { ROOT } from "../../../support/sources";
 

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import Ajv from "ajv";
 import { parse } from "yaml";
 import { INIT_DEFAULTS, initFile } from "../../../../cli/init-file";
-import { platformJsonSchema } from "../../../../cli/schema/json-schema";
+import { platformJsonSchema } from "../../../../cli/schema/input-schema";
 import { platformSchema } from "../../../../config/platform";
 import { check } from "../../../../config/schema";
 import { files, ROOT } from "../../../support/sources";

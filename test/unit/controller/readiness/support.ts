@@ -1,7 +1,6 @@
 import type { Json } from "../../../../kube/client";
 import { Store, type EventInput, type Events } from "../../../../kube";
-import { NodeSnapshots } from "../../../../controller/readiness/snapshots";
-import { onAffectedNode } from "../../../../controller/readiness/sources";
+import { NodeSnapshots, onAffectedNode } from "../../../../controller/readiness/sources";
 import {
   projectDaemonSet,
   projectNode,

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { applyPatch, type Operation } from "fast-json-patch";
 import { notRestored } from "../../../../agent/archive";
-import { checkSourcePod } from "../../../../controller/checkpoints/source-pod";
+import { checkSourcePod } from "../../../../controller/checkpoints/objects";
 import { mutation, type Decision } from "../../../../controller/restore/decision";
 import type { Json } from "../../../../kube";
 import { checkpoint, decided, digest, podJson, saved, type Restored } from "./support";

@@ -4,8 +4,7 @@ import {
   readRequest,
   type Decision,
 } from "../../../../controller/restore/decision";
-import type { CheckpointObject } from "../../../../controller/checkpoints/objects";
-import { projectCheckpoint } from "../../../../controller/checkpoints/objects";
+import { projectCheckpoint, type CheckpointObject } from "../../../../controller/checkpoints/objects";
 import type { Json } from "../../../../kube";
 
 export const digest = (of: string) => `registry.example.com/checkpoints/${of}@sha256:${"a".repeat(64)}`;

@@ -1,5 +1,5 @@
 import { Agent, type RequestOptions } from "node:https";
-import { Agents } from "../../../../kube/client/agents";
+import { Agents } from "../../../../kube/client/api";
 import { Lines } from "../../../../kube/client/lines";
 import { retryAfterMs } from "../../../../kube/client/errors";
 

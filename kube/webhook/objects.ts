@@ -1,6 +1,15 @@
-import { metadataOf, textAt, textsAt, type Json, type Kind, type KubernetesObject } from "../client";
-import type { Pair } from "./certificate";
-import type { Held } from "./rotation";
+import {
+  itemsAt,
+  metadataOf,
+  pointer,
+  textAt,
+  textsAt,
+  type Json,
+  type JsonPatchOperation,
+  type Kind,
+  type KubernetesObject,
+} from "../client";
+import type { Held, Pair } from "./certificate";
 
 /** The Secret with the certificates of a webhook. */
 export interface CertificateSecret extends KubernetesObject {
@@ -52,3 +61,37 @@ export function secretData({ current, next, previousCa }: Held): Record<string, 
 
 const encoded = (pem: string) => Buffer.from(pem).toString("base64");
 const decoded = (data = "") => Buffer.from(data, "base64").toString("utf8");
+
+/** The trusted authorities of a MutatingWebhookConfiguration. */
+export interface WebhookConfiguration extends KubernetesObject {
+  readonly webhooks: readonly { readonly name: string; readonly bundle: string }[];
+}
+
+export const WEBHOOK_CONFIGURATION: Kind<WebhookConfiguration> = {
+  apiVersion: "admissionregistration.k8s.io/v1",
+  kind: "MutatingWebhookConfiguration",
+  plural: "mutatingwebhookconfigurations",
+  project: projectConfiguration,
+};
+
+function projectConfiguration(raw: Json): WebhookConfiguration {
+  return {
+    metadata: metadataOf(raw),
+    webhooks: itemsAt(raw, "webhooks").map((webhook) => ({
+      name: textAt(webhook, "name") ?? "",
+      bundle: Buffer.from(textAt(webhook, "clientConfig", "caBundle") ?? "", "base64").toString("utf8"),
+    })),
+  };
+}
+
+/** Returns the JSON patch that sets the bundle where it differs; empty if it differs nowhere. */
+export function bundlePatch({ webhooks }: WebhookConfiguration, bundle: string): JsonPatchOperation[] {
+  return webhooks.flatMap(({ name, bundle: before }, index): JsonPatchOperation[] => {
+    if (before === bundle) return [];
+    const value = Buffer.from(bundle).toString("base64");
+    return [
+      { op: "test", path: pointer("webhooks", index, "name"), value: name },
+      { op: "add", path: pointer("webhooks", index, "clientConfig", "caBundle"), value },
+    ];
+  });
+}
