@@ -5,7 +5,7 @@ import { ArchiveError, type ArchiveMetadata, type PushedImage } from "../archive
 import { CheckpointFailure, type JobContext } from "./context";
 import type { JournalEntry } from "./journal";
 import { KubeletCheckpoint } from "./kubelet-checkpoint";
-import { checkQuota } from "./archives";
+import { checkQuota } from "./quota";
 import { isFinished, resultOf, StatusWriter, type NodeCheckpointObject } from "./status";
 
 /**

@@ -2,8 +2,7 @@ import * as v from "../schema/valibot";
 import { checkpointsOf, gateOwner, restoreSchema, type ResolvedInstall } from "../install";
 import { refuseSecrets } from "../secret";
 import type { Problem } from "../schema/problem";
-import { definitionOf } from "./table";
-import type { ResolvedEngine } from "./schema";
+import { definitionOf, type ResolvedEngine } from "./table";
 
 /** Checks an engine by itself. Paths begin with a property of the engine. */
 export function checkEngine(engine: ResolvedEngine): Problem[] {

@@ -12,5 +12,5 @@ export type {
   TemplateValues,
 } from "./engine";
 export { kubeletEngineSchema, type KubeletEngineSpec, type ResolvedKubeletEngine } from "./kubelet/schema";
-export { engineKindOf, engineSchema, enginesWith, type EngineSpec, type ResolvedEngine } from "./schema";
-export { capabilitiesOf, definitionOf, ENGINES } from "./table";
+export { engineKindOf, engineSchema, enginesWith, type EngineSpec } from "./schema";
+export { capabilitiesOf, definitionOf, ENGINES, type ResolvedEngine } from "./table";

@@ -83,4 +83,3 @@ function missingKind(kind: EngineKind, keys: readonly string[]): Rule<unknown> {
 
 /** Named interfaces, so that the declarations of the package document them. */
 export type EngineSpec = CedanaEngineSpec | KubeletEngineSpec;
-export type ResolvedEngine = v.InferOutput<Schema>;

@@ -1,15 +1,16 @@
-import type { GenericSchema } from "../schema/valibot";
+import type { GenericSchema, InferOutput } from "../schema/valibot";
 import type { EngineKind } from "../engine-kinds";
 import { CEDANA } from "./cedana/definition";
 import type { EngineCapabilities, EngineDefinition } from "./engine";
 import { KUBELET } from "./kubelet/definition";
-import type { ResolvedEngine } from "./schema";
 import type { ResolvedInstall } from "../install";
 
 /** All engines. */
 export const ENGINES = { kubelet: KUBELET, cedana: CEDANA } as const satisfies {
   readonly [K in EngineKind]: EngineDefinition<GenericSchema, GenericSchema>;
 };
+
+export type ResolvedEngine = InferOutput<(typeof ENGINES)[EngineKind]["schema"]>;
 
 type Settings = (typeof ENGINES)[EngineKind]["controller"]["schema"];
 

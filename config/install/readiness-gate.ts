@@ -1,7 +1,6 @@
 import * as v from "../schema/valibot";
 import { STARTUP_TAINT_DEFAULT, type Taint } from "../nodes/taint";
 import { derived, described, integer, labelKey, labelValue, oneOf, shape } from "../schema";
-import type { ResolvedInstall } from "./schema";
 
 export const retaintSchema = shape({
   holdOffSeconds: described(
@@ -99,4 +98,8 @@ export function gateToleration(install: Gated) {
   return { key, operator: "Exists" as const, effect };
 }
 
-type Gated = Pick<ResolvedInstall, "controller" | "readinessGate">;
+/** The settings of an install that decide on its gate. */
+interface Gated {
+  readonly controller?: object | false | undefined;
+  readonly readinessGate: v.InferOutput<typeof readinessGateSchema>;
+}

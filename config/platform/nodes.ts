@@ -1,5 +1,5 @@
-import { DEFAULT_ENGINE, type EngineKind, type EngineCapabilities, type ResolvedEngine } from "../engines";
-import type { Platform, ValidAreas } from "./schema";
+import { DEFAULT_ENGINE, type EngineCapabilities, type ResolvedEngine } from "../engines";
+import { poolsWithEngine, withEngine, type Platform, type ValidAreas } from "./schema";
 import { gateOwner, gateTaint, type ResolvedInstall } from "../install";
 import {
   ENABLED_LABEL,
@@ -12,17 +12,6 @@ import {
 import { printable, type Problem } from "../schema/problem";
 import { isToken } from "../schema/rule";
 import { resolveAddons } from "../cluster";
-
-/** Returns the nodes with the engine of the platform, if they name none. */
-export function withEngine<N extends { readonly engine?: EngineKind }>(nodes: N, kind: EngineKind): N {
-  return { ...nodes, engine: nodes.engine ?? kind };
-}
-
-type Karpenter = NonNullable<Platform["karpenter"]>;
-
-export function poolsWithEngine(karpenter: Karpenter, kind: EngineKind): Karpenter {
-  return { ...karpenter, nodePools: karpenter.nodePools.map((pool) => withEngine(pool, kind)) };
-}
 
 /** Returns the platform with its engine set on all nodes that name none. */
 export function withNodeEngines(platform: Platform): Platform {

@@ -4,14 +4,13 @@ import { bucketName, checkpointStoreSchema } from "../checkpoint-store";
 import { tagsSchema } from "../nodes/settings";
 import { givenOrNew } from "../schema/shape";
 import { clusterSchema, existingClusterSchema } from "../cluster";
-import { engineKindOf, engineSchema, enginesWith } from "../engines";
+import { engineKindOf, engineSchema, enginesWith, type EngineKind } from "../engines";
 import { imageRepositorySchema } from "../image-repository";
 import { installSchema } from "../install";
 import { karpenterSchema } from "../karpenter";
 import { networkSchema } from "../network";
 import { nodeGroupSchema } from "../nodes/group";
 import type { Problem } from "../schema/problem";
-import { poolsWithEngine, withEngine } from "./nodes";
 
 /** Where synthesized files are written. */
 export const outputSchema = shape({
@@ -119,6 +118,17 @@ export type ValidAreas = Partial<Omit<Platform, "nodeGroups">> & {
   /** Names of the areas that the input has, valid or not. */
   readonly given: ReadonlySet<string>;
 };
+
+/** Returns the nodes with the engine of the platform, if they name none. */
+export function withEngine<N extends { readonly engine?: EngineKind }>(nodes: N, kind: EngineKind): N {
+  return { ...nodes, engine: nodes.engine ?? kind };
+}
+
+type Karpenter = NonNullable<Platform["karpenter"]>;
+
+export function poolsWithEngine(karpenter: Karpenter, kind: EngineKind): Karpenter {
+  return { ...karpenter, nodePools: karpenter.nodePools.map((pool) => withEngine(pool, kind)) };
+}
 
 /** Returns the areas of an input that none of the problems is about. */
 export function validAreas(

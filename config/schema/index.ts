@@ -1,18 +1,5 @@
 /** The one way in which inputs are defined, checked, defaulted and documented. */
-export {
-  check,
-  resolve,
-  type Checked,
-  type CrossCheck,
-  derived,
-  described,
-  integer,
-  pattern,
-  rule,
-  titled,
-  type Rule,
-  isToken,
-} from "./rule";
+export { derived, described, integer, pattern, rule, titled, type Rule, isToken } from "./rule";
 export {
   PORT,
   arn,
@@ -25,7 +12,7 @@ export {
   region,
   registryRepository,
 } from "./formats";
-export { nearest } from "./issues";
+export { check, nearest, resolve, type Checked, type CrossCheck } from "./issues";
 export { oneOf, shape, givenOrNew } from "./shape";
 export {
   InvalidInputError,

@@ -1,6 +1,6 @@
 import { distance } from "fastest-levenshtein";
-import type * as v from "./valibot";
-import { printable, type Problem, type PropertyPath } from "./problem";
+import * as v from "./valibot";
+import { InvalidInputError, printable, type Problem, type PropertyPath } from "./problem";
 import type { Rule } from "./rule";
 import type { NotAMapping, UnknownKey } from "./shape";
 
@@ -132,4 +132,38 @@ function wrongLength(path: PropertyPath, issue: Issue, bound: number): Problem {
     given: printable(issue.input),
     allowed: `${short ? "at least" : "at most"} ${bound} ${unit}`,
   };
+}
+
+/** A check over several properties of a value whose shape is already known to be right. */
+export type CrossCheck<T> = (value: T) => readonly Problem[];
+
+export type Checked<T> =
+  | { readonly value: T; readonly problems?: undefined }
+  | { readonly problems: readonly Problem[] };
+
+/** Checks the shape, then (only if the shape is right) what depends on several properties. Fills in defaults. */
+export function check<const S extends v.GenericSchema>(
+  schema: S,
+  input: unknown,
+  ...crossChecks: readonly CrossCheck<v.InferOutput<S>>[]
+): Checked<v.InferOutput<S>> {
+  const result = v.safeParse(schema, input);
+  if (!result.success) return { problems: result.issues.map(toProblem) };
+  const problems = crossChecks.flatMap((crossCheck) => crossCheck(result.output));
+  return problems.length > 0 ? { problems } : { value: result.output };
+}
+
+/**
+ * The input with its defaults filled in.
+ * @throws InvalidInputError naming `subject` and every problem.
+ */
+export function resolve<const S extends v.GenericSchema>(
+  subject: string,
+  schema: S,
+  input: unknown,
+  ...crossChecks: readonly CrossCheck<v.InferOutput<S>>[]
+): v.InferOutput<S> {
+  const checked = check(schema, input, ...crossChecks);
+  if (checked.problems) throw new InvalidInputError(subject, checked.problems);
+  return checked.value;
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { hasStatus, type Objects } from "../../kube";
-import { phaseOf, readyOf, type Context } from "../checkpoints/state";
+import { type Context } from "../checkpoints/context";
+import { phaseOf, readyOf } from "../checkpoints/state";
 import { CEDANA, CHECKPOINT, type CedanaObject, type CheckpointObject } from "../checkpoints/objects";
 import type { Result } from "./writer";
 

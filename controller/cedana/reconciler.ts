@@ -1,5 +1,5 @@
 import { isOutdated, isRejected, type Objects } from "../../kube";
-import type { Context } from "../checkpoints/state";
+import type { Context } from "../checkpoints/context";
 import type { CedanaObject, CheckpointObject } from "../checkpoints/objects";
 import { checkpointResult, createCheckpoint } from "./checkpoint";
 import { failed, planRestore, requestRestore, type Plan } from "./restore";

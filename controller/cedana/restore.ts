@@ -1,7 +1,8 @@
 import type { ContainerCheckpoint } from "../../api";
 import type { Objects } from "../../kube";
 import { canRestore, EngineError, type RestoreEngine, type RestoreRequest } from "../engines";
-import { engineOf, phaseOf, type Context } from "../checkpoints/state";
+import { engineOf, type Context } from "../checkpoints/context";
+import { phaseOf } from "../checkpoints/state";
 import { POD, checkSourcePod, type CedanaObject, type CheckpointObject } from "../checkpoints/objects";
 import type { Reservation } from "../checkpoints/scheduler";
 import type { Result } from "./writer";

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { AUTOMATION_GROUP, type CedanaMethod, type CedanaStatus, type Condition } from "../../api";
-import { timeOf, type Context } from "../checkpoints/state";
+import { type Context } from "../checkpoints/context";
+import { timeOf } from "../checkpoints/state";
 import {
   hasStatus,
   isOutdated,

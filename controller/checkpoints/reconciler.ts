@@ -1,7 +1,8 @@
 import type { CheckpointReason, CheckpointStatus } from "../../api";
 import type { Engine } from "../engines";
 import { isOutdated, isRejected, type Objects, type PerKeyBackoff, type WorkQueue } from "../../kube";
-import { engineName, engineOf, isFinished, phaseOf, readyOf, timeOf, withPhase, type Context } from "./state";
+import { engineName, engineOf, type Context } from "./context";
+import { isFinished, phaseOf, readyOf, timeOf, withPhase } from "./state";
 import { CHECKPOINT, POD, checkSourcePod, type CheckpointObject, type SourcePodState } from "./objects";
 import { CheckpointRun } from "./run";
 import { podKeyOf, reservationOf, type CheckpointScheduler } from "./scheduler";

@@ -1,6 +1,7 @@
 import type { CheckpointReason, CheckpointStatus, ContainerCheckpoint } from "../../api";
 import { EngineError, type Engine } from "../engines";
-import { timeOf, withPhase, type Context, type Phase } from "./state";
+import { type Context } from "./context";
+import { timeOf, withPhase, type Phase } from "./state";
 import { isOutdated, retryUntilWritten } from "../../kube";
 import { CHECKPOINT, POD, checkSourcePod, type CheckpointObject, type SourcePodState } from "./objects";
 

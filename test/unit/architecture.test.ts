@@ -68,6 +68,23 @@ test("imports point one way", () => {
   expect(wrong).toEqual([]);
 });
 
+test("no modules import each other in a circle, not even types", () => {
+  const byPath = new Map(all.map((source) => [source.path.replace(/(\/index)?\.ts$/, ""), source]));
+  const finished = new Set<string>();
+  const circles: string[] = [];
+  const visit = (path: string, importers: readonly string[]): void => {
+    if (importers.includes(path))
+      circles.push([...importers.slice(importers.indexOf(path)), path].join(" -> "));
+    const source = byPath.get(path);
+    if (!source || finished.has(path) || importers.includes(path)) return;
+    for (const specifier of source.imports) visit(target(source, specifier), [...importers, path]);
+    finished.add(path);
+  };
+  for (const path of byPath.keys()) visit(path, []);
+  expect(byPath.size).toBeGreaterThan(200);
+  expect(circles).toEqual([]);
+});
+
 test("another area's folder is entered by its public entry", () => {
   const wrong = all.flatMap((source) =>
     source.imports

@@ -13,8 +13,9 @@ import {
 import { STARTUP_TAINT_DEFAULT, toTaintText } from "../../nodes/taint";
 import { check } from "../../schema";
 import { printable, under, type Problem } from "../../schema/problem";
-import { AGENT_VARIABLES, MANAGER_VARIABLES, isLoopback, listenAddress } from "./variables";
-import { cedanaNames } from "./resolve";
+import { isLoopback, listenAddress } from "./address";
+import { AGENT_VARIABLES, MANAGER_VARIABLES } from "./variables";
+import { cedanaNames } from "./names";
 import { pinnedVersion, type ResolvedCedanaEngine } from "./schema";
 
 /** Checks engine and install together. Paths begin with `engine` or `install`. */

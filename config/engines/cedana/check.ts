@@ -1,7 +1,7 @@
 import { checkFeatures, type FeatureUse } from "../../features";
 import { printable, type Problem } from "../../schema/problem";
 import { isToken } from "../../schema/rule";
-import { daemonPort, isLoopback, listenAddress, socketProblem } from "./variables";
+import { daemonPort, isLoopback, listenAddress, socketProblem } from "./address";
 import type { ResolvedCedanaEngine } from "./schema";
 
 /** Which kind of store a checkpoint directory names. */

@@ -10,7 +10,7 @@ import {
   type Template,
   type TemplateValues,
 } from "../engine";
-import { cedanaNames } from "./resolve";
+import { cedanaNames } from "./names";
 import { cedanaEngineSchema, type ResolvedCedanaEngine } from "./schema";
 import { yamlText } from "../../yaml-text";
 import { featureTableJson, renderFeatureTable } from "../../features";

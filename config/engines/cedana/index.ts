@@ -1,10 +1,6 @@
 /** The engine `cedana`: Cedana's agent and manager. */
+export { daemonPort, isLoopback, listenAddress, socketDirectory, socketProblem } from "./address";
 export {
-  daemonPort,
-  isLoopback,
-  listenAddress,
-  socketDirectory,
-  socketProblem,
   AGENT_LITERALS,
   AGENT_VARIABLES,
   MANAGER_VARIABLES,
@@ -15,7 +11,7 @@ export {
 } from "./variables";
 export { checkCedanaEngine, storageOf } from "./check";
 export { nativeVersion, removesTaint } from "./check-install";
-export { cedanaNames } from "./resolve";
+export { cedanaNames } from "./names";
 export {
   type CedanaEngineSpec,
   type ResolvedCedanaEngine,

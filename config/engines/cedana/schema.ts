@@ -14,7 +14,7 @@ import {
   titled,
 } from "../../schema";
 import { secretRef } from "../../secret";
-import { listenAddress } from "./variables";
+import { listenAddress } from "./address";
 import {
   attachAccountSchema,
   cedanaCheckpointsSchema,
@@ -22,7 +22,7 @@ import {
   dynamoWatcherSchema,
   managerSchema,
   runtimeClassSchema,
-} from "./resolve";
+} from "./components";
 
 /** A password in a URL would be written to the output. The message does not repeat the value. */
 const HTTPS_URL = /^https:\/\/[^\s/?#]+(\/[^\s?#]*)?$/;

@@ -1,5 +1,4 @@
-import type { ResolvedInstall } from "../../install";
-import type { ResolvedCedanaEngine } from "./schema";
+/** Settings of the components that only this engine has: helper, manager, attach account, Dynamo watcher, RuntimeClass. */
 import * as v from "../../schema/valibot";
 import {
   annotations,
@@ -14,27 +13,6 @@ import {
 } from "../../pod";
 import { derived, described, directory, dnsLabel, dnsSubdomain, integer, pattern, shape } from "../../schema";
 import { DEFAULT_HANDLER } from "../../nodes/settings";
-
-type Named = Pick<ResolvedCedanaEngine, "manager" | "attachAccount">;
-
-/** Returns the names of the objects that only this engine has. They are stable: a renamed object is a new one. */
-export function cedanaNames({ manager, attachAccount }: Named, { name }: Pick<ResolvedInstall, "name">) {
-  return {
-    config: `${name}-config`,
-    helperService: `${name}-helper-service`,
-    manager: `${name}-manager`,
-    managerService: `${name}-manager-service`,
-    managerAccount: manager.serviceAccount.name ?? `${name}-controller-manager`,
-    managerRole: `${name}-manager-role`,
-    workloadRole: `${name}-manager-workloads`,
-    leaderElection: `${name}-leader-election-role`,
-    metricsService: `${name}-controller-metrics`,
-    metricsReader: `${name}-metrics-reader`,
-    metricsProxy: `${name}-metrics-proxy`,
-    dynamoWatcher: `${name}-dynamo-watcher`,
-    attachAccount: (attachAccount && attachAccount.name) || `${name}-attach`,
-  };
-}
 
 /** Settings of the helper that only Cedana's has. `install.helper` has the others. */
 export const cedanaHelperSchema = shape({
