@@ -3,16 +3,26 @@ const { name, exports: entries } = require("./package.json");
 
 /** Timeouts only end what hangs: no test passes or fails by its speed. */
 const MINUTE = 60_000;
+/** Not for the node tier: what it mounts there must not be removed with the directory. */
+const temporaryDirectory = {
+  globalSetup: "<rootDir>/test/support/temporary-directory.cjs",
+  globalTeardown: "<rootDir>/test/support/remove-temporary-directory.cjs",
+};
 const TIERS = {
   /** Node alone: no build, no other program. */
-  fast: { testMatch: ["<rootDir>/test/unit/**/!(*.long).test.ts"], testTimeout: MINUTE },
+  fast: {
+    testMatch: ["<rootDir>/test/unit/**/!(*.long).test.ts"],
+    testTimeout: MINUTE,
+    ...temporaryDirectory,
+  },
   /** The fast tier, and `*.long.test.ts`: long property and crash tests, and the built programs. */
-  full: { testMatch: ["<rootDir>/test/unit/**/*.test.ts"], testTimeout: 5 * MINUTE },
+  full: { testMatch: ["<rootDir>/test/unit/**/*.test.ts"], testTimeout: 5 * MINUTE, ...temporaryDirectory },
   /** Real programs: Terraform, Kubernetes, helm. */
   integration: {
     testMatch: ["<rootDir>/test/integration/**/*.test.ts"],
     testTimeout: 5 * MINUTE,
     maxWorkers: 1,
+    ...temporaryDirectory,
   },
   /** Images, CRIU and a real node, as root. */
   node: { testMatch: ["<rootDir>/test/node/**/*.test.ts"], testTimeout: 30 * MINUTE, maxWorkers: 1 },

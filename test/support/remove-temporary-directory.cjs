@@ -1,0 +1,2 @@
+/** Removes the temporary directory of the run. */
+module.exports = () => globalThis.removeTemporaryDirectory();

@@ -1,0 +1,18 @@
+/**
+ * Gives each run of jest a temporary directory, and removes it at the end: cdk8s and cdktf leave one directory in it for each
+ * app that a test synthesizes.
+ */
+const { mkdtempSync, rmSync } = require("node:fs");
+const { tmpdir } = require("node:os");
+const { join } = require("node:path");
+
+module.exports = () => {
+  const original = process.env.TMPDIR;
+  const directory = mkdtempSync(join(tmpdir(), "cedana-tests-"));
+  process.env.TMPDIR = directory;
+  globalThis.removeTemporaryDirectory = () => {
+    if (original === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = original;
+    rmSync(directory, { recursive: true, force: true });
+  };
+};
