@@ -34,7 +34,7 @@ function withoutIdentity(object: KubernetesObject): object {
   return { ...object, kind: undefined, metadata };
 }
 
-/** Every leaf by its path. Lists of named things are read by name, rights one by one, environment by where it comes from. */
+/** Returns every leaf by its path. Lists of named objects are keyed by name, permissions are listed one by one, environment variables by their source. */
 function leaves(value: unknown, path = ""): Map<string, string> {
   const found = new Map<string, string>();
   const walk = (item: unknown, at: string, key: string): void => {

@@ -2,7 +2,7 @@ import { stringify } from "yaml";
 import { expectGolden } from "../../../support/golden";
 import { EVERYTHING, INSTALL, synth, synthOpen, type KubernetesObject } from "./support";
 
-/** Objects as a reviewer reads them: environment as `NAME: where from`, rights in one line each, the labels that all objects share left out. */
+/** Objects as a reviewer reads them: environment as `NAME: where from`, permissions in one line each, the labels that all objects share left out. */
 function readable(objects: readonly KubernetesObject[]): string {
   const shared = Object.keys(synth()[0]?.metadata.labels ?? {}).filter(
     (key) => !key.startsWith("pod-security"),
@@ -55,7 +55,7 @@ function right(rule: Record<string, string[]>): string {
 const component = (name: string) => (object: KubernetesObject) =>
   object.metadata.labels?.["app.kubernetes.io/component"] === name;
 
-/** The objects are as in the file, and there are any. */
+/** Compares the objects, of which there must be some, with the file. */
 function golden(name: string, objects: readonly KubernetesObject[]): void {
   expect(objects).not.toEqual([]);
   expectGolden(`kubernetes/${name}.yaml`, readable(objects));

@@ -1,6 +1,6 @@
 /**
- * Checkpoints by the engine kubelet: what it asks the agents for, what it says of their answers, and that a controller
- * which dies anywhere leaves no Checkpoint without an end and no NodeCheckpoint behind.
+ * * Checkpoints by the engine kubelet: requests to the agents, reports of their results, and recovery: a controller
+ * * that crashes at any step leaves no unfinished Checkpoint and no NodeCheckpoint.
  */
 import { ApiError, type Transport } from "../../../../kube/client";
 import { nodeLabelValue, type NodeCheckpointStatus } from "../../../../api";

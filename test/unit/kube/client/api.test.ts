@@ -52,7 +52,7 @@ function json(response: ServerResponse, status: number, content: unknown, header
   response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(content));
 }
 
-/** Fakes what deadlines are made of; sockets keep their own clock. */
+/** Fakes the timers of deadlines; sockets use the real clock. */
 const fakeClock = () =>
   void jest.useFakeTimers({ doNotFake: ["nextTick", "setImmediate", "clearImmediate", "queueMicrotask"] });
 afterEach(() => void jest.useRealTimers());
@@ -104,13 +104,13 @@ describe("send", () => {
     expect(requests[0]?.url).toBe("/k8s/clusters/c/api/v1/nodes");
   });
 
-  test("uses one connection for requests one after the other", async () => {
+  test("uses one connection for consecutive requests", async () => {
     const client = api();
     for (let i = 0; i < 5; i++) await client.send("GET", "/api/v1/nodes");
     expect(sockets).toHaveLength(1);
   });
 
-  test("keeps what a Status says", async () => {
+  test("returns reason and details of a Status", async () => {
     answer = (_, response) =>
       json(response, 409, { kind: "Status", message: "it has been modified", reason: "Conflict", code: 409 });
     const error = await failure(
@@ -121,7 +121,7 @@ describe("send", () => {
     expect(requests).toHaveLength(1);
   });
 
-  test("says the status of an answer that is not Kubernetes'", async () => {
+  test("reports the HTTP status of a response that is not from Kubernetes", async () => {
     answer = (_, response) => response.writeHead(502).end("<html>Bad gateway");
     expect(await failure(api().send("GET", "/x"))).toMatchObject({ status: 502, message: "HTTP 502" });
     answer = (_, response) => response.end("<html>Sign in");
@@ -131,8 +131,8 @@ describe("send", () => {
   });
 
   test.each<[string, (response: ServerResponse) => void]>([
-    ["without a byte", () => {}],
-    ["after a part of it", (response) => response.write(" ")],
+    ["no bytes", () => {}],
+    ["a part of the response", (response) => response.write(" ")],
   ])("fails when the whole response is not received in time: %s", async (_, begin) => {
     fakeClock();
     answer = (_, response) => {
@@ -142,26 +142,26 @@ describe("send", () => {
     expect((await failure(api().send("GET", "/x"))).message).toBe("no response within 30 s");
   });
 
-  test("gives up while credentials are still being fetched", async () => {
+  test("fails in time while credentials are requested", async () => {
     const client = new KubernetesApi(origin(), () => new Promise(() => {}));
     expect((await failure(client.send("GET", "/x", undefined, { timeoutMs: 10 }))).message).toContain(
       "no response",
     );
   });
 
-  test("sends nothing after its time, though the process stood still and its timers come later", async () => {
+  test("sends nothing after its deadline, although the process was stopped and its timers run later", async () => {
     const client = api();
     const now = performance.now();
     const sending = failure(client.send("PATCH", "/x", { type: "application/json", content: 1 }));
     const clock = jest.spyOn(performance, "now").mockReturnValue(now + 30_001);
     expect((await sending).message).toBe("no response within 30 s: the request was not sent");
     clock.mockRestore();
-    // What was sent before would be received before this one.
+    // The server would receive an earlier request before this one.
     await client.send("GET", "/y");
     expect(requests.map(({ url }) => url)).toEqual(["/y"]);
   });
 
-  test("ends with the caller's signal, before, during and after the headers", async () => {
+  test("is canceled by the signal before, during and after the headers", async () => {
     const reason = new Error("stop");
     const send = (signal: AbortSignal) => failure(api().send("GET", "/x", undefined, { signal }));
     expect(await send(AbortSignal.abort(reason))).toBe(reason);
@@ -176,7 +176,7 @@ describe("send", () => {
     }
   });
 
-  test("says when the connection is cut", async () => {
+  test("reports a closed connection", async () => {
     answer = (request) => request.socket.destroy();
     expect(await failure(api().send("GET", "/x"))).toMatchObject({ code: "ECONNRESET" });
     answer = (request, response) => {
@@ -185,7 +185,7 @@ describe("send", () => {
     expect(await failure(api().send("GET", "/x"))).toMatchObject({ code: "ECONNRESET" });
   });
 
-  test("waits for a busy API server as long as it says", async () => {
+  test("waits for the Retry-After of a busy API server", async () => {
     answer = (_, response) => {
       if (requests.length < 3) json(response, 429, { reason: "TooManyRequests" }, { "retry-after": "0" });
       else json(response, 200, { kind: "Pod" });
@@ -196,7 +196,7 @@ describe("send", () => {
     expect(requests).toHaveLength(3);
   });
 
-  test("does not wait longer than its time, more than ten times, or where no time is named", async () => {
+  test("does not wait beyond its deadline, more than ten times, or without a Retry-After", async () => {
     const busy = (headers: object) => {
       requests.length = 0;
       answer = (_, response) => json(response, 429, { reason: "TooManyRequests" }, headers);
@@ -210,7 +210,7 @@ describe("send", () => {
     expect(requests).toHaveLength(11);
   });
 
-  test("tells of each answer, and of each request without one", async () => {
+  test("observes each response, and each request without one", async () => {
     const codes: string[] = [];
     const client = api({ observe: ({ method, code }) => codes.push(`${method} ${code}`) });
     await client.send("GET", "/x");
@@ -235,7 +235,7 @@ describe("watch", () => {
     return seen;
   };
 
-  test("reads an event a line, wherever chunks begin and end", async () => {
+  test("reads one event per line, however the chunks are split", async () => {
     const bytes = Buffer.from(event("Käfer-🐞") + event("b", "DELETED") + "\n" + event("c"));
     answer = (_, response) => {
       response.writeHead(200);
@@ -247,7 +247,7 @@ describe("watch", () => {
     expect(requests[0]?.url).toBe("/api/v1/nodes?resourceVersion=5&watch=true");
   });
 
-  test("hands on what came before the connection was cut, and says so", async () => {
+  test("returns the events before a closed connection, then its error", async () => {
     answer = (request, response) => {
       response.write(event("a"), () => request.socket.destroy());
     };
@@ -272,7 +272,7 @@ describe("watch", () => {
     expect(onOpen).toHaveBeenCalledTimes(opened);
   });
 
-  test("counts silence from the response of the API server", async () => {
+  test("counts idle time from the response of the API server", async () => {
     fakeClock();
     answer = (_, response) => {
       jest.advanceTimersByTime(900);
@@ -287,7 +287,7 @@ describe("watch", () => {
     expect(await names(events)).toEqual(["ADDED a"]);
   });
 
-  test("does not count the time that its reader takes for an event", async () => {
+  test("does not count the time in which its reader handles an event", async () => {
     fakeClock();
     let seen = 0;
     let respond = () => {};
@@ -303,7 +303,7 @@ describe("watch", () => {
     expect(seen).toBe(4);
   });
 
-  test("refuses what is no event", async () => {
+  test("rejects a line that is not an event", async () => {
     answer = (_, response) => response.end(`${event("a")}<html>\n`);
     expect((await failure(names(api().watch("/x", options())))).message).toContain("is no JSON: <html>");
     answer = (_, response) => json(response, 200, { kind: "NodeList", items: [] });
@@ -312,7 +312,7 @@ describe("watch", () => {
     expect((await failure(names(api().watch("/x", options())))).message).toContain("is no event of a watch");
   });
 
-  test("an answer other than 2xx is an ApiError, at once", async () => {
+  test("throws an ApiError at once for a status other than 2xx", async () => {
     answer = (_, response) => json(response, 410, { reason: "Expired", message: "too old" });
     expect(await failure(names(api().watch("/x", options())))).toMatchObject({
       status: 410,
@@ -320,7 +320,7 @@ describe("watch", () => {
     });
   });
 
-  test("ends without an error with the signal, and with its reader; the connection is closed", async () => {
+  test("closes the connection without an error when the signal aborts or its reader returns", async () => {
     answer = (_, response) => response.write(event("a"));
     const controller = new AbortController();
     for await (const _ of api().watch("/x", options(controller.signal))) controller.abort();

@@ -39,7 +39,7 @@ describe("plan", () => {
   const step = (held: Held, more: { bundle?: string; names?: string[]; now?: number } = {}) =>
     nextStep(held, more.bundle ?? "", more.names ?? NAMES, more.now ?? NOW);
 
-  test("what is missing, broken, over, or of another Service, is issued at once", () => {
+  test("issues a certificate at once if it is missing, invalid, expired or for another Service", () => {
     expect(step({})).toEqual({ do: "issue" });
     expect(step({ current: { ...pair, key: other.key } })).toEqual({ do: "issue" });
     expect(step({ current: { ...pair, ca: other.ca } })).toEqual({ do: "issue" });
@@ -48,7 +48,7 @@ describe("plan", () => {
     expect(step({ current: pair }, { names: ["another.svc"] })).toEqual({ do: "issue" });
   });
 
-  test("after two thirds of its life the next one is prepared, and served once it is trusted everywhere", () => {
+  test("prepares the next certificate after two thirds of the lifetime, and serves it once its CA is trusted", () => {
     const held = { current: pair };
     expect(step(held)).toEqual({ do: "wait", ms: expect.any(Number) });
     expect(step(held, { now: NOW + 59 * DAY })).toMatchObject({ do: "wait" });
@@ -62,12 +62,12 @@ describe("plan", () => {
     expect(step(prepared, { now: settled, bundle: bundleOf(prepared, now) })).toEqual({ do: "promote" });
     const promoted = after("promote", prepared, undefined);
     expect(promoted).toEqual({ current: other, previousCa: pair.ca });
-    // A replica may serve the old one a moment longer; once that is over its authority goes.
+    // A replica may serve the old one a moment longer, so its CA stays in the bundle until it expires.
     expect(bundleOf(promoted, now)).toBe(other.ca + pair.ca);
     expect(bundleOf(promoted, NOW + LIFETIME_MS + 1)).toBe(other.ca);
   });
 
-  test("at no step is a pair served whose authority is not in the bundle", () => {
+  test("never serves a certificate whose CA is not in the bundle", () => {
     let held: Held = {};
     let bundle = "";
     for (let now = NOW; now < NOW + 61 * DAY; now += DAY / 2) {
@@ -80,7 +80,7 @@ describe("plan", () => {
   });
 });
 
-test("what is issued holds together, for its names and its time", () => {
+test("issues a key, certificate and CA that match, for the names and the lifetime", () => {
   const { issuedMs, expiresMs } = validityOf(pair, NAMES) ?? { issuedMs: 0, expiresMs: 0 };
   expect(Math.abs(issuedMs - NOW)).toBeLessThan(1000);
   expect(Math.abs(expiresMs - NOW - LIFETIME_MS)).toBeLessThan(1000);
@@ -106,7 +106,7 @@ describe("rotator", () => {
     configurations,
     log,
   });
-  /** As the watches do it. */
+  /** Writes changes to the stores as the watches do. */
   const follow = () => {
     const secret = api.get(`${SECRETS}/s`);
     if (secret) secrets.set(CERTIFICATE_SECRET.project(secret as unknown as Json));
