@@ -110,7 +110,7 @@ describeController("the controller under faults", () => {
   });
 
   test(
-    "sends few requests at rest",
+    "sends few requests when idle",
     suite.run(async () => {
       await pause(5000);
       const [begun, seconds] = [Date.now(), 8];

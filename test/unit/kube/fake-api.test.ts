@@ -9,7 +9,7 @@ const pod = (namespace: string, name: string, fields: object = {}) => ({
 });
 const json = (content: unknown) => ({ type: "application/json", content });
 const jsonPatch = (content: unknown) => ({ type: "application/json-patch+json", content });
-const refusal = (status: number, reason: string) => expect.objectContaining({ status, reason });
+const apiError = (status: number, reason: string) => expect.objectContaining({ status, reason });
 
 type List = {
   metadata: { resourceVersion: string; continue?: string };
@@ -28,10 +28,10 @@ describe("objects", () => {
       metadata: { name: "p", namespace: "a", uid: "uid-1", resourceVersion: "1001", generation: 1 },
     });
     await expect(api.send("POST", "/api/v1/namespaces/a/pods", json(made))).rejects.toEqual(
-      refusal(409, "AlreadyExists"),
+      apiError(409, "AlreadyExists"),
     );
     expect(await api.send("GET", "/api/v1/namespaces/a/pods/p")).toEqual(made);
-    await expect(api.send("GET", "/api/v1/namespaces/b/pods/p")).rejects.toEqual(refusal(404, "NotFound"));
+    await expect(api.send("GET", "/api/v1/namespaces/b/pods/p")).rejects.toEqual(apiError(404, "NotFound"));
   });
 
   test("are not replaced from an old version, and keep their version with the same content", async () => {
@@ -39,11 +39,11 @@ describe("objects", () => {
     const next = await api.send("PUT", `${NODES}/n`, json({ metadata, spec: { unschedulable: true } }));
     expect(next).toMatchObject({ metadata: { resourceVersion: "1002", generation: 2 } });
     await expect(api.send("PUT", `${NODES}/n`, json({ metadata, spec: {} }))).rejects.toEqual(
-      refusal(409, "Conflict"),
+      apiError(409, "Conflict"),
     );
     expect(await api.send("PUT", `${NODES}/n`, json(next))).toEqual(next);
     await expect(api.send("PUT", `${NODES}/other`, json(node("other")))).rejects.toEqual(
-      refusal(404, "NotFound"),
+      apiError(404, "NotFound"),
     );
   });
 
@@ -61,7 +61,7 @@ describe("objects", () => {
   test("remain after a delete until their finalizers are removed", async () => {
     api.put(NODES, { metadata: { name: "n", finalizers: ["x"] } as { name: string } });
     const wrong = { preconditions: { uid: "uid-9" } };
-    await expect(api.send("DELETE", `${NODES}/n`, json(wrong))).rejects.toEqual(refusal(409, "Conflict"));
+    await expect(api.send("DELETE", `${NODES}/n`, json(wrong))).rejects.toEqual(apiError(409, "Conflict"));
     await api.send("DELETE", `${NODES}/n`);
     expect(api.get(`${NODES}/n`)?.metadata.deletionTimestamp).toBeDefined();
     await api.send("PATCH", `${NODES}/n`, jsonPatch([{ op: "remove", path: "/metadata/finalizers/0" }]));
@@ -89,12 +89,12 @@ describe("patches", () => {
         { op: "replace", path: "/spec/taints", value: to },
       ]);
     await expect(api.send("PATCH", `${NODES}/n`, patch(taints("b"), []))).rejects.toEqual(
-      refusal(422, "Invalid"),
+      apiError(422, "Invalid"),
     );
     await api.send("PATCH", `${NODES}/n`, patch(taints("a", "b"), taints("b")));
     expect(api.get(`${NODES}/n`)?.["spec"]).toEqual({ taints: taints("b") });
     const missing = jsonPatch([{ op: "remove", path: "/spec/none" }]);
-    await expect(api.send("PATCH", `${NODES}/n`, missing)).rejects.toEqual(refusal(422, "Invalid"));
+    await expect(api.send("PATCH", `${NODES}/n`, missing)).rejects.toEqual(apiError(422, "Invalid"));
   });
 
   test("a strategic merge patch keeps the other conditions", async () => {
@@ -110,7 +110,7 @@ describe("patches", () => {
   test("a merge patch can require a version, and apply creates a missing object", async () => {
     const merge = { type: "application/merge-patch+json", content: { metadata: { resourceVersion: "1" } } };
     api.put(NODES, node("n"));
-    await expect(api.send("PATCH", `${NODES}/n`, merge)).rejects.toEqual(refusal(409, "Conflict"));
+    await expect(api.send("PATCH", `${NODES}/n`, merge)).rejects.toEqual(apiError(409, "Conflict"));
     await api.send("PATCH", `${NODES}/m`, { type: "application/apply-patch+yaml", content: node("m") });
     expect(api.get(`${NODES}/m`)?.metadata.name).toBe("m");
   });
@@ -127,7 +127,7 @@ describe("lists", () => {
     expect(second.metadata).toEqual({ resourceVersion: first.metadata.resourceVersion });
     expect(first.items[0]).not.toHaveProperty("kind");
     api.compact();
-    await expect(api.send("GET", NODES, undefined, { query })).rejects.toEqual(refusal(410, "Expired"));
+    await expect(api.send("GET", NODES, undefined, { query })).rejects.toEqual(apiError(410, "Expired"));
   });
 
   test("select by namespace, labels and fields", async () => {

@@ -79,7 +79,7 @@ test("creates a node group with the defaults", () => {
     ],
     lifecycle: { create_before_destroy: true },
   });
-  // All current types have it anyway, and types such as t2 refuse to start with it.
+  // All current types have it anyway, and types such as t2 do not start with it.
   expect(only(json, "aws_launch_template")).not.toHaveProperty("ebs_optimized");
   expect(readMime(userData(json)).parts).toHaveLength(1);
 });

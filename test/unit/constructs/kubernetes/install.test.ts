@@ -142,8 +142,8 @@ test("leaves out disabled components", () => {
 
 test("binds cluster-admin to no account, except with cluster-admin in the input", () => {
   expect(JSON.stringify(synth(INSTALL, EVERYTHING))).not.toContain("cluster-admin");
-  const asked = synth({}, { attachAccount: { permissions: "cluster-admin" } });
-  expect(by(asked, "ClusterRoleBinding/cedana-attach-cluster-admin")).toMatchObject({
+  const objects = synth({}, { attachAccount: { permissions: "cluster-admin" } });
+  expect(by(objects, "ClusterRoleBinding/cedana-attach-cluster-admin")).toMatchObject({
     roleRef: { name: "cluster-admin" },
   });
 });

@@ -157,18 +157,18 @@ describe("when its version has expired", () => {
     ],
   ];
   test.each(gone)("lists again after %s and reports what was deleted meanwhile", async (_, expire) => {
-    for (const name of ["kept", "gone", "recreated"]) api.put(PODS, pod(name, { v: "1" }));
+    for (const name of ["kept", "gone", "again"]) api.put(PODS, pod(name, { v: "1" }));
     start();
     await pass(2000);
     changes = [];
     for (const watch of api.watches) watch.stall();
-    for (const name of ["gone", "recreated"]) api.remove(path(name));
-    api.put(PODS, pod("recreated", { v: "2" }));
+    for (const name of ["gone", "again"]) api.remove(path(name));
+    api.put(PODS, pod("again", { v: "2" }));
     api.put(PODS, pod("new"));
     expire();
     api.watches[0]?.end();
     await pass();
-    expect(changes).toEqual(["gone 1-", "recreated 1-", "recreated -2", "new -+"]);
+    expect(changes).toEqual(["gone 1-", "again 1-", "again -2", "new -+"]);
     expect(lines.at(-1)).toMatchObject({ level: "info", msg: "listed", items: 3, reflector: "pods" });
   });
 

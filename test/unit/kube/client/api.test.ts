@@ -17,7 +17,7 @@ import {
 } from "../../../../kube/client";
 
 let server: Server;
-let answer: RequestListener;
+let respond: RequestListener;
 let sockets: Socket[];
 const requests: (Pick<IncomingMessage, "method" | "url" | "headers"> & { text: string })[] = [];
 
@@ -28,7 +28,7 @@ beforeAll(async () => {
     request.on("end", () => {
       const { method, url, headers } = request;
       requests.push({ method, url, headers, text: Buffer.concat(chunks).toString() });
-      answer(request, response);
+      respond(request, response);
     });
   });
   server.on("connection", (socket) => sockets.push(socket));
@@ -41,7 +41,7 @@ afterAll(() => {
 beforeEach(() => {
   sockets = [];
   requests.length = 0;
-  answer = (_, response) => json(response, 200, { kind: "Node" });
+  respond = (_, response) => json(response, 200, { kind: "Node" });
 });
 
 const origin = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -111,7 +111,7 @@ describe("send", () => {
   });
 
   test("returns reason and details of a Status", async () => {
-    answer = (_, response) =>
+    respond = (_, response) =>
       json(response, 409, { kind: "Status", message: "it has been modified", reason: "Conflict", code: 409 });
     const error = await failure(
       api().send("PUT", "/api/v1/nodes/n", { type: "application/json", content: {} }),
@@ -122,9 +122,9 @@ describe("send", () => {
   });
 
   test("reports the HTTP status of a response that is not from Kubernetes", async () => {
-    answer = (_, response) => response.writeHead(502).end("<html>Bad gateway");
+    respond = (_, response) => response.writeHead(502).end("<html>Bad gateway");
     expect(await failure(api().send("GET", "/x"))).toMatchObject({ status: 502, message: "HTTP 502" });
-    answer = (_, response) => response.end("<html>Sign in");
+    respond = (_, response) => response.end("<html>Sign in");
     expect((await failure(api().send("GET", "/x"))).message).toBe(
       "the API server's answer is no JSON: <html>Sign in",
     );
@@ -133,10 +133,10 @@ describe("send", () => {
   test.each<[string, (response: ServerResponse) => void]>([
     ["no bytes", () => {}],
     ["a part of the response", (response) => response.write(" ")],
-  ])("fails when the whole response is not received in time: %s", async (_, begin) => {
+  ])("fails when the whole response is not received in time: %s", async (_, startResponse) => {
     fakeClock();
-    answer = (_, response) => {
-      begin(response);
+    respond = (_, response) => {
+      startResponse(response);
       jest.advanceTimersByTime(30_000);
     };
     expect((await failure(api().send("GET", "/x"))).message).toBe("no response within 30 s");
@@ -166,10 +166,10 @@ describe("send", () => {
     const send = (signal: AbortSignal) => failure(api().send("GET", "/x", undefined, { signal }));
     expect(await send(AbortSignal.abort(reason))).toBe(reason);
     expect(requests).toEqual([]);
-    for (const begin of [() => {}, (response: ServerResponse) => response.write("{")]) {
+    for (const startResponse of [() => {}, (response: ServerResponse) => response.write("{")]) {
       const controller = new AbortController();
-      answer = (_, response) => {
-        begin(response);
+      respond = (_, response) => {
+        startResponse(response);
         setImmediate(() => controller.abort(reason));
       };
       expect(await send(controller.signal)).toBe(reason);
@@ -177,16 +177,16 @@ describe("send", () => {
   });
 
   test("reports a closed connection", async () => {
-    answer = (request) => request.socket.destroy();
+    respond = (request) => request.socket.destroy();
     expect(await failure(api().send("GET", "/x"))).toMatchObject({ code: "ECONNRESET" });
-    answer = (request, response) => {
+    respond = (request, response) => {
       response.writeHead(200, { "content-length": "100" }).write('{"kind":', () => request.socket.destroy());
     };
     expect(await failure(api().send("GET", "/x"))).toMatchObject({ code: "ECONNRESET" });
   });
 
   test("waits for the Retry-After of a busy API server", async () => {
-    answer = (_, response) => {
+    respond = (_, response) => {
       if (requests.length < 3) json(response, 429, { reason: "TooManyRequests" }, { "retry-after": "0" });
       else json(response, 200, { kind: "Pod" });
     };
@@ -199,7 +199,7 @@ describe("send", () => {
   test("does not wait beyond its deadline, more than ten times, or without a Retry-After", async () => {
     const busy = (headers: object) => {
       requests.length = 0;
-      answer = (_, response) => json(response, 429, { reason: "TooManyRequests" }, headers);
+      respond = (_, response) => json(response, 429, { reason: "TooManyRequests" }, headers);
       return failure(api().send("GET", "/x", undefined, { timeoutMs: 2000 }));
     };
     expect(await busy({ "retry-after": "3" })).toMatchObject({ status: 429, retryAfterMs: 3000 });
@@ -214,9 +214,9 @@ describe("send", () => {
     const codes: string[] = [];
     const client = api({ observe: ({ method, code }) => codes.push(`${method} ${code}`) });
     await client.send("GET", "/x");
-    answer = (_, response) => json(response, 404, {});
+    respond = (_, response) => json(response, 404, {});
     await failure(client.send("DELETE", "/x"));
-    answer = (request) => request.socket.destroy();
+    respond = (request) => request.socket.destroy();
     await failure(client.send("GET", "/x"));
     expect(codes).toEqual(["GET 200", "DELETE 404", "GET <error>"]);
   });
@@ -237,7 +237,7 @@ describe("watch", () => {
 
   test("reads one event per line, however the chunks are split", async () => {
     const bytes = Buffer.from(event("Käfer-🐞") + event("b", "DELETED") + "\n" + event("c"));
-    answer = (_, response) => {
+    respond = (_, response) => {
       response.writeHead(200);
       for (const byte of bytes) response.write(Buffer.of(byte));
       response.end();
@@ -248,13 +248,13 @@ describe("watch", () => {
   });
 
   test("returns the events before a closed connection, then its error", async () => {
-    answer = (request, response) => {
+    respond = (request, response) => {
       response.write(event("a"), () => request.socket.destroy());
     };
     const seen: string[] = [];
     expect(await failure(names(api().watch("/x", options()), seen))).toMatchObject({ code: "ECONNRESET" });
     expect(seen).toEqual(["ADDED a"]);
-    answer = (_, response) => response.end(event("a").slice(0, 20));
+    respond = (_, response) => response.end(event("a").slice(0, 20));
     expect((await failure(names(api().watch("/x", options())))).message).toBe(
       "the watch was cut inside an event",
     );
@@ -266,7 +266,7 @@ describe("watch", () => {
   ])("fails if nothing is received %s the headers", async (_, opened) => {
     fakeClock();
     const onOpen = jest.fn(() => setImmediate(() => jest.advanceTimersByTime(1000)));
-    answer = (_, response) => (opened ? response.write(event("a")) : jest.advanceTimersByTime(1000));
+    respond = (_, response) => (opened ? response.write(event("a")) : jest.advanceTimersByTime(1000));
     const error = await failure(names(api().watch("/x", { ...options(), onOpen })));
     expect(error.message).toBe("nothing received for 1 s");
     expect(onOpen).toHaveBeenCalledTimes(opened);
@@ -274,7 +274,7 @@ describe("watch", () => {
 
   test("counts idle time from the response of the API server", async () => {
     fakeClock();
-    answer = (_, response) => {
+    respond = (_, response) => {
       jest.advanceTimersByTime(900);
       response.flushHeaders();
       onOpen = () => {
@@ -290,30 +290,30 @@ describe("watch", () => {
   test("does not count the time in which its reader handles an event", async () => {
     fakeClock();
     let seen = 0;
-    let respond = () => {};
-    answer = (_, response) => {
-      respond = () => (seen < 4 ? response.write(event(String(seen))) : response.end());
-      respond();
+    let sendNext = () => {};
+    respond = (_, response) => {
+      sendNext = () => (seen < 4 ? response.write(event(String(seen))) : response.end());
+      sendNext();
     };
     for await (const _ of api().watch("/x", options())) {
       seen++;
       jest.advanceTimersByTime(100_000);
-      respond();
+      sendNext();
     }
     expect(seen).toBe(4);
   });
 
   test("rejects a line that is not an event", async () => {
-    answer = (_, response) => response.end(`${event("a")}<html>\n`);
+    respond = (_, response) => response.end(`${event("a")}<html>\n`);
     expect((await failure(names(api().watch("/x", options())))).message).toContain("is no JSON: <html>");
-    answer = (_, response) => json(response, 200, { kind: "NodeList", items: [] });
+    respond = (_, response) => json(response, 200, { kind: "NodeList", items: [] });
     expect((await failure(names(api().watch("/x", options())))).message).toContain("cut inside an event");
-    answer = (_, response) => response.end('{"kind":"NodeList"}\n');
+    respond = (_, response) => response.end('{"kind":"NodeList"}\n');
     expect((await failure(names(api().watch("/x", options())))).message).toContain("is no event of a watch");
   });
 
   test("throws an ApiError at once for a status other than 2xx", async () => {
-    answer = (_, response) => json(response, 410, { reason: "Expired", message: "too old" });
+    respond = (_, response) => json(response, 410, { reason: "Expired", message: "too old" });
     expect(await failure(names(api().watch("/x", options())))).toMatchObject({
       status: 410,
       reason: "Expired",
@@ -321,7 +321,7 @@ describe("watch", () => {
   });
 
   test("closes the connection without an error when the signal aborts or its reader returns", async () => {
-    answer = (_, response) => response.write(event("a"));
+    respond = (_, response) => response.write(event("a"));
     const controller = new AbortController();
     for await (const _ of api().watch("/x", options(controller.signal))) controller.abort();
     expect(await names(api().watch("/x", options(AbortSignal.abort())))).toEqual([]);
@@ -337,7 +337,7 @@ describe("watch", () => {
 
 describe("discovery", () => {
   test("finds resources by what the API server serves, requested once", async () => {
-    answer = (request, response) => {
+    respond = (request, response) => {
       if (request.url === "/api/v1")
         return json(response, 200, {
           resources: [

@@ -4,9 +4,9 @@ import { createLogger, EXIT, runProcess, type Controller, type RunProcessOptions
 function deferred<T = void>() {
   let resolve: (value: T) => void = () => {};
   let reject: (error: Error) => void = () => {};
-  const promise = new Promise<T>((settle, refuse) => {
+  const promise = new Promise<T>((settle, fail) => {
     resolve = settle;
-    reject = refuse;
+    reject = fail;
   });
   return { promise, resolve, reject };
 }
@@ -177,12 +177,12 @@ test.each(["unhandledRejection", "uncaughtException"])(
   async (name) => {
     const { source, exits, lines } = setUp();
     await pass(0);
-    source.emit(name, new Error("forgotten"));
+    source.emit(name, new Error("unhandled"));
     expect(exits).toEqual([1]);
     expect(JSON.parse(lines.at(-1) as string)).toMatchObject({
       level: "fatal",
       cause: name,
-      err: { message: "forgotten" },
+      err: { message: "unhandled" },
     });
   },
 );
@@ -224,12 +224,15 @@ test("the log has levels and times, and no secret", () => {
     status: 403,
     headers: { authorization: "Bearer abc" },
   });
-  log.warn({ token: "abc", request: { headers: { authorization: "Bearer abc" } }, err: error }, "said");
+  log.warn(
+    { token: "abc", request: { headers: { authorization: "Bearer abc" } }, err: error },
+    "request failed",
+  );
   const line = lines.join("");
   expect(JSON.parse(line)).toMatchObject({
     level: "warn",
     time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as string,
-    msg: "said",
+    msg: "request failed",
     token: "[secret]",
     err: { message: "refused", status: 403 },
   });

@@ -121,9 +121,9 @@ describe("rotator", () => {
     follow();
     await rotator.reconcile();
     // Reconciled again, by the change of the configuration, before the watch delivers the created Secret.
-    const made = api.writes.length;
+    const written = api.writes.length;
     expect(await rotator.reconcile()).toEqual({ requeueAfterMs: 10_000 });
-    expect(api.writes).toHaveLength(made);
+    expect(api.writes).toHaveLength(written);
     follow();
     const held: Held = secrets.get("cedana-system/s")?.held ?? {};
     expect(held.current && validityOf(held.current, NAMES)).toBeDefined();
@@ -156,7 +156,7 @@ describe("rotator", () => {
 describe("server", () => {
   let server: WebhookServer;
   let port: number;
-  const asked: AdmissionRequest[] = [];
+  const reviewed: AdmissionRequest[] = [];
   let failure = false;
 
   beforeAll(async () => {
@@ -167,7 +167,7 @@ describe("server", () => {
       handlers: {
         "/restore": (request) => {
           if (request.operation !== "CREATE") throw new InvalidReviewError("only CREATE");
-          asked.push(request);
+          reviewed.push(request);
           if (failure) return Promise.reject(new Error("down"));
           return Promise.resolve({
             allowed: true,
@@ -237,7 +237,7 @@ describe("server", () => {
     expect(JSON.parse(Buffer.from(response.patch, "base64").toString())).toEqual([
       { op: "add", path: "/a", value: 1 },
     ]);
-    expect(asked.at(-1)).toEqual({
+    expect(reviewed.at(-1)).toEqual({
       uid: "u-1",
       namespace: "team-a",
       resource: "pods",
@@ -258,9 +258,9 @@ describe("server", () => {
     ["a review without object", JSON.stringify(review({ object: undefined })), 400],
     ["too much", " ".repeat(7 * 1024 * 1024), 400],
   ])("rejects %s", async (_, body, expected) => {
-    const before = asked.length;
+    const before = reviewed.length;
     expect((await call(body)).status).toBe(expected);
-    expect(asked).toHaveLength(before);
+    expect(reviewed).toHaveLength(before);
   });
 
   test("serves no other path or method, and reports when a handler cannot decide", async () => {
