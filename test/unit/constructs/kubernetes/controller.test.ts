@@ -202,7 +202,7 @@ describe("objects", () => {
     ["with taintNodes: false", {}, { manager: { taintNodes: false } }, "false"],
     ["with a controller", ON, {}, "false"],
     ["with a NodeReadinessRule", RULE, {}, "false"],
-    ["as owner beside a controller", { ...ON, readinessGate: { owner: "manager" } }, {}, "true"],
+    ["as owner next to a controller", { ...ON, readinessGate: { owner: "manager" } }, {}, "true"],
   ])("Cedana's manager, %s, gets CEDANA_TAINT_NODES", (_, install, engine, expected) => {
     const [container] = podOf(synth(install, engine), "cedana-manager").spec.containers;
     expect(container?.env.find(({ name }) => name === "CEDANA_TAINT_NODES")?.value).toBe(expected);

@@ -149,13 +149,13 @@ test("gives a key to one worker at a time, and reconciles after each add, for an
       queue = new WorkQueue({ name: "q", metrics: new Metrics() });
       const working = new Set<string>();
       const due = new Map<string, number>();
-      const begun = new Map<string, number>();
+      const started = new Map<string, number>();
       let reconciles = 0;
       const worker = async () => {
         for (let key = await queue.get(); key !== undefined; key = await queue.get()) {
           if (working.has(key)) throw new Error(`${key} is with two workers`);
           working.add(key);
-          begun.set(key, reconciles);
+          started.set(key, reconciles);
           await new Promise((resolve) => setTimeout(resolve, durations[reconciles++ % durations.length]));
           working.delete(key);
           queue.done(key);
@@ -173,7 +173,7 @@ test("gives a key to one worker at a time, and reconciles after each add, for an
       }
       await pass(2_000_000);
       // A reconcile that began before the add does not count.
-      for (const [name, atAdd] of due) expect(begun.get(name)).toBeGreaterThanOrEqual(atAdd);
+      for (const [name, atAdd] of due) expect(started.get(name)).toBeGreaterThanOrEqual(atAdd);
       expect([queue.length, working.size]).toEqual([0, 0]);
       queue.shutDown();
       await workers;

@@ -99,11 +99,11 @@ test("keeps workers running after a synchronous throw or a rejection without an 
 });
 
 test("finishes started reconciles after the signal, and starts no others", async () => {
-  const begun: string[] = [];
+  const started: string[] = [];
   const finished: string[] = [];
   let ended = false;
   const running = run(async (key, signal) => {
-    begun.push(key);
+    started.push(key);
     await new Promise((resolve) => setTimeout(resolve, 100));
     finished.push(`${key} ${signal.aborted}`);
     throw new Error("cut short");
@@ -112,9 +112,9 @@ test("finishes started reconciles after the signal, and starts no others", async
   await pass(10);
   controller.abort();
   await pass(10);
-  expect([begun, ended]).toEqual([["a", "b"], false]);
+  expect([started, ended]).toEqual([["a", "b"], false]);
   await pass(100);
-  expect([begun, finished, ended]).toEqual([["a", "b"], ["a true", "b true"], true]);
+  expect([started, finished, ended]).toEqual([["a", "b"], ["a true", "b true"], true]);
   await running;
   expect([lines, jest.getTimerCount()]).toEqual([[], 0]);
 });
