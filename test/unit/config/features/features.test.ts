@@ -10,7 +10,7 @@ import {
   type FeatureUse,
 } from "../../../../config/features";
 
-const right: FeatureUse = {
+const supported: FeatureUse = {
   runtime: "containerd",
   storage: "s3",
   gpu: "interception",
@@ -54,7 +54,7 @@ test.each<Partial<FeatureUse>>([
   { runtime: "runc" },
   { runtime: "kata", gpu: "none", operations: [] },
 ])("%j is supported", (part) => {
-  expect(checkFeatures({ ...right, ...part })).toEqual([]);
+  expect(checkFeatures({ ...supported, ...part })).toEqual([]);
 });
 
 test.each<[string, Partial<FeatureUse>]>([
@@ -64,14 +64,14 @@ test.each<[string, Partial<FeatureUse>]>([
   ["GPU interception on CRI-O", { runtime: "crio", gpu: "interception", operations: ["dump"] }],
   ["GPU tracing restore on kata", { runtime: "kata", gpu: "tracing", operations: ["restore"] }],
 ])("rejects %s and names the row of the matrix", (name, part) => {
-  const lines = checkFeatures({ ...right, ...part }).map(formatProblem);
+  const lines = checkFeatures({ ...supported, ...part }).map(formatProblem);
   expect(lines.length).toBeGreaterThan(0);
   expect(lines).toMatchSnapshot(name);
 });
 
 test("reports problems at the given path", () => {
   const problems = checkFeatures({
-    ...right,
+    ...supported,
     storage: "gcs",
     paths: { storage: ["engine", "checkpointDir"] },
   });

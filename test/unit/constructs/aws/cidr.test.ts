@@ -68,7 +68,7 @@ test.each([
   ["203.0.113.7/32", true],
   ["2001:db8::/129", false],
   ["2001:db8::", false],
-])("%s is a block: %s", (text, right) => expect(check(anyCidr, text).problems === undefined).toBe(right));
+])("%s is a block: %s", (text, valid) => expect(check(anyCidr, text).problems === undefined).toBe(valid));
 
 test("adds the tag for Karpenter's discovery to subnets", () => {
   expect(DISCOVERY_TAG).toBe("karpenter.sh/discovery");

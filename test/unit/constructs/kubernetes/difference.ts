@@ -42,8 +42,8 @@ function leaves(value: unknown, path = ""): Map<string, string> {
       for (const { name, ...source } of item as { name: string }[])
         found.set(`${at}.${name}`, origin(source));
     } else if (key === "rules") {
-      for (const right of (item as Record<string, string[]>[]).flatMap(rights))
-        found.set(`${at} ${right}`, "granted");
+      for (const permission of (item as Record<string, string[]>[]).flatMap(permissionsOf))
+        found.set(`${at} ${permission}`, "granted");
     } else if (Array.isArray(item)) {
       if (item.every((part) => typeof part !== "object")) found.set(at, JSON.stringify(item));
       else
@@ -74,7 +74,7 @@ function origin(source: object): string {
 
 const byKey = ([a]: [string, unknown], [b]: [string, unknown]) => a.localeCompare(b);
 
-function rights(rule: Record<string, string[]>): string[] {
+function permissionsOf(rule: Record<string, string[]>): string[] {
   const { apiGroups = [], resources = [], nonResourceURLs = [], verbs = [] } = rule;
   return verbs.flatMap((verb) => [
     ...nonResourceURLs.map((url) => `${verb} ${url}`),

@@ -27,7 +27,7 @@ interface Variable {
 
 function shorten(key: string, value: unknown): unknown {
   if (key.startsWith("checksum/")) return "<sha256>";
-  if (key === "rules" && Array.isArray(value)) return value.map(right);
+  if (key === "rules" && Array.isArray(value)) return value.map(permission);
   if (key !== "env") return value;
   return Object.fromEntries(
     (value as Variable[]).map(({ name, value: plain, valueFrom = {} }) => {
@@ -45,7 +45,7 @@ function fromWhere([kind, { fieldPath, name, key }]: [
 }
 
 /** `get,list apps: deployments,daemonsets [names]`. */
-function right(rule: Record<string, string[]>): string {
+function permission(rule: Record<string, string[]>): string {
   const { apiGroups = [], nonResourceURLs = [], resourceNames, resources = [], verbs = [] } = rule;
   const groups = apiGroups.map((group) => group || "core").join();
   const names = resourceNames === undefined ? "" : ` [${resourceNames.join()}]`;
@@ -68,7 +68,7 @@ const defaults: Record<string, (object: KubernetesObject) => boolean> = {
   "health-check": (object) => component("health-check")(object) && object.kind === "DaemonSet",
   manager: (object) =>
     component("manager")(object) && /^(Deployment|Service|PodDisruptionBudget)$/.test(object.kind),
-  rights: ({ kind }) => kind.includes("Role"),
+  permissions: ({ kind }) => kind.includes("Role"),
   "network-policies": ({ kind }) => kind === "NetworkPolicy",
   cluster: ({ kind }) => CLUSTER.includes(kind),
 };
@@ -108,7 +108,7 @@ const kubelet: Record<string, (object: KubernetesObject) => boolean> = {
   helper: ({ kind, metadata }) => kind === "DaemonSet" && component("helper")({ kind, metadata } as never),
   "health-check": ({ kind, metadata }) =>
     kind === "DaemonSet" && component("health-check")({ kind, metadata } as never),
-  rights: ({ kind }) => kind.includes("Role"),
+  permissions: ({ kind }) => kind.includes("Role"),
   guards: ({ kind, metadata }) =>
     kind.startsWith("ValidatingAdmissionPolicy") && !metadata.name.includes("-restore-"),
   restore: ({ kind, metadata }) =>
