@@ -49,7 +49,7 @@ export class FakeApi implements Transport {
     return [...this.open];
   }
 
-  /** Requests of the log that are no reads. */
+  /** Requests of the log other than reads. */
   get writes(): readonly FakeRequest[] {
     return this.log.filter(({ method }) => method !== "GET" && method !== "WATCH");
   }

@@ -1,6 +1,6 @@
 // npm run pack [-- --pack-destination DIR]: builds everything and packs it as an npm package.
 //
-// npm refuses to pack or publish the checkout, because its package.json has no version: dist/ may be missing there, be out
+// npm cannot pack or publish the checkout, because its package.json has no version: dist/ may be missing there, be out
 // of date or have no types, and npm runs no script here that could build it (.npmrc).
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

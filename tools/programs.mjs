@@ -22,7 +22,7 @@ export const BUNDLE = {
   },
 };
 
-/** Directory of the bundled code, beside the files that start it. */
+/** Directory of the bundled code, next to the files that start it. */
 const BUNDLES = "bundles";
 
 /**

@@ -25,16 +25,16 @@ const [nodes, pods, checkpoints] = [values.nodes, values.pods, values.checkpoint
 ];
 
 interface Figures {
-  /** Resident once it leads and has rested. */
+  /** Resident memory 5 s after the controller became leader. */
   readonly restMiB: number;
-  /** JavaScript objects then, garbage included. */
+  /** JavaScript heap at the same time, garbage included. */
   readonly heapMiB: number;
-  /** Most resident memory, from the start until all nodes are open. */
+  /** Peak of the resident memory, from the start until all nodes are ready. */
   readonly peakMiB: number;
   readonly cpuSeconds: number;
 }
 
-const AT_ONCE = 24;
+const BATCH = 24;
 
 async function measure(program: string): Promise<Figures> {
   const server = new ApiServer();
@@ -56,15 +56,15 @@ async function measure(program: string): Promise<Figures> {
     ports: [METRICS_PORT, METRICS_PORT + 1],
   });
   try {
-    await until("it leads", () => api.get(LEASE) !== undefined);
+    await until("the controller leads", () => api.get(LEASE) !== undefined);
     await pause(5000);
     const { residentMiB: restMiB } = controller.usage();
     const heapMiB = (await metric("nodejs_heap_size_used_bytes")) / 2 ** 20;
-    for (let index = 0; index < nodes; index += AT_ONCE) {
-      for (let at = index; at < Math.min(nodes, index + AT_ONCE); at++) makeReady(api, at);
+    for (let index = 0; index < nodes; index += BATCH) {
+      for (let at = index; at < Math.min(nodes, index + BATCH); at++) makeReady(api, at);
       await pause(100);
     }
-    await until("every node is open", () => openNodes(api) === nodes);
+    await until("every node is ready", () => readyNodes(api) === nodes);
     return { restMiB, heapMiB, ...controller.usage() };
   } finally {
     await controller.stop();
@@ -84,7 +84,7 @@ async function metric(name: string): Promise<number> {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-function openNodes(api: ApiServer["api"]): number {
+function readyNodes(api: ApiServer["api"]): number {
   return api.writes.filter(
     ({ method, path }) => method === "PATCH" && path.startsWith(NODES) && !path.endsWith("/status"),
   ).length;
@@ -116,7 +116,7 @@ async function main(): Promise<void> {
       const one = await measure(program);
       figures.push(one);
       console.log(
-        `${program}: ${one.restMiB.toFixed(0)} MiB at rest, ${one.peakMiB.toFixed(0)} MiB at most, ${one.cpuSeconds.toFixed(1)} s CPU`,
+        `${program}: ${one.restMiB.toFixed(0)} MiB idle, ${one.peakMiB.toFixed(0)} MiB peak, ${one.cpuSeconds.toFixed(1)} s CPU`,
       );
     }
   const rows = [...results].map(([program, figures]) => {
@@ -125,7 +125,7 @@ async function main(): Promise<void> {
     return `| ${program} | ${of("restMiB")} | ${of("peakMiB")} | ${of("cpuSeconds")} |`;
   });
   const text = [
-    "| program | MiB at rest | MiB at most | CPU, s |",
+    "| program | MiB idle | MiB peak | CPU, s |",
     "| --- | ---: | ---: | ---: |",
     ...rows,
     "",

@@ -9,7 +9,7 @@ const LABELS = { "app.kubernetes.io/name": "cedana" };
 const TIME = "2026-01-01T00:00:00Z";
 const DIGEST = "0123456789abcdef".repeat(4);
 
-/** The readiness gate, checkpoints by the kubelet engine, and restore with a certificate of another issuer. */
+/** Returns settings with the readiness gate, checkpoints by the kubelet engine, and restore with cert-manager. */
 export function settings(): ControllerSettings {
   return {
     namespace: SYSTEM,
@@ -119,7 +119,7 @@ export function makeReady(api: FakeApi, index: number): void {
   for (const agent of AGENTS) putAgent(api, agent, nodeName(index), true);
 }
 
-/** Puts what else there is: DaemonSets, pods of workloads, finished Checkpoints. */
+/** Puts the other objects: DaemonSets, pods of workloads, finished Checkpoints. */
 export function putOthers(api: FakeApi, pods: number, checkpoints: number): void {
   for (const agent of AGENTS)
     api.put(`/apis/apps/v1/namespaces/${SYSTEM}/daemonsets`, {

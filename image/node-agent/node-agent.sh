@@ -31,7 +31,7 @@ prefix=${self%/bin/*}
 tree=$prefix/share/cedana-cdk/criu
 agent=$prefix/lib/cedana-cdk/agent.js
 
-say() { printf '%s\n' "$*"; }
+info() { printf '%s\n' "$*"; }
 die() { printf 'cedana-node-agent: %s\n' "$*" >&2; exit 1; }
 usage() { sed -n '/^# usage:/,/^set/s/^# \{0,1\}//p' "$self" >&2; exit 2; }
 
@@ -74,7 +74,7 @@ copy_tree() { # DIRECTORY VERSION
   is_complete "$new" || die "the copy at $new is incomplete. The disk may be full"
   sync -f "$new"
   if [ -d "$1/versions/$2" ]; then
-    say "$2 is damaged: repaired"
+    info "$2 is damaged: repaired"
     # A directory cannot replace another one by rename: replace file by file, so that none is ever missing.
     (cd "$new" && find . -type d) | while read -r each; do mkdir -p "$1/versions/$2/$each"; done
     (cd "$new" && find . -type f) | while read -r file; do mv -fT "$new/$file" "$1/versions/$2/$file"; done
@@ -92,16 +92,16 @@ prune() { # DIRECTORY [VERSION]: keeps this version too
     version=${version##*/}
     case $version in "$keep" | '*') continue ;; esac
     if [ "$version" = "${2-}" ]; then
-      say "$version was current until now: kept until the next install"
+      info "$version was current until now: kept until the next install"
       continue
     fi
     if in_use "$version"; then
-      say "$version is in use: kept"
+      info "$version is in use: kept"
       continue
     fi
     mv -T "$1/versions/$version" "$1/versions/.old.$version"
     rm -rf "$1/versions/.old.$version"
-    say "$version is not in use: removed"
+    info "$version is not in use: removed"
   done
 }
 
@@ -127,12 +127,12 @@ install_tree() { # DIRECTORY; reads $links
     ours "$link" "$1" || replace "$link" "$(relative_to "$1/current/bin/criu" "$link")"
   done
   sync -f "$1"
-  say "$version is current in $1"
+  info "$version is current in $1"
   prune "$1" "$previous"
 }
 
 uninstall() { # DIRECTORY
-  [ -d "$1" ] || { say "$1 does not exist"; return; }
+  [ -d "$1" ] || { info "$1 does not exist"; return; }
   lock "$1"
   if [ -f "$1/links" ]; then
     while read -r back; do
@@ -148,9 +148,9 @@ uninstall() { # DIRECTORY
   rm -f "$1/current" "$1/current.new"
   rm -rf "$1/versions"
   rm -f "$1/links" "$1/links.new" "$1/.lock"
-  rmdir "$1" 2> /dev/null || [ -n "$(ls -A "$1")" ] || say "$1 is empty and cannot be removed. It may be a mount point"
-  [ -z "$(ls -A "$1" 2> /dev/null)" ] || say "$1 has other files: kept"
-  say "removed from $1"
+  rmdir "$1" 2> /dev/null || [ -n "$(ls -A "$1")" ] || info "$1 is empty and cannot be removed. It may be a mount point"
+  [ -z "$(ls -A "$1" 2> /dev/null)" ] || info "$1 has other files: kept"
+  info "removed from $1"
 }
 
 [ $# -gt 0 ] || usage
@@ -197,7 +197,7 @@ case $command in
     now=$(current "$directory") || now=
     for version in "$directory"/versions/*; do
       version=${version##*/}
-      case $version in '*') ;; "$now") say "* $version" ;; *) say "  $version" ;; esac
+      case $version in '*') ;; "$now") info "* $version" ;; *) info "  $version" ;; esac
     done
     ;;
 esac

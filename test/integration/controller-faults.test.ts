@@ -110,12 +110,12 @@ describeController("the controller under faults", () => {
   });
 
   test(
-    "sends few requests at rest",
+    "sends few requests when idle",
     suite.run(async () => {
       await pause(5000);
-      const [begun, seconds] = [Date.now(), 8];
+      const [startMs, seconds] = [Date.now(), 8];
       await pause(seconds * 1000);
-      const rate = requestRate(fleet.exchanges, begun, begun + seconds * 1000) / fleet.replicas.length;
+      const rate = requestRate(fleet.exchanges, startMs, startMs + seconds * 1000) / fleet.replicas.length;
       expect(rate).toBeLessThanOrEqual(RATE_AT_REST);
     }),
   );

@@ -28,7 +28,7 @@ import {
     api.close();
   });
 
-  test("its controllers become available in a restricted namespace", async () => {
+  test("the controller becomes available in a restricted namespace", async () => {
     const path = await api.pathOf(find("Deployment"));
     await eventually(60, "two controllers are available", async () => {
       const { body } = await api.request<{ status: { availableReplicas?: number } }>("GET", path);
@@ -41,7 +41,7 @@ import {
     expect(body.metadata.labels).toMatchObject({ "pod-security.kubernetes.io/enforce": "restricted" });
   });
 
-  test("the disruption budget counts its pods", async () => {
+  test("the disruption budget counts the controller's pods", async () => {
     const path = await api.pathOf(find("PodDisruptionBudget"));
     let status = {};
     await eventually(20, "the budget has its pods", async () => {

@@ -76,9 +76,9 @@ describeController("two replicas", () => {
     suite.run(async () => {
       const leader = await leaderOfAll(fleet);
       const before = leader.exits.length;
-      const begun = Date.now();
+      const startMs = Date.now();
       const ms = await takeOver(fleet, ({ process }) => process.kill("SIGSTOP"));
-      await pause(30_000 - (Date.now() - begun));
+      await pause(30_000 - (Date.now() - startMs));
       leader.process.kill("SIGCONT");
       await eventually(15, "the process exits", async () => leader.exits.length > before);
       expect(ms).toBeLessThanOrEqual(TAKE_OVER_MS);

@@ -23,9 +23,9 @@ describeController("settings of the gate", () => {
   const [left = ""] = nodesOf("set-left", 1);
   let gate: Gate;
   let fleet: Fleet;
-  let begun = 0;
+  let startMs = 0;
   /** Seconds since the start of the waits. */
-  const since = () => (Date.now() - begun) / 1000;
+  const since = () => (Date.now() - startMs) / 1000;
 
   beforeAll(async () => {
     gate = await suite.gate("set");
@@ -39,7 +39,7 @@ describeController("settings of the gate", () => {
     await gate.join(orphan);
     await eventually(10, "the node has its condition", async () => gate.condition(orphan) !== undefined);
     await gate.patchNode(orphan, { metadata: { labels: { [GATE]: null } } });
-    begun = Date.now();
+    startMs = Date.now();
   });
 
   afterAll(() => suite.close());

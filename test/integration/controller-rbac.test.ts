@@ -97,7 +97,7 @@ const DENIED = [
   };
   const all = NEEDED.flatMap(permissions).map(format);
 
-  test("it has the permissions that it needs", async () => {
+  test("the account has the permissions that it needs", async () => {
     await eventually(
       20,
       "the authorizer has the roles",
@@ -106,7 +106,7 @@ const DENIED = [
     expect(await allowed(NEEDED)).toEqual(all);
   });
 
-  test("it has no other permissions", async () => {
+  test("the account has no other permissions", async () => {
     expect(await allowed(DENIED)).toEqual([]);
   });
 
@@ -124,7 +124,7 @@ const DENIED = [
       !metadata.name.endsWith("-manager"),
   ) as Role[];
 
-  test("its roles have no permission outside of the table", () => {
+  test("the roles have no permission outside of the table", () => {
     const inRoles = roles.flatMap(({ metadata: { namespace }, rules }) =>
       rules.flatMap(({ apiGroups, resources, resourceNames = [undefined], verbs }) =>
         apiGroups.flatMap((group) =>

@@ -36,9 +36,9 @@ function client(file: string, port?: number): KubernetesApi {
   });
 }
 
-/** Forwards bytes. Can cut connections and refuse new ones. */
+/** Forwards bytes. Can cut connections and reject new ones. */
 class Proxy {
-  refusing = false;
+  rejecting = false;
   readonly sockets = new Set<Socket>();
   readonly server: Server;
 
@@ -46,7 +46,7 @@ class Proxy {
     const { clusters } = parse(readFileSync(file, "utf8")) as { clusters: { cluster: { server: string } }[] };
     const { hostname, port } = new URL(clusters[0]?.cluster.server ?? "");
     this.server = createServer((down) => {
-      if (this.refusing) {
+      if (this.rejecting) {
         down.destroy();
         return;
       }
@@ -135,13 +135,13 @@ class Proxy {
       const change = names.slice(10 * round, 10 * round + 10);
       const [first = "", second = ""] = change;
       await api.send("DELETE", `${MAPS}/${first}`);
-      proxy.refusing = round % 2 === 0;
+      proxy.rejecting = round % 2 === 0;
       proxy.cut();
       await api.send("DELETE", `${MAPS}/${second}`);
       await api.send("POST", MAPS, json(map(second)));
       await Promise.all(change.slice(2).map((name) => api.send("PATCH", `${MAPS}/${name}`, value)));
       await new Promise((resolve) => setTimeout(resolve, 500));
-      proxy.refusing = false;
+      proxy.rejecting = false;
       await eventually(15, `the store matches the API server after round ${round}`, same);
     }
     expect([deleted.length, errors]).toEqual([6, []]);

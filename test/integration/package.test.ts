@@ -18,7 +18,7 @@ const folder = scratch();
 const checkout = join(folder, "checkout");
 /** Ignored by git. */
 const GENERATED = ["node_modules", ".git", "dist", "out", "cdktf.out"];
-/** What a user of the constructs installs beside the package. */
+/** What a user of the constructs installs in addition to the package. */
 const PEERS = ["cdktf", "@cdktf/provider-aws", "cdk8s", "constructs", "typescript", "@types/node"];
 const BODY = `
 const app = new Cdk8sApp();

@@ -57,7 +57,7 @@ describeController("faults for a long time", () => {
   );
 
   async function once(seed: number): Promise<FaultRun> {
-    const begun = Date.now();
+    const startMs = Date.now();
     if (seed % RUNS_PER_RESTART === 0) await restartApiServer();
     const churn = new Churn(gate, new Random(seed), { prefix: `soak-${seed}`, nodes: 40, pauseMs: 60 });
     const plan = { kinds: ALL_FAULTS, rate: 0.3, watchSeconds: 30 };
@@ -73,7 +73,7 @@ describeController("faults for a long time", () => {
     const { process: leader } = fleet.leader ?? fleet.replicas[0] ?? {};
     return {
       seed,
-      hours: (Date.now() - begun) / 3_600_000,
+      hours: (Date.now() - startMs) / 3_600_000,
       convergedMs,
       residentMiB: leader?.usage().residentMiB ?? 0,
       process: `${leader?.startedAt}`,

@@ -13,7 +13,7 @@ export interface SeenRequest {
 /** A fault in place of the normal response. */
 export type Fault =
   | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string }
-  /** Closes the connection after so many bytes of the body. */
+  /** Closes the connection after this number of bytes of the body. */
   | { readonly cutAfter: number }
   /** Never responds. */
   | "silent";

@@ -6,7 +6,7 @@ import { ROOT, files, sources, target } from "../support/sources";
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   api: [],
   config: [],
-  // One exchange for everything that speaks HTTP.
+  // The HTTP exchange of all clients.
   http: [],
   kube: ["http"],
   render: ["config"],
@@ -54,7 +54,7 @@ function areaOf(path: string): string | undefined {
 
 const all = AREAS.flatMap((area) => sources(area));
 
-test("imports point one way", () => {
+test("areas import only areas that the table allows", () => {
   const wrong = all.flatMap((source) =>
     source.imports
       .map((specifier) => target(source, specifier))
@@ -85,7 +85,7 @@ test("no modules import each other in a circle, not even types", () => {
   expect(circles).toEqual([]);
 });
 
-test("another area's folder is entered by its public entry", () => {
+test("another area's directory is imported by its public entry", () => {
   const wrong = all.flatMap((source) =>
     source.imports
       .filter((specifier) => specifier.startsWith("."))
@@ -125,7 +125,7 @@ test("the library imports valibot through config/schema/valibot only, which copi
   expect(importers.map((source) => source.path)).toEqual(["config/schema/valibot.ts"]);
 });
 
-test("constructs, stacks and what they stand on read no file, network, clock or environment", () => {
+test("constructs, stacks and the areas that they use read no file, network, clock or environment", () => {
   // Settings files of programs and the writer of manifests are the two places with I/O.
   const pure = all.filter(
     ({ path }) =>
@@ -151,7 +151,7 @@ test("Kubernetes types are imported as types only", () => {
   expect(pure.filter((source) => value.test(source.text)).map((source) => source.path)).toEqual([]);
 });
 
-test("every folder has one public entry", () => {
+test("every directory has one public entry", () => {
   const folders = new Set(
     ["api", "config", "http", "kube", "render", "manifests", "clients", "constructs", "stacks"]
       .flatMap((area) => files(area, /\.ts$/))

@@ -30,7 +30,7 @@ test("the README and the page on images name the supported Kubernetes versions",
   const [oldest, newest] = [KUBERNETES_MINORS[0], KUBERNETES_MINORS.at(-1)];
   const page = (path: string) => readFileSync(join(ROOT, path), "utf8");
   expect(page("README.md")).toContain(`Kubernetes ${oldest} to ${newest} on AL2023`);
-  const rows = [...page("docs/core/ami.md").matchAll(/^\| (1\.\d+)(?: - (1\.\d+))? \|/gm)];
+  const rows = [...page("docs/nodes/ami.md").matchAll(/^\| (1\.\d+)(?: - (1\.\d+))? \|/gm)];
   const named = rows.flatMap(([, from = "", to = from]) =>
     KUBERNETES_MINORS.filter((minor) => compareVersions(from, minor) <= 0 && compareVersions(minor, to) <= 0),
   );

@@ -25,7 +25,7 @@ afterAll(() => {
   for (const { folder } of runs) rmSync(folder, { recursive: true, force: true });
 });
 
-/** Every file below the folder, by its path. */
+/** Returns the files below the directory by path. */
 function filesOf(folder: string): Record<string, string> {
   const written = readdirSync(folder, { recursive: true, withFileTypes: true });
   return Object.fromEntries(
@@ -38,7 +38,7 @@ function filesOf(folder: string): Record<string, string> {
   );
 }
 
-test.each(examples)("%s is synthesized, twice to the same bytes", (example) => {
+test.each(examples)("synthesizes %s, twice with the same bytes", (example) => {
   const [once = "", again = ""] = runs.filter(({ name }) => name === example).map(({ folder }) => folder);
   expect(failures[once]).toBeUndefined();
   expect(failures[again]).toBeUndefined();

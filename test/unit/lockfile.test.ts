@@ -10,7 +10,7 @@ const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "u
   packages: Readonly<Record<string, LockedPackage>>;
 };
 
-/** The entry that Node would find from a package's folder, by walking up. */
+/** Returns the entry that Node resolves from a package's directory by walking up. */
 function locked(from: string, name: string): boolean {
   for (let folder = from; ; folder = folder.slice(0, Math.max(folder.lastIndexOf("/node_modules/"), 0))) {
     if (`${folder}${folder === "" ? "" : "/"}node_modules/${name}` in packages) return true;
@@ -18,7 +18,7 @@ function locked(from: string, name: string): boolean {
   }
 }
 
-test("the lock file holds the binaries of every platform: npm ci refuses one that lacks any of them", () => {
+test("the lock file has the binaries of every platform, without which npm ci fails", () => {
   const missing = Object.entries(packages).flatMap(([folder, { optionalDependencies = {} }]) =>
     Object.keys(optionalDependencies)
       .filter((name) => !locked(folder, name))

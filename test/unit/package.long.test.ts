@@ -14,7 +14,7 @@ test.each([
   expect(parts.filter((part) => !/^\S+ \S+ \([^)]+\)\nSource: \S+\n\n./.test(part))).toEqual([]);
 });
 
-test("npm refuses to pack the checkout, whatever was built in it", () => {
+test("npm does not pack the checkout, whatever was built in it", () => {
   const { status, stderr } = spawnSync("npm", ["pack", "--dry-run"], { cwd: ROOT, encoding: "utf8" });
   expect(stderr).toContain("Invalid package, must have name and version");
   expect(status).toBe(1);

@@ -195,7 +195,7 @@ export type Permission =
     }
   | { readonly verb: string; readonly path: string };
 
-/** Polls until a condition holds. @throws Error with the description after so many seconds */
+/** Polls until a condition holds. @throws Error with the description after `seconds` */
 export async function eventually(
   seconds: number,
   describe: string,

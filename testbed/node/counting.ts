@@ -1,6 +1,6 @@
 import { eventually, type Testbed } from "./testbed";
 
-/** Returns a container that counts once a second and uses so many MB; each process has another token. */
+/** Returns a container that counts once a second and uses `megabytes` MB; each process has another token. */
 export const counting = (name: string, megabytes: number) => ({
   name,
   image: "localhost:5000/count:1",

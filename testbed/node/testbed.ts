@@ -101,7 +101,7 @@ export function openTestbed(...flags: string[]): Testbed {
   };
 }
 
-/** Retries a function until it does not throw. @throws its last error after so many seconds, times `slowness` */
+/** Retries a function until it does not throw. @throws its last error after `seconds`, times `slowness` */
 export async function eventually<T>(attempt: () => T, seconds = 60): Promise<T> {
   const end = Date.now() + seconds * NODE.slowness * 1000;
   for (;;) {

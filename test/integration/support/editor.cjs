@@ -8,7 +8,7 @@
  */
 const path = require("node:path");
 
-/** Names of the types that users write. Other interfaces, such as ICluster, are handed from construct to construct. */
+/** Names of the types that users write. Other interfaces, such as ICluster, are passed from construct to construct. */
 const INPUT = /(Props|Spec)$/;
 const request = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
 const ts = require(request.typescript);

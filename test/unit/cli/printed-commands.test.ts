@@ -69,7 +69,7 @@ test.each<[string, (file: string) => readonly [readonly string[], NodeJS.Process
   ["the default file", () => [[], {}], []],
   ["CEDANA_YAML", () => [[], { CEDANA_YAML: "prod.yaml" }], ["-f", "prod.yaml"]],
   [
-    "-f cedana.yaml beside CEDANA_YAML",
+    "-f cedana.yaml and CEDANA_YAML",
     () => [["-f", "cedana.yaml"], { CEDANA_YAML: "prod.yaml" }],
     ["-f", "cedana.yaml"],
   ],

@@ -86,7 +86,7 @@ test("a connection closed without a response: the outcome is unknown", async () 
   expect(error).toMatchObject({ outcome: "unknown", status: undefined });
 });
 
-test("no kubelet: refused", async () => {
+test("no kubelet: the outcome is refused", async () => {
   const gone = createServer();
   await new Promise<void>((resolve) => gone.listen(0, "127.0.0.1", resolve));
   const at = (gone.address() as AddressInfo).port;

@@ -37,7 +37,7 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-test("the whole controller comes up ready, leads, and gives the lease back on SIGTERM", async () => {
+test("starts all controllers, becomes ready and leader, and releases the lease on SIGTERM", async () => {
   const api = new FakeApi();
   const metrics = new Metrics();
   const lines: string[] = [];

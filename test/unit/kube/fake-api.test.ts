@@ -9,7 +9,7 @@ const pod = (namespace: string, name: string, fields: object = {}) => ({
 });
 const json = (content: unknown) => ({ type: "application/json", content });
 const jsonPatch = (content: unknown) => ({ type: "application/json-patch+json", content });
-const refusal = (status: number, reason: string) => expect.objectContaining({ status, reason });
+const apiError = (status: number, reason: string) => expect.objectContaining({ status, reason });
 
 type List = {
   metadata: { resourceVersion: string; continue?: string };
@@ -22,32 +22,32 @@ beforeEach(() => {
 });
 
 describe("objects", () => {
-  test("are made once, with a uid and a version", async () => {
+  test("are created once, with a uid and a version", async () => {
     const made = await api.send("POST", "/api/v1/namespaces/a/pods", json({ metadata: { name: "p" } }));
     expect(made).toMatchObject({
       metadata: { name: "p", namespace: "a", uid: "uid-1", resourceVersion: "1001", generation: 1 },
     });
     await expect(api.send("POST", "/api/v1/namespaces/a/pods", json(made))).rejects.toEqual(
-      refusal(409, "AlreadyExists"),
+      apiError(409, "AlreadyExists"),
     );
     expect(await api.send("GET", "/api/v1/namespaces/a/pods/p")).toEqual(made);
-    await expect(api.send("GET", "/api/v1/namespaces/b/pods/p")).rejects.toEqual(refusal(404, "NotFound"));
+    await expect(api.send("GET", "/api/v1/namespaces/b/pods/p")).rejects.toEqual(apiError(404, "NotFound"));
   });
 
-  test("are not replaced from an old version, and the same content is no write", async () => {
+  test("are not replaced from an old version, and keep their version with the same content", async () => {
     const { metadata } = api.put(NODES, node("n"));
     const next = await api.send("PUT", `${NODES}/n`, json({ metadata, spec: { unschedulable: true } }));
     expect(next).toMatchObject({ metadata: { resourceVersion: "1002", generation: 2 } });
     await expect(api.send("PUT", `${NODES}/n`, json({ metadata, spec: {} }))).rejects.toEqual(
-      refusal(409, "Conflict"),
+      apiError(409, "Conflict"),
     );
     expect(await api.send("PUT", `${NODES}/n`, json(next))).toEqual(next);
     await expect(api.send("PUT", `${NODES}/other`, json(node("other")))).rejects.toEqual(
-      refusal(404, "NotFound"),
+      apiError(404, "NotFound"),
     );
   });
 
-  test("status is written by its subresource alone", async () => {
+  test("change their status only by the subresource", async () => {
     api.put(NODES, node("n", { spec: { a: 1 }, status: { b: 1 } }));
     const merge = { type: "application/merge-patch+json", content: { spec: { a: 2 }, status: { b: 2 } } };
     expect(await api.send("PATCH", `${NODES}/n`, merge)).toMatchObject({ spec: { a: 2 }, status: { b: 1 } });
@@ -58,10 +58,10 @@ describe("objects", () => {
     });
   });
 
-  test("finalizers keep what is deleted until they are gone", async () => {
+  test("remain after a delete until their finalizers are removed", async () => {
     api.put(NODES, { metadata: { name: "n", finalizers: ["x"] } as { name: string } });
     const wrong = { preconditions: { uid: "uid-9" } };
-    await expect(api.send("DELETE", `${NODES}/n`, json(wrong))).rejects.toEqual(refusal(409, "Conflict"));
+    await expect(api.send("DELETE", `${NODES}/n`, json(wrong))).rejects.toEqual(apiError(409, "Conflict"));
     await api.send("DELETE", `${NODES}/n`);
     expect(api.get(`${NODES}/n`)?.metadata.deletionTimestamp).toBeDefined();
     await api.send("PATCH", `${NODES}/n`, jsonPatch([{ op: "remove", path: "/metadata/finalizers/0" }]));
@@ -81,7 +81,7 @@ describe("objects", () => {
 describe("patches", () => {
   const taints = (...keys: string[]) => keys.map((key) => ({ key, effect: "NoSchedule" }));
 
-  test("a JSON Patch is refused whole if its test fails", async () => {
+  test("a JSON Patch changes nothing if its test fails", async () => {
     api.put(NODES, node("n", { spec: { taints: taints("a", "b") } }));
     const patch = (from: object[], to: object[]) =>
       jsonPatch([
@@ -89,12 +89,12 @@ describe("patches", () => {
         { op: "replace", path: "/spec/taints", value: to },
       ]);
     await expect(api.send("PATCH", `${NODES}/n`, patch(taints("b"), []))).rejects.toEqual(
-      refusal(422, "Invalid"),
+      apiError(422, "Invalid"),
     );
     await api.send("PATCH", `${NODES}/n`, patch(taints("a", "b"), taints("b")));
     expect(api.get(`${NODES}/n`)?.["spec"]).toEqual({ taints: taints("b") });
     const missing = jsonPatch([{ op: "remove", path: "/spec/none" }]);
-    await expect(api.send("PATCH", `${NODES}/n`, missing)).rejects.toEqual(refusal(422, "Invalid"));
+    await expect(api.send("PATCH", `${NODES}/n`, missing)).rejects.toEqual(apiError(422, "Invalid"));
   });
 
   test("a strategic merge patch keeps the other conditions", async () => {
@@ -107,17 +107,17 @@ describe("patches", () => {
     });
   });
 
-  test("a merge patch may name the version it is for; apply makes what is not there", async () => {
+  test("a merge patch can require a version, and apply creates a missing object", async () => {
     const merge = { type: "application/merge-patch+json", content: { metadata: { resourceVersion: "1" } } };
     api.put(NODES, node("n"));
-    await expect(api.send("PATCH", `${NODES}/n`, merge)).rejects.toEqual(refusal(409, "Conflict"));
+    await expect(api.send("PATCH", `${NODES}/n`, merge)).rejects.toEqual(apiError(409, "Conflict"));
     await api.send("PATCH", `${NODES}/m`, { type: "application/apply-patch+yaml", content: node("m") });
     expect(api.get(`${NODES}/m`)?.metadata.name).toBe("m");
   });
 });
 
 describe("lists", () => {
-  test("come in pages of one version", async () => {
+  test("return pages of one version", async () => {
     for (const name of ["c", "a", "b"]) api.put(NODES, node(name, { apiVersion: "v1", kind: "Node" }));
     const first = (await api.send("GET", NODES, undefined, { query: { limit: "2" } })) as List;
     api.remove(`${NODES}/c`);
@@ -127,10 +127,10 @@ describe("lists", () => {
     expect(second.metadata).toEqual({ resourceVersion: first.metadata.resourceVersion });
     expect(first.items[0]).not.toHaveProperty("kind");
     api.compact();
-    await expect(api.send("GET", NODES, undefined, { query })).rejects.toEqual(refusal(410, "Expired"));
+    await expect(api.send("GET", NODES, undefined, { query })).rejects.toEqual(apiError(410, "Expired"));
   });
 
-  test("are of a namespace, of labels, of fields", async () => {
+  test("select by namespace, labels and fields", async () => {
     api.put(PODS, pod("a", "x", { labels: { app: "one" } }));
     api.put(PODS, pod("a", "y", { labels: { app: "two" } }));
     api.put(PODS, pod("b", "z"));
@@ -163,7 +163,7 @@ describe("watches", () => {
   beforeEach(() => jest.useFakeTimers());
   afterEach(() => jest.useRealTimers());
 
-  test("tell what happened since a version and what happens then, within the selection", async () => {
+  test("send the events since a version and later ones within the selection", async () => {
     api.put(PODS, pod("a", "x", { labels: { app: "one" } }));
     const seen = watch("/api/v1/namespaces/a/pods", {
       resourceVersion: "1000",
@@ -180,13 +180,13 @@ describe("watches", () => {
     expect([api.watches.length, jest.getTimerCount()]).toEqual([0, 0]);
   });
 
-  test("from a version that is compacted end with 410", async () => {
+  test("end with 410 for a compacted version", async () => {
     api.put(NODES, node("n"));
     api.compact();
     expect(await watch(NODES, { resourceVersion: "1000" })).toEqual(["ERROR 410"]);
   });
 
-  test("without a version start with what is there", async () => {
+  test("start with the existing objects without a version", async () => {
     api.put(NODES, node("n"));
     const controller = new AbortController();
     const seen = watch(NODES, {}, controller.signal);
@@ -195,7 +195,7 @@ describe("watches", () => {
     expect(await seen).toEqual(["ADDED n"]);
   });
 
-  test("can be cut, and go silent", async () => {
+  test("can be closed or stalled", async () => {
     const failure = (seen: Promise<string[]>) => seen.then(String, (error: Error) => error.message);
     const cut = failure(watch(NODES, { resourceVersion: "1000" }));
     await jest.advanceTimersByTimeAsync(1);
@@ -211,7 +211,7 @@ describe("watches", () => {
 });
 
 describe("faults", () => {
-  test("before and after a request, and no answer at all", async () => {
+  test("can be injected before and after a request, or instead of a response", async () => {
     api.before = ({ path }) => {
       if (path.endsWith("/n")) throw new ApiError(500, "etcd has no leader", { reason: "InternalError" });
     };

@@ -1,6 +1,6 @@
 import { Metrics } from "../../../kube";
 
-test("a process without any events yet shows controller-runtime's names", async () => {
+test("lists the metrics of controller-runtime before any event", async () => {
   const metrics = new Metrics();
   metrics.collectProcess();
   metrics.queue("readiness", { depth: () => 3, workingSeconds: () => [1, 4] });
@@ -25,7 +25,7 @@ test("a process without any events yet shows controller-runtime's names", async 
     expect(text).toContain(`# TYPE ${name} `);
 });
 
-test("what queues, workers, reflectors and requests tell is counted", async () => {
+test("counts queues, workers, reflectors and requests", async () => {
   const metrics = new Metrics();
   const queue = metrics.queue("q", { depth: () => 0, workingSeconds: () => [] });
   queue.added();
@@ -62,7 +62,7 @@ test("what queues, workers, reflectors and requests tell is counted", async () =
   expect(text).toMatch(/cedana_reflector_last_contact_timestamp_seconds\{reflector="nodes"\} 1\d{9}/);
 });
 
-test("parts have metrics of their own; nothing is shared between instances", async () => {
+test("registers custom metrics per instance", async () => {
   const one = new Metrics();
   let waiting = 4;
   one.gauge("cedana_waiting", "Nodes that wait", ["why"], (gauge) => gauge.set({ why: "pod" }, waiting));

@@ -34,38 +34,38 @@ const golden = (path: string): string => readFileSync(join(__dirname, "../../gol
 const shown = (files: ReadonlyMap<string, string>): string =>
   [...files].map(([path, text]) => `### ${path}\n${text}`).join("");
 
-test("one object a file, with a kustomization.yaml", () => {
+test("writes one file per object and a kustomization.yaml", () => {
   expect(shown(layout(OBJECTS))).toBe(golden("file-per-object.txt"));
 });
 
-test("one file a chart, objects in their order", () => {
+test("writes one file per chart, with the objects in their order", () => {
   const sources = ["base", "base", "agent", "agent", "base", "kustomization"];
   expect(shown(layout(OBJECTS, { filePer: "chart", sources }))).toBe(golden("file-per-chart.txt"));
 });
 
-test("a Helm chart of the same objects", () => {
+test("writes a Helm chart of the same objects", () => {
   const files = helmChart(OBJECTS, { name: "cedana", version: "1.2.3", appVersion: "0.7.6" });
   expect(shown(files)).toBe(golden("helm.txt"));
 });
 
-test("without a kustomization.yaml when it is not wanted, and when there is nothing to list", () => {
+test("writes no kustomization.yaml if it is disabled or would be empty", () => {
   expect([...layout(OBJECTS, { kustomization: false }).keys()]).not.toContain("kustomization.yaml");
   expect(layout([]).size).toBe(0);
 });
 
-test("the order of the objects and of their keys does not change a byte", () => {
+test("writes the same bytes for any order of objects and keys", () => {
   const before = [...layout(OBJECTS)];
   expect([...layout(OBJECTS.toReversed())]).toEqual(before);
 });
 
-test("one more object is one more file and one more line", () => {
+test("adds one file and one line for one more object", () => {
   const before = layout(OBJECTS);
   const after = layout([object("v1", "Secret", "aaa", "aaa"), ...OBJECTS]);
   const changed = [...after].filter(([path, text]) => before.get(path) !== text).map(([path]) => path);
   expect(changed).toEqual(["aaa/secret-aaa.yaml", "kustomization.yaml"]);
 });
 
-test("an object defined twice is refused, whatever the version of its API, with both places", () => {
+test("rejects an object defined twice, in any version of its API, and names both sources", () => {
   expect(() =>
     layout(
       [
@@ -85,7 +85,7 @@ test("an object defined twice is refused, whatever the version of its API, with 
   );
 });
 
-test("every object without a kind or name is told of", () => {
+test("reports every object without a kind or name", () => {
   const broken = [
     { kind: "Pod", metadata: { generateName: "a-" } },
     null,
@@ -100,14 +100,14 @@ test("every object without a kind or name is told of", () => {
   );
 });
 
-test("as many sources as objects", () => {
+test("rejects a number of sources other than that of the objects", () => {
   expect(() => layout(OBJECTS, { sources: ["a"] })).toThrow("1 sources for 6 objects");
 });
 
 test.each([
   ["name", { name: "Cedana", version: "1.0.0" }],
   ["version", { name: "cedana", version: "v1" }],
-])("Helm's rule for the %s of a chart is kept", (property, options) => {
+])("enforces Helm's rule for the %s of a chart", (property, options) => {
   expect(() => helmChart(OBJECTS, options)).toThrow(`Helm chart: 1 problem\n  ${property}  is not`);
 });
 
@@ -137,7 +137,7 @@ const identity = fc.record({
   name: part,
 });
 
-test("two objects never share a path, not even on a file system that ignores case", () => {
+test("never writes two objects to one path, also on a file system that ignores case", () => {
   const seen = new Map<string, string>();
   assertProperty(
     fc.property(identity, ({ group, kind, namespace, name }) => {
@@ -154,7 +154,7 @@ test("two objects never share a path, not even on a file system that ignores cas
   );
 });
 
-test("what is read back is what was given", () => {
+test("writes objects that are read back unchanged", () => {
   const files = layout(OBJECTS, { kustomization: false });
   const back = [...files.values()].map((text) => parse(text) as KubernetesObject);
   for (const given of OBJECTS) expect(back).toContainEqual(given);

@@ -4,17 +4,17 @@ import { toYaml, toYamlStream } from "../../../render/yaml";
 import { escapeTemplate } from "../../../manifests/helm";
 import { assertProperty } from "../../support/property";
 
-/** What JSON makes of it: the data that must come back. */
+/** Returns the data after JSON, which the readers must return. */
 const asJson = (data: unknown): unknown => JSON.parse(JSON.stringify(data)) as unknown;
 
-/** What readers of YAML 1.1 and of YAML 1.2 make of our text. */
+/** Returns the data that readers of YAML 1.1 and of YAML 1.2 parse. */
 const readBack = (data: unknown): unknown[] => {
   const text = toYaml(data);
   return [parse(text, { version: "1.1" }), parse(text, { version: "1.2" })];
 };
 const twice = (data: unknown): unknown[] => [asJson(data), asJson(data)];
 
-/** Texts that some YAML reader takes for something else, or cannot read. */
+/** Strings that some YAML readers parse as another type, or cannot parse. */
 const TRAPS = [
   ..."y Y yes Yes YES n N no No NO on On ON off Off OFF true True TRUE false False FALSE null Null NULL ~".split(
     " ",
@@ -97,14 +97,17 @@ const TRAPS = [
 const titled = (texts: readonly string[]): [string, string][] =>
   texts.map((text) => [JSON.stringify(text).slice(0, 40), text]);
 
-test.each(titled(TRAPS))("%s comes back as text: a value, in a list, a key", (_, text) => {
-  const values = { a: text, b: [text, [text], { c: text }], d: { e: text } };
-  expect(readBack(values)).toEqual(twice(values));
-  const keys = `{${JSON.stringify(text)}:{"a":1},"z":[{${JSON.stringify(text)}:"b"}]}`;
-  expect(readBack(JSON.parse(keys)).map((data) => JSON.stringify(data))).toEqual([keys, keys]);
-});
+test.each(titled(TRAPS))(
+  "writes %s so that it is read as text: as a value, in a list, as a key",
+  (_, text) => {
+    const values = { a: text, b: [text, [text], { c: text }], d: { e: text } };
+    expect(readBack(values)).toEqual(twice(values));
+    const keys = `{${JSON.stringify(text)}:{"a":1},"z":[{${JSON.stringify(text)}:"b"}]}`;
+    expect(readBack(JSON.parse(keys)).map((data) => JSON.stringify(data))).toEqual([keys, keys]);
+  },
+);
 
-test.each(titled(TRAPS))("%s comes back as a whole document", (_, text) => {
+test.each(titled(TRAPS))("writes %s as a whole document", (_, text) => {
   expect(readBack(text)).toEqual([text, text]);
 });
 
@@ -129,7 +132,7 @@ const { data } = fc.letrec((tie) => ({
   ),
 }));
 
-test("any data comes back from readers of YAML 1.1 and of YAML 1.2", () => {
+test("writes any data so that YAML 1.1 and 1.2 read it unchanged", () => {
   assertProperty(
     fc.property(data, (value) => {
       expect(readBack(value)).toEqual(twice(value));
@@ -138,7 +141,7 @@ test("any data comes back from readers of YAML 1.1 and of YAML 1.2", () => {
   );
 });
 
-test("documents of a stream come back, each by itself", () => {
+test("writes a stream of documents", () => {
   assertProperty(
     fc.property(fc.array(data, { minLength: 1, maxLength: 5 }), (values) => {
       const documents = parseAllDocuments(toYamlStream(values));
@@ -148,11 +151,11 @@ test("documents of a stream come back, each by itself", () => {
   );
 });
 
-test("escaped for Helm, no action of its template language is left but the one that gives {{", () => {
+test("escapes for Helm, so that no template action remains except the one that writes {{", () => {
   assertProperty(
     fc.property(fc.string({ unit: fc.constantFrom("{", "}", '"', "-", " ", "a") }), (text) => {
       const escaped = escapeTemplate(text);
-      // What Go's text/template does with actions that hold nothing but a quoted string.
+      // Evaluates actions of Go's text/template that contain only a quoted string.
       let rest = escaped;
       let output = "";
       for (let at = rest.indexOf("{{"); at >= 0; at = rest.indexOf("{{")) {
@@ -165,7 +168,7 @@ test("escaped for Helm, no action of its template language is left but the one t
   );
 });
 
-test("what a person reads", () => {
+test("writes readable YAML", () => {
   expect(
     toYaml({
       args: ["--leader-elect", "-v", "{{ .Values }}"],
@@ -217,21 +220,21 @@ test.each([
   ["a map", new Map()],
   ["undefined in a list", [undefined]],
   ["half a surrogate pair", "a\ud800b"],
-])("%s is refused, with its place", (_, value) => {
+])("rejects %s and names its path", (_, value) => {
   expect(() => toYaml({ spec: { list: [1, value] } })).toThrow(/spec\.list\[1\]/);
 });
 
-test("a cycle is refused", () => {
+test("rejects a cycle", () => {
   const loop: Record<string, unknown> = {};
   loop.self = loop;
   expect(() => toYaml(loop)).toThrow("a cycle?");
 });
 
-test("a key that is no text is refused", () => {
+test("rejects a key that is not text", () => {
   expect(() => toYaml({ "\udc00": 1 })).toThrow("surrogate");
 });
 
-/** A scan that is not linear would take minutes here, and the test would run into its time limit. */
+/** A scan that is not linear would take minutes, and the test would fail by its timeout. */
 test.each([
   ["colons", ": "],
   ["colons without a space", "a:"],
@@ -243,7 +246,7 @@ test.each([
   ["lines that end in a space", "ab \n"],
   ["quotes", '"'],
   ["controls", "\u0085"],
-])("a megabyte of %s is written", (_, unit) => {
+])("writes a megabyte of %s", (_, unit) => {
   const text = `a${unit.repeat(1_000_000 / unit.length)}`;
   expect(toYaml({ text, [text]: 1 }).length).toBeGreaterThan(2_000_000);
 });

@@ -22,7 +22,7 @@ export async function runWithFaults(
   plan: FaultPlan,
   seconds: number,
 ): Promise<FaultRunResult> {
-  const begun = Date.now();
+  const startMs = Date.now();
   fleet.inject(plan);
   churn.start();
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
@@ -30,7 +30,7 @@ export async function runWithFaults(
   const ended = Date.now();
   fleet.inject(undefined);
   const { wrong, convergedMs } = await converged(fleet);
-  const rate = requestRate(fleet.exchanges, begun, ended) / fleet.replicas.length;
+  const rate = requestRate(fleet.exchanges, startMs, ended) / fleet.replicas.length;
   return { wrong, rate, convergedMs };
 }
 
@@ -38,9 +38,9 @@ export async function runWithFaults(
 export async function converged({
   options: { gate },
 }: Fleet): Promise<Pick<FaultRunResult, "wrong" | "convergedMs">> {
-  const begun = Date.now();
-  while (notConverged(gate).length > 0 && Date.now() - begun < CONVERGENCE_MS) {
+  const startMs = Date.now();
+  while (notConverged(gate).length > 0 && Date.now() - startMs < CONVERGENCE_MS) {
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  return { wrong: notConverged(gate), convergedMs: Date.now() - begun };
+  return { wrong: notConverged(gate), convergedMs: Date.now() - startMs };
 }

@@ -13,14 +13,14 @@ export async function leaderOfAll(fleet: Fleet): Promise<Replica> {
 export async function takeOver(fleet: Fleet, disrupt: (leader: Replica) => void): Promise<number> {
   const leader = await leaderOfAll(fleet);
   const holder = fleet.holder ?? "";
-  const begun = Date.now();
+  const startMs = Date.now();
   disrupt(leader);
   await eventually(
     40,
     "another process leads and writes",
     async () => firstWriteAfter(fleet, holder) !== undefined,
   );
-  return (firstWriteAfter(fleet, holder) ?? Infinity) - begun;
+  return (firstWriteAfter(fleet, holder) ?? Infinity) - startMs;
 }
 
 /** Returns the response time of the first write to a node by the process that acquired the Lease after `holder`. */

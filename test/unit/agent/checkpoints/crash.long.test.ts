@@ -97,7 +97,7 @@ test("recovers in random schedules of kills, lost responses, other writers and d
             metadata.annotations = { seen: String(random()) };
           });
       };
-      for (let life = pick(4); life > 0; life--) {
+      for (let restarts = pick(4); restarts > 0; restarts--) {
         const one = node.start({ dieAt: 1 + pick(60), maxConcurrent: 1 + pick(3) });
         await time.pass(pick(140));
         if (random() < 0.3) node.api.remove(`${COLLECTION}/${names[pick(3)]}`);

@@ -59,7 +59,7 @@ test("every property has a description: a sentence that begins with a capital an
   expect(paths(properties.filter(({ schema }) => !sentence.test(schema.description ?? "")))).toEqual([]);
 });
 
-test("an optional property has either a default or says what the default is derived from", () => {
+test("an optional property has a default, or a description of what the default is derived from", () => {
   const wrong = properties.filter(
     ({ isRequired, schema }) =>
       Number(schema.default !== undefined) + Number(schema.derived !== undefined) !== (isRequired ? 0 : 1),
@@ -67,7 +67,7 @@ test("an optional property has either a default or says what the default is deri
   expect(paths(wrong)).toEqual([]);
 });
 
-test("no description repeats what the schema says: a default, or that a property is required", () => {
+test("no description repeats the schema: a default, or that a property is required", () => {
   const repeats = /\bdefaults?:|\bdefaults? to\b|\bleft out\b|\bif omitted\b|\brequired\.$/i;
   expect(paths(properties.filter(({ schema }) => repeats.test(schema.description ?? "")))).toEqual([]);
 });

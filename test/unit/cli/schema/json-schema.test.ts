@@ -36,7 +36,7 @@ test.each(BAD.map((path) => [basename(path), path]))(
   },
 );
 
-test("the schema has keywords of JSON Schema alone, and defaults that are derived in the description", () => {
+test("the schema has only keywords of JSON Schema, and derived defaults in the description", () => {
   expect(() => new Ajv({ strictSchema: true }).compile(platformJsonSchema())).not.toThrow();
   const description = expect.stringMatching(/\. Default: the private subnets of the cluster\.$/) as string;
   expect(platformJsonSchema()).toMatchObject({

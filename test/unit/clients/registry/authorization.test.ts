@@ -39,7 +39,7 @@ describe("a client", () => {
   });
 
   test.each(["basic", "bearer"] as const)(
-    "%s: answers the challenge, with one token a repository",
+    "%s: responds to the challenge, with one token per repository",
     async (auth) => {
       await start({ auth }, { credentials: { username: "ada", password: PASSWORD } });
       await client.pushBlob("app", blob);

@@ -52,13 +52,13 @@ describe("credentials", () => {
   const token = Buffer.from("AWS:ecr-password:with-colon").toString("base64");
   const password = JSON.stringify({ authorizationData: [{ authorizationToken: token }] });
 
-  const answers = (...all: readonly { readonly status: number; readonly text: string }[]) => {
+  const respondWith = (...all: readonly { readonly status: number; readonly text: string }[]) => {
     const left = [...all];
     return jest.fn<ReturnType<Fetch>, Parameters<Fetch>>(async () => left.shift()!);
   };
 
   test("exchanges the pod's identity for a password of the registry", async () => {
-    const fetch = answers({ status: 200, text: keys }, { status: 200, text: password });
+    const fetch = respondWith({ status: 200, text: keys }, { status: 200, text: password });
     expect(await ecrCredentials(REGISTRY, IDENTITY, fetch, NOW)).toEqual({
       username: "AWS",
       password: "ecr-password:with-colon",
@@ -96,7 +96,7 @@ describe("credentials", () => {
       "the response of api.ecr.eu-central-1.amazonaws.com has no password",
     ],
   ])("reports a rejection, without secrets (%#)", async (all, why) => {
-    const sending = ecrCredentials(REGISTRY, IDENTITY, answers(...all), NOW);
+    const sending = ecrCredentials(REGISTRY, IDENTITY, respondWith(...all), NOW);
     await expect(sending).rejects.toThrow(why);
     await expect(sending).rejects.not.toThrow(SECRETS);
   });
@@ -104,7 +104,7 @@ describe("credentials", () => {
   test.each(["http://attacker.example/", "ftp://169.254.170.23/", "nothing"])(
     "sends no token to %s",
     async (uri) => {
-      const fetch = answers();
+      const fetch = respondWith();
       await expect(ecrCredentials(REGISTRY, { ...IDENTITY, uri }, fetch)).rejects.toThrow(
         "neither https nor an agent",
       );

@@ -25,7 +25,7 @@ const problems = (more: object) =>
   check(engineSchema, { ...base, ...more }, checkEngine).problems?.map(formatProblem);
 const secret = (key: string) => ({ name: "s", key });
 
-test("without settings: the chart's defaults, off the network", () => {
+test("uses the chart's defaults without settings, and opens no port", () => {
   expect(configData(engine(), "v0.9.297")).toEqual({
     "cluster-id": base.clusterId,
     url: base.url,
@@ -59,7 +59,7 @@ test("without settings: the chart's defaults, off the network", () => {
   });
 });
 
-test("every key reaches a program, and each program's variables are distinct", () => {
+test("passes every key to a program, under a distinct variable for each", () => {
   const read = new Set(
     (["node-agent", "manager", "dynamo"] as const).flatMap((reader) =>
       variablesOf(reader).map(({ key }) => key),
@@ -71,7 +71,7 @@ test("every key reaches a program, and each program's variables are distinct", (
   expect(AGENT_VARIABLES.size).toBe(variablesOf("node-agent").length + 4 + 3);
 });
 
-test("the manager reads five values, the Dynamo watcher three", () => {
+test("passes five values to the manager and three to the Dynamo watcher", () => {
   expect(variablesOf("manager").map(({ name }) => name)).toEqual([
     "CEDANA_CLUSTER_ID",
     "CEDANA_URL",
@@ -86,7 +86,7 @@ test("the manager reads five values, the Dynamo watcher three", () => {
   ]);
 });
 
-test("secrets go to the agent only if they are referred to, AWS keys to nobody else", () => {
+test("passes secrets to the agent only if the input refers to them, and AWS keys only to the agent", () => {
   expect(secretVariables(engine(), "node-agent").map(({ name }) => name)).toEqual(["CEDANA_AUTH_TOKEN"]);
   const withKeys = engine({
     secrets: { awsAccessKeyId: secret("id"), awsSecretAccessKey: secret("key") },
@@ -107,16 +107,16 @@ test.each([
   expect(socketDirectory(resolved)).toBe(directory);
 });
 
-test("gpu: none leaves out the plugin", () => {
+test("leaves out the GPU plugin with gpu: none", () => {
   expect(configData(engine({ gpu: "none" }), "v1.0")["plugins-gpu-version"]).toBe("none");
 });
 
 test.each([
-  ["no UUID", { clusterId: "prod" }],
+  ["a cluster ID that is not a UUID", { clusterId: "prod" }],
   ["plain http", { url: "http://sandbox.cedana.ai" }],
-  ["a moving version", { pluginsCriuVersion: "latest" }],
-  ["one stream", { checkpointStreams: 1 }],
-  ["an open daemon", { protocol: "tcp", address: "0.0.0.0:8080" }],
+  ["the version latest", { pluginsCriuVersion: "latest" }],
+  ["a single stream", { checkpointStreams: 1 }],
+  ["a daemon on all addresses", { protocol: "tcp", address: "0.0.0.0:8080" }],
   ["a socket in /", { address: "/cedana.sock" }],
   ["tcp on a path", { protocol: "tcp", address: "/run/a/b.sock" }],
   ["unix on a port", { address: "127.0.0.1:8080" }],
@@ -124,34 +124,34 @@ test.each([
   ["s3 without keys", { checkpointDir: "s3://bucket/a" }],
   ["gs", { checkpointDir: "gs://bucket/a" }],
   ["CRI-O", { runtime: "crio" }],
-  ["a typo", { checkpointDirr: "/tmp" }],
-])("refused: %s", (_, more) => {
+  ["a misspelt property", { checkpointDirr: "/tmp" }],
+])("rejects %s", (_, more) => {
   expect(problems(more)).toMatchSnapshot();
 });
 
-test("an open daemon can be asked for by name", () => {
+test("accepts a daemon on all addresses with exposeDaemon", () => {
   expect(problems({ protocol: "tcp", address: "0.0.0.0:8080", exposeDaemon: true })).toBeUndefined();
 });
 
 test.each([
-  ["a token as reference", { secrets: { authToken: "s3cr3t-value" } }, "s3cr3t-value"],
+  ["a token instead of a reference", { secrets: { authToken: "s3cr3t-value" } }, "s3cr3t-value"],
   ["a password in a URL", { sqsQueueUrl: "https://user:s3cr3t@sqs.example" }, "s3cr3t"],
   ["a password in the platform's URL", { url: "https://user:s3cr3t@sandbox.cedana.ai" }, "s3cr3t"],
   ["an AWS key id", { checkpointDir: "/a/AKIAIOSFODNN7EXAMPLE" }, "AKIAIOSFODNN7EXAMPLE"],
   ["a web token", { checkpointDir: "cedana://eyJhbGciOiJI.eyJzdWIiOiIx.abc" }, "eyJhbGciOiJI"],
-])("a secret in plain text is refused and not repeated: %s", (_, more, value) => {
+])("rejects %s in plain text without repeating it", (_, more, value) => {
   const found = problems(more);
   expect(found).toHaveLength(1);
   expect(found?.join()).not.toContain(value);
 });
 
-test("a token is told about as such", () => {
+test("names the Secret reference to use when a token is in plain text", () => {
   expect(problems({ secrets: { authToken: "s3cr3t-value" } })).toEqual([
     "secrets.authToken  must not be written into the input; allowed: { name: <Secret>, key: <key in it> }; put the value into a Kubernetes Secret and name it here",
   ]);
 });
 
-test("values that only Terraform knows pass", () => {
+test("accepts values that only Terraform knows, except where ports and mounts depend on them", () => {
   const token = "${TfToken[TOKEN.1]}";
   expect(problems({ clusterId: token, url: token, sqsQueueUrl: token, awsRegion: token })).toBeUndefined();
   expect(problems({ protocol: "tcp", address: token })).toEqual([
@@ -159,7 +159,7 @@ test("values that only Terraform knows pass", () => {
   ]);
 });
 
-test("the hash follows every value and nothing else", () => {
+test("changes the hash with every value and with nothing else", () => {
   const hash = (more: object = {}) => configHash(engine(more), "v1.0");
   expect(hash()).toBe(hash({ logLevel: "info" }));
   expect(hash()).toMatch(/^[0-9a-f]{64}$/);

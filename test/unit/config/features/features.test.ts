@@ -10,7 +10,7 @@ import {
   type FeatureUse,
 } from "../../../../config/features";
 
-const right: FeatureUse = {
+const supported: FeatureUse = {
   runtime: "containerd",
   storage: "s3",
   gpu: "interception",
@@ -25,12 +25,12 @@ test("every row has a state for every plugin", () => {
   expect(FEATURE_MATRIX.flat()).toHaveLength(34);
 });
 
-test("the table reads like that of the agent", () => {
+test("prints the same table as Cedana's agent", () => {
   const expected = readFileSync(join(__dirname, "../../../golden/cli/features.txt"), "utf8");
   expect(renderFeatureTable()).toBe(expected);
 });
 
-test("the JSON names every state", () => {
+test("lists every state in the JSON output", () => {
   const { features } = featureTableJson();
   expect(features.find(({ feature }) => feature === "Checkpoint storage")?.support).toEqual({
     "cloud-hypervisor": "unimplemented",
@@ -54,24 +54,24 @@ test.each<Partial<FeatureUse>>([
   { runtime: "runc" },
   { runtime: "kata", gpu: "none", operations: [] },
 ])("%j is supported", (part) => {
-  expect(checkFeatures({ ...right, ...part })).toEqual([]);
+  expect(checkFeatures({ ...supported, ...part })).toEqual([]);
 });
 
 test.each<[string, Partial<FeatureUse>]>([
-  ["a gs:// store", { storage: "gcs" }],
+  ["a gs:// bucket", { storage: "gcs" }],
   ["CRI-O restore", { runtime: "crio", gpu: "none", operations: ["restore"] }],
   ["kata dump", { runtime: "kata", gpu: "none", operations: ["dump"] }],
   ["GPU interception on CRI-O", { runtime: "crio", gpu: "interception", operations: ["dump"] }],
   ["GPU tracing restore on kata", { runtime: "kata", gpu: "tracing", operations: ["restore"] }],
-])("%s is refused with the row that says so", (name, part) => {
-  const lines = checkFeatures({ ...right, ...part }).map(formatProblem);
+])("rejects %s and names the row of the matrix", (name, part) => {
+  const lines = checkFeatures({ ...supported, ...part }).map(formatProblem);
   expect(lines.length).toBeGreaterThan(0);
   expect(lines).toMatchSnapshot(name);
 });
 
-test("problems carry the paths they are given", () => {
+test("reports problems at the given path", () => {
   const problems = checkFeatures({
-    ...right,
+    ...supported,
     storage: "gcs",
     paths: { storage: ["engine", "checkpointDir"] },
   });

@@ -28,7 +28,7 @@ const statements = (json: ReturnType<typeof synth>) =>
   );
 const actions = ({ Action }: Statement) => [Action].flat();
 
-test("the addresses of Karpenter's resources", () => {
+test("creates Karpenter's resources at fixed addresses", () => {
   expect(addresses(synth())).toMatchInlineSnapshot(`
     [
       "aws_cloudwatch_event_rule.karpenter_interruption_capacity-reservation-interruption_3FF609EE",
@@ -58,7 +58,7 @@ test("the addresses of Karpenter's resources", () => {
   `);
 });
 
-test("whatever changes or ends something does so on the cluster's own only", () => {
+test("limits statements that change or terminate resources to those of the cluster", () => {
   const changing = statements(synth()).filter((statement) =>
     actions(statement).some((action) => !/:(Describe|Get|List|Receive)/.test(action)),
   );
@@ -83,7 +83,7 @@ test("whatever changes or ends something does so on the cluster's own only", () 
   }
 });
 
-test("only the nodes' role may be passed, to EC2 only", () => {
+test("allows to pass only the nodes' role, and only to EC2", () => {
   const pass = statements(synth()).find(({ Sid }) => Sid === "PassNodeRole");
   expect(pass?.Resource).toMatch(/^\$\{aws_iam_role\.karpenter_node_role_\w+\.arn\}$/);
   expect(pass?.Condition).toEqual({
@@ -93,7 +93,7 @@ test("only the nodes' role may be passed, to EC2 only", () => {
   });
 });
 
-test("the controller may use the keys of its pools' volumes, through EC2, and no others", () => {
+test("allows the controller to use the keys of its pools' volumes through EC2, and no other keys", () => {
   const kmsKeyArn = "arn:aws:kms:eu-west-1:123456789012:key/k";
   const pool = { amiVersion: "v20260714", instanceTypes: ["m7i.large"], rootVolume: { kmsKeyArn } };
   const using = statements(
@@ -111,14 +111,14 @@ test("the controller may use the keys of its pools' volumes, through EC2, and no
   expect(JSON.stringify(statements(synth()))).not.toContain("kms:");
 });
 
-test("the policies fit into a role (10,240 characters in all)", () => {
+test("keeps all policies within the 10,240 characters of a role", () => {
   const size = resources(synth("a".repeat(45)), "aws_iam_role_policy")
     .map(({ policy }) => String(policy).length)
     .reduce((sum, length) => sum + length, 0);
   expect(size).toBeLessThan(8000);
 });
 
-test("five events reach the queue, and only they, by TLS", () => {
+test("routes exactly five events to the queue, and only over TLS", () => {
   const json = synth();
   const types = resources(json, "aws_cloudwatch_event_rule").map(
     ({ event_pattern }) =>
@@ -150,14 +150,14 @@ test("five events reach the queue, and only they, by TLS", () => {
   });
 });
 
-test("a queue's name that SQS refuses is told", () => {
+test("rejects a queue name that SQS does not accept", () => {
   const make = (name: string) =>
     new InterruptionQueue(new TerraformStack(Testing.app(), "test"), "queue", { name });
   expect(() => make("a".repeat(81))).toThrow(/name {2}is not a name that SQS allows/);
   expect(() => make("queue.fifo")).toThrow(/name {2}is not a name that SQS allows/);
 });
 
-test("nodes join by an access entry, and pools find the security group by its tag", () => {
+test("adds an access entry for the nodes, and tags the security group for the pools", () => {
   const json = synth();
   expect(only(json, "aws_eks_access_entry")).toMatchObject({
     type: "EC2_LINUX",
@@ -173,6 +173,6 @@ test("nodes join by an access entry, and pools find the security group by its ta
   });
 });
 
-test("names too long for IAM are told of before Terraform runs", () => {
+test("rejects names that are too long for IAM before Terraform runs", () => {
   expect(() => synth("a".repeat(60))).toThrow(/nodeRoleName {2}is longer than IAM allows/);
 });

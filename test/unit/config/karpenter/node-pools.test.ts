@@ -25,7 +25,7 @@ const problems = (pool: object): string => {
   }
 };
 
-test("a GPU pool by default", () => {
+test("creates a GPU pool by default", () => {
   const [nodeClass, nodePool] = synth(POOL);
   expect(nodeClass).toMatchObject({
     kind: "EC2NodeClass",
@@ -58,7 +58,7 @@ test("a GPU pool by default", () => {
   });
 });
 
-test("architecture and capacity become requirements", () => {
+test("writes architecture and capacity type as requirements", () => {
   const [, nodePool] = synth({ ...POOL, instanceTypes: ["m8g.large"], capacityTypes: ["spot"] });
   const { requirements } = (nodePool!.spec as { template: { spec: { requirements: object[] } } }).template
     .spec;
@@ -70,7 +70,7 @@ test("architecture and capacity become requirements", () => {
   ]);
 });
 
-test("the kubelet's fields go where Karpenter 1.14 reads them", () => {
+test("writes kubelet settings where Karpenter 1.14 reads them", () => {
   const [nodeClass] = synth({
     ...POOL,
     kubelet: { config: { maxPods: 50, runtimeRequestTimeout: "15m" } },
@@ -82,7 +82,7 @@ test("the kubelet's fields go where Karpenter 1.14 reads them", () => {
   expect(nodeClass?.spec["userData"]).not.toContain("maxPods");
 });
 
-test("a pool that does not checkpoint has neither label, taint nor user data", () => {
+test("writes no label, taint or user data for a pool with checkpointing: false", () => {
   const [nodeClass, nodePool] = synth({ ...POOL, checkpointing: false });
   expect(nodeClass?.spec).not.toHaveProperty("userData");
   expect(JSON.stringify(nodePool)).not.toContain("cedana");
@@ -107,7 +107,7 @@ test.each<[object, string]>([
   [{ capacityTypes: ["reserved"] }, "is required for the capacity type reserved"],
   [{ capacityReservations: [{ id: "cr-1" }] }, "would not be used"],
   [{ labels: { "karpenter.k8s.aws/instance-cpu": "4" } }, "is a label that a node may not give itself"],
-])("%j is refused", (pool, message) => {
+])("rejects %j", (pool, message) => {
   expect(problems(pool)).toContain(message);
 });
 
@@ -119,17 +119,17 @@ test("rejects a cluster version that EKS no longer supports", () => {
   );
 });
 
-test("two pools of one name are told of", () => {
+test("rejects two pools with the same name", () => {
   expect(() => synth(POOL, POOL)).toThrow(/nodePools\[1\]\.name {2}is the name of pool 0 already/);
 });
 
-test("pools whose names begin alike stand side by side", () => {
+test("accepts two pools whose names have a common prefix", () => {
   expect(
     synth({ ...POOL, name: "a" }, { ...POOL, name: "a-class" }, { ...POOL, name: "a--class" }),
   ).toHaveLength(6);
 });
 
-test("a number of pods that Karpenter does not know is refused; a grace period that only Terraform knows is not", () => {
+test("rejects maxPodsExpression, which Karpenter does not support, and accepts a grace period that only Terraform knows", () => {
   expect(problems({ kubelet: { maxPodsExpression: "max_pods" } })).toContain("is not known to Karpenter");
   expect(problems({ terminationGracePeriod: "${TfToken[TOKEN.1]}" })).toBe("");
 });

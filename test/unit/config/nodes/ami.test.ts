@@ -1,6 +1,6 @@
 import { compareVersions, findAmi, KUBERNETES_MINORS, parseInstanceType } from "../../../../config";
 
-test("every supported minor has the five Amazon Linux 2023 images", () => {
+test("lists the five Amazon Linux 2023 images for every supported minor version", () => {
   for (const minor of KUBERNETES_MINORS) {
     const types = (["x86_64", "arm64"] as const).flatMap((architecture) =>
       (["none", "nvidia", "neuron"] as const).map(
@@ -30,7 +30,7 @@ test.each([
   expect(findAmi(minor, "x86_64", accelerator).ami?.kernel).toBe(kernel);
 });
 
-test("the rest of a row", () => {
+test("lists kernel, containerd and accelerator of an image", () => {
   expect(findAmi("1.34", "arm64", "nvidia").ami).toEqual({
     amiType: "AL2023_ARM_64_NVIDIA",
     ssmParameter: "/aws/service/eks/optimized-ami/1.34/amazon-linux-2023/arm64/nvidia/recommended/image_id",
@@ -49,7 +49,7 @@ test.each(["1.31", "1.38", "", "2.0"])("finds no image for Kubernetes %j", (mino
   expect(findAmi(minor, "x86_64", "none").problems?.map(({ code }) => code)).toEqual(["unsupported-version"]);
 });
 
-test("versions are compared by number", () => {
+test("compares versions by number", () => {
   expect(compareVersions("6.12", "6.1")).toBeGreaterThan(0);
   expect(compareVersions("5.10", "6.1")).toBeLessThan(0);
   expect(compareVersions("1.34.9-20260714", "1.34")).toBe(0);
@@ -85,6 +85,9 @@ test.each([
   expect(parseInstanceType(name)).toEqual({ architecture, accelerator });
 });
 
-test.each(["mac2.metal", "quantum1.large", "m7i", "M7i.large", ""])("%j is not known", (name) => {
-  expect(parseInstanceType(name)).toBeUndefined();
-});
+test.each(["mac2.metal", "quantum1.large", "m7i", "M7i.large", ""])(
+  "returns nothing for the unknown type %j",
+  (name) => {
+    expect(parseInstanceType(name)).toBeUndefined();
+  },
+);

@@ -33,7 +33,7 @@ function platform(engine: object | undefined, install: object, containerd: strin
 
 const problems = (...args: Parameters<typeof platform>) => platform(...args).problems.map(formatProblem);
 
-test("nodes are made for the engine of the file, for kubelet if the file has none", () => {
+test("prepares nodes for the engine of the file, or for kubelet without one", () => {
   const engines = [
     platform(ENGINES.kubelet, CONTROLLER, "2.2"),
     platform(ENGINES.cedana, {}, "2.2"),
@@ -49,7 +49,7 @@ test("a custom AMI whose containerd cannot restore is rejected for the engine ku
   expect(problems(ENGINES.cedana, {}, "2.4")).toEqual([]);
 });
 
-test("an engine with problems still decides what its nodes need", () => {
+test("checks nodes for the engine of the file although the engine has problems", () => {
   const { url: _url, ...withoutUrl } = ENGINES.cedana;
   expect(problems({ ...ENGINES.cedana, ulr: "" }, {}, "2.4")).toEqual([
     expect.stringMatching(/^engine\.ulr/),

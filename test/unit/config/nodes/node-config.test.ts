@@ -11,7 +11,7 @@ const lines = (spec: unknown) =>
     spec,
   }).problems?.map(formatProblem);
 
-test("a NodeConfig with everything is accepted", () => {
+test("accepts a NodeConfig with all properties", () => {
   expect(
     lines({
       cluster: {
@@ -41,7 +41,7 @@ test("a NodeConfig with everything is accepted", () => {
   ).toBeUndefined();
 });
 
-test("what nodeadm would drop without a word is refused", () => {
+test("rejects properties that nodeadm would ignore silently", () => {
   expect(
     lines({
       clustr: {},
@@ -75,7 +75,7 @@ test.each([
   ['[plugins."io.containerd.grpc.v1.cri"]\nenable_selinux = true\n', "containerd-schema-v2"],
   ["version = 2\n", "containerd-schema-v2"],
   ["imports = [, 'x']", "not-toml"],
-])("containerd configuration %j is refused", (config, code) => {
+])("rejects the containerd configuration %j", (config, code) => {
   const checked = check(nodeConfigSchema, {
     apiVersion: "node.eks.aws/v1alpha1",
     kind: "NodeConfig",
@@ -89,7 +89,7 @@ test.each([
   ["neuron", "/usr/sbin/runc"],
   ["nvidia", "/usr/bin/nvidia-container-runtime"],
 ] as const)(
-  "the runtime handler on an AMI with accelerator %s says all that a default runtime says",
+  "gives the runtime handler the options of the default runtime on an AMI with accelerator %s",
   (accelerator, binary) => {
     const handler = {
       name: "cedana",
@@ -115,7 +115,7 @@ test.each([
   },
 );
 
-test("without a shim of its own the handler names none", () => {
+test("writes no shim for the handler unless one is configured", () => {
   const text = renderRuntimeHandler(
     {
       name: "restore",

@@ -14,13 +14,13 @@ const problemsOf = (spec: unknown, kubernetesVersion = "1.34") =>
 const codes = (spec: Partial<NodeGroupSpec>, version?: string) =>
   problemsOf(group(spec), version).map(({ code, path }) => `${path.join(".")} ${code}`);
 
-test("the least of a group is enough", () => {
+test("accepts a group with only the required properties", () => {
   expect(problemsOf(group())).toEqual([]);
 });
 
 const LATER = "${TfToken[TOKEN.7]}";
 
-test("values that only Terraform knows pass", () => {
+test("accepts values that only Terraform knows", () => {
   const config = { shutdownGracePeriod: LATER, shutdownGracePeriodCriticalPods: "30s" };
   expect(
     codes({
@@ -40,7 +40,7 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
   ["a Mac", { instanceTypes: ["mac2-m2.metal"] }, ["instanceTypes.0 unknown-instance-type"]],
   ["a label without a value", { labels: { "example.com/x": "" } }, ["labels.example.com/x empty-label"]],
   [
-    "a label longer than EKS takes",
+    "a label longer than EKS accepts",
     { labels: { [`example.com/${"a".repeat(60)}`]: "x" } },
     [`labels.example.com/${"a".repeat(60)} label-key-too-long`],
   ],
@@ -80,8 +80,12 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
     { instanceTypes: ["g5.xlarge"], accelerator: "none" },
     ["instanceTypes.0 mixed-accelerators"],
   ],
-  ["a type that nobody knows", { instanceTypes: ["q1.large"] }, ["instanceTypes.0 unknown-instance-type"]],
-  ["a known type stated otherwise", { architecture: "arm64" }, ["instanceTypes.0 mixed-architectures"]],
+  ["an unknown instance type", { instanceTypes: ["q1.large"] }, ["instanceTypes.0 unknown-instance-type"]],
+  [
+    "a stated architecture that contradicts the instance type",
+    { architecture: "arm64" },
+    ["instanceTypes.0 mixed-architectures"],
+  ],
   ["a version newer than the cluster", { version: "1.35" }, ["version version-skew"]],
   ["a version whose support has ended", { version: "1.31" }, ["version unsupported-version"]],
   [
@@ -108,32 +112,32 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
     ],
   ],
   ...["2.0", "2.4", "3.0"].map((containerd): [string, Partial<NodeGroupSpec>, string[]] => [
-    `an image whose containerd ${containerd} does not restore, for the default engine`,
+    `an image whose containerd ${containerd} cannot restore, for the default engine`,
     { ami: { id: "ami-0a1b2c3d4e5f60718", kernel: "6.12", cgroup: "v2", containerd } },
     ["ami.containerd containerd-without-restore"],
   ]),
   ...["2.1", "2.3"].map((containerd): [string, Partial<NodeGroupSpec>, string[]] => [
-    `nothing of an image whose containerd ${containerd} restores`,
+    `no problem of an image whose containerd ${containerd} can restore`,
     { engine: "kubelet", ami: { id: "ami-0a1b2c3d4e5f60718", kernel: "6.12", cgroup: "v2", containerd } },
     [],
   ]),
   [
-    "an expression that EKS's own maxPods would hide",
+    "an expression that the maxPods of EKS would override",
     { kubelet: { maxPodsExpression: "max_enis * 10" } },
     ["kubelet.maxPodsExpression max-pods-ignored"],
   ],
   [
-    "an image of which nothing is stated",
+    "a custom image without its properties",
     { ami: { id: "ami-0a1b2c3d4e5f60718" } as NodeGroupSpec["ami"] },
     ["ami.kernel missing", "ami.cgroup missing", "ami.containerd missing"],
   ],
   [
-    "a post-nodeadm part without a custom image",
+    "a script for after nodeadm without a custom image",
     { postNodeadm: ["#!/bin/sh\n"] },
     ["postNodeadm post-nodeadm-ignored"],
   ],
   [
-    "a capacity block without its reservation, of two types",
+    "a capacity block without its reservation, with two instance types",
     {
       capacityType: "CAPACITY_BLOCK",
       instanceTypes: ["p5.48xlarge", "p4d.24xlarge"],
@@ -150,33 +154,33 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
   ],
   ["io2 without iops", { rootVolume: { type: "io2" } }, ["rootVolume.iops missing"]],
   [
-    "more throughput than the iops carry",
+    "more throughput than the iops allow",
     { rootVolume: { throughputMiBps: 1000 } },
     ["rootVolume.throughputMiBps out-of-range"],
   ],
   [
-    "throughput of io1",
+    "throughput for io1",
     { rootVolume: { type: "io1", iops: 1000, throughputMiBps: 200 } },
     ["rootVolume.throughputMiBps not-for-type"],
   ],
   [
-    "more iops than the size carries",
+    "more iops than the size allows",
     { rootVolume: { sizeGiB: 20, iops: 12_000 } },
     ["rootVolume.iops out-of-range"],
   ],
   [
-    "a flag that hides the taints",
+    "a flag that overrides the taints",
     { kubelet: { flags: ["--register-with-taints=a:NoSchedule"] } },
     ["kubelet.flags.0 own-flag"],
   ],
-  ["a flag that is none", { kubelet: { flags: ["v=4"] } }, ["kubelet.flags.0 not-a-flag"]],
+  ["a value that is not a flag", { kubelet: { flags: ["v=4"] } }, ["kubelet.flags.0 not-a-flag"]],
   [
-    "taints beside the toolkit's",
+    "taints in a flag in addition to the toolkit's",
     { kubelet: { config: { registerWithTaints: [] } } },
     ["kubelet.config.registerWithTaints own-field"],
   ],
   [
-    "two taints alike",
+    "two equal taints",
     {
       taints: [
         { key: "a", value: "1", effect: "NoSchedule" },
@@ -192,7 +196,7 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
     ["taints.0 duplicate-taint"],
   ],
   [
-    "a critical part longer than the whole",
+    "a grace period for critical pods that is longer than the total",
     {
       kubelet: {
         config: {
@@ -203,7 +207,7 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
     },
     ["kubelet.config.shutdownGracePeriodCriticalPods out-of-range"],
   ],
-])("%s is refused", (_what, spec, expected) => {
+])("reports %s", (_what, spec, expected) => {
   expect(codes(spec)).toEqual(expected);
 });
 
@@ -263,13 +267,13 @@ test("accepts amounts as the kubelet reads them", () => {
 });
 
 test.each(["node.kubernetes.io/pool", "kubelet.kubernetes.io/x", "example.com/a", "plain"])(
-  "%s may be a label",
+  "accepts %s as a label",
   (key) => {
     expect(problemsOf(group({ labels: { [key]: "x" } }))).toEqual([]);
   },
 );
 
-test("a type that is not known is accepted once its facts are stated", () => {
+test("accepts an unknown instance type if its properties are stated", () => {
   expect(
     codes({
       instanceTypes: ["q1.large"],
@@ -289,7 +293,7 @@ test("accepts a kubelet up to three minors older than the cluster", () => {
   expect(codesIn("1.31", "1.35", custom)).toEqual(["version-skew"]);
 });
 
-test("what only Terraform knows is not looked at", () => {
+test("skips checks of values that only Terraform knows", () => {
   const token = "${TfToken[TOKEN.1]}";
   expect(
     codes({
@@ -298,7 +302,7 @@ test("what only Terraform knows is not looked at", () => {
   ).toEqual([]);
 });
 
-test("messages tell what is wrong, what was given, what is allowed and how to mend it", () => {
+test("reports what is wrong, what was given, what is allowed, and a remedy", () => {
   const spec = group({
     instanceTypes: ["m7i.large", "m7g.large"],
     postNodeadm: ["#!/bin/sh\n"],

@@ -28,7 +28,7 @@ const group = (props: Partial<NodeGroupProps> = {}) => synth({ ...BASE, ...props
 const userData = (json: ReturnType<typeof synth>["json"]) =>
   Buffer.from(String(only(json, "aws_launch_template")["user_data"]), "base64").toString();
 
-test("the addresses of a group's resources", () => {
+test("creates the resources of a group at fixed addresses", () => {
   expect(addresses(group({ taints: [{ key: "x", effect: "NoSchedule" }] }).json)).toMatchInlineSnapshot(`
     [
       "aws_autoscaling_group_tag.a_label--cedanaai--enabled_74F0101D",
@@ -42,7 +42,7 @@ test("the addresses of a group's resources", () => {
   `);
 });
 
-test("a group by default", () => {
+test("creates a node group with the defaults", () => {
   const { json } = group();
   expect(only(json, "aws_eks_node_group")).toMatchObject({
     ami_type: "AL2023_x86_64_STANDARD",
@@ -64,7 +64,7 @@ test("a group by default", () => {
       ignore_changes: ["scaling_config[0].desired_size"],
     },
   });
-  // All taints are the kubelet's: those of the API would hit running pods, and hide the kubelet's.
+  // The kubelet registers all taints: taints of the EKS API would affect running pods and override the kubelet's.
   expect(only(json, "aws_eks_node_group")).not.toHaveProperty("taint");
   expect(only(json, "aws_launch_template")).toMatchObject({
     metadata_options: {
@@ -79,12 +79,12 @@ test("a group by default", () => {
     ],
     lifecycle: { create_before_destroy: true },
   });
-  // All current types have it anyway, and types such as t2 refuse to start with it.
+  // All current types have it anyway, and types such as t2 do not start with it.
   expect(only(json, "aws_launch_template")).not.toHaveProperty("ebs_optimized");
   expect(readMime(userData(json)).parts).toHaveLength(1);
 });
 
-test("the nodes' role may join and pull, and no more", () => {
+test("gives the nodes' role only permissions to join the cluster and to pull images", () => {
   const arns = (json: ReturnType<typeof synth>["json"]) =>
     resources(json, "aws_iam_role_policy_attachment")
       .map((attachment) => String(attachment["policy_arn"]))
@@ -101,7 +101,7 @@ test("the nodes' role may join and pull, and no more", () => {
   ]);
 });
 
-test("a policy keeps its address when another one is taken out of the list", () => {
+test("keeps the address of a policy when another one is removed from the list", () => {
   const arn = (name: string) => `arn:aws:iam::aws:policy/${name}`;
   const at = (...names: string[]) =>
     addresses(group({ rolePolicyArns: names.map(arn) }).json).filter((one) => one.includes("attachment"));
@@ -109,7 +109,7 @@ test("a policy keeps its address when another one is taken out of the list", () 
   expect(at("AmazonEKSWorkerNodePolicy")).toEqual(at());
 });
 
-test("the group waits for its role's permissions", () => {
+test("creates the group after its role's permissions", () => {
   const { json } = group();
   const waits = only(json, "aws_eks_node_group")["depends_on"] as string[];
   for (const name of Object.keys(json.resource?.["aws_iam_role_policy_attachment"] ?? {})) {
@@ -117,7 +117,7 @@ test("the group waits for its role's permissions", () => {
   }
 });
 
-test("a managed desired size is not ignored", () => {
+test("does not ignore changes of a managed desired size", () => {
   const { json } = group({
     scaling: { min: 0, max: 3, desired: { managed: 2 } },
   });
@@ -128,7 +128,7 @@ test("a managed desired size is not ignored", () => {
   expect(only(json, "aws_eks_node_group")["lifecycle"]).not.toHaveProperty("ignore_changes");
 });
 
-test("an autoscaler learns labels and lasting taints, not the startup taint", () => {
+test("tags labels and permanent taints for the autoscaler, but not the startup taint", () => {
   const { json } = group({
     taints: [{ key: "nvidia.com/gpu", value: "present", effect: "NoSchedule" }],
   });
@@ -146,7 +146,7 @@ test("an autoscaler learns labels and lasting taints, not the startup taint", ()
   ]);
 });
 
-test("of a taint key with two effects, the autoscaler learns the one that keeps most pods away", () => {
+test("tags the stricter effect for the autoscaler if a taint key has two effects", () => {
   const { json } = group({
     taints: [
       { key: "dedicated", value: "ml", effect: "NoSchedule" },
@@ -161,7 +161,7 @@ test("of a taint key with two effects, the autoscaler learns the one that keeps 
   expect(userData(json).match(/key: dedicated/g)).toHaveLength(2);
 });
 
-test("with an image of its own, EKS hears neither type nor version, and the user data has the cluster", () => {
+test("sends EKS neither type nor version with a custom image, and writes the cluster into the user data", () => {
   const { json } = group({
     ami: {
       id: "ami-0a1b2c3d4e5f60718",
@@ -186,7 +186,7 @@ test("with an image of its own, EKS hears neither type nor version, and the user
   expect(literals.join("")).toContain('echo "${HOME} %{x}"');
 });
 
-test("a capacity block names its instance type and market in the template", () => {
+test("writes instance type and market of a capacity block into the launch template", () => {
   const { json } = group({
     instanceTypes: ["p5.48xlarge"],
     capacityType: "CAPACITY_BLOCK",
@@ -208,14 +208,14 @@ test("a capacity block names its instance type and market in the template", () =
   });
 });
 
-test("further security groups keep the cluster's", () => {
+test("keeps the cluster's security group when others are added", () => {
   const { json } = group({ securityGroupIds: ["sg-0123456789abcdef0"] });
   const groups = only(json, "aws_launch_template")["vpc_security_group_ids"] as string[];
   expect(groups).toHaveLength(2);
   expect(groups[1]).toBe("sg-0123456789abcdef0");
 });
 
-test("the rest of the settings arrive", () => {
+test("passes all other settings to the resources", () => {
   const { json } = group({
     version: "1.33",
     ami: { releaseVersion: "1.33.9-20260714" },
@@ -261,7 +261,7 @@ test("the rest of the settings arrive", () => {
   );
 });
 
-test("the same input is the same bytes", () => {
+test("writes the same bytes for the same input", () => {
   const props = {
     ...BASE,
     labels: { b: "1", a: "2" },
@@ -270,7 +270,7 @@ test("the same input is the same bytes", () => {
   expect(JSON.stringify(synth(props).json)).toBe(JSON.stringify(synth(props).json));
 });
 
-test("all problems are thrown at once, with the construct's path", () => {
+test("throws all problems at once, with the construct's path", () => {
   expect(() =>
     group({
       instanceTypes: ["m7i.large", "m7g.large"],
@@ -279,7 +279,7 @@ test("all problems are thrown at once, with the construct's path", () => {
   ).toThrow(/^test\/a: 2 problems/);
 });
 
-test("what a group says of itself", () => {
+test("exports role, labels and taints of a group", () => {
   const [made] = group().made;
   expect(made?.startupTaint).toEqual({
     key: "cedana.ai/not-ready",

@@ -12,7 +12,7 @@ import {
 } from "../../../../config";
 import { check } from "../../../../config/schema";
 
-test("one taint in every spelling", () => {
+test("writes a taint in every format", () => {
   const taint = STARTUP_TAINT_DEFAULT;
   expect(toTaintText(taint)).toBe("cedana.ai/not-ready=true:NoSchedule");
   expect(toKubeletTaint(taint)).toEqual({ key: "cedana.ai/not-ready", value: "true", effect: "NoSchedule" });
@@ -31,7 +31,7 @@ test("one taint in every spelling", () => {
   });
 });
 
-test("a taint without a value is written without one", () => {
+test("writes a taint without a value", () => {
   const taint: Taint = { key: "a", value: "", effect: "NoExecute" };
   expect(toTaintText(taint)).toBe("a:NoExecute");
   expect(toKubeletTaint(taint)).toEqual({ key: "a", effect: "NoExecute" });
@@ -40,7 +40,7 @@ test("a taint without a value is written without one", () => {
   expect(toToleration(taint)).toEqual({ key: "a", operator: "Exists", effect: "NoExecute" });
 });
 
-test("the startup taint can have another key, or be left out", () => {
+test("accepts another key for the startup taint, or none", () => {
   expect(check(startupTaintSchema, { key: "startup-taint.cluster-autoscaler.kubernetes.io/cedana" })).toEqual(
     {
       value: {

@@ -17,7 +17,7 @@ test.each(BAD)("%s: reports every problem with its position", (name) => {
   expectGolden(`platform/bad/${name}.txt`, `${lines.join("\n")}\n`);
 });
 
-test("no problem repeats a secret of the file", () => {
+test("repeats no secret of the file in a problem", () => {
   const source = readFileSync(join(ROOT, "test/golden/platform/bad/secrets.yaml"), "utf8");
   const reported = report(source).join("\n");
   for (const secret of ["AKIA", "hunter22", "cedana-live", "s3cr3t", "wJalr", "ghp_", "12345678", "xoxb"]) {
@@ -26,13 +26,13 @@ test("no problem repeats a secret of the file", () => {
   }
 });
 
-test("a secret is hidden in a file with invalid YAML, too", () => {
+test("repeats no secret of a file with invalid YAML", () => {
   const reported = report('version: 1\nengine: {\n  "AKIAIOSFODNN7EXAMPLE" x: [\n').join("\n");
   expect(reported).toMatch(/AWS access key id/);
   expect(reported).not.toContain("AKIA");
 });
 
-test("a file of 10 MB is refused with the limit", () => {
+test("rejects a file of 10 MB and states the limit", () => {
   expect(report(Buffer.alloc(10_000_000, "a: 1\n"))).toEqual([
     "cedana.yaml:1:1  (root)  is too large; given: 9.5 MiB; allowed: at most 1 MiB",
   ]);
@@ -41,11 +41,11 @@ test("a file of 10 MB is refused with the limit", () => {
 test.each([
   ["one long line", () => `version: ${"x".repeat(1_000_000)}`],
   ["many quotes and colons", () => `a: ${"://:".repeat(200_000)}`],
-])("%s ends in a problem", (_, make) => {
+])("reports %s as a problem", (_, make) => {
   expect(report(make()).length).toBeGreaterThan(0);
 });
 
-test("aliases of aliases that expand to too much are refused", () => {
+test("rejects nested aliases that expand to too much", () => {
   const levels = Array.from({ length: 9 }, (_, index) => {
     const value =
       index === 0
@@ -64,13 +64,13 @@ test.each<[string, Uint8Array, string]>([
   ["UTF-16", Buffer.from("version: 1\n", "utf16le"), "1:2  (root)  has a character"],
   ["Latin-1", Buffer.from("version: 1 # caf\xe9\n", "latin1"), "1:1  (root)  is not UTF-8 text"],
   ["a control character", Buffer.from("version: 1\nengine: \x07\n"), "2:9  (root)  has a character"],
-])("%s is refused", (_, source, expected) => {
+])("rejects %s", (_, source, expected) => {
   const [line, ...rest] = report(source);
   expect(rest).toEqual([]);
   expect(line).toContain(expected);
 });
 
-test("a byte order mark and CRLF are no problem", () => {
+test("accepts a byte order mark and CRLF", () => {
   const text = readFileSync(join(ROOT, "cedana.yaml"), "utf8");
   const plain = readPlatform(text);
   expect(plain.problems).toBeUndefined();
@@ -79,7 +79,7 @@ test("a byte order mark and CRLF are no problem", () => {
   expect(readPlatform(text.replaceAll("\n", "\r\n"))).toEqual(plain);
 });
 
-test("anchors and aliases are resolved", () => {
+test("resolves anchors and aliases", () => {
   const text = readFileSync(join(ROOT, "cedana.yaml"), "utf8");
   const anchored = text
     .replace("scaling: {", "scaling: &size {")
@@ -92,7 +92,7 @@ test("anchors and aliases are resolved", () => {
   expect(platform?.nodeGroups[1]?.scaling).toEqual(platform?.nodeGroups[0]?.scaling);
 });
 
-test("__proto__ is a key like any other", () => {
+test("rejects the key __proto__ as unknown", () => {
   expect(report("version: 1\n__proto__: { cluster: {} }\n").join("\n")).toContain(
     "__proto__  is not a known property",
   );

@@ -10,7 +10,7 @@ const CEDANA = {
 const OPEN = { image: { repository: "r.example/agent", tag: "1" }, repository: "r.example/checkpoints" };
 const controller = { image: { repository: "r.example/controller", tag: "1" } };
 
-// Checks of what has no effect must not take a default for something that the user wrote.
+// Checks of settings without an effect must distinguish defaults from values that the user wrote.
 test.each<[string, object]>([
   ["of init", parse(initFile({ ...INIT_DEFAULTS, aws: "new", gpu: true })) as object],
   ["of Cedana's engine, whose manager owns the gate", { engine: CEDANA, install: {} }],
@@ -23,7 +23,7 @@ test.each<[string, object]>([
     "of the open engine with settings",
     { engine: OPEN, install: { controller, checkpoints: {}, restore: {} } },
   ],
-])("engine and install with their defaults are valid and have the same defaults again: %s", (_, input) => {
+])("accepts engine and install with their defaults added, and adds no further ones: %s", (_, input) => {
   const { platform, problems } = checkPlatform({ version: 1, ...input });
   expect(problems).toEqual([]);
   const { engine, install } = JSON.parse(JSON.stringify(platform)) as { engine: object; install: object };
@@ -53,7 +53,7 @@ test.each<[string, object, readonly string[]]>([
     },
     ["failOpenAfterSeconds", "holdOffSeconds", "maxUnreadyPercent"],
   ],
-])("a value other than the default is refused where it has no effect: %s", (_, input, expected) => {
+])("rejects a value other than the default where it has no effect: %s", (_, input, expected) => {
   const { problems } = checkPlatform({ version: 1, ...input });
   expect(problems.map(({ path }) => path.at(-1))).toEqual(expected);
 });

@@ -65,7 +65,7 @@ const REJECTED = [
   ..."+ - . Ki m e3 1e1000 1e-1000".split(" "),
 ];
 
-test.each(REJECTED)("rejects %j, which is no quantity", (text) => {
+test.each(REJECTED)("rejects %j, which is not a quantity", (text) => {
   expect(parseQuantity(text)).toBeUndefined();
   expect(check(quantity, text).problems?.map(({ code }) => code)).toEqual(["not-a-quantity"]);
   expect(() => quantityBytes(text)).toThrow(RangeError);
@@ -86,7 +86,7 @@ const settings = 1000;
 const whole = fc.bigInt({ min: 0n, max: 10n ** 24n });
 const unit = fc.constantFrom(...UNITS);
 
-test("a quantity is its number times its unit, exactly, rounded up to billionths", () => {
+test("multiplies number and unit exactly, and rounds up to billionths", () => {
   const fraction = fc
     .array(fc.integer({ min: 0, max: 9 }), { maxLength: 14 })
     .map((digits) => digits.join(""));
@@ -106,7 +106,7 @@ test("a quantity is its number times its unit, exactly, rounded up to billionths
   );
 });
 
-test("any text is a quantity of zero or more, or it is rejected", () => {
+test("reads any text as a quantity of zero or more, or rejects it", () => {
   const text = fc
     .array(fc.constantFrom(...Array.from("0123456789.+-eEinumkKMGTP ")), { maxLength: 8 })
     .map((characters) => characters.join(""));
@@ -121,7 +121,7 @@ test("any text is a quantity of zero or more, or it is rejected", () => {
   );
 });
 
-test("bytes are whole and round up", () => {
+test("rounds bytes up to whole numbers", () => {
   expect(["20Gi", "1k", "0.1", "1.5", "100m", "0"].map(quantityBytes)).toEqual([
     20 * 1024 ** 3,
     1000,

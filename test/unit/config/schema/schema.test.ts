@@ -14,13 +14,13 @@ const schema = shape({
 
 const lines = (input: unknown) => check(schema, input).problems?.map(formatProblem);
 
-test("a right input comes back with its defaults", () => {
+test("returns valid input with its defaults", () => {
   expect(check(schema, { name: "a" })).toEqual({
     value: { name: "a", region: "eu-west-1" },
   });
 });
 
-test("every problem is told in one run", () => {
+test("reports every problem in one run", () => {
   expect(
     lines({
       nam: "x",
@@ -46,7 +46,7 @@ test("every problem is told in one run", () => {
   `);
 });
 
-test("values that only Terraform knows pass every rule", () => {
+test("accepts values that only Terraform knows in every rule", () => {
   expect(
     lines({
       name: "${TfToken[TOKEN.1]}",
@@ -56,7 +56,7 @@ test("values that only Terraform knows pass every rule", () => {
   ).toBeUndefined();
 });
 
-test("of alternatives, the one nearest to the input is told of", () => {
+test("reports problems of the alternative that is closest to the input", () => {
   expect(lines({ name: "a", either: { initail: 1 } })).toMatchInlineSnapshot(`
     [
       "either.initial  is required",
@@ -65,11 +65,11 @@ test("of alternatives, the one nearest to the input is told of", () => {
   `);
 });
 
-test.each([[[]], ["text"], [null], [undefined], [3]])("%j is no mapping", (input) => {
+test.each([[[]], ["text"], [null], [undefined], [3]])("rejects %j, which is not a mapping", (input) => {
   expect(lines(input)).toHaveLength(1);
 });
 
-test("a key of one form means that form, however much of it is missing", () => {
+test("selects an alternative by one of its keys, whatever else is missing", () => {
   const ami = oneOf([
     shape({ release: v.string() }),
     shape({ id: v.string(), kernel: v.string(), cgroup: v.string() }),
@@ -80,7 +80,7 @@ test("a key of one form means that form, however much of it is missing", () => {
   ]);
 });
 
-test("lengths of texts and lists are told with their bounds", () => {
+test("reports lengths of texts and lists with their limits", () => {
   const sized = shape({
     list: v.pipe(v.array(v.string()), v.minLength(1)),
     text: v.pipe(v.string(), v.maxLength(3)),
@@ -91,17 +91,17 @@ test("lengths of texts and lists are told with their bounds", () => {
   ]);
 });
 
-test("what looks like a secret is never repeated", () => {
+test("never repeats a value that looks like a secret", () => {
   const problems = lines({ name: "a", mode: "AKIAIOSFODNN7EXAMPLE", region: "https://u:hunter22@host/" });
   expect(problems).toHaveLength(2);
   expect(problems?.join()).not.toMatch(/AKIA|hunter22/);
 });
 
-test("numbers that JSON cannot write are shown as they are", () => {
+test("shows numbers that JSON cannot represent", () => {
   expect(lines({ name: "a", size: Infinity })?.[0]).toContain("given: Infinity");
 });
 
-test("of a thousand unknown keys, two hundred are told", () => {
+test("reports two hundred of a thousand unknown keys", () => {
   const input = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`key${index}`, 1]));
   expect(lines({ name: "a", ...input })).toHaveLength(200);
 });

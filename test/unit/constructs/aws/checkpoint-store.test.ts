@@ -25,7 +25,7 @@ function build(props: Partial<CheckpointStoreProps> = {}) {
   return { stack, store, json: () => synthStack(stack) };
 }
 
-test("the bucket is private, encrypted and TLS only", () => {
+test("creates a private, encrypted bucket that accepts only TLS", () => {
   const json = build().json();
   expect(only(json, "aws_s3_bucket")).toEqual({ bucket_prefix: "demo-1-checkpoints-", force_destroy: false });
   const { bucket: _bucket, ...block } = only(json, "aws_s3_bucket_public_access_block");
@@ -47,7 +47,7 @@ test("the bucket is private, encrypted and TLS only", () => {
   expect(only(json, "aws_s3_bucket_policy")["policy"]).toContain('"aws:SecureTransport":"false"');
 });
 
-test("leftovers of uploads and deleted checkpoints go; checkpoints only if asked to", () => {
+test("expires incomplete uploads and deleted checkpoints, and checkpoints only with expireDays", () => {
   const rules = (props: Partial<CheckpointStoreProps>) =>
     only(build(props).json(), "aws_s3_bucket_lifecycle_configuration")["rule"] as { id: string }[];
   expect(rules({}).map(({ id }) => id)).toEqual(["unfinished-uploads", "deleted-checkpoints"]);
@@ -59,13 +59,13 @@ test("leftovers of uploads and deleted checkpoints go; checkpoints only if asked
   });
 });
 
-test("versioning can be off", () => {
+test("creates a bucket without versioning", () => {
   expect(only(build({ versioning: false }).json(), "aws_s3_bucket_versioning")).toMatchObject({
     versioning_configuration: { status: "Suspended" },
   });
 });
 
-test("a grant is bound to bucket, prefix and key", () => {
+test("limits a grant to bucket, prefix and key", () => {
   const { stack, store, json } = build({
     bucket: "my-bucket",
     kmsKeyArn: "arn:aws:kms:eu-west-1:123456789012:key/1",
@@ -81,7 +81,7 @@ test("a grant is bound to bucket, prefix and key", () => {
   );
 });
 
-test("a bucket that exists is only granted to, never changed", () => {
+test("adds only permissions for an existing bucket", () => {
   const stack = new TerraformStack(new App(), "test");
   const store = CheckpointStore.fromAttributes(stack, "store", {
     existingBucket: "theirs",
@@ -97,7 +97,7 @@ test("a bucket that exists is only granted to, never changed", () => {
   expect(store.url).toBe("s3://theirs");
 });
 
-test("all permissions, as AWS gets them", () => {
+test("writes these permissions", () => {
   expect.hasAssertions();
   const place = {
     bucketArn: bucketArn("demo-checkpoints", "eu-west-1"),
@@ -128,11 +128,11 @@ test.each([
   ["a string", "wrong-type"],
   [{ existingBucket: "theirs", versioning: true }, "unknown-key"],
   [{ writers: [{ namespace: "a" }] }, "missing"],
-])("%j is refused", (input, code) => {
+])("rejects %j", (input, code) => {
   expect(check(checkpointStoreSchema, input).problems?.map((problem) => problem.code)).toContain(code);
 });
 
-test("image tags never move and old images go", () => {
+test("creates a repository with immutable tags that expires old images", () => {
   const stack = new TerraformStack(new App(), "test");
   const repository = new ImageRepository(stack, "repository", { name: "team/checkpoints", keepLast: 7 });
   repository.grantPush("writer", { name: "writer" });
@@ -147,7 +147,7 @@ test("image tags never move and old images go", () => {
   expect(only(json, "aws_iam_role_policy")["policy"]).toContain("ecr:PutImage");
 });
 
-test("a repository that exists gives its ARN by its URL, which must be known", () => {
+test("derives the ARN of an existing repository from its URL, which must be known", () => {
   const stack = new TerraformStack(new App(), "test");
   const url = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/a/b";
   expect(ImageRepository.fromAttributes(stack, "one", { existingUrl: url }).arn).toBe(

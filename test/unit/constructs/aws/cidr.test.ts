@@ -9,13 +9,13 @@ const block = fc
   .tuple(fc.nat({ max: 2 ** 32 - 1 }), fc.integer({ min: 0, max: 32 }))
   .map(([address, prefix]) => ({ start: address - (address % 2 ** (32 - prefix)), prefix }));
 
-test("what is formatted is parsed back", () => {
+test("parses each formatted address to the same value", () => {
   assertProperty(
     fc.property(block, (given) => expect(parseIpv4Block(formatIpv4Block(given))).toEqual(given)),
   );
 });
 
-test("two blocks overlap if and only if one holds the other", () => {
+test("reports an overlap if and only if one block contains the other", () => {
   assertProperty(
     fc.property(block, block, (a, b) => {
       const [one, other] = [formatIpv4Block(a), formatIpv4Block(b)];
@@ -32,7 +32,7 @@ test.each([
   ["172.20.0.0/16", "fd00::/8", false],
 ])("%s and %s overlap: %s", (a, b, expected) => expect(overlap(a, b)).toBe(expected));
 
-test("no two subnets overlap, all lie in the VPC, and a zone's place depends on its index alone", () => {
+test("divides the VPC into subnets that do not overlap and depend only on the index of their zone", () => {
   const vpc = fc
     .tuple(fc.nat({ max: 2 ** 32 - 1 }), fc.integer({ min: 16, max: 22 }))
     .map(([address, prefix]) => formatIpv4Block({ start: address - (address % 2 ** (32 - prefix)), prefix }));
@@ -52,11 +52,11 @@ test("no two subnets overlap, all lie in the VPC, and a zone's place depends on 
 });
 
 test.each(["10.0.0.1/16", "10.0.0.0", "10.0.0.0/33", "10.0.0/16", "010.0.0.0/8", "10.0.0.0/16/8", ""])(
-  "%j is no IPv4 block",
+  "rejects %j, which is not an IPv4 block",
   (text) => expect(check(ipv4Cidr(), text).problems).toMatchObject([{ code: "not-a-cidr" }]),
 );
 
-test("a prefix length out of bounds is told with the bounds", () => {
+test("reports a prefix length out of range with the range", () => {
   expect(check(ipv4Cidr(16, 22), "10.0.0.0/8").problems).toMatchObject([
     { code: "not-a-cidr", allowed: expect.stringContaining("from 16 to 22") },
   ]);
@@ -68,8 +68,8 @@ test.each([
   ["203.0.113.7/32", true],
   ["2001:db8::/129", false],
   ["2001:db8::", false],
-])("%s is a block: %s", (text, right) => expect(check(anyCidr, text).problems === undefined).toBe(right));
+])("%s is a block: %s", (text, valid) => expect(check(anyCidr, text).problems === undefined).toBe(valid));
 
-test("subnets carry the tag that Karpenter looks for", () => {
+test("adds the tag for Karpenter's discovery to subnets", () => {
   expect(DISCOVERY_TAG).toBe("karpenter.sh/discovery");
 });

@@ -41,7 +41,7 @@ function build(props: Partial<ClusterProps> = {}) {
 const problems = (change: object) =>
   check(clusterSchema, { ...spec, ...change }, checkCluster).problems?.map(formatProblem);
 
-test("the defaults are the safe ones", () => {
+test("creates a cluster with secure defaults", () => {
   const json = build().json();
   expect(only(json, "aws_eks_cluster")).toMatchObject({
     bootstrap_self_managed_addons: false,
@@ -57,7 +57,7 @@ test("the defaults are the safe ones", () => {
   expect(only(json, "aws_kms_key")).toMatchObject({ enable_key_rotation: true });
 });
 
-test("the log group is there before the cluster, with its retention", () => {
+test("creates the log group with its retention before the cluster", () => {
   const json = build().json();
   expect(only(json, "aws_cloudwatch_log_group")).toEqual({
     name: "/aws/eks/demo/cluster",
@@ -70,11 +70,11 @@ test("the log group is there before the cluster, with its retention", () => {
   ]);
 });
 
-test("without logs there is no log group", () => {
+test("creates no log group without logs", () => {
   expect(build({ enabledLogTypes: [] }).json().resource).not.toHaveProperty("aws_cloudwatch_log_group");
 });
 
-test("a given key is used and none is made", () => {
+test("uses a given KMS key and creates none", () => {
   const kmsKeyArn = "arn:aws:kms:eu-west-1:123456789012:key/1";
   const json = build({ kmsKeyArn }).json();
   expect(json.resource).not.toHaveProperty("aws_kms_key");
@@ -83,13 +83,13 @@ test("a given key is used and none is made", () => {
   });
 });
 
-test("a node waits for the add-ons it needs to become Ready, and by them for access entries and cluster", () => {
+test("creates nodes after the add-ons that they need to become Ready, which depend on access entries and cluster", () => {
   const { cluster } = build();
   const early = ["vpc-cni", "kube-proxy", "eks-pod-identity-agent"].map((name) => cluster.addons.get(name));
   expect(cluster.beforeNodes).toEqual(early);
 });
 
-test("without early add-ons a node waits for access entries and cluster themselves", () => {
+test("creates nodes after access entries and cluster if there are no early add-ons", () => {
   const late = { beforeNodes: false };
   const { cluster } = build({
     addons: { "vpc-cni": false, "kube-proxy": false, "eks-pod-identity-agent": late },
@@ -98,22 +98,22 @@ test("without early add-ons a node waits for access entries and cluster themselv
   expect(cluster.beforeNodes).toEqual([cluster.resource, access!.entry]);
 });
 
-test("access entries die last: every add-on depends on them", () => {
+test("destroys access entries last, because every add-on depends on them", () => {
   for (const addon of resources(build().json(), "aws_eks_addon")) {
     expect(addon["depends_on"]).toContainEqual(expect.stringMatching(/^aws_eks_access_entry\./));
   }
 });
 
-// A node group is made before the one it replaces is destroyed, and Terraform then does the same with all it depends on.
-// Of an association with another scope, that would destroy the one just made: to EKS they are the same.
-test("nothing that nodes wait for depends on the policies of an access entry", () => {
+// A node group is created before its predecessor is destroyed, and Terraform then does the same for its dependencies.
+// For an association with another scope this would delete the new one, because EKS regards both as the same.
+test("lets nodes depend on no policy of an access entry, directly or indirectly", () => {
   const waiting = resources(build().json(), "aws_eks_addon")
     .filter((addon) => JSON.stringify(addon["depends_on"]).includes("aws_eks_access_policy_association"))
     .map((addon) => addon["addon_name"]);
   expect(waiting).toEqual(["coredns"]);
 });
 
-test("coredns waits for nodes, once there are any; the CNI does not", () => {
+test("creates coredns after the nodes, if there are any, and the CNI before them", () => {
   const { stack, cluster, json } = build();
   const nodes = new IamRole(stack, "stands-for-nodes", { assumeRolePolicy: "{}" });
   cluster.afterNodes(nodes);
@@ -123,7 +123,7 @@ test("coredns waits for nodes, once there are any; the CNI does not", () => {
   expect(waiting).toEqual(["coredns"]);
 });
 
-test("CoreDNS runs under the startup taint: the agent that takes it away needs name resolution", () => {
+test("lets CoreDNS tolerate the startup taint, because the controller that removes it needs name resolution", () => {
   const tolerations = (configuration?: Record<string, unknown>) => {
     const addons: ClusterSpec["addons"] = configuration ? { coredns: { configuration } } : {};
     const coredns = resources(build({ addons }).json(), "aws_eks_addon").find(
@@ -137,14 +137,14 @@ test("CoreDNS runs under the startup taint: the agent that takes it away needs n
   expect(tolerations({ tolerations: [] })).toEqual([]);
 });
 
-test("the CNI gets a role of its own by Pod Identity", () => {
+test("gives the CNI a separate role by Pod Identity", () => {
   const addon = resources(build().json(), "aws_eks_addon").find((one) => one["addon_name"] === "vpc-cni");
   expect(addon!["pod_identity_association"]).toEqual([
     { role_arn: expect.stringMatching(/aws_iam_role\.cluster_vpc-cni-role/), service_account: "aws-node" },
   ]);
 });
 
-test("IPv6: no IPv4 service block, and the CNI may assign IPv6 prefixes", () => {
+test("with IPv6 sets no IPv4 service block, and allows the CNI to assign IPv6 prefixes", () => {
   const { cluster, json } = build({ ipFamily: "ipv6" });
   expect(only(json(), "aws_eks_cluster")["kubernetes_network_config"]).toEqual({ ip_family: "ipv6" });
   const policies = resources(json(), "aws_iam_role_policy").map((policy) => policy["policy"] as string);
@@ -152,7 +152,7 @@ test("IPv6: no IPv4 service block, and the CNI may assign IPv6 prefixes", () => 
   expect(cluster.serviceCidr).not.toBe("172.20.0.0/16");
 });
 
-test("policies by name become ARNs of the region's partition; limited ones name their namespaces", () => {
+test("writes policy names as ARNs of the region's partition, and the namespaces of limited policies", () => {
   const accessEntries = [
     {
       name: "team",
@@ -169,7 +169,7 @@ test("policies by name become ARNs of the region's partition; limited ones name 
   expect(only(json, "aws_eks_access_entry")).toMatchObject({ kubernetes_groups: ["team"], type: "STANDARD" });
 });
 
-test("add-ons: given ones join the four, false takes one away, configuration is JSON", () => {
+test("adds given add-ons to the four defaults, removes one with false, and writes configuration as JSON", () => {
   const json = build({
     addons: {
       coredns: false,
@@ -192,7 +192,7 @@ test("add-ons: given ones join the four, false takes one away, configuration is 
   });
 });
 
-test("add-ons come in one order, however they were written", () => {
+test("sorts add-ons independently of the input order", () => {
   const addon = { podIdentityAssociations: [] };
   const names = resolveAddons({ z: addon, a: addon, early: { ...addon, beforeNodes: true } }).map(
     ({ name }) => name,
@@ -200,7 +200,7 @@ test("add-ons come in one order, however they were written", () => {
   expect(names).toEqual(["vpc-cni", "kube-proxy", "eks-pod-identity-agent", "early", "coredns", "a", "z"]);
 });
 
-test("an existing cluster with all attributes needs no look-up, and one look-up without", () => {
+test("looks an existing cluster up once, and not at all if all attributes are given", () => {
   const stack = new TerraformStack(new App(), "test");
   const known = Cluster.fromAttributes(stack, "known", {
     name: "demo",
@@ -228,7 +228,7 @@ test("an existing cluster with all attributes needs no look-up, and one look-up 
   expect(Object.keys(synthStack(stack).data!["aws_eks_cluster"]!)).toHaveLength(1);
 });
 
-test("bad clusters are refused in words", () => {
+test("rejects invalid clusters with these messages", () => {
   expect(problems({ endpointPrivateAccess: false })).toHaveLength(1);
   expect(problems({ endpointPublicAccess: true })).toEqual([
     'publicAccessCidrs  is required with endpointPublicAccess: EKS would open the API to the whole internet; allowed: at least one CIDR block; name the networks that may reach it, or write ["0.0.0.0/0"] to mean everyone',
@@ -275,7 +275,7 @@ test.each(["1.30", "1.31"])("rejects %s, whose extended support has ended, with 
   ]);
 });
 
-test("blocks of Services, VPC and reserved networks must not overlap", () => {
+test("rejects overlapping blocks of Services, VPC and reserved networks", () => {
   const overlaps = (cluster: object, network: object) =>
     checkAddressing(
       resolve("cluster", clusterSchema, { ...spec, ...cluster }),

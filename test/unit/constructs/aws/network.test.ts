@@ -14,7 +14,7 @@ function synth(props: Partial<NetworkProps> = {}) {
 const problems = (input: unknown, region?: string) =>
   check(networkSchema, input, (value) => checkNetwork(value, { region })).problems?.map(formatProblem);
 
-test("three zones, each with a NAT gateway of its own", () => {
+test("creates three zones, each with its own NAT gateway", () => {
   const json = synth();
   expect(resources(json, "aws_subnet").map((subnet) => subnet["cidr_block"])).toEqual([
     "10.0.0.0/19",
@@ -31,7 +31,7 @@ test("three zones, each with a NAT gateway of its own", () => {
   expect(new Set(routes).size).toBe(3);
 });
 
-test("a NAT gateway waits for the route to the internet", () => {
+test("creates NAT gateways after the route to the internet", () => {
   const json = synth({ natGateways: "one" });
   expect(only(json, "aws_nat_gateway")["depends_on"]).toEqual(
     expect.arrayContaining([expect.stringMatching(/^aws_route\.network_public-ipv4/)]),
@@ -39,7 +39,7 @@ test("a NAT gateway waits for the route to the internet", () => {
   expect(resources(json, "aws_route")).toHaveLength(4);
 });
 
-test("private subnets are found by Karpenter and internal load balancers, public ones by the others", () => {
+test("tags private subnets for Karpenter and internal load balancers, and public ones for other load balancers", () => {
   const subnets = resources(synth(), "aws_subnet").map((subnet) => subnet["tags"]);
   expect(subnets[0]).toEqual({
     Name: "demo-private-0",
@@ -49,13 +49,13 @@ test("private subnets are found by Karpenter and internal load balancers, public
   expect(subnets[3]).toEqual({ Name: "demo-public-0", "kubernetes.io/role/elb": "1" });
 });
 
-test("routes are never inline: others may add to the same tables", () => {
+test("writes no inline routes, so that other configurations can add routes to the tables", () => {
   for (const table of resources(synth({ ipFamily: "ipv6" }), "aws_route_table")) {
     expect(table).not.toHaveProperty("route");
   }
 });
 
-test("zones by name need no look-up", () => {
+test("looks up no zones if their names are given", () => {
   const json = synth({ availabilityZones: ["eu-west-1c", "eu-west-1a"] });
   expect(json.data).toBeUndefined();
   expect(resources(json, "aws_subnet").map((subnet) => subnet["availability_zone"])).toEqual([
@@ -66,12 +66,12 @@ test("zones by name need no look-up", () => {
   ]);
 });
 
-test("zones by number leave local and opt-in zones out", () => {
+test("excludes local and opt-in zones if a number of zones is given", () => {
   const zones = Object.values(synth().data!["aws_availability_zones"]!)[0];
   expect(zones).toMatchObject({ filter: [{ name: "opt-in-status", values: ["opt-in-not-required"] }] });
 });
 
-test("IPv6: every subnet has a block of its own and private ones leave by an egress-only gateway", () => {
+test("with IPv6 gives every subnet its own block, and private ones an egress-only gateway", () => {
   const json = synth({ ipFamily: "ipv6" });
   const blocks = resources(json, "aws_subnet").map((subnet) => subnet["ipv6_cidr_block"]);
   expect(new Set(blocks).size).toBe(6);
@@ -81,7 +81,7 @@ test("IPv6: every subnet has a block of its own and private ones leave by an egr
   expect(egress[0]).toMatchObject({ destination_ipv6_cidr_block: "::/0" });
 });
 
-test("a network without internet reaches AWS by endpoints that only the VPC may use", () => {
+test("creates endpoints that only the VPC can use in a network without internet access", () => {
   const json = synth({ natGateways: "none", publicSubnets: false, interfaceEndpoints: ["ecr.api", "sts"] });
   expect(json.resource).not.toHaveProperty("aws_internet_gateway");
   expect(resources(json, "aws_route")).toEqual([]);
@@ -97,7 +97,7 @@ test("a network without internet reaches AWS by endpoints that only the VPC may 
   });
 });
 
-test("given subnets make nothing", () => {
+test("creates nothing if subnets are given", () => {
   const stack = new TerraformStack(new App(), "test");
   const network = Network.fromAttributes(stack, "network", {
     vpcId: "vpc-0a1b2c3d",
@@ -112,7 +112,7 @@ test("given subnets make nothing", () => {
   expect(synthStack(stack).resource).toBeUndefined();
 });
 
-test("bad networks are refused in words", () => {
+test("rejects invalid networks with these messages", () => {
   expect(problems({ cidr: "10.0.0.0/16", reservedCidrs: ["192.168.0.0/24", "10.0.8.0/24"] })).toEqual([
     "reservedCidrs[1]  overlaps with the VPC's block 10.0.0.0/16; given: 10.0.8.0/24; allowed: a block outside 10.0.0.0/16; choose blocks that share no address",
   ]);
@@ -132,7 +132,7 @@ test("bad networks are refused in words", () => {
   ).toEqual(['privateSubnetIds[1]  is in the list twice; given: "subnet-0a1b2c3d"; leave one out']);
 });
 
-test("endpoint services have the names of their region", () => {
+test("uses the endpoint service names of the region", () => {
   const names = (region: string, ...interfaceEndpoints: string[]) => {
     const stack = new TerraformStack(new App(), "test");
     new Network(stack, "network", { clusterName: "demo", region, interfaceEndpoints });

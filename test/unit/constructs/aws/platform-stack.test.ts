@@ -37,7 +37,7 @@ function problems(props: object): string[] {
   }
 }
 
-test("addresses in the Terraform state are contract", () => {
+test("keeps the addresses in the Terraform state", () => {
   expect.hasAssertions();
   const json = synth({
     cluster,
@@ -50,7 +50,7 @@ test("addresses in the Terraform state are contract", () => {
   expectGolden("aws/expected/platform-addresses.txt", `${addresses(json).join("\n")}\n`);
 });
 
-test("areas that are undefined are left out", () => {
+test("leaves out areas that are undefined", () => {
   const bare = synth({
     cluster,
     existingCluster: undefined,
@@ -63,7 +63,7 @@ test("areas that are undefined are left out", () => {
   expect(bare.resource).not.toHaveProperty("aws_s3_bucket");
 });
 
-test("node groups: all wait for what nodes need; coredns waits for them", () => {
+test("creates node groups after what nodes need, and coredns after the node groups", () => {
   const group = { instanceTypes: ["m7i.large"], scaling: { min: 1, max: 2 } };
   const json = synth({
     cluster,
@@ -83,7 +83,7 @@ test("node groups: all wait for what nodes need; coredns waits for them", () => 
   }
 });
 
-test("a ServiceAccount with several grants has one role", () => {
+test("creates one role for a ServiceAccount with several grants", () => {
   const json = synth({
     existingCluster,
     storage: { existingBucket: "theirs", writers: [uploader] },
@@ -93,7 +93,7 @@ test("a ServiceAccount with several grants has one role", () => {
   expect(resources(json, "aws_iam_role_policy")).toHaveLength(2);
 });
 
-test("pushers cannot read or delete, checkers cannot push", () => {
+test("gives pushers no permission to read or delete, and checkers none to push", () => {
   const agent = { namespace: "cedana-system", serviceAccount: "cedana-agent" };
   const check = { namespace: "cedana-system", serviceAccount: "cedana-health-check" };
   const json = synth({
@@ -122,7 +122,7 @@ test("pushers cannot read or delete, checkers cannot push", () => {
   ]);
 });
 
-test("the agents of the engine kubelet get access to the ECR repository of the platform", () => {
+test("gives the agents of the engine kubelet access to the platform's ECR repository", () => {
   const file = (engine: string) => `version: 1
 existingCluster: { name: demo, version: "1.34", region: eu-west-1 }
 imageRepository: { name: checkpoints }
@@ -146,7 +146,7 @@ install:
   ).toEqual([[], []]);
 });
 
-test("outputs contain what the Kubernetes side needs and no secret", () => {
+test("writes outputs for the Kubernetes side, without secrets", () => {
   const json = synth({
     existingCluster,
     karpenter: {},
@@ -171,7 +171,7 @@ test("outputs contain what the Kubernetes side needs and no secret", () => {
   expect(json.resource).not.toHaveProperty("aws_iam_access_key");
 });
 
-test("tags and state backend", () => {
+test("writes tags and the state backend", () => {
   const json = synth({
     cluster,
     terraform: { tags: { team: "ml" }, backend: { bucket: "states", region: "eu-west-1" } },
@@ -188,7 +188,7 @@ test("tags and state backend", () => {
   });
 });
 
-test("tags are set on instances, which the provider's default tags do not reach", () => {
+test("sets tags on instances, to which the provider's default tags do not apply", () => {
   const nodes = { instanceTypes: ["m7i.large"], scaling: { min: 1, max: 1 }, tags: { team: "web" } };
   const json = synth({
     existingCluster,
@@ -204,7 +204,7 @@ test("tags are set on instances, which the provider's default tags do not reach"
   ]);
 });
 
-test("the name of the store's user contains the region and fits IAM's limit", () => {
+test("derives the name of the storage user from the region, within IAM's limit", () => {
   const user = (change: object) =>
     only(
       synth({ existingCluster: { ...existingCluster, ...change }, storage: { staticKeyUser: true } }),
@@ -215,19 +215,19 @@ test("the name of the store's user contains the region and fits IAM's limit", ()
   expect(user({ name: "a".repeat(100) })).toHaveLength(64);
 });
 
-test("a local backend stores the state at its path", () => {
+test("stores the state of a local backend at its path", () => {
   const json = synth({ existingCluster, terraform: { backend: { path: "terraform.tfstate" } } });
   expect(json.terraform!.backend).toEqual({ local: { path: "terraform.tfstate" } });
 });
 
-test("with given subnets no VPC is created and the cluster uses them", () => {
+test("uses given subnets for the cluster and creates no VPC", () => {
   const privateSubnetIds = ["subnet-0a1b2c3d", "subnet-0b1b2c3d"];
   const json = synth({ cluster, network: { vpcId: "vpc-0a1b2c3d", privateSubnetIds } });
   expect(json.resource).not.toHaveProperty("aws_vpc");
   expect(only(json, "aws_eks_cluster")).toMatchObject({ vpc_config: { subnet_ids: privateSubnetIds } });
 });
 
-test("the same input gives the same bytes", () => {
+test("writes the same bytes for the same input", () => {
   const props = { cluster, storage: { writers: [uploader] } };
   expect(JSON.stringify(synth(props))).toBe(JSON.stringify(synth(props)));
 });
@@ -256,7 +256,7 @@ test.each<[object, string[]]>([
       "storage.expireDays: out-of-range",
     ],
   ],
-])("%j: all problems at once", (props, expected) => expect(problems(props)).toEqual(expected));
+])("reports all problems of %j at once", (props, expected) => expect(problems(props)).toEqual(expected));
 
 const LATER = "${TfToken[TOKEN.3]}";
 const twice = [uploader, uploader];
@@ -265,30 +265,34 @@ const entry = { name: LATER, principalArn: LATER, policies: [{ policy: LATER }] 
 
 test.each<[string, object, string[]]>([
   ["one ServiceAccount twice", { storage: { writers: twice } }, ["storage.writers: duplicate"]],
-  ["a ServiceAccount not known yet", { storage: { readers: later } }, ["storage.readers: not-plain"]],
   [
-    "zones not known yet",
+    "a ServiceAccount that only Terraform knows",
+    { storage: { readers: later } },
+    ["storage.readers: not-plain"],
+  ],
+  [
+    "zones that only Terraform knows",
     { network: { availabilityZones: ["#{TfToken[TOKEN.4]}"] } },
     ["network.availabilityZones: not-plain"],
   ],
   [
-    "the ServiceAccount of Karpenter, which has its role already",
+    "the ServiceAccount of Karpenter, which already has a role",
     { karpenter: {}, storage: { writers: [{ namespace: "kube-system", serviceAccount: "karpenter" }] } },
     ["storage.writers.0: second-identity"],
   ],
-  ["a VPC's block not known yet", { network: { cidr: LATER } }, ["network.cidr: not-plain"]],
+  ["a VPC block that only Terraform knows", { network: { cidr: LATER } }, ["network.cidr: not-plain"]],
   [
-    "an access entry's name and policy not known yet",
+    "an access entry with name and policy that only Terraform knows",
     { cluster: { ...cluster, accessEntries: [entry] } },
     ["cluster.accessEntries.0.name: not-plain", "cluster.accessEntries.0.policies.0.policy: not-plain"],
   ],
   [
-    "a group's name not known yet",
+    "a group's name that only Terraform knows",
     { nodeGroups: [{ name: LATER, instanceTypes: ["m7i.large"], scaling: { min: 1, max: 1 } }] },
     ["nodeGroups.0.name: not-plain"],
   ],
   [
-    "a cluster's name not known yet, with a state in a bucket without a key",
+    "a cluster name that only Terraform knows, and a state in a bucket without a key",
     {
       cluster: { ...cluster, name: LATER },
       terraform: { backend: { bucket: "states", region: "eu-west-1" } },
@@ -296,7 +300,7 @@ test.each<[string, object, string[]]>([
     ["terraform.backend.key: missing"],
   ],
   [
-    "a role's name, made from the cluster's, too long; and what is wrong elsewhere",
+    "a role name that is too long because of the cluster name, together with other problems",
     { cluster: { ...cluster, name: "a".repeat(60) }, karpenter: {}, storage: { expireDays: 0 } },
     ["storage.expireDays: out-of-range", "karpenter.nodeRoleName: name-too-long"],
   ],
@@ -304,7 +308,7 @@ test.each<[string, object, string[]]>([
   expect(problems({ cluster, ...props })).toEqual(expected),
 );
 
-test("readers and writers with similar names have separate addresses", () => {
+test("gives readers and writers with similar names separate addresses", () => {
   const storage = {
     writers: [{ namespace: "x", serviceAccount: "y" }],
     readers: [
@@ -315,7 +319,7 @@ test("readers and writers with similar names have separate addresses", () => {
   expect(problems({ cluster, storage })).toEqual([]);
 });
 
-test("a problem of the cluster does not hide those of its nodes", () => {
+test("reports problems of the nodes together with those of the cluster", () => {
   const nodeGroups = [{ name: "a", instanceTypes: ["m7i.large"], scaling: { min: 5, max: 1 } }];
   expect(problems({ cluster: { ...cluster, name: "no name" }, nodeGroups })).toEqual([
     "cluster.name: not-a-cluster-name",
@@ -341,9 +345,9 @@ test.each<[string, object]>([
       ],
     },
   ],
-  ["a cluster that exists beside one to create", { existingCluster }],
+  ["an existing cluster and a new one", { existingCluster }],
   ["an unknown area", { nodeGroup: [] }],
-])("%s: the stack and cedana.yaml report the same problems", (_, props) => {
+])("reports the same problems for the stack and for cedana.yaml: %s", (_, props) => {
   const inFile = checkPlatform({ version: 1, cluster, ...props }).problems;
   expect(inFile).not.toEqual([]);
   expect(problems({ cluster, ...props })).toEqual(
@@ -351,7 +355,7 @@ test.each<[string, object]>([
   );
 });
 
-test("references of other stacks pass the checks of several areas", () => {
+test("accepts references to other stacks in several areas", () => {
   const later = "${TfToken[TOKEN.7]}";
   expect(
     problems({

@@ -77,7 +77,7 @@ interface Workload extends KubernetesObject {
 const workloads = (objects: KubernetesObject[]) =>
   objects.filter(({ kind }) => kind === "DaemonSet" || kind === "Deployment") as Workload[];
 
-test("in every combination, whatever an object refers to is there", () => {
+test("creates everything that an object refers to, in every combination", () => {
   assertProperty(
     fc.property(installs, engines, (install, engine) => {
       const objects = synth(install, engine);
@@ -120,7 +120,7 @@ test("in every combination, whatever an object refers to is there", () => {
   );
 });
 
-test("in every combination, each selector finds the pods of exactly one workload, and each Service their ports", () => {
+test("lets each selector match the pods of exactly one workload, and each Service their ports, in every combination", () => {
   const subset = (part: Record<string, string>, whole: Record<string, string>) =>
     Object.entries(part).every(([name, value]) => whole[name] === value);
   assertProperty(

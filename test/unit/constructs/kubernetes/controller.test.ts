@@ -34,7 +34,7 @@ function problems(install: InstallSpec, engine: Partial<CedanaEngineSpec>): stri
 
 const of = (objects: KubernetesObject[], kind: string, name: string) =>
   objects.find((object) => object.kind === kind && object.metadata.name === name);
-/** The part of a pod that the tests look at. */
+/** The fields of a pod that the tests read. */
 interface Pod {
   template: {
     metadata: { annotations: Record<string, string> };
@@ -79,7 +79,7 @@ describe("settings", () => {
     });
   });
 
-  test("follow what the install says", () => {
+  test("follow the install", () => {
     const { gate, checkpoints, ...own } = settings(
       {
         name: "cr",
@@ -115,7 +115,7 @@ describe("settings", () => {
     });
   });
 
-  test("parts of others are off", () => {
+  test("disable controllers whose work another component does", () => {
     expect(settings({})).toMatchObject({ gate: false, checkpoints: false });
     expect(settings({ ...ON, readinessGate: { owner: "manager" } })).toMatchObject({ gate: false });
     expect(settings({ ...ON, checkpoints: false })).toMatchObject({ checkpoints: false });
@@ -128,7 +128,7 @@ describe("settings", () => {
     });
   });
 
-  test("of any install can be read by the controller, from the ConfigMap", () => {
+  test("are read by the controller from the ConfigMap of any install", () => {
     const installs = fc.record(
       {
         name: fc.constantFrom("cedana", "cr"),
@@ -151,7 +151,7 @@ describe("settings", () => {
     );
   });
 
-  test("all that is wrong with a file is told at once", () => {
+  test("report all problems of a file at once", () => {
     const good = settings(ON);
     const text = JSON.stringify({
       ...good,
@@ -172,21 +172,21 @@ describe("settings", () => {
 });
 
 describe("objects", () => {
-  test("none without a controller", () => {
+  test("are not created without a controller", () => {
     const without = synth();
     expect(without.filter(({ metadata }) => /controller(?!-manager)/.test(metadata.name))).toEqual([]);
     expect(chart().controller).toBeUndefined();
     expect(chart().readinessGate).toBeUndefined();
   });
 
-  test("a change of the settings starts the pods anew, a change of anything else does not", () => {
+  test("restart the pods after a change of the settings, and after no other change", () => {
     const hash = (install: InstallSpec) =>
       podOf(synth(install), "cedana-controller").metadata.annotations["checksum/settings"];
     expect(hash({ ...ON, readinessGate: { retaint: {} } })).not.toBe(hash(ON));
     expect(hash({ ...ON, controller: { image, replicas: 3 } })).toBe(hash(ON));
   });
 
-  test("the controller runs while every node waits, whatever else it tolerates", () => {
+  test("let the controller run on gated nodes, whatever other tolerations it has", () => {
     const mine = { key: "dedicated", operator: "Exists" as const };
     const objects = synth({
       controller: { image, tolerations: [mine] },
@@ -202,13 +202,13 @@ describe("objects", () => {
     ["with taintNodes: false", {}, { manager: { taintNodes: false } }, "false"],
     ["with a controller", ON, {}, "false"],
     ["with a NodeReadinessRule", RULE, {}, "false"],
-    ["as owner beside a controller", { ...ON, readinessGate: { owner: "manager" } }, {}, "true"],
+    ["as owner next to a controller", { ...ON, readinessGate: { owner: "manager" } }, {}, "true"],
   ])("Cedana's manager, %s, gets CEDANA_TAINT_NODES", (_, install, engine, expected) => {
     const [container] = podOf(synth(install, engine), "cedana-manager").spec.containers;
     expect(container?.env.find(({ name }) => name === "CEDANA_TAINT_NODES")?.value).toBe(expected);
   });
 
-  test("a NodeReadinessRule, once or for as long as the node lives", () => {
+  test("include a NodeReadinessRule that is enforced once or continuously", () => {
     const rule = (more: object) =>
       chart({ ...RULE, readinessGate: { ...RULE.readinessGate, ...more } }).readinessGate?.rule.toJson();
     expect(rule({})).toMatchObject({
@@ -225,7 +225,7 @@ describe("objects", () => {
     });
   });
 
-  test("rights of a part that is off are not given", () => {
+  test("grant no permissions of a disabled controller", () => {
     const names = (install: InstallSpec) =>
       synth(install)
         .filter(
@@ -241,7 +241,7 @@ describe("objects", () => {
     );
   });
 
-  test("only who holds the taint may change nodes", () => {
+  test("grant changes of nodes only to the gate owner", () => {
     const verbs = (install: InstallSpec) => {
       const role = of(synth(install), "ClusterRole", "cedana-controller");
       const { rules } = role as unknown as { rules: { resources: string[]; verbs: string[] }[] };
@@ -254,10 +254,10 @@ describe("objects", () => {
 });
 
 test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
-  ["a gate of nobody", { readinessGate: { owner: "controller" } }],
-  ["a rule without condition", { readinessGate: { owner: "nodeReadinessRule" } }],
-  ["two owners", ON, { manager: { taintNodes: true } }],
-  ["two owners by name", RULE, { manager: { taintNodes: true } }],
+  ["a gate owner that does not exist", { readinessGate: { owner: "controller" } }],
+  ["a rule whose condition no controller writes", { readinessGate: { owner: "nodeReadinessRule" } }],
+  ["two gate owners", ON, { manager: { taintNodes: true } }],
+  ["two gate owners, one of them a NodeReadinessRule", RULE, { manager: { taintNodes: true } }],
   ["another taint for the manager", { readinessGate: { taint: { key: "a/b" } } }],
   ["another effect for the manager", { readinessGate: { taint: { effect: "NoExecute" } } }],
   [
@@ -265,32 +265,38 @@ test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
     { ...ON, readinessGate: { owner: "nodeReadinessRule", taint: { key: "a/b" } } },
   ],
   [
-    "what the manager is never told",
+    "gate settings that the manager does not support",
     { readinessGate: { retaint: {}, failOpenAfterSeconds: 60, dryRun: true } },
   ],
   [
-    "what a rule is never told",
+    "gate settings that a NodeReadinessRule does not support",
     {
       ...ON,
       readinessGate: { owner: "nodeReadinessRule", retaint: { holdOffSeconds: 5 }, failOpenAfterSeconds: 60 },
     },
   ],
-  ["an eviction by every update", { ...ON, readinessGate: { retaint: {}, taint: { effect: "NoExecute" } } }],
-  ["checkpoints by nobody", { checkpoints: {} }],
-  ["checkpoints without manager", ON, { manager: { replicas: 0 } }],
-  ["a controller with nothing to do", { ...ON, readinessGate: { owner: "manager" }, checkpoints: false }],
-  ["no image", { controller: {} } as InstallSpec],
-  ["an image of no version", { controller: { image: { repository: "a/b" } } }],
-  ["one Lease of two programs", ON, { manager: { leaseName: "cedana-controller" } }],
-  ["one account of two programs", ON, { manager: { serviceAccount: { name: "cedana-controller" } } }],
+  [
+    "an eviction of all pods by every update",
+    { ...ON, readinessGate: { retaint: {}, taint: { effect: "NoExecute" } } },
+  ],
+  ["checkpoints without a controller", { checkpoints: {} }],
+  ["checkpoints without a manager", ON, { manager: { replicas: 0 } }],
+  [
+    "a controller with all features disabled",
+    { ...ON, readinessGate: { owner: "manager" }, checkpoints: false },
+  ],
+  ["a controller without an image", { controller: {} } as InstallSpec],
+  ["an image without a version", { controller: { image: { repository: "a/b" } } }],
+  ["one Lease for two programs", ON, { manager: { leaseName: "cedana-controller" } }],
+  ["one ServiceAccount for two programs", ON, { manager: { serviceAccount: { name: "cedana-controller" } } }],
   ["an agent that cannot reach its nodes", { ...ON, helper: { tolerations: [] } }],
   [
-    "a gate that is tolerated",
+    "a toleration of the startup taint",
     { ...ON, readinessGate: { taint: { key: "a/b" } } },
     { runtimeClass: { tolerations: [{ key: "a/b" }] } },
   ],
-  ["a variable of its own", { controller: { image, env: { POD_NAME: "a" } } }],
-])("refused: %s", (_, install, engine = {}) => {
+  ["a variable that the toolkit sets", { controller: { image, env: { POD_NAME: "a" } } }],
+])("rejects %s", (_, install, engine = {}) => {
   expect(problems(install, engine)).toMatchSnapshot();
 });
 
@@ -303,24 +309,26 @@ install: { controller: { image: { repository: a/b, tag: "1.0" } }, ${install} }
 `;
   const group = (more: string) =>
     `nodeGroups: [{ name: a, instanceTypes: [m7i.large], scaling: { min: 1, max: 2 }${more} }]`;
-  const told = (text: string) => (readPlatform(text).problems ?? []).map(formatProblem);
+  const problemsOf = (text: string) => (readPlatform(text).problems ?? []).map(formatProblem);
   const RULE_TAINT = ", startupTaint: { key: readiness.k8s.io/cedana-not-ready }";
   const DNS = `, addons: { coredns: { configuration: { tolerations: [{ key: readiness.k8s.io/cedana-not-ready, operator: Exists }] } } }`;
 
-  test("nodes with the taint of the gate are right, whoever holds it", () => {
-    expect(told(file(group(""), ""))).toEqual([]);
-    expect(told(file(group(RULE_TAINT), "readinessGate: { owner: nodeReadinessRule }", DNS))).toEqual([]);
-    expect(told(file(group(", startupTaint: false"), "readinessGate: { owner: nodeReadinessRule }"))).toEqual(
+  test("accepts nodes with the startup taint, whatever the gate owner", () => {
+    expect(problemsOf(file(group(""), ""))).toEqual([]);
+    expect(problemsOf(file(group(RULE_TAINT), "readinessGate: { owner: nodeReadinessRule }", DNS))).toEqual(
       [],
     );
+    expect(
+      problemsOf(file(group(", startupTaint: false"), "readinessGate: { owner: nodeReadinessRule }")),
+    ).toEqual([]);
   });
 
   test("reports nodes with another taint and a CoreDNS that does not tolerate it, with a remedy", () => {
-    expect(told(file(group(""), "readinessGate: { owner: nodeReadinessRule }"))).toMatchSnapshot(
+    expect(problemsOf(file(group(""), "readinessGate: { owner: nodeReadinessRule }"))).toMatchSnapshot(
       "another taint",
     );
-    expect(told(file(group(RULE_TAINT), "readinessGate: { owner: nodeReadinessRule }"))).toMatchSnapshot(
-      "CoreDNS",
-    );
+    expect(
+      problemsOf(file(group(RULE_TAINT), "readinessGate: { owner: nodeReadinessRule }")),
+    ).toMatchSnapshot("CoreDNS");
   });
 });

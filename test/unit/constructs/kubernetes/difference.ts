@@ -34,7 +34,7 @@ function withoutIdentity(object: KubernetesObject): object {
   return { ...object, kind: undefined, metadata };
 }
 
-/** Every leaf by its path. Lists of named things are read by name, rights one by one, environment by where it comes from. */
+/** Returns every leaf by its path. Lists of named objects are keyed by name, permissions are listed one by one, environment variables by their source. */
 function leaves(value: unknown, path = ""): Map<string, string> {
   const found = new Map<string, string>();
   const walk = (item: unknown, at: string, key: string): void => {
@@ -42,8 +42,8 @@ function leaves(value: unknown, path = ""): Map<string, string> {
       for (const { name, ...source } of item as { name: string }[])
         found.set(`${at}.${name}`, origin(source));
     } else if (key === "rules") {
-      for (const right of (item as Record<string, string[]>[]).flatMap(rights))
-        found.set(`${at} ${right}`, "granted");
+      for (const permission of (item as Record<string, string[]>[]).flatMap(permissionsOf))
+        found.set(`${at} ${permission}`, "granted");
     } else if (Array.isArray(item)) {
       if (item.every((part) => typeof part !== "object")) found.set(at, JSON.stringify(item));
       else
@@ -74,7 +74,7 @@ function origin(source: object): string {
 
 const byKey = ([a]: [string, unknown], [b]: [string, unknown]) => a.localeCompare(b);
 
-function rights(rule: Record<string, string[]>): string[] {
+function permissionsOf(rule: Record<string, string[]>): string[] {
   const { apiGroups = [], resources = [], nonResourceURLs = [], verbs = [] } = rule;
   return verbs.flatMap((verb) => [
     ...nonResourceURLs.map((url) => `${verb} ${url}`),

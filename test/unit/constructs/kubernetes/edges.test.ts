@@ -13,7 +13,7 @@ const egress = (objects: readonly KubernetesObject[], name = "cedana-manager") =
     ports.map(({ port }) => port),
   );
 
-test("no ports out leave DNS and the platform: an empty list of ports would let everything out", () => {
+test("allows only DNS and the platform without egress ports, because an empty list of ports would allow all", () => {
   const objects = synth(
     { networkPolicies: { egressPorts: [] } },
     { dynamoWatcher: { namespaces: ["default"] } },
@@ -22,7 +22,7 @@ test("no ports out leave DNS and the platform: an empty list of ports would let 
     expect(egress(objects, name)).toEqual([[53, 53], [443]]);
 });
 
-test("the platform's own port is open, whichever it is", () => {
+test("allows egress to the port of the platform's URL", () => {
   expect(egress(synth({}, { url: "https://cedana.example:8443/v1" }))[1]).toContain(8443);
   const given = { networkPolicies: { egressPorts: [5671, 443, 5671] } };
   expect(egress(synth(given))[1]).toEqual([5671, 443]);
@@ -30,7 +30,7 @@ test("the platform's own port is open, whichever it is", () => {
   expect(egress(synth(given, { url: token }))[1]).toEqual([5671, 443]);
 });
 
-test("namespaces whose names contain one another do not get into each other's way", () => {
+test("replaces namespaces correctly if one name contains another", () => {
   const objects = synth(
     {
       namespace: "x",
@@ -56,7 +56,7 @@ test("namespaces whose names contain one another do not get into each other's wa
   ).toEqual(["Role a", "RoleBinding a", "Role a-binding", "RoleBinding a-binding"]);
 });
 
-test("the attach account can install what is installed, a ServiceMonitor too", () => {
+test("gives the attach account the permissions to install all objects, including a ServiceMonitor", () => {
   const groups = (serviceMonitor: boolean) =>
     synth({}, { attachAccount: {}, manager: { metrics: { serviceMonitor } } })
       .filter(({ kind, metadata }) => kind === "Role" && metadata.name === "cedana-attach")
@@ -65,7 +65,7 @@ test("the attach account can install what is installed, a ServiceMonitor too", (
   expect(groups(false)).not.toContain("monitoring.coreos.com");
 });
 
-test("the health check can speak over vsock, which the runtime's default seccomp profile forbids", () => {
+test("allows vsock in the health check's seccomp profile, because the default profile forbids it", () => {
   const seccomp = (engine: object) => {
     const { healthCheck } = chart({}, engine).engine.agent;
     const made = healthCheck.toJson() as {
@@ -80,7 +80,7 @@ test("the health check can speak over vsock, which the runtime's default seccomp
   expect(seccomp({})).toMatchObject({ seccompProfile: { type: "RuntimeDefault" } });
 });
 
-test("a label of a program's pods goes before that of every object, and neither before what pods are selected by", () => {
+test("prefers a label of a program's pods to the common label, and selector labels to both", () => {
   const component = "app.kubernetes.io/component";
   const podLabels = { team: "own", [component]: "mine" };
   const install = {
@@ -109,8 +109,8 @@ const pods = (objects: readonly KubernetesObject[]) =>
   objects.filter(({ kind }) => kind === "DaemonSet" || kind === "Deployment") as unknown as Pods[];
 const EVERY_PROGRAM = { dynamoWatcher: { namespaces: ["default"] } };
 
-/** The programs whose pods are started anew by a change of the engine. */
-function startedAnew(engine: object, before: object = {}): string[] {
+/** Returns the programs whose pods restart after a change of the engine. */
+function restartedPrograms(engine: object, before: object = {}): string[] {
   const old = pods(synth({}, { ...EVERY_PROGRAM, ...before }));
   const now = pods(synth({}, { ...EVERY_PROGRAM, ...before, ...engine }));
   return now
@@ -120,23 +120,23 @@ function startedAnew(engine: object, before: object = {}): string[] {
 
 const ALL = ["cedana-helper", "cedana-health-check", "cedana-manager", "cedana-dynamo-watcher"];
 
-// A helper that starts anew stops the daemon of its node, and with it whatever is being checkpointed.
+// A helper that restarts stops the daemon of its node, and all checkpoints in flight there.
 test.each<[string, object, string[]]>([
-  ["a value that all read", { logLevel: "debug" }, ALL],
+  ["a value that all programs read", { logLevel: "debug" }, ALL],
   ["a value of the agent", { gpuPoolSize: 2 }, ALL.slice(0, 2)],
   ["a value of the manager", { sqsQueueUrl: "https://sqs.eu-west-1.amazonaws.com/1/q" }, ["cedana-manager"]],
   ["the platform's token", { secrets: { authToken: { name: "other", key: "token" } } }, ALL],
   ["the agent's keys", { secrets: { awsAccessKeyId: { name: "keys", key: "id" } } }, ALL.slice(0, 2)],
   ["nothing", { gpuPoolSize: 0, logLevel: "info" }, []],
-])("a change of %s starts anew who reads it", (_, engine, programs) => {
-  expect(startedAnew(engine)).toEqual(programs);
+])("restarts only the programs that read %s", (_, engine, programs) => {
+  expect(restartedPrograms(engine)).toEqual(programs);
 });
 
-test("what lies in an existing ConfigMap is not the install's: a value that no pod reads starts none anew", () => {
-  expect(startedAnew({ gpuPoolSize: 2, logLevel: "debug" }, { existingConfigMap: "mine" })).toEqual([]);
+test("restarts no pods after a change of a value that an existing ConfigMap overrides", () => {
+  expect(restartedPrograms({ gpuPoolSize: 2, logLevel: "debug" }, { existingConfigMap: "mine" })).toEqual([]);
 });
 
-test("a ConfigMap made for Cedana's chart has all keys that the pods ask it for", () => {
+test("reads only keys that the ConfigMap of Cedana's chart has", () => {
   const native = pods(synth({}, { existingConfigMap: "mine" }))
     .flatMap(({ spec }) => spec.template.spec.containers)
     .flatMap(({ env }) => env.filter(({ name }) => name === "CEDANA_PLUGINS_NATIVE_VERSION"));
@@ -144,13 +144,13 @@ test("a ConfigMap made for Cedana's chart has all keys that the pods ask it for"
   expect(native).toEqual([literal, literal]);
 });
 
-test("two installs of different names in one namespace select none of each other's pods", () => {
+test("selects no pods of another install in the same namespace", () => {
   const selectors = (name: string) =>
     pods(synth({ name }, EVERY_PROGRAM)).map(({ spec }) => JSON.stringify(spec.selector));
   expect(new Set([...selectors("cedana"), ...selectors("second")]).size).toBe(8);
 });
 
-test("a second install beside the first shares only the namespace and the kinds, both of which can be left out", () => {
+test("shares only the namespace and the kinds between two installs, and can leave out both", () => {
   const identities = (install: InstallSpec, runtimeClass = {}) =>
     synth(install, { ...EVERY_PROGRAM, runtimeClass }).map(
       ({ kind, metadata }) => `${kind}/${metadata.namespace ?? ""}/${metadata.name}`,
@@ -167,7 +167,7 @@ test("a second install beside the first shares only the namespace and the kinds,
   );
 });
 
-test("queues admit to the nodes that have the agent, whichever label these bear", () => {
+test("admits workloads of queues to nodes with the agent, whatever their label", () => {
   const labels = (flavors?: { nodeLabels: Record<string, string> }[]) => {
     const kueue = { localQueues: [{ namespace: "default" }], ...(flavors && { flavors }) };
     return named(synth({ nodeSelector: { pool: "cr" }, kueue }), "ResourceFlavor", "cedana").spec[

@@ -2,7 +2,7 @@ import { stringify } from "yaml";
 import { expectGolden } from "../../../support/golden";
 import { EVERYTHING, INSTALL, synth, synthOpen, type KubernetesObject } from "./support";
 
-/** Objects as a reviewer reads them: environment as `NAME: where from`, rights in one line each, the labels that all objects share left out. */
+/** Objects as a reviewer reads them: environment as `NAME: where from`, permissions in one line each, the labels that all objects share left out. */
 function readable(objects: readonly KubernetesObject[]): string {
   const shared = Object.keys(synth()[0]?.metadata.labels ?? {}).filter(
     (key) => !key.startsWith("pod-security"),
@@ -27,7 +27,7 @@ interface Variable {
 
 function shorten(key: string, value: unknown): unknown {
   if (key.startsWith("checksum/")) return "<sha256>";
-  if (key === "rules" && Array.isArray(value)) return value.map(right);
+  if (key === "rules" && Array.isArray(value)) return value.map(permission);
   if (key !== "env") return value;
   return Object.fromEntries(
     (value as Variable[]).map(({ name, value: plain, valueFrom = {} }) => {
@@ -45,7 +45,7 @@ function fromWhere([kind, { fieldPath, name, key }]: [
 }
 
 /** `get,list apps: deployments,daemonsets [names]`. */
-function right(rule: Record<string, string[]>): string {
+function permission(rule: Record<string, string[]>): string {
   const { apiGroups = [], nonResourceURLs = [], resourceNames, resources = [], verbs = [] } = rule;
   const groups = apiGroups.map((group) => group || "core").join();
   const names = resourceNames === undefined ? "" : ` [${resourceNames.join()}]`;
@@ -55,7 +55,7 @@ function right(rule: Record<string, string[]>): string {
 const component = (name: string) => (object: KubernetesObject) =>
   object.metadata.labels?.["app.kubernetes.io/component"] === name;
 
-/** The objects are as in the file, and there are any. */
+/** Compares the objects, of which there must be some, with the file. */
 function golden(name: string, objects: readonly KubernetesObject[]): void {
   expect(objects).not.toEqual([]);
   expectGolden(`kubernetes/${name}.yaml`, readable(objects));
@@ -68,7 +68,7 @@ const defaults: Record<string, (object: KubernetesObject) => boolean> = {
   "health-check": (object) => component("health-check")(object) && object.kind === "DaemonSet",
   manager: (object) =>
     component("manager")(object) && /^(Deployment|Service|PodDisruptionBudget)$/.test(object.kind),
-  rights: ({ kind }) => kind.includes("Role"),
+  permissions: ({ kind }) => kind.includes("Role"),
   "network-policies": ({ kind }) => kind === "NetworkPolicy",
   cluster: ({ kind }) => CLUSTER.includes(kind),
 };
@@ -108,7 +108,7 @@ const kubelet: Record<string, (object: KubernetesObject) => boolean> = {
   helper: ({ kind, metadata }) => kind === "DaemonSet" && component("helper")({ kind, metadata } as never),
   "health-check": ({ kind, metadata }) =>
     kind === "DaemonSet" && component("health-check")({ kind, metadata } as never),
-  rights: ({ kind }) => kind.includes("Role"),
+  permissions: ({ kind }) => kind.includes("Role"),
   guards: ({ kind, metadata }) =>
     kind.startsWith("ValidatingAdmissionPolicy") && !metadata.name.includes("-restore-"),
   restore: ({ kind, metadata }) =>

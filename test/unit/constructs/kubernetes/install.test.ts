@@ -28,7 +28,7 @@ function problems(install: InstallSpec, engine = {}): string[] {
   return [];
 }
 
-test("identities are distinct, and the same each time", () => {
+test("creates distinct identities, which are the same in each run", () => {
   const identities = (objects: KubernetesObject[]) =>
     objects.map(({ kind, metadata }) => `${kind}/${metadata.namespace ?? ""}/${metadata.name}`);
   const all = identities(synth(INSTALL, EVERYTHING));
@@ -36,7 +36,7 @@ test("identities are distinct, and the same each time", () => {
   expect(JSON.stringify(synth(INSTALL, EVERYTHING))).toBe(JSON.stringify(synth(INSTALL, EVERYTHING)));
 });
 
-test("every object carries the shared labels, and further ones", () => {
+test("sets the common labels and configured ones on every object", () => {
   for (const { metadata } of synth(
     { ...INSTALL, labels: { team: "ml" }, annotations: { "a/b": "c" } },
     EVERYTHING,
@@ -46,14 +46,14 @@ test("every object carries the shared labels, and further ones", () => {
   }
 });
 
-test("no secret value and no moving image is ever in the output", () => {
+test("writes no secret value and no mutable image tag", () => {
   const text = JSON.stringify(synth(INSTALL, EVERYTHING));
   expect(text).not.toMatch(/"kind":"Secret"/);
   expect(text).not.toMatch(/:latest/);
   for (const [, image = ""] of text.matchAll(/"image":"([^"]+)"/g)) expect(image).toMatch(/[:@][\w.:-]+$/);
 });
 
-test("a digest goes before the tag", () => {
+test("prefers a digest to the tag", () => {
   const digest = `sha256:${"a".repeat(64)}`;
   const objects = synth({}, { helper: { image: { digest } } });
   for (const name of ["helper", "health-check"]) {
@@ -63,7 +63,7 @@ test("a digest goes before the tag", () => {
   }
 });
 
-test("a change of the configuration starts every program anew", () => {
+test("restarts every program after a change of the configuration", () => {
   const sums = (engine: object) =>
     synth(INSTALL, { ...EVERYTHING, ...engine })
       .filter(({ kind }) => ["DaemonSet", "Deployment"].includes(kind))
@@ -74,7 +74,7 @@ test("a change of the configuration starts every program anew", () => {
   for (const sum of before) expect(after).not.toContain(sum);
 });
 
-test("names and namespaces follow the options", () => {
+test("uses the configured names and namespaces", () => {
   const objects = synth({ name: "cr", namespace: "cr-system", instance: "cr" });
   expect(by(objects, "DaemonSet/cr-helper").metadata.namespace).toBe("cr-system");
   expect(objects.filter(({ metadata }) => metadata.namespace === "cedana-system")).toEqual([]);
@@ -84,7 +84,7 @@ test("names and namespaces follow the options", () => {
   ).toEqual([]);
 });
 
-test("with an agent namespace, each namespace has its own Pod Security level and configuration", () => {
+test("gives each namespace its own Pod Security level and configuration if there is an agent namespace", () => {
   const objects = synth({ agentNamespace: "cedana-agent" });
   const level = (name: string) =>
     by(objects, `Namespace/${name}`).metadata.labels?.["pod-security.kubernetes.io/enforce"];
@@ -99,7 +99,7 @@ test("with an agent namespace, each namespace has its own Pod Security level and
   expect(env).toContainEqual({ name: "CONTROLLER_NAMESPACE", value: "cedana-agent" });
 });
 
-test("a daemon on the loopback address: the health check shares the node's network, no port is open", () => {
+test("runs the health check in the node's network, without an open port, for a daemon on the loopback address", () => {
   const objects = synth({}, { protocol: "tcp" });
   const health = podOf(by(objects, "DaemonSet/cedana-health-check")).spec;
   expect(health).toMatchObject({ hostNetwork: true });
@@ -107,7 +107,7 @@ test("a daemon on the loopback address: the health check shares the node's netwo
   expect(podOf(by(objects, "DaemonSet/cedana-helper")).spec.containers[0]?.ports).toBeUndefined();
 });
 
-test("an open daemon can have a Service, which stays on the node", () => {
+test("creates a node-local Service for a daemon on all addresses", () => {
   const objects = synth(
     {},
     {
@@ -123,14 +123,14 @@ test("an open daemon can have a Service, which stays on the node", () => {
   });
 });
 
-test("an existing ConfigMap is read and none is made", () => {
+test("reads an existing ConfigMap and creates none", () => {
   const objects = synth({}, { existingConfigMap: "mine" });
   expect(objects.filter(({ kind }) => kind === "ConfigMap")).toEqual([]);
   expect(JSON.stringify(objects)).not.toContain('"cedana-config"');
   expect(JSON.stringify(objects)).toContain('"name":"mine"');
 });
 
-test("parts can be left out", () => {
+test("leaves out disabled components", () => {
   const kinds = synth(
     { createNamespace: false, crds: false, networkPolicies: false },
     { runtimeClass: false },
@@ -140,15 +140,15 @@ test("parts can be left out", () => {
   }
 });
 
-test("cluster-admin is given to nobody, unless it is asked for by name", () => {
+test("binds cluster-admin to no account, except with cluster-admin in the input", () => {
   expect(JSON.stringify(synth(INSTALL, EVERYTHING))).not.toContain("cluster-admin");
-  const asked = synth({}, { attachAccount: { permissions: "cluster-admin" } });
-  expect(by(asked, "ClusterRoleBinding/cedana-attach-cluster-admin")).toMatchObject({
+  const objects = synth({}, { attachAccount: { permissions: "cluster-admin" } });
+  expect(by(objects, "ClusterRoleBinding/cedana-attach-cluster-admin")).toMatchObject({
     roleRef: { name: "cluster-admin" },
   });
 });
 
-test("no option changes the role of a binding, which no cluster lets one do", () => {
+test("keeps the role of each binding with any option, because roleRef is immutable", () => {
   const refs = ([install, engine]: readonly [InstallSpec, Partial<CedanaEngineSpec>]) =>
     synth(install, engine)
       .filter(({ kind }) => kind.endsWith("Binding"))
@@ -166,7 +166,7 @@ test("no option changes the role of a binding, which no cluster lets one do", ()
   expect(new Set(variants.flatMap(refs).map(([identity]) => identity)).size).toBe(distinct.size);
 });
 
-test("no right is granted with a wildcard", () => {
+test("grants no permission with a wildcard", () => {
   const rules = synth(INSTALL, EVERYTHING).flatMap(
     (object) => (object["rules"] as object[] | undefined) ?? [],
   );
@@ -174,13 +174,13 @@ test("no right is granted with a wildcard", () => {
   expect(JSON.stringify(rules)).not.toContain("*");
 });
 
-test("the manager writes everywhere only if told so", () => {
+test("grants the manager writes cluster-wide with workloadNamespaces: all", () => {
   const everywhere = synth({}, { manager: { workloadNamespaces: "all" } });
   expect(by(everywhere, "ClusterRoleBinding/cedana-manager-workloads")).toBeDefined();
   expect(everywhere.filter(({ metadata }) => metadata.namespace === "default")).toEqual([]);
 });
 
-test("the Dynamo watcher writes Services only to make load balancers", () => {
+test("lets the Dynamo watcher write Services only for load balancers", () => {
   const verbs = (createLoadBalancer: boolean) =>
     (
       by(
@@ -192,7 +192,7 @@ test("the Dynamo watcher writes Services only to make load balancers", () => {
   expect(verbs(true)).toContain("create");
 });
 
-test("sync waves are on every object, if asked for, in the order in which one stands on another", () => {
+test("adds sync waves to every object, in the order of their dependencies", () => {
   const wave = ({ metadata }: KubernetesObject) =>
     Number(metadata.annotations?.["argocd.argoproj.io/sync-wave"]);
   expect(synth().every((object) => Number.isNaN(wave(object)))).toBe(true);
@@ -204,13 +204,13 @@ test("sync waves are on every object, if asked for, in the order in which one st
   expect(of("ClusterRoleBinding/cedana-manager-role")).toBeLessThan(of("Deployment/cedana-manager"));
 });
 
-test("an object can be changed where no property reaches", () => {
+test("applies overrides to fields without a property", () => {
   const made = chart();
   made.engine.agent.helper.addJsonPatch(JsonPatch.add("/spec/minReadySeconds", 10));
   expect(made.engine.agent.helper.toJson()).toMatchObject({ spec: { minReadySeconds: 10 } });
 });
 
-test("constructs stand alone, and say who complains", () => {
+test("creates single constructs, and names the construct in an error", () => {
   const app = new App();
   const own = new CedanaChart(app, "own", { engine: ENGINE });
   expect(() => new CedanaAgent(own, "second", { engine: { ...ENGINE, url: "x" } })).toThrow(
@@ -225,26 +225,26 @@ test("constructs stand alone, and say who complains", () => {
 
 test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
   ["an unknown key", { manger: {} } as InstallSpec],
-  ["a moving tag", {}, { helper: { image: { tag: "latest" } } }],
-  ["a tag that is no version", {}, { helper: { image: { tag: "stable" } } }],
+  ["the tag latest", {}, { helper: { image: { tag: "latest" } } }],
+  ["a tag that is not a version", {}, { helper: { image: { tag: "stable" } } }],
   ["a bad digest", {}, { manager: { image: { digest: "sha256:1" } } }],
   ["a tag within the repository", {}, { manager: { image: { repository: "a/b@sha256:1" } } }],
   ["a long name", { name: "a".repeat(41) }],
   ["a bad namespace", { namespace: "Cedana" }],
   [
-    "a variable of its own",
+    "a variable that the toolkit sets",
     { helper: { env: { CEDANA_URL: "x" } } },
     { manager: { env: { CEDANA_TAINT_NODES: "no" } } },
   ],
   ["a secret in a variable", { helper: { env: { MORE: "AKIAIOSFODNN7EXAMPLE" } } }],
-  ["a Service to nowhere", {}, { helper: { service: {} } }],
+  ["a Service for a daemon without a port", {}, { helper: { service: {} } }],
   [
-    "the gate tolerated",
+    "a toleration of the startup taint",
     {},
     { runtimeClass: { tolerations: [{ key: "cedana.ai/not-ready", operator: "Exists" }] } },
   ],
   [
-    "queues that Kueue refuses",
+    "queues that Kueue rejects",
     {
       kueue: {
         localQueues: [],
@@ -260,6 +260,6 @@ test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
     },
   ],
   ["queues without flavor", { kueue: { localQueues: [{ namespace: "a" }], flavors: [] } }],
-])("refused: %s", (_, install, engine = {}) => {
+])("rejects %s", (_, install, engine = {}) => {
   expect(problems(install, engine)).toMatchSnapshot();
 });

@@ -49,7 +49,7 @@ const settingsOf = (objects: readonly KubernetesObject[], name: string) => {
   return data["settings.json"] ?? "";
 };
 
-test("there is nothing of Cedana's in it", () => {
+test("contains no object or image of Cedana's engine", () => {
   const objects = synthOpen();
   expect(JSON.stringify(objects)).not.toMatch(/cedana-manager|core\.cedana\.ai|CEDANA_|cedana-secrets/);
   expect(objects.map(({ kind }) => kind)).not.toContain("RuntimeClass");
@@ -58,13 +58,13 @@ test("there is nothing of Cedana's in it", () => {
   ).toEqual(["checkpoints.automation.cedana.ai", "nodecheckpoints.automation.cedana.ai"]);
 });
 
-test("the agents keep the names and labels that they have with Cedana's engine", () => {
+test("gives the agents the same names and labels as Cedana's engine", () => {
   const of = (objects: readonly KubernetesObject[]) =>
     objects.filter(({ kind }) => kind === "DaemonSet").map(({ metadata }) => metadata);
   expect(of(synthOpen())).toEqual(of(synth()));
 });
 
-test("programs read back what they are told", () => {
+test("writes settings that the programs read", () => {
   const objects = synthOpen(
     { agentNamespace: "agents", healthCheck: { periodSeconds: 10 } },
     { quota: "1.5Gi" },
@@ -89,7 +89,7 @@ test("programs read back what they are told", () => {
   });
 });
 
-test("a change of the settings begins both agents anew, and nothing else does", () => {
+test("restarts both agents after a change of the settings, and after no other change", () => {
   const hashes = (install?: InstallSpec, engine?: Partial<KubeletEngineSpec>) =>
     daemonSets(synthOpen(install, engine)).map(({ annotations }) => annotations[HASH_ANNOTATION]);
   const [helper, healthCheck] = hashes();
@@ -103,7 +103,7 @@ test.each([
   ["none", {}, []],
   ["ecr", { repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/checkpoints" }, []],
   ["docker-config", { registryCredentials: { name: "push" } }, ["helper", "health-check"]],
-])("the registry is shown %s", (credentials, engine, mounted) => {
+])("configures registry credentials %s for the agents", (credentials, engine, mounted) => {
   const objects = synthOpen({}, engine);
   expect(readAgentSettings(settingsOf(objects, "cedana-agent-settings"))).toMatchObject({
     value: { registry: { credentials } },
@@ -115,7 +115,7 @@ test.each([
   expect(with_.map(({ name }) => name)).toEqual(mounted);
 });
 
-test("no container is privileged, and only criu-check has capabilities", () => {
+test("creates no privileged container, and gives only criu-check capabilities", () => {
   for (const { pod } of daemonSets(synthOpen())) {
     expect(pod).not.toHaveProperty("hostPID");
     expect(pod).not.toHaveProperty("hostIPC");
@@ -135,7 +135,7 @@ test("no container is privileged, and only criu-check has capabilities", () => {
   }
 });
 
-test("who has capabilities has no token, and who has the token of the health check is not root", () => {
+test("gives the container with capabilities no token, and runs the health check with its token as non-root", () => {
   const token = "/var/run/secrets/kubernetes.io/serviceaccount";
   const with_ = daemonSets(synthOpen()).flatMap(({ pod }) =>
     [...(pod.initContainers ?? []), ...pod.containers].filter(({ volumeMounts }) =>
@@ -148,7 +148,7 @@ test("who has capabilities has no token, and who has the token of the health che
   ]);
 });
 
-test("every volume is mounted, and every mount has a volume", () => {
+test("mounts every volume, and has a volume for every mount", () => {
   for (const engine of [{}, { registryCredentials: { name: "push" } }, { runtime: "crio" as const }]) {
     for (const { pod } of daemonSets(synthOpen({}, engine))) {
       const mounts = [...(pod.initContainers ?? []), ...pod.containers].flatMap(({ volumeMounts }) =>
@@ -161,7 +161,7 @@ test("every volume is mounted, and every mount has a volume", () => {
   }
 });
 
-test("a registry on the node itself is reached in the node's network, where no policy holds", () => {
+test("uses the node's network, where no NetworkPolicy applies, for a registry on the node", () => {
   const objects = synthOpen({}, { repository: "localhost:5000/checkpoints" });
   expect(daemonSets(objects).map(({ pod }) => pod["hostNetwork"])).toEqual([true, true]);
   expect(objects.filter(({ kind }) => kind === "NetworkPolicy").map(({ metadata }) => metadata.name)).toEqual(
@@ -169,7 +169,7 @@ test("a registry on the node itself is reached in the node's network, where no p
   );
 });
 
-test("with ECR the agents may reach the agent of EKS Pod Identity", () => {
+test("allows egress to the agent of EKS Pod Identity with ECR", () => {
   const policies = synthOpen({}, { repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/a" }).filter(
     ({ kind }) => kind === "NetworkPolicy",
   );
@@ -178,7 +178,7 @@ test("with ECR the agents may reach the agent of EKS Pod Identity", () => {
   ).toEqual(["cedana-helper", "cedana-health-check"]);
 });
 
-test("the removal mounts what the helper mounted, and no pod of it is one of the agents'", () => {
+test("mounts the helper's directories in the removal, whose pods no selector of the agents matches", () => {
   const chart = new Chart(Testing.app(), "removal");
   const engine = { ...KUBELET, folder: "/opt/other" };
   new AgentRemoval(chart, "removal", { engine, install: CONTROLLER });
@@ -191,7 +191,7 @@ test("the removal mounts what the helper mounted, and no pod of it is one of the
   expect(object?.spec.selector.matchLabels).toMatchObject({ "app.kubernetes.io/component": "agent-removal" });
 });
 
-/** What is wrong, one line each. */
+/** Returns the problems, one line each. */
 function problems(install: InstallSpec, engine: Partial<KubeletEngineSpec> = {}): string[] {
   try {
     open(install, engine);
@@ -203,10 +203,10 @@ function problems(install: InstallSpec, engine: Partial<KubeletEngineSpec> = {})
 }
 
 test.each<[string, InstallSpec, Partial<KubeletEngineSpec>?]>([
-  ["no controller", { controller: false }],
+  ["a missing controller", { controller: false }],
   ["the manager as owner of the gate", { readinessGate: { owner: "manager" } }],
   [
-    "settings of Cedana's parts",
+    "settings of Cedana's components",
     {
       manager: { replicas: 3 },
       helper: { image: { tag: "v1.0.0" } },
@@ -216,21 +216,21 @@ test.each<[string, InstallSpec, Partial<KubeletEngineSpec>?]>([
       checkpoints: { root: "/run/runc", locations: ["/mnt/a"] },
     } as InstallSpec,
   ],
-  ["a variable of its own", { helper: { env: { NODE_NAME: "a" } } }],
+  ["a variable that the toolkit sets", { helper: { env: { NODE_NAME: "a" } } }],
   ["an image without tag and digest", {}, { image: { repository: "registry.example.com/agent" } }],
   ["a repository with a tag", {}, { repository: "registry.example.com/checkpoints:1" }],
   ["a repository without a host", {}, { repository: "checkpoints" }],
   ["a repository on a port that does not exist", {}, { repository: "localhost:65536/checkpoints" }],
   ["credentials in plain text", {}, { registryCredentials: "dXNlcjpzM2NyM3Q=" as never }],
-  ["a quota of nothing", {}, { quota: "10" }],
-  ["no quantity", {}, { quota: "20 GB", reserve: "much" }],
-  ["a folder of the system", {}, { folder: "/usr/local/cedana" }],
-  ["the folder of all", {}, { folder: "/opt" }],
-  ["a folder that goes up", {}, { folder: "/opt/../etc" }],
-  ["a runtime without a kubelet", {}, { runtime: "kata" }],
-  ["GPU of the other engine", {}, { gpu: "interception" }],
-  ["a typo", {}, { quotta: "1Gi" } as never],
-])("refused: %s", (_, install, engine = {}) => {
+  ["a quota of a few bytes", {}, { quota: "10" }],
+  ["values that are not quantities", {}, { quota: "20 GB", reserve: "much" }],
+  ["a directory of the system", {}, { folder: "/usr/local/cedana" }],
+  ["a directory that others share", {}, { folder: "/opt" }],
+  ["a directory with a parent path", {}, { folder: "/opt/../etc" }],
+  ["a runtime that the kubelet cannot checkpoint", {}, { runtime: "kata" }],
+  ["a GPU setting of the other engine", {}, { gpu: "interception" }],
+  ["a misspelt property", {}, { quotta: "1Gi" } as never],
+])("rejects %s", (_, install, engine = {}) => {
   expect(problems(install, engine)).toMatchSnapshot();
 });
 
@@ -266,7 +266,7 @@ test.each([
   expect(readAgentSettings(JSON.stringify({ ...settings, quotaBytes: Number.NaN })).problems).toHaveLength(1);
 });
 
-test("settings with their default values pass", () => {
+test("accepts settings with their default values", () => {
   expect(
     problems({ networkPolicies: false, crds: false, agentNamespace: "agents", syncWaves: true }),
   ).toEqual([]);
@@ -278,14 +278,14 @@ test.each([
     { clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10", url: "https://a.example" },
   ],
   ["Cedana's without its kind, and with another fault", { clusterId: "prod", url: "https://a.example" }],
-  ["a kind that there is not", { ...KUBELET, kind: "kublet" }],
-  ["of both", { ...KUBELET, clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10" }],
+  ["an unknown kind", { ...KUBELET, kind: "kublet" }],
+  ["properties of both engines", { ...KUBELET, clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10" }],
   ["nothing", {}],
-  ["no mapping", "kubelet"],
-])("an engine is refused: %s", (_, engine) => {
+  ["a value that is not a mapping", "kubelet"],
+])("rejects an engine with %s", (_, engine) => {
   expect(check(engineSchema, engine).problems?.map(formatProblem)).toMatchSnapshot();
 });
 
-test("kubelet is the engine where no kind is given", () => {
+test("uses the engine kubelet without a kind", () => {
   expect(check(engineSchema, KUBELET)).toMatchObject({ value: { kind: "kubelet", quota: "20Gi" } });
 });

@@ -1,7 +1,7 @@
 import { InvalidInputError } from "../../../../config/schema/problem";
 import { synth } from "./support";
 
-test.each(["default", "kube-system"])("the namespace %s is not made part of the install", (namespace) => {
+test.each(["default", "kube-system"])("does not create the namespace %s", (namespace) => {
   expect(() => synth({ namespace })).toThrow(InvalidInputError);
   expect(() => synth({ agentNamespace: namespace })).toThrow(/agentNamespace {2}belongs to Kubernetes/);
   expect(synth({ namespace, createNamespace: false }).some(({ kind }) => kind === "Namespace")).toBe(false);

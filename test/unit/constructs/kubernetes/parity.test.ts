@@ -20,7 +20,7 @@ const ours = synth(
   { dynamoWatcher: { namespaces: ["default"] } },
 );
 
-/** A row of the first table of docs/parity.md: what differs is listed in code marks, `*` standing for anything. */
+/** A row of the first table of docs/parity.md. Code marks list the differences; `*` matches any text. */
 interface Row {
   readonly id: string;
   readonly patterns: readonly RegExp[];
@@ -40,14 +40,14 @@ function toRegExp(glob: string): RegExp {
 
 const found = differences(theirs, ours);
 
-test("every difference from the chart has a row", () => {
+test("lists every difference from the chart in a row", () => {
   const unexplained = [...found].filter(
     ([difference]) => !rows.some(({ patterns }) => patterns.some((pattern) => pattern.test(difference))),
   );
   expect(unexplained.map(([difference, how]) => `${difference}  ${how}`)).toEqual([]);
 });
 
-test("every pattern of every row stands for a difference", () => {
+test("matches a difference with every pattern of every row", () => {
   const idle = rows.flatMap(({ id, patterns }) =>
     patterns
       .filter((pattern) => ![...found.keys()].some((difference) => pattern.test(difference)))
@@ -56,7 +56,7 @@ test("every pattern of every row stands for a difference", () => {
   expect(idle).toEqual([]);
 });
 
-test("no difference has two rows", () => {
+test("lists no difference in two rows", () => {
   const twice = [...found.keys()].flatMap((difference) => {
     const ids = rows
       .filter(({ patterns }) => patterns.some((pattern) => pattern.test(difference)))
@@ -66,7 +66,7 @@ test("no difference has two rows", () => {
   expect(twice).toEqual([]);
 });
 
-test("every row says what, theirs, ours and why", () => {
+test("fills all columns of every row", () => {
   expect(rows.length).toBeGreaterThan(20);
   expect(
     rows.filter(({ cells, patterns }) => patterns.length === 0 || cells.length !== 4 || cells.includes("")),
@@ -86,7 +86,7 @@ const schemas = { engine: engineSchema, install: installSchema } as unknown as R
   AnySchema
 >;
 
-/** The schema of a property, through defaults, descriptions and alternatives. */
+/** Returns the schema of a property within defaults, descriptions and alternatives. */
 function property(schema: AnySchema | undefined, [name, ...rest]: readonly string[]): AnySchema | undefined {
   if (schema === undefined || name === undefined) return schema;
   const entry = entriesOf(schema)[name];
@@ -103,17 +103,17 @@ const values = [...page.matchAll(/^\| `([\w.=]+)` \| `((?:engine|install)\.[\w.]
   ([, chart = "", ours = ""]) => [chart, ours] as const,
 );
 
-test.each(values)("the chart's %s is %s", (_, ours) => {
+test.each(values)("maps the chart's value %s to %s", (_, ours) => {
   const [area, ...path] = ours.split(".");
   expect(property(schemas[area === "engine" ? "engine" : "install"], path)).toBeDefined();
 });
 
-test("all 29 keys of the chart's ConfigMap have a value above", () => {
+test("maps all 29 keys of the chart's ConfigMap", () => {
   const contract = theirs.find(({ kind }) => kind === "ConfigMap") as unknown as { data: object };
   expect(Object.keys(contract.data)).toHaveLength(29);
   expect(values.filter(([chart]) => /^(config|hostConfig)\./.test(chart)).length).toBeGreaterThanOrEqual(29);
 });
 
-test("a property that does not exist would be noticed", () => {
+test("finds no schema for a property that does not exist", () => {
   expect(property(schemas.engine, ["manager", "metrics", "serviceTyp"])).toBeUndefined();
 });

@@ -22,14 +22,14 @@ function problems(work: () => unknown): string[] {
   return [];
 }
 
-test("made with the engine kubelet and Checkpoints, and not otherwise", () => {
+test("creates webhook and policies only with the engine kubelet and Checkpoints", () => {
   expect(named(synthOpen())).toHaveLength(15);
   expect(named(synthOpen({ restore: false }))).toEqual([]);
   expect(named(synthOpen({ checkpoints: false }))).toEqual([]);
   expect(named(synth(CONTROLLER))).toEqual([]);
 });
 
-test("settings of a restore that there is not are told", () => {
+test("rejects settings of a restore that is not available", () => {
   expect(problems(() => synth({ ...CONTROLLER, restore: {} }))).toEqual([
     "install.restore  is not supported: the engine cedana does not restore from images; leave it out, or choose another engine.kind",
   ]);
@@ -40,7 +40,7 @@ test("settings of a restore that there is not are told", () => {
 
 test.each<[string, InstallSpec, object]>([
   [
-    "all namespaces but Kubernetes' own and ours",
+    "all namespaces except those of Kubernetes and of the install",
     { checkpoints: { namespaces: "all" }, agentNamespace: "agents" },
     {
       operator: "NotIn",
@@ -48,11 +48,11 @@ test.each<[string, InstallSpec, object]>([
     },
   ],
   [
-    "those that are named, never ours",
+    "those that are named, but not the install's",
     { checkpoints: { namespaces: ["team-a", "cedana-system"] } },
     { operator: "In", values: ["team-a"] },
   ],
-])("webhook and policies are for %s", (_, install, expected) => {
+])("applies webhook and policies to %s", (_, install, expected) => {
   const objects = synthOpen(install);
   const selector = { matchExpressions: [{ key: "kubernetes.io/metadata.name", ...expected }] };
   expect(one(objects, "MutatingWebhookConfiguration/cedana-restore")).toMatchObject({
@@ -64,7 +64,7 @@ test.each<[string, InstallSpec, object]>([
     });
 });
 
-test("with cert-manager the controller writes neither Secret nor webhook", () => {
+test("gives the controller no permission to write Secret or webhook with cert-manager", () => {
   const objects = synthOpen({ restore: { certificates: "cert-manager" } });
   expect(named(objects)).toEqual(
     expect.arrayContaining(["Issuer/cedana-restore-certificate", "Certificate/cedana-restore-certificate"]),
@@ -85,7 +85,7 @@ test("with cert-manager the controller writes neither Secret nor webhook", () =>
   expect(named(objects)).not.toContain("ClusterRole/cedana-controller-certificate");
 });
 
-test("who may edit may restore only if that is asked for", () => {
+test("lets users with the role edit restore only if configured", () => {
   const label = "rbac.authorization.k8s.io/aggregate-to-edit";
   const labels = (install: InstallSpec) =>
     (one(synthOpen(install), "ClusterRole/cedana-restore") as unknown as KubernetesObject).metadata.labels;
@@ -93,7 +93,7 @@ test("who may edit may restore only if that is asked for", () => {
   expect(labels({ restore: { grantToEditors: true } })).toHaveProperty([label], "true");
 });
 
-test("the webhook's port is one of the controller's, and let in", () => {
+test("opens the webhook's port of the controller", () => {
   const port = { containerPort: 9443, name: "webhook", protocol: "TCP" };
   const deployment = (install: InstallSpec) =>
     JSON.stringify(one(synthOpen(install), "Deployment/cedana-controller"));

@@ -13,7 +13,7 @@ export const KUBELET: KubeletEngineSpec = {
   repository: "registry.example.com/checkpoints",
 };
 
-/** What the engine `kubelet` cannot do without. */
+/** The required properties of the engine `kubelet`. */
 export const CONTROLLER: InstallSpec = {
   controller: { image: { repository: "registry.example.com/cedana-controller", tag: "0.1.0" } },
 };

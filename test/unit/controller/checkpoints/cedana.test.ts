@@ -1,46 +1,46 @@
 import { ApiError } from "../../../../kube/client";
-import { CEDANAS, CHECKPOINTS, failing, seconds, unreachable, World } from "./support";
+import { CEDANAS, CHECKPOINTS, failing, seconds, unreachable, Harness } from "./support";
 
 const NAMES = { containerName: "a", sandboxName: "counter-0" };
 
-let world: World;
+let harness: Harness;
 beforeEach(() => {
   jest.useFakeTimers({ now: Date.parse("2026-11-21T15:00:00Z") });
-  world = new World();
-  world.pod("counter-0");
+  harness = new Harness();
+  harness.pod("counter-0");
 });
 afterEach(async () => {
-  await world.end();
+  await harness.end();
   jest.useRealTimers();
 });
 
 const set = (method: string, more: object = {}) =>
-  world.edit(`${CEDANAS}/one`, (object) => Object.assign(object["spec"] as object, { method, ...more }));
+  harness.edit(`${CEDANAS}/one`, (object) => Object.assign(object["spec"] as object, { method, ...more }));
 const children = async () => {
-  const list = (await world.api.send("GET", CHECKPOINTS)) as { items: { metadata: { name: string } }[] };
+  const list = (await harness.api.send("GET", CHECKPOINTS)) as { items: { metadata: { name: string } }[] };
   return list.items.map(({ metadata }) => metadata.name);
 };
 
 test("creates a Checkpoint, and another one when the method is set again", async () => {
-  const replica = world.start();
-  await world.cedana("one", { ...NAMES, method: "Checkpoint" });
+  const replica = harness.start();
+  await harness.cedana("one", { ...NAMES, method: "Checkpoint" });
   await seconds(0.5);
   const [child = ""] = await children();
-  expect(world.cedanaOf("one")).toMatchObject({
+  expect(harness.cedanaOf("one")).toMatchObject({
     spec: { ...NAMES, method: "Pending" },
     metadata: { annotations: { "automation.cedana.ai/operation": `checkpoint/${child}` } },
     status: { checkpointDone: false, conditions: [{ reason: "CheckpointInProgress" }] },
   });
-  expect(world.api.get(`${CHECKPOINTS}/${child}`)).toMatchObject({
+  expect(harness.api.get(`${CHECKPOINTS}/${child}`)).toMatchObject({
     metadata: { ownerReferences: [{ apiVersion: "core.cedana.ai/v1", kind: "Cedana", name: "one" }] },
     spec: { podRef: { name: "counter-0" }, containers: ["a"] },
   });
   await seconds(2);
-  expect(world.cedanaOf("one")).toMatchObject({
+  expect(harness.cedanaOf("one")).toMatchObject({
     spec: { method: "Done" },
     status: {
       checkpointDone: true,
-      lastCheckpointedTime: world.status(child)["completionTime"],
+      lastCheckpointedTime: harness.status(child)["completionTime"],
       conditions: [{ type: "Ready", status: "True", reason: "CheckpointCompleted" }],
     },
   });
@@ -50,17 +50,17 @@ test("creates a Checkpoint, and another one when the method is set again", async
   ]);
   set("Checkpoint");
   await seconds(5);
-  expect(world.engine.requested).toHaveLength(2);
+  expect(harness.engine.requested).toHaveLength(2);
   expect(await children()).toHaveLength(2);
-  expect(world.cedanaOf("one").spec.method).toBe("Done");
+  expect(harness.cedanaOf("one").spec.method).toBe("Done");
 });
 
 test("reports a failure in status, condition and event with the engine's message", async () => {
-  world.engine.work = failing("criu failed: type NOTIFY errno 0");
-  const replica = world.start();
-  await world.cedana("one", { ...NAMES, method: "Checkpoint" });
+  harness.engine.work = failing("criu failed: type NOTIFY errno 0");
+  const replica = harness.start();
+  await harness.cedana("one", { ...NAMES, method: "Checkpoint" });
   await seconds(5);
-  expect(world.cedanaOf("one")).toMatchObject({
+  expect(harness.cedanaOf("one")).toMatchObject({
     spec: { method: "Failed" },
     status: {
       checkpointDone: false,
@@ -77,13 +77,13 @@ test("reports a failure in status, condition and event with the engine's message
 });
 
 test("reports the API server's message if it rejects the Checkpoint", async () => {
-  world.api.before = ({ method, path }) => {
+  harness.api.before = ({ method, path }) => {
     if (method === "POST" && path === CHECKPOINTS) throw new ApiError(422, "spec.podRef.name: Invalid value");
   };
-  world.start();
-  await world.cedana("one", { ...NAMES, sandboxName: "UPPER", method: "Checkpoint" });
+  harness.start();
+  await harness.cedana("one", { ...NAMES, sandboxName: "UPPER", method: "Checkpoint" });
   await seconds(5);
-  expect(world.cedanaOf("one")).toMatchObject({
+  expect(harness.cedanaOf("one")).toMatchObject({
     spec: { method: "Failed" },
     status: { conditions: [{ reason: "CheckpointRejected", message: "spec.podRef.name: Invalid value" }] },
   });
@@ -91,26 +91,26 @@ test("reports the API server's message if it rejects the Checkpoint", async () =
 
 describe("restore", () => {
   const checkpointed = async () => {
-    world.start();
-    await world.checkpoint("older", { location: "/var/c" });
+    harness.start();
+    await harness.checkpoint("older", { location: "/var/c" });
     await seconds(5);
-    await world.checkpoint("newer");
+    await harness.checkpoint("newer");
     await seconds(5);
-    await world.checkpoint("failed");
-    world.engine.work = failing("no");
+    await harness.checkpoint("failed");
+    harness.engine.work = failing("no");
     await seconds(5);
-    world.engine.work = async () => ({});
+    harness.engine.work = async () => ({});
   };
 
   test("restores from the last completed Checkpoint of the container", async () => {
     await checkpointed();
-    await world.cedana("one", { ...NAMES, method: "Restore" });
+    await harness.cedana("one", { ...NAMES, method: "Restore" });
     await seconds(5);
-    expect(world.engine.restores).toMatchObject([
+    expect(harness.engine.restores).toMatchObject([
       { namespace: "team-a", pod: "counter-0", container: "a", checkpointID: "id-a" },
     ]);
-    expect(world.engine.restores[0]?.location).toBeUndefined();
-    expect(world.cedanaOf("one")).toMatchObject({
+    expect(harness.engine.restores[0]?.location).toBeUndefined();
+    expect(harness.cedanaOf("one")).toMatchObject({
       spec: { method: "Done" },
       status: {
         restoreDone: true,
@@ -121,10 +121,10 @@ describe("restore", () => {
 
   test("reports a failure with the engine's message, and restores when the method is set again", async () => {
     await checkpointed();
-    world.engine.work = unreachable;
-    await world.cedana("one", { ...NAMES, method: "Restore" });
+    harness.engine.work = unreachable;
+    await harness.cedana("one", { ...NAMES, method: "Restore" });
     await seconds(5);
-    expect(world.cedanaOf("one")).toMatchObject({
+    expect(harness.cedanaOf("one")).toMatchObject({
       spec: { method: "Failed" },
       status: {
         restoreDone: false,
@@ -133,45 +133,48 @@ describe("restore", () => {
         ],
       },
     });
-    world.engine.work = async () => ({});
+    harness.engine.work = async () => ({});
     set("Restore");
     await seconds(5);
-    expect(world.cedanaOf("one")).toMatchObject({ spec: { method: "Done" }, status: { restoreDone: true } });
+    expect(harness.cedanaOf("one")).toMatchObject({
+      spec: { method: "Done" },
+      status: { restoreDone: true },
+    });
   });
 
   test("fails without a Checkpoint or a pod, and waits for a pod that is not running yet", async () => {
-    world.start();
-    await world.cedana("one", { ...NAMES, method: "Restore" });
+    harness.start();
+    await harness.cedana("one", { ...NAMES, method: "Restore" });
     await seconds(5);
-    expect(world.cedanaOf("one")).toMatchObject({
+    expect(harness.cedanaOf("one")).toMatchObject({
       spec: { method: "Failed" },
       status: { conditions: [{ reason: "NoCheckpoint" }] },
     });
-    await world.checkpoint("good");
+    await harness.checkpoint("good");
     await seconds(5);
-    world.removePod("counter-0");
+    harness.removePod("counter-0");
     set("Restore");
     await seconds(5);
-    expect(world.cedanaOf("one").status?.conditions).toMatchObject([{ reason: "SourcePodNotFound" }]);
-    world.pod("counter-0", { phase: "Pending" });
+    expect(harness.cedanaOf("one").status?.conditions).toMatchObject([{ reason: "SourcePodNotFound" }]);
+    harness.pod("counter-0", { phase: "Pending" });
     set("Restore");
     await seconds(5);
-    expect(world.cedanaOf("one")).toMatchObject({
+    expect(harness.cedanaOf("one")).toMatchObject({
       spec: { method: "Restore" },
       status: { conditions: [{ reason: "Pending" }] },
     });
-    world.pod("counter-0");
+    harness.pod("counter-0");
     await seconds(10);
-    expect(world.cedanaOf("one").spec.method).toBe("Done");
+    expect(harness.cedanaOf("one").spec.method).toBe("Done");
   });
 
   test("fails if the engine does not restore into running pods", async () => {
-    world.engine.canRestore = false;
+    harness.engine.canRestore = false;
     await checkpointed();
-    await world.cedana("one", { ...NAMES, method: "Restore" });
+    await harness.cedana("one", { ...NAMES, method: "Restore" });
     await seconds(5);
     const message = "engine cedana of Checkpoint newer cannot restore into a running pod";
-    expect(world.cedanaOf("one")).toMatchObject({
+    expect(harness.cedanaOf("one")).toMatchObject({
       spec: { method: "Failed" },
       status: { conditions: [{ reason: "EngineNotFound", message }] },
     });
@@ -180,41 +183,41 @@ describe("restore", () => {
   test("waits for a checkpoint in flight of the same pod", async () => {
     await checkpointed();
     let end: (result: object) => void = () => {};
-    world.engine.work = () => new Promise((resolve) => (end = resolve));
-    await world.checkpoint("busy");
+    harness.engine.work = () => new Promise((resolve) => (end = resolve));
+    await harness.checkpoint("busy");
     await seconds(1);
-    await world.cedana("one", { ...NAMES, method: "Restore" });
+    await harness.cedana("one", { ...NAMES, method: "Restore" });
     await seconds(10);
-    expect(world.engine.restores).toEqual([]);
-    expect(world.cedanaOf("one").status?.conditions).toMatchObject([
+    expect(harness.engine.restores).toEqual([]);
+    expect(harness.cedanaOf("one").status?.conditions).toMatchObject([
       { message: "pod team-a/counter-0 is in use by team-a/busy" },
     ]);
-    world.engine.work = async () => ({});
+    harness.engine.work = async () => ({});
     end({});
     await seconds(10);
-    expect(world.cedanaOf("one").spec.method).toBe("Done");
-    expect(world.engine.maxConcurrent).toBe(1);
+    expect(harness.cedanaOf("one").spec.method).toBe("Done");
+    expect(harness.engine.maxConcurrent).toBe(1);
   });
 });
 
 describe("a method that a user sets meanwhile is not overwritten", () => {
   test("while a checkpoint is in flight", async () => {
-    world.start();
-    await world.cedana("one", { ...NAMES, method: "Checkpoint" });
+    harness.start();
+    await harness.cedana("one", { ...NAMES, method: "Checkpoint" });
     await seconds(0.5);
     set("Checkpoint");
     await seconds(10);
-    expect(world.engine.requested).toHaveLength(2);
-    expect(world.cedanaOf("one").spec.method).toBe("Done");
+    expect(harness.engine.requested).toHaveLength(2);
+    expect(harness.cedanaOf("one").spec.method).toBe("Done");
   });
 
   test.each([1, 2, 3, 4, 5, 6])("before write %i", async (number) => {
-    world.pod("counter-1");
-    world.start();
-    await world.cedana("one", { ...NAMES, method: "Checkpoint" });
+    harness.pod("counter-1");
+    harness.start();
+    await harness.cedana("one", { ...NAMES, method: "Checkpoint" });
     let writes = 0;
     let changed = false;
-    world.api.before = ({ method, path }) => {
+    harness.api.before = ({ method, path }) => {
       if (method === "GET" || method === "WATCH" || !path.includes("/cedanas/one")) return;
       if (++writes !== number || changed) return;
       changed = true;
@@ -223,8 +226,8 @@ describe("a method that a user sets meanwhile is not overwritten", () => {
     await seconds(10);
     if (!changed) set("Checkpoint", { sandboxName: "counter-1" });
     await seconds(10);
-    expect(world.engine.requested.at(-1)).toBe("counter-1/a");
-    expect(world.cedanaOf("one")).toMatchObject({
+    expect(harness.engine.requested.at(-1)).toBe("counter-1/a");
+    expect(harness.cedanaOf("one")).toMatchObject({
       spec: { method: "Done", sandboxName: "counter-1" },
       status: { checkpointDone: true },
     });
@@ -233,23 +236,23 @@ describe("a method that a user sets meanwhile is not overwritten", () => {
 
 describe("a Cedana that is Pending", () => {
   test("fails with NoOperation if no operation is in flight", async () => {
-    await world.cedana("one", { method: "Pending" });
-    world.start();
+    await harness.cedana("one", { method: "Pending" });
+    harness.start();
     await seconds(5);
-    expect(world.cedanaOf("one")).toMatchObject({
+    expect(harness.cedanaOf("one")).toMatchObject({
       spec: { method: "Failed" },
       status: { conditions: [{ reason: "NoOperation" }] },
     });
   });
 
   test("fails if its Checkpoint was deleted", async () => {
-    world.engine.work = () => new Promise(() => {});
-    world.start();
-    await world.cedana("one", { ...NAMES, method: "Checkpoint" });
+    harness.engine.work = () => new Promise(() => {});
+    harness.start();
+    await harness.cedana("one", { ...NAMES, method: "Checkpoint" });
     await seconds(1);
-    for (const name of await children()) world.api.remove(`${CHECKPOINTS}/${name}`);
+    for (const name of await children()) harness.api.remove(`${CHECKPOINTS}/${name}`);
     await seconds(5);
-    expect(world.cedanaOf("one")).toMatchObject({
+    expect(harness.cedanaOf("one")).toMatchObject({
       spec: { method: "Failed" },
       status: { checkpointDone: false, conditions: [{ reason: "CheckpointDeleted" }] },
     });
@@ -257,9 +260,9 @@ describe("a Cedana that is Pending", () => {
 });
 
 test.each(["Done", "Failed", undefined])("ignores the method %s", async (method) => {
-  await world.cedana("one", { ...NAMES, method });
-  world.start();
-  const before = world.writes.length;
+  await harness.cedana("one", { ...NAMES, method });
+  harness.start();
+  const before = harness.writes.length;
   await seconds(5);
-  expect(world.writes).toHaveLength(before);
+  expect(harness.writes).toHaveLength(before);
 });

@@ -1,32 +1,32 @@
-import { CHECKPOINTS, failing, FakeEngine, seconds, unreachable, World } from "./support";
+import { CHECKPOINTS, failing, FakeEngine, seconds, unreachable, Harness } from "./support";
 
-let world: World;
+let harness: Harness;
 beforeEach(() => {
   jest.useFakeTimers({ now: Date.parse("2026-11-21T15:00:00Z") });
-  world = new World();
+  harness = new Harness();
 });
 afterEach(async () => {
-  await world.end();
+  await harness.end();
   jest.useRealTimers();
 });
 
 test("requests each container from the engine and records the outcome in the status", async () => {
-  const { metadata } = world.pod("counter-0", { containers: ["a", "b"] });
-  const replica = world.start();
+  const { metadata } = harness.pod("counter-0", { containers: ["a", "b"] });
+  const replica = harness.start();
   await seconds(1);
-  await world.checkpoint("one", { location: "/var/c/1" });
+  await harness.checkpoint("one", { location: "/var/c/1" });
   await seconds(0.5);
-  expect(world.status("one")).toMatchObject({
+  expect(harness.status("one")).toMatchObject({
     reason: "CheckpointInProgress",
     message: "cedana checkpoints container a",
     true: ["Progressing"],
   });
   await seconds(3);
-  expect(world.engine.requests).toMatchObject([
+  expect(harness.engine.requests).toMatchObject([
     { namespace: "team-a", pod: "counter-0", container: "a", location: "/var/c/1-a", leaveRunning: true },
     { container: "b", location: "/var/c/1-b", podUID: metadata.uid, nodeName: "n1" },
   ]);
-  const status = world.status("one");
+  const status = harness.status("one");
   expect(status).toMatchObject({
     reason: "CheckpointCompleted",
     message: "checkpointed a, b",
@@ -51,18 +51,22 @@ test("requests each container from the engine and records the outcome in the sta
   expect(metrics).toContain('cedana_checkpoints_total{engine="cedana",result="completed"} 1');
   expect(metrics).toContain("cedana_checkpoints_in_flight 0");
   // One write ahead of each container, and the end.
-  expect(world.writes.filter(({ method }) => method === "PATCH")).toHaveLength(3);
+  expect(harness.writes.filter(({ method }) => method === "PATCH")).toHaveLength(3);
 });
 
 test("sums the sizes, and passes the location unchanged for one container", async () => {
-  world.pod("counter-0", { containers: ["a", "b"] });
-  world.engine.work = async () => ({ checkpointID: "x", location: "/var/c", sizeBytes: 7 });
-  world.start();
-  await world.checkpoint("one", { containers: ["b"], location: "/var/c", leaveRunning: false });
-  await world.checkpoint("two");
+  harness.pod("counter-0", { containers: ["a", "b"] });
+  harness.engine.work = async () => ({ checkpointID: "x", location: "/var/c", sizeBytes: 7 });
+  harness.start();
+  await harness.checkpoint("one", { containers: ["b"], location: "/var/c", leaveRunning: false });
+  await harness.checkpoint("two");
   await seconds(5);
-  expect(world.engine.requests[0]).toMatchObject({ container: "b", location: "/var/c", leaveRunning: false });
-  expect([world.status("one")["sizeBytes"], world.status("two")["sizeBytes"]]).toEqual([7, 14]);
+  expect(harness.engine.requests[0]).toMatchObject({
+    container: "b",
+    location: "/var/c",
+    leaveRunning: false,
+  });
+  expect([harness.status("one")["sizeBytes"], harness.status("two")["sizeBytes"]]).toEqual([7, 14]);
 });
 
 test.each<[string, () => void, object, string, string | RegExp]>([
@@ -76,87 +80,87 @@ test.each<[string, () => void, object, string, string | RegExp]>([
   ],
   [
     "the pod has another UID",
-    () => world.pod("counter-0"),
+    () => harness.pod("counter-0"),
     { podRef: { name: "counter-0", uid: "u" } },
     "SourcePodReplaced",
     /was replaced/,
   ],
   [
     "the pod has ended",
-    () => world.pod("counter-0", { phase: "Succeeded" }),
+    () => harness.pod("counter-0", { phase: "Succeeded" }),
     {},
     "SourcePodEnded",
     /has ended in phase Succeeded/,
   ],
   [
     "the container does not exist",
-    () => world.pod("counter-0"),
+    () => harness.pod("counter-0"),
     { containers: ["a", "x", "y"] },
     "ContainerNotFound",
     "pod counter-0 has no container x, y; it has a",
   ],
   [
     "the location is not allowed",
-    () => world.pod("counter-0"),
+    () => harness.pod("counter-0"),
     { location: "/variant/of/it" },
     "LocationNotAllowed",
     "location /variant/of/it is not allowed by engine.checkpoints.locations: /var",
   ],
   [
     "the engine does not exist",
-    () => world.pod("counter-0"),
+    () => harness.pod("counter-0"),
     { engine: "kubelet" },
     "EngineNotFound",
     "engine kubelet does not exist; available: cedana",
   ],
 ])("fails without a request to the engine if %s", async (_, prepare, spec, reason, message) => {
   prepare();
-  const replica = world.start();
-  await world.checkpoint("one", spec);
+  const replica = harness.start();
+  await harness.checkpoint("one", spec);
   await seconds(5);
-  expect(world.status("one")).toMatchObject({
+  expect(harness.status("one")).toMatchObject({
     reason,
     true: ["Failed"],
     message: expect.stringMatching(message),
   });
-  expect(world.engine.requested).toEqual([]);
+  expect(harness.engine.requested).toEqual([]);
   expect(replica.events).toMatchObject([{ type: "Warning", reason }]);
 });
 
 test("waits for a pod that is not running yet, and fails if it is replaced meanwhile", async () => {
-  world.pod("counter-0", { phase: "Pending" });
-  world.start();
-  await world.checkpoint("one");
+  harness.pod("counter-0", { phase: "Pending" });
+  harness.start();
+  await harness.checkpoint("one");
   await seconds(2);
-  expect(world.status("one")).toMatchObject({
+  expect(harness.status("one")).toMatchObject({
     reason: "Pending",
     true: [],
     message: "pod counter-0 is not running yet: phase Pending",
   });
-  const { podUID } = world.status("one");
-  world.pod("counter-0");
+  const { podUID } = harness.status("one");
+  harness.pod("counter-0");
   await seconds(12);
-  expect(world.status("one")).toMatchObject({ reason: "CheckpointCompleted", podUID });
+  expect(harness.status("one")).toMatchObject({ reason: "CheckpointCompleted", podUID });
 
-  world.pod("other", { phase: "Pending" });
-  await world.checkpoint("two", { podRef: { name: "other" } });
+  harness.pod("other", { phase: "Pending" });
+  await harness.checkpoint("two", { podRef: { name: "other" } });
   await seconds(2);
-  world.removePod("other");
-  world.pod("other");
+  harness.removePod("other");
+  harness.pod("other");
   await seconds(12);
-  expect(world.status("two")).toMatchObject({ reason: "SourcePodReplaced", true: ["Failed"] });
+  expect(harness.status("two")).toMatchObject({ reason: "SourcePodReplaced", true: ["Failed"] });
 });
 
 test("requests no further container if the pod was replaced", async () => {
-  world.pod("counter-0", { containers: ["a", "b"] });
-  world.start();
-  await world.checkpoint("one");
+  harness.pod("counter-0", { containers: ["a", "b"] });
+  harness.start();
+  await harness.checkpoint("one");
   await seconds(0.5);
-  world.removePod("counter-0");
-  world.pod("counter-0", { containers: ["a", "b"] });
+  harness.removePod("counter-0");
+  harness.pod("counter-0", { containers: ["a", "b"] });
   await seconds(5);
-  expect(world.engine.requested).toEqual(["counter-0/a"]);
-  expect(world.status("one")).toMatchObject({
+  expect(harness.engine.requested).toEqual(["counter-0/a"]);
+  expect(harness.status("one")).toMatchObject({
     reason: "SourcePodReplaced",
     message: expect.stringMatching(/^a done; pod counter-0 was replaced/),
     containers: [{ checkpointID: "id-a" }, { name: "b" }],
@@ -168,177 +172,182 @@ test.each([
   ["refused" as const, "CheckpointFailed", "failed"],
   ["unknown" as const, "OutcomeUnknown", "unknown"],
 ])("records the engine's message unchanged if the outcome is %s", async (outcome, reason, result) => {
-  world.pod("counter-0", { containers: ["a", "b"] });
-  world.engine.work = failing("criu failed: type NOTIFY errno 0", outcome);
-  const replica = world.start();
-  await world.checkpoint("one");
+  harness.pod("counter-0", { containers: ["a", "b"] });
+  harness.engine.work = failing("criu failed: type NOTIFY errno 0", outcome);
+  const replica = harness.start();
+  await harness.checkpoint("one");
   await seconds(5);
-  expect(world.status("one")).toMatchObject({
+  expect(harness.status("one")).toMatchObject({
     reason,
     true: ["Failed"],
     message: "container a: criu failed: type NOTIFY errno 0",
   });
-  expect(world.engine.requested).toEqual(["counter-0/a"]);
+  expect(harness.engine.requested).toEqual(["counter-0/a"]);
   expect(await replica.metrics.registry.metrics()).toContain(
     `cedana_checkpoints_total{engine="cedana",result="${result}"} 1`,
   );
 });
 
 test("retries an unreachable engine with growing delays", async () => {
-  world.pod("counter-0");
-  const work = world.engine.work;
-  world.engine.work = unreachable;
-  world.start();
-  await world.checkpoint("one");
+  harness.pod("counter-0");
+  const work = harness.engine.work;
+  harness.engine.work = unreachable;
+  harness.start();
+  await harness.checkpoint("one");
   await seconds(1);
-  expect(world.status("one")).toMatchObject({
+  expect(harness.status("one")).toMatchObject({
     reason: "Pending",
     true: [],
     message: "engine cedana is unreachable: connect ECONNREFUSED",
   });
   await seconds(40);
   // After 0, 5, 15 and 35 seconds.
-  expect(world.engine.requested).toHaveLength(4);
-  world.engine.work = work;
+  expect(harness.engine.requested).toHaveLength(4);
+  harness.engine.work = work;
   await seconds(45);
-  expect(world.engine.requested).toHaveLength(5);
-  expect(world.status("one")).toMatchObject({ reason: "CheckpointCompleted" });
+  expect(harness.engine.requested).toHaveLength(5);
+  expect(harness.status("one")).toMatchObject({ reason: "CheckpointCompleted" });
 });
 
 describe("scheduler", () => {
   const create = async (name: string, podName: string, age: number) => {
     jest.setSystemTime(Date.parse("2026-11-21T14:00:00Z") + age * 1000);
-    await world.checkpoint(name, { podRef: { name: podName } });
+    await harness.checkpoint(name, { podRef: { name: podName } });
   };
 
   test("limits concurrency per pod and per node, oldest first, and reports why a checkpoint is pending", async () => {
-    for (const name of ["p1", "p2", "p3", "p4"]) world.pod(name);
-    world.pod("elsewhere", { node: "n2" });
+    for (const name of ["p1", "p2", "p3", "p4"]) harness.pod(name);
+    harness.pod("elsewhere", { node: "n2" });
     await create("z-oldest", "p1", 0);
     await create("y", "p1", 1);
     await create("x", "p2", 2);
     await create("w", "p3", 3);
     await create("a-youngest", "p4", 4);
     await create("b", "elsewhere", 5);
-    world.start({ maxPerNode: 2 });
+    harness.start({ maxPerNode: 2 });
     await seconds(0.5);
-    expect(world.engine.requested.toSorted()).toEqual(["elsewhere/a", "p1/a", "p2/a"]);
-    expect(world.status("y")).toMatchObject({
+    expect(harness.engine.requested.toSorted()).toEqual(["elsewhere/a", "p1/a", "p2/a"]);
+    expect(harness.status("y")).toMatchObject({
       reason: "Pending",
       message: "pod team-a/p1 is in use by team-a/z-oldest",
     });
-    expect(world.status("a-youngest").message).toBe(
+    expect(harness.status("a-youngest").message).toBe(
       "node n1 has reached maxPerNode (2); older Checkpoints start first",
     );
     await seconds(20);
-    expect(world.engine.requested.slice(3)).toEqual(["p1/a", "p3/a", "p4/a"]);
-    expect(world.engine.maxConcurrent).toBe(3);
-    expect(["z-oldest", "y", "x", "w", "a-youngest", "b"].map((name) => world.status(name).reason)).toEqual(
+    expect(harness.engine.requested.slice(3)).toEqual(["p1/a", "p3/a", "p4/a"]);
+    expect(harness.engine.maxConcurrent).toBe(3);
+    expect(["z-oldest", "y", "x", "w", "a-youngest", "b"].map((name) => harness.status(name).reason)).toEqual(
       Array.from({ length: 6 }, () => "CheckpointCompleted"),
     );
   });
 
   test("a Checkpoint that waits for its pod does not block others", async () => {
-    world.pod("p1", { phase: "Pending" });
-    world.pod("p2");
+    harness.pod("p1", { phase: "Pending" });
+    harness.pod("p2");
     await create("older", "p1", 0);
     await create("younger", "p2", 1);
-    world.start({ maxPerNode: 1 });
+    harness.start({ maxPerNode: 1 });
     await seconds(5);
-    expect(world.status("younger").reason).toBe("CheckpointCompleted");
+    expect(harness.status("younger").reason).toBe("CheckpointCompleted");
   });
 
   test("an unknown outcome reserves pod and slot until the engine's timeout, even after deletion", async () => {
-    world.pod("counter-0");
-    world.engine.work = failing("socket hang up", "unknown");
-    world.start({ maxPerNode: 1 });
-    await world.checkpoint("one");
+    harness.pod("counter-0");
+    harness.engine.work = failing("socket hang up", "unknown");
+    harness.start({ maxPerNode: 1 });
+    await harness.checkpoint("one");
     await seconds(1);
-    world.engine.work = new FakeEngine().work;
-    await world.checkpoint("two");
+    harness.engine.work = new FakeEngine().work;
+    await harness.checkpoint("two");
     await seconds(1);
-    expect(world.status("two")).toMatchObject({
+    expect(harness.status("two")).toMatchObject({
       reason: "Pending",
       message: "pod team-a/counter-0 may still be in use by team-a/one",
     });
-    world.api.remove(`${CHECKPOINTS}/one`);
+    harness.api.remove(`${CHECKPOINTS}/one`);
     await seconds(590);
-    expect(world.engine.requested).toHaveLength(1);
+    expect(harness.engine.requested).toHaveLength(1);
     await seconds(20);
-    expect(world.status("two").reason).toBe("CheckpointCompleted");
+    expect(harness.status("two").reason).toBe("CheckpointCompleted");
   });
 });
 
 describe("deletion", () => {
   test("requests no further container of a Checkpoint that is deleted in flight", async () => {
-    world.pod("counter-0", { containers: ["a", "b"] });
-    world.start();
-    await world.checkpoint("one");
+    harness.pod("counter-0", { containers: ["a", "b"] });
+    harness.start();
+    await harness.checkpoint("one");
     await seconds(0.5);
-    world.api.remove(`${CHECKPOINTS}/one`);
-    await world.checkpoint("one", { containers: ["b"] });
+    harness.api.remove(`${CHECKPOINTS}/one`);
+    await harness.checkpoint("one", { containers: ["b"] });
     await seconds(0.1);
-    expect(world.status("one").message).toBe("pod team-a/counter-0 is in use by team-a/one");
+    expect(harness.status("one").message).toBe("pod team-a/counter-0 is in use by team-a/one");
     await seconds(5);
-    expect(world.engine.requested).toEqual(["counter-0/a", "counter-0/b"]);
-    expect(world.status("one")).toMatchObject({ reason: "CheckpointCompleted", containers: [{ name: "b" }] });
+    expect(harness.engine.requested).toEqual(["counter-0/a", "counter-0/b"]);
+    expect(harness.status("one")).toMatchObject({
+      reason: "CheckpointCompleted",
+      containers: [{ name: "b" }],
+    });
   });
 
   test("adds no finalizer, so that the object is removed at once", async () => {
-    world.pod("counter-0");
-    world.start();
-    await world.checkpoint("one");
+    harness.pod("counter-0");
+    harness.start();
+    await harness.checkpoint("one");
     await seconds(5);
-    expect(world.api.get(`${CHECKPOINTS}/one`)?.metadata.finalizers ?? []).toEqual([]);
-    await world.api.send("DELETE", `${CHECKPOINTS}/one`);
-    expect(world.api.get(`${CHECKPOINTS}/one`)).toBeUndefined();
+    expect(harness.api.get(`${CHECKPOINTS}/one`)?.metadata.finalizers ?? []).toEqual([]);
+    await harness.api.send("DELETE", `${CHECKPOINTS}/one`);
+    expect(harness.api.get(`${CHECKPOINTS}/one`)).toBeUndefined();
   });
 
   test("does not start a Checkpoint that is being deleted", async () => {
-    await world.checkpoint("one");
-    world.edit(`${CHECKPOINTS}/one`, ({ metadata }) => Object.assign(metadata, { finalizers: ["other/x"] }));
-    await world.api.send("DELETE", `${CHECKPOINTS}/one`);
-    world.pod("counter-0");
-    world.start();
+    await harness.checkpoint("one");
+    harness.edit(`${CHECKPOINTS}/one`, ({ metadata }) =>
+      Object.assign(metadata, { finalizers: ["other/x"] }),
+    );
+    await harness.api.send("DELETE", `${CHECKPOINTS}/one`);
+    harness.pod("counter-0");
+    harness.start();
     await seconds(5);
-    expect(world.api.get(`${CHECKPOINTS}/one`)).toBeDefined();
-    expect(world.engine.requested).toEqual([]);
+    expect(harness.api.get(`${CHECKPOINTS}/one`)).toBeDefined();
+    expect(harness.engine.requested).toEqual([]);
   });
 });
 
 test("reconciles only the configured namespaces", async () => {
-  world.pod("counter-0");
-  world.start({ namespaces: ["team-b", "team-c"] });
-  await world.checkpoint("one");
+  harness.pod("counter-0");
+  harness.start({ namespaces: ["team-b", "team-c"] });
+  await harness.checkpoint("one");
   await seconds(5);
-  expect(world.status("one").reason).toBeUndefined();
-  world.start({ namespaces: ["team-b", "team-a"] });
+  expect(harness.status("one").reason).toBeUndefined();
+  harness.start({ namespaces: ["team-b", "team-a"] });
   await seconds(5);
-  expect(world.status("one").reason).toBe("CheckpointCompleted");
+  expect(harness.status("one").reason).toBe("CheckpointCompleted");
 });
 
 describe("when the process stops", () => {
   test("records outcomes that arrive within the grace period", async () => {
-    world.pod("counter-0");
-    const replica = world.start();
-    await world.checkpoint("one");
+    harness.pod("counter-0");
+    const replica = harness.start();
+    await harness.checkpoint("one");
     await seconds(0.5);
     replica.stop();
     await seconds(2);
     await replica.led;
-    expect(world.status("one").reason).toBe("CheckpointCompleted");
+    expect(harness.status("one").reason).toBe("CheckpointCompleted");
   });
 
   test("aborts later requests and records an unknown outcome", async () => {
-    world.pod("counter-0");
-    world.engine.work = () => new Promise(() => {});
-    const replica = world.start();
-    await world.checkpoint("one");
+    harness.pod("counter-0");
+    harness.engine.work = () => new Promise(() => {});
+    const replica = harness.start();
+    await harness.checkpoint("one");
     await seconds(0.5);
     replica.stop();
     await seconds(9);
     await replica.led;
-    expect(world.status("one")).toMatchObject({
+    expect(harness.status("one")).toMatchObject({
       reason: "OutcomeUnknown",
       message: "container a: the request was aborted",
     });

@@ -4,19 +4,19 @@
  */
 import { ApiError } from "../../../../kube/client";
 import type { FakeRequest } from "../../../../testbed/fake-api";
-import { CHECKPOINTS, seconds, World } from "./support";
+import { CHECKPOINTS, seconds, Harness } from "./support";
 
 const CEDANA = { containerName: "a", sandboxName: "counter-0" };
 
-interface Story {
-  readonly begin: (world: World) => Promise<void>;
-  /** Checks the outcome, which must be a success if nothing crashed (`calm`). */
-  readonly check: (world: World, calm: boolean) => void;
+interface Scenario {
+  readonly start: (harness: Harness) => Promise<void>;
+  /** Checks the outcome, which must be a success if nothing crashed (`mustSucceed`). */
+  readonly check: (harness: Harness, mustSucceed: boolean) => void;
 }
 
-const outcome = (world: World, name: string, requested: readonly string[], calm: boolean) => {
-  const { reason } = world.status(name);
-  const allowed = calm ? ["CheckpointCompleted"] : ["CheckpointCompleted", "OutcomeUnknown"];
+const outcome = (harness: Harness, name: string, requested: readonly string[], mustSucceed: boolean) => {
+  const { reason } = harness.status(name);
+  const allowed = mustSucceed ? ["CheckpointCompleted"] : ["CheckpointCompleted", "OutcomeUnknown"];
   expect(allowed).toContain(reason);
   expect(new Set(requested).size).toBe(requested.length);
   expect(reason === "CheckpointCompleted" ? requested : []).toEqual(
@@ -24,27 +24,27 @@ const outcome = (world: World, name: string, requested: readonly string[], calm:
   );
 };
 
-const STORIES: Readonly<Record<string, Story>> = {
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
   "a Checkpoint of two containers": {
-    begin: (world) => world.checkpoint("one"),
-    check: (world, calm) => outcome(world, "one", world.engine.requested, calm),
+    start: (harness) => harness.checkpoint("one"),
+    check: (harness, mustSucceed) => outcome(harness, "one", harness.engine.requested, mustSucceed),
   },
   "a Checkpoint that is deleted in flight": {
-    begin: async (world) => {
-      await world.checkpoint("one");
-      setTimeout(() => void world.api.send("DELETE", `${CHECKPOINTS}/one`).catch(() => {}), 1_500);
+    start: async (harness) => {
+      await harness.checkpoint("one");
+      setTimeout(() => void harness.api.send("DELETE", `${CHECKPOINTS}/one`).catch(() => {}), 1_500);
     },
-    check: (world) => {
-      expect(world.api.get(`${CHECKPOINTS}/one`)).toBeUndefined();
-      expect(new Set(world.engine.requested).size).toBe(world.engine.requested.length);
+    check: (harness) => {
+      expect(harness.api.get(`${CHECKPOINTS}/one`)).toBeUndefined();
+      expect(new Set(harness.engine.requested).size).toBe(harness.engine.requested.length);
     },
   },
   "a Cedana with method Checkpoint": {
-    begin: (world) => world.cedana("one", { ...CEDANA, method: "Checkpoint" }),
-    check: (world, calm) => {
-      const { spec, status } = world.cedanaOf("one");
-      expect(world.engine.requested.length).toBeLessThanOrEqual(1);
-      expect(calm ? ["Done"] : ["Done", "Failed"]).toContain(spec.method);
+    start: (harness) => harness.cedana("one", { ...CEDANA, method: "Checkpoint" }),
+    check: (harness, mustSucceed) => {
+      const { spec, status } = harness.cedanaOf("one");
+      expect(harness.engine.requested.length).toBeLessThanOrEqual(1);
+      expect(mustSucceed ? ["Done"] : ["Done", "Failed"]).toContain(spec.method);
       expect(status).toMatchObject(
         spec.method === "Done"
           ? { checkpointDone: true, conditions: [{ reason: "CheckpointCompleted" }] }
@@ -53,17 +53,17 @@ const STORIES: Readonly<Record<string, Story>> = {
     },
   },
   "a Cedana with method Restore": {
-    begin: async (world) => {
-      const replica = world.start();
-      await world.checkpoint("good");
+    start: async (harness) => {
+      const replica = harness.start();
+      await harness.checkpoint("good");
       await seconds(3);
       replica.kill();
-      await world.cedana("one", { ...CEDANA, method: "Restore" });
+      await harness.cedana("one", { ...CEDANA, method: "Restore" });
     },
-    check: (world, calm) => {
-      const { spec, status } = world.cedanaOf("one");
-      expect(world.engine.restores.length).toBeLessThanOrEqual(1);
-      expect(calm ? ["Done"] : ["Done", "Failed"]).toContain(spec.method);
+    check: (harness, mustSucceed) => {
+      const { spec, status } = harness.cedanaOf("one");
+      expect(harness.engine.restores.length).toBeLessThanOrEqual(1);
+      expect(mustSucceed ? ["Done"] : ["Done", "Failed"]).toContain(spec.method);
       expect(status).toMatchObject(
         spec.method === "Done"
           ? { restoreDone: true, conditions: [{ reason: "RestoreCompleted" }] }
@@ -73,30 +73,30 @@ const STORIES: Readonly<Record<string, Story>> = {
   },
 };
 
-const worldOf = async (story: Story): Promise<World> => {
-  const world = new World();
-  world.pod("counter-0", { containers: ["a", "b"] });
-  await story.begin(world);
-  return world;
+const harnessOf = async (scenario: Scenario): Promise<Harness> => {
+  const harness = new Harness();
+  harness.pod("counter-0", { containers: ["a", "b"] });
+  await scenario.start(harness);
+  return harness;
 };
 
 beforeEach(() => jest.useFakeTimers({ now: Date.parse("2026-11-21T15:00:00Z") }));
 afterEach(() => jest.useRealTimers());
 
-describe.each(Object.entries(STORIES))("%s", (_, story) => {
+describe.each(Object.entries(SCENARIOS))("%s", (_, scenario) => {
   // A crash before the next step has the same effect: between two steps only memory changes.
   test("never repeats a request when the leader crashes after any step", async () => {
     let steps = 0;
     for (let step = 1; ; step++) {
-      const world = await worldOf(story);
-      const first = world.start({ dieAt: step });
+      const harness = await harnessOf(scenario);
+      const first = harness.start({ dieAt: step });
       await seconds(8);
       const died = first.dead;
       first.kill();
-      world.start();
+      harness.start();
       await seconds(8);
-      story.check(world, !died);
-      await world.end();
+      scenario.check(harness, !died);
+      await harness.end();
       if (!died) break;
       steps = step;
     }
@@ -119,9 +119,9 @@ describe.each(Object.entries(STORIES))("%s", (_, story) => {
   ])("never repeats a request when the response to any request is %s", async (_name, fault) => {
     let count = 0;
     for (let number = 1; ; number++) {
-      const world = await worldOf(story);
+      const harness = await harnessOf(scenario);
       let seen = 0;
-      world.api.after = (request) => {
+      harness.api.after = (request) => {
         if (
           request.method !== "WATCH" &&
           request.query["limit"] === undefined &&
@@ -130,11 +130,11 @@ describe.each(Object.entries(STORIES))("%s", (_, story) => {
         )
           fault(request);
       };
-      world.start();
+      harness.start();
       await seconds(10);
-      world.api.after = undefined;
-      story.check(world, true);
-      await world.end();
+      harness.api.after = undefined;
+      scenario.check(harness, true);
+      await harness.end();
       if (seen < number) break;
       count = number;
     }

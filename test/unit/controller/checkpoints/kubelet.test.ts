@@ -1,6 +1,6 @@
 /**
- * Checkpoints by the engine kubelet: what it asks the agents for, what it says of their answers, and that a controller
- * which dies anywhere leaves no Checkpoint without an end and no NodeCheckpoint behind.
+ * * Checkpoints by the engine kubelet: requests to the agents, reports of their results, and recovery: a controller
+ * * that crashes at any step leaves no unfinished Checkpoint and no NodeCheckpoint.
  */
 import { ApiError, type Transport } from "../../../../kube/client";
 import { nodeLabelValue, type NodeCheckpointStatus } from "../../../../api";
@@ -93,9 +93,9 @@ const DONE = {
   notRestored: [{ code: "restart", message: "begins again" }],
 } as unknown as NodeCheckpointStatus;
 
-class World {
+class Harness {
   readonly api = new FakeApi();
-  readonly asked: string[] = [];
+  readonly requested: string[] = [];
   private readonly replicas: Replica[] = [];
 
   constructor(containers = ["a"]) {
@@ -111,11 +111,12 @@ class World {
   /** Simulates an agent that completes each request after a second. */
   agent(status: NodeCheckpointStatus = DONE): void {
     this.api.after = ({ method, body }) => {
-      const made = body?.content as Stored;
-      if (method !== "POST" || made.kind !== "NodeCheckpoint") return;
-      this.asked.push(made.metadata.name);
+      const created = body?.content as Stored;
+      if (method !== "POST" || created.kind !== "NodeCheckpoint") return;
+      this.requested.push(created.metadata.name);
       setTimeout(() => {
-        if (this.api.get(`${NODE_CHECKPOINTS}/${made.metadata.name}`)) this.edit(made.metadata.name, status);
+        if (this.api.get(`${NODE_CHECKPOINTS}/${created.metadata.name}`))
+          this.edit(created.metadata.name, status);
       }, 1000);
     };
   }
@@ -161,32 +162,32 @@ class World {
   }
 }
 
-let world: World;
+let harness: Harness;
 beforeEach(() => jest.useFakeTimers({ now: Date.parse("2026-11-21T15:00:00Z") }));
 afterEach(async () => {
-  await world.end();
+  await harness.end();
   jest.useRealTimers();
 });
 
 test("requests the checkpoint from the node's agent and records its result", async () => {
-  world = new World();
-  await world.checkpoint();
-  world.start();
+  harness = new Harness();
+  await harness.checkpoint();
+  harness.start();
   await seconds(2);
-  const [made] = await world.nodeCheckpoints();
-  expect(made).toMatchObject({
-    metadata: { name: world.name, labels: { "automation.cedana.ai/node": nodeLabelValue("n1") } },
+  const [created] = await harness.nodeCheckpoints();
+  expect(created).toMatchObject({
+    metadata: { name: harness.name, labels: { "automation.cedana.ai/node": nodeLabelValue("n1") } },
     spec: {
       nodeName: "n1",
       podRef: { namespace: "team-a", name: "counter-0" },
       containerName: "a",
-      image: `registry.example.com/checkpoints:${world.name}`,
+      image: `registry.example.com/checkpoints:${harness.name}`,
       timeoutSeconds: 300,
     },
   });
-  world.edit(world.name, DONE);
+  harness.edit(harness.name, DONE);
   await seconds(2);
-  expect(world.outcome()).toMatchObject({
+  expect(harness.outcome()).toMatchObject({
     is: "Ready CheckpointCompleted",
     sizeBytes: 17,
     containers: [
@@ -202,7 +203,7 @@ test("requests the checkpoint from the node's agent and records its result", asy
       },
     ],
   });
-  expect(await world.nodeCheckpoints()).toEqual([]);
+  expect(await harness.nodeCheckpoints()).toEqual([]);
 });
 
 test.each([
@@ -210,117 +211,121 @@ test.each([
   ["RegistryFailed", "RegistryFailed"],
   ["CheckpointFailed", "CheckpointFailed"],
 ])("fails with the agent's reason %s", async (reason, expected) => {
-  world = new World();
-  world.agent({ conditions: [condition("Failed", reason, "why") as never] });
-  await world.checkpoint();
-  world.start();
+  harness = new Harness();
+  harness.agent({ conditions: [condition("Failed", reason, "why") as never] });
+  await harness.checkpoint();
+  harness.start();
   await seconds(4);
-  expect(world.outcome()).toMatchObject({ is: `Failed ${expected}`, message: "container a: why" });
-  expect(await world.nodeCheckpoints()).toEqual([]);
+  expect(harness.outcome()).toMatchObject({ is: `Failed ${expected}`, message: "container a: why" });
+  expect(await harness.nodeCheckpoints()).toEqual([]);
 });
 
 test.each([
   [{ leaveRunning: false }, "does not support leaveRunning: false"],
   [{ location: "/var/x" }, "does not support location"],
 ])("fails a Checkpoint with %j, which the kubelet does not support", async (spec, text) => {
-  world = new World();
-  await world.checkpoint(spec);
-  world.start();
+  harness = new Harness();
+  await harness.checkpoint(spec);
+  harness.start();
   await seconds(2);
-  expect(world.outcome().is).toBe("Failed CheckpointFailed");
-  expect(world.outcome().message).toContain(text);
+  expect(harness.outcome().is).toBe("Failed CheckpointFailed");
+  expect(harness.outcome().message).toContain(text);
 });
 
 test("fails if the agent does not report, and waits longer for one that works", async () => {
-  world = new World();
-  await world.checkpoint();
-  world.start();
+  harness = new Harness();
+  await harness.checkpoint();
+  harness.start();
   await seconds(80);
-  expect(world.outcome().is).toBe("Failed AgentNotAnswering");
-  expect(world.outcome().message).toMatch(
+  expect(harness.outcome().is).toBe("Failed AgentNotAnswering");
+  expect(harness.outcome().message).toMatch(
     /^container a: the agent of node n1 did not report within 60 s; check its pod/,
   );
-  expect(await world.nodeCheckpoints()).toEqual([]);
-  await world.end();
+  expect(await harness.nodeCheckpoints()).toEqual([]);
+  await harness.end();
 
-  world = new World();
-  await world.checkpoint();
-  world.start();
+  harness = new Harness();
+  await harness.checkpoint();
+  harness.start();
   await seconds(5);
-  world.edit(world.name, { conditions: [condition("Progressing", "Pushing", "to the registry") as never] });
+  harness.edit(harness.name, {
+    conditions: [condition("Progressing", "Pushing", "to the registry") as never],
+  });
   await seconds(300);
-  expect(world.outcome().is).toBe("Progressing CheckpointInProgress");
+  expect(harness.outcome().is).toBe("Progressing CheckpointInProgress");
   await seconds(150);
-  expect(world.outcome().is).toBe("Failed AgentNotAnswering");
-  expect(world.outcome().message).toMatch(/its last message: to the registry$/);
+  expect(harness.outcome().is).toBe("Failed AgentNotAnswering");
+  expect(harness.outcome().message).toMatch(/its last message: to the registry$/);
 });
 
 test("a NodeCheckpoint deleted by another client fails the Checkpoint with a known outcome", async () => {
-  world = new World();
-  await world.checkpoint();
-  world.start();
+  harness = new Harness();
+  await harness.checkpoint();
+  harness.start();
   await seconds(5);
-  world.api.remove(`${NODE_CHECKPOINTS}/${world.name}`);
+  harness.api.remove(`${NODE_CHECKPOINTS}/${harness.name}`);
   await seconds(2);
   await seconds(20);
-  expect(world.outcome()).toMatchObject({ is: "Failed CheckpointFailed" });
-  expect(world.outcome().message).toContain("was deleted by another client");
+  expect(harness.outcome()).toMatchObject({ is: "Failed CheckpointFailed" });
+  expect(harness.outcome().message).toContain("was deleted by another client");
 });
 
 test("waits for a missing permission and reports it", async () => {
-  world = new World();
-  world.api.before = ({ method, path }) => {
+  harness = new Harness();
+  harness.api.before = ({ method, path }) => {
     if (method === "POST" && path === NODE_CHECKPOINTS)
       throw new ApiError(403, "nodecheckpoints is forbidden");
   };
-  await world.checkpoint();
-  world.start();
+  await harness.checkpoint();
+  harness.start();
   await seconds(4);
-  expect(world.outcome()).toMatchObject({ is: "- -" });
-  expect(world.outcome().message).toContain("engine kubelet is unreachable: cannot create a NodeCheckpoint");
-  world.api.before = undefined;
-  world.agent();
+  expect(harness.outcome()).toMatchObject({ is: "- -" });
+  expect(harness.outcome().message).toContain(
+    "engine kubelet is unreachable: cannot create a NodeCheckpoint",
+  );
+  harness.api.before = undefined;
+  harness.agent();
   await seconds(30);
-  expect(world.outcome().is).toBe("Ready CheckpointCompleted");
+  expect(harness.outcome().is).toBe("Ready CheckpointCompleted");
 });
 
 test("a request in flight at SIGTERM continues; the next controller records its outcome", async () => {
-  world = new World();
-  await world.checkpoint();
-  const first = world.start();
+  harness = new Harness();
+  await harness.checkpoint();
+  const first = harness.start();
   await seconds(3);
   first.stop();
   await seconds(15);
-  expect(world.outcome().is).toBe("Progressing CheckpointInProgress");
+  expect(harness.outcome().is).toBe("Progressing CheckpointInProgress");
   first.kill();
-  world.edit(world.name, DONE);
-  world.start();
+  harness.edit(harness.name, DONE);
+  harness.start();
   await seconds(3);
-  expect(world.outcome().is).toBe("Ready CheckpointCompleted");
-  expect(await world.nodeCheckpoints()).toEqual([]);
+  expect(harness.outcome().is).toBe("Ready CheckpointCompleted");
+  expect(await harness.nodeCheckpoints()).toEqual([]);
 });
 
 test("after a crash at any step the next leader continues, and no NodeCheckpoint remains", async () => {
   let steps = 0;
   for (let step = 1; ; step++) {
-    world = new World(["a", "b"]);
-    world.agent();
-    await world.checkpoint();
-    const first = world.start(step);
+    harness = new Harness(["a", "b"]);
+    harness.agent();
+    await harness.checkpoint();
+    const first = harness.start(step);
     await seconds(8);
     const died = first.dead;
     first.kill();
-    world.start();
+    harness.start();
     await seconds(20);
-    expect([step, world.outcome().is]).toEqual([step, "Ready CheckpointCompleted"]);
-    expect(world.outcome().containers?.map(({ name, checkpointID }) => [name, checkpointID])).toEqual([
+    expect([step, harness.outcome().is]).toEqual([step, "Ready CheckpointCompleted"]);
+    expect(harness.outcome().containers?.map(({ name, checkpointID }) => [name, checkpointID])).toEqual([
       ["a", "sha256:aa"],
       ["b", "sha256:aa"],
     ]);
     // The outcome was written before the NodeCheckpoint was deleted: the next sweep deletes it.
     await seconds(600);
-    expect(await world.nodeCheckpoints()).toEqual([]);
-    await world.end();
+    expect(await harness.nodeCheckpoints()).toEqual([]);
+    await harness.end();
     if (!died) break;
     steps = step;
   }

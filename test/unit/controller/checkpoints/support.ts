@@ -172,7 +172,7 @@ export function pod(
   };
 }
 
-export class World {
+export class Harness {
   readonly api = new FakeApi();
   readonly engine = new FakeEngine();
   private readonly replicas: Replica[] = [];

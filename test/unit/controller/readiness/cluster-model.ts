@@ -16,12 +16,12 @@ import {
   LAG_MS,
   NAMES,
   UNREGISTERED,
-  World,
+  SimulatedCluster,
   type TruePod,
-} from "./world";
+} from "./simulated-cluster";
 
 /** The gate in a cluster: each step is one random event. Checks the guarantees after each write. */
-export class Cluster extends World {
+export class Cluster extends SimulatedCluster {
   readonly violations: string[] = [];
   readonly causes = new Set<Cause>();
 
@@ -38,7 +38,7 @@ export class Cluster extends World {
     else if (choice < 84) this.taint(name, this.pick(FOREIGN) ?? OURS, this.random(2) === 0);
     else if (choice < 87) this.relabel(name);
     else if (choice < 90) this.unregister(name);
-    else if (choice < 94) this.turn(name);
+    else if (choice < 94) this.rebootOrRegister(name);
     else if (choice < 95) this.restart();
     else if (choice < 96) this.upgrade();
     else if (choice < 97) this.uninstall(this.random(2) ? AGENTS : [agent]);
@@ -61,12 +61,12 @@ export class Cluster extends World {
     const expectClean = (why: string) => {
       if (tainted) this.violations.push(`${why}: ${name} has the taint after minutes`);
     };
-    const gone = this.daemonSets.size === 0 && this.known;
+    const uninstalled = this.daemonSets.size === 0 && this.known;
     if (!this.isSelected(node)) {
       if (node.taints.some(({ key }) => key === UNREGISTERED)) return;
       expectClean("G7 not selected");
       if (node.condition) this.violations.push(`G7 not selected: ${name} has the condition after minutes`);
-    } else if (gone) {
+    } else if (uninstalled) {
       expectClean("G7 uninstalled");
       if (node.condition) this.violations.push(`G7 uninstalled: ${name} has the condition after minutes`);
     } else if (this.isReady(name, node, this.pods)) {
@@ -157,7 +157,7 @@ export class Cluster extends World {
         if (since(this.unselectedSince) < 60_000) violated("not an orphan for long");
         break;
       case "Uninstalled":
-        if (this.now - (this.goneSince ?? Infinity) < 60_000) violated("G1 not uninstalled for long");
+        if (this.now - (this.uninstalledSince ?? Infinity) < 60_000) violated("G1 not uninstalled for long");
         break;
       case "FailedOpen":
         if (
@@ -180,12 +180,12 @@ export class Cluster extends World {
     return this.gate.nodes.list().filter((node) => {
       const { name, uid } = node.metadata;
       const started = !node.taints.some(isOurs) || node.condition?.reason === "AgentLost";
-      const alive = this.nodes.get(name)?.metadata.uid === uid && !node.deleting && this.isSelected(node);
+      const exists = this.nodes.get(name)?.metadata.uid === uid && !node.deleting && this.isSelected(node);
       const serves = AGENTS.every((agent) => {
         const pod = this.gate.pods.get(keyOf(agent, name));
         return pod?.ready === true && !pod.deleting;
       });
-      return alive && started && !serves;
+      return exists && started && !serves;
     }).length;
   }
 

@@ -29,8 +29,8 @@ const OWN_GROUP: Taint = { key: "dedicated", value: "gpu", effect: "NoSchedule" 
 const taintsOf = (node: Stored | undefined) =>
   (node?.["spec"] as { taints?: Taint[] } | undefined)?.taints ?? [];
 const isOurs = ({ key, effect }: Taint) => key === OURS.key && effect === OURS.effect;
-const without = (taints: readonly Taint[], gone: Taint) =>
-  taints.filter(({ key, effect }) => key !== gone.key || effect !== gone.effect);
+const without = (taints: readonly Taint[], removed: Taint) =>
+  taints.filter(({ key, effect }) => key !== removed.key || effect !== removed.effect);
 
 /** Returns a node without our taint and condition, and without the counters of the API server. */
 function foreignPart(node: Stored | undefined): string {
@@ -96,17 +96,17 @@ class Schedule {
     this.seen(node);
     this.deliver(1);
     this.api.before = () => {
-      if (this.calm) return;
+      if (this.faultless) return;
       for (let count = random(3); count > 0; count--) this.other();
       if (random(12) === 0) throw new ApiError([409, 429, 500, 503][random(4)] ?? 500, "fault");
     };
     this.api.after = ({ method, path }) => {
       if (method === "PATCH") this.check(path);
-      if (!this.calm && random(15) === 0) throw new Error("the response was lost");
+      if (!this.faultless && random(15) === 0) throw new Error("the response was lost");
     };
   }
 
-  calm = false;
+  faultless = false;
 
   async act(): Promise<void> {
     const { random } = this;
@@ -122,7 +122,7 @@ class Schedule {
 
   /** Stops the other clients and lets the cache catch up. @returns the remaining taints and the condition */
   async settle() {
-    this.calm = true;
+    this.faultless = true;
     for (let round = 0; round < 3; round++) {
       this.deliver(Infinity);
       clock += 10_000;
@@ -205,8 +205,8 @@ test(`neither keeps, loses nor restores a taint of any client in ${SCHEDULES} sc
 test("writes a node twice in the normal path, also with a cache that lags", async () => {
   const { api, cache } = { api: new FakeApi(), cache: snapshotsOn(SETTINGS) };
   for (const agent of AGENTS) cache.pods.set(pod(agent));
-  const made = api.put(NODES, rawNode({ taints: [EBS, OURS] }));
-  cache.nodes.set(projectNode(made as unknown as Json, SETTINGS));
+  const node = api.put(NODES, rawNode({ taints: [EBS, OURS] }));
+  cache.nodes.set(projectNode(node as unknown as Json, SETTINGS));
   const { taints, conditions } = writersOn(api, cache);
   for (let round = 0; round < 3; round++) {
     await taints.write("n1", signal);

@@ -17,7 +17,7 @@ import {
 import { type GateSettings } from "../../../../config/programs/controller";
 import { AGENTS, daemonSet, node, NOW, OURS, pod, projected, rawNode, rawPod, settings } from "./support";
 
-interface World {
+interface Situation {
   readonly node?: GateNode;
   readonly pods?: readonly AgentPod[];
   readonly daemonSets?: readonly (AgentDaemonSet | undefined)[];
@@ -35,14 +35,14 @@ const EBS = {
   timeAdded: "2026-06-01T11:59:00Z",
 };
 
-function snapshot(world: World = {}): NodeSnapshot {
+function snapshot(situation: Situation = {}): NodeSnapshot {
   const {
     now = NOW,
     settings: given = settings(),
     node: at = node(),
     pods = READY,
     daemonSets = BOTH,
-  } = world;
+  } = situation;
   const presences = updatePresences(
     given.agents,
     [],
@@ -50,25 +50,25 @@ function snapshot(world: World = {}): NodeSnapshot {
     now,
   );
   const assessment = assess(at, presences, pods, given, now);
-  const history = { ...updateHistory(undefined, at, assessment, given, now), ...world.history };
+  const history = { ...updateHistory(undefined, at, assessment, given, now), ...situation.history };
   const installation = installationOf(presences, history.onceReady, now);
-  const tooManyUnready = world.tooManyUnready ?? false;
+  const tooManyUnready = situation.tooManyUnready ?? false;
   return { node: at, assessment, history, installation, settings: given, now, tooManyUnready };
 }
 
-const taintOf = (world?: World) => decideTaint(snapshot(world));
-const conditionOf = (world?: World) => decideCondition(snapshot(world));
+const taintOf = (situation?: Situation) => decideTaint(snapshot(situation));
+const conditionOf = (situation?: Situation) => decideCondition(snapshot(situation));
 const removed = (cause: string) => ({ change: { operation: "remove", cause } });
 
 describe("a node", () => {
-  const assessed = (world: World) => {
-    const { ready, serving, agents } = snapshot(world).assessment;
+  const assessed = (situation: Situation) => {
+    const { ready, serving, agents } = snapshot(situation).assessment;
     return { ready, serving, reasons: agents.map(({ reason }) => reason) };
   };
   const helper = (given: Parameters<typeof pod>[1]) => [pod("helper", given), pod("health-check")];
   const registered = NOW - 30_000;
 
-  test.each<[string, World, boolean, boolean, string | undefined]>([
+  test.each<[string, Situation, boolean, boolean, string | undefined]>([
     ["is ready if both agents are", {}, true, true, undefined],
     ["is not ready without a pod", { pods: READY.slice(1) }, false, false, "NoPod"],
     ["is not ready with an unready pod", { pods: helper({ ready: false }) }, false, false, "PodNotReady"],
@@ -136,8 +136,8 @@ describe("a node", () => {
       true,
       undefined,
     ],
-  ])("%s", (_, world, ready, serving, reason) => {
-    expect(assessed(world)).toEqual({ ready, serving, reasons: [reason, undefined] });
+  ])("%s", (_, situation, ready, serving, reason) => {
+    expect(assessed(situation)).toEqual({ ready, serving, reasons: [reason, undefined] });
   });
 
   test("is evaluated again when the grace period of a previous node's pod ends", () => {
@@ -207,7 +207,7 @@ describe("the taint", () => {
 
 describe("with retaint, the taint", () => {
   const retaint = settings({ retaint: { holdOffSeconds: 30, maxUnreadyPercent: 20 } });
-  const lost: World = {
+  const lost: Situation = {
     settings: retaint,
     node: node({ taints: [EBS], condition: { status: "True", reason: "AgentsReady" } }),
     pods: [],
@@ -221,7 +221,7 @@ describe("with retaint, the taint", () => {
     });
   });
 
-  test.each<[string, World]>([
+  test.each<[string, Situation]>([
     ["without the setting", { settings: settings() }],
     [
       "after Karpenter has initialized the node",
@@ -241,8 +241,8 @@ describe("with retaint, the taint", () => {
     ["while an agent is uninstalled", { daemonSets: [undefined, BOTH[1]] }],
     ["after it failed open for this loss", { history: { lostSinceMs: 0, failedOpen: true } }],
     ["while the node is being deleted", { node: node({ taints: [], deleting: true }) }],
-  ])("is not added %s", (_, world) => {
-    expect(taintOf({ ...lost, ...world })).toEqual({});
+  ])("is not added %s", (_, situation) => {
+    expect(taintOf({ ...lost, ...situation })).toEqual({});
   });
 
   test("is not added while the disruption limit is reached, and evaluated again", () => {
@@ -252,13 +252,13 @@ describe("with retaint, the taint", () => {
 
 describe("the condition", () => {
   const clean = { node: node({ taints: [] }) };
-  const said = (status: string, reason: string, message?: string) => ({
+  const stored = (status: string, reason: string, message?: string) => ({
     node: node({ taints: [], condition: { status, reason, ...(message !== undefined && { message }) } }),
   });
 
   test("is set to True once and then not changed", () => {
     expect(conditionOf(clean)).toMatchObject({ change: { status: "True", reason: "AgentsReady" } });
-    expect(conditionOf(said("True", "AgentsReady", "old message"))).toEqual({});
+    expect(conditionOf(stored("True", "AgentsReady", "old message"))).toEqual({});
   });
 
   test("does not report a short wait, and reports a long one with an event", () => {
@@ -286,7 +286,7 @@ describe("the condition", () => {
 
   test("changes its message at most once a minute", () => {
     const waits = {
-      ...said("False", "AgentNotReady", "old message"),
+      ...stored("False", "AgentNotReady", "old message"),
       pods: [],
       history: { onceReady: false, waitingSinceMs: 0 },
     };
@@ -301,7 +301,7 @@ describe("the condition", () => {
 
   test("stays True during a rollout, and reports without delay what must survive a restart", () => {
     const old = { pods: AGENTS.map((agent) => pod(agent, { hash: "h0" })) };
-    expect(conditionOf({ ...said("True", "AgentsReady"), ...old })).toEqual({});
+    expect(conditionOf({ ...stored("True", "AgentsReady"), ...old })).toEqual({});
     const tainted = node({ condition: { status: "True", reason: "AgentsReady" } });
     expect(conditionOf({ node: tainted, pods: [] })).toMatchObject({
       change: { reason: "AgentLost" },
@@ -317,18 +317,18 @@ describe("the condition", () => {
   test("changes without delay both ways with a NodeReadinessRule", () => {
     const rule = { settings: settings({ owner: "nodeReadinessRule" }) };
     expect(conditionOf(rule)).toMatchObject({ change: { status: "True" }, urgent: true });
-    expect(conditionOf({ ...rule, ...said("True", "AgentsReady"), pods: [] })).toMatchObject({
+    expect(conditionOf({ ...rule, ...stored("True", "AgentsReady"), pods: [] })).toMatchObject({
       change: { status: "False", reason: "AgentLost" },
       urgent: true,
     });
   });
 
   test("is removed after an uninstall, and from a node that is no longer selected", () => {
-    const gone = {
-      ...snapshot(said("True", "AgentsReady")),
+    const uninstalled = {
+      ...snapshot(stored("True", "AgentsReady")),
       installation: { state: "uninstalled" } as const,
     };
-    expect(decideCondition(gone)).toEqual({ change: "remove" });
+    expect(decideCondition(uninstalled)).toEqual({ change: "remove" });
     const orphan = node({ labels: {}, taints: [], condition: { status: "True", reason: "AgentsReady" } });
     expect(conditionOf({ node: orphan, history: { orphanSinceMs: NOW - 60_000 } })).toEqual({
       change: "remove",
@@ -372,7 +372,7 @@ describe("a taint patch", () => {
 
 test("an unscheduled pod belongs to the node of its affinity", () => {
   const raw = rawPod("helper", { ready: false });
-  const made = {
+  const unscheduled = {
     ...raw,
     spec: {
       affinity: {
@@ -390,7 +390,7 @@ test("an unscheduled pod belongs to the node of its affinity", () => {
       ],
     },
   };
-  expect(projectPod(made, settings())).toMatchObject({
+  expect(projectPod(unscheduled, settings())).toMatchObject({
     nodeName: "n7",
     ready: false,
     unreadyReason: "is not scheduled: Unschedulable: Insufficient cpu",

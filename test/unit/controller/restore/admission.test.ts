@@ -24,7 +24,7 @@ const SCHEDULES = SOAK ? 3000 : 30;
 
 const CREATION = { namespace: "team-a", resource: "pods", operation: "CREATE" };
 
-class World {
+class Harness {
   readonly api = new FakeApi();
   private requests = 0;
 
@@ -77,19 +77,19 @@ class World {
 const message = (verdict: AdmissionResponse) => (verdict.allowed ? "" : verdict.message);
 
 test("claims the Checkpoint of a StatefulSet's pod", async () => {
-  const world = new World();
-  world.put();
-  const { from, uid, verdict } = await world.create(world.replica(), {});
+  const harness = new Harness();
+  harness.put();
+  const { from, uid, verdict } = await harness.create(harness.replica(), {});
   expect(from).toBe("before");
   expect(verdict).toMatchObject({ allowed: true, warnings: [] });
-  expect(world.restoreOf("before")).toMatchObject({ state: "Claimed", claim: uid, podName: "web-0" });
+  expect(harness.restoreOf("before")).toMatchObject({ state: "Claimed", claim: uid, podName: "web-0" });
 });
 
 test("restores one of two pods of a Deployment with one Checkpoint, and reports why the other starts fresh", async () => {
-  const world = new World();
-  world.put({ name: "a", pod: "api-6c-old", owner: DEPLOYED.owner, hash: "6c" });
-  const replicas = [world.replica(), world.replica()];
-  const responses = await Promise.all(replicas.map((one) => world.create(one, DEPLOYED)));
+  const harness = new Harness();
+  harness.put({ name: "a", pod: "api-6c-old", owner: DEPLOYED.owner, hash: "6c" });
+  const replicas = [harness.replica(), harness.replica()];
+  const responses = await Promise.all(replicas.map((one) => harness.create(one, DEPLOYED)));
   expect(responses.map(({ from }) => from)).toEqual(expect.arrayContaining(["a", "none"]));
   const fresh = responses.find(({ from }) => from === "none")?.verdict;
   expect(fresh).toMatchObject({
@@ -100,12 +100,12 @@ test("restores one of two pods of a Deployment with one Checkpoint, and reports 
 });
 
 test("does not restore from a Checkpoint of a running pod unless it is named", async () => {
-  const world = new World();
-  const source = world.api.put(PODS, { metadata: { name: "web-0", namespace: "team-a" } });
-  world.put({ podUID: source.metadata.uid });
-  expect((await world.create(world.replica(), { name: "web-0" }, { lost: true })).from).toBe("none");
+  const harness = new Harness();
+  const source = harness.api.put(PODS, { metadata: { name: "web-0", namespace: "team-a" } });
+  harness.put({ podUID: source.metadata.uid });
+  expect((await harness.create(harness.replica(), { name: "web-0" }, { lost: true })).from).toBe("none");
   const named = { name: "copy", owner: undefined, annotations: { "cedana.ai/restore-from": "before" } };
-  const { from, verdict } = await world.create(world.replica(), named);
+  const { from, verdict } = await harness.create(harness.replica(), named);
   expect(from).toBe("before");
   expect(verdict).toMatchObject({
     warnings: [expect.stringMatching("is still running: both resume from the same state")],
@@ -113,34 +113,37 @@ test("does not restore from a Checkpoint of a running pod unless it is named", a
 });
 
 test("claims nothing in a dry run or for shared Checkpoints", async () => {
-  const world = new World();
-  world.put();
-  expect((await world.create(world.replica(), {}, { dryRun: true })).from).toBe("before");
+  const harness = new Harness();
+  harness.put();
+  expect((await harness.create(harness.replica(), {}, { dryRun: true })).from).toBe("before");
   const shared = { annotations: { "cedana.ai/restore-shared": "true" } };
-  expect((await world.create(world.replica(), { ...shared, name: "web-0" })).from).toBe("before");
-  expect(world.restoreOf("before")).toBeUndefined();
-  expect(world.api.writes.filter(({ method }) => method === "PATCH")).toEqual([]);
+  expect((await harness.create(harness.replica(), { ...shared, name: "web-0" })).from).toBe("before");
+  expect(harness.restoreOf("before")).toBeUndefined();
+  expect(harness.api.writes.filter(({ method }) => method === "PATCH")).toEqual([]);
 });
 
 test("rejects a pod that cannot be restored with fallback stop, and one with invalid annotations", async () => {
-  const world = new World();
+  const harness = new Harness();
   const stop = { annotations: { "cedana.ai/restore-fallback": "stop" } };
-  const { verdict } = await world.create(world.replica(), stop);
+  const { verdict } = await harness.create(harness.replica(), stop);
   expect(verdict).toMatchObject({ allowed: false, code: 403 });
   expect(message(verdict)).toBe(
     "cedana.ai/restore-from: no completed Checkpoint of StatefulSet web, pod web-0 exists",
   );
   const wrong = { annotations: { "cedana.ai/restore-shared": "yes" } };
-  expect((await world.create(world.replica(), wrong)).verdict).toMatchObject({ allowed: false, code: 403 });
+  expect((await harness.create(harness.replica(), wrong)).verdict).toMatchObject({
+    allowed: false,
+    code: 403,
+  });
 });
 
 test("fails if the API server is unavailable", async () => {
-  const world = new World();
-  world.put();
-  world.api.before = ({ method }) => {
+  const harness = new Harness();
+  harness.put();
+  harness.api.before = ({ method }) => {
     if (method === "PATCH") throw new Error("cut");
   };
-  await expect(world.create(world.replica(), {})).rejects.toThrow("cut");
+  await expect(harness.create(harness.replica(), {})).rejects.toThrow("cut");
 });
 
 describe("a claim without a pod", () => {
@@ -148,107 +151,109 @@ describe("a claim without a pod", () => {
   afterEach(() => jest.useRealTimers());
 
   test("makes a pod without a name wait and retry, instead of a fresh start", async () => {
-    const world = new World();
-    world.put({ name: "a", pod: "api-6c-old", owner: DEPLOYED.owner, hash: "6c" });
-    await world.create(world.replica(), DEPLOYED, { lost: true });
-    const second = world.create(world.replica(), DEPLOYED);
+    const harness = new Harness();
+    harness.put({ name: "a", pod: "api-6c-old", owner: DEPLOYED.owner, hash: "6c" });
+    await harness.create(harness.replica(), DEPLOYED, { lost: true });
+    const second = harness.create(harness.replica(), DEPLOYED);
     await jest.advanceTimersByTimeAsync(3000);
     const { verdict } = await second;
     expect(verdict).toMatchObject({ allowed: false, code: 409 });
     expect(message(verdict)).toMatch(/claimed for another pod, which is being created; try again$/);
 
-    const third = world.create(world.replica(), DEPLOYED);
+    const third = harness.create(harness.replica(), DEPLOYED);
     await jest.advanceTimersByTimeAsync(500);
     // As the leader does later.
-    world.api.edit(`${IN_TEAM}/a`, (object) => delete (object["status"] as { restore?: unknown }).restore);
+    harness.api.edit(`${IN_TEAM}/a`, (object) => delete (object["status"] as { restore?: unknown }).restore);
     await jest.advanceTimersByTimeAsync(500);
     expect((await third).from).toBe("a");
   });
 
   test("is taken over by the pod of the same name", async () => {
-    const world = new World();
-    world.put();
-    await world.create(world.replica(), {}, { lost: true });
-    const again = await world.create(world.replica(), {});
+    const harness = new Harness();
+    harness.put();
+    await harness.create(harness.replica(), {}, { lost: true });
+    const again = await harness.create(harness.replica(), {});
     expect(again.from).toBe("before");
-    expect(world.restoreOf("before")).toMatchObject({ claim: again.uid });
+    expect(harness.restoreOf("before")).toMatchObject({ claim: again.uid });
   });
 });
 
 test("assigns each Checkpoint to one pod when two replicas admit pods concurrently", async () => {
   for (let seed = SEED; seed < SEED + SCHEDULES; seed++) {
     const next = seeded(seed);
-    const world = new World();
+    const harness = new Harness();
     const names = ["a", "b", "c"].slice(0, 1 + Math.floor(next() * 3));
     for (const [index, name] of names.entries())
-      world.put({ name, pod: `api-6c-${name}`, minutes: index, owner: DEPLOYED.owner, hash: "6c" });
+      harness.put({ name, pod: `api-6c-${name}`, minutes: index, owner: DEPLOYED.owner, hash: "6c" });
     // Requests run in any order: a Checkpoint may have changed before it is claimed.
-    world.api.before = async () => {
-      for (let turns = Math.floor(next() * 6); turns > 0; turns--) await Promise.resolve();
+    harness.api.before = async () => {
+      for (let delays = Math.floor(next() * 6); delays > 0; delays--) await Promise.resolve();
     };
-    const replicas = [world.replica(), world.replica()];
+    const replicas = [harness.replica(), harness.replica()];
     const count = 1 + Math.floor(next() * 6);
     const responses = await Promise.all(
-      Array.from({ length: count }, () => world.create(replicas[next() < 0.5 ? 0 : 1] as Admitter, DEPLOYED)),
+      Array.from({ length: count }, () =>
+        harness.create(replicas[next() < 0.5 ? 0 : 1] as Admitter, DEPLOYED),
+      ),
     );
     const restored = responses.map(({ from }) => from).filter((from) => from !== "none");
     expect({ seed, twice: restored.length - new Set(restored).size }).toEqual({ seed, twice: 0 });
     expect({ seed, restored: restored.length }).toEqual({ seed, restored: Math.min(count, names.length) });
-    const holders = responses.filter(({ from }) => from !== "none");
-    expect(holders.map(({ from = "" }) => world.restoreOf(from)?.claim)).toEqual(
-      holders.map(({ uid }) => uid),
+    const restoring = responses.filter(({ from }) => from !== "none");
+    expect(restoring.map(({ from = "" }) => harness.restoreOf(from)?.claim)).toEqual(
+      restoring.map(({ uid }) => uid),
     );
   }
 });
 
 test("keeps its decision when the API server calls again after another webhook changed the pod", async () => {
-  const world = new World();
-  world.put({
+  const harness = new Harness();
+  harness.put({
     name: "a",
     pod: "api-6c-old",
     owner: DEPLOYED.owner,
     hash: "6c",
     containers: [saved("app"), saved("proxy")],
   });
-  world.put({ name: "b", pod: "api-6c-older", owner: DEPLOYED.owner, hash: "6c" });
+  harness.put({ name: "b", pod: "api-6c-older", owner: DEPLOYED.owner, hash: "6c" });
   const pod = podJson(DEPLOYED);
-  const ask = async (uid: string, object: object) => {
-    const verdict = await world
+  const admit = async (uid: string, object: object) => {
+    const verdict = await harness
       .replica()
       .admit({ ...CREATION, uid, object: object as unknown as Json, dryRun: false });
     const patch = (verdict.allowed ? verdict.patch : []) as Operation[];
     return applyPatch(structuredClone(object), patch).newDocument as typeof pod;
   };
-  const first = await ask("r-1", pod);
+  const first = await admit("r-1", pod);
   expect(first.metadata.annotations).toMatchObject({ "cedana.ai/restore-checkpoint": "b" });
   const injected = {
     ...first,
     spec: { containers: [...first.spec.containers, { name: "extra", image: "extra:1" }] },
   };
-  const second = await ask("r-2", injected);
+  const second = await admit("r-2", injected);
   expect(second.metadata.annotations).toMatchObject({
     "cedana.ai/restore-checkpoint": "b",
     "cedana.ai/restore-claim": "r-2",
     "cedana.ai/restore-original-images": '{"app":"app:1"}',
   });
   expect(second.spec).toEqual(injected.spec);
-  expect(world.restoreOf("b")).toMatchObject({ state: "Claimed", claim: "r-2" });
-  expect(world.restoreOf("a")).toBeUndefined();
+  expect(harness.restoreOf("b")).toMatchObject({ state: "Claimed", claim: "r-2" });
+  expect(harness.restoreOf("a")).toBeUndefined();
 });
 
 test("restores a container that another webhook has added", async () => {
-  const world = new World();
-  world.put({
+  const harness = new Harness();
+  harness.put({
     name: "a",
     pod: "api-6c-old",
     owner: DEPLOYED.owner,
     hash: "6c",
     containers: [saved("app"), saved("proxy")],
   });
-  const { verdict } = await world.create(world.replica(), DEPLOYED, { lost: true });
+  const { verdict } = await harness.create(harness.replica(), DEPLOYED, { lost: true });
   expect(verdict).toMatchObject({ warnings: ["starts fresh: Checkpoint a: the pod has no container proxy"] });
   const containers = ["app", "proxy"].map((name) => ({ name, image: `${name}:1` }));
-  expect((await world.create(world.replica(), { ...DEPLOYED, containers })).from).toBe("a");
+  expect((await harness.create(harness.replica(), { ...DEPLOYED, containers })).from).toBe("a");
 });
 
 test.each([{ operation: "UPDATE" }, { resource: "services" }, { namespace: undefined }])(
@@ -256,6 +261,6 @@ test.each([{ operation: "UPDATE" }, { resource: "services" }, { namespace: undef
   async (change) => {
     const object = podJson({}) as unknown as Json;
     const request = { ...CREATION, uid: "u", object, dryRun: false, ...change };
-    await expect(new World().replica().admit(request)).rejects.toThrow("not the creation of a pod");
+    await expect(new Harness().replica().admit(request)).rejects.toThrow("not the creation of a pod");
   },
 );

@@ -1,30 +1,32 @@
 /** Outcomes of restores, with the controllers of the leader. */
-import { ended, PODS, running, seconds, startError, waiting, World, type Status } from "./world";
+import { ended, PODS, running, seconds, startError, waiting, Harness, type Status } from "./harness";
 
-let world: World;
+let harness: Harness;
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ["nextTick", "queueMicrotask"] });
-  world = new World();
+  harness = new Harness();
 });
 afterEach(async () => {
-  await world.end();
+  await harness.end();
   jest.useRealTimers();
 });
 
 test("binds the claim to the restored pod and reports the restore once", async () => {
-  world.claim();
-  await world.lead();
-  const { uid } = world.pod().metadata;
+  harness.claim();
+  await harness.lead();
+  const { uid } = harness.pod().metadata;
   await seconds(1);
-  expect(world.restore).toMatchObject({ state: "Claimed", claim: "c-1", podName: "web-0", podUID: uid });
-  world.setStatus(running, "Running");
+  expect(harness.restore).toMatchObject({ state: "Claimed", claim: "c-1", podName: "web-0", podUID: uid });
+  harness.setStatus(running, "Running");
   await seconds(1);
-  expect(world.restore).toMatchObject({ state: "Restored", podUID: uid });
-  world.setStatus({ ...running, ready: true }, "Running");
+  expect(harness.restore).toMatchObject({ state: "Restored", podUID: uid });
+  harness.setStatus({ ...running, ready: true }, "Running");
   await seconds(600);
-  expect(world.reports()).toEqual(["Normal Restored: resumed from Checkpoint before"]);
-  expect(world.reports("Checkpoint")).toEqual(["Normal Restored: pod web-0 resumed from Checkpoint before"]);
-  expect(world.imageOf()).toBe("log:1,checkpoint");
+  expect(harness.reports()).toEqual(["Normal Restored: resumed from Checkpoint before"]);
+  expect(harness.reports("Checkpoint")).toEqual([
+    "Normal Restored: pod web-0 resumed from Checkpoint before",
+  ]);
+  expect(harness.imageOf()).toBe("log:1,checkpoint");
 });
 
 test.each<[string, Status, number, string]>([
@@ -54,22 +56,22 @@ test.each<[string, Status, number, string]>([
     "it resumed from the checkpoint and exited with code 1, 3 times",
   ],
 ])("resets the pod to its original image and marks the Checkpoint if %s", async (_, status, after, why) => {
-  world.claim();
-  await world.lead();
-  world.pod({ status });
+  harness.claim();
+  await harness.lead();
+  harness.pod({ status });
   await seconds(Math.max(1, after - 2));
-  const early = { image: world.imageOf(), state: world.restore?.["state"] };
+  const early = { image: harness.imageOf(), state: harness.restore?.["state"] };
   expect(early).toEqual(
     after > 0 ? { image: "log:1,checkpoint", state: "Claimed" } : { image: "log:1,app:1", state: "Failed" },
   );
   await seconds(3);
-  expect(world.imageOf()).toBe("log:1,app:1");
-  expect(world.restore).toMatchObject({ state: "Failed", message: `container app: ${why}` });
+  expect(harness.imageOf()).toBe("log:1,app:1");
+  expect(harness.restore).toMatchObject({ state: "Failed", message: `container app: ${why}` });
   await seconds(300);
-  expect(world.reports()).toEqual([
+  expect(harness.reports()).toEqual([
     `Warning RestoreFellBack: restore from Checkpoint before failed: container app: ${why}. It starts fresh`,
   ]);
-  expect(world.api.writes.filter(({ path }) => path.startsWith(PODS))).toHaveLength(1);
+  expect(harness.api.writes.filter(({ path }) => path.startsWith(PODS))).toHaveLength(1);
 });
 
 test.each<[string, Status]>([
@@ -78,115 +80,117 @@ test.each<[string, Status]>([
   ["is restarted after it exited", waiting("CrashLoopBackOff", "", { lastState: ended(1), restartCount: 2 })],
   ["succeeds repeatedly", waiting("CrashLoopBackOff", "", { lastState: ended(0), restartCount: 9 })],
 ])("does not reset a container that %s", async (_, status) => {
-  world.claim();
-  await world.lead();
-  world.pod({ status });
+  harness.claim();
+  await harness.lead();
+  harness.pod({ status });
   await seconds(600);
-  expect(world.imageOf()).toBe("log:1,checkpoint");
-  expect(world.restore?.["state"]).not.toBe("Failed");
+  expect(harness.imageOf()).toBe("log:1,checkpoint");
+  expect(harness.restore?.["state"]).not.toBe("Failed");
 });
 
 test("a transient error is no failure, and restarts the grace period", async () => {
-  world.claim();
-  await world.lead();
-  world.pod({ status: waiting("ErrImagePull") });
+  harness.claim();
+  await harness.lead();
+  harness.pod({ status: waiting("ErrImagePull") });
   await seconds(170);
-  world.setStatus(waiting("ContainerCreating"));
+  harness.setStatus(waiting("ContainerCreating"));
   await seconds(5);
-  world.setStatus(waiting("ErrImagePull"));
+  harness.setStatus(waiting("ErrImagePull"));
   await seconds(170);
-  expect(world.imageOf()).toBe("log:1,checkpoint");
-  world.setStatus(running, "Running");
+  expect(harness.imageOf()).toBe("log:1,checkpoint");
+  harness.setStatus(running, "Running");
   await seconds(5);
-  expect(world.restore).toMatchObject({ state: "Restored" });
+  expect(harness.restore).toMatchObject({ state: "Restored" });
 });
 
 test("marks the Checkpoint of a pod in phase Failed, so that the next pod starts fresh", async () => {
-  world.claim();
-  await world.lead();
-  world.pod({
+  harness.claim();
+  await harness.lead();
+  harness.pod({
     status: { state: startError, restartCount: 0 },
     phase: "Failed",
     spec: { restartPolicy: "Never" },
   });
   await seconds(1);
-  expect(world.restore).toMatchObject({ state: "Failed" });
-  expect(world.reports()).toEqual([
+  expect(harness.restore).toMatchObject({ state: "Failed" });
+  expect(harness.reports()).toEqual([
     "Warning RestoreFailed: restore from Checkpoint before failed: container app: StartError: criu failed. The next pod of its owner starts fresh",
   ]);
 });
 
 test("does not change the pod with fallback stop, and reports the remedy", async () => {
-  world.claim();
-  await world.lead();
-  world.pod({
+  harness.claim();
+  await harness.lead();
+  harness.pod({
     status: waiting("CreateContainerError"),
     annotations: { "cedana.ai/restore-fallback": "stop" },
   });
   await seconds(300);
-  expect(world.imageOf()).toBe("log:1,checkpoint");
-  expect(world.restore).toMatchObject({ state: "Failed" });
-  expect(world.reports()).toHaveLength(1);
-  expect(world.reports()[0]).toMatch(/not changed .*To start it fresh, .*; to retry, remove status.restore/);
+  expect(harness.imageOf()).toBe("log:1,checkpoint");
+  expect(harness.restore).toMatchObject({ state: "Failed" });
+  expect(harness.reports()).toHaveLength(1);
+  expect(harness.reports()[0]).toMatch(
+    /not changed .*To start it fresh, .*; to retry, remove status.restore/,
+  );
 });
 
 test("the next leader completes an interrupted fallback", async () => {
-  world.claim();
-  world.api.before = ({ method, path }) => {
+  harness.claim();
+  harness.api.before = ({ method, path }) => {
     if (method === "PATCH" && path.startsWith(PODS)) throw new Error("cut");
   };
-  await world.lead();
-  world.pod({ status: waiting("CrashLoopBackOff", "", { lastState: startError, restartCount: 2 }) });
+  await harness.lead();
+  harness.pod({ status: waiting("CrashLoopBackOff", "", { lastState: startError, restartCount: 2 }) });
   await seconds(1);
-  expect(world.restore).toMatchObject({ state: "Failed" });
-  expect(world.imageOf()).toBe("log:1,checkpoint");
-  await world.end();
-  delete world.api.before;
-  const before = world;
-  world = Object.assign(new World(), { api: before.api });
-  await world.lead();
+  expect(harness.restore).toMatchObject({ state: "Failed" });
+  expect(harness.imageOf()).toBe("log:1,checkpoint");
+  await harness.end();
+  delete harness.api.before;
+  const before = harness;
+  harness = Object.assign(new Harness(), { api: before.api });
+  await harness.lead();
   await seconds(1);
-  expect(world.imageOf()).toBe("log:1,app:1");
+  expect(harness.imageOf()).toBe("log:1,app:1");
 });
 
 test("resets a pod whose Checkpoint is claimed by another one", async () => {
-  world.claim("c-2");
-  await world.lead();
-  const { uid } = world.pod({ name: "api-2", claim: "c-2" }).metadata;
+  harness.claim("c-2");
+  await harness.lead();
+  const { uid } = harness.pod({ name: "api-2", claim: "c-2" }).metadata;
   await seconds(1);
-  world.pod({ name: "api-1", claim: "c-1" });
+  harness.pod({ name: "api-1", claim: "c-1" });
   await seconds(2);
-  expect(world.imageOf("api-1")).toBe("log:1,app:1");
-  expect(world.imageOf("api-2")).toBe("log:1,checkpoint");
-  expect(world.restore).toMatchObject({ state: "Claimed", podUID: uid });
-  expect(world.reports()).toEqual([
+  expect(harness.imageOf("api-1")).toBe("log:1,app:1");
+  expect(harness.imageOf("api-2")).toBe("log:1,checkpoint");
+  expect(harness.restore).toMatchObject({ state: "Claimed", podUID: uid });
+  expect(harness.reports()).toEqual([
     "Warning RestoreClaimLost: Checkpoint before was claimed by another pod. It starts fresh",
   ]);
 });
 
 test("pods that share a Checkpoint claim nothing, and one failure marks it for all", async () => {
-  await world.lead();
+  await harness.lead();
   const shared = { "cedana.ai/restore-shared": "true" };
-  world.pod({ name: "a", annotations: shared, status: running, phase: "Running" });
-  world.pod({ name: "b", annotations: shared, status: running, phase: "Running" });
+  harness.pod({ name: "a", annotations: shared, status: running, phase: "Running" });
+  harness.pod({ name: "b", annotations: shared, status: running, phase: "Running" });
   await seconds(1);
-  expect(world.restore).toBeUndefined();
-  expect(world.reports()).toHaveLength(2);
-  world.pod({ name: "c", annotations: shared, status: waiting("CreateContainerError") });
+  expect(harness.restore).toBeUndefined();
+  expect(harness.reports()).toHaveLength(2);
+  harness.pod({ name: "c", annotations: shared, status: waiting("CreateContainerError") });
   await seconds(70);
-  expect(world.imageOf("c")).toBe("log:1,app:1");
-  expect(world.imageOf("a")).toBe("log:1,checkpoint");
-  expect(world.restore).toMatchObject({ state: "Failed", podName: "c" });
+  expect(harness.imageOf("c")).toBe("log:1,app:1");
+  expect(harness.imageOf("a")).toBe("log:1,checkpoint");
+  expect(harness.restore).toMatchObject({ state: "Failed", podName: "c" });
 });
 
 test("reports a new pod that starts fresh, but not an old one", async () => {
-  await world.lead();
+  await harness.lead();
   const skipped = { "cedana.ai/restore-skipped": "Checkpoint x does not exist in the namespace" };
   for (const [name, minutes] of [
     ["new", 0],
     ["old", 10],
   ] as const)
-    world.api.put(PODS, {
+    harness.api.put(PODS, {
       metadata: {
         name,
         namespace: "team-a",
@@ -197,35 +201,35 @@ test("reports a new pod that starts fresh, but not an old one", async () => {
       spec: { containers: [] },
     } as never);
   await seconds(1);
-  expect(world.events.map(({ regarding, reason, note }) => `${regarding.name} ${reason}: ${note}`)).toEqual([
-    "new RestoreSkipped: starts fresh: Checkpoint x does not exist in the namespace",
-  ]);
+  expect(harness.events.map(({ regarding, reason, note }) => `${regarding.name} ${reason}: ${note}`)).toEqual(
+    ["new RestoreSkipped: starts fresh: Checkpoint x does not exist in the namespace"],
+  );
 });
 
 describe("a claim", () => {
   test("without a pod is released after the API server's request timeout, not before", async () => {
-    world.claim();
-    await world.lead();
+    harness.claim();
+    await harness.lead();
     await seconds(64);
-    expect(world.restore).toBeDefined();
+    expect(harness.restore).toBeDefined();
     await seconds(2);
-    expect(world.restore).toBeUndefined();
+    expect(harness.restore).toBeUndefined();
   });
 
   test("is kept if only the watch misses its pod", async () => {
-    world.claim();
-    await world.lead();
+    harness.claim();
+    await harness.lead();
     // The watch is stalled and lists fail: the cache never receives the pod.
-    world.api.before = ({ method, path, query }) => {
+    harness.api.before = ({ method, path, query }) => {
       if (path.startsWith("/api/v1/") && (method === "WATCH" || query["limit"] !== undefined))
         throw new Error("cut");
     };
-    const dead = world.api.watches.filter(({ target }) => target.collection === "/api/v1/pods");
+    const dead = harness.api.watches.filter(({ target }) => target.collection === "/api/v1/pods");
     expect(dead).toHaveLength(1);
     for (const watch of dead) watch.stall();
-    world.pod();
+    harness.pod();
     await seconds(120);
-    expect(world.restore).toMatchObject({ state: "Claimed", claim: "c-1" });
+    expect(harness.restore).toMatchObject({ state: "Claimed", claim: "c-1" });
   });
 
   test.each<[string, Status | undefined, string | undefined]>([
@@ -233,29 +237,29 @@ describe("a claim", () => {
     ["could not start is released", waiting("CrashLoopBackOff", "", { lastState: startError }), undefined],
     ["had exited is recorded as restored", { state: ended(0), restartCount: 0 }, "Restored"],
   ])("of a deleted pod that %s", async (_, status, state) => {
-    world.claim();
-    await world.lead();
-    world.pod({ status });
+    harness.claim();
+    await harness.lead();
+    harness.pod({ status });
     await seconds(1);
-    world.api.remove(`${PODS}/web-0`);
+    harness.api.remove(`${PODS}/web-0`);
     await seconds(10);
-    expect(world.restore?.["state"]).toBe(state);
+    expect(harness.restore?.["state"]).toBe(state);
   });
 
   test("of a pod that was deleted unobserved is recorded as unknown", async () => {
-    world.claim("c-1", "web-0");
-    world.edit((status) => Object.assign(status["restore"] as Status, { podUID: "gone" }));
-    await world.lead();
+    harness.claim("c-1", "web-0");
+    harness.edit((status) => Object.assign(status["restore"] as Status, { podUID: "gone" }));
+    await harness.lead();
     await seconds(10);
-    expect(world.restore).toMatchObject({ state: "Unknown" });
+    expect(harness.restore).toMatchObject({ state: "Unknown" });
   });
 
   test("of a deleted pod is taken over by the pod of the same name", async () => {
-    world.claim("c-1", "web-0");
-    world.edit((status) => Object.assign(status["restore"] as Status, { podUID: "gone" }));
-    const { uid } = world.pod({ claim: "c-2" }).metadata;
-    await world.lead();
+    harness.claim("c-1", "web-0");
+    harness.edit((status) => Object.assign(status["restore"] as Status, { podUID: "gone" }));
+    const { uid } = harness.pod({ claim: "c-2" }).metadata;
+    await harness.lead();
     await seconds(2);
-    expect(world.restore).toMatchObject({ state: "Claimed", claim: "c-2", podUID: uid });
+    expect(harness.restore).toMatchObject({ state: "Claimed", claim: "c-2", podUID: uid });
   });
 });

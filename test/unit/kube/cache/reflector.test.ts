@@ -25,7 +25,7 @@ let changes: string[];
 let lines: Record<string, unknown>[];
 let stop: () => Promise<void>;
 
-/** What the store holds, and what its handlers were told so far. */
+/** Returns the sorted names of the stored objects. */
 const names = () =>
   store
     .list()
@@ -78,7 +78,7 @@ afterEach(async () => {
   if (left > 0) throw new Error(`${left} timers are left`);
 });
 
-test("lists page by page, then follows", async () => {
+test("lists page by page, then watches", async () => {
   for (let i = 0; i < 1201; i++) api.put(PODS, pod(`p${i}`));
   const reflector = start({ query: { labelSelector: "!hidden" } });
   expect([reflector.hasSynced, reflector.lastContactMs]).toEqual([false, 0]);
@@ -97,7 +97,7 @@ test("lists page by page, then follows", async () => {
   expect(changes).toEqual(["new -+", "p7 +2", "p8 +-", "p9 +-"]);
 });
 
-test("goes on at once from the last version when the API server ends the watch", async () => {
+test("watches from the last version at once when the API server ends the watch", async () => {
   start();
   await pass(2000);
   api.put(PODS, pod("x"));
@@ -114,7 +114,7 @@ test("goes on at once from the last version when the API server ends the watch",
   expect(api.log.length).toBeLessThan(24);
 });
 
-test("does not come back in a hot loop where each watch ends at once", async () => {
+test("backs off when each watch ends at once", async () => {
   start();
   await pass(2000);
   api.before = ({ method }) => {
@@ -130,7 +130,7 @@ test("does not come back in a hot loop where each watch ends at once", async () 
   expect(names()).toBe("x");
 });
 
-test("bookmarks move the version from which it goes on", async () => {
+test("continues from the version of a bookmark", async () => {
   start();
   await pass(2000);
   api.put("/api/v1/nodes", { metadata: { name: "n" } });
@@ -143,11 +143,11 @@ test("bookmarks move the version from which it goes on", async () => {
   expect(api.log[2]?.query["resourceVersion"]).toBe("1001");
 });
 
-describe("after history is gone", () => {
+describe("when its version has expired", () => {
   const gone: [string, () => void][] = [
     ["an event of the watch", () => api.compact()],
     [
-      "an answer to the watch",
+      "the response to the watch",
       () => {
         api.before = ({ method }) => {
           api.before = undefined;
@@ -156,23 +156,23 @@ describe("after history is gone", () => {
       },
     ],
   ];
-  test.each(gone)("told by %s, lists again and reports what was deleted meanwhile", async (_, forget) => {
-    for (const name of ["kept", "gone", "anew"]) api.put(PODS, pod(name, { v: "1" }));
+  test.each(gone)("lists again after %s and reports what was deleted meanwhile", async (_, expire) => {
+    for (const name of ["kept", "gone", "again"]) api.put(PODS, pod(name, { v: "1" }));
     start();
     await pass(2000);
     changes = [];
     for (const watch of api.watches) watch.stall();
-    for (const name of ["gone", "anew"]) api.remove(path(name));
-    api.put(PODS, pod("anew", { v: "2" }));
+    for (const name of ["gone", "again"]) api.remove(path(name));
+    api.put(PODS, pod("again", { v: "2" }));
     api.put(PODS, pod("new"));
-    forget();
+    expire();
     api.watches[0]?.end();
     await pass();
-    expect(changes).toEqual(["gone 1-", "anew 1-", "anew -2", "new -+"]);
+    expect(changes).toEqual(["gone 1-", "again 1-", "again -2", "new -+"]);
     expect(lines.at(-1)).toMatchObject({ level: "info", msg: "listed", items: 3, reflector: "pods" });
   });
 
-  test("goes on where that happens again and again, and not in a hot loop", async () => {
+  test("backs off when that repeats, and then recovers", async () => {
     api.before = ({ method }) => {
       if (method === "WATCH") throw new ApiError(410, "Expired");
     };
@@ -186,7 +186,7 @@ describe("after history is gone", () => {
   });
 });
 
-test("a watch whose other end is gone is replaced within 50 s", async () => {
+test("replaces a watch without data within 50 s", async () => {
   const reflector = start();
   await pass(2000);
   for (const watch of api.watches) watch.stall();
@@ -202,7 +202,7 @@ test("a watch whose other end is gone is replaced within 50 s", async () => {
   });
 });
 
-test.each([400, 403, 404, 429, 500, 503, 0])("goes on after errors %s of list and watch", async (status) => {
+test.each([400, 403, 404, 429, 500, 503, 0])("recovers from errors %s of list and watch", async (status) => {
   let failing = true;
   const error = status === 0 ? new Error("ECONNREFUSED") : new ApiError(status, "no");
   api.before = () => {
@@ -228,7 +228,7 @@ test.each([400, 403, 404, 429, 500, 503, 0])("goes on after errors %s of list an
   expect(lists.length > 1).toBe(status === 400 || status === 404);
 });
 
-test("an outage is told of once a minute", async () => {
+test("logs an outage once a minute", async () => {
   start();
   await pass(2000);
   api.before = () => {
@@ -241,7 +241,7 @@ test("an outage is told of once a minute", async () => {
   );
 });
 
-test("waits as long as the API server asks", async () => {
+test("waits for the Retry-After of the API server", async () => {
   api.before = () => {
     throw new ApiError(503, "starting", { retryAfterMs: 9000 });
   };
@@ -252,7 +252,7 @@ test("waits as long as the API server asks", async () => {
   expect(api.log.length).toBeLessThan(4);
 });
 
-test("what is older than what was seen is not applied", async () => {
+test("does not apply versions older than the stored one", async () => {
   api.put(PODS, pod("x", { v: "1" }));
   const old = api.get(path("x")) as unknown as Json;
   start();
@@ -273,7 +273,7 @@ test("what is older than what was seen is not applied", async () => {
   expect(api.log.at(-1)?.query["resourceVersion"]).toBe("1004");
 });
 
-describe("a list from before what was seen", () => {
+describe("a list that is older than the watch", () => {
   const old = { metadata: { resourceVersion: "900" }, items: [] };
   let stale: boolean;
   beforeEach(async () => {
@@ -292,7 +292,7 @@ describe("a list from before what was seen", () => {
     api.watches[0]?.end();
   });
 
-  test("loses nothing: an API server that lags behind is asked again", async () => {
+  test("is not applied and requested again while an API server lags", async () => {
     await pass(1500);
     expect(changes).toEqual(["x -+", "y -+"]);
     stale = false;
@@ -302,17 +302,17 @@ describe("a list from before what was seen", () => {
     expect(api.watches).toHaveLength(1);
   });
 
-  test("is believed in the end: etcd was restored", async () => {
+  test("is applied after a minute, because etcd was restored", async () => {
     await pass(60_000);
     expect(changes).toEqual(["x -+", "y -+", "x +-", "y +-"]);
   });
 });
 
-test("a collection without news is listed again after ten minutes", async () => {
+test("lists again after ten minutes without events", async () => {
   api.put(PODS, pod("x"));
   start();
   await pass(2000);
-  // An API server whose etcd was restored tells nothing of versions that it has not reached yet.
+  // An API server whose etcd was restored sends no events for versions that it has not reached yet.
   jest.spyOn(api, "watch").mockImplementation(async function* (_, { signal }) {
     await sleep(30_000, signal);
     yield { type: "BOOKMARK", object: { metadata: { resourceVersion: "900" } } };
@@ -326,12 +326,12 @@ test("a collection without news is listed again after ten minutes", async () => 
   expect(names()).toBe("");
 });
 
-test("a projection or a handler that throws keeps nothing else out", async () => {
+test("stores other objects when a projection or a handler throws", async () => {
   store.onChange(({ key }) => {
     if (key === "a/handler") throw new Error("handler of x");
   });
-  const told: string[] = [];
-  store.onChange(({ key }) => told.push(key));
+  const handled: string[] = [];
+  store.onChange(({ key }) => handled.push(key));
   api.put(PODS, pod("bad", { v: "1" }));
   start({
     project: (raw) => {
@@ -351,13 +351,13 @@ test("a projection or a handler that throws keeps nothing else out", async () =>
   await pass(1000);
   expect(names()).toBe("bad good handler late");
   expect(store.get("a/bad")?.labels).toEqual({ v: "1" });
-  expect(told).toContain("a/handler");
+  expect(handled).toContain("a/handler");
   expect(
     lines.filter(({ level }) => level === "error").map(({ key, msg }) => `${String(key)} ${String(msg)}`),
   ).toEqual(["a/bad projection failed", "a/handler handler failed", "a/bad projection failed"]);
 });
 
-test("garbage instead of a list or an event does not stop it", async () => {
+test("recovers from invalid lists and events", async () => {
   const send = api.send.bind(api);
   let garbage: unknown = [];
   api.send = async (...args) => garbage ?? send(...args);

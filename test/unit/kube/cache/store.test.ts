@@ -20,7 +20,7 @@ beforeEach(() => {
 });
 const found = (node: string) => onNode(node).map(({ metadata }) => metadata.name);
 
-test("objects come, change and go; handlers see the store as it then is", () => {
+test("reports each create, update and delete after it is stored", () => {
   const sizes: number[] = [];
   store.onChange(() => sizes.push(store.size));
   const [first, second] = [pod("p", 1), pod("p", 2)];
@@ -38,13 +38,13 @@ test("objects come, change and go; handlers see the store as it then is", () => 
   expect(sizes).toEqual([1, 1, 0]);
 });
 
-test("the same version is no change", () => {
+test("does not report the same version again", () => {
   store.set(pod("p", 1));
   store.set(pod("p", 1));
   expect(changes).toHaveLength(1);
 });
 
-test("an object made anew under its name is a deletion and a creation", () => {
+test("reports an object created again under its name as a deletion and a creation", () => {
   const [first, second] = [pod("p", 1, ["n1"]), pod("p", 5, ["n2"], "other")];
   store.set(first);
   store.set(second);
@@ -55,7 +55,7 @@ test("an object made anew under its name is a deletion and a creation", () => {
   expect([found("n1"), found("n2")]).toEqual([[], ["p"]]);
 });
 
-test("indexes follow", () => {
+test("updates indexes", () => {
   store.set(pod("p", 1, ["n1", "n2"]));
   store.set(pod("q", 1, ["n1"]));
   expect([found("n1"), found("n2"), found("n3")]).toEqual([["p", "q"], ["p"], []]);
@@ -67,19 +67,19 @@ test("indexes follow", () => {
   expect(store.index(({ metadata }) => [metadata.name])("p")).toEqual([store.get("a/p")]);
 });
 
-test("a handler that throws keeps no other from being told, and nothing from being stored", () => {
-  const told: string[] = [];
+test("stores the object and calls the other handlers when a handler throws", () => {
+  const called: string[] = [];
   store = new Store<Pod>();
   store.onChange(() => {
     throw new Error("first");
   });
-  store.onChange(({ key }) => told.push(key));
+  store.onChange(({ key }) => called.push(key));
   expect(() => store.set(pod("p", 1))).toThrow("first");
   expect(() => store.set(pod("p", 2, [], "other"))).toThrow("first");
-  expect([told, store.get("a/p")?.metadata.uid]).toEqual([["a/p", "a/p", "a/p"], "other"]);
+  expect([called, store.get("a/p")?.metadata.uid]).toEqual([["a/p", "a/p", "a/p"], "other"]);
 });
 
-test("keys, metadata, versions", () => {
+test("returns keys and metadata, and compares versions as numbers", () => {
   expect([keyOf({ metadata: { name: "n" } }), keyOf(pod("p", 1))]).toEqual(["n", "a/p"]);
   const metadata = { name: "n", uid: "u", resourceVersion: "1", labels: { a: "b" } };
   expect(metadataOf({ metadata })).toEqual({ name: "n", uid: "u", resourceVersion: "1" });
@@ -112,7 +112,7 @@ describe("a response that is ahead of the watch", () => {
     expect([version(), found("n1"), found("n2"), found("n3"), changes]).toEqual(["20", [], ["p"], [], []]);
   });
 
-  test("is confirmed by the watch, and gives way to later versions", () => {
+  test("is confirmed by the watch, and replaced by later versions", () => {
     store.set(pod("p", 20, ["n2"]));
     store.progress("20");
     expect([version(), changes]).toEqual(["20", []]);

@@ -4,7 +4,7 @@ import { Lines } from "../../../../kube/client/lines";
 import { retryAfterMs } from "../../../../kube/client/errors";
 
 describe("lines", () => {
-  test("hold an event of 10 MiB, and refuse one that never ends", () => {
+  test("accept an event of 10 MiB, and reject a longer line", () => {
     const lines = new Lines();
     const chunk = Buffer.alloc(1024 * 1024, "x");
     for (let i = 0; i < 10; i++) expect(lines.push(chunk)).toEqual([]);
@@ -20,7 +20,7 @@ describe("agents", () => {
     return options;
   };
 
-  test("one for each set of certificates, whatever the headers; certificates stay with it", () => {
+  test("are shared by requests with the same certificates, whatever their headers", () => {
     const agents = new Agents();
     const request = (cert: string, token: string) =>
       assigned(agents, {
@@ -38,7 +38,7 @@ describe("agents", () => {
     expect(request("two", "c").agent).toBe(rotated.agent);
   });
 
-  test("a proxy's own agent is kept", () => {
+  test("keep the agent of a proxy", () => {
     class ProxyAgent extends Agent {}
     const agents = new Agents();
     const proxy = new ProxyAgent();
@@ -47,7 +47,7 @@ describe("agents", () => {
   });
 });
 
-test("Retry-After is seconds or a date", () => {
+test("reads Retry-After as seconds or a date", () => {
   const now = Date.parse("2026-01-01T00:00:00Z");
   const read = (header?: string) => retryAfterMs(header, now);
   expect([read("7"), read("Thu, 01 Jan 2026 00:00:05 GMT"), read("Wed, 31 Dec 2025 00:00:00 GMT")]).toEqual([

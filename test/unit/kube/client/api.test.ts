@@ -17,7 +17,7 @@ import {
 } from "../../../../kube/client";
 
 let server: Server;
-let answer: RequestListener;
+let respond: RequestListener;
 let sockets: Socket[];
 const requests: (Pick<IncomingMessage, "method" | "url" | "headers"> & { text: string })[] = [];
 
@@ -28,7 +28,7 @@ beforeAll(async () => {
     request.on("end", () => {
       const { method, url, headers } = request;
       requests.push({ method, url, headers, text: Buffer.concat(chunks).toString() });
-      answer(request, response);
+      respond(request, response);
     });
   });
   server.on("connection", (socket) => sockets.push(socket));
@@ -41,7 +41,7 @@ afterAll(() => {
 beforeEach(() => {
   sockets = [];
   requests.length = 0;
-  answer = (_, response) => json(response, 200, { kind: "Node" });
+  respond = (_, response) => json(response, 200, { kind: "Node" });
 });
 
 const origin = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -52,7 +52,7 @@ function json(response: ServerResponse, status: number, content: unknown, header
   response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(content));
 }
 
-/** Fakes what deadlines are made of; sockets keep their own clock. */
+/** Fakes the timers of deadlines; sockets use the real clock. */
 const fakeClock = () =>
   void jest.useFakeTimers({ doNotFake: ["nextTick", "setImmediate", "clearImmediate", "queueMicrotask"] });
 afterEach(() => void jest.useRealTimers());
@@ -104,14 +104,14 @@ describe("send", () => {
     expect(requests[0]?.url).toBe("/k8s/clusters/c/api/v1/nodes");
   });
 
-  test("uses one connection for requests one after the other", async () => {
+  test("uses one connection for consecutive requests", async () => {
     const client = api();
     for (let i = 0; i < 5; i++) await client.send("GET", "/api/v1/nodes");
     expect(sockets).toHaveLength(1);
   });
 
-  test("keeps what a Status says", async () => {
-    answer = (_, response) =>
+  test("returns reason and details of a Status", async () => {
+    respond = (_, response) =>
       json(response, 409, { kind: "Status", message: "it has been modified", reason: "Conflict", code: 409 });
     const error = await failure(
       api().send("PUT", "/api/v1/nodes/n", { type: "application/json", content: {} }),
@@ -121,72 +121,72 @@ describe("send", () => {
     expect(requests).toHaveLength(1);
   });
 
-  test("says the status of an answer that is not Kubernetes'", async () => {
-    answer = (_, response) => response.writeHead(502).end("<html>Bad gateway");
+  test("reports the HTTP status of a response that is not from Kubernetes", async () => {
+    respond = (_, response) => response.writeHead(502).end("<html>Bad gateway");
     expect(await failure(api().send("GET", "/x"))).toMatchObject({ status: 502, message: "HTTP 502" });
-    answer = (_, response) => response.end("<html>Sign in");
+    respond = (_, response) => response.end("<html>Sign in");
     expect((await failure(api().send("GET", "/x"))).message).toBe(
       "the API server's answer is no JSON: <html>Sign in",
     );
   });
 
   test.each<[string, (response: ServerResponse) => void]>([
-    ["without a byte", () => {}],
-    ["after a part of it", (response) => response.write(" ")],
-  ])("fails when the whole response is not received in time: %s", async (_, begin) => {
+    ["no bytes", () => {}],
+    ["a part of the response", (response) => response.write(" ")],
+  ])("fails when the whole response is not received in time: %s", async (_, startResponse) => {
     fakeClock();
-    answer = (_, response) => {
-      begin(response);
+    respond = (_, response) => {
+      startResponse(response);
       jest.advanceTimersByTime(30_000);
     };
     expect((await failure(api().send("GET", "/x"))).message).toBe("no response within 30 s");
   });
 
-  test("gives up while credentials are still being fetched", async () => {
+  test("fails in time while credentials are requested", async () => {
     const client = new KubernetesApi(origin(), () => new Promise(() => {}));
     expect((await failure(client.send("GET", "/x", undefined, { timeoutMs: 10 }))).message).toContain(
       "no response",
     );
   });
 
-  test("sends nothing after its time, though the process stood still and its timers come later", async () => {
+  test("sends nothing after its deadline, although the process was stopped and its timers run later", async () => {
     const client = api();
     const now = performance.now();
     const sending = failure(client.send("PATCH", "/x", { type: "application/json", content: 1 }));
     const clock = jest.spyOn(performance, "now").mockReturnValue(now + 30_001);
     expect((await sending).message).toBe("no response within 30 s: the request was not sent");
     clock.mockRestore();
-    // What was sent before would be received before this one.
+    // The server would receive an earlier request before this one.
     await client.send("GET", "/y");
     expect(requests.map(({ url }) => url)).toEqual(["/y"]);
   });
 
-  test("ends with the caller's signal, before, during and after the headers", async () => {
+  test("is canceled by the signal before, during and after the headers", async () => {
     const reason = new Error("stop");
     const send = (signal: AbortSignal) => failure(api().send("GET", "/x", undefined, { signal }));
     expect(await send(AbortSignal.abort(reason))).toBe(reason);
     expect(requests).toEqual([]);
-    for (const begin of [() => {}, (response: ServerResponse) => response.write("{")]) {
+    for (const startResponse of [() => {}, (response: ServerResponse) => response.write("{")]) {
       const controller = new AbortController();
-      answer = (_, response) => {
-        begin(response);
+      respond = (_, response) => {
+        startResponse(response);
         setImmediate(() => controller.abort(reason));
       };
       expect(await send(controller.signal)).toBe(reason);
     }
   });
 
-  test("says when the connection is cut", async () => {
-    answer = (request) => request.socket.destroy();
+  test("reports a closed connection", async () => {
+    respond = (request) => request.socket.destroy();
     expect(await failure(api().send("GET", "/x"))).toMatchObject({ code: "ECONNRESET" });
-    answer = (request, response) => {
+    respond = (request, response) => {
       response.writeHead(200, { "content-length": "100" }).write('{"kind":', () => request.socket.destroy());
     };
     expect(await failure(api().send("GET", "/x"))).toMatchObject({ code: "ECONNRESET" });
   });
 
-  test("waits for a busy API server as long as it says", async () => {
-    answer = (_, response) => {
+  test("waits for the Retry-After of a busy API server", async () => {
+    respond = (_, response) => {
       if (requests.length < 3) json(response, 429, { reason: "TooManyRequests" }, { "retry-after": "0" });
       else json(response, 200, { kind: "Pod" });
     };
@@ -196,10 +196,10 @@ describe("send", () => {
     expect(requests).toHaveLength(3);
   });
 
-  test("does not wait longer than its time, more than ten times, or where no time is named", async () => {
+  test("does not wait beyond its deadline, more than ten times, or without a Retry-After", async () => {
     const busy = (headers: object) => {
       requests.length = 0;
-      answer = (_, response) => json(response, 429, { reason: "TooManyRequests" }, headers);
+      respond = (_, response) => json(response, 429, { reason: "TooManyRequests" }, headers);
       return failure(api().send("GET", "/x", undefined, { timeoutMs: 2000 }));
     };
     expect(await busy({ "retry-after": "3" })).toMatchObject({ status: 429, retryAfterMs: 3000 });
@@ -210,13 +210,13 @@ describe("send", () => {
     expect(requests).toHaveLength(11);
   });
 
-  test("tells of each answer, and of each request without one", async () => {
+  test("observes each response, and each request without one", async () => {
     const codes: string[] = [];
     const client = api({ observe: ({ method, code }) => codes.push(`${method} ${code}`) });
     await client.send("GET", "/x");
-    answer = (_, response) => json(response, 404, {});
+    respond = (_, response) => json(response, 404, {});
     await failure(client.send("DELETE", "/x"));
-    answer = (request) => request.socket.destroy();
+    respond = (request) => request.socket.destroy();
     await failure(client.send("GET", "/x"));
     expect(codes).toEqual(["GET 200", "DELETE 404", "GET <error>"]);
   });
@@ -235,9 +235,9 @@ describe("watch", () => {
     return seen;
   };
 
-  test("reads an event a line, wherever chunks begin and end", async () => {
+  test("reads one event per line, however the chunks are split", async () => {
     const bytes = Buffer.from(event("Käfer-🐞") + event("b", "DELETED") + "\n" + event("c"));
-    answer = (_, response) => {
+    respond = (_, response) => {
       response.writeHead(200);
       for (const byte of bytes) response.write(Buffer.of(byte));
       response.end();
@@ -247,14 +247,14 @@ describe("watch", () => {
     expect(requests[0]?.url).toBe("/api/v1/nodes?resourceVersion=5&watch=true");
   });
 
-  test("hands on what came before the connection was cut, and says so", async () => {
-    answer = (request, response) => {
+  test("returns the events before a closed connection, then its error", async () => {
+    respond = (request, response) => {
       response.write(event("a"), () => request.socket.destroy());
     };
     const seen: string[] = [];
     expect(await failure(names(api().watch("/x", options()), seen))).toMatchObject({ code: "ECONNRESET" });
     expect(seen).toEqual(["ADDED a"]);
-    answer = (_, response) => response.end(event("a").slice(0, 20));
+    respond = (_, response) => response.end(event("a").slice(0, 20));
     expect((await failure(names(api().watch("/x", options())))).message).toBe(
       "the watch was cut inside an event",
     );
@@ -266,15 +266,15 @@ describe("watch", () => {
   ])("fails if nothing is received %s the headers", async (_, opened) => {
     fakeClock();
     const onOpen = jest.fn(() => setImmediate(() => jest.advanceTimersByTime(1000)));
-    answer = (_, response) => (opened ? response.write(event("a")) : jest.advanceTimersByTime(1000));
+    respond = (_, response) => (opened ? response.write(event("a")) : jest.advanceTimersByTime(1000));
     const error = await failure(names(api().watch("/x", { ...options(), onOpen })));
     expect(error.message).toBe("nothing received for 1 s");
     expect(onOpen).toHaveBeenCalledTimes(opened);
   });
 
-  test("counts silence from the response of the API server", async () => {
+  test("counts idle time from the response of the API server", async () => {
     fakeClock();
-    answer = (_, response) => {
+    respond = (_, response) => {
       jest.advanceTimersByTime(900);
       response.flushHeaders();
       onOpen = () => {
@@ -287,41 +287,41 @@ describe("watch", () => {
     expect(await names(events)).toEqual(["ADDED a"]);
   });
 
-  test("does not count the time that its reader takes for an event", async () => {
+  test("does not count the time in which its reader handles an event", async () => {
     fakeClock();
     let seen = 0;
-    let respond = () => {};
-    answer = (_, response) => {
-      respond = () => (seen < 4 ? response.write(event(String(seen))) : response.end());
-      respond();
+    let sendNext = () => {};
+    respond = (_, response) => {
+      sendNext = () => (seen < 4 ? response.write(event(String(seen))) : response.end());
+      sendNext();
     };
     for await (const _ of api().watch("/x", options())) {
       seen++;
       jest.advanceTimersByTime(100_000);
-      respond();
+      sendNext();
     }
     expect(seen).toBe(4);
   });
 
-  test("refuses what is no event", async () => {
-    answer = (_, response) => response.end(`${event("a")}<html>\n`);
+  test("rejects a line that is not an event", async () => {
+    respond = (_, response) => response.end(`${event("a")}<html>\n`);
     expect((await failure(names(api().watch("/x", options())))).message).toContain("is no JSON: <html>");
-    answer = (_, response) => json(response, 200, { kind: "NodeList", items: [] });
+    respond = (_, response) => json(response, 200, { kind: "NodeList", items: [] });
     expect((await failure(names(api().watch("/x", options())))).message).toContain("cut inside an event");
-    answer = (_, response) => response.end('{"kind":"NodeList"}\n');
+    respond = (_, response) => response.end('{"kind":"NodeList"}\n');
     expect((await failure(names(api().watch("/x", options())))).message).toContain("is no event of a watch");
   });
 
-  test("an answer other than 2xx is an ApiError, at once", async () => {
-    answer = (_, response) => json(response, 410, { reason: "Expired", message: "too old" });
+  test("throws an ApiError at once for a status other than 2xx", async () => {
+    respond = (_, response) => json(response, 410, { reason: "Expired", message: "too old" });
     expect(await failure(names(api().watch("/x", options())))).toMatchObject({
       status: 410,
       reason: "Expired",
     });
   });
 
-  test("ends without an error with the signal, and with its reader; the connection is closed", async () => {
-    answer = (_, response) => response.write(event("a"));
+  test("closes the connection without an error when the signal aborts or its reader returns", async () => {
+    respond = (_, response) => response.write(event("a"));
     const controller = new AbortController();
     for await (const _ of api().watch("/x", options(controller.signal))) controller.abort();
     expect(await names(api().watch("/x", options(AbortSignal.abort())))).toEqual([]);
@@ -337,7 +337,7 @@ describe("watch", () => {
 
 describe("discovery", () => {
   test("finds resources by what the API server serves, requested once", async () => {
-    answer = (request, response) => {
+    respond = (request, response) => {
       if (request.url === "/api/v1")
         return json(response, 200, {
           resources: [

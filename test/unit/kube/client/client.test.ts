@@ -16,7 +16,7 @@ beforeEach(() => {
 const create = () => client.create(POD, { metadata: key, spec: { x: 1 } });
 const last = () => api.log.at(-1);
 
-test("get returns undefined where there is no object, and throws other errors", async () => {
+test("get returns undefined without the object, and throws other errors", async () => {
   expect(await client.get(POD, key)).toBeUndefined();
   await create();
   expect(await client.get(POD, key)).toMatchObject({ spec: { x: 1 } });
@@ -56,7 +56,7 @@ test("a JSON patch is guarded by the UID of its target", async () => {
   });
 });
 
-test("applyStatus writes only onto the version that was read", async () => {
+test("applyStatus writes only if the version is the one that was read", async () => {
   await create();
   const { resourceVersion = "" } = api.get(`${PODS}/p`)?.metadata ?? {};
   const target = { ...key, resourceVersion };
@@ -75,14 +75,14 @@ test("a dry run is not observed; reads and writes are", async () => {
   expect(observed).toHaveLength(2);
 });
 
-test("delete succeeds where there is no object", async () => {
+test("delete succeeds without the object", async () => {
   await create();
   await client.delete(POD, key);
   await client.delete(POD, key);
   expect(api.get(`${PODS}/p`)).toBeUndefined();
 });
 
-test("pointers escape names", () => {
+test("JSON pointers escape names", () => {
   expect(pointer("metadata", "annotations", "a/b~c", 0)).toBe("/metadata/annotations/a~1b~0c/0");
 });
 

@@ -19,7 +19,7 @@ const list = (signal = new AbortController().signal) =>
   );
 const limits = () => api.log.map(({ query }) => query["limit"]);
 
-test("all pages, at one version", async () => {
+test("reads all pages at one version", async () => {
   api.before = ({ query }) => {
     if (query["continue"]) api.remove(`${PODS}/p699`);
   };
@@ -31,7 +31,7 @@ test("all pages, at one version", async () => {
 test.each([
   ["of 64 KiB", 64, 25],
   ["of 4 KiB", 4, 64],
-])("limits the size of pages: objects %s", async (_, kibibytes, expected) => {
+])("limits the size of pages with objects %s", async (_, kibibytes, expected) => {
   const padding = "x".repeat(kibibytes * 1024 - 100);
   for (let i = 100; i < 700; i++) api.put(PODS, { metadata: { name: `p${i}` }, padding } as never);
   expect((await list()).items).toHaveLength(600);
@@ -40,7 +40,7 @@ test.each([
   for (const limit of further) expect(Math.abs(limit - expected)).toBeLessThan(4);
 });
 
-test("pages that expire are read again from the first one", async () => {
+test("reads all pages again when one expires", async () => {
   api.before = ({ query }) => {
     if (!query["continue"]) return;
     api.before = undefined;
@@ -50,7 +50,7 @@ test("pages that expire are read again from the first one", async () => {
   expect(limits()).toEqual(["50", "500", "50", "500", "500"]);
 });
 
-test("pages that expire twice give way to one page", async () => {
+test("reads one page without a limit when pages expire twice", async () => {
   api.before = ({ query }) => {
     if (query["continue"]) api.compact();
   };
@@ -58,7 +58,7 @@ test("pages that expire twice give way to one page", async () => {
   expect(limits()).toEqual(["50", "500", "50", "500", undefined]);
 });
 
-test("other errors are thrown, and the signal's reason", async () => {
+test("throws other errors and the signal's reason", async () => {
   api.before = () => {
     throw new ApiError(500, "no leader");
   };

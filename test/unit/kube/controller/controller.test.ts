@@ -72,7 +72,7 @@ test("reconciles each object at the start and each that changes", async () => {
   expect(reconciled).toEqual(["a", "b", "c"]);
 });
 
-test("selects and orders what it starts with, and selects changes", async () => {
+test("selects and orders the first keys, and selects changes", async () => {
   for (const name of ["b", "skipped", "a"]) put("apps", name);
   lead(
     build()
@@ -131,7 +131,7 @@ test("retries a failed key with backoff", async () => {
   expect(reconciled).toEqual(["a", "a", "a"]);
 });
 
-test("runs start first, the background beside the workers, and drains after the last reconcile", async () => {
+test("runs start before the workers, background tasks with them, and drain after the last reconcile", async () => {
   put("apps", "a");
   const steps: string[] = [];
   const apps = cache.objects(kind("apps"));
@@ -153,7 +153,7 @@ test("runs start first, the background beside the workers, and drains after the 
   expect(steps).toEqual(["start 1", "a", "background ended", "drained"]);
 });
 
-test("a missing permission holds up only the controllers that need the objects", async () => {
+test("a missing permission blocks only the controllers that need the objects", async () => {
   put("apps", "a");
   put("secrets", "s");
   api.before = ({ path }) => {

@@ -12,20 +12,20 @@ beforeEach(() => {
 });
 afterEach(() => jest.useRealTimers());
 
-/** Everything that can be had now. */
+/** Returns all keys that are ready now. */
 async function takeAll(): Promise<string[]> {
   const keys: string[] = [];
   while (queue.length > 0) keys.push((await queue.get()) ?? "");
   return keys;
 }
 
-test("a key that waits is not added twice; keys come in the order they were added", async () => {
+test("returns keys in the order of their adds, and each once", async () => {
   for (const key of ["b", "a", "b", "c", "a"]) queue.add(key);
   expect(queue.length).toBe(3);
   expect(await takeAll()).toEqual(["b", "a", "c"]);
 });
 
-test("a key that is added while it is worked on comes once more, after it is done", async () => {
+test("returns a key again after done if it was added while in work", async () => {
   queue.add("a");
   await queue.get();
   queue.add("a");
@@ -37,7 +37,7 @@ test("a key that is added while it is worked on comes once more, after it is don
   expect(queue.length).toBe(0);
 });
 
-test("who waits is given the next key", async () => {
+test("gives the next key to the caller that waits", async () => {
   const waiting = [queue.get(), queue.get()];
   queue.add("a");
   queue.add("b");
@@ -45,7 +45,7 @@ test("who waits is given the next key", async () => {
   expect(queue.length).toBe(0);
 });
 
-test("of several times to add a key the earliest counts", async () => {
+test("adds a key at the earliest of several times", async () => {
   queue.addAfter("a", 5000);
   queue.addAfter("a", 1000);
   queue.addAfter("a", 9000);
@@ -63,7 +63,7 @@ test("of several times to add a key the earliest counts", async () => {
   expect(jest.getTimerCount()).toBe(0);
 });
 
-test("a delay that no timer can hold is not at once", async () => {
+test("does not add a key early if its delay is longer than a timer supports", async () => {
   queue.addAfter("a", 2 ** 40);
   queue.addAfter("b", Infinity);
   await pass(2 ** 30);
@@ -71,7 +71,7 @@ test("a delay that no timer can hold is not at once", async () => {
   queue.shutDown();
 });
 
-test("a key that fails comes back after 5 ms, 10 ms, ... 1000 s, and after a success after 5 ms again", async () => {
+test("retries a failed key after 5 ms, 10 ms, ... 1000 s, and again after 5 ms after a success", async () => {
   const waits: number[] = [];
   for (let failures = 0; failures < 20; failures++) {
     queue.addRateLimited("a");
@@ -92,7 +92,7 @@ test("a key that fails comes back after 5 ms, 10 ms, ... 1000 s, and after a suc
   expect(await takeAll()).toEqual(["a"]);
 });
 
-test("after shutDown what waits is handed out, and nothing is taken in", async () => {
+test("returns waiting keys after shutDown, and accepts no others", async () => {
   queue.add("a");
   queue.addAfter("later", 10);
   queue.shutDown();
@@ -104,7 +104,7 @@ test("after shutDown what waits is handed out, and nothing is taken in", async (
   expect(jest.getTimerCount()).toBe(0);
 });
 
-test("shutDown lets go who waits, and what was added while it was worked on still comes", async () => {
+test("ends waiting calls at shutDown, and still returns a key that was added while in work", async () => {
   queue.add("a");
   await queue.get();
   queue.add("a");
@@ -115,7 +115,7 @@ test("shutDown lets go who waits, and what was added while it was worked on stil
   expect(await queue.get()).toBe("a");
 });
 
-test("metrics are those of client-go", async () => {
+test("has the metrics of client-go", async () => {
   queue.add("a");
   queue.add("b");
   await pass(2000);
@@ -133,7 +133,7 @@ test("metrics are those of client-go", async () => {
   expect(await metrics.registry.metrics()).toContain(`workqueue_work_duration_seconds_sum${labels} 3`);
 });
 
-test("any schedule: no key is with two workers at once, each add is followed by a reconcile", async () => {
+test("gives a key to one worker at a time, and reconciles after each add, for any schedule", async () => {
   const key = fc.constantFrom("a", "b", "c");
   const step = fc.oneof(
     fc.record({ add: key }),
@@ -149,14 +149,14 @@ test("any schedule: no key is with two workers at once, each add is followed by 
       queue = new WorkQueue({ name: "q", metrics: new Metrics() });
       const working = new Set<string>();
       const due = new Map<string, number>();
-      const begun = new Map<string, number>();
-      let turn = 0;
+      const started = new Map<string, number>();
+      let reconciles = 0;
       const worker = async () => {
         for (let key = await queue.get(); key !== undefined; key = await queue.get()) {
           if (working.has(key)) throw new Error(`${key} is with two workers`);
           working.add(key);
-          begun.set(key, turn);
-          await new Promise((resolve) => setTimeout(resolve, durations[turn++ % durations.length]));
+          started.set(key, reconciles);
+          await new Promise((resolve) => setTimeout(resolve, durations[reconciles++ % durations.length]));
           working.delete(key);
           queue.done(key);
         }
@@ -169,11 +169,11 @@ test("any schedule: no key is with two workers at once, each add is followed by 
         if ("forget" in todo) queue.forget(todo.forget);
         if ("pass" in todo) await pass(todo.pass);
         for (const field of ["add", "after", "retry"])
-          if (field in todo) due.set((todo as Record<string, string>)[field] ?? "", turn);
+          if (field in todo) due.set((todo as Record<string, string>)[field] ?? "", reconciles);
       }
       await pass(2_000_000);
       // A reconcile that began before the add does not count.
-      for (const [name, turnOfAdd] of due) expect(begun.get(name)).toBeGreaterThanOrEqual(turnOfAdd);
+      for (const [name, atAdd] of due) expect(started.get(name)).toBeGreaterThanOrEqual(atAdd);
       expect([queue.length, working.size]).toEqual([0, 0]);
       queue.shutDown();
       await workers;

@@ -30,7 +30,7 @@ const results = async () =>
     .map(([, result, count]) => `${result} ${count}`)
     .toSorted();
 
-test("as many keys at once as there are workers, and no key twice", async () => {
+test("reconciles one key per worker concurrently, and no key twice", async () => {
   const under = new Set<string>();
   let most = 0;
   const running = run(async (key) => {
@@ -50,7 +50,7 @@ test("as many keys at once as there are workers, and no key twice", async () => 
   expect(await results()).toEqual(["error 0", "requeue_after 0", "success 16"]);
 });
 
-test("what fails is tried again with backoff, and told; a success starts the backoff anew", async () => {
+test("retries and logs failures with backoff, which a success resets", async () => {
   const times: number[] = [];
   const start = Date.now();
   const running = run(async () => {
@@ -71,7 +71,7 @@ test("what fails is tried again with backoff, and told; a success starts the bac
   await running;
 });
 
-test("a reconcile may ask to be called again", async () => {
+test("reconciles again after requeueAfterMs", async () => {
   let calls = 0;
   const running = run(async () => (++calls < 3 ? { requeueAfterMs: 60_000 } : {}));
   queue.add("n");
@@ -84,7 +84,7 @@ test("a reconcile may ask to be called again", async () => {
   expect(await results()).toEqual(["error 0", "requeue_after 2", "success 1"]);
 });
 
-test("what throws at once, or something other than an error, ends no worker", async () => {
+test("keeps workers running after a synchronous throw or a rejection without an error", async () => {
   const seen: string[] = [];
   const running = run((key) => {
     seen.push(key);
@@ -98,12 +98,12 @@ test("what throws at once, or something other than an error, ends no worker", as
   await running;
 });
 
-test("after the signal what is under way is finished, and nothing is begun", async () => {
-  const begun: string[] = [];
+test("finishes started reconciles after the signal, and starts no others", async () => {
+  const started: string[] = [];
   const finished: string[] = [];
   let ended = false;
   const running = run(async (key, signal) => {
-    begun.push(key);
+    started.push(key);
     await new Promise((resolve) => setTimeout(resolve, 100));
     finished.push(`${key} ${signal.aborted}`);
     throw new Error("cut short");
@@ -112,14 +112,14 @@ test("after the signal what is under way is finished, and nothing is begun", asy
   await pass(10);
   controller.abort();
   await pass(10);
-  expect([begun, ended]).toEqual([["a", "b"], false]);
+  expect([started, ended]).toEqual([["a", "b"], false]);
   await pass(100);
-  expect([begun, finished, ended]).toEqual([["a", "b"], ["a true", "b true"], true]);
+  expect([started, finished, ended]).toEqual([["a", "b"], ["a true", "b true"], true]);
   await running;
   expect([lines, jest.getTimerCount()]).toEqual([[], 0]);
 });
 
-test("a signal that was given before ends it", async () => {
+test("reconciles nothing if the signal is already aborted", async () => {
   controller.abort();
   queue.add("a");
   const reconcile = jest.fn<Promise<void>, [string]>();

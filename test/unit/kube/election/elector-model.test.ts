@@ -6,29 +6,29 @@ import { VirtualTime } from "../../../support/virtual-time";
 
 const SCHEDULES = SOAK ? 2000 : 60;
 const FAULTS_MS = 40_000;
-/** Half the renew deadline: the longest that a request hit by a fault goes on after faults have stopped. */
+/** Half the renew deadline: the longest duration of a failed request after faults have stopped. */
 const REQUEST_MS = 5_000;
-/** leaseDuration + 2 retryPeriod, and the way there and back of the few requests it takes. */
+/** leaseDuration + 2 retryPeriod, and the latency of the few requests in between. */
 const TAKE_OVER_MS = 15_000 + 2 * 2_000 + 500;
 
 const LOSSES = [0, 0.1, 0.3, 0.6, 0.9];
 
 const log = pino({ level: "silent" });
 
-/** One process. */
-interface Life {
+/** One process of a replica. */
+interface Lifetime {
   readonly replica: Replica;
   readonly elector: LeaderElector;
   readonly stop: AbortController;
   dead: boolean;
-  /** All that it had begun is done, and it begins nothing more. */
+  /** All its writes are finished, and it starts no others. */
   drained: boolean;
 }
 
-/** Processes that follow each other on one pod. */
+/** Consecutive processes of one pod. */
 class Replica {
-  life?: Life;
-  /** Until when a write that was begun could be done. */
+  life?: Lifetime;
+  /** The latest time at which a started write can take effect. */
   landsUntilMs = 0;
   pausedUntilMs = 0;
   terms = 0;
@@ -50,7 +50,13 @@ class Replica {
       log,
       metrics: METRICS,
     });
-    const life: Life = { replica: this, elector, stop: new AbortController(), dead: false, drained: false };
+    const life: Lifetime = {
+      replica: this,
+      elector,
+      stop: new AbortController(),
+      dead: false,
+      drained: false,
+    };
     this.life = life;
     const ended = () => this.kill(life);
     void this.time.as(life, () =>
@@ -58,7 +64,7 @@ class Replica {
     );
   }
 
-  /** kill -9, or the end: what it began may still be done. Another process comes a second later. */
+  /** Ends the process, whose last write may still take effect. The next process starts a second later. */
   kill(life = this.life): void {
     if (!life || life.dead) return;
     life.dead = true;
@@ -66,7 +72,7 @@ class Replica {
     this.time.as(undefined, () => this.time.after(1_000, () => this.start()));
   }
 
-  private async lead(life: Life, leading: AbortSignal): Promise<void> {
+  private async lead(life: Lifetime, leading: AbortSignal): Promise<void> {
     this.terms++;
     await new Promise<void>((resolve) => {
       if (leading.aborted) resolve();
@@ -89,25 +95,25 @@ async function schedule(seed: number, time: VirtualTime): Promise<{ terms: numbe
   const lease = new LossyLease(time, random, FAULTS_MS);
   const replicas = ["a", "b", "c"].map((name) => new Replica(name, time, lease, random));
   time.pausedUntil = (owner) => {
-    const life = owner as Life | undefined;
+    const life = owner as Lifetime | undefined;
     if (!life) return 0;
     return life.dead ? Infinity : life.replica.pausedUntilMs;
   };
-  const look = () => {
+  const checkInvariant = () => {
     for (const replica of replicas) {
       const { life, pausedUntilMs } = replica;
       if (!life?.elector.mayWrite() || life.drained || pausedUntilMs > time.nowMs) continue;
       const other = replicas.find((one) => one !== replica && one.landsUntilMs > time.nowMs);
       if (other)
         throw new Error(
-          `seed ${seed}: at ${time.nowMs} ms ${replica.name} may write, and so might ${other.name}`,
+          `seed ${seed}: at ${time.nowMs} ms ${replica.name} may write while a write of ${other.name} may take effect`,
         );
       replica.landsUntilMs = time.nowMs + life.elector.remainingMs();
     }
   };
   for (const replica of replicas) replica.start();
   while (time.nowMs < FAULTS_MS) {
-    await time.until(Math.min(FAULTS_MS, time.nowMs + random() * 12_000), look);
+    await time.until(Math.min(FAULTS_MS, time.nowMs + random() * 12_000), checkInvariant);
     lease.loss = LOSSES[Math.floor(random() * LOSSES.length)] as number;
     const leader = replicas.find(({ life }) => life?.elector.mayWrite());
     const replica = leader && random() < 0.5 ? leader : (replicas[Math.floor(random() * 3)] as Replica);
@@ -116,13 +122,13 @@ async function schedule(seed: number, time: VirtualTime): Promise<{ terms: numbe
     else if (event < 0.4) replica.kill();
     else if (event < 0.5) replica.life?.stop.abort();
   }
-  await time.until(FAULTS_MS + REQUEST_MS + TAKE_OVER_MS, look);
+  await time.until(FAULTS_MS + REQUEST_MS + TAKE_OVER_MS, checkInvariant);
   if (!replicas.some(({ life }) => life?.elector.mayWrite()))
-    throw new Error(`seed ${seed}: nobody leads again`);
+    throw new Error(`seed ${seed}: no replica leads again`);
   return { terms: replicas.reduce((sum, { terms }) => sum + terms, 0) };
 }
 
-test("never two whose writes could both be done, and soon one again, whatever pauses, clocks, network and kills do", async () => {
+test("lets at most one replica write, and one again soon, with any pauses, clocks, network faults and kills", async () => {
   const time = new VirtualTime().install();
   let terms = 0;
   try {
@@ -131,6 +137,6 @@ test("never two whose writes could both be done, and soon one again, whatever pa
     time.uninstall();
     jest.restoreAllMocks();
   }
-  // The schedules are worth something: leaders do change.
+  // The schedules must contain changes of the leader.
   expect(terms).toBeGreaterThan(1.5 * SCHEDULES);
 });

@@ -32,7 +32,7 @@ async function stored(api: FakeApi): Promise<LeaseObject> {
   return (await api.send("GET", PATH)) as LeaseObject;
 }
 
-/** Lets another process hold the lease, renewed now by a clock that is off. */
+/** Writes the lease as another holder whose clock is off. */
 async function heldByOther(api: FakeApi, clockOffMs = 0, change: object = {}): Promise<void> {
   const time = new Date(Date.now() + clockOffMs).toISOString().replace("Z", "000Z");
   const spec = {
@@ -62,7 +62,7 @@ afterEach(() => {
 
 const pass = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 
-test("creates the lease as client-go does, renews it every 2 s and gives it back", async () => {
+test("creates the lease as client-go does, renews it every 2 s and releases it", async () => {
   const api = new FakeApi();
   const metrics = new Metrics();
   const one = elector(api, "a", metrics);
@@ -94,7 +94,7 @@ test("creates the lease as client-go does, renews it every 2 s and gives it back
 });
 
 test.each([-300_000, 0, 300_000])(
-  "a holder whose clock is off by %d ms is left alone while it renews",
+  "does not take the lease from a holder that renews it, although its clock is off by %d ms",
   async (off) => {
     const api = new FakeApi();
     await heldByOther(api, off);
@@ -106,7 +106,7 @@ test.each([-300_000, 0, 300_000])(
       await pass(2_000);
       expect(one.mayWrite()).toBe(false);
     }
-    // Now it is silent: taken over 15 s after we last saw it change, and not before.
+    // The holder stops: the lease is acquired 15 s after its last observed change, and not before.
     await pass(12_900);
     expect(one.mayWrite()).toBe(false);
     await pass(5_200);
@@ -118,7 +118,7 @@ test.each([-300_000, 0, 300_000])(
   },
 );
 
-test("labels written to the lease do not prolong it", async () => {
+test("labels on the lease do not extend it", async () => {
   const api = new FakeApi();
   await heldByOther(api);
   const one = elector(api);
@@ -135,7 +135,7 @@ test("labels written to the lease do not prolong it", async () => {
   await pass(0);
 });
 
-test("a released lease is taken at the next look", async () => {
+test("acquires a released lease at the next retry", async () => {
   const api = new FakeApi();
   await heldByOther(api);
   const one = elector(api);
@@ -149,7 +149,7 @@ test("a released lease is taken at the next look", async () => {
   await pass(0);
 });
 
-test("a lease that is deleted under its holder is not taken before the holder would know", async () => {
+test("acquires a deleted lease only after its holder must have noticed", async () => {
   const api = new FakeApi();
   await heldByOther(api);
   const one = elector(api);
@@ -165,7 +165,7 @@ test("a lease that is deleted under its holder is not taken before the holder wo
   await pass(0);
 });
 
-test("of two that create at once one leads", async () => {
+test("lets one of two replicas lead that create the lease concurrently", async () => {
   const api = new FakeApi();
   const electors = [elector(api, "a"), elector(api, "b")];
   const stop = new AbortController();
@@ -177,7 +177,7 @@ test("of two that create at once one leads", async () => {
   expect(await Promise.all(ended)).toEqual(["released", "released"]);
 });
 
-test("a renewal that lost against another writer costs one round, not the lease", async () => {
+test("keeps the lease after a conflict of one renewal", async () => {
   const api = new FakeApi();
   const one = elector(api);
   const stop = new AbortController();
@@ -192,14 +192,14 @@ test("a renewal that lost against another writer costs one round, not the lease"
   expect(await ended).toBe("released");
 });
 
-test("without an answer it writes for 10 s after the last renewal began, then the lease is lost", async () => {
+test("without responses loses the lease 10 s after the start of the last renewal", async () => {
   const api = new FakeApi();
   const one = elector(api);
   const seen: boolean[] = [];
   const ended = one.run(new AbortController().signal, async (leading) => {
     await lead(leading);
     seen.push(one.mayWrite());
-    // A worker that hangs holds nothing up.
+    // A worker that hangs blocks nothing.
     await new Promise(() => undefined);
   });
   await pass(4_000);
@@ -215,13 +215,13 @@ test("without an answer it writes for 10 s after the last renewal began, then th
   expect(seen).toEqual([false]);
 });
 
-test("the time of a renewal counts from its request, however late the answer comes", async () => {
+test("counts the time of a renewal from its request, however late the response", async () => {
   const api = new FakeApi();
   const one = elector(api);
   const ended = one.run(new AbortController().signal, lead);
   await pass(1_000);
   api.after = () => new Promise((resolve) => setTimeout(resolve, 4_000));
-  // Asked at 2 s, answered at 6 s.
+  // Requested at 2 s, response at 6 s.
   await pass(5_500);
   api.before = () => new Promise(() => undefined);
   await pass(5_400);
@@ -231,12 +231,12 @@ test("the time of a renewal counts from its request, however late the answer com
   expect(await ended).toBe("lost");
 });
 
-test("a holder that was paused past its time does not write when it comes to itself", async () => {
+test("a holder that was paused until its lease expired does not write when it resumes", async () => {
   const api = new FakeApi();
   const one = elector(api);
   const ended = one.run(new AbortController().signal, lead);
   await pass(1_000);
-  // The clock goes on, no timer runs.
+  // The clock advances, no timer runs.
   jest.setSystemTime(Date.now() + 20_000);
   const now = performance.now();
   jest.spyOn(performance, "now").mockImplementation(() => now + 20_000);
@@ -249,7 +249,7 @@ test("a holder that was paused past its time does not write when it comes to its
   expect(api.writes).toHaveLength(writes);
 });
 
-test("a wall clock that is set back does not prolong the lease", async () => {
+test("a wall clock that is set back does not extend the lease", async () => {
   const api = new FakeApi();
   const one = elector(api);
   const ended = one.run(new AbortController().signal, lead);
@@ -261,7 +261,7 @@ test("a wall clock that is set back does not prolong the lease", async () => {
   expect(await ended).toBe("lost");
 });
 
-test("who sees another holder has lost at once", async () => {
+test("loses the lease at once when it reads another holder", async () => {
   const api = new FakeApi();
   const one = elector(api);
   const ended = one.run(new AbortController().signal, lead);
@@ -272,7 +272,7 @@ test("who sees another holder has lost at once", async () => {
   expect((await stored(api)).spec).toMatchObject({ holderIdentity: "other" });
 });
 
-test("keeps the lease while what is under way ends, and gives it back only then", async () => {
+test("keeps the lease until started work ends, then releases it", async () => {
   const api = new FakeApi();
   const one = elector(api);
   const stop = new AbortController();
@@ -289,7 +289,7 @@ test("keeps the lease while what is under way ends, and gives it back only then"
   expect((await stored(api)).spec).toMatchObject({ holderIdentity: "" });
 });
 
-test("gives back what it holds although it never knew: the answer was not waited for", async () => {
+test("releases a lease whose create response it did not receive", async () => {
   const api = new FakeApi();
   const stop = new AbortController();
   api.after = ({ method }) => (method === "POST" ? new Promise(() => undefined) : undefined);
@@ -301,7 +301,7 @@ test("gives back what it holds although it never knew: the answer was not waited
   expect((await stored(api)).spec).toMatchObject({ holderIdentity: "" });
 });
 
-test("what leading throws is thrown, and leading that ends by itself is an error", async () => {
+test("throws an error of the leader's work, and an error if that work ends by itself", async () => {
   const failed = elector(new FakeApi()).run(new AbortController().signal, () =>
     Promise.reject(new Error("no")),
   );
@@ -310,7 +310,7 @@ test("what leading throws is thrown, and leading that ends by itself is an error
   await expect(quit).rejects.toThrow("ended before");
 });
 
-test("refuses times that cannot be safe", () => {
+test("rejects a renew deadline that is not shorter than the lease", () => {
   const times = { leaseDurationMs: 10_000, renewDeadlineMs: 10_000 };
   const make = () =>
     new LeaderElector({

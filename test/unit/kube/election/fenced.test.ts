@@ -15,13 +15,16 @@ function setUp(fence: { mayWrite: boolean; remainingMs: number }) {
   };
 }
 
-test.each(["POST", "PUT", "PATCH", "DELETE"] as const)("%s without the lease is not sent", async (method) => {
-  const { client, sent } = setUp({ mayWrite: false, remainingMs: 0 });
-  await expect(client.send(method, "/api/v1/nodes/n")).rejects.toThrow(NotLeaderError);
-  expect(sent).toEqual([]);
-});
+test.each(["POST", "PUT", "PATCH", "DELETE"] as const)(
+  "does not send %s without the lease",
+  async (method) => {
+    const { client, sent } = setUp({ mayWrite: false, remainingMs: 0 });
+    await expect(client.send(method, "/api/v1/nodes/n")).rejects.toThrow(NotLeaderError);
+    expect(sent).toEqual([]);
+  },
+);
 
-test("reads and watches pass without the lease, as they are", async () => {
+test("sends reads and watches unchanged without the lease", async () => {
   const { client, sent } = setUp({ mayWrite: false, remainingMs: 0 });
   const options = { timeoutMs: 60_000 };
   await client.send("GET", "/api/v1/nodes", undefined, options);
@@ -30,7 +33,7 @@ test("reads and watches pass without the lease, as they are", async () => {
   expect(await events[Symbol.asyncIterator]().next()).toMatchObject({ value: { type: "BOOKMARK" } });
 });
 
-test("a write ends before another can hold the lease, here and in the API server", async () => {
+test("limits a write to the remaining lease time, in the client and in the API server", async () => {
   const { client, sent } = setUp({ mayWrite: true, remainingMs: 4_321.9 });
   const signal = new AbortController().signal;
   await client.send("PATCH", "/api/v1/nodes/n", undefined, { signal, query: { fieldManager: "x" } });

@@ -46,7 +46,7 @@ afterEach(() => {
 });
 const pass = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 
-test("an event is written as events.k8s.io/v1 has it; of cluster-scoped objects in namespace default", async () => {
+test("writes events of events.k8s.io/v1, for cluster-scoped objects in namespace default", async () => {
   const { sent, recorder } = setUp();
   recorder.record(event);
   expect(sent).toEqual([]);
@@ -75,7 +75,7 @@ test("an event is written as events.k8s.io/v1 has it; of cluster-scoped objects 
   expect(sent[1]?.path).toBe("/apis/events.k8s.io/v1/namespaces/jobs/events");
 });
 
-test("repeats become a series of the same Event; after 10 quiet minutes it is another Event", async () => {
+test("counts repeats in a series of the same Event, and creates another Event after 10 minutes without", async () => {
   const { sent, recorder } = setUp();
   for (let minute = 0; minute < 3; minute++) {
     recorder.record(event);
@@ -100,7 +100,7 @@ test("repeats become a series of the same Event; after 10 quiet minutes it is an
   expect(sent[3]?.method).toBe("POST");
 });
 
-test("repeats that wait are written at once, with their count", async () => {
+test("writes waiting repeats in one request with their count", async () => {
   const { sent, recorder } = setUp();
   for (let time = 0; time < 7; time++) recorder.record(event);
   await pass(0);
@@ -108,7 +108,7 @@ test("repeats that wait are written at once, with their count", async () => {
   expect(sent[0]?.content.series?.count).toBe(7);
 });
 
-test("an Event that the API server has forgotten is begun anew", async () => {
+test("creates an expired Event again", async () => {
   const { sent, recorder } = setUp(({ method }) => {
     if (method === "PATCH") throw new ApiError(404, "not found");
   });
@@ -120,7 +120,7 @@ test("an Event that the API server has forgotten is begun anew", async () => {
   expect(sent[2]?.content["metadata"]).not.toEqual(sent[0]?.content["metadata"]);
 });
 
-test("of like events the eleventh stands for the rest", async () => {
+test("combines similar events from the eleventh on", async () => {
   const { sent, recorder } = setUp();
   for (let index = 0; index < 15; index++) {
     recorder.record({ ...event, note: `missing for ${index} s` });
@@ -131,7 +131,7 @@ test("of like events the eleventh stands for the rest", async () => {
   expect(sent.at(-1)?.content.series?.count).toBe(5);
 });
 
-test("an object has 25 events, then one in 5 minutes; other objects have their own", async () => {
+test("limits events to 25 per object, then one in 5 minutes", async () => {
   const { sent, recorder, metrics } = setUp();
   for (let index = 0; index < 40; index++) recorder.record({ ...event, reason: `R${index}` });
   await pass(0);
@@ -144,22 +144,22 @@ test("an object has 25 events, then one in 5 minutes; other objects have their o
   expect(await metrics.registry.metrics()).toContain('cedana_events_dropped_total{cause="budget"} 17');
 });
 
-test("tries again where the API server cannot be asked, not where it refuses", async () => {
+test("retries while the API server is unreachable, but not after it rejects an event", async () => {
   const cut = setUp(() => Promise.reject(new Error("connection refused")));
   cut.recorder.record(event);
   await pass(60_000);
   expect(cut.sent).toHaveLength(3);
   expect(new Set(cut.sent.map(({ content }) => (content["metadata"] as { name: string }).name)).size).toBe(1);
-  const refused = setUp(() => Promise.reject(new ApiError(403, "forbidden")));
-  refused.recorder.record(event);
+  const rejected = setUp(() => Promise.reject(new ApiError(403, "forbidden")));
+  rejected.recorder.record(event);
   await pass(60_000);
-  expect(refused.sent).toHaveLength(1);
-  expect(await refused.metrics.registry.metrics()).toContain(
+  expect(rejected.sent).toHaveLength(1);
+  expect(await rejected.metrics.registry.metrics()).toContain(
     'cedana_events_dropped_total{cause="request"} 1',
   );
 });
 
-test("what waits is bounded, and flush waits no longer than told", async () => {
+test("limits the queue, and flush waits at most for its timeout", async () => {
   const { sent, recorder, metrics } = setUp(() => new Promise(() => undefined));
   for (let index = 0; index < 1_500; index++)
     recorder.record({ ...event, regarding: { ...event.regarding, name: `n${index}`, uid: `u${index}` } });
@@ -174,7 +174,7 @@ test("what waits is bounded, and flush waits no longer than told", async () => {
   expect(flushed).toBe(true);
 });
 
-test("flush sends what waits and does not wait for another try", async () => {
+test("flush sends waiting events once, without retries", async () => {
   let down = true;
   const { sent, recorder } = setUp(() => {
     if (down) throw new Error("down");
@@ -190,7 +190,7 @@ test("flush sends what waits and does not wait for another try", async () => {
   expect(sent.map(({ content }) => content["reason"])).toEqual(["AgentNotReady", "AgentNotReady", "Other"]);
 });
 
-test("every event is one that the API server takes: name, note, words", async () => {
+test("limits name, note and reason to what the API server accepts", async () => {
   const text = (characters: string[], maxLength: number) =>
     fc.array(fc.constantFrom(...characters), { maxLength, size: "max" }).map((all) => all.join(""));
   const anything = fc.record({

@@ -17,7 +17,7 @@ interface Reply {
   readonly text: string;
 }
 
-function ask(
+function get(
   port: number,
   path: string,
   method = "GET",
@@ -55,42 +55,42 @@ describe("the server", () => {
   afterAll(() => server.close());
   beforeEach(() => (lost = undefined));
 
-  test("says ok, and with ?verbose of what", async () => {
-    expect(await ask(port, "/healthz")).toEqual({
+  test("responds with ok, and lists the checks with ?verbose", async () => {
+    expect(await get(port, "/healthz")).toEqual({
       status: 200,
       type: "text/plain; charset=utf-8",
       text: "ok",
     });
-    expect((await ask(port, "/healthz?verbose")).text).toBe(
+    expect((await get(port, "/healthz?verbose")).text).toBe(
       "[+]event-loop ok\n[+]lease ok\nhealthz check passed\n",
     );
   });
 
-  test("says what is wrong", async () => {
+  test("reports failed checks", async () => {
     lost = "not renewed";
-    expect(await ask(port, "/healthz")).toMatchObject({
+    expect(await get(port, "/healthz")).toMatchObject({
       status: 503,
       text: "[+]event-loop ok\n[-]lease failed: not renewed\nhealthz check failed\n",
     });
-    expect((await ask(port, "/readyz")).status).toBe(503);
+    expect((await get(port, "/readyz")).status).toBe(503);
   });
 
-  test("answers GET and HEAD of known paths, nothing else", async () => {
-    expect(await ask(port, "/healthz", "HEAD")).toMatchObject({ status: 200, text: "" });
-    expect((await ask(port, "/healthz", "POST")).status).toBe(405);
+  test("serves only GET and HEAD of known paths", async () => {
+    expect(await get(port, "/healthz", "HEAD")).toMatchObject({ status: 200, text: "" });
+    expect((await get(port, "/healthz", "POST")).status).toBe(405);
     for (const path of ["/", "/healthz/x", "/constructor", "/__proto__", "//healthz"])
-      expect((await ask(port, path)).status).toBe(404);
-    expect((await ask(port, "/healthz", "GET", { long: "x".repeat(10_000) })).status).toBe(431);
-    expect((await ask(port, "/broken")).status).toBe(500);
+      expect((await get(port, path)).status).toBe(404);
+    expect((await get(port, "/healthz", "GET", { long: "x".repeat(10_000) })).status).toBe(431);
+    expect((await get(port, "/broken")).status).toBe(500);
   });
 
-  test("gives metrics as Prometheus reads them", async () => {
-    const { type, text } = await ask(port, "/metrics");
+  test("serves metrics in the format of Prometheus", async () => {
+    const { type, text } = await get(port, "/metrics");
     expect(type).toContain("text/plain");
     expect(text).toContain("# TYPE workqueue_depth gauge");
   });
 
-  test("a port that is taken is an error", async () => {
+  test("fails if its port is in use", async () => {
     await expect(new StatusServer({}).listen(port, "127.0.0.1")).rejects.toThrow("EADDRINUSE");
   });
 });
@@ -111,7 +111,7 @@ describe("the checks", () => {
     lastContactMs: 0,
   };
 
-  test("a replica is ready once every reflector has its list", () => {
+  test("a replica is ready when every reflector has its first list", () => {
     const [synced] = syncChecks([reflector]);
     reflector.hasSynced = false;
     expect(synced?.failure()).toContain("first list");
@@ -119,7 +119,7 @@ describe("the checks", () => {
     expect(synced?.failure()).toBeUndefined();
   });
 
-  test("a reflector may be silent for 10 minutes once it has its list", () => {
+  test("a reflector fails after 10 minutes without contact, once it has its first list", () => {
     const [contact] = contactChecks([reflector]);
     reflector.lastContactMs = Date.now();
     reflector.hasSynced = true;
@@ -134,7 +134,7 @@ describe("the checks", () => {
     expect(contact?.failure()).toBeUndefined();
   });
 
-  test("an event loop that was stuck is told of for a minute", () => {
+  test("a blocked event loop is reported for a minute", () => {
     const loop = new EventLoopCheck();
     jest.advanceTimersByTime(5_000);
     expect(loop.failure()).toBeUndefined();
@@ -149,7 +149,7 @@ describe("the checks", () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  test("the lease's failure is the elector's", () => {
+  test("the lease check reports the elector's failure", () => {
     expect(leaseCheck({ failure: () => "late" })).toMatchObject({ name: "leader-election" });
     expect(leaseCheck({ failure: () => "late" }).failure()).toBe("late");
   });

@@ -4,9 +4,9 @@ import { createLogger, EXIT, runProcess, type Controller, type RunProcessOptions
 function deferred<T = void>() {
   let resolve: (value: T) => void = () => {};
   let reject: (error: Error) => void = () => {};
-  const promise = new Promise<T>((settle, refuse) => {
+  const promise = new Promise<T>((settle, fail) => {
     resolve = settle;
-    reject = refuse;
+    reject = fail;
   });
   return { promise, resolve, reject };
 }
@@ -103,7 +103,7 @@ test("a signal before the caches are filled stops at once", async () => {
   expect(done).not.toContain("elector runs");
 });
 
-test("a controller whose cache cannot be filled delays the others by a minute, and leads once it is filled", async () => {
+test("starts the other controllers after a minute if one cache cannot be filled, and that one once it is", async () => {
   const late = deferred();
   const led: string[] = [];
   const controller = (name: string, synced: Promise<void>): Controller => ({
@@ -138,7 +138,7 @@ test("does not request the lease without any filled cache", async () => {
   expect(await ended).toBe(EXIT.stopped);
 });
 
-test("a lost lease ends the process with 1, whatever still runs", async () => {
+test("a lost lease ends the process with 1, whatever work is in flight", async () => {
   const { synced, lost, ended } = setUp({ controller: { lead: () => new Promise(() => undefined) } });
   synced.resolve();
   await pass(0);
@@ -177,12 +177,12 @@ test.each(["unhandledRejection", "uncaughtException"])(
   async (name) => {
     const { source, exits, lines } = setUp();
     await pass(0);
-    source.emit(name, new Error("forgotten"));
+    source.emit(name, new Error("unhandled"));
     expect(exits).toEqual([1]);
     expect(JSON.parse(lines.at(-1) as string)).toMatchObject({
       level: "fatal",
       cause: name,
-      err: { message: "forgotten" },
+      err: { message: "unhandled" },
     });
   },
 );
@@ -200,7 +200,7 @@ test.each([
     (run: ReturnType<typeof setUp>) => run.following.reject(new Error("bug")),
     {},
   ],
-])("%s ends the process with 1 and says why", async (_name, make, act, controller) => {
+])("%s ends the process with 1 and a log line with the cause", async (_name, make, act, controller) => {
   const run = make({ controller });
   await pass(0);
   act(run);
@@ -209,14 +209,14 @@ test.each([
   expect(run.done).toContain("server closes");
 });
 
-test("a port that is taken ends the process with 1", async () => {
+test("a port in use ends the process with 1", async () => {
   const taken = { start: () => Promise.reject(new Error("EADDRINUSE")), close: async () => {} };
   const { ended, lines } = setUp({ options: { servers: [taken] } });
   expect(await ended).toBe(EXIT.failed);
   expect(lines.join("")).toContain("EADDRINUSE");
 });
 
-test("the log names levels and times, and shows no secret", () => {
+test("the log has levels and times, and no secret", () => {
   const lines: string[] = [];
   const log = createLogger({ level: "info", destination: { write: (line) => void lines.push(line) } });
   log.debug("hidden");
@@ -224,12 +224,15 @@ test("the log names levels and times, and shows no secret", () => {
     status: 403,
     headers: { authorization: "Bearer abc" },
   });
-  log.warn({ token: "abc", request: { headers: { authorization: "Bearer abc" } }, err: error }, "said");
+  log.warn(
+    { token: "abc", request: { headers: { authorization: "Bearer abc" } }, err: error },
+    "request failed",
+  );
   const line = lines.join("");
   expect(JSON.parse(line)).toMatchObject({
     level: "warn",
     time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as string,
-    msg: "said",
+    msg: "request failed",
     token: "[secret]",
     err: { message: "refused", status: 403 },
   });

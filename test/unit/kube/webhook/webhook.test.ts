@@ -39,7 +39,7 @@ describe("plan", () => {
   const step = (held: Held, more: { bundle?: string; names?: string[]; now?: number } = {}) =>
     nextStep(held, more.bundle ?? "", more.names ?? NAMES, more.now ?? NOW);
 
-  test("what is missing, broken, over, or of another Service, is issued at once", () => {
+  test("issues a certificate at once if it is missing, invalid, expired or for another Service", () => {
     expect(step({})).toEqual({ do: "issue" });
     expect(step({ current: { ...pair, key: other.key } })).toEqual({ do: "issue" });
     expect(step({ current: { ...pair, ca: other.ca } })).toEqual({ do: "issue" });
@@ -48,7 +48,7 @@ describe("plan", () => {
     expect(step({ current: pair }, { names: ["another.svc"] })).toEqual({ do: "issue" });
   });
 
-  test("after two thirds of its life the next one is prepared, and served once it is trusted everywhere", () => {
+  test("prepares the next certificate after two thirds of the lifetime, and serves it once its CA is trusted", () => {
     const held = { current: pair };
     expect(step(held)).toEqual({ do: "wait", ms: expect.any(Number) });
     expect(step(held, { now: NOW + 59 * DAY })).toMatchObject({ do: "wait" });
@@ -62,12 +62,12 @@ describe("plan", () => {
     expect(step(prepared, { now: settled, bundle: bundleOf(prepared, now) })).toEqual({ do: "promote" });
     const promoted = after("promote", prepared, undefined);
     expect(promoted).toEqual({ current: other, previousCa: pair.ca });
-    // A replica may serve the old one a moment longer; once that is over its authority goes.
+    // A replica may serve the old one a moment longer, so its CA stays in the bundle until it expires.
     expect(bundleOf(promoted, now)).toBe(other.ca + pair.ca);
     expect(bundleOf(promoted, NOW + LIFETIME_MS + 1)).toBe(other.ca);
   });
 
-  test("at no step is a pair served whose authority is not in the bundle", () => {
+  test("never serves a certificate whose CA is not in the bundle", () => {
     let held: Held = {};
     let bundle = "";
     for (let now = NOW; now < NOW + 61 * DAY; now += DAY / 2) {
@@ -80,7 +80,7 @@ describe("plan", () => {
   });
 });
 
-test("what is issued holds together, for its names and its time", () => {
+test("issues a key, certificate and CA that match, for the names and the lifetime", () => {
   const { issuedMs, expiresMs } = validityOf(pair, NAMES) ?? { issuedMs: 0, expiresMs: 0 };
   expect(Math.abs(issuedMs - NOW)).toBeLessThan(1000);
   expect(Math.abs(expiresMs - NOW - LIFETIME_MS)).toBeLessThan(1000);
@@ -106,7 +106,7 @@ describe("rotator", () => {
     configurations,
     log,
   });
-  /** As the watches do it. */
+  /** Writes changes to the stores as the watches do. */
   const follow = () => {
     const secret = api.get(`${SECRETS}/s`);
     if (secret) secrets.set(CERTIFICATE_SECRET.project(secret as unknown as Json));
@@ -121,9 +121,9 @@ describe("rotator", () => {
     follow();
     await rotator.reconcile();
     // Reconciled again, by the change of the configuration, before the watch delivers the created Secret.
-    const made = api.writes.length;
+    const written = api.writes.length;
     expect(await rotator.reconcile()).toEqual({ requeueAfterMs: 10_000 });
-    expect(api.writes).toHaveLength(made);
+    expect(api.writes).toHaveLength(written);
     follow();
     const held: Held = secrets.get("cedana-system/s")?.held ?? {};
     expect(held.current && validityOf(held.current, NAMES)).toBeDefined();
@@ -156,7 +156,7 @@ describe("rotator", () => {
 describe("server", () => {
   let server: WebhookServer;
   let port: number;
-  const asked: AdmissionRequest[] = [];
+  const reviewed: AdmissionRequest[] = [];
   let failure = false;
 
   beforeAll(async () => {
@@ -167,7 +167,7 @@ describe("server", () => {
       handlers: {
         "/restore": (request) => {
           if (request.operation !== "CREATE") throw new InvalidReviewError("only CREATE");
-          asked.push(request);
+          reviewed.push(request);
           if (failure) return Promise.reject(new Error("down"));
           return Promise.resolve({
             allowed: true,
@@ -237,7 +237,7 @@ describe("server", () => {
     expect(JSON.parse(Buffer.from(response.patch, "base64").toString())).toEqual([
       { op: "add", path: "/a", value: 1 },
     ]);
-    expect(asked.at(-1)).toEqual({
+    expect(reviewed.at(-1)).toEqual({
       uid: "u-1",
       namespace: "team-a",
       resource: "pods",
@@ -258,9 +258,9 @@ describe("server", () => {
     ["a review without object", JSON.stringify(review({ object: undefined })), 400],
     ["too much", " ".repeat(7 * 1024 * 1024), 400],
   ])("rejects %s", async (_, body, expected) => {
-    const before = asked.length;
+    const before = reviewed.length;
     expect((await call(body)).status).toBe(expected);
-    expect(asked).toHaveLength(before);
+    expect(reviewed).toHaveLength(before);
   });
 
   test("serves no other path or method, and reports when a handler cannot decide", async () => {

@@ -8,7 +8,7 @@ const stack = (): { json: string; creationStack: readonly string[] } => {
   return { json: Testing.synth(made), creationStack: Lazy.anyValue({ produce: () => "a" }).creationStack };
 };
 
-test("cdktf captures no stacks meanwhile, makes the same, and captures them again afterwards", () => {
+test("disables cdktf's stack traces only during the call, with the same result", () => {
   const before = stack();
   const during = withoutCreationStacks(stack);
   expect(during.creationStack).toEqual([]);
@@ -17,7 +17,7 @@ test("cdktf captures no stacks meanwhile, makes the same, and captures them agai
   expect(stack().creationStack.length).toBeGreaterThan(0);
 });
 
-test("an error keeps its trace, and ends the measure", () => {
+test("keeps the trace of an error, and enables stack traces again", () => {
   const before = Object.getOwnPropertyDescriptor(Error, "captureStackTrace");
   const fail = (): never => {
     throw new Error("broken");

@@ -45,7 +45,7 @@ function onDisk(): Record<string, string> {
   );
 }
 
-function refusal(work: () => unknown): string[] {
+function problemsOf(work: () => unknown): string[] {
   try {
     work();
   } catch (error) {
@@ -112,7 +112,7 @@ test("neither overwrites nor removes an edited file without force", () => {
   put("a.yaml", "edited\n");
   put("b.yaml", "edited\n");
   const before = onDisk();
-  expect(refusal(() => write({ "a.yaml": "2\n", "c.yaml": "2\n" }))).toEqual([
+  expect(problemsOf(() => write({ "a.yaml": "2\n", "c.yaml": "2\n" }))).toEqual([
     "edited-file b.yaml",
     "edited-file a.yaml",
   ]);
@@ -140,17 +140,17 @@ test("writes a deleted file again if the input still has it", () => {
 test("overwrites an unmanaged file only with force, or if it is the same", () => {
   put("a.yaml", "mine\n");
   put("b.yaml", "1\n");
-  expect(refusal(() => write({ "a.yaml": "1\n", "b.yaml": "1\n" }))).toEqual(["unmanaged-file a.yaml"]);
+  expect(problemsOf(() => write({ "a.yaml": "1\n", "b.yaml": "1\n" }))).toEqual(["unmanaged-file a.yaml"]);
   expect(existsSync(join(dir, RECORD))).toBe(false);
   expect(write({ "a.yaml": "1\n", "b.yaml": "1\n" }, { force: true }).written).toEqual(["a.yaml"]);
 });
 
-test("refuses a directory of another owner, also with force, until its record is deleted", () => {
+test("rejects a directory of another owner, also with force, until its record is deleted", () => {
   write({ "a.yaml": "1\n" });
   const other = (force: boolean) =>
     writeTree(dir, tree({ "a.yaml": "1\n", "b.yaml": "1\n" }), "another. It has a dot", { force });
-  expect(refusal(() => other(false))).toEqual(["owner-mismatch ."]);
-  expect(refusal(() => other(true))).toEqual(["owner-mismatch ."]);
+  expect(problemsOf(() => other(false))).toEqual(["owner-mismatch ."]);
+  expect(problemsOf(() => other(true))).toEqual(["owner-mismatch ."]);
   expect(onDisk()).toEqual({ "a.yaml": "1\n" });
   rmSync(join(dir, RECORD));
   expect(other(false)).toEqual({ written: ["b.yaml"], removed: [], unchanged: ["a.yaml"] });
@@ -168,7 +168,7 @@ test("a directory with unmanaged files or an empty directory does not become a f
   write({ "a/b": "1\n", "c/d": "1\n" });
   put("a/mine", "mine");
   mkdirSync(join(dir, "c/empty"));
-  expect(refusal(() => write({ a: "2\n", c: "2\n" }, { force: true }))).toEqual([
+  expect(problemsOf(() => write({ a: "2\n", c: "2\n" }, { force: true }))).toEqual([
     "path-conflict a",
     "path-conflict c",
   ]);
@@ -183,7 +183,7 @@ test("neither writes nor removes through a symbolic link", () => {
   symlinkSync(outside, join(dir, "a"));
   rmSync(join(dir, "c.yaml"));
   symlinkSync(join(outside, "b.yaml"), join(dir, "c.yaml"));
-  expect(refusal(() => write({ "a/b.yaml": "2\n", "c.yaml": "2\n" }, { force: true }))).toEqual([
+  expect(problemsOf(() => write({ "a/b.yaml": "2\n", "c.yaml": "2\n" }, { force: true }))).toEqual([
     "symbolic-link a",
     "symbolic-link c.yaml",
   ]);
@@ -211,27 +211,27 @@ test.each(
     [".cedana-cdk.tmp-x/0"],
     [".CEDANA-CDK.lock"],
   ].map(([path = ""]) => [JSON.stringify(path).slice(0, 30), path]),
-)("refuses the path %s", (_, path) => {
-  expect(refusal(() => write({ [path]: "1\n" }, { force: true }))).toEqual([
+)("rejects the path %s", (_, path) => {
+  expect(problemsOf(() => write({ [path]: "1\n" }, { force: true }))).toEqual([
     `invalid-path ${JSON.stringify(path)}`,
   ]);
   expect(onDisk()).toEqual({});
 });
 
-test("refuses paths that differ only in case, and paths below a file", () => {
-  expect(refusal(() => write({ a: "1", A: "1", "b/c": "1", B: "1" }))).toEqual([
+test("rejects paths that differ only in case, and paths below a file", () => {
+  expect(problemsOf(() => write({ a: "1", A: "1", "b/c": "1", B: "1" }))).toEqual([
     'invalid-path "A"',
     'invalid-path "b/c"',
   ]);
 });
 
 test.each([
-  ["no record", "hello"],
+  ["an invalid format", "hello"],
   ["a path outside", `# Written by a test. It replaces x\n${"0".repeat(64)}  ../../etc/passwd\n`],
-  ["a line too many", `# Written by a test. It replaces x\nhello\n`],
-])("refuses a record that is %s", (_, text) => {
+  ["an invalid line", `# Written by a test. It replaces x\nhello\n`],
+])("rejects a record with %s", (_, text) => {
   put(RECORD, text);
-  expect(refusal(() => write({}))).toEqual([`invalid-record ${RECORD}`]);
+  expect(problemsOf(() => write({}))).toEqual([`invalid-record ${RECORD}`]);
 });
 
 test("reads a record with CRLF line ends", () => {
@@ -240,9 +240,9 @@ test("reads a record with CRLF line ends", () => {
   expect(write({ "b.yaml": "1\n" }).removed).toEqual(["a.yaml"]);
 });
 
-test("refuses a file in place of the directory", () => {
+test("rejects a file in place of the directory", () => {
   put("file", "1");
-  expect(refusal(() => writeTree(join(dir, "file"), tree({}), OWNER))).toEqual(["path-conflict ."]);
+  expect(problemsOf(() => writeTree(join(dir, "file"), tree({}), OWNER))).toEqual(["path-conflict ."]);
 });
 
 test("a directory without write permission is an error, and nothing changes", () => {

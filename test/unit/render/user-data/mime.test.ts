@@ -37,7 +37,7 @@ const part: fc.Arbitrary<MimePart> = fc.record({
   ),
 });
 
-test("any parts come back as they were written", () => {
+test("parses any parts as they were written", () => {
   assertProperty(
     fc.property(fc.array(part, { minLength: 1, maxLength: 6 }), (parts) => {
       expect(readMime(writeMime(parts))).toEqual({ parts });
@@ -46,7 +46,7 @@ test("any parts come back as they were written", () => {
   );
 });
 
-test("the same parts are the same bytes, and the boundary is in none of them", () => {
+test("writes the same bytes for the same parts, with a boundary that is in none of them", () => {
   assertProperty(
     fc.property(fc.array(part, { minLength: 1, maxLength: 6 }), (parts) => {
       const text = writeMime(parts);
@@ -57,13 +57,13 @@ test("the same parts are the same bytes, and the boundary is in none of them", (
   );
 });
 
-test("a document with CRLF line ends is read as well", () => {
+test("parses a document with CRLF line ends", () => {
   const parts = [{ contentType: NODE_CONFIG_TYPE, content: "a: 1\r\nb: 2\r\n" }];
   const text = writeMime([{ contentType: NODE_CONFIG_TYPE, content: "a: 1\nb: 2\n" }]);
   expect(readMime(text.replaceAll("\n", "\r\n"))).toEqual({ parts });
 });
 
-test("headers may be folded, in any case and beside others; boundaries need no quotes", () => {
+test("parses folded headers, any case, other headers, and boundaries without quotes", () => {
   const text = [
     "Content-type: multipart/mixed;",
     " boundary=//",
@@ -110,10 +110,10 @@ test.each([
     'Content-Type: multipart/mixed; boundary="a"\n\n--a\nContent-Type: text/plain\n\n\n--ab\n\n--a--\n',
     "other-boundary",
   ],
-])("%s is told of", (_what, text, code) => {
+])("reports %s", (_what, text, code) => {
   expect(codes(text)).toContain(code);
 });
 
-test("a content type that would end its header is refused", () => {
+test("rejects a content type with a line feed", () => {
   expect(() => writeMime([{ contentType: "text/plain\nX: y", content: "" }])).toThrow(RangeError);
 });

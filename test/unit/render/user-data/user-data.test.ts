@@ -81,7 +81,7 @@ test.each([
   },
 );
 
-test("the key stands in its own table, whatever handler follows it", () => {
+test("writes the key into its own table, whatever handler follows it", () => {
   const text = renderUserData(group({ engine: "kubelet", runtimeHandler: { name: "own" } }), MANAGED);
   const [, document] = readMime(text ?? "").parts?.map(({ content }) => content) ?? [];
   const { spec } = parseYaml(document ?? readMime(text ?? "").parts?.[0]?.content ?? "") as {
@@ -104,11 +104,11 @@ test.each([{ checkpointing: false }, { engine: "cedana" as const }])(
   },
 );
 
-test("a group that neither checkpoints nor asks for anything has no user data", () => {
+test("writes no user data for a group without checkpointing and settings", () => {
   expect(renderUserData(group({ checkpointing: false }), MANAGED)).toBeUndefined();
 });
 
-test("a group that does not checkpoint still gets what it asks for", () => {
+test("writes the settings of a group without checkpointing", () => {
   const text = renderUserData(group({ checkpointing: false, runtimeHandler: {}, startupTaint: {} }), MANAGED);
   expect(text).toContain("runtimes.'cedana'");
   expect(text).toContain("cedana.ai/not-ready");
@@ -125,7 +125,7 @@ test("writes neither taint nor runtime handler if a group sets both to false", (
   expect(text).toContain("runtimeRequestTimeout: 10m");
 });
 
-test("grace periods by priority take the place of the simple ones", () => {
+test("writes grace periods by priority instead of the simple ones", () => {
   const byPriority = [{ priority: 0, shutdownGracePeriodSeconds: 60 }];
   const text = renderUserData(
     group({ kubelet: { config: { shutdownGracePeriodByPodPriority: byPriority } } }),
@@ -134,7 +134,7 @@ test("grace periods by priority take the place of the simple ones", () => {
   expect(text).not.toMatch(/shutdownGracePeriod:/);
 });
 
-test("every NodeConfig written passes our own strict schema", () => {
+test("writes only NodeConfigs that pass our strict schema", () => {
   for (const [settings, bootstrap] of [
     [group(full), MANAGED],
     [group(full), CUSTOM],
@@ -148,7 +148,7 @@ test("every NodeConfig written passes our own strict schema", () => {
   }
 });
 
-test("TOML without a plugin's name gets one, or nodeadm would take it for schema 2", () => {
+test("adds a plugin's name to TOML without one, because nodeadm would read it as schema 2", () => {
   const text = renderUserData(
     group({ runtimeHandler: false, containerd: { config: "[metrics]\n" } }),
     MANAGED,
@@ -156,13 +156,13 @@ test("TOML without a plugin's name gets one, or nodeadm would take it for schema
   expect(text).toContain("io.containerd.cri.v1.runtime");
 });
 
-test("user data larger than EC2 takes is refused", () => {
+test("rejects user data that is larger than EC2 accepts", () => {
   const settings = group({ preNodeadm: [`#!/bin/sh\n${"# padding\n".repeat(2000)}`] });
   expect(() => renderUserData(settings, MANAGED)).toThrow(/user data.*larger|makes the user data larger/s);
 });
 
-// EKS appends a NodeConfig with a maxPods of its own to a managed group's user data (eksctl-io/eksctl#8037).
-test("maxPods of a managed group is a flag, which EKS's own NodeConfig cannot override", () => {
+// EKS appends a NodeConfig with its own maxPods to a managed group's user data (eksctl-io/eksctl#8037).
+test("writes maxPods of a managed group as a flag, which the NodeConfig of EKS cannot override", () => {
   const settings = group({ kubelet: { config: { maxPods: 50 } } });
   const managed = renderUserData(settings, MANAGED);
   expect(managed).toContain("- --max-pods=50");
@@ -172,7 +172,7 @@ test("maxPods of a managed group is a flag, which EKS's own NodeConfig cannot ov
   expect(custom).not.toContain("--max-pods");
 });
 
-test("written in another order, mappings and taints are the same bytes", () => {
+test("writes the same bytes for mappings and taints in another order", () => {
   const forwards: Partial<NodeGroupSpec> = {
     labels: { a: "1", b: "2" },
     taints: [
@@ -196,7 +196,7 @@ test("written in another order, mappings and taints are the same bytes", () => {
   }
 });
 
-test("a name that Terraform fills in stays text, even one of digits", () => {
+test("writes a name that Terraform inserts as text, even if it has only digits", () => {
   const cluster = { ...CUSTOM.cluster, name: "${TfToken[TOKEN.1]}" };
   const text = renderUserData(group(), { mode: "custom-ami", cluster }) ?? "";
   expect(text).toContain('name: "${TfToken[TOKEN.1]}"');

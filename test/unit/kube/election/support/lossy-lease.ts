@@ -6,11 +6,11 @@ interface LeaseObject {
   spec: Record<string, unknown>;
 }
 
-/** The API server of one Lease, and a network that loses, delays and doubles requests and answers until a time. */
+/** Simulates the API server of one Lease, and a network that loses, delays and repeats requests and responses until a time. */
 export class LossyLease {
   private lease?: LeaseObject;
   private version = 0;
-  /** Share of requests, and of answers, that are lost, or late. */
+  /** Share of requests and responses that are lost or delayed. */
   loss = 0.1;
 
   constructor(
@@ -19,34 +19,34 @@ export class LossyLease {
     private readonly faultsEndMs: number,
   ) {}
 
-  /** A replica's way to the server; what it writes is of a clock that is off by so much. */
+  /** Returns a replica's client, whose times are shifted by `clockOffMs`. */
   client(clockOffMs: number) {
     return {
       send: (method: Method, _path: string, body?: Body, options: SendOptions = {}) =>
-        new Promise<unknown>((settle, refuse) => {
+        new Promise<unknown>((settle, fail) => {
           const { timeoutMs = 30_000, signal } = options;
           const cut = () => reject(new Error("aborted"));
-          const timer = setTimeout(() => reject(new Error("no answer")), timeoutMs);
+          const timer = setTimeout(() => reject(new Error("no response")), timeoutMs);
           const end = () => {
             clearTimeout(timer);
             signal?.removeEventListener("abort", cut);
           };
-          const resolve = (answer: unknown) => (end(), settle(answer));
-          const reject = (error: Error) => (end(), refuse(error));
+          const resolve = (response: unknown) => (end(), settle(response));
+          const reject = (error: Error) => (end(), fail(error));
           signal?.addEventListener("abort", cut);
           const lease = body && shifted(structuredClone(body.content) as LeaseObject, clockOffMs);
           const arrive = () => {
-            const answer = this.answer(method, lease);
+            const response = this.respond(method, lease);
             if (this.fault(this.loss)) return;
-            const receive = () => (answer instanceof ApiError ? reject(answer) : resolve(answer));
+            const receive = () => (response instanceof ApiError ? reject(response) : resolve(response));
             this.time.as(sender, () => this.time.after(this.delay(), receive));
           };
           if (this.fault(this.loss)) return;
-          // On the way nothing waits for a replica that is paused; the answer then does.
+          // A paused replica delays only the handling of the response.
           const sender = this.time.owner;
           this.time.as(undefined, () => {
             this.time.after(this.delay(), arrive);
-            if (this.fault(0.1)) this.time.after(this.delay(), () => this.answer(method, lease));
+            if (this.fault(0.1)) this.time.after(this.delay(), () => this.respond(method, lease));
           });
         }),
     };
@@ -61,7 +61,7 @@ export class LossyLease {
     return left > 0 && this.fault(this.loss) ? Math.min(left, this.random() * 12_000) : this.random() * 50;
   }
 
-  private answer(method: Method, given?: LeaseObject): unknown {
+  private respond(method: Method, given?: LeaseObject): unknown {
     if (method !== "POST" && !this.lease) return new ApiError(404, "not found");
     if (method === "GET") return structuredClone(this.lease);
     if (method === "POST" && this.lease) return new ApiError(409, "already exists");

@@ -21,7 +21,7 @@ export const isOurs = ({ key, effect }: Taint) => key === OURS.key && effect ===
 export const keyOf = (agent: Agent, name: string) => `${NAMESPACE}/cedana-${agent}-${name}`;
 
 /** A cluster of five nodes with two agents, its random events, and the stores of a gate with watches that lag. */
-export class World {
+export class SimulatedCluster {
   protected readonly settings: GateSettings;
   protected gate;
   protected readonly nodes = new Map<string, GateNode>();
@@ -33,7 +33,7 @@ export class World {
   protected readonly taintedSince = new Map<string, number>();
   protected readonly onceReady = new Set<string>();
   /** Since when the gate's stores have no DaemonSet. */
-  protected goneSince: number | undefined;
+  protected uninstalledSince: number | undefined;
   /** Whether this controller process has observed that the agents were installed. */
   protected known = false;
   protected count = 0;
@@ -111,7 +111,7 @@ export class World {
   }
 
   /** Reboots a node, or registers it if it does not exist. */
-  protected turn(name: string): void {
+  protected rebootOrRegister(name: string): void {
     if (this.nodes.has(name)) this.reboot(name);
     else this.register(name);
   }
@@ -199,7 +199,7 @@ export class World {
     const daemonSet = { metadata, hash: `h${this.hash}`, deleting: false };
     this.daemonSets.set(agent, daemonSet);
     this.later(() => {
-      this.goneSince = undefined;
+      this.uninstalledSince = undefined;
       this.gate.daemonSets.set(daemonSet);
       // Observed when a node is evaluated.
       if (this.gate.nodes.size > 0) this.known = true;
@@ -212,12 +212,12 @@ export class World {
       for (const name of NAMES) this.putPod(agent, name, undefined);
       this.later(() => {
         this.gate.daemonSets.delete(`${NAMESPACE}/cedana-${agent}`);
-        if (this.gate.daemonSets.size === 0) this.goneSince ??= this.now;
+        if (this.gate.daemonSets.size === 0) this.uninstalledSince ??= this.now;
       });
     }
   }
 
-  /** Starts a new controller process, which knows only the objects of the API server. */
+  /** Starts a new controller process, which has only read the objects of the API server. */
   protected restart(): void {
     this.pending = [];
     this.gate = snapshotsOn(this.settings);
@@ -226,12 +226,12 @@ export class World {
     for (const pod of this.pods.values()) this.gate.pods.set(pod);
     for (const node of this.nodes.values()) this.gate.nodes.set(node);
     this.unselectedSince.clear();
-    for (const name of NAMES) this.saw(name);
+    for (const name of NAMES) this.recordSelection(name);
     const wasReady = [...this.nodes.values()].some(
       ({ condition }) => condition?.status === "True" || condition?.reason === "AgentLost",
     );
     this.known = this.daemonSets.size > 0 || wasReady;
-    this.goneSince = this.daemonSets.size === 0 ? this.now : undefined;
+    this.uninstalledSince = this.daemonSets.size === 0 ? this.now : undefined;
   }
 
   protected putNode(node: GateNode): GateNode {
@@ -241,7 +241,7 @@ export class World {
     mark(this.taintedSince, uid, next.taints.some(isOurs), this.now);
     this.later(() => {
       this.gate.nodes.set(next);
-      this.saw(name);
+      this.recordSelection(name);
     });
     return next;
   }
@@ -266,10 +266,10 @@ export class World {
   /** Stores a node in the gate's cache. */
   protected observe(node: GateNode): void {
     this.gate.nodes.observe(node);
-    this.saw(node.metadata.name);
+    this.recordSelection(node.metadata.name);
   }
 
-  protected saw(name: string): void {
+  protected recordSelection(name: string): void {
     const node = this.gate.snapshots.get(name)?.node;
     if (node) mark(this.unselectedSince, node.metadata.uid, !this.isSelected(node), this.now);
   }

@@ -2,7 +2,7 @@ import type { CedanaEngineSpec, InstallSpec } from "../../../../config";
 import { formatProblem, InvalidInputError } from "../../../../config/schema/problem";
 import { synth } from "./support";
 
-/** What is wrong with the input, one line each; empty if nothing is. Any other error is a fault of ours. */
+/** Returns the problems of the input, one line each. Throws any other error. */
 function problems(install: InstallSpec, engine: Partial<CedanaEngineSpec> = {}): string[] {
   try {
     synth(install, engine);
@@ -16,9 +16,9 @@ function problems(install: InstallSpec, engine: Partial<CedanaEngineSpec> = {}):
 const Exists = "Exists" as const;
 const queues = (more: object) => ({ kueue: { localQueues: [{ namespace: "a" }], ...more } });
 
-// What an API server, or Kueue's, refuses: told by synth instead, all of it at once.
+// Input whose objects the API server or Kueue would reject: synth reports all problems at once.
 test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
-  ["a toleration of nothing", {}, { manager: { tolerations: [{}] } }],
+  ["an empty toleration", {}, { manager: { tolerations: [{}] } }],
   ["a value with Exists", { helper: { tolerations: [{ key: "a", operator: Exists, value: "b" }] } }],
   [
     "seconds without NoExecute",
@@ -31,7 +31,7 @@ test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
     },
   ],
   ["a rollout that replaces nothing", { helper: { updateStrategy: { maxUnavailable: "0%" } } }],
-  ["a rollout with both", { helper: { updateStrategy: { maxSurge: 1 } } }],
+  ["a rollout with maxSurge and maxUnavailable", { helper: { updateStrategy: { maxSurge: 1 } } }],
   ["a limit below the request", { helper: { resources: { limits: { memory: "64Mi" } } } }],
   [
     "requests above limits in other units",
@@ -47,7 +47,7 @@ test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
     },
   ],
   [
-    "a request above its limit by less than a double holds",
+    "a request above its limit by less than the precision of a double",
     {},
     {
       manager: {
@@ -64,7 +64,7 @@ test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
     { manager: { extraRules: [{ apiGroups: [""], resources: ["pods"], verbs: [] }] } },
   ],
   [
-    "rules of nothing and of both",
+    "rules without resources and URLs, or with both",
     {},
     {
       manager: {
@@ -81,28 +81,32 @@ test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
   ["the manager's account to attach", {}, { attachAccount: { name: "cedana-controller-manager" } }],
   ["the manager's role to attach", {}, { attachAccount: { name: "cedana-manager-role" } }],
   ["a queue twice", queues({ localQueues: [{ namespace: "a" }, { namespace: "a" }] })],
-  ["a queue of nothing", queues({ flavors: [{ quotas: {} }] })],
+  ["a queue without quotas", queues({ flavors: [{ quotas: {} }] })],
   ["a port that does not exist", {}, { protocol: "tcp", address: "127.0.0.1:99999" }],
-  ["a Service of the loopback address", {}, { helper: { service: {} }, protocol: "tcp", exposeDaemon: true }],
+  [
+    "a Service for a daemon on the loopback address",
+    {},
+    { helper: { service: {} }, protocol: "tcp", exposeDaemon: true },
+  ],
   ["a socket in /tmp", {}, { address: "/tmp/cedana.sock" }],
   ["a socket in /host", {}, { address: "/host/run/cedana.sock" }],
-  ["a socket by a way back", {}, { address: "/run/../etc/cedana.sock" }],
+  ["a socket with a parent path", {}, { address: "/run/../etc/cedana.sock" }],
   ["a socket without name", {}, { address: "/run/cedana/" }],
   ["a long socket", {}, { address: `/run/cedana/${"a".repeat(96)}` }],
   ["a URL with a port that does not exist", {}, { url: "https://cedana.example:99999/v1" }],
-  // What lets pods onto nodes whose agent is not ready.
-  ["every taint tolerated", {}, { runtimeClass: { tolerations: [{ operator: Exists }] } }],
+  // Tolerations that admit pods to gated nodes.
+  ["a toleration of every taint", {}, { runtimeClass: { tolerations: [{ operator: Exists }] } }],
   [
-    "the gate tolerated by a queue",
+    "a toleration of the startup taint in a queue",
     queues({ flavors: [{ tolerations: [{ key: "cedana.ai/not-ready", operator: Exists }] }] }),
   ],
-])("refused: %s", (_, install, engine = {}) => {
+])("rejects %s", (_, install, engine = {}) => {
   expect(problems(install, engine)).toMatchSnapshot();
 });
 
 test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
   ["a surge", { helper: { updateStrategy: { maxSurge: "10%", maxUnavailable: 0 } } }],
-  ["a rollout by hand", { helper: { updateStrategy: { type: "OnDelete", maxUnavailable: 0 } } }],
+  ["a manual rollout", { helper: { updateStrategy: { type: "OnDelete", maxUnavailable: 0 } } }],
   [
     "equal request and limit",
     {},
@@ -127,11 +131,11 @@ test.each<[string, InstallSpec, Partial<CedanaEngineSpec>?]>([
   ["both namespaces the same", { namespace: "a", agentNamespace: "a" }],
   ["a socket of 107 bytes", {}, { address: `/run/cedana/${"a".repeat(95)}` }],
   ["queues of one name in two namespaces", queues({ localQueues: [{ namespace: "a" }, { namespace: "b" }] })],
-])("accepted: %s", (_, install, engine = {}) => {
+])("accepts %s", (_, install, engine = {}) => {
   expect(problems(install, engine)).toEqual([]);
 });
 
-test("a bucket must be named", () => {
+test("rejects an S3 URL without a bucket", () => {
   const key = { name: "s", key: "k" };
   const secrets = { awsAccessKeyId: key, awsSecretAccessKey: key };
   const store = (checkpointDir: string) => problems({}, { checkpointDir, awsRegion: "eu-west-1", secrets });

@@ -21,7 +21,7 @@ export const ended = (exitCode: number) => ({
 });
 
 /** The controllers of one process, as leader. */
-export class World {
+export class Harness {
   readonly api = new FakeApi();
   readonly events: EventInput[] = [];
   private readonly stop = new AbortController();

@@ -7,8 +7,8 @@ const TYPES = "instanceTypes: [m7i.2xlarge, m7a.2xlarge]";
 const POLICY = "- policy: AmazonEKSClusterAdminPolicy";
 const DIRECTORY = "checkpointDir: s3://cedana-checkpoints-123456789012/checkpoints";
 
-/** What the changed default file is told, one line a problem. */
-function told(from: string, to: string): string[] {
+/** Returns the problems of the default file after a replacement, one line each. */
+function problemsOf(from: string, to: string): string[] {
   if (!DEFAULT.includes(from)) throw new Error(`the default cedana.yaml has no ${from}`);
   const { problems = [] } = readPlatform(DEFAULT.replace(from, to));
   return problems.map((problem) => formatLocated("cedana.yaml", problem));
@@ -51,20 +51,25 @@ test.each([
     "bucket: a-s3alias",
     "bucket  is",
   ],
-  ["a store by HTTP", DIRECTORY, "checkpointDir: http://bucket/checkpoints", "checkpointDir  is"],
-  ["a store of another cloud", DIRECTORY, "checkpointDir: azblob://bucket/x", "checkpointDir  is"],
+  [
+    "a storage location with http",
+    DIRECTORY,
+    "checkpointDir: http://bucket/checkpoints",
+    "checkpointDir  is",
+  ],
+  ["a storage location of another cloud", DIRECTORY, "checkpointDir: azblob://bucket/x", "checkpointDir  is"],
   [
     "a secret key within a script",
     TYPES,
     `${TYPES}\n    preNodeadm: ["#!/bin/sh\\nexport KEY=ghp_0123456789abcdefghijABCDEFGHIJ012345"]`,
     "preNodeadm[0]  looks like a GitHub token",
   ],
-])("%s is refused where it stands", (_, from, to, expected) => {
-  expect(told(from, to).join("\n")).toContain(expected);
+])("rejects %s and reports its position", (_, from, to, expected) => {
+  expect(problemsOf(from, to).join("\n")).toContain(expected);
 });
 
-test("what is no mapping is told which keys one has", () => {
-  expect(told("{ min: 2, max: 10 }", "{ min: 2, max: 10, desired: 3 }").join("\n")).toContain(
+test("names the keys of the possible mappings for an invalid value", () => {
+  expect(problemsOf("{ min: 2, max: 10 }", "{ min: 2, max: 10, desired: 3 }").join("\n")).toContain(
     "a mapping with initial or a mapping with managed",
   );
 });
