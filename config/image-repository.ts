@@ -9,15 +9,15 @@ const NAME = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*";
 
 const repositoryName = pattern(new RegExp(`^(?=.{2,256}$)${NAME}(/${NAME})*$`), {
   code: "not-a-repository-name",
-  message: "is not a name that ECR allows",
+  message: "is not a valid ECR repository name",
   allowed:
-    "2 to 256 lower-case letters, digits, ., _, - and /, each part beginning and ending with a letter or digit",
+    "2 to 256 lowercase letters, digits, ., _, - and /, each part beginning and ending with a letter or digit",
 });
 
 const access = {
   writers: serviceAccounts("ServiceAccounts that may push, pull and delete images, by EKS Pod Identity."),
   pushers: serviceAccounts(
-    "ServiceAccounts that may push images, but neither read nor delete their content. In cedana.yaml, the agent of the kubelet engine is added automatically.",
+    "ServiceAccounts that may push images, but not pull or delete them. In cedana.yaml, the agent of the kubelet engine is added automatically.",
   ),
   checkers: serviceAccounts(
     "ServiceAccounts that may log in and check whether a layer exists. In cedana.yaml, the health check of the kubelet engine is added automatically.",
@@ -41,7 +41,7 @@ const newRepository = {
   ),
 };
 
-const givenRepository = {
+const existingRepository = {
   existingUrl: described(
     pattern(/^\d{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?\/[a-z0-9._/-]+$/, {
       code: "not-an-ecr-url",
@@ -52,20 +52,20 @@ const givenRepository = {
   ),
 };
 
-/** A new ECR repository, for images or for checkpoints stored as images, and its users. */
+/** Describes a new ECR repository for images or checkpoint images, and the accounts with access to it. */
 export const newRepositorySchema = titled(shape({ ...newRepository, ...access }), "a new repository");
 
-/** An existing ECR repository, and its users. */
+/** Describes an existing ECR repository and the accounts with access to it. */
 export const givenRepositorySchema = titled(
-  shape({ ...givenRepository, ...access }),
+  shape({ ...existingRepository, ...access }),
   "an existing repository",
 );
 
-/** Input of the construct: access is granted by its methods. */
+/** Describes the props of the construct. Its methods grant access. */
 export const repositoryPropsSchema = shape(newRepository);
 
-/** Input of the construct for an existing repository. */
-export const givenRepositoryPropsSchema = shape(givenRepository);
+/** Describes the props of the construct for an existing repository. */
+export const givenRepositoryPropsSchema = shape(existingRepository);
 
 export const imageRepositorySchema = givenOrNew("existingUrl", givenRepositorySchema, newRepositorySchema);
 
@@ -78,16 +78,16 @@ export type ResolvedNewRepository = v.InferOutput<typeof newRepositorySchema>;
 export type ResolvedGivenRepository = v.InferOutput<typeof givenRepositorySchema>;
 export type ResolvedImageRepository = v.InferOutput<typeof imageRepositorySchema>;
 
-/** The ARN that permissions are for is read out of the URL. */
+/** Rejects a token as URL: the ARN in the IAM policies is derived from it during synthesis. */
 export function checkGivenRepository(repository: { readonly existingUrl: string }): Problem[] {
   if (!isToken(repository.existingUrl)) return [];
   return [
     {
       code: "not-plain",
       path: ["existingUrl"],
-      message: "is known only when Terraform runs, but permissions are derived from it",
-      allowed: "a plain value",
-      remedy: "make the repository with ImageRepository in the same stack, or write its URL out",
+      message: "is a Terraform token, but permissions are derived from its value",
+      allowed: "a literal value",
+      remedy: "create the repository with ImageRepository in the same stack, or write the URL as a literal",
     },
   ];
 }

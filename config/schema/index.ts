@@ -1,4 +1,4 @@
-/** The one way in which inputs are defined, checked, defaulted and documented. */
+/** Defines, checks, defaults and documents all inputs. */
 export {
   check,
   resolve,
