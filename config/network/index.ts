@@ -1,4 +1,4 @@
-/** The VPC and subnets of a cluster, and IPv4 address arithmetic. */
+/** VPC and subnets of a cluster, and arithmetic on IPv4 CIDR blocks. */
 export { checkNetwork } from "./check";
 export { anyCidr, ipv4Cidr, overlap, within, layOutSubnets, type ZoneSubnets } from "./cidr";
 export {
