@@ -6,7 +6,7 @@ import { KUBELET } from "./kubelet/definition";
 import type { ResolvedEngine } from "./schema";
 import type { ResolvedInstall } from "../install";
 
-/** All engines. */
+/** Lists all engines. */
 export const ENGINES = { kubelet: KUBELET, cedana: CEDANA } as const satisfies {
   readonly [K in EngineKind]: EngineDefinition<GenericSchema, GenericSchema>;
 };

@@ -4,7 +4,7 @@ import type { SecretRef } from "../../secret";
 
 type Reader = "node-agent" | "manager" | "dynamo";
 
-/** One key of the ConfigMap: its value, and the environment variables by which each program reads it. */
+/** Describes a key of the ConfigMap: its value, and the environment variables with which programs read it. */
 interface ConfigKey {
   readonly key: string;
   readonly value: (engine: ResolvedCedanaEngine, native: string) => string | number | boolean;
@@ -13,12 +13,12 @@ interface ConfigKey {
 }
 
 const AGENT: readonly Reader[] = ["node-agent"];
-const EVERYONE: readonly Reader[] = ["node-agent", "manager", "dynamo"];
+const ALL_READERS: readonly Reader[] = ["node-agent", "manager", "dynamo"];
 
-/** Keys and variables as Cedana's published images read them (chart 0.7.6, `pkg/config/types.go`, `install-plugins.sh`). */
+/** Keys and variables that Cedana's published images read (chart 0.7.6, `pkg/config/types.go`, `install-plugins.sh`). */
 const KEYS: readonly ConfigKey[] = [
-  key("cluster-id", "CEDANA_CLUSTER_ID", EVERYONE, (e) => e.clusterId),
-  key("url", "CEDANA_URL", EVERYONE, (e) => e.url),
+  key("cluster-id", "CEDANA_CLUSTER_ID", ALL_READERS, (e) => e.clusterId),
+  key("url", "CEDANA_URL", ALL_READERS, (e) => e.url),
   key("address", "CEDANA_ADDRESS", AGENT, (e) => listenAddress(e) ?? ""),
   key("protocol", "CEDANA_PROTOCOL", AGENT, (e) => e.protocol),
   key("sqs-queue-url", "CEDANA_SQS_QUEUE_URL", ["manager"], (e) => e.sqsQueueUrl),
@@ -52,7 +52,7 @@ const KEYS: readonly ConfigKey[] = [
   {
     key: "log-level",
     variables: ["CEDANA_LOG_LEVEL", "CEDANA_LOG_LEVEL_NO_SERVER"],
-    readers: EVERYONE,
+    readers: ALL_READERS,
     value: (e) => e.logLevel,
   },
   key("criu-log-level", "CEDANA_CRIU_LOG_LEVEL", AGENT, (e) => e.criuLogLevel),
@@ -65,7 +65,7 @@ const KEYS: readonly ConfigKey[] = [
   key("shm-config-min-size", "SHM_CONFIG_MIN_SIZE", AGENT, (e) => e.shmConfig.minSize),
 ];
 
-/** What the agent is told besides the ConfigMap. */
+/** Environment variables of the agent with constant values. */
 export const AGENT_LITERALS: Readonly<Record<string, string>> = {
   CEDANA_CRIU_MANAGE_CGROUPS: "cg_none",
   CONTAINERD_CONFIG_PATH: "/etc/containerd/config.toml",
@@ -75,14 +75,14 @@ export const AGENT_LITERALS: Readonly<Record<string, string>> = {
 
 const SECRET_VARIABLES = ["CEDANA_AUTH_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 
-/** Every variable that the install sets in helper and health check. */
+/** Environment variables that the install sets in helper and health check. */
 export const AGENT_VARIABLES: ReadonlySet<string> = new Set([
   ...variablesOf("node-agent").map(({ name }) => name),
   ...Object.keys(AGENT_LITERALS),
   ...SECRET_VARIABLES,
 ]);
 
-/** Every variable that the install sets in manager and Dynamo watcher. */
+/** Environment variables that the install sets in manager and Dynamo watcher. */
 export const MANAGER_VARIABLES: ReadonlySet<string> = new Set([
   ...variablesOf("manager").map(({ name }) => name),
   "CEDANA_AUTH_TOKEN",
@@ -101,20 +101,20 @@ function key(
   return { key: name, variables: [variable], readers, value };
 }
 
-/** Data of the ConfigMap: every value as text. */
+/** Returns the data of the ConfigMap. All values are strings. */
 export function configData(engine: ResolvedCedanaEngine, native: string): Record<string, string> {
   return Object.fromEntries(KEYS.map(({ key, value }) => [key, String(value(engine, native))]));
 }
 
-/** The variables that a program reads from the ConfigMap, in the order of its keys. */
+/** Returns the variables that a program reads from the ConfigMap, in the order of its keys. */
 export function variablesOf(reader: Reader): { readonly name: string; readonly key: string }[] {
   return KEYS.filter(({ readers }) => readers.includes(reader)).flatMap(({ key, variables }) =>
-    // The second name of log-level is the agent's own.
+    // Only the agent reads the second variable of log-level.
     variables.slice(0, reader === "node-agent" ? undefined : 1).map((name) => ({ name, key })),
   );
 }
 
-/** The variables that a program reads from Secrets. Those without a reference are left out. */
+/** Returns the variables that a program reads from Secrets. Variables without a reference are omitted. */
 export function secretVariables(
   engine: ResolvedCedanaEngine,
   reader: Reader,
@@ -133,8 +133,8 @@ export function secretVariables(
 }
 
 /**
- * SHA-256 of the configuration that a program reads, or of all of it. Pods carry it, so that a change of a value starts
- * those anew that read it, and no others: a helper that starts anew stops the daemon of its node.
+ * Returns the SHA-256 of the configuration that a program reads, or of the whole configuration. It is an annotation of the
+ * pods: a changed value restarts only the pods that read it. A restart of the helper stops the daemon of its node.
  */
 export function configHash(engine: ResolvedCedanaEngine, native: string, reader?: Reader): string {
   const data = KEYS.filter(({ readers }) => reader === undefined || readers.includes(reader)).map(
@@ -146,7 +146,7 @@ export function configHash(engine: ResolvedCedanaEngine, native: string, reader?
     .digest("hex");
 }
 
-/** Where the daemon listens, or undefined where it has to be said (vsock). */
+/** Returns the address on which the daemon listens. Undefined if it is missing and has no default (vsock). */
 export function listenAddress({
   address,
   protocol,
@@ -156,7 +156,7 @@ export function listenAddress({
   return protocol === "tcp" ? "127.0.0.1:8080" : undefined;
 }
 
-/** Directory on the node that holds the daemon's socket; undefined if it does not listen on one. */
+/** Returns the directory of the daemon's socket on the node. Undefined if the daemon does not listen on a socket. */
 export function socketDirectory(
   engine: Pick<ResolvedCedanaEngine, "address" | "protocol">,
 ): string | undefined {
@@ -165,29 +165,27 @@ export function socketDirectory(
   return address.slice(0, address.lastIndexOf("/"));
 }
 
-/** TCP port of the daemon; undefined if it listens on none. */
+/** Returns the TCP port of the daemon. Undefined if it does not listen on one. */
 export function daemonPort(engine: Pick<ResolvedCedanaEngine, "address" | "protocol">): number | undefined {
   if (engine.protocol !== "tcp") return undefined;
   return Number(listenAddress(engine)?.split(":").at(-1));
 }
 
-/** Whether the daemon listens where only its own node reaches it. */
+/** Returns whether the daemon listens on a loopback address. */
 export function isLoopback(engine: Pick<ResolvedCedanaEngine, "address" | "protocol">): boolean {
   return /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost):\d+$/.test(listenAddress(engine) ?? "");
 }
 
-/** Directories that pods or the node's other programs have for themselves: no place to mount a socket from. */
+/** Matches directories that other programs of the node use. They must not be mounted into the pods. */
 const SHARED =
   /^\/[^/]*$|^\/var\/(run|lib|tmp|log)$|^\/(host|proc|sys|dev|etc|usr|bin|sbin|lib|lib64|boot|root)\//;
 
-/** What is wrong with the path of a socket, if anything is. */
+/** Returns the error message for an invalid path of a socket, undefined for a valid one. */
 export function socketProblem(path: string): string | undefined {
   const parts = path.split("/").slice(1);
-  if (parts.some((part) => ["", ".", ".."].includes(part))) return "has an empty part, . or .. in it";
+  if (parts.some((part) => ["", ".", ".."].includes(part))) return "contains an empty component, . or ..";
   // sun_path of unix(7) has 108 bytes, the last of which is 0.
-  if (Buffer.byteLength(path) > 107) return "is longer than the 107 bytes that a socket's path may have";
+  if (Buffer.byteLength(path) > 107) return "is longer than 107 bytes, the limit of socket paths";
   const directory = path.slice(0, path.lastIndexOf("/")) || "/";
-  return SHARED.test(directory)
-    ? `lies in ${directory}, which would have to be mounted into the pods`
-    : undefined;
+  return SHARED.test(directory) ? `is in ${directory}, which must not be mounted into pods` : undefined;
 }
