@@ -11,7 +11,7 @@ import { check } from "../schema";
 import {
   platformSchema,
   validAreas,
-  withNewPlace,
+  withMoveRemedy,
   type Platform,
   type PlatformSpec,
   type ValidAreas,
@@ -26,6 +26,7 @@ import {
 import { checkRepository, checkStorage, withAgentAccess } from "./stores";
 import { isToken } from "../schema/rule";
 
+/** Result of the check of a platform. */
 export interface CheckedPlatform {
   /** The platform with every default and derived value. Undefined if there is any problem. */
   readonly platform?: Platform;
@@ -33,12 +34,12 @@ export interface CheckedPlatform {
 }
 
 /**
- * Checks a whole platform: the data of a cedana.yaml or the props of a PlatformStack. It is the only check of a whole
- * platform. Each area is checked even if another one has problems. Values known only to Terraform (tokens) pass.
+ * Checks a whole platform: the data of a cedana.yaml or the props of a PlatformStack. Checks each area even if another one
+ * has problems. Accepts Terraform tokens, except in properties that synthesis depends on.
  */
 export function checkPlatform(input: unknown): CheckedPlatform {
   const shapeProblems = (check(platformSchema, input).problems ?? []).map((problem) =>
-    withNewPlace(problem, input),
+    withMoveRemedy(problem, input),
   );
   const { output } = v.safeParse(platformSchema, input);
   const areas = validAreas(input, output as Partial<Platform> | undefined, shapeProblems);
@@ -57,7 +58,7 @@ export function resolvePlatform(spec: PlatformSpec): Platform {
   return platform;
 }
 
-/** Runs the checks of each area by itself. */
+/** Runs the checks of single areas. */
 function checkAreas(areas: ValidAreas): Problem[] {
   const { cluster, existingCluster, network, engine, install, karpenter } = areas;
   const eks = cluster ?? existingCluster;
@@ -81,7 +82,7 @@ function checkAreas(areas: ValidAreas): Problem[] {
   ];
 }
 
-/** Replaces the version of a cluster that has problems, so that its nodes are still checked. */
+/** Version to check nodes with if that of the cluster is invalid. */
 const [ANY_MINOR] = KUBERNETES_MINORS;
 
 function minorOf({ version, ami }: Platform["nodeGroups"][number]): string {
@@ -92,12 +93,12 @@ function minorOf({ version, ami }: Platform["nodeGroups"][number]): string {
 /** Runs the checks that depend on several areas. */
 function checkAcross(areas: ValidAreas): Problem[] {
   const { cluster, network, engine } = areas;
-  const wiring = areas.given.has("network") ? network : v.parse(networkSchema, {});
+  const validNetwork = areas.given.has("network") ? network : v.parse(networkSchema, {});
   const install = areas.given.has("install") ? areas.install : v.parse(installSchema, {});
   return [
     ...checkComposition(areas),
     ...checkIdentities(areas),
-    ...(cluster && wiring ? checkAddressing(cluster, wiring) : []),
+    ...(cluster && validNetwork ? checkAddressing(cluster, validNetwork) : []),
     ...(engine ? checkEngines(areas, engine) : []),
     ...(engine && install ? checkWithEngine(areas, engine, install) : []),
   ];
@@ -116,7 +117,7 @@ function checkWithEngine(areas: ValidAreas, engine: ResolvedEngine, install: Res
   ];
 }
 
-/** Areas that belong to a cluster. */
+/** Areas that require a cluster. */
 const NEED_CLUSTER = ["nodeGroups", "karpenter", "storage", "imageRepository", "terraform"] as const;
 
 /** Checks which areas can be combined. */
@@ -129,7 +130,7 @@ export function checkComposition(areas: ValidAreas): Problem[] {
     problems.push({
       code: "two-clusters",
       path: ["existingCluster"],
-      message: "cannot be combined with cluster: a platform has one cluster",
+      message: "conflicts with cluster: a platform has one cluster",
       remedy: "remove cluster to use the existing one, or existingCluster to create one",
     });
   }
@@ -139,7 +140,7 @@ export function checkComposition(areas: ValidAreas): Problem[] {
       path: ["network"],
       message: "has no effect without cluster",
       remedy: given.has("existingCluster")
-        ? "remove it: existingCluster.subnetIds says where new nodes start"
+        ? "remove it; existingCluster.subnetIds selects the subnets of nodes"
         : "add cluster, or remove network",
     });
   }
@@ -148,9 +149,9 @@ export function checkComposition(areas: ValidAreas): Problem[] {
     problems.push({
       code: "cluster-missing",
       path: [area],
-      message: "needs a cluster",
-      allowed: "cluster or existingCluster beside it",
-      remedy: "add one of them",
+      message: "requires a cluster",
+      allowed: "a file with cluster or existingCluster",
+      remedy: "add cluster or existingCluster",
     });
   }
   if (given.has("install") && !given.has("engine")) {
@@ -167,26 +168,33 @@ export function checkComposition(areas: ValidAreas): Problem[] {
       path: [],
       message: "contains nothing to create",
       allowed: "cluster or existingCluster (AWS), engine (Kubernetes), or both",
-      remedy: "cedana-cdk init writes a file to start from",
+      remedy: "run cedana-cdk init to create a file",
     });
   }
   return [...problems, ...checkStateKey(areas), ...checkGroupNames(areas), ...checkSubnets(areas)];
 }
 
-/** Requires a key where the cluster does not give the state a key of its own. */
+/** Requires a key of the state if none can be derived from the name and region of a new cluster. */
 function checkStateKey({ given, terraform, cluster }: ValidAreas): Problem[] {
   const { backend } = terraform ?? {};
   if (!backend || "path" in backend || backend.key !== undefined) return [];
   const path = ["terraform", "backend", "key"];
-  const remedy = "set a key that no other platform in this bucket has";
+  const remedy = "set a key that no other platform in the bucket uses";
   if (given.has("existingCluster")) {
     return [{ code: "missing", path, message: "is required with existingCluster", remedy }];
   }
   if (!isToken(cluster?.name) && !isToken(cluster?.region)) return [];
-  return [{ code: "missing", path, message: "is required if Terraform computes the cluster's name", remedy }];
+  return [
+    {
+      code: "missing",
+      path,
+      message: "is required: name or region of the cluster is a Terraform token",
+      remedy,
+    },
+  ];
 }
 
-/** Node groups are looked up by name, and the name is part of their address in the Terraform state. */
+/** Checks that the names of node groups are unique literals, because resource addresses depend on them. */
 function checkGroupNames({ nodeGroups }: ValidAreas): Problem[] {
   const first = new Map<string, number>();
   return [...nodeGroups].flatMap(([index, { name }]): Problem[] => {
@@ -196,8 +204,8 @@ function checkGroupNames({ nodeGroups }: ValidAreas): Problem[] {
         {
           code: "not-plain",
           path,
-          message: "is known only when Terraform runs, but is part of addresses in the state",
-          allowed: "a plain value",
+          message: "is a Terraform token, but resource addresses depend on its value",
+          allowed: "a literal value",
         },
       ];
     }
@@ -212,13 +220,13 @@ function checkGroupNames({ nodeGroups }: ValidAreas): Problem[] {
         path,
         message: `is already the name of nodeGroups[${earlier}]`,
         given: printable(name),
-        allowed: "a name that no other group has",
+        allowed: "a unique name",
       },
     ];
   });
 }
 
-/** Nodes must run in the private subnets of the cluster, where these are known. */
+/** Checks that nodes run in the private subnets of the cluster, if these are known. */
 function checkSubnets({ network, nodeGroups, given }: ValidAreas): Problem[] {
   if (!given.has("cluster") || (given.has("network") && !network)) return [];
   const known = network && "privateSubnetIds" in network ? network.privateSubnetIds : undefined;
@@ -241,7 +249,7 @@ function checkSubnets({ network, nodeGroups, given }: ValidAreas): Problem[] {
   );
 }
 
-/** EKS allows one Pod Identity association per ServiceAccount, and Karpenter's controller has its own. */
+/** Rejects access for Karpenter's ServiceAccount: EKS allows one role per account, and it already has one. */
 export function checkIdentities({ karpenter, storage, imageRepository }: ValidAreas): Problem[] {
   if (!karpenter) return [];
   const { namespace, serviceAccount } = karpenter;
@@ -261,7 +269,7 @@ export function checkIdentities({ karpenter, storage, imageRepository }: ValidAr
               path: [...path, index],
               message: "is Karpenter's ServiceAccount, which already has a role",
               given: `${namespace}/${serviceAccount}`,
-              allowed: "another ServiceAccount: EKS gives each one role",
+              allowed: "another ServiceAccount: EKS allows one role for each",
             },
           ]
         : [],

@@ -13,14 +13,14 @@ import { nodeGroupSchema } from "../nodes/group";
 import type { Problem } from "../schema/problem";
 import { poolsWithEngine, withEngine } from "./nodes";
 
-/** Where synthesized files are written. */
+/** Describes the output of the synthesis. */
 export const outputSchema = shape({
   directory: described(
     v.optional(
       pattern(/^(?!\/)(?!\s*$)(?!.*(^|\/)\.\.(\/|$))[^\\:*?"<>|]+$/, {
         code: "not-a-directory-below",
-        message: "is not a directory below cedana.yaml",
-        allowed: "a relative path with / and without .., such as out",
+        message: "is not a subdirectory of the directory of cedana.yaml",
+        allowed: "a relative path with / as separator and without .., such as out",
       }),
       "out",
     ),
@@ -28,7 +28,7 @@ export const outputSchema = shape({
   ),
   format: described(
     v.optional(v.picklist(["objects", "file", "helm"]), "objects"),
-    "Format of the Kubernetes objects. objects: one file each, and a kustomization.yaml. file: all in one file, and a kustomization.yaml. helm: a chart that installs the same objects.",
+    "Format of the Kubernetes objects. objects: one file per object, and a kustomization.yaml. file: a single file, and a kustomization.yaml. helm: a chart that installs the same objects.",
   ),
 });
 
@@ -37,7 +37,7 @@ export type ResolvedOutput = v.InferOutput<typeof outputSchema>;
 const localBackendSchema = shape({
   path: described(
     v.pipe(v.string(), v.nonEmpty()),
-    "Path of the file, absolute or relative to the working directory of Terraform. For experiments.",
+    "Path of the file, absolute or relative to the working directory of Terraform. Use it only for experiments.",
   ),
 });
 
@@ -47,33 +47,33 @@ const s3BackendSchema = shape({
     derived(
       pattern(/^[A-Za-z0-9!_.*'()/-]{1,1024}$/, {
         code: "not-an-object-key",
-        message: "is not a key that S3 allows",
+        message: "is not a valid S3 object key",
         allowed: "letters, digits, / and !_.*'()-",
       }),
       "<region>/<cluster>/platform.tfstate; required with existingCluster",
     ),
-    "Key of the state in the bucket. Two platforms must not share it. The lock file is stored beside it (Terraform 1.10 and newer).",
+    "Key of the state in the bucket. Two platforms must not share it. The lock file is stored next to it (Terraform 1.10 and newer).",
   ),
   region: described(region, "AWS region of the bucket."),
   kmsKeyId: described(derived(arn, "the bucket's encryption"), "KMS key that encrypts the state."),
 });
 
-/** Settings of Terraform itself. Its credentials come from the environment, never from here. */
+/** Describes the settings of Terraform. Terraform reads its credentials only from the environment. */
 export const terraformSchema = shape({
   backend: described(
     derived(
       givenOrNew("path", titled(localBackendSchema, "a local file"), titled(s3BackendSchema, "an S3 bucket")),
       "a file in the working directory of Terraform",
     ),
-    "Where Terraform stores its state.",
+    "Backend of the Terraform state.",
   ),
   tags: described(
     v.optional(tagsSchema, {}),
-    "Tags of all resources that can have tags, including the instances, volumes and network interfaces of node groups. The tags of a group override them.",
+    "Tags of all resources that support tags, including the instances, volumes and network interfaces of node groups. The tags of a group override them.",
   ),
 });
 
-/** The properties of cedana.yaml. */
+/** Describes cedana.yaml. */
 export const platformSchema = shape({
   version: described(v.literal(1), "Version of the file format. Must be 1."),
   cluster: described(derived(clusterSchema, "no new cluster"), "A new EKS cluster."),
@@ -82,7 +82,10 @@ export const platformSchema = shape({
     "Network of the new cluster.",
   ),
   existingCluster: described(
-    derived(existingClusterSchema, "none; without cluster too, only the Kubernetes side is synthesized"),
+    derived(
+      existingClusterSchema,
+      "none; without cluster and existingCluster, only the Kubernetes side is synthesized",
+    ),
     "An existing EKS cluster, instead of cluster and network.",
   ),
   nodeGroups: described(v.optional(v.array(nodeGroupSchema), []), "Managed node groups of the cluster."),
@@ -93,7 +96,7 @@ export const platformSchema = shape({
   storage: described(derived(checkpointStoreSchema, "no bucket"), "S3 bucket of checkpoints."),
   imageRepository: described(
     derived(imageRepositorySchema, "no repository"),
-    "ECR repository of images, and of checkpoints stored as images.",
+    "ECR repository for images, including checkpoint images.",
   ),
   engine: described(
     derived(engineSchema, "the Kubernetes side is not synthesized"),
@@ -104,15 +107,15 @@ export const platformSchema = shape({
     "How the engine is installed into the cluster.",
   ),
   terraform: described(v.optional(terraformSchema, {}), "Terraform state and tags of the AWS side."),
-  output: described(v.optional(outputSchema, {}), "Where synthesized files are written."),
+  output: described(v.optional(outputSchema, {}), "Output of the synthesis."),
 });
 
-/** cedana.yaml as a user writes it. */
+/** Input of cedana.yaml. */
 export interface PlatformSpec extends v.InferInput<typeof platformSchema> {}
 /** cedana.yaml with its defaults. */
 export type Platform = v.InferOutput<typeof platformSchema>;
 
-/** The areas of a platform that have no problem of their own. All nodes have an engine. */
+/** The areas of a platform that are valid on their own. All nodes have an engine. */
 export type ValidAreas = Partial<Omit<Platform, "nodeGroups">> & {
   /** Valid node groups, by their index in the input. */
   readonly nodeGroups: ReadonlyMap<number, Platform["nodeGroups"][number]>;
@@ -120,7 +123,7 @@ export type ValidAreas = Partial<Omit<Platform, "nodeGroups">> & {
   readonly given: ReadonlySet<string>;
 };
 
-/** Returns the areas of an input that none of the problems is about. */
+/** Returns the areas of an input without problems. */
 export function validAreas(
   input: unknown,
   output: Partial<Platform> | undefined,
@@ -150,19 +153,19 @@ export function validAreas(
   };
 }
 
-/** Returns an unknown key of `install` with the remedy to move it to `engine`, if an engine has a property at its path. */
-export function withNewPlace(problem: Problem, input: unknown): Problem {
+/** Adds the remedy to move an unknown key of `install` to `engine`, if an engine has a property at its path. */
+export function withMoveRemedy(problem: Problem, input: unknown): Problem {
   const [area, ...path] = problem.path;
   if (problem.code !== "unknown-key" || area !== "install") return problem;
   const kinds = enginesWith(path);
   const [first] = kinds;
   if (first === undefined) return problem;
   const engine = (input as { readonly engine?: unknown } | null)?.engine;
-  const place = ["engine", ...path].join(".");
+  const target = ["engine", ...path].join(".");
   return {
     ...problem,
     remedy: kinds.includes(engineKindOf(engine))
-      ? `move it to ${place}`
-      : `remove it: only the engine ${kinds.join(", ")} has it, as ${place}`,
+      ? `move it to ${target}`
+      : `remove it: only the engine ${kinds.join(", ")} supports it, as ${target}`,
   };
 }
