@@ -1,5 +1,5 @@
 import * as v from "./schema/valibot";
-import { givenOrNew } from "./schema/shape";
+import { existingOrNew } from "./schema/shape";
 import { serviceAccounts } from "./pod-identity";
 import { arn, clusterName, derived, described, integer, pattern, region, shape, titled } from "./schema";
 
@@ -79,7 +79,10 @@ const existingBucketEntries = {
 export const newStoreSchema = titled(shape({ ...newBucket, ...access }), "a new bucket");
 
 /** Describes an existing bucket for checkpoints and the accounts with access to it. */
-export const givenStoreSchema = titled(shape({ ...existingBucketEntries, ...access }), "an existing bucket");
+export const existingStoreSchema = titled(
+  shape({ ...existingBucketEntries, ...access }),
+  "an existing bucket",
+);
 
 /** Describes the props of the construct. Its methods grant access. */
 export const storePropsSchema = shape({
@@ -92,19 +95,19 @@ export const storePropsSchema = shape({
 });
 
 /** Describes the props of the construct for an existing bucket. */
-export const givenStorePropsSchema = shape({
+export const existingStorePropsSchema = shape({
   ...existingBucketEntries,
   region: described(region, "AWS region of the bucket."),
 });
 
-export const checkpointStoreSchema = givenOrNew("existingBucket", givenStoreSchema, newStoreSchema);
+export const checkpointStoreSchema = existingOrNew("existingBucket", existingStoreSchema, newStoreSchema);
 
 export interface NewStoreSpec extends v.InferInput<typeof newStoreSchema> {}
-export interface GivenStoreSpec extends v.InferInput<typeof givenStoreSchema> {}
+export interface ExistingStoreSpec extends v.InferInput<typeof existingStoreSchema> {}
 export interface StorePropsSpec extends v.InferInput<typeof storePropsSchema> {}
-export interface GivenStorePropsSpec extends v.InferInput<typeof givenStorePropsSchema> {}
+export interface ExistingStorePropsSpec extends v.InferInput<typeof existingStorePropsSchema> {}
 export type ResolvedStoreProps = v.InferOutput<typeof storePropsSchema>;
-export type CheckpointStoreSpec = NewStoreSpec | GivenStoreSpec;
+export type CheckpointStoreSpec = NewStoreSpec | ExistingStoreSpec;
 export type ResolvedNewStore = v.InferOutput<typeof newStoreSchema>;
-export type ResolvedGivenStore = v.InferOutput<typeof givenStoreSchema>;
+export type ResolvedExistingStore = v.InferOutput<typeof existingStoreSchema>;
 export type ResolvedCheckpointStore = v.InferOutput<typeof checkpointStoreSchema>;

@@ -1,5 +1,5 @@
 import * as v from "./schema/valibot";
-import { givenOrNew } from "./schema/shape";
+import { existingOrNew } from "./schema/shape";
 import { serviceAccounts } from "./pod-identity";
 import { arn, derived, described, integer, pattern, shape, titled } from "./schema";
 import type { Problem } from "./schema/problem";
@@ -56,7 +56,7 @@ const existingRepository = {
 export const newRepositorySchema = titled(shape({ ...newRepository, ...access }), "a new repository");
 
 /** Describes an existing ECR repository and the accounts with access to it. */
-export const givenRepositorySchema = titled(
+export const existingRepositorySchema = titled(
   shape({ ...existingRepository, ...access }),
   "an existing repository",
 );
@@ -65,21 +65,25 @@ export const givenRepositorySchema = titled(
 export const repositoryPropsSchema = shape(newRepository);
 
 /** Describes the props of the construct for an existing repository. */
-export const givenRepositoryPropsSchema = shape(existingRepository);
+export const existingRepositoryPropsSchema = shape(existingRepository);
 
-export const imageRepositorySchema = givenOrNew("existingUrl", givenRepositorySchema, newRepositorySchema);
+export const imageRepositorySchema = existingOrNew(
+  "existingUrl",
+  existingRepositorySchema,
+  newRepositorySchema,
+);
 
 export interface NewRepositorySpec extends v.InferInput<typeof newRepositorySchema> {}
-export interface GivenRepositorySpec extends v.InferInput<typeof givenRepositorySchema> {}
+export interface ExistingRepositorySpec extends v.InferInput<typeof existingRepositorySchema> {}
 export interface RepositoryPropsSpec extends v.InferInput<typeof repositoryPropsSchema> {}
-export interface GivenRepositoryPropsSpec extends v.InferInput<typeof givenRepositoryPropsSchema> {}
-export type ImageRepositorySpec = NewRepositorySpec | GivenRepositorySpec;
+export interface ExistingRepositoryPropsSpec extends v.InferInput<typeof existingRepositoryPropsSchema> {}
+export type ImageRepositorySpec = NewRepositorySpec | ExistingRepositorySpec;
 export type ResolvedNewRepository = v.InferOutput<typeof newRepositorySchema>;
-export type ResolvedGivenRepository = v.InferOutput<typeof givenRepositorySchema>;
+export type ResolvedExistingRepository = v.InferOutput<typeof existingRepositorySchema>;
 export type ResolvedImageRepository = v.InferOutput<typeof imageRepositorySchema>;
 
 /** Rejects a token as URL: the ARN in the IAM policies is derived from it during synthesis. */
-export function checkGivenRepository(repository: { readonly existingUrl: string }): Problem[] {
+export function checkExistingRepository(repository: { readonly existingUrl: string }): Problem[] {
   if (!isToken(repository.existingUrl)) return [];
   return [
     {

@@ -1,12 +1,13 @@
 import { printable, type Problem } from "../schema/problem";
 import { isToken } from "../schema/rule";
 import { overlap } from "./cidr";
-import { isGiven, type ResolvedNetwork } from "./schema";
+import { isExistingNetwork, type ResolvedNetwork } from "./schema";
 
 /** Checks a network across several properties. `region` is that of the cluster, if known. */
 export function checkNetwork(network: ResolvedNetwork, context: { region?: string } = {}): Problem[] {
   const problems = checkReserved(network);
-  if (isGiven(network)) return [...problems, ...repeated(network.privateSubnetIds, ["privateSubnetIds"])];
+  if (isExistingNetwork(network))
+    return [...problems, ...repeated(network.privateSubnetIds, ["privateSubnetIds"])];
   if (isToken(network.cidr)) {
     problems.push({
       code: "not-plain",

@@ -1,5 +1,5 @@
 import * as v from "../schema/valibot";
-import { givenOrNew } from "../schema/shape";
+import { existingOrNew } from "../schema/shape";
 import {
   clusterName,
   derived,
@@ -106,7 +106,7 @@ const existingSubnets = shape({
 });
 
 /** Describes existing subnets for the cluster. */
-export const givenNetworkSchema = titled(existingSubnets, "existing subnets");
+export const existingNetworkSchema = titled(existingSubnets, "existing subnets");
 
 /** Describes the props of the construct: a new network and its cluster. */
 export const networkPropsSchema = shape({
@@ -122,19 +122,19 @@ export const networkPropsSchema = shape({
   ),
 });
 
-export const networkSchema = givenOrNew("vpcId", givenNetworkSchema, newNetworkSchema);
+export const networkSchema = existingOrNew("vpcId", existingNetworkSchema, newNetworkSchema);
 
 export interface NewNetworkSpec extends v.InferInput<typeof newNetworkSchema> {}
-export interface GivenNetworkSpec extends v.InferInput<typeof givenNetworkSchema> {}
+export interface ExistingNetworkSpec extends v.InferInput<typeof existingNetworkSchema> {}
 export interface NetworkPropsSpec extends v.InferInput<typeof networkPropsSchema> {}
 /** A new VPC, or existing subnets. */
-export type NetworkSpec = NewNetworkSpec | GivenNetworkSpec;
+export type NetworkSpec = NewNetworkSpec | ExistingNetworkSpec;
 export type ResolvedNewNetwork = v.InferOutput<typeof newNetworkSchema>;
-export type ResolvedGivenNetwork = v.InferOutput<typeof givenNetworkSchema>;
+export type ResolvedExistingNetwork = v.InferOutput<typeof existingNetworkSchema>;
 export type ResolvedNetwork = v.InferOutput<typeof networkSchema>;
 
 /** Returns whether the network consists of existing subnets. */
-export function isGiven<T extends NetworkSpec | ResolvedNetwork>(
+export function isExistingNetwork<T extends NetworkSpec | ResolvedNetwork>(
   network: T,
 ): network is Extract<T, { vpcId: string }> {
   return "vpcId" in network;

@@ -2,7 +2,7 @@ import * as v from "../schema/valibot";
 import { arn, derived, described, pattern, region, shape, titled } from "../schema";
 import { bucketName, checkpointStoreSchema } from "../checkpoint-store";
 import { tagsSchema } from "../nodes/settings";
-import { givenOrNew } from "../schema/shape";
+import { existingOrNew } from "../schema/shape";
 import { clusterSchema, existingClusterSchema } from "../cluster";
 import { engineKindOf, engineSchema, enginesWith } from "../engines";
 import { imageRepositorySchema } from "../image-repository";
@@ -62,7 +62,11 @@ const s3BackendSchema = shape({
 export const terraformSchema = shape({
   backend: described(
     derived(
-      givenOrNew("path", titled(localBackendSchema, "a local file"), titled(s3BackendSchema, "an S3 bucket")),
+      existingOrNew(
+        "path",
+        titled(localBackendSchema, "a local file"),
+        titled(s3BackendSchema, "an S3 bucket"),
+      ),
       "a file in the working directory of Terraform",
     ),
     "Backend of the Terraform state.",

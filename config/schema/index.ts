@@ -26,7 +26,7 @@ export {
   registryRepository,
 } from "./formats";
 export { nearest } from "./issues";
-export { oneOf, shape, givenOrNew } from "./shape";
+export { oneOf, shape, existingOrNew } from "./shape";
 export {
   InvalidInputError,
   type Problem,

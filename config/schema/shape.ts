@@ -87,7 +87,7 @@ function isUnknownKey(requirement: unknown): boolean {
  * one has `key`. The key selects the alternative whose problems are reported: with `existingBucket` set, the properties of
  * new buckets are irrelevant.
  */
-export function givenOrNew<const G extends v.GenericSchema, const N extends v.GenericSchema>(
+export function existingOrNew<const G extends v.GenericSchema, const N extends v.GenericSchema>(
   key: string,
   existing: G,
   created: N,
