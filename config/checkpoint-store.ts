@@ -7,7 +7,7 @@ import { arn, clusterName, derived, described, integer, pattern, region, shape, 
 export const bucketName = pattern(
   /^(?!xn--|sthree-|.*(-s3alias|--ol-s3|--x-s3|--table-s3)$)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/,
   {
-    code: "not-a-bucket-name",
+    code: "invalid-bucket-name",
     message: "is not a valid S3 bucket name",
     allowed:
       "3 to 63 lowercase letters, digits and -, beginning and ending with a letter or digit; without the prefixes and suffixes that S3 reserves",
@@ -17,7 +17,7 @@ export const bucketName = pattern(
 const prefix = described(
   v.optional(
     pattern(/^([A-Za-z0-9!_.*'()-]+\/)*$/, {
-      code: "not-a-key-prefix",
+      code: "invalid-key-prefix",
       message: "is not a valid prefix of object keys",
       allowed: "directories, each followed by /, such as checkpoints/ or team/a/; empty for the whole bucket",
     }),

@@ -8,7 +8,7 @@ import { isToken } from "./schema/rule";
 const NAME = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*";
 
 const repositoryName = pattern(new RegExp(`^(?=.{2,256}$)${NAME}(/${NAME})*$`), {
-  code: "not-a-repository-name",
+  code: "invalid-repository-name",
   message: "is not a valid ECR repository name",
   allowed:
     "2 to 256 lowercase letters, digits, ., _, - and /, each part beginning and ending with a letter or digit",
@@ -44,7 +44,7 @@ const newRepository = {
 const existingRepository = {
   existingUrl: described(
     pattern(/^\d{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?\/[a-z0-9._/-]+$/, {
-      code: "not-an-ecr-url",
+      code: "invalid-ecr-url",
       message: "is not the URL of an ECR repository",
       allowed: "<account>.dkr.ecr.<region>.amazonaws.com/<repository>",
     }),
@@ -87,7 +87,7 @@ export function checkExistingRepository(repository: { readonly existingUrl: stri
   if (!isToken(repository.existingUrl)) return [];
   return [
     {
-      code: "not-plain",
+      code: "unresolved-token",
       path: ["existingUrl"],
       message: "is a Terraform token, but permissions are derived from its value",
       allowed: "a literal value",

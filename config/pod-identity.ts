@@ -13,7 +13,7 @@ export interface ServiceAccountSpec extends v.InferInput<typeof serviceAccountSc
 type ServiceAccount = v.InferOutput<typeof serviceAccountSchema>;
 
 const literal = rule<ServiceAccount[]>({
-  code: "not-plain",
+  code: "unresolved-token",
   test: (accounts) =>
     !accounts.some((account) => isToken(account.namespace) || isToken(account.serviceAccount)),
   message: "contains a Terraform token, but resource addresses depend on the names",

@@ -58,7 +58,7 @@ export const someNamespaces = oneOf([v.literal("all"), v.pipe(v.array(dnsLabel),
 export const podCount = v.union([
   integer(0, 100_000),
   pattern(/^(100|[1-9]?\d)%$/, {
-    code: "not-a-pod-count",
+    code: "invalid-pod-count",
     message: "is not a number of pods",
     allowed: "a whole number, or a percentage such as 10%",
   }),
@@ -83,17 +83,17 @@ const PART = "[a-z0-9]+([._-]+[a-z0-9]+)*";
 const REPOSITORY = new RegExp(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?(:${PORT})?/)?${PART}(/${PART})*$`);
 
 const repository = pattern(REPOSITORY, {
-  code: "not-a-repository",
+  code: "invalid-image-repository",
   message: "is not a valid image repository",
   allowed: "[<registry>[:<port>]/]<path>, in lowercase, without tag and digest",
 });
 const tag = pattern(/^(?!latest$)[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, {
-  code: "not-a-pinned-tag",
+  code: "invalid-image-tag",
   message: "is not a pinned image tag",
   allowed: "a tag such as v0.9.297, but not latest, which may change at any time",
 });
 const digest = pattern(/^sha256:[0-9a-f]{64}$/, {
-  code: "not-a-digest",
+  code: "invalid-image-digest",
   message: "is not an image digest",
   allowed: "sha256: and 64 hexadecimal digits",
 });
@@ -146,7 +146,7 @@ export function placement(priorityClassName: string) {
       v.optional(
         v.record(
           pattern(/^[A-Za-z_][A-Za-z0-9_]*$/, {
-            code: "not-a-variable-name",
+            code: "invalid-variable-name",
             message: "is not a valid name of an environment variable",
             allowed: "letters, digits and _, beginning with a letter or _",
           }),

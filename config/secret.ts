@@ -3,7 +3,7 @@ import { maskSecrets, type Problem, type PropertyPath } from "./schema/problem";
 import { described, dnsSubdomain, pattern, shape, type Rule } from "./schema";
 
 export const secretKey = pattern(/^[-._a-zA-Z0-9]{1,253}$/, {
-  code: "not-a-secret-key",
+  code: "invalid-secret-key",
   message: "is not a valid key of a Secret",
   allowed: "letters, digits, -, _ and .",
 });

@@ -3,7 +3,7 @@ import { STARTUP_TAINT_DEFAULT } from "../nodes";
 import { arn, derived, described, dnsSubdomain, oneOf, pattern, shape } from "../schema";
 
 const addonName = pattern(/^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$/, {
-  code: "not-an-addon-name",
+  code: "invalid-addon-name",
   message: "is not a valid name of an EKS add-on",
   allowed: "up to 100 letters, digits, - and _, such as aws-ebs-csi-driver",
 });
@@ -12,7 +12,7 @@ const addonSchema = shape({
   version: described(
     derived(
       pattern(/^v?\d+\.\d+\.\d+.*$/, {
-        code: "not-an-addon-version",
+        code: "invalid-addon-version",
         message: "is not a version of an EKS add-on",
         allowed: "a version such as v1.20.4-eksbuild.1",
       }),
@@ -72,15 +72,15 @@ const COREDNS_TOLERATIONS = [
 ];
 
 /** Returns all add-ons of the cluster in a fixed order: first those that are created before the nodes. */
-export function resolveAddons(given: v.InferOutput<typeof addonsSchema>): Addon[] {
+export function resolveAddons(configured: v.InferOutput<typeof addonsSchema>): Addon[] {
   const names = [
     ...ALWAYS,
-    ...Object.keys(given)
+    ...Object.keys(configured)
       .filter((name) => !ALWAYS.includes(name))
       .toSorted(),
   ];
   const addons = names.flatMap((name) => {
-    const addon = given[name] ?? { podIdentityAssociations: [] };
+    const addon = configured[name] ?? { podIdentityAssociations: [] };
     if (addon === false) return [];
     const configuration =
       name === "coredns" ? { tolerations: COREDNS_TOLERATIONS, ...addon.configuration } : addon.configuration;

@@ -27,7 +27,7 @@ function checkLiterals(cluster: { readonly version: string; readonly region: str
   return (["version", "region"] as const)
     .filter((key) => isToken(cluster[key]))
     .map((key) => ({
-      code: "not-plain",
+      code: "unresolved-token",
       path: [key],
       message: "is a Terraform token, but synthesis depends on its value",
       allowed: "a literal value",
@@ -63,7 +63,7 @@ function checkEndpoint(cluster: ResolvedCluster): Problem[] {
   if (!cluster.endpointPrivateAccess && !cluster.endpointPublicAccess) {
     return [
       {
-        code: "no-endpoint",
+        code: "missing-endpoint",
         path: ["endpointPrivateAccess"],
         message: "is false, and so is endpointPublicAccess: the Kubernetes API is unreachable",
         allowed: "true for at least one of the two",
@@ -102,7 +102,7 @@ function checkPublicIpv6({ ipFamily, publicAccessCidrs }: ResolvedCluster): Prob
     !isToken(block) && block.includes(":")
       ? [
           {
-            code: "not-dual-stack",
+            code: "ip-family-mismatch",
             path: ["publicAccessCidrs", index],
             message: "is an IPv6 CIDR block, which requires ipFamily ipv6",
             given: block,
@@ -119,7 +119,7 @@ function checkPublicBlocks({ publicAccessCidrs }: ResolvedCluster): Problem[] {
     PRIVATE_RANGES.some((range) => within(range, block))
       ? [
           {
-            code: "not-public",
+            code: "private-cidr",
             path: ["publicAccessCidrs", index],
             message: "is a private CIDR block; publicAccessCidrs must be public",
             given: block,
@@ -148,7 +148,7 @@ function checkServiceCidr({ ipFamily, serviceIpv4Cidr }: ResolvedCluster): Probl
   if (isToken(serviceIpv4Cidr) || PRIVATE_RANGES.some((range) => within(range, serviceIpv4Cidr))) return [];
   return [
     {
-      code: "not-private",
+      code: "public-cidr",
       path,
       message: "is not a private CIDR block",
       given: serviceIpv4Cidr,
@@ -161,7 +161,7 @@ function checkAccess({ accessEntries, ...cluster }: ResolvedCluster): Problem[] 
   const problems: Problem[] = [];
   if (accessEntries.length === 0 && !cluster.bootstrapClusterCreatorAdminPermissions) {
     problems.push({
-      code: "nobody-has-access",
+      code: "missing-access-entry",
       path: ["accessEntries"],
       message: "is empty: no principal would have access to the Kubernetes API",
       allowed: "at least one entry",
@@ -215,7 +215,7 @@ function checkAccess({ accessEntries, ...cluster }: ResolvedCluster): Problem[] 
 
 function tokenInAddress(path: Problem["path"]): Problem {
   return {
-    code: "not-plain",
+    code: "unresolved-token",
     path,
     message: "is a Terraform token, but a resource address depends on its value",
     allowed: "a literal value",
@@ -226,7 +226,7 @@ function checkAddons({ addons }: ResolvedCluster): Problem[] {
   const problems: Problem[] = [];
   if (addons["eks-pod-identity-agent"] === false) {
     problems.push({
-      code: "needed-addon",
+      code: "required-addon",
       path: ["addons", "eks-pod-identity-agent"],
       message: "is required: ServiceAccounts get their AWS permissions from it",
       given: "false",
@@ -236,7 +236,7 @@ function checkAddons({ addons }: ResolvedCluster): Problem[] {
   const { coredns } = addons;
   if (coredns && coredns.beforeNodes === true) {
     problems.push({
-      code: "addon-needs-nodes",
+      code: "invalid-addon-order",
       path: ["addons", "coredns", "beforeNodes"],
       message: "cannot be true: coredns needs nodes to become active",
       given: "true",

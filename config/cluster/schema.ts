@@ -50,7 +50,7 @@ export const existingClusterVersion = supported(
 );
 
 const principalArn = pattern(/^arn:aws[a-z-]*:iam::\d{12}:(role|user)\/[!-~]+$/, {
-  code: "not-a-principal",
+  code: "invalid-principal-arn",
   message: "is not the ARN of an IAM role or user",
   allowed: "arn:<partition>:iam::<account>:role/<name>, not a session of the role (sts assumed-role)",
 });
@@ -60,7 +60,7 @@ function notEmpty(item: v.GenericSchema<string>) {
   return v.pipe(
     v.array(item),
     rule<string[]>({
-      code: "too-few",
+      code: "wrong-length",
       test: (items) => items.length > 0,
       message: "is empty",
       allowed: "at least one item",
@@ -72,7 +72,7 @@ function notEmpty(item: v.GenericSchema<string>) {
 const accessPolicySchema = shape({
   policy: described(
     pattern(/^(AmazonEKS\w+Policy|arn:aws[a-z-]*:eks::aws:cluster-access-policy\/\w+)$/, {
-      code: "not-an-access-policy",
+      code: "invalid-access-policy",
       message: "is not an EKS access policy",
       allowed: "a name such as AmazonEKSClusterAdminPolicy, AmazonEKSViewPolicy, or its ARN",
     }),
@@ -174,7 +174,7 @@ export const existingClusterSchema = shape({
   endpoint: described(
     derived(
       pattern(/^https:\/\/\S+$/, {
-        code: "not-a-url",
+        code: "invalid-url",
         message: "is not the URL of a Kubernetes API",
         allowed: "https://...",
       }),
@@ -185,7 +185,7 @@ export const existingClusterSchema = shape({
   certificateAuthority: described(
     derived(
       pattern(/^[A-Za-z0-9+/]{40,}={0,2}$/, {
-        code: "not-base64",
+        code: "invalid-base64",
         message: "is not a base64-encoded certificate",
         allowed: "the unchanged certificateAuthority.data of `aws eks describe-cluster`",
       }),

@@ -80,7 +80,7 @@ function checkGpu({ gpu, runtime, operations, paths }: FeatureUse): Problem[] {
     paths?.gpu ?? ["gpu"],
     needed,
     runtime,
-    `GPU ${gpu} is not supported on the runtime ${runtime}`,
+    "is not supported on this runtime",
     "use a runtime that supports it, or set it to none",
   );
 }

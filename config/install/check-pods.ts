@@ -45,7 +45,7 @@ export function reservedVariables(
       code: "reserved-variable",
       path: [...path, name],
       message: "is set by the install",
-      remedy: "remove it; use the property of engine or install that sets it",
+      remedy: "remove it, or use the property of engine or install that sets it",
     }));
 }
 
@@ -61,7 +61,7 @@ export function toleratesGate(
     if (key !== gate.key && !toleratesAll) return [];
     return [
       {
-        code: "gate-tolerated",
+        code: "startup-taint-tolerated",
         path: [...path, "tolerations", index],
         message: "tolerates the startup taint",
         given: key ?? "every taint",

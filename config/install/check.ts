@@ -96,7 +96,7 @@ function checkOwner(install: ResolvedInstall): Problem[] {
   if (owner === "manager" || install.controller) return [];
   return [
     {
-      code: "gate-without-controller",
+      code: "readiness-gate-without-controller",
       path: ["readinessGate", "owner"],
       message: "requires install.controller",
       given: owner,
@@ -124,7 +124,7 @@ function checkTaint(install: ResolvedInstall): Problem[] {
   if (taint.effect === "NoExecute" && install.readinessGate.retaint) {
     return [
       {
-        code: "retaint-evicts",
+        code: "retaint-with-no-execute",
         path: ["readinessGate", "retaint"],
         message: "would evict all pods of a node whose agent restarts",
         given: `a taint with the effect ${taint.effect}`,
@@ -201,7 +201,7 @@ function checkController(install: ResolvedInstall): Problem[] {
   }
   if (gateOwner(install) === "manager" && !checkpointsOf(install)) {
     problems.push({
-      code: "idle-controller",
+      code: "unused-controller",
       path: ["controller"],
       message: "is unused: the manager owns the gate and checkpoints are disabled",
       remedy: "remove it, or enable checkpoints",
@@ -216,7 +216,7 @@ function checkAgents(install: ResolvedInstall): Problem[] {
   if (install.helper.tolerations.some((toleration) => tolerates(toleration, taint))) return [];
   return [
     {
-      code: "gate-not-tolerated",
+      code: "startup-taint-not-tolerated",
       path: ["helper", "tolerations"],
       message: "does not tolerate the startup taint",
       allowed: `a toleration of ${toTaintText(taint)}`,

@@ -83,7 +83,7 @@ export const controllerSchema = shape({
 export const networkPoliciesSchema = shape({
   egressPorts: described(
     v.optional(v.array(integer(1, 65_535)), [443, 6443, 5671, 5672]),
-    "TCP ports to which pods of the install may connect, in addition to those of the engine. Default: API server (443, 6443) and RabbitMQ (5671, 5672).",
+    "TCP ports to which pods of the install may connect, in addition to those of the engine: API server (443, 6443), RabbitMQ (5671, 5672).",
   ),
 });
 

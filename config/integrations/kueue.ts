@@ -119,7 +119,7 @@ export function checkKueue({ flavors, localQueues }: ResolvedKueue, gate: Taint)
       });
     } else if (Object.keys(flavor.quotas).toSorted().join() !== expected.join()) {
       problems.push({
-        code: "quotas-differ",
+        code: "quota-mismatch",
         path: [...path, "quotas"],
         message: "has different resources than the first flavor",
         given: Object.keys(flavor.quotas).join(", "),
@@ -130,7 +130,7 @@ export function checkKueue({ flavors, localQueues }: ResolvedKueue, gate: Taint)
     for (const [at, { key }] of flavor.nodeTaints.entries()) {
       if (key !== gate.key) continue;
       problems.push({
-        code: "gate-in-flavor",
+        code: "startup-taint-in-flavor",
         path: [...path, "nodeTaints", at],
         message: "is the startup taint, which every workload would have to tolerate",
         given: key,

@@ -55,7 +55,7 @@ function checkGracePeriod(pool: ResolvedNodePool): Problem[] {
   if (graceS === undefined || dumpS === undefined || graceS >= dumpS) return [];
   return [
     {
-      code: "grace-below-dump",
+      code: "grace-period-too-short",
       path: ["terminationGracePeriod"],
       message: "is shorter than the longest checkpoint",
       given: pool.terminationGracePeriod,
@@ -93,7 +93,7 @@ function checkRequirements({ requirements }: ResolvedNodePool): Problem[] {
     if (remedy !== undefined) {
       return [
         {
-          code: "own-requirement",
+          code: "reserved-requirement",
           path: ["requirements", index, "key"],
           message: "is set by the toolkit",
           given: key,
@@ -108,7 +108,7 @@ function checkRequirements({ requirements }: ResolvedNodePool): Problem[] {
     if (fits) return expected === "one" ? checkNumber(["requirements", index, "values", 0], values?.[0]) : [];
     return [
       {
-        code: "wrong-values",
+        code: "wrong-value-count",
         path: ["requirements", index, "values"],
         message: `has the wrong number of items for the operator ${operator}`,
         given: `${count}`,
@@ -123,7 +123,7 @@ function checkNumber(path: PropertyPath, value = ""): Problem[] {
   if (isToken(value) || (/^\d+$/.test(value) && Number.isSafeInteger(Number(value)))) return [];
   return [
     {
-      code: "not-a-number",
+      code: "invalid-number",
       path,
       message: "is not an integer",
       given: printable(value),
@@ -138,7 +138,7 @@ function checkLocalStorage({ instance }: ResolvedNodePool): Problem[] {
   if (storage === undefined || storage.strategy === "RAID0") return [];
   return [
     {
-      code: "not-on-karpenter",
+      code: "unsupported-by-karpenter",
       path: ["instance", "localStorage", "strategy"],
       message: "is not supported by Karpenter, which would ignore the local disks",
       given: storage.strategy,
@@ -151,7 +151,7 @@ function checkMaxPods({ kubelet }: ResolvedNodePool): Problem[] {
   if (kubelet.maxPodsExpression === undefined) return [];
   return [
     {
-      code: "not-on-karpenter",
+      code: "unsupported-by-karpenter",
       path: ["kubelet", "maxPodsExpression"],
       message: "is not supported by Karpenter, which would ignore it",
       given: kubelet.maxPodsExpression,
@@ -173,7 +173,7 @@ function checkReservations({ capacityTypes, capacityReservations }: ResolvedNode
           remedy: "select the reservations by id or tags",
         }
       : {
-          code: "unused",
+          code: "unused-capacity-reservation",
           path: ["capacityReservations"],
           message: "has no effect: capacityTypes does not contain reserved",
           remedy: "add reserved to capacityTypes",

@@ -57,7 +57,7 @@ const requirementSchema = shape({
 const budgetSchema = shape({
   nodes: described(
     pattern(/^((100|[0-9]{1,2})%|[0-9]+)$/, {
-      code: "not-a-budget",
+      code: "invalid-disruption-budget",
       message: "is not a number or percentage of nodes",
       allowed: '"2" or "10%"',
     }),
@@ -84,7 +84,7 @@ export const nodePoolSchema = shape({
   name: described(dnsLabel, "Name of the NodePool and of its EC2NodeClass."),
   amiVersion: described(
     pattern(/^v\d{8}$/, {
-      code: "not-pinned",
+      code: "invalid-ami-release",
       message: "is not a release of the EKS AMI",
       allowed:
         "a release such as v20260714; not latest, which replaces nodes whenever AWS publishes a release",
@@ -157,7 +157,7 @@ export const nodePoolSchema = shape({
 export const interruptionQueueSchema = shape({
   name: described(
     pattern(/^[\w-]{1,80}$/, {
-      code: "not-a-queue-name",
+      code: "invalid-queue-name",
       message: "is not a valid SQS queue name",
       allowed: "up to 80 letters, digits, - and _",
     }),
@@ -175,7 +175,7 @@ export const karpenterSchema = shape({
   nodeRoleName: described(
     derived(
       pattern(/^[\w+=,.@-]{1,64}$/, {
-        code: "not-a-role-name",
+        code: "invalid-role-name",
         message: "is not a valid IAM role name",
         allowed: "up to 64 letters, digits and +=,.@_-",
       }),

@@ -10,7 +10,7 @@ export function checkNetwork(network: ResolvedNetwork, context: { region?: strin
     return [...problems, ...repeated(network.privateSubnetIds, ["privateSubnetIds"])];
   if (isToken(network.cidr)) {
     problems.push({
-      code: "not-plain",
+      code: "unresolved-token",
       path: ["cidr"],
       message: "is a Terraform token, but the subnets are derived from its value",
       allowed: "a literal value",
@@ -81,7 +81,7 @@ function checkZones(zones: readonly string[], region: string | undefined): Probl
   if (isToken(zones)) {
     return [
       {
-        code: "not-plain",
+        code: "unresolved-token",
         path: ["availabilityZones"],
         message: "is a Terraform token, but its length determines the number of subnets",
         allowed: "a number, or a list whose items may be tokens",
@@ -102,7 +102,7 @@ function checkZones(zones: readonly string[], region: string | undefined): Probl
   for (const [index, zone] of zones.entries()) {
     if (isToken(zone) || zone.startsWith(region)) continue;
     problems.push({
-      code: "zone-of-another-region",
+      code: "zone-region-mismatch",
       path: ["availabilityZones", index],
       message: "is not a zone of the cluster's region",
       given: zone,

@@ -52,7 +52,7 @@ export function ipv4Cidr(shortest = 0, longest = 32): v.GenericSchema<string> {
   return v.pipe(
     v.string(),
     rule<string>({
-      code: "not-a-cidr",
+      code: "invalid-cidr",
       test: (text) => {
         const block = parseIpv4Block(text);
         return block !== undefined && block.prefix >= shortest && block.prefix <= longest;
@@ -67,7 +67,7 @@ export function ipv4Cidr(shortest = 0, longest = 32): v.GenericSchema<string> {
 export const anyCidr: v.GenericSchema<string> = v.pipe(
   v.string(),
   rule<string>({
-    code: "not-a-cidr",
+    code: "invalid-cidr",
     test: (text) => parseIpv4Block(text) !== undefined || isIpv6Block(text),
     message: "is not a CIDR block",
     allowed: "an IPv4 block such as 203.0.113.0/24 (host bits zero) or an IPv6 block such as 2001:db8::/48",

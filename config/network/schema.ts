@@ -15,31 +15,31 @@ import {
 import { ipv4Cidr, MAX_ZONES, VPC_PREFIX } from "./cidr";
 
 const vpcId = pattern(/^vpc-[0-9a-f]{8,17}$/, {
-  code: "not-a-vpc-id",
+  code: "invalid-vpc-id",
   message: "is not a VPC id",
   allowed: "vpc- and 8 or 17 hexadecimal digits",
 });
 
 export const subnetId = pattern(/^subnet-[0-9a-f]{8,17}$/, {
-  code: "not-a-subnet-id",
+  code: "invalid-subnet-id",
   message: "is not a subnet id",
   allowed: "subnet- and 8 or 17 hexadecimal digits",
 });
 
 export const securityGroupId = pattern(/^sg-[0-9a-f]{8,17}$/, {
-  code: "not-a-security-group-id",
+  code: "invalid-security-group-id",
   message: "is not a security group id",
   allowed: "sg- and 8 or 17 hexadecimal digits",
 });
 
 const zoneName = pattern(/^[a-z]{2,3}(-[a-z]+)+-\d[a-z]$/, {
-  code: "not-a-zone",
+  code: "invalid-availability-zone",
   message: "is not the name of an availability zone",
   allowed: "a name such as eu-west-1a",
 });
 
 const serviceName = pattern(/^[a-z0-9][a-z0-9.-]*$/, {
-  code: "not-a-service-name",
+  code: "invalid-service-name",
   message: "is not the name of an AWS service",
   allowed: "a short name such as ecr.api or sts, or a full one such as com.amazonaws.eu-west-1.sts",
 });
@@ -86,7 +86,7 @@ const existingSubnets = shape({
     v.pipe(
       v.array(subnetId),
       rule<string[]>({
-        code: "too-few",
+        code: "wrong-length",
         test: (ids) => ids.length >= 2,
         message: "has too few subnets",
         allowed: "at least 2 subnets; EKS places its control plane in two availability zones",

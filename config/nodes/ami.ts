@@ -66,7 +66,7 @@ export function findAmi(
   const amiType = TYPES[architecture][accelerator];
   if (amiType === undefined) {
     problems.push({
-      code: "no-such-ami",
+      code: "unsupported-accelerator",
       path,
       message: "has no EKS AMI for this accelerator and architecture",
       given: `${accelerator} on ${architecture}`,

@@ -140,7 +140,7 @@ export function checkRootVolume(volume: NodeSettings["rootVolume"]): Problem[] {
   }
   if (type !== "gp3" && throughputMiBps !== undefined) {
     problem("throughputMiBps", {
-      code: "not-for-type",
+      code: "unsupported-by-volume-type",
       message: `is not supported for ${type}`,
       given: `${throughputMiBps}`,
       allowed: "only with gp3",
@@ -193,7 +193,7 @@ function checkTimeouts({ kubelet }: Pick<NodeSettings, "kubelet">): Problem[] {
   }
   if (shutdownGracePeriodByPodPriority !== undefined && shutdownGracePeriod !== undefined) {
     problems.push({
-      code: "exclusive",
+      code: "mutually-exclusive",
       path: path("shutdownGracePeriodByPodPriority"),
       message: "conflicts with shutdownGracePeriod; the kubelet would not start",
       remedy: "remove one of the two",
@@ -219,7 +219,7 @@ function checkFlags(flags: readonly string[]): Problem[] {
     if (!name.startsWith("--")) {
       return [
         {
-          code: "not-a-flag",
+          code: "invalid-kubelet-flag",
           path: ["kubelet", "flags", index],
           message: "is not a kubelet flag",
           given: printable(flag),
@@ -230,7 +230,7 @@ function checkFlags(flags: readonly string[]): Problem[] {
     if (property === undefined) return [];
     return [
       {
-        code: "own-flag",
+        code: "reserved-flag",
         path: ["kubelet", "flags", index],
         message: "would override a field that the toolkit sets",
         given: printable(flag),
@@ -244,7 +244,7 @@ function checkTaints(settings: NodeSettings): Problem[] {
   const problems: Problem[] = [];
   if (settings.kubelet.config?.registerWithTaints !== undefined) {
     problems.push({
-      code: "own-field",
+      code: "reserved-field",
       path: ["kubelet", "config", "registerWithTaints"],
       message: "is set by the toolkit",
       remedy: "use taints and startupTaint",

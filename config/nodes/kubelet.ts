@@ -33,7 +33,7 @@ function amounts(allowed: string, test: (text: string) => boolean) {
   const amount = v.pipe(
     v.string(),
     rule<string>({
-      code: "not-a-threshold",
+      code: "invalid-eviction-threshold",
       test,
       message: "is not a quantity or percentage of a resource",
       allowed,
@@ -81,7 +81,7 @@ export const kubeletConfigSchema = shape({
   cpuCFSQuotaPeriod: described(
     optional(
       pattern(/^(?:(?:[1-9]\d{0,2}|1000)ms|1s)$/, {
-        code: "not-a-period",
+        code: "invalid-cfs-quota-period",
         message: "is not a CFS quota period",
         allowed: "1ms to 1000ms, such as 100ms",
       }),

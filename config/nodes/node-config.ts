@@ -10,7 +10,7 @@ import { kubeletOptionsSchema } from "./kubelet";
 export const NODE_CONFIG_API_VERSION = "node.eks.aws/v1alpha1";
 
 const cidr = pattern(/^[0-9a-fA-F.:]+\/\d{1,3}$/, {
-  code: "not-a-cidr",
+  code: "invalid-cidr",
   message: "is not a CIDR block",
   allowed: "an address and a prefix length, such as 172.20.0.0/16",
 });
@@ -20,7 +20,7 @@ export const nodeClusterSchema = shape({
   name: described(v.pipe(v.string(), v.minLength(1)), "Name of the EKS cluster."),
   apiServerEndpoint: described(
     pattern(/^https:\/\/\S+$/, {
-      code: "not-an-endpoint",
+      code: "invalid-endpoint",
       message: "is not the URL of an API server",
       allowed: "https://...",
     }),
@@ -28,7 +28,7 @@ export const nodeClusterSchema = shape({
   ),
   certificateAuthority: described(
     pattern(/^[A-Za-z0-9+/]+={0,2}$/, {
-      code: "not-base64",
+      code: "invalid-base64",
       message: "is not base64-encoded",
       allowed: "the base64-encoded certificate chain on one line, as DescribeCluster returns it",
     }),
@@ -93,7 +93,7 @@ export const containerdOptionsSchema = shape({
             "rename the table io.containerd.grpc.v1.cri to io.containerd.cri.v1.runtime, and remove version",
         }),
         rule<string>({
-          code: "not-toml",
+          code: "invalid-toml",
           test: isToml,
           message: "is not valid TOML; containerd would not start",
           allowed: "a TOML document",
@@ -121,7 +121,7 @@ export const instanceOptionsSchema = shape({
         mountPath: described(
           derived(
             pattern(/^\/\S*$/, {
-              code: "not-absolute",
+              code: "invalid-path",
               message: "is not an absolute path",
               allowed: "a path that begins with /",
             }),

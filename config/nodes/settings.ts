@@ -19,7 +19,7 @@ import { containerdOptionsSchema, instanceOptionsSchema, nodeFeatureGatesSchema 
 import { startupTaintSchema, taintSchema } from "./taint";
 
 const absolute = pattern(/^\/[^"'\\\n]+$/, {
-  code: "not-absolute",
+  code: "invalid-path",
   message: "is not an absolute path",
   allowed: "a path that begins with /, without quotes and backslashes",
 });
@@ -37,7 +37,7 @@ export const runtimeHandlerSchema = oneOf([
     runtimeType: described(
       v.optional(
         pattern(/^[a-z0-9]+(\.[a-z0-9-]+)+$/, {
-          code: "not-a-runtime-type",
+          code: "invalid-runtime-type",
           message: "is not a containerd runtime type",
           allowed: "a name such as io.containerd.runc.v2",
         }),
@@ -108,25 +108,25 @@ export const rootVolumeSchema = shape({
 });
 
 const sysctlName = pattern(/^[a-z0-9_-]+([./][A-Za-z0-9_*-]+)+$/, {
-  code: "not-a-sysctl",
+  code: "invalid-sysctl-name",
   message: "is not a valid sysctl name",
   allowed: "a name such as fs.pipe-max-size",
 });
 
 const sysctlValue = pattern(/^[^\r\n]*$/, {
-  code: "not-a-sysctl-value",
+  code: "invalid-sysctl-value",
   message: "is not a valid sysctl value",
   allowed: "a single line",
 });
 
 const script = pattern(/^#!\//, {
-  code: "no-interpreter",
+  code: "missing-interpreter",
   message: "does not begin with #!; cloud-init would not run it",
   allowed: "a script whose first line is an interpreter, such as #!/bin/bash",
 });
 
 const tagKey = pattern(/^(?!aws:)[\s\S]{1,128}$/i, {
-  code: "not-a-tag-key",
+  code: "invalid-tag-key",
   message: "is not a valid AWS tag key",
   allowed: "up to 128 characters, not beginning with aws:",
 });
@@ -140,7 +140,7 @@ export const nodeSettings = {
     v.pipe(
       v.array(
         pattern(/^[a-z0-9-]+\.[a-z0-9-]+$/, {
-          code: "not-an-instance-type",
+          code: "invalid-instance-type",
           message: "is not an instance type",
           allowed: "<family>.<size>, such as m7i.2xlarge",
         }),
@@ -187,7 +187,7 @@ export const nodeSettings = {
       }),
       {},
     ),
-    "Instance metadata service. Version 2 is always required.",
+    "Instance metadata service. It is always IMDSv2.",
   ),
   kubelet: described(
     v.optional(kubeletOptionsSchema, {}),

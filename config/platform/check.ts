@@ -93,8 +93,8 @@ function minorOf({ version, ami }: Platform["nodeGroups"][number]): string {
 /** Runs the checks that depend on several areas. */
 function checkAcross(areas: ValidAreas): Problem[] {
   const { cluster, network, engine } = areas;
-  const validNetwork = areas.given.has("network") ? network : v.parse(networkSchema, {});
-  const install = areas.given.has("install") ? areas.install : v.parse(installSchema, {});
+  const validNetwork = areas.present.has("network") ? network : v.parse(networkSchema, {});
+  const install = areas.present.has("install") ? areas.install : v.parse(installSchema, {});
   return [
     ...checkComposition(areas),
     ...checkIdentities(areas),
@@ -122,11 +122,11 @@ const NEED_CLUSTER = ["nodeGroups", "karpenter", "storage", "imageRepository", "
 
 /** Checks which areas can be combined. */
 export function checkComposition(areas: ValidAreas): Problem[] {
-  const { given } = areas;
+  const { present } = areas;
   const problems: Problem[] = [];
-  if (given.size === 0) return problems;
-  const hasCluster = given.has("cluster") || given.has("existingCluster");
-  if (given.has("cluster") && given.has("existingCluster")) {
+  if (present.size === 0) return problems;
+  const hasCluster = present.has("cluster") || present.has("existingCluster");
+  if (present.has("cluster") && present.has("existingCluster")) {
     problems.push({
       code: "two-clusters",
       path: ["existingCluster"],
@@ -134,18 +134,18 @@ export function checkComposition(areas: ValidAreas): Problem[] {
       remedy: "remove cluster to use the existing one, or existingCluster to create one",
     });
   }
-  if (given.has("network") && !given.has("cluster")) {
+  if (present.has("network") && !present.has("cluster")) {
     problems.push({
       code: "without-effect",
       path: ["network"],
       message: "has no effect without cluster",
-      remedy: given.has("existingCluster")
+      remedy: present.has("existingCluster")
         ? "remove it; existingCluster.subnetIds selects the subnets of nodes"
         : "add cluster, or remove network",
     });
   }
   for (const area of NEED_CLUSTER) {
-    if (!given.has(area) || hasCluster) continue;
+    if (!present.has(area) || hasCluster) continue;
     problems.push({
       code: "cluster-missing",
       path: [area],
@@ -154,7 +154,7 @@ export function checkComposition(areas: ValidAreas): Problem[] {
       remedy: "add cluster or existingCluster",
     });
   }
-  if (given.has("install") && !given.has("engine")) {
+  if (present.has("install") && !present.has("engine")) {
     problems.push({
       code: "without-effect",
       path: ["install"],
@@ -162,7 +162,7 @@ export function checkComposition(areas: ValidAreas): Problem[] {
       remedy: "add engine, or remove install",
     });
   }
-  if (!hasCluster && !given.has("engine")) {
+  if (!hasCluster && !present.has("engine")) {
     problems.push({
       code: "empty-platform",
       path: [],
@@ -175,12 +175,12 @@ export function checkComposition(areas: ValidAreas): Problem[] {
 }
 
 /** Requires a key of the state if none can be derived from the name and region of a new cluster. */
-function checkStateKey({ given, terraform, cluster }: ValidAreas): Problem[] {
+function checkStateKey({ present, terraform, cluster }: ValidAreas): Problem[] {
   const { backend } = terraform ?? {};
   if (!backend || "path" in backend || backend.key !== undefined) return [];
   const path = ["terraform", "backend", "key"];
   const remedy = "set a key that no other platform in the bucket uses";
-  if (given.has("existingCluster")) {
+  if (present.has("existingCluster")) {
     return [{ code: "missing", path, message: "is required with existingCluster", remedy }];
   }
   if (!isToken(cluster?.name) && !isToken(cluster?.region)) return [];
@@ -202,7 +202,7 @@ function checkGroupNames({ nodeGroups }: ValidAreas): Problem[] {
     if (isToken(name)) {
       return [
         {
-          code: "not-plain",
+          code: "unresolved-token",
           path,
           message: "is a Terraform token, but resource addresses depend on its value",
           allowed: "a literal value",
@@ -227,8 +227,8 @@ function checkGroupNames({ nodeGroups }: ValidAreas): Problem[] {
 }
 
 /** Checks that nodes run in the private subnets of the cluster, if these are known. */
-function checkSubnets({ network, nodeGroups, given }: ValidAreas): Problem[] {
-  if (!given.has("cluster") || (given.has("network") && !network)) return [];
+function checkSubnets({ network, nodeGroups, present }: ValidAreas): Problem[] {
+  if (!present.has("cluster") || (present.has("network") && !network)) return [];
   const known = network && "privateSubnetIds" in network ? network.privateSubnetIds : undefined;
   if (known?.some(isToken) || isToken(known)) return [];
   return [...nodeGroups].flatMap(([group, { subnetIds = [] }]) =>
@@ -265,7 +265,7 @@ export function checkIdentities({ karpenter, storage, imageRepository }: ValidAr
       account.namespace === namespace && account.serviceAccount === serviceAccount
         ? [
             {
-              code: "second-identity",
+              code: "duplicate-pod-identity",
               path: [...path, index],
               message: "is Karpenter's ServiceAccount, which already has a role",
               given: `${namespace}/${serviceAccount}`,

@@ -162,7 +162,7 @@ function checkDns(areas: ValidAreas, gate: Taint): Problem[] {
   const missing = { key: gate.key, operator: "Exists", effect: gate.effect };
   return [
     {
-      code: "gate-not-tolerated",
+      code: "startup-taint-not-tolerated",
       path: ["cluster", "addons", "coredns"],
       message: "does not tolerate the startup taint that every node has",
       allowed: `a toleration of ${toTaintText(gate)}`,

@@ -18,7 +18,7 @@ export const outputSchema = shape({
   directory: described(
     v.optional(
       pattern(/^(?!\/)(?!\s*$)(?!.*(^|\/)\.\.(\/|$))[^\\:*?"<>|]+$/, {
-        code: "not-a-directory-below",
+        code: "invalid-output-directory",
         message: "is not a subdirectory of the directory of cedana.yaml",
         allowed: "a relative path with / as separator and without .., such as out",
       }),
@@ -46,7 +46,7 @@ const s3BackendSchema = shape({
   key: described(
     derived(
       pattern(/^[A-Za-z0-9!_.*'()/-]{1,1024}$/, {
-        code: "not-an-object-key",
+        code: "invalid-object-key",
         message: "is not a valid S3 object key",
         allowed: "letters, digits, / and !_.*'()-",
       }),
@@ -124,7 +124,7 @@ export type ValidAreas = Partial<Omit<Platform, "nodeGroups">> & {
   /** Valid node groups, by their index in the input. */
   readonly nodeGroups: ReadonlyMap<number, Platform["nodeGroups"][number]>;
   /** Names of the areas that the input has, valid or not. */
-  readonly given: ReadonlySet<string>;
+  readonly present: ReadonlySet<string>;
 };
 
 /** Returns the areas of an input without problems. */
@@ -134,7 +134,7 @@ export function validAreas(
   problems: readonly Problem[],
 ): ValidAreas {
   const isMapping = typeof input === "object" && input !== null && !Array.isArray(input);
-  if (!isMapping || !output) return { nodeGroups: new Map(), given: new Set() };
+  if (!isMapping || !output) return { nodeGroups: new Map(), present: new Set() };
   const invalid = new Set(problems.map(({ path }) => path[0]));
   const entries = Object.entries(output).filter(
     ([area]) => area in platformSchema.entries && !invalid.has(area),
@@ -153,7 +153,7 @@ export function validAreas(
         invalidGroups.has(index) ? [] : [[index, withEngine(group, kind)] as const],
       ),
     ),
-    given: new Set(Object.entries(input).flatMap(([area, value]) => (value === undefined ? [] : [area]))),
+    present: new Set(Object.entries(input).flatMap(([area, value]) => (value === undefined ? [] : [area]))),
   };
 }
 

@@ -65,7 +65,7 @@ export function checkRepository(areas: ValidAreas, capabilities: EngineCapabilit
     region !== undefined &&
     containerRuntime !== undefined &&
     engine?.runtime !== containerRuntime &&
-    areas.given.has("nodeGroups")
+    areas.present.has("nodeGroups")
   ) {
     problems.push({
       code: "unsupported-runtime",

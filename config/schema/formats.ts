@@ -3,21 +3,21 @@ import { pattern } from "./rule";
 
 /** Matches an Amazon Resource Name of any service in any partition. */
 export const arn = pattern(/^arn:aws[a-zA-Z-]*:[a-z0-9-]+:[a-z0-9-]*:(\d{12}|aws)?:.+$/, {
-  code: "not-an-arn",
+  code: "invalid-arn",
   message: "is not an ARN",
   allowed: "arn:<partition>:<service>:<region>:<account>:<resource>",
 });
 
 /** Matches the name of an EKS cluster (EKS API, CreateCluster: at most 100 characters). */
 export const clusterName = pattern(/^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$/, {
-  code: "not-a-cluster-name",
+  code: "invalid-cluster-name",
   message: "is not a valid EKS cluster name",
   allowed: "up to 100 letters, digits, - and _, beginning with a letter or digit",
 });
 
 /** Matches an RFC 1123 label, such as the name of a namespace. */
 export const dnsLabel = pattern(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, {
-  code: "not-a-dns-label",
+  code: "invalid-dns-label",
   message: "is not a valid DNS label (RFC 1123)",
   allowed: "up to 63 lowercase letters, digits and -, beginning and ending with a letter or digit",
 });
@@ -26,7 +26,7 @@ export const dnsLabel = pattern(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, {
 export const dnsSubdomain = pattern(
   /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
   {
-    code: "not-a-dns-subdomain",
+    code: "invalid-dns-subdomain",
     message: "is not a valid DNS subdomain (RFC 1123)",
     allowed:
       "up to 253 lowercase letters, digits, - and ., each part beginning and ending with a letter or digit",
@@ -35,7 +35,7 @@ export const dnsSubdomain = pattern(
 
 /** Matches the name of an AWS region, such as eu-west-1. */
 export const region = pattern(/^(?!us-iso|eu-iso)[a-z]{2,3}(-[a-z]+)+-\d$/, {
-  code: "not-a-region",
+  code: "invalid-region",
   message: "is not an AWS region that this toolkit supports",
   allowed: "a region of the partitions aws, aws-cn or aws-us-gov, such as eu-west-1",
 });
@@ -52,7 +52,7 @@ const REGISTRY_HOST = `(?:(?:localhost|${REGISTRY_NAME}(?:\\.${REGISTRY_NAME})+)
 export const registryRepository = pattern(
   new RegExp(`^(?=.{1,254}$)${REGISTRY_HOST}/${REPOSITORY_PART}(?:/${REPOSITORY_PART})*$`),
   {
-    code: "not-a-repository",
+    code: "invalid-image-repository",
     message: "is not a repository with its registry host",
     allowed:
       "<host>[:<port>]/<path> in lowercase, without tag and digest, such as registry.example.com/checkpoints",
@@ -67,7 +67,7 @@ export const labelKey = pattern(
     `^((?=.{1,253}/)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?${LABEL_NAME}$`,
   ),
   {
-    code: "not-a-label-key",
+    code: "invalid-label-key",
     message: "is not a valid key of a label, taint or annotation",
     allowed: "[prefix/]name: a DNS prefix, then up to 63 letters, digits, -, _ and .",
   },
@@ -75,14 +75,14 @@ export const labelKey = pattern(
 
 /** Matches the value of a Kubernetes label or taint. It may be empty. */
 export const labelValue = pattern(new RegExp(`^${LABEL_NAME}?$`), {
-  code: "not-a-label-value",
+  code: "invalid-label-value",
   message: "is not a valid value of a label or taint",
   allowed: "up to 63 letters, digits, -, _ and ., beginning and ending with a letter or digit, or empty",
 });
 
 /** Matches an absolute path without `.`, `..` and empty components, except the root directory. */
 export const directory = pattern(/^(\/(?!\.{1,2}(\/|$))[^\s/]+)+$/, {
-  code: "not-a-directory",
+  code: "invalid-directory",
   message: "is not a valid path of a directory",
   allowed: "an absolute path such as /mnt/checkpoints, without . or .. components and without a trailing /",
 });

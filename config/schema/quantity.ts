@@ -60,7 +60,7 @@ export function quantityBytes(text: string): number {
 
 /** Matches a Kubernetes resource quantity of zero or more, such as 500m, 2, 100Mi or 1e3. */
 export const quantity = pattern(new RegExp(`^\\+?${UNSIGNED}$`), {
-  code: "not-a-quantity",
+  code: "invalid-quantity",
   message: "is not a Kubernetes quantity of zero or more",
   allowed:
     "a number, optionally followed by n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 128Mi",
@@ -86,7 +86,7 @@ export function parseDuration(text: string): number | undefined {
 export const duration: v.GenericSchema<string> = v.pipe(
   v.string(),
   rule<string>({
-    code: "not-a-duration",
+    code: "invalid-duration",
     test: (text) => parseDuration(text) !== undefined,
     message: "is not a duration",
     allowed: "hours, minutes and seconds: 10m, 1h30m, 90s",

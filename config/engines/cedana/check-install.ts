@@ -135,7 +135,7 @@ function checkManager({ manager }: ResolvedCedanaEngine, install: ResolvedInstal
   const problems: Problem[] = [];
   if (owner !== "manager" && manager.taintNodes === true) {
     problems.push({
-      code: "two-owners",
+      code: "gate-owner-conflict",
       path: ["manager", "taintNodes"],
       message: "conflicts with readinessGate.owner: the manager would restore the taint",
       given: `true, with the owner ${owner}`,

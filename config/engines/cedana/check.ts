@@ -54,7 +54,7 @@ function checkAddress(engine: ResolvedCedanaEngine): Problem[] {
   if (isToken(address)) {
     return [
       {
-        code: "not-plain",
+        code: "unresolved-token",
         path: ["address"],
         message: "is a Terraform token, but ports and mounts depend on its value",
         allowed: "a literal value",
@@ -65,7 +65,7 @@ function checkAddress(engine: ResolvedCedanaEngine): Problem[] {
   if (isPath !== (protocol === "unix")) {
     return [
       {
-        code: "address-against-protocol",
+        code: "address-protocol-mismatch",
         path: ["address"],
         message: `does not match the protocol ${protocol}`,
         given: JSON.stringify(address),
@@ -79,7 +79,7 @@ function checkAddress(engine: ResolvedCedanaEngine): Problem[] {
   if (message !== undefined) {
     return [
       {
-        code: "not-a-socket-of-its-own",
+        code: "invalid-socket-path",
         path: ["address"],
         message,
         given,
@@ -152,7 +152,7 @@ function checkStore({ checkpointDir, secrets, awsRegion }: ResolvedCedanaEngine)
     return [];
   return [
     {
-      code: "unknown-store",
+      code: "unsupported-storage",
       path: ["checkpointDir"],
       message: "is not in a storage that the agent supports",
       given: printable(checkpointDir),

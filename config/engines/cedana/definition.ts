@@ -26,7 +26,7 @@ export const cedanaControllerSchema = shape({
     shape({
       url: described(
         pattern(/^https?:\/\/[^\s/@]+$/, {
-          code: "not-a-url",
+          code: "invalid-url",
           message: "is not the URL of an HTTP server",
           allowed: "http(s)://<host>[:<port>]",
         }),
@@ -34,7 +34,7 @@ export const cedanaControllerSchema = shape({
       ),
       root: described(
         pattern(/^\/\S+$/, {
-          code: "not-a-path",
+          code: "invalid-path",
           message: "is not an absolute path",
           allowed: "a path such as /run/containerd/runc/k8s.io",
         }),

@@ -66,7 +66,7 @@ export const cedanaCheckpointsSchema = shape({
   root: described(
     v.optional(
       pattern(/^\/\S+$/, {
-        code: "not-a-path",
+        code: "invalid-path",
         message: "is not an absolute path",
         allowed:
           "a path, such as /run/containerd/runc/k8s.io, /host/run/containerd/runc/k8s.io (k3s) or /run/runc",
@@ -241,6 +241,6 @@ export const runtimeClassSchema = shape({
   ),
   overhead: described(
     v.optional(quantities, {}),
-    "Overhead of the shim, which is added to the resources of each pod. Empty by default: the overhead of Cedana's shim was not measured.",
+    "Overhead of the shim, which is added to the resources of each pod. The overhead of Cedana's shim was not measured.",
   ),
 });

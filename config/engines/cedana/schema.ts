@@ -28,12 +28,12 @@ import {
 const HTTPS_URL = /^https:\/\/[^\s/?#]+(\/[^\s?#]*)?$/;
 const httpsUrl = v.pipe(
   pattern(HTTPS_URL, {
-    code: "not-an-https-url",
+    code: "invalid-https-url",
     message: "is not an https:// URL",
     allowed: "https://<host>[/<path>], without user, query or fragment",
   }),
   rule<string>({
-    code: "not-an-https-url",
+    code: "invalid-https-url",
     test: (value) => !HTTPS_URL.test(value) || value.includes("@") || URL.canParse(value),
     message: "has an invalid host or port",
     allowed: "https://<host>[:<port>][/<path>]",
@@ -48,20 +48,20 @@ const httpsUrl = v.pipe(
 );
 
 const absolutePath = pattern(/^\/([^\s/:]+(\/[^\s/:]+)*)?$/, {
-  code: "not-an-absolute-path",
+  code: "invalid-path",
   message: "is not an absolute path",
   allowed: "a path that begins with /, without spaces, colons and a trailing /",
 });
 
 /** Matches a pinned version. */
 export const pinnedVersion = pattern(/^v\d+\.\d+(\.\d+)?([-.+][0-9A-Za-z.-]+)?$/, {
-  code: "not-a-pinned-version",
+  code: "invalid-plugin-version",
   message: "is not a pinned version",
   allowed: "a version such as v0.7.5, but not latest",
 });
 
 const size = pattern(/^[1-9]\d*[KMG]$/, {
-  code: "not-a-size",
+  code: "invalid-size",
   message: "is not a size in the format of mount(8)",
   allowed: "a number followed by K, M or G, such as 10G",
 });
@@ -107,7 +107,7 @@ const cedanaEngine = shape({
   kind: described(v.literal("cedana"), "Selects Cedana's engine."),
   clusterId: described(
     pattern(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i, {
-      code: "not-a-uuid",
+      code: "invalid-uuid",
       message: "is not a UUID",
       allowed: "the id that the Cedana platform shows, such as 0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10",
     }),
@@ -129,7 +129,7 @@ const cedanaEngine = shape({
   address: described(
     derived(
       pattern(/^(\/[^\s:]+|\[?[\w.:-]+\]?:\d{1,5})$/, {
-        code: "not-an-address",
+        code: "invalid-address",
         message: "is not a valid address",
         allowed: "a socket path, <host>:<port>, or <cid>:<port>",
       }),
@@ -148,7 +148,7 @@ const cedanaEngine = shape({
   checkpointDir: described(
     v.optional(
       pattern(/^(\/[^\s]*|[a-z0-9]+:\/\/[^\s]+)$/, {
-        code: "not-a-checkpoint-directory",
+        code: "invalid-checkpoint-directory",
         message: "is not a location of checkpoints",
         allowed: "cedana://<path>, s3://<bucket>/<path> or a directory on the node",
       }),
@@ -220,7 +220,7 @@ const cedanaEngine = shape({
       v.union([
         v.literal(""),
         pattern(/^https?:\/\/[^\s/@]+$/, {
-          code: "not-an-endpoint",
+          code: "invalid-endpoint",
           message: "is not the URL of an endpoint",
           allowed: "http(s)://<host>[:<port>]",
         }),

@@ -14,7 +14,7 @@ function checkLiterals(engine: ResolvedKubeletEngine): Problem[] {
   return (["quota", "reserve"] as const)
     .filter((property) => isToken(engine[property]))
     .map((property) => ({
-      code: "not-plain",
+      code: "unresolved-token",
       path: [property],
       message: "is a Terraform token, but synthesis converts its value to bytes",
       allowed: "a literal value",

@@ -11,7 +11,7 @@ const ROWS = [
   ["Checkpoint of a running container", "✔✔", "CRI-O: enable_criu_support"],
   ["Restore into a new pod", "✔✔", "containerd 2.1 to 2.3; CRI-O: the new pod has all mounts of the old one"],
   ["Restore in place", "••", "the kubelet has no API for it"],
-  ["Containers of a pod at one moment", "••", "they are checkpointed one after the other"],
+  ["Atomic checkpoint of all containers of a pod", "••", "they are checkpointed one after the other"],
   ["Open TCP connections", "••", "the checkpoint of a container with open connections fails"],
   ["Content of emptyDir and /dev/shm", "••", "they are empty in the new pod"],
   ["Checkpoint as an image in a registry", "✔✔", "ECR or another OCI registry"],

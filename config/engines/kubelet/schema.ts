@@ -37,7 +37,7 @@ const RESERVED =
 const installDirectory = pattern(
   new RegExp(`^(?!/(${RESERVED})(/[^/]*)?$|/(${RESERVED})/)(/(?!\\.{1,2}(/|$))[\\w.-]+){2,}$`),
   {
-    code: "not-a-folder-of-its-own",
+    code: "invalid-directory",
     message: "is not a directory that the agent can own",
     allowed:
       "an absolute path of at least two components outside of system directories, such as /opt/cedana-cdk",

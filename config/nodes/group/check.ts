@@ -49,7 +49,7 @@ function checkVersion(group: ResolvedNodeGroup, cluster: string): Problem[] {
   if (isToken(version)) {
     return [
       {
-        code: "not-plain",
+        code: "unresolved-token",
         path,
         message: "is a Terraform token, but the node image depends on its value",
         allowed: "a literal value",
@@ -88,7 +88,7 @@ function checkAmi(group: ResolvedNodeGroup, cluster: string): Problem[] {
     release !== undefined && !isToken(release) && compareVersions(release, minor) !== 0
       ? [
           {
-            code: "release-of-other-minor",
+            code: "ami-release-mismatch",
             path: ["ami", "releaseVersion"],
             message: `is not a release for Kubernetes ${minor}`,
             given: release,
@@ -183,7 +183,7 @@ function checkScaling({ scaling: { min, max, desired } }: ResolvedNodeGroup): Pr
   const [name, value] = "initial" in desired ? ["initial", desired.initial] : ["managed", desired.managed];
   if (!isToken(value) && min <= max && (value < min || value > max)) {
     problems.push({
-      code: "desired-outside",
+      code: "desired-out-of-range",
       path: ["scaling", "desired", name],
       message: "is not between min and max",
       given: `${value}`,
@@ -206,7 +206,7 @@ function checkCapacity({ capacityType, capacityReservation, instanceTypes }: Res
     }
     if (instanceTypes.length > 1) {
       problems.push({
-        code: "one-instance-type",
+        code: "multiple-instance-types",
         path: ["instanceTypes"],
         message: "has several types, but a capacity block has one",
         given: instanceTypes.join(", "),
@@ -216,7 +216,7 @@ function checkCapacity({ capacityType, capacityReservation, instanceTypes }: Res
   }
   if (capacityType === "SPOT" && capacityReservation !== undefined) {
     problems.push({
-      code: "exclusive",
+      code: "mutually-exclusive",
       path: ["capacityReservation"],
       message: "does not support spot instances",
       remedy: "use capacityType ON_DEMAND or CAPACITY_BLOCK",
@@ -246,7 +246,7 @@ function checkLabels({ labels }: ResolvedNodeGroup): Problem[] {
     if (value !== "") return [];
     return [
       {
-        code: "empty-label",
+        code: "empty-label-value",
         path,
         message: "is empty, which EKS managed node groups do not support",
         given: '""',

@@ -9,7 +9,7 @@ const nodes = integer(0, Number.MAX_SAFE_INTEGER);
 const customAmiSchema = shape({
   id: described(
     pattern(/^ami-[0-9a-f]{8,17}$/, {
-      code: "not-an-ami",
+      code: "invalid-ami-id",
       message: "is not an AMI id",
       allowed: "ami- and 8 to 17 hexadecimal digits",
     }),
@@ -21,7 +21,7 @@ const customAmiSchema = shape({
   ),
   kernel: described(
     pattern(/^\d+\.\d+(\.\d+\S*)?$/, {
-      code: "not-a-kernel",
+      code: "invalid-kernel-version",
       message: "is not a kernel version",
       allowed: 'major.minor in quotes, such as "6.12"',
     }),
@@ -30,7 +30,7 @@ const customAmiSchema = shape({
   cgroup: described(v.picklist(["v1", "v2"]), "cgroup version of the image. Must be v2."),
   containerd: described(
     pattern(/^\d+\.\d+(\.\d+\S*)?$/, {
-      code: "not-a-version",
+      code: "invalid-containerd-version",
       message: "is not a containerd version",
       allowed: 'major.minor in quotes, such as "2.2"',
     }),
@@ -41,7 +41,7 @@ const customAmiSchema = shape({
 const releaseSchema = shape({
   releaseVersion: described(
     pattern(/^1\.\d+\.\d+-\d{8}$/, {
-      code: "not-a-release",
+      code: "invalid-ami-release",
       message: "is not a release of the EKS AMI",
       allowed: "a Kubernetes version and a date, such as 1.35.7-20260903",
     }),
@@ -53,7 +53,7 @@ const releaseSchema = shape({
 export const nodeGroupSchema = shape({
   name: described(
     pattern(/^[0-9A-Za-z][A-Za-z0-9_-]{0,35}$/, {
-      code: "not-a-group-name",
+      code: "invalid-node-group-name",
       message: "is not a valid node group name",
       allowed: "up to 36 letters, digits, - and _, beginning with a letter or digit",
     }),
@@ -62,7 +62,7 @@ export const nodeGroupSchema = shape({
   version: described(
     derived(
       pattern(/^1\.\d+$/, {
-        code: "not-a-minor",
+        code: "invalid-kubernetes-version",
         message: "is not a Kubernetes minor version",
         allowed: 'major.minor in quotes, such as "1.35"',
       }),
@@ -146,7 +146,7 @@ export const nodeGroupSchema = shape({
           shape({
             id: described(
               pattern(/^cr-[0-9a-f]{8,17}$/, {
-                code: "not-a-reservation",
+                code: "invalid-capacity-reservation-id",
                 message: "is not a capacity reservation id",
                 allowed: "cr- and 8 to 17 hexadecimal digits",
               }),

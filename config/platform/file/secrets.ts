@@ -61,7 +61,7 @@ export function secretProblem({ what }: FoundSecret): Problem {
   return {
     code: "secret-in-plain-text",
     path: [],
-    message: `looks like ${what}, which must not be in the file`,
+    message: `looks like ${what} in plain text`,
     allowed: "a reference to a Kubernetes Secret: { name, key }",
     remedy: "revoke it, and store a new one in a Secret",
   };

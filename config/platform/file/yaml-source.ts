@@ -58,7 +58,7 @@ function decode(source: Uint8Array | string): string | ProblemWithoutPath {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(source);
   } catch {
-    return { code: "not-utf8", message: "is not UTF-8 text", remedy: "save the file as UTF-8" };
+    return { code: "invalid-utf8", message: "is not UTF-8 text", remedy: "save the file as UTF-8" };
   }
 }
 
@@ -89,7 +89,7 @@ const EMPTY: ProblemWithoutPath = {
 };
 
 const SECOND_DOCUMENT: ProblemWithoutPath = {
-  code: "several-documents",
+  code: "multiple-documents",
   message: "starts a second document",
   allowed: "one document",
   remedy: "put each platform in a separate file",

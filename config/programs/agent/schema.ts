@@ -41,7 +41,7 @@ const healthSchema = shape({
   timeoutSeconds: described(integer(1, 3600), "Timeout of one check, in seconds."),
   minKernel: described(
     pattern(/^\d+\.\d+$/, {
-      code: "not-a-kernel-version",
+      code: "invalid-kernel-version",
       message: "is not a Linux kernel version",
       allowed: "major.minor, such as 6.1",
     }),
