@@ -153,8 +153,8 @@ test("five events reach the queue, and only they, by TLS", () => {
 test("a queue's name that SQS refuses is told", () => {
   const make = (name: string) =>
     new InterruptionQueue(new TerraformStack(Testing.app(), "test"), "queue", { name });
-  expect(() => make("a".repeat(81))).toThrow(/name {2}is not a name that SQS allows/);
-  expect(() => make("queue.fifo")).toThrow(/name {2}is not a name that SQS allows/);
+  expect(() => make("a".repeat(81))).toThrow(/name {2}is not a valid SQS queue name/);
+  expect(() => make("queue.fifo")).toThrow(/name {2}is not a valid SQS queue name/);
 });
 
 test("nodes join by an access entry, and pools find the security group by its tag", () => {
@@ -174,5 +174,5 @@ test("nodes join by an access entry, and pools find the security group by its ta
 });
 
 test("names too long for IAM are told of before Terraform runs", () => {
-  expect(() => synth("a".repeat(60))).toThrow(/nodeRoleName {2}is longer than IAM allows/);
+  expect(() => synth("a".repeat(60))).toThrow(/nodeRoleName {2}is too long for an IAM role name/);
 });

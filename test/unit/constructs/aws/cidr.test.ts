@@ -53,12 +53,12 @@ test("no two subnets overlap, all lie in the VPC, and a zone's place depends on 
 
 test.each(["10.0.0.1/16", "10.0.0.0", "10.0.0.0/33", "10.0.0/16", "010.0.0.0/8", "10.0.0.0/16/8", ""])(
   "%j is no IPv4 block",
-  (text) => expect(check(ipv4Cidr(), text).problems).toMatchObject([{ code: "not-a-cidr" }]),
+  (text) => expect(check(ipv4Cidr(), text).problems).toMatchObject([{ code: "invalid-cidr" }]),
 );
 
 test("a prefix length out of bounds is told with the bounds", () => {
   expect(check(ipv4Cidr(16, 22), "10.0.0.0/8").problems).toMatchObject([
-    { code: "not-a-cidr", allowed: expect.stringContaining("from 16 to 22") },
+    { code: "invalid-cidr", allowed: expect.stringContaining("from 16 to 22") },
   ]);
 });
 

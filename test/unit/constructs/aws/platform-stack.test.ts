@@ -200,7 +200,7 @@ test("tags are set on instances, which the provider's default tags do not reach"
     tags: { Name: "a", team: "web", cost: "7" },
   });
   expect(problems({ existingCluster, terraform: { tags: { "aws:x": "1" } } })).toEqual([
-    "terraform.tags.aws:x: not-a-tag-key",
+    "terraform.tags.aws:x: invalid-tag-key",
   ]);
 });
 
@@ -265,27 +265,30 @@ const entry = { name: LATER, principalArn: LATER, policies: [{ policy: LATER }] 
 
 test.each<[string, object, string[]]>([
   ["one ServiceAccount twice", { storage: { writers: twice } }, ["storage.writers: duplicate"]],
-  ["a ServiceAccount not known yet", { storage: { readers: later } }, ["storage.readers: not-plain"]],
+  ["a ServiceAccount not known yet", { storage: { readers: later } }, ["storage.readers: unresolved-token"]],
   [
     "zones not known yet",
     { network: { availabilityZones: ["#{TfToken[TOKEN.4]}"] } },
-    ["network.availabilityZones: not-plain"],
+    ["network.availabilityZones: unresolved-token"],
   ],
   [
     "the ServiceAccount of Karpenter, which has its role already",
     { karpenter: {}, storage: { writers: [{ namespace: "kube-system", serviceAccount: "karpenter" }] } },
-    ["storage.writers.0: second-identity"],
+    ["storage.writers.0: duplicate-pod-identity"],
   ],
-  ["a VPC's block not known yet", { network: { cidr: LATER } }, ["network.cidr: not-plain"]],
+  ["a VPC's block not known yet", { network: { cidr: LATER } }, ["network.cidr: unresolved-token"]],
   [
     "an access entry's name and policy not known yet",
     { cluster: { ...cluster, accessEntries: [entry] } },
-    ["cluster.accessEntries.0.name: not-plain", "cluster.accessEntries.0.policies.0.policy: not-plain"],
+    [
+      "cluster.accessEntries.0.name: unresolved-token",
+      "cluster.accessEntries.0.policies.0.policy: unresolved-token",
+    ],
   ],
   [
     "a group's name not known yet",
     { nodeGroups: [{ name: LATER, instanceTypes: ["m7i.large"], scaling: { min: 1, max: 1 } }] },
-    ["nodeGroups.0.name: not-plain"],
+    ["nodeGroups.0.name: unresolved-token"],
   ],
   [
     "a cluster's name not known yet, with a state in a bucket without a key",
@@ -318,7 +321,7 @@ test("readers and writers with similar names have separate addresses", () => {
 test("a problem of the cluster does not hide those of its nodes", () => {
   const nodeGroups = [{ name: "a", instanceTypes: ["m7i.large"], scaling: { min: 5, max: 1 } }];
   expect(problems({ cluster: { ...cluster, name: "no name" }, nodeGroups })).toEqual([
-    "cluster.name: not-a-cluster-name",
+    "cluster.name: invalid-cluster-name",
     expect.stringMatching(/^nodeGroups\.0\.scaling/),
   ]);
 });
