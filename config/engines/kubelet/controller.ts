@@ -2,7 +2,7 @@ import * as v from "../../schema/valibot";
 import { agentNamespace, type CheckpointsOf, type ResolvedInstall } from "../../install";
 import { described, dnsLabel, registryRepository, shape } from "../../schema";
 import { checkpointEntries, timeoutSeconds } from "../controller";
-import type { ResolvedKubeletEngine } from "./schema";
+import { agentResponseSeconds, type ResolvedKubeletEngine } from "./schema";
 
 /** Settings of the controller's checkpoints by this engine. */
 export const kubeletControllerSchema = shape({
@@ -13,6 +13,10 @@ export const kubeletControllerSchema = shape({
       namespace: described(dnsLabel, "Namespace of the agents, and of the NodeCheckpoint objects."),
       repository: described(registryRepository, "Repository of checkpoint images."),
       timeoutSeconds,
+      responseSeconds: described(
+        agentResponseSeconds,
+        "Seconds within which an agent must report a new checkpoint.",
+      ),
     }),
     "Access to the agents of the nodes, by NodeCheckpoint objects.",
   ),
@@ -20,7 +24,7 @@ export const kubeletControllerSchema = shape({
 
 /** Returns these settings. */
 export function kubeletControllerSettings(
-  { kind, repository }: ResolvedKubeletEngine,
+  { kind, repository, agentResponseSeconds: responseSeconds }: ResolvedKubeletEngine,
   install: ResolvedInstall,
   { maxPerNode, namespaces, timeoutSeconds }: CheckpointsOf,
 ): v.InferOutput<typeof kubeletControllerSchema> {
@@ -29,6 +33,6 @@ export function kubeletControllerSettings(
     maxPerNode,
     locations: [],
     engine: kind,
-    agent: { namespace: agentNamespace(install), repository, timeoutSeconds },
+    agent: { namespace: agentNamespace(install), repository, timeoutSeconds, responseSeconds },
   };
 }

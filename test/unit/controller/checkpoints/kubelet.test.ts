@@ -16,6 +16,7 @@ const PLACE = {
   namespace: "cedana-agents",
   repository: "registry.example.com/checkpoints",
   timeoutSeconds: 300,
+  responseSeconds: 90,
 };
 const never = new Promise<never>(() => {});
 
@@ -235,10 +236,12 @@ test("fails if the agent does not report, and waits longer for one that works", 
   world = new World();
   await world.checkpoint();
   world.start();
-  await seconds(80);
+  await seconds(85);
+  expect(world.outcome().is).toBe("Progressing CheckpointInProgress");
+  await seconds(25);
   expect(world.outcome().is).toBe("Failed AgentNotAnswering");
   expect(world.outcome().message).toMatch(
-    /^container a: the agent of node n1 did not report within 60 s; check its pod/,
+    /^container a: the agent of node n1 did not report within 90 s; check its pod/,
   );
   expect(await world.nodeCheckpoints()).toEqual([]);
   await world.end();
