@@ -25,8 +25,6 @@ interface KubeletEngineOptions extends EngineTools {
   readonly place: Place;
 }
 
-/** Time limit of an agent's first status. */
-const FIRST_STATUS_MS = 60_000;
 /** Time of an agent beyond the timeout of the checkpoint, to start and to write the outcome. */
 const SLACK_MS = 120_000;
 /** Interval of reads from the API server, in case the watch misses a change. */
@@ -107,12 +105,12 @@ export class KubeletEngine implements Engine {
       this.options.log.warn({ nodeCheckpoint: name, err: error }, "cannot read NodeCheckpoint");
       return undefined;
     }
-    const { namespace, timeoutSeconds } = this.options.place;
+    const { namespace, timeoutSeconds, responseSeconds } = this.options.place;
     if (!live) throw failure(`NodeCheckpoint ${namespace}/${name} was deleted by another client`);
     const result = resultOf(live.status);
     if (result) return result;
-    if (waitedMs >= FIRST_STATUS_MS && live.status.conditions === undefined) {
-      const message = `the agent of node ${nodeName} did not report within ${FIRST_STATUS_MS / 1000} s; check its pod: kubectl get pods -n ${namespace} -o wide --field-selector spec.nodeName=${nodeName}`;
+    if (waitedMs >= responseSeconds * 1000 && live.status.conditions === undefined) {
+      const message = `the agent of node ${nodeName} did not report within ${responseSeconds} s; check its pod: kubectl get pods -n ${namespace} -o wide --field-selector spec.nodeName=${nodeName}`;
       throw failure(message, "AgentNotAnswering");
     }
     if (waitedMs < this.timeoutMs) return undefined;

@@ -32,6 +32,8 @@ export interface Place {
   /** Repository of the images. */
   readonly repository: string;
   readonly timeoutSeconds: number;
+  /** Time limit of an agent's first status. */
+  readonly responseSeconds: number;
 }
 
 /** Returns the request to the node's agent. The same request gives the same object. */
