@@ -212,6 +212,19 @@ describe("a claim", () => {
     expect(world.restore).toBeUndefined();
   });
 
+  test("that was removed and returns is kept for the whole time again", async () => {
+    world.claim();
+    await world.lead();
+    await seconds(60);
+    world.edit((status) => delete status["restore"]);
+    await seconds(60);
+    world.claim();
+    await seconds(60);
+    expect(world.restore).toBeDefined();
+    await seconds(6);
+    expect(world.restore).toBeUndefined();
+  });
+
   test("is kept if only the watch misses its pod", async () => {
     world.claim();
     await world.lead();
