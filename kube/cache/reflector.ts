@@ -17,7 +17,7 @@ export interface ReflectorOptions<T extends KubernetesObject> {
   readonly path: string;
   /** `labelSelector` and `fieldSelector`. */
   readonly query?: Readonly<Record<string, string>>;
-  /** Keeps only the fields in use. Its errors are logged, and the object stays as it was known. */
+  /** Keeps only the fields in use. Its errors are logged, and the store keeps the previous object. */
   readonly project: (raw: Json) => T;
   /** Written by this reflector alone. */
   readonly store: Store<T>;
@@ -110,7 +110,7 @@ export class Reflector<T extends KubernetesObject> {
     const { resourceVersion, items } = list;
     if (isOlder(resourceVersion, this.newest) && ++this.staleLists < STALE_LISTS)
       throw new Error(
-        `the list is at version ${resourceVersion}, before ${this.newest}, which was already seen`,
+        `the list is at version ${resourceVersion}, before ${this.newest}, which was seen before`,
       );
     if (isOlder(resourceVersion, this.newest)) this.options.store.reset();
     this.staleLists = 0;

@@ -90,7 +90,7 @@ export function metadataOf(raw: Json): ObjectMetadata {
     textAt(raw, "metadata", field),
   );
   if (name === undefined || uid === undefined || resourceVersion === undefined)
-    throw new Error(`no object: metadata needs name, uid, resourceVersion, given ${brief(raw)}`);
+    throw new Error(`not a stored object: name, uid or resourceVersion is missing: ${brief(raw)}`);
   const namespace = textAt(raw, "metadata", "namespace");
   return { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion };
 }

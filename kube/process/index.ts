@@ -1,4 +1,4 @@
-/** The life of a process: start, probes, leadership, stop. */
+/** Life cycle of a process: start, probes, leader election, stop. */
 import { setMaxListeners, type EventEmitter } from "node:events";
 import { sleep } from "../backoff";
 import type { LeaderElector } from "../election/elector";
@@ -138,7 +138,7 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Handles signals and uncaught errors. @returns the function that stops that */
+/** Handles signals and uncaught errors. @returns the function that removes the handlers */
 function listen(options: RunProcessOptions, stopping: AbortController): () => void {
   const { log } = options;
   const source: EventEmitter = options.source ?? process;
