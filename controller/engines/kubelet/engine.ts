@@ -44,7 +44,7 @@ export class KubeletEngine implements Engine {
   readonly sources: readonly CachedObjects<NodeCheckpointObject>[];
   private readonly objects: CachedObjects<NodeCheckpointObject>;
   private readonly nodeCheckpoints: NodeCheckpointClient;
-  /** Notifies the waiting request of a NodeCheckpoint, by its name. */
+  /** Callbacks that end the wait for a change of a NodeCheckpoint, by its name. */
   private readonly wakes = new Map<string, () => void>();
 
   constructor(private readonly options: KubeletEngineOptions) {
