@@ -129,7 +129,7 @@ function escaped(text: string): string {
   return out;
 }
 
-/** Shortens a name and appends `_z` and a digest. `_z` is no escape, so a shortened name never equals a complete one. */
+/** Shortens a name and appends `_z` and a digest. `_z` is not an escape, so a shortened name never equals a complete one. */
 function shortened(base: string, identity: string): string {
   if (base.length <= MAX_NAME) return base;
   const digest = createHash("sha256").update(identity).digest("hex").slice(0, 32);

@@ -118,7 +118,7 @@ class Emitter {
  * Argo CD and Flux use different readers. Every check is linear in the length of the text.
  */
 
-/** Allowed in a plain scalar: printable ASCII that starts with a character that is no indicator. */
+/** Allowed in a plain scalar: printable ASCII whose first character is not an indicator. */
 const PLAIN = /^[A-Za-z0-9_/$(.-][\x20-\x7e]*$/;
 /** Booleans and null of YAML 1.1, in any case: some readers accept more spellings than the specification. */
 const WORDS = new Set(["y", "n", "yes", "no", "on", "off", "true", "false", "null"]);

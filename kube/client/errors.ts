@@ -31,7 +31,7 @@ export function hasStatus(error: unknown, ...statuses: readonly number[]): error
   return error instanceof ApiError && statuses.includes(error.status);
 }
 
-/** Checks whether there is no such object, kind or namespace. */
+/** Checks whether the object, kind or namespace does not exist. */
 export function isNotFound(error: unknown): boolean {
   return hasStatus(error, 404);
 }

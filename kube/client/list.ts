@@ -40,7 +40,7 @@ export interface List<T> {
  *
  * Pages expire after some minutes. Then it starts over, the second time in one page, which cannot expire.
  *
- * @throws ApiError and Error as `send`; Error if the response is no list
+ * @throws ApiError and Error as `send`; Error if the response is not a list
  */
 export async function listAll<T>(request: ListRequest, take: (raw: Json) => T): Promise<List<T>> {
   for (const paged of [true, true, false]) {

@@ -14,7 +14,7 @@ export interface SendOptions {
   readonly query?: Readonly<Record<string, string>>;
   /** Until the whole response is read, waits for a busy API server included. Default: 30,000. */
   readonly timeoutMs?: number;
-  /** Ends the request at once; `send` then throws the signal's reason. */
+  /** Cancels the request. `send` then throws the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -23,7 +23,7 @@ export interface WatchOptions {
   readonly query?: Readonly<Record<string, string>>;
   /** Ends the watch; the iteration then ends without an error. */
   readonly signal: AbortSignal;
-  /** The watch fails if nothing at all is received for so long. */
+  /** The watch fails if nothing is received for this time. */
   readonly idleTimeoutMs: number;
   /** Called once the API server has accepted the watch, before the first event. */
   readonly onOpen?: () => void;

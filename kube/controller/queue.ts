@@ -50,7 +50,7 @@ export class WorkQueue {
     return this.ready.size;
   }
 
-  /** Adds a key at once. Does nothing after `shutDown`. */
+  /** Adds a key without a delay. Does nothing after `shutDown`. */
   add(key: string): void {
     if (this.shuttingDown) return;
     this.cancel(key);

@@ -141,7 +141,7 @@ const REASONS: Readonly<Partial<Record<NodeCheckpointReason, CheckpointReason>>>
   SourcePodReplaced: "SourcePodReplaced",
 };
 
-/** @returns undefined while there is no outcome. @throws EngineError if the agent failed */
+/** Returns the outcome; undefined while there is none. @throws EngineError if the agent failed */
 function resultOf(status: NodeCheckpointStatus): CheckpointResult | undefined {
   const holds = (type: string) =>
     status.conditions?.find((condition) => condition.type === type && condition.status === "True");
