@@ -1,4 +1,4 @@
-/** Restoring pods from checkpoints that are images: admission webhook, claims, fallback. */
+/** Restore of pods from checkpoint images: admission webhook, claims, fallback. */
 import { RESTORED_FROM, WEBHOOK_PATH } from "../../api";
 import type { RestoreSettings } from "../../config/programs/controller";
 import {
@@ -21,7 +21,7 @@ export { Claims } from "./claims";
 
 export interface RestoreOptions extends Runtime {
   readonly settings: RestoreSettings;
-  /** Namespace of the controller: of the Secret with the certificate. */
+  /** Namespace of the controller and of the Secret with the certificate. */
   readonly namespace: string;
   /** Writes on every replica. */
   readonly claims: Claims;
@@ -32,15 +32,15 @@ const MAX_DELAY_MS = 60_000;
 
 /** The controllers and the webhook of one process. */
 export interface Restore {
-  /** Reconcile restored pods and claims, and rotate the certificate. On the leader. */
+  /** Reconcile restored pods and claims, and rotate the certificate. They run on the leader. */
   readonly controllers: readonly Controller[];
-  /** Sets checkpoint images in pods at admission. On every replica. */
+  /** Sets checkpoint images in pods at admission. Runs on every replica. */
   readonly webhook: WebhookServer;
-  /** Of this replica, for `/readyz`. */
+  /** Check of this replica for `/readyz`. */
   readonly check: HealthCheck;
 }
 
-/** Restores pods that request it. */
+/** Creates the controllers and the webhook that restore pods. */
 export function createRestore(options: RestoreOptions): Restore {
   const { settings, namespace, claims, cache, events, metrics, client, log } = options;
   const report = new Report(events, metrics);

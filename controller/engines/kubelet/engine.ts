@@ -42,7 +42,7 @@ export class KubeletEngine implements Engine {
   readonly sources: readonly CachedObjects<NodeCheckpointObject>[];
   private readonly objects: CachedObjects<NodeCheckpointObject>;
   private readonly nodeCheckpoints: NodeCheckpointClient;
-  /** Notifies the waiting request of a NodeCheckpoint, by its name. */
+  /** Callbacks that end the wait for a change of a NodeCheckpoint, by its name. */
   private readonly wakes = new Map<string, () => void>();
 
   constructor(private readonly options: KubeletEngineOptions) {
@@ -139,7 +139,7 @@ const REASONS: Readonly<Partial<Record<NodeCheckpointReason, CheckpointReason>>>
   SourcePodReplaced: "SourcePodReplaced",
 };
 
-/** @returns undefined while there is no outcome. @throws EngineError if the agent failed */
+/** Returns the outcome; undefined while there is none. @throws EngineError if the agent failed */
 function resultOf(status: NodeCheckpointStatus): CheckpointResult | undefined {
   const holds = (type: string) =>
     status.conditions?.find((condition) => condition.type === type && condition.status === "True");

@@ -26,6 +26,7 @@ export const NODE_CHECKPOINT = kindOf(
   projectCustomResource<NodeCheckpointSpec, NodeCheckpointStatus>,
 );
 
+/** Where agents take and store checkpoints. */
 export interface Place {
   /** Namespace of the agents. */
   readonly namespace: string;
@@ -105,7 +106,7 @@ export class NodeCheckpointClient {
     return this.client.get(NODE_CHECKPOINT, { namespace: this.namespace, name }, { signal });
   }
 
-  /** Deletes one; returns as well if there is none. @throws errors of the request */
+  /** Deletes one, if it exists. @throws errors of the request */
   delete(name: string, signal: AbortSignal): Promise<void> {
     return this.client.delete(NODE_CHECKPOINT, { namespace: this.namespace, name }, { signal });
   }
