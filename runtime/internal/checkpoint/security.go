@@ -1,0 +1,98 @@
+package checkpoint
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"path"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// SecurityOf returns what a config.json permits. Dump and restore both use it, so that equal configurations compare as
+// equal whatever the order of their lists.
+func SecurityOf(spec *specs.Spec) Security {
+	security := Security{
+		Groups: []uint32{}, Seccomp: Unconfined, MaskedPaths: pathsDigest(nil), ReadonlyPaths: pathsDigest(nil),
+		Capabilities: capabilities(nil),
+	}
+	if process := spec.Process; process != nil {
+		security.UID, security.GID = process.User.UID, process.User.GID
+		security.Groups = sorted(process.User.AdditionalGids)
+		security.Capabilities = capabilities(process.Capabilities)
+		security.NoNewPrivileges = process.NoNewPrivileges
+		security.AppArmor = process.ApparmorProfile
+		security.SELinux = process.SelinuxLabel
+	}
+	if spec.Root != nil {
+		security.ReadonlyRoot = spec.Root.Readonly
+	}
+	if linux := spec.Linux; linux != nil {
+		security.MaskedPaths = pathsDigest(linux.MaskedPaths)
+		security.ReadonlyPaths = pathsDigest(linux.ReadonlyPaths)
+		if linux.Seccomp != nil {
+			security.Seccomp = seccompDigest(linux.Seccomp)
+		}
+		security.UserNamespace = slices.ContainsFunc(linux.Namespaces, func(each specs.LinuxNamespace) bool {
+			return each.Type == specs.UserNamespace
+		})
+	}
+	return security
+}
+
+// MountsOf returns the mounts of a config.json in their order. Volumes are the emptyDir directories on the node by name
+// of the volume; a mount of such a directory, or of a path below it, gets the name.
+func MountsOf(spec *specs.Spec, volumes map[string]string) []Mount {
+	mounts := []Mount{}
+	for _, each := range spec.Mounts {
+		mount := Mount{Destination: path.Clean(each.Destination), Type: each.Type}
+		for name, directory := range volumes {
+			if each.Source == directory || strings.HasPrefix(each.Source, directory+"/") {
+				mount.Volume = name
+			}
+		}
+		mounts = append(mounts, mount)
+	}
+	return mounts
+}
+
+func capabilities(from *specs.LinuxCapabilities) Capabilities {
+	if from == nil {
+		from = &specs.LinuxCapabilities{}
+	}
+	return Capabilities{
+		Bounding: sorted(from.Bounding), Effective: sorted(from.Effective), Permitted: sorted(from.Permitted),
+		Inheritable: sorted(from.Inheritable), Ambient: sorted(from.Ambient),
+	}
+}
+
+// sorted returns a sorted copy without duplicates; never nil, so that it is [] in JSON.
+func sorted[T string | uint32](list []T) []T {
+	copied := append([]T{}, list...)
+	slices.Sort(copied)
+	return slices.Compact(copied)
+}
+
+func pathsDigest(paths []string) string {
+	text := ""
+	for _, each := range sorted(paths) {
+		text += each + "\n"
+	}
+	return sum([]byte(text))
+}
+
+// seccompDigest ignores listenerPath and listenerMetadata, which name a socket of the pod, not a rule.
+func seccompDigest(profile *specs.LinuxSeccomp) string {
+	rules := *profile
+	rules.ListenerPath, rules.ListenerMetadata = "", ""
+	// A struct of strings and numbers always has a JSON form.
+	data, _ := json.Marshal(rules)
+	return sum(data)
+}
+
+func sum(data []byte) string {
+	digest := sha256.Sum256(data)
+	return hex.EncodeToString(digest[:])
+}
