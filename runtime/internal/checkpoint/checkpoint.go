@@ -35,6 +35,7 @@ type Checkpoint struct {
 	// UID identifies the checkpoint: the UID of the Checkpoint object.
 	UID       string    `json:"uid"`
 	CreatedAt time.Time `json:"createdAt"`
+	Pod       Pod       `json:"pod"`
 	Node      Node      `json:"node"`
 	TCP       TCP       `json:"tcp"`
 	// PodIPs are the addresses of the pod at the checkpoint, IPv4 or IPv6.
@@ -48,6 +49,13 @@ type Checkpoint struct {
 	SharedMemory *Archive `json:"sharedMemory,omitempty"`
 	// FrozenNanoseconds is the time between the freeze of the first container and the thaw of the last one.
 	FrozenNanoseconds int64 `json:"frozenNanoseconds"`
+}
+
+// Pod identifies the pod that was checkpointed.
+type Pod struct {
+	UID       string `json:"uid"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
 }
 
 // Node describes where the checkpoint was taken. A restore compares architecture and CPU features.

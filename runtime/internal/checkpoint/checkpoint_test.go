@@ -73,6 +73,7 @@ func write(t testing.TB) (*os.Root, *Checkpoint) {
 	shm := archive("shm.tar")
 	c := &Checkpoint{
 		Version: Version, UID: "3f7a", CreatedAt: time.Unix(1700000000, 0).UTC(),
+		Pod:  Pod{"9b1c", "shop", "web-0"},
 		Node: Node{Kernel: "6.18.44", Architecture: "amd64", CPUFeatures: []string{"avx", "sse2"}, Cgroup: "v2", CRIU: "4.2.1", Runc: "1.4.3"},
 		TCP:  TCPClose, PodIPs: []string{"10.0.0.1", "fd00::1"}, Hostname: "web-0",
 		Containers: []Container{{
@@ -173,6 +174,9 @@ func TestParseRejectsInvalidFields(t *testing.T) {
 	for field, change := range map[string]func(*Checkpoint){
 		"version":      func(c *Checkpoint) { c.Version = 2 },
 		"uid":          func(c *Checkpoint) { c.UID = "../x" },
+		"pod.uid":      func(c *Checkpoint) { c.Pod.UID = "" },
+		"namespace":    func(c *Checkpoint) { c.Pod.Namespace = "a/b" },
+		"pod.name":     func(c *Checkpoint) { c.Pod.Name = "../a" },
 		"createdAt":    func(c *Checkpoint) { c.CreatedAt = time.Time{} },
 		"tcp":          func(c *Checkpoint) { c.TCP = "keep" },
 		"podIPs":       func(c *Checkpoint) { c.PodIPs = []string{"10.0.0.1/24"} },

@@ -29,7 +29,7 @@ var (
 	// label is a DNS label of RFC 1123: names of containers and volumes.
 	label  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	digest = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	uid    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+	uid    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$`)
 	host   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$`)
 )
 
@@ -63,6 +63,9 @@ func (c *Checkpoint) Validate() error {
 		want(c.FrozenNanoseconds >= 0, "frozenNanoseconds", c.FrozenNanoseconds),
 		want(slices.Contains([]TCP{TCPClose, TCPLoopback, TCPRefuse}, c.TCP), "tcp", c.TCP),
 		want(c.Hostname == "" || host.MatchString(c.Hostname), "hostname", c.Hostname),
+		want(IsUID(c.Pod.UID), "pod.uid", c.Pod.UID),
+		want(IsName(c.Pod.Namespace), "pod.namespace", c.Pod.Namespace),
+		want(IsUID(c.Pod.Name) && len(c.Pod.Name) <= 253, "pod.name", c.Pod.Name),
 		c.Node.validate(),
 		want(len(c.PodIPs) <= 16, "podIPs", len(c.PodIPs)),
 		want(len(c.Containers) > 0 && len(c.Containers) <= maxContainers, "containers", len(c.Containers)),
