@@ -47,7 +47,11 @@ func SecurityOf(spec *specs.Spec) Security {
 func MountsOf(spec *specs.Spec, volumes map[string]string) []Mount {
 	mounts := []Mount{}
 	for _, each := range spec.Mounts {
-		mount := Mount{Destination: path.Clean(each.Destination), Type: each.Type}
+		mount := Mount{
+			Destination: path.Clean(each.Destination), Type: each.Type,
+			// Of contradicting options the last one counts (runc, libcontainer/specconv).
+			ReadOnly: lastIndex(each.Options, "ro") > lastIndex(each.Options, "rw"),
+		}
 		for name, directory := range volumes {
 			if each.Source == directory || strings.HasPrefix(each.Source, directory+"/") {
 				mount.Volume = name
@@ -56,6 +60,15 @@ func MountsOf(spec *specs.Spec, volumes map[string]string) []Mount {
 		mounts = append(mounts, mount)
 	}
 	return mounts
+}
+
+func lastIndex(list []string, value string) int {
+	for i, each := range slices.Backward(list) {
+		if each == value {
+			return i
+		}
+	}
+	return -1
 }
 
 func capabilities(from *specs.LinuxCapabilities) Capabilities {
