@@ -2,6 +2,8 @@
 //
 //	lay checkpoint DIRECTORY TCP POD_UID NAME=CONTAINER_ID...
 //	lay plan DIRECTORY POD_UID PLAN      copies the checkpoint in DIRECTORY; PLAN is JSON with fields of plan.json
+//	lay damage DIRECTORY NAME PATH       overwrites a file of a container, and its sha256 in checkpoint.json
+//	lay edit DIRECTORY OLD NEW           replaces a text in checkpoint.json
 package main
 
 import (
@@ -44,6 +46,10 @@ func main() {
 		take(os.Args[2], checkpoint.TCP(os.Args[3]), os.Args[4], os.Args[5:])
 	case "plan":
 		lay(os.Args[2], os.Args[3], os.Args[4])
+	case "damage":
+		damage(os.Args[2], os.Args[3], os.Args[4])
+	case "edit":
+		edit(os.Args[2], os.Args[3], os.Args[4])
 	}
 }
 
@@ -195,4 +201,30 @@ func lay(directory, uid, text string) {
 	}
 	check(plan.Write(temporary, fields))
 	check(os.Rename(temporary, filepath.Join(plan.Directory, uid)))
+}
+
+// damage overwrites the second half of a file with zeros.
+func damage(directory, container, name string) {
+	root, err := os.OpenRoot(directory)
+	check(err)
+	path := filepath.Join(checkpoint.Containers, container, name)
+	text, err := root.ReadFile(path)
+	check(err)
+	_, before, err := checkpoint.Digest(root, path)
+	check(err)
+	clear(text[len(text)/2:])
+	check(root.WriteFile(path, text, 0o600))
+	_, after, err := checkpoint.Digest(root, path)
+	check(err)
+	edit(directory, before, after)
+}
+
+func edit(directory, before, after string) {
+	file := filepath.Join(directory, checkpoint.File)
+	text, err := os.ReadFile(file)
+	check(err)
+	if !strings.Contains(string(text), before) {
+		check(fmt.Errorf("%s does not contain %s", file, before))
+	}
+	check(os.WriteFile(file, []byte(strings.ReplaceAll(string(text), before, after)), 0o600))
 }
