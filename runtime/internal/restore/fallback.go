@@ -69,6 +69,9 @@ func (r *run) reset(began *plan.Container) (bool, error) {
 	if uts := r.uts(); uts != "" && r.state.Hostname != "" {
 		errs = append(errs, setHostname(uts, r.state.Hostname))
 	}
+	if r.checkpoint != nil && r.spec != nil && r.locksNetwork() {
+		errs = append(errs, unlockLoopback(r.network()))
+	}
 	if !current || !began.Changed && r.overlay == nil {
 		return true, errors.Join(errs...)
 	}

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inUTS calls a function in a uts namespace. The thread ends afterwards: it is no longer like the others.
-func inUTS(path string, call func() error) error {
+// inNamespace calls a function in a namespace. The thread ends afterwards: it is no longer like the others.
+func inNamespace(path string, kind int, call func() error) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -19,7 +19,7 @@ func inUTS(path string, call func() error) error {
 	go func() {
 		// Without an unlock the thread ends with the goroutine.
 		runtime.LockOSThread()
-		if err := unix.Setns(int(file.Fd()), unix.CLONE_NEWUTS); err != nil {
+		if err := unix.Setns(int(file.Fd()), kind); err != nil {
 			result <- fmt.Errorf("cannot enter %s: %w", path, err)
 			return
 		}
@@ -31,7 +31,7 @@ func inUTS(path string, call func() error) error {
 // hostname returns the host name in a uts namespace.
 func hostname(path string) (string, error) {
 	name := ""
-	err := inUTS(path, func() error {
+	err := inNamespace(path, unix.CLONE_NEWUTS, func() error {
 		var system unix.Utsname
 		err := unix.Uname(&system)
 		name = unix.ByteSliceToString(system.Nodename[:])
@@ -43,5 +43,5 @@ func hostname(path string) (string, error) {
 // setHostname sets the host name in a uts namespace. CRIU writes that of the checkpoint to the namespace of the whole
 // pod, also for containers that start fresh.
 func setHostname(path, name string) error {
-	return inUTS(path, func() error { return unix.Sethostname([]byte(name)) })
+	return inNamespace(path, unix.CLONE_NEWUTS, func() error { return unix.Sethostname([]byte(name)) })
 }

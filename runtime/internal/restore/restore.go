@@ -222,6 +222,9 @@ func (r *run) restore() (string, error) {
 	if err := r.restoreRoot(entry); err != nil {
 		return plan.ReasonFiles, err
 	}
+	if err := r.lockNetwork(); err != nil {
+		return plan.ReasonIncompatible, err
+	}
 	if err := r.restoreProcess(); err != nil {
 		if errors.Is(err, criu.ErrTimeLimit) || errors.Is(err, criu.ErrLogLimit) {
 			return plan.ReasonLimit, err
@@ -232,6 +235,9 @@ func (r *run) restore() (string, error) {
 		if err := setHostname(uts, r.state.Hostname); err != nil {
 			return plan.ReasonFiles, err
 		}
+	}
+	if err := r.unlockNetwork(); err != nil {
+		return plan.ReasonIncompatible, err
 	}
 	entry.Phase, entry.Milliseconds = plan.Restored, time.Since(r.Begin).Milliseconds()
 	if err := r.pod.Save(r.state); err != nil {
@@ -268,4 +274,39 @@ func (r *run) restoreVolumesAgain() {
 			}
 		}
 	}
+}
+
+// lockNetwork keeps connections between the containers of the pod until all of them are restored.
+func (r *run) lockNetwork() error {
+	if !r.locksNetwork() {
+		return nil
+	}
+	for _, each := range r.state.Containers {
+		if each.Phase == plan.Restored {
+			return nil
+		}
+	}
+	return lockLoopback(r.network(), time.Now())
+}
+
+// unlockNetwork ends the lock after the last container.
+func (r *run) unlockNetwork() error {
+	if !r.locksNetwork() {
+		return nil
+	}
+	for _, each := range r.checkpoint.Containers {
+		if known := r.state.Containers[each.Name]; each.Name != r.container.Name && (known == nil || known.Phase != plan.Restored) {
+			return nil
+		}
+	}
+	return unlockLoopback(r.network())
+}
+
+func (r *run) locksNetwork() bool {
+	return r.checkpoint.TCP == checkpoint.TCPLoopback && len(r.checkpoint.Containers) > 1 && r.network() != ""
+}
+
+func (r *run) network() string {
+	path, _ := oci.Namespace(r.spec, specs.NetworkNamespace)
+	return path
 }
