@@ -127,6 +127,8 @@ type Mount struct {
 	Type string `json:"type"`
 	// Volume is the name of the pod's emptyDir that is mounted; empty for other mounts.
 	Volume string `json:"volume,omitempty"`
+	// ReadOnly says that the mount is read-only. A restored process keeps it.
+	ReadOnly bool `json:"readOnly,omitempty"`
 }
 
 // Security is what the container's processes are permitted to do. A restored process keeps it, so the new pod must have

@@ -25,8 +25,8 @@ func sampleSpec() *specs.Spec {
 		},
 		Root: &specs.Root{Readonly: true},
 		Mounts: []specs.Mount{
-			{Destination: "/proc", Type: "proc", Source: "proc"},
-			{Destination: "/data/", Type: "bind", Source: "/var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/data"},
+			{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"ro", "rw"}},
+			{Destination: "/data/", Type: "bind", Source: "/var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/data", Options: []string{"rbind", "ro"}},
 			{Destination: "/sub", Type: "bind", Source: "/var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/data/x"},
 			{Destination: "/part", Type: "bind", Source: "/var/lib/kubelet/pods/u/volume-subpaths/data/app/0"},
 			{Destination: "/claim", Type: "bind", Source: "/var/lib/kubelet/pods/u/volume-subpaths/claim/app/1"},
@@ -106,7 +106,10 @@ func TestReadReturnsWhatWriteWrote(t *testing.T) {
 }
 
 func TestMountsGetTheNameOfTheirVolume(t *testing.T) {
-	want := []Mount{{"/proc", "proc", ""}, {"/data", "bind", "data"}, {"/sub", "bind", "data"}, {"/part", "bind", "data"}, {"/claim", "bind", ""}, {"/other", "bind", ""}}
+	want := []Mount{
+		{"/proc", "proc", "", false}, {"/data", "bind", "data", true}, {"/sub", "bind", "data", false},
+		{"/part", "bind", "data", false}, {"/claim", "bind", "", false}, {"/other", "bind", "", false},
+	}
 	if got := MountsOf(sampleSpec(), samplePod, []string{"data"}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v", got)
 	}

@@ -54,7 +54,11 @@ const subPaths = "volume-subpaths"
 func MountsOf(spec *specs.Spec, podDirectory string, volumes []string) []Mount {
 	mounts := []Mount{}
 	for _, each := range spec.Mounts {
-		mount := Mount{Destination: path.Clean(each.Destination), Type: each.Type}
+		mount := Mount{
+			Destination: path.Clean(each.Destination), Type: each.Type,
+			// Of contradicting options the last one counts (runc, libcontainer/specconv).
+			ReadOnly: lastIndex(each.Options, "ro") > lastIndex(each.Options, "rw"),
+		}
 		if relative, found := strings.CutPrefix(each.Source, podDirectory+"/"); found && podDirectory != "" {
 			for _, parent := range []string{EmptyDirs, subPaths} {
 				rest, found := strings.CutPrefix(relative, parent+"/")
@@ -67,6 +71,15 @@ func MountsOf(spec *specs.Spec, podDirectory string, volumes []string) []Mount {
 		mounts = append(mounts, mount)
 	}
 	return mounts
+}
+
+func lastIndex(list []string, value string) int {
+	for i, each := range slices.Backward(list) {
+		if each == value {
+			return i
+		}
+	}
+	return -1
 }
 
 func capabilities(from *specs.LinuxCapabilities) Capabilities {
