@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -172,6 +173,9 @@ func (j *job) dump(ctx context.Context, container pod.Container, mark string) er
 	return failure
 }
 
+// ofCRIU matches the names of directories that CRIU creates in the container's /tmp or root for a moment of the dump.
+var ofCRIU = regexp.MustCompile(`^cr-tmpfs\.[A-Za-z0-9]{6}$`)
+
 // pack writes the archive of a directory.
 func (j *job) pack(from, to string, overlay bool, container string) error {
 	file, err := j.root.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -180,7 +184,7 @@ func (j *job) pack(from, to string, overlay bool, container string) error {
 	}
 	defer file.Close()
 	buffered := bufio.NewWriterSize(struct{ io.Writer }{file}, archiveBuffer)
-	_, err = files.Pack(from, buffered, files.PackOptions{Overlay: overlay, Limits: files.Limits{Bytes: j.request.MaxBytes}})
+	_, err = files.Pack(from, buffered, files.PackOptions{Overlay: overlay, Skip: ofCRIU.MatchString, Limits: files.Limits{Bytes: j.request.MaxBytes}})
 	if err = errors.Join(err, buffered.Flush(), file.Close()); err == nil {
 		return nil
 	}

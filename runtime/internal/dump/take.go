@@ -186,13 +186,17 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 			err = kill(cgroups)
 		}
 	}
+	if err != nil {
+		err = reasonOf(ctx, err)
+	}
+	// From here on the end of the watchdog is expected.
+	cancel(nil)
 	thawError := j.thaw(ctx, &entry, err == nil)
 	frozen := time.Since(begin)
 	timer.Stop()
 	endError := watch.End()
 	switch {
 	case err != nil:
-		err = reasonOf(ctx, err)
 	case thawError != nil:
 		err = &Error{Reason: ReasonFreeze, Err: fmt.Errorf("cannot thaw: %w", thawError)}
 	case endError != nil:

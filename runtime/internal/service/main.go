@@ -68,9 +68,10 @@ func run(runtime func() (string, error)) error {
 		fmt.Printf("checkpoint %s was interrupted; its containers were thawed\n", uid)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot recover: %w", err)
+		// A journal entry that cannot be read stays for an administrator. Other checkpoints can be taken.
+		fmt.Fprintf(os.Stderr, "cannot recover: %v\n", err)
 	}
-	s, _, err := New(ctx, hostNode(), func() (string, string, error) { return programs(runtime) })
+	s, err := New(ctx, hostNode(), func() (string, string, error) { return programs(runtime) })
 	if err != nil {
 		return err
 	}

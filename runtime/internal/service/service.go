@@ -40,22 +40,19 @@ type flight struct {
 	err    error
 }
 
-// New prepares the directories and releases what a service that died left behind. It returns the UIDs of checkpoints
-// that were given up. Programs sets Runtime and CRIU of the node before each checkpoint.
-func New(ctx context.Context, node dump.Node, programs func() (runtime, criu string, err error)) (*Service, []string, error) {
+// New prepares the directories and deletes incomplete checkpoints. Programs returns Runtime and CRIU of the node; it is
+// called before each checkpoint. The journal must be recovered before.
+func New(ctx context.Context, node dump.Node, programs func() (runtime, criu string, err error)) (*Service, error) {
 	for _, each := range []string{node.Checkpoints, string(node.Journal)} {
 		if err := os.MkdirAll(each, 0o700); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if err := private(each); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	recovered, err := node.Journal.Recover(ctx)
-	if err != nil {
-		return nil, recovered, fmt.Errorf("cannot recover: %w", err)
-	}
-	return &Service{node: node, programs: programs, ctx: ctx, flights: map[string]*flight{}}, recovered, removeIncomplete(node.Checkpoints)
+	s := &Service{node: node, programs: programs, ctx: ctx, flights: map[string]*flight{}}
+	return s, removeIncomplete(node.Checkpoints)
 }
 
 // private checks that a directory belongs to this process's user, root, who alone has access.
