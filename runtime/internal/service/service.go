@@ -23,6 +23,8 @@ type Service struct {
 	node dump.Node
 	// programs returns the paths of the OCI runtime and of CRIU. They can be installed while the service runs.
 	programs func() (runtime, criu string, err error)
+	// take is dump.Take.
+	take func(context.Context, *dump.Node, dump.Request) (*dump.Result, error)
 	// ctx ends when the service stops: checkpoints in flight are given up.
 	ctx   context.Context
 	mutex sync.Mutex
@@ -51,7 +53,7 @@ func New(ctx context.Context, node dump.Node, programs func() (runtime, criu str
 			return nil, err
 		}
 	}
-	s := &Service{node: node, programs: programs, ctx: ctx, flights: map[string]*flight{}}
+	s := &Service{node: node, programs: programs, take: dump.Take, ctx: ctx, flights: map[string]*flight{}}
 	return s, removeIncomplete(node.Checkpoints)
 }
 
@@ -89,7 +91,7 @@ func (s *Service) answer(read request) (any, error) {
 		return s.checkpoint(params)
 	case "forget":
 		var params named
-		if err := errors.Join(parameters(read.Params, &params)); err != nil {
+		if err := parameters(read.Params, &params); err != nil {
 			return nil, err
 		}
 		return s.forget(params)
@@ -125,7 +127,7 @@ func (s *Service) checkpoint(params dump.Request) (*dump.Result, error) {
 	if exists {
 		<-current.done
 	} else {
-		current.result, current.err = s.take(params)
+		current.result, current.err = s.takeOnce(params)
 		s.mutex.Lock()
 		delete(s.flights, params.UID)
 		s.mutex.Unlock()
@@ -134,7 +136,8 @@ func (s *Service) checkpoint(params dump.Request) (*dump.Result, error) {
 	return current.result, current.err
 }
 
-func (s *Service) take(params dump.Request) (*dump.Result, error) {
+// takeOnce takes a checkpoint unless it exists.
+func (s *Service) takeOnce(params dump.Request) (*dump.Result, error) {
 	existing, err := s.existing(params)
 	if existing != nil || err != nil {
 		return existing, err
@@ -143,7 +146,7 @@ func (s *Service) take(params dump.Request) (*dump.Result, error) {
 	if node.Runtime, node.CRIU, err = s.programs(); err != nil {
 		return nil, &dump.Error{Reason: dump.ReasonNotPossible, Err: err}
 	}
-	return dump.Take(s.ctx, &node, params)
+	return s.take(s.ctx, &node, params)
 }
 
 // existing returns the checkpoint of an earlier request with the same UID, whose response was lost.
