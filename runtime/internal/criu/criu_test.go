@@ -88,6 +88,7 @@ func TestFirstError(t *testing.T) {
 		"(00.000021) Version: 4.2.1 (gitid 0)",
 		"(00.000040) Warn  (criu/kerndat.c:1): no",
 		"(00.010000) Error (criu/cr-dump.c:1): Can't set oom_score_adj",
+		"(00.010001) Error (criu/util.c:1534): rlimit: Can't setup RLIMIT_NOFILE for self: Operation not permitted",
 		"(00.123456)      1: Error (criu/sk-inet.c:137): inet: Unsupported proto 262 for socket 1234\x07",
 		"(00.123460) Error (criu/cr-dump.c:1742): Dump files (pid: 12) failed with -1",
 	}, "\n")
@@ -97,6 +98,10 @@ func TestFirstError(t *testing.T) {
 	}
 	if cause := Explain(want); cause.Code != "mptcp-socket" || !strings.Contains(cause.Remedy, "multipathtcp=0") {
 		t.Errorf("got %+v", cause)
+	}
+	restorer := "(00.083874) pie: 1: Error (criu/pie/util-vdso.c:107): vdso: Invalid ELF magic"
+	if got := firstError(strings.NewReader(restorer)); got != "pie/util-vdso.c:107: vdso: Invalid ELF magic" {
+		t.Errorf("got %q", got)
 	}
 	for _, text := range []string{"", "no error", "(00.1) Error without a place"} {
 		if got := firstError(strings.NewReader(text)); got != "" {

@@ -16,7 +16,7 @@ const (
 	maxError = 300
 )
 
-var errorLine = regexp.MustCompile(`^\(\d+\.\d+\)(?:\s+-?\d+)?:?\s+Error \(([^)]{1,80})\): (.*)$`)
+var errorLine = regexp.MustCompile(`^\(\d+\.\d+\)(?:\s+pie:)?(?:\s+-?\d+)?:?\s+Error \(([^)]{1,80})\): (.*)$`)
 
 // FirstError returns the first error of a log of CRIU, as "sk-inet.c:137: inet: Unsupported proto 262"; empty if there
 // is none or the log cannot be read. The first one is the cause, later ones are its consequences.
@@ -53,7 +53,7 @@ func firstError(from io.Reader) string {
 func ignored(text string) bool {
 	for _, each := range []string{
 		// Without CAP_SYS_RESOURCE, and where the kernel has no such device.
-		"Can't set oom_score_adj", "Unable to open /dev/kfd", "amdgpu_plugin", "cuda_plugin: cuda-checkpoint",
+		"Can't set oom_score_adj", "Can't setup RLIMIT_NOFILE for self", "Unable to open /dev/kfd", "amdgpu_plugin", "cuda_plugin: cuda-checkpoint",
 	} {
 		if strings.Contains(text, each) {
 			return true

@@ -38,7 +38,7 @@ func lay(t testing.TB, change func(*Plan)) (base, path string) {
 	must(t, err)
 	defer inside.Close()
 	c := checkpoint.Checkpoint{
-		Version: 1, UID: "cp", CreatedAt: now, TCP: checkpoint.TCPClose,
+		Version: 1, UID: "cp", CreatedAt: now, TCP: checkpoint.TCPClose, Pod: checkpoint.Pod{UID: "p", Namespace: "n", Name: "p"},
 		Node:       checkpoint.Node{Kernel: "6.1", Architecture: "amd64", Cgroup: "v1", CRIU: "4.2", Runc: "1.3.6"},
 		Containers: []checkpoint.Container{{Name: "app", Security: checkpoint.SecurityOf(&specs.Spec{})}},
 	}
