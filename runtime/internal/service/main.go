@@ -29,10 +29,14 @@ const (
 )
 
 // Main runs the service until SIGTERM or SIGINT, or one of its commands: `watchdog`, and `recover`, which thaws what a
-// dead service left frozen. Runtime returns the path of the OCI runtime. It returns the exit code.
+// dead service left frozen, and `call METHOD [PARAMS]`, which sends a request to the service and prints the result.
+// Runtime returns the path of the OCI runtime. It returns the exit code.
 func Main(args []string, runtime func() (string, error)) int {
 	if len(args) > 0 && args[0] == guard.WatchdogCommand {
 		return guard.Watchdog(os.Stdin, os.Stdout)
+	}
+	if len(args) > 0 && args[0] == "call" {
+		return call(Socket, args[1:], os.Stdout, os.Stderr)
 	}
 	command := "run"
 	if len(args) > 0 {
@@ -47,7 +51,7 @@ func Main(args []string, runtime func() (string, error)) int {
 	case command == "recover":
 		_, err = guard.Journal(JournalDirectory).Recover(context.Background())
 	default:
-		fmt.Fprintf(os.Stderr, "usage: %s [run|recover]\n", Name)
+		fmt.Fprintf(os.Stderr, "usage: %s [run | recover | call METHOD [PARAMS]]\n", Name)
 		return 2
 	}
 	if err != nil {

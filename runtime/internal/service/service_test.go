@@ -209,6 +209,29 @@ func TestFailuresAreReportedAndCanBeRepeated(t *testing.T) {
 	c.want("2", "")
 }
 
+func TestCallPrintsResultOrError(t *testing.T) {
+	f := start(t)
+	for _, each := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{[]string{"state"}, 0, `"inFlight":[]`},
+		{[]string{"forget", `{"uid":"cp"}`}, 0, "{}"},
+		{[]string{"forget", `{"uid":"/"}`}, 1, `"reason":"InvalidRequest"`},
+		{[]string{"forget", `{`}, 2, "not JSON"},
+		{nil, 2, "usage"},
+	} {
+		var output bytes.Buffer
+		if status := call(f.socket, each.args, &output, &output); status != each.status || !strings.Contains(output.String(), each.want) {
+			t.Errorf("%v: got %d, %s", each.args, status, output.String())
+		}
+	}
+	if status := call(f.dir+"/none", []string{"state"}, &bytes.Buffer{}, &bytes.Buffer{}); status != 1 {
+		t.Errorf("without a service: %d", status)
+	}
+}
+
 func TestInvalidRequestsAreRejected(t *testing.T) {
 	f := start(t)
 	c := f.connect(t)
