@@ -3,22 +3,28 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"cedana.ai/cdk/runtime/internal/diagnose"
+	"cedana.ai/cdk/runtime/internal/service"
 	"cedana.ai/cdk/runtime/internal/wrapper"
 )
 
 func main() {
 	name, args := filepath.Base(os.Args[0]), os.Args[1:]
 	// An OCI runtime is called with any first argument, so its name decides alone.
-	if name != wrapper.Name && len(args) > 0 && args[0] == wrapper.Name {
+	if name != wrapper.Name && len(args) > 0 && slices.Contains([]string{wrapper.Name, service.Name, diagnose.Name}, args[0]) {
 		name, args = args[0], args[1:]
 	}
-	if name == wrapper.Name {
-		os.Exit(wrapper.Main(wrapper.Host(), args))
+	host := wrapper.Host()
+	switch name {
+	case wrapper.Name:
+		os.Exit(wrapper.Main(host, args))
+	case service.Name:
+		os.Exit(service.Main(args, host.Runtime))
+	default:
+		os.Exit(diagnose.Main(args, host.Runtime))
 	}
-	fmt.Fprintf(os.Stderr, "usage: %s [options of an OCI runtime] COMMAND ...\n", wrapper.Name)
-	os.Exit(2)
 }

@@ -28,6 +28,8 @@ func sampleSpec() *specs.Spec {
 			{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"ro", "rw"}},
 			{Destination: "/data/", Type: "bind", Source: "/var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/data", Options: []string{"rbind", "ro"}},
 			{Destination: "/sub", Type: "bind", Source: "/var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/data/x"},
+			{Destination: "/part", Type: "bind", Source: "/var/lib/kubelet/pods/u/volume-subpaths/data/app/0"},
+			{Destination: "/claim", Type: "bind", Source: "/var/lib/kubelet/pods/u/volume-subpaths/claim/app/1"},
 			{Destination: "/other", Type: "bind", Source: "/var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/data2"},
 		},
 		Linux: &specs.Linux{
@@ -37,7 +39,7 @@ func sampleSpec() *specs.Spec {
 	}
 }
 
-var sampleVolumes = map[string]string{"data": "/var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/data"}
+const samplePod = "/var/lib/kubelet/pods/u"
 
 // write creates the directory of a valid checkpoint.
 func write(t testing.TB) (*os.Root, *Checkpoint) {
@@ -78,7 +80,7 @@ func write(t testing.TB) (*os.Root, *Checkpoint) {
 		TCP:  TCPClose, PodIPs: []string{"10.0.0.1", "fd00::1"}, Hostname: "web-0",
 		Containers: []Container{{
 			Name: "app", Image: "sha256:" + strings.Repeat("a", 64), Security: SecurityOf(sampleSpec()),
-			Mounts: MountsOf(sampleSpec(), sampleVolumes),
+			Mounts: MountsOf(sampleSpec(), samplePod, []string{"data"}),
 			Files:  []FileEntry{entry("images/inventory.img"), entry("images/pages-1.img"), entry("rootfs.tar")},
 		}},
 		Volumes: []Volume{{"data", archive("volumes/data.tar")}}, SharedMemory: &shm, FrozenNanoseconds: 5,
@@ -104,8 +106,11 @@ func TestReadReturnsWhatWriteWrote(t *testing.T) {
 }
 
 func TestMountsGetTheNameOfTheirVolume(t *testing.T) {
-	want := []Mount{{"/proc", "proc", "", false}, {"/data", "bind", "data", true}, {"/sub", "bind", "data", false}, {"/other", "bind", "", false}}
-	if got := MountsOf(sampleSpec(), sampleVolumes); !reflect.DeepEqual(got, want) {
+	want := []Mount{
+		{"/proc", "proc", "", false}, {"/data", "bind", "data", true}, {"/sub", "bind", "data", false},
+		{"/part", "bind", "data", false}, {"/claim", "bind", "", false}, {"/other", "bind", "", false},
+	}
+	if got := MountsOf(sampleSpec(), samplePod, []string{"data"}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v", got)
 	}
 }

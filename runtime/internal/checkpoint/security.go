@@ -42,9 +42,16 @@ func SecurityOf(spec *specs.Spec) Security {
 	return security
 }
 
-// MountsOf returns the mounts of a config.json in their order. Volumes are the emptyDir directories on the node by name
-// of the volume; a mount of such a directory, or of a path below it, gets the name.
-func MountsOf(spec *specs.Spec, volumes map[string]string) []Mount {
+// EmptyDirs is the directory of a pod's emptyDir volumes below the directory that the kubelet has for the pod.
+const EmptyDirs = "volumes/kubernetes.io~empty-dir"
+
+// subPaths is the directory with the mounts of subPath, as VOLUME/CONTAINER/INDEX, below the pod's directory.
+const subPaths = "volume-subpaths"
+
+// MountsOf returns the mounts of a config.json in their order. A mount of an emptyDir, or of a path below it, has the
+// name of the volume. PodDirectory is the kubelet's directory of the pod, as /var/lib/kubelet/pods/UID; volumes are the
+// names of its emptyDir volumes, which tell a subPath of an emptyDir from one of another volume.
+func MountsOf(spec *specs.Spec, podDirectory string, volumes []string) []Mount {
 	mounts := []Mount{}
 	for _, each := range spec.Mounts {
 		mount := Mount{
@@ -52,9 +59,13 @@ func MountsOf(spec *specs.Spec, volumes map[string]string) []Mount {
 			// Of contradicting options the last one counts (runc, libcontainer/specconv).
 			ReadOnly: lastIndex(each.Options, "ro") > lastIndex(each.Options, "rw"),
 		}
-		for name, directory := range volumes {
-			if each.Source == directory || strings.HasPrefix(each.Source, directory+"/") {
-				mount.Volume = name
+		if relative, found := strings.CutPrefix(each.Source, podDirectory+"/"); found && podDirectory != "" {
+			for _, parent := range []string{EmptyDirs, subPaths} {
+				rest, found := strings.CutPrefix(relative, parent+"/")
+				name, _, _ := strings.Cut(rest, "/")
+				if found && slices.Contains(volumes, name) {
+					mount.Volume = name
+				}
 			}
 		}
 		mounts = append(mounts, mount)

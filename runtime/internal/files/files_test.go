@@ -194,6 +194,11 @@ func TestPackLeavesOutSocketsAndRejectsWhatItCannotStore(t *testing.T) {
 	if err != nil || summary.Sockets != 1 || summary.Entries != 1 {
 		t.Errorf("got %+v, %v", summary, err)
 	}
+	must(t, os.Mkdir(dir+"/skipped", 0o700))
+	skip := func(base string) bool { return base == "skipped" }
+	if summary, err := Pack(dir, &bytes.Buffer{}, PackOptions{Skip: skip}); err != nil || summary.Entries != 1 {
+		t.Errorf("got %+v, %v", summary, err)
+	}
 	must(t, os.WriteFile(dir+"/.wh.name", nil, 0o600))
 	if _, err := Pack(dir, &bytes.Buffer{}, PackOptions{Overlay: true}); err == nil || !strings.Contains(err.Error(), "cannot be stored") {
 		t.Errorf("got %v", err)

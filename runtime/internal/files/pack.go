@@ -18,7 +18,9 @@ type PackOptions struct {
 	// Overlay reads whiteouts and opaque directories of an overlay's upper directory. Without it they are ordinary devices
 	// and directories.
 	Overlay bool
-	Limits  Limits
+	// Skip leaves out entries by their last name; nil leaves out none.
+	Skip   func(base string) bool
+	Limits Limits
 }
 
 type packer struct {
@@ -79,6 +81,9 @@ func (p *packer) directory(fd int, prefix string, stat *unix.Stat_t) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	for _, each := range names {
+		if p.options.Skip != nil && p.options.Skip(each) {
+			continue
+		}
 		if err := p.entry(fd, prefix, each); err != nil {
 			return err
 		}
@@ -86,11 +91,12 @@ func (p *packer) directory(fd int, prefix string, stat *unix.Stat_t) error {
 	return nil
 }
 
+// entry writes one entry of a directory. One that was removed since the directory was read is left out.
 func (p *packer) entry(dir int, prefix, base string) error {
 	name := prefix + base
 	var stat unix.Stat_t
 	if err := unix.Fstatat(dir, base, &stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return removed(name, err)
 	}
 	kind := stat.Mode & unix.S_IFMT
 	if p.options.Overlay && kind == unix.S_IFCHR && stat.Rdev == 0 {
@@ -106,7 +112,7 @@ func (p *packer) entry(dir int, prefix, base string) error {
 	case unix.S_IFDIR:
 		fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return removed(name, err)
 		}
 		defer unix.Close(fd)
 		if err := unix.Fstat(fd, &stat); err != nil {
@@ -159,7 +165,7 @@ func (p *packer) entry(dir int, prefix, base string) error {
 func (p *packer) file(dir int, base, name string) error {
 	fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOATIME, 0)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return removed(name, err)
 	}
 	file := os.NewFile(uintptr(fd), name)
 	defer file.Close()
@@ -252,6 +258,14 @@ func (p *packer) xattrs(fd int, entry string, header *tar.Header) (overlayRecord
 		header.PAXRecords[xattrRecord+name] = string(value[:length])
 	}
 	return found, nil
+}
+
+// removed drops the error of an entry that does not exist any more.
+func removed(name string, err error) error {
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 func headerOf(name string, kind byte, stat *unix.Stat_t) *tar.Header {

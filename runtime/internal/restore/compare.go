@@ -156,7 +156,7 @@ func compareSecurity(source, here checkpoint.Security) error {
 // the restored process without an error.
 func compareMounts(source []checkpoint.Mount, spec *specs.Spec) error {
 	here := map[string]checkpoint.Mount{}
-	for _, each := range checkpoint.MountsOf(spec, nil) {
+	for _, each := range checkpoint.MountsOf(spec, "", nil) {
 		here[each.Destination] = each
 	}
 	for _, was := range source {

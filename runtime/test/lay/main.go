@@ -66,11 +66,11 @@ func take(directory string, tcp checkpoint.TCP, pod string, containers []string)
 			Kernel: "test", Architecture: node.Architecture, CPUFeatures: node.CPUFeatures, Cgroup: node.Cgroup, CRIU: "test", Runc: "test",
 		},
 	}
-	volumes := map[string]string{}
+	volumes := []string{}
 	base := filepath.Join(kubelet, pod, "volumes/kubernetes.io~empty-dir")
 	entries, _ := os.ReadDir(base)
 	for _, each := range entries {
-		volumes[each.Name()] = filepath.Join(base, each.Name())
+		volumes = append(volumes, each.Name())
 	}
 	cgroups := []freezer.Cgroup{}
 	type source struct {
@@ -95,7 +95,7 @@ func take(directory string, tcp checkpoint.TCP, pod string, containers []string)
 			}
 		}
 		sources = append(sources, source{id, upper, checkpoint.Container{
-			Name: name, Security: checkpoint.SecurityOf(spec), Mounts: checkpoint.MountsOf(spec, volumes), Terminal: spec.Process.Terminal,
+			Name: name, Security: checkpoint.SecurityOf(spec), Mounts: checkpoint.MountsOf(spec, filepath.Join(kubelet, pod), volumes), Terminal: spec.Process.Terminal,
 		}})
 	}
 	check(freezer.Freeze(context.Background(), cgroups))
@@ -157,7 +157,8 @@ func take(directory string, tcp checkpoint.TCP, pod string, containers []string)
 			sources[i] = each
 			found.Containers = append(found.Containers, each.container)
 		}
-		for name, from := range volumes {
+		for _, name := range volumes {
+			from := filepath.Join(base, name)
 			found.Volumes = append(found.Volumes, checkpoint.Volume{Name: name, Archive: archive(filepath.Join(checkpoint.Volumes, name+".tar"), from, false)})
 		}
 		if shm != "" {
