@@ -55,7 +55,7 @@ func (r *run) restoreProcess() error {
 	command.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	log := filepath.Join(work, logFile)
 	limits := criu.Limits{Time: r.timeLimit(), LogBytes: r.plan.LogLimit()}
-	err = criu.Run(context.Background(), command, mark, log, limits)
+	err = withPrivateMounts(func() error { return criu.Run(context.Background(), command, mark, log, limits) })
 	if err == nil {
 		return nil
 	}
