@@ -32,24 +32,28 @@ describeInNamespaces("a restore with a program that is killed", () => {
 
   // The brackets keep a pattern from matching the shell that has it as an argument.
   const WRAPPER = "[c]edana-runc --root .* create";
+  const kill = (pattern: string) => `pkill -KILL ${pattern}`;
+  const wrapper = kill(`-f '${WRAPPER}'`);
+  const runtime = kill("-f '[r]unc --root .* restore'");
+  const criu = kill("-x criu");
   const cases = [
-    ["the wrapper", WRAPPER],
-    ["the runtime", "[r]unc --root .* restore"],
-    ["CRIU", "[c]riu swrk"],
-    ["the wrapper, the runtime and CRIU", `${WRAPPER}|[r]unc --root .* restore|[c]riu swrk`],
-    ["the shim", "[c]ontainerd-shim-runc-v2 .*-id"],
-    ["containerd", "^containerd$"],
-  ].flatMap(([program, pattern]) =>
-    Array.from({ length: MOMENTS }, () => [program!, below(LATEST_MILLISECONDS), pattern!] as const),
+    ["the wrapper", wrapper],
+    ["the runtime", runtime],
+    ["CRIU", criu],
+    ["the wrapper, the runtime and CRIU", `${wrapper}; ${runtime}; ${criu}`],
+    ["the shim", kill("-f '[c]ontainerd-shim-runc-v2 .*-id'")],
+    ["containerd", kill("-x containerd")],
+  ].flatMap(([program, command]) =>
+    Array.from({ length: MOMENTS }, () => [program!, below(LATEST_MILLISECONDS), command!] as const),
   );
 
   test.each(cases)(
     "%s after %i ms ends as one process, restored or fresh",
-    async (_, milliseconds, pattern) => {
+    async (_, milliseconds, command) => {
       node.create("copy", ONE, true);
       await eventually(() => node.onNode("pgrep", "-f", WRAPPER));
       const lay = `lay plan /root/one ${node.uid("copy")} '{}'`;
-      node.onNode("sh", "-c", `${lay}; sleep ${milliseconds / 1000}; pkill -KILL -f "$0" || true`, pattern);
+      node.onNode("sh", "-c", `${lay}; sleep ${milliseconds / 1000}; ${command}; true`);
       node.ready("copy");
       // It counts on, also after what was killed has been started again.
       const { count } = await restores.counts.reach("copy", "count", 1);
