@@ -2,6 +2,7 @@ package restore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -123,13 +124,17 @@ func (r *run) criuConfig() string {
 // of the checkpoint. A later call finds them by it if this process is killed.
 func markOf(id string) string { return "restore-" + id }
 
-// lastLine returns the last line of a log of the runtime that is not empty, of at most 400 bytes.
+// lastLine returns the message of the last line of a log of the runtime, of at most 400 bytes.
 func lastLine(log string) string {
 	text, err := os.ReadFile(log)
 	if err != nil {
 		return ""
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	last := strings.ToValidUTF8(lines[len(lines)-1], "?")
-	return last[:min(len(last), 400)]
+	last := lines[len(lines)-1]
+	var entry struct{ Msg string }
+	if json.Unmarshal([]byte(last), &entry) == nil {
+		last = entry.Msg
+	}
+	return strings.ToValidUTF8(last[:min(len(last), 400)], "?")
 }
