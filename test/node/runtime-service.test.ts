@@ -146,7 +146,7 @@ test("established connections are closed, kept or refused, and MPTCP is refused 
   const podUID = await start("tcp", { tcp: "tcp" });
   expect(logs("tcp", "ping")).toContain("connected 127.0.0.1");
   const refused = node.call("checkpoint", { uid: "refuse", podUID, tcp: "refuse" });
-  expect(refused.stderr).toContain("Connected TCP socket");
+  expect(refused.stderr).toContain("has an established TCP connection");
   expect(refused.stderr).toContain("use tcp: close or tcp: loopback");
   node.checkpoint({ uid: "close", podUID, tcp: "close" });
   node.checkpoint({ uid: "loopback", podUID, tcp: "loopback" });
@@ -161,9 +161,9 @@ test("established connections are closed, kept or refused, and MPTCP is refused 
   const mptcp = await start("mptcp", { tcp: "mptcp" });
   const failed = node.call("checkpoint", { uid: "mptcp", podUID: mptcp });
   expect(JSON.parse(failed.stderr.replace(/^cedana-noded: /, ""))).toMatchObject({
-    reason: "DumpFailed",
+    reason: "CheckpointNotPossible",
     container: "ping",
-    message: expect.stringContaining("Unsupported proto 262"),
+    message: expect.stringMatching(/^process \d+ \(pair\) has an MPTCP socket$/),
     remedy: expect.stringContaining("GODEBUG=multipathtcp=0"),
   });
   await counts("mptcp");

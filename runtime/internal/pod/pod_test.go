@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -115,10 +116,11 @@ func TestMemoryOfThisProcess(t *testing.T) {
 	for i := range ballast {
 		ballast[i] = 1
 	}
-	if got := memoryOf(strconv.Itoa(os.Getpid())); got < int64(len(ballast)) || got > 4<<30 {
+	if got := memoryOf(os.Getpid()); got < int64(len(ballast)) || got > 4<<30 {
 		t.Errorf("got %d", got)
 	}
-	if memoryOf("no") != 0 {
+	runtime.KeepAlive(ballast)
+	if memoryOf(1<<30) != 0 {
 		t.Error("a process that does not exist has memory")
 	}
 }
