@@ -47,22 +47,32 @@ func (r *run) restoreProcess() error {
 	mark := markOf(r.Call.ID)
 	command := exec.Command(r.Runtime, r.restoreArguments()...)
 	command.Env = criu.Environment(mark, config)
-	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	output, err := hideStreams(command, work)
+	if err != nil {
+		return err
+	}
+	defer output.Close()
 	command.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	log := filepath.Join(work, logFile)
 	limits := criu.Limits{Time: r.timeLimit(), LogBytes: r.plan.LogLimit()}
-	err := criu.Run(context.Background(), command, mark, log, limits)
+	err = withPrivateMounts(func() error { return criu.Run(context.Background(), command, mark, log, limits) })
 	if err == nil {
 		return nil
 	}
 	r.killAll()
-	if cause := criu.FirstError(log); cause != "" {
+	cause := criu.FirstError(log)
+	if cause == "" {
+		cause = lastLine(filepath.Join(work, runtimeLog))
+	}
+	var exit *exec.ExitError
+	switch {
+	case cause == "":
+		return err
+	case errors.As(err, &exit):
+		return errors.New(cause)
+	default:
 		return fmt.Errorf("%w: %s", err, cause)
 	}
-	if cause := lastLine(filepath.Join(work, runtimeLog)); cause != "" {
-		return fmt.Errorf("%w: %s", err, cause)
-	}
-	return err
 }
 
 // timeLimit returns the limit of CRIU's run: the plan's, and less if the wait for the plan took long.
