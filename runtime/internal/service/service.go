@@ -31,6 +31,10 @@ type Service struct {
 	// flights are the checkpoints in flight by UID.
 	flights  map[string]*flight
 	requests sync.WaitGroup
+	// incoming has the checkpoints that the agent fetched; plans has a directory for each pod to restore.
+	incoming, plans string
+	// laying serializes changes of plans.
+	laying sync.Mutex
 }
 
 // flight is a checkpoint in flight. Several requests for one UID share it: a client that lost its connection sends the
@@ -43,9 +47,12 @@ type flight struct {
 }
 
 // New prepares the directories and deletes incomplete checkpoints. Programs returns Runtime and CRIU of the node; it is
-// called before each checkpoint. The journal must be recovered before.
-func New(ctx context.Context, node dump.Node, programs func() (runtime, criu string, err error)) (*Service, error) {
-	for _, each := range []string{node.Checkpoints, string(node.Journal)} {
+// called before each checkpoint. Incoming has the checkpoints that the agent fetched, plans the plans of restores. The
+// journal must be recovered before.
+func New(
+	ctx context.Context, node dump.Node, incoming, plans string, programs func() (runtime, criu string, err error),
+) (*Service, error) {
+	for _, each := range []string{node.Checkpoints, string(node.Journal), incoming, plans} {
 		if err := os.MkdirAll(each, 0o700); err != nil {
 			return nil, err
 		}
@@ -53,8 +60,10 @@ func New(ctx context.Context, node dump.Node, programs func() (runtime, criu str
 			return nil, err
 		}
 	}
-	s := &Service{node: node, programs: programs, take: dump.Take, ctx: ctx, flights: map[string]*flight{}}
-	return s, removeIncomplete(node.Checkpoints)
+	s := &Service{
+		node: node, programs: programs, take: dump.Take, ctx: ctx, flights: map[string]*flight{}, incoming: incoming, plans: plans,
+	}
+	return s, errors.Join(removeIncomplete(node.Checkpoints), removeIncomplete(plans))
 }
 
 // private checks that a directory belongs to this process's user, root, who alone has access.
@@ -69,11 +78,11 @@ func private(directory string) error {
 	return nil
 }
 
-// removeIncomplete deletes directories of checkpoints that ended before their journal entry was written.
+// removeIncomplete deletes directories of checkpoints that ended before their journal entry was written, and of plans.
 func removeIncomplete(directory string) error {
 	entries, err := os.ReadDir(directory)
 	for _, each := range entries {
-		if strings.HasPrefix(each.Name(), dump.WorkPrefix) {
+		if strings.HasPrefix(each.Name(), dump.WorkPrefix) || strings.HasPrefix(each.Name(), layPrefix) {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(directory, each.Name())))
 		}
 	}
@@ -90,11 +99,20 @@ func (s *Service) answer(read request) (any, error) {
 		}
 		return s.checkpoint(params)
 	case "forget":
-		var params named
+		var params forgetParams
 		if err := parameters(read.Params, &params); err != nil {
 			return nil, err
 		}
-		return s.forget(params)
+		if params.PodUID != "" && params.UID == "" {
+			return s.forgetPlan(params.PodUID)
+		}
+		return s.forget(params.named())
+	case "lay":
+		var params layParams
+		if err := parameters(read.Params, &params); err != nil {
+			return nil, err
+		}
+		return s.lay(params)
 	case "state":
 		var params struct{}
 		if err := parameters(read.Params, &params); err != nil {
@@ -213,6 +231,8 @@ type State struct {
 	Checkpoints []StateCheckpoint `json:"checkpoints"`
 	// InFlight are the UIDs of the others, sorted.
 	InFlight []string `json:"inFlight"`
+	// Restores are the pods with a plan, or that were started without one.
+	Restores []StateRestore `json:"restores"`
 	// FreeBytes is the free space of the disk with the checkpoints.
 	FreeBytes int64 `json:"freeBytes"`
 }
@@ -237,6 +257,10 @@ func (s *Service) state() (*State, error) {
 		return nil, err
 	}
 	state.FreeBytes = int64(stat.Bavail) * stat.Bsize
+	var err error
+	if state.Restores, err = s.restores(); err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(s.node.Checkpoints)
 	for _, each := range entries {
 		root, err := os.OpenRoot(filepath.Join(s.node.Checkpoints, each.Name()))
