@@ -38,7 +38,12 @@ describeInNamespaces("the wrapper", () => {
   });
 
   test("restores a process: memory, output, host name of the new pod, exec, deletion without traces", async () => {
-    await restores.source("/root/one", ONE, () => restores.counts.reach("source", "count", 3));
+    // Another quality of service has another OOM score.
+    const burstable = { ...counting("count", 16), resources: { requests: { memory: "2Gi" } } };
+    await restores.source("/root/one", { containers: [burstable] }, () =>
+      restores.counts.reach("source", "count", 3),
+    );
+    expect(node.onNode("cat", `/proc/${restores.process("source")}/oom_score_adj`)).not.toBe("1000\n");
     const before = restores.counts.last("source", "count");
     const state = node.restore("copy", ONE, "/root/one");
     expect(outcome(state)).toEqual({ decision: "restore", reason: undefined, phases: { count: "Restored" } });
@@ -47,6 +52,7 @@ describeInNamespaces("the wrapper", () => {
     expect(restores.restarts("copy")).toBe("0");
     const pid = restores.process("copy");
     expect(node.onNode("nsenter", "-t", pid, "-u", "hostname").trim()).toBe("copy");
+    expect(node.onNode("cat", `/proc/${pid}/oom_score_adj`)).toBe("1000\n");
     expect((await restores.counts.reach("source", "count", before.count + 2)).token).toBe(before.token);
     restores.removePods();
     expect(node.leftovers()).toBe("");
