@@ -131,6 +131,24 @@ describeInNamespaces("the wrapper", () => {
     expect(restores.restarts("copy")).toBe("0 0");
   });
 
+  test("closes connections to other pods, and the process goes on", async () => {
+    node.create("peer", { containers: [shell("server", "nc -ll -p 9000 -e cat")] });
+    node.ready("peer");
+    const peer = restores.status("peer", ".podIP");
+    const client = `{ while :; do echo sent; sleep 0.2; done | nc ${peer} 9000; echo closed; } &
+      i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.2; done`;
+    const spec = { containers: [shell("client", client)] };
+    await restores.source("/root/close", spec, () => restores.logged("source", "client", /^sent$/m));
+    node.restore("copy", spec, "/root/close");
+    await restores.logged("copy", "client", /^closed$/m);
+    const [, first] = await restores.logged("copy", "client", /^tick (\d+)$/m);
+    await restores.logged("copy", "client", new RegExp(`^tick ${Number(first) + 5}$`, "m"));
+    expect(Number(first)).toBeGreaterThan(1);
+    expect(restores.restarts("copy")).toBe("0");
+    // The connection of the pod that was checkpointed stays.
+    expect(node.kubectl(["logs", "source"])).not.toMatch(/^closed$/m);
+  });
+
   test("restores a process with a terminal", async () => {
     const spec = {
       containers: [
