@@ -78,7 +78,7 @@ const spread = (of: Record<string, number>) =>
   Math.max(...Object.values(of)) - Math.min(...Object.values(of));
 
 test("the diagnosis finds what the node has and what is missing", () => {
-  const [report, status] = node.script("cedana-node --output json; echo = $?").split("=");
+  const [report, status] = node.script("cedana-node --output json; echo status=$?").split("status=");
   const { findings } = JSON.parse(report!) as {
     findings: { check: string; status: string; remedy?: string }[];
   };
