@@ -53,7 +53,7 @@ export function nodeCheckpointFor(
 
 /** Returns the UID of the Checkpoint that requested it. */
 export function idOf({ metadata: { name }, spec: { containerName } }: NodeCheckpointObject): string {
-  return name.slice(0, -(containerName.length + 1));
+  return containerName === undefined ? name : name.slice(0, -(containerName.length + 1));
 }
 
 /** How long creating a NodeCheckpoint is retried while the API server is unavailable. */
