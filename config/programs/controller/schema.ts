@@ -1,5 +1,6 @@
 import * as v from "../../schema/valibot";
 import { ENGINES, ENGINE_KINDS } from "../../engines";
+import { criuControllerSchema } from "../../engines/criu";
 import { taintSchema } from "../../nodes";
 import { labels, someNamespaces } from "../../pod";
 import {
@@ -62,10 +63,10 @@ const gateSchema = shape({
   dryRun: described(v.boolean(), "Whether nodes are not changed, and intended changes are only reported."),
 });
 
-const checkpointsSchema = v.variant(
-  "engine",
-  ENGINE_KINDS.map((kind) => ENGINES[kind].controller.schema),
-);
+const checkpointsSchema = v.variant("engine", [
+  ...ENGINE_KINDS.map((kind) => ENGINES[kind].controller.schema),
+  criuControllerSchema,
+]);
 
 const restoreSchema = shape({
   namespaces: described(someNamespaces, "Namespaces whose pods can be restored."),
