@@ -1,6 +1,6 @@
 /** Settings of the controller's checkpoints and restores by the engine `criu`. */
 import * as v from "../../schema/valibot";
-import { described, dnsSubdomain, integer, rule, shape } from "../../schema";
+import { derived, described, dnsSubdomain, integer, rule, shape } from "../../schema";
 import { checkpointEntries } from "../engine";
 import { kubeletControllerSchema } from "../kubelet/definition";
 
@@ -12,8 +12,8 @@ export const restartPolicy = v.picklist(["fresh", "again"]);
 
 const runtimeClasses = v.pipe(
   shape({
-    amd64: described(v.optional(dnsSubdomain), "Name of the RuntimeClass of x86_64 nodes."),
-    arm64: described(v.optional(dnsSubdomain), "Name of the RuntimeClass of arm64 nodes."),
+    amd64: described(derived(dnsSubdomain, "none"), "Name of the RuntimeClass of x86_64 nodes."),
+    arm64: described(derived(dnsSubdomain, "none"), "Name of the RuntimeClass of arm64 nodes."),
   }),
   rule<{ amd64?: string; arm64?: string }>({
     code: "missing",
