@@ -3,7 +3,7 @@ import { CHECKPOINT, type CheckpointObject } from "../checkpoints/objects";
 import { RESTORED_POD, type RestoredPod } from "./pods";
 
 /** How a restore ended. */
-export type Outcome = "restored" | "fellBack" | "stopped" | "lost" | "skipped";
+export type Outcome = "restored" | "fellBack" | "stopped" | "lost" | "skipped" | "unknown";
 
 /** Upper bounds in seconds: a response should take some hundredths. */
 const BUCKETS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
