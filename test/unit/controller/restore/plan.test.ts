@@ -263,22 +263,32 @@ describe("the NodeRestore", () => {
     expect(harness.restore).toMatchObject({ state: "Claimed", podUID: second });
   });
 
-  test("of a pod that ended is deleted some time after the outcome, and not created again", async () => {
-    harness.claim();
-    await harness.lead();
-    const { uid } = harness.planned().metadata;
-    await seconds(1);
-    harness.report(uid, "Restored");
-    harness.setStatus({ state: ended(0), restartCount: 0 }, "Succeeded");
-    await seconds(290);
-    expect(harness.request(uid)).toBeDefined();
-    await seconds(20);
-    expect(harness.request(uid)).toBeUndefined();
-    await seconds(600);
-    expect(harness.creates).toBe(1);
-    expect(harness.restore).toMatchObject({ state: "Restored" });
-    expect(harness.reports()).toEqual(["Normal Restored: resumed from Checkpoint before"]);
-  });
+  test.each([
+    ["holds the claim", {}],
+    ["shares the Checkpoint", { "cedana.ai/restore-shared": "true" }],
+  ])(
+    "of a pod that ended and %s is deleted some time after the outcome, and not created again",
+    async (_, annotations) => {
+      if (!("cedana.ai/restore-shared" in annotations)) harness.claim();
+      await harness.lead();
+      const { uid } = harness.planned({ annotations }).metadata;
+      await seconds(1);
+      harness.report(uid, "Restored");
+      harness.setStatus({ state: ended(0), restartCount: 0 }, "Succeeded");
+      await seconds(290);
+      expect(harness.request(uid)).toBeDefined();
+      await seconds(20);
+      expect(harness.request(uid)).toBeUndefined();
+      await harness.end();
+      harness = Object.assign(new PlanHarness(), { api: harness.api, events: harness.events });
+      await harness.lead();
+      await seconds(600);
+      expect(harness.creates).toBe(1);
+      expect(new Set(harness.reports())).toEqual(
+        new Set(["Normal Restored: resumed from Checkpoint before"]),
+      );
+    },
+  );
 
   test("is created although requests of the leader are cut off for a while", async () => {
     harness.claim();
