@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { connectByKubeconfig, createLogger, EXIT, Metrics } from "../kube";
 import { runController } from "../controller";
 import { readControllerSettings } from "../config/programs/controller";
-import { fail, settingsIn } from "../config/programs";
+import { fail, loadSettings } from "../config/programs";
 import { VERSION } from "../config/version";
 
 interface Flags {
@@ -41,7 +41,7 @@ new Command("controller")
   );
 
 async function run(flags: Flags): Promise<void> {
-  const settings = settingsIn(flags.settings, readControllerSettings);
+  const settings = loadSettings(flags.settings, readControllerSettings);
   const log = createLogger({ level: settings.log.level });
   const metrics = new Metrics();
   const transport = await connectByKubeconfig({

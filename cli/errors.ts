@@ -1,4 +1,4 @@
-import { OutputError } from "../manifests/output";
+import { OutputError } from "../manifests/output/paths";
 
 /** Exit codes of every command. As with `kubectl diff`, 1 is no error: `diff` found differences, `explain` a gated node. */
 export const EXIT = { ok: 0, differs: 1, badInput: 2, failed: 3 } as const;

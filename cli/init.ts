@@ -1,6 +1,5 @@
 import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
-import { createInterface } from "node:readline/promises";
 import { Option, type Command } from "commander";
 import { DEFAULT_ENGINE, ENGINE_KINDS } from "../config/engine-kinds";
 import { CommandError, EXIT } from "./errors";
@@ -73,6 +72,7 @@ function outputOf(file: string, { output }: InitAnswers): string {
 
 /** Prompts for the answers without a useful default. */
 async function prompt(defaults: InitAnswers): Promise<Partial<InitAnswers>> {
+  const { createInterface } = await import("node:readline/promises");
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   const answers: Record<string, string> = {};
   try {

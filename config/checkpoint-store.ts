@@ -1,39 +1,39 @@
 import * as v from "./schema/valibot";
-import { givenOrNew } from "./schema/shape";
+import { existingOrNew } from "./schema/shape";
 import { serviceAccounts } from "./pod-identity";
 import { arn, clusterName, derived, described, integer, pattern, region, shape, titled } from "./schema";
 
-/** Bucket names as S3 allows them, without dots: those break TLS host names. */
+/** Matches S3 bucket names without dots, because dots break TLS host names. */
 export const bucketName = pattern(
   /^(?!xn--|sthree-|.*(-s3alias|--ol-s3|--x-s3|--table-s3)$)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/,
   {
-    code: "not-a-bucket-name",
-    message: "is not a name that S3 allows",
+    code: "invalid-bucket-name",
+    message: "is not a valid S3 bucket name",
     allowed:
-      "3 to 63 lower-case letters, digits and -, beginning and ending with a letter or digit; not the prefixes and suffixes that S3 keeps for itself",
+      "3 to 63 lowercase letters, digits and -, beginning and ending with a letter or digit; without the prefixes and suffixes that S3 reserves",
   },
 );
 
 const prefix = described(
   v.optional(
     pattern(/^([A-Za-z0-9!_.*'()-]+\/)*$/, {
-      code: "not-a-key-prefix",
-      message: "is not a prefix of object keys",
+      code: "invalid-key-prefix",
+      message: "is not a valid prefix of object keys",
       allowed: "directories, each followed by /, such as checkpoints/ or team/a/; empty for the whole bucket",
     }),
     "checkpoints/",
   ),
-  "Prefix of the object keys of all checkpoints. Access is granted below it only.",
+  "Prefix of the object keys of all checkpoints. Access is granted only to keys with this prefix.",
 );
 
 const access = {
   writers: serviceAccounts(
-    "ServiceAccounts that may write, read and delete checkpoints, by EKS Pod Identity. Cedana's s3 storage plugin cannot use it: it accepts static keys only (see staticKeyUser).",
+    "ServiceAccounts that may write, read and delete checkpoints, by EKS Pod Identity. Cedana's s3 storage plugin does not support Pod Identity, only static keys (see staticKeyUser).",
   ),
   readers: serviceAccounts("ServiceAccounts that may read checkpoints, by EKS Pod Identity."),
   staticKeyUser: described(
     v.optional(v.boolean(), false),
-    "Whether to create an IAM user that may use the store, for Cedana's s3 storage plugin, which does not start without an access key. Create the key yourself and put it into a Kubernetes Secret: created here, it would be in the Terraform state.",
+    "Whether to create an IAM user with access to the store. Cedana's s3 storage plugin requires a static access key. Create the key yourself and store it in a Kubernetes Secret: Terraform would write it to its state.",
   ),
 };
 
@@ -46,7 +46,7 @@ const newBucket = {
   kmsKeyArn: described(derived(arn, "a new key, rotated every year"), "KMS key that encrypts the objects."),
   versioning: described(
     v.optional(v.boolean(), true),
-    "Whether an overwritten or deleted checkpoint can be recovered, for noncurrentDays.",
+    "Whether an overwritten or deleted checkpoint can be recovered for noncurrentDays days.",
   ),
   noncurrentDays: described(
     v.optional(integer(1, 3650), 7),
@@ -66,42 +66,48 @@ const newBucket = {
   ),
 };
 
-const givenBucket = {
+const existingBucketEntries = {
   existingBucket: described(bucketName, "Name of an existing bucket. It is not changed."),
   prefix,
   kmsKeyArn: described(
     derived(arn, "no access to a key"),
-    "KMS key of the bucket, to which access is granted.",
+    "KMS key of the bucket. The users of the store get access to it.",
   ),
 };
 
-/** A new bucket for checkpoints, and its users. */
+/** Describes a new bucket for checkpoints and the accounts with access to it. */
 export const newStoreSchema = titled(shape({ ...newBucket, ...access }), "a new bucket");
 
-/** An existing bucket for checkpoints, and its users. */
-export const givenStoreSchema = titled(shape({ ...givenBucket, ...access }), "an existing bucket");
+/** Describes an existing bucket for checkpoints and the accounts with access to it. */
+export const existingStoreSchema = titled(
+  shape({ ...existingBucketEntries, ...access }),
+  "an existing bucket",
+);
 
-/** Input of the construct: access is granted by its methods. */
+/** Describes the props of the construct. Its methods grant access. */
 export const storePropsSchema = shape({
   ...newBucket,
-  owner: described(clusterName, "Name of the cluster. Without bucket, the bucket's name begins with it."),
+  owner: described(
+    clusterName,
+    "Name of the cluster. It is the prefix of the bucket's name if bucket is not set.",
+  ),
   region: described(region, "AWS region of the provider."),
 });
 
-/** Input of the construct for an existing bucket. */
-export const givenStorePropsSchema = shape({
-  ...givenBucket,
+/** Describes the props of the construct for an existing bucket. */
+export const existingStorePropsSchema = shape({
+  ...existingBucketEntries,
   region: described(region, "AWS region of the bucket."),
 });
 
-export const checkpointStoreSchema = givenOrNew("existingBucket", givenStoreSchema, newStoreSchema);
+export const checkpointStoreSchema = existingOrNew("existingBucket", existingStoreSchema, newStoreSchema);
 
 export interface NewStoreSpec extends v.InferInput<typeof newStoreSchema> {}
-export interface GivenStoreSpec extends v.InferInput<typeof givenStoreSchema> {}
+export interface ExistingStoreSpec extends v.InferInput<typeof existingStoreSchema> {}
 export interface StorePropsSpec extends v.InferInput<typeof storePropsSchema> {}
-export interface GivenStorePropsSpec extends v.InferInput<typeof givenStorePropsSchema> {}
+export interface ExistingStorePropsSpec extends v.InferInput<typeof existingStorePropsSchema> {}
 export type ResolvedStoreProps = v.InferOutput<typeof storePropsSchema>;
-export type CheckpointStoreSpec = NewStoreSpec | GivenStoreSpec;
+export type CheckpointStoreSpec = NewStoreSpec | ExistingStoreSpec;
 export type ResolvedNewStore = v.InferOutput<typeof newStoreSchema>;
-export type ResolvedGivenStore = v.InferOutput<typeof givenStoreSchema>;
+export type ResolvedExistingStore = v.InferOutput<typeof existingStoreSchema>;
 export type ResolvedCheckpointStore = v.InferOutput<typeof checkpointStoreSchema>;

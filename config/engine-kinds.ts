@@ -1,6 +1,6 @@
-/** Names of the engines: `engine.kind` of a platform, and `engine` of nodes. */
+/** Lists the engines: values of `engine.kind` of a platform and of `engine` of nodes. */
 export const ENGINE_KINDS = ["kubelet", "cedana"] as const;
 export type EngineKind = (typeof ENGINE_KINDS)[number];
 
-/** Engine of files and of nodes that name none. */
+/** Engine of files and nodes that do not set one. */
 export const DEFAULT_ENGINE = "kubelet" satisfies EngineKind;

@@ -1,5 +1,5 @@
 import * as v from "./schema/valibot";
-import { givenOrNew } from "./schema/shape";
+import { existingOrNew } from "./schema/shape";
 import { serviceAccounts } from "./pod-identity";
 import { arn, derived, described, integer, pattern, shape, titled } from "./schema";
 import type { Problem } from "./schema/problem";
@@ -8,16 +8,16 @@ import { isToken } from "./schema/rule";
 const NAME = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*";
 
 const repositoryName = pattern(new RegExp(`^(?=.{2,256}$)${NAME}(/${NAME})*$`), {
-  code: "not-a-repository-name",
-  message: "is not a name that ECR allows",
+  code: "invalid-repository-name",
+  message: "is not a valid ECR repository name",
   allowed:
-    "2 to 256 lower-case letters, digits, ., _, - and /, each part beginning and ending with a letter or digit",
+    "2 to 256 lowercase letters, digits, ., _, - and /, each part beginning and ending with a letter or digit",
 });
 
 const access = {
   writers: serviceAccounts("ServiceAccounts that may push, pull and delete images, by EKS Pod Identity."),
   pushers: serviceAccounts(
-    "ServiceAccounts that may push images, but neither read nor delete their content. In cedana.yaml, the agent of the kubelet engine is added automatically.",
+    "ServiceAccounts that may push images, but not pull or delete them. In cedana.yaml, the agent of the kubelet engine is added automatically.",
   ),
   checkers: serviceAccounts(
     "ServiceAccounts that may log in and check whether a layer exists. In cedana.yaml, the health check of the kubelet engine is added automatically.",
@@ -41,10 +41,10 @@ const newRepository = {
   ),
 };
 
-const givenRepository = {
+const existingRepository = {
   existingUrl: described(
     pattern(/^\d{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?\/[a-z0-9._/-]+$/, {
-      code: "not-an-ecr-url",
+      code: "invalid-ecr-url",
       message: "is not the URL of an ECR repository",
       allowed: "<account>.dkr.ecr.<region>.amazonaws.com/<repository>",
     }),
@@ -52,42 +52,46 @@ const givenRepository = {
   ),
 };
 
-/** A new ECR repository, for images or for checkpoints stored as images, and its users. */
+/** Describes a new ECR repository for images or checkpoint images, and the accounts with access to it. */
 export const newRepositorySchema = titled(shape({ ...newRepository, ...access }), "a new repository");
 
-/** An existing ECR repository, and its users. */
-export const givenRepositorySchema = titled(
-  shape({ ...givenRepository, ...access }),
+/** Describes an existing ECR repository and the accounts with access to it. */
+export const existingRepositorySchema = titled(
+  shape({ ...existingRepository, ...access }),
   "an existing repository",
 );
 
-/** Input of the construct: access is granted by its methods. */
+/** Describes the props of the construct. Its methods grant access. */
 export const repositoryPropsSchema = shape(newRepository);
 
-/** Input of the construct for an existing repository. */
-export const givenRepositoryPropsSchema = shape(givenRepository);
+/** Describes the props of the construct for an existing repository. */
+export const existingRepositoryPropsSchema = shape(existingRepository);
 
-export const imageRepositorySchema = givenOrNew("existingUrl", givenRepositorySchema, newRepositorySchema);
+export const imageRepositorySchema = existingOrNew(
+  "existingUrl",
+  existingRepositorySchema,
+  newRepositorySchema,
+);
 
 export interface NewRepositorySpec extends v.InferInput<typeof newRepositorySchema> {}
-export interface GivenRepositorySpec extends v.InferInput<typeof givenRepositorySchema> {}
+export interface ExistingRepositorySpec extends v.InferInput<typeof existingRepositorySchema> {}
 export interface RepositoryPropsSpec extends v.InferInput<typeof repositoryPropsSchema> {}
-export interface GivenRepositoryPropsSpec extends v.InferInput<typeof givenRepositoryPropsSchema> {}
-export type ImageRepositorySpec = NewRepositorySpec | GivenRepositorySpec;
+export interface ExistingRepositoryPropsSpec extends v.InferInput<typeof existingRepositoryPropsSchema> {}
+export type ImageRepositorySpec = NewRepositorySpec | ExistingRepositorySpec;
 export type ResolvedNewRepository = v.InferOutput<typeof newRepositorySchema>;
-export type ResolvedGivenRepository = v.InferOutput<typeof givenRepositorySchema>;
+export type ResolvedExistingRepository = v.InferOutput<typeof existingRepositorySchema>;
 export type ResolvedImageRepository = v.InferOutput<typeof imageRepositorySchema>;
 
-/** The ARN that permissions are for is read out of the URL. */
-export function checkGivenRepository(repository: { readonly existingUrl: string }): Problem[] {
+/** Rejects a token as URL: the ARN in the IAM policies is derived from it during synthesis. */
+export function checkExistingRepository(repository: { readonly existingUrl: string }): Problem[] {
   if (!isToken(repository.existingUrl)) return [];
   return [
     {
-      code: "not-plain",
+      code: "unresolved-token",
       path: ["existingUrl"],
-      message: "is known only when Terraform runs, but permissions are derived from it",
-      allowed: "a plain value",
-      remedy: "make the repository with ImageRepository in the same stack, or write its URL out",
+      message: "is a Terraform token, but permissions are derived from its value",
+      allowed: "a literal value",
+      remedy: "create the repository with ImageRepository in the same stack, or write the URL as a literal",
     },
   ];
 }

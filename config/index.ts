@@ -1,5 +1,5 @@
 /**
- * Schemas, checks and derived values of everything a platform can configure. Pure; imports no framework.
+ * Schemas, checks and derived values of a platform and its parts. Pure: imports neither cdktf nor cdk8s.
  * @module cedana-cdk/config
  */
 export {

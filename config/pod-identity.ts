@@ -2,7 +2,7 @@ import * as v from "./schema/valibot";
 import { described, dnsLabel, dnsSubdomain, rule, shape } from "./schema";
 import { isToken } from "./schema/rule";
 
-/** A ServiceAccount that gets AWS permissions. */
+/** Describes a ServiceAccount that gets AWS permissions. */
 export const serviceAccountSchema = shape({
   namespace: described(dnsLabel, "Namespace of the ServiceAccount."),
   serviceAccount: described(dnsSubdomain, "Name of the ServiceAccount. It need not exist yet."),
@@ -12,25 +12,25 @@ export interface ServiceAccountSpec extends v.InferInput<typeof serviceAccountSc
 
 type ServiceAccount = v.InferOutput<typeof serviceAccountSchema>;
 
-const plain = rule<ServiceAccount[]>({
-  code: "not-plain",
+const literal = rule<ServiceAccount[]>({
+  code: "unresolved-token",
   test: (accounts) =>
     !accounts.some((account) => isToken(account.namespace) || isToken(account.serviceAccount)),
-  message: "has a name that is known only when Terraform runs, but it is part of addresses in the state",
-  allowed: "plain values",
+  message: "contains a Terraform token, but resource addresses depend on the names",
+  allowed: "literal values",
 });
 
-const once = rule<ServiceAccount[]>({
+const unique = rule<ServiceAccount[]>({
   code: "duplicate",
   test: (accounts) =>
     new Set(accounts.map((account) => `${account.namespace}/${account.serviceAccount}`)).size ===
     accounts.length,
-  message: "names one ServiceAccount twice",
+  message: "contains a ServiceAccount twice",
   allowed: "each ServiceAccount once",
-  remedy: "leave one out",
+  remedy: "remove one of them",
 });
 
-/** Returns the schema of ServiceAccounts of this cluster that get access, each through a separate role. */
+/** Returns the schema of a list of ServiceAccounts. Each one gets its own IAM role. */
 export function serviceAccounts(text: string) {
-  return described(v.optional(v.pipe(v.array(serviceAccountSchema), plain, once), []), text);
+  return described(v.optional(v.pipe(v.array(serviceAccountSchema), literal, unique), []), text);
 }

@@ -1,4 +1,4 @@
-/** The settings of a pod that each workload of the install has, with the names of Kubernetes. */
+/** Schemas of pod settings, with the names of the Kubernetes API. */
 import * as v from "./schema/valibot";
 import {
   PORT,
@@ -18,16 +18,19 @@ import {
 export const labels = v.record(labelKey, labelValue);
 export const annotations = v.record(labelKey, v.string());
 
-/** Resource name to quantity. */
+/** Maps a resource name to a quantity. */
 export const quantities = v.record(labelKey, quantity);
 
 export const toleration = shape({
-  key: described(derived(labelKey, "every key; only with Exists"), "Key of the taint."),
+  key: described(derived(labelKey, "every key, which requires the operator Exists"), "Key of the taint."),
   operator: described(
-    derived(v.picklist(["Exists", "Equal"]), "Equal, by Kubernetes"),
-    "How key and value are compared with the taint.",
+    derived(v.picklist(["Exists", "Equal"]), "Equal, the default of Kubernetes"),
+    "How key and value are compared with those of the taint.",
   ),
-  value: described(derived(labelValue, "the empty value"), "Value of the taint. Only with Equal."),
+  value: described(
+    derived(labelValue, "the empty value"),
+    "Value of the taint. Only with the operator Equal.",
+  ),
   effect: described(
     derived(v.picklist(["NoSchedule", "PreferNoSchedule", "NoExecute"]), "every effect"),
     "Effect of the taint.",
@@ -38,37 +41,35 @@ export const toleration = shape({
   ),
 });
 
-const rules = derived(v.record(v.string(), v.unknown()), "none");
+const terms = derived(v.record(v.string(), v.unknown()), "none");
 export const affinity = shape({
-  nodeAffinity: described(rules, "nodeAffinity, as in a Pod."),
-  podAffinity: described(rules, "podAffinity, as in a Pod."),
-  podAntiAffinity: described(rules, "podAntiAffinity, as in a Pod."),
+  nodeAffinity: described(terms, "nodeAffinity, as in a Pod."),
+  podAffinity: described(terms, "podAffinity, as in a Pod."),
+  podAntiAffinity: described(terms, "podAntiAffinity, as in a Pod."),
 });
 
-/** Namespaces: a list, or `all`. */
+/** Matches a list of namespaces, or `all`. */
 export const namespaces = oneOf([v.literal("all"), v.array(dnsLabel)]);
 
-/** Namespaces: a list of at least one, or `all`. */
+/** Matches a list of at least one namespace, or `all`. */
 export const someNamespaces = oneOf([v.literal("all"), v.pipe(v.array(dnsLabel), v.minLength(1))]);
 
-/** A percentage or a number of pods. */
+/** Matches a number or a percentage of pods. */
 export const podCount = v.union([
   integer(0, 100_000),
   pattern(/^(100|[1-9]?\d)%$/, {
-    code: "not-a-pod-count",
+    code: "invalid-pod-count",
     message: "is not a number of pods",
     allowed: "a whole number, or a percentage such as 10%",
   }),
 ]);
 
+/** Returns the schema of the resources of a container, with default requests and limits. */
 export function resources(requests: Record<string, string>, limits: Record<string, string>) {
   return described(
     v.optional(
       shape({
-        requests: described(
-          v.optional(quantities, requests),
-          "Resources that are reserved for the container.",
-        ),
+        requests: described(v.optional(quantities, requests), "Resources reserved for the container."),
         limits: described(v.optional(quantities, limits), "Maximum resources of the container."),
       }),
       {},
@@ -78,40 +79,43 @@ export function resources(requests: Record<string, string>, limits: Record<strin
 }
 
 const PART = "[a-z0-9]+([._-]+[a-z0-9]+)*";
-/** Matches an image repository: the host of a registry with its port, then parts of letters and digits. */
+/** Matches an image repository: an optional registry host with an optional port, then path components. */
 const REPOSITORY = new RegExp(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?(:${PORT})?/)?${PART}(/${PART})*$`);
 
 const repository = pattern(REPOSITORY, {
-  code: "not-a-repository",
-  message: "is not the name of an image repository",
-  allowed: "[<registry>[:<port>]/]<path>, in lower case, without tag and digest",
+  code: "invalid-image-repository",
+  message: "is not a valid image repository",
+  allowed: "[<registry>[:<port>]/]<path>, in lowercase, without tag and digest",
 });
 const tag = pattern(/^(?!latest$)[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, {
-  code: "not-a-pinned-tag",
-  message: "is not a pinned tag",
-  allowed: "a tag such as v0.9.297; latest is refused, because it is another image tomorrow",
+  code: "invalid-image-tag",
+  message: "is not a pinned image tag",
+  allowed: "a tag such as v0.9.297, but not latest, which may change at any time",
 });
 const digest = pattern(/^sha256:[0-9a-f]{64}$/, {
-  code: "not-a-digest",
-  message: "is not the digest of an image",
+  code: "invalid-image-digest",
+  message: "is not an image digest",
   allowed: "sha256: and 64 hexadecimal digits",
 });
-const pulled = {
-  digest: described(derived(digest, "that of the tag"), "Digest of the image. It overrides the tag."),
+const pullOptions = {
+  digest: described(
+    derived(digest, "the digest to which the tag refers"),
+    "Digest of the image. It overrides the tag.",
+  ),
   pullPolicy: described(
     v.optional(v.picklist(["IfNotPresent", "Always", "Never"]), "IfNotPresent"),
     "When the image is pulled.",
   ),
 };
 
-/** Returns the schema of an image with a default. It is pinned by tag or digest. */
-export function image(given: string, givenTag: string) {
+/** Returns the schema of an image with a default repository and tag. */
+export function image(defaultRepository: string, defaultTag: string) {
   return described(
     v.optional(
       shape({
-        repository: described(v.optional(repository, given), "Image repository."),
-        tag: described(v.optional(tag, givenTag), "Image tag."),
-        ...pulled,
+        repository: described(v.optional(repository, defaultRepository), "Image repository."),
+        tag: described(v.optional(tag, defaultTag), "Image tag."),
+        ...pullOptions,
       }),
       {},
     ),
@@ -119,38 +123,38 @@ export function image(given: string, givenTag: string) {
   );
 }
 
-/** Returns the schema of an image without a default, because none is published. */
+/** Returns the schema of an image without a default. No such image is published. */
 export function requiredImage(text: string) {
   return described(
     shape({
       repository: described(repository, "Image repository."),
-      tag: described(derived(tag, "none; then the digest is required"), "Image tag."),
-      ...pulled,
+      tag: described(derived(tag, "none; the digest is required without a tag"), "Image tag."),
+      ...pullOptions,
     }),
     text,
   );
 }
 
-/** Returns the settings that each pod template of the install has. */
+/** Returns the properties that all pod templates of the install share. */
 export function placement(priorityClassName: string) {
   return {
     affinity: described(derived(affinity, "none"), "Affinity of the pods."),
-    podAnnotations: described(v.optional(annotations, {}), "Further annotations of the pods."),
-    podLabels: described(v.optional(labels, {}), "Further labels of the pods."),
+    podAnnotations: described(v.optional(annotations, {}), "Additional annotations of the pods."),
+    podLabels: described(v.optional(labels, {}), "Additional labels of the pods."),
     priorityClassName: described(v.optional(dnsSubdomain, priorityClassName), "PriorityClass of the pods."),
     env: described(
       v.optional(
         v.record(
           pattern(/^[A-Za-z_][A-Za-z0-9_]*$/, {
-            code: "not-a-variable-name",
-            message: "is not the name of an environment variable",
-            allowed: "letters, digits and _",
+            code: "invalid-variable-name",
+            message: "is not a valid name of an environment variable",
+            allowed: "letters, digits and _, beginning with a letter or _",
           }),
           v.string(),
         ),
         {},
       ),
-      "Further environment variables of the container, such as CEDANA_GPU_LOG_DIR.",
+      "Additional environment variables of the container, such as CEDANA_GPU_LOG_DIR.",
     ),
   };
 }

@@ -3,8 +3,8 @@ import { maskSecrets, type Problem, type PropertyPath } from "./schema/problem";
 import { described, dnsSubdomain, pattern, shape, type Rule } from "./schema";
 
 export const secretKey = pattern(/^[-._a-zA-Z0-9]{1,253}$/, {
-  code: "not-a-secret-key",
-  message: "is not a key that a Secret can have",
+  code: "invalid-secret-key",
+  message: "is not a valid key of a Secret",
   allowed: "letters, digits, -, _ and .",
 });
 
@@ -16,31 +16,31 @@ const reference = shape({
 const notPlainText: Rule<unknown> = {
   code: "secret-in-plain-text",
   test: (value) => typeof value !== "string",
-  message: "must not be written into the input",
-  allowed: "{ name: <Secret>, key: <key in it> }",
-  remedy: "put the value into a Kubernetes Secret and name it here",
+  message: "must be a reference to a Secret, not the secret value",
+  allowed: "{ name: <Secret>, key: <key in the Secret> }",
+  remedy: "store the value in a Kubernetes Secret and refer to it here",
   secret: true,
 };
 
-/** A reference to a Secret. A value in plain text in its place is refused, and not repeated in the message. */
-export function secretReference<const S extends v.GenericSchema>(form: S): S {
+/** Returns a schema that also rejects a secret value in plain text. The problem does not repeat the value. */
+export function secretReference<const S extends v.GenericSchema>(schema: S): S {
   return {
-    ...form,
+    ...schema,
     "~run"(dataset, config) {
-      if (typeof dataset.value !== "string") return form["~run"](dataset, config);
-      v._addIssue({ ...form, type: "raw_check", requirement: notPlainText }, "type", dataset, config);
+      if (typeof dataset.value !== "string") return schema["~run"](dataset, config);
+      v._addIssue({ ...schema, type: "raw_check", requirement: notPlainText }, "type", dataset, config);
       return dataset as never;
     },
   };
 }
 
-/** Where a secret value is kept. */
+/** Describes a reference to a key of a Secret. */
 export const secretRef = secretReference(reference);
 
 export interface SecretRef extends v.InferOutput<typeof secretRef> {}
 
-/** Refuses every string, at any depth, that looks like a secret. The value is not repeated in the message. */
-export function refuseSecrets(value: unknown, path: PropertyPath = []): Problem[] {
+/** Rejects strings at any depth that look like a secret. The problems do not repeat the values. */
+export function rejectSecrets(value: unknown, path: PropertyPath = []): Problem[] {
   if (typeof value === "string") {
     if (maskSecrets(value) === value) return [];
     return [
@@ -48,12 +48,12 @@ export function refuseSecrets(value: unknown, path: PropertyPath = []): Problem[
         code: "secret-in-plain-text",
         path,
         message: "looks like a secret in plain text",
-        remedy: "put the value into a Kubernetes Secret and refer to it under secrets",
+        remedy: "store the value in a Kubernetes Secret and refer to it under secrets",
       },
     ];
   }
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, item]) =>
-    refuseSecrets(item, [...path, Array.isArray(value) ? Number(key) : key]),
+    rejectSecrets(item, [...path, Array.isArray(value) ? Number(key) : key]),
   );
 }

@@ -1,4 +1,4 @@
-/** Returns a text as YAML: plain if YAML reads it back as the same text, otherwise quoted. */
+/** Returns a string as a YAML scalar: plain if it parses to the same string, otherwise quoted. */
 export function yamlText(value: string): string {
   return /^[A-Za-z][\w-]*$/.test(value) && !/^(y|n|yes|no|on|off|true|false|null)$/i.test(value)
     ? value

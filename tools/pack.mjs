@@ -31,6 +31,7 @@ function published(manifest) {
   const fields = Object.entries(manifest).filter(([name]) => !CHECKOUT_ONLY.includes(name));
   return {
     ...Object.fromEntries(fields),
+    type: "commonjs", // not in the checkout: tools/programs.mjs
     version: manifest.config.version,
     typesVersions: { "*": types(manifest.exports) },
   };

@@ -10,6 +10,9 @@ const OUTPUT = { minifySyntax: true, minifyWhitespace: true, platform: "node", t
 /** Of the Kubernetes client only the kubeconfig is used. Its index loads the models of the whole API, 5 MB of code. */
 const KUBECONFIG = join(dirname(fileURLToPath(import.meta.resolve("@kubernetes/client-node"))), "config.js");
 
+/** cdk8s contains a copy of yaml, of the version that we use: 160 kB. */
+const YAML = fileURLToPath(import.meta.resolve("yaml"));
+
 /** esbuild options of a bundle. */
 export const BUNDLE = {
   ...OUTPUT,
@@ -19,6 +22,7 @@ export const BUNDLE = {
   alias: {
     "@kubernetes/client-node": KUBECONFIG,
     archiver: join(import.meta.dirname, "no-archiver.cjs"),
+    yaml: YAML,
   },
 };
 
@@ -28,6 +32,9 @@ const BUNDLES = "bundles";
 /**
  * Bundles programs (name: source file) into the directory: a file that starts each, and their code in chunks, so that a
  * command compiles no more than it runs. Returns esbuild's metafile.
+ *
+ * package.json has no `type`, although everything here is CommonJS: with it, esbuild puts each ES module into a function
+ * that its importers call. That costs 7 % of the CPU time of a synth. tools/pack.mjs adds it for the package.
  */
 export async function bundlePrograms(root, entryPoints, directory) {
   const { metafile, outputFiles } = await build({

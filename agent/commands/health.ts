@@ -5,7 +5,7 @@ import { probesOf, Reporter, runCriuChecks, runHealth } from "../health";
 import { readAgentSettings } from "../../config/programs/agent";
 import { Client, connectByKubeconfig, createLogger, EXIT } from "../../kube";
 import { podIdentity } from "../../clients/registry";
-import { settingsIn } from "../../config/programs";
+import { loadSettings } from "../../config/programs";
 import { VERSION } from "../../config/version";
 import { ACCOUNT, requiredEnv, stopSignal } from "./run";
 
@@ -49,7 +49,7 @@ export function healthCommand(): Command {
 }
 
 async function health(flags: HealthFlags): Promise<void> {
-  const settings = settingsIn(flags.settings, readAgentSettings);
+  const settings = loadSettings(flags.settings, readAgentSettings);
   const [node, hostIp] = [requiredEnv("NODE_NAME"), requiredEnv("HOST_IP")];
   const pod = {
     namespace: requiredEnv("POD_NAMESPACE"),
@@ -114,7 +114,7 @@ export function checkCriuCommand(): Command {
       "\nNeeds root, SYS_ADMIN, NET_ADMIN and a writable /tmp.\nExit codes: 0 stopped by a signal, 1 failure, 2 invalid settings or flags.",
     )
     .action(async ({ settings: file, result, imageTree }: CheckCriuFlags) => {
-      const settings = settingsIn(file, readAgentSettings);
+      const settings = loadSettings(file, readAgentSettings);
       const { periodSeconds, timeoutSeconds } = settings.health;
       const log = createLogger({ level: settings.log.level });
       const stop = stopSignal((signal) => log.info({ signal }, "stopping"));

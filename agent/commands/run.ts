@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import { Command } from "commander";
-import { fail, settingsIn } from "../../config/programs";
+import { fail, loadSettings } from "../../config/programs";
 import { EXIT, connectByKubeconfig, createLogger } from "../../kube";
 import { runAgent } from "../checkpoints";
 import { KubeletClient } from "../../clients/kubelet";
@@ -59,7 +59,7 @@ export function runCommand(): Command {
 }
 
 async function run({ settings: file, kubeconfig, context, account }: RunFlags): Promise<void> {
-  const settings = settingsIn(file, readAgentSettings);
+  const settings = loadSettings(file, readAgentSettings);
   const [nodeName, host] = [requiredEnv("NODE_NAME"), requiredEnv("HOST_IP")];
   const log = createLogger({ level: settings.log.level });
   const transport = await connectByKubeconfig({

@@ -6,10 +6,10 @@ import { DEFAULT_SERVICE_CIDR, type ResolvedCluster, type ResolvedExistingCluste
 
 const PRIVATE_RANGES = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
 
-/** What a cluster must fulfil beyond its shape. */
+/** Checks a new cluster across several properties. */
 export function checkCluster(cluster: ResolvedCluster): Problem[] {
   return [
-    ...checkPlain(cluster),
+    ...checkLiterals(cluster),
     ...checkEndpoint(cluster),
     ...checkServiceCidr(cluster),
     ...checkAccess(cluster),
@@ -17,31 +17,31 @@ export function checkCluster(cluster: ResolvedCluster): Problem[] {
   ];
 }
 
-/** What an existing cluster must fulfil beyond its shape. */
+/** Checks an existing cluster across several properties. */
 export function checkExistingCluster(cluster: ResolvedExistingCluster): Problem[] {
-  return checkPlain(cluster);
+  return checkLiterals(cluster);
 }
 
-/** Node images, ARNs and endpoint names are chosen by these while synthesizing. */
-function checkPlain(cluster: { readonly version: string; readonly region: string }): Problem[] {
+/** Rejects tokens as version and region: node images, ARNs and endpoint names depend on them during synthesis. */
+function checkLiterals(cluster: { readonly version: string; readonly region: string }): Problem[] {
   return (["version", "region"] as const)
     .filter((key) => isToken(cluster[key]))
     .map((key) => ({
-      code: "not-plain",
+      code: "unresolved-token",
       path: [key],
-      message: "is known only when Terraform runs, but decides what is synthesized",
-      allowed: "a plain value",
+      message: "is a Terraform token, but synthesis depends on its value",
+      allowed: "a literal value",
     }));
 }
 
-/** Overlaps between the cluster's Services and its network. Paths begin with `cluster` or `network`. */
+/** Checks that the cluster's Services and its network do not overlap. Paths begin with `cluster` or `network`. */
 export function checkAddressing(cluster: ResolvedCluster, network: ResolvedNetwork): Problem[] {
   if (cluster.ipFamily === "ipv6") return [];
   const services = cluster.serviceIpv4Cidr ?? DEFAULT_SERVICE_CIDR;
   const path = ["cluster", "serviceIpv4Cidr"];
   const problems: Problem[] = [];
   if (network.cidr !== undefined && overlap(services, network.cidr)) {
-    problems.push(overlapping(path, services, "the VPC's", network.cidr));
+    problems.push(overlapping(path, services, "VPC", network.cidr));
   }
   for (const [index, reserved] of network.reservedCidrs.entries()) {
     if (overlap(services, reserved)) {
@@ -49,9 +49,9 @@ export function checkAddressing(cluster: ResolvedCluster, network: ResolvedNetwo
         overlapping(
           ["network", "reservedCidrs", index],
           reserved,
-          "the Services'",
+          "Service",
           services,
-          "set cluster.serviceIpv4Cidr to a block that nobody else uses",
+          "set cluster.serviceIpv4Cidr to an unused block",
         ),
       );
     }
@@ -63,11 +63,11 @@ function checkEndpoint(cluster: ResolvedCluster): Problem[] {
   if (!cluster.endpointPrivateAccess && !cluster.endpointPublicAccess) {
     return [
       {
-        code: "no-endpoint",
+        code: "missing-endpoint",
         path: ["endpointPrivateAccess"],
-        message: "is off, and so is endpointPublicAccess: nothing could reach the Kubernetes API",
+        message: "is false, and so is endpointPublicAccess: the Kubernetes API is unreachable",
         allowed: "true for at least one of the two",
-        remedy: "leave endpointPrivateAccess out",
+        remedy: "remove endpointPrivateAccess",
       },
     ];
   }
@@ -76,9 +76,9 @@ function checkEndpoint(cluster: ResolvedCluster): Problem[] {
       {
         code: "missing",
         path: ["publicAccessCidrs"],
-        message: "is required with endpointPublicAccess: EKS would open the API to the whole internet",
+        message: "is required with endpointPublicAccess",
         allowed: "at least one CIDR block",
-        remedy: 'name the networks that may reach it, or write ["0.0.0.0/0"] to mean everyone',
+        remedy: 'list the networks that may reach the API; ["0.0.0.0/0"] opens it to the whole internet',
       },
     ];
   }
@@ -89,7 +89,7 @@ function checkEndpoint(cluster: ResolvedCluster): Problem[] {
         path: ["publicAccessCidrs"],
         message: "has no effect while endpointPublicAccess is false",
         given: printable(cluster.publicAccessCidrs),
-        remedy: "set endpointPublicAccess: true, or leave the blocks out",
+        remedy: "set endpointPublicAccess: true, or remove publicAccessCidrs",
       },
     ];
   }
@@ -102,12 +102,12 @@ function checkPublicIpv6({ ipFamily, publicAccessCidrs }: ResolvedCluster): Prob
     !isToken(block) && block.includes(":")
       ? [
           {
-            code: "not-dual-stack",
+            code: "ip-family-mismatch",
             path: ["publicAccessCidrs", index],
-            message: "is an IPv6 block, which EKS takes for clusters with ipFamily ipv6 only",
+            message: "is an IPv6 CIDR block, which requires ipFamily ipv6",
             given: block,
-            allowed: "IPv4 blocks",
-            remedy: "leave it out: the endpoint of an IPv4 cluster has no IPv6 address",
+            allowed: "IPv4 CIDR blocks",
+            remedy: "remove it: the endpoint of an IPv4 cluster has no IPv6 address",
           },
         ]
       : [],
@@ -119,12 +119,12 @@ function checkPublicBlocks({ publicAccessCidrs }: ResolvedCluster): Problem[] {
     PRIVATE_RANGES.some((range) => within(range, block))
       ? [
           {
-            code: "not-public",
+            code: "private-cidr",
             path: ["publicAccessCidrs", index],
-            message: "is a private block, which EKS refuses: nobody comes from it over the internet",
+            message: "is a private CIDR block; publicAccessCidrs must be public",
             given: block,
-            allowed: "public addresses",
-            remedy: "leave it out: private addresses reach the API by endpointPrivateAccess",
+            allowed: "public CIDR blocks",
+            remedy: "remove it: private networks reach the API through endpointPrivateAccess",
           },
         ]
       : [],
@@ -139,18 +139,18 @@ function checkServiceCidr({ ipFamily, serviceIpv4Cidr }: ResolvedCluster): Probl
       {
         code: "without-effect",
         path,
-        message: "cannot be given with ipFamily ipv6, where EKS assigns the block",
+        message: "has no effect with ipFamily ipv6: EKS assigns the block",
         given: serviceIpv4Cidr,
-        remedy: "leave it out",
+        remedy: "remove it",
       },
     ];
   }
   if (isToken(serviceIpv4Cidr) || PRIVATE_RANGES.some((range) => within(range, serviceIpv4Cidr))) return [];
   return [
     {
-      code: "not-private",
+      code: "public-cidr",
       path,
-      message: "is not a private block",
+      message: "is not a private CIDR block",
       given: serviceIpv4Cidr,
       allowed: `a block within ${PRIVATE_RANGES.join(", ")}`,
     },
@@ -161,12 +161,12 @@ function checkAccess({ accessEntries, ...cluster }: ResolvedCluster): Problem[] 
   const problems: Problem[] = [];
   if (accessEntries.length === 0 && !cluster.bootstrapClusterCreatorAdminPermissions) {
     problems.push({
-      code: "nobody-has-access",
+      code: "missing-access-entry",
       path: ["accessEntries"],
-      message: "is empty: nobody could use the Kubernetes API of this cluster",
+      message: "is empty: no principal would have access to the Kubernetes API",
       allowed: "at least one entry",
       remedy:
-        "add your role with policy AmazonEKSClusterAdminPolicy, or set bootstrapClusterCreatorAdminPermissions: true",
+        "add your role with the policy AmazonEKSClusterAdminPolicy, or set bootstrapClusterCreatorAdminPermissions: true",
     });
   }
   for (const key of ["name", "principalArn"] as const) {
@@ -176,16 +176,16 @@ function checkAccess({ accessEntries, ...cluster }: ResolvedCluster): Problem[] 
       problems.push({
         code: "duplicate",
         path: ["accessEntries", index, key],
-        message: "is that of an earlier entry",
+        message: "is already used by an earlier entry",
         given: printable(value),
-        remedy: "put the groups and policies of one principal into one entry",
+        remedy: "merge the groups and policies of one principal into one entry",
       });
     }
   }
   for (const [index, entry] of accessEntries.entries()) {
-    if (isToken(entry.name)) problems.push(partOfAddress(["accessEntries", index, "name"]));
+    if (isToken(entry.name)) problems.push(tokenInAddress(["accessEntries", index, "name"]));
     entry.policies.forEach(({ policy }, at) => {
-      if (isToken(policy)) problems.push(partOfAddress(["accessEntries", index, "policies", at, "policy"]));
+      if (isToken(policy)) problems.push(tokenInAddress(["accessEntries", index, "policies", at, "policy"]));
     });
     const names = entry.policies.map(({ policy }) => (isToken(policy) ? policy : policy.split("/").at(-1)));
     for (const [at, name] of names.entries()) {
@@ -193,9 +193,9 @@ function checkAccess({ accessEntries, ...cluster }: ResolvedCluster): Problem[] 
       problems.push({
         code: "duplicate",
         path: ["accessEntries", index, "policies", at, "policy"],
-        message: "is in the list twice; a principal has each policy once",
+        message: "is already associated with this principal",
         given: printable(name),
-        remedy: "name all namespaces in one of the two",
+        remedy: "merge the namespaces into one item",
       });
     }
     for (const [at, group] of entry.kubernetesGroups.entries()) {
@@ -203,22 +203,22 @@ function checkAccess({ accessEntries, ...cluster }: ResolvedCluster): Problem[] 
       problems.push({
         code: "reserved-group",
         path: ["accessEntries", index, "kubernetesGroups", at],
-        message: "is refused by EKS, as are all groups that begin with system:, eks:, aws:, amazon: or iam:",
+        message: "has a prefix that EKS reserves",
         given: printable(group),
-        allowed: "groups of your own, bound by RBAC",
-        remedy: "for cluster admins use policy AmazonEKSClusterAdminPolicy",
+        allowed: "groups that do not begin with system:, eks:, aws:, amazon: or iam:",
+        remedy: "bind another group by RBAC; for cluster admins use the policy AmazonEKSClusterAdminPolicy",
       });
     }
   }
   return problems;
 }
 
-function partOfAddress(path: Problem["path"]): Problem {
+function tokenInAddress(path: Problem["path"]): Problem {
   return {
-    code: "not-plain",
+    code: "unresolved-token",
     path,
-    message: "is known only when Terraform runs, but is part of an address in the state",
-    allowed: "a plain value",
+    message: "is a Terraform token, but a resource address depends on its value",
+    allowed: "a literal value",
   };
 }
 
@@ -226,19 +226,19 @@ function checkAddons({ addons }: ResolvedCluster): Problem[] {
   const problems: Problem[] = [];
   if (addons["eks-pod-identity-agent"] === false) {
     problems.push({
-      code: "needed-addon",
+      code: "required-addon",
       path: ["addons", "eks-pod-identity-agent"],
-      message:
-        "cannot be taken away: the network plugin and all ServiceAccounts get their AWS permissions by it",
+      message: "is required: ServiceAccounts get their AWS permissions from it",
       given: "false",
+      remedy: "remove this entry",
     });
   }
   const { coredns } = addons;
   if (coredns && coredns.beforeNodes === true) {
     problems.push({
-      code: "addon-needs-nodes",
+      code: "invalid-addon-order",
       path: ["addons", "coredns", "beforeNodes"],
-      message: "cannot be: coredns becomes active on nodes only, and they would wait for it",
+      message: "cannot be true: coredns needs nodes to become active",
       given: "true",
       allowed: "false",
     });

@@ -1,4 +1,4 @@
-/** The EKS cluster: what may be asked of it. */
+/** Schemas, checks and names of new and existing EKS clusters. */
 export { resolveAddons, type Addon } from "./addons";
 export { checkAddressing, checkCluster, checkExistingCluster } from "./check";
 export {

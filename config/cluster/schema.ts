@@ -5,7 +5,7 @@ import { anyCidr, ipv4Cidr, securityGroupId, subnetId } from "../network";
 import { addonsSchema } from "./addons";
 import { isToken } from "../schema/rule";
 
-/** The retention times that CloudWatch Logs knows, in days; 0 keeps for ever (PutRetentionPolicy). */
+/** Retention times of CloudWatch Logs, in days. 0: the logs never expire (PutRetentionPolicy). */
 export const RETENTION_DAYS = [
   0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ] as const;
@@ -15,7 +15,10 @@ const allowed = `${OLDEST} to ${KUBERNETES_MINORS.at(-1)}, in quotes, without a 
 
 const isEnded = (version: string) => /^1\.\d+$/.test(version) && compareVersions(version, OLDEST) < 0;
 
-/** @param remedy what to do about a version that EKS no longer supports */
+/**
+ * Returns the schema of a Kubernetes minor version that EKS supports.
+ * @param remedy the remedy for a version that EKS no longer supports
+ */
 function supported(remedy: string) {
   return v.pipe(
     v.string(),
@@ -36,30 +39,32 @@ function supported(remedy: string) {
   );
 }
 
-/** Minor of a cluster to create. */
-export const newClusterVersion = supported("choose a newer version: EKS creates no cluster of this one");
+/** Matches the minor version of a new cluster. */
+export const newClusterVersion = supported(
+  "choose a newer version: EKS does not create clusters with this one",
+);
 
-/** Minor of a cluster that exists. EKS upgrades its control plane some time after the end of support, but not its nodes. */
+/** Matches the minor version of an existing cluster. After its end of support, EKS upgrades only the control plane. */
 export const existingClusterVersion = supported(
-  "upgrade the cluster (aws eks update-cluster-version), then write its new version: EKS publishes no node image for this one",
+  "upgrade the cluster (aws eks update-cluster-version), then set its new version: EKS publishes no node image for this one",
 );
 
 const principalArn = pattern(/^arn:aws[a-z-]*:iam::\d{12}:(role|user)\/[!-~]+$/, {
-  code: "not-a-principal",
+  code: "invalid-principal-arn",
   message: "is not the ARN of an IAM role or user",
-  allowed:
-    "arn:<partition>:iam::<account>:role/<name>; the role itself, not a session of it (sts assumed-role)",
+  allowed: "arn:<partition>:iam::<account>:role/<name>, not a session of the role (sts assumed-role)",
 });
 
-/** A list that must not be empty, where leaving it out means everything. */
+/** Returns the schema of a list with at least one item, for properties where no list means no restriction. */
 function notEmpty(item: v.GenericSchema<string>) {
   return v.pipe(
     v.array(item),
     rule<string[]>({
-      code: "too-few",
+      code: "wrong-length",
       test: (items) => items.length > 0,
-      message: "is an empty list",
-      allowed: "at least one, or left out",
+      message: "is empty",
+      allowed: "at least one item",
+      remedy: "add an item, or remove the property",
     }),
   );
 }
@@ -67,7 +72,7 @@ function notEmpty(item: v.GenericSchema<string>) {
 const accessPolicySchema = shape({
   policy: described(
     pattern(/^(AmazonEKS\w+Policy|arn:aws[a-z-]*:eks::aws:cluster-access-policy\/\w+)$/, {
-      code: "not-an-access-policy",
+      code: "invalid-access-policy",
       message: "is not an EKS access policy",
       allowed: "a name such as AmazonEKSClusterAdminPolicy, AmazonEKSViewPolicy, or its ARN",
     }),
@@ -84,7 +89,7 @@ const accessEntrySchema = shape({
   principalArn: described(principalArn, "IAM role or user."),
   kubernetesGroups: described(
     v.optional(v.array(v.string()), []),
-    "Kubernetes groups of the principal, for RBAC bindings. EKS refuses groups that begin with `system:`.",
+    "Kubernetes groups of the principal, for RBAC bindings. EKS rejects groups that begin with `system:`.",
   ),
   policies: described(
     v.optional(v.array(accessPolicySchema), []),
@@ -92,12 +97,12 @@ const accessEntrySchema = shape({
   ),
 });
 
-/** CIDR block of Services that EKS uses by default in most VPCs. */
+/** Default CIDR block of Services in most VPCs, chosen by EKS. */
 export const DEFAULT_SERVICE_CIDR = "172.20.0.0/16";
 
-const READ_FROM_AWS = "read from AWS when Terraform plans";
+const READ_FROM_AWS = "read from AWS during the plan of Terraform";
 
-/** A new EKS cluster. */
+/** Describes a new EKS cluster. */
 export const clusterSchema = shape({
   name: described(clusterName, "Name of the cluster."),
   version: described(newClusterVersion, "Kubernetes minor version. Must be in quotes in YAML."),
@@ -108,11 +113,11 @@ export const clusterSchema = shape({
   ),
   serviceIpv4Cidr: described(
     derived(ipv4Cidr(12, 24), `${DEFAULT_SERVICE_CIDR}; with ipv6, EKS assigns a block`),
-    "IPv4 CIDR block of Services. Must lie within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16.",
+    "IPv4 CIDR block of Services. Must be within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16.",
   ),
   endpointPrivateAccess: described(
     v.optional(v.boolean(), true),
-    "Whether the Kubernetes API is reachable from inside the VPC.",
+    "Whether the Kubernetes API is reachable from the VPC.",
   ),
   endpointPublicAccess: described(
     v.optional(v.boolean(), false),
@@ -120,7 +125,7 @@ export const clusterSchema = shape({
   ),
   publicAccessCidrs: described(
     v.optional(v.array(anyCidr), []),
-    "CIDR blocks that may reach the Kubernetes API, with endpointPublicAccess. For the whole internet, write 0.0.0.0/0.",
+    "CIDR blocks that may reach the Kubernetes API. Requires endpointPublicAccess. 0.0.0.0/0 is the whole internet.",
   ),
   kmsKeyArn: described(
     derived(arn, "a new key, rotated every year"),
@@ -136,11 +141,11 @@ export const clusterSchema = shape({
   ),
   logRetentionDays: described(
     v.optional(v.picklist(RETENTION_DAYS), 90),
-    "Days that the control plane logs are kept. 0: forever.",
+    "Retention of the control plane logs, in days. 0: they never expire.",
   ),
   accessEntries: described(
     v.optional(v.array(accessEntrySchema), []),
-    "IAM principals that may use the Kubernetes API. Nodes need no entry here.",
+    "IAM principals with access to the Kubernetes API. Nodes need no entry.",
   ),
   bootstrapClusterCreatorAdminPermissions: described(
     v.optional(v.boolean(), false),
@@ -149,27 +154,27 @@ export const clusterSchema = shape({
   addons: addonsSchema,
   deletionProtection: described(
     v.optional(v.boolean(), true),
-    "Whether EKS refuses to delete the cluster. Before you destroy it, apply with false.",
+    "Whether EKS rejects the deletion of the cluster. Set it to false and apply before you destroy the cluster.",
   ),
   supportType: described(
     v.optional(v.picklist(["STANDARD", "EXTENDED"]), "EXTENDED"),
-    "What happens when standard support ends. EXTENDED keeps the version, for a higher fee. STANDARD lets AWS upgrade the cluster automatically.",
+    "Behavior at the end of standard support. EXTENDED: the version is kept, for a higher fee. STANDARD: AWS upgrades the cluster automatically.",
   ),
 });
 
-/** An existing cluster. Attributes without a value are read from AWS when Terraform plans. */
+/** Describes an existing EKS cluster. Terraform reads missing attributes from AWS during the plan. */
 export const existingClusterSchema = shape({
   name: described(clusterName, "Name of the cluster."),
   version: described(
     existingClusterVersion,
-    "Kubernetes minor version, which decides the node images. Must be in quotes in YAML.",
+    "Kubernetes minor version, which determines the node images. Must be in quotes in YAML.",
   ),
   region: described(region, "AWS region."),
   ipFamily: described(v.optional(v.picklist(["ipv4", "ipv6"]), "ipv4"), "IP family of pods and Services."),
   endpoint: described(
     derived(
       pattern(/^https:\/\/\S+$/, {
-        code: "not-a-url",
+        code: "invalid-url",
         message: "is not the URL of a Kubernetes API",
         allowed: "https://...",
       }),
@@ -180,18 +185,18 @@ export const existingClusterSchema = shape({
   certificateAuthority: described(
     derived(
       pattern(/^[A-Za-z0-9+/]{40,}={0,2}$/, {
-        code: "not-base64",
-        message: "is not a certificate in base64",
-        allowed: "certificateAuthority.data of `aws eks describe-cluster`, as it is",
+        code: "invalid-base64",
+        message: "is not a base64-encoded certificate",
+        allowed: "the unchanged certificateAuthority.data of `aws eks describe-cluster`",
       }),
       READ_FROM_AWS,
     ),
-    "Certificate authority of the API server: PEM in base64.",
+    "Certificate authority of the API server: base64-encoded PEM.",
   ),
   serviceCidr: described(derived(anyCidr, READ_FROM_AWS), "CIDR block of Services."),
   securityGroupId: described(
     derived(securityGroupId, READ_FROM_AWS),
-    "Cluster security group, which EKS created.",
+    "Cluster security group that EKS created.",
   ),
   subnetIds: described(
     derived(notEmpty(subnetId), "the subnets of the control plane, read from AWS"),
@@ -205,17 +210,17 @@ export type ResolvedCluster = v.InferOutput<typeof clusterSchema>;
 export type ResolvedExistingCluster = v.InferOutput<typeof existingClusterSchema>;
 export type AccessEntry = v.InferOutput<typeof accessEntrySchema>;
 
-/** Longest `name_prefix` of an IAM role or user: 64 minus the 26 characters that the provider adds. */
+/** Maximum length of `name_prefix` of an IAM role or user: 64 minus the 26 characters that the provider appends. */
 const ROLE_PREFIX_MAX = 38;
-/** Longest `bucket_prefix`: 63 minus 26. */
+/** Maximum length of `bucket_prefix`: 63 minus 26. */
 const BUCKET_PREFIX_MAX = 37;
 
-/** Beginning of an IAM name: as much of the owner's name as fits, then what it is for. */
+/** Returns the prefix of an IAM name: the owner's name, truncated if it is too long, then the purpose. */
 export function iamPrefix(owner: string, purpose: string): string {
   return prefixed(owner, purpose, ROLE_PREFIX_MAX);
 }
 
-/** Beginning of a bucket's name, in the letters that S3 allows. */
+/** Returns the prefix of a bucket name, in the characters that S3 allows. */
 export function bucketPrefix(owner: string, purpose: string): string {
   return prefixed(
     isToken(owner) ? owner : owner.toLowerCase().replaceAll("_", "-"),
@@ -224,17 +229,17 @@ export function bucketPrefix(owner: string, purpose: string): string {
   );
 }
 
-/** Longest name of an IAM user. */
+/** Maximum length of the name of an IAM user. */
 const USER_MAX = 64;
 
-/** Name of the user of a cluster's checkpoint store. IAM knows no regions, so the name has to. */
+/** Returns the name of the IAM user of a cluster's checkpoint store. It contains the region, because IAM is global. */
 export function storeUserName(clusterName: string, region: string): string {
   const tail = `${region}-checkpoints`;
   return isToken(clusterName) ? tail : `${clusterName.slice(0, USER_MAX - tail.length - 1)}-${tail}`;
 }
 
 function prefixed(owner: string, purpose: string, max: number): string {
-  // A reference must not be cut, and how long it will be is not known.
+  // A token must not be truncated, and its final length is unknown.
   if (isToken(purpose)) return isToken(owner) ? "role-" : `${owner.slice(0, max - 1)}-`;
   const tail = `${purpose.slice(0, max - 1)}-`;
   const room = max - tail.length - 1;
@@ -242,13 +247,13 @@ function prefixed(owner: string, purpose: string, max: number): string {
   return `${owner.slice(0, room)}-${tail}`;
 }
 
-/** AWS partition of a region, as the second part of ARNs. */
+/** Returns the AWS partition of a region, the second component of ARNs. */
 export function partitionOf(region: string): "aws" | "aws-cn" | "aws-us-gov" {
   if (region.startsWith("cn-")) return "aws-cn";
   return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
 }
 
-/** Domain of AWS services in a region. */
+/** Returns the DNS suffix of AWS services in a region. */
 export function dnsSuffix(region: string): string {
   return region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
 }

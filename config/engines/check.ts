@@ -1,15 +1,15 @@
 import * as v from "../schema/valibot";
 import { checkpointsOf, gateOwner, restoreSchema, type ResolvedInstall } from "../install";
-import { refuseSecrets } from "../secret";
+import { rejectSecrets } from "../secret";
 import type { Problem } from "../schema/problem";
 import { definitionOf, type ResolvedEngine } from "./table";
 
-/** Checks an engine by itself. Paths begin with a property of the engine. */
+/** Checks an engine without the install. Paths begin with a property of the engine. */
 export function checkEngine(engine: ResolvedEngine): Problem[] {
-  return [...definitionOf(engine).check(engine), ...refuseSecrets(engine)];
+  return [...definitionOf(engine).check(engine), ...rejectSecrets(engine)];
 }
 
-/** Checks engine and install together. Paths begin with `engine` or `install`. */
+/** Checks an engine together with the install. Paths begin with `engine` or `install`. */
 export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
   return [
     ...checkController(engine, install),
@@ -19,7 +19,7 @@ export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall):
   ];
 }
 
-/** Returns what is restored by the controller's webhook. False: the engine restores otherwise, or nothing is restored. */
+/** Returns the settings of restores by the controller's webhook. False if the engine does not use it, or it is disabled. */
 export function restoreOf(engine: ResolvedEngine, install: ResolvedInstall) {
   const checkpoints = checkpointsOf(install);
   if (definitionOf(engine).restoresBy !== "image" || !checkpoints || install.restore === false) return false;
@@ -34,17 +34,17 @@ function checkController(engine: ResolvedEngine, { controller }: ResolvedInstall
       path: ["install", "controller"],
       message: `is required by the engine ${engine.kind}`,
       allowed: "{ image: { repository, tag or digest } }",
-      remedy: "build its image (npm run image -- controller) and set it here; or choose another engine.kind",
+      remedy: "build the image (npm run image -- controller) and set it here, or choose another engine.kind",
     },
   ];
 }
 
-/** Checks that an engine whose manager owns the gate has a manager. */
+/** Rejects the gate owner `manager` if the engine has no manager. */
 function checkGateOwner(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
   const { controller } = install;
   if (gateOwner(install) !== "manager" || definitionOf(engine).capabilities(engine, install).manager)
     return [];
-  if (!controller) return []; // The missing controller is reported.
+  if (!controller) return []; // checkController reports the missing controller.
   return [
     {
       code: "readiness-gate-without-owner",
@@ -52,7 +52,7 @@ function checkGateOwner(engine: ResolvedEngine, install: ResolvedInstall): Probl
       message: `cannot be manager: the engine ${engine.kind} has no manager`,
       given: "manager",
       allowed: "controller, nodeReadinessRule",
-      remedy: "leave it out; otherwise nodes never become ready",
+      remedy: "remove it: without a manager, nodes would never become ready",
     },
   ];
 }
@@ -67,7 +67,7 @@ function checkRestore(engine: ResolvedEngine, install: ResolvedInstall): Problem
         code: "engine-mismatch",
         path,
         message: `is not supported: the engine ${engine.kind} does not restore from images`,
-        remedy: "leave it out, or choose another engine.kind",
+        remedy: "remove it, or choose another engine.kind",
       },
     ];
   }
@@ -76,7 +76,7 @@ function checkRestore(engine: ResolvedEngine, install: ResolvedInstall): Problem
       code: "restore-without-checkpoints",
       path,
       message: "has no effect: no Checkpoint objects are reconciled",
-      remedy: "leave it out, or set install.checkpoints.namespaces",
+      remedy: "remove it, or set install.checkpoints.namespaces",
     },
   ];
 }

@@ -1,4 +1,4 @@
-/** What the rest of the toolkit asks an engine: its settings, their checks, and its capabilities as data. */
+/** Interface of an engine: its settings, their checks, and its capabilities as data. */
 import * as v from "../schema/valibot";
 import type { GenericSchema, InferOutput } from "../schema/valibot";
 import type { CheckpointsOf, ResolvedInstall } from "../install";
@@ -8,7 +8,7 @@ import type { Problem, PropertyPath } from "../schema/problem";
 import { someNamespaces } from "../pod";
 import { described, directory, integer } from "../schema";
 
-/** Where checkpoints are stored, and the property of the engine that says it. */
+/** Location of checkpoints, and the property of the engine that sets it. */
 export type CheckpointStorage =
   | {
       readonly in: "registry";
@@ -19,13 +19,13 @@ export type CheckpointStorage =
   | {
       readonly in: "path";
       readonly property: PropertyPath;
-      /** Directory of a node, or URL. */
+      /** Directory of the node, or URL. */
       readonly location: string;
-      /** Region of the bucket, if the location is one. Empty: unknown. */
+      /** Region of the bucket, if the location is a bucket. Empty if unknown. */
       readonly region: { readonly property: PropertyPath; readonly name: string };
     };
 
-/** A Secret that the user creates. */
+/** Describes a Secret that the user must create. */
 export interface RequiredSecret {
   readonly namespace: string;
   readonly name: string;
@@ -34,12 +34,12 @@ export interface RequiredSecret {
   readonly type?: string;
 }
 
-/** Capabilities of a configured engine. */
+/** Describes the capabilities of a configured engine. */
 export interface EngineCapabilities {
   readonly storage: CheckpointStorage;
-  /** The engine's own manager, which can own the readiness gate. Undefined if it has none. */
+  /** Manager of the engine, which can own the readiness gate. Undefined if it has none. */
   readonly manager?: {
-    /** Whether it removes the startup taint if it owns the gate. */
+    /** Whether the manager removes the startup taint if it owns the gate. */
     readonly removesTaint: boolean;
   };
   /** Handler of the RuntimeClass of pods to restore. Undefined without a RuntimeClass. */
@@ -54,9 +54,9 @@ export interface EngineCapabilities {
   readonly secrets: readonly RequiredSecret[];
 }
 
-/** Values of the commented platform file that `init` writes. */
+/** Values of the platform file that `init` writes. */
 export interface TemplateValues {
-  /** Account of the images and checkpoints. */
+  /** AWS account of the images and checkpoints. */
   readonly accountId: string;
   readonly region: string;
   /** Id of the cluster on the Cedana platform. */
@@ -65,13 +65,13 @@ export interface TemplateValues {
   readonly url: string;
   /** Bucket of checkpoints. */
   readonly bucket: string;
-  /** Whether there is a GPU node group. */
+  /** Whether the file has a GPU node group. */
   readonly gpu: boolean;
   /** Whether the file has an AWS side. */
   readonly aws: boolean;
 }
 
-/** The engine's parts of that file, as YAML with comments. */
+/** Sections of the platform file that depend on the engine, as YAML with comments. */
 export interface Template {
   /** AWS resource that stores checkpoints. */
   readonly storage: string;
@@ -79,9 +79,9 @@ export interface Template {
   readonly install: string;
 }
 
-/** An engine. Each has a directory here and a line in the table. */
+/** Defines an engine. Each one has a directory here and an entry in the table. */
 export interface EngineDefinition<S extends GenericSchema, C extends GenericSchema> {
-  /** Settings under `engine`. */
+  /** Schema of the settings under `engine`. */
   readonly schema: S;
   /**
    * How a pod is restored.
@@ -89,7 +89,7 @@ export interface EngineDefinition<S extends GenericSchema, C extends GenericSche
    * - `runtimeClass`: the handler of a RuntimeClass restores containers. The nodes need the handler.
    */
   readonly restoresBy: "image" | "runtimeClass";
-  /** Runtime handler that the engine's nodes have by default. */
+  /** Default runtime handler of the engine's nodes. */
   readonly runtimeHandler?: RuntimeHandler;
   /** Whether the engine requires this toolkit's controller. */
   readonly needsController: boolean;
@@ -98,7 +98,7 @@ export interface EngineDefinition<S extends GenericSchema, C extends GenericSche
   /** Checks of engine and install together. Paths begin with `engine` or `install`. */
   checkInstall(engine: InferOutput<S>, install: ResolvedInstall): Problem[];
   capabilities(engine: InferOutput<S>, install: ResolvedInstall): EngineCapabilities;
-  /** Settings of the controller's checkpoints: their schema, and how they follow from engine and install. */
+  /** Engine settings of the controller: their schema, and their derivation from engine and install. */
   readonly controller: {
     readonly schema: C;
     settings(engine: InferOutput<S>, install: ResolvedInstall, checkpoints: CheckpointsOf): InferOutput<C>;
@@ -108,8 +108,7 @@ export interface EngineDefinition<S extends GenericSchema, C extends GenericSche
   template(values: TemplateValues): Template;
 }
 
-// Settings of the controller's checkpoints that do not depend on the engine.
-
+/** Engine settings of the controller that all engines share. */
 export const checkpointEntries = {
   namespaces: described(
     someNamespaces,

@@ -1,6 +1,6 @@
-/** Engines: what takes and restores checkpoints. Each has a directory and a line in the table. */
+/** Engines, which take and restore checkpoints. Each one has a directory here and an entry in the table. */
 export { ENGINE_KINDS, DEFAULT_ENGINE, type EngineKind } from "../engine-kinds";
-export { refuseSecrets, secretRef, type SecretRef } from "../secret";
+export { rejectSecrets, secretRef, type SecretRef } from "../secret";
 export { cedanaEngineSchema, type CedanaEngineSpec, type ResolvedCedanaEngine } from "./cedana/schema";
 export { checkEngine, checkTogether, restoreOf } from "./check";
 export type {

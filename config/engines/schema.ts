@@ -10,7 +10,7 @@ type Schema = (typeof ENGINES)[EngineKind]["schema"];
 const union: v.UnionSchema<Schema[], undefined> = v.union(ENGINE_KINDS.map((kind) => ENGINES[kind].schema));
 const anyKind = v.looseObject({ kind: v.picklist(ENGINE_KINDS) });
 
-/** The engine that takes and restores checkpoints. Reports only the problems of the engine that `kind` names. */
+/** Describes the engine of checkpoints and restores. Reports only the problems of the engine that `kind` selects. */
 export const engineSchema: typeof union = {
   ...union,
   "~run"(dataset, config) {
@@ -29,7 +29,7 @@ export const engineSchema: typeof union = {
   },
 };
 
-/** Returns the kind of an engine that may have problems. If `kind` is missing, it follows from the properties. */
+/** Returns the kind of an engine, which may be invalid. If `kind` is missing, the other properties determine it. */
 export function engineKindOf(input: unknown): EngineKind {
   if (!isMapping(input)) return DEFAULT_ENGINE;
   const { kind } = input;
@@ -51,7 +51,7 @@ function isMapping(input: unknown): input is Record<string, unknown> {
   return typeof input === "object" && input !== null && !Array.isArray(input);
 }
 
-/** Returns the keys of the input that are properties of this engine and of no other. */
+/** Returns the keys of the input that only this engine has. */
 function ownKeys(kind: EngineKind, input: Readonly<Record<string, unknown>>): string[] {
   return Object.keys(input).filter((key) => enginesWith([key]).join() === kind);
 }
@@ -77,9 +77,9 @@ function missingKind(kind: EngineKind, keys: readonly string[]): Rule<unknown> {
     message: `is required: only the engine ${kind} has ${some.join(", ")}`,
     allowed: ENGINE_KINDS.join(", "),
     remedy: `add kind: ${kind}`,
-    secret: true, // No value was given.
+    secret: true, // There is no value to print.
   };
 }
 
-/** Named interfaces, so that the declarations of the package document them. */
+/** Input of an engine. Its members are named interfaces, so that the declarations of the package document them. */
 export type EngineSpec = CedanaEngineSpec | KubeletEngineSpec;

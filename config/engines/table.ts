@@ -5,7 +5,7 @@ import type { EngineCapabilities, EngineDefinition } from "./engine";
 import { KUBELET } from "./kubelet/definition";
 import type { ResolvedInstall } from "../install";
 
-/** All engines. */
+/** Lists all engines. */
 export const ENGINES = { kubelet: KUBELET, cedana: CEDANA } as const satisfies {
   readonly [K in EngineKind]: EngineDefinition<GenericSchema, GenericSchema>;
 };

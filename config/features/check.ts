@@ -5,19 +5,19 @@ export const RUNTIMES = ["containerd", "crio", "runc", "kata", "cloud-hypervisor
 export const STORAGES = ["local", "cedana", "s3", "gcs"] as const;
 export const GPU_SUPPORTS = ["none", "interception", "tracing"] as const;
 
-/** What the agent is asked to do with a container. */
+/** Operation of the agent on a container. */
 export type Operation = keyof typeof OPERATIONS;
 
-/** How checkpoint and restore are to be used. */
+/** Describes the requested use of checkpoint and restore. */
 export interface FeatureUse {
-  /** What runs the containers. */
+  /** Container runtime. */
   readonly runtime: (typeof RUNTIMES)[number];
-  /** Where checkpoints are kept. `local` is the agent's own and needs no plugin. */
+  /** Storage of checkpoints. `local` is built into the agent and needs no plugin. */
   readonly storage: (typeof STORAGES)[number];
-  /** How GPU state is saved. */
+  /** Method that saves GPU state. */
   readonly gpu: (typeof GPU_SUPPORTS)[number];
   readonly operations: readonly Operation[];
-  /** Which property of the input each part comes from. Default: the part's own name. */
+  /** Paths of the properties in the input, for the problems. Default: the names of the properties here. */
   readonly paths?: {
     readonly runtime?: PropertyPath;
     readonly storage?: PropertyPath;
@@ -25,7 +25,7 @@ export interface FeatureUse {
   };
 }
 
-/** Rows that an operation stands on: the command by which it is asked for, and what does it. */
+/** Rows of the matrix that an operation requires: its command, and the middleware or handler that implements it. */
 const OPERATIONS = {
   dump: ["Dump command", "Dump middleware"],
   restore: ["Restore command", "Restore middleware"],
@@ -36,37 +36,37 @@ const OPERATIONS = {
   query: ["Query command", "Query handler"],
 } as const satisfies Record<string, readonly Feature[]>;
 
-/** GPU rows by the operation that needs them. */
+/** Rows of the matrix that GPU support requires, by operation. */
 const GPU = {
   interception: { dump: "GPU interception", restore: "GPU interception restore" },
   tracing: { dump: "GPU tracing", restore: "GPU tracing restore" },
 } as const satisfies Record<string, Record<string, Feature>>;
 
-/** Refuses what the feature matrix does not show as implemented, naming the row that says so. */
+/** Rejects features that are not marked as implemented in the feature matrix. Each problem names the row. */
 export function checkFeatures(use: FeatureUse): Problem[] {
   return [...checkOperations(use), ...checkStorage(use), ...checkGpu(use)];
 }
 
 function checkOperations({ runtime, operations, paths }: FeatureUse): Problem[] {
   return operations.flatMap((operation) =>
-    refuse(
+    unsupported(
       paths?.runtime ?? ["runtime"],
       OPERATIONS[operation],
       runtime,
       `cannot ${operation} containers`,
-      "use a runtime that can",
+      "use a runtime that supports it",
     ),
   );
 }
 
 function checkStorage({ storage, paths }: FeatureUse): Problem[] {
   if (storage === "local") return [];
-  return refuse(
+  return unsupported(
     paths?.storage ?? ["storage"],
     ["Checkpoint storage"],
     `storage/${storage}`,
-    "cannot hold checkpoints",
-    "keep them in s3://, cedana:// or a directory on the node",
+    "cannot store checkpoints",
+    "store them in s3://, cedana:// or a directory on the node",
   );
 }
 
@@ -76,30 +76,30 @@ function checkGpu({ gpu, runtime, operations, paths }: FeatureUse): Problem[] {
     ...(operations.includes("dump") ? [GPU[gpu].dump] : []),
     ...(operations.includes("restore") ? [GPU[gpu].restore] : []),
   ];
-  return refuse(
+  return unsupported(
     paths?.gpu ?? ["gpu"],
     needed,
     runtime,
-    `GPU ${gpu} does not work with the runtime ${runtime}`,
-    "use a runtime that it works with, or set it to none",
+    "is not supported on this runtime",
+    "use a runtime that supports it, or set it to none",
   );
 }
 
-/** At most one problem, of the first row that refuses. */
-function refuse(
+/** Returns the problem of the first unsupported feature, if any. */
+function unsupported(
   path: PropertyPath,
   features: readonly Feature[],
   plugin: Plugin,
   message: string,
   remedy: string,
 ): Problem[] {
-  const refusing = features.find((feature) => supportOf(feature, plugin) !== "implemented");
-  if (refusing === undefined) return [];
+  const missing = features.find((feature) => supportOf(feature, plugin) !== "implemented");
+  if (missing === undefined) return [];
   return [
     {
       code: "unsupported-feature",
       path,
-      message: `${message}: row "${refusing}" of the feature matrix says ${supportOf(refusing, plugin)} for ${plugin.toUpperCase()}`,
+      message: `${message}: "${missing}" is ${supportOf(missing, plugin)} for ${plugin}`,
       given: plugin,
       allowed: pluginsWith(features).join(", "),
       remedy: `${remedy} (cedana-cdk features prints the matrix)`,

@@ -1,6 +1,5 @@
 /**
- * What each engine can do: the feature matrix of the Cedana agent's plugins, the table of the engine `kubelet`, and the
- * checks that refuse what they do not support.
+ * Feature matrix of the Cedana agent's plugins, and the check that rejects features that a plugin does not support.
  * @module cedana-cdk/features
  */
 export { checkFeatures, GPU_SUPPORTS, RUNTIMES, STORAGES, type FeatureUse, type Operation } from "./check";

@@ -1,9 +1,9 @@
 /**
- * What each plugin of the Cedana agent supports, as `cedana features` prints it. One character a plugin, so that the
- * rows can be laid beside the printed table.
+ * Features of each plugin of the Cedana agent, as `cedana features` prints them. One character per plugin, so that the rows
+ * can be compared with the printed table.
  */
 
-/** Columns of the matrix, in its order. */
+/** Lists the columns of the matrix in their order. */
 export const PLUGINS = [
   "cloud-hypervisor",
   "runc",
@@ -19,7 +19,7 @@ export const PLUGINS = [
 
 export type Plugin = (typeof PLUGINS)[number];
 
-/** Plugins that the matrix does not show: they are programs of their own, not features of the agent. */
+/** Lists the plugins that are not in the matrix, because they are separate programs. */
 export const EXTERNAL_PLUGINS = [
   "criu",
   "criu/cuda",
@@ -31,7 +31,7 @@ export const EXTERNAL_PLUGINS = [
 
 export type Support = "implemented" | "unimplemented" | "not-installed" | "incompatible";
 
-/** How the printed table writes each state. */
+/** Maps each state to its mark in the printed table. */
 export const MARKS: Readonly<Record<Support, string>> = {
   implemented: "✔",
   unimplemented: "•",
@@ -102,17 +102,17 @@ function readRow([feature, marks]: readonly [Feature, string]): FeatureRow {
   return { feature, support: support as Record<Plugin, Support> };
 }
 
-/** The rows, in the groups in which they are printed. */
+/** Lists the rows in the groups in which they are printed. */
 export const FEATURE_MATRIX: readonly (readonly FeatureRow[])[] = GROUPS.map((group) => group.map(readRow));
 
 const ROWS = new Map(FEATURE_MATRIX.flat().map((row) => [row.feature, row]));
 
-/** What the matrix says of one feature of one plugin. */
+/** Returns the support of a feature by a plugin. */
 export function supportOf(feature: Feature, plugin: Plugin): Support {
   return ROWS.get(feature)!.support[plugin];
 }
 
-/** The plugins that implement every one of the features. */
+/** Returns the plugins that implement all of the features. */
 export function pluginsWith(features: readonly Feature[]): Plugin[] {
   return PLUGINS.filter((plugin) =>
     features.every((feature) => supportOf(feature, plugin) === "implemented"),
@@ -122,7 +122,7 @@ export function pluginsWith(features: readonly Feature[]): Plugin[] {
 const GAP = "  ";
 const TITLE = "FEATURE";
 
-/** The matrix as a table for people: features to the right, marks in the middle of their columns, legend below. */
+/** Renders the matrix as a text table: features aligned right, marks centered in their columns, legend below. */
 export function renderFeatureTable(): string {
   const width = Math.max(...FEATURE_MATRIX.flat().map((row) => row.feature.length));
   const header = [TITLE.padStart(width), ...PLUGINS.map((plugin) => plugin.toUpperCase())].join(GAP);
@@ -133,16 +133,16 @@ export function renderFeatureTable(): string {
 }
 
 function renderRow(row: FeatureRow, width: number): string {
-  const marks = PLUGINS.map((plugin) => centred(MARKS[row.support[plugin]], plugin));
+  const marks = PLUGINS.map((plugin) => centered(MARKS[row.support[plugin]], plugin));
   return [row.feature.padStart(width), ...marks].join(GAP).trimEnd();
 }
 
-function centred(mark: string, plugin: Plugin): string {
+function centered(mark: string, plugin: Plugin): string {
   const left = Math.floor(plugin.length / 2);
   return mark.padStart(left + 1).padEnd(plugin.length);
 }
 
-/** The matrix for programs: `{ plugins, externalPlugins, features: [{ feature, support: { plugin: state } }] }`. */
+/** Returns the matrix as JSON: `{ plugins, externalPlugins, features: [{ feature, support: { plugin: state } }] }`. */
 export function featureTableJson() {
   return {
     plugins: PLUGINS,

@@ -1,11 +1,11 @@
-/** Checks of pods that an API server would reject. */
+/** Checks of pod settings that the API server would reject. */
 import type { Problem, PropertyPath } from "../schema/problem";
 import { parseQuantity } from "../schema/quantity";
 import type { Taint } from "../nodes/taint";
 import type { Toleration } from "../pod";
 import type { ResolvedInstall } from "./schema";
 
-/** Checks the pods that do not depend on the engine. */
+/** Checks the pod settings that do not depend on the engine. */
 export function checkPods(install: ResolvedInstall): Problem[] {
   const { controller, healthCheck, helper, imagePullSecrets, kueue } = install;
   return [
@@ -33,7 +33,7 @@ export function checkPods(install: ResolvedInstall): Problem[] {
   ];
 }
 
-/** Rejects environment variables of the user that the install sets. */
+/** Rejects environment variables that the install sets. */
 export function reservedVariables(
   path: PropertyPath,
   given: Readonly<Record<string, string>>,
@@ -49,24 +49,25 @@ export function reservedVariables(
     }));
 }
 
-/** Rejects tolerations of the startup taint: their pods would start before the node's agent is ready. */
+/** Rejects tolerations of the startup taint, which would allow pods on gated nodes. */
 export function toleratesGate(
   gate: Taint,
   path: PropertyPath,
   tolerations: readonly Toleration[],
 ): Problem[] {
   return tolerations.flatMap(({ effect, key, operator }, index) => {
-    const every = key === undefined && operator === "Exists" && (effect ?? gate.effect) === gate.effect;
-    if (key !== gate.key && !every) return [];
+    const toleratesAll =
+      key === undefined && operator === "Exists" && (effect ?? gate.effect) === gate.effect;
+    if (key !== gate.key && !toleratesAll) return [];
     return [
       {
-        code: "gate-tolerated",
+        code: "startup-taint-tolerated",
         path: [...path, "tolerations", index],
-        message: "allows pods on nodes whose agent is not ready",
+        message: "tolerates the startup taint",
         given: key ?? "every taint",
-        remedy: every
-          ? `list the taints, without ${gate.key}`
-          : "remove it: the taint is removed when the agent is ready",
+        remedy: toleratesAll
+          ? `list the taints to tolerate, without ${gate.key}`
+          : "remove it: pods must wait until the agent is ready",
       },
     ];
   });
@@ -97,32 +98,33 @@ export function checkTolerations(path: PropertyPath, tolerations: readonly Toler
       problems.push({
         code: "seconds-without-no-execute",
         path: [...path, index, "tolerationSeconds"],
-        message: "has an effect only with the effect NoExecute",
+        message: "requires the effect NoExecute",
         given: String(tolerationSeconds),
-        remedy: "leave it out, or set effect: NoExecute",
+        remedy: "remove it, or set effect: NoExecute",
       });
     }
     return problems;
   });
 }
 
+/** Checks that exactly one of maxSurge and maxUnavailable is zero, as DaemonSets require. */
 function checkRollout({
   type,
   maxSurge,
   maxUnavailable,
 }: ResolvedInstall["helper"]["updateStrategy"]): Problem[] {
-  const none = (count: number | string) => count === 0 || count === "0%";
-  if (type === "OnDelete" || none(maxSurge) !== none(maxUnavailable)) return [];
+  const isZero = (count: number | string) => count === 0 || count === "0%";
+  if (type === "OnDelete" || isZero(maxSurge) !== isZero(maxUnavailable)) return [];
   return [
     {
       code: "blocked-rollout",
       path: ["helper", "updateStrategy"],
-      message: none(maxSurge)
+      message: isZero(maxSurge)
         ? "cannot replace any pod"
-        : "sets both, but a DaemonSet supports only one of them",
+        : "sets maxSurge and maxUnavailable, but a DaemonSet supports only one",
       given: `maxSurge ${maxSurge}, maxUnavailable ${maxUnavailable}`,
-      allowed: "one of them 0, the other not",
-      remedy: none(maxSurge) ? "set maxUnavailable to 1 or more" : "set maxSurge: 0",
+      allowed: "exactly one of them 0",
+      remedy: isZero(maxSurge) ? "set maxUnavailable to 1 or more" : "set maxSurge: 0",
     },
   ];
 }
@@ -132,8 +134,8 @@ interface Resources {
   readonly limits: Readonly<Record<string, string>>;
 }
 
-/** Checks that no request is above its limit. */
-export function checkResources(of: PropertyPath, { requests, limits }: Resources): Problem[] {
+/** Checks that each request is at most its limit. */
+export function checkResources(path: PropertyPath, { requests, limits }: Resources): Problem[] {
   return Object.entries(requests).flatMap(([resource, request]) => {
     const limit = limits[resource];
     const [least, most] = [parseQuantity(request), parseQuantity(limit ?? "")];
@@ -141,10 +143,10 @@ export function checkResources(of: PropertyPath, { requests, limits }: Resources
     return [
       {
         code: "request-above-limit",
-        path: [...of, "resources", "requests", resource],
+        path: [...path, "resources", "requests", resource],
         message: "is above the limit",
         given: `${request}, limit ${limit}`,
-        remedy: "set requests and limits together",
+        remedy: "lower the request, or raise the limit",
       },
     ];
   });

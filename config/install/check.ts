@@ -1,19 +1,19 @@
 import { checkKueue } from "../integrations";
 import { printable, under, type Problem } from "../schema/problem";
 import { isToken } from "../schema/rule";
-import { refuseSecrets } from "../secret";
+import { rejectSecrets } from "../secret";
 import { checkPods, reservedVariables, toleratesGate } from "./check-pods";
 import { READINESS_PREFIX, gateOwner, gateTaint, readinessGateSchema, retaintSchema } from "./readiness-gate";
 import { checkpointsOf, type ResolvedInstall } from "./schema";
 import * as v from "../schema/valibot";
 import { toTaintText, tolerates } from "../nodes/taint";
 
-/** The longest suffix of an object's name is `-dynamo-watcher-...`. With it, names stay below 63 characters. */
+/** Maximum length of the name prefix. Names with the longest suffix, `-dynamo-watcher-...`, stay below 63 characters. */
 const NAME_LIMIT = 40;
 /** Environment variables of the controller that the install sets. */
 const CONTROLLER_VARIABLES = new Set(["POD_NAME"]);
 
-/** Checks the install by itself. */
+/** Checks the install without the engine. */
 export function checkInstall(install: ResolvedInstall): Problem[] {
   const { controller, kueue } = install;
   const gate = gateTaint(install);
@@ -27,14 +27,14 @@ export function checkInstall(install: ResolvedInstall): Problem[] {
     ...checkPods(install),
     ...checkGate(install),
     ...(kueue ? under(["kueue"], checkKueue(kueue, gate)) : []),
-    ...refuseSecrets(install),
+    ...rejectSecrets(install),
   ];
 }
 
 /** Namespaces of Kubernetes. */
 const SYSTEM_NAMESPACES = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
-/** A namespace of the install gets the labels of the install, and is deleted with it. */
+/** Rejects system namespaces: the install changes the labels of its namespaces, and deletes them when it is uninstalled. */
 function checkNamespaces({ createNamespace, namespace, agentNamespace }: ResolvedInstall): Problem[] {
   if (!createNamespace) return [];
   return Object.entries({ namespace, agentNamespace })
@@ -42,10 +42,10 @@ function checkNamespaces({ createNamespace, namespace, agentNamespace }: Resolve
     .map(([property, name]) => ({
       code: "system-namespace",
       path: [property],
-      message: "belongs to Kubernetes; the install would change its labels and delete it",
+      message: "is a system namespace, which the install must not manage",
       given: printable(name),
       allowed: "another namespace, such as cedana-system",
-      remedy: "choose another, or set createNamespace: false",
+      remedy: "choose another one, or set createNamespace: false",
     }));
 }
 
@@ -53,27 +53,33 @@ function checkName(name: string): Problem[] {
   if (isToken(name)) return [];
   const given = printable(name);
   const path = ["name"];
-  const message = "is too long for a prefix of object names";
   return [
     ...(name.length > NAME_LIMIT
-      ? [{ code: "name-too-long", path, message, given, allowed: `at most ${NAME_LIMIT} characters` }]
+      ? [
+          {
+            code: "name-too-long",
+            path,
+            message: "is too long for a name prefix",
+            given,
+            allowed: `at most ${NAME_LIMIT} characters`,
+          },
+        ]
       : []),
     ...(/^\d/.test(name)
       ? [
           {
             code: "name-begins-with-digit",
             path,
-            message: "begins with a digit, which Kubernetes rejects for Services",
+            message: "begins with a digit, which Service names must not",
             given,
-            allowed: "a letter first",
+            allowed: "a name that begins with a letter",
           },
         ]
       : []),
   ];
 }
 
-// Checks that exactly one component owns the startup taint, that it can remove it, and that its settings apply to it.
-
+/** Checks the owner of the readiness gate: that it exists, can remove the taint, and supports its settings. */
 export function checkGate(install: ResolvedInstall): Problem[] {
   return [
     ...checkOwner(install),
@@ -84,12 +90,13 @@ export function checkGate(install: ResolvedInstall): Problem[] {
   ];
 }
 
+/** Checks that the install has the controller that the owner requires. */
 function checkOwner(install: ResolvedInstall): Problem[] {
   const owner = gateOwner(install);
   if (owner === "manager" || install.controller) return [];
   return [
     {
-      code: "gate-without-controller",
+      code: "readiness-gate-without-controller",
       path: ["readinessGate", "owner"],
       message: "requires install.controller",
       given: owner,
@@ -107,7 +114,7 @@ function checkTaint(install: ResolvedInstall): Problem[] {
       {
         code: "unsupported-by-gate-owner",
         path: [...path, "key"],
-        message: "is not a key that a NodeReadinessRule supports",
+        message: "is not supported by NodeReadinessRules",
         given: taint.key,
         allowed: `a key that begins with ${READINESS_PREFIX}`,
         remedy: "remove it, and set the same startupTaint for the nodes",
@@ -117,9 +124,9 @@ function checkTaint(install: ResolvedInstall): Problem[] {
   if (taint.effect === "NoExecute" && install.readinessGate.retaint) {
     return [
       {
-        code: "retaint-evicts",
+        code: "retaint-with-no-execute",
         path: ["readinessGate", "retaint"],
-        message: "evicts all pods of a node when its agent restarts",
+        message: "would evict all pods of a node whose agent restarts",
         given: `a taint with the effect ${taint.effect}`,
         remedy: "remove it, or set readinessGate.taint.effect: NoSchedule",
       },
@@ -128,42 +135,47 @@ function checkTaint(install: ResolvedInstall): Problem[] {
   return [];
 }
 
-/** Rejects settings that the owner does not support. A setting with its default value is as good as none. */
+/** Rejects settings that the owner does not support, unless they have their default value. */
 function checkSupported(install: ResolvedInstall): Problem[] {
   const owner = gateOwner(install);
   const { dryRun, explainAfterSeconds, failOpenAfterSeconds, retaint } = install.readinessGate;
-  const gate = v.parse(readinessGateSchema, {});
-  const times = v.parse(retaintSchema, {});
-  const unsupported: (readonly [path: readonly string[], given: unknown, usual: unknown])[] =
+  const defaults = v.parse(readinessGateSchema, {});
+  const retaintDefaults = v.parse(retaintSchema, {});
+  const unsupported: (readonly [path: readonly string[], given: unknown, defaultValue: unknown])[] =
     owner === "manager"
       ? [
-          [["retaint"], retaint, gate.retaint],
-          [["failOpenAfterSeconds"], failOpenAfterSeconds, gate.failOpenAfterSeconds],
-          [["explainAfterSeconds"], explainAfterSeconds, gate.explainAfterSeconds],
-          [["dryRun"], dryRun, gate.dryRun],
+          [["retaint"], retaint, defaults.retaint],
+          [["failOpenAfterSeconds"], failOpenAfterSeconds, defaults.failOpenAfterSeconds],
+          [["explainAfterSeconds"], explainAfterSeconds, defaults.explainAfterSeconds],
+          [["dryRun"], dryRun, defaults.dryRun],
         ]
       : owner === "nodeReadinessRule"
         ? [
-            [["failOpenAfterSeconds"], failOpenAfterSeconds, gate.failOpenAfterSeconds],
+            [["failOpenAfterSeconds"], failOpenAfterSeconds, defaults.failOpenAfterSeconds],
             ...(retaint
               ? ([
-                  [["retaint", "holdOffSeconds"], retaint.holdOffSeconds, times.holdOffSeconds],
-                  [["retaint", "maxUnreadyPercent"], retaint.maxUnreadyPercent, times.maxUnreadyPercent],
+                  [["retaint", "holdOffSeconds"], retaint.holdOffSeconds, retaintDefaults.holdOffSeconds],
+                  [
+                    ["retaint", "maxUnreadyPercent"],
+                    retaint.maxUnreadyPercent,
+                    retaintDefaults.maxUnreadyPercent,
+                  ],
                 ] as const)
               : []),
           ]
         : [];
   return unsupported
-    .filter(([, given, usual]) => given !== usual)
+    .filter(([, given, defaultValue]) => given !== defaultValue)
     .map(([path]) => ({
       code: "unsupported-by-gate-owner",
       path: ["readinessGate", ...path],
       message: "is not supported by this gate owner",
       given: `the owner ${owner}`,
-      remedy: "remove it, or set readinessGate.owner: controller, with install.controller",
+      remedy: "remove it, or set install.controller and readinessGate.owner: controller",
     }));
 }
 
+/** Checks that checkpoints have a controller, and that the controller has an image and a purpose. */
 function checkController(install: ResolvedInstall): Problem[] {
   const { checkpoints, controller } = install;
   const problems: Problem[] = [];
@@ -189,7 +201,7 @@ function checkController(install: ResolvedInstall): Problem[] {
   }
   if (gateOwner(install) === "manager" && !checkpointsOf(install)) {
     problems.push({
-      code: "idle-controller",
+      code: "unused-controller",
       path: ["controller"],
       message: "is unused: the manager owns the gate and checkpoints are disabled",
       remedy: "remove it, or enable checkpoints",
@@ -198,13 +210,13 @@ function checkController(install: ResolvedInstall): Problem[] {
   return problems;
 }
 
-/** Agents must tolerate the taint: nodes have it until their agents are Ready. */
+/** Checks that the agents tolerate the startup taint, which is removed only when they are Ready. */
 function checkAgents(install: ResolvedInstall): Problem[] {
   const taint = gateTaint(install);
   if (install.helper.tolerations.some((toleration) => tolerates(toleration, taint))) return [];
   return [
     {
-      code: "gate-not-tolerated",
+      code: "startup-taint-not-tolerated",
       path: ["helper", "tolerations"],
       message: "does not tolerate the startup taint",
       allowed: `a toleration of ${toTaintText(taint)}`,

@@ -1,4 +1,4 @@
-/** The install of an engine into a cluster: input, checks, names. Nothing here depends on the engine. */
+/** Install of an engine into a cluster: schemas, checks and names that do not depend on the engine. */
 export { checkInstall } from "./check";
 export { checkResources, checkTolerations, reservedVariables, toleratesGate } from "./check-pods";
 export {

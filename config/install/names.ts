@@ -1,6 +1,6 @@
 import type { ResolvedInstall } from "./schema";
 
-/** Returns the names of the objects that do not depend on the engine. They are stable: a renamed object is a new one. */
+/** Returns the names of the objects that do not depend on the engine. They must be stable: a renamed object is replaced. */
 export function namesOf({ name }: Pick<ResolvedInstall, "name">) {
   return {
     agentAccount: `${name}-agent`,
@@ -24,11 +24,11 @@ export function namesOf({ name }: Pick<ResolvedInstall, "name">) {
 }
 
 /** Returns the namespace of helper and health check. */
-export function agentNamespace({ namespace, agentNamespace: own }: ResolvedInstall): string {
-  return own ?? namespace;
+export function agentNamespace({ namespace, agentNamespace: separate }: ResolvedInstall): string {
+  return separate ?? namespace;
 }
 
-/** Returns the labels that select the pods of a component. They are immutable in a cluster. */
+/** Returns the labels that select the pods of a component. Selectors are immutable, so the labels must be stable. */
 export function selectorLabels(install: ResolvedInstall, component: string): Record<string, string> {
   return {
     "app.kubernetes.io/name": install.partOf,
@@ -37,7 +37,7 @@ export function selectorLabels(install: ResolvedInstall, component: string): Rec
   };
 }
 
-/** Returns the labels of every object. They override those of the user, because selectors depend on them. */
+/** Returns the labels of every object. They override custom labels, because selectors depend on them. */
 export function commonLabels(install: ResolvedInstall, component?: string): Record<string, string> {
   return {
     ...install.labels,

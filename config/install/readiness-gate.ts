@@ -5,11 +5,11 @@ import { derived, described, integer, labelKey, labelValue, oneOf, shape } from 
 export const retaintSchema = shape({
   holdOffSeconds: described(
     v.optional(integer(0, 3600), 30),
-    "Seconds without a Ready agent after which a node gets the taint again. An update takes less.",
+    "Seconds without a Ready agent after which a node is tainted again. An update of the agents takes less.",
   ),
   maxUnreadyPercent: described(
     v.optional(integer(1, 100), 20),
-    "Percentage of gated nodes without a Ready agent above which no further node gets the taint: the nodes are not the cause then.",
+    "Percentage of gated nodes without a Ready agent above which no further node is tainted: the cause is then not a single node.",
   ),
 });
 
@@ -24,7 +24,7 @@ const taint = shape({
   value: described(v.optional(labelValue, STARTUP_TAINT_DEFAULT.value), "Value of the taint."),
   effect: described(
     v.optional(v.picklist(["NoSchedule", "NoExecute"]), STARTUP_TAINT_DEFAULT.effect),
-    "Effect of the taint. NoSchedule keeps pods away. NoExecute also evicts those that already run.",
+    "Effect of the taint. NoSchedule: no new pods. NoExecute: running pods are also evicted.",
   ),
 });
 
@@ -34,15 +34,15 @@ export const readinessGateSchema = shape({
       v.picklist(["controller", "manager", "nodeReadinessRule"]),
       "controller if install.controller is set, else manager",
     ),
-    "Component that removes the taint from nodes whose agents are Ready. controller: that of install.controller. manager: that of the engine, if it has one. nodeReadinessRule: the node readiness controller of Kubernetes SIGs, by a NodeReadinessRule on the condition that install.controller sets.",
+    "Component that removes the taint from nodes whose agents are Ready. controller: the controller of install.controller. manager: the manager of the engine, if it has one. nodeReadinessRule: the node readiness controller of Kubernetes SIGs, by a NodeReadinessRule for the condition that install.controller sets.",
   ),
   taint: described(
     v.optional(taint, {}),
-    "Taint of gated nodes. It must be the startupTaint of node groups and node pools. Cedana's manager supports cedana.ai/not-ready:NoSchedule only.",
+    "Taint of gated nodes. It must match startupTaint of node groups and node pools. Cedana's manager supports only cedana.ai/not-ready:NoSchedule.",
   ),
   retaint: described(
     v.optional(oneOf([v.literal(false), retaintSchema]), false),
-    "Whether a node that loses its agent gets the taint again. Not with the owner manager, which always does it.",
+    "Whether a node without a Ready agent is tainted again. Not with the owner manager, which always does so.",
   ),
   failOpenAfterSeconds: described(
     derived(integer(60, 86_400), "never"),
@@ -54,16 +54,16 @@ export const readinessGateSchema = shape({
   ),
   dryRun: described(
     v.optional(v.boolean(), false),
-    "Whether nodes are not changed, and intended changes are only reported. Not with the owner manager.",
+    "Whether the controller only reports changes of nodes without making them. Not with the owner manager.",
   ),
 });
 
 export type GateOwner = "controller" | "manager" | "nodeReadinessRule";
 
-/** Prefix that the NodeReadinessRule requires for its taints (v0.5.0, validation of its kind). */
+/** Prefix of taint keys that a NodeReadinessRule requires (v0.5.0, validation of the CRD). */
 export const READINESS_PREFIX = "readiness.k8s.io/";
 
-/** The Node condition that the controller keeps: True while every agent of the node is Ready. */
+/** Node condition that the controller sets: True while all agents of the node are Ready. */
 export const READY_CONDITION = "CedanaReady";
 
 /** Returns the component that removes the taint of gated nodes. */
@@ -74,14 +74,14 @@ export function gateOwner({ controller, readinessGate }: Gated): GateOwner {
 /** Returns the taint of gated nodes. */
 export function gateTaint(install: Gated): Taint {
   const { key, value, effect } = install.readinessGate.taint;
-  const own =
+  const defaultKey =
     gateOwner(install) === "nodeReadinessRule"
       ? `${READINESS_PREFIX}cedana-not-ready`
       : STARTUP_TAINT_DEFAULT.key;
-  return { key: key ?? own, value, effect };
+  return { key: key ?? defaultKey, value, effect };
 }
 
-/** Returns the settings of the gate that its owner does not derive. */
+/** Returns the settings of the gate other than owner and taint. */
 export function gateTimes({ readinessGate }: Gated) {
   const { dryRun, explainAfterSeconds, failOpenAfterSeconds, retaint } = readinessGate;
   return {
@@ -92,7 +92,7 @@ export function gateTimes({ readinessGate }: Gated) {
   };
 }
 
-/** Returns a toleration of the gate's taint, with any value. */
+/** Returns a toleration of the gate's taint with any value. */
 export function gateToleration(install: Gated) {
   const { key, effect } = gateTaint(install);
   return { key, operator: "Exists" as const, effect };

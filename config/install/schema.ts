@@ -23,19 +23,17 @@ import {
 import { kueueSchema } from "../integrations/kueue";
 import { readinessGateSchema } from "./readiness-gate";
 
+/** Describes the reconciliation of Checkpoint objects. */
 export const checkpointsSchema = shape({
   namespaces: described(
     v.optional(namespaces, ["default"]),
     "Namespaces whose Checkpoint objects are reconciled. all: every namespace.",
   ),
-  maxPerNode: described(
-    v.optional(integer(1, 100), 2),
-    "Maximum number of checkpoints in flight on one node.",
-  ),
+  maxPerNode: described(v.optional(integer(1, 100), 2), "Maximum number of checkpoints in flight on a node."),
   timeoutSeconds: described(v.optional(integer(1, 86_400), 600), "Seconds after which a checkpoint fails."),
 });
 
-/** Settings of checkpoints in at least one namespace. */
+/** Settings of checkpoints, with at least one namespace. */
 export type CheckpointsOf = v.InferOutput<typeof checkpointsSchema>;
 
 /** Returns the settings of checkpoints, or false without a controller or without a namespace. */
@@ -58,13 +56,13 @@ const metrics = shape({
 
 export const controllerSchema = shape({
   image: requiredImage(
-    "Image of this toolkit's controller. It is not published: build it (npm run image -- controller) and push it to your registry.",
+    "Image of this toolkit's controller. No image is published: build it (npm run image -- controller) and push it to your registry.",
   ),
   replicas: described(v.optional(integer(0, 10), 2), "Number of replicas. One of them is the leader."),
   resources: resources({ cpu: "50m", memory: "128Mi" }, { memory: "512Mi" }),
   tolerations: described(
     v.optional(v.array(toleration), []),
-    "Further tolerations of the controller. It always tolerates the startup taint.",
+    "Additional tolerations of the controller. It always tolerates the startup taint.",
   ),
   nodeSelector: described(v.optional(labels, {}), "Labels of the nodes on which the controller runs."),
   maxUnavailable: described(
@@ -85,22 +83,22 @@ export const controllerSchema = shape({
 export const networkPoliciesSchema = shape({
   egressPorts: described(
     v.optional(v.array(integer(1, 65_535)), [443, 6443, 5671, 5672]),
-    "TCP ports to which programs of the install may connect, in addition to those of the engine: the API server (443, 6443), RabbitMQ (5671, 5672).",
+    "TCP ports to which pods of the install may connect, in addition to those of the engine: API server (443, 6443), RabbitMQ (5671, 5672).",
   ),
 });
 
 const updateStrategy = shape({
   type: described(
     v.optional(v.picklist(["RollingUpdate", "OnDelete"]), "RollingUpdate"),
-    "How a new version is rolled out to the nodes.",
+    "Strategy of rollouts to the nodes.",
   ),
   maxUnavailable: described(
     v.optional(podCount, "10%"),
-    "Maximum number or percentage of nodes that are updated at a time. They cannot checkpoint or restore then.",
+    "Maximum number or percentage of nodes that are updated at a time. Nodes cannot checkpoint or restore during their update.",
   ),
   maxSurge: described(
     v.optional(podCount, 0),
-    "Maximum number or percentage of nodes that run the new pod beside the old one. Requires maxUnavailable: 0. Two daemons cannot share a node.",
+    "Maximum number or percentage of nodes that run the new pod in parallel with the old one. Requires maxUnavailable: 0. Daemons of Cedana cannot run in parallel on a node.",
   ),
 });
 
@@ -113,7 +111,7 @@ export const helperSchema = shape({
   updateStrategy: described(v.optional(updateStrategy, {}), "Rollout of helper and health check."),
   terminationGracePeriodSeconds: described(
     v.optional(integer(0, 3600), 30),
-    "Seconds that the helper has to stop.",
+    "Time that the helper has to stop, in seconds.",
   ),
   ...placement("system-node-critical"),
 });
@@ -121,7 +119,7 @@ export const helperSchema = shape({
 export const healthCheckSchema = shape({
   periodSeconds: described(
     v.optional(integer(5, 60), 30),
-    "Seconds between two full checks. A broken node is unready after at most this time plus timeoutSeconds.",
+    "Interval between two full checks, in seconds. A broken node becomes unready after at most this time plus timeoutSeconds.",
   ),
   timeoutSeconds: described(v.optional(integer(1, 30), 20), "Timeout of a full check, in seconds."),
   resources: resources({ cpu: "10m", memory: "64Mi" }, { memory: "256Mi" }),
@@ -131,75 +129,72 @@ export const healthCheckSchema = shape({
 export const restoreSchema = shape({
   failurePolicy: described(
     v.optional(v.picklist(["Ignore", "Fail"]), "Ignore"),
-    "What happens to a pod that requests a restore while no controller answers. Ignore: it starts without a checkpoint, unless it requests to stop instead. Fail: it is not admitted.",
+    "Failure policy of the webhook for pods that request a restore while the controller is unavailable. Ignore: the pod starts without a checkpoint, unless it requests to stop instead. Fail: the pod is rejected.",
   ),
   certificates: described(
     v.optional(v.picklist(["own", "cert-manager"]), "own"),
-    "Issuer of the webhook's certificate. own: the controller, which stores it in a Secret. cert-manager: must be installed in the cluster.",
+    "Issuer of the webhook's certificate. own: the controller, which stores it in a Secret. cert-manager: cert-manager, which must be installed in the cluster.",
   ),
   grantToEditors: described(
     v.optional(v.boolean(), false),
-    "Whether users who may edit a namespace may restore in it. The right is aggregated to the ClusterRoles edit and admin.",
+    "Whether users who may edit a namespace may restore in it. The permission is aggregated to the ClusterRoles edit and admin.",
   ),
 });
 
 const off = v.literal(false);
 
-/** Everything that is installed into a cluster in addition to the engine's configuration. */
+/** Describes the install: everything in the cluster that is not part of the engine's settings. */
 export const installSchema = shape({
   namespace: described(v.optional(dnsLabel, "cedana-system"), "Namespace of the install."),
   agentNamespace: described(
     derived(dnsLabel, "namespace"),
-    "Namespace of helper and health check. With a separate one, the namespace of the install admits restricted pods only.",
+    "Namespace of helper and health check. If it is a separate one, the namespace of the install admits only restricted pods.",
   ),
   createNamespace: described(
     v.optional(v.boolean(), true),
-    "Whether to create the namespaces. With false they must exist and admit privileged pods: where Pod Security is enforced, by the label pod-security.kubernetes.io/enforce: privileged.",
+    "Whether to create the namespaces. With false they must exist and admit privileged pods (Pod Security label pod-security.kubernetes.io/enforce: privileged).",
   ),
-  name: described(v.optional(dnsLabel, "cedana"), "First part of the name of every object."),
-  partOf: described(v.optional(dnsLabel, "cedana"), "Label app.kubernetes.io/name of every object."),
-  instance: described(
-    derived(dnsLabel, "name, which separates the pods of two installs"),
-    "Label app.kubernetes.io/instance of every object.",
-  ),
-  labels: described(v.optional(labels, {}), "Further labels of every object."),
-  annotations: described(v.optional(annotations, {}), "Further annotations of every object."),
+  name: described(v.optional(dnsLabel, "cedana"), "Prefix of the names of all objects."),
+  partOf: described(v.optional(dnsLabel, "cedana"), "Label app.kubernetes.io/name of all objects."),
+  instance: described(derived(dnsLabel, "name"), "Label app.kubernetes.io/instance of all objects."),
+  labels: described(v.optional(labels, {}), "Additional labels of all objects."),
+  annotations: described(v.optional(annotations, {}), "Additional annotations of all objects."),
   clusterDomain: described(v.optional(dnsSubdomain, "cluster.local"), "DNS domain of the cluster."),
   imagePullSecrets: described(v.optional(v.array(dnsSubdomain), []), "Names of the image pull Secrets."),
   nodeSelector: described(
     v.optional(labels, { "cedana.ai/enabled": "true" }),
-    "Labels of the nodes that get the agent, and on which pods of the RuntimeClass run.",
+    "Labels of the nodes that run the agent, and the pods of the RuntimeClass.",
   ),
-  helper: described(v.optional(helperSchema, {}), "Agent on each node."),
+  helper: described(v.optional(helperSchema, {}), "Helper on each node, the pod that runs the agent."),
   healthCheck: described(v.optional(healthCheckSchema, {}), "Health check of the agent on each node."),
   controller: described(
     v.optional(oneOf([off, controllerSchema]), false),
-    "This toolkit's controller: the readiness gate of nodes, and Checkpoint objects. false: no controller.",
+    "This toolkit's controller, for the readiness gate of nodes and Checkpoint objects. false: no controller.",
   ),
   readinessGate: described(
     v.optional(readinessGateSchema, {}),
-    "Readiness gate: which component removes the startup taint from nodes whose agents are Ready, and when.",
+    "Readiness gate: the removal of the startup taint from nodes whose agents are Ready.",
   ),
   checkpoints: described(
     derived(oneOf([off, checkpointsSchema]), "{} if install.controller is set, else false"),
-    "Reconciliation of Checkpoint objects by the controller. false: they are not reconciled.",
+    "Reconciliation of Checkpoint objects by the controller. false: no reconciliation.",
   ),
   restore: described(
     derived(
       oneOf([off, restoreSchema]),
-      "{} if checkpoints are reconciled and the engine restores by images, else false",
+      "{} if checkpoints are reconciled and the engine restores from images, else false",
     ),
-    "Restore of pods that request it, by an admission webhook of the controller, in the namespaces of checkpoints. false: no restore.",
+    "Restore of pods by the controller's admission webhook, in the namespaces of checkpoints. false: no restores.",
   ),
   crds: described(v.optional(v.boolean(), true), "Whether to install the CustomResourceDefinitions."),
   networkPolicies: described(
     v.optional(oneOf([off, networkPoliciesSchema]), {}),
     "NetworkPolicies of the install's pods. false: no policies.",
   ),
-  kueue: described(v.optional(v.union([off, kueueSchema]), false), "Queues of Kueue. false: no queues."),
+  kueue: described(v.optional(v.union([off, kueueSchema]), false), "Kueue queues. false: no queues."),
   syncWaves: described(
     v.optional(v.boolean(), false),
-    "Whether objects have annotations with the order in which Argo CD applies them.",
+    "Whether to add annotations with the order in which Argo CD applies the objects.",
   ),
 });
 

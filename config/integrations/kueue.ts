@@ -14,19 +14,19 @@ const flavor = shape({
   name: described(v.optional(dnsSubdomain, "cedana"), "Name of the ResourceFlavor."),
   nodeLabels: described(
     derived(labels, "install.nodeSelector"),
-    "Labels of the flavor's nodes. A restore requires the same GPU model: include its label.",
+    "Labels of the flavor's nodes. Include the label of the GPU model: a restore requires the same model.",
   ),
   nodeTaints: described(
     v.optional(v.array(taint), []),
-    "Taints of the flavor's nodes that a workload must tolerate. The startup taint must not be one of them: it is removed.",
+    "Taints of the flavor's nodes that a workload must tolerate. Must not contain the startup taint, which is temporary.",
   ),
   tolerations: described(
     v.optional(v.array(toleration), []),
-    "Tolerations that workloads of the flavor get.",
+    "Tolerations that Kueue adds to workloads of the flavor.",
   ),
   quotas: described(
     v.optional(quantities, { cpu: "3500", memory: "2000Gi", pods: "3000" }),
-    "Nominal quota of each resource, such as nvidia.com/gpu. The default is that of Cedana's chart.",
+    "Nominal quota of each resource, such as nvidia.com/gpu. The default is from Cedana's chart.",
   ),
 });
 
@@ -49,9 +49,13 @@ const preemption = shape({
   ),
 });
 
+/** Describes the Kueue queues of checkpointed workloads. */
 export const kueueSchema = shape({
   clusterQueue: described(v.optional(dnsSubdomain, "cluster-queue"), "Name of the ClusterQueue."),
-  cohortName: described(derived(dnsSubdomain, "none"), "Cohort, whose queues share quota."),
+  cohortName: described(
+    derived(dnsSubdomain, "none"),
+    "Cohort of the queue. The queues of a cohort share quota.",
+  ),
   namespaceSelector: described(
     v.optional(labels, {}),
     "Labels of the namespaces whose workloads the queue admits. {} selects every namespace.",
@@ -62,7 +66,7 @@ export const kueueSchema = shape({
   ),
   preemption: described(
     v.optional(preemption, {}),
-    "Preemption of workloads. A preempted workload is restored.",
+    "Preemption of workloads. A preempted workload is restored from its checkpoint.",
   ),
   localQueues: described(v.array(localQueue), "LocalQueues, one for each namespace with workloads."),
 });
@@ -81,7 +85,7 @@ export function checkKueue({ flavors, localQueues }: ResolvedKueue, gate: Taint)
     problems.push({
       code: "empty",
       path: ["localQueues"],
-      message: "is empty, so that no workload could be queued",
+      message: "is empty: no workload could be queued",
       allowed: "at least one { namespace }",
     });
   }
@@ -91,46 +95,46 @@ export function checkKueue({ flavors, localQueues }: ResolvedKueue, gate: Taint)
     problems.push({
       code: "duplicate-name",
       path: ["localQueues", index, "name"],
-      message: "is the name of an earlier queue in this namespace",
+      message: "is already the name of a queue in this namespace",
       given: name,
     });
   }
-  const covered = Object.keys(first?.quotas ?? {}).toSorted();
+  const expected = Object.keys(first?.quotas ?? {}).toSorted();
   for (const [index, flavor] of flavors.entries()) {
     const path = ["flavors", index];
     if (flavors.findIndex(({ name }) => name === flavor.name) < index) {
       problems.push({
         code: "duplicate-name",
         path: [...path, "name"],
-        message: "is the name of an earlier flavor",
+        message: "is already the name of an earlier flavor",
         given: flavor.name,
       });
     }
-    if (covered.length === 0 && index === 0) {
+    if (expected.length === 0 && index === 0) {
       problems.push({
         code: "empty",
         path: [...path, "quotas"],
-        message: "is empty, so that nothing could be admitted",
+        message: "is empty: no workload could be admitted",
         allowed: 'at least one resource, such as cpu: "64"',
       });
-    } else if (Object.keys(flavor.quotas).toSorted().join() !== covered.join()) {
+    } else if (Object.keys(flavor.quotas).toSorted().join() !== expected.join()) {
       problems.push({
-        code: "quotas-differ",
+        code: "quota-mismatch",
         path: [...path, "quotas"],
-        message: "names other resources than the first flavor, which Kueue refuses",
+        message: "has different resources than the first flavor",
         given: Object.keys(flavor.quotas).join(", "),
-        allowed: covered.join(", "),
-        remedy: 'give the resource a quota of "0" where the flavor has none of it',
+        allowed: expected.join(", "),
+        remedy: 'set the same resources in all flavors, with the quota "0" if a flavor has none',
       });
     }
     for (const [at, { key }] of flavor.nodeTaints.entries()) {
       if (key !== gate.key) continue;
       problems.push({
-        code: "gate-in-flavor",
+        code: "startup-taint-in-flavor",
         path: [...path, "nodeTaints", at],
-        message: "is a taint that goes away: every workload would have to tolerate it",
+        message: "is the startup taint, which every workload would have to tolerate",
         given: key,
-        remedy: "leave it out",
+        remedy: "remove it: the taint is removed from ready nodes",
       });
     }
   }

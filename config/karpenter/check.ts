@@ -6,7 +6,7 @@ import { printable, under, type Problem, type PropertyPath } from "../schema/pro
 import { isToken } from "../schema/rule";
 import type { ResolvedKarpenter, ResolvedNodePool } from "./schema";
 
-/** Problems of Karpenter's settings as a whole; of each pool as {@link checkNodePool} tells them. */
+/** Checks the settings of Karpenter and each of its pools. */
 export function checkKarpenter(
   karpenter: ResolvedKarpenter,
   context: { readonly kubernetesVersion: string },
@@ -20,15 +20,15 @@ export function checkKarpenter(
       {
         code: "duplicate-name",
         path: ["nodePools", index, "name"],
-        message: `is the name of pool ${first} already`,
+        message: `is already the name of nodePools[${first}]`,
         given: pool.name,
-        remedy: "give every pool a name of its own",
+        remedy: "choose a unique name",
       },
     ];
   });
 }
 
-/** All problems of a pool that its schema cannot see. */
+/** Checks a pool across several properties. */
 export function checkNodePool(
   pool: ResolvedNodePool,
   { kubernetesVersion }: { readonly kubernetesVersion: string },
@@ -55,11 +55,11 @@ function checkGracePeriod(pool: ResolvedNodePool): Problem[] {
   if (graceS === undefined || dumpS === undefined || graceS >= dumpS) return [];
   return [
     {
-      code: "grace-below-dump",
+      code: "grace-period-too-short",
       path: ["terminationGracePeriod"],
-      message: "ends a node while a checkpoint may still run on it",
+      message: "is shorter than the longest checkpoint",
       given: pool.terminationGracePeriod,
-      allowed: `at least ${dump}, the kubelet's runtimeRequestTimeout`,
+      allowed: `at least ${dump}, the runtimeRequestTimeout of the kubelet`,
     },
   ];
 }
@@ -72,75 +72,75 @@ function checkBudgets({ disruption }: ResolvedNodePool): Problem[] {
           {
             code: "schedule-without-duration",
             path: ["disruption", "budgets", index],
-            message: "has only one of schedule and duration",
-            remedy: "give both or neither",
+            message: "sets only one of schedule and duration",
+            remedy: "set both or neither",
           },
         ],
   );
 }
 
-/** Requirements that the toolkit writes from other properties. */
-const OWN_REQUIREMENTS: Readonly<Record<string, string>> = {
-  "kubernetes.io/arch": "instanceTypes",
-  "kubernetes.io/os": "nothing: nodes are Linux",
-  "node.kubernetes.io/instance-type": "instanceTypes",
-  "karpenter.sh/capacity-type": "capacityTypes",
+/** Requirements that the toolkit derives, with the remedy. */
+const RESERVED_REQUIREMENTS: Readonly<Record<string, string>> = {
+  "kubernetes.io/arch": "use instanceTypes",
+  "kubernetes.io/os": "remove it: all nodes run Linux",
+  "node.kubernetes.io/instance-type": "use instanceTypes",
+  "karpenter.sh/capacity-type": "use capacityTypes",
 };
 
 function checkRequirements({ requirements }: ResolvedNodePool): Problem[] {
   return requirements.flatMap(({ key, operator, values }, index): Problem[] => {
-    const instead = OWN_REQUIREMENTS[key];
-    if (instead !== undefined) {
+    const remedy = RESERVED_REQUIREMENTS[key];
+    if (remedy !== undefined) {
       return [
         {
-          code: "own-requirement",
+          code: "reserved-requirement",
           path: ["requirements", index, "key"],
-          message: "is written by the toolkit",
+          message: "is set by the toolkit",
           given: key,
-          remedy: `use ${instead}`,
+          remedy,
         },
       ];
     }
-    const needed =
+    const expected =
       operator === "In" || operator === "NotIn" ? "some" : /^(Gt|Lt)e?$/.test(operator) ? "one" : "no";
     const count = values?.length ?? 0;
-    const fits = needed === "some" ? count > 0 : needed === "one" ? count === 1 : count === 0;
-    if (fits) return needed === "one" ? checkNumber(["requirements", index, "values", 0], values?.[0]) : [];
+    const fits = expected === "some" ? count > 0 : expected === "one" ? count === 1 : count === 0;
+    if (fits) return expected === "one" ? checkNumber(["requirements", index, "values", 0], values?.[0]) : [];
     return [
       {
-        code: "wrong-values",
+        code: "wrong-value-count",
         path: ["requirements", index, "values"],
-        message: `has ${count} items, which does not go with ${operator}`,
+        message: `has the wrong number of items for the operator ${operator}`,
         given: `${count}`,
-        allowed: needed === "some" ? "at least 1" : needed === "one" ? "exactly 1" : "none",
+        allowed: expected === "some" ? "at least 1" : expected === "one" ? "exactly 1" : "none",
       },
     ];
   });
 }
 
-/** Checks the operand of Gt, Lt, Gte and Lte, which the CRD of Karpenter reads as an integer. */
+/** Checks the operand of Gt, Lt, Gte and Lte, which must be an integer by the CRD of Karpenter. */
 function checkNumber(path: PropertyPath, value = ""): Problem[] {
   if (isToken(value) || (/^\d+$/.test(value) && Number.isSafeInteger(Number(value)))) return [];
   return [
     {
-      code: "not-a-number",
+      code: "invalid-number",
       path,
-      message: "is not a whole number",
+      message: "is not an integer",
       given: printable(value),
       allowed: "digits without a unit",
     },
   ];
 }
 
-/** Karpenter counts local disks as ephemeral storage only for RAID0, by instanceStorePolicy. */
+/** Checks the strategy of local disks: Karpenter counts them as ephemeral storage only with instanceStorePolicy RAID0. */
 function checkLocalStorage({ instance }: ResolvedNodePool): Problem[] {
   const storage = instance.localStorage;
   if (storage === undefined || storage.strategy === "RAID0") return [];
   return [
     {
-      code: "not-on-karpenter",
+      code: "unsupported-by-karpenter",
       path: ["instance", "localStorage", "strategy"],
-      message: "is not known to Karpenter, which would size nodes without their local disks",
+      message: "is not supported by Karpenter, which would ignore the local disks",
       given: storage.strategy,
       allowed: "RAID0",
     },
@@ -151,9 +151,9 @@ function checkMaxPods({ kubelet }: ResolvedNodePool): Problem[] {
   if (kubelet.maxPodsExpression === undefined) return [];
   return [
     {
-      code: "not-on-karpenter",
+      code: "unsupported-by-karpenter",
       path: ["kubelet", "maxPodsExpression"],
-      message: "is not known to Karpenter, which would size nodes for another number of pods",
+      message: "is not supported by Karpenter, which would ignore it",
       given: kubelet.maxPodsExpression,
       allowed: "kubelet.config.maxPods or podsPerCore",
       remedy: "use kubelet.config.maxPods",
@@ -170,12 +170,12 @@ function checkReservations({ capacityTypes, capacityReservations }: ResolvedNode
           code: "missing",
           path: ["capacityReservations"],
           message: "is required for the capacity type reserved",
-          remedy: "name the reservations by id or tags",
+          remedy: "select the reservations by id or tags",
         }
       : {
-          code: "unused",
+          code: "unused-capacity-reservation",
           path: ["capacityReservations"],
-          message: "would not be used: capacityTypes lacks reserved",
+          message: "has no effect: capacityTypes does not contain reserved",
           remedy: "add reserved to capacityTypes",
         },
   ];

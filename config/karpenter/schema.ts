@@ -27,7 +27,7 @@ const selector = v.pipe(
         shape({
           tags: described(
             v.record(v.string(), v.string()),
-            "Tags of the resources. Those that have all of them are selected.",
+            "Tags of the resources. Resources with all of these tags are selected.",
           ),
         }),
         "tags",
@@ -50,15 +50,15 @@ const requirementSchema = shape({
   values: described(derived(v.array(v.string()), "none"), "Values to compare with."),
   minValues: described(
     derived(integer(1, 50), "no minimum"),
-    "Number of different values that must stay possible.",
+    "Minimum number of distinct values of the label among the instance types.",
   ),
 });
 
 const budgetSchema = shape({
   nodes: described(
     pattern(/^((100|[0-9]{1,2})%|[0-9]+)$/, {
-      code: "not-a-budget",
-      message: "is not a number of nodes or a share of them",
+      code: "invalid-disruption-budget",
+      message: "is not a number or percentage of nodes",
       allowed: '"2" or "10%"',
     }),
     "Number or percentage of nodes that may be disrupted at a time.",
@@ -79,15 +79,15 @@ const budgetSchema = shape({
 
 const never = oneOf([v.literal("Never"), duration]);
 
-/** A NodePool and its EC2NodeClass. */
+/** Describes a NodePool and its EC2NodeClass. */
 export const nodePoolSchema = shape({
   name: described(dnsLabel, "Name of the NodePool and of its EC2NodeClass."),
   amiVersion: described(
     pattern(/^v\d{8}$/, {
-      code: "not-pinned",
+      code: "invalid-ami-release",
       message: "is not a release of the EKS AMI",
       allowed:
-        "a date such as v20260714; `latest` would replace nodes, and what runs on them, on a day of AWS's choosing",
+        "a release such as v20260714; not latest, which replaces nodes whenever AWS publishes a release",
     }),
     "Release of the EKS optimized AL2023 AMI.",
   ),
@@ -101,7 +101,7 @@ export const nodePoolSchema = shape({
   ),
   requirements: described(
     v.optional(v.array(requirementSchema), []),
-    "Further requirements that instances must meet.",
+    "Additional requirements for instances.",
   ),
   subnets: described(
     derived(selector, "the tag karpenter.sh/discovery=<cluster>"),
@@ -121,18 +121,18 @@ export const nodePoolSchema = shape({
   ),
   expireAfter: described(
     v.optional(never, "720h"),
-    "Age at which a node is replaced, even if pods run on it.",
+    "Age at which a node is replaced, even if pods are running on it.",
   ),
   terminationGracePeriod: described(
     v.optional(duration, "20m"),
-    "How long a node may drain. At least the longest checkpoint: the kubelet's runtimeRequestTimeout.",
+    "Maximum duration of a node's drain. At least the kubelet's runtimeRequestTimeout, the longest duration of a checkpoint.",
   ),
   disruption: described(
     v.optional(
       shape({
         consolidationPolicy: described(
           v.optional(v.picklist(["WhenEmpty", "WhenEmptyOrUnderutilized", "Balanced"]), "WhenEmpty"),
-          "When nodes are removed to save cost. WhenEmpty does not disturb running pods.",
+          "When nodes are removed to save cost. WhenEmpty does not disrupt running pods.",
         ),
         consolidateAfter: described(
           v.optional(never, "5m"),
@@ -153,19 +153,19 @@ export const nodePoolSchema = shape({
   ...nodeSettings,
 });
 
-/** The interruption queue alone. */
+/** Describes the interruption queue. */
 export const interruptionQueueSchema = shape({
   name: described(
     pattern(/^[\w-]{1,80}$/, {
-      code: "not-a-queue-name",
-      message: "is not a name that SQS allows",
+      code: "invalid-queue-name",
+      message: "is not a valid SQS queue name",
       allowed: "up to 80 letters, digits, - and _",
     }),
     "Name of the queue.",
   ),
 });
 
-/** Karpenter on a cluster: its AWS side (roles, queue) and the pools. */
+/** Describes Karpenter on a cluster: its AWS resources (roles, queue) and its pools. */
 export const karpenterSchema = shape({
   namespace: described(v.optional(dnsLabel, "kube-system"), "Namespace of the Karpenter controller."),
   serviceAccount: described(
@@ -175,15 +175,15 @@ export const karpenterSchema = shape({
   nodeRoleName: described(
     derived(
       pattern(/^[\w+=,.@-]{1,64}$/, {
-        code: "not-a-role-name",
-        message: "is not a name for a role",
+        code: "invalid-role-name",
+        message: "is not a valid IAM role name",
         allowed: "up to 64 letters, digits and +=,.@_-",
       }),
       karpenterNodeRoleName("<cluster>"),
     ),
-    "Name of the nodes' IAM role, to which EC2NodeClasses refer.",
+    "Name of the nodes' IAM role. EC2NodeClasses refer to it.",
   ),
-  ssm: described(v.optional(v.boolean(), false), "Whether Session Manager can reach the nodes."),
+  ssm: described(v.optional(v.boolean(), false), "Whether Session Manager has access to the nodes."),
   nodePools: described(v.optional(v.array(nodePoolSchema), []), "Pools of nodes."),
 });
 
@@ -196,22 +196,22 @@ export type ResolvedNodePool = v.InferOutput<typeof nodePoolSchema>;
 /** Input of an interruption queue. */
 export interface InterruptionQueueSpec extends v.InferInput<typeof interruptionQueueSchema> {}
 
-/** Longest name of an IAM role. */
+/** Maximum length of the name of an IAM role. */
 const ROLE_MAX = 64;
-/** Longest name of an SQS queue. */
+/** Maximum length of the name of an SQS queue. */
 const QUEUE_MAX = 80;
 
-/** Name of the nodes' role: both sides, Terraform and Kubernetes, derive it from the cluster's name. */
+/** Returns the name of the nodes' role. The AWS side and the Kubernetes side derive it from the cluster's name. */
 export function karpenterNodeRoleName(clusterName: string): string {
   return `${clusterName}-karpenter-node`;
 }
 
-/** Name of the interruption queue, for the controller's setting `interruptionQueue`. */
+/** Returns the name of the interruption queue, for the setting `interruptionQueue` of Karpenter's controller. */
 export function interruptionQueueName(clusterName: string): string {
   return `${clusterName}-karpenter`;
 }
 
-/** Names that AWS would refuse for their length. */
+/** Checks the length of the names that are derived from the cluster's name. */
 export function checkKarpenterNames(
   { nodeRoleName }: { readonly nodeRoleName?: string },
   clusterName: string,
@@ -223,10 +223,10 @@ export function checkKarpenterNames(
     problems.push({
       code: "name-too-long",
       path: ["nodeRoleName"],
-      message: "is longer than IAM allows, made from the cluster's name",
+      message: "is too long for an IAM role name",
       given: role,
       allowed: `up to ${ROLE_MAX} characters`,
-      remedy: "give nodeRoleName",
+      remedy: "set a shorter nodeRoleName, or choose a shorter cluster name",
     });
   }
   const queue = interruptionQueueName(clusterName);
@@ -234,10 +234,10 @@ export function checkKarpenterNames(
     problems.push({
       code: "name-too-long",
       path: [],
-      message: "needs a queue whose name, made from the cluster's, is longer than SQS allows",
+      message: "would need a queue name that is too long for SQS",
       given: queue,
       allowed: `up to ${QUEUE_MAX} characters`,
-      remedy: "choose a shorter name for the cluster",
+      remedy: "choose a shorter cluster name",
     });
   }
   return problems;

@@ -1,18 +1,19 @@
 import { printable, type Problem } from "../schema/problem";
 import { isToken } from "../schema/rule";
 import { overlap } from "./cidr";
-import { isGiven, type ResolvedNetwork } from "./schema";
+import { isExistingNetwork, type ResolvedNetwork } from "./schema";
 
-/** What a network must fulfil beyond its shape. `region` is that of the cluster, where known. */
+/** Checks a network across several properties. `region` is that of the cluster, if known. */
 export function checkNetwork(network: ResolvedNetwork, context: { region?: string } = {}): Problem[] {
   const problems = checkReserved(network);
-  if (isGiven(network)) return [...problems, ...repeated(network.privateSubnetIds, ["privateSubnetIds"])];
+  if (isExistingNetwork(network))
+    return [...problems, ...repeated(network.privateSubnetIds, ["privateSubnetIds"])];
   if (isToken(network.cidr)) {
     problems.push({
-      code: "not-plain",
+      code: "unresolved-token",
       path: ["cidr"],
-      message: "is known only when Terraform runs, but the blocks of the subnets are cut from it before",
-      allowed: "a plain value",
+      message: "is a Terraform token, but the subnets are derived from its value",
+      allowed: "a literal value",
     });
   }
   problems.push(...checkReservedByAws(network.cidr));
@@ -22,10 +23,10 @@ export function checkNetwork(network: ResolvedNetwork, context: { region?: strin
     problems.push({
       code: "nat-without-public-subnets",
       path: ["natGateways"],
-      message: "needs public subnets, which are switched off",
+      message: "requires public subnets, which are disabled",
       given: printable(network.natGateways),
-      allowed: "none, while publicSubnets is false",
-      remedy: "set publicSubnets: true, or natGateways: none and name the interfaceEndpoints",
+      allowed: "none with publicSubnets: false",
+      remedy: "set publicSubnets: true, or set natGateways: none and list the interfaceEndpoints",
     });
   }
   problems.push(...repeated(network.interfaceEndpoints, ["interfaceEndpoints"]));
@@ -35,40 +36,43 @@ export function checkNetwork(network: ResolvedNetwork, context: { region?: strin
 function checkReserved({ cidr, reservedCidrs }: ResolvedNetwork): Problem[] {
   if (cidr === undefined) return [];
   return reservedCidrs.flatMap((reserved, index) =>
-    overlap(cidr, reserved) ? [overlapping(["reservedCidrs", index], reserved, "the VPC's", cidr)] : [],
+    overlap(cidr, reserved) ? [overlapping(["reservedCidrs", index], reserved, "VPC", cidr)] : [],
   );
 }
 
-/** Loopback, link-local and multicast addresses, which no VPC can have (Amazon VPC user guide, VPC CIDR blocks). */
-const NOT_FOR_VPCS = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4"];
+/** Loopback, link-local and multicast ranges, which a VPC cannot use (Amazon VPC user guide, VPC CIDR blocks). */
+const NON_VPC_RANGES = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4"];
 
 function checkReservedByAws(cidr: string): Problem[] {
-  if (!NOT_FOR_VPCS.some((range) => overlap(range, cidr))) return [];
+  if (!NON_VPC_RANGES.some((range) => overlap(range, cidr))) return [];
   return [
     {
       code: "reserved-cidr",
       path: ["cidr"],
-      message: "is a block that AWS refuses for VPCs",
+      message: "is a CIDR block that AWS does not allow for VPCs",
       given: cidr,
-      allowed: "a private block, such as 10.0.0.0/16",
+      allowed: "a private CIDR block, such as 10.0.0.0/16",
     },
   ];
 }
 
-/** The problem of two blocks that share addresses. */
+/**
+ * Returns the problem of two CIDR blocks that overlap.
+ * @param owner what the other block is of, such as `VPC`
+ */
 export function overlapping(
   path: Problem["path"],
   block: string,
-  whose: string,
+  owner: string,
   other: string,
-  remedy = "choose blocks that share no address",
+  remedy = "choose blocks that do not overlap",
 ): Problem {
   return {
     code: "overlapping-cidrs",
     path,
-    message: `overlaps with ${whose} block ${other}`,
+    message: `overlaps with the ${owner} CIDR block ${other}`,
     given: block,
-    allowed: `a block outside ${other}`,
+    allowed: `a CIDR block outside ${other}`,
     remedy,
   };
 }
@@ -77,11 +81,10 @@ function checkZones(zones: readonly string[], region: string | undefined): Probl
   if (isToken(zones)) {
     return [
       {
-        code: "not-plain",
+        code: "unresolved-token",
         path: ["availabilityZones"],
-        message:
-          "is a list known only when Terraform runs, but how long it is decides how many subnets are made",
-        allowed: "a number, or a list written out, whose items may be known later",
+        message: "is a Terraform token, but its length determines the number of subnets",
+        allowed: "a number, or a list whose items may be tokens",
       },
     ];
   }
@@ -99,7 +102,7 @@ function checkZones(zones: readonly string[], region: string | undefined): Probl
   for (const [index, zone] of zones.entries()) {
     if (isToken(zone) || zone.startsWith(region)) continue;
     problems.push({
-      code: "zone-of-another-region",
+      code: "zone-region-mismatch",
       path: ["availabilityZones", index],
       message: "is not a zone of the cluster's region",
       given: zone,
@@ -109,7 +112,7 @@ function checkZones(zones: readonly string[], region: string | undefined): Probl
   return problems;
 }
 
-/** One problem for each value that was in the list before. */
+/** Returns a problem for each value that occurs earlier in the list. */
 export function repeated(values: readonly string[], path: Problem["path"]): Problem[] {
   return values.flatMap((value, index) =>
     values.indexOf(value) < index
@@ -117,9 +120,9 @@ export function repeated(values: readonly string[], path: Problem["path"]): Prob
           {
             code: "duplicate",
             path: [...path, index],
-            message: "is in the list twice",
+            message: "is already in the list",
             given: printable(value),
-            remedy: "leave one out",
+            remedy: "remove one of them",
           },
         ]
       : [],

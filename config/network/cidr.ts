@@ -1,18 +1,18 @@
 import * as v from "../schema/valibot";
 import { rule } from "../schema";
 
-/** An IPv4 block: first address as an unsigned number, prefix length. */
+/** Describes an IPv4 CIDR block: its first address as an unsigned integer, and its prefix length. */
 export interface Ipv4Block {
   readonly start: number;
   readonly prefix: number;
 }
 
-/** Number of addresses. */
+/** Returns the number of addresses. */
 function size(prefix: number): number {
   return 2 ** (32 - prefix);
 }
 
-/** The block, or nothing if the text is not one or its host bits are not zero. */
+/** Parses a CIDR block. Returns undefined for other text or if host bits are set. */
 export function parseIpv4Block(text: string): Ipv4Block | undefined {
   const [address = "", length = "", ...rest] = text.split("/");
   if (rest.length > 0 || !v.IPV4_REGEX.test(address) || !/^(\d|[12]\d|3[0-2])$/.test(length))
@@ -22,51 +22,52 @@ export function parseIpv4Block(text: string): Ipv4Block | undefined {
   return start % size(prefix) === 0 ? { start, prefix } : undefined;
 }
 
+/** Formats a block in CIDR notation. */
 export function formatIpv4Block({ start, prefix }: Ipv4Block): string {
   const bytes = [24, 16, 8, 0].map((shift) => Math.floor(start / 2 ** shift) % 256);
   return `${bytes.join(".")}/${prefix}`;
 }
 
-/** The index-th block of the given prefix length inside the parent. */
+/** Returns the index-th block of a prefix length in the parent block. */
 export function subBlock(parent: Ipv4Block, prefix: number, index: number): Ipv4Block {
   return { start: parent.start + index * size(prefix), prefix };
 }
 
-/** True if the blocks share an address. Text that is not an IPv4 block overlaps nothing. */
+/** Returns whether the blocks share an address. False for text that is not an IPv4 CIDR block. */
 export function overlap(a: string, b: string): boolean {
   const [one, other] = [parseIpv4Block(a), parseIpv4Block(b)];
   if (!one || !other) return false;
   return one.start < other.start + size(other.prefix) && other.start < one.start + size(one.prefix);
 }
 
-/** True if every address of the block lies in the outer one. */
+/** Returns whether the outer block contains the whole block. */
 export function within(outer: string, block: string): boolean {
   const [whole, part] = [parseIpv4Block(outer), parseIpv4Block(block)];
   if (!whole || !part || part.prefix < whole.prefix) return false;
   return overlap(outer, block);
 }
 
-/** A schema for IPv4 blocks with a prefix length within bounds, both included. */
+/** Returns the schema of an IPv4 CIDR block with a prefix length from `shortest` to `longest`, both included. */
 export function ipv4Cidr(shortest = 0, longest = 32): v.GenericSchema<string> {
   return v.pipe(
     v.string(),
     rule<string>({
-      code: "not-a-cidr",
+      code: "invalid-cidr",
       test: (text) => {
         const block = parseIpv4Block(text);
         return block !== undefined && block.prefix >= shortest && block.prefix <= longest;
       },
       message: "is not an IPv4 CIDR block",
-      allowed: `<first address>/<prefix length from ${shortest} to ${longest}>, such as 10.0.0.0/16, with all host bits zero`,
+      allowed: `<first address>/<prefix length>, such as 10.0.0.0/16, with a prefix length from ${shortest} to ${longest} and host bits zero`,
     }),
   );
 }
 
-/** An IPv4 or IPv6 block. */
+/** Matches an IPv4 or IPv6 CIDR block. */
 export const anyCidr: v.GenericSchema<string> = v.pipe(
   v.string(),
   rule<string>({
-    code: "not-a-cidr",
+    code: "invalid-cidr",
     test: (text) => parseIpv4Block(text) !== undefined || isIpv6Block(text),
     message: "is not a CIDR block",
     allowed: "an IPv4 block such as 203.0.113.0/24 (host bits zero) or an IPv6 block such as 2001:db8::/48",
@@ -78,22 +79,23 @@ function isIpv6Block(text: string): boolean {
   return rest.length === 0 && v.IPV6_REGEX.test(address) && /^\d{1,3}$/.test(length) && Number(length) <= 128;
 }
 
-/** IPv4 blocks of the subnets of one availability zone. */
+/** IPv4 CIDR blocks of the subnets of one availability zone. */
 export interface ZoneSubnets {
   readonly private: string;
   readonly public: string;
 }
 
-/** Prefix lengths of a VPC that leave public subnets at least AWS's smallest, /28. */
+/** Allowed prefix lengths of a VPC. With the longest one, public subnets have /28, the smallest size of AWS. */
 export const VPC_PREFIX = { shortest: 16, longest: 22 } as const;
 
-/** More than any region has. */
+/** Maximum number of availability zones. No region has more. */
 export const MAX_ZONES = 6;
 
 /**
- * Where the subnets of each zone lie. The VPC is cut into eight equal parts: parts 0 to 5 are the private subnets of up to
- * six zones, part 6 stays free, part 7 is cut into eight public subnets. The place of a zone depends on its index
- * alone, so that adding a zone moves no other.
+ * Returns the CIDR blocks of the subnets of each zone. The VPC is divided into eight equal parts: parts 0 to 5 are the
+ * private subnets of up to six zones, part 6 is unused, part 7 is divided into eight public subnets. The blocks of a zone
+ * depend only on its index, so a new zone does not change the others.
+ * @throws RangeError if the block of the VPC is not an IPv4 CIDR block
  */
 export function layOutSubnets(vpcCidr: string, zones: number): ZoneSubnets[] {
   const vpc = parseIpv4Block(vpcCidr);

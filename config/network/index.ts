@@ -1,19 +1,19 @@
-/** The VPC and subnets of a cluster, and IPv4 address arithmetic. */
+/** VPC and subnets of a cluster, and arithmetic on IPv4 CIDR blocks. */
 export { checkNetwork } from "./check";
 export { anyCidr, ipv4Cidr, overlap, within, layOutSubnets, type ZoneSubnets } from "./cidr";
 export {
-  givenNetworkSchema,
-  isGiven,
+  existingNetworkSchema,
+  isExistingNetwork,
   networkPropsSchema,
   networkSchema,
   newNetworkSchema,
   securityGroupId,
   subnetId,
-  type GivenNetworkSpec,
+  type ExistingNetworkSpec,
   type NetworkPropsSpec,
   type NetworkSpec,
   type NewNetworkSpec,
-  type ResolvedGivenNetwork,
+  type ResolvedExistingNetwork,
   type ResolvedNetwork,
   type ResolvedNewNetwork,
 } from "./schema";

@@ -8,7 +8,7 @@ import type { Problem, PropertyPath } from "../schema/problem";
 export type Architecture = "x86_64" | "arm64";
 export type Accelerator = "none" | "nvidia" | "neuron";
 
-/** The oldest kernel with all features that CRIU 4 needs for the checkpoints of this project. */
+/** Oldest kernel with all features that CRIU 4 needs for the checkpoints of this project. */
 export const MINIMUM_KERNEL = "6.1";
 
 /**
@@ -24,18 +24,19 @@ export const KUBERNETES_MINORS: readonly [string, ...string[]] = [
   "1.37",
 ];
 
+/** Describes an EKS optimized AMI. */
 export interface Ami {
   /** `amiType` of the EKS node-group API. */
   readonly amiType: string;
-  /** SSM parameter with the id of the image that AWS recommends today. */
+  /** SSM parameter with the id of the newest recommended image. */
   readonly ssmParameter: string;
   /** Major and minor of the Linux kernel. */
   readonly kernel: string;
   /** Version of containerd's configuration schema. */
   readonly containerdSchema: 3;
-  /** Name of the runtime handler that pods without a RuntimeClass get. */
+  /** Runtime handler of pods without a RuntimeClass. */
   readonly defaultRuntime: "runc" | "nvidia";
-  /** Program that a runc shim must call as runc. */
+  /** Binary that a runc shim must call as runc. */
   readonly runtimeBinary: string;
 }
 
@@ -49,8 +50,8 @@ const TYPES: Readonly<Record<Architecture, Readonly<Partial<Record<Accelerator, 
 };
 
 /**
- * The EKS optimized AMI for a node.
- * @param path where in the input the choice was made, for the problems
+ * Returns the EKS optimized AMI for a node, or the problems.
+ * @param path the property of the input to which the problems refer
  */
 export function findAmi(
   minor: string,
@@ -65,12 +66,12 @@ export function findAmi(
   const amiType = TYPES[architecture][accelerator];
   if (amiType === undefined) {
     problems.push({
-      code: "no-such-ami",
+      code: "unsupported-accelerator",
       path,
-      message: "EKS publishes no AMI for this accelerator on this architecture",
+      message: "has no EKS AMI for this accelerator and architecture",
       given: `${accelerator} on ${architecture}`,
       allowed: Object.keys(TYPES[architecture]).join(", "),
-      remedy: "choose other instance types, or give a custom AMI",
+      remedy: "choose other instance types, or set a custom AMI",
     });
   }
   if (amiType === undefined || problems.length > 0) return { problems };
@@ -90,13 +91,13 @@ export function unsupportedVersion(path: PropertyPath, minor: string): Problem {
   return {
     code: "unsupported-version",
     path,
-    message: "is a Kubernetes version for which EKS publishes no node image",
+    message: "is a Kubernetes version without an EKS node image",
     given: minor,
     allowed: KUBERNETES_MINORS.join(", "),
   };
 }
 
-/** nodeadm makes `nvidia` the default runtime where it finds nvidia-container-runtime, that is on NVIDIA AMIs. */
+/** Returns the default runtime. nodeadm selects `nvidia` if nvidia-container-runtime is installed, as on NVIDIA AMIs. */
 export function runtimeOf(accelerator: Accelerator): Pick<Ami, "defaultRuntime" | "runtimeBinary"> {
   return accelerator === "nvidia"
     ? { defaultRuntime: "nvidia", runtimeBinary: "/usr/bin/nvidia-container-runtime" }
@@ -115,21 +116,22 @@ function kernel(minor: string, accelerator: Accelerator): string {
   return "6.1";
 }
 
-/** Negative, zero or positive as `a` is older than, equal to or newer than `b`; compares `major.minor` only. */
+/** Compares `major.minor`. Returns a negative number if `a` is older than `b`, zero if equal, a positive one if newer. */
 export function compareVersions(a: string, b: string): number {
   const [majorA = 0, minorA = 0] = a.split(".").map(Number);
   const [majorB = 0, minorB = 0] = b.split(".").map(Number);
   return majorA - majorB || minorA - minorB;
 }
 
-/* What the name of an EC2 instance type tells: its architecture and which accelerator the AMI must have drivers for. */
+// Names of EC2 instance types.
 
+/** Facts that the name of an instance type implies: its architecture, and the accelerator that needs drivers in the AMI. */
 export interface InstanceTypeFacts {
   readonly architecture: Architecture;
   readonly accelerator: Accelerator;
 }
 
-/** Series that name their accelerator or have none that an AMI of EKS drives. Mac instances cannot be EKS nodes. */
+/** Accelerator of each series. none: no accelerator, or none that EKS AMIs support. Mac instances cannot be EKS nodes. */
 const SERIES: Readonly<Record<string, Accelerator>> = {
   ...Object.fromEntries(
     ["a", "c", "d", "dl", "f", "h", "hpc", "i", "im", "is", "m", "r", "t", "u", "vt", "x", "z"].map(
@@ -143,30 +145,30 @@ const SERIES: Readonly<Record<string, Accelerator>> = {
   trn: "neuron",
 };
 
-/** g4ad has AMD GPUs, which no EKS AMI drives. */
+/** Matches families with AMD GPUs, such as g4ad. No EKS AMI has drivers for them. */
 const AMD_GPU = /^g\d+ad$/;
-/** Grace CPUs are named in the suffix of the family: p6e-gb200. */
+/** Matches families with Grace CPUs by their suffix, such as p6e-gb200. */
 const GRACE = /-g[bh]\d+$/;
 
-/** `series generation attributes [-suffix] . size`, for instance g5g.xlarge, u7i-12tb.224xlarge, u-6tb1.metal. */
+/** Matches `series generation attributes [-suffix] . size`, such as g5g.xlarge, u7i-12tb.224xlarge or u-6tb1.metal. */
 const NAME = /^(([a-z]+)(\d*)([a-z]*)(-[a-z0-9]+)?)\.([a-z0-9-]+)$/;
 
-/** Whether the text has the form of an instance type's name. */
+/** Returns whether the text has the format of an instance type. */
 export function isInstanceType(name: string): boolean {
   return NAME.test(name);
 }
 
-/** What the name tells, or undefined for a series that is not known here: then the user must say. */
+/** Returns the facts of an instance type. Undefined for an unknown series: the user must set them. */
 export function parseInstanceType(name: string): InstanceTypeFacts | undefined {
   const match = NAME.exec(name);
   if (!match) return undefined;
   const [, family = "", series = "", , attributes = ""] = match;
   const accelerator = AMD_GPU.test(family) ? "none" : SERIES[series];
   if (accelerator === undefined) return undefined;
-  // Among the attributes after the generation, g means Graviton (EC2 naming conventions); a1 was the first of them.
+  // The attribute g after the generation means Graviton (EC2 naming conventions). a1 is Graviton, too.
   const arm = attributes.includes("g") || family === "a1" || GRACE.test(family);
   return { architecture: arm ? "arm64" : "x86_64", accelerator };
 }
 
-/** containerd versions that restore from checkpoint images: from the first up to, but excluding, the second. */
+/** Range of containerd versions that restore from checkpoint images: the first one is included, the second excluded. */
 export const RESTORING_CONTAINERD = ["2.1", "2.4"] as const;

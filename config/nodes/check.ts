@@ -1,4 +1,4 @@
-/** Checks of node settings over several properties: instance types, root volume, timeouts, kubelet flags, duplicates. */
+/** Checks of node settings across several properties: instance types, root volume, timeouts, kubelet flags, duplicates. */
 import { definitionOf } from "../engines";
 import { repeated } from "../network/check";
 import { printable, type Problem, type PropertyPath } from "../schema/problem";
@@ -38,8 +38,8 @@ export function restoresFromImages({
 const MAC = /^mac\d/;
 
 /**
- * Architecture and accelerator of the settings' instance types.
- * Where types are mixed or unknown, a problem for each that does not fit the first known one.
+ * Returns architecture and accelerator of the instance types. Has a problem for each unknown type, and for each type that
+ * differs from the first known one.
  */
 export function instanceFacts(
   settings: Pick<NodeSettings, "instanceTypes" | "architecture" | "accelerator">,
@@ -54,10 +54,13 @@ export function instanceFacts(
           path: ["instanceTypes", index],
           given: printable(type),
           ...(MAC.test(type)
-            ? { message: "is a Mac, which cannot be a node of EKS", remedy: "choose another instance type" }
+            ? {
+                message: "is a Mac instance, which cannot be an EKS node",
+                remedy: "choose another instance type",
+              }
             : {
-                message: "is of a family that this toolkit does not know",
-                remedy: "state architecture and accelerator beside instanceTypes",
+                message: "is of an unknown instance family",
+                remedy: "set architecture and accelerator",
               }),
         });
       }
@@ -73,9 +76,9 @@ export function instanceFacts(
       problems.push({
         code: "mixed-architectures",
         path,
-        message: `is ${facts.architecture}, but ${reference} says ${architecture}; one group has one image, so one architecture`,
+        message: `is ${facts.architecture}, but ${reference} is ${architecture}`,
         given: type,
-        remedy: "make a group for each architecture",
+        remedy: "create a separate group for each architecture: a group has one AMI",
       });
     }
     if (facts.accelerator !== accelerator)
@@ -98,23 +101,23 @@ function wrongAccelerator(
   accelerator: Accelerator,
 ): Problem {
   const has =
-    facts.accelerator === "none" ? "has no accelerator that EKS drives" : `has ${facts.accelerator} devices`;
+    facts.accelerator === "none" ? "has no supported accelerator" : `has ${facts.accelerator} devices`;
   return {
     code: "mixed-accelerators",
     path,
     message: `${has}, but ${
-      settings.accelerator === undefined ? "the types before it call for" : "accelerator calls for"
+      settings.accelerator === undefined ? "earlier types require" : "accelerator requires"
     } ${AMI_NAMES[accelerator]}`,
     given: type,
     allowed: `instance types for ${AMI_NAMES[accelerator]}`,
     remedy:
       settings.accelerator === undefined
-        ? "make a group for each kind of accelerator"
-        : "leave accelerator out: it follows from the instance types",
+        ? "create a separate group for each kind of accelerator"
+        : "remove accelerator: it is derived from the instance types",
   };
 }
 
-/** All checks of node settings that do not depend on who makes the node. */
+/** Checks the node settings that managed node groups and Karpenter share. */
 export function checkNodeSettings(settings: NodeSettings): Problem[] {
   return [
     ...instanceFacts(settings).problems,
@@ -126,7 +129,7 @@ export function checkNodeSettings(settings: NodeSettings): Problem[] {
   ];
 }
 
-/** Limits of EBS volume types (EC2 API, CreateVolume). */
+/** Checks the root volume by the limits of EBS volume types (EC2 API, CreateVolume). */
 export function checkRootVolume(volume: NodeSettings["rootVolume"]): Problem[] {
   const { type, sizeGiB, iops, throughputMiBps } = volume;
   const problems: Problem[] = [];
@@ -137,11 +140,11 @@ export function checkRootVolume(volume: NodeSettings["rootVolume"]): Problem[] {
   }
   if (type !== "gp3" && throughputMiBps !== undefined) {
     problem("throughputMiBps", {
-      code: "not-for-type",
-      message: `cannot be set for ${type}`,
+      code: "unsupported-by-volume-type",
+      message: `is not supported for ${type}`,
       given: `${throughputMiBps}`,
-      allowed: "gp3 only",
-      remedy: "leave it out, or use gp3",
+      allowed: "only with gp3",
+      remedy: "remove it, or set type: gp3",
     });
   }
   if ([sizeGiB, iops, throughputMiBps].some(isToken)) return problems;
@@ -154,7 +157,7 @@ export function checkRootVolume(volume: NodeSettings["rootVolume"]): Problem[] {
   if (iops !== undefined && (iops < limits.least || iops > most)) {
     problem("iops", {
       code: "out-of-range",
-      message: `is outside what ${type} offers at ${sizeGiB} GiB`,
+      message: `is out of range for ${type} with ${sizeGiB} GiB`,
       given: `${iops}`,
       allowed: `${limits.least} to ${most}`,
     });
@@ -163,10 +166,10 @@ export function checkRootVolume(volume: NodeSettings["rootVolume"]): Problem[] {
   if (type === "gp3" && throughputMiBps !== undefined && throughputMiBps > mostThroughput) {
     problem("throughputMiBps", {
       code: "out-of-range",
-      message: "is more than a quarter MiB/s for each operation a second",
+      message: "is more than 0.25 MiB/s per IOPS",
       given: `${throughputMiBps}`,
       allowed: `up to ${mostThroughput} with ${iops ?? 3000} iops`,
-      remedy: `raise iops to ${throughputMiBps * 4}`,
+      remedy: `set iops to at least ${throughputMiBps * 4}`,
     });
   }
   return problems;
@@ -177,30 +180,30 @@ function checkTimeouts({ kubelet }: Pick<NodeSettings, "kubelet">): Problem[] {
     kubelet.config ?? {};
   const path = (name: string): PropertyPath => ["kubelet", "config", name];
   const problems: Problem[] = [];
-  const wholeS = parseDuration(shutdownGracePeriod ?? "");
+  const totalS = parseDuration(shutdownGracePeriod ?? "");
   const criticalS = parseDuration(shutdownGracePeriodCriticalPods ?? "");
-  if (wholeS !== undefined && criticalS !== undefined && criticalS > wholeS) {
+  if (totalS !== undefined && criticalS !== undefined && criticalS > totalS) {
     problems.push({
       code: "out-of-range",
       path: path("shutdownGracePeriodCriticalPods"),
-      message: "is a part of shutdownGracePeriod, but longer",
+      message: "is longer than shutdownGracePeriod, of which it is a part",
       given: shutdownGracePeriodCriticalPods,
       allowed: `up to ${shutdownGracePeriod}`,
     });
   }
   if (shutdownGracePeriodByPodPriority !== undefined && shutdownGracePeriod !== undefined) {
     problems.push({
-      code: "exclusive",
+      code: "mutually-exclusive",
       path: path("shutdownGracePeriodByPodPriority"),
-      message: "cannot be set together with shutdownGracePeriod; the kubelet would not start",
-      remedy: "keep one of the two",
+      message: "conflicts with shutdownGracePeriod; the kubelet would not start",
+      remedy: "remove one of the two",
     });
   }
   return problems;
 }
 
-/** Flags that this toolkit writes as fields: the flag would win and take the field's content away. */
-const OWN_FLAGS: Readonly<Record<string, string>> = {
+/** Flags that override fields that the toolkit sets, with the property to use instead. */
+const RESERVED_FLAGS: Readonly<Record<string, string>> = {
   "--register-with-taints": "taints and startupTaint",
   "--node-labels": "labels",
   "--max-pods": "kubelet.config.maxPods",
@@ -212,26 +215,26 @@ function checkFlags(flags: readonly string[]): Problem[] {
   return flags.flatMap((flag, index): Problem[] => {
     if (isToken(flag) && !flag.startsWith("--")) return [];
     const name = flag.split("=")[0] ?? "";
-    const instead = OWN_FLAGS[name];
+    const property = RESERVED_FLAGS[name];
     if (!name.startsWith("--")) {
       return [
         {
-          code: "not-a-flag",
+          code: "invalid-kubelet-flag",
           path: ["kubelet", "flags", index],
-          message: "is not a flag of the kubelet",
+          message: "is not a kubelet flag",
           given: printable(flag),
           allowed: "--name=value in one item",
         },
       ];
     }
-    if (instead === undefined) return [];
+    if (property === undefined) return [];
     return [
       {
-        code: "own-flag",
+        code: "reserved-flag",
         path: ["kubelet", "flags", index],
-        message: "would override what the toolkit writes",
+        message: "would override a field that the toolkit sets",
         given: printable(flag),
-        remedy: `use ${instead}`,
+        remedy: `use ${property}`,
       },
     ];
   });
@@ -241,9 +244,9 @@ function checkTaints(settings: NodeSettings): Problem[] {
   const problems: Problem[] = [];
   if (settings.kubelet.config?.registerWithTaints !== undefined) {
     problems.push({
-      code: "own-field",
+      code: "reserved-field",
       path: ["kubelet", "config", "registerWithTaints"],
-      message: "is written by the toolkit from taints and startupTaint",
+      message: "is set by the toolkit",
       remedy: "use taints and startupTaint",
     });
   }
@@ -256,7 +259,7 @@ function checkTaints(settings: NodeSettings): Problem[] {
       problems.push({
         code: "duplicate-taint",
         path: ["taints", index],
-        message: "has the key and effect of another taint, or of the startup taint; a node has one of each",
+        message: "has the key and effect of another taint",
         given: toTaintText(taint),
         remedy: "remove it",
       });

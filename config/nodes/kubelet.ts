@@ -1,20 +1,20 @@
 /**
- * The fields of `kubelet.config.k8s.io/v1beta1` KubeletConfiguration that a user may set. Fields that nodeadm computes from
- * the instance and the cluster (addresses, certificates, cgroup driver, runtime endpoint, provider id) are not among them:
- * with another value the node does not join.
+ * Fields of KubeletConfiguration (`kubelet.config.k8s.io/v1beta1`) that a user may set. Fields that nodeadm derives from
+ * the instance and the cluster (addresses, certificates, cgroup driver, runtime endpoint, provider id) are excluded: with
+ * a different value the node does not join the cluster.
  */
 import * as v from "../schema/valibot";
 import { derived, described, integer, pattern, rule, shape } from "../schema";
 import { duration, parseQuantity, quantity } from "../schema/quantity";
 import { taintSchema } from "./taint";
 
-/** Timeout of requests to the container runtime on nodes that checkpoint: the value of Cedana's agent. */
+/** Timeout of requests to the container runtime on nodes with checkpointing. Cedana's agent sets the same value. */
 export const RUNTIME_REQUEST_TIMEOUT = "10m";
-/** Graceful shutdown of nodes that checkpoint. The AMI sets the same from Kubernetes 1.34 on. */
+/** Graceful shutdown of nodes with checkpointing. Since Kubernetes 1.34 the AMI sets the same values. */
 export const SHUTDOWN = { shutdownGracePeriod: "2m30s", shutdownGracePeriodCriticalPods: "30s" } as const;
 
 const MAX_INT32 = 2_147_483_647;
-/** Optional in the input; without a value the node keeps the one of its AMI. */
+/** Returns the schema of an optional field. Without a value the node keeps that of its AMI. */
 const optional = <const S extends v.GenericSchema>(schema: S) =>
   derived(schema, "that of the AMI, or the kubelet's");
 const flag = optional(v.boolean());
@@ -28,14 +28,14 @@ const textOptions = optional(v.record(v.string(), v.string()));
 const PERCENT = /^(?:100(?:\.0+)?|\d{1,2}(?:\.\d+)?)%$/;
 const isPositive = (text: string) => (parseQuantity(text) ?? 0n) > 0n;
 
-/** Amounts of a resource by eviction signal, in the forms that the kubelet reads. */
+/** Returns the schema of resource amounts by eviction signal, in the formats of the kubelet. */
 function amounts(allowed: string, test: (text: string) => boolean) {
   const amount = v.pipe(
     v.string(),
     rule<string>({
-      code: "not-a-threshold",
+      code: "invalid-eviction-threshold",
       test,
-      message: "is not an amount or share of a resource",
+      message: "is not a quantity or percentage of a resource",
       allowed,
     }),
   );
@@ -81,8 +81,8 @@ export const kubeletConfigSchema = shape({
   cpuCFSQuotaPeriod: described(
     optional(
       pattern(/^(?:(?:[1-9]\d{0,2}|1000)ms|1s)$/, {
-        code: "not-a-period",
-        message: "is not a period of CFS quotas",
+        code: "invalid-cfs-quota-period",
+        message: "is not a CFS quota period",
         allowed: "1ms to 1000ms, such as 100ms",
       }),
     ),
@@ -107,12 +107,12 @@ export const kubeletConfigSchema = shape({
   enableDebugFlagsHandler: described(flag, "Whether the kubelet serves /debug/flags."),
   enableDebuggingHandlers: described(
     optional(v.literal(true)),
-    "Must be true: exec, logs and the checkpoint endpoint are debugging handlers of the kubelet.",
+    "Must be true: the checkpoint endpoint, exec and logs are debugging handlers of the kubelet.",
   ),
   enableProfilingHandler: described(flag, "Whether the kubelet serves /debug/pprof."),
   enableServer: described(
     optional(v.literal(true)),
-    "Must be true: checkpoints are requested from this server.",
+    "Must be true: this server has the checkpoint endpoint.",
   ),
   enableSystemLogHandler: described(flag, "Whether the kubelet serves system logs."),
   enableSystemLogQuery: described(flag, "Whether system logs can be queried."),
@@ -137,7 +137,7 @@ export const kubeletConfigSchema = shape({
     optional(v.record(v.string(), duration)),
     "Grace periods of the soft eviction thresholds.",
   ),
-  failCgroupV1: described(flag, "Whether the kubelet refuses to start on cgroup v1."),
+  failCgroupV1: described(flag, "Whether the kubelet fails to start on cgroup v1."),
   featureGates: described(
     optional(v.record(v.string(), v.boolean())),
     "Feature gates of the kubelet, such as {ContainerCheckpoint: true}.",
@@ -226,11 +226,11 @@ export const kubeletConfigSchema = shape({
   podsPerCore: described(count, "Maximum number of pods per core. 0: no limit."),
   protectKernelDefaults: described(
     flag,
-    "Whether the kubelet fails if kernel parameters differ from those that it needs.",
+    "Whether the kubelet fails if kernel parameters differ from its defaults.",
   ),
   registerWithTaints: described(
     optional(v.array(taintSchema)),
-    "Must not be set: the toolkit writes it from taints and startupTaint.",
+    "Must not be set: the toolkit derives it from taints and startupTaint.",
   ),
   registryBurst: described(count, "Maximum burst of image pulls."),
   registryPullQPS: described(count, "Maximum number of image pulls per second."),
@@ -301,21 +301,21 @@ export const kubeletConfigSchema = shape({
   volumeStatsAggPeriod: described(time, "Interval at which the disk usage of volumes is computed."),
 });
 
-/** KubeletConfiguration, with the fields that a user may set. */
+/** Describes KubeletConfiguration with the fields that a user may set. */
 export type KubeletConfig = v.InferInput<typeof kubeletConfigSchema>;
 
-/** `spec.kubelet` of a NodeConfig. */
+/** Describes `spec.kubelet` of a NodeConfig. */
 export const kubeletOptionsSchema = shape({
   config: described(
     derived(kubeletConfigSchema, "that of the AMI"),
-    "KubeletConfiguration, merged over that of the AMI.",
+    "KubeletConfiguration, merged into that of the AMI.",
   ),
   flags: described(
     derived(v.array(v.string()), "none"),
-    "Command-line flags, in addition to those of the AMI. A flag overrides the same field of config.",
+    "Command-line flags, in addition to those of the AMI. A flag overrides the corresponding field of config.",
   ),
   maxPodsExpression: described(
     derived(v.string(), "that of EKS"),
-    "CEL expression of the maximum number of pods. config.maxPods overrides it.",
+    "CEL expression that computes the maximum number of pods. config.maxPods overrides it.",
   ),
 });

@@ -1,6 +1,6 @@
 /**
- * NodeConfig (`node.eks.aws/v1alpha1`), from which nodeadm configures an EKS node. nodeadm silently drops unknown fields;
- * here they are refused.
+ * NodeConfig (`node.eks.aws/v1alpha1`), the configuration of nodeadm, which sets up an EKS node. nodeadm ignores unknown
+ * fields. These schemas reject them.
  */
 import { parse } from "smol-toml";
 import * as v from "../schema/valibot";
@@ -10,17 +10,17 @@ import { kubeletOptionsSchema } from "./kubelet";
 export const NODE_CONFIG_API_VERSION = "node.eks.aws/v1alpha1";
 
 const cidr = pattern(/^[0-9a-fA-F.:]+\/\d{1,3}$/, {
-  code: "not-a-cidr",
+  code: "invalid-cidr",
   message: "is not a CIDR block",
-  allowed: "an address and a prefix length: 172.20.0.0/16",
+  allowed: "an address and a prefix length, such as 172.20.0.0/16",
 });
 
-/** `spec.cluster`: without all four a node does not join. */
+/** Describes `spec.cluster`. A node needs the four required fields to join the cluster. */
 export const nodeClusterSchema = shape({
   name: described(v.pipe(v.string(), v.minLength(1)), "Name of the EKS cluster."),
   apiServerEndpoint: described(
     pattern(/^https:\/\/\S+$/, {
-      code: "not-an-endpoint",
+      code: "invalid-endpoint",
       message: "is not the URL of an API server",
       allowed: "https://...",
     }),
@@ -28,20 +28,23 @@ export const nodeClusterSchema = shape({
   ),
   certificateAuthority: described(
     pattern(/^[A-Za-z0-9+/]+={0,2}$/, {
-      code: "not-base64",
-      message: "is not base64",
-      allowed: "the certificate chain (PEM) in base64 on one line, as DescribeCluster returns it",
+      code: "invalid-base64",
+      message: "is not base64-encoded",
+      allowed: "the base64-encoded certificate chain on one line, as DescribeCluster returns it",
     }),
-    "Certificate authority of the API server, PEM in base64.",
+    "Certificate authority of the API server: base64-encoded PEM.",
   ),
   cidr: described(cidr, "CIDR block of Services."),
   enableOutpost: described(derived(v.boolean(), "false"), "Whether the node runs on an AWS Outpost."),
-  id: described(derived(v.string(), "none"), "Id of the cluster. Required on an Outpost, else not allowed."),
+  id: described(
+    derived(v.string(), "none"),
+    "Id of the cluster. Required on an Outpost, otherwise not allowed.",
+  ),
 });
 
 const json = v.unknown();
 
-/** What schema 3 has left in the table of schema 2's plugin: its server for exec, attach and port-forward. */
+/** Keys of schema 2's CRI table that schema 3 still supports: the server of exec, attach and port-forward. */
 const STREAMING = [
   "disable_tcp_service",
   "stream_server_address",
@@ -51,7 +54,7 @@ const STREAMING = [
   "x509_key_pair_streaming",
 ];
 
-/** Of the second schema version: containerd 2 takes no notice of it in a file of the third. */
+/** Returns whether the text uses configuration schema 2, which containerd 2 ignores in a file of schema 3. */
 function isSchema2(text: string): boolean {
   try {
     const { version = 3, plugins = {} } = parse(text) as {
@@ -74,7 +77,7 @@ function isToml(text: string): boolean {
   }
 }
 
-/** `spec.containerd`. */
+/** Describes `spec.containerd`. */
 export const containerdOptionsSchema = shape({
   config: described(
     derived(
@@ -83,30 +86,30 @@ export const containerdOptionsSchema = shape({
         rule<string>({
           code: "containerd-schema-v2",
           test: (text) => !isSchema2(text),
-          message:
-            "is of containerd's configuration schema 2 or older, or has a table of it; all supported AMIs have containerd 2 (schema 3)",
-          allowed: "plugins.'io.containerd.cri.v1.runtime' and plugins.'io.containerd.cri.v1.images'",
+          message: "uses schema 2 or older of containerd's configuration",
+          allowed:
+            "schema 3, with plugins.'io.containerd.cri.v1.runtime' and plugins.'io.containerd.cri.v1.images'",
           remedy:
-            "rename the table io.containerd.grpc.v1.cri to io.containerd.cri.v1.runtime, and leave version out",
+            "rename the table io.containerd.grpc.v1.cri to io.containerd.cri.v1.runtime, and remove version",
         }),
         rule<string>({
-          code: "not-toml",
+          code: "invalid-toml",
           test: isToml,
-          message: "is not TOML; containerd would not start",
+          message: "is not valid TOML; containerd would not start",
           allowed: "a TOML document",
         }),
       ),
       "that of the AMI",
     ),
-    "Configuration of containerd: TOML, schema 3. nodeadm merges it deeply over that of the AMI, and replaces lists.",
+    "Configuration of containerd: TOML, schema 3. nodeadm merges tables into those of the AMI, and replaces lists.",
   ),
   baseRuntimeSpec: described(
     derived(v.record(v.string(), json), "that of the AMI"),
-    "Base OCI runtime spec of all containers, merged over that of the AMI.",
+    "Base OCI runtime spec of all containers, merged into that of the AMI.",
   ),
 });
 
-/** `spec.instance`. */
+/** Describes `spec.instance`. */
 export const instanceOptionsSchema = shape({
   localStorage: described(
     derived(
@@ -118,7 +121,7 @@ export const instanceOptionsSchema = shape({
         mountPath: described(
           derived(
             pattern(/^\/\S*$/, {
-              code: "not-absolute",
+              code: "invalid-path",
               message: "is not an absolute path",
               allowed: "a path that begins with /",
             }),
@@ -128,7 +131,7 @@ export const instanceOptionsSchema = shape({
         ),
         disabledMounts: described(
           derived(v.array(v.picklist(["Containerd", "PodLogs", "SOCI"])), "none"),
-          "Directories that stay on the root volume.",
+          "Directories that remain on the root volume.",
         ),
       }),
       "the disks are not used",
@@ -151,11 +154,11 @@ export const instanceOptionsSchema = shape({
   ),
 });
 
-/** `spec.featureGates`: features of nodeadm itself. */
+/** Describes `spec.featureGates`: feature gates of nodeadm. */
 export const nodeFeatureGatesSchema = shape({
   InstanceIdNodeName: described(
     derived(v.boolean(), "that of nodeadm"),
-    "Whether the instance id is the node's name.",
+    "Whether the name of the node is its instance id.",
   ),
   FastImagePull: described(
     derived(v.boolean(), "that of nodeadm"),
@@ -163,11 +166,11 @@ export const nodeFeatureGatesSchema = shape({
   ),
 });
 
-/** `spec` of a NodeConfig. */
+/** Describes `spec` of a NodeConfig. */
 export const nodeConfigSpecSchema = shape({
   cluster: described(
     derived(nodeClusterSchema, "that of EKS or Karpenter"),
-    "The cluster that the node joins. Only with a custom AMI.",
+    "Cluster that the node joins. Only with a custom AMI.",
   ),
   kubelet: described(derived(kubeletOptionsSchema, "that of the AMI"), "Settings of the kubelet."),
   containerd: described(derived(containerdOptionsSchema, "that of the AMI"), "Settings of containerd."),
@@ -175,7 +178,7 @@ export const nodeConfigSpecSchema = shape({
   featureGates: described(derived(nodeFeatureGatesSchema, "none"), "Feature gates of nodeadm."),
 });
 
-/** A whole NodeConfig. */
+/** Describes a NodeConfig. */
 export const nodeConfigSchema = shape({
   apiVersion: described(v.literal(NODE_CONFIG_API_VERSION), "Must be node.eks.aws/v1alpha1."),
   kind: described(v.literal("NodeConfig"), "Must be NodeConfig."),

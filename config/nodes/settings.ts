@@ -1,4 +1,4 @@
-/** Settings of the containerd runtime handler that restores checkpoints. */
+/** Settings that managed node groups and Karpenter node pools share, and the runtime handler that restores checkpoints. */
 import * as v from "../schema/valibot";
 import {
   dnsLabel,
@@ -19,7 +19,7 @@ import { containerdOptionsSchema, instanceOptionsSchema, nodeFeatureGatesSchema 
 import { startupTaintSchema, taintSchema } from "./taint";
 
 const absolute = pattern(/^\/[^"'\\\n]+$/, {
-  code: "not-absolute",
+  code: "invalid-path",
   message: "is not an absolute path",
   allowed: "a path that begins with /, without quotes and backslashes",
 });
@@ -37,8 +37,8 @@ export const runtimeHandlerSchema = oneOf([
     runtimeType: described(
       v.optional(
         pattern(/^[a-z0-9]+(\.[a-z0-9-]+)+$/, {
-          code: "not-a-runtime-type",
-          message: "is not a runtime type of containerd",
+          code: "invalid-runtime-type",
+          message: "is not a containerd runtime type",
           allowed: "a name such as io.containerd.runc.v2",
         }),
         "io.containerd.runc.v2",
@@ -54,14 +54,13 @@ export const runtimeHandlerSchema = oneOf([
 
 export type RuntimeHandler = Exclude<v.InferOutput<typeof runtimeHandlerSchema>, false>;
 
-/* Settings of a node, of a managed group or of Karpenter. */
-
-/** Nodes with this label get the node agent. */
+/** Label of the nodes that get the node agent. */
 export const ENABLED_LABEL = { key: "cedana.ai/enabled", value: "true" } as const;
 
-/** Domains whose labels the kubelet may not give itself (NodeRestriction), or that EKS and Karpenter write. */
+/** Matches label keys that a kubelet must not set (NodeRestriction), or that EKS and Karpenter set. */
 const RESERVED_LABEL =
   /^(?!([^/]+\.)?(kubelet|node)\.kubernetes\.io\/)(([^/]+\.)?(kubernetes\.io|k8s\.io)|([^/]+\.)?eks\.amazonaws\.com|karpenter\.sh|karpenter\.k8s\.aws)\//;
+/** Matches taint keys that Kubernetes, EKS and Karpenter set. */
 const RESERVED_TAINT =
   /^((node|node\.cloudprovider|node-role)\.kubernetes\.io|([^/]+\.)?eks\.amazonaws\.com|karpenter\.sh|karpenter\.k8s\.aws)\//;
 
@@ -70,10 +69,10 @@ const nodeLabelKey = v.pipe(
   rule<string>({
     code: "reserved-label",
     test: (key) => !RESERVED_LABEL.test(key),
-    message: "is a label that a node may not give itself",
+    message: "is a label that a kubelet must not set",
     allowed:
-      "keys outside kubernetes.io, k8s.io (but node.kubernetes.io/ is free), eks.amazonaws.com, karpenter.sh and karpenter.k8s.aws",
-    remedy: "use a prefix of your own",
+      "keys outside kubernetes.io (except node.kubernetes.io), k8s.io, eks.amazonaws.com, karpenter.sh and karpenter.k8s.aws",
+    remedy: "use a custom prefix",
   }),
 );
 
@@ -82,9 +81,9 @@ const userTaint = v.pipe(
   rule<v.InferOutput<typeof taintSchema>>({
     code: "reserved-taint",
     test: ({ key }) => !RESERVED_TAINT.test(key),
-    message: "is a taint that Kubernetes, EKS or Karpenter sets and removes by itself",
+    message: "is a taint that Kubernetes, EKS or Karpenter manages",
     allowed: "keys outside node.kubernetes.io, eks.amazonaws.com and karpenter.sh",
-    remedy: "use a prefix of your own",
+    remedy: "use a custom prefix",
   }),
 );
 
@@ -109,41 +108,41 @@ export const rootVolumeSchema = shape({
 });
 
 const sysctlName = pattern(/^[a-z0-9_-]+([./][A-Za-z0-9_*-]+)+$/, {
-  code: "not-a-sysctl",
-  message: "is not the name of a sysctl",
+  code: "invalid-sysctl-name",
+  message: "is not a valid sysctl name",
   allowed: "a name such as fs.pipe-max-size",
 });
 
 const sysctlValue = pattern(/^[^\r\n]*$/, {
-  code: "not-a-sysctl-value",
-  message: "is not the value of a sysctl",
-  allowed: "text on one line",
+  code: "invalid-sysctl-value",
+  message: "is not a valid sysctl value",
+  allowed: "a single line",
 });
 
 const script = pattern(/^#!\//, {
-  code: "no-interpreter",
-  message: "does not begin with an interpreter; cloud-init would not run it",
-  allowed: "a script that begins with #!/bin/bash or the like",
+  code: "missing-interpreter",
+  message: "does not begin with #!; cloud-init would not run it",
+  allowed: "a script whose first line is an interpreter, such as #!/bin/bash",
 });
 
 const tagKey = pattern(/^(?!aws:)[\s\S]{1,128}$/i, {
-  code: "not-a-tag-key",
-  message: "is not a tag key that AWS allows",
+  code: "invalid-tag-key",
+  message: "is not a valid AWS tag key",
   allowed: "up to 128 characters, not beginning with aws:",
 });
 
-/** Tags of AWS resources. */
+/** Describes tags of AWS resources. */
 export const tagsSchema = v.record(tagKey, v.pipe(v.string(), v.maxLength(256)));
 
-/** Properties that managed groups and node pools share. */
+/** Properties of managed node groups and node pools. */
 export const nodeSettings = {
   instanceTypes: described(
     v.pipe(
       v.array(
         pattern(/^[a-z0-9-]+\.[a-z0-9-]+$/, {
-          code: "not-an-instance-type",
+          code: "invalid-instance-type",
           message: "is not an instance type",
-          allowed: "family.size, for instance m7i.2xlarge",
+          allowed: "<family>.<size>, such as m7i.2xlarge",
         }),
       ),
       v.minLength(1),
@@ -157,11 +156,11 @@ export const nodeSettings = {
   ),
   accelerator: described(
     derived(v.picklist(["none", "nvidia", "neuron"]), "that of the instance types"),
-    "Accelerator, for which the AMI has drivers. Only for instance types that this toolkit does not know.",
+    "Accelerator for which the AMI has drivers. Only for instance types that this toolkit does not know.",
   ),
   checkpointing: described(
     v.optional(v.boolean(), true),
-    "Whether the nodes support checkpoints. They get the label cedana.ai/enabled, the startup taint and the engine's configuration of containerd.",
+    "Whether the nodes support checkpoints. The toolkit then sets the label cedana.ai/enabled, the startup taint and the engine's configuration of containerd.",
   ),
   engine: described(
     derived(v.picklist(ENGINE_KINDS), `engine.kind of the file, or ${DEFAULT_ENGINE} without engine`),
@@ -171,7 +170,7 @@ export const nodeSettings = {
   taints: described(v.optional(v.array(userTaint), []), "Permanent taints of the nodes."),
   startupTaint: described(
     derived(startupTaintSchema, "cedana.ai/not-ready=true:NoSchedule if checkpointing is true, else false"),
-    "Taint of a new node until it can checkpoint. false: no taint.",
+    "Taint of a new node until its agents are Ready. false: no taint.",
   ),
   runtimeHandler: described(
     derived(runtimeHandlerSchema, "that of the engine if checkpointing is true, else false"),
@@ -183,16 +182,16 @@ export const nodeSettings = {
       shape({
         httpPutResponseHopLimit: described(
           v.optional(integer(1, 64), 1),
-          "Network hops that an answer of the metadata service may take. With 1, pods without hostNetwork cannot read the instance's credentials.",
+          "Maximum number of network hops of a response of the metadata service. With 1, pods without hostNetwork cannot read the instance's credentials.",
         ),
       }),
       {},
     ),
-    "Instance metadata service, always version 2.",
+    "Instance metadata service. It is always IMDSv2.",
   ),
   kubelet: described(
     v.optional(kubeletOptionsSchema, {}),
-    "Settings of the kubelet, merged over those for checkpoints.",
+    "Settings of the kubelet. They override those for checkpoints.",
   ),
   containerd: described(v.optional(containerdOptionsSchema, {}), "Settings of containerd."),
   instance: described(
@@ -212,7 +211,7 @@ export const nodeSettings = {
 } as const;
 
 const settingsSchema = shape(nodeSettings);
-/** The settings with their defaults. */
+/** Describes the settings with their defaults. */
 export type NodeSettings = v.InferOutput<typeof settingsSchema>;
 
 /** Returns the engine of the nodes. */

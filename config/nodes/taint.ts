@@ -1,7 +1,7 @@
 import * as v from "../schema/valibot";
 import { described, labelKey, labelValue, oneOf, shape } from "../schema";
 
-/** A taint, with the names of the Kubernetes API. */
+/** Describes a taint, with the names of the Kubernetes API. */
 export const taintSchema = shape({
   key: described(labelKey, "Key of the taint, with an optional DNS prefix."),
   value: described(v.optional(labelValue, ""), "Value of the taint. May be empty."),
@@ -14,8 +14,8 @@ export const taintSchema = shape({
 export type Taint = Readonly<v.InferOutput<typeof taintSchema>>;
 
 /**
- * The taint of a node that cannot checkpoint yet. The kubelet registers the node with it, so that no pod slips in first;
- * the owner of the readiness gate removes it.
+ * Default startup taint. The kubelet registers the node with it, so that no pod is scheduled before the agents are Ready.
+ * The owner of the readiness gate removes it.
  */
 export const STARTUP_TAINT_DEFAULT = {
   key: "cedana.ai/not-ready",
@@ -23,7 +23,7 @@ export const STARTUP_TAINT_DEFAULT = {
   effect: "NoSchedule",
 } as const satisfies Taint;
 
-/** Input for a startup taint: another key, value or effect, or `false` for none. */
+/** Describes the startup taint: a custom key, value or effect, or `false` for no taint. */
 export const startupTaintSchema = oneOf([
   v.literal(false),
   shape({
@@ -36,24 +36,24 @@ export const startupTaintSchema = oneOf([
   }),
 ]);
 
-/** Spelling of the kubelet's command line and of kubectl: `key=value:Effect`. */
+/** Formats a taint as `key=value:Effect`, the syntax of kubectl and of the kubelet's command line. */
 export function toTaintText({ key, value, effect }: Taint): string {
   return value === "" ? `${key}:${effect}` : `${key}=${value}:${effect}`;
 }
 
-/** Spelling of KubeletConfiguration `registerWithTaints`, of Node `spec.taints` and of Karpenter's `taints` and `startupTaints`. */
+/** A taint in KubeletConfiguration `registerWithTaints`, Node `spec.taints` and the `taints` of a Karpenter NodePool. */
 export interface KubernetesTaint {
   readonly key: string;
   readonly value?: string;
   readonly effect: Taint["effect"];
 }
 
-/** For KubeletConfiguration `registerWithTaints`. An empty value is left out, as the API server stores it. */
+/** Returns a taint for `registerWithTaints` of KubeletConfiguration. Omits an empty value, as the API server does. */
 export function toKubeletTaint({ key, value, effect }: Taint): KubernetesTaint {
   return value === "" ? { key, effect } : { key, value, effect };
 }
 
-/** For `startupTaints` and `taints` of a Karpenter NodePool. */
+/** Returns a taint for `startupTaints` and `taints` of a Karpenter NodePool. */
 export const toKarpenterTaint: (taint: Taint) => KubernetesTaint = toKubeletTaint;
 
 const EKS_EFFECTS = {
@@ -62,7 +62,7 @@ const EKS_EFFECTS = {
   NoExecute: "NO_EXECUTE",
 } as const;
 
-/** For the `taints` of the EKS node-group API, which spells effects in its own way. */
+/** Returns a taint for `taints` of the EKS node group API, which has its own names of effects. */
 export function toEksTaint({ key, value, effect }: Taint): {
   readonly key: string;
   readonly value: string;
@@ -72,8 +72,8 @@ export function toEksTaint({ key, value, effect }: Taint): {
 }
 
 /**
- * Tag of an Auto Scaling group from which cluster-autoscaler learns, while the group is empty, what taint its nodes
- * will have (autoscaler, cloudprovider/aws: `k8s.io/cluster-autoscaler/node-template/taint/<key>` = `<value>:<effect>`).
+ * Returns the tag of an Auto Scaling group that declares a taint of its nodes. cluster-autoscaler reads it while the group
+ * is empty (autoscaler, cloudprovider/aws: `k8s.io/cluster-autoscaler/node-template/taint/<key>` = `<value>:<effect>`).
  */
 export function toAutoscalerTag({ key, value, effect }: Taint): {
   readonly key: string;
@@ -82,12 +82,15 @@ export function toAutoscalerTag({ key, value, effect }: Taint): {
   return { key: `k8s.io/cluster-autoscaler/node-template/taint/${key}`, value: `${value}:${effect}` };
 }
 
-/** Argument that tells cluster-autoscaler that the taint goes away by itself. Without it, it starts nodes without end. */
+/**
+ * Returns the argument that declares the taint as temporary to cluster-autoscaler. Without it, cluster-autoscaler would add
+ * nodes without limit.
+ */
 export function toAutoscalerArgument({ key }: Taint): string {
   return `--startup-taint=${key}`;
 }
 
-/** Toleration for pods that must run before the node is ready. */
+/** Returns a toleration for pods that must run on gated nodes. */
 export function toToleration({ key, value, effect }: Taint): {
   readonly key: string;
   readonly operator: "Equal" | "Exists";
@@ -104,7 +107,7 @@ interface Toleration {
   readonly effect?: string | undefined;
 }
 
-/** Whether pods with the toleration may come to nodes with the taint, as the scheduler reads both. */
+/** Returns whether the toleration matches the taint, by the rules of the scheduler. */
 export function tolerates({ effect, key, operator, value }: Toleration, taint: Taint): boolean {
   if (effect !== undefined && effect !== "" && effect !== taint.effect) return false;
   if (operator === "Exists") return key === undefined || key === "" || key === taint.key;

@@ -11,7 +11,7 @@ import { check } from "../schema";
 import {
   platformSchema,
   validAreas,
-  withNewPlace,
+  withMoveRemedy,
   type Platform,
   type PlatformSpec,
   type ValidAreas,
@@ -26,6 +26,7 @@ import {
 import { checkRepository, checkStorage, withAgentAccess } from "./stores";
 import { isToken } from "../schema/rule";
 
+/** Result of the check of a platform. */
 export interface CheckedPlatform {
   /** The platform with every default and derived value. Undefined if there is any problem. */
   readonly platform?: Platform;
@@ -33,12 +34,12 @@ export interface CheckedPlatform {
 }
 
 /**
- * Checks a whole platform: the data of a cedana.yaml or the props of a PlatformStack. It is the only check of a whole
- * platform. Each area is checked even if another one has problems. Values known only to Terraform (tokens) pass.
+ * Checks a whole platform: the data of a cedana.yaml or the props of a PlatformStack. Checks each area even if another one
+ * has problems. Accepts Terraform tokens, except in properties that synthesis depends on.
  */
 export function checkPlatform(input: unknown): CheckedPlatform {
   const shapeProblems = (check(platformSchema, input).problems ?? []).map((problem) =>
-    withNewPlace(problem, input),
+    withMoveRemedy(problem, input),
   );
   const { output } = v.safeParse(platformSchema, input);
   const areas = validAreas(input, output as Partial<Platform> | undefined, shapeProblems);
@@ -57,7 +58,7 @@ export function resolvePlatform(spec: PlatformSpec): Platform {
   return platform;
 }
 
-/** Runs the checks of each area by itself. */
+/** Runs the checks of single areas. */
 function checkAreas(areas: ValidAreas): Problem[] {
   const { cluster, existingCluster, network, engine, install, karpenter } = areas;
   const eks = cluster ?? existingCluster;
@@ -81,7 +82,7 @@ function checkAreas(areas: ValidAreas): Problem[] {
   ];
 }
 
-/** Replaces the version of a cluster that has problems, so that its nodes are still checked. */
+/** Version to check nodes with if that of the cluster is invalid. */
 const [ANY_MINOR] = KUBERNETES_MINORS;
 
 function minorOf({ version, ami }: Platform["nodeGroups"][number]): string {
@@ -92,12 +93,12 @@ function minorOf({ version, ami }: Platform["nodeGroups"][number]): string {
 /** Runs the checks that depend on several areas. */
 function checkAcross(areas: ValidAreas): Problem[] {
   const { cluster, network, engine } = areas;
-  const wiring = areas.given.has("network") ? network : v.parse(networkSchema, {});
-  const install = areas.given.has("install") ? areas.install : v.parse(installSchema, {});
+  const validNetwork = areas.present.has("network") ? network : v.parse(networkSchema, {});
+  const install = areas.present.has("install") ? areas.install : v.parse(installSchema, {});
   return [
     ...checkComposition(areas),
     ...checkIdentities(areas),
-    ...(cluster && wiring ? checkAddressing(cluster, wiring) : []),
+    ...(cluster && validNetwork ? checkAddressing(cluster, validNetwork) : []),
     ...(engine ? checkEngines(areas, engine) : []),
     ...(engine && install ? checkWithEngine(areas, engine, install) : []),
   ];
@@ -116,44 +117,44 @@ function checkWithEngine(areas: ValidAreas, engine: ResolvedEngine, install: Res
   ];
 }
 
-/** Areas that belong to a cluster. */
+/** Areas that require a cluster. */
 const NEED_CLUSTER = ["nodeGroups", "karpenter", "storage", "imageRepository", "terraform"] as const;
 
 /** Checks which areas can be combined. */
 export function checkComposition(areas: ValidAreas): Problem[] {
-  const { given } = areas;
+  const { present } = areas;
   const problems: Problem[] = [];
-  if (given.size === 0) return problems;
-  const hasCluster = given.has("cluster") || given.has("existingCluster");
-  if (given.has("cluster") && given.has("existingCluster")) {
+  if (present.size === 0) return problems;
+  const hasCluster = present.has("cluster") || present.has("existingCluster");
+  if (present.has("cluster") && present.has("existingCluster")) {
     problems.push({
       code: "two-clusters",
       path: ["existingCluster"],
-      message: "cannot be combined with cluster: a platform has one cluster",
+      message: "conflicts with cluster: a platform has one cluster",
       remedy: "remove cluster to use the existing one, or existingCluster to create one",
     });
   }
-  if (given.has("network") && !given.has("cluster")) {
+  if (present.has("network") && !present.has("cluster")) {
     problems.push({
       code: "without-effect",
       path: ["network"],
       message: "has no effect without cluster",
-      remedy: given.has("existingCluster")
-        ? "remove it: existingCluster.subnetIds says where new nodes start"
+      remedy: present.has("existingCluster")
+        ? "remove it; existingCluster.subnetIds selects the subnets of nodes"
         : "add cluster, or remove network",
     });
   }
   for (const area of NEED_CLUSTER) {
-    if (!given.has(area) || hasCluster) continue;
+    if (!present.has(area) || hasCluster) continue;
     problems.push({
       code: "cluster-missing",
       path: [area],
-      message: "needs a cluster",
-      allowed: "cluster or existingCluster beside it",
-      remedy: "add one of them",
+      message: "requires a cluster",
+      allowed: "a file with cluster or existingCluster",
+      remedy: "add cluster or existingCluster",
     });
   }
-  if (given.has("install") && !given.has("engine")) {
+  if (present.has("install") && !present.has("engine")) {
     problems.push({
       code: "without-effect",
       path: ["install"],
@@ -161,32 +162,39 @@ export function checkComposition(areas: ValidAreas): Problem[] {
       remedy: "add engine, or remove install",
     });
   }
-  if (!hasCluster && !given.has("engine")) {
+  if (!hasCluster && !present.has("engine")) {
     problems.push({
       code: "empty-platform",
       path: [],
       message: "contains nothing to create",
       allowed: "cluster or existingCluster (AWS), engine (Kubernetes), or both",
-      remedy: "cedana-cdk init writes a file to start from",
+      remedy: "run cedana-cdk init to create a file",
     });
   }
   return [...problems, ...checkStateKey(areas), ...checkGroupNames(areas), ...checkSubnets(areas)];
 }
 
-/** Requires a key where the cluster does not give the state a key of its own. */
-function checkStateKey({ given, terraform, cluster }: ValidAreas): Problem[] {
+/** Requires a key of the state if none can be derived from the name and region of a new cluster. */
+function checkStateKey({ present, terraform, cluster }: ValidAreas): Problem[] {
   const { backend } = terraform ?? {};
   if (!backend || "path" in backend || backend.key !== undefined) return [];
   const path = ["terraform", "backend", "key"];
-  const remedy = "set a key that no other platform in this bucket has";
-  if (given.has("existingCluster")) {
+  const remedy = "set a key that no other platform in the bucket uses";
+  if (present.has("existingCluster")) {
     return [{ code: "missing", path, message: "is required with existingCluster", remedy }];
   }
   if (!isToken(cluster?.name) && !isToken(cluster?.region)) return [];
-  return [{ code: "missing", path, message: "is required if Terraform computes the cluster's name", remedy }];
+  return [
+    {
+      code: "missing",
+      path,
+      message: "is required: name or region of the cluster is a Terraform token",
+      remedy,
+    },
+  ];
 }
 
-/** Node groups are looked up by name, and the name is part of their address in the Terraform state. */
+/** Checks that the names of node groups are unique literals, because resource addresses depend on them. */
 function checkGroupNames({ nodeGroups }: ValidAreas): Problem[] {
   const first = new Map<string, number>();
   return [...nodeGroups].flatMap(([index, { name }]): Problem[] => {
@@ -194,10 +202,10 @@ function checkGroupNames({ nodeGroups }: ValidAreas): Problem[] {
     if (isToken(name)) {
       return [
         {
-          code: "not-plain",
+          code: "unresolved-token",
           path,
-          message: "is known only when Terraform runs, but is part of addresses in the state",
-          allowed: "a plain value",
+          message: "is a Terraform token, but resource addresses depend on its value",
+          allowed: "a literal value",
         },
       ];
     }
@@ -212,15 +220,15 @@ function checkGroupNames({ nodeGroups }: ValidAreas): Problem[] {
         path,
         message: `is already the name of nodeGroups[${earlier}]`,
         given: printable(name),
-        allowed: "a name that no other group has",
+        allowed: "a unique name",
       },
     ];
   });
 }
 
-/** Nodes must run in the private subnets of the cluster, where these are known. */
-function checkSubnets({ network, nodeGroups, given }: ValidAreas): Problem[] {
-  if (!given.has("cluster") || (given.has("network") && !network)) return [];
+/** Checks that nodes run in the private subnets of the cluster, if these are known. */
+function checkSubnets({ network, nodeGroups, present }: ValidAreas): Problem[] {
+  if (!present.has("cluster") || (present.has("network") && !network)) return [];
   const known = network && "privateSubnetIds" in network ? network.privateSubnetIds : undefined;
   if (known?.some(isToken) || isToken(known)) return [];
   return [...nodeGroups].flatMap(([group, { subnetIds = [] }]) =>
@@ -241,7 +249,7 @@ function checkSubnets({ network, nodeGroups, given }: ValidAreas): Problem[] {
   );
 }
 
-/** EKS allows one Pod Identity association per ServiceAccount, and Karpenter's controller has its own. */
+/** Rejects access for Karpenter's ServiceAccount: EKS allows one role per account, and it already has one. */
 export function checkIdentities({ karpenter, storage, imageRepository }: ValidAreas): Problem[] {
   if (!karpenter) return [];
   const { namespace, serviceAccount } = karpenter;
@@ -257,11 +265,11 @@ export function checkIdentities({ karpenter, storage, imageRepository }: ValidAr
       account.namespace === namespace && account.serviceAccount === serviceAccount
         ? [
             {
-              code: "second-identity",
+              code: "duplicate-pod-identity",
               path: [...path, index],
               message: "is Karpenter's ServiceAccount, which already has a role",
               given: `${namespace}/${serviceAccount}`,
-              allowed: "another ServiceAccount: EKS gives each one role",
+              allowed: "another ServiceAccount: EKS allows one role for each",
             },
           ]
         : [],

@@ -1,3 +1,3 @@
-/** The schema of a platform and its checks. `file/` reads one from cedana.yaml. */
+/** Schema and checks of a platform. `file/` reads one from cedana.yaml. */
 export { checkPlatform, resolvePlatform, type CheckedPlatform } from "./check";
 export { platformSchema, type Platform, type PlatformSpec } from "./schema";

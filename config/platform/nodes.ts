@@ -13,7 +13,7 @@ import { printable, type Problem } from "../schema/problem";
 import { isToken } from "../schema/rule";
 import { resolveAddons } from "../cluster";
 
-/** Returns the platform with its engine set on all nodes that name none. */
+/** Returns the platform with its engine set on all nodes that do not set one. */
 export function withNodeEngines(platform: Platform): Platform {
   const { engine, karpenter, nodeGroups } = platform;
   const kind = engine?.kind ?? DEFAULT_ENGINE;
@@ -38,12 +38,12 @@ export function nodesOf({ nodeGroups, karpenter }: ValidAreas): (readonly [Probl
   ];
 }
 
-/** Checks that the install selects every gated node; without agents a node never becomes ready. */
+/** Checks that install.nodeSelector matches all nodes with checkpointing. Without an agent a node never becomes ready. */
 export function checkNodesGetAgent(areas: ValidAreas, install: ResolvedInstall): Problem[] {
-  return nodesOf(areas).flatMap(([path, nodes]) => unreached(path, nodes, install));
+  return nodesOf(areas).flatMap(([path, nodes]) => checkSelector(path, nodes, install));
 }
 
-/** Checks that each node has the RuntimeClass's handler: its pods can be scheduled to every node with an agent. */
+/** Checks that each node has the handler of the RuntimeClass, whose pods can be scheduled to every node with an agent. */
 export function checkHandlers(
   areas: ValidAreas,
   { runtimeClassHandler: handler }: EngineCapabilities,
@@ -59,13 +59,13 @@ export function checkHandlers(
         message: "is not the handler of engine.runtimeClass; its pods would not start",
         given: name === undefined ? "false" : printable(name),
         allowed: `{ name: ${handler} }`,
-        remedy: "give both the same name, or set engine.runtimeClass: false",
+        remedy: "set the same name in both, or set engine.runtimeClass: false",
       },
     ];
   });
 }
 
-/** Checks that nodes are made for the installed engine. Others would never become ready or never restore. */
+/** Checks that nodes are configured for the engine of the platform. Others never become ready or cannot restore. */
 export function checkEngines(areas: ValidAreas, { kind }: Pick<ResolvedEngine, "kind">): Problem[] {
   return nodesOf(areas).flatMap(([path, { checkpointing, engine }]) =>
     !checkpointing || engine === kind
@@ -77,13 +77,13 @@ export function checkEngines(areas: ValidAreas, { kind }: Pick<ResolvedEngine, "
             message: "is not the engine of the platform",
             given: engine,
             allowed: kind,
-            remedy: "leave it out, or set checkpointing: false",
+            remedy: "remove it, or set checkpointing: false",
           },
         ],
   );
 }
 
-function unreached(
+function checkSelector(
   path: Problem["path"],
   { checkpointing, labels }: Nodes,
   { nodeSelector }: ResolvedInstall,
@@ -94,14 +94,14 @@ function unreached(
     ([key, value]) => all[key] !== value && !isToken(all[key]) && !SET_BY_KUBERNETES.test(key),
   );
   if (missing.length === 0) return [];
-  const wanted = Object.fromEntries(missing);
+  const required = Object.fromEntries(missing);
   return [
     {
       code: "node-without-agent",
       path: [...path, "labels"],
-      message: "does not match install.nodeSelector; the nodes would never get an agent",
+      message: "does not match install.nodeSelector: no agent would run on these nodes",
       given: printable(labels),
-      allowed: printable(wanted),
+      allowed: printable(required),
       remedy: "add the labels, or set checkpointing: false",
     },
   ];
@@ -140,27 +140,27 @@ function checkNodes(areas: ValidAreas, gate: Taint): Problem[] {
   });
 }
 
-/** The agents need DNS. If every node is gated until they are Ready, CoreDNS must tolerate the taint. */
+/** Checks that CoreDNS tolerates the startup taint if all nodes have it: the agents need DNS to become Ready. */
 function checkDns(areas: ValidAreas, gate: Taint): Problem[] {
   const nodes = nodesOf(areas);
   if (!areas.cluster || nodes.length === 0 || nodes.some(([, one]) => !startupTaintOf(one))) return [];
   const addon = resolveAddons(areas.cluster.addons).find(({ name }) => name === "coredns");
   const { tolerations } = addon?.configuration ?? {};
   if (!Array.isArray(tolerations) || tolerations.some((one) => tolerates(one as object, gate))) return [];
-  const wanted = { key: gate.key, operator: "Exists", effect: gate.effect };
+  const missing = { key: gate.key, operator: "Exists", effect: gate.effect };
   return [
     {
-      code: "gate-not-tolerated",
+      code: "startup-taint-not-tolerated",
       path: ["cluster", "addons", "coredns"],
       message: "does not tolerate the startup taint that every node has",
       allowed: `a toleration of ${toTaintText(gate)}`,
-      remedy: `set configuration: { tolerations: ${JSON.stringify([...BUILT_IN, wanted])} }; else nodes and CoreDNS wait for each other`,
+      remedy: `set configuration: { tolerations: ${JSON.stringify([...DEFAULT_TOLERATIONS, missing])} }`,
     },
   ];
 }
 
-/** The add-on's default tolerations. A given list replaces them. */
-const BUILT_IN = [
+/** Default tolerations of the add-on. A configured list replaces them. */
+const DEFAULT_TOLERATIONS = [
   { key: "node-role.kubernetes.io/control-plane", effect: "NoSchedule" },
   { key: "CriticalAddonsOnly", operator: "Exists" },
 ];

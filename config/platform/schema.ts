@@ -2,7 +2,7 @@ import * as v from "../schema/valibot";
 import { arn, derived, described, pattern, region, shape, titled } from "../schema";
 import { bucketName, checkpointStoreSchema } from "../checkpoint-store";
 import { tagsSchema } from "../nodes/settings";
-import { givenOrNew } from "../schema/shape";
+import { existingOrNew } from "../schema/shape";
 import { clusterSchema, existingClusterSchema } from "../cluster";
 import { engineKindOf, engineSchema, enginesWith, type EngineKind } from "../engines";
 import { imageRepositorySchema } from "../image-repository";
@@ -12,14 +12,14 @@ import { networkSchema } from "../network";
 import { nodeGroupSchema } from "../nodes/group";
 import type { Problem } from "../schema/problem";
 
-/** Where synthesized files are written. */
+/** Describes the output of the synthesis. */
 export const outputSchema = shape({
   directory: described(
     v.optional(
       pattern(/^(?!\/)(?!\s*$)(?!.*(^|\/)\.\.(\/|$))[^\\:*?"<>|]+$/, {
-        code: "not-a-directory-below",
-        message: "is not a directory below cedana.yaml",
-        allowed: "a relative path with / and without .., such as out",
+        code: "invalid-output-directory",
+        message: "is not a subdirectory of the directory of cedana.yaml",
+        allowed: "a relative path with / as separator and without .., such as out",
       }),
       "out",
     ),
@@ -27,7 +27,7 @@ export const outputSchema = shape({
   ),
   format: described(
     v.optional(v.picklist(["objects", "file", "helm"]), "objects"),
-    "Format of the Kubernetes objects. objects: one file each, and a kustomization.yaml. file: all in one file, and a kustomization.yaml. helm: a chart that installs the same objects.",
+    "Format of the Kubernetes objects. objects: one file per object, and a kustomization.yaml. file: a single file, and a kustomization.yaml. helm: a chart that installs the same objects.",
   ),
 });
 
@@ -36,7 +36,7 @@ export type ResolvedOutput = v.InferOutput<typeof outputSchema>;
 const localBackendSchema = shape({
   path: described(
     v.pipe(v.string(), v.nonEmpty()),
-    "Path of the file, absolute or relative to the working directory of Terraform. For experiments.",
+    "Path of the file, absolute or relative to the working directory of Terraform. Use it only for experiments.",
   ),
 });
 
@@ -45,34 +45,38 @@ const s3BackendSchema = shape({
   key: described(
     derived(
       pattern(/^[A-Za-z0-9!_.*'()/-]{1,1024}$/, {
-        code: "not-an-object-key",
-        message: "is not a key that S3 allows",
+        code: "invalid-object-key",
+        message: "is not a valid S3 object key",
         allowed: "letters, digits, / and !_.*'()-",
       }),
       "<region>/<cluster>/platform.tfstate; required with existingCluster",
     ),
-    "Key of the state in the bucket. Two platforms must not share it. The lock file is stored beside it (Terraform 1.10 and newer).",
+    "Key of the state in the bucket. Two platforms must not share it. The lock file is stored next to it (Terraform 1.10 and newer).",
   ),
   region: described(region, "AWS region of the bucket."),
   kmsKeyId: described(derived(arn, "the bucket's encryption"), "KMS key that encrypts the state."),
 });
 
-/** Settings of Terraform itself. Its credentials come from the environment, never from here. */
+/** Describes the settings of Terraform. Terraform reads its credentials only from the environment. */
 export const terraformSchema = shape({
   backend: described(
     derived(
-      givenOrNew("path", titled(localBackendSchema, "a local file"), titled(s3BackendSchema, "an S3 bucket")),
+      existingOrNew(
+        "path",
+        titled(localBackendSchema, "a local file"),
+        titled(s3BackendSchema, "an S3 bucket"),
+      ),
       "a file in the working directory of Terraform",
     ),
-    "Where Terraform stores its state.",
+    "Backend of the Terraform state.",
   ),
   tags: described(
     v.optional(tagsSchema, {}),
-    "Tags of all resources that can have tags, including the instances, volumes and network interfaces of node groups. The tags of a group override them.",
+    "Tags of all resources that support tags, including the instances, volumes and network interfaces of node groups. The tags of a group override them.",
   ),
 });
 
-/** The properties of cedana.yaml. */
+/** Describes cedana.yaml. */
 export const platformSchema = shape({
   version: described(v.literal(1), "Version of the file format. Must be 1."),
   cluster: described(derived(clusterSchema, "no new cluster"), "A new EKS cluster."),
@@ -81,7 +85,10 @@ export const platformSchema = shape({
     "Network of the new cluster.",
   ),
   existingCluster: described(
-    derived(existingClusterSchema, "none; without cluster too, only the Kubernetes side is synthesized"),
+    derived(
+      existingClusterSchema,
+      "none; without cluster and existingCluster, only the Kubernetes side is synthesized",
+    ),
     "An existing EKS cluster, instead of cluster and network.",
   ),
   nodeGroups: described(v.optional(v.array(nodeGroupSchema), []), "Managed node groups of the cluster."),
@@ -92,7 +99,7 @@ export const platformSchema = shape({
   storage: described(derived(checkpointStoreSchema, "no bucket"), "S3 bucket of checkpoints."),
   imageRepository: described(
     derived(imageRepositorySchema, "no repository"),
-    "ECR repository of images, and of checkpoints stored as images.",
+    "ECR repository for images, including checkpoint images.",
   ),
   engine: described(
     derived(engineSchema, "the Kubernetes side is not synthesized"),
@@ -103,41 +110,42 @@ export const platformSchema = shape({
     "How the engine is installed into the cluster.",
   ),
   terraform: described(v.optional(terraformSchema, {}), "Terraform state and tags of the AWS side."),
-  output: described(v.optional(outputSchema, {}), "Where synthesized files are written."),
+  output: described(v.optional(outputSchema, {}), "Output of the synthesis."),
 });
 
-/** cedana.yaml as a user writes it. */
+/** Input of cedana.yaml. */
 export interface PlatformSpec extends v.InferInput<typeof platformSchema> {}
 /** cedana.yaml with its defaults. */
 export type Platform = v.InferOutput<typeof platformSchema>;
 
-/** The areas of a platform that have no problem of their own. All nodes have an engine. */
+/** The areas of a platform that are valid on their own. All nodes have an engine. */
 export type ValidAreas = Partial<Omit<Platform, "nodeGroups">> & {
   /** Valid node groups, by their index in the input. */
   readonly nodeGroups: ReadonlyMap<number, Platform["nodeGroups"][number]>;
   /** Names of the areas that the input has, valid or not. */
-  readonly given: ReadonlySet<string>;
+  readonly present: ReadonlySet<string>;
 };
 
-/** Returns the nodes with the engine of the platform, if they name none. */
+/** Returns the nodes with the engine of the platform, if they do not set one. */
 export function withEngine<N extends { readonly engine?: EngineKind }>(nodes: N, kind: EngineKind): N {
   return { ...nodes, engine: nodes.engine ?? kind };
 }
 
 type Karpenter = NonNullable<Platform["karpenter"]>;
 
+/** Returns Karpenter with the engine of the platform set on all pools that do not set one. */
 export function poolsWithEngine(karpenter: Karpenter, kind: EngineKind): Karpenter {
   return { ...karpenter, nodePools: karpenter.nodePools.map((pool) => withEngine(pool, kind)) };
 }
 
-/** Returns the areas of an input that none of the problems is about. */
+/** Returns the areas of an input without problems. */
 export function validAreas(
   input: unknown,
   output: Partial<Platform> | undefined,
   problems: readonly Problem[],
 ): ValidAreas {
   const isMapping = typeof input === "object" && input !== null && !Array.isArray(input);
-  if (!isMapping || !output) return { nodeGroups: new Map(), given: new Set() };
+  if (!isMapping || !output) return { nodeGroups: new Map(), present: new Set() };
   const invalid = new Set(problems.map(({ path }) => path[0]));
   const entries = Object.entries(output).filter(
     ([area]) => area in platformSchema.entries && !invalid.has(area),
@@ -156,23 +164,23 @@ export function validAreas(
         invalidGroups.has(index) ? [] : [[index, withEngine(group, kind)] as const],
       ),
     ),
-    given: new Set(Object.entries(input).flatMap(([area, value]) => (value === undefined ? [] : [area]))),
+    present: new Set(Object.entries(input).flatMap(([area, value]) => (value === undefined ? [] : [area]))),
   };
 }
 
-/** Returns an unknown key of `install` with the remedy to move it to `engine`, if an engine has a property at its path. */
-export function withNewPlace(problem: Problem, input: unknown): Problem {
+/** Adds the remedy to move an unknown key of `install` to `engine`, if an engine has a property at its path. */
+export function withMoveRemedy(problem: Problem, input: unknown): Problem {
   const [area, ...path] = problem.path;
   if (problem.code !== "unknown-key" || area !== "install") return problem;
   const kinds = enginesWith(path);
   const [first] = kinds;
   if (first === undefined) return problem;
   const engine = (input as { readonly engine?: unknown } | null)?.engine;
-  const place = ["engine", ...path].join(".");
+  const target = ["engine", ...path].join(".");
   return {
     ...problem,
     remedy: kinds.includes(engineKindOf(engine))
-      ? `move it to ${place}`
-      : `remove it: only the engine ${kinds.join(", ")} has it, as ${place}`,
+      ? `move it to ${target}`
+      : `remove it: only the engine ${kinds.join(", ")} supports it, as ${target}`,
   };
 }

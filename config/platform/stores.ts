@@ -20,20 +20,24 @@ export function checkStorage(
       {
         code: "missing",
         path: ["storage", "bucket"],
-        message: `is required, because ${path.join(".")} is in a bucket`,
+        message: `is required: ${path.join(".")} is in a bucket`,
         allowed: `the bucket of ${location}`,
       },
     ];
   }
-  const place = `s3://${bucket}/${storage.prefix}`;
+  const expected = `s3://${bucket}/${storage.prefix}`;
   const problems: Problem[] = [];
-  if (!isToken(bucket) && !isToken(storage.prefix) && !`${location.replace(/\/$/, "")}/`.startsWith(place)) {
+  if (
+    !isToken(bucket) &&
+    !isToken(storage.prefix) &&
+    !`${location.replace(/\/$/, "")}/`.startsWith(expected)
+  ) {
     problems.push({
       code: "storage-mismatch",
       path,
       message: "is not in the bucket and prefix of storage",
       given,
-      allowed: `${place} or below`,
+      allowed: `${expected} or below`,
     });
   }
   const region = (cluster ?? existingCluster)?.region;
@@ -53,7 +57,7 @@ export function checkStorage(
 
 /** Checks that the engine pushes to the platform's repository, and that nodes have the engine's container runtime. */
 export function checkRepository(areas: ValidAreas, capabilities: EngineCapabilities): Problem[] {
-  const { engine, given, imageRepository, cluster, existingCluster } = areas;
+  const { engine, imageRepository, cluster, existingCluster } = areas;
   const { containerRuntime, storage } = capabilities;
   const problems: Problem[] = [];
   const { region } = cluster ?? existingCluster ?? {};
@@ -61,7 +65,7 @@ export function checkRepository(areas: ValidAreas, capabilities: EngineCapabilit
     region !== undefined &&
     containerRuntime !== undefined &&
     engine?.runtime !== containerRuntime &&
-    given.has("nodeGroups")
+    areas.present.has("nodeGroups")
   ) {
     problems.push({
       code: "unsupported-runtime",
@@ -74,7 +78,7 @@ export function checkRepository(areas: ValidAreas, capabilities: EngineCapabilit
   if (!imageRepository || storage.in !== "registry" || isToken(storage.repository)) return problems;
   const { repository } = storage;
   const path = ["engine", ...storage.property];
-  const written = printable(repository);
+  const given = printable(repository);
   const remedy = "use that repository here, or remove imageRepository";
   if ("existingUrl" in imageRepository) {
     if (!isToken(imageRepository.existingUrl) && repository !== imageRepository.existingUrl) {
@@ -82,7 +86,7 @@ export function checkRepository(areas: ValidAreas, capabilities: EngineCapabilit
         code: "repository-mismatch",
         path,
         message: "is not the repository of imageRepository",
-        given: written,
+        given,
         allowed: imageRepository.existingUrl,
         remedy,
       });
@@ -97,7 +101,7 @@ export function checkRepository(areas: ValidAreas, capabilities: EngineCapabilit
       code: "repository-mismatch",
       path,
       message: "is not the repository of imageRepository in the cluster's region",
-      given: written,
+      given,
       allowed: `<account>.dkr.ecr.${region ?? "<region>"}.amazonaws.com/${imageRepository.name}`,
       remedy,
     });
@@ -106,8 +110,8 @@ export function checkRepository(areas: ValidAreas, capabilities: EngineCapabilit
 }
 
 /**
- * Returns the platform with the agents' access to its ECR repository, by EKS Pod Identity. An account that the input already
- * lists is not added again.
+ * Returns the platform with access of the agents to its ECR repository, by EKS Pod Identity. Accounts that the input
+ * already lists are not added again.
  */
 export function withAgentAccess(platform: Platform): Platform {
   const { engine, imageRepository, install } = platform;

@@ -1,2 +1,2 @@
-/** Settings of the controller and the agent, and how their programs read them. */
-export { fail, settingsIn } from "./settings-file";
+/** Settings of controller and agent, and their loader. */
+export { fail, loadSettings } from "./settings-file";

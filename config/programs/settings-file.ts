@@ -4,37 +4,37 @@ import { formatProblem } from "..";
 import { check, type Checked } from "../schema";
 import type { GenericSchema, InferOutput } from "../schema/valibot";
 
-/** What programs of the cluster end with if they are told wrong. */
-const BAD_SETTINGS = 2;
+/** Exit code of controller and agent for invalid settings. */
+const INVALID_SETTINGS = 2;
 
-/** The settings in a file, as `read` reads them. Ends the process if there are none, with all their problems. */
-export function settingsIn<T>(file: string, read: (text: string) => Checked<T>): T {
+/** Returns the settings in a file, parsed by `read`. Prints all problems and exits the process if they are invalid. */
+export function loadSettings<T>(file: string, read: (text: string) => Checked<T>): T {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    return fail(`${file}: cannot be read: ${(error as Error).message}`, BAD_SETTINGS);
+    return fail(`${file}: cannot be read: ${(error as Error).message}`, INVALID_SETTINGS);
   }
   const settings = read(text);
   if (!settings.problems) return settings.value;
   return fail(
     settings.problems.map((problem) => `${file}: ${formatProblem(problem)}`).join("\n"),
-    BAD_SETTINGS,
+    INVALID_SETTINGS,
   );
 }
 
-/** Says why, and ends the process. */
+/** Prints the message to stderr and exits the process. */
 export function fail(message: string, code: number): never {
   process.stderr.write(`${message}\n`);
   process.exit(code);
 }
 
-/** What a program of the cluster is told in a text (YAML or JSON), by its schema, or all problems of it. Nothing is thrown. */
+/** Parses settings (YAML or JSON) by their schema. Returns the settings or all problems. */
 export function readSettings<S extends GenericSchema>(schema: S, text: string): Checked<InferOutput<S>> {
   try {
     return check(schema, parse(text));
   } catch (error) {
     if (!(error instanceof YAMLParseError)) throw error;
-    return { problems: [{ code: "yaml-syntax", path: [], message: `is not YAML: ${error.message}` }] };
+    return { problems: [{ code: "yaml-syntax", path: [], message: `is invalid YAML: ${error.message}` }] };
   }
 }

@@ -1,4 +1,4 @@
-/** The one way in which inputs are defined, checked, defaulted and documented. */
+/** Defines, checks, defaults and documents all inputs. */
 export { derived, described, integer, pattern, rule, titled, type Rule, isToken } from "./rule";
 export {
   PORT,
@@ -13,7 +13,7 @@ export {
   registryRepository,
 } from "./formats";
 export { check, nearest, resolve, type Checked, type CrossCheck } from "./issues";
-export { oneOf, shape, givenOrNew } from "./shape";
+export { oneOf, shape, existingOrNew } from "./shape";
 export {
   InvalidInputError,
   type Problem,

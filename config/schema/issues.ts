@@ -4,13 +4,13 @@ import { InvalidInputError, printable, type Problem, type PropertyPath } from ".
 import type { Rule } from "./rule";
 import type { NotAMapping, UnknownKey } from "./shape";
 
-/** The known word nearest to the given one, if it is near enough to be meant. */
+/** Returns the known word with the smallest edit distance, undefined if none is close enough. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let least = Infinity;
   for (const candidate of known) {
-    const away = distance(word.toLowerCase(), candidate.toLowerCase());
-    if (away < least) [best, least] = [candidate, away];
+    const edits = distance(word.toLowerCase(), candidate.toLowerCase());
+    if (edits < least) [best, least] = [candidate, edits];
   }
   return least <= Math.max(2, Math.floor(word.length / 3)) ? best : undefined;
 }
@@ -28,16 +28,16 @@ const NOUNS: Readonly<Record<string, string>> = {
   boolean: "true or false",
 };
 
-/** One valibot issue in the project's words. */
+/** Converts a valibot issue to a problem. */
 export function toProblem(issue: Issue): Problem {
   const path = (issue.path ?? []).map((item) => item.key as string | number);
-  if (issue.type === "union") return noForm(path, issue);
+  if (issue.type === "union") return noAlternative(path, issue);
   if (typeof issue.requirement === "number") return wrongLength(path, issue, issue.requirement);
   const requirement = issue.requirement as Rule<unknown> | UnknownKey | NotAMapping | undefined;
   if (requirement && "known" in requirement) return unknownKey(path, requirement);
   if (issue.received === "undefined" && isKey(issue))
     return { code: "missing", path, message: "is required" };
-  if (issue.type === "raw_check") return ruleBroken(path, issue, requirement as Rule<unknown>);
+  if (issue.type === "raw_check") return ruleViolation(path, issue, requirement as Rule<unknown>);
   if (issue.type === "picklist" || issue.type === "variant" || issue.type === "literal") {
     return notAllowed(path, issue);
   }
@@ -63,14 +63,14 @@ function unknownKey(path: PropertyPath, { known }: UnknownKey): Problem {
   };
 }
 
-function ruleBroken(path: PropertyPath, issue: Issue, broken: Rule<unknown>): Problem {
+function ruleViolation(path: PropertyPath, issue: Issue, rule: Rule<unknown>): Problem {
   return {
-    code: broken.code,
+    code: rule.code,
     path,
-    message: broken.message,
-    ...(broken.secret ? {} : { given: printable(issue.input) }),
-    allowed: broken.allowed,
-    ...(broken.remedy === undefined ? {} : { remedy: broken.remedy }),
+    message: rule.message,
+    ...(rule.secret ? {} : { given: printable(issue.input) }),
+    allowed: rule.allowed,
+    ...(rule.remedy === undefined ? {} : { remedy: rule.remedy }),
   };
 }
 
@@ -94,7 +94,7 @@ function unquoted(text: string): string {
   return text.replace(/^"|"$/g, "");
 }
 
-/** More keys than these would not be read. */
+/** Longest list of keys in a message. A longer one is not readable. */
 const MAX_KEYS = 6;
 
 function wrongType(path: PropertyPath, issue: Issue, noun: string, keys: readonly string[]): Problem {
@@ -105,23 +105,23 @@ function wrongType(path: PropertyPath, issue: Issue, noun: string, keys: readonl
     message: `is not ${noun}`,
     given: printable(issue.input),
     allowed: keys.length > 0 && keys.length <= MAX_KEYS ? `${noun} with ${keys.join(", ")}` : noun,
-    ...(quote ? { remedy: `put it in quotes: "${String(issue.input)}"` } : {}),
+    ...(quote ? { remedy: `quote it: "${String(issue.input)}"` } : {}),
   };
 }
 
-/** No form of a union fits even at its root: one problem that names them all. */
-function noForm(path: PropertyPath, issue: Issue): Problem {
+/** Returns one problem that lists all alternatives of a union: the value has the type of none. */
+function noAlternative(path: PropertyPath, issue: Issue): Problem {
   const forms = (issue.issues ?? []).map(toProblem).map((problem) => problem.allowed ?? problem.message);
   return {
     code: "wrong-type",
     path,
-    message: "has none of the allowed forms",
+    message: "does not match any allowed form",
     given: printable(issue.input),
     allowed: [...new Set(forms)].join(" or "),
   };
 }
 
-/** valibot's own minLength and maxLength, of texts and lists. */
+/** Converts an issue of minLength or maxLength, of a string or list. */
 function wrongLength(path: PropertyPath, issue: Issue, bound: number): Problem {
   const unit = typeof issue.input === "string" ? "characters" : "entries";
   const short = issue.type === "min_length";
@@ -134,14 +134,14 @@ function wrongLength(path: PropertyPath, issue: Issue, bound: number): Problem {
   };
 }
 
-/** A check over several properties of a value whose shape is already known to be right. */
+/** Checks several properties of a value that matches its schema. */
 export type CrossCheck<T> = (value: T) => readonly Problem[];
 
 export type Checked<T> =
   | { readonly value: T; readonly problems?: undefined }
   | { readonly problems: readonly Problem[] };
 
-/** Checks the shape, then (only if the shape is right) what depends on several properties. Fills in defaults. */
+/** Checks an input by its schema, then, if it is valid, by the cross checks. Returns the value with its defaults. */
 export function check<const S extends v.GenericSchema>(
   schema: S,
   input: unknown,
@@ -154,8 +154,8 @@ export function check<const S extends v.GenericSchema>(
 }
 
 /**
- * The input with its defaults filled in.
- * @throws InvalidInputError naming `subject` and every problem.
+ * Returns the input with its defaults.
+ * @throws InvalidInputError with `subject` and all problems
  */
 export function resolve<const S extends v.GenericSchema>(
   subject: string,

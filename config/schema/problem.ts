@@ -1,6 +1,9 @@
-/** What secrets look like, wherever they stand. Published forms of their issuers. */
+/** Problems of an input, and the detection of secrets that no problem may repeat. */
 
-/** Each expression is global; use matchAll or replaceAll, which keep no state between calls. */
+/**
+ * Lists the published formats of secrets, by issuer. Each expression is global: use matchAll or replaceAll, which keep no
+ * state between calls.
+ */
 export const SECRET_SHAPES: readonly (readonly [what: string, shape: RegExp])[] = [
   ["an AWS access key id", /\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/g],
   ["a GitHub token", /\b(?:gh[oprsu]_[A-Za-z0-9]{36,}|github_pat_\w{22,})/g],
@@ -13,34 +16,33 @@ export const SECRET_SHAPES: readonly (readonly [what: string, shape: RegExp])[] 
   ["a password in a URL", /(?<=:\/\/[^\s/:@"']{0,64}:)[^\s/:@"']+(?=@)/g],
 ];
 
-/** The text with `[secret]` in place of everything in it that has the shape of one. */
+/** Returns the text with `[secret]` in place of each substring that has the format of a secret. */
 export function maskSecrets(text: string): string {
   return SECRET_SHAPES.reduce((masked, [, shape]) => masked.replaceAll(shape, "[secret]"), text);
 }
 
-/*
- * What is wrong with an input. Every check in this project returns problems instead of throwing at the first one, so
- * that a user sees all of them in one run.
- */
-
-/** Where in the input: property names and list indexes, from the root of what was checked. */
+/** Locates a value in the input: property names and list indexes, from the root of the checked value. */
 export type PropertyPath = readonly (string | number)[];
 
+/**
+ * Describes one error in an input. Checks return all problems instead of throwing at the first one, so that a user sees
+ * all of them in one run.
+ */
 export interface Problem {
-  /** Stable, for tests and scripts: kebab-case, for instance `unknown-key`. */
+  /** Stable identifier in kebab-case for tests and scripts, such as `unknown-key`. */
   readonly code: string;
   readonly path: PropertyPath;
   /** What is wrong, as a clause without a full stop: `is not a CIDR block`. */
   readonly message: string;
-  /** What was given, already printable. Left out where it would show a secret. */
+  /** The given value in printable form. Undefined if it could contain a secret. */
   readonly given?: string;
-  /** What is allowed. */
+  /** The allowed values. */
   readonly allowed?: string;
-  /** How to mend it, as an instruction. */
+  /** How to fix it, as an instruction. */
   readonly remedy?: string;
 }
 
-/** `nodeGroups[0].scaling.min`; the root itself is `(root)`. */
+/** Formats a path as `nodeGroups[0].scaling.min`, and the root as `(root)`. */
 export function formatPath(path: PropertyPath): string {
   const text = path
     .map((part) =>
@@ -54,7 +56,7 @@ export function formatPath(path: PropertyPath): string {
   return text === "" ? "(root)" : text.replace(/^\./, "");
 }
 
-/** One line: what is wrong, what was given, what is allowed, how to mend it. */
+/** Formats a problem as one line: path, message, given value, allowed values, remedy. */
 export function formatProblem(problem: Problem): string {
   const parts = [problem.message];
   if (problem.given !== undefined) parts.push(`given: ${problem.given}`);
@@ -63,12 +65,12 @@ export function formatProblem(problem: Problem): string {
   return `${formatPath(problem.path)}  ${parts.join("; ")}`;
 }
 
-/** The same problem seen from further up. */
+/** Returns the problems with a prefix added to their paths. */
 export function under(prefix: PropertyPath, problems: readonly Problem[]): Problem[] {
   return problems.map((problem) => ({ ...problem, path: [...prefix, ...problem.path] }));
 }
 
-/** A value as an error message shows it: JSON, without what looks like a secret, cut at 80 characters. */
+/** Formats a value for an error message: JSON with masked secrets, truncated to 80 characters. */
 export function printable(value: unknown): string {
   if (typeof value === "number") return String(value);
   const text = value === undefined ? "nothing" : (JSON.stringify(value) ?? `a ${typeof value}`);
@@ -76,12 +78,12 @@ export function printable(value: unknown): string {
   return masked.length > 80 ? `${masked.slice(0, 77)}...` : masked;
 }
 
-/** Thrown by constructs and stacks: all problems of one input at once. */
+/** Reports all problems of one input. Constructs and stacks throw it. */
 export class InvalidInputError extends Error {
   override readonly name = "InvalidInputError";
 
   constructor(
-    /** What was checked, for instance a construct path. */
+    /** The checked input, such as the path of a construct. */
     readonly subject: string,
     readonly problems: readonly Problem[],
   ) {
@@ -90,7 +92,10 @@ export class InvalidInputError extends Error {
   }
 }
 
-/** @throws InvalidInputError if there is any problem. */
+/**
+ * Throws if there is any problem.
+ * @throws InvalidInputError with all problems
+ */
 export function throwIfAny(subject: string, problems: readonly Problem[]): void {
   if (problems.length > 0) throw new InvalidInputError(subject, problems);
 }

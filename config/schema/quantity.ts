@@ -1,4 +1,4 @@
-/** Kubernetes quantities and durations: the only place that reads a number with a unit from text. */
+/** Parsers and schemas of Kubernetes quantities and durations. */
 import * as v from "./valibot";
 import { pattern, rule } from "./rule";
 
@@ -49,21 +49,21 @@ function scaled(value: bigint, scale: number): bigint {
 
 /**
  * Returns the bytes of a size, rounded up to whole ones.
- * @throws RangeError for text that is no quantity, or a number that JavaScript cannot hold
+ * @throws RangeError if the text is not a quantity or exceeds the safe integers of JavaScript
  */
 export function quantityBytes(text: string): number {
   const nanos = parseQuantity(text);
   const bytes = nanos === undefined ? Number.NaN : Number(scaled(nanos, -NANO));
-  if (!Number.isSafeInteger(bytes)) throw new RangeError(`${JSON.stringify(text)} is no number of bytes`);
+  if (!Number.isSafeInteger(bytes)) throw new RangeError(`${JSON.stringify(text)} is not a number of bytes`);
   return bytes;
 }
 
-/** A Kubernetes resource quantity that can be requested or reserved: 500m, 2, 100Mi, 1e3. */
+/** Matches a Kubernetes resource quantity of zero or more, such as 500m, 2, 100Mi or 1e3. */
 export const quantity = pattern(new RegExp(`^\\+?${UNSIGNED}$`), {
-  code: "not-a-quantity",
+  code: "invalid-quantity",
   message: "is not a Kubernetes quantity of zero or more",
   allowed:
-    "a number, alone or with n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 128Mi",
+    "a number, optionally followed by n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi or Ei, such as 500m or 128Mi",
 });
 
 const DURATION = /^(?:\d+[hms])+$/;
@@ -82,11 +82,11 @@ export function parseDuration(text: string): number | undefined {
   return seconds <= LONGEST_S ? seconds : undefined;
 }
 
-/** A duration as the kubelet and Karpenter read it: 10m, 1h30m, 90s, 2m30s. */
+/** Matches a duration of the kubelet and Karpenter, such as 10m, 1h30m or 90s. */
 export const duration: v.GenericSchema<string> = v.pipe(
   v.string(),
   rule<string>({
-    code: "not-a-duration",
+    code: "invalid-duration",
     test: (text) => parseDuration(text) !== undefined,
     message: "is not a duration",
     allowed: "hours, minutes and seconds: 10m, 1h30m, 90s",

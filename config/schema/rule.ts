@@ -1,14 +1,14 @@
-/**
- * Values that are known only when Terraform runs. cdktf hands them around as ordinary strings, numbers and lists that
- * carry a marker, so core can recognise them without importing cdktf. A check that reads such a value must pass it.
- */
+/** Rules of schemas. A check must accept Terraform tokens (see isToken). */
 import * as v from "./valibot";
 
 const STRING_TOKEN = /\$\{TfToken\[|#\{TfToken\[/;
-/** cdktf encodes number tokens as huge negative doubles; no quantity in this project comes near. */
+/** Upper bound of number tokens: cdktf encodes them as negative doubles below it. No quantity of this project is. */
 const NUMBER_TOKEN_CEILING = -1e280;
 
-/** True if the value, or any part of it, is resolved only by Terraform. */
+/**
+ * Returns whether the value is or contains a token: a value that only Terraform resolves. cdktf encodes tokens as strings,
+ * numbers and lists with a marker, so they are detected here without importing cdktf.
+ */
 export function isToken(value: unknown): boolean {
   if (typeof value === "string") return STRING_TOKEN.test(value);
   if (typeof value === "number") return value < NUMBER_TOKEN_CEILING;
@@ -16,23 +16,23 @@ export function isToken(value: unknown): boolean {
   return false;
 }
 
-/** A check on one value that says what it wants in words. */
+/** Describes a check of one value, with the texts of its problem. */
 export interface Rule<T> {
   /** Problem code. */
   readonly code: string;
-  /** Not called for values that only Terraform knows. */
+  /** Returns whether the value is valid. It is not called for tokens. */
   readonly test: (value: T) => boolean;
-  /** What is wrong when the test fails: `is not a CIDR block`. */
+  /** Message of the problem, such as `is not a CIDR block`. */
   readonly message: string;
   readonly allowed: string;
   readonly remedy?: string;
-  /** True if the given value must not be printed. */
+  /** Whether the problem must not repeat the value. */
   readonly secret?: boolean;
-  /** What an editor can check by itself: merged into the JSON Schema of the property. */
+  /** Keywords to merge into the JSON Schema of the property, so that editors check them. */
   readonly jsonSchema?: Readonly<Record<string, unknown>>;
 }
 
-/** A rule as a step of a valibot pipe. The rule travels with the issue as its `requirement`. */
+/** Returns a rule as a step of a valibot pipe. Its issues carry the rule as `requirement`. */
 export function rule<T>(definition: Rule<T>): v.RawCheckAction<T> & { readonly requirement: Rule<T> } {
   const action = v.rawCheck<T>(({ dataset, addIssue }) => {
     if (dataset.typed && !isToken(dataset.value) && !definition.test(dataset.value)) {
@@ -42,7 +42,7 @@ export function rule<T>(definition: Rule<T>): v.RawCheckAction<T> & { readonly r
   return Object.assign(action, { requirement: definition });
 }
 
-/** A string that matches the pattern. */
+/** Returns the schema of a string that matches the expression. */
 export function pattern(
   expression: RegExp,
   definition: Omit<Rule<string>, "test" | "jsonSchema">,
@@ -57,14 +57,14 @@ export function pattern(
   );
 }
 
-/** A schema with the sentence that documentation and editors show for it. Its type stays that of the schema. */
+/** Adds a description to a schema, for documentation and editors. The type of the schema does not change. */
 export function described<const S extends v.GenericSchema>(schema: S, text: string): S {
   return v.pipe(schema, v.description(text)) as unknown as S;
 }
 
 /**
- * An optional property without a fixed default.
- * @param from what the default is derived from, or what applies without the property: `the cluster's version`
+ * Returns the schema of an optional property without a fixed default.
+ * @param from the source of the default, or the behavior without the property, such as `the cluster's version`
  */
 export function derived<const S extends v.GenericSchema>(
   schema: S,
@@ -73,19 +73,19 @@ export function derived<const S extends v.GenericSchema>(
   return v.pipe(v.optional(schema), v.metadata({ derived: from }));
 }
 
-/** An exclusive alternative, with the noun phrase that documentation calls it by: `a custom AMI`. */
+/** Adds a title to an alternative, for documentation: a noun phrase such as `a custom AMI`. */
 export function titled<const S extends v.GenericSchema>(schema: S, title: string): S {
   return v.pipe(schema, v.title(title)) as unknown as S;
 }
 
-/** A whole number within bounds, both included. */
+/** Returns the schema of an integer from `min` to `max`, both included. */
 export function integer(min: number, max: number): v.GenericSchema<number> {
   return v.pipe(
     v.number(),
     rule<number>({
       code: "out-of-range",
       test: (value) => Number.isInteger(value) && value >= min && value <= max,
-      message: "is not a whole number in range",
+      message: "is not an integer in the allowed range",
       allowed: max === Number.MAX_SAFE_INTEGER ? `at least ${min}` : `${min} to ${max}`,
       jsonSchema: {
         type: "integer",

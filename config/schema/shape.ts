@@ -1,17 +1,17 @@
 import * as v from "./valibot";
 
-/** Marks the issue of a key that the object does not have, and carries those it has. */
+/** Requirement of the issue of an unknown key, with the known keys. */
 export interface UnknownKey {
   readonly code: "unknown-key";
   readonly known: readonly string[];
 }
 
-/** Carries the properties that a mapping would have, where there is none. */
+/** Requirement of the issue of a value that is not a mapping, with the keys of the mapping. */
 export interface NotAMapping {
   readonly keys: readonly string[];
 }
 
-/** An input with more unknown keys is another file, not a misspelt one; reporting all of them takes seconds. */
+/** Maximum number of reported unknown keys. An input with more is a different file, and reporting all takes seconds. */
 const MAX_UNKNOWN = 200;
 
 /**
@@ -50,7 +50,7 @@ export function shape<const E extends v.ObjectEntries>(entries: E): v.StrictObje
 }
 
 /**
- * Returns the schema of several alternatives. If none matches, it reports the problems of the closest one only: a user who
+ * Returns the schema of several alternatives. If none matches, it reports only the problems of the closest one: a user who
  * wrote `{ initail: 2 }` meant one alternative, not three.
  */
 export function oneOf<const O extends readonly v.GenericSchema[]>(options: O): v.UnionSchema<O, undefined> {
@@ -59,8 +59,8 @@ export function oneOf<const O extends readonly v.GenericSchema[]>(options: O): v
     ...union,
     "~run"(dataset, config) {
       const results = options.map((option) => option["~run"]({ ...dataset }, config));
-      const met = results.find((result) => !result.issues);
-      if (met) return met;
+      const match = results.find((result) => !result.issues);
+      if (match) return match;
       const within = results.filter((result) =>
         result.issues?.every((issue) => (issue.path?.length ?? 0) > 0),
       );
@@ -72,7 +72,7 @@ export function oneOf<const O extends readonly v.GenericSchema[]>(options: O): v
   };
 }
 
-/** An unknown key counts more than any number of missing ones: `{ id }` is the start of the alternative that has an id. */
+/** Returns the distance of an input from an alternative. One unknown key weighs more than all missing keys. */
 function distance(issues: readonly v.BaseIssue<unknown>[] = []): number {
   const unknown = issues.filter(({ requirement }) => isUnknownKey(requirement)).length;
   return unknown * 1000 + issues.length;
@@ -83,15 +83,16 @@ function isUnknownKey(requirement: unknown): boolean {
 }
 
 /**
- * Returns the schema of two alternatives, of which only the first has `key`. The key selects the alternative whose problems
- * are reported: with `existingBucket` given, the properties of new buckets are irrelevant.
+ * Returns the schema of an existing resource that the user names or a new one that the toolkit creates. Only the existing
+ * one has `key`. The key selects the alternative whose problems are reported: with `existingBucket` set, the properties of
+ * new buckets are irrelevant.
  */
-export function givenOrNew<const G extends v.GenericSchema, const N extends v.GenericSchema>(
+export function existingOrNew<const G extends v.GenericSchema, const N extends v.GenericSchema>(
   key: string,
-  given: G,
+  existing: G,
   created: N,
 ): v.UnionSchema<[N, G], undefined> {
-  const union = v.union([created, given]);
+  const union = v.union([created, existing]);
   return {
     ...union,
     "~run"(dataset, config) {
@@ -99,7 +100,7 @@ export function givenOrNew<const G extends v.GenericSchema, const N extends v.Ge
       if (typeof input !== "object" || input === null || Array.isArray(input)) {
         return union["~run"](dataset, config);
       }
-      return (key in input ? given : created)["~run"](dataset, config);
+      return (key in input ? existing : created)["~run"](dataset, config);
     },
   };
 }

@@ -1,5 +1,33 @@
 /**
- * Exports valibot to the schemas of this directory and of its neighbours. tsc copies all 320 names of a CommonJS module
- * wherever it is imported by namespace, but not of a compiled ES module: without this file the library loads 14 % slower.
+ * Re-exports what schemas use of valibot. tsc copies all 320 names of a CommonJS module at each import by namespace and each
+ * `export *`, at every start.
  */
-export * from "valibot";
+export type * from "valibot";
+export {
+  _addIssue,
+  IPV4_REGEX,
+  IPV6_REGEX,
+  array,
+  boolean,
+  description,
+  literal,
+  looseObject,
+  maxLength,
+  metadata,
+  minLength,
+  nonEmpty,
+  number,
+  optional,
+  parse,
+  picklist,
+  pipe,
+  rawCheck,
+  record,
+  safeParse,
+  strictObject,
+  string,
+  title,
+  union,
+  unknown,
+  variant,
+} from "valibot";

@@ -17,7 +17,7 @@ import { Network, type INetwork } from "../../constructs/aws/network";
 import { NodeGroup } from "../../constructs/aws/node-group";
 import type { ResolvedCheckpointStore } from "../../config/checkpoint-store";
 import { storeUserName } from "../../config/cluster";
-import { isGiven } from "../../config/network";
+import { isExistingNetwork } from "../../config/network";
 import { InvalidInputError } from "../../config/schema";
 
 interface Stores {
@@ -130,7 +130,7 @@ export class PlatformStack extends TerraformStack {
 
   private makeNetwork({ cluster, network = {} }: PlatformStackProps): INetwork | undefined {
     if (!cluster) return undefined;
-    if (isGiven(network)) return Network.fromAttributes(this, "network", network);
+    if (isExistingNetwork(network)) return Network.fromAttributes(this, "network", network);
     const { name: clusterName, region, ipFamily } = cluster;
     return new Network(this, "network", { ...network, clusterName, region, ipFamily });
   }

@@ -144,7 +144,7 @@ test("declares the types that the schemas infer", () => {
 
 test("reports a property that is in none of the alternatives, or in another one", () => {
   expect(editor.problems["wrong.mts"]).toEqual([
-    "Object literal may only specify known properties, and 'privateSubnets' does not exist in type 'NewNetworkSpec | GivenNetworkSpec'.",
+    "Object literal may only specify known properties, and 'privateSubnets' does not exist in type 'NewNetworkSpec | ExistingNetworkSpec'.",
     "Object literal may only specify known properties, and 'image' does not exist in type 'CedanaEngineSpec'.",
   ]);
 });

@@ -2,13 +2,15 @@
  * Gives each run of jest a temporary directory, and removes it at the end: cdk8s and cdktf leave one directory in it for each
  * app that a test synthesizes.
  */
-const { mkdtempSync, rmSync } = require("node:fs");
+const { chmodSync, mkdtempSync, rmSync } = require("node:fs");
 const { tmpdir } = require("node:os");
 const { join } = require("node:path");
 
 module.exports = () => {
   const original = process.env.TMPDIR;
   const directory = mkdtempSync(join(tmpdir(), "cedana-tests-"));
+  // Some tests run a program as another user.
+  chmodSync(directory, 0o755);
   process.env.TMPDIR = directory;
   globalThis.removeTemporaryDirectory = () => {
     if (original === undefined) delete process.env.TMPDIR;

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ROOT } from "../support/sources";
 
 const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
@@ -35,4 +35,18 @@ test.each(["aws", "kubernetes"])("each directory of cedana-cdk/%s can be importe
 test("npm cannot pack or publish the checkout: its package.json is private and has no version", () => {
   expect(manifest).toMatchObject({ private: true });
   expect(manifest).not.toHaveProperty("version");
+});
+
+test("package.json of the checkout has no type: with it, esbuild puts each module of the programs into a function", () => {
+  expect(manifest).not.toHaveProperty("type");
+});
+
+test("the programs use one copy of yaml: cdk8s contains the version that we use", () => {
+  const version = (from: string) =>
+    (
+      JSON.parse(readFileSync(require.resolve("yaml/package.json", { paths: [from] }), "utf8")) as {
+        readonly version: string;
+      }
+    ).version;
+  expect(version(dirname(require.resolve("cdk8s")))).toBe(version(ROOT));
 });

@@ -18,7 +18,7 @@ import { AGENT_VARIABLES, MANAGER_VARIABLES } from "./variables";
 import { cedanaNames } from "./names";
 import { pinnedVersion, type ResolvedCedanaEngine } from "./schema";
 
-/** Checks engine and install together. Paths begin with `engine` or `install`. */
+/** Checks the engine together with the install. Paths begin with `engine` or `install`. */
 export function checkCedanaInstall(engine: ResolvedCedanaEngine, install: ResolvedInstall): Problem[] {
   const { dynamoWatcher, runtimeClass } = engine;
   const { healthCheck, helper } = install;
@@ -39,7 +39,7 @@ export function checkCedanaInstall(engine: ResolvedCedanaEngine, install: Resolv
           ? reservedVariables(["dynamoWatcher", "env"], dynamoWatcher.env, MANAGER_VARIABLES)
           : []),
         ...(runtimeClass ? toleratesGate(gate, ["runtimeClass"], runtimeClass.tolerations) : []),
-        ...checkPrograms(engine),
+        ...checkWorkloads(engine),
         ...checkNames(engine, install),
         ...checkManager(engine, install),
         ...checkService(engine),
@@ -55,15 +55,15 @@ export function removesTaint({ manager }: ResolvedCedanaEngine, install: Resolve
   return manager.taintNodes ?? gateOwner(install) === "manager";
 }
 
-/** Returns the version of the plugins that are built with the agent. It must be the agent's version. */
+/** Returns the version of the plugins that are built with the agent. It must be the version of the agent. */
 export function nativeVersion({ helper, pluginsNativeVersion }: ResolvedCedanaEngine): string | undefined {
   if (pluginsNativeVersion !== undefined) return pluginsNativeVersion;
   const { tag } = helper.image;
   return check(pinnedVersion, tag).problems ? undefined : tag;
 }
 
-/** Checks tolerations and resources of the pods that only this engine has, and the manager's permissions. */
-function checkPrograms({ dynamoWatcher, manager, runtimeClass }: ResolvedCedanaEngine): Problem[] {
+/** Checks tolerations and resources of the engine's pods, and the permissions of the manager. */
+function checkWorkloads({ dynamoWatcher, manager, runtimeClass }: ResolvedCedanaEngine): Problem[] {
   return [
     ...checkTolerations(["manager", "tolerations"], manager.tolerations ?? []),
     ...(dynamoWatcher ? checkTolerations(["dynamoWatcher", "tolerations"], dynamoWatcher.tolerations) : []),
@@ -75,6 +75,7 @@ function checkPrograms({ dynamoWatcher, manager, runtimeClass }: ResolvedCedanaE
   ];
 }
 
+/** Checks the RBAC rules by the rules of Kubernetes. */
 function checkRules(rules: ResolvedCedanaEngine["manager"]["extraRules"]): Problem[] {
   return rules.flatMap(({ apiGroups = [], nonResourceURLs = [], resources = [], verbs }, index) => {
     const path = ["manager", "extraRules", index];
@@ -84,7 +85,7 @@ function checkRules(rules: ResolvedCedanaEngine["manager"]["extraRules"]): Probl
         code: "empty",
         path: [...path, "verbs"],
         message: "is empty",
-        allowed: "such as get, list",
+        allowed: "at least one verb, such as get",
       });
     }
     const forResources = apiGroups.length > 0 && resources.length > 0 && nonResourceURLs.length === 0;
@@ -101,7 +102,7 @@ function checkRules(rules: ResolvedCedanaEngine["manager"]["extraRules"]): Probl
   });
 }
 
-/** Two programs with one ServiceAccount would have the permissions of both. */
+/** Rejects a ServiceAccount that two programs would share: each would have the permissions of both. */
 function checkNames(engine: ResolvedCedanaEngine, install: ResolvedInstall): Problem[] {
   const names = namesOf(install);
   const { attachAccount: attach, managerAccount, ...others } = cedanaNames(engine, install);
@@ -114,7 +115,7 @@ function checkNames(engine: ResolvedCedanaEngine, install: ResolvedInstall): Pro
       path,
       message: "is already used by another ServiceAccount or role of this install",
       given,
-      remedy: "choose another name, or leave it out",
+      remedy: "choose another name, or remove it",
     });
   const inNamespace = agentNamespace(install) === namespace ? [names.agentAccount] : [];
   const programs = [others.dynamoWatcher, ...(controller ? [names.controller] : [])];
@@ -131,42 +132,39 @@ function checkNames(engine: ResolvedCedanaEngine, install: ResolvedInstall): Pro
 }
 
 function checkManager({ manager }: ResolvedCedanaEngine, install: ResolvedInstall): Problem[] {
-  const { readinessGate } = install;
   const owner = gateOwner(install);
   const problems: Problem[] = [];
   if (owner !== "manager" && manager.taintNodes === true) {
     problems.push({
-      code: "two-owners",
+      code: "gate-owner-conflict",
       path: ["manager", "taintNodes"],
-      message: "conflicts with readinessGate.owner: the manager would re-add the taint",
+      message: "conflicts with readinessGate.owner: the manager would restore the taint",
       given: `true, with the owner ${owner}`,
-      remedy: readinessGate.owner
-        ? "leave it out, or set readinessGate.owner: manager"
-        : "leave it out, or set install.readinessGate.owner: manager",
+      remedy: "remove it, or set install.readinessGate.owner: manager",
     });
   }
   if (checkpointsOf(install) && manager.replicas === 0) {
     problems.push({
       code: "checkpoints-without-manager",
       path: ["manager", "replicas"],
-      message: "leaves no manager to take the requested checkpoints",
+      message: "is 0, but checkpoints require the manager",
       given: "0",
-      remedy: "leave it out, or set install.checkpoints: false",
+      remedy: "remove it, or set install.checkpoints: false",
     });
   }
   if (install.controller && manager.leaseName === namesOf(install).controller) {
     problems.push({
       code: "duplicate-name",
       path: ["manager", "leaseName"],
-      message: "is the name of the controller's Lease, so only one could lead",
+      message: "is already the name of the controller's Lease",
       given: manager.leaseName,
-      remedy: "choose another name, or leave it out",
+      remedy: "choose another name, or remove it",
     });
   }
   return problems;
 }
 
-/** The manager supports one taint only. */
+/** Checks the startup taint: Cedana's manager supports only one. */
 function checkTaint(engine: ResolvedCedanaEngine, install: ResolvedInstall): Problem[] {
   const taint = gateTaint(install);
   const { key, effect } = STARTUP_TAINT_DEFAULT;
@@ -179,7 +177,7 @@ function checkTaint(engine: ResolvedCedanaEngine, install: ResolvedInstall): Pro
       message: "is not the taint that Cedana's manager removes",
       given: toTaintText(taint),
       allowed: `${key}:${effect}`,
-      remedy: "leave it out, or set install.controller, which removes any taint",
+      remedy: "remove it, or set install.controller, which supports any taint",
     },
   ];
 }
@@ -190,10 +188,10 @@ function checkService(engine: ResolvedCedanaEngine): Problem[] {
     {
       code: "service-without-port",
       path: ["helper", "service"],
-      message: "has no port: other pods cannot reach the daemon",
+      message: "requires a daemon that listens on a reachable TCP port",
       given: `protocol ${engine.protocol}, address ${printable(listenAddress(engine))}`,
-      allowed: "a Service with protocol tcp and an address such as 0.0.0.0:8080, which exposeDaemon allows",
-      remedy: "leave the Service out",
+      allowed: "protocol tcp, exposeDaemon, and an address such as 0.0.0.0:8080",
+      remedy: "remove the Service",
     },
   ];
 }
@@ -204,10 +202,10 @@ function checkNativeVersion(engine: ResolvedCedanaEngine): Problem[] {
     {
       code: "missing",
       path: ["pluginsNativeVersion"],
-      message: "is required, because the tag of the helper's image is no version",
+      message: "is required: the tag of the helper's image is not a version",
       given: `tag ${printable(engine.helper.image.tag)}`,
       allowed: "a version such as v0.9.297",
-      remedy: "set it; otherwise the agent would download the latest version",
+      remedy: "set it; otherwise the agent downloads the latest version",
     },
   ];
 }

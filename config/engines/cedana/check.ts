@@ -4,7 +4,7 @@ import { isToken } from "../../schema/rule";
 import { daemonPort, isLoopback, listenAddress, socketProblem } from "./address";
 import type { ResolvedCedanaEngine } from "./schema";
 
-/** Which kind of store a checkpoint directory names. */
+/** Returns the kind of storage of a checkpoint directory. */
 export function storageOf(checkpointDir: string): FeatureUse["storage"] {
   if (checkpointDir.startsWith("cedana://")) return "cedana";
   if (checkpointDir.startsWith("s3://")) return "s3";
@@ -12,7 +12,7 @@ export function storageOf(checkpointDir: string): FeatureUse["storage"] {
   return "local";
 }
 
-/** What depends on several properties of the engine `cedana`. */
+/** Checks the engine `cedana` across several properties. */
 export function checkCedanaEngine(engine: ResolvedCedanaEngine): Problem[] {
   return [
     ...checkAddress(engine),
@@ -29,9 +29,9 @@ export function checkCedanaEngine(engine: ResolvedCedanaEngine): Problem[] {
           {
             code: "out-of-range",
             path: ["checkpointStreams"],
-            message: "streams need at least 2",
+            message: "is 1, but streaming requires at least 2",
             given: "1",
-            allowed: "0 (not streamed), or 2 and more",
+            allowed: "0 (no streaming), or 2 or more",
           },
         ]
       : []),
@@ -54,10 +54,10 @@ function checkAddress(engine: ResolvedCedanaEngine): Problem[] {
   if (isToken(address)) {
     return [
       {
-        code: "not-plain",
+        code: "unresolved-token",
         path: ["address"],
-        message: "is known only when Terraform runs, but decides on ports and mounts",
-        allowed: "a plain value",
+        message: "is a Terraform token, but ports and mounts depend on its value",
+        allowed: "a literal value",
       },
     ];
   }
@@ -65,25 +65,25 @@ function checkAddress(engine: ResolvedCedanaEngine): Problem[] {
   if (isPath !== (protocol === "unix")) {
     return [
       {
-        code: "address-against-protocol",
+        code: "address-protocol-mismatch",
         path: ["address"],
-        message: `does not fit the protocol ${protocol}`,
+        message: `does not match the protocol ${protocol}`,
         given: JSON.stringify(address),
-        allowed: protocol === "unix" ? "a socket path" : "host:port",
+        allowed: protocol === "unix" ? "a socket path" : "<host>:<port>",
         remedy: isPath ? "set protocol: unix" : "set protocol: tcp",
       },
     ];
   }
   const given = JSON.stringify(address);
-  const wrong = isPath ? socketProblem(address) : undefined;
-  if (wrong !== undefined) {
+  const message = isPath ? socketProblem(address) : undefined;
+  if (message !== undefined) {
     return [
       {
-        code: "not-a-socket-of-its-own",
+        code: "invalid-socket-path",
         path: ["address"],
-        message: wrong,
+        message,
         given,
-        allowed: "a socket in a directory of its own, such as /run/cedana/cedana.sock",
+        allowed: "a socket in a separate directory, such as /run/cedana/cedana.sock",
       },
     ];
   }
@@ -93,7 +93,7 @@ function checkAddress(engine: ResolvedCedanaEngine): Problem[] {
       {
         code: "out-of-range",
         path: ["address"],
-        message: "has no such port",
+        message: "has a port out of range",
         given,
         allowed: "a port from 1 to 65535",
       },
@@ -104,17 +104,17 @@ function checkAddress(engine: ResolvedCedanaEngine): Problem[] {
       {
         code: "daemon-exposed",
         path: ["address"],
-        message: "opens the daemon, which has no authentication and is root, to whoever reaches the node",
+        message: "exposes the daemon, which runs as root without authentication, to the network",
         given,
         allowed: "an address on 127.0.0.1, or protocol: unix",
-        remedy: "leave address out, or set exposeDaemon: true if the network protects it",
+        remedy: "remove address, or set exposeDaemon: true if the network protects the daemon",
       },
     ];
   }
   return [];
 }
 
-/** Cedana's s3 plugin takes static keys only: it refuses to start without both, and knows no session token. */
+/** Checks the location of checkpoints. Cedana's s3 plugin requires a static access key and supports no session token. */
 function checkStore({ checkpointDir, secrets, awsRegion }: ResolvedCedanaEngine): Problem[] {
   if (!isToken(checkpointDir) && storageOf(checkpointDir) === "s3") {
     const bucket: Problem[] = /^s3:\/\/[^/]/.test(checkpointDir)
@@ -123,7 +123,7 @@ function checkStore({ checkpointDir, secrets, awsRegion }: ResolvedCedanaEngine)
           {
             code: "missing",
             path: ["checkpointDir"],
-            message: "names no bucket",
+            message: "has no bucket",
             given: printable(checkpointDir),
             allowed: "s3://<bucket>/<path>",
           },
@@ -133,15 +133,16 @@ function checkStore({ checkpointDir, secrets, awsRegion }: ResolvedCedanaEngine)
       .map((name) => ({
         code: "missing",
         path: ["secrets", name],
-        message: "is required by checkpoints in s3://: the agent's s3 plugin takes static keys only",
-        allowed: "{ name: <Secret>, key: <key in it> }",
-        remedy: "give it, or keep checkpoints in cedana:// or on the node",
+        message: "is required for checkpoints in s3://",
+        allowed: "{ name: <Secret>, key: <key in the Secret> }",
+        remedy:
+          "set it, or store checkpoints in cedana:// or on the node; the agent supports only static keys",
       }));
     if (awsRegion === "") {
       problems.push({
         code: "missing",
         path: ["awsRegion"],
-        message: "is required by checkpoints in s3://",
+        message: "is required for checkpoints in s3://",
         allowed: "the region of the bucket, such as eu-west-1",
       });
     }
@@ -151,9 +152,9 @@ function checkStore({ checkpointDir, secrets, awsRegion }: ResolvedCedanaEngine)
     return [];
   return [
     {
-      code: "unknown-store",
+      code: "unsupported-storage",
       path: ["checkpointDir"],
-      message: "is in a kind of store that the agent does not know",
+      message: "is not in a storage that the agent supports",
       given: printable(checkpointDir),
       allowed: "cedana://<path>, s3://<bucket>/<path> or a directory on the node",
     },

@@ -14,12 +14,12 @@ import {
 import { derived, described, directory, dnsLabel, dnsSubdomain, integer, pattern, shape } from "../../schema";
 import { DEFAULT_HANDLER } from "../../nodes/settings";
 
-/** Settings of the helper that only Cedana's has. `install.helper` has the others. */
+/** Describes the settings of the helper that only this engine has, in addition to `install.helper`. */
 export const cedanaHelperSchema = shape({
   image: image("cedana/cedana-helper", "v0.9.297"),
   startupTimeoutSeconds: described(
     v.optional(integer(60, 7200), 900),
-    "Seconds that a node may take to install packages and plugins before the helper is restarted.",
+    "Timeout of the installation of packages and plugins on a node, in seconds. The kubelet then restarts the helper.",
   ),
   service: described(
     v.optional(
@@ -31,27 +31,27 @@ export const cedanaHelperSchema = shape({
       ]),
       false,
     ),
-    "Service by which pods reach the daemon on their node. Requires protocol tcp and exposeDaemon. false: no Service.",
+    "Service through which pods reach the daemon on their node. Requires protocol tcp and exposeDaemon. false: no Service.",
   ),
 });
 
-/** Settings of checkpoints that only Cedana's agent and manager have. */
+/** Describes the settings of checkpoints that only this engine has, in addition to `install.checkpoints`. */
 export const cedanaCheckpointsSchema = shape({
   locations: described(
     v.optional(v.array(directory), []),
-    "Directories of nodes to which spec.location of a Checkpoint may refer. The engine writes to them as root, for every user who may create a Checkpoint.",
+    "Directories of nodes to which spec.location of a Checkpoint may refer. The engine writes to them as root, on behalf of every user who may create a Checkpoint.",
   ),
   root: described(
     v.optional(
       pattern(/^\/\S+$/, {
-        code: "not-a-path",
+        code: "invalid-path",
         message: "is not an absolute path",
         allowed:
           "a path, such as /run/containerd/runc/k8s.io, /host/run/containerd/runc/k8s.io (k3s) or /run/runc",
       }),
       "/run/containerd/runc/k8s.io",
     ),
-    "Directory where the nodes' container runtime stores the state of its containers.",
+    "Directory on the nodes where the container runtime stores the state of its containers.",
   ),
 });
 
@@ -62,8 +62,8 @@ const account = shape({
 
 const rule = shape({
   apiGroups: described(
-    derived(v.array(v.string()), "none; with resources it is required"),
-    "API groups of the resources. The empty text is the core group.",
+    derived(v.array(v.string()), "none; required with resources"),
+    "API groups of the resources. The empty string is the core group.",
   ),
   resources: described(derived(v.array(v.string()), "none"), "Resources that the rule applies to."),
   resourceNames: described(
@@ -72,7 +72,7 @@ const rule = shape({
   ),
   nonResourceURLs: described(
     derived(v.array(v.string()), "none"),
-    "Paths of the API server, instead of resources.",
+    "Paths of the API server that the rule applies to, instead of resources.",
   ),
   verbs: described(v.array(v.string()), "Verbs that the rule allows."),
 });
@@ -95,14 +95,20 @@ const metrics = shape({
 });
 
 const serviceAccount = shape({
-  create: described(v.optional(v.boolean(), true), "Whether the ServiceAccount is part of the install."),
+  create: described(
+    v.optional(v.boolean(), true),
+    "Whether to create the ServiceAccount. With false it must exist.",
+  ),
   name: described(derived(dnsSubdomain, "<install.name>-controller-manager"), "Name of the ServiceAccount."),
   annotations: described(v.optional(annotations, {}), "Annotations of the ServiceAccount."),
 });
 
 const service = shape({
   annotations: described(v.optional(annotations, {}), "Annotations of the Service."),
-  port: described(v.optional(integer(1, 65_535), 1324), "Port of the Service. The manager listens on 1324."),
+  port: described(
+    v.optional(integer(1, 65_535), 1324),
+    "Port of the Service. The manager always listens on 1324.",
+  ),
 });
 
 export const managerSchema = shape({
@@ -110,21 +116,21 @@ export const managerSchema = shape({
   replicas: described(v.optional(integer(0, 10), 2), "Number of replicas. One of them is the leader."),
   revisionHistoryLimit: described(
     v.optional(integer(0, 100), 10),
-    "Number of old revisions that are kept for a rollback.",
+    "Number of old revisions to keep for rollbacks.",
   ),
   resources: resources({ cpu: "50m", memory: "128Mi" }, { memory: "512Mi" }),
   tolerations: described(
-    derived(v.array(toleration), "a toleration of the startup taint, which the manager may have to remove"),
+    derived(v.array(toleration), "a toleration of the startup taint"),
     "Tolerations of the manager.",
   ),
   nodeSelector: described(v.optional(labels, {}), "Labels of the nodes on which the manager runs."),
   terminationGracePeriodSeconds: described(
     v.optional(integer(0, 600), 10),
-    "Seconds that the manager has to stop.",
+    "Time that the manager has to stop, in seconds.",
   ),
   taintNodes: described(
     derived(v.boolean(), "true if the owner of the readiness gate is manager, else false"),
-    "Whether the manager adds the taint cedana.ai/not-ready to nodes whose agent is not ready, and removes it.",
+    "Whether the manager adds the taint cedana.ai/not-ready to nodes without a ready agent, and removes it when the agent is ready.",
   ),
   maxUnavailable: described(
     v.optional(podCount, 1),
@@ -135,12 +141,15 @@ export const managerSchema = shape({
     "Namespaces where the manager may create, change and delete pods, jobs and volume claims, as a restore requires. all: every namespace.",
   ),
   leaseName: described(
-    derived(dnsSubdomain, "that of the manager, which then may change every Lease of its namespace"),
-    "Name of the manager's Lease. With a name, the manager may change no other Lease.",
+    derived(
+      dnsSubdomain,
+      "the manager's default name; the manager may then change every Lease of its namespace",
+    ),
+    "Name of the manager's Lease. If it is set, the manager may only change this Lease.",
   ),
   extraRules: described(
     v.optional(v.array(rule), []),
-    "Further cluster-wide permissions of the manager: rules of a ClusterRole.",
+    "Additional cluster-wide permissions of the manager: rules of a ClusterRole.",
   ),
   serviceAccount: described(v.optional(serviceAccount, {}), "ServiceAccount of the manager."),
   service: described(v.optional(service, {}), "REST Service of the manager."),
@@ -155,7 +164,7 @@ export const attachAccountSchema = shape({
   name: described(derived(dnsSubdomain, "<install.name>-attach"), "Name of the ServiceAccount."),
   permissions: described(
     v.optional(v.picklist(["install", "cluster-admin"]), "install"),
-    "Permissions of the account. install: to install and uninstall the objects of this install. cluster-admin: all permissions.",
+    "Permissions of the account. install: permissions to install and uninstall the objects of this install. cluster-admin: all permissions.",
   ),
   tokenRequesters: described(
     v.optional(
@@ -187,7 +196,7 @@ export const dynamoWatcherSchema = shape({
   namespaces: described(namespaces, "Namespaces of the Dynamo workloads. all: every namespace."),
   createLoadBalancer: described(
     v.optional(v.boolean(), false),
-    "Whether the watcher creates a load balancer for each graph. It may write Services only with true.",
+    "Whether the watcher creates a load balancer for each graph. Only with true it may write Services.",
   ),
   resources: resources({ cpu: "50m", memory: "64Mi" }, { memory: "256Mi" }),
   tolerations: described(v.optional(v.array(toleration), []), "Tolerations of the watcher."),
@@ -206,10 +215,10 @@ export const runtimeClassSchema = shape({
   ),
   tolerations: described(
     v.optional(v.array(toleration), []),
-    "Tolerations that each pod of the class gets. They must not tolerate the startup taint.",
+    "Tolerations of each pod of the class. They must not tolerate the startup taint.",
   ),
   overhead: described(
     v.optional(quantities, {}),
-    "Resources of the shim that are added to each pod. Empty: Cedana's shim has not been measured.",
+    "Overhead of the shim, which is added to the resources of each pod. The overhead of Cedana's shim was not measured.",
   ),
 });

@@ -18,7 +18,7 @@ import { runtimeHandlerSchema } from "../../nodes/settings";
 import { checkCedanaEngine } from "./check";
 import { checkCedanaInstall, removesTaint } from "./check-install";
 
-/** Settings of the controller's checkpoints by this engine. */
+/** Describes the engine settings of the controller. */
 export const cedanaControllerSchema = shape({
   ...checkpointEntries,
   engine: described(v.literal("cedana"), "Engine that takes checkpoints."),
@@ -26,15 +26,15 @@ export const cedanaControllerSchema = shape({
     shape({
       url: described(
         pattern(/^https?:\/\/[^\s/@]+$/, {
-          code: "not-a-url",
-          message: "is not the URL of a server",
+          code: "invalid-url",
+          message: "is not the URL of an HTTP server",
           allowed: "http(s)://<host>[:<port>]",
         }),
         "URL of the REST API of Cedana's manager.",
       ),
       root: described(
         pattern(/^\/\S+$/, {
-          code: "not-a-path",
+          code: "invalid-path",
           message: "is not an absolute path",
           allowed: "a path such as /run/containerd/runc/k8s.io",
         }),
@@ -46,7 +46,7 @@ export const cedanaControllerSchema = shape({
   ),
 });
 
-/** Returns these settings. */
+/** Returns the engine settings of the controller. */
 export function cedanaControllerSettings(
   engine: ResolvedCedanaEngine,
   install: ResolvedInstall,
@@ -63,9 +63,9 @@ export function cedanaControllerSettings(
   };
 }
 
-/** Returns the engine's parts of the platform file that `init` writes. */
+/** Returns the sections of the platform file that depend on the engine. */
 export function cedanaTemplate({ aws, bucket, clusterId, gpu, region, url }: TemplateValues): Template {
-  const place = aws
+  const location = aws
     ? `  checkpointDir: s3://${bucket}/checkpoints
   awsRegion: ${region}`
     : `  checkpointDir: cedana://checkpoints`;
@@ -75,11 +75,11 @@ export function cedanaTemplate({ aws, bucket, clusterId, gpu, region, url }: Tem
     awsSecretAccessKey: { name: cedana-secrets, key: aws-secret-access-key }`
     : "";
   return {
-    storage: `# The S3 bucket of checkpoints, encrypted with a separate key.
+    storage: `# The S3 bucket of checkpoints, encrypted with a separate KMS key.
 storage:
   bucket: ${yamlText(bucket)} # change: bucket names are globally unique
   expireDays: 30
-  staticKeyUser: true # Cedana's s3 plugin supports only static keys; the key itself is not created here
+  staticKeyUser: true # Cedana's s3 plugin supports only static access keys; create the key yourself
 `,
     engine: `# The engine that takes and restores checkpoints. Secrets are references; create the Secret yourself:
 #   kubectl -n cedana-system create secret generic cedana-secrets --from-file=auth-token=<file>
@@ -87,7 +87,7 @@ engine:
   kind: cedana
   clusterId: ${clusterId} # change to the id on the Cedana platform
   url: ${url}
-${place}
+${location}
   gpu: ${gpu ? "interception" : "none"}
   secrets:
     authToken: { name: cedana-secrets, key: auth-token }${keys}

@@ -1,4 +1,4 @@
-/** The engine `cedana`: Cedana's agent and manager. */
+/** Engine `cedana`: Cedana's agent and manager. */
 export { daemonPort, isLoopback, listenAddress, socketDirectory, socketProblem } from "./address";
 export {
   AGENT_LITERALS,

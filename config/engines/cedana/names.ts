@@ -3,7 +3,7 @@ import type { ResolvedCedanaEngine } from "./schema";
 
 type Named = Pick<ResolvedCedanaEngine, "manager" | "attachAccount">;
 
-/** Returns the names of the objects that only this engine has. They are stable: a renamed object is a new one. */
+/** Returns the names of the engine's objects. They must be stable: a renamed object is replaced. */
 export function cedanaNames({ manager, attachAccount }: Named, { name }: Pick<ResolvedInstall, "name">) {
   return {
     config: `${name}-config`,

@@ -24,52 +24,55 @@ import {
   runtimeClassSchema,
 } from "./components";
 
-/** A password in a URL would be written to the output. The message does not repeat the value. */
+/** Matches an https:// URL. A user or password is rejected, because it would be written to the output. */
 const HTTPS_URL = /^https:\/\/[^\s/?#]+(\/[^\s?#]*)?$/;
 const httpsUrl = v.pipe(
   pattern(HTTPS_URL, {
-    code: "not-an-https-url",
+    code: "invalid-https-url",
     message: "is not an https:// URL",
     allowed: "https://<host>[/<path>], without user, query or fragment",
   }),
   rule<string>({
-    code: "not-an-https-url",
+    code: "invalid-https-url",
     test: (value) => !HTTPS_URL.test(value) || value.includes("@") || URL.canParse(value),
-    message: "has no host or port that there can be",
+    message: "has an invalid host or port",
     allowed: "https://<host>[:<port>][/<path>]",
   }),
   rule<string>({
     code: "secret-in-plain-text",
     test: (value) => !value.includes("@"),
-    message: "holds a user or password",
+    message: "contains a user or password",
     allowed: "https://<host>[/<path>]",
     secret: true,
   }),
 );
 
 const absolutePath = pattern(/^\/([^\s/:]+(\/[^\s/:]+)*)?$/, {
-  code: "not-an-absolute-path",
+  code: "invalid-path",
   message: "is not an absolute path",
-  allowed: "a path from /, without blanks and :, without a / at its end",
+  allowed: "a path that begins with /, without spaces, colons and a trailing /",
 });
 
-/** A version that never moves. */
+/** Matches a pinned version. */
 export const pinnedVersion = pattern(/^v\d+\.\d+(\.\d+)?([-.+][0-9A-Za-z.-]+)?$/, {
-  code: "not-a-pinned-version",
-  message: "is not a version",
-  allowed: "a version such as v0.7.5; never latest",
+  code: "invalid-plugin-version",
+  message: "is not a pinned version",
+  allowed: "a version such as v0.7.5, but not latest",
 });
 
 const size = pattern(/^[1-9]\d*[KMG]$/, {
-  code: "not-a-size",
-  message: "is not a size as mount(8) reads it",
-  allowed: "a number and K, M or G, such as 10G",
+  code: "invalid-size",
+  message: "is not a size in the format of mount(8)",
+  allowed: "a number followed by K, M or G, such as 10G",
 });
 
 const shmConfig = shape({
   enabled: described(v.optional(v.boolean(), false), "Whether the agent remounts /dev/shm on its node."),
   size: described(v.optional(size, "10G"), "Size of /dev/shm after the remount."),
-  minSize: described(v.optional(size, "10G"), "Size from which /dev/shm is not remounted."),
+  minSize: described(
+    v.optional(size, "10G"),
+    "Minimum size of /dev/shm. It is remounted only if it is smaller.",
+  ),
 });
 
 const off = v.literal(false);
@@ -97,28 +100,27 @@ const secrets = shape({
 });
 
 /**
- * Settings of the Cedana engine. Defaults are those of Cedana's chart (0.7.6), except `protocol` and `address`: a client of
- * the agent's RPC is root on the node, so the agent does not listen on the network.
+ * Describes the settings of Cedana's engine. Defaults are those of Cedana's chart (0.7.6), except `protocol` and `address`:
+ * a client of the agent's RPC is root on the node, so the agent does not listen on the network.
  */
 const cedanaEngine = shape({
   kind: described(v.literal("cedana"), "Selects Cedana's engine."),
   clusterId: described(
     pattern(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i, {
-      code: "not-a-uuid",
+      code: "invalid-uuid",
       message: "is not a UUID",
-      allowed:
-        "the cluster's id as the Cedana platform shows it, such as 0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10",
+      allowed: "the id that the Cedana platform shows, such as 0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10",
     }),
     "Id of the cluster on the Cedana platform.",
   ),
   url: described(httpsUrl, "URL of the Cedana platform, such as https://sandbox.cedana.ai."),
   runtime: described(
     v.optional(v.picklist(RUNTIMES), "containerd"),
-    "Container runtime of the nodes. Settings that the agent does not support on it are refused.",
+    "Container runtime of the nodes. Settings that the agent does not support on this runtime are rejected.",
   ),
   gpu: described(
     v.optional(v.picklist(GPU_SUPPORTS), "interception"),
-    "How GPU state is saved. none: without the GPU plugin.",
+    "Method that saves GPU state. none: no GPU plugin.",
   ),
   protocol: described(
     v.optional(v.picklist(["unix", "tcp", "vsock"]), "unix"),
@@ -127,9 +129,9 @@ const cedanaEngine = shape({
   address: described(
     derived(
       pattern(/^(\/[^\s:]+|\[?[\w.:-]+\]?:\d{1,5})$/, {
-        code: "not-an-address",
-        message: "is not an address",
-        allowed: "a socket path, host:port, or cid:port",
+        code: "invalid-address",
+        message: "is not a valid address",
+        allowed: "a socket path, <host>:<port>, or <cid>:<port>",
       }),
       `${listenAddress({ protocol: "unix" })} with unix, ${listenAddress({ protocol: "tcp" })} with tcp; required with vsock`,
     ),
@@ -137,7 +139,7 @@ const cedanaEngine = shape({
   ),
   exposeDaemon: described(
     v.optional(v.boolean(), false),
-    "Whether the daemon may listen on more than the loopback address of its node. It has no authentication: every client is root on the node.",
+    "Whether the daemon may listen on addresses other than loopback. It has no authentication: every client is root on the node.",
   ),
   sqsQueueUrl: described(
     v.optional(v.union([v.literal(""), httpsUrl]), ""),
@@ -146,8 +148,8 @@ const cedanaEngine = shape({
   checkpointDir: described(
     v.optional(
       pattern(/^(\/[^\s]*|[a-z0-9]+:\/\/[^\s]+)$/, {
-        code: "not-a-checkpoint-directory",
-        message: "is not a place for checkpoints",
+        code: "invalid-checkpoint-directory",
+        message: "is not a location of checkpoints",
         allowed: "cedana://<path>, s3://<bucket>/<path> or a directory on the node",
       }),
       "/tmp",
@@ -172,7 +174,7 @@ const cedanaEngine = shape({
   ),
   gpuPoolSize: described(
     v.optional(integer(0, 1024), 0),
-    "Number of GPU controllers that are kept ready on each node.",
+    "Number of GPU controllers to keep ready on each node.",
   ),
   gpuShmSizeBytes: described(
     v.optional(integer(0, Number.MAX_SAFE_INTEGER), 8_589_934_592),
@@ -193,7 +195,7 @@ const cedanaEngine = shape({
   ),
   pluginsStreamerVersion: described(v.optional(pinnedVersion, "v0.1.0"), "Version of the streamer."),
   pluginsNativeVersion: described(
-    derived(pinnedVersion, "the tag of the helper's image; required if that tag is no version"),
+    derived(pinnedVersion, "the tag of the helper's image; required if that tag is not a version"),
     "Version of the plugins that are built with the agent.",
   ),
   metrics: described(
@@ -218,14 +220,14 @@ const cedanaEngine = shape({
       v.union([
         v.literal(""),
         pattern(/^https?:\/\/[^\s/@]+$/, {
-          code: "not-an-endpoint",
-          message: "is not an endpoint",
+          code: "invalid-endpoint",
+          message: "is not the URL of an endpoint",
           allowed: "http(s)://<host>[:<port>]",
         }),
       ]),
       "",
     ),
-    "Endpoint of S3. Empty: that of the region.",
+    "Endpoint of S3. Empty: the endpoint of the region.",
   ),
   containerdAddress: described(
     v.optional(absolutePath, "/run/containerd/containerd.sock"),
@@ -236,21 +238,18 @@ const cedanaEngine = shape({
     "Whether the agent disables io_uring on its node (kernel 6.6 and newer). Processes that use io_uring cannot be checkpointed.",
   ),
   shmConfig: described(v.optional(shmConfig, {}), "Shared memory of the node."),
-  secrets: described(
-    v.optional(secrets, {}),
-    "References to the Secrets with the secret values. Plain values are refused.",
-  ),
+  secrets: described(v.optional(secrets, {}), "References to Secrets. Plain values are rejected."),
   existingConfigMap: described(
     derived(dnsSubdomain, "a new ConfigMap"),
     "Name of an existing ConfigMap with the engine's configuration, to use instead of creating one. It must exist in the namespaces of manager and agent, with the keys of Cedana's chart. protocol, address and url must match it.",
   ),
   helper: described(
     v.optional(cedanaHelperSchema, {}),
-    "Helper on each node, in addition to install.helper.",
+    "Settings of the helper on each node, in addition to install.helper.",
   ),
   checkpoints: described(
     v.optional(cedanaCheckpointsSchema, {}),
-    "Checkpoint objects, in addition to install.checkpoints.",
+    "Settings of Checkpoint objects, in addition to install.checkpoints.",
   ),
   manager: described(v.optional(managerSchema, {}), "Cedana's manager."),
   networkPolicies: described(
@@ -263,11 +262,11 @@ const cedanaEngine = shape({
   ),
   attachAccount: described(
     v.optional(v.union([off, attachAccountSchema]), false),
-    "ServiceAccount for Cedana's platform. false: no account.",
+    "ServiceAccount for the Cedana platform. false: no account.",
   ),
   dynamoWatcher: described(
     v.optional(v.union([off, dynamoWatcherSchema]), false),
-    "Watcher of NVIDIA Dynamo. false: no watcher.",
+    "Watcher for NVIDIA Dynamo. false: no watcher.",
   ),
 });
 

@@ -5,7 +5,7 @@ import { listenAddress } from "./address";
 
 type Reader = "node-agent" | "manager" | "dynamo";
 
-/** One key of the ConfigMap: its value, and the environment variables by which each program reads it. */
+/** Describes a key of the ConfigMap: its value, and the environment variables with which programs read it. */
 interface ConfigKey {
   readonly key: string;
   readonly value: (engine: ResolvedCedanaEngine, native: string) => string | number | boolean;
@@ -14,12 +14,12 @@ interface ConfigKey {
 }
 
 const AGENT: readonly Reader[] = ["node-agent"];
-const EVERYONE: readonly Reader[] = ["node-agent", "manager", "dynamo"];
+const ALL_READERS: readonly Reader[] = ["node-agent", "manager", "dynamo"];
 
-/** Keys and variables as Cedana's published images read them (chart 0.7.6, `pkg/config/types.go`, `install-plugins.sh`). */
+/** Keys and variables that Cedana's published images read (chart 0.7.6, `pkg/config/types.go`, `install-plugins.sh`). */
 const KEYS: readonly ConfigKey[] = [
-  key("cluster-id", "CEDANA_CLUSTER_ID", EVERYONE, (e) => e.clusterId),
-  key("url", "CEDANA_URL", EVERYONE, (e) => e.url),
+  key("cluster-id", "CEDANA_CLUSTER_ID", ALL_READERS, (e) => e.clusterId),
+  key("url", "CEDANA_URL", ALL_READERS, (e) => e.url),
   key("address", "CEDANA_ADDRESS", AGENT, (e) => listenAddress(e) ?? ""),
   key("protocol", "CEDANA_PROTOCOL", AGENT, (e) => e.protocol),
   key("sqs-queue-url", "CEDANA_SQS_QUEUE_URL", ["manager"], (e) => e.sqsQueueUrl),
@@ -53,7 +53,7 @@ const KEYS: readonly ConfigKey[] = [
   {
     key: "log-level",
     variables: ["CEDANA_LOG_LEVEL", "CEDANA_LOG_LEVEL_NO_SERVER"],
-    readers: EVERYONE,
+    readers: ALL_READERS,
     value: (e) => e.logLevel,
   },
   key("criu-log-level", "CEDANA_CRIU_LOG_LEVEL", AGENT, (e) => e.criuLogLevel),
@@ -66,7 +66,7 @@ const KEYS: readonly ConfigKey[] = [
   key("shm-config-min-size", "SHM_CONFIG_MIN_SIZE", AGENT, (e) => e.shmConfig.minSize),
 ];
 
-/** What the agent is told besides the ConfigMap. */
+/** Environment variables of the agent with constant values. */
 export const AGENT_LITERALS: Readonly<Record<string, string>> = {
   CEDANA_CRIU_MANAGE_CGROUPS: "cg_none",
   CONTAINERD_CONFIG_PATH: "/etc/containerd/config.toml",
@@ -76,14 +76,14 @@ export const AGENT_LITERALS: Readonly<Record<string, string>> = {
 
 const SECRET_VARIABLES = ["CEDANA_AUTH_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 
-/** Every variable that the install sets in helper and health check. */
+/** Environment variables that the install sets in helper and health check. */
 export const AGENT_VARIABLES: ReadonlySet<string> = new Set([
   ...variablesOf("node-agent").map(({ name }) => name),
   ...Object.keys(AGENT_LITERALS),
   ...SECRET_VARIABLES,
 ]);
 
-/** Every variable that the install sets in manager and Dynamo watcher. */
+/** Environment variables that the install sets in manager and Dynamo watcher. */
 export const MANAGER_VARIABLES: ReadonlySet<string> = new Set([
   ...variablesOf("manager").map(({ name }) => name),
   "CEDANA_AUTH_TOKEN",
@@ -102,20 +102,20 @@ function key(
   return { key: name, variables: [variable], readers, value };
 }
 
-/** Data of the ConfigMap: every value as text. */
+/** Returns the data of the ConfigMap. All values are strings. */
 export function configData(engine: ResolvedCedanaEngine, native: string): Record<string, string> {
   return Object.fromEntries(KEYS.map(({ key, value }) => [key, String(value(engine, native))]));
 }
 
-/** The variables that a program reads from the ConfigMap, in the order of its keys. */
+/** Returns the variables that a program reads from the ConfigMap, in the order of its keys. */
 export function variablesOf(reader: Reader): { readonly name: string; readonly key: string }[] {
   return KEYS.filter(({ readers }) => readers.includes(reader)).flatMap(({ key, variables }) =>
-    // The second name of log-level is the agent's own.
+    // Only the agent reads the second variable of log-level.
     variables.slice(0, reader === "node-agent" ? undefined : 1).map((name) => ({ name, key })),
   );
 }
 
-/** The variables that a program reads from Secrets. Those without a reference are left out. */
+/** Returns the variables that a program reads from Secrets. Variables without a reference are omitted. */
 export function secretVariables(
   engine: ResolvedCedanaEngine,
   reader: Reader,
@@ -134,8 +134,8 @@ export function secretVariables(
 }
 
 /**
- * SHA-256 of the configuration that a program reads, or of all of it. Pods carry it, so that a change of a value starts
- * those anew that read it, and no others: a helper that starts anew stops the daemon of its node.
+ * Returns the SHA-256 of the configuration that a program reads, or of the whole configuration. It is an annotation of the
+ * pods: a changed value restarts only the pods that read it. A restart of the helper stops the daemon of its node.
  */
 export function configHash(engine: ResolvedCedanaEngine, native: string, reader?: Reader): string {
   const data = KEYS.filter(({ readers }) => reader === undefined || readers.includes(reader)).map(

@@ -4,20 +4,20 @@ import { isToken } from "../../schema/rule";
 import type { ResolvedKubeletEngine } from "./schema";
 import { reservedVariables, type ResolvedInstall } from "../../install";
 
-/** What depends on several properties of the engine `kubelet`. */
+/** Checks the engine `kubelet` across several properties. */
 export function checkKubeletEngine(engine: ResolvedKubeletEngine): Problem[] {
-  return [...checkImage(engine), ...checkPlain(engine), ...checkKubeletFeatures(engine)];
+  return [...checkImage(engine), ...checkLiterals(engine), ...checkKubeletFeatures(engine)];
 }
 
-/** Checks that values with which the toolkit itself computes are known when it synthesizes. */
-function checkPlain(engine: ResolvedKubeletEngine): Problem[] {
+/** Rejects tokens as sizes, which the toolkit converts to bytes during synthesis. */
+function checkLiterals(engine: ResolvedKubeletEngine): Problem[] {
   return (["quota", "reserve"] as const)
     .filter((property) => isToken(engine[property]))
     .map((property) => ({
-      code: "not-plain",
+      code: "unresolved-token",
       path: [property],
-      message: "is known only when Terraform runs, but is converted to bytes before",
-      allowed: "a plain value",
+      message: "is a Terraform token, but synthesis converts its value to bytes",
+      allowed: "a literal value",
     }));
 }
 
@@ -27,17 +27,17 @@ function checkImage({ image }: ResolvedKubeletEngine): Problem[] {
     {
       code: "missing",
       path: ["image"],
-      message: "does not say which image of the repository",
+      message: "has neither tag nor digest",
       given: image.repository,
       allowed: "a digest, or a tag such as 0.1.0",
     },
   ];
 }
 
-/** Environment variables with facts of the pod, which the install sets. */
+/** Environment variables with fields of the pod, which the install sets. */
 const POD_VARIABLES = new Set(["NODE_NAME", "HOST_IP", "POD_NAME", "POD_NAMESPACE", "POD_UID"]);
 
-/** Checks engine and install together. */
+/** Checks the engine together with the install. Paths begin with `install`. */
 export function checkKubeletInstall(_: ResolvedKubeletEngine, install: ResolvedInstall): Problem[] {
   const { healthCheck, helper } = install;
   return under(

@@ -14,7 +14,7 @@ import { credentialsOf, kubeletEngineSchema, type ResolvedKubeletEngine } from "
 import { checkKubeletEngine, checkKubeletInstall } from "./check";
 import { KUBELET_FEATURES, renderKubeletTable } from "./features";
 
-/** Settings of the controller's checkpoints by this engine. */
+/** Describes the engine settings of the controller. */
 export const kubeletControllerSchema = shape({
   ...checkpointEntries,
   engine: described(v.literal("kubelet"), "Engine that takes checkpoints."),
@@ -24,11 +24,11 @@ export const kubeletControllerSchema = shape({
       repository: described(registryRepository, "Repository of checkpoint images."),
       timeoutSeconds,
     }),
-    "Access to the agents of the nodes, by NodeCheckpoint objects.",
+    "Access to the agents of the nodes, through NodeCheckpoint objects.",
   ),
 });
 
-/** Returns these settings. */
+/** Returns the engine settings of the controller. */
 export function kubeletControllerSettings(
   { kind, repository }: ResolvedKubeletEngine,
   install: ResolvedInstall,
@@ -43,14 +43,14 @@ export function kubeletControllerSettings(
   };
 }
 
-/** Name of the repository of checkpoints. */
+/** Name of the repository of checkpoint images in the template. */
 const REPOSITORY = "checkpoints";
 
-/** Returns the engine's parts of the platform file that `init` writes. */
+/** Returns the sections of the platform file that depend on the engine. */
 export function kubeletTemplate({ accountId, aws, gpu, region }: TemplateValues): Template {
   const registry = aws ? `${accountId}.dkr.ecr.${region}.amazonaws.com` : "registry.example.com";
   return {
-    storage: `# The ECR repository of checkpoint images. The agents get a role that may only push.
+    storage: `# The ECR repository of checkpoint images. The role of the agents may only push images.
 imageRepository:
   name: ${REPOSITORY}
   keepLast: 100
@@ -60,8 +60,8 @@ imageRepository:
 engine:
   kind: kubelet
   image: { repository: ${registry}/cedana-node-agent, tag: 0.1.0 } # change to your registry
-  repository: ${registry}/${REPOSITORY} # change: a private one, because checkpoint images contain all secrets of the processes
-  quota: 20Gi # of a node's disk
+  repository: ${registry}/${REPOSITORY} # change to a private repository: checkpoint images contain all secrets of the processes
+  quota: 20Gi # maximum disk space of checkpoint archives on a node
   gpu: ${gpu ? "cuda # requires CRIU's plugin and cuda-checkpoint, added when you build the image" : "none"}
 `,
     install: `# How the engine is installed. Resources, tolerations and others have defaults; see docs/cedana-yaml.md.
@@ -87,7 +87,7 @@ export const KUBELET: EngineDefinition<typeof kubeletEngineSchema, typeof kubele
   template: kubeletTemplate,
 };
 
-/** The agent pushes images, the health check reads them, each with a separate role (EKS Pod Identity). */
+/** Returns the capabilities. Agent and health check have separate roles (EKS Pod Identity). */
 function capabilities(engine: ResolvedKubeletEngine, install: ResolvedInstall): EngineCapabilities {
   const { repository } = engine;
   const namespace = agentNamespace(install);
@@ -105,7 +105,7 @@ function capabilities(engine: ResolvedKubeletEngine, install: ResolvedInstall): 
   };
 }
 
-/** The key of a Docker config.json implies the type of the Secret. */
+/** Returns the Secret of the registry's credentials. The key determines its type. */
 function secrets({ registryCredentials }: ResolvedKubeletEngine, namespace: string): RequiredSecret[] {
   if (!registryCredentials) return [];
   const { key, name } = registryCredentials;

@@ -1,4 +1,4 @@
-/** The engine `kubelet`: checkpoints by the kubelet, stored as images. */
+/** Engine `kubelet`: the kubelet takes checkpoints, which are stored as images. */
 export { checkKubeletEngine } from "./check";
 export {
   checkKubeletFeatures,
@@ -12,7 +12,7 @@ export {
 export {
   type RegistryCredentials,
   credentialsOf,
-  isNodesOwn,
+  isNodeLocalRegistry,
   registryOf,
   registryPort,
   type KubeletEngineSpec,

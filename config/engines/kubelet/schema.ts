@@ -14,43 +14,44 @@ import {
 } from "../../schema";
 import { secretKey, secretReference } from "../../secret";
 
-const LEAST = parseQuantity("1Mi") ?? 0n;
-const MOST = parseQuantity("1Pi") ?? 0n;
+const MIN_SIZE = parseQuantity("1Mi") ?? 0n;
+const MAX_SIZE = parseQuantity("1Pi") ?? 0n;
 
-/** A size on the disk of a node. */
+/** Matches a size of disk space on a node. */
 const disk = v.pipe(
   quantity,
   rule<string>({
     code: "out-of-range",
     test: (text) => {
       const size = parseQuantity(text) ?? -1n;
-      return size < 0n || (size >= LEAST && size <= MOST); // The rule before reports what is no quantity, or below zero.
+      return size < 0n || (size >= MIN_SIZE && size <= MAX_SIZE); // The previous rule reports invalid quantities.
     },
-    message: "is not a size for checkpoint archives",
+    message: "is out of range for checkpoint archives",
     allowed: "1Mi to 1Pi, such as 20Gi",
   }),
 );
 
-/** Directories of a host that belong to the system or to other programs. */
-const FOREIGN = "proc|sys|dev|run|tmp|boot|etc|usr|bin|sbin|lib|lib64|root|home|host|var/run|var/tmp|var/lib";
-const folder = pattern(
-  new RegExp(`^(?!/(${FOREIGN})(/[^/]*)?$|/(${FOREIGN})/)(/(?!\\.{1,2}(/|$))[\\w.-]+){2,}$`),
+/** Directories of the host that the system or other programs use. */
+const RESERVED =
+  "proc|sys|dev|run|tmp|boot|etc|usr|bin|sbin|lib|lib64|root|home|host|var/run|var/tmp|var/lib";
+const installDirectory = pattern(
+  new RegExp(`^(?!/(${RESERVED})(/[^/]*)?$|/(${RESERVED})/)(/(?!\\.{1,2}(/|$))[\\w.-]+){2,}$`),
   {
-    code: "not-a-folder-of-its-own",
-    message: "is not a folder that the agent could have for itself",
+    code: "invalid-directory",
+    message: "is not a directory that the agent can own",
     allowed:
-      "an absolute path of letters, digits, ., _ and -, at least two deep and outside of the system's, such as /opt/cedana-cdk",
+      "an absolute path of at least two components outside of system directories, such as /opt/cedana-cdk",
   },
 );
 
 /**
- * The open engine: the kubelet takes checkpoints, the agent of this toolkit pushes them as images, and a pod with such an
- * image is restored. It needs no account.
+ * Describes the open engine: the kubelet takes checkpoints, the agent of this toolkit pushes them as images, and the
+ * container runtime restores pods from these images. It needs no Cedana account.
  */
 const kubeletEngine = shape({
   kind: described(v.optional(v.literal("kubelet"), "kubelet"), "Selects the open engine."),
   image: requiredImage(
-    "Image of the node agent: helper and health check. It is not published: build it (npm run image -- node-agent) and push it to your registry.",
+    "Image of the node agent: helper and health check. No image is published: build it (npm run image -- node-agent) and push it to your registry.",
   ),
   repository: described(
     registryRepository,
@@ -64,37 +65,37 @@ const kubeletEngine = shape({
           key: described(v.optional(secretKey, ".dockerconfigjson"), "Key in the Secret."),
         }),
       ),
-      "the agent's role (EKS Pod Identity) for a repository of ECR, none for others",
+      "for an ECR repository the agent's role (EKS Pod Identity), otherwise none",
     ),
     "Secret with a Docker config.json, which the agent uses to push.",
   ),
   quota: described(
     v.optional(disk, "20Gi"),
-    "Maximum total size of the archives on a node. An archive is on the node's disk until it is pushed.",
+    "Maximum total size of the checkpoint archives on a node. The agent deletes an archive after its push.",
   ),
   reserve: described(
     v.optional(disk, "5Gi"),
-    "Space that stays free on the disk of a node. A checkpoint that does not fit is not started.",
+    "Free space that checkpoints must leave on the disk of a node. A checkpoint that does not fit is not started.",
   ),
   folder: described(
-    v.optional(folder, "/opt/cedana-cdk"),
-    "Directory of the nodes where the helper installs CRIU. It must not contain anything else.",
+    v.optional(installDirectory, "/opt/cedana-cdk"),
+    "Directory on the nodes where the helper installs CRIU. It must not contain other files.",
   ),
   runtime: described(
     v.optional(v.picklist(RUNTIMES), "containerd"),
-    "Container runtime of the nodes. Settings that the engine does not support on it are refused.",
+    "Container runtime of the nodes. Settings that the engine does not support on this runtime are rejected.",
   ),
   gpu: described(
     v.optional(v.picklist([...GPU_SUPPORTS, "cuda"]), "none"),
-    "How GPU state is saved. cuda: by CRIU's CUDA plugin, which you add when you build the image.",
+    "Method that saves GPU state. cuda: CRIU's CUDA plugin, which you add to the image when you build it.",
   ),
   allowCgroupV1: described(
     v.optional(v.boolean(), false),
-    "Whether nodes with cgroup v1 are accepted. Restored processes do not return to their own cgroups on them.",
+    "Whether nodes with cgroup v1 are accepted. On these nodes restored processes are not moved to their original cgroups.",
   ),
   requireRestore: described(
     v.optional(v.boolean(), true),
-    "Whether a node must be able to restore from checkpoint images to become ready. false: it must only be able to checkpoint.",
+    "Whether a node must support restores from checkpoint images to become ready. false: it must only support checkpoints.",
   ),
   logLevel: described(
     v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
@@ -107,17 +108,18 @@ export const kubeletEngineSchema = titled(kubeletEngine, "the open engine");
 export interface KubeletEngineSpec extends v.InferInput<typeof kubeletEngineSchema> {}
 export interface ResolvedKubeletEngine extends v.InferOutput<typeof kubeletEngineSchema> {}
 
-/** What the agent shows the registry. */
+/** Kind of credentials that the agent uses for the registry. */
 export type RegistryCredentials = "docker-config" | "ecr" | "none";
 
-/** Hosts of ECR, with the account and region in them. */
+/** Matches the host of an ECR registry, which contains account and region. */
 const ECR = /^\d{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$/;
 
-/** Host of the registry, with its port. */
+/** Returns the host of the registry, with its port. */
 export function registryOf({ repository }: Pick<ResolvedKubeletEngine, "repository">): string {
   return repository.slice(0, repository.indexOf("/"));
 }
 
+/** Returns the kind of credentials for the registry of the engine. */
 export function credentialsOf(
   engine: Pick<ResolvedKubeletEngine, "repository" | "registryCredentials">,
 ): RegistryCredentials {
@@ -125,13 +127,13 @@ export function credentialsOf(
   return ECR.test(registryOf(engine)) ? "ecr" : "none";
 }
 
-/** Whether the registry is on each node itself: pods reach it in the node's own network only. */
-export function isNodesOwn(engine: Pick<ResolvedKubeletEngine, "repository">): boolean {
+/** Returns whether the registry runs on the node (localhost). Only pods with hostNetwork can reach it. */
+export function isNodeLocalRegistry(engine: Pick<ResolvedKubeletEngine, "repository">): boolean {
   return /^(localhost|127(\.\d{1,3}){3})(:\d+)?$/.test(registryOf(engine));
 }
 
-/** TCP port of the registry. */
+/** Returns the TCP port of the registry. */
 export function registryPort(engine: Pick<ResolvedKubeletEngine, "repository">): number {
   const port = /:(\d+)$/.exec(registryOf(engine))?.[1];
-  return port === undefined ? (isNodesOwn(engine) ? 80 : 443) : Number(port);
+  return port === undefined ? (isNodeLocalRegistry(engine) ? 80 : 443) : Number(port);
 }

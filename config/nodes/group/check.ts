@@ -19,13 +19,13 @@ import {
 } from "./schema";
 import { resolve } from "../../schema";
 
-/** What of the cluster a group must fit. */
+/** Properties of the cluster that the checks of a group need. */
 export interface NodeGroupContext {
-  /** Kubernetes minor of the control plane: `1.35`. */
+  /** Kubernetes minor version of the control plane, such as `1.35`. */
   readonly kubernetesVersion: string;
 }
 
-/** All problems of a group that its schema cannot see. */
+/** Checks a node group across several properties. */
 export function checkNodeGroup(group: ResolvedNodeGroup, { kubernetesVersion }: NodeGroupContext): Problem[] {
   return [
     ...checkVersion(group, kubernetesVersion),
@@ -38,21 +38,21 @@ export function checkNodeGroup(group: ResolvedNodeGroup, { kubernetesVersion }: 
     ...repeated(group.rolePolicyArns, ["rolePolicyArns"]),
     ...repeated(group.subnetIds ?? [], ["subnetIds"]),
     ...repeated(group.securityGroupIds, ["securityGroupIds"]),
-    ...checkModes(group),
+    ...checkOverrides(group),
   ];
 }
 
-/** Checks the nodes' minor against EKS's and the cluster's: a kubelet is at most three minors older than the API server. */
+/** Checks that EKS supports the nodes' version, and that it is at most three minors older than the cluster's. */
 function checkVersion(group: ResolvedNodeGroup, cluster: string): Problem[] {
   const { version } = group;
   const path = ["version"];
   if (isToken(version)) {
     return [
       {
-        code: "not-plain",
+        code: "unresolved-token",
         path,
-        message: "is known only when Terraform runs, but decides which image the nodes get",
-        allowed: "a plain value",
+        message: "is a Terraform token, but the node image depends on its value",
+        allowed: "a literal value",
       },
     ];
   }
@@ -61,9 +61,7 @@ function checkVersion(group: ResolvedNodeGroup, cluster: string): Problem[] {
     return [
       {
         ...unsupportedVersion(path, minor),
-        ...(version === undefined
-          ? {}
-          : { remedy: "leave it out, so that nodes have the cluster's version" }),
+        ...(version === undefined ? {} : { remedy: "remove it to use the cluster's version" }),
       },
     ];
   }
@@ -75,7 +73,7 @@ function checkVersion(group: ResolvedNodeGroup, cluster: string): Problem[] {
       path,
       message: behind < 0 ? "is newer than the cluster" : "is more than three minors older than the cluster",
       given: minor,
-      allowed: `the cluster's ${cluster}, or up to three minors less`,
+      allowed: `the cluster's ${cluster}, or up to three minors older`,
     },
   ];
 }
@@ -90,7 +88,7 @@ function checkAmi(group: ResolvedNodeGroup, cluster: string): Problem[] {
     release !== undefined && !isToken(release) && compareVersions(release, minor) !== 0
       ? [
           {
-            code: "release-of-other-minor",
+            code: "ami-release-mismatch",
             path: ["ami", "releaseVersion"],
             message: `is not a release for Kubernetes ${minor}`,
             given: release,
@@ -112,8 +110,8 @@ function checkCustomAmi(ami: CustomAmi): Problem[] {
       code: "unsupported-family",
       message:
         ami.family === "AL2"
-          ? "is out of support since 2025-11 and has neither nodeadm nor kernel 6.1"
-          : "does not boot by nodeadm, whose user data the toolkit writes",
+          ? "is unsupported since 2025-11 and lacks nodeadm and kernel 6.1"
+          : "does not support nodeadm",
       allowed: "AL2023",
       remedy: "build the image from Amazon Linux 2023",
     });
@@ -121,14 +119,14 @@ function checkCustomAmi(ami: CustomAmi): Problem[] {
   if (!isToken(ami.kernel) && compareVersions(ami.kernel, MINIMUM_KERNEL) < 0) {
     problem("kernel", {
       code: "old-kernel",
-      message: "is too old for CRIU to checkpoint containers by",
+      message: "is too old for CRIU",
       allowed: `${MINIMUM_KERNEL} or newer`,
     });
   }
   if (ami.cgroup === "v1") {
     problem("cgroup", {
       code: "cgroup-v1",
-      message: "is not supported: containers are frozen and their cgroups restored on cgroup v2 only",
+      message: "is not supported: checkpoint and restore require cgroup v2",
       allowed: "v2",
       remedy: "boot the image with systemd.unified_cgroup_hierarchy=1",
     });
@@ -136,21 +134,21 @@ function checkCustomAmi(ami: CustomAmi): Problem[] {
   if (!isToken(ami.containerd) && isOldContainerd(ami.containerd)) {
     problem("containerd", {
       code: "old-containerd",
-      message: "does not read configuration schema 3; nodeadm would not start it",
+      message: "does not support configuration schema 3, which nodeadm writes",
       allowed: `${MINIMUM_CONTAINERD} or newer`,
     });
   }
   return problems;
 }
 
-/** The first containerd with configuration schema 3. */
+/** First containerd version with configuration schema 3. */
 const MINIMUM_CONTAINERD = "2.0";
 
 function isOldContainerd(version: string): boolean {
   return compareVersions(version, MINIMUM_CONTAINERD) < 0;
 }
 
-/** Checks that the containerd of a custom AMI restores from checkpoint images if the engine depends on it. */
+/** Checks that containerd of a custom AMI restores from checkpoint images, if the engine requires it. */
 function checkRestore(group: ResolvedNodeGroup): Problem[] {
   const { containerd } = customAmiOf(group) ?? {};
   if (containerd === undefined || isToken(containerd) || isOldContainerd(containerd)) return [];
@@ -161,10 +159,10 @@ function checkRestore(group: ResolvedNodeGroup): Problem[] {
     {
       code: "containerd-without-restore",
       path: ["ami", "containerd"],
-      message: "cannot restore from checkpoint images, as the engine requires",
+      message: "cannot restore from checkpoint images, which the engine requires",
       given: containerd,
       allowed: `${first} or newer, older than ${removed}`,
-      remedy: "build the image with such a containerd, or set checkpointing: false",
+      remedy: "install a supported version in the image, or set checkpointing: false",
     },
   ];
 }
@@ -176,7 +174,7 @@ function checkScaling({ scaling: { min, max, desired } }: ResolvedNodeGroup): Pr
     problems.push({
       code: "min-above-max",
       path: ["scaling", "min"],
-      message: "is more than max",
+      message: "is greater than max",
       given: `${min}`,
       allowed: `up to ${max}`,
     });
@@ -185,7 +183,7 @@ function checkScaling({ scaling: { min, max, desired } }: ResolvedNodeGroup): Pr
   const [name, value] = "initial" in desired ? ["initial", desired.initial] : ["managed", desired.managed];
   if (!isToken(value) && min <= max && (value < min || value > max)) {
     problems.push({
-      code: "desired-outside",
+      code: "desired-out-of-range",
       path: ["scaling", "desired", name],
       message: "is not between min and max",
       given: `${value}`,
@@ -203,31 +201,31 @@ function checkCapacity({ capacityType, capacityReservation, instanceTypes }: Res
         code: "missing",
         path: ["capacityReservation"],
         message: "is required for capacityType CAPACITY_BLOCK",
-        remedy: "give the id of the capacity block's reservation",
+        remedy: "set the id of the capacity block's reservation",
       });
     }
     if (instanceTypes.length > 1) {
       problems.push({
-        code: "one-instance-type",
+        code: "multiple-instance-types",
         path: ["instanceTypes"],
-        message: "names several types, but a capacity block is of one",
+        message: "has several types, but a capacity block has one",
         given: instanceTypes.join(", "),
-        allowed: "the block's instance type",
+        allowed: "the instance type of the capacity block",
       });
     }
   }
   if (capacityType === "SPOT" && capacityReservation !== undefined) {
     problems.push({
-      code: "exclusive",
+      code: "mutually-exclusive",
       path: ["capacityReservation"],
-      message: "cannot hold spot instances",
+      message: "does not support spot instances",
       remedy: "use capacityType ON_DEMAND or CAPACITY_BLOCK",
     });
   }
   return problems;
 }
 
-/** Limits of labels in the EKS API (CreateNodegroup), which are narrower than those of Kubernetes. */
+/** Maximum length of label keys in the EKS API (CreateNodegroup), which is stricter than Kubernetes. */
 const LABEL_KEY_MAX = 63;
 
 function checkLabels({ labels }: ResolvedNodeGroup): Problem[] {
@@ -238,7 +236,7 @@ function checkLabels({ labels }: ResolvedNodeGroup): Problem[] {
         {
           code: "label-key-too-long",
           path,
-          message: "is a label whose key EKS refuses in a managed node group",
+          message: "has a key that is too long for EKS managed node groups",
           given: `${key.length} characters`,
           allowed: `up to ${LABEL_KEY_MAX} characters, prefix included`,
           remedy: "choose a shorter key",
@@ -248,29 +246,28 @@ function checkLabels({ labels }: ResolvedNodeGroup): Problem[] {
     if (value !== "") return [];
     return [
       {
-        code: "empty-label",
+        code: "empty-label-value",
         path,
-        message: "is a label without a value, which EKS refuses in a managed node group",
+        message: "is empty, which EKS managed node groups do not support",
         given: '""',
         allowed: "1 to 63 characters",
-        remedy: 'give it a value, such as "true"',
+        remedy: 'set a value, such as "true"',
       },
     ];
   });
 }
 
-/** What the NodeConfig that EKS puts last in a managed group without a custom AMI would take away. */
-function checkModes(group: ResolvedNodeGroup): Problem[] {
+/** Rejects settings that EKS overrides in a managed group without a custom AMI, because it appends its own NodeConfig. */
+function checkOverrides(group: ResolvedNodeGroup): Problem[] {
   if (customAmiOf(group)) return [];
   const problems: Problem[] = [];
   if (group.postNodeadm.length > 0) {
     problems.push({
       code: "post-nodeadm-ignored",
       path: ["postNodeadm"],
-      message:
-        "would be dropped: in a managed group without a custom AMI, EKS puts its own NodeConfig after all parts given",
+      message: "has no effect without a custom AMI: EKS drops the scripts",
       given: `${group.postNodeadm.length} script${group.postNodeadm.length === 1 ? "" : "s"}`,
-      allowed: "only together with ami.id",
+      allowed: "only with ami.id",
       remedy: "use preNodeadm, or a custom AMI",
     });
   }
@@ -278,10 +275,9 @@ function checkModes(group: ResolvedNodeGroup): Problem[] {
     problems.push({
       code: "max-pods-ignored",
       path: ["kubelet", "maxPodsExpression"],
-      message:
-        "would have no effect: in a managed group without a custom AMI, EKS sets maxPods, which goes before it",
+      message: "has no effect without a custom AMI: EKS sets maxPods",
       given: group.kubelet.maxPodsExpression,
-      allowed: "only together with ami.id",
+      allowed: "only with ami.id",
       remedy: "use kubelet.config.maxPods, or a custom AMI",
     });
   }
@@ -289,8 +285,8 @@ function checkModes(group: ResolvedNodeGroup): Problem[] {
 }
 
 /**
- * The group with its defaults.
- * @param subject what errors call the group, for instance a construct path
+ * Returns the group with its defaults.
+ * @param subject the name of the group in errors, such as a construct path
  * @throws InvalidInputError with all problems
  */
 export function resolveNodeGroup(

@@ -9,30 +9,30 @@ const nodes = integer(0, Number.MAX_SAFE_INTEGER);
 const customAmiSchema = shape({
   id: described(
     pattern(/^ami-[0-9a-f]{8,17}$/, {
-      code: "not-an-ami",
-      message: "is not the id of an AMI",
+      code: "invalid-ami-id",
+      message: "is not an AMI id",
       allowed: "ami- and 8 to 17 hexadecimal digits",
     }),
-    "Id of the image. EKS adds nothing to the user data of a custom AMI: the toolkit writes all of it.",
+    "Id of the image. The toolkit writes the whole user data of a custom AMI.",
   ),
   family: described(
     v.optional(v.string(), "AL2023"),
-    "Distribution of the image. Must be AL2023: the user data is for nodeadm.",
+    "Distribution of the image. Must be AL2023, because the user data requires nodeadm.",
   ),
   kernel: described(
     pattern(/^\d+\.\d+(\.\d+\S*)?$/, {
-      code: "not-a-kernel",
+      code: "invalid-kernel-version",
       message: "is not a kernel version",
-      allowed: 'major.minor in quotes, for instance "6.12"',
+      allowed: 'major.minor in quotes, such as "6.12"',
     }),
     "Kernel version of the image. Must be 6.1 or newer.",
   ),
   cgroup: described(v.picklist(["v1", "v2"]), "cgroup version of the image. Must be v2."),
   containerd: described(
     pattern(/^\d+\.\d+(\.\d+\S*)?$/, {
-      code: "not-a-version",
+      code: "invalid-containerd-version",
       message: "is not a containerd version",
-      allowed: 'major.minor in quotes, for instance "2.2"',
+      allowed: 'major.minor in quotes, such as "2.2"',
     }),
     "containerd version of the image. Must be 2.0 or newer.",
   ),
@@ -41,30 +41,30 @@ const customAmiSchema = shape({
 const releaseSchema = shape({
   releaseVersion: described(
     pattern(/^1\.\d+\.\d+-\d{8}$/, {
-      code: "not-a-release",
-      message: "is not an AMI release version",
-      allowed: "Kubernetes version and date, for instance 1.35.7-20260903",
+      code: "invalid-ami-release",
+      message: "is not a release of the EKS AMI",
+      allowed: "a Kubernetes version and a date, such as 1.35.7-20260903",
     }),
-    "Release of the EKS optimized AMI. The group stays at it.",
+    "Release of the EKS optimized AMI. The group is not updated to newer releases.",
   ),
 });
 
-/** An EKS managed node group. */
+/** Describes an EKS managed node group. */
 export const nodeGroupSchema = shape({
   name: described(
     pattern(/^[0-9A-Za-z][A-Za-z0-9_-]{0,35}$/, {
-      code: "not-a-group-name",
-      message: "is not a name for a node group",
-      allowed: "up to 36 letters, digits, - and _ (EKS allows 63; a replacement needs a suffix of its own)",
+      code: "invalid-node-group-name",
+      message: "is not a valid node group name",
+      allowed: "up to 36 letters, digits, - and _, beginning with a letter or digit",
     }),
-    "Name, unique in the cluster. AWS gets it with a suffix, so that a replacement can be created first.",
+    "Name of the group, unique in the cluster. The name in AWS has a suffix, so that a replacement can be created before the old group is deleted.",
   ),
   version: described(
     derived(
       pattern(/^1\.\d+$/, {
-        code: "not-a-minor",
-        message: "is not a Kubernetes minor",
-        allowed: 'major.minor in quotes, for instance "1.35"',
+        code: "invalid-kubernetes-version",
+        message: "is not a Kubernetes minor version",
+        allowed: 'major.minor in quotes, such as "1.35"',
       }),
       "the cluster's version",
     ),
@@ -88,19 +88,19 @@ export const nodeGroupSchema = shape({
               shape({
                 initial: described(
                   nodes,
-                  "Number of nodes when the group is created. Afterwards an autoscaler sets it.",
+                  "Number of nodes when the group is created. Later changes are left to an autoscaler.",
                 ),
               }),
               "an initial number",
             ),
             titled(
-              shape({ managed: described(nodes, "Number of nodes. Each apply sets it again.") }),
+              shape({ managed: described(nodes, "Number of nodes. Each `terraform apply` sets it.") }),
               "a managed number",
             ),
           ]),
           "initial, with the value of min",
         ),
-        "Desired number of nodes: set once, for an autoscaler to change, or managed by Terraform.",
+        "Desired number of nodes: an initial number that an autoscaler may change, or a number that Terraform manages.",
       ),
     }),
     "Size of the group.",
@@ -109,14 +109,19 @@ export const nodeGroupSchema = shape({
     v.optional(
       oneOf([
         titled(
-          shape({ maxUnavailable: described(integer(1, 100), "Nodes to replace at a time.") }),
+          shape({
+            maxUnavailable: described(
+              integer(1, 100),
+              "Maximum number of nodes that are replaced at a time.",
+            ),
+          }),
           "a number of nodes",
         ),
         titled(
           shape({
             maxUnavailablePercentage: described(
               integer(1, 100),
-              "Percentage of the nodes to replace at a time.",
+              "Maximum percentage of the nodes that are replaced at a time.",
             ),
           }),
           "a percentage of the nodes",
@@ -141,9 +146,9 @@ export const nodeGroupSchema = shape({
           shape({
             id: described(
               pattern(/^cr-[0-9a-f]{8,17}$/, {
-                code: "not-a-reservation",
-                message: "is not the id of a capacity reservation",
-                allowed: "cr- and hexadecimal digits",
+                code: "invalid-capacity-reservation-id",
+                message: "is not a capacity reservation id",
+                allowed: "cr- and 8 to 17 hexadecimal digits",
               }),
               "Id of the capacity reservation.",
             ),
@@ -162,7 +167,7 @@ export const nodeGroupSchema = shape({
   ...nodeSettings,
   postNodeadm: described(
     v.optional(v.array(v.string()), []),
-    "Shell scripts that run after nodeadm. Custom AMI only: with other images, EKS puts its NodeConfig last and drops the scripts.",
+    "Shell scripts that run after nodeadm. Requires a custom AMI: with other images, EKS drops the scripts.",
   ),
   nodeRepair: described(
     v.optional(v.boolean(), false),
@@ -170,11 +175,11 @@ export const nodeGroupSchema = shape({
   ),
   ssm: described(
     v.optional(v.boolean(), false),
-    "Whether Session Manager can reach the nodes. Adds AmazonSSMManagedInstanceCore to their role.",
+    "Whether Session Manager has access to the nodes. Adds the policy AmazonSSMManagedInstanceCore to their role.",
   ),
   rolePolicyArns: described(
     v.optional(v.array(arn), []),
-    "Further policies of the nodes' role, in addition to those that a node needs.",
+    "IAM policies of the nodes' role, in addition to those that nodes require.",
   ),
   subnetIds: described(
     derived(v.array(subnetId), "the private subnets of the cluster"),
@@ -182,18 +187,18 @@ export const nodeGroupSchema = shape({
   ),
   securityGroupIds: described(
     v.optional(v.array(securityGroupId), []),
-    "Further security groups of the nodes, in addition to the cluster security group.",
+    "Security groups of the nodes, in addition to the cluster security group.",
   ),
 });
 
-/** Input of a node group. */
+/** Describes the input of a node group. */
 export interface NodeGroupSpec extends v.InferInput<typeof nodeGroupSchema> {}
-/** A node group with its defaults. */
+/** Describes a node group with its defaults. */
 export type ResolvedNodeGroup = v.InferOutput<typeof nodeGroupSchema>;
-/** A custom AMI as its user describes it. */
+/** Describes a custom AMI. */
 export type CustomAmi = v.InferOutput<typeof customAmiSchema>;
 
-/** The custom AMI of a group, or undefined where EKS chooses the image. */
+/** Returns the custom AMI of a group, undefined if EKS chooses the image. */
 export function customAmiOf({ ami }: Pick<ResolvedNodeGroup, "ami">): CustomAmi | undefined {
   return ami !== undefined && "id" in ami ? ami : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * cedana.yaml: its reader, and the schema and checks of the platform in it. A separate folder, because stacks check
- * platforms without loading the YAML parser.
+ * Reader of cedana.yaml, with the schema and checks of platforms. It is a separate directory, because stacks check
+ * platforms without the YAML parser.
  * @module cedana-cdk/platform
  */
 export * from "..";

@@ -17,19 +17,20 @@ import type { Platform } from "../schema";
 import { findSecrets, redact, secretProblem, type FoundSecret } from "./secrets";
 import { TOO_MANY_ALIASES, dataOf, parseYaml, type TextProblem } from "./yaml-source";
 
-/** A problem with its position in the file. Lines and columns start at 1; columns count UTF-16 units. */
+/** Describes a problem and its position in the file. Lines and columns start at 1. Columns count UTF-16 code units. */
 export interface LocatedProblem extends Problem {
   readonly line: number;
   readonly column: number;
 }
 
+/** Result of reading a file: the platform or its problems. */
 export type PlatformFile =
   | { readonly platform: Platform; readonly problems?: undefined }
   | { readonly problems: readonly LocatedProblem[] };
 
 /**
- * Reads a cedana.yaml: parses it, checks all of it, fills in defaults. Returns the platform or all problems in the order of
- * the file. No problem repeats a secret of the file.
+ * Parses and checks a cedana.yaml. Returns the platform with its defaults, or all problems in the order of the file. No
+ * problem repeats a secret of the file.
  */
 export function readPlatform(source: Uint8Array | string): PlatformFile {
   const { text, document, problems } = parseYaml(source);
@@ -58,7 +59,7 @@ export function readPlatform(source: Uint8Array | string): PlatformFile {
   return { problems: located.toSorted((a, b) => a.line - b.line || a.column - b.column) };
 }
 
-/** Places a problem of the data in the text. A check of values may find a secret that was found in the text. */
+/** Returns the problem with its offset in the text. Drops secrets that were already found in the text. */
 function locate(document: Document, problem: Problem, secrets: readonly FoundSecret[]): TextProblem[] {
   const [start, end] = findRange(document, problem);
   const isKnown = secrets.some((secret) => secret.start >= start && secret.end <= end);
@@ -66,62 +67,63 @@ function locate(document: Document, problem: Problem, secrets: readonly FoundSec
   return [{ offset: start, problem: asWritten(document, problem) }];
 }
 
-/** Shows a number in place of a string as it is written: 1.30, which YAML reads as 1.3. */
+/** Replaces the given value of a wrong type by its source text, such as 1.30, which YAML parses as 1.3. */
 function asWritten(document: Document, problem: Problem): Problem {
-  const { value, found } = findPlace(document, problem.path);
+  const { value, found } = findNode(document, problem.path);
   if (!found || problem.code !== "wrong-type" || !isScalar(value)) return problem;
   if (value.value === null) return { ...problem, given: "nothing" };
   if (typeof value.value !== "number" || value.source === undefined) return problem;
-  const remedy = problem.remedy === undefined ? {} : { remedy: `put it in quotes: "${value.source}"` };
+  const remedy = problem.remedy === undefined ? {} : { remedy: `quote it: "${value.source}"` };
   return { ...problem, given: value.source, ...remedy };
 }
 
 /**
- * One line: `cedana.yaml:7:12  nodeGroups[0].scaling.min  what is wrong; given: ...; allowed: ...; how to fix it`.
- * In place of the property stands `(root)` where the problem is of the file as a whole.
+ * Formats a problem as one line:
+ * `cedana.yaml:7:12  nodeGroups[0].scaling.min  what is wrong; given: ...; allowed: ...; how to fix it`. The property is
+ * `(root)` if the problem concerns the whole file.
  */
 export function formatLocated(file: string, problem: LocatedProblem): string {
   return `${file}:${problem.line}:${problem.column}  ${formatProblem(problem)}`;
 }
 
-/** A node of the file and the key it stands under, if any. */
-export interface Place {
+/** Describes a node of the file and its key, if it is the value of one. */
+export interface LocatedNode {
   readonly key?: Node;
   readonly value?: Node;
-  /** False if the path leads to a property that the file does not have: the place is then its nearest parent's. */
+  /** False if the file has no property at the path. Key and value are then those of the nearest parent. */
   readonly found: boolean;
 }
 
-/** Follows aliases, because what is wrong is written where the anchor is. */
-function target(document: Document, node: unknown): Node | undefined {
+/** Resolves an alias to its anchor, because the invalid value is written there. */
+function resolveAlias(document: Document, node: unknown): Node | undefined {
   return (isAlias(node) ? node.resolve(document) : node) as Node | undefined;
 }
 
-/** The place that a property path leads to. */
-export function findPlace(document: Document, path: PropertyPath): Place {
-  let place: Place = { value: target(document, document.contents), found: true };
+/** Returns the node at a property path. */
+export function findNode(document: Document, path: PropertyPath): LocatedNode {
+  let located: LocatedNode = { value: resolveAlias(document, document.contents), found: true };
   for (const part of path) {
-    const next = child(document, place.value, part);
-    if (next === undefined) return { ...place, found: false };
-    place = next;
+    const next = child(document, located.value, part);
+    if (next === undefined) return { ...located, found: false };
+    located = next;
   }
-  return place;
+  return located;
 }
 
-function child(document: Document, parent: Node | undefined, part: string | number): Place | undefined {
+function child(document: Document, parent: Node | undefined, part: string | number): LocatedNode | undefined {
   if (isSeq(parent) && typeof part === "number") {
-    const item = target(document, parent.items[part]);
+    const item = resolveAlias(document, parent.items[part]);
     return item === undefined ? undefined : { value: item, found: true };
   }
   if (!isMap(parent)) return undefined;
   const pair = pairsOf(parent).get(String(part));
   if (pair === undefined) return undefined;
-  return { key: pair.key, value: target(document, pair.value), found: true };
+  return { key: pair.key, value: resolveAlias(document, pair.value), found: true };
 }
 
 const PAIRS = new WeakMap<YAMLMap, ReadonlyMap<string, Pair<Node, Node | null>>>();
 
-/** Pairs by key, kept: a file can have tens of thousands of problems in one mapping. */
+/** Returns the pairs of a mapping by key. Caches them: a file can have tens of thousands of problems in one mapping. */
 function pairsOf(map: YAMLMap): ReadonlyMap<string, Pair<Node, Node | null>> {
   const known = PAIRS.get(map);
   if (known) return known;
@@ -131,30 +133,30 @@ function pairsOf(map: YAMLMap): ReadonlyMap<string, Pair<Node, Node | null>> {
   return byKey;
 }
 
-/** The text range that a problem is about: its key, its value, or for what is missing its parent. */
+/** Returns the text range of a problem: that of the key, the value, or, for a missing property, the parent. */
 export function findRange(document: Document, problem: Problem): readonly [start: number, end: number] {
-  const place = findPlace(document, problem.path);
-  const key = place.key?.range;
-  const value = place.value?.range;
+  const located = findNode(document, problem.path);
+  const key = located.key?.range;
+  const value = located.value?.range;
   const empty = value === undefined || value === null || value[0] === value[1];
-  const aboutKey = problem.code === "unknown-key" || isAboutKey(problem);
-  const block = isCollection(place.value) && place.value.flow !== true;
-  const chosen = key && (aboutKey || empty || block || !place.found) ? key : (value ?? key);
+  const concernsKey = problem.code === "unknown-key" || isKeyProblem(problem);
+  const block = isCollection(located.value) && located.value.flow !== true;
+  const chosen = key && (concernsKey || empty || block || !located.found) ? key : (value ?? key);
   return chosen ? [chosen[0], chosen[1]] : [0, 0];
 }
 
-/** A rule on the keys of a free mapping (labels, say) gives the key itself as what was given. */
-function isAboutKey({ path, given }: Problem): boolean {
+/** Returns whether the problem concerns a key of a free-form mapping, such as labels: the given value is then the key. */
+function isKeyProblem({ path, given }: Problem): boolean {
   const last = path.at(-1);
   return typeof last === "string" && given === JSON.stringify(last) && last.length < 78;
 }
 
-/** The property whose key or value holds the offset; the nearest mapping or list around it if none does. */
+/** Returns the path of the property whose key or value contains the offset, or of the nearest mapping or list around it. */
 export function pathAt(document: Document, offset: number): PropertyPath {
   const path: (string | number)[] = [];
   let node: unknown = document.contents;
   for (;;) {
-    const index = isCollection(node) ? node.items.findIndex((item) => holds(item, offset)) : -1;
+    const index = isCollection(node) ? node.items.findIndex((item) => contains(item, offset)) : -1;
     if (isSeq(node) && index >= 0) {
       path.push(index);
       node = node.items[index];
@@ -168,7 +170,7 @@ export function pathAt(document: Document, offset: number): PropertyPath {
   }
 }
 
-function holds(item: unknown, offset: number): boolean {
+function contains(item: unknown, offset: number): boolean {
   const nodes = isPair(item) ? [item.key, item.value] : [item];
   return nodes.some((node) => {
     const range = (node as Node | null | undefined)?.range;

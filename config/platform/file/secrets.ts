@@ -1,7 +1,7 @@
 import { isScalar, visit, type Document } from "yaml";
 import { SECRET_SHAPES, type Problem } from "../../schema/problem";
 
-/** A secret in the text, by its range. */
+/** Describes a secret in the text, with its range. */
 export interface FoundSecret {
   readonly start: number;
   readonly end: number;
@@ -10,11 +10,11 @@ export interface FoundSecret {
   readonly what: string;
 }
 
-/** Last words of a property name whose plain value is a secret. */
+/** Matches property names whose plain value is a secret, by their last words. */
 const SECRET_WORDS =
   /(?:^|[^a-z])(?:token|password|passwd|passphrase|pwd|credentials?|api_?-?key|private_?-?key|client_?-?secret|secret_?-?(?:access_?-?)?key|access_?-?key(?:_?-?id)?)$/;
 
-/** Finds secrets in the order of the text: known shapes, and plain values of properties with the name of a secret. */
+/** Finds secrets in the order of the text: strings in known formats, and plain values of properties named like a secret. */
 export function findSecrets(text: string, document: Document | undefined): FoundSecret[] {
   const found = [...byShape(text), ...(document ? byName(document, text) : [])];
   let end = -1;
@@ -61,9 +61,9 @@ export function secretProblem({ what }: FoundSecret): Problem {
   return {
     code: "secret-in-plain-text",
     path: [],
-    message: `looks like ${what}, which must not be in a repository`,
+    message: `looks like ${what} in plain text`,
     allowed: "a reference to a Kubernetes Secret: { name, key }",
-    remedy: "revoke it, and put a new one into a Secret",
+    remedy: "revoke it, and store a new one in a Secret",
   };
 }
 
@@ -81,7 +81,7 @@ export function redact(problem: Problem, secrets: readonly FoundSecret[]): Probl
   };
 }
 
-/** A shorter secret would be found inside of other words; it is only in values, which a problem does not repeat. */
+/** Minimum length of a masked secret. Shorter ones would match parts of words. Problems do not contain them: `given` is removed. */
 const MIN_LENGTH = 6;
 
 function withoutSecret(text: string, secret: FoundSecret): string {

@@ -2,10 +2,10 @@ import { isScalar, parseAllDocuments, visit, type Alias, type Document, type Nod
 import type { Problem } from "../../schema/problem";
 import { isToken } from "../../schema/rule";
 
-/** Largest cedana.yaml that is read: room for a thousand node groups. */
+/** Maximum size of a cedana.yaml, enough for a thousand node groups. */
 const MAX_BYTES = 1024 * 1024;
 
-/** A problem of the text itself, by its offset in UTF-16 units. */
+/** Describes a problem of the text, with its offset in UTF-16 code units. */
 export interface TextProblem {
   readonly offset: number;
   readonly problem: Problem;
@@ -13,7 +13,7 @@ export interface TextProblem {
 
 export interface YamlSource {
   readonly text: string;
-  /** Absent if the text cannot be parsed. With problems it is incomplete. */
+  /** Undefined if the text cannot be parsed. Incomplete if there are problems. */
   readonly document?: Document;
   readonly problems: readonly TextProblem[];
 }
@@ -32,7 +32,7 @@ export function parseYaml(source: Uint8Array | string): YamlSource {
   return { text, document, problems: [...problems, ...checkNodes(document)] };
 }
 
-/** Returns the data of a document, or undefined if its aliases expand to too much. */
+/** Returns the data of a document, undefined if its aliases expand to too many values. */
 export function dataOf(document: Document): { readonly value: unknown } | undefined {
   try {
     return { value: document.toJS() as unknown };
@@ -42,14 +42,14 @@ export function dataOf(document: Document): { readonly value: unknown } | undefi
   }
 }
 
-type Unplaced = Omit<Problem, "path">;
+type ProblemWithoutPath = Omit<Problem, "path">;
 
-function textProblem(offset: number, problem: Unplaced): TextProblem {
+function textProblem(offset: number, problem: ProblemWithoutPath): TextProblem {
   return { offset, problem: { path: [], ...problem } };
 }
 
-/** Returns the text without its byte order mark, or why there is none. */
-function decode(source: Uint8Array | string): string | Unplaced {
+/** Returns the text without its byte order mark, or the problem. */
+function decode(source: Uint8Array | string): string | ProblemWithoutPath {
   if (source.length > MAX_BYTES) {
     const given = `${(source.length / MAX_BYTES).toFixed(1)} MiB`;
     return { code: "file-too-large", message: "is too large", given, allowed: "at most 1 MiB" };
@@ -58,7 +58,7 @@ function decode(source: Uint8Array | string): string | Unplaced {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(source);
   } catch {
-    return { code: "not-utf8", message: "is not UTF-8 text", remedy: "save the file as UTF-8" };
+    return { code: "invalid-utf8", message: "is not UTF-8 text", remedy: "save the file as UTF-8" };
   }
 }
 
@@ -71,9 +71,9 @@ function forbiddenCharacter(text: string): TextProblem | undefined {
   const code = (text.codePointAt(offset) ?? 0).toString(16).toUpperCase().padStart(4, "0");
   return textProblem(offset, {
     code: "control-character",
-    message: "has a character that YAML does not allow",
+    message: "contains a character that YAML does not allow",
     given: `U+${code}`,
-    remedy: "delete it",
+    remedy: "remove it",
   });
 }
 
@@ -81,18 +81,18 @@ function isEmpty({ contents, errors }: Document): boolean {
   return errors.length === 0 && (contents === null || (isScalar(contents) && contents.value === null));
 }
 
-const EMPTY: Unplaced = {
+const EMPTY: ProblemWithoutPath = {
   code: "empty-file",
   message: "is empty",
   allowed: "a mapping with version: 1",
-  remedy: "cedana-cdk init writes a file to start from",
+  remedy: "run cedana-cdk init to create a file",
 };
 
-const SECOND_DOCUMENT: Unplaced = {
-  code: "several-documents",
+const SECOND_DOCUMENT: ProblemWithoutPath = {
+  code: "multiple-documents",
   message: "starts a second document",
   allowed: "one document",
-  remedy: "put each platform into its own file",
+  remedy: "put each platform in a separate file",
 };
 
 interface SyntaxError {
@@ -107,7 +107,7 @@ function syntaxProblem({ code, message, pos: [offset] }: SyntaxError): TextProbl
       return textProblem(offset, {
         code: "duplicate-key",
         message: "is set twice",
-        remedy: "delete one of them",
+        remedy: "remove one of them",
       });
     case "NON_STRING_KEY":
       return textProblem(offset, { code: "yaml-syntax", message: "is a key that is not a string" });
@@ -123,10 +123,11 @@ function syntaxProblem({ code, message, pos: [offset] }: SyntaxError): TextProbl
   }
 }
 
-/** Finds what YAML accepts and a reader does not expect: merge keys, Terraform tokens, aliases of no value. */
+/** Rejects merge keys, Terraform tokens and invalid aliases, which the YAML parser accepts. */
 function checkNodes(document: Document): TextProblem[] {
   const problems: TextProblem[] = [];
-  const add = (node: Node, problem: Unplaced) => problems.push(textProblem(node.range?.[0] ?? 0, problem));
+  const add = (node: Node, problem: ProblemWithoutPath) =>
+    problems.push(textProblem(node.range?.[0] ?? 0, problem));
   visit(document, {
     Pair: (_, { key }) => {
       if (isScalar(key) && key.value === "<<") add(key, MERGE_KEY);
@@ -142,33 +143,42 @@ function checkNodes(document: Document): TextProblem[] {
   return problems;
 }
 
-const MERGE_KEY: Unplaced = {
+const MERGE_KEY: ProblemWithoutPath = {
   code: "merge-key",
-  message: "is a merge key, which YAML 1.2 does not have",
-  remedy: "write the properties out, or repeat a whole value by &anchor and *alias",
+  message: "is a merge key, which YAML 1.2 does not support",
+  remedy: "repeat the properties, or reuse a whole value with &anchor and *alias",
 };
 
-const TOKEN: Unplaced = {
+const TOKEN: ProblemWithoutPath = {
   code: "terraform-token",
   message: "contains a Terraform token, which is only valid in programs",
-  remedy: "write the value itself",
+  remedy: "replace it by a literal value",
 };
 
 export const TOO_MANY_ALIASES: Problem = {
   code: "too-many-aliases",
   path: [],
-  message: "repeats too much by aliases",
-  remedy: "write the values out",
+  message: "has aliases that expand to too many values",
+  remedy: "replace aliases by their values",
 };
 
-function aliasProblem(alias: Alias, document: Document, ancestors: readonly Node[]): Unplaced | undefined {
+function aliasProblem(
+  alias: Alias,
+  document: Document,
+  ancestors: readonly Node[],
+): ProblemWithoutPath | undefined {
   const anchored = alias.resolve(document);
   const given = `*${alias.source}`;
   if (anchored === undefined) {
     const remedy = `put &${alias.source} before the value`;
-    return { code: "unknown-alias", message: "has no anchor above it", given, remedy };
+    return { code: "unknown-alias", message: "has no earlier anchor", given, remedy };
   }
   return ancestors.includes(anchored)
-    ? { code: "circular-alias", message: "is inside its own anchor", given, remedy: "write the value out" }
+    ? {
+        code: "circular-alias",
+        message: "is inside its own anchor",
+        given,
+        remedy: "replace the alias by its value",
+      }
     : undefined;
 }

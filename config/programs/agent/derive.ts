@@ -4,22 +4,22 @@ import { MINIMUM_KERNEL } from "../../nodes";
 import { quantityBytes } from "../../schema";
 import type { AgentSettings } from "./schema";
 
-/** Directory of the settings in the pods of the agent, and the file in it. */
-export const SETTINGS_FOLDER = "/etc/cedana-agent";
+/** Directory and file of the settings in the pods of the agent. */
+export const SETTINGS_DIRECTORY = "/etc/cedana-agent";
 export const SETTINGS_FILE = "settings.json";
 
-/** Directory of the registry's credentials in the pods, and the file in it. */
-export const CREDENTIALS_FOLDER = "/etc/cedana-registry";
+/** Directory and file of the registry's credentials in the pods of the agent. */
+export const CREDENTIALS_DIRECTORY = "/etc/cedana-registry";
 export const CREDENTIALS_FILE = "config.json";
 
 /** Directory of the kubelet's checkpoint archives. */
 export const ARCHIVES = "/var/lib/kubelet/checkpoints";
-/** Directory of the agent's unfinished work on its node. */
+/** Directory of the agent's journal on its node. */
 export const STATE = "/var/lib/cedana-cdk/agent";
-/** Link by which a container runtime finds CRIU: it is first in the PATH of systemd services. */
+/** Symbolic link to CRIU for the container runtime. Its directory is the first one in the PATH of systemd services. */
 export const CRIU_LINK = "/usr/local/sbin/criu";
 
-/** Condition and readiness gate of the health check's pod: whether the node can checkpoint. */
+/** Pod condition and readiness gate of the health check: whether the node can checkpoint. */
 export const HEALTH_CONDITION = "cedana.ai/node-can-checkpoint";
 
 /** Returns the settings of the agents of an install. */
@@ -42,7 +42,7 @@ export function agentSettings(engine: ResolvedKubeletEngine, install: ResolvedIn
     repository,
     registry:
       credentials === "docker-config"
-        ? { credentials, dockerConfig: `${CREDENTIALS_FOLDER}/${CREDENTIALS_FILE}` }
+        ? { credentials, dockerConfig: `${CREDENTIALS_DIRECTORY}/${CREDENTIALS_FILE}` }
         : { credentials },
     health: {
       periodSeconds,

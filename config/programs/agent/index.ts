@@ -1,16 +1,14 @@
-/**
- * What the agent of the kubelet engine is told: its form, how it is read from a file, how it follows from an install.
- */
+/** Settings of the kubelet engine's agent: their schema, parser and derivation from an install. */
 export {
   agentSettings,
   ARCHIVES,
   CREDENTIALS_FILE,
-  CREDENTIALS_FOLDER,
+  CREDENTIALS_DIRECTORY,
   CRIU_LINK,
   HEALTH_CONDITION,
   runtimeConfig,
   SETTINGS_FILE,
-  SETTINGS_FOLDER,
+  SETTINGS_DIRECTORY,
   STATE,
 } from "./derive";
 export {

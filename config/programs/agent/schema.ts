@@ -16,7 +16,7 @@ const bytes = integer(0, Number.MAX_SAFE_INTEGER);
 const kubeletSchema = shape({
   port: described(
     integer(1, 65_535),
-    "Port of the kubelet on the agent's node. Its certificate is verified with the cluster's CA.",
+    "Port of the kubelet on the agent's node. The agent verifies its certificate with the cluster's CA.",
   ),
 });
 
@@ -24,7 +24,7 @@ const registrySchema = v.variant("credentials", [
   shape({
     credentials: described(
       v.picklist(["none", "ecr"]),
-      "Credentials for the registry. none: no credentials. ecr: a token of ECR, by the pod's role.",
+      "Credentials for the registry. none: no credentials. ecr: an ECR token, by the IAM role of the pod.",
     ),
   }),
   shape({
@@ -32,7 +32,7 @@ const registrySchema = v.variant("credentials", [
       v.literal("docker-config"),
       "Credentials for the registry: those of a Docker config.json.",
     ),
-    dockerConfig: described(directory, "Path of the Docker config.json. It is read for each push."),
+    dockerConfig: described(directory, "Path of the Docker config.json. The agent reads it for each push."),
   }),
 ]);
 
@@ -41,9 +41,9 @@ const healthSchema = shape({
   timeoutSeconds: described(integer(1, 3600), "Timeout of one check, in seconds."),
   minKernel: described(
     pattern(/^\d+\.\d+$/, {
-      code: "not-a-kernel-version",
-      message: "is not a version of Linux",
-      allowed: "major and minor, such as 6.1",
+      code: "invalid-kernel-version",
+      message: "is not a Linux kernel version",
+      allowed: "major.minor, such as 6.1",
     }),
     "Oldest supported Linux kernel.",
   ),
@@ -56,25 +56,28 @@ const healthSchema = shape({
 });
 
 /**
- * Settings of the kubelet engine's agent, a file in YAML or JSON that `agent run` and `agent health` share. Paths are the
- * same in the pods and on the node.
+ * Describes the settings of the kubelet engine's agent, a file in YAML or JSON for `agent run` and `agent health`. Paths
+ * are the same in the pods and on the node.
  */
 export const agentSettingsSchema = shape({
   namespace: described(dnsLabel, "Namespace of the agents, and of the NodeCheckpoint objects."),
   folder: described(directory, "Directory of CRIU on the node. The agent runs <folder>/current/bin/criu."),
   criuLink: described(
     directory,
-    "Symbolic link on the node by which the container runtime finds CRIU, such as /usr/local/sbin/criu.",
+    "Symbolic link on the node through which the container runtime finds CRIU, such as /usr/local/sbin/criu.",
   ),
   runtime: described(v.picklist(["containerd", "crio"]), "Container runtime of the node."),
   archives: described(directory, "Directory to which the kubelet writes archives."),
-  state: described(directory, "Directory of the agent's journal, which outlives the pod."),
+  state: described(directory, "Directory of the agent's journal, which survives restarts of the pod."),
   quotaBytes: described(bytes, "Maximum total size of the agent's archives on a node, in bytes."),
-  reserveBytes: described(bytes, "Space that stays free on the disk of the archives, in bytes."),
+  reserveBytes: described(
+    bytes,
+    "Free space that checkpoints must leave on the disk of the archives, in bytes.",
+  ),
   maxConcurrent: described(integer(1, 100), "Maximum number of checkpoints in flight on a node."),
   kubelet: described(kubeletSchema, "Kubelet of the node."),
   repository: described(registryRepository, "Repository of checkpoint images."),
-  registry: described(registrySchema, "Access to the registry of the repository."),
+  registry: described(registrySchema, "Access to the registry."),
   health: described(healthSchema, "Settings of the health check."),
   log: described(
     shape({ level: described(v.picklist(["debug", "info", "warn", "error"]), "Log level.") }),
@@ -89,7 +92,7 @@ export type AgentHealthSettings = AgentSettings["health"];
 /** Credentials for the registry. */
 export type AgentRegistrySettings = AgentSettings["registry"];
 
-/** The settings in a text (YAML or JSON), or all problems of it. Nothing is thrown. */
+/** Parses settings of the agent (YAML or JSON). Returns the settings or all problems. */
 export function readAgentSettings(text: string): Checked<AgentSettings> {
   return readSettings(agentSettingsSchema, text);
 }

@@ -13,7 +13,7 @@ import type { CheckpointSettings, ControllerSettings, GateSettings, RestoreSetti
 /** Annotation of the agents' pods with the hash of their configuration. */
 export const HASH_ANNOTATION = "checksum/config";
 
-/** Returns the settings of the controller of an install. Without a controller in the install, those it would have. */
+/** Returns the settings of the controller of an install, also if the install has no controller. */
 export function controllerSettings(engine: ResolvedEngine, install: ResolvedInstall): ControllerSettings {
   return {
     namespace: install.namespace,
@@ -45,7 +45,7 @@ function gate(install: ResolvedInstall): GateSettings | false {
     },
     hashAnnotation: HASH_ANNOTATION,
     ...times,
-    // A NodeReadinessRule has a dry run of its own, which needs the conditions of the controller.
+    // A NodeReadinessRule has a separate dry-run mode, which requires the conditions that the controller sets.
     dryRun: dryRun && owner === "controller",
   };
 }
@@ -55,7 +55,7 @@ function checkpoints(engine: ResolvedEngine, install: ResolvedInstall): Checkpoi
   return settings && definitionOf(engine).controller.settings(engine, install, settings);
 }
 
-/** Port on which the controller serves its webhook. */
+/** Port of the controller's webhook. */
 export const WEBHOOK_PORT = 9443;
 
 function restore(engine: ResolvedEngine, install: ResolvedInstall): RestoreSettings | false {

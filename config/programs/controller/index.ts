@@ -1,6 +1,4 @@
-/**
- * What the controller is told: its form, how it is read from a file, how it follows from an install.
- */
+/** Settings of the controller: their schema, parser and derivation from an install. */
 export { controllerSettings, HASH_ANNOTATION, WEBHOOK_PORT } from "./derive";
 export {
   readControllerSettings,

@@ -27,31 +27,28 @@ const agentSchema = shape({
 const retaintSchema = shape({
   holdOffSeconds: described(
     integer(0, 3600),
-    "Seconds without a Ready agent after which a node gets the taint again.",
+    "Seconds without a Ready agent after which a node is tainted again.",
   ),
   maxUnreadyPercent: described(
     integer(1, 100),
-    "Percentage of gated nodes without a Ready agent above which no further node gets the taint.",
+    "Percentage of gated nodes without a Ready agent above which no further node is tainted.",
   ),
 });
 
 const gateSchema = shape({
   owner: described(
     v.picklist(["controller", "nodeReadinessRule"]),
-    "Component that removes the taint. nodeReadinessRule: the controller sets only the Node condition.",
+    "Component that removes the taint. nodeReadinessRule: the controller only sets the Node condition.",
   ),
   taint: described(taintSchema, "Taint of gated nodes."),
-  nodeSelector: described(labels, "Labels of the nodes that are gated."),
+  nodeSelector: described(labels, "Labels of gated nodes."),
   agents: described(
     v.pipe(v.array(agentSchema), v.minLength(1)),
     "Agents that must be Ready on a node before its taint is removed.",
   ),
   podSelector: described(labels, "Labels of the agents' pods and DaemonSets."),
   hashAnnotation: described(labelKey, "Annotation of a pod with the hash of its configuration."),
-  retaint: described(
-    oneOf([off, retaintSchema]),
-    "Whether a node that loses its agent gets the taint again.",
-  ),
+  retaint: described(oneOf([off, retaintSchema]), "Whether a node without a Ready agent is tainted again."),
   failOpenAfterSeconds: described(
     derived(integer(60, 86_400), "never"),
     "Seconds after which the taint is removed even if the agents are not Ready.",
@@ -60,7 +57,7 @@ const gateSchema = shape({
     integer(0, 86_400),
     "Seconds after which an event reports why a node is still gated.",
   ),
-  dryRun: described(v.boolean(), "Whether nodes are not changed, and intended changes are only reported."),
+  dryRun: described(v.boolean(), "Whether the controller only reports changes of nodes without making them."),
 });
 
 const checkpointsSchema = v.variant("engine", [
@@ -84,7 +81,7 @@ const restoreSchema = shape({
   ),
 });
 
-/** Settings of the controller, a file in YAML or JSON. `controllerSettings` derives them from an install. */
+/** Describes the settings of the controller, a file in YAML or JSON. `controllerSettings` derives them from an install. */
 export const controllerSettingsSchema = shape({
   namespace: described(dnsLabel, "Namespace of the Lease."),
   leaseName: described(dnsSubdomain, "Name of the Lease for the leader election."),
@@ -92,8 +89,11 @@ export const controllerSettingsSchema = shape({
     shape({ level: described(v.picklist(["debug", "info", "warn", "error"]), "Log level.") }),
     "Log of the controller.",
   ),
-  gate: described(oneOf([off, gateSchema]), "Readiness gate. false: another program owns it."),
-  checkpoints: described(oneOf([off, checkpointsSchema]), "Checkpoint objects. false: not reconciled."),
+  gate: described(oneOf([off, gateSchema]), "Readiness gate. false: another component owns it."),
+  checkpoints: described(
+    oneOf([off, checkpointsSchema]),
+    "Checkpoint objects. false: they are not reconciled.",
+  ),
   restore: described(oneOf([off, restoreSchema]), "Restore of pods. false: disabled."),
 });
 
@@ -108,7 +108,7 @@ export interface RestoreSettings extends v.InferOutput<typeof restoreSchema> {}
 /** One of the agents that must be Ready on a node. */
 export interface AgentSettings extends v.InferOutput<typeof agentSchema> {}
 
-/** The settings in a text (YAML or JSON), or all problems of it. Nothing is thrown. */
+/** Parses settings of the controller (YAML or JSON). Returns the settings or all problems. */
 export function readControllerSettings(text: string): Checked<ControllerSettings> {
   return readSettings(controllerSettingsSchema, text);
 }

@@ -18,9 +18,9 @@ import {
 } from "../../../render/iam";
 import { kmsKey, policyDocument } from "../internal";
 import {
-  givenStorePropsSchema,
+  existingStorePropsSchema,
   storePropsSchema,
-  type GivenStorePropsSpec,
+  type ExistingStorePropsSpec,
   type ResolvedStoreProps,
   type StorePropsSpec,
 } from "../../../config/checkpoint-store";
@@ -106,9 +106,9 @@ export class ExistingStore extends StoreBase {
   readonly kmsKeyArn?: string;
   protected readonly region: string;
 
-  constructor(scope: Construct, id: string, attributes: GivenStorePropsSpec) {
+  constructor(scope: Construct, id: string, attributes: ExistingStorePropsSpec) {
     super(scope, id);
-    const spec = resolve(this.node.path, givenStorePropsSchema, attributes);
+    const spec = resolve(this.node.path, existingStorePropsSchema, attributes);
     this.region = spec.region;
     this.bucketName = spec.existingBucket;
     this.bucketArn = bucketArn(spec.existingBucket, spec.region);
@@ -127,7 +127,7 @@ export interface CheckpointStoreProps extends StorePropsSpec {}
  */
 export class CheckpointStore extends StoreBase {
   /** Uses an existing bucket without changing it. `region` is the region of the bucket. */
-  static fromAttributes(scope: Construct, id: string, attributes: GivenStorePropsSpec): ICheckpointStore {
+  static fromAttributes(scope: Construct, id: string, attributes: ExistingStorePropsSpec): ICheckpointStore {
     return new ExistingStore(scope, id, attributes);
   }
 

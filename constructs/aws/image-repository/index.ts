@@ -3,10 +3,10 @@ import { EcrRepository } from "@cdktf/provider-aws/lib/ecr-repository";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { Construct } from "constructs";
 import {
-  checkGivenRepository,
-  givenRepositoryPropsSchema,
+  checkExistingRepository,
+  existingRepositoryPropsSchema,
   repositoryPropsSchema,
-  type GivenRepositoryPropsSpec,
+  type ExistingRepositoryPropsSpec,
   type RepositoryPropsSpec,
 } from "../../../config/image-repository";
 import {
@@ -80,7 +80,7 @@ export class ImageRepository extends RepositoryBase {
   static fromAttributes(
     scope: Construct,
     id: string,
-    attributes: GivenRepositoryPropsSpec,
+    attributes: ExistingRepositoryPropsSpec,
   ): IImageRepository {
     return new ExistingRepository(scope, id, attributes);
   }
@@ -122,13 +122,13 @@ class ExistingRepository extends RepositoryBase {
   readonly url: string;
   readonly arn: string;
 
-  constructor(scope: Construct, id: string, attributes: GivenRepositoryPropsSpec) {
+  constructor(scope: Construct, id: string, attributes: ExistingRepositoryPropsSpec) {
     super(scope, id);
     this.url = resolve(
       this.node.path,
-      givenRepositoryPropsSchema,
+      existingRepositoryPropsSchema,
       attributes,
-      checkGivenRepository,
+      checkExistingRepository,
     ).existingUrl;
     this.arn = repositoryArnOf(this.url);
   }

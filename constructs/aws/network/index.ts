@@ -12,10 +12,10 @@ import { NatGateway } from "@cdktf/provider-aws/lib/nat-gateway";
 import { Route } from "@cdktf/provider-aws/lib/route";
 import {
   checkNetwork,
-  givenNetworkSchema,
+  existingNetworkSchema,
   layOutSubnets,
   networkPropsSchema,
-  type GivenNetworkSpec,
+  type ExistingNetworkSpec,
   type NetworkPropsSpec,
   type ResolvedNewNetwork,
 } from "../../../config/network";
@@ -92,9 +92,9 @@ export interface NetworkProps extends NetworkPropsSpec {}
  */
 export class Network extends Construct implements INetwork {
   /** Uses existing subnets. Nothing is created or looked up. */
-  static fromAttributes(scope: Construct, id: string, attributes: GivenNetworkSpec): INetwork {
+  static fromAttributes(scope: Construct, id: string, attributes: ExistingNetworkSpec): INetwork {
     const path = [scope.node.path, id].filter((part) => part !== "").join("/");
-    const given = resolve(path, givenNetworkSchema, attributes, (network) => checkNetwork(network));
+    const given = resolve(path, existingNetworkSchema, attributes, (network) => checkNetwork(network));
     return {
       vpcId: given.vpcId,
       privateSubnetIds: given.privateSubnetIds,

@@ -79,7 +79,7 @@ test("init rejects an existing file without --force, and invalid flags", async (
   });
   const wrong = await run(["init", "--force", "--region", "mars"]);
   expect(wrong.status).toBe(2);
-  expect(wrong.stderr).toContain("is not the name of an AWS region");
+  expect(wrong.stderr).toContain("is not an AWS region");
   expect(readFileSync(join(folder, "cedana.yaml"), "utf8")).toBe("mine: true\n");
   expect(readdirSync(folder)).toEqual(["cedana.yaml"]);
 });

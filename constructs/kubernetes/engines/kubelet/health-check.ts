@@ -1,7 +1,7 @@
 import { dirname } from "node:path/posix";
 import type { V1DaemonSet, V1Probe } from "@kubernetes/client-node";
 import { ARCHIVES, CRIU_LINK, HEALTH_CONDITION, runtimeConfig } from "../../../../config/programs/agent";
-import { isNodesOwn } from "../../../../config/engines/kubelet";
+import { isNodeLocalRegistry } from "../../../../config/engines/kubelet";
 import { namesOf } from "../../../../config/install";
 import { settingsHash, type KubeletInput } from "./input";
 import type { Manifest } from "../../object";
@@ -43,7 +43,7 @@ export function healthCheckDaemonSet(input: KubeletInput): Manifest<V1DaemonSet>
   const readResult = result.volumeMounts.map(({ name, mountPath }) => ({ name, mountPath, readOnly: true }));
   const seconds = 3 * healthCheck.periodSeconds + healthCheck.timeoutSeconds;
   return daemonSet(install, "health-check", healthCheck, settingsHash(input), {
-    ...(isNodesOwn(engine) ? { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" } : {}),
+    ...(isNodeLocalRegistry(engine) ? { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" } : {}),
     serviceAccountName: namesOf(install).healthCheck,
     terminationGracePeriodSeconds: 5,
     readinessGates: [{ conditionType: HEALTH_CONDITION }],

@@ -1,7 +1,7 @@
 import { dirname } from "node:path/posix";
 import type { V1DaemonSet } from "@kubernetes/client-node";
 import { ARCHIVES, CRIU_LINK, STATE } from "../../../../config/programs/agent";
-import { isNodesOwn } from "../../../../config/engines/kubelet";
+import { isNodeLocalRegistry } from "../../../../config/engines/kubelet";
 import { settingsHash, type KubeletInput } from "./input";
 import type { Manifest } from "../../object";
 import { daemonSet, image } from "../../pod";
@@ -48,7 +48,7 @@ export function helperDaemonSet(input: KubeletInput): Manifest<V1DaemonSet> {
     scratch("tmp", "/tmp", "16Mi"),
   );
   return daemonSet(install, "helper", helper, settingsHash(input), {
-    ...(isNodesOwn(engine) ? { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" } : {}),
+    ...(isNodeLocalRegistry(engine) ? { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" } : {}),
     terminationGracePeriodSeconds: helper.terminationGracePeriodSeconds,
     initContainers: [
       {

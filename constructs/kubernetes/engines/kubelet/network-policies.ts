@@ -1,4 +1,4 @@
-import { credentialsOf, isNodesOwn, registryPort } from "../../../../config/engines/kubelet";
+import { credentialsOf, isNodeLocalRegistry, registryPort } from "../../../../config/engines/kubelet";
 import { agentNamespace } from "../../../../config/install";
 import { DNS, tcp } from "../../network-policy/rules";
 import type { ComponentPolicy, EnginePolicies, PolicySettings } from "../engine";
@@ -20,7 +20,7 @@ export function networkPolicies(
   { engine, install }: KubeletInput,
   { egressPorts }: PolicySettings,
 ): EnginePolicies {
-  if (isNodesOwn(engine)) return { policies: [], controllerEgress: [] };
+  if (isNodeLocalRegistry(engine)) return { policies: [], controllerEgress: [] };
   const policy = (component: string, ...ports: readonly number[]): ComponentPolicy => ({
     component,
     namespace: agentNamespace(install),

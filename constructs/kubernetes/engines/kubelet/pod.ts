@@ -2,9 +2,9 @@
 import type { V1EnvVar, V1SecurityContext, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
 import {
   CREDENTIALS_FILE,
-  CREDENTIALS_FOLDER,
+  CREDENTIALS_DIRECTORY,
   SETTINGS_FILE,
-  SETTINGS_FOLDER,
+  SETTINGS_DIRECTORY,
 } from "../../../../config/programs/agent";
 import { namesOf } from "../../../../config/install";
 import type { KubeletInput } from "./input";
@@ -58,13 +58,13 @@ export function scratch(name: string, at: string, sizeLimit: string): Mounted {
   };
 }
 
-export const SETTINGS_PATH = `${SETTINGS_FOLDER}/${SETTINGS_FILE}`;
+export const SETTINGS_PATH = `${SETTINGS_DIRECTORY}/${SETTINGS_FILE}`;
 
 export function settings({ install }: KubeletInput): Mounted {
   const name = "settings";
   return {
     volumes: [{ name, configMap: { name: namesOf(install).agentSettings } }],
-    volumeMounts: [{ name, mountPath: SETTINGS_FOLDER, readOnly: true }],
+    volumeMounts: [{ name, mountPath: SETTINGS_DIRECTORY, readOnly: true }],
   };
 }
 
@@ -76,7 +76,7 @@ export function credentials({ engine }: KubeletInput): Mounted {
   const { name: secretName, key } = registryCredentials;
   return {
     volumes: [{ name, secret: { secretName, items: [{ key, path: CREDENTIALS_FILE }] } }],
-    volumeMounts: [{ name, mountPath: CREDENTIALS_FOLDER, readOnly: true }],
+    volumeMounts: [{ name, mountPath: CREDENTIALS_DIRECTORY, readOnly: true }],
   };
 }
 

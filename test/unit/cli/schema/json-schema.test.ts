@@ -12,7 +12,7 @@ const validate = new Ajv({ strict: false, allErrors: true }).compile(platformJso
 const BAD = files("test/golden/platform/bad", /\.yaml$/);
 
 /** Codes of problems that a JSON Schema pattern cannot express. */
-const READER_ONLY = new Set(["not-a-cidr", "reserved-label", "reserved-taint"]);
+const READER_ONLY = new Set(["invalid-cidr", "reserved-label", "reserved-taint"]);
 
 test.each(["new", "existing", "none"] as const)("the JSON Schema accepts a file of init (%s)", (aws) => {
   const accepted = validate(parse(initFile({ ...INIT_DEFAULTS, aws, gpu: true })));

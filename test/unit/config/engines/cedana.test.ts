@@ -147,7 +147,7 @@ test.each([
 
 test("names the Secret reference to use when a token is in plain text", () => {
   expect(problems({ secrets: { authToken: "s3cr3t-value" } })).toEqual([
-    "secrets.authToken  must not be written into the input; allowed: { name: <Secret>, key: <key in it> }; put the value into a Kubernetes Secret and name it here",
+    "secrets.authToken  must be a reference to a Secret, not the secret value; allowed: { name: <Secret>, key: <key in the Secret> }; store the value in a Kubernetes Secret and refer to it here",
   ]);
 });
 
@@ -155,7 +155,7 @@ test("accepts values that only Terraform knows, except where ports and mounts de
   const token = "${TfToken[TOKEN.1]}";
   expect(problems({ clusterId: token, url: token, sqsQueueUrl: token, awsRegion: token })).toBeUndefined();
   expect(problems({ protocol: "tcp", address: token })).toEqual([
-    "address  is known only when Terraform runs, but decides on ports and mounts; allowed: a plain value",
+    "address  is a Terraform token, but ports and mounts depend on its value; allowed: a literal value",
   ]);
 });
 

@@ -34,7 +34,7 @@ test.each([
     {
       code: "unknown-key",
       path: ["install", ...name.split(".")],
-      remedy: `remove it: only the engine cedana has it, as engine.${name}`,
+      remedy: `remove it: only the engine cedana supports it, as engine.${name}`,
     },
   ]);
 });

@@ -153,8 +153,8 @@ test("routes exactly five events to the queue, and only over TLS", () => {
 test("rejects a queue name that SQS does not accept", () => {
   const make = (name: string) =>
     new InterruptionQueue(new TerraformStack(Testing.app(), "test"), "queue", { name });
-  expect(() => make("a".repeat(81))).toThrow(/name {2}is not a name that SQS allows/);
-  expect(() => make("queue.fifo")).toThrow(/name {2}is not a name that SQS allows/);
+  expect(() => make("a".repeat(81))).toThrow(/name {2}is not a valid SQS queue name/);
+  expect(() => make("queue.fifo")).toThrow(/name {2}is not a valid SQS queue name/);
 });
 
 test("adds an access entry for the nodes, and tags the security group for the pools", () => {
@@ -174,5 +174,5 @@ test("adds an access entry for the nodes, and tags the security group for the po
 });
 
 test("rejects names that are too long for IAM before Terraform runs", () => {
-  expect(() => synth("a".repeat(60))).toThrow(/nodeRoleName {2}is longer than IAM allows/);
+  expect(() => synth("a".repeat(60))).toThrow(/nodeRoleName {2}is too long for an IAM role name/);
 });

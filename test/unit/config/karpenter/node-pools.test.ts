@@ -90,23 +90,29 @@ test("writes no label, taint or user data for a pool with checkpointing: false",
 
 test.each<[object, string]>([
   [{ amiVersion: "latest" }, "is not a release of the EKS AMI"],
-  [{ terminationGracePeriod: "5m" }, "ends a node while a checkpoint may still run"],
-  [{ kubelet: { config: { runtimeRequestTimeout: "1h" } } }, "ends a node while a checkpoint may still run"],
-  [{ instanceTypes: ["m7i.large", "m7g.large"] }, "is arm64, but m7i.large says x86_64"],
+  [{ terminationGracePeriod: "5m" }, "is shorter than the longest checkpoint"],
+  [{ kubelet: { config: { runtimeRequestTimeout: "1h" } } }, "is shorter than the longest checkpoint"],
+  [{ instanceTypes: ["m7i.large", "m7g.large"] }, "is arm64, but m7i.large is x86_64"],
   [
     { requirements: [{ key: "kubernetes.io/arch", operator: "In", values: ["arm64"] }] },
-    "is written by the toolkit",
+    "is set by the toolkit",
   ],
-  [{ requirements: [{ key: "a", operator: "Exists", values: ["x"] }] }, "has 1 items"],
-  [{ requirements: [{ key: "a", operator: "Gt", values: [] }] }, "has 0 items"],
-  [{ requirements: [{ key: "a", operator: "Gt", values: ["1K"] }] }, "is not a whole number"],
-  [{ requirements: [{ key: "a", operator: "Lte", values: ["-1"] }] }, "is not a whole number"],
+  [
+    { requirements: [{ key: "a", operator: "Exists", values: ["x"] }] },
+    "has the wrong number of items for the operator Exists; given: 1;",
+  ],
+  [
+    { requirements: [{ key: "a", operator: "Gt", values: [] }] },
+    "has the wrong number of items for the operator Gt; given: 0;",
+  ],
+  [{ requirements: [{ key: "a", operator: "Gt", values: ["1K"] }] }, "is not an integer"],
+  [{ requirements: [{ key: "a", operator: "Lte", values: ["-1"] }] }, "is not an integer"],
   [{ limits: { memory: "1000K" } }, "is not a Kubernetes quantity"],
   [{ disruption: { budgets: [{ nodes: "1", schedule: "@daily" }] } }, "only one of schedule and duration"],
-  [{ instance: { localStorage: { strategy: "Mount" } } }, "not known to Karpenter"],
+  [{ instance: { localStorage: { strategy: "Mount" } } }, "is not supported by Karpenter"],
   [{ capacityTypes: ["reserved"] }, "is required for the capacity type reserved"],
-  [{ capacityReservations: [{ id: "cr-1" }] }, "would not be used"],
-  [{ labels: { "karpenter.k8s.aws/instance-cpu": "4" } }, "is a label that a node may not give itself"],
+  [{ capacityReservations: [{ id: "cr-1" }] }, "has no effect: capacityTypes does not contain reserved"],
+  [{ labels: { "karpenter.k8s.aws/instance-cpu": "4" } }, "is a label that a kubelet must not set"],
 ])("rejects %j", (pool, message) => {
   expect(problems(pool)).toContain(message);
 });
@@ -120,7 +126,7 @@ test("rejects a cluster version that EKS no longer supports", () => {
 });
 
 test("rejects two pools with the same name", () => {
-  expect(() => synth(POOL, POOL)).toThrow(/nodePools\[1\]\.name {2}is the name of pool 0 already/);
+  expect(() => synth(POOL, POOL)).toThrow(/nodePools\[1\]\.name {2}is already the name of nodePools\[0\]/);
 });
 
 test("accepts two pools whose names have a common prefix", () => {
@@ -130,6 +136,6 @@ test("accepts two pools whose names have a common prefix", () => {
 });
 
 test("rejects maxPodsExpression, which Karpenter does not support, and accepts a grace period that only Terraform knows", () => {
-  expect(problems({ kubelet: { maxPodsExpression: "max_pods" } })).toContain("is not known to Karpenter");
+  expect(problems({ kubelet: { maxPodsExpression: "max_pods" } })).toContain("is not supported by Karpenter");
   expect(problems({ terminationGracePeriod: "${TfToken[TOKEN.1]}" })).toBe("");
 });

@@ -74,7 +74,7 @@ test.each([
   ['[plugins."io.containerd.grpc.v1.cri".registry]\na = 1\n', "containerd-schema-v2"],
   ['[plugins."io.containerd.grpc.v1.cri"]\nenable_selinux = true\n', "containerd-schema-v2"],
   ["version = 2\n", "containerd-schema-v2"],
-  ["imports = [, 'x']", "not-toml"],
+  ["imports = [, 'x']", "invalid-toml"],
 ])("rejects the containerd configuration %j", (config, code) => {
   const checked = check(nodeConfigSchema, {
     apiVersion: "node.eks.aws/v1alpha1",

@@ -36,9 +36,13 @@ test("accepts values that only Terraform knows", () => {
 });
 
 test.each<[string, Partial<NodeGroupSpec>, string[]]>([
-  ["a version that only Terraform knows", { version: LATER }, ["version not-plain"]],
+  ["a version that only Terraform knows", { version: LATER }, ["version unresolved-token"]],
   ["a Mac", { instanceTypes: ["mac2-m2.metal"] }, ["instanceTypes.0 unknown-instance-type"]],
-  ["a label without a value", { labels: { "example.com/x": "" } }, ["labels.example.com/x empty-label"]],
+  [
+    "a label without a value",
+    { labels: { "example.com/x": "" } },
+    ["labels.example.com/x empty-label-value"],
+  ],
   [
     "a label longer than EKS accepts",
     { labels: { [`example.com/${"a".repeat(60)}`]: "x" } },
@@ -57,12 +61,12 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
   [
     "desired above max",
     { scaling: { min: 1, max: 3, desired: { initial: 4 } } },
-    ["scaling.desired.initial desired-outside"],
+    ["scaling.desired.initial desired-out-of-range"],
   ],
   [
     "desired below min",
     { scaling: { min: 2, max: 3, desired: { managed: 1 } } },
-    ["scaling.desired.managed desired-outside"],
+    ["scaling.desired.managed desired-out-of-range"],
   ],
   [
     "mixed architectures",
@@ -91,7 +95,7 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
   [
     "a release for another minor",
     { ami: { releaseVersion: "1.33.5-20260714" } },
-    ["ami.releaseVersion release-of-other-minor"],
+    ["ami.releaseVersion ami-release-mismatch"],
   ],
   [
     "an image of Amazon Linux 2 with an old kernel, cgroup v1 and containerd 1",
@@ -142,7 +146,7 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
       capacityType: "CAPACITY_BLOCK",
       instanceTypes: ["p5.48xlarge", "p4d.24xlarge"],
     },
-    ["capacityReservation missing", "instanceTypes one-instance-type"],
+    ["capacityReservation missing", "instanceTypes multiple-instance-types"],
   ],
   [
     "a reservation of spot instances",
@@ -150,7 +154,7 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
       capacityType: "SPOT",
       capacityReservation: { id: "cr-0a1b2c3d4e5f60718" },
     },
-    ["capacityReservation exclusive"],
+    ["capacityReservation mutually-exclusive"],
   ],
   ["io2 without iops", { rootVolume: { type: "io2" } }, ["rootVolume.iops missing"]],
   [
@@ -161,7 +165,7 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
   [
     "throughput for io1",
     { rootVolume: { type: "io1", iops: 1000, throughputMiBps: 200 } },
-    ["rootVolume.throughputMiBps not-for-type"],
+    ["rootVolume.throughputMiBps unsupported-by-volume-type"],
   ],
   [
     "more iops than the size allows",
@@ -171,13 +175,13 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
   [
     "a flag that overrides the taints",
     { kubelet: { flags: ["--register-with-taints=a:NoSchedule"] } },
-    ["kubelet.flags.0 own-flag"],
+    ["kubelet.flags.0 reserved-flag"],
   ],
-  ["a value that is not a flag", { kubelet: { flags: ["v=4"] } }, ["kubelet.flags.0 not-a-flag"]],
+  ["a value that is not a flag", { kubelet: { flags: ["v=4"] } }, ["kubelet.flags.0 invalid-kubelet-flag"]],
   [
     "taints in a flag in addition to the toolkit's",
     { kubelet: { config: { registerWithTaints: [] } } },
-    ["kubelet.config.registerWithTaints own-field"],
+    ["kubelet.config.registerWithTaints reserved-field"],
   ],
   [
     "two equal taints",
@@ -216,38 +220,49 @@ test.each([
   [{ labels: { "node-role.kubernetes.io/worker": "" } }, "reserved-label"],
   [{ labels: { "eks.amazonaws.com/x": "y" } }, "reserved-label"],
   [{ labels: { "karpenter.sh/x": "y" } }, "reserved-label"],
-  [{ labels: { "a b": "y" } }, "not-a-label-key"],
-  [{ labels: { a: "-" } }, "not-a-label-value"],
+  [{ labels: { "a b": "y" } }, "invalid-label-key"],
+  [{ labels: { a: "-" } }, "invalid-label-value"],
   [{ taints: [{ key: "node.kubernetes.io/not-ready", effect: "NoSchedule" }] }, "reserved-taint"],
   [{ taints: [{ key: "a", effect: "NO_SCHEDULE" }] }, "not-allowed"],
-  [{ ami: { id: "ami-1" } }, "not-an-ami"],
-  [{ sysctls: { "a b": "1" } }, "not-a-sysctl"],
-  [{ preNodeadm: ["echo"] }, "no-interpreter"],
-  [{ tags: { "aws:x": "y" } }, "not-a-tag-key"],
+  [{ ami: { id: "ami-1" } }, "invalid-ami-id"],
+  [{ sysctls: { "a b": "1" } }, "invalid-sysctl-name"],
+  [{ preNodeadm: ["echo"] }, "missing-interpreter"],
+  [{ tags: { "aws:x": "y" } }, "invalid-tag-key"],
   [{ desiredSize: 3 }, "unknown-key"],
 ])("%j: %s", (spec, code) => {
   expect(problemsOf({ ...group(), ...spec }).map((problem) => problem.code)).toContain(code);
 });
 
 test.each<[NonNullable<NodeGroupSpec["kubelet"]>["config"], string]>([
-  [{ kubeReserved: { memory: "1K" } }, "kubeReserved.memory not-a-quantity"],
-  [{ containerLogMaxSize: "10MB" }, "containerLogMaxSize not-a-quantity"],
-  [{ evictionHard: { "memory.available": "1K" } }, "evictionHard.memory.available not-a-threshold"],
-  [{ evictionHard: { "memory.available": "0" } }, "evictionHard.memory.available not-a-threshold"],
-  [{ evictionSoft: { "nodefs.available": "101%" } }, "evictionSoft.nodefs.available not-a-threshold"],
-  [{ evictionSoft: { "nodefs.available": "NaN%" } }, "evictionSoft.nodefs.available not-a-threshold"],
+  [{ kubeReserved: { memory: "1K" } }, "kubeReserved.memory invalid-quantity"],
+  [{ containerLogMaxSize: "10MB" }, "containerLogMaxSize invalid-quantity"],
+  [
+    { evictionHard: { "memory.available": "1K" } },
+    "evictionHard.memory.available invalid-eviction-threshold",
+  ],
+  [{ evictionHard: { "memory.available": "0" } }, "evictionHard.memory.available invalid-eviction-threshold"],
+  [
+    { evictionSoft: { "nodefs.available": "101%" } },
+    "evictionSoft.nodefs.available invalid-eviction-threshold",
+  ],
+  [
+    { evictionSoft: { "nodefs.available": "NaN%" } },
+    "evictionSoft.nodefs.available invalid-eviction-threshold",
+  ],
   [
     { evictionMinimumReclaim: { "nodefs.available": "-1Gi" } },
-    "evictionMinimumReclaim.nodefs.available not-a-threshold",
+    "evictionMinimumReclaim.nodefs.available invalid-eviction-threshold",
   ],
-  [{ cpuCFSQuotaPeriod: "100" }, "cpuCFSQuotaPeriod not-a-period"],
-  [{ cpuCFSQuotaPeriod: "1001ms" }, "cpuCFSQuotaPeriod not-a-period"],
+  [{ cpuCFSQuotaPeriod: "100" }, "cpuCFSQuotaPeriod invalid-cfs-quota-period"],
+  [{ cpuCFSQuotaPeriod: "1001ms" }, "cpuCFSQuotaPeriod invalid-cfs-quota-period"],
   [{ memoryThrottlingFactor: Number.POSITIVE_INFINITY }, "memoryThrottlingFactor out-of-range"],
   [{ memoryThrottlingFactor: 0 }, "memoryThrottlingFactor out-of-range"],
   [{ memoryThrottlingFactor: Number.NaN }, "memoryThrottlingFactor wrong-type"],
-  [{ syncFrequency: "9999999999h" }, "syncFrequency not-a-duration"],
+  [{ syncFrequency: "9999999999h" }, "syncFrequency invalid-duration"],
   [
-    { shutdownGracePeriodByPodPriority: [{ priority: 0.5, shutdownGracePeriodSeconds: 1 }] },
+    {
+      shutdownGracePeriodByPodPriority: [{ priority: 0.5, shutdownGracePeriodSeconds: 1 }],
+    },
     "shutdownGracePeriodByPodPriority.0.priority out-of-range",
   ],
 ])("rejects what would stop the kubelet: %j", (config, problem) => {
@@ -257,7 +272,11 @@ test.each<[NonNullable<NodeGroupSpec["kubelet"]>["config"], string]>([
 test("accepts amounts as the kubelet reads them", () => {
   const config = {
     kubeReserved: { cpu: "100m", memory: "1.5Gi", pid: "1e3" },
-    evictionHard: { "memory.available": "100Mi", "nodefs.available": "10%", "imagefs.available": "0.5%" },
+    evictionHard: {
+      "memory.available": "100Mi",
+      "nodefs.available": "10%",
+      "imagefs.available": "0.5%",
+    },
     evictionMinimumReclaim: { "nodefs.available": "0" },
     cpuCFSQuotaPeriod: "1s",
     memoryThrottlingFactor: 0.9,
@@ -288,7 +307,12 @@ test("accepts a kubelet up to three minors older than the cluster", () => {
     problemsOf({ ...group({ version }), ...(ami && { ami }) }, cluster).map(({ code }) => code);
   expect(codesIn("1.34", "1.37")).toEqual([]);
   expect(codesIn("1.33", "1.37")).toEqual(["version-skew"]);
-  const custom = { id: "ami-0a1b2c3d4e5f60718", kernel: "6.12", cgroup: "v2", containerd: "2.2" };
+  const custom = {
+    id: "ami-0a1b2c3d4e5f60718",
+    kernel: "6.12",
+    cgroup: "v2",
+    containerd: "2.2",
+  };
   expect(codesIn("1.31", "1.34", custom)).toEqual([]);
   expect(codesIn("1.31", "1.35", custom)).toEqual(["version-skew"]);
 });
@@ -311,8 +335,8 @@ test("reports what is wrong, what was given, what is allowed, and a remedy", () 
   expect(problemsOf(spec).map(formatProblem)).toMatchInlineSnapshot(`
     [
       "ami.releaseVersion  is not a release for Kubernetes 1.34; given: 1.33.5-20260714; allowed: 1.34.<patch>-<date>",
-      "instanceTypes[1]  is arm64, but m7i.large says x86_64; one group has one image, so one architecture; given: m7g.large; make a group for each architecture",
-      "postNodeadm  would be dropped: in a managed group without a custom AMI, EKS puts its own NodeConfig after all parts given; given: 1 script; allowed: only together with ami.id; use preNodeadm, or a custom AMI",
+      "instanceTypes[1]  is arm64, but m7i.large is x86_64; given: m7g.large; create a separate group for each architecture: a group has one AMI",
+      "postNodeadm  has no effect without a custom AMI: EKS drops the scripts; given: 1 script; allowed: only with ami.id; use preNodeadm, or a custom AMI",
     ]
   `);
 });

@@ -56,14 +56,14 @@ test("rejects nested aliases that expand to too much", () => {
     return `a${index}: &a${index} [${value}]`;
   });
   expect(report(`version: 1\n${levels.join("\n")}\n`)).toEqual([
-    "cedana.yaml:1:1  (root)  repeats too much by aliases; write the values out",
+    "cedana.yaml:1:1  (root)  has aliases that expand to too many values; replace aliases by their values",
   ]);
 });
 
 test.each<[string, Uint8Array, string]>([
-  ["UTF-16", Buffer.from("version: 1\n", "utf16le"), "1:2  (root)  has a character"],
+  ["UTF-16", Buffer.from("version: 1\n", "utf16le"), "1:2  (root)  contains a character"],
   ["Latin-1", Buffer.from("version: 1 # caf\xe9\n", "latin1"), "1:1  (root)  is not UTF-8 text"],
-  ["a control character", Buffer.from("version: 1\nengine: \x07\n"), "2:9  (root)  has a character"],
+  ["a control character", Buffer.from("version: 1\nengine: \x07\n"), "2:9  (root)  contains a character"],
 ])("rejects %s", (_, source, expected) => {
   const [line, ...rest] = report(source);
   expect(rest).toEqual([]);

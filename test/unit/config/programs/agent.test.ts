@@ -35,11 +35,11 @@ test("parses settings that were written before", () => {
 test.each([
   [{ registry: { credentials: "docker-config" } }, "missing", ["registry", "dockerConfig"]],
   [{ registry: { credentials: "docker" } }, "not-allowed", ["registry", "credentials"]],
-  [{ archives: "checkpoints" }, "not-a-directory", ["archives"]],
-  [{ state: "/var/../etc" }, "not-a-directory", ["state"]],
+  [{ archives: "checkpoints" }, "invalid-directory", ["archives"]],
+  [{ state: "/var/../etc" }, "invalid-directory", ["state"]],
   [{ quotaBytes: -1 }, "out-of-range", ["quotaBytes"]],
   [{ quoteBytes: 1 }, "unknown-key", ["quoteBytes"]],
-  [{ health: { ...SETTINGS.health, minKernel: "6" } }, "not-a-kernel-version", ["health", "minKernel"]],
+  [{ health: { ...SETTINGS.health, minKernel: "6" } }, "invalid-kernel-version", ["health", "minKernel"]],
 ])("rejects %j", (more, code, path) => {
   expect(read(more).problems).toMatchObject([{ code, path }]);
 });
@@ -66,7 +66,7 @@ test.each([
   "registry.example.com//checkpoints",
   `registry.example.com/${"a".repeat(250)}`,
 ])("rejects the repository %s", (repository) => {
-  expect(read({ repository }).problems).toMatchObject([{ code: "not-a-repository" }]);
+  expect(read({ repository }).problems).toMatchObject([{ code: "invalid-image-repository" }]);
 });
 
 test("reports invalid YAML as one problem", () => {

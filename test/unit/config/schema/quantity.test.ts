@@ -67,7 +67,7 @@ const REJECTED = [
 
 test.each(REJECTED)("rejects %j, which is not a quantity", (text) => {
   expect(parseQuantity(text)).toBeUndefined();
-  expect(check(quantity, text).problems?.map(({ code }) => code)).toEqual(["not-a-quantity"]);
+  expect(check(quantity, text).problems?.map(({ code }) => code)).toEqual(["invalid-quantity"]);
   expect(() => quantityBytes(text)).toThrow(RangeError);
 });
 

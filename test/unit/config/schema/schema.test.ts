@@ -34,10 +34,10 @@ test("reports every problem in one run", () => {
   ).toMatchInlineSnapshot(`
     [
       "name  is required",
-      "region  is not the name of an AWS region that this toolkit knows; given: "mars"; allowed: a name such as eu-west-1, of the partitions aws, aws-cn or aws-us-gov",
-      "size  is not a whole number in range; given: 10; allowed: 1 to 9",
+      "region  is not an AWS region that this toolkit supports; given: "mars"; allowed: a region of the partitions aws, aws-cn or aws-us-gov, such as eu-west-1",
+      "size  is not an integer in the allowed range; given: 10; allowed: 1 to 9",
       "mode  is not one of the allowed values; given: "spto"; allowed: spot, onDemand; did you mean spot?",
-      "labels["a b"]  is not a key that Kubernetes allows; given: "a b"; allowed: [prefix/]name: a DNS prefix, then up to 63 letters, digits, -, _ and .",
+      "labels["a b"]  is not a valid key of a label, taint or annotation; given: "a b"; allowed: [prefix/]name: a DNS prefix, then up to 63 letters, digits, -, _ and .",
       "list[0].a  is not a number; given: "1"; allowed: a number",
       "list[1]  is not a mapping; given: 3; allowed: a mapping with a",
       "nam  is not a known property; allowed: name, region, size, mode, labels, list, either; did you mean name?",

@@ -120,11 +120,11 @@ test("writes these permissions", () => {
 });
 
 test.each([
-  [{ bucket: "Has.Dots" }, "not-a-bucket-name"],
-  [{ prefix: "no-slash" }, "not-a-key-prefix"],
-  [{ prefix: "/leading/" }, "not-a-key-prefix"],
+  [{ bucket: "Has.Dots" }, "invalid-bucket-name"],
+  [{ prefix: "no-slash" }, "invalid-key-prefix"],
+  [{ prefix: "/leading/" }, "invalid-key-prefix"],
   [{ expireDays: 0 }, "out-of-range"],
-  [{ existingBucket: "x", kmsKeyArn: "nope" }, "not-a-bucket-name"],
+  [{ existingBucket: "x", kmsKeyArn: "nope" }, "invalid-bucket-name"],
   ["a string", "wrong-type"],
   [{ existingBucket: "theirs", versioning: true }, "unknown-key"],
   [{ writers: [{ namespace: "a" }] }, "missing"],
@@ -154,6 +154,6 @@ test("derives the ARN of an existing repository from its URL, which must be know
     "arn:aws:ecr:eu-west-1:123456789012:repository/a/b",
   );
   expect(() => ImageRepository.fromAttributes(stack, "two", { existingUrl: "${TfToken[TOKEN.1]}" })).toThrow(
-    "known only when Terraform runs",
+    "is a Terraform token",
   );
 });

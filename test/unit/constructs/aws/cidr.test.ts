@@ -53,12 +53,12 @@ test("divides the VPC into subnets that do not overlap and depend only on the in
 
 test.each(["10.0.0.1/16", "10.0.0.0", "10.0.0.0/33", "10.0.0/16", "010.0.0.0/8", "10.0.0.0/16/8", ""])(
   "rejects %j, which is not an IPv4 block",
-  (text) => expect(check(ipv4Cidr(), text).problems).toMatchObject([{ code: "not-a-cidr" }]),
+  (text) => expect(check(ipv4Cidr(), text).problems).toMatchObject([{ code: "invalid-cidr" }]),
 );
 
 test("reports a prefix length out of range with the range", () => {
   expect(check(ipv4Cidr(16, 22), "10.0.0.0/8").problems).toMatchObject([
-    { code: "not-a-cidr", allowed: expect.stringContaining("from 16 to 22") },
+    { code: "invalid-cidr", allowed: expect.stringContaining("from 16 to 22") },
   ]);
 });
 

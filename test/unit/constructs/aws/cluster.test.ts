@@ -231,7 +231,7 @@ test("looks an existing cluster up once, and not at all if all attributes are gi
 test("rejects invalid clusters with these messages", () => {
   expect(problems({ endpointPrivateAccess: false })).toHaveLength(1);
   expect(problems({ endpointPublicAccess: true })).toEqual([
-    'publicAccessCidrs  is required with endpointPublicAccess: EKS would open the API to the whole internet; allowed: at least one CIDR block; name the networks that may reach it, or write ["0.0.0.0/0"] to mean everyone',
+    'publicAccessCidrs  is required with endpointPublicAccess; allowed: at least one CIDR block; list the networks that may reach the API; ["0.0.0.0/0"] opens it to the whole internet',
   ]);
   expect(problems({ endpointPublicAccess: true, publicAccessCidrs: ["0.0.0.0/0"] })).toBeUndefined();
   expect(problems({ publicAccessCidrs: ["203.0.113.0/24"] })).toHaveLength(1);
@@ -240,12 +240,12 @@ test("rejects invalid clusters with these messages", () => {
   expect(problems({ ...ipv6, ipFamily: "ipv6" })).toBeUndefined();
   expect(problems({ region: "us-iso-east-1" })).toHaveLength(1);
   expect(problems({ accessEntries: [] })).toEqual([
-    "accessEntries  is empty: nobody could use the Kubernetes API of this cluster; allowed: at least one entry; add your role with policy AmazonEKSClusterAdminPolicy, or set bootstrapClusterCreatorAdminPermissions: true",
+    "accessEntries  is empty: no principal would have access to the Kubernetes API; allowed: at least one entry; add your role with the policy AmazonEKSClusterAdminPolicy, or set bootstrapClusterCreatorAdminPermissions: true",
   ]);
   expect(problems({ accessEntries: [], bootstrapClusterCreatorAdminPermissions: true })).toBeUndefined();
   expect(problems({ accessEntries: [...spec.accessEntries!, ...spec.accessEntries!] })).toEqual([
-    'accessEntries[1].name  is that of an earlier entry; given: "admins"; put the groups and policies of one principal into one entry',
-    'accessEntries[1].principalArn  is that of an earlier entry; given: "arn:aws:iam::123456789012:role/Admin"; put the groups and policies of one principal into one entry',
+    'accessEntries[1].name  is already used by an earlier entry; given: "admins"; merge the groups and policies of one principal into one entry',
+    'accessEntries[1].principalArn  is already used by an earlier entry; given: "arn:aws:iam::123456789012:role/Admin"; merge the groups and policies of one principal into one entry',
   ]);
   const entry = { ...spec.accessEntries![0], kubernetesGroups: ["system:masters"] };
   expect(problems({ accessEntries: [entry] })).toHaveLength(1);
@@ -256,7 +256,7 @@ test("rejects invalid clusters with these messages", () => {
     'version  is not a supported Kubernetes version; given: "1.38"; allowed: 1.32 to 1.37, in quotes, without a patch number',
   ]);
   expect(problems({ version: 1.34 })).toEqual([
-    'version  is not a string; given: 1.34; allowed: a string; put it in quotes: "1.34"',
+    'version  is not a string; given: 1.34; allowed: a string; quote it: "1.34"',
   ]);
   expect(problems({ addons: { coredns: { beforeNodes: true } } })).toHaveLength(1);
   expect(problems({ addons: { "eks-pod-identity-agent": false } })).toHaveLength(1);
@@ -268,10 +268,10 @@ test.each(["1.30", "1.31"])("rejects %s, whose extended support has ended, with 
   const existing = { name: "demo", region: "eu-west-1", version };
   const message = `version  is a Kubernetes version that EKS no longer supports; given: "${version}"; allowed: 1.32 to 1.37, in quotes, without a patch number`;
   expect(problems({ version })).toEqual([
-    `${message}; choose a newer version: EKS creates no cluster of this one`,
+    `${message}; choose a newer version: EKS does not create clusters with this one`,
   ]);
   expect(check(existingClusterSchema, existing).problems?.map(formatProblem)).toEqual([
-    `${message}; upgrade the cluster (aws eks update-cluster-version), then write its new version: EKS publishes no node image for this one`,
+    `${message}; upgrade the cluster (aws eks update-cluster-version), then set its new version: EKS publishes no node image for this one`,
   ]);
 });
 
@@ -283,7 +283,7 @@ test("rejects overlapping blocks of Services, VPC and reserved networks", () => 
     ).map(formatProblem);
   expect(overlaps({}, {})).toEqual([]);
   expect(overlaps({}, { cidr: "172.20.0.0/16" })).toEqual([
-    "cluster.serviceIpv4Cidr  overlaps with the VPC's block 172.20.0.0/16; given: 172.20.0.0/16; allowed: a block outside 172.20.0.0/16; choose blocks that share no address",
+    "cluster.serviceIpv4Cidr  overlaps with the VPC CIDR block 172.20.0.0/16; given: 172.20.0.0/16; allowed: a CIDR block outside 172.20.0.0/16; choose blocks that do not overlap",
   ]);
   expect(overlaps({ serviceIpv4Cidr: "10.0.0.0/24" }, {})).toHaveLength(1);
   expect(overlaps({}, { reservedCidrs: ["172.16.0.0/12"] })).toHaveLength(1);

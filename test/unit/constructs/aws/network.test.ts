@@ -114,13 +114,13 @@ test("creates nothing if subnets are given", () => {
 
 test("rejects invalid networks with these messages", () => {
   expect(problems({ cidr: "10.0.0.0/16", reservedCidrs: ["192.168.0.0/24", "10.0.8.0/24"] })).toEqual([
-    "reservedCidrs[1]  overlaps with the VPC's block 10.0.0.0/16; given: 10.0.8.0/24; allowed: a block outside 10.0.0.0/16; choose blocks that share no address",
+    "reservedCidrs[1]  overlaps with the VPC CIDR block 10.0.0.0/16; given: 10.0.8.0/24; allowed: a CIDR block outside 10.0.0.0/16; choose blocks that do not overlap",
   ]);
   expect(problems({ publicSubnets: false })).toEqual([
-    'natGateways  needs public subnets, which are switched off; given: "perZone"; allowed: none, while publicSubnets is false; set publicSubnets: true, or natGateways: none and name the interfaceEndpoints',
+    'natGateways  requires public subnets, which are disabled; given: "perZone"; allowed: none with publicSubnets: false; set publicSubnets: true, or set natGateways: none and list the interfaceEndpoints',
   ]);
   expect(problems({ availabilityZones: ["eu-west-1a", "eu-west-1a"] })).toEqual([
-    'availabilityZones[1]  is in the list twice; given: "eu-west-1a"; leave one out',
+    'availabilityZones[1]  is already in the list; given: "eu-west-1a"; remove one of them',
   ]);
   expect(problems({ availabilityZones: ["eu-west-1a"] })).toHaveLength(1);
   expect(problems({ availabilityZones: ["eu-west-1a", "eu-west-2a"] }, "eu-west-1")).toEqual([
@@ -129,7 +129,7 @@ test("rejects invalid networks with these messages", () => {
   expect(problems({ vpcId: "vpc-0a1b2c3d", privateSubnetIds: ["subnet-0a1b2c3d"] })).toHaveLength(1);
   expect(
     problems({ vpcId: "vpc-0a1b2c3d", privateSubnetIds: ["subnet-0a1b2c3d", "subnet-0a1b2c3d"] }),
-  ).toEqual(['privateSubnetIds[1]  is in the list twice; given: "subnet-0a1b2c3d"; leave one out']);
+  ).toEqual(['privateSubnetIds[1]  is already in the list; given: "subnet-0a1b2c3d"; remove one of them']);
 });
 
 test("uses the endpoint service names of the region", () => {

@@ -200,7 +200,7 @@ test("sets tags on instances, to which the provider's default tags do not apply"
     tags: { Name: "a", team: "web", cost: "7" },
   });
   expect(problems({ existingCluster, terraform: { tags: { "aws:x": "1" } } })).toEqual([
-    "terraform.tags.aws:x: not-a-tag-key",
+    "terraform.tags.aws:x: invalid-tag-key",
   ]);
 });
 
@@ -268,28 +268,31 @@ test.each<[string, object, string[]]>([
   [
     "a ServiceAccount that only Terraform knows",
     { storage: { readers: later } },
-    ["storage.readers: not-plain"],
+    ["storage.readers: unresolved-token"],
   ],
   [
     "zones that only Terraform knows",
     { network: { availabilityZones: ["#{TfToken[TOKEN.4]}"] } },
-    ["network.availabilityZones: not-plain"],
+    ["network.availabilityZones: unresolved-token"],
   ],
   [
     "the ServiceAccount of Karpenter, which already has a role",
     { karpenter: {}, storage: { writers: [{ namespace: "kube-system", serviceAccount: "karpenter" }] } },
-    ["storage.writers.0: second-identity"],
+    ["storage.writers.0: duplicate-pod-identity"],
   ],
-  ["a VPC block that only Terraform knows", { network: { cidr: LATER } }, ["network.cidr: not-plain"]],
+  ["a VPC block that only Terraform knows", { network: { cidr: LATER } }, ["network.cidr: unresolved-token"]],
   [
     "an access entry with name and policy that only Terraform knows",
     { cluster: { ...cluster, accessEntries: [entry] } },
-    ["cluster.accessEntries.0.name: not-plain", "cluster.accessEntries.0.policies.0.policy: not-plain"],
+    [
+      "cluster.accessEntries.0.name: unresolved-token",
+      "cluster.accessEntries.0.policies.0.policy: unresolved-token",
+    ],
   ],
   [
     "a group's name that only Terraform knows",
     { nodeGroups: [{ name: LATER, instanceTypes: ["m7i.large"], scaling: { min: 1, max: 1 } }] },
-    ["nodeGroups.0.name: not-plain"],
+    ["nodeGroups.0.name: unresolved-token"],
   ],
   [
     "a cluster name that only Terraform knows, and a state in a bucket without a key",
@@ -322,7 +325,7 @@ test("gives readers and writers with similar names separate addresses", () => {
 test("reports problems of the nodes together with those of the cluster", () => {
   const nodeGroups = [{ name: "a", instanceTypes: ["m7i.large"], scaling: { min: 5, max: 1 } }];
   expect(problems({ cluster: { ...cluster, name: "no name" }, nodeGroups })).toEqual([
-    "cluster.name: not-a-cluster-name",
+    "cluster.name: invalid-cluster-name",
     expect.stringMatching(/^nodeGroups\.0\.scaling/),
   ]);
 });

@@ -235,14 +235,14 @@ test.each<[string, InstallSpec, Partial<KubeletEngineSpec>?]>([
 });
 
 test.each([
-  ["50000000K", "not-a-quantity"],
-  ["-20Gi", "not-a-quantity"],
-  ["NaN", "not-a-quantity"],
+  ["50000000K", "invalid-quantity"],
+  ["-20Gi", "invalid-quantity"],
+  ["NaN", "invalid-quantity"],
   ["1023Ki", "out-of-range"],
   ["1048575999m", "out-of-range"],
   ["1025Ti", "out-of-range"],
   ["1e99", "out-of-range"],
-  ["${TfToken[TOKEN.1]}", "not-plain"],
+  ["${TfToken[TOKEN.1]}", "unresolved-token"],
 ])("rejects %s as quota or reserve of the disk", (size, code) => {
   const codes = [{ quota: size }, { reserve: size }].flatMap((engine) => {
     const checked = check(engineSchema, { ...KUBELET, ...engine }, checkEngine);

@@ -141,6 +141,6 @@ test("rejects an S3 URL without a bucket", () => {
   const store = (checkpointDir: string) => problems({}, { checkpointDir, awsRegion: "eu-west-1", secrets });
   expect(store("s3://bucket/a")).toEqual([]);
   expect(store("s3:///a")).toEqual([
-    'checkpointDir  names no bucket; given: "s3:///a"; allowed: s3://<bucket>/<path>',
+    'checkpointDir  has no bucket; given: "s3:///a"; allowed: s3://<bucket>/<path>',
   ]);
 });
