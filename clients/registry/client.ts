@@ -5,7 +5,7 @@ import { RegistryError } from "./errors";
 import { isDigest } from "./reference";
 
 export interface Blob {
-  /** Opened for each attempt. What it throws is thrown as it is, and nothing is stored. */
+  /** Opens the content for each attempt. Its errors are rethrown, and nothing is stored. */
   readonly open: () => Content;
   /** In bytes. */
   readonly size: number;
@@ -59,7 +59,7 @@ async function cancel(transport: Transport, repository: string, to: URL): Promis
     .catch(() => undefined);
 }
 
-/** Adds the digest to a location, whose own query is the registry's and stays as it is. */
+/** Adds the digest to a location. Keeps the query that the registry set. */
 function withDigest(location: URL, digest: string): URL {
   const url = new URL(location);
   url.search += `${url.search === "" ? "?" : "&"}digest=${encodeURIComponent(digest)}`;
@@ -84,8 +84,8 @@ export interface Manifest {
 }
 
 /**
- * Client of one registry by OCI's distribution API. Digests name what is stored, so every request can be repeated: temporary
- * failures are retried. No error contains a credential.
+ * Client of one registry by OCI's distribution API. Requests are idempotent, because digests identify content: temporary
+ * failures are retried. Errors contain no credentials.
  */
 export class RegistryClient {
   private readonly transport: Transport;
@@ -99,7 +99,7 @@ export class RegistryClient {
     this.transport.close();
   }
 
-  /** @throws RegistryError */
+  /** Checks whether the registry has a blob. @throws RegistryError */
   async hasBlob(repository: string, digest: string, signal?: AbortSignal): Promise<boolean> {
     return this.transport.retried(() => this.lookUp(repository, digest, signal), signal);
   }
@@ -212,7 +212,7 @@ export class RegistryClient {
     return { mediaType: headers["content-type"] ?? "", digest, content: body };
   }
 
-  /** Returns false also if the registry rejects the look-up: that has no message, and the push that follows gets one. */
+  /** Returns false also if the registry rejects the look-up: that response has no message, but that of the following push has. */
   private async isStored(repository: string, digest: string, signal?: AbortSignal): Promise<boolean> {
     try {
       return await this.lookUp(repository, digest, signal);

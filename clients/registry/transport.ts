@@ -38,7 +38,7 @@ export interface Request {
   readonly scope?: string;
   /** Whether the body is a blob, which takes long. The registry may read all of it again before it responds. */
   readonly isUpload?: boolean;
-  /** Statuses that are no error. */
+  /** Statuses that are not errors. */
   readonly accepted: readonly number[];
   readonly signal?: AbortSignal;
 }
@@ -84,7 +84,7 @@ export class Transport {
     }
   }
 
-  /** Sends one request. @throws RegistryError; what the body throws, as it is; the signal's reason */
+  /** Sends one request. @throws RegistryError; errors of the body, unchanged; the signal's reason */
   async send(request: Request): Promise<HttpResponse> {
     const { operation, repository, accepted, signal, scope = pushScope(repository) } = request;
     let url = typeof request.to === "string" ? this.url(repository, request.to) : request.to;
