@@ -70,7 +70,7 @@ const spec = object(
   ],
 );
 
-const notRestored = list(
+export const notRestored = list(
   "State of the container that a restore does not bring back.",
   object(undefined, {
     code: text("Identifier for programs, such as empty-dir or volume.", 63),
@@ -149,6 +149,11 @@ const status = object("Current state of the checkpoint.", {
   startTime: optional(time("When the first request to the engine was recorded.")),
   completionTime: optional(time("When the outcome was recorded.")),
   sizeBytes: optional(count("Total size of all containers in bytes, if the engine reports it.")),
+  frozenMilliseconds: optional(
+    count(
+      "Time from the freeze of the first container to the thaw of the last one, if the engine checkpoints all containers at one moment.",
+    ),
+  ),
   durationMilliseconds: optional(count("Time from startTime to completionTime.")),
   restore: optional(restore),
 });
@@ -185,7 +190,8 @@ export const CHECKPOINT = defineKind({
 /**
  * Reason of a Checkpoint's conditions. The first five are those of KEP-5823.
  * - `OutcomeUnknown`: the request was sent and its response was lost; it is not retried
- * - `AgentNotAnswering`, `QuotaExceeded`, `RegistryFailed`: only with the engine kubelet
+ * - `AgentNotAnswering`, `QuotaExceeded`, `RegistryFailed`: only with an engine that has agents on the nodes
+ * - `CheckpointNotPossible`: a container has state that the engine cannot save; only with the engine criu
  */
 export type CheckpointReason =
   | "Pending"
@@ -201,6 +207,7 @@ export type CheckpointReason =
   | "AgentNotAnswering"
   | "QuotaExceeded"
   | "RegistryFailed"
+  | "CheckpointNotPossible"
   | "OutcomeUnknown";
 
 export type CheckpointCondition = Condition<CheckpointConditionType, CheckpointReason>;

@@ -6,13 +6,15 @@ import { CEDANA } from "./cedana";
 import { CHECKPOINT } from "./checkpoint";
 import type { EngineName, Kind } from "./kind";
 import { NODE_CHECKPOINT } from "./node-checkpoint";
+import { NODE_RESTORE } from "./node-restore";
 
 /** All kinds. CRDs, the permissions to install them, and the tables of docs/kubernetes/crds.md follow from it. */
-export const KINDS: readonly Kind[] = [CEDANA, CHECKPOINT, NODE_CHECKPOINT];
+export const KINDS: readonly Kind[] = [CEDANA, CHECKPOINT, NODE_CHECKPOINT, NODE_RESTORE];
 
 /** Kinds that each engine uses, in the order of `KINDS`. */
 const KINDS_OF: Readonly<Record<EngineName, readonly Kind[]>> = {
   cedana: [CEDANA, CHECKPOINT],
+  criu: [CHECKPOINT, NODE_CHECKPOINT, NODE_RESTORE],
   kubelet: [CHECKPOINT, NODE_CHECKPOINT],
 };
 
@@ -41,11 +43,24 @@ export {
   NODE_LABEL,
   nodeCheckpointName,
   nodeLabelValue,
+  TCP_MODES,
   type NodeCheckpointCondition,
+  type NodeCheckpointOptions,
   type NodeCheckpointReason,
   type NodeCheckpointSpec,
   type NodeCheckpointStatus,
+  type TcpMode,
 } from "./node-checkpoint";
+export {
+  NODE_RESTORE,
+  NODE_RESTORE_CONDITION,
+  RESTARTS,
+  type NodeRestoreCondition,
+  type NodeRestoreReason,
+  type NodeRestoreSpec,
+  type NodeRestoreStatus,
+  type RestartPolicy,
+} from "./node-restore";
 export {
   ARCHITECTURE_LABEL,
   FALLBACKS,
@@ -54,6 +69,7 @@ export {
   originalImages,
   RECORD,
   REQUEST,
+  RESTORE_PLAN,
   RESTORED_FROM,
   RESTORE_VERB,
   WEBHOOK_PATH,

@@ -1,10 +1,41 @@
 import { createHash } from "node:crypto";
-import { reportedFields } from "./checkpoint";
+import { notRestored, reportedFields } from "./checkpoint";
 import { conditions, type CheckpointConditionType, type Condition } from "./conditions";
 import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS, SIZE_COLUMN } from "./kind";
-import { count, integer, labelName, object, optional, podName, text, time, uid, type Infer } from "./schema";
+import {
+  count,
+  flag,
+  integer,
+  labelName,
+  list,
+  object,
+  oneOf,
+  optional,
+  podName,
+  text,
+  time,
+  uid,
+  type Infer,
+} from "./schema";
 
 const DAY_SECONDS = 86_400;
+/** Maximum number of containers, as of a Checkpoint. */
+const CONTAINERS = 64;
+
+/** What a checkpoint does with established TCP connections. */
+export const TCP_MODES = ["close", "loopback", "refuse"] as const;
+export type TcpMode = (typeof TCP_MODES)[number];
+
+const options = object("How the containers are checkpointed. Only with containerNames.", {
+  tcp: optional(
+    oneOf(
+      "Established TCP connections. close: the restored processes find them closed. loopback: those over loopback are kept, others are reset after the restore. refuse: the checkpoint fails if there is one. Default: close.",
+      TCP_MODES,
+    ),
+  ),
+  leaveRunning: optional(flag("Whether the containers keep running.", true)),
+  freezeSeconds: optional(integer("Maximum time in which the containers are frozen. Default: 60.", 1, 3600)),
+});
 
 const spec = object(
   "The requested checkpoint. Immutable.",
@@ -15,12 +46,38 @@ const spec = object(
       name: podName("Name of the pod."),
       uid: uid("UID of the pod."),
     }),
-    containerName: labelName("Name of the container."),
+    containerName: optional(
+      labelName("Name of the container. Exactly one of containerName and containerNames is set."),
+    ),
+    containerNames: optional(
+      list(
+        `Names of up to ${CONTAINERS} containers that are checkpointed at one moment. Empty: all of the pod that run.`,
+        labelName("Name of a container."),
+        { maxItems: CONTAINERS, merge: "set" },
+      ),
+    ),
+    options: optional(options),
     image: text("Image to push: <registry>/<repository>:<tag>.", 512, { pattern: "^[^\\s@]+:[^\\s@/]+$" }),
     timeoutSeconds: integer("Time limit of the whole request, from the agent's first step.", 1, DAY_SECONDS),
   },
-  [{ rule: "self == oldSelf", message: "spec is immutable: create another NodeCheckpoint instead" }],
+  [
+    { rule: "self == oldSelf", message: "spec is immutable: create another NodeCheckpoint instead" },
+    {
+      rule: "has(self.containerName) != has(self.containerNames)",
+      message: "exactly one of containerName and containerNames is required",
+    },
+    {
+      rule: "!has(self.options) || has(self.containerNames)",
+      message: "options is only allowed with containerNames",
+    },
+  ],
 );
+
+const container = object(undefined, {
+  name: text("Name of the container.", 63),
+  baseImage: reportedFields.baseImage,
+  notRestored: optional(notRestored),
+});
 
 const status = object("Observed state, written by the node's agent.", {
   observedGeneration: optional(count("Generation of the object that the status describes.")),
@@ -29,12 +86,23 @@ const status = object("Observed state, written by the node's agent.", {
   digest: optional(text("Digest of the image.", 128)),
   checkpointedTime: optional(time("When the checkpoint was taken.")),
   ...reportedFields,
+  frozenMilliseconds: optional(
+    count(
+      "Time in which the processes were frozen. With containerNames: from the freeze of the first container to the thaw of the last one. With containerName: only CRIU's part; the container runtime pauses the container for longer.",
+    ),
+  ),
+  containers: optional(
+    list("State of each container, if the request has containerNames.", container, {
+      maxItems: CONTAINERS,
+      merge: { key: "name" },
+    }),
+  ),
   archive: optional(text("Path of the archive on the node, while it exists.", 4096)),
   startTime: optional(time("When the agent started to work on the request.")),
   completionTime: optional(time("When the outcome was known.")),
 });
 
-/** Kind NodeCheckpoint: the controller's request to the agent of a node to checkpoint one container. */
+/** Kind NodeCheckpoint: the controller's request to the agent of a node to checkpoint containers of one pod. */
 export const NODE_CHECKPOINT = defineKind({
   group: AUTOMATION_GROUP,
   version: "v1alpha1",
@@ -42,7 +110,7 @@ export const NODE_CHECKPOINT = defineKind({
   plural: "nodecheckpoints",
   scope: "Namespaced",
   description:
-    "A request to the agent of a node to checkpoint one container. The controller creates and deletes it.",
+    "A request to the agent of a node to checkpoint containers of one pod. The controller creates and deletes it.",
   spec,
   status,
   columns: [
@@ -62,6 +130,7 @@ export const NODE_CHECKPOINT = defineKind({
  * - `Pending`: waits for other checkpoints of the node
  * - `QuotaExceeded`: the archives would exceed their quota on the node's disk
  * - `RegistryFailed`: the checkpoint was taken, but the image could not be pushed in time
+ * - `CheckpointNotPossible`: a container has state that cannot be saved; only with containerNames
  */
 export type NodeCheckpointReason =
   | "Pending"
@@ -71,14 +140,16 @@ export type NodeCheckpointReason =
   | "CheckpointFailed"
   | "QuotaExceeded"
   | "RegistryFailed"
+  | "CheckpointNotPossible"
   | "ContainerNotFound"
   | "SourcePodReplaced";
 
 export type NodeCheckpointCondition = Condition<CheckpointConditionType, NodeCheckpointReason>;
 export type NodeCheckpointSpec = Infer<typeof spec>;
 export type NodeCheckpointStatus = Infer<typeof status>;
+export type NodeCheckpointOptions = Infer<typeof options>;
 
-/** Label with the node's name. The agent of the node selects its NodeCheckpoints by it. */
+/** Label with the node's name. The agent of the node selects its NodeCheckpoints and NodeRestores by it. */
 export const NODE_LABEL = `${AUTOMATION_GROUP}/node`;
 
 /** Maximum length of a label's value. */
@@ -90,7 +161,10 @@ export function nodeLabelValue(nodeName: string): string {
   return createHash("sha256").update(nodeName).digest("hex").slice(0, MAX_LABEL);
 }
 
-/** Returns the name of the NodeCheckpoint for a container of a Checkpoint. It is also the tag of the image. */
-export function nodeCheckpointName(checkpointUID: string, container: string): string {
-  return `${checkpointUID}-${container}`;
+/**
+ * Returns the name of the NodeCheckpoint for a container of a Checkpoint, or without one for all its containers. It is also
+ * the tag of the image.
+ */
+export function nodeCheckpointName(checkpointUID: string, container?: string): string {
+  return container === undefined ? checkpointUID : `${checkpointUID}-${container}`;
 }

@@ -18,8 +18,13 @@ export type Fallback = (typeof FALLBACKS)[number];
 export const RESTORED_FROM = "cedana.ai/restored-from";
 export const NOT_RESTORED = "none";
 
+/** Annotation by which the runtime handler of a node waits for the plan of a restore: UID of the Checkpoint. */
+export const RESTORE_PLAN = "cedana.ai/restore-plan";
+
 /** Annotations that only the controller sets. */
 export const RECORD = {
+  /** UID of the Checkpoint, for an engine that restores by a plan on the node. */
+  plan: RESTORE_PLAN,
   /** Name of the Checkpoint. */
   checkpoint: "cedana.ai/restore-checkpoint",
   /** The pod's claim: equal to `status.restore.claim` of the Checkpoint. */

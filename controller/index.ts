@@ -24,7 +24,7 @@ import {
   type Transport,
 } from "../kube";
 import { checkpointControllers } from "./checkpoints";
-import { createEngines } from "./engines";
+import { createEngines, type Engines } from "./engines";
 import { ReadinessGate } from "./readiness";
 import { Claims, createRestore, type Restore } from "./restore";
 import type { Runtime } from "./runtime";
@@ -68,8 +68,10 @@ export async function runController(
   const client = new Client(leading, clientOptions);
   const events = new EventRecorder({ transport: leading, identity, log, metrics });
   const runtime: Runtime = { cache, client, events, log, metrics };
-  const restore = restoreOf(settings, runtime, new Claims(new Client(transport, clientOptions)));
-  const controllers = [...controllersOf(settings, runtime), ...(restore?.controllers ?? [])];
+  const engines = settings.checkpoints ? createEngines(settings.checkpoints, runtime) : new Map();
+  const claims = new Claims(new Client(transport, clientOptions));
+  const restore = restoreOf(settings, runtime, engines, claims);
+  const controllers = [...controllersOf(settings, runtime, engines), ...(restore?.controllers ?? [])];
   metrics.collectProcess();
 
   const eventLoop = new EventLoopCheck();
@@ -99,26 +101,25 @@ export async function runController(
   }
 }
 
-function controllersOf(settings: ControllerSettings, runtime: Runtime): readonly Controller[] {
+function controllersOf(
+  settings: ControllerSettings,
+  runtime: Runtime,
+  engines: Engines,
+): readonly Controller[] {
   const { gate, checkpoints } = settings;
   return [
     ...(gate ? new ReadinessGate({ ...runtime, settings: gate }).controllers : []),
-    ...(checkpoints
-      ? checkpointControllers({
-          ...runtime,
-          settings: checkpoints,
-          engines: createEngines(checkpoints, runtime),
-        })
-      : []),
+    ...(checkpoints ? checkpointControllers({ ...runtime, settings: checkpoints, engines }) : []),
   ];
 }
 
 function restoreOf(
   { restore: settings, namespace }: ControllerSettings,
   runtime: Runtime,
+  engines: Engines,
   claims: Claims,
 ): Restore | undefined {
-  return settings ? createRestore({ ...runtime, settings, namespace, claims }) : undefined;
+  return settings ? createRestore({ ...runtime, settings, engines, namespace, claims }) : undefined;
 }
 
 function listening(name: string, server: StatusServer, port: number, log: Logger) {

@@ -24,6 +24,8 @@ export class KubeletCheckpoint {
     for (let entry = first, attempt = 0; ; attempt++) {
       try {
         const { podRef, containerName: container } = entry.spec;
+        if (container === undefined)
+          throw new CheckpointFailure("CheckpointFailed", "the kubelet needs spec.containerName");
         const target = { namespace: podRef.namespace, pod: podRef.name, container };
         const timeoutSeconds = Math.max(1, Math.ceil((this.deadlineMs - Date.now()) / 1000));
         const [path = ""] = await kubelet.checkpoint({ ...target, timeoutSeconds });

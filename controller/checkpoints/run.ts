@@ -1,5 +1,5 @@
 import type { CheckpointReason, CheckpointStatus, ContainerCheckpoint } from "../../api";
-import { EngineError, type Engine } from "../engines";
+import { checkpointsPods, EngineError, type Engine } from "../engines";
 import { type Context } from "./context";
 import { timeOf, withPhase, type Phase } from "./state";
 import { isOutdated, retryUntilWritten } from "../../kube";
@@ -12,12 +12,18 @@ type RequestResult =
   /** The process stops: the next leader resumes it. */
   | { readonly is: "aborted" };
 
+/** The containers of one request, by their indices in the status. */
+type Step = readonly number[];
+
 /**
- * One Checkpoint in flight: requests one container after the other from the engine. Each request is recorded in the status
- * before it is sent, so that a later leader never repeats it.
+ * One Checkpoint in flight: requests one container after the other from the engine, or all of them at once if it
+ * checkpoints pods. Each request is recorded in the status before it is sent, so that a later leader never repeats it.
  */
 export class CheckpointRun {
   private containers: ContainerCheckpoint[];
+  private readonly steps: readonly Step[];
+  /** Properties of the whole, if the engine checkpoints pods. */
+  private whole: Pick<CheckpointStatus, "sizeBytes" | "frozenMilliseconds"> = {};
   private unknown = false;
   private readonly base: CheckpointStatus;
 
@@ -31,6 +37,8 @@ export class CheckpointRun {
     resumed?: CheckpointStatus,
   ) {
     this.containers = [...(resumed?.containers ?? pod.containers.map(bare))];
+    const all = [...this.containers.keys()];
+    this.steps = checkpointsPods(engine) ? [all] : all.map((index) => [index]);
     const startTime = resumed?.startTime ?? timeOf(Date.now());
     this.base = { ...pod.facts, engine: engine.name, startTime };
   }
@@ -42,8 +50,9 @@ export class CheckpointRun {
 
   /** Records that the engine is about to receive the request. @throws ApiError 409 if the object changed since it was read */
   async writeAhead(): Promise<void> {
-    this.begin(0);
-    this.object = await this.putStatus(this.requested(this.object, 0));
+    const [first = []] = this.steps;
+    this.begin(first);
+    this.object = await this.putStatus(this.requested(this.object, first));
   }
 
   /**
@@ -52,20 +61,22 @@ export class CheckpointRun {
    * @throws the error that prevents the outcome from being recorded; the next reconcile then finds it unknown
    */
   async finish(): Promise<boolean> {
-    for (const [index, { startTime, completionTime }] of this.containers.entries()) {
-      if (completionTime !== undefined) continue;
-      // The request is already recorded for the first container, and for one that is resumed.
-      if (startTime === undefined && !(await this.next(index))) return false;
-      const result = await this.request(index);
+    for (const step of this.steps) {
+      const containers = this.at(step);
+      if (containers.every(({ completionTime }) => completionTime !== undefined)) continue;
+      // The request is already recorded for the first step, and for one that is resumed.
+      const isRecorded = containers.every(({ startTime }) => startTime !== undefined);
+      if (!isRecorded && !(await this.next(step))) return false;
+      const result = await this.request(step);
       if (result.is === "aborted") return false;
-      if (result.is === "failed") return this.fail(index, result.error);
+      if (result.is === "failed") return this.fail(step, result.error);
     }
     await this.end("completed", "CheckpointCompleted", this.completedMessage());
     return false;
   }
 
   /** @returns false if it has ended: the Checkpoint was deleted, or the pod was replaced */
-  private async next(index: number): Promise<boolean> {
+  private async next(step: Step): Promise<boolean> {
     const { client, inFlight, log } = this.context;
     const { namespace } = this.object.metadata;
     const { podRef } = this.object.spec;
@@ -73,33 +84,18 @@ export class CheckpointRun {
     const pod = await retryUntilWritten(log, inFlight.signal, () => client.get(POD, key));
     const source = checkSourcePod(pod, this.object.spec, this.pod.facts.podUID);
     if (source.is === "lost") {
-      await this.end("failed", source.reason, `${this.doneBefore(index)}${source.message}`);
+      await this.end("failed", source.reason, `${this.doneBefore(step)}${source.message}`);
       return false;
     }
-    this.begin(index);
-    return this.write((object) => this.requested(object, index));
+    this.begin(step);
+    return this.write((object) => this.requested(object, step));
   }
 
-  private async request(index: number): Promise<RequestResult> {
+  private async request(step: Step): Promise<RequestResult> {
     const { inFlight, log } = this.context;
-    const { metadata, spec } = this.object;
-    const container = this.containers[index]?.name ?? "";
-    const { podUID, nodeName } = this.pod.facts;
+    const { metadata } = this.object;
     try {
-      const result = await this.engine.checkpoint(
-        {
-          id: metadata.uid,
-          namespace: metadata.namespace,
-          pod: spec.podRef.name,
-          podUID,
-          nodeName,
-          container,
-          ...(spec.location === undefined ? {} : { location: this.locationOf(container, spec.location) }),
-          leaveRunning: spec.leaveRunning ?? true,
-        },
-        inFlight.signal,
-      );
-      this.update(index, { ...result, completionTime: timeOf(Date.now()) });
+      await this.send(step, inFlight.signal);
       return { is: "done" };
     } catch (error) {
       if (this.engine.canResume && inFlight.signal.aborted) return { is: "aborted" };
@@ -113,13 +109,44 @@ export class CheckpointRun {
     }
   }
 
+  /** Sends the request of a step, and keeps its result. */
+  private async send(step: Step, signal: AbortSignal): Promise<void> {
+    const { metadata, spec } = this.object;
+    const { podUID, nodeName } = this.pod.facts;
+    const { location, leaveRunning = true } = spec;
+    const pod = {
+      id: metadata.uid,
+      namespace: metadata.namespace,
+      pod: spec.podRef.name,
+      podUID,
+      nodeName,
+      leaveRunning,
+    };
+    const names = this.at(step).map(({ name }) => name);
+    if (checkpointsPods(this.engine)) {
+      const where = location === undefined ? {} : { location };
+      const result = await this.engine.checkpointPod({ ...pod, ...where, containers: names }, signal);
+      const { containers, ...whole } = result;
+      this.whole = whole;
+      const completionTime = timeOf(Date.now());
+      for (const index of step)
+        this.update(index, { ...containers.get(this.containers[index]?.name ?? ""), completionTime });
+      return;
+    }
+    const [container = ""] = names;
+    const where = location === undefined ? {} : { location: this.locationOf(container, location) };
+    const result = await this.engine.checkpoint({ ...pod, ...where, container }, signal);
+    for (const index of step) this.update(index, { ...result, completionTime: timeOf(Date.now()) });
+  }
+
   private async fail(
-    index: number,
+    step: Step,
     { message, outcome, retryable, reason: why }: EngineError,
   ): Promise<boolean> {
-    const container = this.containers[index]?.name ?? "";
-    const detail = `${this.doneBefore(index)}container ${container}: ${message}`;
-    if (retryable && index === 0) {
+    const detail = checkpointsPods(this.engine)
+      ? message
+      : `${this.doneBefore(step)}container ${this.namesOf(step)}: ${message}`;
+    if (retryable && step === this.steps[0]) {
       this.containers = this.containers.map(bare);
       const { startTime: _startTime, ...status } = this.base;
       const text = `engine ${this.engine.name} is unreachable: ${message}`;
@@ -142,6 +169,7 @@ export class CheckpointRun {
       completionTime: timeOf(now),
       durationMilliseconds: now - Date.parse(this.base.startTime ?? ""),
       ...(known ? { sizeBytes: sizes.reduce((sum, size) => sum + size, 0) } : {}),
+      ...this.whole,
     };
     const written = await this.write((object) => withPhase(object, status, phase, reason, message, now));
     const { metadata } = this.object;
@@ -157,12 +185,12 @@ export class CheckpointRun {
   private async release(): Promise<void> {
     const { inFlight, log } = this.context;
     const { uid, name: checkpoint } = this.object.metadata;
-    for (const { name, startTime } of this.containers) {
-      if (startTime === undefined) continue;
-      await this.engine.forget?.(uid, name, inFlight.signal).catch((error: unknown) => {
-        log.warn({ checkpoint, container: name, err: error }, "request not released by the engine");
+    const begun = this.containers.filter(({ startTime }) => startTime !== undefined);
+    const requests = checkpointsPods(this.engine) ? [undefined] : begun.map(({ name }) => name);
+    for (const container of requests)
+      await this.engine.forget?.(uid, container, inFlight.signal).catch((error: unknown) => {
+        log.warn({ checkpoint, container, err: error }, "request not released by the engine");
       });
-    }
   }
 
   /** @returns false if the Checkpoint was deleted */
@@ -187,14 +215,25 @@ export class CheckpointRun {
     return this.context.client.applyStatus(CHECKPOINT, this.object.metadata, status);
   }
 
-  private requested(object: CheckpointObject, index: number): CheckpointStatus {
-    const message = `${this.engine.name} checkpoints container ${this.containers[index]?.name}`;
+  private requested(object: CheckpointObject, step: Step): CheckpointStatus {
+    const message = `${this.engine.name} checkpoints container ${this.namesOf(step)}`;
     const status = { ...this.base, containers: this.containers };
     return withPhase(object, status, "requested", "CheckpointInProgress", message, Date.now());
   }
 
-  private begin(index: number): void {
-    this.update(index, { startTime: timeOf(Date.now()) });
+  private begin(step: Step): void {
+    const startTime = timeOf(Date.now());
+    for (const index of step) this.update(index, { startTime });
+  }
+
+  private at(step: Step): readonly ContainerCheckpoint[] {
+    return this.containers.filter((_, index) => step.includes(index));
+  }
+
+  private namesOf(step: Step): string {
+    return this.at(step)
+      .map(({ name }) => name)
+      .join(", ");
   }
 
   private update(index: number, change: Partial<ContainerCheckpoint>): void {
@@ -206,8 +245,8 @@ export class CheckpointRun {
     return this.containers.length === 1 ? location : `${location}-${container}`;
   }
 
-  private doneBefore(index: number): string {
-    const done = this.containers.slice(0, index).map(({ name }) => name);
+  private doneBefore(step: Step): string {
+    const done = this.containers.slice(0, step[0]).map(({ name }) => name);
     return done.length === 0 ? "" : `${done.join(", ")} done; `;
   }
 

@@ -1,5 +1,5 @@
 import type { Outcome } from "../../http";
-import type { CheckpointReason, ContainerCheckpoint } from "../../api";
+import type { CheckpointReason, CheckpointStatus, ContainerCheckpoint, RestartPolicy } from "../../api";
 import type { CheckpointSettings } from "../../config/programs/controller";
 import type { Controller } from "../../kube";
 import type { Runtime } from "../runtime";
@@ -34,34 +34,82 @@ export type CheckpointResult = Pick<
   | "notRestored"
 >;
 
+/** A request for all these containers of a pod at one moment. */
+export interface PodCheckpointRequest extends Omit<CheckpointRequest, "container"> {
+  readonly containers: readonly string[];
+}
+
+/** Result of a checkpoint of several containers, with the properties of the whole. */
+export interface PodCheckpointResult extends Pick<CheckpointStatus, "sizeBytes" | "frozenMilliseconds"> {
+  /** By name of the container. */
+  readonly containers: ReadonlyMap<string, CheckpointResult>;
+}
+
+/** Restores by a plan that the agent of the pod's node prepares on request of a NodeRestore. */
+export interface PlanRestore {
+  readonly by: "plan";
+  /** Namespace of the agents, and of the NodeRestore objects. */
+  readonly namespace: string;
+  /** Names of the RuntimeClasses whose handler restores, by architecture. */
+  readonly runtimeClasses: Readonly<Record<string, string | undefined>>;
+  readonly restart: RestartPolicy;
+  readonly lazy: boolean;
+  /** Seconds after the creation of a NodeRestore from which on no restore of its pod begins. */
+  readonly timeoutSeconds: number;
+}
+
+/** How a pod that is created is restored. `image`: its containers get the images of the checkpoint. */
+export type RestoreMethod = { readonly by: "image" } | PlanRestore;
+
 export interface RestoreRequest extends EngineContainer {
   readonly checkpointID?: string;
   readonly location?: string;
 }
 
 /**
- * Takes checkpoints. No method repeats an operation that may have been executed. All throw EngineError, or the signal's
+ * What all engines have in common. No method repeats an operation that may have been executed. All throw EngineError, or the signal's
  * reason if no request was sent.
  */
-export interface Engine {
+interface EngineBase {
   readonly name: string;
   /** Whether a repeated request with the same id and container returns the outcome of the first one. */
   readonly canResume: boolean;
   /** Whether `Cedana` objects request its checkpoints and restores. Their kind is installed with such an engine. */
   readonly handlesCedanas: boolean;
+  /** How pods that are created are restored from its checkpoints. Undefined: they are not. */
+  readonly restoreMethod?: RestoreMethod;
   /** Objects that the engine reads from the cache. */
   readonly sources?: Controller["sources"];
   /** Time after which the engine no longer works on a request, ms. */
   readonly timeoutMs: number;
-  checkpoint(request: CheckpointRequest, signal: AbortSignal): Promise<CheckpointResult>;
-  /** Discards the record of a request whose outcome is written. Not called if the controller crashes before. */
-  forget?(id: string, container: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Discards the record of a request whose outcome is written. Not called if the controller crashes before.
+   * @param container undefined for a request for several containers
+   */
+  forget?(id: string, container: string | undefined, signal: AbortSignal): Promise<void>;
   /** Discards the records of all other requests. */
   sweep?(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void>;
 }
 
+/** Takes a checkpoint of one container after the other. */
+export interface ContainerEngine extends EngineBase {
+  checkpoint(request: CheckpointRequest, signal: AbortSignal): Promise<CheckpointResult>;
+}
+
+/** Takes a checkpoint of several containers of a pod at one moment. */
+export interface PodEngine extends EngineBase {
+  checkpointPod(request: PodCheckpointRequest, signal: AbortSignal): Promise<PodCheckpointResult>;
+}
+
+/** Takes checkpoints. */
+export type Engine = ContainerEngine | PodEngine;
+
+export function checkpointsPods(engine: Engine): engine is PodEngine {
+  return "checkpointPod" in engine;
+}
+
 /** An engine that also restores checkpoints into running pods. Other engines restore when a pod is created. */
-export interface RestoreEngine extends Engine {
+export interface RestoreEngine extends ContainerEngine {
   restore(request: RestoreRequest, signal: AbortSignal): Promise<void>;
 }
 
@@ -93,6 +141,17 @@ export class EngineError extends Error {
     this.retryable = details.retryable;
     this.reason = details.reason;
   }
+}
+
+/** Returns the error for a request that the engine does not support. */
+export function refusal(message: string): EngineError {
+  return new EngineError(message, { outcome: "refused", retryable: false });
+}
+
+/** Returns the object without undefined properties. */
+export function defined<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(object).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as never;
 }
 
 /** Creates the engine from its settings. */

@@ -1,26 +1,35 @@
 /** Engines that take checkpoints: one interface, one directory for each engine. */
-import type { EngineKind } from "../../config/engine-kinds";
 import type { CheckpointSettings } from "../../config/programs/controller";
 import { createCedanaEngine } from "./cedana";
+import { createCriuEngine } from "./criu";
 import type { Engine, EngineFactory, EngineTools } from "./engine";
 import { createKubeletEngine } from "./kubelet";
 
 export {
   canRestore,
+  checkpointsPods,
   EngineError,
   type CheckpointRequest,
   type CheckpointResult,
+  type ContainerEngine,
   type Engine,
   type EngineContainer,
   type EngineTools,
+  type PlanRestore,
+  type PodCheckpointRequest,
+  type PodCheckpointResult,
+  type PodEngine,
   type RestoreEngine,
+  type RestoreMethod,
   type RestoreRequest,
 } from "./engine";
 
-type SettingsOf<K extends EngineKind> = Extract<CheckpointSettings, { readonly engine: K }>;
+type Name = CheckpointSettings["engine"];
+type SettingsOf<N extends Name> = Extract<CheckpointSettings, { readonly engine: N }>;
 
-const FACTORIES: { readonly [K in EngineKind]: EngineFactory<SettingsOf<K>> } = {
+const FACTORIES: { readonly [N in Name]: EngineFactory<SettingsOf<N>> } = {
   cedana: createCedanaEngine,
+  criu: createCriuEngine,
   kubelet: createKubeletEngine,
 };
 

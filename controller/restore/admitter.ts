@@ -19,12 +19,14 @@ import {
   readRequest,
   type AdmittedPod,
   type Decision,
+  type RestoreMethods,
 } from "./decision";
 import { RESTORED_POD } from "./pods";
 import type { Report } from "./report";
 
 export interface AdmitterOptions {
   readonly settings: Pick<RestoreSettings, "nodeSelector">;
+  readonly methods: RestoreMethods;
   /** Reads pods and Checkpoints. */
   readonly client: Client;
   readonly claims: Claims;
@@ -94,11 +96,12 @@ class AdmissionAttempt {
     if (typeof request === "string") return { is: "deny", reason: request };
     this.shared = request.shared;
     this.known = await this.list(request.from);
-    const { nodeSelector } = this.options.settings;
+    const { settings, methods } = this.options;
+    const { nodeSelector } = settings;
     for (;;) {
       if (this.elapsedMs() > BUDGET_MS) throw new Error(`no decision within ${BUDGET_MS} ms`);
       const running = new Set([...this.running].filter(([, runs]) => runs).map(([uid]) => uid));
-      const decision = decide(this.pod, request, this.checkpoints(), { running, nodeSelector });
+      const decision = decide(this.pod, request, this.checkpoints(), { running, nodeSelector, methods });
       if (decision.is === "restore") {
         if (await this.readSource(decision.checkpoint)) continue;
         if (request.shared || this.request.dryRun || (await this.claim(decision.checkpoint))) return decision;

@@ -1,4 +1,4 @@
-/** Restore of pods from checkpoint images: admission webhook, claims, fallback. */
+/** Restore of pods from checkpoints: admission webhook, claims, requests to the agents, fallback. */
 import { RESTORED_FROM, WEBHOOK_PATH } from "../../api";
 import type { RestoreSettings } from "../../config/programs/controller";
 import {
@@ -10,10 +10,12 @@ import {
   type HealthCheck,
 } from "../../kube";
 import { CHECKPOINT } from "../checkpoints/objects";
+import type { Engines, PlanRestore, RestoreMethod } from "../engines";
 import type { Runtime } from "../runtime";
 import { Admitter } from "./admitter";
 import type { Claims } from "./claims";
-import { ClaimReconciler, PodReconciler, hasRun } from "./outcome";
+import { ClaimReconciler, PodReconciler, resumedBeforeDeletion } from "./outcome";
+import { NODE_RESTORE, NodeRestoreReconciler, podKeyOf } from "./plan";
 import { RESTORED_POD } from "./pods";
 import { Report } from "./report";
 
@@ -21,6 +23,7 @@ export { Claims } from "./claims";
 
 export interface RestoreOptions extends Runtime {
   readonly settings: RestoreSettings;
+  readonly engines: Engines;
   /** Namespace of the controller and of the Secret with the certificate. */
   readonly namespace: string;
   /** Writes on every replica. */
@@ -34,7 +37,7 @@ const MAX_DELAY_MS = 60_000;
 export interface Restore {
   /** Reconcile restored pods and claims, and rotate the certificate. They run on the leader. */
   readonly controllers: readonly Controller[];
-  /** Sets checkpoint images in pods at admission. Runs on every replica. */
+  /** Makes pods be restored at admission. Runs on every replica. */
   readonly webhook: WebhookServer;
   /** Check of this replica for `/readyz`. */
   readonly check: HealthCheck;
@@ -44,7 +47,8 @@ export interface Restore {
 export function createRestore(options: RestoreOptions): Restore {
   const { settings, namespace, claims, cache, events, metrics, client, log } = options;
   const report = new Report(events, metrics);
-  const admitter = new Admitter({ settings, client, claims, report, log });
+  const methods = restoreMethods(options.engines);
+  const admitter = new Admitter({ settings, methods, client, claims, report, log });
   const webhook = new WebhookServer({
     port: settings.port,
     log,
@@ -61,11 +65,23 @@ export function createRestore(options: RestoreOptions): Restore {
     metrics,
     maxDelayMs: MAX_DELAY_MS,
   });
-  const controllers = [...outcomeControllers(options, report), ...certificates];
+  const plan = [...methods.values()].find((method) => method.by === "plan");
+  const controllers = [...outcomeControllers(options, report, plan), ...certificates];
   return { controllers, webhook, check: webhook.check };
 }
 
-function outcomeControllers(options: RestoreOptions, report: Report): readonly Controller[] {
+function restoreMethods(engines: Engines): ReadonlyMap<string, RestoreMethod> {
+  const all = [...engines.values()].flatMap(({ name, restoreMethod }) =>
+    restoreMethod === undefined ? [] : [[name, restoreMethod] as const],
+  );
+  return new Map(all);
+}
+
+function outcomeControllers(
+  options: RestoreOptions,
+  report: Report,
+  plan: PlanRestore | undefined,
+): readonly Controller[] {
   const { settings, cache, client, log, metrics } = options;
   const { namespaces } = settings;
   const checkpoints = cache.objects(CHECKPOINT, { namespaces });
@@ -73,11 +89,14 @@ function outcomeControllers(options: RestoreOptions, report: Report): readonly C
   const checkpointsByUid = checkpoints.index(({ metadata }) => [metadata.uid]);
   const podsByUid = pods.index(({ metadata }) => [metadata.uid]);
   const podsByCheckpoint = pods.index(({ from }) => (from === undefined ? [] : [from]));
+  // Without such an engine the kind is not installed.
+  const nodeRestores = plan && cache.objects(NODE_RESTORE, { namespaces: [plan.namespace] });
   const podReconciler = new PodReconciler({
     client,
     report,
     pod: (key) => pods.get(key),
     checkpoint: (uid) => checkpointsByUid(uid)[0],
+    nodeRestore: (podUID) => plan && nodeRestores?.get(`${plan.namespace}/${podUID}`),
   });
   const claimReconciler = new ClaimReconciler({
     client,
@@ -88,17 +107,41 @@ function outcomeControllers(options: RestoreOptions, report: Report): readonly C
   pods.onChange(({ old, new: now }) => {
     if (now || !old) return;
     podReconciler.podDeleted(old.metadata.uid);
-    claimReconciler.podDeleted(old.metadata.uid, hasRun(old));
+    claimReconciler.podDeleted(old.metadata.uid, resumedBeforeDeletion(old));
   });
   const tools = { log, metrics, maxDelayMs: MAX_DELAY_MS };
-  return [
-    controller("restore-pods", { ...tools, workers: 4 })
-      .for(pods)
-      .watches(checkpoints, ({ new: now }) => podsByCheckpoint(now?.metadata.uid ?? "").map(keyOf))
-      .reconcile((key) => podReconciler.reconcile(key)),
+  const ofCheckpoint = (uid: string) => podsByCheckpoint(uid).map(keyOf);
+  const restoredPods = controller("restore-pods", { ...tools, workers: 4 })
+    .for(pods)
+    .watches(checkpoints, ({ old, new: now }) => ofCheckpoint((now ?? old)?.metadata.uid ?? ""));
+  const controllers = [
     controller("restore-claims", { ...tools, workers: 2 })
       .for(checkpoints, { initial: (all) => all.filter(({ status }) => status.restore) })
       .watches(pods, ({ old, new: now }) => (now ? [] : checkpointsByUid(old?.from ?? "").map(keyOf)))
       .reconcile((key) => claimReconciler.reconcile(key)),
+  ];
+  if (!plan || !nodeRestores)
+    return [restoredPods.reconcile((key) => podReconciler.reconcile(key)), ...controllers];
+
+  const requestsByPod = nodeRestores.index((request) => [podKeyOf(request)]);
+  const reconciler = new NodeRestoreReconciler({
+    client,
+    method: plan,
+    covers: (namespace) => namespaces === "all" || namespaces.includes(namespace),
+    pod: (key) => pods.get(key),
+    checkpoint: (uid) => checkpointsByUid(uid)[0],
+    requests: requestsByPod,
+    log,
+  });
+  const requests = controller("node-restores", { ...tools, workers: 4 })
+    .for(pods, { initial: (all) => all.filter((pod) => pod.plan !== undefined) })
+    .watches(checkpoints, ({ new: now }) => ofCheckpoint(now?.metadata.uid ?? ""))
+    .owns(nodeRestores, podKeyOf);
+  return [
+    restoredPods.owns(nodeRestores, podKeyOf).reconcile((key) => podReconciler.reconcile(key)),
+    ...controllers,
+    requests.reconcile((key) => reconciler.reconcile(key), {
+      start: () => nodeRestores.list().forEach((one) => requests.queue.add(podKeyOf(one))),
+    }),
   ];
 }

@@ -51,6 +51,9 @@ export interface RestoredPod extends KubernetesObject {
   /** UID of the Checkpoint; undefined for a pod that starts fresh. */
   readonly from?: string;
   readonly claim?: string;
+  /** UID of the Checkpoint, if the pod waits for a plan on its node. Its containers keep their images. */
+  readonly plan?: string;
+  readonly nodeName?: string;
   /** Name of the Checkpoint. */
   readonly checkpoint: string;
   /** Why it was not restored. */
@@ -71,6 +74,11 @@ export const RESTORED_POD: Kind<RestoredPod> = {
   plural: "pods",
   project: projectPod,
 };
+
+/** Checks whether no container of the pod is created again. */
+export function hasEnded({ phase }: RestoredPod): boolean {
+  return phase === "Failed" || phase === "Succeeded";
+}
 
 function projectPod(raw: Json): RestoredPod {
   const annotations = textsAt(raw, "metadata", "annotations");
@@ -96,6 +104,8 @@ function projectPod(raw: Json): RestoredPod {
     },
     ...optional("from", from === NOT_RESTORED ? undefined : from),
     ...optional("claim", annotations[RECORD.claim]),
+    ...optional("plan", annotations[RECORD.plan]),
+    ...optional("nodeName", textAt(raw, "spec", "nodeName")),
     checkpoint: annotations[RECORD.checkpoint] ?? "",
     ...optional("skipped", annotations[RECORD.skipped]),
     ...optional("failed", annotations[RECORD.failed]),

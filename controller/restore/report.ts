@@ -3,7 +3,7 @@ import { CHECKPOINT, type CheckpointObject } from "../checkpoints/objects";
 import { RESTORED_POD, type RestoredPod } from "./pods";
 
 /** Outcome of a restore. */
-export type Outcome = "restored" | "fellBack" | "stopped" | "lost" | "skipped";
+export type Outcome = "restored" | "fellBack" | "stopped" | "lost" | "skipped" | "unknown";
 
 /** Upper bounds in seconds. A response should take a few hundredths of a second. */
 const BUCKETS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];

@@ -1,168 +1,49 @@
 import {
-  nodeCheckpointName,
-  type CheckpointReason,
-  type NodeCheckpointReason,
-  type NodeCheckpointStatus,
-} from "../../../api";
-import { sleep, type CachedObjects } from "../../../kube";
-import {
-  EngineError,
+  defined,
+  refusal,
   type CheckpointRequest,
   type CheckpointResult,
-  type Engine,
-  type EngineTools,
+  type ContainerEngine,
 } from "../engine";
-import {
-  NODE_CHECKPOINT,
-  NodeCheckpointClient,
-  idOf,
-  nodeCheckpointFor,
-  type NodeCheckpointObject,
-  type Place,
-} from "./node-checkpoint-client";
+import type { NodeCheckpoints } from "../node-checkpoints";
 
-interface KubeletEngineOptions extends EngineTools {
-  readonly place: Place;
-}
-
-/** Time of an agent beyond the timeout of the checkpoint, to start and to write the outcome. */
-const SLACK_MS = 120_000;
-/** Interval of reads from the API server, in case the watch misses a change. */
-const READ_INTERVAL_MS = 15_000;
-
-/**
- * The kubelet, through this project's agent on each node. A request is a NodeCheckpoint object whose name is derived from
- * the Checkpoint: after a crash the next controller finds the request and its outcome.
- */
-export class KubeletEngine implements Engine {
+/** The kubelet, through this project's agent on each node: one NodeCheckpoint for each container. */
+export class KubeletEngine implements ContainerEngine {
   readonly name = "kubelet";
   readonly canResume = true;
   readonly handlesCedanas = false;
+  readonly restoreMethod = { by: "image" } as const;
   readonly timeoutMs: number;
-  readonly sources: readonly CachedObjects<NodeCheckpointObject>[];
-  private readonly objects: CachedObjects<NodeCheckpointObject>;
-  private readonly nodeCheckpoints: NodeCheckpointClient;
-  /** Callbacks that end the wait for a change of a NodeCheckpoint, by its name. */
-  private readonly wakes = new Map<string, () => void>();
+  readonly sources: ContainerEngine["sources"];
 
-  constructor(private readonly options: KubeletEngineOptions) {
-    const { place, client, cache } = options;
-    this.timeoutMs = place.timeoutSeconds * 1000 + SLACK_MS;
-    this.nodeCheckpoints = new NodeCheckpointClient(client, place.namespace);
-    this.objects = cache.objects(NODE_CHECKPOINT, { namespaces: [place.namespace] });
-    this.sources = [this.objects];
-    this.objects.onChange(({ old, new: now }) => this.wakes.get((now ?? old)?.metadata.name ?? "")?.());
+  constructor(private readonly agents: NodeCheckpoints) {
+    this.timeoutMs = agents.timeoutMs;
+    this.sources = [agents.objects];
   }
 
   async checkpoint(request: CheckpointRequest, signal: AbortSignal): Promise<CheckpointResult> {
     if (!request.leaveRunning) throw refusal("engine kubelet does not support leaveRunning: false");
     if (request.location !== undefined)
       throw refusal("engine kubelet does not support location: all images are pushed to one repository");
-    await this.nodeCheckpoints.create(nodeCheckpointFor(request, this.options.place), signal);
-    return this.follow(request, signal);
+    const what = { containerName: request.container };
+    const { image, digest, sizeBytes, architecture, baseImage, frozenMilliseconds, notRestored } =
+      await this.agents.request({ ...request, what }, signal);
+    return defined({
+      checkpointID: digest,
+      location: image,
+      sizeBytes,
+      architecture,
+      baseImage,
+      frozenMilliseconds,
+      notRestored,
+    });
   }
 
-  forget(id: string, container: string, signal: AbortSignal): Promise<void> {
-    return this.nodeCheckpoints.delete(nodeCheckpointName(id, container), signal);
+  forget(id: string, container: string | undefined, signal: AbortSignal): Promise<void> {
+    return this.agents.forget(id, container, signal);
   }
 
-  async sweep(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void> {
-    for (const object of this.objects.list()) {
-      if (isWanted(idOf(object))) continue;
-      await this.nodeCheckpoints.delete(object.metadata.name, signal);
-      this.options.log.info({ nodeCheckpoint: object.metadata.name }, "deleted orphaned NodeCheckpoint");
-    }
+  sweep(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void> {
+    return this.agents.sweep(isWanted, signal);
   }
-
-  /** Waits for the outcome that the agent writes. @throws EngineError; the signal's reason */
-  private async follow(request: CheckpointRequest, signal: AbortSignal): Promise<CheckpointResult> {
-    const { place } = this.options;
-    const name = nodeCheckpointName(request.id, request.container);
-    const since = Date.now();
-    for (;;) {
-      const seen = this.objects.get(`${place.namespace}/${name}`);
-      const result = seen && resultOf(seen.status);
-      if (result) return result;
-      if (await this.changes(name, signal)) continue;
-      signal.throwIfAborted();
-      const found = await this.read(name, request.nodeName, Date.now() - since, signal);
-      if (found) return found;
-    }
-  }
-
-  /** Reads the object from the API server. @returns undefined while its outcome can still come */
-  private async read(
-    name: string,
-    nodeName: string,
-    waitedMs: number,
-    signal: AbortSignal,
-  ): Promise<CheckpointResult | undefined> {
-    let live: NodeCheckpointObject | undefined;
-    try {
-      live = await this.nodeCheckpoints.read(name, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      this.options.log.warn({ nodeCheckpoint: name, err: error }, "cannot read NodeCheckpoint");
-      return undefined;
-    }
-    const { namespace, timeoutSeconds, responseSeconds } = this.options.place;
-    if (!live) throw failure(`NodeCheckpoint ${namespace}/${name} was deleted by another client`);
-    const result = resultOf(live.status);
-    if (result) return result;
-    if (waitedMs >= responseSeconds * 1000 && live.status.conditions === undefined) {
-      const message = `the agent of node ${nodeName} did not report within ${responseSeconds} s; check its pod: kubectl get pods -n ${namespace} -o wide --field-selector spec.nodeName=${nodeName}`;
-      throw failure(message, "AgentNotAnswering");
-    }
-    if (waitedMs < this.timeoutMs) return undefined;
-    const last = live.status.conditions?.[0]?.message ?? "none";
-    throw failure(
-      `the agent of node ${nodeName} did not finish within ${timeoutSeconds} s; its last message: ${last}`,
-      "AgentNotAnswering",
-    );
-  }
-
-  /** Waits for a change. @returns true if the object has changed; false after the interval, or at the signal */
-  private async changes(name: string, signal: AbortSignal): Promise<boolean> {
-    const change = new AbortController();
-    this.wakes.set(name, () => change.abort());
-    await sleep(READ_INTERVAL_MS, AbortSignal.any([signal, change.signal]));
-    this.wakes.delete(name);
-    return change.signal.aborted;
-  }
-}
-
-/** Maps reasons of a NodeCheckpoint to reasons of a Checkpoint. */
-const REASONS: Readonly<Partial<Record<NodeCheckpointReason, CheckpointReason>>> = {
-  QuotaExceeded: "QuotaExceeded",
-  RegistryFailed: "RegistryFailed",
-  ContainerNotFound: "ContainerNotFound",
-  SourcePodReplaced: "SourcePodReplaced",
-};
-
-/** Returns the outcome; undefined while there is none. @throws EngineError if the agent failed */
-function resultOf(status: NodeCheckpointStatus): CheckpointResult | undefined {
-  const holds = (type: string) =>
-    status.conditions?.find((condition) => condition.type === type && condition.status === "True");
-  const failed = holds("Failed");
-  if (failed) throw failure(failed.message, REASONS[failed.reason]);
-  if (!holds("Ready")) return undefined;
-  const { image, digest, sizeBytes, architecture, baseImage, frozenMilliseconds, notRestored } = status;
-  const result: Record<string, unknown> = {
-    checkpointID: digest,
-    location: image,
-    sizeBytes,
-    architecture,
-    baseImage,
-    frozenMilliseconds,
-    notRestored,
-  };
-  return Object.fromEntries(Object.entries(result).filter(([, value]) => value !== undefined));
-}
-
-function refusal(message: string): EngineError {
-  return new EngineError(message, { outcome: "refused", retryable: false });
-}
-
-function failure(message: string, reason?: CheckpointReason): EngineError {
-  return new EngineError(message, { outcome: "failed", retryable: false, ...(reason && { reason }) });
 }

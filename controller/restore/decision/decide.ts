@@ -10,6 +10,8 @@ export type Decision =
       readonly checkpoint: CheckpointObject;
       readonly containers: readonly RestoredContainer[];
       readonly nodeSelector: Readonly<Record<string, string>>;
+      /** RuntimeClass whose handler restores the containers by a plan; undefined: their images are replaced. */
+      readonly runtimeClass?: string;
       /** Warnings that the API server returns to the client that creates the pod. */
       readonly warnings: readonly string[];
     }
@@ -59,14 +61,8 @@ export function decide(
     const { name } = checkpoint.metadata;
     const found = fit(pod, request, checkpoint, cluster);
     if (found.fits === true) {
-      const { containers, nodeSelector, warnings } = found;
-      return {
-        is: "restore",
-        checkpoint,
-        containers,
-        nodeSelector,
-        warnings: boundedWarnings(warnings, name),
-      };
+      const { fits: _fits, warnings, ...how } = found;
+      return { is: "restore", checkpoint, ...how, warnings: boundedWarnings(warnings, name) };
     }
     const reason = `Checkpoint ${name}: ${found.reason}`;
     if (found.fits === "busy") busy ??= { is: "busy", reason, checkpoint };

@@ -1,6 +1,7 @@
 import { ARCHITECTURE_LABEL, LATEST, RECORD, REQUEST, type ContainerCheckpoint } from "../../../api";
 import { itemsAt, textAt, type Json } from "../../../kube";
 import type { CheckpointObject } from "../../checkpoints/objects";
+import type { PlanRestore, RestoreMethod } from "../../engines";
 import { phaseOf, readyOf } from "../../checkpoints/state";
 import type { AdmittedContainer, AdmittedPod, RestoreRequest } from "./pod";
 
@@ -10,7 +11,11 @@ export interface ClusterState {
   readonly running: ReadonlySet<string>;
   /** Labels of the nodes on which containers can be restored. */
   readonly nodeSelector: Readonly<Record<string, string>>;
+  /** How checkpoints are restored, by the name of their engine. Other engines' checkpoints are not. */
+  readonly methods: RestoreMethods;
 }
+
+export type RestoreMethods = ReadonlyMap<string, RestoreMethod>;
 
 /** A container that is restored from a checkpoint. */
 export interface RestoredContainer {
@@ -28,21 +33,20 @@ export type Fit =
       readonly containers: readonly RestoredContainer[];
       /** Labels that are added to the pod's nodeSelector. */
       readonly nodeSelector: Readonly<Record<string, string>>;
+      /** RuntimeClass whose handler restores the containers; undefined: their images are replaced. */
+      readonly runtimeClass?: string;
       readonly warnings: readonly string[];
     }
   | { readonly fits: false; readonly reason: string }
   /** The Checkpoint is claimed for a pod that may not have been created. */
   | { readonly fits: "busy"; readonly reason: string };
 
-/** Engine whose checkpoints are images. */
-const ENGINE = "kubelet";
-
 /** Checks whether this pod can be restored from this Checkpoint. */
 export function fit(
   pod: AdmittedPod,
   request: RestoreRequest,
   checkpoint: CheckpointObject,
-  { running, nodeSelector: nodes }: ClusterState,
+  { running, nodeSelector: nodes, methods }: ClusterState,
 ): Fit {
   const { metadata, spec, status } = checkpoint;
   if (metadata.deletionTimestamp !== undefined) return no("it is being deleted");
@@ -50,8 +54,11 @@ export function fit(
     const { reason = "Pending", message = "not reconciled yet" } = readyOf(status) ?? {};
     return no(`it is not completed: ${reason}, ${message}`);
   }
-  if (status.engine !== ENGINE)
-    return no(`its engine is ${status.engine}; only checkpoints of engine ${ENGINE} can be restored`);
+  const method = methods.get(status.engine ?? "");
+  if (method === undefined) {
+    const known = methods.size === 0 ? "none" : [...methods.keys()].join(", ");
+    return no(`its engine is ${status.engine}; engines whose checkpoints can be restored: ${known}`);
+  }
   const blocked = blockedByClaim(pod, request, checkpoint);
   if (blocked) return blocked;
   const warnings: string[] = [];
@@ -66,19 +73,49 @@ export function fit(
     const found = matchContainer(pod, one);
     if (typeof found === "string") return no(found);
     containers.push(found);
-    warnings.push(
-      ...notRestoredIn(pod, pod.containers[found.index] ?? { ...one, image: "", mounts: [] }, one),
-    );
+    const own = pod.containers[found.index] ?? { ...one, image: "", mounts: [] };
+    warnings.push(...notRestoredIn(pod, own, one));
+    if (method.by === "image" && pod.hasPullSecrets) warnings.push(pullWarning(own, one));
   }
   if (containers.length === 0) return no("it has no completed container");
   for (const { name } of pod.containers)
     if (!containers.some((one) => one.name === name))
       warnings.push(`container ${name} has no checkpoint and starts fresh`);
-  const architecture = architectureLabel(saved);
+  const architecture = architectureOf(saved);
   if (typeof architecture === "string") return no(architecture);
-  const nodeSelector = nodeLabels(pod, { ...nodes, ...architecture });
+  const fitting = method.by === "plan" ? fitPlan(pod, containers, architecture, method) : { ...architecture };
+  if (typeof fitting === "string") return no(fitting);
+  const { architecture: only, ...runtimeClass } = fitting;
+  const labels = { ...nodes, ...(only === undefined ? {} : { [ARCHITECTURE_LABEL]: only }) };
+  const nodeSelector = nodeLabels(pod, labels);
   if (typeof nodeSelector === "string") return no(nodeSelector);
-  return { fits: true, containers, nodeSelector, warnings };
+  // The API server adds the labels of the RuntimeClass's scheduling after the webhook. It rejects a pod with other values,
+  // hence the check.
+  const added = method.by === "plan" ? {} : nodeSelector;
+  return { fits: true, containers, nodeSelector: added, ...runtimeClass, warnings };
+}
+
+/** Checks what only a restore by a plan needs. @returns the RuntimeClass and its architecture, or a message */
+function fitPlan(
+  pod: AdmittedPod,
+  containers: readonly RestoredContainer[],
+  { architecture }: Architecture,
+  { runtimeClasses }: PlanRestore,
+): (Architecture & { readonly runtimeClass: string }) | string {
+  const other = containers.find(({ image }) => image !== containers[0]?.image);
+  if (other !== undefined) return `container ${other.name} is in another image than ${containers[0]?.name}`;
+  const known = Object.entries(runtimeClasses).flatMap(([key, name]) =>
+    name === undefined ? [] : [[key, name] as const],
+  );
+  const fitting = known.filter(([key]) => architecture === undefined || key === architecture);
+  const [found, ambiguous] = fitting;
+  if (found === undefined) return `no RuntimeClass for architecture ${architecture} is configured`;
+  if (ambiguous !== undefined)
+    return `its architecture is unknown, and there are RuntimeClasses for ${fitting.map(([key]) => key).join(", ")}`;
+  const [only, runtimeClass] = found;
+  if (pod.runtimeClass !== undefined && pod.runtimeClass !== runtimeClass)
+    return `the pod has RuntimeClass ${pod.runtimeClass}; it is restored by RuntimeClass ${runtimeClass}`;
+  return { architecture: only, runtimeClass };
 }
 
 function blockedByClaim(
@@ -137,17 +174,21 @@ function nodeLabels(
   return added;
 }
 
-/** Returns the label of the checkpoints' architecture: none if it is unknown, a message if they differ. */
-function architectureLabel(
+interface Architecture {
+  readonly architecture?: string;
+}
+
+/** Returns the checkpoints' architecture: none if it is unknown, a message if they differ. */
+function architectureOf(
   containers: readonly { readonly name: string; readonly architecture?: string }[],
-): Readonly<Record<string, string>> | string {
+): Architecture | string {
   const known = containers.filter(({ architecture }) => architecture !== undefined);
   const [first] = known;
   if (first?.architecture === undefined) return {};
   const other = known.find(({ architecture }) => architecture !== first.architecture);
   if (other !== undefined)
     return `its containers have architectures ${first.architecture} (${first.name}) and ${other.architecture} (${other.name})`;
-  return { [ARCHITECTURE_LABEL]: first.architecture };
+  return { architecture: first.architecture };
 }
 
 /** Checks whether the term matches no node with this label. */
@@ -175,19 +216,20 @@ const MAX_TOTAL = 4096;
 /** Returns what is not restored in a container, except volumes that the new pod mounts. */
 function notRestoredIn(
   pod: AdmittedPod,
-  { name, image }: AdmittedContainer,
+  { name }: AdmittedContainer,
   checkpoint: ContainerCheckpoint,
 ): string[] {
   const { mounts = [] } = pod.containers.find((one) => one.name === name) ?? {};
-  const notes = (checkpoint.notRestored ?? [])
-    // The message starts with the mount path.
-    .filter(({ code, message }) => code !== "volume" || !mounts.includes(message.split(":", 1)[0] ?? ""))
-    .map(({ message }) => `container ${name}: ${message}`);
-  if (pod.hasPullSecrets)
-    notes.push(
-      `container ${name}: the node pulls base image ${checkpoint.baseImage ?? image} without imagePullSecrets, if it does not have it`,
-    );
-  return notes;
+  return (
+    (checkpoint.notRestored ?? [])
+      // The message starts with the mount path.
+      .filter(({ code, message }) => code !== "volume" || !mounts.includes(message.split(":", 1)[0] ?? ""))
+      .map(({ message }) => `container ${name}: ${message}`)
+  );
+}
+
+function pullWarning({ name, image }: AdmittedContainer, { baseImage = image }: ContainerCheckpoint): string {
+  return `container ${name}: the node pulls base image ${baseImage} without imagePullSecrets, if it does not have it`;
 }
 
 /** Limits warnings to what the API server returns. The last one counts the omitted ones. */

@@ -1,4 +1,5 @@
 /** Decides whether a pod is restored, and from which Checkpoint: pure functions of the pod, the Checkpoints and running pods. */
 export { decide, type Decision } from "./decide";
+export type { RestoreMethods } from "./fit";
 export { mutation } from "./mutation";
 export { projectAdmittedPod, readRequest, type AdmittedPod } from "./pod";

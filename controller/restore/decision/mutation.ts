@@ -20,8 +20,15 @@ export function mutation(
     ...put(raw, ["metadata", "labels"], { [RESTORED_FROM]: uid }, []),
     ...put(raw, ["metadata", "annotations"], records(decision, claim), Object.values(RECORD)),
     ...(restored ? put(raw, ["spec", "nodeSelector"], decision.nodeSelector, []) : []),
-    ...(restored ? decision.containers.flatMap(container) : []),
+    ...(restored ? process(decision) : []),
   ];
+}
+
+/** Returns what makes the node restore the processes: the images of the checkpoint, or the RuntimeClass of its handler. */
+function process({ containers, runtimeClass }: Extract<Decision, { is: "restore" }>): JsonPatchOperation[] {
+  return runtimeClass === undefined
+    ? containers.flatMap(container)
+    : [{ op: "add", path: "/spec/runtimeClassName", value: runtimeClass }];
 }
 
 function container({
@@ -45,8 +52,10 @@ function records(
 ): Record<string, string> {
   if (decision.is === "fresh") return { [RECORD.skipped]: decision.reason.slice(0, LONGEST) };
   const originals = decision.containers.map(({ name, original }) => [name, original]);
+  const { name, uid } = decision.checkpoint.metadata;
   return {
-    [RECORD.checkpoint]: decision.checkpoint.metadata.name,
+    ...(decision.runtimeClass === undefined ? {} : { [RECORD.plan]: uid }),
+    [RECORD.checkpoint]: name,
     ...(claim === undefined ? {} : { [RECORD.claim]: claim }),
     [RECORD.originalImages]: JSON.stringify(Object.fromEntries(originals)),
   };

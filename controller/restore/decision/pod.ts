@@ -89,12 +89,14 @@ export interface AdmittedPod {
   /** `nodeSelectorTerms` of the required node affinity. One of them must match. */
   readonly nodeTerms: readonly Json[];
   readonly hasPullSecrets: boolean;
+  readonly runtimeClass?: string;
 }
 
 export function projectAdmittedPod(raw: Json): AdmittedPod {
   const name = textAt(raw, "metadata", "name");
   const generateName = textAt(raw, "metadata", "generateName");
   const owner = ownerOf(raw);
+  const runtimeClass = textAt(raw, "spec", "runtimeClassName");
   const required = "requiredDuringSchedulingIgnoredDuringExecution";
   return {
     ...(name === undefined || name === "" ? {} : { name }),
@@ -110,6 +112,7 @@ export function projectAdmittedPod(raw: Json): AdmittedPod {
     nodeSelector: textsAt(raw, "spec", "nodeSelector"),
     nodeTerms: itemsAt(raw, "spec", "affinity", "nodeAffinity", required, "nodeSelectorTerms"),
     hasPullSecrets: itemsAt(raw, "spec", "imagePullSecrets").length > 0,
+    ...(runtimeClass === undefined || runtimeClass === "" ? {} : { runtimeClass }),
   };
 }
 

@@ -30,13 +30,13 @@ export interface ClaimReconcilerOptions {
 export class ClaimReconciler {
   /** By the key of the Checkpoint: its claim without a pod, and when it was first observed (ms, monotonic clock). */
   private readonly seen = new Map<string, { readonly claim: string; readonly sinceMs: number }>();
-  /** Deleted pods, and whether they had started from the checkpoint. */
-  private readonly deleted = new Map<string, boolean>();
+  /** Deleted pods, and whether they had started from the checkpoint, if that is known. */
+  private readonly deleted = new Map<string, boolean | undefined>();
 
   constructor(private readonly options: ClaimReconcilerOptions) {}
 
   /** Records that a pod was deleted, as last observed. */
-  podDeleted(podUID: string, hadRun: boolean): void {
+  podDeleted(podUID: string, hadRun: boolean | undefined): void {
     this.deleted.set(podUID, hadRun);
     const [oldest] = this.deleted.size > MAX_DELETED ? this.deleted.keys() : [];
     if (oldest !== undefined) this.deleted.delete(oldest);

@@ -3,9 +3,10 @@ import { isTestFailed, pointer, type Client, type JsonPatchOperation } from "../
 import { putRestore } from "../claims";
 import { CHECKPOINT, type CheckpointObject } from "../../checkpoints/objects";
 import { timeOf } from "../../checkpoints/state";
-import { RESTORED_POD, type RestoredPod } from "../pods";
+import { planProgress, type NodeRestoreObject } from "../plan";
+import { RESTORED_POD, hasEnded, type RestoredPod } from "../pods";
 import type { Outcome, Report } from "../report";
-import { progressOf } from "./progress";
+import { progressOf, type Progress } from "./progress";
 
 type Next = { readonly requeueAfterMs?: number } | void;
 
@@ -23,12 +24,14 @@ export interface PodReconcilerOptions {
   readonly client: Client;
   readonly pod: (key: string) => RestoredPod | undefined;
   readonly checkpoint: (uid: string) => CheckpointObject | undefined;
+  /** Returns the NodeRestore of a pod, by the pod's UID. */
+  readonly nodeRestore: (podUID: string) => NodeRestoreObject | undefined;
   readonly report: Report;
 }
 
 /** Follows pods that were admitted to be restored until the outcome is known. */
 export class PodReconciler {
-  /** Since when a restore fails, by the pod's UID (ms, monotonic clock). */
+  /** Since when a restore fails or its outcome is missing, by the pod's UID (ms, monotonic clock). */
   private readonly failing = new Map<string, number>();
   /** Reported outcomes, by the pod's UID. */
   private readonly reported = new Map<string, Set<Outcome>>();
@@ -50,24 +53,38 @@ export class PodReconciler {
     const holds = await this.holds(pod, checkpoint);
     if (holds === "unknown") return RETRY;
     if (holds === "no") return this.lost(pod);
-    const progress = progressOf(pod);
-    const { uid } = pod.metadata;
-    if (progress.is !== "failing") this.failing.delete(uid);
+    const progress = this.progressOf(pod, checkpoint);
+    if (progress.is !== "failing" && progress.is !== "silent") this.failing.delete(pod.metadata.uid);
     switch (progress.is) {
       case "restored":
         return this.restored(pod, checkpoint);
       case "failed":
         return this.failed(pod, checkpoint, progress.message);
       case "failing": {
-        const sinceMs = this.failing.get(uid) ?? performance.now();
-        this.failing.set(uid, sinceMs);
-        const leftMs = sinceMs + progress.graceMs - performance.now();
-        if (leftMs > 0) return { requeueAfterMs: leftMs };
+        const requeueAfterMs = this.leftMs(pod, progress.graceMs);
+        if (requeueAfterMs > 0) return { requeueAfterMs };
         return this.failed(pod, checkpoint, progress.message);
+      }
+      case "silent": {
+        const requeueAfterMs = this.leftMs(pod, progress.graceMs);
+        if (requeueAfterMs > 0) return { requeueAfterMs };
+        return this.unknown(pod, checkpoint, progress.message);
       }
       default:
         return;
     }
+  }
+
+  private progressOf(pod: RestoredPod, checkpoint: CheckpointObject | undefined): Progress {
+    if (pod.plan === undefined) return progressOf(pod);
+    return planProgress(pod, this.options.nodeRestore(pod.metadata.uid), checkpoint !== undefined);
+  }
+
+  /** Returns the rest of the grace period, which begins with the first call in a row. */
+  private leftMs({ metadata: { uid } }: RestoredPod, graceMs: number): number {
+    const sinceMs = this.failing.get(uid) ?? performance.now();
+    this.failing.set(uid, sinceMs);
+    return sinceMs + graceMs - performance.now();
   }
 
   /** Checks whether the Checkpoint is claimed for this pod. A claim without a pod is bound to this one. */
@@ -89,10 +106,25 @@ export class PodReconciler {
   private async restored(pod: RestoredPod, checkpoint: CheckpointObject | undefined): Promise<Next> {
     const { restore } = checkpoint?.status ?? {};
     if (checkpoint && !pod.shared) {
-      if (restore?.state !== "Claimed") return;
+      // Unknown: its agent reported late.
+      if (restore?.state !== "Claimed" && restore?.state !== "Unknown") return;
       if (!(await this.write(pod, checkpoint, "Restored"))) return RETRY;
     }
     this.report(pod, checkpoint, "restored", "Restored", `resumed from Checkpoint ${pod.checkpoint}`);
+  }
+
+  /** Handles a pod that runs, but may have started with or without the checkpoint. */
+  private async unknown(
+    pod: RestoredPod,
+    checkpoint: CheckpointObject | undefined,
+    reason: string,
+  ): Promise<Next> {
+    if (checkpoint && !pod.shared) {
+      if (checkpoint.status.restore?.state !== "Claimed") return;
+      if (!(await this.write(pod, checkpoint, "Unknown", reason))) return RETRY;
+    }
+    const note = `whether it resumed from Checkpoint ${pod.checkpoint} is unknown: ${reason}`;
+    this.report(pod, checkpoint, "unknown", "RestoreOutcomeUnknown", note);
   }
 
   /** Marks the Checkpoint first, so that no other pod is restored from it even after a crash. */
@@ -109,7 +141,7 @@ export class PodReconciler {
       const remedy = `The pod is not changed (${REQUEST.fallback}: stop). To start it fresh, recreate it without ${REQUEST.from}; to retry, remove status.restore of the Checkpoint and delete the pod`;
       return this.report(pod, checkpoint, "stopped", "RestoreFailed", `${failure}. ${remedy}`);
     }
-    if (pod.phase === "Failed" || pod.phase === "Succeeded")
+    if (hasEnded(pod))
       return this.report(
         pod,
         checkpoint,
@@ -124,8 +156,8 @@ export class PodReconciler {
   /** Handles a pod whose Checkpoint is claimed by another one: it must not be restored too. */
   private async lost(pod: RestoredPod): Promise<Next> {
     const reason = `Checkpoint ${pod.checkpoint} was claimed by another pod`;
-    if (progressOf(pod).is === "original") return;
-    if (pod.fallback === "fresh" && pod.phase !== "Failed" && pod.phase !== "Succeeded")
+    if (pod.plan === undefined && progressOf(pod).is === "original") return;
+    if (pod.fallback === "fresh" && !hasEnded(pod))
       if (!(await fallBack(this.options.client, pod, reason))) return RETRY;
     const then =
       pod.fallback === "fresh" ? "It starts fresh" : `The pod is not changed (${REQUEST.fallback}: stop)`;
@@ -192,13 +224,14 @@ function ownership(pod: RestoredPod, { status: { restore } }: CheckpointObject):
 }
 
 /**
- * Resets the pod's containers to their original images: the kubelet then starts them without a checkpoint. It sets all of
- * them, because a restored container next to a fresh one is a state that never existed.
+ * Resets the pod's containers to their original images, or removes the announcement of a plan: the kubelet then starts
+ * them without a checkpoint. It resets all of them, because a restored container next to a fresh one is a state that never
+ * existed.
  * @returns false if the pod was deleted or has changed since it was read
  */
 async function fallBack(
   client: Client,
-  { metadata, containers }: RestoredPod,
+  { metadata, containers, plan }: RestoredPod,
   reason: string,
 ): Promise<boolean> {
   const images = containers
@@ -212,9 +245,18 @@ async function fallBack(
       ];
     });
   const annotation = pointer("metadata", "annotations", RECORD.failed);
+  const planned = pointer("metadata", "annotations", RECORD.plan);
+  const withoutPlan: JsonPatchOperation[] =
+    plan === undefined
+      ? []
+      : [
+          { op: "test", path: planned, value: plan },
+          { op: "remove", path: planned },
+        ];
   try {
     await client.jsonPatch(RESTORED_POD, metadata, [
       ...images,
+      ...withoutPlan,
       { op: "add", path: annotation, value: reason.slice(0, MAX_ANNOTATION) },
     ]);
     return true;

@@ -9,6 +9,8 @@ export type Progress =
   | { readonly is: "restored" }
   /** The kubelet retries. The restore counts as failed after `graceMs` in this state. */
   | { readonly is: "failing"; readonly message: string; readonly graceMs: number }
+  /** The outcome stays unknown after `graceMs` in this state. */
+  | { readonly is: "silent"; readonly message: string; readonly graceMs: number }
   | { readonly is: "failed"; readonly message: string };
 
 /** Grace periods for errors of the container runtime, and of pulls: registries are unavailable for longer. */
@@ -52,6 +54,21 @@ export function hasRun(pod: RestoredPod): boolean {
   });
 }
 
+/** Returns whether a deleted pod had started from the checkpoint; undefined if it had started, but maybe without it. */
+export function resumedBeforeDeletion(pod: RestoredPod): boolean | undefined {
+  const run = hasRun(pod);
+  return run && pod.plan !== undefined ? undefined : run;
+}
+
+/** Returns why restores failed that began again whenever a container exited; undefined if they did not. */
+export function exitFailure(pod: RestoredPod): string | undefined {
+  for (const { name, state } of pod.containers) {
+    const message = state === undefined || state.running ? undefined : repeatedExit(state);
+    if (message !== undefined) return `container ${name}: ${message}`;
+  }
+  return undefined;
+}
+
 function progressIn(pod: RestoredPod, { name, state }: RestoringContainer): Progress {
   if (state === undefined) return { is: "pending" };
   const failure = failureOf(state);
@@ -76,10 +93,14 @@ function failureOf(
   if (waiting && START.has(waiting.reason))
     return { message: textOf(waiting), graceMs: START_GRACE_MS, over };
   if (start) return { message: textOf(start), graceMs: START_GRACE_MS, over };
+  const message = repeatedExit(state);
+  return message === undefined ? undefined : { message, graceMs: 0, over: true };
+}
+
+function repeatedExit({ terminated, last, restartCount }: ContainerState): string | undefined {
   const ended = terminated ?? last;
   if (restartCount < MAX_RESTARTS || ended === undefined || ended.exitCode === 0) return undefined;
-  const message = `it resumed from the checkpoint and exited with code ${ended.exitCode}, ${restartCount} times`;
-  return { message, graceMs: 0, over: true };
+  return `it resumed from the checkpoint and exited with code ${ended.exitCode}, ${restartCount} times`;
 }
 
 const isStartError = ({ reason }: Terminated) => START.has(reason);

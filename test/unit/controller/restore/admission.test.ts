@@ -8,7 +8,7 @@ import { createLogger, Metrics, type AdmissionResponse, type Json } from "../../
 import { clientOn } from "../../../support/controller-runtime";
 import { FakeApi } from "../../../../testbed/fake-api";
 import { seeded, SEED, SOAK } from "../../../../testbed/random";
-import { checkpointJson, podJson, saved } from "./support";
+import { BY_IMAGE, checkpointJson, podJson, saved } from "./support";
 
 const ROOT = "/apis/automation.cedana.ai/v1alpha1/checkpoints";
 const IN_TEAM = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-a/checkpoints";
@@ -42,6 +42,7 @@ class Harness {
   replica(): Admitter {
     return new Admitter({
       settings: { nodeSelector: {} },
+      methods: BY_IMAGE,
       client: clientOn(this.api),
       claims: new Claims(clientOn(this.api)),
       report: new Report({ record: () => {} }, new Metrics()),

@@ -1,4 +1,6 @@
 /** The restore controllers of one process, as leader, on an API server in memory. */
+import type { CheckpointSettings } from "../../../../config/programs/controller";
+import { createEngines } from "../../../../controller/engines";
 import { Claims, createRestore } from "../../../../controller/restore";
 import type { EventInput } from "../../../../kube";
 import { clientOn, lead, runtimeOn } from "../../../support/controller-runtime";
@@ -20,14 +22,33 @@ export const ended = (exitCode: number) => ({
   terminated: { reason: exitCode === 0 ? "Completed" : "Error", exitCode },
 });
 
+const CHECKPOINTING = { namespaces: ["team-a"], maxPerNode: 1, locations: [] };
+const AGENT = {
+  namespace: "cedana-agents",
+  repository: "registry.example.com/checkpoints",
+  timeoutSeconds: 300,
+  responseSeconds: 60,
+};
+/** Settings of an engine that restores by image, and of one that restores by a plan. */
+export const KUBELET: CheckpointSettings = { ...CHECKPOINTING, engine: "kubelet", agent: AGENT };
+export const CRIU: Extract<CheckpointSettings, { readonly engine: "criu" }> = {
+  ...CHECKPOINTING,
+  engine: "criu",
+  agent: AGENT,
+  tcp: "close",
+  freezeSeconds: 60,
+  runtimeClasses: { amd64: "cedana-criu" },
+  restore: { restart: "fresh", lazy: false, timeoutSeconds: 300 },
+};
+
 /** The controllers of one process, as leader. */
 export class Harness {
   readonly api = new FakeApi();
   readonly events: EventInput[] = [];
   private readonly stop = new AbortController();
 
-  constructor() {
-    this.api.put(CHECKPOINTS, checkpointJson());
+  constructor(private readonly engine: CheckpointSettings = KUBELET) {
+    this.api.put(CHECKPOINTS, checkpointJson({ status: { engine: engine.engine } }));
   }
 
   async lead(): Promise<void> {
@@ -43,6 +64,7 @@ export class Harness {
         dnsNames: ["a.svc"],
         certificates: "cert-manager",
       },
+      engines: createEngines(this.engine, runtime),
       namespace: "cedana-system",
       claims: new Claims(clientOn(this.api)),
     });

@@ -3,6 +3,7 @@ import {
   projectAdmittedPod,
   readRequest,
   type Decision,
+  type RestoreMethods,
 } from "../../../../controller/restore/decision";
 import { projectCheckpoint, type CheckpointObject } from "../../../../controller/checkpoints/objects";
 import type { Json } from "../../../../kube";
@@ -104,13 +105,21 @@ export type Checkpoints = readonly ReturnType<typeof checkpoint>[];
 
 export type Restored = Extract<Decision, { is: "restore" }>;
 
+export const BY_IMAGE: RestoreMethods = new Map([["kubelet", { by: "image" }]]);
+
 /** Returns the decision on a pod, with nodes labelled cedana.ai/enabled=true. */
-export function decided(pod: Pod, checkpoints: Checkpoints, running: readonly string[] = []): Decision {
+export function decided(
+  pod: Pod,
+  checkpoints: Checkpoints,
+  running: readonly string[] = [],
+  methods: RestoreMethods = BY_IMAGE,
+): Decision {
   const admitted = projectAdmittedPod(podJson(pod) as unknown as Json);
   const request = readRequest(admitted.annotations);
   if (typeof request === "string") return { is: "deny", reason: request };
   return decide(admitted, request, checkpoints, {
     running: new Set(running),
     nodeSelector: { "cedana.ai/enabled": "true" },
+    methods,
   });
 }

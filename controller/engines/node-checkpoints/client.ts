@@ -17,7 +17,7 @@ import {
   type Client,
   type CustomResource,
 } from "../../../kube";
-import { EngineError, type CheckpointRequest } from "../engine";
+import { EngineError } from "../engine";
 
 export type NodeCheckpointObject = CustomResource<NodeCheckpointSpec, NodeCheckpointStatus>;
 
@@ -37,16 +37,25 @@ export interface Place {
   readonly responseSeconds: number;
 }
 
+/** A request to the agent of a node. */
+export interface NodeRequest {
+  /** UID of the Checkpoint. */
+  readonly id: string;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly podUID: string;
+  readonly nodeName: string;
+  /** What is checkpointed, and how. */
+  readonly what: Pick<NodeCheckpointSpec, "containerName" | "containerNames" | "options">;
+}
+
 /** Returns the request to the node's agent. The same request gives the same object. */
-export function nodeCheckpointFor(
-  { id, namespace, pod, podUID, nodeName, container }: CheckpointRequest,
-  place: Place,
-) {
-  const name = nodeCheckpointName(id, container);
+export function nodeCheckpointFor({ id, namespace, pod, podUID, nodeName, what }: NodeRequest, place: Place) {
+  const name = nodeCheckpointName(id, what.containerName);
   const spec: NodeCheckpointSpec = {
     nodeName,
     podRef: { namespace, name: pod, uid: podUID },
-    containerName: container,
+    ...what,
     image: `${place.repository}:${name}`,
     timeoutSeconds: place.timeoutSeconds,
   };
@@ -56,7 +65,7 @@ export function nodeCheckpointFor(
 
 /** Returns the UID of the Checkpoint that requested it. */
 export function idOf({ metadata: { name }, spec: { containerName } }: NodeCheckpointObject): string {
-  return name.slice(0, -(containerName.length + 1));
+  return containerName === undefined ? name : name.slice(0, -(containerName.length + 1));
 }
 
 /** How long creating a NodeCheckpoint is retried while the API server is unavailable. */

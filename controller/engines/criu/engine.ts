@@ -1,0 +1,66 @@
+import type { CheckpointSettings } from "../../../config/programs/controller";
+import {
+  defined,
+  refusal,
+  type CheckpointResult,
+  type PodCheckpointRequest,
+  type PodCheckpointResult,
+  type PodEngine,
+  type PlanRestore,
+} from "../engine";
+import type { NodeCheckpoints } from "../node-checkpoints";
+
+export type CriuSettings = Extract<CheckpointSettings, { readonly engine: "criu" }>;
+
+/**
+ * CRIU on the nodes, through this project's agent on each node: one NodeCheckpoint for all containers of a pod, which are
+ * stored as one image. A runtime handler restores pods by a plan that the agent prepares.
+ */
+export class CriuEngine implements PodEngine {
+  readonly name = "criu";
+  readonly canResume = true;
+  readonly handlesCedanas = false;
+  readonly restoreMethod: PlanRestore;
+  readonly timeoutMs: number;
+  readonly sources: PodEngine["sources"];
+
+  constructor(
+    private readonly settings: CriuSettings,
+    private readonly agents: NodeCheckpoints,
+  ) {
+    const { agent, runtimeClasses, restore } = settings;
+    this.restoreMethod = { by: "plan", namespace: agent.namespace, runtimeClasses, ...restore };
+    this.timeoutMs = agents.timeoutMs;
+    this.sources = [agents.objects];
+  }
+
+  async checkpointPod(
+    { containers, leaveRunning, location, ...pod }: PodCheckpointRequest,
+    signal: AbortSignal,
+  ): Promise<PodCheckpointResult> {
+    if (location !== undefined)
+      throw refusal("engine criu does not support location: all images are pushed to one repository");
+    const { tcp, freezeSeconds } = this.settings;
+    const options = { tcp, leaveRunning, freezeSeconds };
+    const what = { containerNames: containers, options };
+    const status = await this.agents.request({ ...pod, what }, signal);
+    const { image, digest, sizeBytes, architecture, frozenMilliseconds } = status;
+    const common = { checkpointID: digest, location: image, architecture };
+    const resultOf = (container: string): CheckpointResult => {
+      const { baseImage, notRestored } = status.containers?.find(({ name }) => name === container) ?? {};
+      return defined({ ...common, baseImage, notRestored });
+    };
+    return {
+      containers: new Map(containers.map((container) => [container, resultOf(container)])),
+      ...defined({ sizeBytes, frozenMilliseconds }),
+    };
+  }
+
+  forget(id: string, container: string | undefined, signal: AbortSignal): Promise<void> {
+    return this.agents.forget(id, container, signal);
+  }
+
+  sweep(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void> {
+    return this.agents.sweep(isWanted, signal);
+  }
+}

@@ -1,0 +1,149 @@
+import {
+  nodeCheckpointName,
+  type CheckpointReason,
+  type NodeCheckpointReason,
+  type NodeCheckpointStatus,
+} from "../../../api";
+import { sleep, type CachedObjects } from "../../../kube";
+import { EngineError, type EngineTools } from "../engine";
+import {
+  NODE_CHECKPOINT,
+  NodeCheckpointClient,
+  idOf,
+  nodeCheckpointFor,
+  type NodeCheckpointObject,
+  type NodeRequest,
+  type Place,
+} from "./client";
+
+interface NodeCheckpointsOptions extends EngineTools {
+  readonly place: Place;
+}
+
+/** Time of an agent beyond the timeout of the checkpoint, to start and to write the outcome. */
+const SLACK_MS = 120_000;
+/** Interval of reads from the API server, in case the watch misses a change. */
+const READ_INTERVAL_MS = 15_000;
+
+/**
+ * Requests checkpoints from this project's agent on each node. A request is a NodeCheckpoint object whose name is derived
+ * from the Checkpoint: after a crash the next controller finds the request and its outcome.
+ */
+export class NodeCheckpoints {
+  /** Time after which the agent no longer works on a request, ms. */
+  readonly timeoutMs: number;
+  readonly objects: CachedObjects<NodeCheckpointObject>;
+  private readonly client: NodeCheckpointClient;
+  /** Callbacks that end the wait for a change of a NodeCheckpoint, by its name. */
+  private readonly wakes = new Map<string, () => void>();
+
+  constructor(private readonly options: NodeCheckpointsOptions) {
+    const { place, client, cache } = options;
+    this.timeoutMs = place.timeoutSeconds * 1000 + SLACK_MS;
+    this.client = new NodeCheckpointClient(client, place.namespace);
+    this.objects = cache.objects(NODE_CHECKPOINT, { namespaces: [place.namespace] });
+    this.objects.onChange(({ old, new: now }) => this.wakes.get((now ?? old)?.metadata.name ?? "")?.());
+  }
+
+  /**
+   * Creates the NodeCheckpoint, unless it exists, and waits for its outcome.
+   * @returns its status, with the condition Ready
+   * @throws EngineError if the agent failed; the signal's reason
+   */
+  async request(request: NodeRequest, signal: AbortSignal): Promise<NodeCheckpointStatus> {
+    const object = nodeCheckpointFor(request, this.options.place);
+    await this.client.create(object, signal);
+    return this.follow(object.metadata.name, request.nodeName, signal);
+  }
+
+  /** Deletes the NodeCheckpoint of a container, or without one that of the whole pod. */
+  forget(id: string, container: string | undefined, signal: AbortSignal): Promise<void> {
+    return this.client.delete(nodeCheckpointName(id, container), signal);
+  }
+
+  /** Deletes the NodeCheckpoints of other Checkpoints. */
+  async sweep(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void> {
+    for (const object of this.objects.list()) {
+      if (isWanted(idOf(object))) continue;
+      await this.client.delete(object.metadata.name, signal);
+      this.options.log.info({ nodeCheckpoint: object.metadata.name }, "deleted orphaned NodeCheckpoint");
+    }
+  }
+
+  /** Waits for the outcome that the agent writes. @throws EngineError; the signal's reason */
+  private async follow(name: string, nodeName: string, signal: AbortSignal): Promise<NodeCheckpointStatus> {
+    const { place } = this.options;
+    const since = Date.now();
+    for (;;) {
+      const seen = this.objects.get(`${place.namespace}/${name}`);
+      const result = seen && completed(seen.status);
+      if (result) return result;
+      if (await this.changes(name, signal)) continue;
+      signal.throwIfAborted();
+      const found = await this.read(name, nodeName, Date.now() - since, signal);
+      if (found) return found;
+    }
+  }
+
+  /** Reads the object from the API server. @returns undefined while its outcome can still come */
+  private async read(
+    name: string,
+    nodeName: string,
+    waitedMs: number,
+    signal: AbortSignal,
+  ): Promise<NodeCheckpointStatus | undefined> {
+    let live: NodeCheckpointObject | undefined;
+    try {
+      live = await this.client.read(name, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      this.options.log.warn({ nodeCheckpoint: name, err: error }, "cannot read NodeCheckpoint");
+      return undefined;
+    }
+    const { namespace, timeoutSeconds, responseSeconds } = this.options.place;
+    if (!live) throw failure(`NodeCheckpoint ${namespace}/${name} was deleted by another client`);
+    const result = completed(live.status);
+    if (result) return result;
+    if (waitedMs >= responseSeconds * 1000 && live.status.conditions === undefined) {
+      const message = `the agent of node ${nodeName} did not report within ${responseSeconds} s; check its pod: kubectl get pods -n ${namespace} -o wide --field-selector spec.nodeName=${nodeName}`;
+      throw failure(message, "AgentNotAnswering");
+    }
+    if (waitedMs < this.timeoutMs) return undefined;
+    const last = live.status.conditions?.[0]?.message ?? "none";
+    throw failure(
+      `the agent of node ${nodeName} did not finish within ${timeoutSeconds} s; its last message: ${last}`,
+      "AgentNotAnswering",
+    );
+  }
+
+  /** Waits for a change. @returns true if the object has changed; false after the interval, or at the signal */
+  private async changes(name: string, signal: AbortSignal): Promise<boolean> {
+    const change = new AbortController();
+    this.wakes.set(name, () => change.abort());
+    await sleep(READ_INTERVAL_MS, AbortSignal.any([signal, change.signal]));
+    this.wakes.delete(name);
+    return change.signal.aborted;
+  }
+}
+
+/** Maps reasons of a NodeCheckpoint to reasons of a Checkpoint. */
+const REASONS: Readonly<Partial<Record<NodeCheckpointReason, CheckpointReason>>> = {
+  QuotaExceeded: "QuotaExceeded",
+  RegistryFailed: "RegistryFailed",
+  CheckpointNotPossible: "CheckpointNotPossible",
+  ContainerNotFound: "ContainerNotFound",
+  SourcePodReplaced: "SourcePodReplaced",
+};
+
+/** Returns the status of a completed request; undefined while there is no outcome. @throws EngineError if the agent failed */
+function completed(status: NodeCheckpointStatus): NodeCheckpointStatus | undefined {
+  const holds = (type: string) =>
+    status.conditions?.find((condition) => condition.type === type && condition.status === "True");
+  const failed = holds("Failed");
+  if (failed) throw failure(failed.message, REASONS[failed.reason]);
+  return holds("Ready") && status;
+}
+
+function failure(message: string, reason?: CheckpointReason): EngineError {
+  return new EngineError(message, { outcome: "failed", retryable: false, ...(reason && { reason }) });
+}

@@ -1,0 +1,54 @@
+import {
+  NODE_LABEL,
+  NODE_RESTORE as NODE_RESTORE_KIND,
+  nodeLabelValue,
+  type NodeRestoreReason,
+  type NodeRestoreSpec,
+  type NodeRestoreStatus,
+} from "../../../api";
+import { kindOf, projectCustomResource, type CustomResource } from "../../../kube";
+import type { CheckpointObject } from "../../checkpoints/objects";
+import type { PlanRestore } from "../../engines";
+import type { RestoredPod } from "../pods";
+
+export type NodeRestoreObject = CustomResource<NodeRestoreSpec, NodeRestoreStatus>;
+
+export const NODE_RESTORE = kindOf(
+  NODE_RESTORE_KIND,
+  projectCustomResource<NodeRestoreSpec, NodeRestoreStatus>,
+);
+
+/** Returns the key of the pod. */
+export const podKeyOf = ({ spec: { podRef } }: NodeRestoreObject) => `${podRef.namespace}/${podRef.name}`;
+
+/** Returns the condition with the outcome, if it is known. */
+export function outcomeOf({ conditions = [] }: NodeRestoreStatus) {
+  return conditions.find(({ type, status }) => status === "True" && (type === "Ready" || type === "Failed"));
+}
+
+/** Returns the reason of the status; undefined before the agent's first one. */
+export function reasonOf({ conditions = [] }: NodeRestoreStatus): NodeRestoreReason | undefined {
+  return conditions.find(({ type }) => type === "Ready")?.reason;
+}
+
+/** Returns the request to the agent of the pod's node, or undefined if the Checkpoint has no image. */
+export function nodeRestoreFor(
+  { metadata: { namespace, name, uid }, nodeName, fallback }: RestoredPod & { readonly nodeName: string },
+  { metadata, status }: CheckpointObject,
+  { namespace: place, restart, lazy, timeoutSeconds }: PlanRestore,
+) {
+  const image = status.containers?.find(({ location }) => location?.includes("@sha256:"))?.location;
+  if (image === undefined) return undefined;
+  const spec: NodeRestoreSpec = {
+    nodeName,
+    podRef: { namespace, name, uid },
+    checkpointUID: metadata.uid,
+    image,
+    fallback,
+    restart,
+    lazy,
+    timeoutSeconds,
+  };
+  const labels = { [NODE_LABEL]: nodeLabelValue(nodeName) };
+  return { metadata: { name: uid, namespace: place, labels }, spec };
+}

@@ -1,0 +1,166 @@
+/** The checkpoint controllers of one process with an engine that has agents on the nodes, on an API server in memory. */
+import type { Transport } from "../../../../kube/client";
+import type { NodeCheckpointStatus } from "../../../../api";
+import type { CheckpointSettings } from "../../../../config/programs/controller";
+import { checkpointControllers } from "../../../../controller/checkpoints";
+import { createEngines } from "../../../../controller/engines";
+import { lead, runtimeOn } from "../../../support/controller-runtime";
+import { FakeApi, type Stored } from "../../../../testbed/fake-api";
+import { CHECKPOINTS, pod } from "./support";
+
+export const NODE_CHECKPOINTS =
+  "/apis/automation.cedana.ai/v1alpha1/namespaces/cedana-agents/nodecheckpoints";
+export const PLACE = {
+  namespace: "cedana-agents",
+  repository: "registry.example.com/checkpoints",
+  timeoutSeconds: 300,
+  responseSeconds: 90,
+};
+export const KUBELET: CheckpointSettings = {
+  namespaces: "all",
+  maxPerNode: 2,
+  locations: ["/var"],
+  engine: "kubelet",
+  agent: PLACE,
+};
+const never = new Promise<never>(() => {});
+
+/** One process of the controller. If it crashes at a step, the step is executed and its response lost. */
+class Replica {
+  steps = 0;
+  dead = false;
+  private readonly stopping = new AbortController();
+  readonly led: Promise<void>;
+
+  constructor(
+    api: FakeApi,
+    settings: CheckpointSettings,
+    private readonly dieAt?: number,
+  ) {
+    const client: Transport = {
+      send: (method, path, body, more) =>
+        this.step(() => api.send(method, path, body, more), more?.query?.["limit"] === undefined),
+      watch: (path, more) => api.watch(path, more),
+    };
+    const runtime = runtimeOn(client);
+    const controllers = checkpointControllers({
+      ...runtime,
+      settings,
+      engines: createEngines(settings, runtime),
+    });
+    this.led = lead(runtime, controllers, this.stopping.signal);
+  }
+
+  /** Stops as on SIGTERM. */
+  stop(): void {
+    this.stopping.abort();
+  }
+
+  kill(): void {
+    this.dead = true;
+    this.stopping.abort();
+  }
+
+  private async step<T>(work: () => Promise<T>, counts: boolean): Promise<T> {
+    if (this.dead) return never;
+    const dies = counts && ++this.steps === this.dieAt;
+    const done = await work().then(
+      (value) => () => value,
+      (error: unknown) => () => {
+        throw error;
+      },
+    );
+    if (dies) this.kill();
+    return this.dead ? never : done();
+  }
+}
+
+export const condition = (type: string, reason: string, message: string) => ({
+  type,
+  status: "True" as const,
+  reason,
+  message,
+  lastTransitionTime: "2026-11-21T15:00:00Z",
+});
+export const DONE = {
+  conditions: [condition("Ready", "CheckpointCompleted", "done")],
+  image: "registry.example.com/checkpoints@sha256:aa",
+  digest: "sha256:aa",
+  sizeBytes: 17,
+  architecture: "arm64",
+  baseImage: "base@sha256:bb",
+  frozenMilliseconds: 120,
+  notRestored: [{ code: "restart", message: "begins again" }],
+} as unknown as NodeCheckpointStatus;
+
+export class Harness {
+  readonly api = new FakeApi();
+  readonly requested: string[] = [];
+  private readonly replicas: Replica[] = [];
+
+  constructor(
+    containers = ["a"],
+    private readonly settings: CheckpointSettings = KUBELET,
+  ) {
+    this.api.put("/api/v1/namespaces/team-a/pods", pod("counter-0", { containers }));
+  }
+
+  start(dieAt?: number): Replica {
+    const replica = new Replica(this.api, this.settings, dieAt);
+    this.replicas.push(replica);
+    return replica;
+  }
+
+  /** Simulates an agent that completes each request after a second. */
+  agent(status: NodeCheckpointStatus = DONE): void {
+    this.api.after = ({ method, body }) => {
+      const created = body?.content as Stored;
+      if (method !== "POST" || created.kind !== "NodeCheckpoint") return;
+      this.requested.push(created.metadata.name);
+      setTimeout(() => {
+        if (this.api.get(`${NODE_CHECKPOINTS}/${created.metadata.name}`))
+          this.edit(created.metadata.name, status);
+      }, 1000);
+    };
+  }
+
+  edit(name: string, status: NodeCheckpointStatus): void {
+    this.api.edit(`${NODE_CHECKPOINTS}/${name}`, (object) => {
+      (object as Record<string, unknown>)["status"] = status;
+    });
+  }
+
+  async checkpoint(spec: object = {}): Promise<void> {
+    const content = {
+      apiVersion: "automation.cedana.ai/v1alpha1",
+      kind: "Checkpoint",
+      metadata: { name: "one", namespace: "team-a" },
+      spec: { podRef: { name: "counter-0" }, ...spec },
+    };
+    await this.api.send("POST", CHECKPOINTS, { type: "application/json", content });
+  }
+
+  get name(): string {
+    return `${this.api.get(`${CHECKPOINTS}/one`)?.metadata.uid}-a`;
+  }
+
+  /** Returns the phase and reason (`Ready CheckpointCompleted`), the message and the containers of the status. */
+  outcome() {
+    const status = (this.api.get(`${CHECKPOINTS}/one`)?.["status"] ?? {}) as {
+      conditions?: { type: string; status: string; reason: string; message: string }[];
+      containers?: Record<string, unknown>[];
+    };
+    const { type = "-", reason = "-" } =
+      status.conditions?.find(({ status: value }) => value === "True") ?? {};
+    return { is: `${type} ${reason}`, message: status.conditions?.[0]?.message ?? "", ...status };
+  }
+
+  async nodeCheckpoints(): Promise<Stored[]> {
+    return ((await this.api.send("GET", NODE_CHECKPOINTS)) as { items: Stored[] }).items;
+  }
+
+  async end(): Promise<void> {
+    for (const replica of this.replicas) replica.kill();
+    await jest.advanceTimersByTimeAsync(0);
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * Checkpoints by the engine criu: one request for all containers of a pod, and recovery: a controller that crashes at any
+ * step leaves no unfinished Checkpoint and no NodeCheckpoint.
+ */
+import { ApiError } from "../../../../kube/client";
+import { nodeLabelValue, type NodeCheckpointStatus } from "../../../../api";
+import type { CheckpointSettings } from "../../../../config/programs/controller";
+import { condition, Harness, KUBELET, PLACE } from "./agents";
+import { CHECKPOINTS, seconds } from "./support";
+
+const { namespaces, maxPerNode, locations } = KUBELET;
+const CRIU: CheckpointSettings = {
+  namespaces,
+  maxPerNode,
+  locations,
+  engine: "criu",
+  agent: PLACE,
+  tcp: "loopback",
+  freezeSeconds: 45,
+  runtimeClasses: { amd64: "cedana-criu" },
+  restore: { restart: "fresh", lazy: false, timeoutSeconds: 300 },
+};
+
+const IMAGE = "registry.example.com/checkpoints@sha256:aa";
+const DONE = {
+  conditions: [condition("Ready", "CheckpointCompleted", "done")],
+  image: IMAGE,
+  digest: "sha256:aa",
+  sizeBytes: 17,
+  architecture: "amd64",
+  frozenMilliseconds: 120,
+  containers: [
+    { name: "a", baseImage: "base@sha256:bb", notRestored: [{ code: "tcp", message: "2 connections" }] },
+    { name: "b" },
+  ],
+} as unknown as NodeCheckpointStatus;
+
+let harness: Harness;
+const uid = () => harness.api.get(`${CHECKPOINTS}/one`)?.metadata.uid ?? "";
+
+beforeEach(() => {
+  jest.useFakeTimers({ now: Date.parse("2026-11-21T15:00:00Z") });
+  harness = new Harness(["a", "b"], CRIU);
+});
+afterEach(async () => {
+  await harness.end();
+  jest.useRealTimers();
+});
+
+test("requests all containers at once and records one image for them", async () => {
+  await harness.checkpoint();
+  harness.start();
+  await seconds(2);
+  const [created, ...more] = await harness.nodeCheckpoints();
+  expect(more).toEqual([]);
+  expect(created).toMatchObject({
+    metadata: { name: uid(), labels: { "automation.cedana.ai/node": nodeLabelValue("n1") } },
+    spec: {
+      nodeName: "n1",
+      podRef: { namespace: "team-a", name: "counter-0" },
+      containerNames: ["a", "b"],
+      options: { tcp: "loopback", leaveRunning: true, freezeSeconds: 45 },
+      image: `registry.example.com/checkpoints:${uid()}`,
+      timeoutSeconds: 300,
+    },
+  });
+  expect(created).not.toHaveProperty("spec.containerName");
+  expect(harness.outcome()).toMatchObject({
+    is: "Progressing CheckpointInProgress",
+    message: "criu checkpoints container a, b",
+    containers: [{ startTime: expect.any(String) }, { startTime: expect.any(String) }],
+  });
+  harness.edit(uid(), DONE);
+  await seconds(2);
+  const common = { checkpointID: "sha256:aa", location: IMAGE, architecture: "amd64" };
+  expect(harness.outcome()).toMatchObject({
+    is: "Ready CheckpointCompleted",
+    message: "checkpointed a, b",
+    sizeBytes: 17,
+    frozenMilliseconds: 120,
+    containers: [
+      {
+        name: "a",
+        image: "image-a",
+        ...common,
+        baseImage: "base@sha256:bb",
+        notRestored: [{ code: "tcp", message: "2 connections" }],
+      },
+      { name: "b", image: "image-b", ...common },
+    ],
+  });
+  expect(await harness.nodeCheckpoints()).toEqual([]);
+});
+
+test.each([
+  [{ containers: ["b"] }, { containerNames: ["b"], options: { leaveRunning: true } }],
+  [{ leaveRunning: false }, { containerNames: ["a", "b"], options: { leaveRunning: false } }],
+])("passes %j on to the agent", async (spec, expected) => {
+  await harness.checkpoint(spec);
+  harness.start();
+  await seconds(2);
+  const [created] = await harness.nodeCheckpoints();
+  expect(created).toMatchObject({ spec: expected });
+});
+
+test.each([
+  ["CheckpointNotPossible", "CheckpointNotPossible"],
+  ["QuotaExceeded", "QuotaExceeded"],
+  ["CheckpointFailed", "CheckpointFailed"],
+])("fails with the agent's reason %s and message", async (reason, expected) => {
+  harness.agent({ conditions: [condition("Failed", reason, "container b: why") as never] });
+  await harness.checkpoint();
+  harness.start();
+  await seconds(4);
+  expect(harness.outcome()).toMatchObject({ is: `Failed ${expected}`, message: "container b: why" });
+  expect(harness.outcome()).not.toHaveProperty("sizeBytes");
+  expect(await harness.nodeCheckpoints()).toEqual([]);
+});
+
+test("refuses a location, because checkpoints are images", async () => {
+  await harness.checkpoint({ location: "/var/x" });
+  harness.start();
+  await seconds(2);
+  expect(harness.outcome()).toMatchObject({
+    is: "Failed CheckpointFailed",
+    message: "engine criu does not support location: all images are pushed to one repository",
+  });
+  expect(await harness.nodeCheckpoints()).toEqual([]);
+});
+
+test("a missing permission leaves the Checkpoint pending, and it is requested again", async () => {
+  harness.api.before = ({ method, path }) => {
+    if (method === "POST" && path.endsWith("/nodecheckpoints")) throw new ApiError(403, "forbidden");
+  };
+  await harness.checkpoint();
+  harness.start();
+  await seconds(4);
+  expect(harness.outcome()).toMatchObject({ is: "- -" });
+  expect(harness.outcome().message).toMatch(/^engine criu is unreachable: cannot create a NodeCheckpoint/);
+  harness.api.before = undefined;
+  harness.agent(DONE);
+  await seconds(30);
+  expect(harness.outcome().is).toBe("Ready CheckpointCompleted");
+});
+
+test("after a crash at any step the next leader continues, and no NodeCheckpoint remains", async () => {
+  let steps = 0;
+  for (let step = 1; ; step++) {
+    harness = new Harness(["a", "b"], CRIU);
+    harness.agent(DONE);
+    await harness.checkpoint();
+    const first = harness.start(step);
+    await seconds(8);
+    const died = first.dead;
+    first.kill();
+    harness.start();
+    await seconds(20);
+    expect([step, harness.outcome().is]).toEqual([step, "Ready CheckpointCompleted"]);
+    expect(harness.outcome().containers?.map(({ location }) => location)).toEqual([IMAGE, IMAGE]);
+    expect(new Set(harness.requested)).toEqual(new Set([uid()]));
+    // The outcome was written before the NodeCheckpoint was deleted: the next sweep deletes it.
+    await seconds(600);
+    expect(await harness.nodeCheckpoints()).toEqual([]);
+    await harness.end();
+    if (!died) break;
+    steps = step;
+  }
+  expect(steps).toBeGreaterThanOrEqual(5);
+});

@@ -1,0 +1,146 @@
+/** Decisions on pods whose Checkpoints are restored by a plan on the node, and the patches of the pods. */
+import { applyPatch, type Operation } from "fast-json-patch";
+import { mutation, type RestoreMethods } from "../../../../controller/restore/decision";
+import type { Json } from "../../../../kube";
+import { checkpoint, decided, digest, podJson, saved, type Pod } from "./support";
+
+const METHOD = {
+  by: "plan",
+  namespace: "agents",
+  restart: "fresh",
+  lazy: false,
+  timeoutSeconds: 300,
+} as const;
+const byPlan = (runtimeClasses: Record<string, string>): RestoreMethods =>
+  new Map([["criu", { ...METHOD, runtimeClasses }]]);
+const BOTH = { amd64: "cedana-criu-amd64", arm64: "cedana-criu-arm64" };
+
+const image = digest("pod");
+const of = (architecture?: string, more: object = {}) =>
+  checkpoint({
+    containers: [
+      saved("app", { location: image, ...(architecture ? { architecture } : {}), ...more }),
+      saved("log", { location: image, ...(architecture ? { architecture } : {}) }),
+    ],
+    status: { engine: "criu" },
+  });
+const TWO: Pod = {
+  annotations: { "cedana.ai/restore-from": "before" },
+  containers: [
+    { name: "app", image: "app:1", imagePullPolicy: "Always" },
+    { name: "log", image: "log:1" },
+    { name: "late", image: "late:1" },
+  ],
+};
+
+/** Returns the decision, or why the pod starts fresh. */
+function decision(pod: Pod, saved: ReturnType<typeof of>, classes: Record<string, string> = BOTH) {
+  return decided(pod, [saved], [], byPlan(classes));
+}
+
+function why(pod: Pod, saved: ReturnType<typeof of>, classes: Record<string, string> = BOTH): string {
+  const result = decision(pod, saved, classes);
+  return result.is === "restore" ? `restored by ${result.runtimeClass}` : `${result.is}: ${result.reason}`;
+}
+
+function patched(pod: object, result: ReturnType<typeof decision>, claim?: string) {
+  if (result.is !== "restore" && result.is !== "fresh") throw new Error(result.is);
+  const operations = mutation(pod as unknown as Json, result, claim) as Operation[];
+  return applyPatch(structuredClone(pod), operations, true).newDocument as ReturnType<typeof podJson>;
+}
+
+test("sets the RuntimeClass of the architecture and the records, and keeps images and nodeSelector", () => {
+  const before = podJson({ ...TWO, spec: { imagePullSecrets: [{ name: "s" }] } });
+  const result = decision({ ...TWO, spec: { imagePullSecrets: [{ name: "s" }] } }, of("arm64"));
+  const pod = patched(before, result, "c-1");
+  expect(pod.spec).toEqual({ ...before.spec, runtimeClassName: "cedana-criu-arm64" });
+  expect(pod.metadata.labels).toMatchObject({ "cedana.ai/restored-from": "uid-before" });
+  expect(pod.metadata.annotations).toEqual({
+    "cedana.ai/restore-from": "before",
+    "cedana.ai/restore-plan": "uid-before",
+    "cedana.ai/restore-checkpoint": "before",
+    "cedana.ai/restore-claim": "c-1",
+    "cedana.ai/restore-original-images": '{"app":"app:1","log":"log:1"}',
+  });
+  expect(result).toMatchObject({ warnings: ["container late has no checkpoint and starts fresh"] });
+});
+
+test("decides the same if the API server calls again for the patched pod", () => {
+  const once = patched(podJson(TWO), decision(TWO, of("amd64")), "c-1");
+  const again = { ...TWO, spec: { runtimeClassName: "cedana-criu-amd64" } };
+  expect(patched(once, decision(again, of("amd64")), "c-1")).toEqual(once);
+});
+
+test("a pod that starts fresh loses a copied announcement of a plan", () => {
+  const pod = podJson({ ...TWO, annotations: { ...TWO?.annotations, "cedana.ai/restore-plan": "uid-x" } });
+  const fresh = patched(pod, decided(TWO, [], [], byPlan(BOTH)));
+  expect(fresh.metadata.annotations).not.toHaveProperty(["cedana.ai/restore-plan"]);
+  expect(fresh.spec).toEqual(pod.spec);
+});
+
+test.each<[string, Pod, ReturnType<typeof of>, Record<string, string>, string]>([
+  ["one class and an unknown architecture", TWO, of(), { amd64: "only" }, "restored by only"],
+  [
+    "the class already in the pod",
+    { ...TWO, spec: { runtimeClassName: "only" } },
+    of("amd64"),
+    { amd64: "only" },
+    "restored by only",
+  ],
+  [
+    "several classes and an unknown architecture",
+    TWO,
+    of(),
+    BOTH,
+    "fresh: Checkpoint before: its architecture is unknown, and there are RuntimeClasses for amd64, arm64",
+  ],
+  [
+    "no class for the architecture",
+    TWO,
+    of("arm64"),
+    { amd64: "only" },
+    "fresh: Checkpoint before: no RuntimeClass for architecture arm64 is configured",
+  ],
+  [
+    "another class in the pod",
+    { ...TWO, spec: { runtimeClassName: "gvisor" } },
+    of("amd64"),
+    BOTH,
+    "fresh: Checkpoint before: the pod has RuntimeClass gvisor; it is restored by RuntimeClass cedana-criu-amd64",
+  ],
+  [
+    "a nodeSelector that conflicts with the scheduling of the class",
+    { ...TWO, spec: { nodeSelector: { "kubernetes.io/arch": "arm64" } } },
+    of(),
+    { amd64: "only" },
+    "fresh: Checkpoint before: it requires nodes with kubernetes.io/arch=amd64, but the pod's nodeSelector has kubernetes.io/arch=arm64",
+  ],
+  [
+    "another image in the pod",
+    {
+      ...TWO,
+      containers: [
+        { name: "app", image: "app:2" },
+        { name: "log", image: "log:1" },
+      ],
+    },
+    of("amd64"),
+    BOTH,
+    "fresh: Checkpoint before: container app has image app:2; it was checkpointed with app:1",
+  ],
+  [
+    "containers in several images",
+    TWO,
+    of("amd64", { location: digest("other") }),
+    BOTH,
+    "fresh: Checkpoint before: container log is in another image than app",
+  ],
+])("with %s", (_, pod, saved, classes, expected) => {
+  expect(why(pod, saved, classes)).toBe(expected);
+});
+
+test("a Checkpoint of an engine that the controller does not have is not restored", () => {
+  expect(why(TWO, checkpoint())).toBe(
+    "fresh: Checkpoint before: its engine is kubelet; engines whose checkpoints can be restored: criu",
+  );
+});
