@@ -14,6 +14,7 @@ import (
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/dump"
+	"cedana.ai/cdk/runtime/internal/plan"
 	"cedana.ai/cdk/runtime/internal/pod"
 	"golang.org/x/sys/unix"
 )
@@ -31,6 +32,12 @@ type Service struct {
 	// flights are the checkpoints in flight by UID.
 	flights  map[string]*flight
 	requests sync.WaitGroup
+	// plans is the directory of package plan: beside that of the checkpoints.
+	plans    string
+	restores *restores
+	digests  digests
+	// exports and stages bound the streams that are processed at a time.
+	exports, stages chan struct{}
 }
 
 // flight is a checkpoint in flight. Several requests for one UID share it: a client that lost its connection sends the
@@ -45,7 +52,8 @@ type flight struct {
 // New prepares the directories and deletes incomplete checkpoints. Programs returns Runtime and CRIU of the node; it is
 // called before each checkpoint. The journal must be recovered before.
 func New(ctx context.Context, node dump.Node, programs func() (runtime, criu string, err error)) (*Service, error) {
-	for _, each := range []string{node.Checkpoints, string(node.Journal)} {
+	plans := filepath.Join(filepath.Dir(node.Checkpoints), filepath.Base(plan.Directory))
+	for _, each := range []string{node.Checkpoints, string(node.Journal), plans} {
 		if err := os.MkdirAll(each, 0o700); err != nil {
 			return nil, err
 		}
@@ -53,8 +61,11 @@ func New(ctx context.Context, node dump.Node, programs func() (runtime, criu str
 			return nil, err
 		}
 	}
-	s := &Service{node: node, programs: programs, take: dump.Take, ctx: ctx, flights: map[string]*flight{}}
-	return s, removeIncomplete(node.Checkpoints)
+	s := &Service{
+		node: node, programs: programs, take: dump.Take, ctx: ctx, flights: map[string]*flight{}, plans: plans, restores: newRestores(),
+		exports: make(chan struct{}, maxStreams), stages: make(chan struct{}, maxStreams),
+	}
+	return s, errors.Join(removeIncomplete(node.Checkpoints), removePrefix(plans, plan.RemovedPrefix))
 }
 
 // private checks that a directory belongs to this process's user, root, who alone has access.
@@ -101,6 +112,21 @@ func (s *Service) answer(read request) (any, error) {
 			return nil, err
 		}
 		return s.state()
+	case "lay":
+		var params layRequest
+		if err := parameters(read.Params, &params); err != nil {
+			return nil, err
+		}
+		return s.lay(params)
+	case "outcome", "forgetPlan":
+		var params podNamed
+		if err := parameters(read.Params, &params); err != nil {
+			return nil, err
+		}
+		if read.Method == "outcome" {
+			return s.outcome(params)
+		}
+		return s.forgetPlan(params)
 	default:
 		return nil, &dump.Error{Reason: reasonUnknownMethod, Err: fmt.Errorf("method %.40q is unknown", read.Method)}
 	}
@@ -213,6 +239,9 @@ type State struct {
 	Checkpoints []StateCheckpoint `json:"checkpoints"`
 	// InFlight are the UIDs of the others, sorted.
 	InFlight []string `json:"inFlight"`
+	// Plans and Stagings are sorted by the pod's UID.
+	Plans    []StatePlan    `json:"plans"`
+	Stagings []StateStaging `json:"stagings"`
 	// FreeBytes is the free space of the disk with the checkpoints.
 	FreeBytes int64 `json:"freeBytes"`
 }
@@ -237,6 +266,9 @@ func (s *Service) state() (*State, error) {
 		return nil, err
 	}
 	state.FreeBytes = int64(stat.Bavail) * stat.Bsize
+	if err := s.planState(state); err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(s.node.Checkpoints)
 	for _, each := range entries {
 		root, err := os.OpenRoot(filepath.Join(s.node.Checkpoints, each.Name()))
