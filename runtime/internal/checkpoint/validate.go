@@ -6,10 +6,10 @@ import (
 	"io"
 	"net/netip"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
+	"cedana.ai/cdk/runtime/internal/pattern"
 	"cedana.ai/cdk/runtime/internal/strictjson"
 )
 
@@ -27,18 +27,18 @@ const (
 
 var (
 	// label is a DNS label of RFC 1123: names of containers and volumes.
-	label  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	digest = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	uid    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$`)
-	host   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$`)
+	label  = pattern.New(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	digest = pattern.New(`^[0-9a-f]{64}$`)
+	uid    = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$`)
+	host   = pattern.New(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$`)
 )
 
 // IsName says if a string is a valid name of a container or volume: a DNS label of at most 63 characters. Such a name is
 // safe as a file name.
-func IsName(name string) bool { return label.MatchString(name) }
+func IsName(name string) bool { return label().MatchString(name) }
 
 // IsUID says if a string can identify a checkpoint or pod. Such a string is safe as a file name.
-func IsUID(text string) bool { return uid.MatchString(text) && !strings.Contains(text, "..") }
+func IsUID(text string) bool { return uid().MatchString(text) && !strings.Contains(text, "..") }
 
 // Parse reads and validates checkpoint.json. It returns an error that names the first invalid field.
 func Parse(r io.Reader) (*Checkpoint, error) {
@@ -62,7 +62,7 @@ func (c *Checkpoint) Validate() error {
 		want(!c.CreatedAt.IsZero(), "createdAt", "0"),
 		want(c.FrozenNanoseconds >= 0, "frozenNanoseconds", c.FrozenNanoseconds),
 		want(slices.Contains([]TCP{TCPClose, TCPLoopback, TCPRefuse}, c.TCP), "tcp", c.TCP),
-		want(c.Hostname == "" || host.MatchString(c.Hostname), "hostname", c.Hostname),
+		want(c.Hostname == "" || host().MatchString(c.Hostname), "hostname", c.Hostname),
 		want(IsUID(c.Pod.UID), "pod.uid", c.Pod.UID),
 		want(IsName(c.Pod.Namespace), "pod.namespace", c.Pod.Namespace),
 		want(IsUID(c.Pod.Name) && len(c.Pod.Name) <= 253, "pod.name", c.Pod.Name),
@@ -119,7 +119,7 @@ func (n *Node) validate() error {
 
 func (c *Container) validate(volumes map[string]bool) error {
 	s := &c.Security
-	isDigest := func(text string) bool { return digest.MatchString(text) }
+	isDigest := func(text string) bool { return digest().MatchString(text) }
 	checks := []error{
 		want(c.Image == "" || isDigest(strings.TrimPrefix(c.Image, "sha256:")) && c.Image[0] == 's', "image", c.Image),
 		want(s.Seccomp == Unconfined || isDigest(s.Seccomp), "security.seccomp", s.Seccomp),
@@ -181,7 +181,7 @@ func isFilePath(name string) bool {
 }
 
 func (a *Archive) validate() error {
-	return first([]error{want(a.Size >= 0, "size", a.Size), want(digest.MatchString(a.SHA256), "sha256", a.SHA256)})
+	return first([]error{want(a.Size >= 0, "size", a.Size), want(digest().MatchString(a.SHA256), "sha256", a.SHA256)})
 }
 
 func want(valid bool, field string, value any) error {

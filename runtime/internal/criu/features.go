@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 	"os/exec"
-	"regexp"
 	"strings"
 	"time"
+
+	"cedana.ai/cdk/runtime/internal/pattern"
 )
 
 // checkTime is the time limit of one `criu check`; it takes about 30 ms.
 const checkTime = 20 * time.Second
 
-var version = regexp.MustCompile(`(?m)^Version: ([0-9][0-9A-Za-z.+~-]*)$`)
+var version = pattern.New(`(?m)^Version: ([0-9][0-9A-Za-z.+~-]*)$`)
 
 // Version returns the version of a CRIU, as 4.2.1.
 func Version(ctx context.Context, program string) (string, error) {
@@ -20,7 +21,7 @@ func Version(ctx context.Context, program string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	match := version.FindStringSubmatch(output)
+	match := version().FindStringSubmatch(output)
 	if match == nil {
 		return "", errors.New("criu --version prints no version")
 	}

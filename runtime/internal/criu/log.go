@@ -4,8 +4,9 @@ import (
 	"bufio"
 	"io"
 	"os"
-	"regexp"
 	"strings"
+
+	"cedana.ai/cdk/runtime/internal/pattern"
 )
 
 const (
@@ -16,7 +17,7 @@ const (
 	maxError = 300
 )
 
-var errorLine = regexp.MustCompile(`^\(\d+\.\d+\)(?:\s+pie:)?(?:\s+-?\d+)?:?\s+Error \(([^)]{1,80})\): (.*)$`)
+var errorLine = pattern.New(`^\(\d+\.\d+\)(?:\s+pie:)?(?:\s+-?\d+)?:?\s+Error \(([^)]{1,80})\): (.*)$`)
 
 // FirstError returns the first error of a log of CRIU, as "sk-inet.c:137: inet: Unsupported proto 262"; empty if there
 // is none or the log cannot be read. The first one is the cause, later ones are its consequences.
@@ -33,7 +34,7 @@ func firstError(from io.Reader) string {
 	scanner := bufio.NewScanner(io.LimitReader(from, logScan))
 	scanner.Buffer(make([]byte, 4096), maxLine)
 	for scanner.Scan() {
-		match := errorLine.FindStringSubmatch(scanner.Text())
+		match := errorLine().FindStringSubmatch(scanner.Text())
 		if match == nil || ignored(match[2]) {
 			continue
 		}

@@ -1,9 +1,10 @@
 package diagnose
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"cedana.ai/cdk/runtime/internal/pattern"
 )
 
 // handler is a runtime handler of containerd.
@@ -14,9 +15,9 @@ type handler struct {
 }
 
 var (
-	table = regexp.MustCompile(`^\s*\[plugins\.(?:"[^"]+"|'[^']+')\.containerd\.runtimes\.(?:"([^"]+)"|'([^']+)'|([A-Za-z0-9_-]+))(\.options)?\]\s*$`)
-	key   = regexp.MustCompile(`^\s*([A-Za-z_]+)\s*=\s*(.*?)\s*$`)
-	value = regexp.MustCompile(`'([^']*)'|"([^"]*)"`)
+	table = pattern.New(`^\s*\[plugins\.(?:"[^"]+"|'[^']+')\.containerd\.runtimes\.(?:"([^"]+)"|'([^']+)'|([A-Za-z0-9_-]+))(\.options)?\]\s*$`)
+	key   = pattern.New(`^\s*([A-Za-z_]+)\s*=\s*(.*?)\s*$`)
+	value = pattern.New(`'([^']*)'|"([^"]*)"`)
 )
 
 // handlers returns the runtime handlers in the output of `containerd config dump`, which writes one table or key a line.
@@ -27,7 +28,7 @@ func handlers(dump string) []handler {
 		line = strings.TrimRight(line, "\r\n")
 		if strings.HasPrefix(strings.TrimSpace(line), "[") && strings.HasSuffix(strings.TrimSpace(line), "]") {
 			at = -1
-			if match := table.FindStringSubmatch(line); match != nil {
+			if match := table().FindStringSubmatch(line); match != nil {
 				name := match[1] + match[2] + match[3]
 				at = slices.IndexFunc(list, func(each handler) bool { return each.name == name })
 				if at < 0 {
@@ -37,12 +38,12 @@ func handlers(dump string) []handler {
 			}
 			continue
 		}
-		match := key.FindStringSubmatch(line)
+		match := key().FindStringSubmatch(line)
 		if at < 0 || match == nil {
 			continue
 		}
 		values := []string{}
-		for _, each := range value.FindAllStringSubmatch(match[2], -1) {
+		for _, each := range value().FindAllStringSubmatch(match[2], -1) {
 			values = append(values, each[1]+each[2])
 		}
 		switch {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/criu"
 	"cedana.ai/cdk/runtime/internal/freezer"
+	"cedana.ai/cdk/runtime/internal/pattern"
 	"golang.org/x/sys/unix"
 )
 
@@ -43,14 +43,14 @@ func nodeOf(ctx context.Context, node *Node) (*checkpoint.Node, error) {
 	}, nil
 }
 
-var versionLine = regexp.MustCompile(`(?m)^runc version (\S+)$`)
+var versionLine = pattern.New(`(?m)^runc version (\S+)$`)
 
 func runtimeVersion(ctx context.Context, program string) (string, error) {
 	output, err := exec.CommandContext(ctx, program, "--version").Output()
 	if err != nil {
 		return "", fmt.Errorf("%s --version: %w", program, err)
 	}
-	match := versionLine.FindSubmatch(output)
+	match := versionLine().FindSubmatch(output)
 	if match == nil {
 		return "", fmt.Errorf("%s is not runc", program)
 	}

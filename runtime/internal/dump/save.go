@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/criu"
 	"cedana.ai/cdk/runtime/internal/files"
 	"cedana.ai/cdk/runtime/internal/freezer"
+	"cedana.ai/cdk/runtime/internal/pattern"
 	"cedana.ai/cdk/runtime/internal/pod"
 	"golang.org/x/sys/unix"
 )
@@ -174,7 +174,7 @@ func (j *job) dump(ctx context.Context, container pod.Container, mark string) er
 }
 
 // ofCRIU matches the names of directories that CRIU creates in the container's /tmp or root for a moment of the dump.
-var ofCRIU = regexp.MustCompile(`^cr-tmpfs\.[A-Za-z0-9]{6}$`)
+var ofCRIU = pattern.New(`^cr-tmpfs\.[A-Za-z0-9]{6}$`)
 
 // pack writes the archive of a directory.
 func (j *job) pack(from, to string, overlay bool, container string) error {
@@ -184,7 +184,7 @@ func (j *job) pack(from, to string, overlay bool, container string) error {
 	}
 	defer file.Close()
 	buffered := bufio.NewWriterSize(struct{ io.Writer }{file}, archiveBuffer)
-	_, err = files.Pack(from, buffered, files.PackOptions{Overlay: overlay, Skip: ofCRIU.MatchString, Limits: files.Limits{Bytes: j.request.MaxBytes}})
+	_, err = files.Pack(from, buffered, files.PackOptions{Overlay: overlay, Skip: ofCRIU().MatchString, Limits: files.Limits{Bytes: j.request.MaxBytes}})
 	if err = errors.Join(err, buffered.Flush(), file.Close()); err == nil {
 		return nil
 	}

@@ -17,6 +17,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/freezer"
 	"cedana.ai/cdk/runtime/internal/oci"
+	"cedana.ai/cdk/runtime/internal/pattern"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -192,19 +193,19 @@ func (s runtimeState) cgroup(id string) (freezer.Cgroup, error) {
 }
 
 // emptyDir matches sources of mounts: the kubelet's directory, the pod's UID, the name of the volume.
-var emptyDir = regexp.MustCompile(`^(/.*/pods/([^/]+))/` + regexp.QuoteMeta(checkpoint.EmptyDirs) + `/([^/]+)(?:/|$)`)
+var emptyDir = pattern.New(`^(/.*/pods/([^/]+))/` + regexp.QuoteMeta(checkpoint.EmptyDirs) + `/([^/]+)(?:/|$)`)
 
 // subPath matches a mount of a subPath in the same way.
-var subPath = regexp.MustCompile(`^(/.*/pods/([^/]+))/volume-subpaths/([^/]+)/`)
+var subPath = pattern.New(`^(/.*/pods/([^/]+))/volume-subpaths/([^/]+)/`)
 
 // Volumes returns the kubelet's directory of the pod and the names of the emptyDir volumes that the containers mount,
 // sorted. The directory is "" if they mount none.
 func (p *Pod) Volumes(containers []Container) (directory string, names []string) {
 	for _, container := range containers {
 		for _, mount := range container.Spec.Mounts {
-			match := emptyDir.FindStringSubmatch(mount.Source)
+			match := emptyDir().FindStringSubmatch(mount.Source)
 			if match == nil {
-				match = subPath.FindStringSubmatch(mount.Source)
+				match = subPath().FindStringSubmatch(mount.Source)
 			}
 			if match == nil || match[2] != p.UID || slices.Contains(names, match[3]) || !checkpoint.IsName(match[3]) {
 				continue

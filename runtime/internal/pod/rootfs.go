@@ -6,12 +6,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"cedana.ai/cdk/runtime/internal/pattern"
 )
 
 // UpperDirectory returns the directory with the changes of the container's root file system.
@@ -23,11 +24,11 @@ func (c Container) UpperDirectory() (string, error) {
 	return upperDirectory(string(mounts), filepath.Join(c.Bundle, "rootfs"))
 }
 
-var octal = regexp.MustCompile(`\\[0-7]{3}`)
+var octal = pattern.New(`\\[0-7]{3}`)
 
 // unescape resolves the escapes of mountinfo: spaces, tabs, newlines and backslashes as octal numbers.
 func unescape(text string) string {
-	return octal.ReplaceAllStringFunc(text, func(each string) string {
+	return octal().ReplaceAllStringFunc(text, func(each string) string {
 		value, _ := strconv.ParseUint(each[1:], 8, 8)
 		return string([]byte{byte(value)})
 	})

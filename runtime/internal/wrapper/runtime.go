@@ -45,8 +45,8 @@ func Host() System {
 	}
 }
 
-// program is the path of this module's program in the directory of installed versions.
-const program = "current/bin/cedana-node"
+// installedProgram is the path of this module's program in the directory of installed versions.
+const installedProgram = "current/bin/cedana-node"
 
 // realRuntime returns the path of the OCI runtime that the wrapper delegates to. A setting that is not usable gives the
 // default: a container must start also then.
@@ -87,7 +87,7 @@ func (s System) installed() string {
 	if err != nil || folder == "" {
 		folder = s.Folder
 	}
-	path, err := filepath.EvalSymlinks(filepath.Join(folder, program))
+	path, err := filepath.EvalSymlinks(filepath.Join(folder, installedProgram))
 	if err != nil || trusted(path) != nil {
 		return ""
 	}

@@ -192,8 +192,13 @@ func lay(directory, uid, text string) {
 		PodUID: uid, Checkpoint: "checkpoint", Deadline: time.Now().Add(time.Hour).UTC(), Fallback: plan.FallbackFresh, Restart: plan.RestartFresh,
 	}
 	check(json.Unmarshal([]byte(text), &fields))
-	check(os.MkdirAll(plan.Directory, 0o700))
-	temporary := filepath.Join(plan.Directory, ".laying-"+uid)
+	// A test lays a plan elsewhere to change it before it has its final name.
+	base := plan.Directory
+	if other := os.Getenv("LAY_DIRECTORY"); other != "" {
+		base = other
+	}
+	check(os.MkdirAll(base, 0o700))
+	temporary := filepath.Join(base, ".laying-"+uid)
 	check(os.RemoveAll(temporary))
 	check(os.Mkdir(temporary, 0o700))
 	output, err := exec.Command("cp", "-a", directory, filepath.Join(temporary, fields.Checkpoint)).CombinedOutput()
@@ -201,7 +206,7 @@ func lay(directory, uid, text string) {
 		check(fmt.Errorf("%w: %s", err, output))
 	}
 	check(plan.Write(temporary, fields))
-	check(os.Rename(temporary, filepath.Join(plan.Directory, uid)))
+	check(os.Rename(temporary, filepath.Join(base, uid)))
 }
 
 // damage overwrites the second half of a file with zeros.
