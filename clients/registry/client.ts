@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
+import type { Content } from "../../http";
+import { download } from "./download";
 import { RegistryError } from "./errors";
 import { isDigest } from "./reference";
 import { pushScope, Transport, type RegistryOptions } from "./transport";
-import { cancelStarted, upload, type Blob } from "./upload";
+import { cancelStarted, upload, uploadStream, type Blob, type BlobDigest } from "./upload";
 
 export interface Manifest {
   readonly mediaType: string;
@@ -43,6 +45,42 @@ export class RegistryClient {
       await upload(this.transport, repository, blob, signal);
       return true;
     }, signal);
+  }
+
+  /**
+   * Stores a blob whose digest and size are known only at its end. It is sent even if the registry has it.
+   *
+   * @param open called for each attempt. What it throws is thrown as it is, and nothing is stored
+   * @throws RegistryError
+   */
+  async pushStream(repository: string, open: () => Content, signal?: AbortSignal): Promise<BlobDigest> {
+    return this.transport.retried(() => uploadStream(this.transport, repository, open, signal), signal);
+  }
+
+  /**
+   * Reads a blob as a stream and compares its digest and size. A broken connection is continued, not begun again.
+   *
+   * @throws RegistryError, also at the end for another digest; the signal's reason
+   */
+  pullBlob(repository: string, blob: BlobDigest, signal?: AbortSignal): AsyncIterable<Buffer> {
+    return download(this.transport, repository, blob, signal);
+  }
+
+  /**
+   * Deletes a manifest by its digest. The registry deletes its blobs later, when no other manifest names them.
+   *
+   * @returns false if there was none
+   * @throws RegistryError, with status 405 or 501 if the registry deletes nothing by this API
+   */
+  async deleteManifest(repository: string, digest: string, signal?: AbortSignal): Promise<boolean> {
+    const scope = `${pushScope(repository)},delete`;
+    const accepted = [200, 202, 204, 404];
+    const call = { operation: "deletion of a manifest", repository, scope, accepted, signal };
+    const { status } = await this.transport.retried(
+      () => this.transport.send({ ...call, method: "DELETE", to: `manifests/${digest}` }),
+      signal,
+    );
+    return status !== 404;
   }
 
   /**

@@ -5,4 +5,4 @@ export { ecrCredentials, ecrRegion, podIdentity, type PodIdentity } from "./ecr"
 export { RegistryError } from "./errors";
 export { formatReference, isDigest, originOf, parseReference, type ImageReference } from "./reference";
 export type { RegistryOptions } from "./transport";
-export type { Blob } from "./upload";
+export type { Blob, BlobDigest } from "./upload";
