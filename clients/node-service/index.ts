@@ -1,4 +1,5 @@
 /** Client of the service of the node, `cedana-noded`: takes checkpoints, and prepares restores. */
+export { NODE_SERVICE_SOCKET, NodeServiceClient } from "./client";
 export { NodeServiceError, type NodeServiceErrorDetails } from "./error";
 export type { CheckpointedContainer, CheckpointMetadata, StoredFile } from "./metadata";
 export type {
