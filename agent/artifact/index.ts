@@ -1,5 +1,10 @@
 /** Stores checkpoints of pods as OCI artifacts, and reads them. */
+export { ArtifactError } from "./error";
+export { deleteCheckpoint, pullCheckpoint } from "./pull";
+export { pushCheckpoint } from "./push";
 export type {
+  DeleteCheckpoint,
+  DeleteCheckpointOptions,
   PullCheckpoint,
   PullCheckpointOptions,
   PushCheckpoint,

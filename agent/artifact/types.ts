@@ -50,3 +50,18 @@ export interface PullCheckpointOptions {
  * @throws ArtifactError, NodeServiceError, RegistryError; the signal's reason
  */
 export type PullCheckpoint = (options: PullCheckpointOptions) => Promise<CheckpointMetadata>;
+
+export interface DeleteCheckpointOptions {
+  /** `host/repository@sha256:...` */
+  readonly image: string;
+  /** Client of the registry of `image`. */
+  readonly client: RegistryClient;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Deletes the manifest of a checkpoint. Returns false if there was none.
+ *
+ * @throws ArtifactError, RegistryError; the signal's reason
+ */
+export type DeleteCheckpoint = (options: DeleteCheckpointOptions) => Promise<boolean>;
