@@ -53,10 +53,9 @@ export class Connection {
     await this.write(Buffer.from(`${JSON.stringify({ id: method, method, params })}\n`));
   }
 
-  /** Sends bytes, as fast as the service takes them. Returns false once the connection is closed. */
-  async write(bytes: Uint8Array): Promise<boolean> {
-    if (this.socket.destroyed || !this.socket.writable) return false;
-    if (!this.socket.write(bytes)) {
+  /** Sends bytes, as fast as the service takes them. The reader reports a connection that is closed. */
+  async write(bytes: Uint8Array): Promise<void> {
+    if (!this.socket.destroyed && this.socket.writable && !this.socket.write(bytes)) {
       const waiting = new AbortController();
       const { signal } = waiting;
       await Promise.race([
@@ -65,7 +64,6 @@ export class Connection {
       ]).catch(() => undefined);
       waiting.abort();
     }
-    return !this.socket.destroyed;
   }
 
   /** Says that no more bytes follow. */

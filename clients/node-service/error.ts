@@ -10,7 +10,14 @@ export interface NodeServiceErrorDetails {
 const UNAVAILABLE = "Unavailable";
 
 /** Reasons with which the service reports a state that passes. */
-const TEMPORARY = [UNAVAILABLE, "Interrupted", "InsufficientSpace", "CheckpointInFlight", "InUse"];
+const TEMPORARY = [
+  UNAVAILABLE,
+  "Interrupted",
+  "InsufficientSpace",
+  "CheckpointInFlight",
+  "InUse",
+  "CheckpointNotStaged",
+];
 
 /** A request that the service of the node rejected, failed or did not respond to. */
 export class NodeServiceError extends Error {

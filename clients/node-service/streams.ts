@@ -50,15 +50,18 @@ export async function sendPart(
   content: AsyncIterable<Uint8Array>,
 ): Promise<void> {
   let decided = false;
-  const verdict = connection.result().finally(() => (decided = true));
-  // It is awaited below, unless the content fails first.
-  verdict.catch(() => undefined);
+  const verdict = connection.result();
+  // Wakes a write that the service no longer reads. An error is thrown below, unless the content fails first.
+  const decision = verdict.then(
+    () => (decided = true),
+    () => (decided = true),
+  );
   let sent = 0;
   for await (const bytes of content) {
     if (decided) break;
     sent += bytes.length;
     if (sent > size) break;
-    if (!(await connection.write(bytes))) break;
+    await Promise.race([connection.write(bytes), decision]);
   }
   if (sent > size) throw new Error(`part ${part} has more than ${size} bytes`);
   connection.end();
