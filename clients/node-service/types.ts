@@ -75,7 +75,7 @@ export interface LayRequest {
   readonly fallback: "fresh" | "fail";
   /** What happens to a restored container that ends and is created again in the same pod. */
   readonly restart: "fresh" | "again";
-  /** Restores memory on access. */
+  /** Restores memory on access. The service rejects true: a process would read zeros if CRIU's page server died. */
   readonly lazy: boolean;
   /** Limit of one run of CRIU. Default: 60. */
   readonly restoreSeconds?: number;

@@ -43,10 +43,7 @@ describeInNamespaces("a restore", () => {
     await restores.source("/root/stateful", STATEFUL, () => restores.logged("source", "main", /^tick 3$/m));
     restores.removePods();
   });
-  afterEach(() => {
-    restores.removePods();
-    expect(node.leftovers()).toBe("");
-  });
+  afterEach(() => restores.removePods());
   afterAll(() => node?.close());
 
   /** Copies a checkpoint and overwrites a part of an image of CRIU, with the sha256 in its metadata. */
@@ -86,6 +83,8 @@ describeInNamespaces("a restore", () => {
       await restores.logged("copy", "main", INITIAL);
       expect(node.exec("copy", "main", "cat", "/proc/sys/kernel/hostname")).toBe("copy\n");
       expect(restores.restarts("copy")).toBe("0");
+      restores.removePods();
+      expect(node.leftovers()).toBe("");
     },
   );
 
@@ -95,6 +94,8 @@ describeInNamespaces("a restore", () => {
       expect(outcome(state)).toEqual(freshly("LimitExceeded", { main: "StartedFresh" }));
       await restores.logged("copy", "main", INITIAL);
       expect(node.onNode("sh", "-c", "pgrep -x sleep -a | grep 1000 || true")).toBe("");
+      restores.removePods();
+      expect(node.leftovers()).toBe("");
     });
   });
 
@@ -198,6 +199,7 @@ describeInNamespaces("a restore", () => {
       node.plan("/root/stateful", "copy", { restoreSeconds: 5 });
       await node.state("copy", ({ containers }) => containers?.["main"]?.phase === "Restoring");
       node.kubectl(["delete", "pod", "copy", "--grace-period=1"]);
+      await eventually(() => expect(node.leftovers()).toBe(""));
     });
   });
 

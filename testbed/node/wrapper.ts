@@ -24,7 +24,6 @@ export interface PlanFields {
   readonly restart?: "fresh" | "again";
   readonly restoreSeconds?: number;
   readonly logBytes?: number;
-  readonly lazy?: boolean;
   readonly deadline?: string;
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"cedana.ai/cdk/runtime/internal/diagnose"
+	"cedana.ai/cdk/runtime/internal/restore"
 	"cedana.ai/cdk/runtime/internal/service"
 	"cedana.ai/cdk/runtime/internal/wrapper"
 )
@@ -22,6 +23,8 @@ func main() {
 	switch name {
 	case wrapper.Name:
 		os.Exit(wrapper.Main(host, args))
+	case restore.CRIUName:
+		os.Exit(restore.RunCRIU(args))
 	case service.Name:
 		os.Exit(service.Main(args, host.Runtime))
 	default:

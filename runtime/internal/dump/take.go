@@ -15,6 +15,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/freezer"
 	"cedana.ai/cdk/runtime/internal/guard"
 	"cedana.ai/cdk/runtime/internal/pod"
+	"cedana.ai/cdk/runtime/internal/probe"
 	"golang.org/x/sys/unix"
 )
 
@@ -83,6 +84,10 @@ func (j *job) prepare() error {
 		if err := j.check(each); err != nil {
 			return err
 		}
+	}
+	if problems := probe.Check(j.containers, j.request.TCP == checkpoint.TCPRefuse); len(problems) > 0 {
+		first := problems[0]
+		return &Error{Reason: ReasonNotPossible, Container: first.Container, Remedy: first.Remedy, Err: errors.New(first.Message)}
 	}
 	j.podDirectory, j.volumes = found.Volumes(j.containers)
 	j.shm = found.SharedMemory(j.containers)

@@ -1,7 +1,6 @@
 package pod
 
 import (
-	"bufio"
 	"fmt"
 	"net"
 	"os"
@@ -59,29 +58,36 @@ func upperDirectory(mountinfo, rootfs string) (string, error) {
 	return upper, nil
 }
 
-// MemoryBytes returns the memory that a dump would write: the anonymous and shared memory of all processes. Shared memory
-// of several processes counts for each.
-func (c Container) MemoryBytes() int64 {
-	var sum int64
+// PIDs returns the processes of the container's cgroup and the cgroups below it.
+func (c Container) PIDs() []int {
+	pids := []int{}
 	_ = filepath.WalkDir(c.Cgroup.Path, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.Name() != "cgroup.procs" {
 			return nil
 		}
-		file, err := os.Open(path)
-		if err != nil {
-			return nil
-		}
-		defer file.Close()
-		for lines := bufio.NewScanner(file); lines.Scan(); {
-			sum += memoryOf(lines.Text())
+		data, err := os.ReadFile(path)
+		for each := range strings.FieldsSeq(string(data)) {
+			if pid, err := strconv.Atoi(each); err == nil && pid > 0 {
+				pids = append(pids, pid)
+			}
 		}
 		return nil
 	})
+	return pids
+}
+
+// MemoryBytes returns the memory that a dump would write: the anonymous and shared memory of all processes. Shared memory
+// of several processes counts for each.
+func (c Container) MemoryBytes() int64 {
+	var sum int64
+	for _, pid := range c.PIDs() {
+		sum += memoryOf(pid)
+	}
 	return sum
 }
 
-func memoryOf(pid string) int64 {
-	data, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
+func memoryOf(pid int) int64 {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
@@ -98,37 +104,40 @@ func memoryOf(pid string) int64 {
 	return sum
 }
 
-// Addresses returns the pod's addresses: those of its network namespace that are neither loopback nor link-local.
-func (p *Pod) Addresses() ([]string, error) {
-	type result struct {
-		addresses []net.Addr
-		err       error
-	}
-	results := make(chan result)
+// InNamespace calls a function on a thread that has joined a namespace of a process: "net" with CLONE_NEWNET, "ipc" with
+// CLONE_NEWIPC.
+func InNamespace(pid int, name string, kind int, call func() error) error {
+	result := make(chan error)
 	go func() {
-		// The thread is not unlocked: it ends with the goroutine, in the pod's namespace.
+		// The thread is not unlocked: it ends with the goroutine, in the other namespace.
 		runtime.LockOSThread()
-		namespace, err := unix.Open(fmt.Sprintf("/proc/%d/ns/net", p.SandboxPID), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		namespace, err := unix.Open(fmt.Sprintf("/proc/%d/ns/%s", pid, name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err == nil {
-			err = unix.Setns(namespace, unix.CLONE_NEWNET)
+			err = unix.Setns(namespace, kind)
 			unix.Close(namespace)
 		}
-		if err != nil {
-			results <- result{nil, err}
-			return
+		if err == nil {
+			err = call()
 		}
-		addresses, err := net.InterfaceAddrs()
-		results <- result{addresses, err}
+		result <- err
 	}()
-	got := <-results
-	if got.err != nil {
-		return nil, fmt.Errorf("cannot read the pod's addresses: %w", got.err)
-	}
+	return <-result
+}
+
+// Addresses returns the pod's addresses: those of its network namespace that are neither loopback nor link-local.
+func (p *Pod) Addresses() ([]string, error) {
 	list := []string{}
-	for _, each := range got.addresses {
-		if network, isIP := each.(*net.IPNet); isIP && network.IP.IsGlobalUnicast() {
-			list = append(list, network.IP.String())
+	err := InNamespace(p.SandboxPID, "net", unix.CLONE_NEWNET, func() error {
+		addresses, err := net.InterfaceAddrs()
+		for _, each := range addresses {
+			if network, isIP := each.(*net.IPNet); isIP && network.IP.IsGlobalUnicast() {
+				list = append(list, network.IP.String())
+			}
 		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the pod's addresses: %w", err)
 	}
 	return list, nil
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -105,6 +107,27 @@ func UnmountBelow(directory string) error {
 	return errors.Join(errs...)
 }
 
+// withPrivateMounts calls a function on a thread with its own mount namespace, which the processes that it starts inherit.
+// Mounts of the node appear there, but not the other way round: what CRIU and the runtime mount ends with them, also if
+// they are killed. CRIU mounts in /tmp, its work directory and the runtime's state.
+func withPrivateMounts(call func() error) error {
+	result := make(chan error)
+	go func() {
+		// Without an unlock the thread ends with the goroutine.
+		runtime.LockOSThread()
+		if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
+			result <- fmt.Errorf("cannot create a mount namespace: %w", err)
+			return
+		}
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+			result <- fmt.Errorf("cannot separate mounts from the node's: %w", err)
+			return
+		}
+		result <- call()
+	}()
+	return <-result
+}
+
 // overlay is the root file system of a container that was not started yet.
 type overlay struct {
 	point, upper, work string
@@ -185,6 +208,10 @@ func (o *overlay) reset() error {
 	return o.mount()
 }
 
+// mountLimit is how long the kernel may take to end the mount namespace of a restore that was killed. Until then the
+// upper directory is in use by its copy of the mount.
+const mountLimit = 2 * time.Second
+
 func (o *overlay) mount() error {
 	before, err := os.Getwd()
 	if err != nil {
@@ -193,7 +220,11 @@ func (o *overlay) mount() error {
 	if err := os.Chdir(o.directory); err != nil {
 		return err
 	}
-	err = unix.Mount("overlay", o.point, "overlay", o.flags, o.data)
+	for end := time.Now().Add(mountLimit); ; time.Sleep(killPeriod) {
+		if err = unix.Mount("overlay", o.point, "overlay", o.flags, o.data); err != unix.EBUSY || time.Now().After(end) {
+			break
+		}
+	}
 	if err != nil {
 		err = fmt.Errorf("cannot mount %s: %w", o.point, err)
 	}

@@ -3,6 +3,7 @@ package restore
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -99,6 +100,23 @@ func TestUnmountBelowLeavesOtherMounts(t *testing.T) {
 	}
 	if !slices.Equal(left, []string{other}) {
 		t.Errorf("left: %q", left)
+	}
+}
+
+func TestPrivateMountsEndWithTheProcess(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: a file system is mounted")
+	}
+	directory := t.TempDir()
+	must(t, withPrivateMounts(func() error {
+		output, err := exec.Command("sh", "-c", "mount -t tmpfs tmpfs "+directory+" && touch "+directory+"/inside").CombinedOutput()
+		if err != nil {
+			t.Logf("%s", output)
+		}
+		return err
+	}))
+	if _, err := os.Lstat(filepath.Join(directory, "inside")); !os.IsNotExist(err) {
+		t.Errorf("the mount is visible: %v", err)
 	}
 }
 

@@ -6,7 +6,6 @@ package restore
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
@@ -66,9 +65,6 @@ type run struct {
 
 // Run restores a container, or prepares its fresh start. It returns an error only with the outcome Failed.
 func Run(request Request) (Outcome, error) {
-	// The kernel ends the runtime when the thread that started it ends.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	pod, err := wait(request)
 	if err != nil {
 		return Fresh, nil

@@ -2,6 +2,7 @@ package restore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -47,22 +48,32 @@ func (r *run) restoreProcess() error {
 	mark := markOf(r.Call.ID)
 	command := exec.Command(r.Runtime, r.restoreArguments()...)
 	command.Env = criu.Environment(mark, config)
-	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	output, err := hideStreams(command, work)
+	if err != nil {
+		return err
+	}
+	defer output.Close()
 	command.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	log := filepath.Join(work, logFile)
 	limits := criu.Limits{Time: r.timeLimit(), LogBytes: r.plan.LogLimit()}
-	err := criu.Run(context.Background(), command, mark, log, limits)
+	err = withPrivateMounts(func() error { return criu.Run(context.Background(), command, mark, log, limits) })
 	if err == nil {
 		return nil
 	}
 	r.killAll()
-	if cause := criu.FirstError(log); cause != "" {
+	cause := criu.FirstError(log)
+	if cause == "" {
+		cause = lastLine(filepath.Join(work, runtimeLog))
+	}
+	var exit *exec.ExitError
+	switch {
+	case cause == "":
+		return err
+	case errors.As(err, &exit):
+		return errors.New(cause)
+	default:
 		return fmt.Errorf("%w: %s", err, cause)
 	}
-	if cause := lastLine(filepath.Join(work, runtimeLog)); cause != "" {
-		return fmt.Errorf("%w: %s", err, cause)
-	}
-	return err
 }
 
 // timeLimit returns the limit of CRIU's run: the plan's, and less if the wait for the plan took long.
@@ -113,13 +124,17 @@ func (r *run) criuConfig() string {
 // of the checkpoint. A later call finds them by it if this process is killed.
 func markOf(id string) string { return "restore-" + id }
 
-// lastLine returns the last line of a log of the runtime that is not empty, of at most 400 bytes.
+// lastLine returns the message of the last line of a log of the runtime, of at most 400 bytes.
 func lastLine(log string) string {
 	text, err := os.ReadFile(log)
 	if err != nil {
 		return ""
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	last := strings.ToValidUTF8(lines[len(lines)-1], "?")
-	return last[:min(len(last), 400)]
+	last := lines[len(lines)-1]
+	var entry struct{ Msg string }
+	if json.Unmarshal([]byte(last), &entry) == nil {
+		last = entry.Msg
+	}
+	return strings.ToValidUTF8(last[:min(len(last), 400)], "?")
 }

@@ -12,6 +12,7 @@ import (
 
 	"cedana.ai/cdk/runtime/internal/dump"
 	"cedana.ai/cdk/runtime/internal/guard"
+	"cedana.ai/cdk/runtime/internal/plan"
 	"cedana.ai/cdk/runtime/internal/pod"
 )
 
@@ -75,7 +76,7 @@ func run(runtime func() (string, error)) error {
 		// A journal entry that cannot be read stays for an administrator. Other checkpoints can be taken.
 		fmt.Fprintf(os.Stderr, "cannot recover: %v\n", err)
 	}
-	s, err := New(ctx, hostNode(), func() (string, string, error) { return programs(runtime) })
+	s, err := New(ctx, hostNode(), plan.Directory, func() (string, string, error) { return programs(runtime) })
 	if err != nil {
 		return err
 	}

@@ -29,12 +29,13 @@ type layRequest struct {
 	Restart        string    `json:"restart"`
 	Lazy           bool      `json:"lazy"`
 	RestoreSeconds int       `json:"restoreSeconds"`
+	LogBytes       int64     `json:"logBytes"`
 }
 
 func (r layRequest) plan() (plan.Plan, error) {
 	made := plan.Plan{
 		Version: plan.Version, PodUID: r.PodUID, Checkpoint: r.Checkpoint, Deadline: r.Deadline, Fallback: r.Fallback,
-		Restart: r.Restart, Lazy: r.Lazy, RestoreSeconds: r.RestoreSeconds,
+		Restart: r.Restart, Lazy: r.Lazy, RestoreSeconds: r.RestoreSeconds, LogBytes: r.LogBytes,
 	}
 	// Write replaces it by what it finds. Everything else is checked here, before a failure costs what is staged.
 	made.Metadata = checkpoint.Archive{Size: 1, SHA256: strings.Repeat("0", 64)}

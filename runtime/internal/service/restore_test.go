@@ -305,12 +305,6 @@ func TestLayComparesFilesThatItDidNotSeal(t *testing.T) {
 	f.call(t, "lay", layParams("pod"), "")
 }
 
-func TestPlansAreBesideTheCheckpoints(t *testing.T) {
-	if got := filepath.Join(filepath.Dir(Checkpoints), filepath.Base(plan.Directory)); got != plan.Directory {
-		t.Errorf("the service uses %s, the wrapper %s", got, plan.Directory)
-	}
-}
-
 func TestFullDisksHaveOneReason(t *testing.T) {
 	for _, each := range []struct {
 		err  error

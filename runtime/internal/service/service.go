@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
@@ -32,7 +31,7 @@ type Service struct {
 	// flights are the checkpoints in flight by UID.
 	flights  map[string]*flight
 	requests sync.WaitGroup
-	// plans is the directory of package plan: beside that of the checkpoints.
+	// plans has a directory for each pod to restore.
 	plans    string
 	restores *restores
 	digests  digests
@@ -50,9 +49,10 @@ type flight struct {
 }
 
 // New prepares the directories and deletes incomplete checkpoints. Programs returns Runtime and CRIU of the node; it is
-// called before each checkpoint. The journal must be recovered before.
-func New(ctx context.Context, node dump.Node, programs func() (runtime, criu string, err error)) (*Service, error) {
-	plans := filepath.Join(filepath.Dir(node.Checkpoints), filepath.Base(plan.Directory))
+// called before each checkpoint. Plans is the directory with the plans of restores. The journal must be recovered before.
+func New(
+	ctx context.Context, node dump.Node, plans string, programs func() (runtime, criu string, err error),
+) (*Service, error) {
 	for _, each := range []string{node.Checkpoints, string(node.Journal), plans} {
 		if err := os.MkdirAll(each, 0o700); err != nil {
 			return nil, err
@@ -81,15 +81,7 @@ func private(directory string) error {
 }
 
 // removeIncomplete deletes directories of checkpoints that ended before their journal entry was written.
-func removeIncomplete(directory string) error {
-	entries, err := os.ReadDir(directory)
-	for _, each := range entries {
-		if strings.HasPrefix(each.Name(), dump.WorkPrefix) {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(directory, each.Name())))
-		}
-	}
-	return err
-}
+func removeIncomplete(directory string) error { return removePrefix(directory, dump.WorkPrefix) }
 
 // answer processes one request.
 func (s *Service) answer(read request) (any, error) {

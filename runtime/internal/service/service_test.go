@@ -64,7 +64,7 @@ func start(t *testing.T) *fixture {
 		Paths: pod.Paths{Bundles: f.dir + "/bundles"}, Checkpoints: f.dir + "/checkpoints", Journal: guard.Journal(f.dir + "/journal"),
 	}
 	must(t, os.MkdirAll(node.Checkpoints+"/"+dump.WorkPrefix+"old", 0o700), os.Chmod(node.Checkpoints, 0o700))
-	s, err := New(ctx, node, func() (string, string, error) { return "/runc", "/criu", nil })
+	s, err := New(ctx, node, f.dir+"/restore", func() (string, string, error) { return "/runc", "/criu", nil })
 	must(t, err)
 	s.take = func(_ context.Context, node *dump.Node, request dump.Request) (*dump.Result, error) {
 		f.taken.Add(1)
@@ -97,7 +97,7 @@ func writeCheckpoint(t *testing.T, directory string, request dump.Request) *dump
 	must(t, err)
 	empty := "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	c := &checkpoint.Checkpoint{
-		Version: checkpoint.Version, UID: request.UID, CreatedAt: time.Unix(1, 0).UTC(), TCP: request.TCP,
+		Version: checkpoint.Version, UID: request.UID, CreatedAt: time.Unix(1, 0).UTC(), TCP: checkpoint.TCPClose,
 		Pod:  checkpoint.Pod{UID: request.PodUID, Namespace: "shop", Name: "web"},
 		Node: checkpoint.Node{Kernel: "6", Architecture: "amd64", Cgroup: "v2", CRIU: "4", Runc: "1"},
 		Containers: []checkpoint.Container{{
@@ -298,7 +298,7 @@ func TestNewRejectsDirectoriesOfOthers(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.MkdirAll(dir+"/checkpoints", 0o700), os.Chmod(dir+"/checkpoints", 0o755))
 	node := dump.Node{Checkpoints: dir + "/checkpoints", Journal: guard.Journal(dir + "/journal")}
-	if _, err := New(context.Background(), node, nil); err == nil {
+	if _, err := New(context.Background(), node, dir+"/restore", nil); err == nil {
 		t.Error("a directory that others can read is accepted")
 	}
 }
