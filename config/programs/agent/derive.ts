@@ -2,7 +2,7 @@ import { credentialsOf, type ResolvedKubeletEngine } from "../../engines/kubelet
 import { agentNamespace, checkpointsOf, type ResolvedInstall } from "../../install";
 import { MINIMUM_KERNEL } from "../../nodes";
 import { quantityBytes } from "../../schema";
-import type { AgentSettings } from "./schema";
+import type { KubeletAgentSettings } from "./schema";
 
 /** Directory and file of the settings in the pods of the agent. */
 export const SETTINGS_DIRECTORY = "/etc/cedana-agent";
@@ -22,13 +22,14 @@ export const CRIU_LINK = "/usr/local/sbin/criu";
 /** Pod condition and readiness gate of the health check: whether the node can checkpoint. */
 export const HEALTH_CONDITION = "cedana.ai/node-can-checkpoint";
 
-/** Returns the settings of the agents of an install. */
-export function agentSettings(engine: ResolvedKubeletEngine, install: ResolvedInstall): AgentSettings {
+/** Returns the settings of the agents of an install with the engine `kubelet`. */
+export function agentSettings(engine: ResolvedKubeletEngine, install: ResolvedInstall): KubeletAgentSettings {
   const { folder, runtime, quota, reserve, repository, allowCgroupV1, requireRestore, logLevel } = engine;
   const { periodSeconds, timeoutSeconds } = install.healthCheck;
   const checkpoints = checkpointsOf(install);
   const credentials = credentialsOf(engine);
   return {
+    engine: "kubelet",
     namespace: agentNamespace(install),
     folder,
     criuLink: CRIU_LINK,

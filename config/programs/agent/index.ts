@@ -1,4 +1,4 @@
-/** Settings of the kubelet engine's agent: their schema, parser and derivation from an install. */
+/** Settings of the agents: their schema, parser and derivation from an install. */
 export {
   agentSettings,
   ARCHIVES,
@@ -17,4 +17,6 @@ export {
   type AgentHealthSettings,
   type AgentRegistrySettings,
   type AgentSettings,
+  type CriuAgentSettings,
+  type KubeletAgentSettings,
 } from "./schema";

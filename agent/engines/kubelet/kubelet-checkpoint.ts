@@ -1,6 +1,7 @@
-import { KubeletError } from "../../clients/kubelet";
-import { exponential, sleep } from "../../kube";
-import { CheckpointFailure, type JobContext } from "./context";
+import { KubeletError } from "../../../clients/kubelet";
+import { exponential, sleep } from "../../../kube";
+import { CheckpointFailure } from "../../work";
+import type { JobContext } from "./context";
 import type { JournalEntry } from "./journal";
 
 /** Requests a checkpoint from the kubelet and finds its archive, even if the response is lost. */

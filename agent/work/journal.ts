@@ -1,38 +1,21 @@
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { NodeCheckpointSpec, NodeCheckpointStatus } from "../../api";
 import type { Logger } from "../../kube";
 
-/**
- * Progress of a NodeCheckpoint on this node.
- * - `requested`: written before the request is sent to the kubelet
- * - `archived`: the kubelet responded, or the archive was found
- * - `finished`: only the archive must be deleted and the status written
- */
-export interface JournalEntry {
+/** What every entry has. */
+export interface Entry {
   readonly uid: string;
   readonly name: string;
-  readonly spec: NodeCheckpointSpec;
-  readonly phase: "requested" | "archived" | "finished";
+  readonly spec: object;
   /** When the job started, ms since the epoch. */
   readonly startMs: number;
-  /** When the last request was sent, ms since the epoch; missing if it certainly failed. */
-  readonly requestedMs?: number;
-  /** Archives of the container that existed before the request. */
-  readonly before: readonly string[];
-  /** Path of the archive, once known. */
-  readonly archive?: string;
-  /** The archive was found after a lost response: it may be partial. */
-  readonly adopted?: boolean;
-  /** Only in phase `finished`. */
-  readonly status?: NodeCheckpointStatus;
 }
 
 const NAME = /^[A-Za-z0-9-]+\.json$/;
 
 /** Write-ahead record of the jobs on this node, one small file each. It survives a crash of the process. */
-export class Journal {
-  private readonly entries = new Map<string, JournalEntry>();
+export class Journal<E extends Entry> {
+  private readonly entries = new Map<string, E>();
 
   constructor(
     private readonly directory: string,
@@ -47,21 +30,21 @@ export class Journal {
       if (!NAME.test(file)) continue;
       const text = await readFile(join(this.directory, file), "utf8");
       const entry = parse(text);
-      if (entry && `${entry.uid}.json` === file) this.entries.set(entry.uid, entry);
+      if (entry && `${entry.uid}.json` === file) this.entries.set(entry.uid, entry as E);
       else this.log.warn({ file: join(this.directory, file) }, "not a journal entry; ignored");
     }
   }
 
-  get(uid: string): JournalEntry | undefined {
+  get(uid: string): E | undefined {
     return this.entries.get(uid);
   }
 
-  list(): readonly JournalEntry[] {
+  list(): readonly E[] {
     return [...this.entries.values()];
   }
 
   /** Writes an entry. It is on the disk when the promise resolves. */
-  async put(entry: JournalEntry): Promise<void> {
+  async put(entry: E): Promise<void> {
     const file = join(this.directory, `${entry.uid}.json`);
     const handle = await open(`${file}.tmp`, "w", 0o600);
     try {
@@ -92,12 +75,12 @@ export class Journal {
   }
 }
 
-function parse(text: string): JournalEntry | undefined {
+function parse(text: string): Entry | undefined {
   try {
-    const entry = JSON.parse(text) as Partial<JournalEntry> | null;
+    const entry = JSON.parse(text) as Partial<Entry> | null;
     const valid =
       typeof entry?.uid === "string" && typeof entry.spec === "object" && typeof entry.startMs === "number";
-    return valid ? (entry as JournalEntry) : undefined;
+    return valid ? (entry as Entry) : undefined;
   } catch {
     return undefined;
   }

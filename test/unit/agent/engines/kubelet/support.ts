@@ -1,15 +1,15 @@
 import { basename, dirname, join } from "node:path";
-import { ArchiveError, type ArchiveMetadata, type PushedImage } from "../../../../agent/archive";
-import { ArchiveDirectory } from "../../../../agent/checkpoints/archives";
-import type { JobContext, Push } from "../../../../agent/checkpoints/context";
-import type { JournalEntry } from "../../../../agent/checkpoints/journal";
-import { NODE_CHECKPOINT, type NodeCheckpointObject } from "../../../../agent/checkpoints/status";
-import { Worker } from "../../../../agent/checkpoints";
-import { KubeletError } from "../../../../clients/kubelet";
-import { RegistryError } from "../../../../clients/registry";
-import { Cache, Client, createLogger, pathOf } from "../../../../kube";
-import { FakeApi, type Stored } from "../../../../testbed/fake-api";
-import type { VirtualTime } from "../../../support/virtual-time";
+import { ArchiveError, type ArchiveMetadata, type PushedImage } from "../../../../../agent/archive";
+import { ArchiveDirectory } from "../../../../../agent/engines/kubelet/archives";
+import type { JobContext, Push } from "../../../../../agent/engines/kubelet/context";
+import type { JournalEntry } from "../../../../../agent/engines/kubelet/journal";
+import { KubeletWork } from "../../../../../agent/engines/kubelet/job";
+import { NODE_CHECKPOINT, Queue, type NodeCheckpointObject } from "../../../../../agent/work";
+import { KubeletError } from "../../../../../clients/kubelet";
+import { RegistryError } from "../../../../../clients/registry";
+import { Cache, Client, createLogger, pathOf } from "../../../../../kube";
+import { FakeApi, type Stored } from "../../../../../testbed/fake-api";
+import type { VirtualTime } from "../../../../support/virtual-time";
 
 export const NAMESPACE = "cedana-system";
 export const COLLECTION = pathOf(NODE_CHECKPOINT, NAMESPACE);
@@ -234,7 +234,7 @@ export class Process {
   readonly ready: Promise<void>;
   private readonly stopping = new AbortController();
   private readonly ending = new AbortController();
-  private worker?: Worker;
+  private worker?: Pick<Queue<never, never>, "start" | "drained">;
 
   constructor(
     node: Node,
@@ -275,7 +275,8 @@ export class Process {
     };
     void cache.run(this.ending.signal);
     this.ready = nodeCheckpoints.synced.then(() => {
-      this.worker = new Worker(context, nodeCheckpoints, this.stopping.signal);
+      const work = new KubeletWork(context, this.stopping.signal);
+      this.worker = new Queue(work, nodeCheckpoints, silent, this.stopping.signal);
       return this.worker.start();
     });
   }

@@ -3,8 +3,8 @@
  * finishes, no archive of the agent is left, other archives are kept, and a container has one checkpoint at a time.
  */
 import { join } from "node:path";
-import { SEED, seeded, SOAK } from "../../../../testbed/random";
-import { VirtualTime } from "../../../support/virtual-time";
+import { SEED, seeded, SOAK } from "../../../../../testbed/random";
+import { VirtualTime } from "../../../../support/virtual-time";
 import { COLLECTION, Node, type KubeletResponse } from "./support";
 
 const OTHER_FILES = [

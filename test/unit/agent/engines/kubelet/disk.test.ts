@@ -1,11 +1,12 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ArchiveDirectory } from "../../../../agent/checkpoints/archives";
-import { pushWith } from "../../../../agent/checkpoints/context";
-import { Journal, type JournalEntry } from "../../../../agent/checkpoints/journal";
-import { writeArchive } from "../../../support/checkpoint-archive";
-import { FakeRegistry } from "../../../support/registry";
+import { ArchiveDirectory } from "../../../../../agent/engines/kubelet/archives";
+import { pushWith } from "../../../../../agent/engines/kubelet/context";
+import type { JournalEntry } from "../../../../../agent/engines/kubelet/journal";
+import { Journal } from "../../../../../agent/work";
+import { writeArchive } from "../../../../support/checkpoint-archive";
+import { FakeRegistry } from "../../../../support/registry";
 
 let directory: string;
 beforeEach(() => {

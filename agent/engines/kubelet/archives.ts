@@ -1,6 +1,6 @@
 import * as fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { NodeCheckpointSpec } from "../../api";
+import type { NodeCheckpointSpec } from "../../../api";
 
 /** The name of an archive has the time of the request in seconds. It matches a request up to this long before. */
 const WINDOW_MS = 5000;

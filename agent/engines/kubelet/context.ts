@@ -1,12 +1,11 @@
-import type { NodeCheckpointReason } from "../../api";
-import type { KubeletClient } from "../../clients/kubelet";
-import { parseReference, RegistryClient } from "../../clients/registry";
-import type { AgentSettings } from "../../config/programs/agent";
-import type { Client, Logger } from "../../kube";
-import { pushArchive, type ArchiveMetadata, type PushedImage } from "../archive";
-import { registryCredentials, type Identity } from "../registry";
+import type { KubeletClient } from "../../../clients/kubelet";
+import { parseReference, RegistryClient } from "../../../clients/registry";
+import type { AgentSettings } from "../../../config/programs/agent";
+import { pushArchive, type ArchiveMetadata, type PushedImage } from "../../archive";
+import { registryCredentials, type Identity } from "../../registry";
 import type { ArchiveDirectory } from "./archives";
-import type { Journal } from "./journal";
+import type { CheckpointContext } from "../../work";
+import type { JournalEntry } from "./journal";
 
 /** Builds an image of an archive and pushes it. `check` receives the metadata before anything is stored. */
 export type Push = (options: {
@@ -55,31 +54,12 @@ export const TIMES: Times = {
 };
 
 /** Dependencies of checkpoint jobs. */
-export interface JobContext {
-  readonly settings: Pick<
-    AgentSettings,
-    "namespace" | "repository" | "quotaBytes" | "reserveBytes" | "maxConcurrent"
-  >;
-  readonly client: Client;
+export interface JobContext extends CheckpointContext<JournalEntry> {
   readonly kubelet: Pick<KubeletClient, "checkpoint">;
-  readonly journal: Pick<Journal, "load" | "get" | "list" | "put" | "remove">;
   readonly archives: Pick<
     ArchiveDirectory,
     "ofContainer" | "requestedAt" | "contains" | "stat" | "remove" | "freeBytes"
   >;
   readonly push: Push;
   readonly times: Times;
-  readonly log: Pick<Logger, "info" | "warn" | "error">;
-}
-
-/** The checkpoint fails with this reason. */
-export class CheckpointFailure extends Error {
-  override readonly name = "CheckpointFailure";
-
-  constructor(
-    readonly reason: NodeCheckpointReason,
-    message: string,
-  ) {
-    super(message);
-  }
 }

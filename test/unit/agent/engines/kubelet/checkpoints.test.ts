@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { VirtualTime } from "../../../support/virtual-time";
+import { VirtualTime } from "../../../../support/virtual-time";
 import { COLLECTION, Node } from "./support";
 
 let time: VirtualTime;
