@@ -191,7 +191,7 @@ function onceConnected(socket: Socket, act: () => void): void {
   else act();
 }
 
-/** @throws only what the content throws: errors of the connection are reported by the request */
+/** Sends a stream. Throws only errors of the content: the request reports errors of the connection. */
 async function sendStream(call: http.ClientRequest, content: Content, checkDeadline: () => void) {
   for await (const chunk of content) {
     checkDeadline();

@@ -47,7 +47,7 @@ export interface Request {
   readonly scope?: string;
   /** Whether the body is a blob, which takes long. The registry may read all of it again before it responds. */
   readonly isUpload?: boolean;
-  /** Statuses that are no error. */
+  /** Statuses that are not errors. */
   readonly accepted: readonly number[];
   readonly signal?: AbortSignal;
 }
@@ -104,7 +104,7 @@ export class Transport {
     await pause(Math.max(retryAfterMs, jittered), undefined, { signal });
   }
 
-  /** Sends one request. @throws RegistryError; what the body throws, as it is; the signal's reason */
+  /** Sends one request. @throws RegistryError; errors of the body, unchanged; the signal's reason */
   async send(request: Request): Promise<HttpResponse> {
     const { signal, isUpload } = request;
     return this.follow(request, (call) => this.exchange(call, signal, isUpload));

@@ -10,7 +10,12 @@ import {
   type Template,
   type TemplateValues,
 } from "../engine";
-import { credentialsOf, kubeletEngineSchema, type ResolvedKubeletEngine } from "./schema";
+import {
+  agentResponseSeconds,
+  credentialsOf,
+  kubeletEngineSchema,
+  type ResolvedKubeletEngine,
+} from "./schema";
 import { checkKubeletEngine, checkKubeletInstall } from "./check";
 import { KUBELET_FEATURES, renderKubeletTable } from "./features";
 
@@ -23,6 +28,10 @@ export const kubeletControllerSchema = shape({
       namespace: described(dnsLabel, "Namespace of the agents, and of the NodeCheckpoint objects."),
       repository: described(registryRepository, "Repository of checkpoint images."),
       timeoutSeconds,
+      responseSeconds: described(
+        agentResponseSeconds,
+        "Seconds within which an agent must report a new checkpoint.",
+      ),
     }),
     "Access to the agents of the nodes, through NodeCheckpoint objects.",
   ),
@@ -30,7 +39,7 @@ export const kubeletControllerSchema = shape({
 
 /** Returns the engine settings of the controller. */
 export function kubeletControllerSettings(
-  { kind, repository }: ResolvedKubeletEngine,
+  { kind, repository, agentResponseSeconds: responseSeconds }: ResolvedKubeletEngine,
   install: ResolvedInstall,
   { maxPerNode, namespaces, timeoutSeconds }: CheckpointsOf,
 ): v.InferOutput<typeof kubeletControllerSchema> {
@@ -39,7 +48,7 @@ export function kubeletControllerSettings(
     maxPerNode,
     locations: [],
     engine: kind,
-    agent: { namespace: agentNamespace(install), repository, timeoutSeconds },
+    agent: { namespace: agentNamespace(install), repository, timeoutSeconds, responseSeconds },
   };
 }
 

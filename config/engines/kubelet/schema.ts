@@ -6,6 +6,7 @@ import {
   derived,
   described,
   dnsSubdomain,
+  integer,
   pattern,
   registryRepository,
   rule,
@@ -30,6 +31,8 @@ const disk = v.pipe(
     allowed: "1Mi to 1Pi, such as 20Gi",
   }),
 );
+
+export const agentResponseSeconds = integer(15, 3600);
 
 /** Directories of the host that the system or other programs use. */
 const RESERVED =
@@ -76,6 +79,10 @@ const kubeletEngine = shape({
   reserve: described(
     v.optional(disk, "5Gi"),
     "Free space that checkpoints must leave on the disk of a node. A checkpoint that does not fit is not started.",
+  ),
+  agentResponseSeconds: described(
+    v.optional(agentResponseSeconds, 60),
+    "Seconds within which the agent of a node must report a new checkpoint, else the checkpoint fails with AgentNotAnswering. Raise it for nodes where an agent takes longer to restart.",
   ),
   folder: described(
     v.optional(installDirectory, "/opt/cedana-cdk"),

@@ -17,7 +17,7 @@ import {
   ownNodePolicies,
 } from "./permissions";
 
-/** The agent on each node: helper, health check, their settings and permissions. */
+/** The agent of the engine `kubelet`: helper and health check on each node, their settings and permissions. */
 export class KubeletAgent extends Construct implements AgentConstruct {
   readonly serviceAccount: ApiObject;
   readonly helper: ApiObject;
@@ -62,7 +62,7 @@ export class KubeletAgent extends Construct implements AgentConstruct {
     this.healthCheck = object(this, "health-check", healthCheckDaemonSet(input));
   }
 
-  /** Gives an account rules in the whole cluster and rules in the namespace of the agents. */
+  /** Grants an account cluster-wide permissions, and permissions in the namespace of the agents. */
   private grant(
     install: ResolvedInstall,
     component: "helper" | "health-check",

@@ -8,13 +8,6 @@ import { AgentRemoval } from "./removal";
 import type { EngineProps } from "../../input";
 import { KubeletAgent } from "./agent";
 
-export const KUBELET_CONSTRUCTS: EngineConstructs<ResolvedKubeletEngine> = {
-  create: (scope, id, input) => new KubeletEngine(scope, id, input),
-  checkpointGrants,
-  networkPolicies,
-  createRemoval: (scope, id, input) => new AgentRemoval(scope, id, input),
-};
-
 /** Returns the permissions on NodeCheckpoints, by which the controller requests checkpoints from the agents. */
 function checkpointGrants({ install }: EngineInput<ResolvedKubeletEngine>): CheckpointGrants {
   return {
@@ -45,3 +38,11 @@ export class KubeletEngine extends Construct implements EngineConstruct {
     this.agent = new KubeletAgent(this, "agent", props);
   }
 }
+
+/** Row of the engine in the table of engines. */
+export const KUBELET_CONSTRUCTS: EngineConstructs<ResolvedKubeletEngine> = {
+  create: (scope, id, input) => new KubeletEngine(scope, id, input),
+  checkpointGrants,
+  networkPolicies,
+  createRemoval: (scope, id, input) => new AgentRemoval(scope, id, input),
+};

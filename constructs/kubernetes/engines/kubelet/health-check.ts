@@ -10,35 +10,39 @@ import {
   apiToken,
   credentials,
   environment,
-  hostFolder,
-  NOBODY,
+  hostDirectory,
+  NON_ROOT,
   ROOT,
-  scratch,
+  emptyDirectory,
   settings,
   SETTINGS_PATH,
-  together,
+  mergeMounts,
 } from "./pod";
 
 /**
- * The health check: one container runs `criu check` and has the capabilities that it needs, the other judges the node and
- * writes its pod's condition, and has the token. The kubelet counts the pod as Ready only while the condition is True.
+ * Returns the DaemonSet of the health check. Container `criu-check` runs `criu check` and has the capabilities for it. Container
+ * `health-check` evaluates the node, writes the condition of its pod, and has the token of the API server. The kubelet sets the
+ * pod Ready only while the condition is True.
  */
 export function healthCheckDaemonSet(input: KubeletInput): Manifest<V1DaemonSet> {
   const { engine, install } = input;
   const { healthCheck } = install;
-  const tree = hostFolder("criu", engine.folder, "read", { create: true });
-  const told = settings(input);
+  const criu = hostDirectory("criu", engine.folder, "read", { create: true });
+  const settingsMount = settings(input);
   const config = dirname(runtimeConfig(engine));
-  const result = scratch("criu-check", "/run/criu-check", "1Mi");
-  const checking = scratch("tmp", "/tmp", "16Mi");
-  const round = scratch("health", "/run/health", "1Mi");
-  const node = together(
-    hostFolder("criu-link", dirname(CRIU_LINK), "read", { at: `/host${dirname(CRIU_LINK)}`, create: true }),
-    hostFolder("runtime-config", config, "read", { at: `/host${config}`, create: true }),
-    hostFolder("archives", ARCHIVES, "read", { create: true }),
+  const result = emptyDirectory("criu-check", "/run/criu-check", "1Mi");
+  const temporary = emptyDirectory("tmp", "/tmp", "16Mi");
+  const heartbeat = emptyDirectory("health", "/run/health", "1Mi");
+  const node = mergeMounts(
+    hostDirectory("criu-link", dirname(CRIU_LINK), "read", {
+      at: `/host${dirname(CRIU_LINK)}`,
+      create: true,
+    }),
+    hostDirectory("runtime-config", config, "read", { at: `/host${config}`, create: true }),
+    hostDirectory("archives", ARCHIVES, "read", { create: true }),
     apiToken(),
     credentials(input),
-    round,
+    heartbeat,
   );
   const readResult = result.volumeMounts.map(({ name, mountPath }) => ({ name, mountPath, readOnly: true }));
   const seconds = 3 * healthCheck.periodSeconds + healthCheck.timeoutSeconds;
@@ -56,11 +60,11 @@ export function healthCheckDaemonSet(input: KubeletInput): Manifest<V1DaemonSet>
         securityContext: {
           ...ROOT,
           capabilities: { drop: ["ALL"], add: ["NET_ADMIN", "SYS_ADMIN"] },
-          // The default profile forbids to mount.
+          // The default AppArmor profile forbids mounts.
           appArmorProfile: { type: "Unconfined" },
         },
-        livenessProbe: youngerThan("/run/criu-check/result.json", seconds),
-        volumeMounts: together(told, tree, checking, result).volumeMounts,
+        livenessProbe: freshnessProbe("/run/criu-check/result.json", seconds),
+        volumeMounts: mergeMounts(settingsMount, criu, temporary, result).volumeMounts,
       },
       {
         name: "health-check",
@@ -68,18 +72,23 @@ export function healthCheckDaemonSet(input: KubeletInput): Manifest<V1DaemonSet>
         args: ["agent", "health", "--settings", SETTINGS_PATH],
         env: environment(healthCheck.env),
         resources: healthCheck.resources,
-        securityContext: NOBODY,
-        readinessProbe: youngerThan("/run/health/alive", seconds),
-        livenessProbe: youngerThan("/run/health/alive", seconds),
-        volumeMounts: [...told.volumeMounts, ...tree.volumeMounts, ...readResult, ...node.volumeMounts],
+        securityContext: NON_ROOT,
+        readinessProbe: freshnessProbe("/run/health/alive", seconds),
+        livenessProbe: freshnessProbe("/run/health/alive", seconds),
+        volumeMounts: [
+          ...settingsMount.volumeMounts,
+          ...criu.volumeMounts,
+          ...readResult,
+          ...node.volumeMounts,
+        ],
       },
     ],
-    volumes: together(told, tree, checking, result, node).volumes,
+    volumes: mergeMounts(settingsMount, criu, temporary, result, node).volumes,
   });
 }
 
-/** A shell: a Node.js process every few seconds would cost more than what it asks about. */
-function youngerThan(file: string, seconds: number): V1Probe {
+/** Returns a probe that fails once the file is older than this. It runs a shell, which costs less than a Node.js process. */
+function freshnessProbe(file: string, seconds: number): V1Probe {
   const command = ["sh", "-c", `[ $(($(date +%s) - $(stat -c %Y ${file}))) -lt ${seconds} ]`];
   return { exec: { command }, initialDelaySeconds: 5, periodSeconds: 10, timeoutSeconds: 5 };
 }

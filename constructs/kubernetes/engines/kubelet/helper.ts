@@ -9,22 +9,22 @@ import {
   apiToken,
   credentials,
   environment,
-  hostFolder,
+  hostDirectory,
   ROOT,
-  scratch,
+  emptyDirectory,
   settings,
   SETTINGS_PATH,
-  together,
+  mergeMounts,
 } from "./pod";
 
-/** Where the containers have folders of the node whose path is not free in the image. */
+/** Mount point of directories of the node whose path already exists in the image. */
 export const HOST = "/host";
 
-/** CRIU's folder and that of the link to it, as one tree: the link is relative. */
+/** Mounts CRIU's directory and that of the link to it below the same mount point, because the link is relative. */
 export function treeMounts({ engine }: Pick<KubeletInput, "engine">) {
-  return together(
-    hostFolder("criu", engine.folder, "write", { at: `${HOST}${engine.folder}`, create: true }),
-    hostFolder("criu-link", dirname(CRIU_LINK), "write", {
+  return mergeMounts(
+    hostDirectory("criu", engine.folder, "write", { at: `${HOST}${engine.folder}`, create: true }),
+    hostDirectory("criu-link", dirname(CRIU_LINK), "write", {
       at: `${HOST}${dirname(CRIU_LINK)}`,
       create: true,
     }),
@@ -32,20 +32,21 @@ export function treeMounts({ engine }: Pick<KubeletInput, "engine">) {
 }
 
 /**
- * The helper: lays CRIU on its node, then has checkpoints taken by the kubelet and pushes them. Root, because the archives are
- * root's; no capability, no namespace of the host. A registry on the node itself is reached in the node's network only.
+ * Returns the DaemonSet of the helper. It installs CRIU on its node, requests checkpoints from the kubelet and pushes them. It
+ * runs as root, because root owns the archives, but without capabilities or namespaces of the host. Only a registry on the node
+ * itself requires the node's network namespace.
  */
 export function helperDaemonSet(input: KubeletInput): Manifest<V1DaemonSet> {
   const { engine, install } = input;
   const { helper } = install;
   const tree = treeMounts(input);
-  const own = together(
+  const mounts = mergeMounts(
     settings(input),
     apiToken(),
     credentials(input),
-    hostFolder("archives", ARCHIVES, "write", { create: true }),
-    hostFolder("state", STATE, "write", { create: true }),
-    scratch("tmp", "/tmp", "16Mi"),
+    hostDirectory("archives", ARCHIVES, "write", { create: true }),
+    hostDirectory("state", STATE, "write", { create: true }),
+    emptyDirectory("tmp", "/tmp", "16Mi"),
   );
   return daemonSet(install, "helper", helper, settingsHash(input), {
     ...(isNodeLocalRegistry(engine) ? { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" } : {}),
@@ -68,9 +69,9 @@ export function helperDaemonSet(input: KubeletInput): Manifest<V1DaemonSet> {
         env: environment(helper.env),
         resources: helper.resources,
         securityContext: ROOT,
-        volumeMounts: own.volumeMounts,
+        volumeMounts: mounts.volumeMounts,
       },
     ],
-    volumes: [...tree.volumes, ...own.volumes],
+    volumes: [...tree.volumes, ...mounts.volumes],
   });
 }

@@ -16,12 +16,12 @@ export function kubeletInputOf(scope: Construct, props: EngineProps): KubeletInp
   return inputOfKind(scope, props, "kubelet");
 }
 
-/** `AgentSettings` as JSON. */
+/** Returns `AgentSettings` as JSON. */
 function settingsText({ engine, install }: KubeletInput): string {
   return `${JSON.stringify(agentSettings(engine, install), undefined, 2)}\n`;
 }
 
-/** What helper and health check are told. */
+/** Returns the ConfigMap with the settings of helper and health check. */
 export function settingsConfigMap(input: KubeletInput): Manifest<V1ConfigMap> {
   const { install } = input;
   return {
@@ -35,7 +35,10 @@ export function settingsConfigMap(input: KubeletInput): Manifest<V1ConfigMap> {
   };
 }
 
-/** The annotation by which pods begin anew with other settings, and by which the gate knows those that have not yet. */
+/**
+ * Returns the annotation with the hash of the settings. A change restarts the pods. The readiness gate compares it to detect
+ * pods that still run with the previous settings.
+ */
 export function settingsHash(input: KubeletInput): Record<string, string> {
   return { [HASH_ANNOTATION]: createHash("sha256").update(settingsText(input)).digest("hex") };
 }

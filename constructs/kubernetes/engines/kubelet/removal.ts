@@ -7,7 +7,7 @@ import { agentNamespace, commonLabels, imageReference } from "../../../../config
 import type { EngineProps } from "../../input";
 import { metadata, object, type Manifest } from "../../object";
 import { placementOf } from "../../pod";
-import { hostFolder, ROOT, together } from "./pod";
+import { hostDirectory, ROOT, mergeMounts } from "./pod";
 import { HOST, treeMounts } from "./helper";
 import { kubeletInputOf, type KubeletInput } from "./input";
 
@@ -29,8 +29,8 @@ export class AgentRemoval extends Construct {
 function removalDaemonSet({ engine, install }: KubeletInput): Manifest<V1DaemonSet> {
   const selector = { "app.kubernetes.io/component": COMPONENT, "app.kubernetes.io/instance": install.name };
   const name = `${install.name}-${COMPONENT}`;
-  const tree = treeMounts({ engine });
-  const state = hostFolder("state", dirname(STATE), "write", {
+  const criu = treeMounts({ engine });
+  const state = hostDirectory("state", dirname(STATE), "write", {
     at: `${HOST}${dirname(STATE)}`,
     create: true,
   });
@@ -61,10 +61,10 @@ function removalDaemonSet({ engine, install }: KubeletInput): Manifest<V1DaemonS
               args: ["uninstall", `${HOST}${engine.folder}`],
               resources,
               securityContext: ROOT,
-              volumeMounts: tree.volumeMounts,
+              volumeMounts: criu.volumeMounts,
             },
             {
-              name: "forget",
+              name: "remove-state",
               ...image,
               ...shell(`rm -rf ${HOST}${STATE}`),
               resources,
@@ -75,7 +75,7 @@ function removalDaemonSet({ engine, install }: KubeletInput): Manifest<V1DaemonS
           containers: [
             { name: "done", ...image, ...shell("sleep infinity"), resources, securityContext: ROOT },
           ],
-          volumes: together(tree, state).volumes,
+          volumes: mergeMounts(criu, state).volumes,
         },
       },
     },
