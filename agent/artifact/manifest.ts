@@ -9,6 +9,8 @@ const CONFIG = "application/vnd.cedana.checkpoint.v1+json";
 
 /** Annotation of a layer: the part that it is. */
 const PART = "ai.cedana.checkpoint.part";
+/** Annotation of a layer: the file that `oras pull` writes. */
+const TITLE = "org.opencontainers.image.title";
 /** Annotation of a layer: size before compression, in bytes. */
 const UNCOMPRESSED_SIZE = "ai.cedana.checkpoint.uncompressed-size";
 
@@ -43,7 +45,11 @@ export function manifestOf(
       mediaType: mediaTypeOf(part),
       digest: `sha256:${sha256}`,
       size,
-      annotations: { [PART]: part, [UNCOMPRESSED_SIZE]: String(uncompressedSize) },
+      annotations: {
+        [PART]: part,
+        [UNCOMPRESSED_SIZE]: String(uncompressedSize),
+        [TITLE]: `${part}.tar.zst`,
+      },
     })),
     annotations: {
       "ai.cedana.checkpoint.uid": metadata.uid,

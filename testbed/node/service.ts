@@ -1,13 +1,14 @@
-import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ran, ROOT, run, type Ran } from "./run";
 import { eventually, KIND, NODE, openTestbed, REGISTRY, type Testbed } from "./testbed";
+import { HANDLER } from "./wrapper";
 
 const PROGRAM = "/usr/local/bin/cedana-node";
 const SERVICE = "cedana-noded";
 const CHECKPOINTS = "/var/lib/cedana-cdk/checkpoints";
+const JOURNAL = "/var/lib/cedana-cdk/journal";
 /** Stands in for a systemd unit on the node in namespaces, which runs it again when it ends. */
 const UNIT = `#!/bin/sh
 until [ -x ${PROGRAM} ]; do sleep 0.2; done
@@ -44,8 +45,15 @@ export interface CheckpointResult {
 export interface ServiceNode extends Testbed {
   /** Sends a request to the service. Returns its output; an error of the service is in `stderr`. */
   call(method: string, params?: object): Ran;
-  /** Sends a request while the test continues. */
-  begin(method: string, params: object): Promise<Ran>;
+  /**
+   * Begins a checkpoint and runs a script on the node some milliseconds after the freeze began. Returns a function that waits
+   * for the exit code and the output of the request.
+   */
+  begin(
+    params: CheckpointParams,
+    milliseconds: number,
+    then: string,
+  ): () => Promise<{ readonly status: number; readonly text: string }>;
   /** Takes a checkpoint. @throws Error if the service reports one */
   checkpoint(params: CheckpointParams): CheckpointResult;
   /** Runs a shell script on the node. */
@@ -70,7 +78,9 @@ export async function openServiceNode(): Promise<ServiceNode> {
     const version = process.env[`CEDANA_NODE_${name.toUpperCase()}`];
     return version === undefined ? [] : [`--${name}`, version];
   });
-  const service = KIND === "namespaces" ? ["--node-service", unit] : [];
+  const handler = join(folder, "handler.toml");
+  writeFileSync(handler, HANDLER);
+  const service = KIND === "namespaces" ? ["--node-service", unit, "--containerd-config", handler] : [];
   const testbed = openTestbed(...versions, ...service);
   testbed.addNode();
   const onNode = (input: Buffer | undefined, ...command: string[]) => {
@@ -99,6 +109,16 @@ export async function openServiceNode(): Promise<ServiceNode> {
     );
   pushWorkload(folder);
   install("./cmd/cedana-node", PROGRAM);
+  // The wrapper is a copy, and restores by the installed version.
+  script(`mkdir -p /opt/cedana-cdk/current/bin
+cp ${PROGRAM} /usr/local/bin/cedana-runc
+cp ${PROGRAM} /opt/cedana-cdk/current/bin/cedana-node`);
+  testbed.kubectl(["apply", "-f", "-"], {
+    apiVersion: "node.k8s.io/v1",
+    kind: "RuntimeClass",
+    metadata: { name: "cedana" },
+    handler: "cedana",
+  });
   if (KIND === "vm")
     script(
       `systemd-run --unit=${SERVICE} -p Restart=always -p RestartSec=1 -p KillMode=mixed ${PROGRAM} ${SERVICE}`,
@@ -107,18 +127,24 @@ export async function openServiceNode(): Promise<ServiceNode> {
     ...testbed,
     call,
     script,
-    begin(method, params) {
-      const kit = join(process.env["CEDANA_TESTBED"]!, NODE.commands, "on-node");
-      const command = `exec ${PROGRAM} ${SERVICE} call ${method} "$(cat)"`;
-      const child = spawn(kit, ["--dir", testbed.folder, "sh", "-c", command]);
-      const output = { stdout: "", stderr: "" };
-      for (const name of ["stdout", "stderr"] as const)
-        child[name].on("data", (data: Buffer) => (output[name] += String(data)));
-      child.stdin.end(JSON.stringify(params));
-      return new Promise((resolve, reject) => {
-        child.on("error", reject);
-        child.on("close", (status) => resolve({ status, ...output }));
-      });
+    begin(params, milliseconds, then) {
+      const output = `/tmp/call-${params.uid}`;
+      script(`rm -f ${output}
+cat > ${output}.json <<'END'
+${JSON.stringify(params)}
+END
+(${PROGRAM} ${SERVICE} call checkpoint "$(cat ${output}.json)" > ${output} 2>&1
+echo "status $?" >> ${output}) < /dev/null > /dev/null 2>&1 &
+until [ -n "$(ls ${JOURNAL})" ] || grep -qs ^status ${output}; do sleep 0.005; done
+sleep ${(milliseconds / 1000).toFixed(3)}
+${then}
+true`);
+      return () =>
+        eventually(() => {
+          const [, text, status] = /^([^]*)status (\d+)\n$/.exec(script(`cat ${output}`)) ?? [];
+          if (text === undefined) throw new Error(`the request ${params.uid} has no response`);
+          return { status: Number(status), text };
+        });
     },
     checkpoint(params) {
       const { status, stdout, stderr } = call("checkpoint", params);
@@ -137,7 +163,7 @@ LC_ALL=C grep -abo '${text}' ${path} | while IFS=: read -r at _; do od -An -tu8 
       script(`${FROZEN}
 pgrep -x criu
 pgrep -f '${SERVICE} watchdog'
-ls -A /var/lib/cedana-cdk/journal
+ls -A ${JOURNAL}
 find ${CHECKPOINTS} -maxdepth 1 -name '.*' ! -path ${CHECKPOINTS}
 grep -sL '^TracerPid:.0$' /proc/[0-9]*/status
 true`).trim(),

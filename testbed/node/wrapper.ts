@@ -10,7 +10,7 @@ export const RESTORE_ANNOTATION = "cedana.ai/restore-plan";
 const PLANS = "/var/lib/cedana-cdk/restore";
 
 /** configuration of containerd as NodeConfig declares it: the wrapper is the runtime of the handler. */
-const HANDLER = `version = 3
+export const HANDLER = `version = 3
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.cedana]
   runtime_type = "io.containerd.runc.v2"
   pod_annotations = ["cedana.ai/*"]
