@@ -41,6 +41,9 @@ export abstract class CheckpointJob<E extends CheckpointEntry> implements Job {
     this.status = new StatusWriter(NODE_CHECKPOINT, checkpoints, id, stop);
   }
 
+  /** Whether the checkpoint is removed before the final status: not if a removal can take long. */
+  protected abstract readonly removesFirst: boolean;
+
   /** Checkpoints and pushes. @returns the status fields of the result */
   protected abstract checkpointAndPush(
     object: NodeCheckpointObject,
@@ -152,10 +155,11 @@ export abstract class CheckpointJob<E extends CheckpointEntry> implements Job {
     await this.cleanUp(finished);
   }
 
-  /** Removes the checkpoint before it writes the final status. */
+  /** Removes the checkpoint from the node, writes the final status and removes the entry. */
   private async cleanUp(entry: E): Promise<void> {
-    await this.remove(entry);
+    if (this.removesFirst) await this.remove(entry);
     await this.status.put(entry.status ?? {});
+    if (!this.removesFirst) await this.remove(entry);
     await this.checkpoints.journal.remove(this.id.uid);
   }
 

@@ -42,6 +42,9 @@ const REASONS: Readonly<Record<string, NodeCheckpointReason>> = {
  * checkpoint, so the journal needs no more than that the request was sent.
  */
 export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
+  /** The service may be unavailable. */
+  protected readonly removesFirst = false;
+
   constructor(
     private readonly context: CriuContext,
     id: { readonly uid: string; readonly name: string },

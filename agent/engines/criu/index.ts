@@ -1,17 +1,15 @@
 /** Checkpoints and restores of pods by the service of the node. */
 import { NodeServiceClient } from "../../../clients/node-service";
 import type { CriuAgentSettings } from "../../../config/programs/agent";
-import { Journal, NODE_CHECKPOINT, Queue } from "../../work";
+import { Journal } from "../../work";
 import type { EngineTools, Runner } from "../engine";
-import { CriuCheckpointWork } from "./checkpoint-job";
 import { artifactsWith, TIMES, type CriuContext } from "./context";
-import { NODE_RESTORE } from "./node-restores";
-import { CriuRestoreWork } from "./restore-work";
+import { runnersFor } from "./runners";
 import { Slots } from "./slots";
 
 /** Returns what processes the NodeCheckpoints and NodeRestores of a node. */
 export function criuRunners(settings: CriuAgentSettings, tools: EngineTools): readonly Runner[] {
-  const { client, identity, log, stop } = tools;
+  const { client, identity, log } = tools;
   const node = new NodeServiceClient(settings.socket);
   const context: CriuContext = {
     settings,
@@ -23,29 +21,5 @@ export function criuRunners(settings: CriuAgentSettings, tools: EngineTools): re
     times: TIMES,
     log,
   };
-  const checkpoints = tools.objects(NODE_CHECKPOINT);
-  const checkpointQueue = new Queue(new CriuCheckpointWork(context, stop), checkpoints, log, stop);
-  const restores = tools.objects(NODE_RESTORE);
-  const isKnown = (podUID: string) => restores.get(`${settings.namespace}/${podUID}`) !== undefined;
-  const restoreWork = new CriuRestoreWork(context, isKnown, stop);
-  const restoreQueue = new Queue(restoreWork, restores, log, stop);
-  return [
-    {
-      synced: checkpoints.synced,
-      start: () => checkpointQueue.start(),
-      drained: () => checkpointQueue.drained(),
-    },
-    {
-      synced: restores.synced,
-      async start() {
-        await restoreQueue.start();
-        // In the background: restores do not wait for the service. It rejects only when the process stops.
-        void restoreWork.findOrphans().then(
-          () => restoreQueue.wake(),
-          () => undefined,
-        );
-      },
-      drained: () => restoreQueue.drained(),
-    },
-  ];
+  return runnersFor(context, tools);
 }

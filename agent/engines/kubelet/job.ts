@@ -32,6 +32,8 @@ export class KubeletWork extends NodeCheckpointWork<JournalEntry> {
 
 /** Requests the checkpoint of one container from the kubelet, and pushes the archive as an image. */
 export class KubeletCheckpointJob extends CheckpointJob<JournalEntry> {
+  protected readonly removesFirst = true;
+
   constructor(
     private readonly context: JobContext,
     { uid, name }: { readonly uid: string; readonly name: string },

@@ -7,9 +7,10 @@ import { KubeletWork } from "../../../../../agent/engines/kubelet/job";
 import { NODE_CHECKPOINT, Queue, type NodeCheckpointObject } from "../../../../../agent/work";
 import { KubeletError } from "../../../../../clients/kubelet";
 import { RegistryError } from "../../../../../clients/registry";
-import { Cache, Client, createLogger, pathOf } from "../../../../../kube";
+import { Cache, Client, pathOf } from "../../../../../kube";
 import { FakeApi, type Stored } from "../../../../../testbed/fake-api";
 import type { VirtualTime } from "../../../../support/virtual-time";
+import { Mortal, silent } from "../mortal";
 
 export const NAMESPACE = "cedana-system";
 export const COLLECTION = pathOf(NODE_CHECKPOINT, NAMESPACE);
@@ -19,8 +20,6 @@ const TIMES = { quietMs: 100, settleMs: 250, kubeletMs: 3000, backoffMs: [1, 8] 
 const COMPLETE = "complete";
 const PARTIAL = "partial";
 
-const silent = createLogger({ level: "error", destination: { write: () => {} } });
-const never = new Promise<never>(() => {});
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** How the kubelet handles a request. */
@@ -229,17 +228,18 @@ export class Node {
 
 /** Runs one process of the agent. A killed process has no further effect; its writes remain. */
 export class Process {
-  steps = 0;
-  dead = false;
   readonly ready: Promise<void>;
   private readonly stopping = new AbortController();
   private readonly ending = new AbortController();
+  private readonly mortal: Mortal;
   private worker?: Pick<Queue<never, never>, "start" | "drained">;
 
-  constructor(
-    node: Node,
-    private readonly options: { readonly dieAt?: number; readonly maxConcurrent?: number },
-  ) {
+  constructor(node: Node, options: { readonly dieAt?: number; readonly maxConcurrent?: number }) {
+    this.mortal = new Mortal(options.dieAt, () => {
+      this.stopping.abort(new Error("killed"));
+      this.ending.abort();
+    });
+    const { mortal } = this;
     const { api } = node;
     const cache = new Cache({ transport: api, log: silent });
     const nodeCheckpoints = cache.objects(NODE_CHECKPOINT, {
@@ -256,20 +256,20 @@ export class Process {
         reserveBytes: 1000,
         maxConcurrent: options.maxConcurrent ?? maxConcurrent,
       },
-      client: new Client(this.mortal({ send: api.send.bind(api) }), { fieldManager: "cedana-agent" }),
-      kubelet: this.mortal({
+      client: new Client(mortal.wrap({ send: api.send.bind(api) }), { fieldManager: "cedana-agent" }),
+      kubelet: mortal.wrap({
         checkpoint: ({ pod, container }: { pod: string; container: string }) =>
-          node.checkpoint(pod, container, () => this.dead),
+          node.checkpoint(pod, container, () => mortal.dead),
       }),
-      journal: this.mortal({
+      journal: mortal.wrap({
         load: async () => {},
         get: (uid: string) => node.entries.get(uid),
         list: () => [...node.entries.values()],
         put: async (entry: JournalEntry) => void node.entries.set(entry.uid, structuredClone(entry)),
         remove: async (uid: string) => void node.entries.delete(uid),
       }),
-      archives: this.mortal(archives, { freeBytes: async () => node.freeBytes }),
-      push: this.mortal({ push: node.push }).push,
+      archives: mortal.wrap(archives, { freeBytes: async () => node.freeBytes }),
+      push: mortal.wrap({ push: node.push }).push,
       times: TIMES,
       log: silent,
     };
@@ -288,38 +288,11 @@ export class Process {
     this.kill();
   }
 
+  get dead(): boolean {
+    return this.mortal.dead;
+  }
+
   kill(): void {
-    this.dead = true;
-    this.stopping.abort(new Error("killed"));
-    this.ending.abort();
-  }
-
-  /** Makes each call two steps: the process can die before the call, or before its result arrives. */
-  private mortal<T extends object>(target: T, replacements: Partial<T> = {}): T {
-    return new Proxy(target, {
-      get: (_, name) => {
-        const method =
-          (replacements as Record<PropertyKey, unknown>)[name] ?? Reflect.get(target, name, target);
-        if (typeof method !== "function") return method;
-        const isSync = ["get", "list", "contains"].includes(String(name));
-        if (isSync) return method.bind(target);
-        return async (...given: unknown[]) => {
-          if (this.step()) return never;
-          const work = (method as (...all: unknown[]) => Promise<unknown>).apply(target, given);
-          const settle = await work.then(
-            (value) => () => value,
-            (error: unknown) => () => {
-              throw error;
-            },
-          );
-          return this.step() ? never : settle();
-        };
-      },
-    });
-  }
-
-  private step(): boolean {
-    if (!this.dead && ++this.steps === this.options.dieAt) this.kill();
-    return this.dead;
+    this.mortal.kill();
   }
 }
