@@ -55,7 +55,8 @@ const change = (path: string, body: object) =>
 
   beforeAll(() => install(NODE_CHECKPOINT, COLLECTION));
   afterAll(async () => {
-    await api.request("DELETE", `${COLLECTION}/sample`);
+    for (const name of ["sample", "several-0", "several-64"])
+      await api.request("DELETE", `${COLLECTION}/${name}`);
     api.close();
   });
 
@@ -118,12 +119,11 @@ const change = (path: string, body: object) =>
   ])("accepts %s", async (_, containerNames, options) => {
     const name = `several-${containerNames.length}`;
     const spec = { ...POD, containerNames, options: { ...options, freezeSeconds: 3600 } };
-    expect(await message(nodeCheckpoint(spec, name))).toMatch(/^201 /);
+    await apply(api, nodeCheckpoint(spec, name));
     const { body } = await api.request<KubernetesObject>("GET", `${COLLECTION}/${name}`);
     expect(body["spec"]).toMatchObject({ containerNames, options: { leaveRunning: true } });
     const rejected = await change(`${COLLECTION}/${name}`, { spec: { containerNames: ["other"] } });
     expect(JSON.stringify(rejected.body)).toContain("spec is immutable");
-    await api.request("DELETE", `${COLLECTION}/${name}`);
   });
 
   test("spec is immutable; status is a subresource", async () => {

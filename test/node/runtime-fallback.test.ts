@@ -100,8 +100,9 @@ describeInNamespaces("a restore", () => {
   });
 
   test("whose CRIU fills the disk starts fresh at the limit of its log", async () => {
+    // The configuration of CRIU is beside its log.
     const script = `#!/bin/sh
-      work=$(ls -d /var/lib/cedana-cdk/restore/*/work/main | tail -n 1); while :; do echo '(00.1) looping' >> $work/restore.log; done`;
+      while :; do echo '(00.1) looping' >> "$(dirname "$CRIU_CONFIG_FILE")/restore.log"; done`;
     await withCriu(script, async () => {
       const state = node.restore("copy", STATEFUL, "/root/stateful", { logBytes: 100_000 });
       expect(outcome(state)).toEqual(freshly("LimitExceeded", { main: "StartedFresh" }));
@@ -210,7 +211,7 @@ describeInNamespaces("a restore", () => {
       expect((await restores.counts.reach("copy", "count", 6)).count).toBeGreaterThan(5);
       node.create("later", ONE, true);
       node.ready("later");
-      expect(node.exec("later", "count", "/bin/count").slice(0, 7)).toBe("count 1");
+      expect((await restores.counts.reach("later", "count", 1)).count).toBeLessThan(60);
     } finally {
       node.onNode("mv", "/opt/away", "/opt/cedana-cdk");
       restores.removePods();

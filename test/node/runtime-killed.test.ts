@@ -30,18 +30,18 @@ describeInNamespaces("a restore with a program that is killed", () => {
   afterEach(() => restores.removePods());
   afterAll(() => node?.close());
 
-  // The brackets keep a pattern from matching the shell that has it as an argument.
-  const WRAPPER = "[c]edana-runc --root .* create";
+  // The beginning keeps a pattern from matching the shell that has it as an argument.
+  const WRAPPER = "^cedana-runc --root .* create";
   const kill = (pattern: string) => `pkill -KILL ${pattern}`;
   const wrapper = kill(`-f '${WRAPPER}'`);
-  const runtime = kill("-f '[r]unc --root .* restore'");
+  const runtime = kill("-f '^[^ ]*/runc --root .* restore'");
   const criu = kill("-x criu");
   const cases = [
     ["the wrapper", wrapper],
     ["the runtime", runtime],
     ["CRIU", criu],
     ["the wrapper, the runtime and CRIU", `${wrapper}; ${runtime}; ${criu}`],
-    ["the shim", kill("-f '[c]ontainerd-shim-runc-v2 .*-id'")],
+    ["the shim", kill("-f '^[^ ]*containerd-shim-runc-v2 .*-id'")],
     ["containerd", kill("-x containerd")],
   ].flatMap(([program, command]) =>
     Array.from({ length: MOMENTS }, () => [program!, below(LATEST_MILLISECONDS), command!] as const),

@@ -38,7 +38,12 @@ describeInNamespaces("the wrapper", () => {
   });
 
   test("restores a process: memory, output, host name of the new pod, exec, deletion without traces", async () => {
-    await restores.source("/root/one", ONE, () => restores.counts.reach("source", "count", 3));
+    // Another quality of service has another OOM score.
+    const burstable = { ...counting("count", 16), resources: { requests: { memory: "2Gi" } } };
+    await restores.source("/root/one", { containers: [burstable] }, () =>
+      restores.counts.reach("source", "count", 3),
+    );
+    expect(node.onNode("cat", `/proc/${restores.process("source")}/oom_score_adj`)).not.toBe("1000\n");
     const before = restores.counts.last("source", "count");
     const state = node.restore("copy", ONE, "/root/one");
     expect(outcome(state)).toEqual({ decision: "restore", reason: undefined, phases: { count: "Restored" } });
@@ -47,6 +52,7 @@ describeInNamespaces("the wrapper", () => {
     expect(restores.restarts("copy")).toBe("0");
     const pid = restores.process("copy");
     expect(node.onNode("nsenter", "-t", pid, "-u", "hostname").trim()).toBe("copy");
+    expect(node.onNode("cat", `/proc/${pid}/oom_score_adj`)).toBe("1000\n");
     expect((await restores.counts.reach("source", "count", before.count + 2)).token).toBe(before.token);
     restores.removePods();
     expect(node.leftovers()).toBe("");
@@ -123,6 +129,24 @@ describeInNamespaces("the wrapper", () => {
     expect(Number(first)).toBeGreaterThan(4);
     await restores.logged("copy", "client", new RegExp(`^${Number(first) + 10}$`, "m"));
     expect(restores.restarts("copy")).toBe("0 0");
+  });
+
+  test("closes connections to other pods, and the process goes on", async () => {
+    node.create("peer", { containers: [shell("server", "nc -ll -p 9000 -e cat")] });
+    node.ready("peer");
+    const peer = restores.status("peer", ".podIP");
+    const client = `{ while :; do echo sent; sleep 0.2; done | nc ${peer} 9000; echo closed; } &
+      i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.2; done`;
+    const spec = { containers: [shell("client", client)] };
+    await restores.source("/root/close", spec, () => restores.logged("source", "client", /^sent$/m));
+    node.restore("copy", spec, "/root/close");
+    await restores.logged("copy", "client", /^closed$/m);
+    const [, first] = await restores.logged("copy", "client", /^tick (\d+)$/m);
+    await restores.logged("copy", "client", new RegExp(`^tick ${Number(first) + 5}$`, "m"));
+    expect(Number(first)).toBeGreaterThan(1);
+    expect(restores.restarts("copy")).toBe("0");
+    // The connection of the pod that was checkpointed stays.
+    expect(node.kubectl(["logs", "source"])).not.toMatch(/^closed$/m);
   });
 
   test("restores a process with a terminal", async () => {

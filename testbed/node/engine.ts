@@ -176,7 +176,9 @@ async function install(testbed: Testbed, changes: object): Promise<Engine> {
       rolledOut("cedana-agent-removal");
       testbed.kubectl(["delete", "-f", removal]);
     },
-    deleteInstall: () =>
-      void testbed.kubectl(["delete", "-k", join(folder, "out/kubernetes"), `--timeout=${scaled(120)}s`]),
+    deleteInstall() {
+      const objects = ["--ignore-not-found", "-k", join(folder, "out/kubernetes")];
+      testbed.kubectl(["delete", ...objects, `--timeout=${scaled(120)}s`]);
+    },
   };
 }

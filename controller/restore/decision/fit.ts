@@ -89,7 +89,8 @@ export function fit(
   const labels = { ...nodes, ...(only === undefined ? {} : { [ARCHITECTURE_LABEL]: only }) };
   const nodeSelector = nodeLabels(pod, labels);
   if (typeof nodeSelector === "string") return no(nodeSelector);
-  // The scheduling of the RuntimeClass adds the labels.
+  // The API server adds the labels of the RuntimeClass's scheduling after the webhook. It rejects a pod with other values,
+  // hence the check.
   const added = method.by === "plan" ? {} : nodeSelector;
   return { fits: true, containers, nodeSelector: added, ...runtimeClass, warnings };
 }

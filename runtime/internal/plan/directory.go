@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
@@ -181,7 +182,11 @@ func (p *Pod) Verify(plan *Plan) (*checkpoint.Checkpoint, error) {
 	if err := found.Verify(root, false, 1); err != nil {
 		return nil, err
 	}
-	_, err = seal(root, found, plan.Seal)
+	known := plan.Seal
+	if boot, err := bootID(); err != nil || boot != plan.Boot {
+		known = nil
+	}
+	_, err = seal(root, found, known)
 	return found, err
 }
 
@@ -260,7 +265,10 @@ func Write(dir string, plan Plan) error {
 	if err := found.Verify(inside, false, 1); err != nil {
 		return err
 	}
-	if plan.Seal, err = seal(inside, found, plan.Seal); err != nil {
+	if plan.Seal, err = seal(inside, found, nil); err != nil {
+		return err
+	}
+	if plan.Boot, err = bootID(); err != nil {
 		return err
 	}
 	text, err := json.Marshal(plan)
@@ -274,6 +282,12 @@ func Write(dir string, plan Plan) error {
 		}
 	}
 	return writeFile(root, File, text)
+}
+
+// bootID returns the identifier that the kernel chose at its start (random(4)).
+func bootID() (string, error) {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(text)), err
 }
 
 // writeFile writes a file of root in one step: another process sees the old content or the new.

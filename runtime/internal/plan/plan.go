@@ -81,6 +81,9 @@ type Plan struct {
 	// Seal has the files whose sha256 was compared when the plan was written, by path relative to the checkpoint's
 	// directory. A file that was not changed since is not read again.
 	Seal map[string]Sealed `json:"seal,omitempty"`
+	// Boot is the ID of the boot in which the seal was taken. It says nothing in another one: after a crash of the node a
+	// file can have its times without its content.
+	Boot string `json:"boot,omitempty"`
 }
 
 // Sealed identifies the content of a file: the kernel changes ctime with each change of content, owner, mode or links.

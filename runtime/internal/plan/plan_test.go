@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -132,6 +133,26 @@ func TestVerifyReadsFilesThatAreNotSealed(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(path, "cp/containers/app/images/pages-1.img"), []byte("Pages"), 0o600))
 	if _, err := pod.Verify(plan); err == nil {
 		t.Error("a changed file without a seal is accepted")
+	}
+}
+
+func TestASealIsOfOneBoot(t *testing.T) {
+	base, path := lay(t, nil)
+	pages := filepath.Join(path, "cp/containers/app/images/pages-1.img")
+	must(t, os.WriteFile(pages, []byte("Pages"), 0o600))
+	pod := open(t, base)
+	plan, err := pod.Read()
+	must(t, err)
+	info, err := os.Stat(pages)
+	must(t, err)
+	stat := info.Sys().(*syscall.Stat_t)
+	plan.Seal["containers/app/images/pages-1.img"] = Sealed{Inode: stat.Ino, Changed: stat.Ctim.Nano()}
+	if _, err := pod.Verify(plan); err != nil {
+		t.Errorf("a sealed file was read: %v", err)
+	}
+	plan.Boot = "another"
+	if _, err := pod.Verify(plan); err == nil {
+		t.Error("the seal of another boot is accepted")
 	}
 }
 

@@ -165,3 +165,14 @@ func removeLeftovers(runtime, root string, systemd bool, id, cgroup, work string
 	}
 	return nil
 }
+
+// setOOMScore sets the OOM score adjustment of the new pod, which depends on its quality of service, for all processes in
+// a cgroup. CRIU restores that of the checkpoint. Where root may not lower it, a process keeps a higher one.
+func setOOMScore(cgroup string, score *int) {
+	if score == nil {
+		return
+	}
+	for _, pid := range cgroupProcesses(cgroup) {
+		_ = writeExisting(fmt.Sprintf("/proc/%d/oom_score_adj", pid), strconv.Itoa(*score))
+	}
+}

@@ -227,6 +227,7 @@ func (r *run) restore() (string, error) {
 		}
 		return plan.ReasonCRIU, err
 	}
+	setOOMScore(r.cgroup, r.spec.Process.OOMScoreAdj)
 	if uts != "" && r.state.Hostname != "" {
 		if err := setHostname(uts, r.state.Hostname); err != nil {
 			return plan.ReasonFiles, err
