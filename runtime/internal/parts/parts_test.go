@@ -48,12 +48,14 @@ type fixture struct {
 	files map[string][]byte
 }
 
-func write(t testing.TB) fixture {
+func write(t testing.TB) fixture { return writeWith(t, 3<<20+7) }
+
+func writeWith(t testing.TB, pages int) fixture {
 	t.Helper()
 	dir := t.TempDir()
 	f := fixture{&checkpoint.Checkpoint{UID: "cp"}, nil, map[string][]byte{
 		"containers/app/images/inventory.img": content(1, 100),
-		"containers/app/images/pages-1.img":   content(2, 3<<20+7),
+		"containers/app/images/pages-1.img":   content(2, pages),
 		"containers/app/rootfs.tar":           content(3, 1<<20),
 		"volumes/data.tar":                    {},
 		"shm.tar":                             content(4, 5000),
@@ -282,7 +284,8 @@ func TestArchivesHaveTheSizeOfTheMetadata(t *testing.T) {
 }
 
 func FuzzStage(f *testing.F) {
-	set := write(f)
+	// Small, so that there are many runs.
+	set := writeWith(f, 300)
 	part := set.part(f, "containers/app/images")
 	f.Add(export(f, part, set.root))
 	f.Add(compress(f, archiveOf(f, tar.Header{Typeflag: tar.TypeReg, Name: "inventory.img", Size: 100})))

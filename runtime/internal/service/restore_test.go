@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -303,6 +305,30 @@ func TestLayComparesFilesThatItDidNotSeal(t *testing.T) {
 	f.wantStage(t, "pod", parts.Metadata, metadata, "", true, "")
 	f.wantStage(t, "pod", images, set, "", true, "")
 	f.call(t, "lay", layParams("pod"), "")
+}
+
+func TestAStopEndsAStreamThatTheClientDoesNotRead(t *testing.T) {
+	f := start(t)
+	f.exported(t)
+	// More than the buffers of the socket hold, and of which zstd removes nothing.
+	data := make([]byte, 8<<20)
+	random := rand.New(rand.NewPCG(4, 4))
+	for at := range data {
+		data[at] = byte(random.Uint32())
+	}
+	sum := sha256.Sum256(data)
+	directory := f.dir + "/checkpoints/cp/"
+	text, err := os.ReadFile(directory + "checkpoint.json")
+	must(t, err)
+	text = regexp.MustCompile(`"size":1,"sha256":"\w+"`).ReplaceAll(text, fmt.Appendf(nil, `"size":%d,"sha256":"%x"`, len(data), sum))
+	must(t, os.WriteFile(directory+"checkpoint.json", text, 0o600), os.WriteFile(directory+images+"/inventory.img", data, 0o600))
+	c := f.connect(t)
+	c.send("e", "export", fmt.Sprintf(`{"uid":"cp","part":%q}`, images))
+	c.want("e", "")
+	f.stop()
+	if read, err := io.Copy(io.Discard, c.lines); read >= int64(len(data)) {
+		t.Errorf("read %d bytes, %v", read, err)
+	}
 }
 
 func TestFullDisksHaveOneReason(t *testing.T) {

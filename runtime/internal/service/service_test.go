@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -47,6 +48,8 @@ type fixture struct {
 	taken   atomic.Int32
 	begun   chan string
 	release chan error
+	// stop ends the service and waits until it has ended.
+	stop func()
 }
 
 func must(t testing.TB, errs ...error) {
@@ -79,11 +82,12 @@ func start(t *testing.T) *fixture {
 	must(t, err)
 	served := make(chan error)
 	go func() { served <- s.Serve(listener) }()
-	t.Cleanup(func() {
+	f.stop = sync.OnceFunc(func() {
 		cancel()
 		listener.Close()
 		must(t, <-served)
 	})
+	t.Cleanup(f.stop)
 	return f
 }
 

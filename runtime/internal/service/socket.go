@@ -111,7 +111,7 @@ func (s *Service) converse(connection *net.UnixConn) {
 		read, err := parseRequest(scanner.Bytes())
 		if handle := s.streams(read.Method); err == nil && handle != nil {
 			answers.Wait()
-			handle(&stream{connection, read.ID}, read)
+			s.carry(connection, read, handle)
 			return
 		}
 		answers.Add(1)

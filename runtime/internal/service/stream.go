@@ -46,6 +46,14 @@ func (s *Service) streams(method string) func(*stream, request) {
 	}
 }
 
+// carry handles a request that uses a whole connection. It is closed when the service stops: a client that does not read
+// must not delay that.
+func (s *Service) carry(connection *net.UnixConn, read request, handle func(*stream, request)) {
+	stop := context.AfterFunc(s.ctx, func() { _ = connection.Close() })
+	defer stop()
+	handle(&stream{connection, read.ID}, read)
+}
+
 // Read and Write end with an error if the client does nothing for streamIdle.
 func (s *stream) Read(into []byte) (int, error) {
 	if err := s.SetReadDeadline(time.Now().Add(streamIdle)); err != nil {
