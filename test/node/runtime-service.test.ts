@@ -113,7 +113,7 @@ test("memory, root file systems, volume and /dev/shm are of one moment", async (
 const describeInNamespaces = KIND === "namespaces" ? describe : describe.skip;
 
 describeInNamespaces("with the wrapper", () => {
-  test("a pod with a plan goes on where the checkpoint was taken", async () => {
+  test("a pod with a plan resumes where the checkpoint was taken", async () => {
     const podUID = await start("source");
     const before = numbers("plan", node.checkpoint({ uid: "plan", podUID }));
     const { spec } = pair("copy");
