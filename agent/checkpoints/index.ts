@@ -4,7 +4,7 @@ import { TIMES, pushWith, type JobContext } from "./context";
 import { CheckpointJob } from "./job";
 import { NODE_CHECKPOINT, isFinished, withConditions, type NodeCheckpointObject } from "./status";
 import type { KubeletClient } from "../../clients/kubelet";
-import type { AgentSettings } from "../../config/programs/agent";
+import type { KubeletAgentSettings } from "../../config/programs/agent";
 import { NODE_LABEL, nodeLabelValue } from "../../api";
 import type { Identity } from "../registry";
 import { ArchiveDirectory } from "./archives";
@@ -147,7 +147,7 @@ export interface RunAgentOptions {
  * Runs the NodeCheckpoints of a node until the signal.
  * @throws errors of the file system, if the state directory cannot be used
  */
-export async function runAgent(settings: AgentSettings, options: RunAgentOptions): Promise<void> {
+export async function runAgent(settings: KubeletAgentSettings, options: RunAgentOptions): Promise<void> {
   const { nodeName, transport, kubelet, identity, log, stop } = options;
   const cache = new Cache({ transport, log });
   const nodeCheckpoints = cache.objects(NODE_CHECKPOINT, {

@@ -60,6 +60,8 @@ export function runCommand(): Command {
 
 async function run({ settings: file, kubeconfig, context, account }: RunFlags): Promise<void> {
   const settings = loadSettings(file, readAgentSettings);
+  if (!("kubelet" in settings))
+    fail(`agent: agent run does not support the engine ${settings.engine}`, EXIT.badSettings);
   const [nodeName, host] = [requiredEnv("NODE_NAME"), requiredEnv("HOST_IP")];
   const log = createLogger({ level: settings.log.level });
   const transport = await connectByKubeconfig({

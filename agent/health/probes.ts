@@ -2,7 +2,7 @@ import { readdir, readFile, readlink, stat, statfs } from "node:fs/promises";
 import { release } from "node:os";
 import { join } from "node:path";
 import { rawKind, textAt, type Client } from "../../kube";
-import type { AgentSettings } from "../../config/programs/agent";
+import type { AgentSettings, KubeletAgentSettings } from "../../config/programs/agent";
 import { exchange, NoResponseError } from "../../http";
 import type { Identity } from "../registry";
 import { readContainerdConfig, type ConfigFiles } from "./containerd-config";
@@ -43,12 +43,31 @@ function requestTimeoutMs({ health }: AgentSettings): number {
   return health.timeoutSeconds * 800;
 }
 
+type Check = (signal: AbortSignal) => Promise<Finding>;
+
+/** Returns the checks of a node whose kubelet takes the checkpoints. */
+function kubeletChecks(
+  settings: KubeletAgentSettings,
+  options: ProbesOptions,
+): Readonly<Partial<Record<CheckName, Check>>> {
+  const { health } = settings;
+  return {
+    runtime: async () =>
+      checkRuntime(await runtimeOf(options), await configOf(options), health.requireRestore),
+    kubelet: (signal) => kubeletCheck(settings, options, signal),
+    space: async () => {
+      const { bavail, bsize } = await statfs(settings.archives);
+      return checkSpace(bavail * bsize, settings);
+    },
+  };
+}
+
 /** Returns the probes of all checks of a node. */
 export function probesOf(options: ProbesOptions): readonly Probe[] {
   const { settings, host } = options;
   const { health, criuLink, folder } = settings;
   const timeoutMs = requestTimeoutMs(settings);
-  const checks: Readonly<Record<CheckName, (signal: AbortSignal) => Promise<Finding>>> = {
+  const checks: Readonly<Partial<Record<CheckName, Check>>> = {
     criu: async () =>
       checkCriu(folder, await criuResult(options.criuResult), {
         now: Date.now(),
@@ -57,13 +76,7 @@ export function probesOf(options: ProbesOptions): readonly Probe[] {
     criuLink: async () => checkCriuLink(folder, criuLink, await linkAt(join(host, criuLink))),
     kernel: async () => checkKernel(release(), health.minKernel),
     cgroup: async () => checkCgroup(await cgroupVersion(), health.allowCgroupV1),
-    runtime: async () =>
-      checkRuntime(await runtimeOf(options), await configOf(options), health.requireRestore),
-    kubelet: (signal) => kubeletCheck(options, signal),
-    space: async () => {
-      const { bavail, bsize } = await statfs(settings.archives);
-      return checkSpace(bavail * bsize, settings);
-    },
+    ...("kubelet" in settings && kubeletChecks(settings, options)),
     registry: registryCheck(settings, options.identity, timeoutMs),
     ioUring: async () => checkIoUring(await ioUringDisabled()),
   };
@@ -124,7 +137,11 @@ async function configOf({ settings, host }: ProbesOptions): Promise<RuntimeConfi
   }
 }
 
-async function kubeletCheck({ settings, hostIp, ca }: ProbesOptions, signal: AbortSignal): Promise<Finding> {
+async function kubeletCheck(
+  settings: KubeletAgentSettings,
+  { hostIp, ca }: ProbesOptions,
+  signal: AbortSignal,
+): Promise<Finding> {
   const address = `${hostIp.includes(":") ? `[${hostIp}]` : hostIp}:${settings.kubelet.port}`;
   const timeoutMs = requestTimeoutMs(settings);
   try {

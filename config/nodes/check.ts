@@ -35,6 +35,14 @@ export function restoresFromImages({
   return checkpointing && definitionOf({ kind: engineOf({ engine }) }).restoresBy === "image";
 }
 
+/** Returns whether a service and a runtime handler of the nodes restore containers by plans. */
+export function restoresByPlan({
+  checkpointing,
+  engine,
+}: Pick<NodeSettings, "checkpointing" | "engine">): boolean {
+  return checkpointing && definitionOf({ kind: engineOf({ engine }) }).restoresBy === "plan";
+}
+
 const MAC = /^mac\d/;
 
 /**

@@ -15,6 +15,7 @@ export {
 export {
   checkNodeSettings,
   instanceFacts,
+  restoresByPlan,
   restoresFromImages,
   runtimeHandlerOf,
   startupTaintOf,

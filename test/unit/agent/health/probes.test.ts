@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { probesOf } from "../../../../agent/health";
-import type { AgentSettings } from "../../../../config/programs/agent";
+import type { KubeletAgentSettings } from "../../../../config/programs/agent";
 import { CERTIFICATE, KEY, OTHER_CERTIFICATE } from "../../../support/kubelet-certificate";
 import { clientOn } from "../../../support/controller-runtime";
 import { FakeRegistry } from "../../../support/registry";
@@ -14,7 +14,8 @@ beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "health-"))));
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 describe("a node", () => {
-  const settings = (more: Partial<AgentSettings> = {}): AgentSettings => ({
+  const settings = (more: Partial<KubeletAgentSettings> = {}): KubeletAgentSettings => ({
+    engine: "kubelet",
     namespace: "cedana-system",
     folder: "/opt/cedana-cdk",
     criuLink: "/usr/local/sbin/criu",
@@ -38,7 +39,7 @@ describe("a node", () => {
     log: { level: "info" },
     ...more,
   });
-  async function findings(given: AgentSettings, ca = CERTIFICATE, version = "containerd://2.3.4") {
+  async function findings(given: KubeletAgentSettings, ca = CERTIFICATE, version = "containerd://2.3.4") {
     const client = clientOn({
       send: async (_method, path) => {
         expect(path).toBe("/api/v1/nodes/n1");

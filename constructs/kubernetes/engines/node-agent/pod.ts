@@ -1,4 +1,4 @@
-/** What the containers of both agents have in common. */
+/** Volumes and security contexts that the containers of the node agent share. */
 import type { V1EnvVar, V1SecurityContext, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
 import {
   CREDENTIALS_FILE,
@@ -6,8 +6,8 @@ import {
   SETTINGS_FILE,
   SETTINGS_DIRECTORY,
 } from "../../../../config/programs/agent";
-import { namesOf } from "../../../../config/install";
-import type { KubeletInput } from "./input";
+import { namesOf, type ResolvedInstall } from "../../../../config/install";
+import type { NodeAgentSettings } from "../../../../config/engines/node-agent";
 import { UNPRIVILEGED } from "../../pod";
 
 /** Volumes of a pod, and where a container has them. */
@@ -60,7 +60,7 @@ export function scratch(name: string, at: string, sizeLimit: string): Mounted {
 
 export const SETTINGS_PATH = `${SETTINGS_DIRECTORY}/${SETTINGS_FILE}`;
 
-export function settings({ install }: KubeletInput): Mounted {
+export function settings({ install }: { readonly install: ResolvedInstall }): Mounted {
   const name = "settings";
   return {
     volumes: [{ name, configMap: { name: namesOf(install).agentSettings } }],
@@ -69,7 +69,11 @@ export function settings({ install }: KubeletInput): Mounted {
 }
 
 /** The Docker config.json with which images are pushed, if the engine has one. */
-export function credentials({ engine }: KubeletInput): Mounted {
+export function credentials({
+  engine,
+}: {
+  readonly engine: Pick<NodeAgentSettings, "registryCredentials">;
+}): Mounted {
   const { registryCredentials } = engine;
   if (!registryCredentials) return { volumes: [], volumeMounts: [] };
   const name = "registry-credentials";

@@ -1,9 +1,9 @@
 import { dirname } from "node:path/posix";
 import type { V1DaemonSet, V1Probe } from "@kubernetes/client-node";
-import { ARCHIVES, CRIU_LINK, HEALTH_CONDITION, runtimeConfig } from "../../../../config/programs/agent";
-import { isNodeLocalRegistry } from "../../../../config/engines/kubelet";
+import { CRIU_LINK, HEALTH_CONDITION } from "../../../../config/programs/agent";
+import { isNodeLocalRegistry } from "../../../../config/engines/node-agent";
 import { namesOf } from "../../../../config/install";
-import { settingsHash, type KubeletInput } from "./input";
+import { settingsHash, type NodeAgentInput } from "./input";
 import type { Manifest } from "../../object";
 import { daemonSet, image } from "../../pod";
 import {
@@ -20,22 +20,28 @@ import {
 } from "./pod";
 
 /**
- * The health check: one container runs `criu check` and has the capabilities that it needs, the other judges the node and
- * writes its pod's condition, and has the token. The kubelet counts the pod as Ready only while the condition is True.
+ * Returns the health check. One container runs `criu check` and has the capabilities that it needs. The other one checks the
+ * node, writes the condition of its pod, and has the token. The pod is Ready only while the condition is True.
  */
-export function healthCheckDaemonSet(input: KubeletInput): Manifest<V1DaemonSet> {
-  const { engine, install } = input;
+export function healthCheckDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSet> {
+  const {
+    engine,
+    install,
+    settings: { folder, health },
+    checkMounts,
+    healthMounts,
+  } = input;
   const { healthCheck } = install;
-  const tree = hostFolder("criu", engine.folder, "read", { create: true });
-  const told = settings(input);
-  const config = dirname(runtimeConfig(engine));
+  const tree = hostFolder("criu", folder, "read", { create: true });
+  const own = settings(input);
+  const config = dirname(health.runtimeConfig);
   const result = scratch("criu-check", "/run/criu-check", "1Mi");
   const checking = scratch("tmp", "/tmp", "16Mi");
   const round = scratch("health", "/run/health", "1Mi");
   const node = together(
     hostFolder("criu-link", dirname(CRIU_LINK), "read", { at: `/host${dirname(CRIU_LINK)}`, create: true }),
     hostFolder("runtime-config", config, "read", { at: `/host${config}`, create: true }),
-    hostFolder("archives", ARCHIVES, "read", { create: true }),
+    healthMounts,
     apiToken(),
     credentials(input),
     round,
@@ -60,7 +66,7 @@ export function healthCheckDaemonSet(input: KubeletInput): Manifest<V1DaemonSet>
           appArmorProfile: { type: "Unconfined" },
         },
         livenessProbe: youngerThan("/run/criu-check/result.json", seconds),
-        volumeMounts: together(told, tree, checking, result).volumeMounts,
+        volumeMounts: together(own, tree, checkMounts, checking, result).volumeMounts,
       },
       {
         name: "health-check",
@@ -71,14 +77,14 @@ export function healthCheckDaemonSet(input: KubeletInput): Manifest<V1DaemonSet>
         securityContext: NOBODY,
         readinessProbe: youngerThan("/run/health/alive", seconds),
         livenessProbe: youngerThan("/run/health/alive", seconds),
-        volumeMounts: [...told.volumeMounts, ...tree.volumeMounts, ...readResult, ...node.volumeMounts],
+        volumeMounts: [...own.volumeMounts, ...tree.volumeMounts, ...readResult, ...node.volumeMounts],
       },
     ],
-    volumes: together(told, tree, checking, result, node).volumes,
+    volumes: together(own, tree, checkMounts, checking, result, node).volumes,
   });
 }
 
-/** A shell: a Node.js process every few seconds would cost more than what it asks about. */
+/** Returns a probe that runs a shell: a Node.js process every few seconds would cost more than the check. */
 function youngerThan(file: string, seconds: number): V1Probe {
   const command = ["sh", "-c", `[ $(($(date +%s) - $(stat -c %Y ${file}))) -lt ${seconds} ]`];
   return { exec: { command }, initialDelaySeconds: 5, periodSeconds: 10, timeoutSeconds: 5 };

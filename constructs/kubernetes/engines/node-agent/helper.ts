@@ -1,8 +1,8 @@
 import { dirname } from "node:path/posix";
 import type { V1DaemonSet } from "@kubernetes/client-node";
-import { ARCHIVES, CRIU_LINK, STATE } from "../../../../config/programs/agent";
-import { isNodeLocalRegistry } from "../../../../config/engines/kubelet";
-import { settingsHash, type KubeletInput } from "./input";
+import { CRIU_LINK, STATE } from "../../../../config/programs/agent";
+import { isNodeLocalRegistry } from "../../../../config/engines/node-agent";
+import { settingsHash, type NodeAgentInput } from "./input";
 import type { Manifest } from "../../object";
 import { daemonSet, image } from "../../pod";
 import {
@@ -17,33 +17,44 @@ import {
   together,
 } from "./pod";
 
-/** Where the containers have folders of the node whose path is not free in the image. */
+/** Mount point of directories of the node whose path is used in the image. */
 export const HOST = "/host";
 
-/** CRIU's folder and that of the link to it, as one tree: the link is relative. */
-export function treeMounts({ engine }: Pick<KubeletInput, "engine">) {
+/** Returns the directories of CRIU, of the link to it and of the wrapper, as one tree: the link is relative. */
+export function treeMounts({ settings: { folder }, wrapper }: Pick<NodeAgentInput, "settings" | "wrapper">) {
+  const programs = wrapper === undefined ? undefined : dirname(wrapper);
   return together(
-    hostFolder("criu", engine.folder, "write", { at: `${HOST}${engine.folder}`, create: true }),
+    hostFolder("criu", folder, "write", { at: `${HOST}${folder}`, create: true }),
     hostFolder("criu-link", dirname(CRIU_LINK), "write", {
       at: `${HOST}${dirname(CRIU_LINK)}`,
       create: true,
     }),
+    ...(programs === undefined
+      ? []
+      : [hostFolder("wrapper", programs, "write", { at: `${HOST}${programs}`, create: true })]),
   );
 }
 
 /**
- * The helper: lays CRIU on its node, then has checkpoints taken by the kubelet and pushes them. Root, because the archives are
- * root's; no capability, no namespace of the host. A registry on the node itself is reached in the node's network only.
+ * Returns the helper, which installs CRIU on its node, and then requests checkpoints on the node and pushes them. It is root,
+ * because checkpoints on the node belong to root, without any capability or namespace of the host. A registry on the node
+ * itself can be reached in the node's network only.
  */
-export function helperDaemonSet(input: KubeletInput): Manifest<V1DaemonSet> {
-  const { engine, install } = input;
+export function helperDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSet> {
+  const {
+    engine,
+    install,
+    settings: { folder },
+    wrapper,
+    helperMounts,
+  } = input;
   const { helper } = install;
   const tree = treeMounts(input);
   const own = together(
     settings(input),
     apiToken(),
     credentials(input),
-    hostFolder("archives", ARCHIVES, "write", { create: true }),
+    helperMounts,
     hostFolder("state", STATE, "write", { create: true }),
     scratch("tmp", "/tmp", "16Mi"),
   );
@@ -54,7 +65,13 @@ export function helperDaemonSet(input: KubeletInput): Manifest<V1DaemonSet> {
       {
         name: "install",
         ...image(engine.image),
-        args: ["install", `${HOST}${engine.folder}`, "--link", `${HOST}${CRIU_LINK}`],
+        args: [
+          "install",
+          `${HOST}${folder}`,
+          "--link",
+          `${HOST}${CRIU_LINK}`,
+          ...(wrapper === undefined ? [] : ["--wrapper", `${HOST}${wrapper}`]),
+        ],
         resources: helper.resources,
         securityContext: ROOT,
         volumeMounts: tree.volumeMounts,
