@@ -30,6 +30,14 @@ export {
 } from "./node-config";
 export { duration, parseDuration, parseQuantity, quantity, quantityBytes } from "../schema/quantity";
 export {
+  NODE_FOLDER,
+  NODE_PROGRAM,
+  RUNTIME_FILE,
+  SERVICE_DIRECTORY,
+  SERVICE_SOCKET,
+  WRAPPER,
+} from "./node-service";
+export {
   runtimeHandlerSchema,
   type RuntimeHandler,
   ENABLED_LABEL,

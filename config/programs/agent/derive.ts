@@ -1,14 +1,8 @@
-import {
-  CRIU_HANDLER,
-  NODE_FOLDER,
-  SERVICE_SOCKET,
-  WRAPPER,
-  type ResolvedCriuEngine,
-} from "../../engines/criu";
+import { CRIU_HANDLER, type ResolvedCriuEngine } from "../../engines/criu";
 import type { ResolvedKubeletEngine } from "../../engines/kubelet";
 import { credentialsOf, type NodeAgentSettings } from "../../engines/node-agent";
 import { agentNamespace, checkpointsOf, type ResolvedInstall } from "../../install";
-import { MINIMUM_KERNEL } from "../../nodes";
+import { MINIMUM_KERNEL, NODE_FOLDER, SERVICE_SOCKET, WRAPPER } from "../../nodes";
 import { quantityBytes } from "../../schema";
 import type { CriuAgentSettings, KubeletAgentSettings } from "./schema";
 

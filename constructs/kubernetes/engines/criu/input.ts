@@ -2,7 +2,7 @@ import { dirname } from "node:path/posix";
 import type { Construct } from "constructs";
 import { NODE_CHECKPOINT, NODE_RESTORE } from "../../../../api";
 import type { ResolvedCriuEngine } from "../../../../config/engines";
-import { SERVICE_DIRECTORY, WRAPPER } from "../../../../config/engines/criu";
+import { SERVICE_DIRECTORY, WRAPPER } from "../../../../config/nodes";
 import { criuAgentSettings, STATE } from "../../../../config/programs/agent";
 import { inputOfKind, type EngineProps } from "../../input";
 import type { EngineInput } from "../engine";
