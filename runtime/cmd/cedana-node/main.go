@@ -1,0 +1,33 @@
+// The program cedana-node has three roles, by the name it is called with or by its first argument: cedana-runc is an OCI
+// runtime, cedana-noded is the service of the node, cedana-node reports what is missing on the node.
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+
+	"cedana.ai/cdk/runtime/internal/diagnose"
+	"cedana.ai/cdk/runtime/internal/restore"
+	"cedana.ai/cdk/runtime/internal/service"
+	"cedana.ai/cdk/runtime/internal/wrapper"
+)
+
+func main() {
+	name, args := filepath.Base(os.Args[0]), os.Args[1:]
+	// An OCI runtime is called with any first argument, so its name decides alone.
+	if name != wrapper.Name && len(args) > 0 && slices.Contains([]string{wrapper.Name, service.Name, diagnose.Name}, args[0]) {
+		name, args = args[0], args[1:]
+	}
+	host := wrapper.Host()
+	switch name {
+	case wrapper.Name:
+		os.Exit(wrapper.Main(host, args))
+	case restore.CRIUName:
+		os.Exit(restore.RunCRIU(args))
+	case service.Name:
+		os.Exit(service.Main(args, host.Runtime))
+	default:
+		os.Exit(diagnose.Main(args, host.Runtime))
+	}
+}

@@ -1,0 +1,237 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// sampleSpec has lists in an order that is not sorted.
+func sampleSpec() *specs.Spec {
+	return &specs.Spec{
+		Process: &specs.Process{
+			User:            specs.User{UID: 1000, GID: 1001, AdditionalGids: []uint32{30, 20, 30}},
+			Capabilities:    &specs.LinuxCapabilities{Bounding: []string{"CAP_KILL", "CAP_CHOWN"}},
+			NoNewPrivileges: true,
+		},
+		Root: &specs.Root{Readonly: true},
+		Mounts: []specs.Mount{
+			{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"ro", "rw"}},
+			{Destination: "/data/", Type: "bind", Source: "/var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/data", Options: []string{"rbind", "ro"}},
+			{Destination: "/sub", Type: "bind", Source: "/var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/data/x"},
+			{Destination: "/part", Type: "bind", Source: "/var/lib/kubelet/pods/u/volume-subpaths/data/app/0"},
+			{Destination: "/claim", Type: "bind", Source: "/var/lib/kubelet/pods/u/volume-subpaths/claim/app/1"},
+			{Destination: "/other", Type: "bind", Source: "/var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/data2"},
+		},
+		Linux: &specs.Linux{
+			MaskedPaths: []string{"/proc/keys", "/proc/acpi"},
+			Seccomp:     &specs.LinuxSeccomp{DefaultAction: specs.ActErrno, ListenerPath: "/run/a"},
+		},
+	}
+}
+
+const samplePod = "/var/lib/kubelet/pods/u"
+
+// write creates the directory of a valid checkpoint.
+func write(t testing.TB) (*os.Root, *Checkpoint) {
+	t.Helper()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	content := map[string]string{
+		"containers/app/images/inventory.img": "i", "containers/app/images/pages-1.img": "pages",
+		"containers/app/rootfs.tar": "tar", "volumes/data.tar": "volume", "shm.tar": "",
+	}
+	for name, text := range content {
+		if err := root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := root.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	archive := func(name string) Archive {
+		size, sha256, err := Digest(root, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Archive{size, sha256}
+	}
+	entry := func(name string) FileEntry {
+		a := archive("containers/app/" + name)
+		return FileEntry{name, a.Size, a.SHA256}
+	}
+	shm := archive("shm.tar")
+	c := &Checkpoint{
+		Version: Version, UID: "3f7a", CreatedAt: time.Unix(1700000000, 0).UTC(),
+		Pod:  Pod{"9b1c", "shop", "web-0"},
+		Node: Node{Kernel: "6.18.44", Architecture: "amd64", CPUFeatures: []string{"avx", "sse2"}, Cgroup: "v2", CRIU: "4.2.1", Runc: "1.4.3"},
+		TCP:  TCPClose, PodIPs: []string{"10.0.0.1", "fd00::1"}, Hostname: "web-0",
+		Containers: []Container{{
+			Name: "app", Image: "sha256:" + strings.Repeat("a", 64), Security: SecurityOf(sampleSpec()),
+			Mounts: MountsOf(sampleSpec(), samplePod, []string{"data"}),
+			Files:  []FileEntry{entry("images/inventory.img"), entry("images/pages-1.img"), entry("rootfs.tar")},
+		}},
+		Volumes: []Volume{{"data", archive("volumes/data.tar")}}, SharedMemory: &shm, FrozenNanoseconds: 5,
+	}
+	if err := Write(root, c); err != nil {
+		t.Fatal(err)
+	}
+	return root, c
+}
+
+func TestReadReturnsWhatWriteWrote(t *testing.T) {
+	root, want := write(t)
+	got, err := Read(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+	if err := got.Verify(root, true, 2); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMountsGetTheNameOfTheirVolume(t *testing.T) {
+	want := []Mount{
+		{"/proc", "proc", "", false}, {"/data", "bind", "data", true}, {"/sub", "bind", "data", false},
+		{"/part", "bind", "data", false}, {"/claim", "bind", "", false}, {"/other", "bind", "", false},
+	}
+	if got := MountsOf(sampleSpec(), samplePod, []string{"data"}); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestSecurityComparesAsEqualWhateverTheOrder(t *testing.T) {
+	other := sampleSpec()
+	other.Process.User.AdditionalGids = []uint32{20, 30}
+	other.Process.Capabilities.Bounding = []string{"CAP_CHOWN", "CAP_KILL"}
+	other.Linux.MaskedPaths = []string{"/proc/acpi", "/proc/keys"}
+	other.Linux.Seccomp.ListenerPath = "/run/b"
+	if !reflect.DeepEqual(SecurityOf(other), SecurityOf(sampleSpec())) {
+		t.Error("the order of lists changed the result")
+	}
+	changes := map[string]func(*specs.Spec){
+		"uid":      func(s *specs.Spec) { s.Process.User.UID = 0 },
+		"groups":   func(s *specs.Spec) { s.Process.User.AdditionalGids = nil },
+		"bounding": func(s *specs.Spec) { s.Process.Capabilities.Bounding = []string{"CAP_KILL"} },
+		"ambient":  func(s *specs.Spec) { s.Process.Capabilities.Ambient = []string{"CAP_KILL"} },
+		"nnp":      func(s *specs.Spec) { s.Process.NoNewPrivileges = false },
+		"seccomp":  func(s *specs.Spec) { s.Linux.Seccomp = nil },
+		"action":   func(s *specs.Spec) { s.Linux.Seccomp.DefaultAction = specs.ActAllow },
+		"apparmor": func(s *specs.Spec) { s.Process.ApparmorProfile = "x" },
+		"selinux":  func(s *specs.Spec) { s.Process.SelinuxLabel = "x" },
+		"root":     func(s *specs.Spec) { s.Root.Readonly = false },
+		"masked":   func(s *specs.Spec) { s.Linux.MaskedPaths = nil },
+		"readonly": func(s *specs.Spec) { s.Linux.ReadonlyPaths = []string{"/proc/sys"} },
+		"userns":   func(s *specs.Spec) { s.Linux.Namespaces = []specs.LinuxNamespace{{Type: "user"}} },
+	}
+	for name, change := range changes {
+		spec := sampleSpec()
+		change(spec)
+		if reflect.DeepEqual(SecurityOf(spec), SecurityOf(sampleSpec())) {
+			t.Errorf("%s: a change is not seen", name)
+		}
+	}
+}
+
+func TestVerifyRejectsADirectoryThatDiffers(t *testing.T) {
+	for want, change := range map[string]func(*os.Root) error{
+		"is not named": func(r *os.Root) error { return r.WriteFile("containers/app/images/more.img", nil, 0o600) },
+		"is missing":   func(r *os.Root) error { return r.Remove("volumes/data.tar") },
+		"has 6 bytes": func(r *os.Root) error {
+			return r.WriteFile("containers/app/images/pages-1.img", []byte("longer"), 0o600)
+		},
+		"another sha256": func(r *os.Root) error {
+			return r.WriteFile("containers/app/images/pages-1.img", []byte("paged"), 0o600)
+		},
+		"volumes/data.tar is not a regular file": func(r *os.Root) error {
+			return errors.Join(r.Remove("volumes/data.tar"), r.Symlink("/etc/passwd", "volumes/data.tar"))
+		},
+		"shm.tar is not a regular file": func(r *os.Root) error {
+			return errors.Join(r.Remove("shm.tar"), unix.Mkfifo(filepath.Join(r.Name(), "shm.tar"), 0o600))
+		},
+	} {
+		root, c := write(t)
+		if err := change(root); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Verify(root, true, 2); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+}
+
+func TestParseRejectsInvalidFields(t *testing.T) {
+	for field, change := range map[string]func(*Checkpoint){
+		"version":      func(c *Checkpoint) { c.Version = 2 },
+		"uid":          func(c *Checkpoint) { c.UID = "../x" },
+		"pod.uid":      func(c *Checkpoint) { c.Pod.UID = "" },
+		"namespace":    func(c *Checkpoint) { c.Pod.Namespace = "a/b" },
+		"pod.name":     func(c *Checkpoint) { c.Pod.Name = "../a" },
+		"createdAt":    func(c *Checkpoint) { c.CreatedAt = time.Time{} },
+		"tcp":          func(c *Checkpoint) { c.TCP = "keep" },
+		"podIPs":       func(c *Checkpoint) { c.PodIPs = []string{"10.0.0.1/24"} },
+		"hostname":     func(c *Checkpoint) { c.Hostname = "a b" },
+		"architecture": func(c *Checkpoint) { c.Node.Architecture = "x86" },
+		"cgroup":       func(c *Checkpoint) { c.Node.Cgroup = "" },
+		"containers":   func(c *Checkpoint) { c.Containers = nil },
+		"named twice":  func(c *Checkpoint) { c.Containers = append(c.Containers, c.Containers[0]) },
+		"volume":       func(c *Checkpoint) { c.Volumes[0].Name = "a/b" },
+		"image":        func(c *Checkpoint) { c.Containers[0].Image = "busybox" },
+		"seccomp":      func(c *Checkpoint) { c.Containers[0].Security.Seccomp = "" },
+		"absolute":     func(c *Checkpoint) { c.Containers[0].Mounts[0].Destination = "data" },
+		"not in the":   func(c *Checkpoint) { c.Volumes = nil },
+		"file":         func(c *Checkpoint) { c.Containers[0].Files[1].Path = "images/../../x" },
+		"file \"imag":  func(c *Checkpoint) { c.Containers[0].Files[1].Path = "images/.hidden" },
+		"size":         func(c *Checkpoint) { c.Containers[0].Files[1].Size = -1 },
+		"sha256":       func(c *Checkpoint) { c.SharedMemory.SHA256 = "00" },
+		"inventory":    func(c *Checkpoint) { c.Containers[0].Files = c.Containers[0].Files[1:] },
+		"frozen":       func(c *Checkpoint) { c.FrozenNanoseconds = -1 },
+		"bounding":     func(c *Checkpoint) { c.Containers[0].Security.Capabilities.Bounding = []string{"a\nb"} },
+	} {
+		_, c := write(t)
+		change(c)
+		data, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Parse(bytes.NewReader(data)); err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("got %v, want an error with %q", err, field)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	_, c := write(f)
+	data, err := json.Marshal(c)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add([]byte(`{"version":1,"containers":[{"name":"a","files":[{"path":"images/x","size":1,"sha256":""}]}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := Parse(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		for name := range c.Paths() {
+			if !filepath.IsLocal(name) {
+				t.Errorf("the path %q leaves the directory", name)
+			}
+		}
+	})
+}

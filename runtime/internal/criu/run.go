@@ -1,0 +1,95 @@
+// Package criu runs CRIU, directly or below an OCI runtime, within limits, and explains its errors.
+package criu
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// MarkVariable is the environment variable that marks every process of a run: the runtime, CRIU and its children. CRIU
+// must end before a container that it works on is thawed, also if the program that started it has died.
+const MarkVariable = "CEDANA_CRIU_RUN"
+
+// Limits of one run. CRIU 4.2.1 can loop without an end and write 9 MB of log a second.
+type Limits struct {
+	Time time.Duration
+	// LogBytes is the largest size of the log; 0 means none.
+	LogBytes int64
+}
+
+// Errors of Run besides the command's own.
+var (
+	// ErrTimeLimit is returned when the run was killed at its time limit.
+	ErrTimeLimit = errors.New("CRIU exceeded its time limit")
+	// ErrLogLimit is returned when the run was killed because of the size of its log.
+	ErrLogLimit = errors.New("CRIU exceeded the limit of its log")
+)
+
+// logInterval is the time between two looks at the size of the log: at 9 MB a second half a megabyte.
+const logInterval = 50 * time.Millisecond
+
+// NewMark returns a mark for a run.
+func NewMark() string { return rand.Text() }
+
+// Environment returns the environment of a run: this process's PATH, the mark, and a configuration file that CRIU reads
+// in place of those in /etc/criu/default.conf and the home directory. An OCI runtime passes it to CRIU.
+func Environment(mark, configFile string) []string {
+	environment := []string{"PATH=" + os.Getenv("PATH"), MarkVariable + "=" + mark}
+	if configFile != "" {
+		environment = append(environment, "CRIU_CONFIG_FILE="+configFile)
+	}
+	// A preloaded library is a workaround of the administrator, as on machines where root lacks CAP_SYS_RESOURCE.
+	if preload, found := os.LookupEnv("LD_PRELOAD"); found {
+		environment = append(environment, "LD_PRELOAD="+preload)
+	}
+	return environment
+}
+
+// Run runs a command that runs CRIU, and waits for its end. The command must have the environment of the mark. At a
+// limit, or when the context ends, it kills all processes with the mark and waits for their end.
+func Run(ctx context.Context, command *exec.Cmd, mark, log string, limits Limits) error {
+	if command.SysProcAttr == nil {
+		command.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	// A signal to this program's group must not reach CRIU: killed in the middle of a dump, it leaves the container thawed.
+	command.SysProcAttr.Setpgid = true
+	if err := command.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	deadline := time.NewTimer(limits.Time)
+	defer deadline.Stop()
+	tick := time.NewTicker(logInterval)
+	defer tick.Stop()
+	for {
+		var reason error
+		select {
+		case err := <-ended:
+			return err
+		case <-ctx.Done():
+			reason = context.Cause(ctx)
+		case <-deadline.C:
+			reason = fmt.Errorf("%w of %v", ErrTimeLimit, limits.Time)
+		case <-tick.C:
+			info, err := os.Stat(log)
+			if limits.LogBytes == 0 || err != nil || info.Size() <= limits.LogBytes {
+				continue
+			}
+			reason = fmt.Errorf("%w of %d bytes", ErrLogLimit, limits.LogBytes)
+		}
+		err := Kill(mark, killTime)
+		// Processes of the container can hold the runtime's pipes; the command itself was killed.
+		select {
+		case <-ended:
+		case <-time.After(killTime):
+		}
+		return errors.Join(reason, err)
+	}
+}

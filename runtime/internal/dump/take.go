@@ -1,0 +1,312 @@
+package dump
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"cedana.ai/cdk/runtime/internal/checkpoint"
+	"cedana.ai/cdk/runtime/internal/criu"
+	"cedana.ai/cdk/runtime/internal/freezer"
+	"cedana.ai/cdk/runtime/internal/guard"
+	"cedana.ai/cdk/runtime/internal/pod"
+	"cedana.ai/cdk/runtime/internal/probe"
+	"golang.org/x/sys/unix"
+)
+
+// Result is a checkpoint that was taken.
+type Result struct {
+	Checkpoint *checkpoint.Checkpoint `json:"checkpoint"`
+	// Directory is the directory of the checkpoint.
+	Directory string  `json:"directory"`
+	Timings   Timings `json:"timings"`
+}
+
+// job is one checkpoint in flight.
+type job struct {
+	node       *Node
+	request    Request
+	pod        *pod.Pod
+	containers []pod.Container
+	// uppers are the upper directories of the containers, in their order.
+	uppers       []string
+	volumes      []string
+	podDirectory string
+	shm          string
+	// work is the directory until the checkpoint is complete, and root the same directory.
+	work    string
+	root    *os.Root
+	timings Timings
+}
+
+// WorkPrefix is the beginning of the names of directories of incomplete checkpoints.
+const WorkPrefix = ".incomplete-"
+
+// Take takes a checkpoint. When it returns, no container is frozen, whether or not it returns an error. The error is an
+// *Error. The request must be normalized. A directory of the same UID must not exist.
+func Take(ctx context.Context, node *Node, request Request) (*Result, error) {
+	j := &job{node: node, request: request, work: filepath.Join(node.Checkpoints, WorkPrefix+request.UID)}
+	if err := j.prepare(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		j.root.Close()
+		// After a success it was renamed.
+		_ = os.RemoveAll(j.work)
+	}()
+	c, err := j.capture(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{c, filepath.Join(node.Checkpoints, request.UID), j.timings}, nil
+}
+
+// prepare does all that can be done before the freeze.
+func (j *job) prepare() error {
+	found, err := pod.Find(j.node.Paths, j.request.PodUID)
+	if err != nil {
+		return &Error{Reason: ReasonNotFound, Err: err}
+	}
+	j.pod = found
+	names := []string{}
+	for _, each := range j.request.Containers {
+		names = append(names, each.Name)
+	}
+	if j.containers, err = found.Choose(names); err != nil {
+		return &Error{Reason: ReasonNotFound, Err: err}
+	}
+	for _, each := range j.containers {
+		if err := j.check(each); err != nil {
+			return err
+		}
+	}
+	if problems := probe.Check(j.containers, j.request.TCP == checkpoint.TCPRefuse); len(problems) > 0 {
+		first := problems[0]
+		return &Error{Reason: ReasonNotPossible, Container: first.Container, Remedy: first.Remedy, Err: errors.New(first.Message)}
+	}
+	j.podDirectory, j.volumes = found.Volumes(j.containers)
+	j.shm = found.SharedMemory(j.containers)
+	if err := j.checkSpace(); err != nil {
+		return err
+	}
+	return j.makeDirectories()
+}
+
+func (j *job) check(container pod.Container) error {
+	refuse := func(err error) error {
+		return &Error{Reason: ReasonNotPossible, Container: container.Name, Err: err}
+	}
+	freezing, err := container.Cgroup.Freezing()
+	if err != nil {
+		return refuse(err)
+	}
+	if freezing {
+		return refuse(errors.New("the container is paused"))
+	}
+	upper, err := container.UpperDirectory()
+	if err != nil {
+		return refuse(err)
+	}
+	j.uppers = append(j.uppers, upper)
+	if !checkpoint.IsName(container.Name) {
+		return refuse(errors.New("its name is invalid"))
+	}
+	return nil
+}
+
+func (j *job) makeDirectories() error {
+	fail := func(err error) error { return &Error{Reason: ReasonFailed, Err: err} }
+	if err := os.RemoveAll(j.work); err != nil {
+		return fail(err)
+	}
+	if err := os.Mkdir(j.work, 0o700); err != nil {
+		return fail(err)
+	}
+	root, err := os.OpenRoot(j.work)
+	if err != nil {
+		return fail(err)
+	}
+	j.root = root
+	directories := []string{"work", checkpoint.Volumes}
+	for _, each := range j.containers {
+		directories = append(directories, filepath.Join(checkpoint.Containers, each.Name, checkpoint.Images), filepath.Join("work", each.Name))
+	}
+	for _, each := range directories {
+		err = errors.Join(err, root.MkdirAll(each, 0o700))
+	}
+	if err == nil {
+		err = root.WriteFile(configFile, []byte(criuConfig(j.request.TCP)), 0o600)
+	}
+	if err != nil {
+		root.Close()
+		return fail(errors.Join(err, os.RemoveAll(j.work)))
+	}
+	return nil
+}
+
+// capture freezes, dumps, packs, thaws, and completes the directory.
+func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
+	limit := time.Duration(j.request.FreezeMilliseconds) * time.Millisecond
+	cgroups := []freezer.Cgroup{}
+	for _, each := range j.containers {
+		cgroups = append(cgroups, each.Cgroup)
+	}
+	metadata, err := j.metadata(ctx)
+	if err != nil {
+		return nil, &Error{Reason: ReasonFailed, Err: err}
+	}
+	entry, err := guard.NewEntry(j.request.UID, j.work, cgroups)
+	if err != nil {
+		return nil, &Error{Reason: ReasonFailed, Err: err}
+	}
+	watch, err := guard.Begin(j.node.Journal, entry, limit+thawAllowance, j.node.Watchdog[0], j.node.Watchdog[1:]...)
+	if err != nil {
+		return nil, &Error{Reason: ReasonFailed, Err: err}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(limit, func() {
+		cancel(&Error{Reason: ReasonDeadline, Err: fmt.Errorf("the containers were frozen for %v", limit)})
+	})
+	defer timer.Stop()
+	go func() {
+		select {
+		case <-watch.Died():
+			cancel(&Error{Reason: ReasonInterrupted, Err: errors.New("the watchdog ended")})
+		case <-ctx.Done():
+		}
+	}()
+
+	begin := time.Now()
+	err = j.freezeAndSave(ctx, cgroups, entry.Mark)
+	if err == nil && j.request.Stop {
+		// The processes end for good: everything must be on disk before.
+		metadata.FrozenNanoseconds = time.Since(begin).Nanoseconds()
+		if err = j.complete(metadata); err == nil {
+			err = kill(cgroups)
+		}
+	}
+	if err != nil {
+		err = reasonOf(ctx, err)
+	}
+	// From here on the end of the watchdog is expected.
+	cancel(nil)
+	thawError := j.thaw(ctx, &entry, err == nil)
+	frozen := time.Since(begin)
+	timer.Stop()
+	endError := watch.End()
+	switch {
+	case err != nil:
+	case thawError != nil:
+		err = &Error{Reason: ReasonFreeze, Err: fmt.Errorf("cannot thaw: %w", thawError)}
+	case endError != nil:
+		err = &Error{Reason: ReasonInterrupted, Err: endError}
+	case !j.request.Stop:
+		metadata.FrozenNanoseconds = frozen.Nanoseconds()
+		if completeError := j.complete(metadata); completeError != nil {
+			err = &Error{Reason: ReasonFailed, Err: completeError}
+		}
+	}
+	if err != nil {
+		_ = os.RemoveAll(filepath.Join(j.node.Checkpoints, j.request.UID))
+		return nil, err
+	}
+	return metadata, nil
+}
+
+// thaw thaws the containers. Only after a success it is sure that no process of CRIU exists, which must end before.
+func (j *job) thaw(ctx context.Context, entry *guard.Entry, success bool) error {
+	begin := time.Now()
+	defer func() { j.timings.Thaw = time.Since(begin).Nanoseconds() }()
+	ctx = context.WithoutCancel(ctx)
+	if success {
+		thawContext, cancel := context.WithTimeout(ctx, thawAllowance)
+		defer cancel()
+		if freezer.Thaw(thawContext, entry.Cgroups) == nil {
+			return nil
+		}
+	}
+	return guard.Release(ctx, entry)
+}
+
+// reasonOf prefers the cause that ended the context: what failed then is its consequence.
+func reasonOf(ctx context.Context, err error) error {
+	var failure *Error
+	if cause := context.Cause(ctx); cause != nil && errors.As(cause, &failure) {
+		return failure
+	}
+	if errors.As(err, &failure) {
+		return failure
+	}
+	return &Error{Reason: ReasonInterrupted, Err: err}
+}
+
+// workers is how many dumps and archives are written at a time.
+func workers() int { return max(2, runtime.NumCPU()) }
+
+// checkSpace rejects a checkpoint that does not fit on the disk. The size of packed files is not known before.
+func (j *job) checkSpace() error {
+	var memory int64
+	for _, each := range j.containers {
+		memory += each.MemoryBytes()
+	}
+	free, err := freeBytes(j.node.Checkpoints)
+	if err != nil {
+		return &Error{Reason: ReasonFailed, Err: err}
+	}
+	if free < memory+j.request.ReserveBytes {
+		return &Error{Reason: ReasonNoSpace, Err: fmt.Errorf(
+			"the disk has %d bytes free; the processes have %d bytes of memory, and %d must remain", free, memory, j.request.ReserveBytes)}
+	}
+	return nil
+}
+
+func freeBytes(directory string) (int64, error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(directory, &stat); err != nil {
+		return 0, err
+	}
+	return int64(stat.Bavail) * stat.Bsize, nil
+}
+
+// metadata returns what is known before the freeze.
+func (j *job) metadata(ctx context.Context) (*checkpoint.Checkpoint, error) {
+	node, err := nodeOf(ctx, j.node)
+	if err != nil {
+		return nil, err
+	}
+	if len(j.containers) > 0 {
+		node.Cgroup = j.containers[0].Cgroup.Version
+	}
+	addresses, err := j.pod.Addresses()
+	if err != nil {
+		return nil, err
+	}
+	c := &checkpoint.Checkpoint{
+		Version: checkpoint.Version, UID: j.request.UID, Node: *node, TCP: j.request.TCP, PodIPs: addresses,
+		Pod:      checkpoint.Pod{UID: j.pod.UID, Namespace: j.pod.Namespace, Name: j.pod.Name},
+		Hostname: j.pod.Hostname, CreatedAt: time.Now().UTC().Truncate(time.Second), Volumes: []checkpoint.Volume{},
+	}
+	for _, each := range j.containers {
+		index := slices.IndexFunc(j.request.Containers, func(r ContainerRequest) bool { return r.Name == each.Name })
+		image := ""
+		if index >= 0 {
+			image = j.request.Containers[index].Image
+		}
+		c.Containers = append(c.Containers, checkpoint.Container{
+			Name: each.Name, Image: image, Security: checkpoint.SecurityOf(each.Spec), Terminal: each.Spec.Process.Terminal,
+			Mounts: checkpoint.MountsOf(each.Spec, j.podDirectory, j.volumes),
+		})
+	}
+	return c, nil
+}
+
+// mark environment and limits of one run of CRIU.
+func (j *job) limits() criu.Limits {
+	return criu.Limits{Time: time.Duration(j.request.FreezeMilliseconds) * time.Millisecond, LogBytes: logBytes}
+}

@@ -1,0 +1,122 @@
+// Package freezertest creates cgroups with a process for tests.
+package freezertest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"cedana.ai/cdk/runtime/internal/freezer"
+	"golang.org/x/sys/unix"
+)
+
+// Hierarchies returns the directories of this machine's cgroup hierarchies with a freezer, by version. Without root or a
+// hierarchy it skips the test.
+func Hierarchies(t *testing.T) map[string]string {
+	if os.Getuid() != 0 {
+		t.Skip("needs root: it creates cgroups")
+	}
+	found := map[string]string{}
+	for version, paths := range map[string][]string{
+		freezer.V1: {freezer.Root + "/freezer"}, freezer.V2: {freezer.Root + "/unified", freezer.Root},
+	} {
+		for _, path := range paths {
+			var stat unix.Statfs_t
+			if unix.Statfs(path, &stat) != nil {
+				continue
+			}
+			isV2 := stat.Type == unix.CGROUP2_SUPER_MAGIC
+			if (version == freezer.V2) == isV2 && (isV2 || stat.Type == unix.CGROUP_SUPER_MAGIC) && found[version] == "" {
+				found[version] = path
+			}
+		}
+	}
+	if len(found) == 0 {
+		t.Skip("this machine has no cgroup hierarchy with a freezer")
+	}
+	return found
+}
+
+// Group is a cgroup with a process that counts.
+type Group struct {
+	freezer.Cgroup
+	// PID is the process.
+	PID     int
+	counter string
+	ended   chan struct{}
+}
+
+// New creates a cgroup below a parent. The test's end removes it. It skips the test if cgroups cannot be created.
+func New(t *testing.T, version, parent, name string) Group {
+	t.Helper()
+	g := Group{
+		Cgroup:  freezer.Cgroup{Version: version, Path: filepath.Join(parent, name)},
+		counter: filepath.Join(t.TempDir(), "count"), ended: make(chan struct{}),
+	}
+	if err := os.Mkdir(g.Path, 0o755); err != nil {
+		t.Skipf("cannot create a cgroup: %v", err)
+	}
+	command := exec.Command("/bin/sh", "-c", `while :; do printf x >> "$0"; sleep 0.005; done`, g.counter)
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	g.PID = command.Process.Pid
+	go func() {
+		_ = command.Wait()
+		close(g.ended)
+	}()
+	t.Cleanup(func() {
+		_ = freezer.Thaw(context.Background(), []freezer.Cgroup{g.Cgroup})
+		// Its child `sleep` ends by itself.
+		_ = command.Process.Kill()
+		<-g.ended
+		for range 1000 {
+			if os.Remove(g.Path) == nil {
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		t.Errorf("cannot remove %s", g.Path)
+	})
+	if err := os.WriteFile(filepath.Join(g.Path, "cgroup.procs"), fmt.Append(nil, command.Process.Pid), 0); err != nil {
+		t.Fatal(err)
+	}
+	g.Counts(t)
+	return g
+}
+
+// Size returns how far the process has counted.
+func (g Group) Size() int {
+	content, _ := os.ReadFile(g.counter)
+	return len(content)
+}
+
+// Counts waits until the process has counted on.
+func (g Group) Counts(t *testing.T) {
+	t.Helper()
+	before := g.Size()
+	for range 6000 {
+		if g.Size() > before {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("the process does not run")
+}
+
+// Stands checks that the process does not run for ten of its steps.
+func (g Group) Stands(t *testing.T) {
+	t.Helper()
+	before := g.Size()
+	time.Sleep(50 * time.Millisecond)
+	if g.Size() != before {
+		t.Error("the process runs although it is frozen")
+	}
+}
+
+// Ended returns a channel that is closed when the process has ended.
+func (g Group) Ended() <-chan struct{} { return g.ended }

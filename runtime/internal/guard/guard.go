@@ -1,0 +1,204 @@
+// Package guard makes sure that no container stays frozen, whatever dies: the service, CRIU, the runtime, or the machine.
+//
+// Before a freeze, Begin writes a journal entry and starts a watchdog process. The watchdog ends the run of CRIU and
+// thaws the containers when the service dies, and at a time limit also when the service only hangs. Recover does the
+// same for the entries of a service that died together with its watchdog.
+//
+// CRIU ends first: it remembers that a container was frozen, and freezes it again at the end of its dump.
+package guard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"cedana.ai/cdk/runtime/internal/checkpoint"
+	"cedana.ai/cdk/runtime/internal/criu"
+	"cedana.ai/cdk/runtime/internal/freezer"
+	"cedana.ai/cdk/runtime/internal/strictjson"
+)
+
+// Entry is what the journal and the watchdog know of a checkpoint in flight.
+type Entry struct {
+	Version int `json:"version"`
+	// UID is the checkpoint's UID.
+	UID string `json:"uid"`
+	// BootID identifies the kernel's run; nothing is frozen after another boot.
+	BootID string `json:"bootID"`
+	// Mark is the mark of the processes of CRIU.
+	Mark    string           `json:"mark"`
+	Cgroups []freezer.Cgroup `json:"cgroups"`
+	// Directory holds the files of the checkpoint until it is complete.
+	Directory string `json:"directory"`
+}
+
+const (
+	entryVersion = 1
+	// entryBytes bounds an entry of 64 containers with paths of at most 4096 bytes.
+	entryBytes = 1 << 20
+	// killTime is how long CRIU may take to end before the containers are thawed all the same.
+	killTime = 2 * time.Second
+	// thawTime is how long the kernel may take to thaw.
+	thawTime = 5 * time.Second
+	// calmTime is how long no process of CRIU may exist before a release is complete.
+	calmTime = 50 * time.Millisecond
+	// releaseTime bounds all attempts of a release.
+	releaseTime = time.Minute
+)
+
+// Validate checks an entry that was read from disk.
+func (e *Entry) Validate() error {
+	switch {
+	case e.Version != entryVersion:
+		return fmt.Errorf("version is %d, not %d", e.Version, entryVersion)
+	case !checkpoint.IsUID(e.UID):
+		return fmt.Errorf("uid %.80q is invalid", e.UID)
+	case !checkpoint.IsUID(e.Mark):
+		return fmt.Errorf("mark %.80q is invalid", e.Mark)
+	case !filepath.IsAbs(e.Directory) || filepath.Clean(e.Directory) != e.Directory:
+		return fmt.Errorf("directory %.80q is invalid", e.Directory)
+	}
+	for _, each := range e.Cgroups {
+		if err := each.Validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func parse(data []byte) (*Entry, error) {
+	var entry Entry
+	if err := strictjson.Unmarshal(data, &entry); err != nil {
+		return nil, err
+	}
+	return &entry, entry.Validate()
+}
+
+// NewEntry returns an entry for this boot with a new mark.
+func NewEntry(uid, directory string, cgroups []freezer.Cgroup) (Entry, error) {
+	boot, err := bootID()
+	return Entry{entryVersion, uid, boot, criu.NewMark(), cgroups, directory}, err
+}
+
+func bootID() (string, error) {
+	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(data)), err
+}
+
+// Release ends the run of CRIU and thaws the containers. It retries until no process of the run exists and nothing is
+// frozen, for at most a minute.
+func Release(ctx context.Context, entry *Entry) error {
+	ctx, cancel := context.WithTimeout(ctx, releaseTime)
+	defer cancel()
+	for {
+		killed := criu.Kill(entry.Mark, killTime)
+		thawContext, cancel := context.WithTimeout(ctx, thawTime)
+		err := errors.Join(killed, freezer.Thaw(thawContext, entry.Cgroups))
+		cancel()
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(calmTime):
+		}
+		if err == nil && calm(entry) {
+			return nil
+		}
+	}
+}
+
+// calm checks that no process of CRIU came back between the kill and the thaw.
+func calm(entry *Entry) bool {
+	pids, err := criu.Marked(entry.Mark)
+	if err != nil || len(pids) > 0 {
+		return false
+	}
+	for _, each := range entry.Cgroups {
+		// A cgroup that was removed is not frozen.
+		if freezing, err := each.Freezing(); freezing && err == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// Journal is a directory with one file for each entry.
+type Journal string
+
+func (j Journal) path(uid string) string { return filepath.Join(string(j), uid+".json") }
+
+// write stores an entry so that it survives a crash of the machine.
+func (j Journal) write(entry *Entry) error {
+	if err := entry.Validate(); err != nil {
+		return err
+	}
+	data, err := json.Marshal(entry)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(string(j), 0o700); err != nil {
+		return err
+	}
+	temporary := j.path("." + entry.UID)
+	file, err := os.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temporary, j.path(entry.UID))
+}
+
+func (j Journal) remove(uid string) error {
+	err := os.Remove(j.path(uid))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Recover releases what the entries name, deletes their directories, and removes them. It continues after an error. It
+// returns the UIDs of the entries. An entry that cannot be read is an error and stays.
+func (j Journal) Recover(ctx context.Context) ([]string, error) {
+	names, err := filepath.Glob(filepath.Join(string(j), "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	recovered, errs := []string{}, []error{}
+	for _, name := range names {
+		if strings.HasPrefix(filepath.Base(name), ".") {
+			// A crash came before the rename, so before the freeze.
+			errs = append(errs, os.Remove(name))
+			continue
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		entry, err := parse(data)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			continue
+		}
+		if entry.BootID == boot {
+			if err := Release(ctx, entry); err != nil {
+				errs = append(errs, fmt.Errorf("checkpoint %s: %w", entry.UID, err))
+				continue
+			}
+		}
+		recovered = append(recovered, entry.UID)
+		errs = append(errs, os.RemoveAll(entry.Directory), j.remove(entry.UID))
+	}
+	return recovered, errors.Join(errs...)
+}

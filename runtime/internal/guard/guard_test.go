@@ -1,0 +1,217 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"cedana.ai/cdk/runtime/internal/criu"
+	"cedana.ai/cdk/runtime/internal/freezer"
+	"cedana.ai/cdk/runtime/internal/freezertest"
+)
+
+// TestMain runs this program as a watchdog, or as a service that dies, when a test starts it so.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case WatchdogCommand:
+			os.Exit(Watchdog(os.Stdin, os.Stdout))
+		case "service":
+			service(os.Args[2], freezer.Cgroup{Version: os.Args[3], Path: os.Args[4]}, os.Args[5])
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// service freezes a cgroup, starts a process of CRIU that freezes it again, and waits to be killed.
+func service(dir string, cgroup freezer.Cgroup, limit string) {
+	fail := func(err error) {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	entry, err := NewEntry("cp", dir+"/work", []freezer.Cgroup{cgroup})
+	fail(err)
+	fail(os.MkdirAll(entry.Directory, 0o700))
+	duration, err := time.ParseDuration(limit)
+	fail(err)
+	_, err = Begin(Journal(dir+"/journal"), entry, duration, "/proc/self/exe", WatchdogCommand)
+	fail(err)
+	fail(freezer.Freeze(context.Background(), entry.Cgroups))
+	file, value := "cgroup.freeze", "1"
+	if cgroup.Version == freezer.V1 {
+		file, value = "freezer.state", "FROZEN"
+	}
+	command := exec.Command("/bin/sh", "-c", `while :; do echo "$0" > "$1"; sleep 0.01; done`, value, filepath.Join(cgroup.Path, file))
+	command.Env = criu.Environment(entry.Mark, "")
+	fail(command.Start())
+	fmt.Println("frozen")
+	select {}
+}
+
+// start runs the service until the cgroup is frozen.
+func start(t *testing.T, dir string, group freezertest.Group, limit string) *exec.Cmd {
+	t.Helper()
+	command := exec.Command("/proc/self/exe", "service", dir, group.Version, group.Path, limit)
+	output, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	line := make([]byte, len("frozen\n"))
+	if _, err := output.Read(line); err != nil || string(line) != "frozen\n" {
+		t.Fatalf("got %q, %v", line, err)
+	}
+	group.Stands(t)
+	return command
+}
+
+// each runs a test with each hierarchy of this machine.
+func each(t *testing.T, run func(t *testing.T, group freezertest.Group)) {
+	for version, parent := range freezertest.Hierarchies(t) {
+		t.Run(version, func(t *testing.T) {
+			run(t, freezertest.New(t, version, parent, fmt.Sprintf("guard-test-%d", os.Getpid())))
+		})
+	}
+}
+
+func TestWatchdogThawsWhenTheServiceDies(t *testing.T) {
+	each(t, func(t *testing.T, group freezertest.Group) {
+		service := start(t, t.TempDir(), group, "1h")
+		_ = service.Process.Kill()
+		group.Counts(t)
+		calmDown(t, group)
+	})
+}
+
+func TestWatchdogThawsAtTheLimitWhileTheServiceHangs(t *testing.T) {
+	each(t, func(t *testing.T, group freezertest.Group) {
+		start(t, t.TempDir(), group, "300ms")
+		group.Counts(t)
+		calmDown(t, group)
+	})
+}
+
+// calmDown waits until nothing freezes the cgroup again.
+func calmDown(t *testing.T, group freezertest.Group) {
+	t.Helper()
+	for range 20 {
+		group.Counts(t)
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func TestRecoverThawsWhatServiceAndWatchdogLeft(t *testing.T) {
+	each(t, func(t *testing.T, group freezertest.Group) {
+		dir := t.TempDir()
+		service := start(t, dir, group, "1h")
+		// The watchdog first: it would act on the service's death.
+		watchdogs, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range watchdogs {
+			text, _ := os.ReadFile(name)
+			pid := strings.Split(name, "/")[2]
+			stat, _ := os.ReadFile("/proc/" + pid + "/stat")
+			if strings.Contains(string(text), "\x00"+WatchdogCommand+"\x00") && strings.Contains(string(stat), fmt.Sprintf(" %d ", service.Process.Pid)) {
+				if err := exec.Command("kill", "-KILL", pid).Run(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		_ = service.Process.Kill()
+		_ = service.Wait()
+		group.Stands(t)
+		journal := Journal(dir + "/journal")
+		recovered, err := journal.Recover(context.Background())
+		if err != nil || len(recovered) != 1 || recovered[0] != "cp" {
+			t.Fatalf("got %v, %v", recovered, err)
+		}
+		calmDown(t, group)
+		if _, err := os.Stat(dir + "/work"); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the incomplete directory is left: %v", err)
+		}
+		if again, err := journal.Recover(context.Background()); err != nil || len(again) > 0 {
+			t.Errorf("got %v, %v", again, err)
+		}
+	})
+}
+
+func TestEndAfterTheWatchdogActed(t *testing.T) {
+	journal := Journal(t.TempDir())
+	entry, err := NewEntry("cp", "/nonexistent/work", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for limit, want := range map[time.Duration]error{time.Hour: nil, time.Millisecond: ErrReleased} {
+		g, err := Begin(journal, entry, limit, "/proc/self/exe", WatchdogCommand)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if limit < time.Hour {
+			<-g.Died()
+		}
+		if err := g.End(); !errors.Is(err, want) {
+			t.Errorf("%v: got %v", limit, err)
+		}
+		if names, _ := filepath.Glob(string(journal) + "/*"); len(names) > 0 {
+			t.Errorf("%v: the journal has %v", limit, names)
+		}
+	}
+	if _, err := Begin(journal, entry, time.Hour, "/bin/true"); err == nil {
+		t.Error("a watchdog that ends at once is accepted")
+	}
+	if names, _ := filepath.Glob(string(journal) + "/*"); len(names) > 0 {
+		t.Errorf("the journal has %v", names)
+	}
+}
+
+func TestRecoverReportsWhatItCannotRead(t *testing.T) {
+	dir := t.TempDir()
+	journal := Journal(dir)
+	other, err := NewEntry("other-boot", dir+"/other", []freezer.Cgroup{{Version: freezer.V2, Path: freezer.Root + "/missing"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.BootID = "another"
+	if err := errors.Join(journal.write(&other), os.Mkdir(other.Directory, 0o700), os.WriteFile(dir+"/bad.json", []byte("{"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	recovered, err := journal.Recover(context.Background())
+	if len(recovered) != 1 || recovered[0] != "other-boot" || err == nil || !strings.Contains(err.Error(), "bad.json") {
+		t.Errorf("got %v, %v", recovered, err)
+	}
+}
+
+func FuzzEntry(f *testing.F) {
+	f.Add([]byte(`{"version":1,"uid":"a","bootID":"b","mark":"m","cgroups":[{"version":"v2","path":"/sys/fs/cgroup/a"}],"directory":"/x"}`))
+	f.Add([]byte(`{"version":1,"uid":"..","mark":"m","cgroups":[{"version":"v1","path":"/sys/fs/cgroup/../x"}],"directory":"/x"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		entry, err := parse(data)
+		if err != nil {
+			return
+		}
+		for _, each := range entry.Cgroups {
+			if !strings.HasPrefix(filepath.Clean(each.Path), freezer.Root+"/") {
+				t.Errorf("cgroup %q", each.Path)
+			}
+		}
+		if strings.Contains(entry.UID, "/") || entry.Mark == "" {
+			t.Errorf("got %+v", entry)
+		}
+	})
+}

@@ -1,0 +1,143 @@
+package pod
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"cedana.ai/cdk/runtime/internal/pattern"
+)
+
+// UpperDirectory returns the directory with the changes of the container's root file system.
+func (c Container) UpperDirectory() (string, error) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", err
+	}
+	return upperDirectory(string(mounts), filepath.Join(c.Bundle, "rootfs"))
+}
+
+var octal = pattern.New(`\\[0-7]{3}`)
+
+// unescape resolves the escapes of mountinfo: spaces, tabs, newlines and backslashes as octal numbers.
+func unescape(text string) string {
+	return octal().ReplaceAllStringFunc(text, func(each string) string {
+		value, _ := strconv.ParseUint(each[1:], 8, 8)
+		return string([]byte{byte(value)})
+	})
+}
+
+func upperDirectory(mountinfo, rootfs string) (string, error) {
+	upper := ""
+	for line := range strings.Lines(mountinfo) {
+		// ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS FIELDS... - TYPE SOURCE SUPEROPTIONS (proc_pid_mountinfo(5))
+		left, right, _ := strings.Cut(strings.TrimSpace(line), " - ")
+		fields, last := strings.Fields(left), strings.Fields(right)
+		if len(fields) < 6 || len(last) < 3 || unescape(fields[4]) != rootfs {
+			continue
+		}
+		if last[0] != "overlay" {
+			return "", fmt.Errorf("the root file system is %s; only containerd's overlayfs snapshotter is supported", last[0])
+		}
+		for option := range strings.SplitSeq(last[2], ",") {
+			if value, found := strings.CutPrefix(option, "upperdir="); found {
+				// The last mount of a path is the one that is visible.
+				upper = unescape(value)
+			}
+		}
+	}
+	if !filepath.IsAbs(upper) {
+		return "", fmt.Errorf("no mount of %s has an upper directory", rootfs)
+	}
+	return upper, nil
+}
+
+// PIDs returns the processes of the container's cgroup and the cgroups below it.
+func (c Container) PIDs() []int {
+	pids := []int{}
+	_ = filepath.WalkDir(c.Cgroup.Path, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.Name() != "cgroup.procs" {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		for each := range strings.FieldsSeq(string(data)) {
+			if pid, err := strconv.Atoi(each); err == nil && pid > 0 {
+				pids = append(pids, pid)
+			}
+		}
+		return nil
+	})
+	return pids
+}
+
+// MemoryBytes returns the memory that a dump would write: the anonymous and shared memory of all processes. Shared memory
+// of several processes counts for each.
+func (c Container) MemoryBytes() int64 {
+	var sum int64
+	for _, pid := range c.PIDs() {
+		sum += memoryOf(pid)
+	}
+	return sum
+}
+
+func memoryOf(pid int) int64 {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	var sum int64
+	for line := range strings.Lines(string(data)) {
+		name, value, _ := strings.Cut(line, ":")
+		if name != "RssAnon" && name != "RssShmem" && name != "VmSwap" {
+			continue
+		}
+		if kilobytes, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64); err == nil {
+			sum += kilobytes << 10
+		}
+	}
+	return sum
+}
+
+// InNamespace calls a function on a thread that has joined a namespace of a process: "net" with CLONE_NEWNET, "ipc" with
+// CLONE_NEWIPC.
+func InNamespace(pid int, name string, kind int, call func() error) error {
+	result := make(chan error)
+	go func() {
+		// The thread is not unlocked: it ends with the goroutine, in the other namespace.
+		runtime.LockOSThread()
+		namespace, err := unix.Open(fmt.Sprintf("/proc/%d/ns/%s", pid, name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			err = unix.Setns(namespace, kind)
+			unix.Close(namespace)
+		}
+		if err == nil {
+			err = call()
+		}
+		result <- err
+	}()
+	return <-result
+}
+
+// Addresses returns the pod's addresses: those of its network namespace that are neither loopback nor link-local.
+func (p *Pod) Addresses() ([]string, error) {
+	list := []string{}
+	err := InNamespace(p.SandboxPID, "net", unix.CLONE_NEWNET, func() error {
+		addresses, err := net.InterfaceAddrs()
+		for _, each := range addresses {
+			if network, isIP := each.(*net.IPNet); isIP && network.IP.IsGlobalUnicast() {
+				list = append(list, network.IP.String())
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the pod's addresses: %w", err)
+	}
+	return list, nil
+}

@@ -1,0 +1,309 @@
+// Package restore creates a container from a checkpoint in place of `runc create`: it waits for the plan of the pod,
+// compares checkpoint, pod and node, restores files and volumes, and runs `runc restore`. If any of it is not possible, it
+// removes all traces, so that the container can start fresh in the same call.
+package restore
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"cedana.ai/cdk/runtime/internal/checkpoint"
+	"cedana.ai/cdk/runtime/internal/criu"
+	"cedana.ai/cdk/runtime/internal/files"
+	"cedana.ai/cdk/runtime/internal/oci"
+	"cedana.ai/cdk/runtime/internal/plan"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+const (
+	// waitLimit is how long the creation of a container waits for the plan of its pod.
+	waitLimit  = 60 * time.Second
+	waitPeriod = 20 * time.Millisecond
+	// maxAttempts is how often a restore that was interrupted is begun.
+	maxAttempts = 2
+)
+
+// Request is the creation of one container whose pod asks for a restore.
+type Request struct {
+	Call   oci.Call
+	Config []byte
+	Pod    oci.Pod
+	// Runtime is the path of the real OCI runtime.
+	Runtime string
+	// Plans is the directory with the plans of all pods.
+	Plans string
+	// Begin is the time of the call.
+	Begin time.Time
+}
+
+// Outcome is what Run did.
+type Outcome int
+
+const (
+	// Fresh: the real runtime must create the container. Nothing of a restore is left.
+	Fresh Outcome = iota
+	// Restored: the process runs.
+	Restored
+	// Failed: the creation of the container must fail.
+	Failed
+)
+
+// run is the restore of one container.
+type run struct {
+	Request
+	pod        *plan.Pod
+	plan       *plan.Plan
+	state      *plan.State
+	checkpoint *checkpoint.Checkpoint
+	container  *checkpoint.Container
+	spec       *specs.Spec
+	cgroup     string
+	overlay    *overlay
+}
+
+// Run restores a container, or prepares its fresh start. It returns an error only with the outcome Failed.
+func Run(request Request) (Outcome, error) {
+	pod, err := wait(request)
+	if err != nil {
+		return Fresh, nil
+	}
+	defer pod.Close()
+	if err := pod.Lock(); err != nil {
+		return Fresh, nil
+	}
+	r := &run{Request: request, pod: pod}
+	if r.state, err = pod.State(); err != nil {
+		return Fresh, nil
+	}
+	becomeSubreaper(true)
+	defer becomeSubreaper(false)
+	return r.decide()
+}
+
+// wait waits until the pod has a plan or a decision. If none comes in time, it decides that the pod starts fresh.
+func wait(request Request) (*plan.Pod, error) {
+	for {
+		pod, err := plan.Open(request.Plans, request.Pod.UID)
+		if !errors.Is(err, plan.ErrNoPlan) {
+			return pod, err
+		}
+		if time.Since(request.Begin) > waitLimit {
+			err = plan.Decline(request.Plans, request.Pod.UID, plan.ReasonNoPlan,
+				fmt.Sprintf("no plan came within %s", waitLimit), time.Now().UTC())
+			if !errors.Is(err, plan.ErrPlanExists) {
+				return nil, errors.Join(errors.New("no plan"), err)
+			}
+			continue
+		}
+		time.Sleep(waitPeriod)
+	}
+}
+
+// decide acts on the state of the pod and of this container.
+func (r *run) decide() (Outcome, error) {
+	if r.state.Decision == plan.Fresh {
+		return r.fresh()
+	}
+	if r.state.Decision == plan.Fail {
+		return Failed, fmt.Errorf("%s: %s", r.state.Reason, r.state.Message)
+	}
+	var err error
+	if r.plan, err = r.pod.Read(); err != nil {
+		return r.giveUp(plan.ReasonInvalidPlan, err)
+	}
+	if r.checkpoint, err = r.pod.Verify(r.plan); err != nil {
+		return r.giveUp(plan.ReasonInvalidPlan, err)
+	}
+	at := slices.IndexFunc(r.checkpoint.Containers, func(each checkpoint.Container) bool { return each.Name == r.Pod.Container })
+	if at < 0 {
+		// An init container, or one that was not part of the checkpoint.
+		return Fresh, nil
+	}
+	r.container = &r.checkpoint.Containers[at]
+	if r.spec, err = oci.ParseConfig(r.Config); err != nil {
+		return r.giveUp(plan.ReasonIncompatible, err)
+	}
+	if r.cgroup, err = oci.CgroupDirectory(cgroupMount, r.spec.Linux.CgroupsPath, r.Call.SystemdCgroup); err != nil {
+		return r.giveUp(plan.ReasonIncompatible, err)
+	}
+	known := r.state.Containers[r.Pod.Container]
+	if known != nil {
+		switch known.Phase {
+		case plan.Restored:
+			if r.plan.Restart != plan.RestartAgain || sharesVolumes(r.checkpoint, r.container) {
+				return r.fresh()
+			}
+			r.restoreVolumesAgain()
+		case plan.Restoring:
+			if err := removeLeftovers(r.Runtime, known.RuntimeRoot, r.Call.SystemdCgroup, known.ID, known.Cgroup, r.work()); err != nil {
+				return r.giveUp(plan.ReasonInterrupted, err)
+			}
+			if known.Attempts >= maxAttempts {
+				return r.giveUp(plan.ReasonInterrupted, fmt.Errorf("the restore of %s was interrupted %d times", r.Pod.Container, known.Attempts))
+			}
+		default:
+			return r.fresh()
+		}
+	}
+	if err := r.compare(); err != nil {
+		return r.giveUp(plan.ReasonIncompatible, err)
+	}
+	if r.state.Decision == plan.Undecided {
+		if time.Now().After(r.plan.Deadline) {
+			return r.giveUp(plan.ReasonDeadline, fmt.Errorf("the deadline %s is over", r.plan.Deadline.Format(time.RFC3339)))
+		}
+		r.state.Decision, r.state.DecidedAt = plan.Restore, time.Now().UTC()
+	}
+	if reason, err := r.restore(); err != nil {
+		return r.giveUp(reason, err)
+	}
+	return Restored, nil
+}
+
+// compare checks that this node and this container can have what the checkpoint has.
+func (r *run) compare() error {
+	node, err := ThisNode()
+	if err != nil {
+		return err
+	}
+	if err := compareNode(r.checkpoint.Node, node); err != nil {
+		return err
+	}
+	return compareContainer(r.container, r.spec)
+}
+
+// fresh records that this container of the checkpoint starts fresh.
+func (r *run) fresh() (Outcome, error) {
+	if r.checkpoint == nil || r.container != nil {
+		if known := r.state.Containers[r.Pod.Container]; known == nil || known.ID != r.Call.ID {
+			r.record(plan.StartedFresh)
+			_ = r.pod.Save(r.state)
+		}
+	}
+	return Fresh, nil
+}
+
+// record sets the phase of this container and returns its entry.
+func (r *run) record(phase string) *plan.Container {
+	entry := r.state.Containers[r.Pod.Container]
+	if entry == nil {
+		entry = &plan.Container{}
+		r.state.Containers[r.Pod.Container] = entry
+	}
+	entry.ID, entry.Phase, entry.RuntimeRoot, entry.Cgroup, entry.At = r.Call.ID, phase, r.Call.Root, r.cgroup, time.Now().UTC()
+	return entry
+}
+
+// restore restores files, volumes and the process. It returns the reason with an error.
+func (r *run) restore() (string, error) {
+	uts, _ := oci.Namespace(r.spec, specs.UTSNamespace)
+	if r.state.Hostname == "" && uts != "" {
+		name, err := hostname(uts)
+		if err != nil {
+			return plan.ReasonFiles, err
+		}
+		r.state.Hostname = name
+	}
+	entry := r.record(plan.Restoring)
+	entry.Attempts++
+	entry.Changed, entry.Milliseconds = false, 0
+	if err := r.pod.Save(r.state); err != nil {
+		return plan.ReasonFiles, err
+	}
+	if err := r.restoreVolumes(); err != nil {
+		return plan.ReasonFiles, err
+	}
+	if err := r.restoreRoot(entry); err != nil {
+		return plan.ReasonFiles, err
+	}
+	if err := r.lockNetwork(); err != nil {
+		return plan.ReasonIncompatible, err
+	}
+	if err := r.restoreProcess(); err != nil {
+		if errors.Is(err, criu.ErrTimeLimit) || errors.Is(err, criu.ErrLogLimit) {
+			return plan.ReasonLimit, err
+		}
+		return plan.ReasonCRIU, err
+	}
+	setOOMScore(r.cgroup, r.spec.Process.OOMScoreAdj)
+	if uts != "" && r.state.Hostname != "" {
+		if err := setHostname(uts, r.state.Hostname); err != nil {
+			return plan.ReasonFiles, err
+		}
+	}
+	if err := r.unlockNetwork(); err != nil {
+		return plan.ReasonIncompatible, err
+	}
+	entry.Phase, entry.Milliseconds = plan.Restored, time.Since(r.Begin).Milliseconds()
+	if err := r.pod.Save(r.state); err != nil {
+		return plan.ReasonFiles, err
+	}
+	return "", nil
+}
+
+// restoreRoot writes the changes of the root file system.
+func (r *run) restoreRoot(entry *plan.Container) error {
+	point := oci.RootFS(r.Call.Bundle, r.spec)
+	var err error
+	if r.overlay, err = findOverlay(point); err != nil && !errors.Is(err, errNotOverlay) {
+		return err
+	}
+	if !slices.ContainsFunc(r.container.Files, func(each checkpoint.FileEntry) bool { return each.Path == checkpoint.RootFS }) {
+		return nil
+	}
+	entry.Changed = true
+	if err := r.pod.Save(r.state); err != nil {
+		return err
+	}
+	devices := slices.Contains(r.container.Security.Capabilities.Bounding, "CAP_MKNOD")
+	archive := r.pod.Path(r.plan.Checkpoint, checkpoint.Containers, r.container.Name, checkpoint.RootFS)
+	return unpack(archive, point, files.UnpackOptions{Overlay: true, Devices: devices})
+}
+
+// restoreVolumesAgain makes the volumes of this container be written again.
+func (r *run) restoreVolumesAgain() {
+	if paths, err := r.volumes(); err == nil {
+		for name := range paths {
+			if known := r.state.Volumes[name]; known != nil {
+				known.Complete = false
+			}
+		}
+	}
+}
+
+// lockNetwork keeps connections between the containers of the pod until all of them are restored.
+func (r *run) lockNetwork() error {
+	if !r.locksNetwork() {
+		return nil
+	}
+	for _, each := range r.state.Containers {
+		if each.Phase == plan.Restored {
+			return nil
+		}
+	}
+	return lockLoopback(r.network(), time.Now())
+}
+
+// unlockNetwork ends the lock after the last container.
+func (r *run) unlockNetwork() error {
+	if !r.locksNetwork() {
+		return nil
+	}
+	for _, each := range r.checkpoint.Containers {
+		if known := r.state.Containers[each.Name]; each.Name != r.container.Name && (known == nil || known.Phase != plan.Restored) {
+			return nil
+		}
+	}
+	return unlockLoopback(r.network())
+}
+
+func (r *run) locksNetwork() bool {
+	return r.checkpoint.TCP == checkpoint.TCPLoopback && len(r.checkpoint.Containers) > 1 && r.network() != ""
+}
+
+func (r *run) network() string {
+	path, _ := oci.Namespace(r.spec, specs.NetworkNamespace)
+	return path
+}

@@ -1,0 +1,291 @@
+package restore
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cedana.ai/cdk/runtime/internal/checkpoint"
+	"cedana.ai/cdk/runtime/internal/files"
+	"cedana.ai/cdk/runtime/internal/oci"
+	"cedana.ai/cdk/runtime/internal/plan"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// fixture is a pod with the containers app and other, which share the emptyDir data, and a runtime that is a script.
+type fixture struct {
+	directory, volume string
+	specs             map[string]*specs.Spec
+	request           Request
+}
+
+// lay creates the pod, a checkpoint of both containers and a plan. The runtime runs restore in `restore`, and records
+// its calls.
+func lay(t *testing.T, restore string, change func(*plan.Plan, *checkpoint.Checkpoint)) *fixture {
+	t.Helper()
+	directory := t.TempDir()
+	f := &fixture{directory: directory, volume: filepath.Join(directory, "pods/pod-1", emptyDir, "data"), specs: map[string]*specs.Spec{}}
+	write := func(name, text string, mode os.FileMode) {
+		must(t, os.MkdirAll(filepath.Join(directory, filepath.Dir(name)), 0o700))
+		must(t, os.WriteFile(filepath.Join(directory, name), []byte(text), mode))
+	}
+	must(t, os.MkdirAll(f.volume, 0o700))
+	write("restored/file", "restored", 0o600)
+	write("runtime", "#!/bin/sh\necho \"$@\" >> "+directory+"/calls\ncase \" $* \" in *' restore '*) "+restore+";; esac\n", 0o755)
+	node, err := ThisNode()
+	must(t, err)
+	base := filepath.Join(directory, "plans")
+	inside := filepath.Join(base, "pod-1/cp")
+	must(t, os.MkdirAll(filepath.Join(inside, checkpoint.Volumes), 0o700))
+	must(t, os.Chmod(base, 0o700))
+	root, err := os.OpenRoot(inside)
+	must(t, err)
+	defer root.Close()
+	archive, err := os.Create(filepath.Join(inside, checkpoint.Volumes, "data.tar"))
+	must(t, err)
+	_, err = files.Pack(filepath.Join(directory, "restored"), archive, files.PackOptions{})
+	must(t, err)
+	must(t, archive.Close())
+	size, sum, err := checkpoint.Digest(root, "volumes/data.tar")
+	must(t, err)
+	c := &checkpoint.Checkpoint{
+		Version: 1, UID: "cp", CreatedAt: time.Now(), TCP: checkpoint.TCPClose, Pod: checkpoint.Pod{UID: "p", Namespace: "n", Name: "p"},
+		Node: checkpoint.Node{
+			Kernel: "k", Architecture: node.Architecture, Cgroup: node.Cgroup, CPUFeatures: node.CPUFeatures, CRIU: "4.2.1", Runc: "1.3.6",
+		},
+		Volumes: []checkpoint.Volume{{Name: "data", Archive: checkpoint.Archive{Size: size, SHA256: sum}}},
+	}
+	for _, name := range []string{"app", "other"} {
+		spec := sample()
+		spec.Mounts[1].Source = f.volume
+		// No process of this machine is in it.
+		spec.Linux.CgroupsPath = "/cedana-test-none/" + name
+		f.specs[name] = spec
+		image := filepath.Join(checkpoint.Containers, name, "images/inventory.img")
+		must(t, os.MkdirAll(filepath.Join(inside, filepath.Dir(image)), 0o700))
+		must(t, os.WriteFile(filepath.Join(inside, image), nil, 0o600))
+		_, sum, err := checkpoint.Digest(root, image)
+		must(t, err)
+		c.Containers = append(c.Containers, checkpoint.Container{
+			Name: name, Security: checkpoint.SecurityOf(spec), Mounts: checkpoint.MountsOf(spec, filepath.Join(directory, "pods/pod-1"), []string{"data"}),
+			Files: []checkpoint.FileEntry{{Path: "images/inventory.img", SHA256: sum}},
+		})
+	}
+	p := plan.Plan{PodUID: "pod-1", Checkpoint: "cp", Deadline: time.Now().Add(time.Hour), Fallback: plan.FallbackFresh, Restart: plan.RestartFresh}
+	if change != nil {
+		change(&p, c)
+	}
+	if len(c.Containers) == 1 {
+		must(t, root.RemoveAll(filepath.Join(checkpoint.Containers, "other")))
+	}
+	must(t, checkpoint.Write(root, c))
+	must(t, plan.Write(filepath.Join(base, "pod-1"), p))
+	f.request = Request{Runtime: filepath.Join(directory, "runtime"), Plans: base}
+	return f
+}
+
+// create runs the creation of a container with this ID.
+func (f *fixture) create(t *testing.T, name, id string) (Outcome, error) {
+	t.Helper()
+	request := f.request
+	request.Begin = time.Now()
+	request.Pod = oci.Pod{UID: "pod-1", Container: name}
+	bundle := filepath.Join(f.directory, "bundle-"+id)
+	must(t, os.MkdirAll(filepath.Join(bundle, "rootfs"), 0o700))
+	request.Call = oci.Call{Command: "create", Root: filepath.Join(f.directory, "state"), Bundle: bundle, PIDFile: filepath.Join(bundle, "pid"), ID: id}
+	var err error
+	request.Config, err = json.Marshal(f.specs[name])
+	must(t, err)
+	return Run(request)
+}
+
+func (f *fixture) state(t *testing.T) *plan.State {
+	t.Helper()
+	pod, err := plan.Open(f.request.Plans, "pod-1")
+	must(t, err)
+	defer pod.Close()
+	state, err := pod.State()
+	must(t, err)
+	return state
+}
+
+// content returns the names in the volume.
+func (f *fixture) content(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir(f.volume)
+	must(t, err)
+	names := []string{}
+	for _, each := range entries {
+		names = append(names, each.Name())
+	}
+	return names
+}
+
+func (f *fixture) calls(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(f.directory, "calls"))
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func (f *fixture) expect(t *testing.T, name, id string, want Outcome) {
+	t.Helper()
+	if got, err := f.create(t, name, id); got != want || (err != nil) != (want == Failed) {
+		t.Fatalf("%s: got %v, %v, want %v; %+v", name, got, err, want, f.state(t))
+	}
+}
+
+func TestAllContainersAreRestoredWithTheirVolumeOnce(t *testing.T) {
+	f := lay(t, "true", nil)
+	f.expect(t, "app", "1", Restored)
+	if got := f.content(t); !slices.Equal(got, []string{"file"}) {
+		t.Errorf("the volume has %q", got)
+	}
+	// What the first container writes must not be replaced for the second one.
+	must(t, os.WriteFile(filepath.Join(f.volume, "file"), []byte("written"), 0o600))
+	f.expect(t, "other", "2", Restored)
+	if text, _ := os.ReadFile(filepath.Join(f.volume, "file")); string(text) != "written" {
+		t.Errorf("the file has %q", text)
+	}
+	work := filepath.Join(f.request.Plans, "pod-1/work/app")
+	want := "--root " + f.directory + "/state --log " + work + "/runtime.log --log-format json restore --detach --bundle " + f.directory +
+		"/bundle-1 --image-path " + f.request.Plans + "/pod-1/cp/containers/app/images --work-path " + work + " --file-locks --pid-file " + f.directory + "/bundle-1/pid 1\n"
+	if calls := f.calls(t); !strings.HasPrefix(calls, want) {
+		t.Errorf("called\n%s, want\n%s", calls, want)
+	}
+}
+
+func TestAContainerThatIsNotInTheCheckpointStartsFresh(t *testing.T) {
+	f := lay(t, "true", nil)
+	f.specs["init"] = sample()
+	f.expect(t, "init", "1", Fresh)
+	f.expect(t, "app", "2", Restored)
+}
+
+func TestAFailedRestoreLeavesVolumesAsBefore(t *testing.T) {
+	f := lay(t, "echo '(00.1) Error (criu/mem.c:1): no page' > $(echo $* | sed 's/.*work-path \\([^ ]*\\).*/\\1/')/restore.log; exit 1", nil)
+	must(t, os.WriteFile(filepath.Join(f.volume, "before"), nil, 0o600))
+	f.expect(t, "app", "1", Fresh)
+	if got := f.content(t); !slices.Equal(got, []string{"before"}) {
+		t.Errorf("the volume has %q", got)
+	}
+	state := f.state(t)
+	if state.Decision != plan.Fresh || state.Reason != plan.ReasonCRIU || !strings.HasSuffix(state.Message, "mem.c:1: no page") {
+		t.Errorf("got %+v", state)
+	}
+	if !strings.Contains(f.calls(t), "delete --force 1\n") {
+		t.Errorf("the runtime's state is left: %s", f.calls(t))
+	}
+	f.expect(t, "other", "2", Fresh)
+	if strings.Count(f.calls(t), " restore ") != 1 {
+		t.Errorf("restored in spite of the decision: %s", f.calls(t))
+	}
+}
+
+func TestAPlanCanDemandThatThePodFails(t *testing.T) {
+	f := lay(t, "exit 1", func(p *plan.Plan, _ *checkpoint.Checkpoint) { p.Fallback = plan.FallbackFail })
+	f.expect(t, "app", "1", Failed)
+	f.expect(t, "app", "2", Failed)
+	f.expect(t, "other", "3", Failed)
+}
+
+func TestThePolicyOfALimit(t *testing.T) {
+	f := lay(t, "sleep 1000 & sleep 1000", func(p *plan.Plan, _ *checkpoint.Checkpoint) { p.RestoreSeconds = 1 })
+	f.expect(t, "app", "1", Fresh)
+	if state := f.state(t); state.Reason != plan.ReasonLimit {
+		t.Errorf("got %+v", state)
+	}
+	if left := descendants(os.Getpid()); len(left) > 0 {
+		t.Errorf("processes %v are left", left)
+	}
+}
+
+func TestNothingIsWrittenBeforeARefusal(t *testing.T) {
+	for reason, change := range map[string]func(*plan.Plan, *checkpoint.Checkpoint){
+		plan.ReasonDeadline:     func(p *plan.Plan, _ *checkpoint.Checkpoint) { p.Deadline = time.Now().Add(-time.Second) },
+		plan.ReasonIncompatible: func(_ *plan.Plan, c *checkpoint.Checkpoint) { c.Node.CPUFeatures = []string{"avx10_test"} },
+	} {
+		f := lay(t, "true", change)
+		must(t, os.WriteFile(filepath.Join(f.volume, "before"), nil, 0o600))
+		f.expect(t, "app", "1", Fresh)
+		if state := f.state(t); state.Reason != reason {
+			t.Errorf("%s: got %+v", reason, state)
+		}
+		if got, calls := f.content(t), f.calls(t); !slices.Equal(got, []string{"before"}) || calls != "" {
+			t.Errorf("%s: the volume has %q, the runtime was called: %s", reason, got, calls)
+		}
+	}
+}
+
+func TestADamagedCheckpointIsRefused(t *testing.T) {
+	f := lay(t, "true", nil)
+	must(t, os.WriteFile(filepath.Join(f.request.Plans, "pod-1/cp/volumes/data.tar"), []byte("x"), 0o600))
+	f.expect(t, "app", "1", Fresh)
+	if state := f.state(t); state.Reason != plan.ReasonInvalidPlan || f.calls(t) != "" {
+		t.Errorf("got %+v; %s", state, f.calls(t))
+	}
+	f.expect(t, "other", "2", Fresh)
+}
+
+func TestTheSecondContainerDecidesForTheFirst(t *testing.T) {
+	f := lay(t, "true", nil)
+	f.expect(t, "app", "1", Restored)
+	f.specs["other"].Process.User.UID = 0
+	f.expect(t, "other", "2", Fresh)
+	state := f.state(t)
+	if state.Decision != plan.Fresh || state.Containers["app"].Phase != plan.Failed || len(f.content(t)) > 0 {
+		t.Errorf("got %+v; the volume has %q", state, f.content(t))
+	}
+	f.expect(t, "app", "3", Fresh)
+}
+
+func TestARestoredContainerThatEnded(t *testing.T) {
+	f := lay(t, "true", nil)
+	f.expect(t, "app", "1", Restored)
+	f.expect(t, "app", "2", Fresh)
+	f.expect(t, "app", "3", Fresh)
+	// It shares its volume with the other container.
+	f = lay(t, "true", func(p *plan.Plan, _ *checkpoint.Checkpoint) { p.Restart = plan.RestartAgain })
+	f.expect(t, "app", "1", Restored)
+	f.expect(t, "app", "2", Fresh)
+	f = lay(t, "true", func(p *plan.Plan, c *checkpoint.Checkpoint) {
+		p.Restart = plan.RestartAgain
+		c.Containers = c.Containers[:1]
+	})
+	f.expect(t, "app", "1", Restored)
+	must(t, os.WriteFile(filepath.Join(f.volume, "later"), nil, 0o600))
+	f.expect(t, "app", "2", Restored)
+	if got := f.content(t); !slices.Equal(got, []string{"file"}) {
+		t.Errorf("the volume has %q", got)
+	}
+}
+
+func TestAnInterruptedRestoreIsBegunTwice(t *testing.T) {
+	f := lay(t, "true", nil)
+	interrupt := func(id string, attempts int) {
+		pod, err := plan.Open(f.request.Plans, "pod-1")
+		must(t, err)
+		defer pod.Close()
+		state, err := pod.State()
+		must(t, err)
+		state.Decision = plan.Restore
+		state.Containers["app"] = &plan.Container{ID: id, Phase: plan.Restoring, Attempts: attempts, RuntimeRoot: filepath.Join(f.directory, "state")}
+		must(t, pod.Save(state))
+	}
+	interrupt("1", 1)
+	f.expect(t, "app", "2", Restored)
+	if !strings.Contains(f.calls(t), "delete --force 1\n") {
+		t.Errorf("what the first restore left was not removed: %s", f.calls(t))
+	}
+	interrupt("2", 2)
+	f.expect(t, "app", "3", Fresh)
+	if state := f.state(t); state.Reason != plan.ReasonInterrupted {
+		t.Errorf("got %+v", state)
+	}
+}

@@ -1,0 +1,294 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"cedana.ai/cdk/runtime/internal/checkpoint"
+	"cedana.ai/cdk/runtime/internal/dump"
+	"cedana.ai/cdk/runtime/internal/pod"
+	"golang.org/x/sys/unix"
+)
+
+// Service answers requests. Its zero value is not usable: use New.
+type Service struct {
+	node dump.Node
+	// programs returns the paths of the OCI runtime and of CRIU. They can be installed while the service runs.
+	programs func() (runtime, criu string, err error)
+	// take is dump.Take.
+	take func(context.Context, *dump.Node, dump.Request) (*dump.Result, error)
+	// ctx ends when the service stops: checkpoints in flight are given up.
+	ctx   context.Context
+	mutex sync.Mutex
+	// flights are the checkpoints in flight by UID.
+	flights  map[string]*flight
+	requests sync.WaitGroup
+	// incoming has the checkpoints that the agent fetched; plans has a directory for each pod to restore.
+	incoming, plans string
+	// laying serializes changes of plans.
+	laying sync.Mutex
+}
+
+// flight is a checkpoint in flight. Several requests for one UID share it: a client that lost its connection sends the
+// request again.
+type flight struct {
+	podUID string
+	done   chan struct{}
+	result *dump.Result
+	err    error
+}
+
+// New prepares the directories and deletes incomplete checkpoints. Programs returns Runtime and CRIU of the node; it is
+// called before each checkpoint. Incoming has the checkpoints that the agent fetched, plans the plans of restores. The
+// journal must be recovered before.
+func New(
+	ctx context.Context, node dump.Node, incoming, plans string, programs func() (runtime, criu string, err error),
+) (*Service, error) {
+	for _, each := range []string{node.Checkpoints, string(node.Journal), incoming, plans} {
+		if err := os.MkdirAll(each, 0o700); err != nil {
+			return nil, err
+		}
+		if err := private(each); err != nil {
+			return nil, err
+		}
+	}
+	s := &Service{
+		node: node, programs: programs, take: dump.Take, ctx: ctx, flights: map[string]*flight{}, incoming: incoming, plans: plans,
+	}
+	return s, errors.Join(removeIncomplete(node.Checkpoints), removeIncomplete(plans))
+}
+
+// private checks that a directory belongs to this process's user, root, who alone has access.
+func private(directory string) error {
+	var stat unix.Stat_t
+	if err := unix.Lstat(directory, &stat); err != nil {
+		return err
+	}
+	if stat.Mode&unix.S_IFMT != unix.S_IFDIR || int(stat.Uid) != os.Geteuid() || stat.Mode&0o077 != 0 {
+		return fmt.Errorf("%s is not a directory to which only root has access", directory)
+	}
+	return nil
+}
+
+// removeIncomplete deletes directories of checkpoints that ended before their journal entry was written, and of plans.
+func removeIncomplete(directory string) error {
+	entries, err := os.ReadDir(directory)
+	for _, each := range entries {
+		if strings.HasPrefix(each.Name(), dump.WorkPrefix) || strings.HasPrefix(each.Name(), layPrefix) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(directory, each.Name())))
+		}
+	}
+	return err
+}
+
+// answer processes one request.
+func (s *Service) answer(read request) (any, error) {
+	switch read.Method {
+	case "checkpoint":
+		var params dump.Request
+		if err := parameters(read.Params, &params); err != nil {
+			return nil, err
+		}
+		return s.checkpoint(params)
+	case "forget":
+		var params forgetParams
+		if err := parameters(read.Params, &params); err != nil {
+			return nil, err
+		}
+		if params.PodUID != "" && params.UID == "" {
+			return s.forgetPlan(params.PodUID)
+		}
+		return s.forget(params.named())
+	case "lay":
+		var params layParams
+		if err := parameters(read.Params, &params); err != nil {
+			return nil, err
+		}
+		return s.lay(params)
+	case "state":
+		var params struct{}
+		if err := parameters(read.Params, &params); err != nil {
+			return nil, err
+		}
+		return s.state()
+	default:
+		return nil, &dump.Error{Reason: reasonUnknownMethod, Err: fmt.Errorf("method %.40q is unknown", read.Method)}
+	}
+}
+
+// checkpoint takes a checkpoint, joins one in flight with the same UID, or returns the existing one.
+func (s *Service) checkpoint(params dump.Request) (*dump.Result, error) {
+	if err := params.Normalize(); err != nil {
+		return nil, &dump.Error{Reason: dump.ReasonInvalid, Err: err}
+	}
+	s.mutex.Lock()
+	current, exists := s.flights[params.UID]
+	if !exists {
+		for uid, each := range s.flights {
+			if each.podUID == params.PodUID {
+				s.mutex.Unlock()
+				return nil, &dump.Error{Reason: reasonInFlight, Err: fmt.Errorf("checkpoint %s of this pod is in flight", uid)}
+			}
+		}
+		current = &flight{podUID: params.PodUID, done: make(chan struct{})}
+		s.flights[params.UID] = current
+	}
+	s.mutex.Unlock()
+	if exists {
+		<-current.done
+	} else {
+		current.result, current.err = s.takeOnce(params)
+		s.mutex.Lock()
+		delete(s.flights, params.UID)
+		s.mutex.Unlock()
+		close(current.done)
+	}
+	return current.result, current.err
+}
+
+// takeOnce takes a checkpoint unless it exists.
+func (s *Service) takeOnce(params dump.Request) (*dump.Result, error) {
+	existing, err := s.existing(params)
+	if existing != nil || err != nil {
+		return existing, err
+	}
+	node := s.node
+	if node.Runtime, node.CRIU, err = s.programs(); err != nil {
+		return nil, &dump.Error{Reason: dump.ReasonNotPossible, Err: err}
+	}
+	return s.take(s.ctx, &node, params)
+}
+
+// existing returns the checkpoint of an earlier request with the same UID, whose response was lost.
+func (s *Service) existing(params dump.Request) (*dump.Result, error) {
+	directory := filepath.Join(s.node.Checkpoints, params.UID)
+	root, err := os.OpenRoot(directory)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	c, err := checkpoint.Read(root)
+	if err != nil {
+		return nil, err
+	}
+	if c.Pod.UID != params.PodUID {
+		return nil, &dump.Error{Reason: dump.ReasonInvalid, Err: fmt.Errorf("checkpoint %s is of another pod", params.UID)}
+	}
+	if params.Stop && s.runs(params) {
+		// The service died before it ended the processes. They ran on, so the checkpoint is not their last state.
+		return nil, os.RemoveAll(directory)
+	}
+	return &dump.Result{Checkpoint: c, Directory: directory}, nil
+}
+
+// runs says if a requested container still runs.
+func (s *Service) runs(params dump.Request) bool {
+	found, err := pod.Find(s.node.Paths, params.PodUID)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(found.Containers, func(container pod.Container) bool {
+		return len(params.Containers) == 0 || slices.ContainsFunc(params.Containers, func(each dump.ContainerRequest) bool {
+			return each.Name == container.Name
+		})
+	})
+}
+
+// forget deletes a checkpoint. It is no error if there is none.
+func (s *Service) forget(params named) (any, error) {
+	if err := params.validate(); err != nil {
+		return nil, err
+	}
+	s.mutex.Lock()
+	_, inFlight := s.flights[params.UID]
+	s.mutex.Unlock()
+	if inFlight {
+		return nil, &dump.Error{Reason: reasonInFlight, Err: fmt.Errorf("checkpoint %s is in flight", params.UID)}
+	}
+	// The name of an incomplete one: a crash in the middle leaves nothing that looks whole.
+	hidden := filepath.Join(s.node.Checkpoints, dump.WorkPrefix+params.UID)
+	err := os.Rename(filepath.Join(s.node.Checkpoints, params.UID), hidden)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return struct{}{}, os.RemoveAll(hidden)
+}
+
+// State is the result of the method state.
+type State struct {
+	// Checkpoints are the complete ones, sorted by UID.
+	Checkpoints []StateCheckpoint `json:"checkpoints"`
+	// InFlight are the UIDs of the others, sorted.
+	InFlight []string `json:"inFlight"`
+	// Restores are the pods with a plan, or that were started without one.
+	Restores []StateRestore `json:"restores"`
+	// FreeBytes is the free space of the disk with the checkpoints.
+	FreeBytes int64 `json:"freeBytes"`
+}
+
+// StateCheckpoint is a checkpoint on the disk.
+type StateCheckpoint struct {
+	UID    string `json:"uid"`
+	PodUID string `json:"podUID"`
+	Bytes  int64  `json:"bytes"`
+}
+
+func (s *Service) state() (*State, error) {
+	state := &State{Checkpoints: []StateCheckpoint{}, InFlight: []string{}}
+	s.mutex.Lock()
+	for uid := range s.flights {
+		state.InFlight = append(state.InFlight, uid)
+	}
+	s.mutex.Unlock()
+	slices.Sort(state.InFlight)
+	var stat unix.Statfs_t
+	if err := unix.Statfs(s.node.Checkpoints, &stat); err != nil {
+		return nil, err
+	}
+	state.FreeBytes = int64(stat.Bavail) * stat.Bsize
+	var err error
+	if state.Restores, err = s.restores(); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(s.node.Checkpoints)
+	for _, each := range entries {
+		root, err := os.OpenRoot(filepath.Join(s.node.Checkpoints, each.Name()))
+		if err != nil {
+			continue
+		}
+		// One that cannot be read is not a checkpoint, or is being deleted.
+		if c, err := checkpoint.Read(root); err == nil && c.UID == each.Name() {
+			found := StateCheckpoint{UID: c.UID, PodUID: c.Pod.UID}
+			for _, file := range c.Paths() {
+				found.Bytes += file.Size
+			}
+			state.Checkpoints = append(state.Checkpoints, found)
+		}
+		root.Close()
+	}
+	return state, err
+}
+
+// encode returns the line of a response.
+func encode(id string, result any, err error) []byte {
+	answer := response{ID: id, Result: result}
+	if err != nil {
+		answer = response{ID: id, Error: failureOf(err)}
+	}
+	line, err := json.Marshal(answer)
+	if err != nil {
+		line, _ = json.Marshal(response{ID: id, Error: failureOf(err)})
+	}
+	return append(line, '\n')
+}

@@ -1,0 +1,131 @@
+package service
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxConnections bounds the clients: the agent has one.
+const maxConnections = 16
+
+// Listen creates the socket with mode 0600. A socket of a service that died is replaced.
+func Listen(path string) (*net.UnixListener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	if err := private(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		listener.Close()
+		return nil, err
+	}
+	return listener, nil
+}
+
+// Serve accepts connections until the listener is closed, and then waits for the requests in flight.
+func (s *Service) Serve(listener *net.UnixListener) error {
+	slots := make(chan struct{}, maxConnections)
+	defer s.requests.Wait()
+	for {
+		connection, err := listener.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case slots <- struct{}{}:
+		default:
+			connection.Close()
+			continue
+		}
+		s.requests.Add(1)
+		go func() {
+			defer s.requests.Done()
+			defer func() { <-slots }()
+			defer connection.Close()
+			if err := onlyRoot(connection); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return
+			}
+			s.converse(connection)
+		}()
+	}
+}
+
+// onlyRoot checks the user of the process that connected. Root of another user namespace has another number here.
+func onlyRoot(connection *net.UnixConn) error {
+	raw, err := connection.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var peer *unix.Ucred
+	var peerError error
+	err = raw.Control(func(fd uintptr) {
+		peer, peerError = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err = errors.Join(err, peerError); err != nil {
+		return err
+	}
+	if int(peer.Uid) != os.Geteuid() {
+		return fmt.Errorf("rejected a connection of user %d, process %d", peer.Uid, peer.Pid)
+	}
+	return nil
+}
+
+// converse reads requests until the client closes the connection or the service stops. Requests run at the same time;
+// a checkpoint continues when its client disconnects.
+func (s *Service) converse(connection *net.UnixConn) {
+	closed := make(chan struct{})
+	defer close(closed)
+	go func() {
+		select {
+		case <-s.ctx.Done():
+			// Ends the read; responses to requests in flight are still written.
+			_ = connection.CloseRead()
+		case <-closed:
+		}
+	}()
+	var write sync.Mutex
+	var answers sync.WaitGroup
+	defer answers.Wait()
+	scanner := bufio.NewScanner(connection)
+	scanner.Buffer(make([]byte, 4096), lineBytes)
+	for scanner.Scan() {
+		read, err := parseRequest(scanner.Bytes())
+		answers.Add(1)
+		go func() {
+			defer answers.Done()
+			var result any
+			if err == nil {
+				result, err = s.answer(read)
+			}
+			line := encode(read.ID, result, err)
+			write.Lock()
+			defer write.Unlock()
+			// A client that left asks again with the same UID.
+			_, _ = connection.Write(line)
+		}()
+	}
+	if err := scanner.Err(); errors.Is(err, bufio.ErrTooLong) {
+		write.Lock()
+		defer write.Unlock()
+		_, _ = connection.Write(encode("", nil, fmt.Errorf("the request has more than %d bytes", lineBytes)))
+	}
+}

@@ -1,0 +1,152 @@
+// The program pair is the workload of the node tests of checkpoints. Two containers of a pod run it as `pair ping` and
+// `pair pong`: they exchange a number over two FIFOs in /shared as fast as they can, and each keeps it in its memory, in
+// a file of its root file system, and `ping` also in /shared and /dev/shm. If all are saved at one moment, the numbers
+// differ by at most one.
+//
+// It prints how long it stood still when that is more than 50 ms, by its own monotonic clock.
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+const (
+	shared = "/shared"
+	// report is how many exchanges are between two lines of output.
+	report = 500
+	// notable is the shortest standstill that is printed.
+	notable = 50 * time.Millisecond
+)
+
+func main() {
+	role := os.Args[1]
+	megabytes, _ := strconv.Atoi(os.Getenv("MB"))
+	ballast := make([]byte, megabytes<<20)
+	_, _ = rand.Read(ballast)
+	go watch()
+	if os.Getenv("TCP") != "" {
+		go talk(os.Getenv("TCP"))
+	}
+	// The file of the image is deleted: a change that is not a new file.
+	_ = os.Remove("/bin/wget")
+	if err := play(role); err != nil {
+		fmt.Println("error", err)
+		os.Exit(1)
+	}
+	fmt.Println(len(ballast))
+}
+
+// mark writes "cNt!" four times, built in place: the text must be once in this process's memory, and not in its file.
+func mark(page []byte) {
+	for i := range 16 {
+		page[i] = "bOu "[i%4] ^ 1
+	}
+}
+
+// play exchanges numbers for ever.
+func play(role string) error {
+	page, err := syscall.Mmap(-1, 0, 4096, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	if err != nil {
+		return err
+	}
+	mark(page[8:])
+	names := []string{shared + "/to-pong", shared + "/to-ping"}
+	for _, name := range names {
+		if err := syscall.Mkfifo(name, 0o600); err != nil && !errors.Is(err, syscall.EEXIST) {
+			return err
+		}
+	}
+	files := []string{"/state"}
+	if role == "ping" {
+		files = append(files, shared+"/state", "/dev/shm/state")
+	}
+	out, in := names[0], names[1]
+	if role == "pong" {
+		out, in = in, out
+	}
+	var opened []*os.File
+	for _, name := range append(files, out, in) {
+		// O_RDWR does not wait for the other side of a FIFO.
+		file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return err
+		}
+		opened = append(opened, file)
+	}
+	writer, reader := opened[len(files)], bufio.NewReader(opened[len(files)+1])
+	number := uint64(0)
+	for {
+		if role == "pong" || number > 0 {
+			line, err := reader.ReadString('\n')
+			if err != nil {
+				return err
+			}
+			if number, err = strconv.ParseUint(line[:len(line)-1], 10, 64); err != nil {
+				return err
+			}
+		}
+		number++
+		binary.LittleEndian.PutUint64(page, number)
+		for _, file := range opened[:len(files)] {
+			if _, err := file.WriteAt(fmt.Appendf(nil, "%020d", number), 0); err != nil {
+				return err
+			}
+		}
+		if number%report < 2 {
+			fmt.Println("number", number)
+		}
+		if _, err := fmt.Fprintf(writer, "%d\n", number); err != nil {
+			return err
+		}
+	}
+}
+
+// watch prints each standstill.
+func watch() {
+	last := time.Now()
+	for {
+		time.Sleep(time.Millisecond)
+		now := time.Now()
+		if gap := now.Sub(last); gap >= notable {
+			fmt.Println("standstill", gap.Microseconds())
+		}
+		last = now
+	}
+}
+
+// talk keeps a TCP connection over loopback. With the value mptcp the listener is Go's default.
+func talk(kind string) {
+	config := net.ListenConfig{}
+	config.SetMultipathTCP(kind == "mptcp")
+	listener, err := config.Listen(context.Background(), "tcp", "127.0.0.1:7000")
+	if err != nil {
+		fmt.Println("error", err)
+		return
+	}
+	go func() {
+		for {
+			accepted, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _, _ = accepted.Read(make([]byte, 1)) }()
+		}
+	}()
+	connection, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		fmt.Println("error", err)
+		return
+	}
+	fmt.Println("connected", connection.LocalAddr())
+	select {}
+}
