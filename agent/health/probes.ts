@@ -49,8 +49,11 @@ type Check = (signal: AbortSignal) => Promise<Finding>;
 function kubeletChecks(
   settings: KubeletAgentSettings,
   options: ProbesOptions,
-): Readonly<Record<"kubelet" | "space", Check>> {
+): Readonly<Partial<Record<CheckName, Check>>> {
+  const { health } = settings;
   return {
+    runtime: async () =>
+      checkRuntime(await runtimeOf(options), await configOf(options), health.requireRestore),
     kubelet: (signal) => kubeletCheck(settings, options, signal),
     space: async () => {
       const { bavail, bsize } = await statfs(settings.archives);
@@ -73,8 +76,6 @@ export function probesOf(options: ProbesOptions): readonly Probe[] {
     criuLink: async () => checkCriuLink(folder, criuLink, await linkAt(join(host, criuLink))),
     kernel: async () => checkKernel(release(), health.minKernel),
     cgroup: async () => checkCgroup(await cgroupVersion(), health.allowCgroupV1),
-    runtime: async () =>
-      checkRuntime(await runtimeOf(options), await configOf(options), health.requireRestore),
     ...("kubelet" in settings && kubeletChecks(settings, options)),
     registry: registryCheck(settings, options.identity, timeoutMs),
     ioUring: async () => checkIoUring(await ioUringDisabled()),

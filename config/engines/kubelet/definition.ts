@@ -1,21 +1,15 @@
 import * as v from "../../schema/valibot";
-import { agentNamespace, namesOf, type CheckpointsOf, type ResolvedInstall } from "../../install";
+import { agentNamespace, type CheckpointsOf, type ResolvedInstall } from "../../install";
 import { described, dnsLabel, registryRepository, shape } from "../../schema";
 import {
   checkpointEntries,
   timeoutSeconds,
-  type EngineCapabilities,
   type EngineDefinition,
-  type RequiredSecret,
   type Template,
   type TemplateValues,
 } from "../engine";
-import {
-  agentResponseSeconds,
-  credentialsOf,
-  kubeletEngineSchema,
-  type ResolvedKubeletEngine,
-} from "./schema";
+import { nodeAgentCapabilities, responseSeconds } from "../node-agent";
+import { kubeletEngineSchema, type ResolvedKubeletEngine } from "./schema";
 import { checkKubeletEngine, checkKubeletInstall } from "./check";
 import { KUBELET_FEATURES, renderKubeletTable } from "./features";
 
@@ -29,7 +23,7 @@ export const kubeletControllerSchema = shape({
       repository: described(registryRepository, "Repository of checkpoint images."),
       timeoutSeconds,
       responseSeconds: described(
-        agentResponseSeconds,
+        responseSeconds,
         "Seconds within which an agent must report a new checkpoint.",
       ),
     }),
@@ -39,7 +33,7 @@ export const kubeletControllerSchema = shape({
 
 /** Returns the engine settings of the controller. */
 export function kubeletControllerSettings(
-  { kind, repository, agentResponseSeconds: responseSeconds }: ResolvedKubeletEngine,
+  { kind, repository, agentResponseSeconds }: ResolvedKubeletEngine,
   install: ResolvedInstall,
   { maxPerNode, namespaces, timeoutSeconds }: CheckpointsOf,
 ): v.InferOutput<typeof kubeletControllerSchema> {
@@ -48,7 +42,12 @@ export function kubeletControllerSettings(
     maxPerNode,
     locations: [],
     engine: kind,
-    agent: { namespace: agentNamespace(install), repository, timeoutSeconds, responseSeconds },
+    agent: {
+      namespace: agentNamespace(install),
+      repository,
+      timeoutSeconds,
+      responseSeconds: agentResponseSeconds,
+    },
   };
 }
 
@@ -90,36 +89,8 @@ export const KUBELET: EngineDefinition<typeof kubeletEngineSchema, typeof kubele
   needsController: true,
   check: checkKubeletEngine,
   checkInstall: checkKubeletInstall,
-  capabilities,
+  capabilities: (engine, install) => nodeAgentCapabilities(engine, install, { pulls: false }),
   controller: { schema: kubeletControllerSchema, settings: kubeletControllerSettings },
   features: { text: renderKubeletTable, json: () => ({ features: KUBELET_FEATURES }) },
   template: kubeletTemplate,
 };
-
-/** Returns the capabilities. Agent and health check have separate roles (EKS Pod Identity). */
-function capabilities(engine: ResolvedKubeletEngine, install: ResolvedInstall): EngineCapabilities {
-  const { repository } = engine;
-  const namespace = agentNamespace(install);
-  const { agentAccount, healthCheck } = namesOf(install);
-  return {
-    storage: { in: "registry", property: ["repository"], repository },
-    containerRuntime: "containerd",
-    ...(credentialsOf(engine) === "ecr" && {
-      registryAccess: {
-        pushers: [{ namespace, serviceAccount: agentAccount }],
-        checkers: [{ namespace, serviceAccount: healthCheck }],
-      },
-    }),
-    secrets: secrets(engine, namespace),
-  };
-}
-
-/** Returns the Secret of the registry's credentials. The key determines its type. */
-function secrets({ registryCredentials }: ResolvedKubeletEngine, namespace: string): RequiredSecret[] {
-  if (!registryCredentials) return [];
-  const { key, name } = registryCredentials;
-  const isDockerConfig = key === ".dockerconfigjson";
-  return [
-    { namespace, name, keys: [key], ...(isDockerConfig && { type: "kubernetes.io/dockerconfigjson" }) },
-  ];
-}

@@ -3,6 +3,7 @@ export {
   agentSettings,
   ARCHIVES,
   CREDENTIALS_FILE,
+  criuAgentSettings,
   CREDENTIALS_DIRECTORY,
   CRIU_LINK,
   HEALTH_CONDITION,

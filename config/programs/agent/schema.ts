@@ -36,7 +36,7 @@ const registrySchema = v.variant("credentials", [
   }),
 ]);
 
-const healthSchema = shape({
+const healthEntries = {
   periodSeconds: described(integer(1, 3600), "Seconds between two checks."),
   timeoutSeconds: described(integer(1, 3600), "Timeout of one check, in seconds."),
   minKernel: described(
@@ -48,12 +48,11 @@ const healthSchema = shape({
     "Oldest supported Linux kernel.",
   ),
   allowCgroupV1: described(v.boolean(), "Whether nodes with cgroup v1 are accepted."),
-  requireRestore: described(v.boolean(), "Whether a node must be able to restore from checkpoint images."),
   runtimeConfig: described(
     directory,
     "Configuration file of the container runtime on the node, such as /etc/containerd/config.toml.",
   ),
-});
+};
 
 /** Settings that the agents of all engines have. */
 const entries = {
@@ -70,7 +69,6 @@ const entries = {
   maxConcurrent: described(integer(1, 100), "Maximum number of checkpoints in flight on a node."),
   repository: described(registryRepository, "Repository of checkpoint images."),
   registry: described(registrySchema, "Access to the registry."),
-  health: described(healthSchema, "Settings of the health check."),
   log: described(
     shape({ level: described(v.picklist(["debug", "info", "warn", "error"]), "Log level.") }),
     "Log of both programs.",
@@ -82,6 +80,16 @@ const kubeletAgentSchema = shape({
   ...entries,
   archives: described(directory, "Directory to which the kubelet writes archives."),
   kubelet: described(kubeletSchema, "Kubelet of the node."),
+  health: described(
+    shape({
+      ...healthEntries,
+      requireRestore: described(
+        v.boolean(),
+        "Whether a node must be able to restore from checkpoint images.",
+      ),
+    }),
+    "Settings of the health check.",
+  ),
 });
 
 const criuAgentSchema = shape({
@@ -91,6 +99,14 @@ const criuAgentSchema = shape({
   ),
   ...entries,
   socket: described(directory, "Unix socket of the service of the node."),
+  handler: described(
+    shape({
+      name: described(dnsLabel, "Name of the runtime handler."),
+      binary: described(directory, "OCI runtime of the handler: the wrapper."),
+    }),
+    "Runtime handler of containerd that restores containers.",
+  ),
+  health: described(shape(healthEntries), "Settings of the health check."),
 });
 
 /**

@@ -77,7 +77,9 @@ test("reports invalid YAML as one problem", () => {
 
 test("parses the settings of the engine criu, which has a socket in place of archives and a kubelet", () => {
   const { archives: _archives, kubelet: _kubelet, ...common } = SETTINGS;
-  const criu = { ...common, engine: "criu", socket: "/run/cedana-cdk/node/node.sock" };
+  const { requireRestore: _requireRestore, ...health } = common.health;
+  const handler = { name: "cedana-criu", binary: "/usr/local/bin/cedana-runc" };
+  const criu = { ...common, engine: "criu", socket: "/run/cedana-cdk/node/node.sock", handler, health };
   const parse = (settings: object) => readAgentSettings(JSON.stringify(settings));
   expect(parse(criu)).toEqual({ value: criu });
   expect(parse({ ...criu, socket: "node.sock" }).problems).toMatchObject([{ path: ["socket"] }]);

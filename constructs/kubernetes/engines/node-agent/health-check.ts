@@ -1,9 +1,9 @@
 import { dirname } from "node:path/posix";
 import type { V1DaemonSet, V1Probe } from "@kubernetes/client-node";
-import { ARCHIVES, CRIU_LINK, HEALTH_CONDITION, runtimeConfig } from "../../../../config/programs/agent";
-import { isNodeLocalRegistry } from "../../../../config/engines/kubelet";
+import { CRIU_LINK, HEALTH_CONDITION } from "../../../../config/programs/agent";
+import { isNodeLocalRegistry } from "../../../../config/engines/node-agent";
 import { namesOf } from "../../../../config/install";
-import { settingsHash, type KubeletInput } from "./input";
+import { settingsHash, type NodeAgentInput } from "./input";
 import type { Manifest } from "../../object";
 import { daemonSet, image } from "../../pod";
 import {
@@ -20,16 +20,21 @@ import {
 } from "./pod";
 
 /**
- * Returns the DaemonSet of the health check. Container `criu-check` runs `criu check` and has the capabilities for it. Container
- * `health-check` evaluates the node, writes the condition of its pod, and has the token of the API server. The kubelet sets the
- * pod Ready only while the condition is True.
+ * Returns the health check. One container runs `criu check` and has the capabilities that it needs. The other one checks the
+ * node, writes the condition of its pod, and has the token. The pod is Ready only while the condition is True.
  */
-export function healthCheckDaemonSet(input: KubeletInput): Manifest<V1DaemonSet> {
-  const { engine, install } = input;
+export function healthCheckDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSet> {
+  const {
+    engine,
+    install,
+    settings: { folder, health },
+    checkMounts,
+    healthMounts,
+  } = input;
   const { healthCheck } = install;
-  const criu = hostDirectory("criu", engine.folder, "read", { create: true });
+  const tree = hostDirectory("criu", folder, "read", { create: true });
   const settingsMount = settings(input);
-  const config = dirname(runtimeConfig(engine));
+  const config = dirname(health.runtimeConfig);
   const result = emptyDirectory("criu-check", "/run/criu-check", "1Mi");
   const temporary = emptyDirectory("tmp", "/tmp", "16Mi");
   const heartbeat = emptyDirectory("health", "/run/health", "1Mi");
@@ -39,7 +44,7 @@ export function healthCheckDaemonSet(input: KubeletInput): Manifest<V1DaemonSet>
       create: true,
     }),
     hostDirectory("runtime-config", config, "read", { at: `/host${config}`, create: true }),
-    hostDirectory("archives", ARCHIVES, "read", { create: true }),
+    healthMounts,
     apiToken(),
     credentials(input),
     heartbeat,
@@ -64,7 +69,7 @@ export function healthCheckDaemonSet(input: KubeletInput): Manifest<V1DaemonSet>
           appArmorProfile: { type: "Unconfined" },
         },
         livenessProbe: freshnessProbe("/run/criu-check/result.json", seconds),
-        volumeMounts: mergeMounts(settingsMount, criu, temporary, result).volumeMounts,
+        volumeMounts: mergeMounts(settingsMount, tree, checkMounts, temporary, result).volumeMounts,
       },
       {
         name: "health-check",
@@ -77,17 +82,17 @@ export function healthCheckDaemonSet(input: KubeletInput): Manifest<V1DaemonSet>
         livenessProbe: freshnessProbe("/run/health/alive", seconds),
         volumeMounts: [
           ...settingsMount.volumeMounts,
-          ...criu.volumeMounts,
+          ...tree.volumeMounts,
           ...readResult,
           ...node.volumeMounts,
         ],
       },
     ],
-    volumes: mergeMounts(settingsMount, criu, temporary, result, node).volumes,
+    volumes: mergeMounts(settingsMount, tree, checkMounts, temporary, result, node).volumes,
   });
 }
 
-/** Returns a probe that fails once the file is older than this. It runs a shell, which costs less than a Node.js process. */
+/** Returns a probe that runs a shell: a Node.js process every few seconds would cost more than the check. */
 function freshnessProbe(file: string, seconds: number): V1Probe {
   const command = ["sh", "-c", `[ $(($(date +%s) - $(stat -c %Y ${file}))) -lt ${seconds} ]`];
   return { exec: { command }, initialDelaySeconds: 5, periodSeconds: 10, timeoutSeconds: 5 };

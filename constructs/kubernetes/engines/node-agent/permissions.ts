@@ -6,24 +6,23 @@ import type {
 } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import { AUTOMATION_GROUP, NODE_CHECKPOINT } from "../../../../api";
+import { AUTOMATION_GROUP, type Kind } from "../../../../api";
 import { agentNamespace, namesOf, type ResolvedInstall } from "../../../../config/install";
 import { metadata, object } from "../../object";
 
-/** Cluster-wide permissions of the helper: checkpoints by the kubelet, which authorizes requests by the API server. */
-export const HELPER_RULES: V1PolicyRule[] = [
-  { apiGroups: [""], resources: ["nodes/checkpoint"], verbs: ["create"] },
-];
+/** Returns the permissions of the helper in the namespace of the agents: it follows its requests and writes their status. */
+export function helperNamespaceRules(kinds: readonly Kind[]): V1PolicyRule[] {
+  return [
+    {
+      apiGroups: [AUTOMATION_GROUP],
+      resources: kinds.map(({ plural }) => plural),
+      verbs: ["get", "list", "watch"],
+    },
+    { apiGroups: [AUTOMATION_GROUP], resources: kinds.map(statusOf), verbs: ["patch"] },
+  ];
+}
 
-/** Permissions of the helper in the namespace of the agents. */
-export const HELPER_NAMESPACE_RULES: V1PolicyRule[] = [
-  {
-    apiGroups: [AUTOMATION_GROUP],
-    resources: [NODE_CHECKPOINT.plural],
-    verbs: ["get", "list", "watch"],
-  },
-  { apiGroups: [AUTOMATION_GROUP], resources: [`${NODE_CHECKPOINT.plural}/status`], verbs: ["patch"] },
-];
+const statusOf = ({ plural }: Kind) => `${plural}/status`;
 
 /** Cluster-wide permissions of the health check: reading its Node. */
 export const HEALTH_CHECK_RULES: V1PolicyRule[] = [{ apiGroups: [""], resources: ["nodes"], verbs: ["get"] }];
@@ -56,7 +55,11 @@ function claim(name: "node-name" | "pod-name" | "pod-uid"): string {
  * Returns a policy and its binding for each of the two accounts. RBAC cannot limit an account to objects of one node, but the
  * token of a pod contains its pod and node.
  */
-export function ownNodePolicies(scope: Construct, install: ResolvedInstall): ApiObject[] {
+export function ownNodePolicies(
+  scope: Construct,
+  install: ResolvedInstall,
+  kinds: readonly Kind[],
+): ApiObject[] {
   const names = namesOf(install);
   const guards: Guard[] = [
     {
@@ -65,10 +68,10 @@ export function ownNodePolicies(scope: Construct, install: ResolvedInstall): Api
       resource: {
         apiGroups: [AUTOMATION_GROUP],
         apiVersions: ["*"],
-        resources: [`${NODE_CHECKPOINT.plural}/status`],
+        resources: kinds.map(statusOf),
       },
       expression: `object.spec.nodeName == ${claim("node-name")}`,
-      message: "the agent of a node writes the status of that node's NodeCheckpoints only",
+      message: `the agent of a node writes the status of that node's ${kinds.map(({ kind }) => `${kind}s`).join(" and ")} only`,
     },
     {
       name: names.healthCheckOwnPod,

@@ -1,10 +1,8 @@
-import { credentialsOf, isNodeLocalRegistry, registryPort } from "../../../../config/engines/kubelet";
+import { credentialsOf, isNodeLocalRegistry, registryPort } from "../../../../config/engines/node-agent";
 import { agentNamespace } from "../../../../config/install";
 import { DNS, tcp } from "../../network-policy/rules";
 import type { ComponentPolicy, EnginePolicies, PolicySettings } from "../engine";
-import type { KubeletInput } from "./input";
-
-const KUBELET_PORT = 10_250;
+import type { NodeAgentInput } from "./input";
 
 /** The EKS Pod Identity agent on the pod's node. */
 const POD_IDENTITY = {
@@ -14,10 +12,10 @@ const POD_IDENTITY = {
 
 /**
  * Returns the policies of the agents, which accept no connections. They reach the API server, the registry, and the helper also
- * its kubelet. If the registry is on the node, they use the network of the node, to which no policy applies.
+ * ports of its node. If the registry is on the node, they use the network of the node, to which no policy applies.
  */
 export function networkPolicies(
-  { engine, install }: KubeletInput,
+  { engine, install, helperPorts }: Pick<NodeAgentInput, "engine" | "install" | "helperPorts">,
   { egressPorts }: PolicySettings,
 ): EnginePolicies {
   if (isNodeLocalRegistry(engine)) return { policies: [], controllerEgress: [] };
@@ -30,5 +28,5 @@ export function networkPolicies(
       ...(credentialsOf(engine) === "ecr" ? [POD_IDENTITY] : []),
     ],
   });
-  return { policies: [policy("helper", KUBELET_PORT), policy("health-check")], controllerEgress: [] };
+  return { policies: [policy("helper", ...helperPorts), policy("health-check")], controllerEgress: [] };
 }

@@ -1,8 +1,8 @@
 import { dirname } from "node:path/posix";
 import type { V1DaemonSet } from "@kubernetes/client-node";
-import { ARCHIVES, CRIU_LINK, STATE } from "../../../../config/programs/agent";
-import { isNodeLocalRegistry } from "../../../../config/engines/kubelet";
-import { settingsHash, type KubeletInput } from "./input";
+import { CRIU_LINK, STATE } from "../../../../config/programs/agent";
+import { isNodeLocalRegistry } from "../../../../config/engines/node-agent";
+import { settingsHash, type NodeAgentInput } from "./input";
 import type { Manifest } from "../../object";
 import { daemonSet, image } from "../../pod";
 import {
@@ -17,34 +17,44 @@ import {
   mergeMounts,
 } from "./pod";
 
-/** Mount point of directories of the node whose path already exists in the image. */
+/** Mount point of directories of the node whose path is used in the image. */
 export const HOST = "/host";
 
-/** Mounts CRIU's directory and that of the link to it below the same mount point, because the link is relative. */
-export function treeMounts({ engine }: Pick<KubeletInput, "engine">) {
+/** Returns the directories of CRIU, of the link to it and of the wrapper, as one tree: the link is relative. */
+export function treeMounts({ settings: { folder }, wrapper }: Pick<NodeAgentInput, "settings" | "wrapper">) {
+  const programs = wrapper === undefined ? undefined : dirname(wrapper);
   return mergeMounts(
-    hostDirectory("criu", engine.folder, "write", { at: `${HOST}${engine.folder}`, create: true }),
+    hostDirectory("criu", folder, "write", { at: `${HOST}${folder}`, create: true }),
     hostDirectory("criu-link", dirname(CRIU_LINK), "write", {
       at: `${HOST}${dirname(CRIU_LINK)}`,
       create: true,
     }),
+    ...(programs === undefined
+      ? []
+      : [hostDirectory("wrapper", programs, "write", { at: `${HOST}${programs}`, create: true })]),
   );
 }
 
 /**
- * Returns the DaemonSet of the helper. It installs CRIU on its node, requests checkpoints from the kubelet and pushes them. It
- * runs as root, because root owns the archives, but without capabilities or namespaces of the host. Only a registry on the node
- * itself requires the node's network namespace.
+ * Returns the helper, which installs CRIU on its node, and then requests checkpoints on the node and pushes them. It is root,
+ * because checkpoints on the node belong to root, without any capability or namespace of the host. A registry on the node
+ * itself can be reached in the node's network only.
  */
-export function helperDaemonSet(input: KubeletInput): Manifest<V1DaemonSet> {
-  const { engine, install } = input;
+export function helperDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSet> {
+  const {
+    engine,
+    install,
+    settings: { folder },
+    wrapper,
+    helperMounts,
+  } = input;
   const { helper } = install;
   const tree = treeMounts(input);
   const mounts = mergeMounts(
     settings(input),
     apiToken(),
     credentials(input),
-    hostDirectory("archives", ARCHIVES, "write", { create: true }),
+    helperMounts,
     hostDirectory("state", STATE, "write", { create: true }),
     emptyDirectory("tmp", "/tmp", "16Mi"),
   );
@@ -55,7 +65,13 @@ export function helperDaemonSet(input: KubeletInput): Manifest<V1DaemonSet> {
       {
         name: "install",
         ...image(engine.image),
-        args: ["install", `${HOST}${engine.folder}`, "--link", `${HOST}${CRIU_LINK}`],
+        args: [
+          "install",
+          `${HOST}${folder}`,
+          "--link",
+          `${HOST}${CRIU_LINK}`,
+          ...(wrapper === undefined ? [] : ["--wrapper", `${HOST}${wrapper}`]),
+        ],
         resources: helper.resources,
         securityContext: ROOT,
         volumeMounts: tree.volumeMounts,

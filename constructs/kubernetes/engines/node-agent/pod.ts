@@ -6,8 +6,8 @@ import {
   SETTINGS_FILE,
   SETTINGS_DIRECTORY,
 } from "../../../../config/programs/agent";
-import { namesOf } from "../../../../config/install";
-import type { KubeletInput } from "./input";
+import { namesOf, type ResolvedInstall } from "../../../../config/install";
+import type { NodeAgentSettings } from "../../../../config/engines/node-agent";
 import { UNPRIVILEGED } from "../../pod";
 
 /** Volumes of a pod, and their mounts in a container. */
@@ -64,7 +64,7 @@ export function emptyDirectory(name: string, at: string, sizeLimit: string): Mou
 export const SETTINGS_PATH = `${SETTINGS_DIRECTORY}/${SETTINGS_FILE}`;
 
 /** Mounts the settings. */
-export function settings({ install }: KubeletInput): Mounts {
+export function settings({ install }: { readonly install: ResolvedInstall }): Mounts {
   const name = "settings";
   return {
     volumes: [{ name, configMap: { name: namesOf(install).agentSettings } }],
@@ -73,7 +73,11 @@ export function settings({ install }: KubeletInput): Mounts {
 }
 
 /** Mounts the Docker config.json with the credentials of the registry, if the engine has one. */
-export function credentials({ engine }: KubeletInput): Mounts {
+export function credentials({
+  engine,
+}: {
+  readonly engine: Pick<NodeAgentSettings, "registryCredentials">;
+}): Mounts {
   const { registryCredentials } = engine;
   if (!registryCredentials) return { volumes: [], volumeMounts: [] };
   const name = "registry-credentials";

@@ -4,12 +4,11 @@ import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { STATE } from "../../../../config/programs/agent";
 import { agentNamespace, commonLabels, imageReference } from "../../../../config/install";
-import type { EngineProps } from "../../input";
 import { metadata, object, type Manifest } from "../../object";
 import { placementOf } from "../../pod";
 import { hostDirectory, ROOT, mergeMounts } from "./pod";
 import { HOST, treeMounts } from "./helper";
-import { kubeletInputOf, type KubeletInput } from "./input";
+import type { NodeAgentInput } from "./input";
 
 const COMPONENT = "agent-removal";
 
@@ -17,19 +16,26 @@ const COMPONENT = "agent-removal";
  * Removes from each node what the helper installed, after the helper itself was removed. A pod of its DaemonSet is Running
  * when its node is done. Apply it separately, wait until all pods are Running, and delete it.
  */
-export class AgentRemoval extends Construct {
+export class NodeAgentRemoval extends Construct {
   readonly daemonSet: ApiObject;
 
-  constructor(scope: Construct, id: string, props: EngineProps) {
+  constructor(scope: Construct, id: string, input: NodeAgentInput) {
     super(scope, id);
-    this.daemonSet = object(this, "daemon-set", removalDaemonSet(kubeletInputOf(this, props)));
+    this.daemonSet = object(this, "daemon-set", removalDaemonSet(input));
   }
 }
 
-function removalDaemonSet({ engine, install }: KubeletInput): Manifest<V1DaemonSet> {
+function removalDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSet> {
+  const {
+    engine,
+    install,
+    settings: { folder },
+    data,
+  } = input;
   const selector = { "app.kubernetes.io/component": COMPONENT, "app.kubernetes.io/instance": install.name };
   const name = `${install.name}-${COMPONENT}`;
-  const criu = treeMounts({ engine });
+  // The wrapper stays: containerd calls it until no container of its handler is left.
+  const criu = treeMounts({ settings: input.settings });
   const state = hostDirectory("state", dirname(STATE), "write", {
     at: `${HOST}${dirname(STATE)}`,
     create: true,
@@ -58,7 +64,7 @@ function removalDaemonSet({ engine, install }: KubeletInput): Manifest<V1DaemonS
             {
               name: "uninstall",
               ...image,
-              args: ["uninstall", `${HOST}${engine.folder}`],
+              args: ["uninstall", `${HOST}${folder}`],
               resources,
               securityContext: ROOT,
               volumeMounts: criu.volumeMounts,
@@ -66,7 +72,7 @@ function removalDaemonSet({ engine, install }: KubeletInput): Manifest<V1DaemonS
             {
               name: "remove-state",
               ...image,
-              ...shell(`rm -rf ${HOST}${STATE}`),
+              ...shell(`rm -rf ${[STATE, ...data].map((each) => `${HOST}${each}`).join(" ")}`),
               resources,
               securityContext: ROOT,
               volumeMounts: state.volumeMounts,
