@@ -84,7 +84,7 @@ describeInNamespaces("engine criu", () => {
     expect(status).toMatchObject({
       nodeName: NODE.name,
       frozenMilliseconds: expect.any(Number),
-      containers: NAMES.map((name) => ({ name, location })).toSorted((a, b) => a.name.localeCompare(b.name)),
+      containers: NAMES.map((name) => ({ name, location })),
     });
     expect(new Set(status.containers?.map((one) => one.location)).size).toBe(1);
     // The checkpoint did not stop it.
@@ -132,13 +132,13 @@ describeInNamespaces("engine criu", () => {
     engine.take("cp", "web");
     // The journal has the request, and the service has the checkpoint.
     await eventually(() => expect(engine.archives().length).toBeGreaterThan(1));
-    engine.script("pkill -9 -f 'agent.js run'");
+    engine.onNode("pkill", "-9", "-f", "agent.js run");
     expect(ready(await engine.ended("cp"))).toMatchObject({ status: "True" });
     await eventually(() => expect(engine.archives()).toEqual([]));
     engine.kubectl(["delete", "pod", "web"]);
     create("web", large, RESTORE("cp"));
     await eventually(() => expect(engine.plansOnNode()).toHaveLength(1));
-    engine.script("pkill -9 -f 'agent.js run'");
+    engine.onNode("pkill", "-9", "-f", "agent.js run");
     const after = await reach("web", counted(before, 3));
     expect(tokens(after)).toEqual(tokens(before));
     expect(await event("Restored", "web")).toContain("Checkpoint cp");
@@ -160,7 +160,7 @@ describeInNamespaces("engine criu", () => {
     await event("RestoreFellBack", "web");
     const after = await eventually(() => steps.counts.last("web", "writer"));
     expect(after.token).not.toBe(before[0]!.token);
-    expect(await event("RestoreFailed", "stops")).toMatch(/uid|capabilit/);
+    expect(await event("RestoreFailed", "stops")).toContain("the user is 1000, at the checkpoint it was 0");
     const path = "jsonpath={.status.containerStatuses[*].ready}";
     expect(engine.kubectl(["get", "pod", "stops", "-o", path])).toBe("false false");
   });

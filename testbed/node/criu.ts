@@ -30,8 +30,6 @@ const DATA = "/var/lib/cedana-cdk";
 export interface CriuEngine extends Engine {
   /** Names of the directories with plans, and with what is staged for them. */
   plansOnNode(): readonly string[];
-  /** Runs a shell script on the node. */
-  script(text: string): string;
 }
 
 /** Installs the engine on a node that has its handler and its service. @param changes changes of `engine` in cedana.yaml */
@@ -50,7 +48,6 @@ export async function openCriuEngine(changes: object = {}): Promise<CriuEngine> 
         .filter(Boolean);
     return {
       ...engine,
-      script: (text) => engine.onNode("sh", "-c", text),
       archives: () => names(`${DATA}/checkpoints ${DATA}/agent`),
       plansOnNode: () => names(`${DATA}/restore`),
     };
