@@ -4,7 +4,7 @@ import type { ClusterOptions } from "./cluster";
 import { EXIT, withFsErrors } from "./errors";
 import { clusterOptions, fileOption, formatOption, print } from "./options";
 import type { LoadOptions } from "./platform-file";
-import { makeTrees } from "./trees";
+import { renderTrees } from "./trees";
 
 interface DiffOptions extends LoadOptions, ClusterOptions {
   readonly file: string;
@@ -34,7 +34,7 @@ async function diffWithDisk(file: string, options: LoadOptions): Promise<string>
   const { diffTree } = await import("../manifests/output/index.js");
   const { unifiedDiff } = await import("./text-diff.js");
   const parts: string[] = [];
-  for (const { directory, files, owner } of await makeTrees(loadPlatform(file, options))) {
+  for (const { directory, files, owner } of await renderTrees(loadPlatform(file, options))) {
     const { changes, problems } = withFsErrors(() => diffTree(directory, files, owner));
     for (const { path, message } of problems) parts.push(`# ${join(directory, path)}: ${message}\n`);
     for (const change of changes) {

@@ -1,6 +1,4 @@
-import { OutputError } from "../manifests/output/paths";
-
-/** Exit codes of every command. As with `kubectl diff`, 1 is no error: `diff` found differences, `explain` a gated node. */
+/** Exit codes of every command. As with `kubectl diff`, 1 is not an error: `diff` found differences, `explain` a gated node. */
 export const EXIT = { ok: 0, differs: 1, badInput: 2, failed: 3 } as const;
 
 /** Ends the command with a message for the user, without a stack trace. */
@@ -32,7 +30,9 @@ export function withFsErrors<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof OutputError) throw new CommandError(error.message, EXIT.badInput);
+    // By its name: every command loads this module, and few load the writer that defines the class.
+    if (error instanceof Error && error.name === "OutputError")
+      throw new CommandError(error.message, EXIT.badInput);
     const { code = "", path = "the output" } = error as NodeJS.ErrnoException;
     const reason = REASONS[code];
     throw reason === undefined ? error : new CommandError(`cannot read or write ${path}: ${reason}`);

@@ -11,7 +11,7 @@ interface ExplainOptions extends ClusterChoice {
 export function addExplain(program: Command): void {
   const command = program
     .command("explain")
-    .description("explain the state of something in a cluster; writes nothing")
+    .description("explain the state of an object in a cluster; writes nothing")
     .command("node <name>")
     .description("show why a node is gated, and print the next commands")
     .addOption(fileOption())

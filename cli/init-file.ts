@@ -66,7 +66,7 @@ version: 1
 `;
 
 function cluster({ name, region, kubernetesVersion, adminArn }: InitAnswers): string {
-  return `# The EKS cluster. To use one that exists, write existingCluster in place of cluster and network.
+  return `# The EKS cluster. To use an existing one, replace cluster and network by existingCluster.
 cluster:
   name: ${yamlText(name)}
   version: ${JSON.stringify(kubernetesVersion)} # in quotes: without them it is a number
@@ -89,7 +89,7 @@ network:
 }
 
 function existingCluster({ name, region, kubernetesVersion }: InitAnswers): string {
-  return `# A cluster that exists. What is left out here is looked up by Terraform.
+  return `# An existing cluster. Terraform looks up the attributes that are not set here.
 existingCluster:
   name: ${yamlText(name)}
   version: ${JSON.stringify(kubernetesVersion)}

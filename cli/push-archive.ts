@@ -53,10 +53,10 @@ export async function pushCheckpointImage(
       client.close();
     }
   });
-  const lost = notRestored(pushed.metadata);
+  const differences = notRestored(pushed.metadata);
   return output === "json"
-    ? `${JSON.stringify({ ...pushed, notRestored: lost }, null, 2)}\n`
-    : text(name, pushed, lost);
+    ? `${JSON.stringify({ ...pushed, notRestored: differences }, null, 2)}\n`
+    : text(name, pushed, differences);
 }
 
 /** Returns the credentials of the given file, or for ECR those of this pod. */
@@ -91,7 +91,7 @@ async function withCommandErrors(work: () => Promise<PushedImage>): Promise<Push
 function text(
   name: string,
   { image, size, architecture, metadata }: PushedImage,
-  lost: readonly NotRestored[],
+  differences: readonly NotRestored[],
 ) {
   const { containerName, pod, baseImage, checkpointedAt, frozenMs } = metadata;
   const frozen = frozenMs === undefined ? "" : `, frozen by CRIU for ${Math.round(frozenMs)} ms`;
@@ -102,7 +102,7 @@ container: ${container}, linux/${architecture}, ${checkpointedAt.toISOString()}$
 base image: ${baseImage.name}${baseImage.digest === undefined ? "" : ` (${baseImage.digest})`}
 
 Differences after a restore:
-${lost.map(({ message }) => `  - ${message}\n`).join("")}
+${differences.map(({ message }) => `  - ${message}\n`).join("")}
 A pod that resumes from this checkpoint (containerd 2.1 to 2.3, or CRI-O):
 
 ${toYaml(restorePod(image, metadata))}`;

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { CommandError, EXIT, withFsErrors } from "./errors";
 import { fileOption, formatOption, print } from "./options";
 import type { LoadOptions } from "./platform-file";
-import { makeTrees } from "./trees";
+import { renderTrees } from "./trees";
 
 interface SynthOptions extends LoadOptions {
   readonly file: string;
@@ -24,7 +24,7 @@ export function addSynth(program: Command): void {
 async function synth({ file, force, ...options }: SynthOptions): Promise<string> {
   const { loadPlatform } = await import("./platform-file.js");
   const { diffTree, OutputError, writeTree } = await import("../manifests/output/index.js");
-  const trees = await makeTrees(loadPlatform(file, options));
+  const trees = await renderTrees(loadPlatform(file, options));
   const rejected = trees.flatMap(({ directory, files, owner }) => {
     const problems = withFsErrors(() => diffTree(directory, files, owner, { force }).problems);
     return problems.length > 0 ? [new OutputError(directory, problems).message] : [];

@@ -36,14 +36,14 @@ export interface Tree {
   /** Relative to the working directory, or absolute if the platform file was given so. */
   readonly directory: string;
   readonly files: ReadonlyMap<string, string>;
-  /** The platform file, so that another one does not replace the output, or plan with its Terraform state. */
+  /** The platform file, so that the output or Terraform state of another one is not overwritten. */
   readonly owner: string;
   /** Shell commands to run next, from the same working directory. */
   readonly next: readonly string[];
 }
 
-/** Makes the output of a platform file. Loads only what it needs: cdktf for AWS, cdk8s for Kubernetes. */
-export async function makeTrees(loaded: LoadedPlatform): Promise<Tree[]> {
+/** Renders the output of a platform file. Loads only what it needs: cdktf for AWS, cdk8s for Kubernetes. */
+export async function renderTrees(loaded: LoadedPlatform): Promise<Tree[]> {
   const { platform } = loaded;
   const trees: Tree[] = [];
   if (platform.cluster || platform.existingCluster) trees.push(await awsTree(loaded));

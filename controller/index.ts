@@ -1,6 +1,6 @@
 /**
- * The program that runs in the cluster: gates nodes until the agents on them are Ready, and reconciles checkpoint objects.
- * `runController` is all of it but flags and files.
+ * The controller program: gates nodes until their agents are Ready, and reconciles Checkpoints and restores. `runController` is
+ * the program without flags and files.
  */
 import { randomUUID } from "node:crypto";
 import type { ControllerSettings } from "../config/programs/controller";
@@ -35,7 +35,7 @@ export { createLogger, EXIT, Metrics } from "../kube";
 const FIELD_MANAGER = "cedana-controller";
 
 export interface RunControllerOptions {
-  /** Name of the pod, or of the machine. Each process adds to it, so that it differs after a restart in the same pod. */
+  /** Name of the pod or host. Each process appends a suffix, so that it differs after a restart in the same pod. */
   readonly identity: string;
   /** Port of `/metrics`; 0 for any free one. */
   readonly metricsPort: number;
@@ -48,7 +48,7 @@ export interface RunControllerOptions {
 /**
  * Runs the controller until a signal, a lost lease or a failure.
  *
- * @param transport sends as the controller; without the lease only reads are sent, and claims of the webhook
+ * @param transport sends requests. Without the lease, only reads and the claims of the webhook are sent
  * @returns exit code, as `EXIT` names them
  */
 export async function runController(

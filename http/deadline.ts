@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { NoResponseError } from "./errors";
 
-/** Aborts its signal when its time is over, or when another signal is aborted. */
+/** Aborts its signal after a timeout, or when another signal is aborted. */
 export class Deadline {
   private readonly controller = new AbortController();
   private timer?: NodeJS.Timeout;
@@ -10,7 +10,7 @@ export class Deadline {
 
   constructor(
     private readonly ms: number,
-    /** Message of the error when time is over. */
+    /** Message of the error after the timeout. */
     private readonly message: string,
     private readonly outer?: AbortSignal,
   ) {
@@ -32,14 +32,14 @@ export class Deadline {
     return this.signal.aborted || performance.now() >= this.endMs;
   }
 
-  /** Starts the time again. */
+  /** Restarts the timeout. */
   start(): void {
     this.stop();
     this.endMs = performance.now() + this.ms;
     this.timer = setTimeout(() => this.controller.abort(this.error(false)), this.ms);
   }
 
-  /** Stops the time. The other signal still counts. */
+  /** Stops the timeout. The other signal still counts. */
   stop(): void {
     clearTimeout(this.timer);
     this.endMs = Infinity;

@@ -1,8 +1,8 @@
 /**
- * What is known about a request that did not succeed.
- * - `refused`: the server did nothing: the request was not sent, or the response was 3xx or 4xx.
- * - `failed`: the server tried and reports that it failed.
- * - `unknown`: the request was sent, and no response says whether it was carried out.
+ * Outcome of a failed request.
+ * - `refused`: the server did not execute it: it was not sent, or the response was 3xx or 4xx.
+ * - `failed`: the server executed it and reports a failure.
+ * - `unknown`: it was sent, but no response shows whether the server executed it.
  */
 export type Outcome = "refused" | "failed" | "unknown";
 

@@ -21,8 +21,11 @@ export interface HttpRequest {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly url: URL;
   readonly headers?: http.OutgoingHttpHeaders;
-  /** A stream is sent as fast as the server takes it; `length` is its Content-Length. */
-  readonly body?: string | Uint8Array | { readonly content: Content; readonly length: number };
+  /**
+   * A stream is sent as fast as the server takes it; `length` is its Content-Length. Without a length it is sent in chunks
+   * (Transfer-Encoding).
+   */
+  readonly body?: string | Uint8Array | { readonly content: Content; readonly length?: number };
   /**
    * Keeps and shares connections. Default: one connection for this request alone, so that a request whose connection the
    * server had already closed does not count as sent.
@@ -94,7 +97,8 @@ export function open(request: HttpRequest, deadline: Deadline): Promise<http.Inc
   const { connectTimeoutMs, idleTimeoutMs, responseIdleTimeoutMs } = request;
   return new Promise((resolve, reject) => {
     // Node sends no length with the body of a DELETE: the server would take it for the next request.
-    const length = body === undefined ? {} : { "content-length": lengthOf(body) };
+    const bytes = body === undefined ? undefined : lengthOf(body);
+    const length = bytes === undefined ? {} : { "content-length": bytes };
     const call = (url.protocol === "http:" ? http : https).request(url, {
       method,
       headers: { ...request.headers, ...length },
@@ -175,7 +179,7 @@ export async function readBody(response: http.IncomingMessage, maxBytes = Infini
   return Buffer.concat(chunks);
 }
 
-function lengthOf(body: NonNullable<HttpRequest["body"]>): number {
+function lengthOf(body: NonNullable<HttpRequest["body"]>): number | undefined {
   return typeof body === "string" ? Buffer.byteLength(body) : body.length;
 }
 
@@ -187,7 +191,7 @@ function onceConnected(socket: Socket, act: () => void): void {
   else act();
 }
 
-/** @throws only what the content throws: errors of the connection are reported by the request */
+/** Sends a stream. Throws only errors of the content: the request reports errors of the connection. */
 async function sendStream(call: http.ClientRequest, content: Content, checkDeadline: () => void) {
   for await (const chunk of content) {
     checkDeadline();

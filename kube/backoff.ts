@@ -54,7 +54,7 @@ export class PerKeyBackoff {
     return delay !== undefined && (!delay.blocking || delay.untilMs > now);
   }
 
-  /** Returns what is left of a blocking delay, ms. */
+  /** Returns the rest of a blocking delay, ms. */
   remainingMs(key: string, now: number): number {
     const delay = this.delays.get(key);
     return delay?.blocking ? Math.max(0, delay.untilMs - now) : 0;
@@ -88,12 +88,12 @@ export class PerKeyBackoff {
   }
 }
 
-/** Returns the delay after so many failures before; 0 gives `baseMs`. */
+/** Returns the delay after a number of earlier failures. 0 gives `baseMs`. */
 export function exponential(baseMs: number, maxMs: number, failures: number): number {
   return Math.min(maxMs, baseMs * 2 ** failures);
 }
 
-/** Waits; returns at once when the signal is aborted. Never throws. */
+/** Waits until the time has passed or the signal is aborted. Never throws. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
@@ -110,7 +110,7 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
 const WRITE = { baseMs: 250, maxMs: 5000 } as const;
 
 /**
- * Retries a write until it is done, however long the API server is unavailable.
+ * Retries a write until the API server has stored it, however long it is unavailable.
  * @throws the error if a retry is useless (the API server rejects the write, or the lease is lost) or the signal is aborted
  */
 export async function retryUntilWritten<T>(

@@ -9,10 +9,10 @@ const SECRET_KEYS = ["authorization", "Authorization", "token", "password"];
 const SECRETS = SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]);
 
 /**
- * One JSON object a line: `level` by name, `time` in ISO 8601, `msg`. Written synchronously, so that the line before an
+ * Creates a logger that writes one JSON object per line: `level` by name, `time` in ISO 8601, `msg`. Written synchronously, so that the line before an
  * exit is not lost.
  *
- * @param options.level least level that is written
+ * @param options.level lowest level that is written
  * @param options.destination where lines go; default: stdout
  */
 export function createLogger(options: {

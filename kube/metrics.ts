@@ -6,36 +6,38 @@ const SECONDS = [
   1.75, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9, 10, 15, 20, 25, 30, 40, 50, 60,
 ];
 
-/** State of a queue, read with the metrics. */
+/** Current state of a queue, read when metrics are scraped. */
 export interface QueueState {
-  /** Keys that wait for a worker. */
+  /** Returns the number of keys that wait for a worker. */
   depth(): number;
-  /** Seconds since the start of each reconcile that is under way. */
+  /** Returns the seconds since the start of each reconcile in progress. */
   workingSeconds(): readonly number[];
 }
 
-/** Events of a queue. */
+/** Records events of a queue. */
 export interface QueueMetrics {
   /** A key was added. */
   added(): void;
   /** A key was added again with backoff. */
   retried(): void;
-  /** A key was handed to a worker after so long in the queue. */
+  /** A worker took a key that was in the queue for this time. */
   waited(seconds: number): void;
-  /** A worker was done with a key after so long. */
+  /** A worker finished a key after this time. */
   worked(seconds: number): void;
 }
 
 /** controller-runtime's results of a reconcile. */
 export type ReconcileResult = "success" | "error" | "requeue_after";
 
+/** Records reconciles of a controller. */
 export interface ControllerMetrics {
-  /** A worker takes up a key. */
+  /** A worker started to reconcile a key. */
   started(): void;
-  /** The worker is done with it. */
+  /** The reconcile ended. */
   ended(result: ReconcileResult, seconds: number): void;
 }
 
+/** Records lists and watches of a reflector. */
 export interface ReflectorMetrics {
   /** A full list was read. */
   listed(items: number): void;
@@ -43,7 +45,7 @@ export interface ReflectorMetrics {
   watched(): void;
   /** A list or watch failed, or a watch stalled. */
   failed(): void;
-  /** The API server was heard of. */
+  /** The API server responded. */
   contact(): void;
 }
 
@@ -51,83 +53,103 @@ const QUEUE = ["name", "controller"] as const;
 const CONTROLLER = ["controller"] as const;
 const REFLECTOR = ["reflector"] as const;
 
-/**
- * The metrics of one process, under controller-runtime's names. Nothing is global: each instance has its own registry.
- */
+/** The metrics of one process, with the names of controller-runtime. Each instance has a separate registry. */
 export class Metrics {
   readonly registry = new Registry();
   private readonly queues = new Map<string, QueueState>();
 
-  private readonly adds = this.newCounter("workqueue_adds_total", "Keys added to the queue", QUEUE);
-  private readonly retries = this.newCounter("workqueue_retries_total", "Keys added with backoff", QUEUE);
-  private readonly waits = this.newHistogram("workqueue_queue_duration_seconds", "Key in the queue", QUEUE);
-  private readonly works = this.newHistogram("workqueue_work_duration_seconds", "Key with a worker", QUEUE);
+  private readonly adds = this.newCounter("workqueue_adds_total", "Number of keys added to the queue", QUEUE);
+  private readonly retries = this.newCounter(
+    "workqueue_retries_total",
+    "Number of keys added again with backoff",
+    QUEUE,
+  );
+  private readonly waits = this.newHistogram(
+    "workqueue_queue_duration_seconds",
+    "Time of a key in the queue, in seconds",
+    QUEUE,
+  );
+  private readonly works = this.newHistogram(
+    "workqueue_work_duration_seconds",
+    "Time of the reconcile of a key, in seconds",
+    QUEUE,
+  );
   private readonly reconciles = this.newCounter(
     "controller_runtime_reconcile_total",
-    "Reconciles by result",
+    "Number of reconciles by result",
     ["controller", "result"],
   );
   private readonly errors = this.newCounter(
     "controller_runtime_reconcile_errors_total",
-    "Failed reconciles",
+    "Number of failed reconciles",
     CONTROLLER,
   );
   private readonly times = this.newHistogram(
     "controller_runtime_reconcile_time_seconds",
-    "Length of a reconcile",
+    "Duration of a reconcile, in seconds",
     CONTROLLER,
   );
   private readonly active = this.newGauge(
     "controller_runtime_active_workers",
-    "Workers with a key",
+    "Number of workers that reconcile a key",
     CONTROLLER,
   );
   private readonly workers = this.newGauge(
     "controller_runtime_max_concurrent_reconciles",
-    "Workers there are",
+    "Maximum number of concurrent reconciles",
     CONTROLLER,
   );
   private readonly leaders = this.newGauge(
     "leader_election_master_status",
-    "1 while this process holds the Lease",
+    "1 if this process holds the Lease, else 0",
     ["name"],
   );
-  private readonly requests = this.newCounter("rest_client_requests_total", "Requests to the API server", [
-    "code",
-    "method",
-    "host",
-  ]);
-  private readonly lists = this.newCounter("cedana_reflector_lists_total", "Full lists read", REFLECTOR);
-  private readonly items = this.newGauge(
-    "cedana_reflector_list_items",
-    "Objects in the last list",
+  private readonly requests = this.newCounter(
+    "rest_client_requests_total",
+    "Number of requests to the API server",
+    ["code", "method", "host"],
+  );
+  private readonly lists = this.newCounter(
+    "cedana_reflector_lists_total",
+    "Number of complete lists read",
     REFLECTOR,
   );
-  private readonly watches = this.newCounter("cedana_reflector_watches_total", "Watches opened", REFLECTOR);
+  private readonly items = this.newGauge(
+    "cedana_reflector_list_items",
+    "Number of objects in the last list",
+    REFLECTOR,
+  );
+  private readonly watches = this.newCounter(
+    "cedana_reflector_watches_total",
+    "Number of watches opened",
+    REFLECTOR,
+  );
   private readonly failures = this.newCounter(
     "cedana_reflector_failures_total",
-    "Lists and watches that failed, and watches that went silent",
+    "Number of failed lists and watches, including watches without a response",
     REFLECTOR,
   );
   private readonly contacts = this.newGauge(
     "cedana_reflector_last_contact_timestamp_seconds",
-    "When the API server was last heard of",
+    "Time of the last response of the API server, in seconds since the epoch",
     REFLECTOR,
   );
 
   constructor() {
-    this.queueGauge("workqueue_depth", "Keys that wait", (queue) => queue.depth());
-    this.queueGauge("workqueue_unfinished_work_seconds", "Age of all reconciles under way, summed", (queue) =>
-      queue.workingSeconds().reduce((sum, seconds) => sum + seconds, 0),
+    this.queueGauge("workqueue_depth", "Number of keys that wait for a worker", (queue) => queue.depth());
+    this.queueGauge(
+      "workqueue_unfinished_work_seconds",
+      "Total age of all reconciles in progress, in seconds",
+      (queue) => queue.workingSeconds().reduce((sum, seconds) => sum + seconds, 0),
     );
     this.queueGauge(
       "workqueue_longest_running_processor_seconds",
-      "Age of the oldest reconcile under way",
+      "Age of the oldest reconcile in progress, in seconds",
       (queue) => Math.max(0, ...queue.workingSeconds()),
     );
   }
 
-  /** Adds `process_*` and `nodejs_*`. */
+  /** Adds the metrics `process_*` and `nodejs_*`. */
   collectProcess(): void {
     collectDefaultMetrics({ register: this.registry });
   }
@@ -172,17 +194,17 @@ export class Metrics {
     };
   }
 
-  /** @param name name of the Lease */
+  /** Records whether this process holds the Lease. */
   leading(name: string, leads: boolean): void {
     this.leaders.set({ name }, leads ? 1 : 0);
   }
 
-  /** @param request.code HTTP status, or `<error>` where there was no response (as in client-go) */
+  /** Counts a request. `code` is the HTTP status, or `<error>` without a response, as in client-go. */
   request(request: { readonly code: string; readonly method: string; readonly host: string }): void {
     this.requests.inc({ ...request });
   }
 
-  /** A counter of a part. */
+  /** Creates a counter of a controller. */
   counter<L extends string = never>(
     name: `cedana_${string}_total`,
     help: string,
@@ -191,7 +213,7 @@ export class Metrics {
     return this.newCounter(name, help, labels);
   }
 
-  /** A gauge of a part. `read`, if given, sets it each time metrics are read. */
+  /** Creates a gauge of a controller. `read`, if given, sets it when metrics are scraped. */
   gauge<L extends string = never>(
     name: `cedana_${string}`,
     help: string,
@@ -201,7 +223,7 @@ export class Metrics {
     return this.newGauge(name, help, labels, read);
   }
 
-  /** A histogram of a part; without `buckets`, of seconds up to 60. */
+  /** Creates a histogram of a controller. Default of `buckets`: seconds up to 60. */
   histogram<L extends string = never>(
     name: `cedana_${string}`,
     help: string,

@@ -10,58 +10,58 @@ import {
 } from "./object";
 import { toYaml, toYamlStream } from "../render/yaml";
 
-/** A tree of files to be: path with slashes, from the root of the tree, and text. */
+/** Text of files by path. Paths have slashes and are relative to the output directory. */
 export type Files = ReadonlyMap<string, string>;
 
 export interface LayoutOptions {
   /**
    * `object`: `<namespace>/<kind>-<name>.yaml`, and `_cluster/...` for objects without a namespace.
-   * `chart`: one file for each name in `sources`, its objects in the order given.
+   * `chart`: one file for each name in `sources`, with its objects in the given order.
    * @default "object"
    */
   readonly filePer?: "object" | "chart";
   /**
-   * Where each object comes from, for instance the path of its chart: as many as there are objects. Names the file of
-   * a chart, and both places when an object is defined twice.
+   * Origin of each object, for instance the path of its chart; one for each object. It is the name of a chart's file, and the
+   * error for an object that is defined twice names both origins.
    * @default - `object 1`, `object 2`...; all of them in one file `manifests.yaml` with `filePer: "chart"`
    */
   readonly sources?: readonly string[];
   /**
-   * Whether a kustomization.yaml lists the files. Kustomize refuses an empty one: none is made for no objects.
+   * Whether to add a kustomization.yaml that lists the files. Kustomize rejects an empty one: without objects there is none.
    * @default true
    */
   readonly kustomization?: boolean;
 }
 
-/** Name of the file that Kustomize, Argo CD and Flux look for. */
+/** Name of the file that Kustomize, Argo CD and Flux read. */
 export const KUSTOMIZATION = "kustomization.yaml";
 
 /**
- * Lays objects out as the files of a GitOps repository. A path depends on the identity of its object alone, so that
- * adding one object adds one file, and the same objects give the same bytes.
- * @throws InvalidInputError if an object has no name or kind, or is defined twice.
+ * Returns the files of a GitOps repository for these objects. A path depends only on the identity of its object, so a new object
+ * adds one file. The same objects give the same bytes.
+ * @throws InvalidInputError if an object has no name or kind, or is defined twice
  */
 export function layout(
   objects: readonly KubernetesObject[],
   options: LayoutOptions = {},
 ): Map<string, string> {
-  const places = checkObjects(objects, options.sources);
+  const paths = checkObjects(objects, options.sources);
   const files =
     options.filePer === "chart"
       ? filesOfCharts(objects, options.sources)
-      : new Map(objects.map((object, index) => [places[index] ?? "", toYaml(ordered(object))]));
+      : new Map(objects.map((object, index) => [paths[index] ?? "", toYaml(ordered(object))]));
   if (options.kustomization !== false && files.size > 0)
     files.set(KUSTOMIZATION, kustomization([...files.keys()]));
   return new Map([...files].toSorted(([a], [b]) => compare(a, b)));
 }
 
 /**
- * The path of each object.
- * @throws InvalidInputError as `layout`.
+ * Checks the objects and returns the path of each.
+ * @throws InvalidInputError as `layout`
  */
 export function checkObjects(objects: readonly KubernetesObject[], sources?: readonly string[]): string[] {
   if (sources && sources.length !== objects.length) {
-    throw new RangeError(`${sources.length} sources for ${objects.length} objects: give one for each`);
+    throw new RangeError(`${sources.length} sources for ${objects.length} objects: pass one for each object`);
   }
   const sourceOf = (index: number): string => sources?.[index] ?? `object ${index + 1}`;
   const broken = objects.flatMap((object, index) => checkObject(object, index, sourceOf(index)));
@@ -90,7 +90,7 @@ function duplicate(
     path: [later],
     message: `is defined twice: ${name}`,
     given: `by ${sourceOf(earlier)} and by ${sourceOf(later)}`,
-    remedy: "leave one out, or give it another name",
+    remedy: "remove one of them, or rename it",
   };
 }
 
@@ -101,7 +101,7 @@ function filesOfCharts(
   const charts = new Map<string, KubernetesObject[]>();
   for (const [index, object] of objects.entries()) {
     const name = fileName(sources?.[index] ?? "manifests");
-    // No escaped name begins with `_k`, so this one is free.
+    // No escaped name starts with `_k`, so this name is unused.
     const file = `${name}.yaml` === KUSTOMIZATION ? `_${KUSTOMIZATION}` : `${name}.yaml`;
     const chart = charts.get(file);
     if (chart) chart.push(ordered(object));
@@ -118,7 +118,7 @@ function kustomization(paths: readonly string[]): string {
   });
 }
 
-/** By code unit: the same on every machine, whatever its language. */
+/** Compares by code units, independent of the locale. */
 export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,7 +1,7 @@
 import { printable, type Problem } from "../config/schema";
 import { createHash } from "node:crypto";
 
-/** A Kubernetes object as plain data: what `ApiObject.toJson()` of cdk8s gives. */
+/** A Kubernetes object as plain data, as cdk8s' `ApiObject.toJson()` returns it. */
 export interface KubernetesObject {
   readonly apiVersion: string;
   readonly kind: string;
@@ -13,16 +13,17 @@ export interface KubernetesObject {
   readonly [field: string]: unknown;
 }
 
-/** What makes an object that very object in a cluster: the version of its API is not part of it. */
+/** Identifies an object in a cluster, independent of the version of its API. */
 export interface Identity {
   /** Empty for the core group. */
   readonly group: string;
   readonly kind: string;
-  /** Undefined for objects of the whole cluster. */
+  /** Undefined for cluster-scoped objects. */
   readonly namespace: string | undefined;
   readonly name: string;
 }
 
+/** Returns the identity of an object. */
 export function identityOf(object: KubernetesObject): Identity {
   const slash = object.apiVersion.indexOf("/");
   return {
@@ -33,24 +34,22 @@ export function identityOf(object: KubernetesObject): Identity {
   };
 }
 
-/** `Deployment.apps cedana-system/manager` */
+/** Formats an identity: `Deployment.apps cedana-system/manager`. */
 export function formatIdentity({ group, kind, namespace, name }: Identity): string {
   return `${kind}${group === "" ? "" : `.${group}`} ${namespace === undefined ? "" : `${namespace}/`}${name}`;
 }
 
-/** What keeps an object from having an identity; `source` names it in the message. */
+/** Returns the problems of an object without an identity. @param source names the object in messages */
 export function checkObject(object: unknown, index: number, source: string): Problem[] {
   const { apiVersion, kind, metadata } = (object ?? {}) as Record<string, unknown>;
   const { name, namespace } = (metadata ?? {}) as Record<string, unknown>;
   const problem = (path: string[], given: unknown): Problem => ({
-    code: "not-an-object",
+    code: "invalid-object",
     path: [index, ...path],
-    message: `of ${source} is no text`,
+    message: `of ${source} is not a non-empty string`,
     given: printable(given),
-    allowed: "text that is not empty",
-    ...(path.at(-1) === "name"
-      ? { remedy: "give the object a name: generateName has no place in files" }
-      : {}),
+    allowed: "a non-empty string",
+    ...(path.at(-1) === "name" ? { remedy: "set metadata.name: files do not support generateName" } : {}),
   });
   const texts: [string[], unknown][] = [
     [["apiVersion"], apiVersion],
@@ -67,7 +66,7 @@ export function checkObject(object: unknown, index: number, source: string): Pro
   ];
 }
 
-/** The same object with apiVersion, kind and metadata (name and namespace first) before all else. */
+/** Returns the object with apiVersion, kind and metadata first, and in metadata name and namespace first. */
 export function ordered(object: KubernetesObject): KubernetesObject {
   const { apiVersion, kind, metadata, ...rest } = object;
   const { name, namespace, ...others } = metadata;
@@ -75,15 +74,15 @@ export function ordered(object: KubernetesObject): KubernetesObject {
   return { apiVersion, kind, metadata: { ...head, ...others }, ...rest };
 }
 
-/** Folder of objects that belong to no namespace. No namespace can be called so: `_` is not allowed in one. */
-export const CLUSTER_FOLDER = "_cluster";
+/** Directory of cluster-scoped objects. The name of a namespace cannot contain `_`. */
+export const CLUSTER_DIRECTORY = "_cluster";
 
-/** File systems allow 255 bytes; some room is left for those who copy and rename. */
+/** File systems allow 255 bytes. The rest is left for suffixes of copies. */
 const MAX_NAME = 200;
 
 /**
- * Groups of Kubernetes itself in which no kind occurs twice, so that the kind alone tells the object. A kind of any
- * other group is written with its group.
+ * Groups of Kubernetes itself that have no kind in common, so that the kind alone is unambiguous. For other groups, the path
+ * contains the group.
  */
 const SHORT_GROUPS: ReadonlySet<string> = new Set([
   "",
@@ -102,23 +101,23 @@ const SHORT_GROUPS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * `cedana-system/deployment-manager.yaml`, `_cluster/nodepool.karpenter.sh-gpu.yaml`. Two objects never share a path,
- * not even where file names do not distinguish case; the path depends on nothing but the object's identity.
+ * Returns the path of an object: `cedana-system/deployment-manager.yaml`, `_cluster/nodepool.karpenter.sh-gpu.yaml`. It depends
+ * only on the object's identity. The paths of two objects differ, also on file systems that ignore case.
  */
 export function pathOf(identity: Identity): string {
   const { group, kind, namespace, name } = identity;
-  const folder = namespace === undefined ? CLUSTER_FOLDER : fileName(namespace);
+  const directory = namespace === undefined ? CLUSTER_DIRECTORY : fileName(namespace);
   const type = SHORT_GROUPS.has(group) ? kind.toLowerCase() : `${kind.toLowerCase()}.${group}`;
   const base = `${escaped(type).replaceAll("-", "_2d")}-${escaped(name)}`;
-  return `${folder}/${shortened(base, formatIdentity(identity))}.yaml`;
+  return `${directory}/${shortened(base, formatIdentity(identity))}.yaml`;
 }
 
-/** Any text as the name of a file: the same text, if it is lower-case letters, digits, `-` and `.`. */
+/** Returns a file name for any text. Lower-case letters, digits, `-` and `.` are kept. */
 export function fileName(text: string): string {
   return shortened(escaped(text), text);
 }
 
-/** Every other byte becomes `_` and its two hex digits: RBAC names may hold nearly anything. */
+/** Escapes all other bytes as `_` and two hex digits, because RBAC names can contain almost any character. */
 function escaped(text: string): string {
   if (/^[a-z0-9][a-z0-9.-]*$/.test(text)) return text;
   let out = "";
@@ -130,7 +129,7 @@ function escaped(text: string): string {
   return out;
 }
 
-/** `_z` stands for no byte, so a shortened name is never equal to a whole one. */
+/** Shortens a name and appends `_z` and a digest. `_z` is not an escape, so a shortened name never equals a complete one. */
 function shortened(base: string, identity: string): string {
   if (base.length <= MAX_NAME) return base;
   const digest = createHash("sha256").update(identity).digest("hex").slice(0, 32);

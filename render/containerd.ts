@@ -2,7 +2,7 @@
 import type { Ami, RuntimeHandler } from "../config/nodes";
 
 /**
- * Lets containerd restore a container from a checkpoint image. containerd 2.2.7, 2.3.4 and later patches require this key;
+ * Enables restore from checkpoint images in containerd. containerd 2.2.7, 2.3.4 and later patches require this key;
  * earlier versions restore without it and log a warning about an unknown key (seen with 2.1.9); 2.4 cannot restore.
  */
 export const RESTORE_TOML = [

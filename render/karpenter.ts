@@ -3,6 +3,7 @@ import { instanceFacts, startupTaintOf, toKarpenterTaint } from "../config/nodes
 import { KARPENTER_KUBELET_FIELDS, nodeLabels, renderUserData } from "./user-data/user-data";
 import { DISCOVERY_TAG, type ResolvedNodePool, karpenterNodeRoleName } from "../config/karpenter";
 
+/** Names that the manifests of a pool need. */
 export interface PoolContext {
   readonly clusterName: string;
   /** Default: the name of the role on the AWS side. */
@@ -95,7 +96,7 @@ export function nodePoolManifest(pool: ResolvedNodePool) {
   };
 }
 
-/** Nodes with accelerators are expensive to replace: at most one drifted node at a time. */
+/** Returns the default budgets. Nodes with accelerators are expensive: at most one drifted node is replaced at a time. */
 function defaultBudgets(pool: ResolvedNodePool): object[] {
   const any = { nodes: "10%" };
   return instanceFacts(pool).accelerator === "none" ? [any] : [any, { nodes: "1", reasons: ["Drifted"] }];

@@ -41,12 +41,11 @@ class Emitter {
         return ` ${this.number(data)}\n`;
       case "object":
         if (data === null) return " null\n";
-        if (this.path.length > MAX_DEPTH)
-          this.refuse(`is nested deeper than ${MAX_DEPTH} levels`, "a cycle?");
+        if (this.path.length > MAX_DEPTH) this.fail(`is nested deeper than ${MAX_DEPTH} levels`, "a cycle?");
         if (Array.isArray(data)) return this.list(data, indent, compact);
         return this.mapping(data, indent, compact);
       default:
-        return this.refuse(`is a ${typeof data}, which a manifest cannot hold`);
+        return this.fail(`is a ${typeof data}, which a manifest cannot contain`);
     }
   }
 
@@ -65,7 +64,7 @@ class Emitter {
   private mapping(data: object, indent: string, compact: boolean): string {
     const prototype = Object.getPrototypeOf(data) as object | null;
     if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-      this.refuse(`is a ${prototype.constructor.name}, which a manifest cannot hold`);
+      this.fail(`is a ${prototype.constructor.name}, which a manifest cannot contain`);
     }
     let text = "";
     for (const [key, item] of Object.entries(data) as [string, unknown][]) {
@@ -90,21 +89,21 @@ class Emitter {
   }
 
   private whole(text: string): string {
-    return HALF_PAIR.test(text) ? this.refuse("has an unpaired surrogate") : text;
+    return HALF_PAIR.test(text) ? this.fail("has an unpaired surrogate") : text;
   }
 
   /** In YAML 1.1 a number with an exponent needs a decimal point; 1e+21 would be a string. */
   private number(value: number): string {
-    if (!Number.isFinite(value)) return this.refuse(`is ${value}, which a manifest cannot hold`);
+    if (!Number.isFinite(value)) return this.fail(`is ${value}, which a manifest cannot contain`);
     const text = Object.is(value, -0) ? "0" : String(value);
     const exponent = text.indexOf("e");
     return exponent < 0 || text.includes(".") ? text : `${text.slice(0, exponent)}.0${text.slice(exponent)}`;
   }
 
-  private refuse(message: string, remedy?: string): never {
+  private fail(message: string, remedy?: string): never {
     throw new InvalidInputError("YAML output", [
       {
-        code: "not-plain-data",
+        code: "unsupported-value",
         path: this.path.slice(0, 12),
         message,
         allowed: "mappings, lists, text, finite numbers, true, false and null",
@@ -119,7 +118,7 @@ class Emitter {
  * Argo CD and Flux use different readers. Every check is linear in the length of the text.
  */
 
-/** Allowed in a plain scalar: printable ASCII that starts with a character that is no indicator. */
+/** Allowed in a plain scalar: printable ASCII whose first character is not an indicator. */
 const PLAIN = /^[A-Za-z0-9_/$(.-][\x20-\x7e]*$/;
 /** Booleans and null of YAML 1.1, in any case: some readers accept more spellings than the specification. */
 const WORDS = new Set(["y", "n", "yes", "no", "on", "off", "true", "false", "null"]);

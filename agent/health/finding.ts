@@ -118,7 +118,7 @@ export class Reporter {
    */
   async report(desired: HealthCondition, options: { readonly timeoutMs: number }): Promise<void> {
     const now = Date.now();
-    // After a restart of the container, the stored condition has the time of the last change.
+    // After a restart of the container, the time of the last change is in the stored condition.
     const before = this.written ?? { condition: await this.read(options), atMs: Number.NEGATIVE_INFINITY };
     const { condition } = before;
     const age = now - before.atMs;

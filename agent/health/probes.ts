@@ -121,7 +121,7 @@ const NODE = rawKind("v1", "Node", "nodes");
 async function runtimeOf({ client, node, settings }: ProbesOptions): Promise<string> {
   const timeoutMs = requestTimeoutMs(settings);
   const found = await client.get(NODE, { name: node }, { timeoutMs });
-  if (found === undefined) throw new Error(`there is no node ${node}`);
+  if (found === undefined) throw new Error(`node ${node} does not exist`);
   return textAt(found, "status", "nodeInfo", "containerRuntimeVersion") ?? "";
 }
 

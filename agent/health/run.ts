@@ -8,7 +8,7 @@ import {
   type HealthCondition,
 } from "./finding";
 
-/** A log of JSON lines. */
+/** The part of a logger that the health check uses. */
 export interface Log {
   info(fields: object, text: string): void;
   warn(fields: object, text: string): void;

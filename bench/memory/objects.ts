@@ -31,7 +31,12 @@ export function settings(): ControllerSettings {
       maxPerNode: 2,
       locations: [],
       engine: "kubelet",
-      agent: { namespace: SYSTEM, repository: "registry.example.com/checkpoints", timeoutSeconds: 300 },
+      agent: {
+        namespace: SYSTEM,
+        repository: "registry.example.com/checkpoints",
+        timeoutSeconds: 300,
+        responseSeconds: 60,
+      },
     },
     restore: {
       namespaces: "all",

@@ -43,7 +43,7 @@ export interface InputSchema {
   readonly items?: InputSchema;
   readonly anyOf?: readonly InputSchema[];
   readonly oneOf?: readonly InputSchema[];
-  /** Origin of a default that is no fixed value. */
+  /** Origin of a default that is not a fixed value. */
   readonly derived?: string;
   /** Description of the accepted values. */
   readonly allowed?: string;

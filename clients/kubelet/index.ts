@@ -2,7 +2,7 @@
 import { NoResponseError, exchange, type HttpResponse, type Json, type Outcome } from "../../http";
 
 export interface KubeletErrorDetails {
-  /** HTTP status, where there was a response. */
+  /** HTTP status, if there was a response. */
   readonly status?: number;
   readonly outcome: Outcome;
   /** Whether a retry may succeed. A second checkpoint does no harm: the container keeps running. */
@@ -10,7 +10,7 @@ export interface KubeletErrorDetails {
   readonly cause?: unknown;
 }
 
-/** A request to a kubelet that did not succeed. The message includes the kubelet's own, cut at 1,024 characters. */
+/** A failed request to a kubelet. The message includes the kubelet's own, truncated to 1,024 characters. */
 export class KubeletError extends Error {
   override readonly name = "KubeletError";
   readonly status?: number;
@@ -28,7 +28,7 @@ export class KubeletError extends Error {
 export interface KubeletClientOptions {
   /** Such as https://10.0.0.1:10250. */
   readonly url: string;
-  /** Read for each request: the token and the certificates are renewed while the pod runs. */
+  /** Called for each request, because token and certificates are renewed while the pod runs. */
   readonly token: () => Promise<string>;
   /** PEM certificates, one of which must have signed the kubelet's. */
   readonly ca: () => Promise<string>;

@@ -2,7 +2,7 @@ import type { HttpResponse } from "../../http";
 import type { Credentials } from "./docker-config";
 import { isLoopback } from "./reference";
 
-/** One challenge of a `WWW-Authenticate` header: how a registry wants a request to be authorized. */
+/** One challenge of a `WWW-Authenticate` header: how a registry requires a request to be authorized. */
 export interface Challenge {
   /** Lower case: `basic`, `bearer`. */
   readonly scheme: string;
@@ -12,11 +12,11 @@ export interface Challenge {
 
 interface Token {
   readonly header: string;
-  /** By this process's clock; tokens are renewed a little earlier. */
+  /** Expiry by this process's clock, a few seconds early. */
   readonly untilMs: number;
 }
 
-/** Sends one request without an Authorization header of the transport. */
+/** Sends one request without the transport's Authorization header. */
 export type SendTokenRequest = (request: {
   readonly method: "GET" | "POST";
   readonly url: URL;

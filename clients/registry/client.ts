@@ -1,81 +1,10 @@
 import { createHash } from "node:crypto";
-import type { Content, HttpResponse } from "../../http";
-import { Transport, pushScope, type RegistryOptions } from "./transport";
+import type { Content } from "../../http";
+import { download } from "./download";
 import { RegistryError } from "./errors";
 import { isDigest } from "./reference";
-
-export interface Blob {
-  /** Opened for each attempt. What it throws is thrown as it is, and nothing is stored. */
-  readonly open: () => Content;
-  /** In bytes. */
-  readonly size: number;
-  /** `sha256:...` */
-  readonly digest: string;
-}
-
-const OPERATION = "upload of a blob";
-const HEADERS = { "content-type": "application/octet-stream" };
-
-/** Stores a blob in one attempt: POST and PUT. A failed upload is canceled, so that the registry keeps no part of it. */
-export async function upload(
-  transport: Transport,
-  repository: string,
-  blob: Blob,
-  signal?: AbortSignal,
-): Promise<void> {
-  const call = { operation: OPERATION, repository, headers: HEADERS, signal };
-  const started = await transport.send({ ...call, method: "POST", to: "blobs/uploads/", accepted: [202] });
-  const location = transport.location(OPERATION, repository, started, transport.origin);
-  try {
-    await transport.send({
-      ...call,
-      method: "PUT",
-      to: withDigest(location, blob.digest),
-      body: () => ({ content: checkedContent(blob), length: blob.size }),
-      accepted: [201],
-      isUpload: true,
-    });
-  } catch (error) {
-    await cancel(transport, repository, location);
-    throw error;
-  }
-}
-
-/** Cancels the upload that a response started. */
-export async function cancelStarted(
-  transport: Transport,
-  repository: string,
-  response: HttpResponse,
-): Promise<void> {
-  if (response.headers.location === undefined) return;
-  await cancel(transport, repository, transport.location(OPERATION, repository, response, transport.origin));
-}
-
-/** Cancels an upload. A failure is ignored: the registry removes old uploads itself. */
-async function cancel(transport: Transport, repository: string, to: URL): Promise<void> {
-  const operation = "cancellation of an upload";
-  await transport
-    .send({ operation, repository, method: "DELETE", to, accepted: [202, 204, 404, 405] })
-    .catch(() => undefined);
-}
-
-/** Adds the digest to a location, whose own query is the registry's and stays as it is. */
-function withDigest(location: URL, digest: string): URL {
-  const url = new URL(location);
-  url.search += `${url.search === "" ? "?" : "&"}digest=${encodeURIComponent(digest)}`;
-  return url;
-}
-
-/** Reads the content of a blob and checks its size. */
-async function* checkedContent({ open, size }: Blob): AsyncGenerator<Uint8Array> {
-  let bytes = 0;
-  for await (const chunk of open()) {
-    bytes += chunk.length;
-    if (bytes > size) break;
-    yield chunk;
-  }
-  if (bytes !== size) throw new Error(`the content changed during the upload: it is not ${size} bytes`);
-}
+import { pushScope, Transport, type RegistryOptions } from "./transport";
+import { cancelStarted, upload, uploadStream, type Blob, type BlobDigest } from "./upload";
 
 export interface Manifest {
   readonly mediaType: string;
@@ -116,6 +45,42 @@ export class RegistryClient {
       await upload(this.transport, repository, blob, signal);
       return true;
     }, signal);
+  }
+
+  /**
+   * Stores a blob whose digest and size are known only at its end. It is sent even if the registry has it.
+   *
+   * @param open called for each attempt. What it throws is thrown as it is, and nothing is stored
+   * @throws RegistryError
+   */
+  async pushStream(repository: string, open: () => Content, signal?: AbortSignal): Promise<BlobDigest> {
+    return this.transport.retried(() => uploadStream(this.transport, repository, open, signal), signal);
+  }
+
+  /**
+   * Reads a blob as a stream and compares its digest and size. A broken connection is continued, not begun again.
+   *
+   * @throws RegistryError, also at the end for another digest; the signal's reason
+   */
+  pullBlob(repository: string, blob: BlobDigest, signal?: AbortSignal): AsyncIterable<Buffer> {
+    return download(this.transport, repository, blob, signal);
+  }
+
+  /**
+   * Deletes a manifest by its digest. The registry deletes its blobs later, when no other manifest names them.
+   *
+   * @returns false if there was none
+   * @throws RegistryError, with status 405 or 501 if the registry deletes nothing by this API
+   */
+  async deleteManifest(repository: string, digest: string, signal?: AbortSignal): Promise<boolean> {
+    const scope = `${pushScope(repository)},delete`;
+    const accepted = [200, 202, 204, 404];
+    const call = { operation: "deletion of a manifest", repository, scope, accepted, signal };
+    const { status } = await this.transport.retried(
+      () => this.transport.send({ ...call, method: "DELETE", to: `manifests/${digest}` }),
+      signal,
+    );
+    return status !== 404;
   }
 
   /**

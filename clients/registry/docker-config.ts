@@ -5,7 +5,7 @@ export type Credentials =
   | { readonly username: string; readonly password: string }
   /** Exchanged for a token, as `docker login` stores it for some registries. */
   | { readonly identityToken: string }
-  /** Sent as it is. */
+  /** Sent unchanged. */
   | { readonly registryToken: string };
 
 interface Entry {
@@ -44,7 +44,7 @@ export function credentialsFor(text: string, registry: string, repository: strin
       path: ["auths", registry],
       message: "is known only to a credential program, and programs are not run",
       remedy:
-        "give a file with an entry for it, such as the data of a Secret of type kubernetes.io/dockerconfigjson",
+        "provide a file with an entry for it, such as the data of a Secret of type kubernetes.io/dockerconfigjson",
     });
   }
   if (key === undefined) return undefined;

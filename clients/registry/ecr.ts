@@ -33,7 +33,7 @@ const HOST =
 /** Agents of EKS Pod Identity and of ECS, and this machine: the only hosts that AWS' own clients allow with plain HTTP. */
 const PLAIN_HOSTS = ["169.254.170.23", "[fd00:ec2::23]", "169.254.170.2", "localhost", "127.0.0.1", "[::1]"];
 
-/** AWS and the agent on the node respond at once or not at all. */
+/** AWS and the agent on the node respond quickly or not at all. */
 const TIMEOUT_MS = 10_000;
 
 /** Returns the region of an ECR registry; undefined for any other registry. */

@@ -2,7 +2,7 @@ import { maskSecrets } from "../../config/schema";
 import type { HttpResponse } from "../../http";
 
 export interface RegistryErrorDetails {
-  /** HTTP status, where there was a response. */
+  /** HTTP status, if there was a response. */
   readonly status?: number;
   /** Code of the distribution specification: `DENIED`, `NAME_UNKNOWN`, ... */
   readonly code?: string;
@@ -13,7 +13,7 @@ export interface RegistryErrorDetails {
 
 /** Remedies for the statuses that registries use most. */
 const REMEDIES: Readonly<Record<number, string>> = {
-  401: "give credentials for it",
+  401: "provide credentials for it",
   403: "allow the account to push there",
   404: "create the repository, or allow the account to see it",
   413: "choose a registry that accepts larger layers",
@@ -48,7 +48,7 @@ export class RegistryError extends Error {
     this.remedy = remedy;
   }
 
-  /** Whether a retry may succeed: there was no response, or one that says so. */
+  /** Whether a retry may succeed: there was no response, or a temporary failure. */
   get retryable(): boolean {
     if (this.status === undefined) return true;
     // A registry loses an upload when another of its instances gets the next request, or when it expires.
@@ -80,7 +80,7 @@ function errorIn(text: string): { readonly code?: string; readonly message: stri
       };
     }
   } catch {
-    // Not of the registry: a proxy responded.
+    // Not a response of the registry, but of a proxy.
   }
   return { message: /<html|<!doctype/i.test(text) ? "an HTML page: this is not the registry" : text };
 }
@@ -92,7 +92,7 @@ function retryAfter(value: string | undefined): number | undefined {
   return Number.isFinite(ms) ? Math.max(ms, 0) : undefined;
 }
 
-/** Returns a text as part of a line: no control characters, nothing that looks like a secret, 300 characters. */
+/** Returns a text as one line without control characters and secrets, truncated to 300 characters. */
 function oneLine(text: string): string {
   const plain = maskSecrets(text.replaceAll(/[\p{Cc}\s]+/gu, " ").trim());
   return plain.length > 300 ? `${plain.slice(0, 297)}...` : plain;

@@ -1,7 +1,8 @@
 /** Client of OCI registries: streams blobs, needs no file, exposes no secret. */
-export { RegistryClient, digestOf, type Manifest, type Blob } from "./client";
+export { RegistryClient, digestOf, type Manifest } from "./client";
 export { credentialsFor, type Credentials } from "./docker-config";
 export { ecrCredentials, ecrRegion, podIdentity, type PodIdentity } from "./ecr";
 export { RegistryError } from "./errors";
 export { formatReference, isDigest, originOf, parseReference, type ImageReference } from "./reference";
 export type { RegistryOptions } from "./transport";
+export type { Blob, BlobDigest } from "./upload";

@@ -1,6 +1,6 @@
 import { InvalidInputError, printable } from "../../config/schema";
 
-/** Names an image in a registry. */
+/** Reference of an image in a registry. */
 export interface ImageReference {
   /** Host, with its port if the name has one: `localhost:5000`, `registry.example.com`, `[::1]:5000`. */
   readonly registry: string;
@@ -76,7 +76,7 @@ export function isLoopback({ hostname }: URL): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(hostname);
 }
 
-/** Tells a host from the first component of a path as Docker does: a dot, a port, or `localhost`. */
+/** Checks whether the first component is a host, as Docker does: it has a dot or a port, or is `localhost`. */
 function isHost(text: string): boolean {
   const named = text === "localhost" || /[.:[]/.test(text);
   return named && HOST.test(text) && URL.canParse(`https://${text}`);

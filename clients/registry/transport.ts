@@ -2,7 +2,16 @@ import { randomInt } from "node:crypto";
 import { Agent as PlainAgent } from "node:http";
 import { Agent as SecureAgent } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
-import { exchange, messageOf, RequestBodyError, type HttpRequest, type HttpResponse } from "../../http";
+import {
+  Deadline,
+  exchange,
+  messageOf,
+  open,
+  readBody,
+  RequestBodyError,
+  type HttpRequest,
+  type HttpResponse,
+} from "../../http";
 import { config } from "../../package.json";
 import { AuthorizationError, Authorizer } from "./authorization";
 import type { Credentials } from "./docker-config";
@@ -15,7 +24,7 @@ export interface RegistryOptions {
   readonly credentials?: Credentials;
   /** For one request without a blob. Default: 60,000. */
   readonly timeoutMs?: number;
-  /** For one attempt to send a blob. Default: 3,600,000. */
+  /** For one attempt to send or receive a blob. Default: 3,600,000. */
   readonly uploadTimeoutMs?: number;
   /** The longest time without a byte in either direction. Default: 60,000. */
   readonly idleTimeoutMs?: number;
@@ -38,11 +47,17 @@ export interface Request {
   readonly scope?: string;
   /** Whether the body is a blob, which takes long. The registry may read all of it again before it responds. */
   readonly isUpload?: boolean;
-  /** Statuses that are no error. */
+  /** Statuses that are not errors. */
   readonly accepted: readonly number[];
   readonly signal?: AbortSignal;
 }
 
+type Call = Pick<HttpRequest, "method" | "url" | "headers" | "body">;
+
+/** For one blob. */
+const TRANSFER_TIMEOUT_MS = 3_600_000;
+/** Of a response that is an error. */
+const MAX_ERROR_BYTES = 1 << 20;
 const MAX_DELAY_MS = 10_000;
 const MAX_RETRY_AFTER_MS = 60_000;
 const MAX_REDIRECTS = 5;
@@ -69,23 +84,80 @@ export class Transport {
 
   /** Runs an operation until it succeeds, fails with an error that no retry fixes, or has no attempts left. */
   async retried<T>(operation: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const { attempts = 5, baseDelayMs = 250 } = this.options;
     for (let attempt = 1; ; attempt++) {
       try {
         return await operation();
       } catch (error) {
-        if (!(error instanceof RegistryError) || !error.retryable || attempt >= attempts) throw error;
-        const { retryAfterMs = 0 } = error;
-        if (retryAfterMs > MAX_RETRY_AFTER_MS) throw error;
-        const delay = Math.min(baseDelayMs * 2 ** (attempt - 1), MAX_DELAY_MS);
-        const jittered = delay / 2 + randomInt(Math.ceil(delay / 2) + 1);
-        await pause(Math.max(retryAfterMs, jittered), undefined, { signal });
+        await this.backOff(error, attempt, signal);
       }
     }
   }
 
-  /** Sends one request. @throws RegistryError; what the body throws, as it is; the signal's reason */
+  /** Waits before the next attempt. @throws the error, if no retry fixes it or no attempt is left */
+  async backOff(error: unknown, attempt: number, signal?: AbortSignal): Promise<void> {
+    const { attempts = 5, baseDelayMs = 250 } = this.options;
+    if (!(error instanceof RegistryError) || !error.retryable || attempt >= attempts) throw error;
+    const { retryAfterMs = 0 } = error;
+    if (retryAfterMs > MAX_RETRY_AFTER_MS) throw error;
+    const delay = Math.min(baseDelayMs * 2 ** (attempt - 1), MAX_DELAY_MS);
+    const jittered = delay / 2 + randomInt(Math.ceil(delay / 2) + 1);
+    await pause(Math.max(retryAfterMs, jittered), undefined, { signal });
+  }
+
+  /** Sends one request. @throws RegistryError; errors of the body, unchanged; the signal's reason */
   async send(request: Request): Promise<HttpResponse> {
+    const { signal, isUpload } = request;
+    return this.follow(request, (call) => this.exchange(call, signal, isUpload));
+  }
+
+  /**
+   * Sends one request whose accepted response is long. The content can be read once; it throws RegistryError or the
+   * signal's reason.
+   *
+   * @throws as `send`
+   */
+  async receive(
+    request: Request,
+  ): Promise<Pick<HttpResponse, "status"> & { content: AsyncIterable<Buffer> }> {
+    const { operation, repository, accepted, signal } = request;
+    const { uploadTimeoutMs = TRANSFER_TIMEOUT_MS } = this.options;
+    const deadline = new Deadline(uploadTimeoutMs, `incomplete after ${uploadTimeoutMs / 1000} s`, signal);
+    let body: Awaited<ReturnType<typeof open>> | undefined;
+    try {
+      const { status } = await this.follow(request, async (call) => {
+        const response = await open(this.prepared(call), deadline);
+        const { statusCode = 0, headers } = response;
+        if (!accepted.includes(statusCode))
+          return { status: statusCode, headers, body: await readBody(response, MAX_ERROR_BYTES) };
+        body = response;
+        return { status: statusCode, headers, body: Buffer.alloc(0) };
+      });
+      return { status, content: this.contentOf(operation, repository, body!, deadline, signal) };
+    } catch (error) {
+      deadline.close();
+      throw error;
+    }
+  }
+
+  private async *contentOf(
+    operation: string,
+    repository: string,
+    response: AsyncIterable<Buffer>,
+    deadline: Deadline,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Buffer> {
+    try {
+      yield* response;
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw this.error(operation, repository, messageOf(error), { cause: error });
+    } finally {
+      deadline.close();
+    }
+  }
+
+  /** Sends a request, again after a challenge, and at another place after a redirect. */
+  private async follow(request: Request, run: (call: Call) => Promise<HttpResponse>): Promise<HttpResponse> {
     const { operation, repository, accepted, signal, scope = pushScope(repository) } = request;
     let url = typeof request.to === "string" ? this.url(repository, request.to) : request.to;
     try {
@@ -95,12 +167,8 @@ export class Transport {
         // Credentials are for the registry alone, not for the store that it redirects to.
         const isRegistry = url.origin === this.origin.origin;
         const headers = { ...request.headers, ...(isRegistry && authorization ? { authorization } : {}) };
-        const { method, isUpload } = request;
-        const response = await this.exchange(
-          { method, url, headers, body: request.body?.() },
-          signal,
-          isUpload,
-        );
+        const { method } = request;
+        const response = await run({ method, url, headers, body: request.body?.() });
         const { status } = response;
         if (accepted.includes(status)) return response;
         if (status === 401 && isRegistry && !challenged) {
@@ -126,19 +194,20 @@ export class Transport {
     }
   }
 
-  private exchange(
-    request: Pick<HttpRequest, "method" | "url" | "headers" | "body">,
-    signal?: AbortSignal,
-    isUpload = false,
-  ): Promise<HttpResponse> {
-    const { timeoutMs = 60_000, uploadTimeoutMs = 3_600_000, idleTimeoutMs = 60_000 } = this.options;
-    const headers = { "user-agent": `cedana-cdk/${config.version}`, ...request.headers };
-    const agent = request.url.protocol === this.origin.protocol ? this.agent : undefined;
+  private exchange(call: Call, signal?: AbortSignal, isUpload = false): Promise<HttpResponse> {
+    const { timeoutMs = 60_000, uploadTimeoutMs = TRANSFER_TIMEOUT_MS } = this.options;
     const responseIdleTimeoutMs = isUpload ? COMMIT_TIMEOUT_MS : undefined;
     return exchange(
-      { ...request, headers, agent, idleTimeoutMs, responseIdleTimeoutMs },
+      { ...this.prepared(call), responseIdleTimeoutMs },
       { timeoutMs: isUpload ? uploadTimeoutMs : timeoutMs, signal },
     );
+  }
+
+  private prepared(call: Call): HttpRequest {
+    const { idleTimeoutMs = 60_000 } = this.options;
+    const headers = { "user-agent": `cedana-cdk/${config.version}`, ...call.headers };
+    const agent = call.url.protocol === this.origin.protocol ? this.agent : undefined;
+    return { ...call, headers, agent, idleTimeoutMs };
   }
 
   /** Returns the location in a response, which must be as safe as the registry. */

@@ -1,5 +1,5 @@
 /**
- * cdktf constructs: an EKS cluster ready for checkpoint/restore, and what belongs to it.
+ * cdktf constructs: an EKS cluster for checkpoint/restore, its network, nodes, storage and IAM roles.
  * @module cedana-cdk/aws
  */
 export * from "./checkpoint-store";

@@ -70,11 +70,12 @@ function isOfKind<K extends EngineKind>(
   return engine.kind === kind;
 }
 
-function once<T extends object>(given: object, make: () => T): T {
+/** Resolves an input, unless it is already resolved. */
+function once<T extends object>(given: object, resolveInput: () => T): T {
   if (resolved.has(given)) return given as T;
-  const made = make();
-  resolved.add(made);
-  return made;
+  const result = resolveInput();
+  resolved.add(result);
+  return result;
 }
 
 /**

@@ -2,7 +2,7 @@ import { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
 import { commonLabels, type ResolvedInstall } from "../../config/install";
 
-/** An object of kind T in Kubernetes' own field names. */
+/** An object of kind T with Kubernetes' field names. */
 export type Manifest<T extends object = object> = T & {
   readonly apiVersion: string;
   readonly kind: string;
@@ -16,21 +16,21 @@ export interface Metadata {
   readonly annotations?: Record<string, string>;
 }
 
-/** The object, checked against the type of its kind: `object<V1Service>(scope, "service", {...})`. */
+/** Creates an object, type-checked as its kind: `object<V1Service>(scope, "service", {...})`. */
 export function object<T extends object>(scope: Construct, id: string, manifest: Manifest<T>): ApiObject {
   return new ApiObject(scope, id, manifest);
 }
 
 interface About {
   readonly name: string;
-  /** Left out for objects that belong to the cluster. */
+  /** Missing for cluster-scoped objects. */
   readonly namespace?: string;
   readonly component?: string;
   readonly labels?: Record<string, string>;
   readonly annotations?: Record<string, string>;
 }
 
-/** Metadata as every object of the install has it. */
+/** Returns the metadata of an object, with the labels and annotations that every object of the install has. */
 export function metadata(install: ResolvedInstall, about: About): Metadata {
   const annotations = { ...install.annotations, ...about.annotations };
   return {

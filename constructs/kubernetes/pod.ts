@@ -8,7 +8,7 @@ import {
 } from "../../config/install";
 import { metadata, type Manifest } from "./object";
 
-/** A container without any privilege, as Pod Security `restricted` wants it, on a file system that it cannot change. */
+/** Security context without privileges and with a read-only root file system. Satisfies Pod Security `restricted`. */
 export const UNPRIVILEGED = {
   allowPrivilegeEscalation: false,
   capabilities: { drop: ["ALL"] },
@@ -24,6 +24,7 @@ interface ImageSpec {
   readonly pullPolicy: string;
 }
 
+/** Returns image and pull policy of a container. */
 export function image(spec: ImageSpec): Pick<V1Container, "image" | "imagePullPolicy"> {
   return { image: imageReference(spec), imagePullPolicy: spec.pullPolicy };
 }
@@ -35,7 +36,7 @@ interface Placement {
   readonly tolerations: V1PodSpec["tolerations"];
 }
 
-/** Where pods run, and with which secrets their images are pulled. Empty settings are left out. */
+/** Returns the scheduling constraints of pods and their image pull secrets. Omits empty settings. */
 export function placementOf(install: ResolvedInstall, placement: Placement): Partial<V1PodSpec> {
   const { affinity, nodeSelector, priorityClassName, tolerations = [] } = placement;
   return {

@@ -12,6 +12,7 @@ import { metadata, object } from "./object";
 
 const RBAC = "rbac.authorization.k8s.io";
 
+/** A ServiceAccount. */
 export interface Account {
   readonly namespace: string;
   readonly name: string;
@@ -23,6 +24,7 @@ interface Grant {
   readonly rules: V1PolicyRule[];
 }
 
+/** Creates a ClusterRole. */
 export function clusterRole(
   scope: Construct,
   install: ResolvedInstall,
@@ -55,8 +57,8 @@ export function bindEverywhere(
 }
 
 /**
- * Gives an account permissions in some namespaces, by a Role in each, so that the installing user needs the permissions in
- * these namespaces only. `all`: in the whole cluster.
+ * Grants an account permissions in some namespaces, by a Role in each, so that the installing user needs the permissions only
+ * in these namespaces. `all`: cluster-wide, by a ClusterRole.
  */
 export function grantWhere(
   scope: Construct,
@@ -77,7 +79,7 @@ export function grantWhere(
   );
 }
 
-/** Gives permissions in one namespace, by a Role and a binding of the same name. */
+/** Grants permissions in one namespace, by a Role and a binding of the same name. */
 export function grantIn(
   scope: Construct,
   install: ResolvedInstall,
@@ -100,6 +102,7 @@ export function grantIn(
   ];
 }
 
+/** Returns the subject of a binding for a ServiceAccount. */
 export function subject({ namespace, name }: Account) {
   return { kind: "ServiceAccount", namespace, name };
 }

@@ -94,10 +94,12 @@ export async function requestRestore(
   return { ready: true, reason: "RestoreCompleted", message, status: { restoreDone: true } };
 }
 
+/** Returns the result of a restore that is pending or failed. */
 export function failed(reason: string, message: string): Result {
   return { ready: false, reason, message, status: { restoreDone: false } };
 }
 
+/** Returns the last completed Checkpoint of a container. */
 function lastCompleted(
   checkpoints: Objects<CheckpointObject>,
   namespace: string,

@@ -63,7 +63,7 @@ export function projectCedana(raw: Json): CedanaObject {
   };
 }
 
-/** Orders older ones first; those of one second by namespace and name. */
+/** Orders by creation time, oldest first, then by namespace and name. */
 export function byAge(a: CheckpointObject, b: CheckpointObject): number {
   const key = ({ metadata: { creationTimestamp, namespace, name } }: CheckpointObject) =>
     `${creationTimestamp} ${namespace}/${name}`;

@@ -15,15 +15,21 @@ export class Report {
     metrics: Metrics,
     inFlight: () => number,
   ) {
-    this.total = metrics.counter("cedana_checkpoints_total", "Checkpoints by result", ["engine", "result"]);
+    this.total = metrics.counter("cedana_checkpoints_total", "Number of checkpoints by result", [
+      "engine",
+      "result",
+    ]);
     this.seconds = metrics.histogram(
       "cedana_checkpoint_seconds",
-      "Duration of a checkpoint",
+      "Duration of a checkpoint, in seconds",
       ["engine"],
       BUCKETS,
     );
-    metrics.gauge("cedana_checkpoints_in_flight", "Checkpoints and restores in flight", [], (gauge) =>
-      gauge.set(inFlight()),
+    metrics.gauge(
+      "cedana_checkpoints_in_flight",
+      "Number of checkpoints and restores in flight",
+      [],
+      (gauge) => gauge.set(inFlight()),
     );
   }
 
@@ -38,6 +44,7 @@ export class Report {
     this.record(CHECKPOINT, object, type, reason, "Checkpoint", message);
   }
 
+  /** Reports a Cedana by an event. */
   cedana(
     object: CedanaObject,
     type: "Normal" | "Warning",

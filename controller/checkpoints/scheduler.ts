@@ -45,7 +45,7 @@ export class InFlight {
     return [...this.reservations.values()];
   }
 
-  /** Reserves the slot at once. @returns the function that releases it */
+  /** Reserves the slot synchronously. @returns the function that releases it */
   reserve(reservation: Reservation): () => void {
     this.reservations.set(reservation.uid, reservation);
     return () => this.reservations.delete(reservation.uid);

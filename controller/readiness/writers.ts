@@ -24,23 +24,23 @@ export class GateMetrics {
   private readonly seconds;
 
   constructor(metrics: Metrics, stats: NodeStats, limit: Pick<DisruptionLimit, "isReached">) {
-    metrics.gauge("cedana_readiness_nodes", "Nodes by state", ["state"], (gauge) => {
+    metrics.gauge("cedana_readiness_nodes", "Number of nodes by state", ["state"], (gauge) => {
       for (const state of NODE_STATES) gauge.set({ state }, stats.of(state));
     });
     metrics.gauge(
       "cedana_readiness_disruption_limit_reached",
-      "1 while the disruption limit prevents taints",
+      "1 if the disruption limit prevents taints, else 0",
       [],
       (gauge) => gauge.set(limit.isReached ? 1 : 0),
     );
     this.operations = metrics.counter(
       "cedana_readiness_taint_operations_total",
-      "Writes of the taint by result",
+      "Number of writes of the taint by operation and result",
       ["operation", "result"],
     );
     this.seconds = metrics.histogram(
       "cedana_readiness_seconds",
-      "Time from all agents Ready on a node to the removal of its taint",
+      "Time from all agents of a node being Ready to the removal of its taint, in seconds",
       [],
       SECONDS,
     );
@@ -55,7 +55,7 @@ export class GateMetrics {
   }
 }
 
-/** A write of a node's taint. */
+/** A completed write of a node's taint. */
 export interface TaintWritten {
   readonly node: GateNode;
   readonly operation: "add" | "remove";

@@ -34,14 +34,14 @@ export interface AdmitterOptions {
   readonly log: Logger;
 }
 
-/** The API server waits for 5 s; no further step starts after this time. */
+/** Time after which no further step starts. The API server waits for 5 s. */
 const BUDGET_MS = 4000;
-/** How long the end of another admission is awaited, and how often it is checked. */
+/** How long the end of another admission is awaited, and the interval of checks. */
 const BUSY_MS = 2000;
 const POLL_MS = 200;
 const READ_TIMEOUT_MS = 2000;
 
-/** Decides on pods that request a restore, and claims their Checkpoints. On every replica. */
+/** Decides on pods that request a restore, and claims their Checkpoints. Runs on every replica. */
 export class Admitter {
   constructor(private readonly options: AdmitterOptions) {}
 
@@ -55,19 +55,19 @@ export class Admitter {
     if (resource !== "pods" || operation !== "CREATE" || namespace === undefined)
       throw new InvalidReviewError(`not the creation of a pod: ${operation} of ${resource}`);
     const { report, log } = this.options;
-    const begin = performance.now();
+    const start = performance.now();
     let result = "error";
     try {
-      const attempt = new AdmissionAttempt(this.options, { ...request, namespace }, begin);
+      const attempt = new AdmissionAttempt(this.options, { ...request, namespace }, start);
       const decision = await attempt.decide();
       result = decision.is;
       const response = attempt.responseTo(decision);
       const { name, generateName } = attempt.pod;
-      const detail = decision.is === "restore" ? decision.checkpoint.metadata.name : decision.why;
+      const detail = decision.is === "restore" ? decision.checkpoint.metadata.name : decision.reason;
       log.info({ namespace, pod: name ?? generateName, result, detail }, "admission");
       return response;
     } finally {
-      report.admitted(result, (performance.now() - begin) / 1000);
+      report.admitted(result, (performance.now() - start) / 1000);
     }
   }
 }
@@ -86,20 +86,20 @@ class AdmissionAttempt {
   constructor(
     private readonly options: AdmitterOptions,
     private readonly request: AdmissionRequest & { readonly namespace: string },
-    private readonly beginMs: number,
+    private readonly startMs: number,
   ) {
     this.pod = projectAdmittedPod(request.object);
   }
 
   async decide(): Promise<Decision> {
     const request = readRequest(this.pod.annotations);
-    if (typeof request === "string") return { is: "deny", why: request };
+    if (typeof request === "string") return { is: "deny", reason: request };
     this.shared = request.shared;
     this.known = await this.list(request.from);
     const { settings, methods } = this.options;
     const { nodeSelector } = settings;
     for (;;) {
-      if (this.passedMs() > BUDGET_MS) throw new Error(`no answer after ${BUDGET_MS} ms`);
+      if (this.elapsedMs() > BUDGET_MS) throw new Error(`no decision within ${BUDGET_MS} ms`);
       const running = new Set([...this.running].filter(([, runs]) => runs).map(([uid]) => uid));
       const decision = decide(this.pod, request, this.checkpoints(), { running, nodeSelector, methods });
       if (decision.is === "restore") {
@@ -107,7 +107,7 @@ class AdmissionAttempt {
         if (request.shared || this.request.dryRun || (await this.claim(decision.checkpoint))) return decision;
       } else if (decision.is === "busy") {
         if (await this.isHeld(decision.checkpoint)) continue;
-        if (this.passedMs() > BUSY_MS) return decision;
+        if (this.elapsedMs() > BUSY_MS) return decision;
         await sleep(POLL_MS, NEVER);
       } else return decision;
     }
@@ -124,17 +124,17 @@ class AdmissionAttempt {
         return {
           allowed: true,
           patch: mutation(pod, decision, undefined),
-          warnings: [`starts fresh: ${decision.why}`],
+          warnings: [`starts fresh: ${decision.reason}`],
         };
       case "busy":
-        return { allowed: false, code: 409, message: `${decision.why}; try again` };
+        return { allowed: false, code: 409, message: `${decision.reason}; try again` };
       default:
-        return { allowed: false, code: 403, message: `${REQUEST.from}: ${decision.why}` };
+        return { allowed: false, code: 403, message: `${REQUEST.from}: ${decision.reason}` };
     }
   }
 
-  private passedMs(): number {
-    return performance.now() - this.beginMs;
+  private elapsedMs(): number {
+    return performance.now() - this.startMs;
   }
 
   /** Returns the candidates, as last read. */
@@ -151,7 +151,7 @@ class AdmissionAttempt {
     return this.options.client.list(CHECKPOINT, { namespace: this.request.namespace });
   }
 
-  /** Reads the pod that the Checkpoint was taken of. @returns false if that was done before */
+  /** Reads the source pod of the Checkpoint. @returns false if it was read before */
   private async readSource({ spec, status }: CheckpointObject): Promise<boolean> {
     const { podUID } = status;
     if (podUID === undefined || this.running.has(podUID)) return false;
@@ -160,7 +160,7 @@ class AdmissionAttempt {
     return true;
   }
 
-  /** @returns false if the Checkpoint has changed meanwhile: it is read again */
+  /** Claims the Checkpoint. @returns false if it has changed: it is then read again */
   private async claim(checkpoint: CheckpointObject): Promise<boolean> {
     const { uid: id } = this.request;
     const { name: podName } = this.pod;

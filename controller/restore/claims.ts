@@ -7,19 +7,19 @@ import { timeOf } from "../checkpoints/state";
 export interface Claim {
   /** UID of the admission request. */
   readonly id: string;
-  /** Of the pod, unless the API server generates it. */
+  /** Name of the pod, unless the API server generates it. */
   readonly podName?: string;
 }
 
 /**
- * Claims Checkpoints for pods that are admitted. This is the only write that replicas without the Lease do: each replica
- * serves the webhook. It applies only to the version of the Checkpoint that the decision was based on, so that one of two
+ * Claims Checkpoints for pods that are admitted. This is the only write of replicas without the Lease, because each
+ * replica serves the webhook. It applies only to the version of the Checkpoint that the decision was based on, so that one of two
  * concurrent claims is rejected.
  */
 export class Claims {
   constructor(private readonly client: Client) {}
 
-  /** @returns false if the Checkpoint has changed since it was read */
+  /** Claims a Checkpoint. @returns false if it has changed since it was read */
   async claim(checkpoint: CheckpointObject, { id, podName }: Claim, timeoutMs: number): Promise<boolean> {
     const restore = {
       state: "Claimed",

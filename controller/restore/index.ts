@@ -1,4 +1,4 @@
-/** Restoring pods from checkpoints: admission webhook, claims, requests to the agents, fallback. */
+/** Restore of pods from checkpoints: admission webhook, claims, requests to the agents, fallback. */
 import { RESTORED_FROM, WEBHOOK_PATH } from "../../api";
 import type { RestoreSettings } from "../../config/programs/controller";
 import {
@@ -24,7 +24,7 @@ export { Claims } from "./claims";
 export interface RestoreOptions extends Runtime {
   readonly settings: RestoreSettings;
   readonly engines: Engines;
-  /** Namespace of the controller: of the Secret with the certificate. */
+  /** Namespace of the controller and of the Secret with the certificate. */
   readonly namespace: string;
   /** Writes on every replica. */
   readonly claims: Claims;
@@ -35,15 +35,15 @@ const MAX_DELAY_MS = 60_000;
 
 /** The controllers and the webhook of one process. */
 export interface Restore {
-  /** Reconcile restored pods and claims, and rotate the certificate. On the leader. */
+  /** Reconcile restored pods and claims, and rotate the certificate. They run on the leader. */
   readonly controllers: readonly Controller[];
-  /** Makes pods be restored, at admission. On every replica. */
+  /** Makes pods be restored at admission. Runs on every replica. */
   readonly webhook: WebhookServer;
-  /** Of this replica, for `/readyz`. */
+  /** Check of this replica for `/readyz`. */
   readonly check: HealthCheck;
 }
 
-/** Restores pods that request it. */
+/** Creates the controllers and the webhook that restore pods. */
 export function createRestore(options: RestoreOptions): Restore {
   const { settings, namespace, claims, cache, events, metrics, client, log } = options;
   const report = new Report(events, metrics);

@@ -58,7 +58,7 @@ export interface RestoredPod extends KubernetesObject {
   readonly checkpoint: string;
   /** Why it was not restored. */
   readonly skipped?: string;
-  /** Why it fell back to its own images. */
+  /** Why it fell back to its original images. */
   readonly failed?: string;
   readonly fallback: Fallback;
   readonly shared: boolean;

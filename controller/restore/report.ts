@@ -2,10 +2,10 @@ import type { ApiKind, Events, Metrics } from "../../kube";
 import { CHECKPOINT, type CheckpointObject } from "../checkpoints/objects";
 import { RESTORED_POD, type RestoredPod } from "./pods";
 
-/** How a restore ended. */
+/** Outcome of a restore. */
 export type Outcome = "restored" | "fellBack" | "stopped" | "lost" | "skipped" | "unknown";
 
-/** Upper bounds in seconds: a response should take some hundredths. */
+/** Upper bounds in seconds. A response should take a few hundredths of a second. */
 const BUCKETS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 
 /** Reports restores by events and metrics. */
@@ -18,16 +18,18 @@ export class Report {
     private readonly events: Events,
     metrics: Pick<Metrics, "counter" | "histogram">,
   ) {
-    this.admissions = metrics.counter("cedana_restore_admissions_total", "Pods that requested a restore", [
-      "result",
-    ]);
+    this.admissions = metrics.counter(
+      "cedana_restore_admissions_total",
+      "Number of admitted pods that requested a restore, by result",
+      ["result"],
+    );
     this.seconds = metrics.histogram(
       "cedana_restore_admission_seconds",
-      "Response time of the webhook",
+      "Response time of the restore webhook, in seconds",
       [],
       BUCKETS,
     );
-    this.outcomes = metrics.counter("cedana_restores_total", "Restores by result", ["result"]);
+    this.outcomes = metrics.counter("cedana_restores_total", "Number of restores by result", ["result"]);
   }
 
   /** Counts a response of the webhook. */

@@ -33,8 +33,8 @@ interface Entry<T extends KubernetesObject> {
 }
 
 /**
- * The objects that a process follows. A kind in one namespace, with one selector, is listed, watched and kept once,
- * however many controllers read it.
+ * Caches the objects that a process follows. The objects of a kind in one namespace, with one selector, are listed, watched and
+ * stored once, however many controllers read them.
  */
 export class Cache {
   private readonly entries = new Map<string, Entry<never>>();

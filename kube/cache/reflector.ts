@@ -17,7 +17,7 @@ export interface ReflectorOptions<T extends KubernetesObject> {
   readonly path: string;
   /** `labelSelector` and `fieldSelector`. */
   readonly query?: Readonly<Record<string, string>>;
-  /** Keeps only the fields in use. Its errors are logged, and the object stays as it was known. */
+  /** Keeps only the fields in use. Its errors are logged, and the store keeps the previous object. */
   readonly project: (raw: Json) => T;
   /** Written by this reflector alone. */
   readonly store: Store<T>;
@@ -28,7 +28,7 @@ export interface ReflectorOptions<T extends KubernetesObject> {
 /**
  * The API server ends a watch after 30 to 45 s, by request, and a watch without a byte for 50 s fails. So a dead connection
  * is found in 50 s, with or without bookmarks: a collection that does not change gets none. A new watch continues from the
- * last version and costs next to nothing.
+ * last version, at almost no cost.
  */
 const WATCH_SECONDS = { least: 30, most: 45 };
 const IDLE_TIMEOUT_MS = 50_000;
@@ -36,13 +36,13 @@ const IDLE_TIMEOUT_MS = 50_000;
 /** Watches that end sooner count as failures for the backoff. */
 const STEADY_MS = 1000;
 
-/** Without an event for so long the collection is listed again: a restore of etcd may have replaced its history. */
+/** Time without an event after which the collection is listed again: a restore of etcd may have replaced its history. */
 const QUIET_MS = 600_000;
 
 /** Lists older than a version already seen that are rejected: caches catch up in seconds, a restored etcd never does. */
 const STALE_LISTS = 6;
 
-/** An outage is logged as warning once in this time. */
+/** Interval of warnings during an outage. */
 const WARN_MS = 60_000;
 
 const BACKOFF = { baseMs: 250, maxMs: 10_000, jitter: 0.5 };
@@ -110,7 +110,7 @@ export class Reflector<T extends KubernetesObject> {
     const { resourceVersion, items } = list;
     if (isOlder(resourceVersion, this.newest) && ++this.staleLists < STALE_LISTS)
       throw new Error(
-        `the list is at version ${resourceVersion}, before ${this.newest}, which was already seen`,
+        `the list is at version ${resourceVersion}, before ${this.newest}, which was seen before`,
       );
     if (isOlder(resourceVersion, this.newest)) this.options.store.reset();
     this.staleLists = 0;

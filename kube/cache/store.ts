@@ -77,7 +77,7 @@ export class Store<T extends KubernetesObject> implements Objects<T> {
     this.replace(key, known, object);
   }
 
-  /** Stores an object as the API server has it. The same version again is no change. */
+  /** Stores an object that the API server delivered. The same version again is not a change. */
   set(object: T): void {
     const key = keyOf(object);
     const known = this.objects.get(key);

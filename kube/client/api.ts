@@ -21,10 +21,10 @@ const OF_CONNECTION = [
   "servername",
 ] as const satisfies readonly (keyof https.RequestOptions)[];
 
-/** Before the API server ends an idle connection (90 s in kube-apiserver), and before most load balancers do. */
+/** Shorter than the idle timeouts of the API server (90 s in kube-apiserver) and of most load balancers. */
 const IDLE_MS = 30_000;
 
-/** One agent for all requests with the same certificates; client-node creates one per request, and so one connection. */
+/** Shares one HTTP agent between requests with the same certificates. client-node opens a connection for each request. */
 export class Agents {
   private current?: { readonly credentials: object; readonly agent: http.Agent };
 
@@ -52,11 +52,11 @@ function proxyOf({ agent }: https.RequestOptions): http.Agent | undefined {
   return agent.constructor === https.Agent || agent.constructor === http.Agent ? undefined : agent;
 }
 
-/** Adds certificates and headers of authentication to a request, as they are now. */
+/** Adds the current certificates and authentication headers to a request. */
 export type Connect = (options: RequestOptions) => Promise<void>;
 
 export interface ApiOptions {
-  /** Default: `cedana-cdk/<version>`. The API server takes what is before the slash as the field manager. */
+  /** Default: `cedana-cdk/<version>`. The API server uses the part before the slash as the field manager. */
   readonly userAgent?: string;
   /** Called for each response, and for each request without one: its `code` is then `<error>`. */
   readonly observe?: (request: {
@@ -92,11 +92,11 @@ export class KubernetesApi implements Transport {
     const deadline = new Deadline(timeoutMs, `no response within ${timeoutMs / 1000} s`, signal);
     try {
       for (let attempt = 0; ; attempt++) {
-        const answer = await this.exchange(method, this.url(path, query), body, deadline);
-        if (!(answer instanceof ApiError)) return answer;
-        const { status, retryAfterMs } = answer;
+        const result = await this.exchange(method, this.url(path, query), body, deadline);
+        if (!(result instanceof ApiError)) return result;
+        const { status, retryAfterMs } = result;
         const wait = status === 429 ? retryAfterMs : undefined;
-        if (wait === undefined || attempt === MAX_RETRIES || Date.now() + wait >= end) throw answer;
+        if (wait === undefined || attempt === MAX_RETRIES || Date.now() + wait >= end) throw result;
         await deadline.race(pause(wait, undefined, { signal: deadline.signal }));
       }
     } catch (error) {
@@ -118,7 +118,7 @@ export class KubernetesApi implements Transport {
       options.onOpen?.();
       const lines = new Lines();
       for await (const chunk of response) {
-        // Silence is the API server's; the time that the reader takes for an event is not.
+        // The idle time excludes the time in which the reader processes an event.
         idle.stop();
         for (const line of lines.push(chunk as Buffer)) yield eventIn(line);
         idle.start();
@@ -131,7 +131,7 @@ export class KubernetesApi implements Transport {
     }
   }
 
-  /** @returns the answer, or the error that it is. @throws Error where there is none */
+  /** Sends a request once. @returns the JSON of the response, or its error. @throws Error without a complete response */
   private async exchange(
     method: Method,
     url: URL,
@@ -165,7 +165,7 @@ export class KubernetesApi implements Transport {
   }
 
   private url(path: string, query: Readonly<Record<string, string>> = {}): URL {
-    // The server's address may have a path, below which the API is.
+    // The server's address may have a path, which prefixes that of the API.
     const url = new URL(`./${path.replace(/^\/+/, "")}`, this.base);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     return url;
@@ -192,35 +192,36 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error(`the API server's answer is no JSON: ${text.slice(0, 200)}`);
+    throw new Error(`the API server's response is not JSON: ${text.slice(0, 200)}`);
   }
 }
 
 function eventIn(line: string): WatchEvent {
   const event = parsed(line) as Partial<WatchEvent> | null;
   if (typeof event?.type !== "string" || typeof event.object !== "object")
-    throw new Error(`the API server's answer is no event of a watch: ${line.slice(0, 200)}`);
+    throw new Error(`the API server's response is not a watch event: ${line.slice(0, 200)}`);
   return event as WatchEvent;
 }
 
-/** What client-node takes where there is no kubeconfig and no pod. Nothing of today listens there. */
-const NOWHERE = "http://localhost:8080";
+/** Server that client-node uses without a kubeconfig and outside of a pod. No current API server listens there. */
+const DEFAULT_SERVER = "http://localhost:8080";
 
 /**
- * The API of the kubeconfig's context: the file given, else KUBECONFIG, else ~/.kube/config, else the pod's own account.
- * @throws Error if there is none of these, or the kubeconfig cannot be read or names no such context.
+ * Connects to the cluster of a kubeconfig's context. Reads the given file, else KUBECONFIG, else ~/.kube/config, else the
+ * ServiceAccount of the pod.
+ * @throws Error if none of these exists, or the kubeconfig cannot be read or does not have the context
  */
 export async function connectByKubeconfig(
   options: { readonly file?: string; readonly context?: string } & ApiOptions = {},
 ): Promise<KubernetesApi> {
-  // Loaded only to connect: the library takes half a second to load.
+  // Imported here, because loading the library takes half a second.
   const { KubeConfig } = await import("@kubernetes/client-node");
   const config = new KubeConfig();
   if (options.file === undefined) config.loadFromDefault();
   else config.loadFromFile(options.file);
-  if (options.file === undefined && config.getCurrentCluster()?.server === NOWHERE)
+  if (options.file === undefined && config.getCurrentCluster()?.server === DEFAULT_SERVER)
     throw new Error(
-      "there is none: give --kubeconfig, set KUBECONFIG, write ~/.kube/config (aws eks update-kubeconfig), or run in a pod with a service account",
+      "none found; set --kubeconfig or KUBECONFIG, create ~/.kube/config (aws eks update-kubeconfig), or run in a pod with a ServiceAccount",
     );
   if (options.context !== undefined) config.setCurrentContext(options.context);
   const cluster = config.getCurrentCluster();

@@ -37,14 +37,14 @@ export interface WriteOptions extends RequestOptions {
 /** An object without apiVersion and kind. */
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Where a write is guarded by the UID, it fails for another object of the same name. */
+/** The object to write. With a UID, the write fails for another object of the same name. */
 export interface WriteTarget extends ObjectKey {
   readonly uid?: string;
 }
 
 /**
- * Reads and writes objects. All methods throw ApiError for an error response, and Error where there is no whole response:
- * then the API server may or may not have done the write.
+ * Reads and writes objects. All methods throw ApiError for an error response, and Error without a complete response: the
+ * API server may then have executed the write.
  */
 export class Client {
   constructor(
@@ -141,7 +141,7 @@ export class Client {
     return this.write("PATCH", kind, pathTo(kind, target, options), body, options);
   }
 
-  /** Deletes the object; returns as well if there is none. */
+  /** Deletes the object, if it exists. */
   async delete(kind: ApiKind, key: ObjectKey, options: RequestOptions = {}): Promise<void> {
     try {
       await this.send("DELETE", pathTo(kind, key), undefined, options);

@@ -2,13 +2,13 @@ import type { IncomingMessage } from "node:http";
 
 /** Fields of a `Status` besides its message. */
 export interface StatusDetails {
-  /** Such as `Conflict`, `Expired`, `Invalid`; missing where something else than the API server responded. */
+  /** Such as `Conflict`, `Expired`, `Invalid`; missing if a proxy responded. */
   readonly reason?: string;
   /** How long to wait before the next attempt, if the response names it. */
   readonly retryAfterMs?: number;
 }
 
-/** An error response of the API server: Kubernetes' own `Status`, where it sent one. */
+/** An error response of the API server, with the fields of its `Status`. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly reason?: string;
@@ -31,7 +31,7 @@ export function hasStatus(error: unknown, ...statuses: readonly number[]): error
   return error instanceof ApiError && statuses.includes(error.status);
 }
 
-/** Checks whether there is no such object, kind or namespace. */
+/** Checks whether the object, kind or namespace does not exist. */
 export function isNotFound(error: unknown): boolean {
   return hasStatus(error, 404);
 }
@@ -46,7 +46,7 @@ export function isTestFailed(error: unknown): boolean {
   return hasStatus(error, 404, 409, 422);
 }
 
-/** Checks whether the API server rejected the request, so that it surely was not done. */
+/** Checks whether the API server rejected the request, and so did not execute it. */
 export function isRejected(error: unknown): boolean {
   return error instanceof ApiError && error.status >= 400 && error.status < 500;
 }
@@ -56,7 +56,7 @@ export function isExpired(error: unknown): boolean {
   return hasStatus(error, 410);
 }
 
-/** Reads an error response: Kubernetes' Status, or the words of a proxy in between. */
+/** Returns the error for a response: with the message of its `Status`, or only with the HTTP status. */
 export function errorOf(response: Pick<IncomingMessage, "statusCode" | "headers">, text: string): ApiError {
   const status = response.statusCode ?? 0;
   const { message, reason } = statusIn(text);

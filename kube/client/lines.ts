@@ -1,14 +1,14 @@
 const NEWLINE = 0x0a;
 
-/** Of etcd's largest request, 1.5 MiB, a watch event is at most some times as much in JSON. */
+/** Maximum length of a line. etcd limits an object to 1.5 MiB; as JSON it is a few times larger at most. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
-/** Cuts a stream of bytes into lines, wherever the chunks begin and end. */
+/** Splits a byte stream into lines, independent of its chunks. */
 export class Lines {
   private parts: Buffer[] = [];
   private bytes = 0;
 
-  /** @returns the lines that end in this chunk, without empty ones. @throws Error for a line above 16 MiB */
+  /** Adds a chunk. @returns the lines that end in it, without empty ones. @throws Error for a line above 16 MiB */
   push(chunk: Buffer): string[] {
     const lines: string[] = [];
     let start = 0;
@@ -26,7 +26,7 @@ export class Lines {
 
   /** @throws Error if the stream ended inside a line */
   end(): void {
-    if (this.bytes > 0) throw new Error("the watch was cut inside an event");
+    if (this.bytes > 0) throw new Error("the watch ended inside an event");
   }
 
   private keep(part: Buffer): void {

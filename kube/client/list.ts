@@ -4,12 +4,12 @@ import { itemsAt, textAt } from "./json";
 import type { Transport } from "./transport";
 
 /**
- * Objects of the first page; the further ones are chosen so that a page has about PAGE_BYTES: the JSON of a page is garbage
- * once it is projected, and the heap grows with the largest page (docs/controller/performance.md).
+ * Objects of the first page. The size of further pages is chosen so that they have about PAGE_BYTES: the JSON of a page is
+ * garbage after its projection, and the heap grows with the largest page (docs/controller/performance.md).
  */
 const FIRST_PAGE = 50;
 const MIN_PAGE = 25;
-/** Of client-go. */
+/** Page size of client-go. */
 const MAX_PAGE = 500;
 const PAGE_BYTES = 256 * 1024;
 /** For one page. A half-open connection delays the first list by so long; a busy API server responds in a few seconds. */
@@ -35,12 +35,12 @@ export interface List<T> {
 }
 
 /**
- * Lists the whole collection at one version, page by page: `take` is given each raw item, which is not kept. No version is
- * requested, so the result is the newest there is.
+ * Lists the whole collection at one version, page by page: `take` receives each raw item, which is not stored. No version
+ * is requested, so the result is the newest one.
  *
  * Pages expire after some minutes. Then it starts over, the second time in one page, which cannot expire.
  *
- * @throws ApiError and Error as `send`; Error if the response is no list
+ * @throws ApiError and Error as `send`; Error if the response is not a list
  */
 export async function listAll<T>(request: ListRequest, take: (raw: Json) => T): Promise<List<T>> {
   for (const paged of [true, true, false]) {
@@ -67,7 +67,7 @@ async function pages<T>(request: ListRequest, paged: boolean, take: (raw: Json) 
     const page = (await transport.send("GET", path, undefined, { query, signal, timeoutMs })) as Json;
     onPage?.();
     const resourceVersion = textAt(page, "metadata", "resourceVersion");
-    if (resourceVersion === undefined) throw new Error(`the response to a list of ${path} is no list`);
+    if (resourceVersion === undefined) throw new Error(`the response to a list of ${path} is not a list`);
     const raws = itemsAt(page, "items");
     for (const raw of raws) items.push(take(raw));
     limit = pageOf(raws);

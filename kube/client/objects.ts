@@ -30,7 +30,7 @@ export interface ApiKind {
 
 /** A kind of the API and how its objects are read. */
 export interface Kind<T = Json> extends ApiKind {
-  /** Keeps only the fields in use. @throws Error if the JSON is no object of the kind */
+  /** Keeps only the fields in use. @throws Error if the JSON is not an object of the kind */
   readonly project: (raw: Json) => T;
 }
 
@@ -83,14 +83,14 @@ export function keyOf({ metadata: { namespace, name } }: { readonly metadata: Ob
 
 /**
  * Projects the metadata that every projection keeps.
- * @throws Error if the JSON has no name, uid or resourceVersion, and so is no stored object
+ * @throws Error if the JSON has no name, uid or resourceVersion, and so is not a stored object
  */
 export function metadataOf(raw: Json): ObjectMetadata {
   const [name, uid, resourceVersion] = ["name", "uid", "resourceVersion"].map((field) =>
     textAt(raw, "metadata", field),
   );
   if (name === undefined || uid === undefined || resourceVersion === undefined)
-    throw new Error(`no object: metadata needs name, uid, resourceVersion, given ${brief(raw)}`);
+    throw new Error(`not a stored object: name, uid or resourceVersion is missing: ${brief(raw)}`);
   const namespace = textAt(raw, "metadata", "namespace");
   return { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion };
 }

@@ -14,7 +14,7 @@ export interface SendOptions {
   readonly query?: Readonly<Record<string, string>>;
   /** Until the whole response is read, waits for a busy API server included. Default: 30,000. */
   readonly timeoutMs?: number;
-  /** Ends the request at once; `send` then throws the signal's reason. */
+  /** Cancels the request. `send` then throws the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -23,7 +23,7 @@ export interface WatchOptions {
   readonly query?: Readonly<Record<string, string>>;
   /** Ends the watch; the iteration then ends without an error. */
   readonly signal: AbortSignal;
-  /** The watch fails if nothing at all is received for so long. */
+  /** The watch fails if nothing is received for this time. */
   readonly idleTimeoutMs: number;
   /** Called once the API server has accepted the watch, before the first event. */
   readonly onOpen?: () => void;
@@ -41,13 +41,13 @@ export interface Transport {
    * Sends one request.
    * @param path `/api/v1/nodes`, with or without a query
    * @returns the JSON of the response
-   * @throws ApiError for an error response; Error where there is no whole response: then the API server may or may not
-   *   have done it. Only 429 with Retry-After is retried, because it was not done.
+   * @throws ApiError for an error response; Error without a complete response: the API server may then have executed the
+   *   request. Only 429 with Retry-After is retried, because the request was not executed.
    */
   send(method: Method, path: string, body?: Body, options?: SendOptions): Promise<unknown>;
   /**
    * Watches once. The iteration ends when the API server ends the watch; ERROR events are passed on.
-   * @throws ApiError for an error response; Error if the connection is cut or silent, or the response is no watch
+   * @throws ApiError for an error response; Error if the connection is lost or idle, or the response is not a watch
    */
   watch(path: string, options: WatchOptions): AsyncIterable<WatchEvent>;
 }

@@ -31,7 +31,7 @@ export interface ForOptions<T> {
 export interface ControllerOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** Keys that are reconciled at once. Default: 1. */
+  /** Number of concurrent reconciles. Default: 1. */
   readonly workers?: number;
   /** Longest delay after failures. Default: 1,000,000 (client-go). */
   readonly maxDelayMs?: number;
@@ -137,8 +137,8 @@ export class ControllerBuilder {
 }
 
 /**
- * Leads with all controllers, each once its own sources are synced: a missing kind, permission or namespace holds up no
- * other controller.
+ * Runs all controllers, each once its own sources are synced: a missing kind, permission or namespace delays no other
+ * controller.
  */
 export async function leadAll(controllers: readonly Controller[], signal: AbortSignal): Promise<void> {
   const stopped = new Promise<void>((resolve) => {

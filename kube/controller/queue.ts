@@ -18,15 +18,15 @@ interface Later {
 }
 
 /**
- * Keys to reconcile, with controller-runtime's semantics: a key that waits is not added twice; a key that is being
- * reconciled is never given to a second worker, and reconciled again afterwards if it was added meanwhile.
+ * Queue of keys to reconcile, with the semantics of controller-runtime: a waiting key is not added twice. A key whose reconcile
+ * is in progress is not given to a second worker; if it is added meanwhile, it is reconciled again afterwards.
  */
 export class WorkQueue {
-  /** Keys that wait, or wait for their own reconcile to end. */
+  /** Keys to reconcile, also those whose reconcile is in progress, and since when (ms). */
   private readonly dirty = new Map<string, number>();
   /** Keys with a worker, and since when (ms). */
   private readonly processing = new Map<string, number>();
-  /** Keys that wait, in order. */
+  /** Waiting keys, in order. */
   private readonly ready = new Set<string>();
   private readonly later = new Map<string, Later>();
   private readonly failures = new Map<string, number>();
@@ -45,12 +45,12 @@ export class WorkQueue {
     });
   }
 
-  /** Keys that wait for a worker; not those that are to be added later. */
+  /** Number of keys that wait for a worker, without delayed ones. */
   get length(): number {
     return this.ready.size;
   }
 
-  /** Adds a key at once. Does nothing after `shutDown`. */
+  /** Adds a key without a delay. Does nothing after `shutDown`. */
   add(key: string): void {
     if (this.shuttingDown) return;
     this.cancel(key);
@@ -60,7 +60,7 @@ export class WorkQueue {
     if (!this.processing.has(key)) this.offer(key);
   }
 
-  /** Adds a key after a delay. Of several times for one key the earliest counts. */
+  /** Adds a key after a delay. If a key has several delays, the earliest counts. */
   addAfter(key: string, ms: number): void {
     if (this.shuttingDown) return;
     if (!(ms > 0)) return this.add(key);
@@ -68,7 +68,7 @@ export class WorkQueue {
     const planned = this.later.get(key);
     if (planned && planned.at <= at) return;
     this.cancel(key);
-    // A longer delay than a timer can hold would fire at once.
+    // A timer with a longer delay would fire immediately.
     const timer = setTimeout(() => this.add(key), Math.min(ms, LONGEST_TIMER_MS));
     this.later.set(key, { at, timer });
   }
@@ -98,7 +98,7 @@ export class WorkQueue {
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
-  /** Must follow each `get` that gave a key. */
+  /** Ends the reconcile of a key. Must follow each `get` that returned one. */
   done(key: string): void {
     const since = this.processing.get(key);
     if (since === undefined) return;
@@ -154,7 +154,7 @@ export interface WorkersOptions {
   /** Label of its metrics, and `controller` in its log. */
   readonly name: string;
   readonly queue: WorkQueue;
-  /** Keys that are reconciled at once. */
+  /** Number of concurrent reconciles. */
   readonly workers: number;
   readonly reconcile: Reconcile;
   /** Shuts the queue down. */
@@ -164,8 +164,8 @@ export interface WorkersOptions {
 }
 
 /**
- * Reconciles the queue's keys. After the signal nothing new is begun.
- * @returns once every reconcile that was under way has ended
+ * Reconciles the keys of the queue. Starts no reconcile after the signal.
+ * @returns once all reconciles in progress have ended
  */
 export async function runWorkers(options: WorkersOptions): Promise<void> {
   const { queue, signal } = options;
@@ -197,7 +197,7 @@ export async function runWorkers(options: WorkersOptions): Promise<void> {
       queue.addAfter(key, requeueAfterMs);
       return "requeue_after";
     } catch (error) {
-      // What was cut short by the end of the process is no failure.
+      // A reconcile that was aborted by the end of the process has not failed.
       if (!signal.aborted)
         options.log.error({ controller: options.name, key, err: error }, "reconcile failed");
       queue.addRateLimited(key);

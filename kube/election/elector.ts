@@ -72,7 +72,7 @@ export class LeaderElector {
     return this.renewedMs + this.durationMs - margin - performance.now();
   }
 
-  /** Returns what is wrong, for a probe: the lease expired and the process has not ended. */
+  /** Returns the failure for a probe: the lease expired and the process has not ended. */
   failure(): string | undefined {
     if (!this.leads || this.mayWrite()) return undefined;
     return `lease ${this.options.name} was not renewed for ${this.deadlineMs} ms, and the process has not ended`;
@@ -94,7 +94,7 @@ export class LeaderElector {
     if (!(await this.acquire(signal))) return "released";
     this.setLeads(true);
     const leading = new AbortController();
-    setMaxListeners(0, leading.signal); // all that leads listens
+    setMaxListeners(0, leading.signal); // Every controller listens.
     const keeping = new AbortController();
     const stop = () => leading.abort();
     if (signal.aborted) stop();
@@ -137,7 +137,7 @@ export class LeaderElector {
     return false;
   }
 
-  /** A candidate retries after a jittered period, or as soon as the lease that it saw expires. */
+  /** Returns the delay of a candidate: a jittered period, or less if the observed lease expires before. */
   private untilNextTryMs(): number {
     const periodMs = this.retryMs * (1 + Math.random() * JITTER);
     const leftMs = this.claim.leftMs();
@@ -157,7 +157,7 @@ export class LeaderElector {
       this.renewedMs = undefined;
       log.error(
         { lease: name, holder: this.claim.holder },
-        taken ? "lease taken by another" : "lease not renewed in time",
+        taken ? "another process holds the lease" : "lease not renewed in time",
       );
       return "lost";
     }
@@ -167,7 +167,7 @@ export class LeaderElector {
     return Math.max(0, (this.renewedMs ?? 0) + this.deadlineMs - performance.now());
   }
 
-  /** One attempt that is not awaited longer than `ms`, whatever the transport does. */
+  /** Makes one attempt, and awaits it no longer than `ms`, whatever the transport does. */
   private async roundBefore(ms: number, signal: AbortSignal): Promise<number | undefined> {
     const done = new AbortController();
     const stop = () => done.abort();
@@ -183,7 +183,7 @@ export class LeaderElector {
     }
   }
 
-  /** @returns when the request began that took or renewed the lease. Failures are logged. */
+  /** Makes one attempt. Logs failures. @returns when the request started that acquired or renewed the lease */
   private async round(timeoutMs: number, signal: AbortSignal): Promise<number | undefined> {
     try {
       return await this.claim.claim({ timeoutMs, signal });
@@ -196,7 +196,7 @@ export class LeaderElector {
     }
   }
 
-  /** Tries twice: a renewal that was cut short may have been done between our read and write. */
+  /** Releases the lease, in two attempts: an aborted renewal may be executed between read and write. */
   private async release(): Promise<void> {
     const { name, log } = this.options;
     this.renewedMs = undefined;

@@ -8,7 +8,7 @@ export interface Fence {
   remainingMs(): number;
 }
 
-/** A write was attempted without the lease. Nothing was sent. */
+/** Reports that a write was not sent, because this process does not hold the lease. */
 export class NotLeaderError extends Error {
   override readonly name = "NotLeaderError";
 }
@@ -38,5 +38,5 @@ function bounded(options: SendOptions = {}, remainingMs: number): SendOptions {
   return { ...options, timeoutMs, query: { ...options.query, timeout: `${timeoutMs}ms` } };
 }
 
-/** That of `send`. */
+/** Default timeout of `send`. */
 const DEFAULT_TIMEOUT_MS = 30_000;

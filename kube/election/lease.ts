@@ -6,14 +6,14 @@ import type { Transport } from "../client/transport";
 export interface LeaseSpec {
   readonly holderIdentity?: string | null;
   readonly leaseDurationSeconds?: number | null;
-  /** MicroTime. Written for people: never compared with our clock. */
+  /** MicroTime, for information only: never compared with the local clock. */
   readonly acquireTime?: string | null;
-  /** MicroTime, likewise. */
+  /** MicroTime, for information only. */
   readonly renewTime?: string | null;
   readonly leaseTransitions?: number | null;
 }
 
-/** A Lease as the API server has it. Fields that are not ours are sent back as they came. */
+/** A Lease as the API server returns it. Other fields are sent back unchanged. */
 export interface Lease {
   readonly apiVersion: "coordination.k8s.io/v1";
   readonly kind: "Lease";
@@ -21,19 +21,19 @@ export interface Lease {
   readonly spec?: LeaseSpec | null;
 }
 
-/** Kubernetes' MicroTime of a moment in ms since the epoch. */
+/** Formats ms since the epoch as Kubernetes' MicroTime. */
 export function microTime(now: number): string {
   return new Date(now).toISOString().replace("Z", "000Z");
 }
 
 const LEASE = { apiVersion: "coordination.k8s.io/v1", plural: "leases" };
 
-/** Path of one Lease, and of all in its namespace. */
+/** Returns the path of a Lease, or without a name of all Leases in the namespace. */
 export function leasePath(namespace: string, name?: string): string {
   return pathOf(LEASE, namespace, name);
 }
 
-/** What changes when a holder renews or another takes over. Labels, annotations and resourceVersion do not count. */
+/** Returns the fields that a renewal or a new holder changes, as text. Other fields do not count. */
 export function recordOf({ spec }: Lease): string {
   return JSON.stringify([
     spec?.holderIdentity ?? "",
@@ -49,7 +49,7 @@ export function newLease(namespace: string, name: string): Lease {
   return { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name, namespace } };
 }
 
-/** The Lease as its holder `identity` writes it, new or again. */
+/** Returns the Lease as `identity` writes it to acquire or renew it. */
 export function heldBy(lease: Lease, identity: string, durationMs: number, now: number): Lease {
   const before = lease.spec ?? {};
   const again = before.holderIdentity === identity;
@@ -67,7 +67,7 @@ export function heldBy(lease: Lease, identity: string, durationMs: number, now: 
   };
 }
 
-/** The Lease as its holder gives it back: the next one need not wait. */
+/** Returns the Lease without its holder, so that the next one does not have to wait. */
 export function released(lease: Lease, now: number): Lease {
   return {
     ...lease,
@@ -96,21 +96,21 @@ export interface LeaseClaimOptions {
 }
 
 /**
- * One process's view of a Lease, and its claim to it. Times are of `performance.now()`, which no clock correction moves.
+ * One process's view of a Lease, and its claim to it. Times are those of `performance.now()`.
  *
  * A lease has expired when its record did not change for its duration while this process observed it. The times in the
  * record are never compared with the local clock.
  */
 export class LeaseClaim {
-  /** The object to write on; undefined if there is none. */
+  /** The Lease as last read or written; undefined if there is none. */
   private lease?: Lease;
-  /** The last record seen. Kept when the object is deleted: its holder may not know yet. */
+  /** The last observed record. Kept if the object is deleted, because its holder may not have noticed. */
   private record = "";
   private sinceMs = 0;
   private durationMs = 0;
   /** Identity of the holder, as last seen; empty if the lease is free. */
   holder = "";
-  /** A write was sent and its outcome is not known. */
+  /** Whether a write was sent whose outcome is unknown. */
   unsure = false;
 
   constructor(private readonly options: LeaseClaimOptions) {}
@@ -121,7 +121,7 @@ export class LeaseClaim {
   }
 
   /**
-   * Takes the lease or renews it, unless another holds it.
+   * Acquires the lease or renews it, unless another process holds it.
    *
    * @returns when the request began that took or renewed the lease; undefined if another process holds it
    * @throws ApiError 409 if another wrote first; what `send` throws
@@ -139,7 +139,7 @@ export class LeaseClaim {
   }
 
   /**
-   * Gives the lease back, if it is ours.
+   * Releases the lease, if this process holds it.
    * @throws as `claim`
    */
   async release(bounds: Bounds): Promise<void> {

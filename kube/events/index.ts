@@ -10,7 +10,7 @@ export type { EventInput } from "./series";
 
 /** Records events. */
 export interface Events {
-  /** Never throws and never waits. */
+  /** Records an event. Never throws and never waits. */
   record(event: EventInput): void;
 }
 
@@ -22,20 +22,20 @@ export interface EventRecorderOptions {
   readonly metrics: Pick<Metrics, "counter">;
 }
 
-/** Events that wait to be sent; further ones are dropped. */
+/** Maximum number of events that wait to be sent. Further ones are dropped. */
 const MAX_WAITING = 1_000;
 const REQUEST_TIMEOUT_MS = 10_000;
-/** Delays before the second and third attempt, where the API server could not be reached. */
+/** Delays before the second and third attempt, if the API server cannot be reached. */
 const RETRY_MS = [1_000, 5_000];
 
 /**
- * Writes events of `events.k8s.io/v1`. What repeats becomes a series of one Event object, like events are written as one,
- * and each object has a budget (client-go's numbers). Events are best effort: an event that cannot be sent is dropped and
+ * Writes events of `events.k8s.io/v1`. Repeated events become the series of one Event object, similar events are combined into
+ * one, and each object has a budget (client-go's numbers). Events are best effort: an event that cannot be sent is dropped and
  * counted in `cedana_events_dropped_total`.
  */
 export class EventRecorder implements Events {
   private readonly series = new EventSeries();
-  /** In order of first occurrence. An occurrence that waits takes up its repeats. */
+  /** In order of first occurrence. A waiting occurrence also counts its repetitions. */
   private readonly waiting = new Set<Occurrence>();
   private sending: Promise<void> | undefined;
   private readonly stopping = new AbortController();
@@ -57,16 +57,16 @@ export class EventRecorder implements Events {
     this.sending ??= this.drain();
   }
 
-  /** Sends what waits, for so long at most. Failures are no longer retried. */
+  /** Sends the waiting events, within this time. Failures are no longer retried. */
   async flush(timeoutMs: number): Promise<void> {
     this.stopping.abort();
-    const over = new AbortController();
-    await Promise.race([this.sending, sleep(timeoutMs, over.signal)]);
-    over.abort();
+    const sent = new AbortController();
+    await Promise.race([this.sending, sleep(timeoutMs, sent.signal)]);
+    sent.abort();
   }
 
   private async drain(): Promise<void> {
-    // The caller continues first.
+    // Lets the caller continue first.
     await Promise.resolve();
     for (const occurrence of this.waiting) {
       this.waiting.delete(occurrence);
@@ -102,7 +102,7 @@ export class EventRecorder implements Events {
         return;
       } catch (error) {
         if (!isNotFound(error)) throw error;
-        // The API server deletes events after an hour: write another one.
+        // The API server deletes events after an hour: create a new one.
         occurrence.renew();
       }
     }
@@ -110,7 +110,7 @@ export class EventRecorder implements Events {
     try {
       await transport.send("POST", eventPath(occurrence), body, bounds);
     } catch (error) {
-      // An earlier attempt was done, and its response lost.
+      // An earlier attempt succeeded, but its response was lost.
       if (!hasStatus(error, 409)) throw error;
     }
     occurrence.written = true;

@@ -11,12 +11,12 @@ const MAX_WORD = 128;
 
 const EVENT = { apiVersion: "events.k8s.io/v1", plural: "events" };
 
-/** Path of one Event, or of all where the occurrence belongs. */
+/** Returns the path of an Event, or without a name of all Events in the namespace of the occurrence. */
 export function eventPath({ event }: Occurrence, name?: string): string {
   return pathOf(EVENT, namespaceOf(event.regarding), name);
 }
 
-/** The Event object as it is first written. */
+/** Returns the Event object for the first write. */
 export function eventOf(occurrence: Occurrence, identity: string): object {
   const { regarding, type, reason, action, note } = occurrence.event;
   return {
@@ -30,12 +30,12 @@ export function eventOf(occurrence: Occurrence, identity: string): object {
     reason: reason.slice(0, MAX_WORD),
     action: action.slice(0, MAX_WORD),
     regarding,
-    note: cut(note),
+    note: truncate(note),
     ...(occurrence.count > 1 && { series: seriesOf(occurrence) }),
   };
 }
 
-/** The part of the Event that changes when it happens again. */
+/** Returns the field of the Event that changes with each repetition. */
 export function seriesOf({ count, lastMs }: Occurrence): object {
   return { count, lastObservedTime: microTime(lastMs) };
 }
@@ -44,8 +44,8 @@ function namespaceOf({ namespace }: { readonly namespace?: string }): string {
   return namespace ?? "default";
 }
 
-/** Whole characters of at most 1024 bytes. */
-function cut(note: string): string {
+/** Truncates a note to 1024 bytes, without splitting a character. */
+function truncate(note: string): string {
   if (Buffer.byteLength(note) <= MAX_NOTE_BYTES) return note;
   const ellipsis = "…";
   let end = MAX_NOTE_BYTES - Buffer.byteLength(ellipsis);
@@ -55,13 +55,13 @@ function cut(note: string): string {
   return bytes.subarray(0, end).toString() + ellipsis;
 }
 
-/** One thing that happened to an object, as `kubectl describe` is to show it. */
+/** An event of an object, as `kubectl describe` shows it. */
 export interface EventInput {
   readonly regarding: {
     readonly apiVersion: string;
     readonly kind: string;
     readonly name: string;
-    /** Left out for cluster-scoped objects: their events are in the namespace default. */
+    /** Missing for cluster-scoped objects, whose events are in the namespace default. */
     readonly namespace?: string;
     readonly uid: string;
   };
@@ -70,21 +70,21 @@ export interface EventInput {
   readonly reason: string;
   /** What was done or failed, in CamelCase; at most 128 characters. */
   readonly action: string;
-  /** For a reader; cut at 1024 bytes. */
+  /** Message for people, truncated to 1024 bytes. */
   readonly note: string;
 }
 
-/** Numbers of client-go's event correlator. */
+/** Limits of client-go's event correlator. */
 const WINDOW_MS = 600_000;
-const MAX_LIKE = 10;
+const MAX_SIMILAR = 10;
 const BURST = 25;
 const REFILL_MS = 300_000;
-const MAX_REMEMBERED = 4_096;
+const MAX_ENTRIES = 4_096;
 
-/** One Event object: a thing that happened once, or a series of it. */
+/** One Event object: a single event, or a series of its repetitions. */
 export class Occurrence {
   count = 1;
-  /** Whether the API server has it. */
+  /** Whether the API server has stored it. */
   written = false;
   name: string;
 
@@ -96,27 +96,27 @@ export class Occurrence {
     this.name = nameOf(event);
   }
 
-  /** It is to be written as another Event object. */
+  /** Makes the next write create a new Event object. */
   renew(): void {
     this.name = nameOf(this.event);
     this.written = false;
   }
 }
 
-/** Decides which Event object an event belongs to, as client-go does: same, like others, or one too many. */
+/** Assigns events to Event objects, as client-go does: combines repetitions and similar events, and enforces a budget. */
 export class EventSeries {
-  private readonly occurrences = new Remembered<Occurrence>();
-  private readonly notes = new Remembered<{ readonly seen: Set<string>; lastMs: number }>();
-  private readonly budgets = new Remembered<{ tokens: number; atMs: number }>();
+  private readonly occurrences = new BoundedMap<Occurrence>();
+  private readonly notes = new BoundedMap<{ readonly seen: Set<string>; lastMs: number }>();
+  private readonly budgets = new BoundedMap<{ tokens: number; atMs: number }>();
 
-  /** @returns undefined if the object's budget is used up: 25 events at once, then one in 5 minutes */
+  /** Adds an event. @returns undefined if the object's budget is used up: 25 events at once, then one in 5 minutes */
   take(event: EventInput, now: number): Occurrence | undefined {
     const { regarding, type, reason, action, note } = event;
     const object = [regarding.kind, regarding.namespace, regarding.name, regarding.uid];
-    if (!this.pay(JSON.stringify(object), now)) return undefined;
-    const like = JSON.stringify([...object, type, reason, action]);
-    const combined = this.isOneOfMany(like, note, now);
-    const key = combined ? like : `${like} ${note}`;
+    if (!this.spend(JSON.stringify(object), now)) return undefined;
+    const similar = JSON.stringify([...object, type, reason, action]);
+    const combined = this.isCombined(similar, note, now);
+    const key = combined ? similar : `${similar} ${note}`;
     const known = this.occurrences.get(key);
     if (known && now - known.lastMs < WINDOW_MS) {
       known.count++;
@@ -127,19 +127,20 @@ export class EventSeries {
     return this.occurrences.set(key, new Occurrence({ ...event, note: text }, now));
   }
 
-  /** Whether the event differs by its note only from 10 others in 10 minutes. */
-  private isOneOfMany(like: string, note: string, now: number): boolean {
-    const known = this.notes.get(like);
+  /** Checks whether 10 other events within 10 minutes differ from this one only by their notes. */
+  private isCombined(similar: string, note: string, now: number): boolean {
+    const known = this.notes.get(similar);
     const fresh = known && now - known.lastMs < WINDOW_MS ? known : { seen: new Set<string>(), lastMs: now };
     fresh.lastMs = now;
-    this.notes.set(like, fresh);
+    this.notes.set(similar, fresh);
     if (fresh.seen.has(note)) return false;
-    if (fresh.seen.size >= MAX_LIKE) return true;
+    if (fresh.seen.size >= MAX_SIMILAR) return true;
     fresh.seen.add(note);
     return false;
   }
 
-  private pay(object: string, now: number): boolean {
+  /** Spends one event of the budget. @returns false if it is used up */
+  private spend(object: string, now: number): boolean {
     const { tokens, atMs } = this.budgets.get(object) ?? { tokens: BURST, atMs: now };
     const left = Math.min(BURST, tokens + (now - atMs) / REFILL_MS);
     this.budgets.set(object, { tokens: left >= 1 ? left - 1 : left, atMs: now });
@@ -147,8 +148,8 @@ export class EventSeries {
   }
 }
 
-/** A map that forgets what was not used for longest. */
-class Remembered<T> {
+/** A map that drops its least recently written entry when it is full. */
+class BoundedMap<T> {
   private readonly entries = new Map<string, T>();
 
   get(key: string): T | undefined {
@@ -158,7 +159,7 @@ class Remembered<T> {
   set(key: string, value: T): T {
     this.entries.delete(key);
     this.entries.set(key, value);
-    if (this.entries.size > MAX_REMEMBERED) {
+    if (this.entries.size > MAX_ENTRIES) {
       const [oldest] = this.entries.keys();
       if (oldest !== undefined) this.entries.delete(oldest);
     }
@@ -168,7 +169,7 @@ class Remembered<T> {
 
 const MAX_NAME = 253;
 
-/** Different for each Event, and a DNS subdomain. */
+/** Returns a unique name of an Event, which is a DNS subdomain. */
 function nameOf({ regarding }: EventInput): string {
   const suffix = randomBytes(8).toString("hex");
   const start = regarding.name.slice(0, MAX_NAME - suffix.length - 1).replace(/[^a-z0-9]+$/, "");

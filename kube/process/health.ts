@@ -73,7 +73,7 @@ export function contactChecks(informers: readonly Informer[]): HealthCheck[] {
 /** One check of a probe. */
 export interface HealthCheck {
   readonly name: string;
-  /** @returns what is wrong; undefined if nothing is */
+  /** Returns the failure; undefined if the check passes. */
   failure(): string | undefined;
 }
 
@@ -88,7 +88,7 @@ export type Routes = Readonly<Record<string, (query: URLSearchParams) => Reply |
 const TEXT = "text/plain; charset=utf-8";
 
 /**
- * The probes `/healthz` and `/readyz`: 200 `ok`, or 503 with what is wrong. With `?verbose` all checks are listed, as the
+ * Returns the probes `/healthz` and `/readyz`: 200 `ok`, or 503 with the failures. With `?verbose` all checks are listed, as the
  * API server lists its own.
  */
 export function probes(checks: {
@@ -113,7 +113,7 @@ function probe(path: string, checks: readonly HealthCheck[], query: URLSearchPar
   return { status, type: TEXT, text: `${[...lines, end].join("\n")}\n` };
 }
 
-/** `/metrics` in Prometheus' text format. */
+/** Returns the route `/metrics`, in Prometheus' text format. */
 export function metricsRoute(registry: { readonly contentType: string; metrics(): Promise<string> }): Routes {
   return {
     "/metrics": async () => ({ status: 200, type: registry.contentType, text: await registry.metrics() }),
@@ -143,7 +143,7 @@ export class StatusServer {
   /**
    * @param port 0 for any free one
    * @returns the port
-   * @throws Error if the port cannot be had
+   * @throws Error if the port cannot be bound
    */
   listen(port: number, host?: string): Promise<number> {
     return new Promise((resolve, reject) => {

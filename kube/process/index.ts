@@ -1,4 +1,4 @@
-/** The life of a process: start, probes, leadership, stop. */
+/** Life cycle of a process: start, probes, leader election, stop. */
 import { setMaxListeners, type EventEmitter } from "node:events";
 import { sleep } from "../backoff";
 import type { LeaderElector } from "../election/elector";
@@ -47,7 +47,7 @@ export interface RunProcessOptions {
   readonly log: Logger;
   /** Emits signals and unhandled errors. Default: the process. */
   readonly source?: EventEmitter;
-  /** Ends the process at once. Default: `process.exit`. */
+  /** Ends the process immediately. Default: `process.exit`. */
   readonly exit?: (code: number) => void;
 }
 
@@ -57,7 +57,7 @@ export interface RunProcessOptions {
  * Starts the servers, then the cache; once it is filled it requests the lease and leads with all controllers. A controller
  * whose cache cannot be filled (its kind, namespace or permission is missing) delays the others by a minute. After SIGTERM or
  * SIGINT the controllers finish the work in progress (10 s at most) and the last events are written, with the lease still
- * held; then the lease is released, and cache and servers stop. A second signal ends the process at once, as does an
+ * held; then the lease is released, and cache and servers stop. A second signal ends the process immediately, as does an
  * unhandled error.
  *
  * @returns exit code: 0 stopped, 1 lost lease, failed controller, or not drained in time
@@ -138,7 +138,7 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Handles signals and uncaught errors. @returns the function that stops that */
+/** Handles signals and uncaught errors. @returns the function that removes the handlers */
 function listen(options: RunProcessOptions, stopping: AbortController): () => void {
   const { log } = options;
   const source: EventEmitter = options.source ?? process;

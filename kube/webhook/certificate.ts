@@ -9,7 +9,7 @@ export interface Pair {
 
 const DAY_MS = 86_400_000;
 export const LIFETIME_MS = 90 * DAY_MS;
-/** API servers whose clocks are late accept it at once. */
+/** How far certificates are backdated, so that API servers with late clocks accept them. */
 const BACKDATED_MS = 300_000;
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
@@ -20,7 +20,7 @@ const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
  * @param authorityName start of the authority's name
  */
 export async function issue(dnsNames: readonly string[], now: number, authorityName: string): Promise<Pair> {
-  // Loaded only to issue: it is large.
+  // Imported here, because the library is large.
   const x509 = await import("@peculiar/x509");
   x509.cryptoProvider.set(webcrypto as never);
   const { subtle } = webcrypto;
@@ -61,7 +61,7 @@ export async function issue(dnsNames: readonly string[], now: number, authorityN
   return { cert: `${cert.toString("pem")}\n`, key: `${key}\n`, ca: `${ca.toString("pem")}\n` };
 }
 
-/** When a certificate was issued and when it ends, ms since the epoch. */
+/** When a certificate was issued and when it expires, ms since the epoch. */
 export interface Validity {
   readonly issuedMs: number;
   readonly expiresMs: number;
@@ -99,18 +99,18 @@ export interface Held {
   readonly current?: Pair;
   /** The pair that it will serve, once API servers trust its authority. */
   readonly next?: Pair;
-  /** Authority of the pair before: a replica may be late. */
+  /** Authority of the previous pair, which a replica may still serve. */
   readonly previousCa?: string;
 }
 
 export type Step =
-  /** The current pair is missing, expired, or of other names: issue one at once. */
+  /** The current pair is missing, expired, or for other names: issue a new one immediately. */
   | { readonly do: "issue" }
   /** The current pair is old: issue the next one. */
   | { readonly do: "prepare" }
   /** The next pair is trusted: it becomes the current one. */
   | { readonly do: "promote" }
-  /** Nothing, for so long. */
+  /** Wait for this time. */
   | { readonly do: "wait"; readonly ms: number };
 
 /** A pair is renewed after two thirds of its validity. */

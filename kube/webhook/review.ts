@@ -34,7 +34,7 @@ export class InvalidReviewError extends Error {
   override readonly name = "InvalidReviewError";
 }
 
-/** @throws InvalidReviewError if the text is no review */
+/** Parses a review. @throws InvalidReviewError if the text is not one */
 export function readReview(text: string): AdmissionRequest {
   const json = parsed(text);
   const request = at(json, "request");

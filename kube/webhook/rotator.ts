@@ -41,7 +41,7 @@ const AGAIN_MS = 3_600_000;
 /** How long the watch may take to deliver a Secret that was written here. */
 const SEEN_MS = 10_000;
 
-/** Issues and renews the webhook's certificate, and has the API server trust its authority. Runs on the leader. */
+/** Issues and renews the webhook's certificate, and adds its authority to the webhook's configuration. Runs on the leader. */
 export class CertificateRotator {
   /** Version of the Secret before the last write: while the cache has it, that write is not delivered. */
   private written?: { readonly over: string | undefined; readonly atMs: number };
@@ -66,7 +66,7 @@ export class CertificateRotator {
     const issued =
       step.do === "promote" ? undefined : await issue(settings.dnsNames, now, settings.authorityName);
     const next = after(step.do, held, issued);
-    // Trusted before it is served.
+    // The API server must trust a certificate before it is served.
     await this.trust(configuration, bundleOf(next, now));
     await this.store(secret, next);
     this.written = { over: secret?.metadata.resourceVersion, atMs: now };
@@ -133,7 +133,7 @@ export interface CertificateControllerOptions extends ControllerOptions {
 /** Loads the certificate into the server on every replica. @returns the controller that rotates it, if any */
 export function certificateControllers(options: CertificateControllerOptions): readonly Controller[] {
   const { name, settings, rotate, server, cache, client, log } = options;
-  // Of one object each: permissions by name allow no more.
+  // One object each, because the permissions are limited to these names.
   const secrets = cache.objects(CERTIFICATE_SECRET, {
     namespaces: [settings.namespace],
     fieldSelector: `metadata.name=${settings.secret}`,

@@ -50,7 +50,7 @@ export class WebhookServer {
       this.failure = undefined;
       this.options.log.info("webhook: certificate loaded");
     } catch (error) {
-      // The certificate before stays in use.
+      // The previous certificate stays in use.
       if (this.certificate === undefined) this.failure = `the certificate cannot be loaded: ${String(error)}`;
       this.options.log.error({ err: error }, "webhook: certificate not loaded");
     }

@@ -1,6 +1,6 @@
 /**
- * Writes files to a directory that is kept in a repository: unmanaged files stay, managed files that are no longer made are
- * removed, and nothing is written if nothing changed.
+ * Writes files to a directory of a repository. Keeps unmanaged files, removes managed files that are no longer generated, and
+ * writes nothing if nothing changed.
  * @module cedana-cdk/output
  */
 import { OutputError, isForceable } from "./paths";
@@ -31,18 +31,18 @@ export interface WriteReport {
 export interface TreeDiff {
   /** What `writeTree` would change. */
   readonly changes: readonly Change[];
-  /** Why `writeTree` would refuse. */
+  /** Why `writeTree` would write nothing. */
   readonly problems: OutputError["problems"];
 }
 
 /**
- * Makes a directory hold exactly these files, beside unmanaged ones, and removes the files of earlier runs that are no longer
- * among them. The managed files are recorded in `.cedana-cdk-files` in the directory; commit it with the rest.
+ * Writes these files to a directory, and removes files of earlier runs that are no longer among them. Keeps unmanaged files. The
+ * file `.cedana-cdk-files` in the directory lists the managed files; commit it with the others.
  *
- * Each file is written under a temporary name and renamed. A run that fails or is killed leaves complete files, some of
- * them new, and the next run finishes. Unchanged files are not rewritten. Do not run two at the same time.
+ * Each file is written under a temporary name and then renamed. A run that fails or is killed leaves only complete files, and the
+ * next run finishes its work. Unchanged files are not rewritten. Do not run it twice at the same time.
  * @param files Text by path. Paths have slashes and are relative to `dir`.
- * @param owner Name of the writer, such as `cedana-cdk from ../../cedana.yaml`. One line. Another owner's directory is refused.
+ * @param owner Name of the writer, such as `cedana-cdk from ../../cedana.yaml`. One line. A directory of another owner is an error.
  * @throws OutputError with every problem, before anything is written
  */
 export function writeTree(

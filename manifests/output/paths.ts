@@ -32,6 +32,7 @@ export class OutputError extends Error {
   }
 }
 
+/** Checks whether `force` overrules the problem. */
 export function isForceable({ code }: OutputProblem): boolean {
   return code === "edited-file" || code === "unmanaged-file";
 }
@@ -47,7 +48,7 @@ export const TEMPORARY = `${RESERVED}.tmp-`;
 export function checkPaths(paths: Iterable<string>): OutputProblem[] {
   const problems: OutputProblem[] = [];
   const byLowerCase = new Map<string, string>();
-  const refuse = (path: string, message: string) =>
+  const reject = (path: string, message: string) =>
     problems.push({
       code: "invalid-path",
       path: JSON.stringify(path),
@@ -56,14 +57,14 @@ export function checkPaths(paths: Iterable<string>): OutputProblem[] {
     });
   for (const path of paths) {
     const defect = defectOf(path);
-    if (defect !== undefined) refuse(path, defect);
+    if (defect !== undefined) reject(path, defect);
     const twin = byLowerCase.get(path.toLowerCase());
-    if (twin !== undefined) refuse(path, `differs from ${twin} only in case`);
+    if (twin !== undefined) reject(path, `differs from ${twin} only in case`);
     byLowerCase.set(path.toLowerCase(), path);
   }
   for (const path of byLowerCase.values()) {
     const file = parentsOf(path).find((parent) => byLowerCase.has(parent.toLowerCase()));
-    if (file !== undefined) refuse(path, `is below ${file}, which is a file`);
+    if (file !== undefined) reject(path, `is below ${file}, which is a file`);
   }
   return problems;
 }

@@ -28,17 +28,17 @@ export interface Plan {
 export function plan(dir: string, files: ReadonlyMap<string, string>, owner: string): Plan {
   const record = { owner, files: new Map([...files].map(([path, text]) => [path, [sha256(text)]])) };
   const pathProblems = checkPaths(files.keys());
-  if (pathProblems.length > 0) return refused(record, pathProblems);
+  if (pathProblems.length > 0) return rejectedPlan(record, pathProblems);
   if (isBelowFile(dir)) throw new OutputError(dir, [NOT_A_DIRECTORY]);
   const earlier = readRecord(dir);
-  if (earlier && earlier.owner !== owner) return refused(record, [ownerMismatch(earlier.owner)]);
+  if (earlier && earlier.owner !== owner) return rejectedPlan(record, [ownerMismatch(earlier.owner)]);
 
   const changes: Change[] = [];
   const problems: OutputProblem[] = [];
   const unchanged: string[] = [];
   const removed = new Set<string>();
   for (const [path, hashes] of earlier?.files ?? []) {
-    // A directory or a link that replaced the managed file is the user's.
+    // A directory or a link that replaced the managed file is unmanaged.
     if (files.has(path) || linkOn(dir, path) !== undefined || !statAt(dir, path)?.isFile()) continue;
     const data = readFileSync(join(dir, path));
     if (!hashes.includes(sha256(data))) problems.push(editedFile(path, "removed"));
@@ -70,7 +70,7 @@ export function plan(dir: string, files: ReadonlyMap<string, string>, owner: str
   return { changes, problems, unchanged, record, earlier, isRecordStale };
 }
 
-function refused(record: TreeRecord, problems: readonly OutputProblem[]): Plan {
+function rejectedPlan(record: TreeRecord, problems: readonly OutputProblem[]): Plan {
   return { changes: [], problems, unchanged: [], record, isRecordStale: false };
 }
 
@@ -81,6 +81,7 @@ const NOT_A_DIRECTORY: OutputProblem = {
   remedy: "move the file away, or use another directory",
 };
 
+/** Checks whether the directory is a file, or is below one. */
 function isBelowFile(dir: string): boolean {
   try {
     return statSync(dir, { throwIfNoEntry: false })?.isDirectory() === false;
@@ -95,7 +96,7 @@ function linkOn(dir: string, path: string): string | undefined {
   return [...parentsOf(path), path].find((at) => statAt(dir, at)?.isSymbolicLink());
 }
 
-/** Returns what keeps a file from being written: a link, a directory or a file that stays. */
+/** Returns the conflict that prevents a write: a link, a directory or a file that stays. */
 function conflictAt(dir: string, path: string, removed: ReadonlySet<string>): OutputProblem | undefined {
   const remedy = "move it away";
   const link = linkOn(dir, path);
@@ -110,7 +111,7 @@ function conflictAt(dir: string, path: string, removed: ReadonlySet<string>): Ou
   return { code: "path-conflict", path, message, remedy };
 }
 
-/** Returns whether every file below is removed. A directory that was empty before is the user's and stays. */
+/** Checks whether every file below is removed. An empty directory is unmanaged and stays. */
 function isEmptied(dir: string, directory: string, removed: ReadonlySet<string>): boolean {
   const entries = readdirSync(join(dir, directory), { withFileTypes: true });
   const isRemoved = (path: string, isDirectory: boolean) =>

@@ -12,6 +12,7 @@ export interface TreeRecord {
 
 const OWNER = /^# Written by (.*)\. It replaces /;
 
+/** Returns the SHA-256 sum in hex. */
 export function sha256(data: string | Buffer): string {
   return createHash("sha256").update(data).digest("hex");
 }
@@ -32,7 +33,7 @@ export function mergeRecords(earlier: TreeRecord, { owner, files }: TreeRecord):
   return { owner, files: merged };
 }
 
-/** @throws OutputError if the record was edited: a path that leaves the directory must not be followed */
+/** Reads the record of a directory. @throws OutputError if it was edited: it could contain a path outside of the directory */
 export function readRecord(dir: string): TreeRecord | undefined {
   let text: string;
   try {

@@ -13,12 +13,12 @@ import { RECORD, TEMPORARY, parentsOf } from "./paths";
 import type { Plan } from "./plan";
 import { formatRecord, mergeRecords } from "./record";
 
-/** A limit that only a tool sets that wants the whole stack; errors are captured with 10 frames, debuggers' with 100. */
+/** Stack trace limit that cdktf sets for a whole stack. Node.js captures errors with 10 frames, debuggers with 100. */
 const WHOLE_STACK = 10_000;
 
 /**
- * Runs the work, making and synthesizing stacks, without the stack traces that cdktf captures for each of its tokens, whole, and shows to nobody: half of
- * the time of a synth with many node groups (docs/performance.md). Traces of errors stay as they are.
+ * Creates and synthesizes stacks without the stack traces that cdktf captures for each token but never prints. Capturing them
+ * takes half of the time of a synth with many node groups (docs/performance.md). Stack traces of errors do not change.
  */
 export function withoutCreationStacks<T>(work: () => T): T {
   // oxlint-disable-next-line typescript/unbound-method -- a static function of V8 that does not use `this`
@@ -34,7 +34,7 @@ export function withoutCreationStacks<T>(work: () => T): T {
 }
 
 /**
- * Brings the directory into the planned state, one complete file at a time. The record is written first with the old and
+ * Executes a plan, one complete file at a time. The record is written first with the old and
  * the new hashes: after a run that stopped early, the next one still knows which files are managed.
  */
 export function write(dir: string, { changes, record, earlier }: Plan): void {

@@ -1,4 +1,4 @@
-/** Permissions of the cluster's own roles that AWS has no managed policy for. */
+/** Policies of the cluster's roles and queue for which AWS has no managed policy. */
 import type { ServiceAccountSpec } from "../../config/pod-identity";
 
 /** Returns the statement that lets the control plane use the key of Kubernetes Secrets. */

@@ -1,9 +1,6 @@
 import { dnsSuffix } from "../../config/cluster";
 
-/**
- * The permissions of the Karpenter controller: the statements of Karpenter 1.14's CloudFormation template, for all features
- * that are on. Karpenter tags everything it creates with the cluster, and may change and delete only what has these tags.
- */
+/** Properties of the cluster that the permissions are limited to. */
 export interface ControllerPolicyProps {
   /** AWS partition, such as aws. */
   readonly partition: string;
@@ -23,7 +20,11 @@ export interface ControllerPolicyProps {
 
 const OWNED = "owned";
 
-/** Returns the controller's permissions as two documents, each well below IAM's size limit. */
+/**
+ * Returns the permissions of the Karpenter controller, as two documents below IAM's size limit. They are the statements of
+ * Karpenter 1.14's CloudFormation template for all enabled features. Karpenter tags all that it creates with the cluster, and can
+ * change and delete only resources with these tags.
+ */
 export function controllerPolicies(
   props: ControllerPolicyProps,
 ): Readonly<Record<string, readonly object[]>> {
@@ -43,7 +44,7 @@ export function controllerPolicies(
   };
 }
 
-/** EC2 creates encrypted volumes with the permissions of the caller; without these an instance stops right after its start. */
+/** Returns the permissions on KMS keys. EC2 uses the caller's to create encrypted volumes; without them instances stop at once. */
 function volumeKeyStatements({ region, volumeKeyArns }: ControllerPolicyProps): object[] {
   if (volumeKeyArns.length === 0) return [];
   const viaEc2 = { StringEquals: { "kms:ViaService": `ec2.${region}.${dnsSuffix(region)}` } };
@@ -75,7 +76,7 @@ function nodeStatements({ partition, region, clusterName }: ControllerPolicyProp
   const ec2 = (account: "" | "*", ...kinds: string[]) =>
     kinds.map((kind) => `arn:${partition}:ec2:${region}:${account}:${kind}/*`);
   const clusterTag = `kubernetes.io/cluster/${clusterName}`;
-  const made = [
+  const created = [
     "fleet",
     "instance",
     "volume",
@@ -113,14 +114,14 @@ function nodeStatements({ partition, region, clusterName }: ControllerPolicyProp
       Sid: "StartTagged",
       Effect: "Allow",
       Action: ["ec2:RunInstances", "ec2:CreateFleet", "ec2:CreateLaunchTemplate"],
-      Resource: ec2("*", ...made),
+      Resource: ec2("*", ...created),
       Condition: { StringEquals: requested, StringLike: anyPool },
     },
     {
       Sid: "TagAtCreation",
       Effect: "Allow",
       Action: "ec2:CreateTags",
-      Resource: ec2("*", ...made),
+      Resource: ec2("*", ...created),
       Condition: {
         StringEquals: {
           ...requested,

@@ -11,6 +11,7 @@ export interface StorePlace {
   readonly kmsKeyArn?: string;
 }
 
+/** Returns the ARN of a bucket. */
 export function bucketArn(bucket: string, region: string): string {
   return `arn:${partitionOf(region)}:s3:::${bucket}`;
 }
@@ -35,7 +36,7 @@ export function readWriteStatements(place: StorePlace): object[] {
   ];
 }
 
-/** Denies every request without TLS, also by principals of the account. */
+/** Returns the statement that denies every request without TLS, also of principals of the account. */
 export function tlsOnlyStatement(arn: string): object {
   return {
     Sid: "TlsOnly",
@@ -66,7 +67,7 @@ function key({ kmsKeyArn, region }: StorePlace, actions: string[]): object[] {
   return [{ Effect: "Allow", Action: actions, Resource: kmsKeyArn, Condition: viaS3 }];
 }
 
-/** The login token: ECR has no narrower resource for it. */
+/** Permits the login token. ECR has no narrower resource for it. */
 const LOGIN = { Effect: "Allow", Action: "ecr:GetAuthorizationToken", Resource: "*" };
 
 const PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
@@ -80,8 +81,8 @@ export function pullStatements(repositoryArn: string): object[] {
 
 /** Returns the statements to push images to one repository and check which layers exist, but not to pull. */
 export function uploadStatements(repositoryArn: string): object[] {
-  const see = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage"];
-  return [LOGIN, { Effect: "Allow", Action: [...see, ...PUSH], Resource: repositoryArn }];
+  const check = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage"];
+  return [LOGIN, { Effect: "Allow", Action: [...check, ...PUSH], Resource: repositoryArn }];
 }
 
 /** Returns the statements to log in and check whether a layer exists in one repository. */

@@ -53,20 +53,24 @@ export function readMime(text: string): MimeDocument {
   const [header, body] = cut(text, newline + newline);
   const boundary = boundaryOf(headerOf(header, newline, "content-type") ?? "");
   if (boundary === undefined || body === undefined) {
-    return problem("not-multipart", "is not a MIME multipart document with a boundary in its header");
+    return problem("invalid-multipart", "is not a MIME multipart document with a boundary in its header");
   }
   // Every delimiter is at the start of a line, so the newline before it belongs to the delimiter.
   const pieces = `${newline}${body}`.split(`${newline}--${boundary}`);
   const last = pieces.pop() ?? "";
-  if (pieces.length === 0) return problem("no-part", `has no part: no line is --${boundary}`);
+  if (pieces.length === 0) return problem("missing-part", `has no part: no line equals --${boundary}`);
   if (!last.startsWith("--"))
-    return problem("no-end", `does not end with --${boundary}--; its last part may be cut off`);
+    return problem("missing-end", `does not end with --${boundary}--: the last part may be truncated`);
   const parts: MimePart[] = [];
   const problems: Problem[] = [];
   pieces.slice(1).forEach((piece, index) => {
     if (!piece.startsWith(newline)) {
       problems.push(
-        wrong(index, "other-boundary", `the part before has a line that only begins with --${boundary}`),
+        partProblem(
+          index,
+          "boundary-mismatch",
+          `the previous part has a line that only starts with --${boundary}`,
+        ),
       );
       return;
     }
@@ -77,9 +81,17 @@ export function readMime(text: string): MimeDocument {
     );
     const contentType = headerOf(head, newline, "content-type");
     if (content === undefined || contentType === undefined) {
-      problems.push(wrong(index, "no-content-type", "has no Content-Type, so nothing reads it"));
+      problems.push(
+        partProblem(
+          index,
+          "missing-content-type",
+          "has no Content-Type, so cloud-init and nodeadm ignore it",
+        ),
+      );
     } else if (/^multipart\//i.test(contentType)) {
-      problems.push(wrong(index, "nested", "is itself multipart; nodeadm does not look inside"));
+      problems.push(
+        partProblem(index, "nested-multipart", "is itself multipart, and nodeadm ignores nested parts"),
+      );
     } else {
       parts.push({ contentType, content });
     }
@@ -107,7 +119,7 @@ function cut(text: string, separator: string): readonly [string, string | undefi
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)];
 }
 
-function wrong(index: number, code: string, message: string): Problem {
+function partProblem(index: number, code: string, message: string): Problem {
   return { code, path: ["parts", index], message };
 }
 

@@ -116,7 +116,7 @@ function withoutManagedFields(config: KubeletConfig, { mode }: Bootstrap): Kubel
   return Object.fromEntries(Object.entries(config).filter(([name]) => !fields[mode].includes(name)));
 }
 
-/** The NodeConfig that EKS appends sets maxPods, and the last one wins. A flag overrides all of them. */
+/** Returns maxPods as a flag: the NodeConfig that EKS appends sets maxPods too and would win, but a flag overrides both. */
 function maxPodsFlag({ kubelet }: NodeSettings, { mode }: Bootstrap): string[] {
   const maxPods = kubelet.config?.maxPods;
   return mode === "managed" && maxPods !== undefined ? [`--max-pods=${maxPods}`] : [];
@@ -182,8 +182,8 @@ export function renderUserData(
       path: ["preNodeadm"],
       message: "makes the user data larger than EC2's limit",
       given: `${bytes} bytes in all`,
-      allowed: `up to ${USER_DATA_MAX_BYTES} bytes, which leaves room for what EKS or Karpenter add`,
-      remedy: "put long scripts into the image",
+      allowed: `up to ${USER_DATA_MAX_BYTES} bytes; EKS and Karpenter need the rest`,
+      remedy: "move long scripts into the AMI",
     },
   ]);
 }

@@ -67,21 +67,21 @@ export class Identities extends Construct {
   }
 }
 
-/** Unique, because neither name may have a _. */
+/** Returns a unique name: neither part can contain `_`. */
 function name({ namespace, serviceAccount }: ServiceAccountSpec): string {
   return `${namespace}_${serviceAccount}`;
 }
 
 /**
  * The AWS side of a platform: the areas of cedana.yaml, as data. Needs `cluster` (to create one) or `existingCluster`; every
- * other area is optional. Give `engine` and `install` if CedanaChart installs them: node groups are then made for that
+ * other area is optional. Set `engine` and `install` if CedanaChart installs them: node groups are then configured for that
  * engine, and its agents get access to the image repository.
  */
 export type PlatformStackProps = Omit<PlatformSpec, "version" | "output">;
 
 /**
- * Cluster, network, nodes, storage and identities as one stack with its own provider and state. Each construct is a public
- * field, and its resources are fields of the construct. A team with stacks of its own uses the constructs instead.
+ * Creates cluster, network, nodes, storage and identities as one stack with its own provider and state. Each construct is a public
+ * field, and its resources are fields of the construct. To add them to an existing stack, use the constructs instead.
  * @throws InvalidInputError with the problems of all areas at once
  */
 export class PlatformStack extends TerraformStack {
@@ -105,7 +105,7 @@ export class PlatformStack extends TerraformStack {
     if (backend) this.configureBackend(backend, `${region}/${name}/platform.tfstate`);
     new AwsProvider(this, "aws", {
       region,
-      // Also with no tags: the bytes of a configuration stay the same from release to release.
+      // Also set without tags, so that the configuration does not change between releases.
       ...(props.terraform === undefined ? {} : { defaultTags: [{ tags }] }),
     });
     this.network = this.makeNetwork(platform);
@@ -143,7 +143,7 @@ export class PlatformStack extends TerraformStack {
     return new Cluster(this, "cluster", { ...cluster, network: this.network! });
   }
 
-  /** The provider's default tags do not reach what AWS starts from a template: instances, volumes, network interfaces. */
+  /** Adds the tags to each group: the provider's default tags do not apply to instances, volumes and network interfaces of a launch template. */
   private makeNodeGroups({ nodeGroups, terraform: { tags } }: Platform): ReadonlyMap<string, NodeGroup> {
     const nodes = new Construct(this, "nodes");
     const groups = new Map(
@@ -216,7 +216,7 @@ export class PlatformStack extends TerraformStack {
   }
 }
 
-/** @throws InvalidInputError with all problems of the props. */
+/** Checks the props. @throws InvalidInputError with all their problems */
 function checkedPlatform(subject: string, props: PlatformStackProps): Platform {
   const { platform, problems } = checkPlatform({ version: 1, ...props });
   if (!platform) throw new InvalidInputError(subject, problems);
@@ -234,7 +234,7 @@ function checkedPlatform(subject: string, props: PlatformStackProps): Platform {
 /**
  * Adds the AWS side of a platform to a cdktf app, as a stack.
  * @param platform - as `readPlatform` or `resolvePlatform` returned it
- * @param id - of the stack. Give each platform of an app another one
+ * @param id - of the stack. Must differ for each platform of an app
  * @returns undefined if the platform has no cluster
  */
 export function stackFromPlatform(

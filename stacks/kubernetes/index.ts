@@ -1,5 +1,5 @@
 /**
- * The whole install as one chart.
+ * The Kubernetes side of a platform as charts.
  * @module cedana-cdk/stacks/kubernetes
  */
 import { ApiObject, Chart, type App } from "cdk8s";
@@ -19,6 +19,7 @@ import { Restore } from "../../constructs/kubernetes/restore";
 import type { Platform } from "../../config/platform";
 import { NodePools } from "../../constructs/kubernetes/integrations/karpenter";
 
+/** Argo CD's sync wave of each kind; 0 for other kinds, such as Deployments. */
 const WAVES: Readonly<Record<string, number>> = {
   Namespace: -3,
   CustomResourceDefinition: -3,
@@ -32,14 +33,14 @@ const WAVES: Readonly<Record<string, number>> = {
   ClusterRoleBinding: -1,
   RoleBinding: -1,
   ValidatingAdmissionPolicyBinding: -1,
-  // Once there is who answers.
+  // After the Deployment that serves the webhook.
   MutatingWebhookConfiguration: 1,
   ResourceFlavor: -1,
 };
 
 /**
- * When Argo CD applies objects of a kind: what others stand on first, programs in wave 0. Argo CD waits for each wave
- * to be healthy.
+ * Returns the wave in which Argo CD applies objects of a kind: dependencies before programs, which are in wave 0. Argo CD waits
+ * until the objects of a wave are healthy.
  */
 export function syncWave(kind: string): number {
   return WAVES[kind] ?? 0;

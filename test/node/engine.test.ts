@@ -1,59 +1,28 @@
 /**
- * The engine `kubelet` as a user installs it: real checkpoints and restores, verified by the output of the processes. The core
- * tests run on each kind of node, the others on the node in namespaces.
+ * The engine `kubelet` as a user installs it: real checkpoints and restores, verified by the output of the processes. The first
+ * tests run on each kind of node, the others on the node in namespaces only. `core.test.ts` has what each change must pass.
  */
-import { counting, Counts } from "../../testbed/node/counting";
-import { openEngine, type CheckpointObject, type Engine } from "../../testbed/node/engine";
+import { counting, type Counts } from "../../testbed/node/counting";
+import { openEngine, type Engine } from "../../testbed/node/engine";
 import { run } from "../../testbed/node/run";
-import { eventually, KIND, NODE } from "../../testbed/node/testbed";
+import { eventually, KIND } from "../../testbed/node/testbed";
+import { failed, ready, RESTORE, stepsOn } from "./support/steps";
 
 let engine: Engine;
+let steps: ReturnType<typeof stepsOn>;
 let counts: Counts;
 
 beforeAll(async () => {
   engine = await openEngine({ quota: "400Mi", reserve: "100Mi" });
-  counts = new Counts(engine);
+  steps = stepsOn(engine);
+  ({ counts } = steps);
 });
-afterEach(() => {
-  for (const kinds of ["deployments,statefulsets,jobs", "pods", "checkpoints.automation.cedana.ai"])
-    engine.kubectl(["delete", kinds, "--all", "--wait=true", "--grace-period=1"]);
-});
+afterEach(() => steps.deleteWorkloads());
 afterAll(() => engine?.close());
 
 const describeInNamespaces = KIND === "namespaces" ? describe : describe.skip;
 const HEALTH_CHECK = "app.kubernetes.io/component=health-check";
 const TEMPLATE = { metadata: { labels: { app: "web" } } };
-const RESTORE = (from: string) => ({ "cedana.ai/restore-from": from });
-
-const ready = ({ status }: CheckpointObject) => status.conditions.find(({ type }) => type === "Ready");
-const failed = ({ status }: CheckpointObject) => status.conditions.find(({ type }) => type === "Failed");
-
-async function taken(name: string, pod: string): Promise<CheckpointObject> {
-  engine.take(name, pod);
-  const object = await engine.ended(name);
-  expect(ready(object)).toMatchObject({ status: "True", reason: "CheckpointCompleted" });
-  return object;
-}
-
-/** Runs a pod, checkpoints it, deletes it and creates it again from the checkpoint. The same process must resume. */
-async function resumes(containers: readonly { readonly name: string }[], pod: object = {}) {
-  const spec = { containers, ...pod };
-  engine.runPod({ metadata: { name: "web" }, spec });
-  const names = containers.map(({ name }) => name);
-  const before = await Promise.all(names.map((name) => counts.reach("web", name, 3)));
-  const object = await taken("cp", "web");
-  // The checkpoint did not stop it.
-  const running = await Promise.all(
-    names.map((name, at) => counts.reach("web", name, before[at]!.count + 2)),
-  );
-  expect(running.map(({ token }) => token)).toEqual(before.map(({ token }) => token));
-  engine.kubectl(["delete", "pod", "web"]);
-  engine.runPod({ metadata: { name: "web", annotations: RESTORE("cp") }, spec });
-  const after = await Promise.all(names.map((name, at) => counts.reach("web", name, before[at]!.count + 3)));
-  expect(after.map(({ token }) => token)).toEqual(before.map(({ token }) => token));
-  expect(engine.archives()).toEqual([]);
-  return object;
-}
 
 /** Returns a container that runs a command, then counts as `counting` does. */
 const shellAfter = (command: string) => {
@@ -66,23 +35,8 @@ const shellAfter = (command: string) => {
   };
 };
 
-test("a process with many threads resumes in a new pod of the same name", async () => {
-  const { status } = await resumes([counting("count", 16)]);
-  expect(status).toMatchObject({ nodeName: NODE.name, durationMilliseconds: expect.any(Number) });
-  expect(status.containers).toEqual([
-    expect.objectContaining({
-      name: "count",
-      location: expect.stringMatching(/^localhost:5000\/checkpoints@sha256:[0-9a-f]{64}$/),
-      sizeBytes: expect.any(Number),
-      frozenMilliseconds: expect.any(Number),
-      architecture: expect.stringMatching(/^(amd|arm)64$/),
-      baseImage: expect.stringContaining("count"),
-    }),
-  ]);
-});
-
 test("both containers of a pod resume", async () => {
-  const { status } = await resumes([counting("one", 16), counting("two", 16)]);
+  const { status } = await steps.resumes([counting("one", 16), counting("two", 16)]);
   expect(status.containers).toHaveLength(2);
 });
 
@@ -131,25 +85,27 @@ test("a checkpoint over the quota or of a missing pod fails, and the pod keeps r
 
 test("another CRIU on the runtime's path makes the node unready until it is removed", async () => {
   const link = "/usr/local/sbin/criu";
-  await nodeIs("True", /./);
+  await steps.nodeIs("True", /./);
   engine.onNode("sh", "-c", `mv ${link} ${link}.away && ln -s /usr/sbin/criu ${link}`);
   try {
-    expect(await nodeIs("False", /criuLink: /)).toMatch(/ points to \/usr\/sbin\/criu/);
+    expect(await steps.nodeIs("False", /criuLink: /)).toMatch(/ points to \/usr\/sbin\/criu/);
   } finally {
     engine.onNode("mv", "-fT", `${link}.away`, link);
   }
-  await nodeIs("True", /./);
+  await steps.nodeIs("True", /./);
 });
 
 describeInNamespaces("only in namespaces, as they take long on a virtual machine", () => {
   test("a shell resumes", async () => {
     const shell = shellAfter("true");
-    expect(ready(await resumes([shell]))).toMatchObject({ status: "True" });
+    expect(ready(await steps.resumes([shell]))).toMatchObject({ status: "True" });
   });
 
   test("256 MB of a non-root user with a read-only root file system resume", async () => {
     const securityContext = { runAsUser: 1000, runAsNonRoot: true, readOnlyRootFilesystem: true };
-    const { status } = await resumes([{ ...counting("count", 256), securityContext } as { name: string }]);
+    const { status } = await steps.resumes([
+      { ...counting("count", 256), securityContext } as { name: string },
+    ]);
     expect(status.containers?.[0]?.sizeBytes).toBeGreaterThan(256 * 2 ** 20);
   });
 
@@ -171,7 +127,7 @@ describeInNamespaces("only in namespaces, as they take long on a virtual machine
     });
     const pods = ["web-0", "web-1"];
     const before = await Promise.all(pods.map((pod) => counts.reach(pod, "count", 3)));
-    await Promise.all(pods.map((pod) => taken(`cp-${pod}`, pod)));
+    await Promise.all(pods.map((pod) => steps.taken(`cp-${pod}`, pod)));
     engine.kubectl(["delete", "pods", ...pods, "--grace-period=1"]);
     const after = await Promise.all(pods.map((pod, at) => counts.reach(pod, "count", before[at]!.count + 3)));
     expect(after.map(({ token }) => token)).toEqual(before.map(({ token }) => token));
@@ -212,7 +168,7 @@ describeInNamespaces("only in namespaces, as they take long on a virtual machine
     }
     expect(ready(await engine.ended("cp"))).toMatchObject({ status: "True" });
     expect(engine.archives()).toEqual([]);
-    await nodeIs("True", /./);
+    await steps.nodeIs("True", /./);
   });
 
   test("concurrent and consecutive checkpoints all complete and leave nothing on the disk", async () => {
@@ -221,7 +177,7 @@ describeInNamespaces("only in namespaces, as they take long on a virtual machine
     engine.take("a", "web");
     engine.take("b", "web");
     for (const name of ["a", "b"]) expect(ready(await engine.ended(name))).toMatchObject({ status: "True" });
-    for (let at = 0; at < 20; at++) await taken(`row-${at}`, "web");
+    for (let at = 0; at < 20; at++) await steps.taken(`row-${at}`, "web");
     expect(engine.archives()).toEqual([]);
     expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
   });
@@ -245,7 +201,7 @@ describeInNamespaces("only in namespaces, as they take long on a virtual machine
       await engine.restartAgent();
     }
     expect((await counts.reach("web", "count", before.count + 2)).token).toBe(before.token);
-    await taken("cp", "web");
+    await steps.taken("cp", "web");
   });
 
   test("after a failed restore the pod starts from its own image, or stays failed with restore-fallback: stop", async () => {
@@ -257,8 +213,8 @@ describeInNamespaces("only in namespaces, as they take long on a virtual machine
     const spec = { containers: [shell], volumes: [{ name: "scratch", emptyDir: {} }] };
     engine.runPod({ metadata: { name: "web" }, spec });
     const before = await counts.reach("web", "shell", 3);
-    await taken("cp", "web");
-    await taken("other", "web");
+    await steps.taken("cp", "web");
+    await steps.taken("other", "web");
     engine.kubectl(["delete", "pod", "web"]);
     const stop = { ...RESTORE("other"), "cedana.ai/restore-fallback": "stop" };
     for (const [name, annotations] of [["web", RESTORE("cp")] as const, ["stops", stop] as const])
@@ -289,29 +245,14 @@ describeInNamespaces("only in namespaces, as they take long on a virtual machine
 });
 
 test("the controller logged no errors and no Node.js warnings", () => {
-  const args = "-n cedana-system logs --tail=-1 -l app.kubernetes.io/component=controller";
-  const log = engine.kubectl(args.split(" "));
-  expect(log).toContain('"msg":"leading"');
-  expect(log.split("\n").filter((line) => /"level":"(error|fatal)"|Warning:/.test(line))).toEqual([]);
+  expect(steps.controllerErrors()).toEqual([]);
 });
-
-/** Waits until the node's condition CedanaReady has this status and message; returns the message. */
-function nodeIs(status: string, message: RegExp): Promise<string> {
-  return eventually(() => {
-    const node = JSON.parse(engine.kubectl(["get", "node", NODE.name, "-o", "json"])) as {
-      status: { conditions: readonly { type: string; status: string; message: string }[] };
-    };
-    const condition = node.status.conditions.find(({ type }) => type === "CedanaReady");
-    expect(condition).toMatchObject({ status, message: expect.stringMatching(message) });
-    return condition!.message;
-  });
-}
 
 /** Checkpoints and deletes the only pod of app=web. Returns its last count, and a later count of its replacement. */
 async function replacePod() {
   const pod = await onlyPod();
   const before = await counts.reach(pod, "count", 3);
-  await taken("cp", pod);
+  await steps.taken("cp", pod);
   engine.kubectl(["delete", "pod", pod, "--grace-period=1"]);
   const next = await onlyPod();
   expect(next).not.toBe(pod);

@@ -64,7 +64,7 @@ describeInNamespaces("a restore", () => {
     }
   }
 
-  test("goes on where it was, with the changed files, without damaged images", async () => {
+  test("resumes where it was, with the changed files, without damaged images", async () => {
     const state = node.restore("copy", STATEFUL, "/root/stateful");
     expect(outcome(state)).toMatchObject({ decision: "restore", phases: { main: "Restored" } });
     const [, first] = await restores.logged("copy", "main", /^tick (\d+)$/m);

@@ -131,7 +131,7 @@ describeInNamespaces("the wrapper", () => {
     expect(restores.restarts("copy")).toBe("0 0");
   });
 
-  test("closes connections to other pods, and the process goes on", async () => {
+  test("closes connections to other pods, and the process resumes", async () => {
     node.create("peer", { containers: [shell("server", "nc -ll -p 9000 -e cat")] });
     node.ready("peer");
     const peer = restores.status("peer", ".podIP");

@@ -113,7 +113,7 @@ test("memory, root file systems, volume and /dev/shm are of one moment", async (
 const describeInNamespaces = KIND === "namespaces" ? describe : describe.skip;
 
 describeInNamespaces("with the wrapper", () => {
-  test("a pod with a plan goes on where the checkpoint was taken", async () => {
+  test("a pod with a plan resumes where the checkpoint was taken", async () => {
     const podUID = await start("source");
     const before = numbers("plan", node.checkpoint({ uid: "plan", podUID }));
     const { spec } = pair("copy");
@@ -125,8 +125,12 @@ describeInNamespaces("with the wrapper", () => {
     });
     const copy = node.uid("copy");
     const deadline = new Date(Date.now() + 600_000).toISOString();
+    // As the method stage leaves it.
+    node.script(`staging=/var/lib/cedana-cdk/restore/.staging-${copy}
+mkdir -m 700 $staging
+mv /var/lib/cedana-cdk/checkpoints/plan $staging`);
     const laid = node.call("lay", {
-      uid: "plan",
+      checkpoint: "plan",
       podUID: copy,
       deadline,
       fallback: "fail",
@@ -139,12 +143,13 @@ describeInNamespaces("with the wrapper", () => {
       const [, first] = /^number (\d+)$/m.exec(logs("copy", role))!;
       expect(Number(first)).toBeGreaterThanOrEqual(before[`${role} memory`]!);
     }
-    const { restores } = JSON.parse(node.call("state").stdout) as {
-      restores: { podUID: string; planned: boolean; state: { decision: string } }[];
-    };
-    expect(restores).toMatchObject([{ podUID: copy, planned: true, state: { decision: "restore" } }]);
+    expect(JSON.parse(node.call("outcome", { podUID: copy }).stdout)).toMatchObject({
+      checkpoint: "plan",
+      decision: "restore",
+      containers: ROLES.map((name) => ({ name, phase: "Restored" })),
+    });
     removePods();
-    expect(node.call("forget", { podUID: copy }).status).toBe(0);
+    expect(node.call("forgetPlan", { podUID: copy }).status).toBe(0);
     expect(node.script("ls -A /var/lib/cedana-cdk/restore /var/lib/cedana-cdk/checkpoints")).not.toContain(
       copy,
     );

@@ -57,7 +57,6 @@ export class ManagerServer {
   readonly requests: ManagerRequest[] = [];
   /** Behaviors of the next requests, each used once. Then the documented behavior applies. */
   readonly next: Behaviour[] = [];
-  containers: unknown = [];
 
   private constructor(private readonly server: Server) {}
 
@@ -102,9 +101,7 @@ export class ManagerServer {
     const named = ["container_name", "sandbox_name", "namespace"];
     const missing = (absent: readonly string[], done: unknown) =>
       absent.length > 0 ? json(400, { message: `missing ${absent.join(", ")}` }) : json(200, done);
-    switch (`${method} ${path.replace(/^\/list\/[^/]+$/, "/list/:namespace")}`) {
-      case "GET /list/:namespace":
-        return void missing(fields(body, ["root"]), this.containers);
+    switch (`${method} ${path}`) {
       case "POST /checkpoint":
         return void missing(fields(data, [...named, "root"]), { checkpoint_id: CHECKPOINT_ID });
       case "POST /restore":

@@ -15,6 +15,8 @@ export type Fault =
   | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string }
   /** Closes the connection after this number of bytes of the body. */
   | { readonly cutAfter: number }
+  /** Closes the connection after so many bytes of a blob in the response. */
+  | { readonly sendOnly: number }
   /** Never responds. */
   | "silent";
 
@@ -25,6 +27,10 @@ export interface FakeRegistryOptions {
   /** Sends Location headers without a host, as Docker's registry can. */
   readonly relativeLocation?: boolean;
   readonly mounts?: boolean;
+  /** Sends a whole blob whatever range is requested. */
+  readonly ignoresRanges?: boolean;
+  /** Returns status 405 for the deletion of manifests, as ECR. */
+  readonly keepsManifests?: boolean;
   /** Delay of the response to a completed upload. */
   readonly commitMs?: number;
   /** Returns the fault of a request; `nth` counts the requests of the same kind. */
@@ -79,7 +85,7 @@ export class FakeRegistry {
     const nth = (this.counts.get(key) ?? 0) + 1;
     this.counts.set(key, nth);
     const fault = this.options.fault?.(seen, nth);
-    if (fault !== undefined) return injectFault(fault, request, response);
+    if (fault !== undefined && !isCut(fault)) return injectFault(fault, request, response);
     if (path.startsWith("/token")) return this.giveToken(request, response);
     const challenge = this.challenge(headers.authorization, path);
     if (challenge !== undefined) {
@@ -92,7 +98,30 @@ export class FakeRegistry {
     const [, repository = "", kind = "", name = ""] =
       /^\/v2\/(.+)\/(blobs|manifests)\/(.*)$/.exec(url.pathname) ?? [];
     if (kind === "manifests") return this.manifest(request, response, `${repository}/${name}`);
+    if (!name.startsWith("uploads/")) {
+      const most = fault !== undefined && isCut(fault) ? fault.sendOnly : undefined;
+      return this.sendBlob(request, response, this.blobs.get(`${repository}@${name}`), most);
+    }
     return this.blob(request, response, repository, name, url.searchParams);
+  }
+
+  private sendBlob(
+    { method, headers }: IncomingMessage,
+    response: ServerResponse,
+    blob: Buffer | undefined,
+    most = Infinity,
+  ): void {
+    if (!blob) {
+      response.writeHead(404).end();
+      return;
+    }
+    const range = /^bytes=(\d+)-$/.exec(headers.range ?? "")?.[1];
+    const from = this.options.ignoresRanges ? 0 : Number(range ?? 0);
+    const content = method === "HEAD" ? Buffer.alloc(0) : blob.subarray(from);
+    const status = from > 0 ? 206 : 200;
+    response.writeHead(status, { "content-length": blob.length - from });
+    if (content.length <= most) response.end(content);
+    else response.write(content.subarray(0, most), () => response.destroy());
   }
 
   private async blob(
@@ -102,11 +131,6 @@ export class FakeRegistry {
     name: string,
     query: URLSearchParams,
   ): Promise<void> {
-    if (!name.startsWith("uploads/")) {
-      const blob = this.blobs.get(`${repository}@${name}`);
-      response.writeHead(blob ? 200 : 404, blob && { "content-length": blob.length }).end();
-      return;
-    }
     if (request.method === "POST") return this.startUpload(response, repository, query);
     const id = name.slice("uploads/".length);
     const parts = this.uploads.get(id);
@@ -122,6 +146,10 @@ export class FakeRegistry {
       return;
     }
     for await (const chunk of request) parts.push(chunk as Buffer);
+    if (request.method === "PATCH") {
+      response.writeHead(202, { location: this.uploadUrl(repository, id) }).end();
+      return;
+    }
     const whole = Buffer.concat(parts);
     const digest = query.get("digest") ?? "";
     if (sha256(whole) !== digest) {
@@ -165,6 +193,12 @@ export class FakeRegistry {
       return;
     }
     const found = this.manifests.get(key);
+    if (request.method === "DELETE") {
+      const status = this.options.keepsManifests ? 405 : found ? 202 : 404;
+      if (status === 202) this.manifests.delete(key);
+      response.writeHead(status).end(status === 202 ? "" : errors("UNSUPPORTED", "not deleted"));
+      return;
+    }
     if (!found) response.writeHead(404).end(errors("MANIFEST_UNKNOWN", "no such manifest"));
     else response.writeHead(200, { "content-type": found.mediaType }).end(found.content);
   }
@@ -204,7 +238,15 @@ export class FakeRegistry {
   }
 }
 
-async function injectFault(fault: Fault, request: IncomingMessage, response: ServerResponse): Promise<void> {
+function isCut(fault: Fault): fault is { readonly sendOnly: number } {
+  return typeof fault === "object" && "sendOnly" in fault;
+}
+
+async function injectFault(
+  fault: Exclude<Fault, { readonly sendOnly: number }>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   if (fault === "silent") return;
   if ("status" in fault) {
     request.resume();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { openImages } from "./images";
 import { ROOT, run } from "./run";
-import { eventually, KIND, NODE, openTestbed, REGISTRY, type Testbed } from "./testbed";
+import { eventually, KIND, NODE, openTestbed, REGISTRY, scaled, type Testbed } from "./testbed";
 
 /**
  * A cluster with the engine `kubelet`, installed as by a user: images built here, `cedana-cdk synth`, `kubectl apply -k`. The
@@ -12,12 +12,29 @@ import { eventually, KIND, NODE, openTestbed, REGISTRY, type Testbed } from "./t
 export interface Engine extends Testbed {
   /** Names of the checkpoint archives on the node's disk. */
   archives(): readonly string[];
+  /** Returns the node under test. */
+  node(): NodeObject;
   /** Deletes the agent's pod, and waits for its replacement. */
   restartAgent(): Promise<void>;
   /** Creates a Checkpoint of a pod. */
   take(name: string, pod: string, spec?: object): void;
   /** Waits until a Checkpoint has ended, and returns it. */
   ended(name: string): Promise<CheckpointObject>;
+  /** Removes the agent from the node and waits until it is removed: docs/agent/host-access.md. The controller stays. */
+  removeAgent(): void;
+  /** Deletes all objects of the install, and waits until they are gone. */
+  deleteInstall(): void;
+}
+
+export interface NodeObject {
+  readonly spec: { readonly taints?: readonly { readonly key: string }[] };
+  readonly status: {
+    readonly conditions: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly message: string;
+    }[];
+  };
 }
 
 export interface CheckpointObject {
@@ -50,10 +67,22 @@ const FILES = join(ROOT, "docs/try-it");
 const REMOVE_CRIU =
   "rm -f /usr/local/sbin/criu; [ ! -e /usr/local/lib/norlimit.so ] || echo /usr/local/lib/norlimit.so > /etc/ld.so.preload";
 
+/** Taint of a node whose agents are not ready. */
+export const TAINT = "cedana.ai/not-ready";
+
 /** Installs the engine on a test bed. @param changes changes of `engine` in cedana.yaml */
 export async function openEngine(changes: object = {}): Promise<Engine> {
   // There is no kube-proxy: the API server itself must resolve Services to endpoints.
   const testbed = openTestbed("--apiserver-flag", "--enable-aggregator-routing=true");
+  try {
+    return await install(testbed, changes);
+  } catch (error) {
+    testbed.close();
+    throw error;
+  }
+}
+
+async function install(testbed: Testbed, changes: object): Promise<Engine> {
   const images = openImages();
   try {
     for (const name of ["node-agent", "controller"] as const)
@@ -61,59 +90,65 @@ export async function openEngine(changes: object = {}): Promise<Engine> {
   } finally {
     images.close();
   }
+  const namespaced = ["-n", NAMESPACE];
   const folder = join(testbed.folder, "install");
   mkdirSync(folder, { recursive: true });
   const platform = parse(readFileSync(join(FILES, "cedana.yaml"), "utf8")) as {
     engine: object;
-    install: object;
+    install: { checkpoints: object };
   };
-  // A node in namespaces has the cgroup version of this machine.
   const engine = {
     ...platform.engine,
+    agentResponseSeconds: scaled(60),
+    // A node in namespaces has the cgroup version of this machine.
     ...(KIND === "namespaces" ? { allowCgroupV1: true } : {}),
     ...changes,
   };
-  const install = {
+  const settings = {
     ...platform.install,
-    healthCheck: { periodSeconds: 5 * NODE.slowness },
+    checkpoints: { ...platform.install.checkpoints, timeoutSeconds: scaled(600) },
+    healthCheck: { periodSeconds: scaled(5) },
     readinessGate: { explainAfterSeconds: 5 },
   };
-  writeFileSync(join(folder, "cedana.yaml"), stringify({ ...platform, engine, install }));
-  run(process.execPath, [join(ROOT, "dist/bin/cedana-cdk.js"), "synth"], { cwd: folder });
+  writeFileSync(join(folder, "cedana.yaml"), stringify({ ...platform, engine, install: settings }));
+  const cdk = (command: string) =>
+    run(process.execPath, [join(ROOT, "dist/bin/cedana-cdk.js"), command], { cwd: folder });
+  cdk("synth");
   testbed.kubectl(["apply", "--server-side", "-k", join(folder, "out/kubernetes")]);
-  const controller = ["-n", NAMESPACE, "deployment", "-l", "app.kubernetes.io/component=controller"];
+  const controller = [...namespaced, "deployment", "-l", "app.kubernetes.io/component=controller"];
   testbed.kubectl(["wait", "--for=condition=Available", "--timeout=180s", ...controller]);
   testbed.addNode();
   testbed.onNode("sh", "-c", REMOVE_CRIU);
   testbed.kubectl(["label", "--overwrite", "node", NODE.name, "cedana.ai/enabled=true"]);
-  await eventually(() => {
-    const { spec } = JSON.parse(testbed.kubectl(["get", "node", NODE.name, "-o", "json"])) as {
-      spec: { taints?: readonly { key: string }[] };
-    };
-    if (spec.taints?.some(({ key }) => key === "cedana.ai/not-ready"))
-      throw new Error(
-        `the node is not ready:\n${testbed.kubectl(["describe", "node", NODE.name])}${testbed.kubectl(["-n", NAMESPACE, "get", "pods", "-o", "wide"])}`,
-      );
-  }, 180);
+  const node = () => JSON.parse(testbed.kubectl(["get", "node", NODE.name, "-o", "json"])) as NodeObject;
+  try {
+    await eventually(() => {
+      if (node().spec.taints?.some(({ key }) => key === TAINT)) throw new Error("the node is not ready");
+    }, 180);
+  } catch (error) {
+    const pods = testbed.kubectl([...namespaced, "get", "pods", "-o", "wide"]);
+    throw new Error(`${testbed.kubectl(["describe", "node", NODE.name])}${pods}`, { cause: error });
+  }
   const get = (name: string) =>
     JSON.parse(
       testbed.kubectl(["get", "checkpoints.automation.cedana.ai", name, "-o", "json"]),
     ) as CheckpointObject;
+  const rolledOut = (...daemonSet: string[]) =>
+    testbed.kubectl([
+      ...namespaced,
+      "rollout",
+      "status",
+      "daemonset",
+      ...daemonSet,
+      `--timeout=${scaled(120)}s`,
+    ]);
   return {
     ...testbed,
     archives: () => testbed.onNode("ls", "/var/lib/kubelet/checkpoints").split("\n").filter(Boolean),
+    node,
     async restartAgent() {
-      const namespaced = ["-n", NAMESPACE];
       testbed.kubectl([...namespaced, "delete", "pod", "-l", HELPER, "--grace-period=5"]);
-      testbed.kubectl([
-        ...namespaced,
-        "rollout",
-        "status",
-        "daemonset",
-        "-l",
-        HELPER,
-        `--timeout=${120 * NODE.slowness}s`,
-      ]);
+      rolledOut("-l", HELPER);
     },
     take(name, pod, spec = {}) {
       testbed.kubectl(["create", "-f", "-"], {
@@ -133,5 +168,17 @@ export async function openEngine(changes: object = {}): Promise<Engine> {
           throw new Error(`checkpoint ${name} has not ended: ${JSON.stringify(object.status, undefined, 1)}`);
         return object;
       }, 180),
+    removeAgent() {
+      testbed.kubectl([...namespaced, "delete", "daemonset", "cedana-helper", "cedana-health-check"]);
+      const removal = join(folder, "agent-removal.yaml");
+      writeFileSync(removal, cdk("agent-removal"));
+      testbed.kubectl(["apply", "--server-side", "-f", removal]);
+      rolledOut("cedana-agent-removal");
+      testbed.kubectl(["delete", "-f", removal]);
+    },
+    deleteInstall() {
+      const objects = ["--ignore-not-found", "-k", join(folder, "out/kubernetes")];
+      testbed.kubectl(["delete", ...objects, `--timeout=${scaled(120)}s`]);
+    },
   };
 }

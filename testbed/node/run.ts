@@ -29,12 +29,22 @@ export function run(command: string, list: readonly string[], options: SpawnSync
   return stdout;
 }
 
+/** Debian packages of the commands with other names. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  readelf: "binutils",
+  strip: "binutils",
+  nsenter: "util-linux",
+  "qemu-system-x86_64": "qemu-system-x86",
+  ssh: "openssh-client",
+  "mkfs.ext4": "e2fsprogs",
+};
+
 /** Checks for root and commands, which are Debian packages. @throws Error if one is missing */
 export function needs(...commands: string[]): void {
   if (process.getuid?.() !== 0) throw new Error("the node tier needs root");
   const missing = commands.filter((each) => ran("sh", ["-c", `command -v ${each}`]).status !== 0);
   if (missing.length > 0) {
-    const packages = missing.map((each) => (each === "readelf" ? "binutils" : each)).join(" ");
+    const packages = [...new Set(missing.map((each) => PACKAGES[each] ?? each))].join(" ");
     throw new Error(`the node tier needs ${missing.join(", ")}: apt-get install ${packages}`);
   }
 }

@@ -27,17 +27,24 @@ interface NodeKind {
   readonly name: string;
   /** Directory of the commands up, down and on-node, relative to the test bed's. */
   readonly commands: string;
-  /** Factor of all timeouts. */
+  /** Factor of all timeouts and of the pause between two attempts: each command takes processor time from the node. */
   readonly slowness: number;
+  /** Programs that the test bed needs for it. */
+  readonly needs: readonly string[];
 }
 
 const NODE_KINDS = {
-  namespaces: { name: "real-1", commands: ".", slowness: 1 },
-  vm: { name: "vm-1", commands: "vm", slowness: 6 },
+  namespaces: { name: "real-1", commands: ".", slowness: 1, needs: [] },
+  vm: {
+    name: "vm-1",
+    commands: "vm",
+    slowness: 6,
+    needs: ["qemu-system-x86_64", "socat", "cpio", "mkfs.ext4", "ssh", "openssl"],
+  },
 } as const satisfies Readonly<Record<string, NodeKind>>;
 
-/** Address of the registry for this machine. On a node it is localhost:5000. */
-export const REGISTRY = "10.77.0.2:5000";
+/** Address of the registry for this machine; TESTBED_NET is a setting of the test bed. On a node it is localhost:5000. */
+export const REGISTRY = `${process.env["TESTBED_NET"] ?? "10.77.0"}.2:5000`;
 
 /** Kind of node of this run, from CEDANA_NODE. */
 export const KIND = (process.env["CEDANA_NODE"] ?? "namespaces") as keyof typeof NODE_KINDS;
@@ -57,7 +64,7 @@ export interface Pod {
  * CEDANA_TESTBED_DIR, and does not stop it.
  */
 export function openTestbed(...flags: string[]): Testbed {
-  needs("nsenter");
+  needs("nsenter", ...NODE.needs);
   const kit = process.env["CEDANA_TESTBED"];
   if (kit === undefined)
     throw new Error("the node tier needs a test bed: set CEDANA_TESTBED to its directory");
@@ -90,7 +97,7 @@ export function openTestbed(...flags: string[]): Testbed {
       const nodeSelector = { "kubernetes.io/hostname": NODE.name };
       const placed = { tolerations, nodeSelector, terminationGracePeriodSeconds: 1, ...spec };
       kubectl(["apply", "-f", "-"], { apiVersion: "v1", kind: "Pod", metadata, spec: placed });
-      kubectl(["wait", "--for=condition=Ready", `pod/${metadata.name}`, `--timeout=${180 * NODE.slowness}s`]);
+      kubectl(["wait", "--for=condition=Ready", `pod/${metadata.name}`, `--timeout=${scaled(180)}s`]);
     },
     close() {
       if (running !== undefined) return;
@@ -101,15 +108,18 @@ export function openTestbed(...flags: string[]): Testbed {
   };
 }
 
+/** Returns a time for a node in namespaces, multiplied for the node under test. */
+export const scaled = (time: number): number => time * NODE.slowness;
+
 /** Retries a function until it does not throw. @throws its last error after `seconds`, times `slowness` */
 export async function eventually<T>(attempt: () => T, seconds = 60): Promise<T> {
-  const end = Date.now() + seconds * NODE.slowness * 1000;
+  const end = Date.now() + scaled(seconds) * 1000;
   for (;;) {
     try {
       return attempt();
     } catch (error) {
       if (Date.now() > end) throw error;
-      await sleep(300);
+      await sleep(scaled(300));
     }
   }
 }

@@ -9,12 +9,10 @@ import {
 } from "./errors";
 import {
   checkpointIdIn,
-  containersIn,
   imageRefIn,
   type CheckpointOptions,
   type ContainerReference,
   type CrioRootfsOptions,
-  type ManagedContainer,
   type RestoreOptions,
   type RootfsOptions,
 } from "./responses";
@@ -24,31 +22,24 @@ export interface ManagerClientOptions {
   readonly url: string;
   /** State directory of the container runtime: one of CONTAINER_ROOTS. */
   readonly root: string;
-  /** For a checkpoint or restore, to the end of the response. Default: 600,000 (that of Cedana's own client). */
+  /** Until the end of the response. Default: 600,000, as in Cedana's own client. */
   readonly timeoutMs?: number;
-  /** For any other request. Default: 60,000. */
-  readonly shortTimeoutMs?: number;
-  /** Delay before each retry, where a retry is safe. Default: 250, 1000. */
+  /** Delay before each retry of a request that was not sent. Default: 250, 1000. */
   readonly retryDelaysMs?: readonly number[];
 }
 
 interface Request {
   readonly operation: ManagerOperation;
-  readonly method: "GET" | "POST";
   readonly path: string;
-  readonly query?: Readonly<Record<string, string>>;
-  readonly body?: Json;
-  readonly timeoutMs: number;
-  /** Whether it changes nothing, and so may be retried whatever its outcome. */
-  readonly safe?: boolean;
+  readonly body: Json;
 }
 
 /** The manager runs in the same cluster. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
- * REST API of Cedana's manager. Retried are lists, and requests that were not sent. A checkpoint whose response was lost is
- * not retried: its outcome is unknown.
+ * Client of the REST API of Cedana's manager. Retries only requests that were not sent. If a response was lost, the outcome is
+ * unknown.
  *
  * All methods throw ManagerError, or the signal's reason if nothing was sent.
  */
@@ -56,7 +47,6 @@ export class ManagerClient {
   private readonly url: URL;
   private readonly root: string;
   private readonly timeoutMs: number;
-  private readonly shortTimeoutMs: number;
   private readonly retryDelaysMs: readonly number[];
 
   /** @throws TypeError if `url` is not a URL */
@@ -64,34 +54,10 @@ export class ManagerClient {
     this.url = new URL(options.url.endsWith("/") ? options.url : `${options.url}/`);
     this.root = options.root;
     this.timeoutMs = options.timeoutMs ?? 600_000;
-    this.shortTimeoutMs = options.shortTimeoutMs ?? 60_000;
     this.retryDelaysMs = options.retryDelaysMs ?? [250, 1000];
   }
 
-  /** Resolves if there is any response. */
-  async ping(signal?: AbortSignal): Promise<void> {
-    await this.exchange(
-      { operation: "ping", method: "GET", path: "", timeoutMs: this.shortTimeoutMs },
-      signal,
-    );
-  }
-
-  /** Lists the containers of a namespace. */
-  list(namespace: string, signal?: AbortSignal): Promise<readonly ManagedContainer[]> {
-    const request: Request = {
-      operation: "list",
-      method: "GET",
-      path: `list/${encodeURIComponent(namespace)}`,
-      // Proxies may drop the body of a GET.
-      query: { root: this.root },
-      body: { root: this.root },
-      timeoutMs: this.shortTimeoutMs,
-      safe: true,
-    };
-    return this.send(request, containersIn, signal);
-  }
-
-  /** @returns the id that restores it from remote storage; with a path there may be none */
+  /** Takes a checkpoint. @returns the id that restores it from remote storage; with a path it can be missing */
   checkpoint(options: CheckpointOptions, signal?: AbortSignal): Promise<{ readonly checkpointId?: string }> {
     return this.post("checkpoint", "checkpoint", this.checkpointBody(options), signal, (text) => {
       const checkpointId = checkpointIdIn(text, options.path === undefined);
@@ -99,7 +65,7 @@ export class ManagerClient {
     });
   }
 
-  /** Restores into a container, whose process must be sleeping. */
+  /** Restores a checkpoint into a container whose process sleeps. */
   restore(options: RestoreOptions, signal?: AbortSignal): Promise<void> {
     const { path, checkpointId } = options;
     const data = {
@@ -123,6 +89,7 @@ export class ManagerClient {
     return this.post("checkpoint rootfs (CRI-O)", "checkpoint/rootfs/crio", body, signal, imageRefIn);
   }
 
+  /** Restores the container's root file system from an image. */
   restoreRootfs(options: RootfsOptions, signal?: AbortSignal): Promise<void> {
     const body = { ...names(options), address: options.address, image_ref: options.imageRef };
     return this.post("restore rootfs", "restore/rootfs", body, signal, nothing);
@@ -147,7 +114,7 @@ export class ManagerClient {
     signal: AbortSignal | undefined,
     read: (text: string) => T,
   ): Promise<T> {
-    return this.send({ operation, method: "POST", path, body, timeoutMs: this.timeoutMs }, read, signal);
+    return this.send({ operation, path, body }, read, signal);
   }
 
   private async send<T>(request: Request, read: (text: string) => T, signal?: AbortSignal): Promise<T> {
@@ -163,10 +130,10 @@ export class ManagerClient {
   }
 
   private async sendOnce<T>(request: Request, read: (text: string) => T, signal?: AbortSignal): Promise<T> {
-    const { operation, safe = false } = request;
+    const { operation } = request;
     const response = await this.exchange(request, signal);
     const { status, body } = response;
-    if (status < 200 || status >= 300) throw statusError(operation, response, safe);
+    if (status < 200 || status >= 300) throw statusError(operation, response);
     try {
       return read(body.toString("utf8"));
     } catch (error) {
@@ -175,20 +142,23 @@ export class ManagerClient {
   }
 
   private async exchange(request: Request, signal?: AbortSignal): Promise<HttpResponse> {
-    const { operation, method, path, query = {}, body, timeoutMs, safe = false } = request;
-    const url = new URL(path, this.url);
-    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    const { operation, path, body } = request;
     const headers = {
       accept: "application/json",
+      "content-type": "application/json",
       "user-agent": "cedana-controller",
-      ...(body === undefined ? {} : { "content-type": "application/json" }),
     };
-    const content = body === undefined ? undefined : JSON.stringify(body);
-    const call = { method, url, headers, body: content, connectTimeoutMs: CONNECT_TIMEOUT_MS };
+    const call = {
+      method: "POST",
+      url: new URL(path, this.url),
+      headers,
+      body: JSON.stringify(body),
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    } as const;
     try {
-      return await exchange(call, { timeoutMs, signal });
+      return await exchange(call, { timeoutMs: this.timeoutMs, signal });
     } catch (error) {
-      throw noResponseError(operation, error, safe);
+      throw noResponseError(operation, error);
     }
   }
 }

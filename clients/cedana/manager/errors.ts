@@ -2,8 +2,6 @@ import { maskSecrets } from "../../../config/schema";
 import { NoResponseError, type HttpResponse, type Outcome } from "../../../http";
 
 export type ManagerOperation =
-  | "ping"
-  | "list"
   | "checkpoint"
   | "restore"
   | "checkpoint rootfs"
@@ -11,15 +9,15 @@ export type ManagerOperation =
   | "restore rootfs";
 
 export interface ManagerErrorDetails {
-  /** HTTP status, where there was a response. */
+  /** HTTP status, if there was a response. */
   readonly status?: number;
   readonly outcome: Outcome;
-  /** Whether the same request may be sent again without being carried out twice, and may then succeed. */
+  /** Whether the request was not sent, so that it can be repeated. */
   readonly retryable: boolean;
   readonly cause?: unknown;
 }
 
-/** A request to the manager that did not succeed. `message` is the manager's own, cut at 1,024 characters. */
+/** A failed request to the manager. `message` is the manager's own, truncated to 1,024 characters. */
 export class ManagerError extends Error {
   override readonly name = "ManagerError";
   readonly status?: number;
@@ -38,19 +36,18 @@ export class ManagerError extends Error {
   }
 }
 
-/** A response of 2xx that is not the documented one. */
+/** A response with a 2xx status and undocumented content. */
 export class UnexpectedResponseError extends Error {
   override readonly name = "UnexpectedResponseError";
 }
 
-/** Sent by a gateway or a mesh between us and the manager, which may have got the request. */
+/** Statuses of a gateway or mesh between client and manager. The manager may have received the request. */
 const PROXY_STATUS = [502, 503, 504];
 
-/** Returns the error for a response other than 2xx. @param safe whether the request changes nothing */
+/** Returns the error for a response other than 2xx. */
 export function statusError(
   operation: ManagerOperation,
   { status, headers, body }: HttpResponse,
-  safe: boolean,
 ): ManagerError {
   if (status >= 300 && status < 400) {
     const message = `HTTP ${status}: redirected to ${headers.location ?? "nowhere"}, which is not followed`;
@@ -59,17 +56,17 @@ export function statusError(
   }
   const outcome = status < 500 ? "refused" : PROXY_STATUS.includes(status) ? "unknown" : "failed";
   const message = printable(messageIn(body.toString("utf8")).trim()) || `HTTP ${status}`;
-  return new ManagerError(operation, message, { status, outcome, retryable: safe && status >= 500 });
+  return new ManagerError(operation, message, { status, outcome, retryable: false });
 }
 
-/** Returns the error for a request without a complete response; any other error as it is. */
-export function noResponseError(operation: ManagerOperation, error: unknown, safe: boolean): unknown {
+/** Returns the error for a request without a complete response; any other error unchanged. */
+export function noResponseError(operation: ManagerOperation, error: unknown): unknown {
   if (!(error instanceof NoResponseError)) return error;
   const { message, outcome, sent, cause } = error;
-  return new ManagerError(operation, printable(message), { outcome, retryable: safe || !sent, cause });
+  return new ManagerError(operation, printable(message), { outcome, retryable: !sent, cause });
 }
 
-/** Returns the error for a response of 2xx that makes no sense; any other error as it is. */
+/** Returns the error for a 2xx response with undocumented content; any other error unchanged. */
 export function unexpectedResponse(operation: ManagerOperation, error: unknown, status: number): unknown {
   if (!(error instanceof UnexpectedResponseError)) return error;
   const details = { status, outcome: "unknown", retryable: false } as const;
@@ -78,7 +75,7 @@ export function unexpectedResponse(operation: ManagerOperation, error: unknown, 
 
 const MAX_LENGTH = 1024;
 
-/** Returns the text without control characters and what looks like a secret, cut at 1,024 characters. */
+/** Returns the text without control characters and secrets, truncated to 1,024 characters. */
 function printable(text: string): string {
   const clean = maskSecrets(text.slice(0, 4 * MAX_LENGTH)).replaceAll(/[\p{Cc}\p{Cs}]+/gu, " ");
   return clean.length > MAX_LENGTH ? `${clean.slice(0, MAX_LENGTH - 1)}…` : clean;

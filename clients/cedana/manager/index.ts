@@ -6,7 +6,6 @@ export {
   type CheckpointOptions,
   type ContainerReference,
   type CrioRootfsOptions,
-  type ManagedContainer,
   type RestoreOptions,
   type RootfsOptions,
 } from "./responses";

@@ -1,8 +1,8 @@
-import { isObject, type Json, type JsonObject } from "../../../http";
+import { isObject, type Json } from "../../../http";
 import { UnexpectedResponseError } from "./errors";
 
 /**
- * State directories of runc containers, by what the node runs.
+ * State directories of runc, by the software of the node.
  * Source: Cedana's documentation of the REST service.
  */
 export const CONTAINER_ROOTS = {
@@ -47,26 +47,6 @@ export interface CrioRootfsOptions extends ContainerReference {
   readonly newImageRef: string;
 }
 
-/** One entry of a list. Its fields are not documented: those seen so far are read. */
-export interface ManagedContainer {
-  readonly name?: string;
-  readonly sandbox?: string;
-}
-
-/** Returns the containers in the response to a list. Go writes an empty list as null. */
-export function containersIn(text: string): readonly ManagedContainer[] {
-  const json = parsed(text);
-  if (json === null) return [];
-  if (!Array.isArray(json)) throw unexpected("no list of containers", text);
-  return (json as readonly Json[]).map((item) => {
-    if (typeof item === "string") return { name: item };
-    if (!isObject(item)) throw unexpected("no list of containers", text);
-    const name = firstText(item, ["container_name", "containerName", "ContainerName", "name", "Name"]);
-    const sandbox = firstText(item, ["sandbox_name", "sandboxName", "SandboxName", "sandbox", "Sandbox"]);
-    return { ...(name ? { name } : {}), ...(sandbox ? { sandbox } : {}) };
-  });
-}
-
 /**
  * Returns the id in the response to a checkpoint: that of `checkpoint_id`, or the response itself, with or without quotes.
  * @param required whether there must be one
@@ -91,14 +71,6 @@ export function imageRefIn(text: string): string {
 const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$/;
 const IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$/;
 
-function parsed(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    throw unexpected("no JSON", text);
-  }
-}
-
 function parsedOrText(text: string): Json {
   try {
     return JSON.parse(text) as Json;
@@ -112,12 +84,6 @@ function unquoted(json: Json | undefined): string | undefined {
   if (typeof json !== "string") return undefined;
   const text = json.trim().replaceAll(/^["']+|["']+$/g, "");
   return text === "" ? undefined : text;
-}
-
-function firstText(object: JsonObject, names: readonly string[]): string | undefined {
-  return names.map((name) => object[name]).find((value) => typeof value === "string" && value !== "") as
-    | string
-    | undefined;
 }
 
 function unexpected(what: string, text: string): UnexpectedResponseError {

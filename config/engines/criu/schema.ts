@@ -3,7 +3,16 @@ import { described, dnsSubdomain, integer, oneOf, rule, shape, titled } from "..
 import { nodeAgentEntries } from "../node-agent";
 import { restartPolicy, tcpMode } from "./controller";
 
-const { image, repository, registryCredentials, quota, reserve, allowCgroupV1, logLevel } = nodeAgentEntries;
+const {
+  image,
+  repository,
+  registryCredentials,
+  quota,
+  reserve,
+  agentResponseSeconds,
+  allowCgroupV1,
+  logLevel,
+} = nodeAgentEntries;
 
 const className = oneOf([v.literal(false), dnsSubdomain]);
 
@@ -43,6 +52,7 @@ const criuEngine = shape({
   registryCredentials,
   quota,
   reserve,
+  agentResponseSeconds,
   tcp: described(
     v.optional(tcpMode, "close"),
     "Established TCP connections of a checkpoint. close: they are closed in the restored processes. loopback: those over loopback are kept. refuse: a checkpoint fails if there is one.",

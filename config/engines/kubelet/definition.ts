@@ -8,7 +8,7 @@ import {
   type Template,
   type TemplateValues,
 } from "../engine";
-import { nodeAgentCapabilities } from "../node-agent";
+import { agentResponseSeconds, nodeAgentCapabilities } from "../node-agent";
 import { kubeletEngineSchema, type ResolvedKubeletEngine } from "./schema";
 import { checkKubeletEngine, checkKubeletInstall } from "./check";
 import { KUBELET_FEATURES, renderKubeletTable } from "./features";
@@ -22,6 +22,10 @@ export const kubeletControllerSchema = shape({
       namespace: described(dnsLabel, "Namespace of the agents, and of the NodeCheckpoint objects."),
       repository: described(registryRepository, "Repository of checkpoint images."),
       timeoutSeconds,
+      responseSeconds: described(
+        agentResponseSeconds,
+        "Seconds within which an agent must report a new checkpoint.",
+      ),
     }),
     "Access to the agents of the nodes, through NodeCheckpoint objects.",
   ),
@@ -29,7 +33,7 @@ export const kubeletControllerSchema = shape({
 
 /** Returns the engine settings of the controller. */
 export function kubeletControllerSettings(
-  { kind, repository }: ResolvedKubeletEngine,
+  { kind, repository, agentResponseSeconds: responseSeconds }: ResolvedKubeletEngine,
   install: ResolvedInstall,
   { maxPerNode, namespaces, timeoutSeconds }: CheckpointsOf,
 ): v.InferOutput<typeof kubeletControllerSchema> {
@@ -38,7 +42,7 @@ export function kubeletControllerSettings(
     maxPerNode,
     locations: [],
     engine: kind,
-    agent: { namespace: agentNamespace(install), repository, timeoutSeconds },
+    agent: { namespace: agentNamespace(install), repository, timeoutSeconds, responseSeconds },
   };
 }
 

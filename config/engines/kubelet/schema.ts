@@ -16,7 +16,16 @@ const installDirectory = pattern(
   },
 );
 
-const { image, repository, registryCredentials, quota, reserve, allowCgroupV1, logLevel } = nodeAgentEntries;
+const {
+  image,
+  repository,
+  registryCredentials,
+  quota,
+  reserve,
+  agentResponseSeconds,
+  allowCgroupV1,
+  logLevel,
+} = nodeAgentEntries;
 
 /**
  * Describes the open engine: the kubelet takes checkpoints, the agent of this toolkit pushes them as images, and the
@@ -29,6 +38,7 @@ const kubeletEngine = shape({
   registryCredentials,
   quota,
   reserve,
+  agentResponseSeconds,
   folder: described(
     v.optional(installDirectory, "/opt/cedana-cdk"),
     "Directory on the nodes where the helper installs CRIU. It must not contain other files.",

@@ -2,6 +2,7 @@
 export { nodeAgentCapabilities } from "./capabilities";
 export { checkAgentPods, checkNodeAgent } from "./check";
 export {
+  agentResponseSeconds,
   credentialsOf,
   isNodeLocalRegistry,
   nodeAgentEntries,

@@ -1,7 +1,7 @@
 import * as v from "../../schema/valibot";
 import { requiredImage } from "../../pod";
 import { parseQuantity, quantity } from "../../schema/quantity";
-import { derived, described, dnsSubdomain, registryRepository, rule, shape } from "../../schema";
+import { derived, described, dnsSubdomain, integer, registryRepository, rule, shape } from "../../schema";
 import { secretKey, secretReference } from "../../secret";
 
 const MIN_SIZE = parseQuantity("1Mi") ?? 0n;
@@ -20,6 +20,9 @@ const disk = v.pipe(
     allowed: "1Mi to 1Pi, such as 20Gi",
   }),
 );
+
+/** Matches the time within which an agent must report. */
+export const agentResponseSeconds = integer(15, 3600);
 
 /** Settings of the node agent that its engines share. */
 export const nodeAgentEntries = {
@@ -49,6 +52,10 @@ export const nodeAgentEntries = {
   reserve: described(
     v.optional(disk, "5Gi"),
     "Free space that checkpoints must leave on the disk of a node. A checkpoint that does not fit is not started.",
+  ),
+  agentResponseSeconds: described(
+    v.optional(agentResponseSeconds, 60),
+    "Seconds within which the agent of a node must report a new checkpoint, else the checkpoint fails with AgentNotAnswering. Raise it for nodes where an agent takes longer to restart.",
   ),
   allowCgroupV1: described(
     v.optional(v.boolean(), false),

@@ -108,7 +108,7 @@ export class Cluster extends Construct implements ICluster {
     return this.resource.vpcConfig.clusterSecurityGroupId;
   }
 
-  /** Makes add-ons that run as Deployments, such as coredns, depend on these node groups. They are destroyed first. */
+  /** Makes add-ons that run as Deployments, such as coredns, depend on these node groups. Terraform destroys the add-ons first. */
   afterNodes(...nodes: readonly ITerraformDependable[]): void {
     for (const addon of this.addons.values()) {
       if (this.beforeNodes.includes(addon)) continue;

@@ -49,7 +49,7 @@ export class InterruptionQueue extends Construct {
   private makeRule(event: string, pattern: object): CloudwatchEventRule {
     const rule = new CloudwatchEventRule(this, event, {
       namePrefix: `${event}-`,
-      description: `Tells ${this.node.path} of ${event}`,
+      description: `Sends ${event} events to the queue of ${this.node.path}`,
       eventPattern: JSON.stringify(pattern),
     });
     new CloudwatchEventTarget(this, `${event}-target`, { rule: rule.name, arn: this.queue.arn });

@@ -28,8 +28,8 @@ export interface KarpenterProps extends KarpenterSpec {
 /**
  * Creates what Karpenter needs in AWS: a role for its nodes and the access entry that lets them join, a role for its controller
  * (by Pod Identity, so no annotation on the ServiceAccount), and the interruption queue. The pools themselves are
- * Kubernetes objects: `NodePools` of `cedana-cdk/kubernetes/karpenter`. Karpenter's own chart is installed by its Helm
- * chart, with `settings.clusterName` and `settings.interruptionQueue`.
+ * Kubernetes objects: `NodePools` of `cedana-cdk/kubernetes/integrations/karpenter`. Install Karpenter itself by its Helm chart,
+ * with `settings.clusterName` and `settings.interruptionQueue`.
  * @throws InvalidInputError with all problems of the input
  */
 export class Karpenter extends Construct {

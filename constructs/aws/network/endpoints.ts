@@ -10,8 +10,8 @@ interface EndpointProps {
   readonly vpcId: string;
 }
 
-/** In China these services have a separate domain; logs, ssm, kms and others do not (DescribeVpcEndpointServices). */
-const CHINESE = [
+/** Services whose endpoints have a separate domain in China; logs, ssm, kms and others do not (DescribeVpcEndpointServices). */
+const CHINA_DOMAIN_SERVICES = [
   "application-autoscaling",
   "autoscaling",
   "ebs",
@@ -29,7 +29,7 @@ const CHINESE = [
 /** Returns the endpoint service name. A full name is returned unchanged. */
 function endpointService(region: string, service: string): string {
   if (/^(cn\.)?com\.amazonaws\./.test(service)) return service;
-  const domain = region.startsWith("cn-") && CHINESE.includes(service) ? "cn.com" : "com";
+  const domain = region.startsWith("cn-") && CHINA_DOMAIN_SERVICES.includes(service) ? "cn.com" : "com";
   return `${domain}.amazonaws.${region}.${service}`;
 }
 

@@ -163,7 +163,7 @@ export class Network extends Construct implements INetwork {
     return this.publicSubnets.map((zone) => zone.subnet.id);
   }
 
-  /** Excludes local zones and opt-in zones: EKS cannot place its control plane there. */
+  /** Returns the zones. Excludes local zones and opt-in zones: EKS cannot place its control plane there. */
   private zones(wanted: ResolvedNewNetwork["availabilityZones"]): string[] {
     if (typeof wanted !== "number") return wanted;
     const zones = new DataAwsAvailabilityZones(this, "zones", {

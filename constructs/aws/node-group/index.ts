@@ -107,7 +107,7 @@ export class NodeGroup extends Construct {
   }
 }
 
-/** An Auto Scaling group has each tag key once, so of several effects of a key the strictest is used. */
+/** Returns one taint per key, the one with the strictest effect: an Auto Scaling group has each tag key only once. */
 function autoscalerTaints(taints: readonly Taint[]): Taint[] {
   const strongest = ["NoExecute", "NoSchedule", "PreferNoSchedule"];
   const rank = ({ effect }: Taint) => strongest.indexOf(effect);
@@ -119,7 +119,7 @@ function autoscalerTaints(taints: readonly Taint[]): Taint[] {
   return [...byKey.values()];
 }
 
-/** With a custom AMI in the launch template, EKS accepts neither AMI type nor version. */
+/** Returns AMI type and version; neither for a custom AMI in the launch template, with which EKS rejects them. */
 function imageOf(spec: ResolvedNodeGroup, cluster: ICluster) {
   if (customAmiOf(spec)) return {};
   const version = spec.version ?? cluster.version;

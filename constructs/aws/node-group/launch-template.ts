@@ -10,8 +10,8 @@ import { renderUserData, type Bootstrap } from "../../../render/user-data";
 import { customAmiOf, type ResolvedNodeGroup } from "../../../config/nodes/group";
 import type { ICluster } from "../cluster";
 
-/** The least a node needs: join the cluster and pull images. Pods get other permissions by Pod Identity. */
-const LEAST = ["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly"];
+/** Policies that every node needs to join the cluster and pull images. Pods get other permissions by Pod Identity. */
+const REQUIRED_POLICIES = ["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly"];
 
 export interface NodeRoleProps {
   /** Name of the role, or its prefix. */
@@ -45,10 +45,12 @@ export class NodeRole extends Construct {
   constructor(scope: Construct, id: string, { name, region, ssm, policyArns = [] }: NodeRoleProps) {
     super(scope, id);
     this.role = new IamRole(this, "role", { ...name, assumeRolePolicy: serviceTrust("ec2.amazonaws.com") });
-    const managed = [...LEAST, ...(ssm ? ["AmazonSSMManagedInstanceCore"] : [])].map((policy) => ({
-      id: policy,
-      arn: `arn:${partitionOf(region)}:iam::aws:policy/${policy}`,
-    }));
+    const managed = [...REQUIRED_POLICIES, ...(ssm ? ["AmazonSSMManagedInstanceCore"] : [])].map(
+      (policy) => ({
+        id: policy,
+        arn: `arn:${partitionOf(region)}:iam::aws:policy/${policy}`,
+      }),
+    );
     // The id contains the policy: with an index, removing one policy would also detach the ones after it.
     const given = policyArns
       .filter((arn) => !managed.some((one) => one.arn === arn))

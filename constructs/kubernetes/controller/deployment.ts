@@ -5,9 +5,111 @@ import { gateToleration, namesOf, selectorLabels, type ResolvedInstall } from ".
 import { metadata, object, type Manifest } from "../object";
 import { UNPRIVILEGED, image, placementOf } from "../pod";
 
+/** Port on which the controller serves its metrics over plain HTTP. */
+export const METRICS_PORT = 8080;
+const PROBE_PORT = 8081;
+/** User and group of the image (image/controller). */
+const USER = 65_532;
+const SETTINGS_DIRECTORY = "/etc/cedana-controller";
+/** Key in the ConfigMap, and name of the mounted file. */
+export const SETTINGS_FILE = "settings.json";
+
+type Settings = Exclude<ResolvedInstall["controller"], false>;
+
+/**
+ * Returns the Deployment of the controller.
+ * @param hash of the settings; a change restarts the pods
+ * @param webhookPort undefined if the controller serves no webhook
+ */
+export function controllerDeployment(
+  install: ResolvedInstall,
+  controller: Settings,
+  hash: string,
+  webhookPort: number | undefined,
+): Manifest<V1Deployment> {
+  const names = namesOf(install);
+  const component = "controller";
+  const selector = selectorLabels(install, component);
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: metadata(install, { name: names.controller, namespace: install.namespace, component }),
+    spec: {
+      replicas: controller.replicas,
+      selector: { matchLabels: selector },
+      // A running pod is replaced only after the new one has become Ready.
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+      template: {
+        metadata: {
+          labels: { ...install.labels, ...controller.podLabels, ...selector },
+          annotations: { ...controller.podAnnotations, "checksum/settings": hash },
+        },
+        spec: {
+          serviceAccountName: names.controller,
+          automountServiceAccountToken: true,
+          securityContext: {
+            runAsNonRoot: true,
+            runAsUser: USER,
+            runAsGroup: USER,
+            seccompProfile: { type: "RuntimeDefault" },
+          },
+          ...placementOf(install, {
+            ...controller,
+            // The controller must run while all nodes are gated.
+            tolerations: [gateToleration(install), ...controller.tolerations],
+          }),
+          // Work in flight ends within 10 s of SIGTERM, then the Lease is released.
+          terminationGracePeriodSeconds: 30,
+          topologySpreadConstraints: ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map(
+            (topologyKey) => ({
+              maxSkew: 1,
+              topologyKey,
+              whenUnsatisfiable: "ScheduleAnyway",
+              labelSelector: { matchLabels: selector },
+            }),
+          ),
+          containers: [container(controller, webhookPort)],
+          volumes: [{ name: "settings", configMap: { name: names.controllerSettings } }],
+        },
+      },
+    },
+  };
+}
+
+function container(controller: Settings, webhookPort: number | undefined): V1Container {
+  const probe = (path: string) => ({ httpGet: { path, port: "health" } });
+  return {
+    name: "controller",
+    ...image(controller.image),
+    args: [
+      `--settings=${SETTINGS_DIRECTORY}/${SETTINGS_FILE}`,
+      `--metrics-port=${METRICS_PORT}`,
+      `--health-port=${PROBE_PORT}`,
+    ],
+    env: [
+      // Holder identity in the Lease.
+      { name: "POD_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "metadata.name" } } },
+      ...Object.entries(controller.env).map(([name, value]) => ({ name, value })),
+    ],
+    ports: [
+      { name: "metrics", containerPort: METRICS_PORT, protocol: "TCP" },
+      { name: "health", containerPort: PROBE_PORT, protocol: "TCP" },
+      ...(webhookPort === undefined
+        ? []
+        : [{ name: "webhook", containerPort: webhookPort, protocol: "TCP" }]),
+    ],
+    resources: controller.resources,
+    securityContext: UNPRIVILEGED,
+    startupProbe: { ...probe("/healthz"), periodSeconds: 2, failureThreshold: 60 },
+    livenessProbe: { ...probe("/healthz"), periodSeconds: 20, timeoutSeconds: 5 },
+    readinessProbe: { ...probe("/readyz"), periodSeconds: 10, timeoutSeconds: 5 },
+    volumeMounts: [{ name: "settings", mountPath: SETTINGS_DIRECTORY, readOnly: true }],
+  };
+}
+
 type Metrics = Exclude<Exclude<ResolvedInstall["controller"], false>["metrics"], false>;
 
-/** Lets Prometheus find the controller's metrics. Who may read them the network policy says. */
+/** Makes the controller's metrics discoverable for Prometheus. The network policy limits which namespaces can read them. */
 export class ControllerMetrics extends Construct {
   readonly service: ApiObject;
   /** Only with `serviceMonitor`. */
@@ -41,102 +143,4 @@ export class ControllerMetrics extends Construct {
       },
     });
   }
-}
-
-/** Port on which the controller shows its metrics: plain HTTP. */
-export const METRICS_PORT = 8080;
-const PROBE_PORT = 8081;
-/** User and group of the image (image/controller). */
-const USER = 65_532;
-const FOLDER = "/etc/cedana-controller";
-/** Key of the ConfigMap, and name of the file. */
-export const SETTINGS_FILE = "settings.json";
-
-type Settings = Exclude<ResolvedInstall["controller"], false>;
-
-/** `hash` changes with the settings, so that pods begin anew with them. Without `webhookPort` no webhook is served. */
-export function controllerDeployment(
-  install: ResolvedInstall,
-  controller: Settings,
-  hash: string,
-  webhookPort: number | undefined,
-): Manifest<V1Deployment> {
-  const names = namesOf(install);
-  const component = "controller";
-  const selector = selectorLabels(install, component);
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: metadata(install, { name: names.controller, namespace: install.namespace, component }),
-    spec: {
-      replicas: controller.replicas,
-      selector: { matchLabels: selector },
-      // One that does not start takes none away that runs.
-      strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
-      template: {
-        metadata: {
-          labels: { ...install.labels, ...controller.podLabels, ...selector },
-          annotations: { ...controller.podAnnotations, "checksum/settings": hash },
-        },
-        spec: {
-          serviceAccountName: names.controller,
-          automountServiceAccountToken: true,
-          securityContext: {
-            runAsNonRoot: true,
-            runAsUser: USER,
-            runAsGroup: USER,
-            seccompProfile: { type: "RuntimeDefault" },
-          },
-          ...placementOf(install, {
-            ...controller,
-            // It must run while every node waits for it.
-            tolerations: [gateToleration(install), ...controller.tolerations],
-          }),
-          // Work in flight ends within 10 s of SIGTERM, then the Lease is released.
-          terminationGracePeriodSeconds: 30,
-          topologySpreadConstraints: ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map(
-            (topologyKey) => ({
-              maxSkew: 1,
-              topologyKey,
-              whenUnsatisfiable: "ScheduleAnyway",
-              labelSelector: { matchLabels: selector },
-            }),
-          ),
-          containers: [container(controller, webhookPort)],
-          volumes: [{ name: "settings", configMap: { name: names.controllerSettings } }],
-        },
-      },
-    },
-  };
-}
-
-function container(controller: Settings, webhookPort: number | undefined): V1Container {
-  const probe = (path: string) => ({ httpGet: { path, port: "health" } });
-  return {
-    name: "controller",
-    ...image(controller.image),
-    args: [
-      `--settings=${FOLDER}/${SETTINGS_FILE}`,
-      `--metrics-port=${METRICS_PORT}`,
-      `--health-port=${PROBE_PORT}`,
-    ],
-    env: [
-      // Its name in the Lease.
-      { name: "POD_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "metadata.name" } } },
-      ...Object.entries(controller.env).map(([name, value]) => ({ name, value })),
-    ],
-    ports: [
-      { name: "metrics", containerPort: METRICS_PORT, protocol: "TCP" },
-      { name: "health", containerPort: PROBE_PORT, protocol: "TCP" },
-      ...(webhookPort === undefined
-        ? []
-        : [{ name: "webhook", containerPort: webhookPort, protocol: "TCP" }]),
-    ],
-    resources: controller.resources,
-    securityContext: UNPRIVILEGED,
-    startupProbe: { ...probe("/healthz"), periodSeconds: 2, failureThreshold: 60 },
-    livenessProbe: { ...probe("/healthz"), periodSeconds: 20, timeoutSeconds: 5 },
-    readinessProbe: { ...probe("/readyz"), periodSeconds: 10, timeoutSeconds: 5 },
-    volumeMounts: [{ name: "settings", mountPath: FOLDER, readOnly: true }],
-  };
 }

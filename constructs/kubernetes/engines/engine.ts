@@ -1,4 +1,4 @@
-/** What an engine contributes to the objects of an install. Each engine has a folder here and a line in the table. */
+/** What an engine contributes to the objects of an install. Each engine has a directory here and a row in the table. */
 import type { V1NetworkPolicyPort, V1NetworkPolicySpec, V1PolicyRule } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
@@ -15,7 +15,7 @@ export interface EngineInput<E extends ResolvedEngine = ResolvedEngine> {
 export interface AgentConstruct extends Construct {
   /** ServiceAccount of the helper. */
   readonly serviceAccount: ApiObject;
-  /** DaemonSet of the helper, which installs what takes checkpoints. */
+  /** DaemonSet of the helper, which installs on the node what checkpoints need. */
   readonly helper: ApiObject;
   /** DaemonSet of the health check. */
   readonly healthCheck: ApiObject;
@@ -57,6 +57,7 @@ export interface ComponentPolicy {
   readonly egress?: readonly EgressRule[];
 }
 
+/** NetworkPolicies of an engine. */
 export interface EnginePolicies {
   readonly policies: readonly ComponentPolicy[];
   /** Egress of this toolkit's controller to the engine. */
@@ -66,6 +67,7 @@ export interface EnginePolicies {
 /** Settings of the install's NetworkPolicies. */
 export type PolicySettings = Exclude<ResolvedInstall["networkPolicies"], false>;
 
+/** Functions that create the objects of an engine. */
 export interface EngineConstructs<E extends ResolvedEngine> {
   /** Creates all objects of the engine. */
   create(scope: Construct, id: string, input: EngineInput<E>): EngineConstruct;

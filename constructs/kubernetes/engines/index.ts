@@ -1,4 +1,4 @@
-/** Engines: the objects of each. */
+/** Kubernetes objects of the engines. */
 import type { EngineKind, ResolvedEngine } from "../../../config/engines";
 import { CEDANA_CONSTRUCTS } from "./cedana/engine";
 import { CRIU_CONSTRUCTS } from "./criu/engine";

@@ -7,10 +7,10 @@ import { metadata, object } from "../object";
 
 /**
  * The namespace of the install, with the Pod Security level that its pods need: `privileged` where the agent runs. If
- * the agent has a namespace of its own, the manager's enforces `restricted`.
+ * the agent has a separate namespace, the other one enforces `restricted`.
  */
 export class SystemNamespace extends Construct {
-  /** One, or two if the agent has its own. */
+  /** One, or two if the agent has a separate namespace. */
   readonly namespaces: readonly ApiObject[];
 
   constructor(scope: Construct, id: string, props: InstallProps = {}) {

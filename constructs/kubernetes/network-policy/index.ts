@@ -17,14 +17,14 @@ import { enabled, inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { DNS, fromNamespaces, tcp } from "./rules";
 
-/** NetworkPolicySpec as the API has it: the generated type has another name for `from`. */
+/** NetworkPolicySpec with the field names of the API: the generated type renames `from`. */
 interface PolicySpec extends Omit<V1NetworkPolicySpec, "ingress"> {
   readonly ingress?: readonly IngressRule[];
 }
 
 /**
- * Limits the traffic of the install's pods to what they need: by default nothing may connect to them. The kubelet's probes
- * always pass. No policy applies to pods in the network of their node.
+ * Limits the traffic of the install's pods to what they need: by default, no connections to them are allowed. The kubelet's
+ * probes always pass. Pods in the network of their node are not subject to any policy.
  */
 export class SystemNetworkPolicies extends Construct {
   readonly policies: readonly ApiObject[];

@@ -2,10 +2,13 @@
 import { agentNamespace, type ResolvedInstall } from "../../../config/install";
 import { AUTOMATION_GROUP, LATEST, RESTORE_VERB } from "../../../api";
 
-/** Kubernetes' own namespaces: nothing in them waits for this webhook. */
+/** Namespaces of Kubernetes itself. Their pods must not depend on this webhook. */
 const SYSTEM = ["kube-system", "kube-node-lease", "kube-public"];
 
-/** Namespaces whose pods can be restored; never our own, whose pods would wait for themselves. */
+/**
+ * Returns the selector of namespaces whose pods can be restored. Excludes the namespaces of the install: their pods must start
+ * before the webhook responds.
+ */
 export function namespaceSelector(install: ResolvedInstall, namespaces: "all" | readonly string[]) {
   const own = [install.namespace, agentNamespace(install)];
   const key = "kubernetes.io/metadata.name";
@@ -27,6 +30,7 @@ const WORKLOAD_CONTROLLERS = [
   "statefulset-controller",
 ];
 
+/** Returns a list of strings in CEL. */
 export const list = (texts: readonly string[]) => `[${texts.map((text) => `'${text}'`).join(", ")}]`;
 
 const KUBERNETES = list([
@@ -34,7 +38,7 @@ const KUBERNETES = list([
   ...WORKLOAD_CONTROLLERS.map((name) => `system:serviceaccount:kube-system:${name}`),
 ]);
 
-/** Tests whether the request is from one of Kubernetes' own controllers. */
+/** Tests whether one of Kubernetes' controllers sent the request. */
 export const BY_KUBERNETES = `request.userInfo.username in ${KUBERNETES}`;
 
 /**

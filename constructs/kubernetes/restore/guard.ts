@@ -25,8 +25,8 @@ const RECORDS = list(Object.values(RECORD));
 
 interface Kind {
   readonly id: string;
-  /** Path from the object to the metadata of the pod or pod template. */
-  readonly way: readonly string[];
+  /** Path to the metadata of the pod or pod template. */
+  readonly path: readonly string[];
   readonly resources: readonly {
     readonly apiGroups: string[];
     readonly apiVersions: string[];
@@ -37,12 +37,12 @@ interface Kind {
 const KINDS: readonly Kind[] = [
   {
     id: "pods",
-    way: ["metadata"],
+    path: ["metadata"],
     resources: [{ apiGroups: [""], apiVersions: ["v1"], resources: ["pods"] }],
   },
   {
     id: "templates",
-    way: ["spec", "template", "metadata"],
+    path: ["spec", "template", "metadata"],
     resources: [
       {
         apiGroups: ["apps"],
@@ -55,7 +55,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     id: "cronjobs",
-    way: ["spec", "jobTemplate", "spec", "template", "metadata"],
+    path: ["spec", "jobTemplate", "spec", "template", "metadata"],
     resources: [{ apiGroups: ["batch"], apiVersions: ["v1"], resources: ["cronjobs"] }],
   },
 ];
@@ -83,7 +83,7 @@ export function restoreGuards(
               scope: "Namespaced",
             })),
           },
-          matchConditions: [{ name: "concerned", expression: concerned(kind) }],
+          matchConditions: [{ name: "relevant", expression: relevant(kind) }],
           variables: variables(kind, install),
           validations: [...requestRules(), ...(kind.id === "pods" ? podRules() : templateRules())],
         },
@@ -103,43 +103,44 @@ export function restoreGuards(
 }
 
 /** Returns `has()` for each step of the path: a template or its metadata may be missing. */
-function has(root: string, way: readonly string[]): string {
-  return way.map((_, index) => `has(${[root, ...way.slice(0, index + 1)].join(".")})`).join(" && ");
+function has(root: string, path: readonly string[]): string {
+  return path.map((_, index) => `has(${[root, ...path.slice(0, index + 1)].join(".")})`).join(" && ");
 }
 
 /** Tests whether the object has any of our keys, before or after the change. Other objects are not evaluated further. */
-function concerned({ way }: Kind): string {
+function relevant({ path }: Kind): string {
   const within = (root: string) => {
-    const path = [root, ...way].join(".");
-    const annotated = `${has(root, [...way, "annotations"])} && ${path}.annotations.exists(key, key.startsWith('cedana.ai/restore-'))`;
-    const labelled = `${has(root, [...way, "labels"])} && '${RESTORED_FROM}' in ${path}.labels`;
+    const metadata = [root, ...path].join(".");
+    const annotated = `${has(root, [...path, "annotations"])} && ${metadata}.annotations.exists(key, key.startsWith('cedana.ai/restore-'))`;
+    const labelled = `${has(root, [...path, "labels"])} && '${RESTORED_FROM}' in ${metadata}.labels`;
     return `(${annotated}) || (${labelled})`;
   };
   return `${within("object")} || (request.operation == 'UPDATE' && (${within("oldObject")}))`;
 }
 
-function variables({ way }: Kind, install: ResolvedInstall): V1Variable[] {
+/** Returns the CEL variables of the rules. */
+function variables({ path }: Kind, install: ResolvedInstall): V1Variable[] {
   const map = (root: string, field: string) =>
-    `${has(root, [...way, field])} ? ${[root, ...way, field].join(".")} : {}`;
+    `${has(root, [...path, field])} ? ${[root, ...path, field].join(".")} : {}`;
   const before = (field: string) =>
-    `request.operation == 'UPDATE' && ${has("oldObject", [...way, field])} ? ${["oldObject", ...way, field].join(".")} : {}`;
+    `request.operation == 'UPDATE' && ${has("oldObject", [...path, field])} ? ${["oldObject", ...path, field].join(".")} : {}`;
   const account = `system:serviceaccount:${install.namespace}:${namesOf(install).controller}`;
   const changed = (key: string) =>
-    `(${key} in variables.annotations) != (${key} in variables.before) || (${key} in variables.annotations && variables.annotations[${key}] != variables.before[${key}])`;
+    `(${key} in variables.annotations) != (${key} in variables.annotationsBefore) || (${key} in variables.annotations && variables.annotations[${key}] != variables.annotationsBefore[${key}])`;
   return [
     { name: "annotations", expression: map("object", "annotations") },
     { name: "labels", expression: map("object", "labels") },
-    { name: "before", expression: before("annotations") },
+    { name: "annotationsBefore", expression: before("annotations") },
     { name: "labelsBefore", expression: before("labels") },
     {
       name: "from",
       expression: `'${REQUEST.from}' in variables.annotations ? variables.annotations['${REQUEST.from}'] : ''`,
     },
-    { name: "trusted", expression: BY_KUBERNETES },
-    { name: "ours", expression: `request.userInfo.username == '${account}'` },
+    { name: "isKubernetes", expression: BY_KUBERNETES },
+    { name: "isController", expression: `request.userInfo.username == '${account}'` },
     // Removing the request needs no permission.
     {
-      name: "asks",
+      name: "requestsRestore",
       expression: `variables.from != '' && ${list(Object.values(REQUEST))}.exists(key, ${changed("key")})`,
     },
     { name: "recordsKept", expression: `${RECORDS}.all(key, !(${changed("key")}))` },
@@ -156,7 +157,7 @@ function requestRules() {
   });
   return [
     {
-      expression: `!variables.asks || variables.trusted || variables.ours || ${mayRestore("variables.from")}`,
+      expression: `!variables.requestsRestore || variables.isKubernetes || variables.isController || ${mayRestore("variables.from")}`,
       messageExpression: `'annotation ${REQUEST.from}: ' + request.userInfo.username + ' may not restore in namespace ' + request.namespace + ': it needs the verb ${RESTORE_VERB} on checkpoints.${AUTOMATION_GROUP}'`,
       reason: "Forbidden",
     },
@@ -176,7 +177,7 @@ function podRules() {
   const labelKept = `(${label("labels")}) == (${label("labelsBefore")}) && (!(${label("labels")}) || variables.labels['${RESTORED_FROM}'] == variables.labelsBefore['${RESTORED_FROM}'])`;
   return [
     {
-      expression: `variables.ours || (request.operation == 'CREATE' ? (variables.from != '' || (${none})) : (variables.recordsKept && ${labelKept}))`,
+      expression: `variables.isController || (request.operation == 'CREATE' ? (variables.from != '' || (${none})) : (variables.recordsKept && ${labelKept}))`,
       message: `label ${RESTORED_FROM} and annotations ${Object.values(RECORD).join(", ")} are reserved for the controller: remove them`,
       reason: "Forbidden",
     },
@@ -187,10 +188,11 @@ function podRules() {
   ];
 }
 
+/** Checks the records of a template: they can be removed or kept, but not added. */
 function templateRules() {
   return [
     {
-      expression: `variables.ours || (${RECORDS}.all(key, !(key in variables.annotations) || key in variables.before) && (!('${RESTORED_FROM}' in variables.labels) || '${RESTORED_FROM}' in variables.labelsBefore))`,
+      expression: `variables.isController || (${RECORDS}.all(key, !(key in variables.annotations) || key in variables.annotationsBefore) && (!('${RESTORED_FROM}' in variables.labels) || '${RESTORED_FROM}' in variables.labelsBefore))`,
       message: `label ${RESTORED_FROM} and annotations ${Object.values(RECORD).join(", ")} are reserved for the controller: remove them`,
       reason: "Forbidden",
     },

@@ -41,8 +41,8 @@ export function webhookConfiguration(
   { namespaces, failurePolicy, certificates }: Settings,
 ): ApiObject {
   const names = namesOf(install);
-  const asked = `has(object.metadata.annotations) && '${REQUEST.from}' in object.metadata.annotations`;
-  const may = `${BY_KUBERNETES} || ${mayRestore(`object.metadata.annotations['${REQUEST.from}']`)}`;
+  const requested = `has(object.metadata.annotations) && '${REQUEST.from}' in object.metadata.annotations`;
+  const permitted = `${BY_KUBERNETES} || ${mayRestore(`object.metadata.annotations['${REQUEST.from}']`)}`;
   return object<V1MutatingWebhookConfiguration>(scope, "webhook", {
     apiVersion: "admissionregistration.k8s.io/v1",
     kind: "MutatingWebhookConfiguration",
@@ -75,8 +75,8 @@ export function webhookConfiguration(
         ],
         namespaceSelector: namespaceSelector(install, namespaces),
         matchConditions: [
-          { name: "asks", expression: asked },
-          { name: "may", expression: may },
+          { name: "requests-restore", expression: requested },
+          { name: "may-restore", expression: permitted },
         ],
         matchPolicy: "Equivalent",
         failurePolicy,
@@ -95,7 +95,7 @@ interface Issuer {
   readonly spec: object;
 }
 
-/** Returns a self-signed certificate of cert-manager. The API server trusts only this one for the webhook. */
+/** Returns an Issuer and a self-signed Certificate of cert-manager. For the webhook, the API server trusts only this certificate. */
 export function certManagerObjects(scope: Construct, install: ResolvedInstall): ApiObject[] {
   const names = namesOf(install);
   const about = metadata(install, {

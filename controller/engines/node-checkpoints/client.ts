@@ -26,12 +26,15 @@ export const NODE_CHECKPOINT = kindOf(
   projectCustomResource<NodeCheckpointSpec, NodeCheckpointStatus>,
 );
 
+/** Where agents take and store checkpoints. */
 export interface Place {
   /** Namespace of the agents. */
   readonly namespace: string;
   /** Repository of the images. */
   readonly repository: string;
   readonly timeoutSeconds: number;
+  /** Time limit of an agent's first status. */
+  readonly responseSeconds: number;
 }
 
 /** A request to the agent of a node. */
@@ -112,7 +115,7 @@ export class NodeCheckpointClient {
     return this.client.get(NODE_CHECKPOINT, { namespace: this.namespace, name }, { signal });
   }
 
-  /** Deletes one; returns as well if there is none. @throws errors of the request */
+  /** Deletes one, if it exists. @throws errors of the request */
   delete(name: string, signal: AbortSignal): Promise<void> {
     return this.client.delete(NODE_CHECKPOINT, { namespace: this.namespace, name }, { signal });
   }

@@ -20,8 +20,6 @@ interface NodeCheckpointsOptions extends EngineTools {
   readonly place: Place;
 }
 
-/** Time limit of an agent's first status. */
-const FIRST_STATUS_MS = 60_000;
 /** Time of an agent beyond the timeout of the checkpoint, to start and to write the outcome. */
 const SLACK_MS = 120_000;
 /** Interval of reads from the API server, in case the watch misses a change. */
@@ -36,7 +34,7 @@ export class NodeCheckpoints {
   readonly timeoutMs: number;
   readonly objects: CachedObjects<NodeCheckpointObject>;
   private readonly client: NodeCheckpointClient;
-  /** Notifies the waiting request of a NodeCheckpoint, by its name. */
+  /** Callbacks that end the wait for a change of a NodeCheckpoint, by its name. */
   private readonly wakes = new Map<string, () => void>();
 
   constructor(private readonly options: NodeCheckpointsOptions) {
@@ -102,12 +100,12 @@ export class NodeCheckpoints {
       this.options.log.warn({ nodeCheckpoint: name, err: error }, "cannot read NodeCheckpoint");
       return undefined;
     }
-    const { namespace, timeoutSeconds } = this.options.place;
+    const { namespace, timeoutSeconds, responseSeconds } = this.options.place;
     if (!live) throw failure(`NodeCheckpoint ${namespace}/${name} was deleted by another client`);
     const result = completed(live.status);
     if (result) return result;
-    if (waitedMs >= FIRST_STATUS_MS && live.status.conditions === undefined) {
-      const message = `the agent of node ${nodeName} did not report within ${FIRST_STATUS_MS / 1000} s; check its pod: kubectl get pods -n ${namespace} -o wide --field-selector spec.nodeName=${nodeName}`;
+    if (waitedMs >= responseSeconds * 1000 && live.status.conditions === undefined) {
+      const message = `the agent of node ${nodeName} did not report within ${responseSeconds} s; check its pod: kubectl get pods -n ${namespace} -o wide --field-selector spec.nodeName=${nodeName}`;
       throw failure(message, "AgentNotAnswering");
     }
     if (waitedMs < this.timeoutMs) return undefined;
@@ -137,7 +135,7 @@ const REASONS: Readonly<Partial<Record<NodeCheckpointReason, CheckpointReason>>>
   SourcePodReplaced: "SourcePodReplaced",
 };
 
-/** @returns undefined while there is no outcome. @throws EngineError if the agent failed */
+/** Returns the status of a completed request; undefined while there is no outcome. @throws EngineError if the agent failed */
 function completed(status: NodeCheckpointStatus): NodeCheckpointStatus | undefined {
   const holds = (type: string) =>
     status.conditions?.find((condition) => condition.type === type && condition.status === "True");

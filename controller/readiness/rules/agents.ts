@@ -167,7 +167,7 @@ function assessPod(
     return { agent, ready: false, serving, pod, reason, text: `pod ${pod.metadata.name} ${text}` };
   };
   if (pod.deleting) return unready("PodDeleting", "is being deleted");
-  if (!pod.ready) return unready("PodNotReady", pod.unreadyReason ?? "is not Ready yet");
+  if (!pod.ready) return unready("PodNotReady", pod.unreadyReason ?? "has reported no reason");
   if (!isOfNode(node, pod, now))
     return unready("PodOfPreviousNode", "was Ready before this node was registered");
   if (pod.hash !== daemonSet.hash) {

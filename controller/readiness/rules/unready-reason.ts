@@ -43,9 +43,9 @@ export function unreadyReason(status: RawPodStatus | undefined): string | undefi
   const containers = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
   const waiting = containers.filter(({ state }) => state?.waiting);
   const worst = waiting.find(({ state }) => !USUAL.has(state?.waiting?.reason ?? "")) ?? waiting[0];
-  if (worst) return `is waiting for container ${worst.name}: ${waitingReason(worst)}`;
+  if (worst) return `cannot run container ${worst.name} yet: ${waitingReason(worst)}`;
   const unready = status.containerStatuses?.find(({ ready, state }) => state?.running && ready === false);
-  if (unready) return `is running, but container ${unready.name} is not Ready`;
+  if (unready) return `has not passed the readiness probe of container ${unready.name}`;
   return readinessGateReason(status);
 }
 

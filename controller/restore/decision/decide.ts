@@ -12,17 +12,17 @@ export type Decision =
       readonly nodeSelector: Readonly<Record<string, string>>;
       /** RuntimeClass whose handler restores the containers by a plan; undefined: their images are replaced. */
       readonly runtimeClass?: string;
-      /** For the client that creates the pod. */
+      /** Warnings that the API server returns to the client that creates the pod. */
       readonly warnings: readonly string[];
     }
-  /** Starts without a checkpoint. */
-  | { readonly is: "fresh"; readonly why: string }
-  /** Is not admitted. */
-  | { readonly is: "deny"; readonly why: string }
+  /** The pod starts without a checkpoint. */
+  | { readonly is: "fresh"; readonly reason: string }
+  /** The pod is rejected. */
+  | { readonly is: "deny"; readonly reason: string }
   /** The only fitting Checkpoint is claimed by another admission, whose outcome is unknown. */
-  | { readonly is: "busy"; readonly why: string; readonly checkpoint: CheckpointObject };
+  | { readonly is: "busy"; readonly reason: string; readonly checkpoint: CheckpointObject };
 
-/** Further reasons are only counted. */
+/** Maximum number of reasons in a message. Further ones are counted. */
 const MAX_REASONS = 3;
 
 /**
@@ -64,12 +64,12 @@ export function decide(
       const { fits: _fits, warnings, ...how } = found;
       return { is: "restore", checkpoint, ...how, warnings: boundedWarnings(warnings, name) };
     }
-    const why = `Checkpoint ${name}: ${found.why}`;
-    if (found.fits === "busy") busy ??= { is: "busy", why, checkpoint };
-    reasons.push(why);
+    const reason = `Checkpoint ${name}: ${found.reason}`;
+    if (found.fits === "busy") busy ??= { is: "busy", reason, checkpoint };
+    reasons.push(reason);
   }
-  const why = reasons.length > 0 ? summary(reasons) : noCandidate(pod, request, checkpoints);
-  return busy ?? { is: request.fallback === "stop" ? "deny" : "fresh", why };
+  const reason = reasons.length > 0 ? summary(reasons) : noCandidate(pod, request, checkpoints);
+  return busy ?? { is: request.fallback === "stop" ? "deny" : "fresh", reason };
 }
 
 /** Returns why the request selects no Checkpoint. */
@@ -98,7 +98,7 @@ function isUsable({ metadata, status }: CheckpointObject): boolean {
   return metadata.deletionTimestamp === undefined && phaseOf(status) === "completed";
 }
 
-/** Orders newer ones first; those of one time by name, so that all replicas choose the same. */
+/** Orders by time, newest first, then by name, so that all replicas choose the same Checkpoint. */
 function newestFirst(a: CheckpointObject, b: CheckpointObject): number {
   const time = ({ status }: CheckpointObject) => Date.parse(status.completionTime ?? "") || 0;
   return time(b) - time(a) || (a.metadata.name < b.metadata.name ? -1 : 1);

@@ -37,9 +37,9 @@ export type Fit =
       readonly runtimeClass?: string;
       readonly warnings: readonly string[];
     }
-  | { readonly fits: false; readonly why: string }
-  /** Claimed for a pod that is not created yet, and may never be. */
-  | { readonly fits: "busy"; readonly why: string };
+  | { readonly fits: false; readonly reason: string }
+  /** The Checkpoint is claimed for a pod that may not have been created. */
+  | { readonly fits: "busy"; readonly reason: string };
 
 /** Checks whether this pod can be restored from this Checkpoint. */
 export function fit(
@@ -89,7 +89,8 @@ export function fit(
   const labels = { ...nodes, ...(only === undefined ? {} : { [ARCHITECTURE_LABEL]: only }) };
   const nodeSelector = nodeLabels(pod, labels);
   if (typeof nodeSelector === "string") return no(nodeSelector);
-  // The scheduling of the RuntimeClass adds the labels.
+  // The API server adds the labels of the RuntimeClass's scheduling after the webhook. It rejects a pod with other values,
+  // hence the check.
   const added = method.by === "plan" ? {} : nodeSelector;
   return { fits: true, containers, nodeSelector: added, ...runtimeClass, warnings };
 }
@@ -132,10 +133,10 @@ function blockedByClaim(
   if (state === "Unknown") return no(`${by} may have been restored from it${hint}`);
   // Pod names are unique: the pod with the claim was deleted, or was never stored.
   if (pod.name !== undefined && pod.name === podName) return undefined;
-  // The same admission, requested again.
+  // The API server calls the webhook again for the same admission.
   if (restore.podUID === undefined && restore.claim === pod.annotations[RECORD.claim]) return undefined;
   if (restore.podUID !== undefined) return no(`${by} is being restored from it${hint}`);
-  return { fits: "busy", why: `it is claimed for ${by}, which is being created` };
+  return { fits: "busy", reason: `it is claimed for ${by}, which is being created` };
 }
 
 function matchContainer(pod: AdmittedPod, saved: ContainerCheckpoint): RestoredContainer | string {
@@ -143,7 +144,7 @@ function matchContainer(pod: AdmittedPod, saved: ContainerCheckpoint): RestoredC
   const index = pod.containers.findIndex((one) => one.name === name);
   const own = pod.containers[index];
   if (own === undefined) return `the pod has no container ${name}`;
-  // It has the checkpoint image if the API server calls again because another webhook changed the pod.
+  // The pod has the checkpoint image if the API server calls the webhook again, because another webhook changed the pod.
   if (own.image !== image && own.image !== location)
     return `container ${name} has image ${own.image}; it was checkpointed with ${image ?? "an unknown image"}`;
   if (location === undefined || !location.includes("@sha256:"))
@@ -151,7 +152,7 @@ function matchContainer(pod: AdmittedPod, saved: ContainerCheckpoint): RestoredC
   return { name, index, original: image ?? own.image, image: location };
 }
 
-const no = (why: string): Fit => ({ fits: false, why });
+const no = (reason: string): Fit => ({ fits: false, reason });
 
 /**
  * Returns the labels to add to the pod's nodeSelector, so that it runs on nodes that can restore it.
@@ -177,7 +178,7 @@ interface Architecture {
   readonly architecture?: string;
 }
 
-/** Returns the checkpoints' architecture, or none if it is unknown. @returns a message if they differ */
+/** Returns the checkpoints' architecture: none if it is unknown, a message if they differ. */
 function architectureOf(
   containers: readonly { readonly name: string; readonly architecture?: string }[],
 ): Architecture | string {
@@ -231,7 +232,7 @@ function pullWarning({ name, image }: AdmittedContainer, { baseImage = image }: 
   return `container ${name}: the node pulls base image ${baseImage} without imagePullSecrets, if it does not have it`;
 }
 
-/** Limits warnings to what the API server passes on. The last one counts those that are left out. */
+/** Limits warnings to what the API server returns. The last one counts the omitted ones. */
 export function boundedWarnings(notes: readonly string[], name: string): string[] {
   const cut = notes.map((note) => (note.length > MAX_WARNING ? `${note.slice(0, MAX_WARNING - 1)}…` : note));
   const kept: string[] = [];

@@ -50,7 +50,7 @@ function records(
   decision: Extract<Decision, { is: "restore" | "fresh" }>,
   claim: string | undefined,
 ): Record<string, string> {
-  if (decision.is === "fresh") return { [RECORD.skipped]: decision.why.slice(0, LONGEST) };
+  if (decision.is === "fresh") return { [RECORD.skipped]: decision.reason.slice(0, LONGEST) };
   const originals = decision.containers.map(({ name, original }) => [name, original]);
   const { name, uid } = decision.checkpoint.metadata;
   return {

@@ -14,7 +14,7 @@ type Next = { readonly requeueAfterMs?: number } | void;
  */
 const CLAIM_MS = 65_000;
 const RETRY_MS = 5000;
-/** Deleted pods that are kept. */
+/** Maximum number of deleted pods that are remembered. */
 const MAX_DELETED = 10_000;
 
 export interface ClaimReconcilerOptions {
@@ -28,8 +28,8 @@ export interface ClaimReconcilerOptions {
 
 /** Releases claims without a pod, and records the outcome of those whose pod was deleted. */
 export class ClaimReconciler {
-  /** When a claim was first observed, by the monotonic clock. */
-  private readonly seen = new Map<string, number>();
+  /** By the key of the Checkpoint: its claim without a pod, and when it was first observed (ms, monotonic clock). */
+  private readonly seen = new Map<string, { readonly claim: string; readonly sinceMs: number }>();
   /** Deleted pods, and whether they had started from the checkpoint, if that is known. */
   private readonly deleted = new Map<string, boolean | undefined>();
 
@@ -45,20 +45,23 @@ export class ClaimReconciler {
   async reconcile(key: string): Promise<Next> {
     const checkpoint = this.options.checkpoint(key);
     const { restore } = checkpoint?.status ?? {};
-    if (!checkpoint || restore?.state !== "Claimed") {
-      this.seen.delete(checkpoint?.metadata.uid ?? "");
-      return;
-    }
-    return restore.podUID === undefined
-      ? this.withoutPod(checkpoint, restore)
-      : this.withPod(checkpoint, restore, restore.podUID);
+    if (checkpoint && restore?.state === "Claimed" && restore.podUID === undefined)
+      return this.withoutPod(key, checkpoint, restore);
+    this.seen.delete(key);
+    if (checkpoint && restore?.state === "Claimed" && restore.podUID !== undefined)
+      return this.withPod(checkpoint, restore, restore.podUID);
   }
 
-  private async withoutPod(checkpoint: CheckpointObject, { claim = "" }: RestoreStatus): Promise<Next> {
+  private async withoutPod(
+    key: string,
+    checkpoint: CheckpointObject,
+    { claim = "" }: RestoreStatus,
+  ): Promise<Next> {
     const { namespace, uid, name } = checkpoint.metadata;
     const id = `${uid} ${claim}`;
-    const sinceMs = this.seen.get(id) ?? performance.now();
-    this.seen.set(id, sinceMs);
+    const known = this.seen.get(key);
+    const sinceMs = known?.claim === id ? known.sinceMs : performance.now();
+    this.seen.set(key, { claim: id, sinceMs });
     const leftMs = sinceMs + CLAIM_MS - performance.now();
     if (leftMs > 0) return { requeueAfterMs: leftMs };
     // The watch may be late: read from the API server.
@@ -66,7 +69,7 @@ export class ClaimReconciler {
     const pods = await this.options.client.list(RESTORED_POD, { namespace, labelSelector });
     if (pods.some((pod) => pod.claim === claim)) return { requeueAfterMs: RETRY_MS };
     if (!(await putRestore(this.options.client, checkpoint, undefined))) return { requeueAfterMs: RETRY_MS };
-    this.seen.delete(id);
+    this.seen.delete(key);
     this.options.log.info({ checkpoint: name, namespace, claim }, "claim released: no pod was created");
   }
 

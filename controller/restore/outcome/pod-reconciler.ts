@@ -12,7 +12,7 @@ type Next = { readonly requeueAfterMs?: number } | void;
 
 /** Delay after a conflict, in case the watch does not report the change that caused it. */
 const RETRY = { requeueAfterMs: 1000 };
-/** Age up to which skipped pods are reported, so that not each new leader reports them again. */
+/** Maximum age of skipped pods that are reported, so that a new leader does not report them again. */
 const REPORT_AGE_MS = 300_000;
 /** Maximum length of a message in the status; the kind allows 4096. */
 const MAX_MESSAGE = 4000;
@@ -31,13 +31,14 @@ export interface PodReconcilerOptions {
 
 /** Follows pods that were admitted to be restored until the outcome is known. */
 export class PodReconciler {
-  /** Since when a restore fails or its outcome is missing, by the pod's UID, by the monotonic clock. */
+  /** Since when a restore fails or its outcome is missing, by the pod's UID (ms, monotonic clock). */
   private readonly failing = new Map<string, number>();
   /** Reported outcomes, by the pod's UID. */
   private readonly reported = new Map<string, Set<Outcome>>();
 
   constructor(private readonly options: PodReconcilerOptions) {}
 
+  /** Drops what is known about a deleted pod. */
   podDeleted(uid: string): void {
     this.failing.delete(uid);
     this.reported.delete(uid);
@@ -116,13 +117,13 @@ export class PodReconciler {
   private async unknown(
     pod: RestoredPod,
     checkpoint: CheckpointObject | undefined,
-    why: string,
+    reason: string,
   ): Promise<Next> {
     if (checkpoint && !pod.shared) {
       if (checkpoint.status.restore?.state !== "Claimed") return;
-      if (!(await this.write(pod, checkpoint, "Unknown", why))) return RETRY;
+      if (!(await this.write(pod, checkpoint, "Unknown", reason))) return RETRY;
     }
-    const note = `whether it resumed from Checkpoint ${pod.checkpoint} is unknown: ${why}`;
+    const note = `whether it resumed from Checkpoint ${pod.checkpoint} is unknown: ${reason}`;
     this.report(pod, checkpoint, "unknown", "RestoreOutcomeUnknown", note);
   }
 
@@ -130,12 +131,12 @@ export class PodReconciler {
   private async failed(
     pod: RestoredPod,
     checkpoint: CheckpointObject | undefined,
-    why: string,
+    reason: string,
   ): Promise<Next> {
     if (pod.metadata.deletionTimestamp !== undefined) return;
     if (checkpoint && checkpoint.status.restore?.state !== "Failed")
-      if (!(await this.write(pod, checkpoint, "Failed", why))) return RETRY;
-    const failure = `restore from Checkpoint ${pod.checkpoint} failed: ${why}`;
+      if (!(await this.write(pod, checkpoint, "Failed", reason))) return RETRY;
+    const failure = `restore from Checkpoint ${pod.checkpoint} failed: ${reason}`;
     if (pod.fallback === "stop") {
       const remedy = `The pod is not changed (${REQUEST.fallback}: stop). To start it fresh, recreate it without ${REQUEST.from}; to retry, remove status.restore of the Checkpoint and delete the pod`;
       return this.report(pod, checkpoint, "stopped", "RestoreFailed", `${failure}. ${remedy}`);
@@ -148,19 +149,19 @@ export class PodReconciler {
         "RestoreFailed",
         `${failure}. The next pod of its owner starts fresh`,
       );
-    if (!(await fallBack(this.options.client, pod, why))) return RETRY;
+    if (!(await fallBack(this.options.client, pod, reason))) return RETRY;
     this.report(pod, checkpoint, "fellBack", "RestoreFellBack", `${failure}. It starts fresh`);
   }
 
   /** Handles a pod whose Checkpoint is claimed by another one: it must not be restored too. */
   private async lost(pod: RestoredPod): Promise<Next> {
-    const why = `Checkpoint ${pod.checkpoint} was claimed by another pod`;
+    const reason = `Checkpoint ${pod.checkpoint} was claimed by another pod`;
     if (pod.plan === undefined && progressOf(pod).is === "original") return;
     if (pod.fallback === "fresh" && !hasEnded(pod))
-      if (!(await fallBack(this.options.client, pod, why))) return RETRY;
+      if (!(await fallBack(this.options.client, pod, reason))) return RETRY;
     const then =
       pod.fallback === "fresh" ? "It starts fresh" : `The pod is not changed (${REQUEST.fallback}: stop)`;
-    this.report(pod, undefined, "lost", "RestoreClaimLost", `${why}. ${then}`);
+    this.report(pod, undefined, "lost", "RestoreClaimLost", `${reason}. ${then}`);
   }
 
   private skipped(pod: RestoredPod): void {
@@ -197,7 +198,7 @@ export class PodReconciler {
     pod: RestoredPod,
     checkpoint: CheckpointObject,
     state: RestoreState,
-    why?: string,
+    reason?: string,
   ): Promise<boolean> {
     const { name: podName, uid: podUID } = pod.metadata;
     const restore: RestoreStatus = {
@@ -206,7 +207,7 @@ export class PodReconciler {
       podName,
       podUID,
       time: timeOf(Date.now()),
-      ...(why === undefined ? {} : { message: why.slice(0, MAX_MESSAGE) }),
+      ...(reason === undefined ? {} : { message: reason.slice(0, MAX_MESSAGE) }),
     };
     return (await putRestore(this.options.client, checkpoint, restore)) !== undefined;
   }
@@ -231,7 +232,7 @@ function ownership(pod: RestoredPod, { status: { restore } }: CheckpointObject):
 async function fallBack(
   client: Client,
   { metadata, containers, plan }: RestoredPod,
-  why: string,
+  reason: string,
 ): Promise<boolean> {
   const images = containers
     .filter(({ image, original }) => image !== original)
@@ -256,7 +257,7 @@ async function fallBack(
     await client.jsonPatch(RESTORED_POD, metadata, [
       ...images,
       ...withoutPlan,
-      { op: "add", path: annotation, value: why.slice(0, MAX_ANNOTATION) },
+      { op: "add", path: annotation, value: reason.slice(0, MAX_ANNOTATION) },
     ]);
     return true;
   } catch (error) {

@@ -25,8 +25,6 @@ const (
 	Socket = "/run/cedana-cdk/node/node.sock"
 	// Checkpoints has a directory for each checkpoint.
 	Checkpoints = "/var/lib/cedana-cdk/checkpoints"
-	// Incoming gets a directory for each checkpoint that the agent fetched.
-	Incoming = "/var/lib/cedana-cdk/incoming"
 	// JournalDirectory has a file for each checkpoint in flight.
 	JournalDirectory = "/var/lib/cedana-cdk/journal"
 )
@@ -78,7 +76,7 @@ func run(runtime func() (string, error)) error {
 		// A journal entry that cannot be read stays for an administrator. Other checkpoints can be taken.
 		fmt.Fprintf(os.Stderr, "cannot recover: %v\n", err)
 	}
-	s, err := New(ctx, hostNode(), Incoming, plan.Directory, func() (string, string, error) { return programs(runtime) })
+	s, err := New(ctx, hostNode(), plan.Directory, func() (string, string, error) { return programs(runtime) })
 	if err != nil {
 		return err
 	}

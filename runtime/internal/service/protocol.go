@@ -80,19 +80,6 @@ type named struct {
 	UID string `json:"uid"`
 }
 
-// forgetParams are the parameters of the method forget: one of both.
-type forgetParams struct {
-	UID    string `json:"uid"`
-	PodUID string `json:"podUID"`
-}
-
-func (p forgetParams) named() named {
-	if p.PodUID != "" {
-		return named{}
-	}
-	return named{p.UID}
-}
-
 func (n named) validate() error {
 	if !checkpoint.IsUID(n.UID) {
 		return &dump.Error{Reason: dump.ReasonInvalid, Err: fmt.Errorf("uid %.80q is invalid", n.UID)}

@@ -9,11 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/dump"
+	"cedana.ai/cdk/runtime/internal/plan"
 	"cedana.ai/cdk/runtime/internal/pod"
 	"golang.org/x/sys/unix"
 )
@@ -31,10 +31,12 @@ type Service struct {
 	// flights are the checkpoints in flight by UID.
 	flights  map[string]*flight
 	requests sync.WaitGroup
-	// incoming has the checkpoints that the agent fetched; plans has a directory for each pod to restore.
-	incoming, plans string
-	// laying serializes changes of plans.
-	laying sync.Mutex
+	// plans has a directory for each pod to restore.
+	plans    string
+	restores *restores
+	digests  digests
+	// exports and stages bound the streams that are processed at a time.
+	exports, stages chan struct{}
 }
 
 // flight is a checkpoint in flight. Several requests for one UID share it: a client that lost its connection sends the
@@ -47,12 +49,11 @@ type flight struct {
 }
 
 // New prepares the directories and deletes incomplete checkpoints. Programs returns Runtime and CRIU of the node; it is
-// called before each checkpoint. Incoming has the checkpoints that the agent fetched, plans the plans of restores. The
-// journal must be recovered before.
+// called before each checkpoint. Plans is the directory with the plans of restores. The journal must be recovered before.
 func New(
-	ctx context.Context, node dump.Node, incoming, plans string, programs func() (runtime, criu string, err error),
+	ctx context.Context, node dump.Node, plans string, programs func() (runtime, criu string, err error),
 ) (*Service, error) {
-	for _, each := range []string{node.Checkpoints, string(node.Journal), incoming, plans} {
+	for _, each := range []string{node.Checkpoints, string(node.Journal), plans} {
 		if err := os.MkdirAll(each, 0o700); err != nil {
 			return nil, err
 		}
@@ -61,9 +62,10 @@ func New(
 		}
 	}
 	s := &Service{
-		node: node, programs: programs, take: dump.Take, ctx: ctx, flights: map[string]*flight{}, incoming: incoming, plans: plans,
+		node: node, programs: programs, take: dump.Take, ctx: ctx, flights: map[string]*flight{}, plans: plans, restores: newRestores(),
+		exports: make(chan struct{}, maxStreams), stages: make(chan struct{}, maxStreams),
 	}
-	return s, errors.Join(removeIncomplete(node.Checkpoints), removeIncomplete(plans))
+	return s, errors.Join(removeIncomplete(node.Checkpoints), removePrefix(plans, plan.RemovedPrefix))
 }
 
 // private checks that a directory belongs to this process's user, root, who alone has access.
@@ -78,16 +80,8 @@ func private(directory string) error {
 	return nil
 }
 
-// removeIncomplete deletes directories of checkpoints that ended before their journal entry was written, and of plans.
-func removeIncomplete(directory string) error {
-	entries, err := os.ReadDir(directory)
-	for _, each := range entries {
-		if strings.HasPrefix(each.Name(), dump.WorkPrefix) || strings.HasPrefix(each.Name(), layPrefix) {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(directory, each.Name())))
-		}
-	}
-	return err
-}
+// removeIncomplete deletes directories of checkpoints that ended before their journal entry was written.
+func removeIncomplete(directory string) error { return removePrefix(directory, dump.WorkPrefix) }
 
 // answer processes one request.
 func (s *Service) answer(read request) (any, error) {
@@ -99,26 +93,32 @@ func (s *Service) answer(read request) (any, error) {
 		}
 		return s.checkpoint(params)
 	case "forget":
-		var params forgetParams
+		var params named
 		if err := parameters(read.Params, &params); err != nil {
 			return nil, err
 		}
-		if params.PodUID != "" && params.UID == "" {
-			return s.forgetPlan(params.PodUID)
-		}
-		return s.forget(params.named())
-	case "lay":
-		var params layParams
-		if err := parameters(read.Params, &params); err != nil {
-			return nil, err
-		}
-		return s.lay(params)
+		return s.forget(params)
 	case "state":
 		var params struct{}
 		if err := parameters(read.Params, &params); err != nil {
 			return nil, err
 		}
 		return s.state()
+	case "lay":
+		var params layRequest
+		if err := parameters(read.Params, &params); err != nil {
+			return nil, err
+		}
+		return s.lay(params)
+	case "outcome", "forgetPlan":
+		var params podNamed
+		if err := parameters(read.Params, &params); err != nil {
+			return nil, err
+		}
+		if read.Method == "outcome" {
+			return s.outcome(params)
+		}
+		return s.forgetPlan(params)
 	default:
 		return nil, &dump.Error{Reason: reasonUnknownMethod, Err: fmt.Errorf("method %.40q is unknown", read.Method)}
 	}
@@ -231,8 +231,9 @@ type State struct {
 	Checkpoints []StateCheckpoint `json:"checkpoints"`
 	// InFlight are the UIDs of the others, sorted.
 	InFlight []string `json:"inFlight"`
-	// Restores are the pods with a plan, or that were started without one.
-	Restores []StateRestore `json:"restores"`
+	// Plans and Stagings are sorted by the pod's UID.
+	Plans    []StatePlan    `json:"plans"`
+	Stagings []StateStaging `json:"stagings"`
 	// FreeBytes is the free space of the disk with the checkpoints.
 	FreeBytes int64 `json:"freeBytes"`
 }
@@ -257,8 +258,7 @@ func (s *Service) state() (*State, error) {
 		return nil, err
 	}
 	state.FreeBytes = int64(stat.Bavail) * stat.Bsize
-	var err error
-	if state.Restores, err = s.restores(); err != nil {
+	if err := s.planState(state); err != nil {
 		return nil, err
 	}
 	entries, err := os.ReadDir(s.node.Checkpoints)

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -47,6 +48,8 @@ type fixture struct {
 	taken   atomic.Int32
 	begun   chan string
 	release chan error
+	// stop ends the service and waits until it has ended.
+	stop func()
 }
 
 func must(t testing.TB, errs ...error) {
@@ -64,7 +67,7 @@ func start(t *testing.T) *fixture {
 		Paths: pod.Paths{Bundles: f.dir + "/bundles"}, Checkpoints: f.dir + "/checkpoints", Journal: guard.Journal(f.dir + "/journal"),
 	}
 	must(t, os.MkdirAll(node.Checkpoints+"/"+dump.WorkPrefix+"old", 0o700), os.Chmod(node.Checkpoints, 0o700))
-	s, err := New(ctx, node, f.dir+"/incoming", f.dir+"/restore", func() (string, string, error) { return "/runc", "/criu", nil })
+	s, err := New(ctx, node, f.dir+"/restore", func() (string, string, error) { return "/runc", "/criu", nil })
 	must(t, err)
 	s.take = func(_ context.Context, node *dump.Node, request dump.Request) (*dump.Result, error) {
 		f.taken.Add(1)
@@ -79,11 +82,12 @@ func start(t *testing.T) *fixture {
 	must(t, err)
 	served := make(chan error)
 	go func() { served <- s.Serve(listener) }()
-	t.Cleanup(func() {
+	f.stop = sync.OnceFunc(func() {
 		cancel()
 		listener.Close()
 		must(t, <-served)
 	})
+	t.Cleanup(f.stop)
 	return f
 }
 
@@ -298,7 +302,7 @@ func TestNewRejectsDirectoriesOfOthers(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.MkdirAll(dir+"/checkpoints", 0o700), os.Chmod(dir+"/checkpoints", 0o755))
 	node := dump.Node{Checkpoints: dir + "/checkpoints", Journal: guard.Journal(dir + "/journal")}
-	if _, err := New(context.Background(), node, dir+"/incoming", dir+"/restore", nil); err == nil {
+	if _, err := New(context.Background(), node, dir+"/restore", nil); err == nil {
 		t.Error("a directory that others can read is accepted")
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxConnections bounds the clients: the agent has one.
-const maxConnections = 16
+// maxConnections bounds the clients. The agent has one for requests, and one for each stream.
+const maxConnections = 64
 
 // Listen creates the socket with mode 0600. A socket of a service that died is replaced.
 func Listen(path string) (*net.UnixListener, error) {
@@ -109,6 +109,11 @@ func (s *Service) converse(connection *net.UnixConn) {
 	scanner.Buffer(make([]byte, 4096), lineBytes)
 	for scanner.Scan() {
 		read, err := parseRequest(scanner.Bytes())
+		if handle := s.streams(read.Method); err == nil && handle != nil {
+			answers.Wait()
+			s.carry(connection, read, handle)
+			return
+		}
 		answers.Add(1)
 		go func() {
 			defer answers.Done()

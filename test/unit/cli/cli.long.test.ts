@@ -75,7 +75,7 @@ test("diff --cluster without a kubeconfig exits with 2", () => {
   expect(stderr).toMatch(/^cannot use the kubeconfig: /);
   expect(stderr).not.toContain("    at ");
   expect(run(["diff", "--cluster"], { HOME: folder, KUBECONFIG: "" }).stderr).toBe(
-    "cannot use the kubeconfig: there is none: give --kubeconfig, set KUBECONFIG, write ~/.kube/config (aws eks update-kubeconfig), or run in a pod with a service account\n",
+    "cannot use the kubeconfig: none found; set --kubeconfig or KUBECONFIG, create ~/.kube/config (aws eks update-kubeconfig), or run in a pod with a ServiceAccount\n",
   );
 });
 

@@ -52,7 +52,7 @@ test("explain reports the pod, the reason, the gate owner and the next commands 
   expect(reportText(result)).toBe(`Node n1 is gated
   taint         cedana.ai/not-ready=true:NoSchedule present, taints last written by kubelet at 2026-06-01T11:59:30Z; gate owner: cedana-cdk's controller
   other taints  ebs.csi.aws.com/agent-not-ready:NoExecute
-  helper        not Ready: pod cedana-helper-n1 is waiting for container helper: CrashLoopBackOff: back-off 40s restarting failed container (terminated with exit code 1) (configuration h0, current h1)
+  helper        not Ready: pod cedana-helper-n1 cannot run container helper yet: CrashLoopBackOff: back-off 40s restarting failed container (terminated with exit code 1) (configuration h0, current h1)
   health-check  Ready: pod cedana-health-check-n1 since 2026-06-01T11:59:50.000Z
 
 Next:

@@ -28,6 +28,6 @@ test("the start of the command line loads no module that only some commands need
     for (const [, specifier = ""] of text.matchAll(STATIC)) load(target({ path }, specifier));
   };
   load("cli/main");
-  expect([...loaded]).toEqual(expect.arrayContaining(["commander", "cli/synth", "manifests/output/errors"]));
+  expect([...loaded]).toEqual(expect.arrayContaining(["commander", "cli/synth", "cli/errors"]));
   expect(HEAVY.filter((name) => loaded.has(name))).toEqual([]);
 });

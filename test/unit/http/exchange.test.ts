@@ -1,7 +1,12 @@
 import { getEventListeners, once } from "node:events";
 import { Agent, createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
-import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer } from "node:net";
+import {
+  createServer as createTcpServer,
+  type AddressInfo,
+  type Server as TcpServer,
+  type Socket,
+} from "node:net";
 import {
   Deadline,
   exchange,
@@ -160,7 +165,8 @@ describe("not sent", () => {
   });
 
   test("without a TLS handshake: by the time for a connection, and by the deadline", async () => {
-    const mute = await listen(createTcpServer((socket) => socket.on("error", () => {})));
+    const sockets: Socket[] = [];
+    const mute = await listen(createTcpServer((socket) => void sockets.push(socket.on("error", () => {}))));
     const url = urlOf(mute, "https");
     expect(await failure(send({ url, connectTimeoutMs: 30 }))).toMatchObject({
       message: "no connection within 0.03 s",
@@ -170,6 +176,7 @@ describe("not sent", () => {
       message: "no response within 0.03 s: the request was not sent",
       sent: false,
     });
+    for (const socket of sockets) socket.destroy();
     mute.close();
   });
 

@@ -79,8 +79,8 @@ test("rejects an object defined twice, in any version of its API, and names both
   ).toThrow(
     [
       "manifests: 2 problems",
-      "  [1]  is defined twice: PodDisruptionBudget.policy n/a; given: by app/one and by app/two; leave one out, or give it another name",
-      "  [3]  is defined twice: Secret a; given: by app/three and by app/four; leave one out, or give it another name",
+      "  [1]  is defined twice: PodDisruptionBudget.policy n/a; given: by app/one and by app/two; remove one of them, or rename it",
+      "  [3]  is defined twice: Secret a; given: by app/three and by app/four; remove one of them, or rename it",
     ].join("\n"),
   );
 });
@@ -94,8 +94,8 @@ test("reports every object without a kind or name", () => {
   expect(() => layout(broken)).toThrow(
     [
       "manifests: 7 problems",
-      "  [0].apiVersion  of object 1 is no text; given: nothing; allowed: text that is not empty",
-      "  [0].metadata.name  of object 1 is no text; given: nothing; allowed: text that is not empty; give the object a name: generateName has no place in files",
+      "  [0].apiVersion  of object 1 is not a non-empty string; given: nothing; allowed: a non-empty string",
+      "  [0].metadata.name  of object 1 is not a non-empty string; given: nothing; allowed: a non-empty string; set metadata.name: files do not support generateName",
     ].join("\n"),
   );
 });

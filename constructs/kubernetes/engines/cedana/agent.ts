@@ -1,4 +1,3 @@
-/** The agent of the engine `cedana`: helper and health check on each node, from Cedana's image. */
 import type {
   V1DaemonSet,
   V1Probe,
@@ -18,6 +17,7 @@ import type { AgentConstruct } from "../engine";
 import { configChecksum, environment } from "./config";
 import { cedanaInputOf, type CedanaInput } from "./input";
 
+/** The agent of the engine `cedana`: helper and health check on each node, from Cedana's image. */
 export class CedanaAgent extends Construct implements AgentConstruct {
   readonly serviceAccount: ApiObject;
   readonly helper: ApiObject;

@@ -38,12 +38,6 @@ export class CedanaRuntimeClass extends Construct {
   }
 }
 
-export const CEDANA_CONSTRUCTS: EngineConstructs<ResolvedCedanaEngine> = {
-  create: (scope, id, input) => new CedanaEngine(scope, id, input),
-  checkpointGrants,
-  networkPolicies,
-};
-
 /** All objects of the engine `cedana`. */
 export class CedanaEngine extends Construct implements EngineConstruct {
   /** Undefined with `runtimeClass: false`. */
@@ -69,3 +63,10 @@ export class CedanaEngine extends Construct implements EngineConstruct {
     if (engine.attachAccount) this.attachAccount = new AttachAccount(this, "attach-account", props);
   }
 }
+
+/** Row of the engine in the table of engines. */
+export const CEDANA_CONSTRUCTS: EngineConstructs<ResolvedCedanaEngine> = {
+  create: (scope, id, input) => new CedanaEngine(scope, id, input),
+  checkpointGrants,
+  networkPolicies,
+};

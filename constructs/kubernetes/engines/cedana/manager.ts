@@ -17,6 +17,8 @@ import type { EngineProps } from "../../input";
 import { bindEverywhere, clusterRole } from "../../rbac";
 import { METRICS_PROXY_RULES, METRICS_READER_RULES } from "./rbac";
 
+/** Port of the manager's REST API. It has neither TLS nor authentication: only its clients may reach it. */
+export const REST_PORT = 1324;
 const PROBE_PORT = 8081;
 
 /** Returns the Deployment of the manager. */
@@ -89,7 +91,7 @@ function managerContainer(input: CedanaInput): V1Container {
       }),
     ],
     ports: [
-      { name: "rest", containerPort: 1324, protocol: "TCP" },
+      { name: "rest", containerPort: REST_PORT, protocol: "TCP" },
       { name: "health", containerPort: PROBE_PORT, protocol: "TCP" },
     ],
     resources: manager.resources,
@@ -123,10 +125,7 @@ function metricsProxy(metrics: Metrics): V1Container {
   };
 }
 
-/** Port of the manager's REST API. It has neither TLS nor authentication: only its clients may reach it. */
-export const REST_PORT = 1324;
-
-/** Cedana's manager: its Deployment, of whose replicas one is the leader, its REST Service and its disruption budget. */
+/** Cedana's manager: Deployment, REST Service and disruption budget. One of its replicas is the leader. */
 export class Manager extends Construct {
   readonly deployment: ApiObject;
   readonly service: ApiObject;

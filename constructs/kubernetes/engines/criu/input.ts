@@ -6,7 +6,7 @@ import { SERVICE_DIRECTORY, WRAPPER } from "../../../../config/nodes";
 import { criuAgentSettings, STATE } from "../../../../config/programs/agent";
 import { inputOfKind, type EngineProps } from "../../input";
 import type { EngineInput } from "../engine";
-import { hostFolder, together, type NodeAgentInput } from "../node-agent";
+import { hostDirectory, mergeMounts, type NodeAgentInput } from "../node-agent";
 
 /** @throws InvalidInputError with all problems of engine and install, or if it is another engine */
 export function criuInputOf(scope: Construct, props: EngineProps): EngineInput<ResolvedCriuEngine> {
@@ -17,7 +17,7 @@ export function criuInputOf(scope: Construct, props: EngineProps): EngineInput<R
  * Directory with the socket of the host service. A mounted directory shows a socket that was created again, a mounted socket
  * does not.
  */
-const service = hostFolder("node-service", SERVICE_DIRECTORY, "read", { create: true });
+const service = hostDirectory("node-service", SERVICE_DIRECTORY, "read", { create: true });
 
 /**
  * Returns the input of the node agent, which requests checkpoints and restores from the host service, and exchanges them with
@@ -37,9 +37,9 @@ export function nodeAgentInput({ engine, install }: EngineInput<ResolvedCriuEngi
     helperMounts: service,
     // The host service accepts only root, which the container health-check is not.
     checkMounts: service,
-    healthMounts: together(
-      hostFolder("wrapper", programs, "read", { at: `/host${programs}`, create: true }),
-      hostFolder("state", STATE, "read", { create: true }),
+    healthMounts: mergeMounts(
+      hostDirectory("wrapper", programs, "read", { at: `/host${programs}`, create: true }),
+      hostDirectory("state", STATE, "read", { create: true }),
     ),
     // The host service's directories: checkpoints contain all secrets of their processes.
     data: ["checkpoints", "incoming", "restore"].map((name) => `${data}/${name}`),

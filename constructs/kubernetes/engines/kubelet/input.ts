@@ -4,7 +4,7 @@ import type { ResolvedKubeletEngine } from "../../../../config/engines";
 import { agentSettings, ARCHIVES } from "../../../../config/programs/agent";
 import { inputOfKind, type EngineProps } from "../../input";
 import type { EngineInput } from "../engine";
-import { hostFolder, together, type NodeAgentInput } from "../node-agent";
+import { hostDirectory, mergeMounts, type NodeAgentInput } from "../node-agent";
 
 /** @throws InvalidInputError with all problems of engine and install, or if it is another engine */
 export function kubeletInputOf(scope: Construct, props: EngineProps): NodeAgentInput {
@@ -22,9 +22,9 @@ export function nodeAgentInput({ engine, install }: EngineInput<ResolvedKubeletE
     // The kubelet authorizes requests by the API server.
     helperRules: [{ apiGroups: [""], resources: ["nodes/checkpoint"], verbs: ["create"] }],
     helperPorts: [settings.kubelet.port],
-    helperMounts: hostFolder("archives", ARCHIVES, "write", { create: true }),
-    checkMounts: together(),
-    healthMounts: hostFolder("archives", ARCHIVES, "read", { create: true }),
+    helperMounts: hostDirectory("archives", ARCHIVES, "write", { create: true }),
+    checkMounts: mergeMounts(),
+    healthMounts: hostDirectory("archives", ARCHIVES, "read", { create: true }),
     data: [],
   };
 }

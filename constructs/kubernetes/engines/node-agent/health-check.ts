@@ -10,13 +10,13 @@ import {
   apiToken,
   credentials,
   environment,
-  hostFolder,
-  NOBODY,
+  hostDirectory,
+  NON_ROOT,
   ROOT,
-  scratch,
+  emptyDirectory,
   settings,
   SETTINGS_PATH,
-  together,
+  mergeMounts,
 } from "./pod";
 
 /**
@@ -32,15 +32,18 @@ export function healthCheckDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSe
     healthMounts,
   } = input;
   const { healthCheck } = install;
-  const tree = hostFolder("criu", folder, "read", { create: true });
+  const tree = hostDirectory("criu", folder, "read", { create: true });
   const own = settings(input);
   const config = dirname(health.runtimeConfig);
-  const result = scratch("criu-check", "/run/criu-check", "1Mi");
-  const checking = scratch("tmp", "/tmp", "16Mi");
-  const round = scratch("health", "/run/health", "1Mi");
-  const node = together(
-    hostFolder("criu-link", dirname(CRIU_LINK), "read", { at: `/host${dirname(CRIU_LINK)}`, create: true }),
-    hostFolder("runtime-config", config, "read", { at: `/host${config}`, create: true }),
+  const result = emptyDirectory("criu-check", "/run/criu-check", "1Mi");
+  const checking = emptyDirectory("tmp", "/tmp", "16Mi");
+  const round = emptyDirectory("health", "/run/health", "1Mi");
+  const node = mergeMounts(
+    hostDirectory("criu-link", dirname(CRIU_LINK), "read", {
+      at: `/host${dirname(CRIU_LINK)}`,
+      create: true,
+    }),
+    hostDirectory("runtime-config", config, "read", { at: `/host${config}`, create: true }),
     healthMounts,
     apiToken(),
     credentials(input),
@@ -66,7 +69,7 @@ export function healthCheckDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSe
           appArmorProfile: { type: "Unconfined" },
         },
         livenessProbe: youngerThan("/run/criu-check/result.json", seconds),
-        volumeMounts: together(own, tree, checkMounts, checking, result).volumeMounts,
+        volumeMounts: mergeMounts(own, tree, checkMounts, checking, result).volumeMounts,
       },
       {
         name: "health-check",
@@ -74,13 +77,13 @@ export function healthCheckDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSe
         args: ["agent", "health", "--settings", SETTINGS_PATH],
         env: environment(healthCheck.env),
         resources: healthCheck.resources,
-        securityContext: NOBODY,
+        securityContext: NON_ROOT,
         readinessProbe: youngerThan("/run/health/alive", seconds),
         livenessProbe: youngerThan("/run/health/alive", seconds),
         volumeMounts: [...own.volumeMounts, ...tree.volumeMounts, ...readResult, ...node.volumeMounts],
       },
     ],
-    volumes: together(own, tree, checkMounts, checking, result, node).volumes,
+    volumes: mergeMounts(own, tree, checkMounts, checking, result, node).volumes,
   });
 }
 

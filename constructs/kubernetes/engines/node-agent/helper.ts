@@ -9,12 +9,12 @@ import {
   apiToken,
   credentials,
   environment,
-  hostFolder,
+  hostDirectory,
   ROOT,
-  scratch,
+  emptyDirectory,
   settings,
   SETTINGS_PATH,
-  together,
+  mergeMounts,
 } from "./pod";
 
 /** Mount point of directories of the node whose path is used in the image. */
@@ -23,15 +23,15 @@ export const HOST = "/host";
 /** Returns the directories of CRIU, of the link to it and of the wrapper, as one tree: the link is relative. */
 export function treeMounts({ settings: { folder }, wrapper }: Pick<NodeAgentInput, "settings" | "wrapper">) {
   const programs = wrapper === undefined ? undefined : dirname(wrapper);
-  return together(
-    hostFolder("criu", folder, "write", { at: `${HOST}${folder}`, create: true }),
-    hostFolder("criu-link", dirname(CRIU_LINK), "write", {
+  return mergeMounts(
+    hostDirectory("criu", folder, "write", { at: `${HOST}${folder}`, create: true }),
+    hostDirectory("criu-link", dirname(CRIU_LINK), "write", {
       at: `${HOST}${dirname(CRIU_LINK)}`,
       create: true,
     }),
     ...(programs === undefined
       ? []
-      : [hostFolder("wrapper", programs, "write", { at: `${HOST}${programs}`, create: true })]),
+      : [hostDirectory("wrapper", programs, "write", { at: `${HOST}${programs}`, create: true })]),
   );
 }
 
@@ -50,13 +50,13 @@ export function helperDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSet> {
   } = input;
   const { helper } = install;
   const tree = treeMounts(input);
-  const own = together(
+  const own = mergeMounts(
     settings(input),
     apiToken(),
     credentials(input),
     helperMounts,
-    hostFolder("state", STATE, "write", { create: true }),
-    scratch("tmp", "/tmp", "16Mi"),
+    hostDirectory("state", STATE, "write", { create: true }),
+    emptyDirectory("tmp", "/tmp", "16Mi"),
   );
   return daemonSet(install, "helper", helper, settingsHash(input), {
     ...(isNodeLocalRegistry(engine) ? { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" } : {}),

@@ -3,5 +3,5 @@ export { NodeAgent } from "./agent";
 export { requestGrants } from "./grants";
 export type { NodeAgentInput } from "./input";
 export { networkPolicies } from "./network-policies";
-export { hostFolder, together, type Mounted } from "./pod";
+export { hostDirectory, mergeMounts, type Mounts } from "./pod";
 export { NodeAgentRemoval } from "./removal";

@@ -6,7 +6,7 @@ import { SETTINGS_FILE, type AgentSettings } from "../../../../config/programs/a
 import { HASH_ANNOTATION } from "../../../../config/programs/controller";
 import { agentNamespace, namesOf, type ResolvedInstall } from "../../../../config/install";
 import { metadata, type Manifest } from "../../object";
-import type { Mounted } from "./pod";
+import type { Mounts } from "./pod";
 
 /** Input of the objects of the node agent: what all its engines have, and what one of them adds. */
 export interface NodeAgentInput {
@@ -23,11 +23,11 @@ export interface NodeAgentInput {
   /** Path of the OCI runtime wrapper that the helper installs on the node. Undefined: none. */
   readonly wrapper?: string;
   /** Directories of the node for the helper. */
-  readonly helperMounts: Mounted;
+  readonly helperMounts: Mounts;
   /** Directories of the node for the container criu-check, which is root. */
-  readonly checkMounts: Mounted;
+  readonly checkMounts: Mounts;
   /** Directories of the node for the container health-check, which is not root. */
-  readonly healthMounts: Mounted;
+  readonly healthMounts: Mounts;
   /** Directories of the node, below that of the agent's state, that the removal deletes. */
   readonly data: readonly string[];
 }

@@ -1,4 +1,4 @@
-/** Policies that limit each agent to its own node, which RBAC cannot. The token of a pod names pod and node. */
+/** Permissions of helper and health check: RBAC rules, and admission policies that limit each agent to its own node. */
 import type {
   V1PolicyRule,
   V1ValidatingAdmissionPolicy,
@@ -51,7 +51,10 @@ function claim(name: "node-name" | "pod-name" | "pod-uid"): string {
   return `request.userInfo.extra['authentication.kubernetes.io/${name}'][0]`;
 }
 
-/** Returns a policy and its binding for each of the two accounts. */
+/**
+ * Returns a policy and its binding for each of the two accounts. RBAC cannot limit an account to objects of one node, but the
+ * token of a pod contains its pod and node.
+ */
 export function ownNodePolicies(
   scope: Construct,
   install: ResolvedInstall,

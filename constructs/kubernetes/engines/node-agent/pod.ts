@@ -1,4 +1,4 @@
-/** Volumes and security contexts that the containers of the node agent share. */
+/** Volumes, security contexts and environment that helper, health check and removal share. */
 import type { V1EnvVar, V1SecurityContext, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
 import {
   CREDENTIALS_FILE,
@@ -10,20 +10,21 @@ import { namesOf, type ResolvedInstall } from "../../../../config/install";
 import type { NodeAgentSettings } from "../../../../config/engines/node-agent";
 import { UNPRIVILEGED } from "../../pod";
 
-/** Volumes of a pod, and where a container has them. */
-export interface Mounted {
+/** Volumes of a pod, and their mounts in a container. */
+export interface Mounts {
   readonly volumes: V1Volume[];
   readonly volumeMounts: V1VolumeMount[];
 }
 
-export function together(...all: readonly Mounted[]): Mounted {
+/** Merges several volumes and their mounts. */
+export function mergeMounts(...all: readonly Mounts[]): Mounts {
   return {
     volumes: all.flatMap(({ volumes }) => volumes),
     volumeMounts: all.flatMap(({ volumeMounts }) => volumeMounts),
   };
 }
 
-/** Root without any capability: it owns what it writes on the node. */
+/** Security context of root without capabilities, so that root owns the files that it writes on the node. */
 export const ROOT = {
   ...UNPRIVILEGED,
   runAsNonRoot: false,
@@ -31,36 +32,39 @@ export const ROOT = {
   runAsGroup: 0,
 } satisfies V1SecurityContext;
 
-/** User and group of the container that needs nothing of the node but to read. */
-export const NOBODY = {
+/** Security context of the image's user, for a container that only reads from the node. */
+export const NON_ROOT = {
   ...UNPRIVILEGED,
   runAsUser: 65_532,
   runAsGroup: 65_532,
 } satisfies V1SecurityContext;
 
-/** A folder of the node. `at`: where the container has it; left out, at the same path as on the node. */
-export function hostFolder(
+/** Mounts a directory of the node. `at` is the path in the container. Default: the path on the node. */
+export function hostDirectory(
   name: string,
   path: string,
   access: "read" | "write",
   { at = path, create = false }: { readonly at?: string; readonly create?: boolean } = {},
-): Mounted {
+): Mounts {
   return {
     volumes: [{ name, hostPath: { path, type: create ? "DirectoryOrCreate" : "" } }],
     volumeMounts: [{ name, mountPath: at, ...(access === "read" ? { readOnly: true } : {}) }],
   };
 }
 
-export function scratch(name: string, at: string, sizeLimit: string): Mounted {
+/** Mounts an emptyDir. */
+export function emptyDirectory(name: string, at: string, sizeLimit: string): Mounts {
   return {
     volumes: [{ name, emptyDir: { sizeLimit } }],
     volumeMounts: [{ name, mountPath: at }],
   };
 }
 
+/** Path of the mounted settings. */
 export const SETTINGS_PATH = `${SETTINGS_DIRECTORY}/${SETTINGS_FILE}`;
 
-export function settings({ install }: { readonly install: ResolvedInstall }): Mounted {
+/** Mounts the settings. */
+export function settings({ install }: { readonly install: ResolvedInstall }): Mounts {
   const name = "settings";
   return {
     volumes: [{ name, configMap: { name: namesOf(install).agentSettings } }],
@@ -68,12 +72,12 @@ export function settings({ install }: { readonly install: ResolvedInstall }): Mo
   };
 }
 
-/** The Docker config.json with which images are pushed, if the engine has one. */
+/** Mounts the Docker config.json with the credentials of the registry, if the engine has one. */
 export function credentials({
   engine,
 }: {
   readonly engine: Pick<NodeAgentSettings, "registryCredentials">;
-}): Mounted {
+}): Mounts {
   const { registryCredentials } = engine;
   if (!registryCredentials) return { volumes: [], volumeMounts: [] };
   const name = "registry-credentials";
@@ -84,10 +88,8 @@ export function credentials({
   };
 }
 
-/**
- * What `automountServiceAccountToken` would mount, as a volume that not every container of the pod has.
- */
-export function apiToken(): Mounted {
+/** Mounts what `automountServiceAccountToken` would mount, but in one container instead of all. */
+export function apiToken(): Mounts {
   const name = "api-token";
   return {
     volumes: [
@@ -118,7 +120,7 @@ export function apiToken(): Mounted {
   };
 }
 
-/** What the agents learn of their own pod; a user's `env` may not set these. */
+/** Environment variables from the downward API. The `env` of a user must not set them. */
 const FIELDS = {
   NODE_NAME: "spec.nodeName",
   HOST_IP: "status.hostIP",
@@ -127,6 +129,7 @@ const FIELDS = {
   POD_UID: "metadata.uid",
 } as const;
 
+/** Returns the environment of a container: the variables of the downward API, and more. */
 export function environment(more: Readonly<Record<string, string>>): V1EnvVar[] {
   return [
     ...Object.entries(FIELDS).map(([name, fieldPath]) => ({

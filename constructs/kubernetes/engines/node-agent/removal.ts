@@ -6,7 +6,7 @@ import { STATE } from "../../../../config/programs/agent";
 import { agentNamespace, commonLabels, imageReference } from "../../../../config/install";
 import { metadata, object, type Manifest } from "../../object";
 import { placementOf } from "../../pod";
-import { hostFolder, ROOT, together } from "./pod";
+import { hostDirectory, ROOT, mergeMounts } from "./pod";
 import { HOST, treeMounts } from "./helper";
 import type { NodeAgentInput } from "./input";
 
@@ -36,7 +36,7 @@ function removalDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSet> {
   const name = `${install.name}-${COMPONENT}`;
   // The wrapper stays: containerd calls it until no container of its handler is left.
   const tree = treeMounts({ settings: input.settings });
-  const state = hostFolder("state", dirname(STATE), "write", {
+  const state = hostDirectory("state", dirname(STATE), "write", {
     at: `${HOST}${dirname(STATE)}`,
     create: true,
   });
@@ -70,7 +70,7 @@ function removalDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSet> {
               volumeMounts: tree.volumeMounts,
             },
             {
-              name: "forget",
+              name: "remove-state",
               ...image,
               ...shell(`rm -rf ${[STATE, ...data].map((each) => `${HOST}${each}`).join(" ")}`),
               resources,
@@ -81,7 +81,7 @@ function removalDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSet> {
           containers: [
             { name: "done", ...image, ...shell("sleep infinity"), resources, securityContext: ROOT },
           ],
-          volumes: together(tree, state).volumes,
+          volumes: mergeMounts(tree, state).volumes,
         },
       },
     },

@@ -116,7 +116,7 @@ describe("a client", () => {
       await start({ auth: given.auth }, { credentials: given.credentials });
       const error = await failure(client.pushBlob("app", blob));
       expect(error.message).toMatch(
-        /^upload of a blob at 127\.0\.0\.1:\d+\/app: 401 .*\(give credentials for it\)$/,
+        /^upload of a blob at 127\.0\.0\.1:\d+\/app: 401 .*\(provide credentials for it\)$/,
       );
       expect(error.reason).toMatch(/^authentication required$|^127\.0\.0\.1:\d+ issues no token$/);
       expect(JSON.stringify([error.message, error.stack, error.cause])).not.toContain("wrong-password");

@@ -14,6 +14,7 @@ export const PLACE = {
   namespace: "cedana-agents",
   repository: "registry.example.com/checkpoints",
   timeoutSeconds: 300,
+  responseSeconds: 90,
 };
 export const KUBELET: CheckpointSettings = {
   namespaces: "all",

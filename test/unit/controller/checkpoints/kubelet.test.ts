@@ -81,10 +81,12 @@ test("fails if the agent does not report, and waits longer for one that works", 
   harness = new Harness();
   await harness.checkpoint();
   harness.start();
-  await seconds(80);
+  await seconds(85);
+  expect(harness.outcome().is).toBe("Progressing CheckpointInProgress");
+  await seconds(25);
   expect(harness.outcome().is).toBe("Failed AgentNotAnswering");
   expect(harness.outcome().message).toMatch(
-    /^container a: the agent of node n1 did not report within 60 s; check its pod/,
+    /^container a: the agent of node n1 did not report within 90 s; check its pod/,
   );
   expect(await harness.nodeCheckpoints()).toEqual([]);
   await harness.end();

@@ -278,7 +278,7 @@ describe("the condition", () => {
         status: "False",
         reason: "AgentNotReady",
         message:
-          "Waiting for helper: pod cedana-helper-n1 is waiting for container main: ImagePullBackOff: Back-off pulling image",
+          "Waiting for helper: pod cedana-helper-n1 cannot run container main yet: ImagePullBackOff: Back-off pulling image",
       },
       warn: true,
     });

@@ -1,6 +1,12 @@
 import { assess, messageOf, projectPod } from "../../../../controller/readiness/rules";
 import { daemonSet, node, NOW, rawPod, settings } from "./support";
 
+test("names the container that has not passed its readiness probe", () => {
+  const status = { containerStatuses: [{ name: "main", ready: false, state: { running: {} } }] };
+  const { unreadyReason } = projectPod({ ...rawPod("helper"), status }, settings());
+  expect(unreadyReason).toBe("has not passed the readiness probe of container main");
+});
+
 describe("the unready reason of a pod whose containers are Ready", () => {
   const gated = (...conditions: readonly Record<string, string>[]) =>
     projectPod(

@@ -3,7 +3,7 @@ import { at, checkpoint, decided, saved, type Checkpoints, type Pod } from "./su
 /** Returns the name of the selected Checkpoint, or why there is none. */
 function outcome(pod: Pod, checkpoints: Checkpoints, running?: readonly string[]): string {
   const decision = decided(pod, checkpoints, running);
-  return decision.is === "restore" ? decision.checkpoint.metadata.name : `${decision.is}: ${decision.why}`;
+  return decision.is === "restore" ? decision.checkpoint.metadata.name : `${decision.is}: ${decision.reason}`;
 }
 
 const named = (from: string, more: Record<string, string> = {}) => ({
@@ -307,9 +307,9 @@ describe("a pod is not restored if", () => {
       one({}),
       /enabled=true, but/,
     ],
-  ])("%s", (_, pod, checkpoints, why) => {
+  ])("%s", (_, pod, checkpoints, reason) => {
     const fresh = decided(pod, checkpoints);
-    expect(fresh).toEqual({ is: "fresh", why: expect.stringMatching(why) });
+    expect(fresh).toEqual({ is: "fresh", reason: expect.stringMatching(reason) });
     const stop = {
       ...pod,
       annotations: {

@@ -27,6 +27,7 @@ const AGENT = {
   namespace: "cedana-agents",
   repository: "registry.example.com/checkpoints",
   timeoutSeconds: 300,
+  responseSeconds: 60,
 };
 /** Settings of an engine that restores by image, and of one that restores by a plan. */
 export const KUBELET: CheckpointSettings = { ...CHECKPOINTING, engine: "kubelet", agent: AGENT };

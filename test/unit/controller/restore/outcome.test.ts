@@ -216,6 +216,19 @@ describe("a claim", () => {
     expect(harness.restore).toBeUndefined();
   });
 
+  test("that was removed and returns is kept for the whole time again", async () => {
+    harness.claim();
+    await harness.lead();
+    await seconds(60);
+    harness.edit((status) => delete status["restore"]);
+    await seconds(60);
+    harness.claim();
+    await seconds(60);
+    expect(harness.restore).toBeDefined();
+    await seconds(6);
+    expect(harness.restore).toBeUndefined();
+  });
+
   test("is kept if only the watch misses its pod", async () => {
     harness.claim();
     await harness.lead();

@@ -40,7 +40,7 @@ function decision(pod: Pod, saved: ReturnType<typeof of>, classes: Record<string
 
 function why(pod: Pod, saved: ReturnType<typeof of>, classes: Record<string, string> = BOTH): string {
   const result = decision(pod, saved, classes);
-  return result.is === "restore" ? `restored by ${result.runtimeClass}` : `${result.is}: ${result.why}`;
+  return result.is === "restore" ? `restored by ${result.runtimeClass}` : `${result.is}: ${result.reason}`;
 }
 
 function patched(pod: object, result: ReturnType<typeof decision>, claim?: string) {

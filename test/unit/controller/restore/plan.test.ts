@@ -303,3 +303,63 @@ describe("the NodeRestore", () => {
     expect(left).toBeLessThan(0);
   });
 });
+
+/**
+ * Restores one pod with this outcome and deletes it, with a leader that crashes at its write of this number: the write is
+ * executed and its response lost. Then another one leads.
+ */
+async function restoreWithCrashAt(step: number, outcome: NodeRestoreReason): Promise<{ crashed: boolean }> {
+  const { api } = harness;
+  let writes = 0;
+  let crashed = false;
+  let dead = false;
+  api.before = () => {
+    if (dead) throw new Error("the process is dead");
+  };
+  api.after = ({ method }) => {
+    if (method === "GET" || method === "WATCH" || crashed || ++writes < step) return;
+    crashed = dead = true;
+    throw new Error("the response is lost");
+  };
+  const survive = async () => {
+    await seconds(3);
+    if (!dead) return;
+    await harness.end();
+    dead = false;
+    harness = Object.assign(new PlanHarness(), { api });
+    await harness.lead();
+    await seconds(3);
+  };
+  harness.claim();
+  await harness.lead();
+  const { uid } = harness.planned().metadata;
+  await survive();
+  expect([step, harness.request(uid)?.["spec"]]).toEqual([step, expect.objectContaining({ nodeName: "n1" })]);
+  harness.report(uid, outcome);
+  harness.setStatus(running, "Running");
+  await survive();
+  const state = outcome === "Restored" ? "Restored" : "Failed";
+  expect([step, harness.restore?.["state"]]).toEqual([step, state]);
+  const isPlanned = Object.hasOwn(harness.annotations(), "cedana.ai/restore-plan");
+  expect([step, isPlanned]).toEqual([step, outcome === "Restored"]);
+  api.remove(`${PODS}/web-0`);
+  await survive();
+  expect([step, harness.request(uid)]).toEqual([step, undefined]);
+  expect([step, harness.restore?.["state"]]).toEqual([step, state]);
+  return { crashed };
+}
+
+test.each<[NodeRestoreReason, number]>([
+  ["Restored", 4],
+  ["StartedFresh", 5],
+])(
+  "after a crash at any write the next leader completes a restore that ends as %s",
+  async (outcome, writes) => {
+    let step = 1;
+    for (; (await restoreWithCrashAt(step, outcome)).crashed; step++) {
+      await harness.end();
+      harness = new PlanHarness();
+    }
+    expect(step - 1).toBe(writes);
+  },
+);

@@ -83,7 +83,7 @@ test("returns keys and metadata, and compares versions as numbers", () => {
   expect([keyOf({ metadata: { name: "n" } }), keyOf(pod("p", 1))]).toEqual(["n", "a/p"]);
   const metadata = { name: "n", uid: "u", resourceVersion: "1", labels: { a: "b" } };
   expect(metadataOf({ metadata })).toEqual({ name: "n", uid: "u", resourceVersion: "1" });
-  expect(() => metadataOf({ metadata: { name: "n" } })).toThrow('given {"metadata":{"name":"n"}}');
+  expect(() => metadataOf({ metadata: { name: "n" } })).toThrow('is missing: {"metadata":{"name":"n"}}');
   const older = [
     ["9", "10"],
     ["10", "11"],

@@ -126,7 +126,7 @@ describe("send", () => {
     expect(await failure(api().send("GET", "/x"))).toMatchObject({ status: 502, message: "HTTP 502" });
     respond = (_, response) => response.end("<html>Sign in");
     expect((await failure(api().send("GET", "/x"))).message).toBe(
-      "the API server's answer is no JSON: <html>Sign in",
+      "the API server's response is not JSON: <html>Sign in",
     );
   });
 
@@ -256,7 +256,7 @@ describe("watch", () => {
     expect(seen).toEqual(["ADDED a"]);
     respond = (_, response) => response.end(event("a").slice(0, 20));
     expect((await failure(names(api().watch("/x", options())))).message).toBe(
-      "the watch was cut inside an event",
+      "the watch ended inside an event",
     );
   });
 
@@ -305,11 +305,11 @@ describe("watch", () => {
 
   test("rejects a line that is not an event", async () => {
     respond = (_, response) => response.end(`${event("a")}<html>\n`);
-    expect((await failure(names(api().watch("/x", options())))).message).toContain("is no JSON: <html>");
+    expect((await failure(names(api().watch("/x", options())))).message).toContain("is not JSON: <html>");
     respond = (_, response) => json(response, 200, { kind: "NodeList", items: [] });
-    expect((await failure(names(api().watch("/x", options())))).message).toContain("cut inside an event");
+    expect((await failure(names(api().watch("/x", options())))).message).toContain("ended inside an event");
     respond = (_, response) => response.end('{"kind":"NodeList"}\n');
-    expect((await failure(names(api().watch("/x", options())))).message).toContain("is no event of a watch");
+    expect((await failure(names(api().watch("/x", options())))).message).toContain("is not a watch event");
   });
 
   test("throws an ApiError at once for a status other than 2xx", async () => {

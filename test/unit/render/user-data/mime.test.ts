@@ -83,32 +83,32 @@ test("parses folded headers, any case, other headers, and boundaries without quo
 });
 
 test.each([
-  ["plain text", "hello", "not-multipart"],
-  ["no boundary", "Content-Type: multipart/mixed\n\n--a\n", "not-multipart"],
+  ["plain text", "hello", "invalid-multipart"],
+  ["no boundary", "Content-Type: multipart/mixed\n\n--a\n", "invalid-multipart"],
   [
     "another boundary than the header's",
     'Content-Type: multipart/mixed; boundary="a"\n\n--b\nx: y\n\n--b--\n',
-    "no-part",
+    "missing-part",
   ],
   [
     "a missing end",
     'Content-Type: multipart/mixed; boundary="a"\n\n--a\nContent-Type: text/plain\n\nhalf',
-    "no-end",
+    "missing-end",
   ],
   [
     "parts within parts",
     'Content-Type: multipart/mixed; boundary="a"\n\n--a\nContent-Type: multipart/mixed; boundary="b"\n\n--a--\n',
-    "nested",
+    "nested-multipart",
   ],
   [
     "a part without a type",
     'Content-Type: multipart/mixed; boundary="a"\n\n--a\nX: y\n\ntext\n--a--\n',
-    "no-content-type",
+    "missing-content-type",
   ],
   [
     "a line that begins like the boundary",
     'Content-Type: multipart/mixed; boundary="a"\n\n--a\nContent-Type: text/plain\n\n\n--ab\n\n--a--\n',
-    "other-boundary",
+    "boundary-mismatch",
   ],
 ])("reports %s", (_what, text, code) => {
   expect(codes(text)).toContain(code);

@@ -1,0 +1,74 @@
+import { parseReference, type RegistryClient } from "../../clients/registry";
+import { ArtifactError } from "./error";
+import { checkParts, parseManifest, type Artifact } from "./manifest";
+import { parseMetadata } from "./metadata";
+import { parallel } from "./parallel";
+import { METADATA } from "./parts";
+import { PARALLEL_PARTS } from "./push";
+import type { DeleteCheckpoint, PullCheckpoint } from "./types";
+
+export const pullCheckpoint: PullCheckpoint = async (options) => {
+  const { image, client, node, podUID, maxBytes, reserveBytes, signal } = options;
+  const { repository, digest } = pinned(image);
+  const artifact = await readArtifact(client, image, repository, digest, signal);
+  const { config, layers } = artifact;
+  const text = await readBlob(client, repository, config, signal);
+  const metadata = parseMetadata(image, text);
+  checkParts(image, artifact, metadata);
+  const staged = { podUID, checkpoint: metadata.uid };
+  const limits = {
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+    ...(reserveBytes === undefined ? {} : { reserveBytes }),
+  };
+  await node.stage({ ...staged, ...config, ...limits, part: METADATA }, () => once(text), signal);
+  // The largest first, so that none is left alone at the end.
+  await parallel(
+    layers.toSorted((a, b) => b.size - a.size),
+    PARALLEL_PARTS,
+    (layer, each) => {
+      const blob = { digest: `sha256:${layer.sha256}`, size: layer.size };
+      return node.stage({ ...staged, ...layer }, () => client.pullBlob(repository, blob, each), each);
+    },
+    signal,
+  );
+  return metadata;
+};
+
+export const deleteCheckpoint: DeleteCheckpoint = async ({ image, client, signal }) => {
+  const { repository, digest } = pinned(image);
+  return client.deleteManifest(repository, digest, signal);
+};
+
+function pinned(image: string): { readonly repository: string; readonly digest: string } {
+  const { repository, digest } = parseReference(image);
+  if (digest === undefined) throw new ArtifactError(image, "has no digest");
+  return { repository, digest };
+}
+
+async function readArtifact(
+  client: RegistryClient,
+  image: string,
+  repository: string,
+  digest: string,
+  signal?: AbortSignal,
+): Promise<Artifact> {
+  const manifest = await client.getManifest(repository, digest, signal);
+  if (!manifest) throw new ArtifactError(image, "is not in the registry");
+  return parseManifest(image, manifest.mediaType, manifest.content);
+}
+
+async function readBlob(
+  client: RegistryClient,
+  repository: string,
+  { size, sha256 }: Artifact["config"],
+  signal?: AbortSignal,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  const blob = { digest: `sha256:${sha256}`, size };
+  for await (const chunk of client.pullBlob(repository, blob, signal)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes;
+}

@@ -1,0 +1,86 @@
+import { Connection } from "./connection";
+import { exportedPart, sendPart } from "./streams";
+import type {
+  CheckpointRequest,
+  CheckpointResult,
+  ExportedPart,
+  LayRequest,
+  NodeService,
+  Outcome,
+  PartName,
+  ServiceState,
+  StageRequest,
+} from "./types";
+
+/** Path of the service's socket on a node. */
+export const NODE_SERVICE_SOCKET = "/run/cedana-cdk/node/node.sock";
+
+/** Client of the service of the node. Each request has its own connection to the unix socket. */
+export class NodeServiceClient implements NodeService {
+  constructor(private readonly socket: string = NODE_SERVICE_SOCKET) {}
+
+  async checkpoint(request: CheckpointRequest, signal?: AbortSignal): Promise<CheckpointResult> {
+    return (await this.call("checkpoint", request, signal)) as CheckpointResult;
+  }
+
+  async forget(uid: string, signal?: AbortSignal): Promise<void> {
+    await this.call("forget", { uid }, signal);
+  }
+
+  async lay(request: LayRequest, signal?: AbortSignal): Promise<void> {
+    await this.call("lay", request, signal);
+  }
+
+  async outcome(podUID: string, signal?: AbortSignal): Promise<Outcome> {
+    const { decidedAt, ...outcome } = (await this.call("outcome", { podUID }, signal)) as Omit<
+      Outcome,
+      "decidedAt"
+    > & { readonly decidedAt?: string };
+    return { ...outcome, ...(decidedAt === undefined ? {} : { decidedAt: new Date(decidedAt) }) };
+  }
+
+  async forgetPlan(podUID: string, signal?: AbortSignal): Promise<void> {
+    await this.call("forgetPlan", { podUID }, signal);
+  }
+
+  async state(signal?: AbortSignal): Promise<ServiceState> {
+    return (await this.call("state", {}, signal)) as ServiceState;
+  }
+
+  async export(uid: string, part: PartName, signal?: AbortSignal): Promise<ExportedPart> {
+    const connection = await Connection.open(this.socket, signal);
+    try {
+      await connection.send("export", { uid, part });
+      return exportedPart(connection, await connection.result());
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  async stage(
+    request: StageRequest,
+    open: () => AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<boolean> {
+    const connection = await Connection.open(this.socket, signal);
+    try {
+      await connection.send("stage", request);
+      const { ready } = (await connection.result()) as { readonly ready: boolean };
+      if (ready) await sendPart(connection, request, open());
+      return ready;
+    } finally {
+      connection.close();
+    }
+  }
+
+  private async call(method: string, params: unknown, signal?: AbortSignal): Promise<unknown> {
+    const connection = await Connection.open(this.socket, signal);
+    try {
+      await connection.send(method, params);
+      return await connection.result();
+    } finally {
+      connection.close();
+    }
+  }
+}

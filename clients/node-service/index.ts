@@ -1,0 +1,18 @@
+/** Client of the service of the node, `cedana-noded`: takes checkpoints, and prepares restores. */
+export { NODE_SERVICE_SOCKET, NodeServiceClient } from "./client";
+export { NodeServiceError, type NodeServiceErrorDetails } from "./error";
+export type { CheckpointedContainer, CheckpointMetadata, StoredFile } from "./metadata";
+export type {
+  CheckpointRequest,
+  CheckpointResult,
+  ContainerOutcome,
+  ExportedPart,
+  LayRequest,
+  NodeService,
+  Outcome,
+  PartName,
+  ServiceState,
+  StageRequest,
+  StreamDigest,
+  TcpPolicy,
+} from "./types";

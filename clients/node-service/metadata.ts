@@ -1,0 +1,41 @@
+import type { TcpPolicy } from "./types";
+
+/** A tar archive or another file: size in bytes, sha256 in hexadecimal digits. */
+export interface StoredFile {
+  readonly size: number;
+  readonly sha256: string;
+}
+
+export interface CheckpointedContainer {
+  readonly name: string;
+  /** Digest of the base image as `sha256:HEX`; "" if it is unknown. */
+  readonly image: string;
+  /** Paths are `rootfs.tar` and `images/NAME`. */
+  readonly files: readonly (StoredFile & { readonly path: string })[];
+}
+
+/** What the agent uses of `checkpoint.json`. The service validates all of it. */
+export interface CheckpointMetadata {
+  readonly version: 1;
+  /** UID of the Checkpoint. */
+  readonly uid: string;
+  /** RFC 3339. */
+  readonly createdAt: string;
+  readonly pod: { readonly uid: string; readonly namespace: string; readonly name: string };
+  readonly node: {
+    readonly kernel: string;
+    /** OCI architecture. */
+    readonly architecture: string;
+    readonly cgroup: "v1" | "v2";
+    readonly criu: string;
+    readonly runc: string;
+  };
+  readonly tcp: TcpPolicy;
+  readonly containers: readonly CheckpointedContainer[];
+  /** The emptyDir volumes. */
+  readonly volumes: readonly (StoredFile & { readonly name: string })[];
+  /** Content of /dev/shm, if the containers share it. */
+  readonly sharedMemory?: StoredFile;
+  /** From the freeze of the first container to the thaw of the last one. */
+  readonly frozenNanoseconds: number;
+}

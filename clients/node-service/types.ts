@@ -1,0 +1,145 @@
+import type { CheckpointMetadata } from "./metadata";
+
+/** A part of a checkpoint: `metadata`, `containers/NAME/images`, `containers/NAME/rootfs`, `volumes/NAME` or `shm`. */
+export type PartName = string;
+
+/** What a checkpoint does with established TCP connections: ends them, keeps those over loopback, or fails. */
+export type TcpPolicy = "close" | "loopback" | "refuse";
+
+export interface CheckpointRequest {
+  /** UID of the Checkpoint. A repeated request with the same UID gets the same checkpoint. */
+  readonly uid: string;
+  readonly podUID: string;
+  /** Containers with their image as `sha256:HEX`, or "" if it is unknown. None: all that run. */
+  readonly containers?: readonly { readonly name: string; readonly image: string }[];
+  /** Default: `close`. */
+  readonly tcp?: TcpPolicy;
+  /** Ends the processes instead of letting them resume. Default: false. */
+  readonly stop?: boolean;
+  /** The longest time that the containers may be frozen. Default: 60,000. */
+  readonly freezeMilliseconds?: number;
+  /** The largest sum of files of one directory. Default: no limit. */
+  readonly maxBytes?: number;
+  /** Free space that must remain on the disk. Default: 64 MiB. */
+  readonly reserveBytes?: number;
+}
+
+export interface CheckpointResult {
+  readonly checkpoint: CheckpointMetadata;
+  /** Directory on the node; only the service has access to it. */
+  readonly directory: string;
+  /** Nanoseconds of each step; 0 for a checkpoint that existed. */
+  readonly timings: Readonly<Record<"freeze" | "dump" | "pack" | "thaw" | "digest", number>>;
+}
+
+/** Size and sha256 of bytes as they are sent: compressed, except for `metadata`. */
+export interface StreamDigest {
+  /** In bytes. */
+  readonly size: number;
+  /** 64 hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/** A part that is read from the service. Read `content`, or call `close`. */
+export interface ExportedPart {
+  /** Size before compression, in bytes. */
+  readonly uncompressedSize: number;
+  /** Size and sha256 of an earlier complete export of the same content; the registry may have it. */
+  readonly known?: StreamDigest;
+  /** The bytes: zstd, except for `metadata`. Can be read once. Throws NodeServiceError if they end too early. */
+  readonly content: AsyncIterable<Buffer>;
+  /** Ends the stream. Does nothing after its end. */
+  close(): void;
+}
+
+export interface StageRequest extends StreamDigest {
+  /** The pod that will be restored. */
+  readonly podUID: string;
+  /** UID of the checkpoint. */
+  readonly checkpoint: string;
+  /** `metadata` must be staged first. */
+  readonly part: PartName;
+  /** For `metadata`: the largest sum of the checkpoint's files. Default: no limit but the disk. */
+  readonly maxBytes?: number;
+  /** For `metadata`: free space that must remain on the disk once all files are written. Default: 64 MiB. */
+  readonly reserveBytes?: number;
+}
+
+export interface LayRequest {
+  readonly podUID: string;
+  /** UID of the checkpoint whose parts are staged. */
+  readonly checkpoint: string;
+  /** No restore begins later. */
+  readonly deadline: Date;
+  /** What happens to the pod's containers if a restore is not possible: a fresh start, or a failed creation. */
+  readonly fallback: "fresh" | "fail";
+  /** What happens to a restored container that ends and is created again in the same pod. */
+  readonly restart: "fresh" | "again";
+  /** Restores memory on access. The service rejects true: a process would read zeros if CRIU's page server died. */
+  readonly lazy: boolean;
+  /** Limit of one run of CRIU. Default: 60. */
+  readonly restoreSeconds?: number;
+}
+
+/** What happened to one container: `Pending` until it is created. */
+export interface ContainerOutcome {
+  readonly name: string;
+  readonly phase: "Pending" | "Restoring" | "Restored" | "StartedFresh" | "Failed";
+  /** Restores that began. */
+  readonly attempts: number;
+  /** From the call of the OCI runtime to the end of the restore. */
+  readonly milliseconds?: number;
+}
+
+/** What the OCI runtime wrapper decided for a pod, and did. */
+export interface Outcome {
+  /** The checkpoint of the plan; absent if there is no plan, also if the pod started before it. */
+  readonly checkpoint?: string;
+  /** One decision for all containers of the checkpoint; "" until the first one is created. */
+  readonly decision: "" | "restore" | "fresh" | "fail";
+  /** Reason of another decision than `restore`, such as `Incompatible`. */
+  readonly reason?: string;
+  readonly message?: string;
+  readonly decidedAt?: Date;
+  /** All containers of the checkpoint, by name. Without a plan: none. */
+  readonly containers: readonly ContainerOutcome[];
+}
+
+export interface ServiceState {
+  /** Complete checkpoints, sorted by UID. */
+  readonly checkpoints: readonly { readonly uid: string; readonly podUID: string; readonly bytes: number }[];
+  /** UIDs of checkpoints in flight, sorted. */
+  readonly inFlight: readonly string[];
+  /** Pods with a plan or a decision, sorted by UID. `checkpoint` is absent if there is no plan. */
+  readonly plans: readonly { readonly podUID: string; readonly checkpoint?: string }[];
+  /** Pods whose checkpoint is incomplete, sorted by UID. */
+  readonly stagings: readonly { readonly podUID: string; readonly checkpoint: string }[];
+  /** Free space of the disk with the checkpoints. */
+  readonly freeBytes: number;
+}
+
+/**
+ * The service of the node, `cedana-noded`. Each method throws NodeServiceError, or the signal's reason. A request can be
+ * repeated after any error: each method has the same result then.
+ */
+export interface NodeService {
+  /** Takes a checkpoint. It continues on the node if the signal aborts the request. */
+  checkpoint(request: CheckpointRequest, signal?: AbortSignal): Promise<CheckpointResult>;
+  /** Returns one part of a checkpoint as a stream. */
+  export(uid: string, part: PartName, signal?: AbortSignal): Promise<ExportedPart>;
+  /** Deletes a checkpoint. */
+  forget(uid: string, signal?: AbortSignal): Promise<void>;
+  /**
+   * Sends one part of a checkpoint for a restore. The service verifies it and writes it to the disk.
+   *
+   * @param open opens the bytes, if the service has not the part already. What it throws is thrown as it is
+   * @returns false if the service had the part
+   */
+  stage(request: StageRequest, open: () => AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<boolean>;
+  /** Verifies what was staged and publishes it as the plan of the pod. Does nothing if the pod has this plan. */
+  lay(request: LayRequest, signal?: AbortSignal): Promise<void>;
+  outcome(podUID: string, signal?: AbortSignal): Promise<Outcome>;
+  /** Deletes the plan of a pod and what was staged for it. */
+  forgetPlan(podUID: string, signal?: AbortSignal): Promise<void>;
+  state(signal?: AbortSignal): Promise<ServiceState>;
+}

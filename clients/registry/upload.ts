@@ -1,0 +1,135 @@
+import { createHash } from "node:crypto";
+import type { Content, HttpResponse } from "../../http";
+import type { Transport } from "./transport";
+
+export interface Blob {
+  /** Opened for each attempt. What it throws is thrown as it is, and nothing is stored. */
+  readonly open: () => Content;
+  /** In bytes. */
+  readonly size: number;
+  /** `sha256:...` */
+  readonly digest: string;
+}
+
+/** Digest and size of a blob in bytes. */
+export interface BlobDigest {
+  readonly digest: string;
+  readonly size: number;
+}
+
+const OPERATION = "upload of a blob";
+const HEADERS = { "content-type": "application/octet-stream" };
+
+/** Stores a blob in one attempt: POST and PUT. A failed upload is canceled, so that the registry keeps no part of it. */
+export async function upload(
+  transport: Transport,
+  repository: string,
+  blob: Blob,
+  signal?: AbortSignal,
+): Promise<void> {
+  const call = { operation: OPERATION, repository, headers: HEADERS, signal };
+  const started = await transport.send({ ...call, method: "POST", to: "blobs/uploads/", accepted: [202] });
+  const location = transport.location(OPERATION, repository, started, transport.origin);
+  try {
+    await transport.send({
+      ...call,
+      method: "PUT",
+      to: withDigest(location, blob.digest),
+      body: () => ({ content: checkedContent(blob), length: blob.size }),
+      accepted: [201],
+      isUpload: true,
+    });
+  } catch (error) {
+    await cancel(transport, repository, location);
+    throw error;
+  }
+}
+
+/**
+ * Stores a blob whose digest and size are known at its end, in one attempt: POST, PATCH and PUT, as Docker pushes. A failed
+ * upload is canceled.
+ */
+export async function uploadStream(
+  transport: Transport,
+  repository: string,
+  open: () => Content,
+  signal?: AbortSignal,
+): Promise<BlobDigest> {
+  const call = { operation: OPERATION, repository, headers: HEADERS, signal };
+  const started = await transport.send({ ...call, method: "POST", to: "blobs/uploads/", accepted: [202] });
+  let location = transport.location(OPERATION, repository, started, transport.origin);
+  try {
+    let blob: BlobDigest | undefined;
+    const body = () => {
+      blob = undefined;
+      return { content: measured(open(), (found) => (blob = found)) };
+    };
+    const accepted = [201, 202, 204];
+    const sent = await transport.send({
+      ...call,
+      method: "PATCH",
+      to: location,
+      body,
+      accepted,
+      isUpload: true,
+    });
+    // A registry that responds before it has all of the content does not store it.
+    if (blob === undefined)
+      throw transport.error(OPERATION, repository, "the response came before the end of the content");
+    if (sent.headers.location !== undefined)
+      location = transport.location(OPERATION, repository, sent, location);
+    const to = withDigest(location, blob.digest);
+    await transport.send({ ...call, method: "PUT", to, body: () => "", accepted: [201], isUpload: true });
+    return blob;
+  } catch (error) {
+    await cancel(transport, repository, location);
+    throw error;
+  }
+}
+
+async function* measured(content: Content, done: (blob: BlobDigest) => void): AsyncGenerator<Uint8Array> {
+  const hash = createHash("sha256");
+  let size = 0;
+  for await (const chunk of content) {
+    hash.update(chunk);
+    size += chunk.length;
+    yield chunk;
+  }
+  done({ digest: `sha256:${hash.digest("hex")}`, size });
+}
+
+/** Cancels the upload that a response started. */
+export async function cancelStarted(
+  transport: Transport,
+  repository: string,
+  response: HttpResponse,
+): Promise<void> {
+  if (response.headers.location === undefined) return;
+  await cancel(transport, repository, transport.location(OPERATION, repository, response, transport.origin));
+}
+
+/** Cancels an upload. A failure is ignored: the registry removes old uploads itself. */
+async function cancel(transport: Transport, repository: string, to: URL): Promise<void> {
+  const operation = "cancellation of an upload";
+  await transport
+    .send({ operation, repository, method: "DELETE", to, accepted: [202, 204, 404, 405] })
+    .catch(() => undefined);
+}
+
+/** Adds the digest to a location, whose own query is the registry's and stays as it is. */
+function withDigest(location: URL, digest: string): URL {
+  const url = new URL(location);
+  url.search += `${url.search === "" ? "?" : "&"}digest=${encodeURIComponent(digest)}`;
+  return url;
+}
+
+/** Reads the content of a blob and checks its size. */
+async function* checkedContent({ open, size }: Blob): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of open()) {
+    bytes += chunk.length;
+    if (bytes > size) break;
+    yield chunk;
+  }
+  if (bytes !== size) throw new Error(`the content changed during the upload: it is not ${size} bytes`);
+}

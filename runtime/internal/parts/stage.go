@@ -1,0 +1,181 @@
+package parts
+
+import (
+	"archive/tar"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path"
+
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxWindow is the memory that a stream may demand. Export uses 4 MiB.
+	maxWindow = 8 << 20
+	// maxTrailer bounds what may follow the end of a tar archive: other programs fill it up to a multiple of 10 KiB.
+	maxTrailer = 64 << 10
+	decoders   = 2
+)
+
+// ErrDigest is returned for content that has another size or sha256 than its name demands.
+var ErrDigest = errors.New("the content differs from its digest")
+
+// Stage reads the compressed archive of a part, which has exactly size bytes with the sha256, and writes its files below
+// a temporary directory of root. Each file must have the size and sha256 of the metadata. Commit publishes them.
+//
+// On an error it removes what it wrote.
+func (p *Part) Stage(root *os.Root, temporary string, from io.Reader, size int64, sha string) (err error) {
+	if err := root.RemoveAll(temporary); err != nil {
+		return err
+	}
+	if err := root.Mkdir(temporary, 0o700); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, root.RemoveAll(temporary))
+		}
+	}()
+	compressed := NewVerifier(from, size, sha)
+	decoder, err := zstd.NewReader(compressed, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(decoders))
+	if err != nil {
+		return err
+	}
+	defer decoder.Close()
+	w := writer{root: root, temporary: temporary, buffer: make([]byte, bufferBytes)}
+	if p.Archive {
+		err = w.file(p.Files[0], decoder)
+	} else {
+		err = w.files(p.Files, decoder)
+	}
+	if err == nil {
+		err = ended(decoder)
+	}
+	if err == nil {
+		err = compressed.Verify()
+	}
+	return err
+}
+
+// Commit moves what Stage wrote to its place in the checkpoint's directory, which is below root.
+func (p *Part) Commit(root *os.Root, temporary, directory string) error {
+	to := path.Join(directory, p.Path)
+	if err := root.MkdirAll(path.Dir(to), 0o700); err != nil {
+		return err
+	}
+	from := temporary
+	if p.Archive {
+		from = path.Join(temporary, staged(p.Files[0]))
+	}
+	if err := root.Rename(from, to); err != nil {
+		return err
+	}
+	return root.RemoveAll(temporary)
+}
+
+func staged(file File) string {
+	if file.Name == "" {
+		return "archive"
+	}
+	return file.Name
+}
+
+type writer struct {
+	root      *os.Root
+	temporary string
+	buffer    []byte
+}
+
+// files reads a tar archive that has each file once and nothing else.
+func (w *writer) files(files []File, from io.Reader) error {
+	missing := make(map[string]File, len(files))
+	for _, each := range files {
+		missing[each.Name] = each
+	}
+	archive := tar.NewReader(from)
+	for {
+		header, err := archive.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		want, found := missing[header.Name]
+		if !found || header.Typeflag != tar.TypeReg {
+			return fmt.Errorf("the archive has %.300q, which the metadata does not name", header.Name)
+		}
+		delete(missing, header.Name)
+		if err := w.file(want, archive); err != nil {
+			return err
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("the archive lacks %d files", len(missing))
+	}
+	return nil
+}
+
+// file writes one file with the size and sha256 of the metadata.
+func (w *writer) file(want File, from io.Reader) error {
+	to, err := w.root.OpenFile(path.Join(w.temporary, staged(want)), os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	hash := sha256.New()
+	// One byte more than the file has shows that it is longer.
+	written, err := io.CopyBuffer(io.MultiWriter(struct{ io.Writer }{to}, hash), struct{ io.Reader }{io.LimitReader(from, want.Size+1)}, w.buffer)
+	if err := errors.Join(err, to.Close()); err != nil {
+		return err
+	}
+	if written != want.Size || hex.EncodeToString(hash.Sum(nil)) != want.SHA256 {
+		return fmt.Errorf("%s: %w", want.Path, ErrDigest)
+	}
+	return nil
+}
+
+// ended reads to the end of a stream, which may only have the padding of an archive left.
+func ended(from io.Reader) error {
+	left, err := io.Copy(io.Discard, io.LimitReader(from, maxTrailer+1))
+	if err == nil && left > maxTrailer {
+		err = errors.New("the archive has content after its end")
+	}
+	return err
+}
+
+// Verifier reads at most size bytes and compares their sha256.
+type Verifier struct {
+	from io.Reader
+	hash hash.Hash
+	left int64
+	sha  string
+}
+
+// NewVerifier returns a reader of the first size bytes of another.
+func NewVerifier(from io.Reader, size int64, sha string) *Verifier {
+	return &Verifier{from: io.LimitReader(from, size), hash: sha256.New(), left: size, sha: sha}
+}
+
+func (v *Verifier) Read(into []byte) (int, error) {
+	read, err := v.from.Read(into)
+	v.hash.Write(into[:read])
+	v.left -= int64(read)
+	return read, err
+}
+
+// Verify returns ErrDigest unless all bytes were read and have the sha256.
+func (v *Verifier) Verify() error {
+	if v.left != 0 {
+		return fmt.Errorf("%d bytes are missing: %w", v.left, io.ErrUnexpectedEOF)
+	}
+	if hex.EncodeToString(v.hash.Sum(nil)) != v.sha {
+		return ErrDigest
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package service
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"cedana.ai/cdk/runtime/internal/checkpoint"
+	"cedana.ai/cdk/runtime/internal/dump"
+	"cedana.ai/cdk/runtime/internal/parts"
+)
+
+const (
+	reasonNoCheckpoint = "CheckpointNotFound"
+	reasonNoPart       = "PartNotFound"
+	reasonExport       = "ExportFailed"
+)
+
+// exportRequest are the parameters of the method export.
+type exportRequest struct {
+	UID  string `json:"uid"`
+	Part string `json:"part"`
+}
+
+// exported is the result of the method export. The chunks of the part follow.
+type exported struct {
+	// Size is the size before compression in bytes.
+	Size int64 `json:"size"`
+	// Known is what an earlier export of the same content sent: a registry may have it.
+	Known *digest `json:"known,omitempty"`
+}
+
+// digest is the size and sha256 of a compressed part.
+type digest struct {
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+// digests remembers what was exported, by the key of the content.
+type digests struct {
+	mutex sync.Mutex
+	known map[string]digest
+}
+
+// maxDigests bounds the memory: 1 MB.
+const maxDigests = 4096
+
+func (d *digests) get(key string) *digest {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if found, exists := d.known[key]; exists {
+		return &found
+	}
+	return nil
+}
+
+func (d *digests) put(key string, value digest) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if d.known == nil {
+		d.known = map[string]digest{}
+	}
+	for each := range d.known {
+		if len(d.known) < maxDigests {
+			break
+		}
+		delete(d.known, each)
+	}
+	d.known[key] = value
+}
+
+func (s *Service) answerExport(to *stream, read request) {
+	var out *chunks
+	err := s.export(read, func(first exported) (io.Writer, error) {
+		out = newChunks(to)
+		return out, to.respond(first, nil)
+	})
+	switch {
+	case out == nil:
+		_ = to.respond(nil, err)
+	case err != nil:
+		// A client that left does not read it.
+		_ = out.fail(encode(read.ID, nil, err))
+	default:
+		_ = out.complete()
+	}
+}
+
+// export sends a part. Begin sends the response and returns the writer of the content.
+func (s *Service) export(read request, begin func(exported) (io.Writer, error)) error {
+	var params exportRequest
+	if err := parameters(read.Params, &params); err != nil {
+		return err
+	}
+	if err := (named{params.UID}).validate(); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(filepath.Join(s.node.Checkpoints, params.UID))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &dump.Error{Reason: reasonNoCheckpoint, Err: fmt.Errorf("there is no checkpoint %s on this node", params.UID)}
+	}
+	if err != nil {
+		return failed(reasonExport, err)
+	}
+	defer root.Close()
+	if params.Part == parts.Metadata {
+		text, err := root.ReadFile(checkpoint.File)
+		if err != nil {
+			return failed(reasonExport, err)
+		}
+		to, err := begin(exported{Size: int64(len(text))})
+		if err == nil {
+			_, err = to.Write(text)
+		}
+		return failed(reasonExport, err)
+	}
+	c, err := checkpoint.Read(root)
+	if err != nil {
+		return failed(reasonExport, err)
+	}
+	part, err := parts.Of(c, params.Part)
+	if err != nil {
+		return &dump.Error{Reason: reasonNoPart, Err: err}
+	}
+	size, err := part.Size()
+	if err != nil {
+		return failed(reasonExport, err)
+	}
+	release, err := slot(s.ctx, s.exports)
+	if err != nil {
+		return err
+	}
+	defer release()
+	to, err := begin(exported{size, s.digests.get(part.Key())})
+	if err != nil {
+		return err
+	}
+	sum := summer{to: to, hash: sha256.New()}
+	if err := part.Export(s.ctx, root, &sum); err != nil {
+		return failed(reasonExport, err)
+	}
+	s.digests.put(part.Key(), digest{sum.size, hex.EncodeToString(sum.hash.Sum(nil))})
+	return nil
+}
+
+// summer passes bytes on and computes their size and sha256.
+type summer struct {
+	to   io.Writer
+	hash hash.Hash
+	size int64
+}
+
+func (s *summer) Write(data []byte) (int, error) {
+	written, err := s.to.Write(data)
+	s.hash.Write(data[:written])
+	s.size += int64(written)
+	return written, err
+}

@@ -1,0 +1,281 @@
+package service
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"cedana.ai/cdk/runtime/internal/checkpoint"
+	"cedana.ai/cdk/runtime/internal/dump"
+	"cedana.ai/cdk/runtime/internal/parts"
+	"cedana.ai/cdk/runtime/internal/plan"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	reasonStage   = "StageFailed"
+	reasonStarted = "PodStarted"
+
+	// stagingPrefix begins the name of the directory with what is staged for a pod, beside the plans.
+	stagingPrefix = ".staging-"
+	// partPrefix begins the name of the directory of an incomplete part, in the directory of a staging.
+	partPrefix = ".part-"
+
+	// defaultStageReserve is the free space that must remain; as for a checkpoint.
+	defaultStageReserve = 64 << 20
+)
+
+// stageRequest are the parameters of the method stage.
+type stageRequest struct {
+	PodUID     string `json:"podUID"`
+	Checkpoint string `json:"checkpoint"`
+	Part       string `json:"part"`
+	// Size and SHA256 are of the bytes that the client sends.
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+	// MaxBytes is the largest sum of the checkpoint's files, for the metadata; 0 means none.
+	MaxBytes int64 `json:"maxBytes"`
+	// ReserveBytes is the free space that must remain, for the metadata; the default is defaultStageReserve.
+	ReserveBytes int64 `json:"reserveBytes"`
+}
+
+var sha256Digits = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+func (r *stageRequest) validate() error {
+	if r.ReserveBytes == 0 {
+		r.ReserveBytes = defaultStageReserve
+	}
+	switch {
+	case !checkpoint.IsUID(r.PodUID):
+		return invalid("podUID %.80q is invalid", r.PodUID)
+	case !checkpoint.IsUID(r.Checkpoint):
+		return invalid("checkpoint %.80q is invalid", r.Checkpoint)
+	case r.Size <= 0 || !sha256Digits.MatchString(r.SHA256):
+		return invalid("size or sha256 is invalid")
+	case r.Part == parts.Metadata && r.Size > checkpoint.MaxBytes:
+		return invalid("the metadata has %d bytes, more than %d", r.Size, checkpoint.MaxBytes)
+	case r.MaxBytes < 0 || r.ReserveBytes < 0:
+		return invalid("maxBytes or reserveBytes is negative")
+	}
+	return nil
+}
+
+// readiness is the first result of the method stage. The client sends the bytes if it is ready, and gets a second result.
+type readiness struct {
+	// Ready is false if the part is staged already.
+	Ready bool `json:"ready"`
+}
+
+func (s *Service) answerStage(from *stream, read request) {
+	var params stageRequest
+	err := parameters(read.Params, &params)
+	if err == nil {
+		err = params.validate()
+	}
+	asked := false
+	if err == nil {
+		err = s.stage(params, func() (io.Reader, error) {
+			asked = true
+			return from, from.respond(readiness{true}, nil)
+		})
+	}
+	switch {
+	case err != nil:
+		if from.respond(nil, err) == nil && asked {
+			from.drain()
+		}
+	case asked:
+		_ = from.respond(struct{}{}, nil)
+	default:
+		_ = from.respond(readiness{false}, nil)
+	}
+}
+
+// stage writes one part of a checkpoint for a restore. Begin requests the bytes; it is not called if the part is staged.
+func (s *Service) stage(params stageRequest, begin func() (io.Reader, error)) error {
+	name := params.Part
+	if name == parts.Metadata {
+		// It can replace what another checkpoint staged.
+		name = wholePod
+	}
+	release, err := s.restores.begin(params.PodUID, name)
+	if err != nil {
+		return err
+	}
+	defer release()
+	found, err := s.planned(params.PodUID, params.Checkpoint)
+	if found || err != nil {
+		return err
+	}
+	if params.Part == parts.Metadata {
+		return failed(reasonStage, s.stageMetadata(params, begin))
+	}
+	root, err := os.OpenRoot(s.staging(params.PodUID))
+	if err == nil {
+		defer root.Close()
+		err = s.stagePart(root, params, begin)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return invalid("the metadata of checkpoint %s must be staged first", params.Checkpoint)
+	}
+	return failed(reasonStage, err)
+}
+
+func (s *Service) staging(podUID string) string {
+	return filepath.Join(s.plans, stagingPrefix+podUID)
+}
+
+// planned says if a pod has a plan of a checkpoint. It returns an error if the pod cannot get one any more.
+func (s *Service) planned(podUID, uid string) (bool, error) {
+	pod, err := plan.Open(s.plans, podUID)
+	if errors.Is(err, plan.ErrNoPlan) {
+		return false, nil
+	}
+	if err != nil {
+		return false, failed(reasonStage, err)
+	}
+	defer pod.Close()
+	found, err := pod.Read()
+	switch {
+	case errors.Is(err, plan.ErrNoPlan):
+		return false, &dump.Error{Reason: reasonStarted, Err: fmt.Errorf("pod %s started without a plan", podUID)}
+	case err != nil:
+		return false, failed(reasonStage, err)
+	case found.Checkpoint != uid:
+		return false, &dump.Error{Reason: reasonStarted, Err: fmt.Errorf("pod %s has a plan of checkpoint %s", podUID, found.Checkpoint)}
+	}
+	return true, nil
+}
+
+func (s *Service) stageMetadata(params stageRequest, begin func() (io.Reader, error)) error {
+	directory := s.staging(params.PodUID)
+	if isStaged(directory, params) {
+		return nil
+	}
+	from, err := begin()
+	if err != nil {
+		return err
+	}
+	verified := parts.NewVerifier(from, params.Size, params.SHA256)
+	text, err := io.ReadAll(verified)
+	if err == nil {
+		err = verified.Verify()
+	}
+	if err != nil {
+		return err
+	}
+	c, err := checkpoint.Parse(bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	if c.UID != params.Checkpoint {
+		return fmt.Errorf("the metadata is of checkpoint %s", c.UID)
+	}
+	needed := int64(0)
+	for _, each := range c.Paths() {
+		if needed += each.Size; needed < 0 || params.MaxBytes > 0 && needed > params.MaxBytes {
+			return &dump.Error{Reason: dump.ReasonNoSpace, Err: fmt.Errorf("checkpoint %s has more than %d bytes", c.UID, params.MaxBytes), Remedy: "raise the quota of the agent"}
+		}
+	}
+	s.restores.end(params.PodUID)
+	if err := os.RemoveAll(directory); err != nil {
+		return err
+	}
+	if err := s.space(needed, params.ReserveBytes); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(directory, c.UID), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(directory, c.UID, checkpoint.File), text, 0o600); err != nil {
+		return errors.Join(err, os.RemoveAll(directory))
+	}
+	s.restores.promise(params.PodUID, needed)
+	return nil
+}
+
+// isStaged says if the same metadata is staged.
+func isStaged(directory string, params stageRequest) bool {
+	root, err := os.OpenRoot(filepath.Join(directory, params.Checkpoint))
+	if err != nil {
+		return false
+	}
+	defer root.Close()
+	size, sha, err := checkpoint.Digest(root, checkpoint.File)
+	return err == nil && size == params.Size && sha == params.SHA256
+}
+
+// space checks that the disk can take so many bytes, besides what other pods were promised.
+func (s *Service) space(needed, reserve int64) error {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(s.plans, &stat); err != nil {
+		return err
+	}
+	free := int64(stat.Bavail)*stat.Bsize - s.restores.promisedBytes()
+	if needed <= free-reserve {
+		return nil
+	}
+	return &dump.Error{
+		Reason: dump.ReasonNoSpace, Err: fmt.Errorf("the checkpoint needs %d bytes, %d are free and %d are reserved", needed, free, reserve),
+		Remedy: "use nodes with a larger disk",
+	}
+}
+
+func (s *Service) stagePart(root *os.Root, params stageRequest, begin func() (io.Reader, error)) error {
+	inside, err := root.OpenRoot(params.Checkpoint)
+	if err != nil {
+		return err
+	}
+	defer inside.Close()
+	c, err := checkpoint.Read(inside)
+	if err != nil {
+		return err
+	}
+	part, err := parts.Of(c, params.Part)
+	if err != nil {
+		return &dump.Error{Reason: reasonNoPart, Err: err}
+	}
+	if _, err := inside.Lstat(part.Path); err == nil {
+		return nil
+	}
+	plain, err := part.Size()
+	if err != nil {
+		return err
+	}
+	// zstd adds at most 3 bytes for each 128 KiB that it cannot compress.
+	if params.Size > plain+plain/100+1<<20 {
+		return invalid("part %s has %d bytes, and cannot have %d when compressed", part.Name, plain, params.Size)
+	}
+	release, err := slot(s.ctx, s.stages)
+	if err != nil {
+		return err
+	}
+	defer release()
+	from, err := begin()
+	if err != nil {
+		return err
+	}
+	temporary := partPrefix + strings.ReplaceAll(part.Name, "/", "-")
+	if err := part.Stage(root, temporary, from, params.Size, params.SHA256); err != nil {
+		return err
+	}
+	if err := part.Commit(root, temporary, params.Checkpoint); err != nil {
+		return err
+	}
+	s.restores.promise(params.PodUID, -part.Bytes())
+	for _, each := range part.Files {
+		sealed, err := plan.SealOf(root, path.Join(params.Checkpoint, each.Path))
+		if err != nil {
+			return err
+		}
+		s.restores.seal(params.PodUID, each.Path, sealed)
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { CheckpointMetadata } from "../../clients/node-service";
+
+interface FakePart {
+  readonly bytes: Buffer;
+  readonly uncompressedSize: number;
+}
+
+export interface SeenCall {
+  readonly method: string;
+  readonly params: Record<string, unknown>;
+}
+
+/** A response in place of the normal one, or a fault of the connection. */
+export type NodeFault =
+  | {
+      readonly reason: string;
+      readonly message?: string;
+      readonly container?: string;
+      readonly remedy?: string;
+    }
+  /** Export: closes the connection after so many bytes. Stage: fails after so many. */
+  | { readonly cutAfter: number }
+  /** Export: the error after so many bytes. */
+  | { readonly failAfter: number; readonly reason: string }
+  /** Sends these bytes and closes the connection. */
+  | { readonly raw: string }
+  | "silent";
+
+/** A fake of `cedana-noded` on a unix socket, with checkpoints and stagings in memory. */
+export class FakeNodeService {
+  /** Parts by UID and name; the bytes are as the service sends them. */
+  readonly checkpoints = new Map<string, Map<string, FakePart>>();
+  /** Parts by pod and name. */
+  readonly staged = new Map<string, Map<string, Buffer>>();
+  /** Checkpoints of plans by pod. */
+  readonly plans = new Map<string, string>();
+  readonly known = new Map<string, { readonly size: number; readonly sha256: string }>();
+  readonly seen: SeenCall[] = [];
+  /** Results of methods without a normal one. */
+  readonly results = new Map<string, unknown>();
+  fault?: (call: SeenCall, nth: number) => NodeFault | undefined;
+  /** The most streams that were open at a time. */
+  mostStreams = 0;
+  private streams = 0;
+  private readonly directory = mkdtempSync(join(tmpdir(), "node-service-"));
+  private readonly counts = new Map<string, number>();
+  private readonly sockets = new Set<Socket>();
+  private readonly server: Server = createServer({ allowHalfOpen: true }, (socket) => {
+    this.sockets.add(socket);
+    socket.on("error", () => undefined).once("close", () => this.sockets.delete(socket));
+    this.serve(socket).catch(() => socket.destroy());
+  });
+
+  readonly socket = join(this.directory, "node.sock");
+
+  async start(): Promise<this> {
+    await new Promise<void>((resolve) => this.server.listen(this.socket, resolve));
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    await new Promise((resolve) => this.server.close(resolve));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  get openConnections(): number {
+    return this.sockets.size;
+  }
+
+  /** Adds a checkpoint. The content of each part is random for a name, so that parts differ. */
+  add(metadata: CheckpointMetadata, parts: Readonly<Record<string, Buffer>>): void {
+    const text = Buffer.from(`${JSON.stringify(metadata)}\n`);
+    const all = Object.entries({ metadata: text, ...parts });
+    const stored = all.map(([name, bytes]) => [name, { bytes, uncompressedSize: 2 * bytes.length }] as const);
+    this.checkpoints.set(metadata.uid, new Map(stored));
+  }
+
+  private async serve(socket: Socket): Promise<void> {
+    const input = socket.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
+    let buffered = Buffer.alloc(0);
+    while (!buffered.includes("\n")) {
+      const { value, done } = await input.next();
+      if (done) return void socket.end();
+      buffered = Buffer.concat([buffered, value]);
+    }
+    const { id, method, params } = JSON.parse(buffered.toString()) as SeenCall & { id: string };
+    const call = { method, params };
+    this.seen.push(call);
+    const nth = (this.counts.get(method) ?? 0) + 1;
+    this.counts.set(method, nth);
+    const fault = this.fault?.(call, nth);
+    if (fault === "silent") {
+      socket.resume().once("end", () => socket.destroy());
+      return;
+    }
+    if (fault && "raw" in fault) return void socket.end(fault.raw);
+    const respond = (body: object) => socket.write(`${JSON.stringify({ id, ...body })}\n`);
+    if (fault && "reason" in fault && !("failAfter" in fault)) {
+      respond({ error: { message: "it failed", ...fault } });
+      return void socket.end();
+    }
+    this.mostStreams = Math.max(this.mostStreams, ++this.streams);
+    try {
+      if (method === "export") await this.export(socket, params, respond, fault);
+      else if (method === "stage") await this.stage(input, params, respond, fault);
+      else respond({ result: this.results.get(method) ?? {} });
+      // What a client still sends is not of interest, but its end is.
+      await input.return?.();
+      socket.end().resume();
+    } finally {
+      this.streams--;
+    }
+  }
+
+  private async export(
+    socket: Socket,
+    { uid, part }: Record<string, unknown>,
+    respond: (body: object) => void,
+    fault?: NodeFault,
+  ): Promise<void> {
+    const found = this.checkpoints.get(String(uid))?.get(String(part));
+    if (!found) return respond({ error: { reason: "PartNotFound", message: "no such part" } });
+    const { bytes, uncompressedSize } = found;
+    const known = this.known.get(`${String(uid)}/${String(part)}`);
+    respond({ result: { size: uncompressedSize, known } });
+    const chunks = 50_000;
+    const limit = typeof fault === "object" && "cutAfter" in fault ? fault.cutAfter : Infinity;
+    const fails = typeof fault === "object" && "failAfter" in fault ? fault.failAfter : Infinity;
+    for (let at = 0; at < bytes.length; at += chunks) {
+      if (at >= limit) return void socket.destroy();
+      if (at >= fails) {
+        socket.write(Buffer.from([255, 255, 255, 255]));
+        return respond({ error: { ...(fault as object), message: "it failed" } });
+      }
+      const chunk = bytes.subarray(at, at + chunks);
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(chunk.length);
+      socket.write(length);
+      if (!socket.write(chunk))
+        await new Promise((resolve) => socket.once("drain", resolve).once("close", resolve));
+      if (socket.destroyed) return;
+    }
+    socket.write(Buffer.alloc(4));
+  }
+
+  private async stage(
+    input: AsyncIterator<Buffer>,
+    { podUID, part, size, sha256 }: Record<string, unknown>,
+    respond: (body: object) => void,
+    fault?: NodeFault,
+  ): Promise<void> {
+    const parts = this.staged.get(String(podUID)) ?? new Map<string, Buffer>();
+    this.staged.set(String(podUID), parts);
+    if (parts.has(String(part))) return respond({ result: { ready: false } });
+    respond({ result: { ready: true } });
+    const limit = typeof fault === "object" && "cutAfter" in fault ? fault.cutAfter : Infinity;
+    const chunks: Buffer[] = [];
+    let received = 0;
+    while (received < Number(size)) {
+      const { value, done } = await input.next();
+      if (done) return respond({ error: { reason: "StageFailed", message: "bytes are missing" } });
+      chunks.push(value);
+      received += value.length;
+      if (received >= limit)
+        return respond({ error: { reason: "InsufficientSpace", message: "the disk is full" } });
+    }
+    const bytes = Buffer.concat(chunks);
+    if (createHash("sha256").update(bytes).digest("hex") !== sha256)
+      return respond({ error: { reason: "StageFailed", message: "the content differs" } });
+    parts.set(String(part), bytes);
+    respond({ result: {} });
+  }
+}
+
+/** Returns the metadata of a checkpoint of a pod with the containers `app` and `log`, one emptyDir and shared memory. */
+export function checkpointMetadata(uid = "cp"): CheckpointMetadata {
+  const file = { size: 1000, sha256: "0".repeat(64) };
+  const container = (name: string) => ({
+    name,
+    image: `sha256:${"1".repeat(64)}`,
+    files: [
+      { path: "images/inventory.img", ...file },
+      { path: "rootfs.tar", ...file },
+    ],
+  });
+  return {
+    version: 1,
+    uid,
+    createdAt: "2026-11-27T09:00:00Z",
+    pod: { uid: "pod-1", namespace: "shop", name: "web" },
+    node: { kernel: "6.1.0", architecture: "amd64", cgroup: "v1", criu: "4.2.1", runc: "1.4.3" },
+    tcp: "close",
+    containers: [container("app"), container("log")],
+    volumes: [{ name: "data", ...file }],
+    sharedMemory: file,
+    frozenNanoseconds: 1_500_000,
+  };
+}
