@@ -1,6 +1,5 @@
 import { posix } from "node:path";
 import { parse, type TomlTable } from "smol-toml";
-import type { HandlerConfig } from "./rules/node-service";
 
 /** Settings of containerd that concern checkpoints. A missing one is not configured and has its default. */
 export interface ContainerdConfig {
@@ -12,6 +11,14 @@ export interface ContainerdConfig {
   readonly defaultHandler?: string;
   /** `runtime_type` of that handler. Default: io.containerd.runc.v2. */
   readonly defaultType?: string;
+}
+
+/** A runtime handler in containerd's configuration. */
+export interface HandlerConfig {
+  /** OCI runtime of the handler. */
+  readonly binary?: string;
+  /** Annotations of pods that containerd passes to it. */
+  readonly podAnnotations: readonly string[];
 }
 
 /** Reads the files of a node. */

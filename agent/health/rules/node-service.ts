@@ -1,13 +1,6 @@
+import type { HandlerConfig } from "../containerd-config";
 import { failed, ok, type Finding } from "../finding";
 import type { CriuCheck } from "./criu";
-
-/** A runtime handler in containerd's configuration. */
-export interface HandlerConfig {
-  /** OCI runtime of the handler. */
-  readonly binary?: string;
-  /** Annotations of pods that containerd passes to it. */
-  readonly podAnnotations: readonly string[];
-}
 
 /** Annotations that the wrapper needs. A shorter pattern that contains them is not recognized. */
 const ANNOTATIONS = "cedana.ai/*";
