@@ -13,18 +13,13 @@ function controllerSettings(
   install: ResolvedInstall,
   { maxPerNode, namespaces, timeoutSeconds }: CheckpointsOf,
 ): InferOutput<typeof criuControllerSchema> {
-  const { kind, repository, agentResponseSeconds, tcp, freezeSeconds, restore } = engine;
+  const { kind, repository, agentResponseSeconds: responseSeconds, tcp, freezeSeconds, restore } = engine;
   return {
     namespaces,
     maxPerNode,
     locations: [],
     engine: kind,
-    agent: {
-      namespace: agentNamespace(install),
-      repository,
-      timeoutSeconds,
-      responseSeconds: agentResponseSeconds,
-    },
+    agent: { namespace: agentNamespace(install), repository, timeoutSeconds, responseSeconds },
     tcp,
     freezeSeconds,
     runtimeClasses: runtimeClassesOf(engine),

@@ -8,7 +8,7 @@ import {
   type Template,
   type TemplateValues,
 } from "../engine";
-import { nodeAgentCapabilities, responseSeconds } from "../node-agent";
+import { agentResponseSeconds, nodeAgentCapabilities } from "../node-agent";
 import { kubeletEngineSchema, type ResolvedKubeletEngine } from "./schema";
 import { checkKubeletEngine, checkKubeletInstall } from "./check";
 import { KUBELET_FEATURES, renderKubeletTable } from "./features";
@@ -23,7 +23,7 @@ export const kubeletControllerSchema = shape({
       repository: described(registryRepository, "Repository of checkpoint images."),
       timeoutSeconds,
       responseSeconds: described(
-        responseSeconds,
+        agentResponseSeconds,
         "Seconds within which an agent must report a new checkpoint.",
       ),
     }),
@@ -33,7 +33,7 @@ export const kubeletControllerSchema = shape({
 
 /** Returns the engine settings of the controller. */
 export function kubeletControllerSettings(
-  { kind, repository, agentResponseSeconds }: ResolvedKubeletEngine,
+  { kind, repository, agentResponseSeconds: responseSeconds }: ResolvedKubeletEngine,
   install: ResolvedInstall,
   { maxPerNode, namespaces, timeoutSeconds }: CheckpointsOf,
 ): v.InferOutput<typeof kubeletControllerSchema> {
@@ -42,12 +42,7 @@ export function kubeletControllerSettings(
     maxPerNode,
     locations: [],
     engine: kind,
-    agent: {
-      namespace: agentNamespace(install),
-      repository,
-      timeoutSeconds,
-      responseSeconds: agentResponseSeconds,
-    },
+    agent: { namespace: agentNamespace(install), repository, timeoutSeconds, responseSeconds },
   };
 }
 

@@ -2,12 +2,12 @@
 export { nodeAgentCapabilities } from "./capabilities";
 export { checkAgentPods, checkNodeAgent } from "./check";
 export {
+  agentResponseSeconds,
   credentialsOf,
   isNodeLocalRegistry,
   nodeAgentEntries,
   registryOf,
   registryPort,
-  responseSeconds,
   type NodeAgentSettings,
   type RegistryCredentials,
 } from "./schema";

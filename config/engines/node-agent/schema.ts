@@ -21,8 +21,8 @@ const disk = v.pipe(
   }),
 );
 
-/** Seconds within which the agent of a node must report a new checkpoint. */
-export const responseSeconds = integer(15, 3600);
+/** Matches the time within which an agent must report. */
+export const agentResponseSeconds = integer(15, 3600);
 
 /** Settings of the node agent that its engines share. */
 export const nodeAgentEntries = {
@@ -54,7 +54,7 @@ export const nodeAgentEntries = {
     "Free space that checkpoints must leave on the disk of a node. A checkpoint that does not fit is not started.",
   ),
   agentResponseSeconds: described(
-    v.optional(responseSeconds, 60),
+    v.optional(agentResponseSeconds, 60),
     "Seconds within which the agent of a node must report a new checkpoint, else the checkpoint fails with AgentNotAnswering. Raise it for nodes where an agent takes longer to restart.",
   ),
   allowCgroupV1: described(

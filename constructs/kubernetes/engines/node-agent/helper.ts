@@ -50,7 +50,7 @@ export function helperDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSet> {
   } = input;
   const { helper } = install;
   const tree = treeMounts(input);
-  const mounts = mergeMounts(
+  const own = mergeMounts(
     settings(input),
     apiToken(),
     credentials(input),
@@ -85,9 +85,9 @@ export function helperDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSet> {
         env: environment(helper.env),
         resources: helper.resources,
         securityContext: ROOT,
-        volumeMounts: mounts.volumeMounts,
+        volumeMounts: own.volumeMounts,
       },
     ],
-    volumes: [...tree.volumes, ...mounts.volumes],
+    volumes: [...tree.volumes, ...own.volumes],
   });
 }
