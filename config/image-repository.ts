@@ -17,10 +17,13 @@ const repositoryName = pattern(new RegExp(`^(?=.{2,256}$)${NAME}(/${NAME})*$`), 
 const access = {
   writers: serviceAccounts("ServiceAccounts that may push, pull and delete images, by EKS Pod Identity."),
   pushers: serviceAccounts(
-    "ServiceAccounts that may push images, but not pull or delete them. In cedana.yaml, the agent of the kubelet engine is added automatically.",
+    "ServiceAccounts that may push images, but not pull or delete them. In cedana.yaml, the agent of the engine is added automatically.",
+  ),
+  pullers: serviceAccounts(
+    "ServiceAccounts that may pull images, but not push or delete them. In cedana.yaml, the agent of the engine criu is added automatically.",
   ),
   checkers: serviceAccounts(
-    "ServiceAccounts that may log in and check whether a layer exists. In cedana.yaml, the health check of the kubelet engine is added automatically.",
+    "ServiceAccounts that may log in and check whether a layer exists. In cedana.yaml, the health check of the engine is added automatically.",
   ),
 };
 

@@ -17,7 +17,7 @@ export const RESTORE_TOML = [
  * cgroup tree and, on NVIDIA AMIs, their GPUs.
  */
 export function renderRuntimeHandler(
-  { name, runtimeType, runtimePath }: RuntimeHandler,
+  { name, runtimeType, runtimePath, binary, podAnnotations = [] }: RuntimeHandler,
   { runtimeBinary }: Pick<Ami, "runtimeBinary">,
 ): string {
   const table = `plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.'${name}'`;
@@ -26,9 +26,10 @@ export function renderRuntimeHandler(
     `runtime_type = "${runtimeType}"`,
     ...(runtimePath === false ? [] : [`runtime_path = "${runtimePath}"`]),
     `base_runtime_spec = "/etc/containerd/base-runtime-spec.json"`,
+    ...(podAnnotations.length === 0 ? [] : [`pod_annotations = ${JSON.stringify(podAnnotations)}`]),
     "",
     `[${table}.options]`,
-    `BinaryName = "${runtimeBinary}"`,
+    `BinaryName = "${binary ?? runtimeBinary}"`,
     "SystemdCgroup = true",
     "",
   ].join("\n");

@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { probesOf, Reporter, runCriuChecks, runHealth } from "../health";
 import { readAgentSettings } from "../../config/programs/agent";
 import { Client, connectByKubeconfig, createLogger, EXIT } from "../../kube";
+import { NodeServiceClient } from "../../clients/node-service";
 import { podIdentity } from "../../clients/registry";
 import { loadSettings } from "../../config/programs";
 import { VERSION } from "../../config/version";
@@ -118,8 +119,17 @@ export function checkCriuCommand(): Command {
       const { periodSeconds, timeoutSeconds } = settings.health;
       const log = createLogger({ level: settings.log.level });
       const stop = stopSignal((signal) => log.info({ signal }, "stopping"));
+      const node = "socket" in settings ? new NodeServiceClient(settings.socket) : undefined;
       await runCriuChecks(
-        { folder: settings.folder, imageTree, result, periodSeconds, timeoutSeconds, log },
+        {
+          folder: settings.folder,
+          imageTree,
+          ...(node && { service: (signal) => node.state(signal) }),
+          result,
+          periodSeconds,
+          timeoutSeconds,
+          log,
+        },
         stop,
       );
       process.exit(EXIT.stopped);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { fail, loadSettings } from "../../config/programs";
 import { EXIT, connectByKubeconfig, createLogger } from "../../kube";
-import { runAgent } from "../checkpoints";
+import { runAgent } from "../run";
 import { KubeletClient } from "../../clients/kubelet";
 import { readAgentSettings } from "../../config/programs/agent";
 import { podIdentity } from "../../clients/registry";
@@ -43,35 +43,40 @@ interface RunFlags {
   readonly account: string;
 }
 
-/** `agent run`: takes the checkpoints that NodeCheckpoint objects of its node request. */
+/** `agent run`: does what objects of its node request. */
 export function runCommand(): Command {
   return new Command("run")
-    .description("takes the checkpoints that NodeCheckpoint objects of this node request, until a signal")
+    .description(
+      "takes the checkpoints, and prepares the restores, that objects of this node request, until a signal",
+    )
     .requiredOption("--settings <file>", "settings, as YAML or JSON")
     .option("--kubeconfig <path>", "kubeconfig of the cluster (default: the ServiceAccount of the pod)")
     .option("--context <name>", "context in the kubeconfig")
     .option("--account <directory>", "directory with token and ca.crt for the kubelet", ACCOUNT)
     .addHelpText(
       "after",
-      "\nEnvironment: NODE_NAME, HOST_IP.\nExit codes: 0 stopped by a signal, 1 failure, 2 invalid settings, flags or environment.\nSIGTERM: waits for the kubelet, 20 s at most. A second signal: exits immediately.",
+      "\nEnvironment: NODE_NAME, HOST_IP.\nExit codes: 0 stopped by a signal, 1 failure, 2 invalid settings, flags or environment.\nSIGTERM: waits for requests on the node, 20 s at most. A second signal: exits immediately.",
     )
     .action(run);
 }
 
 async function run({ settings: file, kubeconfig, context, account }: RunFlags): Promise<void> {
   const settings = loadSettings(file, readAgentSettings);
-  const [nodeName, host] = [requiredEnv("NODE_NAME"), requiredEnv("HOST_IP")];
+  const nodeName = requiredEnv("NODE_NAME");
   const log = createLogger({ level: settings.log.level });
   const transport = await connectByKubeconfig({
     file: kubeconfig,
     context,
     userAgent: `cedana-agent/${VERSION}`,
   });
-  const kubelet = new KubeletClient({
-    url: `https://${isIPv6(host) ? `[${host}]` : host}:${settings.kubelet.port}`,
-    token: async () => (await readFile(join(account, "token"), "utf8")).trim(),
-    ca: () => readFile(join(account, "ca.crt"), "utf8"),
-  });
+  const kubelet = (port: number) => {
+    const host = requiredEnv("HOST_IP");
+    return new KubeletClient({
+      url: `https://${isIPv6(host) ? `[${host}]` : host}:${port}`,
+      token: async () => (await readFile(join(account, "token"), "utf8")).trim(),
+      ca: () => readFile(join(account, "ca.crt"), "utf8"),
+    });
+  };
   const stop = stopSignal((signal) => log.info({ signal }, "stopping"));
   await runAgent(settings, { nodeName, transport, kubelet, identity: podIdentity, log, stop });
   process.exit(EXIT.stopped);

@@ -13,6 +13,14 @@ export interface ContainerdConfig {
   readonly defaultType?: string;
 }
 
+/** A runtime handler in containerd's configuration. */
+export interface HandlerConfig {
+  /** OCI runtime of the handler. */
+  readonly binary?: string;
+  /** Annotations of pods that containerd passes to it. */
+  readonly podAnnotations: readonly string[];
+}
+
 /** Reads the files of a node. */
 export interface ConfigFiles {
   /** @throws the error of the file system; ENOENT if the file is missing */
@@ -31,6 +39,32 @@ const MAX_FILES = 50;
  * @throws Error if a file cannot be read or is not TOML
  */
 export async function readContainerdConfig(file: string, files: ConfigFiles): Promise<ContainerdConfig> {
+  return merged(await tablesOf(file, files));
+}
+
+/**
+ * Reads a runtime handler of the configuration. Returns undefined if it is not configured.
+ * @throws Error if a file cannot be read or is not TOML
+ */
+export async function readRuntimeHandler(
+  file: string,
+  name: string,
+  files: ConfigFiles,
+): Promise<HandlerConfig | undefined> {
+  const tables = await tablesOf(file, files);
+  const last = (...keys: readonly string[]) => lastIn(tables, "containerd", "runtimes", name, ...keys);
+  if (last() === undefined) return undefined;
+  const binary = last("options", "BinaryName");
+  const annotations = last("pod_annotations");
+  return {
+    ...(typeof binary === "string" && { binary }),
+    podAnnotations: Array.isArray(annotations)
+      ? annotations.filter((each): each is string => typeof each === "string")
+      : [],
+  };
+}
+
+async function tablesOf(file: string, files: ConfigFiles): Promise<readonly TomlTable[]> {
   const tables: TomlTable[] = [];
   const seen = new Set<string>();
   const add = async (path: string): Promise<void> => {
@@ -45,7 +79,7 @@ export async function readContainerdConfig(file: string, files: ConfigFiles): Pr
   } catch (error) {
     if (!(seen.size === 1 && (error as NodeJS.ErrnoException).code === "ENOENT")) throw error;
   }
-  return merged(tables);
+  return tables;
 }
 
 function tableIn(path: string, text: string): TomlTable {
@@ -87,11 +121,15 @@ function matcher(glob: string): RegExp {
   return new RegExp(`^${escaped.replaceAll("*", "[^/]*").replaceAll("?", "[^/]")}$`);
 }
 
+/** Returns the last value of a key in the settings of the CRI. */
+function lastIn(tables: readonly TomlTable[], ...keys: readonly string[]): unknown {
+  return tables
+    .flatMap((table) => PLUGINS.map((plugin) => at(table, "plugins", plugin, ...keys)))
+    .findLast((value) => value !== undefined);
+}
+
 function merged(tables: readonly TomlTable[]): ContainerdConfig {
-  const last = (...keys: readonly string[]): unknown =>
-    tables
-      .flatMap((table) => PLUGINS.map((plugin) => at(table, "plugins", plugin, ...keys)))
-      .findLast((value) => value !== undefined);
+  const last = (...keys: readonly string[]): unknown => lastIn(tables, ...keys);
   const flag = (name: string) => {
     const value = last(name);
     return typeof value === "boolean" ? value : undefined;

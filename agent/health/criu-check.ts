@@ -10,6 +10,8 @@ export interface CriuCheckOptions {
   readonly folder: string;
   /** File with the version of the tree in this image; if it is missing, versions are not compared. */
   readonly imageTree: string;
+  /** Sends a request to the host service. Rejects if it does not respond. Undefined: the engine has no host service. */
+  readonly service?: (signal: AbortSignal) => Promise<unknown>;
   /** File for the result, which container health-check reads. */
   readonly result: string;
   readonly periodSeconds: number;
@@ -28,7 +30,7 @@ export async function runCriuChecks(options: CriuCheckOptions, signal: AbortSign
   let before: string | undefined;
   while (!signal.aborted) {
     const startedMs = Date.now();
-    const check = await criuCheck(options);
+    const check = { ...(await criuCheck(options)), ...(await serviceCheck(options)) };
     try {
       await replace(options.result, JSON.stringify(check));
     } catch (error) {
@@ -37,12 +39,25 @@ export async function runCriuChecks(options: CriuCheckOptions, signal: AbortSign
     const { atMs: _, output, ...fields } = check;
     const now = JSON.stringify(fields);
     if (now !== before) {
-      if (check.exitCode === 0) log.info(fields, "criu check passed");
+      if (check.exitCode === 0 && check.service?.error === undefined) log.info(fields, "criu check passed");
       else log.error({ ...fields, output }, "criu check failed");
     }
     before = now;
     const restMs = Math.max(0, periodSeconds * 1000 - (Date.now() - startedMs));
     await pause(restMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function serviceCheck({
+  service,
+  timeoutSeconds,
+}: Pick<CriuCheckOptions, "service" | "timeoutSeconds">): Promise<Pick<CriuCheck, "service">> {
+  if (service === undefined) return {};
+  try {
+    await service(AbortSignal.timeout((timeoutSeconds * 1000) / 2));
+    return { service: {} };
+  } catch (error) {
+    return { service: { error: errorText(error) } };
   }
 }
 

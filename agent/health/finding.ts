@@ -8,6 +8,7 @@ export const CHECKS = [
   "kernel",
   "cgroup",
   "runtime",
+  "nodeService",
   "kubelet",
   "space",
   "registry",

@@ -1,11 +1,11 @@
-import { readdir, readFile, readlink, stat, statfs } from "node:fs/promises";
+import { constants, readdir, readFile, readlink, stat, statfs } from "node:fs/promises";
 import { release } from "node:os";
 import { join } from "node:path";
 import { rawKind, textAt, type Client } from "../../kube";
-import type { AgentSettings } from "../../config/programs/agent";
+import type { AgentSettings, CriuAgentSettings, KubeletAgentSettings } from "../../config/programs/agent";
 import { exchange, NoResponseError } from "../../http";
 import type { Identity } from "../registry";
-import { readContainerdConfig, type ConfigFiles } from "./containerd-config";
+import { readContainerdConfig, readRuntimeHandler, type ConfigFiles } from "./containerd-config";
 import { errorText, type CheckName, type Finding } from "./finding";
 import { registryCheck } from "./registry-check";
 import { checkCriu, checkCriuLink, type CriuCheck } from "./rules/criu";
@@ -18,6 +18,7 @@ import {
   checkSpace,
   type RuntimeConfig,
 } from "./rules/node";
+import { checkHandler, checkNodeService } from "./rules/node-service";
 import { Probe } from "./run";
 
 export interface ProbesOptions {
@@ -43,12 +44,63 @@ function requestTimeoutMs({ health }: AgentSettings): number {
   return health.timeoutSeconds * 800;
 }
 
+type Check = (signal: AbortSignal) => Promise<Finding>;
+
+/** Returns the checks of a node whose kubelet takes the checkpoints. */
+function kubeletChecks(
+  settings: KubeletAgentSettings,
+  options: ProbesOptions,
+): Readonly<Partial<Record<CheckName, Check>>> {
+  const { health } = settings;
+  return {
+    runtime: async () =>
+      checkRuntime(await runtimeOf(options), await configOf(options), health.requireRestore),
+    kubelet: (signal) => kubeletCheck(settings, options, signal),
+    space: async () => {
+      const { bavail, bsize } = await statfs(settings.archives);
+      return checkSpace(bavail * bsize, settings);
+    },
+  };
+}
+
+/** Returns the checks of a node whose host service takes checkpoints and whose runtime handler restores them. */
+function serviceChecks(
+  settings: CriuAgentSettings,
+  options: ProbesOptions,
+): Readonly<Partial<Record<CheckName, Check>>> {
+  const { handler, socket, state, health } = settings;
+  return {
+    runtime: async () => {
+      const config = await orUnknown(
+        readRuntimeHandler(health.runtimeConfig, handler.name, configFiles(options)),
+      );
+      return checkHandler(
+        await runtimeOf(options),
+        handler,
+        config,
+        await fileAt(join(options.host, handler.binary)),
+      );
+    },
+    nodeService: async () => checkNodeService(socket, await criuResult(options.criuResult)),
+    space: async () => {
+      const { bavail, bsize } = await statfs(state);
+      return checkSpace(bavail * bsize, { ...settings, archives: state });
+    },
+  };
+}
+
+async function fileAt(path: string): Promise<"executable" | "missing" | "other"> {
+  const found = await orUndefined(stat(path));
+  if (found === undefined) return "missing";
+  return found.isFile() && (found.mode & constants.S_IXUSR) !== 0 ? "executable" : "other";
+}
+
 /** Returns the probes of all checks of a node. */
 export function probesOf(options: ProbesOptions): readonly Probe[] {
   const { settings, host } = options;
   const { health, criuLink, folder } = settings;
   const timeoutMs = requestTimeoutMs(settings);
-  const checks: Readonly<Record<CheckName, (signal: AbortSignal) => Promise<Finding>>> = {
+  const checks: Readonly<Partial<Record<CheckName, Check>>> = {
     criu: async () =>
       checkCriu(folder, await criuResult(options.criuResult), {
         now: Date.now(),
@@ -57,13 +109,7 @@ export function probesOf(options: ProbesOptions): readonly Probe[] {
     criuLink: async () => checkCriuLink(folder, criuLink, await linkAt(join(host, criuLink))),
     kernel: async () => checkKernel(release(), health.minKernel),
     cgroup: async () => checkCgroup(await cgroupVersion(), health.allowCgroupV1),
-    runtime: async () =>
-      checkRuntime(await runtimeOf(options), await configOf(options), health.requireRestore),
-    kubelet: (signal) => kubeletCheck(options, signal),
-    space: async () => {
-      const { bavail, bsize } = await statfs(settings.archives);
-      return checkSpace(bavail * bsize, settings);
-    },
+    ...("kubelet" in settings ? kubeletChecks(settings, options) : serviceChecks(settings, options)),
     registry: registryCheck(settings, options.identity, timeoutMs),
     ioUring: async () => checkIoUring(await ioUringDisabled()),
   };
@@ -112,19 +158,31 @@ async function runtimeOf({ client, node, settings }: ProbesOptions): Promise<str
   return textAt(found, "status", "nodeInfo", "containerRuntimeVersion") ?? "";
 }
 
-async function configOf({ settings, host }: ProbesOptions): Promise<RuntimeConfig> {
-  const files: ConfigFiles = {
+function configFiles({ host }: Pick<ProbesOptions, "host">): ConfigFiles {
+  return {
     read: (path) => readFile(join(host, path), "utf8"),
     list: async (directory) => (await orUndefined(readdir(join(host, directory)))) ?? [],
   };
+}
+
+function configOf(options: ProbesOptions): Promise<RuntimeConfig> {
+  return orUnknown(readContainerdConfig(options.settings.health.runtimeConfig, configFiles(options)));
+}
+
+/** Returns why a configuration cannot be read, instead of the error. */
+async function orUnknown<T>(work: Promise<T>): Promise<T | { readonly unknown: string }> {
   try {
-    return await readContainerdConfig(settings.health.runtimeConfig, files);
+    return await work;
   } catch (error) {
     return { unknown: errorText(error) };
   }
 }
 
-async function kubeletCheck({ settings, hostIp, ca }: ProbesOptions, signal: AbortSignal): Promise<Finding> {
+async function kubeletCheck(
+  settings: KubeletAgentSettings,
+  { hostIp, ca }: ProbesOptions,
+  signal: AbortSignal,
+): Promise<Finding> {
   const address = `${hostIp.includes(":") ? `[${hostIp}]` : hostIp}:${settings.kubelet.port}`;
   const timeoutMs = requestTimeoutMs(settings);
   try {

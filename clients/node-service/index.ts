@@ -1,7 +1,7 @@
 /** Client of the service of the node, `cedana-noded`: takes checkpoints, and prepares restores. */
 export { NODE_SERVICE_SOCKET, NodeServiceClient } from "./client";
 export { NodeServiceError, type NodeServiceErrorDetails } from "./error";
-export type { CheckpointedContainer, CheckpointMetadata, StoredFile } from "./metadata";
+export type { CheckpointedContainer, CheckpointMetadata, StoredFile, TcpPolicy } from "./metadata";
 export type {
   CheckpointRequest,
   CheckpointResult,
@@ -14,5 +14,4 @@ export type {
   ServiceState,
   StageRequest,
   StreamDigest,
-  TcpPolicy,
 } from "./types";

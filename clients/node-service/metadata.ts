@@ -1,4 +1,5 @@
-import type { TcpPolicy } from "./types";
+/** What a checkpoint does with established TCP connections: ends them, keeps those over loopback, or fails. */
+export type TcpPolicy = "close" | "loopback" | "refuse";
 
 /** A tar archive or another file: size in bytes, sha256 in hexadecimal digits. */
 export interface StoredFile {

@@ -1,10 +1,7 @@
-import type { CheckpointMetadata } from "./metadata";
+import type { CheckpointMetadata, TcpPolicy } from "./metadata";
 
 /** A part of a checkpoint: `metadata`, `containers/NAME/images`, `containers/NAME/rootfs`, `volumes/NAME` or `shm`. */
 export type PartName = string;
-
-/** What a checkpoint does with established TCP connections: ends them, keeps those over loopback, or fails. */
-export type TcpPolicy = "close" | "loopback" | "refuse";
 
 export interface CheckpointRequest {
   /** UID of the Checkpoint. A repeated request with the same UID gets the same checkpoint. */

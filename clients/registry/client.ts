@@ -13,8 +13,8 @@ export interface Manifest {
 }
 
 /**
- * Client of one registry by OCI's distribution API. Requests are idempotent, because digests identify content: temporary
- * failures are retried. Errors contain no credentials.
+ * Client of one registry by OCI's distribution API. Digests name what is stored, so every request can be repeated: temporary
+ * failures are retried. No error contains a credential.
  */
 export class RegistryClient {
   private readonly transport: Transport;
@@ -28,7 +28,7 @@ export class RegistryClient {
     this.transport.close();
   }
 
-  /** Checks whether the registry has a blob. @throws RegistryError */
+  /** @throws RegistryError */
   async hasBlob(repository: string, digest: string, signal?: AbortSignal): Promise<boolean> {
     return this.transport.retried(() => this.lookUp(repository, digest, signal), signal);
   }
@@ -177,7 +177,7 @@ export class RegistryClient {
     return { mediaType: headers["content-type"] ?? "", digest, content: body };
   }
 
-  /** Returns false also if the registry rejects the look-up: that response has no message, but that of the following push has. */
+  /** Returns false also if the registry rejects the look-up: that has no message, and the push that follows gets one. */
   private async isStored(repository: string, digest: string, signal?: AbortSignal): Promise<boolean> {
     try {
       return await this.lookUp(repository, digest, signal);

@@ -22,8 +22,13 @@ export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall):
 /** Returns the settings of restores by the controller's webhook. False if the engine does not use it, or it is disabled. */
 export function restoreOf(engine: ResolvedEngine, install: ResolvedInstall) {
   const checkpoints = checkpointsOf(install);
-  if (definitionOf(engine).restoresBy !== "image" || !checkpoints || install.restore === false) return false;
+  if (!restoresByWebhook(engine) || !checkpoints || install.restore === false) return false;
   return { namespaces: checkpoints.namespaces, ...(install.restore ?? v.parse(restoreSchema, {})) };
+}
+
+/** Returns whether the controller's webhook prepares pods for a restore by the engine. */
+function restoresByWebhook(engine: ResolvedEngine): boolean {
+  return definitionOf(engine).restoresBy !== "runtimeClass";
 }
 
 function checkController(engine: ResolvedEngine, { controller }: ResolvedInstall): Problem[] {
@@ -61,12 +66,12 @@ function checkGateOwner(engine: ResolvedEngine, install: ResolvedInstall): Probl
 function checkRestore(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
   if (!install.restore || restoreOf(engine, install)) return [];
   const path = ["install", "restore"];
-  if (definitionOf(engine).restoresBy !== "image") {
+  if (!restoresByWebhook(engine)) {
     return [
       {
         code: "engine-mismatch",
         path,
-        message: `is not supported: the engine ${engine.kind} does not restore from images`,
+        message: `is not supported: the engine ${engine.kind} has no restore by the webhook`,
         remedy: "remove it, or choose another engine.kind",
       },
     ];

@@ -49,6 +49,7 @@ export interface EngineCapabilities {
   /** ServiceAccounts that need a role for an ECR repository. Undefined: none. */
   readonly registryAccess?: {
     readonly pushers: readonly ServiceAccountSpec[];
+    readonly pullers: readonly ServiceAccountSpec[];
     readonly checkers: readonly ServiceAccountSpec[];
   };
   readonly secrets: readonly RequiredSecret[];
@@ -86,9 +87,11 @@ export interface EngineDefinition<S extends GenericSchema, C extends GenericSche
   /**
    * How a pod is restored.
    * - `image`: the container runtime restores containers whose image is a checkpoint. A webhook of the controller sets it.
+   * - `plan`: the handler of a RuntimeClass restores containers by a plan that the agent of the node prepares. A webhook of the
+   *   controller sets the RuntimeClass. The nodes need the handler and the host service.
    * - `runtimeClass`: the handler of a RuntimeClass restores containers. The nodes need the handler.
    */
-  readonly restoresBy: "image" | "runtimeClass";
+  readonly restoresBy: "image" | "plan" | "runtimeClass";
   /** Default runtime handler of the engine's nodes. */
   readonly runtimeHandler?: RuntimeHandler;
   /** Whether the engine requires this toolkit's controller. */

@@ -3,6 +3,7 @@ import { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "../engine-kinds";
 import type { Rule } from "../schema";
 import { ENGINES } from "./table";
 import type { CedanaEngineSpec } from "./cedana/schema";
+import type { CriuEngineSpec } from "./criu/schema";
 import type { KubeletEngineSpec } from "./kubelet/schema";
 
 type Schema = (typeof ENGINES)[EngineKind]["schema"];
@@ -29,13 +30,17 @@ export const engineSchema: typeof union = {
   },
 };
 
-/** Returns the kind of an engine, which may be invalid. If `kind` is missing, the other properties determine it. */
+/** Returns the kind of an engine, which may be invalid. If `kind` is missing, it is the engine with most of the other properties. */
 export function engineKindOf(input: unknown): EngineKind {
   if (!isMapping(input)) return DEFAULT_ENGINE;
   const { kind } = input;
   if (kind !== undefined) return isKind(kind) ? kind : DEFAULT_ENGINE;
-  const hasOwnKeys = (one: EngineKind) => ownKeys(one, input).length > 0;
-  return hasOwnKeys(DEFAULT_ENGINE) ? DEFAULT_ENGINE : (ENGINE_KINDS.find(hasOwnKeys) ?? DEFAULT_ENGINE);
+  const known = (one: EngineKind) =>
+    Object.keys(input).filter((key) => enginesWith([key]).includes(one)).length;
+  return ENGINE_KINDS.reduce<EngineKind>(
+    (best, one) => (known(one) > known(best) ? one : best),
+    DEFAULT_ENGINE,
+  );
 }
 
 /** Returns the kinds of the engines with a property at the path. */
@@ -82,4 +87,4 @@ function missingKind(kind: EngineKind, keys: readonly string[]): Rule<unknown> {
 }
 
 /** Input of an engine. Its members are named interfaces, so that the declarations of the package document them. */
-export type EngineSpec = CedanaEngineSpec | KubeletEngineSpec;
+export type EngineSpec = CedanaEngineSpec | CriuEngineSpec | KubeletEngineSpec;

@@ -16,6 +16,7 @@ export function namesOf({ name }: Pick<ResolvedInstall, "name">) {
     controllerLease: `${name}-controller-lease`,
     controllerCheckpoints: `${name}-controller-checkpoints`,
     controllerNodeCheckpoints: `${name}-controller-node-checkpoints`,
+    controllerNodeRestores: `${name}-controller-node-restores`,
     controllerRestore: `${name}-controller-restore`,
     controllerCertificate: `${name}-controller-certificate`,
     restore: `${name}-restore`,

@@ -182,7 +182,7 @@ export const installSchema = shape({
   restore: described(
     derived(
       oneOf([off, restoreSchema]),
-      "{} if checkpoints are reconciled and the engine restores from images, else false",
+      "{} if checkpoints are reconciled and the engine restores by the webhook, else false",
     ),
     "Restore of pods by the controller's admission webhook, in the namespaces of checkpoints. false: no restores.",
   ),

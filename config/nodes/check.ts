@@ -35,6 +35,14 @@ export function restoresFromImages({
   return checkpointing && definitionOf({ kind: engineOf({ engine }) }).restoresBy === "image";
 }
 
+/** Returns whether a service and a runtime handler of the nodes restore containers by plans. */
+export function restoresByPlan({
+  checkpointing,
+  engine,
+}: Pick<NodeSettings, "checkpointing" | "engine">): boolean {
+  return checkpointing && definitionOf({ kind: engineOf({ engine }) }).restoresBy === "plan";
+}
+
 const MAC = /^mac\d/;
 
 /**
@@ -126,6 +134,24 @@ export function checkNodeSettings(settings: NodeSettings): Problem[] {
     ...checkTimeouts(settings),
     ...checkFlags(settings.kubelet.flags ?? []),
     ...checkTaints(settings),
+    ...checkHandlerBinary(settings),
+  ];
+}
+
+/** Checks that the handler of nodes that restore by plans calls the wrapper, which carries out the plans. */
+function checkHandlerBinary(settings: NodeSettings): Problem[] {
+  const handler = runtimeHandlerOf(settings);
+  const own = definitionOf({ kind: engineOf(settings) }).runtimeHandler;
+  if (!restoresByPlan(settings) || handler === undefined || own?.binary === undefined) return [];
+  if (handler.binary === own.binary && handler.runtimePath === own.runtimePath) return [];
+  return [
+    {
+      code: "runtime-handler-mismatch",
+      path: ["runtimeHandler", handler.binary === own.binary ? "runtimePath" : "binary"],
+      message: `does not restore pods of the engine ${engineOf(settings)}`,
+      allowed: `{ name: ${own.name}, runtimePath: ${own.runtimePath}, binary: ${own.binary}, podAnnotations: ${JSON.stringify(own.podAnnotations ?? [])} }`,
+      remedy: "remove runtimeHandler: the engine has its own",
+    },
   ];
 }
 

@@ -15,6 +15,7 @@ export {
 export {
   checkNodeSettings,
   instanceFacts,
+  restoresByPlan,
   restoresFromImages,
   runtimeHandlerOf,
   startupTaintOf,
@@ -28,6 +29,14 @@ export {
   type NodeConfigSpec,
 } from "./node-config";
 export { duration, parseDuration, parseQuantity, quantity, quantityBytes } from "../schema/quantity";
+export {
+  NODE_FOLDER,
+  NODE_PROGRAM,
+  RUNTIME_FILE,
+  SERVICE_DIRECTORY,
+  SERVICE_SOCKET,
+  WRAPPER,
+} from "./node-service";
 export {
   runtimeHandlerSchema,
   type RuntimeHandler,

@@ -24,6 +24,12 @@ const absolute = pattern(/^\/[^"'\\\n]+$/, {
   allowed: "a path that begins with /, without quotes and backslashes",
 });
 
+const annotationPattern = pattern(/^[A-Za-z0-9./*_-]+$/, {
+  code: "invalid-annotation-pattern",
+  message: "is not a pattern of annotation keys",
+  allowed: "a key of an annotation, with * for any text",
+});
+
 /** Default name of the handler, also in the RuntimeClass of the install. */
 export const DEFAULT_HANDLER = "cedana";
 
@@ -49,9 +55,18 @@ export const runtimeHandlerSchema = oneOf([
       v.optional(v.union([absolute, v.literal(false)]), "/usr/local/bin/cedana-shim-runc-v2"),
       "Path of the shim that containerd starts. false: the default shim of the runtime type.",
     ),
+    binary: described(
+      derived(absolute, "the OCI runtime of the AMI"),
+      "OCI runtime that the shim calls, such as /usr/local/bin/cedana-runc.",
+    ),
+    podAnnotations: described(
+      derived(v.array(annotationPattern), "none"),
+      "Annotations of pods that containerd passes to the runtime, such as cedana.ai/*.",
+    ),
   }),
 ]);
 
+/** Runtime handler of containerd. */
 export type RuntimeHandler = Exclude<v.InferOutput<typeof runtimeHandlerSchema>, false>;
 
 /** Label of the nodes that get the node agent. */
@@ -164,7 +179,7 @@ export const nodeSettings = {
   ),
   engine: described(
     derived(v.picklist(ENGINE_KINDS), `engine.kind of the file, or ${DEFAULT_ENGINE} without engine`),
-    "Engine for which the nodes are configured. cedana: containerd gets a runtime handler. kubelet: containerd restores from checkpoint images.",
+    "Engine for which the nodes are configured. cedana: containerd gets a runtime handler. kubelet: containerd restores from checkpoint images. criu: containerd gets a runtime handler, and the node the units of the host service.",
   ),
   labels: described(v.optional(v.record(nodeLabelKey, labelValue), {}), "Labels of the nodes."),
   taints: described(v.optional(v.array(userTaint), []), "Permanent taints of the nodes."),

@@ -258,6 +258,7 @@ export function checkIdentities({ karpenter, storage, imageRepository }: ValidAr
     [["storage", "readers"], storage?.readers],
     [["imageRepository", "writers"], imageRepository?.writers],
     [["imageRepository", "pushers"], imageRepository?.pushers],
+    [["imageRepository", "pullers"], imageRepository?.pullers],
     [["imageRepository", "checkers"], imageRepository?.checkers],
   ] as const;
   return lists.flatMap(([path, accounts = []]) =>

@@ -56,10 +56,10 @@ export function checkHandlers(
       {
         code: "runtime-handler-mismatch",
         path: [...path, "runtimeHandler"],
-        message: "is not the handler of engine.runtimeClass; its pods would not start",
+        message: "is not the handler of the engine's RuntimeClass; its pods would not start",
         given: name === undefined ? "false" : printable(name),
         allowed: `{ name: ${handler} }`,
-        remedy: "set the same name in both, or set engine.runtimeClass: false",
+        remedy: "use the handler of the RuntimeClass, or set checkpointing: false",
       },
     ];
   });

@@ -64,14 +64,16 @@ export function checkRepository(areas: ValidAreas, capabilities: EngineCapabilit
   if (
     region !== undefined &&
     containerRuntime !== undefined &&
-    engine?.runtime !== containerRuntime &&
+    engine !== undefined &&
+    "runtime" in engine &&
+    engine.runtime !== containerRuntime &&
     areas.present.has("nodeGroups")
   ) {
     problems.push({
       code: "unsupported-runtime",
       path: ["engine", "runtime"],
       message: "is not the container runtime of EKS nodes",
-      given: engine?.runtime ?? "",
+      given: engine.runtime,
       allowed: containerRuntime,
     });
   }
@@ -117,12 +119,13 @@ export function withAgentAccess(platform: Platform): Platform {
   const { engine, imageRepository, install } = platform;
   const access = engine && install && capabilitiesOf(engine, install).registryAccess;
   if (!imageRepository || !access) return platform;
-  const { writers, pushers, checkers } = imageRepository;
+  const { writers, pushers, pullers, checkers } = imageRepository;
   return {
     ...platform,
     imageRepository: {
       ...imageRepository,
       pushers: [...pushers, ...unlisted(access.pushers, [...writers, ...pushers])],
+      pullers: [...pullers, ...unlisted(access.pullers, [...writers, ...pullers])],
       checkers: [...checkers, ...unlisted(access.checkers, [...writers, ...pushers, ...checkers])],
     },
   };

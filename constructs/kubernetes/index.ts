@@ -4,6 +4,7 @@
  * @module cedana-cdk/kubernetes
  */
 export * from "./engines/cedana";
+export * from "./engines/criu";
 export * from "./engines/kubelet";
 export type { AgentConstruct, EngineConstruct } from "./engines";
 export { Controller } from "./controller";

@@ -26,8 +26,12 @@ done < "$context/packages.tsv"
 install -m 0755 "$context/criu.sh" "$tree/bin/criu"
 install -m 0644 "$context/SOURCES" "$tree/share/licences/SOURCES"
 
-# Files that the user adds.
+# The program of the node, and the licences of its Go modules. The wrapper is a copy of it.
 added=$context/added
+[ ! -f "$added/cedana-node" ] || install -m 0755 "$added/cedana-node" "$tree/bin/cedana-node"
+[ ! -d "$added/licences" ] || cp -R "$added/licences" "$tree/share/licences/go"
+
+# Files that the user adds.
 [ ! -f "$added/cuda_plugin.so" ] || install -m 0644 "$added/cuda_plugin.so" "$tree/lib/criu/cuda_plugin.so"
 [ ! -f "$added/cuda-checkpoint" ] || install -m 0755 "$added/cuda-checkpoint" "$tree/bin/cuda-checkpoint"
 for file in "$added"/cedana/*; do
@@ -50,6 +54,8 @@ install -m 0644 /tmp/SHA256SUMS SHA256SUMS
 echo "$(cat "$context/criu-version")-$hash" > VERSION
 # Fails the build if the tree cannot start.
 bin/criu --version
+# The diagnosis reports what this build container lacks, and does not fail before.
+[ ! -f bin/cedana-node ] || bin/cedana-node --output json | grep -q '"findings"'
 
 install -m 0755 "$context/node-agent.sh" "$out/usr/local/bin/cedana-node-agent"
 find "$out" -exec touch -h -d "@$epoch" {} +

@@ -1,4 +1,5 @@
-// Prepares the build context of the node agent image: CRIU's pinned packages, scripts, and files that the user adds.
+// Prepares the build context of the node agent image: CRIU's pinned packages, scripts, the program of the node, and files that
+// the user adds.
 import { createHash } from "node:crypto";
 import {
   copyFileSync,
@@ -12,6 +13,7 @@ import {
 import { basename, join } from "node:path";
 import { download } from "../download.mjs";
 import { bundledPackages } from "../sbom.mjs";
+import { buildProgram } from "./runtime.mjs";
 
 /** Options of `npm run image -- node-agent`, as for parseArgs of node:util. */
 export const OPTIONS = {
@@ -19,6 +21,7 @@ export const OPTIONS = {
   "cuda-checkpoint": { type: "string" },
   cedana: { type: "string" },
   agent: { type: "string" },
+  runtime: { type: "string" },
 };
 
 const NVIDIA =
@@ -26,9 +29,9 @@ const NVIDIA =
 
 /**
  * Writes the context to `directory`. Returns the build arguments, the packages for the SBOM and notes for the user.
- * @throws Error if a pinned file cannot be downloaded, or an added file is missing or invalid
+ * @throws Error if a pinned file cannot be downloaded, Go is missing, or an added file is missing or invalid
  */
-export async function prepare(directory, { root, versions, options, architecture }) {
+export async function prepare(directory, { root, version, versions, options, architecture }) {
   const { criu } = versions;
   const pins = criu.packages[architecture];
   if (!pins)
@@ -61,9 +64,20 @@ export async function prepare(directory, { root, versions, options, architecture
   writeFileSync(join(directory, "criu-version"), criu.version);
   writeFileSync(join(directory, "SOURCES"), sources(pins));
   const added = copyAdded(join(directory, "added"), { root, options });
+  packages.push(...added.packages);
+  if (options.runtime === undefined)
+    packages.push(
+      ...buildProgram({
+        root,
+        version,
+        architecture,
+        file: join(directory, "added/cedana-node"),
+        licences: join(directory, "added/licences"),
+      }),
+    );
   return {
-    args: { LICENCES: licences([...packages, ...added.packages]) },
-    packages: [...packages, ...added.packages],
+    args: { LICENCES: licences(packages) },
+    packages,
     notes: added.notes,
   };
 }
@@ -139,6 +153,14 @@ function copyAdded(directory, { root, options }) {
       "Cedana's daemon is AGPL-3.0 and its plugins are proprietary: distribute this image only as their licences allow.",
     );
   }
+  if (options.runtime === "none")
+    notes.push("The image has no host service and no OCI runtime wrapper: the engine criu does not work.");
+  else if (options.runtime)
+    add("runtime", options.runtime, "cedana-node", {
+      elf: true,
+      licence: "Apache-2.0",
+      comment: "Host service and OCI runtime wrapper",
+    });
   const agent = options.agent ?? join(root, "dist/agent.js");
   if (options.agent || existsSync(agent))
     add("agent", agent, "agent.js", { licence: "Apache-2.0", comment: "The agent program" });

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Entry point of the node agent image. Installs the CRIU tree of this image into a directory of the host, and uninstalls it.
 #
-# usage: cedana-node-agent install DIRECTORY [--link FILE]... [--proc DIRECTORY]
+# usage: cedana-node-agent install DIRECTORY [--link FILE]... [--wrapper FILE] [--proc DIRECTORY]
 #        cedana-node-agent prune DIRECTORY [--proc DIRECTORY]
 #        cedana-node-agent uninstall DIRECTORY
 #        cedana-node-agent list DIRECTORY
@@ -16,9 +16,11 @@
 #   --link     also creates FILE, a link to DIRECTORY/current/bin/criu, such as /host/usr/local/sbin/criu, where container
 #              runtimes find CRIU. The link is relative: FILE and DIRECTORY must be below the same mount point of the host's /.
 #              If FILE exists and is not such a link, it is kept and nothing is installed.
+#   --wrapper  also copies the OCI runtime wrapper to FILE, such as /host/usr/local/bin/cedana-runc. FILE is replaced atomically.
+#              uninstall keeps it: containerd calls it until no container of its runtime handler is left.
 #   --proc     the host's /proc, to find out which versions are in use. Default: /proc of this container
 #   prune      removes versions that are neither current nor in use
-#   uninstall  removes everything that install created in DIRECTORY, and the links
+#   uninstall  removes everything that install created in DIRECTORY, and the links; keeps the wrapper
 #   list       lists the versions in DIRECTORY; * marks the current one
 #   criu       runs the CRIU of this image
 #   agent      runs the agent program, if the image was built with it
@@ -105,7 +107,7 @@ prune() { # DIRECTORY [VERSION]: keeps this version too
   done
 }
 
-install_tree() { # DIRECTORY; reads $links
+install_tree() { # DIRECTORY; reads $links and $wrapper
   version=$(cat "$tree/VERSION")
   mkdir -p "$1"
   lock "$1"
@@ -114,6 +116,7 @@ install_tree() { # DIRECTORY; reads $links
     [ ! -e "$link" ] && [ ! -L "$link" ] || ours "$link" "$1" ||
       die "--link $link: another file is in this place; remove it, or omit --link. Nothing was installed"
   done
+  [ -z "$wrapper" ] || install_wrapper "$wrapper"
   copy_tree "$1" "$version"
   previous=$(current "$1") || previous=
   [ "$previous" = "$version" ] || replace "$1/current" "versions/$version"
@@ -129,6 +132,18 @@ install_tree() { # DIRECTORY; reads $links
   sync -f "$1"
   info "$version is current in $1"
   prune "$1" "$previous"
+}
+
+# Copies the wrapper. A file that runs cannot be written, so the copy replaces it by a rename.
+install_wrapper() { # FILE
+  [ -x "$tree/bin/cedana-node" ] || die "--wrapper $1: this image was built without the programs of the node. Nothing was installed"
+  [ -d "$(dirname "$1")" ] || die "--wrapper $1: $(dirname "$1") is not a directory; mount it, or omit --wrapper"
+  ! cmp -s "$tree/bin/cedana-node" "$1" || return 0
+  if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then die "--wrapper $1: is not a regular file; remove it. Nothing was installed"; fi
+  install -m 0755 "$tree/bin/cedana-node" "$1.new"
+  sync -f "$1.new"
+  mv -T "$1.new" "$1"
+  info "$1 was installed"
 }
 
 uninstall() { # DIRECTORY
@@ -167,13 +182,18 @@ case $command in
   *) usage ;;
 esac
 
-directory='' links='' proc=/proc
+directory='' links='' wrapper='' proc=/proc
 while [ $# -gt 0 ]; do
   case $1 in
     --link)
       if [ "$command" != install ] || [ $# -lt 2 ]; then usage; fi
       case $2 in *[[:space:]]*) die "--link must be a path without spaces, given '$2'" ;; esac
       links="$links $2"
+      shift 2
+      ;;
+    --wrapper)
+      if [ "$command" != install ] || [ $# -lt 2 ]; then usage; fi
+      wrapper=$2
       shift 2
       ;;
     --proc) [ $# -gt 1 ] || usage; proc=$2; shift 2 ;;
@@ -188,6 +208,8 @@ esac
 for link in $links; do
   case $link in /*) ;; *) die "--link must be an absolute path, given '$link'" ;; esac
 done
+
+case $wrapper in '' | /*) ;; *) die "--wrapper must be an absolute path, given '$wrapper'" ;; esac
 
 case $command in
   install) install_tree "$directory" ;;

@@ -12,6 +12,7 @@ import {
   SHUTDOWN,
   type Taint,
   instanceFacts,
+  restoresByPlan,
   restoresFromImages,
   runtimeHandlerOf,
   runtimeOf,
@@ -21,6 +22,7 @@ import {
 } from "../../config/nodes";
 import { InvalidInputError } from "../../config/schema";
 import { renderRuntimeHandler, RESTORE_TOML } from "../containerd";
+import { renderNodeService } from "./node-service";
 import { type MimePart, NODE_CONFIG_TYPE, SHELL_TYPE, writeMime } from "./mime";
 
 /**
@@ -198,6 +200,9 @@ export function userDataParts(
   const sysctls = renderSysctls(settings.sysctls);
   return [
     ...(sysctls === undefined ? [] : [shell(sysctls)]),
+    ...(restoresByPlan(settings)
+      ? [shell(renderNodeService(runtimeOf(instanceFacts(settings).accelerator)))]
+      : []),
     ...settings.preNodeadm.map(shell),
     ...configs.map((config) => ({ contentType: NODE_CONFIG_TYPE, content: toYaml(config) })),
     ...(settings.postNodeadm ?? []).map(shell),

@@ -45,6 +45,9 @@ export class Identities extends Construct {
     for (const pusher of imageRepository?.pushers ?? []) {
       repository?.grantUpload(name(pusher), this.of(pusher).role);
     }
+    for (const puller of imageRepository?.pullers ?? []) {
+      repository?.grantPull(name(puller), this.of(puller).role);
+    }
     for (const checker of imageRepository?.checkers ?? []) {
       repository?.grantCheck(name(checker), this.of(checker).role);
     }
@@ -168,7 +171,13 @@ export class PlatformStack extends TerraformStack {
   }
 
   private makeRepository(spec: NonNullable<Platform["imageRepository"]>): IImageRepository {
-    const { writers: _writers, pushers: _pushers, checkers: _checkers, ...repository } = spec;
+    const {
+      writers: _writers,
+      pushers: _pushers,
+      pullers: _pullers,
+      checkers: _checkers,
+      ...repository
+    } = spec;
     return "existingUrl" in repository
       ? ImageRepository.fromAttributes(this, "image-repository", repository)
       : new ImageRepository(this, "image-repository", repository);

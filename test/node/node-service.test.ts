@@ -276,7 +276,7 @@ test("the service's limits stop a pull before a layer is read", async () => {
   await expect(node.lay(plan("pod-4"))).rejects.toMatchObject({ reason: "CheckpointNotStaged" });
 });
 
-test("a deleted checkpoint cannot be pulled, and a discarded one cannot be pushed", async () => {
+test("a checkpoint deleted in the registry cannot be pulled, and one deleted on the node cannot be pushed", async () => {
   const { image } = await push();
   expect(await deleteCheckpoint({ image, client })).toBe(true);
   await expect(pullCheckpoint({ image, client, node, podUID: "pod-5" })).rejects.toThrow(

@@ -6,7 +6,7 @@ import { ROOT, run } from "./run";
 import { eventually, KIND, NODE, openTestbed, REGISTRY, scaled, type Testbed } from "./testbed";
 
 /**
- * A cluster with the engine `kubelet`, installed as by a user: images built here, `cedana-cdk synth`, `kubectl apply -k`. The
+ * A cluster with an open engine, installed as by a user: images built here, `cedana-cdk synth`, `kubectl apply -k`. The
  * node's taint is removed.
  */
 export interface Engine extends Testbed {
@@ -70,10 +70,14 @@ const REMOVE_CRIU =
 /** Taint of a node whose agents are not ready. */
 export const TAINT = "cedana.ai/not-ready";
 
-/** Installs the engine on a test bed. @param changes changes of `engine` in cedana.yaml */
-export async function openEngine(changes: object = {}): Promise<Engine> {
+/**
+ * Installs the engine on a test bed.
+ * @param changes changes of `engine` in cedana.yaml
+ * @param flags additional flags of the test bed
+ */
+export async function openEngine(changes: object = {}, flags: readonly string[] = []): Promise<Engine> {
   // There is no kube-proxy: the API server itself must resolve Services to endpoints.
-  const testbed = openTestbed("--apiserver-flag", "--enable-aggregator-routing=true");
+  const testbed = openTestbed("--apiserver-flag", "--enable-aggregator-routing=true", ...flags);
   try {
     return await install(testbed, changes);
   } catch (error) {

@@ -16,6 +16,8 @@ export interface CriuCheck {
   readonly exitCode?: number;
   /** Why there is no exit code: not started, or killed by a signal. */
   readonly error?: string;
+  /** Whether the host service responded, with the error if it did not. Missing if the engine has no host service. */
+  readonly service?: { readonly error?: string };
   /** The end of the output. */
   readonly output: string;
 }

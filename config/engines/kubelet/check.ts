@@ -1,50 +1,15 @@
 import { checkKubeletFeatures } from "./features";
-import { under, type Problem } from "../../schema/problem";
-import { isToken } from "../../schema/rule";
+import type { Problem } from "../../schema/problem";
 import type { ResolvedKubeletEngine } from "./schema";
-import { reservedVariables, type ResolvedInstall } from "../../install";
+import type { ResolvedInstall } from "../../install";
+import { checkAgentPods, checkNodeAgent } from "../node-agent";
 
 /** Checks the engine `kubelet` across several properties. */
 export function checkKubeletEngine(engine: ResolvedKubeletEngine): Problem[] {
-  return [...checkImage(engine), ...checkLiterals(engine), ...checkKubeletFeatures(engine)];
+  return [...checkNodeAgent(engine), ...checkKubeletFeatures(engine)];
 }
-
-/** Rejects tokens as sizes, which the toolkit converts to bytes during synthesis. */
-function checkLiterals(engine: ResolvedKubeletEngine): Problem[] {
-  return (["quota", "reserve"] as const)
-    .filter((property) => isToken(engine[property]))
-    .map((property) => ({
-      code: "unresolved-token",
-      path: [property],
-      message: "is a Terraform token, but synthesis converts its value to bytes",
-      allowed: "a literal value",
-    }));
-}
-
-function checkImage({ image }: ResolvedKubeletEngine): Problem[] {
-  if (image.tag !== undefined || image.digest !== undefined) return [];
-  return [
-    {
-      code: "missing",
-      path: ["image"],
-      message: "has neither tag nor digest",
-      given: image.repository,
-      allowed: "a digest, or a tag such as 0.1.0",
-    },
-  ];
-}
-
-/** Environment variables with fields of the pod, which the install sets. */
-const POD_VARIABLES = new Set(["NODE_NAME", "HOST_IP", "POD_NAME", "POD_NAMESPACE", "POD_UID"]);
 
 /** Checks the engine together with the install. Paths begin with `install`. */
 export function checkKubeletInstall(_: ResolvedKubeletEngine, install: ResolvedInstall): Problem[] {
-  const { healthCheck, helper } = install;
-  return under(
-    ["install"],
-    [
-      ...reservedVariables(["helper", "env"], helper.env, POD_VARIABLES),
-      ...reservedVariables(["healthCheck", "env"], healthCheck.env, POD_VARIABLES),
-    ],
-  );
+  return checkAgentPods(install);
 }

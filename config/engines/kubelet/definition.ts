@@ -1,21 +1,15 @@
 import * as v from "../../schema/valibot";
-import { agentNamespace, namesOf, type CheckpointsOf, type ResolvedInstall } from "../../install";
+import { agentNamespace, type CheckpointsOf, type ResolvedInstall } from "../../install";
 import { described, dnsLabel, registryRepository, shape } from "../../schema";
 import {
   checkpointEntries,
   timeoutSeconds,
-  type EngineCapabilities,
   type EngineDefinition,
-  type RequiredSecret,
   type Template,
   type TemplateValues,
 } from "../engine";
-import {
-  agentResponseSeconds,
-  credentialsOf,
-  kubeletEngineSchema,
-  type ResolvedKubeletEngine,
-} from "./schema";
+import { agentResponseSeconds, nodeAgentCapabilities } from "../node-agent";
+import { kubeletEngineSchema, type ResolvedKubeletEngine } from "./schema";
 import { checkKubeletEngine, checkKubeletInstall } from "./check";
 import { KUBELET_FEATURES, renderKubeletTable } from "./features";
 
@@ -90,36 +84,8 @@ export const KUBELET: EngineDefinition<typeof kubeletEngineSchema, typeof kubele
   needsController: true,
   check: checkKubeletEngine,
   checkInstall: checkKubeletInstall,
-  capabilities,
+  capabilities: (engine, install) => nodeAgentCapabilities(engine, install, { pulls: false }),
   controller: { schema: kubeletControllerSchema, settings: kubeletControllerSettings },
   features: { text: renderKubeletTable, json: () => ({ features: KUBELET_FEATURES }) },
   template: kubeletTemplate,
 };
-
-/** Returns the capabilities. Agent and health check have separate roles (EKS Pod Identity). */
-function capabilities(engine: ResolvedKubeletEngine, install: ResolvedInstall): EngineCapabilities {
-  const { repository } = engine;
-  const namespace = agentNamespace(install);
-  const { agentAccount, healthCheck } = namesOf(install);
-  return {
-    storage: { in: "registry", property: ["repository"], repository },
-    containerRuntime: "containerd",
-    ...(credentialsOf(engine) === "ecr" && {
-      registryAccess: {
-        pushers: [{ namespace, serviceAccount: agentAccount }],
-        checkers: [{ namespace, serviceAccount: healthCheck }],
-      },
-    }),
-    secrets: secrets(engine, namespace),
-  };
-}
-
-/** Returns the Secret of the registry's credentials. The key determines its type. */
-function secrets({ registryCredentials }: ResolvedKubeletEngine, namespace: string): RequiredSecret[] {
-  if (!registryCredentials) return [];
-  const { key, name } = registryCredentials;
-  const isDockerConfig = key === ".dockerconfigjson";
-  return [
-    { namespace, name, keys: [key], ...(isDockerConfig && { type: "kubernetes.io/dockerconfigjson" }) },
-  ];
-}

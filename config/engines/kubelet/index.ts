@@ -9,13 +9,4 @@ export {
   type KubeletFeatureRow,
   type KubeletUse,
 } from "./features";
-export {
-  type RegistryCredentials,
-  credentialsOf,
-  isNodeLocalRegistry,
-  registryOf,
-  registryPort,
-  type KubeletEngineSpec,
-  type ResolvedKubeletEngine,
-  kubeletEngineSchema,
-} from "./schema";
+export { type KubeletEngineSpec, type ResolvedKubeletEngine, kubeletEngineSchema } from "./schema";

@@ -1,38 +1,7 @@
 import * as v from "../../schema/valibot";
 import { GPU_SUPPORTS, RUNTIMES } from "../../features";
-import { requiredImage } from "../../pod";
-import { parseQuantity, quantity } from "../../schema/quantity";
-import {
-  derived,
-  described,
-  dnsSubdomain,
-  integer,
-  pattern,
-  registryRepository,
-  rule,
-  shape,
-  titled,
-} from "../../schema";
-import { secretKey, secretReference } from "../../secret";
-
-const MIN_SIZE = parseQuantity("1Mi") ?? 0n;
-const MAX_SIZE = parseQuantity("1Pi") ?? 0n;
-
-/** Matches a size of disk space on a node. */
-const disk = v.pipe(
-  quantity,
-  rule<string>({
-    code: "out-of-range",
-    test: (text) => {
-      const size = parseQuantity(text) ?? -1n;
-      return size < 0n || (size >= MIN_SIZE && size <= MAX_SIZE); // The previous rule reports invalid quantities.
-    },
-    message: "is out of range for checkpoint archives",
-    allowed: "1Mi to 1Pi, such as 20Gi",
-  }),
-);
-
-export const agentResponseSeconds = integer(15, 3600);
+import { described, pattern, shape, titled } from "../../schema";
+import { nodeAgentEntries } from "../node-agent";
 
 /** Directories of the host that the system or other programs use. */
 const RESERVED =
@@ -47,43 +16,29 @@ const installDirectory = pattern(
   },
 );
 
+const {
+  image,
+  repository,
+  registryCredentials,
+  quota,
+  reserve,
+  agentResponseSeconds,
+  allowCgroupV1,
+  logLevel,
+} = nodeAgentEntries;
+
 /**
  * Describes the open engine: the kubelet takes checkpoints, the agent of this toolkit pushes them as images, and the
  * container runtime restores pods from these images. It needs no Cedana account.
  */
 const kubeletEngine = shape({
   kind: described(v.optional(v.literal("kubelet"), "kubelet"), "Selects the open engine."),
-  image: requiredImage(
-    "Image of the node agent: helper and health check. No image is published: build it (npm run image -- node-agent) and push it to your registry.",
-  ),
-  repository: described(
-    registryRepository,
-    "Repository of checkpoint images. Use a private one: images contain process memory, including secrets.",
-  ),
-  registryCredentials: described(
-    derived(
-      secretReference(
-        shape({
-          name: described(dnsSubdomain, "Name of the Secret, in the namespace of the agent."),
-          key: described(v.optional(secretKey, ".dockerconfigjson"), "Key in the Secret."),
-        }),
-      ),
-      "for an ECR repository the agent's role (EKS Pod Identity), otherwise none",
-    ),
-    "Secret with a Docker config.json, which the agent uses to push.",
-  ),
-  quota: described(
-    v.optional(disk, "20Gi"),
-    "Maximum total size of the checkpoint archives on a node. The agent deletes an archive after its push.",
-  ),
-  reserve: described(
-    v.optional(disk, "5Gi"),
-    "Free space that checkpoints must leave on the disk of a node. A checkpoint that does not fit is not started.",
-  ),
-  agentResponseSeconds: described(
-    v.optional(agentResponseSeconds, 60),
-    "Seconds within which the agent of a node must report a new checkpoint, else the checkpoint fails with AgentNotAnswering. Raise it for nodes where an agent takes longer to restart.",
-  ),
+  image,
+  repository,
+  registryCredentials,
+  quota,
+  reserve,
+  agentResponseSeconds,
   folder: described(
     v.optional(installDirectory, "/opt/cedana-cdk"),
     "Directory on the nodes where the helper installs CRIU. It must not contain other files.",
@@ -96,51 +51,15 @@ const kubeletEngine = shape({
     v.optional(v.picklist([...GPU_SUPPORTS, "cuda"]), "none"),
     "Method that saves GPU state. cuda: CRIU's CUDA plugin, which you add to the image when you build it.",
   ),
-  allowCgroupV1: described(
-    v.optional(v.boolean(), false),
-    "Whether nodes with cgroup v1 are accepted. On these nodes restored processes are not moved to their original cgroups.",
-  ),
+  allowCgroupV1,
   requireRestore: described(
     v.optional(v.boolean(), true),
     "Whether a node must support restores from checkpoint images to become ready. false: it must only support checkpoints.",
   ),
-  logLevel: described(
-    v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
-    "Log level of helper and health check.",
-  ),
+  logLevel,
 });
 
 export const kubeletEngineSchema = titled(kubeletEngine, "the open engine");
 
 export interface KubeletEngineSpec extends v.InferInput<typeof kubeletEngineSchema> {}
 export interface ResolvedKubeletEngine extends v.InferOutput<typeof kubeletEngineSchema> {}
-
-/** Kind of credentials that the agent uses for the registry. */
-export type RegistryCredentials = "docker-config" | "ecr" | "none";
-
-/** Matches the host of an ECR registry, which contains account and region. */
-const ECR = /^\d{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$/;
-
-/** Returns the host of the registry, with its port. */
-export function registryOf({ repository }: Pick<ResolvedKubeletEngine, "repository">): string {
-  return repository.slice(0, repository.indexOf("/"));
-}
-
-/** Returns the kind of credentials for the registry of the engine. */
-export function credentialsOf(
-  engine: Pick<ResolvedKubeletEngine, "repository" | "registryCredentials">,
-): RegistryCredentials {
-  if (engine.registryCredentials !== undefined) return "docker-config";
-  return ECR.test(registryOf(engine)) ? "ecr" : "none";
-}
-
-/** Returns whether the registry runs on the node (localhost). Only pods with hostNetwork can reach it. */
-export function isNodeLocalRegistry(engine: Pick<ResolvedKubeletEngine, "repository">): boolean {
-  return /^(localhost|127(\.\d{1,3}){3})(:\d+)?$/.test(registryOf(engine));
-}
-
-/** Returns the TCP port of the registry. */
-export function registryPort(engine: Pick<ResolvedKubeletEngine, "repository">): number {
-  const port = /:(\d+)$/.exec(registryOf(engine))?.[1];
-  return port === undefined ? (isNodeLocalRegistry(engine) ? 80 : 443) : Number(port);
-}

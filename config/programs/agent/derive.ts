@@ -1,8 +1,10 @@
-import { credentialsOf, type ResolvedKubeletEngine } from "../../engines/kubelet";
+import { CRIU_HANDLER, type ResolvedCriuEngine } from "../../engines/criu";
+import type { ResolvedKubeletEngine } from "../../engines/kubelet";
+import { credentialsOf, type NodeAgentSettings } from "../../engines/node-agent";
 import { agentNamespace, checkpointsOf, type ResolvedInstall } from "../../install";
-import { MINIMUM_KERNEL } from "../../nodes";
+import { MINIMUM_KERNEL, NODE_FOLDER, SERVICE_SOCKET, WRAPPER } from "../../nodes";
 import { quantityBytes } from "../../schema";
-import type { AgentSettings } from "./schema";
+import type { CriuAgentSettings, KubeletAgentSettings } from "./schema";
 
 /** Directory and file of the settings in the pods of the agent. */
 export const SETTINGS_DIRECTORY = "/etc/cedana-agent";
@@ -22,37 +24,61 @@ export const CRIU_LINK = "/usr/local/sbin/criu";
 /** Pod condition and readiness gate of the health check: whether the node can checkpoint. */
 export const HEALTH_CONDITION = "cedana.ai/node-can-checkpoint";
 
-/** Returns the settings of the agents of an install. */
-export function agentSettings(engine: ResolvedKubeletEngine, install: ResolvedInstall): AgentSettings {
-  const { folder, runtime, quota, reserve, repository, allowCgroupV1, requireRestore, logLevel } = engine;
-  const { periodSeconds, timeoutSeconds } = install.healthCheck;
+/** Returns the settings that the agents of all engines have. */
+function commonSettings(engine: NodeAgentSettings, install: ResolvedInstall) {
+  const { quota, reserve, repository, logLevel } = engine;
   const checkpoints = checkpointsOf(install);
   const credentials = credentialsOf(engine);
   return {
     namespace: agentNamespace(install),
-    folder,
     criuLink: CRIU_LINK,
-    runtime: runtime === "crio" ? "crio" : "containerd",
-    archives: ARCHIVES,
     state: STATE,
     quotaBytes: quantityBytes(quota),
     reserveBytes: quantityBytes(reserve),
     maxConcurrent: checkpoints ? checkpoints.maxPerNode : 1,
-    kubelet: { port: 10_250 },
     repository,
     registry:
       credentials === "docker-config"
         ? { credentials, dockerConfig: `${CREDENTIALS_DIRECTORY}/${CREDENTIALS_FILE}` }
         : { credentials },
+    log: { level: logLevel },
+  };
+}
+
+function healthSettings({ allowCgroupV1 }: NodeAgentSettings, { healthCheck }: ResolvedInstall) {
+  const { periodSeconds, timeoutSeconds } = healthCheck;
+  return { periodSeconds, timeoutSeconds, minKernel: MINIMUM_KERNEL, allowCgroupV1 };
+}
+
+/** Returns the settings of the agents of an install with the engine `kubelet`. */
+export function agentSettings(engine: ResolvedKubeletEngine, install: ResolvedInstall): KubeletAgentSettings {
+  const { kind, folder, runtime, requireRestore } = engine;
+  return {
+    engine: kind,
+    ...commonSettings(engine, install),
+    folder,
+    runtime: runtime === "crio" ? "crio" : "containerd",
+    archives: ARCHIVES,
+    kubelet: { port: 10_250 },
     health: {
-      periodSeconds,
-      timeoutSeconds,
-      minKernel: MINIMUM_KERNEL,
-      allowCgroupV1,
+      ...healthSettings(engine, install),
       requireRestore,
       runtimeConfig: runtimeConfig(engine),
     },
-    log: { level: logLevel },
+  };
+}
+
+/** Returns the settings of the agents of an install with the engine `criu`. */
+export function criuAgentSettings(engine: ResolvedCriuEngine, install: ResolvedInstall): CriuAgentSettings {
+  const runtime = "containerd";
+  return {
+    engine: engine.kind,
+    ...commonSettings(engine, install),
+    folder: NODE_FOLDER,
+    runtime,
+    socket: SERVICE_SOCKET,
+    handler: { name: CRIU_HANDLER.name, binary: WRAPPER },
+    health: { ...healthSettings(engine, install), runtimeConfig: runtimeConfig({ runtime }) },
   };
 }
 

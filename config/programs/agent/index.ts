@@ -1,8 +1,9 @@
-/** Settings of the kubelet engine's agent: their schema, parser and derivation from an install. */
+/** Settings of the agents: their schema, parser and derivation from an install. */
 export {
   agentSettings,
   ARCHIVES,
   CREDENTIALS_FILE,
+  criuAgentSettings,
   CREDENTIALS_DIRECTORY,
   CRIU_LINK,
   HEALTH_CONDITION,
@@ -17,4 +18,6 @@ export {
   type AgentHealthSettings,
   type AgentRegistrySettings,
   type AgentSettings,
+  type CriuAgentSettings,
+  type KubeletAgentSettings,
 } from "./schema";

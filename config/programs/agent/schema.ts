@@ -36,7 +36,7 @@ const registrySchema = v.variant("credentials", [
   }),
 ]);
 
-const healthSchema = shape({
+const healthEntries = {
   periodSeconds: described(integer(1, 3600), "Seconds between two checks."),
   timeoutSeconds: described(integer(1, 3600), "Timeout of one check, in seconds."),
   minKernel: described(
@@ -48,45 +48,79 @@ const healthSchema = shape({
     "Oldest supported Linux kernel.",
   ),
   allowCgroupV1: described(v.boolean(), "Whether nodes with cgroup v1 are accepted."),
-  requireRestore: described(v.boolean(), "Whether a node must be able to restore from checkpoint images."),
   runtimeConfig: described(
     directory,
     "Configuration file of the container runtime on the node, such as /etc/containerd/config.toml.",
   ),
-});
+};
 
-/**
- * Describes the settings of the kubelet engine's agent, a file in YAML or JSON for `agent run` and `agent health`. Paths
- * are the same in the pods and on the node.
- */
-export const agentSettingsSchema = shape({
-  namespace: described(dnsLabel, "Namespace of the agents, and of the NodeCheckpoint objects."),
+/** Settings that the agents of all engines have. */
+const entries = {
+  namespace: described(dnsLabel, "Namespace of the agents, and of the objects that request work from them."),
   folder: described(directory, "Directory of CRIU on the node. The agent runs <folder>/current/bin/criu."),
   criuLink: described(
     directory,
     "Symbolic link on the node through which the container runtime finds CRIU, such as /usr/local/sbin/criu.",
   ),
   runtime: described(v.picklist(["containerd", "crio"]), "Container runtime of the node."),
-  archives: described(directory, "Directory to which the kubelet writes archives."),
   state: described(directory, "Directory of the agent's journal, which survives restarts of the pod."),
-  quotaBytes: described(bytes, "Maximum total size of the agent's archives on a node, in bytes."),
-  reserveBytes: described(
-    bytes,
-    "Free space that checkpoints must leave on the disk of the archives, in bytes.",
-  ),
+  quotaBytes: described(bytes, "Maximum total size of checkpoints on the disk of a node, in bytes."),
+  reserveBytes: described(bytes, "Free space that checkpoints must leave on the disk, in bytes."),
   maxConcurrent: described(integer(1, 100), "Maximum number of checkpoints in flight on a node."),
-  kubelet: described(kubeletSchema, "Kubelet of the node."),
   repository: described(registryRepository, "Repository of checkpoint images."),
   registry: described(registrySchema, "Access to the registry."),
-  health: described(healthSchema, "Settings of the health check."),
   log: described(
     shape({ level: described(v.picklist(["debug", "info", "warn", "error"]), "Log level.") }),
     "Log of both programs.",
   ),
+};
+
+const kubeletAgentSchema = shape({
+  engine: described(v.literal("kubelet"), "Engine of the agent. kubelet: the kubelet takes the checkpoints."),
+  ...entries,
+  archives: described(directory, "Directory to which the kubelet writes archives."),
+  kubelet: described(kubeletSchema, "Kubelet of the node."),
+  health: described(
+    shape({
+      ...healthEntries,
+      requireRestore: described(
+        v.boolean(),
+        "Whether a node must be able to restore from checkpoint images.",
+      ),
+    }),
+    "Settings of the health check.",
+  ),
 });
 
-/** Settings of the agent. Sizes are in bytes, durations in seconds. */
-export interface AgentSettings extends v.InferOutput<typeof agentSettingsSchema> {}
+const criuAgentSchema = shape({
+  engine: described(
+    v.literal("criu"),
+    "Engine of the agent. criu: the service of the node takes and restores checkpoints of pods.",
+  ),
+  ...entries,
+  socket: described(directory, "Unix socket of the service of the node."),
+  handler: described(
+    shape({
+      name: described(dnsLabel, "Name of the runtime handler."),
+      binary: described(directory, "OCI runtime of the handler: the wrapper."),
+    }),
+    "Runtime handler of containerd that restores containers.",
+  ),
+  health: described(shape(healthEntries), "Settings of the health check."),
+});
+
+/**
+ * Describes the settings of an engine's agent, a file in YAML or JSON for `agent run` and `agent health`. Paths are the same
+ * in the pods and on the node.
+ */
+export const agentSettingsSchema = v.variant("engine", [kubeletAgentSchema, criuAgentSchema]);
+
+/** Settings of the agent of the engine `kubelet`. Sizes are in bytes, durations in seconds. */
+export interface KubeletAgentSettings extends v.InferOutput<typeof kubeletAgentSchema> {}
+/** Settings of the agent of the engine `criu`. Sizes are in bytes, durations in seconds. */
+export interface CriuAgentSettings extends v.InferOutput<typeof criuAgentSchema> {}
+/** Settings of an agent. */
+export type AgentSettings = KubeletAgentSettings | CriuAgentSettings;
 /** Settings of the health check. */
 export type AgentHealthSettings = AgentSettings["health"];
 /** Credentials for the registry. */

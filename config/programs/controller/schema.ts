@@ -1,6 +1,5 @@
 import * as v from "../../schema/valibot";
 import { ENGINES, ENGINE_KINDS } from "../../engines";
-import { criuControllerSchema } from "../../engines/criu";
 import { taintSchema } from "../../nodes";
 import { labels, someNamespaces } from "../../pod";
 import {
@@ -60,10 +59,10 @@ const gateSchema = shape({
   dryRun: described(v.boolean(), "Whether the controller only reports changes of nodes without making them."),
 });
 
-const checkpointsSchema = v.variant("engine", [
-  ...ENGINE_KINDS.map((kind) => ENGINES[kind].controller.schema),
-  criuControllerSchema,
-]);
+const checkpointsSchema = v.variant(
+  "engine",
+  ENGINE_KINDS.map((kind) => ENGINES[kind].controller.schema),
+);
 
 const restoreSchema = shape({
   namespaces: described(someNamespaces, "Namespaces whose pods can be restored."),

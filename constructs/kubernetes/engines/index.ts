@@ -1,6 +1,7 @@
 /** Kubernetes objects of the engines. */
 import type { EngineKind, ResolvedEngine } from "../../../config/engines";
 import { CEDANA_CONSTRUCTS } from "./cedana/engine";
+import { CRIU_CONSTRUCTS } from "./criu/engine";
 import type { EngineConstructs } from "./engine";
 import { KUBELET_CONSTRUCTS } from "./kubelet/engine";
 
@@ -8,6 +9,7 @@ type EngineOf<K extends EngineKind> = Extract<ResolvedEngine, { readonly kind: K
 
 const TABLE: { readonly [K in EngineKind]: EngineConstructs<EngineOf<K>> } = {
   cedana: CEDANA_CONSTRUCTS,
+  criu: CRIU_CONSTRUCTS,
   kubelet: KUBELET_CONSTRUCTS,
 };
 

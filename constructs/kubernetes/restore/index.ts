@@ -11,7 +11,7 @@ import { certManagerObjects, webhookConfiguration, webhookService } from "./webh
 
 /**
  * Restore of pods: the admission webhook that the controller serves, and the policies that check who may request one. Only
- * for an engine that restores from images, with a controller and without `install.restore: false`.
+ * for an engine that restores by the webhook, with a controller and without `install.restore: false`.
  */
 export class Restore extends Construct {
   readonly service: ApiObject;

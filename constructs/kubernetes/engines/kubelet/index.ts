@@ -3,6 +3,5 @@
  * @module cedana-cdk/kubernetes/engines/kubelet
  */
 export { HEALTH_CONDITION } from "../../../../config/programs/agent";
-export { KubeletAgent } from "./agent";
+export { AgentRemoval, KubeletAgent } from "./agent";
 export { KubeletEngine } from "./engine";
-export { AgentRemoval } from "./removal";

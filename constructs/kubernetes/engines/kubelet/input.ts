@@ -1,44 +1,30 @@
-import { createHash } from "node:crypto";
 import type { Construct } from "constructs";
-import type { V1ConfigMap } from "@kubernetes/client-node";
+import { NODE_CHECKPOINT } from "../../../../api";
 import type { ResolvedKubeletEngine } from "../../../../config/engines";
+import { agentSettings, ARCHIVES } from "../../../../config/programs/agent";
 import { inputOfKind, type EngineProps } from "../../input";
 import type { EngineInput } from "../engine";
-import { SETTINGS_FILE, agentSettings } from "../../../../config/programs/agent";
-import { HASH_ANNOTATION } from "../../../../config/programs/controller";
-import { agentNamespace, namesOf } from "../../../../config/install";
-import { metadata, type Manifest } from "../../object";
-
-export type KubeletInput = EngineInput<ResolvedKubeletEngine>;
+import { hostDirectory, mergeMounts, type NodeAgentInput } from "../node-agent";
 
 /** @throws InvalidInputError with all problems of engine and install, or if it is another engine */
-export function kubeletInputOf(scope: Construct, props: EngineProps): KubeletInput {
-  return inputOfKind(scope, props, "kubelet");
+export function kubeletInputOf(scope: Construct, props: EngineProps): NodeAgentInput {
+  return nodeAgentInput(inputOfKind(scope, props, "kubelet"));
 }
 
-/** Returns `AgentSettings` as JSON. */
-function settingsText({ engine, install }: KubeletInput): string {
-  return `${JSON.stringify(agentSettings(engine, install), undefined, 2)}\n`;
-}
-
-/** Returns the ConfigMap with the settings of helper and health check. */
-export function settingsConfigMap(input: KubeletInput): Manifest<V1ConfigMap> {
-  const { install } = input;
+/** Returns the input of the node agent, which requests checkpoints from the kubelet and pushes its archives. */
+export function nodeAgentInput({ engine, install }: EngineInput<ResolvedKubeletEngine>): NodeAgentInput {
+  const settings = agentSettings(engine, install);
   return {
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: metadata(install, {
-      name: namesOf(install).agentSettings,
-      namespace: agentNamespace(install),
-    }),
-    data: { [SETTINGS_FILE]: settingsText(input) },
+    engine,
+    install,
+    settings,
+    kinds: [NODE_CHECKPOINT],
+    // The kubelet authorizes requests by the API server.
+    helperRules: [{ apiGroups: [""], resources: ["nodes/checkpoint"], verbs: ["create"] }],
+    helperPorts: [settings.kubelet.port],
+    helperMounts: hostDirectory("archives", ARCHIVES, "write", { create: true }),
+    checkMounts: mergeMounts(),
+    healthMounts: hostDirectory("archives", ARCHIVES, "read", { create: true }),
+    data: [],
   };
-}
-
-/**
- * Returns the annotation with the hash of the settings. A change restarts the pods. The readiness gate compares it to detect
- * pods that still run with the previous settings.
- */
-export function settingsHash(input: KubeletInput): Record<string, string> {
-  return { [HASH_ANNOTATION]: createHash("sha256").update(settingsText(input)).digest("hex") };
 }

@@ -1,9 +1,18 @@
-import { readContainerdConfig } from "../../../../agent/health/containerd-config";
+import { CRIU_HANDLER } from "../../../../config/engines/criu";
+import { runtimeOf } from "../../../../config/nodes";
+import { renderRuntimeHandler } from "../../../../render/containerd";
+import {
+  readContainerdConfig,
+  readRuntimeHandler,
+  type ConfigFiles,
+} from "../../../../agent/health/containerd-config";
 
 const CONFIG = "/etc/containerd/config.toml";
 
-function read(files: Readonly<Record<string, string>>) {
-  return readContainerdConfig(CONFIG, {
+const read = (files: Readonly<Record<string, string>>) => readContainerdConfig(CONFIG, filesOf(files));
+
+function filesOf(files: Readonly<Record<string, string>>): ConfigFiles {
+  return {
     read: async (path) => {
       const text = files[path];
       if (text === undefined) throw Object.assign(new Error(`ENOENT: ${path}`), { code: "ENOENT" });
@@ -14,7 +23,7 @@ function read(files: Readonly<Record<string, string>>) {
         .filter((path) => path.startsWith(`${directory}/`))
         .map((path) => path.slice(directory.length + 1))
         .toReversed(),
-  });
+  };
 }
 
 const key = (value: boolean) =>
@@ -72,4 +81,20 @@ test("reports errors without lines of the file", async () => {
   const error = await read({ [CONFIG]: 'token = "secret-value\n' }).catch((thrown: Error) => thrown);
   expect((error as Error).message).toMatch(/^\/etc\/containerd\/config.toml is not TOML: /);
   expect((error as Error).message).not.toContain("secret-value");
+});
+
+test("reads a runtime handler of the node's configuration, with its imports", async () => {
+  const { runtimeBinary } = runtimeOf("none");
+  const text = renderRuntimeHandler(CRIU_HANDLER, { runtimeBinary });
+  const own = { "/etc/containerd/config.toml": `imports = ["conf.d/*.toml"]\n${text}` };
+  const handler = { binary: "/usr/local/bin/cedana-runc", podAnnotations: ["cedana.ai/*"] };
+  expect(await readRuntimeHandler(CONFIG, "cedana-criu", filesOf(own))).toEqual(handler);
+  const other = `[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.'cedana-criu']\npod_annotations = []\n`;
+  const imported = { ...own, "/etc/containerd/conf.d/a.toml": other };
+  expect(await readRuntimeHandler(CONFIG, "cedana-criu", filesOf(imported))).toEqual({
+    ...handler,
+    podAnnotations: [],
+  });
+  expect(await readRuntimeHandler(CONFIG, "other", filesOf(own))).toBeUndefined();
+  expect(await readRuntimeHandler(CONFIG, "cedana-criu", filesOf({}))).toBeUndefined();
 });

@@ -2,6 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync, mkdirSync, chmodSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { criuCheck, runCriuChecks, type Log } from "../../../../agent/health";
+import { NodeServiceClient } from "../../../../clients/node-service";
+import { FakeNodeService } from "../../../support/node-service";
 
 const SILENT: Log = { info: () => {}, warn: () => {}, error: () => {} };
 
@@ -42,6 +44,33 @@ describe("the container criu-check", () => {
   test("kills a program that does not end", async () => {
     const check = await criuCheck({ ...tree("exec sleep 60"), timeoutSeconds: 0.2 });
     expect(check.error).toBe("killed after 0.1 s");
+  });
+
+  test("reports whether the host service responds", async () => {
+    const result = join(directory, "result.json");
+    const run = async (socket: string) => {
+      const stop = new AbortController();
+      const messages: string[] = [];
+      const log: Log = {
+        ...SILENT,
+        info: (_, message) => (messages.push(message), stop.abort()),
+        error: (_, message) => (messages.push(message), stop.abort()),
+      };
+      const node = new NodeServiceClient(socket);
+      const service = (signal: AbortSignal) => node.state(signal);
+      await runCriuChecks({ ...tree("exit 0"), service, result, periodSeconds: 60, log }, stop.signal);
+      expect(messages).toHaveLength(1);
+      return JSON.parse(readFileSync(result, "utf8")).service as { error?: string };
+    };
+    const fake = await new FakeNodeService().start();
+    const state = { checkpoints: [], inFlight: [], plans: [], stagings: [], freeBytes: 1 };
+    fake.results.set("state", state);
+    try {
+      expect(await run(fake.socket)).toEqual({});
+    } finally {
+      await fake.stop();
+    }
+    expect((await run(join(directory, "none.sock"))).error).toContain("ENOENT");
   });
 
   test("replaces the result of a previous container", async () => {

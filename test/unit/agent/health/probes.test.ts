@@ -4,7 +4,13 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { probesOf } from "../../../../agent/health";
-import type { AgentSettings } from "../../../../config/programs/agent";
+import { CRIU_HANDLER } from "../../../../config/engines/criu";
+import { renderRuntimeHandler } from "../../../../render/containerd";
+import type {
+  AgentSettings,
+  CriuAgentSettings,
+  KubeletAgentSettings,
+} from "../../../../config/programs/agent";
 import { CERTIFICATE, KEY, OTHER_CERTIFICATE } from "../../../support/kubelet-certificate";
 import { clientOn } from "../../../support/controller-runtime";
 import { FakeRegistry } from "../../../support/registry";
@@ -14,7 +20,8 @@ beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "health-"))));
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 describe("a node", () => {
-  const settings = (more: Partial<AgentSettings> = {}): AgentSettings => ({
+  const settings = (more: Partial<KubeletAgentSettings> = {}): KubeletAgentSettings => ({
+    engine: "kubelet",
     namespace: "cedana-system",
     folder: "/opt/cedana-cdk",
     criuLink: "/usr/local/sbin/criu",
@@ -69,6 +76,41 @@ describe("a node", () => {
       runtime: expect.stringContaining("failed: containerd 2.3.4 does not restore"),
       kernel: expect.stringContaining("ok: Linux"),
       space: expect.stringContaining("ok: "),
+    });
+  });
+
+  test("of the engine criu has its own checks, and passes with handler, wrapper and host service", async () => {
+    const { archives: _a, kubelet: _k, health, ...common } = settings();
+    const { requireRestore: _r, ...rest } = health;
+    const criu: CriuAgentSettings = {
+      ...common,
+      engine: "criu",
+      state: directory,
+      socket: "/run/cedana-cdk/node/node.sock",
+      handler: { name: "cedana-criu", binary: "/usr/local/bin/cedana-runc" },
+      health: rest,
+    };
+    const before = await findings(criu);
+    expect(before).toMatchObject({
+      runtime: "failed: containerd has no runtime handler cedana-criu",
+      nodeService: expect.stringContaining("failed: criu-check has not reported yet"),
+      space: expect.stringContaining("ok: "),
+    });
+    expect(before).not.toHaveProperty("kubelet");
+    for (const each of ["usr/local/bin", "etc/containerd"])
+      mkdirSync(join(directory, "host", each), { recursive: true });
+    writeFileSync(join(directory, "host/usr/local/bin/cedana-runc"), "", { mode: 0o755 });
+    writeFileSync(
+      join(directory, "host/etc/containerd/config.toml"),
+      renderRuntimeHandler(CRIU_HANDLER, { runtimeBinary: "/usr/sbin/runc" }),
+    );
+    const result = { atMs: Date.now(), version: "4.2.1", exitCode: 0, output: "", service: {} };
+    writeFileSync(join(directory, "result.json"), JSON.stringify(result));
+    // Also with a containerd that cannot restore from images.
+    expect(await findings(criu, CERTIFICATE, "containerd://2.4.2")).toMatchObject({
+      criu: expect.stringContaining("ok: "),
+      runtime: "ok: containerd 2.4.2 has the runtime handler cedana-criu",
+      nodeService: "ok: the host service responds at /run/cedana-cdk/node/node.sock",
     });
   });
 

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { propertyTables, withKindSections } from "../../../../cli/schema/property-table";
+import { renderCriuTable } from "../../../../config/engines/criu";
 import { renderFeatureTable } from "../../../../config/features";
 import { ROOT } from "../../../support/sources";
 
@@ -25,6 +26,7 @@ test("docs/kubernetes/crds.md has the fields, rules and columns of each kind", (
   expect(page).toBe(generated);
 });
 
-test("docs/features.md has the feature matrix of the program", () => {
-  expect(readFileSync(join(ROOT, "docs/features.md"), "utf8")).toContain(renderFeatureTable());
+test("docs/features.md has the feature tables of the program", () => {
+  const page = readFileSync(join(ROOT, "docs/features.md"), "utf8");
+  for (const table of [renderFeatureTable(), renderCriuTable()]) expect(page).toContain(table);
 });

@@ -3,6 +3,8 @@ import { basename, join } from "node:path";
 import Ajv from "ajv";
 import { parse } from "yaml";
 import { INIT_DEFAULTS, initFile } from "../../../../cli/init-file";
+import { ENGINE_KINDS } from "../../../../config/engine-kinds";
+import { readPlatform } from "../../../../config/platform/file";
 import { platformJsonSchema } from "../../../../cli/schema/input-schema";
 import { platformSchema } from "../../../../config/platform";
 import { check } from "../../../../config/schema";
@@ -14,10 +16,16 @@ const BAD = files("test/golden/platform/bad", /\.yaml$/);
 /** Codes of problems that a JSON Schema pattern cannot express. */
 const READER_ONLY = new Set(["invalid-cidr", "reserved-label", "reserved-taint"]);
 
-test.each(["new", "existing", "none"] as const)("the JSON Schema accepts a file of init (%s)", (aws) => {
-  const accepted = validate(parse(initFile({ ...INIT_DEFAULTS, aws, gpu: true })));
+test.each(
+  ENGINE_KINDS.flatMap((engine) =>
+    (["new", "existing", "none"] as const).map((aws) => ({ engine, aws, gpu: true })),
+  ),
+)("the JSON Schema and the reader accept a file of init: %j", (answers) => {
+  const text = initFile({ ...INIT_DEFAULTS, ...answers });
+  const accepted = validate(parse(text));
   expect(validate.errors).toBeNull();
   expect(accepted).toBe(true);
+  expect(readPlatform(text).problems).toBeUndefined();
 });
 
 test.each(BAD.map((path) => [basename(path), path]))(

@@ -57,3 +57,27 @@ test("checks nodes for the engine of the file although the engine has problems",
   const { kind: _kind, ...withoutKind } = withoutUrl;
   expect(problems(withoutKind, {}, "2.4").filter((text) => text.startsWith("nodeGroups"))).toEqual([]);
 });
+
+test("accepts nodes of any containerd 2 for the engine criu, with its own handler only", () => {
+  const engine = { ...ENGINES.kubelet, kind: "criu" };
+  expect(problems(engine, CONTROLLER, "2.4")).toEqual([]);
+  const withHandler = (runtimeHandler: object) =>
+    checkPlatform({
+      version: 1,
+      existingCluster: { name: "demo", version: "1.35", region: "eu-west-1" },
+      nodeGroups: [{ name: "a", instanceTypes: ["m7i.large"], scaling: { min: 1, max: 1 }, runtimeHandler }],
+      engine,
+      install: CONTROLLER,
+    }).problems.map(({ code, path }) => `${code} ${path.join(".")}`);
+  const own = { name: "cedana-criu", runtimePath: false, binary: "/usr/local/bin/cedana-runc" };
+  expect(withHandler(own)).toEqual([]);
+  expect(withHandler({ ...own, binary: "/usr/sbin/runc" })).toEqual([
+    "runtime-handler-mismatch nodeGroups.0.runtimeHandler.binary",
+  ]);
+  expect(withHandler({ ...own, runtimePath: "/usr/local/bin/shim" })).toEqual([
+    "runtime-handler-mismatch nodeGroups.0.runtimeHandler.runtimePath",
+  ]);
+  expect(withHandler({ ...own, name: "other" })).toEqual([
+    "runtime-handler-mismatch nodeGroups.0.runtimeHandler",
+  ]);
+});

@@ -18,6 +18,7 @@ test.each<[string, object]>([
     "of Cedana's engine with a NodeReadinessRule",
     { engine: CEDANA, install: { controller, readinessGate: { owner: "nodeReadinessRule", retaint: {} } } },
   ],
+  ["of the engine criu", { engine: { ...OPEN, kind: "criu" }, install: { controller } }],
   ["of the open engine", { engine: OPEN, install: { controller } }],
   [
     "of the open engine with settings",

@@ -1,6 +1,7 @@
-import { readAgentSettings, type AgentSettings } from "../../../../config/programs/agent";
+import { readAgentSettings, type KubeletAgentSettings } from "../../../../config/programs/agent";
 
-const SETTINGS: AgentSettings = {
+const SETTINGS: KubeletAgentSettings = {
+  engine: "kubelet",
   namespace: "cedana-system",
   folder: "/opt/cedana-cdk",
   criuLink: "/usr/local/sbin/criu",
@@ -72,4 +73,16 @@ test.each([
 test("reports invalid YAML as one problem", () => {
   expect(readAgentSettings("namespace: [").problems).toMatchObject([{ code: "yaml-syntax" }]);
   expect(readAgentSettings("").problems).toHaveLength(1);
+});
+
+test("parses the settings of the engine criu, which has a socket in place of archives and a kubelet", () => {
+  const { archives: _archives, kubelet: _kubelet, ...common } = SETTINGS;
+  const { requireRestore: _requireRestore, ...health } = common.health;
+  const handler = { name: "cedana-criu", binary: "/usr/local/bin/cedana-runc" };
+  const criu = { ...common, engine: "criu", socket: "/run/cedana-cdk/node/node.sock", handler, health };
+  const parse = (settings: object) => readAgentSettings(JSON.stringify(settings));
+  expect(parse(criu)).toEqual({ value: criu });
+  expect(parse({ ...criu, socket: "node.sock" }).problems).toMatchObject([{ path: ["socket"] }]);
+  expect(parse({ ...criu, kubelet: { port: 1 } }).problems).toMatchObject([{ code: "unknown-key" }]);
+  expect(parse({ ...common, engine: "cedana" }).problems).toMatchObject([{ path: ["engine"] }]);
 });

@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
 import { expectGolden } from "../../../support/golden";
-import { EVERYTHING, INSTALL, synth, synthOpen, type KubernetesObject } from "./support";
+import { EVERYTHING, INSTALL, synth, synthCriu, synthOpen, type KubernetesObject } from "./support";
 
 /** Objects as a reviewer reads them: environment as `NAME: where from`, permissions in one line each, the labels that all objects share left out. */
 function readable(objects: readonly KubernetesObject[]): string {
@@ -104,7 +104,7 @@ test("on demand: metrics", () => {
   expect(more.map(({ kind }) => kind)).toContain("Service");
 });
 
-const kubelet: Record<string, (object: KubernetesObject) => boolean> = {
+const agents: Record<string, (object: KubernetesObject) => boolean> = {
   helper: ({ kind, metadata }) => kind === "DaemonSet" && component("helper")({ kind, metadata } as never),
   "health-check": ({ kind, metadata }) =>
     kind === "DaemonSet" && component("health-check")({ kind, metadata } as never),
@@ -117,7 +117,20 @@ const kubelet: Record<string, (object: KubernetesObject) => boolean> = {
   "network-policies": ({ kind }) => kind === "NetworkPolicy",
 };
 
-test.each(Object.keys(kubelet))("engine kubelet: %s", (name) => {
-  golden(`kubelet/${name}`, synthOpen().filter(kubelet[name]!));
+test.each(Object.keys(agents))("engine kubelet: %s", (name) => {
+  golden(`kubelet/${name}`, synthOpen().filter(agents[name]!));
+  expect.hasAssertions();
+});
+
+test.each(Object.keys(agents))("engine criu: %s", (name) => {
+  golden(`criu/${name}`, synthCriu().filter(agents[name]!));
+  expect.hasAssertions();
+});
+
+test("engine criu: RuntimeClasses", () => {
+  golden(
+    "criu/runtime-classes",
+    synthCriu().filter(({ kind }) => kind === "RuntimeClass"),
+  );
   expect.hasAssertions();
 });

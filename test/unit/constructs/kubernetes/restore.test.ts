@@ -31,7 +31,7 @@ test("creates webhook and policies only with the engine kubelet and Checkpoints"
 
 test("rejects settings of a restore that is not available", () => {
   expect(problems(() => synth({ ...CONTROLLER, restore: {} }))).toEqual([
-    "install.restore  is not supported: the engine cedana does not restore from images; remove it, or choose another engine.kind",
+    "install.restore  is not supported: the engine cedana has no restore by the webhook; remove it, or choose another engine.kind",
   ]);
   expect(problems(() => synthOpen({ checkpoints: false, restore: {} }))).toEqual([
     "install.restore  has no effect: no Checkpoint objects are reconciled; remove it, or set install.checkpoints.namespaces",

@@ -1,5 +1,5 @@
 import { Testing } from "cdk8s";
-import type { CedanaEngineSpec, InstallSpec, KubeletEngineSpec } from "../../../../config";
+import type { CedanaEngineSpec, CriuEngineSpec, InstallSpec, KubeletEngineSpec } from "../../../../config";
 import { CedanaChart } from "../../../../stacks/kubernetes";
 
 export const ENGINE: CedanaEngineSpec = {
@@ -13,7 +13,9 @@ export const KUBELET: KubeletEngineSpec = {
   repository: "registry.example.com/checkpoints",
 };
 
-/** The required properties of the engine `kubelet`. */
+export const CRIU: CriuEngineSpec = { ...KUBELET, kind: "criu" };
+
+/** The required properties of an install with the engine `kubelet` or `criu`. */
 export const CONTROLLER: InstallSpec = {
   controller: { image: { repository: "registry.example.com/cedana-controller", tag: "0.1.0" } },
 };
@@ -70,4 +72,16 @@ export function synthOpen(
   engine: Partial<KubeletEngineSpec> = {},
 ): KubernetesObject[] {
   return open(install, engine).toJson() as KubernetesObject[];
+}
+
+/** With the engine `criu`. */
+export function synthCriu(
+  install: InstallSpec = {},
+  engine: Partial<CriuEngineSpec> = {},
+): KubernetesObject[] {
+  const chart = new CedanaChart(Testing.app(), "cedana", {
+    engine: { ...CRIU, ...engine },
+    install: { ...CONTROLLER, ...install },
+  });
+  return chart.toJson() as KubernetesObject[];
 }

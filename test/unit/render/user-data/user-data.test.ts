@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { parse as parseToml } from "smol-toml";
 import { parse as parseYaml } from "yaml";
 import { NODE_CONFIG_TYPE, readMime, renderUserData, type Bootstrap } from "../../../../render/user-data";
@@ -46,6 +47,7 @@ const full: Partial<NodeGroupSpec> = {
 test.each([
   ["managed", group(), MANAGED],
   ["managed-cedana", group({ engine: "cedana" }), MANAGED],
+  ["managed-criu", group({ engine: "criu" }), MANAGED],
   ["managed-full", group(full), MANAGED],
   ["custom-ami-full", group({ ...full, postNodeadm: ["#!/bin/bash\necho done\n"] }), CUSTOM],
 ])("golden: %s", (name, settings, bootstrap) => {
@@ -80,6 +82,44 @@ test.each([
     expect(text).not.toContain("runtimes.");
   },
 );
+
+test.each(["managed", "karpenter"] as const)(
+  "configures the runtime handler and the host service of the engine criu: %s node",
+  (mode) => {
+    const config = { ...full, engine: "criu", containerd: {} } as const;
+    const settings =
+      mode === "managed"
+        ? group(config)
+        : resolve("test", nodePoolSchema, { ...config, name: "a", amiVersion: "v20260714" });
+    const parts = readMime(renderUserData(settings, { mode }) ?? "").parts ?? [];
+    const [script] = parts.filter(({ content }) => content.includes("cedana-noded"));
+    // The accelerator's runtime is behind the wrapper.
+    expect(script?.content).toContain("echo /usr/bin/nvidia-container-runtime >/etc/cedana-cdk/runtime\n");
+    execFileSync("bash", ["-n"], { input: script?.content });
+    const documents = parts.filter(({ contentType }) => contentType === NODE_CONFIG_TYPE);
+    const { spec } = parseYaml(documents[0]?.content ?? "") as { spec: { containerd: { config: string } } };
+    expect(parseToml(spec.containerd.config)).toEqual({
+      plugins: {
+        "io.containerd.cri.v1.runtime": {
+          containerd: {
+            runtimes: {
+              "cedana-criu": {
+                runtime_type: "io.containerd.runc.v2",
+                base_runtime_spec: "/etc/containerd/base-runtime-spec.json",
+                pod_annotations: ["cedana.ai/*"],
+                options: { BinaryName: "/usr/local/bin/cedana-runc", SystemdCgroup: true },
+              },
+            },
+          },
+        },
+      },
+    });
+  },
+);
+
+test("writes no unit of the host service for nodes without checkpointing", () => {
+  expect(renderUserData(group({ engine: "criu", checkpointing: false }), MANAGED)).toBeUndefined();
+});
 
 test("writes the key into its own table, whatever handler follows it", () => {
   const text = renderUserData(group({ engine: "kubelet", runtimeHandler: { name: "own" } }), MANAGED);

@@ -1,0 +1,77 @@
+import type { CheckpointMetadata, NodeService } from "../../../clients/node-service";
+import { parseReference, RegistryClient } from "../../../clients/registry";
+import type { AgentSettings } from "../../../config/programs/agent";
+import { pullCheckpoint, pushCheckpoint, type PushedCheckpoint } from "../../artifact";
+import { registryCredentials, type Identity } from "../../registry";
+import type { CheckpointContext, CheckpointEntry } from "../../work";
+import type { Slots } from "./slots";
+
+/** Access to the registry, with the configured credentials. */
+export interface Artifacts {
+  /** Pushes a checkpoint that the service of the node has. @param image `registry/repository:tag` */
+  push(uid: string, image: string, signal: AbortSignal): Promise<PushedCheckpoint>;
+  /** Stages a checkpoint at the service of the node. @param image `registry/repository@sha256:...` */
+  pull(options: PullOptions, signal: AbortSignal): Promise<CheckpointMetadata>;
+}
+
+export interface PullOptions {
+  readonly image: string;
+  readonly podUID: string;
+  /** The largest sum of the checkpoint's files on the node. */
+  readonly maxBytes: number;
+  /** Free space that must remain on the disk, in bytes. */
+  readonly reserveBytes: number;
+}
+
+/**
+ * Returns pushes and pulls with the configured credentials. Gets them for each one: an ECR password is valid for 12 hours.
+ */
+export function artifactsWith(
+  node: NodeService,
+  registry: AgentSettings["registry"],
+  identity: Identity,
+): Artifacts {
+  const run = async <T>(image: string, work: (client: RegistryClient) => Promise<T>): Promise<T> => {
+    const reference = parseReference(image);
+    const credentials = await registryCredentials(registry, reference, identity);
+    // The job retries for longer.
+    const client = new RegistryClient({ registry: reference.registry, credentials, attempts: 2 });
+    try {
+      return await work(client);
+    } finally {
+      client.close();
+    }
+  };
+  return {
+    push: (uid, image, signal) =>
+      run(image, (client) => pushCheckpoint({ uid, reference: parseReference(image), client, node, signal })),
+    pull: (options, signal) =>
+      run(options.image, (client) => pullCheckpoint({ ...options, client, node, signal })),
+  };
+}
+
+/** Delays and time limits, in milliseconds. */
+export interface Times {
+  /** How long requests to a service that is unavailable, or was interrupted, are retried. */
+  readonly serviceMs: number;
+  /** First and longest delay between retries. */
+  readonly backoffMs: readonly [number, number];
+  /** First and longest interval in which the outcome of a restore is read. */
+  readonly pollMs: readonly [number, number];
+}
+
+export const TIMES: Times = { serviceMs: 60_000, backoffMs: [500, 15_000], pollMs: [100, 2000] };
+
+/** Progress of the checkpoint of a pod: `requested` is written before the request is sent to the service of the node. */
+export interface JournalEntry extends CheckpointEntry {
+  readonly phase: "requested" | "finished";
+}
+
+/** Dependencies of the jobs. */
+export interface CriuContext extends CheckpointContext<JournalEntry> {
+  readonly node: Pick<NodeService, "checkpoint" | "forget" | "lay" | "outcome" | "forgetPlan" | "state">;
+  readonly artifacts: Artifacts;
+  /** Limits the pulls at a time. */
+  readonly pulls: Slots;
+  readonly times: Times;
+}

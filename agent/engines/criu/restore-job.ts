@@ -1,0 +1,192 @@
+import type { NodeRestoreReason, NodeRestoreSpec, NodeRestoreStatus } from "../../../api";
+import { NodeServiceError, type Outcome } from "../../../clients/node-service";
+import { InvalidInputError } from "../../../config/schema";
+import { exponential, sleep } from "../../../kube";
+import { ArtifactError } from "../../artifact";
+import { isFinished, StatusWriter, timeOf, type Job } from "../../work";
+import type { CriuContext } from "./context";
+import { endOf, NODE_RESTORE, reportOf, type Ended, type NodeRestoreObject } from "./node-restores";
+import { isTemporary, retried, textOf } from "./service";
+
+export interface RestoreJobOptions {
+  readonly id: { readonly uid: string; readonly name: string };
+  /** Called when nothing of a deleted NodeRestore is left on the node. */
+  readonly discarded: () => void;
+  /** Aborted when the process stops. */
+  readonly stop: AbortSignal;
+}
+
+/** Errors of the service that a retry does not fix. Of others, such as a full disk or a broken stream, it can. */
+const FATAL = ["InvalidRequest", "UnknownMethod", "PartNotFound"];
+
+/**
+ * Runs one NodeRestore to its outcome: pulls the checkpoint, publishes the plan, and reports what the runtime did with it. When
+ * the NodeRestore is deleted, it deletes the plan.
+ */
+export class RestoreJob implements Job {
+  private readonly deletion = new AbortController();
+  private readonly signal: AbortSignal;
+  private readonly status: StatusWriter<NodeRestoreReason, NodeRestoreSpec, NodeRestoreStatus>;
+  private readonly podUID: string;
+  private startMs = Date.now();
+
+  constructor(
+    private readonly context: CriuContext,
+    private readonly options: RestoreJobOptions,
+  ) {
+    const { id, stop } = options;
+    this.podUID = id.name;
+    this.signal = AbortSignal.any([stop, this.deletion.signal]);
+    this.status = new StatusWriter(NODE_RESTORE, context, id, stop);
+  }
+
+  cancel(): void {
+    this.deletion.abort(new Error("the NodeRestore was deleted"));
+  }
+
+  /** @throws the signal's reason */
+  async run(): Promise<void> {
+    const object = await this.status.read();
+    if (object === undefined) return this.discard();
+    if (isFinished(object.status)) return;
+    this.startMs = Date.parse(object.status.startTime ?? "") || Date.now();
+    try {
+      const ended = (await this.prepare(object)) ?? (await this.follow());
+      await this.finish(ended);
+    } catch (error) {
+      this.options.stop.throwIfAborted();
+      if (this.deletion.signal.aborted) return this.discard();
+      throw error;
+    }
+  }
+
+  /** Publishes the plan. @returns how the restore ended, if it ended without a plan */
+  private async prepare({ spec, metadata }: NodeRestoreObject): Promise<Ended | undefined> {
+    const { repository } = this.context.settings;
+    if (!spec.image.startsWith(`${repository}@`))
+      return withoutPlan(
+        "RegistryFailed",
+        `image ${spec.image} is not in the configured repository ${repository}`,
+      );
+    const deadlineMs = Date.parse(metadata.creationTimestamp) + spec.timeoutSeconds * 1000;
+    for (let attempt = 0, last = ""; ; attempt++) {
+      const outcome = await this.outcome();
+      if (outcome.checkpoint === spec.checkpointUID) return undefined;
+      const ended = endOf(outcome);
+      if (ended !== undefined)
+        return last === "" ? ended : { ...ended, message: `${ended.message}; ${last}` };
+      if (Date.now() >= deadlineMs)
+        return withoutPlan("DeadlineExceeded", last || "the agent started too late");
+      try {
+        await this.publish(spec, deadlineMs);
+        return undefined;
+      } catch (error) {
+        this.signal.throwIfAborted();
+        last = textOf(error);
+        if (isFatal(error)) return withoutPlan("CheckpointInvalid", last);
+        this.context.log.warn({ ...this.options.id, err: error, attempt }, "pull failed; retrying");
+      }
+      this.announce("Fetching", `from ${spec.image}, retrying after: ${last}`);
+      await sleep(exponential(...this.context.times.backoffMs, attempt), this.signal);
+    }
+  }
+
+  private async publish(spec: NodeRestoreSpec, deadlineMs: number): Promise<void> {
+    const { settings, node, artifacts, pulls } = this.context;
+    const { image, checkpointUID, fallback, restart, lazy } = spec;
+    if (pulls.isFull) this.announce("Pending", `the node pulls ${pulls.limit} other checkpoints`);
+    await pulls.take(this.signal);
+    try {
+      this.announce("Fetching", `from ${image}`);
+      const limits = { maxBytes: settings.quotaBytes, reserveBytes: settings.reserveBytes };
+      const { uid } = await artifacts.pull({ image, podUID: this.podUID, ...limits }, this.signal);
+      if (uid !== checkpointUID)
+        throw new ArtifactError(image, `is of Checkpoint ${uid}, not ${checkpointUID}`);
+    } finally {
+      pulls.release();
+    }
+    await node.lay(
+      {
+        podUID: this.podUID,
+        checkpoint: checkpointUID,
+        deadline: new Date(deadlineMs),
+        fallback: fallback === "stop" ? "fail" : "fresh",
+        restart,
+        lazy,
+      },
+      this.signal,
+    );
+  }
+
+  /** Waits until the runtime has decided about all containers. */
+  private async follow(): Promise<Ended> {
+    this.announce("PlanReady", "the containers are restored when they are created");
+    for (let attempt = 0; ; attempt++) {
+      const ended = endOf(await this.outcome());
+      if (ended !== undefined) return ended;
+      await sleep(exponential(...this.context.times.pollMs, attempt), this.signal);
+    }
+  }
+
+  private outcome(): Promise<Outcome> {
+    const { node, times, log } = this.context;
+    return retried(
+      () => node.outcome(this.podUID, this.signal),
+      times.backoffMs,
+      this.signal,
+      (error, attempt) => {
+        log.warn(
+          { ...this.options.id, err: error, attempt },
+          "cannot read the outcome of a restore; retrying",
+        );
+        return true;
+      },
+    );
+  }
+
+  /** Writes a status of work in progress. Not awaited: the pod waits for the plan. */
+  private announce(reason: NodeRestoreReason, message: string): void {
+    const status = { startTime: timeOf(this.startMs) };
+    const written = this.status.put(this.status.make(status, reportOf(reason, message)));
+    // It rejects only when the process stops.
+    written.then(
+      (exists) => exists || this.cancel(),
+      () => undefined,
+    );
+  }
+
+  private async finish({ reason, message, cause }: Ended): Promise<void> {
+    const { id } = this.options;
+    this.context.log.info({ ...id, reason, cause, message }, "NodeRestore finished");
+    const status = {
+      startTime: timeOf(this.startMs),
+      completionTime: timeOf(Date.now()),
+      ...(cause === undefined ? {} : { cause }),
+    };
+    if (!(await this.status.put(this.status.make(status, reportOf(reason, message))))) await this.discard();
+  }
+
+  /** Deletes the plan on the node, unless another NodeRestore of the pod exists. */
+  private async discard(): Promise<void> {
+    const { node, times, log } = this.context;
+    const { id, stop, discarded } = this.options;
+    const remove = async () => {
+      if (!(await this.status.isNamed())) await node.forgetPlan(this.podUID, stop);
+    };
+    await retried(remove, times.backoffMs, stop, (error, attempt) => {
+      log.warn({ ...id, err: error, attempt }, "cannot delete the plan on the node; retrying");
+      return true;
+    });
+    discarded();
+  }
+}
+
+/** The runtime starts the containers of a pod without a plan fresh, whatever the fallback is. */
+function withoutPlan(cause: string, message: string): Ended {
+  return { reason: "StartedFresh", cause, message: `there is no plan: ${message}` };
+}
+
+function isFatal(error: unknown): boolean {
+  if (error instanceof ArtifactError || error instanceof InvalidInputError) return true;
+  return error instanceof NodeServiceError && !isTemporary(error) && FATAL.includes(error.reason);
+}

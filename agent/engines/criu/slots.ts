@@ -1,0 +1,43 @@
+/** Limits what runs at a time. */
+export class Slots {
+  private used = 0;
+  private readonly waiting = new Set<() => void>();
+
+  constructor(readonly limit: number) {}
+
+  get isFull(): boolean {
+    return this.used >= this.limit;
+  }
+
+  /** Waits for a slot and takes it, in the order of the calls. Call `release` afterwards. @throws the signal's reason */
+  async take(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (!this.isFull) {
+      this.used++;
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      const begin = () => {
+        signal.removeEventListener("abort", leave);
+        resolve();
+      };
+      const leave = () => {
+        this.waiting.delete(begin);
+        reject(signal.reason as Error);
+      };
+      this.waiting.add(begin);
+      signal.addEventListener("abort", leave, { once: true });
+    });
+  }
+
+  /** Releases a slot: the next that waits gets it. */
+  release(): void {
+    const [next] = this.waiting;
+    if (next === undefined) {
+      this.used--;
+      return;
+    }
+    this.waiting.delete(next);
+    next();
+  }
+}

@@ -1,0 +1,179 @@
+import type { NodeCheckpointReason, NodeCheckpointSpec, NodeCheckpointStatus } from "../../api";
+import { InvalidInputError } from "../../config/schema";
+import { exponential, sleep } from "../../kube";
+import { CheckpointFailure } from "./failure";
+import {
+  NODE_CHECKPOINT,
+  type CheckpointContext,
+  type CheckpointEntry,
+  type NodeCheckpointObject,
+} from "./node-checkpoints";
+import type { Job } from "./queue";
+import { isFinished, StatusWriter } from "./status";
+
+export interface PushOptions<T> {
+  readonly spec: NodeCheckpointSpec;
+  readonly startMs: number;
+  readonly deadlineMs: number;
+  /** Status fields while it is pushed. */
+  readonly fields?: NodeCheckpointStatus;
+  readonly push: (signal: AbortSignal) => Promise<T>;
+  /** Returns what to throw instead of a retry. */
+  readonly fatal: (error: unknown) => Promise<Error | undefined>;
+}
+
+/**
+ * Runs one NodeCheckpoint to its outcome, starting at the phase in the journal. Writes each step to the journal before it takes
+ * the step, so that the next process can continue after a crash at any point.
+ */
+export abstract class CheckpointJob<E extends CheckpointEntry> implements Job {
+  protected readonly deleted = new AbortController();
+  protected readonly signal: AbortSignal;
+  private readonly status: StatusWriter<NodeCheckpointReason, NodeCheckpointSpec, NodeCheckpointStatus>;
+
+  constructor(
+    private readonly checkpoints: CheckpointContext<E>,
+    protected readonly id: { readonly uid: string; readonly name: string },
+    /** Aborted when the process stops. */
+    protected readonly stop: AbortSignal,
+  ) {
+    this.signal = AbortSignal.any([stop, this.deleted.signal]);
+    this.status = new StatusWriter(NODE_CHECKPOINT, checkpoints, id, stop);
+  }
+
+  /** Whether the checkpoint is removed before the final status: not if a removal can take long. */
+  protected abstract readonly removesFirst: boolean;
+
+  /** Checkpoints and pushes. @returns the status fields of the result */
+  protected abstract checkpointAndPush(
+    object: NodeCheckpointObject,
+    found: E | undefined,
+  ): Promise<NodeCheckpointStatus>;
+
+  /** Adds to an entry what `remove` needs. */
+  protected abstract located(entry: E): Promise<E>;
+
+  /** Removes the checkpoint from the node. */
+  protected abstract remove(entry: E): Promise<void>;
+
+  /** Removes what the job left on the node, in any phase, except its entry. */
+  protected abstract abandon(entry: E): Promise<void>;
+
+  /** Cancels the job because the object was deleted. */
+  cancel(): void {
+    this.deleted.abort(new Error("the NodeCheckpoint was deleted"));
+  }
+
+  /** Runs the job. A retry after an error is safe. @throws the signal's reason; errors of the file system */
+  async run(): Promise<void> {
+    const object = await this.status.read();
+    if (object === undefined || isFinished(object.status)) return this.discard();
+    const entry = this.checkpoints.journal.get(this.id.uid);
+    if (entry?.phase === "finished") return this.cleanUp(entry);
+    try {
+      const result = await this.checkpointAndPush(object, entry);
+      await this.finish("CheckpointCompleted", "checkpointed and pushed", result);
+    } catch (error) {
+      this.stop.throwIfAborted();
+      if (this.deleted.signal.aborted) return this.discard();
+      if (!(error instanceof CheckpointFailure)) throw error;
+      await this.finish(error.reason, error.message);
+    }
+  }
+
+  /** Returns when the job started. A previous process may have crashed before it wrote an entry: its start time counts. */
+  protected startOf({ status }: NodeCheckpointObject, found: E | undefined): number {
+    return found?.startMs ?? (Date.parse(status.startTime ?? "") || Date.now());
+  }
+
+  /** @throws CheckpointFailure if the image is not in the configured repository */
+  protected checkRepository({ image }: NodeCheckpointSpec): void {
+    const { repository } = this.checkpoints.settings;
+    if (image.startsWith(`${repository}:`)) return;
+    const message = `image ${image} is not in the configured repository ${repository}`;
+    throw new CheckpointFailure("RegistryFailed", message);
+  }
+
+  /** Pushes, with retries until the deadline. @throws CheckpointFailure; what `fatal` returns; the signal's reason */
+  protected async pushed<T>(options: PushOptions<T>): Promise<T> {
+    const { spec, startMs, deadlineMs, fields, push, fatal } = options;
+    const { times, log } = this.checkpoints;
+    // Not awaited: it rejects only when the process stops, and then the push is aborted too.
+    this.report(startMs, "Pushing", `to ${spec.image}`, fields).catch(() => undefined);
+    for (let attempt = 0; ; attempt++) {
+      this.signal.throwIfAborted();
+      const deadline = AbortSignal.timeout(Math.max(1, deadlineMs - Date.now()));
+      try {
+        return await push(AbortSignal.any([this.signal, deadline]));
+      } catch (error) {
+        this.signal.throwIfAborted();
+        if (error instanceof CheckpointFailure) throw error;
+        const thrown = await fatal(error);
+        if (thrown !== undefined) throw thrown;
+        const text = error instanceof Error ? error.message : String(error);
+        if (error instanceof InvalidInputError) throw new CheckpointFailure("RegistryFailed", text);
+        const delay = exponential(...times.backoffMs, attempt);
+        if (Date.now() + delay >= deadlineMs) {
+          const message = `the image could not be pushed within ${spec.timeoutSeconds} s: ${text}`;
+          throw new CheckpointFailure("RegistryFailed", message);
+        }
+        log.warn({ ...this.id, err: error, attempt, delay }, "push failed; retrying");
+        await this.report(startMs, "Pushing", `to ${spec.image}, retrying after: ${text}`, fields);
+        await sleep(delay, this.signal);
+      }
+    }
+  }
+
+  /** Writes a status of work in progress. */
+  protected async report(
+    startMs: number,
+    reason: NodeCheckpointReason,
+    message: string,
+    fields: NodeCheckpointStatus = {},
+  ): Promise<void> {
+    const status = { startTime: timeOf(startMs), ...fields };
+    if (!(await this.status.put(this.status.make(status, { holds: "Progressing", reason, message }))))
+      this.cancel();
+  }
+
+  /** Writes the outcome to the journal, then cleans up. */
+  private async finish(
+    reason: NodeCheckpointReason,
+    message: string,
+    result?: NodeCheckpointStatus,
+  ): Promise<void> {
+    const { journal, log } = this.checkpoints;
+    const entry = journal.get(this.id.uid);
+    const times = { startTime: timeOf(entry?.startMs ?? Date.now()), completionTime: timeOf(Date.now()) };
+    const holds = result ? "Ready" : "Failed";
+    const status = this.status.make({ ...times, ...result }, { holds, reason, message });
+    log.info({ ...this.id, reason, message, image: result?.image }, "NodeCheckpoint finished");
+    // Without an entry no request was sent: only the status must be written.
+    if (entry === undefined) return void (await this.status.put(status));
+    const finished: E = { ...(await this.located(entry)), phase: "finished", status };
+    await journal.put(finished);
+    await this.cleanUp(finished);
+  }
+
+  /** Removes the checkpoint from the node, writes the final status and removes the entry. */
+  private async cleanUp(entry: E): Promise<void> {
+    if (this.removesFirst) await this.remove(entry);
+    await this.status.put(entry.status ?? {});
+    if (!this.removesFirst) await this.remove(entry);
+    await this.checkpoints.journal.remove(this.id.uid);
+  }
+
+  /** Removes checkpoint and entry of an object that was deleted or is finished. */
+  private async discard(): Promise<void> {
+    const { journal } = this.checkpoints;
+    const entry = journal.get(this.id.uid);
+    if (entry === undefined) return;
+    await this.abandon(entry);
+    await journal.remove(this.id.uid);
+  }
+}
+
+/** Returns a time as RFC 3339. */
+export function timeOf(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,48 @@
+import { reservedVariables, type ResolvedInstall } from "../../install";
+import { under, type Problem } from "../../schema/problem";
+import { isToken } from "../../schema/rule";
+import type { NodeAgentSettings } from "./schema";
+
+/** Checks the settings of the node agent across several properties. */
+export function checkNodeAgent(engine: Pick<NodeAgentSettings, "image" | "quota" | "reserve">): Problem[] {
+  return [...checkImage(engine), ...checkLiterals(engine)];
+}
+
+/** Rejects tokens as sizes, which the toolkit converts to bytes during synthesis. */
+function checkLiterals(engine: Pick<NodeAgentSettings, "quota" | "reserve">): Problem[] {
+  return (["quota", "reserve"] as const)
+    .filter((property) => isToken(engine[property]))
+    .map((property) => ({
+      code: "unresolved-token",
+      path: [property],
+      message: "is a Terraform token, but synthesis converts its value to bytes",
+      allowed: "a literal value",
+    }));
+}
+
+function checkImage({ image }: Pick<NodeAgentSettings, "image">): Problem[] {
+  if (image.tag !== undefined || image.digest !== undefined) return [];
+  return [
+    {
+      code: "missing",
+      path: ["image"],
+      message: "has neither tag nor digest",
+      given: image.repository,
+      allowed: "a digest, or a tag such as 0.1.0",
+    },
+  ];
+}
+
+/** Environment variables with fields of the pod, which the install sets. */
+const POD_VARIABLES = new Set(["NODE_NAME", "HOST_IP", "POD_NAME", "POD_NAMESPACE", "POD_UID"]);
+
+/** Checks the settings of the agents' pods. Paths begin with `install`. */
+export function checkAgentPods({ healthCheck, helper }: ResolvedInstall): Problem[] {
+  return under(
+    ["install"],
+    [
+      ...reservedVariables(["helper", "env"], helper.env, POD_VARIABLES),
+      ...reservedVariables(["healthCheck", "env"], healthCheck.env, POD_VARIABLES),
+    ],
+  );
+}

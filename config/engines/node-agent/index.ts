@@ -1,0 +1,13 @@
+/** Settings of this toolkit's node agent, for the engines that use it. */
+export { nodeAgentCapabilities } from "./capabilities";
+export { checkAgentPods, checkNodeAgent } from "./check";
+export {
+  agentResponseSeconds,
+  credentialsOf,
+  isNodeLocalRegistry,
+  nodeAgentEntries,
+  registryOf,
+  registryPort,
+  type NodeAgentSettings,
+  type RegistryCredentials,
+} from "./schema";

@@ -1,0 +1,47 @@
+import { dirname } from "node:path/posix";
+import type { Construct } from "constructs";
+import { NODE_CHECKPOINT, NODE_RESTORE } from "../../../../api";
+import type { ResolvedCriuEngine } from "../../../../config/engines";
+import { SERVICE_DIRECTORY, WRAPPER } from "../../../../config/nodes";
+import { criuAgentSettings, STATE } from "../../../../config/programs/agent";
+import { inputOfKind, type EngineProps } from "../../input";
+import type { EngineInput } from "../engine";
+import { hostDirectory, mergeMounts, type NodeAgentInput } from "../node-agent";
+
+/** @throws InvalidInputError with all problems of engine and install, or if it is another engine */
+export function criuInputOf(scope: Construct, props: EngineProps): EngineInput<ResolvedCriuEngine> {
+  return inputOfKind(scope, props, "criu");
+}
+
+/**
+ * Directory with the socket of the host service. A mounted directory shows a socket that was created again, a mounted socket
+ * does not.
+ */
+const service = hostDirectory("node-service", SERVICE_DIRECTORY, "read", { create: true });
+
+/**
+ * Returns the input of the node agent, which requests checkpoints and restores from the host service, and exchanges them with
+ * the registry. It has no access to files of checkpoints.
+ */
+export function nodeAgentInput({ engine, install }: EngineInput<ResolvedCriuEngine>): NodeAgentInput {
+  const data = dirname(STATE);
+  const programs = dirname(WRAPPER);
+  return {
+    engine,
+    install,
+    settings: criuAgentSettings(engine, install),
+    kinds: [NODE_CHECKPOINT, NODE_RESTORE],
+    helperRules: [],
+    helperPorts: [],
+    wrapper: WRAPPER,
+    helperMounts: service,
+    // The host service accepts only root, which the container health-check is not.
+    checkMounts: service,
+    healthMounts: mergeMounts(
+      hostDirectory("wrapper", programs, "read", { at: `/host${programs}`, create: true }),
+      hostDirectory("state", STATE, "read", { create: true }),
+    ),
+    // The host service's directories: checkpoints contain all secrets of their processes.
+    data: ["checkpoints", "incoming", "restore"].map((name) => `${data}/${name}`),
+  };
+}

@@ -1,0 +1,32 @@
+import { credentialsOf, isNodeLocalRegistry, registryPort } from "../../../../config/engines/node-agent";
+import { agentNamespace } from "../../../../config/install";
+import { DNS, tcp } from "../../network-policy/rules";
+import type { ComponentPolicy, EnginePolicies, PolicySettings } from "../engine";
+import type { NodeAgentInput } from "./input";
+
+/** The EKS Pod Identity agent on the pod's node. */
+const POD_IDENTITY = {
+  to: [{ ipBlock: { cidr: "169.254.170.23/32" } }, { ipBlock: { cidr: "fd00:ec2::23/128" } }],
+  ports: [tcp(80)],
+};
+
+/**
+ * Returns the policies of the agents, which accept no connections. They reach the API server, the registry, and the helper also
+ * ports of its node. If the registry is on the node, they use the network of the node, to which no policy applies.
+ */
+export function networkPolicies(
+  { engine, install, helperPorts }: Pick<NodeAgentInput, "engine" | "install" | "helperPorts">,
+  { egressPorts }: PolicySettings,
+): EnginePolicies {
+  if (isNodeLocalRegistry(engine)) return { policies: [], controllerEgress: [] };
+  const policy = (component: string, ...ports: readonly number[]): ComponentPolicy => ({
+    component,
+    namespace: agentNamespace(install),
+    egress: [
+      DNS,
+      { ports: [...new Set([...egressPorts, registryPort(engine), ...ports])].map(tcp) },
+      ...(credentialsOf(engine) === "ecr" ? [POD_IDENTITY] : []),
+    ],
+  });
+  return { policies: [policy("helper", ...helperPorts), policy("health-check")], controllerEgress: [] };
+}

@@ -1,0 +1,73 @@
+/** Renders the boot script of the host service: its systemd units, and the OCI runtime behind the wrapper. */
+import { NODE_FOLDER, NODE_PROGRAM, RUNTIME_FILE, SERVICE_DIRECTORY, type Ami } from "../../config/nodes";
+
+const SERVICE = "cedana-noded";
+const UPDATE = `${SERVICE}-update`;
+
+/**
+ * systemd units by file name. The node agent installs the program after the boot, so path units start the service when the
+ * program exists, and restart it when another version is current. A pod cannot start a unit of the node.
+ */
+const UNITS: Readonly<Record<string, string>> = {
+  // The watchdog of a checkpoint is a child: "mixed" lets the service stop it, and kills it only after the service.
+  [`${SERVICE}.service`]: `[Unit]
+Description=Cedana host service: checkpoints and restores of pods
+After=containerd.service
+ConditionFileIsExecutable=${NODE_PROGRAM}
+StartLimitIntervalSec=0
+
+[Service]
+ExecStartPre=/usr/bin/install -d -m 0700 ${SERVICE_DIRECTORY}
+ExecStart=${NODE_PROGRAM} ${SERVICE}
+Restart=always
+RestartSec=1
+KillMode=mixed
+OOMScoreAdjust=-999
+`,
+  [`${SERVICE}.path`]: `[Unit]
+Description=Starts the Cedana host service when its program is installed
+
+[Path]
+PathExists=${NODE_PROGRAM}
+
+[Install]
+WantedBy=multi-user.target
+`,
+  // $$ is $ in a unit.
+  [`${UPDATE}.service`]: `[Unit]
+Description=Restarts the Cedana host service if another version is current
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'pid=$$(systemctl show -P MainPID ${SERVICE}.service); [ "$$pid" -eq 0 ] || [ /proc/$$pid/exe -ef ${NODE_PROGRAM} ] || systemctl restart ${SERVICE}.service'
+`,
+  [`${UPDATE}.path`]: `[Unit]
+Description=Watches the versions of the Cedana host service
+
+[Path]
+PathChanged=${NODE_FOLDER}
+
+[Install]
+WantedBy=multi-user.target
+`,
+};
+
+/** Returns the script. It runs once, when cloud-init starts, before containerd and the kubelet. */
+export function renderNodeService({ runtimeBinary }: Pick<Ami, "runtimeBinary">): string {
+  const path = RUNTIME_FILE.slice(0, RUNTIME_FILE.lastIndexOf("/"));
+  const paths = Object.keys(UNITS).filter((name) => name.endsWith(".path"));
+  return [
+    "#!/bin/bash",
+    "set -euo pipefail",
+    "umask 022",
+    `mkdir -p ${path}`,
+    `echo ${runtimeBinary} >${RUNTIME_FILE}`,
+    ...Object.entries(UNITS).flatMap(([name, text]) => [
+      `cat >/etc/systemd/system/${name} <<'END'`,
+      `${text}END`,
+    ]),
+    "systemctl daemon-reload",
+    `systemctl enable --now ${paths.join(" ")}`,
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,179 @@
+import { VirtualTime } from "../../../../support/virtual-time";
+import { CHECKPOINTS, Node } from "./support";
+
+const at = (name: string) => `${CHECKPOINTS}/${name}`;
+
+let time: VirtualTime;
+let node: Node;
+beforeEach(() => {
+  time = new VirtualTime().install();
+  node = new Node(time);
+});
+afterEach(() => {
+  node.end();
+  time.uninstall();
+});
+
+const run = async (...names: string[]) => {
+  await node.start().ready;
+  await node.finished(...names.map(at));
+};
+
+test("checkpoints a pod, pushes it, deletes it on the node and reports the result", async () => {
+  node.checkpoint("cp");
+  await run("cp");
+  expect(node.condition(at("cp"))).toBe("Ready CheckpointCompleted");
+  expect(node.status(at("cp"))).toMatchObject({
+    image: `registry.example.com/checkpoints@sha256:${"0".repeat(64)}`,
+    digest: "sha256:0",
+    sizeBytes: 100,
+    architecture: "amd64",
+    checkpointedTime: "2026-11-27T09:00:00Z",
+    frozenMilliseconds: 2,
+    containers: [{ name: "app" }, { name: "log" }],
+  });
+  expect(node.model.requests).toEqual([
+    { uid: "cp", podUID: "uid-of-web", reserveBytes: 1000, maxBytes: 1e6 },
+  ]);
+  expect([node.model.pushed, node.model.checkpoints.size]).toEqual([
+    ["registry.example.com/checkpoints:cp"],
+    0,
+  ]);
+});
+
+test("passes containers and options on", async () => {
+  const options = { tcp: "loopback", leaveRunning: false, freezeSeconds: 7 };
+  node.checkpoint("cp", { containerNames: ["app"], options });
+  await run("cp");
+  expect(node.model.requests).toMatchObject([
+    { containers: [{ name: "app", image: "" }], tcp: "loopback", stop: true, freezeMilliseconds: 7000 },
+  ]);
+});
+
+test("takes one checkpoint of a pod at a time, and reports why others wait", async () => {
+  node.model.dumpMs = 60;
+  node.checkpoint("1");
+  node.checkpoint("2");
+  node.checkpoint("3", { podRef: { namespace: "shop", name: "db", uid: "uid-of-db" } });
+  node.checkpoint("4", { podRef: { namespace: "shop", name: "mq", uid: "uid-of-mq" } });
+  await node.start().ready;
+  await node.until(() => node.condition(at("4")) === "- Pending" && node.condition(at("2")) === "- Pending");
+  expect(node.message(at("2"))).toBe("another checkpoint of pod shop/web is in progress");
+  expect(node.message(at("4"))).toBe("the node has reached maxConcurrent (2)");
+  await node.finished(...["1", "2", "3", "4"].map(at));
+  expect(node.model.pushed).toHaveLength(4);
+  expect(node.model.violations).toEqual([]);
+});
+
+test.each([
+  ["ContainerNotFound", "Failed ContainerNotFound", "criu failed"],
+  ["CheckpointNotPossible", "Failed CheckpointNotPossible", "criu failed. Remedy: set X"],
+  ["InsufficientSpace", "Failed QuotaExceeded", "criu failed"],
+  ["DumpFailed", "Failed CheckpointFailed", "criu failed. Remedy: set X"],
+])("reports %s once, with the remedy", async (reason, condition, message) => {
+  const remedy = message.includes("Remedy") ? "set X" : undefined;
+  node.model.responses = [{ reason, ...(remedy && { remedy }) }];
+  node.checkpoint("cp");
+  await run("cp");
+  expect([node.condition(at("cp")), node.message(at("cp"))]).toEqual([condition, message]);
+  expect(node.model.requests).toHaveLength(1);
+  expect(node.model.pushed).toEqual([]);
+});
+
+test("retries while the service restarts, and gives up after the limit", async () => {
+  node.model.responses = ["unavailable", "interrupted", "lost"];
+  node.checkpoint("cp");
+  await run("cp");
+  expect(node.condition(at("cp"))).toBe("Ready CheckpointCompleted");
+  expect(node.model.requests).toHaveLength(4);
+
+  node.model.serviceDown = true;
+  node.checkpoint("down");
+  await node.until(() => node.isOver(at("down")));
+  expect(node.condition(at("down"))).toBe("Failed CheckpointFailed");
+  expect(node.message(at("down"))).toBe("cannot connect");
+  // The entry remains until the service has deleted what it may have.
+  expect(node.entries.size).toBe(1);
+  node.model.serviceDown = false;
+  await node.finished(at("down"));
+});
+
+test("retries a push until the timeout, then deletes the checkpoint", async () => {
+  node.model.registryDown = true;
+  node.checkpoint("cp", { timeoutSeconds: 1 });
+  await node.start().ready;
+  await node.until(() => node.message(at("cp")).includes("retrying after"));
+  expect(node.condition(at("cp"))).toBe("Progressing Pushing");
+  expect(node.model.checkpoints.size).toBe(1);
+  await node.finished(at("cp"));
+  expect(node.condition(at("cp"))).toBe("Failed RegistryFailed");
+  expect(node.message(at("cp"))).toMatch(/could not be pushed within 1 s: .* 503 down$/);
+  expect(node.model.checkpoints.size).toBe(0);
+});
+
+test("keeps to quota and reserve, and reports the figures", async () => {
+  node.model.checkpoints.set("earlier", { podUID: "other", bytes: 400_000 });
+  node.checkpoint("fits");
+  await run("fits");
+  expect(node.model.requests[0]?.maxBytes).toBe(600_000);
+
+  node.model.checkpoints.set("earlier", { podUID: "other", bytes: 1_000_000 });
+  node.checkpoint("over");
+  await node.finished(at("over"));
+  expect(node.condition(at("over"))).toBe("Failed QuotaExceeded");
+  expect(node.message(at("over"))).toMatch(/use 0\.954 MiB of the quota of 0\.954 MiB/);
+
+  node.model.checkpoints.clear();
+  node.model.freeBytes = 999;
+  node.checkpoint("full");
+  await node.finished(at("full"));
+  expect(node.message(at("full"))).toMatch(/has 0\.001 MiB free, less than the reserve of 0\.001 MiB/);
+  expect(node.model.requests).toHaveLength(1);
+
+  // Taken at the same time, they exceed the quota together.
+  node.model.freeBytes = 1e9;
+  node.model.bytes = 600_000;
+  node.model.dumpMs = 20;
+  node.model.registryDown = true;
+  node.checkpoint("a", { timeoutSeconds: 3 });
+  node.checkpoint("b", { timeoutSeconds: 3, podRef: { namespace: "shop", name: "db", uid: "uid-of-db" } });
+  await node.until(() => node.isOver(at("a")) || node.isOver(at("b")));
+  const conditions = ["a", "b"].map((name) => node.condition(at(name)));
+  expect(conditions.some((condition) => condition === "Failed QuotaExceeded")).toBe(true);
+});
+
+test.each([
+  ["another repository", { image: "registry.example.com/elsewhere:cp" }, "Failed RegistryFailed"],
+  [
+    "one container by the kubelet",
+    { containerName: "app", containerNames: undefined },
+    "Failed CheckpointFailed",
+  ],
+])("rejects %s before any request to the service", async (_, spec, condition) => {
+  node.checkpoint("cp", spec);
+  await run("cp");
+  expect(node.condition(at("cp"))).toBe(condition);
+  expect(node.model.requests).toEqual([]);
+});
+
+test("deletes the checkpoint on the node when the NodeCheckpoint is deleted during the dump", async () => {
+  node.model.dumpMs = 30;
+  node.checkpoint("cp");
+  await node.start().ready;
+  await node.until(() => node.model.inFlight === 1);
+  node.api.remove(at("cp"));
+  await node.finished(at("cp"));
+  expect([node.model.checkpoints.size, node.model.inFlight, node.model.pushed]).toEqual([0, 0, []]);
+});
+
+test("waits for the service on SIGTERM, and the next process resumes", async () => {
+  node.model.dumpMs = 50;
+  node.checkpoint("cp");
+  const first = node.start();
+  await first.ready;
+  await node.until(() => node.model.inFlight === 1);
+  await time.settle(first.stop());
+  expect(node.entries.size).toBe(1);
+  await run("cp");
+  expect(node.condition(at("cp"))).toBe("Ready CheckpointCompleted");
+});

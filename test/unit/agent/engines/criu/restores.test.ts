@@ -1,0 +1,175 @@
+import { VirtualTime } from "../../../../support/virtual-time";
+import { Node, RESTORES } from "./support";
+
+const at = (name: string) => `${RESTORES}/${name}`;
+
+let time: VirtualTime;
+let node: Node;
+beforeEach(() => {
+  time = new VirtualTime().install();
+  node = new Node(time);
+});
+afterEach(() => {
+  node.end();
+  time.uninstall();
+});
+
+const isEmpty = () => node.model.pods.size === 0 && node.model.stagings.size === 0;
+
+test("publishes the plan, reports the restore, and deletes the plan after the NodeRestore", async () => {
+  node.restore("pod-1", { fallback: "stop", restart: "again", timeoutSeconds: 30 });
+  const createdMs = Math.floor(Date.now() / 1000) * 1000;
+  await node.start().ready;
+  await node.until(() => node.condition(at("pod-1")) === "Progressing PlanReady");
+  expect(node.model.laid).toEqual([
+    {
+      podUID: "pod-1",
+      checkpoint: "cp",
+      deadline: new Date(createdMs + 30_000),
+      fallback: "fail",
+      restart: "again",
+      lazy: false,
+    },
+  ]);
+  void node.model.create("pod-1");
+  await node.finished(at("pod-1"));
+  expect(node.condition(at("pod-1"))).toBe("Ready Restored");
+  expect(node.message(at("pod-1"))).toBe("restored: app in 90 ms, log in 90 ms");
+  const { startTime = "", completionTime = "" } = node.status(at("pod-1"))!;
+  expect(Date.parse(completionTime)).toBeGreaterThanOrEqual(Date.parse(startTime));
+  // A container that ends is created by the plan again.
+  expect(node.model.pods.size).toBe(1);
+  node.api.remove(at("pod-1"));
+  await node.until(isEmpty);
+});
+
+test.each([
+  ["fresh", "Failed StartedFresh"],
+  ["stop", "Failed RestoreFailed"],
+])("reports why a pod was not restored, with the fallback %s", async (fallback, condition) => {
+  node.restore("pod-1", { fallback });
+  await node.start().ready;
+  void node.model.create("pod-1", { fails: "Incompatible" });
+  await node.finished(at("pod-1"));
+  expect(node.condition(at("pod-1"))).toBe(condition);
+  expect(node.message(at("pod-1"))).toBe("it is Incompatible");
+  expect(node.status(at("pod-1"))?.cause).toBe("Incompatible");
+});
+
+test("retries the pull while the registry is down", async () => {
+  node.model.registryDown = true;
+  node.restore("pod-1");
+  await node.start().ready;
+  await node.until(() => node.message(at("pod-1")).includes("retrying after"));
+  expect(node.condition(at("pod-1"))).toBe("Progressing Fetching");
+  void node.model.create("pod-1");
+  node.model.registryDown = false;
+  await node.finished(at("pod-1"));
+  expect(node.condition(at("pod-1"))).toBe("Ready Restored");
+});
+
+test("reports the fresh start of a pod whose plan did not come in time, with the last error", async () => {
+  node.model.registryDown = true;
+  node.restore("pod-1");
+  await node.start().ready;
+  void node.model.create("pod-1", { waitMs: 40 });
+  await node.finished(at("pod-1"));
+  expect(node.condition(at("pod-1"))).toBe("Failed StartedFresh");
+  expect(node.message(at("pod-1"))).toMatch(/^no plan came within 60s; download of a blob .* 503 down$/);
+  expect(node.status(at("pod-1"))?.cause).toBe("PlanMissing");
+  // Without the decision, a later plan would restore a pod that runs.
+  expect(node.model.pods.size).toBe(1);
+});
+
+test("stops to pull at the deadline", async () => {
+  node.model.registryDown = true;
+  node.restore("pod-1", { timeoutSeconds: 2 });
+  await node.start().ready;
+  await node.finished(at("pod-1"));
+  expect(node.message(at("pod-1"))).toMatch(/^there is no plan: download of a blob/);
+  expect(node.status(at("pod-1"))?.cause).toBe("DeadlineExceeded");
+});
+
+test.each([
+  [
+    "is missing",
+    { image: `registry.example.com/checkpoints@sha256:${"2".repeat(64)}` },
+    "CheckpointInvalid",
+    /is not in the registry/,
+  ],
+  [
+    "is of another Checkpoint",
+    { checkpointUID: "other" },
+    "CheckpointInvalid",
+    /is of Checkpoint cp, not other/,
+  ],
+  [
+    "is in another repository",
+    { image: `registry.example.com/x@sha256:${"1".repeat(64)}` },
+    "RegistryFailed",
+    /is not in the configured repository/,
+  ],
+])("publishes no plan if the image %s", async (_, spec, cause, message) => {
+  node.restore("pod-1", spec);
+  await node.start().ready;
+  await node.finished(at("pod-1"));
+  expect(node.condition(at("pod-1"))).toBe("Failed StartedFresh");
+  expect(node.status(at("pod-1"))?.cause).toBe(cause);
+  expect(node.message(at("pod-1"))).toMatch(message);
+  expect(node.model.laid).toEqual([]);
+  node.api.remove(at("pod-1"));
+  await node.until(isEmpty);
+});
+
+test("limits the pulls at a time, not the restores", async () => {
+  node.model.pullMs = 20;
+  const pods = ["p-1", "p-2", "p-3", "p-4"];
+  for (const pod of pods) node.restore(pod);
+  await node.start().ready;
+  await node.until(() => pods.some((pod) => node.condition(at(pod)) === "- Pending"));
+  await node.until(() => pods.every((pod) => node.condition(at(pod)) === "Progressing PlanReady"));
+  expect(node.model.mostPulls).toBe(2);
+  for (const pod of pods) void node.model.create(pod);
+  await node.finished(...pods.map(at));
+});
+
+test("resumes after the service was down, and waits with the deletion while a container is being restored", async () => {
+  node.model.serviceDown = true;
+  node.restore("pod-1");
+  await node.start().ready;
+  await time.pass(50);
+  expect(node.model.laid).toEqual([]);
+  node.model.serviceDown = false;
+  await node.until(() => node.condition(at("pod-1")) === "Progressing PlanReady");
+  node.model.locked.add("pod-1");
+  node.api.remove(at("pod-1"));
+  await time.pass(50);
+  expect(node.model.pods.size).toBe(1);
+  node.model.locked.delete("pod-1");
+  await node.until(isEmpty);
+});
+
+test("keeps the plan if the NodeRestore is created again", async () => {
+  node.restore("pod-1");
+  await node.start().ready;
+  await node.until(() => node.condition(at("pod-1")) === "Progressing PlanReady");
+  node.api.remove(at("pod-1"));
+  node.restore("pod-1");
+  await node.until(() => node.condition(at("pod-1")) === "Progressing PlanReady");
+  await time.pass(100);
+  void node.model.create("pod-1", { waitMs: 0 });
+  await node.finished(at("pod-1"));
+  expect(node.condition(at("pod-1"))).toBe("Ready Restored");
+});
+
+test("deletes plans and stagings of NodeRestores that were deleted meanwhile, and keeps decisions", async () => {
+  const plan = { checkpoint: "cp", fallback: "fresh", deadlineMs: 0 };
+  node.model.pods.set("planned", { plan, decision: "restore", containers: [] });
+  node.model.pods.set("fresh", { decision: "fresh", reason: "PlanMissing", containers: [] });
+  node.model.stagings.set("staged", "cp");
+  node.restore("pod-1");
+  await node.start().ready;
+  await node.until(() => node.condition(at("pod-1")) === "Progressing PlanReady");
+  await node.until(() => node.model.stagings.size === 0 && node.model.pods.size === 2);
+  expect([...node.model.pods.keys()].toSorted()).toEqual(["fresh", "pod-1"]);
+});

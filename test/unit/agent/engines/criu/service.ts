@@ -1,0 +1,232 @@
+import { ArtifactError } from "../../../../../agent/artifact";
+import type { Artifacts } from "../../../../../agent/engines/criu/context";
+import {
+  NodeServiceError,
+  type CheckpointMetadata,
+  type CheckpointRequest,
+  type CheckpointResult,
+  type ContainerOutcome,
+  type LayRequest,
+  type NodeService,
+  type Outcome,
+  type ServiceState,
+} from "../../../../../clients/node-service";
+import { RegistryError } from "../../../../../clients/registry";
+import { checkpointMetadata } from "../../../../support/node-service";
+
+export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** How the service handles a request of a checkpoint. */
+export type ServiceResponse =
+  | "taken"
+  /** The checkpoint is taken, and the response is lost. */
+  | "lost"
+  | "unavailable"
+  | "interrupted"
+  | { readonly reason: string; readonly remedy?: string };
+
+interface PodState {
+  plan?: { readonly checkpoint: string; readonly fallback: string; readonly deadlineMs: number };
+  decision: Outcome["decision"];
+  reason?: string;
+  message?: string;
+  containers: ContainerOutcome[];
+}
+
+const error = (reason: string, message = `it is ${reason}`, remedy?: string) =>
+  new NodeServiceError(message, { reason, ...(remedy === undefined ? {} : { remedy }) });
+
+/** The service of the node, the runtime wrapper and the registry, in memory. They outlive the agent's processes. */
+export class NodeModel {
+  readonly checkpoints = new Map<string, { readonly podUID: string; readonly bytes: number }>();
+  readonly requests: CheckpointRequest[] = [];
+  /** For the next requests; later ones are taken. */
+  responses: ServiceResponse[] = [];
+  /** By `registry/repository@digest`: the UID of the Checkpoint. */
+  readonly images = new Map<string, string>();
+  readonly pushed: string[] = [];
+  readonly stagings = new Map<string, string>();
+  readonly pods = new Map<string, PodState>();
+  readonly laid: LayRequest[] = [];
+  registryDown = false;
+  serviceDown = false;
+  /** Pods whose restore is in progress. */
+  readonly locked = new Set<string>();
+  dumpMs = 3;
+  pullMs = 2;
+  bytes = 1000;
+  freeBytes = 1e9;
+  pulls = 0;
+  mostPulls = 0;
+  readonly violations: string[] = [];
+  private readonly flights = new Map<string, { readonly podUID: string; readonly done: Promise<unknown> }>();
+
+  /** Waits for the checkpoints that are still being taken. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.flights.values()].map(({ done }) => done.catch(() => undefined)));
+  }
+
+  get inFlight(): number {
+    return this.flights.size;
+  }
+
+  readonly service: Pick<NodeService, "checkpoint" | "forget" | "lay" | "outcome" | "forgetPlan" | "state"> =
+    {
+      checkpoint: async (request) => this.checkpoint(request),
+      forget: async (uid) => {
+        await this.reach();
+        if (this.flights.has(uid)) throw error("CheckpointInFlight");
+        this.checkpoints.delete(uid);
+      },
+      lay: async (request) => {
+        await this.reach();
+        if (this.isPlanned(request.podUID, request.checkpoint)) return;
+        if (this.stagings.get(request.podUID) !== request.checkpoint) throw error("CheckpointNotStaged");
+        this.stagings.delete(request.podUID);
+        this.laid.push(request);
+        const { checkpoint, fallback } = request;
+        const plan = { checkpoint, fallback, deadlineMs: request.deadline.getTime() };
+        this.pods.set(request.podUID, { plan, decision: "", containers: pending() });
+      },
+      outcome: async (podUID) => {
+        await this.reach();
+        const { plan, decision, reason, message, containers } = this.pods.get(podUID) ?? {
+          decision: "" as const,
+          containers: [],
+        };
+        return {
+          ...(plan && { checkpoint: plan.checkpoint }),
+          decision,
+          containers: plan ? containers : [],
+          ...(reason === undefined ? {} : { reason, message }),
+        };
+      },
+      forgetPlan: async (podUID) => {
+        await this.reach();
+        if (this.locked.has(podUID)) throw error("InUse");
+        this.pods.delete(podUID);
+        this.stagings.delete(podUID);
+      },
+      state: async (): Promise<ServiceState> => {
+        await this.reach();
+        return {
+          checkpoints: [...this.checkpoints].map(([uid, { podUID, bytes }]) => ({ uid, podUID, bytes })),
+          inFlight: [...this.flights.keys()],
+          plans: [...this.pods].map(([podUID, { plan }]) => ({
+            podUID,
+            ...(plan && { checkpoint: plan.checkpoint }),
+          })),
+          stagings: [...this.stagings].map(([podUID, checkpoint]) => ({ podUID, checkpoint })),
+          freeBytes: this.freeBytes,
+        };
+      },
+    };
+
+  readonly artifacts: Artifacts = {
+    push: async (uid, image) => {
+      await pause(1);
+      if (!this.checkpoints.has(uid)) throw error("CheckpointNotFound");
+      if (this.registryDown) throw new RegistryError("upload of a blob", image, "down", { status: 503 });
+      this.pushed.push(image);
+      const pushed = `${image.replace(/:[^:/]*$/, "")}@sha256:${"0".repeat(64)}`;
+      this.images.set(pushed, uid);
+      return { image: pushed, digest: "sha256:0", sizeBytes: 100, metadata: metadataOf(uid) };
+    },
+    pull: async ({ image, podUID, maxBytes }) => {
+      this.mostPulls = Math.max(this.mostPulls, ++this.pulls);
+      try {
+        await pause(this.pullMs);
+        if (this.registryDown) throw new RegistryError("download of a blob", image, "down", { status: 503 });
+        const uid = this.images.get(image);
+        if (uid === undefined) throw new ArtifactError(image, "is not in the registry");
+        if (maxBytes < this.bytes) throw error("InsufficientSpace");
+        if (!this.isPlanned(podUID, uid)) this.stagings.set(podUID, uid);
+        return metadataOf(uid);
+      } finally {
+        this.pulls--;
+      }
+    },
+  };
+
+  /**
+   * Creates the containers of a pod: its runtime waits for a plan, then restores them or starts them fresh.
+   * @param more.fails reason why the restore fails
+   */
+  async create(podUID: string, more: { fails?: string; waitMs?: number } = {}): Promise<void> {
+    const { fails, waitMs = 600 } = more;
+    for (let waited = 0; this.pods.get(podUID)?.plan === undefined; waited++) {
+      if (waited >= waitMs) {
+        const message = "no plan came within 60s";
+        this.pods.set(podUID, { decision: "fresh", reason: "PlanMissing", message, containers: [] });
+        return;
+      }
+      await pause(1);
+    }
+    const pod = this.pods.get(podUID)!;
+    this.locked.add(podUID);
+    await pause(2);
+    const decline = (reason: string) => {
+      const decision = pod.plan?.fallback === "fail" ? ("fail" as const) : ("fresh" as const);
+      Object.assign(pod, { decision, reason, message: `it is ${reason}` });
+    };
+    if (Date.now() > pod.plan!.deadlineMs) decline("DeadlineExceeded");
+    else if (fails !== undefined) decline(fails);
+    else {
+      pod.decision = "restore";
+      for (const at of pod.containers.keys()) {
+        await pause(2);
+        pod.containers[at] = { ...pod.containers[at]!, phase: "Restored", attempts: 1, milliseconds: 90 };
+      }
+    }
+    this.locked.delete(podUID);
+  }
+
+  private async checkpoint(request: CheckpointRequest): Promise<CheckpointResult> {
+    await this.reach();
+    this.requests.push(request);
+    const { uid, podUID } = request;
+    const response = this.checkpoints.has(uid) ? "taken" : (this.responses.shift() ?? "taken");
+    if (response === "unavailable") throw error("Unavailable");
+    if (typeof response === "object") throw error(response.reason, "criu failed", response.remedy);
+    if (!this.checkpoints.has(uid)) {
+      if (!this.flights.has(uid)) {
+        if ([...this.flights.values()].some((one) => one.podUID === podUID)) {
+          this.violations.push(`two checkpoints of ${podUID} at a time`);
+          throw error("CheckpointInFlight");
+        }
+        const done = this.dump(uid, podUID, response).finally(() => this.flights.delete(uid));
+        this.flights.set(uid, { podUID, done });
+      }
+      await this.flights.get(uid)?.done;
+    }
+    if (response === "lost") throw error("Unavailable", "it closed the connection");
+    const timings = { freeze: 0, dump: 0, pack: 0, thaw: 0, digest: 0 };
+    return { checkpoint: metadataOf(uid), directory: `/checkpoints/${uid}`, timings };
+  }
+
+  private async dump(uid: string, podUID: string, response: ServiceResponse): Promise<void> {
+    await pause(this.dumpMs);
+    if (response === "interrupted") throw error("Interrupted");
+    this.checkpoints.set(uid, { podUID, bytes: this.bytes });
+  }
+
+  private isPlanned(podUID: string, checkpoint: string): boolean {
+    const pod = this.pods.get(podUID);
+    if (pod === undefined) return false;
+    if (pod.plan?.checkpoint !== checkpoint) throw error("PodStarted");
+    return true;
+  }
+
+  private async reach(): Promise<void> {
+    await pause(1);
+    if (this.serviceDown) throw error("Unavailable", "cannot connect");
+  }
+}
+
+function metadataOf(uid: string): CheckpointMetadata {
+  return checkpointMetadata(uid);
+}
+
+function pending(): ContainerOutcome[] {
+  return ["app", "log"].map((name) => ({ name, phase: "Pending", attempts: 0 }));
+}
