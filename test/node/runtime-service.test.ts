@@ -75,6 +75,7 @@ function numbers(uid: string, { checkpoint }: ReturnType<ServiceNode["checkpoint
   return all;
 }
 
+/** Each side adds 2 in one exchange, to its memory before its files: at one moment the numbers are in a range of 2. */
 const spread = (of: Record<string, number>) =>
   Math.max(...Object.values(of)) - Math.min(...Object.values(of));
 
@@ -100,7 +101,7 @@ test("memory, root file systems, volume and /dev/shm are of one moment", async (
   process.stdout.write(`one moment: ${JSON.stringify(found)}\n`);
   expect(Object.keys(found)).toHaveLength(6);
   expect(found["ping memory"]).toBeGreaterThan(100);
-  expect(spread(found)).toBeLessThanOrEqual(1);
+  expect(spread(found)).toBeLessThanOrEqual(2);
   // Deleted in the container, so a deletion in the archive.
   const names = execFileSync("tar", ["-tf", "-"], {
     input: node.file("moment", "containers/ping/rootfs.tar"),
@@ -224,7 +225,7 @@ test("with stop, the processes end at the moment of the checkpoint", async () =>
   const result = node.checkpoint({ uid: "stop", podUID, stop: true });
   node.kubectl(["wait", "--for=jsonpath={.status.phase}=Failed", "pod/stopped", "--timeout=60s"]);
   const found = numbers("stop", result);
-  expect(spread(found)).toBeLessThanOrEqual(1);
+  expect(spread(found)).toBeLessThanOrEqual(2);
   for (const role of ROLES) expect(printed("stopped", role)).toBeLessThanOrEqual(found[`${role} memory`]!);
   expect(node.leftovers()).toBe("");
 });
@@ -270,7 +271,7 @@ test("whatever is killed at any moment, nothing stays frozen and the next checkp
     await counts("pair");
     await eventually(() => expect(node.leftovers()).toBe(""));
     const whole = node.checkpoint({ uid: `after-${round}`, podUID });
-    expect(spread(numbers(`after-${round}`, whole))).toBeLessThanOrEqual(1);
+    expect(spread(numbers(`after-${round}`, whole))).toBeLessThanOrEqual(2);
     node.script("rm -rf /var/lib/cedana-cdk/checkpoints/*");
   }
   process.stdout.write(`${outcomes.join("\n")}\n`);

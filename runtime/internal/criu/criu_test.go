@@ -6,7 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -31,8 +33,8 @@ func TestRunReturnsTheResultOfTheCommand(t *testing.T) {
 }
 
 func TestRunKillsTheWholeTreeAtALimit(t *testing.T) {
-	// A child in another session with closed output, as CRIU's children can be.
-	tree := `setsid sleep 1000 >/dev/null 2>&1 & echo $! > "$1/child"; while :; do echo line of the log >> "$1/log"; sleep 0.01; done`
+	// Children in another session with closed output, and one without the environment: CRIU overwrites its own.
+	tree := `setsid sleep 1000 >/dev/null 2>&1 & echo $! > "$1/child"; env -i sleep 1001 & echo $! > "$1/criu"; while :; do echo line of the log >> "$1/log"; sleep 0.01; done`
 	cancelled, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	stopped := errors.New("stopped")
@@ -53,11 +55,18 @@ func TestRunKillsTheWholeTreeAtALimit(t *testing.T) {
 		if !errors.Is(err, each.want) {
 			t.Errorf("%s: got %v", name, err)
 		}
-		if pids, err := Marked(mark); err != nil || len(pids) > 0 {
+		if pids, err := (Target{Mark: mark}).Processes(); err != nil || len(pids) > 0 {
 			t.Errorf("%s: processes %v are left, %v", name, pids, err)
 		}
-		if _, err := os.Stat(filepath.Join(dir, "child")); err != nil {
-			t.Errorf("%s: the child was not started: %v", name, err)
+		for _, each := range []string{"child", "criu"} {
+			pid, err := os.ReadFile(filepath.Join(dir, each))
+			if err != nil {
+				t.Errorf("%s: %s was not started: %v", name, each, err)
+			}
+			stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/stat")
+			if err == nil && !strings.Contains(string(stat), ") Z ") {
+				t.Errorf("%s: %s still runs: %s", name, each, stat)
+			}
 		}
 	}
 }
@@ -75,11 +84,18 @@ func TestKillLeavesOtherRuns(t *testing.T) {
 	if err := Kill(one, time.Minute); err != nil {
 		t.Error(err)
 	}
-	if pids, _ := Marked(other); len(pids) != 1 {
+	if pids, _ := (Target{Mark: other}).Processes(); len(pids) != 1 {
 		t.Errorf("the other run has processes %v", pids)
 	}
-	if _, err := Marked(""); err == nil {
-		t.Error("an empty mark is accepted")
+	if _, err := (Target{}).Processes(); err == nil {
+		t.Error("an empty target is accepted")
+	}
+	group := syscall.Getpgrp()
+	for cgroup, want := range map[string]bool{"": true, CgroupOf(os.Getpid()): true, "0::/another\n": false} {
+		pids, err := (Target{Group: group, Cgroup: cgroup}).Processes()
+		if err != nil || slices.Contains(pids, command.Process.Pid) != want || slices.Contains(pids, os.Getpid()) {
+			t.Errorf("cgroup %q: got %v, %v", cgroup, pids, err)
+		}
 	}
 }
 

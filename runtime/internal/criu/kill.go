@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,11 +15,26 @@ import (
 // killTime is how long a killed process may take to end. CRIU in the middle of a write of its images takes some of it.
 const killTime = 5 * time.Second
 
-// Kill kills all processes with a mark until there are none.
-func Kill(mark string, limit time.Duration) error {
+// Target identifies the processes of a run, also for another program than the one that started it. The mark finds the
+// runtime. It does not find CRIU itself, which overwrites its environment by its title; the process group does.
+type Target struct {
+	// Mark is the mark in the environment, or "".
+	Mark string
+	// Group is the process group, or 0. Its leader counts only if it has the mark: it can be another program.
+	Group int
+	// Cgroup, if it is not "", is the content of /proc/PID/cgroup that a process of the group must have. Set it for a
+	// group whose leader has died: the kernel may have given its number to another program.
+	Cgroup string
+}
+
+// Kill kills all processes with a mark until there are none. It does not find CRIU itself: see Target.
+func Kill(mark string, limit time.Duration) error { return Target{Mark: mark}.Kill(limit) }
+
+// Kill kills all processes of the target until there are none. It never kills its own process.
+func (t Target) Kill(limit time.Duration) error {
 	end := time.Now().Add(limit)
 	for {
-		pids, err := Marked(mark)
+		pids, err := t.Processes()
 		if err != nil {
 			return err
 		}
@@ -29,16 +45,16 @@ func Kill(mark string, limit time.Duration) error {
 			return fmt.Errorf("processes %v of a CRIU run do not end", pids)
 		}
 		for _, pid := range pids {
-			kill(pid, mark)
+			t.kill(pid)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
 }
 
-// Marked returns the processes with a mark. Zombies have no environment and are not among them.
-func Marked(mark string) ([]int, error) {
-	if mark == "" {
-		return nil, errors.New("the mark of a CRIU run is empty")
+// Processes returns the processes of the target, without zombies and without this process.
+func (t Target) Processes() ([]int, error) {
+	if t.Mark == "" && t.Group <= 0 {
+		return nil, errors.New("a CRIU run without mark and group cannot be found")
 	}
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -46,11 +62,15 @@ func Marked(mark string) ([]int, error) {
 	}
 	var pids []int
 	for _, entry := range entries {
-		if pid, err := strconv.Atoi(entry.Name()); err == nil && hasMark(pid, mark) {
+		if pid, err := strconv.Atoi(entry.Name()); err == nil && pid != os.Getpid() && t.has(pid) {
 			pids = append(pids, pid)
 		}
 	}
 	return pids, nil
+}
+
+func (t Target) has(pid int) bool {
+	return t.Mark != "" && hasMark(pid, t.Mark) || t.Group > 0 && pid != t.Group && inGroup(pid, t.Group, t.Cgroup)
 }
 
 func hasMark(pid int, mark string) bool {
@@ -67,14 +87,37 @@ func hasMark(pid int, mark string) bool {
 	return false
 }
 
-// kill checks the mark again while it holds a descriptor of the process, so that a reused pid is safe.
-func kill(pid int, mark string) {
+// inGroup says if a process that is not a zombie is in a process group.
+func inGroup(pid, group int, cgroup string) bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	// After the program's name in parentheses: state, parent, group (proc_pid_stat(5)).
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	if len(fields) < 3 || fields[0] == "Z" || fields[0] == "X" || fields[2] != strconv.Itoa(group) {
+		return false
+	}
+	return cgroup == "" || CgroupOf(pid) == cgroup
+}
+
+// CgroupOf returns the content of /proc/PID/cgroup, "" for a process that does not exist.
+func CgroupOf(pid int) string {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return ""
+	}
+	return string(data)
+}
+
+// kill checks again while it holds a descriptor of the process, so that a reused pid is safe.
+func (t Target) kill(pid int) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return
 	}
 	defer unix.Close(fd)
-	if hasMark(pid, mark) {
+	if t.has(pid) {
 		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 	}
 }

@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// MarkVariable is the environment variable that marks every process of a run: the runtime, CRIU and its children. CRIU
-// must end before a container that it works on is thawed, also if the program that started it has died.
+// MarkVariable is the environment variable that marks the runtime of a run. CRIU inherits it, and overwrites it.
 const MarkVariable = "CEDANA_CRIU_RUN"
 
 // Limits of one run. CRIU 4.2.1 can loop without an end and write 9 MB of log a second.
@@ -51,8 +50,9 @@ func Environment(mark, configFile string) []string {
 	return environment
 }
 
-// Run runs a command that runs CRIU, and waits for its end. The command must have the environment of the mark. At a
-// limit, or when the context ends, it kills all processes with the mark and waits for their end.
+// Run runs a command that runs CRIU, and waits for its end. The command must have the environment of the mark. It gets a
+// new process group, or the one that its SysProcAttr names. At a limit, or when the context ends, Run kills all processes
+// of the group and with the mark, and waits for their end.
 func Run(ctx context.Context, command *exec.Cmd, mark, log string, limits Limits) error {
 	if command.SysProcAttr == nil {
 		command.SysProcAttr = &syscall.SysProcAttr{}
@@ -61,6 +61,10 @@ func Run(ctx context.Context, command *exec.Cmd, mark, log string, limits Limits
 	command.SysProcAttr.Setpgid = true
 	if err := command.Start(); err != nil {
 		return err
+	}
+	target := Target{Mark: mark, Group: command.SysProcAttr.Pgid}
+	if target.Group == 0 {
+		target.Group = command.Process.Pid
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- command.Wait() }()
@@ -84,7 +88,7 @@ func Run(ctx context.Context, command *exec.Cmd, mark, log string, limits Limits
 			}
 			reason = fmt.Errorf("%w of %d bytes", ErrLogLimit, limits.LogBytes)
 		}
-		err := Kill(mark, killTime)
+		err := target.Kill(killTime)
 		// Processes of the container can hold the runtime's pipes; the command itself was killed.
 		select {
 		case <-ended:

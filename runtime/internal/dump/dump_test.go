@@ -218,7 +218,12 @@ func TestTakeReportsTheFirstErrorOfCRIU(t *testing.T) {
 }
 
 func TestTakeThawsAtTheDeadline(t *testing.T) {
-	run(t, `sleep 1000 & wait`, func(t *testing.T, f fixture) {
+	// A child without an environment freezes the containers again, as CRIU does.
+	run(t, `env -i /bin/sh -c 'while :; do
+  for root in /sys/fs/cgroup /sys/fs/cgroup/unified; do [ -f $root/$0/cgroup.freeze ] && echo 1 > $root/$0/cgroup.freeze; done
+  [ -f /sys/fs/cgroup/freezer/$0/freezer.state ] && echo FROZEN > /sys/fs/cgroup/freezer/$0/freezer.state
+  /bin/sleep 0.01
+done' $id & wait`, func(t *testing.T, f fixture) {
 		f.request.FreezeMilliseconds = 300
 		f.fails(t, ReasonDeadline, "frozen for 300ms")
 	})

@@ -13,12 +13,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/criu"
 	"cedana.ai/cdk/runtime/internal/files"
 	"cedana.ai/cdk/runtime/internal/freezer"
+	"cedana.ai/cdk/runtime/internal/guard"
 	"cedana.ai/cdk/runtime/internal/pattern"
 	"cedana.ai/cdk/runtime/internal/pod"
 	"golang.org/x/sys/unix"
@@ -50,7 +52,7 @@ func criuConfig(tcp checkpoint.TCP) string {
 }
 
 // freezeAndSave returns with the containers frozen, or with an error.
-func (j *job) freezeAndSave(ctx context.Context, cgroups []freezer.Cgroup, mark string) error {
+func (j *job) freezeAndSave(ctx context.Context, cgroups []freezer.Cgroup, entry *guard.Entry) error {
 	begin := time.Now()
 	if err := freezer.Freeze(ctx, cgroups); err != nil {
 		return &Error{Reason: ReasonFreeze, Err: err}
@@ -91,7 +93,7 @@ func (j *job) freezeAndSave(ctx context.Context, cgroups []freezer.Cgroup, mark 
 				one <- struct{}{}
 				defer func() { <-one }()
 			}
-			return j.dump(ctx, container, mark)
+			return j.dump(ctx, container, entry)
 		})
 	}
 	for i, container := range j.containers {
@@ -139,7 +141,7 @@ func (j *job) watchSpace(ctx context.Context, cancel context.CancelCauseFunc) {
 }
 
 // dump lets CRIU dump one container through the OCI runtime. The container stays frozen.
-func (j *job) dump(ctx context.Context, container pod.Container, mark string) error {
+func (j *job) dump(ctx context.Context, container pod.Container, entry *guard.Entry) error {
 	images := filepath.Join(j.work, checkpoint.Containers, container.Name, checkpoint.Images)
 	work := filepath.Join(j.work, "work", container.Name)
 	args := []string{
@@ -154,10 +156,11 @@ func (j *job) dump(ctx context.Context, container pod.Container, mark string) er
 	}
 	var output strings.Builder
 	command := exec.Command(j.node.Runtime, append(args, container.ID)...)
-	command.Env = append(criu.Environment(mark, filepath.Join(j.work, configFile)), "PATH="+filepath.Dir(j.node.CRIU)+":"+os.Getenv("PATH"))
+	command.Env = append(criu.Environment(entry.Mark, filepath.Join(j.work, configFile)), "PATH="+filepath.Dir(j.node.CRIU)+":"+os.Getenv("PATH"))
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: entry.Group}
 	command.Stdout, command.Stderr = &output, &output
 	log := filepath.Join(work, "dump.log")
-	err := criu.Run(ctx, command, mark, log, j.limits())
+	err := criu.Run(ctx, command, entry.Mark, log, j.limits())
 	if err == nil {
 		return nil
 	}

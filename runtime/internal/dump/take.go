@@ -183,7 +183,7 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	}()
 
 	begin := time.Now()
-	err = j.freezeAndSave(ctx, cgroups, entry.Mark)
+	err = j.freezeAndSave(ctx, cgroups, &watch.Entry)
 	if err == nil && j.request.Stop {
 		// The processes end for good: everything must be on disk before.
 		metadata.FrozenNanoseconds = time.Since(begin).Nanoseconds()
@@ -196,7 +196,7 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	}
 	// From here on the end of the watchdog is expected.
 	cancel(nil)
-	thawError := j.thaw(ctx, &entry, err == nil)
+	thawError := j.thaw(ctx, &watch.Entry, err == nil)
 	frozen := time.Since(begin)
 	timer.Stop()
 	endError := watch.End()

@@ -30,9 +30,13 @@ type Entry struct {
 	UID string `json:"uid"`
 	// BootID identifies the kernel's run; nothing is frozen after another boot.
 	BootID string `json:"bootID"`
-	// Mark is the mark of the processes of CRIU.
-	Mark    string           `json:"mark"`
-	Cgroups []freezer.Cgroup `json:"cgroups"`
+	// Mark is the mark of the runtime of CRIU.
+	Mark string `json:"mark"`
+	// Group is the process group of the runs of CRIU: the watchdog's. 0 before it started.
+	Group int `json:"group"`
+	// ServiceCgroup is the content of /proc/PID/cgroup of the service, and so of CRIU.
+	ServiceCgroup string           `json:"serviceCgroup"`
+	Cgroups       []freezer.Cgroup `json:"cgroups"`
 	// Directory holds the files of the checkpoint until it is complete.
 	Directory string `json:"directory"`
 }
@@ -58,6 +62,8 @@ func (e *Entry) Validate() error {
 		return fmt.Errorf("version is %d, not %d", e.Version, entryVersion)
 	case !checkpoint.IsUID(e.UID):
 		return fmt.Errorf("uid %.80q is invalid", e.UID)
+	case e.Group < 0 || len(e.ServiceCgroup) > 1<<16:
+		return fmt.Errorf("group %d or the service's cgroup is invalid", e.Group)
 	case !checkpoint.IsUID(e.Mark):
 		return fmt.Errorf("mark %.80q is invalid", e.Mark)
 	case !filepath.IsAbs(e.Directory) || filepath.Clean(e.Directory) != e.Directory:
@@ -82,12 +88,21 @@ func parse(data []byte) (*Entry, error) {
 // NewEntry returns an entry for this boot with a new mark.
 func NewEntry(uid, directory string, cgroups []freezer.Cgroup) (Entry, error) {
 	boot, err := bootID()
-	return Entry{entryVersion, uid, boot, criu.NewMark(), cgroups, directory}, err
+	return Entry{
+		Version: entryVersion, UID: uid, BootID: boot, Mark: criu.NewMark(), ServiceCgroup: criu.CgroupOf(os.Getpid()),
+		Cgroups: cgroups, Directory: directory,
+	}, err
 }
 
 func bootID() (string, error) {
 	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(data)), err
+}
+
+// target returns the processes of CRIU. The group's number can belong to another program once all of them have ended; then
+// it is not in the service's cgroup, where a service manager keeps services apart.
+func (e *Entry) target() criu.Target {
+	return criu.Target{Mark: e.Mark, Group: e.Group, Cgroup: e.ServiceCgroup}
 }
 
 // Release ends the run of CRIU and thaws the containers. It retries until no process of the run exists and nothing is
@@ -96,7 +111,7 @@ func Release(ctx context.Context, entry *Entry) error {
 	ctx, cancel := context.WithTimeout(ctx, releaseTime)
 	defer cancel()
 	for {
-		killed := criu.Kill(entry.Mark, killTime)
+		killed := entry.target().Kill(killTime)
 		thawContext, cancel := context.WithTimeout(ctx, thawTime)
 		err := errors.Join(killed, freezer.Thaw(thawContext, entry.Cgroups))
 		cancel()
@@ -113,7 +128,7 @@ func Release(ctx context.Context, entry *Entry) error {
 
 // calm checks that no process of CRIU came back between the kill and the thaw.
 func calm(entry *Entry) bool {
-	pids, err := criu.Marked(entry.Mark)
+	pids, err := entry.target().Processes()
 	if err != nil || len(pids) > 0 {
 		return false
 	}

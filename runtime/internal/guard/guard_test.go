@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -42,15 +43,17 @@ func service(dir string, cgroup freezer.Cgroup, limit string) {
 	fail(os.MkdirAll(entry.Directory, 0o700))
 	duration, err := time.ParseDuration(limit)
 	fail(err)
-	_, err = Begin(Journal(dir+"/journal"), entry, duration, "/proc/self/exe", WatchdogCommand)
+	g, err := Begin(Journal(dir+"/journal"), entry, duration, "/proc/self/exe", WatchdogCommand)
 	fail(err)
 	fail(freezer.Freeze(context.Background(), entry.Cgroups))
 	file, value := "cgroup.freeze", "1"
 	if cgroup.Version == freezer.V1 {
 		file, value = "freezer.state", "FROZEN"
 	}
-	command := exec.Command("/bin/sh", "-c", `while :; do echo "$0" > "$1"; sleep 0.01; done`, value, filepath.Join(cgroup.Path, file))
+	// As CRIU, it has no environment.
+	command := exec.Command("/usr/bin/env", "-i", "/bin/sh", "-c", `while :; do echo "$0" > "$1"; /bin/sleep 0.01; done`, value, filepath.Join(cgroup.Path, file))
 	command.Env = criu.Environment(entry.Mark, "")
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: g.Entry.Group}
 	fail(command.Start())
 	fmt.Println("frozen")
 	select {}
@@ -198,7 +201,7 @@ func TestRecoverReportsWhatItCannotRead(t *testing.T) {
 }
 
 func FuzzEntry(f *testing.F) {
-	f.Add([]byte(`{"version":1,"uid":"a","bootID":"b","mark":"m","cgroups":[{"version":"v2","path":"/sys/fs/cgroup/a"}],"directory":"/x"}`))
+	f.Add([]byte(`{"version":1,"uid":"a","bootID":"b","mark":"m","group":7,"serviceCgroup":"0::/x\n","cgroups":[{"version":"v2","path":"/sys/fs/cgroup/a"}],"directory":"/x"}`))
 	f.Add([]byte(`{"version":1,"uid":"..","mark":"m","cgroups":[{"version":"v1","path":"/sys/fs/cgroup/../x"}],"directory":"/x"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		entry, err := parse(data)

@@ -52,15 +52,17 @@ type Guard struct {
 	err   error
 }
 
-// Begin writes the journal entry and starts a watchdog, which releases the containers after the limit. Program and args
-// are the command of the watchdog: this program, and arguments that lead to Watchdog.
+// Begin starts a watchdog, which releases the containers after the limit, and writes the journal entry. Program and args
+// are the command of the watchdog: this program, and arguments that lead to Watchdog. Runs of CRIU must join the process
+// group Entry.Group.
 func Begin(journal Journal, entry Entry, limit time.Duration, program string, args ...string) (*Guard, error) {
-	if err := journal.write(&entry); err != nil {
-		return nil, fmt.Errorf("cannot write the journal: %w", err)
-	}
 	g := &Guard{Entry: entry, journal: journal, ended: make(chan struct{})}
 	if err := g.start(limit, program, args); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot start the watchdog: %w", err), journal.remove(entry.UID))
+		return nil, fmt.Errorf("cannot start the watchdog: %w", err)
+	}
+	g.Entry.Group = g.command.Process.Pid
+	if err := journal.write(&g.Entry); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot write the journal: %w", err), g.End())
 	}
 	return g, nil
 }
@@ -151,6 +153,7 @@ func Watchdog(stdin io.Reader, stdout io.Writer) int {
 	if err := given.Entry.Validate(); err != nil || given.Limit <= 0 {
 		return exitFailed
 	}
+	given.Entry.Group = os.Getpid()
 	timer := time.NewTimer(given.Limit)
 	if _, err := io.WriteString(stdout, ready); err != nil {
 		return exitFailed

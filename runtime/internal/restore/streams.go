@@ -77,6 +77,11 @@ func RunCRIU(args []string) int {
 		if found, err := os.Stat(program); err != nil || os.SameFile(self, found) {
 			return errors.Join(fmt.Errorf("%s is not CRIU", program), err)
 		}
+		// CRIU overwrites its environment, so a later call would not find it by the mark. It ends with the runtime, and
+		// the runtime with the wrapper. The processes that CRIU creates do not inherit it.
+		if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+			return err
+		}
 		_ = os.Unsetenv(pathVariable)
 		_ = os.Unsetenv(streamsVariable)
 		return syscall.Exec(program, append([]string{CRIUName}, args...), os.Environ())

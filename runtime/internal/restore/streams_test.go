@@ -2,11 +2,14 @@ package restore
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestMain makes the test program CRIU, or a wrapper that runs a runtime, if a test starts it as one.
@@ -15,7 +18,7 @@ func TestMain(m *testing.M) {
 		os.Exit(RunCRIU(os.Args[1:]))
 	}
 	if work := os.Getenv("TEST_RESTORE_WORK"); work != "" {
-		command := exec.Command("/bin/sh", "-c", "echo of the runtime; echo error of the runtime >&2; exec criu swrk 3")
+		command := exec.Command("/bin/sh", "-c", "echo of the runtime; echo error of the runtime >&2; criu swrk 3 <&0 & wait $!")
 		command.Env = []string{"PATH=" + os.Getenv("TEST_RESTORE_PATH"), "OTHER=kept"}
 		output, err := hideStreams(command, work)
 		if err == nil {
@@ -73,4 +76,24 @@ func TestWithoutCRIUTheRuntimeFails(t *testing.T) {
 	if _, _, err := wrapper(t, programs); err == nil {
 		t.Error("no error although CRIU is this program")
 	}
+}
+
+func TestCRIUEndsWithTheRuntime(t *testing.T) {
+	self, err := os.Executable()
+	must(t, err)
+	programs := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(programs, "criu"), []byte("#!/bin/sh\necho $$ $PPID\nexec sleep 1000\n"), 0o755))
+	command := exec.Command(self)
+	command.Env = []string{"TEST_RESTORE_WORK=" + t.TempDir(), "TEST_RESTORE_PATH=" + programs + ":/usr/bin:/bin"}
+	output, err := command.StdoutPipe()
+	must(t, err)
+	must(t, command.Start())
+	var criu, runtime int
+	_, err = fmt.Fscan(output, &criu, &runtime)
+	must(t, err)
+	must(t, unix.Kill(runtime, unix.SIGKILL))
+	// The pipe is closed when the last process that has it ends.
+	_, err = io.ReadAll(output)
+	must(t, err)
+	_ = command.Wait()
 }

@@ -1,7 +1,7 @@
 // The program pair is the workload of the node tests of checkpoints. Two containers of a pod run it as `pair ping` and
 // `pair pong`: they exchange a number over two FIFOs in /shared as fast as they can, and each keeps it in its memory, in
 // a file of its root file system, and `ping` also in /shared and /dev/shm. If all are saved at one moment, the numbers
-// differ by at most one.
+// are in a range of two.
 //
 // It prints how long it stood still when that is more than 50 ms, by its own monotonic clock.
 package main
