@@ -33,17 +33,26 @@ export interface CheckedPlatform {
   readonly problems: readonly Problem[];
 }
 
+/** Checks the valid areas of a platform. For checks that `config` cannot make, such as the size of rendered text. */
+export type AreaCheck = (areas: ValidAreas) => readonly Problem[];
+
 /**
  * Checks a whole platform: the data of a cedana.yaml or the props of a PlatformStack. Checks each area even if another one
  * has problems. Accepts Terraform tokens, except in properties that synthesis depends on.
+ * @param more - further checks. `checkUserData` of `cedana-cdk/render` is one
  */
-export function checkPlatform(input: unknown): CheckedPlatform {
+export function checkPlatform(input: unknown, ...more: readonly AreaCheck[]): CheckedPlatform {
   const shapeProblems = (check(platformSchema, input).problems ?? []).map((problem) =>
     withMoveRemedy(problem, input),
   );
   const { output } = v.safeParse(platformSchema, input);
   const areas = validAreas(input, output as Partial<Platform> | undefined, shapeProblems);
-  const problems = [...shapeProblems, ...checkAreas(areas), ...checkAcross(areas)];
+  const problems = [
+    ...shapeProblems,
+    ...checkAreas(areas),
+    ...checkAcross(areas),
+    ...more.flatMap((check) => check(areas)),
+  ];
   if (problems.length > 0) return { problems };
   return { platform: withAgentAccess(withNodeEngines(output as Platform)), problems };
 }
@@ -52,8 +61,8 @@ export function checkPlatform(input: unknown): CheckedPlatform {
  * Returns the platform with every default and derived value.
  * @throws InvalidInputError with all problems of all areas
  */
-export function resolvePlatform(spec: PlatformSpec): Platform {
-  const { platform, problems } = checkPlatform(spec);
+export function resolvePlatform(spec: PlatformSpec, ...more: readonly AreaCheck[]): Platform {
+  const { platform, problems } = checkPlatform(spec, ...more);
   if (!platform) throw new InvalidInputError("platform", problems);
   return platform;
 }

@@ -12,7 +12,7 @@ import {
   type YAMLMap,
 } from "yaml";
 import { formatProblem, type Problem, type PropertyPath } from "../../schema/problem";
-import { checkPlatform } from "../check";
+import { checkPlatform, type AreaCheck } from "../check";
 import type { Platform } from "../schema";
 import { findSecrets, redact, secretProblem, type FoundSecret } from "./secrets";
 import { TOO_MANY_ALIASES, dataOf, parseYaml, type TextProblem } from "./yaml-source";
@@ -31,8 +31,9 @@ export type PlatformFile =
 /**
  * Parses and checks a cedana.yaml. Returns the platform with its defaults, or all problems in the order of the file. No
  * problem repeats a secret of the file.
+ * @param more - further checks, as in `checkPlatform`
  */
-export function readPlatform(source: Uint8Array | string): PlatformFile {
+export function readPlatform(source: Uint8Array | string, ...more: readonly AreaCheck[]): PlatformFile {
   const { text, document, problems } = parseYaml(source);
   const secrets = findSecrets(text, document);
   const found = [
@@ -45,7 +46,7 @@ export function readPlatform(source: Uint8Array | string): PlatformFile {
   let platform: Platform | undefined;
   if (document && problems.length === 0) {
     const data = dataOf(document);
-    const checked = data ? checkPlatform(data.value) : { problems: [TOO_MANY_ALIASES] };
+    const checked = data ? checkPlatform(data.value, ...more) : { problems: [TOO_MANY_ALIASES] };
     platform = checked.platform;
     found.push(...checked.problems.flatMap((problem) => locate(document, problem, secrets)));
   }
