@@ -6,7 +6,8 @@ import { checkKarpenter, checkKarpenterNames } from "../karpenter";
 import { checkNetwork, networkSchema } from "../network";
 import { KUBERNETES_MINORS } from "../nodes";
 import { checkNodeGroup } from "../nodes/group";
-import { InvalidInputError, printable, under, type Problem } from "../schema/problem";
+import { checkPlainData } from "../schema/plain-data";
+import { InvalidInputError, printable, under, type Problem, type PropertyPath } from "../schema/problem";
 import { check } from "../schema";
 import {
   platformSchema,
@@ -42,9 +43,14 @@ export type AreaCheck = (areas: ValidAreas) => readonly Problem[];
  * @param more - further checks. `checkUserData` of `cedana-cdk/render` is one
  */
 export function checkPlatform(input: unknown, ...more: readonly AreaCheck[]): CheckedPlatform {
-  const shapeProblems = (check(platformSchema, input).problems ?? []).map((problem) =>
-    withMoveRemedy(problem, input),
-  );
+  const dataProblems = checkPlainData(input);
+  const isNotData = within(dataProblems);
+  const shapeProblems = [
+    ...dataProblems,
+    ...(check(platformSchema, input).problems ?? [])
+      .filter(({ path }) => !isNotData(path))
+      .map((problem) => withMoveRemedy(problem, input)),
+  ];
   const { output } = v.safeParse(platformSchema, input);
   const areas = validAreas(input, output as Partial<Platform> | undefined, shapeProblems);
   const problems = [
@@ -55,6 +61,14 @@ export function checkPlatform(input: unknown, ...more: readonly AreaCheck[]): Ch
   ];
   if (problems.length > 0) return { problems };
   return { platform: withAgentAccess(withNodeEngines(output as Platform)), problems };
+}
+
+/** Returns a test of whether a path is one of the problems' or below it. A file can have many problems of both kinds. */
+function within(problems: readonly Problem[]): (path: PropertyPath) => boolean {
+  const known = new Set(problems.map(({ path }) => JSON.stringify(path)));
+  return (path) =>
+    known.size > 0 &&
+    [...path.keys(), path.length].some((end) => known.has(JSON.stringify(path.slice(0, end))));
 }
 
 /**

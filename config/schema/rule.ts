@@ -11,7 +11,7 @@ const NUMBER_TOKEN_CEILING = -1e280;
  */
 export function isToken(value: unknown): boolean {
   if (typeof value === "string") return STRING_TOKEN.test(value);
-  if (typeof value === "number") return value < NUMBER_TOKEN_CEILING;
+  if (typeof value === "number") return value < NUMBER_TOKEN_CEILING && value !== -Infinity;
   if (Array.isArray(value)) return value.length === 1 && isToken(value[0]);
   return false;
 }
