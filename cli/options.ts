@@ -1,9 +1,19 @@
-import { Option, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { DEFAULT_FILE } from "./shell";
 
 /** Platform file of a command. */
 export function fileOption(): Option {
-  return new Option("-f, --file <path>", "platform file").default(DEFAULT_FILE).env("CEDANA_YAML");
+  return new Option("-f, --file <path>", "platform file")
+    .default(DEFAULT_FILE)
+    .env("CEDANA_YAML")
+    .argParser(checkedPath);
+}
+
+/** Rejects paths that the output, which names the platform file in one line, cannot contain. */
+function checkedPath(path: string): string {
+  if (path === "") throw new InvalidArgumentError("It is empty.");
+  if (/\p{Cc}/u.test(path)) throw new InvalidArgumentError("It contains a control character.");
+  return path;
 }
 
 /** Format of the manifests that a command renders. */
@@ -24,6 +34,16 @@ export function clusterOptions(command: Command): Command {
   return command
     .option("--kubeconfig <path>", "kubeconfig of the cluster (default: as kubectl)")
     .option("--context <name>", "context in the kubeconfig");
+}
+
+/**
+ * Ignores that the reader of a stream closed it, such as `head`: the command has no reader for the rest of its output.
+ * @throws any other error of the stream
+ */
+export function ignoreClosedPipe(stream: NodeJS.WritableStream): void {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
 }
 
 /** Prints the result of a command. */
