@@ -1,4 +1,4 @@
-import { formatProblem, printable, type Problem } from "../config/schema/problem";
+import { formatProblem, printable, type Problem } from "../config/schema";
 import type { InitAnswers } from "./init-file";
 
 /** Flags by the last part of the path of a property that `init` writes from them. */

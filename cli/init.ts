@@ -2,6 +2,7 @@ import { renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { Option, type Command } from "commander";
 import { DEFAULT_ENGINE, ENGINE_KINDS } from "../config/engine-kinds";
+import { partitionOf } from "../config/region";
 import { CommandError, EXIT, withFsErrors } from "./errors";
 import type { InitAnswers } from "./init-file";
 import { fileOption, print } from "./options";
@@ -47,11 +48,13 @@ async function init({ file, force, ...given }: InitOptions): Promise<string> {
   }
   const terminal = process.stdin.isTTY && process.stdout.isTTY && Object.keys(given).length === 0;
   const { INIT_DEFAULTS: defaults, initFile } = await import("./init-file.js");
+  const asked = { ...given, ...(terminal ? await prompt(defaults) : {}) };
+  const { region = defaults.region } = asked;
   const answers = {
     ...defaults,
+    adminArn: defaults.adminArn.replace(/^arn:aws:/, `arn:${partitionOf(region)}:`),
     output: outputOf(file, defaults),
-    ...given,
-    ...(terminal ? await prompt(defaults) : {}),
+    ...asked,
   };
   const text = initFile(answers);
   const { readPlatform } = await import("../config/platform/file/index.js");

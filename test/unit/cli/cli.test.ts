@@ -153,6 +153,18 @@ test.each<[string, string]>([
   expect(readdirSync(folder)).toEqual(["cedana.yaml"]);
 });
 
+test.each([
+  ["cn-north-1", "amazonaws.com.cn", "aws-cn"],
+  ["us-gov-west-1", "amazonaws.com", "aws-us-gov"],
+])("init writes the DNS suffix and the partition of %s", async (region, suffix, partition) => {
+  expect(await run(["init", "--region", region])).toMatchObject({ status: 0, stderr: "" });
+  const text = readFileSync(join(folder, "cedana.yaml"), "utf8");
+  expect(text).toContain(`repository: 123456789012.dkr.ecr.${region}.${suffix}/checkpoints`);
+  expect(text).toContain(`principalArn: arn:${partition}:iam::123456789012:role/`);
+  expect(await run(["validate"])).toMatchObject({ status: 0 });
+  expect(await run(["synth"])).toMatchObject({ status: 0, stderr: "" });
+});
+
 test("init does not prompt without a terminal", async () => {
   expect((await run(["init"])).status).toBe(0);
   expect(readFileSync(join(folder, "cedana.yaml"), "utf8")).toBe(initFile(INIT_DEFAULTS));
