@@ -12,14 +12,15 @@ import {
   oneOf,
   pattern,
   quantity,
+  mapping,
   shape,
 } from "./schema";
 
-export const labels = v.record(labelKey, labelValue);
-export const annotations = v.record(labelKey, v.string());
+export const labels = mapping(labelKey, labelValue);
+export const annotations = mapping(labelKey, v.string());
 
 /** Maps a resource name to a quantity. */
-export const quantities = v.record(labelKey, quantity);
+export const quantities = mapping(labelKey, quantity);
 
 export const toleration = shape({
   key: described(derived(labelKey, "every key, which requires the operator Exists"), "Key of the taint."),
@@ -41,7 +42,7 @@ export const toleration = shape({
   ),
 });
 
-const terms = derived(v.record(v.string(), v.unknown()), "none");
+const terms = derived(mapping(v.string(), v.unknown()), "none");
 export const affinity = shape({
   nodeAffinity: described(terms, "nodeAffinity, as in a Pod."),
   podAffinity: described(terms, "podAffinity, as in a Pod."),
@@ -144,7 +145,7 @@ export function placement(priorityClassName: string) {
     priorityClassName: described(v.optional(dnsSubdomain, priorityClassName), "PriorityClass of the pods."),
     env: described(
       v.optional(
-        v.record(
+        mapping(
           pattern(/^[A-Za-z_][A-Za-z0-9_]*$/, {
             code: "invalid-variable-name",
             message: "is not a valid name of an environment variable",

@@ -18,6 +18,7 @@ import {
   labelKey,
   labelValue,
   oneOf,
+  mapping,
   shape,
 } from "../schema";
 import { kueueSchema } from "../integrations/kueue";
@@ -45,7 +46,7 @@ export function checkpointsOf({ controller, checkpoints }: ResolvedInstall): Che
 
 const metrics = shape({
   allowFromNamespaces: described(
-    v.optional(v.array(v.record(labelKey, labelValue)), []),
+    v.optional(v.array(mapping(labelKey, labelValue)), []),
     "Labels of namespaces whose pods may read the metrics. {} selects every namespace.",
   ),
   serviceMonitor: described(

@@ -5,6 +5,7 @@ import {
   described,
   oneOf,
   pattern,
+  mapping,
   shape,
   arn,
   derived,
@@ -132,7 +133,7 @@ const tagKey = pattern(/^(?!aws:)[\s\S]{1,128}$/i, {
 });
 
 /** Describes tags of AWS resources. */
-export const tagsSchema = v.record(tagKey, v.pipe(v.string(), v.maxLength(256)));
+export const tagsSchema = mapping(tagKey, v.pipe(v.string(), v.maxLength(256)));
 
 /** Properties of managed node groups and node pools. */
 export const nodeSettings = {
@@ -166,7 +167,7 @@ export const nodeSettings = {
     derived(v.picklist(ENGINE_KINDS), `engine.kind of the file, or ${DEFAULT_ENGINE} without engine`),
     "Engine for which the nodes are configured. cedana: containerd gets a runtime handler. kubelet: containerd restores from checkpoint images.",
   ),
-  labels: described(v.optional(v.record(nodeLabelKey, labelValue), {}), "Labels of the nodes."),
+  labels: described(v.optional(mapping(nodeLabelKey, labelValue), {}), "Labels of the nodes."),
   taints: described(v.optional(v.array(userTaint), []), "Permanent taints of the nodes."),
   startupTaint: described(
     derived(startupTaintSchema, "cedana.ai/not-ready=true:NoSchedule if checkpointing is true, else false"),
@@ -200,7 +201,7 @@ export const nodeSettings = {
   ),
   featureGates: described(v.optional(nodeFeatureGatesSchema, {}), "Feature gates of nodeadm."),
   sysctls: described(
-    v.optional(v.record(sysctlName, sysctlValue), {}),
+    v.optional(mapping(sysctlName, sysctlValue), {}),
     'Kernel parameters, set before containerd and the kubelet start, such as {"fs.pipe-max-size": "4194304"}.',
   ),
   preNodeadm: described(

@@ -11,6 +11,22 @@ export interface NotAMapping {
   readonly keys: readonly string[];
 }
 
+/** Returns the schema of a mapping with free keys. It rejects lists; valibot's own record accepts them, with their indexes as keys. */
+export function mapping<
+  const K extends v.BaseSchema<string, string, v.BaseIssue<unknown>>,
+  const S extends v.GenericSchema,
+>(key: K, value: S): v.RecordSchema<K, S, undefined> {
+  const record = v.record(key, value);
+  return {
+    ...record,
+    "~run"(dataset, config) {
+      if (!Array.isArray(dataset.value)) return record["~run"](dataset, config);
+      v._addIssue(record, "type", dataset, config);
+      return dataset as never;
+    },
+  };
+}
+
 /** Maximum number of reported unknown keys. An input with more is a different file, and reporting all takes seconds. */
 const MAX_UNKNOWN = 200;
 

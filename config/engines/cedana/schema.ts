@@ -10,6 +10,7 @@ import {
   pattern,
   region,
   rule,
+  mapping,
   shape,
   titled,
 } from "../../schema";
@@ -79,7 +80,7 @@ const off = v.literal(false);
 
 const cedanaPoliciesSchema = shape({
   allowIngressFromNamespaces: described(
-    v.optional(v.array(v.record(labelKey, labelValue)), []),
+    v.optional(v.array(mapping(labelKey, labelValue)), []),
     "Labels of namespaces whose pods may call the manager (REST and metrics). {} selects every namespace.",
   ),
 });
