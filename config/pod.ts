@@ -56,7 +56,7 @@ export const namespaces = oneOf([v.literal("all"), v.array(dnsLabel)]);
 export const someNamespaces = oneOf([v.literal("all"), v.pipe(v.array(dnsLabel), v.minLength(1))]);
 
 /** Matches a number or a percentage of pods. */
-export const podCount = v.union([
+export const podCount = oneOf([
   integer(0, 100_000),
   pattern(/^(100|[1-9]?\d)%$/, {
     code: "invalid-pod-count",

@@ -75,7 +75,7 @@ export const controllerSchema = shape({
     "Log level of the controller.",
   ),
   metrics: described(
-    v.optional(v.union([v.literal(false), metrics]), false),
+    v.optional(oneOf([v.literal(false), metrics]), false),
     "Service for Prometheus: port 8080, plain HTTP. false: no Service.",
   ),
   ...placement("system-cluster-critical"),
@@ -192,7 +192,7 @@ export const installSchema = shape({
     v.optional(oneOf([off, networkPoliciesSchema]), {}),
     "NetworkPolicies of the install's pods. false: no policies.",
   ),
-  kueue: described(v.optional(v.union([off, kueueSchema]), false), "Kueue queues. false: no queues."),
+  kueue: described(v.optional(oneOf([off, kueueSchema]), false), "Kueue queues. false: no queues."),
   syncWaves: described(
     v.optional(v.boolean(), false),
     "Whether to add annotations with the order in which Argo CD applies the objects.",

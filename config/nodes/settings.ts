@@ -47,7 +47,7 @@ export const runtimeHandlerSchema = oneOf([
       "Runtime type of containerd.",
     ),
     runtimePath: described(
-      v.optional(v.union([absolute, v.literal(false)]), "/usr/local/bin/cedana-shim-runc-v2"),
+      v.optional(oneOf([absolute, v.literal(false)]), "/usr/local/bin/cedana-shim-runc-v2"),
       "Path of the shim that containerd starts. false: the default shim of the runtime type.",
     ),
   }),

@@ -56,7 +56,7 @@ export type ResolvedOutput = v.InferOutput<typeof outputSchema>;
 
 const localBackendSchema = shape({
   path: described(
-    v.pipe(v.string(), v.nonEmpty()),
+    v.pipe(v.string(), v.minLength(1)),
     "Path of the file, absolute or relative to the working directory of Terraform. Use it only for experiments.",
   ),
 });

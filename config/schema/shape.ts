@@ -113,10 +113,8 @@ export function existingOrNew<const G extends v.GenericSchema, const N extends v
     ...union,
     "~run"(dataset, config) {
       const input = dataset.value;
-      if (typeof input !== "object" || input === null || Array.isArray(input)) {
-        return union["~run"](dataset, config);
-      }
-      return (key in input ? existing : created)["~run"](dataset, config);
+      const isExisting = typeof input === "object" && input !== null && key in input;
+      return (isExisting ? existing : created)["~run"](dataset, config);
     },
   };
 }
