@@ -17,7 +17,9 @@ interface InitOptions extends Partial<InitAnswers> {
 export function addInit(program: Command): void {
   program
     .command("init")
-    .description("write a commented cedana.yaml; non-interactive if any flag is given")
+    .description(
+      "write a commented cedana.yaml; on a terminal, ask for name and region if no flag sets a value",
+    )
     .addOption(fileOption())
     .addOption(new Option("--engine <kind>", `engine (default: ${DEFAULT_ENGINE})`).choices(ENGINE_KINDS))
     .option("--name <name>", "name of the EKS cluster")
@@ -39,7 +41,7 @@ export function addInit(program: Command): void {
     .action(async (options: InitOptions) => print(await init(options)));
 }
 
-/** Writes a commented platform file. Prompts only on a terminal and only if no flag is given. */
+/** Writes a commented platform file. Prompts only on a terminal and only if no flag sets a value. */
 async function init({ file, force, ...given }: InitOptions): Promise<string> {
   const existing = withFsErrors(() => statSync(file, { throwIfNoEntry: false }));
   if (existing?.isDirectory()) throw new CommandError(`${file}: is a directory, not a file`, EXIT.badInput);
