@@ -14,6 +14,7 @@ import {
 import { formatProblem, type Problem, type PropertyPath } from "../../schema/problem";
 import { checkPlatform, type AreaCheck } from "../check";
 import type { Platform } from "../schema";
+import { checkExpressions } from "./expressions";
 import { findSecrets, redact, secretProblem, type FoundSecret } from "./secrets";
 import { TOO_MANY_ALIASES, dataOf, parseYaml, type TextProblem } from "./yaml-source";
 
@@ -48,7 +49,8 @@ export function readPlatform(source: Uint8Array | string, ...more: readonly Area
     const data = dataOf(document);
     const checked = data ? checkPlatform(data.value, ...more) : { problems: [TOO_MANY_ALIASES] };
     platform = checked.platform;
-    found.push(...checked.problems.flatMap((problem) => locate(document, problem, secrets)));
+    const all = [...checked.problems, ...(data ? checkExpressions(data.value) : [])];
+    found.push(...all.flatMap((problem) => locate(document, problem, secrets)));
   }
   if (platform && found.length === 0) return { platform };
   const lines = new LineCounter();

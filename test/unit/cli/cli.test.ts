@@ -44,6 +44,21 @@ test("init, validate, synth and diff work in sequence", async () => {
   });
 });
 
+test("synth passes text with $${ on to Terraform, and scripts with ${ in base64", async () => {
+  const script = "#!/bin/sh\\necho ${HOME}";
+  give(
+    `${initFile(INIT_DEFAULTS).replace("  - name: cpu\n", `  - name: cpu\n    preNodeadm: ["${script}"]\n`)}terraform: { tags: { owner: "$\${text}" } }\n`,
+  );
+  expect(await run(["synth"])).toMatchObject({ status: 0, stderr: "" });
+  const text = readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8");
+  expect(text).toContain('"owner": "$${text}"');
+  const { resource } = JSON.parse(text) as {
+    resource: { aws_launch_template: Record<string, { user_data: string }> };
+  };
+  const [template] = Object.values(resource.aws_launch_template);
+  expect(Buffer.from(template?.user_data ?? "", "base64").toString()).toContain("\necho ${HOME}\n");
+});
+
 test("synth renders the engine cedana", async () => {
   give(initFile({ ...INIT_DEFAULTS, engine: "cedana", name: "demo", bucket: "demo-checkpoints" }));
   expectGolden("cli/synth.txt", (await run(["synth"])).stdout);
