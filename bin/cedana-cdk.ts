@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { main } from "../cli/main";
-import { ignoreClosedPipe } from "../cli/options";
+import { handleOutputErrors } from "../cli/options";
 
-ignoreClosedPipe(process.stdout);
-ignoreClosedPipe(process.stderr);
+handleOutputErrors(process.stdout);
+// There is no other place for messages.
+process.stderr.on("error", () => {});
 void main(process.argv.slice(2));

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
+import { EXIT } from "./errors";
 import { DEFAULT_FILE } from "./shell";
 
 /** Platform file of a command. */
@@ -37,12 +38,14 @@ export function clusterOptions(command: Command): Command {
 }
 
 /**
- * Ignores that the reader of a stream closed it, such as `head`: the command has no reader for the rest of its output.
- * @throws any other error of the stream
+ * Handles errors of writes to stdout. A reader that closed the pipe, such as `head`, needs no message. Any other error, such as
+ * a full disk, is reported, and the exit code is 3.
  */
-export function ignoreClosedPipe(stream: NodeJS.WritableStream): void {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+export function handleOutputErrors(stdout: NodeJS.WritableStream): void {
+  stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+    if (code === "EPIPE") return;
+    process.stderr.write(`cannot write to stdout: ${message}\n`);
+    process.exitCode = EXIT.failed;
   });
 }
 

@@ -103,6 +103,8 @@ test.each<[readonly string[], string]>([
   [["--name", "Bad Name!"], '--name  is not a valid EKS cluster name; given: "Bad Name!"; '],
   [["--region", "mars"], '--region  is not an AWS region that this toolkit supports; given: "mars"; '],
   [["--kubernetes-version", "1.3"], "--kubernetes-version  "],
+  [["--region", "a: b"], '--region  has a character that it must not have; given: "a: b"'],
+  [["--engine", "cedana", "--url", "[a"], '--url  has a character that it must not have; given: "[a"'],
   [["--admin-arn", "admins"], "--admin-arn  is not the ARN of an IAM role or"],
   [["--engine", "cedana", "--cluster-id", "a"], "--cluster-id  "],
   [["--engine", "cedana", "--url", "c.example"], "--url  "],

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { EventEmitter } from "node:events";
 import { EXIT, withFsErrors } from "../../../cli/errors";
-import { ignoreClosedPipe } from "../../../cli/options";
+import { handleOutputErrors } from "../../../cli/options";
 import { writeTree } from "../../../manifests/output";
 
 test("a directory without write permission is a CommandError that names the path and the reason", () => {
@@ -26,12 +26,19 @@ test("a directory without write permission is a CommandError that names the path
   }
 });
 
-test("ignores that a reader closed the pipe, and no other error of a stream", () => {
-  const stream = new EventEmitter();
-  ignoreClosedPipe(stream as unknown as NodeJS.WritableStream);
-  expect(() =>
-    stream.emit("error", Object.assign(new Error("write EPIPE"), { code: "EPIPE" })),
-  ).not.toThrow();
-  const full = Object.assign(new Error("no space left"), { code: "ENOSPC" });
-  expect(() => stream.emit("error", full)).toThrow("no space left");
+test("says nothing if the reader closed the pipe, and reports other errors of stdout", () => {
+  const stdout = new EventEmitter();
+  handleOutputErrors(stdout as unknown as NodeJS.WritableStream);
+  const stderr = jest.spyOn(process.stderr, "write").mockReturnValue(true);
+  try {
+    stdout.emit("error", Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
+    expect(stderr).not.toHaveBeenCalled();
+    expect(process.exitCode).toBeUndefined();
+    stdout.emit("error", Object.assign(new Error("no space left"), { code: "ENOSPC" }));
+    expect(stderr).toHaveBeenCalledWith("cannot write to stdout: no space left\n");
+    expect(process.exitCode).toBe(EXIT.failed);
+  } finally {
+    stderr.mockRestore();
+    process.exitCode = undefined;
+  }
 });
