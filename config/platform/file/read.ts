@@ -37,7 +37,7 @@ export type PlatformFile =
 export function readPlatform(source: Uint8Array | string, ...more: readonly AreaCheck[]): PlatformFile {
   const { text, document, problems } = parseYaml(source);
   const secrets = findSecrets(text, document);
-  const found = [
+  let found = [
     ...problems,
     ...secrets.map((secret) => ({ offset: secret.start, problem: secretProblem(secret) })),
   ].map(({ offset, problem }) => ({
@@ -50,7 +50,8 @@ export function readPlatform(source: Uint8Array | string, ...more: readonly Area
     const checked = data ? checkPlatform(data.value, ...more) : { problems: [TOO_MANY_ALIASES] };
     platform = checked.platform;
     const all = [...checked.problems, ...(data ? checkExpressions(data.value) : [])];
-    found.push(...all.flatMap((problem) => locate(document, problem, secrets)));
+    // Not by push, whose number of arguments is limited.
+    found = [...found, ...all.flatMap((problem) => locate(document, problem, secrets))];
   }
   if (platform && found.length === 0) return { platform };
   const lines = new LineCounter();
