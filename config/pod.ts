@@ -13,6 +13,7 @@ import {
   pattern,
   quantity,
   mapping,
+  rule,
   shape,
 } from "./schema";
 
@@ -42,7 +43,26 @@ export const toleration = shape({
   ),
 });
 
-const terms = derived(mapping(v.string(), v.unknown()), "none");
+/** Returns whether a list at any depth has an item null, which no list of a Pod can contain. */
+function hasNullItem(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const items: unknown[] = Object.values(value);
+  return (Array.isArray(value) && items.includes(null)) || items.some(hasNullItem);
+}
+
+const terms = derived(
+  v.pipe(
+    mapping(v.string(), v.unknown()),
+    rule<Record<string, unknown>>({
+      code: "invalid-affinity",
+      test: (value) => !hasNullItem(value),
+      message: "has a list with an empty item",
+      allowed: "lists of terms, as in a Pod",
+      remedy: "remove the item, or write its value",
+    }),
+  ),
+  "none",
+);
 export const affinity = shape({
   nodeAffinity: described(terms, "nodeAffinity, as in a Pod."),
   podAffinity: described(terms, "podAffinity, as in a Pod."),

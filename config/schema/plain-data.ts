@@ -8,7 +8,7 @@ type Visit = (value: unknown, path: PropertyPath) => Problem[];
 
 /**
  * Checks that an input is plain data at any depth, also in free-form values: mappings and lists of text, finite numbers, true,
- * false and null. Accepts absent properties, and objects that cdktf or cdk8s resolve.
+ * false and null. Accepts absent properties of mappings, and objects that cdktf or cdk8s resolve.
  */
 export function checkPlainData(input: unknown): Problem[] {
   const ancestors = new Set<object>();
@@ -23,7 +23,9 @@ export function checkPlainData(input: unknown): Problem[] {
     ancestors.add(value);
     const problems = Object.entries(value).flatMap(([key, item]) => {
       const itemPath = [...path, Array.isArray(value) ? Number(key) : key];
-      return UNWRITABLE.test(key) ? [unwritable(itemPath, key)] : visit(item, itemPath);
+      if (UNWRITABLE.test(key)) return [unwritable(itemPath, key)];
+      const isHole = item === undefined && Array.isArray(value);
+      return isHole ? [notData(itemPath, "is not data", item, DATA)] : visit(item, itemPath);
     });
     ancestors.delete(value);
     return problems;

@@ -17,6 +17,7 @@ test.each<[string, unknown, string]>([
   ["NaN", Number.NaN, `${PATH}  is not a finite number; given: NaN`],
   ["infinity", [1, -Infinity], `${PATH}[1]  is not a finite number; given: -Infinity`],
   ["a BigInt", { a: 1n }, `${PATH}.a  is not data; given: 1n`],
+  ["an absent item of a list", [1, undefined], `${PATH}[1]  is not data; given: nothing`],
   ["a Map", new Map(), `${PATH}  is not data; given: a Map`],
   ["a Set", new Set([1]), `${PATH}  is not data; given: a Set`],
   ["a Date", new Date(0), `${PATH}  is not data; given: a Date`],
@@ -41,7 +42,7 @@ test("accepts plain data, absent properties, repeated objects and objects that a
   const resolvable = { resolve: () => 1, self: undefined as unknown };
   resolvable.self = resolvable;
   expect(
-    problems([shared, shared, "😀", true, null, undefined, -1.5, Object.create(null), resolvable]),
+    problems([shared, shared, "😀", true, null, { a: undefined }, -1.5, Object.create(null), resolvable]),
   ).toEqual([]);
 });
 
