@@ -21,8 +21,11 @@ export async function connect({ kubeconfig, context }: ClusterOptions): Promise<
     const transport = await connectByKubeconfig({ file: kubeconfig, context });
     return new Client(transport, { fieldManager: FIELD_MANAGER });
   } catch (error) {
+    const { name, message } = error as Error;
+    // client-node reads properties of a file without content.
+    const isEmpty = name === "TypeError" && !("code" in (error as Error));
     // The YAML parser appends lines of the kubeconfig, which may contain a key.
-    const line = (error as Error).message.split("\n", 1)[0] ?? "";
+    const line = isEmpty ? "it is empty" : (message.split("\n", 1)[0] ?? "");
     throw new CommandError(`cannot use the kubeconfig: ${line}`, EXIT.badInput);
   }
 }

@@ -22,8 +22,17 @@ const REASONS: Readonly<Record<string, string>> = {
   EROFS: "the file system is read-only",
 };
 
+/** Error codes of paths that the user has to change. */
+const BAD_PATHS: Readonly<Record<string, string>> = {
+  EISDIR: "it is a directory",
+  ELOOP: "it has too many symbolic links",
+  ENAMETOOLONG: "the path is too long",
+  ENOENT: "there is no such directory",
+  ENOTDIR: "it is below a file",
+};
+
 /**
- * Runs work on the output directory.
+ * Runs work on the output directory or the platform file.
  * @throws CommandError for problems of the directory and for errors of the operating system
  */
 export function withFsErrors<T>(work: () => T): T {
@@ -34,7 +43,11 @@ export function withFsErrors<T>(work: () => T): T {
     if (error instanceof Error && error.name === "OutputError")
       throw new CommandError(error.message, EXIT.badInput);
     const { code = "", path = "the output" } = error as NodeJS.ErrnoException;
-    const reason = REASONS[code];
-    throw reason === undefined ? error : new CommandError(`cannot read or write ${path}: ${reason}`);
+    const reason = BAD_PATHS[code] ?? REASONS[code];
+    if (reason === undefined) throw error;
+    throw new CommandError(
+      `cannot read or write ${path}: ${reason}`,
+      code in BAD_PATHS ? EXIT.badInput : EXIT.failed,
+    );
   }
 }

@@ -1,8 +1,9 @@
-import { existsSync, renameSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { Option, type Command } from "commander";
 import { DEFAULT_ENGINE, ENGINE_KINDS } from "../config/engine-kinds";
-import { CommandError, EXIT } from "./errors";
+import { partitionOf } from "../config/region";
+import { CommandError, EXIT, withFsErrors } from "./errors";
 import type { InitAnswers } from "./init-file";
 import { fileOption, print } from "./options";
 import { cedanaCdk, DEFAULT_NAME } from "./shell";
@@ -16,7 +17,9 @@ interface InitOptions extends Partial<InitAnswers> {
 export function addInit(program: Command): void {
   program
     .command("init")
-    .description("write a commented cedana.yaml; non-interactive if any flag is given")
+    .description(
+      "write a commented cedana.yaml; on a terminal, ask for name and region if no flag sets a value",
+    )
     .addOption(fileOption())
     .addOption(new Option("--engine <kind>", `engine (default: ${DEFAULT_ENGINE})`).choices(ENGINE_KINDS))
     .option("--name <name>", "name of the EKS cluster")
@@ -38,30 +41,45 @@ export function addInit(program: Command): void {
     .action(async (options: InitOptions) => print(await init(options)));
 }
 
-/** Writes a commented platform file. Prompts only on a terminal and only if no flag is given. */
+/** Writes a commented platform file. Prompts only on a terminal and only if no flag sets a value. */
 async function init({ file, force, ...given }: InitOptions): Promise<string> {
-  if (existsSync(file) && !force) {
+  const existing = withFsErrors(() => statSync(file, { throwIfNoEntry: false }));
+  if (existing?.isDirectory()) throw new CommandError(`${file}: is a directory, not a file`, EXIT.badInput);
+  if (existing && !force) {
     throw new CommandError(`${file}: the file exists; --force overwrites it`, EXIT.badInput);
   }
   const terminal = process.stdin.isTTY && process.stdout.isTTY && Object.keys(given).length === 0;
   const { INIT_DEFAULTS: defaults, initFile } = await import("./init-file.js");
+  const asked = { ...given, ...(terminal ? await prompt(defaults) : {}) };
+  const { region = defaults.region } = asked;
   const answers = {
     ...defaults,
+    adminArn: defaults.adminArn.replace(/^arn:aws:/, `arn:${partitionOf(region)}:`),
     output: outputOf(file, defaults),
-    ...given,
-    ...(terminal ? await prompt(defaults) : {}),
+    ...asked,
   };
   const text = initFile(answers);
-  const { formatLocated, readPlatform } = await import("../config/platform/file/index.js");
+  const { readPlatform } = await import("../config/platform/file/index.js");
   const { problems } = readPlatform(text);
   if (problems) {
-    const lines = problems.map((problem) => formatLocated("(flags)", problem));
-    throw new CommandError(`${lines.join("\n")}\nnothing was written`, EXIT.badInput);
+    const { flagProblem } = await import("./init-flags.js");
+    const lines = new Set(problems.map((problem) => flagProblem(problem, answers)));
+    throw new CommandError(`${[...lines].join("\n")}\nnothing was written`, EXIT.badInput);
   }
-  const temporary = `${file}.${process.pid}.tmp`;
-  writeFileSync(temporary, text);
-  renameSync(temporary, file);
+  withFsErrors(() => writeWhole(file, text));
   return `Wrote ${file}. Edit the lines marked "change", then:\n  ${cedanaCdk("validate", file)}\n  ${cedanaCdk("synth", file)}\n`;
+}
+
+/** Writes a file completely or not at all. */
+function writeWhole(file: string, text: string): void {
+  const temporary = `${file}.${process.pid}.tmp`;
+  try {
+    writeFileSync(temporary, text);
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw Object.assign(error as NodeJS.ErrnoException, { path: file });
+  }
 }
 
 /** Returns the output directory. Each platform file of a directory has another one. */

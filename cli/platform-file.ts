@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { formatLocated, readPlatform, type Platform } from "../config/platform/file";
+import { checkUserData } from "../render/user-data";
 import { CommandError, EXIT } from "./errors";
 import { cedanaCdk, DEFAULT_FILE } from "./shell";
 
@@ -25,7 +26,7 @@ const MAX_PRINTED = 200;
  * @throws CommandError (exit code 2) with every problem of the file.
  */
 export function loadPlatform(file: string, { format }: LoadOptions = {}): LoadedPlatform {
-  const read = readPlatform(readSource(file));
+  const read = readPlatform(readSource(file), checkUserData);
   if (!read.problems) {
     const output = { ...read.platform.output, ...(format === undefined ? {} : { format }) };
     return { platform: { ...read.platform, output }, root: dirname(file), file };

@@ -46,11 +46,15 @@ const newRepository = {
 
 const existingRepository = {
   existingUrl: described(
-    pattern(/^\d{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?\/[a-z0-9._/-]+$/, {
-      code: "invalid-ecr-url",
-      message: "is not the URL of an ECR repository",
-      allowed: "<account>.dkr.ecr.<region>.amazonaws.com/<repository>",
-    }),
+    pattern(
+      /^\d{12}\.dkr\.ecr(-fips)?\.(cn-[a-z0-9-]+\.amazonaws\.com\.cn|(?!cn-)[a-z0-9-]+\.amazonaws\.com)\/[a-z0-9._/-]+$/,
+      {
+        code: "invalid-ecr-url",
+        message: "is not the URL of an ECR repository",
+        allowed:
+          "<account>.dkr.ecr.<region>.amazonaws.com/<repository>, in China <account>.dkr.ecr.<region>.amazonaws.com.cn/<repository>",
+      },
+    ),
     "URL of an existing repository. It is not changed.",
   ),
 };

@@ -12,14 +12,16 @@ import {
   oneOf,
   pattern,
   quantity,
+  mapping,
+  rule,
   shape,
 } from "./schema";
 
-export const labels = v.record(labelKey, labelValue);
-export const annotations = v.record(labelKey, v.string());
+export const labels = mapping(labelKey, labelValue);
+export const annotations = mapping(labelKey, v.string());
 
 /** Maps a resource name to a quantity. */
-export const quantities = v.record(labelKey, quantity);
+export const quantities = mapping(labelKey, quantity);
 
 export const toleration = shape({
   key: described(derived(labelKey, "every key, which requires the operator Exists"), "Key of the taint."),
@@ -41,7 +43,26 @@ export const toleration = shape({
   ),
 });
 
-const terms = derived(v.record(v.string(), v.unknown()), "none");
+/** Returns whether a list at any depth has an item null, which no list of a Pod can contain. */
+function hasNullItem(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const items: unknown[] = Object.values(value);
+  return (Array.isArray(value) && items.includes(null)) || items.some(hasNullItem);
+}
+
+const terms = derived(
+  v.pipe(
+    mapping(v.string(), v.unknown()),
+    rule<Record<string, unknown>>({
+      code: "invalid-affinity",
+      test: (value) => !hasNullItem(value),
+      message: "has a list with an empty item",
+      allowed: "lists of terms, as in a Pod",
+      remedy: "remove the item, or write its value",
+    }),
+  ),
+  "none",
+);
 export const affinity = shape({
   nodeAffinity: described(terms, "nodeAffinity, as in a Pod."),
   podAffinity: described(terms, "podAffinity, as in a Pod."),
@@ -55,7 +76,7 @@ export const namespaces = oneOf([v.literal("all"), v.array(dnsLabel)]);
 export const someNamespaces = oneOf([v.literal("all"), v.pipe(v.array(dnsLabel), v.minLength(1))]);
 
 /** Matches a number or a percentage of pods. */
-export const podCount = v.union([
+export const podCount = oneOf([
   integer(0, 100_000),
   pattern(/^(100|[1-9]?\d)%$/, {
     code: "invalid-pod-count",
@@ -144,7 +165,7 @@ export function placement(priorityClassName: string) {
     priorityClassName: described(v.optional(dnsSubdomain, priorityClassName), "PriorityClass of the pods."),
     env: described(
       v.optional(
-        v.record(
+        mapping(
           pattern(/^[A-Za-z_][A-Za-z0-9_]*$/, {
             code: "invalid-variable-name",
             message: "is not a valid name of an environment variable",

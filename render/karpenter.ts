@@ -1,6 +1,7 @@
 /** Renders the NodePool (karpenter.sh/v1) and EC2NodeClass (karpenter.k8s.aws/v1) of a pool. */
 import { instanceFacts, startupTaintOf, toKarpenterTaint } from "../config/nodes";
-import { KARPENTER_KUBELET_FIELDS, nodeLabels, renderUserData } from "./user-data/user-data";
+import { renderUserData } from "./user-data/check";
+import { KARPENTER_KUBELET_FIELDS, nodeLabels } from "./user-data/user-data";
 import { DISCOVERY_TAG, type ResolvedNodePool, karpenterNodeRoleName } from "../config/karpenter";
 
 /** Names that the manifests of a pool need. */

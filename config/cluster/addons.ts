@@ -1,6 +1,6 @@
 import * as v from "../schema/valibot";
 import { STARTUP_TAINT_DEFAULT } from "../nodes";
-import { arn, derived, described, dnsSubdomain, oneOf, pattern, shape } from "../schema";
+import { arn, derived, described, dnsSubdomain, oneOf, pattern, mapping, shape } from "../schema";
 
 const addonName = pattern(/^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$/, {
   code: "invalid-addon-name",
@@ -22,7 +22,7 @@ const addonSchema = shape({
   ),
   configuration: described(
     derived(
-      v.record(v.string(), v.unknown()),
+      mapping(v.string(), v.unknown()),
       "the add-on's default; for coredns also a toleration of the startup taint",
     ),
     "Configuration values, by the schema of the add-on.",
@@ -47,7 +47,7 @@ const addonSchema = shape({
 
 /** Describes the add-ons by name, in addition to the four that every cluster has. `false` removes one of those. */
 export const addonsSchema = described(
-  v.optional(v.record(addonName, oneOf([addonSchema, v.literal(false)])), {}),
+  v.optional(mapping(addonName, oneOf([addonSchema, v.literal(false)])), {}),
   "EKS add-ons by name. vpc-cni, kube-proxy, eks-pod-identity-agent and coredns are always installed; false removes one.",
 );
 

@@ -15,6 +15,5 @@ export {
   bucketPrefix,
   iamPrefix,
   storeUserName,
-  dnsSuffix,
-  partitionOf,
 } from "./schema";
+export { dnsSuffix, partitionOf } from "../region";

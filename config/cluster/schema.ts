@@ -246,14 +246,3 @@ function prefixed(owner: string, purpose: string, max: number): string {
   if (isToken(owner) || room < 3) return tail;
   return `${owner.slice(0, room)}-${tail}`;
 }
-
-/** Returns the AWS partition of a region, the second component of ARNs. */
-export function partitionOf(region: string): "aws" | "aws-cn" | "aws-us-gov" {
-  if (region.startsWith("cn-")) return "aws-cn";
-  return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
-}
-
-/** Returns the DNS suffix of AWS services in a region. */
-export function dnsSuffix(region: string): string {
-  return region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
-}

@@ -18,6 +18,7 @@ import {
   labelKey,
   labelValue,
   oneOf,
+  mapping,
   shape,
 } from "../schema";
 import { kueueSchema } from "../integrations/kueue";
@@ -45,7 +46,7 @@ export function checkpointsOf({ controller, checkpoints }: ResolvedInstall): Che
 
 const metrics = shape({
   allowFromNamespaces: described(
-    v.optional(v.array(v.record(labelKey, labelValue)), []),
+    v.optional(v.array(mapping(labelKey, labelValue)), []),
     "Labels of namespaces whose pods may read the metrics. {} selects every namespace.",
   ),
   serviceMonitor: described(
@@ -74,7 +75,7 @@ export const controllerSchema = shape({
     "Log level of the controller.",
   ),
   metrics: described(
-    v.optional(v.union([v.literal(false), metrics]), false),
+    v.optional(oneOf([v.literal(false), metrics]), false),
     "Service for Prometheus: port 8080, plain HTTP. false: no Service.",
   ),
   ...placement("system-cluster-critical"),
@@ -191,7 +192,7 @@ export const installSchema = shape({
     v.optional(oneOf([off, networkPoliciesSchema]), {}),
     "NetworkPolicies of the install's pods. false: no policies.",
   ),
-  kueue: described(v.optional(v.union([off, kueueSchema]), false), "Kueue queues. false: no queues."),
+  kueue: described(v.optional(oneOf([off, kueueSchema]), false), "Kueue queues. false: no queues."),
   syncWaves: described(
     v.optional(v.boolean(), false),
     "Whether to add annotations with the order in which Argo CD applies the objects.",

@@ -10,6 +10,7 @@ import {
   labelKey,
   oneOf,
   pattern,
+  mapping,
   shape,
   titled,
 } from "../schema";
@@ -26,7 +27,7 @@ const selector = v.pipe(
       titled(
         shape({
           tags: described(
-            v.record(v.string(), v.string()),
+            mapping(v.string(), v.string()),
             "Tags of the resources. Resources with all of these tags are selected.",
           ),
         }),
@@ -112,7 +113,7 @@ export const nodePoolSchema = shape({
     "Selects the security groups of the nodes.",
   ),
   limits: described(
-    v.optional(v.record(v.string(), quantity), {}),
+    v.optional(mapping(v.string(), quantity), {}),
     'Maximum total resources of the pool, such as {cpu: "1000", nvidia.com/gpu: "64"}.',
   ),
   weight: described(

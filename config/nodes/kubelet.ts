@@ -4,7 +4,7 @@
  * a different value the node does not join the cluster.
  */
 import * as v from "../schema/valibot";
-import { derived, described, integer, pattern, rule, shape } from "../schema";
+import { derived, described, integer, pattern, rule, mapping, shape } from "../schema";
 import { duration, parseQuantity, quantity } from "../schema/quantity";
 import { taintSchema } from "./taint";
 
@@ -23,8 +23,8 @@ const percent = optional(integer(0, 100));
 const text = optional(v.string());
 const time = optional(duration);
 const texts = optional(v.array(v.string()));
-const quantities = optional(v.record(v.string(), quantity));
-const textOptions = optional(v.record(v.string(), v.string()));
+const quantities = optional(mapping(v.string(), quantity));
+const textOptions = optional(mapping(v.string(), v.string()));
 const PERCENT = /^(?:100(?:\.0+)?|\d{1,2}(?:\.\d+)?)%$/;
 const isPositive = (text: string) => (parseQuantity(text) ?? 0n) > 0n;
 
@@ -39,7 +39,7 @@ function amounts(allowed: string, test: (text: string) => boolean) {
       allowed,
     }),
   );
-  return optional(v.record(v.string(), amount));
+  return optional(mapping(v.string(), amount));
 }
 
 const thresholds = amounts(
@@ -134,12 +134,12 @@ export const kubeletConfigSchema = shape({
   ),
   evictionSoft: described(thresholds, "Soft eviction thresholds."),
   evictionSoftGracePeriod: described(
-    optional(v.record(v.string(), duration)),
+    optional(mapping(v.string(), duration)),
     "Grace periods of the soft eviction thresholds.",
   ),
   failCgroupV1: described(flag, "Whether the kubelet fails to start on cgroup v1."),
   featureGates: described(
-    optional(v.record(v.string(), v.boolean())),
+    optional(mapping(v.string(), v.boolean())),
     "Feature gates of the kubelet, such as {ContainerCheckpoint: true}.",
   ),
   fileCheckFrequency: described(time, "Interval at which the files of static pods are checked."),
@@ -239,7 +239,7 @@ export const kubeletConfigSchema = shape({
       v.array(
         shape({
           numaNode: described(integer(0, 255), "Index of the NUMA node."),
-          limits: described(v.record(v.string(), quantity), "Memory to reserve, by type."),
+          limits: described(mapping(v.string(), quantity), "Memory to reserve, by type."),
         }),
       ),
     ),

@@ -4,7 +4,7 @@
  */
 import { parse } from "smol-toml";
 import * as v from "../schema/valibot";
-import { derived, described, pattern, rule, shape } from "../schema";
+import { derived, described, pattern, rule, mapping, shape } from "../schema";
 import { kubeletOptionsSchema } from "./kubelet";
 
 export const NODE_CONFIG_API_VERSION = "node.eks.aws/v1alpha1";
@@ -104,7 +104,7 @@ export const containerdOptionsSchema = shape({
     "Configuration of containerd: TOML, schema 3. nodeadm merges tables into those of the AMI, and replaces lists.",
   ),
   baseRuntimeSpec: described(
-    derived(v.record(v.string(), json), "that of the AMI"),
+    derived(mapping(v.string(), json), "that of the AMI"),
     "Base OCI runtime spec of all containers, merged into that of the AMI.",
   ),
 });
@@ -139,7 +139,7 @@ export const instanceOptionsSchema = shape({
     "Use of the instance's local disks.",
   ),
   environment: described(
-    derived(v.record(v.string(), v.record(v.string(), v.string())), "none"),
+    derived(mapping(v.string(), mapping(v.string(), v.string())), "none"),
     "Environment variables by systemd unit. The unit `default` means all units.",
   ),
   network: described(
@@ -182,7 +182,7 @@ export const nodeConfigSpecSchema = shape({
 export const nodeConfigSchema = shape({
   apiVersion: described(v.literal(NODE_CONFIG_API_VERSION), "Must be node.eks.aws/v1alpha1."),
   kind: described(v.literal("NodeConfig"), "Must be NodeConfig."),
-  metadata: described(derived(v.record(v.string(), json), "none"), "Metadata, which nodeadm ignores."),
+  metadata: described(derived(mapping(v.string(), json), "none"), "Metadata, which nodeadm ignores."),
   spec: described(nodeConfigSpecSchema, "Configuration of the node."),
 });
 

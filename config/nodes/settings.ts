@@ -5,6 +5,7 @@ import {
   described,
   oneOf,
   pattern,
+  mapping,
   shape,
   arn,
   derived,
@@ -52,7 +53,7 @@ export const runtimeHandlerSchema = oneOf([
       "Runtime type of containerd.",
     ),
     runtimePath: described(
-      v.optional(v.union([absolute, v.literal(false)]), "/usr/local/bin/cedana-shim-runc-v2"),
+      v.optional(oneOf([absolute, v.literal(false)]), "/usr/local/bin/cedana-shim-runc-v2"),
       "Path of the shim that containerd starts. false: the default shim of the runtime type.",
     ),
     binary: described(
@@ -147,7 +148,7 @@ const tagKey = pattern(/^(?!aws:)[\s\S]{1,128}$/i, {
 });
 
 /** Describes tags of AWS resources. */
-export const tagsSchema = v.record(tagKey, v.pipe(v.string(), v.maxLength(256)));
+export const tagsSchema = mapping(tagKey, v.pipe(v.string(), v.maxLength(256)));
 
 /** Properties of managed node groups and node pools. */
 export const nodeSettings = {
@@ -181,7 +182,7 @@ export const nodeSettings = {
     derived(v.picklist(ENGINE_KINDS), `engine.kind of the file, or ${DEFAULT_ENGINE} without engine`),
     "Engine for which the nodes are configured. cedana: containerd gets a runtime handler. kubelet: containerd restores from checkpoint images. criu: containerd gets a runtime handler, and the node the units of the host service.",
   ),
-  labels: described(v.optional(v.record(nodeLabelKey, labelValue), {}), "Labels of the nodes."),
+  labels: described(v.optional(mapping(nodeLabelKey, labelValue), {}), "Labels of the nodes."),
   taints: described(v.optional(v.array(userTaint), []), "Permanent taints of the nodes."),
   startupTaint: described(
     derived(startupTaintSchema, "cedana.ai/not-ready=true:NoSchedule if checkpointing is true, else false"),
@@ -215,7 +216,7 @@ export const nodeSettings = {
   ),
   featureGates: described(v.optional(nodeFeatureGatesSchema, {}), "Feature gates of nodeadm."),
   sysctls: described(
-    v.optional(v.record(sysctlName, sysctlValue), {}),
+    v.optional(mapping(sysctlName, sysctlValue), {}),
     'Kernel parameters, set before containerd and the kubelet start, such as {"fs.pipe-max-size": "4194304"}.',
   ),
   preNodeadm: described(

@@ -6,7 +6,8 @@ import { checkKarpenter, checkKarpenterNames } from "../karpenter";
 import { checkNetwork, networkSchema } from "../network";
 import { KUBERNETES_MINORS } from "../nodes";
 import { checkNodeGroup } from "../nodes/group";
-import { InvalidInputError, printable, under, type Problem } from "../schema/problem";
+import { checkPlainData } from "../schema/plain-data";
+import { InvalidInputError, printable, under, type Problem, type PropertyPath } from "../schema/problem";
 import { check } from "../schema";
 import {
   platformSchema,
@@ -33,27 +34,49 @@ export interface CheckedPlatform {
   readonly problems: readonly Problem[];
 }
 
+/** Checks the valid areas of a platform. For checks that `config` cannot make, such as the size of rendered text. */
+export type AreaCheck = (areas: ValidAreas) => readonly Problem[];
+
 /**
  * Checks a whole platform: the data of a cedana.yaml or the props of a PlatformStack. Checks each area even if another one
  * has problems. Accepts Terraform tokens, except in properties that synthesis depends on.
+ * @param more - further checks. `checkUserData` of `cedana-cdk/render` is one
  */
-export function checkPlatform(input: unknown): CheckedPlatform {
-  const shapeProblems = (check(platformSchema, input).problems ?? []).map((problem) =>
-    withMoveRemedy(problem, input),
-  );
+export function checkPlatform(input: unknown, ...more: readonly AreaCheck[]): CheckedPlatform {
+  const dataProblems = checkPlainData(input);
+  const isNotData = within(dataProblems);
+  const shapeProblems = [
+    ...dataProblems,
+    ...(check(platformSchema, input).problems ?? [])
+      .filter(({ path }) => !isNotData(path))
+      .map((problem) => withMoveRemedy(problem, input)),
+  ];
   const { output } = v.safeParse(platformSchema, input);
   const areas = validAreas(input, output as Partial<Platform> | undefined, shapeProblems);
-  const problems = [...shapeProblems, ...checkAreas(areas), ...checkAcross(areas)];
+  const problems = [
+    ...shapeProblems,
+    ...checkAreas(areas),
+    ...checkAcross(areas),
+    ...more.flatMap((check) => check(areas)),
+  ];
   if (problems.length > 0) return { problems };
   return { platform: withAgentAccess(withNodeEngines(output as Platform)), problems };
+}
+
+/** Returns a test of whether a path is one of the problems' or below it. A file can have many problems of both kinds. */
+function within(problems: readonly Problem[]): (path: PropertyPath) => boolean {
+  const known = new Set(problems.map(({ path }) => JSON.stringify(path)));
+  return (path) =>
+    known.size > 0 &&
+    [...path.keys(), path.length].some((end) => known.has(JSON.stringify(path.slice(0, end))));
 }
 
 /**
  * Returns the platform with every default and derived value.
  * @throws InvalidInputError with all problems of all areas
  */
-export function resolvePlatform(spec: PlatformSpec): Platform {
-  const { platform, problems } = checkPlatform(spec);
+export function resolvePlatform(spec: PlatformSpec, ...more: readonly AreaCheck[]): Platform {
+  const { platform, problems } = checkPlatform(spec, ...more);
   if (!platform) throw new InvalidInputError("platform", problems);
   return platform;
 }

@@ -1,5 +1,5 @@
 import * as v from "../schema/valibot";
-import { arn, derived, described, pattern, region, shape, titled } from "../schema";
+import { arn, derived, described, pattern, region, rule, shape, titled } from "../schema";
 import { bucketName, checkpointStoreSchema } from "../checkpoint-store";
 import { tagsSchema } from "../nodes/settings";
 import { existingOrNew } from "../schema/shape";
@@ -12,17 +12,38 @@ import { networkSchema } from "../network";
 import { nodeGroupSchema } from "../nodes/group";
 import type { Problem } from "../schema/problem";
 
+/** Longest path that leaves room for the files below it: PATH_MAX of Linux is 4096 bytes. */
+const DIRECTORY_MAX = 1024;
+/** Longest name of a directory: NAME_MAX of Linux. */
+const NAME_MAX = 255;
+
+/** Matches a relative path that every operating system can have. */
+const outputDirectory = v.pipe(
+  pattern(/^(?!\/)(?!\s*$)(?![\s\S]*(^|\/)\.\.(\/|$))[^\\:*?"<>|]+$/, {
+    code: "invalid-output-directory",
+    message: "is not a subdirectory of the directory of cedana.yaml",
+    allowed: "a relative path with / as separator and without .., such as out",
+  }),
+  rule<string>({
+    code: "invalid-output-directory",
+    test: (path) => !/\p{Cc}|\s(?:\/|$)|(?:^|\/)\s/u.test(path),
+    message: "has a control character, or a name that begins or ends with a blank",
+    allowed: "names such as out or my out",
+  }),
+  rule<string>({
+    code: "output-directory-too-long",
+    test: (path) =>
+      Buffer.byteLength(path) <= DIRECTORY_MAX &&
+      path.split("/").every((name) => Buffer.byteLength(name) <= NAME_MAX),
+    message: "is too long",
+    allowed: `up to ${DIRECTORY_MAX} bytes, and up to ${NAME_MAX} bytes between two /`,
+  }),
+);
+
 /** Describes the output of the synthesis. */
 export const outputSchema = shape({
   directory: described(
-    v.optional(
-      pattern(/^(?!\/)(?!\s*$)(?!.*(^|\/)\.\.(\/|$))[^\\:*?"<>|]+$/, {
-        code: "invalid-output-directory",
-        message: "is not a subdirectory of the directory of cedana.yaml",
-        allowed: "a relative path with / as separator and without .., such as out",
-      }),
-      "out",
-    ),
+    v.optional(outputDirectory, "out"),
     "Output directory, relative to cedana.yaml. It gets the subdirectories terraform/ and kubernetes/.",
   ),
   format: described(
@@ -35,7 +56,7 @@ export type ResolvedOutput = v.InferOutput<typeof outputSchema>;
 
 const localBackendSchema = shape({
   path: described(
-    v.pipe(v.string(), v.nonEmpty()),
+    v.pipe(v.string(), v.minLength(1)),
     "Path of the file, absolute or relative to the working directory of Terraform. Use it only for experiments.",
   ),
 });

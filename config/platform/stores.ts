@@ -1,4 +1,5 @@
 import { capabilitiesOf, type EngineCapabilities } from "../engines";
+import { dnsSuffix } from "../region";
 import { printable, type Problem } from "../schema/problem";
 import { isToken } from "../schema/rule";
 import type { Platform, ValidAreas } from "./schema";
@@ -97,14 +98,17 @@ export function checkRepository(areas: ValidAreas, capabilities: EngineCapabilit
   }
   const [registry = "", ...parts] = repository.split("/");
   const name = parts.join("/");
-  const host = /^\d{12}\.dkr\.ecr(-fips)?\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?$/.exec(registry);
-  if (name !== imageRepository.name || !host || (region !== undefined && host[2] !== region)) {
+  const [, hostRegion, suffix] =
+    /^\d{12}\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(?:\.cn)?)$/.exec(registry) ?? [];
+  const isEcr = hostRegion !== undefined && suffix === dnsSuffix(hostRegion);
+  const isHere = region === undefined || isToken(region) || hostRegion === region;
+  if (name !== imageRepository.name || !isEcr || !isHere) {
     problems.push({
       code: "repository-mismatch",
       path,
       message: "is not the repository of imageRepository in the cluster's region",
       given,
-      allowed: `<account>.dkr.ecr.${region ?? "<region>"}.amazonaws.com/${imageRepository.name}`,
+      allowed: `<account>.dkr.ecr.${region ?? "<region>"}.${dnsSuffix(region ?? "")}/${imageRepository.name}`,
       remedy,
     });
   }

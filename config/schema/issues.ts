@@ -109,7 +109,7 @@ function wrongType(path: PropertyPath, issue: Issue, noun: string, keys: readonl
   };
 }
 
-/** Returns one problem that lists all alternatives of a union: the value has the type of none. */
+/** Returns one problem that lists all alternatives of a union. `oneOf` reports the closest one if the value has its type. */
 function noAlternative(path: PropertyPath, issue: Issue): Problem {
   const forms = (issue.issues ?? []).map(toProblem).map((problem) => problem.allowed ?? problem.message);
   return {
@@ -123,14 +123,16 @@ function noAlternative(path: PropertyPath, issue: Issue): Problem {
 
 /** Converts an issue of minLength or maxLength, of a string or list. */
 function wrongLength(path: PropertyPath, issue: Issue, bound: number): Problem {
-  const unit = typeof issue.input === "string" ? "characters" : "entries";
+  const isText = typeof issue.input === "string";
+  const unit = isText ? "characters" : "entries";
+  const units = bound === 1 ? (isText ? "character" : "entry") : unit;
   const short = issue.type === "min_length";
   return {
     code: "wrong-length",
     path,
     message: short ? `has too few ${unit}` : `has too many ${unit}`,
     given: printable(issue.input),
-    allowed: `${short ? "at least" : "at most"} ${bound} ${unit}`,
+    allowed: `${short ? "at least" : "at most"} ${bound} ${units}`,
   };
 }
 

@@ -72,10 +72,26 @@ export function under(prefix: PropertyPath, problems: readonly Problem[]): Probl
 
 /** Formats a value for an error message: JSON with masked secrets, truncated to 80 characters. */
 export function printable(value: unknown): string {
-  if (typeof value === "number") return String(value);
-  const text = value === undefined ? "nothing" : (JSON.stringify(value) ?? `a ${typeof value}`);
-  const masked = maskSecrets(text);
+  const masked = maskSecrets(textOf(value));
   return masked.length > 80 ? `${masked.slice(0, 77)}...` : masked;
+}
+
+/** Returns JSON, or a description of a value that JSON cannot hold. */
+function textOf(value: unknown): string {
+  if (typeof value === "number") return String(value);
+  if (typeof value === "bigint") return `${value}n`;
+  if (value === undefined) return "nothing";
+  const isBytes = ArrayBuffer.isView(value);
+  if (isBytes || value instanceof Map || value instanceof Set || value instanceof Date) {
+    return `a ${value.constructor.name}`;
+  }
+  try {
+    const text = JSON.stringify(value, (_, item: unknown) => (typeof item === "bigint" ? `${item}n` : item));
+    return text ?? `a ${typeof value}`;
+  } catch (error) {
+    // JSON.stringify throws a TypeError for cycles only, after BigInts are replaced.
+    return error instanceof TypeError ? "a circular value" : "an object";
+  }
 }
 
 /** Reports all problems of one input. Constructs and stacks throw it. */

@@ -11,7 +11,7 @@ const NUMBER_TOKEN_CEILING = -1e280;
  */
 export function isToken(value: unknown): boolean {
   if (typeof value === "string") return STRING_TOKEN.test(value);
-  if (typeof value === "number") return value < NUMBER_TOKEN_CEILING;
+  if (typeof value === "number") return value < NUMBER_TOKEN_CEILING && value !== -Infinity;
   if (Array.isArray(value)) return value.length === 1 && isToken(value[0]);
   return false;
 }
@@ -80,18 +80,23 @@ export function titled<const S extends v.GenericSchema>(schema: S, title: string
 
 /** Returns the schema of an integer from `min` to `max`, both included. */
 export function integer(min: number, max: number): v.GenericSchema<number> {
+  const isBounded = max !== Number.MAX_SAFE_INTEGER;
+  const range = isBounded ? `${min} to ${max}` : `at least ${min}`;
   return v.pipe(
     v.number(),
     rule<number>({
       code: "out-of-range",
-      test: (value) => Number.isInteger(value) && value >= min && value <= max,
-      message: "is not an integer in the allowed range",
-      allowed: max === Number.MAX_SAFE_INTEGER ? `at least ${min}` : `${min} to ${max}`,
-      jsonSchema: {
-        type: "integer",
-        minimum: min,
-        ...(max === Number.MAX_SAFE_INTEGER ? {} : { maximum: max }),
-      },
+      test: (value) => Number.isInteger(value),
+      message: "is not an integer",
+      allowed: `an integer, ${range}`,
+      jsonSchema: { type: "integer" },
+    }),
+    rule<number>({
+      code: "out-of-range",
+      test: (value) => !Number.isInteger(value) || (value >= min && value <= max),
+      message: "is out of range",
+      allowed: range,
+      jsonSchema: { minimum: min, ...(isBounded && { maximum: max }) },
     }),
   );
 }

@@ -11,6 +11,22 @@ export interface NotAMapping {
   readonly keys: readonly string[];
 }
 
+/** Returns the schema of a mapping with free keys. It rejects lists; valibot's own record accepts them, with their indexes as keys. */
+export function mapping<
+  const K extends v.BaseSchema<string, string, v.BaseIssue<unknown>>,
+  const S extends v.GenericSchema,
+>(key: K, value: S): v.RecordSchema<K, S, undefined> {
+  const record = v.record(key, value);
+  return {
+    ...record,
+    "~run"(dataset, config) {
+      if (!Array.isArray(dataset.value)) return record["~run"](dataset, config);
+      v._addIssue(record, "type", dataset, config);
+      return dataset as never;
+    },
+  };
+}
+
 /** Maximum number of reported unknown keys. An input with more is a different file, and reporting all takes seconds. */
 const MAX_UNKNOWN = 200;
 
@@ -97,10 +113,8 @@ export function existingOrNew<const G extends v.GenericSchema, const N extends v
     ...union,
     "~run"(dataset, config) {
       const input = dataset.value;
-      if (typeof input !== "object" || input === null || Array.isArray(input)) {
-        return union["~run"](dataset, config);
-      }
-      return (key in input ? existing : created)["~run"](dataset, config);
+      const isExisting = typeof input === "object" && input !== null && key in input;
+      return (isExisting ? existing : created)["~run"](dataset, config);
     },
   };
 }

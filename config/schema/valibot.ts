@@ -15,7 +15,6 @@ export {
   maxLength,
   metadata,
   minLength,
-  nonEmpty,
   number,
   optional,
   parse,

@@ -3,9 +3,8 @@ export { type MimeDocument, type MimePart, NODE_CONFIG_TYPE, SHELL_TYPE, readMim
 export {
   type Bootstrap,
   KARPENTER_KUBELET_FIELDS,
-  USER_DATA_MAX_BYTES,
   nodeLabels,
   renderNodeConfig,
-  renderUserData,
   userDataParts,
 } from "./user-data";
+export { USER_DATA_MAX_BYTES, checkUserData, renderUserData, type UserDataSettings } from "./check";

@@ -20,10 +20,9 @@ import {
   toKubeletTaint,
   toTaintText,
 } from "../../config/nodes";
-import { InvalidInputError } from "../../config/schema";
 import { renderRuntimeHandler, RESTORE_TOML } from "../containerd";
 import { renderNodeService } from "./node-service";
-import { type MimePart, NODE_CONFIG_TYPE, SHELL_TYPE, writeMime } from "./mime";
+import { type MimePart, NODE_CONFIG_TYPE, SHELL_TYPE } from "./mime";
 
 /**
  * Which program adds the join data to the user data.
@@ -53,9 +52,6 @@ export const KARPENTER_KUBELET_FIELDS = [
   "imageGCLowThresholdPercent",
   "cpuCFSQuota",
 ] as const satisfies readonly (keyof KubeletConfig)[];
-
-/** EC2's limit is 16 KiB. EKS and Karpenter append a NodeConfig with the cluster's certificate and labels. */
-export const USER_DATA_MAX_BYTES = 16_384 - 4096;
 
 /** Returns the labels of the nodes: the user's, and the one that selects nodes for the agent. */
 export function nodeLabels({
@@ -161,31 +157,6 @@ function userTomlConfig(settings: NodeSettings): NodeConfig | undefined {
     ? toml
     : `# io.containerd.cri.v1.runtime: schema 3\n${toml}`;
   return { apiVersion: NODE_CONFIG_API_VERSION, kind: "NodeConfig", spec: { containerd: { config } } };
-}
-
-/**
- * Returns the whole user data, or undefined if nothing has to be added to that of EKS or Karpenter.
- * @throws InvalidInputError if it exceeds EC2's limit
- */
-export function renderUserData(
-  settings: NodeSettings & { readonly postNodeadm?: readonly string[] },
-  bootstrap: Bootstrap,
-): string | undefined {
-  const parts = userDataParts(settings, bootstrap);
-  if (parts.length === 0) return undefined;
-  const text = writeMime(parts);
-  const bytes = Buffer.byteLength(text);
-  if (bytes <= USER_DATA_MAX_BYTES) return text;
-  throw new InvalidInputError("user data", [
-    {
-      code: "user-data-too-large",
-      path: ["preNodeadm"],
-      message: "makes the user data larger than EC2's limit",
-      given: `${bytes} bytes in all`,
-      allowed: `up to ${USER_DATA_MAX_BYTES} bytes; EKS and Karpenter need the rest`,
-      remedy: "move long scripts into the AMI",
-    },
-  ]);
 }
 
 /** Returns the parts of the user data, in order. */

@@ -19,6 +19,7 @@ import type { ResolvedCheckpointStore } from "../../config/checkpoint-store";
 import { storeUserName } from "../../config/cluster";
 import { isExistingNetwork } from "../../config/network";
 import { InvalidInputError } from "../../config/schema";
+import { checkUserData } from "../../render/user-data";
 
 interface Stores {
   readonly store?: ICheckpointStore;
@@ -218,7 +219,7 @@ export class PlatformStack extends TerraformStack {
 
 /** Checks the props. @throws InvalidInputError with all their problems */
 function checkedPlatform(subject: string, props: PlatformStackProps): Platform {
-  const { platform, problems } = checkPlatform({ version: 1, ...props });
+  const { platform, problems } = checkPlatform({ version: 1, ...props }, checkUserData);
   if (!platform) throw new InvalidInputError(subject, problems);
   if (platform.cluster || platform.existingCluster) return platform;
   throw new InvalidInputError(subject, [

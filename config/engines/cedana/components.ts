@@ -11,7 +11,17 @@ import {
   resources,
   toleration,
 } from "../../pod";
-import { derived, described, directory, dnsLabel, dnsSubdomain, integer, pattern, shape } from "../../schema";
+import {
+  derived,
+  described,
+  directory,
+  dnsLabel,
+  dnsSubdomain,
+  integer,
+  pattern,
+  oneOf,
+  shape,
+} from "../../schema";
 import { DEFAULT_HANDLER } from "../../nodes/settings";
 
 /** Describes the settings of the helper that only this engine has, in addition to `install.helper`. */
@@ -23,7 +33,7 @@ export const cedanaHelperSchema = shape({
   ),
   service: described(
     v.optional(
-      v.union([
+      oneOf([
         v.literal(false),
         shape({
           annotations: described(v.optional(annotations, {}), "Annotations of the Service."),
@@ -154,7 +164,7 @@ export const managerSchema = shape({
   serviceAccount: described(v.optional(serviceAccount, {}), "ServiceAccount of the manager."),
   service: described(v.optional(service, {}), "REST Service of the manager."),
   metrics: described(
-    v.optional(v.union([v.literal(false), metrics]), false),
+    v.optional(oneOf([v.literal(false), metrics]), false),
     "Metrics of the manager for Prometheus: port 8443, with TLS and authorization by the API server. false: no metrics.",
   ),
   ...placement("system-cluster-critical"),

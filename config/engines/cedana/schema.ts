@@ -10,6 +10,8 @@ import {
   pattern,
   region,
   rule,
+  mapping,
+  oneOf,
   shape,
   titled,
 } from "../../schema";
@@ -79,7 +81,7 @@ const off = v.literal(false);
 
 const cedanaPoliciesSchema = shape({
   allowIngressFromNamespaces: described(
-    v.optional(v.array(v.record(labelKey, labelValue)), []),
+    v.optional(v.array(mapping(labelKey, labelValue)), []),
     "Labels of namespaces whose pods may call the manager (REST and metrics). {} selects every namespace.",
   ),
 });
@@ -142,7 +144,7 @@ const cedanaEngine = shape({
     "Whether the daemon may listen on addresses other than loopback. It has no authentication: every client is root on the node.",
   ),
   sqsQueueUrl: described(
-    v.optional(v.union([v.literal(""), httpsUrl]), ""),
+    v.optional(oneOf([v.literal(""), httpsUrl]), ""),
     "URL of the interruption queue that the manager reads.",
   ),
   checkpointDir: described(
@@ -212,12 +214,12 @@ const cedanaEngine = shape({
     "Log level of CRIU. 2: errors, 3: also warnings, 4: everything.",
   ),
   awsRegion: described(
-    v.optional(v.union([v.literal(""), region]), ""),
+    v.optional(oneOf([v.literal(""), region]), ""),
     "AWS region of the bucket. Required for checkpoints in s3://.",
   ),
   awsEndpoint: described(
     v.optional(
-      v.union([
+      oneOf([
         v.literal(""),
         pattern(/^https?:\/\/[^\s/@]+$/, {
           code: "invalid-endpoint",
@@ -257,15 +259,15 @@ const cedanaEngine = shape({
     "NetworkPolicies of the manager, in addition to install.networkPolicies.",
   ),
   runtimeClass: described(
-    v.optional(v.union([off, runtimeClassSchema]), {}),
+    v.optional(oneOf([off, runtimeClassSchema]), {}),
     "RuntimeClass of pods to restore. false: no RuntimeClass.",
   ),
   attachAccount: described(
-    v.optional(v.union([off, attachAccountSchema]), false),
+    v.optional(oneOf([off, attachAccountSchema]), false),
     "ServiceAccount for the Cedana platform. false: no account.",
   ),
   dynamoWatcher: described(
-    v.optional(v.union([off, dynamoWatcherSchema]), false),
+    v.optional(oneOf([off, dynamoWatcherSchema]), false),
     "Watcher for NVIDIA Dynamo. false: no watcher.",
   ),
 });

@@ -1,5 +1,6 @@
 import type { InferOutput } from "../../schema/valibot";
 import { agentNamespace, type CheckpointsOf, type ResolvedInstall } from "../../install";
+import { dnsSuffix } from "../../region";
 import type { EngineDefinition, Template, TemplateValues } from "../engine";
 import { checkAgentPods, checkNodeAgent, nodeAgentCapabilities } from "../node-agent";
 import { criuControllerSchema } from "./controller";
@@ -33,7 +34,7 @@ const REPOSITORY = "checkpoints";
 
 /** Returns the sections of the platform file that depend on the engine. */
 function template({ accountId, aws, region }: TemplateValues): Template {
-  const registry = aws ? `${accountId}.dkr.ecr.${region}.amazonaws.com` : "registry.example.com";
+  const registry = aws ? `${accountId}.dkr.ecr.${region}.${dnsSuffix(region)}` : "registry.example.com";
   return {
     storage: `# The ECR repository of checkpoints. The role of the agents pushes and pulls them.
 imageRepository:

@@ -1,5 +1,6 @@
 import * as v from "../../schema/valibot";
 import { agentNamespace, type CheckpointsOf, type ResolvedInstall } from "../../install";
+import { dnsSuffix } from "../../region";
 import { described, dnsLabel, registryRepository, shape } from "../../schema";
 import {
   checkpointEntries,
@@ -51,7 +52,7 @@ const REPOSITORY = "checkpoints";
 
 /** Returns the sections of the platform file that depend on the engine. */
 export function kubeletTemplate({ accountId, aws, gpu, region }: TemplateValues): Template {
-  const registry = aws ? `${accountId}.dkr.ecr.${region}.amazonaws.com` : "registry.example.com";
+  const registry = aws ? `${accountId}.dkr.ecr.${region}.${dnsSuffix(region)}` : "registry.example.com";
   return {
     storage: `# The ECR repository of checkpoint images. The role of the agents may only push images.
 imageRepository:

@@ -12,8 +12,9 @@ import {
   type YAMLMap,
 } from "yaml";
 import { formatProblem, type Problem, type PropertyPath } from "../../schema/problem";
-import { checkPlatform } from "../check";
+import { checkPlatform, type AreaCheck } from "../check";
 import type { Platform } from "../schema";
+import { checkExpressions } from "./expressions";
 import { findSecrets, redact, secretProblem, type FoundSecret } from "./secrets";
 import { TOO_MANY_ALIASES, dataOf, parseYaml, type TextProblem } from "./yaml-source";
 
@@ -31,11 +32,12 @@ export type PlatformFile =
 /**
  * Parses and checks a cedana.yaml. Returns the platform with its defaults, or all problems in the order of the file. No
  * problem repeats a secret of the file.
+ * @param more - further checks, as in `checkPlatform`
  */
-export function readPlatform(source: Uint8Array | string): PlatformFile {
+export function readPlatform(source: Uint8Array | string, ...more: readonly AreaCheck[]): PlatformFile {
   const { text, document, problems } = parseYaml(source);
   const secrets = findSecrets(text, document);
-  const found = [
+  let found = [
     ...problems,
     ...secrets.map((secret) => ({ offset: secret.start, problem: secretProblem(secret) })),
   ].map(({ offset, problem }) => ({
@@ -45,9 +47,11 @@ export function readPlatform(source: Uint8Array | string): PlatformFile {
   let platform: Platform | undefined;
   if (document && problems.length === 0) {
     const data = dataOf(document);
-    const checked = data ? checkPlatform(data.value) : { problems: [TOO_MANY_ALIASES] };
+    const checked = data ? checkPlatform(data.value, ...more) : { problems: [TOO_MANY_ALIASES] };
     platform = checked.platform;
-    found.push(...checked.problems.flatMap((problem) => locate(document, problem, secrets)));
+    const all = [...checked.problems, ...(data ? checkExpressions(data.value) : [])];
+    // Not by push, whose number of arguments is limited.
+    found = [...found, ...all.flatMap((problem) => locate(document, problem, secrets))];
   }
   if (platform && found.length === 0) return { platform };
   const lines = new LineCounter();
@@ -71,7 +75,7 @@ function locate(document: Document, problem: Problem, secrets: readonly FoundSec
 function asWritten(document: Document, problem: Problem): Problem {
   const { value, found } = findNode(document, problem.path);
   if (!found || problem.code !== "wrong-type" || !isScalar(value)) return problem;
-  if (value.value === null) return { ...problem, given: "nothing" };
+  if (value.value === null) return { ...problem, given: "nothing", remedy: "set a value, or remove it" };
   if (typeof value.value !== "number" || value.source === undefined) return problem;
   const remedy = problem.remedy === undefined ? {} : { remedy: `quote it: "${value.source}"` };
   return { ...problem, given: value.source, ...remedy };

@@ -55,6 +55,27 @@ test("init, validate, diff and synth work in the built program", () => {
   expect(terraform).not.toContain(folder);
 });
 
+test.each(["schema", "diff"])("%s ends without a message if the reader closes the pipe", (command) => {
+  run(["init"]);
+  const program = [process.execPath, join(ROOT, "dist/bin/cedana-cdk.js"), command].join(" ");
+  const script = `${program} | head -c 1 >/dev/null`;
+  const { stderr } = spawnSync("sh", ["-c", script], { cwd: folder, encoding: "utf8" });
+  expect(stderr).toBe("");
+});
+
+test.each([
+  ["of 0 bytes", ""],
+  ["without content", "# nothing\n"],
+])("diff --cluster rejects a kubeconfig %s", (_, text) => {
+  run(["init", "--aws", "none"]);
+  writeFileSync(join(folder, "kubeconfig"), text);
+  expect(run(["diff", "--cluster", "--kubeconfig", "kubeconfig"])).toEqual({
+    status: 2,
+    stdout: "",
+    stderr: "cannot use the kubeconfig: it is empty\n",
+  });
+});
+
 test("invalid input exits with 2 and writes nothing", () => {
   writeFileSync(
     join(folder, "cedana.yaml"),

@@ -44,6 +44,21 @@ test("init, validate, synth and diff work in sequence", async () => {
   });
 });
 
+test("synth passes text with $${ on to Terraform, and scripts with ${ in base64", async () => {
+  const script = "#!/bin/sh\\necho ${HOME}";
+  give(
+    `${initFile(INIT_DEFAULTS).replace("  - name: cpu\n", `  - name: cpu\n    preNodeadm: ["${script}"]\n`)}terraform: { tags: { owner: "$\${text}" } }\n`,
+  );
+  expect(await run(["synth"])).toMatchObject({ status: 0, stderr: "" });
+  const text = readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8");
+  expect(text).toContain('"owner": "$${text}"');
+  const { resource } = JSON.parse(text) as {
+    resource: { aws_launch_template: Record<string, { user_data: string }> };
+  };
+  const [template] = Object.values(resource.aws_launch_template);
+  expect(Buffer.from(template?.user_data ?? "", "base64").toString()).toContain("\necho ${HOME}\n");
+});
+
 test("synth renders the engine cedana", async () => {
   give(initFile({ ...INIT_DEFAULTS, engine: "cedana", name: "demo", bucket: "demo-checkpoints" }));
   expectGolden("cli/synth.txt", (await run(["synth"])).stdout);
@@ -82,6 +97,89 @@ test("init rejects an existing file without --force, and invalid flags", async (
   expect(wrong.stderr).toContain("is not an AWS region");
   expect(readFileSync(join(folder, "cedana.yaml"), "utf8")).toBe("mine: true\n");
   expect(readdirSync(folder)).toEqual(["cedana.yaml"]);
+});
+
+test.each<[readonly string[], string]>([
+  [["--name", "Bad Name!"], '--name  is not a valid EKS cluster name; given: "Bad Name!"; '],
+  [["--region", "mars"], '--region  is not an AWS region that this toolkit supports; given: "mars"; '],
+  [["--kubernetes-version", "1.3"], "--kubernetes-version  "],
+  [["--region", "a: b"], '--region  has a character that it must not have; given: "a: b"'],
+  [["--engine", "cedana", "--url", "[a"], '--url  has a character that it must not have; given: "[a"'],
+  [["--admin-arn", "admins"], "--admin-arn  is not the ARN of an IAM role or"],
+  [["--engine", "cedana", "--cluster-id", "a"], "--cluster-id  "],
+  [["--engine", "cedana", "--url", "c.example"], "--url  "],
+  [["--engine", "cedana", "--bucket", "B"], "--bucket  "],
+])("init names the flag of an invalid value: %j", async (flags, expected) => {
+  const { status, stdout, stderr } = await run(["init", ...flags]);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+  const lines = stderr.trimEnd().split("\n");
+  expect(lines.at(-1)).toBe("nothing was written");
+  expect(lines[0]).toMatch(/^--/);
+  expect(lines[0]?.slice(0, expected.length)).toBe(expected);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test.each<[string, readonly string[], string]>([
+  ["below a missing directory", ["-f", "sub/deep/x.yaml"], "sub/deep/x.yaml: there is no such directory"],
+  ["at a directory", ["-f", ".", "--force"], ".: is a directory, not a file"],
+  ["with a name that is too long", ["-f", "x".repeat(300)], ": the path is too long"],
+  ["without a name", ["-f", ""], "argument '' is invalid. It is empty."],
+  ["with a line break in its name", ["-f", "a\nb.yaml"], "It contains a control character."],
+])("init rejects a file %s and leaves nothing behind", async (_, flags, message) => {
+  const { status, stdout, stderr } = await run(["init", ...flags]);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+  expect(stderr).toContain(message);
+  expect(stderr).not.toContain("internal error");
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("init rejects a file below a file", async () => {
+  give("mine: true\n");
+  const { status, stderr } = await run(["init", "-f", "cedana.yaml/x.yaml"]);
+  expect({ status, stderr }).toEqual({
+    status: 2,
+    stderr: "cannot read or write cedana.yaml/x.yaml: it is below a file\n",
+  });
+});
+
+test.each(["validate", "synth", "diff", "agent-removal"])(
+  "%s rejects a platform file with a line break in its name",
+  async (command) => {
+    writeFileSync(join(folder, "a\nb.yaml"), initFile(INIT_DEFAULTS));
+    const { status, stderr } = await run([command, "-f", "a\nb.yaml"]);
+    expect(status).toBe(2);
+    expect(stderr).toContain("It contains a control character.");
+    expect(readdirSync(folder)).toEqual(["a\nb.yaml"]);
+  },
+);
+
+test.each<[string, string]>([
+  ["NUL", '"out\\0"'],
+  ["a line break", '"out\\n../../x"'],
+  ["a blank at the end", '"out "'],
+  ["a blank at the end of a component", '"out /a"'],
+  ["a component that is too long", "x".repeat(256)],
+  ["a component that is too long in UTF-8", "é".repeat(128)],
+  ["a path that is too long", "a/".repeat(600)],
+])("validate and synth reject an output directory with %s", async (_, directory) => {
+  give(initFile(INIT_DEFAULTS).replace("directory: out", `directory: ${directory}`));
+  const validated = await run(["validate"]);
+  expect(validated).toMatchObject({ status: 2, stdout: "" });
+  expect(validated.stderr).toContain("  output.directory  ");
+  expect(await run(["synth"])).toEqual(validated);
+  expect(readdirSync(folder)).toEqual(["cedana.yaml"]);
+});
+
+test.each([
+  ["cn-north-1", "amazonaws.com.cn", "aws-cn"],
+  ["us-gov-west-1", "amazonaws.com", "aws-us-gov"],
+])("init writes the DNS suffix and the partition of %s", async (region, suffix, partition) => {
+  expect(await run(["init", "--region", region])).toMatchObject({ status: 0, stderr: "" });
+  const text = readFileSync(join(folder, "cedana.yaml"), "utf8");
+  expect(text).toContain(`repository: 123456789012.dkr.ecr.${region}.${suffix}/checkpoints`);
+  expect(text).toContain(`principalArn: arn:${partition}:iam::123456789012:role/`);
+  expect(await run(["validate"])).toMatchObject({ status: 0 });
+  expect(await run(["synth"])).toMatchObject({ status: 0, stderr: "" });
 });
 
 test("init does not prompt without a terminal", async () => {

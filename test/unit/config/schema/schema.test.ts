@@ -35,7 +35,7 @@ test("reports every problem in one run", () => {
     [
       "name  is required",
       "region  is not an AWS region that this toolkit supports; given: "mars"; allowed: a region of the partitions aws, aws-cn or aws-us-gov, such as eu-west-1",
-      "size  is not an integer in the allowed range; given: 10; allowed: 1 to 9",
+      "size  is out of range; given: 10; allowed: 1 to 9",
       "mode  is not one of the allowed values; given: "spto"; allowed: spot, onDemand; did you mean spot?",
       "labels["a b"]  is not a valid key of a label, taint or annotation; given: "a b"; allowed: [prefix/]name: a DNS prefix, then up to 63 letters, digits, -, _ and .",
       "list[0].a  is not a number; given: "1"; allowed: a number",
@@ -86,9 +86,17 @@ test("reports lengths of texts and lists with their limits", () => {
     text: v.pipe(v.string(), v.maxLength(3)),
   });
   expect(check(sized, { list: [], text: "four" }).problems?.map(formatProblem)).toEqual([
-    "list  has too few entries; given: []; allowed: at least 1 entries",
+    "list  has too few entries; given: []; allowed: at least 1 entry",
     'text  has too many characters; given: "four"; allowed: at most 3 characters',
   ]);
+});
+
+test.each([
+  [2.5, "size  is not an integer; given: 2.5; allowed: an integer, 1 to 9"],
+  [0, "size  is out of range; given: 0; allowed: 1 to 9"],
+  ["2", 'size  is not a number; given: "2"; allowed: a number'],
+])("reports why %j is not an integer in a range", (size, line) => {
+  expect(lines({ name: "a", size })).toEqual([line]);
 });
 
 test("never repeats a value that looks like a secret", () => {

@@ -1,4 +1,5 @@
 import { App } from "cdktf";
+import { checkUserData } from "../../../../render/user-data";
 import { checkPlatform, readPlatform, type Platform } from "../../../../config/platform/file";
 import { InvalidInputError } from "../../../../config/schema/problem";
 import { PlatformStack, type PlatformStackProps } from "../../../../stacks/aws";
@@ -350,8 +351,21 @@ test.each<[string, object]>([
   ],
   ["an existing cluster and a new one", { existingCluster }],
   ["an unknown area", { nodeGroup: [] }],
+  [
+    "user data that EC2 would reject",
+    {
+      nodeGroups: [
+        {
+          name: "a",
+          instanceTypes: ["m7i.large"],
+          scaling: { min: 1, max: 1 },
+          preNodeadm: [`#!/bin/sh\n${"# padding\n".repeat(2000)}`],
+        },
+      ],
+    },
+  ],
 ])("reports the same problems for the stack and for cedana.yaml: %s", (_, props) => {
-  const inFile = checkPlatform({ version: 1, cluster, ...props }).problems;
+  const inFile = checkPlatform({ version: 1, cluster, ...props }, checkUserData).problems;
   expect(inFile).not.toEqual([]);
   expect(problems({ cluster, ...props })).toEqual(
     inFile.map(({ path, code }) => `${path.join(".")}: ${code}`),
