@@ -125,7 +125,9 @@ export class CheckpointRun {
     const names = this.at(step).map(({ name }) => name);
     if (checkpointsPods(this.engine)) {
       const where = location === undefined ? {} : { location };
-      const result = await this.engine.checkpointPod({ ...pod, ...where, containers: names }, signal);
+      const late = (message: string) => this.late(message);
+      const request = { ...pod, ...where, containers: names, late };
+      const result = await this.engine.checkpointPod(request, signal);
       const { containers, ...whole } = result;
       this.whole = whole;
       const completionTime = timeOf(Date.now());
@@ -137,6 +139,16 @@ export class CheckpointRun {
     const where = location === undefined ? {} : { location: this.locationOf(container, location) };
     const result = await this.engine.checkpoint({ ...pod, ...where, container }, signal);
     for (const index of step) this.update(index, { ...result, completionTime: timeOf(Date.now()) });
+  }
+
+  /** Records why the engine needs longer than its timeout. @throws EngineError if the Checkpoint was deleted */
+  private async late(message: string): Promise<void> {
+    const status = { ...this.base, containers: this.containers };
+    const exists = await this.write((object) =>
+      withPhase(object, status, "requested", "CheckpointInProgress", message, Date.now()),
+    );
+    const error = { outcome: "failed", retryable: false } as const;
+    if (!exists) throw new EngineError("the Checkpoint was deleted", error);
   }
 
   private async fail(

@@ -37,6 +37,11 @@ export type CheckpointResult = Pick<
 /** A request for all these containers of a pod at one moment. */
 export interface PodCheckpointRequest extends Omit<CheckpointRequest, "container"> {
   readonly containers: readonly string[];
+  /**
+   * Called from time to time once the request takes longer than the engine's timeout, with the reason for people: the engine
+   * waits as long as the only copy of the processes can still be saved. What it throws ends the request.
+   */
+  readonly late?: (message: string) => Promise<void>;
 }
 
 /** Result of a checkpoint of several containers, with the properties of the whole. */

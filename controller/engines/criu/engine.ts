@@ -35,7 +35,7 @@ export class CriuEngine implements PodEngine {
   }
 
   async checkpointPod(
-    { containers, leaveRunning, location, ...pod }: PodCheckpointRequest,
+    { containers, leaveRunning, location, late, ...pod }: PodCheckpointRequest,
     signal: AbortSignal,
   ): Promise<PodCheckpointResult> {
     if (location !== undefined)
@@ -43,7 +43,9 @@ export class CriuEngine implements PodEngine {
     const { tcp, freezeSeconds } = this.settings;
     const options = { tcp, leaveRunning, freezeSeconds };
     const what = { containerNames: containers, options };
-    const status = await this.agents.request({ ...pod, what }, signal);
+    // Without the processes the node has the only copy until it is pushed.
+    const lateness = leaveRunning || late === undefined ? {} : { late };
+    const status = await this.agents.request({ ...pod, what, ...lateness }, signal);
     const { image, digest, sizeBytes, architecture, frozenMilliseconds } = status;
     const common = { checkpointID: digest, location: image, architecture };
     const resultOf = (container: string): CheckpointResult => {

@@ -47,6 +47,8 @@ export interface NodeRequest {
   readonly nodeName: string;
   /** What is checkpointed, and how. */
   readonly what: Pick<NodeCheckpointSpec, "containerName" | "containerNames" | "options">;
+  /** Called with the state beyond the timeout while the agent works on it. Undefined: it fails at the timeout. */
+  readonly late?: (message: string) => Promise<void>;
 }
 
 /** Returns the request to the node's agent. The same request gives the same object. */

@@ -53,7 +53,7 @@ export class NodeCheckpoints {
   async request(request: NodeRequest, signal: AbortSignal): Promise<NodeCheckpointStatus> {
     const object = nodeCheckpointFor(request, this.options.place);
     await this.client.create(object, signal);
-    return this.follow(object.metadata.name, request.nodeName, signal);
+    return this.follow(object.metadata.name, request, signal);
   }
 
   /** Deletes the NodeCheckpoint of a container, or without one that of the whole pod. */
@@ -71,7 +71,11 @@ export class NodeCheckpoints {
   }
 
   /** Waits for the outcome that the agent writes. @throws EngineError; the signal's reason */
-  private async follow(name: string, nodeName: string, signal: AbortSignal): Promise<NodeCheckpointStatus> {
+  private async follow(
+    name: string,
+    request: NodeRequest,
+    signal: AbortSignal,
+  ): Promise<NodeCheckpointStatus> {
     const { place } = this.options;
     const since = Date.now();
     for (;;) {
@@ -80,7 +84,7 @@ export class NodeCheckpoints {
       if (result) return result;
       if (await this.changes(name, signal)) continue;
       signal.throwIfAborted();
-      const found = await this.read(name, nodeName, Date.now() - since, signal);
+      const found = await this.read(name, request, Date.now() - since, signal);
       if (found) return found;
     }
   }
@@ -88,7 +92,7 @@ export class NodeCheckpoints {
   /** Reads the object from the API server. @returns undefined while its outcome can still come */
   private async read(
     name: string,
-    nodeName: string,
+    { nodeName, late }: NodeRequest,
     waitedMs: number,
     signal: AbortSignal,
   ): Promise<NodeCheckpointStatus | undefined> {
@@ -109,7 +113,12 @@ export class NodeCheckpoints {
       throw failure(message, "AgentNotAnswering");
     }
     if (waitedMs < this.timeoutMs) return undefined;
-    const last = live.status.conditions?.[0]?.message ?? "none";
+    const { conditions = [] } = live.status;
+    const last = conditions[0]?.message ?? "none";
+    if (late && conditions.some(({ type, status }) => type === "Progressing" && status === "True")) {
+      await late(`the agent of node ${nodeName} has not finished within ${timeoutSeconds} s: ${last}`);
+      return undefined;
+    }
     throw failure(
       `the agent of node ${nodeName} did not finish within ${timeoutSeconds} s; its last message: ${last}`,
       "AgentNotAnswering",

@@ -117,6 +117,59 @@ test.each([
   expect(await harness.nodeCheckpoints()).toEqual([]);
 });
 
+const PUSHING = {
+  conditions: [condition("Progressing", "Pushing", "not pushed: 503; the node keeps the only copy")],
+} as unknown as NodeCheckpointStatus;
+/** The timeout of the agent, and the time beyond it. */
+const LATE_SECONDS = 300 + 120 + 30;
+
+test("waits beyond the timeout while the node keeps the only copy, also after a restart", async () => {
+  harness.agent(PUSHING);
+  await harness.checkpoint({ leaveRunning: false });
+  const first = harness.start();
+  await seconds(LATE_SECONDS);
+  expect(harness.outcome()).toMatchObject({
+    is: "Progressing CheckpointInProgress",
+    message:
+      "the agent of node n1 has not finished within 300 s: not pushed: 503; the node keeps the only copy",
+  });
+  first.kill();
+  harness.start();
+  await seconds(LATE_SECONDS + 600);
+  expect(harness.outcome().is).toBe("Progressing CheckpointInProgress");
+  expect(await harness.nodeCheckpoints()).toHaveLength(1);
+  harness.edit(uid(), DONE);
+  await seconds(20);
+  expect(harness.outcome()).toMatchObject({ is: "Ready CheckpointCompleted", sizeBytes: 17 });
+  expect(await harness.nodeCheckpoints()).toEqual([]);
+});
+
+test.each<[string, object, NodeCheckpointStatus]>([
+  ["the containers keep running", {}, PUSHING],
+  [
+    "no request was sent to the node",
+    { leaveRunning: false },
+    { conditions: [{ ...condition("Ready", "Pending", "waits"), status: "False" }] } as never,
+  ],
+])("fails after the timeout if %s", async (_, spec, status) => {
+  harness.agent(status);
+  await harness.checkpoint(spec);
+  harness.start();
+  await seconds(LATE_SECONDS);
+  expect(harness.outcome().is).toBe("Failed AgentNotAnswering");
+  expect(await harness.nodeCheckpoints()).toEqual([]);
+});
+
+test("deletes the request for an only copy once its Checkpoint is deleted", async () => {
+  harness.agent(PUSHING);
+  await harness.checkpoint({ leaveRunning: false });
+  harness.start();
+  await seconds(LATE_SECONDS);
+  harness.api.remove(`${CHECKPOINTS}/one`);
+  await seconds(30);
+  expect(await harness.nodeCheckpoints()).toEqual([]);
+});
+
 test("refuses a location, because checkpoints are images", async () => {
   await harness.checkpoint({ location: "/var/x" });
   harness.start();
