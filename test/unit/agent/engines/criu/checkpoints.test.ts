@@ -177,3 +177,89 @@ test("waits for the service on SIGTERM, and the next process resumes", async () 
   await run("cp");
   expect(node.condition(at("cp"))).toBe("Ready CheckpointCompleted");
 });
+
+const STOP = { options: { leaveRunning: false } };
+
+test("goes on pushing beyond the timeout if the processes have ended, also in the next process", async () => {
+  node.model.registryDown = true;
+  node.checkpoint("cp", { ...STOP, timeoutSeconds: 1 });
+  const first = node.start();
+  await first.ready;
+  await node.until(() => node.message(at("cp")).includes("only copy"));
+  expect(node.message(at("cp"))).toMatch(
+    /^to \S+:cp, not pushed within 1 s: .* 503 down; .*only copy .*\. Remedy: .* delete the NodeCheckpoint/,
+  );
+  for (let restarts = 0; restarts < 2; restarts++) {
+    await time.pass(5000);
+    expect([node.condition(at("cp")), node.model.checkpoints.size]).toEqual(["Progressing Pushing", 1]);
+    if (restarts === 0) first.kill();
+    if (restarts === 0) await node.start().ready;
+  }
+  expect(node.model.requests.length).toBeLessThanOrEqual(1);
+  node.model.registryDown = false;
+  await node.finished(at("cp"));
+  expect([node.condition(at("cp")), node.model.checkpoints.size]).toEqual(["Ready CheckpointCompleted", 0]);
+  expect(node.model.violations).toEqual([]);
+});
+
+test("deletes the only copy when its NodeCheckpoint is deleted", async () => {
+  node.model.registryDown = true;
+  node.checkpoint("cp", { ...STOP, timeoutSeconds: 1 });
+  await node.start().ready;
+  await node.until(() => node.message(at("cp")).includes("only copy"));
+  node.api.remove(at("cp"));
+  await node.finished(at("cp"));
+  expect([node.model.checkpoints.size, node.model.pushed]).toEqual([0, []]);
+});
+
+test("pushes the only copy although it exceeds the quota", async () => {
+  node.model.bytes = 2e6;
+  node.checkpoint("cp", STOP);
+  await run("cp");
+  expect(node.condition(at("cp"))).toBe("Ready CheckpointCompleted");
+  expect(node.model.violations).toEqual([]);
+});
+
+test.each([
+  ["the service still dumps at the timeout", 3000, false],
+  ["the service does not respond from the dump to the timeout", 300, true],
+])("waits for the outcome of a checkpoint that ends the processes: %s", async (_, dumpMs, down) => {
+  node.model.dumpMs = dumpMs;
+  node.checkpoint("cp", { ...STOP, timeoutSeconds: 1 });
+  const first = node.start();
+  await first.ready;
+  await node.until(() => node.model.inFlight === 1);
+  node.model.serviceDown = down;
+  if (down) first.kill();
+  if (down) await node.start().ready;
+  await time.pass(2000);
+  expect(node.condition(at("cp"))).toBe("Progressing CheckpointInProgress");
+  expect(node.message(at("cp"))).toMatch(/outcome of the checkpoint is not known yet/);
+  node.model.serviceDown = false;
+  await node.finished(at("cp"));
+  expect(node.condition(at("cp"))).toBe("Ready CheckpointCompleted");
+  expect([node.model.requests.length, node.model.violations]).toEqual([1, []]);
+});
+
+test.each([
+  ["the dump fails", { responses: [{ reason: "DumpFailed" }] }, "criu failed"],
+  ["the service receives no request", { serviceDown: true }, "cannot connect"],
+])("fails if no process has ended: %s", async (_, model, message) => {
+  Object.assign(node.model, model);
+  node.checkpoint("cp", STOP);
+  await node.start().ready;
+  await node.until(() => node.isOver(at("cp")));
+  expect([node.condition(at("cp")), node.message(at("cp"))]).toEqual(["Failed CheckpointFailed", message]);
+  node.model.serviceDown = false;
+  await node.finished(at("cp"));
+});
+
+test("fails if the service has lost the only copy", async () => {
+  node.model.registryDown = true;
+  node.checkpoint("cp", STOP);
+  await node.start().ready;
+  await node.until(() => node.message(at("cp")).includes("retrying after"));
+  node.model.checkpoints.clear();
+  await node.finished(at("cp"));
+  expect(node.condition(at("cp"))).toBe("Failed CheckpointFailed");
+});

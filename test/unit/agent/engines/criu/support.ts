@@ -28,7 +28,9 @@ export class Node {
   maxConcurrent = 2;
   private readonly processes: Process[] = [];
 
-  constructor(private readonly time: VirtualTime) {}
+  constructor(private readonly time: VirtualTime) {
+    this.model.isWanted = (uid) => this.api.get(`${CHECKPOINTS}/${uid}`) !== undefined;
+  }
 
   start(options: { readonly dieAt?: number } = {}): Process {
     const process = new Process(this, options);
