@@ -162,11 +162,14 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
       reserveBytes: settings.reserveBytes,
     };
     await this.onService(deadlineMs, async (signal) => {
-      const { checkpoints, freeBytes } = await node.state(signal);
+      const { checkpoints, freeBytes, plans, stagings } = await node.state(signal);
       // A checkpoint of an earlier request is returned as it is, whatever else is on the disk.
       const others = checkpoints.filter(({ uid }) => uid !== request.uid);
       const usedBytes = bytesOf(others);
-      if (others.length === checkpoints.length) checkQuota({ usedBytes, freeBytes }, settings, "before");
+      // The service does not report their size, so they are only counted.
+      const restoredPods = new Set([...plans.filter(isPlan), ...stagings].map(({ podUID: uid }) => uid)).size;
+      if (others.length === checkpoints.length)
+        checkQuota({ usedBytes, freeBytes, restoredPods }, settings, "before");
       const maxBytes = Math.max(1, settings.quotaBytes - usedBytes);
       sending?.();
       await node.checkpoint({ ...request, maxBytes }, signal);
@@ -230,6 +233,11 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
   protected abandon(): Promise<void> {
     return this.remove();
   }
+}
+
+/** Returns false for the decision about a pod that started without a plan. */
+function isPlan({ checkpoint }: ServiceState["plans"][number]): boolean {
+  return checkpoint !== undefined;
 }
 
 function bytesOf(checkpoints: ServiceState["checkpoints"]): number {

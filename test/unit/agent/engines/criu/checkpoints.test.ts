@@ -127,8 +127,19 @@ test("keeps to quota and reserve, and reports the figures", async () => {
   node.model.freeBytes = 999;
   node.checkpoint("full");
   await node.finished(at("full"));
-  expect(node.message(at("full"))).toMatch(/has 0\.001 MiB free, less than the reserve of 0\.001 MiB/);
+  expect(node.message(at("full"))).toMatch(
+    /has 0\.001 MiB free, less than the reserve of 0\.001 MiB: free disk space$/,
+  );
   expect(node.model.requests).toHaveLength(1);
+
+  // A plan and a staging use space. The decision about a pod without a plan does not.
+  const plan = { checkpoint: "x", fallback: "fresh", deadlineMs: 0 };
+  node.model.pods.set("restored", { plan, decision: "restore", containers: [] });
+  node.model.pods.set("fresh", { decision: "fresh", containers: [] });
+  node.model.stagings.set("staged", "x");
+  node.checkpoint("restores");
+  await node.finished(at("restores"));
+  expect(node.message(at("restores"))).toMatch(/, or delete restored pods: it has the checkpoints of 2$/);
 
   // Taken at the same time, they exceed the quota together.
   node.model.freeBytes = 1e9;
