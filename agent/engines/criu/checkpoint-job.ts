@@ -1,6 +1,6 @@
 import type { NodeCheckpointReason, NodeCheckpointSpec, NodeCheckpointStatus } from "../../../api";
 import { NodeServiceError, type CheckpointRequest, type ServiceState } from "../../../clients/node-service";
-import { ArtifactError, type PushedCheckpoint } from "../../artifact";
+import { ArtifactError } from "../../artifact";
 import {
   abortAt,
   CheckpointFailure,
@@ -12,6 +12,7 @@ import {
 } from "../../work";
 import { sleep } from "../../../kube";
 import type { CriuContext, JournalEntry } from "./context";
+import { digestOf, resultOf } from "./result";
 import { isTemporary, retried, textOf } from "./service";
 
 /** Checkpoints of pods by the service of the node: at most one at a time for a pod. */
@@ -74,11 +75,11 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
     const common = { spec, startMs, deadlineMs, push };
     if (spec.options?.leaveRunning ?? true) {
       await this.checkpoint(spec, deadlineMs);
-      return resultOf(await this.pushed({ ...common, fatal: fatalPush }));
+      return resultOf(spec, await this.pushed({ ...common, fatal: fatalPush }));
     }
     await this.checkpointAndStop(spec, { startMs, deadlineMs, wasSent: found !== undefined });
     const fatal = () => this.lost();
-    return resultOf(await this.pushed({ ...common, fatal, beyondDeadline: ONLY_COPY }));
+    return resultOf(spec, await this.pushed({ ...common, fatal, beyondDeadline: ONLY_COPY }));
   }
 
   /** Takes a checkpoint that ends the processes. @throws CheckpointFailure only if the service has no checkpoint */
@@ -155,7 +156,7 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
       podUID: podRef.uid,
       ...(containerNames.length === 0
         ? {}
-        : { containers: containerNames.map((name) => ({ name, image: "" })) }),
+        : { containers: containerNames.map((name) => ({ name, image: digestOf(spec, name) })) }),
       ...(tcp === undefined ? {} : { tcp }),
       ...(leaveRunning ? {} : { stop: true }),
       ...(freezeSeconds === undefined ? {} : { freezeMilliseconds: freezeSeconds * 1000 }),
@@ -252,18 +253,4 @@ function isFull(error: unknown): boolean {
 async function fatalPush(error: unknown): Promise<Error | undefined> {
   const isFatal = error instanceof ArtifactError || (error instanceof NodeServiceError && !error.retryable);
   return isFatal ? new CheckpointFailure("CheckpointFailed", textOf(error)) : undefined;
-}
-
-/** Returns the status fields of a pushed checkpoint. */
-function resultOf({ image, digest, sizeBytes, metadata }: PushedCheckpoint): NodeCheckpointStatus {
-  const { node, createdAt, frozenNanoseconds, containers } = metadata;
-  return {
-    image,
-    digest,
-    sizeBytes,
-    architecture: node.architecture,
-    checkpointedTime: createdAt,
-    frozenMilliseconds: Math.round(frozenNanoseconds / 1e6),
-    containers: containers.map(({ name }) => ({ name })),
-  };
 }

@@ -46,7 +46,7 @@ export interface NodeRequest {
   readonly podUID: string;
   readonly nodeName: string;
   /** What is checkpointed, and how. */
-  readonly what: Pick<NodeCheckpointSpec, "containerName" | "containerNames" | "options">;
+  readonly what: Pick<NodeCheckpointSpec, "containerName" | "containerNames" | "options" | "baseImages">;
   /** Called with the state beyond the timeout while the agent works on it. Undefined: it fails at the timeout. */
   readonly late?: (message: string) => Promise<void>;
 }

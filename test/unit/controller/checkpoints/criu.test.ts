@@ -92,6 +92,44 @@ test("requests all containers at once and records one image for them", async () 
   expect(await harness.nodeCheckpoints()).toEqual([]);
 });
 
+test("names the images of the containers by digest, also if it crashed before the request", async () => {
+  const image = `docker.io/library/image-a@sha256:${"c".repeat(64)}`;
+  const checkpointImage = `registry.example.com/checkpoints@sha256:${"e".repeat(64)}`;
+  harness = new Harness(["a", "b", "c"], CRIU);
+  harness.api.edit("/api/v1/namespaces/team-a/pods/counter-0", (pod) => {
+    pod.metadata.annotations = { "cedana.ai/restore-original-images": '{"c":"before"}' };
+    Object.assign((pod as { status?: object }).status ?? {}, {
+      containerStatuses: [
+        { name: "a", imageID: image },
+        // An image without a repository has only the digest of its config.
+        { name: "b", imageID: `sha256:${"d".repeat(64)}` },
+        // The engine kubelet restored it.
+        { name: "c", imageID: checkpointImage },
+      ],
+    });
+  });
+  harness.api.before = ({ method, path }) => {
+    if (method === "POST" && path.endsWith("/nodecheckpoints")) throw new Error("no response");
+  };
+  await harness.checkpoint();
+  const first = harness.start();
+  await seconds(2);
+  expect(harness.outcome()).toMatchObject({
+    is: "Progressing CheckpointInProgress",
+    containers: [
+      { name: "a", image: "image-a", baseImage: image },
+      { name: "b" },
+      { name: "c", image: "before" },
+    ],
+  });
+  first.kill();
+  harness.api.before = undefined;
+  harness.start();
+  await seconds(2);
+  const [created] = await harness.nodeCheckpoints();
+  expect(created).toMatchObject({ spec: { baseImages: [{ name: "a", image }] } });
+});
+
 test.each([
   [{ containers: ["b"] }, { containerNames: ["b"], options: { leaveRunning: true } }],
   [{ leaveRunning: false }, { containerNames: ["a", "b"], options: { leaveRunning: false } }],

@@ -30,7 +30,18 @@ test("checkpoints a pod, pushes it, deletes it on the node and reports the resul
     architecture: "amd64",
     checkpointedTime: "2026-11-27T09:00:00Z",
     frozenMilliseconds: 2,
-    containers: [{ name: "app" }, { name: "log" }],
+    containers: [
+      {
+        name: "app",
+        notRestored: [
+          {
+            code: "volume",
+            message: "/claim: its content is not in the checkpoint; mount a volume with the same files here",
+          },
+        ],
+      },
+      { name: "log" },
+    ],
   });
   expect(node.model.requests).toEqual([
     { uid: "cp", podUID: "uid-of-web", reserveBytes: 1000, maxBytes: 1e6 },
@@ -48,6 +59,22 @@ test("passes containers and options on", async () => {
   expect(node.model.requests).toMatchObject([
     { containers: [{ name: "app", image: "" }], tcp: "loopback", stop: true, freezeMilliseconds: 7000 },
   ]);
+});
+
+test("passes the digests of images on, and reports the images", async () => {
+  const digest = `sha256:${"a".repeat(64)}`;
+  const baseImages = [{ name: "log", image: `registry.example.com/log@${digest}` }];
+  node.checkpoint("cp", { containerNames: ["app", "log"], baseImages });
+  await run("cp");
+  expect(node.model.requests[0]?.containers).toEqual([
+    { name: "app", image: "" },
+    { name: "log", image: digest },
+  ]);
+  expect(node.status(at("cp"))?.containers).toMatchObject([
+    { name: "app", notRestored: [{ code: "volume" }] },
+    { name: "log", baseImage: `registry.example.com/log@${digest}` },
+  ]);
+  expect(node.status(at("cp"))?.containers?.[0]).not.toHaveProperty("baseImage");
 });
 
 test("takes one checkpoint of a pod at a time, and reports why others wait", async () => {
