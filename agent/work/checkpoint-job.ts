@@ -20,7 +20,7 @@ export interface PushOptions<T> {
   readonly push: (signal: AbortSignal) => Promise<T>;
   /** Returns what to throw instead of a retry. */
   readonly fatal: (error: unknown) => Promise<Error | undefined>;
-  /** Why the push goes on beyond the deadline, and the remedy. Undefined: it fails at the deadline. */
+  /** Why the push continues beyond the deadline, and the remedy. Undefined: it fails at the deadline. */
   readonly beyondDeadline?: string;
 }
 

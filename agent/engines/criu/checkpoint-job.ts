@@ -40,9 +40,9 @@ const REASONS: Readonly<Record<string, NodeCheckpointReason>> = {
   InsufficientSpace: "QuotaExceeded",
 };
 
-/** Why the agent goes on pushing the only copy, and the remedy. */
+/** Why the agent continues to push the only copy, and the remedy. */
 const ONLY_COPY =
-  "the processes have ended, so the node keeps the only copy and the push goes on. Remedy: restore the access to the registry, or delete the NodeCheckpoint to give the checkpoint up";
+  "the processes have ended, so the node keeps the only copy and the push continues. Remedy: restore the access to the registry, or delete the NodeCheckpoint to give the checkpoint up";
 
 /**
  * Requests the checkpoint of a pod from the service of the node, and pushes it as an artifact. A repeated request gets the same
@@ -67,10 +67,10 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
     object: NodeCheckpointObject,
     found: JournalEntry | undefined,
   ): Promise<NodeCheckpointStatus> {
-    const { spec } = object;
+    const { spec, metadata } = object;
     const startMs = this.startOf(object, found);
     const deadlineMs = startMs + spec.timeoutSeconds * 1000;
-    if (found === undefined) await this.begin(spec, startMs);
+    if (found === undefined) await this.begin(spec, startMs, Date.parse(metadata.creationTimestamp));
     const push = (signal: AbortSignal) => this.context.artifacts.push(this.id.name, spec.image, signal);
     const common = { spec, startMs, deadlineMs, push };
     if (spec.options?.leaveRunning ?? true) {
@@ -129,7 +129,14 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
   }
 
   /** Checks what the request needs, and writes the entry before it is sent. */
-  private async begin(spec: NodeCheckpointSpec, startMs: number): Promise<void> {
+  private async begin(spec: NodeCheckpointSpec, startMs: number, createdMs: number): Promise<void> {
+    const { options, timeoutSeconds } = spec;
+    // The controller deletes a request that waits for two minutes longer, and then the only copy would be deleted.
+    if (options?.leaveRunning === false && Date.now() >= createdMs + timeoutSeconds * 1000)
+      throw new CheckpointFailure(
+        "CheckpointFailed",
+        `the request waited for more than ${timeoutSeconds} s; the processes were left running`,
+      );
     if (spec.containerNames === undefined)
       throw new CheckpointFailure("CheckpointFailed", "the engine criu needs spec.containerNames");
     this.checkRepository(spec);

@@ -218,7 +218,7 @@ test("waits for the service on SIGTERM, and the next process resumes", async () 
 
 const STOP = { options: { leaveRunning: false } };
 
-test("goes on pushing beyond the timeout if the processes have ended, also in the next process", async () => {
+test("continues to push beyond the timeout if the processes have ended, also in the next process", async () => {
   node.model.registryDown = true;
   node.checkpoint("cp", { ...STOP, timeoutSeconds: 1 });
   const first = node.start();
@@ -290,6 +290,24 @@ test.each([
   expect([node.condition(at("cp")), node.message(at("cp"))]).toEqual(["Failed CheckpointFailed", message]);
   node.model.serviceDown = false;
   await node.finished(at("cp"));
+});
+
+test("leaves the processes running if the request waited longer than its timeout", async () => {
+  node.model.registryDown = true;
+  node.checkpoint("1", { ...STOP, timeoutSeconds: 2 });
+  await node.start().ready;
+  await node.until(() => node.model.checkpoints.size === 1);
+  node.checkpoint("2", { ...STOP, timeoutSeconds: 2 });
+  await time.pass(3000);
+  expect(node.condition(at("2"))).toBe("- Pending");
+  node.model.registryDown = false;
+  await node.finished(at("1"), at("2"));
+  expect([node.condition(at("1")), node.condition(at("2"))]).toEqual([
+    "Ready CheckpointCompleted",
+    "Failed CheckpointFailed",
+  ]);
+  expect(node.message(at("2"))).toMatch(/waited for more than 2 s/);
+  expect(node.model.requests.map(({ uid }) => uid)).toEqual(["1"]);
 });
 
 test("fails if the service has lost the only copy", async () => {
