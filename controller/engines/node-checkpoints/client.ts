@@ -117,6 +117,18 @@ export class NodeCheckpointClient {
     return this.client.get(NODE_CHECKPOINT, { namespace: this.namespace, name }, { signal });
   }
 
+  /** Deletes one, unless it was changed since it was read. @returns false if it was. @throws errors of the request */
+  async withdraw({ metadata }: NodeCheckpointObject, signal: AbortSignal): Promise<boolean> {
+    const { resourceVersion } = metadata;
+    try {
+      await this.client.delete(NODE_CHECKPOINT, metadata, { signal, resourceVersion });
+      return true;
+    } catch (error) {
+      if (!hasStatus(error, 409)) throw error;
+      return false;
+    }
+  }
+
   /** Deletes one, if it exists. @throws errors of the request */
   delete(name: string, signal: AbortSignal): Promise<void> {
     return this.client.delete(NODE_CHECKPOINT, { namespace: this.namespace, name }, { signal });

@@ -92,25 +92,35 @@ export class NodeCheckpoints {
   /** Reads the object from the API server. @returns undefined while its outcome can still come */
   private async read(
     name: string,
-    { nodeName, late }: NodeRequest,
+    request: NodeRequest,
     waitedMs: number,
     signal: AbortSignal,
   ): Promise<NodeCheckpointStatus | undefined> {
-    let live: NodeCheckpointObject | undefined;
     try {
-      live = await this.client.read(name, signal);
+      const live = await this.client.read(name, signal);
+      return await this.outcome(name, live, request, { waitedMs, signal });
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof EngineError) throw error;
       this.options.log.warn({ nodeCheckpoint: name, err: error }, "cannot read NodeCheckpoint");
       return undefined;
     }
+  }
+
+  /** @returns undefined while the outcome can still come. @throws EngineError if it cannot */
+  private async outcome(
+    name: string,
+    live: NodeCheckpointObject | undefined,
+    { nodeName, late }: NodeRequest,
+    { waitedMs, signal }: { readonly waitedMs: number; readonly signal: AbortSignal },
+  ): Promise<NodeCheckpointStatus | undefined> {
     const { namespace, timeoutSeconds, responseSeconds } = this.options.place;
     if (!live) throw failure(`NodeCheckpoint ${namespace}/${name} was deleted by another client`);
     const result = completed(live.status);
     if (result) return result;
     if (waitedMs >= responseSeconds * 1000 && live.status.conditions === undefined) {
       const message = `the agent of node ${nodeName} did not report within ${responseSeconds} s; check its pod: kubectl get pods -n ${namespace} -o wide --field-selector spec.nodeName=${nodeName}`;
-      throw failure(message, "AgentNotAnswering");
+      return this.giveUp(live, { message, late, signal });
     }
     if (waitedMs < this.timeoutMs) return undefined;
     const { conditions = [] } = live.status;
@@ -119,10 +129,20 @@ export class NodeCheckpoints {
       await late(`the agent of node ${nodeName} has not finished within ${timeoutSeconds} s: ${last}`);
       return undefined;
     }
-    throw failure(
-      `the agent of node ${nodeName} did not finish within ${timeoutSeconds} s; its last message: ${last}`,
-      "AgentNotAnswering",
-    );
+    const message = `the agent of node ${nodeName} did not finish within ${timeoutSeconds} s; its last message: ${last}`;
+    return this.giveUp(live, { message, late, signal });
+  }
+
+  /**
+   * Fails. A request that would end the processes is deleted first, unless the agent has started it meanwhile.
+   * @returns undefined if it has
+   */
+  private async giveUp(
+    live: NodeCheckpointObject,
+    { message, late, signal }: Pick<NodeRequest, "late"> & { message: string; signal: AbortSignal },
+  ): Promise<undefined> {
+    if (late && !(await this.client.withdraw(live, signal))) return undefined;
+    throw failure(message, "AgentNotAnswering");
   }
 
   /** Waits for a change. @returns true if the object has changed; false after the interval, or at the signal */

@@ -198,6 +198,29 @@ test.each<[string, object, NodeCheckpointStatus]>([
   expect(await harness.nodeCheckpoints()).toEqual([]);
 });
 
+test.each<[string, object, number]>([
+  ["before its first report", {}, 120],
+  [
+    "after it waited",
+    { conditions: [{ ...condition("Ready", "Pending", "waits"), status: "False" }] },
+    LATE_SECONDS,
+  ],
+])("does not give up a request that the agent starts at the last moment: %s", async (_, status, after) => {
+  harness.agent(status);
+  await harness.checkpoint({ leaveRunning: false });
+  harness.start();
+  let deletions = 0;
+  harness.api.before = ({ method, path }) => {
+    if (method === "DELETE" && path.includes("/nodecheckpoints/") && deletions++ === 0)
+      harness.edit(uid(), PUSHING);
+  };
+  await seconds(after);
+  expect([deletions, harness.outcome().is]).toEqual([1, "Progressing CheckpointInProgress"]);
+  harness.edit(uid(), DONE);
+  await seconds(20);
+  expect(harness.outcome().is).toBe("Ready CheckpointCompleted");
+});
+
 test("deletes the request for an only copy once its Checkpoint is deleted", async () => {
   harness.agent(PUSHING);
   await harness.checkpoint({ leaveRunning: false });
