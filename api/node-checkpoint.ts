@@ -22,6 +22,8 @@ const DAY_SECONDS = 86_400;
 /** Maximum number of containers, as of a Checkpoint. */
 const CONTAINERS = 64;
 
+const DIGESTED = "^[^\\s@]+@sha256:[0-9a-f]{64}$";
+
 /** What a checkpoint does with established TCP connections. */
 export const TCP_MODES = ["close", "loopback", "refuse"] as const;
 export type TcpMode = (typeof TCP_MODES)[number];
@@ -57,8 +59,22 @@ const spec = object(
       ),
     ),
     options: optional(options),
+    baseImages: optional(
+      list(
+        "Images of the containers by digest, as far as they are known. Only with containerNames.",
+        object(undefined, {
+          name: text("Name of the container.", 63),
+          image: text("Image: <registry>/<repository>@sha256:<digest>.", 4096, { pattern: DIGESTED }),
+        }),
+        { maxItems: CONTAINERS, merge: { key: "name" } },
+      ),
+    ),
     image: text("Image to push: <registry>/<repository>:<tag>.", 512, { pattern: "^[^\\s@]+:[^\\s@/]+$" }),
-    timeoutSeconds: integer("Time limit of the whole request, from the agent's first step.", 1, DAY_SECONDS),
+    timeoutSeconds: integer(
+      "Time limit of the whole request, from the agent's first step. With leaveRunning false, the push of a checkpoint that was taken has none.",
+      1,
+      DAY_SECONDS,
+    ),
   },
   [
     { rule: "self == oldSelf", message: "spec is immutable: create another NodeCheckpoint instead" },
@@ -69,6 +85,10 @@ const spec = object(
     {
       rule: "!has(self.options) || has(self.containerNames)",
       message: "options is only allowed with containerNames",
+    },
+    {
+      rule: "!has(self.baseImages) || has(self.containerNames)",
+      message: "baseImages is only allowed with containerNames",
     },
   ],
 );

@@ -44,6 +44,11 @@ function isNamed(value: Json): value is JsonObject {
 
 function isContainer(value: Json): boolean {
   if (!isNamed(value)) return false;
-  const { files } = value;
-  return Array.isArray(files) && files.every((file) => isObject(file) && typeof file["path"] === "string");
+  const { files, mounts } = value;
+  return (
+    Array.isArray(files) &&
+    files.every((file) => isObject(file) && typeof file["path"] === "string") &&
+    Array.isArray(mounts) &&
+    mounts.every((mount) => isObject(mount) && typeof mount["destination"] === "string")
+  );
 }

@@ -20,6 +20,8 @@ export interface PushOptions<T> {
   readonly push: (signal: AbortSignal) => Promise<T>;
   /** Returns what to throw instead of a retry. */
   readonly fatal: (error: unknown) => Promise<Error | undefined>;
+  /** Why the push continues beyond the deadline, and the remedy. Undefined: it fails at the deadline. */
+  readonly beyondDeadline?: string;
 }
 
 /**
@@ -94,32 +96,38 @@ export abstract class CheckpointJob<E extends CheckpointEntry> implements Job {
     throw new CheckpointFailure("RegistryFailed", message);
   }
 
-  /** Pushes, with retries until the deadline. @throws CheckpointFailure; what `fatal` returns; the signal's reason */
+  /** Pushes, with retries until the deadline, or until it succeeds. @throws CheckpointFailure; what `fatal` returns; the signal's reason */
   protected async pushed<T>(options: PushOptions<T>): Promise<T> {
-    const { spec, startMs, deadlineMs, fields, push, fatal } = options;
+    const { spec, startMs, deadlineMs, fields, push, fatal, beyondDeadline } = options;
     const { times, log } = this.checkpoints;
     // Not awaited: it rejects only when the process stops, and then the push is aborted too.
     this.report(startMs, "Pushing", `to ${spec.image}`, fields).catch(() => undefined);
     for (let attempt = 0; ; attempt++) {
       this.signal.throwIfAborted();
-      const deadline = AbortSignal.timeout(Math.max(1, deadlineMs - Date.now()));
+      const deadline = abortAt(beyondDeadline === undefined ? deadlineMs : undefined);
       try {
-        return await push(AbortSignal.any([this.signal, deadline]));
+        return await push(AbortSignal.any([this.signal, deadline.signal]));
       } catch (error) {
         this.signal.throwIfAborted();
         if (error instanceof CheckpointFailure) throw error;
         const thrown = await fatal(error);
         if (thrown !== undefined) throw thrown;
         const text = error instanceof Error ? error.message : String(error);
-        if (error instanceof InvalidInputError) throw new CheckpointFailure("RegistryFailed", text);
         const delay = exponential(...times.backoffMs, attempt);
-        if (Date.now() + delay >= deadlineMs) {
+        const isLate = Date.now() + delay >= deadlineMs;
+        if (beyondDeadline === undefined) {
+          if (error instanceof InvalidInputError) throw new CheckpointFailure("RegistryFailed", text);
           const message = `the image could not be pushed within ${spec.timeoutSeconds} s: ${text}`;
-          throw new CheckpointFailure("RegistryFailed", message);
+          if (isLate) throw new CheckpointFailure("RegistryFailed", message);
         }
         log.warn({ ...this.id, err: error, attempt, delay }, "push failed; retrying");
-        await this.report(startMs, "Pushing", `to ${spec.image}, retrying after: ${text}`, fields);
+        const problem = isLate
+          ? `not pushed within ${spec.timeoutSeconds} s: ${text}; ${beyondDeadline}`
+          : `retrying after: ${text}`;
+        await this.report(startMs, "Pushing", `to ${spec.image}, ${problem}`, fields);
         await sleep(delay, this.signal);
+      } finally {
+        deadline.end();
       }
     }
   }
@@ -171,6 +179,15 @@ export abstract class CheckpointJob<E extends CheckpointEntry> implements Job {
     await this.abandon(entry);
     await journal.remove(this.id.uid);
   }
+}
+
+/** Returns a signal that aborts at a time, or soon if it has passed. Call `end` afterwards. */
+export function abortAt(ms: number | undefined): { readonly signal: AbortSignal; end(): void } {
+  const controller = new AbortController();
+  if (ms === undefined) return { signal: controller.signal, end: () => undefined };
+  const abort = () => controller.abort(new DOMException("the timeout has passed", "TimeoutError"));
+  const timer = setTimeout(abort, Math.max(1, ms - Date.now()));
+  return { signal: controller.signal, end: () => clearTimeout(timer) };
 }
 
 /** Returns a time as RFC 3339. */

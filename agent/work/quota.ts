@@ -5,6 +5,8 @@ export interface DiskUse {
   /** Size of the agent's checkpoints. */
   readonly usedBytes: number;
   readonly freeBytes: number;
+  /** Pods for which the disk has a checkpoint that is or was restored. They do not count against the quota. */
+  readonly restoredPods?: number;
 }
 
 /**
@@ -12,7 +14,7 @@ export interface DiskUse {
  * @throws CheckpointFailure QuotaExceeded, with the figures
  */
 export function checkQuota(
-  { usedBytes, freeBytes }: DiskUse,
+  { usedBytes, freeBytes, restoredPods = 0 }: DiskUse,
   { quotaBytes, reserveBytes }: { readonly quotaBytes: number; readonly reserveBytes: number },
   phase: "before" | "after",
 ): void {
@@ -22,11 +24,13 @@ export function checkQuota(
       "QuotaExceeded",
       `the agent's archives use ${inMiB(usedBytes)} of the quota of ${inMiB(quotaBytes)}: wait for their push or raise the quota`,
     );
-  if (freeBytes < reserveBytes)
-    throw new CheckpointFailure(
-      "QuotaExceeded",
-      `the disk of the archives has ${inMiB(freeBytes)} free, less than the reserve of ${inMiB(reserveBytes)}: free disk space`,
-    );
+  if (freeBytes >= reserveBytes) return;
+  const pods =
+    restoredPods === 0 ? "" : `, or delete restored pods: it has the checkpoints of ${restoredPods}`;
+  throw new CheckpointFailure(
+    "QuotaExceeded",
+    `the disk of the archives has ${inMiB(freeBytes)} free, less than the reserve of ${inMiB(reserveBytes)}: free disk space${pods}`,
+  );
 }
 
 function inMiB(bytes: number): string {

@@ -7,10 +7,20 @@ export interface StoredFile {
   readonly sha256: string;
 }
 
+export interface CheckpointedMount {
+  /** Path in the container. */
+  readonly destination: string;
+  /** Type in the container's configuration: bind, proc, tmpfs, ... */
+  readonly type: string;
+  /** Name of the emptyDir that is mounted; absent for other mounts. */
+  readonly volume?: string;
+}
+
 export interface CheckpointedContainer {
   readonly name: string;
   /** Digest of the base image as `sha256:HEX`; "" if it is unknown. */
   readonly image: string;
+  readonly mounts: readonly CheckpointedMount[];
   /** Paths are `rootfs.tar` and `images/NAME`. */
   readonly files: readonly (StoredFile & { readonly path: string })[];
 }

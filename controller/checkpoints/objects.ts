@@ -74,11 +74,18 @@ export function byAge(a: CheckpointObject, b: CheckpointObject): number {
 /** The facts about the pod that the status records. */
 export type PodFacts = Pick<CheckpointStatus, "podUID" | "nodeName" | "owner" | "podTemplateHash">;
 
+export interface SourceContainer {
+  readonly name: string;
+  readonly image?: string;
+  /** The image by digest, if the node knows its repository. */
+  readonly baseImage?: string;
+}
+
 export type SourcePodState =
   | {
       readonly is: "running";
       readonly facts: PodFacts & { readonly podUID: string; readonly nodeName: string };
-      readonly containers: readonly { readonly name: string; readonly image?: string }[];
+      readonly containers: readonly SourceContainer[];
     }
   /** The pod may become ready. */
   | { readonly is: "pending"; readonly facts: PodFacts; readonly message: string }
@@ -122,7 +129,15 @@ export function checkSourcePod(
   const own = itemsAt(pod, "spec", "containers").map((container) => {
     const containerName = textAt(container, "name") ?? "";
     // A restored pod records its original images: the next pod of its owner has those.
-    return { name: containerName, image: originals[containerName] ?? textAt(container, "image") };
+    const image = textAt(container, "image");
+    const original = originals[containerName] ?? image;
+    // The node runs a checkpoint image if the image was replaced.
+    const baseImage = original === image ? baseImageOf(pod, containerName) : undefined;
+    return {
+      name: containerName,
+      image: original,
+      ...(baseImage === undefined ? {} : { baseImage }),
+    };
   });
   const absent = (spec.containers ?? []).filter((wanted) => own.every((one) => one.name !== wanted));
   if (absent.length > 0) {
@@ -133,6 +148,15 @@ export function checkSourcePod(
     return { is: "pending", facts, message: `pod ${name} is not running yet: phase ${phase}` };
   const containers = own.filter((one) => spec.containers?.includes(one.name) ?? true);
   return { is: "running", facts: { ...facts, podUID: uid, nodeName }, containers };
+}
+
+/** Returns the image that the container runs, by digest. Without a repository the runtime has only the image's ID. */
+function baseImageOf(pod: Json, container: string): string | undefined {
+  const statuses = itemsAt(pod, "status", "containerStatuses");
+  const status = statuses.find((one) => textAt(one, "name") === container);
+  // dockershim and its successor have a prefix.
+  const image = textAt(status, "imageID")?.replace(/^[a-z-]+:\/\//, "");
+  return image !== undefined && /^[^\s@]+@sha256:[0-9a-f]{64}$/.test(image) ? image : undefined;
 }
 
 function lost(facts: PodFacts, reason: CheckpointReason, message: string): SourcePodState {

@@ -3,7 +3,14 @@ import { checkpointsPods, EngineError, type Engine } from "../engines";
 import { type Context } from "./context";
 import { timeOf, withPhase, type Phase } from "./state";
 import { isOutdated, retryUntilWritten } from "../../kube";
-import { CHECKPOINT, POD, checkSourcePod, type CheckpointObject, type SourcePodState } from "./objects";
+import {
+  CHECKPOINT,
+  POD,
+  checkSourcePod,
+  type CheckpointObject,
+  type SourceContainer,
+  type SourcePodState,
+} from "./objects";
 
 type Running = Extract<SourcePodState, { is: "running" }>;
 type RequestResult =
@@ -36,7 +43,7 @@ export class CheckpointRun {
     /** Status of a request by an earlier process whose outcome is unknown. Only for an engine that can resume. */
     resumed?: CheckpointStatus,
   ) {
-    this.containers = [...(resumed?.containers ?? pod.containers.map(bare))];
+    this.containers = [...(resumed?.containers ?? pod.containers.map((one) => this.bare(one)))];
     const all = [...this.containers.keys()];
     this.steps = checkpointsPods(engine) ? [all] : all.map((index) => [index]);
     const startTime = resumed?.startTime ?? timeOf(Date.now());
@@ -125,7 +132,12 @@ export class CheckpointRun {
     const names = this.at(step).map(({ name }) => name);
     if (checkpointsPods(this.engine)) {
       const where = location === undefined ? {} : { location };
-      const result = await this.engine.checkpointPod({ ...pod, ...where, containers: names }, signal);
+      const late = (message: string) => this.late(message);
+      const baseImages = this.at(step).flatMap(({ name, baseImage }) =>
+        baseImage === undefined ? [] : [{ name, image: baseImage }],
+      );
+      const request = { ...pod, ...where, containers: names, baseImages, late };
+      const result = await this.engine.checkpointPod(request, signal);
       const { containers, ...whole } = result;
       this.whole = whole;
       const completionTime = timeOf(Date.now());
@@ -139,6 +151,16 @@ export class CheckpointRun {
     for (const index of step) this.update(index, { ...result, completionTime: timeOf(Date.now()) });
   }
 
+  /** Records why the engine needs longer than its timeout. @throws EngineError if the Checkpoint was deleted */
+  private async late(message: string): Promise<void> {
+    const status = { ...this.base, containers: this.containers };
+    const exists = await this.write((object) =>
+      withPhase(object, status, "requested", "CheckpointInProgress", message, Date.now()),
+    );
+    const error = { outcome: "failed", retryable: false } as const;
+    if (!exists) throw new EngineError("the Checkpoint was deleted", error);
+  }
+
   private async fail(
     step: Step,
     { message, outcome, retryable, reason: why }: EngineError,
@@ -147,7 +169,7 @@ export class CheckpointRun {
       ? message
       : `${this.doneBefore(step)}container ${this.namesOf(step)}: ${message}`;
     if (retryable && step === this.steps[0]) {
-      this.containers = this.containers.map(bare);
+      this.containers = this.containers.map((one) => this.bare(one));
       const { startTime: _startTime, ...status } = this.base;
       const text = `engine ${this.engine.name} is unreachable: ${message}`;
       await this.write((object) => withPhase(object, status, "pending", "Pending", text, Date.now()));
@@ -253,8 +275,10 @@ export class CheckpointRun {
   private completedMessage(): string {
     return `checkpointed ${this.containers.map(({ name }) => name).join(", ")}`;
   }
-}
 
-function bare({ name, image }: { readonly name: string; readonly image?: string }): ContainerCheckpoint {
-  return { name, ...(image ? { image } : {}) };
+  /** Returns a container before its request. An image by digest is recorded if the engine keeps images in a restore. */
+  private bare({ name, image, baseImage }: SourceContainer): ContainerCheckpoint {
+    const known = checkpointsPods(this.engine) && baseImage !== undefined ? { baseImage } : {};
+    return { name, ...(image ? { image } : {}), ...known };
+  }
 }

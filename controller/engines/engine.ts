@@ -37,6 +37,13 @@ export type CheckpointResult = Pick<
 /** A request for all these containers of a pod at one moment. */
 export interface PodCheckpointRequest extends Omit<CheckpointRequest, "container"> {
   readonly containers: readonly string[];
+  /** Their images by digest, as far as they are known. */
+  readonly baseImages: readonly { readonly name: string; readonly image: string }[];
+  /**
+   * Called from time to time once the request takes longer than the engine's timeout, with the reason for people: the engine
+   * waits as long as the only copy of the processes can still be saved. What it throws ends the request.
+   */
+  readonly late?: (message: string) => Promise<void>;
 }
 
 /** Result of a checkpoint of several containers, with the properties of the whole. */

@@ -141,10 +141,20 @@ export class Client {
     return this.write("PATCH", kind, pathTo(kind, target, options), body, options);
   }
 
-  /** Deletes the object, if it exists. */
-  async delete(kind: ApiKind, key: ObjectKey, options: RequestOptions = {}): Promise<void> {
+  /**
+   * Deletes the object, if it exists.
+   * @param options.resourceVersion deletes only this version
+   * @throws ApiError 409 if the object has another version
+   */
+  async delete(
+    kind: ApiKind,
+    key: ObjectKey,
+    { resourceVersion, ...options }: RequestOptions & { readonly resourceVersion?: string } = {},
+  ): Promise<void> {
+    const content = { apiVersion: "v1", kind: "DeleteOptions", preconditions: { resourceVersion } };
+    const body = resourceVersion === undefined ? undefined : { type: "application/json", content };
     try {
-      await this.send("DELETE", pathTo(kind, key), undefined, options);
+      await this.send("DELETE", pathTo(kind, key), body, options);
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }

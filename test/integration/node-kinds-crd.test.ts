@@ -94,6 +94,16 @@ const change = (path: string, body: object) =>
       "options is only allowed with containerNames",
     ],
     [
+      "base images with one container",
+      { baseImages: [{ name: "a", image: `a@sha256:${"a".repeat(64)}` }] },
+      "baseImages is only allowed with containerNames",
+    ],
+    [
+      "a base image by tag",
+      { containerName: undefined, containerNames: [], baseImages: [{ name: "a", image: "a:1" }] },
+      "spec.baseImages[0].image in body should match",
+    ],
+    [
       "a duplicate container",
       { containerName: undefined, containerNames: ["a", "a"] },
       "spec.containerNames[1]: Duplicate value",

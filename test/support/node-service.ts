@@ -184,6 +184,14 @@ export function checkpointMetadata(uid = "cp"): CheckpointMetadata {
   const container = (name: string) => ({
     name,
     image: `sha256:${"1".repeat(64)}`,
+    mounts: [
+      { destination: "/proc", type: "proc" },
+      { destination: "/etc/hosts", type: "bind" },
+      { destination: "/dev/shm", type: "bind" },
+      { destination: "/var/run/secrets/kubernetes.io/serviceaccount", type: "bind", readOnly: true },
+      { destination: "/data", type: "bind", volume: "data" },
+      ...(name === "app" ? [{ destination: "/claim", type: "bind" }] : []),
+    ],
     files: [
       { path: "images/inventory.img", ...file },
       { path: "rootfs.tar", ...file },

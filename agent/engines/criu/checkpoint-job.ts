@@ -1,7 +1,8 @@
 import type { NodeCheckpointReason, NodeCheckpointSpec, NodeCheckpointStatus } from "../../../api";
 import { NodeServiceError, type CheckpointRequest, type ServiceState } from "../../../clients/node-service";
-import { ArtifactError, type PushedCheckpoint } from "../../artifact";
+import { ArtifactError } from "../../artifact";
 import {
+  abortAt,
   CheckpointFailure,
   CheckpointJob,
   checkQuota,
@@ -9,7 +10,9 @@ import {
   type NodeCheckpointObject,
   type Request,
 } from "../../work";
+import { sleep } from "../../../kube";
 import type { CriuContext, JournalEntry } from "./context";
+import { digestOf, resultOf } from "./result";
 import { isTemporary, retried, textOf } from "./service";
 
 /** Checkpoints of pods by the service of the node: at most one at a time for a pod. */
@@ -37,9 +40,16 @@ const REASONS: Readonly<Record<string, NodeCheckpointReason>> = {
   InsufficientSpace: "QuotaExceeded",
 };
 
+/** Why the agent continues to push the only copy, and the remedy. */
+const ONLY_COPY =
+  "the processes have ended, so the node keeps the only copy and the push continues. Remedy: restore the access to the registry, or delete the NodeCheckpoint to give the checkpoint up";
+
 /**
  * Requests the checkpoint of a pod from the service of the node, and pushes it as an artifact. A repeated request gets the same
  * checkpoint, so the journal needs no more than that the request was sent.
+ *
+ * A checkpoint that ends the processes is the only copy of their state. It is deleted only once it is pushed, or its
+ * NodeCheckpoint is deleted.
  */
 export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
   /** The service may be unavailable. */
@@ -57,17 +67,76 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
     object: NodeCheckpointObject,
     found: JournalEntry | undefined,
   ): Promise<NodeCheckpointStatus> {
-    const { spec } = object;
+    const { spec, metadata } = object;
     const startMs = this.startOf(object, found);
     const deadlineMs = startMs + spec.timeoutSeconds * 1000;
-    if (found === undefined) await this.begin(spec, startMs);
-    await this.checkpoint(spec, deadlineMs);
+    if (found === undefined) await this.begin(spec, startMs, Date.parse(metadata.creationTimestamp));
     const push = (signal: AbortSignal) => this.context.artifacts.push(this.id.name, spec.image, signal);
-    return resultOf(await this.pushed({ spec, startMs, deadlineMs, push, fatal: fatalPush }));
+    const common = { spec, startMs, deadlineMs, push };
+    if (spec.options?.leaveRunning ?? true) {
+      await this.checkpoint(spec, deadlineMs);
+      return resultOf(spec, await this.pushed({ ...common, fatal: fatalPush }));
+    }
+    await this.checkpointAndStop(spec, { startMs, deadlineMs, wasSent: found !== undefined });
+    const fatal = () => this.lost();
+    return resultOf(spec, await this.pushed({ ...common, fatal, beyondDeadline: ONLY_COPY }));
+  }
+
+  /** Takes a checkpoint that ends the processes. @throws CheckpointFailure only if the service has no checkpoint */
+  private async checkpointAndStop(
+    spec: NodeCheckpointSpec,
+    {
+      startMs,
+      deadlineMs,
+      wasSent,
+    }: { readonly startMs: number; readonly deadlineMs: number; readonly wasSent: boolean },
+  ): Promise<void> {
+    let mayBeTaken = wasSent;
+    try {
+      await this.checkpoint(spec, deadlineMs, () => (mayBeTaken = true));
+    } catch (error) {
+      if (!(error instanceof CheckpointFailure) || !mayBeTaken) throw error;
+      const message = `the outcome of the checkpoint is not known yet; waiting for the service of the node: ${error.message}`;
+      await this.report(startMs, "CheckpointInProgress", message);
+      if (!(await this.isTaken())) throw error;
+      this.context.log.warn({ ...this.id, err: error }, "the checkpoint was taken all the same");
+    }
+  }
+
+  /** Waits until no checkpoint is in flight, however long the service is unavailable. @returns whether it has the checkpoint */
+  private async isTaken(): Promise<boolean> {
+    const { node, times, log } = this.context;
+    const { name } = this.id;
+    // The service may not have read a request that was sent just now.
+    await sleep(times.backoffMs[0], this.signal);
+    const settled = async () => {
+      const { checkpoints, inFlight } = await node.state(this.signal);
+      if (inFlight.includes(name)) throw new Error("the checkpoint is still being taken");
+      return checkpoints.some(({ uid }) => uid === name);
+    };
+    return retried(settled, times.backoffMs, this.signal, (error, attempt) => {
+      log.warn({ ...this.id, err: error, attempt }, "waiting for the outcome of the checkpoint");
+      return true;
+    });
+  }
+
+  /** Returns the failure of a push that no retry can save, because the service has lost the checkpoint. */
+  private async lost(): Promise<Error | undefined> {
+    const { name } = this.id;
+    const state = await this.context.node.state(this.signal).catch(() => undefined);
+    if (state === undefined || state.checkpoints.some(({ uid }) => uid === name)) return undefined;
+    return new CheckpointFailure("CheckpointFailed", "the service of the node has lost the checkpoint");
   }
 
   /** Checks what the request needs, and writes the entry before it is sent. */
-  private async begin(spec: NodeCheckpointSpec, startMs: number): Promise<void> {
+  private async begin(spec: NodeCheckpointSpec, startMs: number, createdMs: number): Promise<void> {
+    const { options, timeoutSeconds } = spec;
+    // The controller deletes a request that waits for two minutes longer, and then the only copy would be deleted.
+    if (options?.leaveRunning === false && Date.now() >= createdMs + timeoutSeconds * 1000)
+      throw new CheckpointFailure(
+        "CheckpointFailed",
+        `the request waited for more than ${timeoutSeconds} s; the processes were left running`,
+      );
     if (spec.containerNames === undefined)
       throw new CheckpointFailure("CheckpointFailed", "the engine criu needs spec.containerNames");
     this.checkRepository(spec);
@@ -80,7 +149,12 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
     await this.context.journal.put({ ...this.id, spec, phase: "requested", startMs });
   }
 
-  private async checkpoint(spec: NodeCheckpointSpec, deadlineMs: number): Promise<void> {
+  /** @param sending called before the request is sent */
+  private async checkpoint(
+    spec: NodeCheckpointSpec,
+    deadlineMs: number,
+    sending?: () => void,
+  ): Promise<void> {
     const { settings, node } = this.context;
     const { podRef, containerNames = [], options = {} } = spec;
     const { tcp, leaveRunning = true, freezeSeconds } = options;
@@ -89,21 +163,27 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
       podUID: podRef.uid,
       ...(containerNames.length === 0
         ? {}
-        : { containers: containerNames.map((name) => ({ name, image: "" })) }),
+        : { containers: containerNames.map((name) => ({ name, image: digestOf(spec, name) })) }),
       ...(tcp === undefined ? {} : { tcp }),
       ...(leaveRunning ? {} : { stop: true }),
       ...(freezeSeconds === undefined ? {} : { freezeMilliseconds: freezeSeconds * 1000 }),
       reserveBytes: settings.reserveBytes,
     };
     await this.onService(deadlineMs, async (signal) => {
-      const { checkpoints, freeBytes } = await node.state(signal);
+      const { checkpoints, freeBytes, plans, stagings } = await node.state(signal);
       // A checkpoint of an earlier request is returned as it is, whatever else is on the disk.
       const others = checkpoints.filter(({ uid }) => uid !== request.uid);
       const usedBytes = bytesOf(others);
-      if (others.length === checkpoints.length) checkQuota({ usedBytes, freeBytes }, settings, "before");
+      // The service does not report their size, so they are only counted.
+      const restoredPods = new Set([...plans.filter(isPlan), ...stagings].map(({ podUID: uid }) => uid)).size;
+      if (others.length === checkpoints.length)
+        checkQuota({ usedBytes, freeBytes, restoredPods }, settings, "before");
       const maxBytes = Math.max(1, settings.quotaBytes - usedBytes);
+      sending?.();
       await node.checkpoint({ ...request, maxBytes }, signal);
     });
+    // Whatever its size, the only copy is not deleted.
+    if (!leaveRunning) return;
     const { checkpoints } = await this.onService(deadlineMs, (signal) => node.state(signal));
     // Checkpoints at the same time can exceed the quota together. The service has kept the reserve free.
     checkQuota({ usedBytes: bytesOf(checkpoints), freeBytes: Infinity }, settings, "after");
@@ -113,10 +193,13 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
   private async onService<T>(deadlineMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { times, log } = this.context;
     const until = Math.min(deadlineMs, Date.now() + times.serviceMs);
-    const deadline = AbortSignal.timeout(Math.max(1, deadlineMs - Date.now()));
+    const late = () => new CheckpointFailure("CheckpointFailed", "the checkpoint was not taken in time");
+    // A request that is sent now could end the processes although the checkpoint fails.
+    if (Date.now() >= deadlineMs) throw late();
+    const deadline = abortAt(deadlineMs);
     try {
       return await retried(
-        () => work(AbortSignal.any([this.signal, deadline])),
+        () => work(AbortSignal.any([this.signal, deadline.signal])),
         times.backoffMs,
         this.signal,
         (error, attempt) => {
@@ -129,10 +212,11 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
     } catch (error) {
       this.signal.throwIfAborted();
       if (error instanceof CheckpointFailure) throw error;
-      if (deadline.aborted)
-        throw new CheckpointFailure("CheckpointFailed", "the checkpoint was not taken in time");
+      if (deadline.signal.aborted) throw late();
       if (!(error instanceof NodeServiceError)) throw error;
       throw new CheckpointFailure(REASONS[error.reason] ?? "CheckpointFailed", textOf(error));
+    } finally {
+      deadline.end();
     }
   }
 
@@ -159,6 +243,11 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
   }
 }
 
+/** Returns false for the decision about a pod that started without a plan. */
+function isPlan({ checkpoint }: ServiceState["plans"][number]): boolean {
+  return checkpoint !== undefined;
+}
+
 function bytesOf(checkpoints: ServiceState["checkpoints"]): number {
   return checkpoints.reduce((sum, { bytes }) => sum + bytes, 0);
 }
@@ -171,18 +260,4 @@ function isFull(error: unknown): boolean {
 async function fatalPush(error: unknown): Promise<Error | undefined> {
   const isFatal = error instanceof ArtifactError || (error instanceof NodeServiceError && !error.retryable);
   return isFatal ? new CheckpointFailure("CheckpointFailed", textOf(error)) : undefined;
-}
-
-/** Returns the status fields of a pushed checkpoint. */
-function resultOf({ image, digest, sizeBytes, metadata }: PushedCheckpoint): NodeCheckpointStatus {
-  const { node, createdAt, frozenNanoseconds, containers } = metadata;
-  return {
-    image,
-    digest,
-    sizeBytes,
-    architecture: node.architecture,
-    checkpointedTime: createdAt,
-    frozenMilliseconds: Math.round(frozenNanoseconds / 1e6),
-    containers: containers.map(({ name }) => ({ name })),
-  };
 }

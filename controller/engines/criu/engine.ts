@@ -35,15 +35,18 @@ export class CriuEngine implements PodEngine {
   }
 
   async checkpointPod(
-    { containers, leaveRunning, location, ...pod }: PodCheckpointRequest,
+    { containers, baseImages, leaveRunning, location, late, ...pod }: PodCheckpointRequest,
     signal: AbortSignal,
   ): Promise<PodCheckpointResult> {
     if (location !== undefined)
       throw refusal("engine criu does not support location: all images are pushed to one repository");
     const { tcp, freezeSeconds } = this.settings;
     const options = { tcp, leaveRunning, freezeSeconds };
-    const what = { containerNames: containers, options };
-    const status = await this.agents.request({ ...pod, what }, signal);
+    const images = baseImages.length === 0 ? {} : { baseImages };
+    const what = { containerNames: containers, options, ...images };
+    // Without the processes the node has the only copy until it is pushed.
+    const lateness = leaveRunning || late === undefined ? {} : { late };
+    const status = await this.agents.request({ ...pod, what, ...lateness }, signal);
     const { image, digest, sizeBytes, architecture, frozenMilliseconds } = status;
     const common = { checkpointID: digest, location: image, architecture };
     const resultOf = (container: string): CheckpointResult => {

@@ -46,7 +46,9 @@ export interface NodeRequest {
   readonly podUID: string;
   readonly nodeName: string;
   /** What is checkpointed, and how. */
-  readonly what: Pick<NodeCheckpointSpec, "containerName" | "containerNames" | "options">;
+  readonly what: Pick<NodeCheckpointSpec, "containerName" | "containerNames" | "options" | "baseImages">;
+  /** Called with the state beyond the timeout while the agent works on it. Undefined: it fails at the timeout. */
+  readonly late?: (message: string) => Promise<void>;
 }
 
 /** Returns the request to the node's agent. The same request gives the same object. */
@@ -113,6 +115,18 @@ export class NodeCheckpointClient {
   /** Reads one from the API server; undefined if there is none. @throws errors of the request */
   read(name: string, signal: AbortSignal): Promise<NodeCheckpointObject | undefined> {
     return this.client.get(NODE_CHECKPOINT, { namespace: this.namespace, name }, { signal });
+  }
+
+  /** Deletes one, unless it was changed since it was read. @returns false if it was. @throws errors of the request */
+  async withdraw({ metadata }: NodeCheckpointObject, signal: AbortSignal): Promise<boolean> {
+    const { resourceVersion } = metadata;
+    try {
+      await this.client.delete(NODE_CHECKPOINT, metadata, { signal, resourceVersion });
+      return true;
+    } catch (error) {
+      if (!hasStatus(error, 409)) throw error;
+      return false;
+    }
   }
 
   /** Deletes one, if it exists. @throws errors of the request */

@@ -53,7 +53,7 @@ export class NodeCheckpoints {
   async request(request: NodeRequest, signal: AbortSignal): Promise<NodeCheckpointStatus> {
     const object = nodeCheckpointFor(request, this.options.place);
     await this.client.create(object, signal);
-    return this.follow(object.metadata.name, request.nodeName, signal);
+    return this.follow(object.metadata.name, request, signal);
   }
 
   /** Deletes the NodeCheckpoint of a container, or without one that of the whole pod. */
@@ -71,7 +71,11 @@ export class NodeCheckpoints {
   }
 
   /** Waits for the outcome that the agent writes. @throws EngineError; the signal's reason */
-  private async follow(name: string, nodeName: string, signal: AbortSignal): Promise<NodeCheckpointStatus> {
+  private async follow(
+    name: string,
+    request: NodeRequest,
+    signal: AbortSignal,
+  ): Promise<NodeCheckpointStatus> {
     const { place } = this.options;
     const since = Date.now();
     for (;;) {
@@ -80,7 +84,7 @@ export class NodeCheckpoints {
       if (result) return result;
       if (await this.changes(name, signal)) continue;
       signal.throwIfAborted();
-      const found = await this.read(name, nodeName, Date.now() - since, signal);
+      const found = await this.read(name, request, Date.now() - since, signal);
       if (found) return found;
     }
   }
@@ -88,32 +92,57 @@ export class NodeCheckpoints {
   /** Reads the object from the API server. @returns undefined while its outcome can still come */
   private async read(
     name: string,
-    nodeName: string,
+    request: NodeRequest,
     waitedMs: number,
     signal: AbortSignal,
   ): Promise<NodeCheckpointStatus | undefined> {
-    let live: NodeCheckpointObject | undefined;
     try {
-      live = await this.client.read(name, signal);
+      const live = await this.client.read(name, signal);
+      return await this.outcome(name, live, request, { waitedMs, signal });
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof EngineError) throw error;
       this.options.log.warn({ nodeCheckpoint: name, err: error }, "cannot read NodeCheckpoint");
       return undefined;
     }
+  }
+
+  /** @returns undefined while the outcome can still come. @throws EngineError if it cannot */
+  private async outcome(
+    name: string,
+    live: NodeCheckpointObject | undefined,
+    { nodeName, late }: NodeRequest,
+    { waitedMs, signal }: { readonly waitedMs: number; readonly signal: AbortSignal },
+  ): Promise<NodeCheckpointStatus | undefined> {
     const { namespace, timeoutSeconds, responseSeconds } = this.options.place;
     if (!live) throw failure(`NodeCheckpoint ${namespace}/${name} was deleted by another client`);
     const result = completed(live.status);
     if (result) return result;
     if (waitedMs >= responseSeconds * 1000 && live.status.conditions === undefined) {
       const message = `the agent of node ${nodeName} did not report within ${responseSeconds} s; check its pod: kubectl get pods -n ${namespace} -o wide --field-selector spec.nodeName=${nodeName}`;
-      throw failure(message, "AgentNotAnswering");
+      return this.giveUp(live, { message, late, signal });
     }
     if (waitedMs < this.timeoutMs) return undefined;
-    const last = live.status.conditions?.[0]?.message ?? "none";
-    throw failure(
-      `the agent of node ${nodeName} did not finish within ${timeoutSeconds} s; its last message: ${last}`,
-      "AgentNotAnswering",
-    );
+    const { conditions = [] } = live.status;
+    const last = conditions[0]?.message ?? "none";
+    if (late && conditions.some(({ type, status }) => type === "Progressing" && status === "True")) {
+      await late(`the agent of node ${nodeName} has not finished within ${timeoutSeconds} s: ${last}`);
+      return undefined;
+    }
+    const message = `the agent of node ${nodeName} did not finish within ${timeoutSeconds} s; its last message: ${last}`;
+    return this.giveUp(live, { message, late, signal });
+  }
+
+  /**
+   * Fails. A request that would end the processes is deleted first, unless the agent has started it meanwhile.
+   * @returns undefined if it has
+   */
+  private async giveUp(
+    live: NodeCheckpointObject,
+    { message, late, signal }: Pick<NodeRequest, "late"> & { message: string; signal: AbortSignal },
+  ): Promise<undefined> {
+    if (late && !(await this.client.withdraw(live, signal))) return undefined;
+    throw failure(message, "AgentNotAnswering");
   }
 
   /** Waits for a change. @returns true if the object has changed; false after the interval, or at the signal */

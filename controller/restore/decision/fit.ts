@@ -70,7 +70,7 @@ export function fit(
   const containers: RestoredContainer[] = [];
   const saved = (status.containers ?? []).filter(({ completionTime }) => completionTime !== undefined);
   for (const one of saved) {
-    const found = matchContainer(pod, one);
+    const found = matchContainer(pod, one, method);
     if (typeof found === "string") return no(found);
     containers.push(found);
     const own = pod.containers[found.index] ?? { ...one, image: "", mounts: [] };
@@ -139,17 +139,29 @@ function blockedByClaim(
   return { fits: "busy", reason: `it is claimed for ${by}, which is being created` };
 }
 
-function matchContainer(pod: AdmittedPod, saved: ContainerCheckpoint): RestoredContainer | string {
-  const { name, image, location } = saved;
+function matchContainer(
+  pod: AdmittedPod,
+  saved: ContainerCheckpoint,
+  { by }: RestoreMethod,
+): RestoredContainer | string {
+  const { name, image, baseImage, location } = saved;
   const index = pod.containers.findIndex((one) => one.name === name);
   const own = pod.containers[index];
   if (own === undefined) return `the pod has no container ${name}`;
   // The pod has the checkpoint image if the API server calls the webhook again, because another webhook changed the pod.
-  if (own.image !== image && own.image !== location)
+  const digest = digestIn(own.image);
+  // A restore by a plan keeps the image of the pod. Of an image by tag the digest is unknown here.
+  const hasDigest = by === "plan" && digest !== undefined && digest === digestIn(baseImage);
+  if (own.image !== image && own.image !== location && !hasDigest)
     return `container ${name} has image ${own.image}; it was checkpointed with ${image ?? "an unknown image"}`;
   if (location === undefined || !location.includes("@sha256:"))
     return `the image digest of container ${name} is unknown`;
-  return { name, index, original: image ?? own.image, image: location };
+  const original = by === "plan" ? own.image : (image ?? own.image);
+  return { name, index, original, image: location };
+}
+
+function digestIn(image: string | undefined): string | undefined {
+  return image?.split("@")[1];
 }
 
 const no = (reason: string): Fit => ({ fits: false, reason });

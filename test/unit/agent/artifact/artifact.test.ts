@@ -174,7 +174,11 @@ describe("push", () => {
     ["no JSON", "not JSON"],
     ["[]", "not JSON"],
     ['{"version":2}', "of version 2"],
-    [JSON.stringify({ ...metadata, containers: [{ name: "../x", files: [] }] }), "invalid containers"],
+    [
+      JSON.stringify({ ...metadata, containers: [{ name: "../x", files: [], mounts: [] }] }),
+      "invalid containers",
+    ],
+    [JSON.stringify({ ...metadata, containers: [{ name: "x", files: [] }] }), "invalid containers"],
     [JSON.stringify({ ...metadata, volumes: [{ name: "a/b" }] }), "invalid volumes"],
   ])("rejects the metadata %.40s", async (text, message) => {
     await start();

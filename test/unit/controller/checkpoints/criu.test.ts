@@ -92,6 +92,44 @@ test("requests all containers at once and records one image for them", async () 
   expect(await harness.nodeCheckpoints()).toEqual([]);
 });
 
+test("names the images of the containers by digest, also if it crashed before the request", async () => {
+  const image = `docker.io/library/image-a@sha256:${"c".repeat(64)}`;
+  const checkpointImage = `registry.example.com/checkpoints@sha256:${"e".repeat(64)}`;
+  harness = new Harness(["a", "b", "c"], CRIU);
+  harness.api.edit("/api/v1/namespaces/team-a/pods/counter-0", (pod) => {
+    pod.metadata.annotations = { "cedana.ai/restore-original-images": '{"c":"before"}' };
+    Object.assign((pod as { status?: object }).status ?? {}, {
+      containerStatuses: [
+        { name: "a", imageID: image },
+        // An image without a repository has only the digest of its config.
+        { name: "b", imageID: `sha256:${"d".repeat(64)}` },
+        // The engine kubelet restored it.
+        { name: "c", imageID: checkpointImage },
+      ],
+    });
+  });
+  harness.api.before = ({ method, path }) => {
+    if (method === "POST" && path.endsWith("/nodecheckpoints")) throw new Error("no response");
+  };
+  await harness.checkpoint();
+  const first = harness.start();
+  await seconds(2);
+  expect(harness.outcome()).toMatchObject({
+    is: "Progressing CheckpointInProgress",
+    containers: [
+      { name: "a", image: "image-a", baseImage: image },
+      { name: "b" },
+      { name: "c", image: "before" },
+    ],
+  });
+  first.kill();
+  harness.api.before = undefined;
+  harness.start();
+  await seconds(2);
+  const [created] = await harness.nodeCheckpoints();
+  expect(created).toMatchObject({ spec: { baseImages: [{ name: "a", image }] } });
+});
+
 test.each([
   [{ containers: ["b"] }, { containerNames: ["b"], options: { leaveRunning: true } }],
   [{ leaveRunning: false }, { containerNames: ["a", "b"], options: { leaveRunning: false } }],
@@ -114,6 +152,82 @@ test.each([
   await seconds(4);
   expect(harness.outcome()).toMatchObject({ is: `Failed ${expected}`, message: "container b: why" });
   expect(harness.outcome()).not.toHaveProperty("sizeBytes");
+  expect(await harness.nodeCheckpoints()).toEqual([]);
+});
+
+const PUSHING = {
+  conditions: [condition("Progressing", "Pushing", "not pushed: 503; the node keeps the only copy")],
+} as unknown as NodeCheckpointStatus;
+/** The timeout of the agent, and the time beyond it. */
+const LATE_SECONDS = 300 + 120 + 30;
+
+test("waits beyond the timeout while the node keeps the only copy, also after a restart", async () => {
+  harness.agent(PUSHING);
+  await harness.checkpoint({ leaveRunning: false });
+  const first = harness.start();
+  await seconds(LATE_SECONDS);
+  expect(harness.outcome()).toMatchObject({
+    is: "Progressing CheckpointInProgress",
+    message:
+      "the agent of node n1 has not finished within 300 s: not pushed: 503; the node keeps the only copy",
+  });
+  first.kill();
+  harness.start();
+  await seconds(LATE_SECONDS + 600);
+  expect(harness.outcome().is).toBe("Progressing CheckpointInProgress");
+  expect(await harness.nodeCheckpoints()).toHaveLength(1);
+  harness.edit(uid(), DONE);
+  await seconds(20);
+  expect(harness.outcome()).toMatchObject({ is: "Ready CheckpointCompleted", sizeBytes: 17 });
+  expect(await harness.nodeCheckpoints()).toEqual([]);
+});
+
+test.each<[string, object, NodeCheckpointStatus]>([
+  ["the containers keep running", {}, PUSHING],
+  [
+    "no request was sent to the node",
+    { leaveRunning: false },
+    { conditions: [{ ...condition("Ready", "Pending", "waits"), status: "False" }] } as never,
+  ],
+])("fails after the timeout if %s", async (_, spec, status) => {
+  harness.agent(status);
+  await harness.checkpoint(spec);
+  harness.start();
+  await seconds(LATE_SECONDS);
+  expect(harness.outcome().is).toBe("Failed AgentNotAnswering");
+  expect(await harness.nodeCheckpoints()).toEqual([]);
+});
+
+test.each<[string, object, number]>([
+  ["before its first report", {}, 120],
+  [
+    "after it waited",
+    { conditions: [{ ...condition("Ready", "Pending", "waits"), status: "False" }] },
+    LATE_SECONDS,
+  ],
+])("does not give up a request that the agent starts at the last moment: %s", async (_, status, after) => {
+  harness.agent(status);
+  await harness.checkpoint({ leaveRunning: false });
+  harness.start();
+  let deletions = 0;
+  harness.api.before = ({ method, path }) => {
+    if (method === "DELETE" && path.includes("/nodecheckpoints/") && deletions++ === 0)
+      harness.edit(uid(), PUSHING);
+  };
+  await seconds(after);
+  expect([deletions, harness.outcome().is]).toEqual([1, "Progressing CheckpointInProgress"]);
+  harness.edit(uid(), DONE);
+  await seconds(20);
+  expect(harness.outcome().is).toBe("Ready CheckpointCompleted");
+});
+
+test("deletes the request for an only copy once its Checkpoint is deleted", async () => {
+  harness.agent(PUSHING);
+  await harness.checkpoint({ leaveRunning: false });
+  harness.start();
+  await seconds(LATE_SECONDS);
+  harness.api.remove(`${CHECKPOINTS}/one`);
+  await seconds(30);
   expect(await harness.nodeCheckpoints()).toEqual([]);
 });
 

@@ -33,6 +33,19 @@ const TWO: Pod = {
   ],
 };
 
+const DIGEST = `sha256:${"e".repeat(64)}`;
+
+/** Returns the pod with another image of its container app. */
+function withImage(name: string): Pod {
+  return {
+    ...TWO,
+    containers: [
+      { name: "app", image: name },
+      { name: "log", image: "log:1" },
+    ],
+  };
+}
+
 /** Returns the decision, or why the pod starts fresh. */
 function decision(pod: Pod, saved: ReturnType<typeof of>, classes: Record<string, string> = BOTH) {
   return decided(pod, [saved], [], byPlan(classes));
@@ -127,6 +140,27 @@ test.each<[string, Pod, ReturnType<typeof of>, Record<string, string>, string]>(
     of("amd64"),
     BOTH,
     "fresh: Checkpoint before: container app has image app:2; it was checkpointed with app:1",
+  ],
+  [
+    "the same image by another tag and its digest",
+    withImage(`mirror.example.com/app:2@${DIGEST}`),
+    of("amd64", { baseImage: `docker.io/library/app@${DIGEST}` }),
+    BOTH,
+    "restored by cedana-criu-amd64",
+  ],
+  [
+    "another digest in the pod",
+    withImage(`app@sha256:${"0".repeat(64)}`),
+    of("amd64", { baseImage: `docker.io/library/app@${DIGEST}` }),
+    BOTH,
+    `fresh: Checkpoint before: container app has image app@sha256:${"0".repeat(64)}; it was checkpointed with app:1`,
+  ],
+  [
+    "a digest in the pod and an unknown one in the Checkpoint",
+    withImage(`app@${DIGEST}`),
+    of("amd64"),
+    BOTH,
+    `fresh: Checkpoint before: container app has image app@${DIGEST}; it was checkpointed with app:1`,
   ],
   [
     "containers in several images",

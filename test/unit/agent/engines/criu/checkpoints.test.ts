@@ -30,7 +30,18 @@ test("checkpoints a pod, pushes it, deletes it on the node and reports the resul
     architecture: "amd64",
     checkpointedTime: "2026-11-27T09:00:00Z",
     frozenMilliseconds: 2,
-    containers: [{ name: "app" }, { name: "log" }],
+    containers: [
+      {
+        name: "app",
+        notRestored: [
+          {
+            code: "volume",
+            message: "/claim: its content is not in the checkpoint; mount a volume with the same files here",
+          },
+        ],
+      },
+      { name: "log" },
+    ],
   });
   expect(node.model.requests).toEqual([
     { uid: "cp", podUID: "uid-of-web", reserveBytes: 1000, maxBytes: 1e6 },
@@ -48,6 +59,22 @@ test("passes containers and options on", async () => {
   expect(node.model.requests).toMatchObject([
     { containers: [{ name: "app", image: "" }], tcp: "loopback", stop: true, freezeMilliseconds: 7000 },
   ]);
+});
+
+test("passes the digests of images on, and reports the images", async () => {
+  const digest = `sha256:${"a".repeat(64)}`;
+  const baseImages = [{ name: "log", image: `registry.example.com/log@${digest}` }];
+  node.checkpoint("cp", { containerNames: ["app", "log"], baseImages });
+  await run("cp");
+  expect(node.model.requests[0]?.containers).toEqual([
+    { name: "app", image: "" },
+    { name: "log", image: digest },
+  ]);
+  expect(node.status(at("cp"))?.containers).toMatchObject([
+    { name: "app", notRestored: [{ code: "volume" }] },
+    { name: "log", baseImage: `registry.example.com/log@${digest}` },
+  ]);
+  expect(node.status(at("cp"))?.containers?.[0]).not.toHaveProperty("baseImage");
 });
 
 test("takes one checkpoint of a pod at a time, and reports why others wait", async () => {
@@ -127,8 +154,19 @@ test("keeps to quota and reserve, and reports the figures", async () => {
   node.model.freeBytes = 999;
   node.checkpoint("full");
   await node.finished(at("full"));
-  expect(node.message(at("full"))).toMatch(/has 0\.001 MiB free, less than the reserve of 0\.001 MiB/);
+  expect(node.message(at("full"))).toMatch(
+    /has 0\.001 MiB free, less than the reserve of 0\.001 MiB: free disk space$/,
+  );
   expect(node.model.requests).toHaveLength(1);
+
+  // A plan and a staging use space. The decision about a pod without a plan does not.
+  const plan = { checkpoint: "x", fallback: "fresh", deadlineMs: 0 };
+  node.model.pods.set("restored", { plan, decision: "restore", containers: [] });
+  node.model.pods.set("fresh", { decision: "fresh", containers: [] });
+  node.model.stagings.set("staged", "x");
+  node.checkpoint("restores");
+  await node.finished(at("restores"));
+  expect(node.message(at("restores"))).toMatch(/, or delete restored pods: it has the checkpoints of 2$/);
 
   // Taken at the same time, they exceed the quota together.
   node.model.freeBytes = 1e9;
@@ -176,4 +214,108 @@ test("waits for the service on SIGTERM, and the next process resumes", async () 
   expect(node.entries.size).toBe(1);
   await run("cp");
   expect(node.condition(at("cp"))).toBe("Ready CheckpointCompleted");
+});
+
+const STOP = { options: { leaveRunning: false } };
+
+test("continues to push beyond the timeout if the processes have ended, also in the next process", async () => {
+  node.model.registryDown = true;
+  node.checkpoint("cp", { ...STOP, timeoutSeconds: 1 });
+  const first = node.start();
+  await first.ready;
+  await node.until(() => node.message(at("cp")).includes("only copy"));
+  expect(node.message(at("cp"))).toMatch(
+    /^to \S+:cp, not pushed within 1 s: .* 503 down; .*only copy .*\. Remedy: .* delete the NodeCheckpoint/,
+  );
+  for (let restarts = 0; restarts < 2; restarts++) {
+    await time.pass(5000);
+    expect([node.condition(at("cp")), node.model.checkpoints.size]).toEqual(["Progressing Pushing", 1]);
+    if (restarts === 0) first.kill();
+    if (restarts === 0) await node.start().ready;
+  }
+  expect(node.model.requests.length).toBeLessThanOrEqual(1);
+  node.model.registryDown = false;
+  await node.finished(at("cp"));
+  expect([node.condition(at("cp")), node.model.checkpoints.size]).toEqual(["Ready CheckpointCompleted", 0]);
+  expect(node.model.violations).toEqual([]);
+});
+
+test("deletes the only copy when its NodeCheckpoint is deleted", async () => {
+  node.model.registryDown = true;
+  node.checkpoint("cp", { ...STOP, timeoutSeconds: 1 });
+  await node.start().ready;
+  await node.until(() => node.message(at("cp")).includes("only copy"));
+  node.api.remove(at("cp"));
+  await node.finished(at("cp"));
+  expect([node.model.checkpoints.size, node.model.pushed]).toEqual([0, []]);
+});
+
+test("pushes the only copy although it exceeds the quota", async () => {
+  node.model.bytes = 2e6;
+  node.checkpoint("cp", STOP);
+  await run("cp");
+  expect(node.condition(at("cp"))).toBe("Ready CheckpointCompleted");
+  expect(node.model.violations).toEqual([]);
+});
+
+test.each([
+  ["the service still dumps at the timeout", 3000, false],
+  ["the service does not respond from the dump to the timeout", 300, true],
+])("waits for the outcome of a checkpoint that ends the processes: %s", async (_, dumpMs, down) => {
+  node.model.dumpMs = dumpMs;
+  node.checkpoint("cp", { ...STOP, timeoutSeconds: 1 });
+  const first = node.start();
+  await first.ready;
+  await node.until(() => node.model.inFlight === 1);
+  node.model.serviceDown = down;
+  if (down) first.kill();
+  if (down) await node.start().ready;
+  await time.pass(2000);
+  expect(node.condition(at("cp"))).toBe("Progressing CheckpointInProgress");
+  expect(node.message(at("cp"))).toMatch(/outcome of the checkpoint is not known yet/);
+  node.model.serviceDown = false;
+  await node.finished(at("cp"));
+  expect(node.condition(at("cp"))).toBe("Ready CheckpointCompleted");
+  expect([node.model.requests.length, node.model.violations]).toEqual([1, []]);
+});
+
+test.each([
+  ["the dump fails", { responses: [{ reason: "DumpFailed" }] }, "criu failed"],
+  ["the service receives no request", { serviceDown: true }, "cannot connect"],
+])("fails if no process has ended: %s", async (_, model, message) => {
+  Object.assign(node.model, model);
+  node.checkpoint("cp", STOP);
+  await node.start().ready;
+  await node.until(() => node.isOver(at("cp")));
+  expect([node.condition(at("cp")), node.message(at("cp"))]).toEqual(["Failed CheckpointFailed", message]);
+  node.model.serviceDown = false;
+  await node.finished(at("cp"));
+});
+
+test("leaves the processes running if the request waited longer than its timeout", async () => {
+  node.model.registryDown = true;
+  node.checkpoint("1", { ...STOP, timeoutSeconds: 2 });
+  await node.start().ready;
+  await node.until(() => node.model.checkpoints.size === 1);
+  node.checkpoint("2", { ...STOP, timeoutSeconds: 2 });
+  await time.pass(3000);
+  expect(node.condition(at("2"))).toBe("- Pending");
+  node.model.registryDown = false;
+  await node.finished(at("1"), at("2"));
+  expect([node.condition(at("1")), node.condition(at("2"))]).toEqual([
+    "Ready CheckpointCompleted",
+    "Failed CheckpointFailed",
+  ]);
+  expect(node.message(at("2"))).toMatch(/waited for more than 2 s/);
+  expect(node.model.requests.map(({ uid }) => uid)).toEqual(["1"]);
+});
+
+test("fails if the service has lost the only copy", async () => {
+  node.model.registryDown = true;
+  node.checkpoint("cp", STOP);
+  await node.start().ready;
+  await node.until(() => node.message(at("cp")).includes("retrying after"));
+  node.model.checkpoints.clear();
+  await node.finished(at("cp"));
+  expect(node.condition(at("cp"))).toBe("Failed CheckpointFailed");
 });

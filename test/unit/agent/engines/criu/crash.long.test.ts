@@ -17,7 +17,10 @@ beforeEach(() => {
 afterEach(() => time.uninstall());
 
 const SCENARIOS: Readonly<
-  Record<string, { responses?: ServiceResponse[]; ends: RegExp; deleted?: boolean }>
+  Record<
+    string,
+    { responses?: ServiceResponse[]; ends: RegExp; deleted?: boolean; spec?: object; registryDownMs?: number }
+  >
 > = {
   "the checkpoint is taken": { ends: /^Ready CheckpointCompleted$/ },
   "the response is lost": { responses: ["lost"], ends: /^Ready CheckpointCompleted$/ },
@@ -25,6 +28,12 @@ const SCENARIOS: Readonly<
   "the dump fails": {
     responses: [{ reason: "DumpFailed" }],
     ends: /^(Failed CheckpointFailed|Ready CheckpointCompleted)$/,
+  },
+  "the processes end and the push fails until after the timeout": {
+    responses: ["lost"],
+    spec: { options: { leaveRunning: false }, timeoutSeconds: 1 },
+    registryDownMs: 1500,
+    ends: /^Ready CheckpointCompleted$/,
   },
   "the NodeCheckpoint is deleted": { ends: /^- -$/, deleted: true },
 };
@@ -36,7 +45,9 @@ test.each(Object.entries(SCENARIOS))(
     for (let dieAt = 1; dieAt <= 40; dieAt++) {
       const node = new Node(time);
       node.model.responses = [...(scenario.responses ?? [])];
-      node.checkpoint("cp");
+      node.checkpoint("cp", scenario.spec);
+      node.model.registryDown = scenario.registryDownMs !== undefined;
+      setTimeout(() => (node.model.registryDown = false), scenario.registryDownMs ?? 0);
       const first = node.start({ dieAt });
       if (scenario.deleted) setTimeout(() => node.api.remove(CP), dieAt % 12);
       const isOver = () => node.isOver(CP) && node.entries.size === 0;
@@ -119,7 +130,7 @@ test("requests recover in random schedules of kills, faults, other writers and d
       { reason: "DumpFailed" },
     ];
     model.responses = Array.from({ length: pick(5) }, () => responses[pick(responses.length)]!);
-    node.checkpoint("cp");
+    node.checkpoint("cp", { options: { leaveRunning: random() < 0.5 } });
     node.checkpoint("cp-2");
     const pods = ["pod-1", "pod-2", "pod-3"];
     for (const pod of pods) {

@@ -59,6 +59,10 @@ export class NodeModel {
   pulls = 0;
   mostPulls = 0;
   readonly violations: string[] = [];
+  /** Returns whether the NodeCheckpoint of a checkpoint exists. */
+  isWanted: (uid: string) => boolean = () => false;
+  /** Checkpoints whose processes ended, until they are pushed. */
+  private readonly onlyCopies = new Set<string>();
   private readonly flights = new Map<string, { readonly podUID: string; readonly done: Promise<unknown> }>();
 
   /** Waits for the checkpoints that are still being taken. */
@@ -72,10 +76,12 @@ export class NodeModel {
 
   readonly service: Pick<NodeService, "checkpoint" | "forget" | "lay" | "outcome" | "forgetPlan" | "state"> =
     {
-      checkpoint: async (request) => this.checkpoint(request),
+      checkpoint: async (request, signal) => untilAborted(this.checkpoint(request), signal),
       forget: async (uid) => {
         await this.reach();
         if (this.flights.has(uid)) throw error("CheckpointInFlight");
+        if (this.onlyCopies.has(uid) && this.checkpoints.has(uid) && this.isWanted(uid))
+          this.violations.push(`the only copy of ${uid} was deleted`);
         this.checkpoints.delete(uid);
       },
       lay: async (request) => {
@@ -128,6 +134,7 @@ export class NodeModel {
       if (!this.checkpoints.has(uid)) throw error("CheckpointNotFound");
       if (this.registryDown) throw new RegistryError("upload of a blob", image, "down", { status: 503 });
       this.pushed.push(image);
+      this.onlyCopies.delete(uid);
       const pushed = `${image.replace(/:[^:/]*$/, "")}@sha256:${"0".repeat(64)}`;
       this.images.set(pushed, uid);
       return { image: pushed, digest: "sha256:0", sizeBytes: 100, metadata: metadataOf(uid) };
@@ -194,7 +201,7 @@ export class NodeModel {
           this.violations.push(`two checkpoints of ${podUID} at a time`);
           throw error("CheckpointInFlight");
         }
-        const done = this.dump(uid, podUID, response).finally(() => this.flights.delete(uid));
+        const done = this.dump(request, response).finally(() => this.flights.delete(uid));
         this.flights.set(uid, { podUID, done });
       }
       await this.flights.get(uid)?.done;
@@ -204,9 +211,13 @@ export class NodeModel {
     return { checkpoint: metadataOf(uid), directory: `/checkpoints/${uid}`, timings };
   }
 
-  private async dump(uid: string, podUID: string, response: ServiceResponse): Promise<void> {
+  private async dump(
+    { uid, podUID, stop = false }: CheckpointRequest,
+    response: ServiceResponse,
+  ): Promise<void> {
     await pause(this.dumpMs);
     if (response === "interrupted") throw error("Interrupted");
+    if (stop) this.onlyCopies.add(uid);
     this.checkpoints.set(uid, { podUID, bytes: this.bytes });
   }
 
@@ -221,6 +232,15 @@ export class NodeModel {
     await pause(1);
     if (this.serviceDown) throw error("Unavailable", "cannot connect");
   }
+}
+
+/** Rejects at the signal, as a request whose connection is closed. The work continues. */
+function untilAborted<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+    work.then(resolve, reject);
+  });
 }
 
 function metadataOf(uid: string): CheckpointMetadata {

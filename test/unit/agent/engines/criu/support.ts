@@ -28,7 +28,9 @@ export class Node {
   maxConcurrent = 2;
   private readonly processes: Process[] = [];
 
-  constructor(private readonly time: VirtualTime) {}
+  constructor(private readonly time: VirtualTime) {
+    this.model.isWanted = (uid) => this.api.get(`${CHECKPOINTS}/${uid}`) !== undefined;
+  }
 
   start(options: { readonly dieAt?: number } = {}): Process {
     const process = new Process(this, options);
@@ -45,7 +47,12 @@ export class Node {
     this.api.put(CHECKPOINTS, {
       apiVersion: "automation.cedana.ai/v1alpha1",
       kind: "NodeCheckpoint",
-      metadata: { name, namespace: NAMESPACE, labels: { "automation.cedana.ai/node": "n1" } },
+      metadata: {
+        name,
+        namespace: NAMESPACE,
+        labels: { "automation.cedana.ai/node": "n1" },
+        creationTimestamp: seconds(),
+      },
       spec: {
         nodeName: "n1",
         podRef: { namespace: "shop", name: "web", uid: "uid-of-web" },
@@ -68,7 +75,7 @@ export class Node {
         name: podUID,
         namespace: NAMESPACE,
         labels: { "automation.cedana.ai/node": "n1" },
-        creationTimestamp: new Date(Math.floor(Date.now() / 1000) * 1000).toISOString(),
+        creationTimestamp: seconds(),
       },
       spec: {
         nodeName: "n1",
@@ -115,6 +122,11 @@ export class Node {
       if (this.time.nowMs >= endMs)
         throw new Error(`not reached within 120 s; journal ${[...this.entries.keys()].join(", ")}`);
   }
+}
+
+/** Returns the time in whole seconds, as the API server writes it. */
+function seconds(): string {
+  return new Date(Math.floor(Date.now() / 1000) * 1000).toISOString();
 }
 
 /** Runs one process of the agent. */
