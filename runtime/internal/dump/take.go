@@ -42,6 +42,8 @@ type job struct {
 	work    string
 	root    *os.Root
 	timings Timings
+	// deadline is the time at which the containers must be thawed.
+	deadline time.Time
 }
 
 // WorkPrefix is the beginning of the names of directories of incomplete checkpoints.
@@ -170,9 +172,7 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	timer := time.AfterFunc(limit, func() {
-		cancel(&Error{Reason: ReasonDeadline, Err: fmt.Errorf("the containers were frozen for %v", limit)})
-	})
+	timer := time.AfterFunc(limit, func() { cancel(j.deadlineError()) })
 	defer timer.Stop()
 	go func() {
 		select {
@@ -183,6 +183,7 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	}()
 
 	begin := time.Now()
+	j.deadline = begin.Add(limit)
 	err = j.freezeAndSave(ctx, cgroups, &watch.Entry)
 	if err == nil && j.request.Stop {
 		// The processes end for good: everything must be on disk before.
@@ -217,6 +218,10 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 		return nil, err
 	}
 	return metadata, nil
+}
+
+func (j *job) deadlineError() *Error {
+	return &Error{Reason: ReasonDeadline, Err: fmt.Errorf("the containers were frozen for %v", time.Duration(j.request.FreezeMilliseconds)*time.Millisecond)}
 }
 
 // thaw thaws the containers. Only after a success it is sure that no process of CRIU exists, which must end before.
@@ -306,7 +311,7 @@ func (j *job) metadata(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	return c, nil
 }
 
-// mark environment and limits of one run of CRIU.
+// limits returns those of a run of CRIU that begins now: it may end by itself until the deadline.
 func (j *job) limits() criu.Limits {
-	return criu.Limits{Time: time.Duration(j.request.FreezeMilliseconds) * time.Millisecond, LogBytes: logBytes}
+	return criu.Limits{Time: time.Until(j.deadline), LogBytes: logBytes}
 }
