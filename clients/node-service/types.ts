@@ -15,7 +15,7 @@ export interface CheckpointRequest {
   readonly stop?: boolean;
   /** The longest time that the containers may be frozen. Default: 60,000. */
   readonly freezeMilliseconds?: number;
-  /** The largest sum of files of one directory. Default: no limit. */
+  /** Limits the memory of all processes, before the freeze, and the files of each directory. Default: no limit. */
   readonly maxBytes?: number;
   /** Free space that must remain on the disk. Default: 64 MiB. */
   readonly reserveBytes?: number;

@@ -35,6 +35,7 @@ const REASONS: Readonly<Record<string, NodeCheckpointReason>> = {
   ContainerNotFound: "ContainerNotFound",
   CheckpointNotPossible: "CheckpointNotPossible",
   InsufficientSpace: "QuotaExceeded",
+  QuotaExceeded: "QuotaExceeded",
 };
 
 /**

@@ -307,6 +307,12 @@ func TestTakeRefusesBeforeTheFreeze(t *testing.T) {
 		f.request.ReserveBytes = 1 << 60
 		f.fails(t, ReasonNoSpace, "free")
 		f.request = good
+		f.request.MaxBytes = 4096
+		f.fails(t, ReasonQuota, "bytes of memory, more than the limit of 4096")
+		if f.groups[0].Size() == 0 {
+			t.Error("the process of the container never ran")
+		}
+		f.request = good
 		f.request.PodUID = "other"
 		f.fails(t, ReasonNotFound, "no container")
 		f.request = good
@@ -322,8 +328,10 @@ func TestTakeRefusesBeforeTheFreeze(t *testing.T) {
 		must(t, freezer.Thaw(context.Background(), []freezer.Cgroup{f.groups[1].Cgroup}))
 	})
 	run(t, ":", func(t *testing.T, f fixture) {
-		f.request.MaxBytes = 3
-		f.fails(t, ReasonNoSpace, "exceeds the limit")
+		// The memory is within the limit, the files are not.
+		f.request.MaxBytes = 256 << 20
+		must(t, os.Truncate(filepath.Join(f.dir, "overlay/app/upper/changed"), 1<<30))
+		f.fails(t, ReasonQuota, "exceeds the limit")
 	})
 }
 

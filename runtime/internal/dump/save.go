@@ -199,7 +199,7 @@ func (j *job) pack(from, to string, overlay bool, container string) error {
 	}
 	failure := &Error{Reason: ReasonPack, Container: container, Err: fmt.Errorf("%s: %w", path.Base(to), err)}
 	if errors.Is(err, files.ErrTooLarge) {
-		failure.Reason = ReasonNoSpace
+		failure.Reason = ReasonQuota
 	}
 	return failure
 }

@@ -254,19 +254,24 @@ func reasonOf(ctx context.Context, err error) error {
 // workers is how many dumps and archives are written at a time.
 func workers() int { return max(2, runtime.NumCPU()) }
 
-// checkSpace rejects a checkpoint that does not fit on the disk. The size of packed files is not known before.
+// checkSpace rejects a checkpoint that does not fit on the disk, or into the limit. The size of packed files is not known
+// before.
 func (j *job) checkSpace() error {
-	var memory int64
+	var least, most int64
 	for _, each := range j.containers {
-		memory += each.MemoryBytes()
+		low, high := each.MemoryBytes()
+		least, most = least+low, most+high
+	}
+	if limit := j.request.MaxBytes; limit > 0 && least > limit {
+		return &Error{Reason: ReasonQuota, Err: fmt.Errorf("the processes have %d bytes of memory, more than the limit of %d", least, limit)}
 	}
 	free, err := freeBytes(j.node.Checkpoints)
 	if err != nil {
 		return &Error{Reason: ReasonFailed, Err: err}
 	}
-	if free < memory+j.request.ReserveBytes {
+	if free < most+j.request.ReserveBytes {
 		return &Error{Reason: ReasonNoSpace, Err: fmt.Errorf(
-			"the disk has %d bytes free; the processes have %d bytes of memory, and %d must remain", free, memory, j.request.ReserveBytes)}
+			"the disk has %d bytes free; the processes have %d bytes of memory, and %d must remain", free, most, j.request.ReserveBytes)}
 	}
 	return nil
 }
