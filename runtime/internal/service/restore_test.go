@@ -274,7 +274,7 @@ func TestAPodThatStartedGetsNoPlan(t *testing.T) {
 	metadata, set := f.exported(t)
 	f.wantStage(t, "pod", parts.Metadata, metadata, "", true, "")
 	f.wantStage(t, "pod", images, set, "", true, "")
-	must(t, plan.Decline(f.dir+"/restore", "pod", plan.ReasonNoPlan, "late", time.Unix(5, 0)))
+	must(t, plan.Decline(f.dir+"/restore", "pod", plan.Fresh, plan.ReasonNoPlan, "late", time.Unix(5, 0)))
 	f.call(t, "lay", layParams("pod"), reasonStarted)
 	f.wantStage(t, "pod", images, set, "", false, reasonStarted)
 	if got := fmt.Sprint(f.call(t, "outcome", `{"podUID":"pod"}`, "")); !strings.Contains(got, "decision:fresh") || strings.Contains(got, "checkpoint") {
