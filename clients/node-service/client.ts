@@ -3,6 +3,7 @@ import { exportedPart, sendPart } from "./streams";
 import type {
   CheckpointRequest,
   CheckpointResult,
+  DeclineRequest,
   ExportedPart,
   LayRequest,
   NodeService,
@@ -29,6 +30,10 @@ export class NodeServiceClient implements NodeService {
 
   async lay(request: LayRequest, signal?: AbortSignal): Promise<void> {
     await this.call("lay", request, signal);
+  }
+
+  async decline(request: DeclineRequest, signal?: AbortSignal): Promise<void> {
+    await this.call("decline", request, signal);
   }
 
   async outcome(podUID: string, signal?: AbortSignal): Promise<Outcome> {

@@ -5,6 +5,7 @@ export type { CheckpointedContainer, CheckpointMetadata, StoredFile, TcpPolicy }
 export type {
   CheckpointRequest,
   CheckpointResult,
+  DeclineRequest,
   ContainerOutcome,
   ExportedPart,
   LayRequest,

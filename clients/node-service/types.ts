@@ -15,7 +15,7 @@ export interface CheckpointRequest {
   readonly stop?: boolean;
   /** The longest time that the containers may be frozen. Default: 60,000. */
   readonly freezeMilliseconds?: number;
-  /** The largest sum of files of one directory. Default: no limit. */
+  /** Limits the memory of all processes, before the freeze, and the files of each directory. Default: no limit. */
   readonly maxBytes?: number;
   /** Free space that must remain on the disk. Default: 64 MiB. */
   readonly reserveBytes?: number;
@@ -78,6 +78,16 @@ export interface LayRequest {
   readonly restoreSeconds?: number;
 }
 
+export interface DeclineRequest {
+  readonly podUID: string;
+  /** In the form of a condition's reason, such as `CheckpointInvalid`. */
+  readonly reason: string;
+  /** At most 4096 bytes. */
+  readonly message: string;
+  /** What happens to the pod's containers: a fresh start, or a failed creation. Default: `fresh`. */
+  readonly fallback?: LayRequest["fallback"];
+}
+
 /** What happened to one container: `Pending` until it is created. */
 export interface ContainerOutcome {
   readonly name: string;
@@ -135,6 +145,11 @@ export interface NodeService {
   stage(request: StageRequest, open: () => AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<boolean>;
   /** Verifies what was staged and publishes it as the plan of the pod. Does nothing if the pod has this plan. */
   lay(request: LayRequest, signal?: AbortSignal): Promise<void>;
+  /**
+   * Decides that the pod gets no plan, so that its containers do not wait for one, and deletes what was staged for it. Does
+   * nothing if the pod has a decision without a plan. Throws with the reason `PodStarted` if it has a plan.
+   */
+  decline(request: DeclineRequest, signal?: AbortSignal): Promise<void>;
   outcome(podUID: string, signal?: AbortSignal): Promise<Outcome>;
   /** Deletes the plan of a pod and what was staged for it. */
   forgetPlan(podUID: string, signal?: AbortSignal): Promise<void>;

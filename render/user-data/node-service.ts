@@ -9,7 +9,8 @@ const UPDATE = `${SERVICE}-update`;
  * program exists, and restart it when another version is current. A pod cannot start a unit of the node.
  */
 const UNITS: Readonly<Record<string, string>> = {
-  // The watchdog of a checkpoint is a child: "mixed" lets the service stop it, and kills it only after the service.
+  // Only the service gets signals. CRIU and its watchdog outlive it until the checkpoint in flight is given up: a CRIU that
+  // is killed can crash the process that it dumps.
   [`${SERVICE}.service`]: `[Unit]
 Description=Cedana host service: checkpoints and restores of pods
 After=containerd.service
@@ -21,7 +22,7 @@ ExecStartPre=/usr/bin/install -d -m 0700 ${SERVICE_DIRECTORY}
 ExecStart=${NODE_PROGRAM} ${SERVICE}
 Restart=always
 RestartSec=1
-KillMode=mixed
+KillMode=process
 OOMScoreAdjust=-999
 `,
   [`${SERVICE}.path`]: `[Unit]

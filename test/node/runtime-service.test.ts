@@ -255,6 +255,10 @@ test("whatever is killed at any moment, nothing stays frozen and the next checkp
   const random = new Random(SEED);
   const rounds = Number(process.env["ROUNDS"] ?? 18);
   const outcomes: string[] = [];
+  const jsonpath = "jsonpath={.status.containerStatuses[*].restartCount}";
+  const restarts = () => node.kubectl(["get", "pod", "pair", "-o", jsonpath]);
+  let known = restarts();
+  const restarted: string[] = [];
   for (let round = 0; round < rounds; round++) {
     const [name, command] = Object.entries(SIGNALS)[round % 6]!;
     const uid = `kill-${round}`;
@@ -273,15 +277,12 @@ test("whatever is killed at any moment, nothing stays frozen and the next checkp
     const whole = node.checkpoint({ uid: `after-${round}`, podUID });
     expect(spread(numbers(`after-${round}`, whole))).toBeLessThanOrEqual(2);
     node.script("rm -rf /var/lib/cedana-cdk/checkpoints/*");
+    const now = restarts();
+    // A process can crash if CRIU is killed while its code is in it. In other rounds the service must not kill CRIU.
+    if (name !== "CRIU" && now !== known) restarted.push(`round ${round}, ${name}: from ${known} to ${now}`);
+    known = now;
   }
   process.stdout.write(`${outcomes.join("\n")}\n`);
   expect(outcomes.some((each) => !each.endsWith("taken"))).toBe(true);
-  const restarts = node.kubectl([
-    "get",
-    "pod",
-    "pair",
-    "-o",
-    "jsonpath={.status.containerStatuses[*].restartCount}",
-  ]);
-  expect(restarts).toBe("0 0");
+  expect(restarted).toEqual([]);
 });

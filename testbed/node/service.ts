@@ -121,7 +121,7 @@ cp ${PROGRAM} /opt/cedana-cdk/current/bin/cedana-node`);
   });
   if (KIND === "vm")
     script(
-      `systemd-run --unit=${SERVICE} -p Restart=always -p RestartSec=1 -p KillMode=mixed ${PROGRAM} ${SERVICE}`,
+      `systemd-run --unit=${SERVICE} -p Restart=always -p RestartSec=1 -p KillMode=process ${PROGRAM} ${SERVICE}`,
     );
   const node: ServiceNode = {
     ...testbed,

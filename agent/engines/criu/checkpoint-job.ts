@@ -38,6 +38,7 @@ const REASONS: Readonly<Record<string, NodeCheckpointReason>> = {
   ContainerNotFound: "ContainerNotFound",
   CheckpointNotPossible: "CheckpointNotPossible",
   InsufficientSpace: "QuotaExceeded",
+  QuotaExceeded: "QuotaExceeded",
 };
 
 /** Why the agent continues to push the only copy, and the remedy. */

@@ -69,7 +69,10 @@ export interface JournalEntry extends CheckpointEntry {
 
 /** Dependencies of the jobs. */
 export interface CriuContext extends CheckpointContext<JournalEntry> {
-  readonly node: Pick<NodeService, "checkpoint" | "forget" | "lay" | "outcome" | "forgetPlan" | "state">;
+  readonly node: Pick<
+    NodeService,
+    "checkpoint" | "forget" | "lay" | "decline" | "outcome" | "forgetPlan" | "state"
+  >;
   readonly artifacts: Artifacts;
   /** Limits the pulls at a time. */
   readonly pulls: Slots;

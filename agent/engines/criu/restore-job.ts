@@ -19,6 +19,9 @@ export interface RestoreJobOptions {
 /** Errors of the service that a retry does not fix. Of others, such as a full disk or a broken stream, it can. */
 const FATAL = ["InvalidRequest", "UnknownMethod", "PartNotFound"];
 
+/** Maximum length of a message to the service, in UTF-16 units: at most 3072 of its 4096 bytes. */
+const MAX_MESSAGE = 1024;
+
 /**
  * Runs one NodeRestore to its outcome: pulls the checkpoint, publishes the plan, and reports what the runtime did with it. When
  * the NodeRestore is deleted, it deletes the plan.
@@ -64,7 +67,8 @@ export class RestoreJob implements Job {
   private async prepare({ spec, metadata }: NodeRestoreObject): Promise<Ended | undefined> {
     const { repository } = this.context.settings;
     if (!spec.image.startsWith(`${repository}@`))
-      return withoutPlan(
+      return this.decline(
+        spec,
         "RegistryFailed",
         `image ${spec.image} is not in the configured repository ${repository}`,
       );
@@ -76,14 +80,14 @@ export class RestoreJob implements Job {
       if (ended !== undefined)
         return last === "" ? ended : { ...ended, message: `${ended.message}; ${last}` };
       if (Date.now() >= deadlineMs)
-        return withoutPlan("DeadlineExceeded", last || "the agent started too late");
+        return this.decline(spec, "DeadlineExceeded", last || "the agent started too late");
       try {
         await this.publish(spec, deadlineMs);
         return undefined;
       } catch (error) {
         this.signal.throwIfAborted();
         last = textOf(error);
-        if (isFatal(error)) return withoutPlan("CheckpointInvalid", last);
+        if (isFatal(error)) return this.decline(spec, "CheckpointInvalid", last);
         this.context.log.warn({ ...this.options.id, err: error, attempt }, "pull failed; retrying");
       }
       this.announce("Fetching", `from ${spec.image}, retrying after: ${last}`);
@@ -110,12 +114,42 @@ export class RestoreJob implements Job {
         podUID: this.podUID,
         checkpoint: checkpointUID,
         deadline: new Date(deadlineMs),
-        fallback: fallback === "stop" ? "fail" : "fresh",
+        fallback: fallbackOf(fallback),
         restart,
         lazy,
       },
       this.signal,
     );
+  }
+
+  /** Decides that the pod gets no plan: its containers do not wait for one. @returns how the restore ended */
+  private async decline({ fallback }: NodeRestoreSpec, cause: string, text: string): Promise<Ended> {
+    const { node, times, log } = this.context;
+    const { podUID } = this;
+    const message = `there is no plan: ${text}`;
+    const request = {
+      podUID,
+      reason: cause,
+      message: message.slice(0, MAX_MESSAGE),
+      fallback: fallbackOf(fallback),
+    };
+    try {
+      await retried(
+        () => node.decline(request, this.signal),
+        times.backoffMs,
+        this.signal,
+        (error, attempt) => {
+          if (isTemporary(error))
+            log.warn({ ...this.options.id, err: error, attempt }, "cannot decline a restore; retrying");
+          return isTemporary(error);
+        },
+      );
+    } catch (error) {
+      this.signal.throwIfAborted();
+      // The pod has another plan, or the service has no such method: the runtime decides when its wait is over.
+      log.warn({ ...this.options.id, err: error }, "cannot decline a restore");
+    }
+    return { reason: fallback === "stop" ? "RestoreFailed" : "StartedFresh", cause, message };
   }
 
   /** Waits until the runtime has decided about all containers. */
@@ -181,9 +215,9 @@ export class RestoreJob implements Job {
   }
 }
 
-/** The runtime starts the containers of a pod without a plan fresh, whatever the fallback is. */
-function withoutPlan(cause: string, message: string): Ended {
-  return { reason: "StartedFresh", cause, message: `there is no plan: ${message}` };
+/** Returns the word of the node's service for a fallback. */
+function fallbackOf(fallback: NodeRestoreSpec["fallback"]): "fresh" | "fail" {
+  return fallback === "stop" ? "fail" : "fresh";
 }
 
 function isFatal(error: unknown): boolean {

@@ -36,8 +36,8 @@ func TestRunKillsTheWholeTreeAtALimit(t *testing.T) {
 	// Children in another session with closed output, and one without the environment: CRIU overwrites its own.
 	tree := `setsid sleep 1000 >/dev/null 2>&1 & echo $! > "$1/child"; env -i sleep 1001 & echo $! > "$1/criu"; while :; do echo line of the log >> "$1/log"; sleep 0.01; done`
 	cancelled, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
 	stopped := errors.New("stopped")
+	cancel(stopped)
 	for name, each := range map[string]struct {
 		ctx    context.Context
 		limits Limits
@@ -45,12 +45,9 @@ func TestRunKillsTheWholeTreeAtALimit(t *testing.T) {
 	}{
 		"time":    {context.Background(), Limits{Time: 300 * time.Millisecond}, ErrTimeLimit},
 		"log":     {context.Background(), Limits{Time: time.Minute, LogBytes: 100}, ErrLogLimit},
-		"context": {cancelled, Limits{Time: time.Minute}, stopped},
+		"context": {cancelled, Limits{Time: 300 * time.Millisecond}, stopped},
 	} {
 		dir, mark := t.TempDir(), NewMark()
-		if each.ctx == cancelled {
-			time.AfterFunc(300*time.Millisecond, func() { cancel(stopped) })
-		}
 		err := Run(each.ctx, script(mark, tree, dir), mark, filepath.Join(dir, "log"), each.limits)
 		if !errors.Is(err, each.want) {
 			t.Errorf("%s: got %v", name, err)
@@ -68,6 +65,55 @@ func TestRunKillsTheWholeTreeAtALimit(t *testing.T) {
 				t.Errorf("%s: %s still runs: %s", name, each, stat)
 			}
 		}
+	}
+}
+
+func TestRunLetsCRIUEndWhenItIsCancelled(t *testing.T) {
+	stopped := errors.New("stopped")
+	for status, want := range map[string]bool{"0": false, "3": true} {
+		dir, mark := t.TempDir(), NewMark()
+		ctx, cancel := context.WithCancelCause(context.Background())
+		// It ends only after the context did, which it learns by a file.
+		command := script(mark, `touch "$1/begun"; until [ -e "$1/cancelled" ]; do sleep 0.01; done; sleep 0.1; touch "$1/ended"; exit "$2"`, dir, status)
+		go func() {
+			for _, err := os.Stat(dir + "/begun"); err != nil; _, err = os.Stat(dir + "/begun") {
+				time.Sleep(time.Millisecond)
+			}
+			cancel(stopped)
+			_ = os.WriteFile(dir+"/cancelled", nil, 0o600)
+		}()
+		err := Run(ctx, command, mark, "", Limits{Time: time.Minute})
+		var exit *exec.ExitError
+		if !errors.Is(err, stopped) || errors.As(err, &exit) != want {
+			t.Errorf("exit status %s: got %v", status, err)
+		}
+		if _, err := os.Stat(dir + "/ended"); err != nil {
+			t.Errorf("exit status %s: CRIU did not end by itself: %v", status, err)
+		}
+	}
+}
+
+func TestWaitSendsNoSignal(t *testing.T) {
+	mark := NewMark()
+	command := script(mark, `while [ ! -e "$1/end" ]; do sleep 0.01; done; exit 5`, t.TempDir())
+	dir := command.Args[len(command.Args)-1]
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := (Target{Mark: mark}).Wait(context.Background(), 50*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	if err := os.WriteFile(dir+"/end", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := (Target{Mark: mark}).Wait(context.Background(), time.Minute); err != nil {
+		t.Error(err)
+	}
+	var exit *exec.ExitError
+	if err := <-ended; !errors.As(err, &exit) || exit.ExitCode() != 5 {
+		t.Errorf("got %v", err)
 	}
 }
 

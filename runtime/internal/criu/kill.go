@@ -2,6 +2,7 @@ package criu
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +15,9 @@ import (
 
 // killTime is how long a killed process may take to end. CRIU in the middle of a write of its images takes some of it.
 const killTime = 5 * time.Second
+
+// waitPeriod is the time between two looks at all processes of the machine, which takes some milliseconds.
+const waitPeriod = 20 * time.Millisecond
 
 // Target identifies the processes of a run, also for another program than the one that started it. The mark finds the
 // runtime. It does not find CRIU itself, which overwrites its environment by its title; the process group does.
@@ -48,6 +52,23 @@ func (t Target) Kill(limit time.Duration) error {
 			t.kill(pid)
 		}
 		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// Wait waits until no process of the target exists, for at most the limit. It sends no signal.
+func (t Target) Wait(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, max(limit, 0))
+	defer cancel()
+	for {
+		pids, err := t.Processes()
+		if err != nil || len(pids) == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("processes %v of a CRIU run have not ended: %w", pids, ctx.Err())
+		case <-time.After(waitPeriod):
+		}
 	}
 }
 

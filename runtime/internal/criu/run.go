@@ -51,8 +51,11 @@ func Environment(mark, configFile string) []string {
 }
 
 // Run runs a command that runs CRIU, and waits for its end. The command must have the environment of the mark. It gets a
-// new process group, or the one that its SysProcAttr names. At a limit, or when the context ends, Run kills all processes
-// of the group and with the mark, and waits for their end.
+// new process group, or the one that its SysProcAttr names. At a limit Run kills all processes of the group and with the
+// mark, and waits for their end.
+//
+// When the context ends, Run lets CRIU end by itself up to the limit, and returns the context's cause. It sends no signal:
+// CRIU 4.2 handles no SIGTERM, and a CRIU that is killed while its code is in a dumped process can crash that process.
 func Run(ctx context.Context, command *exec.Cmd, mark, log string, limits Limits) error {
 	if command.SysProcAttr == nil {
 		command.SysProcAttr = &syscall.SysProcAttr{}
@@ -72,13 +75,15 @@ func Run(ctx context.Context, command *exec.Cmd, mark, log string, limits Limits
 	defer deadline.Stop()
 	tick := time.NewTicker(logInterval)
 	defer tick.Stop()
+	done := ctx.Done()
 	for {
 		var reason error
 		select {
 		case err := <-ended:
-			return err
-		case <-ctx.Done():
-			reason = context.Cause(ctx)
+			return errors.Join(context.Cause(ctx), err)
+		case <-done:
+			done = nil
+			continue
 		case <-deadline.C:
 			reason = fmt.Errorf("%w of %v", ErrTimeLimit, limits.Time)
 		case <-tick.C:
@@ -94,6 +99,6 @@ func Run(ctx context.Context, command *exec.Cmd, mark, log string, limits Limits
 		case <-ended:
 		case <-time.After(killTime):
 		}
-		return errors.Join(reason, err)
+		return errors.Join(context.Cause(ctx), reason, err)
 	}
 }

@@ -156,7 +156,12 @@ func (f fixture) clean(t *testing.T) {
 // fails takes a checkpoint that must fail for a reason, with a text in its message.
 func (f fixture) fails(t *testing.T, reason, text string) *Error {
 	t.Helper()
-	_, err := Take(context.Background(), f.node, f.request)
+	return f.failsIn(t, context.Background(), reason, text)
+}
+
+func (f fixture) failsIn(t *testing.T, ctx context.Context, reason, text string) *Error {
+	t.Helper()
+	_, err := Take(ctx, f.node, f.request)
 	var failure *Error
 	if !errors.As(err, &failure) || failure.Reason != reason || !strings.Contains(err.Error(), text) {
 		t.Fatalf("got %#v: %v, want %s with %q", failure, err, reason, text)
@@ -208,11 +213,33 @@ done`
 }
 
 func TestTakeReportsTheFirstErrorOfCRIU(t *testing.T) {
-	act := `case $id in *-app) echo "(00.1) Error (criu/sk-inet.c:137): inet: Unsupported proto 262" >> "$work/dump.log"; exit 1;; *) sleep 1000;; esac`
+	act := `case $id in *-app) until [ -e begun ]; do sleep 0.01; done; echo "(00.1) Error (criu/sk-inet.c:137): inet: Unsupported proto 262" >> "$work/dump.log"; touch failed; exit 1;;
+*) touch begun; until [ -e failed ]; do sleep 0.01; done; sleep 0.1; touch ended;; esac`
 	run(t, act, func(t *testing.T, f fixture) {
 		failure := f.fails(t, ReasonDump, "sk-inet.c:137: inet: Unsupported proto 262")
 		if failure.Container != "app" || !strings.Contains(failure.Remedy, "multipathtcp=0") {
 			t.Errorf("got %+v", failure)
+		}
+		// A process could crash if CRIU was killed while its code is in it.
+		if _, err := os.Stat(f.dir + "/ended"); err != nil {
+			t.Errorf("the CRIU of the other container was killed: %v", err)
+		}
+	})
+}
+
+func TestTakeLetsCRIUEndWhenTheServiceStops(t *testing.T) {
+	run(t, "touch begun; until [ -e stopped ]; do sleep 0.01; done; sleep 0.1; echo ended >> ended", func(t *testing.T, f fixture) {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		go func() {
+			for _, err := os.Stat(f.dir + "/begun"); err != nil; _, err = os.Stat(f.dir + "/begun") {
+				time.Sleep(time.Millisecond)
+			}
+			cancel(&Error{Reason: ReasonInterrupted, Err: errors.New("the service stops")})
+			_ = os.WriteFile(f.dir+"/stopped", nil, 0o600)
+		}()
+		f.failsIn(t, ctx, ReasonInterrupted, "the service stops")
+		if _, err := os.Stat(f.dir + "/ended"); err != nil {
+			t.Errorf("CRIU was killed: %v", err)
 		}
 	})
 }
@@ -233,8 +260,13 @@ func TestTakeThawsWhenTheWatchdogIsKilled(t *testing.T) {
 	// The watchdog is a child of this program, as the runtime is.
 	act := `for each in /proc/[0-9]*; do
   grep -qz "^watchdog$" $each/cmdline 2>/dev/null && grep -q "^PPid:.$PPID$" $each/status && kill -9 ${each#/proc/}
-done; sleep 1000`
-	run(t, act, func(t *testing.T, f fixture) { f.fails(t, ReasonInterrupted, "the watchdog ended") })
+done; sleep 0.5; touch ended`
+	run(t, act, func(t *testing.T, f fixture) {
+		f.fails(t, ReasonInterrupted, "the watchdog ended")
+		if _, err := os.Stat(f.dir + "/ended"); err != nil {
+			t.Errorf("CRIU was killed: %v", err)
+		}
+	})
 }
 
 func TestTakeIsGivenUpIfAContainerWasThawed(t *testing.T) {
@@ -275,6 +307,12 @@ func TestTakeRefusesBeforeTheFreeze(t *testing.T) {
 		f.request.ReserveBytes = 1 << 60
 		f.fails(t, ReasonNoSpace, "free")
 		f.request = good
+		f.request.MaxBytes = 4096
+		f.fails(t, ReasonQuota, "bytes of memory, more than the limit of 4096")
+		if f.groups[0].Size() == 0 {
+			t.Error("the process of the container never ran")
+		}
+		f.request = good
 		f.request.PodUID = "other"
 		f.fails(t, ReasonNotFound, "no container")
 		f.request = good
@@ -290,8 +328,10 @@ func TestTakeRefusesBeforeTheFreeze(t *testing.T) {
 		must(t, freezer.Thaw(context.Background(), []freezer.Cgroup{f.groups[1].Cgroup}))
 	})
 	run(t, ":", func(t *testing.T, f fixture) {
-		f.request.MaxBytes = 3
-		f.fails(t, ReasonNoSpace, "exceeds the limit")
+		// The memory is within the limit, the files are not.
+		f.request.MaxBytes = 256 << 20
+		must(t, os.Truncate(filepath.Join(f.dir, "overlay/app/upper/changed"), 1<<30))
+		f.fails(t, ReasonQuota, "exceeds the limit")
 	})
 }
 

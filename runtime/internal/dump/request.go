@@ -27,7 +27,8 @@ type Request struct {
 	Stop bool `json:"stop"`
 	// FreezeMilliseconds is how long the containers may be frozen. The default is 60 s.
 	FreezeMilliseconds int64 `json:"freezeMilliseconds"`
-	// MaxBytes is the largest sum of packed files of one directory; the default is no limit.
+	// MaxBytes limits the memory of all processes, before the freeze, and the packed files of each directory; the default
+	// is no limit.
 	MaxBytes int64 `json:"maxBytes"`
 	// ReserveBytes is the free space that must remain on the disk; the default is 64 MiB.
 	ReserveBytes int64 `json:"reserveBytes"`
@@ -123,6 +124,7 @@ const (
 	ReasonNotFound    = "ContainerNotFound"
 	ReasonNotPossible = "CheckpointNotPossible"
 	ReasonNoSpace     = "InsufficientSpace"
+	ReasonQuota       = "QuotaExceeded"
 	ReasonFreeze      = "FreezeFailed"
 	ReasonDump        = "DumpFailed"
 	ReasonPack        = "PackFailed"

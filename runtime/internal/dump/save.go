@@ -80,8 +80,11 @@ func (j *job) freezeAndSave(ctx context.Context, cgroups []freezer.Cgroup, entry
 			defer mutex.Unlock()
 			*spent = max(*spent, time.Since(begin).Nanoseconds())
 			if err != nil && first == nil {
-				first = err
-				cancel(err)
+				// What fails after the end of the context is its consequence.
+				if first = context.Cause(ctx); first == nil {
+					first = err
+				}
+				cancel(first)
 			}
 		}()
 	}
@@ -164,13 +167,16 @@ func (j *job) dump(ctx context.Context, container pod.Container, entry *guard.En
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, criu.ErrTimeLimit) {
+		return j.deadlineError()
+	}
 	failure := &Error{Reason: ReasonDump, Container: container.Name, Err: err}
 	if text := criu.FirstError(log); text != "" {
 		failure.Err, failure.Remedy = errors.New(text), criu.Explain(text).Remedy
 	} else if text := strings.TrimSpace(output.String()); text != "" {
 		failure.Err = fmt.Errorf("%w: %.300s", err, text)
 	}
-	if errors.Is(err, criu.ErrTimeLimit) || errors.Is(err, criu.ErrLogLimit) {
+	if errors.Is(err, criu.ErrLogLimit) {
 		failure.Err = fmt.Errorf("%w (%v)", err, failure.Err)
 	}
 	return failure
@@ -193,7 +199,7 @@ func (j *job) pack(from, to string, overlay bool, container string) error {
 	}
 	failure := &Error{Reason: ReasonPack, Container: container, Err: fmt.Errorf("%s: %w", path.Base(to), err)}
 	if errors.Is(err, files.ErrTooLarge) {
-		failure.Reason = ReasonNoSpace
+		failure.Reason = ReasonQuota
 	}
 	return failure
 }

@@ -42,6 +42,8 @@ type job struct {
 	work    string
 	root    *os.Root
 	timings Timings
+	// deadline is the time at which the containers must be thawed.
+	deadline time.Time
 }
 
 // WorkPrefix is the beginning of the names of directories of incomplete checkpoints.
@@ -170,9 +172,7 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	timer := time.AfterFunc(limit, func() {
-		cancel(&Error{Reason: ReasonDeadline, Err: fmt.Errorf("the containers were frozen for %v", limit)})
-	})
+	timer := time.AfterFunc(limit, func() { cancel(j.deadlineError()) })
 	defer timer.Stop()
 	go func() {
 		select {
@@ -183,6 +183,7 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	}()
 
 	begin := time.Now()
+	j.deadline = begin.Add(limit)
 	err = j.freezeAndSave(ctx, cgroups, &watch.Entry)
 	if err == nil && j.request.Stop {
 		// The processes end for good: everything must be on disk before.
@@ -219,6 +220,10 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	return metadata, nil
 }
 
+func (j *job) deadlineError() *Error {
+	return &Error{Reason: ReasonDeadline, Err: fmt.Errorf("the containers were frozen for %v", time.Duration(j.request.FreezeMilliseconds)*time.Millisecond)}
+}
+
 // thaw thaws the containers. Only after a success it is sure that no process of CRIU exists, which must end before.
 func (j *job) thaw(ctx context.Context, entry *guard.Entry, success bool) error {
 	begin := time.Now()
@@ -249,19 +254,24 @@ func reasonOf(ctx context.Context, err error) error {
 // workers is how many dumps and archives are written at a time.
 func workers() int { return max(2, runtime.NumCPU()) }
 
-// checkSpace rejects a checkpoint that does not fit on the disk. The size of packed files is not known before.
+// checkSpace rejects a checkpoint that does not fit on the disk, or into the limit. The size of packed files is not known
+// before.
 func (j *job) checkSpace() error {
-	var memory int64
+	var least, most int64
 	for _, each := range j.containers {
-		memory += each.MemoryBytes()
+		low, high := each.MemoryBytes()
+		least, most = least+low, most+high
+	}
+	if limit := j.request.MaxBytes; limit > 0 && least > limit {
+		return &Error{Reason: ReasonQuota, Err: fmt.Errorf("the processes have %d bytes of memory, more than the limit of %d", least, limit)}
 	}
 	free, err := freeBytes(j.node.Checkpoints)
 	if err != nil {
 		return &Error{Reason: ReasonFailed, Err: err}
 	}
-	if free < memory+j.request.ReserveBytes {
+	if free < most+j.request.ReserveBytes {
 		return &Error{Reason: ReasonNoSpace, Err: fmt.Errorf(
-			"the disk has %d bytes free; the processes have %d bytes of memory, and %d must remain", free, memory, j.request.ReserveBytes)}
+			"the disk has %d bytes free; the processes have %d bytes of memory, and %d must remain", free, most, j.request.ReserveBytes)}
 	}
 	return nil
 }
@@ -306,7 +316,7 @@ func (j *job) metadata(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	return c, nil
 }
 
-// mark environment and limits of one run of CRIU.
+// limits returns those of a run of CRIU that begins now: it may end by itself until the deadline.
 func (j *job) limits() criu.Limits {
-	return criu.Limits{Time: time.Duration(j.request.FreezeMilliseconds) * time.Millisecond, LogBytes: logBytes}
+	return criu.Limits{Time: time.Until(j.deadline), LogBytes: logBytes}
 }

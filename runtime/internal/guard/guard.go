@@ -1,10 +1,11 @@
 // Package guard makes sure that no container stays frozen, whatever dies: the service, CRIU, the runtime, or the machine.
 //
-// Before a freeze, Begin writes a journal entry and starts a watchdog process. The watchdog ends the run of CRIU and
-// thaws the containers when the service dies, and at a time limit also when the service only hangs. Recover does the
-// same for the entries of a service that died together with its watchdog.
+// Before a freeze, Begin writes a journal entry and starts a watchdog process. When the service dies, the watchdog waits
+// for the end of CRIU and thaws the containers. At a time limit it kills CRIU and thaws, also when the service only hangs.
+// Recover does the same for the entries of a service that died together with its watchdog.
 //
-// CRIU ends first: it remembers that a container was frozen, and freezes it again at the end of its dump.
+// CRIU ends first: it remembers that a container was frozen, and freezes it again at the end of its dump. Before the limit
+// it is not killed: a process that is dumped can crash if CRIU dies while its code is in that process.
 package guard
 
 import (
@@ -21,6 +22,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/criu"
 	"cedana.ai/cdk/runtime/internal/freezer"
 	"cedana.ai/cdk/runtime/internal/strictjson"
+	"golang.org/x/sys/unix"
 )
 
 // Entry is what the journal and the watchdog know of a checkpoint in flight.
@@ -37,6 +39,8 @@ type Entry struct {
 	// ServiceCgroup is the content of /proc/PID/cgroup of the service, and so of CRIU.
 	ServiceCgroup string           `json:"serviceCgroup"`
 	Cgroups       []freezer.Cgroup `json:"cgroups"`
+	// KillAfter is the time since the boot, in nanoseconds, until which CRIU may end by itself. 0 means that it may not.
+	KillAfter int64 `json:"killAfter"`
 	// Directory holds the files of the checkpoint until it is complete.
 	Directory string `json:"directory"`
 }
@@ -51,7 +55,7 @@ const (
 	thawTime = 5 * time.Second
 	// calmTime is how long no process of CRIU may exist before a release is complete.
 	calmTime = 50 * time.Millisecond
-	// releaseTime bounds all attempts of a release.
+	// releaseTime bounds all attempts of a release, after CRIU had its time.
 	releaseTime = time.Minute
 )
 
@@ -62,6 +66,8 @@ func (e *Entry) Validate() error {
 		return fmt.Errorf("version is %d, not %d", e.Version, entryVersion)
 	case !checkpoint.IsUID(e.UID):
 		return fmt.Errorf("uid %.80q is invalid", e.UID)
+	case e.KillAfter < 0:
+		return fmt.Errorf("killAfter %d is negative", e.KillAfter)
 	case e.Group < 0 || len(e.ServiceCgroup) > 1<<16:
 		return fmt.Errorf("group %d or the service's cgroup is invalid", e.Group)
 	case !checkpoint.IsUID(e.Mark):
@@ -105,9 +111,22 @@ func (e *Entry) target() criu.Target {
 	return criu.Target{Mark: e.Mark, Group: e.Group, Cgroup: e.ServiceCgroup}
 }
 
-// Release ends the run of CRIU and thaws the containers. It retries until no process of the run exists and nothing is
-// frozen, for at most a minute.
+// sinceBoot returns the time since the boot of the machine. Unlike the time of day it is not set by others.
+func sinceBoot() time.Duration {
+	var now unix.Timespec
+	// It fails only for a clock that the kernel does not have; this one is older than all of our kernels.
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &now)
+	return time.Duration(now.Nano())
+}
+
+// left returns how long CRIU may still take.
+func (e *Entry) left() time.Duration { return max(time.Duration(e.KillAfter)-sinceBoot(), 0) }
+
+// Release waits for the end of CRIU until entry.KillAfter, kills what is left of it, and thaws the containers. It retries
+// until no process of the run exists and nothing is frozen, for at most a minute.
 func Release(ctx context.Context, entry *Entry) error {
+	// What does not end in time, or cannot be found, is the kill's task.
+	_ = entry.target().Wait(ctx, entry.left())
 	ctx, cancel := context.WithTimeout(ctx, releaseTime)
 	defer cancel()
 	for {

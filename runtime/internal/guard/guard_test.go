@@ -24,14 +24,22 @@ func TestMain(m *testing.M) {
 		case WatchdogCommand:
 			os.Exit(Watchdog(os.Stdin, os.Stdout))
 		case "service":
-			service(os.Args[2], freezer.Cgroup{Version: os.Args[3], Path: os.Args[4]}, os.Args[5])
+			service(os.Args[2], freezer.Cgroup{Version: os.Args[3], Path: os.Args[4]}, os.Args[5], os.Args[6])
 		}
 	}
 	os.Exit(m.Run())
 }
 
+// Stand-ins for CRIU: shell scripts with the value that freezes, the file for it, and a directory.
+const (
+	// endless freezes again without an end.
+	endless = `while :; do echo "$0" > "$1"; /bin/sleep 0.01; done`
+	// ending freezes again until the test creates a file, and then once more before it ends.
+	ending = `while [ ! -e "$2/end" ]; do echo "$0" > "$1"; /bin/sleep 0.01; done; echo "$0" > "$1"; echo ended > "$2/ended"`
+)
+
 // service freezes a cgroup, starts a process of CRIU that freezes it again, and waits to be killed.
-func service(dir string, cgroup freezer.Cgroup, limit string) {
+func service(dir string, cgroup freezer.Cgroup, limit, script string) {
 	fail := func(err error) {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -50,8 +58,8 @@ func service(dir string, cgroup freezer.Cgroup, limit string) {
 	if cgroup.Version == freezer.V1 {
 		file, value = "freezer.state", "FROZEN"
 	}
-	// As CRIU, it has no environment.
-	command := exec.Command("/usr/bin/env", "-i", "/bin/sh", "-c", `while :; do echo "$0" > "$1"; /bin/sleep 0.01; done`, value, filepath.Join(cgroup.Path, file))
+	// Like CRIU, it has no environment.
+	command := exec.Command("/usr/bin/env", "-i", "/bin/sh", "-c", script, value, filepath.Join(cgroup.Path, file), dir)
 	command.Env = criu.Environment(entry.Mark, "")
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: g.Entry.Group}
 	fail(command.Start())
@@ -60,9 +68,9 @@ func service(dir string, cgroup freezer.Cgroup, limit string) {
 }
 
 // start runs the service until the cgroup is frozen.
-func start(t *testing.T, dir string, group freezertest.Group, limit string) *exec.Cmd {
+func start(t *testing.T, dir string, group freezertest.Group, limit, script string) *exec.Cmd {
 	t.Helper()
-	command := exec.Command("/proc/self/exe", "service", dir, group.Version, group.Path, limit)
+	command := exec.Command("/proc/self/exe", "service", dir, group.Version, group.Path, limit, script)
 	output, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +101,37 @@ func each(t *testing.T, run func(t *testing.T, group freezertest.Group)) {
 
 func TestWatchdogThawsWhenTheServiceDies(t *testing.T) {
 	each(t, func(t *testing.T, group freezertest.Group) {
-		service := start(t, t.TempDir(), group, "1h")
+		dir := t.TempDir()
+		service := start(t, dir, group, "1h", ending)
+		_ = service.Process.Kill()
+		_ = service.Wait()
+		endsByItself(t, dir, group)
+		group.Counts(t)
+		calmDown(t, group)
+	})
+}
+
+// endsByItself checks that CRIU is not killed, and lets it end.
+func endsByItself(t *testing.T, dir string, group freezertest.Group) {
+	t.Helper()
+	time.Sleep(300 * time.Millisecond)
+	group.Stands(t)
+	if err := os.WriteFile(dir+"/end", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(dir + "/ended"); err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("CRIU was killed before its limit")
+		}
+	}
+}
+
+func TestWatchdogKillsCRIUAtTheLimitAfterTheServiceDied(t *testing.T) {
+	each(t, func(t *testing.T, group freezertest.Group) {
+		service := start(t, t.TempDir(), group, "2s", endless)
 		_ = service.Process.Kill()
 		group.Counts(t)
 		calmDown(t, group)
@@ -102,7 +140,7 @@ func TestWatchdogThawsWhenTheServiceDies(t *testing.T) {
 
 func TestWatchdogThawsAtTheLimitWhileTheServiceHangs(t *testing.T) {
 	each(t, func(t *testing.T, group freezertest.Group) {
-		start(t, t.TempDir(), group, "300ms")
+		start(t, t.TempDir(), group, "300ms", endless)
 		group.Counts(t)
 		calmDown(t, group)
 	})
@@ -118,9 +156,14 @@ func calmDown(t *testing.T, group freezertest.Group) {
 }
 
 func TestRecoverThawsWhatServiceAndWatchdogLeft(t *testing.T) {
+	t.Run("CRIU ends", func(t *testing.T) { recovers(t, "1h", ending) })
+	t.Run("CRIU does not end", func(t *testing.T) { recovers(t, "4s", endless) })
+}
+
+func recovers(t *testing.T, limit, script string) {
 	each(t, func(t *testing.T, group freezertest.Group) {
 		dir := t.TempDir()
-		service := start(t, dir, group, "1h")
+		service := start(t, dir, group, limit, script)
 		// The watchdog first: it would act on the service's death.
 		watchdogs, err := filepath.Glob("/proc/[0-9]*/cmdline")
 		if err != nil {
@@ -140,7 +183,13 @@ func TestRecoverThawsWhatServiceAndWatchdogLeft(t *testing.T) {
 		_ = service.Wait()
 		group.Stands(t)
 		journal := Journal(dir + "/journal")
+		if script == ending {
+			time.AfterFunc(200*time.Millisecond, func() { _ = os.WriteFile(dir+"/end", nil, 0o600) })
+		}
 		recovered, err := journal.Recover(context.Background())
+		if _, statError := os.Stat(dir + "/ended"); (statError == nil) != (script == ending) {
+			t.Errorf("CRIU ended by itself: %v", statError)
+		}
 		if err != nil || len(recovered) != 1 || recovered[0] != "cp" {
 			t.Fatalf("got %v, %v", recovered, err)
 		}

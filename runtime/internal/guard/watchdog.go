@@ -52,7 +52,8 @@ type Guard struct {
 	err   error
 }
 
-// Begin starts a watchdog, which releases the containers after the limit, and writes the journal entry. Program and args
+// Begin starts a watchdog, which releases the containers after the limit, and writes the journal entry. CRIU may end by
+// itself until the limit. Program and args
 // are the command of the watchdog: this program, and arguments that lead to Watchdog. Runs of CRIU must join the process
 // group Entry.Group.
 func Begin(journal Journal, entry Entry, limit time.Duration, program string, args ...string) (*Guard, error) {
@@ -60,7 +61,7 @@ func Begin(journal Journal, entry Entry, limit time.Duration, program string, ar
 	if err := g.start(limit, program, args); err != nil {
 		return nil, fmt.Errorf("cannot start the watchdog: %w", err)
 	}
-	g.Entry.Group = g.command.Process.Pid
+	g.Entry.Group, g.Entry.KillAfter = g.command.Process.Pid, int64(sinceBoot()+limit)
 	if err := journal.write(&g.Entry); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot write the journal: %w", err), g.End())
 	}
@@ -153,7 +154,7 @@ func Watchdog(stdin io.Reader, stdout io.Writer) int {
 	if err := given.Entry.Validate(); err != nil || given.Limit <= 0 {
 		return exitFailed
 	}
-	given.Entry.Group = os.Getpid()
+	given.Entry.Group, given.Entry.KillAfter = os.Getpid(), int64(sinceBoot()+given.Limit)
 	timer := time.NewTimer(given.Limit)
 	if _, err := io.WriteString(stdout, ready); err != nil {
 		return exitFailed

@@ -22,6 +22,13 @@ const MaxConfigBytes = 16 << 20
 // a directory of root counts. containerd copies it if pod_annotations of the runtime handler has cedana.ai/*.
 const RestoreAnnotation = "cedana.ai/restore-plan"
 
+// FallbackAnnotation on a pod with the value FallbackStop keeps a pod that cannot be restored from starting fresh. It only
+// makes a pod stricter, so a pod gains nothing by it.
+const (
+	FallbackAnnotation = "cedana.ai/restore-fallback"
+	FallbackStop       = "stop"
+)
+
 // Annotations that containerd's CRI plugin sets (containerd, internal/cri/annotations).
 const (
 	annotationType      = "io.kubernetes.cri.container-type"
@@ -35,6 +42,8 @@ type Pod struct {
 	UID string
 	// Container is the name of the container in the pod.
 	Container string
+	// Stop says that the pod must not start fresh: its annotation FallbackAnnotation is FallbackStop.
+	Stop bool
 }
 
 // ReadConfig returns the text of the bundle's config.json.
@@ -63,7 +72,10 @@ func RestoredPod(config []byte) (Pod, bool) {
 	if _, asked := spec.Annotations[RestoreAnnotation]; !asked || spec.Annotations[annotationType] != "container" {
 		return Pod{}, false
 	}
-	pod := Pod{UID: spec.Annotations[annotationPodUID], Container: spec.Annotations[annotationContainer]}
+	pod := Pod{
+		UID: spec.Annotations[annotationPodUID], Container: spec.Annotations[annotationContainer],
+		Stop: spec.Annotations[FallbackAnnotation] == FallbackStop,
+	}
 	return pod, pod.UID != "" && pod.Container != ""
 }
 

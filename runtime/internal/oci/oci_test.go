@@ -85,6 +85,12 @@ func TestRestoredPodNeedsTheAnnotationOnAContainer(t *testing.T) {
 			t.Errorf("without %s: got %+v", key, pod)
 		}
 	}
+	for value, want := range map[string]bool{"stop": true, "fresh": false, "": false, "Stop": false} {
+		full[FallbackAnnotation] = value
+		if pod, asked := RestoredPod(config(full)); !asked || pod.Stop != want {
+			t.Errorf("fallback %q: got %+v", value, pod)
+		}
+	}
 	full[annotationType] = "sandbox"
 	if _, asked := RestoredPod(config(full)); asked {
 		t.Error("a sandbox is restored")

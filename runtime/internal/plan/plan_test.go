@@ -284,7 +284,7 @@ func TestLockExcludesAnotherHolder(t *testing.T) {
 
 func TestAPlanAfterADeclinedPodIsTooLate(t *testing.T) {
 	base := filepath.Join(t.TempDir(), "restore")
-	must(t, Decline(base, "pod-1", ReasonNoPlan, "no plan", now))
+	must(t, Decline(base, "pod-1", Fresh, ReasonNoPlan, "no plan", now))
 	pod := open(t, base)
 	state, err := pod.State()
 	must(t, err)
@@ -294,7 +294,7 @@ func TestAPlanAfterADeclinedPodIsTooLate(t *testing.T) {
 	if _, err := pod.Read(); !errors.Is(err, ErrNoPlan) {
 		t.Errorf("got %v", err)
 	}
-	if err := Decline(base, "pod-1", ReasonNoPlan, "", now); !errors.Is(err, ErrPlanExists) {
+	if err := Decline(base, "pod-1", Fresh, ReasonNoPlan, "", now); !errors.Is(err, ErrPlanExists) {
 		t.Errorf("got %v", err)
 	}
 	late := filepath.Join(base, "late")
@@ -311,7 +311,7 @@ func TestAPlanAfterADeclinedPodIsTooLate(t *testing.T) {
 
 func TestDeclineLeavesAPlanThatCameFirst(t *testing.T) {
 	base, _ := lay(t, nil)
-	if err := Decline(base, "pod-1", ReasonNoPlan, "", now); !errors.Is(err, ErrPlanExists) {
+	if err := Decline(base, "pod-1", Fresh, ReasonNoPlan, "", now); !errors.Is(err, ErrPlanExists) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := open(t, base).Read(); err != nil {

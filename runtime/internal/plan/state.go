@@ -165,9 +165,10 @@ func (p *Pod) Save(state *State) error {
 	return writeFile(p.root, stateFile, text)
 }
 
-// Decline records that a pod without a plan starts fresh, so that a plan that comes later is not used by only some of its
-// containers: its directory exists then, and the rename of the plan fails. It returns ErrPlanExists if a plan came first.
-func Decline(base, uid, reason, message string, now time.Time) error {
+// Decline records the decision about a pod without a plan, Fresh or Fail, so that a plan that comes later is not used by
+// only some of its containers: its directory exists then, and the rename of the plan fails. It returns ErrPlanExists if a
+// plan or a decision came first.
+func Decline(base, uid, decision, reason, message string, now time.Time) error {
 	if !checkpoint.IsUID(uid) {
 		return fmt.Errorf("the pod's UID %.80q is invalid", uid)
 	}
@@ -190,7 +191,7 @@ func Decline(base, uid, reason, message string, now time.Time) error {
 		return err
 	}
 	defer inside.Close()
-	state := State{Version: Version, Decision: Fresh, Reason: reason, Message: message, DecidedAt: now}
+	state := State{Version: Version, Decision: decision, Reason: reason, Message: message, DecidedAt: now}
 	if err := (&Pod{root: inside}).Save(&state); err != nil {
 		return err
 	}

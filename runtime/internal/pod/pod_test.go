@@ -1,6 +1,7 @@
 package pod
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
+	"cedana.ai/cdk/runtime/internal/freezer"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -116,11 +118,30 @@ func TestMemoryOfThisProcess(t *testing.T) {
 	for i := range ballast {
 		ballast[i] = 1
 	}
-	if got := memoryOf(os.Getpid()); got < int64(len(ballast)) || got > 4<<30 {
-		t.Errorf("got %d", got)
+	// A stand-in for a cgroup, with this process and one that does not exist.
+	directory := t.TempDir()
+	if err := os.WriteFile(directory+"/cgroup.procs", fmt.Appendf(nil, "%d\n%d\n", os.Getpid(), 1<<30), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	container := Container{Cgroup: freezer.Cgroup{Version: freezer.V2, Path: directory}}
+	if least, most := container.MemoryBytes(); least < int64(len(ballast)) || most < least || most > 4<<30 {
+		t.Errorf("got %d, %d", least, most)
 	}
 	runtime.KeepAlive(ballast)
-	if memoryOf(1<<30) != 0 {
-		t.Error("a process that does not exist has memory")
+	if err := os.WriteFile(directory+"/cgroup.procs", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if least, most := container.MemoryBytes(); least != 0 || most != 0 {
+		t.Errorf("without processes: got %d, %d", least, most)
+	}
+}
+
+func TestMemoryOfAProcess(t *testing.T) {
+	status := "Name:\ta\nVmRSS:\t  900 kB\nRssAnon:\t     100 kB\nRssFile:\t  700 kB\nRssShmem:\t  40 kB\nVmSwap:\t  8 kB\nThreads:\t2\n"
+	if private, shared := memoryOf(status); private != 108<<10 || shared != 40<<10 {
+		t.Errorf("got %d, %d", private, shared)
+	}
+	if private, shared := memoryOf("Name:\tkthreadd\n"); private != 0 || shared != 0 {
+		t.Errorf("got %d, %d", private, shared)
 	}
 }

@@ -76,32 +76,36 @@ func (c Container) PIDs() []int {
 	return pids
 }
 
-// MemoryBytes returns the memory that a dump would write: the anonymous and shared memory of all processes. Shared memory
-// of several processes counts for each.
-func (c Container) MemoryBytes() int64 {
-	var sum int64
+// MemoryBytes estimates the memory that a dump would write: the anonymous and shared memory of all processes. Processes
+// can share memory, which a dump writes once. It counts once in least, that of the process with the most, and for each
+// process in most.
+func (c Container) MemoryBytes() (least, most int64) {
+	var private, shared, mostShared int64
 	for _, pid := range c.PIDs() {
-		sum += memoryOf(pid)
-	}
-	return sum
-}
-
-func memoryOf(pid int) int64 {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	var sum int64
-	for line := range strings.Lines(string(data)) {
-		name, value, _ := strings.Cut(line, ":")
-		if name != "RssAnon" && name != "RssShmem" && name != "VmSwap" {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
 			continue
 		}
-		if kilobytes, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64); err == nil {
-			sum += kilobytes << 10
+		ownPrivate, ownShared := memoryOf(string(data))
+		private, shared, mostShared = private+ownPrivate, shared+ownShared, max(mostShared, ownShared)
+	}
+	return private + mostShared, private + shared
+}
+
+// memoryOf returns the private and the shared memory in bytes from /proc/PID/status.
+func memoryOf(status string) (private, shared int64) {
+	for line := range strings.Lines(status) {
+		name, value, _ := strings.Cut(line, ":")
+		kilobytes, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+		switch {
+		case err != nil:
+		case name == "RssAnon" || name == "VmSwap":
+			private += kilobytes << 10
+		case name == "RssShmem":
+			shared += kilobytes << 10
 		}
 	}
-	return sum
+	return private, shared
 }
 
 // InNamespace calls a function on a thread that has joined a namespace of a process: "net" with CLONE_NEWNET, "ipc" with

@@ -11,10 +11,10 @@ import (
 )
 
 // giveUp decides that no container of the pod is restored, and removes all traces of the restore. The container then
-// starts fresh in the same call, or fails, as the plan demands.
+// starts fresh in the same call, or fails, as the plan or the pod demands.
 func (r *run) giveUp(reason string, cause error) (Outcome, error) {
 	decision := plan.Fresh
-	if r.plan != nil && r.plan.Fallback == plan.FallbackFail {
+	if r.Pod.Stop || r.plan != nil && r.plan.Fallback == plan.FallbackFail {
 		decision = plan.Fail
 	}
 	began := r.state.Containers[r.Pod.Container]

@@ -67,22 +67,31 @@ type run struct {
 func Run(request Request) (Outcome, error) {
 	pod, err := wait(request)
 	if err != nil {
-		return Fresh, nil
+		return request.unknown(err)
 	}
 	defer pod.Close()
 	if err := pod.Lock(); err != nil {
-		return Fresh, nil
+		return request.unknown(err)
 	}
 	r := &run{Request: request, pod: pod}
 	if r.state, err = pod.State(); err != nil {
-		return Fresh, nil
+		return request.unknown(err)
 	}
 	becomeSubreaper(true)
 	defer becomeSubreaper(false)
 	return r.decide()
 }
 
-// wait waits until the pod has a plan or a decision. If none comes in time, it decides that the pod starts fresh.
+// unknown returns the outcome for a pod without a decision that can be read.
+func (r *Request) unknown(err error) (Outcome, error) {
+	if r.Pod.Stop {
+		return Failed, fmt.Errorf("%w; the pod is not started, because of its annotation %s: %s", err, oci.FallbackAnnotation, oci.FallbackStop)
+	}
+	return Fresh, nil
+}
+
+// wait waits until the pod has a plan or a decision. If none comes in time, it decides that the pod starts fresh. With Stop
+// it decides nothing: the kubelet creates the container again, and a plan that comes until then counts.
 func wait(request Request) (*plan.Pod, error) {
 	for {
 		pod, err := plan.Open(request.Plans, request.Pod.UID)
@@ -90,8 +99,11 @@ func wait(request Request) (*plan.Pod, error) {
 			return pod, err
 		}
 		if time.Since(request.Begin) > waitLimit {
-			err = plan.Decline(request.Plans, request.Pod.UID, plan.ReasonNoPlan,
-				fmt.Sprintf("no plan came within %s", waitLimit), time.Now().UTC())
+			message := fmt.Sprintf("no plan came within %s", waitLimit)
+			if request.Pod.Stop {
+				return nil, fmt.Errorf("%s: %s", plan.ReasonNoPlan, message)
+			}
+			err = plan.Decline(request.Plans, request.Pod.UID, plan.Fresh, plan.ReasonNoPlan, message, time.Now().UTC())
 			if !errors.Is(err, plan.ErrPlanExists) {
 				return nil, errors.Join(errors.New("no plan"), err)
 			}
@@ -104,6 +116,12 @@ func wait(request Request) (*plan.Pod, error) {
 // decide acts on the state of the pod and of this container.
 func (r *run) decide() (Outcome, error) {
 	if r.state.Decision == plan.Fresh {
+		if len(r.state.Containers) == 0 {
+			// No container of the pod was created by this decision.
+			if outcome, err := r.unknown(fmt.Errorf("%s: %s", r.state.Reason, r.state.Message)); outcome == Failed {
+				return outcome, err
+			}
+		}
 		return r.fresh()
 	}
 	if r.state.Decision == plan.Fail {

@@ -21,6 +21,10 @@ type fixture struct {
 	directory, volume string
 	specs             map[string]*specs.Spec
 	request           Request
+	// stop sets the pod's annotation.
+	stop bool
+	// waited is the time since the call of the wrapper.
+	waited time.Duration
 }
 
 // lay creates the pod, a checkpoint of both containers and a plan. The runtime runs restore in `restore`, and records
@@ -92,8 +96,8 @@ func lay(t *testing.T, restore string, change func(*plan.Plan, *checkpoint.Check
 func (f *fixture) create(t *testing.T, name, id string) (Outcome, error) {
 	t.Helper()
 	request := f.request
-	request.Begin = time.Now()
-	request.Pod = oci.Pod{UID: "pod-1", Container: name}
+	request.Begin = time.Now().Add(-f.waited)
+	request.Pod = oci.Pod{UID: "pod-1", Container: name, Stop: f.stop}
 	bundle := filepath.Join(f.directory, "bundle-"+id)
 	must(t, os.MkdirAll(filepath.Join(bundle, "rootfs"), 0o700))
 	request.Call = oci.Call{Command: "create", Root: filepath.Join(f.directory, "state"), Bundle: bundle, PIDFile: filepath.Join(bundle, "pid"), ID: id}
@@ -193,6 +197,78 @@ func TestAPlanCanDemandThatThePodFails(t *testing.T) {
 	f.expect(t, "app", "1", Failed)
 	f.expect(t, "app", "2", Failed)
 	f.expect(t, "other", "3", Failed)
+}
+
+func TestAPodCanDemandThatItDoesNotStartFresh(t *testing.T) {
+	f := lay(t, "exit 1", nil)
+	f.stop = true
+	f.expect(t, "app", "1", Failed)
+	f.expect(t, "other", "2", Failed)
+	if state := f.state(t); state.Decision != plan.Fail || state.Reason != plan.ReasonCRIU {
+		t.Errorf("got %+v", state)
+	}
+}
+
+// withoutPlan puts the plan of a pod aside, as if the wait for it was over. The returned function brings it back.
+func (f *fixture) withoutPlan(t *testing.T) (bring func()) {
+	t.Helper()
+	published, aside := filepath.Join(f.request.Plans, "pod-1"), filepath.Join(f.request.Plans, ".staging-pod-1")
+	must(t, os.Rename(published, aside))
+	f.waited = waitLimit + time.Second
+	return func() {
+		must(t, os.Rename(aside, published))
+		f.waited = 0
+	}
+}
+
+func TestAPodWithoutAPlanStartsFreshForGood(t *testing.T) {
+	f := lay(t, "true", nil)
+	f.withoutPlan(t)
+	f.expect(t, "app", "1", Fresh)
+	if state := f.state(t); state.Decision != plan.Fresh || state.Reason != plan.ReasonNoPlan {
+		t.Errorf("got %+v", state)
+	}
+	f.waited = 0
+	f.expect(t, "other", "2", Fresh)
+}
+
+func TestAPodThatMustNotStartFreshWaitsForItsPlanAgain(t *testing.T) {
+	f := lay(t, "true", nil)
+	bring := f.withoutPlan(t)
+	f.stop = true
+	for _, id := range []string{"1", "2"} {
+		outcome, err := f.create(t, "app", id)
+		if outcome != Failed || err == nil || err.Error() != "PlanMissing: no plan came within 1m0s; the pod is not started, because of its annotation cedana.ai/restore-fallback: stop" {
+			t.Fatalf("got %v, %v", outcome, err)
+		}
+	}
+	bring()
+	f.expect(t, "app", "3", Restored)
+	f.expect(t, "other", "4", Restored)
+}
+
+func TestADeclinedRestore(t *testing.T) {
+	for _, each := range []struct {
+		decision string
+		stop     bool
+		want     Outcome
+	}{{plan.Fresh, false, Fresh}, {plan.Fresh, true, Failed}, {plan.Fail, false, Failed}, {plan.Fail, true, Failed}} {
+		f := lay(t, "true", nil)
+		f.withoutPlan(t)
+		// The wrapper must not wait for a plan.
+		f.waited, f.stop = 0, each.stop
+		must(t, plan.Decline(f.request.Plans, "pod-1", each.decision, "CheckpointInvalid", "it is gone", time.Now()))
+		for id, name := range map[string]string{"1": "app", "2": "other"} {
+			outcome, err := f.create(t, name, id)
+			if outcome != each.want || (err != nil) != (each.want == Failed) || err != nil && !strings.Contains(err.Error(), "CheckpointInvalid: it is gone") {
+				t.Errorf("%+v, %s: got %v, %v", each, name, outcome, err)
+			}
+		}
+		// An annotation that comes after the start keeps no container from starting again.
+		if f.stop = true; each.want == Fresh {
+			f.expect(t, "app", "3", Fresh)
+		}
+	}
 }
 
 func TestThePolicyOfALimit(t *testing.T) {

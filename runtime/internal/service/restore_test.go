@@ -274,13 +274,67 @@ func TestAPodThatStartedGetsNoPlan(t *testing.T) {
 	metadata, set := f.exported(t)
 	f.wantStage(t, "pod", parts.Metadata, metadata, "", true, "")
 	f.wantStage(t, "pod", images, set, "", true, "")
-	must(t, plan.Decline(f.dir+"/restore", "pod", plan.ReasonNoPlan, "late", time.Unix(5, 0)))
+	must(t, plan.Decline(f.dir+"/restore", "pod", plan.Fresh, plan.ReasonNoPlan, "late", time.Unix(5, 0)))
 	f.call(t, "lay", layParams("pod"), reasonStarted)
 	f.wantStage(t, "pod", images, set, "", false, reasonStarted)
 	if got := fmt.Sprint(f.call(t, "outcome", `{"podUID":"pod"}`, "")); !strings.Contains(got, "decision:fresh") || strings.Contains(got, "checkpoint") {
 		t.Errorf("got %s", got)
 	}
 	f.call(t, "forgetPlan", `{"podUID":"pod"}`, "")
+}
+
+func TestADeclinedPodGetsNoPlan(t *testing.T) {
+	for fallback, decision := range map[string]string{"": "fresh", `,"fallback":"fresh"`: "fresh", `,"fallback":"fail"`: "fail"} {
+		f := start(t)
+		metadata, set := f.exported(t)
+		f.wantStage(t, "pod", parts.Metadata, metadata, "", true, "")
+		params := `{"podUID":"pod","reason":"CheckpointInvalid","message":"it is gone"` + fallback + `}`
+		// A request whose response was lost is sent again.
+		for range 2 {
+			f.call(t, "decline", params, "")
+		}
+		got := fmt.Sprint(f.call(t, "outcome", `{"podUID":"pod"}`, ""))
+		for _, want := range []string{"decision:" + decision, "reason:CheckpointInvalid", "message:it is gone", "decidedAt:20"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("got %s without %s", got, want)
+			}
+		}
+		if state := f.call(t, "state", "{}", ""); fmt.Sprint(state["stagings"]) != "[]" || fmt.Sprint(state["plans"]) != "[map[podUID:pod]]" {
+			t.Errorf("got %v", state)
+		}
+		f.wantStage(t, "pod", images, set, "", false, reasonStarted)
+		f.call(t, "lay", layParams("pod"), reasonStarted)
+		f.call(t, "forgetPlan", `{"podUID":"pod"}`, "")
+		if left, _ := os.ReadDir(f.dir + "/restore"); len(left) > 0 {
+			t.Errorf("left %v", left)
+		}
+	}
+}
+
+func TestDeclineLeavesAPlan(t *testing.T) {
+	f := start(t)
+	metadata, set := f.exported(t)
+	f.wantStage(t, "pod", parts.Metadata, metadata, "", true, "")
+	f.wantStage(t, "pod", images, set, "", true, "")
+	f.call(t, "lay", layParams("pod"), "")
+	f.call(t, "decline", `{"podUID":"pod","reason":"A","message":""}`, reasonStarted)
+	if got := fmt.Sprint(f.call(t, "outcome", `{"podUID":"pod"}`, "")); !strings.Contains(got, "checkpoint:cp") || !strings.Contains(got, "decision:]") {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestDeclineChecksItsParameters(t *testing.T) {
+	f := start(t)
+	for _, params := range []string{
+		`{"podUID":"../pod","reason":"A","message":""}`, `{"podUID":"pod","reason":"","message":""}`, `{"podUID":"pod","reason":"a b","message":""}`,
+		`{"podUID":"pod","reason":"A","message":"","fallback":"stop"}`, `{"podUID":"pod","reason":"A","message":"","path":"/"}`,
+		`{"podUID":"pod","reason":"A","message":"` + strings.Repeat("x", declineMessageBytes+1) + `"}`,
+	} {
+		f.call(t, "decline", params, dump.ReasonInvalid)
+	}
+	if left, _ := os.ReadDir(f.dir + "/restore"); len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
 }
 
 func TestLayChecksItsParametersBeforeWhatIsStaged(t *testing.T) {

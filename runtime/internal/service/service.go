@@ -110,6 +110,12 @@ func (s *Service) answer(read request) (any, error) {
 			return nil, err
 		}
 		return s.lay(params)
+	case "decline":
+		var params declineRequest
+		if err := parameters(read.Params, &params); err != nil {
+			return nil, err
+		}
+		return s.decline(params)
 	case "outcome", "forgetPlan":
 		var params podNamed
 		if err := parameters(read.Params, &params); err != nil {

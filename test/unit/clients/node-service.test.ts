@@ -58,6 +58,14 @@ describe("requests", () => {
     ]);
   });
 
+  test("declines a restore", async () => {
+    const request = { podUID: "p", reason: "CheckpointInvalid", message: "m", fallback: "fail" } as const;
+    await client.decline(request);
+    expect(service.seen).toEqual([{ method: "decline", params: request }]);
+    service.fault = () => ({ reason: "PodStarted" });
+    expect(await failure(client.decline(request))).toMatchObject({ reason: "PodStarted", retryable: false });
+  });
+
   test("returns times of an outcome as dates", async () => {
     service.results.set("outcome", { decision: "", containers: [] });
     expect(await client.outcome("p")).toEqual({ decision: "", containers: [] });

@@ -96,6 +96,7 @@ test.each([
   ["ContainerNotFound", "Failed ContainerNotFound", "criu failed"],
   ["CheckpointNotPossible", "Failed CheckpointNotPossible", "criu failed. Remedy: set X"],
   ["InsufficientSpace", "Failed QuotaExceeded", "criu failed"],
+  ["QuotaExceeded", "Failed QuotaExceeded", "criu failed"],
   ["DumpFailed", "Failed CheckpointFailed", "criu failed. Remedy: set X"],
 ])("reports %s once, with the remedy", async (reason, condition, message) => {
   const remedy = message.includes("Remedy") ? "set X" : undefined;

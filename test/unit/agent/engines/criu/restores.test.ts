@@ -1,3 +1,5 @@
+import { ArtifactError } from "../../../../../agent/artifact";
+import { NodeServiceError, type DeclineRequest } from "../../../../../clients/node-service";
 import { VirtualTime } from "../../../../support/virtual-time";
 import { Node, RESTORES } from "./support";
 
@@ -88,6 +90,58 @@ test("stops to pull at the deadline", async () => {
   await node.finished(at("pod-1"));
   expect(node.message(at("pod-1"))).toMatch(/^there is no plan: download of a blob/);
   expect(node.status(at("pod-1"))?.cause).toBe("DeadlineExceeded");
+  expect(node.model.declined).toMatchObject([{ podUID: "pod-1", reason: "DeadlineExceeded" }]);
+});
+
+test.each([
+  ["fresh", "fresh", "Failed StartedFresh"],
+  ["stop", "fail", "Failed RestoreFailed"],
+])("declines a restore whose image is gone, with the fallback %s", async (fallback, decision, condition) => {
+  const image = `registry.example.com/checkpoints@sha256:${"2".repeat(64)}`;
+  node.restore("pod-1", { image, fallback });
+  await node.start().ready;
+  // Without the decision, it would wait until this test fails.
+  const created = node.model.create("pod-1", { waitMs: Infinity });
+  await node.finished(at("pod-1"));
+  await time.pass(10);
+  await created;
+  expect(node.condition(at("pod-1"))).toBe(condition);
+  const message = node.message(at("pod-1"));
+  expect(message).toMatch(/^there is no plan: .* is not in the registry/);
+  const declined = { podUID: "pod-1", reason: "CheckpointInvalid", message, fallback: decision };
+  expect(node.model.declined).toEqual([declined]);
+  expect(node.model.pods.get("pod-1")).toMatchObject({ decision, reason: "CheckpointInvalid" });
+});
+
+test("declines a restore once the service is available, with a message of limited length", async () => {
+  const image = `registry.example.com/checkpoints@sha256:${"2".repeat(64)}`;
+  let failures = 3;
+  const { decline } = node.model.service;
+  Object.assign(node.model.service, {
+    decline: async (request: DeclineRequest) => {
+      if (failures-- > 0) throw new NodeServiceError("cannot connect");
+      return decline(request);
+    },
+  });
+  Object.assign(node.model.artifacts, {
+    pull: () => Promise.reject(new ArtifactError(image, "\u20ac".repeat(5000))),
+  });
+  node.restore("pod-1", { image });
+  await node.start().ready;
+  await node.finished(at("pod-1"));
+  expect(failures).toBe(-1);
+  expect(Buffer.byteLength(node.model.declined[0]!.message)).toBeLessThanOrEqual(4096);
+  expect(node.condition(at("pod-1"))).toBe("Failed StartedFresh");
+});
+
+test("finishes a restore that a service of an earlier version cannot decline", async () => {
+  Object.assign(node.model.service, {
+    decline: () => Promise.reject(new NodeServiceError("unknown", { reason: "UnknownMethod" })),
+  });
+  node.restore("pod-1", { checkpointUID: "other" });
+  await node.start().ready;
+  await node.finished(at("pod-1"));
+  expect(node.condition(at("pod-1"))).toBe("Failed StartedFresh");
 });
 
 test.each([

@@ -6,6 +6,7 @@ import {
   type CheckpointRequest,
   type CheckpointResult,
   type ContainerOutcome,
+  type DeclineRequest,
   type LayRequest,
   type NodeService,
   type Outcome,
@@ -48,6 +49,7 @@ export class NodeModel {
   readonly stagings = new Map<string, string>();
   readonly pods = new Map<string, PodState>();
   readonly laid: LayRequest[] = [];
+  readonly declined: DeclineRequest[] = [];
   registryDown = false;
   serviceDown = false;
   /** Pods whose restore is in progress. */
@@ -74,59 +76,70 @@ export class NodeModel {
     return this.flights.size;
   }
 
-  readonly service: Pick<NodeService, "checkpoint" | "forget" | "lay" | "outcome" | "forgetPlan" | "state"> =
-    {
-      checkpoint: async (request, signal) => untilAborted(this.checkpoint(request), signal),
-      forget: async (uid) => {
-        await this.reach();
-        if (this.flights.has(uid)) throw error("CheckpointInFlight");
-        if (this.onlyCopies.has(uid) && this.checkpoints.has(uid) && this.isWanted(uid))
-          this.violations.push(`the only copy of ${uid} was deleted`);
-        this.checkpoints.delete(uid);
-      },
-      lay: async (request) => {
-        await this.reach();
-        if (this.isPlanned(request.podUID, request.checkpoint)) return;
-        if (this.stagings.get(request.podUID) !== request.checkpoint) throw error("CheckpointNotStaged");
-        this.stagings.delete(request.podUID);
-        this.laid.push(request);
-        const { checkpoint, fallback } = request;
-        const plan = { checkpoint, fallback, deadlineMs: request.deadline.getTime() };
-        this.pods.set(request.podUID, { plan, decision: "", containers: pending() });
-      },
-      outcome: async (podUID) => {
-        await this.reach();
-        const { plan, decision, reason, message, containers } = this.pods.get(podUID) ?? {
-          decision: "" as const,
-          containers: [],
-        };
-        return {
+  readonly service: Pick<
+    NodeService,
+    "checkpoint" | "forget" | "lay" | "decline" | "outcome" | "forgetPlan" | "state"
+  > = {
+    checkpoint: async (request, signal) => untilAborted(this.checkpoint(request), signal),
+    forget: async (uid) => {
+      await this.reach();
+      if (this.flights.has(uid)) throw error("CheckpointInFlight");
+      if (this.onlyCopies.has(uid) && this.checkpoints.has(uid) && this.isWanted(uid))
+        this.violations.push(`the only copy of ${uid} was deleted`);
+      this.checkpoints.delete(uid);
+    },
+    lay: async (request) => {
+      await this.reach();
+      if (this.isPlanned(request.podUID, request.checkpoint)) return;
+      if (this.stagings.get(request.podUID) !== request.checkpoint) throw error("CheckpointNotStaged");
+      this.stagings.delete(request.podUID);
+      this.laid.push(request);
+      const { checkpoint, fallback } = request;
+      const plan = { checkpoint, fallback, deadlineMs: request.deadline.getTime() };
+      this.pods.set(request.podUID, { plan, decision: "", containers: pending() });
+    },
+    decline: async (request) => {
+      await this.reach();
+      const { podUID, reason, message, fallback } = request;
+      if (this.pods.get(podUID)?.plan) throw error("PodStarted");
+      this.stagings.delete(podUID);
+      this.declined.push(request);
+      const decision = fallback === "fail" ? ("fail" as const) : ("fresh" as const);
+      if (!this.pods.has(podUID)) this.pods.set(podUID, { decision, reason, message, containers: [] });
+    },
+    outcome: async (podUID) => {
+      await this.reach();
+      const { plan, decision, reason, message, containers } = this.pods.get(podUID) ?? {
+        decision: "" as const,
+        containers: [],
+      };
+      return {
+        ...(plan && { checkpoint: plan.checkpoint }),
+        decision,
+        containers: plan ? containers : [],
+        ...(reason === undefined ? {} : { reason, message }),
+      };
+    },
+    forgetPlan: async (podUID) => {
+      await this.reach();
+      if (this.locked.has(podUID)) throw error("InUse");
+      this.pods.delete(podUID);
+      this.stagings.delete(podUID);
+    },
+    state: async (): Promise<ServiceState> => {
+      await this.reach();
+      return {
+        checkpoints: [...this.checkpoints].map(([uid, { podUID, bytes }]) => ({ uid, podUID, bytes })),
+        inFlight: [...this.flights.keys()],
+        plans: [...this.pods].map(([podUID, { plan }]) => ({
+          podUID,
           ...(plan && { checkpoint: plan.checkpoint }),
-          decision,
-          containers: plan ? containers : [],
-          ...(reason === undefined ? {} : { reason, message }),
-        };
-      },
-      forgetPlan: async (podUID) => {
-        await this.reach();
-        if (this.locked.has(podUID)) throw error("InUse");
-        this.pods.delete(podUID);
-        this.stagings.delete(podUID);
-      },
-      state: async (): Promise<ServiceState> => {
-        await this.reach();
-        return {
-          checkpoints: [...this.checkpoints].map(([uid, { podUID, bytes }]) => ({ uid, podUID, bytes })),
-          inFlight: [...this.flights.keys()],
-          plans: [...this.pods].map(([podUID, { plan }]) => ({
-            podUID,
-            ...(plan && { checkpoint: plan.checkpoint }),
-          })),
-          stagings: [...this.stagings].map(([podUID, checkpoint]) => ({ podUID, checkpoint })),
-          freeBytes: this.freeBytes,
-        };
-      },
-    };
+        })),
+        stagings: [...this.stagings].map(([podUID, checkpoint]) => ({ podUID, checkpoint })),
+        freeBytes: this.freeBytes,
+      };
+    },
+  };
 
   readonly artifacts: Artifacts = {
     push: async (uid, image) => {
@@ -162,6 +175,7 @@ export class NodeModel {
   async create(podUID: string, more: { fails?: string; waitMs?: number } = {}): Promise<void> {
     const { fails, waitMs = 600 } = more;
     for (let waited = 0; this.pods.get(podUID)?.plan === undefined; waited++) {
+      if (this.pods.has(podUID)) return;
       if (waited >= waitMs) {
         const message = "no plan came within 60s";
         this.pods.set(podUID, { decision: "fresh", reason: "PlanMissing", message, containers: [] });
