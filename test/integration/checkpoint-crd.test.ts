@@ -83,8 +83,8 @@ const podRef = { name: "counter-0" };
     ],
     [
       "an unknown engine",
-      { podRef, engine: "criu" },
-      'spec.engine: Unsupported value: "criu": supported values: "cedana", "kubelet"',
+      { podRef, engine: "podman" },
+      'spec.engine: Unsupported value: "podman": supported values: "cedana", "criu", "kubelet"',
     ],
     ["a relative path", { podRef, location: "checkpoints/1" }, "spec.location in body should match"],
     ["a path with ..", { podRef, location: "/var/lib/../../etc" }, "location must not contain .."],

@@ -185,10 +185,13 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	begin := time.Now()
 	j.deadline = begin.Add(limit)
 	err = j.freezeAndSave(ctx, cgroups, &watch.Entry)
+	// stopping is true once processes may have ended: the checkpoint is then the only copy of their state.
+	stopping := false
 	if err == nil && j.request.Stop {
 		// The processes end for good: everything must be on disk before.
 		metadata.FrozenNanoseconds = time.Since(begin).Nanoseconds()
 		if err = j.complete(metadata); err == nil {
+			stopping = true
 			err = kill(cgroups)
 		}
 	}
@@ -203,18 +206,22 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	endError := watch.End()
 	switch {
 	case err != nil:
+	case stopping:
+		// A pending SIGKILL ends a process that could not be thawed before it runs again.
 	case thawError != nil:
 		err = &Error{Reason: ReasonFreeze, Err: fmt.Errorf("cannot thaw: %w", thawError)}
 	case endError != nil:
 		err = &Error{Reason: ReasonInterrupted, Err: endError}
-	case !j.request.Stop:
+	default:
 		metadata.FrozenNanoseconds = frozen.Nanoseconds()
 		if completeError := j.complete(metadata); completeError != nil {
 			err = &Error{Reason: ReasonFailed, Err: completeError}
 		}
 	}
 	if err != nil {
-		_ = os.RemoveAll(filepath.Join(j.node.Checkpoints, j.request.UID))
+		if !stopping {
+			_ = os.RemoveAll(filepath.Join(j.node.Checkpoints, j.request.UID))
+		}
 		return nil, err
 	}
 	return metadata, nil

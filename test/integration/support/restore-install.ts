@@ -87,7 +87,7 @@ export class RestoreInstall {
       const { restore } = settings;
       if (!restore) throw new Error("the install has no restore settings");
       const settingsOfReplica = { ...restore, port, dnsNames: [...restore.dnsNames, "localhost"] };
-      const replica = { ...settings, gate: false, checkpoints: false, restore: settingsOfReplica } as const;
+      const replica = { ...settings, gate: false, restore: settingsOfReplica } as const;
       return new ControllerProcess({
         kubeconfig,
         settings: replica,
