@@ -27,7 +27,7 @@ interface Stores {
 }
 
 /** Creates one role for each ServiceAccount with all its grants: EKS allows one association per ServiceAccount. */
-export class Identities extends Construct {
+class Identities extends Construct {
   private readonly byName = new Map<string, PodIdentity>();
 
   constructor(

@@ -42,7 +42,7 @@ const WAVES: Readonly<Record<string, number>> = {
  * Returns the wave in which Argo CD applies objects of a kind: dependencies before programs, which are in wave 0. Argo CD waits
  * until the objects of a wave are healthy.
  */
-export function syncWave(kind: string): number {
+function syncWave(kind: string): number {
   return WAVES[kind] ?? 0;
 }
 

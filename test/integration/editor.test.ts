@@ -111,7 +111,7 @@ beforeAll(() => {
 test("shows description, allowed values and default of a property on hover", () => {
   const text = (pattern: RegExp) => expect.stringMatching(pattern) as string;
   expect(editor.hovers["esm.mts"]).toEqual({
-    groupName: text(/^Name, .*\n\nAllowed: up to 36 letters/),
+    groupName: text(/^Name of the group, .*\n\nAllowed: up to 36 letters/),
     max: text(/^Maximum number of nodes\..*\n\nAllowed: 1 to 450\.$/),
     ami: text(/^Image .*\n\nOne of: a pinned release; a custom AMI\.\n@default - the newest release/),
     kernel: text(/^Kernel version .*\n\nAllowed: [^@]*$/),

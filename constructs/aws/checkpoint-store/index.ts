@@ -53,7 +53,7 @@ export interface ICheckpointStore {
 }
 
 /** Implements the grants of every store, new or existing. */
-export abstract class StoreBase extends Construct implements ICheckpointStore {
+abstract class StoreBase extends Construct implements ICheckpointStore {
   abstract readonly bucketName: string;
   abstract readonly bucketArn: string;
   abstract readonly prefix: string;
@@ -99,7 +99,7 @@ export abstract class StoreBase extends Construct implements ICheckpointStore {
 }
 
 /** A store in an existing bucket. */
-export class ExistingStore extends StoreBase {
+class ExistingStore extends StoreBase {
   readonly bucketName: string;
   readonly bucketArn: string;
   readonly prefix: string;

@@ -25,7 +25,7 @@ import { interfaceEndpoints, s3Endpoint } from "./endpoints";
 /** Public subnets use the IPv6 blocks from this index on, private ones from 0, so they never overlap. */
 const FIRST_PUBLIC_IPV6 = 8;
 
-export interface SubnetProps {
+interface SubnetProps {
   readonly vpc: Vpc;
   /** Set for a public subnet: all of them share one table. A private subnet gets its own. */
   readonly routeTable?: RouteTable;
@@ -37,7 +37,7 @@ export interface SubnetProps {
 }
 
 /** A subnet and its association with a route table. */
-export class ZoneSubnet extends Construct {
+class ZoneSubnet extends Construct {
   readonly subnet: Subnet;
   readonly routeTable: RouteTable;
   readonly association: RouteTableAssociation;
