@@ -4,11 +4,11 @@
  */
 const { chmodSync, mkdtempSync, rmSync } = require("node:fs");
 const { tmpdir } = require("node:os");
-const { join } = require("node:path");
+const path = require("node:path");
 
 module.exports = () => {
   const original = process.env.TMPDIR;
-  const directory = mkdtempSync(join(tmpdir(), "cedana-tests-"));
+  const directory = mkdtempSync(path.join(tmpdir(), "cedana-tests-"));
   // Some tests run a program as another user.
   chmodSync(directory, 0o755);
   process.env.TMPDIR = directory;
