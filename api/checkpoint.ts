@@ -25,7 +25,7 @@ import {
 } from "./schema";
 
 /** Maximum number of containers. It limits the cost of the validation rules. */
-const CONTAINERS = 64;
+export const CONTAINERS = 64;
 
 const podRef = object("The pod, in the namespace of this object.", {
   name: podName("Name of the pod."),

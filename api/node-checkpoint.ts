@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { notRestored, reportedFields } from "./checkpoint";
+import { CONTAINERS, notRestored, reportedFields } from "./checkpoint";
 import { conditions, type CheckpointConditionType, type Condition } from "./conditions";
 import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS, SIZE_COLUMN } from "./kind";
 import {
   count,
+  DAY_SECONDS,
   flag,
   integer,
   labelName,
@@ -17,10 +18,6 @@ import {
   uid,
   type Infer,
 } from "./schema";
-
-const DAY_SECONDS = 86_400;
-/** Maximum number of containers, as of a Checkpoint. */
-const CONTAINERS = 64;
 
 const DIGESTED = "^[^\\s@]+@sha256:[0-9a-f]{64}$";
 

@@ -3,6 +3,7 @@ import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS } from "./kind"
 import { FALLBACKS } from "./restore";
 import {
   count,
+  DAY_SECONDS,
   flag,
   integer,
   labelName,
@@ -15,8 +16,6 @@ import {
   uid,
   type Infer,
 } from "./schema";
-
-const DAY_SECONDS = 86_400;
 
 /** What happens to a restored container that ends and is created again in the same pod. */
 export const RESTARTS = ["fresh", "again"] as const;

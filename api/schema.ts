@@ -133,6 +133,9 @@ export const count = (description: string): Schema<number> => ({
   description,
 });
 
+/** Seconds of a day: the longest time limit of a request. */
+export const DAY_SECONDS = 86_400;
+
 /** A whole number of 32 bits from `minimum` to `maximum`. */
 export const integer = (description: string, minimum: number, maximum: number): Schema<number> => ({
   type: "integer",
