@@ -1,6 +1,6 @@
 import * as v from "../schema/valibot";
 import { DEFAULT_ENGINE, ENGINE_KINDS, type EngineKind } from "../engine-kinds";
-import type { Rule } from "../schema";
+import { isMapping, type Rule } from "../schema";
 import { ENGINES } from "./table";
 import type { CedanaEngineSpec } from "./cedana/schema";
 import type { CriuEngineSpec } from "./criu/schema";
@@ -50,10 +50,6 @@ export function enginesWith(path: readonly PropertyKey[]): EngineKind[] {
 
 function isKind(kind: unknown): kind is EngineKind {
   return (ENGINE_KINDS as readonly unknown[]).includes(kind);
-}
-
-function isMapping(input: unknown): input is Record<string, unknown> {
-  return typeof input === "object" && input !== null && !Array.isArray(input);
 }
 
 /** Returns the keys of the input that only this engine has. */

@@ -2,7 +2,7 @@ import * as v from "../schema/valibot";
 import { arn, derived, described, pattern, region, rule, shape, titled } from "../schema";
 import { bucketName, checkpointStoreSchema } from "../checkpoint-store";
 import { tagsSchema } from "../nodes/settings";
-import { existingOrNew } from "../schema/shape";
+import { existingOrNew, isMapping } from "../schema/shape";
 import { clusterSchema, existingClusterSchema } from "../cluster";
 import { engineKindOf, engineSchema, enginesWith, type EngineKind } from "../engines";
 import { imageRepositorySchema } from "../image-repository";
@@ -165,8 +165,7 @@ export function validAreas(
   output: Partial<Platform> | undefined,
   problems: readonly Problem[],
 ): ValidAreas {
-  const isMapping = typeof input === "object" && input !== null && !Array.isArray(input);
-  if (!isMapping || !output) return { nodeGroups: new Map(), present: new Set() };
+  if (!isMapping(input) || !output) return { nodeGroups: new Map(), present: new Set() };
   const invalid = new Set(problems.map(({ path }) => path[0]));
   const entries = Object.entries(output).filter(
     ([area]) => area in platformSchema.entries && !invalid.has(area),

@@ -13,7 +13,7 @@ export {
   registryRepository,
 } from "./formats";
 export { check, nearest, resolve, type Checked, type CrossCheck } from "./issues";
-export { oneOf, mapping, shape, existingOrNew } from "./shape";
+export { isMapping, oneOf, mapping, shape, existingOrNew } from "./shape";
 export {
   InvalidInputError,
   type Problem,

@@ -11,6 +11,11 @@ export interface NotAMapping {
   readonly keys: readonly string[];
 }
 
+/** Checks whether a value is a mapping: an object that is not a list. */
+export function isMapping(input: unknown): input is Record<string, unknown> {
+  return typeof input === "object" && input !== null && !Array.isArray(input);
+}
+
 /** Returns the schema of a mapping with free keys. It rejects lists; valibot's own record accepts them, with their indexes as keys. */
 export function mapping<
   const K extends v.BaseSchema<string, string, v.BaseIssue<unknown>>,
@@ -42,7 +47,7 @@ export function shape<const E extends v.ObjectEntries>(entries: E): v.StrictObje
     ...strict,
     "~run"(dataset, config) {
       const input = dataset.value;
-      if (typeof input !== "object" || input === null || Array.isArray(input)) {
+      if (!isMapping(input)) {
         const requirement: NotAMapping = { keys: known };
         v._addIssue({ ...strict, requirement }, "type", dataset, config);
         return dataset as never;
@@ -56,7 +61,7 @@ export function shape<const E extends v.ObjectEntries>(entries: E): v.StrictObje
         v._addIssue({ ...strict, requirement }, "key", result, config, {
           input: key,
           expected: "never",
-          path: [{ type: "object", origin: "key", input: input as Record<string, unknown>, key, value }],
+          path: [{ type: "object", origin: "key", input, key, value }],
         });
       }
       return result;

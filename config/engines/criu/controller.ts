@@ -2,7 +2,7 @@
 import * as v from "../../schema/valibot";
 import { derived, described, dnsSubdomain, integer, rule, shape } from "../../schema";
 import { checkpointEntries } from "../engine";
-import { kubeletControllerSchema } from "../kubelet/definition";
+import { agentAccess } from "../node-agent";
 
 /** What a checkpoint does with established TCP connections. */
 export const tcpMode = v.picklist(["close", "loopback", "refuse"]);
@@ -27,7 +27,7 @@ const runtimeClasses = v.pipe(
 export const criuControllerSchema = shape({
   ...checkpointEntries,
   engine: described(v.literal("criu"), "Engine that takes checkpoints."),
-  agent: kubeletControllerSchema.entries.agent,
+  agent: agentAccess,
   tcp: described(
     tcpMode,
     "Established TCP connections. close: closed in the restored processes. loopback: those over loopback are kept. refuse: a checkpoint fails if there is one.",

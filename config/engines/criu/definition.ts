@@ -1,8 +1,8 @@
 import type { InferOutput } from "../../schema/valibot";
-import { agentNamespace, type CheckpointsOf, type ResolvedInstall } from "../../install";
+import type { CheckpointsOf, ResolvedInstall } from "../../install";
 import { dnsSuffix } from "../../region";
 import type { EngineDefinition, Template, TemplateValues } from "../engine";
-import { checkAgentPods, checkNodeAgent, nodeAgentCapabilities } from "../node-agent";
+import { agentCheckpoints, checkAgentPods, checkNodeAgent, nodeAgentCapabilities } from "../node-agent";
 import { criuControllerSchema } from "./controller";
 import { CRIU_FEATURES, renderCriuTable } from "./features";
 import { CRIU_HANDLER } from "./node";
@@ -12,15 +12,11 @@ import { criuEngineSchema, runtimeClassesOf, type ResolvedCriuEngine } from "./s
 function controllerSettings(
   engine: ResolvedCriuEngine,
   install: ResolvedInstall,
-  { maxPerNode, namespaces, timeoutSeconds }: CheckpointsOf,
+  checkpoints: CheckpointsOf,
 ): InferOutput<typeof criuControllerSchema> {
-  const { kind, repository, agentResponseSeconds: responseSeconds, tcp, freezeSeconds, restore } = engine;
+  const { tcp, freezeSeconds, restore } = engine;
   return {
-    namespaces,
-    maxPerNode,
-    locations: [],
-    engine: kind,
-    agent: { namespace: agentNamespace(install), repository, timeoutSeconds, responseSeconds },
+    ...agentCheckpoints(engine, install, checkpoints),
     tcp,
     freezeSeconds,
     runtimeClasses: runtimeClassesOf(engine),

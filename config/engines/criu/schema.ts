@@ -3,16 +3,7 @@ import { described, dnsSubdomain, integer, oneOf, rule, shape, titled } from "..
 import { nodeAgentEntries } from "../node-agent";
 import { restartPolicy, tcpMode } from "./controller";
 
-const {
-  image,
-  repository,
-  registryCredentials,
-  quota,
-  reserve,
-  agentResponseSeconds,
-  allowCgroupV1,
-  logLevel,
-} = nodeAgentEntries;
+const { allowCgroupV1, logLevel, ...agentEntries } = nodeAgentEntries;
 
 const className = oneOf([v.literal(false), dnsSubdomain]);
 
@@ -47,12 +38,7 @@ const runtimeClasses = v.pipe(
  */
 const criuEngine = shape({
   kind: described(v.literal("criu"), "Selects the engine criu."),
-  image,
-  repository,
-  registryCredentials,
-  quota,
-  reserve,
-  agentResponseSeconds,
+  ...agentEntries,
   tcp: described(
     v.optional(tcpMode, "close"),
     "Established TCP connections of a checkpoint. close: they are closed in the restored processes. loopback: those over loopback are kept. refuse: a checkpoint fails if there is one.",

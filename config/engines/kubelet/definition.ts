@@ -1,16 +1,9 @@
 import * as v from "../../schema/valibot";
-import { agentNamespace, type CheckpointsOf, type ResolvedInstall } from "../../install";
 import { dnsSuffix } from "../../region";
-import { described, dnsLabel, registryRepository, shape } from "../../schema";
-import {
-  checkpointEntries,
-  timeoutSeconds,
-  type EngineDefinition,
-  type Template,
-  type TemplateValues,
-} from "../engine";
-import { agentResponseSeconds, nodeAgentCapabilities } from "../node-agent";
-import { kubeletEngineSchema, type ResolvedKubeletEngine } from "./schema";
+import { described, shape } from "../../schema";
+import { checkpointEntries, type EngineDefinition, type Template, type TemplateValues } from "../engine";
+import { agentAccess, agentCheckpoints, nodeAgentCapabilities } from "../node-agent";
+import { kubeletEngineSchema } from "./schema";
 import { checkKubeletEngine, checkKubeletInstall } from "./check";
 import { KUBELET_FEATURES, renderKubeletTable } from "./features";
 
@@ -18,34 +11,8 @@ import { KUBELET_FEATURES, renderKubeletTable } from "./features";
 export const kubeletControllerSchema = shape({
   ...checkpointEntries,
   engine: described(v.literal("kubelet"), "Engine that takes checkpoints."),
-  agent: described(
-    shape({
-      namespace: described(dnsLabel, "Namespace of the agents, and of the NodeCheckpoint objects."),
-      repository: described(registryRepository, "Repository of checkpoint images."),
-      timeoutSeconds,
-      responseSeconds: described(
-        agentResponseSeconds,
-        "Seconds within which an agent must report a new checkpoint.",
-      ),
-    }),
-    "Access to the agents of the nodes, through NodeCheckpoint objects.",
-  ),
+  agent: agentAccess,
 });
-
-/** Returns the engine settings of the controller. */
-export function kubeletControllerSettings(
-  { kind, repository, agentResponseSeconds: responseSeconds }: ResolvedKubeletEngine,
-  install: ResolvedInstall,
-  { maxPerNode, namespaces, timeoutSeconds }: CheckpointsOf,
-): v.InferOutput<typeof kubeletControllerSchema> {
-  return {
-    namespaces,
-    maxPerNode,
-    locations: [],
-    engine: kind,
-    agent: { namespace: agentNamespace(install), repository, timeoutSeconds, responseSeconds },
-  };
-}
 
 /** Name of the repository of checkpoint images in the template. */
 const REPOSITORY = "checkpoints";
@@ -86,7 +53,7 @@ export const KUBELET: EngineDefinition<typeof kubeletEngineSchema, typeof kubele
   check: checkKubeletEngine,
   checkInstall: checkKubeletInstall,
   capabilities: (engine, install) => nodeAgentCapabilities(engine, install, { pulls: false }),
-  controller: { schema: kubeletControllerSchema, settings: kubeletControllerSettings },
+  controller: { schema: kubeletControllerSchema, settings: agentCheckpoints },
   features: { text: renderKubeletTable, json: () => ({ features: KUBELET_FEATURES }) },
   template: kubeletTemplate,
 };

@@ -16,16 +16,7 @@ const installDirectory = pattern(
   },
 );
 
-const {
-  image,
-  repository,
-  registryCredentials,
-  quota,
-  reserve,
-  agentResponseSeconds,
-  allowCgroupV1,
-  logLevel,
-} = nodeAgentEntries;
+const { allowCgroupV1, logLevel, ...agentEntries } = nodeAgentEntries;
 
 /**
  * Describes the open engine: the kubelet takes checkpoints, the agent of this toolkit pushes them as images, and the
@@ -33,12 +24,7 @@ const {
  */
 const kubeletEngine = shape({
   kind: described(v.optional(v.literal("kubelet"), "kubelet"), "Selects the open engine."),
-  image,
-  repository,
-  registryCredentials,
-  quota,
-  reserve,
-  agentResponseSeconds,
+  ...agentEntries,
   folder: described(
     v.optional(installDirectory, "/opt/cedana-cdk"),
     "Directory on the nodes where the helper installs CRIU. It must not contain other files.",

@@ -1,8 +1,8 @@
 /** Settings of this toolkit's node agent, for the engines that use it. */
 export { nodeAgentCapabilities } from "./capabilities";
+export { agentAccess, agentCheckpoints } from "./controller";
 export { checkAgentPods, checkNodeAgent } from "./check";
 export {
-  agentResponseSeconds,
   credentialsOf,
   isNodeLocalRegistry,
   nodeAgentEntries,

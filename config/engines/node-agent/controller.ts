@@ -1,0 +1,33 @@
+import { agentNamespace, type CheckpointsOf, type ResolvedInstall } from "../../install";
+import { described, dnsLabel, registryRepository, shape } from "../../schema";
+import { timeoutSeconds } from "../engine";
+import { agentResponseSeconds, type NodeAgentSettings } from "./schema";
+
+/** Describes the agents of the nodes to the controller. */
+export const agentAccess = described(
+  shape({
+    namespace: described(dnsLabel, "Namespace of the agents, and of the NodeCheckpoint objects."),
+    repository: described(registryRepository, "Repository of checkpoint images."),
+    timeoutSeconds,
+    responseSeconds: described(
+      agentResponseSeconds,
+      "Seconds within which an agent must report a new checkpoint.",
+    ),
+  }),
+  "Access to the agents of the nodes, through NodeCheckpoint objects.",
+);
+
+/** Returns the settings of the controller's checkpoints that engines with node agents share. */
+export function agentCheckpoints<const K extends string>(
+  { kind, repository, agentResponseSeconds: responseSeconds }: NodeAgentSettings & { readonly kind: K },
+  install: ResolvedInstall,
+  { maxPerNode, namespaces, timeoutSeconds }: CheckpointsOf,
+) {
+  return {
+    namespaces,
+    maxPerNode,
+    locations: [],
+    engine: kind,
+    agent: { namespace: agentNamespace(install), repository, timeoutSeconds, responseSeconds },
+  };
+}
