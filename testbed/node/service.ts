@@ -14,8 +14,10 @@ const UNIT = `#!/bin/sh
 until [ -x ${PROGRAM} ]; do sleep 0.2; done
 exec ${PROGRAM} ${SERVICE}
 `;
-/** Lists cgroups that are frozen, of cgroup v1 and v2. */
-const FROZEN = `find /sys/fs/cgroup/freezer -name freezer.state -exec grep -sLx THAWED {} + 2>/dev/null
+/** Lists the frozen cgroups of the node's pods, of cgroup v1 and v2. Other nodes of this machine share its freezer. */
+const FROZEN = `pod=$(pgrep -ox pause)
+top=$([ -z "$pod" ] || sed -n 's|^[0-9]*:freezer:/\\([^/]*\\).*|\\1|p' "/proc/$pod/cgroup")
+find "/sys/fs/cgroup/freezer/$top" -name freezer.state -exec grep -sLx THAWED {} + 2>/dev/null
 find /sys/fs/cgroup -name cgroup.events -exec grep -slx 'frozen 1' {} +`;
 
 /** Parameters of the method `checkpoint`. */
