@@ -1,17 +1,20 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+import { bootService, HANDLER, UNIT } from "./boot";
 import { openImages } from "./images";
 import { ROOT, run } from "./run";
 import { eventually, KIND, NODE, openTestbed, REGISTRY, scaled, type Testbed } from "./testbed";
 
 /**
- * A cluster with an open engine, installed as by a user: images built here, `cedana-cdk synth`, `kubectl apply -k`. The
- * node's taint is removed.
+ * A cluster with an open engine, installed as by a user: a node that boots with handler and service, images built here,
+ * `cedana-cdk synth`, `kubectl apply -k`. The node's taint is removed.
  */
 export interface Engine extends Testbed {
-  /** Names of the checkpoint archives on the node's disk. */
+  /** Names of the checkpoints on the node's disk, and of the requests that the agent has not ended. */
   archives(): readonly string[];
+  /** Names of the directories with plans, and with what is staged for them. */
+  plansOnNode(): readonly string[];
   /** Returns the node under test. */
   node(): NodeObject;
   /** Deletes the agent's pod, and waits for its replacement. */
@@ -67,6 +70,9 @@ const FILES = join(ROOT, "docs/try-it");
 const REMOVE_CRIU =
   "rm -f /usr/local/sbin/criu; [ ! -e /usr/local/lib/norlimit.so ] || echo /usr/local/lib/norlimit.so > /etc/ld.so.preload";
 
+/** Where the service keeps checkpoints and plans, and the agent its requests. */
+const DATA = "/var/lib/cedana-cdk";
+
 /** Taint of a node whose agents are not ready. */
 export const TAINT = "cedana.ai/not-ready";
 
@@ -76,8 +82,12 @@ export const TAINT = "cedana.ai/not-ready";
  * @param flags additional flags of the test bed
  */
 export async function openEngine(changes: object = {}, flags: readonly string[] = []): Promise<Engine> {
-  // There is no kube-proxy: the API server itself must resolve Services to endpoints.
-  const testbed = openTestbed("--apiserver-flag", "--enable-aggregator-routing=true", ...flags);
+  const testbed = openTestbed({
+    // There is no kube-proxy: the API server itself must resolve Services to endpoints.
+    flags: ["--apiserver-flag", "--enable-aggregator-routing=true", ...flags],
+    containerd: HANDLER,
+    service: UNIT,
+  });
   try {
     return await install(testbed, changes);
   } catch (error) {
@@ -122,6 +132,7 @@ async function install(testbed: Testbed, changes: object): Promise<Engine> {
   const controller = [...namespaced, "deployment", "-l", "app.kubernetes.io/component=controller"];
   testbed.kubectl(["wait", "--for=condition=Available", "--timeout=180s", ...controller]);
   testbed.addNode();
+  bootService(testbed);
   testbed.onNode("sh", "-c", REMOVE_CRIU);
   testbed.kubectl(["label", "--overwrite", "node", NODE.name, "cedana.ai/enabled=true"]);
   const node = () => JSON.parse(testbed.kubectl(["get", "node", NODE.name, "-o", "json"])) as NodeObject;
@@ -137,6 +148,13 @@ async function install(testbed: Testbed, changes: object): Promise<Engine> {
     JSON.parse(
       testbed.kubectl(["get", "checkpoints.automation.cedana.ai", name, "-o", "json"]),
     ) as CheckpointObject;
+  const names = (...directories: string[]) => {
+    const list = 'cd "$0"; for each; do ls -A "$each" 2> /dev/null; done; true';
+    return testbed
+      .onNode("sh", "-c", list, DATA, ...directories)
+      .split("\n")
+      .filter(Boolean);
+  };
   const rolledOut = (...daemonSet: string[]) =>
     testbed.kubectl([
       ...namespaced,
@@ -148,7 +166,8 @@ async function install(testbed: Testbed, changes: object): Promise<Engine> {
     ]);
   return {
     ...testbed,
-    archives: () => testbed.onNode("ls", "/var/lib/kubelet/checkpoints").split("\n").filter(Boolean),
+    archives: () => names("checkpoints", "agent"),
+    plansOnNode: () => names("restore"),
     node,
     async restartAgent() {
       testbed.kubectl([...namespaced, "delete", "pod", "-l", HELPER, "--grace-period=5"]);

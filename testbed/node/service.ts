@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { CRIU_HANDLER } from "../../config/engines/criu";
+import { HANDLER } from "./boot";
 import { ran, ROOT, run, type Ran } from "./run";
 import { eventually, KIND, NODE, openTestbed, REGISTRY, type Testbed } from "./testbed";
-import { HANDLER } from "./wrapper";
 
 const PROGRAM = "/usr/local/bin/cedana-node";
 const SERVICE = "cedana-noded";
@@ -71,19 +72,10 @@ export interface ServiceNode extends Testbed {
   ready(): Promise<void>;
 }
 
-/** Starts the node and installs the service. CEDANA_NODE_CONTAINERD and CEDANA_NODE_RUNC name versions of the test bed. */
+/** Starts the node and installs the service. */
 export async function openServiceNode(): Promise<ServiceNode> {
   const folder = mkdtempSync(join(tmpdir(), "service-"));
-  const unit = join(folder, SERVICE);
-  writeFileSync(unit, UNIT, { mode: 0o755 });
-  const versions = ["containerd", "runc"].flatMap((name) => {
-    const version = process.env[`CEDANA_NODE_${name.toUpperCase()}`];
-    return version === undefined ? [] : [`--${name}`, version];
-  });
-  const handler = join(folder, "handler.toml");
-  writeFileSync(handler, HANDLER);
-  const service = KIND === "namespaces" ? ["--node-service", unit, "--containerd-config", handler] : [];
-  const testbed = openTestbed(...versions, ...service);
+  const testbed = openTestbed({ containerd: HANDLER, service: UNIT });
   testbed.addNode();
   const onNode = (input: Buffer | undefined, ...command: string[]) => {
     const kit = join(process.env["CEDANA_TESTBED"]!, NODE.commands, "on-node");
@@ -119,7 +111,7 @@ cp ${PROGRAM} /opt/cedana-cdk/current/bin/cedana-node`);
     apiVersion: "node.k8s.io/v1",
     kind: "RuntimeClass",
     metadata: { name: "cedana" },
-    handler: "cedana",
+    handler: CRIU_HANDLER.name,
   });
   if (KIND === "vm")
     script(

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,6 +14,8 @@ export interface Testbed {
   addNode(): void;
   /** Runs a command on the node. */
   onNode(...command: string[]): string;
+  /** Runs a command on the node with `input` on stdin. */
+  feed(input: string | Buffer, ...command: string[]): string;
   /** Creates a pod on the real node and waits until it is Ready. */
   runPod(pod: Pod): void;
   close(): void;
@@ -59,11 +61,27 @@ export interface Pod {
   readonly spec: object;
 }
 
+/** What a test bed has besides a cluster and a node. */
+export interface TestbedOptions {
+  /** Additional flags of `up`. */
+  readonly flags?: readonly string[];
+  /** Configuration of the node's containerd: text of a file. */
+  readonly containerd?: string;
+  /** Script that the node in namespaces runs from its start, and again when it ends. The virtual machine has systemd. */
+  readonly service?: string;
+}
+
+/** Versions of containerd and runc that the node has instead of Debian's. The test bed must have built them. */
+const VERSIONS = ["containerd", "runc"].flatMap((name) => {
+  const version = process.env[`CEDANA_NODE_${name.toUpperCase()}`];
+  return version === undefined ? [] : [`--${name}`, version];
+});
+
 /**
- * Starts a test bed by the commands in the directory CEDANA_TESTBED, with additional flags of `up`. Or uses the running one in
- * CEDANA_TESTBED_DIR, and does not stop it.
+ * Starts a test bed by the commands in the directory CEDANA_TESTBED. Or uses the running one in CEDANA_TESTBED_DIR, which must
+ * have been started with the same options, and does not stop it.
  */
-export function openTestbed(...flags: string[]): Testbed {
+export function openTestbed({ flags = [], containerd, service }: TestbedOptions = {}): Testbed {
   needs("nsenter", ...NODE.needs);
   const kit = process.env["CEDANA_TESTBED"];
   if (kit === undefined)
@@ -78,20 +96,38 @@ export function openTestbed(...flags: string[]): Testbed {
     // Agents run on a node once it is labelled.
     TESTBED_LABELS: "cedana.ai/enabled=false",
   };
-  if (running === undefined)
-    run(join(kit, "up"), ["--dir", folder, "--port", "37443", "--node", ...flags], { env });
+  const boot = mkdtempSync(join(tmpdir(), "boot-"));
+  const file = (flag: string, name: string, text: string | undefined) => {
+    if (text === undefined) return [];
+    writeFileSync(join(boot, name), text, { mode: 0o755 });
+    return [flag, join(boot, name)];
+  };
+  const ofNode = [...VERSIONS, ...file("--containerd-config", "handler.toml", containerd)];
+  const ofNamespaces =
+    KIND === "namespaces" ? [...ofNode, ...file("--node-service", "service", service)] : [];
+  try {
+    if (running === undefined) {
+      const list = ["--dir", folder, "--port", "37443", "--node", ...flags, ...ofNamespaces];
+      run(join(kit, "up"), list, { env });
+    }
+  } catch (error) {
+    rmSync(boot, { recursive: true, force: true });
+    throw error;
+  }
   const program = join(cache, "bin", process.env["TESTBED_K8S"] ?? "1.34.4", "kubectl");
   if (!existsSync(program)) throw new Error(`${program} is missing: run the test bed's build`);
 
+  const onNode = join(kit, NODE.commands, "on-node");
   const kubectl = (list: readonly string[], input?: unknown) =>
     run(program, list, { env, ...(input === undefined ? {} : { input: JSON.stringify(input) }) });
   return {
     folder,
     kubectl,
     addNode() {
-      if (KIND === "vm") run(join(kit, "vm/up"), ["--dir", folder], { env });
+      if (KIND === "vm") run(join(kit, "vm/up"), ["--dir", folder, ...ofNode], { env });
     },
-    onNode: (...command) => run(join(kit, NODE.commands, "on-node"), ["--dir", folder, ...command], { env }),
+    onNode: (...command) => run(onNode, ["--dir", folder, ...command], { env }),
+    feed: (input, ...command) => run(onNode, ["--dir", folder, ...command], { env, input }),
     runPod({ metadata, spec }) {
       const tolerations = [{ key: "cedana.ai/not-ready", operator: "Exists" }];
       const nodeSelector = { "kubernetes.io/hostname": NODE.name };
@@ -100,6 +136,7 @@ export function openTestbed(...flags: string[]): Testbed {
       kubectl(["wait", "--for=condition=Ready", `pod/${metadata.name}`, `--timeout=${scaled(180)}s`]);
     },
     close() {
+      rmSync(boot, { recursive: true, force: true });
       if (running !== undefined) return;
       for (const commands of new Set([NODE.commands, "."]))
         run(join(kit, commands, "down"), ["--dir", folder], { env });
