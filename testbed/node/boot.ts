@@ -2,19 +2,19 @@
 import { CRIU_HANDLER } from "../../config/engines/criu";
 import { NODE_PROGRAM, SERVICE_DIRECTORY, WRAPPER } from "../../config/nodes";
 import { renderNodeService } from "../../render/user-data/node-service";
-import { KIND, type Testbed } from "./testbed";
+import { KIND, type Kind, type Testbed } from "./testbed";
 
 const SERVICE = "cedana-noded";
 const RUNTIME = `plugins."io.containerd.cri.v1.runtime".containerd.runtimes.${CRIU_HANDLER.name}`;
 
-/** Configuration of containerd. The node in namespaces has no systemd, so no cgroups of it either. */
-export const HANDLER = `version = 3
+/** Returns the configuration of containerd. The node in namespaces has no systemd, so no cgroups of it either. */
+export const handlerOf = (kind: Kind) => `version = 3
 [${RUNTIME}]
   runtime_type = "${CRIU_HANDLER.runtimeType}"
   pod_annotations = ${JSON.stringify(CRIU_HANDLER.podAnnotations)}
 [${RUNTIME}.options]
   BinaryName = "${WRAPPER}"
-  SystemdCgroup = ${KIND === "vm"}
+  SystemdCgroup = ${kind === "vm"}
 `;
 
 /** Stands in for the systemd units: starts the service when the helper has installed the program, and again when it ends. */

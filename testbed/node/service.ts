@@ -3,7 +3,7 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { CRIU_HANDLER } from "../../config/engines/criu";
 import { NODE_PROGRAM, WRAPPER } from "../../config/nodes";
-import { bootService, HANDLER, UNIT } from "./boot";
+import { bootService, handlerOf, UNIT } from "./boot";
 import { ran, ROOT, run, type Ran } from "./run";
 import { eventually, NODE, openTestbed, REGISTRY, type Testbed } from "./testbed";
 
@@ -76,7 +76,7 @@ export interface ServiceNode extends Testbed {
 /** Starts the node and installs the service. */
 export async function openServiceNode(): Promise<ServiceNode> {
   const folder = mkdtempSync(join(tmpdir(), "service-"));
-  const testbed = openTestbed({ containerd: HANDLER, service: UNIT });
+  const testbed = openTestbed({ containerd: handlerOf, service: UNIT });
   testbed.addNode();
   bootService(testbed);
   const onNode = (input: Buffer | undefined, ...command: string[]) => {

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CRIU_HANDLER } from "../../config/engines/criu";
-import { HANDLER } from "./boot";
+import { handlerOf } from "./boot";
 import { ROOT, run } from "./run";
 import { eventually, NODE, openTestbed, scaled, type Testbed } from "./testbed";
 
@@ -57,7 +57,7 @@ export interface WrapperNode extends Testbed {
 /** Starts the node. */
 export function openWrapperNode(): WrapperNode {
   const folder = mkdtempSync(join(tmpdir(), "wrapper-"));
-  const bed = openTestbed({ containerd: HANDLER });
+  const bed = openTestbed({ containerd: handlerOf });
   bed.addNode();
   const build = (source: string, path: string) => {
     const file = join(folder, "program");
