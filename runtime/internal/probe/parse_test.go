@@ -30,6 +30,17 @@ func TestDescends(t *testing.T) {
 	}
 }
 
+func TestBelow(t *testing.T) {
+	for own, want := range map[string]bool{
+		"4:memory:/pod/c\n0::/pod/c\n": false, "4:memory:/pod/c/x\n0::/pod/c\n": true, "0::/pod/c/x\n": true,
+		"0::/pod/cx\n": false, "0::/other\n": false, "9:cpu:/pod/c/x\n": false, "": false,
+	} {
+		if got := below(own, "4:memory:/pod/c\n0::/pod/c\n"); got != want {
+			t.Errorf("%q: got %t", own, got)
+		}
+	}
+}
+
 func TestMapping(t *testing.T) {
 	for line, want := range map[string]string{
 		"7f0000000000-7f0000001000 rw-s 00000000 00:0e 53 /secretmem (deleted)":                 "/secretmem (deleted)",
@@ -96,5 +107,6 @@ func FuzzParsers(f *testing.F) {
 		parseUnixSocket(data)
 		watches(string(data), "inotify")
 		expired(string(data))
+		below(string(data), "4:memory:/pod/c\n")
 	})
 }

@@ -163,10 +163,29 @@ func (c *check) checkNamespaces(p *process) {
 func (c *check) checkCgroup(p *process) {
 	own, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", p.pid))
 	first, firstErr := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", p.container.PID))
-	if err == nil && firstErr == nil && string(own) != string(first) {
-		c.report(p, "cgroup", "is in another cgroup than the container's first process",
+	if err == nil && firstErr == nil && below(string(own), string(first)) {
+		c.report(p, "cgroup", "is in a cgroup that the container created",
 			"Create no cgroups in the container, as systemd and nested containers do.")
 	}
+}
+
+// below says if a process is in a cgroup below that of another one, in any hierarchy. Both are lines as "4:memory:/path"
+// (cgroups(7)).
+func below(own, first string) bool {
+	paths := map[string]string{}
+	for line := range strings.Lines(first) {
+		if hierarchy, path, found := strings.Cut(strings.TrimSpace(line), ":/"); found {
+			paths[hierarchy] = path
+		}
+	}
+	for line := range strings.Lines(own) {
+		hierarchy, path, _ := strings.Cut(strings.TrimSpace(line), ":/")
+		parent, found := paths[hierarchy]
+		if found && path != parent && (parent == "" || strings.HasPrefix(path, parent+"/")) {
+			return true
+		}
+	}
+	return false
 }
 
 // rootDevice returns the device of a process's root file system; 0 if it is not known.
