@@ -209,15 +209,15 @@ rm -rf /var/lib/cedana-cdk/checkpoints/* /var/lib/cedana-cdk/restore/*`);
     const hit = moment === NEVER || (await kill(moment, stop));
     await delivery;
     node.kubectl(["wait", "--for=condition=Ready", `pod/${name}`, "--timeout=180s"]);
-    const phase = await eventually(() => checks.phase(name));
-    report(seed, moment, hit, phase);
+    const outcome = await eventually(() => checks.outcome(name));
+    report(seed, moment, hit, `${outcome.phase} ${outcome.reason}`);
     await checks.count(name);
     await checks.nothingLeft(2);
-    expect(await eventually(() => checks.phase(name))).toBe(phase);
+    expect(await eventually(() => checks.outcome(name))).toEqual(outcome);
     await removed(name, podUID);
     if (moment.part === "shim") checks.forgetDead("source");
     await eventually(() => expect(checks.left()).toBe(before));
-    return phase === "Restored";
+    return outcome.phase === "Restored";
   }
 
   async function retried<T>(run: () => Promise<T>): Promise<T> {

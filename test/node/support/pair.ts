@@ -117,14 +117,17 @@ done | while read -r pid; do sed -n 's/^PPid:.//p' "/proc/$pid/status"; done | s
   }
 
   /**
-   * Returns the phase that the service reports for both containers of a pod: Restored or StartedFresh.
+   * Returns the phase that the service reports for both containers of a pod, Restored or StartedFresh, with the reason.
    *
    * @throws Error if it differs between them, or the containers' own numbers say otherwise
    */
-  phase(pod: string): string {
+  outcome(pod: string): { readonly phase: string; readonly reason: string } {
     const { status, stdout, stderr } = this.node.call("outcome", { podUID: this.node.uid(pod) });
     if (status !== 0) throw new Error(stderr);
-    const outcome = JSON.parse(stdout) as { containers: { name: string; phase: string }[] };
+    const outcome = JSON.parse(stdout) as {
+      reason?: string;
+      containers: { name: string; phase: string }[];
+    };
     const ran = ROLES.map((role) => {
       const [, first] = /^number (\d+)$/m.exec(this.logs(pod, role)) ?? [];
       return Number(first) >= this.least ? "Restored" : "StartedFresh";
@@ -132,7 +135,7 @@ done | while read -r pid; do sed -n 's/^PPid:.//p' "/proc/$pid/status"; done | s
     const reported = outcome.containers.map(({ phase }) => phase);
     if (reported.join() !== ran.join() || ran[0] !== ran[1])
       throw new Error(`the processes of ${pod} are ${ran.join()}, and ${stdout}`);
-    return ran[0]!;
+    return { phase: ran[0]!, reason: outcome.reason ?? "" };
   }
 
   /** Lists what a restored container has on the node beside its processes. */
