@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { NODE_SERVICE_SOCKET } from "../../clients/node-service";
 import { CRIU_HANDLER } from "../../config/engines/criu";
 import { NODE_PROGRAM, WRAPPER } from "../../config/nodes";
 import { bootService, handlerOf, UNIT } from "./boot";
@@ -62,6 +63,8 @@ export interface ServiceNode extends Testbed {
   checkpoint(params: CheckpointParams): CheckpointResult;
   /** Runs a shell script on the node. */
   script(text: string): string;
+  /** Returns the path of the service's socket for this machine. Only for the node in namespaces. */
+  socket(): string;
   /** Returns a file of a checkpoint, of at most some MB. */
   file(uid: string, path: string): Buffer;
   /** Returns the numbers of 8 bytes before each place where a file of a checkpoint has a text. */
@@ -112,6 +115,10 @@ export async function openServiceNode(): Promise<ServiceNode> {
     ...testbed,
     call,
     script,
+    socket() {
+      const [pid] = readFileSync(join(testbed.folder, "run/node.pid"), "utf8").split(" ");
+      return join(`/proc/${run("pgrep", ["--parent", pid!]).trim()}/root`, NODE_SERVICE_SOCKET);
+    },
     begin(params, milliseconds, then) {
       const output = `/tmp/call-${params.uid}`;
       script(`rm -f ${output}
@@ -194,15 +201,20 @@ export interface PairOptions {
   /** Kind of the connection that `ping` keeps over loopback. */
   readonly tcp?: "tcp" | "mptcp";
   readonly restartPolicy?: "Always" | "Never";
+  /** Time before each number, in milliseconds: the pod then takes little processor time, and prints each 20th number. */
+  readonly pause?: number;
 }
 
 /** Returns a pod of two containers that exchange numbers over FIFOs in a shared emptyDir. */
-export function pair(name: string, { megabytes = 8, tcp, restartPolicy = "Always" }: PairOptions = {}) {
+export function pair(
+  name: string,
+  { megabytes = 8, tcp, restartPolicy = "Always", pause = 0 }: PairOptions = {},
+) {
   const container = (role: string, env: readonly object[]) => ({
     name: role,
     image: "localhost:5000/pair:1",
     command: ["/bin/pair", role],
-    env: [{ name: "MB", value: String(megabytes) }, ...env],
+    env: [{ name: "MB", value: String(megabytes) }, { name: "PAUSE", value: String(pause) }, ...env],
     volumeMounts: [{ name: "shared", mountPath: "/shared" }],
   });
   const connection = tcp === undefined ? [] : [{ name: "TCP", value: tcp }];
