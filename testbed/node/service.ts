@@ -198,8 +198,11 @@ function pushWorkload(folder: string) {
 export interface PairOptions {
   /** Memory of each container in MB. */
   readonly megabytes?: number;
-  /** Kind of the connection that `ping` keeps over loopback. */
-  readonly tcp?: "tcp" | "mptcp";
+  /**
+   * Connections over loopback. tcp, mptcp: `ping` keeps one with itself. exchange: both containers also send each number over
+   * one, and end if it differs from the FIFO's.
+   */
+  readonly tcp?: "tcp" | "mptcp" | "exchange";
   readonly restartPolicy?: "Always" | "Never";
   /** Time before each number, in milliseconds: the pod then takes little processor time, and prints each 20th number. */
   readonly pause?: number;
@@ -223,7 +226,7 @@ export function pair(
     spec: {
       restartPolicy,
       volumes: [{ name: "shared", emptyDir: {} }],
-      containers: [container("ping", connection), container("pong", [])],
+      containers: [container("ping", connection), container("pong", tcp === "exchange" ? connection : [])],
     },
   };
 }
