@@ -20,6 +20,8 @@ const both = {
   criu,
   runc: runtime,
   service,
+  // As systemd stops it for another version.
+  "stopping service": service.replace("KILL", "TERM"),
   // containerd's shim of each pod.
   shim: "pgrep -f '^[^ ]*containerd-shim-runc-v2 .*-id' | grep -vx \"${KEEP}\" | xargs kill -KILL",
   containerd: "pkill -KILL -x containerd",
