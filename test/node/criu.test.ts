@@ -3,7 +3,7 @@
  * output of the processes.
  */
 import { counting } from "../../testbed/node/counting";
-import { openCriuEngine, type CriuEngine } from "../../testbed/node/criu";
+import { openEngine, type Engine } from "../../testbed/node/engine";
 import { eventually, KIND, NODE } from "../../testbed/node/testbed";
 import { failed, ready, RESTORE, stepsOn } from "./support/steps";
 
@@ -25,11 +25,11 @@ const PAIR = { containers: [WRITER, READER], volumes: [{ name: "shared", emptyDi
 const NAMES = ["writer", "reader"] as const;
 
 describeInNamespaces("engine criu", () => {
-  let engine: CriuEngine;
+  let engine: Engine;
   let steps: ReturnType<typeof stepsOn>;
 
   beforeAll(async () => {
-    engine = await openCriuEngine({ quota: "400Mi", reserve: "100Mi" });
+    engine = await openEngine({ quota: "400Mi", reserve: "100Mi" });
     steps = stepsOn(engine);
   });
   afterEach(() => steps.deleteWorkloads());

@@ -1,20 +1,22 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { NODE_SERVICE_SOCKET } from "../../clients/node-service";
+import { CRIU_HANDLER } from "../../config/engines/criu";
+import { NODE_PROGRAM, WRAPPER } from "../../config/nodes";
+import { bootService, handlerOf, UNIT } from "./boot";
 import { ran, ROOT, run, type Ran } from "./run";
-import { eventually, KIND, NODE, openTestbed, REGISTRY, type Testbed } from "./testbed";
-import { HANDLER } from "./wrapper";
+import { eventually, NODE, openTestbed, REGISTRY, type Testbed } from "./testbed";
 
-const PROGRAM = "/usr/local/bin/cedana-node";
 const SERVICE = "cedana-noded";
 const CHECKPOINTS = "/var/lib/cedana-cdk/checkpoints";
 const JOURNAL = "/var/lib/cedana-cdk/journal";
-/** Stands in for a systemd unit on the node in namespaces, which runs it again when it ends. */
-const UNIT = `#!/bin/sh
-until [ -x ${PROGRAM} ]; do sleep 0.2; done
-exec ${PROGRAM} ${SERVICE}
-`;
+/** Installs the program on stdin as the helper does: the program appears in one rename, and the wrapper is a copy. */
+const INSTALL = `mkdir -p /opt/cedana-cdk/versions/test/bin
+cat > /opt/cedana-cdk/versions/test/bin/cedana-node
+chmod 755 /opt/cedana-cdk/versions/test/bin/cedana-node
+cp /opt/cedana-cdk/versions/test/bin/cedana-node ${WRAPPER}
+ln -s versions/test /opt/cedana-cdk/current`;
 /** Lists the frozen cgroups of the node's pods, of cgroup v1 and v2. Other nodes of this machine share its freezer. */
 const FROZEN = `pod=$(pgrep -ox pause)
 top=$([ -z "$pod" ] || sed -n 's|^[0-9]*:freezer:/\\([^/]*\\).*|\\1|p' "/proc/$pod/cgroup")
@@ -74,31 +76,15 @@ export interface ServiceNode extends Testbed {
   ready(): Promise<void>;
 }
 
-/** Starts the node and installs the service. CEDANA_NODE_CONTAINERD and CEDANA_NODE_RUNC name versions of the test bed. */
+/** Starts the node and installs the service. */
 export async function openServiceNode(): Promise<ServiceNode> {
   const folder = mkdtempSync(join(tmpdir(), "service-"));
-  const unit = join(folder, SERVICE);
-  writeFileSync(unit, UNIT, { mode: 0o755 });
-  const versions = ["containerd", "runc"].flatMap((name) => {
-    const version = process.env[`CEDANA_NODE_${name.toUpperCase()}`];
-    return version === undefined ? [] : [`--${name}`, version];
-  });
-  const handler = join(folder, "handler.toml");
-  writeFileSync(handler, HANDLER);
-  const service = KIND === "namespaces" ? ["--node-service", unit, "--containerd-config", handler] : [];
-  const testbed = openTestbed(...versions, ...service);
+  const testbed = openTestbed({ containerd: handlerOf, service: UNIT });
   testbed.addNode();
+  bootService(testbed);
   const onNode = (input: Buffer | undefined, ...command: string[]) => {
     const kit = join(process.env["CEDANA_TESTBED"]!, NODE.commands, "on-node");
     return ran(kit, ["--dir", testbed.folder, ...command], input === undefined ? {} : { input });
-  };
-  const install = (source: string, path: string) => {
-    const built = join(folder, "built");
-    const environment = { ...process.env, CGO_ENABLED: "0" };
-    run("go", ["build", "-trimpath", "-o", built, source], { cwd: join(ROOT, "runtime"), env: environment });
-    const replace = `cat > ${path}.new && chmod 755 ${path}.new && mv ${path}.new ${path}`;
-    const { status, stderr } = onNode(readFileSync(built), "sh", "-c", replace);
-    if (status !== 0) throw new Error(stderr);
   };
   const script = (text: string) => {
     const { status, stdout, stderr } = onNode(Buffer.from(text), "sh", "-s");
@@ -110,24 +96,21 @@ export async function openServiceNode(): Promise<ServiceNode> {
       Buffer.from(JSON.stringify(params)),
       "sh",
       "-c",
-      `exec ${PROGRAM} ${SERVICE} call ${method} "$(cat)"`,
+      `exec ${NODE_PROGRAM} ${SERVICE} call ${method} "$(cat)"`,
     );
   pushWorkload(folder);
-  install("./cmd/cedana-node", PROGRAM);
-  // The wrapper is a copy, and restores by the installed version.
-  script(`mkdir -p /opt/cedana-cdk/current/bin
-cp ${PROGRAM} /usr/local/bin/cedana-runc
-cp ${PROGRAM} /opt/cedana-cdk/current/bin/cedana-node`);
+  const built = join(folder, "built");
+  run("go", ["build", "-trimpath", "-o", built, "./cmd/cedana-node"], {
+    cwd: join(ROOT, "runtime"),
+    env: { ...process.env, CGO_ENABLED: "0" },
+  });
+  testbed.feed(readFileSync(built), "sh", "-ec", INSTALL);
   testbed.kubectl(["apply", "-f", "-"], {
     apiVersion: "node.k8s.io/v1",
     kind: "RuntimeClass",
     metadata: { name: "cedana" },
-    handler: "cedana",
+    handler: CRIU_HANDLER.name,
   });
-  if (KIND === "vm")
-    script(
-      `systemd-run --unit=${SERVICE} -p Restart=always -p RestartSec=1 -p KillMode=process ${PROGRAM} ${SERVICE}`,
-    );
   const node: ServiceNode = {
     ...testbed,
     call,
@@ -142,7 +125,7 @@ cp ${PROGRAM} /opt/cedana-cdk/current/bin/cedana-node`);
 cat > ${output}.json <<'END'
 ${JSON.stringify(params)}
 END
-(${PROGRAM} ${SERVICE} call checkpoint "$(cat ${output}.json)" > ${output} 2>&1
+(${NODE_PROGRAM} ${SERVICE} call checkpoint "$(cat ${output}.json)" > ${output} 2>&1
 echo "status $?" >> ${output}) < /dev/null > /dev/null 2>&1 &
 until [ -n "$(ls ${JOURNAL})" ] || grep -qs ^status ${output}; do sleep 0.005; done
 sleep ${(milliseconds / 1000).toFixed(3)}

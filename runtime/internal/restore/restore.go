@@ -61,6 +61,8 @@ type run struct {
 	spec       *specs.Spec
 	cgroup     string
 	overlay    *overlay
+	// edited says that config.json of the bundle has the runtime's edits.
+	edited bool
 }
 
 // Run restores a container, or prepares its fresh start. It returns an error only with the outcome Failed.
@@ -79,7 +81,13 @@ func Run(request Request) (Outcome, error) {
 	}
 	becomeSubreaper(true)
 	defer becomeSubreaper(false)
-	return r.decide()
+	outcome, err := r.decide()
+	if outcome != Restored {
+		if resetError := r.resetConfig(); resetError != nil {
+			return Failed, errors.Join(err, resetError)
+		}
+	}
+	return outcome, err
 }
 
 // unknown returns the outcome for a pod without a decision that can be read.
@@ -168,6 +176,9 @@ func (r *run) decide() (Outcome, error) {
 		default:
 			return r.fresh()
 		}
+	}
+	if err := r.editConfig(); err != nil {
+		return r.giveUp(plan.ReasonIncompatible, err)
 	}
 	if err := r.compare(); err != nil {
 		return r.giveUp(plan.ReasonIncompatible, err)
