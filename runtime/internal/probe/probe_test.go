@@ -140,7 +140,11 @@ func openOwnAddress(kind string, listen func(string, string, bool) (net.Listener
 		if err != nil || kind == "tcp-listener" {
 			return err
 		}
-		err = dial("tcp", listener.Addr().String())
+		if err := dial("tcp", listener.Addr().String()); err != nil {
+			return err
+		}
+		accepted, err := listener.Accept()
+		opened = append(opened, accepted)
 		return errors.Join(err, listener.Close())
 	}
 	return errors.New("this machine has only loopback addresses")
@@ -223,7 +227,9 @@ func TestProblemsOfOneContainer(t *testing.T) {
 		{[]string{"file", "/proc/self/ns/net"}, checkpoint.TCPClose, ""},
 		{[]string{"listen-queue"}, checkpoint.TCPRefuse, "has an established TCP connection"},
 		{[]string{"listen-queue"}, checkpoint.TCPClose, ""},
-		{[]string{"inotify", "/"}, checkpoint.TCPClose, "watches a file of the image"},
+		{[]string{"inotify", "/usr"}, checkpoint.TCPClose, "watches a file of the image"},
+		{[]string{"inotify", "/"}, checkpoint.TCPClose, ""},
+		{[]string{"inotify", "/etc"}, checkpoint.TCPClose, ""},
 		{[]string{"inotify", "/proc"}, checkpoint.TCPClose, "watches a file of proc by inotify"},
 		{[]string{"inotify", "/dev/shm"}, checkpoint.TCPClose, ""},
 	} {
@@ -304,7 +310,7 @@ func TestSharedMemorySegmentsOfSeveralContainers(t *testing.T) {
 
 func TestWatches(t *testing.T) {
 	text := "pos:\t0\nflags:\t00\ninotify wd:2 ino:5a sdev:30 mask:800afce ignored_mask:0\ninotify wd:1 ino:3f sdev:fe00001 mask:2\nfanotify ino:1 sdev:7\n"
-	if got := watches(text, "inotify"); !slices.Equal(got, []uint64{0x30, 0xfe00001}) {
+	if got := watches(text, "inotify"); !slices.Equal(got, []watch{{0x30, 0x5a}, {0xfe00001, 0x3f}}) {
 		t.Errorf("got %x", got)
 	}
 }

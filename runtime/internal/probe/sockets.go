@@ -49,7 +49,7 @@ func (c *check) checkSocket(p *process, d descriptor) {
 		c.report(p, "protocol", fmt.Sprintf("has a socket of IP protocol %d", protocol), "Close it before the checkpoint, or use TCP or UDP.")
 	case internet && protocol == unix.IPPROTO_TCP && kind == unix.SOCK_STREAM:
 		c.checkConnection(p, socket)
-	case internet:
+	case internet && kind != unix.SOCK_RAW:
 		if address := podAddress(socket); address != "" {
 			c.report(p, "address", "has a socket of the pod's address "+address,
 				"Close it before the checkpoint, or send to other pods from a socket that is not connected: a restored pod has another address.")
@@ -85,13 +85,15 @@ func podAddress(socket int) string {
 		return ""
 	}
 	var address netip.Addr
+	port := 0
 	switch local := local.(type) {
 	case *unix.SockaddrInet4:
-		address = netip.AddrFrom4(local.Addr)
+		address, port = netip.AddrFrom4(local.Addr), local.Port
 	case *unix.SockaddrInet6:
-		address = netip.AddrFrom16(local.Addr).Unmap()
+		address, port = netip.AddrFrom16(local.Addr).Unmap(), local.Port
 	}
-	if !address.IsGlobalUnicast() {
+	// A connection that was reset keeps its address, but no port: CRIU does not bind it.
+	if !address.IsGlobalUnicast() || port == 0 {
 		return ""
 	}
 	return address.String()
