@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CRIU_HANDLER } from "../../config/engines/criu";
-import { NODE_PROGRAM, SERVICE_DIRECTORY, WRAPPER } from "../../config/nodes";
+import { NODE_PROGRAM, SERVICE_DIRECTORY, STATE_DIRECTORY, WRAPPER } from "../../config/nodes";
 import { openEngine, type Engine } from "./engine";
 
 const SERVICE = "cedana-noded";
@@ -19,7 +19,7 @@ const HANDLER = `version = 3
 /** Stands in for the systemd units, which start the service when the helper has installed the program, and again when it ends. */
 const UNIT = `#!/bin/sh
 until [ -x ${NODE_PROGRAM} ]; do sleep 0.2; done
-install -d -m 0700 ${SERVICE_DIRECTORY}
+install -d -m 0700 ${SERVICE_DIRECTORY} ${STATE_DIRECTORY}
 exec ${NODE_PROGRAM} ${SERVICE}
 `;
 
