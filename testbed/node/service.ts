@@ -29,6 +29,7 @@ export interface CheckpointParams {
   readonly podUID: string;
   readonly containers?: readonly { readonly name: string; readonly image?: string }[];
   readonly tcp?: "close" | "loopback" | "refuse";
+  readonly preDump?: "auto" | "off";
   readonly stop?: boolean;
   readonly freezeMilliseconds?: number;
 }
@@ -38,9 +39,18 @@ export interface CheckpointResult {
   readonly directory: string;
   readonly checkpoint: {
     readonly frozenNanoseconds: number;
+    readonly preDump?: {
+      readonly passes: number;
+      readonly frozenNanoseconds?: number;
+      readonly reason?: string;
+      readonly message?: string;
+    };
     readonly createdAt: string;
     readonly node: Readonly<Record<string, unknown>>;
-    readonly containers: readonly { readonly name: string; readonly files: readonly { path: string }[] }[];
+    readonly containers: readonly {
+      readonly name: string;
+      readonly files: readonly { readonly path: string; readonly size: number }[];
+    }[];
     readonly volumes: readonly { readonly name: string }[];
   };
   readonly timings: Readonly<Record<string, number>>;
@@ -98,7 +108,7 @@ export async function openServiceNode(): Promise<ServiceNode> {
       "-c",
       `exec ${NODE_PROGRAM} ${SERVICE} call ${method} "$(cat)"`,
     );
-  pushWorkload(folder);
+  pushWorkloads(folder);
   const built = join(folder, "built");
   run("go", ["build", "-trimpath", "-o", built, "./cmd/cedana-node"], {
     cwd: join(ROOT, "runtime"),
@@ -178,20 +188,21 @@ true`).trim(),
   return node;
 }
 
-/** Builds the image `pair:1`: busybox and the workload of runtime/test/pair. */
-function pushWorkload(folder: string) {
-  const files = join(folder, "image/bin");
-  mkdirSync(files, { recursive: true });
-  const env = { ...process.env, CGO_ENABLED: "0" };
-  run("go", ["build", "-trimpath", "-o", join(files, "pair"), "./test/pair"], {
-    cwd: join(ROOT, "runtime"),
-    env,
-  });
-  const layer = join(folder, "layer.tar");
-  run("tar", ["--owner=0", "--group=0", "-C", join(folder, "image"), "-cf", layer, "bin/pair"]);
-  const crane = join(process.env["TESTBED_CACHE"] ?? join(homedir(), ".cache/cedana-testbed"), "bin/crane");
-  const [base, tag] = [`${REGISTRY}/busybox:1`, `${REGISTRY}/pair:1`];
-  run(crane, ["append", "--insecure", "--base", base, "--new_layer", layer, "--new_tag", tag]);
+/** Builds the images `pair:1` and `dirty:1`: busybox and a program of runtime/test. */
+function pushWorkloads(folder: string) {
+  for (const name of ["pair", "dirty"]) {
+    const files = join(folder, name);
+    mkdirSync(join(files, "bin"), { recursive: true });
+    run("go", ["build", "-trimpath", "-o", join(files, "bin", name), `./test/${name}`], {
+      cwd: join(ROOT, "runtime"),
+      env: { ...process.env, CGO_ENABLED: "0" },
+    });
+    const layer = join(folder, "layer.tar");
+    run("tar", ["--owner=0", "--group=0", "-C", files, "-cf", layer, `bin/${name}`]);
+    const crane = join(process.env["TESTBED_CACHE"] ?? join(homedir(), ".cache/cedana-testbed"), "bin/crane");
+    const [base, tag] = [`${REGISTRY}/busybox:1`, `${REGISTRY}/${name}:1`];
+    run(crane, ["append", "--insecure", "--base", base, "--new_layer", layer, "--new_tag", tag]);
+  }
 }
 
 /** Options of a pod of the workload. */
