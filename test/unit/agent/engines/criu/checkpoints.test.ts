@@ -30,6 +30,7 @@ test("checkpoints a pod, pushes it, deletes it on the node and reports the resul
     architecture: "amd64",
     checkpointedTime: "2026-11-27T09:00:00Z",
     frozenMilliseconds: 2,
+    preDump: { passes: 1, frozenMilliseconds: 1 },
     containers: [
       {
         name: "app",
