@@ -36,6 +36,7 @@ export const CRIU: Extract<CheckpointSettings, { readonly engine: "criu" }> = {
   engine: "criu",
   agent: AGENT,
   tcp: "close",
+  preDump: "auto",
   freezeSeconds: 60,
   runtimeClasses: { amd64: "cedana-criu" },
   restore: { restart: "fresh", lazy: false, timeoutSeconds: 300 },
