@@ -3,9 +3,10 @@
  * numbers in the images of CRIU and in the archives. CEDANA_NODE=vm runs it with cgroup v2 and systemd.
  */
 import { execFileSync } from "node:child_process";
+import { NODE_PROGRAM } from "../../config/nodes";
 import { Random, SEED } from "../../testbed/random";
 import { openServiceNode, pair, type PairOptions, type ServiceNode } from "../../testbed/node/service";
-import { eventually, KIND } from "../../testbed/node/testbed";
+import { eventually, NODE, scaled } from "../../testbed/node/testbed";
 import { RESTORE_ANNOTATION } from "../../testbed/node/wrapper";
 
 let node: ServiceNode;
@@ -80,7 +81,7 @@ const spread = (of: Record<string, number>) =>
   Math.max(...Object.values(of)) - Math.min(...Object.values(of));
 
 test("the diagnosis finds what the node has and what is missing", () => {
-  const [report, status] = node.script("cedana-node --output json; echo status=$?").split("status=");
+  const [report, status] = node.script(`${NODE_PROGRAM} --output json; echo status=$?`).split("status=");
   const { findings } = JSON.parse(report!) as {
     findings: { check: string; status: string; remedy?: string }[];
   };
@@ -109,26 +110,29 @@ test("memory, root file systems, volume and /dev/shm are of one moment", async (
   expect(result.checkpoint.node).toMatchObject({ criu: expect.stringMatching(/^4\./) });
 });
 
-const describeInNamespaces = KIND === "namespaces" ? describe : describe.skip;
-
-describeInNamespaces("with the wrapper", () => {
+describe("with the wrapper", () => {
   /** Creates the pod `copy`, publishes its plan with a checkpoint of the service, and waits until it is Ready. */
   function restore(spec: object, checkpoint: string): string {
     node.kubectl(["apply", "-f", "-"], {
       apiVersion: "v1",
       kind: "Pod",
       metadata: { name: "copy", annotations: { [RESTORE_ANNOTATION]: "" } },
-      spec: { ...spec, runtimeClassName: "cedana", tolerations: [{ operator: "Exists" }] },
+      spec: {
+        ...spec,
+        runtimeClassName: "cedana",
+        nodeName: NODE.name,
+        tolerations: [{ operator: "Exists" }],
+      },
     });
     const podUID = node.uid("copy");
-    const deadline = new Date(Date.now() + 600_000).toISOString();
+    const deadline = new Date(Date.now() + scaled(600_000)).toISOString();
     // As the method stage leaves it.
     node.script(`staging=/var/lib/cedana-cdk/restore/.staging-${podUID}
 mkdir -m 700 $staging
 mv /var/lib/cedana-cdk/checkpoints/${checkpoint} $staging`);
     const plan = { checkpoint, podUID, deadline, fallback: "fail", restart: "fresh" };
     expect(node.call("lay", plan)).toMatchObject({ status: 0 });
-    node.kubectl(["wait", "--for=condition=Ready", "pod/copy", "--timeout=120s"]);
+    node.kubectl(["wait", "--for=condition=Ready", "pod/copy", `--timeout=${scaled(120)}s`]);
     return podUID;
   }
 
@@ -256,7 +260,7 @@ test("established connections are closed, kept or refused, and MPTCP is refused 
 test("with stop, the processes end at the moment of the checkpoint", async () => {
   const podUID = await start("stopped", { restartPolicy: "Never" });
   const result = node.checkpoint({ uid: "stop", podUID, stop: true });
-  node.kubectl(["wait", "--for=jsonpath={.status.phase}=Failed", "pod/stopped", "--timeout=60s"]);
+  node.kubectl(["wait", "--for=jsonpath={.status.phase}=Failed", "pod/stopped", `--timeout=${scaled(60)}s`]);
   const found = numbers("stop", result);
   expect(spread(found)).toBeLessThanOrEqual(2);
   for (const role of ROLES) expect(printed("stopped", role)).toBeLessThanOrEqual(found[`${role} memory`]!);

@@ -3,17 +3,18 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { NODE_PROGRAM, SERVICE_DIRECTORY } from "../../config/nodes";
 import { ROOT } from "./run";
-import { KIND, type Testbed } from "./testbed";
+import { KIND, type Kind, type Testbed } from "./testbed";
 
 const SERVICE = "cedana-noded";
 /** Directory of the files of docs/try-it.md. */
 export const TRY_IT = join(ROOT, "docs/try-it");
 
-/** Configuration of containerd. The node in namespaces has no systemd, so no cgroups of it either. */
-export const HANDLER = readFileSync(join(TRY_IT, "containerd.toml"), "utf8").replace(
-  "SystemdCgroup = true",
-  `SystemdCgroup = ${KIND === "vm"}`,
-);
+/** Returns the configuration of containerd. The node in namespaces has no systemd, so no cgroups of it either. */
+export const handlerOf = (kind: Kind) =>
+  readFileSync(join(TRY_IT, "containerd.toml"), "utf8").replace(
+    "SystemdCgroup = true",
+    `SystemdCgroup = ${kind === "vm"}`,
+  );
 
 /** Stands in for the systemd units: starts the service when the helper has installed the program, and again when it ends. */
 export const UNIT = `#!/bin/sh

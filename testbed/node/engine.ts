@@ -1,10 +1,20 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { bootService, HANDLER, TRY_IT, UNIT } from "./boot";
+import { bootService, handlerOf, TRY_IT, UNIT } from "./boot";
 import { openImages } from "./images";
 import { ROOT, run } from "./run";
-import { eventually, KIND, NODE, openTestbed, REGISTRY, scaled, type Testbed } from "./testbed";
+import {
+  eventually,
+  KIND,
+  NODE,
+  NODE_KINDS,
+  openTestbed,
+  REGISTRY,
+  scaled,
+  type Kind,
+  type Testbed,
+} from "./testbed";
 
 /**
  * A cluster with an open engine, installed as by a user: a node that boots with handler and service, images built here,
@@ -15,8 +25,10 @@ export interface Engine extends Testbed {
   archives(): readonly string[];
   /** Names of the directories with plans, and with what is staged for them. */
   plansOnNode(): readonly string[];
-  /** Returns the node under test. */
-  node(): NodeObject;
+  /** Returns a node, by default the one under test. */
+  node(name?: string): NodeObject;
+  /** Installs the agents on a kind of node too, and waits until its taint is removed. */
+  useNode(kind: Kind): Promise<void>;
   /** Deletes the agent's pod, and waits for its replacement. */
   restartAgent(): Promise<void>;
   /** Creates a Checkpoint of a pod. */
@@ -83,7 +95,7 @@ export async function openEngine(changes: object = {}, flags: readonly string[] 
   const testbed = openTestbed({
     // There is no kube-proxy: the API server itself must resolve Services to endpoints.
     flags: ["--apiserver-flag", "--enable-aggregator-routing=true", ...flags],
-    containerd: HANDLER,
+    containerd: handlerOf,
     service: UNIT,
   });
   try {
@@ -131,17 +143,23 @@ async function install(testbed: Testbed, changes: object): Promise<Engine> {
   testbed.kubectl(["wait", "--for=condition=Available", "--timeout=180s", ...controller]);
   testbed.addNode();
   bootService(testbed);
-  testbed.onNode("sh", "-c", REMOVE_CRIU);
-  testbed.kubectl(["label", "--overwrite", "node", NODE.name, "cedana.ai/enabled=true"]);
-  const node = () => JSON.parse(testbed.kubectl(["get", "node", NODE.name, "-o", "json"])) as NodeObject;
-  try {
-    await eventually(() => {
-      if (node().spec.taints?.some(({ key }) => key === TAINT)) throw new Error("the node is not ready");
-    }, 180);
-  } catch (error) {
-    const pods = testbed.kubectl([...namespaced, "get", "pods", "-o", "wide"]);
-    throw new Error(`${testbed.kubectl(["describe", "node", NODE.name])}${pods}`, { cause: error });
-  }
+  const node = (name: string = NODE.name) =>
+    JSON.parse(testbed.kubectl(["get", "node", name, "-o", "json"])) as NodeObject;
+  const useNode = async (kind: Kind) => {
+    const { name } = NODE_KINDS[kind];
+    testbed.onKind(kind, "sh", "-c", REMOVE_CRIU);
+    testbed.kubectl(["label", "--overwrite", "node", name, "cedana.ai/enabled=true"]);
+    try {
+      await eventually(() => {
+        if (node(name).spec.taints?.some(({ key }) => key === TAINT))
+          throw new Error(`node ${name} is not ready`);
+      }, 180);
+    } catch (error) {
+      const pods = testbed.kubectl([...namespaced, "get", "pods", "-o", "wide"]);
+      throw new Error(`${testbed.kubectl(["describe", "node", name])}${pods}`, { cause: error });
+    }
+  };
+  await useNode(KIND);
   const get = (name: string) =>
     JSON.parse(
       testbed.kubectl(["get", "checkpoints.automation.cedana.ai", name, "-o", "json"]),
@@ -167,6 +185,7 @@ async function install(testbed: Testbed, changes: object): Promise<Engine> {
     archives: () => names("checkpoints", "agent"),
     plansOnNode: () => names("restore"),
     node,
+    useNode,
     async restartAgent() {
       testbed.kubectl([...namespaced, "delete", "pod", "-l", HELPER, "--grace-period=5"]);
       rolledOut("-l", HELPER);

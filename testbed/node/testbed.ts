@@ -14,6 +14,8 @@ export interface Testbed {
   addNode(): void;
   /** Runs a command on the node. */
   onNode(...command: string[]): string;
+  /** Runs a command on a kind of node. The cluster of a virtual machine also has the node in namespaces. */
+  onKind(kind: Kind, ...command: string[]): string;
   /** Runs a command on the node with `input` on stdin. */
   feed(input: string | Buffer, ...command: string[]): string;
   /** Creates a pod on the real node and waits until it is Ready. */
@@ -35,7 +37,7 @@ interface NodeKind {
   readonly needs: readonly string[];
 }
 
-const NODE_KINDS = {
+export const NODE_KINDS = {
   namespaces: { name: "real-1", commands: ".", slowness: 1, needs: [] },
   vm: {
     name: "vm-1",
@@ -48,8 +50,10 @@ const NODE_KINDS = {
 /** Address of the registry for this machine; TESTBED_NET is a setting of the test bed. On a node it is localhost:5000. */
 export const REGISTRY = `${process.env["TESTBED_NET"] ?? "10.77.0"}.2:5000`;
 
+export type Kind = keyof typeof NODE_KINDS;
+
 /** Kind of node of this run, from CEDANA_NODE. */
-export const KIND = (process.env["CEDANA_NODE"] ?? "namespaces") as keyof typeof NODE_KINDS;
+export const KIND = (process.env["CEDANA_NODE"] ?? "namespaces") as Kind;
 if (!(KIND in NODE_KINDS))
   throw new Error(
     `CEDANA_NODE must be one of ${Object.keys(NODE_KINDS).join(", ")}, not ${process.env["CEDANA_NODE"]}`,
@@ -65,8 +69,8 @@ export interface Pod {
 export interface TestbedOptions {
   /** Additional flags of `up`. */
   readonly flags?: readonly string[];
-  /** Configuration of the node's containerd: text of a file. */
-  readonly containerd?: string;
+  /** Returns the configuration of containerd on a kind of node: text of a file. */
+  readonly containerd?: (kind: Kind) => string;
   /** Script that the node in namespaces runs from its start, and again when it ends. The virtual machine has systemd. */
   readonly service?: string;
 }
@@ -102,9 +106,11 @@ export function openTestbed({ flags = [], containerd, service }: TestbedOptions 
     writeFileSync(join(boot, name), text, { mode: 0o755 });
     return [flag, join(boot, name)];
   };
-  const ofNode = [...VERSIONS, ...file("--containerd-config", "handler.toml", containerd)];
-  const ofNamespaces =
-    KIND === "namespaces" ? [...ofNode, ...file("--node-service", "service", service)] : [];
+  const ofNode = (kind: Kind) => [
+    ...VERSIONS,
+    ...file("--containerd-config", `${kind}.toml`, containerd?.(kind)),
+  ];
+  const ofNamespaces = [...ofNode("namespaces"), ...file("--node-service", "service", service)];
   try {
     if (running === undefined) {
       const list = ["--dir", folder, "--port", "37443", "--node", ...flags, ...ofNamespaces];
@@ -117,17 +123,19 @@ export function openTestbed({ flags = [], containerd, service }: TestbedOptions 
   const program = join(cache, "bin", process.env["TESTBED_K8S"] ?? "1.34.4", "kubectl");
   if (!existsSync(program)) throw new Error(`${program} is missing: run the test bed's build`);
 
-  const onNode = join(kit, NODE.commands, "on-node");
+  const onKind = (kind: Kind, options: object, ...command: string[]) =>
+    run(join(kit, NODE_KINDS[kind].commands, "on-node"), ["--dir", folder, ...command], { env, ...options });
   const kubectl = (list: readonly string[], input?: unknown) =>
     run(program, list, { env, ...(input === undefined ? {} : { input: JSON.stringify(input) }) });
   return {
     folder,
     kubectl,
     addNode() {
-      if (KIND === "vm") run(join(kit, "vm/up"), ["--dir", folder, ...ofNode], { env });
+      if (KIND === "vm") run(join(kit, "vm/up"), ["--dir", folder, ...ofNode("vm")], { env });
     },
-    onNode: (...command) => run(onNode, ["--dir", folder, ...command], { env }),
-    feed: (input, ...command) => run(onNode, ["--dir", folder, ...command], { env, input }),
+    onNode: (...command) => onKind(KIND, {}, ...command),
+    onKind: (kind, ...command) => onKind(kind, {}, ...command),
+    feed: (input, ...command) => onKind(KIND, { input }, ...command),
     runPod({ metadata, spec }) {
       const tolerations = [{ key: "cedana.ai/not-ready", operator: "Exists" }];
       const nodeSelector = { "kubernetes.io/hostname": NODE.name };

@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CRIU_HANDLER } from "../../config/engines/criu";
-import { HANDLER } from "./boot";
+import { handlerOf } from "./boot";
 import { ROOT, run } from "./run";
-import { eventually, openTestbed, type Testbed } from "./testbed";
+import { eventually, NODE, openTestbed, scaled, type Testbed } from "./testbed";
 
 /** Annotation of a pod that is restored. containerd copies it to the container's config.json. */
 export const RESTORE_ANNOTATION = "cedana.ai/restore-plan";
@@ -57,7 +57,8 @@ export interface WrapperNode extends Testbed {
 /** Starts the node. */
 export function openWrapperNode(): WrapperNode {
   const folder = mkdtempSync(join(tmpdir(), "wrapper-"));
-  const bed = openTestbed({ containerd: HANDLER });
+  const bed = openTestbed({ containerd: handlerOf });
+  bed.addNode();
   const build = (source: string, path: string) => {
     const file = join(folder, "program");
     const flags = ["-trimpath", "-ldflags", "-s -w"];
@@ -85,13 +86,15 @@ export function openWrapperNode(): WrapperNode {
         metadata: { name, annotations: annotate ? { [RESTORE_ANNOTATION]: "" } : {} },
         spec: {
           runtimeClassName: "cedana",
+          nodeSelector: { "kubernetes.io/hostname": NODE.name },
           tolerations: [{ operator: "Exists" }],
           terminationGracePeriodSeconds: 1,
           ...spec,
         },
       });
     },
-    ready: (name) => void bed.kubectl(["wait", "--for=condition=Ready", `pod/${name}`, "--timeout=120s"]),
+    ready: (name) =>
+      void bed.kubectl(["wait", "--for=condition=Ready", `pod/${name}`, `--timeout=${scaled(120)}s`]),
     uid: (pod) => get("pod", pod, ".metadata.uid"),
     checkpoint(directory, pod, containers, tcp = "close") {
       const ids = containers.map((name) => {

@@ -90,6 +90,8 @@ const (
 type Container struct {
 	// Name is the name of the container in the pod.
 	Name string `json:"name"`
+	// ID is the ID of the container that was dumped, in the container runtime.
+	ID string `json:"id"`
 	// Image is the digest of the base image, as sha256:HEX; empty if the runtime does not say it.
 	Image    string   `json:"image"`
 	Security Security `json:"security"`

@@ -121,6 +121,7 @@ func (c *Container) validate(volumes map[string]bool) error {
 	s := &c.Security
 	isDigest := func(text string) bool { return digest().MatchString(text) }
 	checks := []error{
+		want(c.ID == "" || IsUID(c.ID), "id", c.ID),
 		want(c.Image == "" || isDigest(strings.TrimPrefix(c.Image, "sha256:")) && c.Image[0] == 's', "image", c.Image),
 		want(s.Seccomp == Unconfined || isDigest(s.Seccomp), "security.seccomp", s.Seccomp),
 		want(isDigest(s.MaskedPaths), "security.maskedPaths", s.MaskedPaths),

@@ -44,9 +44,9 @@ func criuConfig(tcp checkpoint.TCP) string {
 	switch tcp {
 	case checkpoint.TCPClose:
 		// Nothing needs to be kept from changing, so the pod's firewall stays as it is.
-		lines = append(lines, "tcp-close", "skip-in-flight", "network-lock skip")
+		lines = append(lines, "tcp-close", "network-lock skip")
 	case checkpoint.TCPLoopback:
-		lines = append(lines, "tcp-established", "skip-in-flight")
+		lines = append(lines, "tcp-established")
 	}
 	return strings.Join(lines, "\n") + "\n"
 }
@@ -150,6 +150,10 @@ func (j *job) dump(ctx context.Context, container pod.Container, entry *guard.En
 	args := []string{
 		"--root", j.node.Paths.Runtime, "checkpoint", "--leave-running", "--file-locks",
 		"--image-path", images, "--work-path", work,
+	}
+	if j.request.TCP != checkpoint.TCPRefuse {
+		// runc overrides this option of CRIU's configuration by the value of its own.
+		args = append(args, "--tcp-skip-in-flight")
 	}
 	if j.request.TCP == checkpoint.TCPLoopback {
 		args = append(args, "--tcp-established")

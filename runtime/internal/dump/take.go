@@ -316,7 +316,7 @@ func (j *job) metadata(ctx context.Context) (*checkpoint.Checkpoint, error) {
 			image = j.request.Containers[index].Image
 		}
 		c.Containers = append(c.Containers, checkpoint.Container{
-			Name: each.Name, Image: image, Security: checkpoint.SecurityOf(each.Spec), Terminal: each.Spec.Process.Terminal,
+			Name: each.Name, ID: each.ID, Image: image, Security: checkpoint.SecurityOf(each.Spec), Terminal: each.Spec.Process.Terminal,
 			Mounts: checkpoint.MountsOf(each.Spec, j.podDirectory, j.volumes),
 		})
 	}

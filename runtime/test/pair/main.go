@@ -8,6 +8,8 @@
 // `pair files` changes files in ways that a plain copy loses, and `pair describe` prints them.
 //
 // It prints how long it stood still when that is more than 50 ms, by its own monotonic clock.
+//
+// PAUSE is a time in milliseconds before each number: for tests that run for long, and print each 20th number then.
 package main
 
 import (
@@ -26,8 +28,9 @@ import (
 
 const (
 	shared = "/shared"
-	// report is how many exchanges are between two lines of output.
-	report = 500
+	// report is how many exchanges are between two lines of output, and slowReport with a pause.
+	report     = 500
+	slowReport = 20
 	// notable is the shortest standstill that is printed.
 	notable = 50 * time.Millisecond
 )
@@ -109,8 +112,13 @@ func play(role string, stream *bufio.ReadWriter) error {
 		opened = append(opened, file)
 	}
 	writer, reader := opened[len(files)], bufio.NewReader(opened[len(files)+1])
-	number := uint64(0)
+	number, each := uint64(0), uint64(report)
+	pause, _ := strconv.Atoi(os.Getenv("PAUSE"))
+	if pause > 0 {
+		each = slowReport
+	}
 	for {
+		time.Sleep(time.Duration(pause) * time.Millisecond)
 		if role == "pong" || number > 0 {
 			line, err := reader.ReadString('\n')
 			if err != nil {
@@ -136,7 +144,7 @@ func play(role string, stream *bufio.ReadWriter) error {
 				return err
 			}
 		}
-		if number%report < 2 {
+		if number%each < 2 {
 			fmt.Println("number", number)
 		}
 		if _, err := fmt.Fprintf(writer, "%d\n", number); err != nil {
