@@ -46,5 +46,27 @@ PathChanged=/opt/cedana-cdk
 [Install]
 WantedBy=multi-user.target
 END
+cat >/etc/systemd/system/cedana-runc-removal.service <<'END'
+[Unit]
+Description=Removes the Cedana OCI runtime wrapper after an uninstall
+ConditionPathExists=!/opt/cedana-cdk/current/bin/cedana-node
+ConditionPathExists=/usr/local/bin/cedana-runc
+
+[Service]
+Type=oneshot
+ExecStart=@/usr/local/bin/cedana-runc cedana-node remove-wrapper
+SuccessExitStatus=75
+END
+cat >/etc/systemd/system/cedana-runc-removal.timer <<'END'
+[Unit]
+Description=Removes the Cedana OCI runtime wrapper after an uninstall
+
+[Timer]
+OnCalendar=*:0/5
+RandomizedDelaySec=1min
+
+[Install]
+WantedBy=timers.target
+END
 systemctl daemon-reload
-systemctl enable --now cedana-noded.path cedana-noded-update.path
+systemctl enable --now cedana-noded.path cedana-noded-update.path cedana-runc-removal.timer

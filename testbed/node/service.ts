@@ -13,10 +13,15 @@ const CHECKPOINTS = "/var/lib/cedana-cdk/checkpoints";
 const JOURNAL = "/var/lib/cedana-cdk/journal";
 /** Installs the program on stdin as the helper does: the program appears in one rename, and the wrapper is a copy. */
 const INSTALL = `mkdir -p /opt/cedana-cdk/versions/test/bin
-cat > /opt/cedana-cdk/versions/test/bin/cedana-node
-chmod 755 /opt/cedana-cdk/versions/test/bin/cedana-node
-cp /opt/cedana-cdk/versions/test/bin/cedana-node ${WRAPPER}
-ln -s versions/test /opt/cedana-cdk/current`;
+cd /opt/cedana-cdk/versions/test/bin
+cat > new
+chmod 755 new
+cp new ${WRAPPER}.new
+mv ${WRAPPER}.new ${WRAPPER}
+mv new cedana-node
+ln -sfn versions/test /opt/cedana-cdk/current
+# The service of an earlier suite.
+pkill -TERM -f '^${NODE_PROGRAM} ${SERVICE}$' || true`;
 /** Lists the frozen cgroups of the node's pods, of cgroup v1 and v2. Other nodes of this machine share its freezer. */
 const FROZEN = `pod=$(pgrep -ox pause)
 top=$([ -z "$pod" ] || sed -n 's|^[0-9]*:freezer:/\\([^/]*\\).*|\\1|p' "/proc/$pod/cgroup")

@@ -213,6 +213,34 @@ func TestRequestsForOneCheckpointShareIt(t *testing.T) {
 	}
 }
 
+func TestADrainLetsCheckpointsInFlightEnd(t *testing.T) {
+	f := start(t)
+	c := f.connect(t)
+	c.send("a", "checkpoint", `{"uid":"cp","podUID":"pod"}`)
+	<-f.begun
+	// A limit ends the wait, not the checkpoint.
+	f.Drain(time.Nanosecond)
+	drained := make(chan struct{})
+	go func() {
+		f.Drain(time.Hour)
+		close(drained)
+	}()
+	c.send("b", "checkpoint", `{"uid":"other","podUID":"another"}`)
+	c.want("b", dump.ReasonInterrupted)
+	c.send("c", "state", `{}`)
+	if state := c.want("c", ""); fmt.Sprint(state["inFlight"]) != "[cp]" {
+		t.Errorf("got %v", state)
+	}
+	select {
+	case <-drained:
+		t.Error("the service stops with a checkpoint in flight")
+	default:
+	}
+	f.release <- nil
+	c.want("a", "")
+	<-drained
+}
+
 func TestFailuresAreReportedAndCanBeRepeated(t *testing.T) {
 	f := start(t)
 	c := f.connect(t)
