@@ -2,7 +2,6 @@ import { RECORD, REQUEST, RESTORED_FROM, NOT_RESTORED, type Fallback } from "../
 import {
   at,
   isTrueAt,
-  itemsAt,
   metadataOf,
   numberAt,
   textAt,
@@ -12,6 +11,7 @@ import {
   type KubernetesObject,
   type ObjectMetadata,
 } from "../../kube";
+import { containerStatusesOf } from "../checkpoints/objects";
 
 /** State of a container as the kubelet reports it. */
 export interface ContainerState {
@@ -76,7 +76,7 @@ export function hasEnded({ phase }: RestoredPod): boolean {
 function projectPod(raw: Json): RestoredPod {
   const annotations = textsAt(raw, "metadata", "annotations");
   const from = textsAt(raw, "metadata", "labels")[RESTORED_FROM];
-  const states = itemsAt(raw, "status", "containerStatuses");
+  const states = containerStatusesOf(raw);
   const names = (annotations[RECORD.containers] ?? "").split(",").filter((name) => name !== "");
   const containers = names.map((name) => {
     const state = states.find((one) => textAt(one, "name") === name);
