@@ -29,7 +29,7 @@ export class CriuEngine implements PodEngine {
     private readonly agents: NodeCheckpoints,
   ) {
     const { agent, runtimeClasses, restore } = settings;
-    this.restoreMethod = { by: "plan", namespace: agent.namespace, runtimeClasses, ...restore };
+    this.restoreMethod = { namespace: agent.namespace, runtimeClasses, ...restore };
     this.timeoutMs = agents.timeoutMs;
     this.sources = [agents.objects];
   }
