@@ -130,11 +130,11 @@ export class Harness {
     });
   }
 
-  async checkpoint(spec: object = {}): Promise<void> {
+  async checkpoint(spec: object = {}, name = "one"): Promise<void> {
     const content = {
       apiVersion: "automation.cedana.ai/v1alpha1",
       kind: "Checkpoint",
-      metadata: { name: "one", namespace: "team-a" },
+      metadata: { name, namespace: "team-a" },
       spec: { podRef: { name: "counter-0" }, ...spec },
     };
     await this.api.send("POST", CHECKPOINTS, { type: "application/json", content });
@@ -145,8 +145,8 @@ export class Harness {
   }
 
   /** Returns the phase and reason (`Ready CheckpointCompleted`), the message and the containers of the status. */
-  outcome() {
-    const status = (this.api.get(`${CHECKPOINTS}/one`)?.["status"] ?? {}) as {
+  outcome(name = "one") {
+    const status = (this.api.get(`${CHECKPOINTS}/${name}`)?.["status"] ?? {}) as {
       conditions?: { type: string; status: string; reason: string; message: string }[];
       containers?: Record<string, unknown>[];
     };

@@ -6,7 +6,7 @@ import { ApiError } from "../../../../kube/client";
 import { nodeLabelValue, type NodeCheckpointStatus } from "../../../../api";
 import type { CheckpointSettings } from "../../../../config/programs/controller";
 import { condition, Harness, KUBELET, PLACE } from "./agents";
-import { CHECKPOINTS, seconds } from "./support";
+import { CHECKPOINTS, pod, seconds } from "./support";
 
 const { namespaces, maxPerNode, locations } = KUBELET;
 const CRIU: CheckpointSettings = {
@@ -180,6 +180,26 @@ test("waits beyond the timeout while the node keeps the only copy, also after a 
   await seconds(20);
   expect(harness.outcome()).toMatchObject({ is: "Ready CheckpointCompleted", sizeBytes: 17 });
   expect(await harness.nodeCheckpoints()).toEqual([]);
+});
+
+test("waits beyond the timeout without a slot of the node", async () => {
+  harness.agent(PUSHING);
+  const names = ["one", "two", "three"] as const;
+  for (const name of names) {
+    harness.api.put("/api/v1/namespaces/team-a/pods", pod(name, { containers: ["a", "b"] }));
+    await harness.checkpoint({ podRef: { name }, leaveRunning: name === "three" }, name);
+    await seconds(1);
+  }
+  harness.start();
+  await seconds(LATE_SECONDS - 60);
+  expect(harness.outcome("three").message).toBe(
+    "node n1 has reached maxPerNode (2); older Checkpoints start first",
+  );
+  await seconds(120);
+  expect(names.map((name) => harness.outcome(name).is)).toEqual(
+    names.map(() => "Progressing CheckpointInProgress"),
+  );
+  expect(await harness.nodeCheckpoints()).toHaveLength(3);
 });
 
 test.each<[string, object, NodeCheckpointStatus]>([
