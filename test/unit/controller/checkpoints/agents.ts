@@ -100,7 +100,7 @@ export class Harness {
 
   constructor(
     containers = ["a"],
-    private readonly settings: CheckpointSettings = KUBELET,
+    private settings: CheckpointSettings = KUBELET,
   ) {
     this.api.put("/api/v1/namespaces/team-a/pods", pod("counter-0", { containers }));
   }
@@ -109,6 +109,11 @@ export class Harness {
     const replica = new Replica(this.api, this.settings, dieAt);
     this.replicas.push(replica);
     return replica;
+  }
+
+  /** Sets the namespaces of the install for the next controller. */
+  narrow(namespaces: readonly string[]): void {
+    this.settings = { ...this.settings, namespaces: [...namespaces] };
   }
 
   /** Simulates an agent that completes each request after a second. */
