@@ -3,7 +3,7 @@
  * frozen, doubled or left, the next one works, and what is reported is what the processes say.
  *
  * CEDANA_NODE_MOMENTS is the number of moments (default 12). SEED is the seed of the first round of two moments, so a long run
- * can go on where it ended: SEED=24 after SEED=4 with CEDANA_NODE_MOMENTS=40.
+ * can resume where it ended: SEED=24 after SEED=4 with CEDANA_NODE_MOMENTS=40.
  */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -204,7 +204,7 @@ rm -rf /var/lib/cedana-cdk/checkpoints/* /var/lib/cedana-cdk/restore/*`);
     return exported(again.checkpoint);
   }
 
-  /** Restores with a kill. Returns whether the pod goes on from the checkpoint. */
+  /** Restores with a kill. Returns whether the pod resumes from the checkpoint. */
   async function restored({ seed, restore: moment }: Round, parts: readonly Staged[], name: string) {
     const before = checks.left();
     const [podUID, stop] = [await created(name, moment.operation, parts), new AbortController()];

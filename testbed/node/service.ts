@@ -81,8 +81,11 @@ export interface ServiceNode extends Testbed {
   ready(): Promise<void>;
 }
 
-/** Starts the node and installs the service. */
-export async function openServiceNode(): Promise<ServiceNode> {
+/** Programs of runtime/test that containers run. */
+export type Workload = "pair" | "hold";
+
+/** Starts the node, installs the service, and builds the image of a workload. */
+export async function openServiceNode(workload: Workload = "pair"): Promise<ServiceNode> {
   const folder = mkdtempSync(join(tmpdir(), "service-"));
   const testbed = openTestbed({ containerd: handlerOf, service: UNIT });
   testbed.addNode();
@@ -103,7 +106,7 @@ export async function openServiceNode(): Promise<ServiceNode> {
       "-c",
       `exec ${NODE_PROGRAM} ${SERVICE} call ${method} "$(cat)"`,
     );
-  pushWorkload(folder);
+  pushWorkload(folder, workload);
   const built = join(folder, "built");
   run("go", ["build", "-trimpath", "-o", built, "./cmd/cedana-node"], {
     cwd: join(ROOT, "runtime"),
@@ -183,19 +186,19 @@ true`).trim(),
   return node;
 }
 
-/** Builds the image `pair:1`: busybox and the workload of runtime/test/pair. */
-function pushWorkload(folder: string) {
+/** Builds the image `NAME:1`: busybox and a program of runtime/test. */
+function pushWorkload(folder: string, name: Workload) {
   const files = join(folder, "image/bin");
   mkdirSync(files, { recursive: true });
   const env = { ...process.env, CGO_ENABLED: "0" };
-  run("go", ["build", "-trimpath", "-o", join(files, "pair"), "./test/pair"], {
+  run("go", ["build", "-trimpath", "-o", join(files, name), `./test/${name}`], {
     cwd: join(ROOT, "runtime"),
     env,
   });
   const layer = join(folder, "layer.tar");
-  run("tar", ["--owner=0", "--group=0", "-C", join(folder, "image"), "-cf", layer, "bin/pair"]);
+  run("tar", ["--owner=0", "--group=0", "-C", join(folder, "image"), "-cf", layer, `bin/${name}`]);
   const crane = join(process.env["TESTBED_CACHE"] ?? join(homedir(), ".cache/cedana-testbed"), "bin/crane");
-  const [base, tag] = [`${REGISTRY}/busybox:1`, `${REGISTRY}/pair:1`];
+  const [base, tag] = [`${REGISTRY}/busybox:1`, `${REGISTRY}/${name}:1`];
   run(crane, ["append", "--insecure", "--base", base, "--new_layer", layer, "--new_tag", tag]);
 }
 
@@ -203,8 +206,11 @@ function pushWorkload(folder: string) {
 export interface PairOptions {
   /** Memory of each container in MB. */
   readonly megabytes?: number;
-  /** Kind of the connection that `ping` keeps over loopback. */
-  readonly tcp?: "tcp" | "mptcp";
+  /**
+   * Connections over loopback. tcp, mptcp: `ping` keeps one with itself. exchange: both containers also send each number over
+   * one, and end if it differs from the FIFO's.
+   */
+  readonly tcp?: "tcp" | "mptcp" | "exchange";
   readonly restartPolicy?: "Always" | "Never";
   /** Time before each number, in milliseconds: the pod then takes little processor time, and prints each 20th number. */
   readonly pause?: number;
@@ -228,7 +234,7 @@ export function pair(
     spec: {
       restartPolicy,
       volumes: [{ name: "shared", emptyDir: {} }],
-      containers: [container("ping", connection), container("pong", [])],
+      containers: [container("ping", connection), container("pong", tcp === "exchange" ? connection : [])],
     },
   };
 }
