@@ -7,6 +7,7 @@ import {
   type PodCheckpointResult,
   type PodEngine,
   type PlanRestore,
+  type StateOfRequest,
 } from "../engine";
 import type { NodeCheckpoints } from "../node-checkpoints";
 
@@ -63,7 +64,7 @@ export class CriuEngine implements PodEngine {
     return this.agents.forget(id, container, signal);
   }
 
-  sweep(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void> {
-    return this.agents.sweep(isWanted, signal);
+  sweep(stateOf: StateOfRequest, signal: AbortSignal): Promise<void> {
+    return this.agents.sweep(stateOf, signal);
   }
 }

@@ -16,7 +16,6 @@ import (
 	"cedana.ai/cdk/runtime/internal/dump"
 	"cedana.ai/cdk/runtime/internal/parts"
 	"cedana.ai/cdk/runtime/internal/plan"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -188,16 +187,17 @@ func (s *Service) stageMetadata(params stageRequest, begin func() (io.Reader, er
 	if err := os.RemoveAll(directory); err != nil {
 		return err
 	}
-	if err := s.space(needed, params.ReserveBytes); err != nil {
+	if err := s.space(params.PodUID, promise{needed, params.ReserveBytes}); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(directory, c.UID), 0o700); err != nil {
-		return err
+	err = os.MkdirAll(filepath.Join(directory, c.UID), 0o700)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(directory, c.UID, checkpoint.File), text, 0o600)
 	}
-	if err := os.WriteFile(filepath.Join(directory, c.UID, checkpoint.File), text, 0o600); err != nil {
+	if err != nil {
+		s.restores.end(params.PodUID)
 		return errors.Join(err, os.RemoveAll(directory))
 	}
-	s.restores.promise(params.PodUID, needed)
 	return nil
 }
 
@@ -210,22 +210,6 @@ func isStaged(directory string, params stageRequest) bool {
 	defer root.Close()
 	size, sha, err := checkpoint.Digest(root, checkpoint.File)
 	return err == nil && size == params.Size && sha == params.SHA256
-}
-
-// space checks that the disk can take so many bytes, besides what other pods were promised.
-func (s *Service) space(needed, reserve int64) error {
-	var stat unix.Statfs_t
-	if err := unix.Statfs(s.plans, &stat); err != nil {
-		return err
-	}
-	free := int64(stat.Bavail)*stat.Bsize - s.restores.promisedBytes()
-	if needed <= free-reserve {
-		return nil
-	}
-	return &dump.Error{
-		Reason: dump.ReasonNoSpace, Err: fmt.Errorf("the checkpoint needs %d bytes, %d are free and %d are reserved", needed, free, reserve),
-		Remedy: "use nodes with a larger disk",
-	}
 }
 
 func (s *Service) stagePart(root *os.Root, params stageRequest, begin func() (io.Reader, error)) error {
@@ -258,6 +242,10 @@ func (s *Service) stagePart(root *os.Root, params stageRequest, begin func() (io
 		return err
 	}
 	defer release()
+	// Since the space was promised, others can have used it.
+	if err := s.fits(part.Bytes(), s.restores.reserveOf(params.PodUID)); err != nil {
+		return err
+	}
 	from, err := begin()
 	if err != nil {
 		return err
@@ -269,7 +257,7 @@ func (s *Service) stagePart(root *os.Root, params stageRequest, begin func() (io
 	if err := part.Commit(root, temporary, params.Checkpoint); err != nil {
 		return err
 	}
-	s.restores.promise(params.PodUID, -part.Bytes())
+	s.restores.written(params.PodUID, part.Bytes())
 	for _, each := range part.Files {
 		sealed, err := plan.SealOf(root, path.Join(params.Checkpoint, each.Path))
 		if err != nil {

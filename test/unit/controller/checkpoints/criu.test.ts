@@ -5,8 +5,9 @@
 import { ApiError } from "../../../../kube/client";
 import { nodeLabelValue, type NodeCheckpointStatus } from "../../../../api";
 import type { CheckpointSettings } from "../../../../config/programs/controller";
+import type { Stored } from "../../../../testbed/fake-api";
 import { condition, Harness, KUBELET, NODE_CHECKPOINTS, PLACE } from "./agents";
-import { CHECKPOINTS, seconds } from "./support";
+import { CHECKPOINTS, pod, seconds } from "./support";
 
 const { namespaces, maxPerNode, locations } = KUBELET;
 const CRIU: CheckpointSettings = {
@@ -194,6 +195,51 @@ test("waits beyond the timeout while the node keeps the only copy, also after a 
   await seconds(20);
   expect(harness.outcome()).toMatchObject({ is: "Ready CheckpointCompleted", sizeBytes: 17 });
   expect(await harness.nodeCheckpoints()).toEqual([]);
+});
+
+test("keeps the only copy when the install no longer has its namespace", async () => {
+  harness.agent(PUSHING);
+  await harness.checkpoint({ leaveRunning: false });
+  harness.start();
+  await seconds(4);
+  await harness.end();
+  const requests = await harness.nodeCheckpoints();
+  expect(requests).toHaveLength(1);
+  // What is pushed, or of processes that run, is not the only copy.
+  const [{ metadata, ...rest }] = requests as [Stored];
+  for (const [name, more] of [
+    ["1b2c-a", { spec: { ...(rest["spec"] as object), options: { leaveRunning: true } } }],
+    ["1b2d-a", { status: DONE }],
+  ] as const)
+    harness.api.put(NODE_CHECKPOINTS, {
+      ...rest,
+      ...more,
+      metadata: { ...metadata, name, uid: name },
+    } as never);
+  harness.narrow(["team-b"]);
+  harness.start();
+  await seconds(1300);
+  expect((await harness.nodeCheckpoints()).map((one) => one.metadata.name)).toEqual([metadata.name]);
+});
+
+test("waits beyond the timeout without a slot of the node", async () => {
+  harness.agent(PUSHING);
+  const names = ["one", "two", "three"] as const;
+  for (const name of names) {
+    harness.api.put("/api/v1/namespaces/team-a/pods", pod(name, { containers: ["a", "b"] }));
+    await harness.checkpoint({ podRef: { name }, leaveRunning: name === "three" }, name);
+    await seconds(1);
+  }
+  harness.start();
+  await seconds(LATE_SECONDS - 60);
+  expect(harness.outcome("three").message).toBe(
+    "node n1 has reached maxPerNode (2); older Checkpoints start first",
+  );
+  await seconds(120);
+  expect(names.map((name) => harness.outcome(name).is)).toEqual(
+    names.map(() => "Progressing CheckpointInProgress"),
+  );
+  expect(await harness.nodeCheckpoints()).toHaveLength(3);
 });
 
 test.each<[string, object, NodeCheckpointStatus]>([
