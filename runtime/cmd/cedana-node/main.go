@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"cedana.ai/cdk/runtime/internal/diagnose"
+	"cedana.ai/cdk/runtime/internal/lazy"
 	"cedana.ai/cdk/runtime/internal/restore"
 	"cedana.ai/cdk/runtime/internal/service"
 	"cedana.ai/cdk/runtime/internal/wrapper"
@@ -25,6 +26,8 @@ func main() {
 		os.Exit(wrapper.Main(host, args))
 	case restore.CRIUName:
 		os.Exit(restore.RunCRIU(args))
+	case lazy.Name:
+		os.Exit(lazy.Main(args, lazy.Callbacks{Kill: restore.EndContainer, Lost: restore.LoseMemory}))
 	case service.Name:
 		os.Exit(service.Main(args, host.Runtime))
 	default:

@@ -13,6 +13,7 @@ import (
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/criu"
+	"cedana.ai/cdk/runtime/internal/lazy"
 	"cedana.ai/cdk/runtime/internal/plan"
 	"golang.org/x/sys/unix"
 )
@@ -34,14 +35,17 @@ const (
 func (r *run) work() string { return r.pod.Path(plan.WorkDirectory, r.Pod.Container) }
 
 // restoreProcess runs `runtime restore` within the plan's limits. After an error no process of it is left.
-func (r *run) restoreProcess() error {
+func (r *run) restoreProcess(entry *plan.Container) error {
 	work := r.work()
 	// What an earlier restore left may contain mounts.
-	if err := errors.Join(UnmountBelow(work), os.RemoveAll(work), os.MkdirAll(work, 0o700)); err != nil {
+	if err := errors.Join(lazy.Await(work, killLimit), UnmountBelow(work), os.RemoveAll(work), os.MkdirAll(work, 0o700)); err != nil {
 		return err
 	}
 	config := filepath.Join(work, configFile)
 	if err := os.WriteFile(config, []byte(r.criuConfig()), 0o600); err != nil {
+		return err
+	}
+	if err := r.serveMemory(entry); err != nil {
 		return err
 	}
 	// The runtime keeps an annotation org.criu.config as long as the container exists. The environment leaves no trace.
@@ -57,6 +61,9 @@ func (r *run) restoreProcess() error {
 	log := filepath.Join(work, logFile)
 	limits := criu.Limits{Time: r.timeLimit(), LogBytes: r.plan.LogLimit()}
 	err = withPrivateMounts(func() error { return criu.Run(context.Background(), command, mark, log, limits) })
+	if err == nil && r.memory != nil {
+		err = r.memory.Restored()
+	}
 	if err == nil {
 		return nil
 	}
@@ -108,6 +115,9 @@ func (r *run) restoreArguments() []string {
 	}
 	if r.checkpoint.TCP == checkpoint.TCPLoopback {
 		args = append(args, "--tcp-established")
+	}
+	if r.memory != nil {
+		args = append(args, "--lazy-pages")
 	}
 	return append(args, r.Call.ID)
 }
