@@ -152,7 +152,7 @@ describeInNamespaces("memory that is loaded on access", () => {
   });
 
   test("of one container that is lost also ends the other one: both start fresh", async () => {
-    const two = { containers: ["main", "other"].map((name) => memory(name, 256)) };
+    const two = { containers: [memory("main", SIZE), memory("other", 16)] };
     await restores.source("/root/two", two, () => restores.logged("source", "other", /^tick 5 /m));
     const stopped = servers.stopNext("main");
     node.create("copy", two, true);

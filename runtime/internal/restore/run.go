@@ -45,12 +45,16 @@ func (r *run) restoreProcess(entry *plan.Container) error {
 	if err := os.WriteFile(config, []byte(r.criuConfig()), 0o600); err != nil {
 		return err
 	}
+	images, err := r.imageSet()
+	if err != nil {
+		return err
+	}
 	if err := r.serveMemory(entry); err != nil {
 		return err
 	}
 	// The runtime keeps an annotation org.criu.config as long as the container exists. The environment leaves no trace.
 	mark := markOf(r.Call.ID)
-	command := exec.Command(r.Runtime, r.restoreArguments()...)
+	command := exec.Command(r.Runtime, r.restoreArguments(images)...)
 	command.Env = criu.Environment(mark, config)
 	output, err := hideStreams(command, work)
 	if err != nil {
@@ -90,7 +94,7 @@ func (r *run) timeLimit() time.Duration {
 
 // restoreArguments returns the arguments of `runtime restore`: the global options of the call but for its log, which the
 // shim would read as the error of the creation.
-func (r *run) restoreArguments() []string {
+func (r *run) restoreArguments(images string) []string {
 	args := []string{}
 	if r.Call.Root != "" {
 		args = append(args, "--root", r.Call.Root)
@@ -99,7 +103,6 @@ func (r *run) restoreArguments() []string {
 	if r.Call.SystemdCgroup {
 		args = append(args, "--systemd-cgroup")
 	}
-	images := r.pod.Path(r.plan.Checkpoint, checkpoint.Containers, r.container.Name, checkpoint.Images)
 	args = append(args, "restore", "--detach", "--bundle", r.Call.Bundle, "--image-path", images, "--work-path", r.work(), "--file-locks")
 	if r.Call.PIDFile != "" {
 		args = append(args, "--pid-file", r.Call.PIDFile)
