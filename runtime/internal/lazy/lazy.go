@@ -86,7 +86,7 @@ type Status struct {
 // Read returns the status of the server of a directory. It returns nil if none was started.
 func Read(directory string) (*Status, error) {
 	text, err := os.ReadFile(filepath.Join(directory, statusFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	if isAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -115,10 +115,13 @@ func (s *Status) Save(directory string) error {
 	return os.Rename(temporary, filepath.Join(directory, statusFile))
 }
 
+// isAbsent says that there is no file, or no directory for it.
+func isAbsent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) }
+
 // Active says if processes hold descriptors for the memory of the container of a directory.
 func Active(directory string) (bool, error) {
 	file, err := os.OpenFile(filepath.Join(directory, lockFile), os.O_RDWR|unix.O_NOFOLLOW, 0)
-	if errors.Is(err, fs.ErrNotExist) {
+	if isAbsent(err) {
 		return false, nil
 	}
 	if err != nil {

@@ -88,7 +88,8 @@ func take(directory string, tcp checkpoint.TCP, podUID string, containers []stri
 		check(err)
 		spec, err := oci.ParseConfig(text)
 		check(err)
-		cgroup, err := oci.CgroupDirectory(freezer.Root, spec.Linux.CgroupsPath, false)
+		// The systemd driver names a unit: SLICE:PREFIX:NAME.
+		cgroup, err := oci.CgroupDirectory(freezer.Root, spec.Linux.CgroupsPath, strings.Contains(spec.Linux.CgroupsPath, ":"))
 		check(err)
 		cgroups = append(cgroups, freezer.Cgroup{Version: node.Cgroup, Path: cgroup})
 		upper := upperOf(filepath.Join(bundle, "rootfs"))
