@@ -74,7 +74,7 @@ export interface LayRequest {
   readonly fallback: "fresh" | "fail";
   /** What happens to a restored container that ends and is created again in the same pod. */
   readonly restart: "fresh" | "again";
-  /** Restores memory on access. The service rejects true: a process would read zeros if CRIU's page server died. */
+  /** Whether the processes run before their memory is loaded, where kernel and checkpoint permit it. */
   readonly lazy: boolean;
   /** Limit of one run of CRIU. Default: 60. */
   readonly restoreSeconds?: number;
@@ -98,6 +98,10 @@ export interface ContainerOutcome {
   readonly attempts: number;
   /** From the call of the OCI runtime to the end of the restore. */
   readonly milliseconds?: number;
+  /** Memory that is loaded while the processes run. `Lost`: the processes were killed. Absent: it was loaded before. */
+  readonly memory?: "Restoring" | "Loading" | "Loaded" | "Lost" | "Aborted";
+  /** Why memory was loaded before the processes ran although the plan is lazy. */
+  readonly eager?: string;
 }
 
 /** What the OCI runtime wrapper decided for a pod, and did. */

@@ -193,6 +193,9 @@ func (s *Service) takeOnce(params dump.Request) (*dump.Result, error) {
 	if existing != nil || err != nil {
 		return existing, err
 	}
+	if err := s.notLoading(params.PodUID); err != nil {
+		return nil, err
+	}
 	node := s.node
 	if node.Runtime, node.CRIU, err = s.programs(); err != nil {
 		return nil, &dump.Error{Reason: dump.ReasonNotPossible, Err: err}
