@@ -82,6 +82,8 @@ var causes = []struct {
 	{"Connected TCP socket", Cause{"established-tcp-connection", "Close the connections before the checkpoint, or use tcp: close or tcp: loopback."}},
 	{"Failed to create shm set", Cause{"sysv-shared-memory", "Use /dev/shm; SysV memory is supported in pods with one container."}},
 	{"anon_inode:[io_uring]", Cause{"io-uring", "Turn io_uring off in the program; CRIU cannot dump it."}},
+	// CRIU reads the descriptors of a process by a unix socket, which cannot carry that of an io_uring.
+	{"Can't retrieve FDs from socket", Cause{"io-uring", "Turn io_uring off in the program; CRIU cannot dump it."}},
 	{"io_uring", Cause{"io-uring", "Turn io_uring off in the program; CRIU cannot dump it."}},
 	{"MemTrack", Cause{"no-soft-dirty", "Take the checkpoint without a pre-dump; this kernel does not track changed memory."}},
 	{"has bad size", Cause{"file-changed", "Take the checkpoint again; a file changed after the memory was dumped."}},

@@ -164,11 +164,13 @@ func (h Host) runtime() Finding {
 		return Finding{"runtime", Failed, err.Error(), "Write the path of runc to /etc/cedana-cdk/runtime."}
 	}
 	text, err := h.Output(path, "--version")
-	if err != nil || !strings.HasPrefix(text, "runc version ") {
-		return Finding{"runtime", Failed, path + " is not runc", "Write the path of runc to /etc/cedana-cdk/runtime."}
+	// NVIDIA's runtime writes its own version first.
+	for line := range strings.Lines(text) {
+		if err == nil && strings.HasPrefix(line, "runc version ") {
+			return Finding{"runtime", OK, path + ": " + strings.TrimSpace(line), ""}
+		}
 	}
-	line, _, _ := strings.Cut(text, "\n")
-	return Finding{"runtime", OK, path + ": " + line, ""}
+	return Finding{"runtime", Failed, path + " is neither runc nor calls it", "Write the path of runc to /etc/cedana-cdk/runtime."}
 }
 
 func (h Host) handler() Finding {

@@ -52,7 +52,7 @@ func node(t *testing.T) Host {
 			case "criu --version":
 				return "Version: 4.2.1\n", nil
 			case "runc --version":
-				return "runc version 1.4.3\ncommit: x\n", nil
+				return "NVIDIA Container Runtime version 1.17.8\nspec: 1.2.0\n\nrunc version 1.4.3\ncommit: x\n", nil
 			case "containerd config dump":
 				return dump, nil
 			}

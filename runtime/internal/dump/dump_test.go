@@ -108,8 +108,11 @@ func (f fixture) add(t *testing.T, id, name string, group freezertest.Group, vol
 		kind = "sandbox"
 	}
 	spec := specs.Spec{
-		Process: &specs.Process{}, Root: &specs.Root{Path: "rootfs"}, Linux: &specs.Linux{}, Hostname: "web-0",
+		Process: &specs.Process{}, Root: &specs.Root{Path: "rootfs"}, Hostname: "web-0",
 		Mounts: []specs.Mount{{Destination: "/data", Type: "bind", Source: volume}},
+		Linux: &specs.Linux{Namespaces: []specs.LinuxNamespace{
+			{Type: specs.NetworkNamespace}, {Type: specs.IPCNamespace}, {Type: specs.PIDNamespace},
+		}},
 		Annotations: map[string]string{
 			"io.kubernetes.cri.container-type": kind, "io.kubernetes.cri.container-name": name,
 			"io.kubernetes.cri.sandbox-uid": "pod-uid", "io.kubernetes.cri.sandbox-namespace": "shop",

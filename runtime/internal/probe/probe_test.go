@@ -3,14 +3,17 @@ package probe
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cedana.ai/cdk/runtime/internal/freezertest"
 	"cedana.ai/cdk/runtime/internal/pod"
@@ -61,6 +64,8 @@ func open(args []string) error {
 	case "unix-listen":
 		_, err := listen("unix", args[1], false)
 		return err
+	case "dial":
+		return dial(args[1], args[2])
 	case "unix-dial":
 		return dial("unix", args[1])
 	case "io_uring":
@@ -78,9 +83,44 @@ func open(args []string) error {
 		}
 		_, err = unix.InotifyAddWatch(fd, args[1], unix.IN_CREATE)
 		return err
+	case "userfaultfd":
+		// UFFD_USER_MODE_ONLY needs no privilege.
+		return call(unix.SYS_USERFAULTFD, 1, 0)
+	case "memfd_secret":
+		fd, _, errno := unix.Syscall(unix.SYS_MEMFD_SECRET, 0, 0, 0)
+		if errno != 0 {
+			return errno
+		}
+		if err := unix.Ftruncate(int(fd), 4096); err != nil {
+			return err
+		}
+		_, err := unix.Mmap(int(fd), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		return err
+	case "alg":
+		return call(unix.SYS_SOCKET, unix.AF_ALG, unix.SOCK_SEQPACKET)
+	case "eventfd":
+		return call(unix.SYS_EVENTFD2, 0, 0)
+	case "file":
+		file, err := os.Open(args[1])
+		opened = append(opened, file)
+		return err
+	case "listen-queue":
+		listener, err := listen("tcp", "127.0.0.1:0", false)
+		if err != nil {
+			return err
+		}
+		connection, err := net.Dial("tcp", listener.Addr().String())
+		return errors.Join(err, connection.Close())
 	default:
 		return fmt.Errorf("unknown argument %s", args[0])
 	}
+}
+
+func call(number, a, b uintptr) error {
+	if _, _, errno := unix.Syscall(number, a, b, 0); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // container starts a process in a new cgroup.
@@ -137,10 +177,21 @@ func TestProblemsOfOneContainer(t *testing.T) {
 		{[]string{"tcp"}, false, ""},
 		{[]string{"tcp"}, true, "has an established TCP connection"},
 		{[]string{"mptcp"}, false, "has an MPTCP socket"},
+		// The connection is not accepted.
 		{[]string{"unix-own", filepath.Join(t.TempDir(), "s")}, true, ""},
-		{[]string{"io_uring"}, false, "uses io_uring"},
+		{[]string{"io_uring"}, false, "has an open io_uring descriptor"},
+		{[]string{"userfaultfd"}, false, "has an open userfaultfd descriptor"},
+		{[]string{"memfd_secret"}, false, "has memory of memfd_secret"},
+		{[]string{"alg"}, false, "has a socket of address family 38"},
+		{[]string{"eventfd"}, true, ""},
+		{[]string{"file", "/dev/null"}, true, ""},
+		{[]string{"file", "/dev/loop-control"}, false, "has the device /dev/loop-control open"},
+		{[]string{"file", "/proc/self/ns/net"}, false, ""},
+		{[]string{"listen-queue"}, true, "has an established TCP connection"},
+		{[]string{"listen-queue"}, false, ""},
 		{[]string{"inotify", "/"}, false, "watches a file of the image"},
-		{[]string{"inotify", "/proc"}, false, ""},
+		{[]string{"inotify", "/proc"}, false, "watches a file of proc by inotify"},
+		{[]string{"inotify", "/dev/shm"}, false, ""},
 	} {
 		t.Run(strings.Join(each.args[:1], "")+fmt.Sprint(each.established), func(t *testing.T) {
 			got := messages(Check([]pod.Container{container(t, "app", each.args...)}, each.established))
@@ -163,6 +214,45 @@ func TestUnixStreamBetweenContainers(t *testing.T) {
 	}
 }
 
+func TestUnixSocketOfAProcessOutsideTheContainer(t *testing.T) {
+	for _, network := range []string{"unix", "unixpacket", "unixgram"} {
+		path := filepath.Join(t.TempDir(), "s")
+		if network == "unixgram" {
+			server, err := net.ListenUnixgram(network, &net.UnixAddr{Name: path, Net: network})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer server.Close()
+		} else {
+			listener, err := net.Listen(network, path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer listener.Close()
+			go func() {
+				connection, err := listener.Accept()
+				if err == nil {
+					// Until the client ends.
+					_, _ = connection.Read(make([]byte, 1))
+				}
+			}()
+		}
+		client := container(t, "client", "dial", network, path)
+		got := ""
+		// The connection has an inode once this process has accepted it.
+		for range 100 {
+			if got = messages(Check([]pod.Container{client}, false)); got != "" {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		want := map[string]string{"unix": "stream", "unixpacket": "seqpacket", "unixgram": "datagram"}[network]
+		if !strings.Contains(got, "has a unix "+want+" connection to a process outside the container") {
+			t.Errorf("%s: got %q", network, got)
+		}
+	}
+}
+
 func TestSharedMemorySegmentsOfSeveralContainers(t *testing.T) {
 	id, err := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, unix.IPC_CREAT|0o600)
 	if err != nil {
@@ -179,15 +269,21 @@ func TestSharedMemorySegmentsOfSeveralContainers(t *testing.T) {
 }
 
 func TestWatches(t *testing.T) {
-	text := "pos:\t0\nflags:\t00\ninotify wd:2 ino:5a sdev:30 mask:800afce ignored_mask:0\ninotify wd:1 ino:3f sdev:fe00001 mask:2\n"
-	for device, want := range map[uint64]bool{0x30: true, 0xfe00001: true, 0x31: false} {
-		if got := watches(text, device); got != want {
-			t.Errorf("%x: got %v", device, got)
-		}
+	text := "pos:\t0\nflags:\t00\ninotify wd:2 ino:5a sdev:30 mask:800afce ignored_mask:0\ninotify wd:1 ino:3f sdev:fe00001 mask:2\nfanotify ino:1 sdev:7\n"
+	if got := watches(text, "inotify"); !slices.Equal(got, []uint64{0x30, 0xfe00001}) {
+		t.Errorf("got %x", got)
 	}
 }
 
-func FuzzWatches(f *testing.F) {
-	f.Add("inotify wd:1 ino:3f sdev:30 mask:2\n", uint64(0x30))
-	f.Fuzz(func(t *testing.T, text string, device uint64) { watches(text, device) })
+func TestExpired(t *testing.T) {
+	for text, want := range map[string]bool{
+		"clockid: 1\nticks: 4\nit_value: (0, 0)\nit_interval: (0, 1000)\n": true,
+		"it_value: (0, 0)\nit_interval: (0, 0)\n":                          false,
+		"it_value: (0, 5)\nit_interval: (1, 0)\n":                          false,
+		"": false,
+	} {
+		if got := expired(text); got != want {
+			t.Errorf("%q: got %t", text, got)
+		}
+	}
 }

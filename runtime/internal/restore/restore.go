@@ -61,6 +61,8 @@ type run struct {
 	spec       *specs.Spec
 	cgroup     string
 	overlay    *overlay
+	// edited says that config.json of the bundle has the runtime's edits.
+	edited bool
 }
 
 // Run restores a container, or prepares its fresh start. It returns an error only with the outcome Failed.
@@ -79,7 +81,13 @@ func Run(request Request) (Outcome, error) {
 	}
 	becomeSubreaper(true)
 	defer becomeSubreaper(false)
-	return r.decide()
+	outcome, err := r.decide()
+	if outcome != Restored {
+		if resetError := r.resetConfig(); resetError != nil {
+			return Failed, errors.Join(err, resetError)
+		}
+	}
+	return outcome, err
 }
 
 // unknown returns the outcome for a pod without a decision that can be read.
@@ -151,6 +159,10 @@ func (r *run) decide() (Outcome, error) {
 		switch known.Phase {
 		case plan.Restored:
 			if r.plan.Restart != plan.RestartAgain || sharesVolumes(r.checkpoint, r.container) {
+				if other := r.missing(); other != "" {
+					// The other one would go on from the checkpoint without this one.
+					return r.giveUp(plan.ReasonInterrupted, fmt.Errorf("%s ended before %s was restored", r.Pod.Container, other))
+				}
 				return r.fresh()
 			}
 			r.restoreVolumesAgain()
@@ -165,6 +177,9 @@ func (r *run) decide() (Outcome, error) {
 			return r.fresh()
 		}
 	}
+	if err := r.editConfig(); err != nil {
+		return r.giveUp(plan.ReasonIncompatible, err)
+	}
 	if err := r.compare(); err != nil {
 		return r.giveUp(plan.ReasonIncompatible, err)
 	}
@@ -178,6 +193,16 @@ func (r *run) decide() (Outcome, error) {
 		return r.giveUp(reason, err)
 	}
 	return Restored, nil
+}
+
+// missing returns a container of the checkpoint that was not restored yet; empty if all were.
+func (r *run) missing() string {
+	for _, each := range r.checkpoint.Containers {
+		if known := r.state.Containers[each.Name]; known == nil || known.Phase == plan.Restoring {
+			return each.Name
+		}
+	}
+	return ""
 }
 
 // compare checks that this node and this container can have what the checkpoint has.

@@ -47,7 +47,7 @@ const full: Partial<NodeGroupSpec> = {
 test.each([
   ["managed", group(), MANAGED],
   ["managed-cedana", group({ engine: "cedana" }), MANAGED],
-  ["managed-criu", group({ engine: "criu" }), MANAGED],
+  ["managed-kubelet", group({ engine: "kubelet" }), MANAGED],
   ["managed-full", group(full), MANAGED],
   ["custom-ami-full", group({ ...full, postNodeadm: ["#!/bin/bash\necho done\n"] }), CUSTOM],
 ])("golden: %s", (name, settings, bootstrap) => {
@@ -66,9 +66,7 @@ test("golden: karpenter", () => {
 
 test.each([
   ["managed", "kubelet"],
-  ["managed", undefined],
   ["karpenter", "kubelet"],
-  ["karpenter", undefined],
 ] as const)(
   "configures containerd to restore from images, without a handler: %s node, engine %s",
   (mode, engine) => {
@@ -96,6 +94,18 @@ test.each(["managed", "karpenter"] as const)(
     // The accelerator's runtime is behind the wrapper.
     expect(script?.content).toContain("echo /usr/bin/nvidia-container-runtime >/etc/cedana-cdk/runtime\n");
     execFileSync("bash", ["-n"], { input: script?.content });
+    // Every unit that is to be started at a boot is enabled, and only such units.
+    const units = [
+      ...(script?.content ?? "").matchAll(/^cat >\/etc\/systemd\/system\/(\S+) <<'END'\n([^]*?)^END$/gm),
+    ];
+    const [, enabled] = /^systemctl enable --now (.*)$/m.exec(script?.content ?? "") ?? [];
+    expect(enabled?.split(" ")).toEqual(
+      units.filter(([, , text]) => text?.includes("[Install]")).map(([, name]) => name),
+    );
+    expect(enabled).toContain("cedana-runc-removal.timer");
+    expect(script?.content).toContain(
+      "ConditionPathExists=!/opt/cedana-cdk/current/bin/cedana-node\nConditionPathExists=/usr/local/bin/cedana-runc\n",
+    );
     const documents = parts.filter(({ contentType }) => contentType === NODE_CONFIG_TYPE);
     const { spec } = parseYaml(documents[0]?.content ?? "") as { spec: { containerd: { config: string } } };
     expect(parseToml(spec.containerd.config)).toEqual({

@@ -1,0 +1,191 @@
+package probe
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// descriptor is an open file of a process.
+type descriptor struct {
+	number int
+	// target is the kernel's name of the file: a path, "socket:[INODE]", "anon_inode:NAME".
+	target string
+}
+
+// descriptorsOf returns the open files of a process; none of one that ended.
+func descriptorsOf(pid int) []descriptor {
+	directory := fmt.Sprintf("/proc/%d/fd/", pid)
+	entries, err := os.ReadDir(directory)
+	if err != nil {
+		return nil
+	}
+	list := make([]descriptor, 0, len(entries))
+	for _, entry := range entries {
+		number, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		if target, err := os.Readlink(directory + entry.Name()); err == nil {
+			list = append(list, descriptor{number, target})
+		}
+	}
+	return list
+}
+
+// socket returns the inode of a socket.
+func (d descriptor) socket() (uint64, bool) {
+	text, found := strings.CutPrefix(d.target, "socket:[")
+	inode, err := strconv.ParseUint(strings.TrimSuffix(text, "]"), 10, 64)
+	return inode, found && err == nil
+}
+
+// dumpable are the names of anonymous descriptors that CRIU dumps (dump_one_file of criu/files.c).
+var dumpable = []string{"[eventfd]", "[eventpoll]", "[signalfd]", "[timerfd]", "[pidfd]", "inotify", "[fanotify]"}
+
+// named are the kinds of descriptors without a path that CRIU dumps besides: pipes, processes, and namespaces, which are those of
+// the new pod after a restore.
+var named = []string{"pipe", "pidfd", "cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children", "user", "uts"}
+
+// remedies are those of objects that programs can do without.
+var remedies = map[string]string{
+	"[io_uring]":         "Turn io_uring off in the program, or forbid it by a seccomp profile.",
+	"[userfaultfd]":      "Use a program that does not handle page faults itself, as some garbage collectors and virtual machines do.",
+	"[perf_event]":       "End the profiler before the checkpoint.",
+	"bpf-map":            "End the BPF program before the checkpoint.",
+	"bpf-prog":           "End the BPF program before the checkpoint.",
+	"bpf_link":           "End the BPF program before the checkpoint.",
+	"seccomp notify":     "End the supervisor of system calls before the checkpoint.",
+	"[landlock-ruleset]": "Close the ruleset after it is in force.",
+	"landlock-ruleset":   "Close the ruleset after it is in force.",
+}
+
+func (c *check) checkDescriptor(p *process, d descriptor) {
+	kind, name, anonymous := strings.Cut(d.target, ":")
+	switch {
+	case kind == "socket" && anonymous:
+		c.checkSocket(p, d)
+	case kind == "anon_inode" && name == "inotify", kind == "anon_inode" && name == "[fanotify]":
+		c.checkWatches(p, d, strings.Trim(name, "[]"))
+	case kind == "anon_inode" && name == "[timerfd]":
+		c.checkTimer(p, d)
+	case kind == "anon_inode" && !slices.Contains(dumpable, name):
+		remedy := remedies[name]
+		if remedy == "" {
+			remedy = "Close it before the checkpoint."
+		}
+		c.report(p, name, "has an open "+strings.Trim(name, "[]")+" descriptor", remedy)
+	case kind == "anon_inode", anonymous && slices.Contains(named, kind):
+	case strings.HasPrefix(d.target, "/"):
+		c.checkFile(p, d)
+	default:
+		c.report(p, kind, "has an open descriptor of "+kind, "Close it before the checkpoint.")
+	}
+}
+
+// Major and minor numbers of devices (Documentation/admin-guide/devices.txt of Linux).
+const (
+	majorMemory       = 1
+	majorTTY          = 4
+	majorAlternateTTY = 5
+	majorPTYFirst     = 136
+	majorPTYLast      = 143
+)
+
+// mqueueMagic is MQUEUE_MAGIC of linux/magic.h: the file system of POSIX message queues.
+const mqueueMagic = 0x19800202
+
+// checkFile finds devices and message queues.
+func (c *check) checkFile(p *process, d descriptor) {
+	name := fmt.Sprintf("/proc/%d/fd/%d", p.pid, d.number)
+	var stat unix.Stat_t
+	if unix.Stat(name, &stat) != nil {
+		return
+	}
+	major := unix.Major(stat.Rdev)
+	switch stat.Mode & unix.S_IFMT {
+	case unix.S_IFBLK:
+		c.report(p, "device", "has the block device "+d.target+" open", "Close it before the checkpoint.")
+	case unix.S_IFCHR:
+		known := major == majorMemory || major == majorTTY || major == majorAlternateTTY || major >= majorPTYFirst && major <= majorPTYLast
+		if !known && !isGPU(d.target) {
+			c.report(p, "device", "has the device "+d.target+" open", "Close it before the checkpoint, or run the program without the device.")
+		}
+	case unix.S_IFREG:
+		var system unix.Statfs_t
+		if unix.Statfs(name, &system) == nil && system.Type == mqueueMagic {
+			c.report(p, "mqueue", "has the POSIX message queue "+d.target+" open", "Use a FIFO or a unix socket: CRIU does not save the messages.")
+		}
+	}
+}
+
+// isGPU says if a path is a device of NVIDIA's driver. CRIU's CUDA plugin releases it before the dump; without the plugin CRIU
+// reports the device.
+func isGPU(path string) bool { return strings.HasPrefix(path, "/dev/nvidia") }
+
+// checkWatches finds watches of files that cannot be found again by the handle of their inode: those of the image and of
+// file systems of the kernel.
+func (c *check) checkWatches(p *process, d descriptor, kind string) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", p.pid, d.number))
+	if err != nil {
+		return
+	}
+	for _, device := range watches(string(data), kind) {
+		switch system := p.systems[device]; {
+		case device == p.root || system == "overlay":
+			c.report(p, "inotify", "watches a file of the image by "+kind, "Watch files of a volume, or turn the watch off.")
+		case slices.Contains(withoutHandles, system):
+			c.report(p, "inotify", "watches a file of "+system+" by "+kind, "Turn the watch off, or read the file at intervals.")
+		}
+	}
+}
+
+// withoutHandles are file systems whose files CRIU cannot open by a handle.
+var withoutHandles = []string{"proc", "sysfs", "devpts", "mqueue"}
+
+// watches returns the devices of the watches in lines as "inotify wd:1 ino:3f sdev:30 mask:...", numbers in hexadecimal digits
+// (proc(5)).
+func watches(fdinfo, kind string) []uint64 {
+	devices := []uint64{}
+	for line := range strings.Lines(fdinfo) {
+		if !strings.HasPrefix(line, kind+" ") {
+			continue
+		}
+		for field := range strings.FieldsSeq(line) {
+			if value, found := strings.CutPrefix(field, "sdev:"); found {
+				if device, err := strconv.ParseUint(value, 16, 64); err == nil {
+					devices = append(devices, device)
+				}
+			}
+		}
+	}
+	return devices
+}
+
+// checkTimer finds a periodic timer that expired and was not read. CRIU restores it as one that ended.
+func (c *check) checkTimer(p *process, d descriptor) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", p.pid, d.number))
+	if err == nil && expired(string(data)) {
+		c.report(p, "timerfd", "has a periodic timerfd that expired and was not read",
+			"Read it before its next period, or set a single expiry each time: CRIU would restore it without its period.")
+	}
+}
+
+// expired reads the lines "it_value: (SECONDS, NANOSECONDS)" and "it_interval: ..." of a timerfd (proc(5)).
+func expired(fdinfo string) bool {
+	value, interval := "", ""
+	for line := range strings.Lines(fdinfo) {
+		key, rest, _ := strings.Cut(line, ":")
+		switch key {
+		case "it_value":
+			value = strings.TrimSpace(rest)
+		case "it_interval":
+			interval = strings.TrimSpace(rest)
+		}
+	}
+	return value == "(0, 0)" && interval != "" && interval != "(0, 0)"
+}
