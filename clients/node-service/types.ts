@@ -43,21 +43,21 @@ export interface StreamDigest {
 export interface ExportedPart {
   /** Size before compression, in bytes. */
   readonly uncompressedSize: number;
-  /** Size and sha256 of an earlier complete export of the same content; the registry may have it. */
-  readonly known?: StreamDigest;
   /** The bytes: zstd, except for `metadata`. Can be read once. Throws NodeServiceError if they end too early. */
   readonly content: AsyncIterable<Buffer>;
   /** Ends the stream. Does nothing after its end. */
   close(): void;
 }
 
-export interface StageRequest extends StreamDigest {
+export interface StageRequest {
   /** The pod that will be restored. */
   readonly podUID: string;
   /** UID of the checkpoint. */
   readonly checkpoint: string;
   /** `metadata` must be staged first. */
   readonly part: PartName;
+  /** The bytes that are sent, in their order: blobs of a registry. The service compares the sha256 of each. */
+  readonly segments: readonly StreamDigest[];
   /** For `metadata`: the largest sum of the checkpoint's files. Default: no limit but the disk. */
   readonly maxBytes?: number;
   /** For `metadata`: free space that must remain on the disk once all files are written. Default: 64 MiB. */

@@ -39,7 +39,6 @@ type Service struct {
 	// plans has a directory for each pod to restore.
 	plans    string
 	restores *restores
-	digests  digests
 	// exports and stages bound the streams that are processed at a time.
 	exports, stages chan struct{}
 }
