@@ -72,7 +72,7 @@ const PARTS_OF_SYSTEMD: readonly Part[] = [
     part: "unit",
     remove:
       "systemctl disable --now cedana-noded.path cedana-noded-update.path; systemctl stop cedana-noded; rm /etc/systemd/system/cedana-noded.service; systemctl daemon-reload",
-    add: "systemctl start cedana-noded.path",
+    add: "systemctl enable --now cedana-noded.path cedana-noded-update.path",
     health: /nodeService: .*. See systemctl status cedana-noded.path cedana-noded on the node/,
     diagnosis: "service",
   },
