@@ -210,5 +210,6 @@ export function checkpointMetadata(uid = "cp"): CheckpointMetadata {
     volumes: [{ name: "data", ...file }],
     sharedMemory: file,
     frozenNanoseconds: 1_500_000,
+    preDump: { passes: 1, frozenNanoseconds: 600_000 },
   };
 }

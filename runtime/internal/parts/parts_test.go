@@ -56,9 +56,13 @@ func writeWith(t testing.TB, pages int) fixture {
 	f := fixture{&checkpoint.Checkpoint{UID: "cp"}, nil, map[string][]byte{
 		"containers/app/images/inventory.img": content(1, 100),
 		"containers/app/images/pages-1.img":   content(2, pages),
-		"containers/app/rootfs.tar":           content(3, 1<<20),
-		"volumes/data.tar":                    {},
-		"shm.tar":                             content(4, 5000),
+		// Of pre-dumps.
+		"containers/app/images/parent/inventory.img":        content(5, 90),
+		"containers/app/images/parent/pages-1.img":          content(6, 1<<20),
+		"containers/app/images/parent/parent/inventory.img": content(7, 80),
+		"containers/app/rootfs.tar":                         content(3, 1<<20),
+		"volumes/data.tar":                                  {},
+		"shm.tar":                                           content(4, 5000),
 	}}
 	archive := func(name string) checkpoint.Archive {
 		data := f.files[name]
@@ -66,7 +70,10 @@ func writeWith(t testing.TB, pages int) fixture {
 		return checkpoint.Archive{Size: int64(len(data)), SHA256: digestOf(data)}
 	}
 	container := checkpoint.Container{Name: "app"}
-	for _, each := range []string{"images/inventory.img", "images/pages-1.img", "rootfs.tar"} {
+	for _, each := range []string{
+		"images/inventory.img", "images/pages-1.img", "images/parent/inventory.img", "images/parent/pages-1.img",
+		"images/parent/parent/inventory.img", "rootfs.tar",
+	} {
 		stored := archive("containers/app/" + each)
 		container.Files = append(container.Files, checkpoint.FileEntry{Path: each, Size: stored.Size, SHA256: stored.SHA256})
 	}

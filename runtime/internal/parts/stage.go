@@ -124,6 +124,11 @@ func (w *writer) files(files []File, from io.Reader) error {
 
 // file writes one file with the size and sha256 of the metadata.
 func (w *writer) file(want File, from io.Reader) error {
+	if directory := path.Dir(want.Name); directory != "." {
+		if err := w.root.MkdirAll(path.Join(w.temporary, directory), 0o700); err != nil {
+			return err
+		}
+	}
 	to, err := w.root.OpenFile(path.Join(w.temporary, staged(want)), os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
