@@ -56,6 +56,19 @@ describe("the wrapper", () => {
     expect(node.leftovers()).toBe("");
   });
 
+  test("restores a process whose exit code is reported like any other", async () => {
+    const script = "trap 'exit 7' TERM; i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.1; done";
+    const spec = { restartPolicy: "Never", containers: [shell("main", script)] };
+    await restores.source("/root/exit", spec, () => restores.logged("source", "main", /^tick 5$/m));
+    node.restore("copy", spec, "/root/exit");
+    const [, first] = await restores.logged("copy", "main", /^tick (\d+)$/m);
+    expect(Number(first)).toBeGreaterThan(4);
+    node.exec("copy", "main", "kill", "1");
+    const exitCode = ".containerStatuses[0].state.terminated.exitCode";
+    await eventually(() => expect(restores.status("copy", exitCode)).toBe("7"));
+    expect(restores.status("copy", ".phase")).toBe("Failed");
+  });
+
   test("restores two containers with volumes, shared memory and changed files at one moment", async () => {
     const mounts = { volumeMounts: [{ name: "data", mountPath: "/data" }] };
     const spec = {

@@ -41,7 +41,9 @@ func main() {
 	case "files":
 		fail(changeFiles())
 		fail(describe())
-		select {}
+		for {
+			time.Sleep(time.Hour)
+		}
 	case "describe":
 		fail(describe())
 		return
