@@ -59,8 +59,8 @@ export class CriuEngine implements PodEngine {
     };
   }
 
-  forget(id: string, container: string | undefined, signal: AbortSignal): Promise<void> {
-    return this.agents.forget(id, container, signal);
+  forget(id: string, signal: AbortSignal): Promise<void> {
+    return this.agents.forget(id, signal);
   }
 
   sweep(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void> {

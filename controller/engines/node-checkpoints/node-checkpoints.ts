@@ -1,15 +1,9 @@
-import {
-  nodeCheckpointName,
-  type CheckpointReason,
-  type NodeCheckpointReason,
-  type NodeCheckpointStatus,
-} from "../../../api";
+import { type CheckpointReason, type NodeCheckpointReason, type NodeCheckpointStatus } from "../../../api";
 import { sleep, type CachedObjects } from "../../../kube";
 import { EngineError, type EngineTools } from "../engine";
 import {
   NODE_CHECKPOINT,
   NodeCheckpointClient,
-  idOf,
   nodeCheckpointFor,
   type NodeCheckpointObject,
   type NodeRequest,
@@ -56,17 +50,17 @@ export class NodeCheckpoints {
     return this.follow(object.metadata.name, request, signal);
   }
 
-  /** Deletes the NodeCheckpoint of a container, or without one that of the whole pod. */
-  forget(id: string, container: string | undefined, signal: AbortSignal): Promise<void> {
-    return this.client.delete(nodeCheckpointName(id, container), signal);
+  /** Deletes the NodeCheckpoint of a Checkpoint. */
+  forget(id: string, signal: AbortSignal): Promise<void> {
+    return this.client.delete(id, signal);
   }
 
   /** Deletes the NodeCheckpoints of other Checkpoints. */
   async sweep(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void> {
-    for (const object of this.objects.list()) {
-      if (isWanted(idOf(object))) continue;
-      await this.client.delete(object.metadata.name, signal);
-      this.options.log.info({ nodeCheckpoint: object.metadata.name }, "deleted orphaned NodeCheckpoint");
+    for (const { metadata } of this.objects.list()) {
+      if (isWanted(metadata.name)) continue;
+      await this.client.delete(metadata.name, signal);
+      this.options.log.info({ nodeCheckpoint: metadata.name }, "deleted orphaned NodeCheckpoint");
     }
   }
 
