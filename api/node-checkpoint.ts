@@ -24,11 +24,21 @@ const DIGESTED = "^[^\\s@]+@sha256:[0-9a-f]{64}$";
 export const TCP_MODES = ["close", "loopback", "refuse"] as const;
 export type TcpMode = (typeof TCP_MODES)[number];
 
+/** Whether memory is dumped before the freeze, while the containers run. */
+export const PRE_DUMP_MODES = ["auto", "off"] as const;
+export type PreDumpMode = (typeof PRE_DUMP_MODES)[number];
+
 const options = object("How the containers are checkpointed.", {
   tcp: optional(
     oneOf(
       "Established TCP connections. close: the restored processes find them closed. loopback: those over loopback are kept, others are reset after the restore. refuse: the checkpoint fails if there is one. Default: close.",
       TCP_MODES,
+    ),
+  ),
+  preDump: optional(
+    oneOf(
+      "Dumps before the freeze, of which the dump in the freeze writes only what changed since. auto: where that shortens the standstill and the kernel tracks memory. off: never. Default: auto.",
+      PRE_DUMP_MODES,
     ),
   ),
   leaveRunning: optional(flag("Whether the containers keep running.", true)),
@@ -72,6 +82,13 @@ const container = object(undefined, {
   notRestored: containerFields.notRestored,
 });
 
+const preDump = object("What was dumped before the freeze, while the containers ran.", {
+  passes: count("Number of dumps before the freeze. 0: all memory was dumped in the freeze."),
+  frozenMilliseconds: optional(count("Time for which these dumps stopped the processes.")),
+  reason: optional(text("Why there was none, or not of all large containers.", 64)),
+  message: optional(text("Details of the reason.", 4096)),
+});
+
 const status = object("Observed state, written by the node's agent.", {
   ...agentStatus<NodeCheckpointReason>(),
   image: optional(text("The pushed image by digest: <registry>/<repository>@sha256:<digest>.", 1024)),
@@ -80,8 +97,11 @@ const status = object("Observed state, written by the node's agent.", {
   sizeBytes: optional(count("Size of the checkpoint in the registry, in bytes.")),
   architecture: optional(text("CPU architecture in OCI's terms.", 63)),
   frozenMilliseconds: optional(
-    count("Time from the freeze of the first container to the thaw of the last one."),
+    count(
+      "Time from the freeze of the first container to the thaw of the last one, and the time of preDump.",
+    ),
   ),
+  preDump: optional(preDump),
   containers: optional(
     list("State of each container.", container, {
       maxItems: CONTAINERS,

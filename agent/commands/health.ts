@@ -114,7 +114,7 @@ export function checkCriuCommand(): Command {
       const { periodSeconds, timeoutSeconds } = settings.health;
       const log = createLogger({ level: settings.log.level });
       const stop = stopSignal((signal) => log.info({ signal }, "stopping"));
-      const node = new NodeServiceClient(settings.socket);
+      const node = new NodeServiceClient(settings.stateSocket);
       await runCriuChecks(
         {
           folder: settings.folder,

@@ -50,7 +50,7 @@ async function fileAt(path: string): Promise<"executable" | "missing" | "other">
 /** Returns the probes of all checks of a node. */
 export function probesOf(options: ProbesOptions): readonly Probe[] {
   const { settings, host } = options;
-  const { health, criuLink, folder, socket, state } = settings;
+  const { health, criuLink, folder, stateSocket, state } = settings;
   const timeoutMs = requestTimeoutMs(settings);
   const checks: Readonly<Record<CheckName, Check>> = {
     criu: async () =>
@@ -62,7 +62,7 @@ export function probesOf(options: ProbesOptions): readonly Probe[] {
     kernel: async () => checkKernel(release(), health.minKernel),
     cgroup: async () => checkCgroup(await cgroupVersion(), health.allowCgroupV1),
     runtime: () => handlerCheck(options),
-    nodeService: async () => checkNodeService(socket, await criuResult(options.criuResult)),
+    nodeService: async () => checkNodeService(stateSocket, await criuResult(options.criuResult)),
     space: async () => {
       const { bavail, bsize } = await statfs(state);
       return checkSpace(bavail * bsize, settings);

@@ -38,6 +38,7 @@ export function settings(): ControllerSettings {
         responseSeconds: 60,
       },
       tcp: "close",
+      preDump: "off",
       freezeSeconds: 60,
       runtimeClasses: { amd64: "cedana-criu-amd64" },
       restore: { restart: "fresh", lazy: false, timeoutSeconds: 300 },

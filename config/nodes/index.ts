@@ -27,6 +27,8 @@ export {
   RUNTIME_FILE,
   SERVICE_DIRECTORY,
   SERVICE_SOCKET,
+  STATE_DIRECTORY,
+  STATE_SOCKET,
   WRAPPER,
 } from "./node-service";
 export {

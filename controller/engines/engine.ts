@@ -64,6 +64,15 @@ export interface RestoreRequest extends EngineContainer {
 }
 
 /**
+ * Returns whether the Checkpoint of a request is open, or has ended or was deleted. It is unknown for a namespace that the
+ * install does not have any more.
+ *
+ * @param id UID of the Checkpoint
+ * @param namespace of its pod
+ */
+export type StateOfRequest = (id: string, namespace: string) => "open" | "closed" | "unknown";
+
+/**
  * What all engines have in common. No method repeats an operation that may have been executed. All throw EngineError, or the signal's
  * reason if no request was sent.
  */
@@ -83,8 +92,8 @@ interface EngineBase {
    * Discards the records of a Checkpoint's requests whose outcome is written. Not called if the controller crashes before.
    */
   forget?(id: string, signal: AbortSignal): Promise<void>;
-  /** Discards the records of all other requests. */
-  sweep?(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void>;
+  /** Discards the records of requests that no Checkpoint needs. */
+  sweep?(stateOf: StateOfRequest, signal: AbortSignal): Promise<void>;
 }
 
 /** Takes a checkpoint of one container after the other. */

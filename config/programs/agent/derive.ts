@@ -1,7 +1,7 @@
 import { CRIU_HANDLER, type ResolvedCriuEngine } from "../../engines/criu";
 import { credentialsOf } from "../../engines/node-agent";
 import { agentNamespace, checkpointsOf, type ResolvedInstall } from "../../install";
-import { MINIMUM_KERNEL, NODE_FOLDER, SERVICE_SOCKET, WRAPPER } from "../../nodes";
+import { MINIMUM_KERNEL, NODE_FOLDER, SERVICE_SOCKET, STATE_SOCKET, WRAPPER } from "../../nodes";
 import { quantityBytes } from "../../schema";
 import type { AgentSettings } from "./schema";
 
@@ -46,6 +46,7 @@ export function agentSettings(engine: ResolvedCriuEngine, install: ResolvedInsta
     log: { level: logLevel },
     folder: NODE_FOLDER,
     socket: SERVICE_SOCKET,
+    stateSocket: STATE_SOCKET,
     handler: { name: CRIU_HANDLER.name, binary: WRAPPER },
     health: {
       periodSeconds,

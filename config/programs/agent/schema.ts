@@ -73,6 +73,7 @@ export const agentSettingsSchema = shape({
     "Log of both programs.",
   ),
   socket: described(directory, "Unix socket of the service of the node."),
+  stateSocket: described(directory, "Unix socket on which the service of the node only returns its state."),
   handler: described(
     shape({
       name: described(dnsLabel, "Name of the runtime handler."),

@@ -1,6 +1,6 @@
 import { type CheckpointReason, type NodeCheckpointReason, type NodeCheckpointStatus } from "../../../api";
 import { sleep, type CachedObjects } from "../../../kube";
-import { EngineError, type EngineTools } from "../engine";
+import { EngineError, type EngineTools, type StateOfRequest } from "../engine";
 import {
   NODE_CHECKPOINT,
   NodeCheckpointClient,
@@ -55,12 +55,13 @@ export class NodeCheckpoints {
     return this.client.delete(id, signal);
   }
 
-  /** Deletes the NodeCheckpoints of other Checkpoints. */
-  async sweep(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void> {
-    for (const { metadata } of this.objects.list()) {
-      if (isWanted(metadata.name)) continue;
-      await this.client.delete(metadata.name, signal);
-      this.options.log.info({ nodeCheckpoint: metadata.name }, "deleted orphaned NodeCheckpoint");
+  /** Deletes the NodeCheckpoints that no Checkpoint needs, but none that the node may keep the only copy of processes for. */
+  async sweep(stateOf: StateOfRequest, signal: AbortSignal): Promise<void> {
+    for (const object of this.objects.list()) {
+      const state = stateOf(object.metadata.name, object.spec.podRef.namespace);
+      if (state === "open" || (state === "unknown" && mayBeOnlyCopy(object))) continue;
+      await this.client.delete(object.metadata.name, signal);
+      this.options.log.info({ nodeCheckpoint: object.metadata.name }, "deleted orphaned NodeCheckpoint");
     }
   }
 
@@ -157,6 +158,14 @@ const REASONS: Readonly<Partial<Record<NodeCheckpointReason, CheckpointReason>>>
   ContainerNotFound: "ContainerNotFound",
   SourcePodReplaced: "SourcePodReplaced",
 };
+
+/** Returns whether the processes may have ended, and their checkpoint may not be pushed. */
+function mayBeOnlyCopy({ spec, status }: NodeCheckpointObject): boolean {
+  const isFinished = status.conditions?.some(
+    (one) => ["Ready", "Failed"].includes(one.type) && one.status === "True",
+  );
+  return spec.options?.leaveRunning === false && !isFinished;
+}
 
 /** Returns the status of a completed request; undefined while there is no outcome. @throws EngineError if the agent failed */
 function completed(status: NodeCheckpointStatus): NodeCheckpointStatus | undefined {

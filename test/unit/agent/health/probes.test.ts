@@ -23,6 +23,7 @@ describe("a node", () => {
     reserveBytes: 0,
     maxConcurrent: 2,
     socket: "/run/cedana-cdk/node/node.sock",
+    stateSocket: "/run/cedana-cdk/state/state.sock",
     handler: { name: "cedana-criu", binary: "/usr/local/bin/cedana-runc" },
     repository: "127.0.0.1:1/checkpoints",
     registry: { credentials: "none" },
@@ -94,7 +95,7 @@ describe("a node", () => {
         expect(found).toMatchObject({
           criu: expect.stringContaining("ok: "),
           runtime: `ok: containerd ${version.slice(13)} has the runtime handler cedana-criu`,
-          nodeService: "ok: the host service responds at /run/cedana-cdk/node/node.sock",
+          nodeService: "ok: the host service responds at /run/cedana-cdk/state/state.sock",
         });
       } finally {
         await registry.stop();

@@ -10,6 +10,7 @@ const SETTINGS: AgentSettings = {
   reserveBytes: 2 * 1024 ** 3,
   maxConcurrent: 2,
   socket: "/run/cedana-cdk/node/node.sock",
+  stateSocket: "/run/cedana-cdk/state/state.sock",
   handler: { name: "cedana-criu", binary: "/usr/local/bin/cedana-runc" },
   repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/checkpoints",
   registry: { credentials: "ecr" },

@@ -23,6 +23,7 @@ export const CRIU: CheckpointSettings = {
   engine: "criu",
   agent: PLACE,
   tcp: "loopback",
+  preDump: "off",
   freezeSeconds: 45,
   runtimeClasses: { amd64: "cedana-criu" },
   restore: { restart: "fresh", lazy: false, timeoutSeconds: 300 },
@@ -91,14 +92,21 @@ export class Harness {
   readonly requested: string[] = [];
   private readonly replicas: Replica[] = [];
 
+  private settings = CRIU;
+
   constructor(containers: string[]) {
     this.api.put("/api/v1/namespaces/team-a/pods", pod("counter-0", { containers }));
   }
 
   start(dieAt?: number): Replica {
-    const replica = new Replica(this.api, CRIU, dieAt);
+    const replica = new Replica(this.api, this.settings, dieAt);
     this.replicas.push(replica);
     return replica;
+  }
+
+  /** Sets the namespaces of the install for the next controller. */
+  narrow(namespaces: readonly string[]): void {
+    this.settings = { ...this.settings, namespaces: [...namespaces] };
   }
 
   /** Simulates an agent that completes each request after a second. */
@@ -120,19 +128,19 @@ export class Harness {
     });
   }
 
-  async checkpoint(spec: object = {}): Promise<void> {
+  async checkpoint(spec: object = {}, name = "one"): Promise<void> {
     const content = {
       apiVersion: "automation.cedana.ai/v1alpha1",
       kind: "Checkpoint",
-      metadata: { name: "one", namespace: "team-a" },
+      metadata: { name, namespace: "team-a" },
       spec: { podRef: { name: "counter-0" }, ...spec },
     };
     await this.api.send("POST", CHECKPOINTS, { type: "application/json", content });
   }
 
   /** Returns the phase and reason (`Ready CheckpointCompleted`), the message and the containers of the status. */
-  outcome() {
-    const status = (this.api.get(`${CHECKPOINTS}/one`)?.["status"] ?? {}) as {
+  outcome(name = "one") {
+    const status = (this.api.get(`${CHECKPOINTS}/${name}`)?.["status"] ?? {}) as {
       conditions?: { type: string; status: string; reason: string; message: string }[];
       containers?: Record<string, unknown>[];
     };

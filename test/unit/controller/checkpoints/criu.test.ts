@@ -4,8 +4,9 @@
  */
 import { ApiError } from "../../../../kube/client";
 import { nodeLabelValue, type NodeCheckpointStatus } from "../../../../api";
+import type { Stored } from "../../../../testbed/fake-api";
 import { condition, Harness, NODE_CHECKPOINTS } from "./agents";
-import { CHECKPOINTS, seconds } from "./support";
+import { CHECKPOINTS, pod, seconds } from "./support";
 
 const IMAGE = "registry.example.com/checkpoints@sha256:aa";
 const DONE = {
@@ -45,7 +46,7 @@ test("requests all containers at once and records one image for them", async () 
       nodeName: "n1",
       podRef: { namespace: "team-a", name: "counter-0" },
       containerNames: ["a", "b"],
-      options: { tcp: "loopback", leaveRunning: true, freezeSeconds: 45 },
+      options: { tcp: "loopback", preDump: "off", leaveRunning: true, freezeSeconds: 45 },
       image: `registry.example.com/checkpoints:${uid()}`,
       timeoutSeconds: 300,
     },
@@ -179,6 +180,51 @@ test("waits beyond the timeout while the node keeps the only copy, also after a 
   await seconds(20);
   expect(harness.outcome()).toMatchObject({ is: "Ready CheckpointCompleted", sizeBytes: 17 });
   expect(await harness.nodeCheckpoints()).toEqual([]);
+});
+
+test("keeps the only copy when the install no longer has its namespace", async () => {
+  harness.agent(PUSHING);
+  await harness.checkpoint({ leaveRunning: false });
+  harness.start();
+  await seconds(4);
+  await harness.end();
+  const requests = await harness.nodeCheckpoints();
+  expect(requests).toHaveLength(1);
+  // What is pushed, or of processes that run, is not the only copy.
+  const [{ metadata, ...rest }] = requests as [Stored];
+  for (const [name, more] of [
+    ["1b2c-a", { spec: { ...(rest["spec"] as object), options: { leaveRunning: true } } }],
+    ["1b2d-a", { status: DONE }],
+  ] as const)
+    harness.api.put(NODE_CHECKPOINTS, {
+      ...rest,
+      ...more,
+      metadata: { ...metadata, name, uid: name },
+    } as never);
+  harness.narrow(["team-b"]);
+  harness.start();
+  await seconds(1300);
+  expect((await harness.nodeCheckpoints()).map((one) => one.metadata.name)).toEqual([metadata.name]);
+});
+
+test("waits beyond the timeout without a slot of the node", async () => {
+  harness.agent(PUSHING);
+  const names = ["one", "two", "three"] as const;
+  for (const name of names) {
+    harness.api.put("/api/v1/namespaces/team-a/pods", pod(name, { containers: ["a", "b"] }));
+    await harness.checkpoint({ podRef: { name }, leaveRunning: name === "three" }, name);
+    await seconds(1);
+  }
+  harness.start();
+  await seconds(LATE_SECONDS - 60);
+  expect(harness.outcome("three").message).toBe(
+    "node n1 has reached maxPerNode (2); older Checkpoints start first",
+  );
+  await seconds(120);
+  expect(names.map((name) => harness.outcome(name).is)).toEqual(
+    names.map(() => "Progressing CheckpointInProgress"),
+  );
+  expect(await harness.nodeCheckpoints()).toHaveLength(3);
 });
 
 test.each<[string, object, NodeCheckpointStatus]>([

@@ -35,6 +35,7 @@ export const CRIU: Extract<CheckpointSettings, { readonly engine: "criu" }> = {
     responseSeconds: 60,
   },
   tcp: "close",
+  preDump: "auto",
   freezeSeconds: 60,
   runtimeClasses: { amd64: "cedana-criu" },
   restore: { restart: "fresh", lazy: false, timeoutSeconds: 300 },
