@@ -1,7 +1,7 @@
 import { NODE_LABEL, nodeLabelValue } from "../api";
 import type { AgentSettings } from "../config/programs/agent";
 import { Cache, Client, sleep, type Logger, type Transport } from "../kube";
-import { runnersOf, type EngineTools } from "./engines";
+import { criuRunners, type EngineTools } from "./engines";
 
 /** How long requests on the node are awaited when the process stops: an aborted one delays its container. */
 const DRAIN_MS = 20_000;
@@ -9,7 +9,7 @@ const DRAIN_MS = 20_000;
 /** Name of the agent's writes in `managedFields`. */
 const FIELD_MANAGER = "cedana-agent";
 
-export interface RunAgentOptions extends Pick<EngineTools, "kubelet" | "identity"> {
+export interface RunAgentOptions extends Pick<EngineTools, "identity"> {
   readonly nodeName: string;
   readonly transport: Transport;
   readonly log: Logger;
@@ -22,16 +22,15 @@ export interface RunAgentOptions extends Pick<EngineTools, "kubelet" | "identity
  * @throws errors of the file system, if the state directory cannot be used
  */
 export async function runAgent(settings: AgentSettings, options: RunAgentOptions): Promise<void> {
-  const { nodeName, transport, kubelet, identity, log, stop } = options;
+  const { nodeName, transport, identity, log, stop } = options;
   const cache = new Cache({ transport, log });
-  const runners = runnersOf(settings, {
+  const runners = criuRunners(settings, {
     client: new Client(transport, { fieldManager: FIELD_MANAGER }),
     objects: (kind) =>
       cache.objects(kind, {
         namespaces: [settings.namespace],
         labelSelector: `${NODE_LABEL}=${nodeLabelValue(nodeName)}`,
       }),
-    kubelet,
     identity,
     log,
     stop,

@@ -57,9 +57,7 @@ const spec = object(
         { pattern: "^/[A-Za-z0-9._/-]*[A-Za-z0-9._-]$" },
       ),
     ),
-    leaveRunning: optional(
-      flag("Whether the containers keep running. The engine kubelet supports only true.", true),
-    ),
+    leaveRunning: optional(flag("Whether the containers keep running.", true)),
   },
   [
     ...immutable("Checkpoint", ["podRef", "containers", "engine", "location", "leaveRunning"]),
@@ -70,7 +68,7 @@ const spec = object(
   ],
 );
 
-export const notRestored = list(
+const notRestored = list(
   "State of the container that a restore does not bring back.",
   object(undefined, {
     code: text("Identifier for programs, such as empty-dir or volume.", 63),
@@ -79,19 +77,13 @@ export const notRestored = list(
   { maxItems: 256, merge: "atomic" },
 );
 
-/** Properties of a checkpoint, as far as the engine reports them. */
-export const reportedFields = {
-  sizeBytes: optional(count("Size of the checkpoint in bytes, if the engine reports it.")),
+/** Properties of a container's checkpoint, as far as the engine reports them. */
+export const containerFields = {
   architecture: optional(text("CPU architecture in OCI's terms, if the engine reports it.", 63)),
   baseImage: optional(
     text(
       "Image that a restore needs besides the checkpoint, by digest if it is known, if the engine reports it.",
       4096,
-    ),
-  ),
-  frozenMilliseconds: optional(
-    count(
-      "Time in which CRIU kept the processes frozen, if the engine reports it. The standstill of the container is longer: the container runtime pauses it before the dump and resumes it after it has stored the images.",
     ),
   ),
   notRestored: optional(notRestored),
@@ -104,7 +96,8 @@ const container = object(undefined, {
   location: optional(
     text("Where the engine stored the checkpoint. Missing if it is in the engine's remote storage.", 4096),
   ),
-  ...reportedFields,
+  sizeBytes: optional(count("Size of the checkpoint in bytes, if the engine reports it.")),
+  ...containerFields,
   startTime: optional(time("When the request to the engine was recorded, before it was sent.")),
   completionTime: optional(time("When the engine's result was recorded.")),
 });

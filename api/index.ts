@@ -15,7 +15,6 @@ export const KINDS: readonly Kind[] = [CEDANA, CHECKPOINT, NODE_CHECKPOINT, NODE
 const KINDS_OF: Readonly<Record<EngineName, readonly Kind[]>> = {
   cedana: [CEDANA, CHECKPOINT],
   criu: [CHECKPOINT, NODE_CHECKPOINT, NODE_RESTORE],
-  kubelet: [CHECKPOINT, NODE_CHECKPOINT],
 };
 
 /** Returns the kinds that an engine uses. */
@@ -41,7 +40,6 @@ export { AUTOMATION_GROUP, ENGINES, type Column, type EngineName, type Kind } fr
 export {
   NODE_CHECKPOINT,
   NODE_LABEL,
-  nodeCheckpointName,
   nodeLabelValue,
   TCP_MODES,
   type NodeCheckpointCondition,

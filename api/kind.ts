@@ -4,7 +4,7 @@ import { object, optional, type Optional, type Schema } from "./schema";
 export const AUTOMATION_GROUP = "automation.cedana.ai";
 
 /** Engines that `spec.engine` of a Checkpoint may name. */
-export const ENGINES = ["cedana", "criu", "kubelet"] as const;
+export const ENGINES = ["cedana", "criu"] as const;
 export type EngineName = (typeof ENGINES)[number];
 
 /** A column of `kubectl get`. */

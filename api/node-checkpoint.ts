@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { CONTAINERS, notRestored, reportedFields } from "./checkpoint";
-import { conditions, type CheckpointConditionType, type Condition } from "./conditions";
+import { CONTAINERS, containerFields } from "./checkpoint";
+import type { CheckpointConditionType, Condition } from "./conditions";
+import { agentStatus, podRef } from "./node-request";
 import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS, SIZE_COLUMN } from "./kind";
 import {
   count,
@@ -12,10 +13,8 @@ import {
   object,
   oneOf,
   optional,
-  podName,
   text,
   time,
-  uid,
   type Infer,
 } from "./schema";
 
@@ -29,7 +28,7 @@ export type TcpMode = (typeof TCP_MODES)[number];
 export const PRE_DUMP_MODES = ["auto", "off"] as const;
 export type PreDumpMode = (typeof PRE_DUMP_MODES)[number];
 
-const options = object("How the containers are checkpointed. Only with containerNames.", {
+const options = object("How the containers are checkpointed.", {
   tcp: optional(
     oneOf(
       "Established TCP connections. close: the restored processes find them closed. loopback: those over loopback are kept, others are reset after the restore. refuse: the checkpoint fails if there is one. Default: close.",
@@ -50,25 +49,16 @@ const spec = object(
   "The requested checkpoint. Immutable.",
   {
     nodeName: text("Node of the pod. Its agent takes the checkpoint.", 253),
-    podRef: object("The pod. If it was replaced by one with another UID, the checkpoint fails.", {
-      namespace: labelName("Namespace of the pod."),
-      name: podName("Name of the pod."),
-      uid: uid("UID of the pod."),
-    }),
-    containerName: optional(
-      labelName("Name of the container. Exactly one of containerName and containerNames is set."),
-    ),
-    containerNames: optional(
-      list(
-        `Names of up to ${CONTAINERS} containers that are checkpointed at one moment. Empty: all of the pod that run.`,
-        labelName("Name of a container."),
-        { maxItems: CONTAINERS, merge: "set" },
-      ),
+    podRef: podRef("The pod. If it was replaced by one with another UID, the checkpoint fails."),
+    containerNames: list(
+      `Names of up to ${CONTAINERS} containers that are checkpointed at one moment. Empty: all of the pod that run.`,
+      labelName("Name of a container."),
+      { maxItems: CONTAINERS, merge: "set" },
     ),
     options: optional(options),
     baseImages: optional(
       list(
-        "Images of the containers by digest, as far as they are known. Only with containerNames.",
+        "Images of the containers by digest, as far as they are known.",
         object(undefined, {
           name: text("Name of the container.", 63),
           image: text("Image: <registry>/<repository>@sha256:<digest>.", 4096, { pattern: DIGESTED }),
@@ -83,27 +73,13 @@ const spec = object(
       DAY_SECONDS,
     ),
   },
-  [
-    { rule: "self == oldSelf", message: "spec is immutable: create another NodeCheckpoint instead" },
-    {
-      rule: "has(self.containerName) != has(self.containerNames)",
-      message: "exactly one of containerName and containerNames is required",
-    },
-    {
-      rule: "!has(self.options) || has(self.containerNames)",
-      message: "options is only allowed with containerNames",
-    },
-    {
-      rule: "!has(self.baseImages) || has(self.containerNames)",
-      message: "baseImages is only allowed with containerNames",
-    },
-  ],
+  [{ rule: "self == oldSelf", message: "spec is immutable: create another NodeCheckpoint instead" }],
 );
 
 const container = object(undefined, {
   name: text("Name of the container.", 63),
-  baseImage: reportedFields.baseImage,
-  notRestored: optional(notRestored),
+  baseImage: containerFields.baseImage,
+  notRestored: containerFields.notRestored,
 });
 
 const preDump = object("What was dumped before the freeze, while the containers ran.", {
@@ -114,27 +90,24 @@ const preDump = object("What was dumped before the freeze, while the containers 
 });
 
 const status = object("Observed state, written by the node's agent.", {
-  observedGeneration: optional(count("Generation of the object that the status describes.")),
-  conditions: optional(conditions<CheckpointConditionType, NodeCheckpointReason>()),
+  ...agentStatus<NodeCheckpointReason>(),
   image: optional(text("The pushed image by digest: <registry>/<repository>@sha256:<digest>.", 1024)),
   digest: optional(text("Digest of the image.", 128)),
   checkpointedTime: optional(time("When the checkpoint was taken.")),
-  ...reportedFields,
+  sizeBytes: optional(count("Size of the checkpoint in the registry, in bytes.")),
+  architecture: optional(text("CPU architecture in OCI's terms.", 63)),
   frozenMilliseconds: optional(
     count(
-      "Time in which the processes were frozen. With containerNames: from the freeze of the first container to the thaw of the last one, and the time of preDump. With containerName: only CRIU's part; the container runtime pauses the container for longer.",
+      "Time from the freeze of the first container to the thaw of the last one, and the time of preDump.",
     ),
   ),
   preDump: optional(preDump),
   containers: optional(
-    list("State of each container, if the request has containerNames.", container, {
+    list("State of each container.", container, {
       maxItems: CONTAINERS,
       merge: { key: "name" },
     }),
   ),
-  archive: optional(text("Path of the archive on the node, while it exists.", 4096)),
-  startTime: optional(time("When the agent started to work on the request.")),
-  completionTime: optional(time("When the outcome was known.")),
 });
 
 /** Kind NodeCheckpoint: the controller's request to the agent of a node to checkpoint containers of one pod. */
@@ -152,7 +125,6 @@ export const NODE_CHECKPOINT = defineKind({
     { name: "Node", type: "string", jsonPath: ".spec.nodeName" },
     { name: "Namespace", type: "string", jsonPath: ".spec.podRef.namespace" },
     { name: "Pod", type: "string", jsonPath: ".spec.podRef.name" },
-    { name: "Container", type: "string", jsonPath: ".spec.containerName" },
     ...READY_COLUMNS,
     SIZE_COLUMN,
     { name: "Image", type: "string", jsonPath: ".status.image", priority: 1 },
@@ -163,9 +135,9 @@ export const NODE_CHECKPOINT = defineKind({
 /**
  * Reason of a NodeCheckpoint's conditions.
  * - `Pending`: waits for other checkpoints of the node
- * - `QuotaExceeded`: the archives would exceed their quota on the node's disk
+ * - `QuotaExceeded`: the checkpoints would exceed their quota on the node's disk
  * - `RegistryFailed`: the checkpoint was taken, but the image could not be pushed in time
- * - `CheckpointNotPossible`: a container has state that cannot be saved; only with containerNames
+ * - `CheckpointNotPossible`: a container has state that cannot be saved
  */
 export type NodeCheckpointReason =
   | "Pending"
@@ -194,12 +166,4 @@ const MAX_LABEL = 63;
 export function nodeLabelValue(nodeName: string): string {
   if (nodeName.length <= MAX_LABEL) return nodeName;
   return createHash("sha256").update(nodeName).digest("hex").slice(0, MAX_LABEL);
-}
-
-/**
- * Returns the name of the NodeCheckpoint for a container of a Checkpoint, or without one for all its containers. It is also
- * the tag of the image.
- */
-export function nodeCheckpointName(checkpointUID: string, container?: string): string {
-  return container === undefined ? checkpointUID : `${checkpointUID}-${container}`;
 }

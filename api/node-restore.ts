@@ -1,21 +1,8 @@
-import { conditions, type CheckpointConditionType, type Condition } from "./conditions";
+import type { CheckpointConditionType, Condition } from "./conditions";
 import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS } from "./kind";
+import { agentStatus, podRef } from "./node-request";
 import { FALLBACKS } from "./restore";
-import {
-  count,
-  DAY_SECONDS,
-  flag,
-  integer,
-  labelName,
-  object,
-  oneOf,
-  optional,
-  podName,
-  text,
-  time,
-  uid,
-  type Infer,
-} from "./schema";
+import { DAY_SECONDS, flag, integer, object, oneOf, optional, text, uid, type Infer } from "./schema";
 
 /** What happens to a restored container that ends and is created again in the same pod. */
 export const RESTARTS = ["fresh", "again"] as const;
@@ -25,11 +12,7 @@ const spec = object(
   "The requested restore. Immutable.",
   {
     nodeName: text("Node of the pod. Its agent prepares the restore.", 253),
-    podRef: object("The pod that is restored.", {
-      namespace: labelName("Namespace of the pod."),
-      name: podName("Name of the pod."),
-      uid: uid("UID of the pod. It is also the name of the NodeRestore."),
-    }),
+    podRef: podRef("The pod that is restored.", "UID of the pod. It is also the name of the NodeRestore."),
     checkpointUID: uid("UID of the Checkpoint."),
     image: text("Image of the checkpoint by digest: <registry>/<repository>@sha256:<digest>.", 1024, {
       pattern: "^[^\\s@]+@sha256:[0-9a-f]{64}$",
@@ -53,13 +36,10 @@ const spec = object(
 );
 
 const status = object("Observed state, written by the node's agent.", {
-  observedGeneration: optional(count("Generation of the object that the status describes.")),
-  conditions: optional(conditions<CheckpointConditionType, NodeRestoreReason>()),
+  ...agentStatus<NodeRestoreReason>(),
   cause: optional(
     text("Reason that the node gives for StartedFresh or RestoreFailed, such as Incompatible.", 63),
   ),
-  startTime: optional(time("When the agent started to work on the request.")),
-  completionTime: optional(time("When the outcome was known.")),
 });
 
 /** Kind NodeRestore: the controller's request to the agent of a node to prepare the restore of one pod. */

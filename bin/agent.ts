@@ -10,7 +10,7 @@ const commands = [runCommand(), healthCommand(), checkCriuCommand()];
 
 const program = new Command("agent")
   .description(
-    "Agent of the kubelet engine: takes checkpoints on its node with the kubelet, and checks that the node can.",
+    "Agent of the criu engine: takes and restores checkpoints on its node, and checks that the node can.",
   )
   .version(VERSION);
 for (const command of commands) program.addCommand(command);

@@ -1,7 +1,6 @@
 /** The command line. A command imports what it needs when it runs: `--help` loads neither cdktf nor cdk8s nor yaml. */
 import { Command, CommanderError } from "commander";
 import { VERSION } from "../config/version";
-import { addCheckpointImage } from "./checkpoint-image";
 import { addDiff } from "./diff";
 import { CommandError, EXIT } from "./errors";
 import { addExplain } from "./explain";
@@ -30,7 +29,6 @@ for (const add of [
   addExplain,
   addUngate,
   addAgentRemoval,
-  addCheckpointImage,
   addFeatures,
   addSchema,
 ])

@@ -1,5 +1,5 @@
 /** Lists the engines: values of `engine.kind` of a platform and of `engine` of nodes. */
-export const ENGINE_KINDS = ["criu", "kubelet", "cedana"] as const;
+export const ENGINE_KINDS = ["criu", "cedana"] as const;
 export type EngineKind = (typeof ENGINE_KINDS)[number];
 
 /** Engine of files and nodes that do not set one. */

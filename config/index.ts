@@ -17,7 +17,6 @@ export * from "./pod-identity";
 export * from "./engines";
 export * from "./engines/cedana";
 export * from "./engines/criu";
-export * from "./engines/kubelet";
 export * from "./engines/node-agent";
 export * from "./install";
 export * from "./nodes";

@@ -2,16 +2,6 @@
 import type { Ami, RuntimeHandler } from "../config/nodes";
 
 /**
- * Enables restore from checkpoint images in containerd. containerd 2.2.7, 2.3.4 and later patches require this key;
- * earlier versions restore without it and log a warning about an unknown key (seen with 2.1.9); 2.4 cannot restore.
- */
-export const RESTORE_TOML = [
-  "[plugins.'io.containerd.cri.v1.runtime']",
-  "enable_experimental_restore_via_create = true",
-  "",
-].join("\n");
-
-/**
  * Returns the handler in containerd's configuration schema 3. It repeats base_runtime_spec, SystemdCgroup and BinaryName:
  * containerd inherits none of them from the default runtime, and without them pods lose their rlimits, the kubelet's
  * cgroup tree and, on NVIDIA AMIs, their GPUs.

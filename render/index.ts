@@ -4,6 +4,6 @@
  */
 export * from "./iam";
 export * from "./user-data";
-export { renderRuntimeHandler, RESTORE_TOML } from "./containerd";
+export { renderRuntimeHandler } from "./containerd";
 export { ec2NodeClassManifest, nodePoolManifest, type PoolContext } from "./karpenter";
 export { toYaml, toYamlStream } from "./yaml";

@@ -1,5 +1,4 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { rm, writeFile } from "node:fs/promises";
 import { Command } from "commander";
 import { probesOf, Reporter, runCriuChecks, runHealth } from "../health";
 import { readAgentSettings } from "../../config/programs/agent";
@@ -8,7 +7,7 @@ import { NodeServiceClient } from "../../clients/node-service";
 import { podIdentity } from "../../clients/registry";
 import { loadSettings } from "../../config/programs";
 import { VERSION } from "../../config/version";
-import { ACCOUNT, requiredEnv, stopSignal } from "./run";
+import { requiredEnv, stopSignal } from "./run";
 
 /** The file that container criu-check writes and container health-check reads. */
 const RESULT = "/run/criu-check/result.json";
@@ -19,7 +18,6 @@ interface HealthFlags {
   readonly settings: string;
   readonly kubeconfig?: string;
   readonly context?: string;
-  readonly account: string;
   readonly host: string;
   readonly result: string;
   readonly alive: string;
@@ -34,7 +32,6 @@ export function healthCommand(): Command {
     .requiredOption("--settings <file>", "settings, as YAML or JSON")
     .option("--kubeconfig <path>", "kubeconfig of the cluster (default: the ServiceAccount of the pod)")
     .option("--context <name>", "context in the kubeconfig")
-    .option("--account <directory>", "directory with ca.crt for the kubelet", ACCOUNT)
     .option(
       "--host <directory>",
       "mount point of the host's directories of criuLink and runtimeConfig",
@@ -44,14 +41,14 @@ export function healthCommand(): Command {
     .option("--alive <file>", "written after each round whose result was stored", "/run/health/alive")
     .addHelpText(
       "after",
-      "\nEnvironment: NODE_NAME, HOST_IP, POD_NAME, POD_NAMESPACE, POD_UID.\nExit codes: 0 stopped by a signal, 1 failure, 2 invalid settings, flags or environment.",
+      "\nEnvironment: NODE_NAME, POD_NAME, POD_NAMESPACE, POD_UID.\nExit codes: 0 stopped by a signal, 1 failure, 2 invalid settings, flags or environment.",
     )
     .action(health);
 }
 
 async function health(flags: HealthFlags): Promise<void> {
   const settings = loadSettings(flags.settings, readAgentSettings);
-  const [node, hostIp] = [requiredEnv("NODE_NAME"), requiredEnv("HOST_IP")];
+  const node = requiredEnv("NODE_NAME");
   const pod = {
     namespace: requiredEnv("POD_NAMESPACE"),
     name: requiredEnv("POD_NAME"),
@@ -70,8 +67,6 @@ async function health(flags: HealthFlags): Promise<void> {
     settings,
     client,
     node,
-    hostIp,
-    ca: () => readFile(join(flags.account, "ca.crt"), "utf8"),
     host: flags.host,
     criuResult: flags.result,
     identity: podIdentity,
@@ -119,12 +114,12 @@ export function checkCriuCommand(): Command {
       const { periodSeconds, timeoutSeconds } = settings.health;
       const log = createLogger({ level: settings.log.level });
       const stop = stopSignal((signal) => log.info({ signal }, "stopping"));
-      const node = "stateSocket" in settings ? new NodeServiceClient(settings.stateSocket) : undefined;
+      const node = new NodeServiceClient(settings.stateSocket);
       await runCriuChecks(
         {
           folder: settings.folder,
           imageTree,
-          ...(node && { service: (signal) => node.state(signal) }),
+          service: (signal) => node.state(signal),
           result,
           periodSeconds,
           timeoutSeconds,

@@ -1,17 +1,10 @@
-import { readFile } from "node:fs/promises";
-import { isIPv6 } from "node:net";
-import { join } from "node:path";
 import { Command } from "commander";
 import { fail, loadSettings } from "../../config/programs";
 import { EXIT, connectByKubeconfig, createLogger } from "../../kube";
 import { runAgent } from "../run";
-import { KubeletClient } from "../../clients/kubelet";
 import { readAgentSettings } from "../../config/programs/agent";
 import { podIdentity } from "../../clients/registry";
 import { VERSION } from "../../config/version";
-
-/** Directory with token and ca.crt of the pod's ServiceAccount. */
-export const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /** Returns an environment variable. Exits if it is not set. */
 export function requiredEnv(name: string): string {
@@ -40,7 +33,6 @@ interface RunFlags {
   readonly settings: string;
   readonly kubeconfig?: string;
   readonly context?: string;
-  readonly account: string;
 }
 
 /** `agent run`: does what objects of its node request. */
@@ -52,15 +44,14 @@ export function runCommand(): Command {
     .requiredOption("--settings <file>", "settings, as YAML or JSON")
     .option("--kubeconfig <path>", "kubeconfig of the cluster (default: the ServiceAccount of the pod)")
     .option("--context <name>", "context in the kubeconfig")
-    .option("--account <directory>", "directory with token and ca.crt for the kubelet", ACCOUNT)
     .addHelpText(
       "after",
-      "\nEnvironment: NODE_NAME, HOST_IP.\nExit codes: 0 stopped by a signal, 1 failure, 2 invalid settings, flags or environment.\nSIGTERM: waits for requests on the node, 20 s at most. A second signal: exits immediately.",
+      "\nEnvironment: NODE_NAME.\nExit codes: 0 stopped by a signal, 1 failure, 2 invalid settings, flags or environment.\nSIGTERM: waits for requests on the node, 20 s at most. A second signal: exits immediately.",
     )
     .action(run);
 }
 
-async function run({ settings: file, kubeconfig, context, account }: RunFlags): Promise<void> {
+async function run({ settings: file, kubeconfig, context }: RunFlags): Promise<void> {
   const settings = loadSettings(file, readAgentSettings);
   const nodeName = requiredEnv("NODE_NAME");
   const log = createLogger({ level: settings.log.level });
@@ -69,15 +60,7 @@ async function run({ settings: file, kubeconfig, context, account }: RunFlags): 
     context,
     userAgent: `cedana-agent/${VERSION}`,
   });
-  const kubelet = (port: number) => {
-    const host = requiredEnv("HOST_IP");
-    return new KubeletClient({
-      url: `https://${isIPv6(host) ? `[${host}]` : host}:${port}`,
-      token: async () => (await readFile(join(account, "token"), "utf8")).trim(),
-      ca: () => readFile(join(account, "ca.crt"), "utf8"),
-    });
-  };
   const stop = stopSignal((signal) => log.info({ signal }, "stopping"));
-  await runAgent(settings, { nodeName, transport, kubelet, identity: podIdentity, log, stop });
+  await runAgent(settings, { nodeName, transport, identity: podIdentity, log, stop });
   process.exit(EXIT.stopped);
 }

@@ -1,4 +1,3 @@
-import type { KubeletClient } from "../../clients/kubelet";
 import type { CachedObjects, Client, CustomResource, Kind, Logger } from "../../kube";
 import type { Identity } from "../registry";
 
@@ -9,8 +8,6 @@ export interface EngineTools {
   objects<Spec, Status>(
     kind: Kind<CustomResource<Spec, Status>>,
   ): CachedObjects<CustomResource<Spec, Status>>;
-  /** Returns a client of the node's kubelet. */
-  readonly kubelet: (port: number) => Pick<KubeletClient, "checkpoint">;
   readonly identity: Identity;
   readonly log: Logger;
   /** Starts no further job. */

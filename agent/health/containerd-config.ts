@@ -1,18 +1,6 @@
 import { posix } from "node:path";
 import { parse, type TomlTable } from "smol-toml";
 
-/** Settings of containerd that concern checkpoints. A missing one is not configured and has its default. */
-export interface ContainerdConfig {
-  /** `enable_criu`, since 2.2.7 and 2.3.4; default true. */
-  readonly enableCriu?: boolean;
-  /** `enable_experimental_restore_via_create`, since the same versions; default false. */
-  readonly restoreViaCreate?: boolean;
-  /** Name of the handler of pods without a RuntimeClass. Default: runc. */
-  readonly defaultHandler?: string;
-  /** `runtime_type` of that handler. Default: io.containerd.runc.v2. */
-  readonly defaultType?: string;
-}
-
 /** A runtime handler in containerd's configuration. */
 export interface HandlerConfig {
   /** OCI runtime of the handler. */
@@ -36,16 +24,8 @@ const PLUGINS = ["io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri"];
 const MAX_FILES = 50;
 
 /**
- * Reads the configuration as containerd does: the file, then its imports in their order; the last value wins. A missing file
- * means defaults.
- * @throws Error if a file cannot be read or is not TOML
- */
-export async function readContainerdConfig(file: string, files: ConfigFiles): Promise<ContainerdConfig> {
-  return merged(await tablesOf(file, files));
-}
-
-/**
- * Reads a runtime handler of the configuration. Returns undefined if it is not configured.
+ * Reads a runtime handler as containerd does: from the file, then from its imports in their order; the last value wins. Returns
+ * undefined if it is not configured. A missing file means defaults.
  * @throws Error if a file cannot be read or is not TOML
  */
 export async function readRuntimeHandler(
@@ -136,28 +116,6 @@ function lastIn(tables: readonly TomlTable[], ...keys: readonly string[]): unkno
   return tables
     .flatMap((table) => PLUGINS.map((plugin) => at(table, "plugins", plugin, ...keys)))
     .findLast((value) => value !== undefined);
-}
-
-function merged(tables: readonly TomlTable[]): ContainerdConfig {
-  const last = (...keys: readonly string[]): unknown => lastIn(tables, ...keys);
-  const flag = (name: string) => {
-    const value = last(name);
-    return typeof value === "boolean" ? value : undefined;
-  };
-  const text = (...keys: readonly string[]) => {
-    const value = last(...keys);
-    return typeof value === "string" ? value : undefined;
-  };
-  const enableCriu = flag("enable_criu");
-  const restoreViaCreate = flag("enable_experimental_restore_via_create");
-  const defaultHandler = text("containerd", "default_runtime_name");
-  const defaultType = text("containerd", "runtimes", defaultHandler ?? "runc", "runtime_type");
-  return {
-    ...(enableCriu !== undefined && { enableCriu }),
-    ...(restoreViaCreate !== undefined && { restoreViaCreate }),
-    ...(defaultHandler !== undefined && { defaultHandler }),
-    ...(defaultType !== undefined && { defaultType }),
-  };
 }
 
 function at(value: unknown, ...keys: readonly string[]): unknown {

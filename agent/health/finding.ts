@@ -9,7 +9,6 @@ export const CHECKS = [
   "cgroup",
   "runtime",
   "nodeService",
-  "kubelet",
   "space",
   "registry",
   "ioUring",

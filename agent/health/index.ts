@@ -1,4 +1,4 @@
-/** Health check of the kubelet engine: checks whether a node can checkpoint and restore, and reports it. */
+/** Health check: checks whether a node can checkpoint and restore, and reports it. */
 export { criuCheck, runCriuChecks, type CriuCheckOptions } from "./criu-check";
 export {
   CHECKS,

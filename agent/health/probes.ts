@@ -2,22 +2,13 @@ import { constants, readdir, readFile, readlink, stat, statfs } from "node:fs/pr
 import { release } from "node:os";
 import { join } from "node:path";
 import { rawKind, textAt, type Client } from "../../kube";
-import type { AgentSettings, CriuAgentSettings, KubeletAgentSettings } from "../../config/programs/agent";
-import { exchange, NoResponseError } from "../../http";
+import type { AgentSettings } from "../../config/programs/agent";
 import type { Identity } from "../registry";
-import { readContainerdConfig, readRuntimeHandler, type ConfigFiles } from "./containerd-config";
+import { readRuntimeHandler, type ConfigFiles } from "./containerd-config";
 import { errorText, type CheckName, type Finding } from "./finding";
 import { registryCheck } from "./registry-check";
 import { checkCriu, checkCriuLink, type CriuCheck } from "./rules/criu";
-import {
-  checkCgroup,
-  checkIoUring,
-  checkKernel,
-  checkKubelet,
-  checkRuntime,
-  checkSpace,
-  type RuntimeConfig,
-} from "./rules/node";
+import { checkCgroup, checkIoUring, checkKernel, checkSpace } from "./rules/node";
 import { checkHandler, checkNodeService } from "./rules/node-service";
 import { Probe } from "./run";
 
@@ -25,10 +16,6 @@ export interface ProbesOptions {
   readonly settings: AgentSettings;
   readonly client: Client;
   readonly node: string;
-  /** Address of the node's kubelet. */
-  readonly hostIp: string;
-  /** CA certificates (PEM) for the kubelet's certificate. */
-  readonly ca: () => Promise<string>;
   /** Directory below which the host's directories of `criuLink` and `runtimeConfig` are mounted; `/` on the host itself. */
   readonly host: string;
   /** File with the result of container criu-check. */
@@ -46,47 +33,12 @@ function requestTimeoutMs({ health }: AgentSettings): number {
 
 type Check = (signal: AbortSignal) => Promise<Finding>;
 
-/** Returns the checks of a node whose kubelet takes the checkpoints. */
-function kubeletChecks(
-  settings: KubeletAgentSettings,
-  options: ProbesOptions,
-): Readonly<Partial<Record<CheckName, Check>>> {
-  const { health } = settings;
-  return {
-    runtime: async () =>
-      checkRuntime(await runtimeOf(options), await configOf(options), health.requireRestore),
-    kubelet: (signal) => kubeletCheck(settings, options, signal),
-    space: async () => {
-      const { bavail, bsize } = await statfs(settings.archives);
-      return checkSpace(bavail * bsize, settings);
-    },
-  };
-}
-
-/** Returns the checks of a node whose host service takes checkpoints and whose runtime handler restores them. */
-function serviceChecks(
-  settings: CriuAgentSettings,
-  options: ProbesOptions,
-): Readonly<Partial<Record<CheckName, Check>>> {
-  const { handler, stateSocket, state, health } = settings;
-  return {
-    runtime: async () => {
-      const config = await orUnknown(
-        readRuntimeHandler(health.runtimeConfig, handler.name, configFiles(options)),
-      );
-      return checkHandler(
-        await runtimeOf(options),
-        handler,
-        config,
-        await fileAt(join(options.host, handler.binary)),
-      );
-    },
-    nodeService: async () => checkNodeService(stateSocket, await criuResult(options.criuResult)),
-    space: async () => {
-      const { bavail, bsize } = await statfs(state);
-      return checkSpace(bavail * bsize, { ...settings, archives: state });
-    },
-  };
+/** Checks runtime handler and wrapper. */
+async function handlerCheck(options: ProbesOptions): Promise<Finding> {
+  const { handler, health } = options.settings;
+  const { name, binary } = handler;
+  const config = await orUnknown(readRuntimeHandler(health.runtimeConfig, name, configFiles(options)));
+  return checkHandler(await runtimeOf(options), handler, config, await fileAt(join(options.host, binary)));
 }
 
 async function fileAt(path: string): Promise<"executable" | "missing" | "other"> {
@@ -98,9 +50,9 @@ async function fileAt(path: string): Promise<"executable" | "missing" | "other">
 /** Returns the probes of all checks of a node. */
 export function probesOf(options: ProbesOptions): readonly Probe[] {
   const { settings, host } = options;
-  const { health, criuLink, folder } = settings;
+  const { health, criuLink, folder, stateSocket, state } = settings;
   const timeoutMs = requestTimeoutMs(settings);
-  const checks: Readonly<Partial<Record<CheckName, Check>>> = {
+  const checks: Readonly<Record<CheckName, Check>> = {
     criu: async () =>
       checkCriu(folder, await criuResult(options.criuResult), {
         now: Date.now(),
@@ -109,7 +61,12 @@ export function probesOf(options: ProbesOptions): readonly Probe[] {
     criuLink: async () => checkCriuLink(folder, criuLink, await linkAt(join(host, criuLink))),
     kernel: async () => checkKernel(release(), health.minKernel),
     cgroup: async () => checkCgroup(await cgroupVersion(), health.allowCgroupV1),
-    ...("kubelet" in settings ? kubeletChecks(settings, options) : serviceChecks(settings, options)),
+    runtime: () => handlerCheck(options),
+    nodeService: async () => checkNodeService(stateSocket, await criuResult(options.criuResult)),
+    space: async () => {
+      const { bavail, bsize } = await statfs(state);
+      return checkSpace(bavail * bsize, settings);
+    },
     registry: registryCheck(settings, options.identity, timeoutMs),
     ioUring: async () => checkIoUring(await ioUringDisabled()),
   };
@@ -165,35 +122,12 @@ function configFiles({ host }: Pick<ProbesOptions, "host">): ConfigFiles {
   };
 }
 
-function configOf(options: ProbesOptions): Promise<RuntimeConfig> {
-  return orUnknown(readContainerdConfig(options.settings.health.runtimeConfig, configFiles(options)));
-}
-
 /** Returns why a configuration cannot be read, instead of the error. */
 async function orUnknown<T>(work: Promise<T>): Promise<T | { readonly unknown: string }> {
   try {
     return await work;
   } catch (error) {
     return { unknown: errorText(error) };
-  }
-}
-
-async function kubeletCheck(
-  settings: KubeletAgentSettings,
-  { hostIp, ca }: ProbesOptions,
-  signal: AbortSignal,
-): Promise<Finding> {
-  const address = `${hostIp.includes(":") ? `[${hostIp}]` : hostIp}:${settings.kubelet.port}`;
-  const timeoutMs = requestTimeoutMs(settings);
-  try {
-    const url = new URL(`https://${address}/healthz`);
-    const headers = { "user-agent": "cedana-agent" };
-    const request = { method: "GET", url, headers, ca: await ca() } as const;
-    const { status } = await exchange(request, { timeoutMs, signal });
-    return checkKubelet(address, status);
-  } catch (error) {
-    if (!(error instanceof NoResponseError)) throw error;
-    return checkKubelet(address, { error: errorText(error) });
   }
 }
 

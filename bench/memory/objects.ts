@@ -30,13 +30,18 @@ export function settings(): ControllerSettings {
       namespaces: "all",
       maxPerNode: 2,
       locations: [],
-      engine: "kubelet",
+      engine: "criu",
       agent: {
         namespace: SYSTEM,
         repository: "registry.example.com/checkpoints",
         timeoutSeconds: 300,
         responseSeconds: 60,
       },
+      tcp: "close",
+      preDump: "off",
+      freezeSeconds: 60,
+      runtimeClasses: { amd64: "cedana-criu-amd64" },
+      restore: { restart: "fresh", lazy: false, timeoutSeconds: 300 },
     },
     restore: {
       namespaces: "all",
@@ -141,7 +146,7 @@ export function putOthers(api: FakeApi, pods: number, checkpoints: number): void
       metadata: { name: `checkpoint-${index}`, namespace: "shop", creationTimestamp: TIME, generation: 1 },
       spec: { podRef: { name: `web-${index}` } },
       status: {
-        engine: "kubelet",
+        engine: "criu",
         podUID: `uid-${index}`,
         nodeName: nodeName(index % 1000),
         owner: { apiVersion: "apps/v1", kind: "StatefulSet", name: "web", uid: "uid" },

@@ -44,8 +44,6 @@ export interface EngineCapabilities {
   };
   /** Handler of the RuntimeClass of pods to restore. Undefined without a RuntimeClass. */
   readonly runtimeClassHandler?: string;
-  /** Container runtime that nodes must have. Undefined: any. */
-  readonly containerRuntime?: string;
   /** ServiceAccounts that need a role for an ECR repository. Undefined: none. */
   readonly registryAccess?: {
     readonly pushers: readonly ServiceAccountSpec[];
@@ -86,12 +84,11 @@ export interface EngineDefinition<S extends GenericSchema, C extends GenericSche
   readonly schema: S;
   /**
    * How a pod is restored.
-   * - `image`: the container runtime restores containers whose image is a checkpoint. A webhook of the controller sets it.
    * - `plan`: the handler of a RuntimeClass restores containers by a plan that the agent of the node prepares. A webhook of the
    *   controller sets the RuntimeClass. The nodes need the handler and the host service.
    * - `runtimeClass`: the handler of a RuntimeClass restores containers. The nodes need the handler.
    */
-  readonly restoresBy: "image" | "plan" | "runtimeClass";
+  readonly restoresBy: "plan" | "runtimeClass";
   /** Default runtime handler of the engine's nodes. */
   readonly runtimeHandler?: RuntimeHandler;
   /** Whether the engine requires this toolkit's controller. */

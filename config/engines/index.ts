@@ -12,6 +12,5 @@ export type {
   Template,
   TemplateValues,
 } from "./engine";
-export { kubeletEngineSchema, type KubeletEngineSpec, type ResolvedKubeletEngine } from "./kubelet/schema";
 export { engineKindOf, engineSchema, enginesWith, type EngineSpec } from "./schema";
 export { capabilitiesOf, definitionOf, ENGINES, type ResolvedEngine } from "./table";

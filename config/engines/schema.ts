@@ -4,7 +4,6 @@ import { isMapping, type Rule } from "../schema";
 import { ENGINES } from "./table";
 import type { CedanaEngineSpec } from "./cedana/schema";
 import type { CriuEngineSpec } from "./criu/schema";
-import type { KubeletEngineSpec } from "./kubelet/schema";
 
 type Schema = (typeof ENGINES)[EngineKind]["schema"];
 
@@ -83,4 +82,4 @@ function missingKind(kind: EngineKind, keys: readonly string[]): Rule<unknown> {
 }
 
 /** Input of an engine. Its members are named interfaces, so that the declarations of the package document them. */
-export type EngineSpec = CedanaEngineSpec | CriuEngineSpec | KubeletEngineSpec;
+export type EngineSpec = CedanaEngineSpec | CriuEngineSpec;

@@ -3,11 +3,10 @@ import type { EngineKind } from "../engine-kinds";
 import { CEDANA } from "./cedana/definition";
 import { CRIU } from "./criu/definition";
 import type { EngineCapabilities, EngineDefinition } from "./engine";
-import { KUBELET } from "./kubelet/definition";
 import type { ResolvedInstall } from "../install";
 
 /** Lists all engines. */
-export const ENGINES = { kubelet: KUBELET, criu: CRIU, cedana: CEDANA } as const satisfies {
+export const ENGINES = { criu: CRIU, cedana: CEDANA } as const satisfies {
   readonly [K in EngineKind]: EngineDefinition<GenericSchema, GenericSchema>;
 };
 

@@ -169,6 +169,3 @@ export function parseInstanceType(name: string): InstanceTypeFacts | undefined {
   const arm = attributes.includes("g") || family === "a1" || GRACE.test(family);
   return { architecture: arm ? "arm64" : "x86_64", accelerator };
 }
-
-/** Range of containerd versions that restore from checkpoint images: the first one is included, the second excluded. */
-export const RESTORING_CONTAINERD = ["2.1", "2.4"] as const;

@@ -27,14 +27,6 @@ export function runtimeHandlerOf({
   return checkpointing ? definitionOf({ kind: engineOf({ engine }) }).runtimeHandler : undefined;
 }
 
-/** Returns whether containerd of the nodes restores containers from checkpoint images. */
-export function restoresFromImages({
-  checkpointing,
-  engine,
-}: Pick<NodeSettings, "checkpointing" | "engine">): boolean {
-  return checkpointing && definitionOf({ kind: engineOf({ engine }) }).restoresBy === "image";
-}
-
 /** Returns whether a service and a runtime handler of the nodes restore containers by plans. */
 export function restoresByPlan({
   checkpointing,

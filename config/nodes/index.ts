@@ -10,16 +10,8 @@ export {
   isInstanceType,
   parseInstanceType,
   type InstanceTypeFacts,
-  RESTORING_CONTAINERD,
 } from "./ami";
-export {
-  checkNodeSettings,
-  instanceFacts,
-  restoresByPlan,
-  restoresFromImages,
-  runtimeHandlerOf,
-  startupTaintOf,
-} from "./check";
+export { checkNodeSettings, instanceFacts, restoresByPlan, runtimeHandlerOf, startupTaintOf } from "./check";
 export { kubeletConfigSchema, RUNTIME_REQUEST_TIMEOUT, SHUTDOWN, type KubeletConfig } from "./kubelet";
 export {
   NODE_CONFIG_API_VERSION,

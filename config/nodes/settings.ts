@@ -180,7 +180,7 @@ export const nodeSettings = {
   ),
   engine: described(
     derived(v.picklist(ENGINE_KINDS), `engine.kind of the file, or ${DEFAULT_ENGINE} without engine`),
-    "Engine for which the nodes are configured. cedana: containerd gets a runtime handler. kubelet: containerd restores from checkpoint images. criu: containerd gets a runtime handler, and the node the units of the host service.",
+    "Engine for which the nodes are configured. cedana: containerd gets a runtime handler. criu: containerd gets a runtime handler, and the node the units of the host service.",
   ),
   labels: described(v.optional(mapping(nodeLabelKey, labelValue), {}), "Labels of the nodes."),
   taints: described(v.optional(v.array(userTaint), []), "Permanent taints of the nodes."),

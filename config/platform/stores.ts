@@ -56,28 +56,12 @@ export function checkStorage(
   return problems;
 }
 
-/** Checks that the engine pushes to the platform's repository, and that nodes have the engine's container runtime. */
+/** Checks that the engine pushes to the platform's repository. */
 export function checkRepository(areas: ValidAreas, capabilities: EngineCapabilities): Problem[] {
-  const { engine, imageRepository, cluster, existingCluster } = areas;
-  const { containerRuntime, storage } = capabilities;
-  const problems: Problem[] = [];
+  const { imageRepository, cluster, existingCluster } = areas;
+  const { storage } = capabilities;
   const { region } = cluster ?? existingCluster ?? {};
-  if (
-    region !== undefined &&
-    containerRuntime !== undefined &&
-    engine !== undefined &&
-    "runtime" in engine &&
-    engine.runtime !== containerRuntime &&
-    areas.present.has("nodeGroups")
-  ) {
-    problems.push({
-      code: "unsupported-runtime",
-      path: ["engine", "runtime"],
-      message: "is not the container runtime of EKS nodes",
-      given: engine.runtime,
-      allowed: containerRuntime,
-    });
-  }
+  const problems: Problem[] = [];
   if (!imageRepository || storage.in !== "registry" || isToken(storage.repository)) return problems;
   const { repository } = storage;
   const path = ["engine", ...storage.property];

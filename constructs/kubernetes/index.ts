@@ -5,7 +5,6 @@
  */
 export * from "./engines/cedana";
 export * from "./engines/criu";
-export * from "./engines/kubelet";
 export type { AgentConstruct, EngineConstruct } from "./engines";
 export { Controller } from "./controller";
 export { Crd, type CrdProps } from "./crds";

@@ -210,12 +210,9 @@ export class CheckpointRun {
   private async release(): Promise<void> {
     const { inFlight, log } = this.context;
     const { uid, name: checkpoint } = this.object.metadata;
-    const begun = this.containers.filter(({ startTime }) => startTime !== undefined);
-    const requests = checkpointsPods(this.engine) ? [undefined] : begun.map(({ name }) => name);
-    for (const container of requests)
-      await this.engine.forget?.(uid, container, inFlight.signal).catch((error: unknown) => {
-        log.warn({ checkpoint, container, err: error }, "request not released by the engine");
-      });
+    await this.engine.forget?.(uid, inFlight.signal).catch((error: unknown) => {
+      log.warn({ checkpoint, err: error }, "request not released by the engine");
+    });
   }
 
   /** @returns false if the Checkpoint was deleted */

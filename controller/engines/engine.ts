@@ -25,13 +25,7 @@ export interface CheckpointRequest extends EngineContainer {
 /** Properties of a completed checkpoint, as far as the engine reports them. */
 export type CheckpointResult = Pick<
   ContainerCheckpoint,
-  | "checkpointID"
-  | "location"
-  | "sizeBytes"
-  | "architecture"
-  | "baseImage"
-  | "frozenMilliseconds"
-  | "notRestored"
+  "checkpointID" | "location" | "sizeBytes" | "architecture" | "baseImage" | "notRestored"
 >;
 
 /** A request for all these containers of a pod at one moment. */
@@ -95,10 +89,9 @@ interface EngineBase {
   /** Time after which the engine no longer works on a request, ms. */
   readonly timeoutMs: number;
   /**
-   * Discards the record of a request whose outcome is written. Not called if the controller crashes before.
-   * @param container undefined for a request for several containers
+   * Discards the records of a Checkpoint's requests whose outcome is written. Not called if the controller crashes before.
    */
-  forget?(id: string, container: string | undefined, signal: AbortSignal): Promise<void>;
+  forget?(id: string, signal: AbortSignal): Promise<void>;
   /** Discards the records of requests that no Checkpoint needs. */
   sweep?(stateOf: StateOfRequest, signal: AbortSignal): Promise<void>;
 }

@@ -3,7 +3,6 @@ import type { CheckpointSettings } from "../../config/programs/controller";
 import { createCedanaEngine } from "./cedana";
 import { createCriuEngine } from "./criu";
 import type { Engine, EngineFactory, EngineTools } from "./engine";
-import { createKubeletEngine } from "./kubelet";
 
 export {
   canRestore,
@@ -29,7 +28,6 @@ type SettingsOf<N extends Name> = Extract<CheckpointSettings, { readonly engine:
 const FACTORIES: { readonly [N in Name]: EngineFactory<SettingsOf<N>> } = {
   cedana: createCedanaEngine,
   criu: createCriuEngine,
-  kubelet: createKubeletEngine,
 };
 
 /** Engines by name. */

@@ -13,14 +13,13 @@ import {
   type Taint,
   instanceFacts,
   restoresByPlan,
-  restoresFromImages,
   runtimeHandlerOf,
   runtimeOf,
   startupTaintOf,
   toKubeletTaint,
   toTaintText,
 } from "../../config/nodes";
-import { renderRuntimeHandler, RESTORE_TOML } from "../containerd";
+import { renderRuntimeHandler } from "../containerd";
 import { renderNodeService } from "./node-service";
 import { type MimePart, NODE_CONFIG_TYPE, SHELL_TYPE } from "./mime";
 
@@ -135,14 +134,10 @@ function labelFlags(settings: NodeSettings, { mode }: Bootstrap): string[] {
   return [`--node-labels=${labels.map(([key, value]) => `${key}=${value}`).join(",")}`];
 }
 
-/** Returns the containerd configuration. In TOML a table must precede its sub-tables. */
+/** Returns the containerd configuration. */
 function containerdToml(settings: NodeSettings): string | undefined {
   const handler = runtimeHandlerOf(settings);
-  const tables = [
-    ...(restoresFromImages(settings) ? [RESTORE_TOML] : []),
-    ...(handler ? [renderRuntimeHandler(handler, runtimeOf(instanceFacts(settings).accelerator))] : []),
-  ];
-  return tables.length === 0 ? undefined : tables.join("\n");
+  return handler && renderRuntimeHandler(handler, runtimeOf(instanceFacts(settings).accelerator));
 }
 
 /**

@@ -54,7 +54,7 @@ export class CedanaChart extends Chart {
   readonly namespaces?: SystemNamespace;
   /** By kind: `crds.Checkpoint`. Only the kinds that the engine uses. Empty with `crds: false`. */
   readonly crds: Readonly<Record<string, Crd>>;
-  /** Objects of the engine: a `CedanaEngine` or a `KubeletEngine`. */
+  /** Objects of the engine: a `CedanaEngine` or a `CriuEngine`. */
   readonly engine: EngineConstruct;
   /** Undefined with `networkPolicies: false`. */
   readonly networkPolicies?: SystemNetworkPolicies;

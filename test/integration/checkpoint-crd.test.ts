@@ -84,7 +84,7 @@ const podRef = { name: "counter-0" };
     [
       "an unknown engine",
       { podRef, engine: "podman" },
-      'spec.engine: Unsupported value: "podman": supported values: "cedana", "criu", "kubelet"',
+      'spec.engine: Unsupported value: "podman": supported values: "cedana", "criu"',
     ],
     ["a relative path", { podRef, location: "checkpoints/1" }, "spec.location in body should match"],
     ["a path with ..", { podRef, location: "/var/lib/../../etc" }, "location must not contain .."],

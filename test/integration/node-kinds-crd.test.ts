@@ -3,7 +3,7 @@
  * immutable spec. Needs CEDANA_INTEGRATION_KUBECONFIG.
  */
 import { Chart, Testing } from "cdk8s";
-import { NODE_CHECKPOINT, NODE_RESTORE, nodeCheckpointName, nodeLabelValue, type Kind } from "../../api";
+import { NODE_CHECKPOINT, NODE_RESTORE, nodeLabelValue, type Kind } from "../../api";
 import { Crd } from "../../constructs/kubernetes/crds";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
 import { apply } from "./support/apiserver-install";
@@ -15,8 +15,8 @@ const LONGEST = `${"n".repeat(63)}.${"o".repeat(63)}.example.com`;
 const SPEC = {
   nodeName: "n1",
   podRef: { namespace: "team-a", name: "web-0", uid: UID },
-  containerName: "app",
-  image: `localhost:5000/checkpoints:${UID}-app`,
+  containerNames: ["app"],
+  image: `localhost:5000/checkpoints:${UID}`,
   timeoutSeconds: 600,
 };
 
@@ -51,21 +51,17 @@ const change = (path: string, body: object) =>
   api.request<KubernetesObject>("PATCH", path, body, { contentType: "application/merge-patch+json" });
 
 (config === undefined ? describe.skip : describe)("kind NodeCheckpoint", () => {
-  const { containerName: _containerName, ...POD } = SPEC;
-
   beforeAll(() => install(NODE_CHECKPOINT, COLLECTION));
   afterAll(async () => {
-    for (const name of ["sample", "several-0", "several-64"])
+    for (const name of ["sample", UID, "several-0", "several-64"])
       await api.request("DELETE", `${COLLECTION}/${name}`);
     api.close();
   });
 
   test("accepts the longest names", async () => {
-    const containerName = "c".repeat(63);
-    const name = nodeCheckpointName(UID, containerName);
-    const image = `123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/checkpoints:${name}`;
-    const spec = { ...SPEC, nodeName: LONGEST, containerName, image };
-    expect(await message(nodeCheckpoint(spec, name, LONGEST))).toMatch(/^201 /);
+    const image = `123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/checkpoints:${UID}`;
+    const spec = { ...SPEC, nodeName: LONGEST, containerNames: ["c".repeat(63)], image };
+    expect(await message(nodeCheckpoint(spec, UID, LONGEST))).toMatch(/^201 /);
   });
 
   test.each<[string, object, string]>([
@@ -77,40 +73,17 @@ const change = (path: string, body: object) =>
       "spec.image in body should match",
     ],
     ["no timeout", { timeoutSeconds: 0 }, "spec.timeoutSeconds in body should be greater than or equal to 1"],
-    ["an invalid container name", { containerName: "A" }, "spec.containerName in body should match"],
-    [
-      "one container and several",
-      { containerNames: [] },
-      "exactly one of containerName and containerNames is required",
-    ],
-    [
-      "no containers",
-      { containerName: undefined },
-      "exactly one of containerName and containerNames is required",
-    ],
-    [
-      "options with one container",
-      { options: { tcp: "close" } },
-      "options is only allowed with containerNames",
-    ],
-    [
-      "base images with one container",
-      { baseImages: [{ name: "a", image: `a@sha256:${"a".repeat(64)}` }] },
-      "baseImages is only allowed with containerNames",
-    ],
+    ["an invalid container name", { containerNames: ["A"] }, "spec.containerNames[0] in body should match"],
+    ["no containers", { containerNames: undefined }, "spec.containerNames: Required value"],
     [
       "a base image by tag",
-      { containerName: undefined, containerNames: [], baseImages: [{ name: "a", image: "a:1" }] },
+      { containerNames: [], baseImages: [{ name: "a", image: "a:1" }] },
       "spec.baseImages[0].image in body should match",
     ],
-    [
-      "a duplicate container",
-      { containerName: undefined, containerNames: ["a", "a"] },
-      "spec.containerNames[1]: Duplicate value",
-    ],
+    ["a duplicate container", { containerNames: ["a", "a"] }, "spec.containerNames[1]: Duplicate value"],
     [
       "an unknown way to treat connections",
-      { containerName: undefined, containerNames: [], options: { tcp: "keep" } },
+      { containerNames: [], options: { tcp: "keep" } },
       'spec.options.tcp: Unsupported value: "keep"',
     ],
   ])("rejects %s", async (_, change, text) => {
@@ -128,7 +101,7 @@ const change = (path: string, body: object) =>
     ],
   ])("accepts %s", async (_, containerNames, options) => {
     const name = `several-${containerNames.length}`;
-    const spec = { ...POD, containerNames, options: { ...options, freezeSeconds: 3600 } };
+    const spec = { ...SPEC, containerNames, options: { ...options, freezeSeconds: 3600 } };
     await apply(api, nodeCheckpoint(spec, name));
     const { body } = await api.request<KubernetesObject>("GET", `${COLLECTION}/${name}`);
     expect(body["spec"]).toMatchObject({ containerNames, options: { leaveRunning: true } });
@@ -145,7 +118,7 @@ const change = (path: string, body: object) =>
     );
     const notRestored = [{ code: "restart", message: "starts again" }];
     const containers = [{ name: "app", notRestored }];
-    const status = { image: "localhost:5000/checkpoints@sha256:ab", sizeBytes: 17, notRestored, containers };
+    const status = { image: "localhost:5000/checkpoints@sha256:ab", sizeBytes: 17, containers };
     const written = await change(`${COLLECTION}/sample/status`, { status, spec: { timeoutSeconds: 1 } });
     expect([written.status, written.body["status"], written.body["spec"]]).toEqual([200, status, SPEC]);
   });

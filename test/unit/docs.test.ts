@@ -22,7 +22,7 @@ test("every public construct has a page with a program, or a program that import
       !named.has(`docs__${path.replaceAll("/", "__")}-0`) &&
       !programs.some(({ code }) => code.includes(`"cedana-cdk/${path}"`)),
   );
-  expect(publicModules()).toContain("kubernetes/engines/kubelet");
+  expect(publicModules()).toContain("kubernetes/engines/criu");
   expect(undocumented).toEqual([]);
 });
 

@@ -35,7 +35,7 @@ export interface Engine extends Testbed {
   take(name: string, pod: string, spec?: object): void;
   /** Waits until a Checkpoint has ended, and returns it. */
   ended(name: string): Promise<CheckpointObject>;
-  /** Removes the agent from the node and waits until it is removed: docs/agent/host-access.md. The controller stays. */
+  /** Removes the agent from the node and waits until it is removed: docs/agent/criu.md. The controller stays. */
   removeAgent(): void;
   /** Deletes all objects of the install, and waits until they are gone. */
   deleteInstall(): void;

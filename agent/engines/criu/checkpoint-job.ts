@@ -138,8 +138,6 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
         "CheckpointFailed",
         `the request waited for more than ${timeoutSeconds} s; the processes were left running`,
       );
-    if (spec.containerNames === undefined)
-      throw new CheckpointFailure("CheckpointFailed", "the engine criu needs spec.containerNames");
     this.checkRepository(spec);
     await this.report(
       startMs,
@@ -157,7 +155,7 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
     sending?: () => void,
   ): Promise<void> {
     const { settings, node } = this.context;
-    const { podRef, containerNames = [], options = {} } = spec;
+    const { podRef, containerNames, options = {} } = spec;
     const { tcp, preDump, leaveRunning = true, freezeSeconds } = options;
     const request: CheckpointRequest = {
       uid: this.id.name,

@@ -1,6 +1,6 @@
 /** Checkpoints and restores of pods by the service of the node. */
 import { NodeServiceClient } from "../../../clients/node-service";
-import type { CriuAgentSettings } from "../../../config/programs/agent";
+import type { AgentSettings } from "../../../config/programs/agent";
 import { Journal } from "../../work";
 import type { EngineTools, Runner } from "../engine";
 import { artifactsWith, TIMES, type CriuContext } from "./context";
@@ -8,7 +8,7 @@ import { runnersFor } from "./runners";
 import { Slots } from "./slots";
 
 /** Returns what processes the NodeCheckpoints and NodeRestores of a node. */
-export function criuRunners(settings: CriuAgentSettings, tools: EngineTools): readonly Runner[] {
+export function criuRunners(settings: AgentSettings, tools: EngineTools): readonly Runner[] {
   const { client, identity, log } = tools;
   const node = new NodeServiceClient(settings.socket);
   const context: CriuContext = {

@@ -18,7 +18,7 @@ export interface CriuCheck {
   readonly tracksMemory?: boolean;
   /** Why there is no exit code: not started, or killed by a signal. */
   readonly error?: string;
-  /** Whether the host service responded, with the error if it did not. Missing if the engine has no host service. */
+  /** Whether the host service responded, with the error if it did not. */
   readonly service?: { readonly error?: string };
   /** The end of the output. */
   readonly output: string;

@@ -1,4 +1,3 @@
-import type { ContainerdConfig } from "../containerd-config";
 import { failed, ok, warning, type Finding } from "../finding";
 
 /** Returns the leading numbers of a version: `6.1.0-13-amd64` is [6, 1, 0]; undefined if there are none. */
@@ -56,20 +55,18 @@ export function checkIoUring(disabled: string | undefined): Finding {
 const GIB = 2 ** 30;
 
 export interface SpaceSettings {
-  readonly archives: string;
+  /** Directory on the disk of the checkpoints. */
+  readonly state: string;
   readonly reserveBytes: number;
   readonly quotaBytes: number;
 }
 
 /**
- * Checks the free space on the disk of the archives.
+ * Checks the free space on the disk of the checkpoints.
  * @param freeBytes space available to unprivileged users
  */
-export function checkSpace(
-  freeBytes: number,
-  { archives, reserveBytes, quotaBytes }: SpaceSettings,
-): Finding {
-  const free = `${archives} has ${gib(freeBytes)} free`;
+export function checkSpace(freeBytes: number, { state, reserveBytes, quotaBytes }: SpaceSettings): Finding {
+  const free = `${state} has ${gib(freeBytes)} free`;
   const usable = freeBytes - reserveBytes;
   if (usable <= 0)
     return failed(
@@ -88,98 +85,4 @@ export function checkSpace(
 
 function gib(bytes: number): string {
   return `${(bytes / GIB).toFixed(1)} GiB`;
-}
-
-/**
- * Checks that the kubelet responds. It rejects requests without credentials, which proves that it is reachable with a
- * certificate of the cluster.
- * @param response HTTP status, or why there was none
- */
-export function checkKubelet(address: string, response: number | { readonly error: string }): Finding {
-  if (typeof response === "number") return ok("kubelet", `the kubelet responds at ${address}`);
-  return failed(
-    "kubelet",
-    `the kubelet does not respond at ${address} with a certificate of this cluster (${response.error})`,
-    "Open its port to pods of this node, and use a serving certificate signed by the cluster's CA",
-  );
-}
-
-/** Configuration of a container runtime, or why it could not be read. */
-export type RuntimeConfig = ContainerdConfig | { readonly unknown: string };
-
-const RESTORE_KEY = "enable_experimental_restore_via_create";
-const SECTION = '[plugins."io.containerd.cri.v1.runtime"]';
-const RUNC = "io.containerd.runc.v2";
-const SUPPORTED = "Use one of 2.1 to 2.3";
-
-/** The first containerd version with checkpoints, with restore from images, and without restore again. */
-const CHECKPOINT_VERSION = [2, 0];
-const RESTORE_VERSION = [2, 1];
-const RESTORE_REMOVED_VERSION = [2, 4];
-
-/**
- * Checks that the container runtime can checkpoint and restore.
- * @param nodeInfo Node.status.nodeInfo.containerRuntimeVersion: `containerd://2.1.9`
- * @param config of containerd
- */
-export function checkRuntime(nodeInfo: string, config: RuntimeConfig, requireRestore: boolean): Finding {
-  const [name = "", text = ""] = nodeInfo.split("://");
-  const version = versionIn(text);
-  if (name === "cri-o") {
-    return warning(
-      "runtime",
-      `it is unknown whether CRI-O ${text} has enable_criu_support`,
-      "Enable it in /etc/crio/crio.conf.d",
-    );
-  }
-  if (name !== "containerd" || !version)
-    return failed("runtime", `the runtime is ${nodeInfo || "unknown"}, but containerd or CRI-O is required`);
-  const runtime = `containerd ${text}`;
-  if (!isAtLeast(version, CHECKPOINT_VERSION))
-    return failed("runtime", `${runtime} does not support checkpoints`, SUPPORTED);
-  if (!("unknown" in config)) {
-    if (config.enableCriu === false)
-      return failed(
-        "runtime",
-        `checkpoints are disabled in ${runtime}`,
-        `Remove enable_criu = false from ${SECTION} of its configuration`,
-      );
-    const { defaultHandler = "runc", defaultType = RUNC } = config;
-    if (defaultType !== RUNC)
-      return failed(
-        "runtime",
-        `the default runtime handler ${defaultHandler} is ${defaultType}, but checkpoints require ${RUNC}`,
-      );
-  }
-  return checkRestore(runtime, version, config, requireRestore);
-}
-
-function checkRestore(
-  runtime: string,
-  version: readonly number[],
-  config: RuntimeConfig,
-  requireRestore: boolean,
-): Finding {
-  const supported = isAtLeast(version, RESTORE_VERSION) && !isAtLeast(version, RESTORE_REMOVED_VERSION);
-  if (supported && needsRestoreKey(version) && "unknown" in config)
-    return warning(
-      "runtime",
-      `it is unknown whether ${runtime} restores from checkpoint images: ${config.unknown}`,
-    );
-  const enabled = !needsRestoreKey(version) || ("restoreViaCreate" in config && config.restoreViaCreate);
-  if (supported && enabled) return ok("runtime", `${runtime} checkpoints, and restores from images`);
-  const message = `${runtime} does not restore from checkpoint images`;
-  const remedy = supported
-    ? `Set ${RESTORE_KEY} = true in ${SECTION} of its configuration when the node starts`
-    : SUPPORTED;
-  return requireRestore
-    ? failed("runtime", message, remedy)
-    : warning("runtime", `${message}, allowed by health.requireRestore`, remedy);
-}
-
-/** Returns whether restore is off by default: in 2.2 from 2.2.7 on, and in 2.3 from 2.3.4 on. */
-function needsRestoreKey(version: readonly number[]): boolean {
-  const [, minor = 0] = version;
-  if (minor === 2) return isAtLeast(version, [2, 2, 7]);
-  return minor === 3 && isAtLeast(version, [2, 3, 4]);
 }

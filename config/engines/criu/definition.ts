@@ -65,7 +65,7 @@ export const CRIU: EngineDefinition<typeof criuEngineSchema, typeof criuControll
   check: checkNodeAgent,
   checkInstall: (_, install) => checkAgentPods(install),
   capabilities: (engine, install) => ({
-    ...nodeAgentCapabilities(engine, install, { pulls: true }),
+    ...nodeAgentCapabilities(engine, install),
     runtimeClassHandler: CRIU_HANDLER.name,
   }),
   controller: { schema: criuControllerSchema, settings: controllerSettings },

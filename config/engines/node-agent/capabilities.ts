@@ -5,26 +5,20 @@ import { credentialsOf, type NodeAgentSettings } from "./schema";
 type Registry = Pick<NodeAgentSettings, "repository" | "registryCredentials">;
 
 /**
- * Returns the capabilities of an engine whose node agent pushes checkpoints to a registry. Agent and health check have
+ * Returns the capabilities of an engine whose node agent pushes checkpoints to a registry and pulls them. Agent and health check have
  * separate roles (EKS Pod Identity).
- * @param use pulls: whether the agent also pulls checkpoints. Otherwise the container runtime pulls them
  */
-export function nodeAgentCapabilities(
-  engine: Registry,
-  install: ResolvedInstall,
-  { pulls }: { readonly pulls: boolean },
-): EngineCapabilities {
+export function nodeAgentCapabilities(engine: Registry, install: ResolvedInstall): EngineCapabilities {
   const { repository } = engine;
   const namespace = agentNamespace(install);
   const { agentAccount, healthCheck } = namesOf(install);
   const agent = { namespace, serviceAccount: agentAccount };
   return {
     storage: { in: "registry", property: ["repository"], repository },
-    containerRuntime: "containerd",
     ...(credentialsOf(engine) === "ecr" && {
       registryAccess: {
         pushers: [agent],
-        pullers: pulls ? [agent] : [],
+        pullers: [agent],
         checkers: [{ namespace, serviceAccount: healthCheck }],
       },
     }),

@@ -34,7 +34,7 @@ function checkImage({ image }: Pick<NodeAgentSettings, "image">): Problem[] {
 }
 
 /** Environment variables with fields of the pod, which the install sets. */
-const POD_VARIABLES = new Set(["NODE_NAME", "HOST_IP", "POD_NAME", "POD_NAMESPACE", "POD_UID"]);
+const POD_VARIABLES = new Set(["NODE_NAME", "POD_NAME", "POD_NAMESPACE", "POD_UID"]);
 
 /** Checks the settings of the agents' pods. Paths begin with `install`. */
 export function checkAgentPods({ healthCheck, helper }: ResolvedInstall): Problem[] {

@@ -1,13 +1,6 @@
 import { repeated } from "../../network/check";
-import {
-  KUBERNETES_MINORS,
-  MINIMUM_KERNEL,
-  compareVersions,
-  findAmi,
-  unsupportedVersion,
-  RESTORING_CONTAINERD,
-} from "../ami";
-import { checkNodeSettings, instanceFacts, restoresFromImages } from "../check";
+import { KUBERNETES_MINORS, MINIMUM_KERNEL, compareVersions, findAmi, unsupportedVersion } from "../ami";
+import { checkNodeSettings, instanceFacts } from "../check";
 import type { Problem } from "../../schema/problem";
 import { isToken } from "../../schema/rule";
 import {
@@ -30,7 +23,6 @@ export function checkNodeGroup(group: ResolvedNodeGroup, { kubernetesVersion }: 
   return [
     ...checkVersion(group, kubernetesVersion),
     ...checkAmi(group, kubernetesVersion),
-    ...checkRestore(group),
     ...checkNodeSettings(group),
     ...checkScaling(group),
     ...checkCapacity(group),
@@ -146,25 +138,6 @@ const MINIMUM_CONTAINERD = "2.0";
 
 function isOldContainerd(version: string): boolean {
   return compareVersions(version, MINIMUM_CONTAINERD) < 0;
-}
-
-/** Checks that containerd of a custom AMI restores from checkpoint images, if the engine requires it. */
-function checkRestore(group: ResolvedNodeGroup): Problem[] {
-  const { containerd } = customAmiOf(group) ?? {};
-  if (containerd === undefined || isToken(containerd) || isOldContainerd(containerd)) return [];
-  if (!restoresFromImages(group)) return [];
-  const [first, removed] = RESTORING_CONTAINERD;
-  if (compareVersions(containerd, first) >= 0 && compareVersions(containerd, removed) < 0) return [];
-  return [
-    {
-      code: "containerd-without-restore",
-      path: ["ami", "containerd"],
-      message: "cannot restore from checkpoint images, which the engine requires",
-      given: containerd,
-      allowed: `${first} or newer, older than ${removed}`,
-      remedy: "install a supported version in the image, or set checkpointing: false",
-    },
-  ];
 }
 
 function checkScaling({ scaling: { min, max, desired } }: ResolvedNodeGroup): Problem[] {

@@ -1,13 +1,10 @@
 /** Settings of the agents: their schema, parser and derivation from an install. */
 export {
   agentSettings,
-  ARCHIVES,
   CREDENTIALS_FILE,
-  criuAgentSettings,
   CREDENTIALS_DIRECTORY,
   CRIU_LINK,
   HEALTH_CONDITION,
-  runtimeConfig,
   SETTINGS_FILE,
   SETTINGS_DIRECTORY,
   STATE,
@@ -18,6 +15,4 @@ export {
   type AgentHealthSettings,
   type AgentRegistrySettings,
   type AgentSettings,
-  type CriuAgentSettings,
-  type KubeletAgentSettings,
 } from "./schema";

@@ -13,13 +13,6 @@ import { readSettings } from "../settings-file";
 
 const bytes = integer(0, Number.MAX_SAFE_INTEGER);
 
-const kubeletSchema = shape({
-  port: described(
-    integer(1, 65_535),
-    "Port of the kubelet on the agent's node. The agent verifies its certificate with the cluster's CA.",
-  ),
-});
-
 const registrySchema = v.variant("credentials", [
   shape({
     credentials: described(
@@ -36,7 +29,7 @@ const registrySchema = v.variant("credentials", [
   }),
 ]);
 
-const healthEntries = {
+const healthSchema = shape({
   periodSeconds: described(integer(1, 3600), "Seconds between two checks."),
   timeoutSeconds: described(integer(1, 3600), "Timeout of one check, in seconds."),
   minKernel: described(
@@ -50,54 +43,35 @@ const healthEntries = {
   allowCgroupV1: described(v.boolean(), "Whether nodes with cgroup v1 are accepted."),
   runtimeConfig: described(
     directory,
-    "Configuration file of the container runtime on the node, such as /etc/containerd/config.toml.",
+    "Configuration file of containerd on the node, such as /etc/containerd/config.toml.",
   ),
-};
+});
 
-/** Settings that the agents of all engines have. */
-const entries = {
+/**
+ * Describes the settings of the agent, a file in YAML or JSON for `agent run` and `agent health`. Paths are the same in the
+ * pods and on the node.
+ */
+export const agentSettingsSchema = shape({
+  engine: described(
+    v.literal("criu"),
+    "Engine of the agent. criu: the service of the node takes and restores checkpoints of pods.",
+  ),
   namespace: described(dnsLabel, "Namespace of the agents, and of the objects that request work from them."),
   folder: described(directory, "Directory of CRIU on the node. The agent runs <folder>/current/bin/criu."),
   criuLink: described(
     directory,
-    "Symbolic link on the node through which the container runtime finds CRIU, such as /usr/local/sbin/criu.",
+    "Symbolic link on the node through which runc finds CRIU, such as /usr/local/sbin/criu.",
   ),
-  runtime: described(v.picklist(["containerd", "crio"]), "Container runtime of the node."),
   state: described(directory, "Directory of the agent's journal, which survives restarts of the pod."),
   quotaBytes: described(bytes, "Maximum total size of checkpoints on the disk of a node, in bytes."),
   reserveBytes: described(bytes, "Free space that checkpoints must leave on the disk, in bytes."),
   maxConcurrent: described(integer(1, 100), "Maximum number of checkpoints in flight on a node."),
-  repository: described(registryRepository, "Repository of checkpoint images."),
+  repository: described(registryRepository, "Repository of checkpoints."),
   registry: described(registrySchema, "Access to the registry."),
   log: described(
     shape({ level: described(v.picklist(["debug", "info", "warn", "error"]), "Log level.") }),
     "Log of both programs.",
   ),
-};
-
-const kubeletAgentSchema = shape({
-  engine: described(v.literal("kubelet"), "Engine of the agent. kubelet: the kubelet takes the checkpoints."),
-  ...entries,
-  archives: described(directory, "Directory to which the kubelet writes archives."),
-  kubelet: described(kubeletSchema, "Kubelet of the node."),
-  health: described(
-    shape({
-      ...healthEntries,
-      requireRestore: described(
-        v.boolean(),
-        "Whether a node must be able to restore from checkpoint images.",
-      ),
-    }),
-    "Settings of the health check.",
-  ),
-});
-
-const criuAgentSchema = shape({
-  engine: described(
-    v.literal("criu"),
-    "Engine of the agent. criu: the service of the node takes and restores checkpoints of pods.",
-  ),
-  ...entries,
   socket: described(directory, "Unix socket of the service of the node."),
   stateSocket: described(directory, "Unix socket on which the service of the node only returns its state."),
   handler: described(
@@ -107,21 +81,11 @@ const criuAgentSchema = shape({
     }),
     "Runtime handler of containerd that restores containers.",
   ),
-  health: described(shape(healthEntries), "Settings of the health check."),
+  health: described(healthSchema, "Settings of the health check."),
 });
 
-/**
- * Describes the settings of an engine's agent, a file in YAML or JSON for `agent run` and `agent health`. Paths are the same
- * in the pods and on the node.
- */
-export const agentSettingsSchema = v.variant("engine", [kubeletAgentSchema, criuAgentSchema]);
-
-/** Settings of the agent of the engine `kubelet`. Sizes are in bytes, durations in seconds. */
-export interface KubeletAgentSettings extends v.InferOutput<typeof kubeletAgentSchema> {}
-/** Settings of the agent of the engine `criu`. Sizes are in bytes, durations in seconds. */
-export interface CriuAgentSettings extends v.InferOutput<typeof criuAgentSchema> {}
-/** Settings of an agent. */
-export type AgentSettings = KubeletAgentSettings | CriuAgentSettings;
+/** Settings of the agent. Sizes are in bytes, durations in seconds. */
+export interface AgentSettings extends v.InferOutput<typeof agentSettingsSchema> {}
 /** Settings of the health check. */
 export type AgentHealthSettings = AgentSettings["health"];
 /** Credentials for the registry. */

@@ -3,14 +3,12 @@ import type { EngineKind, ResolvedEngine } from "../../../config/engines";
 import { CEDANA_CONSTRUCTS } from "./cedana/engine";
 import { CRIU_CONSTRUCTS } from "./criu/engine";
 import type { EngineConstructs } from "./engine";
-import { KUBELET_CONSTRUCTS } from "./kubelet/engine";
 
 type EngineOf<K extends EngineKind> = Extract<ResolvedEngine, { readonly kind: K }>;
 
 const TABLE: { readonly [K in EngineKind]: EngineConstructs<EngineOf<K>> } = {
   cedana: CEDANA_CONSTRUCTS,
   criu: CRIU_CONSTRUCTS,
-  kubelet: KUBELET_CONSTRUCTS,
 };
 
 /** Returns the constructs of an engine. */

@@ -60,8 +60,8 @@ export class CriuEngine implements PodEngine {
     };
   }
 
-  forget(id: string, container: string | undefined, signal: AbortSignal): Promise<void> {
-    return this.agents.forget(id, container, signal);
+  forget(id: string, signal: AbortSignal): Promise<void> {
+    return this.agents.forget(id, signal);
   }
 
   sweep(stateOf: StateOfRequest, signal: AbortSignal): Promise<void> {

@@ -1,7 +1,6 @@
 import {
   NODE_CHECKPOINT as NODE_CHECKPOINT_KIND,
   NODE_LABEL,
-  nodeCheckpointName,
   nodeLabelValue,
   type NodeCheckpointSpec,
   type NodeCheckpointStatus,
@@ -46,14 +45,15 @@ export interface NodeRequest {
   readonly podUID: string;
   readonly nodeName: string;
   /** What is checkpointed, and how. */
-  readonly what: Pick<NodeCheckpointSpec, "containerName" | "containerNames" | "options" | "baseImages">;
+  readonly what: Pick<NodeCheckpointSpec, "containerNames" | "options" | "baseImages">;
   /** Called with the state beyond the timeout while the agent works on it. Undefined: it fails at the timeout. */
   readonly late?: (message: string) => Promise<void>;
 }
 
 /** Returns the request to the node's agent. The same request gives the same object. */
 export function nodeCheckpointFor({ id, namespace, pod, podUID, nodeName, what }: NodeRequest, place: Place) {
-  const name = nodeCheckpointName(id, what.containerName);
+  // Also the tag of the image.
+  const name = id;
   const spec: NodeCheckpointSpec = {
     nodeName,
     podRef: { namespace, name: pod, uid: podUID },
@@ -63,11 +63,6 @@ export function nodeCheckpointFor({ id, namespace, pod, podUID, nodeName, what }
   };
   const labels = { [NODE_LABEL]: nodeLabelValue(nodeName) };
   return { metadata: { name, namespace: place.namespace, labels }, spec };
-}
-
-/** Returns the UID of the Checkpoint that requested it. */
-export function idOf({ metadata: { name }, spec: { containerName } }: NodeCheckpointObject): string {
-  return containerName === undefined ? name : name.slice(0, -(containerName.length + 1));
 }
 
 /** How long creating a NodeCheckpoint is retried while the API server is unavailable. */

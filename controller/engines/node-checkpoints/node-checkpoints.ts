@@ -1,15 +1,9 @@
-import {
-  nodeCheckpointName,
-  type CheckpointReason,
-  type NodeCheckpointReason,
-  type NodeCheckpointStatus,
-} from "../../../api";
+import { type CheckpointReason, type NodeCheckpointReason, type NodeCheckpointStatus } from "../../../api";
 import { sleep, type CachedObjects } from "../../../kube";
 import { EngineError, type EngineTools, type StateOfRequest } from "../engine";
 import {
   NODE_CHECKPOINT,
   NodeCheckpointClient,
-  idOf,
   nodeCheckpointFor,
   type NodeCheckpointObject,
   type NodeRequest,
@@ -56,15 +50,15 @@ export class NodeCheckpoints {
     return this.follow(object.metadata.name, request, signal);
   }
 
-  /** Deletes the NodeCheckpoint of a container, or without one that of the whole pod. */
-  forget(id: string, container: string | undefined, signal: AbortSignal): Promise<void> {
-    return this.client.delete(nodeCheckpointName(id, container), signal);
+  /** Deletes the NodeCheckpoint of a Checkpoint. */
+  forget(id: string, signal: AbortSignal): Promise<void> {
+    return this.client.delete(id, signal);
   }
 
   /** Deletes the NodeCheckpoints that no Checkpoint needs, but none that the node may keep the only copy of processes for. */
   async sweep(stateOf: StateOfRequest, signal: AbortSignal): Promise<void> {
     for (const object of this.objects.list()) {
-      const state = stateOf(idOf(object), object.spec.podRef.namespace);
+      const state = stateOf(object.metadata.name, object.spec.podRef.namespace);
       if (state === "open" || (state === "unknown" && mayBeOnlyCopy(object))) continue;
       await this.client.delete(object.metadata.name, signal);
       this.options.log.info({ nodeCheckpoint: object.metadata.name }, "deleted orphaned NodeCheckpoint");

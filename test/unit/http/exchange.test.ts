@@ -18,7 +18,7 @@ import {
   type ExchangeOptions,
   type HttpRequest,
 } from "../../../http";
-import { CERTIFICATE, KEY, OTHER_CERTIFICATE } from "../../support/kubelet-certificate";
+import { CERTIFICATE, KEY, OTHER_CERTIFICATE } from "../../support/certificate";
 
 let server: Server;
 let respond: RequestListener;

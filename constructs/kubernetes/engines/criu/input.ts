@@ -3,7 +3,7 @@ import type { Construct } from "constructs";
 import { NODE_CHECKPOINT, NODE_RESTORE } from "../../../../api";
 import type { ResolvedCriuEngine } from "../../../../config/engines";
 import { SERVICE_DIRECTORY, STATE_DIRECTORY, WRAPPER } from "../../../../config/nodes";
-import { criuAgentSettings, STATE } from "../../../../config/programs/agent";
+import { agentSettings, STATE } from "../../../../config/programs/agent";
 import { inputOfKind, type EngineProps } from "../../input";
 import type { EngineInput } from "../engine";
 import { hostDirectory, mergeMounts, type NodeAgentInput } from "../node-agent";
@@ -27,10 +27,8 @@ export function nodeAgentInput({ engine, install }: EngineInput<ResolvedCriuEngi
   return {
     engine,
     install,
-    settings: criuAgentSettings(engine, install),
+    settings: agentSettings(engine, install),
     kinds: [NODE_CHECKPOINT, NODE_RESTORE],
-    helperRules: [],
-    helperPorts: [],
     wrapper: WRAPPER,
     helperMounts: service,
     // The host service accepts only root, which the container health-check is not. It answers only the method state here.

@@ -30,7 +30,7 @@ export class NodeAgent extends Construct implements AgentConstruct {
 
   constructor(scope: Construct, id: string, input: NodeAgentInput) {
     super(scope, id);
-    const { install, kinds, helperRules } = input;
+    const { install, kinds } = input;
     const names = namesOf(install);
     const namespace = agentNamespace(install);
     const account = (id: string, name: string, component?: string) =>
@@ -45,7 +45,7 @@ export class NodeAgent extends Construct implements AgentConstruct {
     this.settings = object(this, "settings", settingsConfigMap(input));
     this.healthCheckAccount = account("health-check-account", names.healthCheck, "health-check");
     this.roles = [
-      ...this.grant(install, "helper", names.agentAccount, helperRules, helperNamespaceRules(kinds)),
+      ...this.grant(install, "helper", names.agentAccount, [], helperNamespaceRules(kinds)),
       ...this.grant(
         install,
         "health-check",

@@ -20,18 +20,14 @@ import {
 /** Mount point of directories of the node whose path is used in the image. */
 export const HOST = "/host";
 
-/** Returns the directories of CRIU, of the link to it and of the wrapper, as one tree: the link is relative. */
-export function treeMounts({ settings: { folder }, wrapper }: Pick<NodeAgentInput, "settings" | "wrapper">) {
-  const programs = wrapper === undefined ? undefined : dirname(wrapper);
+/** Returns the directories of CRIU and of the link to it, as one tree: the link is relative. */
+export function treeMounts({ folder }: Pick<NodeAgentInput["settings"], "folder">) {
   return mergeMounts(
     hostDirectory("criu", folder, "write", { at: `${HOST}${folder}`, create: true }),
     hostDirectory("criu-link", dirname(CRIU_LINK), "write", {
       at: `${HOST}${dirname(CRIU_LINK)}`,
       create: true,
     }),
-    ...(programs === undefined
-      ? []
-      : [hostDirectory("wrapper", programs, "write", { at: `${HOST}${programs}`, create: true })]),
   );
 }
 
@@ -49,7 +45,11 @@ export function helperDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSet> {
     helperMounts,
   } = input;
   const { helper } = install;
-  const tree = treeMounts(input);
+  const programs = dirname(wrapper);
+  const tree = mergeMounts(
+    treeMounts(input.settings),
+    hostDirectory("wrapper", programs, "write", { at: `${HOST}${programs}`, create: true }),
+  );
   const own = mergeMounts(
     settings(input),
     apiToken(),
@@ -70,7 +70,8 @@ export function helperDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSet> {
           `${HOST}${folder}`,
           "--link",
           `${HOST}${CRIU_LINK}`,
-          ...(wrapper === undefined ? [] : ["--wrapper", `${HOST}${wrapper}`]),
+          "--wrapper",
+          `${HOST}${wrapper}`,
         ],
         resources: helper.resources,
         securityContext: ROOT,

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { V1ConfigMap, V1PolicyRule } from "@kubernetes/client-node";
+import type { V1ConfigMap } from "@kubernetes/client-node";
 import type { Kind } from "../../../../api";
 import type { NodeAgentSettings } from "../../../../config/engines/node-agent";
 import { SETTINGS_FILE, type AgentSettings } from "../../../../config/programs/agent";
@@ -16,12 +16,8 @@ export interface NodeAgentInput {
   readonly settings: AgentSettings;
   /** Kinds whose objects request work from the helper. */
   readonly kinds: readonly Kind[];
-  /** Cluster-wide permissions of the helper. */
-  readonly helperRules: V1PolicyRule[];
-  /** TCP ports of the node to which the helper connects. */
-  readonly helperPorts: readonly number[];
-  /** Path of the OCI runtime wrapper that the helper installs on the node. Undefined: none. */
-  readonly wrapper?: string;
+  /** Path of the OCI runtime wrapper that the helper installs on the node. */
+  readonly wrapper: string;
   /** Directories of the node for the helper. */
   readonly helperMounts: Mounts;
   /** Directories of the node for the container criu-check, which is root. */

@@ -11,22 +11,21 @@ const POD_IDENTITY = {
 };
 
 /**
- * Returns the policies of the agents, which accept no connections. They reach the API server, the registry, and the helper also
- * ports of its node. If the registry is on the node, they use the network of the node, to which no policy applies.
+ * Returns the policies of the agents, which accept no connections. They reach the API server and the registry. If the registry is on the node, they use the network of the node, to which no policy applies.
  */
 export function networkPolicies(
-  { engine, install, helperPorts }: Pick<NodeAgentInput, "engine" | "install" | "helperPorts">,
+  { engine, install }: Pick<NodeAgentInput, "engine" | "install">,
   { egressPorts }: PolicySettings,
 ): EnginePolicies {
   if (isNodeLocalRegistry(engine)) return { policies: [], controllerEgress: [] };
-  const policy = (component: string, ...ports: readonly number[]): ComponentPolicy => ({
+  const policy = (component: string): ComponentPolicy => ({
     component,
     namespace: agentNamespace(install),
     egress: [
       DNS,
-      { ports: [...new Set([...egressPorts, registryPort(engine), ...ports])].map(tcp) },
+      { ports: [...new Set([...egressPorts, registryPort(engine)])].map(tcp) },
       ...(credentialsOf(engine) === "ecr" ? [POD_IDENTITY] : []),
     ],
   });
-  return { policies: [policy("helper", ...helperPorts), policy("health-check")], controllerEgress: [] };
+  return { policies: [policy("helper"), policy("health-check")], controllerEgress: [] };
 }

@@ -123,7 +123,6 @@ export function apiToken(): Mounts {
 /** Environment variables from the downward API. The `env` of a user must not set them. */
 const FIELDS = {
   NODE_NAME: "spec.nodeName",
-  HOST_IP: "status.hostIP",
   POD_NAME: "metadata.name",
   POD_NAMESPACE: "metadata.namespace",
   POD_UID: "metadata.uid",

@@ -35,7 +35,7 @@ function removalDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSet> {
   const selector = { "app.kubernetes.io/component": COMPONENT, "app.kubernetes.io/instance": install.name };
   const name = `${install.name}-${COMPONENT}`;
   // The wrapper stays: containerd calls it until no container of its handler is left.
-  const criu = treeMounts({ settings: input.settings });
+  const criu = treeMounts(input.settings);
   const state = hostDirectory("state", dirname(STATE), "write", {
     at: `${HOST}${dirname(STATE)}`,
     create: true,

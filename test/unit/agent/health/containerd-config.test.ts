@@ -1,15 +1,11 @@
 import { CRIU_HANDLER } from "../../../../config/engines/criu";
 import { runtimeOf } from "../../../../config/nodes";
 import { renderRuntimeHandler } from "../../../../render/containerd";
-import {
-  readContainerdConfig,
-  readRuntimeHandler,
-  type ConfigFiles,
-} from "../../../../agent/health/containerd-config";
+import { readRuntimeHandler, type ConfigFiles } from "../../../../agent/health/containerd-config";
 
 const CONFIG = "/etc/containerd/config.toml";
 
-const read = (files: Readonly<Record<string, string>>) => readContainerdConfig(CONFIG, filesOf(files));
+const read = (files: Readonly<Record<string, string>>) => readRuntimeHandler(CONFIG, "own", filesOf(files));
 
 function filesOf(files: Readonly<Record<string, string>>): ConfigFiles {
   return {
@@ -26,54 +22,32 @@ function filesOf(files: Readonly<Record<string, string>>): ConfigFiles {
   };
 }
 
-const key = (value: boolean) =>
-  `[plugins."io.containerd.cri.v1.runtime"]\nenable_experimental_restore_via_create = ${value}\n`;
-
-test("returns defaults without a configuration", async () => {
-  expect(await read({})).toEqual({});
-});
+const binary = (path: string, plugin = "io.containerd.cri.v1.runtime") =>
+  `[plugins."${plugin}".containerd.runtimes.own.options]\nBinaryName = "${path}"\n`;
 
 test("reads the CRI's settings of version 3 and 2", async () => {
-  const three = `version = 3
-[plugins.'io.containerd.cri.v1.runtime']
-enable_criu = false
-enable_experimental_restore_via_create = true
-[plugins.'io.containerd.cri.v1.runtime'.containerd]
-default_runtime_name = "nvidia"
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.nvidia]
-runtime_type = "io.containerd.runc.v2"
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.kata]
-runtime_type = "io.containerd.kata.v2"`;
-  const all = {
-    enableCriu: false,
-    restoreViaCreate: true,
-    defaultHandler: "nvidia",
-    defaultType: "io.containerd.runc.v2",
-  };
-  expect(await read({ [CONFIG]: three })).toEqual(all);
-  expect(
-    await read({ [CONFIG]: three.replaceAll("io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri") }),
-  ).toEqual(all);
+  expect(await read({ [CONFIG]: binary("/a") })).toMatchObject({ binary: "/a" });
+  expect(await read({ [CONFIG]: binary("/a", "io.containerd.grpc.v1.cri") })).toMatchObject({ binary: "/a" });
 });
 
 test("reads imports in order, matches of a pattern by name; the last value wins", async () => {
   const files = {
-    [CONFIG]: `imports = ["conf.d/*.toml", "/etc/last.toml"]\n${key(false)}`,
-    "/etc/containerd/conf.d/10-a.toml": key(false),
-    "/etc/containerd/conf.d/20-b.toml": key(true),
-    "/etc/containerd/conf.d/30-c.toml.bak": key(false),
+    [CONFIG]: `imports = ["conf.d/*.toml", "/etc/last.toml"]\n${binary("/0")}`,
+    "/etc/containerd/conf.d/10-a.toml": binary("/10"),
+    "/etc/containerd/conf.d/20-b.toml": binary("/20"),
+    "/etc/containerd/conf.d/30-c.toml.bak": binary("/30"),
     "/etc/last.toml": "version = 3\n",
   };
-  expect(await read(files)).toEqual({ restoreViaCreate: true });
-  expect(await read({ ...files, "/etc/last.toml": key(false) })).toEqual({ restoreViaCreate: false });
+  expect(await read(files)).toMatchObject({ binary: "/20" });
+  expect(await read({ ...files, "/etc/last.toml": binary("/last") })).toMatchObject({ binary: "/last" });
 });
 
 test("stops at files that import each other", async () => {
   const files = {
     [CONFIG]: 'imports = ["/a.toml"]',
-    "/a.toml": `imports = ["${CONFIG}", "/a.toml"]\n${key(true)}`,
+    "/a.toml": `imports = ["${CONFIG}", "/a.toml"]\n${binary("/a")}`,
   };
-  expect(await read(files)).toEqual({ restoreViaCreate: true });
+  expect(await read(files)).toMatchObject({ binary: "/a" });
 });
 
 test("reports errors without lines of the file", async () => {

@@ -58,7 +58,6 @@ test("gives the agent of an ECR repository a role that pushes and pulls", () => 
 
 test.each([
   [{ image: {}, repository: "r" }, "criu"],
-  [{ image: {}, repository: "r", folder: "/opt/a" }, "kubelet"],
   [{ image: {}, repository: "r", tcp: "close" }, "criu"],
   [{ clusterId: "a", url: "b" }, "cedana"],
   [{}, "criu"],

@@ -46,7 +46,7 @@ test("suggests a property of install for a typo", () => {
 });
 
 test("an engine rejects the settings of another", () => {
-  expect(problems({ ...OPEN, kind: "kubelet", manager: {} }, { controller })).toMatchObject([
+  expect(problems({ ...OPEN, kind: "criu", manager: {} }, { controller })).toMatchObject([
     { code: "unknown-key", path: ["engine", "manager"] },
   ]);
 });

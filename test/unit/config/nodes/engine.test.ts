@@ -3,8 +3,8 @@ import { checkPlatform } from "../../../../config/platform";
 import { formatProblem } from "../../../../config/schema/problem";
 
 const ENGINES = {
-  kubelet: {
-    kind: "kubelet",
+  criu: {
+    kind: "criu",
     image: { repository: "registry.example.com/agent", tag: "0.1.0" },
     repository: "registry.example.com/checkpoints",
   },
@@ -36,18 +36,11 @@ const problems = (...args: Parameters<typeof platform>) => platform(...args).pro
 
 test("prepares nodes for the engine of the file, or for criu without one", () => {
   const engines = [
-    platform(ENGINES.kubelet, CONTROLLER, "2.2"),
+    platform(ENGINES.criu, CONTROLLER, "2.2"),
     platform(ENGINES.cedana, {}, "2.2"),
     platform(undefined, {}, "2.2"),
   ].map(({ platform: checked }) => checked && engineOf(checked.nodeGroups[0]!));
-  expect(engines).toEqual(["kubelet", "cedana", "criu"]);
-});
-
-test("a custom AMI whose containerd cannot restore is rejected for the engine kubelet only", () => {
-  const rejected = /nodeGroups\[0\]\.ami\.containerd {2}cannot restore from checkpoint images/;
-  expect(problems(ENGINES.kubelet, CONTROLLER, "2.4")).toEqual([expect.stringMatching(rejected)]);
-  expect(problems(undefined, {}, "2.4")).toEqual([]);
-  expect(problems(ENGINES.cedana, {}, "2.4")).toEqual([]);
+  expect(engines).toEqual(["criu", "cedana", "criu"]);
 });
 
 test("checks nodes for the engine of the file although the engine has problems", () => {
@@ -60,7 +53,7 @@ test("checks nodes for the engine of the file although the engine has problems",
 });
 
 test("accepts nodes of any containerd 2 for the engine criu, with its own handler only", () => {
-  const engine = { ...ENGINES.kubelet, kind: "criu" };
+  const engine = ENGINES.criu;
   expect(problems(engine, CONTROLLER, "2.4")).toEqual([]);
   const withHandler = (runtimeHandler: object) =>
     checkPlatform({

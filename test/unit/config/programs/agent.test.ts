@@ -1,17 +1,17 @@
-import { readAgentSettings, type KubeletAgentSettings } from "../../../../config/programs/agent";
+import { readAgentSettings, type AgentSettings } from "../../../../config/programs/agent";
 
-const SETTINGS: KubeletAgentSettings = {
-  engine: "kubelet",
+const SETTINGS: AgentSettings = {
+  engine: "criu",
   namespace: "cedana-system",
   folder: "/opt/cedana-cdk",
   criuLink: "/usr/local/sbin/criu",
-  runtime: "containerd",
-  archives: "/var/lib/kubelet/checkpoints",
   state: "/var/lib/cedana-cdk/agent",
   quotaBytes: 20 * 1024 ** 3,
   reserveBytes: 2 * 1024 ** 3,
   maxConcurrent: 2,
-  kubelet: { port: 10_250 },
+  socket: "/run/cedana-cdk/node/node.sock",
+  stateSocket: "/run/cedana-cdk/state/state.sock",
+  handler: { name: "cedana-criu", binary: "/usr/local/bin/cedana-runc" },
   repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/checkpoints",
   registry: { credentials: "ecr" },
   health: {
@@ -19,7 +19,6 @@ const SETTINGS: KubeletAgentSettings = {
     timeoutSeconds: 20,
     minKernel: "6.1",
     allowCgroupV1: false,
-    requireRestore: true,
     runtimeConfig: "/etc/containerd/config.toml",
   },
   log: { level: "info" },
@@ -36,7 +35,8 @@ test("parses settings that were written before", () => {
 test.each([
   [{ registry: { credentials: "docker-config" } }, "missing", ["registry", "dockerConfig"]],
   [{ registry: { credentials: "docker" } }, "not-allowed", ["registry", "credentials"]],
-  [{ archives: "checkpoints" }, "invalid-directory", ["archives"]],
+  [{ socket: "node.sock" }, "invalid-directory", ["socket"]],
+  [{ engine: "cedana" }, "not-allowed", ["engine"]],
   [{ state: "/var/../etc" }, "invalid-directory", ["state"]],
   [{ quotaBytes: -1 }, "out-of-range", ["quotaBytes"]],
   [{ quoteBytes: 1 }, "unknown-key", ["quoteBytes"]],
@@ -73,18 +73,4 @@ test.each([
 test("reports invalid YAML as one problem", () => {
   expect(readAgentSettings("namespace: [").problems).toMatchObject([{ code: "yaml-syntax" }]);
   expect(readAgentSettings("").problems).toHaveLength(1);
-});
-
-test("parses the settings of the engine criu, which has a socket in place of archives and a kubelet", () => {
-  const { archives: _archives, kubelet: _kubelet, ...common } = SETTINGS;
-  const { requireRestore: _requireRestore, ...health } = common.health;
-  const handler = { name: "cedana-criu", binary: "/usr/local/bin/cedana-runc" };
-  const socket = "/run/cedana-cdk/node/node.sock";
-  const stateSocket = "/run/cedana-cdk/state/state.sock";
-  const criu = { ...common, engine: "criu", socket, stateSocket, handler, health };
-  const parse = (settings: object) => readAgentSettings(JSON.stringify(settings));
-  expect(parse(criu)).toEqual({ value: criu });
-  expect(parse({ ...criu, socket: "node.sock" }).problems).toMatchObject([{ path: ["socket"] }]);
-  expect(parse({ ...criu, kubelet: { port: 1 } }).problems).toMatchObject([{ code: "unknown-key" }]);
-  expect(parse({ ...common, engine: "cedana" }).problems).toMatchObject([{ path: ["engine"] }]);
 });

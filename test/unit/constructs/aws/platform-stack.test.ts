@@ -123,7 +123,7 @@ test("gives pushers no permission to read or delete, and checkers none to push",
   ]);
 });
 
-test("gives the agents of the engine kubelet access to the platform's ECR repository", () => {
+test("gives the agents of the engine criu access to the platform's ECR repository", () => {
   const file = (engine: string) => `version: 1
 existingCluster: { name: demo, version: "1.34", region: eu-west-1 }
 imageRepository: { name: checkpoints }

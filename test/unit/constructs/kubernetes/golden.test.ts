@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
 import { expectGolden } from "../../../support/golden";
-import { EVERYTHING, INSTALL, synth, synthCriu, synthOpen, type KubernetesObject } from "./support";
+import { EVERYTHING, INSTALL, synth, synthCriu, type KubernetesObject } from "./support";
 
 /** Objects as a reviewer reads them: environment as `NAME: where from`, permissions in one line each, the labels that all objects share left out. */
 function readable(objects: readonly KubernetesObject[]): string {
@@ -116,11 +116,6 @@ const agents: Record<string, (object: KubernetesObject) => boolean> = {
   settings: ({ kind }) => kind === "ConfigMap",
   "network-policies": ({ kind }) => kind === "NetworkPolicy",
 };
-
-test.each(Object.keys(agents))("engine kubelet: %s", (name) => {
-  golden(`kubelet/${name}`, synthOpen().filter(agents[name]!));
-  expect.hasAssertions();
-});
 
 test.each(Object.keys(agents))("engine criu: %s", (name) => {
   golden(`criu/${name}`, synthCriu().filter(agents[name]!));

@@ -1,6 +1,6 @@
 import type { InstallSpec } from "../../../../config";
 import { formatProblem, InvalidInputError } from "../../../../config/schema/problem";
-import { CONTROLLER, synth, synthOpen, type KubernetesObject } from "./support";
+import { CONTROLLER, synth, synthCriu, type KubernetesObject } from "./support";
 
 const OURS = /^cedana-restore|^cedana-controller-(restore|certificate)/;
 const named = (objects: readonly KubernetesObject[]) =>
@@ -22,10 +22,10 @@ function problems(work: () => unknown): string[] {
   return [];
 }
 
-test("creates webhook and policies only with the engine kubelet and Checkpoints", () => {
-  expect(named(synthOpen())).toHaveLength(15);
-  expect(named(synthOpen({ restore: false }))).toEqual([]);
-  expect(named(synthOpen({ checkpoints: false }))).toEqual([]);
+test("creates webhook and policies only with the engine criu and Checkpoints", () => {
+  expect(named(synthCriu())).toHaveLength(15);
+  expect(named(synthCriu({ restore: false }))).toEqual([]);
+  expect(named(synthCriu({ checkpoints: false }))).toEqual([]);
   expect(named(synth(CONTROLLER))).toEqual([]);
 });
 
@@ -33,7 +33,7 @@ test("rejects settings of a restore that is not available", () => {
   expect(problems(() => synth({ ...CONTROLLER, restore: {} }))).toEqual([
     "install.restore  is not supported: the engine cedana has no restore by the webhook; remove it, or choose another engine.kind",
   ]);
-  expect(problems(() => synthOpen({ checkpoints: false, restore: {} }))).toEqual([
+  expect(problems(() => synthCriu({ checkpoints: false, restore: {} }))).toEqual([
     "install.restore  has no effect: no Checkpoint objects are reconciled; remove it, or set install.checkpoints.namespaces",
   ]);
 });
@@ -53,7 +53,7 @@ test.each<[string, InstallSpec, object]>([
     { operator: "In", values: ["team-a"] },
   ],
 ])("applies webhook and policies to %s", (_, install, expected) => {
-  const objects = synthOpen(install);
+  const objects = synthCriu(install);
   const selector = { matchExpressions: [{ key: "kubernetes.io/metadata.name", ...expected }] };
   expect(one(objects, "MutatingWebhookConfiguration/cedana-restore")).toMatchObject({
     webhooks: [{ namespaceSelector: selector }],
@@ -65,7 +65,7 @@ test.each<[string, InstallSpec, object]>([
 });
 
 test("gives the controller no permission to write Secret or webhook with cert-manager", () => {
-  const objects = synthOpen({ restore: { certificates: "cert-manager" } });
+  const objects = synthCriu({ restore: { certificates: "cert-manager" } });
   expect(named(objects)).toEqual(
     expect.arrayContaining(["Issuer/cedana-restore-certificate", "Certificate/cedana-restore-certificate"]),
   );
@@ -88,7 +88,7 @@ test("gives the controller no permission to write Secret or webhook with cert-ma
 test("lets users with the role edit restore only if configured", () => {
   const label = "rbac.authorization.k8s.io/aggregate-to-edit";
   const labels = (install: InstallSpec) =>
-    (one(synthOpen(install), "ClusterRole/cedana-restore") as unknown as KubernetesObject).metadata.labels;
+    (one(synthCriu(install), "ClusterRole/cedana-restore") as unknown as KubernetesObject).metadata.labels;
   expect(labels({})).not.toHaveProperty([label]);
   expect(labels({ restore: { grantToEditors: true } })).toHaveProperty([label], "true");
 });
@@ -96,11 +96,11 @@ test("lets users with the role edit restore only if configured", () => {
 test("opens the webhook's port of the controller", () => {
   const port = { containerPort: 9443, name: "webhook", protocol: "TCP" };
   const deployment = (install: InstallSpec) =>
-    JSON.stringify(one(synthOpen(install), "Deployment/cedana-controller"));
+    JSON.stringify(one(synthCriu(install), "Deployment/cedana-controller"));
   expect(deployment({})).toContain(JSON.stringify(port));
   expect(deployment({ restore: false })).not.toContain("9443");
   const policy = (install: InstallSpec) =>
-    JSON.stringify(one(synthOpen(install), "NetworkPolicy/cedana-controller"));
+    JSON.stringify(one(synthCriu(install), "NetworkPolicy/cedana-controller"));
   expect(policy({})).toContain('"ingress":[{"ports":[{"port":9443,"protocol":"TCP"}]}]');
   expect(policy({ restore: false })).not.toContain('ingress"');
 });

@@ -1,5 +1,5 @@
 import { Testing } from "cdk8s";
-import type { CedanaEngineSpec, CriuEngineSpec, InstallSpec, KubeletEngineSpec } from "../../../../config";
+import type { CedanaEngineSpec, CriuEngineSpec, InstallSpec } from "../../../../config";
 import { CedanaChart } from "../../../../stacks/kubernetes";
 
 export const ENGINE: CedanaEngineSpec = {
@@ -8,15 +8,13 @@ export const ENGINE: CedanaEngineSpec = {
   url: "https://sandbox.cedana.ai",
 };
 
-export const KUBELET: KubeletEngineSpec = {
-  kind: "kubelet",
+export const CRIU: CriuEngineSpec = {
+  kind: "criu",
   image: { repository: "registry.example.com/cedana-node-agent", tag: "0.1.0" },
   repository: "registry.example.com/checkpoints",
 };
 
-export const CRIU: CriuEngineSpec = { ...KUBELET, kind: "criu" };
-
-/** The required properties of an install with the engine `kubelet` or `criu`. */
+/** The required properties of an install with the engine `criu`. */
 export const CONTROLLER: InstallSpec = {
   controller: { image: { repository: "registry.example.com/cedana-controller", tag: "0.1.0" } },
 };
@@ -60,29 +58,17 @@ export const INSTALL: InstallSpec = {
   imagePullSecrets: ["registry"],
 };
 
-/** With the engine `kubelet`. */
-export function open(install: InstallSpec = {}, engine: Partial<KubeletEngineSpec> = {}): CedanaChart {
+/** With the engine `criu`. */
+export function chartCriu(install: InstallSpec = {}, engine: Partial<CriuEngineSpec> = {}): CedanaChart {
   return new CedanaChart(Testing.app(), "cedana", {
-    engine: { ...KUBELET, ...engine },
+    engine: { ...CRIU, ...engine },
     install: { ...CONTROLLER, ...install },
   });
 }
 
-export function synthOpen(
-  install: InstallSpec = {},
-  engine: Partial<KubeletEngineSpec> = {},
-): KubernetesObject[] {
-  return open(install, engine).toJson() as KubernetesObject[];
-}
-
-/** With the engine `criu`. */
 export function synthCriu(
   install: InstallSpec = {},
   engine: Partial<CriuEngineSpec> = {},
 ): KubernetesObject[] {
-  const chart = new CedanaChart(Testing.app(), "cedana", {
-    engine: { ...CRIU, ...engine },
-    install: { ...CONTROLLER, ...install },
-  });
-  return chart.toJson() as KubernetesObject[];
+  return chartCriu(install, engine).toJson() as KubernetesObject[];
 }

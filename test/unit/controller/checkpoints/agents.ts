@@ -16,12 +16,17 @@ export const PLACE = {
   timeoutSeconds: 300,
   responseSeconds: 90,
 };
-export const KUBELET: CheckpointSettings = {
+export const CRIU: CheckpointSettings = {
   namespaces: "all",
   maxPerNode: 2,
   locations: ["/var"],
-  engine: "kubelet",
+  engine: "criu",
   agent: PLACE,
+  tcp: "loopback",
+  preDump: "off",
+  freezeSeconds: 45,
+  runtimeClasses: { amd64: "cedana-criu" },
+  restore: { restart: "fresh", lazy: false, timeoutSeconds: 300 },
 };
 const never = new Promise<never>(() => {});
 
@@ -82,26 +87,14 @@ export const condition = (type: string, reason: string, message: string) => ({
   message,
   lastTransitionTime: "2026-11-21T15:00:00Z",
 });
-export const DONE = {
-  conditions: [condition("Ready", "CheckpointCompleted", "done")],
-  image: "registry.example.com/checkpoints@sha256:aa",
-  digest: "sha256:aa",
-  sizeBytes: 17,
-  architecture: "arm64",
-  baseImage: "base@sha256:bb",
-  frozenMilliseconds: 120,
-  notRestored: [{ code: "restart", message: "begins again" }],
-} as unknown as NodeCheckpointStatus;
-
 export class Harness {
   readonly api = new FakeApi();
   readonly requested: string[] = [];
   private readonly replicas: Replica[] = [];
 
-  constructor(
-    containers = ["a"],
-    private settings: CheckpointSettings = KUBELET,
-  ) {
+  private settings = CRIU;
+
+  constructor(containers: string[]) {
     this.api.put("/api/v1/namespaces/team-a/pods", pod("counter-0", { containers }));
   }
 
@@ -117,7 +110,7 @@ export class Harness {
   }
 
   /** Simulates an agent that completes each request after a second. */
-  agent(status: NodeCheckpointStatus = DONE): void {
+  agent(status: NodeCheckpointStatus): void {
     this.api.after = ({ method, body }) => {
       const created = body?.content as Stored;
       if (method !== "POST" || created.kind !== "NodeCheckpoint") return;
@@ -143,10 +136,6 @@ export class Harness {
       spec: { podRef: { name: "counter-0" }, ...spec },
     };
     await this.api.send("POST", CHECKPOINTS, { type: "application/json", content });
-  }
-
-  get name(): string {
-    return `${this.api.get(`${CHECKPOINTS}/one`)?.metadata.uid}-a`;
   }
 
   /** Returns the phase and reason (`Ready CheckpointCompleted`), the message and the containers of the status. */

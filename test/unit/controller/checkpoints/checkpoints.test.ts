@@ -109,9 +109,9 @@ test.each<[string, () => void, object, string, string | RegExp]>([
   [
     "the engine does not exist",
     () => harness.pod("counter-0"),
-    { engine: "kubelet" },
+    { engine: "criu" },
     "EngineNotFound",
-    "engine kubelet does not exist; available: cedana",
+    "engine criu does not exist; available: cedana",
   ],
 ])("fails without a request to the engine if %s", async (_, prepare, spec, reason, message) => {
   prepare();

@@ -4,24 +4,9 @@
  */
 import { ApiError } from "../../../../kube/client";
 import { nodeLabelValue, type NodeCheckpointStatus } from "../../../../api";
-import type { CheckpointSettings } from "../../../../config/programs/controller";
 import type { Stored } from "../../../../testbed/fake-api";
-import { condition, Harness, KUBELET, NODE_CHECKPOINTS, PLACE } from "./agents";
+import { condition, Harness, NODE_CHECKPOINTS } from "./agents";
 import { CHECKPOINTS, pod, seconds } from "./support";
-
-const { namespaces, maxPerNode, locations } = KUBELET;
-const CRIU: CheckpointSettings = {
-  namespaces,
-  maxPerNode,
-  locations,
-  engine: "criu",
-  agent: PLACE,
-  tcp: "loopback",
-  preDump: "off",
-  freezeSeconds: 45,
-  runtimeClasses: { amd64: "cedana-criu" },
-  restore: { restart: "fresh", lazy: false, timeoutSeconds: 300 },
-};
 
 const IMAGE = "registry.example.com/checkpoints@sha256:aa";
 const DONE = {
@@ -42,7 +27,7 @@ const uid = () => harness.api.get(`${CHECKPOINTS}/one`)?.metadata.uid ?? "";
 
 beforeEach(() => {
   jest.useFakeTimers({ now: Date.parse("2026-11-21T15:00:00Z") });
-  harness = new Harness(["a", "b"], CRIU);
+  harness = new Harness(["a", "b"]);
 });
 afterEach(async () => {
   await harness.end();
@@ -330,7 +315,7 @@ test("fails if the agent does not report, and waits longer for one that works", 
   expect(await harness.nodeCheckpoints()).toEqual([]);
   await harness.end();
 
-  harness = new Harness(["a", "b"], CRIU);
+  harness = new Harness(["a", "b"]);
   await harness.checkpoint();
   harness.start();
   await seconds(5);
@@ -370,7 +355,7 @@ test("a request in flight at SIGTERM continues; the next controller records its 
 test("after a crash at any step the next leader continues, and no NodeCheckpoint remains", async () => {
   let steps = 0;
   for (let step = 1; ; step++) {
-    harness = new Harness(["a", "b"], CRIU);
+    harness = new Harness(["a", "b"]);
     harness.agent(DONE);
     await harness.checkpoint();
     const first = harness.start(step);

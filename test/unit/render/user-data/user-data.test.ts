@@ -47,7 +47,6 @@ const full: Partial<NodeGroupSpec> = {
 test.each([
   ["managed", group(), MANAGED],
   ["managed-cedana", group({ engine: "cedana" }), MANAGED],
-  ["managed-kubelet", group({ engine: "kubelet" }), MANAGED],
   ["managed-full", group(full), MANAGED],
   ["custom-ami-full", group({ ...full, postNodeadm: ["#!/bin/bash\necho done\n"] }), CUSTOM],
 ])("golden: %s", (name, settings, bootstrap) => {
@@ -63,23 +62,6 @@ test("golden: karpenter", () => {
   expect(text).not.toContain("maxPods");
   expect(text).not.toContain("registerWithTaints");
 });
-
-test.each([
-  ["managed", "kubelet"],
-  ["karpenter", "kubelet"],
-] as const)(
-  "configures containerd to restore from images, without a handler: %s node, engine %s",
-  (mode, engine) => {
-    const config = { name: "a", amiVersion: "v20260714", engine } as const;
-    const settings =
-      mode === "managed"
-        ? group({ engine })
-        : resolve("test", nodePoolSchema, { ...full, ...config, containerd: {} });
-    const text = renderUserData(settings, { mode });
-    expect(text).toContain("enable_experimental_restore_via_create = true");
-    expect(text).not.toContain("runtimes.");
-  },
-);
 
 test.each(["managed", "karpenter"] as const)(
   "configures the runtime handler and the host service of the engine criu: %s node",
@@ -130,29 +112,6 @@ test.each(["managed", "karpenter"] as const)(
 test("writes no unit of the host service for nodes without checkpointing", () => {
   expect(renderUserData(group({ engine: "criu", checkpointing: false }), MANAGED)).toBeUndefined();
 });
-
-test("writes the key into its own table, whatever handler follows it", () => {
-  const text = renderUserData(group({ engine: "kubelet", runtimeHandler: { name: "own" } }), MANAGED);
-  const [, document] = readMime(text ?? "").parts?.map(({ content }) => content) ?? [];
-  const { spec } = parseYaml(document ?? readMime(text ?? "").parts?.[0]?.content ?? "") as {
-    spec: { containerd: { config: string } };
-  };
-  expect(parseToml(spec.containerd.config)).toMatchObject({
-    plugins: {
-      "io.containerd.cri.v1.runtime": {
-        enable_experimental_restore_via_create: true,
-        containerd: { runtimes: { own: { runtime_type: "io.containerd.runc.v2" } } },
-      },
-    },
-  });
-});
-
-test.each([{ checkpointing: false }, { engine: "cedana" as const }])(
-  "does not configure containerd to restore: %j",
-  (more) => {
-    expect(renderUserData(group(more), MANAGED) ?? "").not.toContain("restore_via_create");
-  },
-);
 
 test("writes no user data for a group without checkpointing and settings", () => {
   expect(renderUserData(group({ checkpointing: false }), MANAGED)).toBeUndefined();

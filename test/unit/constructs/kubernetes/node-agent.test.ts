@@ -1,17 +1,17 @@
 import { Chart, Testing } from "cdk8s";
-import { AgentRemoval } from "../../../../constructs/kubernetes/engines/kubelet";
+import { CriuAgentRemoval } from "../../../../constructs/kubernetes/engines/criu";
 import { agentSettings, readAgentSettings } from "../../../../config/programs/agent";
 import { HASH_ANNOTATION, readControllerSettings } from "../../../../config/programs/controller";
 import {
   checkEngine,
   engineSchema,
-  type KubeletEngineSpec,
-  type ResolvedKubeletEngine,
+  type CriuEngineSpec,
+  type ResolvedCriuEngine,
 } from "../../../../config/engines";
 import { installSchema, type InstallSpec } from "../../../../config/install";
 import { formatProblem, InvalidInputError } from "../../../../config/schema/problem";
 import { check, resolve } from "../../../../config/schema";
-import { CONTROLLER, KUBELET, open, synth, synthOpen, type KubernetesObject } from "./support";
+import { chartCriu, CONTROLLER, CRIU, synth, synthCriu, type KubernetesObject } from "./support";
 
 interface Container {
   name: string;
@@ -50,22 +50,25 @@ const settingsOf = (objects: readonly KubernetesObject[], name: string) => {
 };
 
 test("contains no object or image of Cedana's engine", () => {
-  const objects = synthOpen();
+  const objects = synthCriu();
   expect(JSON.stringify(objects)).not.toMatch(/cedana-manager|core\.cedana\.ai|CEDANA_|cedana-secrets/);
-  expect(objects.map(({ kind }) => kind)).not.toContain("RuntimeClass");
   expect(
     objects.filter(({ kind }) => kind === "CustomResourceDefinition").map((o) => o.metadata.name),
-  ).toEqual(["checkpoints.automation.cedana.ai", "nodecheckpoints.automation.cedana.ai"]);
+  ).toEqual([
+    "checkpoints.automation.cedana.ai",
+    "nodecheckpoints.automation.cedana.ai",
+    "noderestores.automation.cedana.ai",
+  ]);
 });
 
 test("gives the agents the same names and labels as Cedana's engine", () => {
   const of = (objects: readonly KubernetesObject[]) =>
     objects.filter(({ kind }) => kind === "DaemonSet").map(({ metadata }) => metadata);
-  expect(of(synthOpen())).toEqual(of(synth()));
+  expect(of(synthCriu())).toEqual(of(synth()));
 });
 
 test("writes settings that the programs read", () => {
-  const objects = synthOpen(
+  const objects = synthCriu(
     { agentNamespace: "agents", healthCheck: { periodSeconds: 10 } },
     { quota: "1.5Gi" },
   );
@@ -75,23 +78,23 @@ test("writes settings that the programs read", () => {
       quotaBytes: 1.5 * 1024 ** 3,
       maxConcurrent: 2,
       registry: { credentials: "none" },
-      health: { periodSeconds: 10, requireRestore: true },
+      health: { periodSeconds: 10 },
     },
   });
   expect(readControllerSettings(settingsOf(objects, "cedana-controller-settings"))).toMatchObject({
     value: {
       gate: { owner: "controller" },
       checkpoints: {
-        engine: "kubelet",
-        agent: { namespace: "agents", repository: KUBELET.repository, timeoutSeconds: 600 },
+        engine: "criu",
+        agent: { namespace: "agents", repository: CRIU.repository, timeoutSeconds: 600 },
       },
     },
   });
 });
 
 test("restarts both agents after a change of the settings, and after no other change", () => {
-  const hashes = (install?: InstallSpec, engine?: Partial<KubeletEngineSpec>) =>
-    daemonSets(synthOpen(install, engine)).map(({ annotations }) => annotations[HASH_ANNOTATION]);
+  const hashes = (install?: InstallSpec, engine?: Partial<CriuEngineSpec>) =>
+    daemonSets(synthCriu(install, engine)).map(({ annotations }) => annotations[HASH_ANNOTATION]);
   const [helper, healthCheck] = hashes();
   expect(helper).toMatch(/^[0-9a-f]{64}$/);
   expect(healthCheck).toBe(helper);
@@ -104,7 +107,7 @@ test.each([
   ["ecr", { repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/checkpoints" }, []],
   ["docker-config", { registryCredentials: { name: "push" } }, ["helper", "health-check"]],
 ])("configures registry credentials %s for the agents", (credentials, engine, mounted) => {
-  const objects = synthOpen({}, engine);
+  const objects = synthCriu({}, engine);
   expect(readAgentSettings(settingsOf(objects, "cedana-agent-settings"))).toMatchObject({
     value: { registry: { credentials } },
   });
@@ -116,7 +119,7 @@ test.each([
 });
 
 test("creates no privileged container, and gives only criu-check capabilities", () => {
-  for (const { pod } of daemonSets(synthOpen())) {
+  for (const { pod } of daemonSets(synthCriu())) {
     expect(pod).not.toHaveProperty("hostPID");
     expect(pod).not.toHaveProperty("hostIPC");
     expect(pod).not.toHaveProperty("hostNetwork");
@@ -137,7 +140,7 @@ test("creates no privileged container, and gives only criu-check capabilities", 
 
 test("gives the container with capabilities no token, and runs the health check with its token as non-root", () => {
   const token = "/var/run/secrets/kubernetes.io/serviceaccount";
-  const with_ = daemonSets(synthOpen()).flatMap(({ pod }) =>
+  const with_ = daemonSets(synthCriu()).flatMap(({ pod }) =>
     [...(pod.initContainers ?? []), ...pod.containers].filter(({ volumeMounts }) =>
       volumeMounts.some(({ mountPath }) => mountPath === token),
     ),
@@ -149,8 +152,8 @@ test("gives the container with capabilities no token, and runs the health check 
 });
 
 test("mounts every volume, and has a volume for every mount", () => {
-  for (const engine of [{}, { registryCredentials: { name: "push" } }, { runtime: "crio" as const }]) {
-    for (const { pod } of daemonSets(synthOpen({}, engine))) {
+  for (const engine of [{}, { registryCredentials: { name: "push" } }]) {
+    for (const { pod } of daemonSets(synthCriu({}, engine))) {
       const mounts = [...(pod.initContainers ?? []), ...pod.containers].flatMap(({ volumeMounts }) =>
         volumeMounts.map(({ name }) => name),
       );
@@ -162,7 +165,7 @@ test("mounts every volume, and has a volume for every mount", () => {
 });
 
 test("uses the node's network, where no NetworkPolicy applies, for a registry on the node", () => {
-  const objects = synthOpen({}, { repository: "localhost:5000/checkpoints" });
+  const objects = synthCriu({}, { repository: "localhost:5000/checkpoints" });
   expect(daemonSets(objects).map(({ pod }) => pod["hostNetwork"])).toEqual([true, true]);
   expect(objects.filter(({ kind }) => kind === "NetworkPolicy").map(({ metadata }) => metadata.name)).toEqual(
     ["cedana-controller"],
@@ -170,7 +173,7 @@ test("uses the node's network, where no NetworkPolicy applies, for a registry on
 });
 
 test("allows egress to the agent of EKS Pod Identity with ECR", () => {
-  const policies = synthOpen({}, { repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/a" }).filter(
+  const policies = synthCriu({}, { repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/a" }).filter(
     ({ kind }) => kind === "NetworkPolicy",
   );
   expect(
@@ -178,23 +181,22 @@ test("allows egress to the agent of EKS Pod Identity with ECR", () => {
   ).toEqual(["cedana-helper", "cedana-health-check"]);
 });
 
-test("mounts the helper's directories in the removal, whose pods no selector of the agents matches", () => {
+test("mounts the helper's directories but that of the wrapper in the removal, whose pods no selector of the agents matches", () => {
   const chart = new Chart(Testing.app(), "removal");
-  const engine = { ...KUBELET, folder: "/opt/other" };
-  new AgentRemoval(chart, "removal", { engine, install: CONTROLLER });
+  new CriuAgentRemoval(chart, "removal", { engine: CRIU, install: CONTROLLER });
   const [removal] = daemonSets(chart.toJson() as KubernetesObject[]);
-  const [helper] = daemonSets(synthOpen({}, { folder: "/opt/other" }));
-  const mounts = (pod: Pod | undefined) => pod?.initContainers?.[0]?.volumeMounts;
+  const [helper] = daemonSets(synthCriu());
+  const mounts = (pod: Pod | undefined) =>
+    pod?.initContainers?.[0]?.volumeMounts.filter(({ mountPath }) => mountPath !== "/host/usr/local/bin");
   expect(mounts(removal?.pod)).toEqual(mounts(helper?.pod));
-  expect(removal?.pod.initContainers?.[0]?.args).toEqual(["uninstall", "/host/opt/other"]);
   const [object] = chart.toJson() as { spec: { selector: { matchLabels: object } } }[];
   expect(object?.spec.selector.matchLabels).toMatchObject({ "app.kubernetes.io/component": "agent-removal" });
 });
 
 /** Returns the problems, one line each. */
-function problems(install: InstallSpec, engine: Partial<KubeletEngineSpec> = {}): string[] {
+function problems(install: InstallSpec, engine: Partial<CriuEngineSpec> = {}): string[] {
   try {
-    open(install, engine);
+    chartCriu(install, engine);
   } catch (error) {
     if (error instanceof InvalidInputError) return error.problems.map(formatProblem);
     throw error;
@@ -202,7 +204,7 @@ function problems(install: InstallSpec, engine: Partial<KubeletEngineSpec> = {})
   return [];
 }
 
-test.each<[string, InstallSpec, Partial<KubeletEngineSpec>?]>([
+test.each<[string, InstallSpec, Partial<CriuEngineSpec>?]>([
   ["a missing controller", { controller: false }],
   ["the manager as owner of the gate", { readinessGate: { owner: "manager" } }],
   [
@@ -224,11 +226,6 @@ test.each<[string, InstallSpec, Partial<KubeletEngineSpec>?]>([
   ["credentials in plain text", {}, { registryCredentials: "dXNlcjpzM2NyM3Q=" as never }],
   ["a quota of a few bytes", {}, { quota: "10" }],
   ["values that are not quantities", {}, { quota: "20 GB", reserve: "much" }],
-  ["a directory of the system", {}, { folder: "/usr/local/cedana" }],
-  ["a directory that others share", {}, { folder: "/opt" }],
-  ["a directory with a parent path", {}, { folder: "/opt/../etc" }],
-  ["a runtime that the kubelet cannot checkpoint", {}, { runtime: "kata" }],
-  ["a GPU setting of the other engine", {}, { gpu: "interception" }],
   ["a misspelt property", {}, { quotta: "1Gi" } as never],
 ])("rejects %s", (_, install, engine = {}) => {
   expect(problems(install, engine)).toMatchSnapshot();
@@ -245,7 +242,7 @@ test.each([
   ["${TfToken[TOKEN.1]}", "unresolved-token"],
 ])("rejects %s as quota or reserve of the disk", (size, code) => {
   const codes = [{ quota: size }, { reserve: size }].flatMap((engine) => {
-    const checked = check(engineSchema, { ...KUBELET, ...engine }, checkEngine);
+    const checked = check(engineSchema, { ...CRIU, ...engine }, checkEngine);
     return checked.problems?.map((problem) => `${problem.path.join(".")} ${problem.code}`);
   });
   expect(codes).toEqual([`quota ${code}`, `reserve ${code}`]);
@@ -259,8 +256,8 @@ test.each([
   ["1Pi", 2 ** 50],
 ])("passes the quota %s to the agents as %d bytes", (quota, quotaBytes) => {
   const install = resolve("install", installSchema, {});
-  const engine = resolve("engine", engineSchema, { ...KUBELET, quota }, checkEngine);
-  const settings = agentSettings(engine as ResolvedKubeletEngine, install);
+  const engine = resolve("engine", engineSchema, { ...CRIU, quota }, checkEngine);
+  const settings = agentSettings(engine as ResolvedCriuEngine, install);
   expect(settings.quotaBytes).toBe(quotaBytes);
   expect(readAgentSettings(JSON.stringify(settings))).toMatchObject({ value: { quotaBytes } });
   expect(readAgentSettings(JSON.stringify({ ...settings, quotaBytes: Number.NaN })).problems).toHaveLength(1);
@@ -278,15 +275,15 @@ test.each([
     { clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10", url: "https://a.example" },
   ],
   ["Cedana's without its kind, and with another fault", { clusterId: "prod", url: "https://a.example" }],
-  ["an unknown kind", { ...KUBELET, kind: "kublet" }],
-  ["properties of both engines", { ...KUBELET, clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10" }],
+  ["an unknown kind", { ...CRIU, kind: "cruu" }],
+  ["properties of both engines", { ...CRIU, clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10" }],
   ["nothing", {}],
-  ["a value that is not a mapping", "kubelet"],
+  ["a value that is not a mapping", "criu"],
 ])("rejects an engine with %s", (_, engine) => {
   expect(check(engineSchema, engine).problems?.map(formatProblem)).toMatchSnapshot();
 });
 
 test("uses the engine criu without a kind", () => {
-  const { kind: _, ...engine } = KUBELET;
+  const { kind: _, ...engine } = CRIU;
   expect(check(engineSchema, engine)).toMatchObject({ value: { kind: "criu", quota: "20Gi" } });
 });

@@ -1,5 +1,5 @@
-// The kubelet engine on an existing cluster, both sides from one platform: nodes whose containerd restores from checkpoint
-// images, an ECR repository to which the agents can only push, and the install.
+// The criu engine on an existing cluster, both sides from one platform: nodes that boot with the runtime handler and the host
+// service, an ECR repository to which the agents push and from which they pull, and the install.
 import { App as Cdk8sApp } from "cdk8s";
 import { App } from "cdktf";
 import { type KubernetesObject, layout } from "cedana-cdk/manifests";
@@ -21,7 +21,7 @@ const platform = resolvePlatform({
   nodeGroups: [{ name: "checkpointing", instanceTypes: ["m7i.2xlarge"], scaling: { min: 1, max: 5 } }],
   imageRepository: { name: "checkpoints" },
   engine: {
-    kind: "kubelet",
+    kind: "criu",
     image: { repository: `${registry}/cedana-node-agent`, tag: "0.1.0" },
     repository: `${registry}/checkpoints`,
     quota: "40Gi",
@@ -38,7 +38,7 @@ app.synth();
 
 const charts = chartsFromPlatform(new Cdk8sApp(), platform);
 writeTree(
-  process.argv[2] ?? "out/kubelet-engine",
+  process.argv[2] ?? "out/criu-engine",
   layout(charts.flatMap((chart) => chart.toJson() as KubernetesObject[])),
-  "examples/kubelet-engine",
+  "examples/criu-engine",
 );
