@@ -16,7 +16,7 @@ let node: ServiceNode;
 let tracks: boolean;
 
 beforeAll(async () => {
-  node = await openServiceNode();
+  node = await openServiceNode("dirty");
   tracks = node.script("criu check --feature mem_dirty_track > /dev/null 2>&1 && echo yes; true") !== "";
   removePods();
 });

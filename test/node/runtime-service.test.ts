@@ -111,10 +111,8 @@ test("memory, root file systems, volume and /dev/shm are of one moment", async (
 });
 
 describe("with the wrapper", () => {
-  test("a pod with a plan resumes where the checkpoint was taken", async () => {
-    const podUID = await start("source");
-    const before = numbers("plan", node.checkpoint({ uid: "plan", podUID }));
-    const { spec } = pair("copy");
+  /** Creates the pod `copy`, publishes its plan with a checkpoint of the service, and waits until it is Ready. */
+  function restore(spec: object, checkpoint: string): string {
     node.kubectl(["apply", "-f", "-"], {
       apiVersion: "v1",
       kind: "Pod",
@@ -126,26 +124,27 @@ describe("with the wrapper", () => {
         tolerations: [{ operator: "Exists" }],
       },
     });
-    const copy = node.uid("copy");
+    const podUID = node.uid("copy");
     const deadline = new Date(Date.now() + scaled(600_000)).toISOString();
     // As the method stage leaves it.
-    node.script(`staging=/var/lib/cedana-cdk/restore/.staging-${copy}
+    node.script(`staging=/var/lib/cedana-cdk/restore/.staging-${podUID}
 mkdir -m 700 $staging
-mv /var/lib/cedana-cdk/checkpoints/plan $staging`);
-    const laid = node.call("lay", {
-      checkpoint: "plan",
-      podUID: copy,
-      deadline,
-      fallback: "fail",
-      restart: "fresh",
-    });
-    expect(laid).toMatchObject({ status: 0 });
+mv /var/lib/cedana-cdk/checkpoints/${checkpoint} $staging`);
+    const plan = { checkpoint, podUID, deadline, fallback: "fail", restart: "fresh" };
+    expect(node.call("lay", plan)).toMatchObject({ status: 0 });
     node.kubectl(["wait", "--for=condition=Ready", "pod/copy", `--timeout=${scaled(120)}s`]);
+    return podUID;
+  }
+
+  /** Returns the first number that a restored container printed. */
+  const firstOf = (role: Role) => Number(/^number (\d+)$/m.exec(logs("copy", role))![1]);
+
+  test("a pod with a plan resumes where the checkpoint was taken", async () => {
+    const podUID = await start("source");
+    const before = numbers("plan", node.checkpoint({ uid: "plan", podUID }));
+    const copy = restore(pair("copy").spec, "plan");
     await counts("copy");
-    for (const role of ROLES) {
-      const [, first] = /^number (\d+)$/m.exec(logs("copy", role))!;
-      expect(Number(first)).toBeGreaterThanOrEqual(before[`${role} memory`]!);
-    }
+    for (const role of ROLES) expect(firstOf(role)).toBeGreaterThanOrEqual(before[`${role} memory`]!);
     expect(JSON.parse(node.call("outcome", { podUID: copy }).stdout)).toMatchObject({
       checkpoint: "plan",
       decision: "restore",
@@ -157,6 +156,42 @@ mv /var/lib/cedana-cdk/checkpoints/plan $staging`);
       copy,
     );
     expect(node.leftovers()).toBe("");
+  });
+
+  test("a number that two containers exchange over FIFOs and over TCP stays the same after a restore", async () => {
+    const options = { tcp: "exchange" } as const;
+    const podUID = await start("source", options);
+    const result = node.checkpoint({ uid: "exchange", podUID, tcp: "loopback" });
+    const before = numbers("exchange", result);
+    await counts("source");
+    restore(pair("copy", options).spec, "exchange");
+    for (let round = 0; round < 3; round++) await counts("copy");
+    for (const role of ROLES) {
+      expect(firstOf(role)).toBeGreaterThanOrEqual(before[`${role} memory`]!);
+      // The process ends if a number was lost or doubled in one of the two.
+      expect(logs("copy", role)).not.toMatch(/^error/m);
+    }
+    const restarts = "jsonpath={.status.containerStatuses[*].restartCount}";
+    expect(node.kubectl(["get", "pod", "copy", "-o", restarts])).toBe("0 0");
+  });
+
+  test("modes, owners, times, links, extended attributes and deletions are those of the checkpoint", async () => {
+    const { containers, volumes } = pair("source").spec;
+    const files = { ...containers[0]!, name: "files", command: ["/bin/pair", "files"] };
+    const spec = { containers: [files], volumes };
+    node.runPod({ metadata: { name: "source" }, spec });
+    const describe = (pod: string) =>
+      JSON.parse(node.kubectl(["exec", pod, "--", "/bin/pair", "describe"])) as Record<string, object>;
+    const before = describe("source");
+    expect(before).toMatchObject({
+      "/bin/wget": "absent",
+      "/made/link": { sameAs: "/made/file", links: 2 },
+      "/shared/made/file": { size: 2 ** 20, attributes: { "user.note": "6b657074" } },
+    });
+    expect(Object.keys(before).filter((path) => path.startsWith("/tmp"))).toEqual(["/tmp", "/tmp/file"]);
+    node.checkpoint({ uid: "files", podUID: node.uid("source") });
+    restore(spec, "files");
+    expect(describe("copy")).toEqual(before);
   });
 });
 

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { bootService, handlerOf, UNIT } from "./boot";
+import { bootService, handlerOf, TRY_IT, UNIT } from "./boot";
 import { openImages } from "./images";
 import { ROOT, run } from "./run";
 import {
@@ -72,8 +72,6 @@ export interface CheckpointObject {
 
 const NAMESPACE = "cedana-system";
 const HELPER = "app.kubernetes.io/component=helper";
-/** Files of docs/try-it.md. */
-const FILES = join(ROOT, "docs/try-it");
 
 /**
  * Removes the test bed's CRIU, so that only the helper's is used. If root of this machine cannot read the limits of other
@@ -119,7 +117,7 @@ async function install(testbed: Testbed, changes: object): Promise<Engine> {
   const namespaced = ["-n", NAMESPACE];
   const folder = join(testbed.folder, "install");
   mkdirSync(folder, { recursive: true });
-  const platform = parse(readFileSync(join(FILES, "cedana.yaml"), "utf8")) as {
+  const platform = parse(readFileSync(join(TRY_IT, "cedana.yaml"), "utf8")) as {
     engine: object;
     install: { checkpoints: object };
   };

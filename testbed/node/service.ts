@@ -13,10 +13,15 @@ const CHECKPOINTS = "/var/lib/cedana-cdk/checkpoints";
 const JOURNAL = "/var/lib/cedana-cdk/journal";
 /** Installs the program on stdin as the helper does: the program appears in one rename, and the wrapper is a copy. */
 const INSTALL = `mkdir -p /opt/cedana-cdk/versions/test/bin
-cat > /opt/cedana-cdk/versions/test/bin/cedana-node
-chmod 755 /opt/cedana-cdk/versions/test/bin/cedana-node
-cp /opt/cedana-cdk/versions/test/bin/cedana-node ${WRAPPER}
-ln -s versions/test /opt/cedana-cdk/current`;
+cd /opt/cedana-cdk/versions/test/bin
+cat > new
+chmod 755 new
+cp new ${WRAPPER}.new
+mv ${WRAPPER}.new ${WRAPPER}
+mv new cedana-node
+ln -sfn versions/test /opt/cedana-cdk/current
+# The service of an earlier suite.
+pkill -TERM -f '^${NODE_PROGRAM} ${SERVICE}$' || true`;
 /** Lists the frozen cgroups of the node's pods, of cgroup v1 and v2. Other nodes of this machine share its freezer. */
 const FROZEN = `pod=$(pgrep -ox pause)
 top=$([ -z "$pod" ] || sed -n 's|^[0-9]*:freezer:/\\([^/]*\\).*|\\1|p' "/proc/$pod/cgroup")
@@ -86,8 +91,11 @@ export interface ServiceNode extends Testbed {
   ready(): Promise<void>;
 }
 
-/** Starts the node and installs the service. */
-export async function openServiceNode(): Promise<ServiceNode> {
+/** Programs of runtime/test that containers run. */
+export type Workload = "pair" | "hold" | "dirty";
+
+/** Starts the node, installs the service, and builds the image of a workload. */
+export async function openServiceNode(workload: Workload = "pair"): Promise<ServiceNode> {
   const folder = mkdtempSync(join(tmpdir(), "service-"));
   const testbed = openTestbed({ containerd: handlerOf, service: UNIT });
   testbed.addNode();
@@ -108,7 +116,7 @@ export async function openServiceNode(): Promise<ServiceNode> {
       "-c",
       `exec ${NODE_PROGRAM} ${SERVICE} call ${method} "$(cat)"`,
     );
-  pushWorkloads(folder);
+  pushWorkload(folder, workload);
   const built = join(folder, "built");
   run("go", ["build", "-trimpath", "-o", built, "./cmd/cedana-node"], {
     cwd: join(ROOT, "runtime"),
@@ -188,29 +196,31 @@ true`).trim(),
   return node;
 }
 
-/** Builds the images `pair:1` and `dirty:1`: busybox and a program of runtime/test. */
-function pushWorkloads(folder: string) {
-  for (const name of ["pair", "dirty"]) {
-    const files = join(folder, name);
-    mkdirSync(join(files, "bin"), { recursive: true });
-    run("go", ["build", "-trimpath", "-o", join(files, "bin", name), `./test/${name}`], {
-      cwd: join(ROOT, "runtime"),
-      env: { ...process.env, CGO_ENABLED: "0" },
-    });
-    const layer = join(folder, "layer.tar");
-    run("tar", ["--owner=0", "--group=0", "-C", files, "-cf", layer, `bin/${name}`]);
-    const crane = join(process.env["TESTBED_CACHE"] ?? join(homedir(), ".cache/cedana-testbed"), "bin/crane");
-    const [base, tag] = [`${REGISTRY}/busybox:1`, `${REGISTRY}/${name}:1`];
-    run(crane, ["append", "--insecure", "--base", base, "--new_layer", layer, "--new_tag", tag]);
-  }
+/** Builds the image `NAME:1`: busybox and a program of runtime/test. */
+function pushWorkload(folder: string, name: Workload) {
+  const files = join(folder, "image/bin");
+  mkdirSync(files, { recursive: true });
+  const env = { ...process.env, CGO_ENABLED: "0" };
+  run("go", ["build", "-trimpath", "-o", join(files, name), `./test/${name}`], {
+    cwd: join(ROOT, "runtime"),
+    env,
+  });
+  const layer = join(folder, "layer.tar");
+  run("tar", ["--owner=0", "--group=0", "-C", join(folder, "image"), "-cf", layer, `bin/${name}`]);
+  const crane = join(process.env["TESTBED_CACHE"] ?? join(homedir(), ".cache/cedana-testbed"), "bin/crane");
+  const [base, tag] = [`${REGISTRY}/busybox:1`, `${REGISTRY}/${name}:1`];
+  run(crane, ["append", "--insecure", "--base", base, "--new_layer", layer, "--new_tag", tag]);
 }
 
 /** Options of a pod of the workload. */
 export interface PairOptions {
   /** Memory of each container in MB. */
   readonly megabytes?: number;
-  /** Kind of the connection that `ping` keeps over loopback. */
-  readonly tcp?: "tcp" | "mptcp";
+  /**
+   * Connections over loopback. tcp, mptcp: `ping` keeps one with itself. exchange: both containers also send each number over
+   * one, and end if it differs from the FIFO's.
+   */
+  readonly tcp?: "tcp" | "mptcp" | "exchange";
   readonly restartPolicy?: "Always" | "Never";
   /** Time before each number, in milliseconds: the pod then takes little processor time, and prints each 20th number. */
   readonly pause?: number;
@@ -234,7 +244,7 @@ export function pair(
     spec: {
       restartPolicy,
       volumes: [{ name: "shared", emptyDir: {} }],
-      containers: [container("ping", connection), container("pong", [])],
+      containers: [container("ping", connection), container("pong", tcp === "exchange" ? connection : [])],
     },
   };
 }

@@ -1,5 +1,6 @@
 // The program cedana-node has three roles, by the name it is called with or by its first argument: cedana-runc is an OCI
-// runtime, cedana-noded is the service of the node, cedana-node reports what is missing on the node.
+// runtime, cedana-noded is the service of the node, cedana-node reports what is missing on the node, or removes the
+// wrapper after an uninstall.
 package main
 
 import (
@@ -8,6 +9,7 @@ import (
 	"slices"
 
 	"cedana.ai/cdk/runtime/internal/diagnose"
+	"cedana.ai/cdk/runtime/internal/removal"
 	"cedana.ai/cdk/runtime/internal/restore"
 	"cedana.ai/cdk/runtime/internal/service"
 	"cedana.ai/cdk/runtime/internal/wrapper"
@@ -27,6 +29,12 @@ func main() {
 		os.Exit(restore.RunCRIU(args))
 	case service.Name:
 		os.Exit(service.Main(args, host.Runtime))
+	case diagnose.Name:
+		if len(args) > 0 && args[0] == removal.Command {
+			node := removal.Node{Wrapper: removal.Wrapper, Program: host.Installed(), Tasks: removal.Tasks}
+			os.Exit(removal.Main(node, args[1:], os.Stdout, os.Stderr))
+		}
+		os.Exit(diagnose.Main(args, host.Runtime))
 	default:
 		os.Exit(diagnose.Main(args, host.Runtime))
 	}

@@ -16,7 +16,7 @@ func Main(args []string, runtime func() (string, error)) int {
 	case len(args) == 2 && args[0] == "--output" && (args[1] == "json" || args[1] == "text"):
 		format = args[1]
 	default:
-		fmt.Fprintf(os.Stderr, "usage: %s [--output text|json]\n", Name)
+		fmt.Fprintf(os.Stderr, "usage: %s [--output text|json | remove-wrapper]\n", Name)
 		return 2
 	}
 	report := Node(runtime).Run()

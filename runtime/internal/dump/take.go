@@ -88,7 +88,7 @@ func (j *job) prepare() error {
 			return err
 		}
 	}
-	if problems := probe.Check(j.containers, j.request.TCP == checkpoint.TCPRefuse); len(problems) > 0 {
+	if problems := probe.Check(j.containers, j.request.TCP); len(problems) > 0 {
 		first := problems[0]
 		return &Error{Reason: ReasonNotPossible, Container: first.Container, Remedy: first.Remedy, Err: errors.New(first.Message)}
 	}

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"cedana.ai/cdk/runtime/internal/dump"
 	"cedana.ai/cdk/runtime/internal/guard"
@@ -21,16 +22,23 @@ const Name = "cedana-noded"
 
 // Paths of the service on a node.
 const (
-	// Socket is the unix socket.
+	// Socket is the unix socket of the agent.
 	Socket = "/run/cedana-cdk/node/node.sock"
+	// StateSocket is the unix socket of the health check. It is in another directory, because a pod mounts a whole directory.
+	StateSocket = "/run/cedana-cdk/state/state.sock"
 	// Checkpoints has a directory for each checkpoint.
 	Checkpoints = "/var/lib/cedana-cdk/checkpoints"
 	// JournalDirectory has a file for each checkpoint in flight.
 	JournalDirectory = "/var/lib/cedana-cdk/journal"
 )
 
-// Main runs the service until SIGTERM or SIGINT, or one of its commands: `watchdog`, and `recover`, which thaws what a
-// dead service left frozen, and `call METHOD [PARAMS]`, which sends a request to the service and prints the result.
+// stopTime is how long checkpoints in flight may take to end by themselves when the service is stopped: those with the
+// default freezeMilliseconds, and the time in which their files are read. It is less than TimeoutStopSec of the systemd unit.
+const stopTime = 100 * time.Second
+
+// Main runs the service until SIGTERM or SIGINT, and then until no checkpoint is in flight, at most stopTime, or a second
+// signal. Or it runs one of its commands: `watchdog`, and `recover`, which thaws what a dead service left frozen, and
+// `call METHOD [PARAMS]`, which sends a request to the service and prints the result.
 // Runtime returns the path of the OCI runtime. It returns the exit code.
 func Main(args []string, runtime func() (string, error)) int {
 	if len(args) > 0 && args[0] == guard.WatchdogCommand {
@@ -84,14 +92,33 @@ func run(runtime func() (string, error)) error {
 	if err != nil {
 		return err
 	}
+	state, err := Listen(StateSocket)
+	if err != nil {
+		listener.Close()
+		return err
+	}
 	go func() {
-		received := <-signals
-		fmt.Printf("stopping on %v\n", received)
+		fmt.Printf("stopping on %v, once no checkpoint is in flight\n", <-signals)
+		drained := make(chan struct{})
+		go func() {
+			s.Drain(stopTime)
+			close(drained)
+		}()
+		select {
+		case <-drained:
+		case again := <-signals:
+			fmt.Printf("stopping on %v\n", again)
+		}
 		stop(&dump.Error{Reason: dump.ReasonInterrupted, Err: errors.New("the service stops")})
 		listener.Close()
+		state.Close()
 	}()
-	fmt.Printf("listening on %s\n", Socket)
-	return s.Serve(listener)
+	fmt.Printf("listening on %s and %s\n", Socket, StateSocket)
+	ended := make(chan error, 1)
+	go func() { ended <- s.ServeState(state) }()
+	err = s.Serve(listener)
+	state.Close()
+	return errors.Join(err, <-ended)
 }
 
 // hostNode returns the paths of a node.

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/dump"
@@ -30,7 +32,9 @@ type Service struct {
 	ctx   context.Context
 	mutex sync.Mutex
 	// flights are the checkpoints in flight by UID.
-	flights  map[string]*flight
+	flights map[string]*flight
+	// draining says that no other checkpoint may begin.
+	draining bool
 	requests sync.WaitGroup
 	// plans has a directory for each pod to restore.
 	plans    string
@@ -139,6 +143,10 @@ func (s *Service) checkpoint(params dump.Request) (*dump.Result, error) {
 	s.mutex.Lock()
 	current, exists := s.flights[params.UID]
 	if !exists {
+		if s.draining {
+			s.mutex.Unlock()
+			return nil, &dump.Error{Reason: dump.ReasonInterrupted, Err: errors.New("the service is being restarted")}
+		}
 		for uid, each := range s.flights {
 			if each.podUID == params.PodUID {
 				s.mutex.Unlock()
@@ -159,6 +167,24 @@ func (s *Service) checkpoint(params dump.Request) (*dump.Result, error) {
 		close(current.done)
 	}
 	return current.result, current.err
+}
+
+// Drain waits until no checkpoint is in flight, for at most the limit. No other one begins; other requests are answered as
+// before. It is for an update of the service, which would fail the checkpoints in flight otherwise.
+func (s *Service) Drain(limit time.Duration) {
+	s.mutex.Lock()
+	s.draining = true
+	flights := slices.Collect(maps.Values(s.flights))
+	s.mutex.Unlock()
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	for _, each := range flights {
+		select {
+		case <-each.done:
+		case <-deadline.C:
+			return
+		}
+	}
 }
 
 // takeOnce takes a checkpoint unless it exists.

@@ -213,6 +213,34 @@ func TestRequestsForOneCheckpointShareIt(t *testing.T) {
 	}
 }
 
+func TestADrainLetsCheckpointsInFlightEnd(t *testing.T) {
+	f := start(t)
+	c := f.connect(t)
+	c.send("a", "checkpoint", `{"uid":"cp","podUID":"pod"}`)
+	<-f.begun
+	// A limit ends the wait, not the checkpoint.
+	f.Drain(time.Nanosecond)
+	drained := make(chan struct{})
+	go func() {
+		f.Drain(time.Hour)
+		close(drained)
+	}()
+	c.send("b", "checkpoint", `{"uid":"other","podUID":"another"}`)
+	c.want("b", dump.ReasonInterrupted)
+	c.send("c", "state", `{}`)
+	if state := c.want("c", ""); fmt.Sprint(state["inFlight"]) != "[cp]" {
+		t.Errorf("got %v", state)
+	}
+	select {
+	case <-drained:
+		t.Error("the service stops with a checkpoint in flight")
+	default:
+	}
+	f.release <- nil
+	c.want("a", "")
+	<-drained
+}
+
 func TestFailuresAreReportedAndCanBeRepeated(t *testing.T) {
 	f := start(t)
 	c := f.connect(t)
@@ -338,4 +366,28 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("got %q", line)
 		}
 	})
+}
+
+func TestSocketOfTheHealthCheckAnswersOnlyItsMethod(t *testing.T) {
+	f := start(t)
+	path := f.dir + "/state/state.sock"
+	listener, err := Listen(path)
+	must(t, err)
+	served := make(chan error)
+	go func() { served <- f.ServeState(listener) }()
+	if _, err := exchange(path, request{ID: "1", Method: "state", Params: json.RawMessage("{}")}); err != nil {
+		t.Error(err)
+	}
+	for _, method := range []string{"checkpoint", "forget", "export", "stage", "lay", "decline", "outcome", "forgetPlan", ""} {
+		params := json.RawMessage(`{"uid":"cp","podUID":"pod","part":"metadata"}`)
+		_, err := exchange(path, request{ID: "1", Method: method, Params: params})
+		if err == nil || !strings.Contains(err.Error(), "this socket does not answer the method") {
+			t.Errorf("%s: got %v", method, err)
+		}
+	}
+	if f.taken.Load() != 0 {
+		t.Error("a checkpoint was taken")
+	}
+	listener.Close()
+	must(t, <-served)
 }

@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { NODE_PROGRAM } from "../../../config/nodes";
 import { Random, SEED } from "../../../testbed/random";
 
 /**
@@ -11,7 +12,7 @@ import { Random, SEED } from "../../../testbed/random";
 export type Operation = "checkpoint" | "restore" | "wrapper";
 
 // A pattern begins with ^, so that it does not match the shell that has it as an argument.
-const service = "pkill -KILL -f '^/usr/local/bin/cedana-node cedana-noded$'";
+const service = `pkill -KILL -f '^${NODE_PROGRAM} cedana-noded$'`;
 const watchdog = "pkill -KILL -f '^/proc/self/exe cedana-noded watchdog'";
 const wrapper = "pkill -KILL -f '^cedana-runc --root .* create'";
 const runtime = "pkill -KILL -x runc";
@@ -20,6 +21,8 @@ const both = {
   criu,
   runc: runtime,
   service,
+  // As systemd stops it for another version.
+  "stopping service": service.replace("KILL", "TERM"),
   // containerd's shim of each pod.
   shim: "pgrep -f '^[^ ]*containerd-shim-runc-v2 .*-id' | grep -vx \"${KEEP}\" | xargs kill -KILL",
   containerd: "pkill -KILL -x containerd",

@@ -94,6 +94,18 @@ test.each(["managed", "karpenter"] as const)(
     // The accelerator's runtime is behind the wrapper.
     expect(script?.content).toContain("echo /usr/bin/nvidia-container-runtime >/etc/cedana-cdk/runtime\n");
     execFileSync("bash", ["-n"], { input: script?.content });
+    // Every unit that is to be started at a boot is enabled, and only such units.
+    const units = [
+      ...(script?.content ?? "").matchAll(/^cat >\/etc\/systemd\/system\/(\S+) <<'END'\n([^]*?)^END$/gm),
+    ];
+    const [, enabled] = /^systemctl enable --now (.*)$/m.exec(script?.content ?? "") ?? [];
+    expect(enabled?.split(" ")).toEqual(
+      units.filter(([, , text]) => text?.includes("[Install]")).map(([, name]) => name),
+    );
+    expect(enabled).toContain("cedana-runc-removal.timer");
+    expect(script?.content).toContain(
+      "ConditionPathExists=!/opt/cedana-cdk/current/bin/cedana-node\nConditionPathExists=/usr/local/bin/cedana-runc\n",
+    );
     const documents = parts.filter(({ contentType }) => contentType === NODE_CONFIG_TYPE);
     const { spec } = parseYaml(documents[0]?.content ?? "") as { spec: { containerd: { config: string } } };
     expect(parseToml(spec.containerd.config)).toEqual({
