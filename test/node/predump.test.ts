@@ -2,6 +2,9 @@
  * The host service dumps memory while a pod runs, then only what changed since. CEDANA_NODE=vm runs it on a node whose kernel
  * tracks memory; other nodes must say that theirs does not. Judged by the clock and the memory of the process itself.
  */
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT, run } from "../../testbed/node/run";
 import { openServiceNode, type CheckpointParams, type ServiceNode } from "../../testbed/node/service";
 import { eventually, NODE, scaled } from "../../testbed/node/testbed";
 import { RESTORE_ANNOTATION } from "../../testbed/node/wrapper";
@@ -17,6 +20,13 @@ let tracks: boolean;
 
 beforeAll(async () => {
   node = await openServiceNode("dirty");
+  const built = run("mktemp", ["-u"]).trim();
+  run("go", ["build", "-trimpath", "-o", built, "./test/split"], {
+    cwd: join(ROOT, "runtime"),
+    env: { ...process.env, CGO_ENABLED: "0" },
+  });
+  node.feed(readFileSync(built), "sh", "-c", "cat > /usr/local/bin/split; chmod 755 /usr/local/bin/split");
+  rmSync(built);
   tracks = node.script("criu check --feature mem_dirty_track > /dev/null 2>&1 && echo yes; true") !== "";
   removePods();
 });
@@ -157,49 +167,57 @@ test("only what changed since the pre-dump is dumped while the process stands st
   await isWhole("source");
 });
 
-test("a checkpoint of two dumps is restored, verified and deleted as one", async () => {
-  node.runPod(dirty("source"));
-  await writes("source");
-  const { checkpoint } = await take("source", { uid: "chain" });
-  expect(summary(checkpoint)).toMatchObject({ preDumped: tracks, before: tracks });
-  const { spec } = dirty("copy");
-  node.kubectl(["apply", "-f", "-"], {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name: "copy", annotations: { [RESTORE_ANNOTATION]: "" } },
-    spec: {
-      ...spec,
-      runtimeClassName: "cedana",
-      nodeSelector: { "kubernetes.io/hostname": NODE.name },
-      tolerations: [{ operator: "Exists" }],
-    },
-  });
-  const copy = node.uid("copy");
-  // As the method stage leaves it.
-  node.script(`staging=/var/lib/cedana-cdk/restore/.staging-${copy}
+/** A checkpoint as the service takes it; and one whose memory a program divides between two dumps, on each kind of node. */
+const CHAINS = { taken: "auto", divided: "off" } as const;
+
+test.each(Object.entries(CHAINS) as [keyof typeof CHAINS, "auto" | "off"][])(
+  "a checkpoint of two dumps is restored, verified and deleted as one: %s",
+  async (chain, mode) => {
+    node.runPod(dirty("source"));
+    await writes("source");
+    const { checkpoint } = await take("source", { uid: "chain", preDump: mode });
+    const preDumped = tracks && chain === "taken";
+    expect(summary(checkpoint)).toMatchObject({ preDumped, before: preDumped });
+    const { spec } = dirty("copy");
+    node.kubectl(["apply", "-f", "-"], {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "copy", annotations: { [RESTORE_ANNOTATION]: "" } },
+      spec: {
+        ...spec,
+        runtimeClassName: "cedana",
+        nodeSelector: { "kubernetes.io/hostname": NODE.name },
+        tolerations: [{ operator: "Exists" }],
+      },
+    });
+    const copy = node.uid("copy");
+    // As the method stage leaves it.
+    node.script(`staging=/var/lib/cedana-cdk/restore/.staging-${copy}
 mkdir -m 700 $staging
-cp -a --reflink=auto /var/lib/cedana-cdk/checkpoints/chain $staging`);
-  const deadline = new Date(Date.now() + 3_600_000).toISOString();
-  const plan = { checkpoint: "chain", podUID: copy, deadline, fallback: "fail", restart: "fresh" };
-  expect(node.call("lay", plan)).toMatchObject({ status: 0 });
-  node.kubectl(["wait", "--for=condition=Ready", "pod/copy", `--timeout=${scaled(120)}s`]);
-  await writes("copy");
-  const restored = await isWhole("copy");
-  // It resumed after the writes of the source, each page as it was at the freeze.
-  const [first] = printed(logs("copy"), "wrote");
-  expect(first).toBeGreaterThan(printed(logs("source"), "wrote")[0]!);
-  expect(restored).toBeGreaterThanOrEqual(first!);
-  expect(JSON.parse(node.call("outcome", { podUID: copy }).stdout)).toMatchObject({
-    decision: "restore",
-    containers: [{ name: "dirty", phase: "Restored" }],
-  });
-  // A restored process is tracked again.
-  const { checkpoint: second } = await take("copy", { uid: "second" });
-  expect(summary(second)).toMatchObject({ preDumped: tracks, before: tracks });
-  removePods();
-  expect(node.call("forgetPlan", { podUID: copy }).status).toBe(0);
-  for (const uid of ["chain", "second"]) expect(node.call("forget", { uid }).status).toBe(0);
-  expect(node.script("ls -A /var/lib/cedana-cdk/checkpoints")).toBe("");
-  expect(node.script("ls -A /var/lib/cedana-cdk/restore")).not.toContain(copy);
-  expect(node.leftovers()).toBe("");
-});
+cp -a --reflink=auto /var/lib/cedana-cdk/checkpoints/chain $staging
+${chain === "divided" ? `/usr/local/bin/split $staging/chain` : ""}`);
+    const deadline = new Date(Date.now() + 3_600_000).toISOString();
+    const plan = { checkpoint: "chain", podUID: copy, deadline, fallback: "fail", restart: "fresh" };
+    expect(node.call("lay", plan)).toMatchObject({ status: 0 });
+    node.kubectl(["wait", "--for=condition=Ready", "pod/copy", `--timeout=${scaled(120)}s`]);
+    await writes("copy");
+    const restored = await isWhole("copy");
+    // It resumed after the writes of the source, each page as it was at the freeze.
+    const [first] = printed(logs("copy"), "wrote");
+    expect(first).toBeGreaterThan(printed(logs("source"), "wrote")[0]!);
+    expect(restored).toBeGreaterThanOrEqual(first!);
+    expect(JSON.parse(node.call("outcome", { podUID: copy }).stdout)).toMatchObject({
+      decision: "restore",
+      containers: [{ name: "dirty", phase: "Restored" }],
+    });
+    // A restored process is tracked again.
+    const { checkpoint: second } = await take("copy", { uid: "second" });
+    expect(summary(second)).toMatchObject({ preDumped: tracks, before: tracks });
+    removePods();
+    expect(node.call("forgetPlan", { podUID: copy }).status).toBe(0);
+    for (const uid of ["chain", "second"]) expect(node.call("forget", { uid }).status).toBe(0);
+    expect(node.script("ls -A /var/lib/cedana-cdk/checkpoints")).toBe("");
+    expect(node.script("ls -A /var/lib/cedana-cdk/restore")).not.toContain(copy);
+    expect(node.leftovers()).toBe("");
+  },
+);
