@@ -213,11 +213,12 @@ ${chain === "divided" ? `/usr/local/bin/split $staging/chain` : ""}`);
     // A restored process is tracked again.
     const { checkpoint: second } = await take("copy", { uid: "second" });
     expect(summary(second)).toMatchObject({ preDumped: tracks, before: tracks });
+    // It finds the cgroups of the node by those of its pods.
+    expect(node.leftovers()).toBe("");
     removePods();
     expect(node.call("forgetPlan", { podUID: copy }).status).toBe(0);
     for (const uid of ["chain", "second"]) expect(node.call("forget", { uid }).status).toBe(0);
     expect(node.script("ls -A /var/lib/cedana-cdk/checkpoints")).toBe("");
     expect(node.script("ls -A /var/lib/cedana-cdk/restore")).not.toContain(copy);
-    expect(node.leftovers()).toBe("");
   },
 );
