@@ -43,21 +43,21 @@ export interface StreamDigest {
 export interface ExportedPart {
   /** Size before compression, in bytes. */
   readonly uncompressedSize: number;
-  /** Size and sha256 of an earlier complete export of the same content; the registry may have it. */
-  readonly known?: StreamDigest;
   /** The bytes: zstd, except for `metadata`. Can be read once. Throws NodeServiceError if they end too early. */
   readonly content: AsyncIterable<Buffer>;
   /** Ends the stream. Does nothing after its end. */
   close(): void;
 }
 
-export interface StageRequest extends StreamDigest {
+export interface StageRequest {
   /** The pod that will be restored. */
   readonly podUID: string;
   /** UID of the checkpoint. */
   readonly checkpoint: string;
   /** `metadata` must be staged first. */
   readonly part: PartName;
+  /** The bytes that are sent, in their order: blobs of a registry. The service compares the sha256 of each. */
+  readonly segments: readonly StreamDigest[];
   /** For `metadata`: the largest sum of the checkpoint's files. Default: no limit but the disk. */
   readonly maxBytes?: number;
   /** For `metadata`: free space that must remain on the disk once all files are written. Default: 64 MiB. */
@@ -74,7 +74,7 @@ export interface LayRequest {
   readonly fallback: "fresh" | "fail";
   /** What happens to a restored container that ends and is created again in the same pod. */
   readonly restart: "fresh" | "again";
-  /** Restores memory on access. The service rejects true: a process would read zeros if CRIU's page server died. */
+  /** Whether the processes run before their memory is loaded, where kernel and checkpoint permit it. */
   readonly lazy: boolean;
   /** Limit of one run of CRIU. Default: 60. */
   readonly restoreSeconds?: number;
@@ -98,6 +98,10 @@ export interface ContainerOutcome {
   readonly attempts: number;
   /** From the call of the OCI runtime to the end of the restore. */
   readonly milliseconds?: number;
+  /** Memory that is loaded while the processes run. `Lost`: the processes were killed. Absent: it was loaded before. */
+  readonly memory?: "Restoring" | "Loading" | "Loaded" | "Lost" | "Aborted";
+  /** Why memory was loaded before the processes ran although the plan is lazy. */
+  readonly eager?: string;
 }
 
 /** What the OCI runtime wrapper decided for a pod, and did. */

@@ -21,8 +21,7 @@ function controllerSettings(
     preDump,
     freezeSeconds,
     runtimeClasses: runtimeClassesOf(engine),
-    // The host service rejects lazy restores: a process would read zeros if CRIU's page server died.
-    restore: { ...restore, lazy: false },
+    restore,
   };
 }
 

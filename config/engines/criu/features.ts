@@ -20,7 +20,7 @@ const ROWS = [
   ["Unix connections between containers", "•", "the checkpoint is rejected before the freeze"],
   ["Listeners with MPTCP", "•", "Go programs: GODEBUG=multipathtcp=0"],
   ["io_uring", "•", "CRIU cannot dump it"],
-  ["Lazy restore of memory", "•", "the host service rejects it"],
+  ["Lazy restore of memory", "✔", "restore.lazy: true"],
   ["Checkpoint as an artifact in a registry", "✔", "ECR or another OCI registry"],
   ["Checkpoint in a directory, s3:// or cedana://", "•", "use the engine cedana"],
   ["cgroup v1", "✔", "allowCgroupV1: true"],

@@ -58,6 +58,10 @@ const criuEngine = shape({
           v.optional(restartPolicy, "fresh"),
           "What happens to a restored container that ends and is created again in the same pod. fresh: it starts without the checkpoint. again: it is restored again.",
         ),
+        lazy: described(
+          v.optional(v.boolean(), false),
+          "Whether restored processes run before their memory is loaded: pages are loaded on access, and the rest in the background.",
+        ),
         timeoutSeconds: described(
           v.optional(integer(1, 86_400), 300),
           "Seconds after a pod got a node from which on no restore of the pod begins.",

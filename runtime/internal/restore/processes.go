@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"cedana.ai/cdk/runtime/internal/criu"
+	"cedana.ai/cdk/runtime/internal/lazy"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,11 +36,12 @@ func becomeSubreaper(on bool) {
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, value, 0, 0, 0)
 }
 
-// killAll kills all descendants of this process, and the processes in the container's cgroup.
+// killAll kills all descendants of this process, and the processes in the container's cgroup. The server of memory ends by
+// itself: if it were killed first, the others could continue with zeros for a moment.
 func (r *run) killAll() {
 	end := time.Now().Add(killLimit)
 	for {
-		left := descendants(os.Getpid())
+		left := r.restoredBelow(os.Getpid())
 		for _, pid := range left {
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}
@@ -54,6 +57,16 @@ func (r *run) killAll() {
 		}
 		time.Sleep(killPeriod)
 	}
+}
+
+// restoredBelow returns all processes below a process but the server of memory and its keeper.
+func (r *run) restoredBelow(pid int) []int {
+	all := descendants(pid)
+	if r.memory == nil {
+		return all
+	}
+	server := append(descendants(r.memory.PID), r.memory.PID)
+	return slices.DeleteFunc(all, func(each int) bool { return slices.Contains(server, each) })
 }
 
 // descendants returns all processes below a process.
@@ -144,7 +157,8 @@ func killContainer(cgroup string) error {
 func removeLeftovers(runtime, root string, systemd bool, id, cgroup, work string) error {
 	err := criu.Kill(markOf(id), killLimit)
 	killCgroup(cgroup)
-	err = errors.Join(err, UnmountBelow(work))
+	// Without its processes the server of memory ends. Later it would end those of a container in the same cgroup.
+	err = errors.Join(err, lazy.Await(work, killLimit), UnmountBelow(work))
 	args := []string{}
 	if root != "" {
 		// The runtime deletes its state directory with all that is mounted there: the container's root file system.

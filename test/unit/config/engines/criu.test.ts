@@ -35,7 +35,7 @@ test.each<[string, object, string, readonly string[]]>([
     ["runtimeClasses"],
   ],
   ["another directory of the programs", { folder: "/opt/other" }, "unknown-key", ["folder"]],
-  ["lazy restores", { restore: { lazy: true } }, "unknown-key", ["restore", "lazy"]],
+  ["lazy restores that are no boolean", { restore: { lazy: "yes" } }, "wrong-type", ["restore", "lazy"]],
 ])("rejects %s", (_, more, code, path) => {
   expect(check(engineSchema, { ...ENGINE, ...more }).problems).toMatchObject([{ code, path }]);
 });

@@ -248,6 +248,21 @@ test("continues to push beyond the timeout if the processes have ended, also in 
   expect(node.model.violations).toEqual([]);
 });
 
+test("pushes that continue beyond their timeout do not keep other checkpoints from starting", async () => {
+  const pod = (name: string) => ({ podRef: { namespace: "shop", name, uid: `uid-of-${name}` } });
+  node.model.registryDown = true;
+  for (const name of ["a", "b"]) node.checkpoint(name, { ...STOP, ...pod(name), timeoutSeconds: 1 });
+  await node.start().ready;
+  await node.until(() => ["a", "b"].every((name) => node.message(at(name)).includes("only copy")));
+  node.checkpoint("c", { ...pod("c"), timeoutSeconds: 1 });
+  await node.until(() => node.condition(at("c")).startsWith("Failed"));
+  // It had its turn, and the registry is down.
+  expect(node.condition(at("c"))).toBe("Failed RegistryFailed");
+  node.model.registryDown = false;
+  await node.finished(...["a", "b"].map(at));
+  expect(node.model.violations).toEqual([]);
+});
+
 test("deletes the only copy when its NodeCheckpoint is deleted", async () => {
   node.model.registryDown = true;
   node.checkpoint("cp", { ...STOP, timeoutSeconds: 1 });
