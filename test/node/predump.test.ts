@@ -2,6 +2,9 @@
  * The host service dumps memory while a pod runs, then only what changed since. CEDANA_NODE=vm runs it on a node whose kernel
  * tracks memory; other nodes must say that theirs does not. Judged by the clock and the memory of the process itself.
  */
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT, run } from "../../testbed/node/run";
 import { openServiceNode, type CheckpointParams, type ServiceNode } from "../../testbed/node/service";
 import { eventually, NODE, scaled } from "../../testbed/node/testbed";
 import { RESTORE_ANNOTATION } from "../../testbed/node/wrapper";
@@ -17,6 +20,13 @@ let tracks: boolean;
 
 beforeAll(async () => {
   node = await openServiceNode("dirty");
+  const built = run("mktemp", ["-u"]).trim();
+  run("go", ["build", "-trimpath", "-o", built, "./test/split"], {
+    cwd: join(ROOT, "runtime"),
+    env: { ...process.env, CGO_ENABLED: "0" },
+  });
+  node.feed(readFileSync(built), "sh", "-c", "cat > /usr/local/bin/split; chmod 755 /usr/local/bin/split");
+  rmSync(built);
   tracks = node.script("criu check --feature mem_dirty_track > /dev/null 2>&1 && echo yes; true") !== "";
   removePods();
 });
@@ -112,6 +122,19 @@ function bytesOf({ containers }: Taken["checkpoint"]) {
   };
 }
 
+/** Returns whether there was a pre-dump that stopped the process, that wrote all memory, and that left less for the dump. */
+function summary(checkpoint: Taken["checkpoint"]) {
+  const { passes = 0, frozenNanoseconds = 0, reason } = checkpoint.preDump ?? {};
+  const { dump, preDump } = bytesOf(checkpoint);
+  const whole = MEGABYTES << 20;
+  return {
+    preDumped: passes > 0 && frozenNanoseconds > 0,
+    before: preDump >= whole,
+    less: dump < whole,
+    reason,
+  };
+}
+
 const median = (of: readonly number[]) => of.toSorted((a, b) => a - b)[Math.floor(of.length / 2)]!;
 
 test("only what changed since the pre-dump is dumped while the process stands still", async () => {
@@ -122,24 +145,16 @@ test("only what changed since the pre-dump is dumped while the process stands st
     for (const preDump of PASSES)
       taken[preDump].push(await take("source", { uid: `${preDump}-${round}`, preDump }));
 
-  const whole = MEGABYTES << 20;
-  for (const { checkpoint } of taken.off) {
-    expect(checkpoint.preDump).toMatchObject({ passes: 0, reason: "Off" });
-    expect(bytesOf(checkpoint)).toMatchObject({ dump: expect.any(Number), preDump: 0 });
-    expect(bytesOf(checkpoint).dump).toBeGreaterThanOrEqual(whole);
-  }
-  for (const { checkpoint, sum, reported } of taken.auto) {
-    if (!tracks) {
-      expect(checkpoint.preDump).toMatchObject({ passes: 0, reason: "MemoryNotTracked" });
-      expect(bytesOf(checkpoint)).toMatchObject({ preDump: 0 });
-      continue;
-    }
-    expect(checkpoint.preDump!.passes).toBeGreaterThan(0);
-    expect(checkpoint.preDump!.frozenNanoseconds).toBeGreaterThan(0);
-    const { dump, preDump } = bytesOf(checkpoint);
-    expect(preDump).toBeGreaterThanOrEqual(whole);
-    expect(dump).toBeLessThan(whole);
-    // Both are sums: of the pre-dump and of the dump.
+  const without = { preDumped: false, before: false, less: false };
+  for (const { checkpoint } of taken.off) expect(summary(checkpoint)).toEqual({ ...without, reason: "Off" });
+  for (const { checkpoint } of taken.auto)
+    expect(summary(checkpoint)).toEqual(
+      tracks
+        ? { preDumped: true, before: true, less: true, reason: undefined }
+        : { ...without, reason: "MemoryNotTracked" },
+    );
+  // With a pre-dump both are sums: of the stop in the pre-dump, and of the freeze.
+  for (const { sum, reported } of [...taken.off, ...taken.auto]) {
     expect(sum / reported).toBeGreaterThan(0.7);
     expect(sum / reported).toBeLessThan(2);
   }
@@ -152,49 +167,58 @@ test("only what changed since the pre-dump is dumped while the process stands st
   await isWhole("source");
 });
 
-test("a checkpoint of two dumps is restored, verified and deleted as one", async () => {
-  node.runPod(dirty("source"));
-  await writes("source");
-  const { checkpoint } = await take("source", { uid: "chain" });
-  expect(checkpoint.preDump?.passes ?? 0).toBeGreaterThan(tracks ? 0 : -1);
-  const { spec } = dirty("copy");
-  node.kubectl(["apply", "-f", "-"], {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name: "copy", annotations: { [RESTORE_ANNOTATION]: "" } },
-    spec: {
-      ...spec,
-      runtimeClassName: "cedana",
-      nodeSelector: { "kubernetes.io/hostname": NODE.name },
-      tolerations: [{ operator: "Exists" }],
-    },
-  });
-  const copy = node.uid("copy");
-  // As the method stage leaves it.
-  node.script(`staging=/var/lib/cedana-cdk/restore/.staging-${copy}
+/** A checkpoint as the service takes it; and one whose memory a program divides between two dumps, on each kind of node. */
+const CHAINS = { taken: "auto", divided: "off" } as const;
+
+test.each(Object.entries(CHAINS) as [keyof typeof CHAINS, "auto" | "off"][])(
+  "a checkpoint of two dumps is restored, verified and deleted as one: %s",
+  async (chain, mode) => {
+    node.runPod(dirty("source"));
+    await writes("source");
+    const { checkpoint } = await take("source", { uid: "chain", preDump: mode });
+    const preDumped = tracks && chain === "taken";
+    expect(summary(checkpoint)).toMatchObject({ preDumped, before: preDumped });
+    const { spec } = dirty("copy");
+    node.kubectl(["apply", "-f", "-"], {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "copy", annotations: { [RESTORE_ANNOTATION]: "" } },
+      spec: {
+        ...spec,
+        runtimeClassName: "cedana",
+        nodeSelector: { "kubernetes.io/hostname": NODE.name },
+        tolerations: [{ operator: "Exists" }],
+      },
+    });
+    const copy = node.uid("copy");
+    // As the method stage leaves it.
+    node.script(`staging=/var/lib/cedana-cdk/restore/.staging-${copy}
 mkdir -m 700 $staging
-cp -a --reflink=auto /var/lib/cedana-cdk/checkpoints/chain $staging`);
-  const deadline = new Date(Date.now() + 3_600_000).toISOString();
-  const plan = { checkpoint: "chain", podUID: copy, deadline, fallback: "fail", restart: "fresh" };
-  expect(node.call("lay", plan)).toMatchObject({ status: 0 });
-  node.kubectl(["wait", "--for=condition=Ready", "pod/copy", `--timeout=${scaled(120)}s`]);
-  await writes("copy");
-  const restored = await isWhole("copy");
-  // It resumed after the writes of the source, each page as it was at the freeze.
-  const [first] = printed(logs("copy"), "wrote");
-  expect(first).toBeGreaterThan(printed(logs("source"), "wrote")[0]!);
-  expect(restored).toBeGreaterThanOrEqual(first!);
-  expect(JSON.parse(node.call("outcome", { podUID: copy }).stdout)).toMatchObject({
-    decision: "restore",
-    containers: [{ name: "dirty", phase: "Restored" }],
-  });
-  // A restored process is tracked again.
-  const { checkpoint: second } = await take("copy", { uid: "second" });
-  expect(second.preDump?.passes ?? 0).toBeGreaterThan(tracks ? 0 : -1);
-  removePods();
-  expect(node.call("forgetPlan", { podUID: copy }).status).toBe(0);
-  for (const uid of ["chain", "second"]) expect(node.call("forget", { uid }).status).toBe(0);
-  expect(node.script("ls -A /var/lib/cedana-cdk/checkpoints")).toBe("");
-  expect(node.script("ls -A /var/lib/cedana-cdk/restore")).not.toContain(copy);
-  expect(node.leftovers()).toBe("");
-});
+cp -a --reflink=auto /var/lib/cedana-cdk/checkpoints/chain $staging
+${chain === "divided" ? `/usr/local/bin/split $staging/chain` : ""}`);
+    const deadline = new Date(Date.now() + 3_600_000).toISOString();
+    const plan = { checkpoint: "chain", podUID: copy, deadline, fallback: "fail", restart: "fresh" };
+    expect(node.call("lay", plan)).toMatchObject({ status: 0 });
+    node.kubectl(["wait", "--for=condition=Ready", "pod/copy", `--timeout=${scaled(120)}s`]);
+    await writes("copy");
+    const restored = await isWhole("copy");
+    // It resumed after the writes of the source, each page as it was at the freeze.
+    const [first] = printed(logs("copy"), "wrote");
+    expect(first).toBeGreaterThan(printed(logs("source"), "wrote")[0]!);
+    expect(restored).toBeGreaterThanOrEqual(first!);
+    expect(JSON.parse(node.call("outcome", { podUID: copy }).stdout)).toMatchObject({
+      decision: "restore",
+      containers: [{ name: "dirty", phase: "Restored" }],
+    });
+    // A restored process is tracked again.
+    const { checkpoint: second } = await take("copy", { uid: "second" });
+    expect(summary(second)).toMatchObject({ preDumped: tracks, before: tracks });
+    // It finds the cgroups of the node by those of its pods.
+    expect(node.leftovers()).toBe("");
+    removePods();
+    expect(node.call("forgetPlan", { podUID: copy }).status).toBe(0);
+    for (const uid of ["chain", "second"]) expect(node.call("forget", { uid }).status).toBe(0);
+    expect(node.script("ls -A /var/lib/cedana-cdk/checkpoints")).toBe("");
+    expect(node.script("ls -A /var/lib/cedana-cdk/restore")).not.toContain(copy);
+  },
+);

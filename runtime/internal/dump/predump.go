@@ -188,7 +188,10 @@ func (j *job) passes(ctx context.Context, i int, entry *guard.Entry) error {
 		}
 		if err := j.pass(ctx, i, pass, images, entry); err != nil {
 			j.pre.passes[i] = 0
-			return errors.Join(err, j.root.RemoveAll(path.Join(images, checkpoint.Parent)))
+			for _, each := range []string{checkpoint.Parent, before} {
+				err = errors.Join(err, j.root.RemoveAll(path.Join(images, each)))
+			}
+			return err
 		}
 		j.pre.passes[i] = pass
 	}
@@ -198,19 +201,22 @@ func (j *job) passes(ctx context.Context, i int, entry *guard.Entry) error {
 // pays says if a pass pays that writes what changed, after one that wrote the last bytes: it must be large, and shrink.
 func pays(changed, last int64) bool { return changed >= preDumpBytes && changed <= last/2 }
 
+// before is the name of the set of the pass before, while that of the next one is created.
+const before = "before"
+
 // pass runs one pre-dump. It writes to the directory of the parent; that of the pass before becomes its parent.
 func (j *job) pass(ctx context.Context, i, pass int, images string, entry *guard.Entry) error {
 	container := j.containers[i]
 	parent := path.Join(images, checkpoint.Parent)
 	if pass > 1 {
-		before := path.Join(images, "before")
-		if err := j.root.Rename(parent, before); err != nil {
+		moved := path.Join(images, before)
+		if err := j.root.Rename(parent, moved); err != nil {
 			return err
 		}
 		if err := j.root.Mkdir(parent, 0o700); err != nil {
 			return err
 		}
-		if err := j.root.Rename(before, path.Join(parent, checkpoint.Parent)); err != nil {
+		if err := j.root.Rename(moved, path.Join(parent, checkpoint.Parent)); err != nil {
 			return err
 		}
 	}

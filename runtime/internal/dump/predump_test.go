@@ -54,8 +54,8 @@ freeze() { for each in $(cat groups); do
 done; }
 `
 
-// grow adds a process with ballast to the container app.
-func (f fixture) grow(t *testing.T) {
+// grow adds a process with ballast to the container app, 0, or sidecar, 1.
+func (f fixture) grow(t *testing.T, container int) {
 	t.Helper()
 	command := exec.Command("/proc/self/exe", ballastCommand)
 	output, err := command.StdoutPipe()
@@ -65,14 +65,14 @@ func (f fixture) grow(t *testing.T) {
 		_ = command.Wait()
 	})
 	_, err = output.Read(make([]byte, 1))
-	must(t, err, os.WriteFile(f.groups[0].Path+"/cgroup.procs", fmt.Append(nil, command.Process.Pid), 0))
+	must(t, err, os.WriteFile(f.groups[container].Path+"/cgroup.procs", fmt.Append(nil, command.Process.Pid), 0))
 	must(t, os.WriteFile(f.dir+"/groups", []byte(f.groups[0].Path+" "+f.groups[1].Path), 0o600))
 }
 
 // runLarge calls a test with a pod whose container app is large, on a node that tracks memory.
 func runLarge(t *testing.T, act string, test func(t *testing.T, f fixture)) {
 	run(t, frozenNow+act, func(t *testing.T, f fixture) {
-		f.grow(t)
+		f.grow(t, 0)
 		must(t, os.WriteFile(f.dir+"/tracks", nil, 0o600))
 		test(t, f)
 	})
@@ -120,7 +120,7 @@ if [ "$pre" ]; then ! frozen || exit 8; else frozen || exit 9; fi
 		}
 		text, err := os.ReadFile(f.dir + "/runs")
 		must(t, err)
-		runs := strings.Split(strings.TrimSpace(string(text)), "\n")
+		runs := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 		slices.Sort(runs)
 		if !slices.Equal(runs, []string{"app  parent", "app yes ", "sidecar  "}) {
 			t.Errorf("CRIU ran for %q", runs)
@@ -147,7 +147,7 @@ func TestAPassFollowsWhileMuchMemoryChanged(t *testing.T) {
 			t.Errorf("got %+v", c.PreDump)
 		}
 		must(t, os.RemoveAll(f.node.Checkpoints+"/cp"), os.Remove(f.dir+"/runs"))
-		f.grow(t)
+		f.grow(t, 0)
 		c = f.take(t)
 		if c.PreDump.Passes != 2 || c.PreDump.FrozenNanoseconds <= 0 {
 			t.Errorf("got %+v", c.PreDump)
@@ -197,6 +197,39 @@ done; sleep 0.3; }
 			}
 		})
 	}
+}
+
+func TestNoPassCountsAfterAFailedSecondOne(t *testing.T) {
+	original := changed
+	t.Cleanup(func() { changed = original })
+	changed = func(pod.Container) (int64, error) { return preDumpBytes, nil }
+	runLarge(t, `echo "$pre $parent" >> runs; [ ! "$pre" ] || [ ! "$parent" ] || exit 1
+`, func(t *testing.T, f fixture) {
+		f.request.Containers = []ContainerRequest{{"app", ""}}
+		f.grow(t, 0)
+		c := f.take(t)
+		if c.PreDump.Passes != 0 || c.PreDump.Reason != reasonPreDump || !slices.Equal(pathsOf(c), whole) {
+			t.Errorf("got %+v, %v", c.PreDump, pathsOf(c))
+		}
+		runs, err := os.ReadFile(f.dir + "/runs")
+		if err != nil || string(runs) != "yes \nyes parent\n \n" {
+			t.Errorf("CRIU ran for %q, %v", runs, err)
+		}
+	})
+}
+
+func TestAFailedPreDumpLeavesThoseOfOtherContainers(t *testing.T) {
+	runLarge(t, `case "$pre $id" in yes*-sidecar) exit 1;; esac
+`, func(t *testing.T, f fixture) {
+		f.grow(t, 1)
+		c := f.take(t)
+		if c.PreDump.Passes != 1 || c.PreDump.Reason != reasonPreDump || slices.Equal(pathsOf(c), whole) {
+			t.Errorf("got %+v, %v", c.PreDump, pathsOf(c))
+		}
+		if len(c.Containers[1].Files) != len(whole) {
+			t.Errorf("got %v", c.Containers[1].Files)
+		}
+	})
 }
 
 func TestTakeSaysWhyThereWasNoPreDump(t *testing.T) {
