@@ -41,7 +41,8 @@ func (r *run) restoreProcess() error {
 		return err
 	}
 	config := filepath.Join(work, configFile)
-	if err := os.WriteFile(config, []byte(r.criuConfig()), 0o600); err != nil {
+	err := os.WriteFile(config, []byte(r.criuConfig()), 0o600)
+	if err = errors.Join(err, os.WriteFile(filepath.Join(work, unstartedFile), nil, 0o600)); err != nil {
 		return err
 	}
 	// The runtime keeps an annotation org.criu.config as long as the container exists. The environment leaves no trace.
