@@ -52,9 +52,8 @@ export interface PodCheckpointResult extends Pick<CheckpointStatus, "sizeBytes" 
   readonly containers: ReadonlyMap<string, CheckpointResult>;
 }
 
-/** Restores by a plan that the agent of the pod's node prepares on request of a NodeRestore. */
+/** How a pod that is created is restored: by a plan that the agent of its node prepares on request of a NodeRestore. */
 export interface PlanRestore {
-  readonly by: "plan";
   /** Namespace of the agents, and of the NodeRestore objects. */
   readonly namespace: string;
   /** Names of the RuntimeClasses whose handler restores, by architecture. */
@@ -64,9 +63,6 @@ export interface PlanRestore {
   /** Seconds after the creation of a NodeRestore from which on no restore of its pod begins. */
   readonly timeoutSeconds: number;
 }
-
-/** How a pod that is created is restored. `image`: its containers get the images of the checkpoint. */
-export type RestoreMethod = { readonly by: "image" } | PlanRestore;
 
 export interface RestoreRequest extends EngineContainer {
   readonly checkpointID?: string;
@@ -93,7 +89,7 @@ interface EngineBase {
   /** Whether `Cedana` objects request its checkpoints and restores. Their kind is installed with such an engine. */
   readonly handlesCedanas: boolean;
   /** How pods that are created are restored from its checkpoints. Undefined: they are not. */
-  readonly restoreMethod?: RestoreMethod;
+  readonly restoreMethod?: PlanRestore;
   /** Objects that the engine reads from the cache. */
   readonly sources?: Controller["sources"];
   /** Time after which the engine no longer works on a request, ms. */

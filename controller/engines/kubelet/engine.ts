@@ -13,7 +13,6 @@ export class KubeletEngine implements ContainerEngine {
   readonly name = "kubelet";
   readonly canResume = true;
   readonly handlesCedanas = false;
-  readonly restoreMethod = { by: "image" } as const;
   readonly timeoutMs: number;
   readonly sources: ContainerEngine["sources"];
 

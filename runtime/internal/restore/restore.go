@@ -14,6 +14,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/criu"
 	"cedana.ai/cdk/runtime/internal/files"
+	"cedana.ai/cdk/runtime/internal/lazy"
 	"cedana.ai/cdk/runtime/internal/oci"
 	"cedana.ai/cdk/runtime/internal/plan"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -36,6 +37,8 @@ type Request struct {
 	Runtime string
 	// Plans is the directory with the plans of all pods.
 	Plans string
+	// Service is the socket of the host service.
+	Service string
 	// Begin is the time of the call.
 	Begin time.Time
 }
@@ -63,6 +66,8 @@ type run struct {
 	spec       *specs.Spec
 	cgroup     string
 	overlay    *overlay
+	// memory is the server of memory that is loaded while the processes run.
+	memory *lazy.Server
 	// edited says that config.json of the bundle has the runtime's edits.
 	edited bool
 }
@@ -285,7 +290,7 @@ func (r *run) restore() (string, error) {
 	}
 	entry := r.record(plan.Restoring)
 	entry.Attempts++
-	entry.Changed, entry.Milliseconds = false, 0
+	entry.Changed, entry.Lazy, entry.Milliseconds = false, false, 0
 	if err := r.pod.Save(r.state); err != nil {
 		return plan.ReasonFiles, err
 	}
@@ -298,7 +303,7 @@ func (r *run) restore() (string, error) {
 	if err := r.lockNetwork(); err != nil {
 		return plan.ReasonIncompatible, err
 	}
-	if err := r.restoreProcess(); err != nil {
+	if err := r.restoreProcess(entry); err != nil {
 		if errors.Is(err, criu.ErrTimeLimit) || errors.Is(err, criu.ErrLogLimit) {
 			return plan.ReasonLimit, err
 		}
@@ -360,6 +365,10 @@ func (r *run) lockNetwork() error {
 			return nil
 		}
 	}
+	r.state.Network = r.network()
+	if err := r.pod.Save(r.state); err != nil {
+		return err
+	}
 	return lockLoopback(r.network(), time.Now())
 }
 
@@ -373,6 +382,7 @@ func (r *run) unlockNetwork() error {
 			return nil
 		}
 	}
+	r.state.Network = ""
 	return unlockLoopback(r.network())
 }
 

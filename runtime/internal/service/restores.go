@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -122,4 +123,24 @@ func (r *restores) end(podUID string) {
 	defer r.mutex.Unlock()
 	delete(r.seals, podUID)
 	delete(r.promised, podUID)
+}
+
+// notLoading fails while memory of a pod is loaded: CRIU would dump zeros for what is missing.
+func (s *Service) notLoading(podUID string) error {
+	pod, err := plan.Open(s.plans, podUID)
+	if errors.Is(err, plan.ErrNoPlan) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer pod.Close()
+	loading, err := pod.Loading()
+	if err == nil && loading {
+		err = &dump.Error{
+			Reason: dump.ReasonNotPossible, Err: errors.New("memory of the pod is still loaded from the checkpoint that it was restored from"),
+			Remedy: "Request the checkpoint again some seconds after the restore.",
+		}
+	}
+	return err
 }

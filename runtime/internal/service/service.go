@@ -39,7 +39,6 @@ type Service struct {
 	// plans has a directory for each pod to restore.
 	plans    string
 	restores *restores
-	digests  digests
 	// exports and stages bound the streams that are processed at a time.
 	exports, stages chan struct{}
 }
@@ -192,6 +191,9 @@ func (s *Service) takeOnce(params dump.Request) (*dump.Result, error) {
 	existing, err := s.existing(params)
 	if existing != nil || err != nil {
 		return existing, err
+	}
+	if err := s.notLoading(params.PodUID); err != nil {
+		return nil, err
 	}
 	node := s.node
 	if node.Runtime, node.CRIU, err = s.programs(); err != nil {

@@ -17,6 +17,7 @@ const CRIU: CheckpointSettings = {
   engine: "criu",
   agent: PLACE,
   tcp: "loopback",
+  preDump: "off",
   freezeSeconds: 45,
   runtimeClasses: { amd64: "cedana-criu" },
   restore: { restart: "fresh", lazy: false, timeoutSeconds: 300 },
@@ -60,7 +61,7 @@ test("requests all containers at once and records one image for them", async () 
       nodeName: "n1",
       podRef: { namespace: "team-a", name: "counter-0" },
       containerNames: ["a", "b"],
-      options: { tcp: "loopback", leaveRunning: true, freezeSeconds: 45 },
+      options: { tcp: "loopback", preDump: "off", leaveRunning: true, freezeSeconds: 45 },
       image: `registry.example.com/checkpoints:${uid()}`,
       timeoutSeconds: 300,
     },
@@ -95,17 +96,12 @@ test("requests all containers at once and records one image for them", async () 
 
 test("names the images of the containers by digest, also if it crashed before the request", async () => {
   const image = `docker.io/library/image-a@sha256:${"c".repeat(64)}`;
-  const checkpointImage = `registry.example.com/checkpoints@sha256:${"e".repeat(64)}`;
-  harness = new Harness(["a", "b", "c"], CRIU);
   harness.api.edit("/api/v1/namespaces/team-a/pods/counter-0", (pod) => {
-    pod.metadata.annotations = { "cedana.ai/restore-original-images": '{"c":"before"}' };
     Object.assign((pod as { status?: object }).status ?? {}, {
       containerStatuses: [
         { name: "a", imageID: image },
         // An image without a repository has only the digest of its config.
         { name: "b", imageID: `sha256:${"d".repeat(64)}` },
-        // The engine kubelet restored it.
-        { name: "c", imageID: checkpointImage },
       ],
     });
   });
@@ -117,11 +113,7 @@ test("names the images of the containers by digest, also if it crashed before th
   await seconds(2);
   expect(harness.outcome()).toMatchObject({
     is: "Progressing CheckpointInProgress",
-    containers: [
-      { name: "a", image: "image-a", baseImage: image },
-      { name: "b" },
-      { name: "c", image: "before" },
-    ],
+    containers: [{ name: "a", image: "image-a", baseImage: image }, { name: "b" }],
   });
   first.kill();
   harness.api.before = undefined;
@@ -323,6 +315,56 @@ test("a missing permission leaves the Checkpoint pending, and it is requested ag
   harness.agent(DONE);
   await seconds(30);
   expect(harness.outcome().is).toBe("Ready CheckpointCompleted");
+});
+
+test("fails if the agent does not report, and waits longer for one that works", async () => {
+  await harness.checkpoint();
+  harness.start();
+  await seconds(85);
+  expect(harness.outcome().is).toBe("Progressing CheckpointInProgress");
+  await seconds(25);
+  expect(harness.outcome().is).toBe("Failed AgentNotAnswering");
+  expect(harness.outcome().message).toMatch(
+    /^the agent of node n1 did not report within 90 s; check its pod/,
+  );
+  expect(await harness.nodeCheckpoints()).toEqual([]);
+  await harness.end();
+
+  harness = new Harness(["a", "b"], CRIU);
+  await harness.checkpoint();
+  harness.start();
+  await seconds(5);
+  harness.edit(uid(), { conditions: [condition("Progressing", "Pushing", "to the registry") as never] });
+  await seconds(300);
+  expect(harness.outcome().is).toBe("Progressing CheckpointInProgress");
+  await seconds(150);
+  expect(harness.outcome().is).toBe("Failed AgentNotAnswering");
+  expect(harness.outcome().message).toMatch(/its last message: to the registry$/);
+});
+
+test("a NodeCheckpoint deleted by another client fails the Checkpoint with a known outcome", async () => {
+  await harness.checkpoint();
+  harness.start();
+  await seconds(5);
+  harness.api.remove(`${NODE_CHECKPOINTS}/${uid()}`);
+  await seconds(22);
+  expect(harness.outcome()).toMatchObject({ is: "Failed CheckpointFailed" });
+  expect(harness.outcome().message).toContain("was deleted by another client");
+});
+
+test("a request in flight at SIGTERM continues; the next controller records its outcome", async () => {
+  await harness.checkpoint();
+  const first = harness.start();
+  await seconds(3);
+  first.stop();
+  await seconds(15);
+  expect(harness.outcome().is).toBe("Progressing CheckpointInProgress");
+  first.kill();
+  harness.edit(uid(), DONE);
+  harness.start();
+  await seconds(3);
+  expect(harness.outcome().is).toBe("Ready CheckpointCompleted");
+  expect(await harness.nodeCheckpoints()).toEqual([]);
 });
 
 test("after a crash at any step the next leader continues, and no NodeCheckpoint remains", async () => {

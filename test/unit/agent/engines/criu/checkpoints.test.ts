@@ -30,6 +30,7 @@ test("checkpoints a pod, pushes it, deletes it on the node and reports the resul
     architecture: "amd64",
     checkpointedTime: "2026-11-27T09:00:00Z",
     frozenMilliseconds: 2,
+    preDump: { passes: 1, frozenMilliseconds: 1 },
     containers: [
       {
         name: "app",
@@ -53,11 +54,17 @@ test("checkpoints a pod, pushes it, deletes it on the node and reports the resul
 });
 
 test("passes containers and options on", async () => {
-  const options = { tcp: "loopback", leaveRunning: false, freezeSeconds: 7 };
+  const options = { tcp: "loopback", preDump: "off", leaveRunning: false, freezeSeconds: 7 };
   node.checkpoint("cp", { containerNames: ["app"], options });
   await run("cp");
   expect(node.model.requests).toMatchObject([
-    { containers: [{ name: "app", image: "" }], tcp: "loopback", stop: true, freezeMilliseconds: 7000 },
+    {
+      containers: [{ name: "app", image: "" }],
+      tcp: "loopback",
+      preDump: "off",
+      stop: true,
+      freezeMilliseconds: 7000,
+    },
   ]);
 });
 
