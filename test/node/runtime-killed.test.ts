@@ -53,8 +53,13 @@ describeInNamespaces("a part of the node is killed at a seeded moment", () => {
       const podUID = await created("measured", operation, parts);
       await measured(operation, async () => {
         await delivered(podUID, parts, "fail");
-        node.kubectl(["wait", "--for=condition=Ready", "pod/measured", "--timeout=120s"]);
+        for (;;) {
+          const { containers } = await client.outcome(podUID);
+          if (containers.every(({ phase }) => phase === "Restored")) return;
+          await sleep(20);
+        }
       });
+      node.kubectl(["wait", "--for=condition=Ready", "pod/measured", "--timeout=120s"]);
       await removed("measured", podUID);
     }
     await client.forget("measured");

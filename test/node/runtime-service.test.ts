@@ -290,7 +290,7 @@ const SIGNALS = {
 test("whatever is killed at any moment, nothing stays frozen and the next checkpoint is whole", async () => {
   const podUID = await start("pair", { megabytes: 128 });
   const random = new Random(SEED);
-  const rounds = Number(process.env["ROUNDS"] ?? 18);
+  const rounds = Number(process.env["ROUNDS"] ?? 6);
   const outcomes: string[] = [];
   const jsonpath = "jsonpath={.status.containerStatuses[*].restartCount}";
   const restarts = () => node.kubectl(["get", "pod", "pair", "-o", jsonpath]);

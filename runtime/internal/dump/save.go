@@ -257,7 +257,19 @@ func (j *job) complete(metadata *checkpoint.Checkpoint) error {
 			return err
 		}
 	}
-	return os.Rename(j.work, filepath.Join(j.node.Checkpoints, j.request.UID))
+	if err := os.Rename(j.work, filepath.Join(j.node.Checkpoints, j.request.UID)); err != nil || !j.request.Stop {
+		return err
+	}
+	// After a loss of power the directory must not have the name of an incomplete one: those are deleted.
+	return syncDirectory(j.node.Checkpoints)
+}
+
+func syncDirectory(name string) error {
+	directory, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(directory.Sync(), directory.Close())
 }
 
 // describe adds all files of the directory to the metadata.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -61,6 +62,8 @@ func New(t *testing.T, version, parent, name string) Group {
 		t.Skipf("cannot create a cgroup: %v", err)
 	}
 	command := exec.Command("/bin/sh", "-c", `while :; do printf x >> "$0"; sleep 0.005; done`, g.counter)
+	// Without the System V objects of other programs, with which a checkpoint of several containers is refused.
+	command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWIPC}
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}

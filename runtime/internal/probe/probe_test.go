@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -294,6 +295,11 @@ func TestUnixSocketOfAProcessOutsideTheContainer(t *testing.T) {
 }
 
 func TestSharedMemorySegmentsOfSeveralContainers(t *testing.T) {
+	// Tests of other packages must not find the segment. The thread, which ends with the test, and the containers have it.
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWIPC); err != nil {
+		t.Skipf("cannot create an IPC namespace: %v", err)
+	}
 	id, err := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, unix.IPC_CREAT|0o600)
 	if err != nil {
 		t.Skipf("this machine has no SysV memory: %v", err)

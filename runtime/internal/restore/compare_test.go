@@ -1,11 +1,13 @@
 package restore
 
 import (
+	"encoding/json"
 	"runtime"
 	"strings"
 	"testing"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
+	"cedana.ai/cdk/runtime/internal/oci"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -151,4 +153,33 @@ func TestVolumesOfAPod(t *testing.T) {
 			t.Errorf("%s: got %q", source, got)
 		}
 	}
+}
+
+// The configuration of a container comes from its pod: no text of it may end the wrapper, or be taken for another one.
+func FuzzCompare(f *testing.F) {
+	text, err := json.Marshal(sample())
+	must(f, err)
+	f.Add(text)
+	f.Add([]byte(`{"process":{},"root":{},"linux":{"seccomp":{}},"mounts":[{"destination":"/dev/shm","type":"bind"}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		spec, err := oci.ParseConfig(text)
+		if err != nil {
+			return
+		}
+		want := sampleContainer()
+		if compareContainer(want, spec) == nil {
+			// Equal in all that must be equal, and permitted in the rest.
+			here := checkpoint.SecurityOf(spec)
+			if here.UID != want.Security.UID || here.GID != want.Security.GID || here.Seccomp != want.Security.Seccomp && here.Seccomp != checkpoint.Unconfined {
+				t.Errorf("%s is restored as %+v", text, here)
+			}
+		}
+		for _, mount := range checkpoint.MountsOf(spec, podPath, []string{"data"}) {
+			if mount.Volume != "" && mount.Volume != "data" {
+				t.Errorf("%s has the volume %s", text, mount.Volume)
+			}
+		}
+		volumePath(sourceOf(spec, "/data"), "pod-1")
+		sharedMemory(spec)
+	})
 }

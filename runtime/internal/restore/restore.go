@@ -6,6 +6,8 @@ package restore
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -161,8 +163,23 @@ func (r *run) decide() (Outcome, error) {
 	}
 	known := r.state.Containers[r.Pod.Container]
 	if known != nil {
-		switch known.Phase {
-		case plan.Restored:
+		interrupted := known.Phase == plan.Restoring || known.Phase == plan.Restored && r.unstarted()
+		switch {
+		case interrupted:
+			if err := removeLeftovers(r.Runtime, known.RuntimeRoot, r.Call.SystemdCgroup, known.ID, known.Cgroup, r.work()); err != nil {
+				return r.giveUp(plan.ReasonInterrupted, err)
+			}
+			if known.Attempts >= maxAttempts {
+				return r.giveUp(plan.ReasonInterrupted, fmt.Errorf("the restore of %s was interrupted %d times", r.Pod.Container, known.Attempts))
+			}
+			if known.Phase == plan.Restored {
+				if other := r.other(plan.Restored); other != "" {
+					// It saw what this one did.
+					return r.giveUp(plan.ReasonInterrupted, fmt.Errorf("%s ended before it was started, and %s runs", r.Pod.Container, other))
+				}
+				r.restoreVolumesAgain()
+			}
+		case known.Phase == plan.Restored:
 			if r.plan.Restart != plan.RestartAgain || sharesVolumes(r.checkpoint, r.container) {
 				if other := r.missing(); other != "" {
 					// The other one would go on from the checkpoint without this one.
@@ -171,13 +188,6 @@ func (r *run) decide() (Outcome, error) {
 				return r.fresh()
 			}
 			r.restoreVolumesAgain()
-		case plan.Restoring:
-			if err := removeLeftovers(r.Runtime, known.RuntimeRoot, r.Call.SystemdCgroup, known.ID, known.Cgroup, r.work()); err != nil {
-				return r.giveUp(plan.ReasonInterrupted, err)
-			}
-			if known.Attempts >= maxAttempts {
-				return r.giveUp(plan.ReasonInterrupted, fmt.Errorf("the restore of %s was interrupted %d times", r.Pod.Container, known.Attempts))
-			}
 		default:
 			return r.fresh()
 		}
@@ -208,6 +218,30 @@ func (r *run) missing() string {
 		}
 	}
 	return ""
+}
+
+// other returns another container in a phase; empty if there is none.
+func (r *run) other(phase string) string {
+	for name, each := range r.state.Containers {
+		if name != r.Pod.Container && each.Phase == phase {
+			return name
+		}
+	}
+	return ""
+}
+
+// unstartedFile exists in the work directory of a container from its restore until the runtime is asked to start it.
+const unstartedFile = "unstarted"
+
+// Unstarted returns the path of the file that must be removed when a restored container is started. A container that is
+// created again while it exists ended before: the restore was interrupted.
+func Unstarted(plans string, pod oci.Pod) string {
+	return filepath.Join(plans, pod.UID, plan.WorkDirectory, pod.Container, unstartedFile)
+}
+
+func (r *run) unstarted() bool {
+	_, err := os.Lstat(filepath.Join(r.work(), unstartedFile))
+	return err == nil
 }
 
 // compare checks that this node and this container can have what the checkpoint has.

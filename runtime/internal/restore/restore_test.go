@@ -145,6 +145,12 @@ func (f *fixture) expect(t *testing.T, name, id string, want Outcome) {
 	}
 }
 
+// start is the call of the runtime that follows a creation.
+func (f *fixture) start(t *testing.T, name string) {
+	t.Helper()
+	must(t, os.Remove(Unstarted(f.request.Plans, oci.Pod{UID: "pod-1", Container: name})))
+}
+
 func TestAllContainersAreRestoredWithTheirVolumeOnce(t *testing.T) {
 	f := lay(t, "true", nil)
 	f.expect(t, "app", "1", Restored)
@@ -326,6 +332,7 @@ func TestTheSecondContainerDecidesForTheFirst(t *testing.T) {
 func TestAContainerThatEndsBeforeAllAreRestored(t *testing.T) {
 	f := lay(t, "true", nil)
 	f.expect(t, "app", "1", Restored)
+	f.start(t, "app")
 	f.expect(t, "app", "2", Fresh)
 	state := f.state(t)
 	if state.Decision != plan.Fresh || state.Reason != plan.ReasonInterrupted || len(f.content(t)) > 0 {
@@ -337,10 +344,38 @@ func TestAContainerThatEndsBeforeAllAreRestored(t *testing.T) {
 	}
 }
 
+// As when the kubelet is killed between the restore and the start: containerd then ends the process.
+func TestARestoredContainerThatWasNotStarted(t *testing.T) {
+	f := lay(t, "true", nil)
+	f.expect(t, "app", "1", Restored)
+	f.start(t, "app")
+	f.expect(t, "other", "2", Restored)
+	// The first one went on, and saw what the second one did.
+	f.expect(t, "other", "3", Fresh)
+	if state := f.state(t); state.Decision != plan.Fresh || state.Reason != plan.ReasonInterrupted || state.Containers["app"].Phase != plan.Failed {
+		t.Errorf("got %+v", state)
+	}
+	f.expect(t, "app", "4", Fresh)
+
+	f = lay(t, "true", func(_ *plan.Plan, c *checkpoint.Checkpoint) { c.Containers = c.Containers[:1] })
+	f.expect(t, "app", "1", Restored)
+	must(t, os.WriteFile(filepath.Join(f.volume, "later"), nil, 0o600))
+	f.expect(t, "app", "2", Restored)
+	if got := f.content(t); !slices.Equal(got, []string{"file"}) {
+		t.Errorf("the volume has %q", got)
+	}
+	f.expect(t, "app", "3", Fresh)
+	if state := f.state(t); state.Reason != plan.ReasonInterrupted {
+		t.Errorf("got %+v", state)
+	}
+}
+
 func TestARestoredContainerThatEnded(t *testing.T) {
 	f := lay(t, "true", nil)
 	f.expect(t, "app", "1", Restored)
+	f.start(t, "app")
 	f.expect(t, "other", "2", Restored)
+	f.start(t, "other")
 	f.expect(t, "app", "3", Fresh)
 	f.expect(t, "app", "4", Fresh)
 	if state := f.state(t); state.Decision != plan.Restore || state.Containers["other"].Phase != plan.Restored {
@@ -349,13 +384,16 @@ func TestARestoredContainerThatEnded(t *testing.T) {
 	// It shares its volume with the other container.
 	f = lay(t, "true", func(p *plan.Plan, _ *checkpoint.Checkpoint) { p.Restart = plan.RestartAgain })
 	f.expect(t, "app", "1", Restored)
+	f.start(t, "app")
 	f.expect(t, "other", "2", Restored)
+	f.start(t, "other")
 	f.expect(t, "app", "3", Fresh)
 	f = lay(t, "true", func(p *plan.Plan, c *checkpoint.Checkpoint) {
 		p.Restart = plan.RestartAgain
 		c.Containers = c.Containers[:1]
 	})
 	f.expect(t, "app", "1", Restored)
+	f.start(t, "app")
 	must(t, os.WriteFile(filepath.Join(f.volume, "later"), nil, 0o600))
 	f.expect(t, "app", "2", Restored)
 	if got := f.content(t); !slices.Equal(got, []string{"file"}) {

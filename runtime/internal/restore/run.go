@@ -42,7 +42,8 @@ func (r *run) restoreProcess(entry *plan.Container) error {
 		return err
 	}
 	config := filepath.Join(work, configFile)
-	if err := os.WriteFile(config, []byte(r.criuConfig()), 0o600); err != nil {
+	err := os.WriteFile(config, []byte(r.criuConfig()), 0o600)
+	if err = errors.Join(err, os.WriteFile(filepath.Join(work, unstartedFile), nil, 0o600)); err != nil {
 		return err
 	}
 	images, err := r.imageSet()

@@ -9,8 +9,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -30,7 +32,7 @@ func Main(system System, args []string) int {
 		switch call.Command {
 		case "start":
 			if system.marked(call) {
-				return 0
+				return system.started(call)
 			}
 		case "delete":
 			system.forget(call)
@@ -81,7 +83,7 @@ func (s System) create(call oci.Call, args []string) (status int, complete bool)
 	})
 	switch outcome {
 	case restore.Restored:
-		if err := s.mark(call); err != nil {
+		if err := s.mark(call, restore.Unstarted(s.Plans, pod)); err != nil {
 			// Without the mark the runtime would be asked to start what runs, and fail.
 			report(call, err)
 			return 1, true
@@ -101,17 +103,38 @@ func same(path, other string) bool {
 	return errors.Join(err, otherErr) == nil && os.SameFile(one, two)
 }
 
-func (s System) mark(call oci.Call) error {
+// mark records a restored container, and the file that its start removes.
+func (s System) mark(call oci.Call, unstarted string) error {
 	if err := os.MkdirAll(s.Marks, 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(s.Marks, call.ID), []byte(call.Root), 0o600)
+	return os.WriteFile(filepath.Join(s.Marks, call.ID), []byte(call.Root+"\n"+unstarted), 0o600)
 }
 
 // marked says if a container was restored under this runtime root.
 func (s System) marked(call oci.Call) bool {
-	root, err := os.ReadFile(filepath.Join(s.Marks, call.ID))
-	return err == nil && string(root) == call.Root
+	root, _, err := s.readMark(call)
+	return err == nil && root == call.Root
+}
+
+func (s System) readMark(call oci.Call) (root, unstarted string, err error) {
+	text, err := os.ReadFile(filepath.Join(s.Marks, call.ID))
+	root, unstarted, _ = strings.Cut(string(text), "\n")
+	return root, unstarted, err
+}
+
+// started records that a restored container was started, and returns the exit status. If it could not, a container that ends
+// later would be restored again, so the start fails.
+func (s System) started(call oci.Call) int {
+	_, unstarted, err := s.readMark(call)
+	if err == nil {
+		err = os.Remove(unstarted)
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return 0
+	}
+	report(call, fmt.Errorf("cannot record the start: %w", err))
+	return 1
 }
 
 // forget removes what a restore left of a container that is deleted. The runtime would delete through a mount that an

@@ -133,8 +133,18 @@ func TestTheRuntimeIsThatOfTheFileOfRoot(t *testing.T) {
 func TestARestoredContainerIsNotStartedAgain(t *testing.T) {
 	f := open(t)
 	call := oci.Call{Root: "/r", ID: "x"}
-	must(t, f.mark(call))
+	unstarted := f.path("unstarted")
+	must(t, f.mark(call, unstarted))
+	must(t, os.WriteFile(unstarted, nil, 0o600))
 	if status := Main(f.System, []string{"--root", "/r", "start", "x"}); status != 0 || f.executed != nil {
+		t.Errorf("status %d, executed %q", status, f.executed)
+	}
+	if _, err := os.Stat(unstarted); err == nil {
+		t.Error("the start is not recorded")
+	}
+	// A directory that is not empty cannot be removed: a start that is not recorded fails.
+	must(t, os.MkdirAll(unstarted+"/x", 0o700))
+	if status := Main(f.System, []string{"--root", "/r", "start", "x"}); status != 1 || f.executed != nil {
 		t.Errorf("status %d, executed %q", status, f.executed)
 	}
 	for _, args := range [][]string{{"--root", "/other", "start", "x"}, {"--root", "/r", "start", "y"}} {

@@ -7,7 +7,7 @@ import { Random, SEED } from "../../../testbed/random";
 
 /**
  * Operations whose moments are drawn: a checkpoint from its request to its response, a restore from the first staged byte until
- * the pod is Ready, and the wrapper's part of a restore, from the plan until the pod is Ready.
+ * all containers are restored, and the wrapper's part of a restore, from the plan until then.
  */
 export type Operation = "checkpoint" | "restore" | "wrapper";
 
