@@ -151,6 +151,22 @@ describeInNamespaces("memory that is loaded on access", () => {
     expect(servers.all()).toEqual([]);
   });
 
+  test("of several processes of a container, one of them a zombie, is complete", async () => {
+    // The zombie's parent is busybox, which does not wait for a child that it got by exec.
+    const script = `/bin/memory 32 & /bin/memory 32 & sh -c 'sleep 0.1 & exec /bin/memory 32'`;
+    const several = { containers: [memory("main", 0, { command: ["/bin/sh", "-c", script] })] };
+    await restores.source("/root/several", several, () =>
+      restores.logged("source", "main", /^tick 5 [^]*^tick 5 [^]*^tick 5 /m),
+    );
+    const state = node.restore("copy", several, "/root/several", LAZY);
+    expect(state.containers?.["main"]).toMatchObject({ phase: "Restored", lazy: true });
+    expect(state.containers?.["main"]?.eager).toBeUndefined();
+    node.exec("copy", "main", "pkill", "-USR1", "-x", "memory");
+    const log = await restores.logged("copy", "main", /^all bad 0$[^]*^all bad 0$[^]*^all bad 0$/m);
+    expect(log.input).not.toMatch(/bad [1-9]/);
+    await eventually(() => expect(servers.all()).toEqual([]));
+  });
+
   test("of one container that is lost also ends the other one: both start fresh", async () => {
     const two = { containers: [memory("main", SIZE), memory("other", 16)] };
     await restores.source("/root/two", two, () => restores.logged("source", "other", /^tick 5 /m));
