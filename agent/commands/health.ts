@@ -119,7 +119,7 @@ export function checkCriuCommand(): Command {
       const { periodSeconds, timeoutSeconds } = settings.health;
       const log = createLogger({ level: settings.log.level });
       const stop = stopSignal((signal) => log.info({ signal }, "stopping"));
-      const node = "socket" in settings ? new NodeServiceClient(settings.socket) : undefined;
+      const node = "stateSocket" in settings ? new NodeServiceClient(settings.stateSocket) : undefined;
       await runCriuChecks(
         {
           folder: settings.folder,

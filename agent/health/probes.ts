@@ -68,7 +68,7 @@ function serviceChecks(
   settings: CriuAgentSettings,
   options: ProbesOptions,
 ): Readonly<Partial<Record<CheckName, Check>>> {
-  const { handler, socket, state, health } = settings;
+  const { handler, stateSocket, state, health } = settings;
   return {
     runtime: async () => {
       const config = await orUnknown(
@@ -81,7 +81,7 @@ function serviceChecks(
         await fileAt(join(options.host, handler.binary)),
       );
     },
-    nodeService: async () => checkNodeService(socket, await criuResult(options.criuResult)),
+    nodeService: async () => checkNodeService(stateSocket, await criuResult(options.criuResult)),
     space: async () => {
       const { bavail, bsize } = await statfs(state);
       return checkSpace(bavail * bsize, { ...settings, archives: state });

@@ -35,6 +35,8 @@ export {
   RUNTIME_FILE,
   SERVICE_DIRECTORY,
   SERVICE_SOCKET,
+  STATE_DIRECTORY,
+  STATE_SOCKET,
   WRAPPER,
 } from "./node-service";
 export {

@@ -10,5 +10,9 @@ export const WRAPPER = "/usr/local/bin/cedana-runc";
 export const SERVICE_DIRECTORY = "/run/cedana-cdk/node";
 /** Unix socket of the host service. */
 export const SERVICE_SOCKET = `${SERVICE_DIRECTORY}/node.sock`;
+/** Directory of the socket on which the host service answers only the health check. */
+export const STATE_DIRECTORY = "/run/cedana-cdk/state";
+/** Unix socket on which the host service returns its state, and does nothing else. */
+export const STATE_SOCKET = `${STATE_DIRECTORY}/state.sock`;
 /** File with the path of the OCI runtime that the wrapper calls. */
 export const RUNTIME_FILE = "/etc/cedana-cdk/runtime";

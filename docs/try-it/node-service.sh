@@ -11,11 +11,12 @@ ConditionFileIsExecutable=/opt/cedana-cdk/current/bin/cedana-node
 StartLimitIntervalSec=0
 
 [Service]
-ExecStartPre=/usr/bin/install -d -m 0700 /run/cedana-cdk/node
+ExecStartPre=/usr/bin/install -d -m 0700 /run/cedana-cdk/node /run/cedana-cdk/state
 ExecStart=/opt/cedana-cdk/current/bin/cedana-node cedana-noded
 Restart=always
 RestartSec=1
 KillMode=process
+TimeoutStopSec=120
 OOMScoreAdjust=-999
 END
 cat >/etc/systemd/system/cedana-noded.path <<'END'

@@ -4,6 +4,7 @@ import {
   NODE_PROGRAM,
   RUNTIME_FILE,
   SERVICE_DIRECTORY,
+  STATE_DIRECTORY,
   WRAPPER,
   type Ami,
 } from "../../config/nodes";
@@ -26,7 +27,7 @@ ConditionFileIsExecutable=${NODE_PROGRAM}
 StartLimitIntervalSec=0
 
 [Service]
-ExecStartPre=/usr/bin/install -d -m 0700 ${SERVICE_DIRECTORY}
+ExecStartPre=/usr/bin/install -d -m 0700 ${SERVICE_DIRECTORY} ${STATE_DIRECTORY}
 ExecStart=${NODE_PROGRAM} ${SERVICE}
 Restart=always
 RestartSec=1

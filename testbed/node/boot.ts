@@ -1,7 +1,7 @@
 /** What a node of the engine `criu` has from its boot on: docs/nodes/node-service.md. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { NODE_PROGRAM, SERVICE_DIRECTORY } from "../../config/nodes";
+import { NODE_PROGRAM, SERVICE_DIRECTORY, STATE_DIRECTORY } from "../../config/nodes";
 import { ROOT } from "./run";
 import { KIND, type Kind, type Testbed } from "./testbed";
 
@@ -19,7 +19,7 @@ export const handlerOf = (kind: Kind) =>
 /** Stands in for the systemd units: starts the service when the helper has installed the program, and again when it ends. */
 export const UNIT = `#!/bin/sh
 until [ -x ${NODE_PROGRAM} ]; do sleep 0.2; done
-install -d -m 0700 ${SERVICE_DIRECTORY}
+install -d -m 0700 ${SERVICE_DIRECTORY} ${STATE_DIRECTORY}
 exec ${NODE_PROGRAM} ${SERVICE}
 `;
 

@@ -34,6 +34,7 @@ export interface CheckpointParams {
   readonly podUID: string;
   readonly containers?: readonly { readonly name: string; readonly image?: string }[];
   readonly tcp?: "close" | "loopback" | "refuse";
+  readonly preDump?: "auto" | "off";
   readonly stop?: boolean;
   readonly freezeMilliseconds?: number;
 }
@@ -43,9 +44,18 @@ export interface CheckpointResult {
   readonly directory: string;
   readonly checkpoint: {
     readonly frozenNanoseconds: number;
+    readonly preDump?: {
+      readonly passes: number;
+      readonly frozenNanoseconds?: number;
+      readonly reason?: string;
+      readonly message?: string;
+    };
     readonly createdAt: string;
     readonly node: Readonly<Record<string, unknown>>;
-    readonly containers: readonly { readonly name: string; readonly files: readonly { path: string }[] }[];
+    readonly containers: readonly {
+      readonly name: string;
+      readonly files: readonly { readonly path: string; readonly size: number }[];
+    }[];
     readonly volumes: readonly { readonly name: string }[];
   };
   readonly timings: Readonly<Record<string, number>>;
@@ -81,8 +91,11 @@ export interface ServiceNode extends Testbed {
   ready(): Promise<void>;
 }
 
-/** Starts the node and installs the service. */
-export async function openServiceNode(): Promise<ServiceNode> {
+/** Programs of runtime/test that containers run. */
+export type Workload = "pair" | "hold" | "dirty";
+
+/** Starts the node, installs the service, and builds the image of a workload. */
+export async function openServiceNode(workload: Workload = "pair"): Promise<ServiceNode> {
   const folder = mkdtempSync(join(tmpdir(), "service-"));
   const testbed = openTestbed({ containerd: handlerOf, service: UNIT });
   testbed.addNode();
@@ -103,7 +116,7 @@ export async function openServiceNode(): Promise<ServiceNode> {
       "-c",
       `exec ${NODE_PROGRAM} ${SERVICE} call ${method} "$(cat)"`,
     );
-  pushWorkload(folder);
+  pushWorkload(folder, workload);
   const built = join(folder, "built");
   run("go", ["build", "-trimpath", "-o", built, "./cmd/cedana-node"], {
     cwd: join(ROOT, "runtime"),
@@ -183,19 +196,19 @@ true`).trim(),
   return node;
 }
 
-/** Builds the image `pair:1`: busybox and the workload of runtime/test/pair. */
-function pushWorkload(folder: string) {
+/** Builds the image `NAME:1`: busybox and a program of runtime/test. */
+function pushWorkload(folder: string, name: Workload) {
   const files = join(folder, "image/bin");
   mkdirSync(files, { recursive: true });
   const env = { ...process.env, CGO_ENABLED: "0" };
-  run("go", ["build", "-trimpath", "-o", join(files, "pair"), "./test/pair"], {
+  run("go", ["build", "-trimpath", "-o", join(files, name), `./test/${name}`], {
     cwd: join(ROOT, "runtime"),
     env,
   });
   const layer = join(folder, "layer.tar");
-  run("tar", ["--owner=0", "--group=0", "-C", join(folder, "image"), "-cf", layer, "bin/pair"]);
+  run("tar", ["--owner=0", "--group=0", "-C", join(folder, "image"), "-cf", layer, `bin/${name}`]);
   const crane = join(process.env["TESTBED_CACHE"] ?? join(homedir(), ".cache/cedana-testbed"), "bin/crane");
-  const [base, tag] = [`${REGISTRY}/busybox:1`, `${REGISTRY}/pair:1`];
+  const [base, tag] = [`${REGISTRY}/busybox:1`, `${REGISTRY}/${name}:1`];
   run(crane, ["append", "--insecure", "--base", base, "--new_layer", layer, "--new_tag", tag]);
 }
 

@@ -14,10 +14,11 @@ function controllerSettings(
   install: ResolvedInstall,
   checkpoints: CheckpointsOf,
 ): InferOutput<typeof criuControllerSchema> {
-  const { tcp, freezeSeconds, restore } = engine;
+  const { tcp, preDump, freezeSeconds, restore } = engine;
   return {
     ...agentCheckpoints(engine, install, checkpoints),
     tcp,
+    preDump,
     freezeSeconds,
     runtimeClasses: runtimeClassesOf(engine),
     restore,

@@ -6,6 +6,7 @@ const ROWS = [
   ["Checkpoint of all containers of a pod at one moment", "✔", "their cgroups are frozen together"],
   ["Checkpoint of chosen containers of a pod", "✔", "the others keep running and can change shared volumes"],
   ["Checkpoint, then stop of the processes", "✔", "leaveRunning: false"],
+  ["Dump of memory before the freeze", "✔", "preDump: auto; a kernel with CONFIG_MEM_SOFT_DIRTY"],
   [
     "Restore into a new pod",
     "✔",

@@ -1,7 +1,7 @@
 import * as v from "../../schema/valibot";
 import { described, dnsSubdomain, integer, oneOf, rule, shape, titled } from "../../schema";
 import { nodeAgentEntries } from "../node-agent";
-import { restartPolicy, tcpMode } from "./controller";
+import { preDumpMode, restartPolicy, tcpMode } from "./controller";
 
 const { allowCgroupV1, logLevel, ...agentEntries } = nodeAgentEntries;
 
@@ -42,6 +42,10 @@ const criuEngine = shape({
   tcp: described(
     v.optional(tcpMode, "close"),
     "Established TCP connections of a checkpoint. close: they are closed in the restored processes. loopback: those over loopback are kept. refuse: a checkpoint fails if there is one.",
+  ),
+  preDump: described(
+    v.optional(preDumpMode, "auto"),
+    "Dumps of memory while the pod runs, before the freeze, which then dumps only what changed. auto: where that shortens the standstill and the node's kernel tracks memory. off: never.",
   ),
   freezeSeconds: described(
     v.optional(integer(1, 3600), 60),

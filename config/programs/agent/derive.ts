@@ -2,7 +2,7 @@ import { CRIU_HANDLER, type ResolvedCriuEngine } from "../../engines/criu";
 import type { ResolvedKubeletEngine } from "../../engines/kubelet";
 import { credentialsOf, type NodeAgentSettings } from "../../engines/node-agent";
 import { agentNamespace, checkpointsOf, type ResolvedInstall } from "../../install";
-import { MINIMUM_KERNEL, NODE_FOLDER, SERVICE_SOCKET, WRAPPER } from "../../nodes";
+import { MINIMUM_KERNEL, NODE_FOLDER, SERVICE_SOCKET, STATE_SOCKET, WRAPPER } from "../../nodes";
 import { quantityBytes } from "../../schema";
 import type { CriuAgentSettings, KubeletAgentSettings } from "./schema";
 
@@ -77,6 +77,7 @@ export function criuAgentSettings(engine: ResolvedCriuEngine, install: ResolvedI
     folder: NODE_FOLDER,
     runtime,
     socket: SERVICE_SOCKET,
+    stateSocket: STATE_SOCKET,
     handler: { name: CRIU_HANDLER.name, binary: WRAPPER },
     health: { ...healthSettings(engine, install), runtimeConfig: runtimeConfig({ runtime }) },
   };

@@ -99,6 +99,7 @@ const criuAgentSchema = shape({
   ),
   ...entries,
   socket: described(directory, "Unix socket of the service of the node."),
+  stateSocket: described(directory, "Unix socket on which the service of the node only returns its state."),
   handler: described(
     shape({
       name: described(dnsLabel, "Name of the runtime handler."),

@@ -1,11 +1,14 @@
 package probe
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -134,9 +137,9 @@ func (c *check) checkWatches(p *process, d descriptor, kind string) {
 	if err != nil {
 		return
 	}
-	for _, device := range watches(string(data), kind) {
-		switch system := p.systems[device]; {
-		case device == p.root || system == "overlay":
+	for _, each := range watches(string(data), kind) {
+		switch system := p.systems[each.device]; {
+		case (each.device == p.root || system == "overlay") && !p.findable(each):
 			c.report(p, "inotify", "watches a file of the image by "+kind, "Watch files of a volume, or turn the watch off.")
 		case slices.Contains(withoutHandles, system):
 			c.report(p, "inotify", "watches a file of "+system+" by "+kind, "Turn the watch off, or read the file at intervals.")
@@ -144,26 +147,70 @@ func (c *check) checkWatches(p *process, d descriptor, kind string) {
 	}
 }
 
+// searched are directories in which CRIU searches for the inode of a watch (hints of criu/irmap.c).
+var searched = []string{"/etc", "/var/spool", "/var/log"}
+
+// searchLimit is how many files are compared. An image has some hundred in these directories.
+const searchLimit = 20000
+
+// findable says if CRIU finds the file of a watch by its inode: the root directory, or a file of a directory that it searches.
+func (p *process) findable(of watch) bool {
+	root := fmt.Sprintf("/proc/%d/root", p.pid)
+	same := func(info os.FileInfo, err error) bool {
+		if err != nil {
+			return false
+		}
+		stat := info.Sys().(*syscall.Stat_t)
+		return stat.Ino == of.inode && deviceNumber(uint64(unix.Major(stat.Dev)), uint64(unix.Minor(stat.Dev))) == of.device
+	}
+	if same(os.Stat(root)) {
+		return true
+	}
+	left := searchLimit
+	for _, directory := range searched {
+		found := filepath.WalkDir(root+directory, func(_ string, entry os.DirEntry, err error) error {
+			if left--; left < 0 {
+				return filepath.SkipAll
+			}
+			if err == nil && same(entry.Info()) {
+				return errFound
+			}
+			return nil
+		})
+		if errors.Is(found, errFound) {
+			return true
+		}
+	}
+	return false
+}
+
+var errFound = errors.New("found")
+
 // withoutHandles are file systems whose files CRIU cannot open by a handle.
 var withoutHandles = []string{"proc", "sysfs", "devpts", "mqueue"}
 
-// watches returns the devices of the watches in lines as "inotify wd:1 ino:3f sdev:30 mask:...", numbers in hexadecimal digits
-// (proc(5)).
-func watches(fdinfo, kind string) []uint64 {
-	devices := []uint64{}
+// watch is the file that a watch is for.
+type watch struct{ device, inode uint64 }
+
+// watches returns the files in lines as "inotify wd:1 ino:3f sdev:30 mask:...", numbers in hexadecimal digits (proc(5)).
+func watches(fdinfo, kind string) []watch {
+	list := []watch{}
 	for line := range strings.Lines(fdinfo) {
 		if !strings.HasPrefix(line, kind+" ") {
 			continue
 		}
+		read := map[string]uint64{}
 		for field := range strings.FieldsSeq(line) {
-			if value, found := strings.CutPrefix(field, "sdev:"); found {
-				if device, err := strconv.ParseUint(value, 16, 64); err == nil {
-					devices = append(devices, device)
-				}
+			key, value, _ := strings.Cut(field, ":")
+			if number, err := strconv.ParseUint(value, 16, 64); err == nil {
+				read[key] = number
 			}
 		}
+		if device, found := read["sdev"]; found {
+			list = append(list, watch{device, read["ino"]})
+		}
 	}
-	return devices
+	return list
 }
 
 // checkTimer finds a periodic timer that expired and was not read. CRIU restores it as one that ended.

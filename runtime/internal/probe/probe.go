@@ -9,6 +9,7 @@ package probe
 import (
 	"fmt"
 
+	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/pod"
 )
 
@@ -22,8 +23,8 @@ type Problem struct {
 // check is one run over the processes of a pod's containers.
 type check struct {
 	containers []pod.Container
-	// established says that established TCP connections are a problem.
-	established bool
+	// tcp is what the checkpoint does with established TCP connections.
+	tcp checkpoint.TCP
 	// owners has the container of each process that CRIU dumps.
 	owners map[int]*pod.Container
 	// sockets has the container of each socket that a process of the checkpoint has open, by the inode of the socket.
@@ -32,11 +33,11 @@ type check struct {
 	seen     map[string]bool
 }
 
-// Check returns the problems of the containers, in their order, at most one of each kind for each container. Established
-// says that established TCP connections are one.
-func Check(containers []pod.Container, established bool) []Problem {
+// Check returns the problems of the containers, in their order, at most one of each kind for each container. TCP is what the
+// checkpoint does with established connections.
+func Check(containers []pod.Container, tcp checkpoint.TCP) []Problem {
 	c := &check{
-		containers: containers, established: established,
+		containers: containers, tcp: tcp,
 		owners: map[int]*pod.Container{}, sockets: map[uint64]*pod.Container{}, seen: map[string]bool{}, problems: []Problem{},
 	}
 	processes := []*process{}

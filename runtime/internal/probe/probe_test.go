@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/freezertest"
 	"cedana.ai/cdk/runtime/internal/pod"
 	"golang.org/x/sys/unix"
@@ -98,6 +99,8 @@ func open(args []string) error {
 		return err
 	case "alg":
 		return call(unix.SYS_SOCKET, unix.AF_ALG, unix.SOCK_SEQPACKET)
+	case "own-address":
+		return openOwnAddress(args[1], listen, dial)
 	case "eventfd":
 		return call(unix.SYS_EVENTFD2, 0, 0)
 	case "file":
@@ -114,6 +117,37 @@ func open(args []string) error {
 	default:
 		return fmt.Errorf("unknown argument %s", args[0])
 	}
+}
+
+// openOwnAddress opens a socket of an address of this machine that is not loopback.
+func openOwnAddress(kind string, listen func(string, string, bool) (net.Listener, error), dial func(string, string) error) error {
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return err
+	}
+	for _, each := range addresses {
+		network, isIP := each.(*net.IPNet)
+		if !isIP || !network.IP.IsGlobalUnicast() {
+			continue
+		}
+		address := net.JoinHostPort(network.IP.String(), "0")
+		if kind == "udp" {
+			connection, err := net.ListenPacket("udp", address)
+			opened = append(opened, connection)
+			return err
+		}
+		listener, err := listen("tcp", address, false)
+		if err != nil || kind == "tcp-listener" {
+			return err
+		}
+		if err := dial("tcp", listener.Addr().String()); err != nil {
+			return err
+		}
+		accepted, err := listener.Accept()
+		opened = append(opened, accepted)
+		return errors.Join(err, listener.Close())
+	}
+	return errors.New("this machine has only loopback addresses")
 }
 
 func call(number, a, b uintptr) error {
@@ -169,32 +203,38 @@ func messages(problems []Problem) string {
 
 func TestProblemsOfOneContainer(t *testing.T) {
 	for _, each := range []struct {
-		args        []string
-		established bool
-		want        string
+		args []string
+		tcp  checkpoint.TCP
+		want string
 	}{
-		{[]string{"nothing"}, true, ""},
-		{[]string{"tcp"}, false, ""},
-		{[]string{"tcp"}, true, "has an established TCP connection"},
-		{[]string{"mptcp"}, false, "has an MPTCP socket"},
+		{[]string{"nothing"}, checkpoint.TCPRefuse, ""},
+		{[]string{"tcp"}, checkpoint.TCPClose, ""},
+		{[]string{"tcp"}, checkpoint.TCPRefuse, "has an established TCP connection"},
+		{[]string{"tcp"}, checkpoint.TCPLoopback, ""},
+		{[]string{"own-address", "tcp-listener"}, checkpoint.TCPClose, "listens on the pod's address "},
+		{[]string{"own-address", "udp"}, checkpoint.TCPClose, "has a socket of the pod's address "},
+		{[]string{"own-address", "tcp"}, checkpoint.TCPLoopback, "has a TCP connection from the pod's address "},
+		{[]string{"mptcp"}, checkpoint.TCPClose, "has an MPTCP socket"},
 		// The connection is not accepted.
-		{[]string{"unix-own", filepath.Join(t.TempDir(), "s")}, true, ""},
-		{[]string{"io_uring"}, false, "has an open io_uring descriptor"},
-		{[]string{"userfaultfd"}, false, "has an open userfaultfd descriptor"},
-		{[]string{"memfd_secret"}, false, "has memory of memfd_secret"},
-		{[]string{"alg"}, false, "has a socket of address family 38"},
-		{[]string{"eventfd"}, true, ""},
-		{[]string{"file", "/dev/null"}, true, ""},
-		{[]string{"file", "/dev/loop-control"}, false, "has the device /dev/loop-control open"},
-		{[]string{"file", "/proc/self/ns/net"}, false, ""},
-		{[]string{"listen-queue"}, true, "has an established TCP connection"},
-		{[]string{"listen-queue"}, false, ""},
-		{[]string{"inotify", "/"}, false, "watches a file of the image"},
-		{[]string{"inotify", "/proc"}, false, "watches a file of proc by inotify"},
-		{[]string{"inotify", "/dev/shm"}, false, ""},
+		{[]string{"unix-own", filepath.Join(t.TempDir(), "s")}, checkpoint.TCPRefuse, ""},
+		{[]string{"io_uring"}, checkpoint.TCPClose, "has an open io_uring descriptor"},
+		{[]string{"userfaultfd"}, checkpoint.TCPClose, "has an open userfaultfd descriptor"},
+		{[]string{"memfd_secret"}, checkpoint.TCPClose, "has memory of memfd_secret"},
+		{[]string{"alg"}, checkpoint.TCPClose, "has a socket of address family 38"},
+		{[]string{"eventfd"}, checkpoint.TCPRefuse, ""},
+		{[]string{"file", "/dev/null"}, checkpoint.TCPRefuse, ""},
+		{[]string{"file", "/dev/loop-control"}, checkpoint.TCPClose, "has the device /dev/loop-control open"},
+		{[]string{"file", "/proc/self/ns/net"}, checkpoint.TCPClose, ""},
+		{[]string{"listen-queue"}, checkpoint.TCPRefuse, "has an established TCP connection"},
+		{[]string{"listen-queue"}, checkpoint.TCPClose, ""},
+		{[]string{"inotify", "/usr"}, checkpoint.TCPClose, "watches a file of the image"},
+		{[]string{"inotify", "/"}, checkpoint.TCPClose, ""},
+		{[]string{"inotify", "/etc"}, checkpoint.TCPClose, ""},
+		{[]string{"inotify", "/proc"}, checkpoint.TCPClose, "watches a file of proc by inotify"},
+		{[]string{"inotify", "/dev/shm"}, checkpoint.TCPClose, ""},
 	} {
-		t.Run(strings.Join(each.args[:1], "")+fmt.Sprint(each.established), func(t *testing.T) {
-			got := messages(Check([]pod.Container{container(t, "app", each.args...)}, each.established))
+		t.Run(strings.Join(each.args[:1], "")+string(each.tcp), func(t *testing.T) {
+			got := messages(Check([]pod.Container{container(t, "app", each.args...)}, each.tcp))
 			if each.want == "" && got != "" || !strings.Contains(got, each.want) || strings.Contains(got, "no remedy") {
 				t.Errorf("got %q, want %q", got, each.want)
 			}
@@ -209,7 +249,7 @@ func TestUnixStreamBetweenContainers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	server := container(t, "server", "unix-listen", path)
 	client := container(t, "client", "unix-dial", path)
-	if got := messages(Check([]pod.Container{client, server}, false)); !strings.Contains(got, "client: process") || !strings.Contains(got, "to container server") {
+	if got := messages(Check([]pod.Container{client, server}, checkpoint.TCPClose)); !strings.Contains(got, "client: process") || !strings.Contains(got, "to container server") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -241,7 +281,7 @@ func TestUnixSocketOfAProcessOutsideTheContainer(t *testing.T) {
 		got := ""
 		// The connection has an inode once this process has accepted it.
 		for range 100 {
-			if got = messages(Check([]pod.Container{client}, false)); got != "" {
+			if got = messages(Check([]pod.Container{client}, checkpoint.TCPClose)); got != "" {
 				break
 			}
 			time.Sleep(10 * time.Millisecond)
@@ -260,17 +300,17 @@ func TestSharedMemorySegmentsOfSeveralContainers(t *testing.T) {
 	}
 	defer unix.SysvShmCtl(id, unix.IPC_RMID, nil)
 	one, two := container(t, "one", "nothing"), container(t, "two", "nothing")
-	if got := messages(Check([]pod.Container{one, two}, false)); !strings.Contains(got, "SysV") {
+	if got := messages(Check([]pod.Container{one, two}, checkpoint.TCPClose)); !strings.Contains(got, "SysV") {
 		t.Errorf("got %q", got)
 	}
-	if got := messages(Check([]pod.Container{one}, false)); got != "" {
+	if got := messages(Check([]pod.Container{one}, checkpoint.TCPClose)); got != "" {
 		t.Errorf("got %q", got)
 	}
 }
 
 func TestWatches(t *testing.T) {
 	text := "pos:\t0\nflags:\t00\ninotify wd:2 ino:5a sdev:30 mask:800afce ignored_mask:0\ninotify wd:1 ino:3f sdev:fe00001 mask:2\nfanotify ino:1 sdev:7\n"
-	if got := watches(text, "inotify"); !slices.Equal(got, []uint64{0x30, 0xfe00001}) {
+	if got := watches(text, "inotify"); !slices.Equal(got, []watch{{0x30, 0x5a}, {0xfe00001, 0x3f}}) {
 		t.Errorf("got %x", got)
 	}
 }

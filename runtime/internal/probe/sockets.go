@@ -2,7 +2,9 @@ package probe
 
 import (
 	"fmt"
+	"net/netip"
 
+	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"golang.org/x/sys/unix"
 )
 
@@ -45,21 +47,56 @@ func (c *check) checkSocket(p *process, d descriptor) {
 			"Set GODEBUG=multipathtcp=0 in the container: Go programs listen with MPTCP by default. Or set net.mptcp.enabled=0 in the pod.")
 	case internet && kind != unix.SOCK_RAW && !protocols[protocol]:
 		c.report(p, "protocol", fmt.Sprintf("has a socket of IP protocol %d", protocol), "Close it before the checkpoint, or use TCP or UDP.")
-	case internet && protocol == unix.IPPROTO_TCP && kind == unix.SOCK_STREAM && c.established:
+	case internet && protocol == unix.IPPROTO_TCP && kind == unix.SOCK_STREAM:
 		c.checkConnection(p, socket)
+	case internet && kind != unix.SOCK_RAW:
+		if address := podAddress(socket); address != "" {
+			c.report(p, "address", "has a socket of the pod's address "+address,
+				"Close it before the checkpoint, or send to other pods from a socket that is not connected: a restored pod has another address.")
+		}
 	}
 }
 
-// checkConnection finds connected TCP sockets, also those that one side has closed, and connections that were not accepted.
+// checkConnection finds connected TCP sockets, also those that one side has closed, connections that were not accepted, and
+// listeners on the pod's own address.
 func (c *check) checkConnection(p *process, socket int) {
 	info, err := unix.GetsockoptTCPInfo(socket, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
 		return
 	}
+	address := podAddress(socket)
+	connected := info.State != tcpClose && info.State != tcpListen
+	switch {
 	// The kernel counts the connections in the queue of a listener as unacked segments.
-	if info.State != tcpClose && info.State != tcpListen || info.State == tcpListen && info.Unacked > 0 {
+	case c.tcp == checkpoint.TCPRefuse && (connected || info.State == tcpListen && info.Unacked > 0):
 		c.report(p, "tcp", "has an established TCP connection", "Close it before the checkpoint, or use tcp: close or tcp: loopback.")
+	case c.tcp == checkpoint.TCPLoopback && connected && address != "":
+		c.report(p, "tcp", "has a TCP connection from the pod's address "+address,
+			"Close it before the checkpoint, or use tcp: close: a restored pod has another address.")
+	case !connected && address != "":
+		c.report(p, "address", "listens on the pod's address "+address, "Listen on 0.0.0.0 or on ::, because a restored pod has another address.")
 	}
+}
+
+// podAddress returns the local address of a socket if only this pod has it: neither a loopback address nor all addresses.
+func podAddress(socket int) string {
+	local, err := unix.Getsockname(socket)
+	if err != nil {
+		return ""
+	}
+	var address netip.Addr
+	port := 0
+	switch local := local.(type) {
+	case *unix.SockaddrInet4:
+		address, port = netip.AddrFrom4(local.Addr), local.Port
+	case *unix.SockaddrInet6:
+		address, port = netip.AddrFrom16(local.Addr).Unmap(), local.Port
+	}
+	// A connection that was reset keeps its address, but no port: CRIU does not bind it.
+	if !address.IsGlobalUnicast() || port == 0 {
+		return ""
+	}
+	return address.String()
 }
 
 func copyDescriptor(pid, number int) (int, error) {

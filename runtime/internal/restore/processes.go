@@ -177,7 +177,27 @@ func removeLeftovers(runtime, root string, systemd bool, id, cgroup, work string
 	if text, err := exec.CommandContext(limit, runtime, append(args, "delete", "--force", id)...).CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot delete what the restore left: %w: %.400s", err, text)
 	}
+	if systemd {
+		// A runtime that was killed has no state of the container, so `delete` stops no unit. systemd removes the scope when
+		// its last process has ended. The runtime cannot create the same scope before.
+		waitRemoved(cgroup, killLimit)
+	}
 	return nil
+}
+
+// waitRemoved waits until a directory does not exist. It returns false at the limit.
+func waitRemoved(directory string, limit time.Duration) bool {
+	if directory == "" {
+		return true
+	}
+	for end := time.Now().Add(limit); ; time.Sleep(killPeriod) {
+		if _, err := os.Stat(directory); errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+		if time.Now().After(end) {
+			return false
+		}
+	}
 }
 
 // setOOMScore sets the OOM score adjustment of the new pod, which depends on its quality of service, for all processes in

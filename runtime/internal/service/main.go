@@ -22,8 +22,10 @@ const Name = "cedana-noded"
 
 // Paths of the service on a node.
 const (
-	// Socket is the unix socket.
+	// Socket is the unix socket of the agent.
 	Socket = "/run/cedana-cdk/node/node.sock"
+	// StateSocket is the unix socket of the health check. It is in another directory, because a pod mounts a whole directory.
+	StateSocket = "/run/cedana-cdk/state/state.sock"
 	// Checkpoints has a directory for each checkpoint.
 	Checkpoints = "/var/lib/cedana-cdk/checkpoints"
 	// JournalDirectory has a file for each checkpoint in flight.
@@ -90,6 +92,11 @@ func run(runtime func() (string, error)) error {
 	if err != nil {
 		return err
 	}
+	state, err := Listen(StateSocket)
+	if err != nil {
+		listener.Close()
+		return err
+	}
 	go func() {
 		fmt.Printf("stopping on %v, once no checkpoint is in flight\n", <-signals)
 		drained := make(chan struct{})
@@ -104,9 +111,14 @@ func run(runtime func() (string, error)) error {
 		}
 		stop(&dump.Error{Reason: dump.ReasonInterrupted, Err: errors.New("the service stops")})
 		listener.Close()
+		state.Close()
 	}()
-	fmt.Printf("listening on %s\n", Socket)
-	return s.Serve(listener)
+	fmt.Printf("listening on %s and %s\n", Socket, StateSocket)
+	ended := make(chan error, 1)
+	go func() { ended <- s.ServeState(state) }()
+	err = s.Serve(listener)
+	state.Close()
+	return errors.Join(err, <-ended)
 }
 
 // hostNode returns the paths of a node.

@@ -367,3 +367,27 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+func TestSocketOfTheHealthCheckAnswersOnlyItsMethod(t *testing.T) {
+	f := start(t)
+	path := f.dir + "/state/state.sock"
+	listener, err := Listen(path)
+	must(t, err)
+	served := make(chan error)
+	go func() { served <- f.ServeState(listener) }()
+	if _, err := exchange(path, request{ID: "1", Method: "state", Params: json.RawMessage("{}")}); err != nil {
+		t.Error(err)
+	}
+	for _, method := range []string{"checkpoint", "forget", "export", "stage", "lay", "decline", "outcome", "forgetPlan", ""} {
+		params := json.RawMessage(`{"uid":"cp","podUID":"pod","part":"metadata"}`)
+		_, err := exchange(path, request{ID: "1", Method: method, Params: params})
+		if err == nil || !strings.Contains(err.Error(), "this socket does not answer the method") {
+			t.Errorf("%s: got %v", method, err)
+		}
+	}
+	if f.taken.Load() != 0 {
+		t.Error("a checkpoint was taken")
+	}
+	listener.Close()
+	must(t, <-served)
+}

@@ -7,8 +7,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
+	"cedana.ai/cdk/runtime/internal/dump"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,7 +40,19 @@ func Listen(path string) (*net.UnixListener, error) {
 }
 
 // Serve accepts connections until the listener is closed, and then waits for the requests in flight.
-func (s *Service) Serve(listener *net.UnixListener) error {
+func (s *Service) Serve(listener *net.UnixListener) error { return s.serve(listener, nil) }
+
+// stateMethods are the methods of the socket for the health check.
+var stateMethods = []string{"state"}
+
+// ServeState is Serve for a socket that answers only the method state: its clients can read what the service does, but can
+// neither read, take nor delete checkpoints.
+func (s *Service) ServeState(listener *net.UnixListener) error {
+	return s.serve(listener, stateMethods)
+}
+
+// serve answers the methods, or all if there are none.
+func (s *Service) serve(listener *net.UnixListener, methods []string) error {
 	slots := make(chan struct{}, maxConnections)
 	defer s.requests.Wait()
 	for {
@@ -64,7 +78,7 @@ func (s *Service) Serve(listener *net.UnixListener) error {
 				fmt.Fprintln(os.Stderr, err)
 				return
 			}
-			s.converse(connection)
+			s.converse(connection, methods)
 		}()
 	}
 }
@@ -91,7 +105,7 @@ func onlyRoot(connection *net.UnixConn) error {
 
 // converse reads requests until the client closes the connection or the service stops. Requests run at the same time;
 // a checkpoint continues when its client disconnects.
-func (s *Service) converse(connection *net.UnixConn) {
+func (s *Service) converse(connection *net.UnixConn, methods []string) {
 	closed := make(chan struct{})
 	defer close(closed)
 	go func() {
@@ -109,6 +123,9 @@ func (s *Service) converse(connection *net.UnixConn) {
 	scanner.Buffer(make([]byte, 4096), lineBytes)
 	for scanner.Scan() {
 		read, err := parseRequest(scanner.Bytes())
+		if err == nil && len(methods) > 0 && !slices.Contains(methods, read.Method) {
+			err = &dump.Error{Reason: reasonUnknownMethod, Err: fmt.Errorf("this socket does not answer the method %.40q", read.Method)}
+		}
 		if handle := s.streams(read.Method); err == nil && handle != nil {
 			answers.Wait()
 			s.carry(connection, read, handle)

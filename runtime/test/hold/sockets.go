@@ -104,6 +104,19 @@ var sockets = map[string]open{
 		connection, err := retry(func() (net.Conn, error) { return net.Dial("unixgram", name) })
 		return func() error { _, err := connection.Write([]byte("x")); return err }, err
 	},
+	// Connections to another machine, which does not have to answer.
+	"tcp-client": func(address string) (use, error) { return opensTo("tcp", address) },
+	"udp-client": func(address string) (use, error) { return opensTo("udp", address) },
+	// Sockets of the pod's own address.
+	"tcp-listener-pod": func(string) (use, error) {
+		_, err := listen("tcp", net.JoinHostPort(podAddress(), "7070"), false)
+		return nil, err
+	},
+	"udp-listener-pod": func(string) (use, error) {
+		listener, err := net.ListenPacket("udp", net.JoinHostPort(podAddress(), "7070"))
+		held = append(held, listener)
+		return nil, err
+	},
 	"tcp-echo": func(address string) (use, error) { return nil, echo("tcp", address) },
 	"tcp-dial": func(address string) (use, error) { return dialed("tcp", address) },
 }
@@ -203,4 +216,22 @@ func dialed(network, address string) (use, error) {
 		return nil, err
 	}
 	return exchange(connection, connection), nil
+}
+
+// opensTo keeps a connection without using it.
+func opensTo(network, address string) (use, error) {
+	connection, err := net.Dial(network, address)
+	held = append(held, connection)
+	return nil, err
+}
+
+// podAddress returns the address of the pod, "" if it has none.
+func podAddress() string {
+	addresses, _ := net.InterfaceAddrs()
+	for _, each := range addresses {
+		if network, isIP := each.(*net.IPNet); isIP && network.IP.IsGlobalUnicast() {
+			return network.IP.String()
+		}
+	}
+	return ""
 }

@@ -2,7 +2,7 @@ import { dirname } from "node:path/posix";
 import type { Construct } from "constructs";
 import { NODE_CHECKPOINT, NODE_RESTORE } from "../../../../api";
 import type { ResolvedCriuEngine } from "../../../../config/engines";
-import { SERVICE_DIRECTORY, WRAPPER } from "../../../../config/nodes";
+import { SERVICE_DIRECTORY, STATE_DIRECTORY, WRAPPER } from "../../../../config/nodes";
 import { criuAgentSettings, STATE } from "../../../../config/programs/agent";
 import { inputOfKind, type EngineProps } from "../../input";
 import type { EngineInput } from "../engine";
@@ -13,11 +13,9 @@ export function criuInputOf(scope: Construct, props: EngineProps): EngineInput<R
   return inputOfKind(scope, props, "criu");
 }
 
-/**
- * Directory with the socket of the host service. A mounted directory shows a socket that was created again, a mounted socket
- * does not.
- */
+/** Directories with a socket of the host service. Mounted, they show a socket that was created again; a mounted socket does not. */
 const service = hostDirectory("node-service", SERVICE_DIRECTORY, "read", { create: true });
+const serviceState = hostDirectory("node-service-state", STATE_DIRECTORY, "read", { create: true });
 
 /**
  * Returns the input of the node agent, which requests checkpoints and restores from the host service, and exchanges them with
@@ -35,8 +33,8 @@ export function nodeAgentInput({ engine, install }: EngineInput<ResolvedCriuEngi
     helperPorts: [],
     wrapper: WRAPPER,
     helperMounts: service,
-    // The host service accepts only root, which the container health-check is not.
-    checkMounts: service,
+    // The host service accepts only root, which the container health-check is not. It answers only the method state here.
+    checkMounts: serviceState,
     healthMounts: mergeMounts(
       hostDirectory("wrapper", programs, "read", { at: `/host${programs}`, create: true }),
       hostDirectory("state", STATE, "read", { create: true }),

@@ -87,6 +87,7 @@ describe("a node", () => {
       engine: "criu",
       state: directory,
       socket: "/run/cedana-cdk/node/node.sock",
+      stateSocket: "/run/cedana-cdk/state/state.sock",
       handler: { name: "cedana-criu", binary: "/usr/local/bin/cedana-runc" },
       health: rest,
     };
@@ -110,7 +111,7 @@ describe("a node", () => {
     expect(await findings(criu, CERTIFICATE, "containerd://2.4.2")).toMatchObject({
       criu: expect.stringContaining("ok: "),
       runtime: "ok: containerd 2.4.2 has the runtime handler cedana-criu",
-      nodeService: "ok: the host service responds at /run/cedana-cdk/node/node.sock",
+      nodeService: "ok: the host service responds at /run/cedana-cdk/state/state.sock",
     });
   });
 

@@ -79,7 +79,9 @@ test("parses the settings of the engine criu, which has a socket in place of arc
   const { archives: _archives, kubelet: _kubelet, ...common } = SETTINGS;
   const { requireRestore: _requireRestore, ...health } = common.health;
   const handler = { name: "cedana-criu", binary: "/usr/local/bin/cedana-runc" };
-  const criu = { ...common, engine: "criu", socket: "/run/cedana-cdk/node/node.sock", handler, health };
+  const socket = "/run/cedana-cdk/node/node.sock";
+  const stateSocket = "/run/cedana-cdk/state/state.sock";
+  const criu = { ...common, engine: "criu", socket, stateSocket, handler, health };
   const parse = (settings: object) => readAgentSettings(JSON.stringify(settings));
   expect(parse(criu)).toEqual({ value: criu });
   expect(parse({ ...criu, socket: "node.sock" }).problems).toMatchObject([{ path: ["socket"] }]);

@@ -84,13 +84,17 @@ test("creates no privileged container, gives only criu-check capabilities, and m
   }
 });
 
-test("gives the socket of the host service only to containers that are root", () => {
-  const mounted = pods(synthCriu()).flatMap(({ pod }) =>
-    pod.containers.filter(({ volumeMounts = [] }) =>
-      volumeMounts.some(({ mountPath }) => mountPath === "/run/cedana-cdk/node"),
-    ),
-  );
-  expect(mounted.map(({ name }) => name)).toEqual(["helper", "criu-check"]);
+test("gives the socket of the host service to the helper, and the one that only returns its state to the health check", () => {
+  const mounted = (path: string) =>
+    pods(synthCriu()).flatMap(({ pod }) =>
+      pod.containers
+        .filter(({ volumeMounts = [] }) =>
+          volumeMounts.some(({ mountPath }) => mountPath === path || path.startsWith(`${mountPath}/`)),
+        )
+        .map(({ name }) => name),
+    );
+  expect(mounted("/run/cedana-cdk/node")).toEqual(["helper"]);
+  expect(mounted("/run/cedana-cdk/state")).toEqual(["criu-check"]);
 });
 
 test("lets the agent write the status of requests, and neither call the kubelet nor read in the whole cluster", () => {

@@ -1,0 +1,155 @@
+/**
+ * What a checkpoint can hold and what it cannot, each kind of object on a real node: a process that uses it all the time resumes
+ * in a new pod, or the host service rejects the checkpoint before the freeze, with the setting that helps.
+ */
+import { RESUMES, REJECTED, type Held } from "../../testbed/node/limits";
+import { openServiceNode, type ServiceNode } from "../../testbed/node/service";
+import { eventually, KIND, REGISTRY } from "../../testbed/node/testbed";
+import { RESTORE_ANNOTATION } from "../../testbed/node/wrapper";
+
+const describeInNamespaces = KIND === "namespaces" ? describe : describe.skip;
+
+const CAPABILITIES = ["SYS_ADMIN", "NET_ADMIN", "BPF", "PERFMON", "SYS_PTRACE", "IPC_LOCK"];
+const RIGHTS = { all: { privileged: true }, some: { capabilities: { add: CAPABILITIES } } };
+
+/** Returns the pod of a process that holds something. */
+function podOf({ hold, second, rights, pod = {} }: Held) {
+  const container = (name: string, list: readonly string[]) => ({
+    name,
+    image: "localhost:5000/hold:1",
+    command: ["/bin/hold", ...list.map((each) => (each === "REGISTRY" ? REGISTRY : each))],
+    volumeMounts: [{ name: "data", mountPath: "/data" }],
+    ...(rights === undefined ? {} : { securityContext: RIGHTS[rights] }),
+  });
+  return {
+    runtimeClassName: "cedana",
+    restartPolicy: "Never",
+    terminationGracePeriodSeconds: 0,
+    tolerations: [{ operator: "Exists" }],
+    volumes: [{ name: "data", emptyDir: {} }],
+    containers: [container("main", hold), ...(second === undefined ? [] : [container("second", second)])],
+    ...pod,
+  };
+}
+
+describeInNamespaces("a checkpoint", () => {
+  let node: ServiceNode;
+
+  beforeAll(async () => {
+    node = await openServiceNode("hold");
+    removePods();
+  });
+  afterEach(() => {
+    removePods();
+    node.script("rm -rf /var/lib/cedana-cdk/checkpoints/* /var/lib/cedana-cdk/restore/*");
+  });
+  afterAll(() => node?.close());
+
+  const removePods = () =>
+    node.kubectl(["delete", "pods", "--all", "--grace-period=0", "--force", "--wait=true"]);
+  const logs = (pod: string) => node.kubectl(["logs", pod, "-c", "main"]);
+
+  /** Waits until a pod has printed more uses than `after`, and returns how many. */
+  const used = (pod: string, after = 0): Promise<number> =>
+    eventually(() => {
+      const log = logs(pod);
+      if (/^(unavailable|broken)/m.test(log)) throw new Error(`${pod}: ${log.slice(0, 400)}`);
+      const ticks = [...log.matchAll(/^tick (\d+)$/gm)].map(([, number]) => Number(number));
+      const last = ticks.at(-1) ?? 0;
+      if (last <= after) throw new Error(`${pod} stands at ${last}: ${log.slice(0, 400)}`);
+      return last;
+    });
+
+  function create(name: string, held: Held, annotations: object = {}): string {
+    const metadata = { name, annotations };
+    node.kubectl(["create", "-f", "-"], { apiVersion: "v1", kind: "Pod", metadata, spec: podOf(held) });
+    return node.uid(name);
+  }
+
+  async function start(held: Held) {
+    const podUID = create("source", held);
+    if (held.second !== undefined)
+      node.kubectl(["wait", "--for=condition=Ready", "pod/source", "--timeout=60s"]);
+    return { podUID, uses: await used("source", 2) };
+  }
+
+  /** Restores the checkpoint `limit` in a new pod. */
+  function restore(held: Held) {
+    const copy = create("copy", held, { [RESTORE_ANNOTATION]: "" });
+    const deadline = new Date(Date.now() + 600_000).toISOString();
+    // As the method stage leaves it.
+    node.script(`staging=/var/lib/cedana-cdk/restore/.staging-${copy}
+mkdir -m 700 $staging
+mv /var/lib/cedana-cdk/checkpoints/limit $staging`);
+    const plan = { checkpoint: "limit", podUID: copy, deadline, fallback: "fail", restart: "fresh" };
+    expect(node.call("lay", plan)).toMatchObject({ status: 0 });
+    return eventually(() => {
+      const state = JSON.parse(node.script(`cat /var/lib/cedana-cdk/restore/${copy}/state.json`)) as {
+        decision: string;
+        message?: string;
+      };
+      expect(state).toMatchObject({ decision: "restore", containers: { main: { phase: "Restored" } } });
+      return state;
+    });
+  }
+
+  test.each(RESUMES.map((held) => [held.what, held] as const))("resumes with %s", async (_, held) => {
+    const { podUID, uses } = await start(held);
+    const { tcp } = held;
+    node.checkpoint({ uid: "limit", podUID, ...(tcp === undefined ? {} : { tcp }) });
+    await used("source", uses);
+    await restore(held);
+    // Not from the beginning: a fresh start has used it fewer times.
+    const [, first] = await eventually(() => {
+      const found = /^(?:tick|broken) (\d+|.*)$/m.exec(logs("copy"));
+      if (!found) throw new Error("copy prints nothing");
+      return found;
+    });
+    expect(Number(first)).toBeGreaterThanOrEqual(uses);
+    await used("copy", Number(first) + 2);
+  });
+
+  test.each(REJECTED.map((held) => [held.what, held] as const))("is rejected with %s", async (_, held) => {
+    const { podUID, uses } = await start(held);
+    const { status, stderr } = node.call("checkpoint", { uid: "limit", podUID, tcp: held.tcp ?? "close" });
+    expect(status).toBe(1);
+    const error = JSON.parse(stderr.replace(/^cedana-noded: /, "")) as Record<string, string>;
+    // This reason is given before the freeze.
+    expect(error).toMatchObject({ reason: "CheckpointNotPossible", container: "main", remedy: held.remedy });
+    expect(error["message"]).toContain(held.message);
+    // The pod, its containers or a process with its name.
+    expect(error["message"]).toMatch(/^(process \d+ \((hold|exe)\) |the (pod|container) |the container's )/);
+    expect(node.leftovers()).toBe("");
+    await used("source", uses);
+  });
+
+  test("is taken while a process of kubectl exec runs, which is no part of it", async () => {
+    const held = { what: "", hold: ["file"] };
+    const { podUID, uses } = await start(held);
+    // It would be rejected if it were part of the checkpoint.
+    node.script(execute("io_uring"));
+    node.checkpoint({ uid: "limit", podUID });
+    await restore(held);
+    await used("copy", uses);
+    expect(node.kubectl(["exec", "copy", "--", "ps"])).not.toContain("hold io_uring");
+    expect(node.kubectl(["exec", "source", "--", "ps"])).toContain("hold io_uring");
+  });
+
+  test("is rejected while a process of kubectl exec is connected to the container by a unix socket", async () => {
+    const { podUID, uses } = await start({ what: "", hold: ["unix-echo", "/data/echo.sock"] });
+    node.script(execute("unix-dial /data/echo.sock"));
+    await eventually(() => {
+      const { stderr } = node.call("checkpoint", { uid: "limit", podUID });
+      expect(stderr).toContain("has a unix stream connection to a process outside the container");
+      expect(stderr).toContain("It can be of a kubectl exec session");
+    });
+    await used("source", uses);
+  });
+
+  /** Returns a script that runs hold in the container as `kubectl exec` does, without waiting for it. */
+  function execute(list: string): string {
+    const path = "{.status.containerStatuses[0].containerID}";
+    const id = node.kubectl(["get", "pod", "source", "-o", `jsonpath=${path}`]).replace("containerd://", "");
+    return `ctr -n k8s.io tasks exec --detach --exec-id session ${id} /bin/hold ${list}`;
+  }
+});
