@@ -117,10 +117,13 @@ describeInNamespaces("memory that is loaded on access", () => {
   test("is missed by the service when server and keeper are killed at once: it kills the container", async () => {
     const server = await halfway();
     node.onNode("kill", "-KILL", ...servers.keepers(), server);
-    expect(servers.call("outcome", { podUID: node.uid("copy") })).toMatchObject({
-      decision: "fresh",
-      reason: "MemoryLost",
-    });
+    // The agent asks until all memory is loaded. The lock is free when the kernel has ended both.
+    await eventually(() =>
+      expect(servers.call("outcome", { podUID: node.uid("copy") })).toMatchObject({
+        decision: "fresh",
+        reason: "MemoryLost",
+      }),
+    );
     await eventually(() => expect(restores.restarts("copy")).toBe("1"));
     expect(servers.all()).toEqual([]);
   });
@@ -161,7 +164,7 @@ describeInNamespaces("memory that is loaded on access", () => {
     const state = node.restore("copy", several, "/root/several", LAZY);
     expect(state.containers?.["main"]).toMatchObject({ phase: "Restored", lazy: true });
     expect(state.containers?.["main"]?.eager).toBeUndefined();
-    node.exec("copy", "main", "pkill", "-USR1", "-x", "memory");
+    node.onNode("pkill", "-USR1", "-x", "memory");
     const log = await restores.logged("copy", "main", /^all bad 0$[^]*^all bad 0$[^]*^all bad 0$/m);
     expect(log.input).not.toMatch(/bad [1-9]/);
     await eventually(() => expect(servers.all()).toEqual([]));
