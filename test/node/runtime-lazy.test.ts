@@ -117,10 +117,13 @@ describeInNamespaces("memory that is loaded on access", () => {
   test("is missed by the service when server and keeper are killed at once: it kills the container", async () => {
     const server = await halfway();
     node.onNode("kill", "-KILL", ...servers.keepers(), server);
-    expect(servers.call("outcome", { podUID: node.uid("copy") })).toMatchObject({
-      decision: "fresh",
-      reason: "MemoryLost",
-    });
+    // The agent asks until all memory is loaded. The lock is free when the kernel has ended both.
+    await eventually(() =>
+      expect(servers.call("outcome", { podUID: node.uid("copy") })).toMatchObject({
+        decision: "fresh",
+        reason: "MemoryLost",
+      }),
+    );
     await eventually(() => expect(restores.restarts("copy")).toBe("1"));
     expect(servers.all()).toEqual([]);
   });
@@ -149,6 +152,22 @@ describeInNamespaces("memory that is loaded on access", () => {
     signal("copy", "USR1");
     await restores.logged("copy", "main", /^all bad 0$/m);
     expect(servers.all()).toEqual([]);
+  });
+
+  test("of several processes of a container, one of them a zombie, is complete", async () => {
+    // The zombie's parent is busybox, which does not wait for a child that it got by exec.
+    const script = `/bin/memory 32 & /bin/memory 32 & sh -c 'sleep 0.1 & exec /bin/memory 32'`;
+    const several = { containers: [memory("main", 0, { command: ["/bin/sh", "-c", script] })] };
+    await restores.source("/root/several", several, () =>
+      restores.logged("source", "main", /^tick 5 [^]*^tick 5 [^]*^tick 5 /m),
+    );
+    const state = node.restore("copy", several, "/root/several", LAZY);
+    expect(state.containers?.["main"]).toMatchObject({ phase: "Restored", lazy: true });
+    expect(state.containers?.["main"]?.eager).toBeUndefined();
+    node.onNode("pkill", "-USR1", "-x", "memory");
+    const log = await restores.logged("copy", "main", /^all bad 0$[^]*^all bad 0$[^]*^all bad 0$/m);
+    expect(log.input).not.toMatch(/bad [1-9]/);
+    await eventually(() => expect(servers.all()).toEqual([]));
   });
 
   test("of one container that is lost also ends the other one: both start fresh", async () => {

@@ -10,23 +10,24 @@ import (
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/images"
+	"golang.org/x/sys/unix"
 )
 
-const (
-	// filesImage has the open files of all processes.
-	filesImage = "files.img"
-	// imagesDirectory has links to CRIU's images in the directory of the restore's logs, and the images that were changed.
-	imagesDirectory = "images"
-)
+// filesImage has the open files of all processes.
+const filesImage = "files.img"
 
-// imageSet returns the directory of the images for CRIU. If sockets are bound to an address of the pod that was
-// checkpointed, it is one with a private copy of files.img, in which they are bound to that of the new pod. The verified
-// files stay as they are.
-func (r *run) imageSet() (string, error) {
-	verified := r.pod.Path(r.plan.Checkpoint, checkpoint.Containers, r.container.Name, checkpoint.Images)
+// images returns the directory of the verified images of the container.
+func (r *run) images() string {
+	return r.pod.Path(r.plan.Checkpoint, checkpoint.Containers, r.container.Name, checkpoint.Images)
+}
+
+// changeAddresses writes a private copy of files.img in which sockets that are bound to an address of the pod that was
+// checkpointed are bound to that of the new pod. It returns its path, or "" if there is no such socket. The verified file
+// stays as it is.
+func (r *run) changeAddresses() (string, error) {
 	network := r.network()
 	if network == "" || len(r.checkpoint.PodIPs) == 0 {
-		return verified, nil
+		return "", nil
 	}
 	list, err := addressesIn(network)
 	if err != nil {
@@ -34,30 +35,30 @@ func (r *run) imageSet() (string, error) {
 	}
 	addresses := replacements(r.checkpoint.PodIPs, list)
 	if len(addresses) == 0 {
-		return verified, nil
+		return "", nil
 	}
-	directory := filepath.Join(r.work(), imagesDirectory)
-	if err := os.Mkdir(directory, 0o700); err != nil {
-		return "", err
-	}
-	changed, err := replaceAddresses(filepath.Join(verified, filesImage), filepath.Join(directory, filesImage), addresses)
-	if errors.Is(err, images.ErrFormat) {
+	copied := filepath.Join(r.work(), filesImage)
+	changed, err := replaceAddresses(filepath.Join(r.images(), filesImage), copied, addresses)
+	if errors.Is(err, images.ErrFormat) || err == nil && changed == 0 {
 		// CRIU says what it cannot read.
-		return verified, nil
+		return "", nil
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", filesImage, err)
 	}
-	if changed == 0 {
-		return verified, nil
+	return copied, nil
+}
+
+// cover mounts a copy of files.img over the verified one, in the mount namespace of this thread. A link would not do: CRIU
+// reads images also in processes that have the container's root already.
+func (r *run) cover(copied string) error {
+	if copied == "" {
+		return nil
 	}
-	entries, err := os.ReadDir(verified)
-	for _, each := range entries {
-		if each.Name() != filesImage && err == nil {
-			err = os.Symlink(filepath.Join(verified, each.Name()), filepath.Join(directory, each.Name()))
-		}
+	if err := unix.Mount(copied, filepath.Join(r.images(), filesImage), "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("cannot mount the changed %s: %w", filesImage, err)
 	}
-	return directory, err
+	return nil
 }
 
 func replaceAddresses(from, to string, addresses map[netip.Addr]netip.Addr) (int, error) {

@@ -22,7 +22,7 @@ func (r *run) serveMemory(entry *plan.Container) error {
 		return nil
 	}
 	server, err := lazy.Start(r.work(), lazy.Order{
-		Images:  r.pod.Path(r.plan.Checkpoint, checkpoint.Containers, r.container.Name, checkpoint.Images),
+		Images:  r.images(),
 		Cgroup:  r.cgroup,
 		Plans:   r.Plans,
 		PodUID:  r.pod.UID,

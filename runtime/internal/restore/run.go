@@ -46,7 +46,7 @@ func (r *run) restoreProcess(entry *plan.Container) error {
 	if err = errors.Join(err, os.WriteFile(filepath.Join(work, unstartedFile), nil, 0o600)); err != nil {
 		return err
 	}
-	images, err := r.imageSet()
+	files, err := r.changeAddresses()
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (r *run) restoreProcess(entry *plan.Container) error {
 	}
 	// The runtime keeps an annotation org.criu.config as long as the container exists. The environment leaves no trace.
 	mark := markOf(r.Call.ID)
-	command := exec.Command(r.Runtime, r.restoreArguments(images)...)
+	command := exec.Command(r.Runtime, r.restoreArguments()...)
 	command.Env = criu.Environment(mark, config)
 	output, err := hideStreams(command, work)
 	if err != nil {
@@ -65,7 +65,12 @@ func (r *run) restoreProcess(entry *plan.Container) error {
 	command.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	log := filepath.Join(work, logFile)
 	limits := criu.Limits{Time: r.timeLimit(), LogBytes: r.plan.LogLimit()}
-	err = withPrivateMounts(func() error { return criu.Run(context.Background(), command, mark, log, limits) })
+	err = withPrivateMounts(func() error {
+		if err := r.cover(files); err != nil {
+			return err
+		}
+		return criu.Run(context.Background(), command, mark, log, limits)
+	})
 	if err == nil && r.memory != nil {
 		err = r.memory.Restored()
 	}
@@ -95,7 +100,7 @@ func (r *run) timeLimit() time.Duration {
 
 // restoreArguments returns the arguments of `runtime restore`: the global options of the call but for its log, which the
 // shim would read as the error of the creation.
-func (r *run) restoreArguments(images string) []string {
+func (r *run) restoreArguments() []string {
 	args := []string{}
 	if r.Call.Root != "" {
 		args = append(args, "--root", r.Call.Root)
@@ -104,7 +109,7 @@ func (r *run) restoreArguments(images string) []string {
 	if r.Call.SystemdCgroup {
 		args = append(args, "--systemd-cgroup")
 	}
-	args = append(args, "restore", "--detach", "--bundle", r.Call.Bundle, "--image-path", images, "--work-path", r.work(), "--file-locks")
+	args = append(args, "restore", "--detach", "--bundle", r.Call.Bundle, "--image-path", r.images(), "--work-path", r.work(), "--file-locks")
 	if r.Call.PIDFile != "" {
 		args = append(args, "--pid-file", r.Call.PIDFile)
 	}

@@ -1,6 +1,8 @@
 // The program memory has memory whose content is known, and outputs what it finds there, for tests of restores:
 //
 //	memory MEGABYTES
+//	memory bind                        answers TCP on port 9000 and UDP on port 9001 of the pod's own address
+//	memory ask tcp|udp ADDRESS:PORT    prints the answer
 //
 // Ten times a second it reads some pages and prints `tick N checked C bad B`. It checks all pages on SIGUSR1 (`all bad B`), in
 // a child process on SIGUSR2 (`child bad B`), and on SIGWINCH after it has moved one part of them and released another
@@ -8,9 +10,11 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/signal"
 	"runtime"
@@ -39,6 +43,13 @@ func bad(content []byte, number int) bool {
 }
 
 func main() {
+	switch os.Args[1] {
+	case "bind":
+		bind()
+	case "ask":
+		ask(os.Args[2], os.Args[3])
+		return
+	}
 	megabytes, err := strconv.Atoi(os.Args[1])
 	check(err)
 	pages := megabytes << 8
@@ -88,6 +99,59 @@ func main() {
 			fmt.Println("tick", count, "checked", checked, "bad", wrong)
 		}
 	}
+}
+
+// bind answers on sockets of the first address that is not one of loopback.
+func bind() {
+	list, err := net.InterfaceAddrs()
+	check(err)
+	own := ""
+	for _, each := range list {
+		if network, isIP := each.(*net.IPNet); isIP && network.IP.IsGlobalUnicast() && own == "" {
+			own = network.IP.String()
+		}
+	}
+	var config net.ListenConfig
+	// CRIU cannot dump sockets of MPTCP.
+	config.SetMultipathTCP(false)
+	listener, err := config.Listen(context.Background(), "tcp", net.JoinHostPort(own, "9000"))
+	check(err)
+	packets, err := net.ListenPacket("udp", net.JoinHostPort(own, "9001"))
+	check(err)
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			check(err)
+			_, _ = fmt.Fprintln(connection, "tcp", listener.Addr())
+			connection.Close()
+		}
+	}()
+	go func() {
+		buffer := make([]byte, 100)
+		for {
+			_, from, err := packets.ReadFrom(buffer)
+			check(err)
+			_, err = packets.WriteTo([]byte(fmt.Sprintln("udp", packets.LocalAddr())), from)
+			check(err)
+		}
+	}()
+	fmt.Println("bound")
+	for count := 1; ; count++ {
+		time.Sleep(200 * time.Millisecond)
+		fmt.Println("tick", count)
+	}
+}
+
+func ask(network, address string) {
+	connection, err := net.Dial(network, address)
+	check(err)
+	check(connection.SetDeadline(time.Now().Add(10 * time.Second)))
+	_, err = connection.Write([]byte("?"))
+	check(err)
+	buffer := make([]byte, 100)
+	count, err := connection.Read(buffer)
+	check(err)
+	fmt.Print(string(buffer[:count]))
 }
 
 // child checks all pages in a child, which has a copy of the memory. It returns the number of bad pages, at most 255.
