@@ -15,14 +15,7 @@ export async function runBench(name, env = {}) {
   const directory = join(root, `out/bench-${name}`);
   mkdirSync(directory, { recursive: true });
   const outfile = join(directory, "main.cjs");
-  await build({
-    entryPoints: [join(root, "bench", name, "main.ts")],
-    outfile,
-    bundle: true,
-    platform: "node",
-    target: "node20.19",
-    logLevel: "warning",
-  });
+  await bundle(name, "main.ts", outfile);
   const child = spawn(process.execPath, [outfile, ...process.argv.slice(2)], {
     stdio: "inherit",
     cwd: root,
@@ -31,5 +24,21 @@ export async function runBench(name, env = {}) {
   child.on("exit", (code) => {
     rmSync(directory, { recursive: true, force: true });
     process.exitCode = code ?? 1;
+  });
+}
+
+/**
+ * Bundles one program of a benchmark.
+ * @param name directory of the benchmark
+ * @param source name of the program's file in it
+ */
+export async function bundle(name, source, outfile) {
+  await build({
+    entryPoints: [join(root, "bench", name, source)],
+    outfile,
+    bundle: true,
+    platform: "node",
+    target: "node20.19",
+    logLevel: "warning",
   });
 }

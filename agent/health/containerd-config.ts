@@ -19,6 +19,8 @@ export interface HandlerConfig {
   readonly binary?: string;
   /** Annotations of pods that containerd passes to it. */
   readonly podAnnotations: readonly string[];
+  /** `SystemdCgroup` of this handler and of the default one, whose cgroup driver is the kubelet's. */
+  readonly systemdCgroup?: { readonly own?: boolean; readonly default?: boolean };
 }
 
 /** Reads the files of a node. */
@@ -56,8 +58,16 @@ export async function readRuntimeHandler(
   if (last() === undefined) return undefined;
   const binary = last("options", "BinaryName");
   const annotations = last("pod_annotations");
+  const named = lastIn(tables, "containerd", "default_runtime_name");
+  const defaultName = typeof named === "string" ? named : "runc";
+  const own = last("options", "SystemdCgroup");
+  const other = lastIn(tables, "containerd", "runtimes", defaultName, "options", "SystemdCgroup");
   return {
     ...(typeof binary === "string" && { binary }),
+    systemdCgroup: {
+      ...(typeof own === "boolean" && { own }),
+      ...(typeof other === "boolean" && { default: other }),
+    },
     podAnnotations: Array.isArray(annotations)
       ? annotations.filter((each): each is string => typeof each === "string")
       : [],

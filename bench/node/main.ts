@@ -1,79 +1,68 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { counting, Counts } from "../../testbed/node/counting";
-import { openEngine, type Engine } from "../../testbed/node/engine";
-import { median } from "../controller/each";
-import { byEngine, Floor, type Measured } from "./measure";
+import { ROOT } from "../../testbed/node/run";
+import { Bench, type Measured } from "./measure";
+import { limits, table, type Results } from "./report";
+import { withSide, type Side, type SideKind } from "./sides";
+import { wrapperMs } from "./wrapper";
+
+/** The limit of what the wrapper may add to the creation of an ordinary container. */
+const WRAPPER_MS = 5;
 
 const { values } = parseArgs({
   options: {
     sizes: { type: "string", default: "1,64,256,1024" },
-    rounds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "3" },
+    against: { type: "string" },
   },
 });
+const sizes = values.sizes.split(",").map(Number);
 const rounds = Number(values.rounds);
-const command = `npm run bench:node -- --sizes ${values.sizes} --rounds ${rounds}`;
+const against = values.against === undefined ? "" : ` --against ${values.against}`;
+const command = `npm run bench:node --${against} --sizes ${values.sizes} --rounds ${rounds}`;
 
-interface Round {
-  readonly floor: Measured & { readonly dumpSeconds: number };
-  readonly engine: Measured;
-}
+const all = new Map<number, Partial<Record<SideKind, Measured[]>>>(sizes.map((each) => [each, {}]));
+const overheads: number[] = [];
 
-/** Measures floor and engine alternately, so that load on the machine affects both. */
-async function measure(engine: Engine, megabytes: number): Promise<Round[]> {
-  const pod = `count-${megabytes}`;
-  engine.runPod({ metadata: { name: pod }, spec: { containers: [counting("count", megabytes)] } });
-  await new Counts(engine).reach(pod, "count", 2);
-  const floor = new Floor(engine, pod);
-  const results: Round[] = [];
-  // The first round warms the page cache and is not counted.
-  for (let round = 0; round <= rounds; round++) {
-    const result = { floor: await floor.measure(), engine: await byEngine(engine, pod, `${pod}-${round}`) };
-    if (round > 0) results.push(result);
+async function measure({ kind }: Side, folder: string, round: number): Promise<void> {
+  const bench = await Bench.open(folder);
+  // The first checkpoint and restore load programs and images of the node. They are not counted.
+  await bench.measure(1, "first");
+  if (kind === "criu") overheads.push(wrapperMs(bench.node));
+  for (const megabytes of sizes) {
+    const result = await bench.measure(megabytes, `${megabytes}`);
+    (all.get(megabytes)![kind] ??= []).push(result);
+    const load = loadavg()[0]!.toFixed(1);
+    console.log(`round ${round}, ${kind}, ${megabytes} MB, load ${load}: ${JSON.stringify(result)}`);
   }
-  engine.kubectl(["delete", "pod", pod, "--grace-period=1"]);
-  return results;
 }
-
-function row(megabytes: number, results: readonly Round[]): string {
-  const of = (pick: (round: Round) => number, digits: number) => median(results.map(pick)).toFixed(digits);
-  return `| ${[
-    megabytes,
-    of(({ floor }) => floor.bytes / 2 ** 20, 1),
-    of(({ floor }) => floor.dumpSeconds, 2),
-    of(({ floor }) => floor.seconds, 2),
-    of(({ engine }) => engine.seconds, 2),
-    of(({ floor, engine }) => engine.seconds / floor.seconds, 2),
-    of(({ floor }) => floor.frozenMs, 0),
-    of(({ engine }) => engine.frozenMs, 0),
-    of(({ engine }) => engine.bytes / 2 ** 20, 1),
-  ].join(" | ")} |`;
-}
-
-const HEAD = `| memory, MB | archive, MiB | kubelet alone, s | floor, s | engine, s | ratio | CRIU freeze at the floor, ms | CRIU freeze with the engine, ms | pushed, MiB |
-| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |`;
 
 async function main(): Promise<void> {
-  const engine = await openEngine({ quota: "8Gi", reserve: "1Gi" });
-  try {
-    const rows: string[] = [];
-    const all: Record<string, readonly Round[]> = {};
-    for (const megabytes of values.sizes.split(",").map(Number)) {
-      const results = await measure(engine, megabytes);
-      all[megabytes] = results;
-      rows.push(row(megabytes, results));
-      console.log(rows.at(-1));
-    }
-    const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
-    const text = `${HEAD}\n${rows.join("\n")}\n\nMedians of ${rounds} rounds on ${machine}. CRIU freeze: as reported by CRIU; the standstill of the container is longer.\n\n    ${command}\n`;
-    mkdirSync("bench/results", { recursive: true });
-    writeFileSync("bench/results/node.md", text);
-    writeFileSync("bench/results/node.json", `${JSON.stringify({ command, machine, all }, undefined, 1)}\n`);
-    console.log(`\n${text}`);
-  } finally {
-    engine.close();
-  }
+  const sides: Side[] = [{ kind: "criu", checkout: ROOT }];
+  if (values.against !== undefined) sides.unshift({ kind: "kubelet", checkout: resolve(values.against) });
+  for (let round = 1; round <= rounds; round++)
+    for (const side of sides) await withSide(side, ({ folder }) => measure(side, folder, round));
+  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
+  const results: ReadonlyMap<number, Results> = all;
+  const wrapper = overheads.toSorted((a, b) => a - b)[Math.floor(overheads.length / 2)]!;
+  const text = [
+    table(results),
+    limits(results),
+    `The wrapper adds ${wrapper.toFixed(1)} ms to a creation: limit ${WRAPPER_MS} ms, ${wrapper <= WRAPPER_MS ? "met" : "MISSED"}.`,
+    `Medians of ${rounds} rounds on ${machine}.`,
+    `    ${command}\n`,
+  ]
+    .filter(Boolean)
+    .join("\n\n");
+  mkdirSync("bench/results", { recursive: true });
+  writeFileSync("bench/results/node.md", text);
+  writeFileSync(
+    "bench/results/node.json",
+    `${JSON.stringify({ command, machine, all: Object.fromEntries(all), overheads }, undefined, 1)}\n`,
+  );
+  console.log(`\n${text}`);
 }
 
 main().catch((error: unknown) => {

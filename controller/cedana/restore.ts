@@ -45,6 +45,7 @@ export async function planRestore(
     pod,
     { podRef: { name: sandboxName }, containers: [containerName] },
     undefined,
+    false,
   );
   if (target.is === "lost") return { is: "impossible", result: failed(target.reason, target.message) };
   if (target.is === "pending") return { is: "pending", result: failed("Pending", target.message) };

@@ -101,13 +101,30 @@ export type SourcePodState =
 const TEMPLATE_HASH = ["pod-template-hash", "controller-revision-hash"];
 
 /**
+ * Returns the containers of a pod that run as long as it does: `spec.containers`, then the sidecars, which are init containers
+ * with `restartPolicy: Always`.
+ */
+export function containersOf(pod: Json): readonly Json[] {
+  const initial = itemsAt(pod, "spec", "initContainers");
+  const sidecars = initial.filter((one) => textAt(one, "restartPolicy") === "Always");
+  return [...itemsAt(pod, "spec", "containers"), ...sidecars];
+}
+
+/** Returns the statuses of all containers of a pod. */
+export function containerStatusesOf(pod: Json): readonly Json[] {
+  return [...itemsAt(pod, "status", "containerStatuses"), ...itemsAt(pod, "status", "initContainerStatuses")];
+}
+
+/**
  * Checks whether the pod can be checkpointed.
  * @param pinned the UID that the pod must have, if it is known
+ * @param sidecars whether sidecars are checkpointed like other containers
  */
 export function checkSourcePod(
   pod: Json | undefined,
   spec: CheckpointSpec,
   pinned: string | undefined,
+  sidecars: boolean,
 ): SourcePodState {
   const { name } = spec.podRef;
   const uid = textAt(pod, "metadata", "uid");
@@ -126,7 +143,7 @@ export function checkSourcePod(
   if (phase === "Succeeded" || phase === "Failed")
     return lost(facts, "SourcePodEnded", `pod ${name} has ended in phase ${phase}`);
   const originals = originalImages(textsAt(pod, "metadata", "annotations"));
-  const own = itemsAt(pod, "spec", "containers").map((container) => {
+  const own = (sidecars ? containersOf(pod) : itemsAt(pod, "spec", "containers")).map((container) => {
     const containerName = textAt(container, "name") ?? "";
     // A restored pod records its original images: the next pod of its owner has those.
     const image = textAt(container, "image");
@@ -152,8 +169,7 @@ export function checkSourcePod(
 
 /** Returns the image that the container runs, by digest. Without a repository the runtime has only the image's ID. */
 function baseImageOf(pod: Json, container: string): string | undefined {
-  const statuses = itemsAt(pod, "status", "containerStatuses");
-  const status = statuses.find((one) => textAt(one, "name") === container);
+  const status = containerStatusesOf(pod).find((one) => textAt(one, "name") === container);
   // dockershim and its successor have a prefix.
   const image = textAt(status, "imageID")?.replace(/^[a-z-]+:\/\//, "");
   return image !== undefined && /^[^\s@]+@sha256:[0-9a-f]{64}$/.test(image) ? image : undefined;

@@ -1,5 +1,5 @@
 import type { CheckpointReason, CheckpointStatus } from "../../api";
-import type { Engine } from "../engines";
+import { checkpointsPods, type Engine } from "../engines";
 import { isOutdated, isRejected, type Objects, type PerKeyBackoff, type WorkQueue } from "../../kube";
 import { engineName, engineOf, type Context } from "./context";
 import { isFinished, phaseOf, readyOf, timeOf, withPhase } from "./state";
@@ -82,7 +82,7 @@ export class CheckpointReconciler {
     const { metadata, spec, status } = object;
     const key = { namespace: metadata.namespace, name: spec.podRef.name };
     const pod = await this.context.client.get(POD, key, { signal });
-    const source = checkSourcePod(pod, spec, status.podUID ?? spec.podRef.uid);
+    const source = checkSourcePod(pod, spec, status.podUID ?? spec.podRef.uid, checkpointsPods(engine));
     const known = { ...status, ...source.facts, engine: engine.name };
     if (source.is === "lost") return this.end(object, known, source.reason, source.message);
     if (source.is === "pending") {

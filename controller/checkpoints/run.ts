@@ -89,7 +89,7 @@ export class CheckpointRun {
     const { podRef } = this.object.spec;
     const key = { namespace, name: podRef.name };
     const pod = await retryUntilWritten(log, inFlight.signal, () => client.get(POD, key));
-    const source = checkSourcePod(pod, this.object.spec, this.pod.facts.podUID);
+    const source = checkSourcePod(pod, this.object.spec, this.pod.facts.podUID, checkpointsPods(this.engine));
     if (source.is === "lost") {
       await this.end("failed", source.reason, `${this.doneBefore(step)}${source.message}`);
       return false;

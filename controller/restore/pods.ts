@@ -2,7 +2,6 @@ import { originalImages, RECORD, REQUEST, RESTORED_FROM, NOT_RESTORED, type Fall
 import {
   at,
   isTrueAt,
-  itemsAt,
   metadataOf,
   numberAt,
   textAt,
@@ -12,6 +11,7 @@ import {
   type KubernetesObject,
   type ObjectMetadata,
 } from "../../kube";
+import { containersOf, containerStatusesOf } from "../checkpoints/objects";
 
 /** State of a container as the kubelet reports it. */
 export interface ContainerState {
@@ -84,8 +84,8 @@ function projectPod(raw: Json): RestoredPod {
   const annotations = textsAt(raw, "metadata", "annotations");
   const from = textsAt(raw, "metadata", "labels")[RESTORED_FROM];
   const originals = originalImages(annotations);
-  const states = itemsAt(raw, "status", "containerStatuses");
-  const containers = itemsAt(raw, "spec", "containers").flatMap((container, index) => {
+  const states = containerStatusesOf(raw);
+  const containers = containersOf(raw).flatMap((container, index) => {
     const name = textAt(container, "name") ?? "";
     const image = textAt(container, "image") ?? "";
     const original = originals[name];

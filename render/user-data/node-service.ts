@@ -18,7 +18,7 @@ const REMOVAL = "cedana-runc-removal";
  * program exists, and restart it when another version is current. A pod cannot start a unit of the node.
  */
 const UNITS: Readonly<Record<string, string>> = {
-  // Only the service gets signals. CRIU and its watchdog outlive it until the checkpoint in flight is given up: a CRIU that
+  // The service stops once no checkpoint is in flight, within 100 s. Only the service gets signals. CRIU and its watchdog outlive it until the checkpoint in flight is given up: a CRIU that
   // is killed can crash the process that it dumps.
   [`${SERVICE}.service`]: `[Unit]
 Description=Cedana host service: checkpoints and restores of pods
@@ -32,6 +32,7 @@ ExecStart=${NODE_PROGRAM} ${SERVICE}
 Restart=always
 RestartSec=1
 KillMode=process
+TimeoutStopSec=120
 OOMScoreAdjust=-999
 `,
   [`${SERVICE}.path`]: `[Unit]

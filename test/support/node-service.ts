@@ -43,6 +43,8 @@ export class FakeNodeService {
   readonly seen: SeenCall[] = [];
   /** Results of methods without a normal one. */
   readonly results = new Map<string, unknown>();
+  /** Produce the results of methods without a fixed one. */
+  readonly handlers = new Map<string, (params: Record<string, unknown>) => Promise<unknown>>();
   fault?: (call: SeenCall, nth: number) => NodeFault | undefined;
   /** The most streams that were open at a time. */
   mostStreams = 0;
@@ -109,7 +111,7 @@ export class FakeNodeService {
     try {
       if (method === "export") await this.export(socket, params, respond, fault);
       else if (method === "stage") await this.stage(input, params, respond, fault);
-      else respond({ result: this.results.get(method) ?? {} });
+      else respond({ result: this.results.get(method) ?? (await this.handlers.get(method)?.(params)) ?? {} });
       // What a client still sends is not of interest, but its end is.
       await input.return?.();
       socket.end().resume();

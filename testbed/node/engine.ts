@@ -1,19 +1,34 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+import { bootService, handlerOf, TRY_IT, UNIT } from "./boot";
 import { openImages } from "./images";
 import { ROOT, run } from "./run";
-import { eventually, KIND, NODE, openTestbed, REGISTRY, scaled, type Testbed } from "./testbed";
+import {
+  eventually,
+  KIND,
+  NODE,
+  NODE_KINDS,
+  openTestbed,
+  REGISTRY,
+  scaled,
+  type Kind,
+  type Testbed,
+} from "./testbed";
 
 /**
- * A cluster with an open engine, installed as by a user: images built here, `cedana-cdk synth`, `kubectl apply -k`. The
- * node's taint is removed.
+ * A cluster with an open engine, installed as by a user: a node that boots with handler and service, images built here,
+ * `cedana-cdk synth`, `kubectl apply -k`. The node's taint is removed.
  */
 export interface Engine extends Testbed {
-  /** Names of the checkpoint archives on the node's disk. */
+  /** Names of the checkpoints on the node's disk, and of the requests that the agent has not ended. */
   archives(): readonly string[];
-  /** Returns the node under test. */
-  node(): NodeObject;
+  /** Names of the directories with plans, and with what is staged for them. */
+  plansOnNode(): readonly string[];
+  /** Returns a node, by default the one under test. */
+  node(name?: string): NodeObject;
+  /** Installs the agents on a kind of node too, and waits until its taint is removed. */
+  useNode(kind: Kind): Promise<void>;
   /** Deletes the agent's pod, and waits for its replacement. */
   restartAgent(): Promise<void>;
   /** Creates a Checkpoint of a pod. */
@@ -57,8 +72,6 @@ export interface CheckpointObject {
 
 const NAMESPACE = "cedana-system";
 const HELPER = "app.kubernetes.io/component=helper";
-/** Files of docs/try-it.md. */
-const FILES = join(ROOT, "docs/try-it");
 
 /**
  * Removes the test bed's CRIU, so that only the helper's is used. If root of this machine cannot read the limits of other
@@ -66,6 +79,9 @@ const FILES = join(ROOT, "docs/try-it");
  */
 const REMOVE_CRIU =
   "rm -f /usr/local/sbin/criu; [ ! -e /usr/local/lib/norlimit.so ] || echo /usr/local/lib/norlimit.so > /etc/ld.so.preload";
+
+/** Where the service keeps checkpoints and plans, and the agent its requests. */
+const DATA = "/var/lib/cedana-cdk";
 
 /** Taint of a node whose agents are not ready. */
 export const TAINT = "cedana.ai/not-ready";
@@ -76,8 +92,12 @@ export const TAINT = "cedana.ai/not-ready";
  * @param flags additional flags of the test bed
  */
 export async function openEngine(changes: object = {}, flags: readonly string[] = []): Promise<Engine> {
-  // There is no kube-proxy: the API server itself must resolve Services to endpoints.
-  const testbed = openTestbed("--apiserver-flag", "--enable-aggregator-routing=true", ...flags);
+  const testbed = openTestbed({
+    // There is no kube-proxy: the API server itself must resolve Services to endpoints.
+    flags: ["--apiserver-flag", "--enable-aggregator-routing=true", ...flags],
+    containerd: handlerOf,
+    service: UNIT,
+  });
   try {
     return await install(testbed, changes);
   } catch (error) {
@@ -97,7 +117,7 @@ async function install(testbed: Testbed, changes: object): Promise<Engine> {
   const namespaced = ["-n", NAMESPACE];
   const folder = join(testbed.folder, "install");
   mkdirSync(folder, { recursive: true });
-  const platform = parse(readFileSync(join(FILES, "cedana.yaml"), "utf8")) as {
+  const platform = parse(readFileSync(join(TRY_IT, "cedana.yaml"), "utf8")) as {
     engine: object;
     install: { checkpoints: object };
   };
@@ -122,21 +142,35 @@ async function install(testbed: Testbed, changes: object): Promise<Engine> {
   const controller = [...namespaced, "deployment", "-l", "app.kubernetes.io/component=controller"];
   testbed.kubectl(["wait", "--for=condition=Available", "--timeout=180s", ...controller]);
   testbed.addNode();
-  testbed.onNode("sh", "-c", REMOVE_CRIU);
-  testbed.kubectl(["label", "--overwrite", "node", NODE.name, "cedana.ai/enabled=true"]);
-  const node = () => JSON.parse(testbed.kubectl(["get", "node", NODE.name, "-o", "json"])) as NodeObject;
-  try {
-    await eventually(() => {
-      if (node().spec.taints?.some(({ key }) => key === TAINT)) throw new Error("the node is not ready");
-    }, 180);
-  } catch (error) {
-    const pods = testbed.kubectl([...namespaced, "get", "pods", "-o", "wide"]);
-    throw new Error(`${testbed.kubectl(["describe", "node", NODE.name])}${pods}`, { cause: error });
-  }
+  bootService(testbed);
+  const node = (name: string = NODE.name) =>
+    JSON.parse(testbed.kubectl(["get", "node", name, "-o", "json"])) as NodeObject;
+  const useNode = async (kind: Kind) => {
+    const { name } = NODE_KINDS[kind];
+    testbed.onKind(kind, "sh", "-c", REMOVE_CRIU);
+    testbed.kubectl(["label", "--overwrite", "node", name, "cedana.ai/enabled=true"]);
+    try {
+      await eventually(() => {
+        if (node(name).spec.taints?.some(({ key }) => key === TAINT))
+          throw new Error(`node ${name} is not ready`);
+      }, 180);
+    } catch (error) {
+      const pods = testbed.kubectl([...namespaced, "get", "pods", "-o", "wide"]);
+      throw new Error(`${testbed.kubectl(["describe", "node", name])}${pods}`, { cause: error });
+    }
+  };
+  await useNode(KIND);
   const get = (name: string) =>
     JSON.parse(
       testbed.kubectl(["get", "checkpoints.automation.cedana.ai", name, "-o", "json"]),
     ) as CheckpointObject;
+  const names = (...directories: string[]) => {
+    const list = 'cd "$0"; for each; do ls -A "$each" 2> /dev/null; done; true';
+    return testbed
+      .onNode("sh", "-c", list, DATA, ...directories)
+      .split("\n")
+      .filter(Boolean);
+  };
   const rolledOut = (...daemonSet: string[]) =>
     testbed.kubectl([
       ...namespaced,
@@ -148,8 +182,10 @@ async function install(testbed: Testbed, changes: object): Promise<Engine> {
     ]);
   return {
     ...testbed,
-    archives: () => testbed.onNode("ls", "/var/lib/kubelet/checkpoints").split("\n").filter(Boolean),
+    archives: () => names("checkpoints", "agent"),
+    plansOnNode: () => names("restore"),
     node,
+    useNode,
     async restartAgent() {
       testbed.kubectl([...namespaced, "delete", "pod", "-l", HELPER, "--grace-period=5"]);
       rolledOut("-l", HELPER);

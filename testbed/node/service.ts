@@ -1,19 +1,27 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { NODE_SERVICE_SOCKET } from "../../clients/node-service";
+import { CRIU_HANDLER } from "../../config/engines/criu";
+import { NODE_PROGRAM, WRAPPER } from "../../config/nodes";
+import { bootService, handlerOf, UNIT } from "./boot";
 import { ran, ROOT, run, type Ran } from "./run";
-import { eventually, KIND, NODE, openTestbed, REGISTRY, type Testbed } from "./testbed";
-import { HANDLER } from "./wrapper";
+import { eventually, NODE, openTestbed, REGISTRY, type Testbed } from "./testbed";
 
-const PROGRAM = "/usr/local/bin/cedana-node";
 const SERVICE = "cedana-noded";
 const CHECKPOINTS = "/var/lib/cedana-cdk/checkpoints";
 const JOURNAL = "/var/lib/cedana-cdk/journal";
-/** Stands in for a systemd unit on the node in namespaces, which runs it again when it ends. */
-const UNIT = `#!/bin/sh
-until [ -x ${PROGRAM} ]; do sleep 0.2; done
-exec ${PROGRAM} ${SERVICE}
-`;
+/** Installs the program on stdin as the helper does: the program appears in one rename, and the wrapper is a copy. */
+const INSTALL = `mkdir -p /opt/cedana-cdk/versions/test/bin
+cd /opt/cedana-cdk/versions/test/bin
+cat > new
+chmod 755 new
+cp new ${WRAPPER}.new
+mv ${WRAPPER}.new ${WRAPPER}
+mv new cedana-node
+ln -sfn versions/test /opt/cedana-cdk/current
+# The service of an earlier suite.
+pkill -TERM -f '^${NODE_PROGRAM} ${SERVICE}$' || true`;
 /** Lists the frozen cgroups of the node's pods, of cgroup v1 and v2. Other nodes of this machine share its freezer. */
 const FROZEN = `pod=$(pgrep -ox pause)
 top=$([ -z "$pod" ] || sed -n 's|^[0-9]*:freezer:/\\([^/]*\\).*|\\1|p' "/proc/$pod/cgroup")
@@ -60,6 +68,8 @@ export interface ServiceNode extends Testbed {
   checkpoint(params: CheckpointParams): CheckpointResult;
   /** Runs a shell script on the node. */
   script(text: string): string;
+  /** Returns the path of the service's socket for this machine. Only for the node in namespaces. */
+  socket(): string;
   /** Returns a file of a checkpoint, of at most some MB. */
   file(uid: string, path: string): Buffer;
   /** Returns the numbers of 8 bytes before each place where a file of a checkpoint has a text. */
@@ -74,34 +84,15 @@ export interface ServiceNode extends Testbed {
 /** Programs of runtime/test that containers run. */
 export type Workload = "pair" | "hold";
 
-/**
- * Starts the node, installs the service, and builds the image of a workload. CEDANA_NODE_CONTAINERD and CEDANA_NODE_RUNC name
- * versions of the test bed.
- */
+/** Starts the node, installs the service, and builds the image of a workload. */
 export async function openServiceNode(workload: Workload = "pair"): Promise<ServiceNode> {
   const folder = mkdtempSync(join(tmpdir(), "service-"));
-  const unit = join(folder, SERVICE);
-  writeFileSync(unit, UNIT, { mode: 0o755 });
-  const versions = ["containerd", "runc"].flatMap((name) => {
-    const version = process.env[`CEDANA_NODE_${name.toUpperCase()}`];
-    return version === undefined ? [] : [`--${name}`, version];
-  });
-  const handler = join(folder, "handler.toml");
-  writeFileSync(handler, HANDLER);
-  const service = KIND === "namespaces" ? ["--node-service", unit, "--containerd-config", handler] : [];
-  const testbed = openTestbed(...versions, ...service);
+  const testbed = openTestbed({ containerd: handlerOf, service: UNIT });
   testbed.addNode();
+  bootService(testbed);
   const onNode = (input: Buffer | undefined, ...command: string[]) => {
     const kit = join(process.env["CEDANA_TESTBED"]!, NODE.commands, "on-node");
     return ran(kit, ["--dir", testbed.folder, ...command], input === undefined ? {} : { input });
-  };
-  const install = (source: string, path: string) => {
-    const built = join(folder, "built");
-    const environment = { ...process.env, CGO_ENABLED: "0" };
-    run("go", ["build", "-trimpath", "-o", built, source], { cwd: join(ROOT, "runtime"), env: environment });
-    const replace = `cat > ${path}.new && chmod 755 ${path}.new && mv ${path}.new ${path}`;
-    const { status, stderr } = onNode(readFileSync(built), "sh", "-c", replace);
-    if (status !== 0) throw new Error(stderr);
   };
   const script = (text: string) => {
     const { status, stdout, stderr } = onNode(Buffer.from(text), "sh", "-s");
@@ -113,35 +104,36 @@ export async function openServiceNode(workload: Workload = "pair"): Promise<Serv
       Buffer.from(JSON.stringify(params)),
       "sh",
       "-c",
-      `exec ${PROGRAM} ${SERVICE} call ${method} "$(cat)"`,
+      `exec ${NODE_PROGRAM} ${SERVICE} call ${method} "$(cat)"`,
     );
   pushWorkload(folder, workload);
-  install("./cmd/cedana-node", PROGRAM);
-  // The wrapper is a copy, and restores by the installed version.
-  script(`mkdir -p /opt/cedana-cdk/current/bin
-cp ${PROGRAM} /usr/local/bin/cedana-runc
-cp ${PROGRAM} /opt/cedana-cdk/current/bin/cedana-node`);
+  const built = join(folder, "built");
+  run("go", ["build", "-trimpath", "-o", built, "./cmd/cedana-node"], {
+    cwd: join(ROOT, "runtime"),
+    env: { ...process.env, CGO_ENABLED: "0" },
+  });
+  testbed.feed(readFileSync(built), "sh", "-ec", INSTALL);
   testbed.kubectl(["apply", "-f", "-"], {
     apiVersion: "node.k8s.io/v1",
     kind: "RuntimeClass",
     metadata: { name: "cedana" },
-    handler: "cedana",
+    handler: CRIU_HANDLER.name,
   });
-  if (KIND === "vm")
-    script(
-      `systemd-run --unit=${SERVICE} -p Restart=always -p RestartSec=1 -p KillMode=process ${PROGRAM} ${SERVICE}`,
-    );
   const node: ServiceNode = {
     ...testbed,
     call,
     script,
+    socket() {
+      const [pid] = readFileSync(join(testbed.folder, "run/node.pid"), "utf8").split(" ");
+      return join(`/proc/${run("pgrep", ["--parent", pid!]).trim()}/root`, NODE_SERVICE_SOCKET);
+    },
     begin(params, milliseconds, then) {
       const output = `/tmp/call-${params.uid}`;
       script(`rm -f ${output}
 cat > ${output}.json <<'END'
 ${JSON.stringify(params)}
 END
-(${PROGRAM} ${SERVICE} call checkpoint "$(cat ${output}.json)" > ${output} 2>&1
+(${NODE_PROGRAM} ${SERVICE} call checkpoint "$(cat ${output}.json)" > ${output} 2>&1
 echo "status $?" >> ${output}) < /dev/null > /dev/null 2>&1 &
 until [ -n "$(ls ${JOURNAL})" ] || grep -qs ^status ${output}; do sleep 0.005; done
 sleep ${(milliseconds / 1000).toFixed(3)}
@@ -214,18 +206,26 @@ function pushWorkload(folder: string, name: Workload) {
 export interface PairOptions {
   /** Memory of each container in MB. */
   readonly megabytes?: number;
-  /** Kind of the connection that `ping` keeps over loopback. */
-  readonly tcp?: "tcp" | "mptcp";
+  /**
+   * Connections over loopback. tcp, mptcp: `ping` keeps one with itself. exchange: both containers also send each number over
+   * one, and end if it differs from the FIFO's.
+   */
+  readonly tcp?: "tcp" | "mptcp" | "exchange";
   readonly restartPolicy?: "Always" | "Never";
+  /** Time before each number, in milliseconds: the pod then takes little processor time, and prints each 20th number. */
+  readonly pause?: number;
 }
 
 /** Returns a pod of two containers that exchange numbers over FIFOs in a shared emptyDir. */
-export function pair(name: string, { megabytes = 8, tcp, restartPolicy = "Always" }: PairOptions = {}) {
+export function pair(
+  name: string,
+  { megabytes = 8, tcp, restartPolicy = "Always", pause = 0 }: PairOptions = {},
+) {
   const container = (role: string, env: readonly object[]) => ({
     name: role,
     image: "localhost:5000/pair:1",
     command: ["/bin/pair", role],
-    env: [{ name: "MB", value: String(megabytes) }, ...env],
+    env: [{ name: "MB", value: String(megabytes) }, { name: "PAUSE", value: String(pause) }, ...env],
     volumeMounts: [{ name: "shared", mountPath: "/shared" }],
   });
   const connection = tcp === undefined ? [] : [{ name: "TCP", value: tcp }];
@@ -234,7 +234,7 @@ export function pair(name: string, { megabytes = 8, tcp, restartPolicy = "Always
     spec: {
       restartPolicy,
       volumes: [{ name: "shared", emptyDir: {} }],
-      containers: [container("ping", connection), container("pong", [])],
+      containers: [container("ping", connection), container("pong", tcp === "exchange" ? connection : [])],
     },
   };
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,6 +14,10 @@ export interface Testbed {
   addNode(): void;
   /** Runs a command on the node. */
   onNode(...command: string[]): string;
+  /** Runs a command on a kind of node. The cluster of a virtual machine also has the node in namespaces. */
+  onKind(kind: Kind, ...command: string[]): string;
+  /** Runs a command on the node with `input` on stdin. */
+  feed(input: string | Buffer, ...command: string[]): string;
   /** Creates a pod on the real node and waits until it is Ready. */
   runPod(pod: Pod): void;
   close(): void;
@@ -33,7 +37,7 @@ interface NodeKind {
   readonly needs: readonly string[];
 }
 
-const NODE_KINDS = {
+export const NODE_KINDS = {
   namespaces: { name: "real-1", commands: ".", slowness: 1, needs: [] },
   vm: {
     name: "vm-1",
@@ -46,8 +50,10 @@ const NODE_KINDS = {
 /** Address of the registry for this machine; TESTBED_NET is a setting of the test bed. On a node it is localhost:5000. */
 export const REGISTRY = `${process.env["TESTBED_NET"] ?? "10.77.0"}.2:5000`;
 
+export type Kind = keyof typeof NODE_KINDS;
+
 /** Kind of node of this run, from CEDANA_NODE. */
-export const KIND = (process.env["CEDANA_NODE"] ?? "namespaces") as keyof typeof NODE_KINDS;
+export const KIND = (process.env["CEDANA_NODE"] ?? "namespaces") as Kind;
 if (!(KIND in NODE_KINDS))
   throw new Error(
     `CEDANA_NODE must be one of ${Object.keys(NODE_KINDS).join(", ")}, not ${process.env["CEDANA_NODE"]}`,
@@ -59,11 +65,27 @@ export interface Pod {
   readonly spec: object;
 }
 
+/** What a test bed has besides a cluster and a node. */
+export interface TestbedOptions {
+  /** Additional flags of `up`. */
+  readonly flags?: readonly string[];
+  /** Returns the configuration of containerd on a kind of node: text of a file. */
+  readonly containerd?: (kind: Kind) => string;
+  /** Script that the node in namespaces runs from its start, and again when it ends. The virtual machine has systemd. */
+  readonly service?: string;
+}
+
+/** Versions of containerd and runc that the node has instead of Debian's. The test bed must have built them. */
+const VERSIONS = ["containerd", "runc"].flatMap((name) => {
+  const version = process.env[`CEDANA_NODE_${name.toUpperCase()}`];
+  return version === undefined ? [] : [`--${name}`, version];
+});
+
 /**
- * Starts a test bed by the commands in the directory CEDANA_TESTBED, with additional flags of `up`. Or uses the running one in
- * CEDANA_TESTBED_DIR, and does not stop it.
+ * Starts a test bed by the commands in the directory CEDANA_TESTBED. Or uses the running one in CEDANA_TESTBED_DIR, which must
+ * have been started with the same options, and does not stop it.
  */
-export function openTestbed(...flags: string[]): Testbed {
+export function openTestbed({ flags = [], containerd, service }: TestbedOptions = {}): Testbed {
   needs("nsenter", ...NODE.needs);
   const kit = process.env["CEDANA_TESTBED"];
   if (kit === undefined)
@@ -78,20 +100,42 @@ export function openTestbed(...flags: string[]): Testbed {
     // Agents run on a node once it is labelled.
     TESTBED_LABELS: "cedana.ai/enabled=false",
   };
-  if (running === undefined)
-    run(join(kit, "up"), ["--dir", folder, "--port", "37443", "--node", ...flags], { env });
+  const boot = mkdtempSync(join(tmpdir(), "boot-"));
+  const file = (flag: string, name: string, text: string | undefined) => {
+    if (text === undefined) return [];
+    writeFileSync(join(boot, name), text, { mode: 0o755 });
+    return [flag, join(boot, name)];
+  };
+  const ofNode = (kind: Kind) => [
+    ...VERSIONS,
+    ...file("--containerd-config", `${kind}.toml`, containerd?.(kind)),
+  ];
+  const ofNamespaces = [...ofNode("namespaces"), ...file("--node-service", "service", service)];
+  try {
+    if (running === undefined) {
+      const list = ["--dir", folder, "--port", "37443", "--node", ...flags, ...ofNamespaces];
+      run(join(kit, "up"), list, { env });
+    }
+  } catch (error) {
+    rmSync(boot, { recursive: true, force: true });
+    throw error;
+  }
   const program = join(cache, "bin", process.env["TESTBED_K8S"] ?? "1.34.4", "kubectl");
   if (!existsSync(program)) throw new Error(`${program} is missing: run the test bed's build`);
 
+  const onKind = (kind: Kind, options: object, ...command: string[]) =>
+    run(join(kit, NODE_KINDS[kind].commands, "on-node"), ["--dir", folder, ...command], { env, ...options });
   const kubectl = (list: readonly string[], input?: unknown) =>
     run(program, list, { env, ...(input === undefined ? {} : { input: JSON.stringify(input) }) });
   return {
     folder,
     kubectl,
     addNode() {
-      if (KIND === "vm") run(join(kit, "vm/up"), ["--dir", folder], { env });
+      if (KIND === "vm") run(join(kit, "vm/up"), ["--dir", folder, ...ofNode("vm")], { env });
     },
-    onNode: (...command) => run(join(kit, NODE.commands, "on-node"), ["--dir", folder, ...command], { env }),
+    onNode: (...command) => onKind(KIND, {}, ...command),
+    onKind: (kind, ...command) => onKind(kind, {}, ...command),
+    feed: (input, ...command) => onKind(KIND, { input }, ...command),
     runPod({ metadata, spec }) {
       const tolerations = [{ key: "cedana.ai/not-ready", operator: "Exists" }];
       const nodeSelector = { "kubernetes.io/hostname": NODE.name };
@@ -100,6 +144,7 @@ export function openTestbed(...flags: string[]): Testbed {
       kubectl(["wait", "--for=condition=Ready", `pod/${metadata.name}`, `--timeout=${scaled(180)}s`]);
     },
     close() {
+      rmSync(boot, { recursive: true, force: true });
       if (running !== undefined) return;
       for (const commands of new Set([NODE.commands, "."]))
         run(join(kit, commands, "down"), ["--dir", folder], { env });

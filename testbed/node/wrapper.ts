@@ -1,22 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CRIU_HANDLER } from "../../config/engines/criu";
+import { handlerOf } from "./boot";
 import { ROOT, run } from "./run";
-import { eventually, openTestbed, type Testbed } from "./testbed";
+import { eventually, NODE, openTestbed, scaled, type Testbed } from "./testbed";
 
 /** Annotation of a pod that is restored. containerd copies it to the container's config.json. */
 export const RESTORE_ANNOTATION = "cedana.ai/restore-plan";
 
 const PLANS = "/var/lib/cedana-cdk/restore";
-
-/** configuration of containerd as NodeConfig declares it: the wrapper is the runtime of the handler. */
-export const HANDLER = `version = 3
-[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.cedana]
-  runtime_type = "io.containerd.runc.v2"
-  pod_annotations = ["cedana.ai/*"]
-[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.cedana.options]
-  BinaryName = "/usr/local/bin/cedana-runc"
-`;
 
 /** Fields of plan.json that a test sets. */
 export interface PlanFields {
@@ -40,8 +33,6 @@ export interface RestoreState {
 
 /** A node whose handler `cedana` has the wrapper as OCI runtime. */
 export interface WrapperNode extends Testbed {
-  /** Runs a command on the node with text on stdin. */
-  feed(input: string | Buffer, ...command: string[]): string;
   /** Builds the wrapper and installs it as the node agent does. */
   install(): void;
   /** Creates a pod of the handler; with `annotate` it waits for a plan. It need not become Ready. */
@@ -63,19 +54,11 @@ export interface WrapperNode extends Testbed {
   leftovers(): string;
 }
 
-/** Starts the node. CEDANA_NODE_CONTAINERD and CEDANA_NODE_RUNC name versions that the test bed has built. */
+/** Starts the node. */
 export function openWrapperNode(): WrapperNode {
   const folder = mkdtempSync(join(tmpdir(), "wrapper-"));
-  const handler = join(folder, "handler.toml");
-  writeFileSync(handler, HANDLER);
-  const flags = ["containerd", "runc"].flatMap((name) => {
-    const version = process.env[`CEDANA_NODE_${name.toUpperCase()}`];
-    return version === undefined ? [] : [`--${name}`, version];
-  });
-  const bed = openTestbed("--containerd-config", handler, ...flags);
-  const kit = process.env["CEDANA_TESTBED"]!;
-  const feed = (input: string | Buffer, ...command: string[]) =>
-    run(join(kit, "on-node"), ["--dir", bed.folder, ...command], { input });
+  const bed = openTestbed({ containerd: handlerOf });
+  bed.addNode();
   const build = (source: string, path: string) => {
     const file = join(folder, "program");
     const flags = ["-trimpath", "-ldflags", "-s -w"];
@@ -84,7 +67,7 @@ export function openWrapperNode(): WrapperNode {
       env: { ...process.env, CGO_ENABLED: "0" },
     });
     const copy = 'mkdir -p "$(dirname "$0")"; cat > "$0.new"; chmod 755 "$0.new"; mv "$0.new" "$0"';
-    for (const each of path.split(" ")) feed(readFileSync(file), "sh", "-c", copy, each);
+    for (const each of path.split(" ")) bed.feed(readFileSync(file), "sh", "-c", copy, each);
   };
   const get = (kind: string, name: string, path: string) =>
     bed.kubectl(["get", kind, name, "-o", `jsonpath={${path}}`]);
@@ -92,7 +75,6 @@ export function openWrapperNode(): WrapperNode {
     JSON.parse(bed.onNode("cat", `${PLANS}/${get("pod", pod, ".metadata.uid")}/state.json`)) as RestoreState;
   const node: WrapperNode = {
     ...bed,
-    feed,
     install() {
       build("./cmd/cedana-node", "/usr/local/bin/cedana-runc /opt/cedana-cdk/current/bin/cedana-node");
       build("./test/lay", "/usr/local/bin/lay");
@@ -104,13 +86,15 @@ export function openWrapperNode(): WrapperNode {
         metadata: { name, annotations: annotate ? { [RESTORE_ANNOTATION]: "" } : {} },
         spec: {
           runtimeClassName: "cedana",
+          nodeSelector: { "kubernetes.io/hostname": NODE.name },
           tolerations: [{ operator: "Exists" }],
           terminationGracePeriodSeconds: 1,
           ...spec,
         },
       });
     },
-    ready: (name) => void bed.kubectl(["wait", "--for=condition=Ready", `pod/${name}`, "--timeout=120s"]),
+    ready: (name) =>
+      void bed.kubectl(["wait", "--for=condition=Ready", `pod/${name}`, `--timeout=${scaled(120)}s`]),
     uid: (pod) => get("pod", pod, ".metadata.uid"),
     checkpoint(directory, pod, containers, tcp = "close") {
       const ids = containers.map((name) => {
@@ -151,7 +135,7 @@ export function openWrapperNode(): WrapperNode {
     apiVersion: "node.k8s.io/v1",
     kind: "RuntimeClass",
     metadata: { name: "cedana" },
-    handler: "cedana",
+    handler: CRIU_HANDLER.name,
   });
   return node;
 }

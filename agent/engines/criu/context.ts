@@ -60,7 +60,8 @@ export interface Times {
   readonly pollMs: readonly [number, number];
 }
 
-export const TIMES: Times = { serviceMs: 60_000, backoffMs: [500, 15_000], pollMs: [100, 2000] };
+/** An update of the service can take 2 minutes: it first lets a checkpoint in flight end (docs/runtime/service.md). */
+export const TIMES: Times = { serviceMs: 150_000, backoffMs: [500, 15_000], pollMs: [100, 2000] };
 
 /** Progress of the checkpoint of a pod: `requested` is written before the request is sent to the service of the node. */
 export interface JournalEntry extends CheckpointEntry {

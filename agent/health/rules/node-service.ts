@@ -18,16 +18,31 @@ export function checkHandler(
   file: "executable" | "missing" | "other",
 ): Finding {
   const fail = (message: string, remedy: string) => failed("runtime", message, remedy);
-  const boot = "Configure it when the node starts: docs/nodes/runtime-handler.md";
+  const boot = "Configure it when the node starts: docs/nodes/node-service.md";
+  const line = (text: string) =>
+    `Set ${text} in the handler when the node starts: docs/nodes/node-service.md`;
   if (!nodeInfo.startsWith("containerd://"))
     return fail(`the runtime is ${nodeInfo || "unknown"}, but containerd is required`, "Use another AMI");
   if (config === undefined) return fail(`containerd has no runtime handler ${name}`, boot);
   if ("unknown" in config)
     return fail(`it is unknown whether containerd has the runtime handler ${name}: ${config.unknown}`, boot);
   if (config.binary !== binary)
-    return fail(`runtime handler ${name} calls ${config.binary ?? "runc"}, not ${binary}`, boot);
+    return fail(
+      `runtime handler ${name} calls ${config.binary ?? "runc"}, not ${binary}`,
+      line(`BinaryName = "${binary}"`),
+    );
   if (!config.podAnnotations.includes(ANNOTATIONS))
-    return fail(`runtime handler ${name} does not pass annotations ${ANNOTATIONS} of pods`, boot);
+    return fail(
+      `runtime handler ${name} does not pass annotations ${ANNOTATIONS} of pods`,
+      line(`pod_annotations = ["${ANNOTATIONS}"]`),
+    );
+  // Pods of the handler would be outside of the kubelet's cgroups.
+  const { own = false, default: kubelet } = config.systemdCgroup ?? {};
+  if (kubelet !== undefined && own !== kubelet)
+    return fail(
+      `runtime handler ${name} has SystemdCgroup = ${own}, the default handler ${kubelet}`,
+      line(`SystemdCgroup = ${kubelet}`),
+    );
   if (file !== "executable")
     return fail(
       `${binary} is ${file === "missing" ? "missing" : "not an executable file"}`,
@@ -52,6 +67,6 @@ export function checkNodeService(socket: string, check: CriuCheck | undefined): 
   return failed(
     "nodeService",
     `the host service does not respond at ${socket} (${error})`,
-    "See journalctl -u cedana-noded on the node. Its units are created when the node starts: docs/nodes/node-service.md",
+    "See systemctl status cedana-noded.path cedana-noded on the node. The units are created when it starts: docs/nodes/node-service.md",
   );
 }

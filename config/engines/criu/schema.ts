@@ -37,7 +37,7 @@ const runtimeClasses = v.pipe(
  * toolkit pushes them as one artifact, and a runtime handler restores pods. It needs no Cedana account.
  */
 const criuEngine = shape({
-  kind: described(v.literal("criu"), "Selects the engine criu."),
+  kind: described(v.optional(v.literal("criu"), "criu"), "Selects the open engine."),
   ...agentEntries,
   tcp: described(
     v.optional(tcpMode, "close"),
@@ -71,7 +71,7 @@ const criuEngine = shape({
   logLevel,
 });
 
-export const criuEngineSchema = titled(criuEngine, "the engine criu");
+export const criuEngineSchema = titled(criuEngine, "the open engine");
 
 export interface CriuEngineSpec extends v.InferInput<typeof criuEngineSchema> {}
 export interface ResolvedCriuEngine extends v.InferOutput<typeof criuEngineSchema> {}

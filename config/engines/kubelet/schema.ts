@@ -23,7 +23,7 @@ const { allowCgroupV1, logLevel, ...agentEntries } = nodeAgentEntries;
  * container runtime restores pods from these images. It needs no Cedana account.
  */
 const kubeletEngine = shape({
-  kind: described(v.optional(v.literal("kubelet"), "kubelet"), "Selects the open engine."),
+  kind: described(v.literal("kubelet"), "Selects the engine kubelet."),
   ...agentEntries,
   folder: described(
     v.optional(installDirectory, "/opt/cedana-cdk"),
@@ -45,7 +45,7 @@ const kubeletEngine = shape({
   logLevel,
 });
 
-export const kubeletEngineSchema = titled(kubeletEngine, "the open engine");
+export const kubeletEngineSchema = titled(kubeletEngine, "the engine kubelet");
 
 export interface KubeletEngineSpec extends v.InferInput<typeof kubeletEngineSchema> {}
 export interface ResolvedKubeletEngine extends v.InferOutput<typeof kubeletEngineSchema> {}

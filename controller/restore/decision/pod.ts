@@ -1,4 +1,4 @@
-import type { CheckpointObject } from "../../checkpoints/objects";
+import { containersOf, type CheckpointObject } from "../../checkpoints/objects";
 import { FALLBACKS, LATEST, REQUEST, type Fallback, type OwnerIdentity } from "../../../api";
 import { isTrueAt, itemsAt, textAt, textsAt, type Json } from "../../../kube";
 
@@ -68,7 +68,7 @@ function hasPrefix(generateName: string | undefined, podName: string): boolean {
 
 const groupOf = ({ apiVersion }: { readonly apiVersion: string }) => apiVersion.split("/", 1)[0];
 
-/** A container of an admitted pod, in the order of `spec.containers`. */
+/** A container of an admitted pod, those of `spec.containers` first, then the sidecars. */
 export interface AdmittedContainer {
   readonly name: string;
   readonly image: string;
@@ -104,7 +104,7 @@ export function projectAdmittedPod(raw: Json): AdmittedPod {
     ...(owner === undefined ? {} : { owner }),
     labels: textsAt(raw, "metadata", "labels"),
     annotations: textsAt(raw, "metadata", "annotations"),
-    containers: itemsAt(raw, "spec", "containers").map((container) => ({
+    containers: containersOf(raw).map((container) => ({
       name: textAt(container, "name") ?? "",
       image: textAt(container, "image") ?? "",
       mounts: itemsAt(container, "volumeMounts").map((mount) => textAt(mount, "mountPath") ?? ""),

@@ -3,6 +3,7 @@
 //
 //	checkpoint.json
 //	containers/NAME/images/       image set of CRIU
+//	containers/NAME/images/parent/    the memory that a pre-dump wrote, if there was one
 //	containers/NAME/rootfs.tar    changes of the root file system, as an OCI layer
 //	volumes/NAME.tar              content of an emptyDir
 //	shm.tar                       content of the pod's /dev/shm
@@ -21,6 +22,12 @@ const (
 	Containers = "containers"
 	// Images is the directory of CRIU's image set, inside the directory of a container.
 	Images = "images"
+	// Parent is the directory of the image set of an earlier pass, inside an image set: what did not change since is only
+	// there. CRIU reads it by this name. It usually is a link to a directory elsewhere; here it is the directory itself, so
+	// that a checkpoint has no links.
+	Parent = "parent"
+	// MaxPasses is the largest number of pre-dumps, so of directories Parent in each other.
+	MaxPasses = 2
 	// RootFS is the archive of the changes of the root file system, inside the directory of a container.
 	RootFS = "rootfs.tar"
 	// Volumes is the directory with an archive for each volume.
@@ -47,8 +54,24 @@ type Checkpoint struct {
 	Volumes []Volume `json:"volumes"`
 	// SharedMemory is the archive of /dev/shm; absent if the containers do not share the sandbox's.
 	SharedMemory *Archive `json:"sharedMemory,omitempty"`
-	// FrozenNanoseconds is the time between the freeze of the first container and the thaw of the last one.
+	// FrozenNanoseconds is how long the processes stood still: the time between the freeze of the first container and the
+	// thaw of the last one, and before it PreDump.FrozenNanoseconds.
 	FrozenNanoseconds int64 `json:"frozenNanoseconds"`
+	// PreDump says what was dumped while the pod ran, or why nothing was.
+	PreDump *PreDump `json:"preDump,omitempty"`
+}
+
+// PreDump is what a checkpoint dumped before the freeze, while the pod ran. The dump then wrote only what changed since.
+type PreDump struct {
+	// Passes is the largest number of pre-dumps of a container; 0 if all memory was dumped while it was frozen.
+	Passes int `json:"passes"`
+	// FrozenNanoseconds is how long the pre-dumps stopped the processes, of the container with the longest time.
+	FrozenNanoseconds int64 `json:"frozenNanoseconds,omitempty"`
+	// Reason says why there was no pre-dump, or no whole one, in the form of a condition's reason. It is not empty if
+	// Passes is 0.
+	Reason string `json:"reason,omitempty"`
+	// Message has the details of the reason.
+	Message string `json:"message,omitempty"`
 }
 
 // Pod identifies the pod that was checkpointed.
@@ -90,6 +113,8 @@ const (
 type Container struct {
 	// Name is the name of the container in the pod.
 	Name string `json:"name"`
+	// ID is the ID of the container that was dumped, in the container runtime.
+	ID string `json:"id"`
 	// Image is the digest of the base image, as sha256:HEX; empty if the runtime does not say it.
 	Image    string   `json:"image"`
 	Security Security `json:"security"`

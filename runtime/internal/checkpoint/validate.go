@@ -30,6 +30,7 @@ var (
 	label  = pattern.New(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	digest = pattern.New(`^[0-9a-f]{64}$`)
 	uid    = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$`)
+	reason = pattern.New(`^[A-Z][A-Za-z0-9]{0,63}$`)
 	host   = pattern.New(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$`)
 )
 
@@ -61,6 +62,7 @@ func (c *Checkpoint) Validate() error {
 		want(IsUID(c.UID), "uid", c.UID),
 		want(!c.CreatedAt.IsZero(), "createdAt", "0"),
 		want(c.FrozenNanoseconds >= 0, "frozenNanoseconds", c.FrozenNanoseconds),
+		c.PreDump.validate(c.FrozenNanoseconds),
 		want(slices.Contains([]TCP{TCPClose, TCPLoopback, TCPRefuse}, c.TCP), "tcp", c.TCP),
 		want(c.Hostname == "" || host().MatchString(c.Hostname), "hostname", c.Hostname),
 		want(IsUID(c.Pod.UID), "pod.uid", c.Pod.UID),
@@ -106,6 +108,18 @@ func (c *Checkpoint) Validate() error {
 	return nil
 }
 
+func (p *PreDump) validate(frozen int64) error {
+	if p == nil {
+		return nil
+	}
+	return first([]error{
+		want(p.Passes >= 0 && p.Passes <= MaxPasses, "preDump.passes", p.Passes),
+		want(p.FrozenNanoseconds >= 0 && p.FrozenNanoseconds <= frozen, "preDump.frozenNanoseconds", p.FrozenNanoseconds),
+		want(reason().MatchString(p.Reason) || p.Reason == "" && p.Passes > 0, "preDump.reason", p.Reason),
+		want(p.Message == "" || text(p.Message, maxText), "preDump.message", p.Message),
+	})
+}
+
 func (n *Node) validate() error {
 	return first([]error{
 		want(text(n.Kernel, 256), "node.kernel", n.Kernel),
@@ -121,6 +135,7 @@ func (c *Container) validate(volumes map[string]bool) error {
 	s := &c.Security
 	isDigest := func(text string) bool { return digest().MatchString(text) }
 	checks := []error{
+		want(c.ID == "" || IsUID(c.ID), "id", c.ID),
 		want(c.Image == "" || isDigest(strings.TrimPrefix(c.Image, "sha256:")) && c.Image[0] == 's', "image", c.Image),
 		want(s.Seccomp == Unconfined || isDigest(s.Seccomp), "security.seccomp", s.Seccomp),
 		want(isDigest(s.MaskedPaths), "security.maskedPaths", s.MaskedPaths),
@@ -165,19 +180,42 @@ func (c *Container) validate(volumes map[string]bool) error {
 			return fmt.Errorf("file %s: %w", each.Path, err)
 		}
 	}
+	for name := range paths {
+		if name == RootFS {
+			continue
+		}
+		// All files of a set and of those that it depends on.
+		for set := path.Dir(name); set != "."; set = path.Dir(set) {
+			if !paths[set+"/inventory.img"] {
+				return fmt.Errorf("CRIU's image set %s has no inventory.img", set)
+			}
+		}
+	}
 	if !paths[Images+"/inventory.img"] {
 		return errors.New("CRIU's image set has no inventory.img")
 	}
 	return nil
 }
 
-// isFilePath accepts rootfs.tar and one file name below images.
+// isFilePath accepts rootfs.tar and a file name below images, or below a directory of an earlier pass in it.
 func isFilePath(name string) bool {
 	if name == RootFS {
 		return true
 	}
 	base, found := strings.CutPrefix(name, Images+"/")
-	return found && base != "" && base[0] != '.' && !strings.Contains(base, "/") && text(base, 255)
+	for range MaxPasses {
+		base = strings.TrimPrefix(base, Parent+"/")
+	}
+	return found && base != "" && base != Parent && base[0] != '.' && !strings.Contains(base, "/") && text(base, 255)
+}
+
+// PassesOf returns the number of pre-dumps on which the image set of a container depends.
+func PassesOf(files []FileEntry) int {
+	passes := 0
+	for _, each := range files {
+		passes = max(passes, strings.Count(each.Path, "/"+Parent+"/"))
+	}
+	return passes
 }
 
 func (a *Archive) validate() error {

@@ -28,6 +28,9 @@ func Version(ctx context.Context, program string) (string, error) {
 	return match[1], nil
 }
 
+// FeatureMemoryTracking is the feature of kernels that track written pages: a pre-dump needs it.
+const FeatureMemoryTracking = "mem_dirty_track"
+
 // Feature says if kernel and CRIU have a feature of `criu check --feature`: mem_dirty_track, uffd, uffd-noncoop, ...
 func Feature(ctx context.Context, program, name string) bool {
 	_, err := output(ctx, program, "check", "--feature", name)

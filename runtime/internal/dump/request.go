@@ -23,9 +23,11 @@ type Request struct {
 	Containers []ContainerRequest `json:"containers"`
 	// TCP is what happens to established connections. The default is close.
 	TCP checkpoint.TCP `json:"tcp"`
+	// PreDump says whether memory is dumped before the freeze. The default is auto.
+	PreDump PreDumpMode `json:"preDump"`
 	// Stop ends the containers' processes once the checkpoint is on disk, without letting them run on.
 	Stop bool `json:"stop"`
-	// FreezeMilliseconds is how long the containers may be frozen. The default is 60 s.
+	// FreezeMilliseconds is how long the containers may be frozen, and how long a pre-dump may take. The default is 60 s.
 	FreezeMilliseconds int64 `json:"freezeMilliseconds"`
 	// MaxBytes limits the memory of all processes, before the freeze, and the packed files of each directory; the default
 	// is no limit.
@@ -56,6 +58,9 @@ func (r *Request) Normalize() error {
 	if r.TCP == "" {
 		r.TCP = checkpoint.TCPClose
 	}
+	if r.PreDump == "" {
+		r.PreDump = PreDumpAuto
+	}
 	if r.FreezeMilliseconds == 0 {
 		r.FreezeMilliseconds = defaultFreeze.Milliseconds()
 	}
@@ -76,6 +81,8 @@ func (r *Request) Normalize() error {
 		return fmt.Errorf("podUID %.80q is invalid", r.PodUID)
 	case r.TCP != checkpoint.TCPClose && r.TCP != checkpoint.TCPLoopback && r.TCP != checkpoint.TCPRefuse:
 		return fmt.Errorf("tcp %.80q is not close, loopback or refuse", r.TCP)
+	case r.PreDump != PreDumpAuto && r.PreDump != PreDumpOff:
+		return fmt.Errorf("preDump %.80q is not auto or off", r.PreDump)
 	case r.FreezeMilliseconds < 0 || r.FreezeMilliseconds > maxFreeze.Milliseconds():
 		return fmt.Errorf("freezeMilliseconds is not between 0 and %d", maxFreeze.Milliseconds())
 	case r.MaxBytes < 0 || r.ReserveBytes < 0:
@@ -86,6 +93,8 @@ func (r *Request) Normalize() error {
 
 // Timings are the steps of a checkpoint in nanoseconds. Those of dump and pack overlap.
 type Timings struct {
+	// PreDump is the time before the freeze in which memory was dumped while the pod ran.
+	PreDump int64 `json:"preDump"`
 	// Freeze is from the first request of a freeze until all containers are frozen.
 	Freeze int64 `json:"freeze"`
 	// Dump is the time in which CRIU ran.

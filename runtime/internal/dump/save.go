@@ -89,14 +89,14 @@ func (j *job) freezeAndSave(ctx context.Context, cgroups []freezer.Cgroup, entry
 		}()
 	}
 	one := make(chan struct{}, 1)
-	for _, container := range j.containers {
+	for i := range j.containers {
 		run(&j.timings.Dump, func() error {
 			if j.request.TCP == checkpoint.TCPLoopback {
 				// CRIU's firewall rules of two dumps in one network namespace would replace each other.
 				one <- struct{}{}
 				defer func() { <-one }()
 			}
-			return j.dump(ctx, container, entry)
+			return j.dump(ctx, i, entry)
 		})
 	}
 	for i, container := range j.containers {
@@ -143,13 +143,41 @@ func (j *job) watchSpace(ctx context.Context, cancel context.CancelCauseFunc) {
 	}
 }
 
+// criuRun is one run of CRIU through the OCI runtime.
+type criuRun struct {
+	// images is the absolute path of the directory of the image set, work that of the log.
+	images, work string
+	// preDump dumps only memory, and lets the container run.
+	preDump bool
+	// parent says that the set has a directory Parent: only what changed since is dumped.
+	parent bool
+}
+
 // dump lets CRIU dump one container through the OCI runtime. The container stays frozen.
-func (j *job) dump(ctx context.Context, container pod.Container, entry *guard.Entry) error {
-	images := filepath.Join(j.work, checkpoint.Containers, container.Name, checkpoint.Images)
-	work := filepath.Join(j.work, "work", container.Name)
+func (j *job) dump(ctx context.Context, i int, entry *guard.Entry) error {
+	container := j.containers[i]
+	err := j.checkpoint(ctx, container, entry, criuRun{
+		images: filepath.Join(j.work, checkpoint.Containers, container.Name, checkpoint.Images),
+		work:   filepath.Join(j.work, "work", container.Name),
+		parent: j.pre.passes[i] > 0,
+	})
+	if errors.Is(err, criu.ErrTimeLimit) {
+		return j.deadlineError()
+	}
+	return err
+}
+
+// checkpoint lets CRIU run through the OCI runtime. Its errors but that of a time limit are of the container.
+func (j *job) checkpoint(ctx context.Context, container pod.Container, entry *guard.Entry, run criuRun) error {
 	args := []string{
 		"--root", j.node.Paths.Runtime, "checkpoint", "--leave-running", "--file-locks",
-		"--image-path", images, "--work-path", work,
+		"--image-path", run.images, "--work-path", run.work,
+	}
+	if run.preDump {
+		args = append(args, "--pre-dump")
+	}
+	if run.parent {
+		args = append(args, "--parent-path", checkpoint.Parent)
 	}
 	if j.request.TCP != checkpoint.TCPRefuse {
 		// runc overrides this option of CRIU's configuration by the value of its own.
@@ -166,13 +194,10 @@ func (j *job) dump(ctx context.Context, container pod.Container, entry *guard.En
 	command.Env = append(criu.Environment(entry.Mark, filepath.Join(j.work, configFile)), "PATH="+filepath.Dir(j.node.CRIU)+":"+os.Getenv("PATH"))
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: entry.Group}
 	command.Stdout, command.Stderr = &output, &output
-	log := filepath.Join(work, "dump.log")
+	log := filepath.Join(run.work, "dump.log")
 	err := criu.Run(ctx, command, entry.Mark, log, j.limits())
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, criu.ErrTimeLimit) {
-		return j.deadlineError()
+	if err == nil || errors.Is(err, criu.ErrTimeLimit) {
+		return err
 	}
 	failure := &Error{Reason: ReasonDump, Container: container.Name, Err: err}
 	if text := criu.FirstError(log); text != "" {

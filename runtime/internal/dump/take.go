@@ -38,6 +38,7 @@ type job struct {
 	volumes      []string
 	podDirectory string
 	shm          string
+	pre          preDumped
 	// work is the directory until the checkpoint is complete, and root the same directory.
 	work    string
 	root    *os.Root
@@ -151,7 +152,7 @@ func (j *job) makeDirectories() error {
 	return nil
 }
 
-// capture freezes, dumps, packs, thaws, and completes the directory.
+// capture dumps memory while the pod runs if that pays, freezes, dumps, packs, thaws, and completes the directory.
 func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	limit := time.Duration(j.request.FreezeMilliseconds) * time.Millisecond
 	cgroups := []freezer.Cgroup{}
@@ -162,6 +163,12 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	if err != nil {
 		return nil, &Error{Reason: ReasonFailed, Err: err}
 	}
+	begun := time.Now()
+	if err := j.preDump(ctx, cgroups); err != nil {
+		return nil, err
+	}
+	j.timings.PreDump = time.Since(begun).Nanoseconds()
+	metadata.PreDump = &j.pre.PreDump
 	entry, err := guard.NewEntry(j.request.UID, j.work, cgroups)
 	if err != nil {
 		return nil, &Error{Reason: ReasonFailed, Err: err}
@@ -189,7 +196,7 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	stopping := false
 	if err == nil && j.request.Stop {
 		// The processes end for good: everything must be on disk before.
-		metadata.FrozenNanoseconds = time.Since(begin).Nanoseconds()
+		metadata.FrozenNanoseconds = time.Since(begin).Nanoseconds() + j.pre.FrozenNanoseconds
 		if err = j.complete(metadata); err == nil {
 			stopping = true
 			err = kill(cgroups)
@@ -213,7 +220,7 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	case endError != nil:
 		err = &Error{Reason: ReasonInterrupted, Err: endError}
 	default:
-		metadata.FrozenNanoseconds = frozen.Nanoseconds()
+		metadata.FrozenNanoseconds = frozen.Nanoseconds() + j.pre.FrozenNanoseconds
 		if completeError := j.complete(metadata); completeError != nil {
 			err = &Error{Reason: ReasonFailed, Err: completeError}
 		}
@@ -316,7 +323,7 @@ func (j *job) metadata(ctx context.Context) (*checkpoint.Checkpoint, error) {
 			image = j.request.Containers[index].Image
 		}
 		c.Containers = append(c.Containers, checkpoint.Container{
-			Name: each.Name, Image: image, Security: checkpoint.SecurityOf(each.Spec), Terminal: each.Spec.Process.Terminal,
+			Name: each.Name, ID: each.ID, Image: image, Security: checkpoint.SecurityOf(each.Spec), Terminal: each.Spec.Process.Terminal,
 			Mounts: checkpoint.MountsOf(each.Spec, j.podDirectory, j.volumes),
 		})
 	}

@@ -238,8 +238,9 @@ func seal(root *os.Root, of *checkpoint.Checkpoint, known map[string]Sealed) (ma
 const workers = 4
 
 // Write verifies the checkpoint that a plan names, in a directory that has not its final name yet, and writes plan.json
-// with the size, sha256 and seal that it found. Rename the directory afterwards to POD_UID: a plan must appear with all
-// that it names. The files must be of root, and writable for root only.
+// with the size, sha256 and seal that it found. Files that plan.Seal shows as unchanged are not read: this process compared
+// their sha256 when it wrote them. Rename the directory afterwards to POD_UID: a plan must appear with all that it names.
+// The files must be of root, and writable for root only.
 func Write(dir string, plan Plan) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -265,7 +266,7 @@ func Write(dir string, plan Plan) error {
 	if err := found.Verify(inside, false, 1); err != nil {
 		return err
 	}
-	if plan.Seal, err = seal(inside, found, nil); err != nil {
+	if plan.Seal, err = seal(inside, found, plan.Seal); err != nil {
 		return err
 	}
 	if plan.Boot, err = bootID(); err != nil {

@@ -165,6 +165,29 @@ func TestWriteRejectsADamagedCheckpoint(t *testing.T) {
 	}
 }
 
+// What was compared while it was staged is not read a second time: 1 GB takes a second.
+func TestWriteReadsOnlyFilesThatAreNotSealed(t *testing.T) {
+	const pages = "containers/app/images/pages-1.img"
+	_, path := lay(t, nil)
+	must(t, os.WriteFile(filepath.Join(path, "cp", pages), []byte("Pages"), 0o600))
+	root, err := os.OpenRoot(filepath.Join(path, "cp"))
+	must(t, err)
+	defer root.Close()
+	sealed, err := SealOf(root, pages)
+	must(t, err)
+	plan := Plan{
+		PodUID: "pod-1", Checkpoint: "cp", Deadline: now, Fallback: FallbackFresh, Restart: RestartFresh,
+		Seal: map[string]Sealed{pages: sealed},
+	}
+	if err := Write(path, plan); err != nil {
+		t.Errorf("a sealed file was read: %v", err)
+	}
+	must(t, os.WriteFile(filepath.Join(path, "cp", pages), []byte("PAGES"), 0o600))
+	if err := Write(path, plan); err == nil {
+		t.Error("a file that changed after its seal is accepted")
+	}
+}
+
 func TestOpenAcceptsDirectoriesOfRootOnly(t *testing.T) {
 	base, path := lay(t, nil)
 	for name, mode := range map[string]os.FileMode{base: 0o722, path: 0o710} {

@@ -2,6 +2,7 @@ package restore
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -46,15 +47,19 @@ func ThisNode() (Node, error) {
 	return node, lines.Err()
 }
 
-// compareNode returns the first difference between the checkpoint's node and this one that a process cannot survive.
+// compareNode returns all differences between the checkpoint's node and this one that a process cannot survive.
+//
+// A process keeps the functions that it chose by the processor's features, and what it knows of its cgroup: programs of Go
+// 1.25 and newer keep files below /sys/fs/cgroup open, whose names differ between the versions. CRIU would mount the root of
+// the other hierarchy there, outside of the container's cgroup namespace.
 func compareNode(source checkpoint.Node, here Node) error {
+	differences, missing := []string{}, []string{}
 	if source.Architecture != here.Architecture {
 		return fmt.Errorf("the architecture is %s, at the checkpoint it was %s", here.Architecture, source.Architecture)
 	}
 	if source.Cgroup != here.Cgroup {
-		return fmt.Errorf("the node has cgroup %s, at the checkpoint it had %s", here.Cgroup, source.Cgroup)
+		differences = append(differences, fmt.Sprintf("the node has cgroup %s, at the checkpoint it had %s", here.Cgroup, source.Cgroup))
 	}
-	missing := []string{}
 	for _, each := range source.CPUFeatures {
 		if usedByPrograms(each) && !slices.Contains(here.CPUFeatures, each) {
 			missing = append(missing, each)
@@ -62,28 +67,37 @@ func compareNode(source checkpoint.Node, here Node) error {
 	}
 	if len(missing) > 0 {
 		slices.Sort(missing)
-		return fmt.Errorf("the processor lacks %s", strings.Join(missing, ", "))
+		differences = append(differences, "the processor lacks "+strings.Join(missing, ", "))
+	}
+	if len(differences) > 0 {
+		return errors.New(strings.Join(differences, "; "))
 	}
 	return nil
 }
 
 // usedByPrograms says if a flag of /proc/cpuinfo stands for instructions or registers of user programs. The names of
 // the others (virtualization, mitigations, power) differ between kernels on equal processors. On arm64 all flags are
-// hardware capabilities of user programs.
+// hardware capabilities of user programs. Programs can use protection keys (pku) only where the kernel shows ospke, and
+// xsaves is an instruction of the kernel.
 func usedByPrograms(flag string) bool {
 	if runtime.GOARCH != "amd64" {
 		return true
 	}
-	for _, prefix := range []string{"sse", "avx", "amx", "aes", "sha", "fma", "bmi", "xsave", "vaes", "gfni", "sm3", "sm4", "user_shstk"} {
+	if flag == "xsaves" {
+		return false
+	}
+	for _, prefix := range []string{
+		"sse", "avx", "amx", "apx", "aes", "sha", "fma", "bmi", "xsave", "vaes", "gfni", "sm3", "sm4", "user_shstk",
+	} {
 		if strings.HasPrefix(flag, prefix) {
 			return true
 		}
 	}
 	return slices.Contains([]string{
-		"3dnowprefetch", "abm", "adx", "cldemote", "clflush", "clflushopt", "clwb", "clzero", "cmov", "cx16", "cx8",
-		"enqcmd", "f16c", "fpu", "fsgsbase", "fxsr", "hle", "lahf_lm", "mmx", "movbe", "movdir64b", "movdiri", "ospke", "pcid",
-		"pclmulqdq", "pku", "pni", "popcnt", "rdpid", "rdrand", "rdseed", "rdtscp", "rtm", "serialize", "ssse3", "syscall",
-		"tbm", "vpclmulqdq", "waitpkg", "xop",
+		"3dnowprefetch", "abm", "adx", "cldemote", "clflush", "clflushopt", "clwb", "clzero", "cmov", "cmpccxadd", "cx16",
+		"cx8", "enqcmd", "f16c", "fpu", "fsgsbase", "fxsr", "hle", "lahf_lm", "lwp", "mmx", "movbe", "movdir64b", "movdiri",
+		"mwaitx", "ospke", "pclmulqdq", "pni", "popcnt", "rdpid", "rdpru", "rdrand", "rdseed", "rdtscp", "rtm", "serialize",
+		"ssse3", "syscall", "tbm", "vpclmulqdq", "waitpkg", "xop",
 	}, flag)
 }
 

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -112,6 +113,26 @@ func TestCompareNode(t *testing.T) {
 		change(&changed)
 		if err := compareNode(changed, here); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", want, err)
+		}
+	}
+	other := checkpoint.Node{Architecture: "amd64", Cgroup: "v1", CPUFeatures: []string{"avx512f"}}
+	want := "the node has cgroup v2, at the checkpoint it had v1; the processor lacks avx512f"
+	if err := compareNode(other, here); err == nil || err.Error() != want {
+		t.Errorf("several differences: got %v", err)
+	}
+}
+
+func TestFeaturesThatProgramsUse(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the names are those of amd64")
+	}
+	for flag, want := range map[string]bool{
+		"avx512f": true, "xsavec": true, "ospke": true, "cmpccxadd": true, "rdpru": true, "mwaitx": true, "apx": true,
+		// pku without ospke: the kernel has not turned it on. The others are of the kernel alone, or make copies faster.
+		"pku": false, "pcid": false, "invpcid": false, "xsaves": false, "erms": false, "fsrm": false, "svm": false, "la57": false,
+	} {
+		if usedByPrograms(flag) != want {
+			t.Errorf("%s: want %t", flag, want)
 		}
 	}
 }

@@ -159,6 +159,10 @@ func (r *run) decide() (Outcome, error) {
 		switch known.Phase {
 		case plan.Restored:
 			if r.plan.Restart != plan.RestartAgain || sharesVolumes(r.checkpoint, r.container) {
+				if other := r.missing(); other != "" {
+					// The other one would go on from the checkpoint without this one.
+					return r.giveUp(plan.ReasonInterrupted, fmt.Errorf("%s ended before %s was restored", r.Pod.Container, other))
+				}
 				return r.fresh()
 			}
 			r.restoreVolumesAgain()
@@ -189,6 +193,16 @@ func (r *run) decide() (Outcome, error) {
 		return r.giveUp(reason, err)
 	}
 	return Restored, nil
+}
+
+// missing returns a container of the checkpoint that was not restored yet; empty if all were.
+func (r *run) missing() string {
+	for _, each := range r.checkpoint.Containers {
+		if known := r.state.Containers[each.Name]; known == nil || known.Phase == plan.Restoring {
+			return each.Name
+		}
+	}
+	return ""
 }
 
 // compare checks that this node and this container can have what the checkpoint has.

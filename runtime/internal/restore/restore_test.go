@@ -321,15 +321,36 @@ func TestTheSecondContainerDecidesForTheFirst(t *testing.T) {
 	f.expect(t, "app", "3", Fresh)
 }
 
-func TestARestoredContainerThatEnded(t *testing.T) {
+// As when containerd's shim is killed between the restores of two containers: a pod of a fresh and a restored container
+// never existed.
+func TestAContainerThatEndsBeforeAllAreRestored(t *testing.T) {
 	f := lay(t, "true", nil)
 	f.expect(t, "app", "1", Restored)
 	f.expect(t, "app", "2", Fresh)
+	state := f.state(t)
+	if state.Decision != plan.Fresh || state.Reason != plan.ReasonInterrupted || len(f.content(t)) > 0 {
+		t.Errorf("got %+v; the volume has %q", state, f.content(t))
+	}
+	f.expect(t, "other", "3", Fresh)
+	if calls := f.calls(t); strings.Count(calls, " restore ") != 1 {
+		t.Errorf("called %s", calls)
+	}
+}
+
+func TestARestoredContainerThatEnded(t *testing.T) {
+	f := lay(t, "true", nil)
+	f.expect(t, "app", "1", Restored)
+	f.expect(t, "other", "2", Restored)
 	f.expect(t, "app", "3", Fresh)
+	f.expect(t, "app", "4", Fresh)
+	if state := f.state(t); state.Decision != plan.Restore || state.Containers["other"].Phase != plan.Restored {
+		t.Errorf("got %+v", state)
+	}
 	// It shares its volume with the other container.
 	f = lay(t, "true", func(p *plan.Plan, _ *checkpoint.Checkpoint) { p.Restart = plan.RestartAgain })
 	f.expect(t, "app", "1", Restored)
-	f.expect(t, "app", "2", Fresh)
+	f.expect(t, "other", "2", Restored)
+	f.expect(t, "app", "3", Fresh)
 	f = lay(t, "true", func(p *plan.Plan, c *checkpoint.Checkpoint) {
 		p.Restart = plan.RestartAgain
 		c.Containers = c.Containers[:1]

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"cedana.ai/cdk/runtime/internal/dump"
 	"cedana.ai/cdk/runtime/internal/guard"
@@ -31,8 +32,13 @@ const (
 	JournalDirectory = "/var/lib/cedana-cdk/journal"
 )
 
-// Main runs the service until SIGTERM or SIGINT, or one of its commands: `watchdog`, and `recover`, which thaws what a
-// dead service left frozen, and `call METHOD [PARAMS]`, which sends a request to the service and prints the result.
+// stopTime is how long checkpoints in flight may take to end by themselves when the service is stopped: those with the
+// default freezeMilliseconds, and the time in which their files are read. It is less than TimeoutStopSec of the systemd unit.
+const stopTime = 100 * time.Second
+
+// Main runs the service until SIGTERM or SIGINT, and then until no checkpoint is in flight, at most stopTime, or a second
+// signal. Or it runs one of its commands: `watchdog`, and `recover`, which thaws what a dead service left frozen, and
+// `call METHOD [PARAMS]`, which sends a request to the service and prints the result.
 // Runtime returns the path of the OCI runtime. It returns the exit code.
 func Main(args []string, runtime func() (string, error)) int {
 	if len(args) > 0 && args[0] == guard.WatchdogCommand {
@@ -92,8 +98,17 @@ func run(runtime func() (string, error)) error {
 		return err
 	}
 	go func() {
-		received := <-signals
-		fmt.Printf("stopping on %v\n", received)
+		fmt.Printf("stopping on %v, once no checkpoint is in flight\n", <-signals)
+		drained := make(chan struct{})
+		go func() {
+			s.Drain(stopTime)
+			close(drained)
+		}()
+		select {
+		case <-drained:
+		case again := <-signals:
+			fmt.Printf("stopping on %v\n", again)
+		}
 		stop(&dump.Error{Reason: dump.ReasonInterrupted, Err: errors.New("the service stops")})
 		listener.Close()
 		state.Close()

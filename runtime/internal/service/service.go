@@ -6,13 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/dump"
+	"cedana.ai/cdk/runtime/internal/freezer"
 	"cedana.ai/cdk/runtime/internal/plan"
 	"cedana.ai/cdk/runtime/internal/pod"
 	"golang.org/x/sys/unix"
@@ -29,7 +32,9 @@ type Service struct {
 	ctx   context.Context
 	mutex sync.Mutex
 	// flights are the checkpoints in flight by UID.
-	flights  map[string]*flight
+	flights map[string]*flight
+	// draining says that no other checkpoint may begin.
+	draining bool
 	requests sync.WaitGroup
 	// plans has a directory for each pod to restore.
 	plans    string
@@ -138,6 +143,10 @@ func (s *Service) checkpoint(params dump.Request) (*dump.Result, error) {
 	s.mutex.Lock()
 	current, exists := s.flights[params.UID]
 	if !exists {
+		if s.draining {
+			s.mutex.Unlock()
+			return nil, &dump.Error{Reason: dump.ReasonInterrupted, Err: errors.New("the service is being restarted")}
+		}
 		for uid, each := range s.flights {
 			if each.podUID == params.PodUID {
 				s.mutex.Unlock()
@@ -158,6 +167,24 @@ func (s *Service) checkpoint(params dump.Request) (*dump.Result, error) {
 		close(current.done)
 	}
 	return current.result, current.err
+}
+
+// Drain waits until no checkpoint is in flight, for at most the limit. No other one begins; other requests are answered as
+// before. It is for an update of the service, which would fail the checkpoints in flight otherwise.
+func (s *Service) Drain(limit time.Duration) {
+	s.mutex.Lock()
+	s.draining = true
+	flights := slices.Collect(maps.Values(s.flights))
+	s.mutex.Unlock()
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	for _, each := range flights {
+		select {
+		case <-each.done:
+		case <-deadline.C:
+			return
+		}
+	}
 }
 
 // takeOnce takes a checkpoint unless it exists.
@@ -191,24 +218,39 @@ func (s *Service) existing(params dump.Request) (*dump.Result, error) {
 	if c.Pod.UID != params.PodUID {
 		return nil, &dump.Error{Reason: dump.ReasonInvalid, Err: fmt.Errorf("checkpoint %s is of another pod", params.UID)}
 	}
-	if params.Stop && s.runs(params) {
-		// The service died before it ended the processes. They ran on, so the checkpoint is not their last state.
-		return nil, os.RemoveAll(directory)
+	if params.Stop {
+		isLast, err := s.stopped(c)
+		if err != nil {
+			return nil, err
+		}
+		if !isLast {
+			return nil, s.remove(params.UID)
+		}
 	}
 	return &dump.Result{Checkpoint: c, Directory: directory}, nil
 }
 
-// runs says if a requested container still runs.
-func (s *Service) runs(params dump.Request) bool {
-	found, err := pod.Find(s.node.Paths, params.PodUID)
-	if err != nil {
-		return false
+// stopped says if a checkpoint is the last state of its containers: the service can have died before it ended them. If it
+// ended some of them, the checkpoint is the only copy of their state, so the others are ended too. A container that the
+// kubelet created later is another one.
+func (s *Service) stopped(c *checkpoint.Checkpoint) (bool, error) {
+	found, err := pod.Find(s.node.Paths, c.Pod.UID)
+	if errors.Is(err, pod.ErrNotFound) {
+		return true, nil
 	}
-	return slices.ContainsFunc(found.Containers, func(container pod.Container) bool {
-		return len(params.Containers) == 0 || slices.ContainsFunc(params.Containers, func(each dump.ContainerRequest) bool {
-			return each.Name == container.Name
-		})
-	})
+	if err != nil {
+		return false, err
+	}
+	running := []freezer.Cgroup{}
+	for _, each := range found.Containers {
+		if slices.ContainsFunc(c.Containers, func(of checkpoint.Container) bool { return of.ID == each.ID }) {
+			running = append(running, each.Cgroup)
+		}
+	}
+	if len(running) == len(c.Containers) {
+		return false, nil
+	}
+	return true, dump.End(running)
 }
 
 // forget deletes a checkpoint. It is no error if there is none.
@@ -222,13 +264,18 @@ func (s *Service) forget(params named) (any, error) {
 	if inFlight {
 		return nil, &dump.Error{Reason: reasonInFlight, Err: fmt.Errorf("checkpoint %s is in flight", params.UID)}
 	}
-	// The name of an incomplete one: a crash in the middle leaves nothing that looks whole.
-	hidden := filepath.Join(s.node.Checkpoints, dump.WorkPrefix+params.UID)
-	err := os.Rename(filepath.Join(s.node.Checkpoints, params.UID), hidden)
+	return struct{}{}, s.remove(params.UID)
+}
+
+// remove deletes a checkpoint. It first gets the name of an incomplete one: a crash in the middle leaves nothing that looks
+// whole.
+func (s *Service) remove(uid string) error {
+	hidden := filepath.Join(s.node.Checkpoints, dump.WorkPrefix+uid)
+	err := os.Rename(filepath.Join(s.node.Checkpoints, uid), hidden)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return err
 	}
-	return struct{}{}, os.RemoveAll(hidden)
+	return os.RemoveAll(hidden)
 }
 
 // State is the result of the method state.

@@ -64,7 +64,7 @@ func start(t *testing.T) *fixture {
 	f := &fixture{dir: t.TempDir(), begun: make(chan string, 10), release: make(chan error, 10)}
 	ctx, cancel := context.WithCancel(context.Background())
 	node := dump.Node{
-		Paths: pod.Paths{Bundles: f.dir + "/bundles"}, Checkpoints: f.dir + "/checkpoints", Journal: guard.Journal(f.dir + "/journal"),
+		Paths: pod.Paths{Bundles: f.dir + "/bundles", Runtime: f.dir + "/state"}, Checkpoints: f.dir + "/checkpoints", Journal: guard.Journal(f.dir + "/journal"),
 	}
 	must(t, os.MkdirAll(node.Checkpoints+"/"+dump.WorkPrefix+"old", 0o700), os.Chmod(node.Checkpoints, 0o700))
 	s, err := New(ctx, node, f.dir+"/restore", func() (string, string, error) { return "/runc", "/criu", nil })
@@ -72,8 +72,14 @@ func start(t *testing.T) *fixture {
 	s.take = func(_ context.Context, node *dump.Node, request dump.Request) (*dump.Result, error) {
 		f.taken.Add(1)
 		f.begun <- request.UID
-		if err := <-f.release; err != nil {
-			return nil, err
+		// A test that failed does not release it.
+		select {
+		case err := <-f.release:
+			if err != nil {
+				return nil, err
+			}
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
 		}
 		return writeCheckpoint(t, node.Checkpoints, request), nil
 	}
@@ -91,23 +97,32 @@ func start(t *testing.T) *fixture {
 	return f
 }
 
-func writeCheckpoint(t *testing.T, directory string, request dump.Request) *dump.Result {
+// writeCheckpoint writes a checkpoint of the container app, or of those with these IDs: their names with a suffix.
+func writeCheckpoint(t *testing.T, directory string, request dump.Request, ids ...string) *dump.Result {
 	path := filepath.Join(directory, request.UID)
-	must(t, os.MkdirAll(path+"/containers/app/images", 0o700), os.WriteFile(path+"/containers/app/images/inventory.img", []byte("x"), 0o600))
+	must(t, os.MkdirAll(path, 0o700))
 	root, err := os.OpenRoot(path)
 	must(t, err)
 	defer root.Close()
-	size, sha256, err := checkpoint.Digest(root, "containers/app/images/inventory.img")
-	must(t, err)
 	empty := "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	c := &checkpoint.Checkpoint{
 		Version: checkpoint.Version, UID: request.UID, CreatedAt: time.Unix(1, 0).UTC(), TCP: checkpoint.TCPClose,
 		Pod:  checkpoint.Pod{UID: request.PodUID, Namespace: "shop", Name: "web"},
 		Node: checkpoint.Node{Kernel: "6", Architecture: "amd64", Cgroup: "v2", CRIU: "4", Runc: "1"},
-		Containers: []checkpoint.Container{{
-			Name: "app", Security: checkpoint.Security{Seccomp: checkpoint.Unconfined, MaskedPaths: empty, ReadonlyPaths: empty},
+	}
+	if len(ids) == 0 {
+		ids = []string{"app"}
+	}
+	for _, id := range ids {
+		name, _, _ := strings.Cut(id, "-")
+		image := filepath.Join(checkpoint.Containers, name, "images/inventory.img")
+		must(t, root.MkdirAll(filepath.Dir(image), 0o700), root.WriteFile(image, []byte("x"), 0o600))
+		size, sha256, err := checkpoint.Digest(root, image)
+		must(t, err)
+		c.Containers = append(c.Containers, checkpoint.Container{
+			Name: name, ID: id, Security: checkpoint.Security{Seccomp: checkpoint.Unconfined, MaskedPaths: empty, ReadonlyPaths: empty},
 			Files: []checkpoint.FileEntry{{Path: "images/inventory.img", Size: size, SHA256: sha256}},
-		}},
+		})
 	}
 	must(t, checkpoint.Write(root, c))
 	return &dump.Result{Checkpoint: c, Directory: path}
@@ -196,6 +211,34 @@ func TestRequestsForOneCheckpointShareIt(t *testing.T) {
 	if names, _ := os.ReadDir(f.dir + "/checkpoints"); len(names) > 0 {
 		t.Errorf("%v is left", names)
 	}
+}
+
+func TestADrainLetsCheckpointsInFlightEnd(t *testing.T) {
+	f := start(t)
+	c := f.connect(t)
+	c.send("a", "checkpoint", `{"uid":"cp","podUID":"pod"}`)
+	<-f.begun
+	// A limit ends the wait, not the checkpoint.
+	f.Drain(time.Nanosecond)
+	drained := make(chan struct{})
+	go func() {
+		f.Drain(time.Hour)
+		close(drained)
+	}()
+	c.send("b", "checkpoint", `{"uid":"other","podUID":"another"}`)
+	c.want("b", dump.ReasonInterrupted)
+	c.send("c", "state", `{}`)
+	if state := c.want("c", ""); fmt.Sprint(state["inFlight"]) != "[cp]" {
+		t.Errorf("got %v", state)
+	}
+	select {
+	case <-drained:
+		t.Error("the service stops with a checkpoint in flight")
+	default:
+	}
+	f.release <- nil
+	c.want("a", "")
+	<-drained
 }
 
 func TestFailuresAreReportedAndCanBeRepeated(t *testing.T) {

@@ -3,7 +3,13 @@
 // a file of its root file system, and `ping` also in /shared and /dev/shm. If all are saved at one moment, the numbers
 // are in a range of two.
 //
+// With TCP=exchange they send each number over a TCP connection on loopback as well, and end if the two differ.
+//
+// `pair files` changes files in ways that a plain copy loses, and `pair describe` prints them.
+//
 // It prints how long it stood still when that is more than 50 ms, by its own monotonic clock.
+//
+// PAUSE is a time in milliseconds before each number: for tests that run for long, and print each 20th number then.
 package main
 
 import (
@@ -22,28 +28,50 @@ import (
 
 const (
 	shared = "/shared"
-	// report is how many exchanges are between two lines of output.
-	report = 500
+	// report is how many exchanges are between two lines of output, and slowReport with a pause.
+	report     = 500
+	slowReport = 20
 	// notable is the shortest standstill that is printed.
 	notable = 50 * time.Millisecond
 )
 
 func main() {
 	role := os.Args[1]
+	switch role {
+	case "files":
+		fail(changeFiles())
+		fail(describe())
+		select {}
+	case "describe":
+		fail(describe())
+		return
+	}
 	megabytes, _ := strconv.Atoi(os.Getenv("MB"))
 	ballast := make([]byte, megabytes<<20)
 	_, _ = rand.Read(ballast)
 	go watch()
-	if os.Getenv("TCP") != "" {
-		go talk(os.Getenv("TCP"))
+	var stream *bufio.ReadWriter
+	switch kind := os.Getenv("TCP"); kind {
+	case "":
+	case "exchange":
+		var err error
+		stream, err = connect(role)
+		fail(err)
+	default:
+		go talk(kind)
 	}
 	// The file of the image is deleted: a change that is not a new file.
 	_ = os.Remove("/bin/wget")
-	if err := play(role); err != nil {
+	fail(play(role, stream))
+	fmt.Println(len(ballast))
+}
+
+// fail ends the process if there is an error.
+func fail(err error) {
+	if err != nil {
 		fmt.Println("error", err)
 		os.Exit(1)
 	}
-	fmt.Println(len(ballast))
 }
 
 // mark writes "cNt!" four times, built in place: the text must be once in this process's memory, and not in its file.
@@ -53,8 +81,8 @@ func mark(page []byte) {
 	}
 }
 
-// play exchanges numbers for ever.
-func play(role string) error {
+// play exchanges numbers for ever, over FIFOs and over stream if it is not nil.
+func play(role string, stream *bufio.ReadWriter) error {
 	page, err := syscall.Mmap(-1, 0, 4096, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
 	if err != nil {
 		return err
@@ -84,8 +112,13 @@ func play(role string) error {
 		opened = append(opened, file)
 	}
 	writer, reader := opened[len(files)], bufio.NewReader(opened[len(files)+1])
-	number := uint64(0)
+	number, each := uint64(0), uint64(report)
+	pause, _ := strconv.Atoi(os.Getenv("PAUSE"))
+	if pause > 0 {
+		each = slowReport
+	}
 	for {
+		time.Sleep(time.Duration(pause) * time.Millisecond)
 		if role == "pong" || number > 0 {
 			line, err := reader.ReadString('\n')
 			if err != nil {
@@ -93,6 +126,15 @@ func play(role string) error {
 			}
 			if number, err = strconv.ParseUint(line[:len(line)-1], 10, 64); err != nil {
 				return err
+			}
+			if stream != nil {
+				other, err := stream.ReadString('\n')
+				if err != nil {
+					return err
+				}
+				if other != line {
+					return fmt.Errorf("the FIFO has %q, the connection %q", line, other)
+				}
 			}
 		}
 		number++
@@ -102,11 +144,19 @@ func play(role string) error {
 				return err
 			}
 		}
-		if number%report < 2 {
+		if number%each < 2 {
 			fmt.Println("number", number)
 		}
 		if _, err := fmt.Fprintf(writer, "%d\n", number); err != nil {
 			return err
+		}
+		if stream != nil {
+			if _, err := fmt.Fprintf(stream, "%d\n", number); err != nil {
+				return err
+			}
+			if err := stream.Flush(); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -122,6 +172,33 @@ func watch() {
 		}
 		last = now
 	}
+}
+
+// connect returns the connection over loopback between ping, which listens, and pong.
+func connect(role string) (*bufio.ReadWriter, error) {
+	const address = "127.0.0.1:7001"
+	var connection net.Conn
+	var err error
+	if role == "ping" {
+		// Go's default is MPTCP, which CRIU cannot dump.
+		config := net.ListenConfig{}
+		config.SetMultipathTCP(false)
+		listener, failed := config.Listen(context.Background(), "tcp", address)
+		if failed != nil {
+			return nil, failed
+		}
+		connection, err = listener.Accept()
+	} else {
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			if connection, err = net.Dial("tcp", address); err == nil {
+				break
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return bufio.NewReadWriter(bufio.NewReader(connection), bufio.NewWriter(connection)), nil
 }
 
 // talk keeps a TCP connection over loopback. With the value mptcp the listener is Go's default.

@@ -1,5 +1,5 @@
 import { counting, Counts } from "../../../testbed/node/counting";
-import { eventually } from "../../../testbed/node/testbed";
+import { eventually, scaled } from "../../../testbed/node/testbed";
 import { openWrapperNode, type RestoreState, type WrapperNode } from "../../../testbed/node/wrapper";
 
 /** A pod of one counting container. */
@@ -33,7 +33,14 @@ export class Restores {
   readonly counts = new Counts(this.node);
 
   removePods(): void {
-    this.node.kubectl(["delete", "pods", "--all", "--grace-period=1", "--wait=true", "--timeout=120s"]);
+    this.node.kubectl([
+      "delete",
+      "pods",
+      "--all",
+      "--grace-period=1",
+      "--wait=true",
+      `--timeout=${scaled(120)}s`,
+    ]);
   }
 
   restarts(pod: string): string {

@@ -48,7 +48,7 @@ test("init, validate, diff and synth work in the built program", () => {
   });
   const made = run(["synth"]);
   expect(made).toMatchObject({ status: 0, stderr: "" });
-  expectGolden("cli/synth-kubelet.txt", made.stdout);
+  expectGolden("cli/synth-criu.txt", made.stdout);
   expect(run(["diff"])).toEqual({ status: 0, stdout: "", stderr: "" });
   const terraform = readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8");
   expect(JSON.parse(terraform)).toHaveProperty("resource.aws_eks_cluster");

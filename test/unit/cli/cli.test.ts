@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CRIU_FEATURES } from "../../../config";
 import { INIT_DEFAULTS, initFile } from "../../../cli/init-file";
 import { runCli } from "../../support/cli";
 import { expectGolden } from "../../support/golden";
@@ -31,7 +32,7 @@ test("init, validate, synth and diff work in sequence", async () => {
   expect(first.stdout).toContain("+++ b/out/kubernetes/kustomization.yaml");
   const made = await run(["synth"]);
   expect(made).toMatchObject({ status: 0, stderr: "" });
-  expectGolden("cli/synth-kubelet.txt", made.stdout);
+  expectGolden("cli/synth-criu.txt", made.stdout);
   expect(await run(["diff"])).toEqual({ status: 0, stdout: "", stderr: "" });
   const terraform = readFileSync(join(folder, "out/terraform/cdk.tf.json"), "utf8");
   expect(JSON.parse(terraform)).toHaveProperty("resource.aws_eks_cluster");
@@ -239,14 +240,12 @@ test.each(["file", "helm"])("synth writes the format %s", async (format) => {
 
 test("features prints a table or JSON", async () => {
   const table = await run(["features"]);
-  expect(table).toEqual({
-    status: 0,
-    stderr: "",
-    stdout: readFileSync(join(ROOT, "test/golden/cli/features.txt"), "utf8"),
-  });
+  expect(table).toMatchObject({ status: 0, stderr: "" });
+  expectGolden("cli/features.txt", table.stdout);
   const { features } = JSON.parse((await run(["features", "--json"])).stdout) as { features: unknown[] };
-  expect(features).toHaveLength(34);
-  expect((await run(["features", "--engine", "kubelet"])).stdout).toContain("Restore into a new pod");
+  expect(features).toHaveLength(CRIU_FEATURES.length);
+  const cedana = await run(["features", "--engine", "cedana"]);
+  expect(cedana.stdout).toBe(readFileSync(join(ROOT, "test/golden/cli/features-cedana.txt"), "utf8"));
 });
 
 test("schema prints the JSON Schema", async () => {

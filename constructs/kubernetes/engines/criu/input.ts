@@ -40,6 +40,6 @@ export function nodeAgentInput({ engine, install }: EngineInput<ResolvedCriuEngi
       hostDirectory("state", STATE, "read", { create: true }),
     ),
     // The host service's directories: checkpoints contain all secrets of their processes.
-    data: ["checkpoints", "incoming", "restore"].map((name) => `${data}/${name}`),
+    data: ["checkpoints", "journal", "restore"].map((name) => `${data}/${name}`),
   };
 }

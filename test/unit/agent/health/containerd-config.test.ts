@@ -87,13 +87,24 @@ test("reads a runtime handler of the node's configuration, with its imports", as
   const { runtimeBinary } = runtimeOf("none");
   const text = renderRuntimeHandler(CRIU_HANDLER, { runtimeBinary });
   const own = { "/etc/containerd/config.toml": `imports = ["conf.d/*.toml"]\n${text}` };
-  const handler = { binary: "/usr/local/bin/cedana-runc", podAnnotations: ["cedana.ai/*"] };
+  const handler = {
+    binary: "/usr/local/bin/cedana-runc",
+    podAnnotations: ["cedana.ai/*"],
+    systemdCgroup: { own: true },
+  };
   expect(await readRuntimeHandler(CONFIG, "cedana-criu", filesOf(own))).toEqual(handler);
   const other = `[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.'cedana-criu']\npod_annotations = []\n`;
   const imported = { ...own, "/etc/containerd/conf.d/a.toml": other };
   expect(await readRuntimeHandler(CONFIG, "cedana-criu", filesOf(imported))).toEqual({
     ...handler,
     podAnnotations: [],
+  });
+  const plugin = "plugins.'io.containerd.cri.v1.runtime'.containerd";
+  const nvidia = `[${plugin}]\ndefault_runtime_name = "nvidia"\n[${plugin}.runtimes.nvidia.options]\nSystemdCgroup = false\n`;
+  const driver = { ...own, "/etc/containerd/conf.d/a.toml": nvidia };
+  expect(await readRuntimeHandler(CONFIG, "cedana-criu", filesOf(driver))).toEqual({
+    ...handler,
+    systemdCgroup: { own: true, default: false },
   });
   expect(await readRuntimeHandler(CONFIG, "other", filesOf(own))).toBeUndefined();
   expect(await readRuntimeHandler(CONFIG, "cedana-criu", filesOf({}))).toBeUndefined();

@@ -55,11 +55,11 @@ test("gives the agent of an ECR repository a role that pushes and pulls", () => 
 });
 
 test.each([
-  [{ image: {}, repository: "r" }, "kubelet"],
+  [{ image: {}, repository: "r" }, "criu"],
   [{ image: {}, repository: "r", folder: "/opt/a" }, "kubelet"],
   [{ image: {}, repository: "r", tcp: "close" }, "criu"],
   [{ clusterId: "a", url: "b" }, "cedana"],
-  [{}, "kubelet"],
+  [{}, "criu"],
 ])("assumes for %j the engine %s", (input, kind) => {
   expect(engineKindOf(input)).toBe(kind);
 });

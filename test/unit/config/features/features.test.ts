@@ -26,7 +26,7 @@ test("every row has a state for every plugin", () => {
 });
 
 test("prints the same table as Cedana's agent", () => {
-  const expected = readFileSync(join(__dirname, "../../../golden/cli/features.txt"), "utf8");
+  const expected = readFileSync(join(__dirname, "../../../golden/cli/features-cedana.txt"), "utf8");
   expect(renderFeatureTable()).toBe(expected);
 });
 

@@ -116,8 +116,8 @@ test.each<[string, Partial<NodeGroupSpec>, string[]]>([
     ],
   ],
   ...["2.0", "2.4", "3.0"].map((containerd): [string, Partial<NodeGroupSpec>, string[]] => [
-    `an image whose containerd ${containerd} cannot restore, for the default engine`,
-    { ami: { id: "ami-0a1b2c3d4e5f60718", kernel: "6.12", cgroup: "v2", containerd } },
+    `an image whose containerd ${containerd} cannot restore, for the engine kubelet`,
+    { engine: "kubelet", ami: { id: "ami-0a1b2c3d4e5f60718", kernel: "6.12", cgroup: "v2", containerd } },
     ["ami.containerd containerd-without-restore"],
   ]),
   ...["2.1", "2.3"].map((containerd): [string, Partial<NodeGroupSpec>, string[]] => [

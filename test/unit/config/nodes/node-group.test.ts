@@ -81,7 +81,7 @@ test("creates a node group with the defaults", () => {
   });
   // All current types have it anyway, and types such as t2 do not start with it.
   expect(only(json, "aws_launch_template")).not.toHaveProperty("ebs_optimized");
-  expect(readMime(userData(json)).parts).toHaveLength(1);
+  expect(readMime(userData(json)).parts).toHaveLength(2);
 });
 
 test("gives the nodes' role only permissions to join the cluster and to pull images", () => {

@@ -129,7 +129,7 @@ test("removes CRIU and checkpoints from nodes, and keeps the wrapper that runnin
   const [uninstall, state] = removal?.pod.initContainers ?? [];
   expect(uninstall?.args).toEqual(["uninstall", "/host/opt/cedana-cdk"]);
   expect(uninstall?.volumeMounts?.map(({ mountPath }) => mountPath)).not.toContain("/host/usr/local/bin");
-  const data = ["agent", "checkpoints", "incoming", "restore"].map(
+  const data = ["agent", "checkpoints", "journal", "restore"].map(
     (name) => `/host/var/lib/cedana-cdk/${name}`,
   );
   expect(state?.command?.at(-1)).toBe(`rm -rf ${data.join(" ")}`);

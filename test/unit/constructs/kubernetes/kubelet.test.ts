@@ -286,6 +286,7 @@ test.each([
   expect(check(engineSchema, engine).problems?.map(formatProblem)).toMatchSnapshot();
 });
 
-test("uses the engine kubelet without a kind", () => {
-  expect(check(engineSchema, KUBELET)).toMatchObject({ value: { kind: "kubelet", quota: "20Gi" } });
+test("uses the engine criu without a kind", () => {
+  const { kind: _, ...engine } = KUBELET;
+  expect(check(engineSchema, engine)).toMatchObject({ value: { kind: "criu", quota: "20Gi" } });
 });

@@ -9,6 +9,7 @@ export const ENGINE: CedanaEngineSpec = {
 };
 
 export const KUBELET: KubeletEngineSpec = {
+  kind: "kubelet",
   image: { repository: "registry.example.com/cedana-node-agent", tag: "0.1.0" },
   repository: "registry.example.com/checkpoints",
 };

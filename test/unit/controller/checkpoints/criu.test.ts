@@ -130,6 +130,28 @@ test("names the images of the containers by digest, also if it crashed before th
   expect(created).toMatchObject({ spec: { baseImages: [{ name: "a", image }] } });
 });
 
+test("checkpoints sidecars with the containers, and no other init container", async () => {
+  const image = `docker.io/library/proxy@sha256:${"c".repeat(64)}`;
+  harness.api.edit("/api/v1/namespaces/team-a/pods/counter-0", (pod) => {
+    Object.assign((pod as { spec?: object }).spec ?? {}, {
+      initContainers: [
+        { name: "setup", image: "setup:1" },
+        { name: "proxy", image: "proxy:1", restartPolicy: "Always" },
+      ],
+    });
+    Object.assign((pod as { status?: object }).status ?? {}, {
+      initContainerStatuses: [{ name: "proxy", imageID: image }],
+    });
+  });
+  await harness.checkpoint();
+  harness.start();
+  await seconds(2);
+  const [created] = await harness.nodeCheckpoints();
+  expect(created).toMatchObject({
+    spec: { containerNames: ["a", "b", "proxy"], baseImages: [{ name: "proxy", image }] },
+  });
+});
+
 test.each([
   [{ containers: ["b"] }, { containerNames: ["b"], options: { leaveRunning: true } }],
   [{ leaveRunning: false }, { containerNames: ["a", "b"], options: { leaveRunning: false } }],

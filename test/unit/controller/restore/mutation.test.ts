@@ -165,7 +165,12 @@ describe("a restore", () => {
       spec: { ...pod.spec, nodeName: "n" },
       status: { phase: "Running" },
     };
-    const source = checkSourcePod(running as unknown as Json, { podRef: { name: "web-0" } }, undefined);
+    const source = checkSourcePod(
+      running as unknown as Json,
+      { podRef: { name: "web-0" } },
+      undefined,
+      false,
+    );
     expect(source).toMatchObject({
       is: "running",
       containers: [

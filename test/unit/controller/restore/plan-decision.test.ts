@@ -62,6 +62,22 @@ function patched(pod: object, result: ReturnType<typeof decision>, claim?: strin
   return applyPatch(structuredClone(pod), operations, true).newDocument as ReturnType<typeof podJson>;
 }
 
+test("restores a sidecar by the plan of its pod, if it has the image of the checkpoint", () => {
+  const sidecar = (name: string): Pod => ({
+    ...TWO,
+    containers: [{ name: "app", image: "app:1" }],
+    spec: { initContainers: [{ name: "log", image: name, restartPolicy: "Always" }] },
+  });
+  expect(decision(sidecar("log:1"), of("amd64"))).toMatchObject({
+    is: "restore",
+    containers: [{ name: "app" }, { name: "log" }],
+    warnings: [],
+  });
+  expect(why(sidecar("log:2"), of("amd64"))).toMatch(/container log has image log:2/);
+  const setup = { ...sidecar("log:1"), spec: { initContainers: [{ name: "log", image: "log:1" }] } };
+  expect(why(setup, of("amd64"))).toMatch(/the pod has no container log/);
+});
+
 test("sets the RuntimeClass of the architecture and the records, and keeps images and nodeSelector", () => {
   const before = podJson({ ...TWO, spec: { imagePullSecrets: [{ name: "s" }] } });
   const result = decision({ ...TWO, spec: { imagePullSecrets: [{ name: "s" }] } }, of("arm64"));

@@ -59,6 +59,6 @@ test("reports large user data together with the other problems", () => {
 test("accepts user data up to the limit", () => {
   const sized = (length: number) =>
     problems({ nodeGroups: [{ ...group, preNodeadm: [`#!/bin/sh\n${"#".repeat(length)}`] }] });
-  expect(sized(10_000)).toEqual([]);
+  expect(sized(8000)).toEqual([]);
   expect(sized(USER_DATA_MAX_BYTES)).toHaveLength(1);
 });

@@ -47,7 +47,7 @@ const full: Partial<NodeGroupSpec> = {
 test.each([
   ["managed", group(), MANAGED],
   ["managed-cedana", group({ engine: "cedana" }), MANAGED],
-  ["managed-criu", group({ engine: "criu" }), MANAGED],
+  ["managed-kubelet", group({ engine: "kubelet" }), MANAGED],
   ["managed-full", group(full), MANAGED],
   ["custom-ami-full", group({ ...full, postNodeadm: ["#!/bin/bash\necho done\n"] }), CUSTOM],
 ])("golden: %s", (name, settings, bootstrap) => {
@@ -66,9 +66,7 @@ test("golden: karpenter", () => {
 
 test.each([
   ["managed", "kubelet"],
-  ["managed", undefined],
   ["karpenter", "kubelet"],
-  ["karpenter", undefined],
 ] as const)(
   "configures containerd to restore from images, without a handler: %s node, engine %s",
   (mode, engine) => {

@@ -25,6 +25,20 @@ test.each([
   ],
   ["the default binary", NODE, { podAnnotations: ["cedana.ai/*"] }, "executable", "calls runc, not"],
   ["no annotations", NODE, { ...CONFIG, podAnnotations: [] }, "executable", "does not pass annotations"],
+  [
+    "another cgroup driver than the default handler",
+    NODE,
+    { ...CONFIG, systemdCgroup: { own: false, default: true } },
+    "executable",
+    "has SystemdCgroup = false, the default handler true",
+  ],
+  [
+    "no cgroup driver",
+    NODE,
+    { ...CONFIG, systemdCgroup: { default: true } },
+    "executable",
+    "has SystemdCgroup = false, the default handler true",
+  ],
   ["no wrapper", NODE, CONFIG, "missing", "/usr/local/bin/cedana-runc is missing"],
   ["a wrapper that cannot be executed", NODE, CONFIG, "other", "is not an executable file"],
 ] as const)("fails with %s", (_, nodeInfo, config, file, message) => {
@@ -32,6 +46,21 @@ test.each([
   expect(finding).toMatchObject({ check: "runtime", status: "failed" });
   expect(finding.message).toMatch(new RegExp(message));
   expect(finding.remedy).not.toBe("");
+});
+
+test.each([
+  [{ podAnnotations: CONFIG.podAnnotations }, `BinaryName = "${HANDLER.binary}"`],
+  [{ ...CONFIG, podAnnotations: [] }, 'pod_annotations = ["cedana.ai/*"]'],
+  [{ ...CONFIG, systemdCgroup: { default: true } }, "SystemdCgroup = true"],
+])("the remedy of %j names the line of the configuration", (config, line) => {
+  const { remedy } = checkHandler(NODE, HANDLER, config, "executable");
+  expect(remedy).toContain(line);
+  expect(remedy).toContain("docs/nodes/node-service.md");
+});
+
+test("passes a handler with the cgroup driver of the default handler", () => {
+  for (const each of [{}, { own: true, default: true }, { own: true }, { own: false, default: false }])
+    expect(checkHandler(NODE, HANDLER, { ...CONFIG, systemdCgroup: each }, "executable").status).toBe("ok");
 });
 
 test.each([

@@ -1,5 +1,5 @@
 /**
- * The install with the engine kubelet on a real API server: every object is accepted, each ServiceAccount has the permissions
+ * The install with the engine criu on a real API server: every object is accepted, each ServiceAccount has the permissions
  * that it needs and no others, and an agent can only write the status of its own node, which RBAC cannot express. Needs
  * CEDANA_INTEGRATION_KUBECONFIG, with two nodes with the label cedana.ai/enabled=true.
  */
@@ -9,7 +9,8 @@ import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../
 import { permissions } from "./support/permissions";
 
 const config = kubeconfig();
-const NAMESPACE = "kubelet-engine";
+const NAMESPACE = "criu-install";
+const UID = "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10";
 const AGENT = `system:serviceaccount:${NAMESPACE}:open-agent`;
 const HEALTH_CHECK = `system:serviceaccount:${NAMESPACE}:open-health-check`;
 const CONTROLLER = `system:serviceaccount:${NAMESPACE}:open-controller`;
@@ -17,7 +18,7 @@ const CONTROLLER = `system:serviceaccount:${NAMESPACE}:open-controller`;
 const image = (name: string) => ({ repository: `registry.example.com/${name}`, tag: "0.1.0" });
 const objects = new CedanaChart(Testing.app(), "open", {
   engine: {
-    kind: "kubelet",
+    kind: "criu",
     image: image("agent"),
     repository: "registry.example.com/checkpoints",
     registryCredentials: { name: "push" },
@@ -30,7 +31,7 @@ interface Pod extends KubernetesObject {
   readonly spec: { readonly nodeName?: string };
 }
 
-(config === undefined ? describe.skip : describe)("Install with the engine kubelet", () => {
+(config === undefined ? describe.skip : describe)("Install with the engine criu", () => {
   let api: ApiServer;
   beforeAll(() => {
     api = new ApiServer(config ?? "");
@@ -73,12 +74,14 @@ interface Pod extends KubernetesObject {
   });
 
   test.each([
-    [AGENT, "create nodes:checkpoint"],
     [AGENT, `get,list,watch automation.cedana.ai/nodecheckpoints in ${NAMESPACE}`],
     [AGENT, `patch automation.cedana.ai/nodecheckpoints:status in ${NAMESPACE}`],
+    [AGENT, `get,list,watch automation.cedana.ai/noderestores in ${NAMESPACE}`],
+    [AGENT, `patch automation.cedana.ai/noderestores:status in ${NAMESPACE}`],
     [HEALTH_CHECK, "get nodes"],
     [HEALTH_CHECK, `patch pods:status in ${NAMESPACE}`],
     [CONTROLLER, `get,list,watch,create,delete automation.cedana.ai/nodecheckpoints in ${NAMESPACE}`],
+    [CONTROLLER, `get,list,watch,create,delete automation.cedana.ai/noderestores in ${NAMESPACE}`],
   ])("%s has the permission %s", async (user, line) => {
     for (const permission of permissions(line))
       expect([line, await api.isAllowed(user, permission)]).toEqual([line, true]);
@@ -86,11 +89,13 @@ interface Pod extends KubernetesObject {
 
   test.each([
     [AGENT, "get,create nodes:proxy"],
+    [AGENT, "create nodes:checkpoint"],
     [AGENT, "get,list,patch,update nodes"],
     [AGENT, "get,list pods"],
     [AGENT, `get,list,create pods in ${NAMESPACE}`],
     [AGENT, `get,list secrets in ${NAMESPACE}`],
     [AGENT, `create,delete,patch,update automation.cedana.ai/nodecheckpoints in ${NAMESPACE}`],
+    [AGENT, `create,delete,patch,update automation.cedana.ai/noderestores in ${NAMESPACE}`],
     [AGENT, "get,list automation.cedana.ai/checkpoints in default"],
     [HEALTH_CHECK, "create nodes:checkpoint"],
     [HEALTH_CHECK, "list,patch,update nodes"],
@@ -100,6 +105,7 @@ interface Pod extends KubernetesObject {
     [HEALTH_CHECK, `get secrets in ${NAMESPACE}`],
     [CONTROLLER, "create nodes:checkpoint"],
     [CONTROLLER, `patch automation.cedana.ai/nodecheckpoints:status in ${NAMESPACE}`],
+    [CONTROLLER, `patch automation.cedana.ai/noderestores:status in ${NAMESPACE}`],
   ])("%s does not have the permission %s", async (user, line) => {
     for (const permission of permissions(line))
       expect([line, await api.isAllowed(user, permission)]).toEqual([line, false]);
@@ -107,7 +113,9 @@ interface Pod extends KubernetesObject {
 
   describe("an agent's own node", () => {
     const PODS = `/api/v1/namespaces/${NAMESPACE}/pods`;
-    const CHECKPOINTS = `/apis/automation.cedana.ai/v1alpha1/namespaces/${NAMESPACE}/nodecheckpoints`;
+    const API = `/apis/automation.cedana.ai/v1alpha1/namespaces/${NAMESPACE}`;
+    const CHECKPOINTS = `${API}/nodecheckpoints`;
+    const RESTORES = `${API}/noderestores`;
     const MERGE = { contentType: "application/merge-patch+json" };
     const pods: Record<string, Pod[]> = {};
 
@@ -121,21 +129,36 @@ interface Pod extends KubernetesObject {
         });
       }
       for (const { spec } of pods["helper"]!.slice(0, 2)) {
-        const { status, body } = await api.request("POST", CHECKPOINTS, {
-          apiVersion: "automation.cedana.ai/v1alpha1",
-          kind: "NodeCheckpoint",
-          metadata: { name: `of-${spec.nodeName}` },
-          spec: {
-            nodeName: spec.nodeName,
-            podRef: { namespace: "default", name: "web-0", uid: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10" },
-            containerName: "app",
-            image: "registry.example.com/checkpoints:1",
-            timeoutSeconds: 60,
-          },
+        const common = {
+          nodeName: spec.nodeName,
+          podRef: { namespace: "default", name: "web-0", uid: UID },
+          timeoutSeconds: 60,
+        };
+        await create(CHECKPOINTS, "NodeCheckpoint", `of-${spec.nodeName}`, {
+          ...common,
+          containerNames: ["app"],
+          image: "registry.example.com/checkpoints:1",
         });
-        if (status !== 201) throw new Error(JSON.stringify(body));
+        await create(RESTORES, "NodeRestore", `of-${spec.nodeName}`, {
+          ...common,
+          checkpointUID: UID,
+          image: `registry.example.com/checkpoints@sha256:${"0".repeat(64)}`,
+          fallback: "fresh",
+          restart: "fresh",
+          lazy: false,
+        });
       }
     });
+
+    async function create(path: string, kind: string, name: string, spec: object): Promise<void> {
+      const { status, body } = await api.request("POST", path, {
+        apiVersion: "automation.cedana.ai/v1alpha1",
+        kind,
+        metadata: { name },
+        spec,
+      });
+      if (status !== 201) throw new Error(JSON.stringify(body));
+    }
 
     /** Returns a token bound to a pod, as the kubelet requests it, or an unbound token. */
     async function tokenOf(account: string, pod?: Pod): Promise<string> {
@@ -162,10 +185,10 @@ interface Pod extends KubernetesObject {
       return body.status.token;
     }
 
-    const write = (token: string, node: string | undefined) =>
+    const write = (token: string, node: string | undefined, collection = CHECKPOINTS) =>
       api.request(
         "PATCH",
-        `${CHECKPOINTS}/of-${node}/status`,
+        `${collection}/of-${node}/status`,
         { status: { startTime: new Date().toISOString() } },
         { ...MERGE, token },
       );
@@ -181,18 +204,23 @@ interface Pod extends KubernetesObject {
         { contentType: "application/strategic-merge-patch+json", token },
       );
 
-    test("the helper writes NodeCheckpoints of its own node only", async () => {
-      const [own, other] = pods["helper"]!;
-      const token = await tokenOf("open-agent", own);
-      await eventually(30, "the policy is enforced", async () => {
-        return (await write(token, other?.spec.nodeName)).status === 403;
-      });
-      expect(await write(token, other?.spec.nodeName)).toMatchObject({
-        status: 403,
-        body: { message: expect.stringContaining("that node's NodeCheckpoints only") as string },
-      });
-      expect(await write(token, own?.spec.nodeName)).toMatchObject({ status: 200 });
-    });
+    test.each([CHECKPOINTS, RESTORES])(
+      "the helper writes objects of its own node only: %s",
+      async (collection) => {
+        const [own, other] = pods["helper"]!;
+        const token = await tokenOf("open-agent", own);
+        await eventually(30, "the policy is enforced", async () => {
+          return (await write(token, other?.spec.nodeName, collection)).status === 403;
+        });
+        expect(await write(token, other?.spec.nodeName, collection)).toMatchObject({
+          status: 403,
+          body: {
+            message: expect.stringContaining("that node's NodeCheckpoints and NodeRestores only") as string,
+          },
+        });
+        expect(await write(token, own?.spec.nodeName, collection)).toMatchObject({ status: 200 });
+      },
+    );
 
     test("the health check writes the status of its own pod only", async () => {
       const [own, other] = pods["health-check"]!;

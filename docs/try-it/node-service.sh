@@ -1,14 +1,8 @@
-MIME-Version: 1.0
-Content-Type: multipart/mixed; boundary="cedana-node"
-
---cedana-node
-Content-Type: text/x-shellscript; charset="utf-8"
-
 #!/bin/bash
 set -euo pipefail
 umask 022
 mkdir -p /etc/cedana-cdk
-echo /usr/sbin/runc >/etc/cedana-cdk/runtime
+echo "$(command -v runc)" >/etc/cedana-cdk/runtime
 cat >/etc/systemd/system/cedana-noded.service <<'END'
 [Unit]
 Description=Cedana host service: checkpoints and restores of pods
@@ -76,31 +70,3 @@ WantedBy=timers.target
 END
 systemctl daemon-reload
 systemctl enable --now cedana-noded.path cedana-noded-update.path cedana-runc-removal.timer
-
---cedana-node
-Content-Type: application/node.eks.aws
-
-apiVersion: node.eks.aws/v1alpha1
-kind: NodeConfig
-spec:
-  kubelet:
-    config:
-      registerWithTaints:
-        - effect: NoSchedule
-          key: cedana.ai/not-ready
-          value: "true"
-      runtimeRequestTimeout: 10m
-      shutdownGracePeriod: 2m30s
-      shutdownGracePeriodCriticalPods: 30s
-  containerd:
-    config: |
-      [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.'cedana-criu']
-      runtime_type = "io.containerd.runc.v2"
-      base_runtime_spec = "/etc/containerd/base-runtime-spec.json"
-      pod_annotations = ["cedana.ai/*"]
-
-      [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.'cedana-criu'.options]
-      BinaryName = "/usr/local/bin/cedana-runc"
-      SystemdCgroup = true
-
---cedana-node--

@@ -1,12 +1,11 @@
 /**
- * Engine kubelet on a real API server: controller and agent as processes, with the permissions of the install, a fake
- * kubelet and a fake registry. Needs CEDANA_INTEGRATION_KUBECONFIG and `npm run build`.
+ * Engine criu on a real API server: controller and agent as processes, with the permissions of the install, a fake
+ * host service and a fake registry. Needs CEDANA_INTEGRATION_KUBECONFIG and `npm run build`.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import {
   appendFileSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -24,22 +23,27 @@ import { ROOT } from "../support/sources";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
 import { namespace, apply } from "./support/apiserver-install";
 import { Random } from "../../testbed/random";
-import { FakeKubelet } from "./support/fake-kubelet";
+import { FakeHostService } from "./support/fake-host-service";
 
 const config = kubeconfig();
-const [SYSTEM, TEAM, NODE] = ["kubelet-engine-system", "kubelet-engine-team", "kubelet-engine-1"];
+const [SYSTEM, TEAM, NODE] = ["criu-engine-system", "criu-engine-team", "criu-engine-1"];
 const CHECKPOINTS = `/apis/automation.cedana.ai/v1alpha1/namespaces/${TEAM}/checkpoints`;
 const NODE_CHECKPOINTS = `/apis/automation.cedana.ai/v1alpha1/namespaces/${SYSTEM}/nodecheckpoints`;
+const NODE_RESTORES = `/apis/automation.cedana.ai/v1alpha1/namespaces/${SYSTEM}/noderestores`;
+
+interface Conditions {
+  readonly conditions?: readonly { type: string; status: string; reason: string; message: string }[];
+}
 
 interface Checkpoint {
-  readonly status?: {
-    readonly conditions?: readonly { type: string; status: string; reason: string; message: string }[];
+  readonly metadata?: { readonly uid: string };
+  readonly status?: Conditions & {
     readonly containers?: readonly { name: string; location?: string; checkpointID?: string }[];
   };
 }
 
-(config === undefined ? describe.skip : describe)("engine kubelet", () => {
-  const folder = mkdtempSync(join(tmpdir(), "kubelet-engine-"));
+(config === undefined ? describe.skip : describe)("engine criu", () => {
+  const folder = mkdtempSync(join(tmpdir(), "criu-engine-"));
   const state = join(folder, "state");
   const running = new Map<"agent" | "controller", ChildProcess>();
   process.once("exit", () => {
@@ -47,36 +51,36 @@ interface Checkpoint {
   });
   let api: ApiServer;
   let objects: readonly KubernetesObject[];
-  let kubelet: FakeKubelet;
+  let host: FakeHostService;
   let registry: FakeRegistry;
 
   beforeAll(async () => {
     api = new ApiServer(config ?? "");
-    kubelet = await new FakeKubelet(join(folder, "archives")).start();
+    host = await new FakeHostService().start();
     registry = await new FakeRegistry().start();
     const image = { repository: "registry.example.com/image", tag: "1" };
-    const engine = { kind: "kubelet" as const, image, repository: `${registry.host}/checkpoints` };
+    const engine = { kind: "criu" as const, image, repository: `${registry.host}/checkpoints` };
     const install = {
-      name: "kubelet-engine",
+      name: "criu-engine",
       namespace: SYSTEM,
       controller: { image },
       checkpoints: { namespaces: [TEAM] },
-      nodeSelector: { "kubelet-engine.example.com/enabled": "true" },
+      nodeSelector: { "criu-engine.example.com/enabled": "true" },
     };
-    objects = new CedanaChart(Testing.app(), "kubelet-engine", {
+    objects = new CedanaChart(Testing.app(), "criu-engine", {
       engine,
       install,
     }).toJson() as KubernetesObject[];
     await apply(api, namespace(TEAM));
     for (const object of objects) await apply(api, object);
-    for (const name of [NODE, "kubelet-engine-2"])
+    for (const name of [NODE, "criu-engine-2"])
       await apply(api, { apiVersion: "v1", kind: "Node", metadata: { name } });
     // The second node has no agent.
-    await runPod("no-agent", "kubelet-engine-2");
-    kubelet.podUID = await runPod("web", NODE);
+    await runPod("no-agent", "criu-engine-2");
+    await runPod("web", NODE);
     await eventually(30, "the kinds are served", async () => {
       const responses = await Promise.all(
-        [CHECKPOINTS, NODE_CHECKPOINTS].map((path) => api.request("GET", path)),
+        [CHECKPOINTS, NODE_CHECKPOINTS, NODE_RESTORES].map((path) => api.request("GET", path)),
       );
       return responses.every(({ status }) => status === 200);
     });
@@ -89,25 +93,24 @@ interface Checkpoint {
     await api.request("DELETE", CHECKPOINTS);
     for (const name of ["web", "no-agent"])
       await api.request("DELETE", `/api/v1/namespaces/${TEAM}/pods/${name}?gracePeriodSeconds=0`);
-    for (const name of [NODE, "kubelet-engine-2"]) await api.request("DELETE", `/api/v1/nodes/${name}`);
+    for (const name of [NODE, "criu-engine-2"]) await api.request("DELETE", `/api/v1/nodes/${name}`);
     api.close();
-    kubelet.stop();
+    await host.stop();
     await registry.stop();
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Creates a pod of two containers with the phase Running. @returns its UID */
-  async function runPod(name: string, nodeName: string): Promise<string> {
-    const containers = ["a", "b"].map((each) => ({ name: each, image: `image-${each}` }));
+  /** Creates a pod of two containers with the phase Running. */
+  async function runPod(name: string, nodeName: string): Promise<void> {
+    const containers = ["app", "log"].map((each) => ({ name: each, image: `image-${each}` }));
     const metadata = { name, namespace: TEAM };
     await apply(api, { apiVersion: "v1", kind: "Pod", metadata, spec: { nodeName, containers } });
-    const { body } = await api.request<{ metadata: { uid: string } }>(
+    await api.request(
       "PATCH",
       `/api/v1/namespaces/${TEAM}/pods/${name}/status`,
       { status: { phase: "Running" } },
       { contentType: "application/merge-patch+json" },
     );
-    return body.metadata.uid;
   }
 
   /** Returns a token of a ServiceAccount, bound to a node like the tokens of pods. */
@@ -134,23 +137,18 @@ interface Checkpoint {
     >;
   };
 
-  /** Writes the settings of the install, with other paths, the fake kubelet's port, and without gate and restore. */
+  /** Writes the settings of the install, with other paths, and without gate and restore. */
   async function prepare(): Promise<void> {
-    const { archives, port } = kubelet;
-    const agent = settingsOf("kubelet-engine-agent-settings");
-    const controller = settingsOf("kubelet-engine-controller-settings");
+    const agent = settingsOf("criu-engine-agent-settings");
+    const controller = settingsOf("criu-engine-controller-settings");
     const files: Record<string, object> = {
-      agent: { ...agent, archives, state, reserveBytes: 0, kubelet: { ...agent["kubelet"], port } },
+      agent: { ...agent, state, socket: host.socket },
       controller: { ...controller, gate: false, ...("restore" in controller ? { restore: false } : {}) },
     };
-    const account = join(folder, "account");
-    mkdirSync(account);
     const tokens = {
-      agent: await tokenOf("kubelet-engine-agent", NODE),
-      controller: await tokenOf("kubelet-engine-controller"),
+      agent: await tokenOf("criu-engine-agent", NODE),
+      controller: await tokenOf("criu-engine-controller"),
     };
-    writeFileSync(join(account, "token"), tokens.agent);
-    writeFileSync(join(account, "ca.crt"), kubelet.ca);
     const base = parse(readFileSync(config ?? "", "utf8")) as { users: { user: object }[] };
     for (const name of ["agent", "controller"] as const) {
       const users = base.users.map((user) => ({ ...user, user: { token: tokens[name] } }));
@@ -170,9 +168,9 @@ interface Checkpoint {
     ];
     const list =
       name === "agent"
-        ? ["run", ...common, "--account", join(folder, "account")]
-        : [...common, "--metrics-port", "0", "--health-port", "0", "--identity", "kubelet-engine"];
-    const env = { PATH: process.env["PATH"], NODE_NAME: NODE, HOST_IP: "127.0.0.1" };
+        ? ["run", ...common]
+        : [...common, "--metrics-port", "0", "--health-port", "0", "--identity", "criu-engine"];
+    const env = { PATH: process.env["PATH"], NODE_NAME: NODE };
     const child = spawn(process.execPath, [program, ...list], { env, stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => appendFileSync(join(folder, `${name}.log`), chunk));
@@ -195,22 +193,18 @@ interface Checkpoint {
       spec: { podRef: { name: pod } },
     });
 
-  /** Waits for the outcome: `Ready CheckpointCompleted message`. */
-  async function ended(name: string): Promise<Checkpoint & { outcome: string }> {
+  /** Waits for the outcome of an object: `Ready CheckpointCompleted message`. */
+  async function outcomeAt(path: string): Promise<Checkpoint & { outcome: string }> {
     let found: Checkpoint = {};
-    await eventually(90, `${name} has ended`, async () => {
-      found = (await api.request<Checkpoint>("GET", `${CHECKPOINTS}/${name}`)).body;
-      return (found.status?.conditions ?? []).some(
-        ({ type, status }) => type !== "Progressing" && status === "True",
-      );
+    const conditions = () => found.status?.conditions ?? [];
+    await eventually(90, `${path} has ended`, async () => {
+      found = (await api.request<Checkpoint>("GET", path)).body;
+      return conditions().some(({ type, status }) => type !== "Progressing" && status === "True");
     });
-    const {
-      type = "",
-      reason = "",
-      message = "",
-    } = found.status?.conditions?.find(({ status }) => status === "True") ?? {};
+    const { type, reason, message } = conditions().find(({ status }) => status === "True")!;
     return { ...found, outcome: `${type} ${reason} ${message}` };
   }
+  const ended = (name: string) => outcomeAt(`${CHECKPOINTS}/${name}`);
 
   const nodeCheckpoints = async () =>
     (await api.request<{ items: KubernetesObject[] }>("GET", NODE_CHECKPOINTS)).body.items;
@@ -222,21 +216,21 @@ interface Checkpoint {
       async () => (await nodeCheckpoints()).length === 0,
     );
     await eventually(20, "the journal is empty", async () => readdirSync(state).length === 0);
-    expect(readdirSync(kubelet.archives)).toEqual([]);
+    await eventually(20, "the node has no checkpoint", async () => host.state().checkpoints.length === 0);
   }
 
-  test("two containers are stored as two images", async () => {
+  test("two containers are stored as one artifact", async () => {
     start("controller");
     start("agent");
     await take("without-agent", "no-agent");
     await take("one");
     const { outcome, status } = await ended("one");
-    expect(outcome).toBe("Ready CheckpointCompleted checkpointed a, b");
+    expect(outcome).toBe("Ready CheckpointCompleted checkpointed app, log");
     const locations = status?.containers?.map(({ location = "" }) => location) ?? [];
     expect(locations).toEqual(
       locations.map(() => expect.stringMatching(/\/checkpoints@sha256:[0-9a-f]{64}$/)),
     );
-    expect(new Set(locations).size).toBe(2);
+    expect([locations.length, new Set(locations).size]).toEqual([2, 1]);
     for (const { checkpointID = "" } of status?.containers ?? [])
       expect([...registry.manifests.keys()].some((key) => key.endsWith(checkpointID))).toBe(true);
     await eventually(
@@ -249,7 +243,7 @@ interface Checkpoint {
   test("a Checkpoint on a node without an agent fails with AgentNotAnswering", async () => {
     const { outcome } = await ended("without-agent");
     expect(outcome).toMatch(
-      /^Failed AgentNotAnswering container a: the agent of node kubelet-engine-2 did not report within 60 s/,
+      /^Failed AgentNotAnswering the agent of node criu-engine-2 did not report within 60 s/,
     );
     await expectNothingLeft();
   });
@@ -264,8 +258,45 @@ interface Checkpoint {
       if (round % 3 !== 1) await restart("controller");
       outcomes.push((await ended(`killed-${round}`)).outcome);
     }
-    expect(outcomes).toEqual(outcomes.map(() => "Ready CheckpointCompleted checkpointed a, b"));
-    expect(kubelet.maxConcurrent).toBe(1);
+    expect(outcomes).toEqual(outcomes.map(() => "Ready CheckpointCompleted checkpointed app, log"));
+    expect(host.maxConcurrent).toBe(1);
     await expectNothingLeft();
+  });
+
+  test("every restore is prepared and reported although the agent is killed repeatedly", async () => {
+    const random = new Random(8);
+    const { metadata, status } = await ended("one");
+    for (let round = 1; round <= 4; round++) {
+      const name = `0b8f5b0e-6d0c-4b52-9f3e-00000000000${round}`;
+      const created = await api.request("POST", NODE_RESTORES, {
+        apiVersion: "automation.cedana.ai/v1alpha1",
+        kind: "NodeRestore",
+        metadata: {
+          name,
+          namespace: SYSTEM,
+          labels: { "automation.cedana.ai/node": NODE },
+        },
+        spec: {
+          nodeName: NODE,
+          podRef: { namespace: TEAM, name: `restored-${round}`, uid: name },
+          checkpointUID: metadata?.uid,
+          image: status?.containers?.[0]?.location,
+          fallback: "fresh",
+          restart: "fresh",
+          lazy: false,
+          timeoutSeconds: 300,
+        },
+      });
+      expect(created).toMatchObject({ status: 201 });
+      await pause(random.between(0, 600));
+      if (round > 1) await restart("agent");
+      expect((await outcomeAt(`${NODE_RESTORES}/${name}`)).outcome).toMatch(/^Ready Restored /);
+      expect(host.state()).toMatchObject({
+        plans: [{ podUID: name, checkpoint: metadata?.uid }],
+        stagings: [],
+      });
+      await api.request("DELETE", `${NODE_RESTORES}/${name}`);
+      await eventually(20, "the plan is deleted", async () => host.state().plans.length === 0);
+    }
   });
 });
