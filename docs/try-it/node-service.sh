@@ -16,6 +16,7 @@ ExecStart=/opt/cedana-cdk/current/bin/cedana-node cedana-noded
 Restart=always
 RestartSec=1
 KillMode=process
+TimeoutStopSec=120
 OOMScoreAdjust=-999
 END
 cat >/etc/systemd/system/cedana-noded.path <<'END'
