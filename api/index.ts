@@ -66,7 +66,6 @@ export {
   FALLBACKS,
   LATEST,
   NOT_RESTORED,
-  originalImages,
   RECORD,
   REQUEST,
   RESTORE_PLAN,

@@ -25,11 +25,21 @@ const DIGESTED = "^[^\\s@]+@sha256:[0-9a-f]{64}$";
 export const TCP_MODES = ["close", "loopback", "refuse"] as const;
 export type TcpMode = (typeof TCP_MODES)[number];
 
+/** Whether memory is dumped before the freeze, while the containers run. */
+export const PRE_DUMP_MODES = ["auto", "off"] as const;
+export type PreDumpMode = (typeof PRE_DUMP_MODES)[number];
+
 const options = object("How the containers are checkpointed. Only with containerNames.", {
   tcp: optional(
     oneOf(
       "Established TCP connections. close: the restored processes find them closed. loopback: those over loopback are kept, others are reset after the restore. refuse: the checkpoint fails if there is one. Default: close.",
       TCP_MODES,
+    ),
+  ),
+  preDump: optional(
+    oneOf(
+      "Dumps before the freeze, of which the dump in the freeze writes only what changed since. auto: where that shortens the standstill and the kernel tracks memory. off: never. Default: auto.",
+      PRE_DUMP_MODES,
     ),
   ),
   leaveRunning: optional(flag("Whether the containers keep running.", true)),
@@ -96,6 +106,13 @@ const container = object(undefined, {
   notRestored: optional(notRestored),
 });
 
+const preDump = object("What was dumped before the freeze, while the containers ran.", {
+  passes: count("Number of dumps before the freeze. 0: all memory was dumped in the freeze."),
+  frozenMilliseconds: optional(count("Time for which these dumps stopped the processes.")),
+  reason: optional(text("Why there was none, or not of all large containers.", 64)),
+  message: optional(text("Details of the reason.", 4096)),
+});
+
 const status = object("Observed state, written by the node's agent.", {
   observedGeneration: optional(count("Generation of the object that the status describes.")),
   conditions: optional(conditions<CheckpointConditionType, NodeCheckpointReason>()),
@@ -105,9 +122,10 @@ const status = object("Observed state, written by the node's agent.", {
   ...reportedFields,
   frozenMilliseconds: optional(
     count(
-      "Time in which the processes were frozen. With containerNames: from the freeze of the first container to the thaw of the last one. With containerName: only CRIU's part; the container runtime pauses the container for longer.",
+      "Time in which the processes were frozen. With containerNames: from the freeze of the first container to the thaw of the last one, and the time of preDump. With containerName: only CRIU's part; the container runtime pauses the container for longer.",
     ),
   ),
+  preDump: optional(preDump),
   containers: optional(
     list("State of each container, if the request has containerNames.", container, {
       maxItems: CONTAINERS,

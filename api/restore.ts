@@ -23,17 +23,17 @@ export const RESTORE_PLAN = "cedana.ai/restore-plan";
 
 /** Annotations that only the controller sets. */
 export const RECORD = {
-  /** UID of the Checkpoint, for an engine that restores by a plan on the node. */
+  /** UID of the Checkpoint. */
   plan: RESTORE_PLAN,
   /** Name of the Checkpoint. */
   checkpoint: "cedana.ai/restore-checkpoint",
   /** The pod's claim: equal to `status.restore.claim` of the Checkpoint. */
   claim: "cedana.ai/restore-claim",
-  /** JSON object: the image of each container before the restore. */
-  originalImages: "cedana.ai/restore-original-images",
+  /** Names of the restored containers, separated by commas. */
+  containers: "cedana.ai/restore-containers",
   /** Why the pod was not restored. */
   skipped: "cedana.ai/restore-skipped",
-  /** Why the pod got its original images back. */
+  /** Why the restore failed. */
   failed: "cedana.ai/restore-failed",
 } as const;
 
@@ -45,16 +45,3 @@ export const RESTORE_VERB = "restore";
 
 /** Path of the webhook. */
 export const WEBHOOK_PATH = "/restore";
-
-/** Returns the original image of each container from the annotations of a restored pod. Ignores invalid content. */
-export function originalImages(
-  annotations: Readonly<Record<string, string>>,
-): Readonly<Record<string, string>> {
-  try {
-    const json: unknown = JSON.parse(annotations[RECORD.originalImages] ?? "{}");
-    const images = Object.entries(json ?? {}).filter(([, image]) => typeof image === "string");
-    return Object.fromEntries(images);
-  } catch {
-    return {};
-  }
-}

@@ -6,6 +6,9 @@ import { build } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
 
+/** Options of esbuild for a program that Node.js runs. */
+export const BUNDLE = { bundle: true, platform: "node", target: "node20.19", logLevel: "warning" };
+
 /**
  * @param name directory of the benchmark, which has a main.ts
  * @param env additional environment variables
@@ -15,7 +18,7 @@ export async function runBench(name, env = {}) {
   const directory = join(root, `out/bench-${name}`);
   mkdirSync(directory, { recursive: true });
   const outfile = join(directory, "main.cjs");
-  await bundle(name, "main.ts", outfile);
+  await build({ ...BUNDLE, entryPoints: [join(root, "bench", name, "main.ts")], outfile });
   const child = spawn(process.execPath, [outfile, ...process.argv.slice(2)], {
     stdio: "inherit",
     cwd: root,
@@ -24,21 +27,5 @@ export async function runBench(name, env = {}) {
   child.on("exit", (code) => {
     rmSync(directory, { recursive: true, force: true });
     process.exitCode = code ?? 1;
-  });
-}
-
-/**
- * Bundles one program of a benchmark.
- * @param name directory of the benchmark
- * @param source name of the program's file in it
- */
-export async function bundle(name, source, outfile) {
-  await build({
-    entryPoints: [join(root, "bench", name, source)],
-    outfile,
-    bundle: true,
-    platform: "node",
-    target: "node20.19",
-    logLevel: "warning",
   });
 }

@@ -11,23 +11,30 @@ const CONFIG = "application/vnd.cedana.checkpoint.v1+json";
 const PART = "ai.cedana.checkpoint.part";
 /** Annotation of a layer: the file that `oras pull` writes. */
 const TITLE = "org.opencontainers.image.title";
-/** Annotation of a layer: size before compression, in bytes. */
+/** Annotation of a layer: its place among the layers of its part, such as `2/3`. */
+const SEGMENT = "ai.cedana.checkpoint.segment";
+/** Annotation of a layer: size of its part before compression, in bytes. */
 const UNCOMPRESSED_SIZE = "ai.cedana.checkpoint.uncompressed-size";
 
 /** The largest `checkpoint.json` that the service writes and accepts. */
 const MAX_CONFIG_BYTES = 4 << 20;
 const MAX_LAYER_BYTES = Number.MAX_SAFE_INTEGER;
 
-/** A part as it is stored: compressed. */
-export interface StoredPart extends StreamDigest {
-  readonly part: PartName;
+/** A part as it is stored: compressed, as one layer or several. */
+export interface StoredPart extends ArtifactPart {
   readonly uncompressedSize: number;
+}
+
+export interface ArtifactPart {
+  readonly part: PartName;
+  /** In their order. At least one. */
+  readonly segments: readonly StreamDigest[];
 }
 
 /** What is read from a manifest. */
 export interface Artifact {
   readonly config: StreamDigest;
-  readonly layers: readonly (StreamDigest & { readonly part: PartName })[];
+  readonly parts: readonly ArtifactPart[];
 }
 
 /** Returns the bytes of the manifest. The same checkpoint gives the same bytes. */
@@ -41,16 +48,19 @@ export function manifestOf(
     mediaType: MANIFEST,
     artifactType: ARTIFACT,
     config: { mediaType: CONFIG, digest: `sha256:${config.sha256}`, size: config.size },
-    layers: parts.map(({ part, size, sha256, uncompressedSize }) => ({
-      mediaType: mediaTypeOf(part),
-      digest: `sha256:${sha256}`,
-      size,
-      annotations: {
-        [PART]: part,
-        [UNCOMPRESSED_SIZE]: String(uncompressedSize),
-        [TITLE]: `${part}.tar.zst`,
-      },
-    })),
+    layers: parts.flatMap(({ part, segments, uncompressedSize }) =>
+      segments.map(({ size, sha256 }, at) => ({
+        mediaType: mediaTypeOf(part),
+        digest: `sha256:${sha256}`,
+        size,
+        annotations: {
+          [PART]: part,
+          [SEGMENT]: placeOf(at, segments.length),
+          [UNCOMPRESSED_SIZE]: String(uncompressedSize),
+          [TITLE]: titleOf(part, at, segments.length),
+        },
+      })),
+    ),
     annotations: {
       "ai.cedana.checkpoint.uid": metadata.uid,
       "org.criu.checkpoint.criu.version": metadata.node.criu,
@@ -77,18 +87,41 @@ export function parseManifest(image: string, mediaType: string, content: Buffer)
   if (!Array.isArray(layers)) throw new ArtifactError(image, "has no layers");
   return {
     config: descriptor(image, config, CONFIG, MAX_CONFIG_BYTES),
-    layers: layers.map((layer: Json) => {
-      const annotations = isObject(layer) ? layer["annotations"] : undefined;
-      const part = isObject(annotations) ? annotations[PART] : undefined;
-      if (typeof part !== "string") throw new ArtifactError(image, "has a layer without a part");
-      return { part, ...descriptor(image, layer, mediaTypeOf(part), MAX_LAYER_BYTES) };
-    }),
+    parts: partsAt(image, layers),
   };
 }
 
+/** Groups layers by part. @throws ArtifactError unless all layers of each part are there, in their order */
+function partsAt(image: string, layers: readonly Json[]): ArtifactPart[] {
+  const parts = new Map<PartName, { readonly place: Json | undefined; readonly segment: StreamDigest }[]>();
+  for (const layer of layers) {
+    const annotations = isObject(layer) ? layer["annotations"] : undefined;
+    const { [PART]: part, [SEGMENT]: place } = isObject(annotations) ? annotations : {};
+    if (typeof part !== "string") throw new ArtifactError(image, "has a layer without a part");
+    const segment = descriptor(image, layer, mediaTypeOf(part), MAX_LAYER_BYTES);
+    const found = parts.get(part) ?? [];
+    found.push({ place, segment });
+    parts.set(part, found);
+  }
+  return [...parts].map(([part, found]) => {
+    if (found.some(({ place }, at) => place !== placeOf(at, found.length)))
+      throw new ArtifactError(image, "has other layers than its config names");
+    return { part, segments: found.map(({ segment }) => segment) };
+  });
+}
+
+function placeOf(at: number, count: number): string {
+  return `${at + 1}/${count}`;
+}
+
+/** Returns the name of a file: in the order of their names, the files of a part are its archive. */
+function titleOf(part: PartName, at: number, count: number): string {
+  return count === 1 ? `${part}.tar.zst` : `${part}.tar.zst.${String(at + 1).padStart(5, "0")}`;
+}
+
 /** Checks that an artifact has each part of its checkpoint once, and nothing else. @throws ArtifactError */
-export function checkParts(image: string, { layers }: Artifact, metadata: CheckpointMetadata): void {
-  const found = layers.map(({ part }) => part).toSorted();
+export function checkParts(image: string, { parts }: Artifact, metadata: CheckpointMetadata): void {
+  const found = parts.map(({ part }) => part).toSorted();
   const wanted = partsOf(metadata).toSorted();
   if (found.length === wanted.length && found.every((part, at) => part === wanted[at])) return;
   throw new ArtifactError(image, "has other layers than its config names");

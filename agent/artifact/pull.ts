@@ -1,3 +1,4 @@
+import type { StreamDigest } from "../../clients/node-service";
 import { parseReference, type RegistryClient } from "../../clients/registry";
 import { ArtifactError } from "./error";
 import { checkParts, parseManifest, type Artifact } from "./manifest";
@@ -5,13 +6,14 @@ import { parseMetadata } from "./metadata";
 import { parallel } from "./parallel";
 import { METADATA } from "./parts";
 import { PARALLEL_PARTS } from "./push";
+import { joined } from "./segments";
 import type { DeleteCheckpoint, PullCheckpoint } from "./types";
 
 export const pullCheckpoint: PullCheckpoint = async (options) => {
   const { image, client, node, podUID, maxBytes, reserveBytes, signal } = options;
   const { repository, digest } = pinned(image);
   const artifact = await readArtifact(client, image, repository, digest, signal);
-  const { config, layers } = artifact;
+  const { config, parts } = artifact;
   const text = await readBlob(client, repository, config, signal);
   const metadata = parseMetadata(image, text);
   checkParts(image, artifact, metadata);
@@ -20,14 +22,17 @@ export const pullCheckpoint: PullCheckpoint = async (options) => {
     ...(maxBytes === undefined ? {} : { maxBytes }),
     ...(reserveBytes === undefined ? {} : { reserveBytes }),
   };
-  await node.stage({ ...staged, ...config, ...limits, part: METADATA }, () => once(text), signal);
+  const metadataRequest = { ...staged, ...limits, part: METADATA, segments: [config] };
+  await node.stage(metadataRequest, () => once(text), signal);
   // The largest first, so that none is left alone at the end.
   await parallel(
-    layers.toSorted((a, b) => b.size - a.size),
+    parts.toSorted((a, b) => bytesOf(b) - bytesOf(a)),
     PARALLEL_PARTS,
-    (layer, each) => {
-      const blob = { digest: `sha256:${layer.sha256}`, size: layer.size };
-      return node.stage({ ...staged, ...layer }, () => client.pullBlob(repository, blob, each), each);
+    (part, each) => {
+      // The service compares the digests.
+      const open = ({ size, sha256 }: StreamDigest, until: AbortSignal) =>
+        client.pullBlob(repository, { digest: `sha256:${sha256}`, size }, until, true);
+      return node.stage({ ...staged, ...part }, () => joined(part.segments, open, each), each);
     },
     signal,
   );
@@ -38,6 +43,10 @@ export const deleteCheckpoint: DeleteCheckpoint = async ({ image, client, signal
   const { repository, digest } = pinned(image);
   return client.deleteManifest(repository, digest, signal);
 };
+
+function bytesOf({ segments }: Artifact["parts"][number]): number {
+  return segments.reduce((sum, { size }) => sum + size, 0);
+}
 
 function pinned(image: string): { readonly repository: string; readonly digest: string } {
   const { repository, digest } = parseReference(image);

@@ -1,9 +1,10 @@
-import type { ExportedPart, NodeService, PartName, StreamDigest } from "../../clients/node-service";
+import type { ExportedPart, NodeService, PartName } from "../../clients/node-service";
 import { digestOf, formatReference, type RegistryClient } from "../../clients/registry";
 import { MANIFEST, manifestOf, type StoredPart } from "./manifest";
 import { parseMetadata } from "./metadata";
 import { parallel } from "./parallel";
 import { METADATA, partsOf } from "./parts";
+import { PARALLEL_SEGMENTS, segmentsOf } from "./segments";
 import type { PushCheckpoint } from "./types";
 
 /** Parts that are sent at a time: one is compressed while the other waits for the registry. */
@@ -25,7 +26,8 @@ export const pushCheckpoint: PushCheckpoint = async (options) => {
   const content = manifestOf(metadata, { size: text.length, sha256: withoutAlgorithm(configDigest) }, parts);
   const digest = digestOf(content);
   await client.putManifest(repository, tag ?? digest, { mediaType: MANIFEST, content }, signal);
-  const layerBytes = parts.reduce((sum, { size }) => sum + size, 0);
+  const layers = parts.flatMap(({ segments }) => segments);
+  const layerBytes = layers.reduce((sum, { size }) => sum + size, 0);
   const sizeBytes = content.length + text.length + layerBytes;
   return { image: formatReference({ registry, repository, digest }), digest, sizeBytes, metadata };
 };
@@ -36,48 +38,26 @@ interface PartOfCheckpoint {
   readonly repository: string;
 }
 
+/** Sends a part as blobs, but not those that the registry has. */
 async function pushPart(
   node: NodeService,
   client: RegistryClient,
   { uid, part, repository }: PartOfCheckpoint,
   signal: AbortSignal,
 ): Promise<StoredPart> {
-  let exported: ExportedPart | undefined = await node.export(uid, part, signal);
-  const { uncompressedSize, known } = exported;
+  const exported = await node.export(uid, part, signal);
   try {
-    const stored =
-      (await existing(client, repository, known, signal)) ??
-      (await client.pushStream(
-        repository,
-        () => {
-          const first = exported;
-          exported = undefined;
-          return contentOf(first, () => node.export(uid, part, signal));
-        },
-        signal,
-      ));
-    return { part, uncompressedSize, size: stored.size, sha256: withoutAlgorithm(stored.digest) };
-  } finally {
-    exported?.close();
-  }
-}
-
-/** Returns the blob of an earlier export of the same content, if the registry has it. */
-async function existing(
-  client: RegistryClient,
-  repository: string,
-  known: StreamDigest | undefined,
-  signal: AbortSignal,
-) {
-  if (known === undefined) return undefined;
-  const digest = `sha256:${known.sha256}`;
-  return (await client.hasBlob(repository, digest, signal)) ? { digest, size: known.size } : undefined;
-}
-
-async function* contentOf(first: ExportedPart | undefined, again: () => Promise<ExportedPart>) {
-  const exported = first ?? (await again());
-  try {
-    yield* exported.content;
+    const segments = await parallel(
+      segmentsOf(exported.content),
+      PARALLEL_SEGMENTS,
+      async ({ chunks, size, sha256 }, each) => {
+        const digest = `sha256:${sha256}`;
+        await client.pushBlob(repository, { open: () => chunks, size, digest }, each);
+        return { size, sha256 };
+      },
+      signal,
+    );
+    return { part, uncompressedSize: exported.uncompressedSize, segments };
   } finally {
     exported.close();
   }

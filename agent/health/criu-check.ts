@@ -75,7 +75,11 @@ export async function criuCheck(
   const versions = { tree, expectedTree, version: /^Version: *(\S+)/m.exec(version.output)?.[1] };
   if (version.exitCode !== 0)
     return { ...version, ...versions, exitCode: undefined, error: errorOf(version) };
-  return { ...(await run("unshare", [...SEPARATE_PROC, program, "check"], timeoutMs)), ...versions };
+  const criu = (...list: string[]) => run("unshare", [...SEPARATE_PROC, program, ...list], timeoutMs);
+  const check = { ...(await criu("check")), ...versions };
+  if (check.exitCode !== 0) return check;
+  const { exitCode } = await criu("check", "--feature", "mem_dirty_track");
+  return { ...check, tracksMemory: exitCode === 0 };
 }
 
 function errorOf({ error, exitCode, output }: CriuCheck): string {

@@ -29,6 +29,9 @@ export interface PushOptions<T> {
  * the step, so that the next process can continue after a crash at any point.
  */
 export abstract class CheckpointJob<E extends CheckpointEntry> implements Job {
+  private readonly beyond = new AbortController();
+  /** Aborts when a push continues beyond its deadline. */
+  readonly overdue: AbortSignal = this.beyond.signal;
   protected readonly deleted = new AbortController();
   protected readonly signal: AbortSignal;
   private readonly status: StatusWriter<NodeCheckpointReason, NodeCheckpointSpec, NodeCheckpointStatus>;
@@ -98,10 +101,21 @@ export abstract class CheckpointJob<E extends CheckpointEntry> implements Job {
 
   /** Pushes, with retries until the deadline, or until it succeeds. @throws CheckpointFailure; what `fatal` returns; the signal's reason */
   protected async pushed<T>(options: PushOptions<T>): Promise<T> {
-    const { spec, startMs, deadlineMs, fields, push, fatal, beyondDeadline } = options;
-    const { times, log } = this.checkpoints;
+    const { spec, startMs, deadlineMs, fields, beyondDeadline } = options;
     // Not awaited: it rejects only when the process stops, and then the push is aborted too.
     this.report(startMs, "Pushing", `to ${spec.image}`, fields).catch(() => undefined);
+    const deadline = abortAt(beyondDeadline === undefined ? undefined : deadlineMs);
+    deadline.signal.addEventListener("abort", () => this.beyond.abort(), { once: true });
+    try {
+      return await this.pushedWithRetries(options);
+    } finally {
+      deadline.end();
+    }
+  }
+
+  private async pushedWithRetries<T>(options: PushOptions<T>): Promise<T> {
+    const { spec, startMs, deadlineMs, fields, push, fatal, beyondDeadline } = options;
+    const { times, log } = this.checkpoints;
     for (let attempt = 0; ; attempt++) {
       this.signal.throwIfAborted();
       const deadline = abortAt(beyondDeadline === undefined ? deadlineMs : undefined);

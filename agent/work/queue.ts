@@ -11,6 +11,8 @@ export interface Request {
 
 /** Runs one request to its outcome. */
 export interface Job {
+  /** Aborts when it continues beyond its timeout. It does not count against `maxConcurrent` from then on. */
+  readonly overdue?: AbortSignal;
   /** Can be repeated after an error. @throws errors of the agent itself; the signal's reason */
   run(): Promise<void>;
   /** Stops it, because the object was deleted. */
@@ -95,14 +97,20 @@ export class Queue<Spec, Status extends WorkStatus> {
       const { uid, subject } = request;
       if (active.has(uid)) continue;
       if (busy.has(subject)) this.reportWaiting(uid, `another checkpoint of ${subject} is in progress`);
-      else if (active.size >= work.maxConcurrent)
+      else if (this.counted() >= work.maxConcurrent)
         this.reportWaiting(uid, `the node has reached maxConcurrent (${work.maxConcurrent})`);
       else {
         const job = work.job(request);
+        job.overdue?.addEventListener("abort", () => this.schedule(), { once: true });
         active.set(uid, { job, subject, done: this.run(job, uid) });
       }
       busy.add(subject);
     }
+  }
+
+  /** Returns how many jobs count against the maximum: one that cannot end must not keep others from starting. */
+  private counted(): number {
+    return [...this.active.values()].filter(({ job }) => !job.overdue?.aborted).length;
   }
 
   /** Returns started requests first, then the others by age. */

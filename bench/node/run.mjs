@@ -5,10 +5,18 @@
 //
 // Requirements as for the node tier (docs/testing.md): root, buildah, Go, and CEDANA_TESTBED. DIR is a built checkout.
 import { join } from "node:path";
-import { bundle, runBench } from "../bundled.mjs";
+import { readFileSync } from "node:fs";
+import { build } from "esbuild";
+import { BUNDLE, runBench } from "../bundled.mjs";
 
 const against = process.argv.indexOf("--against");
 const checkouts = [join(import.meta.dirname, "../.."), ...(against < 0 ? [] : [process.argv[against + 1]])];
-// Modules of testbed/ use the checkout two directories above their bundle: the same code installs both engines.
-for (const each of checkouts) await bundle("node", "side.ts", join(each, "out/bench-side/side.cjs"));
+// Each checkout installs its engine by its own testbed/, which finds the checkout two directories above the bundle.
+const contents = readFileSync(join(import.meta.dirname, "side.ts"), "utf8");
+for (const each of checkouts)
+  await build({
+    ...BUNDLE,
+    stdin: { contents, loader: "ts", sourcefile: "side.ts", resolveDir: join(each, "bench/node") },
+    outfile: join(each, "out/bench-side/side.cjs"),
+  });
 await runBench("node");

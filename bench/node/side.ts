@@ -1,14 +1,12 @@
 /**
- * Installs the engine of the checkout two directories above this bundle on a test bed, and removes it when the benchmark
- * disconnects.
+ * Installs the engine of a checkout on a test bed by the checkout's own files of testbed/, and removes it when the benchmark
+ * disconnects. It is bundled in the place of a file of the checkout's bench/node: it may import nothing else.
  */
 import { openEngine } from "../../testbed/node/engine";
-import { sideKind, type SideReady } from "./sides";
+import type { SideReady } from "./sides";
 
 async function main(): Promise<void> {
-  const kind = sideKind(process.argv[2]);
-  const changes = { quota: "16Gi", reserve: "1Gi" };
-  const engine = await openEngine({ kind, ...changes });
+  const engine = await openEngine({ quota: "16Gi", reserve: "1Gi" });
   process.on("disconnect", () => {
     engine.close();
     process.exit();

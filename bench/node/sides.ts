@@ -17,12 +17,6 @@ export interface Side {
   readonly checkout: string;
 }
 
-/** @throws Error for another kind */
-export function sideKind(given: string | undefined): SideKind {
-  if (given === "criu" || given === "kubelet") return given;
-  throw new Error(`an engine is criu or kubelet, not ${given}`);
-}
-
 /**
  * Installs an engine on a new test bed, runs the work, and removes both.
  *
@@ -32,7 +26,7 @@ export async function withSide<T>(
   { kind, checkout }: Side,
   work: (ready: SideReady) => Promise<T>,
 ): Promise<T> {
-  const child = fork(join(checkout, "out/bench-side/side.cjs"), [kind], {
+  const child = fork(join(checkout, "out/bench-side/side.cjs"), {
     cwd: checkout,
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });

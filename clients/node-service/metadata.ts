@@ -21,7 +21,7 @@ export interface CheckpointedContainer {
   /** Digest of the base image as `sha256:HEX`; "" if it is unknown. */
   readonly image: string;
   readonly mounts: readonly CheckpointedMount[];
-  /** Paths are `rootfs.tar` and `images/NAME`. */
+  /** Paths are `rootfs.tar`, `images/NAME` and, of dumps before the freeze, `images/parent/NAME`. */
   readonly files: readonly (StoredFile & { readonly path: string })[];
 }
 
@@ -47,6 +47,15 @@ export interface CheckpointMetadata {
   readonly volumes: readonly (StoredFile & { readonly name: string })[];
   /** Content of /dev/shm, if the containers share it. */
   readonly sharedMemory?: StoredFile;
-  /** From the freeze of the first container to the thaw of the last one. */
+  /** What was dumped before the freeze, while the pod ran, or why nothing was. */
+  readonly preDump?: {
+    /** 0: all memory was dumped in the freeze. */
+    readonly passes: number;
+    /** How long these dumps stopped the processes. */
+    readonly frozenNanoseconds?: number;
+    readonly reason?: string;
+    readonly message?: string;
+  };
+  /** From the freeze of the first container to the thaw of the last one, and `preDump.frozenNanoseconds`. */
   readonly frozenNanoseconds: number;
 }

@@ -1,6 +1,6 @@
 import type { Connection } from "./connection";
 import { NodeServiceError } from "./error";
-import type { ExportedPart, StageRequest, StreamDigest } from "./types";
+import type { ExportedPart, StageRequest } from "./types";
 
 /** In place of a chunk's length: the line of an error follows. */
 const FAILED = 0xffff_ffff;
@@ -10,10 +10,9 @@ const READ_BYTES = 1 << 20;
 
 /** Returns the part whose response was received. */
 export function exportedPart(connection: Connection, first: unknown): ExportedPart {
-  const { size, known } = first as { readonly size: number; readonly known?: StreamDigest };
+  const { size } = first as { readonly size: number };
   return {
     uncompressedSize: size,
-    ...(known === undefined ? {} : { known }),
     content: contentOf(connection),
     close: () => connection.close(),
   };
@@ -46,7 +45,7 @@ async function* contentOf(connection: Connection): AsyncGenerator<Buffer> {
  */
 export async function sendPart(
   connection: Connection,
-  { size, part }: StageRequest,
+  { segments, part }: StageRequest,
   content: AsyncIterable<Uint8Array>,
 ): Promise<void> {
   let decided = false;
@@ -56,6 +55,7 @@ export async function sendPart(
     () => (decided = true),
     () => (decided = true),
   );
+  const size = segments.reduce((sum, segment) => sum + segment.size, 0);
   let sent = 0;
   for await (const bytes of content) {
     if (decided) break;

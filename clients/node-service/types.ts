@@ -11,9 +11,11 @@ export interface CheckpointRequest {
   readonly containers?: readonly { readonly name: string; readonly image: string }[];
   /** Default: `close`. */
   readonly tcp?: TcpPolicy;
+  /** Dumps of memory before the freeze: where they shorten the standstill, or never. Default: `auto`. */
+  readonly preDump?: "auto" | "off";
   /** Ends the processes instead of letting them resume. Default: false. */
   readonly stop?: boolean;
-  /** The longest time that the containers may be frozen. Default: 60,000. */
+  /** The longest time that the containers may be frozen, and that a dump before the freeze may take. Default: 60,000. */
   readonly freezeMilliseconds?: number;
   /** Limits the memory of all processes, before the freeze, and the files of each directory. Default: no limit. */
   readonly maxBytes?: number;
@@ -26,7 +28,7 @@ export interface CheckpointResult {
   /** Directory on the node; only the service has access to it. */
   readonly directory: string;
   /** Nanoseconds of each step; 0 for a checkpoint that existed. */
-  readonly timings: Readonly<Record<"freeze" | "dump" | "pack" | "thaw" | "digest", number>>;
+  readonly timings: Readonly<Record<"preDump" | "freeze" | "dump" | "pack" | "thaw" | "digest", number>>;
 }
 
 /** Size and sha256 of bytes as they are sent: compressed, except for `metadata`. */
@@ -41,21 +43,21 @@ export interface StreamDigest {
 export interface ExportedPart {
   /** Size before compression, in bytes. */
   readonly uncompressedSize: number;
-  /** Size and sha256 of an earlier complete export of the same content; the registry may have it. */
-  readonly known?: StreamDigest;
   /** The bytes: zstd, except for `metadata`. Can be read once. Throws NodeServiceError if they end too early. */
   readonly content: AsyncIterable<Buffer>;
   /** Ends the stream. Does nothing after its end. */
   close(): void;
 }
 
-export interface StageRequest extends StreamDigest {
+export interface StageRequest {
   /** The pod that will be restored. */
   readonly podUID: string;
   /** UID of the checkpoint. */
   readonly checkpoint: string;
   /** `metadata` must be staged first. */
   readonly part: PartName;
+  /** The bytes that are sent, in their order: blobs of a registry. The service compares the sha256 of each. */
+  readonly segments: readonly StreamDigest[];
   /** For `metadata`: the largest sum of the checkpoint's files. Default: no limit but the disk. */
   readonly maxBytes?: number;
   /** For `metadata`: free space that must remain on the disk once all files are written. Default: 64 MiB. */
@@ -72,7 +74,7 @@ export interface LayRequest {
   readonly fallback: "fresh" | "fail";
   /** What happens to a restored container that ends and is created again in the same pod. */
   readonly restart: "fresh" | "again";
-  /** Restores memory on access. The service rejects true: a process would read zeros if CRIU's page server died. */
+  /** Whether the processes run before their memory is loaded, where kernel and checkpoint permit it. */
   readonly lazy: boolean;
   /** Limit of one run of CRIU. Default: 60. */
   readonly restoreSeconds?: number;
@@ -96,6 +98,10 @@ export interface ContainerOutcome {
   readonly attempts: number;
   /** From the call of the OCI runtime to the end of the restore. */
   readonly milliseconds?: number;
+  /** Memory that is loaded while the processes run. `Lost`: the processes were killed. Absent: it was loaded before. */
+  readonly memory?: "Restoring" | "Loading" | "Loaded" | "Lost" | "Aborted";
+  /** Why memory was loaded before the processes ran although the plan is lazy. */
+  readonly eager?: string;
 }
 
 /** What the OCI runtime wrapper decided for a pod, and did. */

@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import type { Content } from "../../http";
 import { download } from "./download";
 import { RegistryError } from "./errors";
 import { isDigest } from "./reference";
 import { pushScope, Transport, type RegistryOptions } from "./transport";
-import { cancelStarted, upload, uploadStream, type Blob, type BlobDigest } from "./upload";
+import { cancelStarted, upload, type Blob, type BlobDigest } from "./upload";
 
 export interface Manifest {
   readonly mediaType: string;
@@ -48,22 +47,18 @@ export class RegistryClient {
   }
 
   /**
-   * Stores a blob whose digest and size are known only at its end. It is sent even if the registry has it.
-   *
-   * @param open called for each attempt. What it throws is thrown as it is, and nothing is stored
-   * @throws RegistryError
-   */
-  async pushStream(repository: string, open: () => Content, signal?: AbortSignal): Promise<BlobDigest> {
-    return this.transport.retried(() => uploadStream(this.transport, repository, open, signal), signal);
-  }
-
-  /**
    * Reads a blob as a stream and compares its digest and size. A broken connection is continued, not begun again.
    *
+   * @param unverified true if the reader itself compares the digest
    * @throws RegistryError, also at the end for another digest; the signal's reason
    */
-  pullBlob(repository: string, blob: BlobDigest, signal?: AbortSignal): AsyncIterable<Buffer> {
-    return download(this.transport, repository, blob, signal);
+  pullBlob(
+    repository: string,
+    blob: BlobDigest,
+    signal?: AbortSignal,
+    unverified = false,
+  ): AsyncIterable<Buffer> {
+    return download(this.transport, repository, blob, { signal, unverified });
   }
 
   /**

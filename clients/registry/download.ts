@@ -13,7 +13,7 @@ export async function* download(
   transport: Transport,
   repository: string,
   { digest, size }: BlobDigest,
-  signal?: AbortSignal,
+  { signal, unverified }: { readonly signal?: AbortSignal; readonly unverified: boolean },
 ): AsyncGenerator<Buffer> {
   const hash = createHash("sha256");
   const failure = (reason: string) => transport.error(OPERATION, repository, reason, { status: 200 });
@@ -37,7 +37,7 @@ export async function* download(
         if (bytes.length === 0) continue;
         read += bytes.length;
         if (read > size) throw failure(`blob ${digest} has more than ${size} bytes`);
-        hash.update(bytes);
+        if (!unverified) hash.update(bytes);
         attempt = 0;
         yield bytes;
       }
@@ -46,6 +46,7 @@ export async function* download(
       await transport.backOff(error, attempt, signal);
     }
   }
+  if (unverified) return;
   const found = `sha256:${hash.digest("hex")}`;
   if (found !== digest) throw failure(`received ${found} instead of ${digest}`);
 }

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Content, HttpResponse } from "../../http";
 import type { Transport } from "./transport";
 
@@ -43,59 +42,6 @@ export async function upload(
     await cancel(transport, repository, location);
     throw error;
   }
-}
-
-/**
- * Stores a blob whose digest and size are known at its end, in one attempt: POST, PATCH and PUT, as Docker pushes. A failed
- * upload is canceled.
- */
-export async function uploadStream(
-  transport: Transport,
-  repository: string,
-  open: () => Content,
-  signal?: AbortSignal,
-): Promise<BlobDigest> {
-  const call = { operation: OPERATION, repository, headers: HEADERS, signal };
-  const started = await transport.send({ ...call, method: "POST", to: "blobs/uploads/", accepted: [202] });
-  let location = transport.location(OPERATION, repository, started, transport.origin);
-  try {
-    let blob: BlobDigest | undefined;
-    const body = () => {
-      blob = undefined;
-      return { content: measured(open(), (found) => (blob = found)) };
-    };
-    const accepted = [201, 202, 204];
-    const sent = await transport.send({
-      ...call,
-      method: "PATCH",
-      to: location,
-      body,
-      accepted,
-      isUpload: true,
-    });
-    // A registry that responds before it has all of the content does not store it.
-    if (blob === undefined)
-      throw transport.error(OPERATION, repository, "the response came before the end of the content");
-    if (sent.headers.location !== undefined)
-      location = transport.location(OPERATION, repository, sent, location);
-    const to = withDigest(location, blob.digest);
-    await transport.send({ ...call, method: "PUT", to, body: () => "", accepted: [201], isUpload: true });
-    return blob;
-  } catch (error) {
-    await cancel(transport, repository, location);
-    throw error;
-  }
-}
-
-async function* measured(content: Content, done: (blob: BlobDigest) => void): AsyncGenerator<Uint8Array> {
-  const hash = createHash("sha256");
-  let size = 0;
-  for await (const chunk of content) {
-    hash.update(chunk);
-    size += chunk.length;
-    yield chunk;
-  }
-  done({ digest: `sha256:${hash.digest("hex")}`, size });
 }
 
 /** Cancels the upload that a response started. */

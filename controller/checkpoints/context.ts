@@ -7,7 +7,7 @@ import type { InFlight, Reservations } from "./scheduler";
 
 /** Dependencies that the steps of a checkpoint share. */
 export interface Context {
-  readonly settings: Pick<CheckpointSettings, "engine" | "maxPerNode" | "locations">;
+  readonly settings: Pick<CheckpointSettings, "engine" | "maxPerNode" | "locations" | "namespaces">;
   /** Writes only while this process leads. */
   readonly client: Client;
   readonly engines: Engines;

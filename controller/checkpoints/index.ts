@@ -78,7 +78,7 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
 
 /** Releases the requests that no open Checkpoint needs, at the start and periodically. */
 async function sweep(
-  { engines, inFlight, log }: Context,
+  { engines, inFlight, log, settings: { namespaces } }: Context,
   checkpoints: () => readonly CheckpointObject[],
   signal: AbortSignal,
 ): Promise<void> {
@@ -87,7 +87,11 @@ async function sweep(
     const wanted = new Set(open.map(({ metadata }) => metadata.uid));
     for (const engine of engines.values()) {
       await engine
-        .sweep?.((id) => wanted.has(id) || inFlight.has(id), signal)
+        .sweep?.((id, namespace) => {
+          if (wanted.has(id) || inFlight.has(id)) return "open";
+          // Checkpoints of other namespaces are not read.
+          return namespaces === "all" || namespaces.includes(namespace) ? "closed" : "unknown";
+        }, signal)
         .catch((error: unknown) => {
           if (!signal.aborted) log.warn({ engine: engine.name, err: error }, "sweep failed, retrying later");
         });

@@ -1,7 +1,6 @@
 import {
   CEDANA as CEDANA_KIND,
   CHECKPOINT as CHECKPOINT_KIND,
-  originalImages,
   type CedanaSpec,
   type CedanaStatus,
   type CheckpointReason,
@@ -142,17 +141,12 @@ export function checkSourcePod(
   const phase = textAt(pod, "status", "phase") ?? "Pending";
   if (phase === "Succeeded" || phase === "Failed")
     return lost(facts, "SourcePodEnded", `pod ${name} has ended in phase ${phase}`);
-  const originals = originalImages(textsAt(pod, "metadata", "annotations"));
   const own = (sidecars ? containersOf(pod) : itemsAt(pod, "spec", "containers")).map((container) => {
     const containerName = textAt(container, "name") ?? "";
-    // A restored pod records its original images: the next pod of its owner has those.
-    const image = textAt(container, "image");
-    const original = originals[containerName] ?? image;
-    // The node runs a checkpoint image if the image was replaced.
-    const baseImage = original === image ? baseImageOf(pod, containerName) : undefined;
+    const baseImage = baseImageOf(pod, containerName);
     return {
       name: containerName,
-      image: original,
+      image: textAt(container, "image"),
       ...(baseImage === undefined ? {} : { baseImage }),
     };
   });

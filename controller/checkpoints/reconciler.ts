@@ -118,6 +118,7 @@ export class CheckpointReconciler {
       throw error;
     }
     this.notRequested.delete(uid);
+    run.onLate = () => this.late(object, pod.facts.nodeName);
     inFlight.track(this.finish(object, run, pod.facts.nodeName, release));
   }
 
@@ -141,6 +142,7 @@ export class CheckpointReconciler {
       { is: "running", facts, containers },
       object.status,
     );
+    run.onLate = () => this.late(object, nodeName);
     inFlight.track(this.finish(object, run, nodeName, release));
     return true;
   }
@@ -164,6 +166,11 @@ export class CheckpointReconciler {
     this.wake(object, nodeName);
     // Changes of the object while the request was in flight were not reconciled.
     this.queue.addAfter(`${namespace}/${name}`, retryMs);
+  }
+
+  /** Releases the slot of the node, but not the pod, of a request that continues beyond the engine's timeout. */
+  private late(object: CheckpointObject, nodeName: string): void {
+    if (this.context.inFlight.late(object.metadata.uid)) this.wake(object, nodeName);
   }
 
   /** Ends the Checkpoint without the engine. */

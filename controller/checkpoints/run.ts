@@ -32,6 +32,8 @@ export class CheckpointRun {
   /** Properties of the whole, if the engine checkpoints pods. */
   private whole: Pick<CheckpointStatus, "sizeBytes" | "frozenMilliseconds"> = {};
   private unknown = false;
+  /** Called when the engine needs longer than its timeout. */
+  onLate: () => void = () => undefined;
   private readonly base: CheckpointStatus;
 
   constructor(
@@ -159,6 +161,7 @@ export class CheckpointRun {
     );
     const error = { outcome: "failed", retryable: false } as const;
     if (!exists) throw new EngineError("the Checkpoint was deleted", error);
+    this.onLate();
   }
 
   private async fail(

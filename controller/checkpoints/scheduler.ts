@@ -13,6 +13,8 @@ export interface Reservation {
   readonly key: string;
   /** When it ends if its outcome stays unknown, ms since the epoch. */
   readonly untilMs?: number;
+  /** Whether it continues beyond the engine's timeout: it holds its pod, but no slot of the node. */
+  readonly isLate?: boolean;
 }
 
 export const podKeyOf = ({ metadata, spec }: CheckpointObject) => `${metadata.namespace}/${spec.podRef.name}`;
@@ -49,6 +51,14 @@ export class InFlight {
   reserve(reservation: Reservation): () => void {
     this.reservations.set(reservation.uid, reservation);
     return () => this.reservations.delete(reservation.uid);
+  }
+
+  /** Records that a reservation continues beyond the engine's timeout. @returns false if that is known */
+  late(uid: string): boolean {
+    const reservation = this.reservations.get(uid);
+    if (reservation === undefined || reservation.isLate) return false;
+    this.reservations.set(uid, { ...reservation, isLate: true });
+    return true;
   }
 
   /** @param work must not throw */
@@ -167,7 +177,7 @@ export class CheckpointScheduler {
       const what = onPod.untilMs === undefined ? "is in use" : "may still be in use";
       return { ...blocked(`pod ${pod} ${what} by ${onPod.key}`), ...firstEnd([onPod]) };
     }
-    const onNode = reserved.filter((one) => one.nodeName === nodeName);
+    const onNode = reserved.filter((one) => one.nodeName === nodeName && !one.isLate);
     const taken = new Set(reserved.map((one) => one.pod));
     let free = this.maxPerNode - onNode.length;
     for (const older of this.pending(pod, nodeName).filter((one) => byAge(one, object) < 0)) {

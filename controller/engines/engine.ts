@@ -52,9 +52,8 @@ export interface PodCheckpointResult extends Pick<CheckpointStatus, "sizeBytes" 
   readonly containers: ReadonlyMap<string, CheckpointResult>;
 }
 
-/** Restores by a plan that the agent of the pod's node prepares on request of a NodeRestore. */
+/** How a pod that is created is restored: by a plan that the agent of its node prepares on request of a NodeRestore. */
 export interface PlanRestore {
-  readonly by: "plan";
   /** Namespace of the agents, and of the NodeRestore objects. */
   readonly namespace: string;
   /** Names of the RuntimeClasses whose handler restores, by architecture. */
@@ -65,13 +64,19 @@ export interface PlanRestore {
   readonly timeoutSeconds: number;
 }
 
-/** How a pod that is created is restored. `image`: its containers get the images of the checkpoint. */
-export type RestoreMethod = { readonly by: "image" } | PlanRestore;
-
 export interface RestoreRequest extends EngineContainer {
   readonly checkpointID?: string;
   readonly location?: string;
 }
+
+/**
+ * Returns whether the Checkpoint of a request is open, or has ended or was deleted. It is unknown for a namespace that the
+ * install does not have any more.
+ *
+ * @param id UID of the Checkpoint
+ * @param namespace of its pod
+ */
+export type StateOfRequest = (id: string, namespace: string) => "open" | "closed" | "unknown";
 
 /**
  * What all engines have in common. No method repeats an operation that may have been executed. All throw EngineError, or the signal's
@@ -84,7 +89,7 @@ interface EngineBase {
   /** Whether `Cedana` objects request its checkpoints and restores. Their kind is installed with such an engine. */
   readonly handlesCedanas: boolean;
   /** How pods that are created are restored from its checkpoints. Undefined: they are not. */
-  readonly restoreMethod?: RestoreMethod;
+  readonly restoreMethod?: PlanRestore;
   /** Objects that the engine reads from the cache. */
   readonly sources?: Controller["sources"];
   /** Time after which the engine no longer works on a request, ms. */
@@ -94,8 +99,8 @@ interface EngineBase {
    * @param container undefined for a request for several containers
    */
   forget?(id: string, container: string | undefined, signal: AbortSignal): Promise<void>;
-  /** Discards the records of all other requests. */
-  sweep?(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void>;
+  /** Discards the records of requests that no Checkpoint needs. */
+  sweep?(stateOf: StateOfRequest, signal: AbortSignal): Promise<void>;
 }
 
 /** Takes a checkpoint of one container after the other. */

@@ -20,7 +20,6 @@ export {
   type PodCheckpointResult,
   type PodEngine,
   type RestoreEngine,
-  type RestoreMethod,
   type RestoreRequest,
 } from "./engine";
 

@@ -10,11 +10,11 @@ import {
   type HealthCheck,
 } from "../../kube";
 import { CHECKPOINT } from "../checkpoints/objects";
-import type { Engines, PlanRestore, RestoreMethod } from "../engines";
+import type { Engines, PlanRestore } from "../engines";
 import type { Runtime } from "../runtime";
 import { Admitter } from "./admitter";
 import type { Claims } from "./claims";
-import { ClaimReconciler, PodReconciler, resumedBeforeDeletion } from "./outcome";
+import { ClaimReconciler, hasRun, PodReconciler } from "./outcome";
 import { NODE_RESTORE, NodeRestoreReconciler, podKeyOf } from "./plan";
 import { RESTORED_POD } from "./pods";
 import { Report } from "./report";
@@ -65,12 +65,12 @@ export function createRestore(options: RestoreOptions): Restore {
     metrics,
     maxDelayMs: MAX_DELAY_MS,
   });
-  const plan = [...methods.values()].find((method) => method.by === "plan");
+  const [plan] = methods.values();
   const controllers = [...outcomeControllers(options, report, plan), ...certificates];
   return { controllers, webhook, check: webhook.check };
 }
 
-function restoreMethods(engines: Engines): ReadonlyMap<string, RestoreMethod> {
+function restoreMethods(engines: Engines): ReadonlyMap<string, PlanRestore> {
   const all = [...engines.values()].flatMap(({ name, restoreMethod }) =>
     restoreMethod === undefined ? [] : [[name, restoreMethod] as const],
   );
@@ -107,7 +107,7 @@ function outcomeControllers(
   pods.onChange(({ old, new: now }) => {
     if (now || !old) return;
     podReconciler.podDeleted(old.metadata.uid);
-    claimReconciler.podDeleted(old.metadata.uid, resumedBeforeDeletion(old));
+    claimReconciler.podDeleted(old.metadata.uid, hasRun(old));
   });
   const tools = { log, metrics, maxDelayMs: MAX_DELAY_MS };
   const ofCheckpoint = (uid: string) => podsByCheckpoint(uid).map(keyOf);

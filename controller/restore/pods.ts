@@ -1,4 +1,4 @@
-import { originalImages, RECORD, REQUEST, RESTORED_FROM, NOT_RESTORED, type Fallback } from "../../api";
+import { RECORD, REQUEST, RESTORED_FROM, NOT_RESTORED, type Fallback } from "../../api";
 import {
   at,
   isTrueAt,
@@ -11,14 +11,12 @@ import {
   type KubernetesObject,
   type ObjectMetadata,
 } from "../../kube";
-import { containersOf, containerStatusesOf } from "../checkpoints/objects";
+import { containerStatusesOf } from "../checkpoints/objects";
 
 /** State of a container as the kubelet reports it. */
 export interface ContainerState {
   readonly restartCount: number;
   readonly running: boolean;
-  /** Why it is not running, with the kubelet's message. */
-  readonly waiting?: { readonly reason: string; readonly message: string };
   readonly terminated?: Terminated;
   /** Its previous termination. */
   readonly last?: Terminated;
@@ -26,17 +24,12 @@ export interface ContainerState {
 
 export interface Terminated {
   readonly reason: string;
-  readonly message: string;
   readonly exitCode: number;
 }
 
 /** A container that admission selected for a restore. */
-export interface RestoringContainer {
+interface RestoringContainer {
   readonly name: string;
-  /** Index in `spec.containers`. */
-  readonly index: number;
-  readonly image: string;
-  readonly original: string;
   /** Missing until the kubelet reports it. */
   readonly state?: ContainerState;
 }
@@ -51,14 +44,14 @@ export interface RestoredPod extends KubernetesObject {
   /** UID of the Checkpoint; undefined for a pod that starts fresh. */
   readonly from?: string;
   readonly claim?: string;
-  /** UID of the Checkpoint, if the pod waits for a plan on its node. Its containers keep their images. */
+  /** UID of the Checkpoint, if the pod waits for a plan on its node. */
   readonly plan?: string;
   readonly nodeName?: string;
   /** Name of the Checkpoint. */
   readonly checkpoint: string;
   /** Why it was not restored. */
   readonly skipped?: string;
-  /** Why it fell back to its original images. */
+  /** Why its restore failed. */
   readonly failed?: string;
   readonly fallback: Fallback;
   readonly shared: boolean;
@@ -83,15 +76,11 @@ export function hasEnded({ phase }: RestoredPod): boolean {
 function projectPod(raw: Json): RestoredPod {
   const annotations = textsAt(raw, "metadata", "annotations");
   const from = textsAt(raw, "metadata", "labels")[RESTORED_FROM];
-  const originals = originalImages(annotations);
   const states = containerStatusesOf(raw);
-  const containers = containersOf(raw).flatMap((container, index) => {
-    const name = textAt(container, "name") ?? "";
-    const image = textAt(container, "image") ?? "";
-    const original = originals[name];
-    if (original === undefined) return [];
+  const names = (annotations[RECORD.containers] ?? "").split(",").filter((name) => name !== "");
+  const containers = names.map((name) => {
     const state = states.find((one) => textAt(one, "name") === name);
-    return [{ name, index, image, original, ...(state === undefined ? {} : { state: stateOf(state) }) }];
+    return { name, ...(state === undefined ? {} : { state: stateOf(state) }) };
   });
   const optional = (field: string, value: string | undefined) =>
     value === undefined ? {} : { [field]: value };
@@ -118,15 +107,11 @@ function projectPod(raw: Json): RestoredPod {
 }
 
 function stateOf(status: Json): ContainerState {
-  const waiting = at(status, "state", "waiting");
   const terminated = terminatedAt(status, "state");
   const last = terminatedAt(status, "lastState");
   return {
     restartCount: numberAt(status, "restartCount") ?? 0,
     running: at(status, "state", "running") !== undefined || isTrueAt(status, "ready"),
-    ...(waiting === undefined
-      ? {}
-      : { waiting: { reason: textAt(waiting, "reason") ?? "", message: textAt(waiting, "message") ?? "" } }),
     ...(terminated ? { terminated } : {}),
     ...(last ? { last } : {}),
   };
@@ -137,7 +122,6 @@ function terminatedAt(status: Json, state: string): Terminated | undefined {
   if (terminated === undefined || terminated === null) return undefined;
   return {
     reason: textAt(terminated, "reason") ?? "",
-    message: textAt(terminated, "message") ?? "",
     exitCode: numberAt(terminated, "exitCode") ?? 0,
   };
 }

@@ -124,7 +124,7 @@ const change = (path: string, body: object) =>
     [
       "64 containers",
       Array.from({ length: 64 }, (_, index) => `${"c".repeat(60)}-${index}`),
-      { tcp: "loopback" },
+      { tcp: "loopback", preDump: "off" },
     ],
   ])("accepts %s", async (_, containerNames, options) => {
     const name = `several-${containerNames.length}`;

@@ -167,7 +167,7 @@ const config = kubeconfig();
   test.each<[string, Record<string, string>, Record<string, string>]>([
     ["an invalid value", { ...restoreLatest, "cedana.ai/restore-fallback": "stpo" }, {}],
     ["an invalid name", { "cedana.ai/restore-from": "A b" }, {}],
-    ["an annotation of the controller", { "cedana.ai/restore-original-images": "{}" }, {}],
+    ["an annotation of the controller", { "cedana.ai/restore-containers": "app" }, {}],
     ["the label of the controller", {}, { "cedana.ai/restored-from": "uid" }],
   ])("rejects %s", async (_, annotations, more) => {
     expect(
@@ -182,8 +182,8 @@ const config = kubeconfig();
   });
 
   test("rejects a change of the controller's annotations on a pod", async () => {
-    const value = '{"app":"evil:1"}';
-    const path = "/metadata/annotations/cedana.ai~1restore-original-images";
+    const value = "evil";
+    const path = "/metadata/annotations/cedana.ai~1restore-containers";
     const response = await install.api.request(
       "PATCH",
       `${PODS}/by-name`,

@@ -1,6 +1,6 @@
 /**
  * Restore on a real API server: two controllers with the permissions of their ServiceAccount serve the webhook, and
- * Kubernetes' controllers create the pods. No node runs them: the test sets their status. Needs the same as
+ * Kubernetes' controllers create the pods. No node runs them: the test sets their status, and reports as the agent. Needs the same as
  * apiserver.test.ts.
  */
 import { readFileSync } from "node:fs";
@@ -9,8 +9,7 @@ import { eventually, kubeconfig, type KubernetesObject } from "../../testbed/clu
 import { permissions } from "./support/permissions";
 import {
   checkpointOf,
-  IMAGE,
-  imageOf,
+  isPlanned,
   JSON_PATCH,
   pod,
   PODS,
@@ -35,7 +34,7 @@ const config = kubeconfig();
     expect(await install.restoreOf("probe")).toBeUndefined();
   });
 
-  test("a pod that names a Checkpoint gets its image and its nodes, the claim gets the pod's UID, and the pod is restored", async () => {
+  test("a pod that names a Checkpoint gets its RuntimeClass and its nodes, the claim gets the pod's UID, and the pod is restored", async () => {
     await install.checkpoint("named", {
       pod: "x",
       owner: undefined,
@@ -43,7 +42,9 @@ const config = kubeconfig();
       containers: [saved("app", { architecture: "arm64" })],
     });
     const created = await send<Pod>("POST", PODS, pod("by-name", { "cedana.ai/restore-from": "named" }));
-    expect(imageOf(created)).toBe(IMAGE);
+    expect(isPlanned(created)).toBe(true);
+    expect(created.spec.runtimeClassName).toBe("again-arm64");
+    expect(created.spec.containers).toMatchObject([{ image: "app:1" }]);
     expect(created.spec.nodeSelector).toEqual({
       "integration/none": "true",
       "again/enabled": "true",
@@ -55,7 +56,12 @@ const config = kubeconfig();
       "the claim has the pod's UID",
       async () => (await install.restoreOf("named"))?.["podUID"] === uid,
     );
-    await install.setContainerStatus("by-name", { state: { running: {} } });
+    await install.bind("by-name");
+    expect(await install.reportRestore(uid, "Restored", "all containers")).toMatchObject({
+      nodeName: "again-node",
+      podRef: { namespace: TEAM, name: "by-name", uid },
+      fallback: "fresh",
+    });
     await eventually(
       20,
       "it is restored",
@@ -65,7 +71,7 @@ const config = kubeconfig();
       (await install.events("by-name")).includes("Restored: resumed from Checkpoint named"),
     );
     const second = await send<Pod>("POST", PODS, pod("by-name-2", { "cedana.ai/restore-from": "named" }));
-    expect(imageOf(second)).toBe("app:1");
+    expect(isPlanned(second)).toBe(false);
     expect(second.metadata.annotations["cedana.ai/restore-skipped"]).toMatch(
       "pod by-name was restored from it",
     );
@@ -103,8 +109,8 @@ const config = kubeconfig();
     );
     await eventually(30, "there are two pods", async () => (await install.podsOf("app=web")).length === 2);
     const made = await install.podsOf("app=web");
-    expect(new Set(made.map((one) => `${one.metadata.name} ${checkpointOf(one)} ${imageOf(one)}`))).toEqual(
-      new Set([`web-0 web-zero ${IMAGE}`, `web-1 web-one ${IMAGE}`]),
+    expect(new Set(made.map((one) => `${one.metadata.name} ${checkpointOf(one)} ${isPlanned(one)}`))).toEqual(
+      new Set(["web-0 web-zero true", "web-1 web-one true"]),
     );
   });
 
@@ -131,8 +137,8 @@ const config = kubeconfig();
     await send("PATCH", `${path}/two`, [{ op: "replace", path: "/spec/replicas", value: 2 }], JSON_PATCH);
     await eventually(30, "there are two pods", async () => (await install.podsOf("app=two")).length === 2);
     const pods = await install.podsOf("app=two");
-    expect(pods.map((one) => imageOf(one)).toSorted((a, b) => a.localeCompare(b))).toEqual(["app:1", IMAGE]);
-    const fresh = pods.find((one) => imageOf(one) === "app:1")?.metadata.name ?? "";
+    expect(pods.filter(isPlanned)).toHaveLength(1);
+    const fresh = pods.find((one) => !isPlanned(one))?.metadata.name ?? "";
     await eventually(20, "an event reports the reason", async () =>
       (await install.events(fresh)).some((one) =>
         one.startsWith("RestoreSkipped: starts fresh: Checkpoint two:"),
@@ -153,7 +159,7 @@ const config = kubeconfig();
       ),
     );
     const stored = made.filter(({ status }) => status < 300).map(({ body }) => body);
-    const restored = stored.filter((one) => imageOf(one) === IMAGE);
+    const restored = stored.filter(isPlanned);
     expect(new Set(restored.map(checkpointOf))).toEqual(new Set(["many-1", "many-2", "many-3"]));
     expect(restored).toHaveLength(3);
     const rejected = made.filter(({ status }) => status >= 300).map(({ status }) => status);
@@ -168,20 +174,16 @@ const config = kubeconfig();
     }
   });
 
-  test("a restore that fails: the pod gets its original image, and the Checkpoint is not restored again", async () => {
+  test("a restore that fails: the pod no longer waits for a plan, and the Checkpoint is not restored again", async () => {
     await install.checkpoint("broken", { pod: "falls", owner: undefined, hash: "" });
     const created = await send<Pod>("POST", PODS, pod("falls", { "cedana.ai/restore-from": "latest" }));
-    expect(imageOf(created)).toBe(IMAGE);
-    const terminated = { reason: "StartError", message: "criu failed: type RESTORE errno 0", exitCode: 128 };
-    await install.setContainerStatus("falls", {
-      state: { waiting: { reason: "CrashLoopBackOff" } },
-      lastState: { terminated },
-      restartCount: 2,
-    });
+    expect(isPlanned(created)).toBe(true);
+    await install.bind("falls");
+    await install.reportRestore(created.metadata.uid, "StartedFresh", "criu failed: type RESTORE errno 0");
     await eventually(
       20,
-      "it has its original image",
-      async () => imageOf(await send<Pod>("GET", `${PODS}/falls`)) === "app:1",
+      "it waits for no plan",
+      async () => !isPlanned(await send<Pod>("GET", `${PODS}/falls`)),
     );
     expect(await install.restoreOf("broken")).toMatchObject({ state: "Failed", podName: "falls" });
     await eventually(20, "an event reports it", async () =>
@@ -194,7 +196,7 @@ const config = kubeconfig();
       async () => (await install.api.request("GET", `${PODS}/falls`)).status === 404,
     );
     const next = await send<Pod>("POST", PODS, pod("falls", { "cedana.ai/restore-from": "latest" }));
-    expect(imageOf(next)).toBe("app:1");
+    expect(isPlanned(next)).toBe(false);
   });
 
   test("the controller's account has these permissions and no others", async () => {
@@ -207,6 +209,7 @@ const config = kubeconfig();
       `get,list,watch,patch pods in ${TEAM}`,
       `get,list,watch automation.cedana.ai/checkpoints in ${TEAM}`,
       `patch automation.cedana.ai/checkpoints:status in ${TEAM}`,
+      `get,list,watch,create,delete automation.cedana.ai/noderestores in ${SYSTEM}`,
       `list,watch,patch secrets named again-restore-certificate in ${SYSTEM}`,
       `create secrets in ${SYSTEM}`,
       "list,watch,patch admissionregistration.k8s.io/mutatingwebhookconfigurations named again-restore",
@@ -218,6 +221,7 @@ const config = kubeconfig();
       `get,list,watch,patch,delete secrets in ${SYSTEM}`,
       `get,list,create,patch secrets in ${TEAM}`,
       `restore automation.cedana.ai/checkpoints in ${TEAM}`,
+      `patch automation.cedana.ai/noderestores:status in ${SYSTEM}`,
       "create,delete,patch,list admissionregistration.k8s.io/mutatingwebhookconfigurations",
       "patch admissionregistration.k8s.io/validatingadmissionpolicies",
     ];
@@ -233,7 +237,7 @@ const config = kubeconfig();
   test("without a controller a pod starts without a checkpoint, unless restore-fallback is stop", async () => {
     await Promise.all(install.replicas.map((one) => one.stop()));
     const created = await send<Pod>("POST", PODS, pod("alone", { "cedana.ai/restore-from": "probe" }));
-    expect(imageOf(created)).toBe("app:1");
+    expect(isPlanned(created)).toBe(false);
     const stop = pod("stopped", { "cedana.ai/restore-from": "probe", "cedana.ai/restore-fallback": "stop" });
     const { status, body } = await install.api.request<{ message: string }>("POST", PODS, stop);
     expect(status).toBeGreaterThanOrEqual(400);

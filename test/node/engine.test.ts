@@ -4,6 +4,7 @@
  */
 import { openEngine } from "../../testbed/node/engine";
 import { KIND } from "../../testbed/node/testbed";
+import { bootTests } from "./engine/boot";
 import { checkpointTests } from "./engine/checkpoints";
 import { featureTests } from "./engine/features";
 import { faultTests } from "./engine/faults";
@@ -30,6 +31,9 @@ afterAll(() => suite.engine?.close());
 
 describe("checkpoints", () => {
   checkpointTests(suite);
+});
+describe("the boot of the node", () => {
+  bootTests(suite);
 });
 describeInNamespaces("workloads", () => {
   workloadTests(suite);

@@ -27,7 +27,7 @@ const MOMENTS = Number(process.env["CEDANA_NODE_MOMENTS"] ?? 12);
 /** A process that is dumped can crash if CRIU is killed; a pod ends with its shim. Nothing else may end a container. */
 const MAY_RESTART = ["criu", "shim"];
 
-type Staged = readonly [Pick<StageRequest, "part" | "size" | "sha256">, Buffer];
+type Staged = readonly [Pick<StageRequest, "part" | "segments">, Buffer];
 
 describeInNamespaces("a part of the node is killed at a seeded moment", () => {
   let node: ServiceNode;
@@ -92,7 +92,10 @@ rm -rf /var/lib/cedana-cdk/checkpoints/* /var/lib/cedana-cdk/restore/*`);
       for await (const chunk of (await client.export(metadata.uid, part)).content) chunks.push(chunk);
       const bytes = Buffer.concat(chunks);
       all.push([
-        { part, size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") },
+        {
+          part,
+          segments: [{ size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }],
+        },
         bytes,
       ]);
     }

@@ -129,6 +129,25 @@ describe("the wrapper", () => {
     expect(restores.restarts("copy")).toBe("0 0");
   });
 
+  test("binds sockets of the pod's address to the address of the new pod", async () => {
+    const server = `address=$(hostname -i); tcpsvd $address 9000 echo tcp & udpsvd $address 9001 echo udp &
+      i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.2; done`;
+    const spec = { containers: [shell("server", server)] };
+    await restores.source("/root/bound", spec, () => restores.logged("source", "server", /^tick 3$/m));
+    const before = restores.status("source", ".podIP");
+    expect(outcome(node.restore("copy", spec, "/root/bound")).phases).toEqual({ server: "Restored" });
+    const after = restores.status("copy", ".podIP");
+    expect(after).not.toBe(before);
+    const asked = (address: string, flag: string, port: number) =>
+      node.exec("source", "server", "sh", "-c", `echo | nc ${flag} -w 2 ${address} ${port}`);
+    expect(asked(after, "", 9000)).toBe("tcp\n");
+    expect(asked(after, "-u", 9001)).toBe("udp\n");
+    // The pod that was checkpointed has its own.
+    expect(asked(before, "", 9000)).toBe("tcp\n");
+    const [, first] = await restores.logged("copy", "server", /^tick (\d+)$/m);
+    expect(Number(first)).toBeGreaterThan(1);
+  });
+
   test("closes connections to other pods, and the process resumes", async () => {
     node.create("peer", { containers: [shell("server", "nc -ll -p 9000 -e cat")] });
     node.ready("peer");

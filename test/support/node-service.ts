@@ -39,7 +39,6 @@ export class FakeNodeService {
   readonly staged = new Map<string, Map<string, Buffer>>();
   /** Checkpoints of plans by pod. */
   readonly plans = new Map<string, string>();
-  readonly known = new Map<string, { readonly size: number; readonly sha256: string }>();
   readonly seen: SeenCall[] = [];
   /** Results of methods without a normal one. */
   readonly results = new Map<string, unknown>();
@@ -129,8 +128,7 @@ export class FakeNodeService {
     const found = this.checkpoints.get(String(uid))?.get(String(part));
     if (!found) return respond({ error: { reason: "PartNotFound", message: "no such part" } });
     const { bytes, uncompressedSize } = found;
-    const known = this.known.get(`${String(uid)}/${String(part)}`);
-    respond({ result: { size: uncompressedSize, known } });
+    respond({ result: { size: uncompressedSize } });
     const chunks = 50_000;
     const limit = typeof fault === "object" && "cutAfter" in fault ? fault.cutAfter : Infinity;
     const fails = typeof fault === "object" && "failAfter" in fault ? fault.failAfter : Infinity;
@@ -145,7 +143,13 @@ export class FakeNodeService {
       length.writeUInt32BE(chunk.length);
       socket.write(length);
       if (!socket.write(chunk))
-        await new Promise((resolve) => socket.once("drain", resolve).once("close", resolve));
+        await new Promise<void>((resolve) => {
+          const done = () => {
+            socket.off("drain", done).off("close", done);
+            resolve();
+          };
+          socket.on("drain", done).on("close", done);
+        });
       if (socket.destroyed) return;
     }
     socket.write(Buffer.alloc(4));
@@ -153,7 +157,7 @@ export class FakeNodeService {
 
   private async stage(
     input: AsyncIterator<Buffer>,
-    { podUID, part, size, sha256 }: Record<string, unknown>,
+    { podUID, part, ...rest }: Record<string, unknown>,
     respond: (body: object) => void,
     fault?: NodeFault,
   ): Promise<void> {
@@ -162,9 +166,11 @@ export class FakeNodeService {
     if (parts.has(String(part))) return respond({ result: { ready: false } });
     respond({ result: { ready: true } });
     const limit = typeof fault === "object" && "cutAfter" in fault ? fault.cutAfter : Infinity;
+    const segments = rest["segments"] as readonly { readonly size: number; readonly sha256: string }[];
+    const size = segments.reduce((sum, each) => sum + each.size, 0);
     const chunks: Buffer[] = [];
     let received = 0;
-    while (received < Number(size)) {
+    while (received < size) {
       const { value, done } = await input.next();
       if (done) return respond({ error: { reason: "StageFailed", message: "bytes are missing" } });
       chunks.push(value);
@@ -173,8 +179,12 @@ export class FakeNodeService {
         return respond({ error: { reason: "InsufficientSpace", message: "the disk is full" } });
     }
     const bytes = Buffer.concat(chunks);
-    if (createHash("sha256").update(bytes).digest("hex") !== sha256)
-      return respond({ error: { reason: "StageFailed", message: "the content differs" } });
+    let at = 0;
+    for (const each of segments) {
+      const segment = bytes.subarray(at, (at += each.size));
+      if (createHash("sha256").update(segment).digest("hex") !== each.sha256)
+        return respond({ error: { reason: "StageFailed", message: "the content differs" } });
+    }
     parts.set(String(part), bytes);
     respond({ result: {} });
   }
@@ -210,5 +220,6 @@ export function checkpointMetadata(uid = "cp"): CheckpointMetadata {
     volumes: [{ name: "data", ...file }],
     sharedMemory: file,
     frozenNanoseconds: 1_500_000,
+    preDump: { passes: 1, frozenNanoseconds: 600_000 },
   };
 }

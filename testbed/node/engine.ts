@@ -57,6 +57,8 @@ export interface CheckpointObject {
   readonly status: {
     readonly nodeName?: string;
     readonly durationMilliseconds?: number;
+    readonly frozenMilliseconds?: number;
+    readonly sizeBytes?: number;
     readonly conditions: readonly { type: string; status: string; reason: string; message: string }[];
     readonly containers?: readonly {
       name: string;

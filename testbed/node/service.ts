@@ -34,6 +34,7 @@ export interface CheckpointParams {
   readonly podUID: string;
   readonly containers?: readonly { readonly name: string; readonly image?: string }[];
   readonly tcp?: "close" | "loopback" | "refuse";
+  readonly preDump?: "auto" | "off";
   readonly stop?: boolean;
   readonly freezeMilliseconds?: number;
 }
@@ -43,9 +44,18 @@ export interface CheckpointResult {
   readonly directory: string;
   readonly checkpoint: {
     readonly frozenNanoseconds: number;
+    readonly preDump?: {
+      readonly passes: number;
+      readonly frozenNanoseconds?: number;
+      readonly reason?: string;
+      readonly message?: string;
+    };
     readonly createdAt: string;
     readonly node: Readonly<Record<string, unknown>>;
-    readonly containers: readonly { readonly name: string; readonly files: readonly { path: string }[] }[];
+    readonly containers: readonly {
+      readonly name: string;
+      readonly files: readonly { readonly path: string; readonly size: number }[];
+    }[];
     readonly volumes: readonly { readonly name: string }[];
   };
   readonly timings: Readonly<Record<string, number>>;
@@ -82,7 +92,7 @@ export interface ServiceNode extends Testbed {
 }
 
 /** Programs of runtime/test that containers run. */
-export type Workload = "pair" | "hold";
+export type Workload = "pair" | "hold" | "dirty";
 
 /** Starts the node, installs the service, and builds the image of a workload. */
 export async function openServiceNode(workload: Workload = "pair"): Promise<ServiceNode> {

@@ -17,6 +17,7 @@ export interface PlanFields {
   readonly restart?: "fresh" | "again";
   readonly restoreSeconds?: number;
   readonly logBytes?: number;
+  readonly lazy?: boolean;
   readonly deadline?: string;
 }
 
@@ -26,7 +27,18 @@ export interface RestoreState {
   readonly reason?: string;
   readonly message?: string;
   readonly containers?: Readonly<
-    Record<string, { id: string; phase: string; attempts: number; milliseconds?: number; at: string }>
+    Record<
+      string,
+      {
+        id: string;
+        phase: string;
+        attempts: number;
+        milliseconds?: number;
+        lazy?: boolean;
+        eager?: string;
+        at: string;
+      }
+    >
   >;
   readonly volumes?: Readonly<Record<string, { complete: boolean; backup?: boolean }>>;
 }

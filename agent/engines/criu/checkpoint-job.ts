@@ -158,7 +158,7 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
   ): Promise<void> {
     const { settings, node } = this.context;
     const { podRef, containerNames = [], options = {} } = spec;
-    const { tcp, leaveRunning = true, freezeSeconds } = options;
+    const { tcp, preDump, leaveRunning = true, freezeSeconds } = options;
     const request: CheckpointRequest = {
       uid: this.id.name,
       podUID: podRef.uid,
@@ -166,6 +166,7 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
         ? {}
         : { containers: containerNames.map((name) => ({ name, image: digestOf(spec, name) })) }),
       ...(tcp === undefined ? {} : { tcp }),
+      ...(preDump === undefined ? {} : { preDump }),
       ...(leaveRunning ? {} : { stop: true }),
       ...(freezeSeconds === undefined ? {} : { freezeMilliseconds: freezeSeconds * 1000 }),
       reserveBytes: settings.reserveBytes,

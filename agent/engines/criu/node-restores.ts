@@ -29,7 +29,10 @@ export interface Ended {
 /** Maximum length of `status.cause`. */
 const MAX_CAUSE = 63;
 
-/** Returns how a restore ended; undefined while containers of the checkpoint are still to be created. */
+/**
+ * Returns how a restore ended; undefined while containers of the checkpoint are still to be created, or their memory is still
+ * loaded.
+ */
 export function endOf({ decision, reason, message = "", containers }: Outcome): Ended | undefined {
   const cause = reason === undefined ? {} : { cause: reason.slice(0, MAX_CAUSE) };
   switch (decision) {
@@ -46,7 +49,15 @@ export function endOf({ decision, reason, message = "", containers }: Outcome): 
   if (failed.length > 0)
     return { reason: "RestoreFailed", message: `not created: ${namesOf(failed)}`, ...cause };
   if (containers.some(({ phase }) => phase === "Pending" || phase === "Restoring")) return undefined;
+  if (loadingOf({ containers }).length > 0) return undefined;
   return { reason: "Restored", message: `restored: ${timesOf(containers)}` };
+}
+
+/** Returns the names of the containers that run while their memory is loaded. */
+export function loadingOf({ containers }: Pick<Outcome, "containers">): readonly string[] {
+  return containers
+    .filter(({ memory }) => memory === "Restoring" || memory === "Loading")
+    .map(({ name }) => name);
 }
 
 function namesOf(containers: Outcome["containers"]): string {
@@ -55,6 +66,9 @@ function namesOf(containers: Outcome["containers"]): string {
 
 function timesOf(containers: Outcome["containers"]): string {
   return containers
-    .map(({ name, milliseconds }) => (milliseconds === undefined ? name : `${name} in ${milliseconds} ms`))
+    .map(({ name, milliseconds, eager }) => {
+      const time = milliseconds === undefined ? name : `${name} in ${milliseconds} ms`;
+      return eager === undefined ? time : `${time} (${eager})`;
+    })
     .join(", ");
 }

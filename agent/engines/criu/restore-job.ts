@@ -5,7 +5,14 @@ import { exponential, sleep } from "../../../kube";
 import { ArtifactError } from "../../artifact";
 import { isFinished, StatusWriter, timeOf, type Job } from "../../work";
 import type { CriuContext } from "./context";
-import { endOf, NODE_RESTORE, reportOf, type Ended, type NodeRestoreObject } from "./node-restores";
+import {
+  endOf,
+  loadingOf,
+  NODE_RESTORE,
+  reportOf,
+  type Ended,
+  type NodeRestoreObject,
+} from "./node-restores";
 import { isTemporary, retried, textOf } from "./service";
 
 export interface RestoreJobOptions {
@@ -155,9 +162,13 @@ export class RestoreJob implements Job {
   /** Waits until the runtime has decided about all containers. */
   private async follow(): Promise<Ended> {
     this.announce("PlanReady", "the containers are restored when they are created");
-    for (let attempt = 0; ; attempt++) {
-      const ended = endOf(await this.outcome());
+    for (let attempt = 0, loading = ""; ; attempt++) {
+      const outcome = await this.outcome();
+      const ended = endOf(outcome);
       if (ended !== undefined) return ended;
+      const names = loadingOf(outcome).join(", ");
+      if (names !== loading) this.announce("PlanReady", `memory is loaded while the processes run: ${names}`);
+      loading = names;
       await sleep(exponential(...this.context.times.pollMs, attempt), this.signal);
     }
   }

@@ -1,5 +1,5 @@
 import type { NodeCheckpointSpec, NodeCheckpointStatus, NotRestoredItem } from "../../../api";
-import type { CheckpointedContainer } from "../../../clients/node-service";
+import type { CheckpointedContainer, CheckpointMetadata } from "../../../clients/node-service";
 import type { PushedCheckpoint } from "../../artifact";
 
 /** Files that the kubelet and the container runtime create for each container. The checkpoint has /dev/shm if it is shared. */
@@ -20,7 +20,7 @@ export function resultOf(
   spec: NodeCheckpointSpec,
   { image, digest, sizeBytes, metadata }: PushedCheckpoint,
 ): NodeCheckpointStatus {
-  const { node, createdAt, frozenNanoseconds, containers } = metadata;
+  const { node, createdAt, frozenNanoseconds, preDump, containers } = metadata;
   return {
     image,
     digest,
@@ -28,6 +28,7 @@ export function resultOf(
     architecture: node.architecture,
     checkpointedTime: createdAt,
     frozenMilliseconds: Math.round(frozenNanoseconds / 1e6),
+    ...(preDump === undefined ? {} : { preDump: reportOf(preDump) }),
     containers: containers.map((container) => {
       const { name } = container;
       const baseImage = baseImageOf(spec, name);
@@ -39,6 +40,14 @@ export function resultOf(
       };
     }),
   };
+}
+
+function reportOf({
+  frozenNanoseconds,
+  ...report
+}: NonNullable<CheckpointMetadata["preDump"]>): NodeCheckpointStatus["preDump"] {
+  if (frozenNanoseconds === undefined) return report;
+  return { ...report, frozenMilliseconds: Math.round(frozenNanoseconds / 1e6) };
 }
 
 function baseImageOf({ baseImages = [] }: NodeCheckpointSpec, container: string): string | undefined {

@@ -14,6 +14,8 @@ export interface CriuCheck {
   readonly expectedTree?: string;
   /** 0: CRIU works. Missing if there is an `error`. */
   readonly exitCode?: number;
+  /** Whether the kernel tracks changed memory, which dumps before the freeze need. Missing if `criu check` failed. */
+  readonly tracksMemory?: boolean;
   /** Why there is no exit code: not started, or killed by a signal. */
   readonly error?: string;
   /** Whether the host service responded, with the error if it did not. Missing if the engine has no host service. */
@@ -66,7 +68,11 @@ export function checkCriu(
       `criu check ended with ${check.exitCode}: ${errorsIn(check.output)}`,
       "The kernel lacks a feature that CRIU needs, or container criu-check lacks a capability",
     );
-  return ok("criu", `CRIU ${check.version ?? "of unknown version"} works`);
+  const memory = {
+    true: "; the kernel tracks changed memory",
+    false: "; the kernel does not track changed memory, so all of it is dumped in the freeze",
+  }[String(check.tracksMemory)];
+  return ok("criu", `CRIU ${check.version ?? "of unknown version"} works${memory ?? ""}`);
 }
 
 /** Returns the last errors of CRIU's output: earlier ones are about optional features. */

@@ -7,6 +7,9 @@ import { agentAccess } from "../node-agent";
 /** What a checkpoint does with established TCP connections. */
 export const tcpMode = v.picklist(["close", "loopback", "refuse"]);
 
+/** Whether memory is dumped before the freeze, while the pod runs. */
+export const preDumpMode = v.picklist(["auto", "off"]);
+
 /** What happens to a restored container that ends and is created again in the same pod. */
 export const restartPolicy = v.picklist(["fresh", "again"]);
 
@@ -31,6 +34,10 @@ export const criuControllerSchema = shape({
   tcp: described(
     tcpMode,
     "Established TCP connections. close: closed in the restored processes. loopback: those over loopback are kept. refuse: a checkpoint fails if there is one.",
+  ),
+  preDump: described(
+    preDumpMode,
+    "Dumps of memory before the freeze. auto: where they shorten the standstill and the kernel tracks memory. off: never.",
   ),
   freezeSeconds: described(integer(1, 3600), "Maximum time in which a checkpoint freezes containers."),
   runtimeClasses: described(

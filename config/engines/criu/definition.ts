@@ -14,14 +14,14 @@ function controllerSettings(
   install: ResolvedInstall,
   checkpoints: CheckpointsOf,
 ): InferOutput<typeof criuControllerSchema> {
-  const { tcp, freezeSeconds, restore } = engine;
+  const { tcp, preDump, freezeSeconds, restore } = engine;
   return {
     ...agentCheckpoints(engine, install, checkpoints),
     tcp,
+    preDump,
     freezeSeconds,
     runtimeClasses: runtimeClassesOf(engine),
-    // The host service rejects lazy restores: a process would read zeros if CRIU's page server died.
-    restore: { ...restore, lazy: false },
+    restore,
   };
 }
 

@@ -6,6 +6,7 @@ const ROWS = [
   ["Checkpoint of all containers of a pod at one moment", "✔", "their cgroups are frozen together"],
   ["Checkpoint of chosen containers of a pod", "✔", "the others keep running and can change shared volumes"],
   ["Checkpoint, then stop of the processes", "✔", "leaveRunning: false"],
+  ["Dump of memory before the freeze", "✔", "preDump: auto; a kernel with CONFIG_MEM_SOFT_DIRTY"],
   [
     "Restore into a new pod",
     "✔",
@@ -19,7 +20,7 @@ const ROWS = [
   ["Unix connections between containers", "•", "the checkpoint is rejected before the freeze"],
   ["Listeners with MPTCP", "•", "Go programs: GODEBUG=multipathtcp=0"],
   ["io_uring", "•", "CRIU cannot dump it"],
-  ["Lazy restore of memory", "•", "the host service rejects it"],
+  ["Lazy restore of memory", "✔", "restore.lazy: true"],
   ["Checkpoint as an artifact in a registry", "✔", "ECR or another OCI registry"],
   ["Checkpoint in a directory, s3:// or cedana://", "•", "use the engine cedana"],
   ["cgroup v1", "✔", "allowCgroupV1: true"],

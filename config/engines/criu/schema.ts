@@ -1,7 +1,7 @@
 import * as v from "../../schema/valibot";
 import { described, dnsSubdomain, integer, oneOf, rule, shape, titled } from "../../schema";
 import { nodeAgentEntries } from "../node-agent";
-import { restartPolicy, tcpMode } from "./controller";
+import { preDumpMode, restartPolicy, tcpMode } from "./controller";
 
 const { allowCgroupV1, logLevel, ...agentEntries } = nodeAgentEntries;
 
@@ -43,6 +43,10 @@ const criuEngine = shape({
     v.optional(tcpMode, "close"),
     "Established TCP connections of a checkpoint. close: they are closed in the restored processes. loopback: those over loopback are kept. refuse: a checkpoint fails if there is one.",
   ),
+  preDump: described(
+    v.optional(preDumpMode, "auto"),
+    "Dumps of memory while the pod runs, before the freeze, which then dumps only what changed. auto: where that shortens the standstill and the node's kernel tracks memory. off: never.",
+  ),
   freezeSeconds: described(
     v.optional(integer(1, 3600), 60),
     "Maximum time in which a checkpoint freezes the containers of a pod, in seconds. A longer one fails, and the containers resume.",
@@ -53,6 +57,10 @@ const criuEngine = shape({
         restart: described(
           v.optional(restartPolicy, "fresh"),
           "What happens to a restored container that ends and is created again in the same pod. fresh: it starts without the checkpoint. again: it is restored again.",
+        ),
+        lazy: described(
+          v.optional(v.boolean(), false),
+          "Whether restored processes run before their memory is loaded: pages are loaded on access, and the rest in the background.",
         ),
         timeoutSeconds: described(
           v.optional(integer(1, 86_400), 300),

@@ -110,7 +110,7 @@ function checkpoints(install: ResolvedInstall, engines: CheckpointGrants): Names
 }
 
 /**
- * Restore. Pods are listed in the namespaces with restore, and patched to give them their original images back. Only the
+ * Restore. Pods are listed in the namespaces with restore, and patched so that they no longer wait for a plan. Only the
  * controller's own Secret and webhook can be read and written, but Kubernetes cannot limit `create` to a name.
  */
 function restore({ engine, install }: EngineInput): NamespacedGrant[] {

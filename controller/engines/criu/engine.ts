@@ -7,6 +7,7 @@ import {
   type PodCheckpointResult,
   type PodEngine,
   type PlanRestore,
+  type StateOfRequest,
 } from "../engine";
 import type { NodeCheckpoints } from "../node-checkpoints";
 
@@ -29,7 +30,7 @@ export class CriuEngine implements PodEngine {
     private readonly agents: NodeCheckpoints,
   ) {
     const { agent, runtimeClasses, restore } = settings;
-    this.restoreMethod = { by: "plan", namespace: agent.namespace, runtimeClasses, ...restore };
+    this.restoreMethod = { namespace: agent.namespace, runtimeClasses, ...restore };
     this.timeoutMs = agents.timeoutMs;
     this.sources = [agents.objects];
   }
@@ -40,8 +41,8 @@ export class CriuEngine implements PodEngine {
   ): Promise<PodCheckpointResult> {
     if (location !== undefined)
       throw refusal("engine criu does not support location: all images are pushed to one repository");
-    const { tcp, freezeSeconds } = this.settings;
-    const options = { tcp, leaveRunning, freezeSeconds };
+    const { tcp, preDump, freezeSeconds } = this.settings;
+    const options = { tcp, preDump, leaveRunning, freezeSeconds };
     const images = baseImages.length === 0 ? {} : { baseImages };
     const what = { containerNames: containers, options, ...images };
     // Without the processes the node has the only copy until it is pushed.
@@ -63,7 +64,7 @@ export class CriuEngine implements PodEngine {
     return this.agents.forget(id, container, signal);
   }
 
-  sweep(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void> {
-    return this.agents.sweep(isWanted, signal);
+  sweep(stateOf: StateOfRequest, signal: AbortSignal): Promise<void> {
+    return this.agents.sweep(stateOf, signal);
   }
 }

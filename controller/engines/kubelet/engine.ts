@@ -4,6 +4,7 @@ import {
   type CheckpointRequest,
   type CheckpointResult,
   type ContainerEngine,
+  type StateOfRequest,
 } from "../engine";
 import type { NodeCheckpoints } from "../node-checkpoints";
 
@@ -12,7 +13,6 @@ export class KubeletEngine implements ContainerEngine {
   readonly name = "kubelet";
   readonly canResume = true;
   readonly handlesCedanas = false;
-  readonly restoreMethod = { by: "image" } as const;
   readonly timeoutMs: number;
   readonly sources: ContainerEngine["sources"];
 
@@ -43,7 +43,7 @@ export class KubeletEngine implements ContainerEngine {
     return this.agents.forget(id, container, signal);
   }
 
-  sweep(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void> {
-    return this.agents.sweep(isWanted, signal);
+  sweep(stateOf: StateOfRequest, signal: AbortSignal): Promise<void> {
+    return this.agents.sweep(stateOf, signal);
   }
 }

@@ -5,7 +5,7 @@ import {
   type NodeCheckpointStatus,
 } from "../../../api";
 import { sleep, type CachedObjects } from "../../../kube";
-import { EngineError, type EngineTools } from "../engine";
+import { EngineError, type EngineTools, type StateOfRequest } from "../engine";
 import {
   NODE_CHECKPOINT,
   NodeCheckpointClient,
@@ -61,10 +61,11 @@ export class NodeCheckpoints {
     return this.client.delete(nodeCheckpointName(id, container), signal);
   }
 
-  /** Deletes the NodeCheckpoints of other Checkpoints. */
-  async sweep(isWanted: (id: string) => boolean, signal: AbortSignal): Promise<void> {
+  /** Deletes the NodeCheckpoints that no Checkpoint needs, but none that the node may keep the only copy of processes for. */
+  async sweep(stateOf: StateOfRequest, signal: AbortSignal): Promise<void> {
     for (const object of this.objects.list()) {
-      if (isWanted(idOf(object))) continue;
+      const state = stateOf(idOf(object), object.spec.podRef.namespace);
+      if (state === "open" || (state === "unknown" && mayBeOnlyCopy(object))) continue;
       await this.client.delete(object.metadata.name, signal);
       this.options.log.info({ nodeCheckpoint: object.metadata.name }, "deleted orphaned NodeCheckpoint");
     }
@@ -163,6 +164,14 @@ const REASONS: Readonly<Partial<Record<NodeCheckpointReason, CheckpointReason>>>
   ContainerNotFound: "ContainerNotFound",
   SourcePodReplaced: "SourcePodReplaced",
 };
+
+/** Returns whether the processes may have ended, and their checkpoint may not be pushed. */
+function mayBeOnlyCopy({ spec, status }: NodeCheckpointObject): boolean {
+  const isFinished = status.conditions?.some(
+    (one) => ["Ready", "Failed"].includes(one.type) && one.status === "True",
+  );
+  return spec.options?.leaveRunning === false && !isFinished;
+}
 
 /** Returns the status of a completed request; undefined while there is no outcome. @throws EngineError if the agent failed */
 function completed(status: NodeCheckpointStatus): NodeCheckpointStatus | undefined {

@@ -1,17 +1,17 @@
 import { LATEST } from "../../../api";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import { phaseOf } from "../../checkpoints/state";
-import { boundedWarnings, fit, type ClusterState, type RestoredContainer } from "./fit";
+import { boundedWarnings, fit, type ClusterState } from "./fit";
 import { matchWorkload, workloadOf, type AdmittedPod, type RestoreRequest } from "./pod";
 
 export type Decision =
   | {
       readonly is: "restore";
       readonly checkpoint: CheckpointObject;
-      readonly containers: readonly RestoredContainer[];
-      readonly nodeSelector: Readonly<Record<string, string>>;
-      /** RuntimeClass whose handler restores the containers by a plan; undefined: their images are replaced. */
-      readonly runtimeClass?: string;
+      /** Names of the restored containers. */
+      readonly containers: readonly string[];
+      /** RuntimeClass whose handler restores the containers by a plan. */
+      readonly runtimeClass: string;
       /** Warnings that the API server returns to the client that creates the pod. */
       readonly warnings: readonly string[];
     }

@@ -1,9 +1,9 @@
 import { ARCHITECTURE_LABEL, LATEST, RECORD, REQUEST, type ContainerCheckpoint } from "../../../api";
 import { itemsAt, textAt, type Json } from "../../../kube";
 import type { CheckpointObject } from "../../checkpoints/objects";
-import type { PlanRestore, RestoreMethod } from "../../engines";
+import type { PlanRestore } from "../../engines";
 import { phaseOf, readyOf } from "../../checkpoints/state";
-import type { AdmittedContainer, AdmittedPod, RestoreRequest } from "./pod";
+import type { AdmittedPod, RestoreRequest } from "./pod";
 
 /** The state of the cluster that a decision uses. */
 export interface ClusterState {
@@ -15,26 +15,22 @@ export interface ClusterState {
   readonly methods: RestoreMethods;
 }
 
-export type RestoreMethods = ReadonlyMap<string, RestoreMethod>;
+export type RestoreMethods = ReadonlyMap<string, PlanRestore>;
 
 /** A container that is restored from a checkpoint. */
-export interface RestoredContainer {
+interface RestoredContainer {
   readonly name: string;
-  /** Index in `spec.containers`. */
-  readonly index: number;
-  readonly original: string;
-  /** The checkpoint image, by digest. */
+  /** Image of the checkpoint, by digest. */
   readonly image: string;
 }
 
 export type Fit =
   | {
       readonly fits: true;
-      readonly containers: readonly RestoredContainer[];
-      /** Labels that are added to the pod's nodeSelector. */
-      readonly nodeSelector: Readonly<Record<string, string>>;
-      /** RuntimeClass whose handler restores the containers; undefined: their images are replaced. */
-      readonly runtimeClass?: string;
+      /** Names of the restored containers. */
+      readonly containers: readonly string[];
+      /** RuntimeClass whose handler restores the containers. */
+      readonly runtimeClass: string;
       readonly warnings: readonly string[];
     }
   | { readonly fits: false; readonly reason: string }
@@ -70,12 +66,10 @@ export function fit(
   const containers: RestoredContainer[] = [];
   const saved = (status.containers ?? []).filter(({ completionTime }) => completionTime !== undefined);
   for (const one of saved) {
-    const found = matchContainer(pod, one, method);
+    const found = matchContainer(pod, one);
     if (typeof found === "string") return no(found);
     containers.push(found);
-    const own = pod.containers[found.index] ?? { ...one, image: "", mounts: [] };
-    warnings.push(...notRestoredIn(pod, own, one));
-    if (method.by === "image" && pod.hasPullSecrets) warnings.push(pullWarning(own, one));
+    warnings.push(...notRestoredIn(pod, one));
   }
   if (containers.length === 0) return no("it has no completed container");
   for (const { name } of pod.containers)
@@ -83,25 +77,23 @@ export function fit(
       warnings.push(`container ${name} has no checkpoint and starts fresh`);
   const architecture = architectureOf(saved);
   if (typeof architecture === "string") return no(architecture);
-  const fitting = method.by === "plan" ? fitPlan(pod, containers, architecture, method) : { ...architecture };
+  const fitting = runtimeClassFor(pod, containers, architecture, method);
   if (typeof fitting === "string") return no(fitting);
-  const { architecture: only, ...runtimeClass } = fitting;
-  const labels = { ...nodes, ...(only === undefined ? {} : { [ARCHITECTURE_LABEL]: only }) };
-  const nodeSelector = nodeLabels(pod, labels);
-  if (typeof nodeSelector === "string") return no(nodeSelector);
+  const { runtimeClass } = fitting;
   // The API server adds the labels of the RuntimeClass's scheduling after the webhook. It rejects a pod with other values,
   // hence the check.
-  const added = method.by === "plan" ? {} : nodeSelector;
-  return { fits: true, containers, nodeSelector: added, ...runtimeClass, warnings };
+  const conflict = conflictWith(pod, { ...nodes, [ARCHITECTURE_LABEL]: fitting.architecture });
+  if (conflict !== undefined) return no(conflict);
+  return { fits: true, containers: containers.map(({ name }) => name), runtimeClass, warnings };
 }
 
-/** Checks what only a restore by a plan needs. @returns the RuntimeClass and its architecture, or a message */
-function fitPlan(
+/** Returns the RuntimeClass that restores the pod and the architecture of its nodes, or a message if there is none. */
+function runtimeClassFor(
   pod: AdmittedPod,
   containers: readonly RestoredContainer[],
   { architecture }: Architecture,
   { runtimeClasses }: PlanRestore,
-): (Architecture & { readonly runtimeClass: string }) | string {
+): { readonly architecture: string; readonly runtimeClass: string } | string {
   const other = containers.find(({ image }) => image !== containers[0]?.image);
   if (other !== undefined) return `container ${other.name} is in another image than ${containers[0]?.name}`;
   const known = Object.entries(runtimeClasses).flatMap(([key, name]) =>
@@ -139,25 +131,18 @@ function blockedByClaim(
   return { fits: "busy", reason: `it is claimed for ${by}, which is being created` };
 }
 
-function matchContainer(
-  pod: AdmittedPod,
-  saved: ContainerCheckpoint,
-  { by }: RestoreMethod,
-): RestoredContainer | string {
+function matchContainer(pod: AdmittedPod, saved: ContainerCheckpoint): RestoredContainer | string {
   const { name, image, baseImage, location } = saved;
-  const index = pod.containers.findIndex((one) => one.name === name);
-  const own = pod.containers[index];
+  const own = pod.containers.find((one) => one.name === name);
   if (own === undefined) return `the pod has no container ${name}`;
-  // The pod has the checkpoint image if the API server calls the webhook again, because another webhook changed the pod.
+  // Of an image by tag the digest is unknown here.
   const digest = digestIn(own.image);
-  // A restore by a plan keeps the image of the pod. Of an image by tag the digest is unknown here.
-  const hasDigest = by === "plan" && digest !== undefined && digest === digestIn(baseImage);
-  if (own.image !== image && own.image !== location && !hasDigest)
+  const hasDigest = digest !== undefined && digest === digestIn(baseImage);
+  if (own.image !== image && !hasDigest)
     return `container ${name} has image ${own.image}; it was checkpointed with ${image ?? "an unknown image"}`;
   if (location === undefined || !location.includes("@sha256:"))
     return `the image digest of container ${name} is unknown`;
-  const original = by === "plan" ? own.image : (image ?? own.image);
-  return { name, index, original, image: location };
+  return { name, image: location };
 }
 
 function digestIn(image: string | undefined): string | undefined {
@@ -166,24 +151,16 @@ function digestIn(image: string | undefined): string | undefined {
 
 const no = (reason: string): Fit => ({ fits: false, reason });
 
-/**
- * Returns the labels to add to the pod's nodeSelector, so that it runs on nodes that can restore it.
- * @returns a message if the pod cannot run on such nodes
- */
-function nodeLabels(
-  pod: AdmittedPod,
-  wanted: Readonly<Record<string, string>>,
-): Readonly<Record<string, string>> | string {
-  const added: Record<string, string> = {};
+/** Returns why the pod cannot run on nodes with these labels; undefined if it can. */
+function conflictWith(pod: AdmittedPod, wanted: Readonly<Record<string, string>>): string | undefined {
   for (const [label, value] of Object.entries(wanted)) {
     const own = pod.nodeSelector[label];
     if (own !== undefined && own !== value)
       return `it requires nodes with ${label}=${value}, but the pod's nodeSelector has ${label}=${own}`;
     if (pod.nodeTerms.length > 0 && pod.nodeTerms.every((term) => excludes(term, label, value)))
       return `it requires nodes with ${label}=${value}, which the pod's node affinity excludes`;
-    if (own === undefined) added[label] = value;
   }
-  return added;
+  return undefined;
 }
 
 interface Architecture {
@@ -226,22 +203,14 @@ const MAX_WARNING = 250;
 const MAX_TOTAL = 4096;
 
 /** Returns what is not restored in a container, except volumes that the new pod mounts. */
-function notRestoredIn(
-  pod: AdmittedPod,
-  { name }: AdmittedContainer,
-  checkpoint: ContainerCheckpoint,
-): string[] {
+function notRestoredIn(pod: AdmittedPod, { name, notRestored = [] }: ContainerCheckpoint): string[] {
   const { mounts = [] } = pod.containers.find((one) => one.name === name) ?? {};
   return (
-    (checkpoint.notRestored ?? [])
+    notRestored
       // The message starts with the mount path.
       .filter(({ code, message }) => code !== "volume" || !mounts.includes(message.split(":", 1)[0] ?? ""))
       .map(({ message }) => `container ${name}: ${message}`)
   );
-}
-
-function pullWarning({ name, image }: AdmittedContainer, { baseImage = image }: ContainerCheckpoint): string {
-  return `container ${name}: the node pulls base image ${baseImage} without imagePullSecrets, if it does not have it`;
 }
 
 /** Limits warnings to what the API server returns. The last one counts the omitted ones. */

@@ -19,31 +19,12 @@ export function mutation(
   return [
     ...put(raw, ["metadata", "labels"], { [RESTORED_FROM]: uid }, []),
     ...put(raw, ["metadata", "annotations"], records(decision, claim), Object.values(RECORD)),
-    ...(restored ? put(raw, ["spec", "nodeSelector"], decision.nodeSelector, []) : []),
-    ...(restored ? process(decision) : []),
+    ...(restored ? [restoreBy(decision.runtimeClass)] : []),
   ];
 }
 
-/** Returns what makes the node restore the processes: the images of the checkpoint, or the RuntimeClass of its handler. */
-function process({ containers, runtimeClass }: Extract<Decision, { is: "restore" }>): JsonPatchOperation[] {
-  return runtimeClass === undefined
-    ? containers.flatMap(container)
-    : [{ op: "add", path: "/spec/runtimeClassName", value: runtimeClass }];
-}
-
-function container({
-  index,
-  image,
-}: {
-  readonly index: number;
-  readonly image: string;
-}): JsonPatchOperation[] {
-  const path = `/spec/containers/${index}`;
-  return [
-    { op: "replace", path: `${path}/image`, value: image },
-    // A digest identifies the same image on every node.
-    { op: "add", path: `${path}/imagePullPolicy`, value: "IfNotPresent" },
-  ];
+function restoreBy(runtimeClass: string): JsonPatchOperation {
+  return { op: "add", path: "/spec/runtimeClassName", value: runtimeClass };
 }
 
 function records(
@@ -51,13 +32,12 @@ function records(
   claim: string | undefined,
 ): Record<string, string> {
   if (decision.is === "fresh") return { [RECORD.skipped]: decision.reason.slice(0, LONGEST) };
-  const originals = decision.containers.map(({ name, original }) => [name, original]);
   const { name, uid } = decision.checkpoint.metadata;
   return {
-    ...(decision.runtimeClass === undefined ? {} : { [RECORD.plan]: uid }),
+    [RECORD.plan]: uid,
     [RECORD.checkpoint]: name,
     ...(claim === undefined ? {} : { [RECORD.claim]: claim }),
-    [RECORD.originalImages]: JSON.stringify(Object.fromEntries(originals)),
+    [RECORD.containers]: decision.containers.join(),
   };
 }
 

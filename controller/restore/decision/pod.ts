@@ -88,7 +88,6 @@ export interface AdmittedPod {
   readonly nodeSelector: Readonly<Record<string, string>>;
   /** `nodeSelectorTerms` of the required node affinity. One of them must match. */
   readonly nodeTerms: readonly Json[];
-  readonly hasPullSecrets: boolean;
   readonly runtimeClass?: string;
 }
 
@@ -111,7 +110,6 @@ export function projectAdmittedPod(raw: Json): AdmittedPod {
     })),
     nodeSelector: textsAt(raw, "spec", "nodeSelector"),
     nodeTerms: itemsAt(raw, "spec", "affinity", "nodeAffinity", required, "nodeSelectorTerms"),
-    hasPullSecrets: itemsAt(raw, "spec", "imagePullSecrets").length > 0,
     ...(runtimeClass === undefined || runtimeClass === "" ? {} : { runtimeClass }),
   };
 }

@@ -30,16 +30,17 @@ export interface ClaimReconcilerOptions {
 export class ClaimReconciler {
   /** By the key of the Checkpoint: its claim without a pod, and when it was first observed (ms, monotonic clock). */
   private readonly seen = new Map<string, { readonly claim: string; readonly sinceMs: number }>();
-  /** Deleted pods, and whether they had started from the checkpoint, if that is known. */
-  private readonly deleted = new Map<string, boolean | undefined>();
+  /** Deleted pods that had not started. */
+  private readonly unstarted = new Set<string>();
 
   constructor(private readonly options: ClaimReconcilerOptions) {}
 
   /** Records that a pod was deleted, as last observed. */
-  podDeleted(podUID: string, hadRun: boolean | undefined): void {
-    this.deleted.set(podUID, hadRun);
-    const [oldest] = this.deleted.size > MAX_DELETED ? this.deleted.keys() : [];
-    if (oldest !== undefined) this.deleted.delete(oldest);
+  podDeleted(podUID: string, hadRun: boolean): void {
+    if (hadRun) return;
+    this.unstarted.add(podUID);
+    const [oldest] = this.unstarted.size > MAX_DELETED ? this.unstarted : [];
+    if (oldest !== undefined) this.unstarted.delete(oldest);
   }
 
   async reconcile(key: string): Promise<Next> {
@@ -78,13 +79,11 @@ export class ClaimReconciler {
     if (this.options.exists(podUID)) return;
     const pod = await this.options.client.get(POD, { namespace, name: restore.podName ?? "" });
     if (textAt(pod, "metadata", "uid") === podUID) return { requeueAfterMs: RETRY_MS };
-    const hadRun = this.deleted.get(podUID);
-    const message = hadRun ? "the pod was deleted" : "the pod was deleted; whether it had started is unknown";
-    const state = hadRun ? "Restored" : "Unknown";
-    const next =
-      hadRun === false ? undefined : ({ ...restore, state, message, time: timeOf(Date.now()) } as const);
+    const message = "the pod was deleted; whether it had resumed from the checkpoint is unknown";
+    const unknown = { ...restore, state: "Unknown", message, time: timeOf(Date.now()) } as const;
+    const next = this.unstarted.has(podUID) ? undefined : unknown;
     if (!(await putRestore(this.options.client, checkpoint, next))) return { requeueAfterMs: RETRY_MS };
-    this.deleted.delete(podUID);
+    this.unstarted.delete(podUID);
     this.options.log.info(
       { checkpoint: name, namespace, state: next?.state ?? "released" },
       "pod of a claim was deleted",

@@ -1,4 +1,4 @@
 /** Reconciles restored pods until the outcome is known, and claims until they have a pod. */
 export { ClaimReconciler } from "./claim-reconciler";
 export { PodReconciler } from "./pod-reconciler";
-export { resumedBeforeDeletion } from "./progress";
+export { hasRun } from "./progress";

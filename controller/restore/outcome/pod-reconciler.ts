@@ -6,7 +6,6 @@ import { timeOf } from "../../checkpoints/state";
 import { planProgress, type NodeRestoreObject } from "../plan";
 import { RESTORED_POD, hasEnded, type RestoredPod } from "../pods";
 import type { Outcome, Report } from "../report";
-import { progressOf, type Progress } from "./progress";
 
 type Next = { readonly requeueAfterMs?: number } | void;
 
@@ -31,8 +30,8 @@ export interface PodReconcilerOptions {
 
 /** Follows pods that were admitted to be restored until the outcome is known. */
 export class PodReconciler {
-  /** Since when a restore fails or its outcome is missing, by the pod's UID (ms, monotonic clock). */
-  private readonly failing = new Map<string, number>();
+  /** Since when the outcome is missing, by the pod's UID (ms, monotonic clock). */
+  private readonly silent = new Map<string, number>();
   /** Reported outcomes, by the pod's UID. */
   private readonly reported = new Map<string, Set<Outcome>>();
 
@@ -40,7 +39,7 @@ export class PodReconciler {
 
   /** Drops what is known about a deleted pod. */
   podDeleted(uid: string): void {
-    this.failing.delete(uid);
+    this.silent.delete(uid);
     this.reported.delete(uid);
   }
 
@@ -48,23 +47,19 @@ export class PodReconciler {
     const pod = this.options.pod(key);
     if (!pod) return;
     if (pod.from === undefined) return this.skipped(pod);
-    if (pod.failed !== undefined) return;
+    if (pod.failed !== undefined || pod.plan === undefined) return;
     const checkpoint = this.options.checkpoint(pod.from);
     const holds = await this.holds(pod, checkpoint);
     if (holds === "unknown") return RETRY;
     if (holds === "no") return this.lost(pod);
-    const progress = this.progressOf(pod, checkpoint);
-    if (progress.is !== "failing" && progress.is !== "silent") this.failing.delete(pod.metadata.uid);
+    const request = this.options.nodeRestore(pod.metadata.uid);
+    const progress = planProgress(pod, request, checkpoint !== undefined);
+    if (progress.is !== "silent") this.silent.delete(pod.metadata.uid);
     switch (progress.is) {
       case "restored":
         return this.restored(pod, checkpoint);
       case "failed":
         return this.failed(pod, checkpoint, progress.message);
-      case "failing": {
-        const requeueAfterMs = this.leftMs(pod, progress.graceMs);
-        if (requeueAfterMs > 0) return { requeueAfterMs };
-        return this.failed(pod, checkpoint, progress.message);
-      }
       case "silent": {
         const requeueAfterMs = this.leftMs(pod, progress.graceMs);
         if (requeueAfterMs > 0) return { requeueAfterMs };
@@ -75,15 +70,10 @@ export class PodReconciler {
     }
   }
 
-  private progressOf(pod: RestoredPod, checkpoint: CheckpointObject | undefined): Progress {
-    if (pod.plan === undefined) return progressOf(pod);
-    return planProgress(pod, this.options.nodeRestore(pod.metadata.uid), checkpoint !== undefined);
-  }
-
   /** Returns the rest of the grace period, which begins with the first call in a row. */
   private leftMs({ metadata: { uid } }: RestoredPod, graceMs: number): number {
-    const sinceMs = this.failing.get(uid) ?? performance.now();
-    this.failing.set(uid, sinceMs);
+    const sinceMs = this.silent.get(uid) ?? performance.now();
+    this.silent.set(uid, sinceMs);
     return sinceMs + graceMs - performance.now();
   }
 
@@ -156,7 +146,6 @@ export class PodReconciler {
   /** Handles a pod whose Checkpoint is claimed by another one: it must not be restored too. */
   private async lost(pod: RestoredPod): Promise<Next> {
     const reason = `Checkpoint ${pod.checkpoint} was claimed by another pod`;
-    if (pod.plan === undefined && progressOf(pod).is === "original") return;
     if (pod.fallback === "fresh" && !hasEnded(pod))
       if (!(await fallBack(this.options.client, pod, reason))) return RETRY;
     const then =
@@ -224,26 +213,10 @@ function ownership(pod: RestoredPod, { status: { restore } }: CheckpointObject):
 }
 
 /**
- * Resets the pod's containers to their original images, or removes the announcement of a plan: the kubelet then starts
- * them without a checkpoint. It resets all of them, because a restored container next to a fresh one is a state that never
- * existed.
+ * Removes the announcement of a plan from the pod: its containers then start without a checkpoint.
  * @returns false if the pod was deleted or has changed since it was read
  */
-async function fallBack(
-  client: Client,
-  { metadata, containers, plan }: RestoredPod,
-  reason: string,
-): Promise<boolean> {
-  const images = containers
-    .filter(({ image, original }) => image !== original)
-    .flatMap(({ name: container, index, image, original }): JsonPatchOperation[] => {
-      const path = `/spec/containers/${index}`;
-      return [
-        { op: "test", path: `${path}/name`, value: container },
-        { op: "test", path: `${path}/image`, value: image },
-        { op: "replace", path: `${path}/image`, value: original },
-      ];
-    });
+async function fallBack(client: Client, { metadata, plan }: RestoredPod, reason: string): Promise<boolean> {
   const annotation = pointer("metadata", "annotations", RECORD.failed);
   const planned = pointer("metadata", "annotations", RECORD.plan);
   const withoutPlan: JsonPatchOperation[] =
@@ -255,7 +228,6 @@ async function fallBack(
         ];
   try {
     await client.jsonPatch(RESTORED_POD, metadata, [
-      ...images,
       ...withoutPlan,
       { op: "add", path: annotation, value: reason.slice(0, MAX_ANNOTATION) },
     ]);

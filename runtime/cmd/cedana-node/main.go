@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"cedana.ai/cdk/runtime/internal/diagnose"
+	"cedana.ai/cdk/runtime/internal/lazy"
 	"cedana.ai/cdk/runtime/internal/removal"
 	"cedana.ai/cdk/runtime/internal/restore"
 	"cedana.ai/cdk/runtime/internal/service"
@@ -27,6 +28,8 @@ func main() {
 		os.Exit(wrapper.Main(host, args))
 	case restore.CRIUName:
 		os.Exit(restore.RunCRIU(args))
+	case lazy.Name:
+		os.Exit(lazy.Main(args, lazy.Callbacks{Kill: restore.EndContainer, Lost: restore.LoseMemory}))
 	case service.Name:
 		os.Exit(service.Main(args, host.Runtime))
 	case diagnose.Name:

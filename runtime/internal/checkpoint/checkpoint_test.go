@@ -175,6 +175,52 @@ func TestVerifyRejectsADirectoryThatDiffers(t *testing.T) {
 	}
 }
 
+// addPass adds files of a pre-dump: of the last pass, 1, or of the one before.
+func addPass(c *Checkpoint, pass int) {
+	set := Images + strings.Repeat("/"+Parent, pass)
+	for _, each := range []string{"pages-1.img", "inventory.img"} {
+		c.Containers[0].Files = append(c.Containers[0].Files, FileEntry{set + "/" + each, 1, strings.Repeat("a", 64)})
+	}
+}
+
+func TestParseAcceptsThePassesOfPreDumps(t *testing.T) {
+	_, c := write(t)
+	for pass := 1; pass <= MaxPasses; pass++ {
+		addPass(c, pass)
+		c.PreDump = &PreDump{Passes: pass, FrozenNanoseconds: 5}
+		if err := c.Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+	c.PreDump.Reason = "PreDumpFailed"
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestVerifyRejectsALinkInPlaceOfAPass(t *testing.T) {
+	root, c := write(t)
+	elsewhere := t.TempDir()
+	addPass(c, 1)
+	c.PreDump = &PreDump{Passes: 1}
+	for _, each := range []string{"pages-1.img", "inventory.img"} {
+		if err := os.WriteFile(filepath.Join(elsewhere, each), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, target := range []string{elsewhere, "../images"} {
+		if err := root.Symlink(target, "containers/app/images/parent"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Verify(root, false, 1); err == nil || !strings.Contains(err.Error(), "images/parent is not named") {
+			t.Errorf("%s: got %v", target, err)
+		}
+		if err := root.Remove("containers/app/images/parent"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestParseRejectsInvalidFields(t *testing.T) {
 	for field, change := range map[string]func(*Checkpoint){
 		"version":      func(c *Checkpoint) { c.Version = 2 },
@@ -201,7 +247,28 @@ func TestParseRejectsInvalidFields(t *testing.T) {
 		"sha256":       func(c *Checkpoint) { c.SharedMemory.SHA256 = "00" },
 		"inventory":    func(c *Checkpoint) { c.Containers[0].Files = c.Containers[0].Files[1:] },
 		"frozen":       func(c *Checkpoint) { c.FrozenNanoseconds = -1 },
-		"bounding":     func(c *Checkpoint) { c.Containers[0].Security.Capabilities.Bounding = []string{"a\nb"} },
+		"passes":       func(c *Checkpoint) { c.PreDump = &PreDump{Passes: 3} },
+		"preDump.fro":  func(c *Checkpoint) { c.PreDump = &PreDump{Passes: 1, FrozenNanoseconds: 6} },
+		"preDump.rea":  func(c *Checkpoint) { c.PreDump = &PreDump{} },
+		"preDump.mes":  func(c *Checkpoint) { c.PreDump = &PreDump{Reason: "Off", Message: "a\nb"} },
+		"number of":    func(c *Checkpoint) { c.PreDump = &PreDump{Passes: 1} },
+		"parent, 1":    func(c *Checkpoint) { addPass(c, 1) },
+		"images/parent/parent has no inventory": func(c *Checkpoint) {
+			addPass(c, 1)
+			addPass(c, 2)
+			c.Containers[0].Files = c.Containers[0].Files[:len(c.Containers[0].Files)-1]
+			c.Containers[0].Files[len(c.Containers[0].Files)-1].Path = "images/parent/parent/x.img"
+		},
+		"images/parent has no inventory": func(c *Checkpoint) { addPass(c, 2) },
+		"file \"images/parent/parent/parent": func(c *Checkpoint) {
+			addPass(c, 1)
+			addPass(c, 2)
+			addPass(c, 3)
+		},
+		// CRIU opens a directory by this name.
+		"file \"images/parent\"": func(c *Checkpoint) { c.Containers[0].Files[1].Path = "images/parent" },
+		"file \"images/other":    func(c *Checkpoint) { c.Containers[0].Files[1].Path = "images/other/pages-1.img" },
+		"bounding":               func(c *Checkpoint) { c.Containers[0].Security.Capabilities.Bounding = []string{"a\nb"} },
 	} {
 		_, c := write(t)
 		change(c)

@@ -95,7 +95,7 @@ func (c *Checkpoint) Validate() error {
 			return fmt.Errorf("sharedMemory: %w", err)
 		}
 	}
-	names := map[string]bool{}
+	names, passes := map[string]bool{}, 0
 	for _, each := range c.Containers {
 		if !IsName(each.Name) || names[each.Name] {
 			return fmt.Errorf("container %q is invalid or named twice", each.Name)
@@ -104,6 +104,10 @@ func (c *Checkpoint) Validate() error {
 		if err := each.validate(volumes); err != nil {
 			return fmt.Errorf("container %s: %w", each.Name, err)
 		}
+		passes = max(passes, passesOf(each.Files))
+	}
+	if c.PreDump != nil && c.PreDump.Passes != passes || c.PreDump == nil && passes > 0 {
+		return fmt.Errorf("preDump.passes is not the number of directories %s, %d", Parent, passes)
 	}
 	return nil
 }
@@ -209,11 +213,12 @@ func isFilePath(name string) bool {
 	return found && base != "" && base != Parent && base[0] != '.' && !strings.Contains(base, "/") && text(base, 255)
 }
 
-// PassesOf returns the number of pre-dumps on which the image set of a container depends.
-func PassesOf(files []FileEntry) int {
+// passesOf returns the number of pre-dumps on which the image set of a container depends.
+func passesOf(files []FileEntry) int {
 	passes := 0
 	for _, each := range files {
-		passes = max(passes, strings.Count(each.Path, "/"+Parent+"/"))
+		// images/NAME, images/parent/NAME, ...
+		passes = max(passes, strings.Count(each.Path, "/")-1)
 	}
 	return passes
 }

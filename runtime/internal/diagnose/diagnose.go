@@ -137,7 +137,7 @@ func (h Host) criu() []Finding {
 		findings[0] = Finding{"criu", Failed, "criu check failed: " + lastLine(output, err), "Use a kernel with the options that CRIU needs."}
 	}
 	features := []struct{ check, feature, without, remedy string }{
-		{"softDirty", "mem_dirty_track", "The kernel does not track changed memory: no incremental checkpoints.", "Use a kernel with CONFIG_MEM_SOFT_DIRTY."},
+		{"softDirty", "mem_dirty_track", "The kernel does not track changed memory: no pre-dumps, so all of it is dumped in the freeze.", "Use a kernel with CONFIG_MEM_SOFT_DIRTY."},
 		{"userfaultfd", "uffd-noncoop", "The kernel has no userfaultfd: no lazy restore.", "Use a kernel with CONFIG_USERFAULTFD."},
 	}
 	for _, each := range features {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
@@ -27,6 +28,9 @@ const (
 // preDumpBytes is the least memory of a container for a pass, and the least memory that must have changed for another one.
 const preDumpBytes = 128 << 20
 
+// changed is changedBytes. Tests replace it: not all kernels track memory.
+var changed = changedBytes
+
 // Reasons of checkpoint.PreDump.
 const (
 	reasonOff          = "Off"
@@ -46,8 +50,17 @@ type preDumped struct {
 	standstills []time.Duration
 }
 
+// maxMessage bounds the message of a reason, in bytes.
+const maxMessage = 300
+
 func (p *preDumped) skip(reason, format string, args ...any) {
-	p.Reason, p.Message = reason, fmt.Sprintf(format, args...)
+	message := strings.Map(func(r rune) rune {
+		if r < 32 || r == 127 {
+			return ' '
+		}
+		return r
+	}, fmt.Sprintf(format, args...))
+	p.Reason, p.Message = reason, strings.ToValidUTF8(message[:min(len(message), maxMessage)], "")
 }
 
 // preDump dumps the memory of large containers while they run, so that the dump of the frozen ones writes only what changed
@@ -63,7 +76,7 @@ func (j *job) preDump(ctx context.Context, cgroups []freezer.Cgroup) error {
 		return err
 	}
 	if failure != nil {
-		j.pre.skip(reasonPreDump, "%.300v", failure)
+		j.pre.skip(reasonPreDump, "%v", failure)
 		// What the failed passes wrote was removed.
 		if err := j.checkSpace(); err != nil {
 			return err
@@ -169,7 +182,7 @@ func (j *job) passes(ctx context.Context, i int, entry *guard.Entry) error {
 	for pass := 1; pass <= checkpoint.MaxPasses; pass++ {
 		if pass > 1 {
 			last, _ := container.MemoryBytes()
-			if changed, err := changedBytes(container); err != nil || !pays(changed, last) {
+			if changed, err := changed(container); err != nil || !pays(changed, last) {
 				return nil
 			}
 		}

@@ -266,17 +266,11 @@ func describe(root *os.Root, metadata *checkpoint.Checkpoint, volumes []string, 
 	for _, each := range metadata.Containers {
 		directory := path.Join(checkpoint.Containers, each.Name)
 		names = append(names, path.Join(directory, checkpoint.RootFS))
-		opened, err := root.Open(path.Join(directory, checkpoint.Images))
+		images, err := namesIn(root, path.Join(directory, checkpoint.Images))
 		if err != nil {
 			return err
 		}
-		list, err := opened.Readdirnames(-1)
-		if err = errors.Join(err, opened.Close()); err != nil {
-			return err
-		}
-		for _, name := range list {
-			names = append(names, path.Join(directory, checkpoint.Images, name))
-		}
+		names = append(names, images...)
 	}
 	for _, each := range volumes {
 		names = append(names, path.Join(checkpoint.Volumes, each+".tar"))
@@ -313,4 +307,29 @@ func describe(root *os.Root, metadata *checkpoint.Checkpoint, volumes []string, 
 		metadata.SharedMemory = &archive
 	}
 	return nil
+}
+
+// namesIn returns the paths of the files of an image set and of those that it depends on.
+func namesIn(root *os.Root, set string) ([]string, error) {
+	opened, err := root.Open(set)
+	if err != nil {
+		return nil, err
+	}
+	list, err := opened.Readdirnames(-1)
+	if err = errors.Join(err, opened.Close()); err != nil {
+		return nil, err
+	}
+	names := []string{}
+	for _, name := range list {
+		if name != checkpoint.Parent {
+			names = append(names, path.Join(set, name))
+			continue
+		}
+		more, err := namesIn(root, path.Join(set, name))
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, more...)
+	}
+	return names, nil
 }

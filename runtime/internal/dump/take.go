@@ -177,6 +177,7 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	if err != nil {
 		return nil, &Error{Reason: ReasonFailed, Err: err}
 	}
+	service := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(limit, func() { cancel(j.deadlineError()) })
@@ -221,6 +222,7 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 		err = &Error{Reason: ReasonInterrupted, Err: endError}
 	default:
 		metadata.FrozenNanoseconds = frozen.Nanoseconds() + j.pre.FrozenNanoseconds
+		j.freeSuperseded(service)
 		if completeError := j.complete(metadata); completeError != nil {
 			err = &Error{Reason: ReasonFailed, Err: completeError}
 		}

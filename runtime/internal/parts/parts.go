@@ -11,8 +11,6 @@ package parts
 
 import (
 	"archive/tar"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"path"
@@ -121,18 +119,6 @@ const (
 	// trailerBytes is the end of a tar archive: two blocks of zeros.
 	trailerBytes = 2 * blockBytes
 )
-
-// Key identifies the content of the part: two parts with one key have the same archive.
-func (p *Part) Key() string {
-	if p.Archive {
-		return p.Files[0].SHA256
-	}
-	hash := sha256.New()
-	for _, each := range p.Files {
-		fmt.Fprintf(hash, "%q %d %s\n", each.Name, each.Size, each.SHA256)
-	}
-	return images + " " + hex.EncodeToString(hash.Sum(nil))
-}
 
 // headerOf returns a header that depends on the metadata only, so that one part always has the same archive.
 func headerOf(file File) *tar.Header {

@@ -56,9 +56,13 @@ func writeWith(t testing.TB, pages int) fixture {
 	f := fixture{&checkpoint.Checkpoint{UID: "cp"}, nil, map[string][]byte{
 		"containers/app/images/inventory.img": content(1, 100),
 		"containers/app/images/pages-1.img":   content(2, pages),
-		"containers/app/rootfs.tar":           content(3, 1<<20),
-		"volumes/data.tar":                    {},
-		"shm.tar":                             content(4, 5000),
+		// Of pre-dumps.
+		"containers/app/images/parent/inventory.img":        content(5, 90),
+		"containers/app/images/parent/pages-1.img":          content(6, 1<<20),
+		"containers/app/images/parent/parent/inventory.img": content(7, 80),
+		"containers/app/rootfs.tar":                         content(3, 1<<20),
+		"volumes/data.tar":                                  {},
+		"shm.tar":                                           content(4, 5000),
 	}}
 	archive := func(name string) checkpoint.Archive {
 		data := f.files[name]
@@ -66,7 +70,10 @@ func writeWith(t testing.TB, pages int) fixture {
 		return checkpoint.Archive{Size: int64(len(data)), SHA256: digestOf(data)}
 	}
 	container := checkpoint.Container{Name: "app"}
-	for _, each := range []string{"images/inventory.img", "images/pages-1.img", "rootfs.tar"} {
+	for _, each := range []string{
+		"images/inventory.img", "images/pages-1.img", "images/parent/inventory.img", "images/parent/pages-1.img",
+		"images/parent/parent/inventory.img", "rootfs.tar",
+	} {
 		stored := archive("containers/app/" + each)
 		container.Files = append(container.Files, checkpoint.FileEntry{Path: each, Size: stored.Size, SHA256: stored.SHA256})
 	}
@@ -100,8 +107,18 @@ func export(t testing.TB, part *Part, root *os.Root) []byte {
 	return stream.Bytes()
 }
 
+// segmentsOf divides a stream into so many segments.
+func segmentsOf(stream []byte, count int) []Segment {
+	segments := []Segment{}
+	for at := range count {
+		piece := stream[at*len(stream)/count : (at+1)*len(stream)/count]
+		segments = append(segments, Segment{int64(len(piece)), digestOf(piece)})
+	}
+	return segments
+}
+
 func stage(part *Part, root *os.Root, stream []byte) error {
-	return part.Stage(root, ".part", bytes.NewReader(stream), int64(len(stream)), digestOf(stream))
+	return part.Stage(root, ".part", bytes.NewReader(stream), segmentsOf(stream, 1))
 }
 
 func TestPartsArriveAsTheyWereExported(t *testing.T) {
@@ -139,17 +156,6 @@ func plainSize(t *testing.T, stream []byte) int64 {
 	size, err := io.Copy(io.Discard, decoder)
 	must(t, err)
 	return size
-}
-
-func TestKeyIsThatOfTheContent(t *testing.T) {
-	one, two := write(t), write(t)
-	two.Containers[0].Files[1].SHA256 = strings.Repeat("0", 64)
-	for _, name := range []string{"containers/app/images", "containers/app/rootfs"} {
-		same := one.part(t, name).Key() == two.part(t, name).Key()
-		if want := name != "containers/app/images"; same != want {
-			t.Errorf("%s: equal keys: %v", name, same)
-		}
-	}
 }
 
 func TestUnknownPartsAreRejected(t *testing.T) {
@@ -250,26 +256,33 @@ func TestStageRejectsWhatTheMetadataDoesNotName(t *testing.T) {
 	}
 }
 
-func TestStageComparesTheDigestOfTheStream(t *testing.T) {
+func TestStageComparesTheDigestsOfTheSegments(t *testing.T) {
 	f := write(t)
 	part := f.part(t, "shm")
 	good := export(t, part, f.root)
 	root := openRoot(t, t.TempDir())
-	for _, each := range []struct {
-		size int64
-		sha  string
-		want error
+	longer := Segment{int64(len(good)) + 1, digestOf(good)}
+	swapped := segmentsOf(good, 3)
+	swapped[1].SHA256 = swapped[0].SHA256
+	for name, each := range map[string]struct {
+		segments []Segment
+		want     error
 	}{
-		{int64(len(good)), digestOf([]byte("x")), ErrDigest},
-		{int64(len(good)) + 1, digestOf(good), io.ErrUnexpectedEOF},
-		{int64(len(good)) - 1, digestOf(good[:len(good)-1]), io.ErrUnexpectedEOF},
+		"another digest":        {[]Segment{{int64(len(good)), digestOf([]byte("x"))}}, ErrDigest},
+		"more bytes":            {[]Segment{longer}, io.ErrUnexpectedEOF},
+		"fewer bytes":           {segmentsOf(good[:len(good)-1], 1), io.ErrUnexpectedEOF},
+		"a segment of another":  {swapped, ErrDigest},
+		"a segment that misses": {segmentsOf(good, 3)[:2], io.ErrUnexpectedEOF},
+		"a segment too many":    {append(segmentsOf(good, 3), segmentsOf([]byte("x"), 1)...), io.ErrUnexpectedEOF},
 	} {
-		if err := part.Stage(root, ".part", bytes.NewReader(good), each.size, each.sha); !errors.Is(err, each.want) {
-			t.Errorf("%d bytes: got %v, want %v", each.size, err, each.want)
+		if err := part.Stage(root, ".part", bytes.NewReader(good), each.segments); !errors.Is(err, each.want) {
+			t.Errorf("%s: got %v, want %v", name, err, each.want)
 		}
 	}
-	// Bytes after the size belong to the connection.
-	must(t, part.Stage(root, ".part", bytes.NewReader(append(good, "more"...)), int64(len(good)), digestOf(good)))
+	// Bytes after the last segment belong to the connection.
+	for _, count := range []int{1, 2, 7} {
+		must(t, part.Stage(root, ".part", bytes.NewReader(append(good, "more"...)), segmentsOf(good, count)))
+	}
 }
 
 func TestArchivesHaveTheSizeOfTheMetadata(t *testing.T) {

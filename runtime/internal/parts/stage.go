@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"path"
@@ -26,11 +25,11 @@ const (
 // ErrDigest is returned for content that has another size or sha256 than its name demands.
 var ErrDigest = errors.New("the content differs from its digest")
 
-// Stage reads the compressed archive of a part, which has exactly size bytes with the sha256, and writes its files below
-// a temporary directory of root. Each file must have the size and sha256 of the metadata. Commit publishes them.
+// Stage reads the compressed archive of a part, which consists of exactly these segments, and writes its files below a
+// temporary directory of root. Each file must have the size and sha256 of the metadata. Commit publishes them.
 //
 // On an error it removes what it wrote.
-func (p *Part) Stage(root *os.Root, temporary string, from io.Reader, size int64, sha string) (err error) {
+func (p *Part) Stage(root *os.Root, temporary string, from io.Reader, segments []Segment) (err error) {
 	if err := root.RemoveAll(temporary); err != nil {
 		return err
 	}
@@ -42,7 +41,7 @@ func (p *Part) Stage(root *os.Root, temporary string, from io.Reader, size int64
 			err = errors.Join(err, root.RemoveAll(temporary))
 		}
 	}()
-	compressed := NewVerifier(from, size, sha)
+	compressed := NewVerifier(from, segments)
 	decoder, err := zstd.NewReader(compressed, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(decoders))
 	if err != nil {
 		return err
@@ -124,6 +123,11 @@ func (w *writer) files(files []File, from io.Reader) error {
 
 // file writes one file with the size and sha256 of the metadata.
 func (w *writer) file(want File, from io.Reader) error {
+	if directory := path.Dir(want.Name); directory != "." {
+		if err := w.root.MkdirAll(path.Join(w.temporary, directory), 0o700); err != nil {
+			return err
+		}
+	}
 	to, err := w.root.OpenFile(path.Join(w.temporary, staged(want)), os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
@@ -147,35 +151,4 @@ func ended(from io.Reader) error {
 		err = errors.New("the archive has content after its end")
 	}
 	return err
-}
-
-// Verifier reads at most size bytes and compares their sha256.
-type Verifier struct {
-	from io.Reader
-	hash hash.Hash
-	left int64
-	sha  string
-}
-
-// NewVerifier returns a reader of the first size bytes of another.
-func NewVerifier(from io.Reader, size int64, sha string) *Verifier {
-	return &Verifier{from: io.LimitReader(from, size), hash: sha256.New(), left: size, sha: sha}
-}
-
-func (v *Verifier) Read(into []byte) (int, error) {
-	read, err := v.from.Read(into)
-	v.hash.Write(into[:read])
-	v.left -= int64(read)
-	return read, err
-}
-
-// Verify returns ErrDigest unless all bytes were read and have the sha256.
-func (v *Verifier) Verify() error {
-	if v.left != 0 {
-		return fmt.Errorf("%d bytes are missing: %w", v.left, io.ErrUnexpectedEOF)
-	}
-	if hex.EncodeToString(v.hash.Sum(nil)) != v.sha {
-		return ErrDigest
-	}
-	return nil
 }

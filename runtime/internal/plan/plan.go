@@ -71,8 +71,7 @@ type Plan struct {
 	Fallback string `json:"fallback"`
 	// Restart is RestartFresh or RestartAgain.
 	Restart string `json:"restart"`
-	// Lazy must be false: a restore of memory on access is not implemented. When CRIU's page server dies, the kernel
-	// gives zeros for the pages that are missing, so it needs a supervisor that ends the container first.
+	// Lazy lets the processes run before their memory is loaded, where kernel and checkpoint permit it: package lazy.
 	Lazy bool `json:"lazy"`
 	// RestoreSeconds limits one run of CRIU, in seconds; 0 means DefaultRestoreSeconds.
 	RestoreSeconds int `json:"restoreSeconds,omitempty"`
@@ -122,8 +121,6 @@ func (p *Plan) Validate() error {
 		return fmt.Errorf("fallback is %.80q, not %s or %s", p.Fallback, FallbackFresh, FallbackFail)
 	case p.Restart != RestartFresh && p.Restart != RestartAgain:
 		return fmt.Errorf("restart is %.80q, not %s or %s", p.Restart, RestartFresh, RestartAgain)
-	case p.Lazy:
-		return fmt.Errorf("lazy is not supported")
 	case p.RestoreSeconds < 0 || p.RestoreSeconds > MaxRestoreSeconds:
 		return fmt.Errorf("restoreSeconds is %d, not 1 to %d", p.RestoreSeconds, MaxRestoreSeconds)
 	case p.LogBytes < 0 || p.LogBytes > 1<<30:

@@ -230,7 +230,7 @@ func TestParseRejectsInvalidPlans(t *testing.T) {
 		"valid name": func(p *Plan) { p.Checkpoint = WorkDirectory }, "metadata": func(p *Plan) { p.Metadata.Size = 0 },
 		"deadline": func(p *Plan) { p.Deadline = time.Time{} }, "fallback": func(p *Plan) { p.Fallback = "" },
 		"restart": func(p *Plan) { p.Restart = "never" }, "restoreSeconds": func(p *Plan) { p.RestoreSeconds = 91 },
-		"lazy": func(p *Plan) { p.Lazy = true }, "logBytes": func(p *Plan) { p.LogBytes = -1 }, "sha256": func(p *Plan) { p.Metadata.SHA256 = strings.Repeat("A", 64) },
+		"logBytes": func(p *Plan) { p.LogBytes = -1 }, "sha256": func(p *Plan) { p.Metadata.SHA256 = strings.Repeat("A", 64) },
 	} {
 		plan, err := Parse(bytes.NewReader(text))
 		must(t, err)

@@ -5,17 +5,19 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
+	"cedana.ai/cdk/runtime/internal/lazy"
 	"golang.org/x/sys/unix"
 )
 
 // RemovedPrefix begins the names of directories that are being removed.
 const RemovedPrefix = ".removed-"
 
-// ErrInUse is returned by Remove while the wrapper restores a container of the pod.
+// ErrInUse is returned by Remove while the wrapper restores a container of the pod, or memory of it is loaded.
 var ErrInUse = errors.New("a container of the pod is being restored")
 
 // Remove deletes the directory of a pod. It is no error if there is none. A rename hides the directory first, so that a
@@ -40,6 +42,11 @@ func Remove(base, uid string) error {
 	} else if err != nil {
 		return fmt.Errorf("cannot lock %s: %w", file.Name(), err)
 	}
+	if loading, err := pod.Loading(); err != nil {
+		return err
+	} else if loading {
+		return ErrInUse
+	}
 	if err := removeHidden(base, uid); err != nil {
 		return err
 	}
@@ -52,6 +59,20 @@ func Remove(base, uid string) error {
 		return err
 	}
 	return parent.RemoveAll(RemovedPrefix + uid)
+}
+
+// Loading says if memory of a container of the pod is loaded from the checkpoint while its processes run.
+func (p *Pod) Loading() (bool, error) {
+	directories, err := filepath.Glob(p.Path(WorkDirectory, "*"))
+	if err != nil {
+		return false, err
+	}
+	for _, each := range directories {
+		if active, err := lazy.Active(each); active || err != nil {
+			return active, err
+		}
+	}
+	return false, nil
 }
 
 func removeHidden(base, uid string) error {

@@ -48,6 +48,8 @@ const (
 	ReasonCRIU = "CRIUFailed"
 	// ReasonLimit: CRIU did not end within its time, or its log became too large.
 	ReasonLimit = "LimitExceeded"
+	// ReasonMemory: memory that is loaded while the processes run could not be loaded.
+	ReasonMemory = "MemoryLost"
 	// ReasonInterrupted: the restore was interrupted twice, or by a process that left no trace.
 	ReasonInterrupted = "Interrupted"
 )
@@ -64,6 +66,8 @@ type State struct {
 	DecidedAt time.Time `json:"decidedAt,omitzero"`
 	// Hostname is the host name of the new pod. CRIU replaces it by that of the checkpoint.
 	Hostname string `json:"hostname,omitempty"`
+	// Network is the network namespace in which connections over loopback wait until all containers are restored.
+	Network string `json:"network,omitempty"`
 	// Containers are the containers of the checkpoint that were created, by name.
 	Containers map[string]*Container `json:"containers,omitempty"`
 	// Volumes are the volumes that were restored, by name; SharedMemory for the pod's /dev/shm.
@@ -98,6 +102,10 @@ type Container struct {
 	Cgroup string `json:"cgroup,omitempty"`
 	// Changed says that files of the container's root file system were changed.
 	Changed bool `json:"changed,omitempty"`
+	// Lazy says that the processes run while their memory is loaded: package lazy has the state in WorkDirectory.
+	Lazy bool `json:"lazy,omitempty"`
+	// Eager is why the memory was loaded before the processes ran although the plan is lazy.
+	Eager string `json:"eager,omitempty"`
 	// Milliseconds is the time from the call of the wrapper to the end of the runtime's restore.
 	Milliseconds int64     `json:"milliseconds,omitempty"`
 	At           time.Time `json:"at,omitzero"`

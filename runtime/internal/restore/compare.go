@@ -49,9 +49,8 @@ func ThisNode() (Node, error) {
 
 // compareNode returns all differences between the checkpoint's node and this one that a process cannot survive.
 //
-// A process keeps the functions that it chose by the processor's features, and what it knows of its cgroup: programs of Go
-// 1.25 and newer keep files below /sys/fs/cgroup open, whose names differ between the versions. CRIU would mount the root of
-// the other hierarchy there, outside of the container's cgroup namespace.
+// A process keeps the functions that it chose by the processor's features, and what it knows of its cgroup: a program of Go
+// 1.26 has cpu.cfs_quota_us open with cgroup v1, and cpu.max with v2.
 func compareNode(source checkpoint.Node, here Node) error {
 	differences, missing := []string{}, []string{}
 	if source.Architecture != here.Architecture {

@@ -18,15 +18,16 @@ import (
 // (runc, libcontainer/criu_linux.go). A restore that was killed leaves it.
 const RootMount = "criu-root"
 
-// mount is one line of /proc/self/mountinfo (proc_pid_mountinfo(5)).
+// mount is one line of /proc/thread-self/mountinfo (proc_pid_mountinfo(5)).
 type mount struct {
 	point, kind string
 	// options are those of the mount, and super those of the file system.
 	options, super []string
 }
 
+// mounts returns the mounts of the calling thread. The first thread, which /proc/self is, can be one with private mounts.
 func mounts() ([]mount, error) {
-	file, err := os.Open("/proc/self/mountinfo")
+	file, err := os.Open("/proc/thread-self/mountinfo")
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +39,7 @@ func mounts() ([]mount, error) {
 		left, right, found := strings.Cut(lines.Text(), " - ")
 		before, after := strings.Split(left, " "), strings.Split(right, " ")
 		if !found || len(before) < 6 || len(after) < 3 {
-			return nil, fmt.Errorf("/proc/self/mountinfo: %.200q", lines.Text())
+			return nil, fmt.Errorf("/proc/thread-self/mountinfo: %.200q", lines.Text())
 		}
 		list = append(list, mount{
 			point: unescape(before[4]), options: strings.Split(before[5], ","),

@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"cedana.ai/cdk/runtime/internal/criu"
+	"cedana.ai/cdk/runtime/internal/lazy"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,11 +36,12 @@ func becomeSubreaper(on bool) {
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, value, 0, 0, 0)
 }
 
-// killAll kills all descendants of this process, and the processes in the container's cgroup.
+// killAll kills all descendants of this process, and the processes in the container's cgroup. The server of memory ends by
+// itself: if it were killed first, the others could continue with zeros for a moment.
 func (r *run) killAll() {
 	end := time.Now().Add(killLimit)
 	for {
-		left := descendants(os.Getpid())
+		left := r.restoredBelow(os.Getpid())
 		for _, pid := range left {
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}
@@ -54,6 +57,16 @@ func (r *run) killAll() {
 		}
 		time.Sleep(killPeriod)
 	}
+}
+
+// restoredBelow returns all processes below a process but the server of memory and its keeper.
+func (r *run) restoredBelow(pid int) []int {
+	all := descendants(pid)
+	if r.memory == nil {
+		return all
+	}
+	server := append(descendants(r.memory.PID), r.memory.PID)
+	return slices.DeleteFunc(all, func(each int) bool { return slices.Contains(server, each) })
 }
 
 // descendants returns all processes below a process.
@@ -144,7 +157,8 @@ func killContainer(cgroup string) error {
 func removeLeftovers(runtime, root string, systemd bool, id, cgroup, work string) error {
 	err := criu.Kill(markOf(id), killLimit)
 	killCgroup(cgroup)
-	err = errors.Join(err, UnmountBelow(work))
+	// Without its processes the server of memory ends. Later it would end those of a container in the same cgroup.
+	err = errors.Join(err, lazy.Await(work, killLimit), UnmountBelow(work))
 	args := []string{}
 	if root != "" {
 		// The runtime deletes its state directory with all that is mounted there: the container's root file system.
@@ -163,7 +177,27 @@ func removeLeftovers(runtime, root string, systemd bool, id, cgroup, work string
 	if text, err := exec.CommandContext(limit, runtime, append(args, "delete", "--force", id)...).CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot delete what the restore left: %w: %.400s", err, text)
 	}
+	if systemd {
+		// A runtime that was killed has no state of the container, so `delete` stops no unit. systemd removes the scope when
+		// its last process has ended. The runtime cannot create the same scope before.
+		waitRemoved(cgroup, killLimit)
+	}
 	return nil
+}
+
+// waitRemoved waits until a directory does not exist. It returns false at the limit.
+func waitRemoved(directory string, limit time.Duration) bool {
+	if directory == "" {
+		return true
+	}
+	for end := time.Now().Add(limit); ; time.Sleep(killPeriod) {
+		if _, err := os.Stat(directory); errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+		if time.Now().After(end) {
+			return false
+		}
+	}
 }
 
 // setOOMScore sets the OOM score adjustment of the new pod, which depends on its quality of service, for all processes in

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 )
 
 // sleeper starts a process with a child, and returns a directory that looks like their cgroup.
@@ -72,5 +73,25 @@ func TestTheMessageOfTheRuntimesLog(t *testing.T) {
 	}
 	if got := lastLine(log + "-none"); got != "" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestWaitRemovedEndsWithTheDirectoryOrAtTheLimit(t *testing.T) {
+	cgroup := filepath.Join(t.TempDir(), "scope")
+	must(t, os.Mkdir(cgroup, 0o700))
+	removed := make(chan error, 1)
+	go func() {
+		time.Sleep(5 * killPeriod)
+		removed <- os.Remove(cgroup)
+	}()
+	if !waitRemoved(cgroup, time.Minute) {
+		t.Error("the directory was removed")
+	}
+	must(t, <-removed)
+	if waitRemoved(t.TempDir(), 5*killPeriod) {
+		t.Error("the directory is still there")
+	}
+	if !waitRemoved("", time.Minute) {
+		t.Error("there is no cgroup to wait for")
 	}
 }

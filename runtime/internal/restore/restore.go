@@ -12,6 +12,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/criu"
 	"cedana.ai/cdk/runtime/internal/files"
+	"cedana.ai/cdk/runtime/internal/lazy"
 	"cedana.ai/cdk/runtime/internal/oci"
 	"cedana.ai/cdk/runtime/internal/plan"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -34,6 +35,8 @@ type Request struct {
 	Runtime string
 	// Plans is the directory with the plans of all pods.
 	Plans string
+	// Service is the socket of the host service.
+	Service string
 	// Begin is the time of the call.
 	Begin time.Time
 }
@@ -61,6 +64,8 @@ type run struct {
 	spec       *specs.Spec
 	cgroup     string
 	overlay    *overlay
+	// memory is the server of memory that is loaded while the processes run.
+	memory *lazy.Server
 	// edited says that config.json of the bundle has the runtime's edits.
 	edited bool
 }
@@ -251,7 +256,7 @@ func (r *run) restore() (string, error) {
 	}
 	entry := r.record(plan.Restoring)
 	entry.Attempts++
-	entry.Changed, entry.Milliseconds = false, 0
+	entry.Changed, entry.Lazy, entry.Milliseconds = false, false, 0
 	if err := r.pod.Save(r.state); err != nil {
 		return plan.ReasonFiles, err
 	}
@@ -264,7 +269,7 @@ func (r *run) restore() (string, error) {
 	if err := r.lockNetwork(); err != nil {
 		return plan.ReasonIncompatible, err
 	}
-	if err := r.restoreProcess(); err != nil {
+	if err := r.restoreProcess(entry); err != nil {
 		if errors.Is(err, criu.ErrTimeLimit) || errors.Is(err, criu.ErrLogLimit) {
 			return plan.ReasonLimit, err
 		}
@@ -326,6 +331,10 @@ func (r *run) lockNetwork() error {
 			return nil
 		}
 	}
+	r.state.Network = r.network()
+	if err := r.pod.Save(r.state); err != nil {
+		return err
+	}
 	return lockLoopback(r.network(), time.Now())
 }
 
@@ -339,6 +348,7 @@ func (r *run) unlockNetwork() error {
 			return nil
 		}
 	}
+	r.state.Network = ""
 	return unlockLoopback(r.network())
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/criu"
+	"cedana.ai/cdk/runtime/internal/lazy"
 	"cedana.ai/cdk/runtime/internal/plan"
 	"golang.org/x/sys/unix"
 )
@@ -34,19 +35,26 @@ const (
 func (r *run) work() string { return r.pod.Path(plan.WorkDirectory, r.Pod.Container) }
 
 // restoreProcess runs `runtime restore` within the plan's limits. After an error no process of it is left.
-func (r *run) restoreProcess() error {
+func (r *run) restoreProcess(entry *plan.Container) error {
 	work := r.work()
 	// What an earlier restore left may contain mounts.
-	if err := errors.Join(UnmountBelow(work), os.RemoveAll(work), os.MkdirAll(work, 0o700)); err != nil {
+	if err := errors.Join(lazy.Await(work, killLimit), UnmountBelow(work), os.RemoveAll(work), os.MkdirAll(work, 0o700)); err != nil {
 		return err
 	}
 	config := filepath.Join(work, configFile)
 	if err := os.WriteFile(config, []byte(r.criuConfig()), 0o600); err != nil {
 		return err
 	}
+	images, err := r.imageSet()
+	if err != nil {
+		return err
+	}
+	if err := r.serveMemory(entry); err != nil {
+		return err
+	}
 	// The runtime keeps an annotation org.criu.config as long as the container exists. The environment leaves no trace.
 	mark := markOf(r.Call.ID)
-	command := exec.Command(r.Runtime, r.restoreArguments()...)
+	command := exec.Command(r.Runtime, r.restoreArguments(images)...)
 	command.Env = criu.Environment(mark, config)
 	output, err := hideStreams(command, work)
 	if err != nil {
@@ -57,6 +65,9 @@ func (r *run) restoreProcess() error {
 	log := filepath.Join(work, logFile)
 	limits := criu.Limits{Time: r.timeLimit(), LogBytes: r.plan.LogLimit()}
 	err = withPrivateMounts(func() error { return criu.Run(context.Background(), command, mark, log, limits) })
+	if err == nil && r.memory != nil {
+		err = r.memory.Restored()
+	}
 	if err == nil {
 		return nil
 	}
@@ -83,7 +94,7 @@ func (r *run) timeLimit() time.Duration {
 
 // restoreArguments returns the arguments of `runtime restore`: the global options of the call but for its log, which the
 // shim would read as the error of the creation.
-func (r *run) restoreArguments() []string {
+func (r *run) restoreArguments(images string) []string {
 	args := []string{}
 	if r.Call.Root != "" {
 		args = append(args, "--root", r.Call.Root)
@@ -92,7 +103,6 @@ func (r *run) restoreArguments() []string {
 	if r.Call.SystemdCgroup {
 		args = append(args, "--systemd-cgroup")
 	}
-	images := r.pod.Path(r.plan.Checkpoint, checkpoint.Containers, r.container.Name, checkpoint.Images)
 	args = append(args, "restore", "--detach", "--bundle", r.Call.Bundle, "--image-path", images, "--work-path", r.work(), "--file-locks")
 	if r.Call.PIDFile != "" {
 		args = append(args, "--pid-file", r.Call.PIDFile)
@@ -108,6 +118,9 @@ func (r *run) restoreArguments() []string {
 	}
 	if r.checkpoint.TCP == checkpoint.TCPLoopback {
 		args = append(args, "--tcp-established")
+	}
+	if r.memory != nil {
+		args = append(args, "--lazy-pages")
 	}
 	return append(args, r.Call.ID)
 }

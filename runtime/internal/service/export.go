@@ -1,16 +1,12 @@
 package service
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/dump"
@@ -33,47 +29,6 @@ type exportRequest struct {
 type exported struct {
 	// Size is the size before compression in bytes.
 	Size int64 `json:"size"`
-	// Known is what an earlier export of the same content sent: a registry may have it.
-	Known *digest `json:"known,omitempty"`
-}
-
-// digest is the size and sha256 of a compressed part.
-type digest struct {
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"`
-}
-
-// digests remembers what was exported, by the key of the content.
-type digests struct {
-	mutex sync.Mutex
-	known map[string]digest
-}
-
-// maxDigests bounds the memory: 1 MB.
-const maxDigests = 4096
-
-func (d *digests) get(key string) *digest {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	if found, exists := d.known[key]; exists {
-		return &found
-	}
-	return nil
-}
-
-func (d *digests) put(key string, value digest) {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	if d.known == nil {
-		d.known = map[string]digest{}
-	}
-	for each := range d.known {
-		if len(d.known) < maxDigests {
-			break
-		}
-		delete(d.known, each)
-	}
-	d.known[key] = value
 }
 
 func (s *Service) answerExport(to *stream, read request) {
@@ -138,28 +93,9 @@ func (s *Service) export(read request, begin func(exported) (io.Writer, error)) 
 		return err
 	}
 	defer release()
-	to, err := begin(exported{size, s.digests.get(part.Key())})
+	to, err := begin(exported{size})
 	if err != nil {
 		return err
 	}
-	sum := summer{to: to, hash: sha256.New()}
-	if err := part.Export(s.ctx, root, &sum); err != nil {
-		return failed(reasonExport, err)
-	}
-	s.digests.put(part.Key(), digest{sum.size, hex.EncodeToString(sum.hash.Sum(nil))})
-	return nil
-}
-
-// summer passes bytes on and computes their size and sha256.
-type summer struct {
-	to   io.Writer
-	hash hash.Hash
-	size int64
-}
-
-func (s *summer) Write(data []byte) (int, error) {
-	written, err := s.to.Write(data)
-	s.hash.Write(data[:written])
-	s.size += int64(written)
-	return written, err
+	return failed(reasonExport, part.Export(s.ctx, root, to))
 }

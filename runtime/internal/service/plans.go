@@ -13,6 +13,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/dump"
 	"cedana.ai/cdk/runtime/internal/plan"
+	"cedana.ai/cdk/runtime/internal/restore"
 )
 
 const (
@@ -117,6 +118,10 @@ type OutcomeContainer struct {
 	Phase        string `json:"phase"`
 	Attempts     int    `json:"attempts"`
 	Milliseconds int64  `json:"milliseconds,omitempty"`
+	// Memory is the phase of memory that is loaded while the processes run, one of the constants of package lazy.
+	Memory string `json:"memory,omitempty"`
+	// Eager is why memory was loaded before the processes ran although the plan is lazy.
+	Eager string `json:"eager,omitempty"`
 }
 
 // Pending is the phase of a container that was not created yet.
@@ -136,6 +141,9 @@ func (s *Service) outcome(params podNamed) (*Outcome, error) {
 		return nil, err
 	}
 	defer pod.Close()
+	if err := restore.CheckMemory(pod); err != nil {
+		return nil, err
+	}
 	state, err := pod.State()
 	if err != nil {
 		return nil, err
@@ -162,6 +170,12 @@ func (s *Service) outcome(params podNamed) (*Outcome, error) {
 		container := OutcomeContainer{Name: each.Name, Phase: Pending}
 		if did := state.Containers[each.Name]; did != nil {
 			container.Phase, container.Attempts, container.Milliseconds = did.Phase, did.Attempts, did.Milliseconds
+			container.Eager = did.Eager
+			if did.Lazy {
+				if container.Memory, err = restore.MemoryPhase(pod, each.Name); err != nil {
+					return nil, err
+				}
+			}
 		}
 		outcome.Containers = append(outcome.Containers, container)
 	}

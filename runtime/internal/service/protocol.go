@@ -13,8 +13,8 @@ import (
 	"cedana.ai/cdk/runtime/internal/strictjson"
 )
 
-// lineBytes is the longest line of a request. One with 64 containers has 12 kB.
-const lineBytes = 64 << 10
+// lineBytes is the longest line of a request. One with the segments of 200 GB has 0.6 MB.
+const lineBytes = 1 << 20
 
 // request is one line from a client.
 type request struct {

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -15,20 +16,27 @@ const (
 	wholePod = "*"
 )
 
-// restores is what the service remembers of checkpoints that are staged, by pod. It can be lost: then files are read
-// again, and the disk is checked without them.
+// restores is what the service remembers of checkpoints that are staged, by pod. If it is lost, files are read again, and
+// the disk space is found from the stagings.
 type restores struct {
 	mutex sync.Mutex
 	// inFlight are the parts that are being staged.
 	inFlight map[string]map[string]bool
 	// seals are of files whose sha256 was compared when they were written, by path in the checkpoint's directory.
 	seals map[string]map[string]plan.Sealed
-	// promised are the bytes that are still to be written.
-	promised map[string]int64
+	// promised is the disk space that pods still need.
+	promised map[string]promise
+}
+
+// promise is the disk space that a staging still needs.
+type promise struct {
+	bytes int64
+	// reserve is what must remain free on the disk.
+	reserve int64
 }
 
 func newRestores() *restores {
-	return &restores{inFlight: map[string]map[string]bool{}, seals: map[string]map[string]plan.Sealed{}, promised: map[string]int64{}}
+	return &restores{inFlight: map[string]map[string]bool{}, seals: map[string]map[string]plan.Sealed{}, promised: map[string]promise{}}
 }
 
 // begin excludes other requests for a part of a pod, or for all of it. It returns a function that ends this.
@@ -54,22 +62,44 @@ func (r *restores) begin(podUID, part string) (func(), error) {
 	}, nil
 }
 
-func (r *restores) promise(podUID string, bytes int64) {
+// admit promises disk space to a pod, unless less than its reserve would then remain free. Free returns what the disk has
+// now. Several pods that ask at the same time get no more than there is.
+func (r *restores) admit(podUID string, asked promise, free func() (int64, error)) (bool, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if r.promised[podUID] += bytes; r.promised[podUID] <= 0 {
+	// After the lock: what others wrote since is no longer promised.
+	left, err := free()
+	if err != nil {
+		return false, err
+	}
+	for uid, each := range r.promised {
+		if uid != podUID {
+			left -= each.bytes
+		}
+	}
+	if asked.bytes > left-asked.reserve {
+		return false, nil
+	}
+	r.promised[podUID] = asked
+	return true, nil
+}
+
+// written reduces what a pod still needs.
+func (r *restores) written(podUID string, bytes int64) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if left := r.promised[podUID]; left.bytes > bytes {
+		r.promised[podUID] = promise{left.bytes - bytes, left.reserve}
+	} else {
 		delete(r.promised, podUID)
 	}
 }
 
-func (r *restores) promisedBytes() int64 {
+// reserveOf returns what must remain free when a part of a pod is written.
+func (r *restores) reserveOf(podUID string) int64 {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	sum := int64(0)
-	for _, each := range r.promised {
-		sum += each
-	}
-	return sum
+	return r.promised[podUID].reserve
 }
 
 func (r *restores) seal(podUID, path string, sealed plan.Sealed) {
@@ -93,4 +123,24 @@ func (r *restores) end(podUID string) {
 	defer r.mutex.Unlock()
 	delete(r.seals, podUID)
 	delete(r.promised, podUID)
+}
+
+// notLoading fails while memory of a pod is loaded: CRIU would dump zeros for what is missing.
+func (s *Service) notLoading(podUID string) error {
+	pod, err := plan.Open(s.plans, podUID)
+	if errors.Is(err, plan.ErrNoPlan) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer pod.Close()
+	loading, err := pod.Loading()
+	if err == nil && loading {
+		err = &dump.Error{
+			Reason: dump.ReasonNotPossible, Err: errors.New("memory of the pod is still loaded from the checkpoint that it was restored from"),
+			Remedy: "Request the checkpoint again some seconds after the restore.",
+		}
+	}
+	return err
 }

@@ -39,7 +39,6 @@ type Service struct {
 	// plans has a directory for each pod to restore.
 	plans    string
 	restores *restores
-	digests  digests
 	// exports and stages bound the streams that are processed at a time.
 	exports, stages chan struct{}
 }
@@ -70,7 +69,7 @@ func New(
 		node: node, programs: programs, take: dump.Take, ctx: ctx, flights: map[string]*flight{}, plans: plans, restores: newRestores(),
 		exports: make(chan struct{}, maxStreams), stages: make(chan struct{}, maxStreams),
 	}
-	return s, errors.Join(removeIncomplete(node.Checkpoints), removePrefix(plans, plan.RemovedPrefix))
+	return s, errors.Join(removeIncomplete(node.Checkpoints), removePrefix(plans, plan.RemovedPrefix), s.promiseStagings())
 }
 
 // private checks that a directory belongs to this process's user, root, who alone has access.
@@ -193,6 +192,9 @@ func (s *Service) takeOnce(params dump.Request) (*dump.Result, error) {
 	if existing != nil || err != nil {
 		return existing, err
 	}
+	if err := s.notLoading(params.PodUID); err != nil {
+		return nil, err
+	}
 	node := s.node
 	if node.Runtime, node.CRIU, err = s.programs(); err != nil {
 		return nil, &dump.Error{Reason: dump.ReasonNotPossible, Err: err}
@@ -306,11 +308,10 @@ func (s *Service) state() (*State, error) {
 	}
 	s.mutex.Unlock()
 	slices.Sort(state.InFlight)
-	var stat unix.Statfs_t
-	if err := unix.Statfs(s.node.Checkpoints, &stat); err != nil {
+	var err error
+	if state.FreeBytes, err = freeBytes(s.node.Checkpoints); err != nil {
 		return nil, err
 	}
-	state.FreeBytes = int64(stat.Bavail) * stat.Bsize
 	if err := s.planState(state); err != nil {
 		return nil, err
 	}

@@ -16,7 +16,6 @@ import (
 	"cedana.ai/cdk/runtime/internal/dump"
 	"cedana.ai/cdk/runtime/internal/parts"
 	"cedana.ai/cdk/runtime/internal/plan"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -37,9 +36,8 @@ type stageRequest struct {
 	PodUID     string `json:"podUID"`
 	Checkpoint string `json:"checkpoint"`
 	Part       string `json:"part"`
-	// Size and SHA256 are of the bytes that the client sends.
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"`
+	// Segments are the bytes that the client sends, in their order: the blobs of a registry.
+	Segments []parts.Segment `json:"segments"`
 	// MaxBytes is the largest sum of the checkpoint's files, for the metadata; 0 means none.
 	MaxBytes int64 `json:"maxBytes"`
 	// ReserveBytes is the free space that must remain, for the metadata; the default is defaultStageReserve.
@@ -57,14 +55,29 @@ func (r *stageRequest) validate() error {
 		return invalid("podUID %.80q is invalid", r.PodUID)
 	case !checkpoint.IsUID(r.Checkpoint):
 		return invalid("checkpoint %.80q is invalid", r.Checkpoint)
-	case r.Size <= 0 || !sha256Digits.MatchString(r.SHA256):
-		return invalid("size or sha256 is invalid")
-	case r.Part == parts.Metadata && r.Size > checkpoint.MaxBytes:
-		return invalid("the metadata has %d bytes, more than %d", r.Size, checkpoint.MaxBytes)
+	case len(r.Segments) == 0:
+		return invalid("there are no segments")
+	case r.Part == parts.Metadata && (len(r.Segments) > 1 || r.Segments[0].Size > checkpoint.MaxBytes):
+		return invalid("the metadata must be one segment of at most %d bytes", checkpoint.MaxBytes)
 	case r.MaxBytes < 0 || r.ReserveBytes < 0:
 		return invalid("maxBytes or reserveBytes is negative")
 	}
+	size := int64(0)
+	for at, each := range r.Segments {
+		if size += each.Size; each.Size <= 0 || size < 0 || !sha256Digits.MatchString(each.SHA256) {
+			return invalid("size or sha256 of segment %d is invalid", at)
+		}
+	}
 	return nil
+}
+
+// size returns how many bytes the client sends.
+func (r *stageRequest) size() int64 {
+	sum := int64(0)
+	for _, each := range r.Segments {
+		sum += each.Size
+	}
+	return sum
 }
 
 // readiness is the first result of the method stage. The client sends the bytes if it is ready, and gets a second result.
@@ -163,7 +176,7 @@ func (s *Service) stageMetadata(params stageRequest, begin func() (io.Reader, er
 	if err != nil {
 		return err
 	}
-	verified := parts.NewVerifier(from, params.Size, params.SHA256)
+	verified := parts.NewVerifier(from, params.Segments)
 	text, err := io.ReadAll(verified)
 	if err == nil {
 		err = verified.Verify()
@@ -188,16 +201,17 @@ func (s *Service) stageMetadata(params stageRequest, begin func() (io.Reader, er
 	if err := os.RemoveAll(directory); err != nil {
 		return err
 	}
-	if err := s.space(needed, params.ReserveBytes); err != nil {
+	if err := s.space(params.PodUID, promise{needed, params.ReserveBytes}); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(directory, c.UID), 0o700); err != nil {
-		return err
+	err = os.MkdirAll(filepath.Join(directory, c.UID), 0o700)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(directory, c.UID, checkpoint.File), text, 0o600)
 	}
-	if err := os.WriteFile(filepath.Join(directory, c.UID, checkpoint.File), text, 0o600); err != nil {
+	if err != nil {
+		s.restores.end(params.PodUID)
 		return errors.Join(err, os.RemoveAll(directory))
 	}
-	s.restores.promise(params.PodUID, needed)
 	return nil
 }
 
@@ -209,23 +223,7 @@ func isStaged(directory string, params stageRequest) bool {
 	}
 	defer root.Close()
 	size, sha, err := checkpoint.Digest(root, checkpoint.File)
-	return err == nil && size == params.Size && sha == params.SHA256
-}
-
-// space checks that the disk can take so many bytes, besides what other pods were promised.
-func (s *Service) space(needed, reserve int64) error {
-	var stat unix.Statfs_t
-	if err := unix.Statfs(s.plans, &stat); err != nil {
-		return err
-	}
-	free := int64(stat.Bavail)*stat.Bsize - s.restores.promisedBytes()
-	if needed <= free-reserve {
-		return nil
-	}
-	return &dump.Error{
-		Reason: dump.ReasonNoSpace, Err: fmt.Errorf("the checkpoint needs %d bytes, %d are free and %d are reserved", needed, free, reserve),
-		Remedy: "use nodes with a larger disk",
-	}
+	return err == nil && parts.Segment{Size: size, SHA256: sha} == params.Segments[0]
 }
 
 func (s *Service) stagePart(root *os.Root, params stageRequest, begin func() (io.Reader, error)) error {
@@ -250,26 +248,30 @@ func (s *Service) stagePart(root *os.Root, params stageRequest, begin func() (io
 		return err
 	}
 	// zstd adds at most 3 bytes for each 128 KiB that it cannot compress.
-	if params.Size > plain+plain/100+1<<20 {
-		return invalid("part %s has %d bytes, and cannot have %d when compressed", part.Name, plain, params.Size)
+	if size := params.size(); size > plain+plain/100+1<<20 {
+		return invalid("part %s has %d bytes, and cannot have %d when compressed", part.Name, plain, size)
 	}
 	release, err := slot(s.ctx, s.stages)
 	if err != nil {
 		return err
 	}
 	defer release()
+	// Since the space was promised, others can have used it.
+	if err := s.fits(part.Bytes(), s.restores.reserveOf(params.PodUID)); err != nil {
+		return err
+	}
 	from, err := begin()
 	if err != nil {
 		return err
 	}
 	temporary := partPrefix + strings.ReplaceAll(part.Name, "/", "-")
-	if err := part.Stage(root, temporary, from, params.Size, params.SHA256); err != nil {
+	if err := part.Stage(root, temporary, from, params.Segments); err != nil {
 		return err
 	}
 	if err := part.Commit(root, temporary, params.Checkpoint); err != nil {
 		return err
 	}
-	s.restores.promise(params.PodUID, -part.Bytes())
+	s.restores.written(params.PodUID, part.Bytes())
 	for _, each := range part.Files {
 		sealed, err := plan.SealOf(root, path.Join(params.Checkpoint, each.Path))
 		if err != nil {

@@ -25,6 +25,8 @@ type System struct {
 	Marks string
 	// Plans is plan.Directory.
 	Plans string
+	// Service is the socket of the host service.
+	Service string
 	// Self is the path of this program's file.
 	Self string
 	// Exec replaces the process, as syscall.Exec does.
@@ -40,6 +42,7 @@ func Host() System {
 		Folder:      "/opt/cedana-cdk",
 		Marks:       "/run/cedana-cdk/restored",
 		Plans:       "/var/lib/cedana-cdk/restore",
+		Service:     "/run/cedana-cdk/node/node.sock",
 		Self:        "/proc/self/exe",
 		Exec:        syscall.Exec,
 	}

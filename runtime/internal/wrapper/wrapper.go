@@ -77,7 +77,7 @@ func (s System) create(call oci.Call, args []string) (status int, complete bool)
 		return 0, false
 	}
 	outcome, err := restore.Run(restore.Request{
-		Call: call, Config: config, Pod: pod, Runtime: runtime, Plans: s.Plans, Begin: time.Now(),
+		Call: call, Config: config, Pod: pod, Runtime: runtime, Plans: s.Plans, Service: s.Service, Begin: time.Now(),
 	})
 	switch outcome {
 	case restore.Restored:

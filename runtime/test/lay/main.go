@@ -24,6 +24,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/freezer"
 	"cedana.ai/cdk/runtime/internal/oci"
 	"cedana.ai/cdk/runtime/internal/plan"
+	"cedana.ai/cdk/runtime/internal/pod"
 	"cedana.ai/cdk/runtime/internal/restore"
 )
 
@@ -53,7 +54,7 @@ func main() {
 	}
 }
 
-func take(directory string, tcp checkpoint.TCP, pod string, containers []string) {
+func take(directory string, tcp checkpoint.TCP, podUID string, containers []string) {
 	check(os.MkdirAll(filepath.Join(directory, checkpoint.Volumes), 0o700))
 	root, err := os.OpenRoot(directory)
 	check(err)
@@ -61,13 +62,15 @@ func take(directory string, tcp checkpoint.TCP, pod string, containers []string)
 	check(err)
 	slices.Sort(node.CPUFeatures)
 	found := &checkpoint.Checkpoint{
-		Version: 1, UID: "test", CreatedAt: time.Now().UTC(), TCP: tcp, Pod: checkpoint.Pod{UID: pod, Namespace: "default", Name: "source"},
+		Version: 1, UID: "test", CreatedAt: time.Now().UTC(), TCP: tcp, Pod: checkpoint.Pod{UID: podUID, Namespace: "default", Name: "source"},
 		Node: checkpoint.Node{
 			Kernel: "test", Architecture: node.Architecture, CPUFeatures: node.CPUFeatures, Cgroup: node.Cgroup, CRIU: "test", Runc: "test",
 		},
 	}
+	found.PodIPs, err = addressesOf(podUID)
+	check(err)
 	volumes := []string{}
-	base := filepath.Join(kubelet, pod, "volumes/kubernetes.io~empty-dir")
+	base := filepath.Join(kubelet, podUID, "volumes/kubernetes.io~empty-dir")
 	entries, _ := os.ReadDir(base)
 	for _, each := range entries {
 		volumes = append(volumes, each.Name())
@@ -96,7 +99,7 @@ func take(directory string, tcp checkpoint.TCP, pod string, containers []string)
 			}
 		}
 		sources = append(sources, source{id, upper, checkpoint.Container{
-			Name: name, Security: checkpoint.SecurityOf(spec), Mounts: checkpoint.MountsOf(spec, filepath.Join(kubelet, pod), volumes), Terminal: spec.Process.Terminal,
+			Name: name, Security: checkpoint.SecurityOf(spec), Mounts: checkpoint.MountsOf(spec, filepath.Join(kubelet, podUID), volumes), Terminal: spec.Process.Terminal,
 		}})
 	}
 	check(freezer.Freeze(context.Background(), cgroups))
@@ -171,6 +174,15 @@ func take(directory string, tcp checkpoint.TCP, pod string, containers []string)
 	check(failed)
 	found.FrozenNanoseconds = time.Since(began).Nanoseconds()
 	check(checkpoint.Write(root, found))
+}
+
+// addressesOf returns the addresses of a pod.
+func addressesOf(uid string) ([]string, error) {
+	found, err := pod.Find(pod.ContainerdPaths(), uid)
+	if err != nil {
+		return nil, err
+	}
+	return found.Addresses()
 }
 
 // upperOf returns the upper directory of the overlay that is mounted at a path.

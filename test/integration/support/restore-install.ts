@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Testing } from "cdk8s";
 import { parse } from "yaml";
+import { conditionsOf, NODE_RESTORE_CONDITION, type NodeRestoreReason } from "../../../api";
 import { readControllerSettings, type ControllerSettings } from "../../../config/programs/controller";
 import { CedanaChart } from "../../../stacks/kubernetes";
-import { checkpointJson, saved } from "../../unit/controller/restore/support";
+import { checkpointJson } from "../../unit/controller/restore/support";
 import { ApiServer, eventually, type KubernetesObject } from "../../../testbed/cluster/apiserver";
 import { ControllerProcess } from "../../../testbed/cluster/process";
 
@@ -15,15 +16,22 @@ export const SYSTEM = "again-system";
 export const TEAM = "again-team";
 export const CHECKPOINTS = `/apis/automation.cedana.ai/v1alpha1/namespaces/${TEAM}/checkpoints`;
 export const PODS = `/api/v1/namespaces/${TEAM}/pods`;
+const NODE_RESTORES = `/apis/automation.cedana.ai/v1alpha1/namespaces/${SYSTEM}/noderestores`;
+/** A node without a kubelet. */
+const NODE = "again-node";
 export const JSON_PATCH = { contentType: "application/json-patch+json" };
-export const IMAGE = saved("app").location;
+export const CLASSES = { amd64: "again-amd64", arm64: "again-arm64" };
 
 export interface Pod extends KubernetesObject {
   readonly metadata: KubernetesObject["metadata"] & {
     readonly uid: string;
     readonly annotations: Record<string, string>;
   };
-  readonly spec: { readonly containers: { readonly image: string }[]; readonly nodeSelector?: object };
+  readonly spec: {
+    readonly containers: { readonly image: string }[];
+    readonly nodeSelector?: object;
+    readonly runtimeClassName?: string;
+  };
 }
 
 /** Spec of pods that match no node, so that only the test changes their status. */
@@ -42,7 +50,8 @@ export const template = (labels: Record<string, string>) => ({
   metadata: { labels, annotations: { "cedana.ai/restore-from": "latest" } },
   spec: UNSCHEDULABLE,
 });
-export const imageOf = ({ spec }: Pod) => spec.containers.map(({ image }) => image).join();
+/** Returns whether the pod waits for a plan. */
+export const isPlanned = ({ metadata }: Pod) => "cedana.ai/restore-plan" in metadata.annotations;
 export const checkpointOf = ({ metadata }: Pod) => metadata.annotations["cedana.ai/restore-checkpoint"];
 
 export class RestoreInstall {
@@ -63,7 +72,8 @@ export class RestoreInstall {
     this.balancer = server;
     this.objects = all
       .filter(
-        ({ kind, metadata: { name } }) => KINDS.includes(kind) || /^again-(controller|restore)/.test(name),
+        ({ kind, metadata: { name } }) =>
+          [...KINDS, "RuntimeClass"].includes(kind) || /^again-(controller|restore)/.test(name),
       )
       .filter(({ kind }) => !["Deployment", "PodDisruptionBudget"].includes(kind))
       .map((object) =>
@@ -71,6 +81,7 @@ export class RestoreInstall {
       );
     for (const object of [
       { apiVersion: "v1", kind: "Namespace", metadata: { name: TEAM } },
+      { apiVersion: "v1", kind: "Node", metadata: { name: NODE } },
       ...this.objects,
     ]) {
       const { status, body } = await this.api.apply(object);
@@ -99,7 +110,7 @@ export class RestoreInstall {
     await eventually(60, `the webhook responds (${this.folder})`, async () => {
       const probe = pod("probe", { "cedana.ai/restore-from": "probe" });
       const { body } = await this.api.request<Pod>("POST", `${PODS}?dryRun=All`, probe);
-      return body.spec !== undefined && imageOf(body) === IMAGE;
+      return body.metadata?.annotations !== undefined && isPlanned(body);
     });
   }
 
@@ -109,7 +120,8 @@ export class RestoreInstall {
     for (const kind of ["deployments", "statefulsets"])
       await this.api.request("DELETE", `/apis/apps/v1/namespaces/${TEAM}/${kind}`);
     await this.api.request("DELETE", `${PODS}?gracePeriodSeconds=0`);
-    await this.api.request("DELETE", CHECKPOINTS);
+    for (const path of [CHECKPOINTS, NODE_RESTORES, `/api/v1/nodes/${NODE}`])
+      await this.api.request("DELETE", path);
     for (const object of this.objects.toReversed())
       if (!KINDS.includes(object.kind)) await this.api.delete(object);
     this.api.close();
@@ -139,20 +151,35 @@ export class RestoreInstall {
     return (await this.send<{ status: { restore?: Record<string, string> } }>("GET", path)).status.restore;
   }
 
-  async podsOf(label: string): Promise<Pod[]> {
-    return (await this.send<{ items: Pod[] }>("GET", `${PODS}?labelSelector=${label}`)).items;
+  /** Binds a pod to the node, as the scheduler does. */
+  async bind(pod: string): Promise<void> {
+    await this.send("POST", `${PODS}/${pod}/binding`, {
+      apiVersion: "v1",
+      kind: "Binding",
+      metadata: { name: pod, namespace: TEAM },
+      target: { apiVersion: "v1", kind: "Node", name: NODE },
+    });
   }
 
-  /** Sets the container's status, as the kubelet does. */
-  async setContainerStatus(name: string, status: object): Promise<void> {
-    const container = { name: "app", image: "app:1", imageID: "", ready: false, restartCount: 0, ...status };
-    const merge = { contentType: "application/merge-patch+json" };
-    await this.send(
-      "PATCH",
-      `${PODS}/${name}/status`,
-      { status: { phase: "Running", containerStatuses: [container] } },
-      merge,
+  /** Waits for the NodeRestore of a pod, and reports its outcome as the agent of the node does. @returns its spec */
+  async reportRestore(podUID: string, reason: NodeRestoreReason, message: string): Promise<object> {
+    const path = `${NODE_RESTORES}/${podUID}`;
+    await eventually(
+      20,
+      "the restore is requested",
+      async () => (await this.api.request("GET", path)).status === 200,
     );
+    const { spec } = await this.send<{ spec: object }>("GET", path);
+    const now = new Date().toISOString();
+    const holds = NODE_RESTORE_CONDITION[reason];
+    const conditions = conditionsOf({ holds, reason, message, observedGeneration: 1, before: [], now });
+    const merge = { contentType: "application/merge-patch+json" };
+    await this.send("PATCH", `${path}/status`, { status: { conditions, completionTime: now } }, merge);
+    return spec;
+  }
+
+  async podsOf(label: string): Promise<Pod[]> {
+    return (await this.send<{ items: Pod[] }>("GET", `${PODS}?labelSelector=${label}`)).items;
   }
 
   /** Returns the restore events of an object. */
@@ -196,6 +223,7 @@ function chart(): KubernetesObject[] {
   const engine = {
     image: { repository: "registry.example.com/node-agent", tag: "0.1.0" },
     repository: "registry.example.com/checkpoints",
+    runtimeClasses: CLASSES,
   };
   return new CedanaChart(Testing.app(), "again", { engine, install }).toJson() as KubernetesObject[];
 }

@@ -55,9 +55,16 @@ export function featureTests(suite: Suite): void {
     files: shell("cat /data/own /memory/own /memory/open; ls -A /data; touch /file 2>&1 || true"),
     root: shell("grep ' / ' /proc/1/mounts | cut -d' ' -f4 | cut -d, -f1"),
   });
+  /** Returns the memory limit of the cgroup that the process is in, as the node has it. */
   const limit = () =>
     Number(
-      shell("cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || true"),
+      suite.engine.onNode(
+        "sh",
+        "-c",
+        `v1=$(sed -n 's/^[0-9]*:memory://p' /proc/$0/cgroup); v2=$(sed -n 's/^0:://p' /proc/$0/cgroup)
+cat "/sys/fs/cgroup/memory$v1/memory.limit_in_bytes" || cat "/sys/fs/cgroup$v2/memory.max"`,
+        suite.steps.process("web"),
+      ),
     );
 
   test("terminal, user, seccomp, read-only root, volumes and a native sidecar are kept; limits and ConfigMaps are the new pod's", async () => {

@@ -12,7 +12,7 @@ export function restoreTests(suite: Suite): void {
   test("a pod whose restore fails starts fresh in place, or not at all with restore-fallback: stop", async () => {
     const { engine, steps } = suite;
     // The new pod has another address, so CRIU fails.
-    const shell = shellAfter("nc -ll -s $ADDRESS -p 9000 -e cat &", {
+    const shell = shellAfter("{ nc -ll -s $ADDRESS -p 9000 -e cat & }", {
       env: [{ name: "ADDRESS", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } }],
     });
     const spec = { containers: [shell, counting("count", 16)] };

@@ -39,31 +39,27 @@ export function tryItTests(suite: Suite): void {
 
   test("the counter of docs/try-it.md resumes", async () => {
     await restored("counter", "checkpoint", "counter", "5");
-    const [first] = await eventually(() => {
-      const log = suite.engine.kubectl(["logs", "counter"]).trim().split("\n");
-      if (log.length < 3) throw new Error(`the counter has printed ${log.length} lines`);
-      return log;
-    });
-    expect(Number(first)).toBeGreaterThan(5);
+    expect(await first("counter", "counter")).toBeGreaterThan(5);
   });
 
   test("the pair of docs/try-it.md resumes with its emptyDir and its open connection", async () => {
-    await restored("pair", "pair-checkpoint", "server", "received 5");
-    const [, next] = /^received (\d+)$/.exec(
-      await eventually(() => {
-        const [line = ""] = suite.engine.kubectl(["logs", "pair", "-c", "server"]).trim().split("\n");
-        expect(line).toMatch(/^received /);
-        return line;
-      }),
-    )!;
-    expect(Number(next)).toBeGreaterThan(5);
-    const last = Number(next) + 5;
-    await lines("pair", "server", `received ${last}`);
-    await lines("pair", "client", `sent ${last}`);
+    await restored("pair", "pair-checkpoint", "client", "5");
+    const next = await first("pair", "client");
+    expect(next).toBeGreaterThan(5);
+    const last = next + 5;
+    await lines("pair", "client", String(last));
     expect(suite.steps.status("pair", ".containerStatuses[*].restartCount")).toBe("0 0");
     // Nothing that was sent is missing or came twice.
     const numbers = suite.engine.kubectl(["exec", "pair", "-c", "server", "--", "cat", "/data/numbers"]);
     const expected = Array.from({ length: last }, (_, at) => String(at + 1));
     expect(numbers.trim().split("\n").slice(0, last)).toEqual(expected);
   });
+
+  /** Returns the first number in the log of a container. */
+  const first = (pod: string, container: string) =>
+    eventually(() => {
+      const found = /^(\d+)$/m.exec(suite.engine.kubectl(["logs", pod, "-c", container]));
+      if (!found) throw new Error(`${pod}/${container} has printed no number`);
+      return Number(found[1]);
+    });
 }

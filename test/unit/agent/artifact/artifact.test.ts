@@ -5,6 +5,7 @@ import {
   pushCheckpoint,
   type PushedCheckpoint,
 } from "../../../../agent/artifact";
+import { SEGMENT_BYTES } from "../../../../agent/artifact/segments";
 import { NodeServiceClient, NodeServiceError } from "../../../../clients/node-service";
 import { digestOf, RegistryClient } from "../../../../clients/registry";
 import { checkpointMetadata, FakeNodeService } from "../../../support/node-service";
@@ -110,7 +111,7 @@ describe("push", () => {
       expect(blobOf(layer)?.equals(parts[layer.annotations!["ai.cedana.checkpoint.part"]!]!)).toBe(true);
     const stored = [...registry.blobs.values()].reduce((sum, { length }) => sum + length, 0);
     expect(pushed.sizeBytes).toBe(stored + registry.manifests.get("checkpoints/one")!.content.length);
-    expect(service.mostStreams).toBe(2);
+    expect(service.mostStreams).toBeLessThanOrEqual(2);
   });
 
   test("has the same digest again, and stores it by digest without a tag", async () => {
@@ -120,28 +121,48 @@ describe("push", () => {
     expect([...registry.manifests.keys()]).toEqual([`checkpoints/${first.digest}`]);
   });
 
-  test("does not send a part that an earlier push sent", async () => {
+  test("does not send a part that the registry has", async () => {
     await start();
     const { digest } = await push();
-    const sent = () => registry.requestLines.filter((line) => line.startsWith("PATCH")).length;
+    const sent = () => registry.requestLines.filter((line) => /^PUT .*blobs/.test(line)).length;
     const layers = manifestAt(digest).layers;
-    for (const { annotations, digest: layer, size } of layers.slice(0, 4))
-      service.known.set(`cp/${annotations!["ai.cedana.checkpoint.part"]}`, { size, sha256: layer.slice(7) });
     // The registry lost one of them since.
     registry.blobs.delete(`checkpoints@${layers[0]!.digest}`);
     const before = sent();
     expect((await push()).digest).toBe(digest);
-    expect(sent() - before).toBe(3);
+    expect(sent() - before).toBe(1);
     expect(registry.blobs.has(`checkpoints@${layers[0]!.digest}`)).toBe(true);
   });
 
-  test("exports a part again when its upload fails", async () => {
+  test("sends a part again when its upload fails, without a second export", async () => {
     await start({
-      fault: ({ method }, nth) => (method === "PATCH" && nth === 1 ? { cutAfter: 50_000 } : undefined),
+      fault: ({ method, path }, nth) =>
+        method === "PUT" && path.includes("/blobs/") && nth === 1 ? { cutAfter: 50_000 } : undefined,
     });
     const { digest } = await push();
     expect(manifestAt(digest).layers).toHaveLength(6);
-    expect(service.seen.filter(({ method }) => method === "export")).toHaveLength(8);
+    expect(service.seen.filter(({ method }) => method === "export")).toHaveLength(7);
+  });
+
+  test("stores a large part as several layers, which a pull joins", async () => {
+    const large = Buffer.alloc(SEGMENT_BYTES + 1, "memory of a process");
+    service.add(metadata, { ...parts, "containers/app/images": large });
+    await start();
+    const { image, digest } = await push();
+    const layers = manifestAt(digest).layers.filter(
+      ({ annotations }) => annotations!["ai.cedana.checkpoint.part"] === "containers/app/images",
+    );
+    expect(
+      layers.map(({ size, annotations }) => [size, annotations!["ai.cedana.checkpoint.segment"]]),
+    ).toEqual([
+      [SEGMENT_BYTES, "1/2"],
+      [1, "2/2"],
+    ]);
+    expect(layers.map(({ annotations }) => annotations!["org.opencontainers.image.title"]).at(-1)).toBe(
+      "containers/app/images.tar.zst.00002",
+    );
+    await pull(image);
+    expect(service.staged.get("pod-2")!.get("containers/app/images")!.equals(large)).toBe(true);
   });
 
   test("stores no manifest when the export of a part fails", async () => {
@@ -248,6 +269,17 @@ describe("pull", () => {
     [
       "a layer twice",
       (manifest) => ({ ...manifest, layers: [...manifest.layers.slice(1), manifest.layers[1]] }),
+      "other layers",
+    ],
+    [
+      "layers of a part in another order",
+      ({ layers, ...manifest }) => ({
+        ...manifest,
+        layers: layers.map((layer) => ({
+          ...layer,
+          annotations: { ...layer.annotations, "ai.cedana.checkpoint.segment": "2/2" },
+        })),
+      }),
       "other layers",
     ],
     [

@@ -46,6 +46,25 @@ describe("the container criu-check", () => {
     expect(check.error).toBe("killed after 0.1 s");
   });
 
+  test.each([
+    ["exit 0", true],
+    ["[ $# != 3 ]", false],
+    ["[ $1 = --version ]", undefined],
+  ])("reports whether the kernel tracks memory: %s", async (script, tracksMemory) => {
+    const path = process.env["PATH"];
+    // Creating namespaces needs root.
+    const shim = join(directory, "unshare");
+    writeFileSync(shim, '#!/bin/sh\nuntil [ "${1#--}" = "$1" ]; do shift; done\nexec "$@"\n', {
+      mode: 0o755,
+    });
+    process.env["PATH"] = `${directory}:${path}`;
+    try {
+      expect((await criuCheck(tree(script))).tracksMemory).toBe(tracksMemory);
+    } finally {
+      process.env["PATH"] = path;
+    }
+  });
+
   test("reports whether the host service responds", async () => {
     const result = join(directory, "result.json");
     const run = async (socket: string) => {

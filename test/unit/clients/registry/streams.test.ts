@@ -17,10 +17,6 @@ afterEach(async () => {
   await registry.stop();
 });
 
-async function* pieces(bytes: Buffer, size = 64_000) {
-  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
-}
-
 async function read(stream: AsyncIterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk);
@@ -33,93 +29,6 @@ const lines = (method: string) => registry.requestLines.filter((line) => line.st
 const first = (method: string, fault: object, count = 1): FakeRegistryOptions => ({
   fault: ({ method: seen, path }: SeenRequest, nth: number) =>
     seen === method && path.includes("/blobs/") && nth <= count ? (fault as { status: number }) : undefined,
-});
-
-describe("push of a stream", () => {
-  test.each([{ relativeLocation: true }, { relativeLocation: false }])(
-    "returns digest and size, with %p",
-    async (options) => {
-      await start(options);
-      expect(await client.pushStream("team/app", () => pieces(content))).toEqual(blob);
-      expect(registry.blobs.get(`team/app@${blob.digest}`)?.equals(content)).toBe(true);
-      const place = "/v2/team/app/blobs/uploads/";
-      expect(lines("P")).toEqual([`POST ${place}`, `PATCH ${place}ID`, `PUT ${place}ID`]);
-    },
-  );
-
-  test("stores an empty stream", async () => {
-    await start();
-    const empty = await client.pushStream("app", () => []);
-    expect(empty).toEqual({ digest: digestOf(Buffer.alloc(0)), size: 0 });
-    expect(registry.blobs.get(`app@${empty.digest}`)).toHaveLength(0);
-  });
-
-  test.each([
-    ["POST", { status: 503 }],
-    ["PATCH", { status: 500 }],
-    ["PATCH", { cutAfter: 100_000 }],
-    ["PATCH", { status: 404, body: '{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}' }],
-    ["PUT", { status: 502 }],
-  ])("opens the source again after a failure of %s: %j", async (method, fault) => {
-    await start(first(method, fault));
-    let opened = 0;
-    const found = await client.pushStream("app", () => (opened++, pieces(content)));
-    expect(found).toEqual(blob);
-    expect(registry.blobs.get(`app@${blob.digest}`)?.equals(content)).toBe(true);
-    expect(opened).toBe(method === "POST" ? 1 : 2);
-    expect(registry.cancelled).toHaveLength(method === "POST" ? 0 : 1);
-  });
-
-  test("sends the content again when a token expired", async () => {
-    await start(
-      { auth: "bearer", username: "u", password: "p" },
-      { credentials: { username: "u", password: "p" } },
-    );
-    let opened = 0;
-    const found = await client.pushStream("app", () => {
-      if (opened++ === 0) registry.tokens.clear();
-      return pieces(content);
-    });
-    expect(found).toEqual(blob);
-    expect(registry.blobs.get(`app@${blob.digest}`)?.equals(content)).toBe(true);
-  });
-
-  test("stores nothing of a source that fails, and does not retry", async () => {
-    await start();
-    const broken = new Error("the source failed");
-    let opened = 0;
-    async function* failing() {
-      opened++;
-      yield content.subarray(0, 100_000);
-      throw broken;
-    }
-    await expect(client.pushStream("app", failing)).rejects.toBe(broken);
-    expect(opened).toBe(1);
-    expect(registry.blobs.size).toBe(0);
-    expect(registry.cancelled).toHaveLength(1);
-  });
-
-  test("reports a registry that responds before the end of the content", async () => {
-    await start(first("PATCH", { status: 202 }, 99), { attempts: 2 });
-    const endless = async function* () {
-      for (;;) yield content;
-    };
-    await expect(client.pushStream("app", endless)).rejects.toThrow("before the end of the content");
-    expect(registry.blobs.size).toBe(0);
-  });
-
-  test("ends with its signal", async () => {
-    await start();
-    const stop = new AbortController();
-    const stopped = new Error("stopped");
-    async function* stopping() {
-      yield content;
-      stop.abort(stopped);
-      yield content;
-    }
-    await expect(client.pushStream("app", stopping, stop.signal)).rejects.toBe(stopped);
-    expect(registry.blobs.size).toBe(0);
-  });
 });
 
 describe("pull of a blob", () => {

@@ -14,6 +14,7 @@ test("has defaults for everything but image and repository", () => {
     value: {
       quota: "20Gi",
       tcp: "close",
+      preDump: "auto",
       freezeSeconds: 60,
       restore: { restart: "fresh", timeoutSeconds: 300 },
       runtimeClasses: { amd64: "cedana-criu-amd64", arm64: "cedana-criu-arm64" },
@@ -24,6 +25,7 @@ test("has defaults for everything but image and repository", () => {
 
 test.each<[string, object, string, readonly string[]]>([
   ["an unknown TCP mode", { tcp: "keep" }, "not-allowed", ["tcp"]],
+  ["an unknown mode of pre-dumps", { preDump: "always" }, "not-allowed", ["preDump"]],
   ["a freeze of no time", { freezeSeconds: 0 }, "out-of-range", ["freezeSeconds"]],
   ["no RuntimeClass", { runtimeClasses: { amd64: false, arm64: false } }, "missing", ["runtimeClasses"]],
   [
@@ -33,7 +35,7 @@ test.each<[string, object, string, readonly string[]]>([
     ["runtimeClasses"],
   ],
   ["another directory of the programs", { folder: "/opt/other" }, "unknown-key", ["folder"]],
-  ["lazy restores", { restore: { lazy: true } }, "unknown-key", ["restore", "lazy"]],
+  ["lazy restores that are no boolean", { restore: { lazy: "yes" } }, "wrong-type", ["restore", "lazy"]],
 ])("rejects %s", (_, more, code, path) => {
   expect(check(engineSchema, { ...ENGINE, ...more }).problems).toMatchObject([{ code, path }]);
 });

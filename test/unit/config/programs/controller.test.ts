@@ -12,6 +12,7 @@ const CRIU = {
     responseSeconds: 60,
   },
   tcp: "close",
+  preDump: "auto",
   freezeSeconds: 60,
   runtimeClasses: { amd64: "cedana-criu" },
   restore: { restart: "fresh", lazy: false, timeoutSeconds: 300 },

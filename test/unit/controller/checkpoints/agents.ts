@@ -100,7 +100,7 @@ export class Harness {
 
   constructor(
     containers = ["a"],
-    private readonly settings: CheckpointSettings = KUBELET,
+    private settings: CheckpointSettings = KUBELET,
   ) {
     this.api.put("/api/v1/namespaces/team-a/pods", pod("counter-0", { containers }));
   }
@@ -109,6 +109,11 @@ export class Harness {
     const replica = new Replica(this.api, this.settings, dieAt);
     this.replicas.push(replica);
     return replica;
+  }
+
+  /** Sets the namespaces of the install for the next controller. */
+  narrow(namespaces: readonly string[]): void {
+    this.settings = { ...this.settings, namespaces: [...namespaces] };
   }
 
   /** Simulates an agent that completes each request after a second. */
@@ -130,11 +135,11 @@ export class Harness {
     });
   }
 
-  async checkpoint(spec: object = {}): Promise<void> {
+  async checkpoint(spec: object = {}, name = "one"): Promise<void> {
     const content = {
       apiVersion: "automation.cedana.ai/v1alpha1",
       kind: "Checkpoint",
-      metadata: { name: "one", namespace: "team-a" },
+      metadata: { name, namespace: "team-a" },
       spec: { podRef: { name: "counter-0" }, ...spec },
     };
     await this.api.send("POST", CHECKPOINTS, { type: "application/json", content });
@@ -145,8 +150,8 @@ export class Harness {
   }
 
   /** Returns the phase and reason (`Ready CheckpointCompleted`), the message and the containers of the status. */
-  outcome() {
-    const status = (this.api.get(`${CHECKPOINTS}/one`)?.["status"] ?? {}) as {
+  outcome(name = "one") {
+    const status = (this.api.get(`${CHECKPOINTS}/${name}`)?.["status"] ?? {}) as {
       conditions?: { type: string; status: string; reason: string; message: string }[];
       containers?: Record<string, unknown>[];
     };

@@ -5,8 +5,9 @@
 import { ApiError } from "../../../../kube/client";
 import { nodeLabelValue, type NodeCheckpointStatus } from "../../../../api";
 import type { CheckpointSettings } from "../../../../config/programs/controller";
-import { condition, Harness, KUBELET, PLACE } from "./agents";
-import { CHECKPOINTS, seconds } from "./support";
+import type { Stored } from "../../../../testbed/fake-api";
+import { condition, Harness, KUBELET, NODE_CHECKPOINTS, PLACE } from "./agents";
+import { CHECKPOINTS, pod, seconds } from "./support";
 
 const { namespaces, maxPerNode, locations } = KUBELET;
 const CRIU: CheckpointSettings = {
@@ -16,6 +17,7 @@ const CRIU: CheckpointSettings = {
   engine: "criu",
   agent: PLACE,
   tcp: "loopback",
+  preDump: "off",
   freezeSeconds: 45,
   runtimeClasses: { amd64: "cedana-criu" },
   restore: { restart: "fresh", lazy: false, timeoutSeconds: 300 },
@@ -59,7 +61,7 @@ test("requests all containers at once and records one image for them", async () 
       nodeName: "n1",
       podRef: { namespace: "team-a", name: "counter-0" },
       containerNames: ["a", "b"],
-      options: { tcp: "loopback", leaveRunning: true, freezeSeconds: 45 },
+      options: { tcp: "loopback", preDump: "off", leaveRunning: true, freezeSeconds: 45 },
       image: `registry.example.com/checkpoints:${uid()}`,
       timeoutSeconds: 300,
     },
@@ -94,17 +96,12 @@ test("requests all containers at once and records one image for them", async () 
 
 test("names the images of the containers by digest, also if it crashed before the request", async () => {
   const image = `docker.io/library/image-a@sha256:${"c".repeat(64)}`;
-  const checkpointImage = `registry.example.com/checkpoints@sha256:${"e".repeat(64)}`;
-  harness = new Harness(["a", "b", "c"], CRIU);
   harness.api.edit("/api/v1/namespaces/team-a/pods/counter-0", (pod) => {
-    pod.metadata.annotations = { "cedana.ai/restore-original-images": '{"c":"before"}' };
     Object.assign((pod as { status?: object }).status ?? {}, {
       containerStatuses: [
         { name: "a", imageID: image },
         // An image without a repository has only the digest of its config.
         { name: "b", imageID: `sha256:${"d".repeat(64)}` },
-        // The engine kubelet restored it.
-        { name: "c", imageID: checkpointImage },
       ],
     });
   });
@@ -116,11 +113,7 @@ test("names the images of the containers by digest, also if it crashed before th
   await seconds(2);
   expect(harness.outcome()).toMatchObject({
     is: "Progressing CheckpointInProgress",
-    containers: [
-      { name: "a", image: "image-a", baseImage: image },
-      { name: "b" },
-      { name: "c", image: "before" },
-    ],
+    containers: [{ name: "a", image: "image-a", baseImage: image }, { name: "b" }],
   });
   first.kill();
   harness.api.before = undefined;
@@ -204,6 +197,51 @@ test("waits beyond the timeout while the node keeps the only copy, also after a 
   expect(await harness.nodeCheckpoints()).toEqual([]);
 });
 
+test("keeps the only copy when the install no longer has its namespace", async () => {
+  harness.agent(PUSHING);
+  await harness.checkpoint({ leaveRunning: false });
+  harness.start();
+  await seconds(4);
+  await harness.end();
+  const requests = await harness.nodeCheckpoints();
+  expect(requests).toHaveLength(1);
+  // What is pushed, or of processes that run, is not the only copy.
+  const [{ metadata, ...rest }] = requests as [Stored];
+  for (const [name, more] of [
+    ["1b2c-a", { spec: { ...(rest["spec"] as object), options: { leaveRunning: true } } }],
+    ["1b2d-a", { status: DONE }],
+  ] as const)
+    harness.api.put(NODE_CHECKPOINTS, {
+      ...rest,
+      ...more,
+      metadata: { ...metadata, name, uid: name },
+    } as never);
+  harness.narrow(["team-b"]);
+  harness.start();
+  await seconds(1300);
+  expect((await harness.nodeCheckpoints()).map((one) => one.metadata.name)).toEqual([metadata.name]);
+});
+
+test("waits beyond the timeout without a slot of the node", async () => {
+  harness.agent(PUSHING);
+  const names = ["one", "two", "three"] as const;
+  for (const name of names) {
+    harness.api.put("/api/v1/namespaces/team-a/pods", pod(name, { containers: ["a", "b"] }));
+    await harness.checkpoint({ podRef: { name }, leaveRunning: name === "three" }, name);
+    await seconds(1);
+  }
+  harness.start();
+  await seconds(LATE_SECONDS - 60);
+  expect(harness.outcome("three").message).toBe(
+    "node n1 has reached maxPerNode (2); older Checkpoints start first",
+  );
+  await seconds(120);
+  expect(names.map((name) => harness.outcome(name).is)).toEqual(
+    names.map(() => "Progressing CheckpointInProgress"),
+  );
+  expect(await harness.nodeCheckpoints()).toHaveLength(3);
+});
+
 test.each<[string, object, NodeCheckpointStatus]>([
   ["the containers keep running", {}, PUSHING],
   [
@@ -277,6 +315,56 @@ test("a missing permission leaves the Checkpoint pending, and it is requested ag
   harness.agent(DONE);
   await seconds(30);
   expect(harness.outcome().is).toBe("Ready CheckpointCompleted");
+});
+
+test("fails if the agent does not report, and waits longer for one that works", async () => {
+  await harness.checkpoint();
+  harness.start();
+  await seconds(85);
+  expect(harness.outcome().is).toBe("Progressing CheckpointInProgress");
+  await seconds(25);
+  expect(harness.outcome().is).toBe("Failed AgentNotAnswering");
+  expect(harness.outcome().message).toMatch(
+    /^the agent of node n1 did not report within 90 s; check its pod/,
+  );
+  expect(await harness.nodeCheckpoints()).toEqual([]);
+  await harness.end();
+
+  harness = new Harness(["a", "b"], CRIU);
+  await harness.checkpoint();
+  harness.start();
+  await seconds(5);
+  harness.edit(uid(), { conditions: [condition("Progressing", "Pushing", "to the registry") as never] });
+  await seconds(300);
+  expect(harness.outcome().is).toBe("Progressing CheckpointInProgress");
+  await seconds(150);
+  expect(harness.outcome().is).toBe("Failed AgentNotAnswering");
+  expect(harness.outcome().message).toMatch(/its last message: to the registry$/);
+});
+
+test("a NodeCheckpoint deleted by another client fails the Checkpoint with a known outcome", async () => {
+  await harness.checkpoint();
+  harness.start();
+  await seconds(5);
+  harness.api.remove(`${NODE_CHECKPOINTS}/${uid()}`);
+  await seconds(22);
+  expect(harness.outcome()).toMatchObject({ is: "Failed CheckpointFailed" });
+  expect(harness.outcome().message).toContain("was deleted by another client");
+});
+
+test("a request in flight at SIGTERM continues; the next controller records its outcome", async () => {
+  await harness.checkpoint();
+  const first = harness.start();
+  await seconds(3);
+  first.stop();
+  await seconds(15);
+  expect(harness.outcome().is).toBe("Progressing CheckpointInProgress");
+  first.kill();
+  harness.edit(uid(), DONE);
+  harness.start();
+  await seconds(3);
+  expect(harness.outcome().is).toBe("Ready CheckpointCompleted");
+  expect(await harness.nodeCheckpoints()).toEqual([]);
 });
 
 test("after a crash at any step the next leader continues, and no NodeCheckpoint remains", async () => {

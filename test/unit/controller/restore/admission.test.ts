@@ -8,7 +8,7 @@ import { createLogger, Metrics, type AdmissionResponse, type Json } from "../../
 import { clientOn } from "../../../support/controller-runtime";
 import { FakeApi } from "../../../../testbed/fake-api";
 import { seeded, SEED, SOAK } from "../../../../testbed/random";
-import { BY_IMAGE, checkpointJson, podJson, saved } from "./support";
+import { byPlan, checkpointJson, CLASSES, podJson, saved } from "./support";
 
 const ROOT = "/apis/automation.cedana.ai/v1alpha1/checkpoints";
 const IN_TEAM = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-a/checkpoints";
@@ -42,7 +42,7 @@ class Harness {
   replica(): Admitter {
     return new Admitter({
       settings: { nodeSelector: {} },
-      methods: BY_IMAGE,
+      methods: byPlan(CLASSES),
       client: clientOn(this.api),
       claims: new Claims(clientOn(this.api)),
       report: new Report({ record: () => {} }, new Metrics()),
@@ -229,13 +229,13 @@ test("keeps its decision when the API server calls again after another webhook c
   expect(first.metadata.annotations).toMatchObject({ "cedana.ai/restore-checkpoint": "b" });
   const injected = {
     ...first,
-    spec: { containers: [...first.spec.containers, { name: "extra", image: "extra:1" }] },
+    spec: { ...first.spec, containers: [...first.spec.containers, { name: "extra", image: "extra:1" }] },
   };
   const second = await admit("r-2", injected);
   expect(second.metadata.annotations).toMatchObject({
     "cedana.ai/restore-checkpoint": "b",
     "cedana.ai/restore-claim": "r-2",
-    "cedana.ai/restore-original-images": '{"app":"app:1"}',
+    "cedana.ai/restore-containers": "app",
   });
   expect(second.spec).toEqual(injected.spec);
   expect(harness.restoreOf("b")).toMatchObject({ state: "Claimed", claim: "r-2" });

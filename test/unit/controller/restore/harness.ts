@@ -1,41 +1,41 @@
 /** The restore controllers of one process, as leader, on an API server in memory. */
+import { NODE_RESTORE_CONDITION, conditionsOf, type NodeRestoreReason } from "../../../../api";
 import type { CheckpointSettings } from "../../../../config/programs/controller";
 import { createEngines } from "../../../../controller/engines";
 import { Claims, createRestore } from "../../../../controller/restore";
 import type { EventInput } from "../../../../kube";
 import { clientOn, lead, runtimeOn } from "../../../support/controller-runtime";
 import { FakeApi, type Stored } from "../../../../testbed/fake-api";
-import { checkpointJson, digest } from "./support";
+import { checkpointJson } from "./support";
 
 const CHECKPOINTS = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-a/checkpoints";
 export const PODS = "/api/v1/namespaces/team-a/pods";
+export const REQUESTS = "/apis/automation.cedana.ai/v1alpha1/namespaces/cedana-agents/noderestores";
 
 export type Status = Record<string, unknown>;
 export const running = { state: { running: {} }, restartCount: 0 };
-export const waiting = (reason: string, message = "", more: Status = {}) => ({
-  state: { waiting: { reason, message } },
+export const waiting = (reason: string, more: Status = {}) => ({
+  state: { waiting: { reason } },
   restartCount: 0,
   ...more,
 });
-export const startError = { terminated: { reason: "StartError", message: "criu failed", exitCode: 128 } };
 export const ended = (exitCode: number) => ({
   terminated: { reason: exitCode === 0 ? "Completed" : "Error", exitCode },
 });
 
-const CHECKPOINTING = { namespaces: ["team-a"], maxPerNode: 1, locations: [] };
-const AGENT = {
-  namespace: "cedana-agents",
-  repository: "registry.example.com/checkpoints",
-  timeoutSeconds: 300,
-  responseSeconds: 60,
-};
-/** Settings of an engine that restores by image, and of one that restores by a plan. */
-export const KUBELET: CheckpointSettings = { ...CHECKPOINTING, engine: "kubelet", agent: AGENT };
 export const CRIU: Extract<CheckpointSettings, { readonly engine: "criu" }> = {
-  ...CHECKPOINTING,
+  namespaces: ["team-a"],
+  maxPerNode: 1,
+  locations: [],
   engine: "criu",
-  agent: AGENT,
+  agent: {
+    namespace: "cedana-agents",
+    repository: "registry.example.com/checkpoints",
+    timeoutSeconds: 300,
+    responseSeconds: 60,
+  },
   tcp: "close",
+  preDump: "auto",
   freezeSeconds: 60,
   runtimeClasses: { amd64: "cedana-criu" },
   restore: { restart: "fresh", lazy: false, timeoutSeconds: 300 },
@@ -47,7 +47,7 @@ export class Harness {
   readonly events: EventInput[] = [];
   private readonly stop = new AbortController();
 
-  constructor(private readonly engine: CheckpointSettings = KUBELET) {
+  constructor(private readonly engine: CheckpointSettings = CRIU) {
     this.api.put(CHECKPOINTS, checkpointJson({ status: { engine: engine.engine } }));
   }
 
@@ -98,6 +98,7 @@ export class Harness {
     return status.restore;
   }
 
+  /** Stores a pod as admission and scheduler leave it. */
   pod(
     given: {
       name?: string;
@@ -105,11 +106,12 @@ export class Harness {
       annotations?: Record<string, string>;
       status?: Status;
       phase?: string;
-      spec?: object;
+      /** Default: n1. Empty: none yet. */
+      nodeName?: string;
     } = {},
   ): Stored {
     const { uid } = this.api.get(`${CHECKPOINTS}/before`)?.metadata ?? { uid: "" };
-    const { name = "web-0", claim = "c-1", annotations = {} } = given;
+    const { name = "web-0", claim = "c-1", annotations = {}, nodeName = "n1" } = given;
     return this.api.put(PODS, {
       metadata: {
         name,
@@ -120,16 +122,17 @@ export class Harness {
           "cedana.ai/restore-from": "latest",
           "cedana.ai/restore-checkpoint": "before",
           "cedana.ai/restore-claim": claim,
-          "cedana.ai/restore-original-images": '{"app":"app:1"}',
+          "cedana.ai/restore-plan": uid,
+          "cedana.ai/restore-containers": "app",
           ...annotations,
         },
       },
       spec: {
         containers: [
           { name: "log", image: "log:1" },
-          { name: "app", image: digest("app") },
+          { name: "app", image: "app:1" },
         ],
-        ...given.spec,
+        ...(nodeName === "" ? {} : { nodeName }),
       },
       status: this.status(given.status, given.phase),
     } as never);
@@ -141,11 +144,29 @@ export class Harness {
     });
   }
 
-  imageOf(name = "web-0"): string {
-    const { spec } = this.api.get(`${PODS}/${name}`) as unknown as {
-      spec: { containers: { image: string }[] };
-    };
-    return spec.containers.map(({ image }) => (image === digest("app") ? "checkpoint" : image)).join();
+  /** Returns the NodeRestore of a pod. */
+  request(podUID: string): Stored | undefined {
+    return this.api.get(`${REQUESTS}/${podUID}`);
+  }
+
+  /** Writes the status of the pod's NodeRestore as the agent does. */
+  report(podUID: string, reason: NodeRestoreReason, message = "why"): void {
+    const now = new Date(Date.now()).toISOString();
+    const holds = NODE_RESTORE_CONDITION[reason];
+    const conditions = conditionsOf({ holds, reason, message, observedGeneration: 1, before: [], now });
+    const completed = holds === "Ready" || holds === "Failed" ? { completionTime: now } : {};
+    this.api.edit(`${REQUESTS}/${podUID}`, (object) => {
+      (object as Status)["status"] = { conditions, ...completed };
+    });
+  }
+
+  annotations(name = "web-0"): Record<string, string> {
+    return this.api.get(`${PODS}/${name}`)?.metadata.annotations as Record<string, string>;
+  }
+
+  /** Returns whether the pod waits for a plan. */
+  isPlanned(name = "web-0"): boolean {
+    return Object.hasOwn(this.annotations(name), "cedana.ai/restore-plan");
   }
 
   reports(kind = "Pod"): string[] {

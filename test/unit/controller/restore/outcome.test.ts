@@ -1,5 +1,7 @@
-/** Outcomes of restores, with the controllers of the leader. */
-import { ended, PODS, running, seconds, startError, waiting, Harness, type Status } from "./harness";
+/** Outcomes of restores and claims, with the controllers of the leader. */
+import { CRIU, ended, Harness, PODS, seconds, waiting, type Status } from "./harness";
+
+const START_ERROR = { terminated: { reason: "StartError", exitCode: 128 } };
 
 let harness: Harness;
 beforeEach(() => {
@@ -11,122 +13,45 @@ afterEach(async () => {
   jest.useRealTimers();
 });
 
-test("binds the claim to the restored pod and reports the restore once", async () => {
+test.each<[string, Status]>([
+  ["fails less than three times", waiting("CrashLoopBackOff", { lastState: ended(1), restartCount: 2 })],
+  ["succeeds repeatedly", waiting("CrashLoopBackOff", { lastState: ended(0), restartCount: 9 })],
+])("with restart: again keeps a restored pod whose container %s", async (_, status) => {
+  await harness.end();
+  harness = new Harness({ ...CRIU, restore: { restart: "again", lazy: false, timeoutSeconds: 60 } });
   harness.claim();
   await harness.lead();
   const { uid } = harness.pod().metadata;
   await seconds(1);
-  expect(harness.restore).toMatchObject({ state: "Claimed", claim: "c-1", podName: "web-0", podUID: uid });
-  harness.setStatus(running, "Running");
-  await seconds(1);
-  expect(harness.restore).toMatchObject({ state: "Restored", podUID: uid });
-  harness.setStatus({ ...running, ready: true }, "Running");
-  await seconds(600);
-  expect(harness.reports()).toEqual(["Normal Restored: resumed from Checkpoint before"]);
-  expect(harness.reports("Checkpoint")).toEqual([
-    "Normal Restored: pod web-0 resumed from Checkpoint before",
-  ]);
-  expect(harness.imageOf()).toBe("log:1,checkpoint");
-});
-
-test.each<[string, Status, number, string]>([
-  [
-    "criu fails repeatedly",
-    waiting("CrashLoopBackOff", "", { lastState: startError, restartCount: 2 }),
-    0,
-    "StartError: criu failed",
-  ],
-  [
-    "the container cannot be created",
-    waiting("CreateContainerError", "no base image"),
-    60,
-    "CreateContainerError: no base image",
-  ],
-  [
-    "the container cannot be started",
-    waiting("RunContainerError", "criu failed"),
-    60,
-    "RunContainerError: criu failed",
-  ],
-  ["the image does not exist", waiting("ImagePullBackOff", "not found"), 180, "ImagePullBackOff: not found"],
-  [
-    "the restored process fails repeatedly",
-    waiting("CrashLoopBackOff", "", { lastState: ended(1), restartCount: 3 }),
-    0,
-    "it resumed from the checkpoint and exited with code 1, 3 times",
-  ],
-])("resets the pod to its original image and marks the Checkpoint if %s", async (_, status, after, why) => {
-  harness.claim();
-  await harness.lead();
-  harness.pod({ status });
-  await seconds(Math.max(1, after - 2));
-  const early = { image: harness.imageOf(), state: harness.restore?.["state"] };
-  expect(early).toEqual(
-    after > 0 ? { image: "log:1,checkpoint", state: "Claimed" } : { image: "log:1,app:1", state: "Failed" },
-  );
-  await seconds(3);
-  expect(harness.imageOf()).toBe("log:1,app:1");
-  expect(harness.restore).toMatchObject({ state: "Failed", message: `container app: ${why}` });
-  await seconds(300);
-  expect(harness.reports()).toEqual([
-    `Warning RestoreFellBack: restore from Checkpoint before failed: container app: ${why}. It starts fresh`,
-  ]);
-  expect(harness.api.writes.filter(({ path }) => path.startsWith(PODS))).toHaveLength(1);
-});
-
-test.each<[string, Status]>([
-  ["is being created", waiting("ContainerCreating")],
-  ["misses a ConfigMap", waiting("CreateContainerConfigError", "no configmap")],
-  ["is restarted after it exited", waiting("CrashLoopBackOff", "", { lastState: ended(1), restartCount: 2 })],
-  ["succeeds repeatedly", waiting("CrashLoopBackOff", "", { lastState: ended(0), restartCount: 9 })],
-])("does not reset a container that %s", async (_, status) => {
-  harness.claim();
-  await harness.lead();
-  harness.pod({ status });
-  await seconds(600);
-  expect(harness.imageOf()).toBe("log:1,checkpoint");
-  expect(harness.restore?.["state"]).not.toBe("Failed");
-});
-
-test("a transient error is no failure, and restarts the grace period", async () => {
-  harness.claim();
-  await harness.lead();
-  harness.pod({ status: waiting("ErrImagePull") });
-  await seconds(170);
-  harness.setStatus(waiting("ContainerCreating"));
-  await seconds(5);
-  harness.setStatus(waiting("ErrImagePull"));
-  await seconds(170);
-  expect(harness.imageOf()).toBe("log:1,checkpoint");
-  harness.setStatus(running, "Running");
-  await seconds(5);
+  harness.report(uid, "Restored");
+  harness.setStatus(status, "Running");
+  await seconds(200);
+  expect(harness.isPlanned()).toBe(true);
   expect(harness.restore).toMatchObject({ state: "Restored" });
 });
 
 test("marks the Checkpoint of a pod in phase Failed, so that the next pod starts fresh", async () => {
   harness.claim();
   await harness.lead();
-  harness.pod({
-    status: { state: startError, restartCount: 0 },
-    phase: "Failed",
-    spec: { restartPolicy: "Never" },
-  });
+  const { uid } = harness.pod().metadata;
+  await seconds(1);
+  harness.setStatus({ state: ended(128), restartCount: 0 }, "Failed");
+  harness.report(uid, "RestoreFailed", "CRIU failed");
   await seconds(1);
   expect(harness.restore).toMatchObject({ state: "Failed" });
   expect(harness.reports()).toEqual([
-    "Warning RestoreFailed: restore from Checkpoint before failed: container app: StartError: criu failed. The next pod of its owner starts fresh",
+    "Warning RestoreFailed: restore from Checkpoint before failed: CRIU failed. The next pod of its owner starts fresh",
   ]);
 });
 
-test("does not change the pod with fallback stop, and reports the remedy", async () => {
+test("the event of a pod with fallback stop has the remedy", async () => {
   harness.claim();
   await harness.lead();
-  harness.pod({
-    status: waiting("CreateContainerError"),
-    annotations: { "cedana.ai/restore-fallback": "stop" },
-  });
+  const { uid } = harness.pod({ annotations: { "cedana.ai/restore-fallback": "stop" } }).metadata;
+  await seconds(1);
+  harness.report(uid, "RestoreFailed");
   await seconds(300);
-  expect(harness.imageOf()).toBe("log:1,checkpoint");
+  expect(harness.isPlanned()).toBe(true);
   expect(harness.restore).toMatchObject({ state: "Failed" });
   expect(harness.reports()).toHaveLength(1);
   expect(harness.reports()[0]).toMatch(
@@ -140,46 +65,36 @@ test("the next leader completes an interrupted fallback", async () => {
     if (method === "PATCH" && path.startsWith(PODS)) throw new Error("cut");
   };
   await harness.lead();
-  harness.pod({ status: waiting("CrashLoopBackOff", "", { lastState: startError, restartCount: 2 }) });
+  const { uid } = harness.pod().metadata;
+  await seconds(1);
+  harness.report(uid, "StartedFresh");
   await seconds(1);
   expect(harness.restore).toMatchObject({ state: "Failed" });
-  expect(harness.imageOf()).toBe("log:1,checkpoint");
+  expect(harness.isPlanned()).toBe(true);
   await harness.end();
   delete harness.api.before;
   const before = harness;
   harness = Object.assign(new Harness(), { api: before.api });
   await harness.lead();
   await seconds(1);
-  expect(harness.imageOf()).toBe("log:1,app:1");
-});
-
-test("resets a pod whose Checkpoint is claimed by another one", async () => {
-  harness.claim("c-2");
-  await harness.lead();
-  const { uid } = harness.pod({ name: "api-2", claim: "c-2" }).metadata;
-  await seconds(1);
-  harness.pod({ name: "api-1", claim: "c-1" });
-  await seconds(2);
-  expect(harness.imageOf("api-1")).toBe("log:1,app:1");
-  expect(harness.imageOf("api-2")).toBe("log:1,checkpoint");
-  expect(harness.restore).toMatchObject({ state: "Claimed", podUID: uid });
-  expect(harness.reports()).toEqual([
-    "Warning RestoreClaimLost: Checkpoint before was claimed by another pod. It starts fresh",
-  ]);
+  expect(harness.isPlanned()).toBe(false);
 });
 
 test("pods that share a Checkpoint claim nothing, and one failure marks it for all", async () => {
   await harness.lead();
-  const shared = { "cedana.ai/restore-shared": "true" };
-  harness.pod({ name: "a", annotations: shared, status: running, phase: "Running" });
-  harness.pod({ name: "b", annotations: shared, status: running, phase: "Running" });
+  const annotations = { "cedana.ai/restore-shared": "true" };
+  const restored = ["a", "b"].map((name) => harness.pod({ name, annotations }).metadata.uid);
+  await seconds(1);
+  for (const uid of restored) harness.report(uid, "Restored");
   await seconds(1);
   expect(harness.restore).toBeUndefined();
   expect(harness.reports()).toHaveLength(2);
-  harness.pod({ name: "c", annotations: shared, status: waiting("CreateContainerError") });
-  await seconds(70);
-  expect(harness.imageOf("c")).toBe("log:1,app:1");
-  expect(harness.imageOf("a")).toBe("log:1,checkpoint");
+  const { uid } = harness.pod({ name: "c", annotations }).metadata;
+  await seconds(1);
+  harness.report(uid, "StartedFresh");
+  await seconds(1);
+  expect(harness.isPlanned("c")).toBe(false);
+  expect(harness.isPlanned("a")).toBe(true);
   expect(harness.restore).toMatchObject({ state: "Failed", podName: "c" });
 });
 
@@ -247,8 +162,8 @@ describe("a claim", () => {
 
   test.each<[string, Status | undefined, string | undefined]>([
     ["had not started is released", waiting("ContainerCreating"), undefined],
-    ["could not start is released", waiting("CrashLoopBackOff", "", { lastState: startError }), undefined],
-    ["had exited is recorded as restored", { state: ended(0), restartCount: 0 }, "Restored"],
+    ["could not start is released", waiting("CrashLoopBackOff", { lastState: START_ERROR }), undefined],
+    ["had exited without a report is recorded as unknown", { state: ended(0), restartCount: 0 }, "Unknown"],
   ])("of a deleted pod that %s", async (_, status, state) => {
     harness.claim();
     await harness.lead();

@@ -1,29 +1,11 @@
 /** Decisions on pods whose Checkpoints are restored by a plan on the node, and the patches of the pods. */
 import { applyPatch, type Operation } from "fast-json-patch";
-import { mutation, type RestoreMethods } from "../../../../controller/restore/decision";
+import { mutation } from "../../../../controller/restore/decision";
 import type { Json } from "../../../../kube";
-import { checkpoint, decided, digest, podJson, saved, type Pod } from "./support";
+import { byPlan, checkpoint, CLASSES, decided, digest, podJson, saved, type Pod } from "./support";
 
-const METHOD = {
-  by: "plan",
-  namespace: "agents",
-  restart: "fresh",
-  lazy: false,
-  timeoutSeconds: 300,
-} as const;
-const byPlan = (runtimeClasses: Record<string, string>): RestoreMethods =>
-  new Map([["criu", { ...METHOD, runtimeClasses }]]);
-const BOTH = { amd64: "cedana-criu-amd64", arm64: "cedana-criu-arm64" };
-
-const image = digest("pod");
 const of = (architecture?: string, more: object = {}) =>
-  checkpoint({
-    containers: [
-      saved("app", { location: image, ...(architecture ? { architecture } : {}), ...more }),
-      saved("log", { location: image, ...(architecture ? { architecture } : {}) }),
-    ],
-    status: { engine: "criu" },
-  });
+  checkpoint({ containers: [saved("app", { architecture, ...more }), saved("log", { architecture })] });
 const TWO: Pod = {
   annotations: { "cedana.ai/restore-from": "before" },
   containers: [
@@ -47,11 +29,11 @@ function withImage(name: string): Pod {
 }
 
 /** Returns the decision, or why the pod starts fresh. */
-function decision(pod: Pod, saved: ReturnType<typeof of>, classes: Record<string, string> = BOTH) {
+function decision(pod: Pod, saved: ReturnType<typeof of>, classes: Record<string, string> = CLASSES) {
   return decided(pod, [saved], [], byPlan(classes));
 }
 
-function why(pod: Pod, saved: ReturnType<typeof of>, classes: Record<string, string> = BOTH): string {
+function why(pod: Pod, saved: ReturnType<typeof of>, classes: Record<string, string> = CLASSES): string {
   const result = decision(pod, saved, classes);
   return result.is === "restore" ? `restored by ${result.runtimeClass}` : `${result.is}: ${result.reason}`;
 }
@@ -70,7 +52,7 @@ test("restores a sidecar by the plan of its pod, if it has the image of the chec
   });
   expect(decision(sidecar("log:1"), of("amd64"))).toMatchObject({
     is: "restore",
-    containers: [{ name: "app" }, { name: "log" }],
+    containers: ["app", "log"],
     warnings: [],
   });
   expect(why(sidecar("log:2"), of("amd64"))).toMatch(/container log has image log:2/);
@@ -89,7 +71,7 @@ test("sets the RuntimeClass of the architecture and the records, and keeps image
     "cedana.ai/restore-plan": "uid-before",
     "cedana.ai/restore-checkpoint": "before",
     "cedana.ai/restore-claim": "c-1",
-    "cedana.ai/restore-original-images": '{"app":"app:1","log":"log:1"}',
+    "cedana.ai/restore-containers": "app,log",
   });
   expect(result).toMatchObject({ warnings: ["container late has no checkpoint and starts fresh"] });
 });
@@ -102,7 +84,7 @@ test("decides the same if the API server calls again for the patched pod", () =>
 
 test("a pod that starts fresh loses a copied announcement of a plan", () => {
   const pod = podJson({ ...TWO, annotations: { ...TWO?.annotations, "cedana.ai/restore-plan": "uid-x" } });
-  const fresh = patched(pod, decided(TWO, [], [], byPlan(BOTH)));
+  const fresh = patched(pod, decided(TWO, [], [], byPlan(CLASSES)));
   expect(fresh.metadata.annotations).not.toHaveProperty(["cedana.ai/restore-plan"]);
   expect(fresh.spec).toEqual(pod.spec);
 });
@@ -120,7 +102,7 @@ test.each<[string, Pod, ReturnType<typeof of>, Record<string, string>, string]>(
     "several classes and an unknown architecture",
     TWO,
     of(),
-    BOTH,
+    CLASSES,
     "fresh: Checkpoint before: its architecture is unknown, and there are RuntimeClasses for amd64, arm64",
   ],
   [
@@ -134,7 +116,7 @@ test.each<[string, Pod, ReturnType<typeof of>, Record<string, string>, string]>(
     "another class in the pod",
     { ...TWO, spec: { runtimeClassName: "gvisor" } },
     of("amd64"),
-    BOTH,
+    CLASSES,
     "fresh: Checkpoint before: the pod has RuntimeClass gvisor; it is restored by RuntimeClass cedana-criu-amd64",
   ],
   [
@@ -154,35 +136,35 @@ test.each<[string, Pod, ReturnType<typeof of>, Record<string, string>, string]>(
       ],
     },
     of("amd64"),
-    BOTH,
+    CLASSES,
     "fresh: Checkpoint before: container app has image app:2; it was checkpointed with app:1",
   ],
   [
     "the same image by another tag and its digest",
     withImage(`mirror.example.com/app:2@${DIGEST}`),
     of("amd64", { baseImage: `docker.io/library/app@${DIGEST}` }),
-    BOTH,
+    CLASSES,
     "restored by cedana-criu-amd64",
   ],
   [
     "another digest in the pod",
     withImage(`app@sha256:${"0".repeat(64)}`),
     of("amd64", { baseImage: `docker.io/library/app@${DIGEST}` }),
-    BOTH,
+    CLASSES,
     `fresh: Checkpoint before: container app has image app@sha256:${"0".repeat(64)}; it was checkpointed with app:1`,
   ],
   [
     "a digest in the pod and an unknown one in the Checkpoint",
     withImage(`app@${DIGEST}`),
     of("amd64"),
-    BOTH,
+    CLASSES,
     `fresh: Checkpoint before: container app has image app@${DIGEST}; it was checkpointed with app:1`,
   ],
   [
     "containers in several images",
     TWO,
     of("amd64", { location: digest("other") }),
-    BOTH,
+    CLASSES,
     "fresh: Checkpoint before: container log is in another image than app",
   ],
 ])("with %s", (_, pod, saved, classes, expected) => {
@@ -190,7 +172,7 @@ test.each<[string, Pod, ReturnType<typeof of>, Record<string, string>, string]>(
 });
 
 test("a Checkpoint of an engine that the controller does not have is not restored", () => {
-  expect(why(TWO, checkpoint())).toBe(
-    "fresh: Checkpoint before: its engine is kubelet; engines whose checkpoints can be restored: criu",
+  expect(why(TWO, checkpoint({ status: { engine: "cedana" } }))).toBe(
+    "fresh: Checkpoint before: its engine is cedana; engines whose checkpoints can be restored: criu",
   );
 });

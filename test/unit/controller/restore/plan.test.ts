@@ -1,63 +1,16 @@
 /** Restores by a plan on the node: requests to the agents, and what their reports do to claims and pods. */
-import { NODE_RESTORE_CONDITION, conditionsOf, type NodeRestoreReason } from "../../../../api";
-import type { CheckpointSettings } from "../../../../config/programs/controller";
-import type { Stored } from "../../../../testbed/fake-api";
-import { CRIU, ended, Harness, PODS, running, seconds, type Status } from "./harness";
+import type { NodeRestoreReason } from "../../../../api";
+import { CRIU, ended, Harness, PODS, REQUESTS, running, seconds, type Status } from "./harness";
 import { digest } from "./support";
 
-const REQUESTS = "/apis/automation.cedana.ai/v1alpha1/namespaces/cedana-agents/noderestores";
-const IMAGES = {
-  containers: [
-    { name: "log", image: "log:1" },
-    { name: "app", image: "app:1" },
-  ],
-};
+/** Returns the number of NodeRestores that were created. */
+const creates = () =>
+  harness.api.writes.filter(({ method, path }) => method === "POST" && path === REQUESTS).length;
 
-class PlanHarness extends Harness {
-  constructor(settings: CheckpointSettings = CRIU) {
-    super(settings);
-  }
-
-  /** Stores a pod as admission and scheduler leave it. */
-  planned(given: Parameters<Harness["pod"]>[0] = {}, nodeName: string | undefined = "n1"): Stored {
-    const annotations = { "cedana.ai/restore-plan": this.checkpointUID, ...given?.annotations };
-    const spec = { ...IMAGES, ...(nodeName ? { nodeName } : {}) };
-    return this.pod({ ...given, annotations, spec });
-  }
-
-  get checkpointUID(): string {
-    const path = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-a/checkpoints/before";
-    return this.api.get(path)?.metadata.uid ?? "";
-  }
-
-  request(podUID: string) {
-    return this.api.get(`${REQUESTS}/${podUID}`);
-  }
-
-  /** Writes the status as the agent does. */
-  report(podUID: string, reason: NodeRestoreReason, message = "why"): void {
-    const now = new Date(Date.now()).toISOString();
-    const holds = NODE_RESTORE_CONDITION[reason];
-    const conditions = conditionsOf({ holds, reason, message, observedGeneration: 1, before: [], now });
-    const completed = holds === "Ready" || holds === "Failed" ? { completionTime: now } : {};
-    this.api.edit(`${REQUESTS}/${podUID}`, (object) => {
-      (object as Status)["status"] = { conditions, ...completed };
-    });
-  }
-
-  annotations(name = "web-0"): Record<string, string> {
-    return this.api.get(`${PODS}/${name}`)?.metadata.annotations as Record<string, string>;
-  }
-
-  get creates(): number {
-    return this.api.writes.filter(({ method, path }) => method === "POST" && path === REQUESTS).length;
-  }
-}
-
-let harness: PlanHarness;
+let harness: Harness;
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ["nextTick", "queueMicrotask"] });
-  harness = new PlanHarness();
+  harness = new Harness();
 });
 afterEach(async () => {
   await harness.end();
@@ -67,7 +20,7 @@ afterEach(async () => {
 test("requests the restore from the agent of the node, once the pod has one, and records it", async () => {
   harness.claim();
   await harness.lead();
-  const { uid } = harness.planned({}, "").metadata;
+  const { uid } = harness.pod({ nodeName: "" }).metadata;
   await seconds(2);
   expect(harness.restore).toMatchObject({ state: "Claimed", podUID: uid });
   expect(harness.request(uid)).toBeUndefined();
@@ -80,8 +33,8 @@ test("requests the restore from the agent of the node, once the pod has one, and
     spec: {
       nodeName: "n1",
       podRef: { namespace: "team-a", name: "web-0", uid },
-      checkpointUID: harness.checkpointUID,
-      image: digest("app"),
+      checkpointUID: harness.annotations()["cedana.ai/restore-plan"],
+      image: digest("pod"),
       fallback: "fresh",
       restart: "fresh",
       lazy: false,
@@ -96,28 +49,30 @@ test("requests the restore from the agent of the node, once the pod has one, and
   await seconds(600);
   expect(harness.restore).toMatchObject({ state: "Restored", podUID: uid });
   expect(harness.reports()).toEqual(["Normal Restored: resumed from Checkpoint before"]);
-  expect(harness.annotations()).toHaveProperty(["cedana.ai/restore-plan"], harness.checkpointUID);
-  expect(harness.creates).toBe(1);
+  expect(harness.reports("Checkpoint")).toEqual([
+    "Normal Restored: pod web-0 resumed from Checkpoint before",
+  ]);
+  expect(harness.isPlanned()).toBe(true);
+  expect(creates()).toBe(1);
 });
 
 test("a pod that started fresh marks the Checkpoint and no longer announces a plan", async () => {
   harness.claim();
   await harness.lead();
-  const { uid } = harness.planned().metadata;
+  const { uid } = harness.pod().metadata;
   await seconds(1);
   harness.report(uid, "StartedFresh", "the processor lacks avx2");
   harness.setStatus(running, "Running");
   await seconds(2);
   expect(harness.restore).toMatchObject({ state: "Failed", message: "the processor lacks avx2" });
-  expect(harness.annotations()).not.toHaveProperty(["cedana.ai/restore-plan"]);
+  expect(harness.isPlanned()).toBe(false);
   expect(harness.annotations()).toHaveProperty(["cedana.ai/restore-failed"], "the processor lacks avx2");
-  expect(harness.imageOf()).toBe("log:1,app:1");
   const text =
     "Warning RestoreFellBack: restore from Checkpoint before failed: the processor lacks avx2. It starts fresh";
   expect(harness.reports()).toEqual([text]);
   // The next leader does not report it again.
   await harness.end();
-  harness = Object.assign(new PlanHarness(), { api: harness.api });
+  harness = Object.assign(new Harness(), { api: harness.api });
   await harness.lead();
   await seconds(100);
   expect(harness.reports()).toEqual([]);
@@ -126,20 +81,20 @@ test("a pod that started fresh marks the Checkpoint and no longer announces a pl
 test("with fallback stop the pod is not changed, and the event has the remedy", async () => {
   harness.claim();
   await harness.lead();
-  const { uid } = harness.planned({ annotations: { "cedana.ai/restore-fallback": "stop" } }).metadata;
+  const { uid } = harness.pod({ annotations: { "cedana.ai/restore-fallback": "stop" } }).metadata;
   await seconds(1);
   expect(harness.request(uid)).toMatchObject({ spec: { fallback: "stop" } });
   harness.report(uid, "RestoreFailed", "CRIU failed");
   await seconds(2);
   expect(harness.restore).toMatchObject({ state: "Failed", message: "CRIU failed" });
-  expect(harness.annotations()).toHaveProperty(["cedana.ai/restore-plan"]);
+  expect(harness.isPlanned()).toBe(true);
   expect(harness.reports()[0]).toMatch(/^Warning RestoreFailed: .* CRIU failed\. The pod is not changed/);
 });
 
 test("a pod that runs without a report makes the outcome unknown; a late report corrects it", async () => {
   harness.claim();
   await harness.lead();
-  const { uid } = harness.planned().metadata;
+  const { uid } = harness.pod().metadata;
   await seconds(600);
   expect(harness.restore).toMatchObject({ state: "Claimed" });
   harness.setStatus(running, "Running");
@@ -159,14 +114,14 @@ test("a pod that runs without a report makes the outcome unknown; a late report 
 test("does not request a restore for a pod whose Checkpoint another one has claimed", async () => {
   harness.claim("c-2");
   await harness.lead();
-  const { uid } = harness.planned({ name: "api-2", claim: "c-2" }).metadata;
+  const { uid } = harness.pod({ name: "api-2", claim: "c-2" }).metadata;
   await seconds(1);
-  const other = harness.planned({ name: "api-1", claim: "c-1" }).metadata.uid;
+  const other = harness.pod({ name: "api-1", claim: "c-1" }).metadata.uid;
   await seconds(2);
   expect(harness.request(uid)).toBeDefined();
   expect(harness.request(other)).toBeUndefined();
-  expect(harness.annotations("api-1")).not.toHaveProperty(["cedana.ai/restore-plan"]);
-  expect(harness.annotations("api-2")).toHaveProperty(["cedana.ai/restore-plan"]);
+  expect(harness.isPlanned("api-1")).toBe(false);
+  expect(harness.isPlanned("api-2")).toBe(true);
   expect(harness.reports()).toEqual([
     "Warning RestoreClaimLost: Checkpoint before was claimed by another pod. It starts fresh",
   ]);
@@ -175,7 +130,7 @@ test("does not request a restore for a pod whose Checkpoint another one has clai
 test("pods that share a Checkpoint each get a request", async () => {
   await harness.lead();
   const annotations = { "cedana.ai/restore-shared": "true" };
-  const uids = ["a", "b"].map((name) => harness.planned({ name, annotations }).metadata.uid);
+  const uids = ["a", "b"].map((name) => harness.pod({ name, annotations }).metadata.uid);
   await seconds(1);
   expect(uids.map((uid) => harness.request(uid) !== undefined)).toEqual([true, true]);
   expect(harness.restore).toBeUndefined();
@@ -184,11 +139,11 @@ test("pods that share a Checkpoint each get a request", async () => {
 test("a Checkpoint that is deleted before the request lets the pod start fresh at once", async () => {
   harness.claim();
   await harness.lead();
-  harness.planned({}, "");
+  harness.pod({ nodeName: "" });
   await seconds(1);
   harness.api.remove("/apis/automation.cedana.ai/v1alpha1/namespaces/team-a/checkpoints/before");
   await seconds(2);
-  expect(harness.annotations()).not.toHaveProperty(["cedana.ai/restore-plan"]);
+  expect(harness.isPlanned()).toBe(false);
   expect(harness.reports()).toEqual([
     "Warning RestoreFellBack: restore from Checkpoint before failed: the Checkpoint was deleted before the restore was prepared. It starts fresh",
   ]);
@@ -196,10 +151,10 @@ test("a Checkpoint that is deleted before the request lets the pod start fresh a
 
 test("with restart: again a process that fails repeatedly starts fresh", async () => {
   await harness.end();
-  harness = new PlanHarness({ ...CRIU, restore: { restart: "again", lazy: true, timeoutSeconds: 60 } });
+  harness = new Harness({ ...CRIU, restore: { restart: "again", lazy: true, timeoutSeconds: 60 } });
   harness.claim();
   await harness.lead();
-  const { uid } = harness.planned().metadata;
+  const { uid } = harness.pod().metadata;
   await seconds(1);
   expect(harness.request(uid)).toMatchObject({ spec: { restart: "again", lazy: true, timeoutSeconds: 60 } });
   harness.report(uid, "Restored");
@@ -216,7 +171,7 @@ test("with restart: again a process that fails repeatedly starts fresh", async (
     state: "Failed",
     message: "container app: it resumed from the checkpoint and exited with code 1, 3 times",
   });
-  expect(harness.annotations()).not.toHaveProperty(["cedana.ai/restore-plan"]);
+  expect(harness.isPlanned()).toBe(false);
 });
 
 describe("the NodeRestore", () => {
@@ -226,7 +181,7 @@ describe("the NodeRestore", () => {
   ])("is deleted after the pod; one that %s", async (_, status, state) => {
     harness.claim();
     await harness.lead();
-    const { uid } = harness.planned({ status }).metadata;
+    const { uid } = harness.pod({ status }).metadata;
     await seconds(1);
     expect(harness.request(uid)).toBeDefined();
     harness.api.remove(`${PODS}/web-0`);
@@ -252,10 +207,10 @@ describe("the NodeRestore", () => {
   test("of an earlier pod is deleted, and the pod of the same name gets its own", async () => {
     harness.claim();
     await harness.lead();
-    const first = harness.planned().metadata.uid;
+    const first = harness.pod().metadata.uid;
     await seconds(1);
     harness.api.remove(`${PODS}/web-0`);
-    const second = harness.planned().metadata.uid;
+    const second = harness.pod().metadata.uid;
     await seconds(3);
     expect(second).not.toBe(first);
     expect(harness.request(first)).toBeUndefined();
@@ -271,7 +226,7 @@ describe("the NodeRestore", () => {
     async (_, annotations) => {
       if (!("cedana.ai/restore-shared" in annotations)) harness.claim();
       await harness.lead();
-      const { uid } = harness.planned({ annotations }).metadata;
+      const { uid } = harness.pod({ annotations }).metadata;
       await seconds(1);
       harness.report(uid, "Restored");
       harness.setStatus({ state: ended(0), restartCount: 0 }, "Succeeded");
@@ -280,10 +235,10 @@ describe("the NodeRestore", () => {
       await seconds(20);
       expect(harness.request(uid)).toBeUndefined();
       await harness.end();
-      harness = Object.assign(new PlanHarness(), { api: harness.api, events: harness.events });
+      harness = Object.assign(new Harness(), { api: harness.api, events: harness.events });
       await harness.lead();
       await seconds(600);
-      expect(harness.creates).toBe(1);
+      expect(creates()).toBe(1);
       expect(new Set(harness.reports())).toEqual(
         new Set(["Normal Restored: resumed from Checkpoint before"]),
       );
@@ -297,7 +252,7 @@ describe("the NodeRestore", () => {
       if (method === "POST" && path === REQUESTS && left-- > 0) throw new Error("cut");
     };
     await harness.lead();
-    const { uid } = harness.planned().metadata;
+    const { uid } = harness.pod().metadata;
     await seconds(120);
     expect(harness.request(uid)).toBeDefined();
     expect(left).toBeLessThan(0);
@@ -326,13 +281,13 @@ async function restoreWithCrashAt(step: number, outcome: NodeRestoreReason): Pro
     if (!dead) return;
     await harness.end();
     dead = false;
-    harness = Object.assign(new PlanHarness(), { api });
+    harness = Object.assign(new Harness(), { api });
     await harness.lead();
     await seconds(3);
   };
   harness.claim();
   await harness.lead();
-  const { uid } = harness.planned().metadata;
+  const { uid } = harness.pod().metadata;
   await survive();
   expect([step, harness.request(uid)?.["spec"]]).toEqual([step, expect.objectContaining({ nodeName: "n1" })]);
   harness.report(uid, outcome);
@@ -340,8 +295,7 @@ async function restoreWithCrashAt(step: number, outcome: NodeRestoreReason): Pro
   await survive();
   const state = outcome === "Restored" ? "Restored" : "Failed";
   expect([step, harness.restore?.["state"]]).toEqual([step, state]);
-  const isPlanned = Object.hasOwn(harness.annotations(), "cedana.ai/restore-plan");
-  expect([step, isPlanned]).toEqual([step, outcome === "Restored"]);
+  expect([step, harness.isPlanned()]).toEqual([step, outcome === "Restored"]);
   api.remove(`${PODS}/web-0`);
   await survive();
   expect([step, harness.request(uid)]).toEqual([step, undefined]);
@@ -358,7 +312,7 @@ test.each<[NodeRestoreReason, number]>([
     let step = 1;
     for (; (await restoreWithCrashAt(step, outcome)).crashed; step++) {
       await harness.end();
-      harness = new PlanHarness();
+      harness = new Harness();
     }
     expect(step - 1).toBe(writes);
   },

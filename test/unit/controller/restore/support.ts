@@ -8,6 +8,7 @@ import {
 import { projectCheckpoint, type CheckpointObject } from "../../../../controller/checkpoints/objects";
 import type { Json } from "../../../../kube";
 
+/** Returns the image of a checkpoint, by digest. */
 export const digest = (of: string) => `registry.example.com/checkpoints/${of}@sha256:${"a".repeat(64)}`;
 /** Returns a time after ten o'clock as RFC 3339. */
 export const at = (minutes: number) => new Date(Date.UTC(2026, 0, 1, 10, minutes)).toISOString();
@@ -25,7 +26,7 @@ interface Given {
   readonly metadata?: object;
 }
 
-/** Returns a Checkpoint as the API server stores it: by default of pod web-0 of StatefulSet web, completed by engine kubelet. */
+/** Returns a Checkpoint as the API server stores it: by default of pod web-0 of StatefulSet web, completed by engine criu. */
 export function checkpointJson(given: Given = {}) {
   const { name = "before", pod = "web-0", minutes = 0, hash = "rev-1" } = given;
   const { uid = `uid-${name}`, podUID = `uid-of-${pod}` } = given;
@@ -36,7 +37,7 @@ export function checkpointJson(given: Given = {}) {
     metadata: { name, namespace: "team-a", uid, resourceVersion: "1", generation: 1, ...given.metadata },
     spec: { podRef: { name: pod } },
     status: {
-      engine: "kubelet",
+      engine: "criu",
       podUID,
       ...(owner ? { owner: { apiVersion: "apps/v1", uid: "uid-owner", ...owner } } : {}),
       ...(hash ? { podTemplateHash: hash } : {}),
@@ -62,7 +63,8 @@ export const checkpoint = (given?: Given): CheckpointObject =>
 export const saved = (name: string, more: object = {}) => ({
   name,
   image: `${name}:1`,
-  location: digest(name),
+  location: digest("pod"),
+  architecture: "amd64",
   completionTime: at(0),
   ...more,
 });
@@ -105,14 +107,20 @@ export type Checkpoints = readonly ReturnType<typeof checkpoint>[];
 
 export type Restored = Extract<Decision, { is: "restore" }>;
 
-export const BY_IMAGE: RestoreMethods = new Map([["kubelet", { by: "image" }]]);
+/** Returns the restore by the engine criu with these RuntimeClasses, by architecture. */
+export function byPlan(runtimeClasses: Readonly<Record<string, string>>): RestoreMethods {
+  const method = { namespace: "agents", restart: "fresh", lazy: false, timeoutSeconds: 300 } as const;
+  return new Map([["criu", { ...method, runtimeClasses }]]);
+}
+
+export const CLASSES = { amd64: "cedana-criu-amd64", arm64: "cedana-criu-arm64" };
 
 /** Returns the decision on a pod, with nodes labelled cedana.ai/enabled=true. */
 export function decided(
   pod: Pod,
   checkpoints: Checkpoints,
   running: readonly string[] = [],
-  methods: RestoreMethods = BY_IMAGE,
+  methods: RestoreMethods = byPlan(CLASSES),
 ): Decision {
   const admitted = projectAdmittedPod(podJson(pod) as unknown as Json);
   const request = readRequest(admitted.annotations);

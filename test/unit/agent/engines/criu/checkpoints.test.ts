@@ -30,6 +30,7 @@ test("checkpoints a pod, pushes it, deletes it on the node and reports the resul
     architecture: "amd64",
     checkpointedTime: "2026-11-27T09:00:00Z",
     frozenMilliseconds: 2,
+    preDump: { passes: 1, frozenMilliseconds: 1 },
     containers: [
       {
         name: "app",
@@ -53,11 +54,17 @@ test("checkpoints a pod, pushes it, deletes it on the node and reports the resul
 });
 
 test("passes containers and options on", async () => {
-  const options = { tcp: "loopback", leaveRunning: false, freezeSeconds: 7 };
+  const options = { tcp: "loopback", preDump: "off", leaveRunning: false, freezeSeconds: 7 };
   node.checkpoint("cp", { containerNames: ["app"], options });
   await run("cp");
   expect(node.model.requests).toMatchObject([
-    { containers: [{ name: "app", image: "" }], tcp: "loopback", stop: true, freezeMilliseconds: 7000 },
+    {
+      containers: [{ name: "app", image: "" }],
+      tcp: "loopback",
+      preDump: "off",
+      stop: true,
+      freezeMilliseconds: 7000,
+    },
   ]);
 });
 
@@ -238,6 +245,21 @@ test("continues to push beyond the timeout if the processes have ended, also in 
   node.model.registryDown = false;
   await node.finished(at("cp"));
   expect([node.condition(at("cp")), node.model.checkpoints.size]).toEqual(["Ready CheckpointCompleted", 0]);
+  expect(node.model.violations).toEqual([]);
+});
+
+test("pushes that continue beyond their timeout do not keep other checkpoints from starting", async () => {
+  const pod = (name: string) => ({ podRef: { namespace: "shop", name, uid: `uid-of-${name}` } });
+  node.model.registryDown = true;
+  for (const name of ["a", "b"]) node.checkpoint(name, { ...STOP, ...pod(name), timeoutSeconds: 1 });
+  await node.start().ready;
+  await node.until(() => ["a", "b"].every((name) => node.message(at(name)).includes("only copy")));
+  node.checkpoint("c", { ...pod("c"), timeoutSeconds: 1 });
+  await node.until(() => node.condition(at("c")).startsWith("Failed"));
+  // It had its turn, and the registry is down.
+  expect(node.condition(at("c"))).toBe("Failed RegistryFailed");
+  node.model.registryDown = false;
+  await node.finished(...["a", "b"].map(at));
   expect(node.model.violations).toEqual([]);
 });
 

@@ -58,6 +58,35 @@ test.each([
   expect(node.status(at("pod-1"))?.cause).toBe("Incompatible");
 });
 
+test("reports a restore whose memory is loaded on access when all of it is loaded, or lost", async () => {
+  const memory = new Map([
+    ["pod-1", "Loading"],
+    ["pod-2", "Loading"],
+  ]);
+  const { outcome } = node.model.service;
+  Object.assign(node.model.service, {
+    outcome: async (podUID: string) => {
+      const found = await outcome.call(node.model.service, podUID);
+      if (found.decision !== "restore") return found;
+      const phase = memory.get(podUID);
+      if (phase === "Lost") return { ...found, decision: "fresh", reason: "MemoryLost", message: "no page" };
+      return { ...found, containers: found.containers.map((each) => ({ ...each, memory: phase })) };
+    },
+  });
+  for (const pod of memory.keys()) node.restore(pod, { lazy: true });
+  await node.start().ready;
+  for (const pod of memory.keys()) void node.model.create(pod);
+  const loading = "memory is loaded while the processes run: app, log";
+  await node.until(() => [...memory.keys()].every((pod) => node.message(at(pod)) === loading));
+  expect(node.condition(at("pod-1"))).toBe("Progressing PlanReady");
+  memory.set("pod-1", "Loaded");
+  memory.set("pod-2", "Lost");
+  await node.finished(at("pod-1"), at("pod-2"));
+  expect(node.condition(at("pod-1"))).toBe("Ready Restored");
+  expect(node.condition(at("pod-2"))).toBe("Failed StartedFresh");
+  expect(node.status(at("pod-2"))?.cause).toBe("MemoryLost");
+});
+
 test("retries the pull while the registry is down", async () => {
   node.model.registryDown = true;
   node.restore("pod-1");

@@ -11,6 +11,16 @@ describe("criu check", () => {
     expect(findingOf(good)).toEqual({ check: "criu", status: "ok", message: "CRIU 4.2.1 works" });
   });
 
+  test.each([
+    [true, "CRIU 4.2.1 works; the kernel tracks changed memory"],
+    [
+      false,
+      "CRIU 4.2.1 works; the kernel does not track changed memory, so all of it is dumped in the freeze",
+    ],
+  ])("reports whether the kernel tracks memory: %s", (tracksMemory, message) => {
+    expect(findingOf({ ...good, tracksMemory })).toEqual({ check: "criu", status: "ok", message });
+  });
+
   const output = `Error (criu/tun.c:85): tun: Unable to create tun: No such file or directory
 Error (criu/net.c:1253): net: Unexpected error: -1(Operation not permitted)
 (00.291781) Error (criu/cr-check.c:1056): Can't turn TCP repair mode ON: Operation not permitted

@@ -1,0 +1,275 @@
+package dump
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cedana.ai/cdk/runtime/internal/checkpoint"
+	"cedana.ai/cdk/runtime/internal/pod"
+)
+
+const ballastCommand = "ballast"
+
+// ballast is a process with enough memory for a pre-dump.
+func ballast() {
+	memory := make([]byte, preDumpBytes+preDumpBytes/8)
+	for i := range memory {
+		memory[i] = byte(i)
+	}
+	fmt.Println("ready")
+	select {}
+}
+
+// criuStandIn is a stand-in for CRIU: the kernel tracks memory if there is a file `tracks`.
+const criuStandIn = `#!/bin/sh
+from=$PWD
+cd "$(dirname "$0")"
+case $1 in
+check) [ -e tracks ]; exit;;
+dedup) echo "${from##*/cp/} $2 ${3##*/cp/}" >> dedups; exit;;
+esac
+echo Version: 4.2.1
+`
+
+// stats writes CRIU's statistics of a dump that stopped the processes for 70 + 5 ms.
+const stats = `printf '\100\131\020\125\006\063\011\127\013\000\000\000\012\011\010\360\242\004\020\210\047\060\000' > "$work/stats-dump"
+`
+
+// frozenNow is the shell function frozen, which says if all containers of the test are frozen.
+const frozenNow = `frozen() { for each in $(cat groups); do
+  [ -f "$each/freezer.state" ] && state=$(cat "$each/freezer.state") || state=$(grep frozen "$each/cgroup.events")
+  case $state in FROZEN | "frozen 1") ;; *) return 1;; esac
+done; }
+freeze() { for each in $(cat groups); do
+  [ -f "$each/freezer.state" ] && echo FROZEN > "$each/freezer.state" || echo 1 > "$each/cgroup.freeze"
+done; }
+`
+
+// grow adds a process with ballast to the container app.
+func (f fixture) grow(t *testing.T) {
+	t.Helper()
+	command := exec.Command("/proc/self/exe", ballastCommand)
+	output, err := command.StdoutPipe()
+	must(t, err, command.Start())
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	_, err = output.Read(make([]byte, 1))
+	must(t, err, os.WriteFile(f.groups[0].Path+"/cgroup.procs", fmt.Append(nil, command.Process.Pid), 0))
+	must(t, os.WriteFile(f.dir+"/groups", []byte(f.groups[0].Path+" "+f.groups[1].Path), 0o600))
+}
+
+// runLarge calls a test with a pod whose container app is large, on a node that tracks memory.
+func runLarge(t *testing.T, act string, test func(t *testing.T, f fixture)) {
+	run(t, frozenNow+act, func(t *testing.T, f fixture) {
+		f.grow(t)
+		must(t, os.WriteFile(f.dir+"/tracks", nil, 0o600))
+		test(t, f)
+	})
+}
+
+// take takes a checkpoint, and checks that it is whole and that all containers run.
+func (f fixture) take(t *testing.T) *checkpoint.Checkpoint {
+	t.Helper()
+	result, err := Take(context.Background(), f.node, f.request)
+	must(t, err)
+	for _, each := range f.groups {
+		each.Counts(t)
+	}
+	root, err := os.OpenRoot(result.Directory)
+	must(t, err)
+	defer root.Close()
+	c, err := checkpoint.Read(root)
+	must(t, err, c.Verify(root, true, 2))
+	if names, _ := os.ReadDir(string(f.node.Journal)); len(names) > 0 {
+		t.Errorf("the journal has %v", names)
+	}
+	return c
+}
+
+// pathsOf returns the files of the container app.
+func pathsOf(c *checkpoint.Checkpoint) []string {
+	paths := []string{}
+	for _, each := range c.Containers[0].Files {
+		paths = append(paths, each.Path)
+	}
+	return paths
+}
+
+var whole = []string{"images/inventory.img", "images/pages-1.img", "rootfs.tar"}
+
+func TestTakeDumpsOfLargeContainersOnlyWhatChangedSinceAPreDump(t *testing.T) {
+	runLarge(t, stats+`echo "${id##*-} $pre $parent" >> runs
+sleep 0.1
+if [ "$pre" ]; then ! frozen || exit 8; else frozen || exit 9; fi
+`, func(t *testing.T, f fixture) {
+		c := f.take(t)
+		want := []string{"images/inventory.img", "images/pages-1.img", "images/parent/inventory.img", "images/parent/pages-1.img", "rootfs.tar"}
+		if !slices.Equal(pathsOf(c), want) {
+			t.Errorf("got %v", pathsOf(c))
+		}
+		text, err := os.ReadFile(f.dir + "/runs")
+		must(t, err)
+		runs := strings.Split(strings.TrimSpace(string(text)), "\n")
+		slices.Sort(runs)
+		if !slices.Equal(runs, []string{"app  parent", "app yes ", "sidecar  "}) {
+			t.Errorf("CRIU ran for %q", runs)
+		}
+		if *c.PreDump != (checkpoint.PreDump{Passes: 1, FrozenNanoseconds: 75e6}) || c.FrozenNanoseconds <= 75e6 {
+			t.Errorf("got %+v, frozen for %d ns", c.PreDump, c.FrozenNanoseconds)
+		}
+		dedups, _ := os.ReadFile(f.dir + "/dedups")
+		if !strings.HasSuffix(strings.TrimSpace(string(dedups)), "/containers/app/images") || strings.Contains(string(dedups), "sidecar") {
+			t.Errorf("superseded pages were removed from %q", dedups)
+		}
+	})
+}
+
+func TestAPassFollowsWhileMuchMemoryChanged(t *testing.T) {
+	original := changed
+	t.Cleanup(func() { changed = original })
+	changed = func(pod.Container) (int64, error) { return preDumpBytes, nil }
+	runLarge(t, "echo \"$pre $parent\" >> runs; [ ! \"$pre\" ] || echo $(wc -l < runs) > \"$images/order\"\n", func(t *testing.T, f fixture) {
+		f.request.Containers = []ContainerRequest{{"app", ""}}
+		// Half of it changed: a pass that does not shrink does not pay.
+		c := f.take(t)
+		if c.PreDump.Passes != 1 {
+			t.Errorf("got %+v", c.PreDump)
+		}
+		must(t, os.RemoveAll(f.node.Checkpoints+"/cp"), os.Remove(f.dir+"/runs"))
+		f.grow(t)
+		c = f.take(t)
+		if c.PreDump.Passes != 2 || c.PreDump.FrozenNanoseconds <= 0 {
+			t.Errorf("got %+v", c.PreDump)
+		}
+		runs, err := os.ReadFile(f.dir + "/runs")
+		if err != nil || string(runs) != "yes \nyes parent\n parent\n" {
+			t.Errorf("CRIU ran for %q, %v", runs, err)
+		}
+		// The first pass is the parent of the second one.
+		for name, want := range map[string]string{"parent": "2\n", "parent/parent": "1\n"} {
+			order, err := os.ReadFile(filepath.Join(f.node.Checkpoints, "cp/containers/app/images", name, "order"))
+			if err != nil || string(order) != want {
+				t.Errorf("%s is of pass %q, %v", name, order, err)
+			}
+		}
+	})
+}
+
+func TestTakeDumpsAllMemoryAfterAFailedPreDump(t *testing.T) {
+	for name, act := range map[string]string{
+		"PreDumpFailed sk-inet.c:137: inet": `[ ! "$pre" ] || { freeze; echo "(00.1) Error (criu/sk-inet.c:137): inet: no" >> "$work/dump.log"; touch "$images/pages-1.img"; exit 1; }
+`,
+		// CRIU hangs after it froze the containers.
+		"PreDumpFailed exceeded its time limit": `[ ! "$pre" ] || { freeze; sleep 1000; }
+`,
+		"PreDumpFailed the watchdog ended": `[ ! "$pre" ] || { for each in /proc/[0-9]*; do
+  grep -qz "^watchdog$" $each/cmdline 2>/dev/null && grep -q "^PPid:.$PPID$" $each/status && kill -9 ${each#/proc/}
+done; sleep 0.3; }
+`,
+	} {
+		reason, message, _ := strings.Cut(name, " ")
+		runLarge(t, act+`[ "$pre" ] || { frozen && [ ! "$parent" ] || exit 9; }
+`, func(t *testing.T, f fixture) {
+			if strings.Contains(message, "time limit") {
+				f.request.FreezeMilliseconds = 4000
+			}
+			c := f.take(t)
+			if c.PreDump.Passes != 0 || c.PreDump.Reason != reason || !strings.Contains(c.PreDump.Message, message) {
+				t.Errorf("%s: got %+v", name, c.PreDump)
+			}
+			if !slices.Equal(pathsOf(c), whole) {
+				t.Errorf("%s: got %v", name, pathsOf(c))
+			}
+			// What the processes may have stood still counts all the same.
+			if c.PreDump.FrozenNanoseconds <= 0 || c.FrozenNanoseconds <= c.PreDump.FrozenNanoseconds {
+				t.Errorf("%s: %+v, %d ns in all", name, c.PreDump, c.FrozenNanoseconds)
+			}
+		})
+	}
+}
+
+func TestTakeSaysWhyThereWasNoPreDump(t *testing.T) {
+	runLarge(t, `[ ! "$pre" ] || exit 9
+`, func(t *testing.T, f fixture) {
+		good := f.request
+		for reason, change := range map[string]func(){
+			reasonOff:          func() { f.request.PreDump = PreDumpOff },
+			reasonPreDumpQuota: func() { f.request.MaxBytes = preDumpBytes * 2 },
+			reasonSmall:        func() { f.request.Containers = []ContainerRequest{{"sidecar", ""}} },
+			reasonNotTracked:   func() { must(t, os.Remove(f.dir+"/tracks")) },
+		} {
+			f.request = good
+			must(t, os.WriteFile(f.dir+"/tracks", nil, 0o600))
+			change()
+			c := f.take(t)
+			if c.PreDump.Passes != 0 || c.PreDump.Reason != reason || c.PreDump.Message == "" {
+				t.Errorf("%s: got %+v", reason, c.PreDump)
+			}
+			must(t, os.RemoveAll(f.node.Checkpoints+"/cp"))
+		}
+		free, err := freeBytes(f.node.Checkpoints)
+		must(t, err)
+		// Room for the memory once, not twice.
+		f.request = good
+		f.request.ReserveBytes = free - preDumpBytes*7/4
+		must(t, os.WriteFile(f.dir+"/tracks", nil, 0o600))
+		if c := f.take(t); c.PreDump.Reason != reasonPreDumpSpace {
+			t.Errorf("got %+v", c.PreDump)
+		}
+	})
+}
+
+func TestTakeLetsAPreDumpEndWhenTheServiceStops(t *testing.T) {
+	runLarge(t, `[ "$pre" ] || exit 9
+freeze; touch begun; until [ -e stopped ]; do sleep 0.01; done; sleep 0.1; touch ended
+`, func(t *testing.T, f fixture) {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		go func() {
+			for _, err := os.Stat(f.dir + "/begun"); err != nil; _, err = os.Stat(f.dir + "/begun") {
+				time.Sleep(time.Millisecond)
+			}
+			cancel(&Error{Reason: ReasonInterrupted, Err: errors.New("the service stops")})
+			_ = os.WriteFile(f.dir+"/stopped", nil, 0o600)
+		}()
+		f.failsIn(t, ctx, ReasonInterrupted, "the service stops")
+		if _, err := os.Stat(f.dir + "/ended"); err != nil {
+			t.Errorf("CRIU was killed: %v", err)
+		}
+	})
+}
+
+func TestChangedCountsWrittenPagesThatAreInMemory(t *testing.T) {
+	dir := t.TempDir()
+	size := os.Getpagesize()
+	maps := fmt.Sprintf("%x-%x rw-p 00000000 00:00 0\n%x-%x r--p 00000000 00:00 0 /lib\nffffffffff600000-ffffffffff601000 -w-p 00000000 00:00 0\n",
+		2*size, 6*size, 8*size, 9*size)
+	entries := []uint64{0, 0, softDirty | present, softDirty | swapped, present, softDirty, 0, 0, softDirty | present}
+	pages := []byte{}
+	for _, each := range entries {
+		pages = binary.LittleEndian.AppendUint64(pages, each)
+	}
+	must(t, os.WriteFile(dir+"/maps", []byte(maps), 0o600), os.WriteFile(dir+"/pagemap", pages, 0o600))
+	left := uint64(4)
+	if got, err := changedOf(dir, &left); err != nil || got != int64(2*size) || left != 0 {
+		t.Errorf("got %d, %v; %d left", got, err, left)
+	}
+	left = 3
+	if _, err := changedOf(dir, &left); !errors.Is(err, errMapped) {
+		t.Errorf("got %v", err)
+	}
+	must(t, os.WriteFile(dir+"/maps", []byte("nonsense\n"), 0o600))
+	if _, err := changedOf(dir, &left); err == nil {
+		t.Error("invalid maps are accepted")
+	}
+}

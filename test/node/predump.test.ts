@@ -1,0 +1,200 @@
+/**
+ * The host service dumps memory while a pod runs, then only what changed since. CEDANA_NODE=vm runs it on a node whose kernel
+ * tracks memory; other nodes must say that theirs does not. Judged by the clock and the memory of the process itself.
+ */
+import { openServiceNode, type CheckpointParams, type ServiceNode } from "../../testbed/node/service";
+import { eventually, NODE, scaled } from "../../testbed/node/testbed";
+import { RESTORE_ANNOTATION } from "../../testbed/node/wrapper";
+
+const MEGABYTES = 256;
+const PASSES = ["off", "auto"] as const;
+/** Checkpoints of each kind. */
+const ROUNDS = Number(process.env["ROUNDS"] ?? 3);
+
+let node: ServiceNode;
+/** Whether the kernel of the node tracks memory. */
+let tracks: boolean;
+
+beforeAll(async () => {
+  node = await openServiceNode("dirty");
+  tracks = node.script("criu check --feature mem_dirty_track > /dev/null 2>&1 && echo yes; true") !== "";
+  removePods();
+});
+afterEach(() => {
+  removePods();
+  node.script("rm -rf /var/lib/cedana-cdk/checkpoints/*");
+});
+afterAll(() => node?.close());
+
+function removePods() {
+  node.kubectl(["delete", "pods", "--all", "--grace-period=1", "--wait=true"]);
+}
+
+/** Returns a pod that writes 1 % of its memory a second. */
+const dirty = (name: string) => ({
+  metadata: { name },
+  spec: {
+    containers: [
+      {
+        name: "dirty",
+        image: "localhost:5000/dirty:1",
+        command: ["/bin/dirty"],
+        env: [{ name: "MB", value: String(MEGABYTES) }],
+      },
+    ],
+  },
+});
+
+const logs = (pod: string) => node.kubectl(["logs", pod]);
+
+/** Returns the numbers that a process printed after a word. */
+const printed = (log: string, word: string) =>
+  [...log.matchAll(new RegExp(`^${word} (\\d+)`, "gm"))].map(([, number]) => Number(number));
+
+/** Waits until a process has written on. */
+async function writes(pod: string): Promise<number> {
+  const before = printed(logs(pod), "wrote").length;
+  return eventually(() => {
+    const all = printed(logs(pod), "wrote");
+    if (all.length <= before) throw new Error(`${pod} stands still`);
+    return all.at(-1)!;
+  });
+}
+
+/** Lets the process compare all of its memory with what it must hold after the pages that it wrote. */
+async function isWhole(pod: string): Promise<number> {
+  const known = printed(logs(pod), "checked").length;
+  node.kubectl(["exec", pod, "--", "kill", "-USR1", "1"]);
+  return eventually(() => {
+    const found = [...logs(pod).matchAll(/^checked (\d+) wrong (\d+)$/gm)].slice(known);
+    if (found.length === 0) throw new Error(`${pod} has not checked its memory`);
+    const [, written, wrong] = found[0]!;
+    expect(wrong).toBe("0");
+    return Number(written);
+  });
+}
+
+interface Taken {
+  /** Longest standstill of the process during the checkpoint, and their sum, by its own clock, in ms. */
+  readonly longest: number;
+  readonly sum: number;
+  /** As the service reported it, in ms. */
+  readonly reported: number;
+  readonly checkpoint: ReturnType<ServiceNode["checkpoint"]>["checkpoint"];
+  readonly directory: string;
+}
+
+async function take(pod: string, params: Omit<CheckpointParams, "podUID">): Promise<Taken> {
+  const before = logs(pod).length;
+  // The emulated processors of a loaded machine are slow.
+  const limit = { freezeMilliseconds: scaled(60_000) };
+  const { checkpoint, directory, timings } = node.checkpoint({ podUID: node.uid(pod), ...limit, ...params });
+  await writes(pod);
+  const own = printed(logs(pod).slice(before), "standstill").map((us) => us / 1000);
+  const reported = checkpoint.frozenNanoseconds / 1e6;
+  // Shorter ones are of a loaded machine.
+  const notable = own.filter((each) => each > reported / 20);
+  const sum = notable.reduce((a, b) => a + b, 0);
+  const taken = { longest: Math.max(0, ...own), sum, reported };
+  const { preDump } = checkpoint;
+  const bytes = bytesOf(checkpoint);
+  process.stdout.write(`${JSON.stringify({ ...params, ...taken, notable, preDump, bytes, timings })}\n`);
+  return { ...taken, checkpoint, directory };
+}
+
+/** Returns the bytes of the pages of a checkpoint: of the dump, and of the pre-dumps. */
+function bytesOf({ containers }: Taken["checkpoint"]) {
+  const sum = (pattern: RegExp) =>
+    containers[0]!.files.filter(({ path }) => pattern.test(path)).reduce((all, { size }) => all + size, 0);
+  return {
+    dump: sum(/^images\/pages-\d+\.img$/),
+    preDump: sum(/^images\/(parent\/)+pages-\d+\.img$/),
+  };
+}
+
+const median = (of: readonly number[]) => of.toSorted((a, b) => a - b)[Math.floor(of.length / 2)]!;
+
+test("only what changed since the pre-dump is dumped while the process stands still", async () => {
+  node.runPod(dirty("source"));
+  await writes("source");
+  const taken: Record<(typeof PASSES)[number], Taken[]> = { off: [], auto: [] };
+  for (let round = 0; round < ROUNDS; round++)
+    for (const preDump of PASSES)
+      taken[preDump].push(await take("source", { uid: `${preDump}-${round}`, preDump }));
+
+  const whole = MEGABYTES << 20;
+  for (const { checkpoint } of taken.off) {
+    expect(checkpoint.preDump).toMatchObject({ passes: 0, reason: "Off" });
+    expect(bytesOf(checkpoint)).toMatchObject({ dump: expect.any(Number), preDump: 0 });
+    expect(bytesOf(checkpoint).dump).toBeGreaterThanOrEqual(whole);
+  }
+  for (const { checkpoint, sum, reported } of taken.auto) {
+    if (!tracks) {
+      expect(checkpoint.preDump).toMatchObject({ passes: 0, reason: "MemoryNotTracked" });
+      expect(bytesOf(checkpoint)).toMatchObject({ preDump: 0 });
+      continue;
+    }
+    expect(checkpoint.preDump!.passes).toBeGreaterThan(0);
+    expect(checkpoint.preDump!.frozenNanoseconds).toBeGreaterThan(0);
+    const { dump, preDump } = bytesOf(checkpoint);
+    expect(preDump).toBeGreaterThanOrEqual(whole);
+    expect(dump).toBeLessThan(whole);
+    // Both are sums: of the pre-dump and of the dump.
+    expect(sum / reported).toBeGreaterThan(0.7);
+    expect(sum / reported).toBeLessThan(2);
+  }
+  const ratio = (of: "longest" | "sum" | "reported") =>
+    median(taken.auto.map((each) => each[of])) / median(taken.off.map((each) => each[of]));
+  process.stdout.write(
+    `standstill with pre-dump / without: longest ${ratio("longest")}, sum ${ratio("sum")}, reported ${ratio("reported")}\n`,
+  );
+  expect(node.leftovers()).toBe("");
+  await isWhole("source");
+});
+
+test("a checkpoint of two dumps is restored, verified and deleted as one", async () => {
+  node.runPod(dirty("source"));
+  await writes("source");
+  const { checkpoint } = await take("source", { uid: "chain" });
+  expect(checkpoint.preDump?.passes ?? 0).toBeGreaterThan(tracks ? 0 : -1);
+  const { spec } = dirty("copy");
+  node.kubectl(["apply", "-f", "-"], {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "copy", annotations: { [RESTORE_ANNOTATION]: "" } },
+    spec: {
+      ...spec,
+      runtimeClassName: "cedana",
+      nodeSelector: { "kubernetes.io/hostname": NODE.name },
+      tolerations: [{ operator: "Exists" }],
+    },
+  });
+  const copy = node.uid("copy");
+  // As the method stage leaves it.
+  node.script(`staging=/var/lib/cedana-cdk/restore/.staging-${copy}
+mkdir -m 700 $staging
+cp -a --reflink=auto /var/lib/cedana-cdk/checkpoints/chain $staging`);
+  const deadline = new Date(Date.now() + 3_600_000).toISOString();
+  const plan = { checkpoint: "chain", podUID: copy, deadline, fallback: "fail", restart: "fresh" };
+  expect(node.call("lay", plan)).toMatchObject({ status: 0 });
+  node.kubectl(["wait", "--for=condition=Ready", "pod/copy", `--timeout=${scaled(120)}s`]);
+  await writes("copy");
+  const restored = await isWhole("copy");
+  // It resumed after the writes of the source, each page as it was at the freeze.
+  const [first] = printed(logs("copy"), "wrote");
+  expect(first).toBeGreaterThan(printed(logs("source"), "wrote")[0]!);
+  expect(restored).toBeGreaterThanOrEqual(first!);
+  expect(JSON.parse(node.call("outcome", { podUID: copy }).stdout)).toMatchObject({
+    decision: "restore",
+    containers: [{ name: "dirty", phase: "Restored" }],
+  });
+  // A restored process is tracked again.
+  const { checkpoint: second } = await take("copy", { uid: "second" });
+  expect(second.preDump?.passes ?? 0).toBeGreaterThan(tracks ? 0 : -1);
+  removePods();
+  expect(node.call("forgetPlan", { podUID: copy }).status).toBe(0);
+  for (const uid of ["chain", "second"]) expect(node.call("forget", { uid }).status).toBe(0);
+  expect(node.script("ls -A /var/lib/cedana-cdk/checkpoints")).toBe("");
+  expect(node.script("ls -A /var/lib/cedana-cdk/restore")).not.toContain(copy);
+  expect(node.leftovers()).toBe("");
+});

@@ -1,0 +1,108 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { ROOT, run } from "../../../testbed/node/run";
+import { eventually, REGISTRY } from "../../../testbed/node/testbed";
+import type { WrapperNode } from "../../../testbed/node/wrapper";
+
+/** Pushes the image `memory:1`: busybox and the workload of runtime/test/memory. */
+export function pushMemory(): void {
+  const folder = mkdtempSync(join(tmpdir(), "memory-"));
+  mkdirSync(join(folder, "image/bin"), { recursive: true });
+  const env = { ...process.env, CGO_ENABLED: "0" };
+  const build = ["build", "-trimpath", "-o", join(folder, "image/bin/memory"), "./test/memory"];
+  run("go", build, { cwd: join(ROOT, "runtime"), env });
+  const layer = join(folder, "layer.tar");
+  run("tar", ["--owner=0", "--group=0", "-C", join(folder, "image"), "-cf", layer, "bin/memory"]);
+  const crane = join(process.env["TESTBED_CACHE"] ?? join(homedir(), ".cache/cedana-testbed"), "bin/crane");
+  const [base, tag] = [`${REGISTRY}/busybox:1`, `${REGISTRY}/memory:1`];
+  run(crane, ["append", "--insecure", "--base", base, "--new_layer", layer, "--new_tag", tag]);
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Returns a container with known content in its memory. */
+export const memory = (name: string, megabytes: number, more: object = {}) => ({
+  name,
+  image: "localhost:5000/memory:1",
+  command: ["/bin/memory", String(megabytes)],
+  ...more,
+});
+
+/** The program of the server of memory, for pgrep -f. It matches neither itself nor a shell. */
+const SERVERS = "^cedana-lazy serv[e]";
+
+/** The servers of memory of a node, and its host service. */
+export class MemoryServers {
+  constructor(private readonly node: WrapperNode) {}
+
+  /** Runs a script on the node. */
+  script(text: string): string {
+    return this.node.feed(text, "sh", "-s");
+  }
+
+  /** Starts the host service, in whose cgroup the servers run, and restarts it if it runs. */
+  startService(): Promise<unknown> {
+    this.stopService();
+    this
+      .script(`setsid /opt/cedana-cdk/current/bin/cedana-node cedana-noded > /tmp/noded.log 2>&1 < /dev/null &
+echo $! > /tmp/noded.pid`);
+    return eventually(() => this.call("state"));
+  }
+
+  stopService(): void {
+    this.script(`[ ! -e /tmp/noded.pid ] || kill "$(cat /tmp/noded.pid)" 2> /dev/null || true
+rm -f /tmp/noded.pid`);
+  }
+
+  /** Sends a request to the host service. @throws Error if it reports one */
+  call(method: string, params: object = {}): unknown {
+    const program = "/opt/cedana-cdk/current/bin/cedana-node";
+    const text = this.node.feed(
+      JSON.stringify(params),
+      "sh",
+      "-c",
+      `exec ${program} cedana-noded call ${method} "$(cat)"`,
+    );
+    return JSON.parse(text);
+  }
+
+  /** PIDs of all servers and keepers. */
+  all(): readonly string[] {
+    return this.node.onNode("sh", "-c", `pgrep -f '${SERVERS}' || true`).split("\n").filter(Boolean);
+  }
+
+  /** PIDs of the keepers: the children of servers. */
+  keepers(): readonly string[] {
+    const servers = this.all();
+    return servers.filter((pid) =>
+      servers.includes(this.script(`awk '/^PPid/ {print $2}' /proc/${pid}/status`).trim()),
+    );
+  }
+
+  /**
+   * Stops the next server in the moment in which the processes of a container run and their memory is being loaded. Returns a
+   * function that waits for its PID.
+   */
+  stopNext(container: string): () => Promise<string> {
+    this.script(`rm -f /tmp/stopped
+( while :; do
+    for each in /var/lib/cedana-cdk/restore/*/work/${container}/lazy.json; do
+      if grep -q '"phase":"Loading"' "$each" 2> /dev/null; then
+        for pid in $(pgrep -f '${SERVERS}'); do
+          parent=$(awk '/^PPid/ {print $2}' /proc/$pid/status)
+          case "$(readlink /proc/$pid/cwd)" in */work/${container}) ;; *) continue ;; esac
+          grep -qa lazy /proc/$parent/cmdline || { kill -STOP $pid; echo $pid > /tmp/stopping; mv /tmp/stopping /tmp/stopped; }
+        done
+        exit
+      fi
+    done
+  done ) > /dev/null 2>&1 < /dev/null &`);
+    return () => eventually(() => this.node.onNode("cat", "/tmp/stopped").trim());
+  }
+
+  /** Returns lazy.json of a container. */
+  status(pod: string, container: string): { phase: string; bytes: number; message?: string } {
+    const path = `/var/lib/cedana-cdk/restore/${this.node.uid(pod)}/work/${container}/lazy.json`;
+    return JSON.parse(this.node.onNode("cat", path)) as { phase: string; bytes: number; message?: string };
+  }
+}
