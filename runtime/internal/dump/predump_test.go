@@ -120,7 +120,7 @@ if [ "$pre" ]; then ! frozen || exit 8; else frozen || exit 9; fi
 		}
 		text, err := os.ReadFile(f.dir + "/runs")
 		must(t, err)
-		runs := strings.Split(strings.TrimSpace(string(text)), "\n")
+		runs := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
 		slices.Sort(runs)
 		if !slices.Equal(runs, []string{"app  parent", "app yes ", "sidecar  "}) {
 			t.Errorf("CRIU ran for %q", runs)
