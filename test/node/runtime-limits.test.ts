@@ -12,6 +12,20 @@ const describeInNamespaces = KIND === "namespaces" ? describe : describe.skip;
 const CAPABILITIES = ["SYS_ADMIN", "NET_ADMIN", "BPF", "PERFMON", "SYS_PTRACE", "IPC_LOCK"];
 const RIGHTS = { all: { privileged: true }, some: { capabilities: { add: CAPABILITIES } } };
 
+/** Sources of the tests of descriptors and of processes of `kubectl exec`. */
+const SESSIONS = [
+  { what: "a session", hold: ["file"] },
+  { what: "a session with a connection", hold: ["unix-echo", "/data/echo.sock"] },
+  { what: "descriptors", hold: ["file"] },
+] as const;
+
+const manifest = (name: string, held: Held, annotations: object = {}) => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name, annotations },
+  spec: podOf(held),
+});
+
 /** Returns the pod of a process that holds something. */
 function podOf({ hold, second, rights, pod = {} }: Held) {
   const container = (name: string, list: readonly string[]) => ({
@@ -35,15 +49,25 @@ function podOf({ hold, second, rights, pod = {} }: Held) {
 describeInNamespaces("a checkpoint", () => {
   let node: ServiceNode;
 
+  const ALL: readonly Held[] = [...RESUMES, ...REJECTED, ...SESSIONS];
+  const nameOf = (held: Held) => `source-${ALL.indexOf(held)}`;
+
   beforeAll(async () => {
     node = await openServiceNode("hold");
     removePods();
+    // All at once: most of the time of a test is the start and the end of its pods.
+    const items = ALL.map((held) => manifest(nameOf(held), held));
+    node.kubectl(["create", "-f", "-"], { apiVersion: "v1", kind: "List", items });
   });
   afterEach(() => {
-    removePods();
+    node.kubectl(["delete", "pod", "copy", "--grace-period=0", "--force", "--ignore-not-found"]);
     node.script("rm -rf /var/lib/cedana-cdk/checkpoints/* /var/lib/cedana-cdk/restore/*");
   });
-  afterAll(() => node?.close());
+  afterAll(() => {
+    if (node === undefined) return;
+    removePods();
+    node.close();
+  });
 
   const removePods = () =>
     node.kubectl(["delete", "pods", "--all", "--grace-period=0", "--force", "--wait=true"]);
@@ -60,22 +84,17 @@ describeInNamespaces("a checkpoint", () => {
       return last;
     });
 
-  function create(name: string, held: Held, annotations: object = {}): string {
-    const metadata = { name, annotations };
-    node.kubectl(["create", "-f", "-"], { apiVersion: "v1", kind: "Pod", metadata, spec: podOf(held) });
-    return node.uid(name);
-  }
-
   async function start(held: Held) {
-    const podUID = create("source", held);
+    const source = nameOf(held);
     if (held.second !== undefined)
-      node.kubectl(["wait", "--for=condition=Ready", "pod/source", "--timeout=60s"]);
-    return { podUID, uses: await used("source", 2) };
+      node.kubectl(["wait", "--for=condition=Ready", `pod/${source}`, "--timeout=60s"]);
+    return { source, podUID: node.uid(source), uses: await used(source, 2) };
   }
 
   /** Restores the checkpoint `limit` in a new pod. */
   function restore(held: Held) {
-    const copy = create("copy", held, { [RESTORE_ANNOTATION]: "" });
+    node.kubectl(["create", "-f", "-"], manifest("copy", held, { [RESTORE_ANNOTATION]: "" }));
+    const copy = node.uid("copy");
     const deadline = new Date(Date.now() + 600_000).toISOString();
     // As the method stage leaves it.
     node.script(`staging=/var/lib/cedana-cdk/restore/.staging-${copy}
@@ -94,10 +113,10 @@ mv /var/lib/cedana-cdk/checkpoints/limit $staging`);
   }
 
   test.each(RESUMES.map((held) => [held.what, held] as const))("resumes with %s", async (_, held) => {
-    const { podUID, uses } = await start(held);
+    const { source, podUID, uses } = await start(held);
     const { tcp } = held;
     node.checkpoint({ uid: "limit", podUID, ...(tcp === undefined ? {} : { tcp }) });
-    await used("source", uses);
+    await used(source, uses);
     await restore(held);
     // Not from the beginning: a fresh start has used it fewer times.
     const [, first] = await eventually(() => {
@@ -110,7 +129,7 @@ mv /var/lib/cedana-cdk/checkpoints/limit $staging`);
   });
 
   test.each(REJECTED.map((held) => [held.what, held] as const))("is rejected with %s", async (_, held) => {
-    const { podUID, uses } = await start(held);
+    const { source, podUID, uses } = await start(held);
     const { status, stderr } = node.call("checkpoint", { uid: "limit", podUID, tcp: held.tcp ?? "close" });
     expect(status).toBe(1);
     const error = JSON.parse(stderr.replace(/^cedana-noded: /, "")) as Record<string, string>;
@@ -120,36 +139,55 @@ mv /var/lib/cedana-cdk/checkpoints/limit $staging`);
     // The pod, its containers or a process with its name.
     expect(error["message"]).toMatch(/^(process \d+ \((hold|exe)\) |the (pod|container) |the container's )/);
     expect(node.leftovers()).toBe("");
-    await used("source", uses);
+    await used(source, uses);
   });
 
   test("is taken while a process of kubectl exec runs, which is no part of it", async () => {
-    const held = { what: "", hold: ["file"] };
-    const { podUID, uses } = await start(held);
+    const [held] = SESSIONS;
+    const { source, podUID, uses } = await start(held);
     // It would be rejected if it were part of the checkpoint.
-    node.script(execute("io_uring"));
+    node.script(execute(source, "io_uring"));
     node.checkpoint({ uid: "limit", podUID });
     await restore(held);
     await used("copy", uses);
     expect(node.kubectl(["exec", "copy", "--", "ps"])).not.toContain("hold io_uring");
-    expect(node.kubectl(["exec", "source", "--", "ps"])).toContain("hold io_uring");
+    expect(node.kubectl(["exec", source, "--", "ps"])).toContain("hold io_uring");
+  });
+
+  test("is restored as a process that has the descriptors that it had, and no other", async () => {
+    const held = SESSIONS[2];
+    const { source, podUID } = await start(held);
+    const descriptors = (pod: string) =>
+      node.kubectl([
+        "exec",
+        pod,
+        "--",
+        "sh",
+        "-c",
+        "ls -l /proc/1/fd | sed -n 's/.* \\([0-9]* -> [^:]*\\).*/\\1/p'",
+      ]);
+    const before = descriptors(source);
+    expect(before).toContain(" -> /held");
+    node.checkpoint({ uid: "limit", podUID });
+    await restore(held);
+    expect(descriptors("copy")).toBe(before);
   });
 
   test("is rejected while a process of kubectl exec is connected to the container by a unix socket", async () => {
-    const { podUID, uses } = await start({ what: "", hold: ["unix-echo", "/data/echo.sock"] });
-    node.script(execute("unix-dial /data/echo.sock"));
+    const { source, podUID, uses } = await start(SESSIONS[1]);
+    node.script(execute(source, "unix-dial /data/echo.sock"));
     await eventually(() => {
       const { stderr } = node.call("checkpoint", { uid: "limit", podUID });
       expect(stderr).toContain("has a unix stream connection to a process outside the container");
       expect(stderr).toContain("It can be of a kubectl exec session");
     });
-    await used("source", uses);
+    await used(source, uses);
   });
 
   /** Returns a script that runs hold in the container as `kubectl exec` does, without waiting for it. */
-  function execute(list: string): string {
+  function execute(pod: string, list: string): string {
     const path = "{.status.containerStatuses[0].containerID}";
-    const id = node.kubectl(["get", "pod", "source", "-o", `jsonpath=${path}`]).replace("containerd://", "");
+    const id = node.kubectl(["get", "pod", pod, "-o", `jsonpath=${path}`]).replace("containerd://", "");
     return `ctr -n k8s.io tasks exec --detach --exec-id session ${id} /bin/hold ${list}`;
   }
 });

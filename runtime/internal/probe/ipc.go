@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bufio"
+	"errors"
 	"os"
 
 	"cedana.ai/cdk/runtime/internal/oci"
@@ -13,6 +14,12 @@ import (
 // checkIPC finds System V objects in pods of several containers. CRIU saves and restores all objects of the pod's namespace
 // with each container, and the second restore finds those of the first.
 func (c *check) checkIPC() {
+	own, err := namespaceOf(c.containers[0].PID, "ipc")
+	node, nodeErr := os.Readlink("/proc/self/ns/ipc")
+	if errors.Join(err, nodeErr) != nil || own == node {
+		// hostIPC is a problem by itself: its objects are those of the node.
+		return
+	}
 	for _, each := range []struct{ name, text string }{{"shm", "shared memory"}, {"sem", "semaphores"}, {"msg", "message queues"}} {
 		if ipcObjects(c.containers[0].PID, each.name) > 0 {
 			c.add(&c.containers[0], each.name, "the pod has SysV "+each.text+" and several containers",

@@ -10,9 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -100,6 +100,13 @@ func open(args []string) error {
 		return err
 	case "alg":
 		return call(unix.SYS_SOCKET, unix.AF_ALG, unix.SOCK_SEQPACKET)
+	case "sysv-shm":
+		_, err := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, unix.IPC_CREAT|0o600)
+		return err
+	case "sysv-sem":
+		return call(unix.SYS_SEMGET, unix.IPC_PRIVATE, 1, unix.IPC_CREAT|0o600)
+	case "sysv-msg":
+		return call(unix.SYS_MSGGET, unix.IPC_PRIVATE, unix.IPC_CREAT|0o600, 0)
 	case "own-address":
 		return openOwnAddress(args[1], listen, dial)
 	case "eventfd":
@@ -151,8 +158,8 @@ func openOwnAddress(kind string, listen func(string, string, bool) (net.Listener
 	return errors.New("this machine has only loopback addresses")
 }
 
-func call(number, a, b uintptr) error {
-	if _, _, errno := unix.Syscall(number, a, b, 0); errno != 0 {
+func call(number, a, b uintptr, c ...uintptr) error {
+	if _, _, errno := unix.Syscall(number, a, b, append(c, 0)[0]); errno != 0 {
 		return errno
 	}
 	return nil
@@ -164,6 +171,10 @@ func container(t *testing.T, name string, args ...string) pod.Container {
 	for version, parent := range freezertest.Hierarchies(t) {
 		group := freezertest.New(t, version, parent, fmt.Sprintf("probe-test-%d-%s", os.Getpid(), name))
 		command := exec.Command("/proc/self/exe", append([]string{"open"}, args...)...)
+		if strings.HasPrefix(args[0], "sysv-") {
+			// The objects end with the namespace.
+			command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWIPC}
+		}
 		stdin, err := command.StdinPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -294,23 +305,16 @@ func TestUnixSocketOfAProcessOutsideTheContainer(t *testing.T) {
 	}
 }
 
-func TestSharedMemorySegmentsOfSeveralContainers(t *testing.T) {
-	// Tests of other packages must not find the segment. The thread, which ends with the test, and the containers have it.
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWIPC); err != nil {
-		t.Skipf("cannot create an IPC namespace: %v", err)
-	}
-	id, err := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, unix.IPC_CREAT|0o600)
-	if err != nil {
-		t.Skipf("this machine has no SysV memory: %v", err)
-	}
-	defer unix.SysvShmCtl(id, unix.IPC_RMID, nil)
-	one, two := container(t, "one", "nothing"), container(t, "two", "nothing")
-	if got := messages(Check([]pod.Container{one, two}, checkpoint.TCPClose)); !strings.Contains(got, "SysV") {
-		t.Errorf("got %q", got)
-	}
-	if got := messages(Check([]pod.Container{one}, checkpoint.TCPClose)); got != "" {
-		t.Errorf("got %q", got)
+func TestObjectsOfSysVOfSeveralContainers(t *testing.T) {
+	other := container(t, "other", "nothing")
+	for kind, want := range map[string]string{"sysv-shm": "shared memory", "sysv-sem": "semaphores", "sysv-msg": "message queues"} {
+		holder := container(t, kind, kind)
+		if got := messages(Check([]pod.Container{holder, other}, checkpoint.TCPClose)); !strings.Contains(got, "the pod has SysV "+want) {
+			t.Errorf("%s: got %q", kind, got)
+		}
+		if got := messages(Check([]pod.Container{holder}, checkpoint.TCPClose)); strings.Contains(got, "SysV") {
+			t.Errorf("%s alone: got %q", kind, got)
+		}
 	}
 }
 

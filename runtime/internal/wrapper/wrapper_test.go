@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -225,5 +226,24 @@ func TestTheRuntimeGetsTheLimitsAndStreamsOfTheCall(t *testing.T) {
 	want[0] = "99"
 	if !slices.Equal(lines, want) {
 		t.Errorf("got %q, want %q", lines, want)
+	}
+}
+
+// TestTheRuntimeGetsTheDescriptorsOfTheCaller: one of the node that is left open leads out of a container (CVE-2024-21626).
+func TestTheRuntimeGetsTheDescriptorsOfTheCaller(t *testing.T) {
+	f := open(t)
+	bundle := f.bundle(t, nil)
+	runtime := program(t, f.path("listing"), "for each in /proc/$$/fd/*; do echo ${each##*/} $(readlink $each); done")
+	run := func(command *exec.Cmd) string {
+		command.Env = append(os.Environ(), "TEST_WRAPPER_RUNTIME="+runtime)
+		command.Dir = f.directory
+		output, err := command.Output()
+		must(t, err)
+		// The number of the pipe of the output differs.
+		return regexp.MustCompile(`pipe:\[\d+\]`).ReplaceAllString(string(output), "pipe")
+	}
+	args := []string{"create", "--bundle", bundle, "x"}
+	if got, want := run(exec.Command("/proc/self/exe", args...)), run(exec.Command(runtime, args...)); got != want || want == "" {
+		t.Errorf("the runtime has\n%s\nnot\n%s", got, want)
 	}
 }
