@@ -60,6 +60,9 @@ export class Connection {
   async write(bytes: Uint8Array): Promise<void> {
     const { socket } = this;
     if (socket.destroyed || !socket.writable) return;
+    // Sends what is written until the next event at once.
+    socket.cork();
+    process.nextTick(() => socket.uncork());
     if (socket.write(bytes) || socket.writableLength < MAX_BUFFERED_BYTES) return;
     await new Promise<void>((resolve) => {
       const done = () => {
