@@ -4,7 +4,7 @@ import { MANIFEST, manifestOf, type StoredPart } from "./manifest";
 import { parseMetadata } from "./metadata";
 import { parallel } from "./parallel";
 import { METADATA, partsOf } from "./parts";
-import { PARALLEL_SEGMENTS, segmentsOf } from "./segments";
+import { PARALLEL_SEGMENTS, segmentBytes, segmentsOf } from "./segments";
 import type { PushCheckpoint } from "./types";
 
 /** Parts that are sent at a time: one is compressed while the other waits for the registry. */
@@ -48,7 +48,7 @@ async function pushPart(
   const exported = await node.export(uid, part, signal);
   try {
     const segments = await parallel(
-      segmentsOf(exported.content),
+      segmentsOf(exported.content, segmentBytes(exported.uncompressedSize)),
       PARALLEL_SEGMENTS,
       async ({ chunks, size, sha256 }, each) => {
         const digest = `sha256:${sha256}`;

@@ -2,10 +2,17 @@ import { createHash } from "node:crypto";
 import type { StreamDigest } from "../../clients/node-service";
 
 /**
- * Bytes of a blob, at most. A part is stored as several blobs, so that they are sent and received at a time, and so that the
- * digest of each is known before it is sent: a registry can store it while it arrives.
+ * Bytes of a blob, unless the part is very large. A part is stored as several blobs, so that they are sent and received at a
+ * time, and so that the digest of each is known before it is sent: a registry can store it while it arrives.
  */
-export const SEGMENT_BYTES = 32 << 20;
+export const SEGMENT_BYTES = 16 << 20;
+/** A manifest has at most 4 MiB in many registries, and a layer takes 400 bytes of it. */
+const MOST_SEGMENTS = 1024;
+
+/** Returns the bytes of the blobs of a part, but the last one. */
+export function segmentBytes(uncompressedSize: number): number {
+  return Math.max(SEGMENT_BYTES, Math.ceil(uncompressedSize / MOST_SEGMENTS));
+}
 
 /** Blobs of a part that are in memory at a time. */
 export const PARALLEL_SEGMENTS = 3;
@@ -15,11 +22,8 @@ export interface Segment extends StreamDigest {
   readonly chunks: readonly Uint8Array[];
 }
 
-/** Divides the content of a part, which is not empty, into segments. */
-export async function* segmentsOf(
-  content: AsyncIterable<Uint8Array>,
-  most = SEGMENT_BYTES,
-): AsyncGenerator<Segment> {
+/** Divides the content of a part into segments of so many bytes, of which the last can have fewer. */
+export async function* segmentsOf(content: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Segment> {
   let [chunks, size, hash] = [[] as Uint8Array[], 0, createHash("sha256")];
   for await (let rest of content) {
     while (rest.length > 0) {

@@ -16,12 +16,14 @@ const { values } = parseArgs({
     sizes: { type: "string", default: "1,64,256,1024" },
     rounds: { type: "string", default: "3" },
     against: { type: "string" },
+    lazy: { type: "boolean", default: false },
   },
 });
 const sizes = values.sizes.split(",").map(Number);
 const rounds = Number(values.rounds);
 const against = values.against === undefined ? "" : ` --against ${values.against}`;
-const command = `npm run bench:node --${against} --sizes ${values.sizes} --rounds ${rounds}`;
+const lazy = values.lazy ? " --lazy" : "";
+const command = `npm run bench:node --${against}${lazy} --sizes ${values.sizes} --rounds ${rounds}`;
 
 const all = new Map<number, Partial<Record<SideKind, Measured[]>>>(sizes.map((each) => [each, {}]));
 const overheads: number[] = [];
@@ -41,6 +43,7 @@ async function measure({ kind }: Side, folder: string, round: number): Promise<v
 
 async function main(): Promise<void> {
   const sides: Side[] = [{ kind: "criu", checkout: ROOT }];
+  if (values.lazy) sides.push({ kind: "criu lazy", checkout: ROOT });
   if (values.against !== undefined) sides.unshift({ kind: "kubelet", checkout: resolve(values.against) });
   for (let round = 1; round <= rounds; round++)
     for (const side of sides) await withSide(side, ({ folder }) => measure(side, folder, round));

@@ -1,7 +1,7 @@
 // Measures checkpoints and restores of the engine `criu` on a real node, beside the engine of another commit and a floor: see
 // docs/agent/performance.md.
 //
-//   npm run bench:node -- [--against DIR] [--sizes 1,64,256,1024] [--rounds 3]
+//   npm run bench:node -- [--against DIR] [--lazy] [--sizes 1,64,256,1024] [--rounds 3]
 //
 // Requirements as for the node tier (docs/testing.md): root, buildah, Go, and CEDANA_TESTBED. DIR is a built checkout.
 import { join } from "node:path";

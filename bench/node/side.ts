@@ -3,10 +3,12 @@
  * disconnects. It is bundled in the place of a file of the checkout's bench/node: it may import nothing else.
  */
 import { openEngine } from "../../testbed/node/engine";
-import type { SideReady } from "./sides";
+import type { SideKind, SideReady } from "./sides";
 
 async function main(): Promise<void> {
-  const engine = await openEngine({ quota: "16Gi", reserve: "1Gi" });
+  const kind = process.argv[2] as SideKind;
+  const restore = kind === "criu lazy" ? { restore: { lazy: true } } : {};
+  const engine = await openEngine({ quota: "16Gi", reserve: "1Gi", ...restore });
   process.on("disconnect", () => {
     engine.close();
     process.exit();

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 
 /** An engine that the benchmark installs. */
-export type SideKind = "criu" | "kubelet";
+export type SideKind = "criu" | "criu lazy" | "kubelet";
 
 /** What a side sends once its engine is installed. */
 export interface SideReady {
@@ -26,7 +26,7 @@ export async function withSide<T>(
   { kind, checkout }: Side,
   work: (ready: SideReady) => Promise<T>,
 ): Promise<T> {
-  const child = fork(join(checkout, "out/bench-side/side.cjs"), {
+  const child = fork(join(checkout, "out/bench-side/side.cjs"), [kind], {
     cwd: checkout,
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });

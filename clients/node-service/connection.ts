@@ -6,6 +6,9 @@ import { NodeServiceError } from "./error";
 /** The longest line of a response. The metadata of a checkpoint has at most 4 MiB, and JSON in JSON is not nested. */
 const MAX_LINE_BYTES = 16 << 20;
 
+/** Bytes that may wait to be sent: each wait for the service costs time of the processor. */
+const MAX_BUFFERED_BYTES = 1 << 20;
+
 interface Failure {
   readonly reason: string;
   readonly message: string;
@@ -55,15 +58,19 @@ export class Connection {
 
   /** Sends bytes, as fast as the service takes them. The reader reports a connection that is closed. */
   async write(bytes: Uint8Array): Promise<void> {
-    if (!this.socket.destroyed && this.socket.writable && !this.socket.write(bytes)) {
-      const waiting = new AbortController();
-      const { signal } = waiting;
-      await Promise.race([
-        once(this.socket, "drain", { signal }),
-        once(this.socket, "close", { signal }),
-      ]).catch(() => undefined);
-      waiting.abort();
-    }
+    const { socket } = this;
+    if (socket.destroyed || !socket.writable) return;
+    // Sends what is written until the next event at once.
+    socket.cork();
+    process.nextTick(() => socket.uncork());
+    if (socket.write(bytes) || socket.writableLength < MAX_BUFFERED_BYTES) return;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        socket.off("drain", done).off("close", done);
+        resolve();
+      };
+      socket.on("drain", done).on("close", done);
+    });
   }
 
   /** Says that no more bytes follow. */

@@ -173,22 +173,23 @@ test("what is pushed is what is restored, and other clients can read it", async 
   const sizes = [manifest.config, ...manifest.layers].reduce((sum, { size }) => sum + size, 0);
   expect(sizeBytes).toBe(sizes + run(CRANE, ["manifest", image]).length);
   // zstd and tar read what the service wrote.
-  const layer = manifest.layers.find(
+  const layers = manifest.layers.filter(
     ({ annotations }) => annotations["ai.cedana.checkpoint.part"] === "containers/app/images",
-  )!;
+  );
+  expect(layers.length).toBeGreaterThan(1);
   const listed = run("sh", [
     "-c",
-    `set -e; "$1" blob "$2" | zstd -d | tee "$3" | tar -tv --full-time`,
+    `set -e; crane=$1 plain=$2; shift 2; for each; do "$crane" blob "$each"; done | zstd -d | tee "$plain" | tar -tv --full-time`,
     "sh",
     CRANE,
-    `${host}/checkpoints@${layer.digest}`,
     join(dir, "plain"),
+    ...layers.map((layer) => `${host}/checkpoints@${layer.digest}`),
   ]);
   expect(listed).toMatch(
     /-rw------- .* 9 1970-01-01 .* inventory.img\n-rw------- .* 25165824 1970-.* pages-1.img/,
   );
   expect(statSync(join(dir, "plain")).size).toBe(
-    Number(layer.annotations["ai.cedana.checkpoint.uncompressed-size"]),
+    Number(layers[0]!.annotations["ai.cedana.checkpoint.uncompressed-size"]),
   );
 
   expect(await pullCheckpoint({ image, client, node, podUID: "pod-2", maxBytes: 30e6 })).toEqual(metadata);

@@ -13,8 +13,8 @@ import (
 	"cedana.ai/cdk/runtime/internal/strictjson"
 )
 
-// lineBytes is the longest line of a request. One with the segments of 200 GB has 0.6 MB.
-const lineBytes = 1 << 20
+// lineBytes is the longest line of a request. One with the 1024 segments of a large part has 95 kB.
+const lineBytes = 256 << 10
 
 // request is one line from a client.
 type request struct {

@@ -1,4 +1,4 @@
-import { joined, segmentsOf } from "../../../../agent/artifact/segments";
+import { joined, segmentBytes, segmentsOf } from "../../../../agent/artifact/segments";
 import { digestOf } from "../../../../clients/registry";
 import { seededBelow } from "../../../../testbed/random";
 
@@ -38,6 +38,10 @@ test.each([1, 2, 3])("divides content into segments that join to it, with seed %
     expect(Buffer.concat(read).equals(bytes)).toBe(true);
     expect(opened).toEqual(segments.map(({ size }) => size));
   }
+});
+
+test("a part has at most 1024 segments of 16 MiB or more", () => {
+  expect([0, 2 ** 34, 2 ** 40].map(segmentBytes)).toEqual([2 ** 24, 2 ** 24, 2 ** 30]);
 });
 
 test("ends with the failure of a segment, and aborts those that are read ahead", async () => {
