@@ -73,7 +73,7 @@ func (c *check) checkConnection(p *process, socket int) {
 	case c.tcp == checkpoint.TCPLoopback && connected && address != "":
 		c.report(p, "tcp", "has a TCP connection from the pod's address "+address,
 			"Close it before the checkpoint, or use tcp: close: a restored pod has another address.")
-	case !connected && address != "":
+	case info.State == tcpListen && address != "":
 		c.report(p, "address", "listens on the pod's address "+address, "Listen on 0.0.0.0 or on ::, because a restored pod has another address.")
 	}
 }
@@ -92,7 +92,6 @@ func podAddress(socket int) string {
 	case *unix.SockaddrInet6:
 		address, port = netip.AddrFrom16(local.Addr).Unmap(), local.Port
 	}
-	// A connection that was reset keeps its address, but no port: CRIU does not bind it.
 	if !address.IsGlobalUnicast() || port == 0 {
 		return ""
 	}
