@@ -57,16 +57,26 @@ func (c *check) checkSpec(container *pod.Container) {
 		return
 	}
 	for _, each := range []struct {
-		kind          specs.LinuxNamespaceType
-		text, setting string
+		kind                specs.LinuxNamespaceType
+		file, text, setting string
 	}{
-		{specs.NetworkNamespace, "network", "hostNetwork"}, {specs.IPCNamespace, "IPC", "hostIPC"}, {specs.PIDNamespace, "process", "hostPID"},
+		{specs.NetworkNamespace, "net", "network", "hostNetwork"}, {specs.IPCNamespace, "ipc", "IPC", "hostIPC"},
+		{specs.PIDNamespace, "pid", "process", "hostPID"},
 	} {
-		if _, separate := oci.Namespace(container.Spec, each.kind); !separate {
+		path, separate := oci.Namespace(container.Spec, each.kind)
+		// containerd names the namespace of the sandbox, also if that is the node's.
+		if !separate || path != "" && isOwn(container.PID, each.file) {
 			c.add(container, each.setting, "the container has the node's "+each.text+" namespace", "Remove "+each.setting+" from the pod.")
 		}
 	}
 	if _, separate := oci.Namespace(container.Spec, specs.UserNamespace); separate {
 		c.add(container, "hostUsers", "the container has a user namespace", "Remove hostUsers: false from the pod.")
 	}
+}
+
+// isOwn says if a process has the namespace of this one, which is the node's.
+func isOwn(pid int, kind string) bool {
+	of, err := namespaceOf(pid, kind)
+	own, ownErr := os.Readlink("/proc/self/ns/" + kind)
+	return errors.Join(err, ownErr) == nil && of == own
 }

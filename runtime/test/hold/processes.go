@@ -70,8 +70,13 @@ var processes = map[string]open{
 	"cgroup-namespace":  func(string) (use, error) { return alive(child(unix.CLONE_NEWCGROUP)) },
 	"time-namespace":    func(string) (use, error) { return alive(child(unix.CLONE_NEWTIME)) },
 	"cgroup": func(directory string) (use, error) {
+		command, err := child(0)
+		if err != nil {
+			return nil, err
+		}
+		text := fmt.Appendf(nil, "%d", command.Process.Pid)
 		return func() error { _, err := os.Stat(directory); return err },
-			errors.Join(os.Mkdir(directory, 0o755), os.WriteFile(directory+"/cgroup.procs", []byte("0"), 0))
+			errors.Join(os.Mkdir(directory, 0o755), os.WriteFile(directory+"/cgroup.procs", text, 0))
 	},
 	"chroot": func(string) (use, error) {
 		return func() error { _, err := os.Stat("/"); return err },

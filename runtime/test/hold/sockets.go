@@ -218,9 +218,20 @@ func dialed(network, address string) (use, error) {
 	return exchange(connection, connection), nil
 }
 
-// opensTo keeps a connection without using it.
+// opensTo keeps a connection without using it, and opens it again when the other side has closed it.
 func opensTo(network, address string) (use, error) {
 	connection, err := net.Dial(network, address)
+	if err == nil && network == "tcp" {
+		go func() {
+			for {
+				_, _ = connection.Read(make([]byte, 1))
+				connection.Close()
+				if connection, err = net.Dial(network, address); err != nil {
+					return
+				}
+			}
+		}()
+	}
 	held = append(held, connection)
 	return nil, err
 }
