@@ -112,11 +112,37 @@ func compareContainer(source *checkpoint.Container, spec *specs.Spec) error {
 	for _, kind := range []specs.LinuxNamespaceType{
 		specs.NetworkNamespace, specs.IPCNamespace, specs.UTSNamespace, specs.PIDNamespace, specs.MountNamespace,
 	} {
-		if _, separate := oci.Namespace(spec, kind); !separate {
+		path, separate := oci.Namespace(spec, kind)
+		if separate && path != "" {
+			node, err := isNodes(path, kind)
+			if err != nil {
+				return err
+			}
+			separate = !node
+		}
+		if !separate {
 			return fmt.Errorf("the container has the node's %s namespace", kind)
 		}
 	}
 	return compareMounts(source.Mounts, spec)
+}
+
+// isNodes says if a path is that of the node's namespace, which is this process's. containerd names the namespace of the
+// sandbox in config.json also if the pod has the node's.
+func isNodes(path string, kind specs.LinuxNamespaceType) (bool, error) {
+	file := map[specs.LinuxNamespaceType]string{specs.NetworkNamespace: "net", specs.MountNamespace: "mnt"}[kind]
+	if file == "" {
+		file = string(kind)
+	}
+	joined, err := os.Stat(path)
+	if err != nil {
+		return false, fmt.Errorf("the container's %s namespace: %w", kind, err)
+	}
+	own, err := os.Stat("/proc/thread-self/ns/" + file)
+	if err != nil {
+		return false, fmt.Errorf("the node's %s namespace: %w", kind, err)
+	}
+	return os.SameFile(joined, own), nil
 }
 
 func compareSecurity(source, here checkpoint.Security) error {

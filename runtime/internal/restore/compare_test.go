@@ -27,7 +27,7 @@ func sample() *specs.Spec {
 		},
 		Linux: &specs.Linux{
 			CgroupsPath: "/cedana-test/pod-1/x",
-			Namespaces:  []specs.LinuxNamespace{{Type: "network", Path: "/n"}, {Type: "ipc"}, {Type: "uts"}, {Type: "pid"}, {Type: "mount"}},
+			Namespaces:  []specs.LinuxNamespace{{Type: "network", Path: "/proc/self/exe"}, {Type: "ipc"}, {Type: "uts"}, {Type: "pid"}, {Type: "mount"}},
 			Seccomp:     &specs.LinuxSeccomp{DefaultAction: specs.ActErrno}, MaskedPaths: []string{"/proc/acpi"},
 		},
 	}
@@ -86,6 +86,10 @@ func TestAPodThatPermitsLessIsRefused(t *testing.T) {
 		"CAP_KILL, which the checkpoint": func(s *specs.Spec) { s.Process.Capabilities.Permitted = nil },
 		"tty":                            func(s *specs.Spec) { s.Process.Terminal = true },
 		"the node's network namespace":   func(s *specs.Spec) { s.Linux.Namespaces = s.Linux.Namespaces[1:] },
+		"the node's ipc namespace":       func(s *specs.Spec) { s.Linux.Namespaces[1].Path = "/proc/self/ns/ipc" },
+		"the node's uts namespace":       func(s *specs.Spec) { s.Linux.Namespaces[2].Path = "/proc/self/ns/uts" },
+		"the node's pid namespace":       func(s *specs.Spec) { s.Linux.Namespaces[3].Path = "/proc/self/ns/pid" },
+		"container's network namespace":  func(s *specs.Spec) { s.Linux.Namespaces[0].Path = "/proc/0/ns/net" },
 		"no mount at /proc":              func(s *specs.Spec) { s.Mounts = s.Mounts[1:] },
 		"no mount at /more":              func(s *specs.Spec) { s.Mounts = append(s.Mounts, specs.Mount{Destination: "/more", Type: "bind"}) },
 		"type tmpfs":                     func(s *specs.Spec) { s.Mounts[2].Type = "tmpfs" },
