@@ -101,7 +101,7 @@ function nodeGroups({ gpu }: InitAnswers): string {
   const group = `- name: gpu
   instanceTypes: [g6.2xlarge]
   scaling: { min: 0, max: 4 }
-  rootVolume: { sizeGiB: 200 } # checkpoints include GPU memory
+  rootVolume: { sizeGiB: 200 } # holds checkpoints until they are pushed
   taints:
     - { key: nvidia.com/gpu, value: "true", effect: NoSchedule }`;
   const lines = group.split("\n").map((line) => (gpu ? `  ${line}` : `  # ${line}`));

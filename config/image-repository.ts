@@ -59,7 +59,7 @@ const existingRepository = {
   ),
 };
 
-/** Describes a new ECR repository for images or checkpoint images, and the accounts with access to it. */
+/** Describes a new ECR repository for images or checkpoint artifacts, and the accounts with access to it. */
 export const newRepositorySchema = titled(shape({ ...newRepository, ...access }), "a new repository");
 
 /** Describes an existing ECR repository and the accounts with access to it. */

@@ -25,7 +25,7 @@ export interface CheckpointEntry extends Entry {
 export interface CheckpointContext<E extends CheckpointEntry> extends WorkContext {
   readonly settings: {
     readonly namespace: string;
-    /** Repository of checkpoint images. */
+    /** Repository of checkpoint artifacts. */
     readonly repository: string;
     readonly quotaBytes: number;
     readonly reserveBytes: number;

@@ -22,14 +22,14 @@ export function checkQuota(
   if (exceeded)
     throw new CheckpointFailure(
       "QuotaExceeded",
-      `the agent's archives use ${inMiB(usedBytes)} of the quota of ${inMiB(quotaBytes)}: wait for their push or raise the quota`,
+      `the checkpoints on this node use ${inMiB(usedBytes)} of the quota of ${inMiB(quotaBytes)}: wait for their push or raise the quota`,
     );
   if (freeBytes >= reserveBytes) return;
   const pods =
     restoredPods === 0 ? "" : `, or delete restored pods: it has the checkpoints of ${restoredPods}`;
   throw new CheckpointFailure(
     "QuotaExceeded",
-    `the disk of the archives has ${inMiB(freeBytes)} free, less than the reserve of ${inMiB(reserveBytes)}: free disk space${pods}`,
+    `the disk of the checkpoints has ${inMiB(freeBytes)} free, less than the reserve of ${inMiB(reserveBytes)}: free disk space${pods}`,
   );
 }
 

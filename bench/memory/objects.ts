@@ -9,7 +9,7 @@ const LABELS = { "app.kubernetes.io/name": "cedana" };
 const TIME = "2026-01-01T00:00:00Z";
 const DIGEST = "0123456789abcdef".repeat(4);
 
-/** Returns settings with the readiness gate, checkpoints by the kubelet engine, and restore with cert-manager. */
+/** Returns settings with the readiness gate, checkpoints by the engine criu, and restore with cert-manager. */
 export function settings(): ControllerSettings {
   return {
     namespace: SYSTEM,

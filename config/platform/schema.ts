@@ -120,7 +120,7 @@ export const platformSchema = shape({
   storage: described(derived(checkpointStoreSchema, "no bucket"), "S3 bucket of checkpoints."),
   imageRepository: described(
     derived(imageRepositorySchema, "no repository"),
-    "ECR repository for images, including checkpoint images.",
+    "ECR repository for images, including checkpoint artifacts.",
   ),
   engine: described(
     derived(engineSchema, "the Kubernetes side is not synthesized"),

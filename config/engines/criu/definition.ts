@@ -25,7 +25,7 @@ function controllerSettings(
   };
 }
 
-/** Name of the repository of checkpoint images in the template. */
+/** Name of the repository of checkpoint artifacts in the template. */
 const REPOSITORY = "checkpoints";
 
 /** Returns the sections of the platform file that depend on the engine. */

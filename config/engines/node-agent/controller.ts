@@ -7,7 +7,7 @@ import { agentResponseSeconds, type NodeAgentSettings } from "./schema";
 export const agentAccess = described(
   shape({
     namespace: described(dnsLabel, "Namespace of the agents, and of the NodeCheckpoint objects."),
-    repository: described(registryRepository, "Repository of checkpoint images."),
+    repository: described(registryRepository, "Repository of checkpoint artifacts."),
     timeoutSeconds,
     responseSeconds: described(
       agentResponseSeconds,

@@ -16,7 +16,7 @@ const disk = v.pipe(
       const size = parseQuantity(text) ?? -1n;
       return size < 0n || (size >= MIN_SIZE && size <= MAX_SIZE); // The previous rule reports invalid quantities.
     },
-    message: "is out of range for checkpoint archives",
+    message: "is out of range for checkpoints",
     allowed: "1Mi to 1Pi, such as 20Gi",
   }),
 );
@@ -31,7 +31,7 @@ export const nodeAgentEntries = {
   ),
   repository: described(
     registryRepository,
-    "Repository of checkpoint images. Use a private one: images contain process memory, including secrets.",
+    "Repository of checkpoint artifacts. Use a private one: artifacts contain process memory, including secrets.",
   ),
   registryCredentials: described(
     derived(
@@ -47,7 +47,7 @@ export const nodeAgentEntries = {
   ),
   quota: described(
     v.optional(disk, "20Gi"),
-    "Maximum total size of the checkpoint archives on a node. The agent deletes an archive after its push.",
+    "Maximum total size of the checkpoints on a node. The agent deletes a checkpoint after its push.",
   ),
   reserve: described(
     v.optional(disk, "5Gi"),
