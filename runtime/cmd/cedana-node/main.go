@@ -6,6 +6,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 
 	"cedana.ai/cdk/runtime/internal/diagnose"
@@ -15,6 +16,10 @@ import (
 	"cedana.ai/cdk/runtime/internal/service"
 	"cedana.ai/cdk/runtime/internal/wrapper"
 )
+
+// init keeps all other goroutines from the first thread. A goroutine that enters a namespace ends its thread, but Go cannot
+// end the first one: it would stay in that namespace, and the kernel shows it as the process in /proc.
+func init() { runtime.LockOSThread() }
 
 func main() {
 	name, args := filepath.Base(os.Args[0]), os.Args[1:]

@@ -16,7 +16,7 @@ import (
 
 // UpperDirectory returns the directory with the changes of the container's root file system.
 func (c Container) UpperDirectory() (string, error) {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	mounts, err := os.ReadFile("/proc/thread-self/mountinfo")
 	if err != nil {
 		return "", err
 	}

@@ -15,7 +15,7 @@ import (
 // with each container, and the second restore finds those of the first.
 func (c *check) checkIPC() {
 	own, err := namespaceOf(c.containers[0].PID, "ipc")
-	node, nodeErr := os.Readlink("/proc/self/ns/ipc")
+	node, nodeErr := os.Readlink("/proc/thread-self/ns/ipc")
 	if errors.Join(err, nodeErr) != nil || own == node {
 		// hostIPC is a problem by itself: its objects are those of the node.
 		return
@@ -74,9 +74,10 @@ func (c *check) checkSpec(container *pod.Container) {
 	}
 }
 
-// isOwn says if a process has the namespace of this one, which is the node's.
+// isOwn says if a process has the namespace of the calling thread, which is the node's. The first thread, which /proc/self
+// is, can be one that entered the namespace of a pod.
 func isOwn(pid int, kind string) bool {
 	of, err := namespaceOf(pid, kind)
-	own, ownErr := os.Readlink("/proc/self/ns/" + kind)
+	own, ownErr := os.Readlink("/proc/thread-self/ns/" + kind)
 	return errors.Join(err, ownErr) == nil && of == own
 }

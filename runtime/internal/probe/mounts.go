@@ -22,7 +22,7 @@ var systems = []string{"tmpfs", "proc", "sysfs", "mqueue", "devpts", "cgroup", "
 // cannot create again. Mounts of the container's configuration are those of the new pod.
 func (c *check) checkMounts(container *pod.Container) {
 	own, err := namespaceOf(container.PID, "mnt")
-	node, nodeErr := os.Readlink("/proc/self/ns/mnt")
+	node, nodeErr := os.Readlink("/proc/thread-self/ns/mnt")
 	data, readErr := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", container.PID))
 	if errors.Join(err, nodeErr, readErr) != nil || own == node || container.Spec == nil || container.Spec.Linux == nil {
 		return

@@ -1,12 +1,12 @@
 /** What a node must have from its boot on: docs/nodes/node-service.md. Each missing part is reported with its fix. */
-import { NODE_PROGRAM, SERVICE_SOCKET, WRAPPER } from "../../../config/nodes";
+import { NODE_PROGRAM, SERVICE_SOCKET, STATE_SOCKET, WRAPPER } from "../../../config/nodes";
 import { KIND } from "../../../testbed/node/testbed";
 import type { Suite } from "./pods";
 
 const CONFIG = `/etc/containerd/conf.d/${KIND}.toml`;
 const edited = (expression: string) => `cp ${CONFIG} /root/handler.toml; sed -i '${expression}' ${CONFIG}`;
 const REPAIR_CONFIG = `mv /root/handler.toml ${CONFIG}`;
-/** The service creates its socket when it starts. */
+/** The service creates its sockets when it starts. */
 const RESTART = "pkill -9 -x -f '.*cedana-node cedana-noded'";
 
 interface Part {
@@ -51,8 +51,8 @@ const PARTS: readonly Part[] = [
     diagnosis: "handler",
   },
   {
-    part: "socket",
-    remove: `rm ${SERVICE_SOCKET}`,
+    part: "sockets",
+    remove: `rm ${SERVICE_SOCKET} ${STATE_SOCKET}`,
     add: RESTART,
     health:
       /nodeService: the host service does not respond at \S+ \(.*ENOENT.*\). See systemctl status cedana-noded/,
