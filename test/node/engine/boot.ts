@@ -1,6 +1,7 @@
 /** What a node must have from its boot on: docs/nodes/node-service.md. Each missing part is reported with its fix. */
+import { HEALTH_CONDITION } from "../../../config/programs/agent";
 import { NODE_PROGRAM, SERVICE_SOCKET, STATE_SOCKET, WRAPPER } from "../../../config/nodes";
-import { KIND } from "../../../testbed/node/testbed";
+import { eventually, KIND } from "../../../testbed/node/testbed";
 import type { Suite } from "./pods";
 
 const CONFIG = `/etc/containerd/conf.d/${KIND}.toml`;
@@ -8,6 +9,9 @@ const edited = (expression: string) => `cp ${CONFIG} /root/handler.toml; sed -i 
 const REPAIR_CONFIG = `mv /root/handler.toml ${CONFIG}`;
 /** The service creates its sockets when it starts. */
 const RESTART = "pkill -9 -x -f '.*cedana-node cedana-noded'";
+
+const NAMESPACE = ["-n", "cedana-system"];
+const HEALTH_CHECK = ["pod", "-l", "app.kubernetes.io/component=health-check"];
 
 interface Part {
   readonly part: string;
@@ -82,9 +86,18 @@ export function bootTests(suite: Suite): void {
   const script = (text: string) => suite.engine.feed(text, "sh", "-e");
   /** The health check repeats what passed after 5 minutes; a new pod checks immediately. */
   const checkAgain = () =>
-    suite.engine.kubectl(
-      "-n cedana-system delete pod --grace-period=1 -l app.kubernetes.io/component=health-check".split(" "),
+    suite.engine.kubectl([...NAMESPACE, "delete", "--grace-period=1", ...HEALTH_CHECK]);
+  /** The message of the pod. The controller writes another message to the node once a minute. */
+  const reported = () => {
+    const { items } = JSON.parse(
+      suite.engine.kubectl([...NAMESPACE, "get", "-o", "json", ...HEALTH_CHECK]),
+    ) as {
+      items: { status: { conditions?: { type: string; message?: string }[] } }[];
+    };
+    return items.flatMap(({ status }) =>
+      (status.conditions ?? []).flatMap(({ type, message }) => (type === HEALTH_CONDITION ? [message] : [])),
     );
+  };
   const failedChecks = () => {
     const report = script(`${NODE_PROGRAM} --output json || true`);
     const { findings } = JSON.parse(report) as {
@@ -101,7 +114,8 @@ export function bootTests(suite: Suite): void {
     script(part.remove);
     try {
       checkAgain();
-      await steps.nodeIs("False", part.health);
+      await eventually(() => expect(reported()).toEqual([expect.stringMatching(part.health)]));
+      await steps.nodeIs("False", /health-check/);
       const failed = failedChecks();
       expect(failed.map(({ check }) => check)).toEqual(part.diagnosis === undefined ? [] : [part.diagnosis]);
       expect(failed.filter(({ remedy }) => !remedy)).toEqual([]);
