@@ -67,7 +67,8 @@ describe("the wrapper", () => {
     node.exec("copy", "main", "kill", "1");
     const exitCode = ".containerStatuses[0].state.terminated.exitCode";
     await eventually(() => expect(restores.status("copy", exitCode)).toBe("7"));
-    expect(restores.status("copy", ".phase")).toBe("Failed");
+    // The kubelet writes the phase of the pod later than the state of the container.
+    await eventually(() => expect(restores.status("copy", ".phase")).toBe("Failed"));
   });
 
   test("restores two containers with volumes, shared memory and changed files at one moment", async () => {
