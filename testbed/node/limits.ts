@@ -68,7 +68,10 @@ export const RESUMES: readonly Held[] = [
     what: "TCP connections to others, with `tcp: close`, which are closed",
     hold: ["tcp-client", "REGISTRY"],
   },
+  { what: "listeners on the only address of the pod, which is replaced", hold: ["tcp-listener-pod"] },
   { what: "UDP on loopback or on all addresses", hold: ["udp"] },
+  { what: "UDP sockets of the only address of the pod, which is replaced", hold: ["udp-listener-pod"] },
+  { what: "UDP sockets that are connected to others", hold: ["udp-client", "REGISTRY"] },
   { what: "ICMP sockets", hold: ["icmp"] },
   { what: "raw sockets", hold: ["raw"], rights: "some" },
   { what: "packet sockets", hold: ["packet"], rights: "some" },
@@ -95,8 +98,6 @@ const SYSV = "Use /dev/shm and files; SysV objects can be restored in pods with 
 const BETWEEN = "Use a FIFO or TCP over loopback between the containers of a pod.";
 const BPF = "End the BPF program before the checkpoint.";
 const DEVICE = "Close it before the checkpoint, or run the program without the device.";
-const ANOTHER_ADDRESS =
-  "Close it before the checkpoint, or send to other pods from a socket that is not connected: a restored pod has another address.";
 const ESTABLISHED = "Close it before the checkpoint, or use tcp: close or tcp: loopback.";
 
 /** Objects that are rejected before the freeze: CRIU cannot dump them, or not restore them in a new pod. */
@@ -215,18 +216,6 @@ export const REJECTED: readonly Rejected[] = [
     tcp: "loopback",
     message: "has a TCP connection from the pod's address ",
     remedy: "Close it before the checkpoint, or use tcp: close: a restored pod has another address.",
-  },
-  {
-    what: "listeners on the pod's own address",
-    hold: ["tcp-listener-pod"],
-    message: "listens on the pod's address ",
-    remedy: "Listen on 0.0.0.0 or on ::, because a restored pod has another address.",
-  },
-  {
-    what: "UDP sockets that are connected to others, or of the pod's own address",
-    hold: ["udp-client", "REGISTRY"],
-    message: "has a socket of the pod's address ",
-    remedy: ANOTHER_ADDRESS,
   },
   {
     what: "sockets of other families, as vsock",

@@ -129,9 +129,12 @@ func InNamespace(pid int, name string, kind int, call func() error) error {
 }
 
 // Addresses returns the pod's addresses: those of its network namespace that are neither loopback nor link-local.
-func (p *Pod) Addresses() ([]string, error) {
+func (p *Pod) Addresses() ([]string, error) { return AddressesOf(p.SandboxPID) }
+
+// AddressesOf returns the addresses of the pod of a process.
+func AddressesOf(pid int) ([]string, error) {
 	list := []string{}
-	err := InNamespace(p.SandboxPID, "net", unix.CLONE_NEWNET, func() error {
+	err := InNamespace(pid, "net", unix.CLONE_NEWNET, func() error {
 		addresses, err := net.InterfaceAddrs()
 		for _, each := range addresses {
 			if network, isIP := each.(*net.IPNet); isIP && network.IP.IsGlobalUnicast() {

@@ -25,6 +25,8 @@ type check struct {
 	containers []pod.Container
 	// tcp is what the checkpoint does with established TCP connections.
 	tcp checkpoint.TCP
+	// addresses are those of the pod; nil until they are needed.
+	addresses []string
 	// owners has the container of each process that CRIU dumps.
 	owners map[int]*pod.Container
 	// sockets has the container of each socket that a process of the checkpoint has open, by the inode of the socket.

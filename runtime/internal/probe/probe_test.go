@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -108,7 +109,11 @@ func open(args []string) error {
 	case "sysv-msg":
 		return call(unix.SYS_MSGGET, unix.IPC_PRIVATE, unix.IPC_CREAT|0o600, 0)
 	case "own-address":
-		return openOwnAddress(args[1], listen, dial)
+		count, err := strconv.Atoi(args[2])
+		if err != nil {
+			return err
+		}
+		return openOwnAddress(args[1], count, listen, dial)
 	case "eventfd":
 		return call(unix.SYS_EVENTFD2, 0, 0)
 	case "file":
@@ -127,35 +132,53 @@ func open(args []string) error {
 	}
 }
 
-// openOwnAddress opens a socket of an address of this machine that is not loopback.
-func openOwnAddress(kind string, listen func(string, string, bool) (net.Listener, error), dial func(string, string) error) error {
-	addresses, err := net.InterfaceAddrs()
+// openOwnAddress adds addresses to the network namespace of this process, and opens a socket of the last one.
+func openOwnAddress(kind string, count int, listen func(string, string, bool) (net.Listener, error), dial func(string, string) error) error {
+	for i := range count {
+		if err := addAddress(fmt.Sprintf("lo:%d", i+1), net.IPv4(10, 9, 9, byte(i+1))); err != nil {
+			return err
+		}
+	}
+	address := fmt.Sprintf("10.9.9.%d:0", count)
+	if kind == "udp" {
+		connection, err := net.ListenPacket("udp", address)
+		opened = append(opened, connection)
+		return err
+	}
+	listener, err := listen("tcp", address, false)
+	if err != nil || kind == "tcp-listener" {
+		return err
+	}
+	if err := dial("tcp", listener.Addr().String()); err != nil {
+		return err
+	}
+	accepted, err := listener.Accept()
+	opened = append(opened, accepted)
+	return errors.Join(err, listener.Close())
+}
+
+// addAddress adds an address to the loopback interface, and turns it on (netdevice(7)).
+func addAddress(label string, address net.IP) error {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
 	if err != nil {
 		return err
 	}
-	for _, each := range addresses {
-		network, isIP := each.(*net.IPNet)
-		if !isIP || !network.IP.IsGlobalUnicast() {
-			continue
-		}
-		address := net.JoinHostPort(network.IP.String(), "0")
-		if kind == "udp" {
-			connection, err := net.ListenPacket("udp", address)
-			opened = append(opened, connection)
-			return err
-		}
-		listener, err := listen("tcp", address, false)
-		if err != nil || kind == "tcp-listener" {
-			return err
-		}
-		if err := dial("tcp", listener.Addr().String()); err != nil {
-			return err
-		}
-		accepted, err := listener.Accept()
-		opened = append(opened, accepted)
-		return errors.Join(err, listener.Close())
+	defer unix.Close(socket)
+	request, err := unix.NewIfreq(label)
+	if err != nil {
+		return err
 	}
-	return errors.New("this machine has only loopback addresses")
+	if err := request.SetInet4Addr(address.To4()); err != nil {
+		return err
+	}
+	if err := unix.IoctlIfreq(socket, unix.SIOCSIFADDR, request); err != nil {
+		return err
+	}
+	if request, err = unix.NewIfreq("lo"); err != nil {
+		return err
+	}
+	request.SetUint16(unix.IFF_UP)
+	return unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, request)
 }
 
 func call(number, a, b uintptr, c ...uintptr) error {
@@ -174,6 +197,9 @@ func container(t *testing.T, name string, args ...string) pod.Container {
 		if strings.HasPrefix(args[0], "sysv-") {
 			// The objects end with the namespace.
 			command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWIPC}
+		}
+		if args[0] == "own-address" {
+			command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 		}
 		stdin, err := command.StdinPipe()
 		if err != nil {
@@ -223,9 +249,11 @@ func TestProblemsOfOneContainer(t *testing.T) {
 		{[]string{"tcp"}, checkpoint.TCPClose, ""},
 		{[]string{"tcp"}, checkpoint.TCPRefuse, "has an established TCP connection"},
 		{[]string{"tcp"}, checkpoint.TCPLoopback, ""},
-		{[]string{"own-address", "tcp-listener"}, checkpoint.TCPClose, "listens on the pod's address "},
-		{[]string{"own-address", "udp"}, checkpoint.TCPClose, "has a socket of the pod's address "},
-		{[]string{"own-address", "tcp"}, checkpoint.TCPLoopback, "has a TCP connection from the pod's address "},
+		{[]string{"own-address", "tcp-listener", "1"}, checkpoint.TCPClose, ""},
+		{[]string{"own-address", "tcp-listener", "2"}, checkpoint.TCPClose, "listens on the pod's address 10.9.9.2"},
+		{[]string{"own-address", "udp", "1"}, checkpoint.TCPClose, ""},
+		{[]string{"own-address", "udp", "2"}, checkpoint.TCPClose, "has a socket of the pod's address 10.9.9.2"},
+		{[]string{"own-address", "tcp", "1"}, checkpoint.TCPLoopback, "has a TCP connection from the pod's address "},
 		{[]string{"mptcp"}, checkpoint.TCPClose, "has an MPTCP socket"},
 		// The connection is not accepted.
 		{[]string{"unix-own", filepath.Join(t.TempDir(), "s")}, checkpoint.TCPRefuse, ""},

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
+	"cedana.ai/cdk/runtime/internal/pod"
 	"golang.org/x/sys/unix"
 )
 
@@ -50,15 +51,14 @@ func (c *check) checkSocket(p *process, d descriptor) {
 	case internet && protocol == unix.IPPROTO_TCP && kind == unix.SOCK_STREAM:
 		c.checkConnection(p, socket)
 	case internet && kind != unix.SOCK_RAW:
-		if address := podAddress(socket); address != "" {
-			c.report(p, "address", "has a socket of the pod's address "+address,
-				"Close it before the checkpoint, or send to other pods from a socket that is not connected: a restored pod has another address.")
+		if address := podAddress(socket); address.IsValid() && c.oneOfSeveral(address) {
+			c.report(p, "address", fmt.Sprintf("has a socket of the pod's address %s", address), "Close it before the checkpoint: "+severalAddresses)
 		}
 	}
 }
 
 // checkConnection finds connected TCP sockets, also those that one side has closed, connections that were not accepted, and
-// listeners on the pod's own address.
+// listeners on one of several addresses of the pod.
 func (c *check) checkConnection(p *process, socket int) {
 	info, err := unix.GetsockoptTCPInfo(socket, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
@@ -70,19 +70,39 @@ func (c *check) checkConnection(p *process, socket int) {
 	// The kernel counts the connections in the queue of a listener as unacked segments.
 	case c.tcp == checkpoint.TCPRefuse && (connected || info.State == tcpListen && info.Unacked > 0):
 		c.report(p, "tcp", "has an established TCP connection", "Close it before the checkpoint, or use tcp: close or tcp: loopback.")
-	case c.tcp == checkpoint.TCPLoopback && connected && address != "":
-		c.report(p, "tcp", "has a TCP connection from the pod's address "+address,
+	case c.tcp == checkpoint.TCPLoopback && connected && address.IsValid():
+		c.report(p, "tcp", fmt.Sprintf("has a TCP connection from the pod's address %s", address),
 			"Close it before the checkpoint, or use tcp: close: a restored pod has another address.")
-	case info.State == tcpListen && address != "":
-		c.report(p, "address", "listens on the pod's address "+address, "Listen on 0.0.0.0 or on ::, because a restored pod has another address.")
+	case info.State == tcpListen && address.IsValid() && c.oneOfSeveral(address):
+		c.report(p, "address", fmt.Sprintf("listens on the pod's address %s", address), "Listen on 0.0.0.0 or on ::. "+severalAddresses)
 	}
 }
 
+// severalAddresses explains why the restore cannot replace the address of a socket.
+const severalAddresses = "The pod has several addresses of this family, so the restored pod's address in its place is unknown."
+
+// oneOfSeveral says if the pod has several addresses of a family. A restore replaces the only one.
+func (c *check) oneOfSeveral(address netip.Addr) bool {
+	if c.addresses == nil {
+		var err error
+		if c.addresses, err = pod.AddressesOf(c.containers[0].PID); err != nil {
+			return true
+		}
+	}
+	count := 0
+	for _, each := range c.addresses {
+		if other, err := netip.ParseAddr(each); err == nil && other.Unmap().Is4() == address.Is4() {
+			count++
+		}
+	}
+	return count != 1
+}
+
 // podAddress returns the local address of a socket if only this pod has it: neither a loopback address nor all addresses.
-func podAddress(socket int) string {
+func podAddress(socket int) netip.Addr {
 	local, err := unix.Getsockname(socket)
 	if err != nil {
-		return ""
+		return netip.Addr{}
 	}
 	var address netip.Addr
 	port := 0
@@ -93,9 +113,9 @@ func podAddress(socket int) string {
 		address, port = netip.AddrFrom16(local.Addr).Unmap(), local.Port
 	}
 	if !address.IsGlobalUnicast() || port == 0 {
-		return ""
+		return netip.Addr{}
 	}
-	return address.String()
+	return address
 }
 
 func copyDescriptor(pid, number int) (int, error) {

@@ -2,8 +2,10 @@ package probe
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -11,10 +13,12 @@ import (
 
 // firstThread makes this program a process whose first thread is in another network namespace, as a goroutine that enters
 // a namespace can leave it. Package initialization runs on that thread.
+// The variable has the PID of a process in the node's namespace.
 const firstThread = "CEDANA_TEST_FIRST_THREAD"
 
 func init() {
-	if os.Getenv(firstThread) == "" {
+	pid, err := strconv.Atoi(os.Getenv(firstThread))
+	if err != nil {
 		return
 	}
 	if unix.Unshare(unix.CLONE_NEWNET) != nil {
@@ -22,7 +26,7 @@ func init() {
 	}
 	result := make(chan bool)
 	// The initializing goroutine keeps the first thread.
-	go func() { result <- isOwn(os.Getppid(), "net") }()
+	go func() { result <- isOwn(pid, "net") }()
 	if !<-result {
 		os.Exit(1)
 	}
@@ -30,8 +34,16 @@ func init() {
 }
 
 func TestNamespaceOfTheNodeIsThatOfTheCallingThread(t *testing.T) {
+	other := exec.Command("sleep", "60")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = other.Process.Kill()
+		_ = other.Wait()
+	}()
 	command := exec.Command("/proc/self/exe")
-	command.Env = append(os.Environ(), firstThread+"=1")
+	command.Env = append(os.Environ(), fmt.Sprintf("%s=%d", firstThread, other.Process.Pid))
 	err := command.Run()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 2 {
 		t.Skip("cannot create a network namespace")
