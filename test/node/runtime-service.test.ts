@@ -40,7 +40,8 @@ async function counts(pod: string) {
   for (const role of ROLES) {
     const before = printed(pod, role);
     await eventually(() => {
-      if (printed(pod, role) <= before) throw new Error(`${pod}/${role} stands at ${before}`);
+      if (printed(pod, role) <= before)
+        throw new Error(`${pod}/${role} stands at ${before}: ${logs(pod, role).slice(-300)}`);
     });
   }
 }

@@ -113,7 +113,8 @@ func play(role string, stream *bufio.ReadWriter) error {
 		}
 		opened = append(opened, file)
 	}
-	writer, reader := opened[len(files)], bufio.NewReader(opened[len(files)+1])
+	writer, answers := opened[len(files)], opened[len(files)+1]
+	reader := bufio.NewReader(answers)
 	number, each := uint64(0), uint64(report)
 	pause, _ := strconv.Atoi(os.Getenv("PAUSE"))
 	if pause > 0 {
@@ -122,24 +123,30 @@ func play(role string, stream *bufio.ReadWriter) error {
 	for {
 		time.Sleep(time.Duration(pause) * time.Millisecond)
 		if role == "pong" || number > 0 {
-			line, err := reader.ReadString('\n')
-			if err != nil {
+			received, err := receive(reader, stream)
+			switch {
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				// A process of an earlier container that was ending has read the first number or its answer.
+				number = 0
+			case err != nil:
 				return err
-			}
-			if number, err = strconv.ParseUint(line[:len(line)-1], 10, 64); err != nil {
-				return err
-			}
-			if stream != nil {
-				other, err := stream.ReadString('\n')
-				if err != nil {
-					return err
-				}
-				if other != line {
-					return fmt.Errorf("the FIFO has %q, the connection %q", line, other)
-				}
+			case role == "ping" && received <= number:
+				// The answer to a first number that was sent twice.
+				continue
+			default:
+				number = received
 			}
 		}
 		number++
+		if role == "ping" && number <= 3 {
+			deadline := time.Time{}
+			if number == 1 {
+				deadline = time.Now().Add(time.Second)
+			}
+			if err := answers.SetReadDeadline(deadline); err != nil {
+				return err
+			}
+		}
 		binary.LittleEndian.PutUint64(page, number)
 		for _, file := range opened[:len(files)] {
 			if _, err := file.WriteAt(fmt.Appendf(nil, "%020d", number), 0); err != nil {
@@ -161,6 +168,24 @@ func play(role string, stream *bufio.ReadWriter) error {
 			}
 		}
 	}
+}
+
+// receive reads a number from the FIFO, and from stream if it is not nil.
+func receive(fifo *bufio.Reader, stream *bufio.ReadWriter) (uint64, error) {
+	line, err := fifo.ReadString('\n')
+	if err != nil {
+		return 0, err
+	}
+	if stream != nil {
+		other, err := stream.ReadString('\n')
+		if err != nil {
+			return 0, err
+		}
+		if other != line {
+			return 0, fmt.Errorf("the FIFO has %q, the connection %q", line, other)
+		}
+	}
+	return strconv.ParseUint(line[:len(line)-1], 10, 64)
 }
 
 // watch prints each standstill.
