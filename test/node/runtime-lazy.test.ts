@@ -62,6 +62,8 @@ describeInNamespaces("memory that is loaded on access", () => {
     node.plan("/root/memory", "copy", { ...LAZY, ...fields });
     const server = await stopped();
     await node.state("copy", ({ containers }) => containers?.["main"]?.phase === "Restored");
+    // The kubelet reports the container later.
+    await eventually(() => expect(restores.status("copy", ".containerStatuses[0].containerID")).not.toBe(""));
     expect(servers.status("copy", "main").phase).toBe("Loading");
     return server;
   }

@@ -84,7 +84,7 @@ rm -f /tmp/noded.pid`);
    * function that waits for its PID.
    */
   stopNext(container: string): () => Promise<string> {
-    // The server runs before it loads. The second loop starts no process: 512 MB are loaded in half a second.
+    // The server loads before the processes run, 512 MB in half a second. So it only runs for moments until then.
     this.script(`rm -f /tmp/stopped
 ( server=
   while [ -z "$server" ]; do
@@ -95,10 +95,13 @@ rm -f /tmp/noded.pid`);
     done
   done
   cd "$(readlink /proc/$server/cwd)"
-  phase=
-  until [ "$phase" ]; do
-    read -r status < lazy.json || [ "$status" ] || continue
-    case $status in *'"phase":"Loading"'*) kill -STOP $server; phase=Loading ;; esac
+  status=
+  while kill -STOP $server; do
+    read -r status < lazy.json
+    case $status in *'"phase":"Loading"'*) break ;; esac
+    sleep 0.01
+    kill -CONT $server
+    sleep 0.001
   done
   echo $server > /tmp/stopping; mv /tmp/stopping /tmp/stopped
 ) > /dev/null 2>&1 < /dev/null &`);
