@@ -113,7 +113,8 @@ export const REJECTED: readonly Rejected[] = [
     what: "io_uring",
     hold: ["io_uring"],
     message: "has an open io_uring descriptor",
-    remedy: "Turn io_uring off in the program, or forbid it by a seccomp profile.",
+    remedy:
+      "Set seccompProfile RuntimeDefault for the pod: containerd 2 then forbids io_uring, and Node.js works without. Or turn io_uring off in the program.",
   },
   {
     what: "inotify on other files of the image",
