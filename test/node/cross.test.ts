@@ -42,8 +42,9 @@ describeOnBoth("between two kinds of node", () => {
   /** Waits for the event that ends the restore of a pod. */
   function outcome(pod: string): Promise<{ readonly reason: string; readonly message: string }> {
     return eventually(() => {
+      const uid = engine.kubectl(["get", "pod", pod, "-o", "jsonpath={.metadata.uid}"]);
       const { items } = JSON.parse(
-        engine.kubectl(["get", "events", "--field-selector", `involvedObject.name=${pod}`, "-o", "json"]),
+        engine.kubectl(["get", "events", "--field-selector", `involvedObject.uid=${uid}`, "-o", "json"]),
       ) as { items: readonly { reason: string; message: string }[] };
       const found = items.find(({ reason }) => (OUTCOMES as readonly string[]).includes(reason));
       if (found === undefined) throw new Error(`the restore of ${pod} has not ended`);
@@ -59,7 +60,8 @@ describeOnBoth("between two kinds of node", () => {
         status: { cause?: string; conditions: readonly { type: string; reason: string; message: string }[] };
       }[];
     };
-    return items.find(({ spec }) => spec.podRef.name === pod)!;
+    const uid = engine.kubectl(["get", "pod", pod, "-o", "jsonpath={.metadata.uid}"]);
+    return items.find(({ spec }) => spec.podRef.uid === uid)!;
   }
 
   test.each([
