@@ -10,32 +10,26 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"cedana.ai/cdk/runtime/internal/peer"
 )
 
 // cgroupMount is where the node's cgroups are mounted.
 const cgroupMount = "/sys/fs/cgroup"
 
 // joinCgroupOf moves this process to the cgroups of the host service. The shim, whose cgroups it has, can be one of the
-// pod's. Memory of restored processes is charged to their container, whoever writes it (mcopy_atomic in the kernel).
+// pod's. Memory of restored processes is charged to their container, although the server writes it (mcopy_atomic in the
+// kernel).
 func joinCgroupOf(socket string) error {
 	connection, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
 		return fmt.Errorf("the host service does not answer: %w", err)
 	}
 	defer connection.Close()
-	raw, err := connection.SyscallConn()
+	service, err := peer.Of(connection)
 	if err != nil {
 		return err
 	}
-	var credentials *unix.Ucred
-	controlErr := raw.Control(func(fd uintptr) {
-		credentials, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err := errors.Join(controlErr, err); err != nil {
-		return err
-	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", credentials.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", service.Pid))
 	if err != nil {
 		return fmt.Errorf("the host service has ended: %w", err)
 	}

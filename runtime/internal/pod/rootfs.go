@@ -2,15 +2,12 @@ package pod
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
+	"cedana.ai/cdk/runtime/internal/namespace"
 	"cedana.ai/cdk/runtime/internal/pattern"
 )
 
@@ -108,43 +105,15 @@ func memoryOf(status string) (private, shared int64) {
 	return private, shared
 }
 
-// InNamespace calls a function on a thread that has joined a namespace of a process: "net" with CLONE_NEWNET, "ipc" with
-// CLONE_NEWIPC.
-func InNamespace(pid int, name string, kind int, call func() error) error {
-	result := make(chan error)
-	go func() {
-		// The thread is not unlocked: it ends with the goroutine, in the other namespace.
-		runtime.LockOSThread()
-		namespace, err := unix.Open(fmt.Sprintf("/proc/%d/ns/%s", pid, name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err == nil {
-			err = unix.Setns(namespace, kind)
-			unix.Close(namespace)
-		}
-		if err == nil {
-			err = call()
-		}
-		result <- err
-	}()
-	return <-result
-}
-
 // Addresses returns the pod's addresses: those of its network namespace that are neither loopback nor link-local.
-func (p *Pod) Addresses() ([]string, error) { return AddressesOf(p.SandboxPID) }
-
-// AddressesOf returns the addresses of the pod of a process.
-func AddressesOf(pid int) ([]string, error) {
-	list := []string{}
-	err := InNamespace(pid, "net", unix.CLONE_NEWNET, func() error {
-		addresses, err := net.InterfaceAddrs()
-		for _, each := range addresses {
-			if network, isIP := each.(*net.IPNet); isIP && network.IP.IsGlobalUnicast() {
-				list = append(list, network.IP.String())
-			}
-		}
-		return err
-	})
+func (p *Pod) Addresses() ([]string, error) {
+	addresses, err := namespace.Addresses(namespace.Network.Of(p.SandboxPID))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the pod's addresses: %w", err)
+	}
+	list := []string{}
+	for _, each := range addresses {
+		list = append(list, each.String())
 	}
 	return list, nil
 }

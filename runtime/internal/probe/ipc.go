@@ -2,21 +2,18 @@ package probe
 
 import (
 	"bufio"
-	"errors"
 	"os"
 
+	"cedana.ai/cdk/runtime/internal/namespace"
 	"cedana.ai/cdk/runtime/internal/oci"
 	"cedana.ai/cdk/runtime/internal/pod"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 // checkIPC finds System V objects in pods of several containers. CRIU saves and restores all objects of the pod's namespace
 // with each container, and the second restore finds those of the first.
 func (c *check) checkIPC() {
-	own, err := namespaceOf(c.containers[0].PID, "ipc")
-	node, nodeErr := os.Readlink("/proc/thread-self/ns/ipc")
-	if errors.Join(err, nodeErr) != nil || own == node {
+	if node, err := namespace.IPC.IsNodes(namespace.IPC.Of(c.containers[0].PID)); err != nil || node {
 		// hostIPC is a problem by itself: its objects are those of the node.
 		return
 	}
@@ -32,7 +29,7 @@ func (c *check) checkIPC() {
 func ipcObjects(pid int, kind string) int {
 	// The file shows the namespace of the thread that opens it.
 	count := 0
-	err := pod.InNamespace(pid, "ipc", unix.CLONE_NEWIPC, func() error {
+	err := namespace.IPC.Enter(namespace.IPC.Of(pid), func() error {
 		file, err := os.Open("/proc/sysvipc/" + kind)
 		if err != nil {
 			return err
@@ -57,27 +54,24 @@ func (c *check) checkSpec(container *pod.Container) {
 		return
 	}
 	for _, each := range []struct {
-		kind                specs.LinuxNamespaceType
-		file, text, setting string
+		kind          specs.LinuxNamespaceType
+		namespace     namespace.Kind
+		text, setting string
 	}{
-		{specs.NetworkNamespace, "net", "network", "hostNetwork"}, {specs.IPCNamespace, "ipc", "IPC", "hostIPC"},
-		{specs.PIDNamespace, "pid", "process", "hostPID"},
+		{specs.NetworkNamespace, namespace.Network, "network", "hostNetwork"}, {specs.IPCNamespace, namespace.IPC, "IPC", "hostIPC"},
+		{specs.PIDNamespace, namespace.Process, "process", "hostPID"},
 	} {
 		path, separate := oci.Namespace(container.Spec, each.kind)
 		// containerd names the namespace of the sandbox, also if that is the node's.
-		if !separate || path != "" && isOwn(container.PID, each.file) {
+		node := false
+		if path != "" {
+			node, _ = each.namespace.IsNodes(each.namespace.Of(container.PID))
+		}
+		if !separate || node {
 			c.add(container, each.setting, "the container has the node's "+each.text+" namespace", "Remove "+each.setting+" from the pod.")
 		}
 	}
 	if _, separate := oci.Namespace(container.Spec, specs.UserNamespace); separate {
 		c.add(container, "hostUsers", "the container has a user namespace", "Remove hostUsers: false from the pod.")
 	}
-}
-
-// isOwn says if a process has the namespace of the calling thread, which is the node's. The first thread, which /proc/self
-// is, can be one that entered the namespace of a pod.
-func isOwn(pid int, kind string) bool {
-	of, err := namespaceOf(pid, kind)
-	own, ownErr := os.Readlink("/proc/thread-self/ns/" + kind)
-	return errors.Join(err, ownErr) == nil && of == own
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cedana.ai/cdk/runtime/internal/namespace"
 	"cedana.ai/cdk/runtime/internal/pod"
 )
 
@@ -21,10 +22,9 @@ var systems = []string{"tmpfs", "proc", "sysfs", "mqueue", "devpts", "cgroup", "
 // checkMounts finds a first process that changed its root directory, and mounts that the container created itself and CRIU
 // cannot create again. Mounts of the container's configuration are those of the new pod.
 func (c *check) checkMounts(container *pod.Container) {
-	own, err := namespaceOf(container.PID, "mnt")
-	node, nodeErr := os.Readlink("/proc/thread-self/ns/mnt")
+	node, err := namespace.Mount.IsNodes(namespace.Mount.Of(container.PID))
 	data, readErr := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", container.PID))
-	if errors.Join(err, nodeErr, readErr) != nil || own == node || container.Spec == nil || container.Spec.Linux == nil {
+	if errors.Join(err, readErr) != nil || node || container.Spec == nil || container.Spec.Linux == nil {
 		return
 	}
 	list := mountsIn(string(data))

@@ -8,6 +8,7 @@ package probe
 
 import (
 	"fmt"
+	"net/netip"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/pod"
@@ -26,7 +27,7 @@ type check struct {
 	// tcp is what the checkpoint does with established TCP connections.
 	tcp checkpoint.TCP
 	// addresses are those of the pod; nil until they are needed.
-	addresses []string
+	addresses []netip.Addr
 	// owners has the container of each process that CRIU dumps.
 	owners map[int]*pod.Container
 	// sockets has the container of each socket that a process of the checkpoint has open, by the inode of the socket.

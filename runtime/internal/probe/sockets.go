@@ -5,7 +5,7 @@ import (
 	"net/netip"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
-	"cedana.ai/cdk/runtime/internal/pod"
+	"cedana.ai/cdk/runtime/internal/namespace"
 	"golang.org/x/sys/unix"
 )
 
@@ -85,13 +85,13 @@ const severalAddresses = "The pod has several addresses of this family, so the r
 func (c *check) oneOfSeveral(address netip.Addr) bool {
 	if c.addresses == nil {
 		var err error
-		if c.addresses, err = pod.AddressesOf(c.containers[0].PID); err != nil {
+		if c.addresses, err = namespace.Addresses(namespace.Network.Of(c.containers[0].PID)); err != nil {
 			return true
 		}
 	}
 	count := 0
 	for _, each := range c.addresses {
-		if other, err := netip.ParseAddr(each); err == nil && other.Unmap().Is4() == address.Is4() {
+		if each.Is4() == address.Is4() {
 			count++
 		}
 	}

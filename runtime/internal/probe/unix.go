@@ -5,7 +5,7 @@ import (
 	"errors"
 	"syscall"
 
-	"cedana.ai/cdk/runtime/internal/pod"
+	"cedana.ai/cdk/runtime/internal/namespace"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,14 +39,14 @@ func (c *check) checkUnixSockets(processes []*process) {
 			if !found {
 				continue
 			}
-			namespace, err := namespaceOf(p.pid, "net")
+			network, err := namespaceOf(p.pid, "net")
 			if err != nil {
 				continue
 			}
-			if peers[namespace] == nil {
-				peers[namespace] = unixPeers(p.pid)
+			if peers[network] == nil {
+				peers[network] = unixPeers(p.pid)
 			}
-			if other, connected := peers[namespace][inode]; connected && c.sockets[other.inode] != p.container {
+			if other, connected := peers[network][inode]; connected && c.sockets[other.inode] != p.container {
 				c.reportUnixSocket(p, other)
 			}
 		}
@@ -86,7 +86,7 @@ const (
 func unixPeers(pid int) map[uint64]peer {
 	found := map[uint64]peer{}
 	listeners := map[uint64]uint64{}
-	_ = pod.InNamespace(pid, "net", unix.CLONE_NEWNET, func() error {
+	_ = namespace.Network.Enter(namespace.Network.Of(pid), func() error {
 		return listUnixSockets(func(each unixSocket) {
 			if each.connected {
 				found[each.inode] = peer{each.kind, each.peer}

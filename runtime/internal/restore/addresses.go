@@ -3,13 +3,13 @@ package restore
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/images"
+	"cedana.ai/cdk/runtime/internal/namespace"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,7 +29,7 @@ func (r *run) changeAddresses() (string, error) {
 	if network == "" || len(r.checkpoint.PodIPs) == 0 {
 		return "", nil
 	}
-	list, err := addressesIn(network)
+	list, err := namespace.Addresses(network)
 	if err != nil {
 		return "", err
 	}
@@ -76,22 +76,6 @@ func replaceAddresses(from, to string, addresses map[netip.Addr]netip.Addr) (int
 		err = closeErr
 	}
 	return changed, err
-}
-
-// addressesIn returns the addresses in a network namespace: those of a pod, without loopback and link-local ones.
-func addressesIn(network string) ([]netip.Addr, error) {
-	list := []netip.Addr{}
-	err := inNetwork(network, func() error {
-		addresses, err := net.InterfaceAddrs()
-		for _, each := range addresses {
-			if found, isIP := each.(*net.IPNet); isIP && found.IP.IsGlobalUnicast() {
-				address, _ := netip.AddrFromSlice(found.IP)
-				list = append(list, address.Unmap())
-			}
-		}
-		return err
-	})
-	return list, err
 }
 
 // replacements returns the new address for each old one. Of several addresses of one family it is not known which one

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
+	"cedana.ai/cdk/runtime/internal/namespace"
 	"cedana.ai/cdk/runtime/internal/oci"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -109,40 +110,27 @@ func compareContainer(source *checkpoint.Container, spec *specs.Spec) error {
 	if source.Terminal != spec.Process.Terminal {
 		return fmt.Errorf("tty is %t, at the checkpoint it was %t", spec.Process.Terminal, source.Terminal)
 	}
-	for _, kind := range []specs.LinuxNamespaceType{
-		specs.NetworkNamespace, specs.IPCNamespace, specs.UTSNamespace, specs.PIDNamespace, specs.MountNamespace,
+	for _, each := range []struct {
+		kind specs.LinuxNamespaceType
+		of   namespace.Kind
+	}{
+		{specs.NetworkNamespace, namespace.Network}, {specs.IPCNamespace, namespace.IPC}, {specs.UTSNamespace, namespace.UTS},
+		{specs.PIDNamespace, namespace.Process}, {specs.MountNamespace, namespace.Mount},
 	} {
-		path, separate := oci.Namespace(spec, kind)
+		path, separate := oci.Namespace(spec, each.kind)
 		if separate && path != "" {
-			node, err := isNodes(path, kind)
+			// containerd names the namespace of the sandbox also if the pod has the node's.
+			node, err := each.of.IsNodes(path)
 			if err != nil {
-				return err
+				return fmt.Errorf("the container's %s namespace: %w", each.kind, err)
 			}
 			separate = !node
 		}
 		if !separate {
-			return fmt.Errorf("the container has the node's %s namespace", kind)
+			return fmt.Errorf("the container has the node's %s namespace", each.kind)
 		}
 	}
 	return compareMounts(source.Mounts, spec)
-}
-
-// isNodes says if a path is that of the node's namespace, which is this process's. containerd names the namespace of the
-// sandbox in config.json also if the pod has the node's.
-func isNodes(path string, kind specs.LinuxNamespaceType) (bool, error) {
-	file := map[specs.LinuxNamespaceType]string{specs.NetworkNamespace: "net", specs.MountNamespace: "mnt"}[kind]
-	if file == "" {
-		file = string(kind)
-	}
-	joined, err := os.Stat(path)
-	if err != nil {
-		return false, fmt.Errorf("the container's %s namespace: %w", kind, err)
-	}
-	own, err := os.Stat("/proc/thread-self/ns/" + file)
-	if err != nil {
-		return false, fmt.Errorf("the node's %s namespace: %w", kind, err)
-	}
-	return os.SameFile(joined, own), nil
 }
 
 func compareSecurity(source, here checkpoint.Security) error {

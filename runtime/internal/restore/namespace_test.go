@@ -9,11 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"cedana.ai/cdk/runtime/internal/namespace"
 	"golang.org/x/sys/unix"
 )
 
-// namespace returns the path of a new namespace, in which call is called. It is removed at the end of the test.
-func namespace(t *testing.T, kind int, name string, call func() error) string {
+// newNamespace returns the path of a new namespace, in which call is called. It is removed at the end of the test.
+func newNamespace(t *testing.T, kind int, name string, call func() error) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: a namespace is created")
@@ -45,7 +46,7 @@ func namespace(t *testing.T, kind int, name string, call func() error) string {
 func TestHostnameIsOfTheNamespace(t *testing.T) {
 	before, err := os.Hostname()
 	must(t, err)
-	path := namespace(t, unix.CLONE_NEWUTS, "uts", func() error { return unix.Sethostname([]byte("new-pod")) })
+	path := newNamespace(t, unix.CLONE_NEWUTS, "uts", func() error { return unix.Sethostname([]byte("new-pod")) })
 	name, err := hostname(path)
 	if err != nil || name != "new-pod" {
 		t.Errorf("got %q, %v", name, err)
@@ -61,7 +62,7 @@ func TestHostnameIsOfTheNamespace(t *testing.T) {
 
 func TestLoopbackIsLockedForAWhile(t *testing.T) {
 	var listener net.Listener
-	path := namespace(t, unix.CLONE_NEWNET, "net", func() error {
+	path := newNamespace(t, unix.CLONE_NEWNET, "net", func() error {
 		if err := loopbackUp(); err != nil {
 			return err
 		}
@@ -80,7 +81,7 @@ func TestLoopbackIsLockedForAWhile(t *testing.T) {
 		}
 	}()
 	dial := func() (connection net.Conn, err error) {
-		_ = inNetwork(path, func() error {
+		_ = namespace.Network.Enter(path, func() error {
 			connection, err = net.DialTimeout("tcp4", listener.Addr().String(), 300*time.Millisecond)
 			return err
 		})

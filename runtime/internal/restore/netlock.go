@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"cedana.ai/cdk/runtime/internal/namespace"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,7 +20,7 @@ const lockLimit = 2 * time.Minute
 // lockLoopback drops TCP packets over loopback in a network namespace. The first container of a pod is restored before
 // the second one has its sockets: without the lock, the kernel would reset connections between them.
 func lockLoopback(path string, now time.Time) error {
-	return inNetwork(path, func() error {
+	return namespace.Network.Enter(path, func() error {
 		batch := &batch{}
 		// A table that an interrupted restore left has an old time.
 		batch.add(unix.NFT_MSG_NEWTABLE, unix.NLM_F_CREATE, text(unix.NFTA_TABLE_NAME, lockTable))
@@ -37,7 +38,7 @@ func lockLoopback(path string, now time.Time) error {
 
 // unlockLoopback removes the lock. A namespace without one is no error.
 func unlockLoopback(path string) error {
-	return inNetwork(path, func() error {
+	return namespace.Network.Enter(path, func() error {
 		batch := &batch{}
 		batch.add(unix.NFT_MSG_DELTABLE, 0, text(unix.NFTA_TABLE_NAME, lockTable))
 		if err := batch.send(); !errors.Is(err, unix.ENOENT) {
@@ -168,9 +169,4 @@ func (b *batch) send() error {
 		}
 	}
 	return nil
-}
-
-// inNetwork calls a function in a network namespace.
-func inNetwork(path string, call func() error) error {
-	return inNamespace(path, unix.CLONE_NEWNET, call)
 }

@@ -11,7 +11,7 @@ import (
 	"sync"
 
 	"cedana.ai/cdk/runtime/internal/dump"
-	"golang.org/x/sys/unix"
+	"cedana.ai/cdk/runtime/internal/peer"
 )
 
 // maxConnections bounds the clients. The agent has one for requests, and one for each stream.
@@ -85,20 +85,12 @@ func (s *Service) serve(listener *net.UnixListener, methods []string) error {
 
 // onlyRoot checks the user of the process that connected. Root of another user namespace has another number here.
 func onlyRoot(connection *net.UnixConn) error {
-	raw, err := connection.SyscallConn()
+	client, err := peer.Of(connection)
 	if err != nil {
 		return err
 	}
-	var peer *unix.Ucred
-	var peerError error
-	err = raw.Control(func(fd uintptr) {
-		peer, peerError = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err = errors.Join(err, peerError); err != nil {
-		return err
-	}
-	if int(peer.Uid) != os.Geteuid() {
-		return fmt.Errorf("rejected a connection of user %d, process %d", peer.Uid, peer.Pid)
+	if int(client.Uid) != os.Geteuid() {
+		return fmt.Errorf("rejected a connection of user %d, process %d", client.Uid, client.Pid)
 	}
 	return nil
 }

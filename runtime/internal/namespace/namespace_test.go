@@ -1,4 +1,4 @@
-package probe
+package namespace
 
 import (
 	"errors"
@@ -26,7 +26,10 @@ func init() {
 	}
 	result := make(chan bool)
 	// The initializing goroutine keeps the first thread.
-	go func() { result <- isOwn(pid, "net") }()
+	go func() {
+		same, err := Network.IsNodes(Network.Of(pid))
+		result <- same && err == nil
+	}()
 	if !<-result {
 		os.Exit(1)
 	}
