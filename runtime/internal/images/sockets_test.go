@@ -12,9 +12,12 @@ import (
 // socket returns a message about a file that is a socket with a local and a remote address.
 func socket(family, kind, state uint64, local, remote string) []byte {
 	made := message(1, 5, 2, 9, familyField, family, typeField, kind, 5, 6, stateField, state, 7, 80, 8, 0)
-	for field, text := range map[uint64]string{sourceField: local, 12: remote} {
-		for _, each := range wordsOf(netip.MustParseAddr(text)) {
-			made = append(made, message(field, uint64(each))...)
+	for _, address := range []struct {
+		field uint64
+		text  string
+	}{{sourceField, local}, {12, remote}} {
+		for _, each := range wordsOf(netip.MustParseAddr(address.text)) {
+			made = append(made, message(address.field, uint64(each))...)
 		}
 	}
 	// A message inside, and the name of an interface.
