@@ -28,7 +28,7 @@ export interface PushOptions<T> {
  * Runs one NodeCheckpoint to its outcome, starting at the phase in the journal. Writes each step to the journal before it takes
  * the step, so that the next process can continue after a crash at any point.
  */
-export abstract class CheckpointJob<E extends CheckpointEntry> implements Job {
+export abstract class CheckpointJob implements Job {
   private readonly beyond = new AbortController();
   /** Aborts when a push continues beyond its deadline. */
   readonly overdue: AbortSignal = this.beyond.signal;
@@ -37,7 +37,7 @@ export abstract class CheckpointJob<E extends CheckpointEntry> implements Job {
   private readonly status: StatusWriter<NodeCheckpointReason, NodeCheckpointSpec, NodeCheckpointStatus>;
 
   constructor(
-    private readonly checkpoints: CheckpointContext<E>,
+    private readonly checkpoints: CheckpointContext,
     protected readonly id: { readonly uid: string; readonly name: string },
     /** Aborted when the process stops. */
     protected readonly stop: AbortSignal,
@@ -46,23 +46,14 @@ export abstract class CheckpointJob<E extends CheckpointEntry> implements Job {
     this.status = new StatusWriter(NODE_CHECKPOINT, checkpoints, id, stop);
   }
 
-  /** Whether the checkpoint is removed before the final status: not if a removal can take long. */
-  protected abstract readonly removesFirst: boolean;
-
   /** Checkpoints and pushes. @returns the status fields of the result */
   protected abstract checkpointAndPush(
     object: NodeCheckpointObject,
-    found: E | undefined,
+    found: CheckpointEntry | undefined,
   ): Promise<NodeCheckpointStatus>;
 
-  /** Adds to an entry what `remove` needs. */
-  protected abstract located(entry: E): Promise<E>;
-
-  /** Removes the checkpoint from the node. */
-  protected abstract remove(entry: E): Promise<void>;
-
-  /** Removes what the job left on the node, in any phase, except its entry. */
-  protected abstract abandon(entry: E): Promise<void>;
+  /** Removes the checkpoint from the node, whatever the job did before. */
+  protected abstract remove(): Promise<void>;
 
   /** Cancels the job because the object was deleted. */
   cancel(): void {
@@ -87,7 +78,7 @@ export abstract class CheckpointJob<E extends CheckpointEntry> implements Job {
   }
 
   /** Returns when the job started. A previous process may have crashed before it wrote an entry: its start time counts. */
-  protected startOf({ status }: NodeCheckpointObject, found: E | undefined): number {
+  protected startOf({ status }: NodeCheckpointObject, found: CheckpointEntry | undefined): number {
     return found?.startMs ?? (Date.parse(status.startTime ?? "") || Date.now());
   }
 
@@ -172,16 +163,15 @@ export abstract class CheckpointJob<E extends CheckpointEntry> implements Job {
     log.info({ ...this.id, reason, message, image: result?.image }, "NodeCheckpoint finished");
     // Without an entry no request was sent: only the status must be written.
     if (entry === undefined) return void (await this.status.put(status));
-    const finished: E = { ...(await this.located(entry)), phase: "finished", status };
+    const finished: CheckpointEntry = { ...entry, phase: "finished", status };
     await journal.put(finished);
     await this.cleanUp(finished);
   }
 
-  /** Removes the checkpoint from the node, writes the final status and removes the entry. */
-  private async cleanUp(entry: E): Promise<void> {
-    if (this.removesFirst) await this.remove(entry);
+  /** Writes the final status, then removes the checkpoint from the node, which can take long, and the entry. */
+  private async cleanUp(entry: CheckpointEntry): Promise<void> {
     await this.status.put(entry.status ?? {});
-    if (!this.removesFirst) await this.remove(entry);
+    await this.remove();
     await this.checkpoints.journal.remove(this.id.uid);
   }
 
@@ -190,7 +180,7 @@ export abstract class CheckpointJob<E extends CheckpointEntry> implements Job {
     const { journal } = this.checkpoints;
     const entry = journal.get(this.id.uid);
     if (entry === undefined) return;
-    await this.abandon(entry);
+    await this.remove();
     await journal.remove(this.id.uid);
   }
 }

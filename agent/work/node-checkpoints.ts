@@ -13,16 +13,19 @@ export type NodeCheckpointObject = CustomResource<NodeCheckpointSpec, NodeCheckp
 
 export const NODE_CHECKPOINT: Kind<NodeCheckpointObject> = { ...NAMES, project: projectCustomResource };
 
-/** Progress of a NodeCheckpoint on this node. In phase `finished` only the cleanup and the status are left. */
+/**
+ * Progress of a NodeCheckpoint on this node: `requested` is written before the request is sent to the service of the node. In
+ * phase `finished` only the cleanup and the status are left.
+ */
 export interface CheckpointEntry extends Entry {
   readonly spec: NodeCheckpointSpec;
-  readonly phase: string;
+  readonly phase: "requested" | "finished";
   /** Only in phase `finished`. */
   readonly status?: NodeCheckpointStatus;
 }
 
 /** Dependencies of the jobs for NodeCheckpoints. */
-export interface CheckpointContext<E extends CheckpointEntry> extends WorkContext {
+export interface CheckpointContext extends WorkContext {
   readonly settings: {
     readonly namespace: string;
     /** Repository of checkpoint artifacts. */
@@ -31,18 +34,15 @@ export interface CheckpointContext<E extends CheckpointEntry> extends WorkContex
     readonly reserveBytes: number;
     readonly maxConcurrent: number;
   };
-  readonly journal: Pick<Journal<E>, "load" | "get" | "list" | "put" | "remove">;
+  readonly journal: Pick<Journal<CheckpointEntry>, "load" | "get" | "list" | "put" | "remove">;
 }
 
 /** The NodeCheckpoints of a node. An engine defines their jobs. */
-export abstract class NodeCheckpointWork<E extends CheckpointEntry> implements Work<
-  NodeCheckpointSpec,
-  NodeCheckpointStatus
-> {
+export abstract class NodeCheckpointWork implements Work<NodeCheckpointSpec, NodeCheckpointStatus> {
   readonly kind = NAMES.kind;
   readonly isFinished: (status: NodeCheckpointStatus) => boolean = isFinished;
 
-  constructor(private readonly checkpoints: CheckpointContext<E>) {}
+  constructor(private readonly checkpoints: CheckpointContext) {}
 
   /** Returns what only one checkpoint at a time may use. */
   protected abstract subjectOf(spec: NodeCheckpointSpec): string;

@@ -7,16 +7,17 @@ import {
   CheckpointJob,
   checkQuota,
   NodeCheckpointWork,
+  type CheckpointEntry,
   type NodeCheckpointObject,
   type Request,
 } from "../../work";
 import { sleep } from "../../../kube";
-import type { CriuContext, JournalEntry } from "./context";
+import type { CriuContext } from "./context";
 import { digestOf, resultOf } from "./result";
 import { isTemporary, retried, textOf } from "./service";
 
 /** Checkpoints of pods by the service of the node: at most one at a time for a pod. */
-export class CriuCheckpointWork extends NodeCheckpointWork<JournalEntry> {
+export class CriuCheckpointWork extends NodeCheckpointWork {
   constructor(
     private readonly context: CriuContext,
     private readonly stop: AbortSignal,
@@ -52,10 +53,7 @@ const ONLY_COPY =
  * A checkpoint that ends the processes is the only copy of their state. It is deleted only once it is pushed, or its
  * NodeCheckpoint is deleted.
  */
-export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
-  /** The service may be unavailable. */
-  protected readonly removesFirst = false;
-
+export class CriuCheckpointJob extends CheckpointJob {
   constructor(
     private readonly context: CriuContext,
     id: { readonly uid: string; readonly name: string },
@@ -66,7 +64,7 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
 
   protected async checkpointAndPush(
     object: NodeCheckpointObject,
-    found: JournalEntry | undefined,
+    found: CheckpointEntry | undefined,
   ): Promise<NodeCheckpointStatus> {
     const { spec, metadata } = object;
     const startMs = this.startOf(object, found);
@@ -220,10 +218,6 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
     }
   }
 
-  protected async located(entry: JournalEntry): Promise<JournalEntry> {
-    return entry;
-  }
-
   /** Deletes the checkpoint on the node, also one that is still in flight once it ends. */
   protected async remove(): Promise<void> {
     const { node, times, log } = this.context;
@@ -236,10 +230,6 @@ export class CriuCheckpointJob extends CheckpointJob<JournalEntry> {
         return true;
       },
     );
-  }
-
-  protected abandon(): Promise<void> {
-    return this.remove();
   }
 }
 

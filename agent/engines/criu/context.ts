@@ -3,7 +3,7 @@ import { parseReference, RegistryClient } from "../../../clients/registry";
 import type { AgentSettings } from "../../../config/programs/agent";
 import { pullCheckpoint, pushCheckpoint, type PushedCheckpoint } from "../../artifact";
 import { registryCredentials, type Identity } from "../../registry";
-import type { CheckpointContext, CheckpointEntry } from "../../work";
+import type { CheckpointContext } from "../../work";
 import type { Slots } from "./slots";
 
 /** Access to the registry, with the configured credentials. */
@@ -63,13 +63,8 @@ export interface Times {
 /** An update of the service can take 2 minutes: it first lets a checkpoint in flight end (docs/runtime/service.md). */
 export const TIMES: Times = { serviceMs: 150_000, backoffMs: [500, 15_000], pollMs: [100, 2000] };
 
-/** Progress of the checkpoint of a pod: `requested` is written before the request is sent to the service of the node. */
-export interface JournalEntry extends CheckpointEntry {
-  readonly phase: "requested" | "finished";
-}
-
 /** Dependencies of the jobs. */
-export interface CriuContext extends CheckpointContext<JournalEntry> {
+export interface CriuContext extends CheckpointContext {
   readonly node: Pick<
     NodeService,
     "checkpoint" | "forget" | "lay" | "decline" | "outcome" | "forgetPlan" | "state"

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { JournalEntry } from "../../../../agent/engines/criu/context";
+import type { CheckpointEntry } from "../../../../agent/work";
 import { Journal } from "../../../../agent/work";
 
 let directory: string;
@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-const entry: JournalEntry = {
+const entry: CheckpointEntry = {
   uid: "u-1",
   name: "one",
   spec: {
@@ -28,7 +28,7 @@ test("the journal survives a restart; it ignores partial entries and keeps other
   const warnings: unknown[] = [];
   const log = { warn: (...line: unknown[]) => void warnings.push(line) };
   const open = async () => {
-    const journal = new Journal<JournalEntry>(join(directory, "state"), log as never);
+    const journal = new Journal<CheckpointEntry>(join(directory, "state"), log as never);
     await journal.load();
     return journal;
   };

@@ -1,4 +1,5 @@
-import type { CriuContext, JournalEntry } from "../../../../../agent/engines/criu/context";
+import type { CriuContext } from "../../../../../agent/engines/criu/context";
+import type { CheckpointEntry } from "../../../../../agent/work";
 import { runnersFor } from "../../../../../agent/engines/criu/runners";
 import { Slots } from "../../../../../agent/engines/criu/slots";
 import { NODE_RESTORE } from "../../../../../agent/engines/criu/node-restores";
@@ -23,7 +24,7 @@ export class Node {
   readonly api = new FakeApi();
   readonly model = new NodeModel();
   /** Content of the journal. */
-  readonly entries = new Map<string, JournalEntry>();
+  readonly entries = new Map<string, CheckpointEntry>();
   quotaBytes = 1e6;
   maxConcurrent = 2;
   private readonly processes: Process[] = [];
@@ -164,7 +165,7 @@ export class Process {
         load: async () => {},
         get: (uid: string) => node.entries.get(uid),
         list: () => [...node.entries.values()],
-        put: async (entry: JournalEntry) => void node.entries.set(entry.uid, structuredClone(entry)),
+        put: async (entry: CheckpointEntry) => void node.entries.set(entry.uid, structuredClone(entry)),
         remove: async (uid: string) => void node.entries.delete(uid),
       }),
       artifacts: mortal.wrap(model.artifacts),
