@@ -234,20 +234,26 @@ func TestTakeReportsTheFirstErrorOfCRIU(t *testing.T) {
 	})
 }
 
+// stopsService stops the service when the fake runc has made the file begun, and checks that it could make the file ended.
+func (f fixture) stopsService(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go func() {
+		for _, err := os.Stat(f.dir + "/begun"); err != nil; _, err = os.Stat(f.dir + "/begun") {
+			time.Sleep(time.Millisecond)
+		}
+		cancel(&Error{Reason: ReasonInterrupted, Err: errors.New("the service stops")})
+		_ = os.WriteFile(f.dir+"/stopped", nil, 0o600)
+	}()
+	f.failsIn(t, ctx, ReasonInterrupted, "the service stops")
+	if _, err := os.Stat(f.dir + "/ended"); err != nil {
+		t.Errorf("CRIU was killed: %v", err)
+	}
+}
+
 func TestTakeLetsCRIUEndWhenTheServiceStops(t *testing.T) {
 	run(t, "touch begun; until [ -e stopped ]; do sleep 0.01; done; sleep 0.1; echo ended >> ended", func(t *testing.T, f fixture) {
-		ctx, cancel := context.WithCancelCause(context.Background())
-		go func() {
-			for _, err := os.Stat(f.dir + "/begun"); err != nil; _, err = os.Stat(f.dir + "/begun") {
-				time.Sleep(time.Millisecond)
-			}
-			cancel(&Error{Reason: ReasonInterrupted, Err: errors.New("the service stops")})
-			_ = os.WriteFile(f.dir+"/stopped", nil, 0o600)
-		}()
-		f.failsIn(t, ctx, ReasonInterrupted, "the service stops")
-		if _, err := os.Stat(f.dir + "/ended"); err != nil {
-			t.Errorf("CRIU was killed: %v", err)
-		}
+		f.stopsService(t)
 	})
 }
 

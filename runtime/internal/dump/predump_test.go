@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/pod"
@@ -267,18 +266,7 @@ func TestTakeLetsAPreDumpEndWhenTheServiceStops(t *testing.T) {
 	runLarge(t, `[ "$pre" ] || exit 9
 freeze; touch begun; until [ -e stopped ]; do sleep 0.01; done; sleep 0.1; touch ended
 `, func(t *testing.T, f fixture) {
-		ctx, cancel := context.WithCancelCause(context.Background())
-		go func() {
-			for _, err := os.Stat(f.dir + "/begun"); err != nil; _, err = os.Stat(f.dir + "/begun") {
-				time.Sleep(time.Millisecond)
-			}
-			cancel(&Error{Reason: ReasonInterrupted, Err: errors.New("the service stops")})
-			_ = os.WriteFile(f.dir+"/stopped", nil, 0o600)
-		}()
-		f.failsIn(t, ctx, ReasonInterrupted, "the service stops")
-		if _, err := os.Stat(f.dir + "/ended"); err != nil {
-			t.Errorf("CRIU was killed: %v", err)
-		}
+		f.stopsService(t)
 	})
 }
 
