@@ -28,17 +28,13 @@ beforeAll(async () => {
   node.feed(readFileSync(built), "sh", "-c", "cat > /usr/local/bin/split; chmod 755 /usr/local/bin/split");
   rmSync(built);
   tracks = node.script("criu check --feature mem_dirty_track > /dev/null 2>&1 && echo yes; true") !== "";
-  removePods();
+  node.removePods();
 });
 afterEach(() => {
-  removePods();
+  node.removePods();
   node.script("rm -rf /var/lib/cedana-cdk/checkpoints/*");
 });
 afterAll(() => node?.close());
-
-function removePods() {
-  node.kubectl(["delete", "pods", "--all", "--grace-period=1", "--wait=true"]);
-}
 
 /** Returns a pod that writes 1 % of its memory a second. */
 const dirty = (name: string) => ({
@@ -215,7 +211,7 @@ ${chain === "divided" ? `/usr/local/bin/split $staging/chain` : ""}`);
     expect(summary(second)).toMatchObject({ preDumped: tracks, before: tracks });
     // It finds the cgroups of the node by those of its pods.
     expect(node.leftovers()).toBe("");
-    removePods();
+    node.removePods();
     expect(node.call("forgetPlan", { podUID: copy }).status).toBe(0);
     for (const uid of ["chain", "second"]) expect(node.call("forget", { uid }).status).toBe(0);
     expect(node.script("ls -A /var/lib/cedana-cdk/checkpoints")).toBe("");

@@ -78,7 +78,7 @@ describeInNamespaces("a part of the node is killed at a seeded moment", () => {
   }
 
   function clear() {
-    node.kubectl(["delete", "pods", "--all", "--grace-period=1", "--wait=true"]);
+    node.removePods();
     // containerd leaves the state of a container whose shim was killed while it ran.
     node.script(`rm -rf /run/containerd/runc/k8s.io/* /run/cedana-cdk/restored/*
 rm -rf /var/lib/cedana-cdk/checkpoints/* /var/lib/cedana-cdk/restore/*`);
@@ -201,6 +201,7 @@ rm -rf /var/lib/cedana-cdk/checkpoints/* /var/lib/cedana-cdk/restore/*`);
     const finishes = moment.part === "stopping service" && moment.share * lengths.checkpoint > 100;
     expect(finishes ? typeof reported : "object").toBe("object");
     await node.ready();
+    if (moment.part === "shim") checks.endOrphans();
     await checks.count("source");
     await checks.nothingLeft(1);
     const again = await retried(() => client.checkpoint(request));
@@ -222,6 +223,7 @@ rm -rf /var/lib/cedana-cdk/checkpoints/* /var/lib/cedana-cdk/restore/*`);
     node.kubectl(["wait", "--for=condition=Ready", `pod/${name}`, "--timeout=180s"]);
     const outcome = await eventually(() => checks.outcome(name));
     report(seed, moment, hit, `${outcome.phase} ${outcome.reason}`);
+    if (moment.part === "shim") checks.endOrphans();
     await checks.count(name);
     await checks.nothingLeft(2);
     expect(await eventually(() => checks.outcome(name))).toEqual(outcome);

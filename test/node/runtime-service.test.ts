@@ -8,77 +8,30 @@ import { Random, SEED } from "../../testbed/random";
 import { openServiceNode, pair, type PairOptions, type ServiceNode } from "../../testbed/node/service";
 import { eventually, NODE, scaled } from "../../testbed/node/testbed";
 import { RESTORE_ANNOTATION } from "../../testbed/node/wrapper";
+import { PairChecks, ROLES, type Role } from "./support/pair";
 
 let node: ServiceNode;
+let checks: PairChecks;
 
 beforeAll(async () => {
   node = await openServiceNode();
-  removePods();
+  checks = new PairChecks(node);
+  node.removePods();
 });
 afterEach(() => {
-  removePods();
+  node.removePods();
   node.script("rm -rf /var/lib/cedana-cdk/checkpoints/*");
 });
 afterAll(() => node?.close());
 
-function removePods() {
-  node.kubectl(["delete", "pods", "--all", "--grace-period=1", "--wait=true"]);
-}
-
-type Role = "ping" | "pong";
-const ROLES = ["ping", "pong"] as const;
-const logs = (pod: string, role: Role) => node.kubectl(["logs", pod, "-c", role]);
-
-/** Returns the last number that a container printed: it prints each 500th. */
-function printed(pod: string, role: Role): number {
-  const numbers = [...logs(pod, role).matchAll(/^number (\d+)$/gm)];
-  return Number(numbers.at(-1)?.[1] ?? 0);
-}
-
-/** Waits until both containers have counted on. */
-async function counts(pod: string) {
-  for (const role of ROLES) {
-    const before = printed(pod, role);
-    await eventually(() => {
-      if (printed(pod, role) <= before)
-        throw new Error(`${pod}/${role} stands at ${before}: ${logs(pod, role).slice(-300)}`);
-    });
-  }
-}
-
 async function start(name: string, options?: PairOptions): Promise<string> {
   node.runPod(pair(name, options));
-  await counts(name);
+  await checks.count(name);
   return node.uid(name);
 }
 
-/** Finds the number in the memory that CRIU dumped: 8 bytes before the marker. */
-function inMemory(uid: string, role: Role, files: readonly { path: string }[]): number {
-  const found = files
-    .filter(({ path }) => /^images\/pages-\d+\.img$/.test(path))
-    .flatMap(({ path }) => node.numbersBefore("cNt!".repeat(4), uid, `containers/${role}/${path}`));
-  expect(found).toHaveLength(1);
-  return found[0]!;
-}
-
-/** Returns the content of a file in an archive of a checkpoint. */
-const inArchive = (uid: string, archive: string, name: string): string =>
-  execFileSync("tar", ["-xOf", "-", name], { input: node.file(uid, archive), encoding: "utf8" });
-
-/** Returns every place where a checkpoint has the number. */
-function numbers(uid: string, { checkpoint }: ReturnType<ServiceNode["checkpoint"]>): Record<string, number> {
-  const all: Record<string, number> = {};
-  for (const { name, files } of checkpoint.containers) {
-    all[`${name} memory`] = inMemory(uid, name as Role, files);
-    all[`${name} rootfs`] = Number(inArchive(uid, `containers/${name}/rootfs.tar`, "state"));
-  }
-  if (checkpoint.volumes.length > 0) all["volume"] = Number(inArchive(uid, "volumes/shared.tar", "state"));
-  all["shm"] = Number(inArchive(uid, "shm.tar", "state"));
-  return all;
-}
-
-/** Each side adds 2 in one exchange, to its memory before its files: at one moment the numbers are in a range of 2. */
-const spread = (of: Record<string, number>) =>
+/** Returns the range of the numbers: at most `SPREAD` at one moment. */
+const spread = (of: Readonly<Record<string, number>>) =>
   Math.max(...Object.values(of)) - Math.min(...Object.values(of));
 
 test("the diagnosis finds what the node has and what is missing", () => {
@@ -96,8 +49,8 @@ test("the diagnosis finds what the node has and what is missing", () => {
 test("memory, root file systems, volume and /dev/shm are of one moment", async () => {
   const podUID = await start("pair");
   const result = node.checkpoint({ uid: "moment", podUID });
-  await counts("pair");
-  const found = numbers("moment", result);
+  await checks.count("pair");
+  const found = checks.numbers("moment", result.checkpoint);
   process.stdout.write(`one moment: ${JSON.stringify(found)}\n`);
   expect(Object.keys(found)).toHaveLength(6);
   expect(found["ping memory"]).toBeGreaterThan(100);
@@ -138,20 +91,20 @@ mv /var/lib/cedana-cdk/checkpoints/${checkpoint} $staging`);
   }
 
   /** Returns the first number that a restored container printed. */
-  const firstOf = (role: Role) => Number(/^number (\d+)$/m.exec(logs("copy", role))![1]);
+  const firstOf = (role: Role) => Number(/^number (\d+)$/m.exec(checks.logs("copy", role))![1]);
 
   test("a pod with a plan resumes where the checkpoint was taken", async () => {
     const podUID = await start("source");
-    const before = numbers("plan", node.checkpoint({ uid: "plan", podUID }));
+    const before = checks.numbers("plan", node.checkpoint({ uid: "plan", podUID }).checkpoint);
     const copy = restore(pair("copy").spec, "plan");
-    await counts("copy");
+    await checks.count("copy");
     for (const role of ROLES) expect(firstOf(role)).toBeGreaterThanOrEqual(before[`${role} memory`]!);
     expect(JSON.parse(node.call("outcome", { podUID: copy }).stdout)).toMatchObject({
       checkpoint: "plan",
       decision: "restore",
       containers: ROLES.map((name) => ({ name, phase: "Restored" })),
     });
-    removePods();
+    node.removePods();
     expect(node.call("forgetPlan", { podUID: copy }).status).toBe(0);
     expect(node.script("ls -A /var/lib/cedana-cdk/restore /var/lib/cedana-cdk/checkpoints")).not.toContain(
       copy,
@@ -163,14 +116,14 @@ mv /var/lib/cedana-cdk/checkpoints/${checkpoint} $staging`);
     const options = { tcp: "exchange" } as const;
     const podUID = await start("source", options);
     const result = node.checkpoint({ uid: "exchange", podUID, tcp: "loopback" });
-    const before = numbers("exchange", result);
-    await counts("source");
+    const before = checks.numbers("exchange", result.checkpoint);
+    await checks.count("source");
     restore(pair("copy", options).spec, "exchange");
-    for (let round = 0; round < 3; round++) await counts("copy");
+    for (let round = 0; round < 3; round++) await checks.count("copy");
     for (const role of ROLES) {
       expect(firstOf(role)).toBeGreaterThanOrEqual(before[`${role} memory`]!);
       // The process ends if a number was lost or doubled in one of the two.
-      expect(logs("copy", role)).not.toMatch(/^error/m);
+      expect(checks.logs("copy", role)).not.toMatch(/^error/m);
     }
     const restarts = "jsonpath={.status.containerStatuses[*].restartCount}";
     expect(node.kubectl(["get", "pod", "copy", "-o", restarts])).toBe("0 0");
@@ -199,24 +152,25 @@ mv /var/lib/cedana-cdk/checkpoints/${checkpoint} $staging`);
 test("one chosen container is frozen alone, so two checkpoints are of two moments", async () => {
   const podUID = await start("pair");
   const one = node.checkpoint({ uid: "ping", podUID, containers: [{ name: "ping" }] });
-  await counts("pair");
+  await checks.count("pair");
   const two = node.checkpoint({ uid: "pong", podUID, containers: [{ name: "pong" }] });
   expect(one.checkpoint.containers.map(({ name }) => name)).toEqual(["ping"]);
   const both = {
-    ping: inMemory("ping", "ping", one.checkpoint.containers[0]!.files),
-    pong: inMemory("pong", "pong", two.checkpoint.containers[0]!.files),
+    ping: checks.inMemory("ping", "ping", one.checkpoint.containers[0]!.files),
+    pong: checks.inMemory("pong", "pong", two.checkpoint.containers[0]!.files),
   };
   expect(spread(both)).toBeGreaterThan(100);
 });
 
 test("the reported standstill is what the processes measure", async () => {
   const podUID = await start("pair", { megabytes: 256 });
-  const before = logs("pair", "ping").length;
+  const before = checks.logs("pair", "ping").length;
   const { checkpoint, timings } = node.checkpoint({ uid: "still", podUID });
-  await counts("pair");
+  await checks.count("pair");
   const own = Math.max(
     ...[
-      ...logs("pair", "ping")
+      ...checks
+        .logs("pair", "ping")
         .slice(before)
         .matchAll(/^standstill (\d+)$/gm),
     ].map(([, us]) => Number(us)),
@@ -232,19 +186,19 @@ test("the reported standstill is what the processes measure", async () => {
 
 test("established connections are closed, kept or refused, and MPTCP is refused with the setting that helps", async () => {
   const podUID = await start("tcp", { tcp: "tcp" });
-  expect(logs("tcp", "ping")).toContain("connected 127.0.0.1");
+  expect(checks.logs("tcp", "ping")).toContain("connected 127.0.0.1");
   const refused = node.call("checkpoint", { uid: "refuse", podUID, tcp: "refuse" });
   expect(refused.stderr).toContain("has an established TCP connection");
   expect(refused.stderr).toContain("use tcp: close or tcp: loopback");
   node.checkpoint({ uid: "close", podUID, tcp: "close" });
   node.checkpoint({ uid: "loopback", podUID, tcp: "loopback" });
-  await counts("tcp");
+  await checks.count("tcp");
   expect(node.leftovers()).toBe("");
   expect(node.script("ls /var/lib/cedana-cdk/checkpoints").split("\n").filter(Boolean)).toEqual([
     "close",
     "loopback",
   ]);
-  removePods();
+  node.removePods();
 
   const mptcp = await start("mptcp", { tcp: "mptcp" });
   const failed = node.call("checkpoint", { uid: "mptcp", podUID: mptcp });
@@ -254,7 +208,7 @@ test("established connections are closed, kept or refused, and MPTCP is refused 
     message: expect.stringMatching(/^process \d+ \(pair\) has an MPTCP socket$/),
     remedy: expect.stringContaining("GODEBUG=multipathtcp=0"),
   });
-  await counts("mptcp");
+  await checks.count("mptcp");
   expect(node.leftovers()).toBe("");
 });
 
@@ -262,9 +216,10 @@ test("with stop, the processes end at the moment of the checkpoint", async () =>
   const podUID = await start("stopped", { restartPolicy: "Never" });
   const result = node.checkpoint({ uid: "stop", podUID, stop: true });
   node.kubectl(["wait", "--for=jsonpath={.status.phase}=Failed", "pod/stopped", `--timeout=${scaled(60)}s`]);
-  const found = numbers("stop", result);
+  const found = checks.numbers("stop", result.checkpoint);
   expect(spread(found)).toBeLessThanOrEqual(2);
-  for (const role of ROLES) expect(printed("stopped", role)).toBeLessThanOrEqual(found[`${role} memory`]!);
+  for (const role of ROLES)
+    expect(checks.printed("stopped", role)).toBeLessThanOrEqual(found[`${role} memory`]!);
   expect(node.leftovers()).toBe("");
 });
 
@@ -304,16 +259,16 @@ test("whatever is killed at any moment, nothing stays frozen and the next checkp
     const ended = node.begin({ uid, podUID, freezeMilliseconds: 5000 }, random.between(0, 500), command);
     if (name === "hanging service") {
       // The watchdog acts at its limit, 3 s after the service should have.
-      await counts("pair");
+      await checks.count("pair");
       node.script(`${command.replace("STOP", "CONT")}; true`);
     }
     const { status, text } = await ended();
     outcomes.push(`${name}: ${status === 0 ? "taken" : text.trim().slice(0, 120)}`);
     await node.ready();
-    await counts("pair");
+    await checks.count("pair");
     await eventually(() => expect(node.leftovers()).toBe(""));
     const whole = node.checkpoint({ uid: `after-${round}`, podUID });
-    expect(spread(numbers(`after-${round}`, whole))).toBeLessThanOrEqual(2);
+    expect(spread(checks.numbers(`after-${round}`, whole.checkpoint))).toBeLessThanOrEqual(2);
     node.script("rm -rf /var/lib/cedana-cdk/checkpoints/*");
     const now = restarts();
     // A process can crash if CRIU is killed while its code is in it. In other rounds the service must not kill CRIU.

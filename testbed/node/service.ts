@@ -85,6 +85,8 @@ export interface ServiceNode extends Testbed {
   /** Returns the numbers of 8 bytes before each place where a file of a checkpoint has a text. */
   numbersBefore(text: string, uid: string, path: string): readonly number[];
   uid(pod: string): string;
+  /** Deletes all pods of the namespace `default`, and waits until they are gone. */
+  removePods(): void;
   /** Lists everything that a checkpoint may not leave on the node: frozen cgroups, processes of CRIU, files. */
   leftovers(): string;
   /** Waits until the service answers. */
@@ -96,8 +98,16 @@ export type Workload = "pair" | "hold" | "dirty";
 
 /** Starts the node, installs the service, and builds the image of a workload. */
 export async function openServiceNode(workload: Workload = "pair"): Promise<ServiceNode> {
-  const folder = mkdtempSync(join(tmpdir(), "service-"));
   const testbed = openTestbed({ containerd: handlerOf, service: UNIT });
+  try {
+    return await install(testbed, workload);
+  } catch (error) {
+    testbed.close();
+    throw error;
+  }
+}
+
+async function install(testbed: Testbed, workload: Workload): Promise<ServiceNode> {
   testbed.addNode();
   bootService(testbed);
   const onNode = (input: Buffer | undefined, ...command: string[]) => {
@@ -116,13 +126,15 @@ export async function openServiceNode(workload: Workload = "pair"): Promise<Serv
       "-c",
       `exec ${NODE_PROGRAM} ${SERVICE} call ${method} "$(cat)"`,
     );
-  pushWorkload(folder, workload);
+  const folder = mkdtempSync(join(tmpdir(), "service-"));
   const built = join(folder, "built");
   run("go", ["build", "-trimpath", "-o", built, "./cmd/cedana-node"], {
     cwd: join(ROOT, "runtime"),
     env: { ...process.env, CGO_ENABLED: "0" },
   });
   testbed.feed(readFileSync(built), "sh", "-ec", INSTALL);
+  pushWorkload(folder, workload);
+  rmSync(folder, { recursive: true, force: true });
   testbed.kubectl(["apply", "-f", "-"], {
     apiVersion: "node.k8s.io/v1",
     kind: "RuntimeClass",
@@ -168,6 +180,7 @@ LC_ALL=C grep -abo '${text}' ${path} | while IFS=: read -r at _; do od -An -tu8 
         .split("\n")
         .filter(Boolean)
         .map(Number),
+    removePods: () => testbed.kubectl(["delete", "pods", "--all", "--grace-period=1", "--wait=true"]),
     uid: (pod) => testbed.kubectl(["get", "pod", pod, "-o", "jsonpath={.metadata.uid}"]),
     leftovers: () =>
       script(`${FROZEN}
@@ -182,17 +195,8 @@ true`).trim(),
         const { status, stderr } = call("state");
         if (status !== 0) throw new Error(`the service does not answer: ${stderr}`);
       }),
-    close() {
-      testbed.close();
-      rmSync(folder, { recursive: true, force: true });
-    },
   };
-  try {
-    await node.ready();
-  } catch (error) {
-    node.close();
-    throw error;
-  }
+  await node.ready();
   return node;
 }
 
