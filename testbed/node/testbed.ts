@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { needs, run } from "./run";
+import { needs, ran, run } from "./run";
 
 /** A cluster with one real node: kubelet, containerd, runc, CRIU and a registry. */
 export interface Testbed {
@@ -113,6 +113,7 @@ export function openTestbed({ flags = [], containerd, service }: TestbedOptions 
   const ofNamespaces = [...ofNode("namespaces"), ...file("--node-service", "service", service)];
   try {
     if (running === undefined) {
+      removeLeftNetwork();
       const list = ["--dir", folder, "--port", "37443", "--node", ...flags, ...ofNamespaces];
       run(join(kit, "up"), list, { env });
     }
@@ -151,6 +152,18 @@ export function openTestbed({ flags = [], containerd, service }: TestbedOptions 
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Network namespace of the node in namespaces. A machine can have one such node. */
+const NETWORK = "testbed";
+
+/**
+ * Removes the network namespace of a node whose processes ended without `down`, as when the machine ended them all. The test
+ * bed would not start beside it.
+ */
+function removeLeftNetwork(): void {
+  const { status, stdout } = ran("ip", ["netns", "pids", NETWORK]);
+  if (status === 0 && stdout.trim() === "") run("ip", ["netns", "delete", NETWORK]);
 }
 
 /** Returns a time for a node in namespaces, multiplied for the node under test. */

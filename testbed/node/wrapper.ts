@@ -68,10 +68,19 @@ export interface WrapperNode extends Testbed {
 
 /** Starts the node. */
 export function openWrapperNode(): WrapperNode {
-  const folder = mkdtempSync(join(tmpdir(), "wrapper-"));
-  const bed = openTestbed({ containerd: handlerOf });
+  const testbed = openTestbed({ containerd: handlerOf });
+  try {
+    return install(testbed);
+  } catch (error) {
+    testbed.close();
+    throw error;
+  }
+}
+
+function install(bed: Testbed): WrapperNode {
   bed.addNode();
   const build = (source: string, path: string) => {
+    const folder = mkdtempSync(join(tmpdir(), "wrapper-"));
     const file = join(folder, "program");
     const flags = ["-trimpath", "-ldflags", "-s -w"];
     run("go", ["build", ...flags, "-o", file, source], {
@@ -80,6 +89,7 @@ export function openWrapperNode(): WrapperNode {
     });
     const copy = 'mkdir -p "$(dirname "$0")"; cat > "$0.new"; chmod 755 "$0.new"; mv "$0.new" "$0"';
     for (const each of path.split(" ")) bed.feed(readFileSync(file), "sh", "-c", copy, each);
+    rmSync(folder, { recursive: true });
   };
   const get = (kind: string, name: string, path: string) =>
     bed.kubectl(["get", kind, name, "-o", `jsonpath={${path}}`]);
@@ -137,10 +147,6 @@ export function openWrapperNode(): WrapperNode {
         "-c",
         "find /run/cedana-cdk/restored /run/containerd/runc/k8s.io -mindepth 1; grep -E 'criu|cgyard' /proc/self/mountinfo; pgrep -x criu; true",
       ),
-    close() {
-      bed.close();
-      rmSync(folder, { recursive: true, force: true });
-    },
   };
   node.install();
   node.kubectl(["apply", "-f", "-"], {
