@@ -43,7 +43,7 @@ export interface StreamDigest {
 export interface ExportedSegment extends StreamDigest {
   readonly content: Buffer;
   /** Permits the use of its memory for a later segment. Call it when the content is not needed any more. */
-  release(): void;
+  readonly release: () => void;
 }
 
 /** A part that is read from the service. Read `segments`, or call `close`. */
