@@ -29,7 +29,8 @@ export async function* download(
   const hash = createHash("sha256");
   const failure = (reason: string) => transport.error(OPERATION, repository, reason, { status: 200 });
   const most = Math.min(size, PIECE_BYTES);
-  const piece = memory !== undefined && memory.length >= most ? memory.subarray(0, most) : Buffer.allocUnsafeSlow(most);
+  const piece =
+    memory !== undefined && memory.length >= most ? memory.subarray(0, most) : Buffer.allocUnsafeSlow(most);
   let filled = 0;
   let read = 0;
   for (let attempt = 1; read < size; attempt++) {
