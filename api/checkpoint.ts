@@ -203,6 +203,9 @@ export type CheckpointReason =
   | "CheckpointNotPossible"
   | "OutcomeUnknown";
 
+/** Reason of a Checkpoint that has ended. */
+export type CheckpointEndReason = Exclude<CheckpointReason, "Pending" | "CheckpointInProgress">;
+
 export type CheckpointCondition = Condition<CheckpointConditionType, CheckpointReason>;
 export type CheckpointSpec = Infer<typeof spec>;
 export type CheckpointStatus = Infer<typeof status>;

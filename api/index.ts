@@ -26,6 +26,7 @@ export { CEDANA, type CedanaMethod, type CedanaSpec, type CedanaStatus } from ".
 export {
   CHECKPOINT,
   type CheckpointCondition,
+  type CheckpointEndReason,
   type CheckpointReason,
   type CheckpointSpec,
   type CheckpointStatus,

@@ -157,6 +157,7 @@ export class Metrics {
   queue(name: string, state: QueueState): QueueMetrics {
     this.queues.set(name, state);
     const labels = { name, controller: name };
+    for (const counter of [this.adds, this.retries]) counter.inc(labels, 0);
     return {
       added: () => this.adds.inc(labels),
       retried: () => this.retries.inc(labels),
@@ -183,6 +184,7 @@ export class Metrics {
   }
 
   reflector(reflector: string): ReflectorMetrics {
+    for (const counter of [this.lists, this.watches, this.failures]) counter.inc({ reflector }, 0);
     return {
       listed: (items) => {
         this.lists.inc({ reflector });
@@ -204,13 +206,20 @@ export class Metrics {
     this.requests.inc({ ...request });
   }
 
-  /** Creates a counter of a controller. */
+  /**
+   * Creates a counter of a controller. The series of `start` begin at 0: Prometheus' `increase` misses the first event of a
+   * series that begins at 1.
+   * @param start all values of the labels that can occur
+   */
   counter<L extends string = never>(
     name: `cedana_${string}_total`,
     help: string,
     labels: readonly L[] = [],
+    start: readonly Readonly<Record<L, string>>[] = [],
   ): Counter<L> {
-    return this.newCounter(name, help, labels);
+    const counter = this.newCounter(name, help, labels);
+    for (const series of start) counter.inc(series, 0);
+    return counter;
   }
 
   /** Creates a gauge of a controller. `read`, if given, sets it when metrics are scraped. */

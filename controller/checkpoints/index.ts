@@ -9,6 +9,7 @@ import { isFinished } from "./state";
 import { CEDANA, CHECKPOINT, byAge, type CheckpointObject } from "./objects";
 import { CheckpointReconciler } from "./reconciler";
 import { Report } from "./report";
+import { measureWaiting } from "./waiting";
 import { CheckpointScheduler, InFlight, Reservations } from "./scheduler";
 
 /** Objects that are reconciled concurrently. Requests in flight need no worker. */
@@ -41,7 +42,14 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
   const timeoutMs = (object: CheckpointObject) =>
     engineOf({ settings, engines }, object)?.timeoutMs ?? longestMs;
   const reservations = new Reservations(checkpoints, inFlight, timeoutMs);
-  const report = new Report(events, metrics, () => inFlight.size);
+  const report = new Report({
+    events,
+    metrics,
+    log,
+    engines: [...engines.keys()],
+    inFlight: () => inFlight.size,
+  });
+  measureWaiting(checkpoints, metrics);
   const context: Context = { settings, client, engines, inFlight, reservations, report, log };
   const backoff = new PerKeyBackoff(BACKOFF.baseMs, BACKOFF.maxMs);
   const scheduler = new CheckpointScheduler(reservations, backoff, settings.maxPerNode);

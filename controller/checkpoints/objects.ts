@@ -3,7 +3,7 @@ import {
   CHECKPOINT as CHECKPOINT_KIND,
   type CedanaSpec,
   type CedanaStatus,
-  type CheckpointReason,
+  type CheckpointEndReason,
   type CheckpointSpec,
   type CheckpointStatus,
   type OwnerIdentity,
@@ -92,7 +92,7 @@ export type SourcePodState =
   | {
       readonly is: "lost";
       readonly facts: PodFacts;
-      readonly reason: CheckpointReason;
+      readonly reason: CheckpointEndReason;
       readonly message: string;
     };
 
@@ -169,7 +169,7 @@ function baseImageOf(pod: Json, container: string): string | undefined {
   return image !== undefined && /^[^\s@]+@sha256:[0-9a-f]{64}$/.test(image) ? image : undefined;
 }
 
-function lost(facts: PodFacts, reason: CheckpointReason, message: string): SourcePodState {
+function lost(facts: PodFacts, reason: CheckpointEndReason, message: string): SourcePodState {
   return { is: "lost", facts, reason, message };
 }
 

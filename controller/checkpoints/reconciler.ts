@@ -1,4 +1,4 @@
-import type { CheckpointReason, CheckpointStatus } from "../../api";
+import type { CheckpointEndReason, CheckpointStatus } from "../../api";
 import { checkpointsPods, type Engine } from "../engines";
 import { isOutdated, isRejected, type Objects, type PerKeyBackoff, type WorkQueue } from "../../kube";
 import { engineName, engineOf, type Context } from "./context";
@@ -177,7 +177,7 @@ export class CheckpointReconciler {
   private async end(
     object: CheckpointObject,
     status: CheckpointStatus,
-    reason: CheckpointReason,
+    reason: CheckpointEndReason,
     message: string,
   ): Promise<void> {
     const now = Date.now();

@@ -1,24 +1,51 @@
-import type { CheckpointReason, CheckpointStatus } from "../../api";
-import type { ApiKind, Events, Metrics } from "../../kube";
+import type { CheckpointEndReason, CheckpointStatus } from "../../api";
+import type { ApiKind, Events, Logger, Metrics } from "../../kube";
 import { CEDANA, CHECKPOINT, type CedanaObject, type CheckpointObject } from "./objects";
+
+/** The label `result` of each reason. */
+const RESULTS: Readonly<Record<CheckpointEndReason, "completed" | "failed" | "unknown">> = {
+  CheckpointCompleted: "completed",
+  OutcomeUnknown: "unknown",
+  CheckpointFailed: "failed",
+  SourcePodReplaced: "failed",
+  SourcePodNotFound: "failed",
+  SourcePodEnded: "failed",
+  ContainerNotFound: "failed",
+  EngineNotFound: "failed",
+  LocationNotAllowed: "failed",
+  AgentNotAnswering: "failed",
+  QuotaExceeded: "failed",
+  RegistryFailed: "failed",
+  CheckpointNotPossible: "failed",
+};
 
 /** Upper bounds in seconds, up to the default timeout of an engine. */
 const BUCKETS = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600];
 
-/** Reports Checkpoints and Cedanas by events and metrics. */
+export interface ReportOptions {
+  readonly events: Events;
+  readonly metrics: Metrics;
+  readonly log: Pick<Logger, "info">;
+  /** Names of the engines. */
+  readonly engines: readonly string[];
+  /** Returns the number of checkpoints and restores in flight. */
+  readonly inFlight: () => number;
+}
+
+/** Reports Checkpoints and Cedanas by log, events and metrics. */
 export class Report {
   private readonly total;
   private readonly seconds;
 
-  constructor(
-    private readonly events: Events,
-    metrics: Metrics,
-    inFlight: () => number,
-  ) {
-    this.total = metrics.counter("cedana_checkpoints_total", "Number of checkpoints by result", [
-      "engine",
-      "result",
-    ]);
+  constructor(private readonly options: ReportOptions) {
+    const { metrics, engines, inFlight } = options;
+    const reasons = Object.entries(RESULTS);
+    this.total = metrics.counter(
+      "cedana_checkpoints_total",
+      "Number of finished checkpoints by result and reason",
+      ["engine", "result", "reason"],
+      engines.flatMap((engine) => reasons.map(([reason, result]) => ({ engine, result, reason }))),
+    );
     this.seconds = metrics.histogram(
       "cedana_checkpoint_seconds",
       "Duration of a checkpoint, in seconds",
@@ -33,13 +60,28 @@ export class Report {
     );
   }
 
-  /** Reports the end of a Checkpoint. */
-  ended(object: CheckpointObject, reason: CheckpointReason, message: string, status: CheckpointStatus): void {
-    const engine = status.engine ?? "none";
-    const result = RESULTS[reason] ?? "failed";
-    this.total.inc({ engine, result });
-    if (result === "completed" && status.durationMilliseconds !== undefined)
-      this.seconds.observe({ engine }, status.durationMilliseconds / 1000);
+  /**
+   * Reports the end of a Checkpoint.
+   * @param deleted whether the Checkpoint was deleted before its outcome was written
+   */
+  ended(
+    object: CheckpointObject,
+    reason: CheckpointEndReason,
+    message: string,
+    status: CheckpointStatus,
+    deleted = false,
+  ): void {
+    const { engine = "none", nodeName: node, durationMilliseconds } = status;
+    const result = RESULTS[reason];
+    this.total.inc({ engine, result, reason });
+    if (result === "completed" && durationMilliseconds !== undefined)
+      this.seconds.observe({ engine }, durationMilliseconds / 1000);
+    const { namespace, name: checkpoint } = object.metadata;
+    const pod = object.spec.podRef.name;
+    this.options.log.info(
+      { checkpoint, namespace, pod, node, engine, reason, message, durationMilliseconds, deleted },
+      "checkpoint ended",
+    );
     const type = result === "completed" ? "Normal" : "Warning";
     this.record(CHECKPOINT, object, type, reason, "Checkpoint", message);
   }
@@ -63,11 +105,12 @@ export class Report {
     action: string,
     note: string,
   ): void {
-    this.events.record({ regarding: { apiVersion, kind, name, namespace, uid }, type, reason, action, note });
+    this.options.events.record({
+      regarding: { apiVersion, kind, name, namespace, uid },
+      type,
+      reason,
+      action,
+      note,
+    });
   }
 }
-
-const RESULTS: Partial<Record<CheckpointReason, string>> = {
-  CheckpointCompleted: "completed",
-  OutcomeUnknown: "unknown",
-};

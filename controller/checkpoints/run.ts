@@ -1,4 +1,4 @@
-import type { CheckpointReason, CheckpointStatus, ContainerCheckpoint } from "../../api";
+import type { CheckpointEndReason, CheckpointStatus, ContainerCheckpoint } from "../../api";
 import { checkpointsPods, EngineError, type Engine } from "../engines";
 import { type Context } from "./context";
 import { timeOf, withPhase, type Phase } from "./state";
@@ -184,7 +184,7 @@ export class CheckpointRun {
     return false;
   }
 
-  private async end(phase: Phase, reason: CheckpointReason, message: string): Promise<void> {
+  private async end(phase: Phase, reason: CheckpointEndReason, message: string): Promise<void> {
     const now = Date.now();
     const sizes = this.containers.map(({ sizeBytes }) => sizeBytes);
     const known = phase === "completed" && sizes.every((size) => size !== undefined);
@@ -197,12 +197,7 @@ export class CheckpointRun {
       ...this.whole,
     };
     const written = await this.write((object) => withPhase(object, status, phase, reason, message, now));
-    const { metadata } = this.object;
-    this.context.log.info(
-      { checkpoint: metadata.name, namespace: metadata.namespace, reason, deleted: !written },
-      "checkpoint ended",
-    );
-    this.context.report.ended(this.object, reason, message, status);
+    this.context.report.ended(this.object, reason, message, status, !written);
     await this.release();
   }
 

@@ -1,5 +1,5 @@
 import type { Outcome } from "../../http";
-import type { CheckpointReason, CheckpointStatus, ContainerCheckpoint, RestartPolicy } from "../../api";
+import type { CheckpointEndReason, CheckpointStatus, ContainerCheckpoint, RestartPolicy } from "../../api";
 import type { CheckpointSettings } from "../../config/programs/controller";
 import type { Controller } from "../../kube";
 import type { Runtime } from "../runtime";
@@ -130,14 +130,14 @@ export class EngineError extends Error {
   /** Whether the request was not executed and may succeed when repeated. */
   readonly retryable: boolean;
   /** Reason of the Checkpoint's failure, if the engine knows a more specific one than `CheckpointFailed`. */
-  readonly reason?: CheckpointReason;
+  readonly reason?: CheckpointEndReason;
 
   constructor(
     message: string,
     details: {
       readonly outcome: Outcome;
       readonly retryable: boolean;
-      readonly reason?: CheckpointReason;
+      readonly reason?: CheckpointEndReason;
       readonly cause?: unknown;
     },
   ) {

@@ -13,6 +13,8 @@ export interface NodeClass {
   readonly started: boolean;
   /** It has started, and an agent does not serve on it. */
   readonly lost: boolean;
+  /** Since when it waits for the removal of its taint. Only in the state `waiting`. */
+  readonly waitingSinceMs?: number;
 }
 
 type Observed = Pick<NodeSnapshot, "node" | "assessment" | "history" | "settings">;
@@ -31,7 +33,15 @@ export function classify({ node, assessment, history, settings }: Observed): Nod
     if (history.onceReady && lost) return "lost";
     return serving && !tainted ? "outdated" : "waiting";
   };
-  return { state: state(), started, lost };
+  const found = state();
+  // A node whose agents are Ready waits for this controller only.
+  const waitingSinceMs = history.waitingSinceMs ?? history.taintedSinceMs;
+  return {
+    state: found,
+    started,
+    lost,
+    ...(found === "waiting" && waitingSinceMs !== undefined && { waitingSinceMs }),
+  };
 }
 
 /** Counts nodes by state. */
@@ -52,6 +62,13 @@ export class NodeStats {
 
   of(state: NodeState): number {
     return this.states.get(state) ?? 0;
+  }
+
+  /** Returns the age of the longest wait; 0 if no node waits. */
+  oldestWaitingSeconds(now: number): number {
+    let oldestMs = now;
+    for (const { waitingSinceMs = now } of this.nodes.values()) oldestMs = Math.min(oldestMs, waitingSinceMs);
+    return (now - oldestMs) / 1000;
   }
 
   /** Checks whether more nodes lack an agent than may be tainted. One node always may. */

@@ -13,7 +13,8 @@ import {
 import type { NodeSnapshots } from "./sources";
 
 /** Result of a write of the taint. `conflict`: another client wrote the node first, and the write is retried. */
-export type OperationResult = "success" | "conflict" | "gone" | "error" | "dryRun";
+const RESULTS = ["success", "conflict", "gone", "error", "dryRun"] as const;
+export type OperationResult = (typeof RESULTS)[number];
 
 /** Upper bounds in seconds. The kubelet stamps readiness to the second, so shorter times cannot be measured. */
 const SECONDS = [1, 2, 3, 5, 10, 20, 30, 60, 120, 300];
@@ -28,6 +29,12 @@ export class GateMetrics {
       for (const state of NODE_STATES) gauge.set({ state }, stats.of(state));
     });
     metrics.gauge(
+      "cedana_readiness_oldest_waiting_seconds",
+      "Age of the longest wait of a node for the removal of its taint, in seconds; 0 if none waits",
+      [],
+      (gauge) => gauge.set(stats.oldestWaitingSeconds(Date.now())),
+    );
+    metrics.gauge(
       "cedana_readiness_disruption_limit_reached",
       "1 if the disruption limit prevents taints, else 0",
       [],
@@ -37,6 +44,7 @@ export class GateMetrics {
       "cedana_readiness_taint_operations_total",
       "Number of writes of the taint by operation and result",
       ["operation", "result"],
+      RESULTS.flatMap((result) => ["add", "remove"].map((operation) => ({ operation, result }))),
     );
     this.seconds = metrics.histogram(
       "cedana_readiness_seconds",

@@ -28,6 +28,9 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** Delays before the second and third attempt, if the API server cannot be reached. */
 const RETRY_MS = [1_000, 5_000];
 
+/** Why an event was not sent. */
+const CAUSES = ["budget", "queue", "request"] as const;
+
 /**
  * Writes events of `events.k8s.io/v1`. Repeated events become the series of one Event object, similar events are combined into
  * one, and each object has a budget (client-go's numbers). Events are best effort: an event that cannot be sent is dropped and
@@ -42,9 +45,12 @@ export class EventRecorder implements Events {
   private readonly dropped;
 
   constructor(private readonly options: EventRecorderOptions) {
-    this.dropped = options.metrics.counter("cedana_events_dropped_total", "Events not sent, by cause", [
-      "cause",
-    ]);
+    this.dropped = options.metrics.counter(
+      "cedana_events_dropped_total",
+      "Events not sent, by cause",
+      ["cause"],
+      CAUSES.map((cause) => ({ cause })),
+    );
   }
 
   record(event: EventInput): void {

@@ -7,16 +7,23 @@ import {
   Metrics,
   type Controller,
   type EventInput,
+  type Logger,
   type Transport,
 } from "../../kube";
+
+/** Returns a logger whose lines of level info and above are added to the list, parsed. */
+export function logInto(lines: object[]): Logger {
+  const write = (line: string) => void lines.push(JSON.parse(line) as object);
+  return createLogger({ level: "info", destination: { write } });
+}
 
 /** Returns the dependencies of controllers on a transport, without leader election. */
 export function runtimeOn(
   transport: Transport,
-  given: { readonly events?: EventInput[]; readonly metrics?: Metrics } = {},
+  given: { readonly events?: EventInput[]; readonly metrics?: Metrics; readonly lines?: object[] } = {},
 ): Runtime {
-  const log = createLogger({ level: "error", destination: { write: () => {} } });
-  const { events = [], metrics = new Metrics() } = given;
+  const { events = [], metrics = new Metrics(), lines } = given;
+  const log = lines ? logInto(lines) : createLogger({ level: "error", destination: { write: () => {} } });
   const cache = new Cache({ transport, log, metrics });
   return {
     cache,

@@ -1,4 +1,4 @@
-import { type CheckpointReason, type NodeCheckpointReason, type NodeCheckpointStatus } from "../../../api";
+import { type CheckpointEndReason, type NodeCheckpointReason, type NodeCheckpointStatus } from "../../../api";
 import { sleep, type CachedObjects } from "../../../kube";
 import { EngineError, type EngineTools, type StateOfRequest } from "../engine";
 import {
@@ -151,7 +151,7 @@ export class NodeCheckpoints {
 }
 
 /** Maps reasons of a NodeCheckpoint to reasons of a Checkpoint. */
-const REASONS: Readonly<Partial<Record<NodeCheckpointReason, CheckpointReason>>> = {
+const REASONS: Readonly<Partial<Record<NodeCheckpointReason, CheckpointEndReason>>> = {
   QuotaExceeded: "QuotaExceeded",
   RegistryFailed: "RegistryFailed",
   CheckpointNotPossible: "CheckpointNotPossible",
@@ -176,6 +176,6 @@ function completed(status: NodeCheckpointStatus): NodeCheckpointStatus | undefin
   return holds("Ready") && status;
 }
 
-function failure(message: string, reason?: CheckpointReason): EngineError {
+function failure(message: string, reason?: CheckpointEndReason): EngineError {
   return new EngineError(message, { outcome: "failed", retryable: false, ...(reason && { reason }) });
 }

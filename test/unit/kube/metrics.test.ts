@@ -5,6 +5,7 @@ test("lists the metrics of controller-runtime before any event", async () => {
   metrics.collectProcess();
   metrics.queue("readiness", { depth: () => 3, workingSeconds: () => [1, 4] });
   metrics.controller("readiness", 16);
+  metrics.reflector("nodes");
   const text = await metrics.registry.metrics();
   const labels = 'name="readiness",controller="readiness"';
   for (const line of [
@@ -15,6 +16,11 @@ test("lists the metrics of controller-runtime before any event", async () => {
     'controller_runtime_active_workers{controller="readiness"} 0',
     'controller_runtime_reconcile_total{controller="readiness",result="error"} 0',
     'controller_runtime_reconcile_errors_total{controller="readiness"} 0',
+    `workqueue_adds_total{${labels}} 0`,
+    `workqueue_retries_total{${labels}} 0`,
+    'cedana_reflector_lists_total{reflector="nodes"} 0',
+    'cedana_reflector_watches_total{reflector="nodes"} 0',
+    'cedana_reflector_failures_total{reflector="nodes"} 0',
   ])
     expect(text).toContain(`${line}\n`);
   for (const name of [
@@ -74,6 +80,11 @@ test("registers custom metrics per instance", async () => {
   expect(text).toContain("cedana_done_total 1\n");
   expect(text).toContain('cedana_took_seconds_bucket{le="1"} 1\n');
   const other = new Metrics();
+  const results = ["good", "bad"].map((result) => ({ result }));
+  other.counter("cedana_ended_total", "Ended", ["result"], results).inc({ result: "bad" });
+  const ended = await other.registry.metrics();
+  expect(ended).toContain('cedana_ended_total{result="good"} 0\n');
+  expect(ended).toContain('cedana_ended_total{result="bad"} 1\n');
   other.counter("cedana_done_total", "Done");
   expect(await other.registry.metrics()).toContain("cedana_done_total 0\n");
 });

@@ -48,7 +48,25 @@ test("requests each container from the engine and records the outcome in the sta
     { type: "Normal", reason: "CheckpointCompleted", regarding: { name: "one" } },
   ]);
   const metrics = await replica.metrics.registry.metrics();
-  expect(metrics).toContain('cedana_checkpoints_total{engine="cedana",result="completed"} 1');
+  const series = (result: string, reason: string) =>
+    `cedana_checkpoints_total{engine="cedana",result="${result}",reason="${reason}"}`;
+  expect(metrics).toContain(`${series("completed", "CheckpointCompleted")} 1\n`);
+  expect(metrics).toContain(`${series("failed", "RegistryFailed")} 0\n`);
+  expect(metrics).toContain(`${series("unknown", "OutcomeUnknown")} 0\n`);
+  expect(replica.lines).toContainEqual(
+    expect.objectContaining({
+      msg: "checkpoint ended",
+      checkpoint: "one",
+      namespace: "team-a",
+      pod: "counter-0",
+      node: "n1",
+      engine: "cedana",
+      reason: "CheckpointCompleted",
+      message: "checkpointed a, b",
+      durationMilliseconds: 2000,
+      deleted: false,
+    }),
+  );
   expect(metrics).toContain("cedana_checkpoints_in_flight 0");
   // One write ahead of each container, and the end.
   expect(harness.writes.filter(({ method }) => method === "PATCH")).toHaveLength(3);
@@ -184,8 +202,29 @@ test.each([
   });
   expect(harness.engine.requested).toEqual(["counter-0/a"]);
   expect(await replica.metrics.registry.metrics()).toContain(
-    `cedana_checkpoints_total{engine="cedana",result="${result}"} 1`,
+    `cedana_checkpoints_total{engine="cedana",result="${result}",reason="${reason}"} 1`,
   );
+});
+
+test("measures the Checkpoints that wait, until an engine receives them or they are deleted", async () => {
+  const replica = harness.start();
+  const measured = async () => {
+    const text = await replica.metrics.registry.metrics();
+    return ["waiting", "oldest_waiting_seconds"].map((name) =>
+      Number(new RegExp(`^cedana_checkpoints_${name} (\\S+)$`, "m").exec(text)?.[1]),
+    );
+  };
+  expect(await measured()).toEqual([0, 0]);
+  // No pod has the name yet.
+  harness.pod("counter-0", { phase: "Pending" });
+  await harness.checkpoint("one");
+  await seconds(90);
+  await harness.checkpoint("two");
+  await seconds(10);
+  const [waiting, oldest] = await measured();
+  expect(waiting).toBe(2);
+  expect(oldest).toBeGreaterThanOrEqual(100);
+  expect(oldest).toBeLessThan(102);
 });
 
 test("retries an unreachable engine with growing delays", async () => {

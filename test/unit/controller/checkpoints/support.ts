@@ -69,6 +69,8 @@ const never = new Promise<never>(() => {});
 export class Replica {
   readonly events: EventInput[] = [];
   readonly metrics = new Metrics();
+  /** Lines of the log, parsed. */
+  readonly lines: object[] = [];
   steps = 0;
   dead = false;
   private readonly dieAt?: number;

@@ -213,6 +213,37 @@ test("keeps the taint while the agents were never installed", async () => {
   expect([taints("n1"), condition("n1")]).toEqual([[OURS], "False AgentNotInstalled"]);
 });
 
+test("measures the longest wait for the removal of a taint, and counts writes from 0", async () => {
+  const oldest = async () => {
+    const text = await metrics.registry.metrics();
+    return Number(/^cedana_readiness_oldest_waiting_seconds (\S+)$/m.exec(text)?.[1]);
+  };
+  join("n1", { createdMs: now() - 600_000 });
+  join("n2");
+  await start();
+  const text = await metrics.registry.metrics();
+  for (const operation of ["add", "remove"])
+    for (const result of ["success", "conflict", "gone", "error", "dryRun"])
+      expect(text).toContain(
+        `cedana_readiness_taint_operations_total{operation="${operation}",result="${result}"} 0\n`,
+      );
+  await pass(300);
+  expect(await oldest()).toBeCloseTo(900, 0);
+  agents("n1");
+  await pass(1);
+  expect(await oldest()).toBeCloseTo(301, 0);
+  // Its agents are Ready, but the API server rejects the removal of the taint.
+  api.before = ({ method, path }) => {
+    if (method === "PATCH" && path === `${NODES}/n2`) throw new ApiError(500, "no");
+  };
+  agents("n2");
+  await pass(100);
+  expect(await oldest()).toBeCloseTo(401, 0);
+  delete api.before;
+  await pass(20);
+  expect(await oldest()).toBe(0);
+});
+
 test("writes nothing in a dry run and counts each change once", async () => {
   join("n1");
   agents("n1");
