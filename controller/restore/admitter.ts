@@ -22,6 +22,7 @@ import {
   type RestoreMethods,
 } from "./decision";
 import { RESTORED_POD } from "./pods";
+import type { SkipCause } from "./reasons";
 import type { Report } from "./report";
 
 export interface AdmitterOptions {
@@ -56,18 +57,18 @@ export class Admitter {
       throw new InvalidReviewError(`not the creation of a pod: ${operation} of ${resource}`);
     const { report, log } = this.options;
     const start = performance.now();
-    let result = "error";
+    let result: Decision["is"] | "error" = "error";
+    let cause: SkipCause | "None" = "None";
     try {
       const attempt = new AdmissionAttempt(this.options, { ...request, namespace }, start);
       const decision = await attempt.decide();
       result = decision.is;
       const response = attempt.responseTo(decision);
-      const { name, generateName } = attempt.pod;
-      const detail = decision.is === "restore" ? decision.checkpoint.metadata.name : decision.reason;
-      log.info({ namespace, pod: name ?? generateName, result, detail }, "admission");
+      if (decision.is !== "restore") cause = decision.cause;
+      log.info({ ...attempt.subject, result, cause, ...detailOf(decision) }, "admission");
       return response;
     } finally {
-      report.admitted(result, (performance.now() - start) / 1000);
+      report.admitted(result, cause, (performance.now() - start) / 1000);
     }
   }
 }
@@ -91,9 +92,23 @@ class AdmissionAttempt {
     this.pod = projectAdmittedPod(request.object);
   }
 
+  /** Who creates which pod, for the log. The outcome of the restore is logged with the same claim. */
+  get subject() {
+    const { uid: claim, user, namespace, dryRun } = this.request;
+    const { name, generateName, owner } = this.pod;
+    return {
+      user,
+      namespace,
+      pod: name ?? generateName,
+      ...(owner && { owner: `${owner.kind}/${owner.name}` }),
+      claim,
+      ...(dryRun && { dryRun }),
+    };
+  }
+
   async decide(): Promise<Decision> {
     const request = readRequest(this.pod.annotations);
-    if (typeof request === "string") return { is: "deny", reason: request };
+    if (typeof request === "string") return { is: "deny", reason: request, cause: "InvalidRequest" };
     this.shared = request.shared;
     this.known = await this.list(request.from);
     const { settings, methods } = this.options;
@@ -214,3 +229,10 @@ function runs(pod: Json | undefined): boolean {
 }
 
 const NEVER = new AbortController().signal;
+
+/** Returns what a decision chose or why, for the log. */
+function detailOf(decision: Decision) {
+  if (decision.is !== "restore") return { detail: decision.reason };
+  const { name, uid } = decision.checkpoint.metadata;
+  return { checkpoint: name, checkpointUID: uid };
+}

@@ -46,7 +46,7 @@ export interface Restore {
 /** Creates the controllers and the webhook that restore pods. */
 export function createRestore(options: RestoreOptions): Restore {
   const { settings, namespace, claims, cache, events, metrics, client, log } = options;
-  const report = new Report(events, metrics);
+  const report = new Report(events, metrics, log);
   const methods = restoreMethods(options.engines);
   const admitter = new Admitter({ settings, methods, client, claims, report, log });
   const webhook = new WebhookServer({

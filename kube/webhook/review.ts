@@ -4,6 +4,8 @@ import { at, isTrueAt, textAt, type JsonPatchOperation } from "../client/json";
 /** The request of an `AdmissionReview` of admission.k8s.io/v1. */
 export interface AdmissionRequest {
   readonly uid: string;
+  /** Name of the user or account that sent the object; empty if the review has none. */
+  readonly user: string;
   /** Missing for cluster-scoped objects. */
   readonly namespace?: string;
   /** Plural of the kind: `pods`. */
@@ -49,6 +51,7 @@ export function readReview(text: string): AdmissionRequest {
     throw new InvalidReviewError("an AdmissionReview without uid, operation, resource or object");
   return {
     uid,
+    user: textAt(request, "userInfo", "username") ?? "",
     ...(namespace === undefined ? {} : { namespace }),
     resource,
     operation,

@@ -2,6 +2,7 @@ import type { Objects } from "../cache/store";
 import type { Client } from "../client/client";
 import { hasStatus } from "../client/errors";
 import type { Logger } from "../log";
+import type { Metrics } from "../metrics";
 import { after, bundleOf, issue, nextStep, type Held } from "./certificate";
 import {
   CERTIFICATE_SECRET,
@@ -124,7 +125,7 @@ export interface CertificateControllerOptions extends ControllerOptions {
   readonly settings: CertificateSettings;
   /** Whether the certificate is rotated here; another controller fills the Secret otherwise. */
   readonly rotate: boolean;
-  readonly server: Pick<WebhookServer, "use">;
+  readonly server: Pick<WebhookServer, "use" | "validity">;
   readonly cache: Cache;
   /** Writes only while this process leads. */
   readonly client: Client;
@@ -141,6 +142,7 @@ export function certificateControllers(options: CertificateControllerOptions): r
   secrets.onChange(({ new: secret }) => {
     if (secret?.held.current) server.use(secret.held.current);
   });
+  measureValidity(server, options.metrics);
   if (!rotate) return [];
   const configurations = cache.objects(WEBHOOK_CONFIGURATION, {
     fieldSelector: `metadata.name=${settings.configuration}`,
@@ -154,4 +156,20 @@ export function certificateControllers(options: CertificateControllerOptions): r
       .watches(configurations, () => [key])
       .reconcile(() => rotator.reconcile()),
   ];
+}
+
+/** Adds metrics of the certificate that this replica serves: seconds since the epoch; 0 while it serves none. */
+function measureValidity(server: Pick<WebhookServer, "validity">, metrics: Metrics): void {
+  metrics.gauge(
+    "cedana_webhook_certificate_not_before_timestamp_seconds",
+    "Time from which the certificate of the webhook is valid, in seconds since the epoch; 0 without one",
+    [],
+    (gauge) => gauge.set((server.validity?.notBeforeMs ?? 0) / 1000),
+  );
+  metrics.gauge(
+    "cedana_webhook_certificate_not_after_timestamp_seconds",
+    "Time at which the certificate of the webhook expires, in seconds since the epoch; 0 without one",
+    [],
+    (gauge) => gauge.set((server.validity?.notAfterMs ?? 0) / 1000),
+  );
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { X509Certificate } from "node:crypto";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "../log";
@@ -15,10 +16,17 @@ export interface WebhookServerOptions {
   readonly log: Logger;
 }
 
+/** When a certificate is valid, ms since the epoch. */
+export interface CertificateTimes {
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}
+
 /** HTTPS server of admission webhooks. Without a certificate it rejects every connection. */
 export class WebhookServer {
   private readonly server: Server;
   private certificate?: string;
+  private served?: CertificateTimes;
   private failure?: string;
 
   constructor(private readonly options: WebhookServerOptions) {
@@ -41,11 +49,18 @@ export class WebhookServer {
     };
   }
 
+  /** Returns when the certificate that is served is valid; undefined without one. */
+  get validity(): CertificateTimes | undefined {
+    return this.served;
+  }
+
   /** Serves this certificate from now on; open connections keep theirs. An invalid one is logged and ignored. */
   use({ cert, key }: { readonly cert: string; readonly key: string }): void {
     if (cert === this.certificate) return;
     try {
       this.server.setSecureContext({ cert, key, minVersion: "TLSv1.2" });
+      const { validFrom, validTo } = new X509Certificate(cert);
+      this.served = { notBeforeMs: Date.parse(validFrom), notAfterMs: Date.parse(validTo) };
       this.certificate = cert;
       this.failure = undefined;
       this.options.log.info("webhook: certificate loaded");

@@ -1,6 +1,7 @@
 import { LATEST } from "../../../api";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import { phaseOf } from "../../checkpoints/state";
+import type { SkipCause } from "../reasons";
 import { boundedWarnings, fit, type ClusterState } from "./fit";
 import { matchWorkload, workloadOf, type AdmittedPod, type RestoreRequest } from "./pod";
 
@@ -16,11 +17,16 @@ export type Decision =
       readonly warnings: readonly string[];
     }
   /** The pod starts without a checkpoint. */
-  | { readonly is: "fresh"; readonly reason: string }
+  | { readonly is: "fresh"; readonly reason: string; readonly cause: SkipCause }
   /** The pod is rejected. */
-  | { readonly is: "deny"; readonly reason: string }
+  | { readonly is: "deny"; readonly reason: string; readonly cause: SkipCause }
   /** The only fitting Checkpoint is claimed by another admission, whose outcome is unknown. */
-  | { readonly is: "busy"; readonly reason: string; readonly checkpoint: CheckpointObject };
+  | {
+      readonly is: "busy";
+      readonly reason: string;
+      readonly cause: "InUse";
+      readonly checkpoint: CheckpointObject;
+    };
 
 /** Maximum number of reasons in a message. Further ones are counted. */
 const MAX_REASONS = 3;
@@ -56,6 +62,8 @@ export function decide(
   cluster: ClusterState,
 ): Decision {
   const reasons: string[] = [];
+  /** Of the preferred Checkpoint. */
+  let first: SkipCause | undefined;
   let busy: Decision | undefined;
   for (const checkpoint of candidates(pod, request, checkpoints)) {
     const { name } = checkpoint.metadata;
@@ -65,11 +73,14 @@ export function decide(
       return { is: "restore", checkpoint, ...how, warnings: boundedWarnings(warnings, name) };
     }
     const reason = `Checkpoint ${name}: ${found.reason}`;
-    if (found.fits === "busy") busy ??= { is: "busy", reason, checkpoint };
+    first ??= found.cause;
+    if (found.fits === "busy") busy ??= { is: "busy", reason, cause: found.cause, checkpoint };
     reasons.push(reason);
   }
-  const reason = reasons.length > 0 ? summary(reasons) : noCandidate(pod, request, checkpoints);
-  return busy ?? { is: request.fallback === "stop" ? "deny" : "fresh", reason };
+  if (busy) return busy;
+  const why =
+    first === undefined ? noCandidate(pod, request, checkpoints) : { reason: summary(reasons), cause: first };
+  return { is: request.fallback === "stop" ? "deny" : "fresh", ...why };
 }
 
 /** Returns why the request selects no Checkpoint. */
@@ -77,16 +88,17 @@ function noCandidate(
   pod: AdmittedPod,
   { from }: RestoreRequest,
   checkpoints: readonly CheckpointObject[],
-): string {
-  if (from !== LATEST) return `Checkpoint ${from} does not exist in the namespace`;
+): { readonly reason: string; readonly cause: SkipCause } {
+  const none = (reason: string) => ({ reason, cause: "NoCheckpoint" as const });
+  if (from !== LATEST) return none(`Checkpoint ${from} does not exist in the namespace`);
   const workload = workloadOf(pod);
   if (pod.owner?.kind === "DaemonSet")
-    return `${LATEST} does not apply to pods of a DaemonSet: name a Checkpoint`;
+    return none(`${LATEST} does not apply to pods of a DaemonSet: name a Checkpoint`);
   const others = checkpoints.filter((one) => isUsable(one) && matchWorkload(pod, one) === "otherTemplate");
   const [newest] = others.toSorted(newestFirst);
-  return newest === undefined
-    ? `no completed Checkpoint of ${workload} exists`
-    : `Checkpoint ${newest.metadata.name} of ${workload} has another pod template; name it to restore it`;
+  if (newest === undefined) return none(`no completed Checkpoint of ${workload} exists`);
+  const reason = `Checkpoint ${newest.metadata.name} of ${workload} has another pod template; name it to restore it`;
+  return { reason, cause: "OtherTemplate" };
 }
 
 function summary(reasons: readonly string[]): string {

@@ -3,6 +3,7 @@ import { itemsAt, textAt, type Json } from "../../../kube";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import type { PlanRestore } from "../../engines";
 import { phaseOf, readyOf } from "../../checkpoints/state";
+import type { SkipCause } from "../reasons";
 import type { AdmittedPod, RestoreRequest } from "./pod";
 
 /** The state of the cluster that a decision uses. */
@@ -33,9 +34,9 @@ export type Fit =
       readonly runtimeClass: string;
       readonly warnings: readonly string[];
     }
-  | { readonly fits: false; readonly reason: string }
+  | { readonly fits: false; readonly reason: string; readonly cause: SkipCause }
   /** The Checkpoint is claimed for a pod that may not have been created. */
-  | { readonly fits: "busy"; readonly reason: string };
+  | { readonly fits: "busy"; readonly reason: string; readonly cause: "InUse" };
 
 /** Checks whether this pod can be restored from this Checkpoint. */
 export function fit(
@@ -45,10 +46,10 @@ export function fit(
   { running, nodeSelector: nodes, methods }: ClusterState,
 ): Fit {
   const { metadata, spec, status } = checkpoint;
-  if (metadata.deletionTimestamp !== undefined) return no("it is being deleted");
+  if (metadata.deletionTimestamp !== undefined) return no("it is being deleted", "NotCompleted");
   if (phaseOf(status) !== "completed") {
     const { reason = "Pending", message = "not reconciled yet" } = readyOf(status) ?? {};
-    return no(`it is not completed: ${reason}, ${message}`);
+    return no(`it is not completed: ${reason}, ${message}`, "NotCompleted");
   }
   const method = methods.get(status.engine ?? "");
   if (method === undefined) {
@@ -60,7 +61,7 @@ export function fit(
   const warnings: string[] = [];
   if (status.podUID !== undefined && running.has(status.podUID)) {
     const source = `its source pod ${spec.podRef.name} is still running`;
-    if (request.from === LATEST) return no(source);
+    if (request.from === LATEST) return no(source, "SourceRunning");
     warnings.push(`${source}: both resume from the same state`);
   }
   const containers: RestoredContainer[] = [];
@@ -117,18 +118,19 @@ function blockedByClaim(
 ): Fit | undefined {
   if (restore === undefined) return undefined;
   const { state, podName, message } = restore;
-  if (state === "Failed") return no(`its restore failed (${message ?? "unknown reason"}) and is not retried`);
+  if (state === "Failed")
+    return no(`its restore failed (${message ?? "unknown reason"}) and is not retried`, "FailedBefore");
   if (shared) return undefined;
   const by = podName === undefined ? "another pod" : `pod ${podName}`;
   const hint = `; set ${REQUEST.shared}: "true" to share it`;
-  if (state === "Restored") return no(`${by} was restored from it${hint}`);
-  if (state === "Unknown") return no(`${by} may have been restored from it${hint}`);
+  if (state === "Restored") return no(`${by} was restored from it${hint}`, "InUse");
+  if (state === "Unknown") return no(`${by} may have been restored from it${hint}`, "InUse");
   // Pod names are unique: the pod with the claim was deleted, or was never stored.
   if (pod.name !== undefined && pod.name === podName) return undefined;
   // The API server calls the webhook again for the same admission.
   if (restore.podUID === undefined && restore.claim === pod.annotations[RECORD.claim]) return undefined;
-  if (restore.podUID !== undefined) return no(`${by} is being restored from it${hint}`);
-  return { fits: "busy", reason: `it is claimed for ${by}, which is being created` };
+  if (restore.podUID !== undefined) return no(`${by} is being restored from it${hint}`, "InUse");
+  return { fits: "busy", reason: `it is claimed for ${by}, which is being created`, cause: "InUse" };
 }
 
 function matchContainer(pod: AdmittedPod, saved: ContainerCheckpoint): RestoredContainer | string {
@@ -149,7 +151,7 @@ function digestIn(image: string | undefined): string | undefined {
   return image?.split("@")[1];
 }
 
-const no = (reason: string): Fit => ({ fits: false, reason });
+const no = (reason: string, cause: SkipCause = "DoesNotFit"): Fit => ({ fits: false, reason, cause });
 
 /** Returns why the pod cannot run on nodes with these labels; undefined if it can. */
 function conflictWith(pod: AdmittedPod, wanted: Readonly<Record<string, string>>): string | undefined {

@@ -5,7 +5,8 @@ import { CHECKPOINT, type CheckpointObject } from "../../checkpoints/objects";
 import { timeOf } from "../../checkpoints/state";
 import { planProgress, type NodeRestoreObject } from "../plan";
 import { RESTORED_POD, hasEnded, type RestoredPod } from "../pods";
-import type { Outcome, Report } from "../report";
+import type { Cause, FailureCause, Outcome } from "../reasons";
+import type { Report } from "../report";
 
 type Next = { readonly requeueAfterMs?: number } | void;
 
@@ -59,7 +60,7 @@ export class PodReconciler {
       case "restored":
         return this.restored(pod, checkpoint);
       case "failed":
-        return this.failed(pod, checkpoint, progress.message);
+        return this.failed(pod, checkpoint, progress);
       case "silent": {
         const requeueAfterMs = this.leftMs(pod, progress.graceMs);
         if (requeueAfterMs > 0) return { requeueAfterMs };
@@ -100,7 +101,13 @@ export class PodReconciler {
       if (restore?.state !== "Claimed" && restore?.state !== "Unknown") return;
       if (!(await this.write(pod, checkpoint, "Restored"))) return RETRY;
     }
-    this.report(pod, checkpoint, "restored", "Restored", `resumed from Checkpoint ${pod.checkpoint}`);
+    this.report(
+      pod,
+      checkpoint,
+      ["restored", "None"],
+      "Restored",
+      `resumed from Checkpoint ${pod.checkpoint}`,
+    );
   }
 
   /** Handles a pod that runs, but may have started with or without the checkpoint. */
@@ -114,14 +121,14 @@ export class PodReconciler {
       if (!(await this.write(pod, checkpoint, "Unknown", reason))) return RETRY;
     }
     const note = `whether it resumed from Checkpoint ${pod.checkpoint} is unknown: ${reason}`;
-    this.report(pod, checkpoint, "unknown", "RestoreOutcomeUnknown", note);
+    this.report(pod, checkpoint, ["unknown", "NotReported"], "RestoreOutcomeUnknown", note);
   }
 
   /** Marks the Checkpoint first, so that no other pod is restored from it even after a crash. */
   private async failed(
     pod: RestoredPod,
     checkpoint: CheckpointObject | undefined,
-    reason: string,
+    { message: reason, cause }: { readonly message: string; readonly cause: FailureCause },
   ): Promise<Next> {
     if (pod.metadata.deletionTimestamp !== undefined) return;
     if (checkpoint && checkpoint.status.restore?.state !== "Failed")
@@ -129,18 +136,18 @@ export class PodReconciler {
     const failure = `restore from Checkpoint ${pod.checkpoint} failed: ${reason}`;
     if (pod.fallback === "stop") {
       const remedy = `The pod is not changed (${REQUEST.fallback}: stop). To start it fresh, recreate it without ${REQUEST.from}; to retry, remove status.restore of the Checkpoint and delete the pod`;
-      return this.report(pod, checkpoint, "stopped", "RestoreFailed", `${failure}. ${remedy}`);
+      return this.report(pod, checkpoint, ["stopped", cause], "RestoreFailed", `${failure}. ${remedy}`);
     }
     if (hasEnded(pod))
       return this.report(
         pod,
         checkpoint,
-        "fellBack",
+        ["fellBack", cause],
         "RestoreFailed",
         `${failure}. The next pod of its owner starts fresh`,
       );
     if (!(await fallBack(this.options.client, pod, reason))) return RETRY;
-    this.report(pod, checkpoint, "fellBack", "RestoreFellBack", `${failure}. It starts fresh`);
+    this.report(pod, checkpoint, ["fellBack", cause], "RestoreFellBack", `${failure}. It starts fresh`);
   }
 
   /** Handles a pod whose Checkpoint is claimed by another one: it must not be restored too. */
@@ -150,7 +157,7 @@ export class PodReconciler {
       if (!(await fallBack(this.options.client, pod, reason))) return RETRY;
     const then =
       pod.fallback === "fresh" ? "It starts fresh" : `The pod is not changed (${REQUEST.fallback}: stop)`;
-    this.report(pod, undefined, "lost", "RestoreClaimLost", `${reason}. ${then}`);
+    this.report(pod, undefined, ["lost", "ClaimLost"], "RestoreClaimLost", `${reason}. ${then}`);
   }
 
   private skipped(pod: RestoredPod): void {
@@ -158,7 +165,7 @@ export class PodReconciler {
     this.report(
       pod,
       undefined,
-      "skipped",
+      ["skipped", "None"],
       "RestoreSkipped",
       `starts fresh: ${pod.skipped ?? "unknown reason"}`,
     );
@@ -167,7 +174,7 @@ export class PodReconciler {
   private report(
     pod: RestoredPod,
     checkpoint: CheckpointObject | undefined,
-    outcome: Outcome,
+    [outcome, cause]: readonly [Outcome, Cause],
     reason: string,
     note: string,
   ): void {
@@ -177,7 +184,7 @@ export class PodReconciler {
     this.reported.set(uid, reported.add(outcome));
     const { report } = this.options;
     const type = outcome === "restored" ? "Normal" : "Warning";
-    report.ended(outcome);
+    report.ended(outcome, cause, pod, note);
     report.pod(pod, type, reason, note);
     if (checkpoint) report.checkpoint(checkpoint, type, reason, `pod ${name} ${note}`);
   }

@@ -1,3 +1,4 @@
+import type { FailureCause } from "../reasons";
 import type { ContainerState, RestoredPod, Terminated } from "../pods";
 
 /** Progress of the restore of a pod. */
@@ -7,7 +8,7 @@ export type Progress =
   | { readonly is: "restored" }
   /** The outcome stays unknown after `graceMs` in this state. */
   | { readonly is: "silent"; readonly message: string; readonly graceMs: number }
-  | { readonly is: "failed"; readonly message: string };
+  | { readonly is: "failed"; readonly message: string; readonly cause: FailureCause };
 
 /** Restarts after which the restore has failed: each one resumes from the checkpoint again. */
 const MAX_RESTARTS = 3;

@@ -1,5 +1,6 @@
 import { exitFailure, hasRun, type Progress } from "../outcome/progress";
 import { hasEnded, type RestoredPod } from "../pods";
+import { failureCause } from "../reasons";
 import { outcomeOf, type NodeRestoreObject } from "./objects";
 
 /** Time in which the agent reports the outcome after a container was seen to run. */
@@ -16,13 +17,20 @@ export function planProgress(
 ): Progress {
   const outcome = request && outcomeOf(request.status);
   if (outcome !== undefined) {
-    if (outcome.type === "Failed") return { is: "failed", message: outcome.message };
+    if (outcome.type === "Failed")
+      return { is: "failed", message: outcome.message, cause: failureCause(request?.status.cause) };
     const failure = request?.spec.restart === "again" ? exitFailure(pod) : undefined;
-    return failure === undefined ? { is: "restored" } : { is: "failed", message: failure };
+    return failure === undefined
+      ? { is: "restored" }
+      : { is: "failed", message: failure, cause: "RepeatedExit" };
   }
   if (!hasRun(pod)) {
     return request === undefined && !hasCheckpoint
-      ? { is: "failed", message: "the Checkpoint was deleted before the restore was prepared" }
+      ? {
+          is: "failed",
+          message: "the Checkpoint was deleted before the restore was prepared",
+          cause: "CheckpointDeleted",
+        }
       : { is: "pending" };
   }
   // The NodeRestore of a pod that ended is deleted some time after its outcome.

@@ -1,11 +1,12 @@
 /** Admission and claims, on an API server in memory. */
 import { applyPatch, type Operation } from "fast-json-patch";
 import { Claims } from "../../../../controller/restore";
+import { SKIP_CAUSES } from "../../../../controller/restore/reasons";
 import { Report } from "../../../../controller/restore/report";
 import { Admitter } from "../../../../controller/restore/admitter";
 import type { CheckpointObject } from "../../../../controller/checkpoints/objects";
-import { createLogger, Metrics, type AdmissionResponse, type Json } from "../../../../kube";
-import { clientOn } from "../../../support/controller-runtime";
+import { Metrics, type AdmissionResponse, type Json } from "../../../../kube";
+import { clientOn, logInto } from "../../../support/controller-runtime";
 import { FakeApi } from "../../../../testbed/fake-api";
 import { seeded, SEED, SOAK } from "../../../../testbed/random";
 import { byPlan, checkpointJson, CLASSES, podJson, saved } from "./support";
@@ -22,10 +23,14 @@ const DEPLOYED = {
 /** Random orders of requests that are checked. */
 const SCHEDULES = SOAK ? 3000 : 30;
 
-const CREATION = { namespace: "team-a", resource: "pods", operation: "CREATE" };
+const CREATION = { user: "dev", namespace: "team-a", resource: "pods", operation: "CREATE" };
 
 class Harness {
   readonly api = new FakeApi();
+  readonly lines: object[] = [];
+  private readonly log = logInto(this.lines);
+  private readonly metrics = new Metrics();
+  private readonly report = new Report({ record: () => {} }, this.metrics, this.log);
   private requests = 0;
 
   put(...given: Parameters<typeof checkpointJson>): void {
@@ -39,14 +44,23 @@ class Harness {
     return status.restore;
   }
 
+  /** Returns the number of admissions by result and reason. */
+  async admissions(): Promise<Record<string, number>> {
+    const text = await this.metrics.registry.metrics();
+    const series = /^cedana_restore_admissions_total\{result="(\w+)",reason="(\w+)"\} (\d+)$/gm;
+    return Object.fromEntries(
+      [...text.matchAll(series)].map(([, result, reason, count]) => [`${result} ${reason}`, Number(count)]),
+    );
+  }
+
   replica(): Admitter {
     return new Admitter({
       settings: { nodeSelector: {} },
       methods: byPlan(CLASSES),
       client: clientOn(this.api),
       claims: new Claims(clientOn(this.api)),
-      report: new Report({ record: () => {} }, new Metrics()),
-      log: createLogger({ level: "error", destination: { write: () => {} } }),
+      report: this.report,
+      log: this.log,
     });
   }
 
@@ -97,6 +111,61 @@ test("restores one of two pods of a Deployment with one Checkpoint, and reports 
     warnings: [
       expect.stringMatching(/^starts fresh: Checkpoint a: pod api-6c-\w+ is being restored from it/),
     ],
+  });
+});
+
+test("logs who restores what, and counts each decision by its reason", async () => {
+  const harness = new Harness();
+  harness.put();
+  const replica = harness.replica();
+  const { uid } = await harness.create(replica, {});
+  expect(harness.lines.at(-1)).toMatchObject({
+    msg: "admission",
+    user: "dev",
+    namespace: "team-a",
+    pod: "web-0",
+    owner: "StatefulSet/web",
+    claim: uid,
+    result: "restore",
+    cause: "None",
+    checkpoint: "before",
+    checkpointUID: harness.api.get(`${IN_TEAM}/before`)?.metadata.uid,
+  });
+  const named = (from: string, more = {}) => ({
+    name: "copy",
+    owner: undefined,
+    annotations: { "cedana.ai/restore-from": from, ...more },
+  });
+  await harness.create(replica, named("missing"), { lost: true });
+  expect(harness.lines.at(-1)).toMatchObject({
+    result: "fresh",
+    cause: "NoCheckpoint",
+    detail: expect.stringMatching("missing"),
+  });
+  await harness.create(replica, named("missing", { "cedana.ai/restore-fallback": "stop" }), { lost: true });
+  await harness.create(replica, named("latest", { "cedana.ai/restore-fallback": "no" }), { lost: true });
+  await harness.create(replica, named("before"), { lost: true });
+  harness.put({ name: "failed", status: { restore: { state: "Failed", message: "CRIU failed" } } });
+  await harness.create(replica, named("failed"), { lost: true });
+  harness.put({ name: "running", status: { conditions: [] } });
+  await harness.create(replica, named("running"), { lost: true });
+  harness.put({ name: "other", containers: [saved("else")] });
+  await harness.create(replica, named("other"), { lost: true });
+  harness.put({ name: "template", pod: "db-0", owner: { kind: "StatefulSet", name: "db" }, hash: "rev-0" });
+  await harness.create(replica, { name: "db-0", owner: { kind: "StatefulSet", name: "db" } }, { lost: true });
+  const admissions = Object.entries(await harness.admissions());
+  // Those that did not occur start at 0.
+  expect(admissions).toHaveLength(3 + 2 * SKIP_CAUSES.length);
+  expect(Object.fromEntries(admissions.filter(([, count]) => count > 0))).toEqual({
+    "restore None": 1,
+    "fresh NoCheckpoint": 1,
+    "deny NoCheckpoint": 1,
+    "deny InvalidRequest": 1,
+    "fresh InUse": 1,
+    "fresh FailedBefore": 1,
+    "fresh NotCompleted": 1,
+    "fresh DoesNotFit": 1,
+    "fresh OtherTemplate": 1,
   });
 });
 

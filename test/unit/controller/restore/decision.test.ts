@@ -309,7 +309,11 @@ describe("a pod is not restored if", () => {
     ],
   ])("%s", (_, pod, checkpoints, reason) => {
     const fresh = decided(pod, checkpoints);
-    expect(fresh).toEqual({ is: "fresh", reason: expect.stringMatching(reason) });
+    expect(fresh).toEqual({
+      is: "fresh",
+      reason: expect.stringMatching(reason),
+      cause: expect.stringMatching(/^[A-Z]/),
+    });
     const stop = {
       ...pod,
       annotations: {

@@ -3,7 +3,7 @@ import { NODE_RESTORE_CONDITION, conditionsOf, type NodeRestoreReason } from "..
 import type { CheckpointSettings } from "../../../../config/programs/controller";
 import { createEngines } from "../../../../controller/engines";
 import { Claims, createRestore } from "../../../../controller/restore";
-import type { EventInput } from "../../../../kube";
+import { Metrics, type EventInput } from "../../../../kube";
 import { clientOn, lead, runtimeOn } from "../../../support/controller-runtime";
 import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { checkpointJson } from "./support";
@@ -45,6 +45,9 @@ export const CRIU: Extract<CheckpointSettings, { readonly engine: "criu" }> = {
 export class Harness {
   readonly api = new FakeApi();
   readonly events: EventInput[] = [];
+  readonly metrics = new Metrics();
+  /** Lines of the log, parsed. */
+  readonly lines: object[] = [];
   private readonly stop = new AbortController();
 
   constructor(private readonly engine: CheckpointSettings = CRIU) {
@@ -150,13 +153,13 @@ export class Harness {
   }
 
   /** Writes the status of the pod's NodeRestore as the agent does. */
-  report(podUID: string, reason: NodeRestoreReason, message = "why"): void {
+  report(podUID: string, reason: NodeRestoreReason, message = "why", cause?: string): void {
     const now = new Date(Date.now()).toISOString();
     const holds = NODE_RESTORE_CONDITION[reason];
     const conditions = conditionsOf({ holds, reason, message, observedGeneration: 1, before: [], now });
     const completed = holds === "Ready" || holds === "Failed" ? { completionTime: now } : {};
     this.api.edit(`${REQUESTS}/${podUID}`, (object) => {
-      (object as Status)["status"] = { conditions, ...completed };
+      (object as Status)["status"] = { conditions, ...completed, ...(cause && { cause }) };
     });
   }
 

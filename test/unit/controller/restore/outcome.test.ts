@@ -44,6 +44,60 @@ test("marks the Checkpoint of a pod in phase Failed, so that the next pod starts
   ]);
 });
 
+test.each([
+  ["that is known", "CRIUFailed", "CRIUFailed"],
+  ["that this version does not know", "Made-up-by-a-node", "Other"],
+  ["that is missing", undefined, "Other"],
+])("counts and logs a failed restore with a cause %s", async (_, cause, reason) => {
+  harness.claim();
+  await harness.lead();
+  const { uid } = harness.pod().metadata;
+  const series = `cedana_restores_total{result="fellBack",reason="${reason}"}`;
+  expect(await harness.metrics.registry.metrics()).toContain(`${series} 0\n`);
+  await seconds(1);
+  harness.report(uid, "StartedFresh", "CRIU failed", cause);
+  await seconds(1);
+  expect(await harness.metrics.registry.metrics()).toContain(`${series} 1\n`);
+  expect(harness.lines).toContainEqual(
+    expect.objectContaining({
+      msg: "restore ended",
+      namespace: "team-a",
+      pod: "web-0",
+      podUID: uid,
+      node: "n1",
+      checkpoint: "before",
+      claim: "c-1",
+      result: "fellBack",
+      reason,
+      message: "restore from Checkpoint before failed: CRIU failed. It starts fresh",
+    }),
+  );
+});
+
+test("counts other outcomes from 0, and logs who resumed from what", async () => {
+  harness.claim();
+  await harness.lead();
+  const text = await harness.metrics.registry.metrics();
+  for (const labels of [
+    'result="restored",reason="None"',
+    'result="skipped",reason="None"',
+    'result="lost",reason="ClaimLost"',
+    'result="unknown",reason="NotReported"',
+    'result="stopped",reason="Incompatible"',
+  ])
+    expect(text).toContain(`cedana_restores_total{${labels}} 0\n`);
+  const { uid } = harness.pod().metadata;
+  await seconds(1);
+  harness.report(uid, "Restored");
+  await seconds(1);
+  expect(await harness.metrics.registry.metrics()).toContain(
+    'cedana_restores_total{result="restored",reason="None"} 1\n',
+  );
+  expect(harness.lines).toContainEqual(
+    expect.objectContaining({ msg: "restore ended", pod: "web-0", checkpoint: "before", result: "restored" }),
+  );
+});
+
 test("the event of a pod with fallback stop has the remedy", async () => {
   harness.claim();
   await harness.lead();

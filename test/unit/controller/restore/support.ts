@@ -124,7 +124,7 @@ export function decided(
 ): Decision {
   const admitted = projectAdmittedPod(podJson(pod) as unknown as Json);
   const request = readRequest(admitted.annotations);
-  if (typeof request === "string") return { is: "deny", reason: request };
+  if (typeof request === "string") return { is: "deny", reason: request, cause: "InvalidRequest" };
   return decide(admitted, request, checkpoints, {
     running: new Set(running),
     nodeSelector: { "cedana.ai/enabled": "true" },
