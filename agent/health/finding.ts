@@ -1,19 +1,13 @@
 import { rawKind, type Client } from "../../kube";
-import { HEALTH_CONDITION } from "../../config/programs/agent";
+import {
+  CHECKS,
+  CHECKS_CONDITION,
+  formatChecks,
+  HEALTH_CONDITION,
+  type CheckName,
+} from "../../config/programs/agent";
 
-/** The checks, in the order in which they are reported. */
-export const CHECKS = [
-  "criu",
-  "criuLink",
-  "kernel",
-  "cgroup",
-  "runtime",
-  "nodeService",
-  "space",
-  "registry",
-  "ioUring",
-] as const;
-export type CheckName = (typeof CHECKS)[number];
+export type { CheckName } from "../../config/programs/agent";
 
 /** Result of one check. */
 export interface Finding {
@@ -50,28 +44,31 @@ export function errorText(error: unknown): string {
   return line.length > 200 ? `${line.slice(0, 197)}...` : line;
 }
 
-/** The condition of the pod, without type and time. */
+/** The condition of the pod for people, without type and time. */
 export interface HealthCondition {
   readonly status: "True" | "False";
   readonly reason: "ChecksPassed" | "PassedWithWarnings" | "CheckFailed";
   /** The failures, else the warnings, else empty: `check: text`, separated by `; `. */
   readonly message: string;
+  /** The message of the second condition, for the controller's metrics: `space=failed`. */
+  readonly checks: string;
 }
 
 const MAX_LENGTH = 1024;
 
 /** Returns the condition that summarizes all findings. */
 export function conditionOf(findings: readonly Finding[]): HealthCondition {
+  const checks = formatChecks(findings);
   const withStatus = (status: Finding["status"]) =>
     findings
       .filter((finding) => finding.status === status)
       .toSorted((a, b) => CHECKS.indexOf(a.check) - CHECKS.indexOf(b.check));
   const failures = withStatus("failed").map((finding) => `${finding.check}: ${textOf(finding)}`);
   if (failures.length > 0)
-    return { status: "False", reason: "CheckFailed", message: truncatedList(failures) };
+    return { status: "False", reason: "CheckFailed", message: truncatedList(failures), checks };
   const warnings = withStatus("warning").map((finding) => `${finding.check} (warning): ${textOf(finding)}`);
   const reason = warnings.length > 0 ? "PassedWithWarnings" : "ChecksPassed";
-  return { status: "True", reason, message: truncatedList(warnings) };
+  return { status: "True", reason, message: truncatedList(warnings), checks };
 }
 
 /** Joins as many items as fit, and states how many were omitted. */
@@ -92,7 +89,12 @@ export interface OwnPod {
   readonly uid: string;
 }
 
-interface Condition extends HealthCondition {
+/** A condition of a pod as the API server stores it. */
+interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
   readonly lastTransitionTime: string;
 }
 
@@ -103,9 +105,9 @@ const REPEAT_INTERVAL_MS = 600_000;
 
 const POD = rawKind("v1", "Pod", "pods");
 
-/** Writes the condition of the process's own pod. */
+/** Writes the conditions of the process's own pod. */
 export class Reporter {
-  private written?: { readonly condition: Condition; readonly atMs: number };
+  private written?: { readonly conditions: readonly Condition[]; readonly atMs: number };
 
   constructor(
     private readonly client: Client,
@@ -113,37 +115,56 @@ export class Reporter {
   ) {}
 
   /**
-   * Writes the condition if it differs from the last one.
+   * Writes the conditions if they differ from the last ones.
    * @throws ApiError if the API server rejects the write: 404 the pod was deleted, 409 it is another one of the same name
    */
   async report(desired: HealthCondition, options: { readonly timeoutMs: number }): Promise<void> {
     const now = Date.now();
-    // After a restart of the container, the time of the last change is in the stored condition.
-    const before = this.written ?? { condition: await this.read(options), atMs: Number.NEGATIVE_INFINITY };
-    const { condition } = before;
-    const age = now - before.atMs;
-    if (condition?.status === desired.status) {
-      const same = condition.reason === desired.reason && condition.message === desired.message;
-      if (age < (same ? REPEAT_INTERVAL_MS : MESSAGE_INTERVAL_MS)) return;
+    // After a restart of the container, the times of the last changes are in the stored conditions.
+    const before = this.written ?? {
+      conditions: await this.read(options),
+      atMs: Number.NEGATIVE_INFINITY,
+    };
+    const stored = (type: string) => before.conditions.find((one) => one.type === type);
+    const next = conditionsOf(desired).map((condition): Condition => {
+      const known = stored(condition.type);
+      const changed = known?.status !== condition.status;
+      return { ...condition, lastTransitionTime: changed ? timeOf(now) : known.lastTransitionTime };
+    });
+    if (stored(HEALTH_CONDITION)?.status === desired.status) {
+      const same = next.every(({ type, reason, message }) => {
+        const known = stored(type);
+        return known?.reason === reason && known.message === message;
+      });
+      if (now - before.atMs < (same ? REPEAT_INTERVAL_MS : MESSAGE_INTERVAL_MS)) return;
     }
-    const lastTransitionTime =
-      condition?.status === desired.status ? condition.lastTransitionTime : timeOf(now);
-    const next = { ...desired, lastTransitionTime };
-    await this.patch({ status: { conditions: [{ type: HEALTH_CONDITION, ...next }] } }, options);
-    this.written = { condition: next, atMs: now };
+    await this.patch({ status: { conditions: next } }, options);
+    this.written = { conditions: next, atMs: now };
   }
 
   /** Reads by an empty patch: the account may only patch its pod's status. */
-  private async read(options: { readonly timeoutMs: number }): Promise<Condition | undefined> {
-    const pod = (await this.patch({}, options)) as {
-      status?: { conditions?: readonly (Condition & { type: string })[] };
-    };
-    return pod.status?.conditions?.find(({ type }) => type === HEALTH_CONDITION);
+  private async read(options: { readonly timeoutMs: number }): Promise<readonly Condition[]> {
+    const pod = (await this.patch({}, options)) as { status?: { conditions?: readonly Condition[] } };
+    return pod.status?.conditions ?? [];
   }
 
   private patch(patch: object, { timeoutMs }: { readonly timeoutMs: number }): Promise<unknown> {
     return this.client.strategicPatch(POD, this.pod, patch, { subresource: "status", timeoutMs });
   }
+}
+
+/** Returns both conditions without their times: for people, and for the controller. */
+function conditionsOf({ checks, ...health }: HealthCondition): Omit<Condition, "lastTransitionTime">[] {
+  const passed = checks === "";
+  return [
+    { type: HEALTH_CONDITION, ...health },
+    {
+      type: CHECKS_CONDITION,
+      status: passed ? "True" : "False",
+      reason: passed ? "AllPassed" : "NotAllPassed",
+      message: checks,
+    },
+  ];
 }
 
 function timeOf(ms: number): string {

@@ -1,7 +1,6 @@
 /** Health check: checks whether a node can checkpoint and restore, and reports it. */
 export { criuCheck, runCriuChecks, type CriuCheckOptions } from "./criu-check";
 export {
-  CHECKS,
   conditionOf,
   type CheckName,
   type Finding,

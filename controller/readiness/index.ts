@@ -3,6 +3,7 @@ import type { GateSettings } from "../../config/programs/controller";
 import { controller, type Controller, type ControllerBuilder } from "../../kube";
 import type { Runtime } from "../runtime";
 import { DisruptionLimit } from "./disruption-limit";
+import { measureChecks } from "./node-checks";
 import { ConditionWriter, GateMetrics, TaintWriter, type TaintWritten } from "./writers";
 import { CONTESTED, decideCondition, decideTaint, gateKinds, type NodeSnapshot } from "./rules";
 import {
@@ -51,6 +52,7 @@ export class ReadinessGate {
     this.snapshots = new NodeSnapshots(sources, settings);
     this.limit = new DisruptionLimit(this.snapshots.stats, settings, events, log);
     this.gateMetrics = new GateMetrics(metrics, this.snapshots.stats, this.limit);
+    measureChecks(pods, metrics);
     this.taints = new TaintWriter(client, this.snapshots, kinds, settings, this.gateMetrics);
     this.conditions = new ConditionWriter(client, this.snapshots, kinds, events);
     // On every replica: the history of nodes is known when this one starts to lead.

@@ -1,5 +1,14 @@
 /** Settings of the agents: their schema, parser and derivation from an install. */
 export {
+  CHECK_PROBLEMS,
+  CHECKS,
+  CHECKS_CONDITION,
+  formatChecks,
+  parseChecks,
+  type CheckName,
+  type CheckProblem,
+} from "./checks";
+export {
   agentSettings,
   CREDENTIALS_FILE,
   CREDENTIALS_DIRECTORY,

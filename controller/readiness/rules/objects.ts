@@ -1,5 +1,6 @@
 import { metadataOf, type Json, type Kind, type ObjectMetadata } from "../../../kube/client";
 import type { GateSettings } from "../../../config/programs/controller";
+import { CHECKS_CONDITION, parseChecks, type CheckProblem } from "../../../config/programs/agent";
 import { unreadyReason, type RawPodStatus } from "./unready-reason";
 
 /** Type of the Node condition that reports whether the agents are Ready. */
@@ -57,6 +58,8 @@ export interface AgentPod {
   readonly deleting: boolean;
   /** Why it is not Ready, for messages. */
   readonly unreadyReason?: string;
+  /** The checks of a health check that are not ok. */
+  readonly checks: readonly CheckProblem[];
 }
 
 /** The fields of an agent's DaemonSet in use. */
@@ -192,6 +195,7 @@ export function projectPod(raw: Json, settings: Projection): AgentPod {
     readySinceMs: timeOf(ready?.lastTransitionTime),
     deleting: metadata.deletionTimestamp !== undefined,
     ...(reason !== undefined && { unreadyReason: reason }),
+    checks: parseChecks(status?.conditions?.find(({ type }) => type === CHECKS_CONDITION)?.message ?? ""),
   };
 }
 

@@ -1,4 +1,5 @@
-import { conditionOf, CHECKS, type Finding } from "../../../../agent/health";
+import { conditionOf, type Finding } from "../../../../agent/health";
+import { CHECKS, formatChecks, parseChecks } from "../../../../config/programs/agent";
 
 describe("the condition", () => {
   const finding = (check: Finding["check"], status: Finding["status"], message = "message"): Finding => ({
@@ -9,7 +10,7 @@ describe("the condition", () => {
 
   test("is True without a message if all checks passed", () => {
     const all = CHECKS.map((check) => finding(check, "ok"));
-    expect(conditionOf(all)).toEqual({ status: "True", reason: "ChecksPassed", message: "" });
+    expect(conditionOf(all)).toEqual({ status: "True", reason: "ChecksPassed", message: "", checks: "" });
   });
 
   test("is True with the warnings", () => {
@@ -17,6 +18,7 @@ describe("the condition", () => {
       status: "True",
       reason: "PassedWithWarnings",
       message: "ioUring (warning): not disabled",
+      checks: "ioUring=warning",
     });
   });
 
@@ -31,6 +33,7 @@ describe("the condition", () => {
       status: "False",
       reason: "CheckFailed",
       message: "criu: missing; registry: silent",
+      checks: "criu=failed cgroup=warning registry=failed",
     });
     expect(conditionOf(findings.toReversed())).toEqual(conditionOf(findings));
   });
@@ -46,5 +49,23 @@ describe("the condition", () => {
   test("includes the remedy", () => {
     const failure = { ...finding("kernel", "failed", "too old"), remedy: "Use a newer AMI" };
     expect(conditionOf([failure]).message).toBe("kernel: too old. Use a newer AMI");
+  });
+});
+
+describe("the checks for the controller", () => {
+  test("are read as they were written", () => {
+    const problems = CHECKS.map((check, index) => ({
+      check,
+      status: index % 2 === 0 ? ("failed" as const) : ("warning" as const),
+    }));
+    expect(parseChecks(formatChecks(problems))).toEqual(problems);
+    expect(parseChecks(formatChecks(CHECKS.map((check) => ({ check, status: "ok" as const }))))).toEqual([]);
+  });
+
+  test("of another version, or of a forged status, add no check and no result", () => {
+    expect(parseChecks("space=failed disk=failed space=unknown registry ioUring=warning x=y=z")).toEqual([
+      { check: "space", status: "failed" },
+      { check: "ioUring", status: "warning" },
+    ]);
   });
 });

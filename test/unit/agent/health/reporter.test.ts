@@ -6,11 +6,17 @@ describe("the condition of the own pod", () => {
   interface Condition {
     readonly type: string;
     readonly status: string;
+    readonly reason: string;
     readonly message: string;
     readonly lastTransitionTime: string;
   }
-  const good: HealthCondition = { status: "True", reason: "ChecksPassed", message: "" };
-  const bad: HealthCondition = { status: "False", reason: "CheckFailed", message: "kernel: old" };
+  const good: HealthCondition = { status: "True", reason: "ChecksPassed", message: "", checks: "" };
+  const bad: HealthCondition = {
+    status: "False",
+    reason: "CheckFailed",
+    message: "kernel: old",
+    checks: "kernel=failed",
+  };
   const START = Date.parse("2026-06-01T12:00:00Z");
   const WAIT = { timeoutMs: 1000 };
 
@@ -42,7 +48,7 @@ describe("the condition of the own pod", () => {
   afterEach(() => void jest.useRealTimers());
 
   test("is written only when it changes", async () => {
-    const ready: Condition = { type: "Ready", status: "False", message: "", lastTransitionTime: "t" };
+    const ready = { type: "Ready", status: "False", reason: "", message: "", lastTransitionTime: "t" };
     const pod = podWith(ready);
     const reporter = pod.reporter();
     await reporter.report(bad, WAIT);
@@ -50,11 +56,48 @@ describe("the condition of the own pod", () => {
     expect(pod.sent).toHaveLength(1);
     expect(pod.all()).toEqual([
       ready,
-      { type: "cedana.ai/node-can-checkpoint", ...bad, lastTransitionTime: "2026-06-01T12:00:00Z" },
+      {
+        type: "cedana.ai/node-can-checkpoint",
+        status: "False",
+        reason: "CheckFailed",
+        message: "kernel: old",
+        lastTransitionTime: "2026-06-01T12:00:00Z",
+      },
+      {
+        type: "cedana.ai/node-checks",
+        status: "False",
+        reason: "NotAllPassed",
+        message: "kernel=failed",
+        lastTransitionTime: "2026-06-01T12:00:00Z",
+      },
     ]);
     jest.setSystemTime(START + 30_000);
     await reporter.report(good, WAIT);
     expect(pod.ours()).toMatchObject({ status: "True", lastTransitionTime: "2026-06-01T12:00:30Z" });
+  });
+
+  test("reports a new warning although the node can still checkpoint", async () => {
+    const pod = podWith();
+    const reporter = pod.reporter();
+    await reporter.report(good, WAIT);
+    jest.setSystemTime(START + 60_000);
+    await reporter.report({ ...good, checks: "space=warning" }, WAIT);
+    expect(pod.all()).toEqual([
+      {
+        type: "cedana.ai/node-can-checkpoint",
+        status: "True",
+        reason: "ChecksPassed",
+        message: "",
+        lastTransitionTime: "2026-06-01T12:00:00Z",
+      },
+      {
+        type: "cedana.ai/node-checks",
+        status: "False",
+        reason: "NotAllPassed",
+        message: "space=warning",
+        lastTransitionTime: "2026-06-01T12:01:00Z",
+      },
+    ]);
   });
 
   test("changes its message at most once a minute, and its status immediately", async () => {

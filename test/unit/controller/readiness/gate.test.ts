@@ -2,6 +2,7 @@ import { ApiError } from "../../../../kube/client";
 import { ReadinessGate } from "../../../../controller/readiness";
 import type { GateSettings } from "../../../../config/programs/controller";
 import type { Taint } from "../../../../controller/readiness/rules";
+import { CHECKS } from "../../../../config/programs/agent";
 import { Metrics, type EventInput } from "../../../../kube";
 import { lead, runtimeOn } from "../../../support/controller-runtime";
 import { FakeApi, type Stored } from "../../../../testbed/fake-api";
@@ -211,6 +212,33 @@ test("keeps the taint while the agents were never installed", async () => {
   await start();
   await pass(300);
   expect([taints("n1"), condition("n1")]).toEqual([[OURS], "False AgentNotInstalled"]);
+});
+
+test("counts the nodes by failed check, from the status of the health checks' pods", async () => {
+  const counts = async () => {
+    const text = await metrics.registry.metrics();
+    const all = [...text.matchAll(/^cedana_node_checks\{check="(\w+)",status="(\w+)"\} (\d+)$/gm)];
+    return all.map(([, check, status, count]) => [`${check} ${status}`, Number(count)] as const);
+  };
+  await start();
+  expect(await counts()).toHaveLength(2 * CHECKS.length);
+  const report = (name: string, message: string, more: Parameters<typeof rawPod>[1] = {}) => {
+    const conditions = [{ type: "cedana.ai/node-checks", status: "False", message }];
+    api.put(PODS, rawPod("health-check", { node: name, ...more, status: { conditions } }));
+  };
+  report("n1", "space=failed ioUring=warning");
+  report("n2", "space=failed registry=failed");
+  report("n3", "space=failed", { deleting: true });
+  await pass(1);
+  expect((await counts()).filter(([, count]) => count > 0)).toEqual([
+    ["space failed", 2],
+    ["registry failed", 1],
+    ["ioUring warning", 1],
+  ]);
+  report("n1", "");
+  report("n2", "registry=failed");
+  await pass(1);
+  expect((await counts()).filter(([, count]) => count > 0)).toEqual([["registry failed", 1]]);
 });
 
 test("measures the longest wait for the removal of a taint, and counts writes from 0", async () => {

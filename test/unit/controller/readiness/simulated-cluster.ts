@@ -155,6 +155,7 @@ export class SimulatedCluster {
         ready: false,
         readySinceMs: this.second(),
         deleting: false,
+        checks: [],
         reportedFor: node.metadata.uid,
       });
     }
