@@ -93,6 +93,7 @@ const status = object("Observed state, written by the node's agent.", {
   ...agentStatus<NodeCheckpointReason>(),
   image: optional(text("The pushed image by digest: <registry>/<repository>@sha256:<digest>.", 1024)),
   digest: optional(text("Digest of the image.", 128)),
+  pushFailures: optional(count("Number of failed attempts to push the image, since the agent started.")),
   checkpointedTime: optional(time("When the checkpoint was taken.")),
   sizeBytes: optional(count("Size of the checkpoint in the registry, in bytes.")),
   architecture: optional(text("CPU architecture in OCI's terms.", 63)),

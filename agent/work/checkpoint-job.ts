@@ -34,6 +34,8 @@ export abstract class CheckpointJob implements Job {
   readonly overdue: AbortSignal = this.beyond.signal;
   protected readonly deleted = new AbortController();
   protected readonly signal: AbortSignal;
+  /** Attempts to push that failed. */
+  private pushFailures = 0;
   private readonly status: StatusWriter<NodeCheckpointReason, NodeCheckpointSpec, NodeCheckpointStatus>;
 
   constructor(
@@ -115,6 +117,7 @@ export abstract class CheckpointJob implements Job {
       } catch (error) {
         this.signal.throwIfAborted();
         if (error instanceof CheckpointFailure) throw error;
+        this.pushFailures++;
         const thrown = await fatal(error);
         if (thrown !== undefined) throw thrown;
         const text = error instanceof Error ? error.message : String(error);
@@ -137,6 +140,11 @@ export abstract class CheckpointJob implements Job {
     }
   }
 
+  /** Status field with the failed attempts to push; a write without it would remove it. */
+  private get failures(): Pick<NodeCheckpointStatus, "pushFailures"> {
+    return this.pushFailures === 0 ? {} : { pushFailures: this.pushFailures };
+  }
+
   /** Writes a status of work in progress. */
   protected async report(
     startMs: number,
@@ -144,7 +152,7 @@ export abstract class CheckpointJob implements Job {
     message: string,
     fields: NodeCheckpointStatus = {},
   ): Promise<void> {
-    const status = { startTime: timeOf(startMs), ...fields };
+    const status = { startTime: timeOf(startMs), ...this.failures, ...fields };
     if (!(await this.status.put(this.status.make(status, { holds: "Progressing", reason, message }))))
       this.cancel();
   }
@@ -159,7 +167,7 @@ export abstract class CheckpointJob implements Job {
     const entry = journal.get(this.id.uid);
     const times = { startTime: timeOf(entry?.startMs ?? Date.now()), completionTime: timeOf(Date.now()) };
     const holds = result ? "Ready" : "Failed";
-    const status = this.status.make({ ...times, ...result }, { holds, reason, message });
+    const status = this.status.make({ ...times, ...this.failures, ...result }, { holds, reason, message });
     log.info({ ...this.id, reason, message, image: result?.image }, "NodeCheckpoint finished");
     // Without an entry no request was sent: only the status must be written.
     if (entry === undefined) return void (await this.status.put(status));

@@ -163,4 +163,4 @@ export function defined<T extends object>(object: T): { [K in keyof T]?: Exclude
 export type EngineFactory<S extends CheckpointSettings> = (settings: S, tools: EngineTools) => Engine;
 
 /** What engines use of the controller. `client` writes only while this process leads. */
-export type EngineTools = Pick<Runtime, "cache" | "client" | "log">;
+export type EngineTools = Pick<Runtime, "cache" | "client" | "log" | "metrics">;

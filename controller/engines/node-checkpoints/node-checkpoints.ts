@@ -9,6 +9,7 @@ import {
   type NodeRequest,
   type Place,
 } from "./client";
+import { measurePushes } from "./pushes";
 
 interface NodeCheckpointsOptions extends EngineTools {
   readonly place: Place;
@@ -32,10 +33,11 @@ export class NodeCheckpoints {
   private readonly wakes = new Map<string, () => void>();
 
   constructor(private readonly options: NodeCheckpointsOptions) {
-    const { place, client, cache } = options;
+    const { place, client, cache, metrics } = options;
     this.timeoutMs = place.timeoutSeconds * 1000 + SLACK_MS;
     this.client = new NodeCheckpointClient(client, place.namespace);
     this.objects = cache.objects(NODE_CHECKPOINT, { namespaces: [place.namespace] });
+    measurePushes(this.objects, metrics);
     this.objects.onChange(({ old, new: now }) => this.wakes.get((now ?? old)?.metadata.name ?? "")?.());
   }
 

@@ -4,6 +4,7 @@ import type { NodeCheckpointStatus } from "../../../../api";
 import type { CheckpointSettings } from "../../../../config/programs/controller";
 import { checkpointControllers } from "../../../../controller/checkpoints";
 import { createEngines } from "../../../../controller/engines";
+import { Metrics } from "../../../../kube";
 import { lead, runtimeOn } from "../../../support/controller-runtime";
 import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { CHECKPOINTS, pod } from "./support";
@@ -32,6 +33,7 @@ const never = new Promise<never>(() => {});
 
 /** One process of the controller. If it crashes at a step, the step is executed and its response lost. */
 class Replica {
+  readonly metrics = new Metrics();
   steps = 0;
   dead = false;
   private readonly stopping = new AbortController();
@@ -47,7 +49,7 @@ class Replica {
         this.step(() => api.send(method, path, body, more), more?.query?.["limit"] === undefined),
       watch: (path, more) => api.watch(path, more),
     };
-    const runtime = runtimeOn(client);
+    const runtime = runtimeOn(client, this);
     const controllers = checkpointControllers({
       ...runtime,
       settings,

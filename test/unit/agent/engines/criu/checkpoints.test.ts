@@ -139,10 +139,12 @@ test("retries a push until the timeout, then deletes the checkpoint", async () =
   await node.start().ready;
   await node.until(() => node.message(at("cp")).includes("retrying after"));
   expect(node.condition(at("cp"))).toBe("Progressing Pushing");
+  expect(node.status(at("cp"))?.pushFailures).toBeGreaterThan(0);
   expect(node.model.checkpoints.size).toBe(1);
   await node.finished(at("cp"));
   expect(node.condition(at("cp"))).toBe("Failed RegistryFailed");
   expect(node.message(at("cp"))).toMatch(/could not be pushed within 1 s: .* 503 down$/);
+  expect(node.status(at("cp"))?.pushFailures).toBeGreaterThan(1);
   expect(node.model.checkpoints.size).toBe(0);
 });
 
