@@ -70,6 +70,7 @@ export {
   RESTORE_PLAN,
   RESTORED_FROM,
   RESTORE_VERB,
+  WEBHOOK_NAME,
   WEBHOOK_PATH,
   type Fallback,
 } from "./restore";

@@ -45,3 +45,6 @@ export const RESTORE_VERB = "restore";
 
 /** Path of the webhook. */
 export const WEBHOOK_PATH = "/restore";
+
+/** Name of the webhook, also in the API server's metrics. */
+export const WEBHOOK_NAME = "restore.cedana.ai";

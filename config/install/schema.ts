@@ -53,6 +53,10 @@ const metrics = shape({
     v.optional(v.boolean(), false),
     "Whether to create a ServiceMonitor. Requires the Prometheus operator.",
   ),
+  prometheusRule: described(
+    v.optional(v.boolean(), false),
+    "Whether to create a PrometheusRule with the alarms of docs/controller/operations.md. Requires the Prometheus operator.",
+  ),
 });
 
 export const controllerSchema = shape({

@@ -2,7 +2,9 @@ import type { V1Container, V1Deployment, V1Service } from "@kubernetes/client-no
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { gateToleration, namesOf, selectorLabels, type ResolvedInstall } from "../../../config/install";
+import type { ControllerSettings } from "../../../config/programs/controller";
 import { metadata, object, type Manifest } from "../object";
+import { alarmsRule } from "./alarms";
 import { UNPRIVILEGED, image, placementOf } from "../pod";
 
 /** Port on which the controller serves its metrics over plain HTTP. */
@@ -114,8 +116,16 @@ export class ControllerMetrics extends Construct {
   readonly service: ApiObject;
   /** Only with `serviceMonitor`. */
   readonly serviceMonitor?: ApiObject;
+  /** Only with `prometheusRule`. */
+  readonly prometheusRule?: ApiObject;
 
-  constructor(scope: Construct, id: string, install: ResolvedInstall, metrics: Metrics) {
+  constructor(
+    scope: Construct,
+    id: string,
+    install: ResolvedInstall,
+    metrics: Metrics,
+    settings: ControllerSettings,
+  ) {
     super(scope, id);
     const component = "controller";
     const { namespace } = install;
@@ -132,6 +142,8 @@ export class ControllerMetrics extends Construct {
         selector,
       },
     });
+    if (metrics.prometheusRule)
+      this.prometheusRule = object(this, "prometheus-rule", alarmsRule(install, settings));
     if (!metrics.serviceMonitor) return;
     this.serviceMonitor = object(this, "service-monitor", {
       apiVersion: "monitoring.coreos.com/v1",

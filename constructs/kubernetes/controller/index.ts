@@ -80,7 +80,7 @@ export class Controller extends Construct {
       },
     });
     if (controller.metrics) {
-      this.metrics = new ControllerMetrics(this, "metrics", install, controller.metrics);
+      this.metrics = new ControllerMetrics(this, "metrics", install, controller.metrics, settings);
     }
   }
 }

@@ -2,7 +2,7 @@ import type { V1MutatingWebhookConfiguration, V1Service } from "@kubernetes/clie
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
 import { namesOf, selectorLabels, type ResolvedInstall } from "../../../config/install";
-import { REQUEST, WEBHOOK_PATH } from "../../../api";
+import { REQUEST, WEBHOOK_NAME, WEBHOOK_PATH } from "../../../api";
 import { metadata, object, type Metadata } from "../object";
 import { BY_KUBERNETES, mayRestore, namespaceSelector } from "./cel";
 
@@ -59,7 +59,7 @@ export function webhookConfiguration(
     }),
     webhooks: [
       {
-        name: "restore.cedana.ai",
+        name: WEBHOOK_NAME,
         admissionReviewVersions: ["v1"],
         clientConfig: {
           service: { name: names.restore, namespace: install.namespace, path: WEBHOOK_PATH, port: 443 },

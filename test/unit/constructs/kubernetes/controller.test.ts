@@ -44,6 +44,34 @@ interface Pod {
 const podOf = (objects: KubernetesObject[], name: string) =>
   (of(objects, "Deployment", name) as unknown as { spec: Pod }).spec.template;
 
+describe("alarms", () => {
+  const alarms = (install: InstallSpec, metrics: object) => {
+    const { controller } = ON;
+    const objects = synth({ ...install, controller: { ...controller, metrics } });
+    const rule = of(objects, "PrometheusRule", "cedana-controller") as unknown as
+      | { spec: { groups: { rules: { alert: string }[] }[] } }
+      | undefined;
+    return rule?.spec.groups.flatMap(({ rules }) => rules.map(({ alert }) => alert));
+  };
+
+  test("are off by default, also with a ServiceMonitor: their kind may not exist in the cluster", () => {
+    expect(alarms({}, {})).toBeUndefined();
+    expect(alarms({}, { serviceMonitor: true })).toBeUndefined();
+  });
+
+  test("are those of the functions of the install", () => {
+    const on = { prometheusRule: true };
+    const checkpoints = ["CedanaCheckpointsFail", "CedanaCheckpointsWait"];
+    // The engine cedana neither restores by the webhook nor has agents that report.
+    expect(alarms({}, on)).toEqual(["CedanaControllerMissing", "CedanaNodeWaits", ...checkpoints]);
+    expect(alarms({ checkpoints: false }, on)).toEqual(["CedanaControllerMissing", "CedanaNodeWaits"]);
+    expect(alarms({ readinessGate: { owner: "manager" } }, on)).toEqual([
+      "CedanaControllerMissing",
+      ...checkpoints,
+    ]);
+  });
+});
+
 describe("settings", () => {
   test("of a default install with a controller", () => {
     expect(settings(ON)).toEqual({

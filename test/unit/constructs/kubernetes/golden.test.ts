@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
 import { expectGolden } from "../../../support/golden";
-import { EVERYTHING, INSTALL, synth, synthCriu, type KubernetesObject } from "./support";
+import { CONTROLLER, EVERYTHING, INSTALL, synth, synthCriu, type KubernetesObject } from "./support";
 
 /** Objects as a reviewer reads them: environment as `NAME: where from`, permissions in one line each, the labels that all objects share left out. */
 function readable(objects: readonly KubernetesObject[]): string {
@@ -27,7 +27,9 @@ interface Variable {
 
 function shorten(key: string, value: unknown): unknown {
   if (key.startsWith("checksum/")) return "<sha256>";
-  if (key === "rules" && Array.isArray(value)) return value.map(permission);
+  // Rules of Prometheus are kept.
+  if (key === "rules" && Array.isArray(value) && !("alert" in (value[0] as object)))
+    return value.map(permission);
   if (key !== "env") return value;
   return Object.fromEntries(
     (value as Variable[]).map(({ name, value: plain, valueFrom = {} }) => {
@@ -91,6 +93,17 @@ test("on demand: controller", () => {
   golden(
     "readiness-gate",
     rule.filter(({ kind }) => kind === "NodeReadinessRule"),
+  );
+  expect.hasAssertions();
+});
+
+test("on demand: alarms", () => {
+  const { controller } = CONTROLLER;
+  const metrics = { prometheusRule: true };
+  const all = synthCriu({ controller: { ...(controller as object), metrics } as never });
+  golden(
+    "criu/alarms",
+    all.filter(({ kind }) => kind === "PrometheusRule"),
   );
   expect.hasAssertions();
 });

@@ -182,37 +182,6 @@ test("waits beyond the timeout while the node keeps the only copy, also after a 
   expect(await harness.nodeCheckpoints()).toEqual([]);
 });
 
-test("counts failed pushes of agents, and the checkpoints whose push is retried", async () => {
-  const pushing = (pushFailures?: number) =>
-    ({
-      conditions: [condition("Progressing", "Pushing", "to registry")],
-      ...(pushFailures !== undefined && { pushFailures }),
-    }) as NodeCheckpointStatus;
-  harness.agent(pushing());
-  await harness.checkpoint();
-  const replica = harness.start();
-  const pushes = async () => {
-    const text = await replica.metrics.registry.metrics();
-    return ["push_failures_total", "pushes_retrying"].map((name) =>
-      Number(new RegExp(`^cedana_${name} (\\d+)$`, "m").exec(text)?.[1]),
-    );
-  };
-  expect(await pushes()).toEqual([0, 0]);
-  await seconds(3);
-  expect(await pushes()).toEqual([0, 0]);
-  const observed = [1, 3, 3].map((count) => pushing(count));
-  // The agent restarts: it counts from 0.
-  for (const status of [...observed, pushing(), pushing(2)]) {
-    harness.edit(uid(), status);
-    await seconds(1);
-  }
-  expect(await pushes()).toEqual([5, 1]);
-  harness.edit(uid(), { ...DONE, pushFailures: 2 });
-  await seconds(2);
-  expect(await harness.nodeCheckpoints()).toEqual([]);
-  expect(await pushes()).toEqual([5, 0]);
-});
-
 test("keeps the only copy when the install no longer has its namespace", async () => {
   harness.agent(PUSHING);
   await harness.checkpoint({ leaveRunning: false });

@@ -1,0 +1,119 @@
+/** The metrics of the controller with all its functions, their table in the docs, and the alarms that use them. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { runController } from "../../../controller";
+import { controllerSettings } from "../../../config/programs/controller";
+import { checkEngine, engineSchema } from "../../../config/engines";
+import { checkInstall, installSchema } from "../../../config/install";
+import { resolve } from "../../../config/schema";
+import { createLogger, EXIT, Metrics } from "../../../kube";
+import { FakeApi } from "../../../testbed/fake-api";
+import { ROOT } from "../../support/sources";
+import { CONTROLLER, CRIU, synthCriu } from "../constructs/kubernetes/support";
+
+/** Metrics of the API server, which the alarms use too. */
+const FOREIGN = ["apiserver_admission_webhook_fail_open_count"];
+const PAGE = readFileSync(join(ROOT, "docs/controller/operations.md"), "utf8");
+
+let text: string;
+let names: readonly string[];
+beforeAll(async () => {
+  const metrics = new Metrics();
+  let leads = (): void => {};
+  const leading = new Promise<void>((done) => (leads = done));
+  const write = (line: string) => void (line.includes('"leading"') && leads());
+  const log = createLogger({ level: "info", destination: { write } });
+  const install = resolve("install", installSchema, CONTROLLER, checkInstall);
+  const settings = controllerSettings(resolve("engine", engineSchema, CRIU, checkEngine), install);
+  if (!settings.restore) throw new Error("the install has no restore");
+  const options = { identity: "pod-1", metricsPort: 0, healthPort: 0, log, metrics };
+  const free = { ...settings, restore: { ...settings.restore, port: 0 } };
+  const ended = runController(free, new FakeApi(), options);
+  await leading;
+  text = await metrics.registry.metrics();
+  names = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name = ""]) => name);
+  process.emit("SIGTERM");
+  const code = await ended;
+  if (code !== EXIT.stopped) throw new Error(`the controller ended with code ${code}`);
+});
+
+/** Returns the names in the first column of the table of metrics. `_adds_total` continues the name before it. */
+function documented(): readonly string[] {
+  const [, section = ""] = PAGE.split("\n## Metrics\n");
+  const rows = (section.split("\n##")[0] ?? "").split("\n").filter((line) => line.startsWith("| `"));
+  return rows.flatMap((row) => {
+    const cell = row.split("|")[1] ?? "";
+    const all = [...cell.matchAll(/`([^`{]+)[^`]*`/g)].map(([, name = ""]) => name);
+    const prefix = /^(?:cedana_reflector|controller_runtime|workqueue)/.exec(all[0] ?? "")?.[0] ?? "";
+    return all.map((name) => (name.startsWith("_") ? `${prefix}${name}` : name));
+  });
+}
+
+test("the page of operations lists each metric, and no other", () => {
+  const own = names.filter((name) => !/^(?:process|nodejs)_/.test(name));
+  expect(own).toContain("cedana_webhook_certificate_not_after_timestamp_seconds");
+  const listed = documented().filter((name) => !/^(?:process|nodejs)_/.test(name));
+  expect(listed.toSorted()).toEqual([...own, ...FOREIGN].toSorted());
+});
+
+interface Rule {
+  readonly alert: string;
+  readonly expr: string;
+}
+
+/** Returns the rules of an install with all functions. */
+function rules(): readonly Rule[] {
+  const { controller } = CONTROLLER;
+  const metrics = { prometheusRule: true };
+  const objects = synthCriu({ controller: { ...(controller as object), metrics } as never });
+  const rule = objects.find(({ kind }) => kind === "PrometheusRule") as unknown as {
+    spec: { groups: { rules: Rule[] }[] };
+  };
+  return rule.spec.groups.flatMap((group) => group.rules);
+}
+
+interface Matcher {
+  readonly metric: string;
+  readonly label: string;
+  readonly pattern: RegExp;
+}
+
+/** Returns the metrics of an expression, and the values of labels that it selects. */
+function selected(expr: string): {
+  readonly metrics: readonly string[];
+  readonly matchers: readonly Matcher[];
+} {
+  const metrics = [...expr.matchAll(/\b((?:cedana|leader|apiserver)_\w+)/g)].map(([, name = ""]) => name);
+  const matchers = [...expr.matchAll(/(\w+)\{([^}]*)\}/g)].flatMap(([, metric = "", body = ""]) =>
+    [...body.matchAll(/(\w+)(?:=~|!~|!=|=)"([^"]*)"/g)].flatMap(([, label = "", value = ""]) =>
+      value.split("|").map((one) => ({ metric, label, pattern: new RegExp(`^${one}$`) })),
+    ),
+  );
+  return { metrics, matchers };
+}
+
+test("the alarms use metrics and values of labels that exist from the start", () => {
+  const all = rules();
+  expect(all.map(({ alert }) => alert)).toEqual([
+    "CedanaControllerMissing",
+    "CedanaNodeWaits",
+    "CedanaCheckpointsFail",
+    "CedanaCheckpointsWait",
+    "CedanaRestoresLost",
+    "CedanaNodeCannotStore",
+  ]);
+  const uses = all.map(({ expr }) => selected(expr));
+  const used = uses.flatMap(({ metrics }) => metrics);
+  expect(used.filter((name) => !names.includes(name))).toEqual(FOREIGN);
+  const matchers = uses.flatMap((use) => use.matchers).filter(({ metric }) => !FOREIGN.includes(metric));
+  expect(matchers.length).toBeGreaterThan(10);
+  const missing = matchers.filter(({ metric, label, pattern }) => {
+    const values = [...text.matchAll(new RegExp(`^${metric}\\{[^}]*\\b${label}="([^"]*)"`, "gm"))];
+    return !values.some(([, value = ""]) => pattern.test(value));
+  });
+  expect(missing).toEqual([]);
+});
+
+test("the page of operations lists each alarm", () => {
+  for (const { alert } of rules()) expect(PAGE).toContain(`| \`${alert}\` |`);
+});
