@@ -118,7 +118,9 @@ export class ControllerBuilder {
   /** Completes the controller. */
   reconcile(reconcile: Reconcile, { start, background, drain }: ReconcileOptions = {}): Controller {
     const { name, queue, sources, subscriptions, initial } = this;
-    const { log, metrics, workers = 1 } = this.options;
+    const { log, workers = 1 } = this.options;
+    // On every replica: the series exist before this one leads.
+    const metrics = this.options.metrics.controller(name, workers);
     return {
       name,
       sources,

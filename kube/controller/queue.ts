@@ -1,5 +1,5 @@
 import { exponential } from "../backoff";
-import type { Metrics, QueueMetrics, ReconcileResult } from "../metrics";
+import type { ControllerMetrics, Metrics, QueueMetrics, ReconcileResult } from "../metrics";
 import type { Logger } from "../log";
 
 export interface WorkQueueOptions {
@@ -151,7 +151,7 @@ export type Reconcile = (
 ) => Promise<{ readonly requeueAfterMs?: number } | void>;
 
 export interface WorkersOptions {
-  /** Label of its metrics, and `controller` in its log. */
+  /** `controller` in its log. */
   readonly name: string;
   readonly queue: WorkQueue;
   /** Number of concurrent reconciles. */
@@ -160,7 +160,7 @@ export interface WorkersOptions {
   /** Shuts the queue down. */
   readonly signal: AbortSignal;
   readonly log: Logger;
-  readonly metrics: Pick<Metrics, "controller">;
+  readonly metrics: ControllerMetrics;
 }
 
 /**
@@ -168,8 +168,7 @@ export interface WorkersOptions {
  * @returns once all reconciles in progress have ended
  */
 export async function runWorkers(options: WorkersOptions): Promise<void> {
-  const { queue, signal } = options;
-  const metrics = options.metrics.controller(options.name, options.workers);
+  const { queue, signal, metrics } = options;
   const stop = () => queue.shutDown();
   if (signal.aborted) stop();
   else signal.addEventListener("abort", stop, { once: true });

@@ -56,6 +56,16 @@ test("the page of operations lists each metric, and no other", () => {
   expect(listed.toSorted()).toEqual([...own, ...FOREIGN].toSorted());
 });
 
+test("each counter has its series before the first event", () => {
+  const counters = [...text.matchAll(/^# TYPE (\S+) counter$/gm)].map(([, name = ""]) => name);
+  expect(counters.length).toBeGreaterThan(10);
+  // The codes and methods of requests are not known before.
+  const empty = counters.filter(
+    (name) => name !== "rest_client_requests_total" && !new RegExp(`^${name}[ {]`, "m").test(text),
+  );
+  expect(empty).toEqual([]);
+});
+
 interface Rule {
   readonly alert: string;
   readonly expr: string;

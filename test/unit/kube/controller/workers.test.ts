@@ -19,7 +19,9 @@ function run(reconcile: Reconcile, workers = 2): Promise<void> {
     write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>),
   };
   const log = createLogger({ level: "info", destination });
-  return runWorkers({ name: "gate", queue, workers, reconcile, signal: controller.signal, log, metrics });
+  const { signal } = controller;
+  const counted = metrics.controller("gate", workers);
+  return runWorkers({ name: "gate", queue, workers, reconcile, signal, log, metrics: counted });
 }
 const results = async () =>
   [
