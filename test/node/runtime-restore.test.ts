@@ -270,7 +270,7 @@ describe("the wrapper", () => {
       node.ready("copy");
       return node.state("copy").then((state) => {
         expect(outcome(state)).toMatchObject({ decision: "fresh", reason: "PlanInvalid" });
-        expect(state.message).toMatch(/pages-1.img has another sha256/);
+        expect(state.message).toMatch(/pages-1.img has another checksum/);
       });
     });
 
