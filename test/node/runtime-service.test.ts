@@ -184,6 +184,23 @@ test("the reported standstill is what the processes measure", async () => {
   expect(own / reported).toBeLessThan(2);
 });
 
+test("a container that starts programs all the time is never frozen within vfork", async () => {
+  // busybox starts programs by vfork. CRIU would wait for 10 s and fail.
+  const script = "i=0; while :; do i=$((i+1)); /bin/true; echo count $i; done";
+  const shell = { name: "shell", image: "localhost:5000/busybox:1", command: ["/bin/sh", "-c", script] };
+  node.runPod({ metadata: { name: "starts" }, spec: { containers: [shell] } });
+  const counted = () => Number(/count (\d+)\n*$/.exec(node.kubectl(["logs", "starts", "--tail=1"]))?.[1]);
+  await eventually(() => expect(counted()).toBeGreaterThan(10));
+  for (let at = 0; at < 10; at++) {
+    const uid = `starts-${at}`;
+    node.checkpoint({ uid, podUID: node.uid("starts") });
+    node.call("forget", { uid });
+    const before = counted();
+    await eventually(() => expect(counted()).toBeGreaterThan(before));
+  }
+  expect(node.leftovers()).toBe("");
+});
+
 test("established connections are closed, kept or refused, and MPTCP is refused with the setting that helps", async () => {
   const podUID = await start("tcp", { tcp: "tcp" });
   expect(checks.logs("tcp", "ping")).toContain("connected 127.0.0.1");

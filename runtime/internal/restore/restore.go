@@ -290,7 +290,7 @@ func (r *run) restore() (string, error) {
 	}
 	entry := r.record(plan.Restoring)
 	entry.Attempts++
-	entry.Changed, entry.Lazy, entry.Milliseconds = false, false, 0
+	entry.Changed, entry.Lazy, entry.Milliseconds, entry.FIFOs = false, false, 0, nil
 	if err := r.pod.Save(r.state); err != nil {
 		return plan.ReasonFiles, err
 	}
