@@ -12,6 +12,8 @@ export type {
   NodeService,
   Outcome,
   PartName,
+  ReplanRequest,
+  ReplanResult,
   ServiceState,
   StageRequest,
   StreamDigest,
