@@ -108,7 +108,7 @@ function nodeGroups({ gpu }: InitAnswers): string {
   return `# Nodes with checkpointing: they get the label cedana.ai/enabled and, until their agent is ready, the startup taint.
 nodeGroups:
   - name: cpu
-    instanceTypes: [m7i.2xlarge, m7a.2xlarge] # all of one architecture
+    instanceTypes: [m7i.2xlarge, m7i-flex.2xlarge] # one kind of processor: a restore needs its CPU features
     scaling: { min: 2, max: 10 }
     rootVolume: { sizeGiB: 100 } # stores checkpoints before they are uploaded
 ${lines.join("\n")}

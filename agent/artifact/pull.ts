@@ -6,7 +6,7 @@ import { parseMetadata } from "./metadata";
 import { parallel } from "./parallel";
 import { METADATA } from "./parts";
 import { PARALLEL_PARTS } from "./push";
-import { joined } from "./segments";
+import { joined, type OpenSegment } from "./segments";
 import type { DeleteCheckpoint, PullCheckpoint } from "./types";
 
 export const pullCheckpoint: PullCheckpoint = async (options) => {
@@ -30,8 +30,8 @@ export const pullCheckpoint: PullCheckpoint = async (options) => {
     PARALLEL_PARTS,
     (part, each) => {
       // The service compares the digests.
-      const open = ({ size, sha256 }: StreamDigest, until: AbortSignal) =>
-        client.pullBlob(repository, { digest: `sha256:${sha256}`, size }, until, true);
+      const open: OpenSegment<StreamDigest> = ({ size, sha256 }, options) =>
+        client.pullBlob(repository, { digest: `sha256:${sha256}`, size }, { ...options, unverified: true });
       return node.stage({ ...staged, ...part }, () => joined(part.segments, open, each), each);
     },
     signal,
@@ -74,7 +74,7 @@ async function readBlob(
 ): Promise<Buffer> {
   const chunks: Buffer[] = [];
   const blob = { digest: `sha256:${sha256}`, size };
-  for await (const chunk of client.pullBlob(repository, blob, signal)) chunks.push(chunk);
+  for await (const chunk of client.pullBlob(repository, blob, { signal })) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
 }
 

@@ -4,7 +4,7 @@ import { MANIFEST, manifestOf, type StoredPart } from "./manifest";
 import { parseMetadata } from "./metadata";
 import { parallel } from "./parallel";
 import { METADATA, partsOf } from "./parts";
-import { PARALLEL_SEGMENTS, segmentBytes, segmentsOf } from "./segments";
+import { PARALLEL_SEGMENTS } from "./segments";
 import type { PushCheckpoint } from "./types";
 
 /** Parts that are sent at a time: one is compressed while the other waits for the registry. */
@@ -48,11 +48,12 @@ async function pushPart(
   const exported = await node.export(uid, part, signal);
   try {
     const segments = await parallel(
-      segmentsOf(exported.content, segmentBytes(exported.uncompressedSize)),
+      exported.segments,
       PARALLEL_SEGMENTS,
-      async ({ chunks, size, sha256 }, each) => {
+      async ({ content, size, sha256, release }, each) => {
         const digest = `sha256:${sha256}`;
-        await client.pushBlob(repository, { open: () => chunks, size, digest }, each);
+        await client.pushBlob(repository, { open: () => [content], size, digest }, each);
+        release();
         return { size, sha256 };
       },
       signal,
@@ -63,9 +64,9 @@ async function pushPart(
   }
 }
 
-async function readAll({ content }: ExportedPart): Promise<Buffer> {
+async function readAll({ segments }: ExportedPart): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of content) chunks.push(chunk);
+  for await (const { content } of segments) chunks.push(content);
   return Buffer.concat(chunks);
 }
 

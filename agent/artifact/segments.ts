@@ -1,81 +1,49 @@
-import { createHash } from "node:crypto";
 import type { StreamDigest } from "../../clients/node-service";
 
-/**
- * Bytes of a blob, unless the part is very large. A part is stored as several blobs, so that they are sent and received at a
- * time, and so that the digest of each is known before it is sent: a registry can store it while it arrives.
- */
-export const SEGMENT_BYTES = 16 << 20;
-/** A manifest has at most 4 MiB in many registries, and a layer takes 400 bytes of it. */
-const MOST_SEGMENTS = 1024;
-
-/** Returns the bytes of the blobs of a part, but the last one. */
-export function segmentBytes(uncompressedSize: number): number {
-  return Math.max(SEGMENT_BYTES, Math.ceil(uncompressedSize / MOST_SEGMENTS));
-}
-
-/** Blobs of a part that are in memory at a time. */
+/** Blobs of a part that are in memory at a time, whole or the first 16 MiB of them. */
 export const PARALLEL_SEGMENTS = 3;
 
-/** A blob with its content. */
-export interface Segment extends StreamDigest {
-  readonly chunks: readonly Uint8Array[];
-}
-
-/** Divides the content of a part into segments of so many bytes, of which the last can have fewer. */
-export async function* segmentsOf(content: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Segment> {
-  let [chunks, size, hash] = [[] as Uint8Array[], 0, createHash("sha256")];
-  for await (let rest of content) {
-    while (rest.length > 0) {
-      const chunk = rest.subarray(0, most - size);
-      rest = rest.subarray(chunk.length);
-      chunks.push(chunk);
-      size += chunk.length;
-      hash.update(chunk);
-      if (size < most) continue;
-      yield { chunks, size, sha256: hash.digest("hex") };
-      [chunks, size, hash] = [[], 0, createHash("sha256")];
-    }
-  }
-  if (size > 0) yield { chunks, size, sha256: hash.digest("hex") };
-}
+/** Reads a blob in pieces, each of which is valid until the next one is read. */
+export type OpenSegment<T> = (
+  segment: T,
+  options: { readonly signal: AbortSignal; readonly memory?: Buffer },
+) => AsyncGenerator<Buffer>;
 
 /**
- * Returns the content of blobs in their order. Reads some of them ahead, each as a whole; a single one is passed on as it
- * arrives.
+ * Returns the content of blobs in their order. The first piece of some blobs is read ahead. A piece is valid until the next
+ * one is read.
  *
- * @param open opens a blob. The signal is aborted when no more content is read
+ * @param open opens a blob. The signal is aborted when no more content is read. The memory is that of the first piece of
+ *   another blob, which is not needed any more
  */
 export async function* joined<T extends StreamDigest>(
   segments: readonly T[],
-  open: (segment: T, signal: AbortSignal) => AsyncIterable<Uint8Array>,
+  open: OpenSegment<T>,
   outer: AbortSignal,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<Buffer> {
   const stop = new AbortController();
   const signal = AbortSignal.any([outer, stop.signal]);
-  const [first] = segments;
-  if (first !== undefined && segments.length === 1) {
-    yield* open(first, signal);
-    return;
-  }
-  const read = async (segment: T) => {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of open(segment, signal)) chunks.push(chunk);
-    return chunks;
-  };
+  let free: Buffer | undefined;
   const begin = (segment: T) => {
-    const reading = read(segment);
+    const pieces = open(segment, { signal, ...(free === undefined ? {} : { memory: free }) });
+    free = undefined;
+    const first = pieces.next();
     // It is awaited in its order, or not at all after the failure of an earlier one.
-    reading.catch(() => undefined);
-    return reading;
+    first.catch(() => undefined);
+    return { pieces, first };
   };
   const ahead = segments.slice(0, PARALLEL_SEGMENTS).map(begin);
   try {
     for (let at = PARALLEL_SEGMENTS; ahead.length > 0; at++) {
-      const chunks = await ahead.shift()!;
+      const { pieces, first } = ahead.shift()!;
+      const { value, done } = await first;
+      if (!done) {
+        yield value;
+        yield* pieces;
+        free = value;
+      }
       const next = segments[at];
       if (next !== undefined) ahead.push(begin(next));
-      yield* chunks;
     }
   } finally {
     stop.abort(new Error("the content is not read any more"));

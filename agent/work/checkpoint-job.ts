@@ -125,7 +125,7 @@ export abstract class CheckpointJob implements Job {
         const isLate = Date.now() + delay >= deadlineMs;
         if (beyondDeadline === undefined) {
           if (error instanceof InvalidInputError) throw new CheckpointFailure("RegistryFailed", text);
-          const message = `the image could not be pushed within ${spec.timeoutSeconds} s: ${text}`;
+          const message = `the checkpoint could not be pushed within ${spec.timeoutSeconds} s: ${text}`;
           if (isLate) throw new CheckpointFailure("RegistryFailed", message);
         }
         log.warn({ ...this.id, err: error, attempt, delay }, "push failed; retrying");

@@ -5,9 +5,8 @@ import { NodeServiceError } from "./error";
 
 /** The longest line of a response. The metadata of a checkpoint has at most 4 MiB, and JSON in JSON is not nested. */
 const MAX_LINE_BYTES = 16 << 20;
-
-/** Bytes that may wait to be sent: each wait for the service costs time of the processor. */
-const MAX_BUFFERED_BYTES = 1 << 20;
+/** Bytes of one read of a line. Those of a segment are read into its own memory. */
+const READ_BYTES = 64 << 10;
 
 interface Failure {
   readonly reason: string;
@@ -16,25 +15,48 @@ interface Failure {
   readonly remedy?: string;
 }
 
-/** One connection to the service, for one request. */
+/**
+ * One connection to the service, for one request. It reads only when it is asked to, and large content directly into the
+ * memory of the caller: a stream of small chunks takes twice the processor time.
+ */
 export class Connection {
+  private readonly socket: Socket;
+  private readonly scratch = Buffer.allocUnsafeSlow(READ_BYTES);
+  /** What was received and not taken yet. It can be a part of `scratch`. */
   private buffered: Buffer = Buffer.alloc(0);
-  private readonly received: AsyncIterator<Buffer>;
+  /** What is left of the memory that is being filled. */
+  private target: Buffer | undefined;
+  /** Wakes the reader. */
+  private wake: () => void = () => undefined;
+  private ended = false;
+  private failure: Error | undefined;
 
   private constructor(
-    private readonly socket: Socket,
     private readonly path: string,
     private readonly signal?: AbortSignal,
   ) {
-    this.received = socket[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    this.socket = connect({
+      path,
+      allowHalfOpen: true,
+      onread: {
+        buffer: () => this.target ?? this.scratch,
+        callback: (bytes, into) => this.received(bytes, into),
+      },
+    });
+    const end = () => {
+      this.ended = true;
+      this.wake();
+    };
+    this.socket.on("end", end).on("close", end);
+    // An error reaches the reader. One that comes while nothing is read must not end the process.
+    this.socket.on("error", (error) => (this.failure = error));
   }
 
   /** @throws NodeServiceError; the signal's reason */
   static async open(path: string, signal?: AbortSignal): Promise<Connection> {
     signal?.throwIfAborted();
-    const socket = connect({ path, allowHalfOpen: true });
-    // Errors reach the reader. One that comes while nothing is read must not end the process.
-    socket.on("error", () => undefined);
+    const connection = new Connection(path, signal);
+    const { socket } = connection;
     const abort = () => socket.destroy();
     signal?.addEventListener("abort", abort, { once: true });
     socket.once("close", () => signal?.removeEventListener("abort", abort));
@@ -48,7 +70,7 @@ export class Connection {
         cause: error,
       });
     }
-    return new Connection(socket, path, signal);
+    return connection;
   }
 
   /** Sends a request. */
@@ -56,21 +78,11 @@ export class Connection {
     await this.write(Buffer.from(`${JSON.stringify({ id: method, method, params })}\n`));
   }
 
-  /** Sends bytes, as fast as the service takes them. The reader reports a connection that is closed. */
+  /** Sends bytes and waits until the service has them. The reader reports a connection that is closed. */
   async write(bytes: Uint8Array): Promise<void> {
     const { socket } = this;
     if (socket.destroyed || !socket.writable) return;
-    // Sends what is written until the next event at once.
-    socket.cork();
-    process.nextTick(() => socket.uncork());
-    if (socket.write(bytes) || socket.writableLength < MAX_BUFFERED_BYTES) return;
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        socket.off("drain", done).off("close", done);
-        resolve();
-      };
-      socket.on("drain", done).on("close", done);
-    });
+    await new Promise<void>((resolve) => socket.write(bytes, () => resolve()));
   }
 
   /** Says that no more bytes follow. */
@@ -87,31 +99,52 @@ export class Connection {
     throw new NodeServiceError(`${at}${message}`, { reason, container, remedy });
   }
 
-  /** Reads exactly so many bytes. @throws NodeServiceError if there are fewer */
-  async bytes(count: number): Promise<Buffer> {
-    while (this.buffered.length < count) await this.more();
-    const taken = this.buffered.subarray(0, count);
-    this.buffered = this.buffered.subarray(count);
-    return taken;
-  }
-
-  /** Reads at least one byte and at most so many. @throws NodeServiceError if there is none */
-  async someBytes(most: number): Promise<Buffer> {
-    while (this.buffered.length === 0) await this.more();
-    return this.bytes(Math.min(most, this.buffered.length));
+  /** Reads as many bytes as the memory has. @throws NodeServiceError if there are fewer */
+  async fill(memory: Buffer): Promise<void> {
+    this.signal?.throwIfAborted();
+    const taken = Math.min(this.buffered.length, memory.length);
+    this.buffered.copy(memory, 0, 0, taken);
+    this.buffered = this.buffered.subarray(taken);
+    if (taken === memory.length) return;
+    this.target = memory.subarray(taken);
+    await this.progress();
+    if (this.target !== undefined) throw this.closed();
   }
 
   close(): void {
     this.socket.destroy();
   }
 
+  /** Takes what was read. Returns whether to read on. */
+  private received(bytes: number, into: Uint8Array): boolean {
+    const { scratch, target } = this;
+    if (target === undefined) {
+      this.buffered = Buffer.concat([this.buffered, scratch.subarray(0, bytes)]);
+      this.wake();
+      return false;
+    }
+    // The memory for the first read was chosen before the target was known.
+    const taken = into === scratch ? scratch.copy(target, 0, 0, Math.min(bytes, target.length)) : bytes;
+    if (into === scratch) this.buffered = Buffer.from(scratch.subarray(taken, bytes));
+    this.target = taken < target.length ? target.subarray(taken) : undefined;
+    if (this.target !== undefined) return true;
+    this.wake();
+    return false;
+  }
+
   private async line(): Promise<string> {
+    this.signal?.throwIfAborted();
     for (let searched = 0; ;) {
       const end = this.buffered.indexOf("\n", searched);
-      if (end >= 0) return (await this.bytes(end + 1)).toString("utf8");
-      if (this.buffered.length > MAX_LINE_BYTES) throw this.broken("a line is too long");
+      if (end >= 0) {
+        const line = this.buffered.toString("utf8", 0, end);
+        this.buffered = this.buffered.subarray(end + 1);
+        return line;
+      }
       searched = this.buffered.length;
-      await this.more();
+      if (searched > MAX_LINE_BYTES) throw this.broken("a line is too long");
+      await this.progress();
+      if (this.buffered.length === searched) throw this.closed();
     }
   }
 
@@ -123,17 +156,19 @@ export class Connection {
     }
   }
 
-  private async more(): Promise<void> {
-    let next: IteratorResult<Buffer>;
-    try {
-      next = await this.received.next();
-    } catch (error) {
-      this.signal?.throwIfAborted();
-      throw this.broken(messageOf(error), error);
-    }
+  /** Waits for bytes, or for the end of the connection. @throws the signal's reason */
+  private async progress(): Promise<void> {
+    if (!this.ended)
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+        this.socket.resume();
+      });
     this.signal?.throwIfAborted();
-    if (next.done) throw this.broken("it closed the connection");
-    this.buffered = this.buffered.length === 0 ? next.value : Buffer.concat([this.buffered, next.value]);
+  }
+
+  private closed(): NodeServiceError {
+    const { failure } = this;
+    return this.broken(failure === undefined ? "it closed the connection" : messageOf(failure), failure);
   }
 
   private broken(what: string, cause?: unknown): NodeServiceError {

@@ -8,6 +8,7 @@ export type {
   DeclineRequest,
   ContainerOutcome,
   ExportedPart,
+  ExportedSegment,
   LayRequest,
   NodeService,
   Outcome,

@@ -1,10 +1,10 @@
 /** What a checkpoint does with established TCP connections: ends them, keeps those over loopback, or fails. */
 export type TcpPolicy = "close" | "loopback" | "refuse";
 
-/** A tar archive or another file: size in bytes, sha256 in hexadecimal digits. */
+/** A tar archive or another file: size in bytes, CRC32C in 8 hexadecimal digits. */
 export interface StoredFile {
   readonly size: number;
-  readonly sha256: string;
+  readonly crc32c: string;
 }
 
 export interface CheckpointedMount {

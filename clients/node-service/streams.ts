@@ -1,37 +1,28 @@
 import type { Connection } from "./connection";
-import { NodeServiceError } from "./error";
-import type { ExportedPart, StageRequest } from "./types";
-
-/** In place of a chunk's length: the line of an error follows. */
-const FAILED = 0xffff_ffff;
-
-/** Bytes that are passed on at once. */
-const READ_BYTES = 1 << 20;
+import type { ExportedPart, ExportedSegment, StageRequest, StreamDigest } from "./types";
 
 /** Returns the part whose response was received. */
 export function exportedPart(connection: Connection, first: unknown): ExportedPart {
   const { size } = first as { readonly size: number };
   return {
     uncompressedSize: size,
-    content: contentOf(connection),
+    segments: segmentsOf(connection),
     close: () => connection.close(),
   };
 }
 
-async function* contentOf(connection: Connection): AsyncGenerator<Buffer> {
+async function* segmentsOf(connection: Connection): AsyncGenerator<ExportedSegment> {
+  const free: Buffer[] = [];
   try {
     for (;;) {
-      let left = (await connection.bytes(4)).readUInt32BE();
-      if (left === 0) return;
-      if (left === FAILED) {
-        await connection.result();
-        throw new NodeServiceError("the service ended a stream without a reason");
-      }
-      while (left > 0) {
-        const bytes = await connection.someBytes(Math.min(left, READ_BYTES));
-        left -= bytes.length;
-        yield bytes;
-      }
+      const { size, sha256 } = (await connection.result()) as StreamDigest;
+      if (size === 0) return;
+      // All segments but the last have one size.
+      const last = free.pop();
+      const memory = last !== undefined && last.length >= size ? last : Buffer.allocUnsafeSlow(size);
+      const content = memory.subarray(0, size);
+      await connection.fill(content);
+      yield { size, sha256, content, release: () => void free.push(memory) };
     }
   } finally {
     connection.close();

@@ -28,7 +28,7 @@ export interface CheckpointResult {
   /** Directory on the node; only the service has access to it. */
   readonly directory: string;
   /** Nanoseconds of each step; 0 for a checkpoint that existed. */
-  readonly timings: Readonly<Record<"preDump" | "freeze" | "dump" | "pack" | "thaw" | "digest", number>>;
+  readonly timings: Readonly<Record<"preDump" | "freeze" | "dump" | "pack" | "thaw" | "checksum", number>>;
 }
 
 /** Size and sha256 of bytes as they are sent: compressed, except for `metadata`. */
@@ -39,12 +39,22 @@ export interface StreamDigest {
   readonly sha256: string;
 }
 
-/** A part that is read from the service. Read `content`, or call `close`. */
+/** A piece of a part, which a registry stores as one blob. */
+export interface ExportedSegment extends StreamDigest {
+  readonly content: Buffer;
+  /** Permits the use of its memory for a later segment. Call it when the content is not needed any more. */
+  readonly release: () => void;
+}
+
+/** A part that is read from the service. Read `segments`, or call `close`. */
 export interface ExportedPart {
   /** Size before compression, in bytes. */
   readonly uncompressedSize: number;
-  /** The bytes: zstd, except for `metadata`. Can be read once. Throws NodeServiceError if they end too early. */
-  readonly content: AsyncIterable<Buffer>;
+  /**
+   * The bytes, in their order: zstd, except for `metadata`. All segments but the last have one size: 16 MiB, or more for a
+   * part of more than 16 GiB. Can be read once. Throws NodeServiceError if they end too early.
+   */
+  readonly segments: AsyncIterable<ExportedSegment>;
   /** Ends the stream. Does nothing after its end. */
   close(): void;
 }

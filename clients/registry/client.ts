@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { download } from "./download";
+import { download, type DownloadOptions } from "./download";
 import { RegistryError } from "./errors";
 import { isDigest } from "./reference";
 import { pushScope, Transport, type RegistryOptions } from "./transport";
@@ -47,18 +47,13 @@ export class RegistryClient {
   }
 
   /**
-   * Reads a blob as a stream and compares its digest and size. A broken connection is continued, not begun again.
+   * Reads a blob in pieces of at most 16 MiB and compares its digest and size. A piece is valid until the next one is read. A
+   * broken connection is continued, not begun again.
    *
-   * @param unverified true if the reader itself compares the digest
    * @throws RegistryError, also at the end for another digest; the signal's reason
    */
-  pullBlob(
-    repository: string,
-    blob: BlobDigest,
-    signal?: AbortSignal,
-    unverified = false,
-  ): AsyncIterable<Buffer> {
-    return download(this.transport, repository, blob, { signal, unverified });
+  pullBlob(repository: string, blob: BlobDigest, options: DownloadOptions = {}): AsyncGenerator<Buffer> {
+    return download(this.transport, repository, blob, options);
   }
 
   /**

@@ -94,7 +94,8 @@ rm -rf /var/lib/cedana-cdk/checkpoints/* /var/lib/cedana-cdk/restore/*`);
     const all: Staged[] = [];
     for (const part of ["metadata", ...partsOf(metadata)]) {
       const chunks: Buffer[] = [];
-      for await (const chunk of (await client.export(metadata.uid, part)).content) chunks.push(chunk);
+      for await (const { content } of (await client.export(metadata.uid, part)).segments)
+        chunks.push(content);
       const bytes = Buffer.concat(chunks);
       all.push([
         {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { CheckpointMetadata } from "../../clients/node-service";
+import type { CheckpointMetadata, StreamDigest } from "../../clients/node-service";
 
 interface FakePart {
   readonly bytes: Buffer;
@@ -23,9 +23,9 @@ export type NodeFault =
       readonly container?: string;
       readonly remedy?: string;
     }
-  /** Export: closes the connection after so many bytes. Stage: fails after so many. */
+  /** Export: closes the connection after so many bytes of the part. Stage: fails after so many. */
   | { readonly cutAfter: number }
-  /** Export: the error after so many bytes. */
+  /** Export: the error in place of the segment with this byte. */
   | { readonly failAfter: number; readonly reason: string }
   /** Sends these bytes and closes the connection. */
   | { readonly raw: string }
@@ -44,6 +44,8 @@ export class FakeNodeService {
   readonly results = new Map<string, unknown>();
   /** Produce the results of methods without a fixed one. */
   readonly handlers = new Map<string, (params: Record<string, unknown>) => Promise<unknown>>();
+  /** Bytes of an exported segment. */
+  segmentBytes = 16 << 20;
   fault?: (call: SeenCall, nth: number) => NodeFault | undefined;
   /** The most streams that were open at a time. */
   mostStreams = 0;
@@ -129,30 +131,18 @@ export class FakeNodeService {
     if (!found) return respond({ error: { reason: "PartNotFound", message: "no such part" } });
     const { bytes, uncompressedSize } = found;
     respond({ result: { size: uncompressedSize } });
-    const chunks = 50_000;
     const limit = typeof fault === "object" && "cutAfter" in fault ? fault.cutAfter : Infinity;
     const fails = typeof fault === "object" && "failAfter" in fault ? fault.failAfter : Infinity;
-    for (let at = 0; at < bytes.length; at += chunks) {
-      if (at >= limit) return void socket.destroy();
-      if (at >= fails) {
-        socket.write(Buffer.from([255, 255, 255, 255]));
+    for (let at = 0; at < bytes.length; at += this.segmentBytes) {
+      const content = bytes.subarray(at, at + this.segmentBytes);
+      if (at + content.length > fails)
         return respond({ error: { ...(fault as object), message: "it failed" } });
-      }
-      const chunk = bytes.subarray(at, at + chunks);
-      const length = Buffer.alloc(4);
-      length.writeUInt32BE(chunk.length);
-      socket.write(length);
-      if (!socket.write(chunk))
-        await new Promise<void>((resolve) => {
-          const done = () => {
-            socket.off("drain", done).off("close", done);
-            resolve();
-          };
-          socket.on("drain", done).on("close", done);
-        });
+      respond({ result: segmentOf(content) });
+      await new Promise<void>((resolve) => socket.write(content.subarray(0, limit - at), () => resolve()));
+      if (at + content.length > limit) socket.destroy();
       if (socket.destroyed) return;
     }
-    socket.write(Buffer.alloc(4));
+    respond({ result: { size: 0, sha256: "" } });
   }
 
   private async stage(
@@ -181,8 +171,7 @@ export class FakeNodeService {
     const bytes = Buffer.concat(chunks);
     let at = 0;
     for (const each of segments) {
-      const segment = bytes.subarray(at, (at += each.size));
-      if (createHash("sha256").update(segment).digest("hex") !== each.sha256)
+      if (segmentOf(bytes.subarray(at, (at += each.size))).sha256 !== each.sha256)
         return respond({ error: { reason: "StageFailed", message: "the content differs" } });
     }
     parts.set(String(part), bytes);
@@ -190,9 +179,14 @@ export class FakeNodeService {
   }
 }
 
+/** Returns size and sha256 of bytes that are sent. */
+export function segmentOf(content: Buffer): StreamDigest {
+  return { size: content.length, sha256: createHash("sha256").update(content).digest("hex") };
+}
+
 /** Returns the metadata of a checkpoint of a pod with the containers `app` and `log`, one emptyDir and shared memory. */
 export function checkpointMetadata(uid = "cp"): CheckpointMetadata {
-  const file = { size: 1000, sha256: "0".repeat(64) };
+  const file = { size: 1000, crc32c: "0".repeat(8) };
   const container = (name: string) => ({
     name,
     image: `sha256:${"1".repeat(64)}`,

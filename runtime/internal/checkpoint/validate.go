@@ -27,11 +27,12 @@ const (
 
 var (
 	// label is a DNS label of RFC 1123: names of containers and volumes.
-	label  = pattern.New(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	digest = pattern.New(`^[0-9a-f]{64}$`)
-	uid    = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$`)
-	reason = pattern.New(`^[A-Z][A-Za-z0-9]{0,63}$`)
-	host   = pattern.New(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$`)
+	label    = pattern.New(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	digest   = pattern.New(`^[0-9a-f]{64}$`)
+	checksum = pattern.New(`^[0-9a-f]{8}$`)
+	uid      = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$`)
+	reason   = pattern.New(`^[A-Z][A-Za-z0-9]{0,63}$`)
+	host     = pattern.New(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$`)
 )
 
 // IsName says if a string is a valid name of a container or volume: a DNS label of at most 63 characters. Such a name is
@@ -180,7 +181,7 @@ func (c *Container) validate(volumes map[string]bool) error {
 			return fmt.Errorf("file %q is invalid or named twice", each.Path)
 		}
 		paths[each.Path] = true
-		if err := (&Archive{each.Size, each.SHA256}).validate(); err != nil {
+		if err := (&Archive{each.Size, each.CRC32C}).validate(); err != nil {
 			return fmt.Errorf("file %s: %w", each.Path, err)
 		}
 	}
@@ -224,7 +225,7 @@ func passesOf(files []FileEntry) int {
 }
 
 func (a *Archive) validate() error {
-	return first([]error{want(a.Size >= 0, "size", a.Size), want(digest().MatchString(a.SHA256), "sha256", a.SHA256)})
+	return first([]error{want(a.Size >= 0, "size", a.Size), want(checksum().MatchString(a.CRC32C), "crc32c", a.CRC32C)})
 }
 
 func want(valid bool, field string, value any) error {

@@ -195,7 +195,7 @@ done`
 		must(t, err)
 		defer root.Close()
 		c, err := checkpoint.Read(root)
-		must(t, err, c.Verify(root, true, 2))
+		must(t, err, verified(root, c))
 		if c.FrozenNanoseconds <= 0 || c.FrozenNanoseconds != result.Checkpoint.FrozenNanoseconds {
 			t.Errorf("frozen for %d ns", c.FrozenNanoseconds)
 		}

@@ -103,8 +103,8 @@ type Timings struct {
 	Pack int64 `json:"pack"`
 	// Thaw is the time that the thaw took.
 	Thaw int64 `json:"thaw"`
-	// Digest is the time after the thaw in which files were read for their sha256.
-	Digest int64 `json:"digest"`
+	// Checksum is the time after the thaw in which files were read for their checksums.
+	Checksum int64 `json:"checksum"`
 }
 
 // Error is a failed checkpoint.

@@ -233,7 +233,7 @@ func (j *job) pack(from, to string, overlay bool, container string) error {
 	return failure
 }
 
-// complete reads the files for their digests, writes the metadata, and gives the directory its name.
+// complete reads the files for their checksums, writes the metadata, and gives the directory its name.
 func (j *job) complete(metadata *checkpoint.Checkpoint) error {
 	begin := time.Now()
 	// Logs of CRIU are no part of the checkpoint.
@@ -243,7 +243,7 @@ func (j *job) complete(metadata *checkpoint.Checkpoint) error {
 	if err := describe(j.root, metadata, j.volumes, j.shm != ""); err != nil {
 		return err
 	}
-	j.timings.Digest = time.Since(begin).Nanoseconds()
+	j.timings.Checksum = time.Since(begin).Nanoseconds()
 	if err := checkpoint.Write(j.root, metadata); err != nil {
 		return err
 	}
@@ -294,10 +294,10 @@ func describe(root *os.Root, metadata *checkpoint.Checkpoint, volumes []string, 
 	var mutex sync.Mutex
 	archives := map[string]checkpoint.Archive{}
 	err := checkpoint.Each(names, workers(), func(name string) error {
-		size, sha256, err := checkpoint.Digest(root, name)
+		size, sum, err := checkpoint.Checksum(root, name)
 		mutex.Lock()
 		defer mutex.Unlock()
-		archives[name] = checkpoint.Archive{Size: size, SHA256: sha256}
+		archives[name] = checkpoint.Archive{Size: size, CRC32C: sum}
 		return err
 	})
 	if err != nil {
@@ -307,7 +307,7 @@ func describe(root *os.Root, metadata *checkpoint.Checkpoint, volumes []string, 
 		container := &metadata.Containers[i]
 		for _, name := range names {
 			if relative, found := strings.CutPrefix(name, path.Join(checkpoint.Containers, container.Name)+"/"); found {
-				container.Files = append(container.Files, checkpoint.FileEntry{Path: relative, Size: archives[name].Size, SHA256: archives[name].SHA256})
+				container.Files = append(container.Files, checkpoint.FileEntry{Path: relative, Size: archives[name].Size, CRC32C: archives[name].CRC32C})
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -29,6 +30,10 @@ func must(t testing.TB, errs ...error) {
 func digestOf(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
+}
+
+func checksumOf(data []byte) string {
+	return fmt.Sprintf("%08x", crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
 }
 
 // content returns bytes of which zstd removes about a half. They depend on the seed only.
@@ -67,7 +72,7 @@ func writeWith(t testing.TB, pages int) fixture {
 	archive := func(name string) checkpoint.Archive {
 		data := f.files[name]
 		must(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700), os.WriteFile(filepath.Join(dir, name), data, 0o600))
-		return checkpoint.Archive{Size: int64(len(data)), SHA256: digestOf(data)}
+		return checkpoint.Archive{Size: int64(len(data)), CRC32C: checksumOf(data)}
 	}
 	container := checkpoint.Container{Name: "app"}
 	for _, each := range []string{
@@ -75,7 +80,7 @@ func writeWith(t testing.TB, pages int) fixture {
 		"images/parent/parent/inventory.img", "rootfs.tar",
 	} {
 		stored := archive("containers/app/" + each)
-		container.Files = append(container.Files, checkpoint.FileEntry{Path: each, Size: stored.Size, SHA256: stored.SHA256})
+		container.Files = append(container.Files, checkpoint.FileEntry{Path: each, Size: stored.Size, CRC32C: stored.CRC32C})
 	}
 	shm := archive("shm.tar")
 	f.Containers = []checkpoint.Container{container}
@@ -100,10 +105,18 @@ func (f fixture) part(t testing.TB, name string) *Part {
 	return part
 }
 
+// into returns a function that writes segments to a stream.
+func into(stream io.Writer) func(Segment, []byte) error {
+	return func(_ Segment, content []byte) error {
+		_, err := stream.Write(content)
+		return err
+	}
+}
+
 func export(t testing.TB, part *Part, root *os.Root) []byte {
 	t.Helper()
 	var stream bytes.Buffer
-	must(t, part.Export(context.Background(), root, &stream))
+	must(t, part.Export(context.Background(), root, into(&stream)))
 	return stream.Bytes()
 }
 
@@ -178,7 +191,7 @@ func TestExportFailsWithFilesThatTheMetadataDoesNotName(t *testing.T) {
 		f := write(t)
 		must(t, change(filepath.Join(f.root.Name(), "containers/app/images/pages-1.img")))
 		var stream bytes.Buffer
-		if f.part(t, "containers/app/images").Export(context.Background(), f.root, &stream) == nil {
+		if f.part(t, "containers/app/images").Export(context.Background(), f.root, into(&stream)) == nil {
 			t.Errorf("%s: exported", name)
 		}
 		decoder, err := zstd.NewReader(&stream)
@@ -195,7 +208,63 @@ func TestExportEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	stopped := errors.New("stopped")
 	cancel(stopped)
-	if err := f.part(t, "shm").Export(ctx, f.root, io.Discard); !errors.Is(err, stopped) {
+	if err := f.part(t, "shm").Export(ctx, f.root, into(io.Discard)); !errors.Is(err, stopped) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// large returns a part that has more than two segments.
+func large(t *testing.T) (fixture, *Part) {
+	f := write(t)
+	data := make([]byte, 2*segmentBytes+5)
+	_, err := rand.NewChaCha8([32]byte{1}).Read(data)
+	must(t, err)
+	must(t, f.root.WriteFile("shm.tar", data, 0o600))
+	f.files["shm.tar"] = data
+	f.SharedMemory = &checkpoint.Archive{Size: int64(len(data)), CRC32C: checksumOf(data)}
+	return f, f.part(t, "shm")
+}
+
+func TestALargePartIsSentInSegments(t *testing.T) {
+	f, part := large(t)
+	var stream bytes.Buffer
+	segments := []Segment{}
+	must(t, part.Export(context.Background(), f.root, func(segment Segment, content []byte) error {
+		segments = append(segments, segment)
+		if want := (Segment{int64(len(content)), digestOf(content)}); segment != want {
+			t.Errorf("segment %d is %v, not %v", len(segments), segment, want)
+		}
+		stream.Write(content)
+		return nil
+	}))
+	if len(segments) != 3 || segments[0].Size != segmentBytes || segments[1].Size != segmentBytes {
+		t.Errorf("got %v", segments)
+	}
+	to := openRoot(t, t.TempDir())
+	must(t, part.Stage(to, ".part", &stream, segments), part.Commit(to, ".part", "cp"))
+	if got, err := to.ReadFile("cp/shm.tar"); err != nil || !bytes.Equal(got, f.files["shm.tar"]) {
+		t.Errorf("another file: %v", err)
+	}
+}
+
+func TestExportEndsWhenASegmentCannotBeSent(t *testing.T) {
+	f, part := large(t)
+	broken, sent := errors.New("the client left"), 0
+	err := part.Export(context.Background(), f.root, func(Segment, []byte) error {
+		if sent++; sent == 2 {
+			return broken
+		}
+		return nil
+	})
+	if !errors.Is(err, broken) || sent != 2 {
+		t.Errorf("sent %d segments: %v", sent, err)
+	}
+}
+
+func TestAPartOfMoreThanATerabyteIsRejected(t *testing.T) {
+	part := &Part{Name: "shm", Files: []File{{Path: "shm.tar", Archive: checkpoint.Archive{Size: 1<<40 + 1}}}, Archive: true}
+	f := write(t)
+	if err := part.Export(context.Background(), f.root, into(io.Discard)); err == nil || !strings.Contains(err.Error(), "1099511627777 bytes") {
 		t.Errorf("got %v", err)
 	}
 }

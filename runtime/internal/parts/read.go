@@ -18,8 +18,21 @@ const (
 	encoders = 2
 )
 
-// Export writes the archive of a part, compressed, from the directory of its checkpoint.
-func (p *Part) Export(ctx context.Context, root *os.Root, to io.Writer) error {
+// Export reads the archive of a part from the directory of its checkpoint, compresses it, and sends it in segments. The
+// content is valid until send returns.
+func (p *Part) Export(ctx context.Context, root *os.Root, send func(Segment, []byte) error) error {
+	size, err := p.Size()
+	if err != nil {
+		return err
+	}
+	to, err := newDivider(ctx, size, send)
+	if err != nil {
+		return err
+	}
+	return to.end(p.compress(to.ctx, root, to))
+}
+
+func (p *Part) compress(ctx context.Context, root *os.Root, to io.Writer) error {
 	encoder, err := zstd.NewWriter(to, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(encoders))
 	if err != nil {
 		return err

@@ -16,6 +16,12 @@ type Segment struct {
 	SHA256 string `json:"sha256"`
 }
 
+// SegmentOf describes content that is one segment.
+func SegmentOf(content []byte) Segment {
+	sum := sha256.Sum256(content)
+	return Segment{int64(len(content)), hex.EncodeToString(sum[:])}
+}
+
 // Verifier reads segments and compares the sha256 of each.
 type Verifier struct {
 	from     io.Reader

@@ -2,7 +2,6 @@ package parts
 
 import (
 	"archive/tar"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"os"
 	"path"
 
+	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
 )
@@ -22,11 +22,11 @@ const (
 	decoders   = 2
 )
 
-// ErrDigest is returned for content that has another size or sha256 than its name demands.
+// ErrDigest is returned for content that has another size, sha256 or checksum than its name demands.
 var ErrDigest = errors.New("the content differs from its digest")
 
 // Stage reads the compressed archive of a part, which consists of exactly these segments, and writes its files below a
-// temporary directory of root. Each file must have the size and sha256 of the metadata. Commit publishes them.
+// temporary directory of root. Each file must have the size and checksum of the metadata. Commit publishes them.
 //
 // On an error it removes what it wrote.
 func (p *Part) Stage(root *os.Root, temporary string, from io.Reader, segments []Segment) (err error) {
@@ -42,11 +42,17 @@ func (p *Part) Stage(root *os.Root, temporary string, from io.Reader, segments [
 		}
 	}()
 	compressed := NewVerifier(from, segments)
-	decoder, err := zstd.NewReader(compressed, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(decoders))
+	read := readAhead(compressed)
+	decoder, err := zstd.NewReader(read, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(decoders))
 	if err != nil {
+		read.stop()
 		return err
 	}
-	defer decoder.Close()
+	defer func() {
+		// The decoder waits for its read.
+		read.stop()
+		decoder.Close()
+	}()
 	w := writer{root: root, temporary: temporary, buffer: make([]byte, bufferBytes)}
 	if p.Archive {
 		err = w.file(p.Files[0], decoder)
@@ -121,7 +127,7 @@ func (w *writer) files(files []File, from io.Reader) error {
 	return nil
 }
 
-// file writes one file with the size and sha256 of the metadata.
+// file writes one file with the size and checksum of the metadata.
 func (w *writer) file(want File, from io.Reader) error {
 	if directory := path.Dir(want.Name); directory != "." {
 		if err := w.root.MkdirAll(path.Join(w.temporary, directory), 0o700); err != nil {
@@ -132,13 +138,13 @@ func (w *writer) file(want File, from io.Reader) error {
 	if err != nil {
 		return err
 	}
-	hash := sha256.New()
+	checksum := checkpoint.NewChecksum()
 	// One byte more than the file has shows that it is longer.
-	written, err := io.CopyBuffer(io.MultiWriter(struct{ io.Writer }{to}, hash), struct{ io.Reader }{io.LimitReader(from, want.Size+1)}, w.buffer)
+	written, err := io.CopyBuffer(io.MultiWriter(struct{ io.Writer }{to}, checksum), struct{ io.Reader }{io.LimitReader(from, want.Size+1)}, w.buffer)
 	if err := errors.Join(err, to.Close()); err != nil {
 		return err
 	}
-	if written != want.Size || hex.EncodeToString(hash.Sum(nil)) != want.SHA256 {
+	if written != want.Size || hex.EncodeToString(checksum.Sum(nil)) != want.CRC32C {
 		return fmt.Errorf("%s: %w", want.Path, ErrDigest)
 	}
 	return nil

@@ -158,7 +158,7 @@ func (p *Pod) readFile(name string, limit int64) ([]byte, error) {
 }
 
 // Verify reads the checkpoint of a plan and checks all of it: owner and mode of each file and directory, that nothing is
-// missing or added, sizes, and the sha256 of each file that was changed since the plan was written. It writes nothing.
+// missing or added, sizes, and the checksum of each file that was changed since the plan was written. It writes nothing.
 func (p *Pod) Verify(plan *Plan) (*checkpoint.Checkpoint, error) {
 	root, err := p.root.OpenRoot(plan.Checkpoint)
 	if err != nil {
@@ -179,7 +179,7 @@ func (p *Pod) Verify(plan *Plan) (*checkpoint.Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := found.Verify(root, false, 1); err != nil {
+	if err := found.Verify(root); err != nil {
 		return nil, err
 	}
 	known := plan.Seal
@@ -206,7 +206,7 @@ func (p *Pod) checkOwners(name string) error {
 	})
 }
 
-// seal compares the sha256 of all files of a checkpoint but those that known shows as unchanged. It returns the seal of
+// seal compares the checksums of all files of a checkpoint but those that known shows as unchanged. It returns the seal of
 // all files, taken before they were read.
 func seal(root *os.Root, of *checkpoint.Checkpoint, known map[string]Sealed) (map[string]Sealed, error) {
 	paths := of.Paths()
@@ -226,20 +226,20 @@ func seal(root *os.Root, of *checkpoint.Checkpoint, known map[string]Sealed) (ma
 	// The largest files first, so that all workers end at about the same time.
 	slices.SortFunc(changed, func(a, b string) int { return int(min(max(paths[b].Size-paths[a].Size, -1), 1)) })
 	return sealed, checkpoint.Each(changed, workers, func(name string) error {
-		size, sum, err := checkpoint.Digest(root, name)
-		if err == nil && (size != paths[name].Size || sum != paths[name].SHA256) {
-			err = fmt.Errorf("%s has another sha256 than %s names", name, checkpoint.File)
+		size, sum, err := checkpoint.Checksum(root, name)
+		if err == nil && (size != paths[name].Size || sum != paths[name].CRC32C) {
+			err = fmt.Errorf("%s has another checksum than %s names", name, checkpoint.File)
 		}
 		return err
 	})
 }
 
-// workers is how many files are read at a time: sha256 is bound by a processor.
+// workers is how many files are read at a time.
 const workers = 4
 
 // Write verifies the checkpoint that a plan names, in a directory that has not its final name yet, and writes plan.json
 // with the size, sha256 and seal that it found. Files that plan.Seal shows as unchanged are not read: this process compared
-// their sha256 when it wrote them. Rename the directory afterwards to POD_UID: a plan must appear with all that it names.
+// their checksums when it wrote them. Rename the directory afterwards to POD_UID: a plan must appear with all that it names.
 // The files must be of root, and writable for root only.
 func Write(dir string, plan Plan) error {
 	root, err := os.OpenRoot(dir)
@@ -273,7 +273,7 @@ func complete(inside *os.Root, plan Plan) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := found.Verify(inside, false, 1); err != nil {
+	if err := found.Verify(inside); err != nil {
 		return nil, err
 	}
 	if plan.Seal, err = seal(inside, found, plan.Seal); err != nil {

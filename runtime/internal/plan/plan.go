@@ -63,8 +63,8 @@ type Plan struct {
 	PodUID string `json:"podUID"`
 	// Checkpoint is the name of the checkpoint's directory.
 	Checkpoint string `json:"checkpoint"`
-	// Metadata is the size and sha256 of the checkpoint's checkpoint.json, which names all its other files.
-	Metadata checkpoint.Archive `json:"metadata"`
+	// Metadata identifies the checkpoint's checkpoint.json, which names all its other files.
+	Metadata Metadata `json:"metadata"`
 	// Deadline is the time after which no restore of the pod begins.
 	Deadline time.Time `json:"deadline"`
 	// Fallback is FallbackFresh or FallbackFail.
@@ -77,12 +77,18 @@ type Plan struct {
 	RestoreSeconds int `json:"restoreSeconds,omitempty"`
 	// LogBytes limits CRIU's log; 0 means DefaultLogBytes.
 	LogBytes int64 `json:"logBytes,omitempty"`
-	// Seal has the files whose sha256 was compared when the plan was written, by path relative to the checkpoint's
+	// Seal has the files whose checksum was compared when the plan was written, by path relative to the checkpoint's
 	// directory. A file that was not changed since is not read again.
 	Seal map[string]Sealed `json:"seal,omitempty"`
 	// Boot is the ID of the boot in which the seal was taken. It says nothing in another one: after a crash of the node a
 	// file can have its times without its content.
 	Boot string `json:"boot,omitempty"`
+}
+
+// Metadata is the size of checkpoint.json in bytes, and its sha256 in hexadecimal digits.
+type Metadata struct {
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
 }
 
 // Sealed identifies the content of a file: the kernel changes ctime with each change of content, owner, mode or links.

@@ -44,9 +44,9 @@ func lay(t testing.TB, change func(*Plan)) (base, path string) {
 		Containers: []checkpoint.Container{{Name: "app", Security: checkpoint.SecurityOf(&specs.Spec{})}},
 	}
 	for _, name := range []string{"images/inventory.img", "images/pages-1.img"} {
-		size, sum, err := checkpoint.Digest(inside, "containers/app/"+name)
+		size, sum, err := checkpoint.Checksum(inside, "containers/app/"+name)
 		must(t, err)
-		c.Containers[0].Files = append(c.Containers[0].Files, checkpoint.FileEntry{Path: name, Size: size, SHA256: sum})
+		c.Containers[0].Files = append(c.Containers[0].Files, checkpoint.FileEntry{Path: name, Size: size, CRC32C: sum})
 	}
 	must(t, checkpoint.Write(inside, &c))
 	plan := Plan{PodUID: "pod-1", Checkpoint: "cp", Deadline: now, Fallback: FallbackFresh, Restart: RestartFresh}
@@ -91,11 +91,11 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 			info, err := os.Stat(filepath.Join(path, pages))
 			return errors.Join(err, os.WriteFile(filepath.Join(path, pages), []byte("Pages"), 0o600),
 				os.Chtimes(filepath.Join(path, pages), info.ModTime(), info.ModTime()))
-		}, "another sha256"},
+		}, "another checksum"},
 		"replaced": {func(path string) error {
 			other := filepath.Join(path, "cp/other")
 			return errors.Join(os.WriteFile(other, []byte("pageS"), 0o600), os.Rename(other, filepath.Join(path, pages)))
-		}, "another sha256"},
+		}, "another checksum"},
 		"added":   {func(path string) error { return os.WriteFile(filepath.Join(path, "cp/x"), nil, 0o600) }, "not named"},
 		"removed": {func(path string) error { return os.Remove(filepath.Join(path, pages)) }, "missing"},
 		"mode":    {func(path string) error { return os.Chmod(filepath.Join(path, pages), 0o622) }, "mode"},

@@ -27,9 +27,9 @@ func newer(t *testing.T, path string) string {
 	pages := filepath.Join(checkpoint.Containers, "app/images/pages-1.img")
 	must(t, root.WriteFile(pages, []byte("newer pages"), 0o600))
 	for at, each := range c.Containers[0].Files {
-		size, sum, err := checkpoint.Digest(root, filepath.Join(checkpoint.Containers, "app", each.Path))
+		size, sum, err := checkpoint.Checksum(root, filepath.Join(checkpoint.Containers, "app", each.Path))
 		must(t, err)
-		c.Containers[0].Files[at] = checkpoint.FileEntry{Path: each.Path, Size: size, SHA256: sum}
+		c.Containers[0].Files[at] = checkpoint.FileEntry{Path: each.Path, Size: size, CRC32C: sum}
 	}
 	c.UID = "newer"
 	must(t, root.Remove(checkpoint.File))
@@ -126,7 +126,7 @@ func TestPrepareRejectsADamagedCheckpoint(t *testing.T) {
 	base, path := lay(t, nil)
 	old, _ := found(t, base)
 	for name, change := range map[string]func(string) error{
-		"sha256": func(pages string) error { return os.WriteFile(pages, []byte("newer pageS"), 0o600) },
+		"crc32c": func(pages string) error { return os.WriteFile(pages, []byte("newer pageS"), 0o600) },
 		"bytes":  func(pages string) error { return os.Truncate(pages, 1) },
 		"missing": func(pages string) error {
 			return os.Remove(pages)

@@ -3,7 +3,6 @@ package service
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,31 +24,26 @@ type exportRequest struct {
 	Part string `json:"part"`
 }
 
-// exported is the result of the method export. The chunks of the part follow.
+// exported is the first result of the method export. Each segment follows as a result and its bytes, and then endOfPart.
 type exported struct {
 	// Size is the size before compression in bytes.
 	Size int64 `json:"size"`
 }
 
+var endOfPart = parts.Segment{}
+
 func (s *Service) answerExport(to *stream, read request) {
-	var out *chunks
-	err := s.export(read, func(first exported) (io.Writer, error) {
-		out = newChunks(to)
-		return out, to.respond(first, nil)
-	})
-	switch {
-	case out == nil:
-		_ = to.respond(nil, err)
-	case err != nil:
-		// A client that left does not read it.
-		_ = out.fail(encode(read.ID, nil, err))
-	default:
-		_ = out.complete()
+	err := s.export(read, to)
+	if err == nil {
+		_ = to.respond(endOfPart, nil)
+		return
 	}
+	// A client that left does not read it.
+	_ = to.respond(nil, err)
 }
 
-// export sends a part. Begin sends the response and returns the writer of the content.
-func (s *Service) export(read request, begin func(exported) (io.Writer, error)) error {
+// export sends a part, but not its end.
+func (s *Service) export(read request, to *stream) error {
 	var params exportRequest
 	if err := parameters(read.Params, &params); err != nil {
 		return err
@@ -70,9 +64,9 @@ func (s *Service) export(read request, begin func(exported) (io.Writer, error)) 
 		if err != nil {
 			return failed(reasonExport, err)
 		}
-		to, err := begin(exported{Size: int64(len(text))})
+		err = to.respond(exported{int64(len(text))}, nil)
 		if err == nil {
-			_, err = to.Write(text)
+			err = to.send(parts.SegmentOf(text), text)
 		}
 		return failed(reasonExport, err)
 	}
@@ -93,9 +87,8 @@ func (s *Service) export(read request, begin func(exported) (io.Writer, error)) 
 		return err
 	}
 	defer release()
-	to, err := begin(exported{size})
-	if err != nil {
+	if err := to.respond(exported{size}, nil); err != nil {
 		return err
 	}
-	return failed(reasonExport, part.Export(s.ctx, root, to))
+	return failed(reasonExport, part.Export(s.ctx, root, to.send))
 }

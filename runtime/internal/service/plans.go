@@ -39,7 +39,7 @@ func (r layRequest) plan() (plan.Plan, error) {
 		Restart: r.Restart, Lazy: r.Lazy, RestoreSeconds: r.RestoreSeconds, LogBytes: r.LogBytes,
 	}
 	// Write replaces it by what it finds. Everything else is checked here, before a failure costs what is staged.
-	made.Metadata = checkpoint.Archive{Size: 1, SHA256: strings.Repeat("0", 64)}
+	made.Metadata = plan.Metadata{Size: 1, SHA256: strings.Repeat("0", 64)}
 	if err := made.Validate(); err != nil {
 		return made, invalid("%w", err)
 	}

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"cedana.ai/cdk/runtime/internal/dump"
+	"cedana.ai/cdk/runtime/internal/parts"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,10 +19,11 @@ const (
 	streamIdle = 10 * time.Minute
 	// maxStreams bounds the streams that are compressed at a time, and those that are decompressed.
 	maxStreams = 4
-	// chunkBytes is the largest chunk of an exported stream.
-	chunkBytes = 256 << 10
-	// failedChunk takes the place of a length. The line of an error follows.
-	failedChunk = 1<<32 - 1
+	// pieceBytes are sent by one call, to which streamIdle applies.
+	pieceBytes = 1 << 20
+	// socketBytes is how much of an exported part may wait for the client: each wait for the other side costs a switch of
+	// processes.
+	socketBytes = 1 << 20
 	// drainTime is how long the rest of a rejected stream is read, so that the client sees the error before a closed
 	// connection.
 	drainTime = 5 * time.Second
@@ -51,6 +52,12 @@ func (s *Service) streams(method string) func(*stream, request) {
 func (s *Service) carry(connection *net.UnixConn, read request, handle func(*stream, request)) {
 	stop := context.AfterFunc(s.ctx, func() { _ = connection.Close() })
 	defer stop()
+	// Root may exceed the limit of the system. Without the right it stays at that limit.
+	if raw, err := connection.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, socketBytes)
+		})
+	}
 	handle(&stream{connection, read.ID}, read)
 }
 
@@ -75,60 +82,22 @@ func (s *stream) respond(result any, err error) error {
 	return writeErr
 }
 
+// send writes a segment: a line of a response, and the content.
+func (s *stream) send(segment parts.Segment, content []byte) error {
+	err := s.respond(segment, nil)
+	for len(content) > 0 && err == nil {
+		piece := content[:min(len(content), pieceBytes)]
+		content = content[len(piece):]
+		_, err = s.Write(piece)
+	}
+	return err
+}
+
 // drain reads what a client still sends after an error.
 func (s *stream) drain() {
 	if err := s.SetReadDeadline(time.Now().Add(drainTime)); err == nil {
 		_, _ = io.Copy(io.Discard, s.UnixConn)
 	}
-}
-
-// chunks writes a stream as chunks: 4 bytes with the length, the most significant first, and the bytes. A chunk of length
-// 0 says that the stream is complete.
-type chunks struct {
-	to     io.Writer
-	buffer []byte
-}
-
-func newChunks(to io.Writer) *chunks {
-	return &chunks{to: to, buffer: make([]byte, 4, 4+chunkBytes)}
-}
-
-func (c *chunks) Write(data []byte) (int, error) {
-	written := 0
-	for written < len(data) {
-		taken := min(len(data)-written, cap(c.buffer)-len(c.buffer))
-		c.buffer = append(c.buffer, data[written:written+taken]...)
-		written += taken
-		if len(c.buffer) == cap(c.buffer) {
-			if err := c.flush(); err != nil {
-				return written, err
-			}
-		}
-	}
-	return written, nil
-}
-
-func (c *chunks) flush() error {
-	binary.BigEndian.PutUint32(c.buffer, uint32(len(c.buffer)-4))
-	_, err := c.to.Write(c.buffer)
-	c.buffer = c.buffer[:4]
-	return err
-}
-
-// complete ends the stream.
-func (c *chunks) complete() error {
-	if len(c.buffer) > 4 {
-		if err := c.flush(); err != nil {
-			return err
-		}
-	}
-	return c.flush()
-}
-
-// fail ends the stream with an error. What is buffered is not sent.
-func (c *chunks) fail(line []byte) error {
-	_, err := c.to.Write(append(binary.BigEndian.AppendUint32(nil, failedChunk), line...))
-	return err
 }
 
 // slot waits for one of the streams that may be processed at a time. It returns a function that releases it.

@@ -1,6 +1,10 @@
-import { createHash } from "node:crypto";
-import { NodeServiceClient, NodeServiceError, type StageRequest } from "../../../clients/node-service";
-import { checkpointMetadata, FakeNodeService } from "../../support/node-service";
+import {
+  NodeServiceClient,
+  NodeServiceError,
+  type ExportedPart,
+  type StageRequest,
+} from "../../../clients/node-service";
+import { checkpointMetadata, FakeNodeService, segmentOf } from "../../support/node-service";
 
 const memory = Buffer.alloc(1_000_000, "memory of a process");
 const image = "containers/app/images";
@@ -15,10 +19,15 @@ beforeEach(async () => {
 });
 afterEach(() => service.stop());
 
-async function read(stream: AsyncIterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks);
+/** Reads a part. Its memory is used again for each segment. */
+async function read({ segments }: ExportedPart): Promise<Buffer> {
+  const contents: Buffer[] = [];
+  for await (const { content, release, ...digest } of segments) {
+    expect(segmentOf(content)).toEqual(digest);
+    contents.push(Buffer.from(content));
+    release();
+  }
+  return Buffer.concat(contents);
 }
 
 async function failure(work: Promise<unknown>): Promise<NodeServiceError> {
@@ -122,10 +131,11 @@ describe("requests", () => {
 });
 
 describe("export", () => {
-  test("returns size and bytes", async () => {
+  test.each([7_777, 50_000, 2_000_000])("returns size and bytes, in segments of %i", async (segmentBytes) => {
+    service.segmentBytes = segmentBytes;
     const part = await client.export("cp", image);
     expect(part.uncompressedSize).toBe(2 * memory.length);
-    expect((await read(part.content)).equals(memory)).toBe(true);
+    expect((await read(part)).equals(memory)).toBe(true);
     await closed();
   });
 
@@ -136,38 +146,33 @@ describe("export", () => {
 
   test("throws the reason of an error in the middle", async () => {
     service.fault = () => ({ failAfter: 100_000, reason: "ExportFailed" });
-    const { content } = await client.export("cp", image);
-    expect((await failure(read(content))).reason).toBe("ExportFailed");
+    const part = await client.export("cp", image);
+    expect((await failure(read(part))).reason).toBe("ExportFailed");
   });
 
   test("does not take a broken stream for a complete one", async () => {
     service.fault = () => ({ cutAfter: 100_000 });
-    const { content } = await client.export("cp", image);
-    expect((await failure(read(content))).reason).toBe("Unavailable");
+    const part = await client.export("cp", image);
+    expect((await failure(read(part))).reason).toBe("Unavailable");
   });
 
   test("closes its connection when it is closed, and when its reader stops", async () => {
     (await client.export("cp", image)).close();
-    for await (const _ of (await client.export("cp", image)).content) break;
+    for await (const _ of (await client.export("cp", image)).segments) break;
     await closed();
     expect(service.seen).toHaveLength(2);
   });
 
   test("ends with its signal", async () => {
     const stop = new AbortController();
-    const { content } = await client.export("cp", image, stop.signal);
+    const part = await client.export("cp", image, stop.signal);
     const stopped = new Error("stopped");
     const reading = (async () => {
-      for await (const _ of content) stop.abort(stopped);
+      for await (const _ of part.segments) stop.abort(stopped);
     })();
     await expect(reading).rejects.toBe(stopped);
     await closed();
   });
-});
-
-const segment = (bytes: Buffer) => ({
-  size: bytes.length,
-  sha256: createHash("sha256").update(bytes).digest("hex"),
 });
 
 describe("stage", () => {
@@ -175,7 +180,7 @@ describe("stage", () => {
     podUID: "pod-2",
     checkpoint: "cp",
     part: image,
-    segments: [memory.subarray(0, 400_000), memory.subarray(400_000)].map(segment),
+    segments: [memory.subarray(0, 400_000), memory.subarray(400_000)].map(segmentOf),
   };
   const endlessly = { ...request, segments: [{ size: 2 ** 40, sha256: "0".repeat(64) }] };
   async function* pieces(bytes: Buffer, size = 70_000) {

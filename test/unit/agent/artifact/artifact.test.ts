@@ -5,7 +5,6 @@ import {
   pushCheckpoint,
   type PushedCheckpoint,
 } from "../../../../agent/artifact";
-import { SEGMENT_BYTES } from "../../../../agent/artifact/segments";
 import { NodeServiceClient, NodeServiceError } from "../../../../clients/node-service";
 import { digestOf, RegistryClient } from "../../../../clients/registry";
 import { checkpointMetadata, FakeNodeService } from "../../../support/node-service";
@@ -145,7 +144,8 @@ describe("push", () => {
   });
 
   test("stores a large part as several layers, which a pull joins", async () => {
-    const large = Buffer.alloc(SEGMENT_BYTES + 1, "memory of a process");
+    const large = Buffer.alloc(2_000_001, "memory of a process");
+    service.segmentBytes = 1_000_000;
     service.add(metadata, { ...parts, "containers/app/images": large });
     await start();
     const { image, digest } = await push();
@@ -155,11 +155,12 @@ describe("push", () => {
     expect(
       layers.map(({ size, annotations }) => [size, annotations!["ai.cedana.checkpoint.segment"]]),
     ).toEqual([
-      [SEGMENT_BYTES, "1/2"],
-      [1, "2/2"],
+      [1_000_000, "1/3"],
+      [1_000_000, "2/3"],
+      [1, "3/3"],
     ]);
     expect(layers.map(({ annotations }) => annotations!["org.opencontainers.image.title"]).at(-1)).toBe(
-      "containers/app/images.tar.zst.00002",
+      "containers/app/images.tar.zst.00003",
     );
     await pull(image);
     expect(service.staged.get("pod-2")!.get("containers/app/images")!.equals(large)).toBe(true);

@@ -19,7 +19,7 @@ afterEach(async () => {
 
 async function read(stream: AsyncIterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
 }
 
@@ -51,6 +51,22 @@ describe("pull of a blob", () => {
       expect(lines("GET")).toHaveLength(ignoresRanges ? 2 : 4);
     },
   );
+
+  test("passes pieces of 16 MiB on, in the memory that it gets", async () => {
+    const large = Buffer.alloc(2 ** 25 + 3, "content of a part");
+    await start();
+    const digest = digestOf(large);
+    registry.blobs.set(`app@${digest}`, large);
+    const memory = Buffer.alloc(2 ** 24 + 5);
+    const options = { memory, unverified: true };
+    let at = 0;
+    for await (const piece of client.pullBlob("app", { digest, size: large.length }, options)) {
+      expect(piece.buffer).toBe(memory.buffer);
+      expect(piece.equals(large.subarray(at, at + 2 ** 24))).toBe(true);
+      at += piece.length;
+    }
+    expect(at).toBe(large.length);
+  });
 
   test("gives up when it makes no progress", async () => {
     await stored(first("GET", { sendOnly: 0 }, 99), { attempts: 3 });
@@ -84,7 +100,7 @@ describe("pull of a blob", () => {
     await stored({ fault: ({ method }) => (method === "GET" ? "silent" : undefined) });
     const stop = new AbortController();
     const stopped = new Error("stopped");
-    const reading = read(client.pullBlob("app", blob, stop.signal));
+    const reading = read(client.pullBlob("app", blob, { signal: stop.signal }));
     setImmediate(() => stop.abort(stopped));
     await expect(reading).rejects.toBe(stopped);
   });

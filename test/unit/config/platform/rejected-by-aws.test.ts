@@ -3,7 +3,7 @@ import { formatLocated, readPlatform } from "../../../../config/platform/file";
 
 const DEFAULT = initFile({ ...INIT_DEFAULTS, engine: "cedana" });
 const ADMIN = "arn:aws:iam::123456789012:role/platform-admins";
-const TYPES = "instanceTypes: [m7i.2xlarge, m7a.2xlarge]";
+const TYPES = "instanceTypes: [m7i.2xlarge, m7i-flex.2xlarge]";
 const POLICY = "- policy: AmazonEKSClusterAdminPolicy";
 const DIRECTORY = "checkpointDir: s3://cedana-checkpoints-123456789012/checkpoints";
 

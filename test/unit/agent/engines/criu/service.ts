@@ -245,7 +245,7 @@ export class NodeModel {
       await this.flights.get(uid)?.done;
     }
     if (response === "lost") throw error("Unavailable", "it closed the connection");
-    const timings = { preDump: 0, freeze: 0, dump: 0, pack: 0, thaw: 0, digest: 0 };
+    const timings = { preDump: 0, freeze: 0, dump: 0, pack: 0, thaw: 0, checksum: 0 };
     return { checkpoint: metadataOf(uid), directory: `/checkpoints/${uid}`, timings };
   }
 
