@@ -126,7 +126,7 @@ func TestPrepareRejectsADamagedCheckpoint(t *testing.T) {
 	base, path := lay(t, nil)
 	old, _ := found(t, base)
 	for name, change := range map[string]func(string) error{
-		"crc32c": func(pages string) error { return os.WriteFile(pages, []byte("newer pageS"), 0o600) },
+		"checksum": func(pages string) error { return os.WriteFile(pages, []byte("newer pageS"), 0o600) },
 		"bytes":  func(pages string) error { return os.Truncate(pages, 1) },
 		"missing": func(pages string) error {
 			return os.Remove(pages)
