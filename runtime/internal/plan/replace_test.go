@@ -127,7 +127,7 @@ func TestPrepareRejectsADamagedCheckpoint(t *testing.T) {
 	old, _ := found(t, base)
 	for name, change := range map[string]func(string) error{
 		"checksum": func(pages string) error { return os.WriteFile(pages, []byte("newer pageS"), 0o600) },
-		"bytes":  func(pages string) error { return os.Truncate(pages, 1) },
+		"bytes":    func(pages string) error { return os.Truncate(pages, 1) },
 		"missing": func(pages string) error {
 			return os.Remove(pages)
 		},
