@@ -180,7 +180,7 @@ func (r *run) decide() (Outcome, error) {
 				r.restoreVolumesAgain()
 			}
 		case known.Phase == plan.Restored:
-			if r.plan.Restart != plan.RestartAgain || sharesVolumes(r.checkpoint, r.container) {
+			if r.plan.Restart != plan.RestartAgain || SharesVolumes(r.checkpoint, r.container) {
 				if other := r.missing(); other != "" {
 					// The other one would go on from the checkpoint without this one.
 					return r.giveUp(plan.ReasonInterrupted, fmt.Errorf("%s ended before %s was restored", r.Pod.Container, other))

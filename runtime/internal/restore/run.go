@@ -75,6 +75,9 @@ func (r *run) restoreProcess(entry *plan.Container) error {
 		}
 		return criu.Run(context.Background(), command, mark, log, limits)
 	})
+	if err == nil {
+		err = r.recordStreams()
+	}
 	if err == nil && r.memory != nil {
 		err = r.memory.Restored()
 	}
