@@ -85,7 +85,7 @@ describe("with the wrapper", () => {
 mkdir -m 700 $staging
 mv /var/lib/cedana-cdk/checkpoints/${checkpoint} $staging`);
     const plan = { checkpoint, podUID, deadline, fallback: "fail", restart: "fresh" };
-    expect(node.call("lay", plan)).toMatchObject({ status: 0 });
+    expect(node.call("lay", plan)).toMatchObject({ status: 0, stderr: "" });
     node.kubectl(["wait", "--for=condition=Ready", "pod/copy", `--timeout=${scaled(120)}s`]);
     return podUID;
   }
