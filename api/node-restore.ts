@@ -22,7 +22,7 @@ const spec = object(
       FALLBACKS,
     ),
     restart: oneOf(
-      "What happens to a restored container that ends and is created again in the pod. fresh: it starts without the checkpoint. again: it is restored again.",
+      "What happens to a restored container that ends and is created again in the pod. fresh: it starts without the checkpoint. again: it is restored again, from the newest checkpoint of the pod.",
       RESTARTS,
     ),
     lazy: flag("Whether memory pages are restored on access, and the rest in the background."),

@@ -54,8 +54,11 @@ export abstract class CheckpointJob implements Job {
     found: CheckpointEntry | undefined,
   ): Promise<NodeCheckpointStatus>;
 
-  /** Removes the checkpoint from the node, whatever the job did before. */
-  protected abstract remove(): Promise<void>;
+  /**
+   * Removes the checkpoint from the node, whatever the job did before.
+   * @param entry what the journal has; it is finished with a digest if the checkpoint was pushed
+   */
+  protected abstract remove(entry: CheckpointEntry): Promise<void>;
 
   /** Cancels the job because the object was deleted. */
   cancel(): void {
@@ -179,7 +182,7 @@ export abstract class CheckpointJob implements Job {
   /** Writes the final status, then removes the checkpoint from the node, which can take long, and the entry. */
   private async cleanUp(entry: CheckpointEntry): Promise<void> {
     await this.status.put(entry.status ?? {});
-    await this.remove();
+    await this.remove(entry);
     await this.checkpoints.journal.remove(this.id.uid);
   }
 
@@ -188,7 +191,7 @@ export abstract class CheckpointJob implements Job {
     const { journal } = this.checkpoints;
     const entry = journal.get(this.id.uid);
     if (entry === undefined) return;
-    await this.remove();
+    await this.remove(entry);
     await journal.remove(this.id.uid);
   }
 }

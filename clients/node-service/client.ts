@@ -9,6 +9,8 @@ import type {
   NodeService,
   Outcome,
   PartName,
+  ReplanRequest,
+  ReplanResult,
   ServiceState,
   StageRequest,
 } from "./types";
@@ -34,6 +36,10 @@ export class NodeServiceClient implements NodeService {
 
   async decline(request: DeclineRequest, signal?: AbortSignal): Promise<void> {
     await this.call("decline", request, signal);
+  }
+
+  async replan(request: ReplanRequest, signal?: AbortSignal): Promise<ReplanResult> {
+    return (await this.call("replan", request, signal)) as ReplanResult;
   }
 
   async outcome(podUID: string, signal?: AbortSignal): Promise<Outcome> {

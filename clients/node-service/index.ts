@@ -13,6 +13,8 @@ export type {
   NodeService,
   Outcome,
   PartName,
+  ReplanRequest,
+  ReplanResult,
   ServiceState,
   StageRequest,
   StreamDigest,

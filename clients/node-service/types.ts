@@ -100,6 +100,22 @@ export interface DeclineRequest {
   readonly fallback?: LayRequest["fallback"];
 }
 
+export interface ReplanRequest {
+  readonly podUID: string;
+  /** UID of a checkpoint of this pod that the service has. */
+  readonly checkpoint: string;
+  /** Free space that must remain on the disk. Default: 64 MiB. */
+  readonly reserveBytes?: number;
+}
+
+export interface ReplanResult {
+  /** Whether the plan of the pod names the checkpoint. */
+  readonly replaced: boolean;
+  /** Why it does not, such as `RestartsFresh`. */
+  readonly reason?: string;
+  readonly message?: string;
+}
+
 /** What happened to one container: `Pending` until it is created. */
 export interface ContainerOutcome {
   readonly name: string;
@@ -166,6 +182,11 @@ export interface NodeService {
    * nothing if the pod has a decision without a plan. Throws with the reason `PodStarted` if it has a plan.
    */
   decline(request: DeclineRequest, signal?: AbortSignal): Promise<void>;
+  /**
+   * Replaces the checkpoint of the plan of a restored pod by a newer one of the pod, if the plan restores containers again: the
+   * service then has it as that of the plan only, and deletes the old one. Otherwise nothing changes.
+   */
+  replan(request: ReplanRequest, signal?: AbortSignal): Promise<ReplanResult>;
   outcome(podUID: string, signal?: AbortSignal): Promise<Outcome>;
   /** Deletes the plan of a pod and what was staged for it. */
   forgetPlan(podUID: string, signal?: AbortSignal): Promise<void>;

@@ -85,7 +85,7 @@ describe("with the wrapper", () => {
 mkdir -m 700 $staging
 mv /var/lib/cedana-cdk/checkpoints/${checkpoint} $staging`);
     const plan = { checkpoint, podUID, deadline, fallback: "fail", restart: "fresh" };
-    expect(node.call("lay", plan)).toMatchObject({ status: 0 });
+    expect(node.call("lay", plan)).toMatchObject({ status: 0, stderr: "" });
     node.kubectl(["wait", "--for=condition=Ready", "pod/copy", `--timeout=${scaled(120)}s`]);
     return podUID;
   }
@@ -182,6 +182,23 @@ test("the reported standstill is what the processes measure", async () => {
   // Other processes of the machine lengthen what the process sees; the kubelet's number was 2.4 to 5.6 times too small.
   expect(own / reported).toBeGreaterThan(0.7);
   expect(own / reported).toBeLessThan(2);
+});
+
+test("a container that starts programs all the time is never frozen within vfork", async () => {
+  // busybox starts programs by vfork. CRIU would wait for 10 s and fail.
+  const script = "i=0; while :; do i=$((i+1)); /bin/true; echo count $i; done";
+  const shell = { name: "shell", image: "localhost:5000/busybox:1", command: ["/bin/sh", "-c", script] };
+  node.runPod({ metadata: { name: "starts" }, spec: { containers: [shell] } });
+  const counted = () => Number(/count (\d+)\n*$/.exec(node.kubectl(["logs", "starts", "--tail=1"]))?.[1]);
+  await eventually(() => expect(counted()).toBeGreaterThan(10));
+  for (let at = 0; at < 10; at++) {
+    const uid = `starts-${at}`;
+    node.checkpoint({ uid, podUID: node.uid("starts") });
+    node.call("forget", { uid });
+    const before = counted();
+    await eventually(() => expect(counted()).toBeGreaterThan(before));
+  }
+  expect(node.leftovers()).toBe("");
 });
 
 test("established connections are closed, kept or refused, and MPTCP is refused with the setting that helps", async () => {

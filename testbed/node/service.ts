@@ -22,11 +22,12 @@ mv new cedana-node
 ln -sfn versions/test /opt/cedana-cdk/current
 # The service of an earlier suite.
 pkill -TERM -f '^${NODE_PROGRAM} ${SERVICE}$' || true`;
-/** Lists the frozen cgroups of the node's pods, of cgroup v1 and v2. Other nodes of this machine share its freezer. */
-const FROZEN = `pod=$(pgrep -ox pause)
-top=$([ -z "$pod" ] || sed -n 's|^[0-9]*:freezer:/\\([^/]*\\).*|\\1|p' "/proc/$pod/cgroup")
-find "/sys/fs/cgroup/freezer/$top" -name freezer.state -exec grep -sLx THAWED {} + 2>/dev/null
-find /sys/fs/cgroup -name cgroup.events -exec grep -slx 'frozen 1' {} +`;
+/** Lists the frozen cgroups below a cgroup, of cgroup v1 and v2. */
+const frozenBelow = (cgroup: string) =>
+  `find "/sys/fs/cgroup/freezer${cgroup}" -name freezer.state -exec grep -sLx THAWED {} + 2>/dev/null
+for each in "/sys/fs/cgroup${cgroup}" "/sys/fs/cgroup/unified${cgroup}"; do
+  find "$each" -name cgroup.events -exec grep -slx 'frozen 1' {} + 2>/dev/null
+done`;
 
 /** Parameters of the method `checkpoint`. */
 export interface CheckpointParams {
@@ -78,6 +79,8 @@ export interface ServiceNode extends Testbed {
   checkpoint(params: CheckpointParams): CheckpointResult;
   /** Runs a shell script on the node. */
   script(text: string): string;
+  /** Cgroup below which all pods of the node are, as `/node`; empty for the root. Other nodes of this machine have others. */
+  readonly cgroup: string;
   /** Returns the path of the service's socket for this machine. Only for the node in namespaces. */
   socket(): string;
   /** Returns a file of a checkpoint, of at most some MB. */
@@ -141,10 +144,12 @@ async function install(testbed: Testbed, workload: Workload): Promise<ServiceNod
     metadata: { name: "cedana" },
     handler: CRIU_HANDLER.name,
   });
+  const cgroup = cgroupOfPods(testbed);
   const node: ServiceNode = {
     ...testbed,
     call,
     script,
+    cgroup,
     socket() {
       const [pid] = readFileSync(join(testbed.folder, "run/node.pid"), "utf8").split(" ");
       return join(`/proc/${run("pgrep", ["--parent", pid!]).trim()}/root`, NODE_SERVICE_SOCKET);
@@ -183,7 +188,7 @@ LC_ALL=C grep -abo '${text}' ${path} | while IFS=: read -r at _; do od -An -tu8 
     removePods: () => testbed.kubectl(["delete", "pods", "--all", "--grace-period=1", "--wait=true"]),
     uid: (pod) => testbed.kubectl(["get", "pod", pod, "-o", "jsonpath={.metadata.uid}"]),
     leftovers: () =>
-      script(`${FROZEN}
+      script(`${frozenBelow(cgroup)}
 pgrep -x criu
 pgrep -f '${SERVICE} watchdog'
 ls -A ${JOURNAL}
@@ -198,6 +203,13 @@ true`).trim(),
   };
   await node.ready();
   return node;
+}
+
+function cgroupOfPods(testbed: Testbed): string {
+  const { kubeletconfig } = JSON.parse(
+    testbed.kubectl(["get", "--raw", `/api/v1/nodes/${NODE.name}/proxy/configz`]),
+  ) as { kubeletconfig: { cgroupRoot?: string } };
+  return (kubeletconfig.cgroupRoot ?? "").replace(/\/$/, "");
 }
 
 /** Builds the image `NAME:1`: busybox and a program of runtime/test. */

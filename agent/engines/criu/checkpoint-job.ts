@@ -13,6 +13,7 @@ import {
 } from "../../work";
 import { sleep } from "../../../kube";
 import type { CriuContext } from "./context";
+import { replan } from "./replan";
 import { digestOf, resultOf } from "./result";
 import { isTemporary, retried, textOf } from "./service";
 
@@ -218,9 +219,15 @@ export class CriuCheckpointJob extends CheckpointJob {
     }
   }
 
-  /** Deletes the checkpoint on the node, also one that is still in flight once it ends. */
-  protected async remove(): Promise<void> {
+  /**
+   * Deletes the checkpoint on the node, also one that is still in flight once it ends. A pushed one of a restored pod is first
+   * offered to the plan of the pod: its containers may be restored again.
+   */
+  protected async remove({ phase, spec, status }: CheckpointEntry): Promise<void> {
     const { node, times, log } = this.context;
+    const isPushed = phase === "finished" && status?.digest !== undefined;
+    if (isPushed && (spec.options?.leaveRunning ?? true))
+      await replan(this.context, this.id, spec.podRef.uid, this.stop);
     await retried(
       () => node.forget(this.id.name, this.stop),
       times.backoffMs,

@@ -67,7 +67,7 @@ export const TIMES: Times = { serviceMs: 150_000, backoffMs: [500, 15_000], poll
 export interface CriuContext extends CheckpointContext {
   readonly node: Pick<
     NodeService,
-    "checkpoint" | "forget" | "lay" | "decline" | "outcome" | "forgetPlan" | "state"
+    "checkpoint" | "forget" | "lay" | "decline" | "replan" | "outcome" | "forgetPlan" | "state"
   >;
   readonly artifacts: Artifacts;
   /** Limits the pulls at a time. */

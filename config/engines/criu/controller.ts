@@ -48,7 +48,7 @@ export const criuControllerSchema = shape({
     shape({
       restart: described(
         restartPolicy,
-        "What happens to a restored container that ends and is created again. fresh: it starts without the checkpoint. again: it is restored again.",
+        "What happens to a restored container that ends and is created again. fresh: it starts without the checkpoint. again: it is restored again, from the newest checkpoint of the pod.",
       ),
       lazy: described(v.boolean(), "Whether memory pages are restored on access."),
       timeoutSeconds: described(

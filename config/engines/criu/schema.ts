@@ -56,7 +56,7 @@ const criuEngine = shape({
       shape({
         restart: described(
           v.optional(restartPolicy, "fresh"),
-          "What happens to a restored container that ends and is created again in the same pod. fresh: it starts without the checkpoint. again: it is restored again.",
+          "What happens to a restored container that ends and is created again in the same pod. fresh: it starts without the checkpoint. again: it is restored again, from the newest checkpoint of the pod.",
         ),
         lazy: described(
           v.optional(v.boolean(), false),

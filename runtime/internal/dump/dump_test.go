@@ -251,6 +251,22 @@ func (f fixture) stopsService(t *testing.T) {
 	}
 }
 
+func TestAProcessWithinVforkIsReportedWithItsContainerAndARemedy(t *testing.T) {
+	one, two := freezer.Cgroup{Version: freezer.V2, Path: "/sys/fs/cgroup/one"}, freezer.Cgroup{Version: freezer.V2, Path: "/sys/fs/cgroup/two"}
+	j := &job{containers: []pod.Container{{Name: "one", Cgroup: one}, {Name: "two", Cgroup: two}}}
+	var failure *Error
+	err := j.freezeError(errors.Join(&freezer.SharedMemoryError{Cgroup: two, PID: 12, Parent: 11, Name: "sh"}))
+	if !errors.As(err, &failure) || failure.Reason != ReasonNotPossible || failure.Container != "two" || !strings.Contains(failure.Remedy, "fork") {
+		t.Errorf("got %#v", err)
+	}
+	if want := "container two: process 12 (sh) was created by vfork and has not started a program"; err.Error() != want {
+		t.Errorf("got %q", err)
+	}
+	if err := j.freezeError(context.Canceled); !errors.As(err, &failure) || failure.Reason != ReasonFreeze || failure.Container != "" {
+		t.Errorf("got %#v", err)
+	}
+}
+
 func TestTakeLetsCRIUEndWhenTheServiceStops(t *testing.T) {
 	run(t, "touch begun; until [ -e stopped ]; do sleep 0.01; done; sleep 0.1; echo ended >> ended", func(t *testing.T, f fixture) {
 		f.stopsService(t)

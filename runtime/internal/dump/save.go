@@ -55,7 +55,7 @@ func criuConfig(tcp checkpoint.TCP) string {
 func (j *job) freezeAndSave(ctx context.Context, cgroups []freezer.Cgroup, entry *guard.Entry) error {
 	begin := time.Now()
 	if err := freezer.Freeze(ctx, cgroups); err != nil {
-		return &Error{Reason: ReasonFreeze, Err: err}
+		return j.freezeError(err)
 	}
 	j.timings.Freeze = time.Since(begin).Nanoseconds()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -124,6 +124,21 @@ func (j *job) freezeAndSave(ctx context.Context, cgroups []freezer.Cgroup, entry
 		}
 	}
 	return nil
+}
+
+// freezeError returns the *Error of a failed freeze.
+func (j *job) freezeError(err error) error {
+	var shared *freezer.SharedMemoryError
+	if !errors.As(err, &shared) {
+		return &Error{Reason: ReasonFreeze, Err: err}
+	}
+	failure := &Error{Reason: ReasonNotPossible, Err: shared, Remedy: "Let the child start its program or end, or create it by fork: CRIU cannot dump a process that waits in vfork."}
+	for _, each := range j.containers {
+		if each.Cgroup == shared.Cgroup {
+			failure.Container = each.Name
+		}
+	}
+	return failure
 }
 
 // watchSpace gives the checkpoint up before the disk is full.

@@ -40,6 +40,11 @@ const (
 	// release is after how long a v1 cgroup is thawed for a moment: two processes that wait for each other in the kernel
 	// can keep it from completing for ever.
 	release = 200 * time.Millisecond
+	// vforkPause is the longest time between two attempts to freeze outside vfork. A process starts a program within 1 ms, or
+	// tens of ms on a machine without idle processors.
+	vforkPause = 16 * time.Millisecond
+	// vforkTime is how long these attempts take at most: about 100 attempts.
+	vforkTime = 2 * time.Second
 )
 
 // Validate checks that a cgroup of the journal is below Root.
@@ -67,24 +72,46 @@ func (c Cgroup) Freezing() (bool, error) {
 
 // Freeze freezes all cgroups as close to one moment as can be: it requests all of them first, then waits for each. If
 // the context ends before, or one fails, it thaws all and returns an error.
+//
+// A process that was frozen within vfork cannot be dumped. Freeze then thaws all for a moment and tries again, for at most
+// vforkTime, and returns a *SharedMemoryError after that.
 func Freeze(ctx context.Context, cgroups []Cgroup) error {
-	err := func() error {
-		for _, each := range cgroups {
-			if err := each.request(true); err != nil {
-				return err
-			}
+	begin := time.Now()
+	for pause := poll; ; pause = min(2*pause, vforkPause) {
+		err := freezeOnce(ctx, cgroups)
+		if err == nil {
+			return nil
 		}
-		for _, each := range cgroups {
-			if err := each.wait(ctx, true); err != nil {
-				return err
-			}
-		}
-		return nil
-	}()
-	if err != nil {
 		thawContext, cancel := context.WithTimeout(context.WithoutCancel(ctx), thawTime)
-		defer cancel()
-		return errors.Join(err, Thaw(thawContext, cgroups))
+		thawError := Thaw(thawContext, cgroups)
+		cancel()
+		if shared := (*SharedMemoryError)(nil); thawError != nil || !errors.As(err, &shared) || time.Since(begin) >= vforkTime {
+			return errors.Join(err, thawError)
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, context.Cause(ctx))
+		case <-time.After(pause):
+		}
+	}
+}
+
+// freezeOnce may return with some cgroups frozen if it returns an error.
+func freezeOnce(ctx context.Context, cgroups []Cgroup) error {
+	for _, each := range cgroups {
+		if err := each.request(true); err != nil {
+			return err
+		}
+	}
+	for _, each := range cgroups {
+		if err := each.wait(ctx, true); err != nil {
+			return err
+		}
+	}
+	for _, each := range cgroups {
+		if err := each.sharedMemory(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package freezertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -54,18 +55,25 @@ type Group struct {
 // New creates a cgroup below a parent. The test's end removes it. It skips the test if cgroups cannot be created.
 func New(t *testing.T, version, parent, name string) Group {
 	t.Helper()
-	g := Group{
-		Cgroup:  freezer.Cgroup{Version: version, Path: filepath.Join(parent, name)},
-		counter: filepath.Join(t.TempDir(), "count"), ended: make(chan struct{}),
-	}
+	counter := filepath.Join(t.TempDir(), "count")
+	command := exec.Command("/bin/sh", "-c", `while :; do printf x >> "$0"; sleep 0.005; done`, counter)
+	// Without the System V objects of other programs, with which a checkpoint of several containers is refused.
+	command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWIPC}
+	g := Run(t, version, parent, name, command)
+	g.counter = counter
+	g.Counts(t)
+	return g
+}
+
+// Run creates a cgroup with the process of a command, as New does.
+func Run(t *testing.T, version, parent, name string, command *exec.Cmd) Group {
+	t.Helper()
+	g := Group{Cgroup: freezer.Cgroup{Version: version, Path: filepath.Join(parent, name)}, ended: make(chan struct{})}
 	if err := os.Mkdir(g.Path, 0o755); err != nil {
 		t.Skipf("cannot create a cgroup: %v", err)
 	}
-	command := exec.Command("/bin/sh", "-c", `while :; do printf x >> "$0"; sleep 0.005; done`, g.counter)
-	// Without the System V objects of other programs, with which a checkpoint of several containers is refused.
-	command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWIPC}
 	if err := command.Start(); err != nil {
-		t.Fatal(err)
+		t.Fatal(errors.Join(err, os.Remove(g.Path)))
 	}
 	g.PID = command.Process.Pid
 	go func() {
@@ -88,7 +96,6 @@ func New(t *testing.T, version, parent, name string) Group {
 	if err := os.WriteFile(filepath.Join(g.Path, "cgroup.procs"), fmt.Append(nil, command.Process.Pid), 0); err != nil {
 		t.Fatal(err)
 	}
-	g.Counts(t)
 	return g
 }
 

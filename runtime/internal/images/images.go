@@ -16,9 +16,10 @@ const headMagic = 0x54564319
 
 // Kinds of images, by the second number of the head.
 const (
-	pagemapMagic = 0x56084025
-	memoryMagic  = 0x57492820
-	filesMagic   = 0x56303138
+	pagemapMagic  = 0x56084025
+	memoryMagic   = 0x57492820
+	filesMagic    = 0x56303138
+	fifoDataMagic = 0x59333054
 )
 
 // maxEntry is the longest message that is read. The largest seen, a process with 2000 mappings, has 100 kB.

@@ -252,37 +252,47 @@ func Write(dir string, plan Plan) error {
 		return err
 	}
 	defer inside.Close()
-	if plan.Metadata.Size, plan.Metadata.SHA256, err = checkpoint.Digest(inside, checkpoint.File); err != nil {
+	text, err := complete(inside, plan)
+	if err != nil {
 		return err
+	}
+	return writeFile(root, File, text)
+}
+
+// complete verifies the checkpoint of a plan, and returns the text of plan.json with what it found.
+func complete(inside *os.Root, plan Plan) ([]byte, error) {
+	var err error
+	if plan.Metadata.Size, plan.Metadata.SHA256, err = checkpoint.Digest(inside, checkpoint.File); err != nil {
+		return nil, err
 	}
 	plan.Version = Version
 	if err := plan.Validate(); err != nil {
-		return err
+		return nil, err
 	}
 	found, err := checkpoint.Read(inside)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := found.Verify(inside); err != nil {
-		return err
+		return nil, err
 	}
 	if plan.Seal, err = seal(inside, found, plan.Seal); err != nil {
-		return err
+		return nil, err
 	}
 	if plan.Boot, err = bootID(); err != nil {
-		return err
+		return nil, err
 	}
 	text, err := json.Marshal(plan)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(text) > maxBytes {
 		plan.Seal = nil
 		if text, err = json.Marshal(plan); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return writeFile(root, File, text)
+	return text, nil
 }
 
 // bootID returns the identifier that the kernel chose at its start (random(4)).

@@ -17,7 +17,7 @@ import (
 // RemovedPrefix begins the names of directories that are being removed.
 const RemovedPrefix = ".removed-"
 
-// ErrInUse is returned by Remove while the wrapper restores a container of the pod, or memory of it is loaded.
+// ErrInUse is returned by Remove and Reserve while the wrapper restores a container of the pod, or memory of it is loaded.
 var ErrInUse = errors.New("a container of the pod is being restored")
 
 // Remove deletes the directory of a pod. It is no error if there is none. A rename hides the directory first, so that a
@@ -31,21 +31,9 @@ func Remove(base, uid string) error {
 		return err
 	}
 	defer pod.Close()
-	file, err := pod.root.OpenFile(lockFile, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return err
-	}
 	// A wrapper that waits for the lock finds no plan afterwards.
-	defer file.Close()
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == unix.EWOULDBLOCK {
-		return ErrInUse
-	} else if err != nil {
-		return fmt.Errorf("cannot lock %s: %w", file.Name(), err)
-	}
-	if loading, err := pod.Loading(); err != nil {
+	if err := pod.Reserve(); err != nil {
 		return err
-	} else if loading {
-		return ErrInUse
 	}
 	if err := removeHidden(base, uid); err != nil {
 		return err
@@ -59,6 +47,29 @@ func Remove(base, uid string) error {
 		return err
 	}
 	return parent.RemoveAll(RemovedPrefix + uid)
+}
+
+// Reserve locks the directory of a pod without a wait. It returns ErrInUse if the wrapper restores a container of the pod, or
+// memory of it is loaded. Close releases the lock.
+func (p *Pod) Reserve() error {
+	file, err := p.root.OpenFile(lockFile, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	if err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		file.Close()
+		if err == unix.EWOULDBLOCK {
+			return ErrInUse
+		}
+		return fmt.Errorf("cannot lock %s: %w", file.Name(), err)
+	}
+	p.lock = file
+	if loading, err := p.Loading(); err != nil {
+		return err
+	} else if loading {
+		return ErrInUse
+	}
+	return nil
 }
 
 // Loading says if memory of a container of the pod is loaded from the checkpoint while its processes run.

@@ -106,6 +106,8 @@ type Container struct {
 	Lazy bool `json:"lazy,omitempty"`
 	// Eager is why the memory was loaded before the processes ran although the plan is lazy.
 	Eager string `json:"eager,omitempty"`
+	// FIFOs are FIFOs outside the root file system whose content was restored with this container: device and inode, as 43:17.
+	FIFOs []string `json:"fifos,omitempty"`
 	// Milliseconds is the time from the call of the wrapper to the end of the runtime's restore.
 	Milliseconds int64     `json:"milliseconds,omitempty"`
 	At           time.Time `json:"at,omitzero"`

@@ -49,14 +49,16 @@ func (r *run) changeAddresses() (string, error) {
 	return copied, nil
 }
 
-// cover mounts a copy of files.img over the verified one, in the mount namespace of this thread. A link would not do: CRIU
-// reads images also in processes that have the container's root already.
-func (r *run) cover(copied string) error {
-	if copied == "" {
-		return nil
-	}
-	if err := unix.Mount(copied, filepath.Join(r.images(), filesImage), "", unix.MS_BIND, ""); err != nil {
-		return fmt.Errorf("cannot mount the changed %s: %w", filesImage, err)
+// cover mounts copies of images over the verified ones of the same names, in the mount namespace of this thread. A link would
+// not do: CRIU reads images also in processes that have the container's root already. It skips empty paths.
+func (r *run) cover(copies ...string) error {
+	for _, each := range copies {
+		if each == "" {
+			continue
+		}
+		if err := unix.Mount(each, filepath.Join(r.images(), filepath.Base(each)), "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("cannot mount the changed %s: %w", filepath.Base(each), err)
+		}
 	}
 	return nil
 }

@@ -153,7 +153,7 @@ func sharesAnyVolume(pod *plan.Pod, of *plan.Plan, container string) bool {
 		return true
 	}
 	at := slices.IndexFunc(found.Containers, func(each checkpoint.Container) bool { return each.Name == container })
-	return at < 0 || sharesVolumes(found, &found.Containers[at])
+	return at < 0 || SharesVolumes(found, &found.Containers[at])
 }
 
 // EndContainer ends all processes in the cgroup of a container.

@@ -180,7 +180,7 @@ func (r *run) decide() (Outcome, error) {
 				r.restoreVolumesAgain()
 			}
 		case known.Phase == plan.Restored:
-			if r.plan.Restart != plan.RestartAgain || sharesVolumes(r.checkpoint, r.container) {
+			if r.plan.Restart != plan.RestartAgain || SharesVolumes(r.checkpoint, r.container) {
 				if other := r.missing(); other != "" {
 					// The other one would go on from the checkpoint without this one.
 					return r.giveUp(plan.ReasonInterrupted, fmt.Errorf("%s ended before %s was restored", r.Pod.Container, other))
@@ -290,7 +290,7 @@ func (r *run) restore() (string, error) {
 	}
 	entry := r.record(plan.Restoring)
 	entry.Attempts++
-	entry.Changed, entry.Lazy, entry.Milliseconds = false, false, 0
+	entry.Changed, entry.Lazy, entry.Milliseconds, entry.FIFOs = false, false, 0, nil
 	if err := r.pod.Save(r.state); err != nil {
 		return plan.ReasonFiles, err
 	}

@@ -424,3 +424,51 @@ func TestAnInterruptedRestoreIsBegunTwice(t *testing.T) {
 		t.Errorf("got %+v", state)
 	}
 }
+
+func TestARestoredContainerThatEndedAfterALaterCheckpoint(t *testing.T) {
+	f := lay(t, "true", func(p *plan.Plan, c *checkpoint.Checkpoint) {
+		p.Restart = plan.RestartAgain
+		c.Containers = c.Containers[:1]
+	})
+	f.expect(t, "app", "1", Restored)
+	f.start(t, "app")
+	// The volume at the later checkpoint has another file.
+	must(t, os.WriteFile(filepath.Join(f.volume, "counted"), nil, 0o600))
+	pod, err := plan.Open(f.request.Plans, "pod-1")
+	must(t, err)
+	defer pod.Close()
+	old, c, err := pod.Current()
+	must(t, err)
+	later := filepath.Join(f.directory, "later")
+	must(t, os.MkdirAll(filepath.Join(later, "containers/app/images"), 0o700))
+	must(t, os.MkdirAll(filepath.Join(later, checkpoint.Volumes), 0o700))
+	must(t, os.WriteFile(filepath.Join(later, "containers/app/images/inventory.img"), nil, 0o600))
+	archive, err := os.OpenFile(filepath.Join(later, checkpoint.Volumes, "data.tar"), os.O_CREATE|os.O_WRONLY, 0o600)
+	must(t, err)
+	_, err = files.Pack(f.volume, archive, files.PackOptions{})
+	must(t, err)
+	must(t, archive.Close())
+	root, err := os.OpenRoot(later)
+	must(t, err)
+	defer root.Close()
+	c.UID = "later"
+	c.Volumes[0].Size, c.Volumes[0].CRC32C, err = checkpoint.Checksum(root, "volumes/data.tar")
+	must(t, err)
+	must(t, checkpoint.Write(root, c))
+	text, err := plan.Prepare(later, *old)
+	must(t, err)
+	must(t, pod.Reserve())
+	must(t, pod.Replace(later, text))
+	pod.Close()
+	must(t, os.WriteFile(filepath.Join(f.volume, "lost"), nil, 0o600))
+	for _, id := range []string{"2", "3"} {
+		f.expect(t, "app", id, Restored)
+		f.start(t, "app")
+		if got := f.content(t); !slices.Equal(got, []string{"counted", "file"}) {
+			t.Errorf("the volume has %q", got)
+		}
+	}
+	if calls := f.calls(t); strings.Count(calls, "/pod-1/cp/containers/app/images") != 1 || strings.Count(calls, "/pod-1/later/containers/app/images") != 2 {
+		t.Errorf("called %s", calls)
+	}
+}

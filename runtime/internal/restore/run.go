@@ -50,6 +50,10 @@ func (r *run) restoreProcess(entry *plan.Container) error {
 	if err != nil {
 		return err
 	}
+	fifos, err := r.restoreFIFOsOnce(entry)
+	if err != nil {
+		return err
+	}
 	if err := r.serveMemory(entry); err != nil {
 		return err
 	}
@@ -66,11 +70,14 @@ func (r *run) restoreProcess(entry *plan.Container) error {
 	log := filepath.Join(work, logFile)
 	limits := criu.Limits{Time: r.timeLimit(), LogBytes: r.plan.LogLimit()}
 	err = withPrivateMounts(func() error {
-		if err := r.cover(files); err != nil {
+		if err := r.cover(files, fifos); err != nil {
 			return err
 		}
 		return criu.Run(context.Background(), command, mark, log, limits)
 	})
+	if err == nil {
+		err = r.recordStreams()
+	}
 	if err == nil && r.memory != nil {
 		err = r.memory.Restored()
 	}

@@ -149,7 +149,7 @@ func (s *Service) outcome(params podNamed) (*Outcome, error) {
 		return nil, err
 	}
 	outcome.Decision, outcome.Reason, outcome.Message, outcome.DecidedAt = state.Decision, state.Reason, state.Message, state.DecidedAt
-	found, err := pod.Read()
+	found, c, err := pod.Current()
 	if errors.Is(err, plan.ErrNoPlan) {
 		return outcome, nil
 	}
@@ -157,15 +157,6 @@ func (s *Service) outcome(params podNamed) (*Outcome, error) {
 		return nil, err
 	}
 	outcome.Checkpoint = found.Checkpoint
-	root, err := os.OpenRoot(pod.Path(found.Checkpoint))
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	c, err := checkpoint.Read(root)
-	if err != nil {
-		return nil, err
-	}
 	for _, each := range c.Containers {
 		container := OutcomeContainer{Name: each.Name, Phase: Pending}
 		if did := state.Containers[each.Name]; did != nil {

@@ -84,6 +84,17 @@ func (r *restores) admit(podUID string, asked promise, free func() (int64, error
 	return true, nil
 }
 
+// promisedBytes returns what all pods still need.
+func (r *restores) promisedBytes() int64 {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	sum := int64(0)
+	for _, each := range r.promised {
+		sum += each.bytes
+	}
+	return sum
+}
+
 // written reduces what a pod still needs.
 func (r *restores) written(podUID string, bytes int64) {
 	r.mutex.Lock()

@@ -120,6 +120,12 @@ func (s *Service) answer(read request) (any, error) {
 			return nil, err
 		}
 		return s.decline(params)
+	case "replan":
+		var params replanRequest
+		if err := parameters(read.Params, &params); err != nil {
+			return nil, err
+		}
+		return s.replan(params)
 	case "outcome", "forgetPlan":
 		var params podNamed
 		if err := parameters(read.Params, &params); err != nil {
@@ -260,13 +266,17 @@ func (s *Service) forget(params named) (any, error) {
 	if err := params.validate(); err != nil {
 		return nil, err
 	}
-	s.mutex.Lock()
-	_, inFlight := s.flights[params.UID]
-	s.mutex.Unlock()
-	if inFlight {
+	if s.inFlight(params.UID) {
 		return nil, &dump.Error{Reason: reasonInFlight, Err: fmt.Errorf("checkpoint %s is in flight", params.UID)}
 	}
 	return struct{}{}, s.remove(params.UID)
+}
+
+func (s *Service) inFlight(uid string) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	_, inFlight := s.flights[uid]
+	return inFlight
 }
 
 // remove deletes a checkpoint. It first gets the name of an incomplete one: a crash in the middle leaves nothing that looks

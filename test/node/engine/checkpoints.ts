@@ -1,6 +1,6 @@
 /** Checkpoints of pods, and what the node must have for them. This group runs on each kind of node. */
 import { counting } from "../../../testbed/node/counting";
-import { NODE, eventually } from "../../../testbed/node/testbed";
+import { NODE, eventually, scaled } from "../../../testbed/node/testbed";
 import { failed, ready, RESTORE } from "../support/steps";
 import { NAMES, PAIR, pairOf, type Suite } from "./pods";
 
@@ -48,7 +48,7 @@ export function checkpointTests(suite: Suite): void {
     const before = await steps.reach("web", NAMES, () => 3);
     engine.take("cp", "web", { leaveRunning: false });
     expect(ready(await engine.ended("cp"))).toMatchObject({ status: "True" });
-    engine.kubectl(["wait", "--for=jsonpath={.status.phase}=Failed", "pod/web", "--timeout=60s"]);
+    engine.kubectl(["wait", "--for=jsonpath={.status.phase}=Failed", "pod/web", `--timeout=${scaled(60)}s`]);
     engine.kubectl(["delete", "pod", "web"]);
     steps.create("web", spec, RESTORE("cp"));
     await eventually(() => {

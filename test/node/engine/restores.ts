@@ -97,4 +97,53 @@ export function restoreTests(suite: Suite): void {
     await steps.resumed("web", ["shell"], [before]);
     expect(steps.status("web", ".podIP")).toBe(address);
   });
+
+  test("a restored container that is killed resumes from the newest checkpoint of its pod, with its volume", async () => {
+    const { engine, steps } = suite;
+    const mounts = { volumeMounts: [{ name: "data", mountPath: "/data" }] };
+    const spec = { containers: [shellAfter("true", mounts)], volumes: [{ name: "data", emptyDir: {} }] };
+    const inside = (script: string) => engine.kubectl(["exec", "web", "--", "sh", "-c", script]);
+    engine.runPod({ metadata: { name: "web" }, spec });
+    const before = await steps.counts.reach("web", "shell", 3);
+    await steps.taken("cp", "web");
+    engine.kubectl(["delete", "pod", "web"]);
+    engine.runPod({ metadata: { name: "web", annotations: RESTORE("cp") }, spec });
+    await steps.resumed("web", ["shell"], [before]);
+    let planned = "";
+    for (const [restarts, name] of ["first", "second"].entries()) {
+      const earlier = await steps.counts.reach("web", "shell", before.count + 10 * (restarts + 1));
+      inside(`touch /data/${name}`);
+      const { metadata } = await steps.taken(name, "web");
+      // After the outcome is reported.
+      await eventually(() => {
+        planned = plannedOnNode(engine);
+        expect(planned).toBe(metadata.uid);
+      });
+      inside("touch /data/lost");
+      const last = await steps.counts.reach("web", "shell", earlier.count + 3);
+      engine.onNode("kill", "-KILL", steps.process("web"));
+      await eventually(() => expect(steps.status("web", RESTARTS)).toBe(`${restarts + 1}`));
+      const log = await eventually(() => {
+        const text = engine.kubectl(["logs", "web"]);
+        expect(text).toMatch(/^count \d+ token \w+ sum 0\n/);
+        return text;
+      });
+      const [, count, token] = /^count (\d+) token (\w+)/.exec(log)!;
+      expect(token).toBe(before.token);
+      expect(Number(count)).toBeGreaterThan(earlier.count);
+      expect(Number(count)).toBeLessThanOrEqual(last.count);
+      expect(inside("ls /data").trim().split("\n")).toEqual(["first", "second"].slice(0, restarts + 1));
+    }
+    await eventually(() => expect(engine.archives()).toEqual([]));
+    expect(plannedOnNode(engine)).toBe(planned);
+    engine.kubectl(["delete", "pod", "web"]);
+    await eventually(() => expect(engine.plansOnNode()).toEqual([]));
+  });
+}
+
+/** Returns the checkpoints in the directories of plans: their names, one a line. */
+function plannedOnNode(engine: Suite["engine"]): string {
+  const script =
+    "for file in /var/lib/cedana-cdk/restore/*/*/checkpoint.json; do basename $(dirname $file); done";
+  return engine.onNode("sh", "-c", script).trim();
 }

@@ -31,6 +31,9 @@ export const memory = (name: string, megabytes: number, more: object = {}) => ({
 /** The program of the server of memory, for pgrep -f. It matches neither itself nor a shell. */
 const SERVERS = "^cedana-lazy serv[e]";
 
+/** Name of the cgroup of the host service while a test needs a slow server. */
+const SLOW = "testbed-slow-memory";
+
 /** The servers of memory of a node, and its host service. */
 export class MemoryServers {
   constructor(private readonly node: WrapperNode) {}
@@ -51,7 +54,8 @@ echo $! > /tmp/noded.pid`);
 
   stopService(): void {
     this.script(`[ ! -e /tmp/noded.pid ] || kill "$(cat /tmp/noded.pid)" 2> /dev/null || true
-rm -f /tmp/noded.pid`);
+rm -f /tmp/noded.pid
+rmdir /sys/fs/cgroup/${SLOW} /sys/fs/cgroup/cpu/${SLOW} 2> /dev/null || true`);
   }
 
   /** Sends a request to the host service. @throws Error if it reports one */
@@ -84,8 +88,16 @@ rm -f /tmp/noded.pid`);
    * function that waits for its PID.
    */
   stopNext(container: string): () => Promise<string> {
-    // The server loads before the processes run, 512 MB in half a second. So it only runs for moments until then.
+    // The server loads before the processes run, 512 MB in half a second. So the cgroup of the service, in which it runs, has 4 %
+    // of a processor until then.
     this.script(`rm -f /tmp/stopped
+if [ -d /sys/fs/cgroup/cpu ]; then slow=/sys/fs/cgroup/cpu/${SLOW}; else slow=/sys/fs/cgroup/${SLOW}; fi
+mkdir -p $slow
+limit() {
+  if [ -e $slow/cpu.max ]; then echo "$1 100000" > $slow/cpu.max; else echo "$1" | sed s/max/-1/ > $slow/cpu.cfs_quota_us; fi
+}
+limit 4000
+cat /tmp/noded.pid > $slow/cgroup.procs
 ( server=
   while [ -z "$server" ]; do
     for pid in $(pgrep -f '${SERVERS}'); do
@@ -95,14 +107,9 @@ rm -f /tmp/noded.pid`);
     done
   done
   cd "$(readlink /proc/$server/cwd)"
-  status=
-  while kill -STOP $server; do
-    read -r status < lazy.json
-    case $status in *'"phase":"Loading"'*) break ;; esac
-    sleep 0.01
-    kill -CONT $server
-    sleep 0.001
-  done
+  until grep -qs '"phase":"Loading"' lazy.json; do sleep 0.01; done
+  kill -STOP $server
+  limit max
   echo $server > /tmp/stopping; mv /tmp/stopping /tmp/stopped
 ) > /dev/null 2>&1 < /dev/null &`);
     return () => eventually(() => this.node.onNode("cat", "/tmp/stopped").trim());

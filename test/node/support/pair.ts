@@ -156,9 +156,7 @@ true`);
       `find /run/cedana-cdk/restored /run/containerd/runc/k8s.io -mindepth 1 2>/dev/null
 ls -A ${PLANS}
 grep -E 'criu|cgyard' /proc/self/mountinfo
-pod=$(pgrep -ox pause)
-top=$([ -z "$pod" ] || sed -n 's|^[0-9]*:freezer:/\\([^/]*\\).*|\\1|p' "/proc/$pod/cgroup")
-find "/sys/fs/cgroup/freezer/$top" -mindepth 3 -type d
+find "/sys/fs/cgroup/freezer${this.node.cgroup}" -mindepth 3 -type d
 true`,
     );
   }

@@ -58,10 +58,12 @@ describe("requests", () => {
   test("sends the deadline of a plan in RFC 3339", async () => {
     const plan = { podUID: "p", checkpoint: "cp", fallback: "fresh", restart: "again", lazy: false } as const;
     await client.lay({ ...plan, deadline: new Date(0) });
+    await client.replan({ podUID: "p", checkpoint: "cp", reserveBytes: 1 });
     await client.forgetPlan("p");
     await client.forget("cp");
     expect(service.seen).toEqual([
       { method: "lay", params: { ...plan, deadline: "1970-01-01T00:00:00.000Z" } },
+      { method: "replan", params: { podUID: "p", checkpoint: "cp", reserveBytes: 1 } },
       { method: "forgetPlan", params: { podUID: "p" } },
       { method: "forget", params: { uid: "cp" } },
     ]);

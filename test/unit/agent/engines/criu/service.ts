@@ -10,6 +10,7 @@ import {
   type LayRequest,
   type NodeService,
   type Outcome,
+  type ReplanRequest,
   type ServiceState,
 } from "../../../../../clients/node-service";
 import { RegistryError } from "../../../../../clients/registry";
@@ -27,7 +28,12 @@ export type ServiceResponse =
   | { readonly reason: string; readonly remedy?: string };
 
 interface PodState {
-  plan?: { readonly checkpoint: string; readonly fallback: string; readonly deadlineMs: number };
+  plan?: {
+    readonly checkpoint: string;
+    readonly fallback: string;
+    readonly restart?: string;
+    readonly deadlineMs: number;
+  };
   decision: Outcome["decision"];
   reason?: string;
   message?: string;
@@ -50,8 +56,12 @@ export class NodeModel {
   readonly pods = new Map<string, PodState>();
   readonly laid: LayRequest[] = [];
   readonly declined: DeclineRequest[] = [];
+  /** Requests to replace a plan. */
+  readonly replans: ReplanRequest[] = [];
   registryDown = false;
   serviceDown = false;
+  /** Methods that the service does not know. */
+  readonly unknown = new Set<string>();
   /** Pods whose restore is in progress. */
   readonly locked = new Set<string>();
   dumpMs = 3;
@@ -78,7 +88,7 @@ export class NodeModel {
 
   readonly service: Pick<
     NodeService,
-    "checkpoint" | "forget" | "lay" | "decline" | "outcome" | "forgetPlan" | "state"
+    "checkpoint" | "forget" | "lay" | "decline" | "replan" | "outcome" | "forgetPlan" | "state"
   > = {
     checkpoint: async (request, signal) => untilAborted(this.checkpoint(request), signal),
     forget: async (uid) => {
@@ -94,8 +104,8 @@ export class NodeModel {
       if (this.stagings.get(request.podUID) !== request.checkpoint) throw error("CheckpointNotStaged");
       this.stagings.delete(request.podUID);
       this.laid.push(request);
-      const { checkpoint, fallback } = request;
-      const plan = { checkpoint, fallback, deadlineMs: request.deadline.getTime() };
+      const { checkpoint, fallback, restart } = request;
+      const plan = { checkpoint, fallback, restart, deadlineMs: request.deadline.getTime() };
       this.pods.set(request.podUID, { plan, decision: "", containers: pending() });
     },
     decline: async (request) => {
@@ -106,6 +116,20 @@ export class NodeModel {
       this.declined.push(request);
       const decision = fallback === "fail" ? ("fail" as const) : ("fresh" as const);
       if (!this.pods.has(podUID)) this.pods.set(podUID, { decision, reason, message, containers: [] });
+    },
+    replan: async (request) => {
+      await this.reach();
+      this.replans.push(request);
+      if (this.unknown.has("replan")) throw error("UnknownMethod");
+      const { podUID, checkpoint } = request;
+      const pod = this.pods.get(podUID);
+      if (pod?.plan === undefined) return { replaced: false, reason: "NotPlanned" };
+      if (pod.plan.restart !== "again") return { replaced: false, reason: "RestartsFresh" };
+      if (this.locked.has(podUID)) throw error("InUse");
+      if (pod.plan.checkpoint === checkpoint) return { replaced: true };
+      if (!this.checkpoints.delete(checkpoint)) return { replaced: false, reason: "CheckpointNotFound" };
+      pod.plan = { ...pod.plan, checkpoint };
+      return { replaced: true };
     },
     outcome: async (podUID) => {
       await this.reach();

@@ -1,0 +1,4 @@
+package freezer
+
+// FreezeOnce is one attempt of Freeze.
+var FreezeOnce = freezeOnce

@@ -1,0 +1,126 @@
+package freezer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"cedana.ai/cdk/runtime/internal/freezer"
+	"cedana.ai/cdk/runtime/internal/freezertest"
+	"golang.org/x/sys/unix"
+)
+
+// starts names the environment variable that lets this program start others without an end, which os/exec does by vfork.
+const starts = "FREEZER_TEST_STARTS"
+
+func TestMain(m *testing.M) {
+	for os.Getenv(starts) != "" {
+		if err := exec.Command("/bin/true").Run(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// starting creates a cgroup with a process that starts programs all the time.
+func starting(t *testing.T, version, parent string) freezer.Cgroup {
+	t.Helper()
+	t.Setenv(starts, "1")
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return freezertest.Run(t, version, parent, fmt.Sprintf("freezer-test-%d-vfork", os.Getpid()), exec.Command(program)).Cgroup
+}
+
+// withMemoryOfParent returns the processes of a cgroup that use the memory of their parent.
+func withMemoryOfParent(t *testing.T, cgroup freezer.Cgroup) []int {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(cgroup.Path, "cgroup.procs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []int{}
+	for _, field := range strings.Fields(string(text)) {
+		all = append(all, 0)
+		if _, err := fmt.Sscan(field, &all[len(all)-1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := []int{}
+	for _, one := range all {
+		for _, other := range all {
+			// KCMP_VM is 1.
+			if order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(one), uintptr(other), 1, 0, 0, 0); one != other && errno == 0 && order == 0 {
+				found = append(found, one)
+			}
+		}
+	}
+	return found
+}
+
+func TestFreezeFreezesNoProcessWithinVfork(t *testing.T) {
+	for version, parent := range freezertest.Hierarchies(t) {
+		t.Run(version, func(t *testing.T) {
+			ctx := context.Background()
+			all := []freezer.Cgroup{starting(t, version, parent)}
+			for range 300 {
+				if err := freezer.Freeze(ctx, all); err != nil {
+					t.Fatal(err)
+				}
+				if found := withMemoryOfParent(t, all[0]); len(found) > 0 {
+					t.Errorf("processes %v share their memory", found)
+				}
+				if err := freezer.Thaw(ctx, all); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func TestFreezeRejectsAProcessThatStaysWithinVfork(t *testing.T) {
+	for version, parent := range freezertest.Hierarchies(t) {
+		t.Run(version, func(t *testing.T) {
+			ctx := context.Background()
+			all := []freezer.Cgroup{starting(t, version, parent)}
+			child := 0
+			for child == 0 {
+				// Without the retry: this test waits for a freeze within vfork.
+				if err := freezer.FreezeOnce(ctx, all); err != nil {
+					var shared *freezer.SharedMemoryError
+					if !errors.As(err, &shared) {
+						t.Fatal(err)
+					}
+					child = shared.PID
+					// It is delivered at the thaw, before the process continues.
+					if err := unix.Kill(child, unix.SIGSTOP); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := freezer.Thaw(ctx, all); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var shared *freezer.SharedMemoryError
+			if err := freezer.Freeze(ctx, all); !errors.As(err, &shared) || shared.PID != child || shared.Cgroup != all[0] {
+				t.Errorf("got %v, not the process %d", err, child)
+			}
+			if freezing, err := all[0].Freezing(); freezing || err != nil {
+				t.Errorf("got %v, %v", freezing, err)
+			}
+			if err := unix.Kill(child, unix.SIGCONT); err != nil {
+				t.Fatal(err)
+			}
+			if err := freezer.Freeze(ctx, all); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
