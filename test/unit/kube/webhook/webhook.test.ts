@@ -48,6 +48,25 @@ describe("plan", () => {
     expect(step({ current: pair }, { names: ["another.svc"] })).toEqual({ do: "issue" });
   });
 
+  test("replaces at once what is not valid yet: the clock of its issuer was ahead", () => {
+    // A certificate is backdated by 5 minutes.
+    expect(step({ current: other })).toEqual({ do: "issue" });
+    expect(step({ current: other }, { now: NOW + 61 * DAY - 290_000 })).toMatchObject({ do: "wait" });
+    // A prepared one that is not valid yet is replaced as well.
+    const bundle = pair.ca + other.ca;
+    const held = { current: pair, next: other };
+    expect(step(held, { bundle })).toEqual({ do: "wait", ms: expect.any(Number) });
+    expect(step(held, { bundle, now: NOW + 60.1 * DAY })).toEqual({ do: "prepare" });
+  });
+
+  test("waits for no longer than two thirds of the validity of a certificate that another program issued", async () => {
+    const short = await issue(NAMES, NOW, "test-ca", 6 * 3_600_000);
+    expect(step({ current: short })).toEqual({ do: "wait", ms: expect.any(Number) });
+    const { ms } = step({ current: short }) as { ms: number };
+    expect(Math.abs(ms - 4 * 3_600_000)).toBeLessThan(2000);
+    expect(step({ current: short }, { now: NOW + 4.1 * 3_600_000 })).toEqual({ do: "prepare" });
+  });
+
   test("prepares the next certificate after two thirds of the lifetime, and serves it once its CA is trusted", () => {
     const held = { current: pair };
     expect(step(held)).toEqual({ do: "wait", ms: expect.any(Number) });
