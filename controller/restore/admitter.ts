@@ -11,6 +11,7 @@ import {
   type Json,
   type Logger,
 } from "../../kube";
+import type { Candidates } from "./candidates";
 import type { Claims } from "./claims";
 import {
   decide,
@@ -29,12 +30,13 @@ export interface AdmitterOptions {
   readonly methods: RestoreMethods;
   /** Reads pods and Checkpoints. */
   readonly client: Client;
+  readonly candidates: Candidates;
   readonly claims: Claims;
   readonly report: Report;
   readonly log: Logger;
 }
 
-/** Time after which no further step starts. The API server waits for 5 s. */
+/** Time after which no further step starts, and all reads end. The API server waits for 5 s. */
 const BUDGET_MS = 4000;
 /** How long the end of another admission is awaited, and the interval of checks. */
 const BUSY_MS = 2000;
@@ -82,6 +84,8 @@ class AdmissionAttempt {
   private shared = false;
   /** Candidates, read from the API server: with a late watch, the pod could lose its newest state. */
   private known: readonly CheckpointObject[] = [];
+  /** Whether they were the newest ones of etcd, and not only of the API server's cache. */
+  private consistent = false;
 
   constructor(
     private readonly options: AdmitterOptions,
@@ -95,7 +99,7 @@ class AdmissionAttempt {
     const request = readRequest(this.pod.annotations);
     if (typeof request === "string") return { is: "deny", reason: request };
     this.shared = request.shared;
-    this.known = await this.list(request.from);
+    await this.find(request.from, false);
     const { settings, methods } = this.options;
     const { nodeSelector } = settings;
     for (;;) {
@@ -109,7 +113,9 @@ class AdmissionAttempt {
         if (await this.isHeld(decision.checkpoint)) continue;
         if (this.elapsedMs() > BUSY_MS) return decision;
         await sleep(POLL_MS, NEVER);
-      } else return decision;
+      } else if (this.consistent) return decision;
+      // A fresh start discards a state: it needs the newest Checkpoints.
+      else await this.find(request.from, true);
     }
   }
 
@@ -146,16 +152,28 @@ class AdmissionAttempt {
     });
   }
 
-  private async list(from: string): Promise<readonly CheckpointObject[]> {
-    if (from !== LATEST) return [await this.get(from)].filter((one) => one !== undefined);
-    return this.options.client.list(CHECKPOINT, { namespace: this.request.namespace });
+  private async find(from: string, consistent: boolean): Promise<void> {
+    this.read.clear();
+    if (from !== LATEST) {
+      this.known = [await this.get(from)].filter((one) => one !== undefined);
+      this.consistent = true;
+      return;
+    }
+    const { namespace } = this.request;
+    this.known = await this.options.candidates.of(namespace, this.pod, { consistent, ...this.bounds() });
+    this.consistent = consistent;
+  }
+
+  /** Ends a read with the time for the decision. */
+  private bounds() {
+    return { timeoutMs: Math.max(1, Math.round(BUDGET_MS - this.elapsedMs())) };
   }
 
   /** Reads the source pod of the Checkpoint. @returns false if it was read before */
   private async readSource({ spec, status }: CheckpointObject): Promise<boolean> {
     const { podUID } = status;
     if (podUID === undefined || this.running.has(podUID)) return false;
-    const pod = await this.options.client.get(POD, this.key(spec.podRef.name));
+    const pod = await this.options.client.get(POD, this.key(spec.podRef.name), this.bounds());
     this.running.set(podUID, textAt(pod, "metadata", "uid") === podUID && runs(pod));
     return true;
   }
@@ -175,7 +193,7 @@ class AdmissionAttempt {
   }
 
   private get(name: string): Promise<CheckpointObject | undefined> {
-    return this.options.client.get(CHECKPOINT, this.key(name));
+    return this.options.client.get(CHECKPOINT, this.key(name), this.bounds());
   }
 
   private key(name: string) {
@@ -190,7 +208,7 @@ class AdmissionAttempt {
     const { namespace, uid } = checkpoint.metadata;
     const { restore } = checkpoint.status;
     const labelSelector = `${RESTORED_FROM}=${uid}`;
-    const pods = await this.options.client.list(RESTORED_POD, { namespace, labelSelector });
+    const pods = await this.options.client.list(RESTORED_POD, { namespace, labelSelector, ...this.bounds() });
     const holder = pods.find(({ claim }) => claim !== undefined && claim === restore?.claim);
     if (holder === undefined || restore === undefined) {
       await this.refresh(checkpoint);

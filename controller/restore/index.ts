@@ -13,6 +13,7 @@ import { CHECKPOINT } from "../checkpoints/objects";
 import type { Engines, PlanRestore } from "../engines";
 import type { Runtime } from "../runtime";
 import { Admitter } from "./admitter";
+import { Candidates, relatedIn } from "./candidates";
 import type { Claims } from "./claims";
 import { ClaimReconciler, hasRun, PodReconciler } from "./outcome";
 import { NODE_RESTORE, NodeRestoreReconciler, podKeyOf } from "./plan";
@@ -48,7 +49,9 @@ export function createRestore(options: RestoreOptions): Restore {
   const { settings, namespace, claims, cache, events, metrics, client, log } = options;
   const report = new Report(events, metrics);
   const methods = restoreMethods(options.engines);
-  const admitter = new Admitter({ settings, methods, client, claims, report, log });
+  const related = relatedIn(cache.objects(CHECKPOINT, { namespaces: settings.namespaces }));
+  const candidates = new Candidates({ client, related, log });
+  const admitter = new Admitter({ settings, methods, client, candidates, claims, report, log });
   const webhook = new WebhookServer({
     port: settings.port,
     log,

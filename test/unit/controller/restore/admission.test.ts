@@ -1,79 +1,15 @@
 /** Admission and claims, on an API server in memory. */
 import { applyPatch, type Operation } from "fast-json-patch";
-import { Claims } from "../../../../controller/restore";
-import { Report } from "../../../../controller/restore/report";
-import { Admitter } from "../../../../controller/restore/admitter";
-import type { CheckpointObject } from "../../../../controller/checkpoints/objects";
-import { createLogger, Metrics, type AdmissionResponse, type Json } from "../../../../kube";
-import { clientOn } from "../../../support/controller-runtime";
-import { FakeApi } from "../../../../testbed/fake-api";
+import type { Admitter } from "../../../../controller/restore/admitter";
+import type { AdmissionResponse, Json } from "../../../../kube";
 import { seeded, SEED, SOAK } from "../../../../testbed/random";
-import { byPlan, checkpointJson, CLASSES, podJson, saved } from "./support";
+import { AdmissionHarness as Harness, CREATION, DEPLOYED, IN_TEAM } from "./admission-harness";
+import { podJson, saved } from "./support";
 
-const ROOT = "/apis/automation.cedana.ai/v1alpha1/checkpoints";
-const IN_TEAM = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-a/checkpoints";
 const PODS = "/api/v1/namespaces/team-a/pods";
-const DEPLOYED = {
-  generateName: "api-6c-",
-  owner: { kind: "ReplicaSet", name: "api-6c" },
-  labels: { "pod-template-hash": "6c" },
-};
 
 /** Random orders of requests that are checked. */
 const SCHEDULES = SOAK ? 3000 : 30;
-
-const CREATION = { namespace: "team-a", resource: "pods", operation: "CREATE" };
-
-class Harness {
-  readonly api = new FakeApi();
-  private requests = 0;
-
-  put(...given: Parameters<typeof checkpointJson>): void {
-    this.api.put(ROOT, checkpointJson(...given));
-  }
-
-  restoreOf(name: string) {
-    const { status } = this.api.get(`${IN_TEAM}/${name}`) as unknown as {
-      status: CheckpointObject["status"];
-    };
-    return status.restore;
-  }
-
-  replica(): Admitter {
-    return new Admitter({
-      settings: { nodeSelector: {} },
-      methods: byPlan(CLASSES),
-      client: clientOn(this.api),
-      claims: new Claims(clientOn(this.api)),
-      report: new Report({ record: () => {} }, new Metrics()),
-      log: createLogger({ level: "error", destination: { write: () => {} } }),
-    });
-  }
-
-  /** A request of the API server; the pod is stored if it is admitted. */
-  async create(
-    replica: Admitter,
-    given: Parameters<typeof podJson>[0],
-    more: { dryRun?: boolean; lost?: boolean } = {},
-  ) {
-    const uid = `request-${++this.requests}`;
-    const pod = podJson(given);
-    const { dryRun = false } = more;
-    const verdict = await replica.admit({ ...CREATION, uid, object: pod as unknown as Json, dryRun });
-    const stored = verdict.allowed
-      ? applyPatch(structuredClone(pod), verdict.patch as Operation[]).newDocument
-      : undefined;
-    if (stored && !dryRun && !more.lost)
-      await this.api.send("POST", PODS, { type: "application/json", content: stored });
-    return {
-      verdict,
-      from:
-        stored &&
-        ((stored.metadata.annotations as Record<string, string>)["cedana.ai/restore-checkpoint"] ?? "none"),
-      uid,
-    };
-  }
-}
 
 const message = (verdict: AdmissionResponse) => (verdict.allowed ? "" : verdict.message);
 
