@@ -1,5 +1,5 @@
 import type { RestoreSettings } from "../../config/programs/controller";
-import { LATEST, REQUEST, RESTORED_FROM } from "../../api";
+import { LATEST, RECORD, REQUEST, RESTORED_FROM } from "../../api";
 import { CHECKPOINT, POD, type CheckpointObject } from "../checkpoints/objects";
 import {
   InvalidReviewError,
@@ -16,10 +16,12 @@ import type { Claims } from "./claims";
 import {
   decide,
   mutation,
+  original,
   projectAdmittedPod,
   readRequest,
   type AdmittedPod,
   type Decision,
+  type Placements,
   type RestoreMethods,
 } from "./decision";
 import { RESTORED_POD } from "./pods";
@@ -64,6 +66,7 @@ export class Admitter {
       const decision = await attempt.decide();
       result = decision.is;
       const response = attempt.responseTo(decision);
+      await attempt.releaseEarlierClaim(decision);
       const { name, generateName } = attempt.pod;
       const detail = decision.is === "restore" ? decision.checkpoint.metadata.name : decision.reason;
       log.info({ namespace, pod: name ?? generateName, result, detail }, "admission");
@@ -76,7 +79,9 @@ export class Admitter {
 
 /** One admission: repeats the decision until the Checkpoint is claimed. */
 class AdmissionAttempt {
+  /** The pod without what an earlier call for it has added to its spec. */
   readonly pod: AdmittedPod;
+  private readonly placements: Placements;
   /** Checkpoints that were read again, by UID. */
   private readonly read = new Map<string, CheckpointObject | undefined>();
   /** Whether pods run, by UID, of those that were read. */
@@ -92,20 +97,20 @@ class AdmissionAttempt {
     private readonly request: AdmissionRequest & { readonly namespace: string },
     private readonly startMs: number,
   ) {
-    this.pod = projectAdmittedPod(request.object);
+    const { settings, methods } = options;
+    this.placements = { nodeSelector: settings.nodeSelector, methods };
+    this.pod = projectAdmittedPod(original(request.object, this.placements));
   }
 
   async decide(): Promise<Decision> {
     const request = readRequest(this.pod.annotations);
-    if (typeof request === "string") return { is: "deny", reason: request };
+    if (typeof request === "string") return { is: "invalid", reason: request };
     this.shared = request.shared;
     await this.find(request.from, false);
-    const { settings, methods } = this.options;
-    const { nodeSelector } = settings;
     for (;;) {
       if (this.elapsedMs() > BUDGET_MS) throw new Error(`no decision within ${BUDGET_MS} ms`);
       const running = new Set([...this.running].filter(([, runs]) => runs).map(([uid]) => uid));
-      const decision = decide(this.pod, request, this.checkpoints(), { running, nodeSelector, methods });
+      const decision = decide(this.pod, request, this.checkpoints(), { running, ...this.placements });
       if (decision.is === "restore") {
         if (await this.readSource(decision.checkpoint)) continue;
         if (request.shared || this.request.dryRun || (await this.claim(decision.checkpoint))) return decision;
@@ -123,19 +128,42 @@ class AdmissionAttempt {
     const { uid, object: pod } = this.request;
     switch (decision.is) {
       case "restore": {
-        const patch = mutation(pod, decision, this.shared ? undefined : uid);
+        const patch = mutation(pod, decision, this.shared ? undefined : uid, this.placements);
         return { allowed: true, patch, warnings: decision.warnings };
       }
       case "fresh":
+      // A policy rejects the pod with the reason, unless another webhook changes it and it is restored after all.
+      case "deny": {
+        const patch = mutation(pod, decision, undefined, this.placements);
         return {
           allowed: true,
-          patch: mutation(pod, decision, undefined),
-          warnings: [`starts fresh: ${decision.reason}`],
+          patch,
+          warnings: decision.is === "fresh" ? [`starts fresh: ${decision.reason}`] : [],
         };
+      }
       case "busy":
         return { allowed: false, code: 409, message: `${decision.reason}; try again` };
       default:
         return { allowed: false, code: 403, message: `${REQUEST.from}: ${decision.reason}` };
+    }
+  }
+
+  /** Releases the claim of an earlier call for the same pod, if this one decides otherwise. */
+  async releaseEarlierClaim(decision: Decision): Promise<void> {
+    const { annotations } = this.pod;
+    const [claim, name, uid] = [RECORD.claim, RECORD.checkpoint, RECORD.plan].map((key) => annotations[key]);
+    if (claim === undefined || name === undefined || this.request.dryRun) return;
+    if (decision.is === "restore" && decision.checkpoint.metadata.uid === uid) return;
+    try {
+      const checkpoint = await this.get(name);
+      if (checkpoint === undefined || checkpoint.metadata.uid !== uid) return;
+      await this.options.claims.release(checkpoint, claim, this.bounds().timeoutMs);
+    } catch (error) {
+      // The leader releases it after 65 s.
+      this.options.log.warn(
+        { error: String(error), checkpoint: name },
+        "claim of an earlier call not released",
+      );
     }
   }
 

@@ -2,6 +2,7 @@ import { LATEST } from "../../../api";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import { phaseOf } from "../../checkpoints/state";
 import { boundedWarnings, fit, type ClusterState } from "./fit";
+import type { Placement } from "./placement";
 import { matchWorkload, workloadOf, type AdmittedPod, type RestoreRequest } from "./pod";
 
 export type Decision =
@@ -10,15 +11,17 @@ export type Decision =
       readonly checkpoint: CheckpointObject;
       /** Names of the restored containers. */
       readonly containers: readonly string[];
-      /** RuntimeClass whose handler restores the containers by a plan. */
-      readonly runtimeClass: string;
+      /** The RuntimeClass whose handler restores the containers by a plan, and the labels of its nodes. */
+      readonly placement: Placement & { readonly runtimeClass: string };
       /** Warnings that the API server returns to the client that creates the pod. */
       readonly warnings: readonly string[];
     }
   /** The pod starts without a checkpoint. */
   | { readonly is: "fresh"; readonly reason: string }
-  /** The pod is rejected. */
+  /** The pod must not start without a checkpoint. */
   | { readonly is: "deny"; readonly reason: string }
+  /** An annotation is invalid. */
+  | { readonly is: "invalid"; readonly reason: string }
   /** The only fitting Checkpoint is claimed by another admission, whose outcome is unknown. */
   | { readonly is: "busy"; readonly reason: string; readonly checkpoint: CheckpointObject };
 

@@ -2,6 +2,7 @@
 export { decide, type Decision } from "./decide";
 export type { RestoreMethods } from "./fit";
 export { mutation } from "./mutation";
+export { original, type Placements } from "./placement";
 export {
   deploymentOf,
   projectAdmittedPod,

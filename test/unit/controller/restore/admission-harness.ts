@@ -74,6 +74,7 @@ export class AdmissionHarness {
       from:
         stored &&
         ((stored.metadata.annotations as Record<string, string>)["cedana.ai/restore-checkpoint"] ?? "none"),
+      stored,
       uid,
     };
   }

@@ -59,14 +59,19 @@ test("claims nothing in a dry run or for shared Checkpoints", async () => {
   expect(harness.api.writes.filter(({ method }) => method === "PATCH")).toEqual([]);
 });
 
-test("rejects a pod that cannot be restored with fallback stop, and one with invalid annotations", async () => {
+test("leaves a pod that cannot be restored with fallback stop to the policy, with the reason and without the label", async () => {
   const harness = new Harness();
   const stop = { annotations: { "cedana.ai/restore-fallback": "stop" } };
-  const { verdict } = await harness.create(harness.replica(), stop);
-  expect(verdict).toMatchObject({ allowed: false, code: 403 });
-  expect(message(verdict)).toBe(
-    "cedana.ai/restore-from: no completed Checkpoint of StatefulSet web, pod web-0 exists",
-  );
+  const { verdict, stored } = await harness.create(harness.replica(), stop);
+  expect(verdict).toMatchObject({ allowed: true, warnings: [] });
+  expect(stored?.metadata.labels).not.toHaveProperty(["cedana.ai/restored-from"]);
+  expect(stored?.metadata.annotations).toMatchObject({
+    "cedana.ai/restore-skipped": "no completed Checkpoint of StatefulSet web, pod web-0 exists",
+  });
+});
+
+test("rejects a pod with invalid annotations", async () => {
+  const harness = new Harness();
   const wrong = { annotations: { "cedana.ai/restore-shared": "yes" } };
   expect((await harness.create(harness.replica(), wrong)).verdict).toMatchObject({
     allowed: false,
