@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo } from "node:net";
-import { request } from "node:https";
+import { Agent, request } from "node:https";
 import { rootCertificates } from "node:tls";
 import {
   after,
@@ -172,6 +172,19 @@ describe("rotator", () => {
   });
 });
 
+const REVIEW = {
+  apiVersion: "admission.k8s.io/v1",
+  kind: "AdmissionReview",
+  request: {
+    uid: "u-1",
+    namespace: "team-a",
+    operation: "CREATE",
+    resource: { group: "", version: "v1", resource: "pods" },
+    object: { metadata: { name: "web-0" } },
+    dryRun: true,
+  },
+};
+
 describe("server", () => {
   let server: WebhookServer;
   let port: number;
@@ -201,19 +214,7 @@ describe("server", () => {
   });
   afterAll(() => server.close());
 
-  const review = (more: object = {}) => ({
-    apiVersion: "admission.k8s.io/v1",
-    kind: "AdmissionReview",
-    request: {
-      uid: "u-1",
-      namespace: "team-a",
-      operation: "CREATE",
-      resource: { group: "", version: "v1", resource: "pods" },
-      object: { metadata: { name: "web-0" } },
-      dryRun: true,
-      ...more,
-    },
-  });
+  const review = (more: object = {}) => ({ ...REVIEW, request: { ...REVIEW.request, ...more } });
   const call = (body: string, { path = "/restore?timeout=5s", ca = pair.ca, method = "POST" } = {}) =>
     new Promise<{ status: number; text: string }>((resolve, reject) => {
       const options = {
@@ -302,6 +303,51 @@ describe("server", () => {
     expect((await call(JSON.stringify(review()), { ca: now.ca })).status).toBe(200);
     expect(server.check.failure()).toBeUndefined();
   });
+});
+
+test("a server that stops is not ready, but serves on, and then finishes what is in progress", async () => {
+  const port = await free();
+  const held: (() => void)[] = [];
+  const handlers = {
+    "/restore": async () => {
+      await new Promise<void>((resolve) => held.push(resolve));
+      return { allowed: true, patch: [], warnings: [] } as const;
+    },
+  };
+  const server = new WebhookServer({ port, log, handlers, drainMs: 0 });
+  await server.start();
+  server.use(pair);
+  const agent = new Agent({ keepAlive: true, ca: pair.ca, servername: NAMES[0] });
+  const call = () =>
+    new Promise<{ status?: number; connection?: string }>((resolve, reject) => {
+      const sent = request({ port, path: "/restore", method: "POST", agent }, (response) => {
+        response.resume();
+        response.on("end", () =>
+          resolve({ status: response.statusCode, connection: response.headers.connection }),
+        );
+      });
+      sent.on("error", reject);
+      sent.end(JSON.stringify(REVIEW));
+    });
+  const isHeld = async (count: number) => {
+    while (held.length < count) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  const before = call();
+  await isHeld(1);
+  await server.drain();
+  expect(server.check.failure()).toBe("the process is stopping");
+  const during = call();
+  await isHeld(2);
+  const closed = server.close();
+  await expect(call()).rejects.toThrow(/ECONNREFUSED/);
+  for (const release of held) release();
+  expect(await Promise.all([before, during])).toEqual([
+    { status: 200, connection: "close" },
+    { status: 200, connection: "close" },
+  ]);
+  await closed;
+  agent.destroy();
 });
 
 function free(): Promise<number> {
