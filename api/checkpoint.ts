@@ -162,6 +162,7 @@ export const CHECKPOINT = defineKind({
   description: "A checkpoint of the containers of one pod.",
   spec,
   status,
+  selectable: [".spec.podRef.name", ".status.owner.name"],
   columns: [
     { name: "Pod", type: "string", jsonPath: ".spec.podRef.name" },
     { name: "Engine", type: "string", jsonPath: ".status.engine" },

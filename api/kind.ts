@@ -32,6 +32,8 @@ export interface Kind {
   readonly crdName: string;
   readonly schema: Schema;
   readonly columns: readonly Column[];
+  /** JSON paths by which the API server can select objects: `fieldSelector=spec.podRef.name=web-0`. At most 8. */
+  readonly selectable?: readonly string[];
 }
 
 type KindInput = Omit<Kind, "apiVersion" | "crdName" | "schema"> & {

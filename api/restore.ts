@@ -31,6 +31,8 @@ export const RECORD = {
   claim: "cedana.ai/restore-claim",
   /** Names of the restored containers, separated by commas. */
   containers: "cedana.ai/restore-containers",
+  /** What admission added to the spec, as JSON: `{"runtimeClass":"...","nodeSelector":{...}}`. A later call undoes it. */
+  placement: "cedana.ai/restore-placement",
   /** Why the pod was not restored. */
   skipped: "cedana.ai/restore-skipped",
   /** Why the restore failed. */

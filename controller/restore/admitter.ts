@@ -1,5 +1,5 @@
 import type { RestoreSettings } from "../../config/programs/controller";
-import { LATEST, REQUEST, RESTORED_FROM } from "../../api";
+import { LATEST, RECORD, REQUEST, RESTORED_FROM } from "../../api";
 import { CHECKPOINT, POD, type CheckpointObject } from "../checkpoints/objects";
 import {
   InvalidReviewError,
@@ -11,14 +11,17 @@ import {
   type Json,
   type Logger,
 } from "../../kube";
+import type { Candidates } from "./candidates";
 import type { Claims } from "./claims";
 import {
   decide,
   mutation,
+  original,
   projectAdmittedPod,
   readRequest,
   type AdmittedPod,
   type Decision,
+  type Placements,
   type RestoreMethods,
 } from "./decision";
 import { RESTORED_POD } from "./pods";
@@ -30,12 +33,13 @@ export interface AdmitterOptions {
   readonly methods: RestoreMethods;
   /** Reads pods and Checkpoints. */
   readonly client: Client;
+  readonly candidates: Candidates;
   readonly claims: Claims;
   readonly report: Report;
   readonly log: Logger;
 }
 
-/** Time after which no further step starts. The API server waits for 5 s. */
+/** Time after which no further step starts, and all reads end. The API server waits for 5 s. */
 const BUDGET_MS = 4000;
 /** How long the end of another admission is awaited, and the interval of checks. */
 const BUSY_MS = 2000;
@@ -64,6 +68,7 @@ export class Admitter {
       const decision = await attempt.decide();
       result = decision.is;
       const response = attempt.responseTo(decision);
+      await attempt.releaseEarlierClaim(decision);
       if (decision.is !== "restore") cause = decision.cause;
       log.info({ ...attempt.subject, result, cause, ...detailOf(decision) }, "admission");
       return response;
@@ -75,7 +80,9 @@ export class Admitter {
 
 /** One admission: repeats the decision until the Checkpoint is claimed. */
 class AdmissionAttempt {
+  /** The pod without what an earlier call for it has added to its spec. */
   readonly pod: AdmittedPod;
+  private readonly placements: Placements;
   /** Checkpoints that were read again, by UID. */
   private readonly read = new Map<string, CheckpointObject | undefined>();
   /** Whether pods run, by UID, of those that were read. */
@@ -83,13 +90,17 @@ class AdmissionAttempt {
   private shared = false;
   /** Candidates, read from the API server: with a late watch, the pod could lose its newest state. */
   private known: readonly CheckpointObject[] = [];
+  /** Whether they were the newest ones of etcd, and not only of the API server's cache. */
+  private consistent = false;
 
   constructor(
     private readonly options: AdmitterOptions,
     private readonly request: AdmissionRequest & { readonly namespace: string },
     private readonly startMs: number,
   ) {
-    this.pod = projectAdmittedPod(request.object);
+    const { settings, methods } = options;
+    this.placements = { nodeSelector: settings.nodeSelector, methods };
+    this.pod = projectAdmittedPod(original(request.object, this.placements));
   }
 
   /** Who creates which pod, for the log. The outcome of the restore is logged with the same claim. */
@@ -108,15 +119,13 @@ class AdmissionAttempt {
 
   async decide(): Promise<Decision> {
     const request = readRequest(this.pod.annotations);
-    if (typeof request === "string") return { is: "deny", reason: request, cause: "InvalidRequest" };
+    if (typeof request === "string") return { is: "invalid", reason: request, cause: "InvalidRequest" };
     this.shared = request.shared;
-    this.known = await this.list(request.from);
-    const { settings, methods } = this.options;
-    const { nodeSelector } = settings;
+    await this.find(request.from, false);
     for (;;) {
       if (this.elapsedMs() > BUDGET_MS) throw new Error(`no decision within ${BUDGET_MS} ms`);
       const running = new Set([...this.running].filter(([, runs]) => runs).map(([uid]) => uid));
-      const decision = decide(this.pod, request, this.checkpoints(), { running, nodeSelector, methods });
+      const decision = decide(this.pod, request, this.checkpoints(), { running, ...this.placements });
       if (decision.is === "restore") {
         if (await this.readSource(decision.checkpoint)) continue;
         if (request.shared || this.request.dryRun || (await this.claim(decision.checkpoint))) return decision;
@@ -124,7 +133,9 @@ class AdmissionAttempt {
         if (await this.isHeld(decision.checkpoint)) continue;
         if (this.elapsedMs() > BUSY_MS) return decision;
         await sleep(POLL_MS, NEVER);
-      } else return decision;
+      } else if (this.consistent) return decision;
+      // A fresh start discards a state: it needs the newest Checkpoints.
+      else await this.find(request.from, true);
     }
   }
 
@@ -132,19 +143,42 @@ class AdmissionAttempt {
     const { uid, object: pod } = this.request;
     switch (decision.is) {
       case "restore": {
-        const patch = mutation(pod, decision, this.shared ? undefined : uid);
+        const patch = mutation(pod, decision, this.shared ? undefined : uid, this.placements);
         return { allowed: true, patch, warnings: decision.warnings };
       }
       case "fresh":
+      // A policy rejects the pod with the reason, unless another webhook changes it and it is restored after all.
+      case "deny": {
+        const patch = mutation(pod, decision, undefined, this.placements);
         return {
           allowed: true,
-          patch: mutation(pod, decision, undefined),
-          warnings: [`starts fresh: ${decision.reason}`],
+          patch,
+          warnings: decision.is === "fresh" ? [`starts fresh: ${decision.reason}`] : [],
         };
+      }
       case "busy":
         return { allowed: false, code: 409, message: `${decision.reason}; try again` };
       default:
         return { allowed: false, code: 403, message: `${REQUEST.from}: ${decision.reason}` };
+    }
+  }
+
+  /** Releases the claim of an earlier call for the same pod, if this one decides otherwise. */
+  async releaseEarlierClaim(decision: Decision): Promise<void> {
+    const { annotations } = this.pod;
+    const [claim, name, uid] = [RECORD.claim, RECORD.checkpoint, RECORD.plan].map((key) => annotations[key]);
+    if (claim === undefined || name === undefined || this.request.dryRun) return;
+    if (decision.is === "restore" && decision.checkpoint.metadata.uid === uid) return;
+    try {
+      const checkpoint = await this.get(name);
+      if (checkpoint === undefined || checkpoint.metadata.uid !== uid) return;
+      await this.options.claims.release(checkpoint, claim, this.bounds().timeoutMs);
+    } catch (error) {
+      // The leader releases it after 65 s.
+      this.options.log.warn(
+        { error: String(error), checkpoint: name },
+        "claim of an earlier call not released",
+      );
     }
   }
 
@@ -161,16 +195,28 @@ class AdmissionAttempt {
     });
   }
 
-  private async list(from: string): Promise<readonly CheckpointObject[]> {
-    if (from !== LATEST) return [await this.get(from)].filter((one) => one !== undefined);
-    return this.options.client.list(CHECKPOINT, { namespace: this.request.namespace });
+  private async find(from: string, consistent: boolean): Promise<void> {
+    this.read.clear();
+    if (from !== LATEST) {
+      this.known = [await this.get(from)].filter((one) => one !== undefined);
+      this.consistent = true;
+      return;
+    }
+    const { namespace } = this.request;
+    this.known = await this.options.candidates.of(namespace, this.pod, { consistent, ...this.bounds() });
+    this.consistent = consistent;
+  }
+
+  /** Ends a read with the time for the decision. */
+  private bounds() {
+    return { timeoutMs: Math.max(1, Math.round(BUDGET_MS - this.elapsedMs())) };
   }
 
   /** Reads the source pod of the Checkpoint. @returns false if it was read before */
   private async readSource({ spec, status }: CheckpointObject): Promise<boolean> {
     const { podUID } = status;
     if (podUID === undefined || this.running.has(podUID)) return false;
-    const pod = await this.options.client.get(POD, this.key(spec.podRef.name));
+    const pod = await this.options.client.get(POD, this.key(spec.podRef.name), this.bounds());
     this.running.set(podUID, textAt(pod, "metadata", "uid") === podUID && runs(pod));
     return true;
   }
@@ -190,7 +236,7 @@ class AdmissionAttempt {
   }
 
   private get(name: string): Promise<CheckpointObject | undefined> {
-    return this.options.client.get(CHECKPOINT, this.key(name));
+    return this.options.client.get(CHECKPOINT, this.key(name), this.bounds());
   }
 
   private key(name: string) {
@@ -205,7 +251,7 @@ class AdmissionAttempt {
     const { namespace, uid } = checkpoint.metadata;
     const { restore } = checkpoint.status;
     const labelSelector = `${RESTORED_FROM}=${uid}`;
-    const pods = await this.options.client.list(RESTORED_POD, { namespace, labelSelector });
+    const pods = await this.options.client.list(RESTORED_POD, { namespace, labelSelector, ...this.bounds() });
     const holder = pods.find(({ claim }) => claim !== undefined && claim === restore?.claim);
     if (holder === undefined || restore === undefined) {
       await this.refresh(checkpoint);

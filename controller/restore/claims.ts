@@ -12,7 +12,7 @@ export interface Claim {
 }
 
 /**
- * Claims Checkpoints for pods that are admitted. This is the only write of replicas without the Lease, because each
+ * Claims Checkpoints for pods that are admitted, and releases such claims. These are the only writes of replicas without the Lease, because each
  * replica serves the webhook. It applies only to the version of the Checkpoint that the decision was based on, so that one of two
  * concurrent claims is rejected.
  */
@@ -28,6 +28,13 @@ export class Claims {
       time: timeOf(Date.now()),
     } as const;
     return (await putRestore(this.client, checkpoint, restore, timeoutMs)) !== undefined;
+  }
+
+  /** Releases the claim of an admission whose pod is not restored after all. Leaves any other claim as it is. */
+  async release(checkpoint: CheckpointObject, id: string, timeoutMs: number): Promise<void> {
+    const { restore } = checkpoint.status;
+    if (restore?.state !== "Claimed" || restore.claim !== id || restore.podUID !== undefined) return;
+    await putRestore(this.client, checkpoint, undefined, timeoutMs);
   }
 }
 

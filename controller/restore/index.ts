@@ -13,8 +13,17 @@ import { CHECKPOINT } from "../checkpoints/objects";
 import type { Engines, PlanRestore } from "../engines";
 import type { Runtime } from "../runtime";
 import { Admitter } from "./admitter";
+import { Candidates, relatedIn } from "./candidates";
 import type { Claims } from "./claims";
-import { ClaimReconciler, hasRun, PodReconciler } from "./outcome";
+import {
+  ClaimReconciler,
+  hasRun,
+  PodReconciler,
+  STARTED,
+  UNANSWERED,
+  UNANSWERED_POD,
+  UnansweredReconciler,
+} from "./outcome";
 import { NODE_RESTORE, NodeRestoreReconciler, podKeyOf } from "./plan";
 import { RESTORED_POD } from "./pods";
 import { Report } from "./report";
@@ -48,7 +57,9 @@ export function createRestore(options: RestoreOptions): Restore {
   const { settings, namespace, claims, cache, events, metrics, client, log } = options;
   const report = new Report(events, metrics, log);
   const methods = restoreMethods(options.engines);
-  const admitter = new Admitter({ settings, methods, client, claims, report, log });
+  const related = relatedIn(cache.objects(CHECKPOINT, { namespaces: settings.namespaces }));
+  const candidates = new Candidates({ client, related, log });
+  const admitter = new Admitter({ settings, methods, client, candidates, claims, report, log });
   const webhook = new WebhookServer({
     port: settings.port,
     log,
@@ -119,6 +130,7 @@ function outcomeControllers(
       .for(checkpoints, { initial: (all) => all.filter(({ status }) => status.restore) })
       .watches(pods, ({ old, new: now }) => (now ? [] : checkpointsByUid(old?.from ?? "").map(keyOf)))
       .reconcile((key) => claimReconciler.reconcile(key)),
+    unansweredController(options),
   ];
   if (!plan || !nodeRestores)
     return [restoredPods.reconcile((key) => podReconciler.reconcile(key)), ...controllers];
@@ -144,4 +156,18 @@ function outcomeControllers(
       start: () => nodeRestores.list().forEach((one) => requests.queue.add(podKeyOf(one))),
     }),
   ];
+}
+
+/** Returns the controller of pods for which the webhook did not decide. */
+function unansweredController({ settings, cache, client, log, metrics }: RestoreOptions): Controller {
+  const { namespaces } = settings;
+  const unanswered = cache.objects(UNANSWERED_POD, { namespaces, ...UNANSWERED });
+  const reconciler = new UnansweredReconciler({ client, namespaces, pod: (key) => unanswered.get(key) });
+  return controller("restore-unanswered", { log, metrics, maxDelayMs: MAX_DELAY_MS })
+    .for(unanswered, {
+      initial: (all) => all.filter(({ requests }) => requests),
+      when: ({ new: now }) => now?.requests === true,
+    })
+    .starts(STARTED)
+    .reconcile((key, signal) => reconciler.reconcile(key, signal));
 }

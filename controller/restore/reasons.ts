@@ -28,7 +28,8 @@ export const ADMISSIONS: readonly { readonly result: string; readonly reason: st
   { result: "restore", reason: "None" },
   { result: "error", reason: "None" },
   { result: "busy", reason: "InUse" },
-  ...SKIP_CAUSES.flatMap((reason) => [
+  { result: "invalid", reason: "InvalidRequest" },
+  ...SKIP_CAUSES.filter((reason) => reason !== "InvalidRequest").flatMap((reason) => [
     { result: "fresh", reason },
     { result: "deny", reason },
   ]),
@@ -54,8 +55,11 @@ const NODE_CAUSES = [
 const FAILURE_CAUSES = [...NODE_CAUSES, "CheckpointDeleted", "RepeatedExit", "Other"] as const;
 export type FailureCause = (typeof FAILURE_CAUSES)[number];
 
-/** Why a restore ended as it did. `None`: the outcome says it all. */
-export type Cause = FailureCause | "ClaimLost" | "NotReported" | "None";
+/**
+ * Why a restore ended as it did. `NoDecision`: the pod requested a restore, and the webhook did not decide on it. `None`: the
+ * outcome says it all, or the webhook has counted why.
+ */
+export type Cause = FailureCause | "ClaimLost" | "NotReported" | "NoDecision" | "None";
 
 /** Returns the cause that a node reported; `Other` for one that this version does not know. */
 export function failureCause(reported: string | undefined): FailureCause {
@@ -66,6 +70,7 @@ export function failureCause(reported: string | undefined): FailureCause {
 export const OUTCOMES: readonly { readonly result: Outcome; readonly reason: Cause }[] = [
   { result: "restored", reason: "None" },
   { result: "skipped", reason: "None" },
+  { result: "skipped", reason: "NoDecision" },
   { result: "lost", reason: "ClaimLost" },
   { result: "unknown", reason: "NotReported" },
   ...FAILURE_CAUSES.flatMap((reason) => [

@@ -24,6 +24,13 @@ export interface ListOptions extends RequestOptions {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
+  /**
+   * In one page. API servers before 1.34 read pages from etcd, and with a selector all objects for each: few selected ones
+   * of many are found faster in their caches.
+   */
+  readonly whole?: boolean;
+  /** Accepts what the API server has cached, which can be some milliseconds old. Default: the newest version. */
+  readonly cached?: boolean;
 }
 
 export interface WriteOptions extends RequestOptions {
@@ -62,15 +69,17 @@ export class Client {
     }
   }
 
-  /** Lists all objects, page by page. */
+  /** Lists all objects, by default page by page. */
   async list<T>(kind: Kind<T>, options: ListOptions = {}): Promise<readonly T[]> {
-    const { namespace, labelSelector, fieldSelector, ...bounds } = options;
+    const { namespace, labelSelector, fieldSelector, whole = false, cached = false, ...bounds } = options;
     const query = {
       ...(labelSelector === undefined ? {} : { labelSelector }),
       ...(fieldSelector === undefined ? {} : { fieldSelector }),
+      ...(cached ? { resourceVersion: "0" } : {}),
     };
     const path = pathOf(kind, namespace);
-    const { items } = await listAll({ transport: this.transport, path, query, ...bounds }, kind.project);
+    const request = { transport: this.transport, path, query, whole, ...bounds };
+    const { items } = await listAll(request, kind.project);
     return items;
   }
 

@@ -24,6 +24,8 @@ export interface ListRequest {
   readonly signal?: AbortSignal;
   /** For one page. Default: 30,000. */
   readonly timeoutMs?: number;
+  /** In one page. Default: false. */
+  readonly whole?: boolean;
   /** Called after each page. */
   readonly onPage?: () => void;
 }
@@ -35,15 +37,15 @@ export interface List<T> {
 }
 
 /**
- * Lists the whole collection at one version, page by page: `take` receives each raw item, which is not stored. No version
- * is requested, so the result is the newest one.
+ * Lists the whole collection at one version, page by page: `take` receives each raw item, which is not stored. Unless the
+ * query requests a version, the result is the newest one.
  *
  * Pages expire after some minutes. Then it starts over, the second time in one page, which cannot expire.
  *
  * @throws ApiError and Error as `send`; Error if the response is not a list
  */
 export async function listAll<T>(request: ListRequest, take: (raw: Json) => T): Promise<List<T>> {
-  for (const paged of [true, true, false]) {
+  for (const paged of request.whole ? [false] : [true, true, false]) {
     try {
       return await pages(request, paged, take);
     } catch (error) {

@@ -37,13 +37,20 @@ const SYNC_MS = 60_000;
 /** Numbers of the signals: a process that they end exits with 128 plus the number. */
 const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
 
+export interface ProcessServer {
+  start(): Promise<void>;
+  /** Called at the first signal, beside the work in progress: the cache runs on, and nothing is closed until it settles. */
+  drain?(): Promise<void>;
+  close(): Promise<void>;
+}
+
 export interface RunProcessOptions {
   readonly cache: Pick<Cache, "informers" | "run">;
   readonly controllers: readonly Controller[];
   readonly elector: Pick<LeaderElector, "run">;
   readonly events: Pick<EventRecorder, "flush">;
-  /** Servers of probes and metrics; started first, closed last. */
-  readonly servers: readonly { start(): Promise<void>; close(): Promise<void> }[];
+  /** Servers of probes, metrics and webhooks; started first, closed last. */
+  readonly servers: readonly ProcessServer[];
   readonly log: Logger;
   /** Emits signals and unhandled errors. Default: the process. */
   readonly source?: EventEmitter;
@@ -57,7 +64,8 @@ export interface RunProcessOptions {
  * Starts the servers, then the cache; once it is filled it requests the lease and leads with all controllers. A controller
  * whose cache cannot be filled (its kind, namespace or permission is missing) delays the others by a minute. After SIGTERM or
  * SIGINT the controllers finish the work in progress (10 s at most) and the last events are written, with the lease still
- * held; then the lease is released, and cache and servers stop. A second signal ends the process immediately, as does an
+ * held; then the lease is released. Meanwhile servers drain, for clients that do not know yet that the process stops. Then cache
+ * and servers stop. A second signal ends the process immediately, as does an
  * unhandled error.
  *
  * @returns exit code: 0 stopped, 1 lost lease, failed controller, or not drained in time
@@ -69,10 +77,12 @@ export async function runProcess(options: RunProcessOptions): Promise<number> {
   // Every informer and worker listens: many listeners are no leak.
   setMaxListeners(0, stopping.signal, ending.signal);
   const unlisten = listen(options, stopping);
+  const drained = aborted(stopping.signal).then(() => Promise.all(servers.map((server) => server.drain?.())));
   try {
     for (const server of servers) await server.start();
     const outcome = await Promise.race([lead(options, stopping.signal), follow(cache, ending.signal)]);
     if (outcome === "lost") return EXIT.failed;
+    await drained;
     log.info("stopped");
     return EXIT.stopped;
   } catch (error) {

@@ -18,15 +18,21 @@ const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
  * cannot be stolen.
  * @param dnsNames names of the Service; the first one is the subject
  * @param authorityName start of the authority's name
+ * @param lifetimeMs default: 90 days
  */
-export async function issue(dnsNames: readonly string[], now: number, authorityName: string): Promise<Pair> {
+export async function issue(
+  dnsNames: readonly string[],
+  now: number,
+  authorityName: string,
+  lifetimeMs = LIFETIME_MS,
+): Promise<Pair> {
   // Imported here, because the library is large.
   const x509 = await import("@peculiar/x509");
   x509.cryptoProvider.set(webcrypto as never);
   const { subtle } = webcrypto;
   const generate = () => subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const [authority, leaf] = await Promise.all([generate(), generate()]);
-  const valid = { notBefore: new Date(now - BACKDATED_MS), notAfter: new Date(now + LIFETIME_MS) };
+  const valid = { notBefore: new Date(now - BACKDATED_MS), notAfter: new Date(now + lifetimeMs) };
   const name = `CN=${authorityName}-${Math.floor(now / 1000)}`;
   const { KeyUsageFlags } = x509;
   const ca = await x509.X509CertificateGenerator.createSelfSigned({
@@ -61,9 +67,12 @@ export async function issue(dnsNames: readonly string[], now: number, authorityN
   return { cert: `${cert.toString("pem")}\n`, key: `${key}\n`, ca: `${ca.toString("pem")}\n` };
 }
 
-/** When a certificate was issued and when it expires, ms since the epoch. */
+/** When a certificate was issued, and from when until when it is valid, ms since the epoch. */
 export interface Validity {
   readonly issuedMs: number;
+  /** Of the certificate and its authority, the later one. */
+  readonly startsMs: number;
+  /** Of the certificate and its authority, the earlier one. */
   readonly expiresMs: number;
 }
 
@@ -76,9 +85,10 @@ export function validityOf({ cert, key, ca }: Pair, dnsNames: readonly string[])
       leaf.checkPrivateKey(createPrivateKey(key)) &&
       leaf.verify(authority.publicKey) &&
       dnsNames.every((name) => leaf.checkHost(name) !== undefined);
+    const starts = [leaf, authority].map(({ validFrom }) => Date.parse(validFrom));
     const ends = [leaf, authority].map(({ validTo }) => Date.parse(validTo));
     const issuedMs = Date.parse(leaf.validFrom) + BACKDATED_MS;
-    return good ? { issuedMs, expiresMs: Math.min(...ends) } : undefined;
+    return good ? { issuedMs, startsMs: Math.max(...starts), expiresMs: Math.min(...ends) } : undefined;
   } catch {
     return undefined;
   }
@@ -104,7 +114,7 @@ export interface Held {
 }
 
 export type Step =
-  /** The current pair is missing, expired, or for other names: issue a new one immediately. */
+  /** The current pair is missing, not valid now, or for other names: issue a new one immediately. */
   | { readonly do: "issue" }
   /** The current pair is old: issue the next one. */
   | { readonly do: "prepare" }
@@ -113,8 +123,8 @@ export type Step =
   /** Wait for this time. */
   | { readonly do: "wait"; readonly ms: number };
 
-/** A pair is renewed after two thirds of its validity. */
-const RENEW_MS = (LIFETIME_MS * 2) / 3;
+/** A pair is renewed after this part of its validity: ours after 60 days. */
+const RENEW_AFTER = 2 / 3;
 /** Time until the next pair is served: all API servers have its authority by then. */
 export const SETTLE_MS = 600_000;
 
@@ -124,17 +134,24 @@ export const SETTLE_MS = 600_000;
  * @param dnsNames of the webhook's Service
  */
 export function nextStep(held: Held, bundle: string, dnsNames: readonly string[], now: number): Step {
-  const current = held.current && validityOf(held.current, dnsNames);
-  if (!current || current.expiresMs <= now) return { do: "issue" };
-  const next = held.next && validityOf(held.next, dnsNames);
-  if (!next || !held.next || next.expiresMs <= now) {
-    const renewMs = current.issuedMs + RENEW_MS;
+  const current = held.current && validAt(held.current, dnsNames, now);
+  if (!current) return { do: "issue" };
+  const next = held.next && validAt(held.next, dnsNames, now);
+  if (!next || !held.next) {
+    const renewMs = current.issuedMs + (current.expiresMs - current.issuedMs) * RENEW_AFTER;
     return renewMs <= now ? { do: "prepare" } : { do: "wait", ms: renewMs - now };
   }
   const settledMs = next.issuedMs + SETTLE_MS;
-  if (now < settledMs) return { do: "wait", ms: settledMs - now };
+  // The current pair may expire first: another one is then issued at once.
+  if (now < settledMs) return { do: "wait", ms: Math.min(settledMs, current.expiresMs) - now };
   // A bundle without it is written first; the watch reports that.
   return bundle.includes(held.next.ca.trim()) ? { do: "promote" } : { do: "wait", ms: SETTLE_MS };
+}
+
+/** Returns the validity of a pair that a client with this time accepts; undefined for any other. */
+function validAt(pair: Pair, dnsNames: readonly string[], now: number): Validity | undefined {
+  const validity = validityOf(pair, dnsNames);
+  return validity && validity.startsMs <= now && now < validity.expiresMs ? validity : undefined;
 }
 
 /** Returns the contents of the Secret after a step. */

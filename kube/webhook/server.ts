@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { X509Certificate } from "node:crypto";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
+import { sleep } from "../backoff";
 import type { Logger } from "../log";
 import type { HealthCheck } from "../process/health";
 import { InvalidReviewError, readReview, writeReview, type AdmissionHandler } from "./review";
@@ -9,11 +10,21 @@ import { InvalidReviewError, readReview, writeReview, type AdmissionHandler } fr
 /** Twice the API server's limit of a request: the review is a bit larger than the object. */
 const MAX_BYTES = 6 * 1024 * 1024;
 
+/**
+ * How long requests are accepted after the signal to stop: until all API servers and nodes know that the Service has one
+ * endpoint less. Kubernetes gives no bound; it takes a second or two.
+ */
+const DRAIN_MS = 8_000;
+/** How long requests in progress may take when the server closes: the API server waits for 5 s. */
+const FINISH_MS = 5_000;
+
 export interface WebhookServerOptions {
   readonly port: number;
   /** By path: `/restore`. */
   readonly handlers: Readonly<Record<string, AdmissionHandler>>;
   readonly log: Logger;
+  /** Default: 8,000. */
+  readonly drainMs?: number;
 }
 
 /** When a certificate is valid, ms since the epoch. */
@@ -28,6 +39,7 @@ export class WebhookServer {
   private certificate?: string;
   private served?: CertificateTimes;
   private failure?: string;
+  private stopping = false;
 
   constructor(private readonly options: WebhookServerOptions) {
     this.server = createServer(
@@ -45,7 +57,10 @@ export class WebhookServer {
     return {
       name: "webhook-certificate",
       failure: () =>
-        this.failure ?? (this.certificate === undefined ? "the webhook has no certificate yet" : undefined),
+        this.stopping
+          ? "the process is stopping"
+          : (this.failure ??
+            (this.certificate === undefined ? "the webhook has no certificate yet" : undefined)),
     };
   }
 
@@ -82,23 +97,41 @@ export class WebhookServer {
     this.options.log.info({ server: "webhook", port }, "listening");
   }
 
-  /** Ends all connections: for requests in progress the API server applies the webhook's failurePolicy. */
+  /** Serves on for 8 s, but is not Ready, and keeps no connection. */
+  async drain(): Promise<void> {
+    this.stopping = true;
+    if (this.certificate === undefined) return;
+    await sleep(this.options.drainMs ?? DRAIN_MS, NEVER);
+  }
+
+  /**
+   * Accepts no more requests, and gives those in progress 5 s. For requests that it cuts off the API server applies the
+   * webhook's failurePolicy.
+   */
   close(): Promise<void> {
+    this.stopping = true;
     return new Promise((resolve) => {
-      this.server.close(() => resolve());
-      this.server.closeAllConnections();
+      const cut = setTimeout(() => this.server.closeAllConnections(), FINISH_MS);
+      this.server.close(() => {
+        clearTimeout(cut);
+        resolve();
+      });
+      this.server.closeIdleConnections();
     });
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [path = ""] = (request.url ?? "").split("?", 1);
     const { handlers, log } = this.options;
+    if (this.stopping) response.setHeader("connection", "close");
     const handler = Object.hasOwn(handlers, path) ? handlers[path] : undefined;
     if (!handler) return reply(response, 404, "not found");
     if (request.method !== "POST") return reply(response, 405, "only POST");
     try {
       const review = readReview(await body(request));
       const admission = await handler(review);
+      // It may have begun to stop meanwhile.
+      if (this.stopping) response.setHeader("connection", "close");
       reply(response, 200, writeReview(review.uid, admission), "application/json");
     } catch (error) {
       if (error instanceof InvalidReviewError) return reply(response, 400, error.message);
@@ -129,3 +162,5 @@ function reply(
   response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(text) });
   response.end(text);
 }
+
+const NEVER = new AbortController().signal;

@@ -79,6 +79,7 @@ const HEALTHY: Series = {
   [checkpoints("unknown", "OutcomeUnknown")]: "0x120",
   [restores("restored", "None")]: "0+1x120",
   [restores("skipped", "None")]: "0+1x120",
+  [restores("skipped", "NoDecision")]: "0x120",
   [restores("fellBack", "Incompatible")]: "0x120",
   [restores("stopped", "CRIUFailed")]: "0x120",
   [restores("lost", "ClaimLost")]: "0x120",
@@ -252,6 +253,11 @@ suiteWith(missing)("alarms", () => {
         { 30: [], 37: [lost({ result, reason: "PlanMissing" })], 50: [] },
       ],
     ),
+    [
+      "a pod started fresh because the webhook did not decide",
+      { [restores("skipped", "NoDecision")]: "0x30 1x89" },
+      { 30: [], 37: [lost({ result: "skipped", reason: "NoDecision" })], 50: [] },
+    ],
     [
       "the webhook cannot decide",
       { [NO_DECISION]: "0x30 1x89" },

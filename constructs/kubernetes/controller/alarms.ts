@@ -122,6 +122,7 @@ const RESTORES_LOST: Alarm = {
   alert: "CedanaRestoresLost",
   expr: [
     `sum by (result, reason) (increase(cedana_restores_total{result=~"fellBack|stopped|lost|unknown"}[${RANGE}])) > 0`,
+    `sum by (result, reason) (increase(cedana_restores_total{reason="NoDecision"}[${RANGE}])) > 0`,
     because(
       "WebhookWithoutDecision",
       `sum(increase(cedana_restore_admissions_total{result="error"}[${RANGE}])) > 0`,

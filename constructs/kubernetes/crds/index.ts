@@ -28,7 +28,7 @@ export class Crd extends Construct {
  * Returns the CustomResourceDefinition of a kind, without metadata. It has no type, because V1CustomResourceDefinition
  * has other names for some fields of a schema (`_enum`, `x_kubernetes_...`).
  */
-function crd({ group, version, kind, plural, shortNames, scope, schema, columns }: Kind) {
+function crd({ group, version, kind, plural, shortNames, scope, schema, columns, selectable }: Kind) {
   return {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
@@ -50,6 +50,7 @@ function crd({ group, version, kind, plural, shortNames, scope, schema, columns 
           schema: { openAPIV3Schema: schema },
           subresources: { status: {} },
           additionalPrinterColumns: columns,
+          ...(selectable && { selectableFields: selectable.map((jsonPath) => ({ jsonPath })) }),
         },
       ],
     },

@@ -170,7 +170,12 @@ function requestRules() {
   ];
 }
 
-/** Checks the records. On a pod with a request, the webhook has overwritten them. */
+const UNPROCESSED = `the controller did not process the restore request, and ${REQUEST.fallback} is stop: try again`;
+
+/**
+ * Checks the records. On a pod with a request, the webhook has overwritten them. With `restore-fallback: stop`, a pod that
+ * cannot be restored has no label: it is judged here, after all webhooks, because a later one can still add what it lacks.
+ */
 function podRules() {
   const none = `${RECORDS}.all(key, !(key in variables.annotations)) && !('${RESTORED_FROM}' in variables.labels)`;
   const label = (map: string) => `'${RESTORED_FROM}' in variables.${map}`;
@@ -183,7 +188,9 @@ function podRules() {
     },
     {
       expression: `request.operation != 'CREATE' || !('${REQUEST.fallback}' in variables.annotations) || variables.annotations['${REQUEST.fallback}'] != 'stop' || variables.from == '' || '${RESTORED_FROM}' in variables.labels`,
-      message: `the controller did not process the restore request, and ${REQUEST.fallback} is stop: try again`,
+      messageExpression: `'${RECORD.skipped}' in variables.annotations ? '${REQUEST.from}: ' + variables.annotations['${RECORD.skipped}'] + '; ${REQUEST.fallback} is stop' : '${UNPROCESSED}'`,
+      message: UNPROCESSED,
+      reason: "Forbidden",
     },
   ];
 }

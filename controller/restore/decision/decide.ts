@@ -3,6 +3,7 @@ import type { CheckpointObject } from "../../checkpoints/objects";
 import { phaseOf } from "../../checkpoints/state";
 import type { SkipCause } from "../reasons";
 import { boundedWarnings, fit, type ClusterState } from "./fit";
+import type { Placement } from "./placement";
 import { matchWorkload, workloadOf, type AdmittedPod, type RestoreRequest } from "./pod";
 
 export type Decision =
@@ -11,15 +12,17 @@ export type Decision =
       readonly checkpoint: CheckpointObject;
       /** Names of the restored containers. */
       readonly containers: readonly string[];
-      /** RuntimeClass whose handler restores the containers by a plan. */
-      readonly runtimeClass: string;
+      /** The RuntimeClass whose handler restores the containers by a plan, and the labels of its nodes. */
+      readonly placement: Placement & { readonly runtimeClass: string };
       /** Warnings that the API server returns to the client that creates the pod. */
       readonly warnings: readonly string[];
     }
   /** The pod starts without a checkpoint. */
   | { readonly is: "fresh"; readonly reason: string; readonly cause: SkipCause }
-  /** The pod is rejected. */
+  /** The pod must not start without a checkpoint. */
   | { readonly is: "deny"; readonly reason: string; readonly cause: SkipCause }
+  /** An annotation is invalid. */
+  | { readonly is: "invalid"; readonly reason: string; readonly cause: "InvalidRequest" }
   /** The only fitting Checkpoint is claimed by another admission, whose outcome is unknown. */
   | {
       readonly is: "busy";

@@ -4,6 +4,7 @@ import type { CheckpointObject } from "../../checkpoints/objects";
 import type { PlanRestore } from "../../engines";
 import { phaseOf, readyOf } from "../../checkpoints/state";
 import type { SkipCause } from "../reasons";
+import type { Placement } from "./placement";
 import type { AdmittedPod, RestoreRequest } from "./pod";
 
 /** The state of the cluster that a decision uses. */
@@ -30,8 +31,8 @@ export type Fit =
       readonly fits: true;
       /** Names of the restored containers. */
       readonly containers: readonly string[];
-      /** RuntimeClass whose handler restores the containers. */
-      readonly runtimeClass: string;
+      /** The RuntimeClass whose handler restores the containers, and the labels of its nodes. */
+      readonly placement: Placement & { readonly runtimeClass: string };
       readonly warnings: readonly string[];
     }
   | { readonly fits: false; readonly reason: string; readonly cause: SkipCause }
@@ -81,11 +82,13 @@ export function fit(
   const fitting = runtimeClassFor(pod, containers, architecture, method);
   if (typeof fitting === "string") return no(fitting);
   const { runtimeClass } = fitting;
-  // The API server adds the labels of the RuntimeClass's scheduling after the webhook. It rejects a pod with other values,
-  // hence the check.
-  const conflict = conflictWith(pod, { ...nodes, [ARCHITECTURE_LABEL]: fitting.architecture });
+  // The RuntimeClass's scheduling has the same labels. The API server rejects a pod with other values, hence the check. It
+  // adds them only after the first of two calls, hence they are in the placement as well.
+  const nodeSelector = { ...nodes, [ARCHITECTURE_LABEL]: fitting.architecture };
+  const conflict = conflictWith(pod, nodeSelector);
   if (conflict !== undefined) return no(conflict);
-  return { fits: true, containers: containers.map(({ name }) => name), runtimeClass, warnings };
+  const placement = { runtimeClass, nodeSelector };
+  return { fits: true, containers: containers.map(({ name }) => name), placement, warnings };
 }
 
 /** Returns the RuntimeClass that restores the pod and the architecture of its nodes, or a message if there is none. */

@@ -2,4 +2,12 @@
 export { decide, type Decision } from "./decide";
 export type { RestoreMethods } from "./fit";
 export { mutation } from "./mutation";
-export { projectAdmittedPod, readRequest, type AdmittedPod } from "./pod";
+export { original, type Placements } from "./placement";
+export {
+  deploymentOf,
+  projectAdmittedPod,
+  readRequest,
+  selectorOf,
+  templateHashOf,
+  type AdmittedPod,
+} from "./pod";

@@ -1,45 +1,71 @@
 import { NOT_RESTORED, RECORD, RESTORED_FROM } from "../../../api";
 import { at, pointer, textsAt, type Json, type JsonPatchOperation } from "../../../kube";
 import type { Decision } from "./decide";
+import { addedTo, classOf, original, type Placement, type Placements } from "./placement";
 
 /** Maximum length of the reason in an annotation. */
 const LONGEST = 1024;
 
+type Carried = Extract<Decision, { is: "restore" | "fresh" | "deny" }>;
+
 /**
- * Returns the patch that carries out a decision. It removes annotations of earlier decisions that a client copied.
+ * Returns the patch that carries out a decision. It undoes what an earlier call for the pod has done, and removes
+ * annotations of earlier decisions that a client copied. A pod that must not start fresh gets no label: a policy rejects it,
+ * unless another webhook changes it so that a later call restores it.
  * @param claim UID of the admission request; undefined for a Checkpoint that pods share
+ * @param placements what an earlier call can have added
  */
 export function mutation(
   raw: Json,
-  decision: Extract<Decision, { is: "restore" | "fresh" }>,
+  decision: Carried,
   claim: string | undefined,
+  placements: Placements,
 ): JsonPatchOperation[] {
-  const restored = decision.is === "restore";
-  const uid = restored ? decision.checkpoint.metadata.uid : NOT_RESTORED;
+  const before = original(raw, placements);
+  const placement = decision.is === "restore" ? decision.placement : { nodeSelector: {} };
+  const added = addedTo(before, placement);
+  const labels = textsAt(raw, "spec", "nodeSelector");
+  const kept = textsAt(before, "spec", "nodeSelector");
+  const outdated = Object.keys(labels).filter((key) => !Object.hasOwn(kept, key));
   return [
-    ...put(raw, ["metadata", "labels"], { [RESTORED_FROM]: uid }, []),
-    ...put(raw, ["metadata", "annotations"], records(decision, claim), Object.values(RECORD)),
-    ...(restored ? [restoreBy(decision.runtimeClass)] : []),
+    ...put(raw, ["metadata", "labels"], labelsOf(decision), [RESTORED_FROM]),
+    ...put(raw, ["metadata", "annotations"], records(decision, claim, added), Object.values(RECORD)),
+    ...runtimeClass(raw, added.runtimeClass ?? classOf(before)),
+    ...put(raw, ["spec", "nodeSelector"], added.nodeSelector, outdated),
   ];
 }
 
-function restoreBy(runtimeClass: string): JsonPatchOperation {
-  return { op: "add", path: "/spec/runtimeClassName", value: runtimeClass };
+function labelsOf(decision: Carried): Record<string, string> {
+  switch (decision.is) {
+    case "restore":
+      return { [RESTORED_FROM]: decision.checkpoint.metadata.uid };
+    case "fresh":
+      return { [RESTORED_FROM]: NOT_RESTORED };
+    default:
+      return {};
+  }
 }
 
-function records(
-  decision: Extract<Decision, { is: "restore" | "fresh" }>,
-  claim: string | undefined,
-): Record<string, string> {
-  if (decision.is === "fresh") return { [RECORD.skipped]: decision.reason.slice(0, LONGEST) };
+function runtimeClass(raw: Json, name: string | undefined): JsonPatchOperation[] {
+  const path = "/spec/runtimeClassName";
+  if (classOf(raw) === name) return [];
+  return name === undefined ? [{ op: "remove", path }] : [{ op: "add", path, value: name }];
+}
+
+function records(decision: Carried, claim: string | undefined, added: Placement): Record<string, string> {
+  if (decision.is !== "restore") return { [RECORD.skipped]: oneLine(decision.reason).slice(0, LONGEST) };
   const { name, uid } = decision.checkpoint.metadata;
   return {
     [RECORD.plan]: uid,
     [RECORD.checkpoint]: name,
     ...(claim === undefined ? {} : { [RECORD.claim]: claim }),
     [RECORD.containers]: decision.containers.join(),
+    [RECORD.placement]: JSON.stringify(added),
   };
 }
+
+/** The policy's message has the reason, and must be one line. */
+const oneLine = (text: string) => text.replaceAll(/\s+/g, " ");
 
 /** Sets entries of a map that may be missing; removes those of `ours` that are not set. */
 function put(

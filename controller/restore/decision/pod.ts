@@ -27,7 +27,7 @@ export function matchWorkload(pod: AdmittedPod, { spec, status }: CheckpointObje
   if (source === undefined || source.kind !== owner.kind || groupOf(source) !== groupOf(owner)) return "none";
   switch (owner.kind) {
     case "ReplicaSet": {
-      const hash = pod.labels[DEPLOYMENT_HASH];
+      const hash = templateHashOf(pod);
       if (deploymentOf(owner.name, hash) !== deploymentOf(source.name, status.podTemplateHash)) return "none";
       return hash === status.podTemplateHash ? "same" : "otherTemplate";
     }
@@ -44,19 +44,35 @@ export function matchWorkload(pod: AdmittedPod, { spec, status }: CheckpointObje
   }
 }
 
+/**
+ * Returns the field selector of the Checkpoints of the pod's workload: it selects all for which `matchWorkload` returns
+ * `same`. Undefined if there are none.
+ */
+export function selectorOf(pod: AdmittedPod): string | undefined {
+  const { owner, name } = pod;
+  if (owner?.kind === "DaemonSet") return undefined;
+  if (owner?.kind === "ReplicaSet" || owner?.kind === "Job") return `status.owner.name=${owner.name}`;
+  return name === undefined ? undefined : `spec.podRef.name=${name}`;
+}
+
 /** Returns the name of the workload, for messages. */
 export function workloadOf(pod: AdmittedPod): string {
   const { owner } = pod;
   if (owner === undefined) return pod.name === undefined ? "a pod without a name" : `pod ${pod.name}`;
-  const hash = pod.labels[DEPLOYMENT_HASH];
+  const hash = templateHashOf(pod);
   const deployment = owner.kind === "ReplicaSet" ? deploymentOf(owner.name, hash) : owner.name;
   if (owner.kind === "ReplicaSet" && deployment !== owner.name) return `Deployment ${deployment}`;
   const name = pod.name === undefined ? "" : `, pod ${pod.name}`;
   return `${owner.kind} ${owner.name}${name}`;
 }
 
+/** Returns the hash of the pod template of a ReplicaSet's pod, as its Deployment sets it. */
+export function templateHashOf({ labels }: AdmittedPod): string | undefined {
+  return labels[DEPLOYMENT_HASH];
+}
+
 /** Returns the name of the ReplicaSet's Deployment, or its own name if it has none. */
-function deploymentOf(replicaSet: string, hash: string | undefined): string {
+export function deploymentOf(replicaSet: string, hash: string | undefined): string {
   const end = `-${hash}`;
   return hash !== undefined && replicaSet.endsWith(end) ? replicaSet.slice(0, -end.length) : replicaSet;
 }

@@ -2,3 +2,4 @@
 export { ClaimReconciler } from "./claim-reconciler";
 export { PodReconciler } from "./pod-reconciler";
 export { hasRun } from "./progress";
+export { STARTED, UNANSWERED, UNANSWERED_POD, UnansweredReconciler } from "./unanswered";

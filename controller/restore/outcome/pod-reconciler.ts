@@ -3,6 +3,7 @@ import { isTestFailed, pointer, type Client, type JsonPatchOperation } from "../
 import { putRestore } from "../claims";
 import { CHECKPOINT, type CheckpointObject } from "../../checkpoints/objects";
 import { timeOf } from "../../checkpoints/state";
+import { NO_DECISION } from "./unanswered";
 import { planProgress, type NodeRestoreObject } from "../plan";
 import { RESTORED_POD, hasEnded, type RestoredPod } from "../pods";
 import type { Cause, FailureCause, Outcome } from "../reasons";
@@ -165,7 +166,7 @@ export class PodReconciler {
     this.report(
       pod,
       undefined,
-      ["skipped", "None"],
+      ["skipped", pod.skipped === NO_DECISION ? "NoDecision" : "None"],
       "RestoreSkipped",
       `starts fresh: ${pod.skipped ?? "unknown reason"}`,
     );

@@ -65,7 +65,8 @@ export class RestoreInstall {
     this.api = new ApiServer(config);
   }
 
-  async start(): Promise<void> {
+  /** @param prepare runs before the controllers start */
+  async start(prepare: () => Promise<void> = async () => {}): Promise<void> {
     const all = chart();
     const ports = await freePorts(2);
     const { port, server } = await balance(ports);
@@ -92,6 +93,7 @@ export class RestoreInstall {
       "Checkpoints are served",
       async () => (await this.api.request("GET", CHECKPOINTS)).status === 200,
     );
+    await prepare();
     const settings = settingsIn(all);
     const kubeconfig = await this.kubeconfigOfAccount();
     this.replicas = ports.map((port, index) => {

@@ -36,6 +36,16 @@ test.each(KINDS)("the CRD of $kind serves one stored version with status, schema
   });
 });
 
+test("Checkpoints can be selected by the fields that the restore webhook uses", () => {
+  const parent = new Chart(Testing.app(), "crds");
+  new Crd(parent, "crd", { kind: CHECKPOINT });
+  const [crd] = Testing.synth(parent);
+  expect(crd.spec.versions[0].selectableFields).toEqual([
+    { jsonPath: ".spec.podRef.name" },
+    { jsonPath: ".status.owner.name" },
+  ]);
+});
+
 test("a CRD has the labels and annotations of the install", () => {
   const parent = new Chart(Testing.app(), "crds");
   new Crd(parent, "crd", { kind: CHECKPOINT, install: { annotations: { team: "platform" } } });

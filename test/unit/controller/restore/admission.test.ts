@@ -1,93 +1,16 @@
 /** Admission and claims, on an API server in memory. */
 import { applyPatch, type Operation } from "fast-json-patch";
-import { Claims } from "../../../../controller/restore";
 import { SKIP_CAUSES } from "../../../../controller/restore/reasons";
-import { Report } from "../../../../controller/restore/report";
-import { Admitter } from "../../../../controller/restore/admitter";
-import type { CheckpointObject } from "../../../../controller/checkpoints/objects";
-import { Metrics, type AdmissionResponse, type Json } from "../../../../kube";
-import { clientOn, logInto } from "../../../support/controller-runtime";
-import { FakeApi } from "../../../../testbed/fake-api";
+import type { Admitter } from "../../../../controller/restore/admitter";
+import type { AdmissionResponse, Json } from "../../../../kube";
 import { seeded, SEED, SOAK } from "../../../../testbed/random";
-import { byPlan, checkpointJson, CLASSES, podJson, saved } from "./support";
+import { AdmissionHarness as Harness, CREATION, DEPLOYED, IN_TEAM } from "./admission-harness";
+import { podJson, saved } from "./support";
 
-const ROOT = "/apis/automation.cedana.ai/v1alpha1/checkpoints";
-const IN_TEAM = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-a/checkpoints";
 const PODS = "/api/v1/namespaces/team-a/pods";
-const DEPLOYED = {
-  generateName: "api-6c-",
-  owner: { kind: "ReplicaSet", name: "api-6c" },
-  labels: { "pod-template-hash": "6c" },
-};
 
 /** Random orders of requests that are checked. */
 const SCHEDULES = SOAK ? 3000 : 30;
-
-const CREATION = { user: "dev", namespace: "team-a", resource: "pods", operation: "CREATE" };
-
-class Harness {
-  readonly api = new FakeApi();
-  readonly lines: object[] = [];
-  private readonly log = logInto(this.lines);
-  private readonly metrics = new Metrics();
-  private readonly report = new Report({ record: () => {} }, this.metrics, this.log);
-  private requests = 0;
-
-  put(...given: Parameters<typeof checkpointJson>): void {
-    this.api.put(ROOT, checkpointJson(...given));
-  }
-
-  restoreOf(name: string) {
-    const { status } = this.api.get(`${IN_TEAM}/${name}`) as unknown as {
-      status: CheckpointObject["status"];
-    };
-    return status.restore;
-  }
-
-  /** Returns the number of admissions by result and reason. */
-  async admissions(): Promise<Record<string, number>> {
-    const text = await this.metrics.registry.metrics();
-    const series = /^cedana_restore_admissions_total\{result="(\w+)",reason="(\w+)"\} (\d+)$/gm;
-    return Object.fromEntries(
-      [...text.matchAll(series)].map(([, result, reason, count]) => [`${result} ${reason}`, Number(count)]),
-    );
-  }
-
-  replica(): Admitter {
-    return new Admitter({
-      settings: { nodeSelector: {} },
-      methods: byPlan(CLASSES),
-      client: clientOn(this.api),
-      claims: new Claims(clientOn(this.api)),
-      report: this.report,
-      log: this.log,
-    });
-  }
-
-  /** A request of the API server; the pod is stored if it is admitted. */
-  async create(
-    replica: Admitter,
-    given: Parameters<typeof podJson>[0],
-    more: { dryRun?: boolean; lost?: boolean } = {},
-  ) {
-    const uid = `request-${++this.requests}`;
-    const pod = podJson(given);
-    const { dryRun = false } = more;
-    const verdict = await replica.admit({ ...CREATION, uid, object: pod as unknown as Json, dryRun });
-    const stored = verdict.allowed
-      ? applyPatch(structuredClone(pod), verdict.patch as Operation[]).newDocument
-      : undefined;
-    if (stored && !dryRun && !more.lost)
-      await this.api.send("POST", PODS, { type: "application/json", content: stored });
-    return {
-      verdict,
-      from:
-        stored &&
-        ((stored.metadata.annotations as Record<string, string>)["cedana.ai/restore-checkpoint"] ?? "none"),
-      uid,
-    };
-  }
-}
 
 const message = (verdict: AdmissionResponse) => (verdict.allowed ? "" : verdict.message);
 
@@ -155,12 +78,12 @@ test("logs who restores what, and counts each decision by its reason", async () 
   await harness.create(replica, { name: "db-0", owner: { kind: "StatefulSet", name: "db" } }, { lost: true });
   const admissions = Object.entries(await harness.admissions());
   // Those that did not occur start at 0.
-  expect(admissions).toHaveLength(3 + 2 * SKIP_CAUSES.length);
+  expect(admissions).toHaveLength(4 + 2 * (SKIP_CAUSES.length - 1));
   expect(Object.fromEntries(admissions.filter(([, count]) => count > 0))).toEqual({
     "restore None": 1,
     "fresh NoCheckpoint": 1,
     "deny NoCheckpoint": 1,
-    "deny InvalidRequest": 1,
+    "invalid InvalidRequest": 1,
     "fresh InUse": 1,
     "fresh FailedBefore": 1,
     "fresh NotCompleted": 1,
@@ -192,14 +115,19 @@ test("claims nothing in a dry run or for shared Checkpoints", async () => {
   expect(harness.api.writes.filter(({ method }) => method === "PATCH")).toEqual([]);
 });
 
-test("rejects a pod that cannot be restored with fallback stop, and one with invalid annotations", async () => {
+test("leaves a pod that cannot be restored with fallback stop to the policy, with the reason and without the label", async () => {
   const harness = new Harness();
   const stop = { annotations: { "cedana.ai/restore-fallback": "stop" } };
-  const { verdict } = await harness.create(harness.replica(), stop);
-  expect(verdict).toMatchObject({ allowed: false, code: 403 });
-  expect(message(verdict)).toBe(
-    "cedana.ai/restore-from: no completed Checkpoint of StatefulSet web, pod web-0 exists",
-  );
+  const { verdict, stored } = await harness.create(harness.replica(), stop);
+  expect(verdict).toMatchObject({ allowed: true, warnings: [] });
+  expect(stored?.metadata.labels).not.toHaveProperty(["cedana.ai/restored-from"]);
+  expect(stored?.metadata.annotations).toMatchObject({
+    "cedana.ai/restore-skipped": "no completed Checkpoint of StatefulSet web, pod web-0 exists",
+  });
+});
+
+test("rejects a pod with invalid annotations", async () => {
+  const harness = new Harness();
   const wrong = { annotations: { "cedana.ai/restore-shared": "yes" } };
   expect((await harness.create(harness.replica(), wrong)).verdict).toMatchObject({
     allowed: false,

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { applyPatch, type Operation } from "fast-json-patch";
 import { mutation, type Decision } from "../../../../controller/restore/decision";
 import type { Json } from "../../../../kube";
-import { checkpoint, decided, podJson, saved, type Restored } from "./support";
+import { byPlan, checkpoint, CLASSES, decided, NODES, podJson, saved, type Restored } from "./support";
 import { assertProperty } from "../../../support/property";
 
 const named = (from: string, more: Record<string, string> = {}) => ({
@@ -59,7 +59,8 @@ describe("a restore", () => {
   const patched = (pod: object, decision: Decision, claim?: string) => {
     if (decision.is !== "restore" && decision.is !== "fresh") throw new Error(decision.is);
     const raw = structuredClone(pod);
-    return applyPatch(raw, mutation(pod as unknown as Json, decision, claim) as Operation[], true)
+    const placements = { nodeSelector: NODES, methods: byPlan(CLASSES) };
+    return applyPatch(raw, mutation(pod as unknown as Json, decision, claim, placements) as Operation[], true)
       .newDocument as ReturnType<typeof podJson>;
   };
 

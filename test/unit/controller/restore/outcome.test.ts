@@ -207,7 +207,7 @@ describe("a claim", () => {
         throw new Error("cut");
     };
     const dead = harness.api.watches.filter(({ target }) => target.collection === "/api/v1/pods");
-    expect(dead).toHaveLength(1);
+    expect(dead).toHaveLength(2);
     for (const watch of dead) watch.stall();
     harness.pod();
     await seconds(120);

@@ -2,7 +2,7 @@
 import { applyPatch, type Operation } from "fast-json-patch";
 import { mutation } from "../../../../controller/restore/decision";
 import type { Json } from "../../../../kube";
-import { byPlan, checkpoint, CLASSES, decided, digest, podJson, saved, type Pod } from "./support";
+import { byPlan, checkpoint, CLASSES, decided, digest, NODES, podJson, saved, type Pod } from "./support";
 
 const of = (architecture?: string, more: object = {}) =>
   checkpoint({ containers: [saved("app", { architecture, ...more }), saved("log", { architecture })] });
@@ -35,12 +35,15 @@ function decision(pod: Pod, saved: ReturnType<typeof of>, classes: Record<string
 
 function why(pod: Pod, saved: ReturnType<typeof of>, classes: Record<string, string> = CLASSES): string {
   const result = decision(pod, saved, classes);
-  return result.is === "restore" ? `restored by ${result.runtimeClass}` : `${result.is}: ${result.reason}`;
+  return result.is === "restore"
+    ? `restored by ${result.placement.runtimeClass}`
+    : `${result.is}: ${result.reason}`;
 }
 
 function patched(pod: object, result: ReturnType<typeof decision>, claim?: string) {
   if (result.is !== "restore" && result.is !== "fresh") throw new Error(result.is);
-  const operations = mutation(pod as unknown as Json, result, claim) as Operation[];
+  const placements = { nodeSelector: NODES, methods: byPlan(CLASSES) };
+  const operations = mutation(pod as unknown as Json, result, claim, placements) as Operation[];
   return applyPatch(structuredClone(pod), operations, true).newDocument as ReturnType<typeof podJson>;
 }
 
@@ -60,11 +63,12 @@ test("restores a sidecar by the plan of its pod, if it has the image of the chec
   expect(why(setup, of("amd64"))).toMatch(/the pod has no container log/);
 });
 
-test("sets the RuntimeClass of the architecture and the records, and keeps images and nodeSelector", () => {
+test("sets the RuntimeClass of the architecture, the labels of its nodes and the records, and keeps images", () => {
   const before = podJson({ ...TWO, spec: { imagePullSecrets: [{ name: "s" }] } });
   const result = decision({ ...TWO, spec: { imagePullSecrets: [{ name: "s" }] } }, of("arm64"));
   const pod = patched(before, result, "c-1");
-  expect(pod.spec).toEqual({ ...before.spec, runtimeClassName: "cedana-criu-arm64" });
+  const nodeSelector = { ...NODES, "kubernetes.io/arch": "arm64" };
+  expect(pod.spec).toEqual({ ...before.spec, runtimeClassName: "cedana-criu-arm64", nodeSelector });
   expect(pod.metadata.labels).toMatchObject({ "cedana.ai/restored-from": "uid-before" });
   expect(pod.metadata.annotations).toEqual({
     "cedana.ai/restore-from": "before",
@@ -72,6 +76,7 @@ test("sets the RuntimeClass of the architecture and the records, and keeps image
     "cedana.ai/restore-checkpoint": "before",
     "cedana.ai/restore-claim": "c-1",
     "cedana.ai/restore-containers": "app,log",
+    "cedana.ai/restore-placement": JSON.stringify({ runtimeClass: "cedana-criu-arm64", nodeSelector }),
   });
   expect(result).toMatchObject({ warnings: ["container late has no checkpoint and starts fresh"] });
 });

@@ -115,6 +115,9 @@ export function byPlan(runtimeClasses: Readonly<Record<string, string>>): Restor
 
 export const CLASSES = { amd64: "cedana-criu-amd64", arm64: "cedana-criu-arm64" };
 
+/** Labels of the nodes that restore. */
+export const NODES = { "cedana.ai/enabled": "true" };
+
 /** Returns the decision on a pod, with nodes labelled cedana.ai/enabled=true. */
 export function decided(
   pod: Pod,
@@ -124,10 +127,6 @@ export function decided(
 ): Decision {
   const admitted = projectAdmittedPod(podJson(pod) as unknown as Json);
   const request = readRequest(admitted.annotations);
-  if (typeof request === "string") return { is: "deny", reason: request, cause: "InvalidRequest" };
-  return decide(admitted, request, checkpoints, {
-    running: new Set(running),
-    nodeSelector: { "cedana.ai/enabled": "true" },
-    methods,
-  });
+  if (typeof request === "string") return { is: "invalid", reason: request, cause: "InvalidRequest" };
+  return decide(admitted, request, checkpoints, { running: new Set(running), nodeSelector: NODES, methods });
 }

@@ -95,6 +95,39 @@ test("starts servers, cache, lease, controllers; stops controllers, events, leas
   expect(source.eventNames()).toEqual([]);
 });
 
+test("servers drain from the first signal on; the lease is released meanwhile, cache and servers stop after it", async () => {
+  const draining = deferred();
+  const done: string[] = [];
+  const servers = ["webhook", "probes"].map((name) => ({
+    start: async () => {},
+    ...(name === "probes" ? {} : { drain: () => (done.push("drains"), draining.promise) }),
+    close: async () => void done.push(`${name} closes`),
+  }));
+  const process = setUp({ options: { servers } });
+  process.synced.resolve();
+  await pass(0);
+  expect(done).toEqual([]);
+  process.source.emit("SIGTERM");
+  await pass(60_000);
+  expect(done).toEqual(["drains"]);
+  expect(process.done).toContain("lease released");
+  expect(process.done).not.toContain("cache stops");
+  draining.resolve();
+  expect(await process.ended).toBe(EXIT.stopped);
+  expect(process.done.at(-1)).toBe("cache stops");
+  expect(done).toEqual(["drains", "webhook closes", "probes closes"]);
+});
+
+test("a lost lease does not wait for servers to drain", async () => {
+  const drain = jest.fn(() => new Promise<void>(() => {}));
+  const servers = [{ start: async () => {}, drain, close: async () => {} }];
+  const { synced, lost, ended } = setUp({ options: { servers } });
+  synced.resolve();
+  await pass(0);
+  lost.resolve("lost");
+  expect(await ended).toBe(EXIT.failed);
+});
+
 test("a signal before the caches are filled stops at once", async () => {
   const { done, source, ended } = setUp();
   await pass(0);

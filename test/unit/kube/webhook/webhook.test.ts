@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo } from "node:net";
-import { request } from "node:https";
+import { Agent, request } from "node:https";
 import { rootCertificates } from "node:tls";
 import {
   after,
@@ -48,6 +48,25 @@ describe("plan", () => {
     expect(step({ current: { ...pair, cert: "no" } })).toEqual({ do: "issue" });
     expect(step({ current: pair }, { now: NOW + LIFETIME_MS })).toEqual({ do: "issue" });
     expect(step({ current: pair }, { names: ["another.svc"] })).toEqual({ do: "issue" });
+  });
+
+  test("replaces at once what is not valid yet: the clock of its issuer was ahead", () => {
+    // A certificate is backdated by 5 minutes.
+    expect(step({ current: other })).toEqual({ do: "issue" });
+    expect(step({ current: other }, { now: NOW + 61 * DAY - 290_000 })).toMatchObject({ do: "wait" });
+    // A prepared one that is not valid yet is replaced as well.
+    const bundle = pair.ca + other.ca;
+    const held = { current: pair, next: other };
+    expect(step(held, { bundle })).toEqual({ do: "wait", ms: expect.any(Number) });
+    expect(step(held, { bundle, now: NOW + 60.1 * DAY })).toEqual({ do: "prepare" });
+  });
+
+  test("waits for no longer than two thirds of the validity of a certificate that another program issued", async () => {
+    const short = await issue(NAMES, NOW, "test-ca", 6 * 3_600_000);
+    expect(step({ current: short })).toEqual({ do: "wait", ms: expect.any(Number) });
+    const { ms } = step({ current: short }) as { ms: number };
+    expect(Math.abs(ms - 4 * 3_600_000)).toBeLessThan(2000);
+    expect(step({ current: short }, { now: NOW + 4.1 * 3_600_000 })).toEqual({ do: "prepare" });
   });
 
   test("prepares the next certificate after two thirds of the lifetime, and serves it once its CA is trusted", () => {
@@ -193,6 +212,20 @@ test("measures when the certificate that this replica serves is valid", async ()
   expect(await times()).toEqual([issued - 300, Math.floor((NOW + 61 * DAY + LIFETIME_MS) / 1000)]);
 });
 
+const REVIEW = {
+  apiVersion: "admission.k8s.io/v1",
+  kind: "AdmissionReview",
+  request: {
+    uid: "u-1",
+    userInfo: { username: "dev", groups: ["system:authenticated"] },
+    namespace: "team-a",
+    operation: "CREATE",
+    resource: { group: "", version: "v1", resource: "pods" },
+    object: { metadata: { name: "web-0" } },
+    dryRun: true,
+  },
+};
+
 describe("server", () => {
   let server: WebhookServer;
   let port: number;
@@ -222,20 +255,7 @@ describe("server", () => {
   });
   afterAll(() => server.close());
 
-  const review = (more: object = {}) => ({
-    apiVersion: "admission.k8s.io/v1",
-    kind: "AdmissionReview",
-    request: {
-      uid: "u-1",
-      userInfo: { username: "dev", groups: ["system:authenticated"] },
-      namespace: "team-a",
-      operation: "CREATE",
-      resource: { group: "", version: "v1", resource: "pods" },
-      object: { metadata: { name: "web-0" } },
-      dryRun: true,
-      ...more,
-    },
-  });
+  const review = (more: object = {}) => ({ ...REVIEW, request: { ...REVIEW.request, ...more } });
   const call = (body: string, { path = "/restore?timeout=5s", ca = pair.ca, method = "POST" } = {}) =>
     new Promise<{ status: number; text: string }>((resolve, reject) => {
       const options = {
@@ -325,6 +345,51 @@ describe("server", () => {
     expect((await call(JSON.stringify(review()), { ca: now.ca })).status).toBe(200);
     expect(server.check.failure()).toBeUndefined();
   });
+});
+
+test("a server that stops is not ready, but serves on, and then finishes what is in progress", async () => {
+  const port = await free();
+  const held: (() => void)[] = [];
+  const handlers = {
+    "/restore": async () => {
+      await new Promise<void>((resolve) => held.push(resolve));
+      return { allowed: true, patch: [], warnings: [] } as const;
+    },
+  };
+  const server = new WebhookServer({ port, log, handlers, drainMs: 0 });
+  await server.start();
+  server.use(pair);
+  const agent = new Agent({ keepAlive: true, ca: pair.ca, servername: NAMES[0] });
+  const call = () =>
+    new Promise<{ status?: number; connection?: string }>((resolve, reject) => {
+      const sent = request({ port, path: "/restore", method: "POST", agent }, (response) => {
+        response.resume();
+        response.on("end", () =>
+          resolve({ status: response.statusCode, connection: response.headers.connection }),
+        );
+      });
+      sent.on("error", reject);
+      sent.end(JSON.stringify(REVIEW));
+    });
+  const isHeld = async (count: number) => {
+    while (held.length < count) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  const before = call();
+  await isHeld(1);
+  await server.drain();
+  expect(server.check.failure()).toBe("the process is stopping");
+  const during = call();
+  await isHeld(2);
+  const closed = server.close();
+  await expect(call()).rejects.toThrow(/ECONNREFUSED/);
+  for (const release of held) release();
+  expect(await Promise.all([before, during])).toEqual([
+    { status: 200, connection: "close" },
+    { status: 200, connection: "close" },
+  ]);
+  await closed;
+  agent.destroy();
 });
 
 function free(): Promise<number> {
