@@ -23,6 +23,7 @@ import {
   type Decision,
   type Placements,
   type RestoreMethods,
+  type RestoreRequest,
 } from "./decision";
 import { RESTORED_POD } from "./pods";
 import type { Report } from "./report";
@@ -87,9 +88,8 @@ class AdmissionAttempt {
   /** Whether pods run, by UID, of those that were read. */
   private readonly running = new Map<string, boolean>();
   private shared = false;
-  /** Candidates, read from the API server: with a late watch, the pod could lose its newest state. */
   private known: readonly CheckpointObject[] = [];
-  /** Whether they were the newest ones of etcd, and not only of the API server's cache. */
+  /** Whether these candidates were read from the API server. With a late watch, the pod could lose its newest state. */
   private consistent = false;
 
   constructor(
@@ -106,22 +106,44 @@ class AdmissionAttempt {
     const request = readRequest(this.pod.annotations);
     if (typeof request === "string") return { is: "invalid", reason: request };
     this.shared = request.shared;
-    await this.find(request.from, false);
+    // Without a claim nothing shows whether the cache is late.
+    await this.find(request, request.shared || this.request.dryRun);
     for (;;) {
       if (this.elapsedMs() > BUDGET_MS) throw new Error(`no decision within ${BUDGET_MS} ms`);
-      const running = new Set([...this.running].filter(([, runs]) => runs).map(([uid]) => uid));
-      const decision = decide(this.pod, request, this.checkpoints(), { running, ...this.placements });
+      const decision = this.decideOn(this.pod, request);
       if (decision.is === "restore") {
         if (await this.readSource(decision.checkpoint)) continue;
-        if (request.shared || this.request.dryRun || (await this.claim(decision.checkpoint))) return decision;
+        if (request.shared || this.request.dryRun) return decision;
+        const claimed = await this.claim(decision.checkpoint);
+        if (claimed === undefined) continue;
+        if (this.consistent || (await this.isFirstChoice(request, claimed))) return decision;
+        await this.options.claims.release(claimed, this.request.uid, this.bounds().timeoutMs);
+        await this.find(request, true);
       } else if (decision.is === "busy") {
         if (await this.isHeld(decision.checkpoint)) continue;
         if (this.elapsedMs() > BUSY_MS) return decision;
         await sleep(POLL_MS, NEVER);
       } else if (this.consistent) return decision;
       // A fresh start discards a state: it needs the newest Checkpoints.
-      else await this.find(request.from, true);
+      else await this.find(request, true);
     }
+  }
+
+  private decideOn(pod: AdmittedPod, request: RestoreRequest): Decision {
+    const running = new Set([...this.running].filter(([, runs]) => runs).map(([uid]) => uid));
+    return decide(pod, request, this.checkpoints(), { running, ...this.placements });
+  }
+
+  /**
+   * Checks that the claimed Checkpoint is still the one to restore, once the cache has everything that was written before the
+   * claim: another one may have completed, or was unknown.
+   */
+  private async isFirstChoice(request: RestoreRequest, claimed: CheckpointObject): Promise<boolean> {
+    if (!(await this.options.candidates.includes(claimed))) return false;
+    await this.find(request, false);
+    const annotations = { ...this.pod.annotations, [RECORD.claim]: this.request.uid };
+    const decision = this.decideOn({ ...this.pod, annotations }, request);
+    return decision.is === "restore" && decision.checkpoint.metadata.uid === claimed.metadata.uid;
   }
 
   responseTo(decision: Decision): AdmissionResponse {
@@ -180,16 +202,14 @@ class AdmissionAttempt {
     });
   }
 
-  private async find(from: string, consistent: boolean): Promise<void> {
-    this.read.clear();
-    if (from !== LATEST) {
-      this.known = [await this.get(from)].filter((one) => one !== undefined);
-      this.consistent = true;
-      return;
-    }
+  private async find({ from }: RestoreRequest, consistent: boolean): Promise<void> {
     const { namespace } = this.request;
-    this.known = await this.options.candidates.of(namespace, this.pod, { consistent, ...this.bounds() });
-    this.consistent = consistent;
+    const { candidates } = this.options;
+    this.read.clear();
+    this.consistent = consistent || from !== LATEST;
+    if (from !== LATEST) this.known = [await this.get(from)].filter((one) => one !== undefined);
+    else if (consistent) this.known = await candidates.newest(namespace, this.pod, this.bounds().timeoutMs);
+    else this.known = candidates.cached(namespace, this.pod);
   }
 
   /** Ends a read with the time for the decision. */
@@ -206,13 +226,13 @@ class AdmissionAttempt {
     return true;
   }
 
-  /** Claims the Checkpoint. @returns false if it has changed: it is then read again */
-  private async claim(checkpoint: CheckpointObject): Promise<boolean> {
+  /** Claims the Checkpoint. @returns undefined if it has changed: it is then read again */
+  private async claim(checkpoint: CheckpointObject): Promise<CheckpointObject | undefined> {
     const { uid: id } = this.request;
     const { name: podName } = this.pod;
-    if (await this.options.claims.claim(checkpoint, { id, podName }, READ_TIMEOUT_MS)) return true;
-    await this.refresh(checkpoint);
-    return false;
+    const claimed = await this.options.claims.claim(checkpoint, { id, podName }, READ_TIMEOUT_MS);
+    if (claimed === undefined) await this.refresh(checkpoint);
+    return claimed;
   }
 
   private async refresh({ metadata: { name, uid } }: CheckpointObject): Promise<void> {

@@ -77,7 +77,9 @@ export async function runProcess(options: RunProcessOptions): Promise<number> {
   // Every informer and worker listens: many listeners are no leak.
   setMaxListeners(0, stopping.signal, ending.signal);
   const unlisten = listen(options, stopping);
-  const drained = aborted(stopping.signal).then(() => Promise.all(servers.map((server) => server.drain?.())));
+  const drained = aborted(stopping.signal).then(() =>
+    Promise.all(servers.map(async (server) => server.drain?.())),
+  );
   try {
     for (const server of servers) await server.start();
     const outcome = await Promise.race([lead(options, stopping.signal), follow(cache, ending.signal)]);
