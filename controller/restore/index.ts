@@ -111,6 +111,7 @@ function outcomeControllers(
   });
   const claimReconciler = new ClaimReconciler({
     client,
+    report,
     log,
     checkpoint: (key) => checkpoints.get(key),
     exists: (uid) => podsByUid(uid).length > 0,
