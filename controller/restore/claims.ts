@@ -19,15 +19,19 @@ export interface Claim {
 export class Claims {
   constructor(private readonly client: Client) {}
 
-  /** Claims a Checkpoint. @returns false if it has changed since it was read */
-  async claim(checkpoint: CheckpointObject, { id, podName }: Claim, timeoutMs: number): Promise<boolean> {
+  /** Claims a Checkpoint. @returns it with the claim, or undefined if it has changed since it was read */
+  async claim(
+    checkpoint: CheckpointObject,
+    { id, podName }: Claim,
+    timeoutMs: number,
+  ): Promise<CheckpointObject | undefined> {
     const restore = {
       state: "Claimed",
       claim: id,
       ...(podName === undefined ? {} : { podName }),
       time: timeOf(Date.now()),
     } as const;
-    return (await putRestore(this.client, checkpoint, restore, timeoutMs)) !== undefined;
+    return putRestore(this.client, checkpoint, restore, timeoutMs);
   }
 
   /** Releases the claim of an admission whose pod is not restored after all. Leaves any other claim as it is. */

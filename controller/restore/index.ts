@@ -13,7 +13,7 @@ import { CHECKPOINT } from "../checkpoints/objects";
 import type { Engines, PlanRestore } from "../engines";
 import type { Runtime } from "../runtime";
 import { Admitter } from "./admitter";
-import { Candidates, relatedIn } from "./candidates";
+import { Candidates } from "./candidates";
 import type { Claims } from "./claims";
 import {
   ClaimReconciler,
@@ -57,8 +57,8 @@ export function createRestore(options: RestoreOptions): Restore {
   const { settings, namespace, claims, cache, events, metrics, client, log } = options;
   const report = new Report(events, metrics, log);
   const methods = restoreMethods(options.engines);
-  const related = relatedIn(cache.objects(CHECKPOINT, { namespaces: settings.namespaces }));
-  const candidates = new Candidates({ client, related, log });
+  const checkpoints = cache.objects(CHECKPOINT, { namespaces: settings.namespaces });
+  const candidates = new Candidates({ client, checkpoints, log });
   const admitter = new Admitter({ settings, methods, client, candidates, claims, report, log });
   const webhook = new WebhookServer({
     port: settings.port,
@@ -111,6 +111,7 @@ function outcomeControllers(
   });
   const claimReconciler = new ClaimReconciler({
     client,
+    report,
     log,
     checkpoint: (key) => checkpoints.get(key),
     exists: (uid) => podsByUid(uid).length > 0,

@@ -1,4 +1,4 @@
-import { pathOf, type ApiKind, type Kind, type KubernetesObject } from "../client/objects";
+import { keyOf, pathOf, type ApiKind, type Kind, type KubernetesObject } from "../client/objects";
 import type { Transport } from "../client/transport";
 import type { Logger } from "../log";
 import type { Metrics, ReflectorMetrics } from "../metrics";
@@ -112,6 +112,16 @@ export class CachedObjects<T extends KubernetesObject> implements Objects<T> {
   index(valuesOf: (object: T) => readonly string[]): Index<T> {
     const indexes = this.entries.map(({ store }) => store.index(valuesOf));
     return (value) => indexes.flatMap((index) => index(value));
+  }
+
+  /**
+   * Waits until all changes up to this version of a cached object are in the cache: a write, whose response is newer than the
+   * watch, is a barrier for what was written before it.
+   * @returns false after the timeout, or if the object is not cached
+   */
+  async includes(object: T, timeoutMs: number): Promise<boolean> {
+    const entry = this.entries.find(({ store }) => store.get(keyOf(object)) !== undefined);
+    return (await entry?.reflector.delivers(object.metadata.resourceVersion, timeoutMs)) ?? false;
   }
 
   onChange(handler: (change: Change<T>) => void): void {

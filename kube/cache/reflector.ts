@@ -68,6 +68,7 @@ export class Reflector<T extends KubernetesObject> {
   private warnedMs = 0;
   private listed = false;
   private settle = () => {};
+  private readonly waiting = new Set<{ readonly version: string; readonly resolve: () => void }>();
 
   constructor(private readonly options: ReflectorOptions<T>) {
     this.name = options.name;
@@ -86,6 +87,21 @@ export class Reflector<T extends KubernetesObject> {
   /** When the API server last responded, ms since the epoch; 0 before the first time. At most 50 s ago in normal operation. */
   get lastContactMs(): number {
     return this.contactMs;
+  }
+
+  /**
+   * Waits until a list or the watch has delivered all changes of the collection up to a version, which must be of one of its
+   * objects: for other versions there may be no event.
+   * @returns false after the timeout
+   */
+  async delivers(version: string, timeoutMs: number): Promise<boolean> {
+    if (!isOlder(this.newest, version)) return true;
+    const done = new AbortController();
+    const waiter = { version, resolve: () => done.abort() };
+    this.waiting.add(waiter);
+    await sleep(timeoutMs, done.signal);
+    this.waiting.delete(waiter);
+    return done.signal.aborted;
   }
 
   /** Follows the collection until the signal. Never throws. */
@@ -122,6 +138,7 @@ export class Reflector<T extends KubernetesObject> {
     this.log.info({ items: items.length, resourceVersion }, "listed");
     this.listed = true;
     this.settle();
+    this.delivered();
     return resourceVersion;
   }
 
@@ -175,6 +192,11 @@ export class Reflector<T extends KubernetesObject> {
     this.position = version;
     this.newest = version;
     this.newsMs = Date.now();
+    this.delivered();
+  }
+
+  private delivered(): void {
+    for (const { version, resolve } of this.waiting) if (!isOlder(this.newest, version)) resolve();
   }
 
   private async recover(error: unknown, signal: AbortSignal): Promise<void> {

@@ -29,8 +29,6 @@ export interface ListOptions extends RequestOptions {
    * of many are found faster in their caches.
    */
   readonly whole?: boolean;
-  /** Accepts what the API server has cached, which can be some milliseconds old. Default: the newest version. */
-  readonly cached?: boolean;
 }
 
 export interface WriteOptions extends RequestOptions {
@@ -71,11 +69,10 @@ export class Client {
 
   /** Lists all objects, by default page by page. */
   async list<T>(kind: Kind<T>, options: ListOptions = {}): Promise<readonly T[]> {
-    const { namespace, labelSelector, fieldSelector, whole = false, cached = false, ...bounds } = options;
+    const { namespace, labelSelector, fieldSelector, whole = false, ...bounds } = options;
     const query = {
       ...(labelSelector === undefined ? {} : { labelSelector }),
       ...(fieldSelector === undefined ? {} : { fieldSelector }),
-      ...(cached ? { resourceVersion: "0" } : {}),
     };
     const path = pathOf(kind, namespace);
     const request = { transport: this.transport, path, query, whole, ...bounds };

@@ -77,7 +77,10 @@ export async function runProcess(options: RunProcessOptions): Promise<number> {
   // Every informer and worker listens: many listeners are no leak.
   setMaxListeners(0, stopping.signal, ending.signal);
   const unlisten = listen(options, stopping);
-  const drained = aborted(stopping.signal).then(() => Promise.all(servers.map((server) => server.drain?.())));
+  let hasEnded = false;
+  const drained = aborted(stopping.signal).then(() =>
+    hasEnded ? [] : Promise.all(servers.map(async (server) => server.drain?.())),
+  );
   try {
     for (const server of servers) await server.start();
     const outcome = await Promise.race([lead(options, stopping.signal), follow(cache, ending.signal)]);
@@ -89,6 +92,7 @@ export async function runProcess(options: RunProcessOptions): Promise<number> {
     log.fatal({ err: error }, "failed");
     return EXIT.failed;
   } finally {
+    hasEnded = true;
     stopping.abort();
     ending.abort();
     await Promise.all(servers.map((server) => server.close()));

@@ -234,6 +234,35 @@ const config = kubeconfig();
     expect(errors).toEqual([[], []]);
   });
 
+  test("with fallback stop a pod that cannot be restored is rejected by the policy, with the reason", async () => {
+    const stop = pod("never", { "cedana.ai/restore-from": "none", "cedana.ai/restore-fallback": "stop" });
+    const { status, body } = await install.api.request<{ message: string }>("POST", PODS, stop);
+    expect(status).toBe(403);
+    expect(body.message).toMatch(
+      "cedana.ai/restore-from: Checkpoint none does not exist in the namespace; cedana.ai/restore-fallback is stop",
+    );
+  });
+
+  test("a replica that stops while pods are created loses no restore", async () => {
+    const names = Array.from({ length: 60 }, (_, index) => `rollout-${index}`);
+    for (const name of names) await install.checkpoint(name, { pod: name, owner: undefined, hash: "" });
+    const [replica] = install.replicas;
+    if (replica === undefined) throw new Error("there is no replica");
+    let evicted: Promise<void> | undefined;
+    const from: (string | undefined)[] = [];
+    for (const name of names) {
+      from.push(
+        checkpointOf(await send<Pod>("POST", PODS, pod(name, { "cedana.ai/restore-from": "latest" }))),
+      );
+      if (from.length === 10) evicted = install.evict(replica);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    await evicted;
+    expect(from).toEqual(names);
+    expect(replica.exit).toMatchObject({ code: 0 });
+    install.restart(replica);
+  }, 120_000);
+
   test("without a controller a pod starts without a checkpoint, unless restore-fallback is stop", async () => {
     await Promise.all(install.replicas.map((one) => one.stop()));
     const created = await send<Pod>("POST", PODS, pod("alone", { "cedana.ai/restore-from": "probe" }));
@@ -245,5 +274,16 @@ const config = kubeconfig();
       "the controller did not process the restore request, and cedana.ai/restore-fallback is stop: try again",
     );
     expect(await install.restoreOf("probe")).toBeUndefined();
-  });
+
+    // The next leader finds it.
+    for (const replica of install.replicas) install.restart(replica);
+    await eventually(60, "the pod has the reason", async () => {
+      const { metadata } = await send<Pod>("GET", `${PODS}/alone`);
+      return "cedana.ai/restore-skipped" in metadata.annotations;
+    });
+    await eventually(20, "the pod has the event", async () => (await install.events("alone")).length > 0);
+    expect(await install.events("alone")).toEqual([
+      expect.stringMatching(/^RestoreSkipped: starts fresh: no decision when the pod was created/),
+    ]);
+  }, 120_000);
 });

@@ -2,8 +2,7 @@ import { LATEST } from "../../../api";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import { phaseOf } from "../../checkpoints/state";
 import type { SkipCause } from "../reasons";
-import { boundedWarnings, fit, type ClusterState } from "./fit";
-import type { Placement } from "./placement";
+import { boundedWarnings, fit, type ClusterState, type Placement } from "./fit";
 import { matchWorkload, workloadOf, type AdmittedPod, type RestoreRequest } from "./pod";
 
 export type Decision =

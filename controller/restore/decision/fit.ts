@@ -4,7 +4,6 @@ import type { CheckpointObject } from "../../checkpoints/objects";
 import type { PlanRestore } from "../../engines";
 import { phaseOf, readyOf } from "../../checkpoints/state";
 import type { SkipCause } from "../reasons";
-import type { Placement } from "./placement";
 import type { AdmittedPod, RestoreRequest } from "./pod";
 
 /** The state of the cluster that a decision uses. */
@@ -24,6 +23,13 @@ interface RestoredContainer {
   readonly name: string;
   /** Image of the checkpoint, by digest. */
   readonly image: string;
+}
+
+/** What a restore needs in the spec of a pod, or what it has added there. */
+export interface Placement {
+  readonly runtimeClass?: string;
+  /** Labels of the nodes that can restore. */
+  readonly nodeSelector: Readonly<Record<string, string>>;
 }
 
 export type Fit =

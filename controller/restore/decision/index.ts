@@ -10,4 +10,5 @@ export {
   selectorOf,
   templateHashOf,
   type AdmittedPod,
+  type RestoreRequest,
 } from "./pod";

@@ -1,7 +1,8 @@
 import { NOT_RESTORED, RECORD, RESTORED_FROM } from "../../../api";
 import { at, pointer, textsAt, type Json, type JsonPatchOperation } from "../../../kube";
 import type { Decision } from "./decide";
-import { addedTo, classOf, original, type Placement, type Placements } from "./placement";
+import type { Placement } from "./fit";
+import { addedTo, classOf, original, type Placements } from "./placement";
 
 /** Maximum length of the reason in an annotation. */
 const LONGEST = 1024;

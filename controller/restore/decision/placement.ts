@@ -1,13 +1,6 @@
 import { ARCHITECTURE_LABEL, RECORD } from "../../../api";
 import { at, textAt, textsAt, type Json } from "../../../kube";
-import type { ClusterState } from "./fit";
-
-/** What a restore needs in the spec of a pod, or what it has added there. */
-export interface Placement {
-  readonly runtimeClass?: string;
-  /** Labels of the nodes that can restore. */
-  readonly nodeSelector: Readonly<Record<string, string>>;
-}
+import type { ClusterState, Placement } from "./fit";
 
 /** The RuntimeClasses and labels that admission adds. It removes no others, whatever a client writes into the record. */
 export type Placements = Pick<ClusterState, "nodeSelector" | "methods">;

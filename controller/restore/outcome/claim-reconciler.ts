@@ -5,6 +5,7 @@ import { timeOf } from "../../checkpoints/state";
 import { textAt, type Client, type Logger } from "../../../kube";
 import { RESTORED_POD } from "../pods";
 import { putRestore } from "../claims";
+import type { Report } from "../report";
 
 type Next = { readonly requeueAfterMs?: number } | void;
 
@@ -23,13 +24,25 @@ export interface ClaimReconcilerOptions {
   readonly checkpoint: (key: string) => CheckpointObject | undefined;
   /** Checks whether the cache has the pod, by UID. */
   readonly exists: (podUID: string) => boolean;
+  readonly report: Pick<Report, "checkpoint">;
   readonly log: Logger;
+}
+
+/** A claim without a pod. Times in ms, by the monotonic clock. */
+interface Podless {
+  readonly claim: string;
+  /** When it was first observed. */
+  readonly sinceMs: number;
+  /** When the first claim was observed, of those that followed each other without a pod. */
+  readonly firstMs: number;
 }
 
 /** Releases claims without a pod, and records the outcome of those whose pod was deleted. */
 export class ClaimReconciler {
-  /** By the key of the Checkpoint: its claim without a pod, and when it was first observed (ms, monotonic clock). */
-  private readonly seen = new Map<string, { readonly claim: string; readonly sinceMs: number }>();
+  /** By the key of the Checkpoint. */
+  private readonly seen = new Map<string, Podless>();
+  /** Keys of Checkpoints whose claims without a pod were reported. */
+  private readonly reported = new Set<string>();
   /** Deleted pods that had not started. */
   private readonly unstarted = new Set<string>();
 
@@ -49,6 +62,8 @@ export class ClaimReconciler {
     if (checkpoint && restore?.state === "Claimed" && restore.podUID === undefined)
       return this.withoutPod(key, checkpoint, restore);
     this.seen.delete(key);
+    // A claim that is released can be followed by another one without a pod.
+    if (!checkpoint || restore !== undefined) this.reported.delete(key);
     if (checkpoint && restore?.state === "Claimed" && restore.podUID !== undefined)
       return this.withPod(checkpoint, restore, restore.podUID);
   }
@@ -61,9 +76,12 @@ export class ClaimReconciler {
     const { namespace, uid, name } = checkpoint.metadata;
     const id = `${uid} ${claim}`;
     const known = this.seen.get(key);
-    const sinceMs = known?.claim === id ? known.sinceMs : performance.now();
-    this.seen.set(key, { claim: id, sinceMs });
-    const leftMs = sinceMs + CLAIM_MS - performance.now();
+    const nowMs = performance.now();
+    const sinceMs = known?.claim === id ? known.sinceMs : nowMs;
+    const firstMs = known?.firstMs ?? nowMs;
+    this.seen.set(key, { claim: id, sinceMs, firstMs });
+    if (nowMs - firstMs >= CLAIM_MS) this.reportPodless(key, checkpoint);
+    const leftMs = sinceMs + CLAIM_MS - nowMs;
     if (leftMs > 0) return { requeueAfterMs: leftMs };
     // The watch may be late: read from the API server.
     const labelSelector = `${RESTORED_FROM}=${uid}`;
@@ -72,6 +90,17 @@ export class ClaimReconciler {
     if (!(await putRestore(this.options.client, checkpoint, undefined))) return { requeueAfterMs: RETRY_MS };
     this.seen.delete(key);
     this.options.log.info({ checkpoint: name, namespace, claim }, "claim released: no pod was created");
+  }
+
+  /** Reports that admitted pods were not created, once until one is. */
+  private reportPodless(key: string, checkpoint: CheckpointObject): void {
+    if (this.reported.has(key)) return;
+    this.reported.add(key);
+    const { podName } = checkpoint.status.restore ?? {};
+    const pod = podName === undefined ? "a pod" : `pod ${podName}`;
+    const cause = "a policy, a quota or another webhook may reject it: see the events of its owner";
+    const note = `${pod} was admitted to be restored from it, but is not created; ${cause}`;
+    this.options.report.checkpoint(checkpoint, "Warning", "RestorePodMissing", note);
   }
 
   private async withPod(checkpoint: CheckpointObject, restore: RestoreStatus, podUID: string): Promise<Next> {

@@ -17,6 +17,8 @@ export const TEAM = "again-team";
 export const CHECKPOINTS = `/apis/automation.cedana.ai/v1alpha1/namespaces/${TEAM}/checkpoints`;
 export const PODS = `/api/v1/namespaces/${TEAM}/pods`;
 const NODE_RESTORES = `/apis/automation.cedana.ai/v1alpha1/namespaces/${SYSTEM}/noderestores`;
+/** How long API servers still use the endpoint of a pod that is stopping. */
+const ENDPOINT_MS = 2000;
 /** A node without a kubelet. */
 const NODE = "again-node";
 export const JSON_PATCH = { contentType: "application/json-patch+json" };
@@ -59,6 +61,8 @@ export class RestoreInstall {
   objects: KubernetesObject[] = [];
   replicas: ControllerProcess[] = [];
   private balancer?: Server;
+  /** Ports of the replicas that the balancer uses. */
+  private endpoints: number[] = [];
   private readonly folder = mkdtempSync(join(tmpdir(), "cedana-restore-"));
 
   constructor(private readonly config: string) {
@@ -69,7 +73,8 @@ export class RestoreInstall {
   async start(prepare: () => Promise<void> = async () => {}): Promise<void> {
     const all = chart();
     const ports = await freePorts(2);
-    const { port, server } = await balance(ports);
+    this.endpoints = [...ports];
+    const { port, server } = await balance(() => this.endpoints);
     this.balancer = server;
     this.objects = all
       .filter(
@@ -114,6 +119,24 @@ export class RestoreInstall {
       const { body } = await this.api.request<Pod>("POST", `${PODS}?dryRun=All`, probe);
       return body.metadata?.annotations !== undefined && isPlanned(body);
     });
+  }
+
+  /** Stops a replica as Kubernetes does: the signal first, and some time later the Service has one endpoint less. */
+  async evict(replica: ControllerProcess): Promise<void> {
+    const stopped = replica.stop();
+    await new Promise((resolve) => setTimeout(resolve, ENDPOINT_MS));
+    const { restore } = replica.options.settings;
+    this.endpoints = this.endpoints.filter((port) => restore && port !== restore.port);
+    await stopped;
+  }
+
+  /** Starts a replica that has stopped. */
+  restart(replica: ControllerProcess): ControllerProcess {
+    const started = new ControllerProcess(replica.options);
+    this.replicas = this.replicas.map((one) => (one === replica ? started : one));
+    const { restore } = replica.options.settings;
+    if (restore && !this.endpoints.includes(restore.port)) this.endpoints.push(restore.port);
+    return started;
   }
 
   async stop(): Promise<void> {
@@ -248,10 +271,13 @@ function settingsIn(objects: readonly KubernetesObject[]): ControllerSettings {
 }
 
 /** Forwards each connection to the next of the ports, as a Service does. */
-function balance(ports: readonly number[]): Promise<{ readonly port: number; readonly server: Server }> {
+function balance(
+  ports: () => readonly number[],
+): Promise<{ readonly port: number; readonly server: Server }> {
   let next = 0;
   const server = createServer((from: Socket) => {
-    const to = connect(ports[next++ % ports.length] ?? 0, "127.0.0.1");
+    const all = ports();
+    const to = connect(all[next++ % all.length] ?? 0, "127.0.0.1");
     for (const socket of [from, to]) socket.on("error", () => [from, to].forEach((one) => one.destroy()));
     from.pipe(to).pipe(from);
   });
@@ -261,7 +287,7 @@ function balance(ports: readonly number[]): Promise<{ readonly port: number; rea
 }
 
 async function freePorts(count: number): Promise<number[]> {
-  const all = await Promise.all(Array.from({ length: count }, () => balance([])));
+  const all = await Promise.all(Array.from({ length: count }, () => balance(() => [])));
   for (const { server } of all) server.close();
   return all.map(({ port }) => port);
 }

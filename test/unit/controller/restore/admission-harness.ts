@@ -4,8 +4,8 @@ import { Claims } from "../../../../controller/restore";
 import { Report } from "../../../../controller/restore/report";
 import { Candidates } from "../../../../controller/restore/candidates";
 import { Admitter } from "../../../../controller/restore/admitter";
-import type { CheckpointObject } from "../../../../controller/checkpoints/objects";
-import { Metrics, type Json, type Transport } from "../../../../kube";
+import { CHECKPOINT, type CheckpointObject } from "../../../../controller/checkpoints/objects";
+import { Cache, type CachedObjects, Metrics, type Json } from "../../../../kube";
 import { clientOn, logInto } from "../../../support/controller-runtime";
 import { FakeApi } from "../../../../testbed/fake-api";
 import { byPlan, checkpointJson, CLASSES, podJson } from "./support";
@@ -22,7 +22,6 @@ export const DEPLOYED = {
 export const CREATION = { user: "dev", namespace: "team-a", resource: "pods", operation: "CREATE" };
 
 export class AdmissionHarness {
-  readonly api = new FakeApi();
   /** Lines of the log, parsed. */
   readonly lines: object[] = [];
   private readonly log = logInto(this.lines);
@@ -30,8 +29,31 @@ export class AdmissionHarness {
   private readonly report = new Report({ record: () => {} }, this.metrics, this.log);
   private requests = 0;
 
-  /** @param reads sends the reads of the webhook. Default: the API server in memory */
-  constructor(private readonly reads?: Pick<Transport, "send">) {}
+  private readonly cache: Cache;
+  private readonly checkpoints: CachedObjects<CheckpointObject>;
+
+  constructor(readonly api = new FakeApi()) {
+    this.cache = new Cache({ transport: api, log: this.log });
+    this.checkpoints = this.cache.objects(CHECKPOINT, { namespaces: ["team-a"] });
+  }
+
+  /** Returns another process on the same API server, with a cache of its own. */
+  beside(): AdmissionHarness {
+    return new AdmissionHarness(this.api);
+  }
+
+  /** Runs the cache of the replicas, which is empty otherwise, and waits for its list. */
+  async follow(signal: AbortSignal): Promise<void> {
+    void this.cache.run(signal);
+    await this.checkpoints.synced;
+  }
+
+  /** Waits until the cache has a version of a Checkpoint. */
+  async isCached(name: string): Promise<void> {
+    const { resourceVersion } = this.api.get(`${IN_TEAM}/${name}`)?.metadata ?? {};
+    while (this.checkpoints.get(`team-a/${name}`)?.metadata.resourceVersion !== resourceVersion)
+      await new Promise((resolve) => setImmediate(resolve));
+  }
 
   put(...given: Parameters<typeof checkpointJson>): void {
     this.api.put(ROOT, checkpointJson(...given));
@@ -55,13 +77,13 @@ export class AdmissionHarness {
 
   replica(): Admitter {
     const { log, report } = this;
-    const client = clientOn(this.reads ?? this.api);
+    const client = clientOn(this.api, this.cache);
     return new Admitter({
       settings: { nodeSelector: {} },
       methods: byPlan(CLASSES),
       client,
-      candidates: new Candidates({ client, related: () => [], log }),
-      claims: new Claims(clientOn(this.api)),
+      candidates: new Candidates({ client, checkpoints: this.checkpoints, log }),
+      claims: new Claims(client),
       report,
       log,
     });

@@ -1,6 +1,6 @@
 /** What `latest` finds, and what it reads for it: never all Checkpoints of a namespace. */
 import * as fc from "fast-check";
-import { ApiError, type Json, type Transport } from "../../../../kube";
+import { ApiError, type Json } from "../../../../kube";
 import { projectAdmittedPod, selectorOf } from "../../../../controller/restore/decision";
 import { matchWorkload } from "../../../../controller/restore/decision/pod";
 import type { FakeApi } from "../../../../testbed/fake-api";
@@ -8,6 +8,7 @@ import { assertProperty } from "../../../support/property";
 import { AdmissionHarness, DEPLOYED, IN_TEAM } from "./admission-harness";
 import { checkpoint, checkpointJson, podJson } from "./support";
 
+const PODS = "/api/v1/namespaces/team-a/pods";
 const progressing = {
   conditions: [{ type: "Progressing", status: "True", reason: "CheckpointInProgress", message: "" }],
   completionTime: undefined,
@@ -15,96 +16,144 @@ const progressing = {
 const lists = (api: FakeApi) =>
   api.log.filter(({ method, path }) => method === "GET" && path === IN_TEAM).map(({ query }) => query);
 
-test("lists only the Checkpoints of the pod's workload, in one page", async () => {
+let stop: AbortController;
+beforeEach(() => (stop = new AbortController()));
+afterEach(() => stop.abort());
+
+/** A harness whose replicas follow the API server. */
+async function following(...given: readonly Parameters<AdmissionHarness["put"]>[0][]) {
   const harness = new AdmissionHarness();
-  for (let index = 0; index < 300; index++) harness.put({ name: `other-${index}`, pod: `db-${index}` });
-  harness.put();
+  for (const one of given) harness.put(one);
+  await harness.follow(stop.signal);
+  harness.api.log.length = 0;
+  return harness;
+}
+/** Makes the watch of Checkpoints half-open. */
+const stall = ({ api }: AdmissionHarness) => {
+  const watches = api.watches.filter(({ target }) => target.collection.endsWith("/checkpoints"));
+  expect(watches).toHaveLength(1);
+  for (const watch of watches) watch.stall();
+};
+
+test("restores from the index of the cache, and lists nothing", async () => {
+  const others = Array.from({ length: 300 }, (_, index) => ({ name: `other-${index}`, pod: `db-${index}` }));
+  const ofDeployment = { name: "a", pod: "api-6c-old", owner: DEPLOYED.owner, hash: "6c" };
+  const harness = await following(...others, {}, { name: "old", minutes: -1 }, ofDeployment);
   expect((await harness.create(harness.replica(), {})).from).toBe("before");
-  harness.put({ name: "a", pod: "api-6c-old", owner: DEPLOYED.owner, hash: "6c" });
   expect((await harness.create(harness.replica(), DEPLOYED)).from).toBe("a");
+  const requests = harness.api.log.filter(({ method }) => method !== "WATCH");
+  expect(requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    `GET ${PODS}/web-0`,
+    `PATCH ${IN_TEAM}/before/status`,
+    `POST ${PODS}`,
+    `GET ${PODS}/api-6c-old`,
+    `PATCH ${IN_TEAM}/a/status`,
+    `POST ${PODS}`,
+  ]);
+});
+
+test("a decision not to restore, or without a claim, is made on the newest Checkpoints of the workload alone", async () => {
+  const harness = await following({ pod: "db-0" });
+  expect((await harness.create(harness.replica(), {})).from).toBe("none");
+  expect((await harness.create(harness.replica(), DEPLOYED)).from).toBe("none");
+  const shared = { name: "db-0", annotations: { "cedana.ai/restore-shared": "true" } };
+  expect((await harness.create(harness.replica(), shared, { dryRun: true })).from).toBe("before");
+  expect((await harness.create(harness.replica(), { name: "db-0" }, { dryRun: true })).from).toBe("before");
   expect(lists(harness.api)).toEqual([
-    { fieldSelector: "spec.podRef.name=web-0", resourceVersion: "0" },
-    { fieldSelector: "status.owner.name=api-6c", resourceVersion: "0" },
+    { fieldSelector: "spec.podRef.name=web-0" },
+    { fieldSelector: "status.owner.name=api-6c" },
+    { fieldSelector: "spec.podRef.name=db-0" },
+    { fieldSelector: "spec.podRef.name=db-0" },
   ]);
 });
 
 test("lists nothing for a pod that has no workload", async () => {
-  const harness = new AdmissionHarness();
+  const harness = await following();
   const daemon = { generateName: "d-", owner: { kind: "DaemonSet", name: "d" } };
   expect((await harness.create(harness.replica(), daemon)).from).toBe("none");
-  expect((await harness.create(harness.replica(), { generateName: "x-", owner: undefined })).from).toBe(
-    "none",
-  );
+  const unnamed = { generateName: "x-", owner: undefined };
+  expect((await harness.create(harness.replica(), unnamed)).from).toBe("none");
   expect(lists(harness.api)).toEqual([]);
 });
 
-/** A harness whose API server answers reads from its cache as it was when `freeze` was called. */
-function withLateCache() {
-  let frozen: unknown;
-  const send: Transport["send"] = async (method, path, body, options) => {
-    const late = options?.query?.["resourceVersion"] === "0" ? frozen : undefined;
-    return structuredClone(late) ?? harness.api.send(method, path, body, options);
-  };
-  const harness = new AdmissionHarness({ send });
-  const freeze = async (fieldSelector: string) => {
-    frozen = await harness.api.send("GET", IN_TEAM, undefined, { query: { fieldSelector } });
-  };
-  return { harness, freeze };
-}
+describe("with a watch that is late", () => {
+  test.each([
+    ["has completed meanwhile", { status: progressing }],
+    ["is new", undefined],
+  ])("does not start fresh if the Checkpoint %s", async (_, before) => {
+    const harness = await following(...(before ? [before] : []));
+    stall(harness);
+    harness.put();
+    expect((await harness.create(harness.replica(), {})).from).toBe("before");
+  });
 
-describe("with an API server whose cache is late", () => {
-  test("selects a Checkpoint that has completed meanwhile, and not an older one", async () => {
-    const { harness, freeze } = withLateCache();
-    harness.put({ name: "old", minutes: 1 });
-    harness.put({ name: "new", minutes: 2, status: progressing });
-    await freeze("spec.podRef.name=web-0");
+  test("does not start fresh because of a failure that was removed", async () => {
+    const failed = { state: "Failed", message: "no", time: "2026-01-01T00:00:00Z" };
+    const harness = await following({ status: { restore: failed } });
+    stall(harness);
+    harness.put();
+    expect((await harness.create(harness.replica(), {})).from).toBe("before");
+  });
+
+  test.each([
+    ["has completed meanwhile", { name: "new", minutes: 2, status: progressing }],
+    ["is new", undefined],
+  ])("restores no older Checkpoint if one %s", async (_, before) => {
+    const old = { name: "old", minutes: 1 };
+    const harness = await following(old, ...(before ? [before] : []));
+    stall(harness);
     harness.put({ name: "new", minutes: 2 });
-    expect((await harness.create(harness.replica(), {})).from).toBe("new");
+    const { from, uid } = await harness.create(harness.replica(), {});
+    expect(from).toBe("new");
+    expect(harness.restoreOf("new")).toMatchObject({ claim: uid });
+    expect(harness.restoreOf("old")).toBeUndefined();
   });
 
-  test("does not start fresh because of a Checkpoint that the cache does not have", async () => {
-    const { harness, freeze } = withLateCache();
-    await freeze("spec.podRef.name=web-0");
-    harness.put();
-    expect((await harness.create(harness.replica(), {})).from).toBe("before");
-  });
-
-  test("does not start fresh because of a claim or failure that was removed", async () => {
-    const { harness, freeze } = withLateCache();
-    harness.put({ status: { restore: { state: "Failed", message: "no", time: "2026-01-01T00:00:00Z" } } });
-    await freeze("spec.podRef.name=web-0");
-    harness.put();
-    expect((await harness.create(harness.replica(), {})).from).toBe("before");
-  });
-
-  test("restores nothing from a Checkpoint that was deleted or claimed", async () => {
-    const { harness, freeze } = withLateCache();
-    harness.put({ name: "gone", minutes: 3 });
-    harness.put({ name: "taken", pod: "api-6c-x", owner: DEPLOYED.owner, hash: "6c" });
-    await freeze("status.owner.name=api-6c");
-    harness.put({
-      name: "taken",
-      pod: "api-6c-x",
-      owner: DEPLOYED.owner,
-      hash: "6c",
-      status: { restore: { state: "Restored", podName: "api-6c-y", time: "2026-01-01T00:00:00Z" } },
-    });
-    expect((await harness.create(harness.replica(), DEPLOYED)).from).toBe("none");
-    await freeze("spec.podRef.name=web-0");
+  test("restores nothing from a Checkpoint that was deleted or restored", async () => {
+    const taken = { name: "taken", pod: "api-6c-x", owner: DEPLOYED.owner, hash: "6c" };
+    const harness = await following({ name: "gone" }, taken);
+    stall(harness);
+    const restore = { state: "Restored", podName: "api-6c-y", time: "2026-01-01T00:00:00Z" };
+    harness.put({ ...taken, status: { restore } });
     harness.api.remove(`${IN_TEAM}/gone`);
+    expect((await harness.create(harness.replica(), DEPLOYED)).from).toBe("none");
     expect((await harness.create(harness.replica(), {})).from).toBe("none");
   });
+});
 
-  test("reads many Checkpoints in progress by one list", async () => {
-    const { harness, freeze } = withLateCache();
-    for (let index = 0; index < 20; index++) harness.put({ name: `waits-${index}`, status: progressing });
-    await freeze("spec.podRef.name=web-0");
-    harness.put({ name: "waits-7" });
-    expect((await harness.create(harness.replica(), {})).from).toBe("waits-7");
-    expect(lists(harness.api).at(-1)).toEqual({ fieldSelector: "spec.podRef.name=web-0" });
-    const reads = harness.api.log.filter(({ path }) => path.startsWith(`${IN_TEAM}/waits`));
-    expect(reads.filter(({ method }) => method === "GET")).toEqual([]);
-  });
+test("restores the newest Checkpoint if it completes while an older one is claimed", async () => {
+  const harness = await following({ name: "old", minutes: 1 });
+  harness.api.before = ({ method }) => {
+    if (method !== "PATCH") return;
+    delete harness.api.before;
+    harness.put({ name: "new", minutes: 2 });
+  };
+  expect((await harness.create(harness.replica(), {})).from).toBe("new");
+  expect(harness.restoreOf("old")).toBeUndefined();
+});
+
+test("two replicas assign each Checkpoint once, with caches of their own and late watches", async () => {
+  const harness = await following();
+  for (let index = 0; index < 12; index++) {
+    harness.put({
+      name: `a-${index}`,
+      pod: `api-6c-${index}`,
+      minutes: index,
+      owner: DEPLOYED.owner,
+      hash: "6c",
+    });
+    if (index === 5) await harness.isCached("a-5");
+    if (index === 8) stall(harness);
+  }
+  const other = harness.beside();
+  await other.follow(stop.signal);
+  const replicas = [harness.replica(), other.replica()] as const;
+  const created = await Promise.all(
+    Array.from({ length: 14 }, (_, index) => harness.create(replicas[index % 2 === 0 ? 0 : 1], DEPLOYED)),
+  );
+  const restored = created.map(({ from }) => from).filter((from) => from !== "none");
+  expect(restored).toHaveLength(12);
+  expect(new Set(restored)).toEqual(new Set(Array.from({ length: 12 }, (_, index) => `a-${index}`)));
 });
 
 test("lists all Checkpoints if the CRD is of an earlier version, without asking for the selector each time", async () => {

@@ -185,6 +185,37 @@ describe("a claim", () => {
     expect(harness.restore).toBeUndefined();
   });
 
+  test("without a pod is reported on the Checkpoint, once until a pod is created", async () => {
+    const missing = (pod: string) =>
+      `Warning RestorePodMissing: ${pod} was admitted to be restored from it, but is not created; a policy, a quota or another webhook may reject it: see the events of its owner`;
+    harness.claim();
+    await harness.lead();
+    await seconds(64);
+    expect(harness.reports("Checkpoint")).toEqual([]);
+    await seconds(2);
+    expect(harness.reports("Checkpoint")).toEqual([missing("a pod")]);
+    harness.claim("c-2");
+    await seconds(70);
+    expect(harness.reports("Checkpoint")).toHaveLength(1);
+    harness.claim("c-3");
+    harness.pod({ claim: "c-3" });
+    await seconds(2);
+    expect(harness.restore).toMatchObject({ claim: "c-3", podName: "web-0" });
+    expect(harness.reports("Checkpoint")).toHaveLength(1);
+  });
+
+  test("that pods of one name take over again and again, without being created, is reported", async () => {
+    await harness.lead();
+    for (let index = 0; index < 8; index++) {
+      harness.claim(`c-${index}`, "web-0");
+      await seconds(10);
+    }
+    expect(harness.restore).toMatchObject({ claim: "c-7" });
+    expect(harness.reports("Checkpoint")).toEqual([
+      expect.stringMatching(/^Warning RestorePodMissing: pod web-0 was admitted/),
+    ]);
+  });
+
   test("that was removed and returns is kept for the whole time again", async () => {
     harness.claim();
     await harness.lead();

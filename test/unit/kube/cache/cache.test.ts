@@ -141,3 +141,38 @@ describe("reads its own writes", () => {
     expect(version()).toBeUndefined();
   });
 });
+
+test("includes a write once the watch has delivered what was written before it, or after a new list", async () => {
+  put("a", "one");
+  put("a", "two");
+  const pods = cache.objects(POD, { namespaces: ["a", "b"] });
+  run();
+  await pass();
+  const label = async (value: string) => {
+    const operations = [{ op: "add" as const, path: "/metadata/labels/x", value }];
+    return client.jsonPatch(POD, { namespace: "a", name: "one" }, operations);
+  };
+  put("a", "two", { late: "no" });
+  const written = await label("1");
+  const included = pods.includes(written, 500);
+  await pass();
+  expect(await included).toBe(true);
+  expect(pods.get("a/two")?.labels).toEqual({ late: "no" });
+  // At once if it was delivered before.
+  expect(await pods.includes(written, 0)).toBe(true);
+
+  for (const watch of api.watches) watch.stall();
+  put("a", "two", { late: "yes" });
+  const missing = pods.includes(await label("2"), 500);
+  await pass(501);
+  expect(await missing).toBe(false);
+  expect(pods.get("a/two")?.labels).toEqual({ late: "no" });
+  // The half-open watch is found after 50 s.
+  const later = pods.includes(await label("3"), 120_000);
+  await pass(60_000);
+  expect(await later).toBe(true);
+  expect(pods.get("a/two")?.labels).toEqual({ late: "yes" });
+
+  const other = { ...written, metadata: { ...written.metadata, name: "other" } };
+  expect(await pods.includes(other, 500)).toBe(false);
+});

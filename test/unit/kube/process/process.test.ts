@@ -126,6 +126,8 @@ test("a lost lease does not wait for servers to drain", async () => {
   await pass(0);
   lost.resolve("lost");
   expect(await ended).toBe(EXIT.failed);
+  await pass(0);
+  expect(drain).not.toHaveBeenCalled();
 });
 
 test("a signal before the caches are filled stops at once", async () => {

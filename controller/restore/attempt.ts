@@ -1,0 +1,261 @@
+import type { RestoreSettings } from "../../config/programs/controller";
+import { LATEST, RECORD, REQUEST, RESTORED_FROM } from "../../api";
+import { CHECKPOINT, POD, type CheckpointObject } from "../checkpoints/objects";
+import {
+  sleep,
+  textAt,
+  type AdmissionRequest,
+  type AdmissionResponse,
+  type Client,
+  type Json,
+  type Logger,
+} from "../../kube";
+import type { Candidates } from "./candidates";
+import type { Claims } from "./claims";
+import {
+  decide,
+  mutation,
+  original,
+  projectAdmittedPod,
+  readRequest,
+  type AdmittedPod,
+  type Decision,
+  type Placements,
+  type RestoreMethods,
+  type RestoreRequest,
+} from "./decision";
+import { RESTORED_POD } from "./pods";
+
+export interface AttemptOptions {
+  readonly settings: Pick<RestoreSettings, "nodeSelector">;
+  readonly methods: RestoreMethods;
+  /** Reads pods and Checkpoints. */
+  readonly client: Client;
+  readonly candidates: Candidates;
+  readonly claims: Claims;
+  readonly log: Logger;
+}
+
+/** Time after which no further step starts, and all reads end. The API server waits for 5 s. */
+const BUDGET_MS = 4000;
+/** How long the end of another admission is awaited, and the interval of checks. */
+const BUSY_MS = 2000;
+const POLL_MS = 200;
+const READ_TIMEOUT_MS = 2000;
+
+/** One admission: repeats the decision until the Checkpoint is claimed. */
+export class AdmissionAttempt {
+  /** The pod without what an earlier call for it has added to its spec. */
+  readonly pod: AdmittedPod;
+  private readonly placements: Placements;
+  /** Checkpoints that were read again, by UID. */
+  private readonly read = new Map<string, CheckpointObject | undefined>();
+  /** Whether pods run, by UID, of those that were read. */
+  private readonly running = new Map<string, boolean>();
+  private shared = false;
+  private known: readonly CheckpointObject[] = [];
+  /** Whether these candidates were read from the API server. With a late watch, the pod could lose its newest state. */
+  private consistent = false;
+
+  constructor(
+    private readonly options: AttemptOptions,
+    private readonly request: AdmissionRequest & { readonly namespace: string },
+    private readonly startMs: number,
+  ) {
+    const { settings, methods } = options;
+    this.placements = { nodeSelector: settings.nodeSelector, methods };
+    this.pod = projectAdmittedPod(original(request.object, this.placements));
+  }
+
+  /** Who creates which pod, for the log. The outcome of the restore is logged with the same claim. */
+  get subject() {
+    const { uid: claim, user, namespace, dryRun } = this.request;
+    const { name, generateName, owner } = this.pod;
+    return {
+      user,
+      namespace,
+      pod: name ?? generateName,
+      ...(owner && { owner: `${owner.kind}/${owner.name}` }),
+      claim,
+      ...(dryRun && { dryRun }),
+    };
+  }
+
+  async decide(): Promise<Decision> {
+    const request = readRequest(this.pod.annotations);
+    if (typeof request === "string") return { is: "invalid", reason: request, cause: "InvalidRequest" };
+    this.shared = request.shared;
+    // Without a claim nothing shows whether the cache is late.
+    await this.find(request, request.shared || this.request.dryRun);
+    for (;;) {
+      if (this.elapsedMs() > BUDGET_MS) throw new Error(`no decision within ${BUDGET_MS} ms`);
+      const decision = this.decideOn(this.pod, request);
+      if (decision.is === "restore") {
+        if (await this.readSource(decision.checkpoint)) continue;
+        if (request.shared || this.request.dryRun) return decision;
+        const claimed = await this.claim(decision.checkpoint);
+        if (claimed === undefined) continue;
+        if (this.consistent || (await this.isFirstChoice(request, claimed))) return decision;
+        await this.options.claims.release(claimed, this.request.uid, this.bounds().timeoutMs);
+        await this.find(request, true);
+      } else if (decision.is === "busy") {
+        if (await this.isHeld(decision.checkpoint)) continue;
+        if (this.elapsedMs() > BUSY_MS) return decision;
+        await sleep(POLL_MS, NEVER);
+      } else if (this.consistent) return decision;
+      // A fresh start discards a state: it needs the newest Checkpoints.
+      else await this.find(request, true);
+    }
+  }
+
+  private decideOn(pod: AdmittedPod, request: RestoreRequest): Decision {
+    const running = new Set([...this.running].filter(([, runs]) => runs).map(([uid]) => uid));
+    return decide(pod, request, this.checkpoints(), { running, ...this.placements });
+  }
+
+  /**
+   * Checks that the claimed Checkpoint is still the one to restore, once the cache has everything that was written before the
+   * claim: another one may have completed, or was unknown.
+   */
+  private async isFirstChoice(request: RestoreRequest, claimed: CheckpointObject): Promise<boolean> {
+    if (!(await this.options.candidates.includes(claimed))) return false;
+    await this.find(request, false);
+    const annotations = { ...this.pod.annotations, [RECORD.claim]: this.request.uid };
+    const decision = this.decideOn({ ...this.pod, annotations }, request);
+    return decision.is === "restore" && decision.checkpoint.metadata.uid === claimed.metadata.uid;
+  }
+
+  responseTo(decision: Decision): AdmissionResponse {
+    const { uid, object: pod } = this.request;
+    switch (decision.is) {
+      case "restore": {
+        const patch = mutation(pod, decision, this.shared ? undefined : uid, this.placements);
+        return { allowed: true, patch, warnings: decision.warnings };
+      }
+      case "fresh":
+      // A policy rejects the pod with the reason, unless another webhook changes it and it is restored after all.
+      case "deny": {
+        const patch = mutation(pod, decision, undefined, this.placements);
+        return {
+          allowed: true,
+          patch,
+          warnings: decision.is === "fresh" ? [`starts fresh: ${decision.reason}`] : [],
+        };
+      }
+      case "busy":
+        return { allowed: false, code: 409, message: `${decision.reason}; try again` };
+      default:
+        return { allowed: false, code: 403, message: `${REQUEST.from}: ${decision.reason}` };
+    }
+  }
+
+  /** Releases the claim of an earlier call for the same pod, if this one decides otherwise. */
+  async releaseEarlierClaim(decision: Decision): Promise<void> {
+    const { annotations } = this.pod;
+    const [claim, name, uid] = [RECORD.claim, RECORD.checkpoint, RECORD.plan].map((key) => annotations[key]);
+    if (claim === undefined || name === undefined || this.request.dryRun) return;
+    if (decision.is === "restore" && decision.checkpoint.metadata.uid === uid) return;
+    try {
+      const checkpoint = await this.get(name);
+      if (checkpoint === undefined || checkpoint.metadata.uid !== uid) return;
+      await this.options.claims.release(checkpoint, claim, this.bounds().timeoutMs);
+    } catch (error) {
+      // The leader releases it after 65 s.
+      this.options.log.warn(
+        { error: String(error), checkpoint: name },
+        "claim of an earlier call not released",
+      );
+    }
+  }
+
+  private elapsedMs(): number {
+    return performance.now() - this.startMs;
+  }
+
+  /** Returns the candidates, as last read. */
+  private checkpoints(): readonly CheckpointObject[] {
+    return this.known.flatMap((one) => {
+      const { uid } = one.metadata;
+      const now = this.read.has(uid) ? this.read.get(uid) : one;
+      return now === undefined ? [] : [now];
+    });
+  }
+
+  private async find({ from }: RestoreRequest, consistent: boolean): Promise<void> {
+    const { namespace } = this.request;
+    const { candidates } = this.options;
+    this.read.clear();
+    this.consistent = consistent || from !== LATEST;
+    if (from !== LATEST) this.known = [await this.get(from)].filter((one) => one !== undefined);
+    else if (consistent) this.known = await candidates.newest(namespace, this.pod, this.bounds().timeoutMs);
+    else this.known = candidates.cached(namespace, this.pod);
+  }
+
+  /** Ends a read with the time for the decision. */
+  private bounds() {
+    return { timeoutMs: Math.max(1, Math.round(BUDGET_MS - this.elapsedMs())) };
+  }
+
+  /** Reads the source pod of the Checkpoint. @returns false if it was read before */
+  private async readSource({ spec, status }: CheckpointObject): Promise<boolean> {
+    const { podUID } = status;
+    if (podUID === undefined || this.running.has(podUID)) return false;
+    const pod = await this.options.client.get(POD, this.key(spec.podRef.name), this.bounds());
+    this.running.set(podUID, textAt(pod, "metadata", "uid") === podUID && runs(pod));
+    return true;
+  }
+
+  /** Claims the Checkpoint. @returns undefined if it has changed: it is then read again */
+  private async claim(checkpoint: CheckpointObject): Promise<CheckpointObject | undefined> {
+    const { uid: id } = this.request;
+    const { name: podName } = this.pod;
+    const claimed = await this.options.claims.claim(checkpoint, { id, podName }, READ_TIMEOUT_MS);
+    if (claimed === undefined) await this.refresh(checkpoint);
+    return claimed;
+  }
+
+  private async refresh({ metadata: { name, uid } }: CheckpointObject): Promise<void> {
+    const live = await this.get(name);
+    this.read.set(uid, live?.metadata.uid === uid ? live : undefined);
+  }
+
+  private get(name: string): Promise<CheckpointObject | undefined> {
+    return this.options.client.get(CHECKPOINT, this.key(name), this.bounds());
+  }
+
+  private key(name: string) {
+    return { namespace: this.request.namespace, name };
+  }
+
+  /**
+   * Checks whether the claim's pod exists although the leader has not recorded it yet. If so it counts as recorded, else the
+   * Checkpoint is read again.
+   */
+  private async isHeld(checkpoint: CheckpointObject): Promise<boolean> {
+    const { namespace, uid } = checkpoint.metadata;
+    const { restore } = checkpoint.status;
+    const labelSelector = `${RESTORED_FROM}=${uid}`;
+    const pods = await this.options.client.list(RESTORED_POD, { namespace, labelSelector, ...this.bounds() });
+    const holder = pods.find(({ claim }) => claim !== undefined && claim === restore?.claim);
+    if (holder === undefined || restore === undefined) {
+      await this.refresh(checkpoint);
+      return false;
+    }
+    const { name: podName, uid: podUID } = holder.metadata;
+    this.read.set(uid, {
+      ...checkpoint,
+      status: { ...checkpoint.status, restore: { ...restore, podName, podUID } },
+    });
+    return true;
+  }
+}
+
+/** Checks whether the pod runs: it is not being deleted and has not ended. */
+function runs(pod: Json | undefined): boolean {
+  const phase = textAt(pod, "status", "phase") ?? "Pending";
+  return (
+    textAt(pod, "metadata", "deletionTimestamp") === undefined && phase !== "Succeeded" && phase !== "Failed"
+  );
+}
+
+const NEVER = new AbortController().signal;
