@@ -1,3 +1,4 @@
+import { setFlagsFromString } from "node:v8";
 import { Command } from "commander";
 import { fail, loadSettings } from "../../config/programs";
 import { EXIT, connectByKubeconfig, createLogger } from "../../kube";
@@ -29,6 +30,12 @@ export function stopSignal(onSignal: (signal: string) => void): AbortSignal {
   return stopping.signal;
 }
 
+/**
+ * Lets the heap grow to six times what is in use before the next full collection. The heap is small, and V8 counts the buffers of
+ * a download as its growth: without this it collects after each 16 MiB, which takes 40 % of the processor time of a pull.
+ */
+const HEAP_GROWTH = "--heap-growing-percent=500";
+
 interface RunFlags {
   readonly settings: string;
   readonly kubeconfig?: string;
@@ -52,6 +59,7 @@ export function runCommand(): Command {
 }
 
 async function run({ settings: file, kubeconfig, context }: RunFlags): Promise<void> {
+  setFlagsFromString(HEAP_GROWTH);
   const settings = loadSettings(file, readAgentSettings);
   const nodeName = requiredEnv("NODE_NAME");
   const log = createLogger({ level: settings.log.level });
