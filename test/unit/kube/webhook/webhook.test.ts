@@ -4,7 +4,6 @@ import { rootCertificates } from "node:tls";
 import {
   after,
   bundleOf,
-  certificateControllers,
   CertificateRotator,
   issue,
   LIFETIME_MS,
@@ -21,8 +20,7 @@ import {
   type Pair,
   type WebhookConfiguration,
 } from "../../../../kube/webhook";
-import { secretData } from "../../../../kube/webhook/objects";
-import { Cache, createLogger, Metrics, Store, type Json } from "../../../../kube";
+import { createLogger, Store, type Json } from "../../../../kube";
 import { clientOn } from "../../../support/controller-runtime";
 import { FakeApi } from "../../../../testbed/fake-api";
 
@@ -172,44 +170,6 @@ describe("rotator", () => {
     });
     await expect(rotator.reconcile()).rejects.toMatchObject({ status: 422 });
   });
-});
-
-test("measures when the certificate that this replica serves is valid", async () => {
-  const api = new FakeApi();
-  const metrics = new Metrics();
-  const server = new WebhookServer({ port: 0, handlers: {}, log });
-  const cache = new Cache({ transport: api, log });
-  const settings = {
-    namespace: "cedana-system",
-    secret: "s",
-    configuration: "w",
-    dnsNames: NAMES,
-    authorityName: "test-ca",
-  };
-  const client = clientOn(api);
-  const options = { name: "certificate", settings, rotate: false, server, cache, client, log, metrics };
-  expect(certificateControllers(options)).toEqual([]);
-  const times = async () => {
-    const text = await metrics.registry.metrics();
-    return ["before", "after"].map((end) => {
-      const [, value] =
-        new RegExp(`^cedana_webhook_certificate_not_${end}_timestamp_seconds (\\d+)$`, "m").exec(text) ?? [];
-      return Number(value);
-    });
-  };
-  expect(await times()).toEqual([0, 0]);
-  api.put("/api/v1/namespaces/cedana-system/secrets", {
-    metadata: { name: "s", namespace: "cedana-system" },
-    data: secretData({ current: other }),
-  } as never);
-  const stop = new AbortController();
-  const running = cache.run(stop.signal);
-  while (server.validity === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
-  stop.abort();
-  await running;
-  // A certificate has whole seconds, and is backdated by 5 minutes.
-  const issued = Math.floor((NOW + 61 * DAY) / 1000);
-  expect(await times()).toEqual([issued - 300, Math.floor((NOW + 61 * DAY + LIFETIME_MS) / 1000)]);
 });
 
 const REVIEW = {
