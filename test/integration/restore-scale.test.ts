@@ -1,7 +1,7 @@
 /**
  * Restores by `latest` in a namespace with many Checkpoints, on a real API server with two controllers: which Checkpoint each
  * pod gets, and how long its creation takes. Needs the same as apiserver.test.ts. CEDANA_INTEGRATION_CHECKPOINTS sets the
- * number of Checkpoints; default 20,000.
+ * number of Checkpoints; default 2,000, of which the setup takes seconds.
  */
 import { kubeconfig } from "../../testbed/cluster/apiserver";
 import { checkpointOf, pod, PODS, RestoreInstall, type Pod } from "./support/restore-install";
@@ -10,7 +10,7 @@ const config = kubeconfig();
 /** Pods with Checkpoints, and pods that are created at a time. */
 const WORKLOADS = 240;
 const AT_ONCE = 12;
-const CHECKPOINTS = Number(process.env["CEDANA_INTEGRATION_CHECKPOINTS"] ?? 20_000);
+const CHECKPOINTS = Number(process.env["CEDANA_INTEGRATION_CHECKPOINTS"] ?? 2000);
 /** Requests at a time while the Checkpoints are created. */
 const WORKERS = 32;
 /** As long as the messages that make a Checkpoint about 3 KB. */
