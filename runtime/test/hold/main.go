@@ -8,11 +8,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // period is the time between two uses of the object.
@@ -56,7 +59,12 @@ func main() {
 	for number := 1; ; number++ {
 		time.Sleep(period)
 		if use != nil {
-			if err := use(); err != nil {
+			err := use()
+			// The runtime of Go preempts goroutines by a signal.
+			for errors.Is(err, unix.EINTR) {
+				err = use()
+			}
+			if err != nil {
 				fmt.Println("broken", err)
 				continue
 			}
