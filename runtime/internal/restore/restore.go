@@ -163,7 +163,7 @@ func (r *run) decide() (Outcome, error) {
 	}
 	known := r.state.Containers[r.Pod.Container]
 	if known != nil {
-		interrupted := known.Phase == plan.Restoring || known.Phase == plan.Restored && r.unstarted()
+		interrupted := known.Phase == plan.Restoring || known.Phase == plan.Restored && r.unstarted(r.Pod.Container)
 		switch {
 		case interrupted:
 			if err := removeLeftovers(r.Runtime, known.RuntimeRoot, r.Call.SystemdCgroup, known.ID, known.Cgroup, r.work()); err != nil {
@@ -183,7 +183,7 @@ func (r *run) decide() (Outcome, error) {
 			if r.plan.Restart != plan.RestartAgain || SharesVolumes(r.checkpoint, r.container) {
 				if other := r.missing(); other != "" {
 					// The other one would go on from the checkpoint without this one.
-					return r.giveUp(plan.ReasonInterrupted, fmt.Errorf("%s ended before %s was restored", r.Pod.Container, other))
+					return r.giveUp(plan.ReasonInterrupted, fmt.Errorf("%s ended before %s was started", r.Pod.Container, other))
 				}
 				return r.fresh()
 			}
@@ -210,10 +210,11 @@ func (r *run) decide() (Outcome, error) {
 	return Restored, nil
 }
 
-// missing returns a container of the checkpoint that was not restored yet; empty if all were.
+// missing returns a container of the checkpoint that was not restored and started yet; empty if all were.
 func (r *run) missing() string {
 	for _, each := range r.checkpoint.Containers {
-		if known := r.state.Containers[each.Name]; known == nil || known.Phase == plan.Restoring {
+		known := r.state.Containers[each.Name]
+		if known == nil || known.Phase == plan.Restoring || known.Phase == plan.Restored && r.unstarted(each.Name) {
 			return each.Name
 		}
 	}
@@ -239,8 +240,11 @@ func Unstarted(plans string, pod oci.Pod) string {
 	return filepath.Join(plans, pod.UID, plan.WorkDirectory, pod.Container, unstartedFile)
 }
 
-func (r *run) unstarted() bool {
-	_, err := os.Lstat(filepath.Join(r.work(), unstartedFile))
+// unstarted says if a container was restored and not started.
+func (r *run) unstarted(container string) bool {
+	pod := r.Pod
+	pod.Container = container
+	_, err := os.Lstat(Unstarted(r.Plans, pod))
 	return err == nil
 }
 

@@ -344,6 +344,19 @@ func TestAContainerThatEndsBeforeAllAreRestored(t *testing.T) {
 	}
 }
 
+// As when the shim is killed after the second restore, before the start: the first container is created again first.
+func TestAContainerThatEndsBeforeAllAreStarted(t *testing.T) {
+	f := lay(t, "true", nil)
+	f.expect(t, "app", "1", Restored)
+	f.start(t, "app")
+	f.expect(t, "other", "2", Restored)
+	f.expect(t, "app", "3", Fresh)
+	if state := f.state(t); state.Decision != plan.Fresh || state.Reason != plan.ReasonInterrupted {
+		t.Errorf("got %+v", state)
+	}
+	f.expect(t, "other", "4", Fresh)
+}
+
 // As when the kubelet is killed between the restore and the start: containerd then ends the process.
 func TestARestoredContainerThatWasNotStarted(t *testing.T) {
 	f := lay(t, "true", nil)
