@@ -140,13 +140,13 @@ true`);
       reason?: string;
       containers: { name: string; phase: string }[];
     };
-    const ran = ROLES.map((role) => {
-      const [, first] = /^number (\d+)$/m.exec(this.logs(pod, role)) ?? [];
-      return Number(first) >= this.least ? "Restored" : "StartedFresh";
-    });
+    const first = ROLES.map((role) => Number(/^number (\d+)$/m.exec(this.logs(pod, role))?.[1]));
+    const ran = first.map((number) => (number >= this.least ? "Restored" : "StartedFresh"));
     const reported = outcome.containers.map(({ phase }) => phase);
     if (reported.join() !== ran.join() || ran[0] !== ran[1])
-      throw new Error(`the processes of ${pod} are ${ran.join()}, and ${stdout}`);
+      throw new Error(
+        `the processes of ${pod} are ${ran.join()}: they printed ${first.join()} first, the checkpoint has ${this.least}; ${stdout}`,
+      );
     return { phase: ran[0]!, reason: outcome.reason ?? "" };
   }
 
