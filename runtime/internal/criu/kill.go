@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
+	"cedana.ai/cdk/runtime/internal/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -110,13 +110,8 @@ func hasMark(pid int, mark string) bool {
 
 // inGroup says if a process that is not a zombie is in a process group.
 func inGroup(pid, group int, cgroup string) bool {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	// After the program's name in parentheses: state, parent, group (proc_pid_stat(5)).
-	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
-	if len(fields) < 3 || fields[0] == "Z" || fields[0] == "X" || fields[2] != strconv.Itoa(group) {
+	stat, err := proc.ReadStat(pid)
+	if err != nil || stat.State == "Z" || stat.State == "X" || stat.Group != group {
 		return false
 	}
 	return cgroup == "" || CgroupOf(pid) == cgroup

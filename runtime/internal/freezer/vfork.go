@@ -1,7 +1,6 @@
 package freezer
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cedana.ai/cdk/runtime/internal/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,13 +42,16 @@ func (c Cgroup) sharedMemory() error {
 		if err != nil {
 			return err
 		}
-		name, parent, err := nameAndParent(pid)
+		stat, err := proc.ReadStat(pid)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
-		// Parents outside the node's process namespace are 0. Where the kernel compares nothing, CRIU cannot dump either.
-		if parent > 0 && sameMemory(pid, parent) {
-			return &SharedMemoryError{Cgroup: c, PID: pid, Parent: parent, Name: name}
+		// Where the kernel compares nothing, CRIU cannot dump either.
+		if stat.Parent > 0 && sameMemory(pid, stat.Parent) {
+			return &SharedMemoryError{Cgroup: c, PID: pid, Parent: stat.Parent, Name: stat.Name}
 		}
 	}
 	return nil
@@ -57,23 +60,4 @@ func (c Cgroup) sharedMemory() error {
 func sameMemory(one, other int) bool {
 	order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(one), uintptr(other), kcmpVM, 0, 0, 0)
 	return errno == 0 && order == 0
-}
-
-// nameAndParent returns the name of a process and its parent; 0 for one that has ended.
-func nameAndParent(pid int) (name string, parent int, err error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-		return "", 0, nil
-	}
-	if err != nil {
-		return "", 0, err
-	}
-	// PID (NAME) STATE PARENT, and a name can have parentheses (proc_pid_stat(5)).
-	begin, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
-	fields := strings.Fields(string(text[end+1:]))
-	if begin < 0 || end < begin || len(fields) < 2 {
-		return "", 0, fmt.Errorf("/proc/%d/stat is invalid", pid)
-	}
-	parent, err = strconv.Atoi(fields[1])
-	return string(text[begin+1 : end]), parent, err
 }

@@ -11,13 +11,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/freezer"
 	"cedana.ai/cdk/runtime/internal/oci"
 	"cedana.ai/cdk/runtime/internal/pattern"
+	"cedana.ai/cdk/runtime/internal/proc"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -162,18 +162,8 @@ func readState(root, id string) (runtimeState, error) {
 
 // running says if the first process still is the one that the runtime started.
 func (s runtimeState) running() bool {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.PID))
-	if err != nil {
-		return false
-	}
-	// The second field is the program's name in parentheses, which can contain both.
-	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
-	const state, start = 0, 19
-	if len(fields) <= start || fields[state] == "Z" {
-		return false
-	}
-	started, err := strconv.ParseUint(fields[start], 10, 64)
-	return err == nil && started == s.Start
+	stat, err := proc.ReadStat(s.PID)
+	return err == nil && stat.State != "Z" && stat.Start == s.Start
 }
 
 // cgroup returns the container's own cgroup with the freezer. On a hybrid hierarchy that is v1's.
