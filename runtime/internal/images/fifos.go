@@ -34,41 +34,32 @@ func ReadFIFOs(from io.Reader) ([]FIFO, error) {
 	paths := map[uint64]string{}
 	type named struct{ id, file uint64 }
 	found := []named{}
-	for {
-		message, err := readEntry(reader)
-		if err == io.EOF {
-			break
+	file := func(each field) error {
+		if each.number != regularFile && each.number != fifoFile {
+			return nil
 		}
-		if err != nil {
-			return nil, err
+		if each.kind != bytesType {
+			return fmt.Errorf("%w: a file is no message", ErrFormat)
 		}
-		err = eachField(message, func(each field) error {
-			if each.number != regularFile && each.number != fifoFile {
-				return nil
+		if each.number == fifoFile {
+			var fifo named
+			err := numbers(each.bytes, map[int]*uint64{fifoContent: &fifo.id, fifoRegular: &fifo.file})
+			found = append(found, fifo)
+			return err
+		}
+		var id uint64
+		if err := numbers(each.bytes, map[int]*uint64{1: &id}); err != nil {
+			return err
+		}
+		return eachField(each.bytes, func(each field) error {
+			if each.number == regularName {
+				paths[id] = string(each.bytes)
 			}
-			if each.kind != bytesType {
-				return fmt.Errorf("%w: a file is no message", ErrFormat)
-			}
-			if each.number == fifoFile {
-				var fifo named
-				err := numbers(each.bytes, map[int]*uint64{fifoContent: &fifo.id, fifoRegular: &fifo.file})
-				found = append(found, fifo)
-				return err
-			}
-			var id uint64
-			if err := numbers(each.bytes, map[int]*uint64{1: &id}); err != nil {
-				return err
-			}
-			return eachField(each.bytes, func(each field) error {
-				if each.number == regularName {
-					paths[id] = string(each.bytes)
-				}
-				return nil
-			})
+			return nil
 		})
-		if err != nil {
-			return nil, err
-		}
+	}
+	if err := eachEntry(reader, func(message []byte) error { return eachField(message, file) }); err != nil {
+		return nil, err
 	}
 	all := []FIFO{}
 	for _, each := range found {
@@ -89,20 +80,13 @@ func DropContent(from io.Reader, to io.Writer, drop map[uint32]bool) (kept []uin
 	if err := writeHead(writer, fifoDataMagic); err != nil {
 		return nil, err
 	}
-	for {
-		message, err := readEntry(reader)
-		if err == io.EOF {
-			return kept, writer.Flush()
-		}
-		if err != nil {
-			return nil, err
-		}
+	err = eachEntry(reader, func(message []byte) error {
 		var id, size uint64
 		if err := numbers(message, map[int]*uint64{1: &id, 2: &size}); err != nil {
-			return nil, err
+			return err
 		}
 		if id > 1<<32-1 || size > maxEntry {
-			return nil, fmt.Errorf("%w: FIFO %d has %d bytes", ErrFormat, id, size)
+			return fmt.Errorf("%w: FIFO %d has %d bytes", ErrFormat, id, size)
 		}
 		into := io.Writer(writer)
 		if drop[uint32(id)] {
@@ -110,12 +94,17 @@ func DropContent(from io.Reader, to io.Writer, drop map[uint32]bool) (kept []uin
 		} else {
 			kept = append(kept, uint32(id))
 			if err := writeEntry(writer, message); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		// The content follows its entry.
 		if _, err := io.CopyN(into, reader, int64(size)); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+			return fmt.Errorf("%w: %w", ErrFormat, err)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	return kept, writer.Flush()
 }

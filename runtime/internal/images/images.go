@@ -71,6 +71,22 @@ func readEntry(from io.Reader) ([]byte, error) {
 	return message, nil
 }
 
+// eachEntry calls a function for each message up to the end of the image.
+func eachEntry(from io.Reader, call func(message []byte) error) error {
+	for {
+		message, err := readEntry(from)
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = call(message)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 func writeEntry(to io.Writer, message []byte) error {
 	var length [4]byte
 	binary.LittleEndian.PutUint32(length[:], uint32(len(message)))

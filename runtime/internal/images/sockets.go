@@ -37,25 +37,21 @@ func ReplaceAddresses(from io.Reader, to io.Writer, addresses map[netip.Addr]net
 	if err := writeHead(writer, filesMagic); err != nil {
 		return 0, err
 	}
-	for count := 0; ; {
-		message, err := readEntry(reader)
-		if err == io.EOF {
-			return count, writer.Flush()
-		}
-		if err != nil {
-			return 0, err
-		}
+	count := 0
+	err := eachEntry(reader, func(message []byte) error {
 		replaced, changed, err := replaceInFile(message, addresses)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if changed {
 			count++
 		}
-		if err := writeEntry(writer, replaced); err != nil {
-			return 0, err
-		}
+		return writeEntry(writer, replaced)
+	})
+	if err != nil {
+		return 0, err
 	}
+	return count, writer.Flush()
 }
 
 // replaceInFile returns a message about a file with the replaced address, if it is a socket.
