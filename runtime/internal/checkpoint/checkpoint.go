@@ -125,14 +125,13 @@ type Container struct {
 	Files []FileEntry `json:"files"`
 }
 
-// FileEntry is one file with its size in bytes and its checksum.
+// FileEntry is one file with its path.
 type FileEntry struct {
-	Path   string `json:"path"`
-	Size   int64  `json:"size"`
-	CRC32C string `json:"crc32c"`
+	Path string `json:"path"`
+	Archive
 }
 
-// Archive is a tar archive, with its size in bytes and its checksum: 8 hexadecimal digits. It finds accidental damage on the
+// Archive is a tar archive, or another file, with its size in bytes and its checksum: 8 hexadecimal digits. That finds accidental damage on the
 // disk. What protects a checkpoint in a registry is the sha256 of each layer, which takes eight times as long.
 type Archive struct {
 	Size   int64  `json:"size"`

@@ -62,15 +62,15 @@ func write(t testing.TB) (*os.Root, *Checkpoint) {
 		}
 	}
 	archive := func(name string) Archive {
-		size, sum, err := Checksum(root, name)
+		stored, err := ArchiveOf(root, name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return Archive{size, sum}
+		return stored
 	}
 	entry := func(name string) FileEntry {
 		a := archive("containers/app/" + name)
-		return FileEntry{name, a.Size, a.CRC32C}
+		return FileEntry{name, a}
 	}
 	shm := archive("shm.tar")
 	c := &Checkpoint{
@@ -176,7 +176,7 @@ func TestVerifyRejectsADirectoryThatDiffers(t *testing.T) {
 func addPass(c *Checkpoint, pass int) {
 	set := Images + strings.Repeat("/"+Parent, pass)
 	for _, each := range []string{"pages-1.img", "inventory.img"} {
-		c.Containers[0].Files = append(c.Containers[0].Files, FileEntry{set + "/" + each, 1, strings.Repeat("a", 8)})
+		c.Containers[0].Files = append(c.Containers[0].Files, FileEntry{set + "/" + each, Archive{1, strings.Repeat("a", 8)}})
 	}
 }
 

@@ -55,7 +55,7 @@ func (c *Checkpoint) Paths() map[string]Archive {
 	paths := map[string]Archive{}
 	for _, container := range c.Containers {
 		for _, each := range container.Files {
-			paths[path.Join(Containers, container.Name, each.Path)] = Archive{each.Size, each.CRC32C}
+			paths[path.Join(Containers, container.Name, each.Path)] = each.Archive
 		}
 	}
 	for _, each := range c.Volumes {
@@ -108,9 +108,10 @@ func Digest(root *os.Root, name string) (int64, string, error) {
 	return hashOf(root, name, sha256.New())
 }
 
-// Checksum returns size and checksum of a regular file. It follows no link at the end of the path.
-func Checksum(root *os.Root, name string) (int64, string, error) {
-	return hashOf(root, name, NewChecksum())
+// ArchiveOf returns size and checksum of a regular file. It follows no link at the end of the path.
+func ArchiveOf(root *os.Root, name string) (Archive, error) {
+	size, sum, err := hashOf(root, name, NewChecksum())
+	return Archive{size, sum}, err
 }
 
 // NewChecksum returns the hash of CRC32C: CRC-32 with Castagnoli's polynomial, for which processors have an instruction.

@@ -181,7 +181,7 @@ func (c *Container) validate(volumes map[string]bool) error {
 			return fmt.Errorf("file %q is invalid or named twice", each.Path)
 		}
 		paths[each.Path] = true
-		if err := (&Archive{each.Size, each.CRC32C}).validate(); err != nil {
+		if err := each.Archive.validate(); err != nil {
 			return fmt.Errorf("file %s: %w", each.Path, err)
 		}
 	}

@@ -80,9 +80,9 @@ func runLarge(t *testing.T, act string, test func(t *testing.T, f fixture)) {
 // verified compares the files of a checkpoint with its metadata.
 func verified(root *os.Root, c *checkpoint.Checkpoint) error {
 	for name, want := range c.Paths() {
-		size, sum, err := checkpoint.Checksum(root, name)
-		if got := (checkpoint.Archive{Size: size, CRC32C: sum}); err != nil || got != want {
-			return fmt.Errorf("%s: got %v, want %v: %w", name, got, want, err)
+		stored, err := checkpoint.ArchiveOf(root, name)
+		if err != nil || stored != want {
+			return fmt.Errorf("%s: got %v, want %v: %w", name, stored, want, err)
 		}
 	}
 	return c.Verify(root)

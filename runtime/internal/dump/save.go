@@ -309,10 +309,10 @@ func describe(root *os.Root, metadata *checkpoint.Checkpoint, volumes []string, 
 	var mutex sync.Mutex
 	archives := map[string]checkpoint.Archive{}
 	err := checkpoint.Each(names, workers(), func(name string) error {
-		size, sum, err := checkpoint.Checksum(root, name)
+		stored, err := checkpoint.ArchiveOf(root, name)
 		mutex.Lock()
 		defer mutex.Unlock()
-		archives[name] = checkpoint.Archive{Size: size, CRC32C: sum}
+		archives[name] = stored
 		return err
 	})
 	if err != nil {
@@ -322,7 +322,7 @@ func describe(root *os.Root, metadata *checkpoint.Checkpoint, volumes []string, 
 		container := &metadata.Containers[i]
 		for _, name := range names {
 			if relative, found := strings.CutPrefix(name, path.Join(checkpoint.Containers, container.Name)+"/"); found {
-				container.Files = append(container.Files, checkpoint.FileEntry{Path: relative, Size: archives[name].Size, CRC32C: archives[name].CRC32C})
+				container.Files = append(container.Files, checkpoint.FileEntry{Path: relative, Archive: archives[name]})
 			}
 		}
 	}

@@ -65,7 +65,7 @@ func All(c *checkpoint.Checkpoint) []Part {
 		directory := path.Join(checkpoint.Containers, container.Name)
 		set := Part{Name: path.Join(directory, images), Path: path.Join(directory, checkpoint.Images)}
 		for _, each := range container.Files {
-			file := File{path.Join(directory, each.Path), "", checkpoint.Archive{Size: each.Size, CRC32C: each.CRC32C}}
+			file := File{path.Join(directory, each.Path), "", each.Archive}
 			if base, found := strings.CutPrefix(each.Path, checkpoint.Images+"/"); found {
 				file.Name = base
 				set.Files = append(set.Files, file)

@@ -80,7 +80,7 @@ func writeWith(t testing.TB, pages int) fixture {
 		"images/parent/parent/inventory.img", "rootfs.tar",
 	} {
 		stored := archive("containers/app/" + each)
-		container.Files = append(container.Files, checkpoint.FileEntry{Path: each, Size: stored.Size, CRC32C: stored.CRC32C})
+		container.Files = append(container.Files, checkpoint.FileEntry{Path: each, Archive: stored})
 	}
 	shm := archive("shm.tar")
 	f.Containers = []checkpoint.Container{container}

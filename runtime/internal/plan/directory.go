@@ -226,8 +226,8 @@ func seal(root *os.Root, of *checkpoint.Checkpoint, known map[string]Sealed) (ma
 	// The largest files first, so that all workers end at about the same time.
 	slices.SortFunc(changed, func(a, b string) int { return int(min(max(paths[b].Size-paths[a].Size, -1), 1)) })
 	return sealed, checkpoint.Each(changed, workers, func(name string) error {
-		size, sum, err := checkpoint.Checksum(root, name)
-		if err == nil && (size != paths[name].Size || sum != paths[name].CRC32C) {
+		stored, err := checkpoint.ArchiveOf(root, name)
+		if err == nil && stored != paths[name] {
 			err = fmt.Errorf("%s has another checksum than %s names", name, checkpoint.File)
 		}
 		return err

@@ -44,9 +44,9 @@ func lay(t testing.TB, change func(*Plan)) (base, path string) {
 		Containers: []checkpoint.Container{{Name: "app", Security: checkpoint.SecurityOf(&specs.Spec{})}},
 	}
 	for _, name := range []string{"images/inventory.img", "images/pages-1.img"} {
-		size, sum, err := checkpoint.Checksum(inside, "containers/app/"+name)
+		stored, err := checkpoint.ArchiveOf(inside, "containers/app/"+name)
 		must(t, err)
-		c.Containers[0].Files = append(c.Containers[0].Files, checkpoint.FileEntry{Path: name, Size: size, CRC32C: sum})
+		c.Containers[0].Files = append(c.Containers[0].Files, checkpoint.FileEntry{Path: name, Archive: stored})
 	}
 	must(t, checkpoint.Write(inside, &c))
 	plan := Plan{PodUID: "pod-1", Checkpoint: "cp", Deadline: now, Fallback: FallbackFresh, Restart: RestartFresh}

@@ -27,9 +27,9 @@ func newer(t *testing.T, path string) string {
 	pages := filepath.Join(checkpoint.Containers, "app/images/pages-1.img")
 	must(t, root.WriteFile(pages, []byte("newer pages"), 0o600))
 	for at, each := range c.Containers[0].Files {
-		size, sum, err := checkpoint.Checksum(root, filepath.Join(checkpoint.Containers, "app", each.Path))
+		stored, err := checkpoint.ArchiveOf(root, filepath.Join(checkpoint.Containers, "app", each.Path))
 		must(t, err)
-		c.Containers[0].Files[at] = checkpoint.FileEntry{Path: each.Path, Size: size, CRC32C: sum}
+		c.Containers[0].Files[at] = checkpoint.FileEntry{Path: each.Path, Archive: stored}
 	}
 	c.UID = "newer"
 	must(t, root.Remove(checkpoint.File))

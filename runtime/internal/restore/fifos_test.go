@@ -46,15 +46,15 @@ func layFIFOs(t *testing.T) *fixture {
 	defer root.Close()
 	replace := func(name string, text []byte) checkpoint.Archive {
 		must(t, os.WriteFile(filepath.Join(inside, name), text, 0o600))
-		size, sum, err := checkpoint.Checksum(root, name)
+		stored, err := checkpoint.ArchiveOf(root, name)
 		must(t, err)
-		return checkpoint.Archive{Size: size, CRC32C: sum}
+		return stored
 	}
 	c.Volumes[0].Archive = replace("volumes/data.tar", archive.Bytes())
 	for i, container := range c.Containers {
 		for name, text := range images {
 			written := replace(filepath.Join(checkpoint.Containers, container.Name, checkpoint.Images, name), []byte(text))
-			c.Containers[i].Files = append(c.Containers[i].Files, checkpoint.FileEntry{Path: "images/" + name, Size: written.Size, CRC32C: written.CRC32C})
+			c.Containers[i].Files = append(c.Containers[i].Files, checkpoint.FileEntry{Path: "images/" + name, Archive: written})
 		}
 	}
 	must(t, root.Remove("checkpoint.json"))

@@ -54,14 +54,14 @@ func lay(t *testing.T, restore string, change func(*plan.Plan, *checkpoint.Check
 	_, err = files.Pack(filepath.Join(directory, "restored"), archive, files.PackOptions{})
 	must(t, err)
 	must(t, archive.Close())
-	size, sum, err := checkpoint.Checksum(root, "volumes/data.tar")
+	stored, err := checkpoint.ArchiveOf(root, "volumes/data.tar")
 	must(t, err)
 	c := &checkpoint.Checkpoint{
 		Version: 1, UID: "cp", CreatedAt: time.Now(), TCP: checkpoint.TCPClose, Pod: checkpoint.Pod{UID: "p", Namespace: "n", Name: "p"},
 		Node: checkpoint.Node{
 			Kernel: "k", Architecture: node.Architecture, Cgroup: node.Cgroup, CPUFeatures: node.CPUFeatures, CRIU: "4.2.1", Runc: "1.3.6",
 		},
-		Volumes: []checkpoint.Volume{{Name: "data", Archive: checkpoint.Archive{Size: size, CRC32C: sum}}},
+		Volumes: []checkpoint.Volume{{Name: "data", Archive: stored}},
 	}
 	for _, name := range []string{"app", "other"} {
 		spec := sample()
@@ -72,11 +72,11 @@ func lay(t *testing.T, restore string, change func(*plan.Plan, *checkpoint.Check
 		image := filepath.Join(checkpoint.Containers, name, "images/inventory.img")
 		must(t, os.MkdirAll(filepath.Join(inside, filepath.Dir(image)), 0o700))
 		must(t, os.WriteFile(filepath.Join(inside, image), nil, 0o600))
-		_, sum, err := checkpoint.Checksum(root, image)
+		stored, err := checkpoint.ArchiveOf(root, image)
 		must(t, err)
 		c.Containers = append(c.Containers, checkpoint.Container{
 			Name: name, Security: checkpoint.SecurityOf(spec), Mounts: checkpoint.MountsOf(spec, filepath.Join(directory, "pods/pod-1"), []string{"data"}),
-			Files: []checkpoint.FileEntry{{Path: "images/inventory.img", CRC32C: sum}},
+			Files: []checkpoint.FileEntry{{Path: "images/inventory.img", Archive: stored}},
 		})
 	}
 	p := plan.Plan{PodUID: "pod-1", Checkpoint: "cp", Deadline: time.Now().Add(time.Hour), Fallback: plan.FallbackFresh, Restart: plan.RestartFresh}
@@ -465,7 +465,7 @@ func TestARestoredContainerThatEndedAfterALaterCheckpoint(t *testing.T) {
 	must(t, err)
 	defer root.Close()
 	c.UID = "later"
-	c.Volumes[0].Size, c.Volumes[0].CRC32C, err = checkpoint.Checksum(root, "volumes/data.tar")
+	c.Volumes[0].Archive, err = checkpoint.ArchiveOf(root, "volumes/data.tar")
 	must(t, err)
 	must(t, checkpoint.Write(root, c))
 	text, err := plan.Prepare(later, *old)

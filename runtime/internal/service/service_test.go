@@ -117,11 +117,11 @@ func writeCheckpoint(t *testing.T, directory string, request dump.Request, ids .
 		name, _, _ := strings.Cut(id, "-")
 		image := filepath.Join(checkpoint.Containers, name, "images/inventory.img")
 		must(t, root.MkdirAll(filepath.Dir(image), 0o700), root.WriteFile(image, []byte("x"), 0o600))
-		size, sum, err := checkpoint.Checksum(root, image)
+		stored, err := checkpoint.ArchiveOf(root, image)
 		must(t, err)
 		c.Containers = append(c.Containers, checkpoint.Container{
 			Name: name, ID: id, Security: checkpoint.Security{Seccomp: checkpoint.Unconfined, MaskedPaths: empty, ReadonlyPaths: empty},
-			Files: []checkpoint.FileEntry{{Path: "images/inventory.img", Size: size, CRC32C: sum}},
+			Files: []checkpoint.FileEntry{{Path: "images/inventory.img", Archive: stored}},
 		})
 	}
 	must(t, checkpoint.Write(root, c))

@@ -110,9 +110,9 @@ func take(directory string, tcp checkpoint.TCP, podUID string, containers []stri
 		_, err = files.Pack(from, file, files.PackOptions{Overlay: overlay})
 		check(err)
 		check(file.Close())
-		size, sum, err := checkpoint.Checksum(root, name)
+		stored, err := checkpoint.ArchiveOf(root, name)
 		check(err)
-		return checkpoint.Archive{Size: size, CRC32C: sum}
+		return stored
 	}
 	failed := func() (err error) {
 		defer func() { _ = freezer.Thaw(context.Background(), cgroups) }()
@@ -150,14 +150,14 @@ func take(directory string, tcp checkpoint.TCP, podUID string, containers []stri
 			}
 			for _, file := range entries {
 				name := filepath.Join(checkpoint.Images, file.Name())
-				size, sum, err := checkpoint.Checksum(root, filepath.Join(inside, name))
+				stored, err := checkpoint.ArchiveOf(root, filepath.Join(inside, name))
 				if err != nil {
 					return err
 				}
-				each.container.Files = append(each.container.Files, checkpoint.FileEntry{Path: name, Size: size, CRC32C: sum})
+				each.container.Files = append(each.container.Files, checkpoint.FileEntry{Path: name, Archive: stored})
 			}
 			changes := archive(filepath.Join(inside, checkpoint.RootFS), each.upper, true)
-			each.container.Files = append(each.container.Files, checkpoint.FileEntry{Path: checkpoint.RootFS, Size: changes.Size, CRC32C: changes.CRC32C})
+			each.container.Files = append(each.container.Files, checkpoint.FileEntry{Path: checkpoint.RootFS, Archive: changes})
 			sources[i] = each
 			found.Containers = append(found.Containers, each.container)
 		}
@@ -229,13 +229,13 @@ func damage(directory, container, name string) {
 	path := filepath.Join(checkpoint.Containers, container, name)
 	text, err := root.ReadFile(path)
 	check(err)
-	_, before, err := checkpoint.Checksum(root, path)
+	before, err := checkpoint.ArchiveOf(root, path)
 	check(err)
 	clear(text[len(text)/2:])
 	check(root.WriteFile(path, text, 0o600))
-	_, after, err := checkpoint.Checksum(root, path)
+	after, err := checkpoint.ArchiveOf(root, path)
 	check(err)
-	edit(directory, before, after)
+	edit(directory, before.CRC32C, after.CRC32C)
 }
 
 func edit(directory, before, after string) {

@@ -52,7 +52,7 @@ func split(directory string) error {
 		}
 		for at := range container.Files {
 			each := &container.Files[at]
-			if each.Size, each.CRC32C, err = checkpoint.Checksum(root, path.Join(checkpoint.Containers, container.Name, each.Path)); err != nil {
+			if each.Archive, err = checkpoint.ArchiveOf(root, path.Join(checkpoint.Containers, container.Name, each.Path)); err != nil {
 				return err
 			}
 		}
