@@ -28,6 +28,16 @@ func Read(root *os.Root) (*Checkpoint, error) {
 	return Parse(file)
 }
 
+// ReadIn opens and validates checkpoint.json in the directory of a path.
+func ReadIn(directory string) (*Checkpoint, error) {
+	root, err := os.OpenRoot(directory)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return Read(root)
+}
+
 // Write validates the metadata and writes checkpoint.json, synced to disk.
 func Write(root *os.Root, c *Checkpoint) error {
 	if err := c.Validate(); err != nil {

@@ -22,9 +22,12 @@ const (
 // its CRIU, which may not have taken them yet: then a restore of the next checkpoint would leave the processes with pipes
 // that no process reads. It does nothing if the runtime has no such state.
 func (r *run) recordStreams() error {
+	if r.Call.Root == "" {
+		return nil
+	}
 	file := filepath.Join(r.Call.Root, r.Call.ID, runtimeState)
 	text, err := os.ReadFile(file)
-	if r.Call.Root == "" || errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {

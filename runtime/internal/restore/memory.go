@@ -2,7 +2,6 @@ package restore
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -143,12 +142,7 @@ func CheckMemory(pod *plan.Pod) error {
 // sharesAnyVolume says if a container of the plan's checkpoint has a volume in common with another one. It is true if the
 // checkpoint cannot be read.
 func sharesAnyVolume(pod *plan.Pod, of *plan.Plan, container string) bool {
-	root, err := os.OpenRoot(pod.Path(of.Checkpoint))
-	if err != nil {
-		return true
-	}
-	defer root.Close()
-	found, err := checkpoint.Read(root)
+	found, err := checkpoint.ReadIn(pod.Path(of.Checkpoint))
 	if err != nil {
 		return true
 	}

@@ -187,7 +187,8 @@ func resetVolumes(pod *plan.Pod, state *plan.State) error {
 	return errors.Join(errs...)
 }
 
-// SharesVolumes says if another container of the checkpoint mounts a volume of this one, or has the same /dev/shm: it is then not restored again.
+// SharesVolumes says if another container of the checkpoint mounts a volume of this one, or has the same /dev/shm: it is
+// then not restored again.
 func SharesVolumes(of *checkpoint.Checkpoint, container *checkpoint.Container) bool {
 	if of.SharedMemory != nil && len(of.Containers) > 1 {
 		return true

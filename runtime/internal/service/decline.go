@@ -7,14 +7,13 @@ import (
 	"regexp"
 	"time"
 
-	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/dump"
 	"cedana.ai/cdk/runtime/internal/plan"
 )
 
 // declineRequest are the parameters of the method decline.
 type declineRequest struct {
-	PodUID string `json:"podUID"`
+	podNamed
 	// Reason is in the form of a condition's reason, and Message explains it.
 	Reason  string `json:"reason"`
 	Message string `json:"message"`
@@ -29,9 +28,10 @@ var declineReason = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,62}$`)
 
 // decision checks the parameters and returns the decision.
 func (r declineRequest) decision() (string, error) {
+	if err := r.validate(); err != nil {
+		return "", err
+	}
 	switch {
-	case !checkpoint.IsUID(r.PodUID):
-		return "", invalid("podUID %.80q is invalid", r.PodUID)
 	case !declineReason.MatchString(r.Reason):
 		return "", invalid("reason %.80q is not in the form of a condition's reason", r.Reason)
 	case len(r.Message) > declineMessageBytes:

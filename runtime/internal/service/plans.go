@@ -98,6 +98,22 @@ func (p podNamed) validate() error {
 	return nil
 }
 
+// podCheckpoint are the parameters of methods that prepare a checkpoint for a pod.
+type podCheckpoint struct {
+	podNamed
+	Checkpoint string `json:"checkpoint"`
+}
+
+func (p podCheckpoint) validate() error {
+	if err := p.podNamed.validate(); err != nil {
+		return err
+	}
+	if !checkpoint.IsUID(p.Checkpoint) {
+		return invalid("checkpoint %.80q is invalid", p.Checkpoint)
+	}
+	return nil
+}
+
 // Outcome is the result of the method outcome.
 type Outcome struct {
 	// Checkpoint is that of the plan; empty if there is none.

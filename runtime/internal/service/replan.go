@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
@@ -33,8 +32,7 @@ const (
 
 // replanRequest are the parameters of the method replan.
 type replanRequest struct {
-	PodUID     string `json:"podUID"`
-	Checkpoint string `json:"checkpoint"`
+	podCheckpoint
 	// ReserveBytes is the free space that must remain on the disk; the default is defaultStageReserve.
 	ReserveBytes int64 `json:"reserveBytes"`
 }
@@ -43,12 +41,10 @@ func (r *replanRequest) validate() error {
 	if r.ReserveBytes == 0 {
 		r.ReserveBytes = defaultStageReserve
 	}
-	switch {
-	case !checkpoint.IsUID(r.PodUID):
-		return invalid("podUID %.80q is invalid", r.PodUID)
-	case !checkpoint.IsUID(r.Checkpoint):
-		return invalid("checkpoint %.80q is invalid", r.Checkpoint)
-	case r.ReserveBytes < 0:
+	if err := r.podCheckpoint.validate(); err != nil {
+		return err
+	}
+	if r.ReserveBytes < 0 {
 		return invalid("reserveBytes is negative")
 	}
 	return nil
@@ -152,12 +148,7 @@ func (s *Service) candidate(pod *plan.Pod, uid string) (string, *checkpoint.Chec
 	if !moved {
 		directory = filepath.Join(s.node.Checkpoints, uid)
 	}
-	root, err := os.OpenRoot(directory)
-	if err != nil {
-		return "", nil, err
-	}
-	defer root.Close()
-	found, err := checkpoint.Read(root)
+	found, err := checkpoint.ReadIn(directory)
 	return directory, found, err
 }
 

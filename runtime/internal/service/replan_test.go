@@ -232,7 +232,7 @@ func TestCheckpointsThatCannotReplaceAPlan(t *testing.T) {
 		"another node's clock":     {of("old", "cp", "app"), alone, ""},
 	} {
 		got := ""
-		if why := differs(each.current, each.found, replanRequest{PodUID: "pod", Checkpoint: "new"}); why != nil {
+		if why := differs(each.current, each.found, replanRequest{podCheckpoint: podCheckpoint{podNamed{"pod"}, "new"}}); why != nil {
 			got = why.Reason
 		}
 		if got != each.want {

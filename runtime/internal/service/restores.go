@@ -72,12 +72,7 @@ func (r *restores) admit(podUID string, asked promise, free func() (int64, error
 	if err != nil {
 		return false, err
 	}
-	for uid, each := range r.promised {
-		if uid != podUID {
-			left -= each.bytes
-		}
-	}
-	if asked.bytes > left-asked.reserve {
+	if asked.bytes > left-r.promisedExcept(podUID)-asked.reserve {
 		return false, nil
 	}
 	r.promised[podUID] = asked
@@ -88,9 +83,16 @@ func (r *restores) admit(podUID string, asked promise, free func() (int64, error
 func (r *restores) promisedBytes() int64 {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
+	return r.promisedExcept("")
+}
+
+// promisedExcept returns what all pods but one still need. Call it with the lock.
+func (r *restores) promisedExcept(podUID string) int64 {
 	sum := int64(0)
-	for _, each := range r.promised {
-		sum += each.bytes
+	for uid, each := range r.promised {
+		if uid != podUID {
+			sum += each.bytes
+		}
 	}
 	return sum
 }

@@ -33,9 +33,8 @@ const (
 
 // stageRequest are the parameters of the method stage.
 type stageRequest struct {
-	PodUID     string `json:"podUID"`
-	Checkpoint string `json:"checkpoint"`
-	Part       string `json:"part"`
+	podCheckpoint
+	Part string `json:"part"`
 	// Segments are the bytes that the client sends, in their order: the blobs of a registry.
 	Segments []parts.Segment `json:"segments"`
 	// MaxBytes is the largest sum of the checkpoint's files, for the metadata; 0 means none.
@@ -50,11 +49,10 @@ func (r *stageRequest) validate() error {
 	if r.ReserveBytes == 0 {
 		r.ReserveBytes = defaultStageReserve
 	}
+	if err := r.podCheckpoint.validate(); err != nil {
+		return err
+	}
 	switch {
-	case !checkpoint.IsUID(r.PodUID):
-		return invalid("podUID %.80q is invalid", r.PodUID)
-	case !checkpoint.IsUID(r.Checkpoint):
-		return invalid("checkpoint %.80q is invalid", r.Checkpoint)
 	case len(r.Segments) == 0:
 		return invalid("there are no segments")
 	case r.Part == parts.Metadata && (len(r.Segments) > 1 || r.Segments[0].Size > checkpoint.MaxBytes):
