@@ -1,8 +1,7 @@
-import { mkdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { ran, ROOT, run } from "../../testbed/node/run";
-import { REGISTRY } from "../../testbed/node/testbed";
+import { pushProgram } from "../../testbed/node/program";
+import { ran, run } from "../../testbed/node/run";
 
 /** Path of the program `still` on the node. */
 export const STILL = "/usr/local/bin/still";
@@ -21,11 +20,11 @@ export class BenchNode {
   }
 
   /** Writes a program to the node. */
-  install(file: string, path: string): void {
+  install(program: Buffer, path: string): void {
     const text = `cat > ${path}.new && chmod 755 ${path}.new && mv ${path}.new ${path}`;
     const onNode = join(process.env["CEDANA_TESTBED"]!, "on-node");
     const args = ["--dir", this.folder, "sh", "-c", text];
-    const { status, stderr } = ran(onNode, args, { input: readFileSync(file) });
+    const { status, stderr } = ran(onNode, args, { input: program });
     if (status !== 0) throw new Error(stderr);
   }
 
@@ -36,21 +35,9 @@ export class BenchNode {
   }
 }
 
-/** Builds the program `still`, installs it on the node, and pushes it as the image `still:1`. */
+/** Pushes the program `still` as the image `still:1`, and installs it on the node. */
 export function installWorkload(node: BenchNode): void {
-  const image = join(node.folder, "still");
-  const bin = join(image, "bin");
-  mkdirSync(bin, { recursive: true });
-  const built = join(bin, "still");
-  run("go", ["build", "-trimpath", "-o", built, "./test/still"], {
-    cwd: join(ROOT, "runtime"),
-    env: { ...process.env, CGO_ENABLED: "0" },
-  });
-  node.install(built, STILL);
-  const layer = join(node.folder, "still.tar");
-  run("tar", ["--owner=0", "--group=0", "-C", image, "-cf", layer, "bin/still"]);
-  const list = ["--base", `${REGISTRY}/busybox:1`, "--new_layer", layer, "--new_tag", `${REGISTRY}/still:1`];
-  run(join(CACHE, "bin/crane"), ["append", "--insecure", ...list]);
+  node.install(pushProgram("still"), STILL);
 }
 
 /** Returns a pod whose process holds so many megabytes, and prints how long it stood still by its own clock. */

@@ -33,7 +33,7 @@ describe("a restore", () => {
   const INITIAL = /^files: ls: \/made: No such file or directory \/bin\/wget \/data\/: init \/dev\/shm:$/m;
 
   beforeAll(async () => {
-    restores = new Restores();
+    restores = await Restores.open();
     ({ node } = restores);
     restores.removePods();
     await restores.source("/root/one", ONE, () => restores.counts.reach("source", "count", 2));

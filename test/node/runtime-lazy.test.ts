@@ -3,8 +3,9 @@
  * moved mappings, or they are killed. They never read zeros, whatever dies.
  */
 import { eventually, KIND } from "../../testbed/node/testbed";
+import { pushProgram } from "../../testbed/node/program";
 import type { WrapperNode } from "../../testbed/node/wrapper";
-import { memory, MemoryServers, pushMemory } from "./support/memory";
+import { memory, MemoryServers } from "./support/memory";
 import { outcome, Restores } from "./support/restore";
 
 const describeInNamespaces = KIND === "namespaces" ? describe : describe.skip;
@@ -25,11 +26,11 @@ describeInNamespaces("memory that is loaded on access", () => {
     restores.logged(pod, container, /^tick (\d+) checked \d+ bad 0$/m);
 
   beforeAll(async () => {
-    restores = new Restores();
+    restores = await Restores.open();
     ({ node } = restores);
     servers = new MemoryServers(node);
     restores.removePods();
-    pushMemory();
+    pushProgram("memory");
     await servers.startService();
     await restores.source("/root/memory", spec, () => restores.logged("source", "main", /^tick 5 /m));
     restores.removePods();

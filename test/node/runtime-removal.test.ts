@@ -11,8 +11,8 @@ describe("remove-wrapper", () => {
   let restores: Restores;
   let node: WrapperNode;
 
-  beforeAll(() => {
-    restores = new Restores();
+  beforeAll(async () => {
+    restores = await Restores.open();
     ({ node } = restores);
     restores.removePods();
   });

@@ -4,16 +4,17 @@
  */
 import { counting } from "../../testbed/node/counting";
 import { eventually } from "../../testbed/node/testbed";
+import { pushProgram } from "../../testbed/node/program";
 import type { WrapperNode } from "../../testbed/node/wrapper";
-import { memory, pushMemory } from "./support/memory";
+import { memory } from "./support/memory";
 import { freshly, ONE, outcome, Restores, shell } from "./support/restore";
 
 describe("the wrapper", () => {
   let restores: Restores;
   let node: WrapperNode;
 
-  beforeAll(() => {
-    restores = new Restores();
+  beforeAll(async () => {
+    restores = await Restores.open();
     ({ node } = restores);
     restores.removePods();
   });
@@ -167,7 +168,7 @@ describe("the wrapper", () => {
   });
 
   test("binds sockets of the pod's address to the address of the new pod", async () => {
-    pushMemory();
+    pushProgram("memory");
     const spec = { containers: [memory("server", 0, { command: ["/bin/memory", "bind"] })] };
     await restores.source("/root/bound", spec, () => restores.logged("source", "server", /^tick 3$/m));
     const before = restores.status("source", ".podIP");

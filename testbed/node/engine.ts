@@ -9,7 +9,7 @@ import {
   KIND,
   NODE,
   NODE_KINDS,
-  openTestbed,
+  installOn,
   REGISTRY,
   scaled,
   type Kind,
@@ -93,19 +93,14 @@ export const TAINT = "cedana.ai/not-ready";
  * @param changes changes of `engine` in cedana.yaml
  * @param flags additional flags of the test bed
  */
-export async function openEngine(changes: object = {}, flags: readonly string[] = []): Promise<Engine> {
-  const testbed = openTestbed({
+export function openEngine(changes: object = {}, flags: readonly string[] = []): Promise<Engine> {
+  const options = {
     // There is no kube-proxy: the API server itself must resolve Services to endpoints.
     flags: ["--apiserver-flag", "--enable-aggregator-routing=true", ...flags],
     containerd: handlerOf,
     service: UNIT,
-  });
-  try {
-    return await install(testbed, changes);
-  } catch (error) {
-    testbed.close();
-    throw error;
-  }
+  };
+  return installOn(options, (testbed) => install(testbed, changes));
 }
 
 async function install(testbed: Testbed, changes: object): Promise<Engine> {

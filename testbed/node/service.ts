@@ -1,12 +1,13 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NODE_SERVICE_SOCKET } from "../../clients/node-service";
 import { CRIU_HANDLER } from "../../config/engines/criu";
 import { NODE_PROGRAM, WRAPPER } from "../../config/nodes";
 import { bootService, handlerOf, UNIT } from "./boot";
+import { pushProgram } from "./program";
 import { ran, ROOT, run, type Ran } from "./run";
-import { eventually, NODE, openTestbed, REGISTRY, type Testbed } from "./testbed";
+import { eventually, installOn, NODE, type Testbed } from "./testbed";
 
 const SERVICE = "cedana-noded";
 const CHECKPOINTS = "/var/lib/cedana-cdk/checkpoints";
@@ -100,14 +101,8 @@ export interface ServiceNode extends Testbed {
 export type Workload = "pair" | "hold" | "dirty";
 
 /** Starts the node, installs the service, and builds the image of a workload. */
-export async function openServiceNode(workload: Workload = "pair"): Promise<ServiceNode> {
-  const testbed = openTestbed({ containerd: handlerOf, service: UNIT });
-  try {
-    return await install(testbed, workload);
-  } catch (error) {
-    testbed.close();
-    throw error;
-  }
+export function openServiceNode(workload: Workload = "pair"): Promise<ServiceNode> {
+  return installOn({ containerd: handlerOf, service: UNIT }, (testbed) => install(testbed, workload));
 }
 
 async function install(testbed: Testbed, workload: Workload): Promise<ServiceNode> {
@@ -136,8 +131,8 @@ async function install(testbed: Testbed, workload: Workload): Promise<ServiceNod
     env: { ...process.env, CGO_ENABLED: "0" },
   });
   testbed.feed(readFileSync(built), "sh", "-ec", INSTALL);
-  pushWorkload(folder, workload);
   rmSync(folder, { recursive: true, force: true });
+  pushProgram(workload);
   testbed.kubectl(["apply", "-f", "-"], {
     apiVersion: "node.k8s.io/v1",
     kind: "RuntimeClass",
@@ -210,22 +205,6 @@ function cgroupOfPods(testbed: Testbed): string {
     testbed.kubectl(["get", "--raw", `/api/v1/nodes/${NODE.name}/proxy/configz`]),
   ) as { kubeletconfig: { cgroupRoot?: string } };
   return (kubeletconfig.cgroupRoot ?? "").replace(/\/$/, "");
-}
-
-/** Builds the image `NAME:1`: busybox and a program of runtime/test. */
-function pushWorkload(folder: string, name: Workload) {
-  const files = join(folder, "image/bin");
-  mkdirSync(files, { recursive: true });
-  const env = { ...process.env, CGO_ENABLED: "0" };
-  run("go", ["build", "-trimpath", "-o", join(files, name), `./test/${name}`], {
-    cwd: join(ROOT, "runtime"),
-    env,
-  });
-  const layer = join(folder, "layer.tar");
-  run("tar", ["--owner=0", "--group=0", "-C", join(folder, "image"), "-cf", layer, `bin/${name}`]);
-  const crane = join(process.env["TESTBED_CACHE"] ?? join(homedir(), ".cache/cedana-testbed"), "bin/crane");
-  const [base, tag] = [`${REGISTRY}/busybox:1`, `${REGISTRY}/${name}:1`];
-  run(crane, ["append", "--insecure", "--base", base, "--new_layer", layer, "--new_tag", tag]);
 }
 
 /** Options of a pod of the workload. */

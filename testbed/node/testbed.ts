@@ -85,7 +85,7 @@ const VERSIONS = ["containerd", "runc"].flatMap((name) => {
  * Starts a test bed by the commands in the directory CEDANA_TESTBED. Or uses the running one in CEDANA_TESTBED_DIR, which must
  * have been started with the same options, and does not stop it.
  */
-export function openTestbed({ flags = [], containerd, service }: TestbedOptions = {}): Testbed {
+function openTestbed({ flags = [], containerd, service }: TestbedOptions = {}): Testbed {
   needs("nsenter", ...NODE.needs);
   const kit = process.env["CEDANA_TESTBED"];
   if (kit === undefined)
@@ -152,6 +152,20 @@ export function openTestbed({ flags = [], containerd, service }: TestbedOptions 
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Starts a test bed and installs something on it. Stops it if that fails. */
+export async function installOn<T>(
+  options: TestbedOptions,
+  install: (testbed: Testbed) => T | Promise<T>,
+): Promise<T> {
+  const testbed = openTestbed(options);
+  try {
+    return await install(testbed);
+  } catch (error) {
+    testbed.close();
+    throw error;
+  }
 }
 
 /** Network namespace of the node in namespaces. A machine can have one such node. */

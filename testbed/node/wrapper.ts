@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { CRIU_HANDLER } from "../../config/engines/criu";
 import { handlerOf } from "./boot";
 import { ROOT, run } from "./run";
-import { eventually, NODE, openTestbed, scaled, type Testbed } from "./testbed";
+import { eventually, installOn, NODE, scaled, type Testbed } from "./testbed";
 
 /** Annotation of a pod that is restored. containerd copies it to the container's config.json. */
 export const RESTORE_ANNOTATION = "cedana.ai/restore-plan";
@@ -67,14 +67,8 @@ export interface WrapperNode extends Testbed {
 }
 
 /** Starts the node. */
-export function openWrapperNode(): WrapperNode {
-  const testbed = openTestbed({ containerd: handlerOf });
-  try {
-    return install(testbed);
-  } catch (error) {
-    testbed.close();
-    throw error;
-  }
+export function openWrapperNode(): Promise<WrapperNode> {
+  return installOn({ containerd: handlerOf }, install);
 }
 
 function install(bed: Testbed): WrapperNode {

@@ -1,24 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
-import { ROOT, run } from "../../../testbed/node/run";
-import { eventually, REGISTRY } from "../../../testbed/node/testbed";
+import { eventually } from "../../../testbed/node/testbed";
 import type { WrapperNode } from "../../../testbed/node/wrapper";
-
-/** Pushes the image `memory:1`: busybox and the workload of runtime/test/memory. */
-export function pushMemory(): void {
-  const folder = mkdtempSync(join(tmpdir(), "memory-"));
-  mkdirSync(join(folder, "image/bin"), { recursive: true });
-  const env = { ...process.env, CGO_ENABLED: "0" };
-  const build = ["build", "-trimpath", "-o", join(folder, "image/bin/memory"), "./test/memory"];
-  run("go", build, { cwd: join(ROOT, "runtime"), env });
-  const layer = join(folder, "layer.tar");
-  run("tar", ["--owner=0", "--group=0", "-C", join(folder, "image"), "-cf", layer, "bin/memory"]);
-  const crane = join(process.env["TESTBED_CACHE"] ?? join(homedir(), ".cache/cedana-testbed"), "bin/crane");
-  const [base, tag] = [`${REGISTRY}/busybox:1`, `${REGISTRY}/memory:1`];
-  run(crane, ["append", "--insecure", "--base", base, "--new_layer", layer, "--new_tag", tag]);
-  rmSync(folder, { recursive: true, force: true });
-}
 
 /** Returns a container with known content in its memory. */
 export const memory = (name: string, megabytes: number, more: object = {}) => ({

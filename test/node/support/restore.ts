@@ -29,8 +29,16 @@ export const freshly = (reason: string, phases: Record<string, string> = { count
 
 /** What the suites of the wrapper do with a node and its pods. */
 export class Restores {
-  readonly node: WrapperNode = openWrapperNode();
-  readonly counts = new Counts(this.node);
+  readonly counts: Counts;
+
+  private constructor(readonly node: WrapperNode) {
+    this.counts = new Counts(node);
+  }
+
+  /** Starts the node. */
+  static async open(): Promise<Restores> {
+    return new Restores(await openWrapperNode());
+  }
 
   removePods(): void {
     this.node.kubectl([
