@@ -93,17 +93,17 @@ export function exponential(baseMs: number, maxMs: number, failures: number): nu
   return Math.min(maxMs, baseMs * 2 ** failures);
 }
 
-/** Waits until the time has passed or the signal is aborted. Never throws. */
-export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+/** Waits until the time has passed or the signal, if there is one, is aborted. Never throws. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
+    if (signal?.aborted) return resolve();
     const wake = () => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", wake);
+      signal?.removeEventListener("abort", wake);
       resolve();
     };
     const timer = setTimeout(wake, ms);
-    signal.addEventListener("abort", wake);
+    signal?.addEventListener("abort", wake);
   });
 }
 

@@ -1,9 +1,9 @@
 import { rawKind, type Client } from "../../kube";
 import {
-  CHECKS,
   CHECKS_CONDITION,
   formatChecks,
   HEALTH_CONDITION,
+  inOrder,
   type CheckName,
 } from "../../config/programs/agent";
 
@@ -59,10 +59,8 @@ const MAX_LENGTH = 1024;
 /** Returns the condition that summarizes all findings. */
 export function conditionOf(findings: readonly Finding[]): HealthCondition {
   const checks = formatChecks(findings);
-  const withStatus = (status: Finding["status"]) =>
-    findings
-      .filter((finding) => finding.status === status)
-      .toSorted((a, b) => CHECKS.indexOf(a.check) - CHECKS.indexOf(b.check));
+  const ordered = inOrder(findings);
+  const withStatus = (status: Finding["status"]) => ordered.filter((finding) => finding.status === status);
   const failures = withStatus("failed").map((finding) => `${finding.check}: ${textOf(finding)}`);
   if (failures.length > 0)
     return { status: "False", reason: "CheckFailed", message: truncatedList(failures), checks };

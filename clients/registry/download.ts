@@ -16,7 +16,8 @@ export interface DownloadOptions {
 }
 
 /**
- * Reads a blob in pieces, each of which is valid until the next one is read. After a temporary failure it continues where it was; progress resets the count of attempts.
+ * Reads a blob in pieces, each of which is valid until the next one is read. After a temporary failure it continues where it
+ * was; progress resets the count of attempts.
  *
  * @throws RegistryError; the signal's reason. The last bytes can be wrong if it throws: use them only after its end.
  */

@@ -101,7 +101,7 @@ export class AdmissionAttempt {
       } else if (decision.is === "busy") {
         if (await this.isHeld(decision.checkpoint)) continue;
         if (this.elapsedMs() > BUSY_MS) return decision;
-        await sleep(POLL_MS, NEVER);
+        await sleep(POLL_MS);
       } else if (this.consistent) return decision;
       // A fresh start discards a state: it needs the newest Checkpoints.
       else await this.find(request, true);
@@ -257,5 +257,3 @@ function runs(pod: Json | undefined): boolean {
     textAt(pod, "metadata", "deletionTimestamp") === undefined && phase !== "Succeeded" && phase !== "Failed"
   );
 }
-
-const NEVER = new AbortController().signal;

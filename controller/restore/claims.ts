@@ -12,9 +12,9 @@ export interface Claim {
 }
 
 /**
- * Claims Checkpoints for pods that are admitted, and releases such claims. These are the only writes of replicas without the Lease, because each
- * replica serves the webhook. It applies only to the version of the Checkpoint that the decision was based on, so that one of two
- * concurrent claims is rejected.
+ * Claims Checkpoints for pods that are admitted, and releases such claims. These are the only writes of replicas without the
+ * Lease, because each replica serves the webhook. A claim applies only to the version of the Checkpoint that the decision was
+ * based on, so that one of two concurrent claims is rejected.
  */
 export class Claims {
   constructor(private readonly client: Client) {}

@@ -64,9 +64,8 @@ export interface RunProcessOptions {
  * Starts the servers, then the cache; once it is filled it requests the lease and leads with all controllers. A controller
  * whose cache cannot be filled (its kind, namespace or permission is missing) delays the others by a minute. After SIGTERM or
  * SIGINT the controllers finish the work in progress (10 s at most) and the last events are written, with the lease still
- * held; then the lease is released. Meanwhile servers drain, for clients that do not know yet that the process stops. Then cache
- * and servers stop. A second signal ends the process immediately, as does an
- * unhandled error.
+ * held; then the lease is released. Meanwhile servers drain, for clients that do not know yet that the process stops. Then
+ * cache and servers stop. A second signal ends the process immediately, as does an unhandled error.
  *
  * @returns exit code: 0 stopped, 1 lost lease, failed controller, or not drained in time
  */

@@ -101,7 +101,7 @@ export class WebhookServer {
   async drain(): Promise<void> {
     this.stopping = true;
     if (this.certificate === undefined) return;
-    await sleep(this.options.drainMs ?? DRAIN_MS, NEVER);
+    await sleep(this.options.drainMs ?? DRAIN_MS);
   }
 
   /**
@@ -162,5 +162,3 @@ function reply(
   response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(text) });
   response.end(text);
 }
-
-const NEVER = new AbortController().signal;

@@ -26,13 +26,17 @@ export interface CheckProblem {
 /** Pod condition of the health check whose message lists the checks that are not ok, for programs: `space=failed`. */
 export const CHECKS_CONDITION = "cedana.ai/node-checks";
 
+/** Returns results in the order of the checks. */
+export function inOrder<T extends { readonly check: CheckName }>(results: readonly T[]): readonly T[] {
+  return results.toSorted((a, b) => CHECKS.indexOf(a.check) - CHECKS.indexOf(b.check));
+}
+
 /** Returns the message of the condition: `space=failed ioUring=warning`, in the order of the checks. Empty: all are ok. */
 export function formatChecks(
   results: readonly { readonly check: CheckName; readonly status: "ok" | CheckProblem["status"] }[],
 ): string {
-  return results
+  return inOrder(results)
     .filter(({ status }) => status !== "ok")
-    .toSorted((a, b) => CHECKS.indexOf(a.check) - CHECKS.indexOf(b.check))
     .map(({ check, status }) => `${check}=${status}`)
     .join(" ");
 }

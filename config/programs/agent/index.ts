@@ -4,6 +4,7 @@ export {
   CHECKS,
   CHECKS_CONDITION,
   formatChecks,
+  inOrder,
   parseChecks,
   type CheckName,
   type CheckProblem,
