@@ -92,6 +92,7 @@ export const containerFields = {
 const container = object(undefined, {
   name: text("Name of the container.", 63),
   image: optional(text("Image of the container.", 4096)),
+  restartCount: optional(count("Restarts of the container when the checkpoint began.")),
   checkpointID: optional(text("The engine's identifier of the checkpoint.", 253)),
   location: optional(
     text("Where the engine stored the checkpoint. Missing if it is in the engine's remote storage.", 4096),

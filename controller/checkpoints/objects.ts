@@ -12,6 +12,7 @@ import {
   isTrueAt,
   itemsAt,
   kindOf,
+  numberAt,
   projectCustomResource,
   rawKind,
   textAt,
@@ -76,6 +77,7 @@ export type PodFacts = Pick<CheckpointStatus, "podUID" | "nodeName" | "owner" | 
 export interface SourceContainer {
   readonly name: string;
   readonly image?: string;
+  readonly restartCount?: number;
   /** The image by digest, if the node knows its repository. */
   readonly baseImage?: string;
 }
@@ -143,10 +145,13 @@ export function checkSourcePod(
     return lost(facts, "SourcePodEnded", `pod ${name} has ended in phase ${phase}`);
   const own = (sidecars ? containersOf(pod) : itemsAt(pod, "spec", "containers")).map((container) => {
     const containerName = textAt(container, "name") ?? "";
-    const baseImage = baseImageOf(pod, containerName);
+    const status = containerStatusesOf(pod).find((one) => textAt(one, "name") === containerName);
+    const baseImage = baseImageOf(status);
+    const restartCount = numberAt(status, "restartCount");
     return {
       name: containerName,
       image: textAt(container, "image"),
+      ...(restartCount === undefined ? {} : { restartCount }),
       ...(baseImage === undefined ? {} : { baseImage }),
     };
   });
@@ -162,8 +167,7 @@ export function checkSourcePod(
 }
 
 /** Returns the image that the container runs, by digest. Without a repository the runtime has only the image's ID. */
-function baseImageOf(pod: Json, container: string): string | undefined {
-  const status = containerStatusesOf(pod).find((one) => textAt(one, "name") === container);
+function baseImageOf(status: Json | undefined): string | undefined {
   // dockershim and its successor have a prefix.
   const image = textAt(status, "imageID")?.replace(/^[a-z-]+:\/\//, "");
   return image !== undefined && /^[^\s@]+@sha256:[0-9a-f]{64}$/.test(image) ? image : undefined;

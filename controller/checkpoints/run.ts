@@ -272,8 +272,9 @@ export class CheckpointRun {
   }
 
   /** Returns a container before its request. An image by digest is recorded if the engine keeps images in a restore. */
-  private bare({ name, image, baseImage }: SourceContainer): ContainerCheckpoint {
+  private bare({ name, image, baseImage, restartCount }: SourceContainer): ContainerCheckpoint {
     const known = checkpointsPods(this.engine) && baseImage !== undefined ? { baseImage } : {};
-    return { name, ...(image ? { image } : {}), ...known };
+    const restarts = restartCount === undefined ? {} : { restartCount };
+    return { name, ...(image ? { image } : {}), ...restarts, ...known };
   }
 }

@@ -98,6 +98,9 @@ function outcomeControllers(
   const checkpoints = cache.objects(CHECKPOINT, { namespaces });
   const pods = cache.objects(RESTORED_POD, { namespaces, labelSelector: RESTORED_FROM });
   const checkpointsByUid = checkpoints.index(({ metadata }) => [metadata.uid]);
+  const checkpointsByPod = checkpoints.index(({ status: { podUID } }) =>
+    podUID === undefined ? [] : [podUID],
+  );
   const podsByUid = pods.index(({ metadata }) => [metadata.uid]);
   const podsByCheckpoint = pods.index(({ from }) => (from === undefined ? [] : [from]));
   // Without such an engine the kind is not installed.
@@ -107,6 +110,7 @@ function outcomeControllers(
     report,
     pod: (key) => pods.get(key),
     checkpoint: (uid) => checkpointsByUid(uid)[0],
+    checkpointsOf: (podUID) => [...checkpointsByPod(podUID)],
     nodeRestore: (podUID) => plan && nodeRestores?.get(`${plan.namespace}/${podUID}`),
   });
   const claimReconciler = new ClaimReconciler({

@@ -25,6 +25,8 @@ export interface PodReconcilerOptions {
   readonly client: Client;
   readonly pod: (key: string) => RestoredPod | undefined;
   readonly checkpoint: (uid: string) => CheckpointObject | undefined;
+  /** Returns the Checkpoints of a pod, by the pod's UID. */
+  readonly checkpointsOf: (podUID: string) => readonly CheckpointObject[];
   /** Returns the NodeRestore of a pod, by the pod's UID. */
   readonly nodeRestore: (podUID: string) => NodeRestoreObject | undefined;
   readonly report: Report;
@@ -55,7 +57,8 @@ export class PodReconciler {
     if (holds === "unknown") return RETRY;
     if (holds === "no") return this.lost(pod);
     const request = this.options.nodeRestore(pod.metadata.uid);
-    const progress = planProgress(pod, request, checkpoint !== undefined);
+    const own = this.options.checkpointsOf(pod.metadata.uid);
+    const progress = planProgress(pod, request, checkpoint !== undefined, own);
     if (progress.is !== "silent") this.silent.delete(pod.metadata.uid);
     switch (progress.is) {
       case "restored":

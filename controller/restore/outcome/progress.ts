@@ -1,3 +1,5 @@
+import type { CheckpointObject } from "../../checkpoints/objects";
+import { phaseOf } from "../../checkpoints/state";
 import type { FailureCause } from "../reasons";
 import type { ContainerState, RestoredPod, Terminated } from "../pods";
 
@@ -10,7 +12,7 @@ export type Progress =
   | { readonly is: "silent"; readonly message: string; readonly graceMs: number }
   | { readonly is: "failed"; readonly message: string; readonly cause: FailureCause };
 
-/** Restarts after which the restore has failed: each one resumes from the checkpoint again. */
+/** Restarts after which the restore has failed: each one resumes from the same checkpoint again. */
 const MAX_RESTARTS = 3;
 
 /** The kubelet's reasons for a container that was not started. */
@@ -30,19 +32,42 @@ export function hasRun(pod: RestoredPod): boolean {
   });
 }
 
-/** Returns why restores failed that began again whenever a container exited; undefined if they did not. */
-export function exitFailure(pod: RestoredPod): string | undefined {
+/**
+ * Returns why restores failed that began again whenever a container exited; undefined if they did not.
+ * @param checkpoints of the pod: the newest that has all its restored containers took the place of the one before
+ */
+export function exitFailure(pod: RestoredPod, checkpoints: readonly CheckpointObject[]): string | undefined {
+  const before = restartsBefore(pod, checkpoints);
   for (const { name, state } of pod.containers) {
-    const message = state === undefined || state.running ? undefined : repeatedExit(state);
+    const message =
+      state === undefined || state.running ? undefined : repeatedExit(state, before.get(name) ?? 0);
     if (message !== undefined) return `container ${name}: ${message}`;
   }
   return undefined;
 }
 
-function repeatedExit({ terminated, last, restartCount }: ContainerState): string | undefined {
+/** Returns the restarts of the pod's containers before its newest checkpoint, by name. They only grow, so it has the most. */
+function restartsBefore(
+  pod: RestoredPod,
+  checkpoints: readonly CheckpointObject[],
+): ReadonlyMap<string, number> {
+  const restarts = new Map<string, number>();
+  for (const { status } of checkpoints) {
+    const saved = new Map(status.containers?.map((one) => [one.name, one.restartCount ?? 0]));
+    if (phaseOf(status) !== "completed" || pod.containers.some(({ name }) => !saved.has(name))) continue;
+    for (const [name, count] of saved) restarts.set(name, Math.max(count, restarts.get(name) ?? 0));
+  }
+  return restarts;
+}
+
+function repeatedExit(
+  { terminated, last, restartCount }: ContainerState,
+  before: number,
+): string | undefined {
   const ended = terminated ?? last;
-  if (restartCount < MAX_RESTARTS || ended === undefined || ended.exitCode === 0) return undefined;
-  return `it resumed from the checkpoint and exited with code ${ended.exitCode}, ${restartCount} times`;
+  const times = restartCount - before;
+  if (times < MAX_RESTARTS || ended === undefined || ended.exitCode === 0) return undefined;
+  return `it resumed from the checkpoint and exited with code ${ended.exitCode}, ${times} times`;
 }
 
 const isStartError = ({ reason }: Terminated) => START_ERRORS.has(reason);

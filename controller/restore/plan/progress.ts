@@ -1,3 +1,4 @@
+import type { CheckpointObject } from "../../checkpoints/objects";
 import { exitFailure, hasRun, type Progress } from "../outcome/progress";
 import { hasEnded, type RestoredPod } from "../pods";
 import { failureCause } from "../reasons";
@@ -9,17 +10,19 @@ const REPORT_GRACE_MS = 60_000;
 /**
  * Returns the progress of the restore of a pod by a plan, from the status of its NodeRestore.
  * @param hasCheckpoint whether the Checkpoint exists
+ * @param own checkpoints of the pod itself
  */
 export function planProgress(
   pod: RestoredPod,
   request: NodeRestoreObject | undefined,
   hasCheckpoint: boolean,
+  own: readonly CheckpointObject[],
 ): Progress {
   const outcome = request && outcomeOf(request.status);
   if (outcome !== undefined) {
     if (outcome.type === "Failed")
       return { is: "failed", message: outcome.message, cause: failureCause(request?.status.cause) };
-    const failure = request?.spec.restart === "again" ? exitFailure(pod) : undefined;
+    const failure = request?.spec.restart === "again" ? exitFailure(pod, own) : undefined;
     return failure === undefined
       ? { is: "restored" }
       : { is: "failed", message: failure, cause: "RepeatedExit" };

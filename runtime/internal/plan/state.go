@@ -94,7 +94,7 @@ type Container struct {
 	// ID is the ID of the container that was created last.
 	ID    string `json:"id"`
 	Phase string `json:"phase"`
-	// Attempts counts the restores that began.
+	// Attempts counts the restores that began since the container ran.
 	Attempts int `json:"attempts"`
 	// RuntimeRoot is the runtime's --root, for the removal of what an interrupted restore left.
 	RuntimeRoot string `json:"runtimeRoot,omitempty"`

@@ -188,6 +188,7 @@ func (r *run) decide() (Outcome, error) {
 				return r.fresh()
 			}
 			r.restoreVolumesAgain()
+			known.Attempts = 0
 		default:
 			return r.fresh()
 		}

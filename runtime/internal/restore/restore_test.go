@@ -438,6 +438,28 @@ func TestAnInterruptedRestoreIsBegunTwice(t *testing.T) {
 	}
 }
 
+// Restores of earlier lives of the container do not count: it was restored and ran.
+func TestEachRestoreOfAContainerThatEndsMayBeInterruptedOnce(t *testing.T) {
+	f := lay(t, "true", func(p *plan.Plan, c *checkpoint.Checkpoint) {
+		p.Restart = plan.RestartAgain
+		c.Containers = c.Containers[:1]
+	})
+	for _, id := range []string{"1", "2", "3"} {
+		f.expect(t, "app", id, Restored)
+		f.start(t, "app")
+		if attempts := f.state(t).Containers["app"].Attempts; attempts != 1 {
+			t.Errorf("got %d attempts", attempts)
+		}
+	}
+	f.expect(t, "app", "4", Restored)
+	// It is created again before it was started.
+	f.expect(t, "app", "5", Restored)
+	f.expect(t, "app", "6", Fresh)
+	if state := f.state(t); state.Reason != plan.ReasonInterrupted || !strings.HasSuffix(state.Message, "interrupted 2 times") {
+		t.Errorf("got %+v", state)
+	}
+}
+
 func TestARestoredContainerThatEndedAfterALaterCheckpoint(t *testing.T) {
 	f := lay(t, "true", func(p *plan.Plan, c *checkpoint.Checkpoint) {
 		p.Restart = plan.RestartAgain

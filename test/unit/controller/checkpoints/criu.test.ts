@@ -84,7 +84,7 @@ test("names the images of the containers by digest, also if it crashed before th
   harness.api.edit("/api/v1/namespaces/team-a/pods/counter-0", (pod) => {
     Object.assign((pod as { status?: object }).status ?? {}, {
       containerStatuses: [
-        { name: "a", imageID: image },
+        { name: "a", imageID: image, restartCount: 2 },
         // An image without a repository has only the digest of its config.
         { name: "b", imageID: `sha256:${"d".repeat(64)}` },
       ],
@@ -98,7 +98,7 @@ test("names the images of the containers by digest, also if it crashed before th
   await seconds(2);
   expect(harness.outcome()).toMatchObject({
     is: "Progressing CheckpointInProgress",
-    containers: [{ name: "a", image: "image-a", baseImage: image }, { name: "b" }],
+    containers: [{ name: "a", image: "image-a", restartCount: 2, baseImage: image }, { name: "b" }],
   });
   first.kill();
   harness.api.before = undefined;

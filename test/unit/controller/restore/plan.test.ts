@@ -1,7 +1,7 @@
 /** Restores by a plan on the node: requests to the agents, and what their reports do to claims and pods. */
 import type { NodeRestoreReason } from "../../../../api";
-import { CRIU, ended, Harness, PODS, REQUESTS, running, seconds, type Status } from "./harness";
-import { digest } from "./support";
+import { CHECKPOINTS, CRIU, ended, Harness, PODS, REQUESTS, running, seconds, type Status } from "./harness";
+import { checkpointJson, digest, saved } from "./support";
 
 /** Returns the number of NodeRestores that were created. */
 const creates = () =>
@@ -170,6 +170,42 @@ test("with restart: again a process that fails repeatedly starts fresh", async (
   expect(harness.restore).toMatchObject({
     state: "Failed",
     message: "container app: it resumed from the checkpoint and exited with code 1, 3 times",
+  });
+  expect(harness.isPlanned()).toBe(false);
+});
+
+test.each([
+  ["a newer Checkpoint of the pod begins the count again", {}, "Restored"],
+  ["a Checkpoint of another pod does not", { podUID: "uid-of-another" }, "Failed"],
+  ["one that failed does not", { status: { conditions: [] } }, "Failed"],
+  [
+    "one without a restored container does not",
+    { containers: [saved("other", { restartCount: 2 })] },
+    "Failed",
+  ],
+])("with restart: again %s", async (_, given, state) => {
+  await harness.end();
+  harness = new Harness({ ...CRIU, restore: { restart: "again", lazy: false, timeoutSeconds: 60 } });
+  harness.claim();
+  await harness.lead();
+  const { uid } = harness.pod().metadata;
+  await seconds(1);
+  harness.report(uid, "Restored");
+  const crashing = { state: { waiting: { reason: "CrashLoopBackOff" } }, lastState: ended(1) };
+  harness.setStatus({ ...crashing, restartCount: 2 }, "Running");
+  await seconds(1);
+  const containers = [saved("app", { restartCount: 2 })];
+  harness.api.put(CHECKPOINTS, checkpointJson({ name: "newer", podUID: uid, containers, ...given }));
+  for (const restartCount of [3, 4]) {
+    harness.setStatus({ ...crashing, restartCount }, "Running");
+    await seconds(1);
+    expect(harness.restore).toMatchObject({ state });
+  }
+  harness.setStatus({ ...crashing, restartCount: 5 }, "Running");
+  await seconds(1);
+  expect(harness.restore).toMatchObject({
+    state: "Failed",
+    message: expect.stringMatching(/exited with code 1, 3 times$/),
   });
   expect(harness.isPlanned()).toBe(false);
 });
