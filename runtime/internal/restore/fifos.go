@@ -34,8 +34,9 @@ func (r *run) restoreFIFOsOnce(entry *plan.Container) (string, error) {
 		return "", unlessFormat(err)
 	}
 	names := map[uint32]string{}
+	destinations := resolveDestinations(r.Call.Bundle, r.spec)
 	for _, each := range found {
-		if name := fifoName(r.spec, each.Path); name != "" {
+		if name := fifoName(r.spec, destinations, each.Path); name != "" {
 			names[each.ID] = name
 		}
 	}
@@ -84,19 +85,18 @@ func (r *run) hasFIFO(name string) bool {
 
 // fifoName returns device and inode of a FIFO below a bind mount of a container, which other containers can have too. It is
 // empty for any other path, and for a FIFO that was deleted: CRIU creates that one again, for each container.
-func fifoName(spec *specs.Spec, name string) string {
+func fifoName(spec *specs.Spec, destinations []string, name string) string {
 	name = path.Join("/", name)
-	var mount *specs.Mount
-	for i, each := range spec.Mounts {
-		destination := path.Clean(each.Destination)
-		if isBelow(name, destination) && (mount == nil || len(destination) >= len(path.Clean(mount.Destination))) {
-			mount = &spec.Mounts[i]
+	at := -1
+	for i, destination := range destinations {
+		if isBelow(name, destination) && (at < 0 || len(destination) >= len(destinations[at])) {
+			at = i
 		}
 	}
-	if mount == nil || mount.Type != "bind" {
+	if at < 0 || spec.Mounts[at].Type != "bind" {
 		return ""
 	}
-	info, err := lstatBelow(mount.Source, strings.TrimPrefix(strings.TrimPrefix(name, path.Clean(mount.Destination)), "/"))
+	info, err := lstatBelow(spec.Mounts[at].Source, strings.TrimPrefix(strings.TrimPrefix(name, destinations[at]), "/"))
 	if err != nil || info.Mode().Type() != fs.ModeNamedPipe {
 		return ""
 	}

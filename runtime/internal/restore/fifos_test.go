@@ -26,8 +26,9 @@ const (
 	ofDeletedAndOwn = "\x04\x00\x00\x00\x08\x08\x10\x01d" + "\x04\x00\x00\x00\x08\x09\x10\x01o"
 )
 
-// layFIFOs lays a plan whose containers have these FIFOs open, for a runtime that copies fifo-data.img as CRIU has it.
-func layFIFOs(t *testing.T) *fixture {
+// layFIFOs lays a plan whose containers have these FIFOs open, for a runtime that copies fifo-data.img as CRIU has it. The
+// configuration of the containers names the directory of the volume so.
+func layFIFOs(t *testing.T, destination string) *fixture {
 	t.Helper()
 	images := map[string]string{filesImage: fifosOpen, fifoImage: fifoHead + ofPipe + ofDeletedAndOwn}
 	volume := filepath.Join(t.TempDir(), "volume")
@@ -40,6 +41,10 @@ func layFIFOs(t *testing.T) *fixture {
 	var p *plan.Plan
 	var c *checkpoint.Checkpoint
 	f := lay(t, runtime, func(laid *plan.Plan, of *checkpoint.Checkpoint) { p, c = laid, of })
+	for i, container := range c.Containers {
+		c.Containers[i].Mounts[1].Destination = destination
+		f.specs[container.Name].Mounts[1].Destination = destination
+	}
 	inside := filepath.Join(f.request.Plans, "pod-1/cp")
 	root, err := os.OpenRoot(inside)
 	must(t, err)
@@ -76,7 +81,18 @@ func TestTheContentOfASharedFIFOIsRestoredOnce(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: images are mounted")
 	}
-	f := layFIFOs(t)
+	// CRIU has the path of the mount, /data, and not the one with a link of the image.
+	for _, destination := range []string{"/data", "/srv/data"} {
+		t.Run(destination, func(t *testing.T) { restoresContentOnce(t, layFIFOs(t, destination)) })
+	}
+}
+
+func restoresContentOnce(t *testing.T, f *fixture) {
+	for _, id := range []string{"1", "2"} {
+		root := filepath.Join(f.directory, "bundle-"+id, "rootfs")
+		must(t, os.MkdirAll(filepath.Join(root, "data"), 0o700))
+		must(t, os.Symlink("/", filepath.Join(root, "srv")))
+	}
 	f.expect(t, "other", "1", Restored)
 	if got := f.seen(t, "1"); got != fifoHead+ofPipe+ofDeletedAndOwn {
 		t.Errorf("the first container has %q", got)
@@ -95,7 +111,7 @@ func TestTheContentOfASharedFIFOIsRestoredAgainAfterAnInterruptedRestore(t *test
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: images are mounted")
 	}
-	f := layFIFOs(t)
+	f := layFIFOs(t, "/data")
 	f.expect(t, "app", "1", Restored)
 	// It was not started: containerd creates it again.
 	f.expect(t, "app", "2", Restored)
