@@ -92,6 +92,10 @@ func Read(directory string) (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parse(text)
+}
+
+func parse(text []byte) (*Status, error) {
 	var status Status
 	if err := strictjson.Decode(bytes.NewReader(text), maxStatusBytes, &status); err != nil {
 		return nil, fmt.Errorf("%s: %w", statusFile, err)

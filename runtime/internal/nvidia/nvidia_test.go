@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"cedana.ai/cdk/runtime/internal/oci"
 )
 
 // runtime writes a program that behaves as nvidia-container-runtime: with the argument create it edits config.json of the bundle
@@ -79,6 +81,24 @@ func TestEditDoesNotRunAnotherRunc(t *testing.T) {
 	if _, err := os.Stat(trace); err == nil {
 		t.Error("the runc of PATH was run")
 	}
+}
+
+// A configuration that is accepted names the same root file system for each program that reads it.
+func FuzzSameRoot(f *testing.F) {
+	f.Add([]byte(config), []byte(`{"root":{"path":"rootfs"},"mounts":[{"destination":"/usr/lib/libcuda.so.1"}]}`))
+	f.Add([]byte(config), []byte(`{"root":{"path":"rootfs"},"Root":{"path":"other"}}`))
+	f.Add([]byte(config), []byte(`{"root":{"path":"other"},"root":null}`))
+	f.Add([]byte(`{}`), []byte(`{"root":null}`))
+	f.Fuzz(func(t *testing.T, before, after []byte) {
+		if sameRoot(before, after) != nil {
+			return
+		}
+		was, beforeError := oci.ParseConfig(before)
+		is, afterError := oci.ParseConfig(after)
+		if beforeError == nil && afterError == nil && oci.RootFS("/bundle", was) != oci.RootFS("/bundle", is) {
+			t.Errorf("%s becomes %s", oci.RootFS("/bundle", was), oci.RootFS("/bundle", is))
+		}
+	})
 }
 
 func TestEdits(t *testing.T) {

@@ -152,11 +152,16 @@ func readState(root, id string) (runtimeState, error) {
 		return runtimeState{}, err
 	}
 	defer file.Close()
-	var state runtimeState
 	data, err := io.ReadAll(io.LimitReader(file, stateBytes))
-	if err == nil {
-		err = json.Unmarshal(data, &state)
+	if err != nil {
+		return runtimeState{}, err
 	}
+	return parseState(data)
+}
+
+func parseState(text []byte) (runtimeState, error) {
+	var state runtimeState
+	err := json.Unmarshal(text, &state)
 	return state, err
 }
 

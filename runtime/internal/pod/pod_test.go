@@ -47,6 +47,24 @@ func FuzzMountinfo(f *testing.F) {
 	})
 }
 
+// What is frozen and dumped is the container's own cgroup, whatever the state of the runtime has.
+func FuzzState(f *testing.F) {
+	const id = "0a1b2c"
+	f.Add([]byte(`{"init_process_pid":12,"init_process_start":345,"cgroup_paths":{"":"/sys/fs/cgroup/kubepods.slice/cri-containerd-0a1b2c.scope"}}`))
+	f.Add([]byte(`{"cgroup_paths":{"freezer":"/sys/fs/cgroup/freezer/kubepods/pod1/0a1b2c","":"/sys/fs/cgroup/unified/other"}}`))
+	f.Add([]byte(`{"cgroup_paths":{"freezer":"/sys/fs/cgroup/freezer/../../../0a1b2c"}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		state, err := parseState(text)
+		if err != nil {
+			return
+		}
+		cgroup, err := state.cgroup(id)
+		if err == nil && (!strings.HasPrefix(cgroup.Path, "/sys/fs/cgroup/") || !strings.Contains(filepath.Base(cgroup.Path), id) || strings.Contains(cgroup.Path, "/../")) {
+			t.Errorf("got %+v", cgroup)
+		}
+	})
+}
+
 func TestVolumesAreTheMountedEmptyDirsOfThePod(t *testing.T) {
 	directory := t.TempDir() + "/pods/u"
 	for _, each := range []string{"data", "part", "unused"} {

@@ -350,7 +350,42 @@ func TestNewRejectsDirectoriesOfOthers(t *testing.T) {
 	}
 }
 
+// acceptedNames returns the UIDs in the parameters of each method that accepts these.
+func acceptedNames(params json.RawMessage) []string {
+	names := []string{}
+	var one named
+	if parameters(params, &one) == nil && one.validate() == nil {
+		names = append(names, one.UID)
+	}
+	var lay layRequest
+	if parameters(params, &lay) == nil {
+		if written, err := lay.plan(); err == nil {
+			names = append(names, written.PodUID, written.Checkpoint)
+		}
+	}
+	var decline declineRequest
+	if parameters(params, &decline) == nil {
+		if _, err := decline.decision(); err == nil {
+			names = append(names, decline.PodUID)
+		}
+	}
+	var stage stageRequest
+	if parameters(params, &stage) == nil && stage.validate() == nil {
+		names = append(names, stage.PodUID, stage.Checkpoint)
+	}
+	var replan replanRequest
+	if parameters(params, &replan) == nil && replan.validate() == nil {
+		names = append(names, replan.PodUID, replan.Checkpoint)
+	}
+	return names
+}
+
 func FuzzRequest(f *testing.F) {
+	digest := strings.Repeat("a", 64)
+	f.Add([]byte(`{"id":"1","method":"stage","params":{"podUID":"a","checkpoint":"b","part":"metadata","segments":[{"size":1,"sha256":"` + digest + `"}]}}`))
+	f.Add([]byte(`{"id":"1","method":"lay","params":{"podUID":"a","checkpoint":"b","deadline":"2026-01-01T00:00:00Z","fallback":"fresh","restart":"again"}}`))
+	f.Add([]byte(`{"id":"1","method":"decline","params":{"podUID":"a..b","reason":"R","message":"m"}}`))
+	f.Add([]byte(`{"id":"1","method":"replan","params":{"podUID":"a","checkpoint":"../b"}}`))
 	f.Add([]byte(`{"id":"1","method":"checkpoint","params":{"uid":"a","podUID":"b","containers":[{"name":"c","image":""}],"tcp":"close"}}`))
 	f.Add([]byte(`{"id":"1","method":"state"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
@@ -361,6 +396,12 @@ func FuzzRequest(f *testing.F) {
 		var params dump.Request
 		if parameters(read.Params, &params) == nil && params.Normalize() == nil && strings.ContainsAny(params.UID+params.PodUID, "/\x00\n") {
 			t.Errorf("got %+v", params)
+		}
+		for _, name := range acceptedNames(read.Params) {
+			// All of them become names of files.
+			if name == "" || strings.ContainsAny(name, "/\x00\n") || strings.Contains(name, "..") {
+				t.Errorf("the name %q is accepted", name)
+			}
 		}
 		if line := encode(read.ID, nil, errors.New("x")); bytes.Count(line, []byte("\n")) != 1 {
 			t.Errorf("got %q", line)
