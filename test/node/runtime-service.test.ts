@@ -129,6 +129,45 @@ mv /var/lib/cedana-cdk/checkpoints/${checkpoint} $staging`);
     expect(node.kubectl(["get", "pod", "copy", "-o", restarts])).toBe("0 0");
   });
 
+  test.each([
+    ["reader", "writer"],
+    ["writer", "reader"],
+  ])(
+    "a FIFO that %s and %s have open at one end each has both ends from the first restore on",
+    async (...roles) => {
+      const scripts = {
+        // The end of the file, and EPIPE of the other one, end the loops.
+        reader:
+          "exec 3< /data/pipe; while read -r n <&3; do echo read $n; done; echo end of file; sleep 1000",
+        writer: `exec 3> /data/pipe; trap '' PIPE
+n=0; while echo $n >&3; do n=$((n+1)); sleep 0.05; done; echo no reader; sleep 1000`,
+      };
+      const image = "localhost:5000/busybox:1";
+      const volumeMounts = [{ name: "data", mountPath: "/data" }];
+      const spec = {
+        volumes: [{ name: "data", emptyDir: {} }],
+        initContainers: [{ name: "init", image, command: ["mkfifo", "/data/pipe"], volumeMounts }],
+        containers: (roles as (keyof typeof scripts)[]).map((name) => ({
+          name,
+          image,
+          command: ["/bin/sh", "-c", scripts[name]],
+          volumeMounts,
+        })),
+      };
+      const log = (pod: string) => node.kubectl(["logs", pod, "-c", "reader"]);
+      const reads = (pod: string) => Number(/read (\d+)\n*$/.exec(log(pod))?.[1]);
+      node.runPod({ metadata: { name: "source" }, spec });
+      await eventually(() => expect(reads("source")).toBeGreaterThan(10));
+      node.checkpoint({ uid: "ends", podUID: node.uid("source") });
+      restore(spec, "ends");
+      const first = await eventually(() => Number(/^read (\d+)$/m.exec(log("copy"))![1]));
+      expect(first).toBeGreaterThan(10);
+      await eventually(() => expect(reads("copy")).toBeGreaterThan(first + 20));
+      expect(log("copy")).not.toContain("end of file");
+      expect(node.kubectl(["logs", "copy", "-c", "writer"])).not.toContain("no reader");
+    },
+  );
+
   test("modes, owners, times, links, extended attributes and deletions are those of the checkpoint", async () => {
     const { containers, volumes } = pair("source").spec;
     const files = { ...containers[0]!, name: "files", command: ["/bin/pair", "files"] };

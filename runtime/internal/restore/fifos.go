@@ -86,17 +86,11 @@ func (r *run) hasFIFO(name string) bool {
 // fifoName returns device and inode of a FIFO below a bind mount of a container, which other containers can have too. It is
 // empty for any other path, and for a FIFO that was deleted: CRIU creates that one again, for each container.
 func fifoName(spec *specs.Spec, destinations []string, name string) string {
-	name = path.Join("/", name)
-	at := -1
-	for i, destination := range destinations {
-		if isBelow(name, destination) && (at < 0 || len(destination) >= len(destinations[at])) {
-			at = i
-		}
-	}
-	if at < 0 || spec.Mounts[at].Type != "bind" {
+	source, relative := locate(spec, destinations, name)
+	if source == "" {
 		return ""
 	}
-	info, err := lstatBelow(spec.Mounts[at].Source, strings.TrimPrefix(strings.TrimPrefix(name, destinations[at]), "/"))
+	info, err := lstatBelow(source, relative)
 	if err != nil || info.Mode().Type() != fs.ModeNamedPipe {
 		return ""
 	}
@@ -105,6 +99,36 @@ func fifoName(spec *specs.Spec, destinations []string, name string) string {
 		return ""
 	}
 	return fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
+}
+
+// openFIFO opens both ends of a FIFO that has a fifoName.
+func openFIFO(spec *specs.Spec, destinations []string, name string) (*os.File, error) {
+	source, relative := locate(spec, destinations, name)
+	if relative == "" {
+		return os.OpenFile(source, openNonblocking, 0)
+	}
+	root, err := os.OpenRoot(source)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return root.OpenFile(relative, openNonblocking, 0)
+}
+
+// locate returns the source of the bind mount that has a path of a container, and the path relative to it. The source is empty
+// for a path of another mount, or of the root file system.
+func locate(spec *specs.Spec, destinations []string, name string) (source, relative string) {
+	name = path.Join("/", name)
+	at := -1
+	for i, destination := range destinations {
+		if isBelow(name, destination) && (at < 0 || len(destination) >= len(destinations[at])) {
+			at = i
+		}
+	}
+	if at < 0 || spec.Mounts[at].Type != "bind" {
+		return "", ""
+	}
+	return spec.Mounts[at].Source, strings.TrimPrefix(strings.TrimPrefix(name, destinations[at]), "/")
 }
 
 func isBelow(name, directory string) bool {

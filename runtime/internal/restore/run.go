@@ -54,6 +54,7 @@ func (r *run) restoreProcess(entry *plan.Container) error {
 	if err != nil {
 		return err
 	}
+	r.holdFIFOs()
 	if err := r.serveMemory(entry); err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ type request struct {
 	ID     string          `json:"id"`
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
+	// client is the process that sent it.
+	client int
 }
 
 // response is one line to a client. It has either a result or an error.

@@ -18,6 +18,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/freezer"
 	"cedana.ai/cdk/runtime/internal/plan"
 	"cedana.ai/cdk/runtime/internal/pod"
+	"cedana.ai/cdk/runtime/internal/restore"
 	"golang.org/x/sys/unix"
 )
 
@@ -126,6 +127,12 @@ func (s *Service) answer(read request) (any, error) {
 			return nil, err
 		}
 		return s.replan(params)
+	case restore.HoldMethod:
+		var params holdRequest
+		if err := parameters(read.Params, &params); err != nil {
+			return nil, err
+		}
+		return s.hold(params, read.client)
 	case "outcome", "forgetPlan":
 		var params podNamed
 		if err := parameters(read.Params, &params); err != nil {

@@ -419,7 +419,7 @@ func TestSocketOfTheHealthCheckAnswersOnlyItsMethod(t *testing.T) {
 	if _, err := exchange(path, request{ID: "1", Method: "state", Params: json.RawMessage("{}")}); err != nil {
 		t.Error(err)
 	}
-	for _, method := range []string{"checkpoint", "forget", "export", "stage", "lay", "decline", "outcome", "forgetPlan", ""} {
+	for _, method := range []string{"checkpoint", "forget", "export", "stage", "lay", "decline", "outcome", "forgetPlan", "hold", ""} {
 		params := json.RawMessage(`{"uid":"cp","podUID":"pod","part":"metadata"}`)
 		_, err := exchange(path, request{ID: "1", Method: method, Params: params})
 		if err == nil || !strings.Contains(err.Error(), "this socket does not answer the method") {

@@ -74,30 +74,32 @@ func (s *Service) serve(listener *net.UnixListener, methods []string) error {
 			defer s.requests.Done()
 			defer func() { <-slots }()
 			defer connection.Close()
-			if err := onlyRoot(connection); err != nil {
+			client, err := onlyRoot(connection)
+			if err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				return
 			}
-			s.converse(connection, methods)
+			s.converse(connection, client, methods)
 		}()
 	}
 }
 
-// onlyRoot checks the user of the process that connected. Root of another user namespace has another number here.
-func onlyRoot(connection *net.UnixConn) error {
+// onlyRoot checks the user of the process that connected, and returns the process. Root of another user namespace has another
+// number here.
+func onlyRoot(connection *net.UnixConn) (int, error) {
 	client, err := peer.Of(connection)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if int(client.Uid) != os.Geteuid() {
-		return fmt.Errorf("rejected a connection of user %d, process %d", client.Uid, client.Pid)
+		return 0, fmt.Errorf("rejected a connection of user %d, process %d", client.Uid, client.Pid)
 	}
-	return nil
+	return int(client.Pid), nil
 }
 
 // converse reads requests until the client closes the connection or the service stops. Requests run at the same time;
 // a checkpoint continues when its client disconnects.
-func (s *Service) converse(connection *net.UnixConn, methods []string) {
+func (s *Service) converse(connection *net.UnixConn, client int, methods []string) {
 	closed := make(chan struct{})
 	defer close(closed)
 	go func() {
@@ -115,6 +117,7 @@ func (s *Service) converse(connection *net.UnixConn, methods []string) {
 	scanner.Buffer(make([]byte, 4096), lineBytes)
 	for scanner.Scan() {
 		read, err := parseRequest(scanner.Bytes())
+		read.client = client
 		if err == nil && len(methods) > 0 && !slices.Contains(methods, read.Method) {
 			err = &dump.Error{Reason: reasonUnknownMethod, Err: fmt.Errorf("this socket does not answer the method %.40q", read.Method)}
 		}
