@@ -1,0 +1,13 @@
+import type { Target } from "../target";
+import { ARTIFACT_TARGETS } from "./artifact";
+import { NODE_TARGETS } from "./node";
+import { PLATFORM_TARGETS } from "./platform";
+import { REGISTRY_TARGETS } from "./registry";
+
+/** All targets in TypeScript. Those in Go are in `runtime/`: `Fuzz*` of its tests. */
+export const TARGETS: readonly Target[] = [
+  ...REGISTRY_TARGETS,
+  ...ARTIFACT_TARGETS,
+  ...NODE_TARGETS,
+  ...PLATFORM_TARGETS,
+];
