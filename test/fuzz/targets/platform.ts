@@ -103,12 +103,13 @@ const settings = target({
   },
 });
 
+const USER_TOKEN = "secret-token-of-the-user";
 const KUBECONFIG = `apiVersion: v1
 kind: Config
 current-context: a
 contexts: [{ name: a, context: { cluster: a, user: a, namespace: x } }]
 clusters: [{ name: a, cluster: { server: https://127.0.0.1:1, certificate-authority-data: QUJD } }]
-users: [{ name: a, user: { token: secret-token-of-the-user } }]
+users: [{ name: a, user: { token: ${USER_TOKEN} } }]
 `;
 const directory = () => mkdtempSync(join(tmpdir(), "fuzz-"));
 
@@ -137,7 +138,9 @@ const kubeconfigs = target({
       const { value, error } = await attemptAsync(() => connect({ kubeconfig: file }), CommandError);
       must(value !== undefined || error !== undefined, "neither a client nor an error");
       if (error === undefined) return;
-      must(!error.message.includes("secret-token-of-the-user"), "the error has the token");
+      // A change can have copied it to a name, which an error shows.
+      const isToken = !text.replaceAll(`token: ${USER_TOKEN}`, "").includes(USER_TOKEN);
+      must(!(isToken && error.message.includes(USER_TOKEN)), "the error has the token");
       must(error.message.length < 1_000, "the error repeats the file");
     } finally {
       rmSync(where, { recursive: true });
