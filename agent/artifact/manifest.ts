@@ -1,4 +1,5 @@
 import type { CheckpointMetadata, PartName, StreamDigest } from "../../clients/node-service";
+import { printable } from "../../config/schema";
 import { isObject, type Json } from "../../http";
 import { ArtifactError } from "./error";
 import { mediaTypeOf, partsOf } from "./parts";
@@ -143,6 +144,6 @@ function descriptor(image: string, value: Json | undefined, mediaType: string, m
   if (type !== mediaType || sha256 === undefined)
     throw new ArtifactError(image, `has a descriptor that is not of ${mediaType}`);
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size <= 0 || size > most)
-    throw new ArtifactError(image, `has a descriptor with the size ${JSON.stringify(size)}`);
+    throw new ArtifactError(image, `has a descriptor with the size ${printable(size)}`);
   return { sha256, size };
 }

@@ -1,4 +1,5 @@
 import type { CheckpointMetadata } from "../../clients/node-service";
+import { printable } from "../../config/schema";
 import { isObject, type Json, type JsonObject } from "../../http";
 import { ArtifactError } from "./error";
 
@@ -15,7 +16,7 @@ export function parseMetadata(subject: string, content: Buffer): CheckpointMetad
   const metadata = parse(subject, content);
   const { version, uid, pod, node, containers, volumes, frozenNanoseconds } = metadata;
   if (version !== VERSION)
-    throw new ArtifactError(subject, `has metadata of version ${JSON.stringify(version)}, not ${VERSION}`);
+    throw new ArtifactError(subject, `has metadata of version ${printable(version)}, not ${VERSION}`);
   const invalid =
     (!(typeof uid === "string" && isObject(pod) && isObject(node)) && "uid, pod or node") ||
     (typeof frozenNanoseconds !== "number" && "frozenNanoseconds") ||

@@ -1,5 +1,7 @@
 import { posix } from "node:path";
 import { parse, type TomlTable } from "smol-toml";
+import { printable } from "../../config/schema";
+import { glob } from "./glob";
 
 /** A runtime handler in containerd's configuration. */
 export interface HandlerConfig {
@@ -54,22 +56,34 @@ export async function readRuntimeHandler(
   };
 }
 
+/** Reads the file, then what it imports, then what those import, each file once. The last value of a key wins. */
 async function tablesOf(file: string, files: ConfigFiles): Promise<readonly TomlTable[]> {
   const tables: TomlTable[] = [];
   const seen = new Set<string>();
-  const add = async (path: string): Promise<void> => {
-    if (seen.has(path) || seen.size >= MAX_FILES) return;
-    seen.add(path);
-    const table = tableIn(path, await files.read(path));
-    tables.push(table);
-    for (const each of await importsOf(table, path, files)) await add(each);
-  };
-  try {
-    await add(file);
-  } catch (error) {
-    if (!(seen.size === 1 && (error as NodeJS.ErrnoException).code === "ENOENT")) throw error;
+  for (let ring: readonly string[] = [file]; ring.length > 0;) {
+    const next: string[] = [];
+    for (const path of ring) {
+      if (seen.has(path) || seen.size >= MAX_FILES) continue;
+      seen.add(path);
+      const text = await textOf(path, file, files);
+      if (text === undefined) return tables;
+      const table = tableIn(path, text);
+      tables.push(table);
+      next.push(...(await importsOf(table, path, files)));
+    }
+    ring = next;
   }
   return tables;
+}
+
+/** Returns the text of a file; undefined if it is the first one and missing. */
+async function textOf(path: string, first: string, files: ConfigFiles): Promise<string | undefined> {
+  try {
+    return await files.read(path);
+  } catch (error) {
+    if (path === first && (error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 function tableIn(path: string, text: string): TomlTable {
@@ -77,38 +91,25 @@ function tableIn(path: string, text: string): TomlTable {
     return parse(text);
   } catch (error) {
     // The parser's message continues with lines of the file.
-    throw new Error(`${path} is not TOML: ${(error as Error).message.split("\n", 1)[0]}`, {
+    // A path of an import can have any character.
+    const shown = /^[\x21-\x7e]{1,255}$/.test(path) ? path : printable(path);
+    throw new Error(`${shown} is not TOML: ${(error as Error).message.split("\n", 1)[0]}`, {
       cause: error,
     });
   }
 }
 
+/** Returns the imported paths. Only one with a `*` is a pattern, in any of its directories. */
 async function importsOf(table: TomlTable, path: string, files: ConfigFiles): Promise<readonly string[]> {
   const given = table["imports"];
   const found: string[] = [];
   for (const each of Array.isArray(given) ? given : []) {
     if (typeof each !== "string") continue;
     const full = posix.resolve(posix.dirname(path), each);
-    if (!/[*?[]/.test(posix.basename(full))) {
-      found.push(full);
-      continue;
-    }
-    const matches = matcher(posix.basename(full));
-    const names = await files.list(posix.dirname(full));
-    found.push(
-      ...names
-        .filter((name) => matches.test(name))
-        .toSorted()
-        .map((name) => posix.join(posix.dirname(full), name)),
-    );
+    if (full.includes("*")) found.push(...(await glob(full, (directory) => files.list(directory))));
+    else found.push(full);
   }
   return found;
-}
-
-/** Returns a name pattern with `*` and `?` as a regular expression. */
-function matcher(glob: string): RegExp {
-  const escaped = glob.replaceAll(/[.+^${}()|\\]/g, String.raw`\$&`);
-  return new RegExp(`^${escaped.replaceAll("*", "[^/]*").replaceAll("?", "[^/]")}$`);
 }
 
 /** Returns the last value of a key in the settings of the CRI. */

@@ -1,4 +1,6 @@
+import type { JsonObject } from "../../http";
 import { Connection } from "./connection";
+import { NodeServiceError } from "./error";
 import { exportedPart, sendPart } from "./streams";
 import type {
   CheckpointRequest,
@@ -23,7 +25,7 @@ export class NodeServiceClient implements NodeService {
   constructor(private readonly socket: string = NODE_SERVICE_SOCKET) {}
 
   async checkpoint(request: CheckpointRequest, signal?: AbortSignal): Promise<CheckpointResult> {
-    return (await this.call("checkpoint", request, signal)) as CheckpointResult;
+    return (await this.call("checkpoint", request, signal)) as unknown as CheckpointResult;
   }
 
   async forget(uid: string, signal?: AbortSignal): Promise<void> {
@@ -39,15 +41,15 @@ export class NodeServiceClient implements NodeService {
   }
 
   async replan(request: ReplanRequest, signal?: AbortSignal): Promise<ReplanResult> {
-    return (await this.call("replan", request, signal)) as ReplanResult;
+    return (await this.call("replan", request, signal)) as unknown as ReplanResult;
   }
 
   async outcome(podUID: string, signal?: AbortSignal): Promise<Outcome> {
-    const { decidedAt, ...outcome } = (await this.call("outcome", { podUID }, signal)) as Omit<
-      Outcome,
-      "decidedAt"
-    > & { readonly decidedAt?: string };
-    return { ...outcome, ...(decidedAt === undefined ? {} : { decidedAt: new Date(decidedAt) }) };
+    const { decidedAt: time, ...outcome } = await this.call("outcome", { podUID }, signal);
+    const decidedAt = typeof time === "string" ? new Date(time) : undefined;
+    if (decidedAt !== undefined && Number.isNaN(decidedAt.getTime()))
+      throw new NodeServiceError(`the service reports the outcome of pod ${podUID} with an invalid time`);
+    return { ...(outcome as unknown as Outcome), ...(decidedAt === undefined ? {} : { decidedAt }) };
   }
 
   async forgetPlan(podUID: string, signal?: AbortSignal): Promise<void> {
@@ -55,7 +57,7 @@ export class NodeServiceClient implements NodeService {
   }
 
   async state(signal?: AbortSignal): Promise<ServiceState> {
-    return (await this.call("state", {}, signal)) as ServiceState;
+    return (await this.call("state", {}, signal)) as unknown as ServiceState;
   }
 
   async export(uid: string, part: PartName, signal?: AbortSignal): Promise<ExportedPart> {
@@ -77,7 +79,8 @@ export class NodeServiceClient implements NodeService {
     const connection = await Connection.open(this.socket, signal);
     try {
       await connection.send("stage", request);
-      const { ready } = (await connection.result()) as { readonly ready: boolean };
+      const { ready } = await connection.result();
+      if (typeof ready !== "boolean") throw connection.malformed("ready");
       if (ready) await sendPart(connection, request, open());
       return ready;
     } finally {
@@ -85,7 +88,7 @@ export class NodeServiceClient implements NodeService {
     }
   }
 
-  private async call(method: string, params: unknown, signal?: AbortSignal): Promise<unknown> {
+  private async call(method: string, params: unknown, signal?: AbortSignal): Promise<JsonObject> {
     const connection = await Connection.open(this.socket, signal);
     try {
       await connection.send(method, params);

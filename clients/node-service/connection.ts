@@ -1,19 +1,12 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { messageOf } from "../../http";
+import { isObject, messageOf, type Json, type JsonObject } from "../../http";
 import { NodeServiceError } from "./error";
 
 /** The longest line of a response. The metadata of a checkpoint has at most 4 MiB, and JSON in JSON is not nested. */
 const MAX_LINE_BYTES = 16 << 20;
 /** Bytes of one read of a line. Those of a segment are read into its own memory. */
 const READ_BYTES = 64 << 10;
-
-interface Failure {
-  readonly reason: string;
-  readonly message: string;
-  readonly container?: string;
-  readonly remedy?: string;
-}
 
 /**
  * One connection to the service, for one request. It reads only when it is asked to, and large content directly into the
@@ -91,12 +84,21 @@ export class Connection {
   }
 
   /** Reads the line of a response. @throws NodeServiceError with the service's reason, or without a line */
-  async result(): Promise<unknown> {
-    const { result, error } = this.parse(await this.line());
-    if (error === undefined) return result;
-    const { reason, message, container, remedy } = error as Failure;
-    const at = container === undefined ? "" : `container ${container}: `;
-    throw new NodeServiceError(`${at}${message}`, { reason, container, remedy });
+  async result(): Promise<JsonObject> {
+    const response = this.parse(await this.line());
+    const { result, error } = isObject(response) ? response : {};
+    if (error === undefined && isObject(result)) return result;
+    const { reason, message, container, remedy } = isObject(error) ? error : {};
+    if (typeof message !== "string" || typeof reason !== "string")
+      throw this.broken("a line has neither a result nor an error");
+    const [of, how] = [container, remedy].map((one) => (typeof one === "string" ? one : undefined));
+    const at = of === undefined ? "" : `container ${of}: `;
+    throw new NodeServiceError(`${at}${message}`, { reason, container: of, remedy: how });
+  }
+
+  /** Returns the error of a response that does not have what it must have. */
+  malformed(what: string): NodeServiceError {
+    return this.broken(`its response has no valid ${what}`);
   }
 
   /** Reads as many bytes as the memory has. @throws NodeServiceError if there are fewer */
@@ -148,9 +150,9 @@ export class Connection {
     }
   }
 
-  private parse(line: string): { readonly result?: unknown; readonly error?: unknown } {
+  private parse(line: string): Json {
     try {
-      return JSON.parse(line) as object;
+      return JSON.parse(line) as Json;
     } catch (error) {
       throw this.broken("a line is not JSON", error);
     }

@@ -1,9 +1,11 @@
+import { constants } from "node:buffer";
+import type { JsonObject } from "../../http";
 import type { Connection } from "./connection";
-import type { ExportedPart, ExportedSegment, StageRequest, StreamDigest } from "./types";
+import type { ExportedPart, ExportedSegment, StageRequest } from "./types";
 
 /** Returns the part whose response was received. */
-export function exportedPart(connection: Connection, first: unknown): ExportedPart {
-  const { size } = first as { readonly size: number };
+export function exportedPart(connection: Connection, first: JsonObject): ExportedPart {
+  const size = sizeIn(connection, first);
   return {
     uncompressedSize: size,
     segments: segmentsOf(connection),
@@ -11,12 +13,22 @@ export function exportedPart(connection: Connection, first: unknown): ExportedPa
   };
 }
 
+/** Returns the size that a line announces. @throws NodeServiceError if no memory can have it */
+function sizeIn(connection: Connection, { size }: JsonObject): number {
+  if (typeof size === "number" && Number.isSafeInteger(size) && size >= 0) return size;
+  throw connection.malformed("size");
+}
+
 async function* segmentsOf(connection: Connection): AsyncGenerator<ExportedSegment> {
   const free: Buffer[] = [];
   try {
     for (;;) {
-      const { size, sha256 } = (await connection.result()) as StreamDigest;
+      const head = await connection.result();
+      const size = sizeIn(connection, head);
       if (size === 0) return;
+      const { sha256 } = head;
+      if (size > constants.MAX_LENGTH) throw connection.malformed("size of a segment");
+      if (typeof sha256 !== "string") throw connection.malformed("sha256");
       // All segments but the last have one size.
       const last = free.pop();
       const memory = last !== undefined && last.length >= size ? last : Buffer.allocUnsafeSlow(size);

@@ -100,7 +100,7 @@ export class Authorizer {
         ? await this.exchangeIdentity(realm, query, credentials.identityToken)
         : await this.send({
             method: "GET",
-            url: new URL(`${realm.pathname}?${query.toString()}`, realm),
+            url: withQuery(realm, query),
             headers: basicAuthorization(credentials),
           });
     const { status, body } = response;
@@ -125,7 +125,7 @@ export class Authorizer {
     if (!URL.canParse(text)) throw new AuthorizationError("the challenge has no realm for tokens");
     const realm = new URL(text);
     const plain = realm.protocol === "http:" && isLoopback(realm) && isLoopback(this.origin);
-    if ((realm.protocol !== "https:" && !plain) || realm.username !== "")
+    if ((realm.protocol !== "https:" && !plain) || realm.username !== "" || realm.password !== "")
       throw new AuthorizationError(`the token realm ${realm.protocol}//${realm.host} is not https`);
     return realm;
   }
@@ -167,12 +167,22 @@ function basicAuthorization(credentials: Credentials | undefined): Record<string
   return header === undefined ? {} : { authorization: header };
 }
 
+/** Returns the URL with another query. Not by resolving a path: one that starts with two slashes would name another host. */
+function withQuery(url: URL, query: URLSearchParams): URL {
+  const changed = new URL(url);
+  changed.search = query.toString();
+  return changed;
+}
+
+/** Printable ASCII, as a header can carry it (RFC 6750, 2.1, is stricter). */
+const TOKEN = /^[\x21-\x7e]+$/;
+
 function tokenIn(text: string, host: string): { readonly token: string; readonly lifetimeS: number } {
   try {
     const response = JSON.parse(text) as Record<string, unknown>;
     const token = response["token"] ?? response["access_token"];
     const lifetimeS = Number(response["expires_in"] ?? DEFAULT_LIFETIME_S);
-    if (typeof token === "string" && token !== "" && !/[\r\n]/.test(token))
+    if (typeof token === "string" && TOKEN.test(token))
       return { token, lifetimeS: Number.isFinite(lifetimeS) ? lifetimeS : DEFAULT_LIFETIME_S };
   } catch {
     // Reported below, without the text: it may hold a token.

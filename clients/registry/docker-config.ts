@@ -81,7 +81,9 @@ function credentialsOf(entry: Entry, key: string): Credentials | undefined {
     const [username, password] = [text(entry.username), text(entry.password)];
     return username === undefined || password === undefined ? undefined : { username, password };
   }
-  const decoded = Buffer.from(auth, "base64").toString("utf8").replace(/\0+$/, "");
+  const decoded = Buffer.from(auth, "base64")
+    .toString("utf8")
+    .replace(/(?<!\0)\0+$/, "");
   const colon = decoded.indexOf(":");
   if (colon > 0) return { username: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
   throw inputError({
@@ -93,7 +95,7 @@ function credentialsOf(entry: Entry, key: string): Credentials | undefined {
 
 /** Returns a key's host and path: `https://index.docker.io/v1/` -> `docker.io`; `https://host:5000/path/` -> `host:5000/path`. */
 function locationOf(key: string): string {
-  const plain = key.replace(/^https?:\/\//, "").replace(/\/+$/, "");
+  const plain = key.replace(/^https?:\/\//, "").replace(/(?<!\/)\/+$/, "");
   const [host = "", ...path] = plain.replace(/\/v[12]$/, "").split("/");
   return [hubName(host), ...path].join("/");
 }

@@ -68,14 +68,18 @@ export function responseError(
   return new RegistryError(operation, where, message, { status, code, retryAfterMs });
 }
 
+/** A code of the specification: letters, digits and underscores. Any other text would be a part of the message. */
+const CODE = /^\w{1,64}$/;
+
 /** Returns the first error of the specification's list, else the text itself. */
 function errorIn(text: string): { readonly code?: string; readonly message: string } {
   try {
     const { errors } = JSON.parse(text) as { errors?: { code?: unknown; message?: unknown }[] };
-    const { code, message } = errors?.[0] ?? {};
-    if (typeof code === "string" || typeof message === "string") {
+    const { code: named, message } = errors?.[0] ?? {};
+    const code = typeof named === "string" && CODE.test(named) ? named : undefined;
+    if (code !== undefined || typeof message === "string") {
       return {
-        ...(typeof code === "string" ? { code } : {}),
+        ...(code === undefined ? {} : { code }),
         message: typeof message === "string" ? message : "",
       };
     }
@@ -92,8 +96,16 @@ function retryAfter(value: string | undefined): number | undefined {
   return Number.isFinite(ms) ? Math.max(ms, 0) : undefined;
 }
 
+/** Characters of a response that are read for a message: the rest is truncated anyway. */
+const MAX_READ = 16_384;
+
 /** Returns a text as one line without control characters and secrets, truncated to 300 characters. */
 function oneLine(text: string): string {
-  const plain = maskSecrets(text.replaceAll(/[\p{Cc}\s]+/gu, " ").trim());
+  const plain = maskSecrets(
+    text
+      .slice(0, MAX_READ)
+      .replaceAll(/[\p{Cc}\s]+/gu, " ")
+      .trim(),
+  );
   return plain.length > 300 ? `${plain.slice(0, 297)}...` : plain;
 }

@@ -217,7 +217,7 @@ export class Transport {
       throw this.error(operation, repository, "the response has no location", { status });
     const url = new URL(location, base);
     const plain = url.protocol === "http:" && this.origin.protocol === "http:" && isLoopback(url);
-    if ((url.protocol === "https:" || plain) && url.username === "") return url;
+    if ((url.protocol === "https:" || plain) && url.username === "" && url.password === "") return url;
     const message = `redirected to ${url.protocol}//${url.host}, but plain HTTP is allowed for localhost only; behind a proxy, configure the registry's external URL as https`;
     throw this.error(operation, repository, message, { status });
   }

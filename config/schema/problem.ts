@@ -11,7 +11,8 @@ export const SECRET_SHAPES: readonly (readonly [what: string, shape: RegExp])[] 
   ["a Slack token", /\bxox[abeoprs]-[A-Za-z0-9-]{10,}/g],
   ["a Hugging Face token", /\bhf_[A-Za-z0-9]{30,}/g],
   ["a secret API key", /\bsk[-_](?:live[-_]|test[-_]|ant[-_]|proj[-_])?[A-Za-z0-9_-]{24,}/g],
-  ["a JSON Web Token", /\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*/g],
+  // The two assertions keep the time proportional to the length: each word is read to its end once, not from each `eyJ` in it.
+  ["a JSON Web Token", /(?<![\w-])(?=[\w-]*\.eyJ[\w-]{8,}\.)[\w-]*?\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*/g],
   ["a private key", /-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*-----)?/g],
   ["a password in a URL", /(?<=:\/\/[^\s/:@"']{0,64}:)[^\s/:@"']+(?=@)/g],
 ];

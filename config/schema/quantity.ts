@@ -40,8 +40,9 @@ export function parseQuantity(text: string): bigint | undefined {
   return sign === "-" ? -capped : capped;
 }
 
-/** Returns value x 10^scale, rounded up. */
+/** Returns value x 10^scale, rounded away from zero. */
 function scaled(value: bigint, scale: number): bigint {
+  if (value < 0n) return -scaled(-value, scale);
   if (scale >= 0) return value * 10n ** BigInt(scale);
   const divisor = 10n ** BigInt(-scale);
   return (value + divisor - 1n) / divisor;

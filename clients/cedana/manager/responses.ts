@@ -82,7 +82,7 @@ function parsedOrText(text: string): Json {
 /** Returns a text without the quotes that some servers put around a JSON string. */
 function unquoted(json: Json | undefined): string | undefined {
   if (typeof json !== "string") return undefined;
-  const text = json.trim().replaceAll(/^["']+|["']+$/g, "");
+  const text = json.trim().replaceAll(/^["']+|(?<!["'])["']+$/g, "");
   return text === "" ? undefined : text;
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 )
 
 // maxDepth bounds the nesting of objects and arrays. No file of this module has more than 6 levels.
@@ -44,6 +45,18 @@ func Unmarshal(data []byte, into any) error {
 	return decoder.Decode(into)
 }
 
+// fold returns the same text for all names that encoding/json takes for one field: it compares them as strings.EqualFold
+// does, for which also ſ and s, and the Kelvin sign and k are equal. Lower case is not enough.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return least
+	}, name)
+}
+
 func checkKeys(decoder *json.Decoder, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("JSON has more than %d levels", maxDepth)
@@ -65,7 +78,7 @@ func checkKeys(decoder *json.Decoder, depth int) error {
 			}
 			// A key of an object is always a string.
 			name, _ := key.(string)
-			folded := strings.ToLower(name)
+			folded := fold(name)
 			if seen[folded] {
 				return fmt.Errorf("JSON has the key %q twice in one object", name)
 			}

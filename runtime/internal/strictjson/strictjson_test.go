@@ -1,6 +1,7 @@
 package strictjson
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -18,6 +19,8 @@ func TestDecode(t *testing.T) {
 		`{"name":"a","map":{"x":1,"y":2}}`:    "",
 		`{"name":"a","name":"b"}`:             "twice",
 		`{"name":"a","NAME":"b"}`:             "twice",
+		`{"itemſ":[2],"items":[1]}`:           "twice",
+		`{"name":"a","Key":1,"key":1}`:        "twice",
 		`{"map":{"x":1,"x":2}}`:               "twice",
 		`{"name":"a","more":1}`:               "unknown field",
 		`{"name":"a"} {}`:                     "follows",
@@ -47,6 +50,20 @@ func FuzzUnmarshal(f *testing.F) {
 	f.Add([]byte(`{"a":{"b":[null,true,{"c":"d"}]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var into sample
-		_ = Unmarshal(data, &into)
+		if Unmarshal(data, &into) != nil {
+			return
+		}
+		// What is accepted has no two keys for one field, at any depth.
+		var keys map[string]json.RawMessage
+		if err := json.Unmarshal(data, &keys); err != nil {
+			t.Fatalf("accepted %q: %v", data, err)
+		}
+		for one := range keys {
+			for other := range keys {
+				if one != other && strings.EqualFold(one, other) {
+					t.Fatalf("accepted %q with the keys %q and %q", data, one, other)
+				}
+			}
+		}
 	})
 }

@@ -55,6 +55,40 @@ describe("requests", () => {
     await closed();
   });
 
+  test.each([
+    "null",
+    "[]",
+    '{"id":"state"}',
+    '{"id":"state","result":null}',
+    '{"id":"state","error":null}',
+    '{"id":"state","error":{"message":1}}',
+  ])("reports the response %s as none", async (line) => {
+    service.fault = () => ({ raw: `${line}\n` });
+    expect(await failure(client.state())).toMatchObject({ reason: "Unavailable", retryable: true });
+    await closed();
+  });
+
+  test.each([{ ready: "yes" }, {}])("does not take %j for a request of a part", async (result) => {
+    service.fault = () => ({ raw: `${JSON.stringify({ id: "stage", result })}\n` });
+    const request = { podUID: "p", checkpoint: "c", part: "shm", segments: [] };
+    expect((await failure(client.stage(request, () => (async function* () {})()))).message).toContain(
+      "ready",
+    );
+  });
+
+  test.each([-1, 0.5, "1", null, 2 ** 53])(
+    "reports a part of %j bytes as a malformed response",
+    async (size) => {
+      service.fault = () => ({ raw: `${JSON.stringify({ id: "export", result: { size } })}\n` });
+      expect((await failure(client.export("cp", "shm"))).message).toContain("size");
+    },
+  );
+
+  test("reports an outcome with an invalid time", async () => {
+    service.results.set("outcome", { decision: "fresh", containers: [], decidedAt: "yesterday" });
+    expect((await failure(client.outcome("p"))).message).toContain("invalid time");
+  });
+
   test("sends the deadline of a plan in RFC 3339", async () => {
     const plan = { podUID: "p", checkpoint: "cp", fallback: "fresh", restart: "again", lazy: false } as const;
     await client.lay({ ...plan, deadline: new Date(0) });

@@ -14,11 +14,11 @@ function filesOf(files: Readonly<Record<string, string>>): ConfigFiles {
       if (text === undefined) throw Object.assign(new Error(`ENOENT: ${path}`), { code: "ENOENT" });
       return text;
     },
-    list: async (directory) =>
-      Object.keys(files)
-        .filter((path) => path.startsWith(`${directory}/`))
-        .map((path) => path.slice(directory.length + 1))
-        .toReversed(),
+    list: async (directory) => {
+      const below = Object.keys(files).filter((path) => path.startsWith(`${directory}/`));
+      const names = below.map((path) => path.slice(directory.length + 1).split("/", 1)[0]!);
+      return [...new Set(names)].toReversed();
+    },
   };
 }
 
@@ -40,6 +40,58 @@ test("reads imports in order, matches of a pattern by name; the last value wins"
   };
   expect(await read(files)).toMatchObject({ binary: "/20" });
   expect(await read({ ...files, "/etc/last.toml": binary("/last") })).toMatchObject({ binary: "/last" });
+});
+
+test("imports are read after all files that import them", async () => {
+  const files = {
+    [CONFIG]: 'imports = ["/a.toml", "/b.toml"]',
+    "/a.toml": `imports = ["/c.toml"]\n${binary("/a")}`,
+    "/b.toml": binary("/b"),
+    "/c.toml": binary("/c"),
+  };
+  expect(await read(files)).toMatchObject({ binary: "/c" });
+});
+
+describe("an import", () => {
+  const found = async (pattern: string, ...paths: readonly string[]) => {
+    const files = Object.fromEntries(paths.map((path) => [path, binary(path)]));
+    return (await read({ [CONFIG]: `imports = [${JSON.stringify(pattern)}]`, ...files }))?.binary;
+  };
+
+  test.each([
+    ["/x/*.toml", "/x/a.toml"],
+    ["/x/*/y.toml", "/x/a/y.toml"],
+    ["/x/[a-c]*.toml", "/x/b1.toml"],
+    ["/x/[^a]?*", "/x/bcd"],
+    [String.raw`/x/\**`, "/x/*a"],
+    ["/x/a*b*c", "/x/a-b-b-c"],
+  ])("%s matches %s", async (pattern, path) => {
+    expect(await found(pattern, path)).toBe(path);
+  });
+
+  test.each([
+    ["/x/*.toml", "/x/a.tom"],
+    ["/x/*/y.toml", "/x/a/z.toml"],
+    ["/x/[^a]*", "/x/ab"],
+    ["/x/*?", "/x/"],
+  ])("%s does not match %s", async (pattern, path) => {
+    expect(await found(pattern, path)).toBeUndefined();
+  });
+
+  test("without a star is a path, whatever it has", async () => {
+    expect(await found("/x/[a]?.toml", "/x/[a]?.toml")).toBe("/x/[a]?.toml");
+  });
+
+  test.each(["/x/[*", "/x/[]*", "/x/*[a-", "/x/*\\"])(
+    "%s is rejected, as containerd does",
+    async (pattern) => {
+      await expect(found(pattern, "/x/a")).rejects.toThrow("is malformed");
+    },
+  );
+
+  test("with many stars is compared in a time that grows with its length only", async () => {
+    expect(await found(`/x/${"*a".repeat(100)}`, `/x/${"a".repeat(200)}b`)).toBeUndefined();
+  });
 });
 
 test("stops at files that import each other", async () => {

@@ -6,7 +6,7 @@ import {
   type Blob,
   type RegistryOptions,
 } from "../../../../clients/registry";
-import { parseChallenges } from "../../../../clients/registry/authorization";
+import { Authorizer, parseChallenges } from "../../../../clients/registry/authorization";
 import { FakeRegistry, type FakeRegistryOptions } from "../../../support/registry";
 import { assertProperty } from "../../../support/property";
 
@@ -192,5 +192,52 @@ test.each([
 test("parses any header", () => {
   assertProperty(
     fc.property(fc.string(), (header) => expect(parseChallenges(header).length).toBeGreaterThanOrEqual(0)),
+  );
+});
+
+describe("a token service", () => {
+  const challenge = (realm: string) => `Bearer realm="${realm}",service="registry.example.com"`;
+  async function challenged(realm: string, answer: object = { token: "abc" }) {
+    const urls: string[] = [];
+    const credentials = { username: "ada", password: PASSWORD };
+    const authorizer = new Authorizer(
+      credentials,
+      new URL("https://registry.example.com"),
+      async ({ url }) => {
+        urls.push(url.href);
+        return { status: 200, headers: {}, body: Buffer.from(JSON.stringify(answer)) };
+      },
+    );
+    const header = await authorizer
+      .challenged(challenge(realm), "repository:a:pull")
+      .catch((error: Error) => error);
+    return { urls, header };
+  }
+
+  test("gets the credentials at its own host only, whatever its path begins with", async () => {
+    const { urls } = await challenged("https://auth.example.com//other.example.com/token?a=b");
+    expect(urls).toEqual([
+      "https://auth.example.com//other.example.com/token?a=b&service=registry.example.com&scope=repository%3Aa%3Apull",
+    ]);
+  });
+
+  test.each(["https://ada@auth.example.com/", "https://:p@auth.example.com/", "http://auth.example.com/"])(
+    "%s gets no credentials",
+    async (realm) => {
+      const { urls, header } = await challenged(realm);
+      expect(urls).toEqual([]);
+      expect(header).toMatchObject({ name: "AuthorizationError" });
+    },
+  );
+
+  test.each(["a\r\nx: y", "a\0", "a b", "\u0100", ""])(
+    "token %j cannot be in a header and is no token",
+    async (token) => {
+      const { header } = await challenged("https://auth.example.com/", { token });
+      expect(header).toMatchObject({
+        name: "AuthorizationError",
+        message: expect.stringContaining("no token"),
+      });
+    },
   );
 });

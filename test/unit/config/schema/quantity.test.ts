@@ -130,6 +130,7 @@ test("rounds bytes up to whole numbers", () => {
     1,
     0,
   ]);
+  expect(["-1100Mi", "-1", "-0.5"].map(quantityBytes)).toEqual([-1100 * 2 ** 20, -1, -1]);
   expect(() => quantityBytes("8Pi")).toThrow(RangeError);
   expect(quantityBytes("9007199254740991")).toBe(Number.MAX_SAFE_INTEGER);
 });
