@@ -299,6 +299,75 @@ describe("the condition", () => {
     });
   });
 
+  test("names the setting of a DaemonSet that excludes the node", () => {
+    const placement = { nodeSelector: { pool: "gpu" }, tolerations: [{ operator: "Exists" }] };
+    const excluded = {
+      pods: READY.slice(1),
+      daemonSets: [daemonSet("helper", { placement }), BOTH[1]],
+      now: NOW + 30_000,
+    };
+    expect(conditionOf(excluded).change).toEqual({
+      status: "False",
+      reason: "AgentNotReady",
+      message:
+        "Waiting for helper: DaemonSet cedana-system/cedana-helper excludes this node: its nodeSelector requires pool=gpu, and the node has no label pool",
+    });
+  });
+
+  describe("of a ready node whose checks only warn", () => {
+    const failing = (message: string) => {
+      const check = { type: "cedana.ai/node-can-checkpoint", status: "True", reason: "PassedWithFailures" };
+      const conditions = [
+        { type: "Ready", status: "True" },
+        { ...check, message },
+      ];
+      return [READY[0] as AgentPod, pod("health-check", { status: { conditions } })];
+    };
+    const pods = failing("registry: no route");
+    const change = {
+      status: "True",
+      reason: "ReadyWithFailures",
+      message: "Workloads are admitted. health-check: pod cedana-health-check-n1 reports registry: no route",
+    };
+    const ready = stored("True", "AgentsReady");
+    const failed = stored("True", "ReadyWithFailures", change.message);
+
+    test("names them with an event, at once for a new node", () => {
+      expect(taintOf({ pods })).toEqual(removed("Ready"));
+      expect(conditionOf({ ...clean, pods })).toEqual({ change, warn: true });
+    });
+
+    test("names them on another node after explainAfterSeconds", () => {
+      expect(conditionOf({ ...ready, pods })).toEqual({ recheckAtMs: NOW + 60_000 });
+      const long = { failuresSinceMs: NOW - 60_000 };
+      expect(conditionOf({ ...ready, pods, history: long })).toEqual({ change, warn: true });
+    });
+
+    test("changes its message at most once a minute, without a further event, and back when they pass", () => {
+      expect(conditionOf({ ...failed, pods })).toEqual({});
+      const other = { ...failed, pods: failing("space: full") };
+      expect(conditionOf(other)).toMatchObject({ change: { reason: "ReadyWithFailures" } });
+      expect(conditionOf(other).warn).toBeUndefined();
+      const passed = conditionOf(failed);
+      expect(passed).toEqual({ change: expect.objectContaining({ reason: "AgentsReady" }) });
+      const recent = { history: { conditionWrittenAtMs: NOW - 20_000 } };
+      expect(conditionOf({ ...failed, ...recent })).toEqual({ recheckAtMs: NOW + 40_000 });
+      expect(conditionOf({ ...other, ...recent })).toEqual({ recheckAtMs: NOW + 40_000 });
+    });
+
+    test("does not name what a check reports that gates the node", () => {
+      const check = { type: "cedana.ai/node-can-checkpoint", status: "False", reason: "CheckFailed" };
+      const conditions = [
+        { type: "Ready", status: "False" },
+        { ...check, message: "criu: missing" },
+      ];
+      const gated = [READY[0] as AgentPod, pod("health-check", { ready: false, status: { conditions } })];
+      expect(conditionOf({ pods: gated, now: NOW + 30_000 })).toMatchObject({
+        change: { status: "False", message: expect.stringContaining("cannot checkpoint: criu: missing") },
+      });
+    });
+  });
+
   test("stays True during a rollout, and reports without delay what must survive a restart", () => {
     const old = { pods: AGENTS.map((agent) => pod(agent, { hash: "h0" })) };
     expect(conditionOf({ ...stored("True", "AgentsReady"), ...old })).toEqual({});

@@ -77,7 +77,7 @@ export function rawNode(given: NodeGiven = {}) {
 }
 
 export function projected(raw: object): GateNode {
-  return projectNode(raw as unknown as Json, settings());
+  return projectNode(raw as unknown as Json);
 }
 
 export function node(given: NodeGiven = {}): GateNode {
@@ -122,7 +122,10 @@ export function rawPod(agent: Agent, given: PodGiven = {}) {
 export const pod = (agent: Agent, given: PodGiven = {}) => projectPod(rawPod(agent, given), settings());
 
 /** Returns a DaemonSet of an agent as the API server stores it. */
-export function rawDaemonSet(agent: Agent, given: { hash?: string; deleting?: boolean; uid?: string } = {}) {
+export function rawDaemonSet(
+  agent: Agent,
+  given: { hash?: string; deleting?: boolean; uid?: string; placement?: object } = {},
+) {
   return {
     metadata: {
       ...identity(`cedana-${agent}`, given.uid ?? `ds-${agent}`),
@@ -130,12 +133,17 @@ export function rawDaemonSet(agent: Agent, given: { hash?: string; deleting?: bo
       labels: { "app.kubernetes.io/name": "cedana" },
       ...(given.deleting && { deletionTimestamp: time(NOW) }),
     },
-    spec: { template: { metadata: { annotations: { "checksum/config": given.hash ?? "h1" } } } },
+    spec: {
+      template: {
+        metadata: { annotations: { "checksum/config": given.hash ?? "h1" } },
+        spec: given.placement ?? { nodeSelector: SELECTED, tolerations: [{ operator: "Exists" }] },
+      },
+    },
   };
 }
 
 export const daemonSet = (agent: Agent, given: Parameters<typeof rawDaemonSet>[1] = {}) =>
-  projectDaemonSet(rawDaemonSet(agent, given), settings());
+  projectDaemonSet(rawDaemonSet(agent, given) as unknown as Json, settings());
 
 /** Returns snapshots of stores that the test fills, with both DaemonSets in them. */
 export function snapshotsOn(given: GateSettings = settings()) {
