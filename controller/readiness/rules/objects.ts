@@ -51,8 +51,8 @@ export interface AgentPod {
   readonly unreadyReason?: string;
   /** Failed checks of a health check that do not gate the node, for messages. */
   readonly failures?: string;
-  /** The checks of a health check that are not ok. */
-  readonly checks: readonly CheckProblem[];
+  /** The checks of a health check that are not ok. Missing if it has not reported, and for other agents. */
+  readonly checks?: readonly CheckProblem[];
 }
 
 /** The fields of an agent's DaemonSet in use. */
@@ -181,6 +181,7 @@ export function projectPod(raw: Json, settings: Projection): AgentPod {
   const isReady = ready?.status === "True";
   const reason = isReady ? undefined : unreadyReason(status);
   const failures = ungatedFailures(status);
+  const checks = status?.conditions?.find(({ type }) => type === CHECKS_CONDITION);
   return {
     metadata: metadataOf(raw),
     nodeName: spec?.nodeName ?? intendedNode(spec) ?? "",
@@ -192,7 +193,7 @@ export function projectPod(raw: Json, settings: Projection): AgentPod {
     deleting: metadata.deletionTimestamp !== undefined,
     ...(reason !== undefined && { unreadyReason: reason }),
     ...(failures !== undefined && { failures }),
-    checks: parseChecks(status?.conditions?.find(({ type }) => type === CHECKS_CONDITION)?.message ?? ""),
+    ...(checks && { checks: parseChecks(checks.message ?? "") }),
   };
 }
 
