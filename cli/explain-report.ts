@@ -28,8 +28,18 @@ export interface Report {
   readonly otherTaints: readonly string[];
   readonly condition?: NodeCondition;
   readonly agents: readonly AgentReport[];
+  /** Checks of the health check. Missing for an engine without them. */
+  readonly checks?: readonly CheckReport[];
   /** Commands to run next. */
   readonly next: readonly string[];
+}
+
+export interface CheckReport {
+  readonly check: string;
+  /** gate: the node is gated until it passes. warn: the node takes workloads although it fails. */
+  readonly effect: "gate" | "warn";
+  /** Unknown until the health check of the node has reported. */
+  readonly result: "ok" | "warning" | "failed" | "unknown";
 }
 
 export interface AgentReport {
@@ -38,6 +48,8 @@ export interface AgentReport {
   readonly ready: boolean;
   readonly reason?: string;
   readonly message?: string;
+  /** Failed checks that do not gate the node. */
+  readonly failures?: string;
   readonly pod?: string;
   readonly readySince?: string;
   readonly configuration?: string;
@@ -74,17 +86,35 @@ export function report(
     agents: assessment.gated
       ? assessment.agents.map((agent) => agentReport(agent, daemonSets.get(agent.agent)?.hash))
       : [],
-    next: nextSteps(gate, verdict(), assessment.agents, kubectl),
+    ...(gate.checks && assessment.gated && { checks: checkReports(gate.checks, assessment.agents) }),
+    next: nextSteps(gate, verdict(), node.metadata.name, assessment.agents, kubectl),
   };
 }
 
-function agentReport({ agent, ready, reason, text, pod }: AgentAssessment, current?: string): AgentReport {
+function checkReports(
+  { gate, warn }: NonNullable<Gate["checks"]>,
+  agents: readonly AgentAssessment[],
+): readonly CheckReport[] {
+  const reported = agents.find(({ pod }) => pod?.checks !== undefined)?.pod?.checks;
+  const resultOf = (name: string) =>
+    reported && (reported.find(({ check }) => check === name)?.status ?? "ok");
+  return [
+    ...gate.map((check) => ({ check, effect: "gate" as const })),
+    ...warn.map((check) => ({ check, effect: "warn" as const })),
+  ].map(({ check, effect }) => ({ check, effect, result: resultOf(check) ?? "unknown" }));
+}
+
+function agentReport(
+  { agent, ready, reason, text, pod, failures }: AgentAssessment,
+  current?: string,
+): AgentReport {
   return {
     agent: agent.name,
     daemonSet: `${agent.namespace}/${agent.daemonSet}`,
     ready,
     ...(reason !== undefined && { reason }),
     ...(text !== undefined && { message: text }),
+    ...(failures !== undefined && { failures }),
     ...(pod && { pod: pod.metadata.name }),
     ...(pod?.ready && { readySince: new Date(pod.readySinceMs).toISOString() }),
     ...(pod?.hash !== undefined && { configuration: pod.hash }),
@@ -95,19 +125,24 @@ function agentReport({ agent, ready, reason, text, pod }: AgentAssessment, curre
 function nextSteps(
   { controller, settings }: Gate,
   verdict: Verdict,
+  node: string,
   agents: readonly AgentAssessment[],
   kubectl: string,
 ) {
   if (verdict === "ready" || verdict === "notGated") return [];
   if (verdict === "waiting" && agents.some(({ ready }) => !ready)) {
-    return agents.filter(({ ready }) => !ready).flatMap((agent) => nextForAgent(agent, kubectl));
+    return agents.filter(({ ready }) => !ready).flatMap((agent) => nextForAgent(agent, node, kubectl));
   }
   return settings.owner === "controller"
     ? [`${kubectl} -n ${controller.namespace} logs deployment/${controller.name}`]
     : [`${kubectl} get nodereadinessrules`];
 }
 
-function nextForAgent({ agent, reason, pod }: AgentAssessment, kubectl: string): readonly string[] {
+function nextForAgent(
+  { agent, reason, pod }: AgentAssessment,
+  node: string,
+  kubectl: string,
+): readonly string[] {
   const inNamespace = `${kubectl} -n ${agent.namespace}`;
   switch (reason) {
     case "NotInstalled":
@@ -115,6 +150,8 @@ function nextForAgent({ agent, reason, pod }: AgentAssessment, kubectl: string):
       return [`${inNamespace} get daemonset ${agent.daemonSet}`];
     case "NoPod":
       return [`${inNamespace} describe daemonset ${agent.daemonSet}`];
+    case "Excluded":
+      return [`${inNamespace} get daemonset ${agent.daemonSet} -o yaml`, `${kubectl} describe node ${node}`];
     case "OldConfiguration":
       return [`${inNamespace} rollout status daemonset/${agent.daemonSet}`];
     default:
@@ -141,7 +178,7 @@ const VERDICTS: Readonly<Record<Verdict, string>> = {
 
 /** Formats a report as text. */
 export function reportText(report: Report): string {
-  const { node, verdict, owner, taint, otherTaints, condition, agents, next } = report;
+  const { node, verdict, owner, taint, otherTaints, condition, agents, checks, next } = report;
   const by = taint.lastWrittenBy;
   const written = by ? `, taints last written by ${by.manager}${by.time ? ` at ${by.time}` : ""}` : "";
   const rows: [string, string][] = [
@@ -156,6 +193,7 @@ export function reportText(report: Report): string {
         ] as [string, string][])
       : []),
     ...agents.map((agent): [string, string] => [agent.agent, agentText(agent)]),
+    ...(checks ? [["checks", checksText(checks)] as [string, string]] : []),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   const lines = rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`);
@@ -163,8 +201,24 @@ export function reportText(report: Report): string {
   return `${[`Node ${node} ${VERDICTS[verdict]}`, ...lines, ...steps].join("\n")}\n`;
 }
 
-function agentText({ ready, message, pod, readySince, configuration, currentConfiguration }: AgentReport) {
-  if (ready) return `Ready: pod ${pod ?? ""} since ${readySince ?? "an unknown time"}`;
+/** Formats the checks by their effect: `gate: criu, kernel; warn: space, registry (failed)`. */
+function checksText(checks: readonly CheckReport[]): string {
+  const nameOf = ({ check, result }: CheckReport) =>
+    result === "warning" || result === "failed" ? `${check} (${result})` : check;
+  const parts = (["gate", "warn"] as const).flatMap((effect) => {
+    const names = checks.filter((check) => check.effect === effect).map(nameOf);
+    return names.length === 0 ? [] : [`${effect}: ${names.join(", ")}`];
+  });
+  const unknown = checks.some(({ result }) => result === "unknown");
+  return [...parts, ...(unknown ? ["no result reported yet"] : [])].join("; ");
+}
+
+function agentText(agent: AgentReport) {
+  const { ready, message, failures, pod, readySince, configuration, currentConfiguration } = agent;
+  if (ready) {
+    const reports = failures === undefined ? "" : `; it reports, without gating the node: ${failures}`;
+    return `Ready: pod ${pod ?? ""} since ${readySince ?? "an unknown time"}${reports}`;
+  }
   const hashes =
     configuration !== undefined && configuration !== currentConfiguration
       ? ` (configuration ${short(configuration)}, current ${short(currentConfiguration ?? "none")})`

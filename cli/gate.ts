@@ -1,3 +1,4 @@
+import { capabilitiesOf, type EngineCapabilities } from "../config/engines";
 import { controllerSettings, type AgentSettings, type GateSettings } from "../config/programs/controller";
 import { gateKinds, type AgentDaemonSet, type AgentPod, type GateNode } from "../controller/readiness/rules";
 import { rawKind, type Client, type Json } from "../kube/client";
@@ -15,6 +16,8 @@ export interface Gate {
   readonly settings: GateSettings;
   /** Gate owner, for messages. */
   readonly owner: string;
+  /** Which checks of the health check gate a node. Undefined if the engine has no such checks. */
+  readonly checks?: EngineCapabilities["healthChecks"];
   /** Namespace and name of the controller's Lease and Deployment. */
   readonly controller: { readonly namespace: string; readonly name: string };
 }
@@ -36,8 +39,10 @@ export function gateOf(file: string): Gate {
     controller: "cedana-cdk's controller",
     nodeReadinessRule: "the node readiness controller (NodeReadinessRule)",
   };
+  const checks = capabilitiesOf(engine, install).healthChecks;
   return {
     settings,
+    ...(checks && { checks }),
     owner: configured.gate ? owners[configured.gate.owner] : "Cedana's manager",
     controller: { namespace: configured.namespace, name: configured.leaseName },
   };

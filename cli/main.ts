@@ -1,6 +1,7 @@
 /** The command line. A command imports what it needs when it runs: `--help` loads neither cdktf nor cdk8s nor yaml. */
 import { Command, CommanderError } from "commander";
 import { VERSION } from "../config/version";
+import { addCrd } from "./crd";
 import { addDiff } from "./diff";
 import { CommandError, EXIT } from "./errors";
 import { addExplain } from "./explain";
@@ -28,6 +29,7 @@ for (const add of [
   addDiff,
   addExplain,
   addUngate,
+  addCrd,
   addAgentRemoval,
   addFeatures,
   addSchema,

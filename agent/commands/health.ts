@@ -21,6 +21,7 @@ interface HealthFlags {
   readonly host: string;
   readonly result: string;
   readonly alive: string;
+  readonly reported: string;
 }
 
 /** `agent health`: checks the node in rounds and reports the result in the condition of its own pod. */
@@ -38,7 +39,12 @@ export function healthCommand(): Command {
       "/host",
     )
     .option("--result <file>", "result of check-criu", RESULT)
-    .option("--alive <file>", "written after each round whose result was stored", "/run/health/alive")
+    .option("--alive <file>", "written after the checks of each round", "/run/health/alive")
+    .option(
+      "--reported <file>",
+      "written after each round whose status the API server has",
+      "/run/health/reported",
+    )
     .addHelpText(
       "after",
       "\nEnvironment: NODE_NAME, POD_NAME, POD_NAMESPACE, POD_UID.\nExit codes: 0 stopped by a signal, 1 failure, 2 invalid settings, flags or environment.",
@@ -71,15 +77,18 @@ async function health(flags: HealthFlags): Promise<void> {
     criuResult: flags.result,
     identity: podIdentity,
   });
-  // The volume outlives the container: remove the file of a previous one.
-  await rm(flags.alive, { force: true });
-  const { periodSeconds, timeoutSeconds } = settings.health;
+  // The volume outlives the container: remove the files of a previous one.
+  for (const file of [flags.alive, flags.reported]) await rm(file, { force: true });
+  const { periodSeconds, timeoutSeconds, warnOnly } = settings.health;
   await runHealth(
     {
       probes,
       report: (condition, options) => reporter.report(condition, options),
+      isStored: (status) => reporter.isStored(status),
       alive: () => writeFile(flags.alive, ""),
+      reported: () => writeFile(flags.reported, ""),
       log,
+      warnOnly,
       periodSeconds,
       timeoutSeconds,
     },

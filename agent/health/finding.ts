@@ -4,6 +4,7 @@ import {
   formatChecks,
   HEALTH_CONDITION,
   inOrder,
+  PASSED_WITH_FAILURES,
   type CheckName,
 } from "../../config/programs/agent";
 
@@ -47,8 +48,8 @@ export function errorText(error: unknown): string {
 /** The condition of the pod for people, without type and time. */
 export interface HealthCondition {
   readonly status: "True" | "False";
-  readonly reason: "ChecksPassed" | "PassedWithWarnings" | "CheckFailed";
-  /** The failures, else the warnings, else empty: `check: text`, separated by `; `. */
+  readonly reason: "ChecksPassed" | "PassedWithWarnings" | typeof PASSED_WITH_FAILURES | "CheckFailed";
+  /** `check: text`, separated by `; `: the failures that gate the node, or the others and the warnings, or empty. */
   readonly message: string;
   /** The message of the second condition, for the controller's metrics: `space=failed`. */
   readonly checks: string;
@@ -56,17 +57,27 @@ export interface HealthCondition {
 
 const MAX_LENGTH = 1024;
 
-/** Returns the condition that summarizes all findings. */
-export function conditionOf(findings: readonly Finding[]): HealthCondition {
+/**
+ * Returns the condition that summarizes all findings.
+ * @param warnOnly checks whose failure does not gate the node
+ */
+export function conditionOf(
+  findings: readonly Finding[],
+  warnOnly: readonly CheckName[] = [],
+): HealthCondition {
   const checks = formatChecks(findings);
   const ordered = inOrder(findings);
-  const withStatus = (status: Finding["status"]) => ordered.filter((finding) => finding.status === status);
-  const failures = withStatus("failed").map((finding) => `${finding.check}: ${textOf(finding)}`);
-  if (failures.length > 0)
-    return { status: "False", reason: "CheckFailed", message: truncatedList(failures), checks };
-  const warnings = withStatus("warning").map((finding) => `${finding.check} (warning): ${textOf(finding)}`);
-  const reason = warnings.length > 0 ? "PassedWithWarnings" : "ChecksPassed";
-  return { status: "True", reason, message: truncatedList(warnings), checks };
+  const textsOf = (label: string, matches: (finding: Finding) => boolean) =>
+    ordered.filter(matches).map((finding) => `${finding.check}${label}: ${textOf(finding)}`);
+  const isGating = ({ check, status }: Finding) => status === "failed" && !warnOnly.includes(check);
+  const gating = textsOf("", isGating);
+  if (gating.length > 0)
+    return { status: "False", reason: "CheckFailed", message: truncatedList(gating), checks };
+  const failures = textsOf("", ({ status }) => status === "failed");
+  const warnings = textsOf(" (warning)", ({ status }) => status === "warning");
+  const passed = warnings.length > 0 ? "PassedWithWarnings" : "ChecksPassed";
+  const reason = failures.length > 0 ? PASSED_WITH_FAILURES : passed;
+  return { status: "True", reason, message: truncatedList([...failures, ...warnings]), checks };
 }
 
 /** Joins as many items as fit, and states how many were omitted. */
@@ -138,6 +149,11 @@ export class Reporter {
     }
     await this.patch({ status: { conditions: next } }, options);
     this.written = { conditions: next, atMs: now };
+  }
+
+  /** Returns whether the last condition that this process wrote has the status. */
+  isStored(status: HealthCondition["status"]): boolean {
+    return this.written?.conditions.find(({ type }) => type === HEALTH_CONDITION)?.status === status;
   }
 
   /** Reads by an empty patch: the account may only patch its pod's status. */

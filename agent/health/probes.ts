@@ -1,7 +1,7 @@
 import { constants, readdir, readFile, readlink, stat, statfs } from "node:fs/promises";
 import { release } from "node:os";
 import { join } from "node:path";
-import { rawKind, textAt, type Client } from "../../kube";
+import { isRejected, rawKind, textAt, type Client, type Json } from "../../kube";
 import type { AgentSettings } from "../../config/programs/agent";
 import type { Identity } from "../registry";
 import { readRuntimeHandler, type ConfigFiles } from "./containerd-config";
@@ -33,12 +33,16 @@ function requestTimeoutMs({ health }: AgentSettings): number {
 
 type Check = (signal: AbortSignal) => Promise<Finding>;
 
-/** Checks runtime handler and wrapper. */
-async function handlerCheck(options: ProbesOptions): Promise<Finding> {
+/** Returns a check of runtime handler and wrapper. While the API server does not respond, it uses the last known runtime. */
+function handlerCheck(options: ProbesOptions): Check {
   const { handler, health } = options.settings;
   const { name, binary } = handler;
-  const config = await orUnknown(readRuntimeHandler(health.runtimeConfig, name, configFiles(options)));
-  return checkHandler(await runtimeOf(options), handler, config, await fileAt(join(options.host, binary)));
+  let runtime: string | undefined;
+  return async () => {
+    const config = await orUnknown(readRuntimeHandler(health.runtimeConfig, name, configFiles(options)));
+    runtime = await runtimeOf(options, runtime);
+    return checkHandler(runtime, handler, config, await fileAt(join(options.host, binary)));
+  };
 }
 
 async function fileAt(path: string): Promise<"executable" | "missing" | "other"> {
@@ -61,7 +65,7 @@ export function probesOf(options: ProbesOptions): readonly Probe[] {
     criuLink: async () => checkCriuLink(folder, criuLink, await linkAt(join(host, criuLink))),
     kernel: async () => checkKernel(release(), health.minKernel),
     cgroup: async () => checkCgroup(await cgroupVersion(), health.allowCgroupV1),
-    runtime: () => handlerCheck(options),
+    runtime: handlerCheck(options),
     nodeService: async () => checkNodeService(stateSocket, await criuResult(options.criuResult)),
     space: async () => {
       const { bavail, bsize } = await statfs(state);
@@ -108,9 +112,16 @@ async function ioUringDisabled(): Promise<string | undefined> {
 
 const NODE = rawKind("v1", "Node", "nodes");
 
-async function runtimeOf({ client, node, settings }: ProbesOptions): Promise<string> {
+/** Reads the container runtime of the node. @param known returned if the API server does not respond */
+async function runtimeOf({ client, node, settings }: ProbesOptions, known?: string): Promise<string> {
   const timeoutMs = requestTimeoutMs(settings);
-  const found = await client.get(NODE, { name: node }, { timeoutMs });
+  let found: Json | undefined;
+  try {
+    found = await client.get(NODE, { name: node }, { timeoutMs });
+  } catch (error) {
+    if (known === undefined || isRejected(error)) throw error;
+    return known;
+  }
   if (found === undefined) throw new Error(`node ${node} does not exist`);
   return textAt(found, "status", "nodeInfo", "containerRuntimeVersion") ?? "";
 }

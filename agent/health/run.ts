@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { hasStatus, isRejected } from "../../kube";
 import {
   conditionOf,
   errorText,
@@ -71,9 +72,15 @@ export class Probe {
 export interface HealthOptions {
   readonly probes: readonly Probe[];
   readonly report: (condition: HealthCondition, options: { readonly timeoutMs: number }) => Promise<void>;
-  /** Called after each round whose condition was stored. The kubelet's probes of the pod test its effect. */
+  /** Returns whether the API server has a condition with this status from this process. */
+  readonly isStored: (status: HealthCondition["status"]) => boolean;
+  /** Called after the checks of each round, whether or not the API server responds. The liveness probe tests its effect. */
   readonly alive: () => Promise<void>;
+  /** Called after each round whose status the API server has. The readiness probe tests its effect. */
+  readonly reported: () => Promise<void>;
   readonly log: Log;
+  /** Checks whose failure does not gate the node. */
+  readonly warnOnly: readonly CheckName[];
   readonly periodSeconds: number;
   /** Timeout of one check. */
   readonly timeoutSeconds: number;
@@ -90,7 +97,7 @@ const REPORT_TIMEOUT_MS = 10_000;
  * whatever the condition says, and a write could delay the shutdown.
  */
 export async function runHealth(options: HealthOptions, signal: AbortSignal): Promise<void> {
-  const { report, alive, log, periodSeconds } = options;
+  const { report, alive, reported, log, periodSeconds } = options;
   const logged = new Map<string, Finding>();
   while (!signal.aborted) {
     const startedMs = Date.now();
@@ -99,15 +106,24 @@ export async function runHealth(options: HealthOptions, signal: AbortSignal): Pr
     );
     if (signal.aborted) return;
     for (const finding of findings) logChange(finding, logged, log);
+    await alive();
+    const condition = conditionOf(findings, options.warnOnly);
     try {
-      await report(conditionOf(findings), { timeoutMs: REPORT_TIMEOUT_MS });
-      await alive();
+      await report(condition, { timeoutMs: REPORT_TIMEOUT_MS });
+      await reported();
     } catch (error) {
       log.error({ error: errorText(error) }, "cannot store the condition in the pod's status");
+      // Without a response, what the API server has still holds. A rejected write is a fault of this pod.
+      if (!isRejection(error) && options.isStored(condition.status)) await reported();
     }
     const restMs = Math.max(0, periodSeconds * 1000 - (Date.now() - startedMs));
     await pause(restMs, undefined, { signal }).catch(() => undefined);
   }
+}
+
+/** Checks whether the API server rejected the write. A busy one (429) does not count. */
+function isRejection(error: unknown): boolean {
+  return isRejected(error) && !hasStatus(error, 429);
 }
 
 /** Logs a finding if its status changed, or its message while it is not ok. */

@@ -7,6 +7,7 @@ import type { ServiceAccountSpec } from "../pod-identity";
 import type { Problem, PropertyPath } from "../schema/problem";
 import { someNamespaces } from "../pod";
 import { described, directory, integer } from "../schema";
+import type { GatingCheck } from "./node-agent/checks";
 
 /** Location of checkpoints, and the property of the engine that sets it. */
 export type CheckpointStorage =
@@ -51,6 +52,8 @@ export interface EngineCapabilities {
     readonly checkers: readonly ServiceAccountSpec[];
   };
   readonly secrets: readonly RequiredSecret[];
+  /** Which checks of the health check gate a node, and which only warn. Undefined if the engine has no such checks. */
+  readonly healthChecks?: { readonly gate: readonly GatingCheck[]; readonly warn: readonly GatingCheck[] };
 }
 
 /** Values of the platform file that `init` writes. */

@@ -138,7 +138,8 @@ function checkTaint(install: ResolvedInstall): Problem[] {
 /** Rejects settings that the owner does not support, unless they have their default value. */
 function checkSupported(install: ResolvedInstall): Problem[] {
   const owner = gateOwner(install);
-  const { dryRun, explainAfterSeconds, failOpenAfterSeconds, retaint } = install.readinessGate;
+  const { dryRun, explainAfterSeconds, retaint, failOpenAfterSeconds: failOpen } = install.readinessGate;
+  const failOpenAfterSeconds = failOpen === false ? undefined : failOpen;
   const defaults = v.parse(readinessGateSchema, {});
   const retaintDefaults = v.parse(retaintSchema, {});
   const unsupported: (readonly [path: readonly string[], given: unknown, defaultValue: unknown])[] =

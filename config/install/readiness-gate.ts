@@ -45,8 +45,8 @@ export const readinessGateSchema = shape({
     "Whether a node without a Ready agent is tainted again. Not with the owner manager, which always does so.",
   ),
   failOpenAfterSeconds: described(
-    derived(integer(60, 86_400), "never"),
-    "Seconds after which the taint is removed even if the agents are not Ready. Only with the owner controller.",
+    derived(oneOf([v.literal(false), integer(60, 86_400)]), "1800 with the owner controller, else false"),
+    "Seconds after which the taint is removed even if the agents are not Ready. false: never. Only with the owner controller.",
   ),
   explainAfterSeconds: described(
     v.optional(integer(0, 86_400), 60),
@@ -81,12 +81,16 @@ export function gateTaint(install: Gated): Taint {
   return { key: key ?? defaultKey, value, effect };
 }
 
+/** Default of failOpenAfterSeconds: long enough for the start of a node and the pull of its images. */
+const FAIL_OPEN_SECONDS = 1800;
+
 /** Returns the settings of the gate other than owner and taint. */
-export function gateTimes({ readinessGate }: Gated) {
-  const { dryRun, explainAfterSeconds, failOpenAfterSeconds, retaint } = readinessGate;
+export function gateTimes(install: Gated) {
+  const { dryRun, explainAfterSeconds, retaint, failOpenAfterSeconds } = install.readinessGate;
+  const failOpen = gateOwner(install) === "controller" && (failOpenAfterSeconds ?? FAIL_OPEN_SECONDS);
   return {
     retaint,
-    ...(failOpenAfterSeconds === undefined ? {} : { failOpenAfterSeconds }),
+    ...(failOpen !== false && { failOpenAfterSeconds: failOpen }),
     explainAfterSeconds,
     dryRun,
   };

@@ -1,4 +1,12 @@
-import type { V1Container, V1DaemonSet, V1PodSpec, V1SecurityContext } from "@kubernetes/client-node";
+import type {
+  V1Container,
+  V1DaemonSet,
+  V1PodDisruptionBudget,
+  V1PodSpec,
+  V1SecurityContext,
+} from "@kubernetes/client-node";
+import type { ApiObject } from "cdk8s";
+import type { Construct } from "constructs";
 import {
   agentNamespace,
   imageReference,
@@ -6,7 +14,7 @@ import {
   selectorLabels,
   type ResolvedInstall,
 } from "../../config/install";
-import { metadata, type Manifest } from "./object";
+import { metadata, object, type Manifest, type Metadata } from "./object";
 
 /** Security context without privileges and with a read-only root file system. Satisfies Pod Security `restricted`. */
 export const UNPRIVILEGED = {
@@ -93,4 +101,22 @@ export function daemonSet(
       },
     },
   };
+}
+
+/**
+ * Creates a PodDisruptionBudget. It never blocks the eviction of pods that are not Ready: they serve no request, and a drain of
+ * their nodes would wait until an administrator fixes them.
+ * @param maxUnavailable number or percentage of the Ready pods that may be evicted at a time
+ */
+export function disruptionBudget(
+  scope: Construct,
+  about: Metadata,
+  { maxUnavailable, matchLabels }: { maxUnavailable: number | string; matchLabels: Record<string, string> },
+): ApiObject {
+  return object<V1PodDisruptionBudget>(scope, "disruption-budget", {
+    apiVersion: "policy/v1",
+    kind: "PodDisruptionBudget",
+    metadata: about,
+    spec: { maxUnavailable, selector: { matchLabels }, unhealthyPodEvictionPolicy: "AlwaysAllow" },
+  });
 }

@@ -13,7 +13,7 @@ export function measureChecks(pods: Pick<Objects<AgentPod>, "list">, metrics: Me
     ["check", "status"],
     (gauge) => {
       for (const check of CHECKS) for (const status of CHECK_PROBLEMS) gauge.set({ check, status }, 0);
-      for (const { checks, deleting } of pods.list())
+      for (const { checks = [], deleting } of pods.list())
         if (!deleting) for (const problem of checks) gauge.inc({ ...problem });
     },
   );

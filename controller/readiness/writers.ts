@@ -158,7 +158,7 @@ export class ConditionWriter {
         regarding: { apiVersion: "v1", kind: "Node", name, uid: node.metadata.uid },
         type: "Warning",
         reason: change.reason,
-        action: change.reason === "FailedOpen" ? "OpenGate" : "HoldGate",
+        action: change.reason === "FailedOpen" || change.status === "True" ? "OpenGate" : "HoldGate",
         note: change.message,
       });
     }

@@ -6,6 +6,8 @@ export interface StatusDetails {
   readonly reason?: string;
   /** How long to wait before the next attempt, if the response names it. */
   readonly retryAfterMs?: number;
+  /** In a 410 for a page of a list: token of the same page without the expired snapshot. */
+  readonly continuation?: string;
 }
 
 /** An error response of the API server, with the fields of its `Status`. */
@@ -13,6 +15,7 @@ export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly reason?: string;
   readonly retryAfterMs?: number;
+  readonly continuation?: string;
 
   constructor(
     /** HTTP status. */
@@ -23,6 +26,7 @@ export class ApiError extends Error {
     super(message);
     this.reason = details.reason;
     this.retryAfterMs = details.retryAfterMs;
+    this.continuation = details.continuation;
   }
 }
 
@@ -47,7 +51,7 @@ export function isTestFailed(error: unknown): boolean {
 }
 
 /** Checks whether the API server rejected the request, and so did not execute it. */
-export function isRejected(error: unknown): boolean {
+export function isRejected(error: unknown): error is ApiError {
   return error instanceof ApiError && error.status >= 400 && error.status < 500;
 }
 
@@ -59,9 +63,10 @@ export function isExpired(error: unknown): boolean {
 /** Returns the error for a response: with the message of its `Status`, or only with the HTTP status. */
 export function errorOf(response: Pick<IncomingMessage, "statusCode" | "headers">, text: string): ApiError {
   const status = response.statusCode ?? 0;
-  const { message, reason } = statusIn(text);
+  const { message, reason, continuation } = statusIn(text);
   return new ApiError(status, message ?? `HTTP ${status}`, {
     reason,
+    continuation,
     retryAfterMs: retryAfterMs(response.headers["retry-after"], Date.now()),
   });
 }
@@ -74,15 +79,24 @@ export function retryAfterMs(header: string | undefined, now: number): number | 
   return Number.isNaN(at) ? undefined : Math.max(0, at - now);
 }
 
-function statusIn(text: string): { readonly message?: string; readonly reason?: string } {
+function statusIn(text: string): StatusDetails & { readonly message?: string } {
   try {
-    const { message, reason } = JSON.parse(text) as { message?: unknown; reason?: unknown };
+    const { message, reason, metadata } = JSON.parse(text) as {
+      message?: unknown;
+      reason?: unknown;
+      metadata?: { continue?: unknown };
+    };
     return {
-      message: typeof message === "string" && message !== "" ? message : undefined,
-      reason: typeof reason === "string" && reason !== "" ? reason : undefined,
+      message: nonEmptyText(message),
+      reason: nonEmptyText(reason),
+      continuation: nonEmptyText(metadata?.continue),
     };
   } catch {
     // Not a Status: a response of a proxy in between.
     return {};
   }
+}
+
+function nonEmptyText(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
 }

@@ -51,6 +51,50 @@ import {
     expect(status).toMatchObject({ expectedPods: 2, disruptionsAllowed: 1 });
   });
 
+  test("a drain evicts both replicas when neither is Ready", async () => {
+    const pods = `/api/v1/namespaces/${NAMESPACE}/pods`;
+    const { spec } = find("PodDisruptionBudget") as unknown as {
+      spec: { selector: { matchLabels: Record<string, string> } };
+    };
+    const labels = Object.entries(spec.selector.matchLabels).map(([key, value]) => `${key}=${value}`);
+    const query = `?labelSelector=${encodeURIComponent(labels.join(","))}`;
+    const { body } = await api.request<{ items: KubernetesObject[] }>("GET", `${pods}${query}`);
+    const names = body.items.map(({ metadata }) => metadata.name);
+    expect(names).toHaveLength(2);
+    for (const name of names) {
+      const unready = { metadata: { annotations: { "testbed/ready": "false" } } };
+      const options = { contentType: "application/merge-patch+json" };
+      expect((await api.request("PATCH", `${pods}/${name}`, unready, options)).status).toBe(200);
+    }
+    const budget = await api.pathOf(find("PodDisruptionBudget"));
+    await eventually(20, "the budget allows no disruption", async () => {
+      const { body: seen } = await api.request<{
+        status: { currentHealthy: number; disruptionsAllowed: number };
+      }>("GET", budget);
+      return seen.status.currentHealthy === 0 && seen.status.disruptionsAllowed === 0;
+    });
+    const setPolicy = (unhealthyPodEvictionPolicy: string) =>
+      api.request(
+        "PATCH",
+        budget,
+        { spec: { unhealthyPodEvictionPolicy } },
+        { contentType: "application/merge-patch+json" },
+      );
+    const evict = async (more = {}) => {
+      const statuses = [];
+      for (const name of names) {
+        const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name }, ...more };
+        statuses.push((await api.request("POST", `${pods}/${name}/eviction`, eviction)).status);
+      }
+      return statuses;
+    };
+    // Kubernetes' default would block the drain.
+    await setPolicy("IfHealthyBudget");
+    expect(await evict({ deleteOptions: { dryRun: ["All"] } })).toEqual([429, 429]);
+    await apply(api, find("PodDisruptionBudget"));
+    expect(await evict()).toEqual([201, 201]);
+  });
+
   test("a second apply changes nothing", async () => {
     for (const object of objects) {
       const { metadata } = (await api.request<KubernetesObject>("GET", await api.pathOf(object))).body;

@@ -3,7 +3,7 @@ import { described, dnsSubdomain, integer, oneOf, rule, shape, titled } from "..
 import { nodeAgentEntries } from "../node-agent";
 import { preDumpMode, restartPolicy, tcpMode } from "./controller";
 
-const { allowCgroupV1, logLevel, ...agentEntries } = nodeAgentEntries;
+const { allowCgroupV1, checks, logLevel, ...agentEntries } = nodeAgentEntries;
 
 const className = oneOf([v.literal(false), dnsSubdomain]);
 
@@ -75,6 +75,7 @@ const criuEngine = shape({
     v.optional(runtimeClasses, {}),
     "RuntimeClasses of restored pods. The webhook sets them. They schedule pods to nodes with the agent.",
   ),
+  checks,
   allowCgroupV1,
   logLevel,
 });

@@ -1,5 +1,6 @@
 import { agentNamespace, namesOf, type ResolvedInstall } from "../../install";
 import type { EngineCapabilities, RequiredSecret } from "../engine";
+import { checksThat } from "./checks";
 import { credentialsOf, type NodeAgentSettings } from "./schema";
 
 type Registry = Pick<NodeAgentSettings, "repository" | "registryCredentials">;
@@ -8,8 +9,11 @@ type Registry = Pick<NodeAgentSettings, "repository" | "registryCredentials">;
  * Returns the capabilities of an engine whose node agent pushes checkpoints to a registry and pulls them. Agent and health check have
  * separate roles (EKS Pod Identity).
  */
-export function nodeAgentCapabilities(engine: Registry, install: ResolvedInstall): EngineCapabilities {
-  const { repository } = engine;
+export function nodeAgentCapabilities(
+  engine: Registry & Pick<NodeAgentSettings, "checks">,
+  install: ResolvedInstall,
+): EngineCapabilities {
+  const { checks, repository } = engine;
   const namespace = agentNamespace(install);
   const { agentAccount, healthCheck } = namesOf(install);
   const agent = { namespace, serviceAccount: agentAccount };
@@ -23,6 +27,7 @@ export function nodeAgentCapabilities(engine: Registry, install: ResolvedInstall
       },
     }),
     secrets: secrets(engine, namespace),
+    healthChecks: { gate: checksThat("gate", checks), warn: checksThat("warn", checks) },
   };
 }
 

@@ -1,6 +1,7 @@
 /** Settings of this toolkit's node agent, for the engines that use it. */
 export { nodeAgentCapabilities } from "./capabilities";
 export { agentAccess, agentCheckpoints } from "./controller";
+export { checksThat, GATING_CHECKS, type GatingCheck } from "./checks";
 export { checkAgentPods, checkNodeAgent } from "./check";
 export {
   credentialsOf,

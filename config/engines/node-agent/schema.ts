@@ -3,6 +3,7 @@ import { requiredImage } from "../../pod";
 import { parseQuantity, quantity } from "../../schema/quantity";
 import { derived, described, dnsSubdomain, integer, registryRepository, rule, shape } from "../../schema";
 import { secretKey, secretReference } from "../../secret";
+import { checksSchema } from "./checks";
 
 const MIN_SIZE = parseQuantity("1Mi") ?? 0n;
 const MAX_SIZE = parseQuantity("1Pi") ?? 0n;
@@ -56,6 +57,10 @@ export const nodeAgentEntries = {
   agentResponseSeconds: described(
     v.optional(agentResponseSeconds, 60),
     "Seconds within which the agent of a node must report a new checkpoint, else the checkpoint fails with AgentNotAnswering. Raise it for nodes where an agent takes longer to restart.",
+  ),
+  checks: described(
+    v.optional(checksSchema, {}),
+    "Effect of each check of the health check when it fails. gate: a node keeps the startup taint until it passes. warn: the node reports the failure, and takes workloads.",
   ),
   allowCgroupV1: described(
     v.optional(v.boolean(), false),

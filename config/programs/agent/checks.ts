@@ -1,17 +1,8 @@
 /** The checks of the health check, and how it reports them to the controller. */
+import { GATING_CHECKS } from "../../engines/node-agent";
 
-/** The checks, in the order in which they are reported. */
-export const CHECKS = [
-  "criu",
-  "criuLink",
-  "kernel",
-  "cgroup",
-  "runtime",
-  "nodeService",
-  "space",
-  "registry",
-  "ioUring",
-] as const;
+/** The checks, in the order in which they are reported. ioUring never fails. */
+export const CHECKS = [...GATING_CHECKS, "ioUring"] as const;
 export type CheckName = (typeof CHECKS)[number];
 
 /** Results of a check that are reported. */
@@ -25,6 +16,9 @@ export interface CheckProblem {
 
 /** Pod condition of the health check whose message lists the checks that are not ok, for programs: `space=failed`. */
 export const CHECKS_CONDITION = "cedana.ai/node-checks";
+
+/** Reason of the health check's condition if only checks failed that do not gate the node: its message names them. */
+export const PASSED_WITH_FAILURES = "PassedWithFailures";
 
 /** Returns results in the order of the checks. */
 export function inOrder<T extends { readonly check: CheckName }>(results: readonly T[]): readonly T[] {

@@ -1,5 +1,5 @@
 import { CRIU_HANDLER, type ResolvedCriuEngine } from "../../engines/criu";
-import { credentialsOf } from "../../engines/node-agent";
+import { checksThat, credentialsOf } from "../../engines/node-agent";
 import { agentNamespace, checkpointsOf, type ResolvedInstall } from "../../install";
 import { MINIMUM_KERNEL, NODE_FOLDER, SERVICE_SOCKET, STATE_SOCKET, WRAPPER } from "../../nodes";
 import { quantityBytes } from "../../schema";
@@ -26,7 +26,7 @@ const CONTAINERD_CONFIG = "/etc/containerd/config.toml";
 
 /** Returns the settings of the agents of an install. */
 export function agentSettings(engine: ResolvedCriuEngine, install: ResolvedInstall): AgentSettings {
-  const { quota, reserve, repository, logLevel, allowCgroupV1 } = engine;
+  const { quota, reserve, repository, logLevel, allowCgroupV1, checks } = engine;
   const { periodSeconds, timeoutSeconds } = install.healthCheck;
   const checkpoints = checkpointsOf(install);
   const credentials = credentialsOf(engine);
@@ -53,6 +53,7 @@ export function agentSettings(engine: ResolvedCriuEngine, install: ResolvedInsta
       timeoutSeconds,
       minKernel: MINIMUM_KERNEL,
       allowCgroupV1,
+      warnOnly: [...checksThat("warn", checks)],
       runtimeConfig: CONTAINERD_CONFIG,
     },
   };

@@ -6,6 +6,7 @@ export {
   formatChecks,
   inOrder,
   parseChecks,
+  PASSED_WITH_FAILURES,
   type CheckName,
   type CheckProblem,
 } from "./checks";

@@ -9,6 +9,7 @@ import {
   shape,
   type Checked,
 } from "../../schema";
+import { GATING_CHECKS } from "../../engines/node-agent";
 import { readSettings } from "../settings-file";
 
 const bytes = integer(0, Number.MAX_SAFE_INTEGER);
@@ -41,6 +42,10 @@ const healthSchema = shape({
     "Oldest supported Linux kernel.",
   ),
   allowCgroupV1: described(v.boolean(), "Whether nodes with cgroup v1 are accepted."),
+  warnOnly: described(
+    v.array(v.picklist(GATING_CHECKS)),
+    "Checks whose failure is reported, and does not gate the node.",
+  ),
   runtimeConfig: described(
     directory,
     "Configuration file of containerd on the node, such as /etc/containerd/config.toml.",

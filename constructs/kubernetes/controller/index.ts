@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { V1ConfigMap, V1PodDisruptionBudget, V1ServiceAccount } from "@kubernetes/client-node";
+import type { V1ConfigMap, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { controllerSettings } from "../../../config/programs/controller";
@@ -7,6 +7,7 @@ import { namesOf, selectorLabels } from "../../../config/install";
 import { constructsOf } from "../engines";
 import { enabled, inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
+import { disruptionBudget } from "../pod";
 import { grantWhere } from "../rbac";
 import { ControllerMetrics, SETTINGS_FILE, controllerDeployment } from "./deployment";
 import { controllerGrants } from "./grants";
@@ -70,14 +71,9 @@ export class Controller extends Construct {
       "deployment",
       controllerDeployment(install, controller, hash, webhookPort),
     );
-    this.disruptionBudget = object<V1PodDisruptionBudget>(this, "disruption-budget", {
-      apiVersion: "policy/v1",
-      kind: "PodDisruptionBudget",
-      metadata: about,
-      spec: {
-        maxUnavailable: controller.maxUnavailable,
-        selector: { matchLabels: selectorLabels(install, component) },
-      },
+    this.disruptionBudget = disruptionBudget(this, about, {
+      maxUnavailable: controller.maxUnavailable,
+      matchLabels: selectorLabels(install, component),
     });
     if (controller.metrics) {
       this.metrics = new ControllerMetrics(this, "metrics", install, controller.metrics, settings);

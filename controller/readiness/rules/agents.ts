@@ -1,5 +1,6 @@
 import type { AgentSettings, GateSettings } from "../../../config/programs/controller";
 import type { AgentDaemonSet, AgentPod, GateNode } from "./objects";
+import { exclusionOf } from "./placement";
 
 /** Time before deleted DaemonSets count as uninstalled. A reinstall deletes and creates them within seconds. */
 const UNINSTALL_GRACE_MS = 60_000;
@@ -71,6 +72,7 @@ export type UnreadyReason =
   | "NotInstalled"
   | "Uninstalled"
   | "NoPod"
+  | "Excluded"
   | "PodDeleting"
   | "PodNotReady"
   | "OldConfiguration"
@@ -88,6 +90,8 @@ export interface AgentAssessment {
   readonly reason?: UnreadyReason;
   /** The reason as a sentence, with the pod's name. */
   readonly text?: string;
+  /** Failed checks of its pod that do not gate the node. Only if serving. */
+  readonly failures?: string;
 }
 
 /** The state of a node, from the agents on it. */
@@ -99,6 +103,8 @@ export interface Assessment {
   /** All agents are Ready with some configuration. */
   readonly serving: boolean;
   readonly agents: readonly AgentAssessment[];
+  /** Failed checks that do not gate the node, with the pod's name. Only if all agents serve. */
+  readonly failures?: string;
   /** Since when all are Ready, by the kubelet's clock. Only if ready. */
   readonly readySinceMs?: number;
   /** When to evaluate the node again without a change. */
@@ -115,15 +121,25 @@ export function assess(
 ): Assessment {
   const agents = presences.map((presence) => assessAgent(node, presence, pods, now));
   const ready = agents.every((agent) => agent.ready);
+  const serving = agents.every((agent) => agent.serving);
+  const failures = serving ? failuresOf(agents) : undefined;
   const untrusted = agents.some(({ reason }) => reason === "PodOfPreviousNode");
   return {
     gated: Object.entries(settings.nodeSelector).every(([key, value]) => node.labels[key] === value),
     ready,
-    serving: agents.every(({ serving }) => serving),
+    serving,
     agents,
+    ...(failures !== undefined && { failures }),
     ...(ready && { readySinceMs: Math.max(...agents.map(({ pod }) => pod?.readySinceMs ?? 0)) }),
     ...(untrusted && { recheckAtMs: node.createdMs + PREVIOUS_NODE_GRACE_MS }),
   };
+}
+
+function failuresOf(agents: readonly AgentAssessment[]): string | undefined {
+  const texts = agents.flatMap(({ agent, pod, failures }) =>
+    failures === undefined ? [] : [`${agent.name}: pod ${pod?.metadata.name ?? ""} reports ${failures}`],
+  );
+  return texts.length === 0 ? undefined : texts.join("; ");
 }
 
 function assessAgent(
@@ -146,14 +162,23 @@ function assessAgent(
     assessments.find(({ ready }) => ready) ??
     assessments.find(({ serving }) => serving) ??
     assessments.find(({ pod }) => !pod?.deleting) ??
-    assessments[0] ?? {
-      agent,
-      ready: false,
-      serving: false,
-      reason: "NoPod",
-      text: `${name} has no pod on this node yet`,
-    }
+    assessments[0] ??
+    withoutPod(node, agent, daemonSet, name)
   );
+}
+
+function withoutPod(
+  node: GateNode,
+  agent: AgentSettings,
+  { placement }: AgentDaemonSet,
+  name: string,
+): AgentAssessment {
+  const exclusion = exclusionOf(node, placement);
+  const [reason, text] =
+    exclusion === undefined
+      ? (["NoPod", `${name} has no pod on this node yet`] as const)
+      : (["Excluded", `${name} excludes this node: its ${exclusion}`] as const);
+  return { agent, ready: false, serving: false, reason, text };
 }
 
 function assessPod(
@@ -163,8 +188,10 @@ function assessPod(
   pod: AgentPod,
   now: number,
 ): AgentAssessment {
+  const failures = pod.failures === undefined ? {} : { failures: pod.failures };
   const unready = (reason: UnreadyReason, text: string, serving = false): AgentAssessment => {
-    return { agent, ready: false, serving, pod, reason, text: `pod ${pod.metadata.name} ${text}` };
+    const state = { agent, ready: false, serving, pod, reason, text: `pod ${pod.metadata.name} ${text}` };
+    return serving ? { ...state, ...failures } : state;
   };
   if (pod.deleting) return unready("PodDeleting", "is being deleted");
   if (!pod.ready) return unready("PodNotReady", pod.unreadyReason ?? "has reported no reason");
@@ -173,7 +200,7 @@ function assessPod(
   if (pod.hash !== daemonSet.hash) {
     return unready("OldConfiguration", "still runs the previous configuration", true);
   }
-  return { agent, ready: true, serving: true, pod };
+  return { agent, ready: true, serving: true, pod, ...failures };
 }
 
 /**

@@ -1,14 +1,15 @@
 import type { Assessment } from "./agents";
 import type { NodeSnapshot } from "./history";
-import { CONDITION_TYPE, hasOurs, type GateNode, type NodeCondition } from "./objects";
+import { CONDITION_TYPE, hasOurs, type GateNode } from "./objects";
 import { ORPHAN_GRACE_MS } from "./taint";
 
 /** Shortest time between two messages of a node's condition. */
 const MESSAGE_INTERVAL_MS = 60_000;
 
-/** Reasons of the condition. `AgentsReady` with status True, the others with False. */
+/** Reasons of the condition. `AgentsReady` and `ReadyWithFailures` with status True, the others with False. */
 export type ConditionReason =
   | "AgentsReady"
+  | "ReadyWithFailures"
   | "AgentNotInstalled"
   | "AgentNotReady"
   | "AgentLost"
@@ -22,7 +23,7 @@ export interface ConditionChange {
 
 export interface ConditionDecision {
   readonly change?: "remove" | ConditionChange;
-  /** Whether an event reports it too: the node starts to wait, or the gate failed open. */
+  /** Whether an event reports it too: the node starts to wait, a check that only warns fails, or the gate failed open. */
   readonly warn?: true;
   /** Whether it is written without delay. */
   readonly urgent?: true;
@@ -31,7 +32,7 @@ export interface ConditionDecision {
 
 /** Decides the node's condition. The taint is written first. */
 export function decideCondition(snapshot: NodeSnapshot): ConditionDecision {
-  const { node, assessment, history, installation, settings, now } = snapshot;
+  const { node, assessment, history, installation, now } = snapshot;
   const { condition } = node;
   if (node.deleting) return {};
   if (!assessment.gated) {
@@ -40,11 +41,7 @@ export function decideCondition(snapshot: NodeSnapshot): ConditionDecision {
     return now < atMs ? { recheckAtMs: atMs } : { change: "remove" };
   }
   if (installation.state === "uninstalled") return condition ? { change: "remove" } : {};
-  if (assessment.ready) {
-    if (isTrue(condition)) return {};
-    return { change: READY, ...(settings.owner === "nodeReadinessRule" && { urgent: true }) };
-  }
-  return whileUnready(snapshot);
+  return assessment.ready ? whileReady(snapshot) : whileUnready(snapshot);
 }
 
 const READY = {
@@ -53,8 +50,26 @@ const READY = {
   message: "All agents are Ready with the current configuration",
 } as const satisfies ConditionChange;
 
-function isTrue(condition: NodeCondition | undefined): boolean {
-  return condition?.status === "True" && condition.reason === READY.reason;
+function whileReady(snapshot: NodeSnapshot): ConditionDecision {
+  const { node, assessment, history, settings, now } = snapshot;
+  const { condition } = node;
+  const { failures } = assessment;
+  const change: ConditionChange =
+    failures === undefined
+      ? READY
+      : { status: "True", reason: "ReadyWithFailures", message: `Workloads are admitted. ${failures}` };
+  const warn = change.reason !== READY.reason && condition?.reason !== change.reason;
+  if (condition?.status !== "True") {
+    const urgent = settings.owner === "nodeReadinessRule";
+    return { change, ...(warn && { warn }), ...(urgent && { urgent }) };
+  }
+  const same = condition.reason === change.reason;
+  // The message of AgentsReady never changes.
+  if (same && (condition.message === change.message || failures === undefined)) return {};
+  const sinceMs = warn ? (history.failuresSinceMs ?? now) + settings.explainAfterSeconds * 1000 : 0;
+  const dueAtMs = Math.max(sinceMs, (history.conditionWrittenAtMs ?? 0) + MESSAGE_INTERVAL_MS);
+  if (now < dueAtMs) return { recheckAtMs: dueAtMs };
+  return { change, ...(warn && { warn }) };
 }
 
 function whileUnready(snapshot: NodeSnapshot): ConditionDecision {

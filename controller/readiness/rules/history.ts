@@ -15,6 +15,8 @@ export interface NodeHistory {
   readonly waitingSinceMs?: number;
   /** Since when an agent that was Ready is not serving. */
   readonly lostSinceMs?: number;
+  /** Since when checks fail that do not gate the node. */
+  readonly failuresSinceMs?: number;
   /** Since when a node with our taint or condition does not match the selector. */
   readonly orphanSinceMs?: number;
   /** When the condition was last written by this process. */
@@ -49,7 +51,7 @@ export function withWrite(
 export function updateHistory(
   before: NodeHistory | undefined,
   node: GateNode,
-  { gated, ready, serving }: Assessment,
+  { gated, ready, serving, failures }: Assessment,
   settings: Pick<GateSettings, "taint">,
   now: number,
 ): NodeHistory {
@@ -72,6 +74,7 @@ export function updateHistory(
     ...(tainted && { taintedSinceMs: known?.taintedSinceMs ?? now }),
     ...(gated && !ready && { waitingSinceMs }),
     ...(gated && onceReady && !serving && { lostSinceMs: known?.lostSinceMs ?? now }),
+    ...(gated && failures !== undefined && { failuresSinceMs: known?.failuresSinceMs ?? now }),
     ...(orphan && { orphanSinceMs: known?.orphanSinceMs ?? now }),
     ...(known?.conditionWrittenAtMs !== undefined && { conditionWrittenAtMs: known.conditionWrittenAtMs }),
   };

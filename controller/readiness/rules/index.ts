@@ -23,6 +23,6 @@ export {
   type GateKinds,
   type GateNode,
   type NodeCondition,
-  type Taint,
 } from "./objects";
+export type { Taint } from "./placement";
 export { decideTaint, taintPatch, type Cause } from "./taint";

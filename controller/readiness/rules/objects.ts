@@ -1,7 +1,8 @@
 import { metadataOf, type Json, type Kind, type ObjectMetadata } from "../../../kube/client";
 import type { GateSettings } from "../../../config/programs/controller";
 import { CHECKS_CONDITION, parseChecks, type CheckProblem } from "../../../config/programs/agent";
-import { unreadyReason, type RawPodStatus } from "./unready-reason";
+import { placementOf, type Placement, type RawPlacement, type Taint } from "./placement";
+import { ungatedFailures, unreadyReason, type RawPodStatus } from "./unready-reason";
 
 /** Type of the Node condition that reports whether the agents are Ready. */
 export const CONDITION_TYPE = "CedanaReady";
@@ -11,15 +12,6 @@ export const KARPENTER_INITIALIZED = "karpenter.sh/initialized";
 
 /** Taint of a node whose labels Karpenter has not set yet. */
 const KARPENTER_UNREGISTERED = "karpenter.sh/unregistered";
-
-/** A taint as in the Kubernetes API. */
-export interface Taint {
-  readonly key: string;
-  readonly value?: string;
-  readonly effect: string;
-  /** RFC 3339; only on taints of effect NoExecute. */
-  readonly timeAdded?: string;
-}
 
 /** Our condition on a node. */
 export interface NodeCondition {
@@ -35,7 +27,6 @@ export interface GateNode {
   readonly metadata: ObjectMetadata;
   readonly createdMs: number;
   readonly deleting: boolean;
-  /** Those of the selector, and karpenter.sh/initialized. */
   readonly labels: Readonly<Record<string, string>>;
   /** All of them, as observed: a write tests the list that it replaces. */
   readonly taints: readonly Taint[];
@@ -58,8 +49,10 @@ export interface AgentPod {
   readonly deleting: boolean;
   /** Why it is not Ready, for messages. */
   readonly unreadyReason?: string;
-  /** The checks of a health check that are not ok. */
-  readonly checks: readonly CheckProblem[];
+  /** Failed checks of a health check that do not gate the node, for messages. */
+  readonly failures?: string;
+  /** The checks of a health check that are not ok. Missing if it has not reported, and for other agents. */
+  readonly checks?: readonly CheckProblem[];
 }
 
 /** The fields of an agent's DaemonSet in use. */
@@ -67,6 +60,7 @@ export interface AgentDaemonSet {
   readonly metadata: ObjectMetadata;
   /** The annotation of its pod template. */
   readonly hash?: string;
+  readonly placement: Placement;
   readonly deleting: boolean;
 }
 
@@ -121,10 +115,15 @@ interface RawPod {
 
 interface RawDaemonSet {
   readonly metadata: RawMetadata;
-  readonly spec?: { readonly template?: { readonly metadata?: Pick<RawMetadata, "annotations"> } };
+  readonly spec?: {
+    readonly template?: {
+      readonly metadata?: Pick<RawMetadata, "annotations">;
+      readonly spec?: RawPlacement;
+    };
+  };
 }
 
-type Projection = Pick<GateSettings, "nodeSelector" | "hashAnnotation">;
+type Projection = Pick<GateSettings, "hashAnnotation">;
 
 const NO_TAINTS: readonly Taint[] = [];
 
@@ -154,18 +153,14 @@ export function gateKinds(settings: Projection): GateKinds {
 }
 
 /** Projects a Node to the fields in use. */
-export function projectNode(raw: Json, settings: Projection): GateNode {
+export function projectNode(raw: Json): GateNode {
   const { metadata, spec, status } = raw as unknown as RawNode;
   const condition = status?.conditions?.find(({ type }) => type === CONDITION_TYPE);
-  const labels = metadata.labels ?? {};
-  const inUse = [...Object.keys(settings.nodeSelector), KARPENTER_INITIALIZED];
   return {
     metadata: metadataOf(raw),
     createdMs: timeOf(metadata.creationTimestamp),
     deleting: metadata.deletionTimestamp !== undefined,
-    labels: Object.fromEntries(
-      inUse.flatMap((key) => (labels[key] === undefined ? [] : [[key, labels[key]]])),
-    ),
+    labels: metadata.labels ?? {},
     taints: spec?.taints ?? NO_TAINTS,
     ...(condition && {
       condition: {
@@ -185,6 +180,8 @@ export function projectPod(raw: Json, settings: Projection): AgentPod {
   const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
   const isReady = ready?.status === "True";
   const reason = isReady ? undefined : unreadyReason(status);
+  const failures = ungatedFailures(status);
+  const checks = status?.conditions?.find(({ type }) => type === CHECKS_CONDITION);
   return {
     metadata: metadataOf(raw),
     nodeName: spec?.nodeName ?? intendedNode(spec) ?? "",
@@ -195,7 +192,8 @@ export function projectPod(raw: Json, settings: Projection): AgentPod {
     readySinceMs: timeOf(ready?.lastTransitionTime),
     deleting: metadata.deletionTimestamp !== undefined,
     ...(reason !== undefined && { unreadyReason: reason }),
-    checks: parseChecks(status?.conditions?.find(({ type }) => type === CHECKS_CONDITION)?.message ?? ""),
+    ...(failures !== undefined && { failures }),
+    ...(checks && { checks: parseChecks(checks.message ?? "") }),
   };
 }
 
@@ -205,6 +203,7 @@ export function projectDaemonSet(raw: Json, settings: Projection): AgentDaemonSe
   return {
     metadata: metadataOf(raw),
     ...hashOf(spec?.template?.metadata?.annotations, settings),
+    placement: placementOf(spec?.template?.spec),
     deleting: metadata.deletionTimestamp !== undefined,
   };
 }

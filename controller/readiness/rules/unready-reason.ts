@@ -1,4 +1,4 @@
-import { HEALTH_CONDITION } from "../../../config/programs/agent";
+import { HEALTH_CONDITION, PASSED_WITH_FAILURES } from "../../../config/programs/agent";
 
 interface RawContainerStatus {
   readonly name: string;
@@ -63,6 +63,13 @@ function readinessGateReason({ conditions }: RawPodStatus): string | undefined {
   const ready = conditions?.find(({ type }) => type === "Ready");
   if (ready?.reason !== "ReadinessGatesNotReady") return undefined;
   return `is running, but a readiness gate is not met: ${shortened(undefined, ready.message)}`;
+}
+
+/** Returns the failed checks of a health check that do not gate the node; undefined if there are none. */
+export function ungatedFailures(status: RawPodStatus | undefined): string | undefined {
+  const check = status?.conditions?.find(({ type }) => type === HEALTH_CONDITION);
+  if (check?.status !== "True" || check.reason !== PASSED_WITH_FAILURES) return undefined;
+  return shortened(undefined, check.message, MAX_CHECK_LENGTH);
 }
 
 function shortened(

@@ -93,6 +93,89 @@ test("explain names the command for an agent that is not installed, has no pod, 
   expect((await explain()).agents[0]).toMatchObject({ ready: false, reason: "NotInstalled" });
 });
 
+describe("explain with an engine that has checks", () => {
+  const checks = { gate: ["criu", "kernel"], warn: ["space", "registry"] } as const;
+  const withChecks: Gate = { ...gate, checks };
+  const health = (status: "True" | "False", reason: string, message: string, problems: string) => [
+    { type: "Ready", status },
+    { type: "cedana.ai/node-can-checkpoint", status, reason, message },
+    { type: "cedana.ai/node-checks", status: "False", message: problems },
+  ];
+  const line = (text: string, name: string) =>
+    text.split("\n").find((each) => each.trimStart().startsWith(name)) ?? "";
+
+  test("shows which gate and which only warn, and what fails without gating the node", async () => {
+    api.put(NODES, rawNode({ taints: [] }));
+    owned("helper");
+    const conditions = health("True", "PassedWithFailures", "registry: no route", "registry=failed");
+    owned("health-check", { status: { conditions } });
+    const result = await explain("n1", withChecks);
+    expect(result).toMatchObject({
+      verdict: "ready",
+      next: [],
+      checks: [
+        { check: "criu", effect: "gate", result: "ok" },
+        { check: "kernel", effect: "gate", result: "ok" },
+        { check: "space", effect: "warn", result: "ok" },
+        { check: "registry", effect: "warn", result: "failed" },
+      ],
+    });
+    const text = reportText(result);
+    expect(line(text, "checks")).toBe("  checks        gate: criu, kernel; warn: space, registry (failed)");
+    expect(line(text, "health-check")).toMatch(/; it reports, without gating the node: registry: no route$/);
+  });
+
+  test("shows the check that gates the node", async () => {
+    api.put(NODES, rawNode());
+    owned("helper");
+    const conditions = health("False", "CheckFailed", "criu: missing", "criu=failed");
+    owned("health-check", { ready: false, status: { conditions } });
+    const text = reportText(await explain("n1", withChecks));
+    expect(line(text, "checks")).toContain("gate: criu (failed), kernel; warn: space, registry");
+    expect(line(text, "health-check")).toContain("reports that the node cannot checkpoint: criu: missing");
+  });
+
+  test("shows that there is no result yet", async () => {
+    api.put(NODES, rawNode());
+    expect(line(reportText(await explain("n1", withChecks)), "checks")).toContain(
+      "gate: criu, kernel; warn: space, registry; no result reported yet",
+    );
+  });
+
+  test("reads them from the platform file", () => {
+    const folder = mkdtempSync(join(tmpdir(), "cedana-cdk-explain-"));
+    const file = join(folder, "cedana.yaml");
+    const text = initFile({ ...INIT_DEFAULTS, aws: "none" });
+    writeFileSync(
+      file,
+      text.replace("  kind: criu\n", "  kind: criu\n  checks: { registry: gate, kernel: warn }\n"),
+    );
+    const found = gateOf(file).checks;
+    rmSync(folder, { recursive: true });
+    expect(found).toEqual({
+      gate: ["criu", "criuLink", "cgroup", "runtime", "nodeService", "registry"],
+      warn: ["kernel", "space"],
+    });
+  });
+});
+
+test("explain names the setting of a DaemonSet that excludes the node", async () => {
+  api.put(NODES, rawNode());
+  const placement = { nodeSelector: { pool: "gpu" }, tolerations: [{ operator: "Exists" }] };
+  api.put(DAEMON_SETS, rawDaemonSet("helper", { placement }));
+  owned("health-check");
+  const result = await explain();
+  expect(result.agents[0]).toMatchObject({
+    reason: "Excluded",
+    message:
+      "DaemonSet cedana-system/cedana-helper excludes this node: its nodeSelector requires pool=gpu, and the node has no label pool",
+  });
+  expect(result.next).toEqual([
+    "kubectl --context prod -n cedana-system get daemonset cedana-helper -o yaml",
+    "kubectl --context prod describe node n1",
+  ]);
+});
+
 test("explain finds no node with an unknown name", async () => {
   expect(await observe(clientOn(api), gate.settings, "n1")).toBeUndefined();
 });

@@ -1,10 +1,4 @@
-import type {
-  V1Container,
-  V1Deployment,
-  V1PodDisruptionBudget,
-  V1Service,
-  V1ServiceAccount,
-} from "@kubernetes/client-node";
+import type { V1Container, V1Deployment, V1Service, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { removesTaint } from "../../../../config/engines/cedana";
@@ -12,7 +6,7 @@ import { agentNamespace, gateToleration, selectorLabels } from "../../../../conf
 import { configChecksum, environment } from "./config";
 import { cedanaInputOf, type CedanaInput } from "./input";
 import { metadata, object, type Manifest } from "../../object";
-import { UNPRIVILEGED, image, placementOf } from "../../pod";
+import { UNPRIVILEGED, disruptionBudget, image, placementOf } from "../../pod";
 import type { EngineProps } from "../../input";
 import { bindEverywhere, clusterRole } from "../../rbac";
 import { METRICS_PROXY_RULES, METRICS_READER_RULES } from "./rbac";
@@ -172,15 +166,11 @@ export class Manager extends Construct {
         selector: selectorLabels(install, component),
       },
     });
-    this.disruptionBudget = object<V1PodDisruptionBudget>(this, "disruption-budget", {
-      apiVersion: "policy/v1",
-      kind: "PodDisruptionBudget",
-      metadata: metadata(install, { name: names.manager, namespace, component }),
-      spec: {
-        maxUnavailable: manager.maxUnavailable,
-        selector: { matchLabels: selectorLabels(install, component) },
-      },
-    });
+    this.disruptionBudget = disruptionBudget(
+      this,
+      metadata(install, { name: names.manager, namespace, component }),
+      { maxUnavailable: manager.maxUnavailable, matchLabels: selectorLabels(install, component) },
+    );
     if (manager.metrics) this.metrics = new ManagerMetrics(this, "metrics", input, manager.metrics);
   }
 }

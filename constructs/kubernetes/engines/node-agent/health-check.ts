@@ -78,7 +78,7 @@ export function healthCheckDaemonSet(input: NodeAgentInput): Manifest<V1DaemonSe
         env: environment(healthCheck.env),
         resources: healthCheck.resources,
         securityContext: NON_ROOT,
-        readinessProbe: freshnessProbe("/run/health/alive", seconds),
+        readinessProbe: freshnessProbe("/run/health/reported", seconds),
         livenessProbe: freshnessProbe("/run/health/alive", seconds),
         volumeMounts: [
           ...settingsMount.volumeMounts,

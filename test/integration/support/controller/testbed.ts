@@ -41,9 +41,23 @@ export class Testbed {
 
   /** Compacts etcd: a watch from an older revision gets 410. */
   async compact(): Promise<void> {
-    const etcd = this.#command.find((_, index, all) => all[index - 1] === "--etcd-servers") ?? "";
+    const etcd = this.#etcd;
     const { header } = await post<{ header: { revision: string } }>(`${etcd}/v3/maintenance/status`, {});
     await post(`${etcd}/v3/kv/compaction`, { revision: header.revision, physical: true });
+  }
+
+  /** Returns the objects below a prefix as etcd stores them. Only for kinds that are stored as JSON, as custom resources. */
+  async stored(prefix: string): Promise<readonly { readonly apiVersion: string }[]> {
+    const end = prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
+    const { kvs = [] } = await post<{ kvs?: { value: string }[] }>(`${this.#etcd}/v3/kv/range`, {
+      key: Buffer.from(prefix).toString("base64"),
+      range_end: Buffer.from(end).toString("base64"),
+    });
+    return kvs.map(({ value }) => JSON.parse(Buffer.from(value, "base64").toString()));
+  }
+
+  get #etcd(): string {
+    return this.#command.find((_, index, all) => all[index - 1] === "--etcd-servers") ?? "";
   }
 
   get #record(): string {

@@ -38,6 +38,27 @@ describe("the condition", () => {
     expect(conditionOf(findings.toReversed())).toEqual(conditionOf(findings));
   });
 
+  test("is True with the failures of checks that do not gate the node, before the warnings", () => {
+    const findings = [
+      finding("cgroup", "warning", "v1"),
+      finding("registry", "failed", "silent"),
+      finding("space", "failed", "full"),
+    ];
+    const checks = "cgroup=warning space=failed registry=failed";
+    expect(conditionOf(findings, ["registry", "space"])).toEqual({
+      status: "True",
+      reason: "PassedWithFailures",
+      message: "space: full; registry: silent; cgroup (warning): v1",
+      checks,
+    });
+    expect(conditionOf(findings, ["registry"])).toEqual({
+      status: "False",
+      reason: "CheckFailed",
+      message: "space: full",
+      checks,
+    });
+  });
+
   test("has at most 1,024 characters, and states how many findings were omitted", () => {
     const long = CHECKS.map((check) => finding(check, "failed", "x".repeat(300)));
     const { message } = conditionOf(long);

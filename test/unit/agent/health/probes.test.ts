@@ -5,6 +5,7 @@ import { probesOf } from "../../../../agent/health";
 import { CRIU_HANDLER } from "../../../../config/engines/criu";
 import { renderRuntimeHandler } from "../../../../render/containerd";
 import type { AgentSettings } from "../../../../config/programs/agent";
+import { ApiError } from "../../../../kube";
 import { clientOn } from "../../../support/controller-runtime";
 import { FakeRegistry } from "../../../support/registry";
 
@@ -32,6 +33,7 @@ describe("a node", () => {
       timeoutSeconds: 2,
       minKernel: "3.0",
       allowCgroupV1: true,
+      warnOnly: [],
       runtimeConfig: "/etc/containerd/config.toml",
     },
     log: { level: "info" },
@@ -67,6 +69,36 @@ describe("a node", () => {
       kernel: expect.stringContaining("ok: Linux"),
       space: expect.stringContaining("ok: "),
     });
+  });
+
+  test("keeps its runtime during an outage of the API server, but not when it was deleted", async () => {
+    let response: () => object = () => ({
+      status: { nodeInfo: { containerRuntimeVersion: "cri-o://1.34" } },
+    });
+    const probe = probesOf({
+      settings: settings(),
+      client: clientOn({ send: async () => response() }),
+      node: "n1",
+      host: join(directory, "host"),
+      criuResult: join(directory, "result.json"),
+      identity: async () => undefined,
+    })[4];
+    const messages = [];
+    const failing = (error: Error) => () => {
+      throw error;
+    };
+    const outage = failing(new Error("connect ECONNREFUSED"));
+    for (const next of [
+      response,
+      outage,
+      failing(new ApiError(503, "busy")),
+      failing(new ApiError(404, "")),
+    ]) {
+      response = next;
+      messages.push((await probe?.run(5000))?.message);
+    }
+    const known = "the runtime is cri-o://1.34, but containerd is required";
+    expect(messages).toEqual([known, known, known, "the check cannot run: node n1 does not exist"]);
   });
 
   test.each(["containerd://2.1.9", "containerd://2.4.2"])(

@@ -1,5 +1,6 @@
 import { runHealth, type Finding, type Log } from "../../../../agent/health";
 import { Probe } from "../../../../agent/health/run";
+import { ApiError } from "../../../../kube";
 
 const OK: Finding = { check: "kernel", status: "ok", message: "Linux" };
 const BAD: Finding = { check: "kernel", status: "failed", message: "old" };
@@ -60,7 +61,14 @@ describe("rounds", () => {
       run: async () => findings[Math.min(at++, findings.length - 1)] ?? OK,
     });
   };
-  const base = { log: SILENT, periodSeconds: 0.001, timeoutSeconds: 1 };
+  const base = {
+    log: SILENT,
+    periodSeconds: 0.001,
+    timeoutSeconds: 1,
+    warnOnly: [],
+    isStored: () => false,
+    alive: async () => {},
+  };
 
   test("report all findings, log only changes, and end at the signal", async () => {
     const stop = new AbortController();
@@ -73,7 +81,7 @@ describe("rounds", () => {
         probes: [probe([BAD, BAD, OK, OK, BAD])],
         log: { info: line("info"), warn: line("warn"), error: line("error") },
         report: async ({ status }) => void reported.push(status),
-        alive: async () => {
+        reported: async () => {
           if (reported.length === 5) stop.abort();
         },
       },
@@ -83,23 +91,47 @@ describe("rounds", () => {
     expect(logged).toEqual(["error old", "info Linux", "error old"]);
   });
 
-  test("continue when the condition cannot be stored, but do not count as alive", async () => {
+  /** Runs rounds whose reports end as given, and returns the files that each round touched. */
+  async function rounds(reports: readonly (Error | "stored")[], finding: (round: number) => Finding) {
     const stop = new AbortController();
-    let [attempts, alive] = [0, 0];
+    const touched: string[] = [];
+    let stored: string | undefined;
+    let round = 0;
     await runHealth(
       {
         ...base,
-        probes: [probe([OK])],
-        report: async () => {
-          if (++attempts < 3) throw new Error("403");
+        probes: [new Probe({ check: "kernel", run: async () => finding(round) })],
+        report: async ({ status }) => {
+          const result = reports[round++];
+          if (round === reports.length) stop.abort();
+          if (result instanceof Error) throw result;
+          stored = status;
         },
-        alive: async () => {
-          alive++;
-          stop.abort();
-        },
+        isStored: (status) => stored === status,
+        alive: async () => void touched.push("alive"),
+        reported: async () => void touched.push("reported"),
       },
       stop.signal,
     );
-    expect([attempts, alive]).toEqual([3, 1]);
+    return touched
+      .join(" ")
+      .replaceAll(/ ?alive/g, "|")
+      .slice(1);
+  }
+  const OUTAGE = new Error("connect ECONNREFUSED");
+
+  test("are alive during an outage of the API server, and keep a status that it has", async () => {
+    expect(await rounds(["stored", OUTAGE, OUTAGE, new ApiError(503, ""), "stored"], () => OK)).toBe(
+      " reported| reported| reported| reported| reported",
+    );
+    expect(await rounds([OUTAGE, OUTAGE, "stored"], () => OK)).toBe("|| reported");
+  });
+
+  test("do not count as reported while the API server lacks their status, or rejects it", async () => {
+    const fails = (round: number) => (round === 0 ? OK : BAD);
+    expect(await rounds(["stored", OUTAGE, OUTAGE, "stored"], fails)).toBe(" reported||| reported");
+    const rejection = new ApiError(403, "forbidden");
+    expect(await rounds(["stored", rejection, "stored"], () => OK)).toBe(" reported|| reported");
+    expect(await rounds(["stored", new ApiError(429, "busy")], () => OK)).toBe(" reported| reported");
   });
 });

@@ -19,6 +19,16 @@ test("has defaults for everything but image and repository", () => {
       restore: { restart: "fresh", timeoutSeconds: 300 },
       runtimeClasses: { amd64: "cedana-criu-amd64", arm64: "cedana-criu-arm64" },
       allowCgroupV1: false,
+      checks: {
+        criu: "gate",
+        criuLink: "gate",
+        kernel: "gate",
+        cgroup: "gate",
+        runtime: "gate",
+        nodeService: "gate",
+        space: "warn",
+        registry: "warn",
+      },
     },
   });
 });
@@ -34,6 +44,8 @@ test.each<[string, object, string, readonly string[]]>([
     "duplicate-name",
     ["runtimeClasses"],
   ],
+  ["an unknown effect of a check", { checks: { registry: "ignore" } }, "not-allowed", ["checks", "registry"]],
+  ["a check that never fails", { checks: { ioUring: "gate" } }, "unknown-key", ["checks", "ioUring"]],
   ["another directory of the programs", { folder: "/opt/other" }, "unknown-key", ["folder"]],
   ["lazy restores that are no boolean", { restore: { lazy: "yes" } }, "wrong-type", ["restore", "lazy"]],
 ])("rejects %s", (_, more, code, path) => {

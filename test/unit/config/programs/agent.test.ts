@@ -19,6 +19,7 @@ const SETTINGS: AgentSettings = {
     timeoutSeconds: 20,
     minKernel: "6.1",
     allowCgroupV1: false,
+    warnOnly: ["registry"],
     runtimeConfig: "/etc/containerd/config.toml",
   },
   log: { level: "info" },

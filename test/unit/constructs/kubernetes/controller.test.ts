@@ -89,6 +89,7 @@ describe("settings", () => {
         podSelector: { "app.kubernetes.io/name": "cedana", "app.kubernetes.io/instance": "cedana" },
         hashAnnotation: "checksum/config",
         retaint: false,
+        failOpenAfterSeconds: 1800,
         explainAfterSeconds: 60,
         dryRun: false,
       },
@@ -105,6 +106,20 @@ describe("settings", () => {
       },
       restore: false,
     });
+  });
+
+  test.each<[string, InstallSpec, number | undefined]>([
+    ["with false", { ...ON, readinessGate: { failOpenAfterSeconds: false } }, undefined],
+    ["with a NodeReadinessRule", { ...ON, readinessGate: { owner: "nodeReadinessRule" } }, undefined],
+    [
+      "with a NodeReadinessRule and false",
+      { ...ON, readinessGate: { owner: "nodeReadinessRule", failOpenAfterSeconds: false } },
+      undefined,
+    ],
+    ["with another time", { ...ON, readinessGate: { failOpenAfterSeconds: 60 } }, 60],
+  ])("fail open %s", (_, install, expected) => {
+    const { gate } = settings(install);
+    expect(gate && gate.failOpenAfterSeconds).toBe(expected);
   });
 
   test("follow the install", () => {

@@ -145,6 +145,51 @@ test("adds the taint to a node that lost an agent, but to no further node at the
   expect(await metrics.registry.metrics()).toContain("cedana_readiness_disruption_limit_reached 0");
 });
 
+test("opens nodes whose checks only warn, with condition and event, and reports when they pass", async () => {
+  const failing = [
+    { type: "Ready", status: "True" },
+    {
+      type: "cedana.ai/node-can-checkpoint",
+      status: "True",
+      reason: "PassedWithFailures",
+      message: "registry: registry.example.com/checkpoints does not respond",
+    },
+  ];
+  join("n1");
+  agents("n1");
+  await start();
+  await pass(5);
+  expect([taints("n1"), condition("n1")]).toEqual([[], "True AgentsReady"]);
+  api.put(PODS, { ...api.get(`${PODS}/cedana-health-check-n1`), status: { conditions: failing } } as never);
+  join("n2");
+  agents("n2");
+  api.put(PODS, { ...api.get(`${PODS}/cedana-health-check-n2`), status: { conditions: failing } } as never);
+  await pass(5);
+  // A new node reports at once, a short failure of another one is not reported.
+  expect([taints("n2"), condition("n2"), condition("n1")]).toEqual([
+    [],
+    "True ReadyWithFailures",
+    "True AgentsReady",
+  ]);
+  await pass(60);
+  expect(condition("n1")).toBe("True ReadyWithFailures");
+  expect(events.map(({ regarding, reason, note }) => [regarding.name, reason, note])).toEqual(
+    ["n2", "n1"].map((node) => [
+      node,
+      "ReadyWithFailures",
+      `Workloads are admitted. health-check: pod cedana-health-check-${node} reports registry: registry.example.com/checkpoints does not respond`,
+    ]),
+  );
+  const passed = failing.map((one) => ({ ...one, reason: "ChecksPassed", message: "" }));
+  for (const node of ["n1", "n2"]) {
+    const pod = api.get(`${PODS}/cedana-health-check-${node}`);
+    api.put(PODS, { ...pod, status: { conditions: passed } } as never);
+  }
+  await pass(65);
+  expect([condition("n1"), condition("n2")]).toEqual(["True AgentsReady", "True AgentsReady"]);
+  expect(events).toHaveLength(2);
+});
+
 test("fails open after failOpenAfterSeconds with an event, and does not add the taint again", async () => {
   join("n1");
   await start({ failOpenAfterSeconds: 120, retaint: { holdOffSeconds: 0, maxUnreadyPercent: 100 } });

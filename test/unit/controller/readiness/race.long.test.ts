@@ -167,7 +167,7 @@ class Schedule {
   }
 
   private seen(node: Stored | undefined): void {
-    this.behind.push(projectNode(node as unknown as Json, SETTINGS));
+    this.behind.push(projectNode(node as unknown as Json));
   }
 
   private deliver(count: number): void {
@@ -206,7 +206,7 @@ test("writes a node twice in the normal path, also with a cache that lags", asyn
   const { api, cache } = { api: new FakeApi(), cache: snapshotsOn(SETTINGS) };
   for (const agent of AGENTS) cache.pods.set(pod(agent));
   const node = api.put(NODES, rawNode({ taints: [EBS, OURS] }));
-  cache.nodes.set(projectNode(node as unknown as Json, SETTINGS));
+  cache.nodes.set(projectNode(node as unknown as Json));
   const { taints, conditions } = writersOn(api, cache);
   for (let round = 0; round < 3; round++) {
     await taints.write("n1", signal);
@@ -224,7 +224,7 @@ test("does not remove the taint of a new node because of the pods of a previous 
   const early = { createdMs: NOW - 600_000, readySinceMs: NOW - 600_000 };
   for (const agent of AGENTS) cache.pods.set(pod(agent, early));
   const old = api.put(NODES, rawNode({ createdMs: NOW - 700_000 }));
-  cache.nodes.set(projectNode(old as unknown as Json, SETTINGS));
+  cache.nodes.set(projectNode(old as unknown as Json));
   api.remove(NODE);
   api.put(NODES, rawNode({ createdMs: NOW - 1000 }));
   const { taints } = writersOn(api, cache);

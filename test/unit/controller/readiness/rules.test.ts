@@ -1,63 +1,29 @@
 import { applyPatch, type Operation } from "fast-json-patch";
+import { decideTaint, projectPod, taintPatch } from "../../../../controller/readiness/rules";
 import {
-  assess,
-  decideCondition,
-  decideTaint,
-  installationOf,
-  projectPod,
-  taintPatch,
-  updateHistory,
-  updatePresences,
-  type AgentDaemonSet,
-  type AgentPod,
-  type GateNode,
-  type NodeHistory,
-  type NodeSnapshot,
-} from "../../../../controller/readiness/rules";
-import { type GateSettings } from "../../../../config/programs/controller";
-import { AGENTS, daemonSet, node, NOW, OURS, pod, projected, rawNode, rawPod, settings } from "./support";
+  AGENTS,
+  BOTH,
+  daemonSet,
+  node,
+  NOW,
+  OURS,
+  pod,
+  projected,
+  rawNode,
+  rawPod,
+  READY,
+  settings,
+  snapshot,
+  type Situation,
+} from "./support";
 
-interface Situation {
-  readonly node?: GateNode;
-  readonly pods?: readonly AgentPod[];
-  readonly daemonSets?: readonly (AgentDaemonSet | undefined)[];
-  readonly settings?: GateSettings;
-  readonly history?: Partial<NodeHistory>;
-  readonly tooManyUnready?: boolean;
-  readonly now?: number;
-}
-
-const READY = AGENTS.map((agent) => pod(agent));
-const BOTH = AGENTS.map((agent) => daemonSet(agent));
 const EBS = {
   key: "ebs.csi.aws.com/agent-not-ready",
   effect: "NoExecute",
   timeAdded: "2026-06-01T11:59:00Z",
 };
 
-function snapshot(situation: Situation = {}): NodeSnapshot {
-  const {
-    now = NOW,
-    settings: given = settings(),
-    node: at = node(),
-    pods = READY,
-    daemonSets = BOTH,
-  } = situation;
-  const presences = updatePresences(
-    given.agents,
-    [],
-    ({ name }) => daemonSets[name === "helper" ? 0 : 1],
-    now,
-  );
-  const assessment = assess(at, presences, pods, given, now);
-  const history = { ...updateHistory(undefined, at, assessment, given, now), ...situation.history };
-  const installation = installationOf(presences, history.onceReady, now);
-  const tooManyUnready = situation.tooManyUnready ?? false;
-  return { node: at, assessment, history, installation, settings: given, now, tooManyUnready };
-}
-
 const taintOf = (situation?: Situation) => decideTaint(snapshot(situation));
-const conditionOf = (situation?: Situation) => decideCondition(snapshot(situation));
 const removed = (cause: string) => ({ change: { operation: "remove", cause } });
 
 describe("a node", () => {
@@ -247,92 +213,6 @@ describe("with retaint, the taint", () => {
 
   test("is not added while the disruption limit is reached, and evaluated again", () => {
     expect(taintOf({ ...lost, tooManyUnready: true })).toEqual({ limited: true, recheckAtMs: NOW + 15_000 });
-  });
-});
-
-describe("the condition", () => {
-  const clean = { node: node({ taints: [] }) };
-  const stored = (status: string, reason: string, message?: string) => ({
-    node: node({ taints: [], condition: { status, reason, ...(message !== undefined && { message }) } }),
-  });
-
-  test("is set to True once and then not changed", () => {
-    expect(conditionOf(clean)).toMatchObject({ change: { status: "True", reason: "AgentsReady" } });
-    expect(conditionOf(stored("True", "AgentsReady", "old message"))).toEqual({});
-  });
-
-  test("does not report a short wait, and reports a long one with an event", () => {
-    const status = {
-      phase: "Pending",
-      containerStatuses: [
-        {
-          name: "main",
-          state: { waiting: { reason: "ImagePullBackOff", message: "Back-off pulling image" } },
-        },
-      ],
-    };
-    const waits = { pods: [pod("helper", { ready: false, status }), READY[1] as AgentPod] };
-    expect(conditionOf(waits)).toEqual({ recheckAtMs: NOW + 30_000 });
-    expect(conditionOf({ ...waits, now: NOW + 30_000 })).toEqual({
-      change: {
-        status: "False",
-        reason: "AgentNotReady",
-        message:
-          "Waiting for helper: pod cedana-helper-n1 cannot run container main yet: ImagePullBackOff: Back-off pulling image",
-      },
-      warn: true,
-    });
-  });
-
-  test("changes its message at most once a minute", () => {
-    const waits = {
-      ...stored("False", "AgentNotReady", "old message"),
-      pods: [],
-      history: { onceReady: false, waitingSinceMs: 0 },
-    };
-    expect(conditionOf(waits)).toMatchObject({ change: { reason: "AgentNotReady" } });
-    expect(conditionOf(waits).warn).toBeUndefined();
-    expect(
-      conditionOf({ ...waits, history: { ...waits.history, conditionWrittenAtMs: NOW - 20_000 } }),
-    ).toEqual({
-      recheckAtMs: NOW + 40_000,
-    });
-  });
-
-  test("stays True during a rollout, and reports without delay what must survive a restart", () => {
-    const old = { pods: AGENTS.map((agent) => pod(agent, { hash: "h0" })) };
-    expect(conditionOf({ ...stored("True", "AgentsReady"), ...old })).toEqual({});
-    const tainted = node({ condition: { status: "True", reason: "AgentsReady" } });
-    expect(conditionOf({ node: tainted, pods: [] })).toMatchObject({
-      change: { reason: "AgentLost" },
-      urgent: true,
-    });
-    expect(conditionOf({ ...clean, pods: [], history: { failedOpen: true } })).toMatchObject({
-      change: { reason: "FailedOpen" },
-      warn: true,
-      urgent: true,
-    });
-  });
-
-  test("changes without delay both ways with a NodeReadinessRule", () => {
-    const rule = { settings: settings({ owner: "nodeReadinessRule" }) };
-    expect(conditionOf(rule)).toMatchObject({ change: { status: "True" }, urgent: true });
-    expect(conditionOf({ ...rule, ...stored("True", "AgentsReady"), pods: [] })).toMatchObject({
-      change: { status: "False", reason: "AgentLost" },
-      urgent: true,
-    });
-  });
-
-  test("is removed after an uninstall, and from a node that is no longer selected", () => {
-    const uninstalled = {
-      ...snapshot(stored("True", "AgentsReady")),
-      installation: { state: "uninstalled" } as const,
-    };
-    expect(decideCondition(uninstalled)).toEqual({ change: "remove" });
-    const orphan = node({ labels: {}, taints: [], condition: { status: "True", reason: "AgentsReady" } });
-    expect(conditionOf({ node: orphan, history: { orphanSinceMs: NOW - 60_000 } })).toEqual({
-      change: "remove",
-    });
   });
 });
 

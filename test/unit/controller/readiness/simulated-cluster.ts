@@ -197,7 +197,8 @@ export class SimulatedCluster {
 
   protected putDaemonSet(agent: Agent, uid: string): void {
     const metadata = this.identity(`cedana-${agent}`, uid, NAMESPACE);
-    const daemonSet = { metadata, hash: `h${this.hash}`, deleting: false };
+    const placement = { nodeSelector: {}, tolerations: [] };
+    const daemonSet = { metadata, hash: `h${this.hash}`, placement, deleting: false };
     this.daemonSets.set(agent, daemonSet);
     this.later(() => {
       this.uninstalledSince = undefined;

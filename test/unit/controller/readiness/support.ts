@@ -2,12 +2,18 @@ import type { Json } from "../../../../kube/client";
 import { Store, type EventInput, type Events } from "../../../../kube";
 import { NodeSnapshots, onAffectedNode } from "../../../../controller/readiness/sources";
 import {
+  assess,
+  installationOf,
   projectDaemonSet,
   projectNode,
   projectPod,
+  updateHistory,
+  updatePresences,
   type AgentDaemonSet,
   type AgentPod,
   type GateNode,
+  type NodeHistory,
+  type NodeSnapshot,
   type Taint,
 } from "../../../../controller/readiness/rules";
 import { type GateSettings } from "../../../../config/programs/controller";
@@ -77,7 +83,7 @@ export function rawNode(given: NodeGiven = {}) {
 }
 
 export function projected(raw: object): GateNode {
-  return projectNode(raw as unknown as Json, settings());
+  return projectNode(raw as unknown as Json);
 }
 
 export function node(given: NodeGiven = {}): GateNode {
@@ -122,7 +128,10 @@ export function rawPod(agent: Agent, given: PodGiven = {}) {
 export const pod = (agent: Agent, given: PodGiven = {}) => projectPod(rawPod(agent, given), settings());
 
 /** Returns a DaemonSet of an agent as the API server stores it. */
-export function rawDaemonSet(agent: Agent, given: { hash?: string; deleting?: boolean; uid?: string } = {}) {
+export function rawDaemonSet(
+  agent: Agent,
+  given: { hash?: string; deleting?: boolean; uid?: string; placement?: object } = {},
+) {
   return {
     metadata: {
       ...identity(`cedana-${agent}`, given.uid ?? `ds-${agent}`),
@@ -130,12 +139,17 @@ export function rawDaemonSet(agent: Agent, given: { hash?: string; deleting?: bo
       labels: { "app.kubernetes.io/name": "cedana" },
       ...(given.deleting && { deletionTimestamp: time(NOW) }),
     },
-    spec: { template: { metadata: { annotations: { "checksum/config": given.hash ?? "h1" } } } },
+    spec: {
+      template: {
+        metadata: { annotations: { "checksum/config": given.hash ?? "h1" } },
+        spec: given.placement ?? { nodeSelector: SELECTED, tolerations: [{ operator: "Exists" }] },
+      },
+    },
   };
 }
 
 export const daemonSet = (agent: Agent, given: Parameters<typeof rawDaemonSet>[1] = {}) =>
-  projectDaemonSet(rawDaemonSet(agent, given), settings());
+  projectDaemonSet(rawDaemonSet(agent, given) as unknown as Json, settings());
 
 /** Returns snapshots of stores that the test fills, with both DaemonSets in them. */
 export function snapshotsOn(given: GateSettings = settings()) {
@@ -153,4 +167,40 @@ export function snapshotsOn(given: GateSettings = settings()) {
 
 export function eventsInto(list: EventInput[]): Events {
   return { record: (event) => void list.push(event) };
+}
+
+/** The inputs of a decision. By default a node that both agents are Ready on. */
+export interface Situation {
+  readonly node?: GateNode;
+  readonly pods?: readonly AgentPod[];
+  readonly daemonSets?: readonly (AgentDaemonSet | undefined)[];
+  readonly settings?: GateSettings;
+  readonly history?: Partial<NodeHistory>;
+  readonly tooManyUnready?: boolean;
+  readonly now?: number;
+}
+
+export const READY: readonly AgentPod[] = AGENTS.map((agent) => pod(agent));
+export const BOTH: readonly AgentDaemonSet[] = AGENTS.map((agent) => daemonSet(agent));
+
+/** Returns the snapshot of a node. */
+export function snapshot(situation: Situation = {}): NodeSnapshot {
+  const {
+    now = NOW,
+    settings: given = settings(),
+    node: at = node(),
+    pods = READY,
+    daemonSets = BOTH,
+  } = situation;
+  const presences = updatePresences(
+    given.agents,
+    [],
+    ({ name }) => daemonSets[name === "helper" ? 0 : 1],
+    now,
+  );
+  const assessment = assess(at, presences, pods, given, now);
+  const history = { ...updateHistory(undefined, at, assessment, given, now), ...situation.history };
+  const installation = installationOf(presences, history.onceReady, now);
+  const tooManyUnready = situation.tooManyUnready ?? false;
+  return { node: at, assessment, history, installation, settings: given, now, tooManyUnready };
 }
