@@ -8,7 +8,7 @@ import { clientOn, lead, runtimeOn } from "../../../support/controller-runtime";
 import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { checkpointJson } from "./support";
 
-const CHECKPOINTS = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-a/checkpoints";
+export const CHECKPOINTS = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-a/checkpoints";
 export const PODS = "/api/v1/namespaces/team-a/pods";
 export const REQUESTS = "/apis/automation.cedana.ai/v1alpha1/namespaces/cedana-agents/noderestores";
 

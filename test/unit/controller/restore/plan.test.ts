@@ -1,6 +1,6 @@
 /** Restores by a plan on the node: requests to the agents, and what their reports do to claims and pods. */
 import type { NodeRestoreReason } from "../../../../api";
-import { CRIU, ended, Harness, PODS, REQUESTS, running, seconds, type Status } from "./harness";
+import { CHECKPOINTS, CRIU, ended, Harness, PODS, REQUESTS, running, seconds, type Status } from "./harness";
 import { digest } from "./support";
 
 /** Returns the number of NodeRestores that were created. */
@@ -54,6 +54,17 @@ test("requests the restore from the agent of the node, once the pod has one, and
   ]);
   expect(harness.isPlanned()).toBe(true);
   expect(creates()).toBe(1);
+});
+
+test("requests the artifact of a Checkpoint from a backup by the UID that it was taken with", async () => {
+  harness.api.edit(`${CHECKPOINTS}/before`, (object) => {
+    object["record"] = { checkpointUID: "first-uid", result: object["status"] };
+  });
+  harness.claim();
+  await harness.lead();
+  const { uid } = harness.pod().metadata;
+  await seconds(2);
+  expect(harness.request(uid)).toMatchObject({ spec: { checkpointUID: "first-uid", image: digest("pod") } });
 });
 
 test("a pod that started fresh marks the Checkpoint and no longer announces a plan", async () => {
