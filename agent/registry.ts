@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import {
   credentialsFor,
   ecrCredentials,
+  entriesIn,
   type Credentials,
   type ImageReference,
   type PodIdentity,
@@ -21,8 +22,15 @@ export async function registryCredentials(
   identity: Identity,
 ): Promise<Credentials | undefined> {
   if (settings.credentials === "none") return undefined;
-  if (settings.credentials === "docker-config")
-    return credentialsFor(await readFile(settings.dockerConfig, "utf8"), registry, repository);
+  if (settings.credentials === "docker-config") {
+    const text = await readFile(settings.dockerConfig, "utf8");
+    const found = credentialsFor(text, registry, repository);
+    if (found) return found;
+    const entries = entriesIn(text).join(", ") || "none";
+    throw new Error(
+      `the Docker config has no entry for ${registry}/${repository}; it has: ${entries}. Add an entry to the Secret of registryCredentials`,
+    );
+  }
   const found = await identity();
   if (found) return ecrCredentials(registry, found);
   throw new Error(

@@ -126,9 +126,8 @@ const owner = object("The controller that owns the pod.", {
   uid: uid("UID of the owner."),
 });
 
-const status = object("Current state of the checkpoint.", {
-  observedGeneration: optional(count("Generation of the object that the status describes.")),
-  conditions: optional(conditions<CheckpointConditionType, CheckpointReason>()),
+/** What is known about the checkpoint that was taken. */
+const resultFields = {
   engine: optional(text("Engine that the request is sent to.", 63)),
   podUID: optional(uid("UID of the pod.")),
   nodeName: optional(text("Node of the pod.", 253)),
@@ -149,8 +148,27 @@ const status = object("Current state of the checkpoint.", {
     ),
   ),
   durationMilliseconds: optional(count("Time from startTime to completionTime.")),
+};
+
+const status = object("Current state of the checkpoint.", {
+  observedGeneration: optional(count("Generation of the object that the status describes.")),
+  conditions: optional(conditions<CheckpointConditionType, CheckpointReason>()),
+  ...resultFields,
   restore: optional(restore),
 });
+
+const record = object(
+  "What was taken, written by the controller. Backups keep it, but drop the status: an object with the record of another UID gets its status from it, and no checkpoint is taken. Only the controller, and users with the verb import on checkpoints, can set it.",
+  {
+    checkpointUID: uid("UID of the Checkpoint whose checkpoint was taken. The artifact has it too."),
+    result: optional(
+      object("The status of the completed checkpoint. Missing if it failed, or did not end.", resultFields),
+    ),
+  },
+);
+
+/** Verb on `checkpoints.automation.cedana.ai` that permits to create Checkpoints with a record, as backup tools do. */
+export const IMPORT_VERB = "import";
 
 /** Kind Checkpoint: a checkpoint of the containers of one pod. */
 export const CHECKPOINT = defineKind({
@@ -162,6 +180,7 @@ export const CHECKPOINT = defineKind({
   scope: "Namespaced",
   description: "A checkpoint of the containers of one pod.",
   spec,
+  record,
   status,
   selectable: [".spec.podRef.name", ".status.owner.name"],
   columns: [
@@ -187,6 +206,7 @@ export const CHECKPOINT = defineKind({
  * - `OutcomeUnknown`: the request was sent and its response was lost; it is not retried
  * - `AgentNotAnswering`, `QuotaExceeded`, `RegistryFailed`: only with an engine that has agents on the nodes
  * - `CheckpointNotPossible`: a container has state that the engine cannot save; only with the engine criu
+ * - `CheckpointLost`: the object was created from a backup, and its record has no result
  */
 export type CheckpointReason =
   | "Pending"
@@ -203,6 +223,7 @@ export type CheckpointReason =
   | "QuotaExceeded"
   | "RegistryFailed"
   | "CheckpointNotPossible"
+  | "CheckpointLost"
   | "OutcomeUnknown";
 
 /** Reason of a Checkpoint that has ended. */
@@ -211,6 +232,7 @@ export type CheckpointEndReason = Exclude<CheckpointReason, "Pending" | "Checkpo
 export type CheckpointCondition = Condition<CheckpointConditionType, CheckpointReason>;
 export type CheckpointSpec = Infer<typeof spec>;
 export type CheckpointStatus = Infer<typeof status>;
+export type CheckpointRecord = Infer<typeof record>;
 export type ContainerCheckpoint = Infer<typeof container>;
 export type NotRestoredItem = Infer<typeof notRestored>[number];
 export type OwnerIdentity = Infer<typeof owner>;

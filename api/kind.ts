@@ -39,11 +39,13 @@ export interface Kind {
 type KindInput = Omit<Kind, "apiVersion" | "crdName" | "schema"> & {
   readonly description: string;
   readonly spec: Schema | Optional;
+  /** What the controller writes beside the spec, because backups drop the status. */
+  readonly record?: Schema;
   readonly status: Schema;
 };
 
 /** Completes the definition of a kind. */
-export function defineKind({ description, spec, status, ...kind }: KindInput): Kind {
+export function defineKind({ description, spec, record, status, ...kind }: KindInput): Kind {
   return {
     ...kind,
     apiVersion: `${kind.group}/${kind.version}`,
@@ -53,6 +55,7 @@ export function defineKind({ description, spec, status, ...kind }: KindInput): K
       kind: optional({ type: "string" }),
       metadata: optional({ type: "object" }),
       spec,
+      ...(record === undefined ? {} : { record: optional(record) }),
       status: optional(status),
     }),
   };

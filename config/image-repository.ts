@@ -29,9 +29,13 @@ const access = {
 
 const newRepository = {
   name: described(repositoryName, "Name of the repository."),
+  expireDays: described(
+    derived(integer(1, 3650), "never"),
+    "Days after which an image is deleted, counted from its push. A Checkpoint names its artifact beyond that.",
+  ),
   keepLast: described(
-    v.optional(integer(1, 100_000), 100),
-    "Number of images to keep. Older ones are deleted, tagged or not.",
+    derived(integer(1, 100_000), "all"),
+    "Number of images to keep. Older ones are deleted, tagged or not. Not for checkpoints: those of all workloads are counted together. Excludes expireDays.",
   ),
   scanOnPush: described(
     v.optional(v.boolean(), true),
@@ -88,6 +92,25 @@ export type ImageRepositorySpec = NewRepositorySpec | ExistingRepositorySpec;
 export type ResolvedNewRepository = v.InferOutput<typeof newRepositorySchema>;
 export type ResolvedExistingRepository = v.InferOutput<typeof existingRepositorySchema>;
 export type ResolvedImageRepository = v.InferOutput<typeof imageRepositorySchema>;
+
+/** Checks that at most one rule deletes images: ECR permits one rule for all images. */
+export function checkExpiry({ keepLast, expireDays }: ExpirySpec): Problem[] {
+  if (keepLast === undefined || expireDays === undefined) return [];
+  return [
+    {
+      code: "excluded",
+      path: ["keepLast"],
+      message: "excludes expireDays: ECR has one rule for all images",
+      given: String(keepLast),
+      remedy: "remove one of the two",
+    },
+  ];
+}
+
+interface ExpirySpec {
+  readonly keepLast?: number | undefined;
+  readonly expireDays?: number | undefined;
+}
 
 /** Rejects a token as URL: the ARN in the IAM policies is derived from it during synthesis. */
 export function checkExistingRepository(repository: { readonly existingUrl: string }): Problem[] {

@@ -123,7 +123,7 @@ export function withKindSections(page: string): string {
 function kindSection(kind: Kind): string {
   const { crdName, version, shortNames = [], scope, schema, columns } = kind;
   const engines = ENGINES.filter((engine) => kindsOf(engine).includes(kind));
-  const { spec, status } = schema.properties ?? {};
+  const { spec, record, status } = schema.properties ?? {};
   const facts = [
     `\`${crdName}\``,
     `version \`${version}\``,
@@ -137,6 +137,7 @@ function kindSection(kind: Kind): string {
   return [
     `${facts.join(", ")}. ${schema.description}\n`,
     ...fieldTable("spec", spec),
+    ...fieldTable("record", record),
     ...fieldTable("status", status),
     ...(rules.length > 0 ? ["Rules:\n", ...rules.map(({ message }) => `- ${message}`), ""] : []),
     `Columns of \`kubectl get\`: ${columns.map(columnName).join(", ")}.`,

@@ -3,13 +3,15 @@ import { download, type DownloadOptions } from "./download";
 import { RegistryError } from "./errors";
 import { isDigest } from "./reference";
 import { pushScope, Transport, type RegistryOptions } from "./transport";
-import { cancelStarted, upload, type Blob, type BlobDigest } from "./upload";
+import { cancelStarted, STORED, upload, type Blob, type BlobDigest } from "./upload";
 
 export interface Manifest {
   readonly mediaType: string;
   readonly digest: string;
   readonly content: Buffer;
 }
+
+type ManifestContent = Pick<Manifest, "mediaType" | "content">;
 
 /**
  * Client of one registry by OCI's distribution API. Digests name what is stored, so every request can be repeated: temporary
@@ -100,7 +102,9 @@ export class RegistryClient {
   }
 
   /**
-   * Stores a manifest under a tag, or under its digest.
+   * Stores a manifest under a tag, or under its digest. If the tag is immutable and the registry has it, the manifest may be
+   * stored already, because the response to an earlier request was lost. If the tag names another manifest, it stays, and the
+   * manifest is stored under its digest only.
    *
    * @returns its digest
    * @throws RegistryError
@@ -108,12 +112,29 @@ export class RegistryClient {
   async putManifest(
     repository: string,
     reference: string,
-    { mediaType, content }: Pick<Manifest, "mediaType" | "content">,
+    manifest: ManifestContent,
+    signal?: AbortSignal,
+  ): Promise<string> {
+    try {
+      return await this.sendManifest(repository, reference, manifest, signal);
+    } catch (error) {
+      if (isDigest(reference) || !mayBeImmutable(error)) throw error;
+      const stored = await this.getManifest(repository, reference, signal).catch(() => undefined);
+      if (stored === undefined) throw error;
+      const digest = digestOf(manifest.content);
+      return stored.digest === digest ? digest : this.sendManifest(repository, digest, manifest, signal);
+    }
+  }
+
+  private async sendManifest(
+    repository: string,
+    reference: string,
+    { mediaType, content }: ManifestContent,
     signal?: AbortSignal,
   ): Promise<string> {
     const operation = "push of a manifest";
     const digest = digestOf(content);
-    const { headers } = await this.transport.retried(
+    const { status, headers } = await this.transport.retried(
       () =>
         this.transport.send({
           operation,
@@ -122,7 +143,7 @@ export class RegistryClient {
           to: `manifests/${reference}`,
           headers: { "content-type": mediaType },
           body: () => content,
-          accepted: [201],
+          accepted: STORED,
           signal,
         }),
       signal,
@@ -130,7 +151,7 @@ export class RegistryClient {
     const stored = headers["docker-content-digest"];
     if (stored === undefined || stored === digest) return digest;
     const message = `stored as ${String(stored)} instead of ${digest}`;
-    throw this.transport.error(operation, repository, message, { status: 201 });
+    throw this.transport.error(operation, repository, message, { status });
   }
 
   /**
@@ -191,6 +212,14 @@ const MANIFEST_TYPES = [
   "application/vnd.docker.distribution.manifest.v2+json",
   "application/vnd.docker.distribution.manifest.list.v2+json",
 ].join(", ");
+
+/**
+ * Returns whether a registry may respond so for a tag that it does not overwrite: ECR with 400 TAG_INVALID, Quay and Harbor with
+ * 409 and 412, others with 403, 405 or 422.
+ */
+function mayBeImmutable(error: unknown): boolean {
+  return error instanceof RegistryError && [400, 403, 405, 409, 412, 422].includes(error.status ?? 0);
+}
 
 /** Returns `sha256:...` of bytes. */
 export function digestOf(content: Uint8Array): string {

@@ -18,8 +18,9 @@ interface Entry {
 
 /**
  * Returns the credentials for a repository from the text of a Docker `config.json`: those of the most specific entry of `auths`
- * that covers it. Keys may be hosts, hosts with a path (as Kubernetes allows) or URLs. The programs of `credsStore` and
- * `credHelpers` are not run.
+ * that covers it. Keys may be hosts, hosts with a path or URLs. Each label of a host may be a pattern with `*`, `?` and `[...]`,
+ * as in the pull secrets of Kubernetes. A host is compared without regard to case, and to the default port 443. The programs of
+ * `credsStore` and `credHelpers` are not run.
  *
  * @returns undefined if no entry covers the repository: requests are then sent without credentials
  * @throws InvalidInputError if the text is not such a file, the entry has no credentials, or only a program has them. The error
@@ -28,10 +29,10 @@ interface Entry {
 export function credentialsFor(text: string, registry: string, repository: string): Credentials | undefined {
   const config = parse(text);
   const auths = (config["auths"] ?? {}) as Record<string, Entry>;
-  const wanted = `${hubName(registry)}/${repository}`;
+  const wanted = locationOf(`${registry}/${repository}`);
   const [key] = Object.keys(auths)
     .filter((name) => covers(locationOf(name), wanted))
-    .toSorted((a, b) => locationOf(b).length - locationOf(a).length);
+    .toSorted((a, b) => moreSpecific(locationOf(a), locationOf(b)));
   const found = key === undefined ? undefined : credentialsOf(auths[key] ?? {}, key);
   if (found) return found;
   const helpers = (config["credHelpers"] ?? {}) as Record<string, unknown>;
@@ -93,19 +94,64 @@ function credentialsOf(entry: Entry, key: string): Credentials | undefined {
   });
 }
 
-/** Returns a key's host and path: `https://index.docker.io/v1/` -> `docker.io`; `https://host:5000/path/` -> `host:5000/path`. */
-function locationOf(key: string): string {
+/** Returns the names of all entries, for messages. */
+export function entriesIn(text: string): readonly string[] {
+  const { auths = {}, credHelpers = {} } = parse(text);
+  return [...Object.keys(auths as object), ...Object.keys(credHelpers as object)];
+}
+
+interface Location {
+  /** In lower case, without the port 443. */
+  readonly host: string;
+  readonly path: string;
+}
+
+/** Returns a key's host and path: `https://index.docker.io/v1/` -> `docker.io`; `https://host:5000/path/` -> `host:5000`, `path`. */
+function locationOf(key: string): Location {
   const plain = key.replace(/^https?:\/\//, "").replace(/(?<!\/)\/+$/, "");
   const [host = "", ...path] = plain.replace(/\/v[12]$/, "").split("/");
-  return [hubName(host), ...path].join("/");
+  return { host: hubName(host.toLowerCase().replace(/:443$/, "")), path: path.join("/") };
 }
 
 function hubName(host: string): string {
   return ["index.docker.io", "registry-1.docker.io"].includes(host) ? "docker.io" : host;
 }
 
-function covers(entry: string, wanted: string): boolean {
-  return entry !== "" && (wanted === entry || wanted.startsWith(`${entry}/`));
+function covers(entry: Location, wanted: Location): boolean {
+  const within = entry.path === "" || `${wanted.path}/`.startsWith(`${entry.path}/`);
+  return entry.host !== "" && within && matchesHost(entry.host, wanted.host);
+}
+
+/** Orders entries: those without a pattern first, then the longer ones. */
+function moreSpecific(a: Location, b: Location): number {
+  const length = ({ host, path }: Location) => host.length + path.length;
+  return Number(isPattern(a.host)) - Number(isPattern(b.host)) || length(b) - length(a);
+}
+
+const isPattern = (host: string) => /[*?[]/.test(host);
+
+/** Compares hosts label by label, so that `*.example.com` does not cover `a.b.example.com`. The port must be the same. */
+function matchesHost(pattern: string, host: string): boolean {
+  // Of an IPv6 address the brackets are no pattern.
+  if (!isPattern(pattern) || pattern.startsWith("[")) return pattern === host;
+  const [patterns, labels] = [pattern.split("."), host.split(".")];
+  return (
+    patterns.length === labels.length && patterns.every((one, at) => expressionOf(one).test(labels[at] ?? ""))
+  );
+}
+
+/** Returns the expression of a pattern as Go's path.Match reads it. One that is invalid covers only itself. */
+function expressionOf(pattern: string): RegExp {
+  const source = pattern.replaceAll(/\[\^?[^\]]+\]|[^]/g, (part) => {
+    if (part === "*") return "[^/:]*";
+    if (part === "?") return "[^/:]";
+    return part.length > 1 ? part.replaceAll("\\", "\\\\") : part.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  });
+  try {
+    return new RegExp(`^${source}$`);
+  } catch {
+    return new RegExp(`^${pattern.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&")}$`);
+  }
 }
 
 function inputError(problem: Problem): InvalidInputError {

@@ -1,6 +1,6 @@
 /** Client of OCI registries: streams blobs, needs no file, exposes no secret. */
 export { RegistryClient, digestOf, type Manifest } from "./client";
-export { credentialsFor, type Credentials } from "./docker-config";
+export { credentialsFor, entriesIn, type Credentials } from "./docker-config";
 export { ecrCredentials, ecrRegion, podIdentity, type PodIdentity } from "./ecr";
 export { RegistryError } from "./errors";
 export { formatReference, isDigest, originOf, parseReference, type ImageReference } from "./reference";

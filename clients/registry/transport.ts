@@ -52,6 +52,11 @@ export interface Request {
   readonly signal?: AbortSignal;
 }
 
+/** A response and the URL that it came from: after redirects, another one than that of the request. */
+export interface LocatedResponse extends HttpResponse {
+  readonly url: URL;
+}
+
 type Call = Pick<HttpRequest, "method" | "url" | "headers" | "body">;
 
 /** For one blob. */
@@ -105,7 +110,7 @@ export class Transport {
   }
 
   /** Sends one request. @throws RegistryError; errors of the body, unchanged; the signal's reason */
-  async send(request: Request): Promise<HttpResponse> {
+  async send(request: Request): Promise<LocatedResponse> {
     const { signal, isUpload } = request;
     return this.follow(request, (call) => this.exchange(call, signal, isUpload));
   }
@@ -157,7 +162,10 @@ export class Transport {
   }
 
   /** Sends a request, again after a challenge, and at another place after a redirect. */
-  private async follow(request: Request, run: (call: Call) => Promise<HttpResponse>): Promise<HttpResponse> {
+  private async follow(
+    request: Request,
+    run: (call: Call) => Promise<HttpResponse>,
+  ): Promise<LocatedResponse> {
     const { operation, repository, accepted, signal, scope = pushScope(repository) } = request;
     let url = typeof request.to === "string" ? this.url(repository, request.to) : request.to;
     try {
@@ -170,7 +178,7 @@ export class Transport {
         const { method } = request;
         const response = await run({ method, url, headers, body: request.body?.() });
         const { status } = response;
-        if (accepted.includes(status)) return response;
+        if (accepted.includes(status)) return { ...response, url };
         if (status === 401 && isRegistry && !challenged) {
           challenged = true;
           const challenge = response.headers["www-authenticate"] ?? "";
@@ -180,8 +188,7 @@ export class Transport {
             continue;
           }
         }
-        const isRedirect = [301, 302, 303, 307, 308].includes(status) && ["GET", "HEAD"].includes(method);
-        if (!isRedirect || ++redirects > MAX_REDIRECTS)
+        if (!isRedirect(status, method) || ++redirects > MAX_REDIRECTS)
           throw responseError(operation, this.where(repository), response);
         url = this.location(operation, repository, response, url);
       }
@@ -233,6 +240,12 @@ export class Transport {
   error(operation: string, repository: string, reason: string, details: RegistryErrorDetails = {}) {
     return new RegistryError(operation, this.where(repository), reason, details);
   }
+}
+
+/** Only 307 and 308 keep the method and the body of a request (RFC 9110, 15.4). */
+function isRedirect(status: number, method: string): boolean {
+  const keepsMethod = [307, 308].includes(status);
+  return keepsMethod || ([301, 302, 303].includes(status) && ["GET", "HEAD"].includes(method));
 }
 
 export function pushScope(repository: string): string {

@@ -1,5 +1,5 @@
-import type { Content, HttpResponse } from "../../http";
-import type { Transport } from "./transport";
+import type { Content } from "../../http";
+import type { LocatedResponse, Transport } from "./transport";
 
 export interface Blob {
   /** Opens the content for each attempt. Its errors are rethrown, and nothing is stored. */
@@ -16,7 +16,12 @@ export interface BlobDigest {
   readonly size: number;
 }
 
+/** Statuses that say that the content is stored. The specification has 201; proxies and some registries send the others. */
+export const STORED = [200, 201, 202, 204];
+
 const OPERATION = "upload of a blob";
+/** Statuses with the location of an upload. The specification has 202. */
+const STARTED = [200, 201, 202, 204];
 const HEADERS = { "content-type": "application/octet-stream" };
 
 /** Stores a blob in one attempt: POST and PUT. A failed upload is canceled, so that the registry keeps no part of it. */
@@ -27,15 +32,15 @@ export async function upload(
   signal?: AbortSignal,
 ): Promise<void> {
   const call = { operation: OPERATION, repository, headers: HEADERS, signal };
-  const started = await transport.send({ ...call, method: "POST", to: "blobs/uploads/", accepted: [202] });
-  const location = transport.location(OPERATION, repository, started, transport.origin);
+  const started = await transport.send({ ...call, method: "POST", to: "blobs/uploads/", accepted: STARTED });
+  const location = transport.location(OPERATION, repository, started, started.url);
   try {
     await transport.send({
       ...call,
       method: "PUT",
       to: withDigest(location, blob.digest),
       body: () => ({ content: checkedContent(blob), length: blob.size }),
-      accepted: [201],
+      accepted: STORED,
       isUpload: true,
     });
   } catch (error) {
@@ -48,10 +53,10 @@ export async function upload(
 export async function cancelStarted(
   transport: Transport,
   repository: string,
-  response: HttpResponse,
+  response: LocatedResponse,
 ): Promise<void> {
   if (response.headers.location === undefined) return;
-  await cancel(transport, repository, transport.location(OPERATION, repository, response, transport.origin));
+  await cancel(transport, repository, transport.location(OPERATION, repository, response, response.url));
 }
 
 /** Cancels an upload. A failure is ignored: the registry removes old uploads itself. */

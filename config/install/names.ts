@@ -19,6 +19,8 @@ export function namesOf({ name }: Pick<ResolvedInstall, "name">) {
     controllerNodeRestores: `${name}-controller-node-restores`,
     controllerRestore: `${name}-controller-restore`,
     controllerCertificate: `${name}-controller-certificate`,
+    crds: `${name}-crds`,
+    checkpointRecords: `${name}-checkpoint-records`,
     restore: `${name}-restore`,
     restoreCertificate: `${name}-restore-certificate`,
   };

@@ -24,7 +24,7 @@ import {
   checkStartupTaints,
   withNodeEngines,
 } from "./nodes";
-import { checkRepository, checkStorage, withAgentAccess } from "./stores";
+import { checkExpiryOfCheckpoints, checkRepository, checkStorage, withAgentAccess } from "./stores";
 import { isToken } from "../schema/rule";
 
 /** Result of the check of a platform. */
@@ -137,6 +137,7 @@ function checkWithEngine(areas: ValidAreas, engine: ResolvedEngine, install: Res
     ...checkStartupTaints(areas, install, capabilities),
     ...checkStorage(areas, capabilities),
     ...checkRepository(areas, capabilities),
+    ...checkExpiryOfCheckpoints(areas, capabilities),
   ];
 }
 

@@ -1,6 +1,7 @@
 import { capabilitiesOf, type EngineCapabilities } from "../engines";
+import { checkExpiry } from "../image-repository";
 import { dnsSuffix } from "../region";
-import { printable, type Problem } from "../schema/problem";
+import { printable, under, type Problem } from "../schema/problem";
 import { isToken } from "../schema/rule";
 import type { Platform, ValidAreas } from "./schema";
 import type { ServiceAccountSpec } from "../pod-identity";
@@ -97,6 +98,27 @@ export function checkRepository(areas: ValidAreas, capabilities: EngineCapabilit
     });
   }
   return problems;
+}
+
+/** Checks that no rule of the platform's repository deletes a checkpoint because other workloads push. */
+export function checkExpiryOfCheckpoints(
+  { imageRepository }: ValidAreas,
+  { storage }: EngineCapabilities,
+): Problem[] {
+  if (!imageRepository || !("name" in imageRepository)) return [];
+  const { keepLast } = imageRepository;
+  const problems = under(["imageRepository"], checkExpiry(imageRepository));
+  if (keepLast === undefined || storage.in !== "registry") return problems;
+  return [
+    ...problems,
+    {
+      code: "deletes-checkpoints",
+      path: ["imageRepository", "keepLast"],
+      message: "would delete checkpoints that Checkpoint objects name, when other workloads push theirs",
+      given: String(keepLast),
+      remedy: "remove it to keep all checkpoints, or set expireDays to delete each one at the same age",
+    },
+  ];
 }
 
 /**

@@ -7,7 +7,7 @@ export * from "./engines/cedana";
 export * from "./engines/criu";
 export type { AgentConstruct, EngineConstruct } from "./engines";
 export { Controller } from "./controller";
-export { Crd, type CrdProps } from "./crds";
+export { Crd, CrdGuard, type CrdGuardProps, type CrdProps } from "./crds";
 export type { EngineProps, InstallProps } from "./input";
 export * from "./integrations/karpenter";
 export { KueueQueues } from "./integrations/kueue";

@@ -6,6 +6,7 @@ import type { Engines } from "../engines";
 import type { Runtime } from "../runtime";
 import { engineOf, type Context } from "./context";
 import { isFinished } from "./state";
+import { lacksRecord } from "./record";
 import { CEDANA, CHECKPOINT, byAge, type CheckpointObject } from "./objects";
 import { CheckpointReconciler } from "./reconciler";
 import { Report } from "./report";
@@ -60,7 +61,8 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
   const builder = build("checkpoints")
     .for(checkpoints, {
       // Slots are assigned in this order.
-      initial: (objects) => objects.filter(({ status }) => !isFinished(status)).toSorted(byAge),
+      initial: (objects) =>
+        objects.filter((object) => !isFinished(object.status) || lacksRecord(object)).toSorted(byAge),
     })
     .needs(...all.flatMap(({ sources = [] }) => sources));
   const reconciler = new CheckpointReconciler(context, checkpoints, backoff, scheduler, builder.queue);

@@ -9,6 +9,7 @@ import {
   type OwnerIdentity,
 } from "../../api";
 import {
+  at,
   isTrueAt,
   itemsAt,
   kindOf,
@@ -27,6 +28,14 @@ export interface CheckpointObject extends CustomResource<CheckpointSpec, Checkpo
   readonly metadata: CustomResourceMetadata & {
     /** The Cedana that owns it. */
     readonly cedana?: { readonly name: string; readonly uid: string };
+  };
+  /** What survives the loss of the status. */
+  readonly record?: {
+    /** UID of the Checkpoint whose checkpoint was taken. */
+    readonly checkpointUID: string;
+    readonly hasResult: boolean;
+    /** Only of an object that was created with the record of another one. Otherwise the status has it. */
+    readonly result?: CheckpointStatus;
   };
 }
 
@@ -52,7 +61,16 @@ export function projectCheckpoint(raw: Json): CheckpointObject {
       ...object.metadata,
       ...(name === undefined || uid === undefined ? {} : { cedana: { name, uid } }),
     },
+    ...recordOf(raw, object.metadata.uid),
   };
+}
+
+function recordOf(raw: Json, uid: string): Pick<CheckpointObject, "record"> {
+  const checkpointUID = textAt(raw, "record", "checkpointUID");
+  if (checkpointUID === undefined) return {};
+  const result = at(raw, "record", "result") as unknown as CheckpointStatus | undefined;
+  const kept = checkpointUID === uid || result === undefined ? {} : { result };
+  return { record: { checkpointUID, hasResult: result !== undefined, ...kept } };
 }
 
 export function projectCedana(raw: Json): CedanaObject {

@@ -4,6 +4,7 @@ import { isOutdated, isRejected, type Objects, type PerKeyBackoff, type WorkQueu
 import { engineName, engineOf, type Context } from "./context";
 import { isFinished, phaseOf, readyOf, timeOf, withPhase } from "./state";
 import { CHECKPOINT, POD, checkSourcePod, type CheckpointObject, type SourcePodState } from "./objects";
+import { isImported, lacksRecord, putRecord } from "./record";
 import { CheckpointRun } from "./run";
 import { podKeyOf, reservationOf, type CheckpointScheduler } from "./scheduler";
 
@@ -47,8 +48,12 @@ export class CheckpointReconciler {
   private async advance(object: CheckpointObject, signal: AbortSignal): Promise<Next> {
     if (object.metadata.deletionTimestamp !== undefined) return;
     const { uid } = object.metadata;
+    if (isFinished(object.status)) {
+      if (lacksRecord(object)) await this.complete(object);
+      return;
+    }
+    if (isImported(object)) return this.adopt(object);
     const phase = phaseOf(object.status);
-    if (phase === "completed" || phase === "failed") return;
     if (phase === "requested" && !this.notRequested.has(uid)) {
       if (this.resume(object)) return;
       return this.end(object, object.status, "OutcomeUnknown", OUTCOME_UNKNOWN);
@@ -173,6 +178,30 @@ export class CheckpointReconciler {
     if (this.context.inFlight.late(object.metadata.uid)) this.wake(object, nodeName);
   }
 
+  /** Writes the record of a Checkpoint that an earlier version has taken, or whose record was removed. */
+  private async complete(object: CheckpointObject): Promise<void> {
+    const { client, log } = this.context;
+    const result = phaseOf(object.status) === "completed" ? object.status : undefined;
+    const { metadata } = await putRecord(client, log, object, result);
+    const { generation: value } = metadata;
+    const path = "/status/observedGeneration";
+    await client.jsonPatch(CHECKPOINT, metadata, [{ op: "add", path, value }], { subresource: "status" });
+  }
+
+  /** Gives an object from a backup the status of its record. Takes no checkpoint: it would replace the saved one. */
+  private async adopt(object: CheckpointObject): Promise<void> {
+    const { checkpointUID, result } = object.record ?? {};
+    if (result === undefined) {
+      const message = `the object is from a backup of Checkpoint ${checkpointUID}, which had no result; create another Checkpoint`;
+      return this.end(object, object.status, "CheckpointLost", message);
+    }
+    const message = `from a backup of Checkpoint ${checkpointUID}`;
+    const now = Date.now();
+    const status = withPhase(object, result, "completed", "CheckpointCompleted", message, now);
+    await this.context.client.applyStatus(CHECKPOINT, object.metadata, status);
+    this.context.report.imported(object, message);
+  }
+
   /** Ends the Checkpoint without the engine. */
   private async end(
     object: CheckpointObject,
@@ -180,13 +209,15 @@ export class CheckpointReconciler {
     reason: CheckpointEndReason,
     message: string,
   ): Promise<void> {
+    const { client, log } = this.context;
+    const recorded = object.record === undefined ? await putRecord(client, log, object) : object;
     const now = Date.now();
     const ended = {
-      ...withPhase(object, status, "failed", reason, message, now),
+      ...withPhase(recorded, status, "failed", reason, message, now),
       engine: engineName(this.context, object),
       completionTime: timeOf(now),
     };
-    await this.context.client.applyStatus(CHECKPOINT, object.metadata, ended);
+    await client.applyStatus(CHECKPOINT, recorded.metadata, ended);
     this.context.report.ended(object, reason, message, ended);
   }
 

@@ -17,6 +17,7 @@ const RESULTS: Readonly<Record<CheckpointEndReason, "completed" | "failed" | "un
   QuotaExceeded: "failed",
   RegistryFailed: "failed",
   CheckpointNotPossible: "failed",
+  CheckpointLost: "failed",
 };
 
 /** Upper bounds in seconds, up to the default timeout of an engine. */
@@ -84,6 +85,13 @@ export class Report {
     );
     const type = result === "completed" ? "Normal" : "Warning";
     this.record(CHECKPOINT, object, type, reason, "Checkpoint", message);
+  }
+
+  /** Reports that a Checkpoint from a backup has its status again. */
+  imported(object: CheckpointObject, message: string): void {
+    const { namespace, name: checkpoint } = object.metadata;
+    this.options.log.info({ checkpoint, namespace, message }, "checkpoint imported");
+    this.record(CHECKPOINT, object, "Normal", "CheckpointCompleted", "Import", message);
   }
 
   /** Reports a Cedana by an event. */

@@ -3,6 +3,7 @@ import { checkpointsPods, EngineError, type Engine } from "../engines";
 import { type Context } from "./context";
 import { timeOf, withPhase, type Phase } from "./state";
 import { isOutdated, retryUntilWritten } from "../../kube";
+import { putRecord } from "./record";
 import {
   CHECKPOINT,
   POD,
@@ -59,9 +60,11 @@ export class CheckpointRun {
 
   /** Records that the engine is about to receive the request. @throws ApiError 409 if the object changed since it was read */
   async writeAhead(): Promise<void> {
+    const { client, log } = this.context;
     const [first = []] = this.steps;
+    if (this.object.record === undefined) this.object = await putRecord(client, log, this.object);
     this.begin(first);
-    this.object = await this.putStatus(this.requested(this.object, first));
+    this.object = await this.putStatus(this.requested(this.object, first), this.object);
   }
 
   /**
@@ -185,6 +188,7 @@ export class CheckpointRun {
   }
 
   private async end(phase: Phase, reason: CheckpointEndReason, message: string): Promise<void> {
+    const { client, log } = this.context;
     const now = Date.now();
     const sizes = this.containers.map(({ sizeBytes }) => sizeBytes);
     const known = phase === "completed" && sizes.every((size) => size !== undefined);
@@ -196,6 +200,8 @@ export class CheckpointRun {
       ...(known ? { sizeBytes: sizes.reduce((sum, size) => sum + size, 0) } : {}),
       ...this.whole,
     };
+    // The record first: a status that says Ready is in each backup.
+    if (phase === "completed") await this.put((object) => putRecord(client, log, object, status));
     const written = await this.write((object) => withPhase(object, status, phase, reason, message, now));
     this.context.report.ended(this.object, reason, message, status, !written);
     await this.release();
@@ -212,11 +218,16 @@ export class CheckpointRun {
 
   /** @returns false if the Checkpoint was deleted */
   private write(statusOf: (object: CheckpointObject) => CheckpointStatus): Promise<boolean> {
+    return this.put((object) => this.putStatus(statusOf(object), object));
+  }
+
+  /** Writes until it is done. @returns false if the Checkpoint was deleted */
+  private put(work: (object: CheckpointObject) => Promise<CheckpointObject>): Promise<boolean> {
     const { client, inFlight, log } = this.context;
     return retryUntilWritten(log, inFlight.signal, async () => {
       for (;;) {
         try {
-          this.object = await this.putStatus(statusOf(this.object));
+          this.object = await work(this.object);
           return true;
         } catch (error) {
           if (!isOutdated(error)) throw error;
@@ -228,8 +239,8 @@ export class CheckpointRun {
     });
   }
 
-  private putStatus(status: CheckpointStatus): Promise<CheckpointObject> {
-    return this.context.client.applyStatus(CHECKPOINT, this.object.metadata, status);
+  private putStatus(status: CheckpointStatus, { metadata }: CheckpointObject): Promise<CheckpointObject> {
+    return this.context.client.applyStatus(CHECKPOINT, metadata, status);
   }
 
   private requested(object: CheckpointObject, step: Step): CheckpointStatus {

@@ -6,6 +6,7 @@ export {
   readWriteStatements,
   tlsOnlyStatement,
   checkStatements,
+  expirePolicy,
   keepLastPolicy,
   pullStatements,
   pushStatements,

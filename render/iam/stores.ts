@@ -98,16 +98,18 @@ export function pushStatements(repositoryArn: string): object[] {
 
 /** Returns a lifecycle policy that keeps the newest images, with any tag. */
 export function keepLastPolicy(count: number): object {
-  return {
-    rules: [
-      {
-        rulePriority: 1,
-        description: `keep the newest ${count}`,
-        selection: { tagStatus: "any", countType: "imageCountMoreThan", countNumber: count },
-        action: { type: "expire" },
-      },
-    ],
-  };
+  return expiry(`keep the newest ${count}`, { countType: "imageCountMoreThan", countNumber: count });
+}
+
+/** Returns a lifecycle policy that deletes images, with any tag, some days after their push. */
+export function expirePolicy(days: number): object {
+  const selection = { countType: "sinceImagePushed", countUnit: "days", countNumber: days };
+  return expiry(`delete after ${days} days`, selection);
+}
+
+function expiry(description: string, selection: object): object {
+  const all = { tagStatus: "any", ...selection };
+  return { rules: [{ rulePriority: 1, description, selection: all, action: { type: "expire" } }] };
 }
 
 /** Returns the ARN of the repository of a URL such as `123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app`. */

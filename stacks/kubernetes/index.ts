@@ -8,7 +8,7 @@ import { kindsOf } from "../../api";
 import { restoreOf } from "../../config/engines";
 import { gateOwner } from "../../config/install";
 import { Controller } from "../../constructs/kubernetes/controller";
-import { Crd } from "../../constructs/kubernetes/crds";
+import { Crd, CrdGuard } from "../../constructs/kubernetes/crds";
 import { constructsOf, type EngineConstruct } from "../../constructs/kubernetes/engines";
 import { inputOf, type EngineProps } from "../../constructs/kubernetes/input";
 import { KueueQueues } from "../../constructs/kubernetes/integrations/kueue";
@@ -54,6 +54,8 @@ export class CedanaChart extends Chart {
   readonly namespaces?: SystemNamespace;
   /** By kind: `crds.Checkpoint`. Only the kinds that the engine uses. Empty with `crds: false`. */
   readonly crds: Readonly<Record<string, Crd>>;
+  /** Denies the deletion of the CRDs. Undefined with `crds: false`. */
+  readonly crdGuard?: CrdGuard;
   /** Objects of the engine: a `CedanaEngine` or a `CriuEngine`. */
   readonly engine: EngineConstruct;
   /** Undefined with `networkPolicies: false`. */
@@ -78,6 +80,7 @@ export class CedanaChart extends Chart {
     this.crds = Object.fromEntries(
       kinds.map((kind) => [kind.kind, new Crd(this, kind.crdName, { ...input, kind })]),
     );
+    if (kinds.length > 0) this.crdGuard = new CrdGuard(this, "crd-guard", { ...input, kinds });
     if (install.networkPolicies) {
       this.networkPolicies = new SystemNetworkPolicies(this, "network-policies", input);
     }

@@ -42,7 +42,7 @@ const REQUESTS: Readonly<Record<string, readonly string[]>> = {
   "readiness/taint-writer": ["get,patch nodes"],
   "readiness/condition-writer": ["patch nodes:status", "create,patch events.k8s.io/events in default"],
   checkpoints: [
-    `get,list,watch,create automation.cedana.ai/checkpoints in ${TEAM}`,
+    `get,list,watch,create,patch automation.cedana.ai/checkpoints in ${TEAM}`,
     `patch automation.cedana.ai/checkpoints:status in ${TEAM}`,
     `get,list,watch,patch core.cedana.ai/cedanas in ${TEAM}`,
     `patch core.cedana.ai/cedanas:status in ${TEAM}`,
@@ -59,7 +59,7 @@ const DENIED = [
   `list,watch,create,patch,delete pods in ${TEAM}`,
   `create pods:exec in ${TEAM}`,
   `patch,delete apps/daemonsets in ${AGENTS}`,
-  `update,patch,delete automation.cedana.ai/checkpoints in ${TEAM}`,
+  `update,delete automation.cedana.ai/checkpoints in ${TEAM}`,
   "list,watch,create automation.cedana.ai/checkpoints in default",
   `create,delete core.cedana.ai/cedanas in ${TEAM}`,
   `list,watch,patch,delete ${LEASES} in ${NAMESPACE}`,

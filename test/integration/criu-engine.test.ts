@@ -37,6 +37,8 @@ interface Conditions {
 
 interface Checkpoint {
   readonly metadata?: { readonly uid: string };
+  readonly spec?: object;
+  readonly record?: object;
   readonly status?: Conditions & {
     readonly containers?: readonly { name: string; location?: string; checkpointID?: string }[];
   };
@@ -260,6 +262,83 @@ interface Checkpoint {
     }
     expect(outcomes).toEqual(outcomes.map(() => "Ready CheckpointCompleted checkpointed app, log"));
     expect(host.maxConcurrent).toBe(1);
+    await expectNothingLeft();
+  });
+
+  /** Returns an object as a backup has it, under another name. */
+  const fromBackup = ({ spec, record }: Checkpoint, name: string) => ({
+    apiVersion: "automation.cedana.ai/v1alpha1",
+    kind: "Checkpoint",
+    metadata: { name, namespace: TEAM, labels: { "velero.io/restore-name": "monday" } },
+    spec,
+    record,
+  });
+
+  test("a Checkpoint from a backup, without its status, has its artifact again, and no checkpoint is taken", async () => {
+    await take("saved");
+    const saved = await ended("saved");
+    expect(saved.record).toMatchObject({
+      checkpointUID: saved.metadata?.uid,
+      result: { containers: saved.status?.containers },
+    });
+    await api.request("DELETE", `${CHECKPOINTS}/saved`);
+    await expectNothingLeft();
+    const before = [...registry.manifests.keys()];
+    expect(await api.request("POST", CHECKPOINTS, fromBackup(saved, "saved"))).toMatchObject({ status: 201 });
+    const back = await ended("saved");
+    expect(back.outcome).toBe(`Ready CheckpointCompleted from a backup of Checkpoint ${saved.metadata?.uid}`);
+    expect(back.status?.containers).toEqual(saved.status?.containers);
+    expect(back.record).toEqual(saved.record);
+    expect(back.metadata?.uid).not.toBe(saved.metadata?.uid);
+    expect([...registry.manifests.keys()]).toEqual(before);
+    expect(host.maxConcurrent).toBe(1);
+  });
+
+  test("only a user with the verb import creates a record, and only the controller changes it", async () => {
+    const rules = (verbs: readonly string[]) => [
+      { apiGroups: ["automation.cedana.ai"], resources: ["checkpoints"], verbs },
+    ];
+    const rights = {
+      editor: ["get", "create", "update", "patch"],
+      importer: ["get", "create", "update", "patch", "import"],
+    };
+    for (const [name, verbs] of Object.entries(rights)) {
+      const rbac = "rbac.authorization.k8s.io/v1";
+      const about = { name: `records-${name}`, namespace: TEAM };
+      await apply(api, { apiVersion: rbac, kind: "Role", metadata: about, rules: rules(verbs) });
+      const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: about.name };
+      const subjects = [{ kind: "User", name, apiGroup: "rbac.authorization.k8s.io" }];
+      await apply(api, { apiVersion: rbac, kind: "RoleBinding", metadata: about, roleRef, subjects });
+    }
+    const { body: saved } = await api.request<Checkpoint>("GET", `${CHECKPOINTS}/saved`);
+    const asUser = (user: string, method: string, path: string, body: object) =>
+      api.request<{ message?: string }>(method, path, body, {
+        contentType: method === "PATCH" ? "application/merge-patch+json" : "application/json",
+        as: user,
+      });
+    const create = (user: string, object: object) => asUser(user, "POST", CHECKPOINTS, object);
+    const refused = await create("editor", fromBackup(saved, "forged"));
+    expect(refused.status).toBe(403);
+    expect(refused.body.message).toContain(
+      `editor may not import Checkpoints into namespace ${TEAM}: it needs the verb import on checkpoints.automation.cedana.ai`,
+    );
+    const { record: _record, ...plain } = fromBackup(saved, "plain");
+    expect(await create("editor", plain)).toMatchObject({ status: 201 });
+    await ended("plain");
+    const forged = { record: { checkpointUID: "another", result: {} } };
+    for (const user of ["editor", "importer"])
+      expect(await asUser(user, "PATCH", `${CHECKPOINTS}/plain`, forged)).toMatchObject({
+        status: 403,
+        body: { message: expect.stringContaining("only the controller changes it") as string },
+      });
+    const kept = { metadata: { labels: { mine: "yes" } } };
+    expect(await asUser("editor", "PATCH", `${CHECKPOINTS}/plain`, kept)).toMatchObject({ status: 200 });
+    expect(await create("importer", fromBackup(saved, "imported"))).toMatchObject({ status: 201 });
+    expect((await ended("imported")).status?.containers).toEqual(saved.status?.containers);
+    const account = `system:serviceaccount:${SYSTEM}:criu-engine-controller`;
+    expect(await asUser(account, "PATCH", `${CHECKPOINTS}/plain`, kept)).toMatchObject({ status: 200 });
+    const other = { metadata: { finalizers: ["example.com/hold"] } };
+    expect(await asUser(account, "PATCH", `${CHECKPOINTS}/plain`, other)).toMatchObject({ status: 403 });
     await expectNothingLeft();
   });
 

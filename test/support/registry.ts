@@ -31,6 +31,12 @@ export interface FakeRegistryOptions {
   readonly ignoresRanges?: boolean;
   /** Returns status 405 for the deletion of manifests, as ECR. */
   readonly keepsManifests?: boolean;
+  /** Rejects a PUT of a tag that exists, also of the same manifest, as ECR with immutable tags. */
+  readonly immutableTags?: boolean;
+  /** Status of a stored blob or manifest. Default: 201. */
+  readonly storedStatus?: number;
+  /** Runs after a request was executed. With true, its response is lost. */
+  readonly losesResponse?: (request: SeenRequest) => boolean;
   /** Delay of the response to a completed upload. */
   readonly commitMs?: number;
   /** Returns the fault of a request; `nth` counts the requests of the same kind. */
@@ -85,6 +91,7 @@ export class FakeRegistry {
     const nth = (this.counts.get(key) ?? 0) + 1;
     this.counts.set(key, nth);
     const fault = this.options.fault?.(seen, nth);
+    if (this.options.losesResponse?.(seen)) response.writeHead = () => response.destroy();
     if (fault !== undefined && !isCut(fault)) return injectFault(fault, request, response);
     if (path.startsWith("/token")) return this.giveToken(request, response);
     const challenge = this.challenge(headers.authorization, path);
@@ -159,7 +166,7 @@ export class FakeRegistry {
     await new Promise((resolve) => setTimeout(resolve, this.options.commitMs ?? 0));
     this.uploads.delete(id);
     this.blobs.set(`${repository}@${digest}`, whole);
-    response.writeHead(201, { "docker-content-digest": digest }).end();
+    response.writeHead(this.options.storedStatus ?? 201, { "docker-content-digest": digest }).end();
   }
 
   private startUpload(response: ServerResponse, repository: string, query: URLSearchParams): void {
@@ -186,10 +193,15 @@ export class FakeRegistry {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
       const content = Buffer.concat(chunks);
+      if (this.options.immutableTags && !key.includes("/sha256:") && this.manifests.has(key)) {
+        response.writeHead(400).end(errors("TAG_INVALID", "the tag exists and is immutable"));
+        return;
+      }
       const manifest = { mediaType: request.headers["content-type"] ?? "", content };
       this.manifests.set(key, manifest);
       this.manifests.set(key.replace(/[^/]*$/, sha256(content)), manifest);
-      response.writeHead(201, { "docker-content-digest": sha256(content) }).end();
+      const headers = { "docker-content-digest": sha256(content) };
+      response.writeHead(this.options.storedStatus ?? 201, headers).end();
       return;
     }
     const found = this.manifests.get(key);

@@ -35,7 +35,7 @@ function template({ accountId, aws, region }: TemplateValues): Template {
     storage: `# The ECR repository of checkpoints. The role of the agents pushes and pulls them.
 imageRepository:
   name: ${REPOSITORY}
-  keepLast: 100
+  # expireDays: 90 # default: checkpoints are never deleted
 `,
     engine: `# The engine that takes and restores checkpoints: CRIU on the nodes. It checkpoints all containers of a pod at one moment.
 # The image of the agent is not published; docs/image/node-agent.md describes how to build it.

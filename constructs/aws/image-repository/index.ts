@@ -4,6 +4,7 @@ import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { Construct } from "constructs";
 import {
   checkExistingRepository,
+  checkExpiry,
   existingRepositoryPropsSchema,
   repositoryPropsSchema,
   type ExistingRepositoryPropsSpec,
@@ -11,6 +12,7 @@ import {
 } from "../../../config/image-repository";
 import {
   checkStatements,
+  expirePolicy,
   keepLastPolicy,
   pullStatements,
   pushStatements,
@@ -72,7 +74,7 @@ export interface ImageRepositoryProps extends RepositoryPropsSpec {}
 
 /**
  * Creates an ECR repository with immutable tags, so that a restore uses exactly the image that the checkpoint was pushed as.
- * Encrypted with KMS, scanned on push. A lifecycle policy keeps only the newest images.
+ * Encrypted with KMS, scanned on push. Images are deleted only with `expireDays` or `keepLast`.
  * @throws InvalidInputError
  */
 export class ImageRepository extends RepositoryBase {
@@ -86,11 +88,12 @@ export class ImageRepository extends RepositoryBase {
   }
 
   readonly repository: EcrRepository;
-  readonly lifecycle: EcrLifecyclePolicy;
+  /** Only with `expireDays` or `keepLast`. */
+  readonly lifecycle?: EcrLifecyclePolicy;
 
   constructor(scope: Construct, id: string, props: ImageRepositoryProps) {
     super(scope, id);
-    const spec = resolve(this.node.path, repositoryPropsSchema, props);
+    const spec = resolve(this.node.path, repositoryPropsSchema, props, checkExpiry);
     this.repository = new EcrRepository(this, "repository", {
       name: spec.name,
       imageTagMutability: "IMMUTABLE",
@@ -103,10 +106,13 @@ export class ImageRepository extends RepositoryBase {
       ],
       forceDelete: spec.forceDelete,
     });
-    this.lifecycle = new EcrLifecyclePolicy(this, "lifecycle", {
-      repository: this.repository.name,
-      policy: JSON.stringify(keepLastPolicy(spec.keepLast)),
-    });
+    const policy = lifecyclePolicy(spec);
+    if (policy !== undefined) {
+      this.lifecycle = new EcrLifecyclePolicy(this, "lifecycle", {
+        repository: this.repository.name,
+        policy: JSON.stringify(policy),
+      });
+    }
   }
 
   get url(): string {
@@ -116,6 +122,11 @@ export class ImageRepository extends RepositoryBase {
   get arn(): string {
     return this.repository.arn;
   }
+}
+
+function lifecyclePolicy({ keepLast, expireDays }: ImageRepositoryProps): object | undefined {
+  if (expireDays !== undefined) return expirePolicy(expireDays);
+  return keepLast === undefined ? undefined : keepLastPolicy(keepLast);
 }
 
 class ExistingRepository extends RepositoryBase {

@@ -3,7 +3,7 @@ import type { V1ConfigMap, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { controllerSettings } from "../../../config/programs/controller";
-import { namesOf, selectorLabels } from "../../../config/install";
+import { checkpointsOf, namesOf, selectorLabels } from "../../../config/install";
 import { constructsOf } from "../engines";
 import { enabled, inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
@@ -11,6 +11,7 @@ import { disruptionBudget } from "../pod";
 import { grantWhere } from "../rbac";
 import { ControllerMetrics, SETTINGS_FILE, controllerDeployment } from "./deployment";
 import { controllerGrants } from "./grants";
+import { recordGuard } from "./record-guard";
 
 export { METRICS_PORT } from "./deployment";
 
@@ -26,6 +27,8 @@ export class Controller extends Construct {
   readonly disruptionBudget: ApiObject;
   /** Roles, ClusterRoles and their bindings. */
   readonly roles: readonly ApiObject[];
+  /** Policy on the record of Checkpoints, and its binding. Only with `checkpoints`. */
+  readonly guards: readonly ApiObject[];
   /** Only with `controller.metrics`. */
   readonly metrics?: ControllerMetrics;
 
@@ -64,6 +67,7 @@ export class Controller extends Construct {
           { namespace, name: names.controller },
         ),
     );
+    this.guards = checkpointsOf(install) ? recordGuard(this, install) : [];
     const hash = createHash("sha256").update(text).digest("hex");
     const webhookPort = settings.restore ? settings.restore.port : undefined;
     this.deployment = object(

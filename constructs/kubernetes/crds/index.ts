@@ -3,13 +3,23 @@ import { Construct } from "constructs";
 import type { Kind } from "../../../api";
 import { installOf, type InstallProps } from "../input";
 import { metadata, object } from "../object";
+import { CRDS_COMPONENT } from "./guard";
+
+export { CrdGuard, type CrdGuardProps } from "./guard";
+
+/** Keeps the CRD, and with it all objects, if a tool uninstalls or no longer has it: Helm, Argo CD, Flux. */
+const KEEP = {
+  "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+  "helm.sh/resource-policy": "keep",
+  "kustomize.toolkit.fluxcd.io/prune": "disabled",
+};
 
 export interface CrdProps extends InstallProps {
   /** A kind of `cedana-cdk/api`. */
   readonly kind: Kind;
 }
 
-/** The CustomResourceDefinition of a kind. */
+/** The CustomResourceDefinition of a kind. Tools that uninstall keep it. */
 export class Crd extends Construct {
   readonly definition: ApiObject;
 
@@ -19,7 +29,7 @@ export class Crd extends Construct {
     const { kind } = props;
     this.definition = object(this, kind.plural, {
       ...crd(kind),
-      metadata: metadata(install, { name: kind.crdName }),
+      metadata: metadata(install, { name: kind.crdName, component: CRDS_COMPONENT, annotations: KEEP }),
     });
   }
 }

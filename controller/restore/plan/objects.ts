@@ -8,6 +8,7 @@ import {
 } from "../../../api";
 import { kindOf, projectCustomResource, type CustomResource } from "../../../kube";
 import type { CheckpointObject } from "../../checkpoints/objects";
+import { checkpointUIDOf } from "../../checkpoints/record";
 import type { PlanRestore } from "../../engines";
 import type { RestoredPod } from "../pods";
 
@@ -34,15 +35,17 @@ export function reasonOf({ conditions = [] }: NodeRestoreStatus): NodeRestoreRea
 /** Returns the request to the agent of the pod's node, or undefined if the Checkpoint has no image. */
 export function nodeRestoreFor(
   { metadata: { namespace, name, uid }, nodeName, fallback }: RestoredPod & { readonly nodeName: string },
-  { metadata, status }: CheckpointObject,
+  checkpoint: CheckpointObject,
   { namespace: place, restart, lazy, timeoutSeconds }: PlanRestore,
 ) {
-  const image = status.containers?.find(({ location }) => location?.includes("@sha256:"))?.location;
+  const image = checkpoint.status.containers?.find(({ location }) =>
+    location?.includes("@sha256:"),
+  )?.location;
   if (image === undefined) return undefined;
   const spec: NodeRestoreSpec = {
     nodeName,
     podRef: { namespace, name, uid },
-    checkpointUID: metadata.uid,
+    checkpointUID: checkpointUIDOf(checkpoint),
     image,
     fallback,
     restart,

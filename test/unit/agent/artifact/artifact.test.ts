@@ -79,6 +79,27 @@ async function failure(work: Promise<unknown>): Promise<Error> {
 }
 
 describe("push", () => {
+  test("with immutable tags, a push that is killed after any request is completed by the next one", async () => {
+    const digests = new Set<string>();
+    let killed = 0;
+    for (let dieAt = 1; dieAt <= 40; dieAt++) {
+      let count = 0;
+      await start({ immutableTags: true, losesResponse: () => ++count === dieAt });
+      const once = new RegistryClient({ registry: registry.host, attempts: 1 });
+      const reference = { registry: registry.host, repository: "checkpoints", tag: "one" };
+      const first = pushCheckpoint({ uid: "cp", reference, client: once, node });
+      await first.catch(() => killed++);
+      once.close();
+      digests.add((await push("one")).digest);
+      // Another process may not know that the push was complete.
+      digests.add((await push("one")).digest);
+      client.close();
+      await registry.stop();
+    }
+    expect(killed).toBeGreaterThanOrEqual(20);
+    expect(digests.size).toBe(1);
+  });
+
   test("stores the metadata as config and each part as a layer", async () => {
     await start();
     const pushed = await push("one");

@@ -88,6 +88,89 @@ test("rejects a manifest whose content does not match its digest", async () => {
   expect((await failure(client.getManifest("app", digest))).message).toContain(`instead of ${digest}`);
 });
 
+describe("immutable tags", () => {
+  const mediaType = "application/vnd.oci.image.manifest.v1+json";
+  const manifest = { mediaType, content: Buffer.from('{"a":1}') };
+  const other = { mediaType, content: Buffer.from('{"a":2}') };
+
+  test("a manifest whose response was lost is stored", async () => {
+    let lost = 0;
+    await start({ immutableTags: true, losesResponse: ({ method }) => method === "PUT" && lost++ === 0 });
+    expect(await client.putManifest("app", "1", manifest)).toBe(digestOf(manifest.content));
+    expect(registry.requestLines).toEqual([
+      "PUT /v2/app/manifests/1",
+      "PUT /v2/app/manifests/1",
+      "GET /v2/app/manifests/1",
+    ]);
+  });
+
+  test("the same manifest again is a success", async () => {
+    await start({ immutableTags: true });
+    for (let time = 0; time < 3; time++)
+      expect(await client.putManifest("app", "1", manifest)).toBe(digestOf(manifest.content));
+  });
+
+  test("another manifest is stored under its digest, and the tag stays", async () => {
+    await start({ immutableTags: true });
+    await client.putManifest("app", "1", manifest);
+    const stored = await client.putManifest("app", "1", other);
+    expect(stored).toBe(digestOf(other.content));
+    expect((await client.getManifest("app", stored))?.content).toEqual(other.content);
+    expect((await client.getManifest("app", "1"))?.content).toEqual(manifest.content);
+  });
+
+  test.each([
+    ["the tag does not exist", {}],
+    ["the tag cannot be read", { status: 403 }],
+  ])("a manifest that the registry rejects is an error: %s", async (_, read) => {
+    const body = '{"errors":[{"code":"MANIFEST_INVALID","message":"no OCI manifests"}]}';
+    await start({
+      fault: ({ method }) =>
+        method === "PUT" ? { status: 400, body } : "status" in read ? { status: read.status } : undefined,
+    });
+    const error = await failure(client.putManifest("app", "1", manifest));
+    expect(error).toMatchObject({ status: 400, code: "MANIFEST_INVALID", reason: "no OCI manifests" });
+  });
+});
+
+test.each([200, 201, 202, 204])(
+  "status %i of a stored blob or manifest is a success",
+  async (storedStatus) => {
+    await start({ storedStatus });
+    expect(await client.pushBlob("app", blob)).toBe(true);
+    const manifest = { mediaType: "x", content: Buffer.from("{}") };
+    expect(await client.putManifest("app", "1", manifest)).toBe(digestOf(manifest.content));
+    expect(registry.requestLines.filter((line) => line.startsWith("P"))).toHaveLength(3);
+  },
+);
+
+describe("redirects", () => {
+  let store: FakeRegistry;
+  afterEach(() => store.stop());
+  const away = (path: string) => ({ status: 307, headers: { location: `http://${store.host}${path}` } });
+
+  test.each([{ relativeLocation: true }, { relativeLocation: false }])(
+    "307 sends the requests of an upload elsewhere, with %p",
+    async (options) => {
+      store = await new FakeRegistry(options).start();
+      await start({ fault: ({ path, method }) => (method === "HEAD" ? undefined : away(path)) });
+      expect(await client.pushBlob("app", blob)).toBe(true);
+      expect(store.blobs.get(`app@${digest}`)?.equals(content)).toBe(true);
+      const manifest = { mediaType: "x", content: Buffer.from("{}") };
+      await client.putManifest("app", "1", manifest);
+      expect(store.manifests.get("app/1")?.content).toEqual(manifest.content);
+      expect(registry.blobs.size + registry.manifests.size).toBe(0);
+    },
+  );
+
+  test.each([301, 302, 303])("%i of an upload is an error: it would become a GET", async (status) => {
+    store = await new FakeRegistry().start();
+    await start({ fault: ({ method, path }) => (method === "HEAD" ? undefined : { ...away(path), status }) });
+    expect((await failure(client.pushBlob("app", blob))).status).toBe(status);
+    expect(store.seen).toEqual([]);
+  });
+});
+
 describe("retries", () => {
   test.each([
     ["busy", { status: 429, headers: { "retry-after": "0" } }],

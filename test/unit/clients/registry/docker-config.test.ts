@@ -28,6 +28,43 @@ test.each([
   expect(credentialsFor(config, registry, repository)).toEqual(expected);
 });
 
+const globs = JSON.stringify({
+  auths: {
+    "*.dkr.ecr.*.amazonaws.com": auth("any:p"),
+    "123.dkr.ecr.eu-west-1.amazonaws.com": auth("one:p"),
+    "https://*.Example.com/v1/": auth("star:p"),
+    "*.example.com/team": auth("team:p"),
+    "Upper.test:443": auth("upper:p"),
+    "r[0-9].regions.test": auth("class:p"),
+    "reg-?.regions.test": auth("mark:p"),
+    "*.ports.test:5000": auth("port:p"),
+    "(.bad.test": auth("bad:p"),
+  },
+});
+const named = (username: string) => ({ username, password: "p" });
+
+test.each([
+  ["456.dkr.ecr.us-east-1.amazonaws.com", "app", named("any")],
+  ["123.dkr.ecr.eu-west-1.amazonaws.com", "app", named("one")],
+  ["registry.example.com", "app", named("star")],
+  ["registry.example.com", "team/app", named("team")],
+  ["registry.example.com", "teams/app", named("star")],
+  ["a.registry.example.com", "app", undefined],
+  ["example.com", "app", undefined],
+  ["upper.test", "app", named("upper")],
+  ["UPPER.test:443", "app", named("upper")],
+  ["upper.test:8443", "app", undefined],
+  ["r7.regions.test", "app", named("class")],
+  ["rx.regions.test", "app", undefined],
+  ["reg-a.regions.test", "app", named("mark")],
+  ["reg-ab.regions.test", "app", undefined],
+  ["a.ports.test:5000", "app", named("port")],
+  ["a.ports.test", "app", undefined],
+  ["a.bad.test", "app", undefined],
+])("reads patterns as Kubernetes does: %s/%s", (registry, repository, expected) => {
+  expect(credentialsFor(globs, registry, repository)).toEqual(expected);
+});
+
 test.each([
   [config, "123.dkr.ecr.eu-west-1.amazonaws.com", "programs are not run"],
   [config, "stored.example.com", "programs are not run"],

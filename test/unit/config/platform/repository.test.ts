@@ -36,3 +36,26 @@ test.each([
     { code: "invalid-ecr-url" },
   ]);
 });
+
+test.each<[object, readonly string[]]>([
+  [{}, []],
+  [{ expireDays: 30 }, []],
+  [{ keepLast: 500 }, ["deletes-checkpoints"]],
+  [{ keepLast: 5, expireDays: 3 }, ["excluded", "deletes-checkpoints"]],
+])("no rule of the repository of checkpoints counts images: %j", (rules, codes) => {
+  const repository = url("eu-west-1", GLOBAL);
+  const found = problems("eu-west-1", repository, { name: "checkpoints", ...rules });
+  expect(found.map(({ code }) => code)).toEqual(codes);
+  for (const { path } of found) expect(path).toEqual(["imageRepository", "keepLast"]);
+});
+
+test("a repository that is not of checkpoints may count images", () => {
+  const existingCluster = { name: "training", version: "1.35", region: "eu-west-1" };
+  const engine = {
+    kind: "cedana",
+    clusterId: "5f0c4a1e-8a52-4c38-9d3a-0d8b1e7f6a90",
+    url: "https://a.example",
+  };
+  const input = { version: 1, existingCluster, imageRepository: { name: "images", keepLast: 9 }, engine };
+  expect(checkPlatform(input).problems).toEqual([]);
+});

@@ -132,9 +132,9 @@ test.each([
   expect(check(checkpointStoreSchema, input).problems?.map((problem) => problem.code)).toContain(code);
 });
 
-test("creates a repository with immutable tags that expires old images", () => {
+test("creates a repository with immutable tags", () => {
   const stack = new TerraformStack(new App(), "test");
-  const repository = new ImageRepository(stack, "repository", { name: "team/checkpoints", keepLast: 7 });
+  const repository = new ImageRepository(stack, "repository", { name: "team/checkpoints" });
   repository.grantPush("writer", { name: "writer" });
   const json = synthStack(stack);
   expect(only(json, "aws_ecr_repository")).toMatchObject({
@@ -143,8 +143,32 @@ test("creates a repository with immutable tags that expires old images", () => {
     encryption_configuration: [{ encryption_type: "KMS" }],
     force_delete: false,
   });
-  expect(only(json, "aws_ecr_lifecycle_policy")["policy"]).toContain('"countNumber":7');
   expect(only(json, "aws_iam_role_policy")["policy"]).toContain("ecr:PutImage");
+});
+
+test.each<[string, object, object[]]>([
+  ["none", {}, []],
+  ["the number", { keepLast: 7 }, [{ countType: "imageCountMoreThan", countNumber: 7 }]],
+  ["the age", { expireDays: 30 }, [{ countType: "sinceImagePushed", countUnit: "days", countNumber: 30 }]],
+])("deletes no image unless a rule is set: %s", (_, props, selections) => {
+  const stack = new TerraformStack(new App(), "test");
+  const { lifecycle } = new ImageRepository(stack, "repository", { name: "team/checkpoints", ...props });
+  expect(lifecycle === undefined).toBe(selections.length === 0);
+  const json = synthStack(stack);
+  const policies = Object.values(json.resource?.["aws_ecr_lifecycle_policy"] ?? {}) as { policy: string }[];
+  const rules = policies.flatMap(({ policy }) => (JSON.parse(policy) as { rules: object[] }).rules);
+  expect(rules).toMatchObject(
+    selections.map((one) => ({ selection: { tagStatus: "any", ...one }, action: { type: "expire" } })),
+  );
+  expect(rules).toHaveLength(selections.length);
+});
+
+test("rejects two rules that delete images", () => {
+  const stack = new TerraformStack(new App(), "test");
+  const props = { name: "team/checkpoints", keepLast: 7, expireDays: 30 };
+  expect(() => new ImageRepository(stack, "repository", props)).toThrow(
+    "keepLast  excludes expireDays: ECR has one rule for all images; given: 7; remove one of the two",
+  );
 });
 
 test("derives the ARN of an existing repository from its URL, which must be known", () => {

@@ -31,7 +31,8 @@ test("requests each container from the engine and records the outcome in the sta
     reason: "CheckpointCompleted",
     message: "checkpointed a, b",
     true: ["Ready"],
-    observedGeneration: 1,
+    // The record was written twice: before the first request, and with the result.
+    observedGeneration: 3,
     engine: "cedana",
     podUID: metadata.uid,
     nodeName: "n1",
@@ -68,8 +69,10 @@ test("requests each container from the engine and records the outcome in the sta
     }),
   );
   expect(metrics).toContain("cedana_checkpoints_in_flight 0");
-  // One write ahead of each container, and the end.
-  expect(harness.writes.filter(({ method }) => method === "PATCH")).toHaveLength(3);
+  // One write ahead of each container, and the end; and the record.
+  const patches = harness.writes.filter(({ method }) => method === "PATCH");
+  expect(patches.filter(({ path }) => path.endsWith("/status"))).toHaveLength(3);
+  expect(patches.filter(({ path }) => path.endsWith("/one"))).toHaveLength(2);
 });
 
 test("sums the sizes, and passes the location unchanged for one container", async () => {

@@ -56,6 +56,17 @@ test("requests the restore from the agent of the node, once the pod has one, and
   expect(creates()).toBe(1);
 });
 
+test("requests the artifact of a Checkpoint from a backup by the UID that it was taken with", async () => {
+  harness.api.edit(`${CHECKPOINTS}/before`, (object) => {
+    object["record"] = { checkpointUID: "first-uid", result: object["status"] };
+  });
+  harness.claim();
+  await harness.lead();
+  const { uid } = harness.pod().metadata;
+  await seconds(2);
+  expect(harness.request(uid)).toMatchObject({ spec: { checkpointUID: "first-uid", image: digest("pod") } });
+});
+
 test("a pod that started fresh marks the Checkpoint and no longer announces a plan", async () => {
   harness.claim();
   await harness.lead();

@@ -31,6 +31,9 @@ test("pushes and pulls with the credentials of a Docker config, and rejects ECR 
     expect(image).toBe(`${registry.host}/checkpoints/web@${digest}`);
     const limits = { maxBytes: 1e9, reserveBytes: 0 };
     expect(await artifacts.pull({ image, podUID: "pod-2", ...limits }, signal)).toMatchObject({ uid: "cp" });
+    await expect(artifacts.push("cp", "other.example.com/checkpoints/web:1", signal)).rejects.toThrow(
+      `the Docker config has no entry for other.example.com/checkpoints/web; it has: ${registry.host}. Add an entry to the Secret of registryCredentials`,
+    );
     const withoutIdentity = artifactsWith(node, { credentials: "ecr" }, async () => undefined);
     await expect(withoutIdentity.push("cp", `${registry.host}/checkpoints/web:2`, signal)).rejects.toThrow(
       "no AWS identity",
