@@ -1,6 +1,6 @@
 /** Reconciles Checkpoints and Cedanas. */
 import type { CheckpointSettings } from "../../config/programs/controller";
-import { PerKeyBackoff, controller, sleep, type Controller } from "../../kube";
+import { PerKeyBackoff, controller, sleep, type CachedObjects, type Controller } from "../../kube";
 import { CedanaReconciler, CedanaWriter } from "../cedana";
 import type { Engines } from "../engines";
 import type { Runtime } from "../runtime";
@@ -35,7 +35,7 @@ export interface CheckpointOptions extends Runtime {
 export function checkpointControllers(options: CheckpointOptions): readonly Controller[] {
   const { settings, engines, cache, client, events, log, metrics } = options;
   const { namespaces } = settings;
-  const checkpoints = cache.objects(CHECKPOINT, { namespaces });
+  const checkpoints = cache.objects(CHECKPOINT, { namespaces, skipDenied: true });
   const inFlight = new InFlight();
   const all = [...engines.values()];
   const longestMs = Math.max(...all.map((engine) => engine.timeoutMs));
@@ -66,14 +66,14 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
   const reconciler = new CheckpointReconciler(context, checkpoints, backoff, scheduler, builder.queue);
   const controllers = [
     builder.reconcile((key, signal) => reconciler.reconcile(key, signal), {
-      background: (signal) => sweep(context, () => checkpoints.list(), signal),
+      background: (signal) => sweep(context, checkpoints, signal),
       drain,
     }),
   ];
   // Without such an engine the kind is not installed.
   if (!all.some(({ handlesCedanas }) => handlesCedanas)) return controllers;
 
-  const cedanas = cache.objects(CEDANA, { namespaces });
+  const cedanas = cache.objects(CEDANA, { namespaces, skipDenied: true });
   const cedana = new CedanaReconciler(context, cedanas, checkpoints, new CedanaWriter(context));
   return [
     ...controllers,
@@ -87,18 +87,19 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
 /** Releases the requests that no open Checkpoint needs, at the start and periodically. */
 async function sweep(
   { engines, inFlight, log, settings: { namespaces } }: Context,
-  checkpoints: () => readonly CheckpointObject[],
+  checkpoints: Pick<CachedObjects<CheckpointObject>, "list" | "covers">,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    const open = checkpoints().filter(({ status }) => !isFinished(status));
+    const open = checkpoints.list().filter(({ status }) => !isFinished(status));
     const wanted = new Set(open.map(({ metadata }) => metadata.uid));
     for (const engine of engines.values()) {
       await engine
         .sweep?.((id, namespace) => {
           if (wanted.has(id) || inFlight.has(id)) return "open";
-          // Checkpoints of other namespaces are not read.
-          return namespaces === "all" || namespaces.includes(namespace) ? "closed" : "unknown";
+          // Checkpoints of other namespaces are not read, or cannot be.
+          const isRead = namespaces === "all" || namespaces.includes(namespace);
+          return isRead && checkpoints.covers(namespace) ? "closed" : "unknown";
         }, signal)
         .catch((error: unknown) => {
           if (!signal.aborted) log.warn({ engine: engine.name, err: error }, "sweep failed, retrying later");

@@ -265,7 +265,7 @@ describe("objects", () => {
     expect(names(ON)).toEqual([lease, ...nodes, "Role -checkpoints default"]);
     expect(names({ ...ON, checkpoints: false })).toEqual([lease, ...nodes]);
     expect(names({ ...ON, checkpoints: { namespaces: "all" }, readinessGate: { owner: "manager" } })).toEqual(
-      [lease, "ClusterRole -checkpoints"],
+      [lease, "Role -events default", "ClusterRole -checkpoints"],
     );
   });
 
