@@ -10,7 +10,9 @@ import { CEDANA, CHECKPOINT, byAge, type CheckpointObject } from "./objects";
 import { CheckpointReconciler } from "./reconciler";
 import { Report } from "./report";
 import { measureWaiting } from "./waiting";
-import { CheckpointScheduler, InFlight, Reservations } from "./scheduler";
+import { InFlight, Reservations } from "./reservations";
+import { CheckpointScheduler } from "./scheduler";
+import { WaitingOrder } from "./waiting-order";
 
 /** Objects that are reconciled concurrently. Requests in flight need no worker. */
 const WORKERS = 8;
@@ -52,7 +54,8 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
   measureWaiting(checkpoints, metrics);
   const context: Context = { settings, client, engines, inFlight, reservations, report, log };
   const backoff = new PerKeyBackoff(BACKOFF.baseMs, BACKOFF.maxMs);
-  const scheduler = new CheckpointScheduler(reservations, backoff, settings.maxPerNode);
+  const order = new WaitingOrder(checkpoints, (uid) => backoff.isWaiting(uid, Date.now()));
+  const scheduler = new CheckpointScheduler(reservations, order, settings.maxPerNode);
 
   const build = (name: string) =>
     controller(name, { log, metrics, workers: WORKERS, maxDelayMs: MAX_DELAY_MS });
@@ -63,7 +66,7 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
       initial: (objects) => objects.filter(({ status }) => !isFinished(status)).toSorted(byAge),
     })
     .needs(...all.flatMap(({ sources = [] }) => sources));
-  const reconciler = new CheckpointReconciler(context, checkpoints, backoff, scheduler, builder.queue);
+  const reconciler = new CheckpointReconciler(context, checkpoints, backoff, order, scheduler, builder.queue);
   const controllers = [
     builder.reconcile((key, signal) => reconciler.reconcile(key, signal), {
       background: (signal) => sweep(context, checkpoints, signal),

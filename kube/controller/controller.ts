@@ -4,6 +4,7 @@ import type { CachedObjects } from "../cache/cache";
 import type { Change } from "../cache/store";
 import type { Logger } from "../log";
 import type { Metrics } from "../metrics";
+import { namespaceOf } from "./fair-keys";
 import { WorkQueue, runWorkers, type Reconcile } from "./queue";
 
 /** Objects that a controller reads. */
@@ -136,8 +137,8 @@ export class ControllerBuilder {
     // On every replica: the series exist before this one leads.
     const metrics = this.options.metrics.controller(name, workers);
     const isCovered = (key: string) => {
-      const namespace = key.includes("/") ? key.slice(0, key.indexOf("/")) : undefined;
-      return namespace === undefined || sources.every((source) => source.covers?.(namespace) ?? true);
+      const namespace = namespaceOf(key);
+      return namespace === "" || sources.every((source) => source.covers?.(namespace) ?? true);
     };
     const reconcileCovered: Reconcile = async (key, signal) =>
       isCovered(key) ? reconcile(key, signal) : undefined;

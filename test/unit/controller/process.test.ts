@@ -23,6 +23,7 @@ const SETTINGS: ControllerSettings = {
   checkpoints: {
     namespaces: "all",
     maxPerNode: 2,
+    waitSeconds: 3600,
     locations: [],
     engine: "cedana",
     manager: {

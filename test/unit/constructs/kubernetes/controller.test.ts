@@ -95,6 +95,7 @@ describe("settings", () => {
       checkpoints: {
         namespaces: ["default"],
         maxPerNode: 2,
+        waitSeconds: 3600,
         locations: [],
         engine: "cedana",
         manager: {
