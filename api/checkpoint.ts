@@ -203,6 +203,7 @@ export const CHECKPOINT = defineKind({
 
 /**
  * Reason of a Checkpoint's conditions. The first five are those of KEP-5823.
+ * - `DeadlineExceeded`: it waited for too long, and no engine received a request
  * - `OutcomeUnknown`: the request was sent and its response was lost; it is not retried
  * - `AgentNotAnswering`, `QuotaExceeded`, `RegistryFailed`: only with an engine that has agents on the nodes
  * - `CheckpointNotPossible`: a container has state that the engine cannot save; only with the engine criu
@@ -219,6 +220,7 @@ export type CheckpointReason =
   | "ContainerNotFound"
   | "EngineNotFound"
   | "LocationNotAllowed"
+  | "DeadlineExceeded"
   | "AgentNotAnswering"
   | "QuotaExceeded"
   | "RegistryFailed"

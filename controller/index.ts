@@ -24,6 +24,7 @@ import {
   type Transport,
 } from "../kube";
 import { checkpointControllers } from "./checkpoints";
+import { denialsController } from "./denials";
 import { createEngines, type Engines } from "./engines";
 import { ReadinessGate } from "./readiness";
 import { Claims, createRestore, type Restore } from "./restore";
@@ -71,14 +72,18 @@ export async function runController(
   const engines = settings.checkpoints ? createEngines(settings.checkpoints, runtime) : new Map();
   const claims = new Claims(new Client(transport, clientOptions));
   const restore = restoreOf(settings, runtime, engines, claims);
-  const controllers = [...controllersOf(settings, runtime, engines), ...(restore?.controllers ?? [])];
+  const controllers = [
+    ...controllersOf(settings, runtime, engines),
+    ...(restore?.controllers ?? []),
+    denialsController(runtime),
+  ];
   metrics.collectProcess();
 
   const eventLoop = new EventLoopCheck();
   const health = new StatusServer(
     probes({
       healthz: [eventLoop, leaseCheck(elector), ...contactChecks(cache.informers)],
-      readyz: [...syncChecks(cache.informers), ...(restore ? [restore.check] : [])],
+      readyz: [...syncChecks(cache.informers), ...(restore?.checks ?? [])],
     }),
   );
   const metricsServer = new StatusServer(metricsRoute(metrics.registry));

@@ -47,6 +47,8 @@ export interface ReflectorMetrics {
   failed(): void;
   /** The API server responded. */
   contact(): void;
+  /** The API server began, or ended, to deny the list. */
+  denied(denied: boolean): void;
 }
 
 const QUEUE = ["name", "controller"] as const;
@@ -129,6 +131,11 @@ export class Metrics {
     "Number of failed lists and watches, including watches without a response",
     REFLECTOR,
   );
+  private readonly denials = this.newGauge(
+    "cedana_reflector_denied",
+    "1 while the API server denies the list or watch: a permission or the kind is missing; else 0",
+    REFLECTOR,
+  );
   private readonly contacts = this.newGauge(
     "cedana_reflector_last_contact_timestamp_seconds",
     "Time of the last response of the API server, in seconds since the epoch",
@@ -185,6 +192,7 @@ export class Metrics {
 
   reflector(reflector: string): ReflectorMetrics {
     for (const counter of [this.lists, this.watches, this.failures]) counter.inc({ reflector }, 0);
+    this.denials.set({ reflector }, 0);
     return {
       listed: (items) => {
         this.lists.inc({ reflector });
@@ -193,6 +201,7 @@ export class Metrics {
       watched: () => this.watches.inc({ reflector }),
       failed: () => this.failures.inc({ reflector }),
       contact: () => this.contacts.set({ reflector }, Date.now() / 1000),
+      denied: (denied) => this.denials.set({ reflector }, denied ? 1 : 0),
     };
   }
 

@@ -29,6 +29,7 @@ export function settings(): ControllerSettings {
     checkpoints: {
       namespaces: "all",
       maxPerNode: 2,
+      waitSeconds: 3600,
       locations: [],
       engine: "criu",
       agent: {

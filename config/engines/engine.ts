@@ -118,6 +118,10 @@ export const checkpointEntries = {
     "Namespaces whose Checkpoint objects are reconciled. all: every namespace.",
   ),
   maxPerNode: described(integer(1, 100), "Maximum number of checkpoints in flight on one node."),
+  waitSeconds: described(
+    integer(60, 604_800),
+    "Seconds after its creation at which a Checkpoint fails that has not started.",
+  ),
   locations: described(
     v.array(directory),
     "Directories of nodes to which spec.location of a Checkpoint may refer.",

@@ -31,6 +31,10 @@ export const checkpointsSchema = shape({
     "Namespaces whose Checkpoint objects are reconciled. all: every namespace.",
   ),
   maxPerNode: described(v.optional(integer(1, 100), 2), "Maximum number of checkpoints in flight on a node."),
+  waitSeconds: described(
+    v.optional(integer(60, 604_800), 3600),
+    "Seconds after its creation at which a Checkpoint fails that has not started: its pod is not running, or other checkpoints hold the slots of the node.",
+  ),
   timeoutSeconds: described(v.optional(integer(1, 86_400), 600), "Seconds after which a checkpoint fails."),
 });
 

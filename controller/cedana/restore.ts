@@ -4,7 +4,7 @@ import { canRestore, EngineError, type RestoreEngine, type RestoreRequest } from
 import { engineOf, type Context } from "../checkpoints/context";
 import { phaseOf } from "../checkpoints/state";
 import { POD, checkSourcePod, type CedanaObject, type CheckpointObject } from "../checkpoints/objects";
-import type { Reservation } from "../checkpoints/scheduler";
+import type { Reservation } from "../checkpoints/reservations";
 import type { Result } from "./writer";
 
 export type Plan =

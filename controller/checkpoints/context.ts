@@ -3,11 +3,14 @@ import type { Client, Logger } from "../../kube";
 import type { Engine, Engines } from "../engines";
 import type { CheckpointObject } from "./objects";
 import type { Report } from "./report";
-import type { InFlight, Reservations } from "./scheduler";
+import type { InFlight, Reservations } from "./reservations";
 
 /** Dependencies that the steps of a checkpoint share. */
 export interface Context {
-  readonly settings: Pick<CheckpointSettings, "engine" | "maxPerNode" | "locations" | "namespaces">;
+  readonly settings: Pick<
+    CheckpointSettings,
+    "engine" | "maxPerNode" | "waitSeconds" | "locations" | "namespaces"
+  >;
   /** Writes only while this process leads. */
   readonly client: Client;
   readonly engines: Engines;

@@ -1,6 +1,6 @@
 /** Reconciles Checkpoints and Cedanas. */
 import type { CheckpointSettings } from "../../config/programs/controller";
-import { PerKeyBackoff, controller, sleep, type Controller } from "../../kube";
+import { PerKeyBackoff, controller, sleep, type CachedObjects, type Controller } from "../../kube";
 import { CedanaReconciler, CedanaWriter } from "../cedana";
 import type { Engines } from "../engines";
 import type { Runtime } from "../runtime";
@@ -11,7 +11,9 @@ import { CEDANA, CHECKPOINT, byAge, type CheckpointObject } from "./objects";
 import { CheckpointReconciler } from "./reconciler";
 import { Report } from "./report";
 import { measureWaiting } from "./waiting";
-import { CheckpointScheduler, InFlight, Reservations } from "./scheduler";
+import { InFlight, Reservations } from "./reservations";
+import { CheckpointScheduler } from "./scheduler";
+import { WaitingOrder } from "./waiting-order";
 
 /** Objects that are reconciled concurrently. Requests in flight need no worker. */
 const WORKERS = 8;
@@ -36,7 +38,7 @@ export interface CheckpointOptions extends Runtime {
 export function checkpointControllers(options: CheckpointOptions): readonly Controller[] {
   const { settings, engines, cache, client, events, log, metrics } = options;
   const { namespaces } = settings;
-  const checkpoints = cache.objects(CHECKPOINT, { namespaces });
+  const checkpoints = cache.objects(CHECKPOINT, { namespaces, skipDenied: true });
   const inFlight = new InFlight();
   const all = [...engines.values()];
   const longestMs = Math.max(...all.map((engine) => engine.timeoutMs));
@@ -53,7 +55,8 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
   measureWaiting(checkpoints, metrics);
   const context: Context = { settings, client, engines, inFlight, reservations, report, log };
   const backoff = new PerKeyBackoff(BACKOFF.baseMs, BACKOFF.maxMs);
-  const scheduler = new CheckpointScheduler(reservations, backoff, settings.maxPerNode);
+  const order = new WaitingOrder(checkpoints, (uid) => backoff.isWaiting(uid, Date.now()));
+  const scheduler = new CheckpointScheduler(reservations, order, settings.maxPerNode);
 
   const build = (name: string) =>
     controller(name, { log, metrics, workers: WORKERS, maxDelayMs: MAX_DELAY_MS });
@@ -65,17 +68,17 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
         objects.filter((object) => !isFinished(object.status) || lacksRecord(object)).toSorted(byAge),
     })
     .needs(...all.flatMap(({ sources = [] }) => sources));
-  const reconciler = new CheckpointReconciler(context, checkpoints, backoff, scheduler, builder.queue);
+  const reconciler = new CheckpointReconciler(context, checkpoints, backoff, order, scheduler, builder.queue);
   const controllers = [
     builder.reconcile((key, signal) => reconciler.reconcile(key, signal), {
-      background: (signal) => sweep(context, () => checkpoints.list(), signal),
+      background: (signal) => sweep(context, checkpoints, signal),
       drain,
     }),
   ];
   // Without such an engine the kind is not installed.
   if (!all.some(({ handlesCedanas }) => handlesCedanas)) return controllers;
 
-  const cedanas = cache.objects(CEDANA, { namespaces });
+  const cedanas = cache.objects(CEDANA, { namespaces, skipDenied: true });
   const cedana = new CedanaReconciler(context, cedanas, checkpoints, new CedanaWriter(context));
   return [
     ...controllers,
@@ -89,18 +92,19 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
 /** Releases the requests that no open Checkpoint needs, at the start and periodically. */
 async function sweep(
   { engines, inFlight, log, settings: { namespaces } }: Context,
-  checkpoints: () => readonly CheckpointObject[],
+  checkpoints: Pick<CachedObjects<CheckpointObject>, "list" | "covers">,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    const open = checkpoints().filter(({ status }) => !isFinished(status));
+    const open = checkpoints.list().filter(({ status }) => !isFinished(status));
     const wanted = new Set(open.map(({ metadata }) => metadata.uid));
     for (const engine of engines.values()) {
       await engine
         .sweep?.((id, namespace) => {
           if (wanted.has(id) || inFlight.has(id)) return "open";
-          // Checkpoints of other namespaces are not read.
-          return namespaces === "all" || namespaces.includes(namespace) ? "closed" : "unknown";
+          // Checkpoints of other namespaces are not read, or cannot be.
+          const isRead = namespaces === "all" || namespaces.includes(namespace);
+          return isRead && checkpoints.covers(namespace) ? "closed" : "unknown";
         }, signal)
         .catch((error: unknown) => {
           if (!signal.aborted) log.warn({ engine: engine.name, err: error }, "sweep failed, retrying later");

@@ -83,10 +83,15 @@ export function projectCedana(raw: Json): CedanaObject {
 
 /** Orders by creation time, oldest first, then by namespace and name. */
 export function byAge(a: CheckpointObject, b: CheckpointObject): number {
-  const key = ({ metadata: { creationTimestamp, namespace, name } }: CheckpointObject) =>
-    `${creationTimestamp} ${namespace}/${name}`;
-  const [left, right] = [key(a), key(b)];
-  return left < right ? -1 : left > right ? 1 : 0;
+  return (
+    compare(a.metadata.creationTimestamp, b.metadata.creationTimestamp) ||
+    compare(a.metadata.namespace, b.metadata.namespace) ||
+    compare(a.metadata.name, b.metadata.name)
+  );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** The facts about the pod that the status records. */

@@ -6,7 +6,9 @@ import { isFinished, phaseOf, readyOf, timeOf, withPhase } from "./state";
 import { CHECKPOINT, POD, checkSourcePod, type CheckpointObject, type SourcePodState } from "./objects";
 import { isImported, lacksRecord, putRecord } from "./record";
 import { CheckpointRun } from "./run";
-import { podKeyOf, reservationOf, type CheckpointScheduler } from "./scheduler";
+import { podKeyOf, reservationOf } from "./reservations";
+import type { Admission, CheckpointScheduler } from "./scheduler";
+import type { WaitingOrder } from "./waiting-order";
 
 type Next = { readonly requeueAfterMs?: number } | void;
 type Running = Extract<SourcePodState, { is: "running" }>;
@@ -26,6 +28,7 @@ export class CheckpointReconciler {
     private readonly context: Context,
     private readonly objects: Objects<CheckpointObject>,
     private readonly backoff: PerKeyBackoff,
+    private readonly order: WaitingOrder,
     private readonly scheduler: CheckpointScheduler,
     private readonly queue: Pick<WorkQueue, "add" | "addAfter">,
   ) {
@@ -61,6 +64,9 @@ export class CheckpointReconciler {
 
     const requeueAfterMs = this.backoff.remainingMs(uid, Date.now());
     if (requeueAfterMs > 0) return { requeueAfterMs };
+    if (Date.now() >= this.waitEndMs(object)) return this.endWait(object);
+    // Its delay after a failure has passed.
+    this.reorder(object);
     const engine = engineOf(this.context, object);
     if (!engine) {
       const known = [...this.context.engines.keys()].join(", ");
@@ -78,7 +84,7 @@ export class CheckpointReconciler {
     // The pod is read again only when it may be admitted: many Checkpoints may wait.
     if (nodeName !== undefined && !this.backoff.isWaiting(uid, Date.now())) {
       const admission = this.scheduler.admit(object, nodeName, Date.now());
-      if (!admission.admitted) return this.wait(object, object.status, admission.message, admission.untilMs);
+      if (!admission.admitted) return this.waitForSlot(object, object.status, admission);
     }
     return this.take(object, engine, signal);
   }
@@ -92,13 +98,15 @@ export class CheckpointReconciler {
     if (source.is === "lost") return this.end(object, known, source.reason, source.message);
     if (source.is === "pending") {
       const requeueAfterMs = this.backoff.poll(metadata.uid, Date.now());
+      this.reorder(object);
       await this.wait(object, known, source.message);
       this.wake(object, source.facts.nodeName);
       return { requeueAfterMs };
     }
     this.backoff.endPolling(metadata.uid);
+    this.reorder(object);
     const admission = this.scheduler.admit(object, source.facts.nodeName, Date.now());
-    if (!admission.admitted) return this.wait(object, known, admission.message, admission.untilMs);
+    if (!admission.admitted) return this.waitForSlot(object, known, admission);
     await this.start(object, engine, source, signal);
   }
 
@@ -113,6 +121,7 @@ export class CheckpointReconciler {
     const { uid } = object.metadata;
     reservations.begin(uid);
     const release = inFlight.reserve({ ...reservationOf(object), nodeName: pod.facts.nodeName });
+    this.order.served(pod.facts.nodeName, object.metadata.namespace);
     const run = new CheckpointRun(this.context, object, engine, pod);
     try {
       await run.writeAhead();
@@ -162,7 +171,10 @@ export class CheckpointReconciler {
     const { uid, namespace, name } = object.metadata;
     let retryMs = 0;
     try {
-      if (await run.finish()) retryMs = this.backoff.block(uid, Date.now());
+      if (await run.finish()) {
+        retryMs = this.backoff.block(uid, Date.now());
+        this.reorder(object);
+      }
       if (!run.isOutcomeUnknown) reservations.end(uid);
     } catch (error) {
       log.error({ checkpoint: name, namespace, err: error }, "checkpoint outcome not written");
@@ -221,12 +233,23 @@ export class CheckpointReconciler {
     this.context.report.ended(object, reason, message, ended);
   }
 
-  private async wait(
+  private async waitForSlot(
     object: CheckpointObject,
     status: CheckpointStatus,
-    message: string,
-    untilMs?: number,
+    { message, untilMs, before = [] }: Extract<Admission, { admitted: false }>,
   ): Promise<Next> {
+    await this.wait(object, status, message);
+    for (const one of before) this.enqueue(one);
+    const endMs = this.waitEndMs(object);
+    return { requeueAfterMs: Math.max(1, Math.min(untilMs ?? endMs, endMs) - Date.now()) };
+  }
+
+  /** Until when the Checkpoint may wait for its start, ms since the epoch. */
+  private waitEndMs({ metadata }: CheckpointObject): number {
+    return Date.parse(metadata.creationTimestamp) + this.context.settings.waitSeconds * 1000;
+  }
+
+  private async wait(object: CheckpointObject, status: CheckpointStatus, message: string): Promise<void> {
     const now = Date.now();
     const ready = readyOf(object.status);
     const same = ready?.message === message && object.status.nodeName === status.nodeName;
@@ -234,13 +257,29 @@ export class CheckpointReconciler {
       const waiting = withPhase(object, status, "pending", "Pending", message, now);
       await this.context.client.applyStatus(CHECKPOINT, object.metadata, waiting);
     }
-    return untilMs === undefined ? undefined : { requeueAfterMs: Math.max(1, untilMs - now) };
   }
 
   /** Enqueues the Checkpoints that may be admitted now that a slot may be free. */
   private wake(object: CheckpointObject, nodeName = object.status.nodeName): void {
-    for (const { metadata } of this.scheduler.next(podKeyOf(object), nodeName))
-      this.queue.add(`${metadata.namespace}/${metadata.name}`);
+    for (const one of this.scheduler.next(podKeyOf(object), nodeName, Date.now())) this.enqueue(one);
+  }
+
+  /** Updates the place of a Checkpoint, in its current version, after a change of its backoff. */
+  private reorder({ metadata: { namespace, name, uid } }: CheckpointObject): void {
+    const now = this.objects.get(`${namespace}/${name}`);
+    if (now?.metadata.uid === uid) this.order.refresh(now);
+  }
+
+  private enqueue({ metadata: { namespace, name } }: CheckpointObject): void {
+    this.queue.add(`${namespace}/${name}`);
+  }
+
+  /** Ends a Checkpoint that has waited for too long, with what it waited for. */
+  private endWait(object: CheckpointObject): Promise<void> {
+    const { waitSeconds } = this.context.settings;
+    const last = readyOf(object.status)?.message;
+    const message = `not started within checkpoints.waitSeconds (${waitSeconds})${last === undefined ? "" : `: ${last}`}`;
+    return this.end(object, object.status, "DeadlineExceeded", message);
   }
 
   private leave(object: CheckpointObject): void {

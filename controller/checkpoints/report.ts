@@ -13,6 +13,7 @@ const RESULTS: Readonly<Record<CheckpointEndReason, "completed" | "failed" | "un
   ContainerNotFound: "failed",
   EngineNotFound: "failed",
   LocationNotAllowed: "failed",
+  DeadlineExceeded: "failed",
   AgentNotAnswering: "failed",
   QuotaExceeded: "failed",
   RegistryFailed: "failed",

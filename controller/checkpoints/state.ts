@@ -15,15 +15,19 @@ import type { CheckpointObject } from "./objects";
 export type Phase = "pending" | "requested" | "completed" | "failed";
 
 export function phaseOf({ conditions = [] }: CheckpointStatus): Phase {
-  const holds = (type: CheckpointConditionType) =>
-    conditions.some((condition) => condition.type === type && condition.status === "True");
-  if (holds("Ready")) return "completed";
-  if (holds("Failed")) return "failed";
-  return holds("Progressing") ? "requested" : "pending";
+  let phase: Phase = "pending";
+  for (const { type, status } of conditions) {
+    if (status !== "True") continue;
+    if (type === "Ready") return "completed";
+    if (type === "Failed") phase = "failed";
+    else if (type === "Progressing" && phase === "pending") phase = "requested";
+  }
+  return phase;
 }
 
 export function isFinished(status: CheckpointStatus): boolean {
-  return ["completed", "failed"].includes(phaseOf(status));
+  const phase = phaseOf(status);
+  return phase === "completed" || phase === "failed";
 }
 
 export function readyOf({ conditions = [] }: CheckpointStatus): CheckpointCondition | undefined {
@@ -69,6 +73,11 @@ export function timeOf(now: number): string {
  */
 export function reservedUntil({ status }: CheckpointObject, timeoutMs: number): number | undefined {
   if (phaseOf(status) !== "failed" || readyOf(status)?.reason !== "OutcomeUnknown") return undefined;
+  return openUntil(status, timeoutMs);
+}
+
+/** Returns until when an engine may work on the containers that have no outcome, ms since the epoch; undefined if all have. */
+export function openUntil(status: CheckpointStatus, timeoutMs: number): number | undefined {
   const open = (status.containers ?? []).filter(
     ({ startTime, completionTime }) => startTime !== undefined && completionTime === undefined,
   );

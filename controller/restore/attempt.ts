@@ -33,6 +33,8 @@ export interface AttemptOptions {
   readonly client: Client;
   readonly candidates: Candidates;
   readonly claims: Claims;
+  /** Returns why pods or Checkpoints of a namespace cannot be read; undefined if they can. */
+  readonly deniedIn: (namespace: string) => string | undefined;
   readonly log: Logger;
 }
 
@@ -85,6 +87,11 @@ export class AdmissionAttempt {
     const request = readRequest(this.pod.annotations);
     if (typeof request === "string") return { is: "invalid", reason: request, cause: "InvalidRequest" };
     this.shared = request.shared;
+    const denied = this.options.deniedIn(this.request.namespace);
+    if (denied !== undefined) {
+      const reason = `the controller cannot read pods or Checkpoints of the namespace: ${denied}`;
+      return { is: request.fallback === "stop" ? "deny" : "fresh", reason, cause: "NamespaceDenied" };
+    }
     // Without a claim nothing shows whether the cache is late.
     await this.find(request, request.shared || this.request.dryRun);
     for (;;) {

@@ -48,8 +48,8 @@ export interface Restore {
   readonly controllers: readonly Controller[];
   /** Makes pods be restored at admission. Runs on every replica. */
   readonly webhook: WebhookServer;
-  /** Check of this replica for `/readyz`. */
-  readonly check: HealthCheck;
+  /** Checks of this replica for `/readyz`. */
+  readonly checks: readonly HealthCheck[];
 }
 
 /** Creates the controllers and the webhook that restore pods. */
@@ -57,9 +57,12 @@ export function createRestore(options: RestoreOptions): Restore {
   const { settings, namespace, claims, cache, events, metrics, client, log } = options;
   const report = new Report(events, metrics, log);
   const methods = restoreMethods(options.engines);
-  const checkpoints = cache.objects(CHECKPOINT, { namespaces: settings.namespaces });
+  const checkpoints = cache.objects(CHECKPOINT, { namespaces: settings.namespaces, skipDenied: true });
   const candidates = new Candidates({ client, checkpoints, log });
-  const admitter = new Admitter({ settings, methods, client, candidates, claims, report, log });
+  const pods = restoredPods(options);
+  const deniedIn = (namespace: string) =>
+    (checkpoints.deniedIn(namespace) ?? pods.deniedIn(namespace))?.message;
+  const admitter = new Admitter({ settings, methods, client, candidates, claims, deniedIn, report, log });
   const webhook = new WebhookServer({
     port: settings.port,
     log,
@@ -78,7 +81,19 @@ export function createRestore(options: RestoreOptions): Restore {
   });
   const [plan] = methods.values();
   const controllers = [...outcomeControllers(options, report, plan), ...certificates];
-  return { controllers, webhook, check: webhook.check };
+  return { controllers, webhook, checks: [webhook.check, ...planChecks(options, plan)] };
+}
+
+/** Pods that admission has decided on. */
+function restoredPods({ cache, settings: { namespaces } }: RestoreOptions) {
+  return cache.objects(RESTORED_POD, { namespaces, labelSelector: RESTORED_FROM, skipDenied: true });
+}
+
+/** Checks that restores can be requested: pods that wait for a plan without a request would wait in vain. */
+function planChecks({ cache }: RestoreOptions, plan: PlanRestore | undefined): HealthCheck[] {
+  if (!plan) return [];
+  const requests = cache.objects(NODE_RESTORE, { namespaces: [plan.namespace] });
+  return [{ name: "restore-requests", failure: () => requests.deniedIn(plan.namespace)?.message }];
 }
 
 function restoreMethods(engines: Engines): ReadonlyMap<string, PlanRestore> {
@@ -95,8 +110,8 @@ function outcomeControllers(
 ): readonly Controller[] {
   const { settings, cache, client, log, metrics } = options;
   const { namespaces } = settings;
-  const checkpoints = cache.objects(CHECKPOINT, { namespaces });
-  const pods = cache.objects(RESTORED_POD, { namespaces, labelSelector: RESTORED_FROM });
+  const checkpoints = cache.objects(CHECKPOINT, { namespaces, skipDenied: true });
+  const pods = restoredPods(options);
   const checkpointsByUid = checkpoints.index(({ metadata }) => [metadata.uid]);
   const checkpointsByPod = checkpoints.index(({ status: { podUID } }) =>
     podUID === undefined ? [] : [podUID],
@@ -127,7 +142,7 @@ function outcomeControllers(
   });
   const tools = { log, metrics, maxDelayMs: MAX_DELAY_MS };
   const ofCheckpoint = (uid: string) => podsByCheckpoint(uid).map(keyOf);
-  const restoredPods = controller("restore-pods", { ...tools, workers: 4 })
+  const ofPods = controller("restore-pods", { ...tools, workers: 4 })
     .for(pods)
     .watches(checkpoints, ({ old, new: now }) => ofCheckpoint((now ?? old)?.metadata.uid ?? ""));
   const controllers = [
@@ -138,7 +153,7 @@ function outcomeControllers(
     unansweredController(options),
   ];
   if (!plan || !nodeRestores)
-    return [restoredPods.reconcile((key) => podReconciler.reconcile(key)), ...controllers];
+    return [ofPods.reconcile((key) => podReconciler.reconcile(key)), ...controllers];
 
   const requestsByPod = nodeRestores.index((request) => [podKeyOf(request)]);
   const reconciler = new NodeRestoreReconciler({
@@ -155,7 +170,7 @@ function outcomeControllers(
     .watches(checkpoints, ({ new: now }) => ofCheckpoint(now?.metadata.uid ?? ""))
     .owns(nodeRestores, podKeyOf);
   return [
-    restoredPods.owns(nodeRestores, podKeyOf).reconcile((key) => podReconciler.reconcile(key)),
+    ofPods.owns(nodeRestores, podKeyOf).reconcile((key) => podReconciler.reconcile(key)),
     ...controllers,
     requests.reconcile((key) => reconciler.reconcile(key), {
       start: () => nodeRestores.list().forEach((one) => requests.queue.add(podKeyOf(one))),
@@ -166,8 +181,14 @@ function outcomeControllers(
 /** Returns the controller of pods for which the webhook did not decide. */
 function unansweredController({ settings, cache, client, log, metrics }: RestoreOptions): Controller {
   const { namespaces } = settings;
-  const unanswered = cache.objects(UNANSWERED_POD, { namespaces, ...UNANSWERED });
-  const reconciler = new UnansweredReconciler({ client, namespaces, pod: (key) => unanswered.get(key) });
+  const unanswered = cache.objects(UNANSWERED_POD, { namespaces, ...UNANSWERED, skipDenied: true });
+  const reconciler = new UnansweredReconciler({
+    client,
+    namespaces,
+    isDenied: (namespace) => unanswered.deniedIn(namespace) !== undefined,
+    pod: (key) => unanswered.get(key),
+  });
+  // Started pods of a namespace that was denied are found once it is permitted: `initial` enqueues the key again.
   return controller("restore-unanswered", { log, metrics, maxDelayMs: MAX_DELAY_MS })
     .for(unanswered, {
       initial: (all) => all.filter(({ requests }) => requests),

@@ -9,6 +9,7 @@
  * - `InUse`: another pod has the Checkpoint
  * - `FailedBefore`: a restore of the Checkpoint failed
  * - `SourceRunning`: the source pod of the Checkpoint still runs
+ * - `NamespaceDenied`: the API server denies the controller the pods or Checkpoints of the namespace
  * - `DoesNotFit`: containers, images, engine, RuntimeClass, architecture or nodes of pod and Checkpoint differ
  */
 export const SKIP_CAUSES = [
@@ -19,6 +20,7 @@ export const SKIP_CAUSES = [
   "InUse",
   "FailedBefore",
   "SourceRunning",
+  "NamespaceDenied",
   "DoesNotFit",
 ] as const;
 export type SkipCause = (typeof SKIP_CAUSES)[number];

@@ -2,7 +2,7 @@ import { keyOf, pathOf, type ApiKind, type Kind, type KubernetesObject } from ".
 import type { Transport } from "../client/transport";
 import type { Logger } from "../log";
 import type { Metrics, ReflectorMetrics } from "../metrics";
-import { Reflector } from "./reflector";
+import { Reflector, type Denial } from "./reflector";
 import { Store, type Change, type Index, type Objects } from "./store";
 
 export interface CacheOptions {
@@ -18,16 +18,34 @@ export interface Scope {
   readonly namespaces?: "all" | readonly string[];
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
+  /**
+   * Whether controllers start without a namespace whose list the API server denies (403, 404), and reconcile its objects once
+   * it is permitted. Default: they wait for it.
+   */
+  readonly skipDenied?: boolean;
+}
+
+/** A list that the API server denies, or permits again. */
+export interface DeniedList {
+  readonly informer: string;
+  readonly kind: ApiKind;
+  /** Undefined for all namespaces, and for cluster-scoped objects. */
+  readonly namespace?: string;
+  /** Undefined if it is permitted again. */
+  readonly denial?: Denial;
 }
 
 /** One list and watch, as probes see it. */
 export type Informer = Pick<
   Reflector<KubernetesObject>,
-  "name" | "synced" | "hasSynced" | "lastContactMs" | "run"
+  "name" | "synced" | "hasSynced" | "denied" | "lastContactMs" | "run"
 >;
 
 interface Entry<T extends KubernetesObject> {
   readonly kind: Kind<T>;
+  readonly namespace?: string;
+  /** Called when the list is permitted after it was denied. */
+  readonly permitted: (() => void)[];
   readonly store: Store<T>;
   readonly reflector: Reflector<T>;
 }
@@ -38,6 +56,7 @@ interface Entry<T extends KubernetesObject> {
  */
 export class Cache {
   private readonly entries = new Map<string, Entry<never>>();
+  private readonly denialHandlers: ((list: DeniedList) => void)[] = [];
 
   constructor(private readonly options: CacheOptions) {}
 
@@ -46,14 +65,27 @@ export class Cache {
     return [...this.entries.values()].map(({ reflector }) => reflector);
   }
 
+  /** All lists that the API server denies now. */
+  get denied(): readonly DeniedList[] {
+    return [...this.entries.values()].flatMap(({ kind, namespace, reflector: { name: informer, denied } }) =>
+      denied === undefined ? [] : [{ informer, kind, namespace, denial: denied }],
+    );
+  }
+
+  /** Adds a handler of lists that the API server begins to deny, or permits again. */
+  onDenial(handler: (list: DeniedList) => void): void {
+    this.denialHandlers.push(handler);
+  }
+
   /**
    * Returns the objects of a kind. They are followed once `run` is called; call this before.
    * @throws Error if the same objects are cached with another projection
    */
   objects<T extends KubernetesObject>(kind: Kind<T>, scope: Scope = {}): CachedObjects<T> {
-    const { namespaces = "all" } = scope;
+    const { namespaces = "all", skipDenied = false } = scope;
     const each = namespaces === "all" ? [undefined] : [...new Set(namespaces)];
-    return new CachedObjects(each.map((namespace) => this.entry(kind, scope, namespace)));
+    const entries = each.map((namespace) => this.entry(kind, scope, namespace));
+    return new CachedObjects(entries, skipDenied);
   }
 
   /** Stores the object of a response to a read or write, wherever its kind is cached. */
@@ -85,8 +117,23 @@ export class Cache {
     const { transport, log, metrics = NO_METRICS } = this.options;
     const path = pathOf(kind, namespace);
     const { project } = kind;
-    const reflector = new Reflector<T>({ name, transport, path, query, project, store, log, metrics });
-    const entry = { kind, store, reflector };
+    const permitted: (() => void)[] = [];
+    const onDenial = (denial?: Denial) => {
+      if (denial === undefined) for (const handler of permitted) handler();
+      for (const handler of this.denialHandlers) handler({ informer: name, kind, namespace, denial });
+    };
+    const reflector = new Reflector<T>({
+      name,
+      transport,
+      path,
+      query,
+      project,
+      store,
+      log,
+      metrics,
+      onDenial,
+    });
+    const entry = { kind, namespace, store, reflector, permitted };
     this.entries.set(name, entry as unknown as Entry<never>);
     return entry;
   }
@@ -94,11 +141,41 @@ export class Cache {
 
 /** The cached objects of a kind in one or more namespaces. */
 export class CachedObjects<T extends KubernetesObject> implements Objects<T> {
-  /** Settles once the first lists are stored. */
+  /** Settles once the first lists are stored, or denied if those are skipped. */
   readonly synced: Promise<unknown>;
 
-  constructor(private readonly entries: readonly Entry<T>[]) {
-    this.synced = Promise.all(entries.map(({ reflector }) => reflector.synced));
+  constructor(
+    private readonly entries: readonly Entry<T>[],
+    private readonly skipDenied: boolean,
+  ) {
+    this.synced = Promise.all(
+      entries.map(({ reflector }) => (skipDenied ? reflector.answered : reflector.synced)),
+    );
+  }
+
+  /**
+   * Checks whether the objects of a namespace are known: their list was read, and the API server does not deny it. True for
+   * namespaces that are not cached, and if denied lists are not skipped: their controllers then wait for `synced`.
+   */
+  covers(namespace: string): boolean {
+    if (!this.skipDenied) return true;
+    return this.of(namespace).every(({ hasSynced, denied }) => hasSynced && denied === undefined);
+  }
+
+  /** Returns why the API server denies the list of a namespace; undefined if it does not. */
+  deniedIn(namespace: string): Denial | undefined {
+    return this.of(namespace).find(({ denied }) => denied !== undefined)?.denied;
+  }
+
+  /** Adds a handler of lists that are permitted after they were denied. Its namespace is undefined for all. */
+  onPermitted(handler: (namespace: string | undefined) => void): void {
+    if (!this.skipDenied) return;
+    for (const { namespace, permitted } of this.entries) permitted.push(() => handler(namespace));
+  }
+
+  private of(namespace: string): Reflector<T>[] {
+    const all = this.entries.filter((one) => one.namespace === undefined || one.namespace === namespace);
+    return all.map(({ reflector }) => reflector);
   }
 
   get(key: string): T | undefined {
@@ -141,5 +218,6 @@ const RECORDS_NOTHING: ReflectorMetrics = {
   watched: nothing,
   failed: nothing,
   contact: nothing,
+  denied: nothing,
 };
 const NO_METRICS = { reflector: () => RECORDS_NOTHING };

@@ -1,4 +1,4 @@
-import { ApiError, isExpired } from "../client/errors";
+import { ApiError, hasStatus, isExpired } from "../client/errors";
 import { Backoff, sleep } from "../backoff";
 import type { Json } from "../../http";
 import { numberAt, textAt } from "../client/json";
@@ -23,6 +23,14 @@ export interface ReflectorOptions<T extends KubernetesObject> {
   readonly store: Store<T>;
   readonly log: Logger;
   readonly metrics: Pick<Metrics, "reflector">;
+  /** Called when the API server begins to deny the list or watch, and, without an argument, when it permits them again. */
+  readonly onDenial?: (denial?: Denial) => void;
+}
+
+/** Why the API server serves no list: a permission is missing (403), or the kind is (404). */
+export interface Denial {
+  readonly status: number;
+  readonly message: string;
 }
 
 /**
@@ -52,6 +60,8 @@ export class Reflector<T extends KubernetesObject> {
   readonly name: string;
   /** Settles once the first list is in the store. */
   readonly synced: Promise<void>;
+  /** Settles once the first list is in the store, or the API server denied it. */
+  readonly answered: Promise<void>;
   private readonly log: Logger;
   private readonly metrics: ReflectorMetrics;
   private readonly writer: StoreWriter<T>;
@@ -68,6 +78,8 @@ export class Reflector<T extends KubernetesObject> {
   private warnedMs = 0;
   private listed = false;
   private settle = () => {};
+  private settleAnswer = () => {};
+  private denial?: Denial;
   private readonly waiting = new Set<{ readonly version: string; readonly resolve: () => void }>();
 
   constructor(private readonly options: ReflectorOptions<T>) {
@@ -78,10 +90,18 @@ export class Reflector<T extends KubernetesObject> {
     this.synced = new Promise((resolve) => {
       this.settle = resolve;
     });
+    this.answered = new Promise((resolve) => {
+      this.settleAnswer = resolve;
+    });
   }
 
   get hasSynced(): boolean {
     return this.listed;
+  }
+
+  /** Why the API server denies the list or watch; undefined while it does not. */
+  get denied(): Denial | undefined {
+    return this.denial;
   }
 
   /** When the API server last responded, ms since the epoch; 0 before the first time. At most 50 s ago in normal operation. */
@@ -138,6 +158,7 @@ export class Reflector<T extends KubernetesObject> {
     this.log.info({ items: items.length, resourceVersion }, "listed");
     this.listed = true;
     this.settle();
+    this.permitted();
     this.delivered();
     return resourceVersion;
   }
@@ -155,6 +176,7 @@ export class Reflector<T extends KubernetesObject> {
     const onOpen = () => {
       this.metrics.watched();
       this.contact();
+      this.permitted();
     };
     const start = Date.now();
     try {
@@ -201,11 +223,31 @@ export class Reflector<T extends KubernetesObject> {
 
   private async recover(error: unknown, signal: AbortSignal): Promise<void> {
     this.metrics.failed();
+    if (hasStatus(error, 403, 404)) this.deny(error);
     if (mustList(error)) this.position = undefined;
     const retryMs = this.delay(error);
     const next = this.position === undefined ? "list" : "watch";
     this.log[this.levelOf(error)]({ error: String(error), retryMs, next }, "list or watch failed");
     await sleep(retryMs, signal);
+  }
+
+  /** A denial is a response: the process needs no restart, which would not change it. */
+  private deny({ status, message }: ApiError): void {
+    this.contact();
+    const known = this.denial;
+    this.denial = { status, message };
+    this.metrics.denied(true);
+    this.settleAnswer();
+    if (known?.status !== status || known.message !== message) this.options.onDenial?.(this.denial);
+  }
+
+  private permitted(): void {
+    this.settleAnswer();
+    if (this.denial === undefined) return;
+    this.denial = undefined;
+    this.metrics.denied(false);
+    this.log.info("permitted again");
+    this.options.onDenial?.();
   }
 
   private delay(error: unknown): number {

@@ -4,13 +4,23 @@ import type { CachedObjects } from "../cache/cache";
 import type { Change } from "../cache/store";
 import type { Logger } from "../log";
 import type { Metrics } from "../metrics";
+import { namespaceOf } from "./fair-keys";
 import { WorkQueue, runWorkers, type Reconcile } from "./queue";
+
+/** Objects that a controller reads. */
+export interface Source {
+  /** Settles once they are cached. */
+  readonly synced: Promise<unknown>;
+  /** Default: all namespaces are covered. */
+  readonly covers?: CachedObjects<never>["covers"];
+  readonly onPermitted?: CachedObjects<never>["onPermitted"];
+}
 
 /** A reconcile loop. */
 export interface Controller {
   readonly name: string;
   /** Objects that must be cached before it leads. */
-  readonly sources: readonly { readonly synced: Promise<unknown> }[];
+  readonly sources: readonly Source[];
   /**
    * Runs the loop. Called once, with the lease held and all sources synced. After the signal it finishes the reconciles in
    * progress and resolves; it resolves for no other reason.
@@ -55,9 +65,10 @@ export function controller(name: string, options: ControllerOptions): Controller
 export class ControllerBuilder {
   /** For components that enqueue keys themselves. */
   readonly queue: WorkQueue;
-  private readonly sources: { readonly synced: Promise<unknown> }[] = [];
+  private readonly sources: Source[] = [];
   private readonly subscriptions: ((queue: WorkQueue) => void)[] = [];
-  private readonly initial: ((queue: WorkQueue) => void)[] = [];
+  /** Enqueue what exists at the start, or of one namespace once it is permitted. */
+  private readonly initial: ((queue: WorkQueue, namespace?: string) => void)[] = [];
 
   constructor(
     private readonly name: string,
@@ -70,8 +81,9 @@ export class ControllerBuilder {
   /** Reconciles these objects: each of them at the start, and each that changes. */
   for<T extends KubernetesObject>(objects: CachedObjects<T>, options: ForOptions<T> = {}): this {
     const { initial = (all) => all, when = () => true } = options;
-    this.initial.push((queue) => {
-      for (const object of initial(objects.list())) queue.add(keyOf(object));
+    this.initial.push((queue, namespace) => {
+      for (const object of initial(objects.list()))
+        if (namespace === undefined || object.metadata.namespace === namespace) queue.add(keyOf(object));
     });
     return this.watches(objects, (change) => (when(change) ? [change.key] : []));
   }
@@ -104,7 +116,7 @@ export class ControllerBuilder {
   }
 
   /** Waits for objects that it only reads. */
-  needs(...objects: readonly { readonly synced: Promise<unknown> }[]): this {
+  needs(...objects: readonly Source[]): this {
     this.sources.push(...objects);
     return this;
   }
@@ -115,21 +127,34 @@ export class ControllerBuilder {
     return this;
   }
 
-  /** Completes the controller. */
+  /**
+   * Completes the controller. Keys of a namespace that a source does not cover are dropped: a decision needs the objects of
+   * all sources. They are enqueued again once the API server permits what it denied.
+   */
   reconcile(reconcile: Reconcile, { start, background, drain }: ReconcileOptions = {}): Controller {
     const { name, queue, sources, subscriptions, initial } = this;
     const { log, workers = 1 } = this.options;
     // On every replica: the series exist before this one leads.
     const metrics = this.options.metrics.controller(name, workers);
+    const isCovered = (key: string) => {
+      const namespace = namespaceOf(key);
+      return namespace === "" || sources.every((source) => source.covers?.(namespace) ?? true);
+    };
+    const reconcileCovered: Reconcile = async (key, signal) =>
+      isCovered(key) ? reconcile(key, signal) : undefined;
+    const enqueueAll = (namespace?: string) => {
+      for (const enqueue of initial) enqueue(queue, namespace);
+    };
     return {
       name,
       sources,
       lead: async (signal) => {
         for (const subscribe of subscriptions) subscribe(queue);
+        for (const source of sources) source.onPermitted?.(enqueueAll);
         start?.();
-        for (const enqueue of initial) enqueue(queue);
+        enqueueAll();
         await Promise.all([
-          runWorkers({ name, queue, workers, reconcile, signal, log, metrics }),
+          runWorkers({ name, queue, workers, reconcile: reconcileCovered, signal, log, metrics }),
           background?.(signal),
         ]);
         await drain?.();

@@ -8,5 +8,6 @@ export {
   type ForOptions,
   type ReconcileOptions,
   type Request,
+  type Source,
 } from "./controller";
 export { WorkQueue, type WorkQueueOptions, runWorkers, type Reconcile, type WorkersOptions } from "./queue";

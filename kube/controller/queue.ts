@@ -1,6 +1,7 @@
 import { exponential } from "../backoff";
 import type { ControllerMetrics, Metrics, QueueMetrics, ReconcileResult } from "../metrics";
 import type { Logger } from "../log";
+import { FairKeys } from "./fair-keys";
 
 export interface WorkQueueOptions {
   /** Label of its metrics. */
@@ -19,7 +20,8 @@ interface Later {
 
 /**
  * Queue of keys to reconcile, with the semantics of controller-runtime: a waiting key is not added twice. A key whose reconcile
- * is in progress is not given to a second worker; if it is added meanwhile, it is reconciled again afterwards.
+ * is in progress is not given to a second worker; if it is added meanwhile, it is reconciled again afterwards. Namespaces take
+ * turns.
  */
 export class WorkQueue {
   /** Keys to reconcile, also those whose reconcile is in progress, and since when (ms). */
@@ -27,7 +29,7 @@ export class WorkQueue {
   /** Keys with a worker, and since when (ms). */
   private readonly processing = new Map<string, number>();
   /** Waiting keys, in order. */
-  private readonly ready = new Set<string>();
+  private readonly ready = new FairKeys();
   private readonly later = new Map<string, Later>();
   private readonly failures = new Map<string, number>();
   private readonly waiting: ((key: string | undefined) => void)[] = [];
@@ -92,7 +94,7 @@ export class WorkQueue {
    * @returns undefined once the queue is shut down and empty
    */
   get(): Promise<string | undefined> {
-    const [key] = this.ready;
+    const key = this.ready.shift();
     if (key !== undefined) return Promise.resolve(this.take(key));
     if (this.shuttingDown) return Promise.resolve(undefined);
     return new Promise((resolve) => this.waiting.push(resolve));
@@ -116,15 +118,15 @@ export class WorkQueue {
   }
 
   private offer(key: string): void {
-    this.ready.add(key);
     const resolve = this.waiting.shift();
+    // A worker waits only if no key does.
     if (resolve) resolve(this.take(key));
+    else this.ready.add(key);
   }
 
   private take(key: string): string {
     const now = Date.now();
     this.metrics.waited((now - (this.dirty.get(key) ?? now)) / 1000);
-    this.ready.delete(key);
     this.dirty.delete(key);
     this.processing.set(key, now);
     return key;

@@ -63,7 +63,8 @@ export interface EventInput {
     readonly name: string;
     /** Missing for cluster-scoped objects, whose events are in the namespace default. */
     readonly namespace?: string;
-    readonly uid: string;
+    /** Missing if it is not known. */
+    readonly uid?: string;
   };
   readonly type: "Normal" | "Warning";
   /** Why, in CamelCase; at most 128 characters. */

@@ -46,17 +46,20 @@ export function leaseCheck(elector: { failure(): string | undefined }): HealthCh
   return { name: "leader-election", failure: () => elector.failure() };
 }
 
-/** Checks of each informer whether it has its first list. Replicas that do not lead are ready too. */
+/**
+ * Checks of each informer whether it has its first list, or the API server denied it: a missing permission or kind concerns
+ * what needs it, and no other function of the process. Replicas that do not lead are ready too.
+ */
 export function syncChecks(informers: readonly Informer[]): HealthCheck[] {
   return informers.map((informer) => ({
     name: `synced-${informer.name}`,
-    failure: () => (informer.hasSynced ? undefined : "has not read its first list"),
+    failure: () => (informer.hasSynced || informer.denied ? undefined : "has not read its first list"),
   }));
 }
 
 /**
- * Checks of each informer whether the API server responded in the last 10 minutes. One without its first list is reported by
- * `syncChecks`: its kind or permission may be missing, and a restart would not fix that.
+ * Checks of each informer whether the API server responded in the last 10 minutes. A denial (403, 404)
+ * is a response: a restart would not fix it. One without its first list is reported by `syncChecks`.
  */
 export function contactChecks(informers: readonly Informer[]): HealthCheck[] {
   return informers.map((informer) => ({

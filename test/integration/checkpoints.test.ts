@@ -121,6 +121,7 @@ function clientOf(file: string): KubernetesApi {
     const settings = {
       namespaces: [NAMESPACE],
       maxPerNode: 2,
+      waitSeconds: 3600,
       locations: ["/mnt/checkpoints"],
       engine: "cedana" as const,
       manager: { url: manager.url, root: "/run/containerd/runc/k8s.io", timeoutSeconds: 5 },

@@ -50,13 +50,14 @@ export const cedanaControllerSchema = shape({
 export function cedanaControllerSettings(
   engine: ResolvedCedanaEngine,
   install: ResolvedInstall,
-  { maxPerNode, namespaces, timeoutSeconds }: CheckpointsOf,
+  { maxPerNode, namespaces, timeoutSeconds, waitSeconds }: CheckpointsOf,
 ): v.InferOutput<typeof cedanaControllerSchema> {
   const { checkpoints, kind, manager } = engine;
   const host = `${cedanaNames(engine, install).managerService}.${install.namespace}`;
   return {
     namespaces,
     maxPerNode,
+    waitSeconds,
     locations: checkpoints.locations,
     engine: kind,
     manager: { url: `http://${host}:${manager.service.port}`, root: checkpoints.root, timeoutSeconds },

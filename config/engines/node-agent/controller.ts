@@ -21,11 +21,12 @@ export const agentAccess = described(
 export function agentCheckpoints<const K extends string>(
   { kind, repository, agentResponseSeconds: responseSeconds }: NodeAgentSettings & { readonly kind: K },
   install: ResolvedInstall,
-  { maxPerNode, namespaces, timeoutSeconds }: CheckpointsOf,
+  { maxPerNode, namespaces, timeoutSeconds, waitSeconds }: CheckpointsOf,
 ) {
   return {
     namespaces,
     maxPerNode,
+    waitSeconds,
     locations: [],
     engine: kind,
     agent: { namespace: agentNamespace(install), repository, timeoutSeconds, responseSeconds },

@@ -11,8 +11,8 @@ import {
 } from "../../../config/install";
 import type { CheckpointGrants, EngineInput, NamespacedGrant } from "../engines/engine";
 
-/** Namespace of events about Nodes, which have none (events.k8s.io/v1). */
-const EVENTS_OF_NODES = "default";
+/** Namespace of events about cluster-scoped objects (events.k8s.io/v1). */
+const EVENTS_OF_CLUSTER = "default";
 
 /** Verbs of a reflector. */
 const FOLLOW = ["list", "watch"];
@@ -30,7 +30,13 @@ const REPORT: V1PolicyRule = {
 export function controllerGrants(input: EngineInput, engines: CheckpointGrants): NamespacedGrant[] {
   const { install } = input;
   if (!install.controller) return [];
-  return [...lease(install), ...gate(install), ...checkpoints(install, engines), ...restore(input)];
+  return [
+    ...lease(install),
+    ...gate(install),
+    ...clusterEvents(install),
+    ...checkpoints(install, engines),
+    ...restore(input),
+  ];
 }
 
 /** Leader election. Kubernetes cannot limit `create` to a name, hence the separate rule. */
@@ -80,10 +86,16 @@ function gate(install: ResolvedInstall): NamespacedGrant[] {
         { apiGroups: ["apps"], resources: ["daemonsets"], verbs: FOLLOW },
       ],
     },
-    ...(dryRun
-      ? []
-      : [{ id: "events", name: names.controllerEvents, namespaces: [EVENTS_OF_NODES], rules: [REPORT] }]),
   ];
+}
+
+/** Events about nodes, and about namespaces and kinds that the API server denies. A dry run of the gate writes none. */
+function clusterEvents(install: ResolvedInstall): NamespacedGrant[] {
+  const owner = gateOwner(install);
+  const ofNodes = owner !== "manager" && !(owner === "controller" && gateTimes(install).dryRun);
+  if (!ofNodes && !checkpointsOf(install)) return [];
+  const name = namesOf(install).controllerEvents;
+  return [{ id: "events", name, namespaces: [EVENTS_OF_CLUSTER], rules: [REPORT] }];
 }
 
 /** Checkpoint controller. */

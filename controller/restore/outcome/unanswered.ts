@@ -60,6 +60,8 @@ export interface UnansweredReconcilerOptions {
   /** Writes only while this process leads. */
   readonly client: Client;
   readonly namespaces: "all" | readonly string[];
+  /** Whether the API server denies the pods of a namespace. */
+  readonly isDenied: (namespace: string) => boolean;
   readonly pod: (key: string) => UnansweredPod | undefined;
 }
 
@@ -78,14 +80,21 @@ export class UnansweredReconciler {
   }
 
   private async recordStarted(signal: AbortSignal): Promise<Next> {
-    const { client, namespaces } = this.options;
+    const { namespaces, isDenied } = this.options;
+    const served = namespaces === "all" ? [undefined] : namespaces.filter((one) => !isDenied(one));
+    // The failure of one namespace leaves the others alone.
+    const results = await Promise.allSettled(served.map((one) => this.recordStartedIn(one, signal)));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+    if (results.some((result) => result.status === "fulfilled" && !result.value)) return RETRY;
+  }
+
+  /** @returns false if a pod has changed meanwhile */
+  private async recordStartedIn(namespace: string | undefined, signal: AbortSignal): Promise<boolean> {
+    const selected = { namespace, labelSelector: WITHOUT_LABEL, fieldSelector: "status.phase=Running" };
     let isComplete = true;
-    for (const namespace of namespaces === "all" ? [undefined] : namespaces) {
-      const selected = { namespace, labelSelector: WITHOUT_LABEL, fieldSelector: "status.phase=Running" };
-      for (const pod of await client.list(REQUESTING_POD, { ...selected, signal }))
-        if (pod !== undefined && !signal.aborted) isComplete = (await this.record(pod)) && isComplete;
-    }
-    if (!isComplete) return RETRY;
+    for (const pod of await this.options.client.list(REQUESTING_POD, { ...selected, signal }))
+      if (pod !== undefined && !signal.aborted) isComplete = (await this.record(pod)) && isComplete;
+    return isComplete;
   }
 
   /** @returns false if the pod has changed or was deleted */

@@ -65,13 +65,18 @@ export class RestoreInstall {
   private endpoints: number[] = [];
   private readonly folder = mkdtempSync(join(tmpdir(), "cedana-restore-"));
 
-  constructor(private readonly config: string) {
+  /** @param others namespaces with Checkpoints and restores, besides TEAM */
+  constructor(
+    private readonly config: string,
+    private readonly others: readonly string[] = [],
+  ) {
     this.api = new ApiServer(config);
   }
 
   /** @param prepare runs before the controllers start */
   async start(prepare: () => Promise<void> = async () => {}): Promise<void> {
-    const all = chart();
+    const namespaces = [TEAM, ...this.others];
+    const all = chart(namespaces);
     const ports = await freePorts(2);
     this.endpoints = [...ports];
     const { port, server } = await balance(() => this.endpoints);
@@ -86,7 +91,7 @@ export class RestoreInstall {
         object.kind === "MutatingWebhookConfiguration" ? withLocalUrl(object, port) : object,
       );
     for (const object of [
-      { apiVersion: "v1", kind: "Namespace", metadata: { name: TEAM } },
+      ...namespaces.map((name) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } })),
       { apiVersion: "v1", kind: "Node", metadata: { name: NODE } },
       ...this.objects,
     ]) {
@@ -237,12 +242,12 @@ export class RestoreInstall {
 /** Kinds that are not deleted: other suites use them, or their deletion takes long. */
 const KINDS = ["Namespace", "CustomResourceDefinition"];
 
-function chart(): KubernetesObject[] {
+function chart(namespaces: readonly string[]): KubernetesObject[] {
   const install = {
     name: "again",
     namespace: SYSTEM,
     nodeSelector: { "again/enabled": "true" },
-    checkpoints: { namespaces: [TEAM] },
+    checkpoints: { namespaces: [...namespaces] },
     controller: { image: { repository: "registry.example.com/controller", tag: "0.1.0" } },
   };
   const engine = {

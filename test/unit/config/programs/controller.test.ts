@@ -3,6 +3,7 @@ import { readControllerSettings } from "../../../../config/programs/controller";
 const CRIU = {
   namespaces: ["team-a"],
   maxPerNode: 2,
+  waitSeconds: 3600,
   locations: [],
   engine: "criu",
   agent: {

@@ -96,6 +96,7 @@ describe("settings", () => {
       checkpoints: {
         namespaces: ["default"],
         maxPerNode: 2,
+        waitSeconds: 3600,
         locations: [],
         engine: "cedana",
         manager: {
@@ -280,7 +281,7 @@ describe("objects", () => {
     expect(names(ON)).toEqual([lease, ...nodes, "Role -checkpoints default"]);
     expect(names({ ...ON, checkpoints: false })).toEqual([lease, ...nodes]);
     expect(names({ ...ON, checkpoints: { namespaces: "all" }, readinessGate: { owner: "manager" } })).toEqual(
-      [lease, "ClusterRole -checkpoints"],
+      [lease, "Role -events default", "ClusterRole -checkpoints"],
     );
   });
 

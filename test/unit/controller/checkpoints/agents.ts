@@ -20,6 +20,7 @@ export const PLACE = {
 export const CRIU: CheckpointSettings = {
   namespaces: "all",
   maxPerNode: 2,
+  waitSeconds: 3600,
   locations: ["/var"],
   engine: "criu",
   agent: PLACE,

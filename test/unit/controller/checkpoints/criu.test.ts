@@ -218,7 +218,7 @@ test("waits beyond the timeout without a slot of the node", async () => {
   harness.start();
   await seconds(LATE_SECONDS - 60);
   expect(harness.outcome("three").message).toBe(
-    "node n1 has reached maxPerNode (2); older Checkpoints start first",
+    "node n1 has reached maxPerNode (2); other Checkpoints start first",
   );
   await seconds(120);
   expect(names.map((name) => harness.outcome(name).is)).toEqual(

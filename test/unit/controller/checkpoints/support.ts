@@ -80,7 +80,12 @@ export class Replica {
   constructor(
     api: FakeApi,
     private readonly engine: FakeEngine,
-    options: { maxPerNode?: number; namespaces?: "all" | string[]; dieAt?: number } = {},
+    options: {
+      maxPerNode?: number;
+      waitSeconds?: number;
+      namespaces?: "all" | string[];
+      dieAt?: number;
+    } = {},
   ) {
     this.dieAt = options.dieAt;
     const client: Transport = {
@@ -95,6 +100,7 @@ export class Replica {
       settings: {
         namespaces: options.namespaces ?? "all",
         maxPerNode: options.maxPerNode ?? 2,
+        waitSeconds: options.waitSeconds ?? 3600,
         locations: ["/var"],
         engine: "cedana",
         manager: { url: "http://manager:1324", root: "/run/runc", timeoutSeconds: 600 },

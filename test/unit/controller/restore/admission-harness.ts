@@ -34,7 +34,7 @@ export class AdmissionHarness {
 
   constructor(readonly api = new FakeApi()) {
     this.cache = new Cache({ transport: api, log: this.log });
-    this.checkpoints = this.cache.objects(CHECKPOINT, { namespaces: ["team-a"] });
+    this.checkpoints = this.cache.objects(CHECKPOINT, { namespaces: ["team-a"], skipDenied: true });
   }
 
   /** Returns another process on the same API server, with a cache of its own. */
@@ -84,6 +84,7 @@ export class AdmissionHarness {
       client,
       candidates: new Candidates({ client, checkpoints: this.checkpoints, log }),
       claims: new Claims(client),
+      deniedIn: (namespace) => this.checkpoints.deniedIn(namespace)?.message,
       report,
       log,
     });

@@ -2,7 +2,7 @@
 import { applyPatch, type Operation } from "fast-json-patch";
 import { SKIP_CAUSES } from "../../../../controller/restore/reasons";
 import type { Admitter } from "../../../../controller/restore/admitter";
-import type { AdmissionResponse, Json } from "../../../../kube";
+import { ApiError, type AdmissionResponse, type Json } from "../../../../kube";
 import { seeded, SEED, SOAK } from "../../../../testbed/random";
 import { AdmissionHarness as Harness, CREATION, DEPLOYED, IN_TEAM } from "./admission-harness";
 import { podJson, saved } from "./support";
@@ -262,3 +262,24 @@ test.each([{ operation: "UPDATE" }, { resource: "services" }, { namespace: undef
     await expect(new Harness().replica().admit(request)).rejects.toThrow("not the creation of a pod");
   },
 );
+
+test.each([
+  ["fresh", "NamespaceDenied"],
+  ["stop", "NamespaceDenied"],
+])("with fallback %s, a pod of a namespace that cannot be read gets the reason", async (fallback, cause) => {
+  const harness = new Harness();
+  harness.put();
+  harness.api.before = ({ path }) => {
+    if (path.startsWith(IN_TEAM)) throw new ApiError(403, "checkpoints is forbidden");
+  };
+  const stop = new AbortController();
+  await harness.follow(stop.signal);
+  const annotations = { "cedana.ai/restore-from": "latest", "cedana.ai/restore-fallback": fallback };
+  const { stored } = await harness.create(harness.replica(), { annotations });
+  stop.abort();
+  const reason = "the controller cannot read pods or Checkpoints of the namespace: checkpoints is forbidden";
+  expect(Object.values(stored?.metadata.annotations ?? {})).toContain(reason);
+  expect(await harness.admissions()).toMatchObject({
+    [`${fallback === "stop" ? "deny" : "fresh"} ${cause}`]: 1,
+  });
+});

@@ -26,6 +26,7 @@ export const ended = (exitCode: number) => ({
 export const CRIU: Extract<CheckpointSettings, { readonly engine: "criu" }> = {
   namespaces: ["team-a"],
   maxPerNode: 1,
+  waitSeconds: 3600,
   locations: [],
   engine: "criu",
   agent: {

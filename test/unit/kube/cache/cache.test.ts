@@ -1,4 +1,13 @@
-import { Cache, Client, createLogger, metadataOf, textsAt, type Json, type Kind } from "../../../../kube";
+import {
+  ApiError,
+  Cache,
+  Client,
+  createLogger,
+  metadataOf,
+  textsAt,
+  type Json,
+  type Kind,
+} from "../../../../kube";
 import { FakeApi } from "../../../../testbed/fake-api";
 
 const PODS = "/api/v1/pods";
@@ -90,6 +99,70 @@ test("a missing kind keeps only its own objects from being synced", async () => 
   await pass(60_000);
   await pods.synced;
   expect([synced, cache.informers.map(({ hasSynced }) => hasSynced)]).toEqual([false, [true, false]]);
+});
+
+describe("a namespace whose list is denied", () => {
+  const deny = (status: number, ...namespaces: string[]) => {
+    api.before = ({ path }) => {
+      if (namespaces.some((one) => path.includes(`/${one}/`))) throw new ApiError(status, "denied");
+    };
+  };
+  const permit = () => (api.before = undefined);
+
+  test.each([403, 404])("is skipped (%s), and picked up when it is permitted", async (status) => {
+    for (const namespace of ["a", "b"]) put(namespace, "one");
+    deny(status, "b");
+    const pods = cache.objects(POD, { namespaces: ["a", "b"], skipDenied: true });
+    const waiting = cache.objects(POD, { namespaces: ["a", "b"] });
+    const [lists, permitted]: [unknown[], unknown[]] = [[], []];
+    cache.onDenial(({ informer, denial }) => lists.push([informer, denial?.status]));
+    pods.onPermitted((namespace) => permitted.push(namespace));
+    let synced = false;
+    void waiting.synced.then(() => (synced = true));
+    run();
+    await pods.synced;
+    await pass(600_000);
+    expect([pods.covers("a"), pods.covers("b"), waiting.covers("b"), synced]).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ]);
+    expect([pods.deniedIn("a"), pods.deniedIn("b")]).toEqual([undefined, { status, message: "denied" }]);
+    expect(cache.denied.map(({ informer }) => informer)).toEqual(["pods/b"]);
+    expect(cache.informers.every(({ lastContactMs }) => Date.now() - lastContactMs < 60_000)).toBe(true);
+    permit();
+    await pass(10_000);
+    expect([pods.covers("b"), synced, cache.denied, permitted]).toEqual([true, true, [], ["b"]]);
+    expect(lists).toEqual([
+      ["pods/b", status],
+      ["pods/b", undefined],
+    ]);
+    expect(pods.get("b/one")).toBeDefined();
+  });
+
+  test("is not covered after its watch is denied; its objects are kept until the next list", async () => {
+    put("a", "one");
+    const pods = cache.objects(POD, { namespaces: ["a"], skipDenied: true });
+    run();
+    await pods.synced;
+    deny(403, "a");
+    await pass(60_000);
+    expect([pods.covers("a"), pods.list().length]).toEqual([false, 1]);
+    permit();
+    await pass(10_000);
+    expect(pods.covers("a")).toBe(true);
+  });
+
+  test("an error that is no denial is waited for", async () => {
+    deny(500, "a");
+    const pods = cache.objects(POD, { namespaces: ["a"], skipDenied: true });
+    let synced = false;
+    void pods.synced.then(() => (synced = true));
+    run();
+    await pass(60_000);
+    expect([synced, pods.deniedIn("a"), pods.covers("a")]).toEqual([false, undefined, false]);
+  });
 });
 
 describe("reads its own writes", () => {

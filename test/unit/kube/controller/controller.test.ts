@@ -175,3 +175,31 @@ test("a missing permission blocks only the controllers that need the objects", a
   await pass(60_000);
   expect(reconciled.toSorted()).toEqual(["a", "both-a", "s"]);
 });
+
+test("a key of a namespace that one source does not cover is not reconciled before the list is permitted", async () => {
+  const within = (plural: string, namespace: string, name: string) =>
+    api.put(`/api/v1/${plural}`, { metadata: { name, namespace } });
+  for (const namespace of ["a", "b"]) within("pods", namespace, "one");
+  let denied = true;
+  api.before = ({ path }) => {
+    if (denied && path.includes("/namespaces/b/secrets")) throw new ApiError(403, "denied");
+  };
+  const scope = { namespaces: ["a", "b"], skipDenied: true };
+  const pods = cache.objects(kind("pods"), scope);
+  const secrets = cache.objects(kind("secrets"), scope);
+  const selected = ({ metadata }: Owned) => metadata.name !== "other";
+  within("pods", "b", "other");
+  lead(
+    build()
+      .for(pods, { initial: (all) => all.filter(selected) })
+      .needs(secrets)
+      .reconcile(note),
+  );
+  await pass(60_000);
+  within("pods", "b", "two");
+  await pass();
+  expect(reconciled).toEqual(["a/one"]);
+  denied = false;
+  await pass(10_000);
+  expect(reconciled).toEqual(["a/one", "b/one", "b/two"]);
+});

@@ -107,6 +107,7 @@ describe("the checks", () => {
     name: "nodes",
     run: async () => {},
     synced: Promise.resolve(),
+    denied: undefined,
     hasSynced: false,
     lastContactMs: 0,
   };

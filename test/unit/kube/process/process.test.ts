@@ -64,7 +64,7 @@ function setUp(change: { controller?: Partial<Controller>; options?: Partial<Run
 }
 
 function informer(name: string, synced: Promise<void>, hasSynced = false) {
-  return { name, run: async () => {}, synced, hasSynced, lastContactMs: 0 };
+  return { name, run: async () => {}, synced, denied: undefined, hasSynced, lastContactMs: 0 };
 }
 
 beforeEach(() => {
