@@ -8,6 +8,7 @@ import { constructsOf } from "../engines";
 import { enabled, inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { grantWhere } from "../rbac";
+import { controllerBounds } from "./bounds";
 import { ControllerMetrics, SETTINGS_FILE, controllerDeployment } from "./deployment";
 import { controllerGrants } from "./grants";
 
@@ -25,6 +26,8 @@ export class Controller extends Construct {
   readonly disruptionBudget: ApiObject;
   /** Roles, ClusterRoles and their bindings. */
   readonly roles: readonly ApiObject[];
+  /** ValidatingAdmissionPolicies that limit what the controller may write, and their bindings. */
+  readonly policies: readonly ApiObject[];
   /** Only with `controller.metrics`. */
   readonly metrics?: ControllerMetrics;
 
@@ -63,6 +66,7 @@ export class Controller extends Construct {
           { namespace, name: names.controller },
         ),
     );
+    this.policies = controllerBounds(this, input);
     const hash = createHash("sha256").update(text).digest("hex");
     const webhookPort = settings.restore ? settings.restore.port : undefined;
     this.deployment = object(
