@@ -1,4 +1,4 @@
-import { object, optional, type Optional, type Schema } from "./schema";
+import { object, optional, type Optional, type Schema, type ValidationRule } from "./schema";
 
 /** API group of this project's kinds. */
 export const AUTOMATION_GROUP = "automation.cedana.ai";
@@ -40,21 +40,27 @@ type KindInput = Omit<Kind, "apiVersion" | "crdName" | "schema"> & {
   readonly description: string;
   readonly spec: Schema | Optional;
   readonly status: Schema;
+  /** Rules across spec and status. */
+  readonly rules?: readonly ValidationRule[];
 };
 
 /** Completes the definition of a kind. */
-export function defineKind({ description, spec, status, ...kind }: KindInput): Kind {
+export function defineKind({ description, spec, status, rules = [], ...kind }: KindInput): Kind {
   return {
     ...kind,
     apiVersion: `${kind.group}/${kind.version}`,
     crdName: `${kind.plural}.${kind.group}`,
-    schema: object(description, {
-      apiVersion: optional({ type: "string" }),
-      kind: optional({ type: "string" }),
-      metadata: optional({ type: "object" }),
-      spec,
-      status: optional(status),
-    }),
+    schema: object(
+      description,
+      {
+        apiVersion: optional({ type: "string" }),
+        kind: optional({ type: "string" }),
+        metadata: optional({ type: "object" }),
+        spec,
+        status: optional(status),
+      },
+      rules,
+    ),
   };
 }
 

@@ -25,7 +25,7 @@ import {
   UnansweredReconciler,
 } from "./outcome";
 import { NODE_RESTORE, NodeRestoreReconciler, podKeyOf } from "./plan";
-import { RESTORED_POD } from "./pods";
+import { isRequested, RESTORED_POD, type RestoredPod } from "./pods";
 import { Report } from "./report";
 
 export { Claims } from "./claims";
@@ -98,6 +98,8 @@ function outcomeControllers(
   const checkpoints = cache.objects(CHECKPOINT, { namespaces });
   const pods = cache.objects(RESTORED_POD, { namespaces, labelSelector: RESTORED_FROM });
   const checkpointsByUid = checkpoints.index(({ metadata }) => [metadata.uid]);
+  const checkpointOf = (pod: RestoredPod) =>
+    checkpointsByUid(pod.from ?? "").find((checkpoint) => isRequested(pod, checkpoint));
   const podsByUid = pods.index(({ metadata }) => [metadata.uid]);
   const podsByCheckpoint = pods.index(({ from }) => (from === undefined ? [] : [from]));
   // Without such an engine the kind is not installed.
@@ -106,7 +108,7 @@ function outcomeControllers(
     client,
     report,
     pod: (key) => pods.get(key),
-    checkpoint: (uid) => checkpointsByUid(uid)[0],
+    checkpoint: checkpointOf,
     nodeRestore: (podUID) => plan && nodeRestores?.get(`${plan.namespace}/${podUID}`),
   });
   const claimReconciler = new ClaimReconciler({
@@ -142,7 +144,7 @@ function outcomeControllers(
     method: plan,
     covers: (namespace) => namespaces === "all" || namespaces.includes(namespace),
     pod: (key) => pods.get(key),
-    checkpoint: (uid) => checkpointsByUid(uid)[0],
+    checkpoint: checkpointOf,
     requests: requestsByPod,
     log,
   });

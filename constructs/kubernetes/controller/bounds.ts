@@ -1,5 +1,5 @@
 /**
- * Policies that limit what the controller may write. RBAC permits `patch` of whole objects; whoever has the controller's token
+ * Policies that limit what the controller may write. RBAC permits `patch` of whole objects; a client with the controller's token
  * must not change anything that the controller does not change.
  */
 import type { ApiObject } from "cdk8s";
