@@ -1,4 +1,4 @@
-import { object, optional, type Optional, type Schema } from "./schema";
+import { object, optional, type Optional, type Schema, type ValidationRule } from "./schema";
 
 /** API group of this project's kinds. */
 export const AUTOMATION_GROUP = "automation.cedana.ai";
@@ -42,22 +42,28 @@ type KindInput = Omit<Kind, "apiVersion" | "crdName" | "schema"> & {
   /** What the controller writes beside the spec, because backups drop the status. */
   readonly record?: Schema;
   readonly status: Schema;
+  /** Rules across spec and status. */
+  readonly rules?: readonly ValidationRule[];
 };
 
 /** Completes the definition of a kind. */
-export function defineKind({ description, spec, record, status, ...kind }: KindInput): Kind {
+export function defineKind({ description, spec, record, status, rules = [], ...kind }: KindInput): Kind {
   return {
     ...kind,
     apiVersion: `${kind.group}/${kind.version}`,
     crdName: `${kind.plural}.${kind.group}`,
-    schema: object(description, {
-      apiVersion: optional({ type: "string" }),
-      kind: optional({ type: "string" }),
-      metadata: optional({ type: "object" }),
-      spec,
-      ...(record === undefined ? {} : { record: optional(record) }),
-      status: optional(status),
-    }),
+    schema: object(
+      description,
+      {
+        apiVersion: optional({ type: "string" }),
+        kind: optional({ type: "string" }),
+        metadata: optional({ type: "object" }),
+        spec,
+        ...(record === undefined ? {} : { record: optional(record) }),
+        status: optional(status),
+      },
+      rules,
+    ),
   };
 }
 

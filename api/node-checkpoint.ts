@@ -91,8 +91,16 @@ const preDump = object("What was dumped before the freeze, while the containers 
 
 const status = object("Observed state, written by the node's agent.", {
   ...agentStatus<NodeCheckpointReason>(),
-  image: optional(text("The pushed image by digest: <registry>/<repository>@sha256:<digest>.", 1024)),
-  digest: optional(text("Digest of the image.", 128)),
+  image: optional(
+    text(
+      "The pushed image by digest: <registry>/<repository>@sha256:<digest>, in the repository of the request.",
+      1024,
+      {
+        pattern: DIGESTED,
+      },
+    ),
+  ),
+  digest: optional(text("Digest of the image.", 128, { pattern: "^sha256:[0-9a-f]{64}$" })),
   pushFailures: optional(count("Number of failed attempts to push the image, since the agent started.")),
   checkpointedTime: optional(time("When the checkpoint was taken.")),
   sizeBytes: optional(count("Size of the checkpoint in the registry, in bytes.")),
@@ -122,6 +130,16 @@ export const NODE_CHECKPOINT = defineKind({
     "A request to the agent of a node to checkpoint containers of one pod. The controller creates and deletes it.",
   spec,
   status,
+  rules: [
+    {
+      rule: "!self.?status.?image.hasValue() || self.status.image.startsWith(self.spec.image.substring(0, self.spec.image.lastIndexOf(':')) + '@sha256:')",
+      message: "status.image must be in the repository of spec.image",
+    },
+    {
+      rule: "!self.?status.?image.hasValue() || !self.?status.?digest.hasValue() || self.status.image.endsWith('@' + self.status.digest)",
+      message: "status.image must have the digest of status.digest",
+    },
+  ],
   columns: [
     { name: "Node", type: "string", jsonPath: ".spec.nodeName" },
     { name: "Namespace", type: "string", jsonPath: ".spec.podRef.namespace" },

@@ -50,6 +50,8 @@ export interface PodCheckpointResult extends Pick<CheckpointStatus, "sizeBytes" 
 export interface PlanRestore {
   /** Namespace of the agents, and of the NodeRestore objects. */
   readonly namespace: string;
+  /** The only repository whose artifacts are restored. */
+  readonly repository: string;
   /** Names of the RuntimeClasses whose handler restores, by architecture. */
   readonly runtimeClasses: Readonly<Record<string, string | undefined>>;
   readonly restart: RestartPolicy;

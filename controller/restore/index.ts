@@ -25,7 +25,7 @@ import {
   UnansweredReconciler,
 } from "./outcome";
 import { NODE_RESTORE, NodeRestoreReconciler, podKeyOf } from "./plan";
-import { RESTORED_POD } from "./pods";
+import { isRequested, RESTORED_POD, type RestoredPod } from "./pods";
 import { Report } from "./report";
 
 export { Claims } from "./claims";
@@ -116,6 +116,8 @@ function outcomeControllers(
   const checkpointsByPod = checkpoints.index(({ status: { podUID } }) =>
     podUID === undefined ? [] : [podUID],
   );
+  const checkpointOf = (pod: RestoredPod) =>
+    checkpointsByUid(pod.from ?? "").find((checkpoint) => isRequested(pod, checkpoint));
   const podsByUid = pods.index(({ metadata }) => [metadata.uid]);
   const podsByCheckpoint = pods.index(({ from }) => (from === undefined ? [] : [from]));
   // Without such an engine the kind is not installed.
@@ -124,7 +126,7 @@ function outcomeControllers(
     client,
     report,
     pod: (key) => pods.get(key),
-    checkpoint: (uid) => checkpointsByUid(uid)[0],
+    checkpoint: checkpointOf,
     checkpointsOf: (podUID) => [...checkpointsByPod(podUID)],
     nodeRestore: (podUID) => plan && nodeRestores?.get(`${plan.namespace}/${podUID}`),
   });
@@ -161,7 +163,7 @@ function outcomeControllers(
     method: plan,
     covers: (namespace) => namespaces === "all" || namespaces.includes(namespace),
     pod: (key) => pods.get(key),
-    checkpoint: (uid) => checkpointsByUid(uid)[0],
+    checkpoint: checkpointOf,
     requests: requestsByPod,
     log,
   });

@@ -1,4 +1,4 @@
-import { RECORD, REQUEST, RESTORED_FROM, NOT_RESTORED, type Fallback } from "../../api";
+import { LATEST, RECORD, REQUEST, RESTORED_FROM, NOT_RESTORED, type Fallback } from "../../api";
 import {
   at,
   isTrueAt,
@@ -43,6 +43,8 @@ export interface RestoredPod extends KubernetesObject {
   };
   /** UID of the Checkpoint; undefined for a pod that starts fresh. */
   readonly from?: string;
+  /** The Checkpoint that the request names: the policies checked the permission of its author. */
+  readonly requested?: string;
   readonly claim?: string;
   /** UID of the Checkpoint, if the pod waits for a plan on its node. */
   readonly plan?: string;
@@ -68,6 +70,17 @@ export const RESTORED_POD: Kind<RestoredPod> = {
   project: projectPod,
 };
 
+/**
+ * Checks whether the author of the pod requested this Checkpoint. The policies check the permission for what the request names.
+ * While the webhook does not answer, nothing overwrites a label that a user has set.
+ */
+export function isRequested(
+  { requested, metadata: { namespace } }: RestoredPod,
+  { metadata }: { readonly metadata: ObjectMetadata },
+): boolean {
+  return namespace === metadata.namespace && (requested === LATEST || requested === metadata.name);
+}
+
 /** Checks whether no container of the pod is created again. */
 export function hasEnded({ phase }: RestoredPod): boolean {
   return phase === "Failed" || phase === "Succeeded";
@@ -92,6 +105,7 @@ function projectPod(raw: Json): RestoredPod {
       ...optional("deletionTimestamp", textAt(raw, "metadata", "deletionTimestamp")),
     },
     ...optional("from", from === NOT_RESTORED ? undefined : from),
+    ...optional("requested", annotations[REQUEST.from]),
     ...optional("claim", annotations[RECORD.claim]),
     ...optional("plan", annotations[RECORD.plan]),
     ...optional("nodeName", textAt(raw, "spec", "nodeName")),

@@ -118,7 +118,20 @@ const change = (path: string, body: object) =>
     );
     const notRestored = [{ code: "restart", message: "starts again" }];
     const containers = [{ name: "app", notRestored }];
-    const status = { image: "localhost:5000/checkpoints@sha256:ab", sizeBytes: 17, containers };
+    const digest = `sha256:${"a".repeat(64)}`;
+    const image = `localhost:5000/checkpoints@${digest}`;
+    for (const [wrong, words] of [
+      [{ image: "localhost:5000/checkpoints:1" }, "status.image in body should match"],
+      [{ image: "localhost:5000/checkpoints@sha256:ab" }, "status.image in body should match"],
+      [{ image: `localhost:5000/elsewhere@${digest}` }, "in the repository of spec.image"],
+      [{ image: `localhost:5000/checkpoints/a@${digest}` }, "in the repository of spec.image"],
+      [{ image: `evil.example.com/checkpoints@${digest}` }, "in the repository of spec.image"],
+      [{ image, digest: `sha256:${"b".repeat(64)}` }, "must have the digest of status.digest"],
+    ] as const) {
+      const { status, body } = await change(`${COLLECTION}/sample/status`, { status: wrong });
+      expect([status, JSON.stringify(body)]).toEqual([422, expect.stringContaining(words)]);
+    }
+    const status = { image, digest, sizeBytes: 17, containers };
     const written = await change(`${COLLECTION}/sample/status`, { status, spec: { timeoutSeconds: 1 } });
     expect([written.status, written.body["status"], written.body["spec"]]).toEqual([200, status, SPEC]);
   });

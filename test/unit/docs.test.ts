@@ -8,7 +8,7 @@ import { ROOT } from "../support/sources";
 function publicModules(): string[] {
   const directories = (path: string) =>
     readdirSync(join(ROOT, "constructs", path), { withFileTypes: true })
-      .filter((entry) => entry.isDirectory() && !["internal", "node-agent"].includes(entry.name))
+      .filter((entry) => entry.isDirectory() && !["admission", "internal", "node-agent"].includes(entry.name))
       .map(({ name }) => `${path}/${name}`);
   return ["aws", "kubernetes"]
     .flatMap(directories)

@@ -9,6 +9,8 @@ import {
   namesOf,
   type ResolvedInstall,
 } from "../../../config/install";
+import { identityRule } from "../admission";
+import { isIdentified } from "./bounds";
 import type { CheckpointGrants, EngineInput, NamespacedGrant } from "../engines/engine";
 
 /** Namespace of events about cluster-scoped objects (events.k8s.io/v1). */
@@ -30,13 +32,20 @@ const REPORT: V1PolicyRule = {
 export function controllerGrants(input: EngineInput, engines: CheckpointGrants): NamespacedGrant[] {
   const { install } = input;
   if (!install.controller) return [];
-  return [
+  const grants = [
     ...lease(install),
     ...gate(install),
     ...clusterEvents(install),
     ...checkpoints(install, engines),
     ...restore(input),
   ];
+  return isIdentified(input) ? [...grants, identity(install)] : grants;
+}
+
+/** By this the policies identify the account, to limit what it may write, or to permit what others may not. */
+function identity(install: ResolvedInstall): NamespacedGrant {
+  const name = namesOf(install).controllerIdentity;
+  return { id: "identity", name, namespaces: "all", rules: [identityRule(install, "controller")] };
 }
 
 /** Leader election. Kubernetes cannot limit `create` to a name, hence the separate rule. */

@@ -9,6 +9,7 @@ import { enabled, inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
 import { disruptionBudget } from "../pod";
 import { grantWhere } from "../rbac";
+import { controllerBounds } from "./bounds";
 import { ControllerMetrics, SETTINGS_FILE, controllerDeployment } from "./deployment";
 import { controllerGrants } from "./grants";
 import { recordGuard } from "./record-guard";
@@ -27,8 +28,8 @@ export class Controller extends Construct {
   readonly disruptionBudget: ApiObject;
   /** Roles, ClusterRoles and their bindings. */
   readonly roles: readonly ApiObject[];
-  /** Policy on the record of Checkpoints, and its binding. Only with `checkpoints`. */
-  readonly guards: readonly ApiObject[];
+  /** ValidatingAdmissionPolicies that limit what the controller may write, and their bindings. */
+  readonly policies: readonly ApiObject[];
   /** Only with `controller.metrics`. */
   readonly metrics?: ControllerMetrics;
 
@@ -67,7 +68,10 @@ export class Controller extends Construct {
           { namespace, name: names.controller },
         ),
     );
-    this.guards = checkpointsOf(install) ? recordGuard(this, install) : [];
+    this.policies = [
+      ...controllerBounds(this, input),
+      ...(checkpointsOf(install) ? recordGuard(this, install) : []),
+    ];
     const hash = createHash("sha256").update(text).digest("hex");
     const webhookPort = settings.restore ? settings.restore.port : undefined;
     this.deployment = object(

@@ -1,16 +1,10 @@
 /** Policy that keeps the CRDs: with a CRD, the API server deletes all its objects. */
-import type {
-  V1ValidatingAdmissionPolicy,
-  V1ValidatingAdmissionPolicyBinding,
-} from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import type { Kind } from "../../../api";
 import { namesOf } from "../../../config/install";
 import { installOf, type InstallProps } from "../input";
-import { metadata, object } from "../object";
-
-const API = "admissionregistration.k8s.io/v1";
+import { admissionPolicy } from "../admission";
 
 /** Value of the label `app.kubernetes.io/component` of the CRDs and of this policy. */
 export const CRDS_COMPONENT = "crds";
@@ -34,42 +28,28 @@ export class CrdGuard extends Construct {
   constructor(scope: Construct, id: string, props: CrdGuardProps) {
     super(scope, id);
     const install = installOf(this, props);
-    const name = namesOf(install).crds;
-    const about = metadata(install, { name, component: CRDS_COMPONENT });
-    const crds = props.kinds.map(({ crdName }) => crdName);
-    this.policy = object<V1ValidatingAdmissionPolicy>(this, "policy", {
-      apiVersion: API,
-      kind: "ValidatingAdmissionPolicy",
-      metadata: about,
-      spec: {
-        failurePolicy: "Fail",
-        matchConstraints: {
-          resourceRules: [
-            {
-              apiGroups: ["apiextensions.k8s.io"],
-              apiVersions: ["*"],
-              resources: ["customresourcedefinitions"],
-              resourceNames: crds,
-              operations: ["DELETE"],
-              scope: "Cluster",
-            },
-          ],
+    [this.policy, this.binding] = admissionPolicy(this, install, {
+      id: "policy",
+      name: namesOf(install).crds,
+      component: CRDS_COMPONENT,
+      rules: [
+        {
+          apiGroups: ["apiextensions.k8s.io"],
+          apiVersions: ["*"],
+          resources: ["customresourcedefinitions"],
+          resourceNames: props.kinds.map(({ crdName }) => crdName),
+          operations: ["DELETE"],
+          scope: "Cluster",
         },
-        validations: [
-          {
-            expression: `oldObject.metadata.?annotations[?'${DELETE_OBJECTS}'].orValue('') == 'true'`,
-            messageExpression: `'would delete all ' + oldObject.spec.names.plural + ' of all namespaces. Keep the CRD, or first run: kubectl annotate crd ' + oldObject.metadata.name + ' ${DELETE_OBJECTS}=true'`,
-            message: "would delete all objects of the kind",
-            reason: "Forbidden",
-          },
-        ],
-      },
-    });
-    this.binding = object<V1ValidatingAdmissionPolicyBinding>(this, "binding", {
-      apiVersion: API,
-      kind: "ValidatingAdmissionPolicyBinding",
-      metadata: about,
-      spec: { policyName: name, validationActions: ["Deny"] },
+      ],
+      validations: [
+        {
+          expression: `oldObject.metadata.?annotations[?'${DELETE_OBJECTS}'].orValue('') == 'true'`,
+          messageExpression: `'would delete all ' + oldObject.spec.names.plural + ' of all namespaces. Keep the CRD, or first run: kubectl annotate crd ' + oldObject.metadata.name + ' ${DELETE_OBJECTS}=true'`,
+          message: "would delete all objects of the kind",
+          reason: "Forbidden",
+        },
+      ],
     });
   }
 }

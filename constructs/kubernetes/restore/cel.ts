@@ -1,12 +1,13 @@
-/** CEL expressions that the webhook and the policies share. */
+/** What the webhook and the policies of restores share. */
 import { agentNamespace, type ResolvedInstall } from "../../../config/install";
 import { AUTOMATION_GROUP, LATEST, RESTORE_VERB } from "../../../api";
+import { list } from "../admission";
 
 /** Namespaces of Kubernetes itself. Their pods must not depend on this webhook. */
 const SYSTEM = ["kube-system", "kube-node-lease", "kube-public"];
 
 /**
- * Returns the selector of namespaces whose pods can be restored. Excludes the namespaces of the install: their pods must start
+ * Returns the webhook's selector of namespaces whose pods can be restored. Excludes the namespaces of the install: their pods must start
  * before the webhook responds.
  */
 export function namespaceSelector(install: ResolvedInstall, namespaces: "all" | readonly string[]) {
@@ -29,9 +30,6 @@ const WORKLOAD_CONTROLLERS = [
   "replication-controller",
   "statefulset-controller",
 ];
-
-/** Returns a list of strings in CEL. */
-export const list = (texts: readonly string[]) => `[${texts.map((text) => `'${text}'`).join(", ")}]`;
 
 const KUBERNETES = list([
   "system:kube-controller-manager",

@@ -1,9 +1,5 @@
 /** Policies that check who may request a restore, because Kubernetes has no permission to set an annotation. */
-import type {
-  V1ValidatingAdmissionPolicy,
-  V1ValidatingAdmissionPolicyBinding,
-  V1Variable,
-} from "@kubernetes/client-node";
+import type { V1Variable } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
 import {
@@ -16,144 +12,73 @@ import {
   RESTORE_VERB,
 } from "../../../api";
 import { namesOf, type ResolvedInstall } from "../../../config/install";
-import { metadata, object } from "../object";
-import { BY_KUBERNETES, list, mayRestore, namespaceSelector } from "./cel";
-
-const API = "admissionregistration.k8s.io/v1";
+import { admissionPolicy, isProgram, list, mapAt, mapBefore, WORKLOADS, type Workload } from "../admission";
+import { BY_KUBERNETES, mayRestore } from "./cel";
 
 const RECORDS = list(Object.values(RECORD));
 
-interface Kind {
-  readonly id: string;
-  /** Path to the metadata of the pod or pod template. */
-  readonly path: readonly string[];
-  readonly resources: readonly {
-    readonly apiGroups: string[];
-    readonly apiVersions: string[];
-    readonly resources: string[];
-  }[];
-}
-
-const KINDS: readonly Kind[] = [
-  {
-    id: "pods",
-    path: ["metadata"],
-    resources: [{ apiGroups: [""], apiVersions: ["v1"], resources: ["pods"] }],
-  },
-  {
-    id: "templates",
-    path: ["spec", "template", "metadata"],
-    resources: [
-      {
-        apiGroups: ["apps"],
-        apiVersions: ["v1"],
-        resources: ["deployments", "replicasets", "statefulsets", "daemonsets"],
-      },
-      { apiGroups: ["batch"], apiVersions: ["v1"], resources: ["jobs"] },
-      { apiGroups: [""], apiVersions: ["v1"], resources: ["replicationcontrollers"] },
-    ],
-  },
-  {
-    id: "cronjobs",
-    path: ["spec", "jobTemplate", "spec", "template", "metadata"],
-    resources: [{ apiGroups: ["batch"], apiVersions: ["v1"], resources: ["cronjobs"] }],
-  },
-];
-
-/** Returns a policy and its binding for pods, for kinds with a pod template, and for CronJobs, whose template is nested. */
-export function restoreGuards(
-  scope: Construct,
-  install: ResolvedInstall,
-  namespaces: "all" | readonly string[],
-): ApiObject[] {
-  return KINDS.flatMap((kind) => {
-    const name = `${namesOf(install).restore}-${kind.id}`;
-    const about = metadata(install, { name, component: "controller" });
-    return [
-      object<V1ValidatingAdmissionPolicy>(scope, kind.id, {
-        apiVersion: API,
-        kind: "ValidatingAdmissionPolicy",
-        metadata: about,
-        spec: {
-          failurePolicy: "Fail",
-          matchConstraints: {
-            resourceRules: kind.resources.map((rule) => ({
-              ...rule,
-              operations: ["CREATE", "UPDATE"],
-              scope: "Namespaced",
-            })),
-          },
-          matchConditions: [{ name: "relevant", expression: relevant(kind) }],
-          variables: variables(kind, install),
-          validations: [...requestRules(), ...(kind.id === "pods" ? podRules() : templateRules())],
-        },
-      }),
-      object<V1ValidatingAdmissionPolicyBinding>(scope, `${kind.id}.binding`, {
-        apiVersion: API,
-        kind: "ValidatingAdmissionPolicyBinding",
-        metadata: about,
-        spec: {
-          policyName: name,
-          validationActions: ["Deny"],
-          matchResources: { namespaceSelector: namespaceSelector(install, namespaces) },
-        },
-      }),
-    ];
-  });
-}
-
-/** Returns `has()` for each step of the path: a template or its metadata may be missing. */
-function has(root: string, path: readonly string[]): string {
-  return path.map((_, index) => `has(${[root, ...path.slice(0, index + 1)].join(".")})`).join(" && ");
+/**
+ * Returns a policy and its binding for pods, for kinds with a pod template, and for CronJobs, whose template is nested. They
+ * apply to all namespaces, also to those that the webhook does not serve.
+ */
+export function restoreGuards(scope: Construct, install: ResolvedInstall): ApiObject[] {
+  return WORKLOADS.flatMap((kind) =>
+    admissionPolicy(scope, install, {
+      id: kind.id,
+      name: `${namesOf(install).restore}-${kind.id}`,
+      component: "controller",
+      rules: kind.resources.map((rule) => ({
+        ...rule,
+        operations: ["CREATE", "UPDATE"],
+        scope: "Namespaced",
+      })),
+      matchConditions: [{ name: "relevant", expression: relevant(kind) }],
+      variables: variables(kind, install),
+      validations: [...requestRules(), ...(kind.id === "pods" ? podRules() : templateRules())],
+    }),
+  );
 }
 
 /** Tests whether the object has any of our keys, before or after the change. Other objects are not evaluated further. */
-function relevant({ path }: Kind): string {
-  const within = (root: string) => {
-    const metadata = [root, ...path].join(".");
-    const annotated = `${has(root, [...path, "annotations"])} && ${metadata}.annotations.exists(key, key.startsWith('cedana.ai/restore-'))`;
-    const labelled = `${has(root, [...path, "labels"])} && '${RESTORED_FROM}' in ${metadata}.labels`;
-    return `(${annotated}) || (${labelled})`;
-  };
-  return `${within("object")} || (request.operation == 'UPDATE' && (${within("oldObject")}))`;
+function relevant({ path }: Workload): string {
+  const annotations = mapAt("version", [...path, "metadata", "annotations"]);
+  const labels = mapAt("version", [...path, "metadata", "labels"]);
+  const ours = `${annotations}.exists(key, key.startsWith('cedana.ai/restore-')) || '${RESTORED_FROM}' in ${labels}`;
+  return `[object, oldObject].exists(version, version != null && (${ours}))`;
 }
 
 /** Returns the CEL variables of the rules. */
-function variables({ path }: Kind, install: ResolvedInstall): V1Variable[] {
-  const map = (root: string, field: string) =>
-    `${has(root, [...path, field])} ? ${[root, ...path, field].join(".")} : {}`;
-  const before = (field: string) =>
-    `request.operation == 'UPDATE' && ${has("oldObject", [...path, field])} ? ${["oldObject", ...path, field].join(".")} : {}`;
-  const account = `system:serviceaccount:${install.namespace}:${namesOf(install).controller}`;
-  const changed = (key: string) =>
-    `(${key} in variables.annotations) != (${key} in variables.annotationsBefore) || (${key} in variables.annotations && variables.annotations[${key}] != variables.annotationsBefore[${key}])`;
+function variables({ path }: Workload, install: ResolvedInstall): V1Variable[] {
+  const differs = (key: string, map: string) =>
+    `variables.${map}[?${key}] != variables.${map}Before[?${key}]`;
   return [
-    { name: "annotations", expression: map("object", "annotations") },
-    { name: "labels", expression: map("object", "labels") },
-    { name: "annotationsBefore", expression: before("annotations") },
-    { name: "labelsBefore", expression: before("labels") },
-    {
-      name: "from",
-      expression: `'${REQUEST.from}' in variables.annotations ? variables.annotations['${REQUEST.from}'] : ''`,
-    },
+    { name: "annotations", expression: mapAt("object", [...path, "metadata", "annotations"]) },
+    { name: "labels", expression: mapAt("object", [...path, "metadata", "labels"]) },
+    { name: "annotationsBefore", expression: mapBefore([...path, "metadata", "annotations"]) },
+    { name: "labelsBefore", expression: mapBefore([...path, "metadata", "labels"]) },
+    { name: "from", expression: annotation(REQUEST.from) },
+    { name: "fallback", expression: annotation(REQUEST.fallback) },
+    { name: "label", expression: `variables.labels[?'${RESTORED_FROM}']` },
+    { name: "labelBefore", expression: `variables.labelsBefore[?'${RESTORED_FROM}']` },
+    { name: "records", expression: `${RECORDS}.filter(key, key in variables.annotations)` },
     { name: "isKubernetes", expression: BY_KUBERNETES },
-    { name: "isController", expression: `request.userInfo.username == '${account}'` },
+    { name: "isController", expression: isProgram(install, "controller") },
     // Removing the request needs no permission.
     {
       name: "requestsRestore",
-      expression: `variables.from != '' && ${list(Object.values(REQUEST))}.exists(key, ${changed("key")})`,
+      expression: `variables.from != '' && ${list(Object.values(REQUEST))}.exists(key, ${differs("key", "annotations")})`,
     },
-    { name: "recordsKept", expression: `${RECORDS}.all(key, !(${changed("key")}))` },
+    { name: "recordsKept", expression: `!${RECORDS}.exists(key, ${differs("key", "annotations")})` },
   ];
 }
 
+const annotation = (key: string) => `variables.annotations[?'${key}'].orValue('')`;
+
 /** Checks the values, and the permission of the user. */
 function requestRules() {
-  const allowed = (key: string, values: readonly string[]) =>
-    `!('${key}' in variables.annotations) || variables.annotations['${key}'] in ${list(values)}`;
   const oneOf = (key: string, values: readonly string[]) => ({
-    expression: allowed(key, values),
-    messageExpression: `'annotation ${key} is "' + variables.annotations['${key}'] + '"; allowed: ${values.join(", ")}'`,
+    expression: `!('${key}' in variables.annotations) || ${annotation(key)} in ${list(values)}`,
+    messageExpression: `'annotation ${key} is "' + ${annotation(key)} + '"; allowed: ${values.join(", ")}'`,
   });
   return [
     {
@@ -172,23 +97,27 @@ function requestRules() {
 
 const UNPROCESSED = `the controller did not process the restore request, and ${REQUEST.fallback} is stop: try again`;
 
+const RESERVED = {
+  message: `label ${RESTORED_FROM} and annotations ${Object.values(RECORD).join(", ")} are reserved for the controller: remove them`,
+  reason: "Forbidden",
+} as const;
+
 /**
  * Checks the records. On a pod with a request, the webhook has overwritten them. With `restore-fallback: stop`, a pod that
  * cannot be restored has no label: it is judged here, after all webhooks, because a later one can still add what it lacks.
  */
 function podRules() {
-  const none = `${RECORDS}.all(key, !(key in variables.annotations)) && !('${RESTORED_FROM}' in variables.labels)`;
-  const label = (map: string) => `'${RESTORED_FROM}' in variables.${map}`;
-  const labelKept = `(${label("labels")}) == (${label("labelsBefore")}) && (!(${label("labels")}) || variables.labels['${RESTORED_FROM}'] == variables.labelsBefore['${RESTORED_FROM}'])`;
+  const kept = "variables.recordsKept && variables.label == variables.labelBefore";
+  const none = "variables.records == [] && !variables.label.hasValue()";
+  const isStopped = "variables.from != '' && variables.fallback == 'stop' && !variables.label.hasValue()";
   return [
     {
-      expression: `variables.isController || (request.operation == 'CREATE' ? (variables.from != '' || (${none})) : (variables.recordsKept && ${labelKept}))`,
-      message: `label ${RESTORED_FROM} and annotations ${Object.values(RECORD).join(", ")} are reserved for the controller: remove them`,
-      reason: "Forbidden",
+      expression: `variables.isController || (request.operation == 'CREATE' ? variables.from != '' || (${none}) : ${kept})`,
+      ...RESERVED,
     },
     {
-      expression: `request.operation != 'CREATE' || !('${REQUEST.fallback}' in variables.annotations) || variables.annotations['${REQUEST.fallback}'] != 'stop' || variables.from == '' || '${RESTORED_FROM}' in variables.labels`,
-      messageExpression: `'${RECORD.skipped}' in variables.annotations ? '${REQUEST.from}: ' + variables.annotations['${RECORD.skipped}'] + '; ${REQUEST.fallback} is stop' : '${UNPROCESSED}'`,
+      expression: `request.operation != 'CREATE' || !(${isStopped})`,
+      messageExpression: `'${RECORD.skipped}' in variables.annotations ? '${REQUEST.from}: ' + ${annotation(RECORD.skipped)} + '; ${REQUEST.fallback} is stop' : '${UNPROCESSED}'`,
       message: UNPROCESSED,
       reason: "Forbidden",
     },
@@ -199,9 +128,9 @@ function podRules() {
 function templateRules() {
   return [
     {
-      expression: `variables.isController || (${RECORDS}.all(key, !(key in variables.annotations) || key in variables.annotationsBefore) && (!('${RESTORED_FROM}' in variables.labels) || '${RESTORED_FROM}' in variables.labelsBefore))`,
-      message: `label ${RESTORED_FROM} and annotations ${Object.values(RECORD).join(", ")} are reserved for the controller: remove them`,
-      reason: "Forbidden",
+      expression:
+        "variables.isController || (variables.records.all(key, key in variables.annotationsBefore) && (!variables.label.hasValue() || variables.labelBefore.hasValue()))",
+      ...RESERVED,
     },
   ];
 }

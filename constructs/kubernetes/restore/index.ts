@@ -30,7 +30,7 @@ export class Restore extends Construct {
     this.service = webhookService(this, install);
     this.webhook = webhookConfiguration(this, install, settings);
     this.certificates = settings.certificates === "cert-manager" ? certManagerObjects(this, install) : [];
-    this.guards = restoreGuards(this, install, settings.namespaces);
+    this.guards = restoreGuards(this, install);
     const aggregate = { "rbac.authorization.k8s.io/aggregate-to-edit": "true" };
     this.role = object<V1ClusterRole>(this, "role", {
       apiVersion: "rbac.authorization.k8s.io/v1",

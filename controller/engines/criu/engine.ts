@@ -30,7 +30,8 @@ export class CriuEngine implements PodEngine {
     private readonly agents: NodeCheckpoints,
   ) {
     const { agent, runtimeClasses, restore } = settings;
-    this.restoreMethod = { namespace: agent.namespace, runtimeClasses, ...restore };
+    const { namespace, repository } = agent;
+    this.restoreMethod = { namespace, repository, runtimeClasses, ...restore };
     this.timeoutMs = agents.timeoutMs;
     this.sources = [agents.objects];
   }

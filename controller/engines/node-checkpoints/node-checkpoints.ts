@@ -1,5 +1,6 @@
 import { type CheckpointEndReason, type NodeCheckpointReason, type NodeCheckpointStatus } from "../../../api";
 import { sleep, type CachedObjects } from "../../../kube";
+import { isArtifactOf } from "../artifact";
 import { EngineError, type EngineTools, type StateOfRequest } from "../engine";
 import {
   NODE_CHECKPOINT,
@@ -77,7 +78,7 @@ export class NodeCheckpoints {
     const since = Date.now();
     for (;;) {
       const seen = this.objects.get(`${place.namespace}/${name}`);
-      const result = seen && completed(seen.status);
+      const result = seen && completed(seen.status, place);
       if (result) return result;
       if (await this.changes(name, signal)) continue;
       signal.throwIfAborted();
@@ -113,7 +114,7 @@ export class NodeCheckpoints {
   ): Promise<NodeCheckpointStatus | undefined> {
     const { namespace, timeoutSeconds, responseSeconds } = this.options.place;
     if (!live) throw failure(`NodeCheckpoint ${namespace}/${name} was deleted by another client`);
-    const result = completed(live.status);
+    const result = completed(live.status, this.options.place);
     if (result) return result;
     if (waitedMs >= responseSeconds * 1000 && live.status.conditions === undefined) {
       const message = `the agent of node ${nodeName} did not report within ${responseSeconds} s; check its pod: kubectl get pods -n ${namespace} -o wide --field-selector spec.nodeName=${nodeName}`;
@@ -169,13 +170,24 @@ function mayBeOnlyCopy({ spec, status }: NodeCheckpointObject): boolean {
   return spec.options?.leaveRunning === false && !isFinished;
 }
 
-/** Returns the status of a completed request; undefined while there is no outcome. @throws EngineError if the agent failed */
-function completed(status: NodeCheckpointStatus): NodeCheckpointStatus | undefined {
+/**
+ * Returns the status of a completed request; undefined while there is no outcome.
+ * @throws EngineError if the agent failed, or reports an image that is no checkpoint
+ */
+function completed(
+  status: NodeCheckpointStatus,
+  { repository }: Pick<Place, "repository">,
+): NodeCheckpointStatus | undefined {
   const holds = (type: string) =>
     status.conditions?.find((condition) => condition.type === type && condition.status === "True");
   const failed = holds("Failed");
   if (failed) throw failure(failed.message, REASONS[failed.reason]);
-  return holds("Ready") && status;
+  if (!holds("Ready")) return undefined;
+  if (!isArtifactOf(repository, status.image)) {
+    const image = status.image ?? "no image";
+    throw failure(`the agent reported ${image}; allowed: ${repository}@sha256:<digest>`);
+  }
+  return status;
 }
 
 function failure(message: string, reason?: CheckpointEndReason): EngineError {

@@ -1,7 +1,7 @@
 import { ARCHITECTURE_LABEL, LATEST, RECORD, REQUEST, type ContainerCheckpoint } from "../../../api";
 import { itemsAt, textAt, type Json } from "../../../kube";
 import type { CheckpointObject } from "../../checkpoints/objects";
-import type { PlanRestore } from "../../engines";
+import { isArtifactOf, type PlanRestore } from "../../engines";
 import { phaseOf, readyOf } from "../../checkpoints/state";
 import type { SkipCause } from "../reasons";
 import type { AdmittedPod, RestoreRequest } from "./pod";
@@ -74,7 +74,7 @@ export function fit(
   const containers: RestoredContainer[] = [];
   const saved = (status.containers ?? []).filter(({ completionTime }) => completionTime !== undefined);
   for (const one of saved) {
-    const found = matchContainer(pod, one);
+    const found = matchContainer(pod, one, method);
     if (typeof found === "string") return no(found);
     containers.push(found);
     warnings.push(...notRestoredIn(pod, one));
@@ -142,7 +142,11 @@ function blockedByClaim(
   return { fits: "busy", reason: `it is claimed for ${by}, which is being created`, cause: "InUse" };
 }
 
-function matchContainer(pod: AdmittedPod, saved: ContainerCheckpoint): RestoredContainer | string {
+function matchContainer(
+  pod: AdmittedPod,
+  saved: ContainerCheckpoint,
+  { repository }: PlanRestore,
+): RestoredContainer | string {
   const { name, image, baseImage, location } = saved;
   const own = pod.containers.find((one) => one.name === name);
   if (own === undefined) return `the pod has no container ${name}`;
@@ -151,8 +155,8 @@ function matchContainer(pod: AdmittedPod, saved: ContainerCheckpoint): RestoredC
   const hasDigest = digest !== undefined && digest === digestIn(baseImage);
   if (own.image !== image && !hasDigest)
     return `container ${name} has image ${own.image}; it was checkpointed with ${image ?? "an unknown image"}`;
-  if (location === undefined || !location.includes("@sha256:"))
-    return `the image digest of container ${name} is unknown`;
+  if (!isArtifactOf(repository, location))
+    return `the checkpoint of container ${name} is ${location ?? "unknown"}; allowed: ${repository}@sha256:<digest>`;
   return { name, image: location };
 }
 

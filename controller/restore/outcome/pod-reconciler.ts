@@ -24,7 +24,8 @@ export interface PodReconcilerOptions {
   /** Writes only while this process leads. */
   readonly client: Client;
   readonly pod: (key: string) => RestoredPod | undefined;
-  readonly checkpoint: (uid: string) => CheckpointObject | undefined;
+  /** Returns the Checkpoint of the pod's label, if the pod may be restored from it. */
+  readonly checkpoint: (pod: RestoredPod) => CheckpointObject | undefined;
   /** Returns the Checkpoints of a pod, by the pod's UID. */
   readonly checkpointsOf: (podUID: string) => readonly CheckpointObject[];
   /** Returns the NodeRestore of a pod, by the pod's UID. */
@@ -52,10 +53,10 @@ export class PodReconciler {
     if (!pod) return;
     if (pod.from === undefined) return this.skipped(pod);
     if (pod.failed !== undefined || pod.plan === undefined) return;
-    const checkpoint = this.options.checkpoint(pod.from);
+    const checkpoint = this.options.checkpoint(pod);
     const holds = await this.holds(pod, checkpoint);
     if (holds === "unknown") return RETRY;
-    if (holds === "no") return this.lost(pod);
+    if (holds === "no") return this.lost(pod, checkpoint);
     const request = this.options.nodeRestore(pod.metadata.uid);
     const own = this.options.checkpointsOf(pod.metadata.uid);
     const progress = planProgress(pod, request, checkpoint !== undefined, own);
@@ -82,20 +83,24 @@ export class PodReconciler {
     return sinceMs + graceMs - performance.now();
   }
 
-  /** Checks whether the Checkpoint is claimed for this pod. A claim without a pod is bound to this one. */
+  /**
+   * Checks whether the Checkpoint is claimed for this pod. The claim of its admission is bound to it. Without a claim the webhook
+   * did not decide, and a user wrote the records of the pod.
+   */
   private async holds(
     pod: RestoredPod,
     checkpoint: CheckpointObject | undefined,
   ): Promise<"yes" | "no" | "unknown"> {
     // No other pod can be restored from a deleted one.
     if (pod.shared || checkpoint === undefined) return "yes";
-    const owner = ownership(pod, checkpoint);
+    const isRequested = this.options.nodeRestore(pod.metadata.uid) !== undefined;
+    const owner = ownership(pod, checkpoint, isRequested);
     if (owner === "bound") return "yes";
     if (owner === "free") return (await this.write(pod, checkpoint, "Claimed")) ? "yes" : "unknown";
     // Pods and Checkpoints have separate watches: the one of Checkpoints may be late.
     const live = await this.options.client.get(CHECKPOINT, checkpoint.metadata);
     if (live?.metadata.uid !== checkpoint.metadata.uid) return "yes";
-    return ownership(pod, live) === "other" ? "no" : "unknown";
+    return ownership(pod, live, isRequested) === "other" ? "no" : "unknown";
   }
 
   private async restored(pod: RestoredPod, checkpoint: CheckpointObject | undefined): Promise<Next> {
@@ -154,9 +159,11 @@ export class PodReconciler {
     this.report(pod, checkpoint, ["fellBack", cause], "RestoreFellBack", `${failure}. It starts fresh`);
   }
 
-  /** Handles a pod whose Checkpoint is claimed by another one: it must not be restored too. */
-  private async lost(pod: RestoredPod): Promise<Next> {
-    const reason = `Checkpoint ${pod.checkpoint} was claimed by another pod`;
+  /** Handles a pod that has no claim, or whose Checkpoint is claimed by another one: it must not be restored too. */
+  private async lost(pod: RestoredPod, checkpoint: CheckpointObject | undefined): Promise<Next> {
+    const isFree = checkpoint?.status.restore === undefined;
+    const claimed = isFree ? "is not claimed for this pod" : "was claimed by another pod";
+    const reason = `Checkpoint ${pod.checkpoint} ${claimed}`;
     if (pod.fallback === "fresh" && !hasEnded(pod))
       if (!(await fallBack(this.options.client, pod, reason))) return RETRY;
     const then =
@@ -213,14 +220,19 @@ export class PodReconciler {
   }
 }
 
-/** Checks whether the claim on a Checkpoint is bound to the pod, can be bound to it, or is of another pod. */
-function ownership(pod: RestoredPod, { status: { restore } }: CheckpointObject): "bound" | "free" | "other" {
-  if (restore === undefined) return "free";
-  const { state, claim, podName, podUID } = restore;
+/**
+ * Checks whether the claim on a Checkpoint is bound to the pod, can be bound to it, or is of another pod.
+ * @param isRequested whether the restore was requested: then the claim was bound to it, and a user has removed it
+ */
+function ownership(
+  pod: RestoredPod,
+  { status: { restore } }: CheckpointObject,
+  isRequested: boolean,
+): "bound" | "free" | "other" {
+  if (restore === undefined) return isRequested ? "free" : "other";
+  const { state, claim, podUID } = restore;
   if (podUID === pod.metadata.uid) return "bound";
-  // Pod names are unique: the other pod of this name was deleted without a reported restore.
-  const isClaimed = claim === pod.claim || podName === pod.metadata.name;
-  return state === "Claimed" && isClaimed ? "free" : "other";
+  return state === "Claimed" && claim !== undefined && claim === pod.claim ? "free" : "other";
 }
 
 /**

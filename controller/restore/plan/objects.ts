@@ -9,7 +9,7 @@ import {
 import { kindOf, projectCustomResource, type CustomResource } from "../../../kube";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import { checkpointUIDOf } from "../../checkpoints/record";
-import type { PlanRestore } from "../../engines";
+import { isArtifactOf, type PlanRestore } from "../../engines";
 import type { RestoredPod } from "../pods";
 
 export type NodeRestoreObject = CustomResource<NodeRestoreSpec, NodeRestoreStatus>;
@@ -32,15 +32,15 @@ export function reasonOf({ conditions = [] }: NodeRestoreStatus): NodeRestoreRea
   return conditions.find(({ type }) => type === "Ready")?.reason;
 }
 
-/** Returns the request to the agent of the pod's node, or undefined if the Checkpoint has no image. */
+/** Returns the request to the agent of the pod's node, or undefined if the Checkpoint has no image in the repository. */
 export function nodeRestoreFor(
   { metadata: { namespace, name, uid }, nodeName, fallback }: RestoredPod & { readonly nodeName: string },
   checkpoint: CheckpointObject,
-  { namespace: place, restart, lazy, timeoutSeconds }: PlanRestore,
+  { namespace: place, repository, restart, lazy, timeoutSeconds }: PlanRestore,
 ) {
-  const image = checkpoint.status.containers?.find(({ location }) =>
-    location?.includes("@sha256:"),
-  )?.location;
+  const image = checkpoint.status.containers
+    ?.map(({ location }) => location)
+    .find((location) => isArtifactOf(repository, location));
   if (image === undefined) return undefined;
   const spec: NodeRestoreSpec = {
     nodeName,

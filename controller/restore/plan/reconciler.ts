@@ -18,7 +18,8 @@ export interface NodeRestoreReconcilerOptions {
   /** Whether the pods of a namespace are cached. */
   readonly covers: (namespace: string) => boolean;
   readonly pod: (key: string) => RestoredPod | undefined;
-  readonly checkpoint: (uid: string) => CheckpointObject | undefined;
+  /** Returns the Checkpoint of the pod's label, if the pod may be restored from it. */
+  readonly checkpoint: (pod: RestoredPod) => CheckpointObject | undefined;
   /** Returns the NodeRestores of a pod's key: also those of earlier pods of the name. */
   readonly requests: (podKey: string) => readonly NodeRestoreObject[];
   readonly log: Logger;
@@ -47,7 +48,7 @@ export class NodeRestoreReconciler {
   /** Creates the NodeRestore of a pod that has a node and holds the claim of its Checkpoint. */
   private async create(pod: RestoredPod): Promise<Next> {
     const { nodeName } = pod;
-    const checkpoint = pod.from === undefined ? undefined : this.options.checkpoint(pod.from);
+    const checkpoint = this.options.checkpoint(pod);
     if (nodeName === undefined || checkpoint === undefined || !mayRestore(pod, checkpoint)) return;
     const object = nodeRestoreFor({ ...pod, nodeName }, checkpoint, this.options.method);
     if (object === undefined) return;

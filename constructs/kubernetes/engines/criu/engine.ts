@@ -8,6 +8,7 @@ import type { EngineProps } from "../../input";
 import { metadata, object } from "../../object";
 import type { EngineConstruct, EngineConstructs } from "../engine";
 import { networkPolicies, NodeAgent, NodeAgentRemoval, requestGrants } from "../node-agent";
+import { artifactPolicies } from "./artifacts";
 import { criuInputOf, nodeAgentInput } from "./input";
 
 export const CRIU_CONSTRUCTS: EngineConstructs<ResolvedCriuEngine> = {
@@ -70,10 +71,14 @@ export class CriuAgentRemoval extends NodeAgentRemoval {
 export class CriuEngine extends Construct implements EngineConstruct {
   readonly runtimeClasses: CriuRuntimeClasses;
   readonly agent: CriuAgent;
+  /** ValidatingAdmissionPolicies that keep pods from naming checkpoints as images, and their bindings. */
+  readonly artifactPolicies: readonly ApiObject[];
 
   constructor(scope: Construct, id: string, props: EngineProps) {
     super(scope, id);
     this.runtimeClasses = new CriuRuntimeClasses(this, "runtime-classes", props);
     this.agent = new CriuAgent(this, "agent", props);
+    const { engine, install } = criuInputOf(this, props);
+    this.artifactPolicies = artifactPolicies(this, engine, install);
   }
 }

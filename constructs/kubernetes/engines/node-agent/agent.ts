@@ -10,7 +10,7 @@ import { helperDaemonSet } from "./helper";
 import { settingsConfigMap, type NodeAgentInput } from "./input";
 import {
   HEALTH_CHECK_NAMESPACE_RULES,
-  HEALTH_CHECK_RULES,
+  healthCheckRules,
   helperNamespaceRules,
   ownNodePolicies,
 } from "./permissions";
@@ -50,7 +50,7 @@ export class NodeAgent extends Construct implements AgentConstruct {
         install,
         "health-check",
         names.healthCheck,
-        HEALTH_CHECK_RULES,
+        healthCheckRules(install),
         HEALTH_CHECK_NAMESPACE_RULES,
       ),
     ];

@@ -278,10 +278,11 @@ describe("objects", () => {
         .map(({ kind, metadata: { name, namespace } }) => [kind, name.slice(17), namespace].join(" ").trim());
     const lease = "Role -lease cedana-system";
     const nodes = ["ClusterRole", "Role -agents cedana-system", "Role -events default"];
-    expect(names(ON)).toEqual([lease, ...nodes, "Role -checkpoints default"]);
-    expect(names({ ...ON, checkpoints: false })).toEqual([lease, ...nodes]);
+    const identity = "ClusterRole -identity";
+    expect(names(ON)).toEqual([lease, ...nodes, "Role -checkpoints default", identity]);
+    expect(names({ ...ON, checkpoints: false })).toEqual([lease, ...nodes, identity]);
     expect(names({ ...ON, checkpoints: { namespaces: "all" }, readinessGate: { owner: "manager" } })).toEqual(
-      [lease, "Role -events default", "ClusterRole -checkpoints"],
+      [lease, "Role -events default", "ClusterRole -checkpoints", identity],
     );
   });
 

@@ -52,7 +52,7 @@ test.each<[string, InstallSpec, object]>([
     { checkpoints: { namespaces: ["team-a", "cedana-system"] } },
     { operator: "In", values: ["team-a"] },
   ],
-])("applies webhook and policies to %s", (_, install, expected) => {
+])("applies the webhook to %s, and the policies to all namespaces", (_, install, expected) => {
   const objects = synthCriu(install);
   const selector = { matchExpressions: [{ key: "kubernetes.io/metadata.name", ...expected }] };
   expect(one(objects, "MutatingWebhookConfiguration/cedana-restore")).toMatchObject({
@@ -60,7 +60,7 @@ test.each<[string, InstallSpec, object]>([
   });
   for (const id of ["pods", "templates", "cronjobs"])
     expect(one(objects, `ValidatingAdmissionPolicyBinding/cedana-restore-${id}`)).toMatchObject({
-      spec: { matchResources: { namespaceSelector: selector } },
+      spec: { policyName: `cedana-restore-${id}`, validationActions: ["Deny"] },
     });
 });
 

@@ -8,11 +8,12 @@ import type { Stored } from "../../../../testbed/fake-api";
 import { condition, Harness, NODE_CHECKPOINTS } from "./agents";
 import { CHECKPOINTS, pod, seconds } from "./support";
 
-const IMAGE = "registry.example.com/checkpoints@sha256:aa";
+const DIGEST = `sha256:${"a".repeat(64)}`;
+const IMAGE = `registry.example.com/checkpoints@${DIGEST}`;
 const DONE = {
   conditions: [condition("Ready", "CheckpointCompleted", "done")],
   image: IMAGE,
-  digest: "sha256:aa",
+  digest: DIGEST,
   sizeBytes: 17,
   architecture: "amd64",
   frozenMilliseconds: 120,
@@ -59,7 +60,7 @@ test("requests all containers at once and records one image for them", async () 
   });
   harness.edit(uid(), DONE);
   await seconds(2);
-  const common = { checkpointID: "sha256:aa", location: IMAGE, architecture: "amd64" };
+  const common = { checkpointID: DIGEST, location: IMAGE, architecture: "amd64" };
   expect(harness.outcome()).toMatchObject({
     is: "Ready CheckpointCompleted",
     message: "checkpointed a, b",
@@ -77,6 +78,27 @@ test("requests all containers at once and records one image for them", async () 
     ],
   });
   expect(await harness.nodeCheckpoints()).toEqual([]);
+});
+
+test.each([
+  undefined,
+  "registry.example.com/checkpoints:1",
+  "registry.example.com/checkpoints@sha256:aa",
+  `registry.example.com/checkpoints/other@${DIGEST}`,
+  `evil.example.com/checkpoints@${DIGEST}`,
+])("fails if the agent reports the image %s", async (image) => {
+  await harness.checkpoint();
+  harness.start();
+  await seconds(2);
+  harness.edit(uid(), { ...DONE, image });
+  await seconds(2);
+  expect(harness.outcome()).toMatchObject({
+    is: "Failed CheckpointFailed",
+    message: expect.stringContaining(
+      `the agent reported ${image ?? "no image"}; allowed: registry.example.com/checkpoints@sha256:<digest>`,
+    ),
+  });
+  expect(JSON.stringify(harness.outcome())).not.toContain('"location"');
 });
 
 test("names the images of the containers by digest, also if it crashed before the request", async () => {

@@ -5,8 +5,8 @@ import { CHECKPOINTS, seconds } from "./support";
 
 const DONE = {
   conditions: [condition("Ready", "CheckpointCompleted", "done")],
-  image: "registry.example.com/checkpoints@sha256:aa",
-  digest: "sha256:aa",
+  image: `registry.example.com/checkpoints@sha256:${"a".repeat(64)}`,
+  digest: `sha256:${"a".repeat(64)}`,
 } as unknown as NodeCheckpointStatus;
 
 let harness: Harness;

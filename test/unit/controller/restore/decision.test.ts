@@ -260,11 +260,24 @@ describe("a pod is not restored if", () => {
       one({}),
       /container app has image app:2; it was checkpointed with app:1$/,
     ],
-    [
-      "the image has no digest",
+    ...[
+      "registry.example.com/checkpoints:1",
+      "registry.example.com/checkpoints@sha256:aa",
+      `registry.example.com/checkpoints/other@sha256:${"a".repeat(64)}`,
+      `registry.example.com/checkpoints:1@sha256:${"a".repeat(64)}`,
+      `evil.example.com/checkpoints@sha256:${"a".repeat(64)}`,
+      `evil.example.com/registry.example.com/checkpoints@sha256:${"a".repeat(64)}`,
+    ].map((location): [string, Pod, Checkpoints, RegExp] => [
+      `the checkpoint is ${location}`,
       BY_NAME,
-      one({ containers: [saved("app", { location: "a/b:1" })] }),
-      /the image digest of container app is unknown$/,
+      one({ containers: [saved("app", { location })] }),
+      /the checkpoint of container app is \S+; allowed: registry.example.com\/checkpoints@sha256:<digest>$/,
+    ]),
+    [
+      "the checkpoint is unknown",
+      BY_NAME,
+      one({ containers: [saved("app", { location: undefined })] }),
+      /the checkpoint of container app is unknown/,
     ],
     [
       "no container was checkpointed",

@@ -55,12 +55,12 @@ export class Harness {
     this.api.put(CHECKPOINTS, checkpointJson({ status: { engine: engine.engine } }));
   }
 
-  async lead(): Promise<void> {
+  async lead(namespaces: string[] = ["team-a"]): Promise<void> {
     const runtime = runtimeOn(this.api, this);
     const { controllers } = createRestore({
       ...runtime,
       settings: {
-        namespaces: ["team-a"],
+        namespaces,
         nodeSelector: {},
         port: 0,
         configuration: "w",
@@ -106,6 +106,7 @@ export class Harness {
   pod(
     given: {
       name?: string;
+      namespace?: string;
       claim?: string;
       annotations?: Record<string, string>;
       status?: Status;
@@ -116,10 +117,11 @@ export class Harness {
   ): Stored {
     const { uid } = this.api.get(`${CHECKPOINTS}/before`)?.metadata ?? { uid: "" };
     const { name = "web-0", claim = "c-1", annotations = {}, nodeName = "n1" } = given;
-    return this.api.put(PODS, {
+    const { namespace = "team-a" } = given;
+    return this.api.put(PODS.replace("team-a", namespace), {
       metadata: {
         name,
-        namespace: "team-a",
+        namespace,
         creationTimestamp: new Date(Date.now()).toISOString(),
         labels: { "cedana.ai/restored-from": uid },
         annotations: {

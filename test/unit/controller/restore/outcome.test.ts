@@ -270,8 +270,10 @@ describe("a claim", () => {
   test("of a deleted pod is taken over by the pod of the same name", async () => {
     harness.claim("c-1", "web-0");
     harness.edit((status) => Object.assign(status["restore"] as Status, { podUID: "gone" }));
-    const { uid } = harness.pod({ claim: "c-2" }).metadata;
     await harness.lead();
+    // Admission of the new pod.
+    harness.claim("c-2", "web-0");
+    const { uid } = harness.pod({ claim: "c-2" }).metadata;
     await seconds(2);
     expect(harness.restore).toMatchObject({ state: "Claimed", claim: "c-2", podUID: uid });
   });

@@ -90,7 +90,7 @@ const REASONS: readonly [string, Change, RegExp][] = [
   [
     "it has no image",
     inStatus({ containers: [saved("app", { location: undefined })] }),
-    /image digest .* unknown/,
+    /checkpoint of container app is unknown/,
   ],
   ["it has no container", inStatus({ containers: [] }), /no completed container/],
   [

@@ -8,8 +8,11 @@ import {
 import { projectCheckpoint, type CheckpointObject } from "../../../../controller/checkpoints/objects";
 import type { Json } from "../../../../kube";
 
+/** The configured repository of checkpoints. */
+export const REPOSITORY = "registry.example.com/checkpoints";
 /** Returns the image of a checkpoint, by digest. */
-export const digest = (of: string) => `registry.example.com/checkpoints/${of}@sha256:${"a".repeat(64)}`;
+export const digest = (of: string) =>
+  `${REPOSITORY}@sha256:${of === "pod" ? "a".repeat(64) : "b".repeat(64)}`;
 /** Returns a time after ten o'clock as RFC 3339. */
 export const at = (minutes: number) => new Date(Date.UTC(2026, 0, 1, 10, minutes)).toISOString();
 
@@ -109,7 +112,14 @@ export type Restored = Extract<Decision, { is: "restore" }>;
 
 /** Returns the restore by the engine criu with these RuntimeClasses, by architecture. */
 export function byPlan(runtimeClasses: Readonly<Record<string, string>>): RestoreMethods {
-  const method = { namespace: "agents", restart: "fresh", lazy: false, timeoutSeconds: 300 } as const;
+  const repository = REPOSITORY;
+  const method = {
+    namespace: "agents",
+    repository,
+    restart: "fresh",
+    lazy: false,
+    timeoutSeconds: 300,
+  } as const;
   return new Map([["criu", { ...method, runtimeClasses }]]);
 }
 
