@@ -17,8 +17,9 @@ import {
 import { openServiceNode, pair, type ServiceNode } from "../../testbed/node/service";
 import { eventually, KIND } from "../../testbed/node/testbed";
 import { RESTORE_ANNOTATION } from "../../testbed/node/wrapper";
-import { killLater, rounds, type Moment, type Operation, type Round } from "./support/moments";
+import { killLater, killOf, rounds, type Moment, type Operation, type Round } from "./support/moments";
 import { PairChecks } from "./support/pair";
+import { instrument, strikeAt, struck } from "./support/wrapper-steps";
 
 const describeInNamespaces = KIND === "namespaces" ? describe : describe.skip;
 
@@ -43,6 +44,7 @@ describeInNamespaces("a part of the node is killed at a seeded moment", () => {
     node = await openServiceNode();
     checks = new PairChecks(node);
     client = new NodeServiceClient(node.socket());
+    instrument(node);
     clear();
     await source();
     const parts = await measured("checkpoint", async () => {
@@ -221,17 +223,45 @@ rm -rf /var/lib/cedana-cdk/checkpoints/* /var/lib/cedana-cdk/restore/*`);
     const delivery = delivered(podUID, parts, moment === NEVER ? "fail" : "fresh", stop.signal);
     const hit = moment === NEVER || (await kill(moment, stop));
     await delivery;
-    node.kubectl(["wait", "--for=condition=Ready", `pod/${name}`, "--timeout=180s"]);
-    const outcome = await eventually(() => checks.outcome(name));
+    const outcome = await settled(name, moment.part);
     report(seed, moment, hit, `${outcome.phase} ${outcome.reason}`);
-    if (moment.part === "shim") checks.endOrphans();
+    await ended(name, podUID, moment.part, before);
+    return outcome.phase === "Restored";
+  }
+
+  /** Waits until both containers of a pod run for good after a kill, and returns the outcome. */
+  async function settled(name: string, part: string) {
+    node.kubectl(["wait", "--for=condition=Ready", `pod/${name}`, "--timeout=180s"]);
+    if (part === "shim") checks.endOrphans();
     await checks.count(name);
     await checks.nothingLeft(2);
-    expect(await eventually(() => checks.outcome(name))).toEqual(outcome);
+    // The kubelet may not have seen yet that the shim ended its containers, so what was reported before can differ.
+    return eventually(() => checks.outcome(name));
+  }
+
+  /** Removes a pod after a kill. Nothing of it is left on the node. */
+  async function ended(name: string, podUID: string, part: string, before: string) {
     await removed(name, podUID);
-    if (moment.part === "shim") checks.forgetDead("source");
+    if (part === "shim") checks.forgetDead("source");
     await eventually(() => expect(checks.left()).toBe(before));
-    return outcome.phase === "Restored";
+  }
+
+  /** Takes a checkpoint of the source, which is a new one if the last test failed or restarted it. */
+  async function taken(uid: string): Promise<readonly Staged[]> {
+    await prepared();
+    const { checkpoint } = await client.checkpoint({ uid, podUID: node.uid("source") });
+    checks.isWhole(uid, checkpoint);
+    const parts = await exported(checkpoint);
+    node.script("rm -rf /var/lib/cedana-cdk/checkpoints/*");
+    return parts;
+  }
+
+  async function prepared() {
+    if (!usable || checks.restarts("source") !== "0 0") {
+      clear();
+      await source();
+    }
+    usable = false;
   }
 
   async function retried<T>(run: () => Promise<T>): Promise<T> {
@@ -252,15 +282,35 @@ rm -rf /var/lib/cedana-cdk/checkpoints/* /var/lib/cedana-cdk/restore/*`);
     );
   }
 
+  /** Each part that is killed at each step of the second container, when the first one runs, and at some of the first one. */
+  const steps = (["create", "start"] as const).flatMap((command) =>
+    (["before", "after"] as const).flatMap((when) => [
+      ...(["kubelet", "containerd", "shim"] as const).map((part) => [part, when, command, "pong"] as const),
+      ["kubelet", when, command, "ping"] as const,
+    ]),
+  );
+  test.each(steps)("%s killed %s the %s of %s", async (part, when, command, role) => {
+    const parts = await taken("steps");
+    const before = checks.left();
+    const kill = killOf(part).replace('"${KEEP}"', checks.shim("source"));
+    strikeAt(node, { when, command, role }, kill);
+    const podUID = await created("copy", "restore", parts);
+    await delivered(podUID, parts, "fresh");
+    await eventually(() => expect(struck(node)).toBe(true));
+    const outcome = await settled("copy", part);
+    process.stdout.write(`${part} killed ${when} ${command} of ${role}: ${outcome.phase}\n`);
+    // A shim that ends after all containers were started ends them: they run as restarts of a restored pod do.
+    const restored = part !== "shim" || role !== "pong" || command !== "start" || when !== "after";
+    expect(outcome.phase).toBe(restored ? "Restored" : "StartedFresh");
+    await ended("copy", podUID, part, before);
+    usable = true;
+  });
+
   const all = rounds(Math.ceil(MOMENTS / 2)).map(
     (round) => [round.seed, round.checkpoint.part, round.restore.part, round] as const,
   );
   test.each(all)("seed %i: %s in a checkpoint, %s in its restore", async (_seed, _first, _second, round) => {
-    if (!usable || checks.restarts("source") !== "0 0") {
-      clear();
-      await source();
-    }
-    usable = false;
+    await prepared();
     const parts = await checkpointed(round);
     const goesOn =
       (await restored(round, parts, "copy")) || (await restored({ ...round, restore: NEVER }, parts, "next"));

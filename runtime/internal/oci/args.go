@@ -23,8 +23,10 @@ type Call struct {
 	Bundle, PIDFile, ConsoleSocket string
 	// NoPivot says that --no-pivot is given.
 	NoPivot bool
-	// ID is the container's ID: the last argument.
+	// ID is the container's ID: the last argument, but for the signal of kill.
 	ID string
+	// Signal is the signal of kill, as a number or a name; empty for the runtime's default.
+	Signal string
 }
 
 // flagKind says whether an option has a value. The tables hold what runc 1.1 to 1.5 accept and go-runc writes.
@@ -48,6 +50,7 @@ var commandFlags = map[string]map[string]flagKind{
 		"no-pivot": isSwitch, "no-new-keyring": isSwitch,
 	},
 	"start":  {},
+	"kill":   {"all": isSwitch, "a": isSwitch},
 	"delete": {"force": isSwitch, "f": isSwitch},
 }
 
@@ -90,6 +93,9 @@ func Parse(args []string) (Call, bool) {
 			preserved = value != "0"
 		}
 	})
+	if call.Command == "kill" && len(rest) == 2 {
+		rest, call.Signal = rest[:1], rest[1]
+	}
 	// A restore cannot hand over more file descriptors: their owner would miss them.
 	if !valid || preserved || len(rest) != 1 || !IsID(rest[0]) {
 		return Call{}, false

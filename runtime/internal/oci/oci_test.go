@@ -15,12 +15,13 @@ func TestParseReadsTheCallsOfTheShim(t *testing.T) {
 	global := []string{"--root", "/run/containerd/runc/k8s.io", "--log", "/b/log.json", "--log-format", "json", "--systemd-cgroup"}
 	with := func(more ...string) []string { return append(append([]string{}, global...), more...) }
 	base := Call{Global: global, Root: "/run/containerd/runc/k8s.io", Log: "/b/log.json", LogFormat: "json", SystemdCgroup: true}
-	create, start, remove := base, base, base
+	create, start, remove, kill := base, base, base, base
 	create.Command, create.Bundle, create.PIDFile, create.ID = "create", "/b", "/b/init.pid", "abc"
 	terminal := create
 	terminal.ConsoleSocket, terminal.NoPivot = "/s", true
 	start.Command, start.ID = "start", "abc"
 	remove.Command, remove.ID = "delete", "abc"
+	kill.Command, kill.ID, kill.Signal = "kill", "abc", "9"
 	for _, each := range []struct {
 		args []string
 		want Call
@@ -29,6 +30,8 @@ func TestParseReadsTheCallsOfTheShim(t *testing.T) {
 		{with("create", "-b=/b", "--pid-file=/b/init.pid", "--no-pivot", "--console-socket", "/s", "--no-new-keyring", "abc"), terminal},
 		{with("start", "abc"), start},
 		{with("delete", "--force", "abc"), remove},
+		{with("kill", "--all", "abc", "9"), kill},
+		{[]string{"kill", "abc"}, Call{Global: []string{}, Command: "kill", ID: "abc"}},
 		{[]string{"start", "--", "-x"}, Call{Global: []string{}, Command: "start", ID: "-x"}},
 	} {
 		got, valid := Parse(each.args)
@@ -40,7 +43,7 @@ func TestParseReadsTheCallsOfTheShim(t *testing.T) {
 
 func TestParseLeavesAllOtherCallsToTheRuntime(t *testing.T) {
 	for _, line := range []string{
-		"", "--version", "features", "--root /r kill abc 9", "exec --process p abc", "create", "create --bundle",
+		"", "--version", "features", "kill abc 9 x", "kill --pid abc 9", "exec --process p abc", "create", "create --bundle",
 		"create --bundle /b", "create --new-option /b abc", "--new-option x create --bundle /b abc", "start ../x", "start ..",
 		"start a b", "create --preserve-fds 2 --bundle /b abc", "checkpoint abc", "--root", "-- start abc x",
 	} {

@@ -64,6 +64,8 @@ type State struct {
 	Message string `json:"message,omitempty"`
 	// DecidedAt is the time of the decision.
 	DecidedAt time.Time `json:"decidedAt,omitzero"`
+	// Rounds counts how often all containers began to be restored again, because the restore of one was interrupted.
+	Rounds int `json:"rounds,omitempty"`
 	// Hostname is the host name of the new pod. CRIU replaces it by that of the checkpoint.
 	Hostname string `json:"hostname,omitempty"`
 	// Network is the network namespace in which connections over loopback wait until all containers are restored.

@@ -37,6 +37,8 @@ type Request struct {
 	Runtime string
 	// Plans is the directory with the plans of all pods.
 	Plans string
+	// Marks is the wrapper's directory with a file for each restored container.
+	Marks string
 	// Service is the socket of the host service.
 	Service string
 	// Begin is the time of the call.
@@ -161,32 +163,13 @@ func (r *run) decide() (Outcome, error) {
 	if r.cgroup, err = oci.CgroupDirectory(cgroupMount, r.spec.Linux.CgroupsPath, r.Call.SystemdCgroup); err != nil {
 		return r.giveUp(plan.ReasonIncompatible, err)
 	}
-	known := r.state.Containers[r.Pod.Container]
-	if known != nil {
-		interrupted := known.Phase == plan.Restoring || known.Phase == plan.Restored && r.unstarted(r.Pod.Container)
-		switch {
-		case interrupted:
-			if err := removeLeftovers(r.Runtime, known.RuntimeRoot, r.Call.SystemdCgroup, known.ID, known.Cgroup, r.work()); err != nil {
+	if known := r.state.Containers[r.Pod.Container]; known != nil {
+		switch cause := r.interruption(known); {
+		case cause != "":
+			if err := r.beginAgain(known, cause); err != nil {
 				return r.giveUp(plan.ReasonInterrupted, err)
 			}
-			if known.Attempts >= maxAttempts {
-				return r.giveUp(plan.ReasonInterrupted, fmt.Errorf("the restore of %s was interrupted %d times", r.Pod.Container, known.Attempts))
-			}
-			if known.Phase == plan.Restored {
-				if other := r.other(plan.Restored); other != "" {
-					// It saw what this one did.
-					return r.giveUp(plan.ReasonInterrupted, fmt.Errorf("%s ended before it was started, and %s runs", r.Pod.Container, other))
-				}
-				r.restoreVolumesAgain()
-			}
-		case known.Phase == plan.Restored:
-			if r.plan.Restart != plan.RestartAgain || SharesVolumes(r.checkpoint, r.container) {
-				if other := r.missing(); other != "" {
-					// The other one would go on from the checkpoint without this one.
-					return r.giveUp(plan.ReasonInterrupted, fmt.Errorf("%s ended before %s was started", r.Pod.Container, other))
-				}
-				return r.fresh()
-			}
+		case known.Phase == plan.Restored && r.restartsAlone():
 			r.restoreVolumesAgain()
 			known.Attempts = 0
 		default:
@@ -217,16 +200,6 @@ func (r *run) missing() string {
 		known := r.state.Containers[each.Name]
 		if known == nil || known.Phase == plan.Restoring || known.Phase == plan.Restored && r.unstarted(each.Name) {
 			return each.Name
-		}
-	}
-	return ""
-}
-
-// other returns another container in a phase; empty if there is none.
-func (r *run) other(phase string) string {
-	for name, each := range r.state.Containers {
-		if name != r.Pod.Container && each.Phase == phase {
-			return name
 		}
 	}
 	return ""

@@ -88,7 +88,7 @@ func lay(t *testing.T, restore string, change func(*plan.Plan, *checkpoint.Check
 	}
 	must(t, checkpoint.Write(root, c))
 	must(t, plan.Write(filepath.Join(base, "pod-1"), p))
-	f.request = Request{Runtime: filepath.Join(directory, "runtime"), Plans: base}
+	f.request = Request{Runtime: filepath.Join(directory, "runtime"), Plans: base, Marks: filepath.Join(directory, "marks")}
 	return f
 }
 
@@ -327,19 +327,42 @@ func TestTheSecondContainerDecidesForTheFirst(t *testing.T) {
 	f.expect(t, "app", "3", Fresh)
 }
 
+// phases returns the phases of the containers, by name.
+func (f *fixture) phases(t *testing.T) string {
+	t.Helper()
+	all := []string{}
+	for name, each := range f.state(t).Containers {
+		all = append(all, name+" "+each.Phase)
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
+
+// freshTwice expects that a container that is interrupted once more starts fresh, and the other one too.
+func (f *fixture) freshTwice(t *testing.T, name, other string) {
+	t.Helper()
+	f.expect(t, name, "fresh-1", Fresh)
+	state := f.state(t)
+	if state.Decision != plan.Fresh || state.Reason != plan.ReasonInterrupted || len(f.content(t)) > 0 {
+		t.Errorf("got %+v; the volume has %q", state, f.content(t))
+	}
+	f.expect(t, other, "fresh-2", Fresh)
+}
+
 // As when containerd's shim is killed between the restores of two containers: a pod of a fresh and a restored container
 // never existed.
 func TestAContainerThatEndsBeforeAllAreRestored(t *testing.T) {
 	f := lay(t, "true", nil)
 	f.expect(t, "app", "1", Restored)
 	f.start(t, "app")
-	f.expect(t, "app", "2", Fresh)
-	state := f.state(t)
-	if state.Decision != plan.Fresh || state.Reason != plan.ReasonInterrupted || len(f.content(t)) > 0 {
-		t.Errorf("got %+v; the volume has %q", state, f.content(t))
+	must(t, os.WriteFile(filepath.Join(f.volume, "later"), nil, 0o600))
+	f.expect(t, "app", "2", Restored)
+	if got := f.content(t); !slices.Equal(got, []string{"file"}) {
+		t.Errorf("the volume has %q", got)
 	}
-	f.expect(t, "other", "3", Fresh)
-	if calls := f.calls(t); strings.Count(calls, " restore ") != 1 {
+	f.start(t, "app")
+	f.freshTwice(t, "app", "other")
+	if calls := f.calls(t); strings.Count(calls, " restore ") != 2 {
 		t.Errorf("called %s", calls)
 	}
 }
@@ -347,14 +370,27 @@ func TestAContainerThatEndsBeforeAllAreRestored(t *testing.T) {
 // As when the shim is killed after the second restore, before the start: the first container is created again first.
 func TestAContainerThatEndsBeforeAllAreStarted(t *testing.T) {
 	f := lay(t, "true", nil)
-	f.expect(t, "app", "1", Restored)
-	f.start(t, "app")
-	f.expect(t, "other", "2", Restored)
-	f.expect(t, "app", "3", Fresh)
-	if state := f.state(t); state.Decision != plan.Fresh || state.Reason != plan.ReasonInterrupted {
+	both := func(app, other string) {
+		f.expect(t, "app", app, Restored)
+		f.start(t, "app")
+		f.expect(t, "other", other, Restored)
+	}
+	both("1", "2")
+	both("3", "4")
+	f.freshTwice(t, "app", "other")
+
+	f = lay(t, "true", nil)
+	both("1", "2")
+	both("3", "4")
+	f.start(t, "other")
+	if got := f.phases(t); got != "app Restored, other Restored" || f.state(t).Rounds != 1 {
+		t.Errorf("got %s, %+v", got, f.state(t))
+	}
+	// It was restored for good, and ended.
+	f.expect(t, "app", "5", Fresh)
+	if state := f.state(t); state.Decision != plan.Restore {
 		t.Errorf("got %+v", state)
 	}
-	f.expect(t, "other", "4", Fresh)
 }
 
 // As when the kubelet is killed between the restore and the start: containerd then ends the process.
@@ -363,19 +399,27 @@ func TestARestoredContainerThatWasNotStarted(t *testing.T) {
 	f.expect(t, "app", "1", Restored)
 	f.start(t, "app")
 	f.expect(t, "other", "2", Restored)
-	// The first one went on, and saw what the second one did.
-	f.expect(t, "other", "3", Fresh)
-	if state := f.state(t); state.Decision != plan.Fresh || state.Reason != plan.ReasonInterrupted || state.Containers["app"].Phase != plan.Failed {
-		t.Errorf("got %+v", state)
+	must(t, os.WriteFile(filepath.Join(f.volume, "later"), nil, 0o600))
+	// The first one went on, and saw what the second one did: it is ended, and restored again.
+	f.expect(t, "other", "3", Restored)
+	if got := f.phases(t); got != "other Restored" || !slices.Equal(f.content(t), []string{"file"}) {
+		t.Errorf("got %s; the volume has %q", got, f.content(t))
 	}
-	f.expect(t, "app", "4", Fresh)
+	f.start(t, "other")
+	f.expect(t, "app", "4", Restored)
+	f.freshTwice(t, "app", "other")
 
 	f = lay(t, "true", func(_ *plan.Plan, c *checkpoint.Checkpoint) { c.Containers = c.Containers[:1] })
 	f.expect(t, "app", "1", Restored)
 	must(t, os.WriteFile(filepath.Join(f.volume, "later"), nil, 0o600))
+	must(t, os.MkdirAll(f.request.Marks, 0o700))
+	must(t, os.WriteFile(filepath.Join(f.request.Marks, "1"), nil, 0o600))
 	f.expect(t, "app", "2", Restored)
 	if got := f.content(t); !slices.Equal(got, []string{"file"}) {
 		t.Errorf("the volume has %q", got)
+	}
+	if left, _ := os.ReadDir(f.request.Marks); len(left) > 0 {
+		t.Errorf("the mark of the first attempt is left")
 	}
 	f.expect(t, "app", "3", Fresh)
 	if state := f.state(t); state.Reason != plan.ReasonInterrupted {
@@ -455,7 +499,7 @@ func TestEachRestoreOfAContainerThatEndsMayBeInterruptedOnce(t *testing.T) {
 	// It is created again before it was started.
 	f.expect(t, "app", "5", Restored)
 	f.expect(t, "app", "6", Fresh)
-	if state := f.state(t); state.Reason != plan.ReasonInterrupted || !strings.HasSuffix(state.Message, "interrupted 2 times") {
+	if state := f.state(t); state.Reason != plan.ReasonInterrupted || !strings.HasSuffix(state.Message, "its restore began 2 times") {
 		t.Errorf("got %+v", state)
 	}
 }

@@ -57,10 +57,15 @@ func (s *Service) hold(params holdRequest, client int) (any, error) {
 		}
 		files = append(files, file)
 	}
+	round, _ := s.restoring(params.PodUID)
 	go func() {
 		defer closeAll()
 		limit := time.After(holdLimit)
-		for s.restoring(params.PodUID) {
+		for {
+			// What a FIFO has of an interrupted round must not reach the next one.
+			if current, active := s.restoring(params.PodUID); !active || current != round {
+				return
+			}
 			select {
 			case <-s.ctx.Done():
 				return
@@ -87,21 +92,21 @@ func takeFIFO(process, descriptor int) (*os.File, error) {
 	return os.NewFile(uintptr(taken), fmt.Sprintf("fifo-%d", descriptor)), nil
 }
 
-// restoring says if containers of a pod are restored and others are not yet. It is false once a restored one has ended: the
+// restoring says in which round the containers of a pod are restored, and if some are not yet. It is false once a restored one has ended: the
 // volumes of a pod that is deleted must not stay in use.
-func (s *Service) restoring(podUID string) bool {
+func (s *Service) restoring(podUID string) (round int, active bool) {
 	pod, err := plan.Open(s.plans, podUID)
 	if err != nil {
-		return false
+		return 0, false
 	}
 	defer pod.Close()
 	state, err := pod.State()
 	if err != nil || state.Decision != plan.Restore {
-		return false
+		return 0, false
 	}
 	_, c, err := pod.Current()
 	if err != nil {
-		return false
+		return 0, false
 	}
 	complete := true
 	for _, each := range c.Containers {
@@ -110,12 +115,12 @@ func (s *Service) restoring(podUID string) bool {
 		case known == nil || known.Phase == plan.Restoring:
 			complete = false
 		case known.Phase != plan.Restored:
-			return false
+			return 0, false
 		default:
 			if _, err := os.Stat(known.Cgroup); err != nil {
-				return false
+				return 0, false
 			}
 		}
 	}
-	return !complete
+	return state.Rounds, !complete
 }

@@ -24,6 +24,10 @@ import (
 // Name is the name of the wrapper: the program takes its role if it is called so.
 const Name = "cedana-runc"
 
+// startLimit is how long after the start of a container containerd can still fail it: the call returns at once, at a load of 20
+// within a second.
+const startLimit = 10 * time.Second
+
 // Main handles one call with these arguments, without the program's name, and returns the exit status. It returns only
 // if the call is complete or failed: else the real runtime replaces the process.
 func Main(system System, args []string) int {
@@ -34,6 +38,8 @@ func Main(system System, args []string) int {
 			if system.marked(call) {
 				return system.started(call)
 			}
+		case "kill":
+			system.killed(call)
 		case "delete":
 			system.forget(call)
 		case "create":
@@ -79,7 +85,7 @@ func (s System) create(call oci.Call, args []string) (status int, complete bool)
 		return 0, false
 	}
 	outcome, err := restore.Run(restore.Request{
-		Call: call, Config: config, Pod: pod, Runtime: runtime, Plans: s.Plans, Service: s.Service, Begin: time.Now(),
+		Call: call, Config: config, Pod: pod, Runtime: runtime, Plans: s.Plans, Marks: s.Marks, Service: s.Service, Begin: time.Now(),
 	})
 	switch outcome {
 	case restore.Restored:
@@ -126,15 +132,51 @@ func (s System) readMark(call oci.Call) (root, unstarted string, err error) {
 // started records that a restored container was started, and returns the exit status. If it could not, a container that ends
 // later would be restored again, so the start fails.
 func (s System) started(call oci.Call) int {
+	name := filepath.Join(s.Marks, call.ID)
 	_, unstarted, err := s.readMark(call)
 	if err == nil {
 		err = os.Remove(unstarted)
 	}
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return 0
+	if err == nil {
+		now := time.Now()
+		err = os.Chtimes(name, now, now)
 	}
-	report(call, fmt.Errorf("cannot record the start: %w", err))
-	return 1
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		report(call, fmt.Errorf("cannot record the start: %w", err))
+		return 1
+	}
+	if _, path, err := s.readMark(call); err == nil && path == "" && unstarted != "" {
+		// It was killed meanwhile.
+		_ = os.WriteFile(unstarted, nil, 0o600)
+	}
+	return 0
+}
+
+// killed records that a signal ends a restored container. containerd sends SIGKILL, and no other signal before, if it could not
+// complete the start, for example because the kubelet ended: such a container counts as not started. One that gets another
+// signal first, or ran for startLimit, has ended by itself.
+func (s System) killed(call oci.Call) {
+	name := filepath.Join(s.Marks, call.ID)
+	root, unstarted, err := s.readMark(call)
+	info, statErr := os.Stat(name)
+	if err != nil || statErr != nil || root != call.Root || unstarted == "" {
+		return
+	}
+	// A start at the same time reads it after it removed the file.
+	if err := os.WriteFile(name, []byte(root+"\n"), 0o600); err != nil {
+		return
+	}
+	if isKill(call.Signal) && time.Since(info.ModTime()) < startLimit {
+		_ = os.WriteFile(unstarted, nil, 0o600)
+	}
+}
+
+func isKill(signal string) bool {
+	switch strings.ToUpper(signal) {
+	case "9", "KILL", "SIGKILL":
+		return true
+	}
+	return false
 }
 
 // forget removes what a restore left of a container that is deleted. The runtime would delete through a mount that an

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cedana.ai/cdk/runtime/internal/oci"
 	"golang.org/x/sys/unix"
@@ -157,6 +158,50 @@ func TestARestoredContainerIsNotStartedAgain(t *testing.T) {
 	Main(f.System, []string{"--root", "/r", "delete", "x"})
 	if f.marked(call) || !slices.Contains(f.executed, "delete") {
 		t.Errorf("the mark is left, or the runtime did not delete: %q", f.executed)
+	}
+}
+
+// containerd ends a container so whose start it could not complete.
+func TestARestoredContainerThatIsKilledAtItsStartWasNotStarted(t *testing.T) {
+	start, kill := []string{"--root", "/r", "start", "x"}, []string{"--root", "/r", "kill", "--all", "x", "9"}
+	stop := []string{"--root", "/r", "kill", "x", "15"}
+	for name, each := range map[string]struct {
+		calls [][]string
+		// age is the time since the start.
+		age       time.Duration
+		unstarted bool
+	}{
+		"killed after the start":     {[][]string{start, kill}, 0, true},
+		"killed before the start":    {[][]string{kill, start}, 0, true},
+		"killed by name":             {[][]string{start, {"--root", "/r", "kill", "x", "SIGKILL"}}, 0, true},
+		"started":                    {[][]string{start}, 0, false},
+		"stopped":                    {[][]string{start, stop}, 0, false},
+		"stopped, then killed":       {[][]string{start, stop, kill}, 0, false},
+		"stopped without a signal":   {[][]string{start, {"--root", "/r", "kill", "x"}}, 0, false},
+		"killed later":               {[][]string{start, kill}, startLimit, false},
+		"another container is ended": {[][]string{start, {"--root", "/r", "kill", "y", "9"}}, 0, false},
+		"another root":               {[][]string{start, {"--root", "/other", "kill", "x", "9"}}, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := open(t)
+			unstarted := f.path("unstarted")
+			must(t, f.mark(oci.Call{Root: "/r", ID: "x"}, unstarted))
+			must(t, os.WriteFile(unstarted, nil, 0o600))
+			for _, args := range each.calls {
+				f.executed = nil
+				Main(f.System, args)
+				if reached := f.executed != nil; reached != slices.Contains(args, "kill") {
+					t.Errorf("%q reached the runtime: %v", args, reached)
+				}
+				if slices.Equal(args, start) {
+					at := time.Now().Add(-each.age)
+					must(t, os.Chtimes(filepath.Join(f.Marks, "x"), at, at))
+				}
+			}
+			if _, err := os.Stat(unstarted); (err == nil) != each.unstarted {
+				t.Errorf("not started: %v", err == nil)
+			}
+		})
 	}
 }
 

@@ -49,6 +49,9 @@ const PARTS: Readonly<Record<Operation, Readonly<Record<string, string>>>> = {
   },
 };
 
+/** Returns the shell command that kills a part which takes part in a restore. */
+export const killOf = (part: "kubelet" | "containerd" | "shim"): string => both[part];
+
 /** One kill: of a part, after a share of the length of the operation. */
 export interface Moment {
   readonly operation: Operation;
