@@ -14,11 +14,16 @@ const VERSION = 1;
  */
 export function parseMetadata(subject: string, content: Buffer): CheckpointMetadata {
   const metadata = parse(subject, content);
-  const { version, uid, pod, node, containers, volumes, frozenNanoseconds } = metadata;
+  const { version, uid, pod, node, containers, volumes, createdAt, frozenNanoseconds } = metadata;
+  const { sharedMemory, preDump } = metadata;
   if (version !== VERSION)
     throw new ArtifactError(subject, `has metadata of version ${printable(version)}, not ${VERSION}`);
   const invalid =
     (!(typeof uid === "string" && isObject(pod) && isObject(node)) && "uid, pod or node") ||
+    (!(isObject(node) && typeof node["architecture"] === "string" && typeof createdAt === "string") &&
+      "node or createdAt") ||
+    (!(sharedMemory === undefined || isObject(sharedMemory)) && "sharedMemory") ||
+    (!(preDump === undefined || isPreDump(preDump)) && "preDump") ||
     (typeof frozenNanoseconds !== "number" && "frozenNanoseconds") ||
     (!(Array.isArray(containers) && containers.every(isContainer)) && "containers") ||
     (!(Array.isArray(volumes) && volumes.every(isNamed)) && "volumes");
@@ -52,4 +57,12 @@ function isContainer(value: Json): boolean {
     Array.isArray(mounts) &&
     mounts.every((mount) => isObject(mount) && typeof mount["destination"] === "string")
   );
+}
+
+function isPreDump(value: Json): boolean {
+  if (!isObject(value)) return false;
+  const { passes, frozenNanoseconds, reason, message } = value;
+  const isText = (one: Json | undefined) => one === undefined || typeof one === "string";
+  const isTime = frozenNanoseconds === undefined || typeof frozenNanoseconds === "number";
+  return typeof passes === "number" && isTime && isText(reason) && isText(message);
 }

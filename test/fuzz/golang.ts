@@ -60,6 +60,8 @@ export class GoFuzzer {
       "-test.run=^$",
       `-test.fuzztime=${SECONDS}s`,
       "-test.parallel=1",
+      // By default each new input of the corpus is made smaller for up to a minute, so that little time is left for others.
+      "-test.fuzzminimizetime=200x",
       `-test.fuzzcachedir=${join(this.directory, "go", "corpus", target.directory)}`,
     ];
     const { code, output, cpuMs } = await timed(program, list, work);

@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == ballastCommand {
 		ballast()
 	}
+	if len(os.Args) > 1 && os.Args[1] == startsCommand {
+		starts()
+	}
 	if len(os.Args) > 1 && os.Args[1] == guard.WatchdogCommand {
 		os.Exit(guard.Watchdog(os.Stdin, os.Stdout))
 	}
@@ -42,13 +45,13 @@ type fixture struct {
 	dir     string
 }
 
-// runc is a stand-in for runc. A test puts shell commands into the file `act`, which run with the container's ID in $id. In a
-// pre-dump $pre is yes. $parent is the directory of the parent, if there is one.
+// runc is a stand-in for runc. A test puts shell commands into the file `act`, which run with the container's ID in $id, also in
+// the stand-in for CRIU: in a pre-dump $pre is yes. $parent is the directory of the parent, if there is one.
 const runc = `#!/bin/sh
 case $1 in --version) echo "runc version 1.3.6"; exit;; esac
 for last; do :; done; id=$last
 while [ $# -gt 1 ]; do
-  case $1 in --image-path) images=$2;; --work-path) work=$2;; --pre-dump) pre=yes;; --parent-path) parent=$2;; esac
+  case $1 in --image-path) images=$2;; --work-path) work=$2;; --parent-path) parent=$2;; esac
   shift
 done
 cd "$(dirname "$0")"
@@ -73,7 +76,7 @@ func newFixture(t *testing.T, version, parent, act string) fixture {
 	must(t, unix.Mount("tmpfs", dir+"/overlay", "tmpfs", 0, ""))
 	t.Cleanup(func() { _ = unix.Unmount(dir+"/overlay", unix.MNT_DETACH) })
 	must(t, os.WriteFile(dir+"/runc", []byte(runc), 0o700), os.WriteFile(dir+"/act", []byte(act), 0o600))
-	must(t, os.WriteFile(dir+"/criu", []byte(criuStandIn), 0o700))
+	must(t, os.WriteFile(dir+"/criu", []byte(criuStandIn), 0o700), os.WriteFile(dir+"/states", []byte(states), 0o600))
 	f := fixture{dir: dir, request: Request{UID: "cp", PodUID: "pod-uid"}, node: &Node{
 		Paths: pod.Paths{Bundles: dir + "/bundles", Runtime: dir + "/state"}, Runtime: dir + "/runc", CRIU: dir + "/criu",
 		Checkpoints: dir + "/checkpoints", Journal: guard.Journal(dir + "/journal"),

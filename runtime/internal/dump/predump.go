@@ -226,15 +226,9 @@ func (j *job) pass(ctx context.Context, i, pass int, images string, entry *guard
 			return err
 		}
 	}
-	begin := time.Now()
-	err := j.checkpoint(ctx, container, entry, criuRun{
-		images: filepath.Join(j.work, parent), work: filepath.Join(j.work, work), preDump: true, parent: pass > 1,
+	spent, err := j.dumpMemory(ctx, container, entry, criuRun{
+		images: filepath.Join(j.work, parent), work: filepath.Join(j.work, work), parent: pass > 1,
 	})
-	spent := time.Since(begin)
-	// A run without statistics may have stopped the processes all the time.
-	if measured, statsError := criu.Standstill(filepath.Join(j.work, work, criu.StatsFile)); statsError == nil {
-		spent = min(spent, measured)
-	}
 	j.pre.standstills[i] += spent
 	return err
 }

@@ -16,7 +16,21 @@ import (
 	"cedana.ai/cdk/runtime/internal/pod"
 )
 
-const ballastCommand = "ballast"
+const (
+	ballastCommand = "ballast"
+	startsCommand  = "starts"
+)
+
+// starts starts programs without an end, which os/exec does by vfork.
+func starts() {
+	fmt.Println("ready")
+	for {
+		if err := exec.Command("/bin/true").Run(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
 
 // ballast is a process with enough memory for a pre-dump.
 func ballast() {
@@ -28,35 +42,55 @@ func ballast() {
 	select {}
 }
 
-// criuStandIn is a stand-in for CRIU: the kernel tracks memory if there is a file `tracks`.
+// criuStandIn is a stand-in for CRIU: the kernel tracks memory if there is a file `tracks`. A pre-dump of a frozen container thaws
+// it, reads the memory, freezes it again and writes. `read` and `write` are the shell commands of a test for these two steps.
 const criuStandIn = `#!/bin/sh
 from=$PWD
-cd "$(dirname "$0")"
+directory=$(dirname "$0")
 case $1 in
-check) [ -e tracks ]; exit;;
-dedup) echo "${from##*/cp/} $2 ${3##*/cp/}" >> dedups; exit;;
+check) [ -e "$directory/tracks" ]; exit;;
+dedup) echo "${from##*/cp/} $2 ${3##*/cp/}" >> "$directory/dedups"; exit;;
+pre-dump) ;;
+*) echo Version: 4.2.1; exit;;
 esac
-echo Version: 4.2.1
+while [ $# -gt 1 ]; do
+  case $1 in
+  --images-dir) images=$2;; --work-dir) work=$2;; --prev-images-dir) parent=$2;;
+  --freeze-cgroup) id=${2##*/}; group=$2;; --tree) root=$2;;
+  esac
+  shift
+done
+cd "$directory"
+pre=yes
+echo "(00.000001) Version: 4.2.1" > "$work/dump.log"
+. ./states
+grep -q ":.*$id\$" "/proc/$root/cgroup" || exit 7
+is_frozen "$group" || exit 8
+set_state "$group" THAWED 0
+read() { :; }
+write() { :; }
+. ./act
+read
+set_state "$group" FROZEN 1
+write
+echo inventory > "$images/inventory.img"
+echo "pages of $id" > "$images/pages-1.img"
 `
 
-// stats writes CRIU's statistics of a dump that stopped the processes for 70 + 5 ms.
-const stats = `printf '\100\131\020\125\006\063\011\127\013\000\000\000\012\011\010\360\242\004\020\210\047\060\000' > "$work/stats-dump"
-`
-
-// frozenNow is the shell function frozen, which says if all containers of the test are frozen.
-const frozenNow = `frozen() { for each in $(cat groups); do
-  [ -f "$each/freezer.state" ] && state=$(cat "$each/freezer.state") || state=$(grep frozen "$each/cgroup.events")
+// states are shell functions: frozen says if all containers of the test are frozen.
+const states = `is_frozen() {
+  [ -f "$1/freezer.state" ] && state=$(cat "$1/freezer.state") || state=$(grep frozen "$1/cgroup.events")
   case $state in FROZEN | "frozen 1") ;; *) return 1;; esac
-done; }
-freeze() { for each in $(cat groups); do
-  [ -f "$each/freezer.state" ] && echo FROZEN > "$each/freezer.state" || echo 1 > "$each/cgroup.freeze"
-done; }
+}
+set_state() { [ -f "$1/freezer.state" ] && echo $2 > "$1/freezer.state" || echo $3 > "$1/cgroup.freeze"; }
+frozen() { for each in $(cat groups); do is_frozen "$each" || return 1; done; }
+freeze() { for each in $(cat groups); do set_state "$each" FROZEN 1; done; }
 `
 
-// grow adds a process with ballast to the container app, 0, or sidecar, 1.
-func (f fixture) grow(t *testing.T, container int) {
+// runs adds a process of this program to the container app, 0, or sidecar, 1, and returns it.
+func (f fixture) runs(t *testing.T, container int, argument string) int {
 	t.Helper()
-	command := exec.Command("/proc/self/exe", ballastCommand)
+	command := exec.Command("/proc/self/exe", argument)
 	output, err := command.StdoutPipe()
 	must(t, err, command.Start())
 	t.Cleanup(func() {
@@ -65,12 +99,19 @@ func (f fixture) grow(t *testing.T, container int) {
 	})
 	_, err = output.Read(make([]byte, 1))
 	must(t, err, os.WriteFile(f.groups[container].Path+"/cgroup.procs", fmt.Append(nil, command.Process.Pid), 0))
+	return command.Process.Pid
+}
+
+// grow adds a process with ballast to the container app, 0, or sidecar, 1.
+func (f fixture) grow(t *testing.T, container int) {
+	t.Helper()
+	f.runs(t, container, ballastCommand)
 	must(t, os.WriteFile(f.dir+"/groups", []byte(f.groups[0].Path+" "+f.groups[1].Path), 0o600))
 }
 
 // runLarge calls a test with a pod whose container app is large, on a node that tracks memory.
 func runLarge(t *testing.T, act string, test func(t *testing.T, f fixture)) {
-	run(t, frozenNow+act, func(t *testing.T, f fixture) {
+	run(t, ". ./states\n"+act, func(t *testing.T, f fixture) {
 		f.grow(t, 0)
 		must(t, os.WriteFile(f.dir+"/tracks", nil, 0o600))
 		test(t, f)
@@ -89,7 +130,7 @@ func verified(root *os.Root, c *checkpoint.Checkpoint) error {
 }
 
 // take takes a checkpoint, and checks that it is whole and that all containers run.
-func (f fixture) take(t *testing.T) *checkpoint.Checkpoint {
+func (f fixture) take(t *testing.T) *Result {
 	t.Helper()
 	result, err := Take(context.Background(), f.node, f.request)
 	must(t, err)
@@ -104,7 +145,7 @@ func (f fixture) take(t *testing.T) *checkpoint.Checkpoint {
 	if names, _ := os.ReadDir(string(f.node.Journal)); len(names) > 0 {
 		t.Errorf("the journal has %v", names)
 	}
-	return c
+	return result
 }
 
 // pathsOf returns the files of the container app.
@@ -119,11 +160,10 @@ func pathsOf(c *checkpoint.Checkpoint) []string {
 var whole = []string{"images/inventory.img", "images/pages-1.img", "rootfs.tar"}
 
 func TestTakeDumpsOfLargeContainersOnlyWhatChangedSinceAPreDump(t *testing.T) {
-	runLarge(t, stats+`echo "${id##*-} $pre $parent" >> runs
-sleep 0.1
-if [ "$pre" ]; then ! frozen || exit 8; else frozen || exit 9; fi
+	runLarge(t, `echo "${id##*-} $pre $parent" >> runs
+[ "$pre" ] || { sleep 0.1; frozen || exit 9; }
 `, func(t *testing.T, f fixture) {
-		c := f.take(t)
+		c := f.take(t).Checkpoint
 		want := []string{"images/inventory.img", "images/pages-1.img", "images/parent/inventory.img", "images/parent/pages-1.img", "rootfs.tar"}
 		if !slices.Equal(pathsOf(c), want) {
 			t.Errorf("got %v", pathsOf(c))
@@ -135,12 +175,51 @@ if [ "$pre" ]; then ! frozen || exit 8; else frozen || exit 9; fi
 		if !slices.Equal(runs, []string{"app  parent", "app yes ", "sidecar  "}) {
 			t.Errorf("CRIU ran for %q", runs)
 		}
-		if *c.PreDump != (checkpoint.PreDump{Passes: 1, FrozenNanoseconds: 75e6}) || c.FrozenNanoseconds <= 75e6 {
-			t.Errorf("got %+v, frozen for %d ns", c.PreDump, c.FrozenNanoseconds)
-		}
 		dedups, _ := os.ReadFile(f.dir + "/dedups")
 		if !strings.HasSuffix(strings.TrimSpace(string(dedups)), "/containers/app/images") || strings.Contains(string(dedups), "sidecar") {
 			t.Errorf("superseded pages were removed from %q", dedups)
+		}
+	})
+}
+
+func TestAContainerRunsWhileCRIUWritesWhatItReadInAPreDump(t *testing.T) {
+	runLarge(t, `read() { sleep 0.2; }
+write() { for try in $(seq 1000); do is_frozen "$group" || { sleep 1; return; }; sleep 0.01; done; exit 9; }
+`, func(t *testing.T, f fixture) {
+		result := f.take(t)
+		c := result.Checkpoint
+		if c.PreDump.Passes != 1 || c.PreDump.Reason != "" {
+			t.Fatalf("got %+v", c.PreDump)
+		}
+		// It stands still while its memory is read, and not in the second in which CRIU writes.
+		if spent := c.PreDump.FrozenNanoseconds; spent < 2e8 || spent > result.Timings.PreDump-1e9 || c.FrozenNanoseconds <= spent {
+			t.Errorf("frozen for %d ns of %d ns, and %d ns in all", spent, result.Timings.PreDump, c.FrozenNanoseconds)
+		}
+	})
+}
+
+func TestAContainerIsThawedIfCRIULeavesItFrozenAfterAPreDump(t *testing.T) {
+	// It ends at once: it can thaw and freeze again between two reads of the state.
+	runLarge(t, "", func(t *testing.T, f fixture) {
+		for range 5 {
+			if c := f.take(t).Checkpoint; c.PreDump.Passes != 1 || c.PreDump.FrozenNanoseconds <= 0 {
+				t.Errorf("got %+v", c.PreDump)
+			}
+			must(t, os.RemoveAll(f.node.Checkpoints+"/cp"))
+		}
+	})
+}
+
+func TestAPreDumpStopsNoProcessWithinVfork(t *testing.T) {
+	runLarge(t, `touch ran
+`, func(t *testing.T, f fixture) {
+		child := f.groups[0].HoldWithinVfork(t, f.runs(t, 0, startsCommand))
+		failure := f.fails(t, ReasonNotPossible, fmt.Sprintf("process %d ", child))
+		if failure.Container != "app" {
+			t.Errorf("got %+v", failure)
+		}
+		if _, err := os.Stat(f.dir + "/ran"); err == nil {
+			t.Error("CRIU ran for a container with a process within vfork")
 		}
 	})
 }
@@ -152,13 +231,13 @@ func TestAPassFollowsWhileMuchMemoryChanged(t *testing.T) {
 	runLarge(t, "echo \"$pre $parent\" >> runs; [ ! \"$pre\" ] || echo $(wc -l < runs) > \"$images/order\"\n", func(t *testing.T, f fixture) {
 		f.request.Containers = []ContainerRequest{{"app", ""}}
 		// Half of it changed: a pass that does not shrink does not pay.
-		c := f.take(t)
+		c := f.take(t).Checkpoint
 		if c.PreDump.Passes != 1 {
 			t.Errorf("got %+v", c.PreDump)
 		}
 		must(t, os.RemoveAll(f.node.Checkpoints+"/cp"), os.Remove(f.dir+"/runs"))
 		f.grow(t, 0)
-		c = f.take(t)
+		c = f.take(t).Checkpoint
 		if c.PreDump.Passes != 2 || c.PreDump.FrozenNanoseconds <= 0 {
 			t.Errorf("got %+v", c.PreDump)
 		}
@@ -194,7 +273,7 @@ done; sleep 0.3; }
 			if strings.Contains(message, "time limit") {
 				f.request.FreezeMilliseconds = 4000
 			}
-			c := f.take(t)
+			c := f.take(t).Checkpoint
 			if c.PreDump.Passes != 0 || c.PreDump.Reason != reason || !strings.Contains(c.PreDump.Message, message) {
 				t.Errorf("%s: got %+v", name, c.PreDump)
 			}
@@ -217,7 +296,7 @@ func TestNoPassCountsAfterAFailedSecondOne(t *testing.T) {
 `, func(t *testing.T, f fixture) {
 		f.request.Containers = []ContainerRequest{{"app", ""}}
 		f.grow(t, 0)
-		c := f.take(t)
+		c := f.take(t).Checkpoint
 		if c.PreDump.Passes != 0 || c.PreDump.Reason != reasonPreDump || !slices.Equal(pathsOf(c), whole) {
 			t.Errorf("got %+v, %v", c.PreDump, pathsOf(c))
 		}
@@ -232,7 +311,7 @@ func TestAFailedPreDumpLeavesThoseOfOtherContainers(t *testing.T) {
 	runLarge(t, `case "$pre $id" in yes*-sidecar) exit 1;; esac
 `, func(t *testing.T, f fixture) {
 		f.grow(t, 1)
-		c := f.take(t)
+		c := f.take(t).Checkpoint
 		if c.PreDump.Passes != 1 || c.PreDump.Reason != reasonPreDump || slices.Equal(pathsOf(c), whole) {
 			t.Errorf("got %+v, %v", c.PreDump, pathsOf(c))
 		}
@@ -255,7 +334,7 @@ func TestTakeSaysWhyThereWasNoPreDump(t *testing.T) {
 			f.request = good
 			must(t, os.WriteFile(f.dir+"/tracks", nil, 0o600))
 			change()
-			c := f.take(t)
+			c := f.take(t).Checkpoint
 			if c.PreDump.Passes != 0 || c.PreDump.Reason != reason || c.PreDump.Message == "" {
 				t.Errorf("%s: got %+v", reason, c.PreDump)
 			}
@@ -267,7 +346,7 @@ func TestTakeSaysWhyThereWasNoPreDump(t *testing.T) {
 		f.request = good
 		f.request.ReserveBytes = free - preDumpBytes*7/4
 		must(t, os.WriteFile(f.dir+"/tracks", nil, 0o600))
-		if c := f.take(t); c.PreDump.Reason != reasonPreDumpSpace {
+		if c := f.take(t).Checkpoint; c.PreDump.Reason != reasonPreDumpSpace {
 			t.Errorf("got %+v", c.PreDump)
 		}
 	})

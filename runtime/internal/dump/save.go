@@ -158,12 +158,10 @@ func (j *job) watchSpace(ctx context.Context, cancel context.CancelCauseFunc) {
 	}
 }
 
-// criuRun is one run of CRIU through the OCI runtime.
+// criuRun is one run of CRIU.
 type criuRun struct {
 	// images is the absolute path of the directory of the image set, work that of the log.
 	images, work string
-	// preDump dumps only memory, and lets the container run.
-	preDump bool
 	// parent says that the set has a directory Parent: only what changed since is dumped.
 	parent bool
 }
@@ -182,14 +180,11 @@ func (j *job) dump(ctx context.Context, i int, entry *guard.Entry) error {
 	return err
 }
 
-// checkpoint lets CRIU run through the OCI runtime. Its errors but that of a time limit are of the container.
+// checkpoint lets CRIU run through the OCI runtime.
 func (j *job) checkpoint(ctx context.Context, container pod.Container, entry *guard.Entry, run criuRun) error {
 	args := []string{
 		"--root", j.node.Paths.Runtime, "checkpoint", "--leave-running", "--file-locks",
 		"--image-path", run.images, "--work-path", run.work,
-	}
-	if run.preDump {
-		args = append(args, "--pre-dump")
 	}
 	if run.parent {
 		args = append(args, "--parent-path", checkpoint.Parent)
@@ -204,12 +199,21 @@ func (j *job) checkpoint(ctx context.Context, container pod.Container, entry *gu
 	if container.Spec.Process.Terminal {
 		args = append(args, "--shell-job")
 	}
+	return j.runCRIU(ctx, container, entry, run.work, j.node.Runtime, append(args, container.ID)...)
+}
+
+// dumpLog is the name of CRIU's log in the directory of a run.
+const dumpLog = "dump.log"
+
+// runCRIU runs CRIU, or the OCI runtime that runs it, with its log in a directory. Its errors but that of a time limit are of the
+// container.
+func (j *job) runCRIU(ctx context.Context, container pod.Container, entry *guard.Entry, work, program string, args ...string) error {
 	var output strings.Builder
-	command := exec.Command(j.node.Runtime, append(args, container.ID)...)
+	command := exec.Command(program, args...)
 	command.Env = append(criu.Environment(entry.Mark, filepath.Join(j.work, configFile)), "PATH="+filepath.Dir(j.node.CRIU)+":"+os.Getenv("PATH"))
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: entry.Group}
 	command.Stdout, command.Stderr = &output, &output
-	log := filepath.Join(run.work, "dump.log")
+	log := filepath.Join(work, dumpLog)
 	err := criu.Run(ctx, command, entry.Mark, log, j.limits())
 	if err == nil || errors.Is(err, criu.ErrTimeLimit) {
 		return err

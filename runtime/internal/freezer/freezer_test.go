@@ -2,6 +2,7 @@ package freezer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -103,5 +104,38 @@ func TestValidate(t *testing.T) {
 	}
 	if err := (freezer.Cgroup{freezer.V1, freezer.Root + "/freezer/kubepods/x"}).Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestFrozenAgainWaitsForAThawAndAFreeze(t *testing.T) {
+	for version, parent := range freezertest.Hierarchies(t) {
+		t.Run(version, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(context.Background())
+			group := freezertest.New(t, version, parent, fmt.Sprintf("freezer-test-%d-again", os.Getpid()))
+			all := []freezer.Cgroup{group.Cgroup}
+			must := func(err error) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			must(freezer.Freeze(ctx, all))
+			returned := make(chan error, 1)
+			wait := func() { returned <- group.FrozenAgain(ctx) }
+			// Other programs than this one do both.
+			go wait()
+			group.Stands(t)
+			must(freezer.Thaw(ctx, all))
+			group.Counts(t)
+			if len(returned) > 0 {
+				t.Error("it returned before the freeze")
+			}
+			must(freezer.Freeze(ctx, all))
+			must(<-returned)
+			go wait()
+			cancel(errors.New("the program has ended"))
+			if err := <-returned; err == nil || err.Error() != "the program has ended" {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }

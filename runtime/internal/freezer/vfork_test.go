@@ -29,14 +29,14 @@ func TestMain(m *testing.M) {
 }
 
 // starting creates a cgroup with a process that starts programs all the time.
-func starting(t *testing.T, version, parent string) freezer.Cgroup {
+func starting(t *testing.T, version, parent string) freezertest.Group {
 	t.Helper()
 	t.Setenv(starts, "1")
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return freezertest.Run(t, version, parent, fmt.Sprintf("freezer-test-%d-vfork", os.Getpid()), exec.Command(program)).Cgroup
+	return freezertest.Run(t, version, parent, fmt.Sprintf("freezer-test-%d-vfork", os.Getpid()), exec.Command(program))
 }
 
 // withMemoryOfParent returns the processes of a cgroup that use the memory of their parent.
@@ -69,7 +69,7 @@ func TestFreezeFreezesNoProcessWithinVfork(t *testing.T) {
 	for version, parent := range freezertest.Hierarchies(t) {
 		t.Run(version, func(t *testing.T) {
 			ctx := context.Background()
-			all := []freezer.Cgroup{starting(t, version, parent)}
+			all := []freezer.Cgroup{starting(t, version, parent).Cgroup}
 			for range 300 {
 				if err := freezer.Freeze(ctx, all); err != nil {
 					t.Fatal(err)
@@ -89,25 +89,9 @@ func TestFreezeRejectsAProcessThatStaysWithinVfork(t *testing.T) {
 	for version, parent := range freezertest.Hierarchies(t) {
 		t.Run(version, func(t *testing.T) {
 			ctx := context.Background()
-			all := []freezer.Cgroup{starting(t, version, parent)}
-			child := 0
-			for child == 0 {
-				// Without the retry: this test waits for a freeze within vfork.
-				if err := freezer.FreezeOnce(ctx, all); err != nil {
-					var shared *freezer.SharedMemoryError
-					if !errors.As(err, &shared) {
-						t.Fatal(err)
-					}
-					child = shared.PID
-					// It is delivered at the thaw, before the process continues.
-					if err := unix.Kill(child, unix.SIGSTOP); err != nil {
-						t.Fatal(err)
-					}
-				}
-				if err := freezer.Thaw(ctx, all); err != nil {
-					t.Fatal(err)
-				}
-			}
+			group := starting(t, version, parent)
+			all := []freezer.Cgroup{group.Cgroup}
+			child := group.HoldWithinVfork(t, group.PID)
 			var shared *freezer.SharedMemoryError
 			if err := freezer.Freeze(ctx, all); !errors.As(err, &shared) || shared.PID != child || shared.Cgroup != all[0] {
 				t.Errorf("got %v, not the process %d", err, child)

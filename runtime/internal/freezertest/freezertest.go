@@ -8,11 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"cedana.ai/cdk/runtime/internal/freezer"
+	"cedana.ai/cdk/runtime/internal/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -97,6 +100,60 @@ func Run(t *testing.T, version, parent, name string, command *exec.Cmd) Group {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// HoldWithinVfork stops a child of a process that starts programs all the time, between vfork and the start of its program, and
+// returns the child. The test's end continues it.
+func (g Group) HoldWithinVfork(t *testing.T, parent int) int {
+	t.Helper()
+	for range 60_000 {
+		text, err := os.ReadFile(filepath.Join(g.Path, "cgroup.procs"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for field := range strings.FieldsSeq(string(text)) {
+			child, err := strconv.Atoi(field)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !withinVfork(child, parent) || unix.Kill(child, unix.SIGSTOP) != nil {
+				continue
+			}
+			// It may have started its program before it stopped.
+			if stops(child) && withinVfork(child, parent) {
+				t.Cleanup(func() { _ = unix.Kill(child, unix.SIGCONT) })
+				return child
+			}
+			_ = unix.Kill(child, unix.SIGCONT)
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+	t.Fatal("no process was found within vfork")
+	return 0
+}
+
+// withinVfork says if a process is a child of another one and uses its memory.
+func withinVfork(pid, parent int) bool {
+	stat, err := proc.ReadStat(pid)
+	if err != nil || stat.Parent != parent {
+		return false
+	}
+	// KCMP_VM is 1.
+	order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(pid), uintptr(parent), 1, 0, 0, 0)
+	return errno == 0 && order == 0
+}
+
+// stops waits until a process has stopped, and says if it did.
+func stops(pid int) bool {
+	for {
+		switch stat, err := proc.ReadStat(pid); {
+		case err != nil || stat.State == "Z" || stat.State == "X":
+			return false
+		case stat.State == "T":
+			return true
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
 }
 
 // Size returns how far the process has counted.

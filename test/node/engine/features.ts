@@ -67,7 +67,14 @@ cat "/sys/fs/cgroup/memory$v1/memory.limit_in_bytes" || cat "/sys/fs/cgroup$v2/m
       ),
     );
 
-  test("terminal, user, seccomp, read-only root, volumes and a native sidecar are kept; limits and ConfigMaps are the new pod's", async () => {
+  /** Returns the UID of the pod that the token of the service account is for. */
+  const podOfToken = () => {
+    const claims = shell("cut -d. -f2 /var/run/secrets/kubernetes.io/serviceaccount/token").trim();
+    const { pod } = JSON.parse(Buffer.from(claims, "base64url").toString())["kubernetes.io"];
+    return pod.uid as string;
+  };
+
+  test("terminal, user, seccomp, read-only root, volumes and a native sidecar are kept; limits, ConfigMaps and the token are the new pod's", async () => {
     const { engine, steps } = suite;
     config("old", "old value");
     config("new", "new value");
@@ -87,6 +94,8 @@ cat "/sys/fs/cgroup/memory$v1/memory.limit_in_bytes" || cat "/sys/fs/cgroup$v2/m
     expect(state()).toEqual(kept);
     expect(shell("cat /config/key")).toBe("new value");
     expect(limit()).toBe(96 * 2 ** 20);
+    const uid = engine.kubectl(["get", "pod", "web", "-o", "jsonpath={.metadata.uid}"]);
+    expect(podOfToken()).toBe(uid);
     expect(steps.status("web", ".containerStatuses[*].restartCount")).toBe("0");
     engine.kubectl(["delete", "configmap", "old", "new"]);
   });

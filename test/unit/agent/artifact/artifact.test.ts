@@ -223,6 +223,10 @@ describe("push", () => {
     ],
     [JSON.stringify({ ...metadata, containers: [{ name: "x", files: [] }] }), "invalid containers"],
     [JSON.stringify({ ...metadata, volumes: [{ name: "a/b" }] }), "invalid volumes"],
+    [JSON.stringify({ ...metadata, preDump: null }), "invalid preDump"],
+    [JSON.stringify({ ...metadata, preDump: { passes: "1" } }), "invalid preDump"],
+    [JSON.stringify({ ...metadata, sharedMemory: null }), "invalid sharedMemory"],
+    [JSON.stringify({ ...metadata, node: {} }), "invalid node"],
   ])("rejects the metadata %.40s", async (text, message) => {
     await start();
     const bytes = Buffer.from(text);

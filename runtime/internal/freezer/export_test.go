@@ -1,4 +1,0 @@
-package freezer
-
-// FreezeOnce is one attempt of Freeze.
-var FreezeOnce = freezeOnce
