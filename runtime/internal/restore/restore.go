@@ -231,7 +231,10 @@ func (r *run) compare() error {
 	if err := compareNode(r.checkpoint.Node, node); err != nil {
 		return err
 	}
-	return compareContainer(r.container, r.spec)
+	if err := compareContainer(r.container, r.spec); err != nil {
+		return err
+	}
+	return r.compareCredentials()
 }
 
 // fresh records that this container of the checkpoint starts fresh.

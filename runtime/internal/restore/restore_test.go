@@ -74,9 +74,13 @@ func lay(t *testing.T, restore string, change func(*plan.Plan, *checkpoint.Check
 		must(t, os.WriteFile(filepath.Join(inside, image), nil, 0o600))
 		stored, err := checkpoint.ArchiveOf(root, image)
 		must(t, err)
+		core := filepath.Join(checkpoint.Containers, name, "images/core-1.img")
+		must(t, os.WriteFile(filepath.Join(inside, core), coreOf(spec), 0o600))
+		credentials, err := checkpoint.ArchiveOf(root, core)
+		must(t, err)
 		c.Containers = append(c.Containers, checkpoint.Container{
 			Name: name, Security: checkpoint.SecurityOf(spec), Mounts: checkpoint.MountsOf(spec, filepath.Join(directory, "pods/pod-1"), []string{"data"}),
-			Files: []checkpoint.FileEntry{{Path: "images/inventory.img", Archive: stored}},
+			Files: []checkpoint.FileEntry{{Path: "images/core-1.img", Archive: credentials}, {Path: "images/inventory.img", Archive: stored}},
 		})
 	}
 	p := plan.Plan{PodUID: "pod-1", Checkpoint: "cp", Deadline: time.Now().Add(time.Hour), Fallback: plan.FallbackFresh, Restart: plan.RestartFresh}
@@ -522,6 +526,7 @@ func TestARestoredContainerThatEndedAfterALaterCheckpoint(t *testing.T) {
 	must(t, os.MkdirAll(filepath.Join(later, "containers/app/images"), 0o700))
 	must(t, os.MkdirAll(filepath.Join(later, checkpoint.Volumes), 0o700))
 	must(t, os.WriteFile(filepath.Join(later, "containers/app/images/inventory.img"), nil, 0o600))
+	must(t, os.WriteFile(filepath.Join(later, "containers/app/images/core-1.img"), coreOf(f.specs["app"]), 0o600))
 	archive, err := os.OpenFile(filepath.Join(later, checkpoint.Volumes, "data.tar"), os.O_CREATE|os.O_WRONLY, 0o600)
 	must(t, err)
 	_, err = files.Pack(f.volume, archive, files.PackOptions{})
