@@ -150,7 +150,7 @@ const namespace = (name: string): KubernetesObject => ({
 
   test("pass the type check of the API server", async () => {
     const policies = install.objects.filter(({ kind }) => kind === "ValidatingAdmissionPolicy");
-    expect(policies.length).toBe(12);
+    expect(policies.length).toBe(14);
     for (const { metadata } of policies) {
       const path = `/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/${metadata.name}`;
       type Checked = {

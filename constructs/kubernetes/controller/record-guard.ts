@@ -3,7 +3,7 @@ import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
 import { AUTOMATION_GROUP, IMPORT_VERB } from "../../../api";
 import { namesOf, type ResolvedInstall } from "../../../config/install";
-import { admissionPolicy, isProgram, unchanged } from "../admission";
+import { admissionPolicy, isProgram, isAnyController, unchanged } from "../admission";
 
 /** Metadata by which other programs find or keep a Checkpoint. */
 const METADATA = ["labels", "annotations", "ownerReferences", "finalizers"].map((field) => [
@@ -31,7 +31,8 @@ export function recordGuard(scope: Construct, install: ResolvedInstall): ApiObje
       },
     ],
     variables: [
-      { name: "isController", expression: isProgram(install, "controller") },
+      { name: "isController", expression: isAnyController() },
+      { name: "isOwnController", expression: isProgram(install, "controller") },
       {
         name: "mayImport",
         expression: `authorizer.group('${AUTOMATION_GROUP}').resource('checkpoints').namespace(request.namespace).check('${IMPORT_VERB}').allowed()`,
@@ -51,7 +52,7 @@ export function recordGuard(scope: Construct, install: ResolvedInstall): ApiObje
         reason: "Forbidden",
       },
       {
-        expression: `!variables.isController || request.operation == 'CREATE' || (${unchanged(METADATA)})`,
+        expression: `!variables.isOwnController || request.operation == 'CREATE' || (${unchanged(METADATA)})`,
         message: "the controller changes only the record and the status of a Checkpoint",
         reason: "Forbidden",
       },

@@ -12,7 +12,15 @@ import {
   RESTORE_VERB,
 } from "../../../api";
 import { namesOf, type ResolvedInstall } from "../../../config/install";
-import { admissionPolicy, isProgram, list, mapAt, mapBefore, WORKLOADS, type Workload } from "../admission";
+import {
+  admissionPolicy,
+  isAnyController,
+  list,
+  mapAt,
+  mapBefore,
+  WORKLOADS,
+  type Workload,
+} from "../admission";
 import { BY_KUBERNETES, mayRestore } from "./cel";
 
 const RECORDS = list(Object.values(RECORD));
@@ -33,7 +41,7 @@ export function restoreGuards(scope: Construct, install: ResolvedInstall): ApiOb
         scope: "Namespaced",
       })),
       matchConditions: [{ name: "relevant", expression: relevant(kind) }],
-      variables: variables(kind, install),
+      variables: variables(kind),
       validations: [...requestRules(), ...(kind.id === "pods" ? podRules() : templateRules())],
     }),
   );
@@ -48,7 +56,7 @@ function relevant({ path }: Workload): string {
 }
 
 /** Returns the CEL variables of the rules. */
-function variables({ path }: Workload, install: ResolvedInstall): V1Variable[] {
+function variables({ path }: Workload): V1Variable[] {
   const differs = (key: string, map: string) =>
     `variables.${map}[?${key}] != variables.${map}Before[?${key}]`;
   return [
@@ -62,7 +70,7 @@ function variables({ path }: Workload, install: ResolvedInstall): V1Variable[] {
     { name: "labelBefore", expression: `variables.labelsBefore[?'${RESTORED_FROM}']` },
     { name: "records", expression: `${RECORDS}.filter(key, key in variables.annotations)` },
     { name: "isKubernetes", expression: BY_KUBERNETES },
-    { name: "isController", expression: isProgram(install, "controller") },
+    { name: "isController", expression: isAnyController() },
     // Removing the request needs no permission.
     {
       name: "requestsRestore",

@@ -60,6 +60,25 @@ test("no policy depends on the name of a namespace or of an account of the insta
   }
 });
 
+test("policies permit what only a controller may write to the controller of each install", () => {
+  const restricting = policies.filter(({ spec }) =>
+    spec.variables?.some(({ expression }) => /any-install/.test(expression)),
+  );
+  expect(restricting.map(({ metadata }) => metadata.name)).toEqual([
+    "fence-checkpoint-records",
+    "fence-restore-pods",
+    "fence-restore-templates",
+    "fence-restore-cronjobs",
+  ]);
+  const names = (name: string) =>
+    synthCriu({ ...INSTALL, name })
+      .flatMap(({ rules = [] }) => rules as { resources: string[]; resourceNames: string[] }[])
+      .filter(({ resources }) => resources.includes("programs"))
+      .flatMap(({ resourceNames }) => resourceNames);
+  const shared = new Set(names("fence"));
+  expect(names("other").filter((each) => shared.has(each))).toEqual(["controller.any-install"]);
+});
+
 test("expressions select optional fields without has()", () => {
   expect(policies.length).toBe(14);
   for (const expression of policies.flatMap(expressionsOf)) expect(expression).not.toMatch(/\bhas\(/);
@@ -73,7 +92,7 @@ test("the permissions by which programs are identified are granted in the whole 
   );
   expect(rules).toEqual([
     ["ClusterRole", "fence-health-check", "fence.health-check"],
-    ["ClusterRole", "fence-controller-identity", "fence.controller"],
+    ["ClusterRole", "fence-controller-identity", "fence.controller", "controller.any-install"],
   ]);
   const text = JSON.stringify(policies);
   for (const [, , name] of rules) expect(text).toContain(`name('${name}').check('identify')`);
