@@ -7,12 +7,14 @@ export {
   tlsOnlyStatement,
   checkStatements,
   keepLastPolicy,
+  othersDenied,
   pullStatements,
   pushStatements,
   repositoryArnOf,
   uploadStatements,
 } from "./stores";
 export {
+  clusterTrust,
   cniIpv6Statements,
   secretsKeyStatement,
   INTERRUPTION_EVENTS,

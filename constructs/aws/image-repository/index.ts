@@ -1,6 +1,8 @@
 import { EcrLifecyclePolicy } from "@cdktf/provider-aws/lib/ecr-lifecycle-policy";
 import { EcrRepository } from "@cdktf/provider-aws/lib/ecr-repository";
+import { EcrRepositoryPolicy } from "@cdktf/provider-aws/lib/ecr-repository-policy";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
+import { Lazy } from "cdktf";
 import { Construct } from "constructs";
 import {
   checkExistingRepository,
@@ -12,13 +14,14 @@ import {
 import {
   checkStatements,
   keepLastPolicy,
+  othersDenied,
   pullStatements,
   pushStatements,
   repositoryArnOf,
   uploadStatements,
 } from "../../../render/iam";
 import { resolve } from "../../../config/schema";
-import { policyDocument } from "../internal";
+import { accountOf, policyDocument } from "../internal";
 
 /** An image repository, with methods that grant access to it. */
 export interface IImageRepository {
@@ -41,12 +44,16 @@ export interface IImageRepository {
 abstract class RepositoryBase extends Construct implements IImageRepository {
   abstract readonly url: string;
   abstract readonly arn: string;
+  /** Names of the roles that may read images. A push reads the manifest. */
+  protected readonly readers = new Set<string>();
 
   grantPush(id: string, role: { readonly name: string }): IamRolePolicy {
+    this.readers.add(role.name);
     return this.grant(`push-${id}`, role, pushStatements(this.arn));
   }
 
   grantUpload(id: string, role: { readonly name: string }): IamRolePolicy {
+    this.readers.add(role.name);
     return this.grant(`upload-${id}`, role, uploadStatements(this.arn));
   }
 
@@ -55,6 +62,7 @@ abstract class RepositoryBase extends Construct implements IImageRepository {
   }
 
   grantPull(id: string, role: { readonly name: string }): IamRolePolicy {
+    this.readers.add(role.name);
     return this.grant(`pull-${id}`, role, pullStatements(this.arn));
   }
 
@@ -72,7 +80,7 @@ export interface ImageRepositoryProps extends RepositoryPropsSpec {}
 
 /**
  * Creates an ECR repository with immutable tags, so that a restore uses exactly the image that the checkpoint was pushed as.
- * Encrypted with KMS, scanned on push. A lifecycle policy keeps only the newest images.
+ * Encrypted with KMS. A lifecycle policy keeps only the newest images.
  * @throws InvalidInputError
  */
 export class ImageRepository extends RepositoryBase {
@@ -87,6 +95,8 @@ export class ImageRepository extends RepositoryBase {
 
   readonly repository: EcrRepository;
   readonly lifecycle: EcrLifecyclePolicy;
+  /** Only with `onlyGranted`. */
+  readonly policy?: EcrRepositoryPolicy;
 
   constructor(scope: Construct, id: string, props: ImageRepositoryProps) {
     super(scope, id);
@@ -107,6 +117,16 @@ export class ImageRepository extends RepositoryBase {
       repository: this.repository.name,
       policy: JSON.stringify(keepLastPolicy(spec.keepLast)),
     });
+    if (spec.onlyGranted) {
+      const account = accountOf(this);
+      this.policy = new EcrRepositoryPolicy(this, "policy", {
+        repository: this.repository.name,
+        // Roles get grants after the repository is created.
+        policy: Lazy.stringValue({
+          produce: () => policyDocument(othersDenied(account, [...this.readers])),
+        }),
+      });
+    }
   }
 
   get url(): string {
