@@ -107,7 +107,7 @@ function checkpoints(install: ResolvedInstall, engines: CheckpointGrants): Names
       name: names.controllerCheckpoints,
       namespaces: settings.namespaces,
       rules: [
-        { ...checkpoint, resources: ["checkpoints"], verbs: ["get", ...FOLLOW, "create"] },
+        { ...checkpoint, resources: ["checkpoints"], verbs: ["get", ...FOLLOW] },
         { ...checkpoint, resources: ["checkpoints/status"], verbs: ["patch"] },
         ...engines.rules,
         { apiGroups: [""], resources: ["pods"], verbs: ["get"] },
