@@ -38,8 +38,12 @@ const newRepository = {
     "Number of images to keep. Older ones are deleted, tagged or not. Not for checkpoints: those of all workloads are counted together. Excludes expireDays.",
   ),
   scanOnPush: described(
-    v.optional(v.boolean(), true),
-    "Whether ECR scans each pushed image for known vulnerabilities.",
+    v.optional(v.boolean(), false),
+    "Whether ECR scans each pushed image for known vulnerabilities. A scan of a checkpoint finds nothing, and gives the memory of its processes to another service.",
+  ),
+  onlyGranted: described(
+    v.optional(v.boolean(), false),
+    "Whether a policy of the repository denies pulls to all other principals than those with a grant, also to nodes and administrators whose own policies permit them. For a repository of checkpoints only.",
   ),
   kmsKeyArn: described(derived(arn, "the AWS managed key of ECR"), "KMS key that encrypts the layers."),
   forceDelete: described(

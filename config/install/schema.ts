@@ -91,8 +91,11 @@ export const controllerSchema = shape({
 
 export const networkPoliciesSchema = shape({
   egressPorts: described(
-    v.optional(v.array(integer(1, 65_535)), [443, 6443, 5671, 5672]),
-    "TCP ports to which pods of the install may connect, in addition to those of the engine: API server (443, 6443), RabbitMQ (5671, 5672).",
+    derived(
+      v.array(integer(1, 65_535)),
+      "443 and 6443, of the API server; with the engine cedana also 5671 and 5672, of RabbitMQ",
+    ),
+    "TCP ports to which pods of the install may connect, in addition to those of the engine.",
   ),
 });
 

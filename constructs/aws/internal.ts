@@ -1,4 +1,5 @@
-import { dependable, type ITerraformDependable } from "cdktf";
+import { DataAwsCallerIdentity } from "@cdktf/provider-aws/lib/data-aws-caller-identity";
+import { dependable, TerraformStack, type ITerraformDependable } from "cdktf";
 import { KmsKey } from "@cdktf/provider-aws/lib/kms-key";
 import type { Construct } from "constructs";
 
@@ -17,11 +18,18 @@ export function policyDocument(...statements: readonly object[]): string {
   return JSON.stringify({ Version: "2012-10-17", Statement: statements });
 }
 
-/** Returns the trust policy for one AWS service. */
-export function serviceTrust(service: string, ...actions: readonly string[]): string {
+/** Returns the ID of the account of the stack's provider. A stack has one data source for it. */
+export function accountOf(scope: Construct): string {
+  const stack = TerraformStack.of(scope);
+  const known = stack.node.tryFindChild("cedana-account") as DataAwsCallerIdentity | undefined;
+  return (known ?? new DataAwsCallerIdentity(stack, "cedana-account")).accountId;
+}
+
+/** Returns the trust policy of instances of EC2, which sends no condition keys with the source of a request. */
+export function instanceTrust(): string {
   return policyDocument({
     Effect: "Allow",
-    Principal: { Service: service },
-    Action: ["sts:AssumeRole", ...actions],
+    Principal: { Service: "ec2.amazonaws.com" },
+    Action: ["sts:AssumeRole"],
   });
 }

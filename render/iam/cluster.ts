@@ -33,10 +33,36 @@ export function cniIpv6Statements(partition: string): object[] {
 }
 
 /**
+ * Returns the trust policy of the control plane's role: only this cluster of this account may use it
+ * (https://docs.aws.amazon.com/eks/latest/userguide/cross-service-confused-deputy-prevention.html).
+ */
+export function clusterTrust({
+  partition,
+  region,
+  account,
+  clusterName,
+}: Readonly<Record<"partition" | "region" | "account" | "clusterName", string>>): object {
+  return {
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Effect: "Allow",
+        Principal: { Service: "eks.amazonaws.com" },
+        Action: ["sts:AssumeRole", "sts:TagSession"],
+        Condition: {
+          StringEquals: { "aws:SourceAccount": account },
+          ArnEquals: { "aws:SourceArn": `arn:${partition}:eks:${region}:${account}:cluster/${clusterName}` },
+        },
+      },
+    ],
+  };
+}
+
+/**
  * Returns the trust policy of a role for EKS Pod Identity. EKS sets the session tags, so the conditions also hold if the role
  * is associated with another ServiceAccount or cluster by mistake.
  */
-export function podIdentityTrust(clusterName: string, subject: ServiceAccountSpec): object {
+export function podIdentityTrust(clusterName: string, subject: ServiceAccountSpec, account: string): object {
   return {
     Version: "2012-10-17",
     Statement: [
@@ -46,6 +72,7 @@ export function podIdentityTrust(clusterName: string, subject: ServiceAccountSpe
         Action: ["sts:AssumeRole", "sts:TagSession"],
         Condition: {
           StringEquals: {
+            "aws:SourceAccount": account,
             "aws:RequestTag/eks-cluster-name": clusterName,
             "aws:RequestTag/kubernetes-namespace": subject.namespace,
             "aws:RequestTag/kubernetes-service-account": subject.serviceAccount,

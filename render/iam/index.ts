@@ -8,12 +8,14 @@ export {
   checkStatements,
   expirePolicy,
   keepLastPolicy,
+  othersDenied,
   pullStatements,
   pushStatements,
   repositoryArnOf,
   uploadStatements,
 } from "./stores";
 export {
+  clusterTrust,
   cniIpv6Statements,
   secretsKeyStatement,
   INTERRUPTION_EVENTS,

@@ -118,3 +118,24 @@ export function repositoryArnOf(url: string): string {
   const [account = "", , , region = ""] = host.split(".");
   return `arn:${partitionOf(region)}:ecr:${region}:${account}:repository/${path.join("/")}`;
 }
+
+/**
+ * Returns the statement of a repository's policy that denies reads to all principals but these roles. A role of the account may
+ * otherwise read each repository that its own policy permits, as nodes may read all (AmazonEC2ContainerRegistryPullOnly).
+ * Without roles, no principal may read.
+ * @param account - its ID
+ * @param roles - their names
+ */
+export function othersDenied(account: string, roles: readonly string[]): object {
+  return {
+    Sid: "OnlyGranted",
+    Effect: "Deny",
+    Principal: "*",
+    Action: ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+    ...(roles.length > 0 && {
+      Condition: {
+        ArnNotLike: { "aws:PrincipalArn": roles.map((role) => `arn:*:iam::${account}:role/${role}`) },
+      },
+    }),
+  };
+}

@@ -217,6 +217,7 @@ const config = kubeconfig();
     expect(await allowed(needed)).toHaveLength(needed.flatMap(permissions).length);
     const denied = [
       `create,delete,update pods in ${TEAM}`,
+      `create,delete,update,patch automation.cedana.ai/checkpoints in ${TEAM}`,
       `list,patch pods in default`,
       `get,list,watch,patch,delete secrets in ${SYSTEM}`,
       `get,list,create,patch secrets in ${TEAM}`,

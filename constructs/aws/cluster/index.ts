@@ -17,7 +17,7 @@ import {
 import { resolve } from "../../../config/schema";
 import { addDependency, kmsKey } from "../internal";
 import type { INetwork } from "../network";
-import { ClusterAccess, ClusterRole, CniRole } from "./roles";
+import { CNI, ClusterAccess, ClusterRole, CniRole } from "./roles";
 import { ExistingCluster, type ICluster } from "./existing";
 
 export { ClusterAccess, ClusterRole, CniRole } from "./roles";
@@ -182,7 +182,7 @@ export class Cluster extends Construct implements ICluster {
     );
     const cni = addon.name === "vpc-cni" ? this.cniRole : undefined;
     const identities = [
-      ...(cni ? [{ serviceAccount: "aws-node", roleArn: cni.role.arn }] : []),
+      ...(cni ? [{ serviceAccount: CNI.serviceAccount, roleArn: cni.role.arn }] : []),
       ...addon.podIdentityAssociations,
     ];
     return new EksAddon(this, `addon-${addon.name}`, {

@@ -2,9 +2,9 @@ import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
 import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
 import { Construct } from "constructs";
-import { cniIpv6Statements, secretsKeyStatement } from "../../../render/iam";
+import { clusterTrust, cniIpv6Statements, podIdentityTrust, secretsKeyStatement } from "../../../render/iam";
 import { iamPrefix, partitionOf, type AccessEntry } from "../../../config/cluster";
-import { policyDocument, serviceTrust } from "../internal";
+import { accountOf, policyDocument } from "../internal";
 import { EksAccessEntry } from "@cdktf/provider-aws/lib/eks-access-entry";
 import { EksAccessPolicyAssociation } from "@cdktf/provider-aws/lib/eks-access-policy-association";
 
@@ -24,7 +24,9 @@ export class ClusterRole extends Construct {
     this.role = new IamRole(this, "role", {
       namePrefix: iamPrefix(props.clusterName, "cluster"),
       description: `Control plane of EKS cluster ${props.clusterName}`,
-      assumeRolePolicy: serviceTrust("eks.amazonaws.com", "sts:TagSession"),
+      assumeRolePolicy: JSON.stringify(
+        clusterTrust({ partition: partitionOf(props.region), ...props, account: accountOf(this) }),
+      ),
     });
     this.permissions = [
       new IamRolePolicyAttachment(this, "cluster-policy", {
@@ -40,6 +42,9 @@ export class ClusterRole extends Construct {
   }
 }
 
+/** The ServiceAccount of the VPC CNI. */
+export const CNI = { namespace: "kube-system", serviceAccount: "aws-node" } as const;
+
 /** The IAM role of the VPC CNI's pods. With it, node roles need no permission to change network interfaces. */
 export class CniRole extends Construct {
   readonly role: IamRole;
@@ -51,7 +56,7 @@ export class CniRole extends Construct {
     this.role = new IamRole(this, "role", {
       namePrefix: iamPrefix(props.clusterName, "vpc-cni"),
       description: `VPC CNI of EKS cluster ${props.clusterName}`,
-      assumeRolePolicy: serviceTrust("pods.eks.amazonaws.com", "sts:TagSession"),
+      assumeRolePolicy: JSON.stringify(podIdentityTrust(props.clusterName, CNI, accountOf(this))),
     });
     this.permission = props.ipv6
       ? new IamRolePolicy(this, "ipv6", {

@@ -1,6 +1,8 @@
 import { EcrLifecyclePolicy } from "@cdktf/provider-aws/lib/ecr-lifecycle-policy";
 import { EcrRepository } from "@cdktf/provider-aws/lib/ecr-repository";
+import { EcrRepositoryPolicy } from "@cdktf/provider-aws/lib/ecr-repository-policy";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
+import { Lazy } from "cdktf";
 import { Construct } from "constructs";
 import {
   checkExistingRepository,
@@ -14,13 +16,14 @@ import {
   checkStatements,
   expirePolicy,
   keepLastPolicy,
+  othersDenied,
   pullStatements,
   pushStatements,
   repositoryArnOf,
   uploadStatements,
 } from "../../../render/iam";
 import { resolve } from "../../../config/schema";
-import { policyDocument } from "../internal";
+import { accountOf, policyDocument } from "../internal";
 
 /** An image repository, with methods that grant access to it. */
 export interface IImageRepository {
@@ -43,12 +46,16 @@ export interface IImageRepository {
 abstract class RepositoryBase extends Construct implements IImageRepository {
   abstract readonly url: string;
   abstract readonly arn: string;
+  /** Names of the roles that may read images. A push reads the manifest. */
+  protected readonly readers = new Set<string>();
 
   grantPush(id: string, role: { readonly name: string }): IamRolePolicy {
+    this.readers.add(role.name);
     return this.grant(`push-${id}`, role, pushStatements(this.arn));
   }
 
   grantUpload(id: string, role: { readonly name: string }): IamRolePolicy {
+    this.readers.add(role.name);
     return this.grant(`upload-${id}`, role, uploadStatements(this.arn));
   }
 
@@ -57,6 +64,7 @@ abstract class RepositoryBase extends Construct implements IImageRepository {
   }
 
   grantPull(id: string, role: { readonly name: string }): IamRolePolicy {
+    this.readers.add(role.name);
     return this.grant(`pull-${id}`, role, pullStatements(this.arn));
   }
 
@@ -74,7 +82,7 @@ export interface ImageRepositoryProps extends RepositoryPropsSpec {}
 
 /**
  * Creates an ECR repository with immutable tags, so that a restore uses exactly the image that the checkpoint was pushed as.
- * Encrypted with KMS, scanned on push. Images are deleted only with `expireDays` or `keepLast`.
+ * Encrypted with KMS. Images are deleted only with `expireDays` or `keepLast`.
  * @throws InvalidInputError
  */
 export class ImageRepository extends RepositoryBase {
@@ -90,6 +98,8 @@ export class ImageRepository extends RepositoryBase {
   readonly repository: EcrRepository;
   /** Only with `expireDays` or `keepLast`. */
   readonly lifecycle?: EcrLifecyclePolicy;
+  /** Only with `onlyGranted`. */
+  readonly policy?: EcrRepositoryPolicy;
 
   constructor(scope: Construct, id: string, props: ImageRepositoryProps) {
     super(scope, id);
@@ -106,11 +116,21 @@ export class ImageRepository extends RepositoryBase {
       ],
       forceDelete: spec.forceDelete,
     });
-    const policy = lifecyclePolicy(spec);
-    if (policy !== undefined) {
+    const rules = lifecyclePolicy(spec);
+    if (rules !== undefined) {
       this.lifecycle = new EcrLifecyclePolicy(this, "lifecycle", {
         repository: this.repository.name,
-        policy: JSON.stringify(policy),
+        policy: JSON.stringify(rules),
+      });
+    }
+    if (spec.onlyGranted) {
+      const account = accountOf(this);
+      this.policy = new EcrRepositoryPolicy(this, "policy", {
+        repository: this.repository.name,
+        // Roles get grants after the repository is created.
+        policy: Lazy.stringValue({
+          produce: () => policyDocument(othersDenied(account, [...this.readers])),
+        }),
       });
     }
   }

@@ -5,7 +5,7 @@ import { Fn } from "cdktf";
 import type { LaunchTemplateConfig } from "@cdktf/provider-aws/lib/launch-template";
 import { partitionOf } from "../../../config/cluster";
 import { isToken } from "../../../config/schema";
-import { serviceTrust } from "../internal";
+import { instanceTrust } from "../internal";
 import { renderUserData, type Bootstrap } from "../../../render/user-data";
 import { customAmiOf, type ResolvedNodeGroup } from "../../../config/nodes/group";
 import type { ICluster } from "../cluster";
@@ -44,7 +44,7 @@ export class NodeRole extends Construct {
 
   constructor(scope: Construct, id: string, { name, region, ssm, policyArns = [] }: NodeRoleProps) {
     super(scope, id);
-    this.role = new IamRole(this, "role", { ...name, assumeRolePolicy: serviceTrust("ec2.amazonaws.com") });
+    this.role = new IamRole(this, "role", { ...name, assumeRolePolicy: instanceTrust() });
     const managed = [...REQUIRED_POLICIES, ...(ssm ? ["AmazonSSMManagedInstanceCore"] : [])].map(
       (policy) => ({
         id: policy,

@@ -7,7 +7,7 @@ import { podIdentityTrust } from "../../../render/iam";
 import { serviceAccountSchema, type ServiceAccountSpec } from "../../../config/pod-identity";
 import { resolve } from "../../../config/schema";
 import type { ICluster } from "../cluster";
-import { policyDocument } from "../internal";
+import { accountOf, policyDocument } from "../internal";
 
 export interface PodIdentityProps extends ServiceAccountSpec {
   /** The cluster of the ServiceAccount. */
@@ -31,7 +31,7 @@ export class PodIdentity extends Construct {
     this.role = new IamRole(this, "role", {
       namePrefix: iamPrefix(this.subject.namespace, this.subject.serviceAccount),
       description: `Pods of ServiceAccount ${this.subject.namespace}/${this.subject.serviceAccount}`,
-      assumeRolePolicy: JSON.stringify(podIdentityTrust(cluster.name, this.subject)),
+      assumeRolePolicy: JSON.stringify(podIdentityTrust(cluster.name, this.subject, accountOf(this))),
     });
     this.association = new EksPodIdentityAssociation(this, "association", {
       clusterName: cluster.name,

@@ -119,7 +119,7 @@ function checkpoints(install: ResolvedInstall, engines: CheckpointGrants): Names
       name: names.controllerCheckpoints,
       namespaces: settings.namespaces,
       rules: [
-        { ...checkpoint, resources: ["checkpoints"], verbs: ["get", ...FOLLOW, "create", "patch"] },
+        { ...checkpoint, resources: ["checkpoints"], verbs: ["get", ...FOLLOW, "patch"] },
         { ...checkpoint, resources: ["checkpoints/status"], verbs: ["patch"] },
         ...engines.rules,
         { apiGroups: [""], resources: ["pods"], verbs: ["get"] },

@@ -15,7 +15,7 @@ import type {
 } from "../engines/engine";
 import { enabled, inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
-import { DNS, fromNamespaces, tcp } from "./rules";
+import { API_PORTS, DNS, fromNamespaces, tcp } from "./rules";
 
 /** NetworkPolicySpec with the field names of the API: the generated type renames `from`. */
 interface PolicySpec extends Omit<V1NetworkPolicySpec, "ingress"> {
@@ -54,7 +54,7 @@ export class SystemNetworkPolicies extends Construct {
 
 function controllerPolicy(
   { engine, install }: EngineInput,
-  { egressPorts }: PolicySettings,
+  { egressPorts = [...API_PORTS] }: PolicySettings,
   { controllerEgress }: EnginePolicies,
 ): ComponentPolicy[] {
   const { controller, namespace } = install;

@@ -7,6 +7,9 @@ export function tcp(port: number): V1NetworkPolicyPort {
   return { port, protocol: "TCP" };
 }
 
+/** Ports of API servers. */
+export const API_PORTS: readonly number[] = [443, 6443];
+
 /** Egress to the DNS of the cluster. */
 export const DNS = { ports: [{ port: 53, protocol: "UDP" }, tcp(53)] };
 

@@ -2,7 +2,7 @@ import type { Construct } from "constructs";
 import { cedanaNames, nativeVersion, type ResolvedCedanaEngine } from "../../../../config/engines/cedana";
 import { inputOfKind, type EngineProps } from "../../input";
 import type { CheckpointGrants, EngineInput } from "../engine";
-import { CEDANA } from "../../../../api";
+import { CEDANA, CHECKPOINT } from "../../../../api";
 
 export interface CedanaInput extends EngineInput<ResolvedCedanaEngine> {
   /** Version of the plugins that are built with the agent. */
@@ -24,6 +24,8 @@ export function checkpointGrants(): CheckpointGrants {
     rules: [
       { ...about, resources: [CEDANA.plural], verbs: ["get", "list", "watch", "patch"] },
       { ...about, resources: [`${CEDANA.plural}/status`], verbs: ["patch"] },
+      // For Cedana objects.
+      { apiGroups: [CHECKPOINT.group], resources: [CHECKPOINT.plural], verbs: ["create"] },
     ],
     elsewhere: [],
   };

@@ -1,10 +1,12 @@
 import { daemonPort, type ResolvedCedanaEngine } from "../../../../config/engines/cedana";
 import { agentNamespace, checkpointsOf } from "../../../../config/install";
-import { DNS, fromNamespaces, podsOf, tcp } from "../../network-policy/rules";
+import { API_PORTS, DNS, fromNamespaces, podsOf, tcp } from "../../network-policy/rules";
 import type { EngineInput, EnginePolicies, PolicySettings } from "../engine";
 import { REST_PORT } from "./manager";
 
 const METRICS_PROXY_PORT = 8443;
+/** RabbitMQ of the platform, with and without TLS. */
+const QUEUE_PORTS = [5671, 5672];
 
 /**
  * Returns the policies of manager, health check and Dynamo watcher. Manager and watcher reach the API server, the platform and
@@ -13,7 +15,7 @@ const METRICS_PROXY_PORT = 8443;
  */
 export function networkPolicies(
   { engine, install }: EngineInput<ResolvedCedanaEngine>,
-  { egressPorts }: PolicySettings,
+  { egressPorts = [...API_PORTS, ...QUEUE_PORTS] }: PolicySettings,
 ): EnginePolicies {
   const { dynamoWatcher, manager } = engine;
   const { namespace } = install;

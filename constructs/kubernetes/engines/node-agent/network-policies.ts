@@ -1,6 +1,6 @@
 import { credentialsOf, isNodeLocalRegistry, registryPort } from "../../../../config/engines/node-agent";
 import { agentNamespace } from "../../../../config/install";
-import { DNS, tcp } from "../../network-policy/rules";
+import { API_PORTS, DNS, tcp } from "../../network-policy/rules";
 import type { ComponentPolicy, EnginePolicies, PolicySettings } from "../engine";
 import type { NodeAgentInput } from "./input";
 
@@ -15,7 +15,7 @@ const POD_IDENTITY = {
  */
 export function networkPolicies(
   { engine, install }: Pick<NodeAgentInput, "engine" | "install">,
-  { egressPorts }: PolicySettings,
+  { egressPorts = [...API_PORTS] }: PolicySettings,
 ): EnginePolicies {
   if (isNodeLocalRegistry(engine)) return { policies: [], controllerEgress: [] };
   const policy = (component: string): ComponentPolicy => ({

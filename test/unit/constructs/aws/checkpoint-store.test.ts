@@ -112,7 +112,11 @@ test("writes these permissions", () => {
     "checkpoint store: bucket policy": tlsOnlyStatement(place.bucketArn),
     "image repository: push": pushStatements(repository),
     "image repository: pull": pullStatements(repository),
-    "pod identity: trust": podIdentityTrust("demo", { namespace: "team", serviceAccount: "uploader" }),
+    "pod identity: trust": podIdentityTrust(
+      "demo",
+      { namespace: "team", serviceAccount: "uploader" },
+      "111122223333",
+    ),
     "cluster: key of secrets": secretsKeyStatement(place.kmsKeyArn),
     "cluster: CNI with IPv6": cniIpv6Statements("aws"),
   };
@@ -139,7 +143,7 @@ test("creates a repository with immutable tags", () => {
   const json = synthStack(stack);
   expect(only(json, "aws_ecr_repository")).toMatchObject({
     image_tag_mutability: "IMMUTABLE",
-    image_scanning_configuration: { scan_on_push: true },
+    image_scanning_configuration: { scan_on_push: false },
     encryption_configuration: [{ encryption_type: "KMS" }],
     force_delete: false,
   });
@@ -169,6 +173,33 @@ test("rejects two rules that delete images", () => {
   expect(() => new ImageRepository(stack, "repository", props)).toThrow(
     "keepLast  excludes expireDays: ECR has one rule for all images; given: 7; remove one of the two",
   );
+});
+
+test("denies pulls to all roles without a grant, if configured", () => {
+  const policyOf = (grant: (repository: ImageRepository) => void) => {
+    const stack = new TerraformStack(new App(), "test");
+    grant(new ImageRepository(stack, "repository", { name: "team/checkpoints", onlyGranted: true }));
+    return JSON.parse(only(synthStack(stack), "aws_ecr_repository_policy")["policy"] as string) as object;
+  };
+  const denied = {
+    Sid: "OnlyGranted",
+    Effect: "Deny",
+    Principal: "*",
+    Action: ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+  };
+  expect(policyOf(() => {})).toMatchObject({ Statement: [denied] });
+  expect(JSON.stringify(policyOf(() => {}))).not.toContain("Condition");
+  const granted = policyOf((repository) => {
+    repository.grantUpload("pusher", { name: "pusher" });
+    repository.grantPull("puller", { name: "puller" });
+    repository.grantCheck("checker", { name: "checker" });
+  });
+  const roles = ["pusher", "puller"].map(
+    (role) => `arn:*:iam::\${data.aws_caller_identity.cedana-account.account_id}:role/${role}`,
+  );
+  expect(granted).toMatchObject({
+    Statement: [{ ...denied, Condition: { ArnNotLike: { "aws:PrincipalArn": roles } } }],
+  });
 });
 
 test("derives the ARN of an existing repository from its URL, which must be known", () => {
