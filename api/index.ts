@@ -41,6 +41,7 @@ export {
 export { conditionsOf, type CheckpointConditionType, type Condition } from "./conditions";
 export { AUTOMATION_GROUP, ENGINES, type Column, type EngineName, type Kind } from "./kind";
 export {
+  KEEP_SECONDS,
   NODE_CHECKPOINT,
   NODE_LABEL,
   nodeLabelValue,
