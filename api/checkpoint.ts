@@ -1,4 +1,9 @@
-import { conditions, type CheckpointConditionType, type Condition } from "./conditions";
+import {
+  conditions,
+  type CheckpointConditionType,
+  type Condition,
+  type ToolConditionType,
+} from "./conditions";
 import {
   AGE_COLUMN,
   AUTOMATION_GROUP,
@@ -152,7 +157,7 @@ const resultFields = {
 
 const status = object("Current state of the checkpoint.", {
   observedGeneration: optional(count("Generation of the object that the status describes.")),
-  conditions: optional(conditions<CheckpointConditionType, CheckpointReason>()),
+  conditions: optional(conditions<CheckpointConditionType | ToolConditionType, CheckpointReason>()),
   ...resultFields,
   restore: optional(restore),
 });
@@ -231,7 +236,7 @@ export type CheckpointReason =
 /** Reason of a Checkpoint that has ended. */
 export type CheckpointEndReason = Exclude<CheckpointReason, "Pending" | "CheckpointInProgress">;
 
-export type CheckpointCondition = Condition<CheckpointConditionType, CheckpointReason>;
+export type CheckpointCondition = Condition<CheckpointConditionType | ToolConditionType, CheckpointReason>;
 export type CheckpointSpec = Infer<typeof spec>;
 export type CheckpointStatus = Infer<typeof status>;
 export type CheckpointRecord = Infer<typeof record>;

@@ -6,10 +6,16 @@ const MAX_MESSAGE = 4096;
 const TYPES = ["Ready", "Progressing", "Failed"] as const;
 export type CheckpointConditionType = (typeof TYPES)[number];
 
+/** Conditions by which tools such as Flux and kubectl plugins (kstatus) know whether to wait. Only those that are True exist. */
+export type ToolConditionType = "Reconciling" | "Stalled";
+
 const REASON = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$";
 
 const condition = object(undefined, {
-  type: text(`${TYPES[0]}, ${TYPES[1]} or ${TYPES[2]}.`, 316),
+  type: text(
+    `${TYPES[0]}, ${TYPES[1]} or ${TYPES[2]}. A Checkpoint that has not ended also has Reconciling, one that failed Stalled.`,
+    316,
+  ),
   status: oneOf("Whether the condition holds.", ["True", "False", "Unknown"]),
   reason: text("Machine-readable reason for the status.", 1024, { pattern: REASON }),
   message: string("Explanation for people; quotes the engine's message.", { maxLength: 32_768 }),
@@ -44,6 +50,20 @@ export interface ConditionsInput<Reason extends string> {
   readonly now: string;
 }
 
+/** Returns the condition for tools: Reconciling of an object that has not ended, Stalled of one that failed, none otherwise. */
+export function toolConditions<Reason extends string>(
+  input: Omit<ConditionsInput<Reason>, "holds">,
+  phase: "open" | "failed" | "completed",
+): Condition<ToolConditionType, Reason>[] {
+  if (phase === "completed") return [];
+  const type = phase === "open" ? "Reconciling" : "Stalled";
+  const { reason, message, observedGeneration, before, now } = input;
+  const lastTransitionTime = before.find((one) => one.type === type)?.lastTransitionTime ?? now;
+  return [
+    { type, status: "True", reason, message: shorten(message), observedGeneration, lastTransitionTime },
+  ];
+}
+
 /** Returns the conditions of a Checkpoint or NodeCheckpoint: one of each type, with the same reason and message. */
 export function conditionsOf<Reason extends string>({
   holds,
@@ -53,11 +73,15 @@ export function conditionsOf<Reason extends string>({
   before,
   now,
 }: ConditionsInput<Reason>): Condition<CheckpointConditionType, Reason>[] {
-  const shortened = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE - 1)}…` : message;
+  const shortened = shorten(message);
   return TYPES.map((type) => {
     const status = holds === type ? "True" : "False";
     const old = before.find((one) => one.type === type);
     const lastTransitionTime = old?.status === status ? old.lastTransitionTime : now;
     return { type, status, reason, message: shortened, observedGeneration, lastTransitionTime };
   });
+}
+
+function shorten(message: string): string {
+  return message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE - 1)}…` : message;
 }

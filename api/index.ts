@@ -38,9 +38,10 @@ export {
   type RestoreState,
   type RestoreStatus,
 } from "./checkpoint";
-export { conditionsOf, type CheckpointConditionType, type Condition } from "./conditions";
+export { conditionsOf, toolConditions, type CheckpointConditionType, type Condition } from "./conditions";
 export { AUTOMATION_GROUP, ENGINES, type Column, type EngineName, type Kind } from "./kind";
 export {
+  KEEP_SECONDS,
   NODE_CHECKPOINT,
   NODE_LABEL,
   nodeLabelValue,

@@ -18,6 +18,9 @@ import {
   type Infer,
 } from "./schema";
 
+/** How long an agent keeps a checkpoint of running processes beyond its timeout, and retries the push. */
+export const KEEP_SECONDS = DAY_SECONDS;
+
 const DIGESTED = "^[^\\s@]+@sha256:[0-9a-f]{64}$";
 
 /** What a checkpoint does with established TCP connections. */
@@ -68,7 +71,7 @@ const spec = object(
     ),
     image: text("Image to push: <registry>/<repository>:<tag>.", 512, { pattern: "^[^\\s@]+:[^\\s@/]+$" }),
     timeoutSeconds: integer(
-      "Time limit of the whole request, from the agent's first step. With leaveRunning false, the push of a checkpoint that was taken has none.",
+      "Time limit of the whole request, from the agent's first step. The push of a checkpoint that was taken may need a day longer; with leaveRunning false it has no limit.",
       1,
       DAY_SECONDS,
     ),

@@ -1,5 +1,4 @@
 import type { NodeCheckpointReason, NodeCheckpointSpec, NodeCheckpointStatus } from "../../api";
-import { InvalidInputError } from "../../config/schema";
 import { exponential, sleep } from "../../kube";
 import { CheckpointFailure } from "./failure";
 import {
@@ -20,8 +19,12 @@ export interface PushOptions<T> {
   readonly push: (signal: AbortSignal) => Promise<T>;
   /** Returns what to throw instead of a retry. */
   readonly fatal: (error: unknown) => Promise<Error | undefined>;
-  /** Why the push continues beyond the deadline, and the remedy. Undefined: it fails at the deadline. */
-  readonly beyondDeadline?: string;
+  /** Returns the delay that the registry requests after an error, ms. */
+  readonly retryAfterMs: (error: unknown) => number;
+  /** Why the push continues beyond the deadline, and the remedy. */
+  readonly beyondDeadline: string;
+  /** When the push fails. Undefined: never. */
+  readonly untilMs?: number;
 }
 
 /**
@@ -33,6 +36,8 @@ export abstract class CheckpointJob implements Job {
   /** Aborts when a push continues beyond its deadline. */
   readonly overdue: AbortSignal = this.beyond.signal;
   protected readonly deleted = new AbortController();
+  /** Aborts with a CheckpointFailure when the push is given up. */
+  protected readonly givenUp = new AbortController();
   protected readonly signal: AbortSignal;
   /** Attempts to push that failed. */
   private pushFailures = 0;
@@ -95,12 +100,12 @@ export abstract class CheckpointJob implements Job {
     throw new CheckpointFailure("RegistryFailed", message);
   }
 
-  /** Pushes, with retries until the deadline, or until it succeeds. @throws CheckpointFailure; what `fatal` returns; the signal's reason */
+  /** Pushes, with retries until it succeeds, also beyond the deadline. @throws CheckpointFailure; what `fatal` returns; the signal's reason */
   protected async pushed<T>(options: PushOptions<T>): Promise<T> {
-    const { spec, startMs, deadlineMs, fields, beyondDeadline } = options;
+    const { spec, startMs, deadlineMs, fields } = options;
     // Not awaited: it rejects only when the process stops, and then the push is aborted too.
     this.report(startMs, "Pushing", `to ${spec.image}`, fields).catch(() => undefined);
-    const deadline = abortAt(beyondDeadline === undefined ? undefined : deadlineMs);
+    const deadline = abortAt(deadlineMs);
     deadline.signal.addEventListener("abort", () => this.beyond.abort(), { once: true });
     try {
       return await this.pushedWithRetries(options);
@@ -110,35 +115,36 @@ export abstract class CheckpointJob implements Job {
   }
 
   private async pushedWithRetries<T>(options: PushOptions<T>): Promise<T> {
-    const { spec, startMs, deadlineMs, fields, push, fatal, beyondDeadline } = options;
+    const { spec, startMs, deadlineMs, fields, push, fatal, retryAfterMs, beyondDeadline, untilMs } = options;
     const { times, log } = this.checkpoints;
+    const signal = AbortSignal.any([this.signal, this.givenUp.signal]);
     for (let attempt = 0; ; attempt++) {
-      this.signal.throwIfAborted();
-      const deadline = abortAt(beyondDeadline === undefined ? deadlineMs : undefined);
+      signal.throwIfAborted();
+      const limit = abortAt(untilMs);
       try {
-        return await push(AbortSignal.any([this.signal, deadline.signal]));
+        return await push(AbortSignal.any([signal, limit.signal]));
       } catch (error) {
-        this.signal.throwIfAborted();
+        signal.throwIfAborted();
         if (error instanceof CheckpointFailure) throw error;
         this.pushFailures++;
         const thrown = await fatal(error);
         if (thrown !== undefined) throw thrown;
         const text = error instanceof Error ? error.message : String(error);
-        const delay = exponential(...times.backoffMs, attempt);
-        const isLate = Date.now() + delay >= deadlineMs;
-        if (beyondDeadline === undefined) {
-          if (error instanceof InvalidInputError) throw new CheckpointFailure("RegistryFailed", text);
-          const message = `the checkpoint could not be pushed within ${spec.timeoutSeconds} s: ${text}`;
-          if (isLate) throw new CheckpointFailure("RegistryFailed", message);
+        const delay = Math.max(exponential(...times.backoffMs, attempt), retryAfterMs(error));
+        const nextMs = Date.now() + delay;
+        if (untilMs !== undefined && nextMs >= untilMs) {
+          const seconds = Math.round((untilMs - startMs) / 1000);
+          throw new CheckpointFailure("RegistryFailed", `not pushed within ${seconds} s: ${text}`);
         }
+        const isLate = nextMs >= deadlineMs;
         log.warn({ ...this.id, err: error, attempt, delay }, "push failed; retrying");
         const problem = isLate
           ? `not pushed within ${spec.timeoutSeconds} s: ${text}; ${beyondDeadline}`
           : `retrying after: ${text}`;
         await this.report(startMs, "Pushing", `to ${spec.image}, ${problem}`, fields);
-        await sleep(delay, this.signal);
+        await sleep(delay, signal);
       } finally {
-        deadline.end();
+        limit.end();
       }
     }
   }

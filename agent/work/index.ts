@@ -1,5 +1,5 @@
 /** What the agents of all engines share: a queue of requests, their journal and their status. */
-export { abortAt, CheckpointJob, timeOf } from "./checkpoint-job";
+export { abortAt, CheckpointJob, timeOf, type PushOptions } from "./checkpoint-job";
 export { CheckpointFailure } from "./failure";
 export { Journal, type Entry } from "./journal";
 export {

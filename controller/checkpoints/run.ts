@@ -137,11 +137,14 @@ export class CheckpointRun {
     const names = this.at(step).map(({ name }) => name);
     if (checkpointsPods(this.engine)) {
       const where = location === undefined ? {} : { location };
-      const late = (message: string) => this.late(message);
+      const reports = {
+        late: (message: string) => this.late(message),
+        progress: (message: string) => this.progress(message),
+      };
       const baseImages = this.at(step).flatMap(({ name, baseImage }) =>
         baseImage === undefined ? [] : [{ name, image: baseImage }],
       );
-      const request = { ...pod, ...where, containers: names, baseImages, late };
+      const request = { ...pod, ...where, containers: names, baseImages, ...reports };
       const result = await this.engine.checkpointPod(request, signal);
       const { containers, ...whole } = result;
       this.whole = whole;
@@ -158,13 +161,18 @@ export class CheckpointRun {
 
   /** Records why the engine needs longer than its timeout. @throws EngineError if the Checkpoint was deleted */
   private async late(message: string): Promise<void> {
+    await this.progress(message);
+    this.onLate();
+  }
+
+  /** Records what the engine reports. @throws EngineError if the Checkpoint was deleted */
+  private async progress(message: string): Promise<void> {
     const status = { ...this.base, containers: this.containers };
     const exists = await this.write((object) =>
       withPhase(object, status, "requested", "CheckpointInProgress", message, Date.now()),
     );
     const error = { outcome: "failed", retryable: false } as const;
     if (!exists) throw new EngineError("the Checkpoint was deleted", error);
-    this.onLate();
   }
 
   private async fail(

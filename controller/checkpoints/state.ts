@@ -1,5 +1,6 @@
 import {
   conditionsOf,
+  toolConditions,
   type CheckpointCondition,
   type CheckpointConditionType,
   type CheckpointReason,
@@ -41,6 +42,10 @@ const HOLDS: Readonly<Record<Phase, CheckpointConditionType | undefined>> = {
   failed: "Failed",
 };
 
+function isEnded(phase: Phase): phase is "completed" | "failed" {
+  return phase === "completed" || phase === "failed";
+}
+
 /** Returns the status with the conditions of a phase. An unchanged condition keeps its transition time. */
 export function withPhase(
   object: CheckpointObject,
@@ -51,14 +56,10 @@ export function withPhase(
   now: number,
 ): CheckpointStatus {
   const observedGeneration = object.metadata.generation;
-  const conditions = conditionsOf({
-    holds: HOLDS[phase],
-    reason,
-    message,
-    observedGeneration,
-    before: object.status.conditions ?? status.conditions ?? [],
-    now: timeOf(now),
-  });
+  const before = object.status.conditions ?? status.conditions ?? [];
+  const input = { reason, message, observedGeneration, before, now: timeOf(now) };
+  const ended = isEnded(phase) ? phase : "open";
+  const conditions = [...conditionsOf({ ...input, holds: HOLDS[phase] }), ...toolConditions(input, ended)];
   return { ...status, observedGeneration, conditions };
 }
 

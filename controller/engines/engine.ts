@@ -35,9 +35,11 @@ export interface PodCheckpointRequest extends Omit<CheckpointRequest, "container
   readonly baseImages: readonly { readonly name: string; readonly image: string }[];
   /**
    * Called from time to time once the request takes longer than the engine's timeout, with the reason for people: the engine
-   * waits as long as the only copy of the processes can still be saved. What it throws ends the request.
+   * waits as long as the checkpoint can still be saved. What it throws ends the request.
    */
   readonly late?: (message: string) => Promise<void>;
+  /** Called when the engine reports why the request is not finished yet. What it throws ends the request. */
+  readonly progress?: (message: string) => Promise<void>;
 }
 
 /** Result of a checkpoint of several containers, with the properties of the whole. */

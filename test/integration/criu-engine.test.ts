@@ -201,7 +201,7 @@ interface Checkpoint {
     const conditions = () => found.status?.conditions ?? [];
     await eventually(90, `${path} has ended`, async () => {
       found = (await api.request<Checkpoint>("GET", path)).body;
-      return conditions().some(({ type, status }) => type !== "Progressing" && status === "True");
+      return conditions().some(({ type, status }) => ["Ready", "Failed"].includes(type) && status === "True");
     });
     const { type, reason, message } = conditions().find(({ status }) => status === "True")!;
     return { ...found, outcome: `${type} ${reason} ${message}` };

@@ -1,6 +1,6 @@
 import type { NodeCheckpointReason, NodeCheckpointSpec, NodeCheckpointStatus } from "../../../api";
 import { NodeServiceError, type CheckpointRequest, type ServiceState } from "../../../clients/node-service";
-import { ArtifactError } from "../../artifact";
+import type { PushedCheckpoint } from "../../artifact";
 import {
   abortAt,
   CheckpointFailure,
@@ -9,16 +9,21 @@ import {
   NodeCheckpointWork,
   type CheckpointEntry,
   type NodeCheckpointObject,
+  type PushOptions,
   type Request,
 } from "../../work";
 import { sleep } from "../../../kube";
 import type { CriuContext } from "./context";
+import { KeptCopies } from "./kept-copies";
+import { fatalPushes, retryAfterMs } from "./push-errors";
 import { replan } from "./replan";
 import { digestOf, resultOf } from "./result";
 import { isTemporary, retried, textOf } from "./service";
 
 /** Checkpoints of pods by the service of the node: at most one at a time for a pod. */
 export class CriuCheckpointWork extends NodeCheckpointWork {
+  private readonly kept = new KeptCopies();
+
   constructor(
     private readonly context: CriuContext,
     private readonly stop: AbortSignal,
@@ -31,7 +36,7 @@ export class CriuCheckpointWork extends NodeCheckpointWork {
   }
 
   job({ uid, name }: Request): CriuCheckpointJob {
-    return new CriuCheckpointJob(this.context, { uid, name }, this.stop);
+    return new CriuCheckpointJob(this.context, { uid, name }, this.stop, this.kept);
   }
 }
 
@@ -43,6 +48,10 @@ const REASONS: Readonly<Record<string, NodeCheckpointReason>> = {
   QuotaExceeded: "QuotaExceeded",
 };
 
+/** Why the agent continues to push a checkpoint of processes that run, and the remedy. */
+const KEPT_COPY =
+  "the node keeps the checkpoint for a day, or until newer ones need its space, and the push continues. Remedy: restore the access to the registry, or delete the Checkpoint to give it up";
+
 /** Why the agent continues to push the only copy, and the remedy. */
 const ONLY_COPY =
   "the processes have ended, so the node keeps the only copy and the push continues. Remedy: restore the access to the registry, or delete the NodeCheckpoint to give the checkpoint up";
@@ -51,14 +60,16 @@ const ONLY_COPY =
  * Requests the checkpoint of a pod from the service of the node, and pushes it as an artifact. A repeated request gets the same
  * checkpoint, so the journal needs no more than that the request was sent.
  *
- * A checkpoint that ends the processes is the only copy of their state. It is deleted only once it is pushed, or its
- * NodeCheckpoint is deleted.
+ * A checkpoint that cannot be pushed in time stays on the node, and the push continues. One of processes that run is given up
+ * after a day, or when the quota has no space for a newer one. One that ended the processes is the only copy of their state: it
+ * is deleted only once it is pushed, or its NodeCheckpoint is deleted.
  */
 export class CriuCheckpointJob extends CheckpointJob {
   constructor(
     private readonly context: CriuContext,
     id: { readonly uid: string; readonly name: string },
     stop: AbortSignal,
+    private readonly kept: KeptCopies,
   ) {
     super(context, id, stop);
   }
@@ -72,14 +83,45 @@ export class CriuCheckpointJob extends CheckpointJob {
     const deadlineMs = startMs + spec.timeoutSeconds * 1000;
     if (found === undefined) await this.begin(spec, startMs, Date.parse(metadata.creationTimestamp));
     const push = (signal: AbortSignal) => this.context.artifacts.push(this.id.name, spec.image, signal);
-    const common = { spec, startMs, deadlineMs, push };
+    const common = { spec, startMs, deadlineMs, push, retryAfterMs };
     if (spec.options?.leaveRunning ?? true) {
-      await this.checkpoint(spec, deadlineMs);
-      return resultOf(spec, await this.pushed({ ...common, fatal: fatalPush }));
+      await this.takeOrFind(spec, deadlineMs, found !== undefined);
+      return resultOf(spec, await this.pushWhileRunning(common));
     }
     await this.checkpointAndStop(spec, { startMs, deadlineMs, wasSent: found !== undefined });
     const fatal = () => this.lost();
     return resultOf(spec, await this.pushed({ ...common, fatal, beyondDeadline: ONLY_COPY }));
+  }
+
+  /** Takes a checkpoint, or finds the one that an earlier process took and could not push in time. */
+  private async takeOrFind(spec: NodeCheckpointSpec, deadlineMs: number, wasSent: boolean): Promise<void> {
+    try {
+      return await this.checkpoint(spec, deadlineMs);
+    } catch (error) {
+      const isTimeout = error instanceof CheckpointFailure && error.reason === "CheckpointFailed";
+      if (!wasSent || !isTimeout || Date.now() < deadlineMs) throw error;
+    }
+    if (!(await this.isTaken())) throw late();
+  }
+
+  /** Pushes a checkpoint of processes that run. Beyond the timeout it makes room for newer ones. */
+  private async pushWhileRunning(
+    common: Omit<PushOptions<PushedCheckpoint>, "fatal" | "beyondDeadline" | "untilMs">,
+  ): Promise<PushedCheckpoint> {
+    const { name } = this.id;
+    const { startMs, deadlineMs } = common;
+    const message =
+      "not pushed in time, and then deleted on the node: a newer checkpoint needed its space within the quota";
+    const giveUp = () => this.givenUp.abort(new CheckpointFailure("RegistryFailed", message));
+    const keep = () => this.kept.add({ name, startMs, giveUp });
+    this.overdue.addEventListener("abort", keep, { once: true });
+    try {
+      const untilMs = deadlineMs + this.context.times.keepMs;
+      return await this.pushed({ ...common, fatal: fatalPushes(), beyondDeadline: KEPT_COPY, untilMs });
+    } finally {
+      this.overdue.removeEventListener("abort", keep);
+      this.kept.remove(name);
+    }
   }
 
   /** Takes a checkpoint that ends the processes. @throws CheckpointFailure only if the service has no checkpoint */
@@ -147,8 +189,31 @@ export class CriuCheckpointJob extends CheckpointJob {
     await this.context.journal.put({ ...this.id, spec, phase: "requested", startMs });
   }
 
-  /** @param sending called before the request is sent */
+  /** Takes a checkpoint. Gives up the oldest ones that are kept, as long as the quota has no space. */
   private async checkpoint(
+    spec: NodeCheckpointSpec,
+    deadlineMs: number,
+    sending?: () => void,
+  ): Promise<void> {
+    for (;;) {
+      try {
+        return await this.checkpointOnce(spec, deadlineMs, sending);
+      } catch (error) {
+        if (!(error instanceof CheckpointFailure) || error.reason !== "QuotaExceeded") throw error;
+        const name = this.kept.giveUpOldest();
+        if (name === undefined) throw error;
+        this.context.log.warn(
+          { ...this.id, givenUp: name, err: error },
+          "gave up a checkpoint that was kept",
+        );
+        // Its own job deletes it too, but only after it has reported.
+        await this.onService(deadlineMs, (signal) => this.context.node.forget(name, signal));
+      }
+    }
+  }
+
+  /** @param sending called before the request is sent */
+  private async checkpointOnce(
     spec: NodeCheckpointSpec,
     deadlineMs: number,
     sending?: () => void,
@@ -192,7 +257,6 @@ export class CriuCheckpointJob extends CheckpointJob {
   private async onService<T>(deadlineMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { times, log } = this.context;
     const until = Math.min(deadlineMs, Date.now() + times.serviceMs);
-    const late = () => new CheckpointFailure("CheckpointFailed", "the checkpoint was not taken in time");
     // A request that is sent now could end the processes although the checkpoint fails.
     if (Date.now() >= deadlineMs) throw late();
     const deadline = abortAt(deadlineMs);
@@ -254,7 +318,6 @@ function isFull(error: unknown): boolean {
   return error instanceof NodeServiceError && error.reason === "InsufficientSpace";
 }
 
-async function fatalPush(error: unknown): Promise<Error | undefined> {
-  const isFatal = error instanceof ArtifactError || (error instanceof NodeServiceError && !error.retryable);
-  return isFatal ? new CheckpointFailure("CheckpointFailed", textOf(error)) : undefined;
+function late(): CheckpointFailure {
+  return new CheckpointFailure("CheckpointFailed", "the checkpoint was not taken in time");
 }

@@ -1,3 +1,4 @@
+import { KEEP_SECONDS } from "../../../api";
 import type { CheckpointMetadata, NodeService } from "../../../clients/node-service";
 import { parseReference, RegistryClient } from "../../../clients/registry";
 import type { AgentSettings } from "../../../config/programs/agent";
@@ -56,12 +57,19 @@ export interface Times {
   readonly serviceMs: number;
   /** First and longest delay between retries. */
   readonly backoffMs: readonly [number, number];
+  /** How long the push of a checkpoint of running processes continues beyond its timeout. */
+  readonly keepMs: number;
   /** First and longest interval in which the outcome of a restore is read. */
   readonly pollMs: readonly [number, number];
 }
 
 /** An update of the service can take 2 minutes: it first lets a checkpoint in flight end (docs/runtime/service.md). */
-export const TIMES: Times = { serviceMs: 150_000, backoffMs: [500, 15_000], pollMs: [100, 2000] };
+export const TIMES: Times = {
+  serviceMs: 150_000,
+  backoffMs: [500, 15_000],
+  keepMs: KEEP_SECONDS * 1000,
+  pollMs: [100, 2000],
+};
 
 /** Dependencies of the jobs. */
 export interface CriuContext extends CheckpointContext {

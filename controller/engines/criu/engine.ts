@@ -1,3 +1,4 @@
+import { KEEP_SECONDS } from "../../../api";
 import type { CheckpointSettings } from "../../../config/programs/controller";
 import {
   defined,
@@ -37,7 +38,7 @@ export class CriuEngine implements PodEngine {
   }
 
   async checkpointPod(
-    { containers, baseImages, leaveRunning, location, late, ...pod }: PodCheckpointRequest,
+    { containers, baseImages, leaveRunning, location, late, progress, ...pod }: PodCheckpointRequest,
     signal: AbortSignal,
   ): Promise<PodCheckpointResult> {
     if (location !== undefined)
@@ -47,8 +48,9 @@ export class CriuEngine implements PodEngine {
     const images = baseImages.length === 0 ? {} : { baseImages };
     const what = { containerNames: containers, options, ...images };
     // Without the processes the node has the only copy until it is pushed.
-    const lateness = leaveRunning || late === undefined ? {} : { late };
-    const status = await this.agents.request({ ...pod, what, ...lateness }, signal);
+    const keepMs = leaveRunning ? KEEP_SECONDS * 1000 : Infinity;
+    const reports = { ...(late && { late }), ...(progress && { progress }) };
+    const status = await this.agents.request({ ...pod, what, keepMs, ...reports }, signal);
     const { image, digest, sizeBytes, architecture, frozenMilliseconds } = status;
     const common = { checkpointID: digest, location: image, architecture };
     const resultOf = (container: string): CheckpointResult => {

@@ -48,6 +48,10 @@ export interface NodeRequest {
   readonly what: Pick<NodeCheckpointSpec, "containerNames" | "options" | "baseImages">;
   /** Called with the state beyond the timeout while the agent works on it. Undefined: it fails at the timeout. */
   readonly late?: (message: string) => Promise<void>;
+  /** How long the agent works on it beyond the timeout, ms. */
+  readonly keepMs: number;
+  /** Called with what the agent reports about a request that waits, or whose push failed. */
+  readonly progress?: (message: string) => Promise<void>;
 }
 
 /** Returns the request to the node's agent. The same request gives the same object. */

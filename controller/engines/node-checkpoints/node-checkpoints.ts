@@ -76,10 +76,14 @@ export class NodeCheckpoints {
   ): Promise<NodeCheckpointStatus> {
     const { place } = this.options;
     const since = Date.now();
-    for (;;) {
+    for (let reported = ""; ;) {
       const seen = this.objects.get(`${place.namespace}/${name}`);
       const result = seen && completed(seen.status, place);
       if (result) return result;
+      const news = seen && newsIn(seen.status);
+      // Beyond the timeout the message has the last one as well.
+      if (news !== undefined && news !== reported && Date.now() - since < this.timeoutMs)
+        await request.progress?.((reported = news));
       if (await this.changes(name, signal)) continue;
       signal.throwIfAborted();
       const found = await this.read(name, request, Date.now() - since, signal);
@@ -109,7 +113,7 @@ export class NodeCheckpoints {
   private async outcome(
     name: string,
     live: NodeCheckpointObject | undefined,
-    { nodeName, late }: NodeRequest,
+    { nodeName, late, keepMs }: NodeRequest,
     { waitedMs, signal }: { readonly waitedMs: number; readonly signal: AbortSignal },
   ): Promise<NodeCheckpointStatus | undefined> {
     const { namespace, timeoutSeconds, responseSeconds } = this.options.place;
@@ -123,7 +127,11 @@ export class NodeCheckpoints {
     if (waitedMs < this.timeoutMs) return undefined;
     const { conditions = [] } = live.status;
     const last = conditions[0]?.message ?? "none";
-    if (late && conditions.some(({ type, status }) => type === "Progressing" && status === "True")) {
+    const working = conditions.find(({ type, status }) => type === "Progressing" && status === "True");
+    // Of processes that run, only a checkpoint that was taken is worth to wait for.
+    const isKept =
+      keepMs === Infinity || (working?.reason === "Pushing" && waitedMs < this.timeoutMs + keepMs);
+    if (late && working && isKept) {
       await late(`the agent of node ${nodeName} has not finished within ${timeoutSeconds} s: ${last}`);
       return undefined;
     }
@@ -188,6 +196,14 @@ function completed(
     throw failure(`the agent reported ${image}; allowed: ${repository}@sha256:<digest>`);
   }
   return status;
+}
+
+/** Returns why a request is not finished: it waits for others, or its push failed. Undefined if it proceeds. */
+function newsIn({ conditions = [], pushFailures = 0 }: NodeCheckpointStatus): string | undefined {
+  const [condition] = conditions;
+  if (condition === undefined) return undefined;
+  const hasNews = condition.reason === "Pending" || (condition.reason === "Pushing" && pushFailures > 0);
+  return hasNews ? condition.message : undefined;
 }
 
 function failure(message: string, reason?: CheckpointEndReason): EngineError {

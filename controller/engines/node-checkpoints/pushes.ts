@@ -24,12 +24,22 @@ export function measurePushes(
     [],
     (gauge) => gauge.set(retrying(RETRYING).length),
   );
+  metrics.gauge(
+    "cedana_pushes_overdue",
+    "Number of checkpoints that nodes keep beyond the timeout because their push fails",
+    [],
+    (gauge) => gauge.set(retrying(RETRYING).filter((object) => isOverdue(object, Date.now())).length),
+  );
 }
 
 /** Returns the failures that a change adds. A restarted agent counts from 0 again. */
 function newFailures({ old, new: now }: Change<NodeCheckpointObject>): number {
   const [before, after] = [old, now].map((object) => object?.status.pushFailures ?? 0) as [number, number];
   return after < before ? after : after - before;
+}
+
+function isOverdue({ spec, status }: NodeCheckpointObject, now: number): boolean {
+  return now >= Date.parse(status.startTime ?? "") + spec.timeoutSeconds * 1000;
 }
 
 function isRetrying({ status: { conditions = [], pushFailures = 0 } }: NodeCheckpointObject): boolean {

@@ -148,7 +148,9 @@ export class Harness {
       containers?: Record<string, unknown>[];
     };
     const { type = "-", reason = "-" } =
-      status.conditions?.find(({ status: value }) => value === "True") ?? {};
+      status.conditions?.find(
+        ({ type: one, status: value }) => value === "True" && !["Reconciling", "Stalled"].includes(one),
+      ) ?? {};
     return { is: `${type} ${reason}`, message: status.conditions?.[0]?.message ?? "", ...status };
   }
 

@@ -224,13 +224,15 @@ export class Harness {
     await this.api.send("POST", CEDANAS, { type: "application/json", content });
   }
 
-  /** Returns a Checkpoint's status, with reason and message of its condition Ready. */
+  /** Returns a Checkpoint's status, with reason and message of its condition Ready, and which of its own conditions are True. */
   status(name: string): Record<string, unknown> & { reason?: string; message?: string; true: string[] } {
     const status = (this.api.get(`${CHECKPOINTS}/${name}`)?.["status"] ?? {}) as {
       conditions?: { type: string; status: string; reason: string; message: string }[];
     };
     const ready = status.conditions?.find(({ type }) => type === "Ready");
-    const holds = (status.conditions ?? []).filter((one) => one.status === "True").map(({ type }) => type);
+    const holds = (status.conditions ?? [])
+      .filter(({ type, status: value }) => value === "True" && !["Reconciling", "Stalled"].includes(type))
+      .map(({ type }) => type);
     return { ...status, reason: ready?.reason, message: ready?.message, true: holds };
   }
 

@@ -59,6 +59,9 @@ export class NodeModel {
   /** Requests to replace a plan. */
   readonly replans: ReplanRequest[] = [];
   registryDown = false;
+  /** What the registry responds to each push. */
+  rejects?: { readonly status: number; readonly code?: string; readonly retryAfterMs?: number };
+  pushes = 0;
   serviceDown = false;
   /** Methods that the service does not know. */
   readonly unknown = new Set<string>();
@@ -169,6 +172,8 @@ export class NodeModel {
     push: async (uid, image) => {
       await pause(1);
       if (!this.checkpoints.has(uid)) throw error("CheckpointNotFound");
+      this.pushes++;
+      if (this.rejects) throw new RegistryError("upload of a blob", image, "its own words", this.rejects);
       if (this.registryDown) throw new RegistryError("upload of a blob", image, "down", { status: 503 });
       this.pushed.push(image);
       this.onlyCopies.delete(uid);

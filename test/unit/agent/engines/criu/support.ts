@@ -15,7 +15,7 @@ const NAMESPACE = "cedana-system";
 const REPOSITORY = "registry.example.com/checkpoints";
 export const CHECKPOINTS = pathOf(NODE_CHECKPOINT, NAMESPACE);
 export const RESTORES = pathOf(NODE_RESTORE, NAMESPACE);
-const TIMES = { serviceMs: 600, backoffMs: [1, 8] as const, pollMs: [1, 8] as const };
+const TIMES = { serviceMs: 600, backoffMs: [1, 8] as const, keepMs: 3000, pollMs: [1, 8] as const };
 
 type Status = NodeCheckpointStatus & NodeRestoreStatus;
 
