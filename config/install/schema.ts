@@ -21,6 +21,7 @@ import {
   mapping,
   shape,
 } from "../schema";
+import { anyCidr } from "../network";
 import { kueueSchema } from "../integrations/kueue";
 import { readinessGateSchema } from "./readiness-gate";
 
@@ -90,6 +91,10 @@ export const controllerSchema = shape({
 });
 
 export const networkPoliciesSchema = shape({
+  apiServerRanges: described(
+    v.optional(v.array(anyCidr), []),
+    "CIDRs from which API servers connect to the restore webhook. On EKS: those of the cluster's subnets. Empty: any address, because no label selects the API server.",
+  ),
   egressPorts: described(
     v.optional(v.array(integer(1, 65_535)), [443, 6443, 5671, 5672]),
     "TCP ports to which pods of the install may connect, in addition to those of the engine: API server (443, 6443), RabbitMQ (5671, 5672).",
