@@ -18,6 +18,7 @@ import {
   runProcess,
   StatusServer,
   syncChecks,
+  WebhookProcess,
   type Controller,
   type Logger,
   type Metrics,
@@ -27,7 +28,7 @@ import { checkpointControllers } from "./checkpoints";
 import { denialsController } from "./denials";
 import { createEngines, type Engines } from "./engines";
 import { ReadinessGate } from "./readiness";
-import { Claims, createRestore, type Restore } from "./restore";
+import { Claims, createRestore, type Restore, type RestoreOptions } from "./restore";
 import type { Runtime } from "./runtime";
 
 export { createLogger, EXIT, Metrics } from "../kube";
@@ -44,6 +45,11 @@ export interface RunControllerOptions {
   readonly healthPort: number;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /**
+   * The program that runs as the webhook's process, if its first argument is WEBHOOK_ARGUMENT. Default: the webhook is served
+   * in this process.
+   */
+  readonly webhookProgram?: string;
 }
 
 /**
@@ -55,7 +61,7 @@ export interface RunControllerOptions {
 export async function runController(
   settings: ControllerSettings,
   transport: Transport,
-  { identity: name, metricsPort, healthPort, log, metrics }: RunControllerOptions,
+  { identity: name, metricsPort, healthPort, log, metrics, webhookProgram: program }: RunControllerOptions,
 ): Promise<number> {
   const { namespace, leaseName } = settings;
   const identity = `${name}_${randomUUID()}`;
@@ -71,7 +77,7 @@ export async function runController(
   const runtime: Runtime = { cache, client, events, log, metrics };
   const engines = settings.checkpoints ? createEngines(settings.checkpoints, runtime) : new Map();
   const claims = new Claims(new Client(transport, clientOptions));
-  const restore = restoreOf(settings, runtime, engines, claims);
+  const restore = restoreOf(settings, runtime, engines, claims, program);
   const controllers = [
     ...controllersOf(settings, runtime, engines),
     ...(restore?.controllers ?? []),
@@ -119,12 +125,18 @@ function controllersOf(
 }
 
 function restoreOf(
-  { restore: settings, namespace }: ControllerSettings,
+  { restore: settings, namespace, log }: ControllerSettings,
   runtime: Runtime,
   engines: Engines,
   claims: Claims,
+  program: string | undefined,
 ): Restore | undefined {
-  return settings ? createRestore({ ...runtime, settings, engines, namespace, claims }) : undefined;
+  if (!settings) return undefined;
+  const serve: RestoreOptions["serve"] =
+    program === undefined
+      ? undefined
+      : (server) => new WebhookProcess({ ...server, program, level: log.level });
+  return createRestore({ ...runtime, settings, engines, namespace, claims, serve });
 }
 
 function listening(name: string, server: StatusServer, port: number, log: Logger) {

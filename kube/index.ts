@@ -21,8 +21,13 @@ export * from "./process";
 export {
   certificateControllers,
   InvalidReviewError,
+  WEBHOOK_ARGUMENT,
+  WebhookProcess,
+  webhookCounters,
   WebhookServer,
   type AdmissionHandler,
   type AdmissionRequest,
   type AdmissionResponse,
+  type Webhook,
+  type WebhookProcessOptions,
 } from "./webhook";

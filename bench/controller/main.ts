@@ -3,6 +3,7 @@ import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startCluster } from "./cluster";
+import { compareCheckpoints } from "./checkpoints";
 import { median } from "./each";
 import { measureRound, type Round } from "./round";
 import { Scene } from "./scene";
@@ -12,9 +13,15 @@ const { values } = parseArgs({
     nodes: { type: "string", default: "1000,5000" },
     pods: { type: "string", default: "100000" },
     rounds: { type: "string", default: "3" },
+    /** Instead of nodes: the first list of this many Checkpoints. */
+    checkpoints: { type: "string" },
+    /** Directory of commit 8cb8e57, with its dist/controller.js, to compare `--checkpoints` with. */
+    against: { type: "string" },
   },
 });
-const command = `npm run bench:controller -- --nodes ${values.nodes} --pods ${values.pods} --rounds ${values.rounds}`;
+const command = values.checkpoints
+  ? `npm run bench:controller -- --checkpoints ${values.checkpoints} --rounds ${values.rounds}${values.against ? " --against DIR" : ""}`
+  : `npm run bench:controller -- --nodes ${values.nodes} --pods ${values.pods} --rounds ${values.rounds}`;
 
 interface Result {
   readonly nodes: number;
@@ -68,6 +75,7 @@ function table(results: readonly Result[]): string {
 }
 
 async function main(): Promise<void> {
+  if (values.checkpoints !== undefined) return checkpoints(Number(values.checkpoints));
   const results: Result[] = [];
   for (const nodes of values.nodes.split(",").map(Number))
     results.push(await measure(nodes, Number(values.pods)));
@@ -81,6 +89,14 @@ async function main(): Promise<void> {
     `${JSON.stringify({ machine, command, results }, null, 2)}\n`,
   );
   console.log(`\n${text}`);
+}
+
+async function checkpoints(count: number): Promise<void> {
+  const text = await compareCheckpoints(count, Number(values.rounds), values.against);
+  const rounds = `Medians of ${values.rounds} rounds, Node ${process.versions.node}.`;
+  mkdirSync("bench/results", { recursive: true });
+  writeFileSync("bench/results/controller-checkpoints.md", `${text}\n\n${rounds}\n\n    ${command}\n`);
+  console.log(`\n${text}\n\n${rounds}\n\n    ${command}`);
 }
 
 main().catch((error: unknown) => {

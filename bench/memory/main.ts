@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { COMMAND, ControllerProcess } from "../../testbed/cluster/process";
 import { median } from "../controller/each";
-import { makeReady, NODES, putNode, putOthers, settings } from "./objects";
-import { ApiServer } from "./server";
+import { makeReady, NODES, putNode, putOthers, settings } from "../../testbed/simulated-install";
+import { ApiServer, kubeconfigOf } from "../../testbed/fake-api-server";
 
 const { values } = parseArgs({
   options: {
@@ -45,7 +45,7 @@ async function measure(program: string): Promise<Figures> {
   api.compact();
   const folder = mkdtempSync(join(tmpdir(), "cedana-bench-memory-"));
   const kubeconfig = join(folder, "kubeconfig");
-  writeFileSync(kubeconfig, kubeconfigOf(url, ca));
+  writeFileSync(kubeconfig, kubeconfigOf({ url, ca }));
   const given = settings();
   const controller = new ControllerProcess({
     kubeconfig,
@@ -95,18 +95,6 @@ async function until(what: string, holds: () => boolean): Promise<void> {
     if (Date.now() > end) throw new Error(`not within two minutes: ${what}`);
     await pause(200);
   }
-}
-
-function kubeconfigOf(server: string, ca: string): string {
-  const authority = Buffer.from(ca).toString("base64");
-  return JSON.stringify({
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [{ name: "c", cluster: { server, "certificate-authority-data": authority } }],
-    users: [{ name: "u", user: {} }],
-    contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
-    "current-context": "c",
-  });
 }
 
 async function main(): Promise<void> {

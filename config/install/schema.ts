@@ -21,6 +21,7 @@ import {
   mapping,
   shape,
 } from "../schema";
+import { anyCidr } from "../network";
 import { kueueSchema } from "../integrations/kueue";
 import { readinessGateSchema } from "./readiness-gate";
 
@@ -90,6 +91,10 @@ export const controllerSchema = shape({
 });
 
 export const networkPoliciesSchema = shape({
+  apiServerRanges: described(
+    v.optional(v.array(anyCidr), []),
+    "CIDRs from which API servers connect to the restore webhook. On EKS: those of the cluster's subnets. Empty: any address, because no label selects the API server.",
+  ),
   egressPorts: described(
     derived(
       v.array(integer(1, 65_535)),

@@ -5,9 +5,12 @@ import {
   WebhookServer,
   certificateControllers,
   controller,
+  webhookCounters,
   keyOf,
   type Controller,
   type HealthCheck,
+  type Webhook,
+  type WebhookProcessOptions,
 } from "../../kube";
 import { CHECKPOINT } from "../checkpoints/objects";
 import type { Engines, PlanRestore } from "../engines";
@@ -37,6 +40,8 @@ export interface RestoreOptions extends Runtime {
   readonly namespace: string;
   /** Writes on every replica. */
   readonly claims: Claims;
+  /** Creates the server of the webhook. Default: one in this process. */
+  readonly serve?: (options: Omit<WebhookProcessOptions, "program" | "level">) => Webhook;
 }
 
 /** Longest delay after failures. */
@@ -47,7 +52,7 @@ export interface Restore {
   /** Reconcile restored pods and claims, and rotate the certificate. They run on the leader. */
   readonly controllers: readonly Controller[];
   /** Makes pods be restored at admission. Runs on every replica. */
-  readonly webhook: WebhookServer;
+  readonly webhook: Webhook;
   /** Checks of this replica for `/readyz`. */
   readonly checks: readonly HealthCheck[];
 }
@@ -63,9 +68,11 @@ export function createRestore(options: RestoreOptions): Restore {
   const deniedIn = (namespace: string) =>
     (checkpoints.deniedIn(namespace) ?? pods.deniedIn(namespace))?.message;
   const admitter = new Admitter({ settings, methods, client, candidates, claims, deniedIn, report, log });
-  const webhook = new WebhookServer({
+  const { serve = (server) => new WebhookServer(server) } = options;
+  const webhook = serve({
     port: settings.port,
     log,
+    ...webhookCounters(metrics),
     handlers: { [WEBHOOK_PATH]: (request) => admitter.admit(request) },
   });
   const certificates = certificateControllers({

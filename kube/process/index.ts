@@ -38,7 +38,7 @@ const SYNC_MS = 60_000;
 const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
 
 export interface ProcessServer {
-  start(): Promise<void>;
+  start(): Promise<unknown>;
   /** Called at the first signal, beside the work in progress: the cache runs on, and nothing is closed until it settles. */
   drain?(): Promise<void>;
   close(): Promise<void>;

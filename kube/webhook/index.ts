@@ -28,4 +28,8 @@ export {
   type AdmissionRequest,
   type AdmissionResponse,
 } from "./review";
-export { WebhookServer, type WebhookServerOptions } from "./server";
+export { webhookCounters } from "./counters";
+export { runWebhookChild } from "./child";
+export { WEBHOOK_ARGUMENT } from "./messages";
+export { WebhookProcess, type WebhookProcessOptions } from "./process";
+export { WebhookServer, type Webhook, type WebhookServerOptions } from "./server";

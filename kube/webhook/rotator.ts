@@ -14,7 +14,7 @@ import {
 } from "./objects";
 import type { Cache } from "../cache/cache";
 import { controller, type Controller, type ControllerOptions } from "../controller/controller";
-import type { WebhookServer } from "./server";
+import type { Webhook } from "./server";
 
 export interface CertificateSettings {
   /** Namespace and name of the Secret with the certificate. */
@@ -125,7 +125,7 @@ export interface CertificateControllerOptions extends ControllerOptions {
   readonly settings: CertificateSettings;
   /** Whether the certificate is rotated here; another controller fills the Secret otherwise. */
   readonly rotate: boolean;
-  readonly server: Pick<WebhookServer, "use" | "validity">;
+  readonly server: Pick<Webhook, "use" | "validity">;
   readonly cache: Cache;
   /** Writes only while this process leads. */
   readonly client: Client;
@@ -159,7 +159,7 @@ export function certificateControllers(options: CertificateControllerOptions): r
 }
 
 /** Adds metrics of the certificate that this replica serves: seconds since the epoch; 0 while it serves none. */
-function measureValidity(server: Pick<WebhookServer, "validity">, metrics: Metrics): void {
+function measureValidity(server: Pick<Webhook, "validity">, metrics: Metrics): void {
   metrics.gauge(
     "cedana_webhook_certificate_not_before_timestamp_seconds",
     "Time from which the certificate of the webhook is valid, in seconds since the epoch; 0 without one",

@@ -1,22 +1,35 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { X509Certificate } from "node:crypto";
 import { createServer, type Server } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { sleep } from "../backoff";
 import type { Logger } from "../log";
 import type { HealthCheck } from "../process/health";
+import { Bodies, RefusedBodyError } from "./body";
+import { ConnectionLimit, Slots, sourceOf, type Limit, type Refusal } from "./limits";
 import { InvalidReviewError, readReview, writeReview, type AdmissionHandler } from "./review";
 
-/** Twice the API server's limit of a request: the review is a bit larger than the object. */
-const MAX_BYTES = 6 * 1024 * 1024;
+/** An API server opens one connection for each pod that is created at the same time. A connection needs about 50 KiB. */
+const CONNECTIONS: Limit = { total: 512, perSource: 128 };
+/** Connections that wait to be accepted. Beyond it, a client tries again after seconds. */
+const BACKLOG = 1_024;
+/** Reviews that are decided at the same time. */
+const DECISIONS: Limit = { total: 128, perSource: 32 };
+/** How long a client may take for the TLS handshake, then for the headers. */
+const HANDSHAKE_MS = 3_000;
+const HEADERS_MS = 3_000;
+/** Delay of the response to a refused request. */
+const REFUSED_MS = 1_000;
+/** From the headers until the response is sent: a client that does not read it is disconnected. */
+const RESPONSE_MS = 10_000;
 
 /**
  * How long requests are accepted after the signal to stop: until all API servers and nodes know that the Service has one
  * endpoint less. Kubernetes gives no bound; it takes a second or two.
  */
-const DRAIN_MS = 8_000;
+export const DRAIN_MS = 8_000;
 /** How long requests in progress may take when the server closes: the API server waits for 5 s. */
-const FINISH_MS = 5_000;
+export const FINISH_MS = 5_000;
 
 export interface WebhookServerOptions {
   readonly port: number;
@@ -25,6 +38,8 @@ export interface WebhookServerOptions {
   readonly log: Logger;
   /** Default: 8,000. */
   readonly drainMs?: number;
+  /** Called for each connection or request that is refused by a limit. */
+  readonly onRefused?: (refusal: Refusal, count: number) => void;
 }
 
 /** When a certificate is valid, ms since the epoch. */
@@ -33,26 +48,65 @@ export interface CertificateTimes {
   readonly notAfterMs: number;
 }
 
-/** HTTPS server of admission webhooks. Without a certificate it rejects every connection. */
-export class WebhookServer {
+/** A server of admission webhooks, in this process or another one. */
+export interface Webhook {
+  /** Checks whether it serves with a certificate: for `/readyz`. */
+  readonly check: HealthCheck;
+  /** When the certificate that is served is valid; undefined without one. */
+  readonly validity: CertificateTimes | undefined;
+  /** Serves this certificate from now on; open connections keep theirs. An invalid one is logged and ignored. */
+  use(pair: { readonly cert: string; readonly key: string }): void;
+  /** @returns the port */
+  start(): Promise<number>;
+  /** Serves on for 8 s, but is not Ready, and keeps no connection. */
+  drain(): Promise<void>;
+  /**
+   * Accepts no more requests, and gives those in progress 5 s. For requests that it cuts off the API server applies the
+   * webhook's failurePolicy.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * HTTPS server of admission webhooks. Without a certificate it rejects every connection. Its callers are anonymous: connections,
+ * bytes and times are limited, for each source address and in total.
+ */
+export class WebhookServer implements Webhook {
   private readonly server: Server;
   private certificate?: string;
   private served?: CertificateTimes;
   private failure?: string;
   private stopping = false;
+  private readonly bodies = new Bodies();
+  private readonly decisions = new Slots(DECISIONS);
+  /** Connections with a request in progress. */
+  private readonly active = new WeakSet<Socket>();
+  private readonly connections = new ConnectionLimit(CONNECTIONS, () => this.refused("connections"));
 
   constructor(private readonly options: WebhookServerOptions) {
     this.server = createServer(
-      { minVersion: "TLSv1.2", requestTimeout: 10_000, headersTimeout: 5_000, maxHeaderSize: 16_384 },
+      {
+        minVersion: "TLSv1.2",
+        handshakeTimeout: HANDSHAKE_MS,
+        headersTimeout: HEADERS_MS,
+        requestTimeout: RESPONSE_MS,
+        // Default: 30 s, during which connections without a request stay open.
+        connectionsCheckingInterval: 1_000,
+        maxHeaderSize: 16_384,
+      },
       (request, response) => void this.serve(request, response),
     );
+    // Before the TLS handshake.
+    this.server.prependListener("connection", (socket: Socket) => void this.connections.accept(socket));
     this.server.keepAliveTimeout = 60_000;
     // Port scans and probes of the Service are normal.
-    this.server.on("tlsClientError", (error) => options.log.debug({ error: String(error) }, "webhook: TLS"));
+    this.server.on("tlsClientError", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") this.refused("time");
+      options.log.debug({ error: String(error) }, "webhook: TLS");
+    });
     this.server.unref();
   }
 
-  /** Checks whether the server has a certificate: for `/readyz`. */
   get check(): HealthCheck {
     return {
       name: "webhook-certificate",
@@ -64,12 +118,10 @@ export class WebhookServer {
     };
   }
 
-  /** Returns when the certificate that is served is valid; undefined without one. */
   get validity(): CertificateTimes | undefined {
     return this.served;
   }
 
-  /** Serves this certificate from now on; open connections keep theirs. An invalid one is logged and ignored. */
   use({ cert, key }: { readonly cert: string; readonly key: string }): void {
     if (cert === this.certificate) return;
     try {
@@ -86,28 +138,22 @@ export class WebhookServer {
     }
   }
 
-  async start(): Promise<void> {
-    const port = await new Promise<number>((resolve, reject) => {
+  async start(): Promise<number> {
+    return new Promise<number>((resolve, reject) => {
       this.server.once("error", reject);
-      this.server.listen(this.options.port, () => {
+      this.server.listen({ port: this.options.port, backlog: BACKLOG }, () => {
         this.server.off("error", reject);
         resolve((this.server.address() as AddressInfo).port);
       });
     });
-    this.options.log.info({ server: "webhook", port }, "listening");
   }
 
-  /** Serves on for 8 s, but is not Ready, and keeps no connection. */
   async drain(): Promise<void> {
     this.stopping = true;
     if (this.certificate === undefined) return;
     await sleep(this.options.drainMs ?? DRAIN_MS);
   }
 
-  /**
-   * Accepts no more requests, and gives those in progress 5 s. For requests that it cuts off the API server applies the
-   * webhook's failurePolicy.
-   */
   close(): Promise<void> {
     this.stopping = true;
     return new Promise((resolve) => {
@@ -123,33 +169,61 @@ export class WebhookServer {
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [path = ""] = (request.url ?? "").split("?", 1);
     const { handlers, log } = this.options;
+    const { socket } = request;
+    // API servers wait for a response before the next request of a connection.
+    if (this.active.has(socket)) {
+      if (!socket.destroyed) this.refused("connections");
+      socket.destroy();
+      return;
+    }
+    this.active.add(socket);
+    response.once("close", () => this.active.delete(socket));
+    const source = sourceOf(socket);
+    const late = setTimeout(() => {
+      this.refused("time");
+      socket.destroy();
+    }, RESPONSE_MS);
+    response.once("close", () => clearTimeout(late));
     if (this.stopping) response.setHeader("connection", "close");
     const handler = Object.hasOwn(handlers, path) ? handlers[path] : undefined;
-    if (!handler) return reply(response, 404, "not found");
-    if (request.method !== "POST") return reply(response, 405, "only POST");
+    if (!handler) return this.end(response, 404, "not found");
+    if (request.method !== "POST") return this.end(response, 405, "only POST");
     try {
-      const review = readReview(await body(request));
-      const admission = await handler(review);
+      const text = await this.bodies.use(request, source, (body) =>
+        this.decisions.run(source, async () => {
+          const review = readReview(body);
+          return writeReview(review.uid, await handler(review));
+        }),
+      );
       // It may have begun to stop meanwhile.
       if (this.stopping) response.setHeader("connection", "close");
-      reply(response, 200, writeReview(review.uid, admission), "application/json");
+      reply(response, 200, text, "application/json");
     } catch (error) {
-      if (error instanceof InvalidReviewError) return reply(response, 400, error.message);
+      if (error instanceof InvalidReviewError) return this.end(response, 400, error.message);
+      if (error instanceof RefusedBodyError) {
+        this.refused(error.refusal);
+        return this.end(response, error.status, error.message);
+      }
+      // The client closed the connection.
+      if (request.destroyed && !request.complete) return;
       log.warn({ err: error, path }, "webhook: no decision");
       reply(response, 503, "no decision could be made");
     }
   }
-}
 
-async function body(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BYTES) throw new InvalidReviewError(`the request is larger than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
+  /**
+   * Responds after a second to what no API server sends, and ends the connection. The rest of the body is not read. A client that
+   * could connect again at once would cost a TLS handshake each time.
+   */
+  private async end(response: ServerResponse, status: number, text: string): Promise<void> {
+    await sleep(REFUSED_MS);
+    if (!response.destroyed) response.setHeader("connection", "close");
+    reply(response, status, text);
   }
-  return Buffer.concat(chunks).toString("utf8");
+
+  private refused(refusal: Refusal): void {
+    this.options.onRefused?.(refusal, 1);
+  }
 }
 
 function reply(

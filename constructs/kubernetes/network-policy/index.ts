@@ -15,7 +15,7 @@ import type {
 } from "../engines/engine";
 import { enabled, inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
-import { API_PORTS, DNS, fromNamespaces, tcp } from "./rules";
+import { API_PORTS, DNS, fromNamespaces, fromRanges, tcp } from "./rules";
 
 /** NetworkPolicySpec with the field names of the API: the generated type renames `from`. */
 interface PolicySpec extends Omit<V1NetworkPolicySpec, "ingress"> {
@@ -54,7 +54,7 @@ export class SystemNetworkPolicies extends Construct {
 
 function controllerPolicy(
   { engine, install }: EngineInput,
-  { egressPorts = [...API_PORTS] }: PolicySettings,
+  { apiServerRanges, egressPorts = [...API_PORTS] }: PolicySettings,
   { controllerEgress }: EnginePolicies,
 ): ComponentPolicy[] {
   const { controller, namespace } = install;
@@ -66,8 +66,7 @@ function controllerPolicy(
       namespace,
       ingress: [
         ...fromNamespaces(metrics, [METRICS_PORT]),
-        // The API server connects from outside the cluster, so no selector matches it.
-        ...(restoreOf(engine, install) ? [{ ports: [tcp(WEBHOOK_PORT)] }] : []),
+        ...(restoreOf(engine, install) ? [fromRanges(apiServerRanges, [WEBHOOK_PORT])] : []),
       ],
       egress: [DNS, { ports: egressPorts.map(tcp) }, ...controllerEgress],
     },

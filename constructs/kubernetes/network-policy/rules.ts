@@ -27,6 +27,15 @@ export function fromNamespaces(
   ];
 }
 
+/**
+ * Returns the ingress from ranges of addresses; from any address if there are none. The API server connects from outside of the
+ * cluster, so no selector matches it.
+ */
+export function fromRanges(ranges: readonly string[], ports: readonly number[]): IngressRule {
+  const from = ranges.map((cidr) => ({ ipBlock: { cidr } }));
+  return { ...(from.length === 0 ? {} : { from }), ports: ports.map(tcp) };
+}
+
 /** Returns the peer that is the pods of a component in the same namespace. */
 export function podsOf(install: ResolvedInstall, component: string) {
   return { podSelector: { matchLabels: selectorLabels(install, component) } };

@@ -102,5 +102,9 @@ test("opens the webhook's port of the controller", () => {
   const policy = (install: InstallSpec) =>
     JSON.stringify(one(synthCriu(install), "NetworkPolicy/cedana-controller"));
   expect(policy({})).toContain('"ingress":[{"ports":[{"port":9443,"protocol":"TCP"}]}]');
+  const ranges = { networkPolicies: { apiServerRanges: ["10.0.0.0/20", "10.0.16.0/20"] } };
+  expect(policy(ranges)).toContain(
+    '"ingress":[{"from":[{"ipBlock":{"cidr":"10.0.0.0/20"}},{"ipBlock":{"cidr":"10.0.16.0/20"}}],"ports":[{"port":9443,"protocol":"TCP"}]}]',
+  );
   expect(policy({ restore: false })).not.toContain('ingress"');
 });

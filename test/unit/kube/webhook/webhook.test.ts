@@ -278,7 +278,8 @@ describe("server", () => {
     ["another version", JSON.stringify({ ...review(), apiVersion: "admission.k8s.io/v1beta1" }), 400],
     ["an object that the handler rejects", JSON.stringify(review({ operation: "UPDATE" })), 400],
     ["a review without object", JSON.stringify(review({ object: undefined })), 400],
-    ["too much", " ".repeat(7 * 1024 * 1024), 400],
+    ["too many values", `[${"{},".repeat(200_000)}{}]`, 413],
+    ["too much", " ".repeat(5 * 1024 * 1024), 413],
   ])("rejects %s", async (_, body, expected) => {
     const before = reviewed.length;
     expect((await call(body)).status).toBe(expected);

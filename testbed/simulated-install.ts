@@ -1,5 +1,5 @@
-import type { FakeApi } from "../../testbed/fake-api";
-import type { ControllerSettings } from "../../config/programs/controller";
+import type { FakeApi } from "./fake-api";
+import type { ControllerSettings } from "../config/programs/controller";
 
 export const NODES = "/api/v1/nodes";
 const SYSTEM = "cedana-system";
@@ -143,25 +143,65 @@ export function putOthers(api: FakeApi, pods: number, checkpoints: number): void
       spec: { nodeName: nodeName(index % 1000) },
     } as never);
   for (let index = 0; index < checkpoints; index++)
-    api.put("/apis/automation.cedana.ai/v1alpha1/namespaces/shop/checkpoints", {
-      metadata: { name: `checkpoint-${index}`, namespace: "shop", creationTimestamp: TIME, generation: 1 },
-      spec: { podRef: { name: `web-${index}` } },
-      status: {
-        engine: "criu",
-        podUID: `uid-${index}`,
-        nodeName: nodeName(index % 1000),
-        owner: { apiVersion: "apps/v1", kind: "StatefulSet", name: "web", uid: "uid" },
-        conditions: ["Ready", "Progressing", "Failed"].map((type) => ({
-          type,
-          status: type === "Ready" ? "True" : "False",
-          reason: "CheckpointCompleted",
-          message: "checkpointed app",
-          lastTransitionTime: TIME,
-        })),
-        containers: [{ name: "app", image: "app:1", location: `registry.example.com/c@sha256:${DIGEST}` }],
-        completionTime: TIME,
-      },
-    } as never);
+    api.put("/apis/automation.cedana.ai/v1alpha1/namespaces/shop/checkpoints", checkpointOf(index));
+}
+
+/** Returns a finished Checkpoint, as large as the API server stores it: about 3 KiB of JSON. */
+export function checkpointOf(index: number) {
+  const seconds = (offset: number) => new Date(Date.parse(TIME) + (index + offset) * 1000).toISOString();
+  const uid = (of: string) => `${of}-${String(index).padStart(8, "0")}-4c1e-8f0a-0123456789ab`;
+  return {
+    metadata: {
+      name: `checkpoint-${index}`,
+      namespace: "shop",
+      uid: uid("0000"),
+      resourceVersion: String(100_000 + index),
+      creationTimestamp: seconds(0),
+      generation: 1,
+      managedFields: managed(2),
+    },
+    spec: { podRef: { name: `web-${index}` }, leaveRunning: true },
+    status: {
+      observedGeneration: 1,
+      engine: "criu",
+      podUID: uid("0001"),
+      nodeName: nodeName(index % 1000),
+      owner: { apiVersion: "apps/v1", kind: "StatefulSet", name: "web", uid: "00000000-uid-of-web" },
+      podTemplateHash: "web-6c5d4b8f7",
+      conditions: ["Ready", "Progressing", "Failed"].map((type) => ({
+        type,
+        status: type === "Ready" ? "True" : "False",
+        reason: "CheckpointCompleted",
+        message: `the engine checkpointed 1 container of pod web-${index}`,
+        lastTransitionTime: seconds(4),
+        observedGeneration: 1,
+      })),
+      containers: [
+        {
+          name: "app",
+          image: "registry.example.com/shop/web:v1.2.3",
+          baseImage: `registry.example.com/shop/web@sha256:${DIGEST}`,
+          checkpointID: `sha256:${String(index).padStart(64, "0")}`,
+          location: `registry.example.com/checkpoints@sha256:${String(index).padStart(64, "0")}`,
+          architecture: "amd64",
+          sizeBytes: 17_829_376 + index,
+          notRestored: [
+            {
+              code: "volume",
+              message: "/data: its content is not in the checkpoint; mount a volume with the same files here",
+            },
+          ],
+          startTime: seconds(1),
+          completionTime: seconds(4),
+        },
+      ],
+      startTime: seconds(1),
+      completionTime: seconds(4),
+      sizeBytes: 17_829_376 + index,
+      frozenMilliseconds: 151,
+      durationMilliseconds: 3000,
+    },
+  };
 }
 
 function many(prefix: string, count: number): Record<string, string> {

@@ -1,14 +1,24 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
-import { issue } from "../../kube/webhook";
-import type { ApiError, Body, Method } from "../../kube/client";
-import { FakeApi } from "../../testbed/fake-api";
+import { issue } from "../kube/webhook";
+import type { ApiError, Body, Method } from "../kube/client";
+import { FakeApi } from "./fake-api";
 
 /** Serves the API server in memory over HTTPS. */
 export class ApiServer {
   readonly api = new FakeApi();
   private server?: Server;
+  /** Collections that are served as they were given, by path: the JSON of each object. */
+  private readonly lists = new Map<string, readonly string[]>();
+
+  /** Serves a collection that nothing changes, with pages, as fast as this process can. */
+  serveList(path: string, objects: readonly object[]): void {
+    this.lists.set(
+      path,
+      objects.map((one) => JSON.stringify(one)),
+    );
+  }
 
   /** @returns its address and its authority */
   async start(): Promise<{ readonly url: string; readonly ca: string }> {
@@ -31,7 +41,10 @@ export class ApiServer {
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { url = "", method = "GET" } = request;
-    if (new URL(url, "http://x").searchParams.has("watch")) return this.watch(url, request, response);
+    const { pathname, searchParams } = new URL(url, "http://x");
+    if (searchParams.has("watch")) return this.watch(url, request, response);
+    const list = this.lists.get(pathname);
+    if (list) return page(response, list, searchParams);
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString();
@@ -51,6 +64,14 @@ export class ApiServer {
   }
 }
 
+function page(response: ServerResponse, list: readonly string[], query: URLSearchParams): void {
+  const from = Number(query.get("continue") ?? 0);
+  const end = Math.min(list.length, from + Number(query.get("limit") ?? list.length));
+  const more = end < list.length ? `,"continue":"${end}"` : "";
+  response.writeHead(200, { "content-type": "application/json" });
+  response.end(`{"metadata":{"resourceVersion":"1"${more}},"items":[${list.slice(from, end).join(",")}]}`);
+}
+
 function reply(response: ServerResponse, status: number, content: unknown): void {
   const text = JSON.stringify(content);
   response.writeHead(status, {
@@ -58,4 +79,17 @@ function reply(response: ServerResponse, status: number, content: unknown): void
     "content-length": Buffer.byteLength(text),
   });
   response.end(text);
+}
+
+/** Returns a kubeconfig of the server, as JSON. */
+export function kubeconfigOf({ url, ca }: { readonly url: string; readonly ca: string }): string {
+  const authority = Buffer.from(ca).toString("base64");
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "c", cluster: { server: url, "certificate-authority-data": authority } }],
+    users: [{ name: "u", user: {} }],
+    contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
+    "current-context": "c",
+  });
 }

@@ -1,0 +1,28 @@
+import type { AdmissionRequest, AdmissionResponse } from "./review";
+import type { Refusal } from "./limits";
+import type { LogLevel } from "../log";
+
+/** Argument of a program that makes it run as the webhook's process, on the channel of its parent. */
+export const WEBHOOK_ARGUMENT = "--webhook-process";
+
+/** A message to the webhook's process. */
+export type ToChild =
+  | {
+      readonly do: "start";
+      readonly port: number;
+      readonly paths: readonly string[];
+      readonly level: LogLevel;
+    }
+  | { readonly do: "use"; readonly cert: string; readonly key: string }
+  | { readonly do: "respond"; readonly id: number; readonly response: AdmissionResponse }
+  /** The handler threw. */
+  | { readonly do: "fail"; readonly id: number; readonly message: string; readonly invalid: boolean }
+  | { readonly do: "stop" }
+  | { readonly do: "close" };
+
+/** A message of the webhook's process. */
+export type FromChild =
+  | { readonly is: "listening"; readonly port: number }
+  | { readonly is: "failed"; readonly message: string }
+  | { readonly is: "review"; readonly id: number; readonly path: string; readonly request: AdmissionRequest }
+  | { readonly is: "refused"; readonly refusals: Readonly<Partial<Record<Refusal, number>>> };
