@@ -74,9 +74,14 @@ export function errorOf(response: Pick<IncomingMessage, "statusCode" | "headers"
 /** Reads the header Retry-After (RFC 9110, 10.2.3): seconds or a date. */
 export function retryAfterMs(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined;
-  if (/^\d+$/.test(header)) return Number(header) * 1000;
+  // One that no timer can wait for is none.
+  if (/^\d+$/.test(header)) return finite(Number(header) * 1000);
   const at = Date.parse(header);
   return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+}
+
+function finite(ms: number): number | undefined {
+  return Number.isFinite(ms) ? ms : undefined;
 }
 
 function statusIn(text: string): StatusDetails & { readonly message?: string } {

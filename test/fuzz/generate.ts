@@ -194,6 +194,42 @@ function nodeAt(root: Json, place: number): Json {
   return find(root) ?? null;
 }
 
+/** Returns JSON values of the corpus with other texts, and the same structure: what an API server stores of a status. */
+export function mutatedTexts(
+  corpus: readonly Json[],
+  dictionary: readonly string[] = [],
+): fc.Arbitrary<Json> {
+  const text = fc.oneof(
+    fc.constantFrom(...dictionary, ...HOSTILE_TEXTS),
+    mutatedText(dictionary.length === 0 ? [""] : dictionary),
+  );
+  const changes = fc.array(fc.record({ at: place(), text }), { maxLength: 5 });
+  return fc.tuple(fc.constantFrom(...corpus), changes).map(([value, all]) =>
+    all.reduce<Json>((given, { at, text }) => {
+      const places = texts(given);
+      let next = -1;
+      const visit = (one: Json): Json => {
+        if (typeof one === "string") {
+          next += 1;
+          return next === at % Math.max(places, 1) ? text : one;
+        }
+        return isContainer(one)
+          ? built(
+              one,
+              entriesOf(one).map(([key, inner]) => [key, visit(inner)] as const),
+            )
+          : one;
+      };
+      return visit(given);
+    }, value),
+  );
+}
+
+function texts(value: Json): number {
+  if (typeof value === "string") return 1;
+  return isContainer(value) ? entriesOf(value).reduce((sum, [, inner]) => sum + texts(inner), 0) : 0;
+}
+
 /**
  * Returns long texts of one repeated piece, with another end: what takes a time that grows with the square of its length in an
  * expression that tries each start.

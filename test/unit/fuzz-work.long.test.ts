@@ -83,6 +83,7 @@ const READERS: readonly (readonly [string, (times: number) => unknown])[] = [
     "cedana.yaml",
     (times) => readPlatform(`version: 1\n${many(times, (at) => `key${at}: { a: 1 }\n`).join("")}`),
   ],
+  ["cedana.yaml with one key many times", (times) => readPlatform("a:\n".repeat(times))],
   ["duration", (times) => parseDuration("1s".repeat(times))],
   ["watch in one piece", (times) => new Lines().push(Buffer.from('{"type":"ADDED"}\n'.repeat(times)))],
   [

@@ -10,6 +10,7 @@ import {
   type Node,
   type Pair,
   type YAMLMap,
+  type YAMLSeq,
 } from "yaml";
 import { formatProblem, type Problem, type PropertyPath } from "../../schema/problem";
 import { checkPlatform, type AreaCheck } from "../check";
@@ -160,7 +161,7 @@ export function pathAt(document: Document, offset: number): PropertyPath {
   const path: (string | number)[] = [];
   let node: unknown = document.contents;
   for (;;) {
-    const index = isCollection(node) ? node.items.findIndex((item) => contains(item, offset)) : -1;
+    const index = isCollection(node) ? indexAt(node, offset) : -1;
     if (isSeq(node) && index >= 0) {
       path.push(index);
       node = node.items[index];
@@ -174,10 +175,39 @@ export function pathAt(document: Document, offset: number): PropertyPath {
   }
 }
 
+const STARTS = new WeakMap<object, readonly number[]>();
+
+/** Returns the index of the item that contains the offset, or -1. Items are in the order of the text. */
+function indexAt(collection: YAMLMap | YAMLSeq, offset: number): number {
+  const starts = STARTS.get(collection) ?? startsOf(collection.items);
+  STARTS.set(collection, starts);
+  let [low, high] = [0, starts.length];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (starts[middle]! <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low > 0 && contains(collection.items[low - 1], offset) ? low - 1 : -1;
+}
+
+/** Returns where each item starts; one without a range starts where the one before it does. */
+function startsOf(items: readonly unknown[]): readonly number[] {
+  let last = 0;
+  return items.map((item) => {
+    const [first] = rangesOf(item);
+    last = Math.max(last, first?.[0] ?? last);
+    return last;
+  });
+}
+
 function contains(item: unknown, offset: number): boolean {
+  return rangesOf(item).some(([start, end]) => start <= offset && offset < end);
+}
+
+function rangesOf(item: unknown): readonly (readonly [number, number])[] {
   const nodes = isPair(item) ? [item.key, item.value] : [item];
-  return nodes.some((node) => {
+  return nodes.flatMap((node) => {
     const range = (node as Node | null | undefined)?.range;
-    return range !== undefined && range !== null && range[0] <= offset && offset < range[1];
+    return range === undefined || range === null ? [] : [[range[0], range[1]] as const];
   });
 }

@@ -24,7 +24,7 @@ export function parseYaml(source: Uint8Array | string): YamlSource {
   if (typeof text !== "string") return { text: "", problems: [textProblem(0, text)] };
   const character = forbiddenCharacter(text);
   if (character) return { text, problems: [character] };
-  const documents = parseAllDocuments(text, { prettyErrors: false, stringKeys: true });
+  const documents = parseAllDocuments(text, { prettyErrors: false, stringKeys: true, uniqueKeys: false });
   const [document, second] = Array.isArray(documents) ? documents : [];
   if (document === undefined || isEmpty(document)) return { text, problems: [textProblem(0, EMPTY)] };
   const problems = documents.flatMap(({ errors, warnings }) => [...errors, ...warnings]).map(syntaxProblem);
@@ -103,12 +103,6 @@ interface SyntaxError {
 
 function syntaxProblem({ code, message, pos: [offset] }: SyntaxError): TextProblem {
   switch (code) {
-    case "DUPLICATE_KEY":
-      return textProblem(offset, {
-        code: "duplicate-key",
-        message: "is set twice",
-        remedy: "remove one of them",
-      });
     case "NON_STRING_KEY":
       return textProblem(offset, { code: "yaml-syntax", message: "is a key that is not a string" });
     default: {
@@ -123,12 +117,23 @@ function syntaxProblem({ code, message, pos: [offset] }: SyntaxError): TextProbl
   }
 }
 
-/** Rejects merge keys, Terraform tokens and invalid aliases, which the YAML parser accepts. */
+/**
+ * Rejects merge keys, Terraform tokens and invalid aliases, which the YAML parser accepts, and keys that are set twice: the parser
+ * would compare each key with all before it, which takes minutes for a large file.
+ */
 function checkNodes(document: Document): TextProblem[] {
   const problems: TextProblem[] = [];
   const add = (node: Node, problem: ProblemWithoutPath) =>
     problems.push(textProblem(node.range?.[0] ?? 0, problem));
   visit(document, {
+    Map: (_, { items }) => {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value)) add(key, DUPLICATE_KEY);
+        seen.add(key.value);
+      }
+    },
     Pair: (_, { key }) => {
       if (isScalar(key) && key.value === "<<") add(key, MERGE_KEY);
     },
@@ -142,6 +147,12 @@ function checkNodes(document: Document): TextProblem[] {
   });
   return problems;
 }
+
+const DUPLICATE_KEY: ProblemWithoutPath = {
+  code: "duplicate-key",
+  message: "is set twice",
+  remedy: "remove one of them",
+};
 
 const MERGE_KEY: ProblemWithoutPath = {
   code: "merge-key",

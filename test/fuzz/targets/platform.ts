@@ -18,6 +18,31 @@ import { attempt, attemptAsync, must, target } from "../target";
 
 // Bundled and run by jest: both run from the root of the repository.
 const EXAMPLE = readFileSync("cedana.yaml", "utf8");
+const OTHERS = ["docs/try-it/cedana.yaml", "examples/gitops/argocd/cedana.yaml"].map((file) =>
+  readFileSync(file, "utf8"),
+);
+/** Areas that the example does not have. */
+const MORE = `version: 1
+existingCluster: { name: demo, version: "1.34", region: eu-west-1 }
+nodeGroups:
+  - name: gpu
+    instanceTypes: [g6.2xlarge]
+    scaling: { min: 0, max: 4 }
+    labels: { team: a }
+    taints: [{ key: nvidia.com/gpu, value: "true", effect: NoSchedule }]
+    kubelet: { maxPods: 50, kubeReserved: { memory: 1Gi }, evictionHard: { memory.available: "5%" } }
+    containerd: "version = 3\\n[plugins.'io.containerd.cri.v1.images']\\ndiscard_unpacked_layers = false\\n"
+    sysctls: { vm.max_map_count: "262144" }
+    preNodeadm: ["#!/bin/bash\\necho $\{x}"]
+karpenter:
+  nodePools:
+    - name: spot
+      requirements: [{ key: karpenter.sh/capacity-type, operator: In, values: [spot] }]
+      disruption: { budgets: [{ nodes: "10%", duration: 1h30m, schedule: "0 9 * * *" }] }
+storage: { bucket: demo, writers: [{ namespace: a, serviceAccount: b }] }
+engine: { kind: cedana, clusterId: 0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10, url: https://sandbox.cedana.ai, checkpointDir: s3://demo/x }
+install: { kueue: { localQueues: [{ namespace: default }] }, readinessGate: { failOpenAfterSeconds: 600 } }
+`;
 const TOKEN = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
 const SECRET = `${EXAMPLE}\nterraform: { tags: { token: ${TOKEN} } }\n`;
 const YAML = [
@@ -45,11 +70,12 @@ const platforms = target({
   name: "cedana-yaml",
   reads: "cedana.yaml",
   inputs: fc.oneof(
-    { arbitrary: mutatedText([EXAMPLE, SECRET, "version: 1\n"], YAML), weight: 20 },
+    { arbitrary: mutatedText([EXAMPLE, SECRET, MORE, ...OTHERS, "version: 1\n"], YAML), weight: 20 },
     {
-      arbitrary: mutatedJson([parse(EXAMPLE) as Json], ["version", "cluster", "kind", "criu"]).map((value) =>
-        stringify(value),
-      ),
+      arbitrary: mutatedJson(
+        [EXAMPLE, MORE, ...OTHERS].map((text) => parse(text) as Json),
+        ["version", "cluster", "kind", "criu"],
+      ).map((value) => stringify(value)),
       weight: 20,
     },
     {

@@ -50,6 +50,7 @@ describe("agents", () => {
 test("reads Retry-After as seconds or a date", () => {
   const now = Date.parse("2026-01-01T00:00:00Z");
   const read = (header?: string) => retryAfterMs(header, now);
+  expect(read("9".repeat(400))).toBeUndefined();
   expect([read("7"), read("Thu, 01 Jan 2026 00:00:05 GMT"), read("Wed, 31 Dec 2025 00:00:00 GMT")]).toEqual([
     7000, 5000, 0,
   ]);
