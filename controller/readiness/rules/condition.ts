@@ -85,6 +85,7 @@ function whileUnready(snapshot: NodeSnapshot): ConditionDecision {
   const change = { status: "False", reason, message: messageOf(assessment) } as const;
   const warn = condition?.status !== "False" || (reason === "FailedOpen" && condition.reason !== reason);
   if (warn) return { change, warn, ...(urgent && { urgent }) };
+  if (urgent && condition?.reason !== reason) return { change, urgent };
   if (condition?.reason === reason && condition.message === change.message) return {};
   const nextMs = (history.conditionWrittenAtMs ?? 0) + MESSAGE_INTERVAL_MS;
   return now < nextMs ? { recheckAtMs: nextMs } : { change };

@@ -147,6 +147,15 @@ describe("the condition", () => {
     });
   });
 
+  test("reports a lost agent without delay although it was just written", () => {
+    const waits = { status: "False", reason: "AgentNotReady", message: "Waiting for helper" };
+    const recent = { onceReady: true, lostSinceMs: NOW, conditionWrittenAtMs: NOW - 20_000 };
+    expect(conditionOf({ node: node({ condition: waits }), pods: [], history: recent })).toMatchObject({
+      change: { reason: "AgentLost" },
+      urgent: true,
+    });
+  });
+
   test("changes without delay both ways with a NodeReadinessRule", () => {
     const rule = { settings: settings({ owner: "nodeReadinessRule" }) };
     expect(conditionOf(rule)).toMatchObject({ change: { status: "True" }, urgent: true });
