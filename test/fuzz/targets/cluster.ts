@@ -101,8 +101,8 @@ const statuses = target({
   ),
   runs: 3_000,
   check(raw) {
-    const agent = projectPod(raw, { nodeSelector: {}, hashAnnotation: "hash" });
-    const { unreadyReason: reason, checks } = agent;
+    const agent = projectPod(raw, { hashAnnotation: "hash" });
+    const { unreadyReason: reason, checks = [] } = agent;
     const { containerStatuses = [] } =
       (raw as { status?: { containerStatuses?: { name: string }[] } }).status ?? {};
     // The API server accepts only DNS labels.
