@@ -3,12 +3,7 @@ import { Cluster } from "../../../../constructs/aws/cluster";
 import { InterruptionQueue } from "../../../../constructs/aws/interruption-queue";
 import { Karpenter } from "../../../../constructs/aws/karpenter";
 import type { NodePoolSpec } from "../../../../config";
-import {
-  addresses,
-  only,
-  resources,
-  synthStack,
-} from "../../../support/terraform-json";
+import { addresses, only, resources, synthStack } from "../../../support/terraform-json";
 
 function synth(name = "training", nodePools: NodePoolSpec[] = []) {
   const stack = new TerraformStack(Testing.app(), "test");
@@ -29,8 +24,7 @@ interface Statement {
 }
 const statements = (json: ReturnType<typeof synth>) =>
   resources(json, "aws_iam_role_policy").flatMap(
-    ({ policy }) =>
-      (JSON.parse(String(policy)) as { Statement: Statement[] }).Statement
+    ({ policy }) => (JSON.parse(String(policy)) as { Statement: Statement[] }).Statement,
   );
 const actions = ({ Action }: Statement) => [Action].flat();
 
@@ -67,9 +61,7 @@ test("creates Karpenter's resources at fixed addresses", () => {
 
 test("limits statements that change or terminate resources to those of the cluster", () => {
   const changing = statements(synth()).filter((statement) =>
-    actions(statement).some(
-      (action) => !/:(Describe|Get|List|Receive)/.test(action)
-    )
+    actions(statement).some((action) => !/:(Describe|Get|List|Receive)/.test(action)),
   );
   expect(changing.map(({ Sid }) => Sid)).toEqual([
     "StartFrom",
@@ -87,19 +79,14 @@ test("limits statements that change or terminate resources to those of the clust
   for (const statement of changing) {
     expect([statement.Resource].flat()).not.toContain("*");
     // Starting from an image or subnet is bounded by what must be tagged at the same call; the queue is one queue.
-    if (["StartFrom", "Queue", "PassNodeRole"].includes(statement.Sid))
-      continue;
-    expect(JSON.stringify(statement.Condition)).toContain(
-      "kubernetes.io/cluster/training"
-    );
+    if (["StartFrom", "Queue", "PassNodeRole"].includes(statement.Sid)) continue;
+    expect(JSON.stringify(statement.Condition)).toContain("kubernetes.io/cluster/training");
   }
 });
 
 test("allows to pass only the nodes' role, and only to EC2", () => {
   const pass = statements(synth()).find(({ Sid }) => Sid === "PassNodeRole");
-  expect(pass?.Resource).toMatch(
-    /^\$\{aws_iam_role\.karpenter_node_role_\w+\.arn\}$/
-  );
+  expect(pass?.Resource).toMatch(/^\$\{aws_iam_role\.karpenter_node_role_\w+\.arn\}$/);
   expect(pass?.Condition).toEqual({
     StringEquals: {
       "iam:PassedToService": ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"],
@@ -118,12 +105,9 @@ test("allows the controller to use the keys of its pools' volumes through EC2, a
     synth("training", [
       { name: "a", ...pool },
       { name: "b", ...pool },
-    ])
+    ]),
   ).filter((one) => actions(one).some((action) => action.startsWith("kms:")));
-  expect(using.map(({ Sid }) => Sid)).toEqual([
-    "VolumeKeys",
-    "VolumeKeyGrants",
-  ]);
+  expect(using.map(({ Sid }) => Sid)).toEqual(["VolumeKeys", "VolumeKeyGrants"]);
   for (const { Resource, Condition } of using) {
     expect(Resource).toEqual([kmsKeyArn]);
     expect(Condition).toMatchObject({
@@ -147,9 +131,7 @@ test("routes exactly five events to the queue, and only over TLS", () => {
   const json = synth();
   const types = resources(json, "aws_cloudwatch_event_rule").map(
     ({ event_pattern }) =>
-      (JSON.parse(String(event_pattern)) as Record<string, string[]>)[
-        "detail-type"
-      ]?.[0] ?? ""
+      (JSON.parse(String(event_pattern)) as Record<string, string[]>)["detail-type"]?.[0] ?? "",
   );
   expect(types.toSorted()).toEqual([
     "AWS Health Event",
@@ -164,21 +146,14 @@ test("routes exactly five events to the queue, and only over TLS", () => {
     sqs_managed_sse_enabled: true,
     message_retention_seconds: 300,
   });
-  const policy = JSON.parse(
-    String(only(json, "aws_sqs_queue_policy")["policy"])
-  ) as {
+  const policy = JSON.parse(String(only(json, "aws_sqs_queue_policy")["policy"])) as {
     Statement: {
       Effect: string;
       Condition: Record<string, Record<string, unknown>>;
     }[];
   };
-  expect(policy.Statement.map(({ Effect }) => Effect)).toEqual([
-    "Allow",
-    "Deny",
-  ]);
-  expect(
-    policy.Statement[0]?.Condition["ArnEquals"]?.["aws:SourceArn"]
-  ).toHaveLength(5);
+  expect(policy.Statement.map(({ Effect }) => Effect)).toEqual(["Allow", "Deny"]);
+  expect(policy.Statement[0]?.Condition["ArnEquals"]?.["aws:SourceArn"]).toHaveLength(5);
   expect(policy.Statement[1]?.Condition).toEqual({
     Bool: { "aws:SecureTransport": "false" },
   });
@@ -189,12 +164,8 @@ test("rejects a queue name that SQS does not accept", () => {
     new InterruptionQueue(new TerraformStack(Testing.app(), "test"), "queue", {
       name,
     });
-  expect(() => make("a".repeat(81))).toThrow(
-    /name {2}is not a valid SQS queue name/
-  );
-  expect(() => make("queue.fifo")).toThrow(
-    /name {2}is not a valid SQS queue name/
-  );
+  expect(() => make("a".repeat(81))).toThrow(/name {2}is not a valid SQS queue name/);
+  expect(() => make("queue.fifo")).toThrow(/name {2}is not a valid SQS queue name/);
 });
 
 test("adds an access entry for the nodes, and tags the security group for the pools", () => {
@@ -214,7 +185,5 @@ test("adds an access entry for the nodes, and tags the security group for the po
 });
 
 test("rejects names that are too long for IAM before Terraform runs", () => {
-  expect(() => synth("a".repeat(60))).toThrow(
-    /nodeRoleName {2}is too long for an IAM role name/
-  );
+  expect(() => synth("a".repeat(60))).toThrow(/nodeRoleName {2}is too long for an IAM role name/);
 });
