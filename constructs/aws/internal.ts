@@ -25,7 +25,7 @@ export function accountOf(scope: Construct): string {
   return (known ?? new DataAwsCallerIdentity(stack, "cedana-account")).accountId;
 }
 
-/** Returns the trust policy of instances of EC2, which sends no condition keys with the source of a request. */
+/** Returns the trust policy of instances of EC2. It has no condition: AWS documents none for instance profiles. */
 export function instanceTrust(): string {
   return policyDocument({
     Effect: "Allow",

@@ -60,7 +60,8 @@ export function clusterTrust({
 
 /**
  * Returns the trust policy of a role for EKS Pod Identity. EKS sets the session tags, so the conditions also hold if the role
- * is associated with another ServiceAccount or cluster by mistake.
+ * is associated with another ServiceAccount or cluster by mistake. EKS sends the account as well; with a condition on
+ * `aws:SourceArn`, pods got no credentials (awslabs/mountpoint-s3-csi-driver#781).
  */
 export function podIdentityTrust(clusterName: string, subject: ServiceAccountSpec, account: string): object {
   return {

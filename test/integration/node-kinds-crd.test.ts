@@ -121,8 +121,8 @@ const change = (path: string, body: object) =>
     const digest = `sha256:${"a".repeat(64)}`;
     const image = `localhost:5000/checkpoints@${digest}`;
     for (const [wrong, words] of [
-      [{ image: "localhost:5000/checkpoints:1" }, "status.image in body should match"],
-      [{ image: "localhost:5000/checkpoints@sha256:ab" }, "status.image in body should match"],
+      [{ image: "localhost:5000/checkpoints:1" }, "image in body should match"],
+      [{ image: "localhost:5000/checkpoints@sha256:ab" }, "image in body should match"],
       [{ image: `localhost:5000/elsewhere@${digest}` }, "in the repository of spec.image"],
       [{ image: `localhost:5000/checkpoints/a@${digest}` }, "in the repository of spec.image"],
       [{ image: `evil.example.com/checkpoints@${digest}` }, "in the repository of spec.image"],

@@ -52,6 +52,7 @@ test("creates Karpenter's resources at fixed addresses", () => {
       "aws_iam_role_policy_attachment.karpenter_node_AmazonEKSWorkerNodePolicy_EB11D3F5",
       "aws_sqs_queue.karpenter_interruption_queue_5EE1E876",
       "aws_sqs_queue_policy.karpenter_interruption_policy_C4E9418E",
+      "data.aws_caller_identity.cedana-account",
       "data.aws_caller_identity.karpenter_account_6874E78F",
       "data.aws_eks_cluster.cluster_A4C38409",
     ]
@@ -95,7 +96,11 @@ test("allows to pass only the nodes' role, and only to EC2", () => {
 
 test("allows the controller to use the keys of its pools' volumes through EC2, and no other keys", () => {
   const kmsKeyArn = "arn:aws:kms:eu-west-1:123456789012:key/k";
-  const pool = { amiVersion: "v20260714", instanceTypes: ["m7i.large"], rootVolume: { kmsKeyArn } };
+  const pool = {
+    amiVersion: "v20260714",
+    instanceTypes: ["m7i.large"],
+    rootVolume: { kmsKeyArn },
+  };
   const using = statements(
     synth("training", [
       { name: "a", ...pool },
@@ -105,9 +110,13 @@ test("allows the controller to use the keys of its pools' volumes through EC2, a
   expect(using.map(({ Sid }) => Sid)).toEqual(["VolumeKeys", "VolumeKeyGrants"]);
   for (const { Resource, Condition } of using) {
     expect(Resource).toEqual([kmsKeyArn]);
-    expect(Condition).toMatchObject({ StringEquals: { "kms:ViaService": "ec2.eu-west-1.amazonaws.com" } });
+    expect(Condition).toMatchObject({
+      StringEquals: { "kms:ViaService": "ec2.eu-west-1.amazonaws.com" },
+    });
   }
-  expect(using[1]?.Condition).toMatchObject({ Bool: { "kms:GrantIsForAWSResource": "true" } });
+  expect(using[1]?.Condition).toMatchObject({
+    Bool: { "kms:GrantIsForAWSResource": "true" },
+  });
   expect(JSON.stringify(statements(synth()))).not.toContain("kms:");
 });
 
@@ -152,7 +161,9 @@ test("routes exactly five events to the queue, and only over TLS", () => {
 
 test("rejects a queue name that SQS does not accept", () => {
   const make = (name: string) =>
-    new InterruptionQueue(new TerraformStack(Testing.app(), "test"), "queue", { name });
+    new InterruptionQueue(new TerraformStack(Testing.app(), "test"), "queue", {
+      name,
+    });
   expect(() => make("a".repeat(81))).toThrow(/name {2}is not a valid SQS queue name/);
   expect(() => make("queue.fifo")).toThrow(/name {2}is not a valid SQS queue name/);
 });

@@ -10,7 +10,7 @@ const cluster = {
 } as const;
 const uploader = { namespace: "cedana-system", serviceAccount: "uploader" };
 
-test("lets each role be assumed only on behalf of this account, and roles of pods only by their ServiceAccount", () => {
+test("lets each role but those of nodes be assumed only on behalf of this account, and roles of pods only by their ServiceAccount", () => {
   const stack = new PlatformStack(new App(), "platform", {
     cluster,
     network: { availabilityZones: 2 },
@@ -43,7 +43,7 @@ test("lets each role be assumed only on behalf of this account, and roles of pod
         ["pods.eks.amazonaws.com", true, "kube-system/aws-node"],
         ["pods.eks.amazonaws.com", true, "kube-system/karpenter"],
         ["pods.eks.amazonaws.com", true, "cedana-system/uploader"],
-        // EC2 sends no keys with the source.
+        // AWS documents no condition for instance profiles.
         ["ec2.amazonaws.com", false, "/"],
       ].map((trust) => JSON.stringify(trust)),
     ),
