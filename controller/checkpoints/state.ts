@@ -12,19 +12,21 @@ import type { CheckpointObject } from "./objects";
  * The phase of a Checkpoint, from its status.
  * - `pending`: no engine has received a request
  * - `requested`: the engine may have received the request; written before it is sent
+ * - `missing`: it was completed, and a restore found no artifact
  */
-export type Phase = "pending" | "requested" | "completed" | "failed";
+export type Phase = "pending" | "requested" | "completed" | "missing" | "failed";
 
 export function phaseOf({ conditions = [] }: CheckpointStatus): Phase {
   const holds = (type: CheckpointConditionType) =>
     conditions.some((condition) => condition.type === type && condition.status === "True");
   if (holds("Ready")) return "completed";
+  if (readyOf({ conditions })?.reason === "ImageNotFound") return "missing";
   if (holds("Failed")) return "failed";
   return holds("Progressing") ? "requested" : "pending";
 }
 
 export function isFinished(status: CheckpointStatus): boolean {
-  return ["completed", "failed"].includes(phaseOf(status));
+  return ["completed", "missing", "failed"].includes(phaseOf(status));
 }
 
 export function readyOf({ conditions = [] }: CheckpointStatus): CheckpointCondition | undefined {
@@ -35,12 +37,18 @@ const HOLDS: Readonly<Record<Phase, CheckpointConditionType | undefined>> = {
   pending: undefined,
   requested: "Progressing",
   completed: "Ready",
+  missing: undefined,
   failed: "Failed",
 };
 
-function isEnded(phase: Phase): phase is "completed" | "failed" {
-  return phase === "completed" || phase === "failed";
-}
+/** How tools see each phase. */
+const ENDS: Readonly<Record<Phase, Parameters<typeof toolConditions>[1]>> = {
+  pending: "open",
+  requested: "open",
+  completed: "completed",
+  missing: "failed",
+  failed: "failed",
+};
 
 /** Returns the status with the conditions of a phase. An unchanged condition keeps its transition time. */
 export function withPhase(
@@ -54,8 +62,10 @@ export function withPhase(
   const observedGeneration = object.metadata.generation;
   const before = object.status.conditions ?? status.conditions ?? [];
   const input = { reason, message, observedGeneration, before, now: timeOf(now) };
-  const ended = isEnded(phase) ? phase : "open";
-  const conditions = [...conditionsOf({ ...input, holds: HOLDS[phase] }), ...toolConditions(input, ended)];
+  const conditions = [
+    ...conditionsOf({ ...input, holds: HOLDS[phase] }),
+    ...toolConditions(input, ENDS[phase]),
+  ];
   return { ...status, observedGeneration, conditions };
 }
 
