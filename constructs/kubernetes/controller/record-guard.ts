@@ -15,9 +15,10 @@ const API = "admissionregistration.k8s.io/v1";
 const METADATA = ["labels", "annotations", "ownerReferences", "finalizers"];
 
 /**
- * Returns a policy and its binding. A record names an artifact, so it would let its author restore the memory of other pods: the
- * controller sets it, or a user that may import Checkpoints, such as a backup tool with all permissions. A record can be kept
- * and removed by each client. The controller itself changes nothing else.
+ * Returns a policy and its binding. A record names an artifact, so it would let its author restore the memory of other pods. It is
+ * set by accounts that may write the status, as the controllers of all installs, or in a new object by users that may import
+ * Checkpoints, such as a backup tool with all permissions. A record can be kept and removed by each client. The controller
+ * itself changes nothing else.
  */
 export function recordGuard(scope: Construct, install: ResolvedInstall): ApiObject[] {
   const names = namesOf(install);
@@ -50,6 +51,11 @@ export function recordGuard(scope: Construct, install: ResolvedInstall): ApiObje
             name: "mayImport",
             expression: `authorizer.group('${AUTOMATION_GROUP}').resource('checkpoints').namespace(request.namespace).check('${IMPORT_VERB}').allowed()`,
           },
+          // Of each install's controller. Who writes the status names the artifact anyway.
+          {
+            name: "mayWriteStatus",
+            expression: `authorizer.group('${AUTOMATION_GROUP}').resource('checkpoints').subresource('status').namespace(request.namespace).check('patch').allowed()`,
+          },
           {
             name: "setsRecord",
             expression:
@@ -59,8 +65,8 @@ export function recordGuard(scope: Construct, install: ResolvedInstall): ApiObje
         validations: [
           {
             expression:
-              "!variables.setsRecord || (request.operation == 'CREATE' ? variables.mayImport : variables.isController)",
-            messageExpression: `request.operation == 'CREATE' ? 'record: ' + request.userInfo.username + ' may not import Checkpoints into namespace ' + request.namespace + ': it needs the verb ${IMPORT_VERB} on checkpoints.${AUTOMATION_GROUP}. Remove record to take a new checkpoint' : 'record: only the controller changes it'`,
+              "!variables.setsRecord || (request.operation == 'CREATE' ? variables.mayImport : variables.mayWriteStatus)",
+            messageExpression: `request.operation == 'CREATE' ? 'record: ' + request.userInfo.username + ' may not import Checkpoints into namespace ' + request.namespace + ': it needs the verb ${IMPORT_VERB} on checkpoints.${AUTOMATION_GROUP}. Remove record to take a new checkpoint' : 'record: only the controller changes it, and accounts that may patch checkpoints/status'`,
             message: "record: only the controller sets it",
             reason: "Forbidden",
           },
