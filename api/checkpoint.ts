@@ -212,6 +212,7 @@ export const CHECKPOINT = defineKind({
  * - `OutcomeUnknown`: the request was sent and its response was lost; it is not retried
  * - `AgentNotAnswering`, `QuotaExceeded`, `RegistryFailed`: only with an engine that has agents on the nodes
  * - `CheckpointNotPossible`: a container has state that the engine cannot save; only with the engine criu
+ * - `ImageNotFound`: it was completed, and a restore found that the registry no longer has its artifact
  * - `CheckpointLost`: the object was created from a backup, and its record has no result
  */
 export type CheckpointReason =
@@ -231,10 +232,14 @@ export type CheckpointReason =
   | "RegistryFailed"
   | "CheckpointNotPossible"
   | "CheckpointLost"
+  | "ImageNotFound"
   | "OutcomeUnknown";
 
 /** Reason of a Checkpoint that has ended. */
-export type CheckpointEndReason = Exclude<CheckpointReason, "Pending" | "CheckpointInProgress">;
+export type CheckpointEndReason = Exclude<
+  CheckpointReason,
+  "Pending" | "CheckpointInProgress" | "ImageNotFound"
+>;
 
 export type CheckpointCondition = Condition<CheckpointConditionType | ToolConditionType, CheckpointReason>;
 export type CheckpointSpec = Infer<typeof spec>;

@@ -6,6 +6,8 @@ export class ArtifactError extends Error {
     /** `host/repository@sha256:...` or the UID of the checkpoint. */
     readonly subject: string,
     reason: string,
+    /** Whether the registry has no such artifact. */
+    readonly isMissing = false,
   ) {
     super(`${subject} ${reason}`);
   }

@@ -62,7 +62,7 @@ async function readArtifact(
   signal?: AbortSignal,
 ): Promise<Artifact> {
   const manifest = await client.getManifest(repository, digest, signal);
-  if (!manifest) throw new ArtifactError(image, "is not in the registry");
+  if (!manifest) throw new ArtifactError(image, "is not in the registry", true);
   return parseManifest(image, manifest.mediaType, manifest.content);
 }
 

@@ -179,7 +179,12 @@ export class RegistryClient {
         }),
       signal,
     );
-    if (status === 404) return undefined;
+    if (status === 404) {
+      // A proxy whose registry is down can send 404 too, without a code of the specification.
+      const error = this.transport.responseError(operation, repository, { status, headers, body });
+      if (body.length > 0 && error.code === undefined) throw error;
+      return undefined;
+    }
     const digest = digestOf(body);
     if (isDigest(reference) && digest !== reference)
       throw this.transport.error(operation, repository, `received ${digest} instead of ${reference}`, {

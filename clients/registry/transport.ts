@@ -237,6 +237,11 @@ export class Transport {
     return `${this.options.registry}/${repository}`;
   }
 
+  /** Returns the error of a response. */
+  responseError(operation: string, repository: string, response: HttpResponse): RegistryError {
+    return responseError(operation, this.where(repository), response);
+  }
+
   error(operation: string, repository: string, reason: string, details: RegistryErrorDetails = {}) {
     return new RegistryError(operation, this.where(repository), reason, details);
   }

@@ -4,7 +4,7 @@ import { isOutdated, isRejected, type Objects, type PerKeyBackoff, type WorkQueu
 import { engineName, engineOf, type Context } from "./context";
 import { isFinished, phaseOf, readyOf, timeOf, withPhase } from "./state";
 import { CHECKPOINT, POD, checkSourcePod, type CheckpointObject, type SourcePodState } from "./objects";
-import { isImported, lacksRecord, putRecord } from "./record";
+import { isImported, lacksRecord, putRecord, wasTaken } from "./record";
 import { CheckpointRun } from "./run";
 import { podKeyOf, reservationOf } from "./reservations";
 import type { Admission, CheckpointScheduler } from "./scheduler";
@@ -193,7 +193,7 @@ export class CheckpointReconciler {
   /** Writes the record of a Checkpoint that an earlier version has taken, or whose record was removed. */
   private async complete(object: CheckpointObject): Promise<void> {
     const { client, log } = this.context;
-    const result = phaseOf(object.status) === "completed" ? object.status : undefined;
+    const result = wasTaken(object.status) ? object.status : undefined;
     const { metadata } = await putRecord(client, log, object, result);
     const { generation: value } = metadata;
     const path = "/status/observedGeneration";

@@ -21,7 +21,12 @@ export function checkpointUIDOf({ metadata, record }: CheckpointObject): string 
 export function lacksRecord(object: CheckpointObject): boolean {
   const { record, status } = object;
   if (!isFinished(status) || isImported(object)) return false;
-  return record === undefined || (phaseOf(status) === "completed" && !record.hasResult);
+  return record === undefined || (wasTaken(status) && !record.hasResult);
+}
+
+/** Returns whether the checkpoint was completed, whatever happened to its artifact. */
+export function wasTaken(status: CheckpointStatus): boolean {
+  return ["completed", "missing"].includes(phaseOf(status));
 }
 
 /** Returns what the record keeps of a status. */

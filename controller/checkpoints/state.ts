@@ -12,23 +12,25 @@ import type { CheckpointObject } from "./objects";
  * The phase of a Checkpoint, from its status.
  * - `pending`: no engine has received a request
  * - `requested`: the engine may have received the request; written before it is sent
+ * - `missing`: it was completed, and a restore found no artifact
  */
-export type Phase = "pending" | "requested" | "completed" | "failed";
+export type Phase = "pending" | "requested" | "completed" | "missing" | "failed";
 
 export function phaseOf({ conditions = [] }: CheckpointStatus): Phase {
-  let phase: Phase = "pending";
-  for (const { type, status } of conditions) {
+  let [phase, isMissing]: [Phase, boolean] = ["pending", false];
+  for (const { type, status, reason } of conditions) {
+    if (type === "Ready" && status === "True") return "completed";
+    if (type === "Ready") isMissing = reason === "ImageNotFound";
     if (status !== "True") continue;
-    if (type === "Ready") return "completed";
     if (type === "Failed") phase = "failed";
     else if (type === "Progressing" && phase === "pending") phase = "requested";
   }
-  return phase;
+  return isMissing ? "missing" : phase;
 }
 
 export function isFinished(status: CheckpointStatus): boolean {
   const phase = phaseOf(status);
-  return phase === "completed" || phase === "failed";
+  return phase === "completed" || phase === "missing" || phase === "failed";
 }
 
 export function readyOf({ conditions = [] }: CheckpointStatus): CheckpointCondition | undefined {
@@ -39,12 +41,18 @@ const HOLDS: Readonly<Record<Phase, CheckpointConditionType | undefined>> = {
   pending: undefined,
   requested: "Progressing",
   completed: "Ready",
+  missing: undefined,
   failed: "Failed",
 };
 
-function isEnded(phase: Phase): phase is "completed" | "failed" {
-  return phase === "completed" || phase === "failed";
-}
+/** How tools see each phase. */
+const ENDS: Readonly<Record<Phase, Parameters<typeof toolConditions>[1]>> = {
+  pending: "open",
+  requested: "open",
+  completed: "completed",
+  missing: "failed",
+  failed: "failed",
+};
 
 /** Returns the status with the conditions of a phase. An unchanged condition keeps its transition time. */
 export function withPhase(
@@ -58,8 +66,10 @@ export function withPhase(
   const observedGeneration = object.metadata.generation;
   const before = object.status.conditions ?? status.conditions ?? [];
   const input = { reason, message, observedGeneration, before, now: timeOf(now) };
-  const ended = isEnded(phase) ? phase : "open";
-  const conditions = [...conditionsOf({ ...input, holds: HOLDS[phase] }), ...toolConditions(input, ended)];
+  const conditions = [
+    ...conditionsOf({ ...input, holds: HOLDS[phase] }),
+    ...toolConditions(input, ENDS[phase]),
+  ];
   return { ...status, observedGeneration, conditions };
 }
 

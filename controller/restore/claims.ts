@@ -44,6 +44,7 @@ export class Claims {
 
 /**
  * Writes or removes `status.restore`, if the Checkpoint still has the version that was read.
+ * @param conditions those of the Checkpoint from now on. Undefined: they stay
  * @returns the Checkpoint after the write; undefined if it has another version or was deleted
  */
 export async function putRestore(
@@ -51,12 +52,16 @@ export async function putRestore(
   { metadata, status }: CheckpointObject,
   restore: RestoreStatus | undefined,
   timeoutMs?: number,
+  conditions?: CheckpointObject["status"]["conditions"],
 ): Promise<CheckpointObject | undefined> {
   if (restore === undefined && status.restore === undefined) return undefined;
   const path = "/status/restore";
   const operations: JsonPatchOperation[] = [
     { op: "test", path: "/metadata/resourceVersion", value: metadata.resourceVersion },
     restore === undefined ? { op: "remove", path } : { op: "add", path, value: restore },
+    ...(conditions === undefined
+      ? []
+      : [{ op: "add" as const, path: "/status/conditions", value: conditions }]),
   ];
   try {
     return await client.jsonPatch(CHECKPOINT, metadata, operations, { subresource: "status", timeoutMs });

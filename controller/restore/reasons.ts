@@ -53,6 +53,7 @@ const NODE_CAUSES = [
   "Interrupted",
   "RegistryFailed",
   "CheckpointInvalid",
+  "CheckpointMissing",
 ] as const;
 const FAILURE_CAUSES = [...NODE_CAUSES, "CheckpointDeleted", "RepeatedExit", "Other"] as const;
 export type FailureCause = (typeof FAILURE_CAUSES)[number];

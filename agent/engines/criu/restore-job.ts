@@ -94,6 +94,8 @@ export class RestoreJob implements Job {
       } catch (error) {
         this.signal.throwIfAborted();
         last = textOf(error);
+        if (error instanceof ArtifactError && error.isMissing)
+          return this.decline(spec, "CheckpointMissing", last);
         if (isFatal(error)) return this.decline(spec, "CheckpointInvalid", last);
         this.context.log.warn({ ...this.options.id, err: error, attempt }, "pull failed; retrying");
       }

@@ -3,7 +3,7 @@ import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
 import { AUTOMATION_GROUP, IMPORT_VERB } from "../../../api";
 import { namesOf, type ResolvedInstall } from "../../../config/install";
-import { admissionPolicy, isProgram, isAnyController, unchanged } from "../admission";
+import { admissionPolicy, isProgram, unchanged } from "../admission";
 
 /** Metadata by which other programs find or keep a Checkpoint. */
 const METADATA = ["labels", "annotations", "ownerReferences", "finalizers"].map((field) => [
@@ -12,9 +12,10 @@ const METADATA = ["labels", "annotations", "ownerReferences", "finalizers"].map(
 ]);
 
 /**
- * Returns a policy and its binding. A record names an artifact, so it would let its author restore the memory of other pods: the
- * controller sets it, or a user that may import Checkpoints, such as a backup tool with all permissions. A record can be kept
- * and removed by each client. The controller itself changes nothing else.
+ * Returns a policy and its binding. A record names an artifact, so it would let its author restore the memory of other pods. It is
+ * set by accounts that may write the status, as the controllers of all installs, or in a new object by users that may import
+ * Checkpoints, such as a backup tool with all permissions. A record can be kept and removed by each client. The controller
+ * itself changes nothing else.
  */
 export function recordGuard(scope: Construct, install: ResolvedInstall): ApiObject[] {
   return admissionPolicy(scope, install, {
@@ -31,11 +32,15 @@ export function recordGuard(scope: Construct, install: ResolvedInstall): ApiObje
       },
     ],
     variables: [
-      { name: "isController", expression: isAnyController() },
-      { name: "isOwnController", expression: isProgram(install, "controller") },
+      { name: "isController", expression: isProgram(install, "controller") },
       {
         name: "mayImport",
         expression: `authorizer.group('${AUTOMATION_GROUP}').resource('checkpoints').namespace(request.namespace).check('${IMPORT_VERB}').allowed()`,
+      },
+      // Of each install's controller. Who writes the status names the artifact anyway.
+      {
+        name: "mayWriteStatus",
+        expression: `authorizer.group('${AUTOMATION_GROUP}').resource('checkpoints').subresource('status').namespace(request.namespace).check('patch').allowed()`,
       },
       {
         name: "setsRecord",
@@ -46,13 +51,13 @@ export function recordGuard(scope: Construct, install: ResolvedInstall): ApiObje
     validations: [
       {
         expression:
-          "!variables.setsRecord || (request.operation == 'CREATE' ? variables.mayImport : variables.isController)",
-        messageExpression: `request.operation == 'CREATE' ? 'record: ' + request.userInfo.username + ' may not import Checkpoints into namespace ' + request.namespace + ': it needs the verb ${IMPORT_VERB} on checkpoints.${AUTOMATION_GROUP}. Remove record to take a new checkpoint' : 'record: only the controller changes it'`,
+          "!variables.setsRecord || (request.operation == 'CREATE' ? variables.mayImport : variables.mayWriteStatus)",
+        messageExpression: `request.operation == 'CREATE' ? 'record: ' + request.userInfo.username + ' may not import Checkpoints into namespace ' + request.namespace + ': it needs the verb ${IMPORT_VERB} on checkpoints.${AUTOMATION_GROUP}. Remove record to take a new checkpoint' : 'record: only the controller changes it, and accounts that may patch checkpoints/status'`,
         message: "record: only the controller sets it",
         reason: "Forbidden",
       },
       {
-        expression: `!variables.isOwnController || request.operation == 'CREATE' || (${unchanged(METADATA)})`,
+        expression: `!variables.isController || request.operation == 'CREATE' || (${unchanged(METADATA)})`,
         message: "the controller changes only the record and the status of a Checkpoint",
         reason: "Forbidden",
       },

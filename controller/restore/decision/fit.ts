@@ -54,7 +54,9 @@ export function fit(
 ): Fit {
   const { metadata, spec, status } = checkpoint;
   if (metadata.deletionTimestamp !== undefined) return no("it is being deleted", "NotCompleted");
-  if (phaseOf(status) !== "completed") {
+  const phase = phaseOf(status);
+  // A Checkpoint that is named is tried again: its artifact may be back.
+  if (phase !== "completed" && !(phase === "missing" && request.from !== LATEST)) {
     const { reason = "Pending", message = "not reconciled yet" } = readyOf(status) ?? {};
     return no(`it is not completed: ${reason}, ${message}`, "NotCompleted");
   }

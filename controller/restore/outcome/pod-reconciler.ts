@@ -1,8 +1,8 @@
-import { RECORD, REQUEST, type RestoreState, type RestoreStatus } from "../../../api";
+import { RECORD, REQUEST, type CheckpointReason, type RestoreState, type RestoreStatus } from "../../../api";
 import { isTestFailed, pointer, type Client, type JsonPatchOperation } from "../../../kube";
 import { putRestore } from "../claims";
 import { CHECKPOINT, type CheckpointObject } from "../../checkpoints/objects";
-import { timeOf } from "../../checkpoints/state";
+import { phaseOf, timeOf, withPhase } from "../../checkpoints/state";
 import { NO_DECISION } from "./unanswered";
 import { planProgress, type NodeRestoreObject } from "../plan";
 import { RESTORED_POD, hasEnded, type RestoredPod } from "../pods";
@@ -108,7 +108,11 @@ export class PodReconciler {
     if (checkpoint && !pod.shared) {
       // Unknown: its agent reported late.
       if (restore?.state !== "Claimed" && restore?.state !== "Unknown") return;
-      if (!(await this.write(pod, checkpoint, "Restored"))) return RETRY;
+      const found =
+        phaseOf(checkpoint.status) === "missing"
+          ? conditionsFor(checkpoint, "completed", "CheckpointCompleted", "its artifact was found again")
+          : undefined;
+      if (!(await this.write(pod, checkpoint, "Restored", undefined, found))) return RETRY;
     }
     this.report(
       pod,
@@ -141,7 +145,8 @@ export class PodReconciler {
   ): Promise<Next> {
     if (pod.metadata.deletionTimestamp !== undefined) return;
     if (checkpoint && checkpoint.status.restore?.state !== "Failed")
-      if (!(await this.write(pod, checkpoint, "Failed", reason))) return RETRY;
+      if (!(await this.write(pod, checkpoint, "Failed", reason, missingFor(checkpoint, cause, reason))))
+        return RETRY;
     const failure = `restore from Checkpoint ${pod.checkpoint} failed: ${reason}`;
     if (pod.fallback === "stop") {
       const remedy = `The pod is not changed (${REQUEST.fallback}: stop). To start it fresh, recreate it without ${REQUEST.from}; to retry, remove status.restore of the Checkpoint and delete the pod`;
@@ -206,6 +211,7 @@ export class PodReconciler {
     checkpoint: CheckpointObject,
     state: RestoreState,
     reason?: string,
+    conditions?: CheckpointObject["status"]["conditions"],
   ): Promise<boolean> {
     const { name: podName, uid: podUID } = pod.metadata;
     const restore: RestoreStatus = {
@@ -216,8 +222,24 @@ export class PodReconciler {
       time: timeOf(Date.now()),
       ...(reason === undefined ? {} : { message: reason.slice(0, MAX_MESSAGE) }),
     };
-    return (await putRestore(this.options.client, checkpoint, restore)) !== undefined;
+    return (await putRestore(this.options.client, checkpoint, restore, undefined, conditions)) !== undefined;
   }
+}
+
+/** Returns the conditions of a Checkpoint whose artifact the node did not find; undefined for another cause. */
+function missingFor(checkpoint: CheckpointObject, cause: FailureCause, reason: string) {
+  return cause === "CheckpointMissing"
+    ? conditionsFor(checkpoint, "missing", "ImageNotFound", reason)
+    : undefined;
+}
+
+function conditionsFor(
+  checkpoint: CheckpointObject,
+  phase: "completed" | "missing",
+  reason: CheckpointReason,
+  message: string,
+) {
+  return withPhase(checkpoint, checkpoint.status, phase, reason, message, Date.now()).conditions;
 }
 
 /**

@@ -82,6 +82,23 @@ test("stores a manifest, and reads it by tag and by digest", async () => {
   expect(await client.getManifest("app", "2")).toBeUndefined();
 });
 
+test.each([
+  [404, '{"errors":[{"code":"MANIFEST_UNKNOWN"}]}', undefined],
+  [404, "", undefined],
+  [404, "default backend - 404", 404],
+  [503, "", 503],
+])(
+  "%i with the body %j: the manifest is missing only if the registry says so",
+  async (status, body, error) => {
+    await start({ fault: () => ({ status, body }) }, { attempts: 1 });
+    const found = await client.getManifest("app", digest).then(
+      (manifest) => manifest,
+      ({ status: thrown }: RegistryError) => thrown,
+    );
+    expect(found).toBe(error);
+  },
+);
+
 test("rejects a manifest whose content does not match its digest", async () => {
   await start();
   registry.manifests.set(`app/${digest}`, { mediaType: "x", content: Buffer.from("other") });

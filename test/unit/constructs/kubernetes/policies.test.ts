@@ -65,7 +65,6 @@ test("policies permit what only a controller may write to the controller of each
     spec.variables?.some(({ expression }) => /any-install/.test(expression)),
   );
   expect(restricting.map(({ metadata }) => metadata.name)).toEqual([
-    "fence-checkpoint-records",
     "fence-restore-pods",
     "fence-restore-templates",
     "fence-restore-cronjobs",

@@ -249,50 +249,6 @@ test("waits beyond the timeout without a slot of the node", async () => {
   expect(await harness.nodeCheckpoints()).toHaveLength(3);
 });
 
-test("waits a day for a push if the containers keep running, then fails with the last message", async () => {
-  harness.agent(PUSHING);
-  await harness.checkpoint();
-  harness.start();
-  await seconds(LATE_SECONDS + 80_000);
-  expect(harness.outcome().is).toBe("Progressing CheckpointInProgress");
-  expect(await harness.nodeCheckpoints()).toHaveLength(1);
-  await seconds(6500);
-  expect(harness.outcome().is).toBe("Failed AgentNotAnswering");
-  expect(await harness.nodeCheckpoints()).toEqual([]);
-});
-
-test("repeats what the node reports about a request that waits, or whose push fails", async () => {
-  await harness.checkpoint();
-  harness.start();
-  await seconds(2);
-  const report = async (type: string, reason: string, message: string, more: object = {}) => {
-    const holds = condition(type, reason, message);
-    const status = type === "Ready" ? "False" : "True";
-    harness.edit(uid(), { conditions: [{ ...holds, status }], ...more } as never);
-    await seconds(1);
-    return harness.outcome();
-  };
-  const waits = "the node has reached maxConcurrent (2)";
-  expect(await report("Ready", "Pending", waits)).toMatchObject({
-    is: "Progressing CheckpointInProgress",
-    message: waits,
-  });
-  const writes = () => harness.api.writes.filter(({ path }) => path.endsWith("/one/status")).length;
-  const before = writes();
-  await report("Progressing", "CheckpointInProgress", "requesting the checkpoint");
-  await report("Progressing", "Pushing", "to the registry");
-  expect(writes()).toBe(before);
-  const failed = "to the registry, retrying after: 503 down";
-  expect(await report("Progressing", "Pushing", failed, { pushFailures: 1 })).toMatchObject({
-    is: "Progressing CheckpointInProgress",
-    message: failed,
-  });
-  await seconds(60);
-  expect(writes()).toBe(before + 1);
-  await report("Progressing", "Pushing", `${failed} again`, { pushFailures: 2 });
-  expect(writes()).toBe(before + 2);
-});
-
 test.each<[string, object, NodeCheckpointStatus]>([
   [
     "the containers keep running, and the checkpoint is not taken",

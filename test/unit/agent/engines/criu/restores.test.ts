@@ -137,9 +137,9 @@ test.each([
   expect(node.condition(at("pod-1"))).toBe(condition);
   const message = node.message(at("pod-1"));
   expect(message).toMatch(/^there is no plan: .* is not in the registry/);
-  const declined = { podUID: "pod-1", reason: "CheckpointInvalid", message, fallback: decision };
+  const declined = { podUID: "pod-1", reason: "CheckpointMissing", message, fallback: decision };
   expect(node.model.declined).toEqual([declined]);
-  expect(node.model.pods.get("pod-1")).toMatchObject({ decision, reason: "CheckpointInvalid" });
+  expect(node.model.pods.get("pod-1")).toMatchObject({ decision, reason: "CheckpointMissing" });
 });
 
 test("declines a restore once the service is available, with a message of limited length", async () => {
@@ -177,7 +177,7 @@ test.each([
   [
     "is missing",
     { image: `registry.example.com/checkpoints@sha256:${"2".repeat(64)}` },
-    "CheckpointInvalid",
+    "CheckpointMissing",
     /is not in the registry/,
   ],
   [

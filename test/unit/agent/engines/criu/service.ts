@@ -187,7 +187,7 @@ export class NodeModel {
         await pause(this.pullMs);
         if (this.registryDown) throw new RegistryError("download of a blob", image, "down", { status: 503 });
         const uid = this.images.get(image);
-        if (uid === undefined) throw new ArtifactError(image, "is not in the registry");
+        if (uid === undefined) throw new ArtifactError(image, "is not in the registry", true);
         if (maxBytes < this.bytes) throw error("InsufficientSpace");
         if (!this.isPlanned(podUID, uid)) this.stagings.set(podUID, uid);
         return metadataOf(uid);
