@@ -10,6 +10,8 @@ import {
 } from "../../api";
 import {
   at,
+  Interner,
+  isObject,
   isTrueAt,
   itemsAt,
   kindOf,
@@ -48,17 +50,45 @@ export const CHECKPOINT = kindOf(CHECKPOINT_KIND, projectCheckpoint);
 export const CEDANA = kindOf(CEDANA_KIND, projectCedana);
 export const POD = rawKind("v1", "Pod", "pods");
 
+/** What all Checkpoints of the process share: a namespace can have tens of thousands, most of them of the same workloads. */
+const interner = new Interner();
+
+/** Returns spec or status, where what other Checkpoints have too is one value. */
+function share(part: Json): Json {
+  if (!isObject(part)) return part;
+  // A copy has the layout of the parsed object, which is the smallest.
+  const copy: Record<string, Json | undefined> = { ...part };
+  for (const [field, value] of Object.entries(part))
+    if (field === "containers" && Array.isArray(value))
+      copy[field] = (value as readonly Json[]).map(shareFields);
+    else copy[field] = isObject(value) ? interner.value(value) : interner.strings(value);
+  return copy;
+}
+
+function shareFields(container: Json): Json {
+  if (!isObject(container)) return container;
+  const copy: Record<string, Json | undefined> = { ...container };
+  for (const [field, value] of Object.entries(container)) copy[field] = interner.value(value);
+  return copy;
+}
+
 export function projectCheckpoint(raw: Json): CheckpointObject {
   const owner = itemsAt(raw, "metadata", "ownerReferences").find(
     (reference) =>
       textAt(reference, "kind") === CEDANA.kind && textAt(reference, "apiVersion") === CEDANA.apiVersion,
   );
   const [name, uid] = [textAt(owner, "name"), textAt(owner, "uid")];
-  const object = projectCustomResource<CheckpointSpec, CheckpointStatus>(raw);
+  const [spec, status] = [share(at(raw, "spec") ?? {}), share(at(raw, "status") ?? {})];
+  const object = projectCustomResource<CheckpointSpec, CheckpointStatus>({
+    metadata: at(raw, "metadata"),
+    spec,
+    status,
+  });
   return {
     ...object,
     metadata: {
       ...object.metadata,
+      namespace: interner.text(object.metadata.namespace),
       ...(name === undefined || uid === undefined ? {} : { cedana: { name, uid } }),
     },
     ...recordOf(raw, object.metadata.uid),

@@ -17,6 +17,7 @@ export {
   isTestFailed,
   type StatusDetails,
 } from "./errors";
+export { Interner } from "./interner";
 export { at, isTrueAt, itemsAt, numberAt, textAt, textsAt, pointer, type JsonPatchOperation } from "./json";
 export {
   isOlder,
@@ -36,4 +37,4 @@ export {
 } from "./objects";
 export { retryOnConflict } from "../backoff";
 export type { Body, Method, SendOptions, Transport, WatchEvent, WatchOptions } from "./transport";
-export type { Json, JsonObject } from "../../http";
+export { isObject, type Json, type JsonObject } from "../../http";

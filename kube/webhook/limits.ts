@@ -11,6 +11,40 @@ export interface Limit {
 export const REFUSALS = ["connections", "bytes", "size", "time"] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
+/** New connections of one source: each costs a TLS handshake. `burst` at once, then `perSecond`. */
+export interface Rate {
+  readonly burst: number;
+  readonly perSecond: number;
+}
+
+/** Sources whose rate is remembered. */
+const MAX_RATES = 10_000;
+
+/** Limits how often something happens for a source: a bucket of tokens each. */
+export class RateLimit {
+  private readonly buckets = new Map<string, { tokens: number; atMs: number }>();
+
+  constructor(private readonly rate: Rate) {}
+
+  /** Takes a token. @returns false if the source has none */
+  take(source: string, nowMs: number): boolean {
+    const { burst, perSecond } = this.rate;
+    const bucket = this.buckets.get(source) ?? { tokens: burst, atMs: nowMs };
+    bucket.tokens = Math.min(burst, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * perSecond);
+    bucket.atMs = nowMs;
+    // The order of the map is that of the last use.
+    this.buckets.delete(source);
+    this.buckets.set(source, bucket);
+    if (this.buckets.size > MAX_RATES) {
+      const [oldest = source] = this.buckets.keys();
+      this.buckets.delete(oldest);
+    }
+    if (bucket.tokens < 1) return false;
+    bucket.tokens--;
+    return true;
+  }
+}
+
 /** Returns the address of the client; without one, all such clients are one source. */
 export function sourceOf({ remoteAddress }: Pick<Socket, "remoteAddress">): string {
   return remoteAddress ?? "unknown";
@@ -28,13 +62,19 @@ export class ConnectionLimit {
   constructor(
     private readonly limit: Limit,
     private readonly onRefused: () => void,
+    private readonly rate?: RateLimit,
   ) {}
 
   /** Counts a new connection until it closes, or ends it. @returns whether it was accepted */
   accept(socket: Socket): boolean {
     const source = sourceOf(socket);
     const own = this.bySource.get(source) ?? new Set();
-    if (own.size >= this.limit.perSource || (this.count >= this.limit.total && !this.makeRoom(own.size))) {
+    const mayOpen = this.rate?.take(source, performance.now()) ?? true;
+    if (
+      !mayOpen ||
+      own.size >= this.limit.perSource ||
+      (this.count >= this.limit.total && !this.makeRoom(own.size))
+    ) {
       this.onRefused();
       socket.destroy();
       return false;

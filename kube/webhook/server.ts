@@ -6,11 +6,13 @@ import { sleep } from "../backoff";
 import type { Logger } from "../log";
 import type { HealthCheck } from "../process/health";
 import { Bodies, RefusedBodyError } from "./body";
-import { ConnectionLimit, Slots, sourceOf, type Limit, type Refusal } from "./limits";
+import { ConnectionLimit, RateLimit, Slots, sourceOf, type Limit, type Rate, type Refusal } from "./limits";
 import { InvalidReviewError, readReview, writeReview, type AdmissionHandler } from "./review";
 
 /** An API server opens one connection for each pod that is created at the same time. A connection needs about 50 KiB. */
 const CONNECTIONS: Limit = { total: 512, perSource: 128 };
+/** API servers keep their connections; a burst of pods opens many at once. A handshake costs about a millisecond. */
+const HANDSHAKES: Rate = { burst: 128, perSecond: 20 };
 /** Connections that wait to be accepted. Beyond it, a client tries again after seconds. */
 const BACKLOG = 1_024;
 /** Reviews that are decided at the same time. */
@@ -81,7 +83,11 @@ export class WebhookServer implements Webhook {
   private readonly decisions = new Slots(DECISIONS);
   /** Connections with a request in progress. */
   private readonly active = new WeakSet<Socket>();
-  private readonly connections = new ConnectionLimit(CONNECTIONS, () => this.refused("connections"));
+  private readonly connections = new ConnectionLimit(
+    CONNECTIONS,
+    () => this.refused("connections"),
+    new RateLimit(HANDSHAKES),
+  );
 
   constructor(private readonly options: WebhookServerOptions) {
     this.server = createServer(

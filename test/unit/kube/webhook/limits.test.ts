@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import { Budget, ConnectionLimit, Slots } from "../../../../kube/webhook/limits";
+import { Budget, ConnectionLimit, RateLimit, Slots } from "../../../../kube/webhook/limits";
 
 class FakeSocket extends EventEmitter {
   destroyed = false;
@@ -88,4 +88,13 @@ test("requests of a source wait for its slots, and those of another source do no
   }
   await Promise.all(all);
   expect(started.toSorted()).toEqual(["a1", "a2", "a3", "b1", "b2", "c1"]);
+});
+
+test("a source can open a burst of connections, and then some per second; others are not affected", () => {
+  const rate = new RateLimit({ burst: 3, perSecond: 2 });
+  const take = (source: string, ms: number, count: number) =>
+    Array.from({ length: count }, () => rate.take(source, ms)).filter(Boolean).length;
+  expect([take("a", 0, 5), take("b", 0, 1)]).toEqual([3, 1]);
+  expect([take("a", 400, 1), take("a", 500, 2), take("a", 1000, 2)]).toEqual([0, 1, 1]);
+  expect(take("a", 60_000, 5)).toBe(3);
 });
