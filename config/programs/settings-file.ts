@@ -32,9 +32,11 @@ export function fail(message: string, code: number): never {
 /** Parses settings (YAML or JSON) by their schema. Returns the settings or all problems. */
 export function readSettings<S extends GenericSchema>(schema: S, text: string): Checked<InferOutput<S>> {
   try {
-    return check(schema, parse(text));
+    // Without its warnings, which it writes to stderr.
+    return check(schema, parse(text, { logLevel: "error" }));
   } catch (error) {
-    if (!(error instanceof YAMLParseError)) throw error;
+    // A ReferenceError is that of aliases that expand to too many values.
+    if (!(error instanceof YAMLParseError || error instanceof ReferenceError)) throw error;
     return { problems: [{ code: "yaml-syntax", path: [], message: `is invalid YAML: ${error.message}` }] };
   }
 }

@@ -77,6 +77,39 @@ const config = kubeconfig();
     );
   });
 
+  test.each([
+    ["without a nodeSelector", { containers: [{ name: "app", image: "app:1" }] }],
+    ["with a nodeSelector", pod("").spec],
+  ])("a restored pod %s whose file is applied again keeps its restore", async (given, spec) => {
+    const name = given.replaceAll(" ", "-").toLowerCase();
+    await install.checkpoint(name, { pod: "x", owner: undefined, hash: "" });
+    const file = { ...pod(name, { "cedana.ai/restore-from": name }), spec };
+    const apply = (manager: string, object: object) =>
+      install.api.request<Pod>("PATCH", `${PODS}/${name}?fieldManager=${manager}&force=true`, object, {
+        contentType: "application/apply-patch+yaml",
+      });
+    const { body: created } = await apply("flux", file);
+    expect(isPlanned(created)).toBe(true);
+    // A nodeSelector is one value for server-side apply: the API server rejects to take out what the RuntimeClass added.
+    const accepted = "nodeSelector" in spec ? 422 : 200;
+    const labelled = { ...file, metadata: { ...file.metadata, labels: { team: "a" } } };
+    for (const [manager, object] of [
+      ["flux", file],
+      ["argocd-controller", file],
+      ["flux", labelled],
+    ] as const)
+      expect((await apply(manager, object)).status).toBe(accepted);
+    // The merge that a client-side apply sends.
+    await send("PATCH", `${PODS}/${name}`, labelled, {
+      contentType: "application/strategic-merge-patch+json",
+    });
+    const now = await send<Pod>("GET", `${PODS}/${name}`);
+    expect(now.spec).toEqual(created.spec);
+    expect(now.metadata.annotations).toEqual(created.metadata.annotations);
+    expect(now.metadata.uid).toBe(created.metadata.uid);
+    expect((await install.restoreOf(name))?.["state"]).toBe("Claimed");
+  });
+
   test("each pod of a StatefulSet resumes from its own latest Checkpoint", async () => {
     const labels = { app: "web" };
     const set = {

@@ -53,7 +53,11 @@ describe("a slice", () => {
     const merges = (value: Json) => {
       for (const [key, inner] of Object.entries((value ?? {}) as object)) {
         const into = {} as Record<string, Record<string, unknown>>;
-        for (const [name, leaf] of Object.entries((inner ?? {}) as object)) (into[key] ??= {})[name] = leaf;
+        const changed = (into[key] ??= {});
+        // Others cannot be written: the prototype of a class, for example.
+        if (key === "__proto__" || key === "labels")
+          for (const [name, leaf] of Object.entries((inner ?? {}) as object))
+            Reflect.set(changed, name, leaf);
       }
     };
     const inputs = mutatedJson([{ labels: { polluted: 1 } }], ["__proto__"]);

@@ -43,6 +43,8 @@ storage: { bucket: demo, writers: [{ namespace: a, serviceAccount: b }] }
 engine: { kind: cedana, clusterId: 0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10, url: https://sandbox.cedana.ai, checkpointDir: s3://demo/x }
 install: { kueue: { localQueues: [{ namespace: default }] }, readinessGate: { failOpenAfterSeconds: 600 } }
 `;
+/** Aliases that expand to a thousand million values. */
+const LAUGHS = `a0: &a0 [x]\n${Array.from({ length: 9 }, (_, at) => `a${at + 1}: &a${at + 1} [${`*a${at}, `.repeat(10)}]\n`).join("")}`;
 const TOKEN = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
 const SECRET = `${EXAMPLE}\nterraform: { tags: { token: ${TOKEN} } }\n`;
 const YAML = [
@@ -70,7 +72,7 @@ const platforms = target({
   name: "cedana-yaml",
   reads: "cedana.yaml",
   inputs: fc.oneof(
-    { arbitrary: mutatedText([EXAMPLE, SECRET, MORE, ...OTHERS, "version: 1\n"], YAML), weight: 20 },
+    { arbitrary: mutatedText([EXAMPLE, SECRET, MORE, LAUGHS, ...OTHERS, "version: 1\n"], YAML), weight: 20 },
     {
       arbitrary: mutatedJson(
         [EXAMPLE, MORE, ...OTHERS].map((text) => parse(text) as Json),
@@ -111,7 +113,7 @@ const settings = target({
   reads: "settings of controller and agents",
   inputs: fc.oneof(
     {
-      arbitrary: mutatedText([EXAMPLE, "version: 1\nhealth: {}\n", "gate: {}\nrestore: {}\n"], YAML),
+      arbitrary: mutatedText([EXAMPLE, LAUGHS, "version: 1\nhealth: {}\n", "gate: {}\nrestore: {}\n"], YAML),
       weight: 9,
     },
     { arbitrary: pumped(["a: &a [*a]\n", "- ", "{", "- &a *a\n"], 32_768), weight: 1 },

@@ -71,6 +71,14 @@ test.each([
   expect(read({ repository }).problems).toMatchObject([{ code: "invalid-image-repository" }]);
 });
 
+test("reports aliases that expand to too many values as one problem", () => {
+  const lines = ["a0: &a0 [x]"];
+  for (let at = 0; at < 9; at++) lines.push(`a${at + 1}: &a${at + 1} [${`*a${at}, `.repeat(10)}]`);
+  expect(readAgentSettings(lines.join("\n")).problems).toMatchObject([
+    { code: "yaml-syntax", message: expect.stringContaining("alias") },
+  ]);
+});
+
 test("reports invalid YAML as one problem", () => {
   expect(readAgentSettings("namespace: [").problems).toMatchObject([{ code: "yaml-syntax" }]);
   expect(readAgentSettings("").problems).toHaveLength(1);
