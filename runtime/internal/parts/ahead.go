@@ -39,7 +39,7 @@ func (a *ahead) run(from io.Reader) {
 		default:
 			buffer = make([]byte, pieceBytes)
 		}
-		read, err := from.Read(buffer)
+		read, err := fill(from, buffer)
 		select {
 		case a.pieces <- piece{buffer[:read], err}:
 		case <-a.stopped:
@@ -49,6 +49,19 @@ func (a *ahead) run(from io.Reader) {
 			return
 		}
 	}
+}
+
+// fill reads until the buffer is full, or to an error: a socket returns less than a piece at a time, and each piece costs a
+// switch of goroutines.
+func fill(from io.Reader, buffer []byte) (int, error) {
+	filled := 0
+	for filled < len(buffer) {
+		read, err := from.Read(buffer[filled:])
+		if filled += read; err != nil {
+			return filled, err
+		}
+	}
+	return filled, nil
 }
 
 // Read returns what was read, and then the error of the other reader.
