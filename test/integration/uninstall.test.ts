@@ -84,6 +84,13 @@ function documented(page: string, directory: string): string[] {
   afterAll(async () => {
     await api.request("DELETE", `${CHECKPOINTS}/kept`);
     kubectl("delete", "--ignore-not-found", "--wait=false", "-k", directory);
+    // The CRDs stay, and other suites must be able to delete them.
+    for (const plural of ["validatingadmissionpolicybindings", "validatingadmissionpolicies"]) {
+      const path = `/apis/admissionregistration.k8s.io/v1/${plural}`;
+      const { body } = await api.request<{ items: { metadata: { name: string } }[] }>("GET", path);
+      for (const { metadata } of body.items)
+        if (metadata.name.startsWith("uninstall-")) await api.request("DELETE", `${path}/${metadata.name}`);
+    }
     api.close();
   });
 
