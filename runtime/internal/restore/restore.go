@@ -81,6 +81,10 @@ func Run(request Request) (Outcome, error) {
 		return request.unknown(err)
 	}
 	defer pod.Close()
+	// A container that read zeros can end, and be created again, before the host service looks.
+	if err := CheckMemory(pod); err != nil {
+		return request.unknown(err)
+	}
 	if err := pod.Lock(); err != nil {
 		return request.unknown(err)
 	}
