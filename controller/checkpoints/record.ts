@@ -40,7 +40,7 @@ function resultOf(status: CheckpointStatus): Result {
  * with the CRD of an earlier version, takes checkpoints all the same: the error is logged, and the object is returned as it is.
  *
  * @param status of the completed checkpoint
- * @throws ApiError 404 if the object was deleted; errors of a request that can be repeated
+ * @throws ApiError 404 if the object was deleted, 409 if it has another version; errors of a request that can be repeated
  */
 export async function putRecord(
   client: Client,
@@ -49,19 +49,25 @@ export async function putRecord(
   status?: CheckpointStatus,
 ): Promise<CheckpointObject> {
   const { metadata } = object;
-  const { namespace, name, uid } = metadata;
+  const { namespace, name, uid, resourceVersion } = metadata;
   const value: CheckpointRecord = {
     checkpointUID: checkpointUIDOf(object),
     ...(status === undefined ? {} : { result: resultOf(status) }),
   };
   try {
     const target = { namespace, name, uid };
-    return await client.jsonPatch(CHECKPOINT, target, [{ op: "add", path: "/record", value }]);
+    return await client.jsonPatch(CHECKPOINT, target, [
+      // The caller writes a status to the version that is returned: it must know the one before.
+      { op: "replace", path: "/metadata/resourceVersion", value: resourceVersion },
+      { op: "add", path: "/record", value },
+    ]);
   } catch (error) {
     if (!isRejected(error) || hasStatus(error, 404, 409)) throw error;
     // The patch tests the UID: 422 may mean that another object has the name now.
     const live = hasStatus(error, 422) ? await client.get(CHECKPOINT, metadata) : object;
     if (live?.metadata.uid !== uid) throw new ApiError(404, `Checkpoint ${name} was deleted`);
+    if (live.metadata.resourceVersion !== resourceVersion)
+      throw new ApiError(409, `Checkpoint ${name} was changed`);
     log.error(
       { checkpoint: name, namespace, err: error },
       "record not written: a backup loses the checkpoint",

@@ -213,11 +213,28 @@ const AGENT = user("cedana-agent");
 
   describe("attach account", () => {
     const component = (object: KubernetesObject) => object.metadata.labels?.["app.kubernetes.io/component"];
-    const installed = objects.filter((object) => !["attach", "kueue"].includes(component(object) ?? ""));
+    const installed = objects.filter(
+      (object) =>
+        !["attach", "kueue"].includes(component(object) ?? "") &&
+        !object.kind.startsWith("ValidatingAdmissionPolicy"),
+    );
+    const isCrd = ({ kind }: KubernetesObject) => kind === "CustomResourceDefinition";
 
-    test("it can uninstall and reinstall everything", async () => {
+    test("it can neither remove the admission policies nor the CRDs that they keep", async () => {
+      const kept = objects.filter(
+        (object) => isCrd(object) || object.kind.startsWith("ValidatingAdmissionPolicy"),
+      );
+      expect(kept.length).toBeGreaterThan(3);
+      for (const object of kept)
+        expect([object.kind, await api.delete(object, { as: ATTACH })]).toMatchObject([
+          object.kind,
+          { status: isCrd(object) ? 422 : 403 },
+        ]);
+    });
+
+    test("it can uninstall and reinstall everything else", async () => {
       for (const object of installed.toReversed()) {
-        if (object.kind === "Namespace") continue;
+        if (object.kind === "Namespace" || isCrd(object)) continue;
         const { status, body } = await api.delete(object, { as: ATTACH });
         expect([object.kind, object.metadata.name, status, body["message"]]).toEqual([
           object.kind,

@@ -114,7 +114,7 @@ function grant(
 
 /**
  * The account for Cedana's platform when a cluster is attached. By default it may install and uninstall the objects of this
- * install, except its own and those of Kueue, and grant only permissions that they have. Such an account can run privileged
+ * install, except its own, those of Kueue and admission policies, which also keep the CRDs, and grant only permissions that they have. Such an account can run privileged
  * pods in the agent's namespace, and so become root on its nodes: an account that installs a node agent cannot have less.
  * `cluster-admin` must be configured explicitly. No token is stored: `tokenRequesters` may request a token that expires
  * (`kubectl create token --duration 1h`).

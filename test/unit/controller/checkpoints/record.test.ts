@@ -152,3 +152,22 @@ test("ends without a write if the Checkpoint is replaced before its record is wr
   expect(harness.status("one")).toMatchObject({ true: ["Ready"] });
   expect(harness.engine.requested).toEqual(["counter-0/a"]);
 });
+
+test.each([
+  ["before the request", {}],
+  ["before the end, without its pod", { podRef: { name: "other" } }],
+])("keeps a status that another writer has set before the record is written: %s", async (_, spec) => {
+  const conditions = [{ type: "Ready", status: "True", reason: "CheckpointCompleted", message: "done" }];
+  harness.api.before = ({ method, path }) => {
+    if (method !== "PATCH" || !path.endsWith("/one")) return;
+    harness.api.before = undefined;
+    harness.edit(`${CHECKPOINTS}/one`, (object) => {
+      object["status"] = { conditions };
+    });
+  };
+  harness.start();
+  await harness.checkpoint("one", spec);
+  await seconds(10);
+  expect(harness.status("one")).toMatchObject({ true: ["Ready"], message: "done" });
+  expect(harness.engine.requested).toEqual([]);
+});
