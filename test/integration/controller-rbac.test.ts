@@ -41,7 +41,10 @@ const REQUESTS: Readonly<Record<string, readonly string[]>> = {
   ],
   "readiness/taint-writer": ["get,patch nodes"],
   "readiness/condition-writer": ["patch nodes:status", "create,patch events.k8s.io/events in default"],
-  "the policies of the install": ["identify automation.cedana.ai/programs named guard.controller"],
+  "the policies of the install": [
+    "identify automation.cedana.ai/programs named guard.controller",
+    "identify automation.cedana.ai/programs named controller.any-install",
+  ],
   checkpoints: [
     `get,list,watch,create,patch automation.cedana.ai/checkpoints in ${TEAM}`,
     `patch automation.cedana.ai/checkpoints:status in ${TEAM}`,

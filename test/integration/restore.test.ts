@@ -240,7 +240,7 @@ const config = kubeconfig();
     };
     const needed = [
       `get,list,watch,patch pods in ${TEAM}`,
-      `get,list,watch automation.cedana.ai/checkpoints in ${TEAM}`,
+      `get,list,watch,patch automation.cedana.ai/checkpoints in ${TEAM}`,
       `patch automation.cedana.ai/checkpoints:status in ${TEAM}`,
       `get,list,watch,create,delete automation.cedana.ai/noderestores in ${SYSTEM}`,
       `list,watch,patch secrets named again-restore-certificate in ${SYSTEM}`,
@@ -250,7 +250,7 @@ const config = kubeconfig();
     expect(await allowed(needed)).toHaveLength(needed.flatMap(permissions).length);
     const denied = [
       `create,delete,update pods in ${TEAM}`,
-      `create,delete,update,patch automation.cedana.ai/checkpoints in ${TEAM}`,
+      `create,delete,update automation.cedana.ai/checkpoints in ${TEAM}`,
       `list,patch pods in default`,
       `get,list,watch,patch,delete secrets in ${SYSTEM}`,
       `get,list,create,patch secrets in ${TEAM}`,
