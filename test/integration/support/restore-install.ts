@@ -213,13 +213,15 @@ export class RestoreInstall {
   }
 
   /** Returns the restore events of an object. */
+  /** Returns the events of a pod that exists, not those of earlier ones of its name. */
   async events(name: string): Promise<string[]> {
+    const { metadata } = await this.send<Pod>("GET", `${PODS}/${name}`);
     const path = `/apis/events.k8s.io/v1/namespaces/${TEAM}/events`;
     const { items } = await this.send<{
-      items: { regarding: { name: string }; reason: string; note: string }[];
+      items: { regarding: { uid: string }; reason: string; note: string }[];
     }>("GET", path);
     return items
-      .filter(({ regarding, reason }) => regarding.name === name && reason.startsWith("Restore"))
+      .filter(({ regarding, reason }) => regarding.uid === metadata.uid && reason.startsWith("Restore"))
       .map(({ reason, note }) => `${reason}: ${note}`);
   }
 
