@@ -171,6 +171,12 @@ func (s runtimeState) running() bool {
 	return err == nil && stat.State != "Z" && stat.Start == s.Start
 }
 
+// Runs says if the first process of a container runs, by the state that the runtime has of it below its root.
+func Runs(root, id string) bool {
+	state, err := readState(root, id)
+	return err == nil && state.running()
+}
+
 // cgroup returns the container's own cgroup with the freezer. On a hybrid hierarchy that is v1's.
 func (s runtimeState) cgroup(id string) (freezer.Cgroup, error) {
 	cgroup := freezer.Cgroup{Version: freezer.V1, Path: s.Cgroups["freezer"]}

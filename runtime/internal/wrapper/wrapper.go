@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"cedana.ai/cdk/runtime/internal/oci"
+	"cedana.ai/cdk/runtime/internal/pod"
 	"cedana.ai/cdk/runtime/internal/restore"
 	"golang.org/x/sys/unix"
 )
@@ -152,9 +153,9 @@ func (s System) started(call oci.Call) int {
 	return 0
 }
 
-// killed records that a signal ends a restored container. containerd sends SIGKILL, and no other signal before, if it could not
-// complete the start, for example because the kubelet ended: such a container counts as not started. One that gets another
-// signal first, or ran for startLimit, has ended by itself.
+// killed records that a restored container gets a signal. containerd sends SIGKILL to a process that runs, and no other signal
+// before, if it could not complete the start, for example because the kubelet ended: such a container counts as not started. One
+// that gets another signal first, or that ran for startLimit, was started. containerd also sends SIGKILL to one that has ended.
 func (s System) killed(call oci.Call) {
 	name := filepath.Join(s.Marks, call.ID)
 	root, unstarted, err := s.readMark(call)
@@ -166,7 +167,7 @@ func (s System) killed(call oci.Call) {
 	if err := os.WriteFile(name, []byte(root+"\n"), 0o600); err != nil {
 		return
 	}
-	if isKill(call.Signal) && time.Since(info.ModTime()) < startLimit {
+	if isKill(call.Signal) && time.Since(info.ModTime()) < startLimit && pod.Runs(root, call.ID) {
 		_ = os.WriteFile(unstarted, nil, 0o600)
 	}
 }

@@ -3,6 +3,7 @@ package wrapper
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"cedana.ai/cdk/runtime/internal/oci"
+	"cedana.ai/cdk/runtime/internal/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -163,29 +165,40 @@ func TestARestoredContainerIsNotStartedAgain(t *testing.T) {
 
 // containerd ends a container so whose start it could not complete.
 func TestARestoredContainerThatIsKilledAtItsStartWasNotStarted(t *testing.T) {
-	start, kill := []string{"--root", "/r", "start", "x"}, []string{"--root", "/r", "kill", "--all", "x", "9"}
-	stop := []string{"--root", "/r", "kill", "x", "15"}
+	f := open(t)
+	root, unstarted := f.path("state"), f.path("unstarted")
+	in := func(root string, args ...string) []string { return append([]string{"--root", root}, args...) }
+	start, kill, stop := in(root, "start", "x"), in(root, "kill", "--all", "x", "9"), in(root, "kill", "x", "15")
+	self, err := proc.ReadStat(os.Getpid())
+	must(t, err)
 	for name, each := range map[string]struct {
 		calls [][]string
 		// age is the time since the start.
 		age       time.Duration
+		ended     bool
 		unstarted bool
 	}{
-		"killed after the start":     {[][]string{start, kill}, 0, true},
-		"killed before the start":    {[][]string{kill, start}, 0, true},
-		"killed by name":             {[][]string{start, {"--root", "/r", "kill", "x", "SIGKILL"}}, 0, true},
-		"started":                    {[][]string{start}, 0, false},
-		"stopped":                    {[][]string{start, stop}, 0, false},
-		"stopped, then killed":       {[][]string{start, stop, kill}, 0, false},
-		"stopped without a signal":   {[][]string{start, {"--root", "/r", "kill", "x"}}, 0, false},
-		"killed later":               {[][]string{start, kill}, startLimit, false},
-		"another container is ended": {[][]string{start, {"--root", "/r", "kill", "y", "9"}}, 0, false},
-		"another root":               {[][]string{start, {"--root", "/other", "kill", "x", "9"}}, 0, false},
+		"killed after the start":     {[][]string{start, kill}, 0, false, true},
+		"killed before the start":    {[][]string{kill, start}, 0, false, true},
+		"killed by name":             {[][]string{start, in(root, "kill", "x", "SIGKILL")}, 0, false, true},
+		"started":                    {[][]string{start}, 0, false, false},
+		"ended by itself":            {[][]string{start, kill}, 0, true, false},
+		"stopped":                    {[][]string{start, stop}, 0, false, false},
+		"stopped, then killed":       {[][]string{start, stop, kill}, 0, false, false},
+		"stopped without a signal":   {[][]string{start, in(root, "kill", "x")}, 0, false, false},
+		"killed later":               {[][]string{start, kill}, startLimit, false, false},
+		"another container is ended": {[][]string{start, in(root, "kill", "y", "9")}, 0, false, false},
+		"another root":               {[][]string{start, in("/other", "kill", "x", "9")}, 0, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := open(t)
-			unstarted := f.path("unstarted")
-			must(t, f.mark(oci.Call{Root: "/r", ID: "x"}, unstarted))
+			begin := self.Start
+			if each.ended {
+				begin++
+			}
+			must(t, os.MkdirAll(filepath.Join(root, "x"), 0o700))
+			state := fmt.Sprintf(`{"init_process_pid": %d, "init_process_start": %d}`, os.Getpid(), begin)
+			must(t, os.WriteFile(filepath.Join(root, "x/state.json"), []byte(state), 0o600))
+			must(t, f.mark(oci.Call{Root: root, ID: "x"}, unstarted))
 			must(t, os.WriteFile(unstarted, nil, 0o600))
 			for _, args := range each.calls {
 				f.executed = nil
