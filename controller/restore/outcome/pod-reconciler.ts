@@ -5,7 +5,7 @@ import { CHECKPOINT, type CheckpointObject } from "../../checkpoints/objects";
 import { phaseOf, timeOf, withPhase } from "../../checkpoints/state";
 import { NO_DECISION } from "./unanswered";
 import { planProgress, type NodeRestoreObject } from "../plan";
-import { RESTORED_POD, hasEnded, type RestoredPod } from "../pods";
+import { RESTORED_POD, hasEnded, isRequested, type RestoredPod } from "../pods";
 import type { Cause, FailureCause, Outcome } from "../reasons";
 import type { Report } from "../report";
 
@@ -65,6 +65,8 @@ export class PodReconciler {
       case "restored":
         return this.restored(pod, checkpoint);
       case "failed":
+        // A Checkpoint that is new may not be cached.
+        if (progress.cause === "CheckpointDeleted" && (await this.exists(pod))) return RETRY;
         return this.failed(pod, checkpoint, progress);
       case "silent": {
         const requeueAfterMs = this.leftMs(pod, progress.graceMs);
@@ -101,6 +103,13 @@ export class PodReconciler {
     const live = await this.options.client.get(CHECKPOINT, checkpoint.metadata);
     if (live?.metadata.uid !== checkpoint.metadata.uid) return "yes";
     return ownership(pod, live, isRequested) === "other" ? "no" : "unknown";
+  }
+
+  /** Checks whether the Checkpoint exists that the pod was admitted with. */
+  private async exists(pod: RestoredPod): Promise<boolean> {
+    const { namespace } = pod.metadata;
+    const live = await this.options.client.get(CHECKPOINT, { namespace, name: pod.checkpoint });
+    return live !== undefined && live.metadata.uid === pod.from && isRequested(pod, live);
   }
 
   private async restored(pod: RestoredPod, checkpoint: CheckpointObject | undefined): Promise<Next> {

@@ -160,6 +160,27 @@ test("a Checkpoint that is deleted before the request lets the pod start fresh a
   ]);
 });
 
+test("a pod whose Checkpoint is new waits until the watch reports it", async () => {
+  const { metadata, ...before } = harness.api.get(`${CHECKPOINTS}/before`)!;
+  harness.api.remove(`${CHECKPOINTS}/before`);
+  await harness.lead();
+  const watches = harness.api.watches.filter(({ target }) => target.collection.endsWith("/checkpoints"));
+  expect(watches).toHaveLength(1);
+  watches[0]!.stall();
+  harness.api.put(CHECKPOINTS, {
+    ...before,
+    metadata: { name: metadata.name, namespace: "team-a" },
+  } as never);
+  harness.claim();
+  const { uid } = harness.pod().metadata;
+  await seconds(20);
+  expect(harness.isPlanned()).toBe(true);
+  expect(harness.reports()).toEqual([]);
+  watches[0]!.end();
+  await seconds(20);
+  expect(harness.request(uid)).toBeDefined();
+});
+
 test("with restart: again a process that fails repeatedly starts fresh", async () => {
   await harness.end();
   harness = new Harness({ ...CRIU, restore: { restart: "again", lazy: true, timeoutSeconds: 60 } });
