@@ -147,9 +147,13 @@ describeInNamespaces("memory that is loaded on access", () => {
 
   test("that is lost is loaded again, before the process runs, if the plan says so", async () => {
     const server = await halfway({ restart: "again" });
+    const { containers: before } = await node.state("copy");
     node.onNode("kill", "-KILL", server);
     await killed();
-    const state = await node.state("copy", ({ containers }) => containers?.["main"]?.attempts === 2);
+    const state = await node.state(
+      "copy",
+      ({ containers: { main } = {} }) => main?.phase === "Restored" && main.id !== before?.["main"]?.id,
+    );
     expect(state.containers?.["main"]?.eager).toMatch(/server of memory was killed/);
     await eventually(() => expect(restores.process("copy")).toMatch(/^\d+$/));
     signal("copy", "USR1");
@@ -228,7 +232,7 @@ describeInNamespaces("memory that is loaded on access", () => {
 
   test("of a damaged image set is not loaded: the container starts fresh in the same call", async () => {
     node.onNode("sh", "-c", "rm -rf /root/damaged; cp -a /root/memory /root/damaged");
-    node.onNode("lay", "damage", "/root/damaged", "main", "images/core-1.img");
+    node.onNode("lay", "damage", "/root/damaged", "main", "images/fs-1.img");
     const state = node.restore("copy", spec, "/root/damaged", LAZY);
     expect(outcome(state)).toMatchObject({
       decision: "fresh",
