@@ -214,7 +214,9 @@ async function install(testbed: Testbed, changes: object): Promise<Engine> {
       testbed.kubectl(["delete", "-f", removal]);
     },
     deleteInstall() {
-      const objects = ["--ignore-not-found", "-k", join(folder, "out/kubernetes")];
+      // As docs/kubernetes/install.md: a policy keeps the CRDs.
+      const selector = ["-l", "app.kubernetes.io/component!=crds"];
+      const objects = ["--ignore-not-found", ...selector, "-k", join(folder, "out/kubernetes")];
       testbed.kubectl(["delete", ...objects, `--timeout=${scaled(120)}s`]);
     },
   };
