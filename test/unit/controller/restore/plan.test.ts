@@ -170,7 +170,7 @@ test("a pod whose Checkpoint is new waits until the watch reports it", async () 
   harness.api.put(CHECKPOINTS, {
     ...before,
     metadata: { name: metadata.name, namespace: "team-a" },
-  } as never);
+  });
   harness.claim();
   const { uid } = harness.pod().metadata;
   await seconds(20);
