@@ -30,13 +30,15 @@ function documented(page: string, directory: string): string[] {
 }
 
 (config === undefined ? describe.skip : describe)("Uninstall", () => {
-  const directory = join(scratch(), "kubernetes");
+  const folder = scratch();
+  const directory = join(folder, "kubernetes");
   let api: ApiServer;
 
   function kubectl(...args: readonly string[]): { readonly status: number | null; readonly output: string } {
     const { stdout, stderr, status } = spawnSync(KUBECTL, args, {
       encoding: "utf8",
-      env: { PATH: process.env["PATH"], KUBECONFIG: config },
+      // Without it, kubectl writes its cache to the current directory.
+      env: { PATH: process.env["PATH"], KUBECONFIG: config, HOME: folder },
     });
     return { status, output: `${stdout}${stderr}` };
   }
