@@ -1,19 +1,16 @@
-import { fork, spawn, type ChildProcess } from "node:child_process";
+import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
-import { homedir, loadavg, tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import { ROOT, run } from "../../testbed/node/run";
+import { buildService, startRegistry, startService } from "../../testbed/node/serve";
 import { median } from "../controller/each";
 import { serveTasks, type Done, type Task } from "./agent";
 import { writeCheckpoint } from "./checkpoint";
 
 /** Ticks of /proc/PID/stat in a second: USER_HZ of Linux. */
 const TICKS = 100;
-const CRANE = join(process.env["TESTBED_CACHE"] ?? join(homedir(), ".cache/cedana-testbed"), "bin/crane");
 
 /** Seconds that a process used of a processor, those of all its threads. */
 function processorSeconds({ pid }: ChildProcess): number {
@@ -22,35 +19,19 @@ function processorSeconds({ pid }: ChildProcess): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 async function measure(directory: string, megabytes: number, rounds: number): Promise<string> {
-  const serve = join(directory, "serve");
-  run("go", ["build", "-o", serve, "./test/serve"], {
-    cwd: join(ROOT, "runtime"),
-    env: { ...process.env, CGO_ENABLED: "0" },
-  });
+  const program = join(directory, "serve");
+  buildService(program);
   writeCheckpoint(join(directory, "checkpoints/cp"), "cp", megabytes);
-  const host = `localhost:${await freePort()}`;
   const blobs = join(directory, "registry");
   mkdirSync(blobs);
-  const storage = ["--disk", blobs];
-  const registry = spawn(CRANE, ["registry", "serve", "--address", host, ...storage], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  const service = spawn(serve, [directory], { stdio: ["ignore", "pipe", "inherit"] });
-  const agent = fork(__filename, ["agent", join(directory, "run/node.sock"), host]);
-  const processes: Readonly<Record<string, ChildProcess>> = { service, registry, agent };
+  const processes: Record<string, ChildProcess> = {};
   try {
-    // Both print a line once they listen.
-    await Promise.all([once(registry.stderr, "data"), once(createInterface(service.stdout), "line")]);
-    registry.stderr.resume();
+    processes["service"] = await startService(program, directory);
+    const registry = await startRegistry(blobs);
+    processes["registry"] = registry.process;
+    const agent = fork(__filename, ["agent", join(directory, "run/node.sock"), registry.host]);
+    processes["agent"] = agent;
     const table = new Map<string, number[][]>();
     const timed = async (task: Task): Promise<Done> => {
       const before = Object.values(processes).map(processorSeconds);

@@ -2,14 +2,11 @@
  * The client of the node's service against the real service on a temporary socket, and a real registry: what a push stores is
  * what a pull stages. Needs Go, and crane of the test bed.
  */
-import { spawn, type ChildProcess } from "node:child_process";
-import { createHash } from "node:crypto";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
 import {
   deleteCheckpoint,
   pullCheckpoint,
@@ -24,9 +21,16 @@ import {
 } from "../../clients/node-service";
 import { RegistryClient } from "../../clients/registry";
 import { Random, SEED } from "../../testbed/random";
-import { needs, ROOT, run } from "../../testbed/node/run";
+import { needs, run } from "../../testbed/node/run";
+import {
+  buildService,
+  checkpointJson,
+  CRANE,
+  crc32c,
+  startRegistry,
+  startService,
+} from "../../testbed/node/serve";
 
-const CRANE = join(process.env["TESTBED_CACHE"] ?? join(homedir(), ".cache/cedana-testbed"), "bin/crane");
 const dir = mkdtempSync(join(tmpdir(), "node-service-"));
 const serve = join(dir, "serve");
 const node = new NodeServiceClient(join(dir, "run/node.sock"));
@@ -53,17 +57,11 @@ let client: RegistryClient;
 
 beforeAll(async () => {
   needs("go");
-  run("go", ["build", "-o", serve, "./test/serve"], {
-    cwd: join(ROOT, "runtime"),
-    env: { ...process.env, CGO_ENABLED: "0" },
-  });
+  buildService(serve);
   writeCheckpoint("cp");
-  host = `localhost:${await freePort()}`;
-  registry = spawn(CRANE, ["registry", "serve", "--address", host], { stdio: ["ignore", "ignore", "pipe"] });
-  // It logs its address once it listens.
-  await once(registry.stderr!, "data");
+  ({ host, process: registry } = await startRegistry());
   client = new RegistryClient({ registry: host });
-  await startService();
+  service = await startService(serve, dir);
 });
 afterAll(async () => {
   client?.close();
@@ -71,88 +69,27 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-async function startService() {
-  service = spawn(serve, [dir], { stdio: ["ignore", "pipe", "inherit"] });
-  await once(createInterface(service.stdout!), "line");
-}
-
 async function kill(child: ChildProcess | undefined) {
   if (!child || child.exitCode !== null || child.signalCode !== null) return;
   child.kill("SIGKILL");
   await once(child, "exit");
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** CRC-32 with Castagnoli's polynomial. Node.js has only that of Ethernet. */
-function crc32c(bytes: Buffer): string {
-  const table = Uint32Array.from({ length: 256 }, (_, byte) => {
-    let value = byte;
-    for (let bit = 0; bit < 8; bit++) value = (value >>> 1) ^ (value & 1 ? 0x82f63b78 : 0);
-    return value;
-  });
-  let crc = ~0;
-  for (const byte of bytes) crc = (crc >>> 8) ^ table[(crc ^ byte) & 255]!;
-  return (~crc >>> 0).toString(16).padStart(8, "0");
-}
-
-function sha256(bytes: Buffer): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
-
 function writeCheckpoint(uid: string) {
-  const stored = (path: string) => ({ size: files[path]!.length, crc32c: crc32c(files[path]!) });
-  const security = {
-    uid: 0,
-    gid: 0,
-    groups: [],
-    capabilities: { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] },
-    noNewPrivileges: false,
-    seccomp: "unconfined",
-    apparmor: "",
-    selinux: "",
-    readonlyRoot: false,
-    maskedPaths: sha256(Buffer.alloc(0)),
-    readonlyPaths: sha256(Buffer.alloc(0)),
-    userNamespace: false,
-  };
-  const metadata = {
-    version: 1,
+  const stored = (path: string) => ({ size: files[path]!.length, crc32c: crc32c([files[path]!]) });
+  const metadata = checkpointJson({
     uid,
-    createdAt: "2026-11-27T09:00:00Z",
     pod: { uid: "pod-1", namespace: "shop", name: "web" },
-    node: {
-      kernel: "6.1.0",
-      architecture: "amd64",
-      cpuFeatures: [],
-      cgroup: "v1",
-      criu: "4.2.1",
-      runc: "1.4.3",
-    },
-    tcp: "close",
-    podIPs: [],
-    hostname: "web",
     containers: ["app", "log"].map((name) => ({
       name,
-      image: "",
-      security,
-      mounts: [],
-      terminal: false,
       files: Object.keys(files)
         .filter((path) => path.startsWith(`containers/${name}/`))
         .map((path) => ({ path: path.slice(`containers/${name}/`.length), ...stored(path) })),
     })),
     volumes: [{ name: "data", ...stored("volumes/data.tar") }],
     sharedMemory: stored("shm.tar"),
-    frozenNanoseconds: 5,
-  };
-  const all = { ...files, "checkpoint.json": Buffer.from(JSON.stringify(metadata)) };
+  });
+  const all = { ...files, "checkpoint.json": metadata };
   for (const [path, bytes] of Object.entries(all)) {
     const full = join(dir, "checkpoints", uid, path);
     mkdirSync(dirname(full), { recursive: true, mode: 0o700 });
@@ -255,7 +192,7 @@ test("a pull continues after the service was killed in the middle of a part", as
   );
   expect(error).toBeInstanceOf(NodeServiceError);
   expect(error).toMatchObject({ reason: "Unavailable", retryable: true });
-  await startService();
+  service = await startService(serve, dir);
   await pullCheckpoint({ image, client, node, podUID: "pod-3" });
   await node.lay(plan("pod-3"));
   for (const [path, bytes] of Object.entries(files))
