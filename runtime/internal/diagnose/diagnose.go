@@ -6,14 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"cedana.ai/cdk/runtime/internal/ask"
 	"cedana.ai/cdk/runtime/internal/service"
 	"cedana.ai/cdk/runtime/internal/wrapper"
 	"golang.org/x/sys/unix"
@@ -83,27 +82,15 @@ func Node(runtime func() (string, error)) Host {
 }
 
 func ping(socket string) error {
-	connection, err := net.DialTimeout("unix", socket, commandTime)
-	if err != nil {
+	answer, err := ask.Service(socket, commandTime, "state", struct{}{})
+	if err != nil || answer.Error == nil {
 		return err
 	}
-	defer connection.Close()
-	if err := connection.SetDeadline(time.Now().Add(commandTime)); err != nil {
+	var failure struct{ Message string }
+	if err := json.Unmarshal(answer.Error, &failure); err != nil {
 		return err
 	}
-	if _, err := io.WriteString(connection, `{"id":"diagnosis","method":"state","params":{}}`+"\n"); err != nil {
-		return err
-	}
-	var response struct {
-		Error *struct{ Message string } `json:"error"`
-	}
-	if err := json.NewDecoder(connection).Decode(&response); err != nil {
-		return err
-	}
-	if response.Error != nil {
-		return errors.New(response.Error.Message)
-	}
-	return nil
+	return errors.New(failure.Message)
 }
 
 func (h Host) path(name string) string { return filepath.Join(h.Root, name) }

@@ -14,34 +14,57 @@ import (
 	"cedana.ai/cdk/runtime/internal/images"
 	"cedana.ai/cdk/runtime/internal/plan"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // fifoImage has the content of FIFOs.
 const fifoImage = "fifo-data.img"
 
+// openNonblocking opens both ends of a FIFO, which never waits.
+const openNonblocking = os.O_RDWR | unix.O_NONBLOCK | unix.O_NOFOLLOW
+
+// volumeFIFO is a FIFO below a bind mount that a container has open, and that other containers can have open too.
+type volumeFIFO struct {
+	// id is the number of its content in fifo-data.img.
+	id uint32
+	// name is its device and inode.
+	name string
+	// source is the source of the bind mount, and relative the path in it.
+	source, relative string
+}
+
+// volumeFIFOs returns the FIFOs of volumes that this container has open, one for each time that it was opened. It returns none
+// of an image that is missing or that cannot be read: CRIU reports that.
+func (r *run) volumeFIFOs() ([]volumeFIFO, error) {
+	file, err := os.Open(filepath.Join(r.images(), filesImage))
+	if err != nil {
+		return nil, notMissing(err)
+	}
+	defer file.Close()
+	found, err := images.ReadFIFOs(file)
+	if err != nil || len(found) == 0 {
+		return nil, unlessFormat(err)
+	}
+	destinations, all := resolveDestinations(r.Call.Bundle, r.spec), []volumeFIFO{}
+	for _, each := range found {
+		source, relative := locate(r.spec, destinations, each.Path)
+		if name := fifoName(source, relative); name != "" {
+			all = append(all, volumeFIFO{each.ID, name, source, relative})
+		}
+	}
+	return all, nil
+}
+
 // restoreFIFOsOnce writes a private copy of fifo-data.img without the content of FIFOs that CRIU restored with another container
 // of the pod: each container that has a FIFO open for reading has its content in its images. It returns the path of the copy, or ""
 // if there is no such content, and records the FIFOs whose content CRIU restores with this container.
-func (r *run) restoreFIFOsOnce(entry *plan.Container) (string, error) {
-	files, err := os.Open(filepath.Join(r.images(), filesImage))
-	if err != nil {
-		// CRIU reports what it misses.
-		return "", notMissing(err)
-	}
-	defer files.Close()
-	found, err := images.ReadFIFOs(files)
-	if err != nil {
-		return "", unlessFormat(err)
+func (r *run) restoreFIFOsOnce(entry *plan.Container, fifos []volumeFIFO) (string, error) {
+	if len(fifos) == 0 {
+		return "", nil
 	}
 	names := map[uint32]string{}
-	destinations := resolveDestinations(r.Call.Bundle, r.spec)
-	for _, each := range found {
-		if name := fifoName(r.spec, destinations, each.Path); name != "" {
-			names[each.ID] = name
-		}
-	}
-	if len(names) == 0 {
-		return "", nil
+	for _, each := range fifos {
+		names[each.id] = each.name
 	}
 	dropped := map[uint32]bool{}
 	for id, name := range names {
@@ -83,10 +106,9 @@ func (r *run) hasFIFO(name string) bool {
 	return false
 }
 
-// fifoName returns device and inode of a FIFO below a bind mount of a container, which other containers can have too. It is
-// empty for any other path, and for a FIFO that was deleted: CRIU creates that one again, for each container.
-func fifoName(spec *specs.Spec, destinations []string, name string) string {
-	source, relative := locate(spec, destinations, name)
+// fifoName returns device and inode of a FIFO below the source of a bind mount. It is empty without a source, for any other file,
+// and for a FIFO that was deleted: CRIU creates that one again, for each container.
+func fifoName(source, relative string) string {
 	if source == "" {
 		return ""
 	}
@@ -101,18 +123,17 @@ func fifoName(spec *specs.Spec, destinations []string, name string) string {
 	return fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
 }
 
-// openFIFO opens both ends of a FIFO that has a fifoName.
-func openFIFO(spec *specs.Spec, destinations []string, name string) (*os.File, error) {
-	source, relative := locate(spec, destinations, name)
-	if relative == "" {
-		return os.OpenFile(source, openNonblocking, 0)
+// open opens both ends of a FIFO.
+func (f volumeFIFO) open() (*os.File, error) {
+	if f.relative == "" {
+		return os.OpenFile(f.source, openNonblocking, 0)
 	}
-	root, err := os.OpenRoot(source)
+	root, err := os.OpenRoot(f.source)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	return root.OpenFile(relative, openNonblocking, 0)
+	return root.OpenFile(f.relative, openNonblocking, 0)
 }
 
 // locate returns the source of the bind mount that has a path of a container, and the path relative to it. The source is empty

@@ -1,17 +1,12 @@
 package restore
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
 
-	"cedana.ai/cdk/runtime/internal/images"
-	"golang.org/x/sys/unix"
+	"cedana.ai/cdk/runtime/internal/ask"
 )
 
 const (
@@ -30,33 +25,23 @@ const (
 // container that is not restored yet reads the end of the file, or gets EPIPE.
 //
 // A failure is written to holdLog: the restore continues without.
-func (r *run) holdFIFOs() {
+func (r *run) holdFIFOs(fifos []volumeFIFO) {
 	if len(r.checkpoint.Containers) < 2 || r.Service == "" {
 		return
 	}
-	if err := r.hold(); err != nil {
+	if err := r.hold(fifos); err != nil {
 		_ = os.WriteFile(filepath.Join(r.work(), holdLog), []byte(err.Error()+"\n"), 0o600)
 	}
 }
 
-func (r *run) hold() error {
-	source, err := os.Open(filepath.Join(r.images(), filesImage))
-	if err != nil {
-		return err
-	}
-	found, err := images.ReadFIFOs(source)
-	if err = errors.Join(err, source.Close()); err != nil {
-		return err
-	}
-	destinations := resolveDestinations(r.Call.Bundle, r.spec)
+func (r *run) hold(fifos []volumeFIFO) error {
 	descriptors, opened := []int{}, map[string]bool{}
-	for _, each := range found {
-		name := fifoName(r.spec, destinations, each.Path)
-		if name == "" || opened[name] || len(descriptors) == MaxHeld {
+	for _, each := range fifos {
+		if opened[each.name] || len(descriptors) == MaxHeld {
 			continue
 		}
-		opened[name] = true
-		file, err := openFIFO(r.spec, destinations, each.Path)
+		opened[each.name] = true
+		file, err := each.open()
 		if err != nil {
 			return err
 		}
@@ -66,34 +51,14 @@ func (r *run) hold() error {
 	if len(descriptors) == 0 {
 		return nil
 	}
-	return requestHold(r.Service, r.pod.UID, descriptors)
-}
-
-// requestHold lets the host service take descriptors of this process.
-func requestHold(socket, podUID string, descriptors []int) error {
-	connection, err := net.DialTimeout("unix", socket, holdTime)
+	// The service takes the descriptors from this process.
+	params := map[string]any{"podUID": r.pod.UID, "descriptors": descriptors}
+	answer, err := ask.Service(r.Service, holdTime, HoldMethod, params)
 	if err != nil {
-		return err
-	}
-	defer connection.Close()
-	if err := connection.SetDeadline(time.Now().Add(holdTime)); err != nil {
-		return err
-	}
-	params := map[string]any{"podUID": podUID, "descriptors": descriptors}
-	if err := json.NewEncoder(connection).Encode(map[string]any{"id": HoldMethod, "method": HoldMethod, "params": params}); err != nil {
-		return err
-	}
-	var answer struct {
-		Error json.RawMessage `json:"error"`
-	}
-	if err := json.NewDecoder(io.LimitReader(connection, 1<<16)).Decode(&answer); err != nil {
-		return fmt.Errorf("the host service does not answer: %w", err)
+		return fmt.Errorf("the host service: %w", err)
 	}
 	if answer.Error != nil {
 		return fmt.Errorf("the host service: %s", answer.Error)
 	}
 	return nil
 }
-
-// openNonblocking opens both ends of a FIFO, which never waits.
-const openNonblocking = os.O_RDWR | unix.O_NONBLOCK | unix.O_NOFOLLOW

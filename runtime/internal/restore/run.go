@@ -50,11 +50,15 @@ func (r *run) restoreProcess(entry *plan.Container) error {
 	if err != nil {
 		return err
 	}
-	fifos, err := r.restoreFIFOsOnce(entry)
+	shared, err := r.volumeFIFOs()
 	if err != nil {
 		return err
 	}
-	r.holdFIFOs()
+	fifos, err := r.restoreFIFOsOnce(entry, shared)
+	if err != nil {
+		return err
+	}
+	r.holdFIFOs(shared)
 	if err := r.serveMemory(entry); err != nil {
 		return err
 	}

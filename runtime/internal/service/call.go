@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
+
+	"cedana.ai/cdk/runtime/internal/ask"
 )
 
 // call sends one request and prints its result as JSON. It returns the exit code: 1 if the request failed, 2 if the
@@ -22,7 +23,7 @@ func call(socket string, args []string, stdout, stderr io.Writer) int {
 			return 2
 		}
 	}
-	result, err := exchange(socket, request{ID: "call", Method: args[0], Params: params})
+	result, err := exchange(socket, args[0], params)
 	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", Name, err)
 		return 1
@@ -31,25 +32,13 @@ func call(socket string, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-func exchange(socket string, send request) (json.RawMessage, error) {
-	connection, err := net.Dial("unix", socket)
+func exchange(socket, method string, params json.RawMessage) (json.RawMessage, error) {
+	answer, err := ask.Service(socket, 0, method, params)
 	if err != nil {
 		return nil, err
 	}
-	defer connection.Close()
-	if err := json.NewEncoder(connection).Encode(send); err != nil {
-		return nil, err
+	if answer.Error != nil {
+		return nil, fmt.Errorf("%s", answer.Error)
 	}
-	var received struct {
-		ID     string          `json:"id"`
-		Result json.RawMessage `json:"result"`
-		Error  json.RawMessage `json:"error"`
-	}
-	if err := json.NewDecoder(connection).Decode(&received); err != nil {
-		return nil, fmt.Errorf("no response: %w", err)
-	}
-	if received.Error != nil {
-		return nil, fmt.Errorf("%s", received.Error)
-	}
-	return received.Result, nil
+	return answer.Result, nil
 }

@@ -416,12 +416,12 @@ func TestSocketOfTheHealthCheckAnswersOnlyItsMethod(t *testing.T) {
 	must(t, err)
 	served := make(chan error)
 	go func() { served <- f.ServeState(listener) }()
-	if _, err := exchange(path, request{ID: "1", Method: "state", Params: json.RawMessage("{}")}); err != nil {
+	if _, err := exchange(path, "state", json.RawMessage("{}")); err != nil {
 		t.Error(err)
 	}
 	for _, method := range []string{"checkpoint", "forget", "export", "stage", "lay", "decline", "outcome", "forgetPlan", "hold", ""} {
 		params := json.RawMessage(`{"uid":"cp","podUID":"pod","part":"metadata"}`)
-		_, err := exchange(path, request{ID: "1", Method: method, Params: params})
+		_, err := exchange(path, method, params)
 		if err == nil || !strings.Contains(err.Error(), "this socket does not answer the method") {
 			t.Errorf("%s: got %v", method, err)
 		}
