@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/plan"
 	"cedana.ai/cdk/runtime/internal/restore"
 	"golang.org/x/sys/unix"
@@ -57,13 +58,14 @@ func (s *Service) hold(params holdRequest, client int) (any, error) {
 		}
 		files = append(files, file)
 	}
-	round, _ := s.restoring(params.PodUID)
+	containers := s.containersOf(params.PodUID)
+	round, _ := s.restoring(params.PodUID, containers)
 	go func() {
 		defer closeAll()
 		limit := time.After(holdLimit)
 		for {
 			// What a FIFO has of an interrupted round must not reach the next one.
-			if current, active := s.restoring(params.PodUID); !active || current != round {
+			if current, active := s.restoring(params.PodUID, containers); !active || current != round {
 				return
 			}
 			select {
@@ -92,9 +94,24 @@ func takeFIFO(process, descriptor int) (*os.File, error) {
 	return os.NewFile(uintptr(taken), fmt.Sprintf("fifo-%d", descriptor)), nil
 }
 
-// restoring says in which round the containers of a pod are restored, and if some are not yet. It is false once a restored one has ended: the
-// volumes of a pod that is deleted must not stay in use.
-func (s *Service) restoring(podUID string) (round int, active bool) {
+// containersOf returns the containers of the checkpoint that a pod is restored from; none if it has no plan. A newer checkpoint of the
+// pod has the same.
+func (s *Service) containersOf(podUID string) []checkpoint.Container {
+	pod, err := plan.Open(s.plans, podUID)
+	if err != nil {
+		return nil
+	}
+	defer pod.Close()
+	_, c, err := pod.Current()
+	if err != nil {
+		return nil
+	}
+	return c.Containers
+}
+
+// restoring says in which round these containers of a pod are restored, and if some are not yet. It is false once a restored
+// one has ended: the volumes of a pod that is deleted must not stay in use.
+func (s *Service) restoring(podUID string, containers []checkpoint.Container) (round int, active bool) {
 	pod, err := plan.Open(s.plans, podUID)
 	if err != nil {
 		return 0, false
@@ -104,12 +121,8 @@ func (s *Service) restoring(podUID string) (round int, active bool) {
 	if err != nil || state.Decision != plan.Restore {
 		return 0, false
 	}
-	_, c, err := pod.Current()
-	if err != nil {
-		return 0, false
-	}
 	complete := true
-	for _, each := range c.Containers {
+	for _, each := range containers {
 		known := state.Containers[each.Name]
 		switch {
 		case known == nil || known.Phase == plan.Restoring:
