@@ -131,8 +131,9 @@ type FileEntry struct {
 	Archive
 }
 
-// Archive is a tar archive, or another file, with its size in bytes and its checksum: 8 hexadecimal digits. That finds accidental damage on the
-// disk. What protects a checkpoint in a registry is the sha256 of each layer, which takes eight times as long.
+// Archive is a tar archive, or another file, with its size in bytes and its checksum: 8 hexadecimal digits. That finds
+// accidental damage on the disk. What protects a checkpoint in a registry is the sha256 of each layer, which takes eight times
+// as long.
 type Archive struct {
 	Size   int64  `json:"size"`
 	CRC32C string `json:"crc32c"`

@@ -46,7 +46,7 @@ func (j *job) dumpMemory(ctx context.Context, container pod.Container, entry *gu
 			thawed <- err
 			return
 		}
-		err := j.thawOnce(ctx, cgroups)
+		err := thawOnce(ctx, cgroups)
 		standstill = time.Since(begin)
 		thawed <- err
 	}()
@@ -57,13 +57,13 @@ func (j *job) dumpMemory(ctx context.Context, container pod.Container, entry *gu
 	}
 	// After an error it is not sure that CRIU has ended, and CRIU freezes again what it found frozen.
 	if err == nil {
-		err = j.thawOnce(ctx, cgroups)
+		err = thawOnce(ctx, cgroups)
 	}
 	return time.Since(begin), err
 }
 
 // thawOnce thaws cgroups, also when the service stops.
-func (j *job) thawOnce(ctx context.Context, cgroups []freezer.Cgroup) error {
+func thawOnce(ctx context.Context, cgroups []freezer.Cgroup) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), thawAllowance)
 	defer cancel()
 	if err := freezer.Thaw(ctx, cgroups); err != nil {

@@ -244,15 +244,10 @@ func (j *job) deadlineError() *Error {
 func (j *job) thaw(ctx context.Context, entry *guard.Entry, success bool) error {
 	begin := time.Now()
 	defer func() { j.timings.Thaw = time.Since(begin).Nanoseconds() }()
-	ctx = context.WithoutCancel(ctx)
-	if success {
-		thawContext, cancel := context.WithTimeout(ctx, thawAllowance)
-		defer cancel()
-		if freezer.Thaw(thawContext, entry.Cgroups) == nil {
-			return nil
-		}
+	if success && thawOnce(ctx, entry.Cgroups) == nil {
+		return nil
 	}
-	return guard.Release(ctx, entry)
+	return guard.Release(context.WithoutCancel(ctx), entry)
 }
 
 // reasonOf prefers the cause that ended the context: what failed then is its consequence.

@@ -12,9 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kcmpVM compares the memory of two processes: KCMP_VM of <linux/kcmp.h>.
-const kcmpVM = 1
-
 // SharedMemoryError reports a process that uses the memory of its parent, as a child of vfork does until it starts a program.
 //
 // The kernel keeps the parent from running meanwhile, so CRIU, which needs it to stop under ptrace, waits for 10 s and fails.
@@ -50,14 +47,9 @@ func (c Cgroup) sharedMemory() error {
 			return err
 		}
 		// Where the kernel compares nothing, CRIU cannot dump either.
-		if stat.Parent > 0 && sameMemory(pid, stat.Parent) {
+		if stat.Parent > 0 && proc.SharesMemory(pid, stat.Parent) {
 			return &SharedMemoryError{Cgroup: c, PID: pid, Parent: stat.Parent, Name: stat.Name}
 		}
 	}
 	return nil
-}
-
-func sameMemory(one, other int) bool {
-	order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(one), uintptr(other), kcmpVM, 0, 0, 0)
-	return errno == 0 && order == 0
 }

@@ -12,6 +12,7 @@ import (
 
 	"cedana.ai/cdk/runtime/internal/freezer"
 	"cedana.ai/cdk/runtime/internal/freezertest"
+	"cedana.ai/cdk/runtime/internal/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -56,8 +57,7 @@ func withMemoryOfParent(t *testing.T, cgroup freezer.Cgroup) []int {
 	found := []int{}
 	for _, one := range all {
 		for _, other := range all {
-			// KCMP_VM is 1.
-			if order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(one), uintptr(other), 1, 0, 0, 0); one != other && errno == 0 && order == 0 {
+			if one != other && proc.SharesMemory(one, other) {
 				found = append(found, one)
 			}
 		}

@@ -135,12 +135,7 @@ func (g Group) HoldWithinVfork(t *testing.T, parent int) int {
 // withinVfork says if a process is a child of another one and uses its memory.
 func withinVfork(pid, parent int) bool {
 	stat, err := proc.ReadStat(pid)
-	if err != nil || stat.Parent != parent {
-		return false
-	}
-	// KCMP_VM is 1.
-	order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(pid), uintptr(parent), 1, 0, 0, 0)
-	return errno == 0 && order == 0
+	return err == nil && stat.Parent == parent && proc.SharesMemory(pid, parent)
 }
 
 // stops waits until a process has stopped, and says if it did.

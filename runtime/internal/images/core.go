@@ -16,7 +16,6 @@ const (
 // Modes of seccomp, as in linux/seccomp.h.
 const (
 	SeccompDisabled = 0
-	SeccompStrict   = 1
 	SeccompFilter   = 2
 )
 
@@ -142,7 +141,7 @@ func once(message []byte, into map[int]*[]byte) error {
 		if each.kind != bytesType || *to != nil {
 			return fmt.Errorf("%w: field %d is no message, or occurs twice", ErrFormat, each.number)
 		}
-		*to = append([]byte{}, each.bytes...)
+		*to = each.bytes
 		return nil
 	})
 }

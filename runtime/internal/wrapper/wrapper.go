@@ -157,14 +157,13 @@ func (s System) started(call oci.Call) int {
 // before, if it could not complete the start, for example because the kubelet ended: such a container counts as not started. One
 // that gets another signal first, or that ran for startLimit, was started. containerd also sends SIGKILL to one that has ended.
 func (s System) killed(call oci.Call) {
-	name := filepath.Join(s.Marks, call.ID)
 	root, unstarted, err := s.readMark(call)
-	info, statErr := os.Stat(name)
+	info, statErr := os.Stat(filepath.Join(s.Marks, call.ID))
 	if err != nil || statErr != nil || root != call.Root || unstarted == "" {
 		return
 	}
 	// A start at the same time reads it after it removed the file.
-	if err := os.WriteFile(name, []byte(root+"\n"), 0o600); err != nil {
+	if err := s.mark(call, ""); err != nil {
 		return
 	}
 	if isKill(call.Signal) && time.Since(info.ModTime()) < startLimit && pod.Runs(root, call.ID) {
