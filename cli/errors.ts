@@ -1,4 +1,7 @@
-/** Exit codes of every command. As with `kubectl diff`, 1 is not an error: `diff` found differences, `explain` a gated node. */
+/**
+ * Exit codes of every command. As with `kubectl diff`, 1 is not an error: `diff` found differences, `crd status` an upgrade that
+ * is due, `explain` a gated node.
+ */
 export const EXIT = { ok: 0, differs: 1, badInput: 2, failed: 3 } as const;
 
 /** Ends the command with a message for the user, without a stack trace. */

@@ -19,7 +19,7 @@ const program = new Command("cedana-cdk")
   .exitOverride()
   .addHelpText(
     "after",
-    "\nExit codes: 0 success, 1 difference (diff) or gated node (explain), 2 invalid input, 3 any other error.",
+    "\nExit codes: 0 success, 1 difference (diff), upgrade due (crd status) or gated node (explain), 2 invalid input, 3 any other error.",
   );
 
 for (const add of [

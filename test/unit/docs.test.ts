@@ -26,6 +26,12 @@ test("every public construct has a page with a program, or a program that import
   expect(undocumented).toEqual([]);
 });
 
+test("the README has what synth prints for the starter file", () => {
+  const printed = readFileSync(join(ROOT, "test/golden/cli/synth-criu.txt"), "utf8");
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  expect(readme).toContain(`\`\`\`\n${printed.replaceAll("demo", "cedana")}\`\`\`\n`);
+});
+
 test("the README and the page on images name the supported Kubernetes versions", () => {
   const [oldest, newest] = [KUBERNETES_MINORS[0], KUBERNETES_MINORS.at(-1)];
   const page = (path: string) => readFileSync(join(ROOT, path), "utf8");
