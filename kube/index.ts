@@ -17,6 +17,7 @@ export {
   type ReconcileResult,
   type ReflectorMetrics,
 } from "./metrics";
+export { parallel } from "./parallel";
 export * from "./process";
 export {
   certificateControllers,

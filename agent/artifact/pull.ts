@@ -1,9 +1,9 @@
 import type { StreamDigest } from "../../clients/node-service";
 import { parseReference, type RegistryClient } from "../../clients/registry";
+import { parallel } from "../../kube";
 import { ArtifactError } from "./error";
 import { checkParts, parseManifest, type Artifact } from "./manifest";
 import { parseMetadata } from "./metadata";
-import { parallel } from "./parallel";
 import { METADATA } from "./parts";
 import { PARALLEL_PARTS } from "./push";
 import { joined, type OpenSegment } from "./segments";

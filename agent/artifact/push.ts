@@ -1,8 +1,8 @@
 import type { ExportedPart, NodeService, PartName } from "../../clients/node-service";
 import { digestOf, formatReference, type RegistryClient } from "../../clients/registry";
+import { parallel } from "../../kube";
 import { MANIFEST, manifestOf, type StoredPart } from "./manifest";
 import { parseMetadata } from "./metadata";
-import { parallel } from "./parallel";
 import { METADATA, partsOf } from "./parts";
 import { PARALLEL_SEGMENTS } from "./segments";
 import type { PushCheckpoint } from "./types";

@@ -90,9 +90,9 @@ function tableIn(path: string, text: string): TomlTable {
   try {
     return parse(text);
   } catch (error) {
-    // The parser's message continues with lines of the file.
     // A path of an import can have any character.
     const shown = /^[\x21-\x7e]{1,255}$/.test(path) ? path : printable(path);
+    // The parser's message continues with lines of the file.
     throw new Error(`${shown} is not TOML: ${(error as Error).message.split("\n", 1)[0]}`, {
       cause: error,
     });

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { hasStatus, isRejected } from "../../kube";
+import { isFinal } from "../../kube";
 import {
   conditionOf,
   errorText,
@@ -114,16 +114,11 @@ export async function runHealth(options: HealthOptions, signal: AbortSignal): Pr
     } catch (error) {
       log.error({ error: errorText(error) }, "cannot store the condition in the pod's status");
       // Without a response, what the API server has still holds. A rejected write is a fault of this pod.
-      if (!isRejection(error) && options.isStored(condition.status)) await reported();
+      if (!isFinal(error) && options.isStored(condition.status)) await reported();
     }
     const restMs = Math.max(0, periodSeconds * 1000 - (Date.now() - startedMs));
     await pause(restMs, undefined, { signal }).catch(() => undefined);
   }
-}
-
-/** Checks whether the API server rejected the write. A busy one (429) does not count. */
-function isRejection(error: unknown): boolean {
-  return isRejected(error) && !hasStatus(error, 429);
 }
 
 /** Logs a finding if its status changed, or its message while it is not ok. */

@@ -14,8 +14,6 @@ export interface PushOptions<T> {
   readonly spec: NodeCheckpointSpec;
   readonly startMs: number;
   readonly deadlineMs: number;
-  /** Status fields while it is pushed. */
-  readonly fields?: NodeCheckpointStatus;
   readonly push: (signal: AbortSignal) => Promise<T>;
   /** Returns what to throw instead of a retry. */
   readonly fatal: (error: unknown) => Promise<Error | undefined>;
@@ -102,9 +100,9 @@ export abstract class CheckpointJob implements Job {
 
   /** Pushes, with retries until it succeeds, also beyond the deadline. @throws CheckpointFailure; what `fatal` returns; the signal's reason */
   protected async pushed<T>(options: PushOptions<T>): Promise<T> {
-    const { spec, startMs, deadlineMs, fields } = options;
+    const { spec, startMs, deadlineMs } = options;
     // Not awaited: it rejects only when the process stops, and then the push is aborted too.
-    this.report(startMs, "Pushing", `to ${spec.image}`, fields).catch(() => undefined);
+    this.report(startMs, "Pushing", `to ${spec.image}`).catch(() => undefined);
     const deadline = abortAt(deadlineMs);
     deadline.signal.addEventListener("abort", () => this.beyond.abort(), { once: true });
     try {
@@ -115,7 +113,7 @@ export abstract class CheckpointJob implements Job {
   }
 
   private async pushedWithRetries<T>(options: PushOptions<T>): Promise<T> {
-    const { spec, startMs, deadlineMs, fields, push, fatal, retryAfterMs, beyondDeadline, untilMs } = options;
+    const { spec, startMs, deadlineMs, push, fatal, retryAfterMs, beyondDeadline, untilMs } = options;
     const { times, log } = this.checkpoints;
     const signal = AbortSignal.any([this.signal, this.givenUp.signal]);
     for (let attempt = 0; ; attempt++) {
@@ -141,7 +139,7 @@ export abstract class CheckpointJob implements Job {
         const problem = isLate
           ? `not pushed within ${spec.timeoutSeconds} s: ${text}; ${beyondDeadline}`
           : `retrying after: ${text}`;
-        await this.report(startMs, "Pushing", `to ${spec.image}, ${problem}`, fields);
+        await this.report(startMs, "Pushing", `to ${spec.image}, ${problem}`);
         await sleep(delay, signal);
       } finally {
         limit.end();
@@ -155,13 +153,8 @@ export abstract class CheckpointJob implements Job {
   }
 
   /** Writes a status of work in progress. */
-  protected async report(
-    startMs: number,
-    reason: NodeCheckpointReason,
-    message: string,
-    fields: NodeCheckpointStatus = {},
-  ): Promise<void> {
-    const status = { startTime: timeOf(startMs), ...this.failures, ...fields };
+  protected async report(startMs: number, reason: NodeCheckpointReason, message: string): Promise<void> {
+    const status = { startTime: timeOf(startMs), ...this.failures };
     if (!(await this.status.put(this.status.make(status, { holds: "Progressing", reason, message }))))
       this.cancel();
   }

@@ -1,5 +1,7 @@
+import { parallel } from "../../kube";
 import {
   isRejected,
+  keyOf,
   retryOnConflict,
   textAt,
   type Client,
@@ -50,17 +52,7 @@ export async function migrateStorage(
   const before = progressOf(live, version);
   let rewritten = before?.rewritten ?? 0;
   for await (const { objects, next } of pagesOf(client, kind, { pageSize, from: before?.next })) {
-    const queue = [...objects];
-    const worker = async () => {
-      for (let object = queue.shift(); object; object = queue.shift())
-        await rewrite(client, kind, object.metadata);
-    };
-    try {
-      await Promise.all(Array.from({ length: PARALLEL }, worker));
-    } finally {
-      // After an error, the other workers end too.
-      queue.length = 0;
-    }
+    await parallel(objects, PARALLEL, ({ metadata }) => rewrite(client, kind, metadata));
     rewritten += objects.length;
     if (next !== undefined) await record(client, live, { generation, version, next, rewritten });
     onPage?.(rewritten);
@@ -79,7 +71,7 @@ async function rewrite(client: Client, kind: Kind, object: ObjectMetadata): Prom
   } catch (error) {
     if (!isRejected(error)) throw error;
     throw new CommandError(
-      `${kind.kind} ${namespace === undefined ? "" : `${namespace}/`}${name} cannot be rewritten: ${error.message}\nMake it valid or delete it, then run the command again: it resumes.`,
+      `${kind.kind} ${keyOf({ metadata: object })} cannot be rewritten: ${error.message}\nMake it valid or delete it, then run the command again: it resumes.`,
       EXIT.badInput,
     );
   }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { itemsAt, textAt, type Client, type Json } from "../../kube/client";
+import { itemsAt, keyOf, textAt, type Client, type Json } from "../../kube/client";
 import { CommandError, EXIT } from "../errors";
 import { CRD, kindIn, storageOf, type CrdSpec, type DesiredCrd, type LiveCrd } from "./definition";
 import { lostFields } from "./lost-fields";
@@ -67,11 +67,8 @@ async function scan(client: Client, desired: DesiredCrd, live: LiveCrd, compare:
     for (const { metadata, raw } of page.objects) {
       const fields = lostFields(storage?.schema?.openAPIV3Schema, raw as object);
       if (fields.length === 0) continue;
-      const { namespace, name } = metadata;
       const named = fields.slice(0, NAMED_FIELDS).join(", ");
-      lost.push(
-        `${namespace === undefined ? "" : `${namespace}/`}${name} has ${named}, which the new schema lacks`,
-      );
+      lost.push(`${keyOf({ metadata })} has ${named}, which the new schema lacks`);
     }
   }
   return { objects, lost: shortened(lost) };

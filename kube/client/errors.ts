@@ -1,4 +1,6 @@
 import type { IncomingMessage } from "node:http";
+import type { Json } from "../../http";
+import { textAt } from "./json";
 
 /** Fields of a `Status` besides its message. */
 export interface StatusDetails {
@@ -55,6 +57,11 @@ export function isRejected(error: unknown): error is ApiError {
   return error instanceof ApiError && error.status >= 400 && error.status < 500;
 }
 
+/** Checks whether the API server rejected the request for good: a busy one (429) accepts it later. */
+export function isFinal(error: unknown): error is ApiError {
+  return isRejected(error) && !hasStatus(error, 429);
+}
+
 /** Checks whether the API server no longer has the history to continue from. */
 export function isExpired(error: unknown): boolean {
   return hasStatus(error, 410);
@@ -86,22 +93,14 @@ function finite(ms: number): number | undefined {
 
 function statusIn(text: string): StatusDetails & { readonly message?: string } {
   try {
-    const { message, reason, metadata } = JSON.parse(text) as {
-      message?: unknown;
-      reason?: unknown;
-      metadata?: { continue?: unknown };
-    };
+    const json = JSON.parse(text) as Json;
     return {
-      message: nonEmptyText(message),
-      reason: nonEmptyText(reason),
-      continuation: nonEmptyText(metadata?.continue),
+      message: textAt(json, "message") || undefined,
+      reason: textAt(json, "reason") || undefined,
+      continuation: textAt(json, "metadata", "continue") || undefined,
     };
   } catch {
     // Not a Status: a response of a proxy in between.
     return {};
   }
-}
-
-function nonEmptyText(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
 }

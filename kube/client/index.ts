@@ -11,6 +11,7 @@ export { Discovery, type ObjectReference } from "./discovery";
 export {
   ApiError,
   hasStatus,
+  isFinal,
   isNotFound,
   isOutdated,
   isRejected,
@@ -18,7 +19,17 @@ export {
   type StatusDetails,
 } from "./errors";
 export { Interner } from "./interner";
-export { at, isTrueAt, itemsAt, numberAt, textAt, textsAt, pointer, type JsonPatchOperation } from "./json";
+export {
+  at,
+  isTrueAt,
+  itemsAt,
+  mapFields,
+  numberAt,
+  textAt,
+  textsAt,
+  pointer,
+  type JsonPatchOperation,
+} from "./json";
 export {
   isOlder,
   keyOf,

@@ -1,4 +1,5 @@
-import type { Json, JsonObject } from "../../http";
+import type { Json } from "../../http";
+import { mapFields } from "./json";
 
 /** Strings and values that one generation keeps. Two generations bound the memory: what was not used in the last one is dropped. */
 const GENERATION = 20_000;
@@ -22,11 +23,7 @@ export class Interner {
   strings<T extends Json | undefined>(json: T): T {
     if (typeof json === "string") return this.text(json) as T;
     if (Array.isArray(json)) return json.map((one) => this.strings(one as Json)) as unknown as T;
-    if (typeof json !== "object" || json === null) return json;
-    // A copy has the layout of the parsed object, which is the smallest.
-    const copy: Record<string, Json | undefined> = { ...(json as JsonObject) };
-    for (const [field, value] of Object.entries(copy)) copy[field] = this.strings(value);
-    return copy as T;
+    return mapFields(json, (value) => this.strings(value));
   }
 
   /** Returns JSON as one value for all equal ones. For values that many objects have. */

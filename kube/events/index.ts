@@ -1,5 +1,5 @@
 /** Events of `events.k8s.io/v1`, aggregated as client-go does. */
-import { hasStatus, isNotFound, isRejected } from "../client/errors";
+import { hasStatus, isFinal, isNotFound } from "../client/errors";
 import type { Transport } from "../client/transport";
 import { sleep } from "../backoff";
 import { EventSeries, eventOf, eventPath, seriesOf, type EventInput, type Occurrence } from "./series";
@@ -86,7 +86,7 @@ export class EventRecorder implements Events {
       try {
         return await this.send(occurrence);
       } catch (error) {
-        const rejected = isRejected(error) && !hasStatus(error, 429);
+        const rejected = isFinal(error);
         if (!rejected && delay !== undefined && !this.stopping.signal.aborted) {
           await sleep(delay, this.stopping.signal);
           continue;

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { microTime } from "../election/lease";
+import { BoundedMap } from "../bounded-map";
 import { pathOf } from "../client/objects";
 
 /** reportingController of all Events. */
@@ -106,9 +107,9 @@ export class Occurrence {
 
 /** Assigns events to Event objects, as client-go does: combines repetitions and similar events, and enforces a budget. */
 export class EventSeries {
-  private readonly occurrences = new BoundedMap<Occurrence>();
-  private readonly notes = new BoundedMap<{ readonly seen: Set<string>; lastMs: number }>();
-  private readonly budgets = new BoundedMap<{ tokens: number; atMs: number }>();
+  private readonly occurrences = new BoundedMap<Occurrence>(MAX_ENTRIES);
+  private readonly notes = new BoundedMap<{ readonly seen: Set<string>; lastMs: number }>(MAX_ENTRIES);
+  private readonly budgets = new BoundedMap<{ tokens: number; atMs: number }>(MAX_ENTRIES);
 
   /** Adds an event. @returns undefined if the object's budget is used up: 25 events at once, then one in 5 minutes */
   take(event: EventInput, now: number): Occurrence | undefined {
@@ -146,25 +147,6 @@ export class EventSeries {
     const left = Math.min(BURST, tokens + (now - atMs) / REFILL_MS);
     this.budgets.set(object, { tokens: left >= 1 ? left - 1 : left, atMs: now });
     return left >= 1;
-  }
-}
-
-/** A map that drops its least recently written entry when it is full. */
-class BoundedMap<T> {
-  private readonly entries = new Map<string, T>();
-
-  get(key: string): T | undefined {
-    return this.entries.get(key);
-  }
-
-  set(key: string, value: T): T {
-    this.entries.delete(key);
-    this.entries.set(key, value);
-    if (this.entries.size > MAX_ENTRIES) {
-      const [oldest] = this.entries.keys();
-      if (oldest !== undefined) this.entries.delete(oldest);
-    }
-    return value;
   }
 }
 

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { Budget, type Limit, type Refusal } from "./limits";
 
 /** The API server's limit of a request is 3 MiB; the review is a bit larger than the object. */
-export const MAX_BYTES = 4 * 1024 * 1024;
+const MAX_BYTES = 4 * 1024 * 1024;
 /** Bodies up to this size need no budget: connections limit them. Reviews of pods have some KiB. */
 const SMALL_BYTES = 64 * 1024;
 /** Values of a body, by the characters that begin or separate them. The largest pod has some 10,000; a parsed value needs 50 bytes. */

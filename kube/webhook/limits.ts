@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { BoundedMap } from "../bounded-map";
 import { FairKeys } from "../controller/fair-keys";
 
 /** Limits of one resource, for all clients together and for one source address. */
@@ -22,26 +23,17 @@ const MAX_RATES = 10_000;
 
 /** Limits how often something happens for a source: a bucket of tokens each. */
 export class RateLimit {
-  private readonly buckets = new Map<string, { tokens: number; atMs: number }>();
+  private readonly buckets = new BoundedMap<{ tokens: number; atMs: number }>(MAX_RATES);
 
   constructor(private readonly rate: Rate) {}
 
   /** Takes a token. @returns false if the source has none */
   take(source: string, nowMs: number): boolean {
     const { burst, perSecond } = this.rate;
-    const bucket = this.buckets.get(source) ?? { tokens: burst, atMs: nowMs };
-    bucket.tokens = Math.min(burst, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * perSecond);
-    bucket.atMs = nowMs;
-    // The order of the map is that of the last use.
-    this.buckets.delete(source);
-    this.buckets.set(source, bucket);
-    if (this.buckets.size > MAX_RATES) {
-      const [oldest = source] = this.buckets.keys();
-      this.buckets.delete(oldest);
-    }
-    if (bucket.tokens < 1) return false;
-    bucket.tokens--;
-    return true;
+    const { tokens, atMs } = this.buckets.get(source) ?? { tokens: burst, atMs: nowMs };
+    const left = Math.min(burst, tokens + ((nowMs - atMs) / 1000) * perSecond);
+    this.buckets.set(source, { tokens: left >= 1 ? left - 1 : left, atMs: nowMs });
+    return left >= 1;
   }
 }
 

@@ -1,5 +1,4 @@
 import { fork, type ChildProcess } from "node:child_process";
-import { X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { Backoff, sleep } from "../backoff";
 import type { Logger, LogLevel } from "../log";
@@ -7,7 +6,8 @@ import type { HealthCheck } from "../process/health";
 import { WEBHOOK_ARGUMENT, type FromChild, type ToChild } from "./messages";
 import { REFUSALS, type Refusal } from "./limits";
 import { InvalidReviewError, type AdmissionHandler } from "./review";
-import { DRAIN_MS, FINISH_MS, type CertificateTimes, type Webhook } from "./server";
+import { DRAIN_MS, FINISH_MS, type Webhook } from "./server";
+import { ServedCertificate, type CertificatePair, type CertificateTimes } from "./served-certificate";
 
 /** Heap of the process, MiB: beyond it the process ends, and is started again. */
 const HEAP_MIB = 160;
@@ -36,15 +36,15 @@ export interface WebhookProcessOptions {
  */
 export class WebhookProcess implements Webhook {
   private child?: ChildProcess;
-  private certificate?: { readonly cert: string; readonly key: string };
-  private served?: CertificateTimes;
-  private failure?: string;
+  private readonly certificate: ServedCertificate;
   private listening = false;
   private stopping = false;
   private closed = false;
   private readonly backoff = new Backoff(BACKOFF);
 
-  constructor(private readonly options: WebhookProcessOptions) {}
+  constructor(private readonly options: WebhookProcessOptions) {
+    this.certificate = new ServedCertificate(options.log);
+  }
 
   get check(): HealthCheck {
     return {
@@ -52,30 +52,18 @@ export class WebhookProcess implements Webhook {
       failure: () => {
         if (this.stopping) return "the process is stopping";
         if (!this.listening) return "the webhook's process does not listen";
-        if (this.failure !== undefined) return this.failure;
-        return this.certificate === undefined ? "the webhook has no certificate yet" : undefined;
+        return this.certificate.failure;
       },
     };
   }
 
   get validity(): CertificateTimes | undefined {
-    return this.served;
+    return this.certificate.validity;
   }
 
-  use({ cert, key }: { readonly cert: string; readonly key: string }): void {
-    if (cert === this.certificate?.cert) return;
-    try {
-      createSecureContext({ cert, key });
-      const { validFrom, validTo } = new X509Certificate(cert);
-      this.served = { notBeforeMs: Date.parse(validFrom), notAfterMs: Date.parse(validTo) };
-      this.certificate = { cert, key };
-      this.failure = undefined;
-      this.send({ do: "use", cert, key });
-    } catch (error) {
-      // The previous certificate stays in use.
-      if (this.certificate === undefined) this.failure = `the certificate cannot be loaded: ${String(error)}`;
-      this.options.log.error({ err: error }, "webhook: certificate not loaded");
-    }
+  use(pair: CertificatePair): void {
+    const load = ({ cert, key }: CertificatePair) => void createSecureContext({ cert, key });
+    if (this.certificate.use(pair, load)) this.send({ do: "use", ...pair });
   }
 
   /** @throws Error if the process cannot bind the port or ends */
@@ -86,7 +74,7 @@ export class WebhookProcess implements Webhook {
   async drain(): Promise<void> {
     this.stopping = true;
     this.send({ do: "stop" });
-    if (this.certificate !== undefined) await sleep(DRAIN_MS);
+    if (this.certificate.pair !== undefined) await sleep(DRAIN_MS);
   }
 
   async close(): Promise<void> {
@@ -120,7 +108,7 @@ export class WebhookProcess implements Webhook {
         if (message.is === "refused") return this.count(message.refusals);
         if (message.is === "failed") return reject(new Error(message.message));
         this.listening = true;
-        if (this.certificate) this.send({ do: "use", ...this.certificate });
+        if (this.certificate.pair) this.send({ do: "use", ...this.certificate.pair });
         if (this.stopping) this.send({ do: "stop" });
         log.info({ server: "webhook", port: message.port, pid: child.pid }, "listening");
         resolve(message.port);

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { X509Certificate } from "node:crypto";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { sleep } from "../backoff";
@@ -7,6 +6,7 @@ import type { Logger } from "../log";
 import type { HealthCheck } from "../process/health";
 import { Bodies, RefusedBodyError } from "./body";
 import { ConnectionLimit, RateLimit, Slots, sourceOf, type Limit, type Rate, type Refusal } from "./limits";
+import { ServedCertificate, type CertificatePair, type CertificateTimes } from "./served-certificate";
 import { InvalidReviewError, readReview, writeReview, type AdmissionHandler } from "./review";
 
 /** An API server opens one connection for each pod that is created at the same time. A connection needs about 50 KiB. */
@@ -44,12 +44,6 @@ export interface WebhookServerOptions {
   readonly onRefused?: (refusal: Refusal, count: number) => void;
 }
 
-/** When a certificate is valid, ms since the epoch. */
-export interface CertificateTimes {
-  readonly notBeforeMs: number;
-  readonly notAfterMs: number;
-}
-
 /** A server of admission webhooks, in this process or another one. */
 export interface Webhook {
   /** Checks whether it serves with a certificate: for `/readyz`. */
@@ -57,7 +51,7 @@ export interface Webhook {
   /** When the certificate that is served is valid; undefined without one. */
   readonly validity: CertificateTimes | undefined;
   /** Serves this certificate from now on; open connections keep theirs. An invalid one is logged and ignored. */
-  use(pair: { readonly cert: string; readonly key: string }): void;
+  use(pair: CertificatePair): void;
   /** @returns the port */
   start(): Promise<number>;
   /** Serves on for 8 s, but is not Ready, and keeps no connection. */
@@ -75,9 +69,7 @@ export interface Webhook {
  */
 export class WebhookServer implements Webhook {
   private readonly server: Server;
-  private certificate?: string;
-  private served?: CertificateTimes;
-  private failure?: string;
+  private readonly certificate: ServedCertificate;
   private stopping = false;
   private readonly bodies = new Bodies();
   private readonly decisions = new Slots(DECISIONS);
@@ -90,6 +82,7 @@ export class WebhookServer implements Webhook {
   );
 
   constructor(private readonly options: WebhookServerOptions) {
+    this.certificate = new ServedCertificate(options.log);
     this.server = createServer(
       {
         minVersion: "TLSv1.2",
@@ -116,32 +109,18 @@ export class WebhookServer implements Webhook {
   get check(): HealthCheck {
     return {
       name: "webhook-certificate",
-      failure: () =>
-        this.stopping
-          ? "the process is stopping"
-          : (this.failure ??
-            (this.certificate === undefined ? "the webhook has no certificate yet" : undefined)),
+      failure: () => (this.stopping ? "the process is stopping" : this.certificate.failure),
     };
   }
 
   get validity(): CertificateTimes | undefined {
-    return this.served;
+    return this.certificate.validity;
   }
 
-  use({ cert, key }: { readonly cert: string; readonly key: string }): void {
-    if (cert === this.certificate) return;
-    try {
+  use(pair: CertificatePair): void {
+    const load = ({ cert, key }: CertificatePair) =>
       this.server.setSecureContext({ cert, key, minVersion: "TLSv1.2" });
-      const { validFrom, validTo } = new X509Certificate(cert);
-      this.served = { notBeforeMs: Date.parse(validFrom), notAfterMs: Date.parse(validTo) };
-      this.certificate = cert;
-      this.failure = undefined;
-      this.options.log.info("webhook: certificate loaded");
-    } catch (error) {
-      // The previous certificate stays in use.
-      if (this.certificate === undefined) this.failure = `the certificate cannot be loaded: ${String(error)}`;
-      this.options.log.error({ err: error }, "webhook: certificate not loaded");
-    }
+    if (this.certificate.use(pair, load)) this.options.log.info("webhook: certificate loaded");
   }
 
   async start(): Promise<number> {
@@ -156,7 +135,7 @@ export class WebhookServer implements Webhook {
 
   async drain(): Promise<void> {
     this.stopping = true;
-    if (this.certificate === undefined) return;
+    if (this.certificate.pair === undefined) return;
     await sleep(this.options.drainMs ?? DRAIN_MS);
   }
 

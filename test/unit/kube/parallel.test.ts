@@ -1,4 +1,4 @@
-import { parallel } from "../../../../agent/artifact/parallel";
+import { parallel } from "../../../kube";
 
 test("reads an item only when a call for it can begin, and keeps the order of the results", async () => {
   let [read, ended, most] = [0, 0, 0];
