@@ -5,7 +5,6 @@ import {
   updatePresences,
   type AgentAssessment,
   type NodeCondition,
-  type Taint,
 } from "../controller/readiness/rules";
 import { toTaintText } from "../config";
 import type { Gate, Observed } from "./gate";
@@ -81,7 +80,7 @@ export function report(
       present,
       ...(present && taintsBy && { lastWrittenBy: taintsBy }),
     },
-    otherTaints: node.taints.filter((taint) => !isOurs(taint, settings.taint)).map(textOf),
+    otherTaints: node.taints.filter((taint) => !isOurs(taint, settings.taint)).map(toTaintText),
     ...(node.condition && { condition: node.condition }),
     agents: assessment.gated
       ? assessment.agents.map((agent) => agentReport(agent, daemonSets.get(agent.agent)?.hash))
@@ -92,16 +91,15 @@ export function report(
 }
 
 function checkReports(
-  { gate, warn }: NonNullable<Gate["checks"]>,
+  checks: NonNullable<Gate["checks"]>,
   agents: readonly AgentAssessment[],
 ): readonly CheckReport[] {
   const reported = agents.find(({ pod }) => pod?.checks !== undefined)?.pod?.checks;
   const resultOf = (name: string) =>
-    reported && (reported.find(({ check }) => check === name)?.status ?? "ok");
-  return [
-    ...gate.map((check) => ({ check, effect: "gate" as const })),
-    ...warn.map((check) => ({ check, effect: "warn" as const })),
-  ].map(({ check, effect }) => ({ check, effect, result: resultOf(check) ?? "unknown" }));
+    reported ? (reported.find(({ check }) => check === name)?.status ?? "ok") : "unknown";
+  return (["gate", "warn"] as const).flatMap((effect) =>
+    checks[effect].map((check) => ({ check, effect, result: resultOf(check) })),
+  );
 }
 
 function agentReport(
@@ -162,10 +160,6 @@ function nextForAgent(
           ]
         : [];
   }
-}
-
-function textOf({ key, value = "", effect }: Taint): string {
-  return `${key}${value === "" ? "" : `=${value}`}:${effect}`;
 }
 
 const VERDICTS: Readonly<Record<Verdict, string>> = {

@@ -36,8 +36,15 @@ export const startupTaintSchema = oneOf([
   }),
 ]);
 
+/** A taint of this toolkit, or of a Node object. */
+interface AnyTaint {
+  readonly key: string;
+  readonly value?: string;
+  readonly effect: string;
+}
+
 /** Formats a taint as `key=value:Effect`, the syntax of kubectl and of the kubelet's command line. */
-export function toTaintText({ key, value, effect }: Taint): string {
+export function toTaintText({ key, value = "", effect }: AnyTaint): string {
   return value === "" ? `${key}:${effect}` : `${key}=${value}:${effect}`;
 }
 
@@ -108,8 +115,8 @@ interface Toleration {
 }
 
 /** Returns whether the toleration matches the taint, by the rules of the scheduler. */
-export function tolerates({ effect, key, operator, value }: Toleration, taint: Taint): boolean {
+export function tolerates({ effect, key, operator, value }: Toleration, taint: AnyTaint): boolean {
   if (effect !== undefined && effect !== "" && effect !== taint.effect) return false;
   if (operator === "Exists") return key === undefined || key === "" || key === taint.key;
-  return key === taint.key && (value ?? "") === taint.value;
+  return key === taint.key && (value ?? "") === (taint.value ?? "");
 }

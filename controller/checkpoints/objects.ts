@@ -15,6 +15,7 @@ import {
   isTrueAt,
   itemsAt,
   kindOf,
+  mapFields,
   numberAt,
   projectCustomResource,
   rawKind,
@@ -55,21 +56,14 @@ const interner = new Interner();
 
 /** Returns spec or status, where what other Checkpoints have too is one value. */
 function share(part: Json): Json {
-  if (!isObject(part)) return part;
-  // A copy has the layout of the parsed object, which is the smallest.
-  const copy: Record<string, Json | undefined> = { ...part };
-  for (const [field, value] of Object.entries(part))
-    if (field === "containers" && Array.isArray(value))
-      copy[field] = (value as readonly Json[]).map(shareFields);
-    else copy[field] = isObject(value) ? interner.value(value) : interner.strings(value);
-  return copy;
+  return mapFields(part, (value, field) => {
+    if (field === "containers" && Array.isArray(value)) return (value as readonly Json[]).map(shareFields);
+    return isObject(value) ? interner.value(value) : interner.strings(value);
+  });
 }
 
 function shareFields(container: Json): Json {
-  if (!isObject(container)) return container;
-  const copy: Record<string, Json | undefined> = { ...container };
-  for (const [field, value] of Object.entries(container)) copy[field] = interner.value(value);
-  return copy;
+  return mapFields(container, (value) => interner.value(value));
 }
 
 export function projectCheckpoint(raw: Json): CheckpointObject {

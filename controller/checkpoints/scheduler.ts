@@ -35,11 +35,10 @@ export class CheckpointScheduler {
     const oldest = this.order.oldestOf(pod);
     if (oldest && byAge(oldest, object) < 0)
       return { ...blocked(`an older Checkpoint of pod ${pod} starts first`), before: [oldest] };
-    const onNode = onSlots(reserved, nodeName);
     const next = this.order.next(this.slotsOf(nodeName, reserved), object);
     if (next.some((one) => byAge(one, object) === 0)) return { admitted: true };
     const message = `node ${nodeName} has reached maxPerNode (${this.maxPerNode}); other Checkpoints start first`;
-    return { ...blocked(message), ...firstEnd(onNode), before: next };
+    return { ...blocked(message), ...firstEnd(onSlots(reserved, nodeName)), before: next };
   }
 
   /** Returns the Checkpoints that may start after a slot of the pod or the node was released, in order. */

@@ -33,6 +33,11 @@ export function isFinished(status: CheckpointStatus): boolean {
   return phase === "completed" || phase === "missing" || phase === "failed";
 }
 
+/** Returns whether no engine has received the Checkpoint yet, and it was not deleted. */
+export function isWaiting({ metadata, status }: CheckpointObject): boolean {
+  return metadata.deletionTimestamp === undefined && phaseOf(status) === "pending";
+}
+
 export function readyOf({ conditions = [] }: CheckpointStatus): CheckpointCondition | undefined {
   return conditions.find(({ type }) => type === "Ready");
 }

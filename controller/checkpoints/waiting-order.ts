@@ -2,7 +2,7 @@ import type { CachedObjects, Objects } from "../../kube";
 import { byAge, type CheckpointObject } from "./objects";
 import { podKeyOf } from "./reservations";
 import { SortedList } from "./sorted-list";
-import { phaseOf } from "./state";
+import { isWaiting } from "./state";
 
 /** The oldest waiting Checkpoint of each pod of a node, by namespace. */
 interface NodeOrder {
@@ -45,9 +45,7 @@ export class WaitingOrder {
 
   /** Adds or removes a Checkpoint, as it waits or not. */
   refresh(object: CheckpointObject): void {
-    const { metadata, status } = object;
-    const waits = phaseOf(status) === "pending" && metadata.deletionTimestamp === undefined;
-    if (!waits || this.isBlocked(metadata.uid)) return this.remove(object);
+    if (!isWaiting(object) || this.isBlocked(object.metadata.uid)) return this.remove(object);
     const pod = podKeyOf(object);
     const list = this.byPod.get(pod) ?? new SortedList(byAge);
     list.add(object);

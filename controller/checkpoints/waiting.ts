@@ -1,6 +1,6 @@
 import type { Metrics, Objects } from "../../kube";
 import type { CheckpointObject } from "./objects";
-import { phaseOf } from "./state";
+import { isWaiting } from "./state";
 
 /** The value of the index under which all waiting Checkpoints are. */
 const WAITING = "waiting";
@@ -20,10 +20,6 @@ export function measureWaiting(objects: Pick<Objects<CheckpointObject>, "index">
     [],
     (gauge) => gauge.set(oldestSeconds(waiting(WAITING), Date.now())),
   );
-}
-
-function isWaiting({ metadata, status }: CheckpointObject): boolean {
-  return metadata.deletionTimestamp === undefined && phaseOf(status) === "pending";
 }
 
 function oldestSeconds(objects: readonly CheckpointObject[], now: number): number {

@@ -31,28 +31,30 @@ export class Claims {
       ...(podName === undefined ? {} : { podName }),
       time: timeOf(Date.now()),
     } as const;
-    return putRestore(this.client, checkpoint, restore, timeoutMs);
+    return putRestore(this.client, checkpoint, restore, { timeoutMs });
   }
 
   /** Releases the claim of an admission whose pod is not restored after all. Leaves any other claim as it is. */
   async release(checkpoint: CheckpointObject, id: string, timeoutMs: number): Promise<void> {
     const { restore } = checkpoint.status;
     if (restore?.state !== "Claimed" || restore.claim !== id || restore.podUID !== undefined) return;
-    await putRestore(this.client, checkpoint, undefined, timeoutMs);
+    await putRestore(this.client, checkpoint, undefined, { timeoutMs });
   }
 }
 
 /**
  * Writes or removes `status.restore`, if the Checkpoint still has the version that was read.
- * @param conditions those of the Checkpoint from now on. Undefined: they stay
+ * @param options.conditions those of the Checkpoint from now on. Undefined: they stay
  * @returns the Checkpoint after the write; undefined if it has another version or was deleted
  */
 export async function putRestore(
   client: Client,
   { metadata, status }: CheckpointObject,
   restore: RestoreStatus | undefined,
-  timeoutMs?: number,
-  conditions?: CheckpointObject["status"]["conditions"],
+  {
+    timeoutMs,
+    conditions,
+  }: { readonly timeoutMs?: number; readonly conditions?: CheckpointObject["status"]["conditions"] } = {},
 ): Promise<CheckpointObject | undefined> {
   if (restore === undefined && status.restore === undefined) return undefined;
   const path = "/status/restore";

@@ -15,7 +15,7 @@ export const GATING_CHECKS = [
 export type GatingCheck = (typeof GATING_CHECKS)[number];
 
 /** Effects of a failed check. */
-export const CHECK_EFFECTS = ["gate", "warn"] as const;
+const CHECK_EFFECTS = ["gate", "warn"] as const;
 type Effect = (typeof CHECK_EFFECTS)[number];
 
 const effect = (defaultValue: Effect, description: string) =>

@@ -94,22 +94,9 @@ interface RawNode {
   readonly status?: { readonly conditions?: readonly (NodeCondition & { readonly type: string })[] };
 }
 
-interface RawTerm {
-  readonly matchFields?: readonly { readonly key: string; readonly values?: readonly string[] }[];
-}
-
 interface RawPod {
   readonly metadata: RawMetadata;
-  readonly spec?: {
-    readonly nodeName?: string;
-    readonly affinity?: {
-      readonly nodeAffinity?: {
-        readonly requiredDuringSchedulingIgnoredDuringExecution?: {
-          readonly nodeSelectorTerms?: readonly RawTerm[];
-        };
-      };
-    };
-  };
+  readonly spec?: Pick<RawPlacement, "affinity"> & { readonly nodeName?: string };
   readonly status?: RawPodStatus;
 }
 
@@ -141,7 +128,7 @@ export function gateKinds(settings: Projection): GateKinds {
     (raw: Json) =>
       read(raw, settings);
   return {
-    nodes: { apiVersion: "v1", kind: "Node", plural: "nodes", project: project(projectNode) },
+    nodes: { apiVersion: "v1", kind: "Node", plural: "nodes", project: projectNode },
     pods: { apiVersion: "v1", kind: "Pod", plural: "pods", project: project(projectPod) },
     daemonSets: {
       apiVersion: "apps/v1",

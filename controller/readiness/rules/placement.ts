@@ -1,5 +1,7 @@
 /** Whether a DaemonSet has a pod on a node, by the rules of the DaemonSet controller (Kubernetes 1.34, `nodeShouldRunDaemonPod`). */
 
+import { tolerates, toTaintText } from "../../../config/nodes";
+
 /** A taint as in the Kubernetes API. */
 export interface Taint {
   readonly key: string;
@@ -85,7 +87,7 @@ export function exclusionOf(node: PlacedNode, placement: Placement): string | un
   const untolerated = node.taints
     .filter(({ effect }) => effect === "NoSchedule" || effect === "NoExecute")
     .filter((taint) => !placement.tolerations.some((toleration) => tolerates(toleration, taint)))
-    .map(({ key, value = "", effect }) => `${key}${value === "" ? "" : `=${value}`}:${effect}`);
+    .map(toTaintText);
   if (untolerated.length > 0) reasons.push(`tolerations lack the node's taint ${untolerated.join(", ")}`);
   return reasons.length === 0 ? undefined : reasons.join("; ");
 }
@@ -139,13 +141,6 @@ function meets(
     default:
       return true;
   }
-}
-
-function tolerates({ key, operator = "Equal", value = "", effect }: Toleration, taint: Taint): boolean {
-  if (effect !== undefined && effect !== "" && effect !== taint.effect) return false;
-  if (key !== undefined && key !== "" && key !== taint.key) return false;
-  if (operator === "Exists") return true;
-  return key !== undefined && key !== "" && value === (taint.value ?? "");
 }
 
 function requirementText({ key, operator, values = [] }: Requirement): string {

@@ -95,14 +95,14 @@ export class PodReconciler {
   ): Promise<"yes" | "no" | "unknown"> {
     // No other pod can be restored from a deleted one.
     if (pod.shared || checkpoint === undefined) return "yes";
-    const isRequested = this.options.nodeRestore(pod.metadata.uid) !== undefined;
-    const owner = ownership(pod, checkpoint, isRequested);
+    const hasRequest = this.options.nodeRestore(pod.metadata.uid) !== undefined;
+    const owner = ownership(pod, checkpoint, hasRequest);
     if (owner === "bound") return "yes";
     if (owner === "free") return (await this.write(pod, checkpoint, "Claimed")) ? "yes" : "unknown";
     // Pods and Checkpoints have separate watches: the one of Checkpoints may be late.
     const live = await this.options.client.get(CHECKPOINT, checkpoint.metadata);
     if (live?.metadata.uid !== checkpoint.metadata.uid) return "yes";
-    return ownership(pod, live, isRequested) === "other" ? "no" : "unknown";
+    return ownership(pod, live, hasRequest) === "other" ? "no" : "unknown";
   }
 
   /** Checks whether the Checkpoint exists that the pod was admitted with. */
@@ -231,7 +231,7 @@ export class PodReconciler {
       time: timeOf(Date.now()),
       ...(reason === undefined ? {} : { message: reason.slice(0, MAX_MESSAGE) }),
     };
-    return (await putRestore(this.options.client, checkpoint, restore, undefined, conditions)) !== undefined;
+    return (await putRestore(this.options.client, checkpoint, restore, { conditions })) !== undefined;
   }
 }
 
@@ -253,14 +253,14 @@ function conditionsFor(
 
 /**
  * Checks whether the claim on a Checkpoint is bound to the pod, can be bound to it, or is of another pod.
- * @param isRequested whether the restore was requested: then the claim was bound to it, and a user has removed it
+ * @param hasRequest whether the restore was requested: then the claim was bound to it, and a user has removed it
  */
 function ownership(
   pod: RestoredPod,
   { status: { restore } }: CheckpointObject,
-  isRequested: boolean,
+  hasRequest: boolean,
 ): "bound" | "free" | "other" {
-  if (restore === undefined) return isRequested ? "free" : "other";
+  if (restore === undefined) return hasRequest ? "free" : "other";
   const { state, claim, podUID } = restore;
   if (podUID === pod.metadata.uid) return "bound";
   return state === "Claimed" && claim !== undefined && claim === pod.claim ? "free" : "other";
