@@ -13,7 +13,7 @@ export function exportedPart(connection: Connection, first: JsonObject): Exporte
   };
 }
 
-/** Returns the size that a line announces. @throws NodeServiceError if no memory can have it */
+/** Returns the size that a line announces. @throws NodeServiceError if it is not a size */
 function sizeIn(connection: Connection, { size }: JsonObject): number {
   if (typeof size === "number" && Number.isSafeInteger(size) && size >= 0) return size;
   throw connection.malformed("size");

@@ -42,20 +42,10 @@ export function clusterTrust({
   account,
   clusterName,
 }: Readonly<Record<"partition" | "region" | "account" | "clusterName", string>>): object {
-  return {
-    Version: "2012-10-17",
-    Statement: [
-      {
-        Effect: "Allow",
-        Principal: { Service: "eks.amazonaws.com" },
-        Action: ["sts:AssumeRole", "sts:TagSession"],
-        Condition: {
-          StringEquals: { "aws:SourceAccount": account },
-          ArnEquals: { "aws:SourceArn": `arn:${partition}:eks:${region}:${account}:cluster/${clusterName}` },
-        },
-      },
-    ],
-  };
+  return trustOf("eks.amazonaws.com", {
+    StringEquals: { "aws:SourceAccount": account },
+    ArnEquals: { "aws:SourceArn": `arn:${partition}:eks:${region}:${account}:cluster/${clusterName}` },
+  });
 }
 
 /**
@@ -64,21 +54,26 @@ export function clusterTrust({
  * `aws:SourceArn`, pods got no credentials (awslabs/mountpoint-s3-csi-driver#781).
  */
 export function podIdentityTrust(clusterName: string, subject: ServiceAccountSpec, account: string): object {
+  return trustOf("pods.eks.amazonaws.com", {
+    StringEquals: {
+      "aws:SourceAccount": account,
+      "aws:RequestTag/eks-cluster-name": clusterName,
+      "aws:RequestTag/kubernetes-namespace": subject.namespace,
+      "aws:RequestTag/kubernetes-service-account": subject.serviceAccount,
+    },
+  });
+}
+
+/** Returns a trust policy: EKS may assume the role under a condition, and tag the session. */
+function trustOf(service: string, condition: object): object {
   return {
     Version: "2012-10-17",
     Statement: [
       {
         Effect: "Allow",
-        Principal: { Service: "pods.eks.amazonaws.com" },
+        Principal: { Service: service },
         Action: ["sts:AssumeRole", "sts:TagSession"],
-        Condition: {
-          StringEquals: {
-            "aws:SourceAccount": account,
-            "aws:RequestTag/eks-cluster-name": clusterName,
-            "aws:RequestTag/kubernetes-namespace": subject.namespace,
-            "aws:RequestTag/kubernetes-service-account": subject.serviceAccount,
-          },
-        },
+        Condition: condition,
       },
     ],
   };

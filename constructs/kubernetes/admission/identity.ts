@@ -4,7 +4,7 @@
  * Tools such as Kustomize rename accounts and move them to other namespaces. They follow the references of Role bindings,
  * but no names in CEL: a policy for an account that was renamed would bind no account.
  */
-import type { V1PolicyRule } from "@kubernetes/client-node";
+import type { V1MatchCondition, V1PolicyRule } from "@kubernetes/client-node";
 import { AUTOMATION_GROUP } from "../../../api";
 import type { ResolvedInstall } from "../../../config/install";
 
@@ -36,6 +36,12 @@ export function identityRule(install: ResolvedInstall, program: Program): V1Poli
  */
 export const isProgram = (install: ResolvedInstall, program: Program): string =>
   identified(nameOf(install, program));
+
+/** Limits a policy to requests of a program of this install. Most writes of its kinds are of kubelets. */
+export const sentBy = (install: ResolvedInstall, program: Program): V1MatchCondition[] => [
+  { name: "account", expression: "request.userInfo.username.startsWith('system:serviceaccount:')" },
+  { name: program, expression: isProgram(install, program) },
+];
 
 /** Returns a test whether the controller of any install in the cluster sent the request, to permit what others may not. */
 export const isAnyController = (): string => identified(ANY_CONTROLLER);

@@ -5,32 +5,33 @@ export interface Workload {
   readonly id: "pods" | "templates" | "cronjobs";
   /** Path to the pod or pod template, which has `metadata` and `spec`. */
   readonly path: readonly string[];
-  readonly resources: readonly Pick<Rule, "apiGroups" | "apiVersions" | "resources">[];
+  /** Writes of the objects. */
+  readonly rules: readonly Rule[];
 }
+
+const written = (group: string, ...resources: string[]): Rule => ({
+  apiGroups: [group],
+  apiVersions: ["v1"],
+  resources,
+  operations: ["CREATE", "UPDATE"],
+  scope: "Namespaced",
+});
 
 /** Pods, the built-in kinds with a pod template, and CronJobs, whose template is nested. */
 export const WORKLOADS: readonly Workload[] = [
-  {
-    id: "pods",
-    path: [],
-    resources: [{ apiGroups: [""], apiVersions: ["v1"], resources: ["pods"] }],
-  },
+  { id: "pods", path: [], rules: [written("", "pods")] },
   {
     id: "templates",
     path: ["spec", "template"],
-    resources: [
-      {
-        apiGroups: ["apps"],
-        apiVersions: ["v1"],
-        resources: ["deployments", "replicasets", "statefulsets", "daemonsets"],
-      },
-      { apiGroups: ["batch"], apiVersions: ["v1"], resources: ["jobs"] },
-      { apiGroups: [""], apiVersions: ["v1"], resources: ["replicationcontrollers"] },
+    rules: [
+      written("apps", "deployments", "replicasets", "statefulsets", "daemonsets"),
+      written("batch", "jobs"),
+      written("", "replicationcontrollers"),
     ],
   },
   {
     id: "cronjobs",
     path: ["spec", "jobTemplate", "spec", "template"],
-    resources: [{ apiGroups: ["batch"], apiVersions: ["v1"], resources: ["cronjobs"] }],
+    rules: [written("batch", "cronjobs")],
   },
 ];

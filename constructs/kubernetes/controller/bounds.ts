@@ -15,16 +15,7 @@ import {
   READY_CONDITION,
   type ResolvedInstall,
 } from "../../../config/install";
-import {
-  admissionPolicy,
-  equalExcept,
-  isProgram,
-  list,
-  mapAt,
-  mapBefore,
-  text,
-  type Rule,
-} from "../admission";
+import { admissionPolicy, equalExcept, list, mapAt, mapBefore, sentBy, text, type Rule } from "../admission";
 import type { EngineInput } from "../engines/engine";
 
 interface Limit {
@@ -42,11 +33,7 @@ export function controllerBounds(scope: Construct, { engine, install }: EngineIn
       name,
       component: "controller",
       rules: [rule],
-      matchConditions: [
-        // Most writes of these resources are of kubelets.
-        { name: "account", expression: "request.userInfo.username.startsWith('system:serviceaccount:')" },
-        { name: "controller", expression: isProgram(install, "controller") },
-      ],
+      matchConditions: sentBy(install, "controller"),
       variables: [
         { name: "labels", expression: mapAt("object", ["metadata", "labels"]) },
         { name: "labelsBefore", expression: mapBefore(["metadata", "labels"]) },
@@ -111,7 +98,8 @@ export function isIdentified({ engine, install }: EngineInput): boolean {
   return writesNodes(install) || checkpointsOf(install) !== false || restoreOf(engine, install) !== false;
 }
 
-function writesNodes(install: ResolvedInstall): boolean {
+/** Returns whether the controller changes nodes: not in a dry run, and not if another program owns the gate. */
+export function writesNodes(install: ResolvedInstall): boolean {
   const owner = gateOwner(install);
   return owner !== "manager" && !(owner === "controller" && gateTimes(install).dryRun);
 }

@@ -5,12 +5,11 @@ import {
   agentNamespace,
   checkpointsOf,
   gateOwner,
-  gateTimes,
   namesOf,
   type ResolvedInstall,
 } from "../../../config/install";
 import { identityRule } from "../admission";
-import { isIdentified } from "./bounds";
+import { isIdentified, writesNodes } from "./bounds";
 import type { CheckpointGrants, EngineInput, NamespacedGrant } from "../engines/engine";
 
 /** Namespace of events about cluster-scoped objects (events.k8s.io/v1). */
@@ -70,7 +69,7 @@ function gate(install: ResolvedInstall): NamespacedGrant[] {
   const owner = gateOwner(install);
   if (owner === "manager") return [];
   const names = namesOf(install);
-  const dryRun = owner === "controller" && gateTimes(install).dryRun;
+  const dryRun = !writesNodes(install);
   const taints = owner === "controller" && !dryRun;
   return [
     {
@@ -100,9 +99,7 @@ function gate(install: ResolvedInstall): NamespacedGrant[] {
 
 /** Events about nodes, and about namespaces and kinds that the API server denies. A dry run of the gate writes none. */
 function clusterEvents(install: ResolvedInstall): NamespacedGrant[] {
-  const owner = gateOwner(install);
-  const ofNodes = owner !== "manager" && !(owner === "controller" && gateTimes(install).dryRun);
-  if (!ofNodes && !checkpointsOf(install)) return [];
+  if (!writesNodes(install) && !checkpointsOf(install)) return [];
   const name = namesOf(install).controllerEvents;
   return [{ id: "events", name, namespaces: [EVENTS_OF_CLUSTER], rules: [REPORT] }];
 }

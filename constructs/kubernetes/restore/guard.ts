@@ -35,11 +35,7 @@ export function restoreGuards(scope: Construct, install: ResolvedInstall): ApiOb
       id: kind.id,
       name: `${namesOf(install).restore}-${kind.id}`,
       component: "controller",
-      rules: kind.resources.map((rule) => ({
-        ...rule,
-        operations: ["CREATE", "UPDATE"],
-        scope: "Namespaced",
-      })),
+      rules: kind.rules,
       matchConditions: [{ name: "relevant", expression: relevant(kind) }],
       variables: variables(kind),
       validations: [...requestRules(), ...(kind.id === "pods" ? podRules() : templateRules())],

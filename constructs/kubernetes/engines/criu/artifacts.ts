@@ -28,16 +28,11 @@ export function artifactPolicies(
   const name = namesOf(install).artifacts;
   const message = `images of the repository ${repository} are checkpoints, which no pod may name: request a restore by the annotation ${REQUEST.from}`;
   return WORKLOADS.flatMap((workload) => {
-    const rules = workload.resources.map((resource): Rule => ({
-      ...resource,
-      operations: ["CREATE", "UPDATE"],
-      scope: "Namespaced",
-    }));
     const isPod = workload.id === "pods";
     return admissionPolicy(scope, install, {
       id: `artifacts-${workload.id}`,
       name: `${name}-${workload.id}`,
-      rules: isPod ? [...rules, EPHEMERAL] : rules,
+      rules: isPod ? [...workload.rules, EPHEMERAL] : workload.rules,
       action: isPod ? "Deny" : "Warn",
       variables: [
         { name: "images", expression: imagesIn("object", workload) },

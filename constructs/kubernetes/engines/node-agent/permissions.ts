@@ -4,7 +4,7 @@ import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
 import { AUTOMATION_GROUP, type Kind } from "../../../../api";
 import { namesOf, type ResolvedInstall } from "../../../../config/install";
-import { admissionPolicy, identityRule, isProgram, unchanged, type Policy } from "../../admission";
+import { admissionPolicy, identityRule, sentBy, unchanged, type Policy } from "../../admission";
 
 /** Returns the permissions of the helper in the namespace of the agents: it follows its requests and writes their status. */
 export function helperNamespaceRules(kinds: readonly Kind[]): V1PolicyRule[] {
@@ -97,11 +97,7 @@ function ownPod(install: ResolvedInstall): Policy {
         scope: "Namespaced",
       },
     ],
-    matchConditions: [
-      // Most writes of this resource are of kubelets.
-      { name: "account", expression: "request.userInfo.username.startsWith('system:serviceaccount:')" },
-      { name: "health-check", expression: isProgram(install, "health-check") },
-    ],
+    matchConditions: sentBy(install, "health-check"),
     variables: [
       { name: "podOfToken", expression: claim("pod-name") },
       { name: "uidOfToken", expression: claim("pod-uid") },
