@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -132,7 +132,9 @@ function openTestbed({ flags = [], containerd, service }: TestbedOptions = {}): 
     folder,
     kubectl,
     addNode() {
-      if (KIND === "vm") run(join(kit, "vm/up"), ["--dir", folder, ...ofNode("vm")], { env });
+      if (KIND !== "vm") return;
+      removeLeftLink();
+      run(join(kit, "vm/up"), ["--dir", folder, ...ofNode("vm")], { env });
     },
     onNode: (...command) => onKind(KIND, {}, ...command),
     onKind: (kind, ...command) => onKind(kind, {}, ...command),
@@ -170,6 +172,8 @@ export async function installOn<T>(
 
 /** Network namespace of the node in namespaces. A machine can have one such node. */
 const NETWORK = "testbed";
+/** Network interface of the virtual machine on this machine. */
+const LINK = "testbed-vm";
 
 /**
  * Removes the network namespace of a node whose processes ended without `down`, as when the machine ended them all. The test
@@ -178,6 +182,12 @@ const NETWORK = "testbed";
 function removeLeftNetwork(): void {
   const { status, stdout } = ran("ip", ["netns", "pids", NETWORK]);
   if (status === 0 && stdout.trim() === "") run("ip", ["netns", "delete", NETWORK]);
+}
+
+/** Removes the network interface of a virtual machine that ended in the same way: no process holds its other end. */
+function removeLeftLink(): void {
+  const state = `/sys/class/net/${LINK}/operstate`;
+  if (existsSync(state) && readFileSync(state, "utf8").trim() === "down") run("ip", ["link", "delete", LINK]);
 }
 
 /** Returns a time for a node in namespaces, multiplied for the node under test. */
