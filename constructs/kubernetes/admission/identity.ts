@@ -1,8 +1,8 @@
 /**
  * Identifies a program of the install by a permission, not by the name of its account.
  *
- * Tools such as Kustomize rename accounts and move them to other namespaces. They follow the references of Role bindings,
- * but no names in CEL: a policy for an account that was renamed would bind no account.
+ * Tools such as Kustomize rename accounts and move them to other namespaces. They update the references of Role bindings,
+ * but not names in CEL: a policy that names an account would not apply after the account is renamed.
  */
 import type { V1MatchCondition, V1PolicyRule } from "@kubernetes/client-node";
 import { AUTOMATION_GROUP } from "../../../api";
