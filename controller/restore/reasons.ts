@@ -47,6 +47,7 @@ const NODE_CAUSES = [
   "DeadlineExceeded",
   "Incompatible",
   "FilesNotRestored",
+  "GPUNotRestored",
   "CRIUFailed",
   "LimitExceeded",
   "MemoryLost",

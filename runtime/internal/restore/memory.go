@@ -20,6 +20,11 @@ func (r *run) serveMemory(entry *plan.Container) error {
 	if !r.plan.Lazy || entry.Eager != "" {
 		return nil
 	}
+	if r.container.GPU != nil {
+		// All of it goes to the GPU at once.
+		entry.Eager = "the processes use a GPU"
+		return nil
+	}
 	server, err := lazy.Start(r.work(), lazy.Order{
 		Images:  r.images(),
 		Cgroup:  r.cgroup,

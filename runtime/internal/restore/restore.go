@@ -13,6 +13,7 @@ import (
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/criu"
+	"cedana.ai/cdk/runtime/internal/cuda"
 	"cedana.ai/cdk/runtime/internal/files"
 	"cedana.ai/cdk/runtime/internal/lazy"
 	"cedana.ai/cdk/runtime/internal/oci"
@@ -238,6 +239,9 @@ func (r *run) compare() error {
 	if err := compareContainer(r.container, r.spec); err != nil {
 		return err
 	}
+	if err := compareGPU(r.container.GPU, cuda.ReadDriver("/"), cuda.Find(), r.spec); err != nil {
+		return err
+	}
 	return r.compareCredentials()
 }
 
@@ -293,6 +297,9 @@ func (r *run) restore() (string, error) {
 			return plan.ReasonLimit, err
 		}
 		return plan.ReasonCRIU, err
+	}
+	if err := r.returnGPUs(); err != nil {
+		return plan.ReasonGPU, err
 	}
 	setOOMScore(r.cgroup, r.spec.Process.OOMScoreAdj)
 	if uts != "" && r.state.Hostname != "" {
