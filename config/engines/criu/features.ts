@@ -25,7 +25,7 @@ const ROWS = [
   ["Checkpoint in a directory, s3:// or cedana://", "•", "use the engine cedana"],
   ["cgroup v1", "✔", "allowCgroupV1: true"],
   ["CRI-O", "•", "the wrapper is tested with containerd only"],
-  ["GPU", "•", "not tested with this engine; use the engine cedana"],
+  ["GPU", "•", "built, and proven on a GPU in its single steps only (docs/gpu.md); use the engine cedana"],
 ] as const;
 
 /** A row of the feature table. */
