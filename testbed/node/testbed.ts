@@ -134,13 +134,14 @@ function openTestbed({ flags = [], containerd, service }: TestbedOptions = {}): 
   const program = join(cache, "bin", process.env["TESTBED_K8S"] ?? "1.34.4", "kubectl");
   if (!existsSync(program)) throw new Error(`${program} is missing: run the test bed's build`);
 
+  const limited = { env, timeout: COMMAND_LIMIT };
   const onKind = (kind: Kind, options: object, ...command: string[]) =>
     run(resolve(kit, NODE_KINDS[kind].commands, "on-node"), ["--dir", folder, ...command], {
-      env,
+      ...limited,
       ...options,
     });
   const kubectl = (list: readonly string[], input?: unknown) =>
-    run(program, list, { env, ...(input === undefined ? {} : { input: JSON.stringify(input) }) });
+    run(program, list, { ...limited, ...(input === undefined ? {} : { input: JSON.stringify(input) }) });
   /** Commands of the nodes that end before the one under test. */
   const started = new Set<string>();
   return {
@@ -213,6 +214,12 @@ function removeLeftLink(): void {
 
 /** Returns a time for a node in namespaces, multiplied for the node under test. */
 export const scaled = (time: number): number => time * NODE.slowness;
+
+/**
+ * Limit of one command of kubectl or on a node, in milliseconds: longer than any of them waits by its own limits. A pod that is
+ * never deleted, or a machine that does not answer, fails its test and does not stop the whole run.
+ */
+export const COMMAND_LIMIT = scaled(300_000);
 
 /** Retries a function until it does not throw. @throws its last error after `seconds`, times `slowness` */
 export async function eventually<T>(attempt: () => T, seconds = 60): Promise<T> {
