@@ -116,6 +116,32 @@ describe("a restore", () => {
     });
   });
 
+  test("whose CRIU is killed when the process runs already starts fresh, without that process", async () => {
+    const script = "/root/post-resume";
+    node.feed(
+      `#!/bin/sh
+      [ "$CRTOOLS_SCRIPT_ACTION" != post-resume ] || { sleep 1; kill -KILL $PPID; }`,
+      "sh",
+      "-c",
+      `mkdir -p /etc/criu; cat > ${script}; chmod 755 ${script}; echo action-script ${script} > /etc/criu/default.conf`,
+    );
+    try {
+      const state = node.restore("copy", STATEFUL, "/root/stateful");
+      expect(outcome(state)).toEqual(freshly("CRIUFailed", { main: "StartedFresh" }));
+      await restores.logged("copy", "main", INITIAL);
+      // What the restored process printed until then stays in the log. The other one counts alone after it.
+      const [log] = await restores.logged("copy", "main", /^(tick \d+\n)+files: [^]*\ntick 5$/m);
+      const ticks = [...log.matchAll(/^tick (\d+)$/gm)].map(([, number]) => Number(number));
+      expect(ticks[0]).toBeGreaterThan(3);
+      expect(ticks.slice(ticks.indexOf(1))).toEqual([1, 2, 3, 4, 5]);
+      expect(restores.restarts("copy")).toBe("0");
+    } finally {
+      node.onNode("rm", "/etc/criu/default.conf", script);
+    }
+    restores.removePods();
+    expect(node.leftovers()).toBe("");
+  });
+
   test("whose plan demands it fails the pod, and keeps failing it", async () => {
     const pod = { ...ONE, restartPolicy: "Never" };
     node.create("copy", pod, true);

@@ -12,6 +12,11 @@ const ROWS = [
     "✔",
     "containerd with the runtime handler; all containers of the checkpoint or none",
   ],
+  [
+    "Restore on another node",
+    "✔",
+    "of the same architecture and cgroup version, with all CPU features that programs use",
+  ],
   ["Restart of a restored container from its checkpoint", "✔", "restore.restart: again"],
   ["Restore in place", "•", "a pod keeps its containers"],
   ["Content of emptyDir and /dev/shm", "✔", ""],

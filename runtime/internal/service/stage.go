@@ -22,8 +22,6 @@ const (
 	reasonStage   = "StageFailed"
 	reasonStarted = "PodStarted"
 
-	// stagingPrefix begins the name of the directory with what is staged for a pod, beside the plans.
-	stagingPrefix = ".staging-"
 	// partPrefix begins the name of the directory of an incomplete part, in the directory of a staging.
 	partPrefix = ".part-"
 
@@ -140,7 +138,7 @@ func (s *Service) stage(params stageRequest, begin func() (io.Reader, error)) er
 }
 
 func (s *Service) staging(podUID string) string {
-	return filepath.Join(s.plans, stagingPrefix+podUID)
+	return filepath.Join(s.plans, plan.StagingPrefix+podUID)
 }
 
 // planned says if a pod has a plan of a checkpoint. It returns an error if the pod cannot get one any more.
