@@ -56,7 +56,7 @@ func (p *process) load(wanted images.Range, buffer []byte) error {
 		if err != nil {
 			return err
 		}
-		wanted = from(wanted, wanted.Start+uint64(done))
+		wanted = wanted.From(wanted.Start + uint64(done))
 	}
 	return nil
 }
@@ -112,7 +112,7 @@ func (p *process) fault(address uint64, buffer []byte) error {
 		found.End = min(found.End, found.Start+faultBytes)
 		return p.load(found, buffer)
 	}
-	// Not in the checkpoint, or released since.
+	// Not in the checkpoint, released since, or cleared in this child.
 	switch err := zeroPage(p.fd, address, int(page)); err {
 	case nil:
 		return nil

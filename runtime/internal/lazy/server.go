@@ -26,6 +26,8 @@ type server struct {
 	memory map[int32]*source
 	// listener is the socket on which CRIU connects, and then that connection.
 	listener, connection int
+	// wrapper is a pipe whose other end is closed when the restore has failed, or the wrapper was killed.
+	wrapper int
 	// next is the process whose descriptor comes next.
 	next      int32
 	finished  bool
@@ -69,6 +71,10 @@ func (s *server) serve(deadline time.Time) error {
 				return err
 			}
 		}
+		if ready[s.wrapper] && s.connection < 0 && !s.finished {
+			// CRIU cannot connect later: the socket is closed with this process.
+			return errAborted
+		}
 		if ready[s.connection] {
 			if err := s.receive(); err != nil {
 				return err
@@ -93,7 +99,7 @@ func (s *server) wait(limit time.Duration) (map[int]bool, error) {
 	if s.connection >= 0 {
 		list = append(list, unix.PollFd{Fd: int32(s.connection), Events: unix.POLLIN})
 	} else if !s.finished {
-		list = append(list, unix.PollFd{Fd: int32(s.listener), Events: unix.POLLIN})
+		list = append(list, unix.PollFd{Fd: int32(s.listener), Events: unix.POLLIN}, unix.PollFd{Fd: int32(s.wrapper), Events: unix.POLLIN})
 	}
 	busy, refused := false, false
 	for _, each := range s.processes {
@@ -243,7 +249,7 @@ func (s *server) change(p *process, read event) error {
 	one, two, three := read.arguments[0], read.arguments[1], read.arguments[2]
 	switch read.kind {
 	case forkEvent:
-		s.processes = append(s.processes, &process{fd: int(one), pages: p.pages, pending: slices.Clone(p.pending), child: true})
+		s.processes = append(s.processes, &process{fd: int(one), pages: p.pages, pending: p.inherited(), child: true})
 	case remapEvent:
 		p.move(one, two, three)
 	case removeEvent, unmapEvent:

@@ -90,6 +90,9 @@ func (r *run) restoreProcess(entry *plan.Container) error {
 		return nil
 	}
 	r.killAll()
+	if r.memory != nil {
+		_ = r.memory.Abort()
+	}
 	cause := criu.FirstError(log)
 	if cause == "" {
 		cause = lastLine(filepath.Join(work, runtimeLog))
