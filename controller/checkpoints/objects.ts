@@ -241,7 +241,8 @@ function factsOf(pod: Json, podUID: string): PodFacts {
   };
 }
 
-function ownerOf(pod: Json): OwnerIdentity | undefined {
+/** Returns the controller that owns the pod. */
+export function ownerOf(pod: Json): OwnerIdentity | undefined {
   const reference = itemsAt(pod, "metadata", "ownerReferences").find((one) => isTrueAt(one, "controller"));
   const [apiVersion, kind, name, uid] = ["apiVersion", "kind", "name", "uid"].map((field) =>
     textAt(reference, field),

@@ -127,7 +127,7 @@ function blockedByClaim(
   { shared }: RestoreRequest,
   { status: { restore } }: CheckpointObject,
 ): Fit | undefined {
-  if (restore === undefined) return undefined;
+  if (restore === undefined || restore.state === "PodMissing") return undefined;
   const { state, podName, message } = restore;
   if (state === "Failed")
     return no(`its restore failed (${message ?? "unknown reason"}) and is not retried`, "FailedBefore");
