@@ -123,7 +123,7 @@ function openTestbed({ flags = [], containerd, service }: TestbedOptions = {}): 
   ];
   try {
     if (running === undefined) {
-      removeLeftNetwork();
+      removeLeftNetworks();
       const list = ["--dir", folder, "--port", "37443", "--node", ...flags, ...ofNamespaces("namespaces")];
       run(join(kit, "up"), list, { env });
     }
@@ -192,18 +192,20 @@ export async function installOn<T>(
   }
 }
 
-/** Network namespace of the node in namespaces. A machine can have one such node. */
-const NETWORK = "testbed";
+/** Network namespaces of the nodes in namespaces. A machine can have one of each. */
+const NETWORKS = ["testbed", "testbed-b"];
 /** Network interface of the virtual machine on this machine. */
 const LINK = "testbed-vm";
 
 /**
- * Removes the network namespace of a node whose processes ended without `down`, as when the machine ended them all. The test
- * bed would not start beside it.
+ * Removes the network namespaces of nodes whose processes ended without `down`, as when the machine ended them all. The test
+ * bed would not start beside them.
  */
-function removeLeftNetwork(): void {
-  const { status, stdout } = ran("ip", ["netns", "pids", NETWORK]);
-  if (status === 0 && stdout.trim() === "") run("ip", ["netns", "delete", NETWORK]);
+function removeLeftNetworks(): void {
+  for (const network of NETWORKS) {
+    const { status, stdout } = ran("ip", ["netns", "pids", network]);
+    if (status === 0 && stdout.trim() === "") run("ip", ["netns", "delete", network]);
+  }
 }
 
 /** Removes the network interface of a virtual machine that ended in the same way: no process holds its other end. */
