@@ -1,6 +1,7 @@
 import {
   CEDANA as CEDANA_KIND,
   CHECKPOINT as CHECKPOINT_KIND,
+  POLICY_LABELS,
   type CedanaSpec,
   type CedanaStatus,
   type CheckpointEndReason,
@@ -30,6 +31,8 @@ export interface CheckpointObject extends CustomResource<CheckpointSpec, Checkpo
   readonly metadata: CustomResourceMetadata & {
     /** The Cedana that owns it. */
     readonly cedana?: { readonly name: string; readonly uid: string };
+    /** The policy that created it, and when it was due (RFC 3339). */
+    readonly policy?: { readonly uid: string; readonly due: string };
   };
   /** What survives the loss of the status. */
   readonly record?: {
@@ -88,9 +91,17 @@ export function projectCheckpoint(raw: Json): CheckpointObject {
       ...object.metadata,
       namespace: interner.text(object.metadata.namespace),
       ...(name === undefined || uid === undefined ? {} : { cedana: { name, uid } }),
+      ...policyOf(raw),
     },
     ...recordOf(raw, object.metadata.uid),
   };
+}
+
+function policyOf(raw: Json): Pick<CheckpointObject["metadata"], "policy"> {
+  const uid = textAt(raw, "metadata", "labels", POLICY_LABELS.uid);
+  if (uid === undefined) return {};
+  const due = textAt(raw, "metadata", "annotations", POLICY_LABELS.due) ?? "";
+  return { policy: { uid: interner.text(uid), due } };
 }
 
 function recordOf(raw: Json, uid: string): Pick<CheckpointObject, "record"> {
