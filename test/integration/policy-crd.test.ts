@@ -209,7 +209,7 @@ const pods = (selector: object) => ({ filter: { pods: selector } });
       kind: "CheckpointPolicy",
       metadata: { name: "defaults", namespace: "default" },
       spec: { trigger: interval, action: { checkpoint: {} } },
-    } as KubernetesObject);
+    });
     const { body } = await api.request<KubernetesObject & { spec: object }>("GET", `${COLLECTION}/defaults`);
     expect(body.spec).toEqual({
       suspend: false,
