@@ -105,9 +105,10 @@ describe("a restore", () => {
   });
 
   test("whose CRIU fills the disk starts fresh at the limit of its log", async () => {
-    // The configuration of CRIU is beside its log.
+    // The configuration of CRIU is beside its log. Lines of 1 kB: an emulated node must write them before the time limit.
     const script = `#!/bin/sh
-      while :; do echo '(00.1) looping' >> "$(dirname "$CRIU_CONFIG_FILE")/restore.log"; done`;
+      log=$(dirname "$CRIU_CONFIG_FILE")/restore.log
+      while :; do printf '(00.1) %01000d\\n' 0 >> "$log"; sleep 0.01; done`;
     await withCriu(script, async () => {
       const state = node.restore("copy", STATEFUL, "/root/stateful", { logBytes: 100_000 });
       expect(outcome(state)).toEqual(freshly("LimitExceeded", { main: "StartedFresh" }));
