@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"cedana.ai/cdk/runtime/internal/arrival"
 	"cedana.ai/cdk/runtime/internal/images"
 	"golang.org/x/sys/unix"
 )
@@ -204,6 +205,15 @@ func prepare(order Order) (*server, *Status, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	server := &server{memory: memory, connection: -1, wrapper: int(os.Stdin.Fd())}
+	if order.Arriving != "" {
+		if server.arriving, err = arrival.Open(order.Arriving); err != nil {
+			return nil, nil, err
+		}
+		if server.arriving == nil {
+			return nil, nil, fmt.Errorf("%s is missing", order.Arriving)
+		}
+	}
 	listener, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
@@ -214,7 +224,8 @@ func prepare(order Order) (*server, *Status, error) {
 	if err := unix.Listen(listener, 1); err != nil {
 		return nil, nil, err
 	}
-	return &server{memory: memory, listener: listener, connection: -1, wrapper: int(os.Stdin.Fd())}, &Status{Order: order, Phase: Restoring, Bytes: size}, nil
+	server.listener = listener
+	return server, &Status{Order: order, Phase: Restoring, Bytes: size}, nil
 }
 
 // openMemory opens the pages of all processes of an image set. They stay open, so they can be read until the end.

@@ -319,6 +319,9 @@ func (r *run) restore() (string, error) {
 		if errors.Is(err, criu.ErrTimeLimit) || errors.Is(err, criu.ErrLogLimit) {
 			return plan.ReasonLimit, err
 		}
+		if errors.Is(err, errMemory) {
+			return plan.ReasonMemory, err
+		}
 		return plan.ReasonCRIU, err
 	}
 	if err := r.returnGPUs(); err != nil {
