@@ -16,6 +16,8 @@ export interface LoadedPlatform {
 export interface LoadOptions {
   /** Overrides `output.format` of the file. */
   readonly format?: Platform["output"]["format"];
+  /** Whether the command writes files, for its message. */
+  readonly writes?: boolean;
 }
 
 /** Further problems are counted, not printed. */
@@ -25,7 +27,7 @@ const MAX_PRINTED = 200;
  * Reads and checks a platform file.
  * @throws CommandError (exit code 2) with every problem of the file.
  */
-export function loadPlatform(file: string, { format }: LoadOptions = {}): LoadedPlatform {
+export function loadPlatform(file: string, { format, writes = false }: LoadOptions = {}): LoadedPlatform {
   const read = readPlatform(readSource(file), checkUserData);
   if (!read.problems) {
     const output = { ...read.platform.output, ...(format === undefined ? {} : { format }) };
@@ -36,7 +38,7 @@ export function loadPlatform(file: string, { format }: LoadOptions = {}): Loaded
   if (rest > 0) lines.push(`... and ${rest} more`);
   const count = read.problems.length === 1 ? "1 problem" : `${read.problems.length} problems`;
   throw new CommandError(
-    `${lines.join("\n")}\n${count} in ${basename(file)}; nothing was written`,
+    `${lines.join("\n")}\n${count} in ${basename(file)}${writes ? "; nothing was written" : ""}`,
     EXIT.badInput,
   );
 }
@@ -59,7 +61,7 @@ function cannotRead(file: string, { code }: NodeJS.ErrnoException): string {
 /** Runs a cdktf or cdk8s app on the platform file. Problems of the file are printed to stderr, with exit code 2. */
 export function runApp(app: (loaded: LoadedPlatform) => void): void {
   try {
-    app(loadPlatform(process.env["CEDANA_YAML"] ?? DEFAULT_FILE));
+    app(loadPlatform(process.env["CEDANA_YAML"] ?? DEFAULT_FILE, { writes: true }));
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     process.stderr.write(`${error.message}\n`);

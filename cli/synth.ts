@@ -24,7 +24,7 @@ export function addSynth(program: Command): void {
 async function synth({ file, force, ...options }: SynthOptions): Promise<string> {
   const { loadPlatform } = await import("./platform-file.js");
   const { diffTree, OutputError, writeTree } = await import("../manifests/output/index.js");
-  const trees = await renderTrees(loadPlatform(file, options));
+  const trees = await renderTrees(loadPlatform(file, { ...options, writes: true }));
   const rejected = trees.flatMap(({ directory, files, owner }) => {
     const problems = withFsErrors(() => diffTree(directory, files, owner, { force }).problems);
     return problems.length > 0 ? [new OutputError(directory, problems).message] : [];

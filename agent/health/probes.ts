@@ -1,7 +1,7 @@
 import { constants, readdir, readFile, readlink, stat, statfs } from "node:fs/promises";
 import { release } from "node:os";
 import { join } from "node:path";
-import { isRejected, rawKind, textAt, type Client, type Json } from "../../kube";
+import { isFinal, rawKind, textAt, type Client, type Json } from "../../kube";
 import type { AgentSettings } from "../../config/programs/agent";
 import type { Identity } from "../registry";
 import { readRuntimeHandler, type ConfigFiles } from "./containerd-config";
@@ -119,7 +119,7 @@ async function runtimeOf({ client, node, settings }: ProbesOptions, known?: stri
   try {
     found = await client.get(NODE, { name: node }, { timeoutMs });
   } catch (error) {
-    if (known === undefined || isRejected(error)) throw error;
+    if (known === undefined || isFinal(error)) throw error;
     return known;
   }
   if (found === undefined) throw new Error(`node ${node} does not exist`);

@@ -1,3 +1,4 @@
+import { nameMatcher } from "../../config/glob";
 import { InvalidInputError, type Problem } from "../../config/schema";
 
 /** Identifies this client to a registry. */
@@ -134,23 +135,24 @@ const isPattern = (host: string) => /[*?[]/.test(host);
 function matchesHost(pattern: string, host: string): boolean {
   // Of an IPv6 address the brackets are no pattern.
   if (!isPattern(pattern) || pattern.startsWith("[")) return pattern === host;
-  const [patterns, labels] = [pattern.split("."), host.split(".")];
-  return (
-    patterns.length === labels.length && patterns.every((one, at) => expressionOf(one).test(labels[at] ?? ""))
-  );
+  const [[patterns, patternPort], [labels, port]] = [labelsOf(pattern), labelsOf(host)];
+  if (patternPort !== port || patterns.length !== labels.length) return false;
+  return patterns.every((one, at) => matchesLabel(one, labels[at] ?? ""));
 }
 
-/** Returns the expression of a pattern as Go's path.Match reads it. One that is invalid covers only itself. */
-function expressionOf(pattern: string): RegExp {
-  const source = pattern.replaceAll(/\[\^?[^\]]+\]|[^]/g, (part) => {
-    if (part === "*") return "[^/:]*";
-    if (part === "?") return "[^/:]";
-    return part.length > 1 ? part.replaceAll("\\", "\\\\") : part.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");
-  });
+/** Returns the labels of a host, and its port. */
+function labelsOf(host: string): readonly [labels: readonly string[], port: string] {
+  const [name = "", port = ""] = host.split(/:(?=[^:\]]*$)/);
+  return [name.split("."), port];
+}
+
+/** Compares a label with a pattern. One that is invalid covers only itself. */
+function matchesLabel(pattern: string, label: string): boolean {
+  if (pattern === label) return true;
   try {
-    return new RegExp(`^${source}$`);
+    return nameMatcher(pattern)(label);
   } catch {
-    return new RegExp(`^${pattern.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&")}$`);
+    return false;
   }
 }
 

@@ -81,7 +81,10 @@ function checkRestore(engine: ResolvedEngine, install: ResolvedInstall): Problem
       code: "restore-without-checkpoints",
       path,
       message: "has no effect: no Checkpoint objects are reconciled",
-      remedy: "remove it, or set install.checkpoints.namespaces",
+      remedy:
+        install.checkpoints === false
+          ? "remove it, or replace install.checkpoints: false by install.checkpoints.namespaces"
+          : "remove it, or list namespaces in install.checkpoints.namespaces",
     },
   ];
 }

@@ -1,14 +1,20 @@
 import { distance } from "fastest-levenshtein";
 import * as v from "./valibot";
 import { InvalidInputError, printable, type Problem, type PropertyPath } from "./problem";
-import type { Rule } from "./rule";
+import { INTEGER, type Rule } from "./rule";
 import type { NotAMapping, UnknownKey } from "./shape";
+
+/** Shortest word whose longer forms are recognized. */
+const MIN_STEM = 4;
 
 /** Returns the known word with the smallest edit distance, undefined if none is close enough. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let least = Infinity;
   for (const candidate of known) {
+    // A longer form of a word, such as "warning" for "warn", has more edits.
+    if (candidate.length >= MIN_STEM && word.toLowerCase().startsWith(candidate.toLowerCase()))
+      return candidate;
     const edits = distance(word.toLowerCase(), candidate.toLowerCase());
     if (edits < least) [best, least] = [candidate, edits];
   }
@@ -28,8 +34,14 @@ const NOUNS: Readonly<Record<string, string>> = {
   boolean: "true or false",
 };
 
-/** Converts a valibot issue to a problem. */
+/** Converts a valibot issue to a problem. A key without a value is reported in the same words for all types. */
 export function toProblem(issue: Issue): Problem {
+  const problem = problemOf(issue);
+  if (issue.input !== null || problem.given === undefined) return problem;
+  return { ...problem, message: "has no value", given: "nothing", remedy: "set a value, or remove it" };
+}
+
+function problemOf(issue: Issue): Problem {
   const path = (issue.path ?? []).map((item) => item.key as string | number);
   if (issue.type === "union") return noAlternative(path, issue);
   if (typeof issue.requirement === "number") return wrongLength(path, issue, issue.requirement);
@@ -41,7 +53,7 @@ export function toProblem(issue: Issue): Problem {
   if (issue.type === "picklist" || issue.type === "variant" || issue.type === "literal") {
     return notAllowed(path, issue);
   }
-  const noun = NOUNS[issue.type];
+  const noun = issue.type === "number" && issue.message === INTEGER ? INTEGER : NOUNS[issue.type];
   const keys = requirement && "keys" in requirement ? requirement.keys : [];
   if (noun) return wrongType(path, issue, noun, keys);
   return { code: issue.type, path, message: issue.message, given: printable(issue.input) };
@@ -95,7 +107,7 @@ function unquoted(text: string): string {
 }
 
 /** Longest list of keys in a message. A longer one is not readable. */
-const MAX_KEYS = 6;
+const MAX_KEYS = 8;
 
 function wrongType(path: PropertyPath, issue: Issue, noun: string, keys: readonly string[]): Problem {
   const quote = noun === "a string" && ["number", "boolean"].includes(typeof issue.input);

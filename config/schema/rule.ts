@@ -78,12 +78,15 @@ export function titled<const S extends v.GenericSchema>(schema: S, title: string
   return v.pipe(schema, v.title(title)) as unknown as S;
 }
 
+/** What a schema of integers calls its values in messages. */
+export const INTEGER = "an integer";
+
 /** Returns the schema of an integer from `min` to `max`, both included. */
 export function integer(min: number, max: number): v.GenericSchema<number> {
   const isBounded = max !== Number.MAX_SAFE_INTEGER;
   const range = isBounded ? `${min} to ${max}` : `at least ${min}`;
   return v.pipe(
-    v.number(),
+    v.number(INTEGER),
     rule<number>({
       code: "out-of-range",
       test: (value) => Number.isInteger(value),

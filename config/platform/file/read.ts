@@ -76,7 +76,6 @@ function locate(document: Document, problem: Problem, secrets: readonly FoundSec
 function asWritten(document: Document, problem: Problem): Problem {
   const { value, found } = findNode(document, problem.path);
   if (!found || problem.code !== "wrong-type" || !isScalar(value)) return problem;
-  if (value.value === null) return { ...problem, given: "nothing", remedy: "set a value, or remove it" };
   if (typeof value.value !== "number" || value.source === undefined) return problem;
   const remedy = problem.remedy === undefined ? {} : { remedy: `quote it: "${value.source}"` };
   return { ...problem, given: value.source, ...remedy };

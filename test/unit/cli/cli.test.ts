@@ -21,7 +21,9 @@ function give(text: string): void {
 }
 
 test("init writes the cedana.yaml of the repository", () => {
-  expect(readFileSync(join(ROOT, "cedana.yaml"), "utf8")).toBe(initFile(INIT_DEFAULTS));
+  // A clone has the schema in dist/, after npm run build; a project in node_modules.
+  const here = (text: string) => text.replace("./node_modules/cedana-cdk/dist/", "./dist/");
+  expect(readFileSync(join(ROOT, "cedana.yaml"), "utf8")).toBe(here(initFile(INIT_DEFAULTS)));
 });
 
 test("init, validate, synth and diff work in sequence", async () => {
@@ -167,7 +169,11 @@ test.each<[string, string]>([
   const validated = await run(["validate"]);
   expect(validated).toMatchObject({ status: 2, stdout: "" });
   expect(validated.stderr).toContain("  output.directory  ");
-  expect(await run(["synth"])).toEqual(validated);
+  const { stderr } = validated;
+  expect(await run(["synth"])).toEqual({
+    ...validated,
+    stderr: stderr.replace(/\n$/, "; nothing was written\n"),
+  });
   expect(readdirSync(folder)).toEqual(["cedana.yaml"]);
 });
 
@@ -195,7 +201,8 @@ test.each(["validate", "synth", "diff"])(
     const { stdout, stderr, status } = await run([name]);
     expect({ stdout, status }).toEqual({ stdout: "", status: 2 });
     const expected = readFileSync(join(ROOT, "test/golden/platform/bad/wrong-types.txt"), "utf8");
-    expect(stderr).toBe(`${expected}7 problems in cedana.yaml; nothing was written\n`);
+    const written = name === "synth" ? "; nothing was written" : "";
+    expect(stderr).toBe(`${expected}7 problems in cedana.yaml${written}\n`);
     expect(existsSync(join(folder, "out"))).toBe(false);
   },
 );

@@ -92,13 +92,14 @@ describe("a node", () => {
       response,
       outage,
       failing(new ApiError(503, "busy")),
+      failing(new ApiError(429, "too many requests")),
       failing(new ApiError(404, "")),
     ]) {
       response = next;
       messages.push((await probe?.run(5000))?.message);
     }
     const known = "the runtime is cri-o://1.34, but containerd is required";
-    expect(messages).toEqual([known, known, known, "the check cannot run: node n1 does not exist"]);
+    expect(messages).toEqual([known, known, known, known, "the check cannot run: node n1 does not exist"]);
   });
 
   test.each(["containerd://2.1.9", "containerd://2.4.2"])(

@@ -58,7 +58,7 @@ test("rejects properties that nodeadm would ignore silently", () => {
     })?.map((line) => line.replace(/allowed: .{200,}?;/, "allowed: ...;").slice(0, 140)),
   ).toMatchInlineSnapshot(`
     [
-      "spec.kubelet.config.maxPods  is not a number; given: "110"; allowed: a number",
+      "spec.kubelet.config.maxPods  is not an integer; given: "110"; allowed: an integer",
       "spec.kubelet.config.runtimeRequestTimout  is not a known property; allowed: ...; did you mean runtimeRequestTimeout?",
       "spec.kubelet.config.cgroupDriver  is not a known property; allowed: allowedUnsafeSysctls, containerLogMaxFiles, containerLogMaxSize, contain",
       "spec.kubelet.flag  is not a known property; allowed: config, flags, maxPodsExpression; did you mean flags?",

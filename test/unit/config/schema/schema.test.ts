@@ -94,7 +94,7 @@ test("reports lengths of texts and lists with their limits", () => {
 test.each([
   [2.5, "size  is not an integer; given: 2.5; allowed: an integer, 1 to 9"],
   [0, "size  is out of range; given: 0; allowed: 1 to 9"],
-  ["2", 'size  is not a number; given: "2"; allowed: a number'],
+  ["2", 'size  is not an integer; given: "2"; allowed: an integer'],
 ])("reports why %j is not an integer in a range", (size, line) => {
   expect(lines({ name: "a", size })).toEqual([line]);
 });

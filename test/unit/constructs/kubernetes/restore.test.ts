@@ -34,7 +34,7 @@ test("rejects settings of a restore that is not available", () => {
     "install.restore  is not supported: the engine cedana has no restore by the webhook; remove it, or choose another engine.kind",
   ]);
   expect(problems(() => synthCriu({ checkpoints: false, restore: {} }))).toEqual([
-    "install.restore  has no effect: no Checkpoint objects are reconciled; remove it, or set install.checkpoints.namespaces",
+    "install.restore  has no effect: no Checkpoint objects are reconciled; remove it, or replace install.checkpoints: false by install.checkpoints.namespaces",
   ]);
 });
 
