@@ -30,7 +30,8 @@ export interface Objects<T> {
 
 interface IndexData<T> {
   readonly valuesOf: (object: T) => readonly string[];
-  readonly objects: Map<string, Set<T>>;
+  /** A value that one object has needs no set: of 50,000 objects, each index by name or UID would have as many. */
+  readonly objects: Map<string, T | Set<T>>;
 }
 
 /** The objects of one list and watch, by key and by indexes. One reflector writes them. */
@@ -57,7 +58,11 @@ export class Store<T extends KubernetesObject> implements Objects<T> {
     const index: IndexData<T> = { valuesOf, objects: new Map() };
     this.indexes.push(index);
     for (const object of this.objects.values()) add(index, object);
-    return (value) => [...(index.objects.get(value) ?? [])];
+    return (value) => {
+      const found = index.objects.get(value);
+      if (found === undefined) return [];
+      return found instanceof Set ? [...found] : [found];
+    };
   }
 
   onChange(handler: (change: Change<T>) => void): void {
@@ -171,16 +176,19 @@ export class Store<T extends KubernetesObject> implements Objects<T> {
 function add<T>({ valuesOf, objects }: IndexData<T>, object: T): void {
   for (const value of valuesOf(object)) {
     const found = objects.get(value);
-    if (found) found.add(object);
-    else objects.set(value, new Set([object]));
+    if (found === undefined) objects.set(value, object);
+    else if (found instanceof Set) found.add(object);
+    else if (found !== object) objects.set(value, new Set([found, object]));
   }
 }
 
 function drop<T>({ valuesOf, objects }: IndexData<T>, object: T): void {
   for (const value of valuesOf(object)) {
     const found = objects.get(value);
-    found?.delete(object);
-    if (found?.size === 0) objects.delete(value);
+    if (found === object) objects.delete(value);
+    if (!(found instanceof Set)) continue;
+    found.delete(object);
+    if (found.size === 0) objects.delete(value);
   }
 }
 

@@ -12,6 +12,12 @@ const MIN_PAGE = 25;
 /** Page size of client-go. */
 const MAX_PAGE = 500;
 const PAGE_BYTES = 256 * 1024;
+/**
+ * A request costs about a millisecond of CPU. Pages of a long list become larger, up to this size and this part of what was
+ * listed before: its heap is so large that the page matters little.
+ */
+const MAX_PAGE_BYTES = 1024 * 1024;
+const PART_OF_LISTED = 64;
 /** For one page. A half-open connection delays the first list by so long; a busy API server responds in a few seconds. */
 const TIMEOUT_MS = 30_000;
 
@@ -58,7 +64,7 @@ export async function listAll<T>(request: ListRequest, take: (raw: Json) => T): 
 async function pages<T>(request: ListRequest, paged: boolean, take: (raw: Json) => T): Promise<List<T>> {
   const { transport, path, signal, timeoutMs = TIMEOUT_MS, onPage } = request;
   const items: T[] = [];
-  let limit = FIRST_PAGE;
+  let [limit, listedBytes] = [FIRST_PAGE, 0];
   let next: string | undefined;
   for (;;) {
     const query = {
@@ -72,17 +78,18 @@ async function pages<T>(request: ListRequest, paged: boolean, take: (raw: Json) 
     if (resourceVersion === undefined) throw new Error(`the response to a list of ${path} is not a list`);
     const raws = itemsAt(page, "items");
     for (const raw of raws) items.push(take(raw));
-    limit = pageOf(raws);
+    const bytes = raws[0] === undefined ? 0 : JSON.stringify(raws[0]).length;
+    listedBytes += bytes * raws.length;
+    limit = pageOf(bytes, listedBytes);
     next = textAt(page, "metadata", "continue");
     if (!next) return { resourceVersion, items };
     signal?.throwIfAborted();
   }
 }
 
-/** Returns the size of the next page, by the size of an object of this one. */
-function pageOf(raws: readonly Json[]): number {
-  const [sample] = raws;
-  if (sample === undefined) return MAX_PAGE;
-  const size = Math.floor(PAGE_BYTES / JSON.stringify(sample).length);
-  return Math.min(MAX_PAGE, Math.max(MIN_PAGE, size));
+/** Returns the number of objects of the next page, by the size of an object of this one. */
+function pageOf(bytes: number, listedBytes: number): number {
+  if (bytes === 0) return MAX_PAGE;
+  const pageBytes = Math.min(MAX_PAGE_BYTES, Math.max(PAGE_BYTES, listedBytes / PART_OF_LISTED));
+  return Math.min(MAX_PAGE, Math.max(MIN_PAGE, Math.floor(pageBytes / bytes)));
 }

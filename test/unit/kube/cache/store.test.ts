@@ -67,6 +67,17 @@ test("updates indexes", () => {
   expect(store.index(({ metadata }) => [metadata.name])("p")).toEqual([store.get("a/p")]);
 });
 
+test("an index has an object once, also if it has a value twice", () => {
+  store.set(pod("p", 1, ["n1", "n1"]));
+  expect(found("n1")).toEqual(["p"]);
+  store.set(pod("q", 1, ["n1", "n1"]));
+  expect(found("n1")).toEqual(["p", "q"]);
+  store.delete("a/p");
+  expect(found("n1")).toEqual(["q"]);
+  store.delete("a/q");
+  expect(found("n1")).toEqual([]);
+});
+
 test("stores the object and calls the other handlers when a handler throws", () => {
   const called: string[] = [];
   store = new Store<Pod>();

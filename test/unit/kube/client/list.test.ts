@@ -1,4 +1,4 @@
-import { ApiError } from "../../../../kube/client";
+import { ApiError, type SendOptions } from "../../../../kube/client";
 import { keyOf, metadataOf } from "../../../../kube";
 import { listAll } from "../../../../kube/client/list";
 import { FakeApi } from "../../../../testbed/fake-api";
@@ -38,6 +38,25 @@ test.each([
   const [first, ...further] = limits().map(Number);
   expect(first).toBe(50);
   for (const limit of further) expect(Math.abs(limit - expected)).toBeLessThan(4);
+});
+
+test("pages of a long list grow to 1 MiB, and not before 16 MiB were listed", async () => {
+  const [item, count] = [{ metadata: { name: "p" }, padding: "x".repeat(4096 - 50) }, 25_000];
+  let listed = 0;
+  const sizes: (readonly [before: number, limit: number])[] = [];
+  const send = async (_method: string, _path: string, _body: unknown, options?: SendOptions) => {
+    const limit = Math.min(Number(options?.query?.["limit"]), count - listed);
+    sizes.push([listed, limit]);
+    listed += limit;
+    const metadata = { resourceVersion: "1", ...(listed < count ? { continue: `${listed}` } : {}) };
+    return { metadata, items: Array.from({ length: limit }, () => item) };
+  };
+  expect((await listAll({ transport: { send }, path: PODS }, () => 1)).items).toHaveLength(count);
+  const of = (pages: typeof sizes) => pages.slice(1, -1).map(([, limit]) => limit);
+  for (const limit of of(sizes.filter(([before]) => before < 4096)))
+    expect(Math.abs(limit - 64)).toBeLessThan(4);
+  expect(of(sizes)).toEqual(of(sizes).toSorted((a, b) => a - b));
+  expect(Math.abs((of(sizes).at(-1) ?? 0) - 256)).toBeLessThan(8);
 });
 
 test("reads all pages again when one expires", async () => {
