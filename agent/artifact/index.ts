@@ -1,10 +1,12 @@
 /** Stores checkpoints of pods as OCI artifacts, and reads them. */
 export { ArtifactError } from "./error";
-export { deleteCheckpoint, pullCheckpoint } from "./pull";
+export { deleteCheckpoint, loadMemory, pullCheckpoint } from "./pull";
 export { pushCheckpoint } from "./push";
 export type {
   DeleteCheckpoint,
   DeleteCheckpointOptions,
+  LoadMemory,
+  LoadMemoryOptions,
   PullCheckpoint,
   PullCheckpointOptions,
   PushCheckpoint,

@@ -20,6 +20,11 @@ export function mediaTypeOf(part: PartName): string {
   return `application/vnd.cedana.checkpoint.${kindOf(part)}.v1.tar+zstd`;
 }
 
+/** Returns whether a part has the memory of a container. */
+export function isMemory(part: PartName): boolean {
+  return kindOf(part) === "memory";
+}
+
 function kindOf(part: PartName): "memory" | "rootfs" | "volume" | "shm" {
   if (part === "shm") return "shm";
   if (part.startsWith("volumes/")) return "volume";

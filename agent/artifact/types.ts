@@ -40,6 +40,8 @@ export interface PullCheckpointOptions {
   readonly maxBytes?: number;
   /** Free space that must remain on the disk. Default: that of the service. */
   readonly reserveBytes?: number;
+  /** Whether memory may be left for `loadMemory`, after the plan. Default: false. */
+  readonly lazy?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -50,6 +52,19 @@ export interface PullCheckpointOptions {
  * @throws ArtifactError, NodeServiceError, RegistryError; the signal's reason
  */
 export type PullCheckpoint = (options: PullCheckpointOptions) => Promise<CheckpointMetadata>;
+
+export type LoadMemoryOptions = Pick<
+  PullCheckpointOptions,
+  "image" | "client" | "node" | "podUID" | "signal"
+>;
+
+/**
+ * Pulls the memory that a lazy `pullCheckpoint` left, while the processes of the pod run: first what they wait for, of two
+ * containers at a time. A repeated call continues.
+ *
+ * @throws ArtifactError, NodeServiceError, RegistryError; the signal's reason
+ */
+export type LoadMemory = (options: LoadMemoryOptions) => Promise<void>;
 
 export interface DeleteCheckpointOptions {
   /** `host/repository@sha256:...` */

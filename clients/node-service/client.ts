@@ -1,6 +1,7 @@
 import type { JsonObject } from "../../http";
 import { Connection } from "./connection";
 import { NodeServiceError } from "./error";
+import { sendPieces } from "./pieces";
 import { exportedPart, sendPart } from "./streams";
 import type {
   CheckpointRequest,
@@ -8,7 +9,10 @@ import type {
   DeclineRequest,
   ExportedPart,
   LayRequest,
+  LoadRequest,
+  LoseRequest,
   NodeService,
+  OpenPiece,
   Outcome,
   PartName,
   ReplanRequest,
@@ -75,13 +79,39 @@ export class NodeServiceClient implements NodeService {
     request: StageRequest,
     open: () => AsyncIterable<Uint8Array>,
     signal?: AbortSignal,
+    piece?: OpenPiece,
+  ): Promise<boolean> {
+    return this.send("stage", request, { open, piece }, signal);
+  }
+
+  async load(request: LoadRequest, piece: OpenPiece, signal?: AbortSignal): Promise<boolean> {
+    return this.send("load", request, { piece }, signal);
+  }
+
+  async loseMemory(request: LoseRequest, signal?: AbortSignal): Promise<void> {
+    await this.call("loseMemory", request, signal);
+  }
+
+  /** Sends all bytes of a part, or the pieces that the service asks for. @returns false if it asks for none */
+  private async send(
+    method: "stage" | "load",
+    request: LoadRequest,
+    {
+      open,
+      piece,
+    }: { readonly open?: () => AsyncIterable<Uint8Array>; readonly piece?: OpenPiece | undefined },
+    signal?: AbortSignal,
   ): Promise<boolean> {
     const connection = await Connection.open(this.socket, signal);
+    const isLazy = method === "stage" && piece !== undefined;
     try {
-      await connection.send("stage", request);
-      const { ready } = await connection.result();
+      await connection.send(method, isLazy ? { ...request, lazy: true } : request);
+      const { ready, pieces = false } = await connection.result();
       if (typeof ready !== "boolean") throw connection.malformed("ready");
-      if (ready) await sendPart(connection, request, open());
+      if (typeof pieces !== "boolean" || (ready && (pieces ? piece : open) === undefined))
+        throw connection.malformed("pieces");
+      if (ready && pieces) await sendPieces(connection, request, piece!);
+      else if (ready) await sendPart(connection, request, open!());
       return ready;
     } finally {
       connection.close();

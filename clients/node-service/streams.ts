@@ -1,7 +1,7 @@
 import { constants } from "node:buffer";
 import type { JsonObject } from "../../http";
 import type { Connection } from "./connection";
-import type { ExportedPart, ExportedSegment, StageRequest } from "./types";
+import type { ExportedPart, ExportedSegment, LoadRequest } from "./types";
 
 /** Returns the part whose response was received. */
 export function exportedPart(connection: Connection, first: JsonObject): ExportedPart {
@@ -48,7 +48,7 @@ async function* segmentsOf(connection: Connection): AsyncGenerator<ExportedSegme
  */
 export async function sendPart(
   connection: Connection,
-  { segments, part }: StageRequest,
+  { segments, part }: LoadRequest,
   content: AsyncIterable<Uint8Array>,
 ): Promise<void> {
   let decided = false;

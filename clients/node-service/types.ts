@@ -51,8 +51,8 @@ export interface ExportedPart {
   /** Size before compression, in bytes. */
   readonly uncompressedSize: number;
   /**
-   * The bytes, in their order: zstd, except for `metadata`. All segments but the last have one size: 16 MiB, or more for a
-   * part of more than 16 GiB. Can be read once. Throws NodeServiceError if they end too early.
+   * The bytes, in their order: zstd, except for `metadata`. A segment has at most 16 MiB, or more for a part of more than
+   * 16 GiB. Can be read once. Throws NodeServiceError if they end too early.
    */
   readonly segments: AsyncIterable<ExportedSegment>;
   /** Ends the stream. Does nothing after its end. */
@@ -74,6 +74,24 @@ export interface StageRequest {
   readonly reserveBytes?: number;
 }
 
+/** The part with the memory of a container. The fields are those with which it was staged. */
+export type LoadRequest = Pick<StageRequest, "podUID" | "checkpoint" | "part" | "segments">;
+
+/**
+ * Opens one segment of a part that the service asks for. Each piece of it is valid until the next one is read. The memory is that
+ * of another segment, which is not needed any more; the signal is aborted when no more bytes are read.
+ */
+export type OpenPiece = (
+  segment: StreamDigest,
+  options: { readonly signal: AbortSignal; readonly memory?: Buffer },
+) => AsyncGenerator<Buffer>;
+
+export interface LoseRequest {
+  readonly podUID: string;
+  /** Not empty. */
+  readonly message: string;
+}
+
 export interface LayRequest {
   readonly podUID: string;
   /** UID of the checkpoint whose parts are staged. */
@@ -86,6 +104,8 @@ export interface LayRequest {
   readonly restart: "fresh" | "again";
   /** Whether the processes run before their memory is loaded, where kernel and checkpoint permit it. */
   readonly lazy: boolean;
+  /** Limit of the time in which memory is loaded while the processes run. Default: 1800. */
+  readonly memorySeconds?: number;
   /** Limit of one run of CRIU. Default: 60. */
   readonly restoreSeconds?: number;
 }
@@ -126,6 +146,8 @@ export interface ContainerOutcome {
   readonly milliseconds?: number;
   /** Memory that is loaded while the processes run. `Lost`: the processes were killed. Absent: it was loaded before. */
   readonly memory?: "Restoring" | "Loading" | "Loaded" | "Lost" | "Aborted";
+  /** Whether memory is still to come by `load`. Default: false. */
+  readonly arriving?: boolean;
   /** Why memory was loaded before the processes ran although the plan is lazy. */
   readonly eager?: string;
 }
@@ -172,9 +194,25 @@ export interface NodeService {
    * Sends one part of a checkpoint for a restore. The service verifies it and writes it to the disk.
    *
    * @param open opens the bytes, if the service has not the part already. What it throws is thrown as it is
+   * @param piece permits the service to ask only for what a restore needs before the processes run: `load` sends the rest, after
+   *   the plan. The service asks for all bytes if that is not possible
    * @returns false if the service had the part
    */
-  stage(request: StageRequest, open: () => AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<boolean>;
+  stage(
+    request: StageRequest,
+    open: () => AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+    piece?: OpenPiece,
+  ): Promise<boolean>;
+  /**
+   * Sends the memory of a container that was not staged, while its processes run: what they wait for, then the rest. Throws with
+   * the reason `ContentInvalid` if a segment differs from its digest.
+   *
+   * @returns false if nothing was missing
+   */
+  load(request: LoadRequest, piece: OpenPiece, signal?: AbortSignal): Promise<boolean>;
+  /** Says that the memory that is still to come for a pod will not: its containers are killed, as if it had been lost. */
+  loseMemory(request: LoseRequest, signal?: AbortSignal): Promise<void>;
   /** Verifies what was staged and publishes it as the plan of the pod. Does nothing if the pod has this plan. */
   lay(request: LayRequest, signal?: AbortSignal): Promise<void>;
   /**

@@ -37,6 +37,10 @@ export class FakeNodeService {
   readonly checkpoints = new Map<string, Map<string, FakePart>>();
   /** Parts by pod and name. */
   readonly staged = new Map<string, Map<string, Buffer>>();
+  /** Pieces that a lazy `stage`, and then `load`, ask for in these orders. Without them `stage` asks for all bytes. */
+  pieces?: { readonly stage: readonly number[]; readonly load: readonly number[] };
+  /** Pieces that were sent, with their content. */
+  readonly received: { readonly method: string; readonly piece: number; readonly bytes: Buffer }[] = [];
   /** Checkpoints of plans by pod. */
   readonly plans = new Map<string, string>();
   readonly seen: SeenCall[] = [];
@@ -111,6 +115,8 @@ export class FakeNodeService {
     this.mostStreams = Math.max(this.mostStreams, ++this.streams);
     try {
       if (method === "export") await this.export(socket, params, respond, fault);
+      else if (method === "load" || (params["lazy"] === true && this.pieces !== undefined))
+        await this.ask(method === "load" ? "load" : "stage", input, params, respond);
       else if (method === "stage") await this.stage(input, params, respond, fault);
       else respond({ result: this.results.get(method) ?? (await this.handlers.get(method)?.(params)) ?? {} });
       // What a client still sends is not of interest, but its end is.
@@ -143,6 +149,34 @@ export class FakeNodeService {
       if (socket.destroyed) return;
     }
     respond({ result: { size: 0, sha256: "" } });
+  }
+
+  /** Asks for pieces, two of them before the first one has come. */
+  private async ask(
+    method: "stage" | "load",
+    input: AsyncIterator<Buffer>,
+    { segments }: Record<string, unknown>,
+    respond: (body: object) => void,
+  ): Promise<void> {
+    const order = this.pieces?.[method] ?? [];
+    if (order.length === 0) return respond({ result: { ready: false } });
+    respond({ result: { ready: true, pieces: true } });
+    let buffered = Buffer.alloc(0);
+    for (const [at, piece] of order.entries()) {
+      for (const next of order.slice(at === 0 ? 0 : at + 1, at + 2)) respond({ result: { piece: next } });
+      const { size, sha256 } = (segments as readonly StreamDigest[])[piece]!;
+      while (buffered.length < size) {
+        const { value, done } = await input.next();
+        if (done) return respond({ error: { reason: "StageFailed", message: "bytes are missing" } });
+        buffered = Buffer.concat([buffered, value]);
+      }
+      const bytes = buffered.subarray(0, size);
+      buffered = buffered.subarray(size);
+      if (segmentOf(bytes).sha256 !== sha256)
+        return respond({ error: { reason: "ContentInvalid", message: "the content differs" } });
+      this.received.push({ method, piece, bytes: Buffer.from(bytes) });
+    }
+    respond({ result: {} });
   }
 
   private async stage(

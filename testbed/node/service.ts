@@ -98,7 +98,7 @@ export interface ServiceNode extends Testbed {
 }
 
 /** Programs of runtime/test that containers run. */
-export type Workload = "pair" | "hold" | "dirty";
+export type Workload = "pair" | "hold" | "dirty" | "memory";
 
 /** Starts the node, installs the service, and builds the image of a workload. */
 export function openServiceNode(workload: Workload = "pair"): Promise<ServiceNode> {

@@ -224,11 +224,11 @@ export const scaled = (time: number): number => time * NODE.slowness;
 export const COMMAND_LIMIT = scaled(300_000);
 
 /** Retries a function until it does not throw. @throws its last error after `seconds`, times `slowness` */
-export async function eventually<T>(attempt: () => T, seconds = 60): Promise<T> {
+export async function eventually<T>(attempt: () => T | Promise<T>, seconds = 60): Promise<T> {
   const end = Date.now() + scaled(seconds) * 1000;
   for (;;) {
     try {
-      return attempt();
+      return await attempt();
     } catch (error) {
       if (Date.now() > end) throw error;
       await sleep(scaled(300));

@@ -2,7 +2,7 @@ import { KEEP_SECONDS } from "../../../api";
 import type { CheckpointMetadata, NodeService } from "../../../clients/node-service";
 import { parseReference, RegistryClient } from "../../../clients/registry";
 import type { AgentSettings } from "../../../config/programs/agent";
-import { pullCheckpoint, pushCheckpoint, type PushedCheckpoint } from "../../artifact";
+import { loadMemory, pullCheckpoint, pushCheckpoint, type PushedCheckpoint } from "../../artifact";
 import { registryCredentials, type Identity } from "../../registry";
 import type { CheckpointContext } from "../../work";
 import type { Slots } from "./slots";
@@ -13,6 +13,8 @@ export interface Artifacts {
   push(uid: string, image: string, signal: AbortSignal): Promise<PushedCheckpoint>;
   /** Stages a checkpoint at the service of the node. @param image `registry/repository@sha256:...` */
   pull(options: PullOptions, signal: AbortSignal): Promise<CheckpointMetadata>;
+  /** Sends the memory that a lazy `pull` left to the service of the node. */
+  load(options: Pick<PullOptions, "image" | "podUID">, signal: AbortSignal): Promise<void>;
 }
 
 export interface PullOptions {
@@ -22,6 +24,8 @@ export interface PullOptions {
   readonly maxBytes: number;
   /** Free space that must remain on the disk, in bytes. */
   readonly reserveBytes: number;
+  /** Whether memory may be left for `load`, after the plan. */
+  readonly lazy: boolean;
 }
 
 /**
@@ -48,6 +52,8 @@ export function artifactsWith(
       run(image, (client) => pushCheckpoint({ uid, reference: parseReference(image), client, node, signal })),
     pull: (options, signal) =>
       run(options.image, (client) => pullCheckpoint({ ...options, client, node, signal })),
+    load: (options, signal) =>
+      run(options.image, (client) => loadMemory({ ...options, client, node, signal })),
   };
 }
 
@@ -75,7 +81,7 @@ export const TIMES: Times = {
 export interface CriuContext extends CheckpointContext {
   readonly node: Pick<
     NodeService,
-    "checkpoint" | "forget" | "lay" | "decline" | "replan" | "outcome" | "forgetPlan" | "state"
+    "checkpoint" | "forget" | "lay" | "decline" | "replan" | "outcome" | "forgetPlan" | "loseMemory" | "state"
   >;
   readonly artifacts: Artifacts;
   /** Limits the pulls at a time. */

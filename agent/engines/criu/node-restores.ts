@@ -49,7 +49,7 @@ export function endOf({ decision, reason, message = "", containers }: Outcome): 
   if (failed.length > 0)
     return { reason: "RestoreFailed", message: `not created: ${namesOf(failed)}`, ...cause };
   if (containers.some(({ phase }) => phase === "Pending" || phase === "Restoring")) return undefined;
-  if (loadingOf({ containers }).length > 0) return undefined;
+  if (loadingOf({ containers }).length > 0 || containers.some(({ arriving }) => arriving)) return undefined;
   return { reason: "Restored", message: `restored: ${timesOf(containers)}` };
 }
 

@@ -1,5 +1,6 @@
 import type { NodeRestoreReason, NodeRestoreSpec, NodeRestoreStatus } from "../../../api";
 import { NodeServiceError, type Outcome } from "../../../clients/node-service";
+import { RegistryError } from "../../../clients/registry";
 import { repositoriesOf } from "../../../config/programs";
 import { InvalidInputError } from "../../../config/schema";
 import { exponential, sleep } from "../../../kube";
@@ -26,6 +27,9 @@ export interface RestoreJobOptions {
 
 /** Errors of the service that a retry does not fix. Of others, such as a full disk or a broken stream, it can. */
 const FATAL = ["InvalidRequest", "UnknownMethod", "PartNotFound"];
+
+/** How often damaged or missing memory is pulled: it can be damaged on the way. */
+const DAMAGED_ATTEMPTS = 3;
 
 /** Maximum length of a message to the service, in UTF-16 units: at most 3072 of its 4096 bytes. */
 const MAX_MESSAGE = 1024;
@@ -62,7 +66,7 @@ export class RestoreJob implements Job {
     if (isFinished(object.status)) return;
     this.startMs = Date.parse(object.status.startTime ?? "") || Date.now();
     try {
-      const ended = (await this.prepare(object)) ?? (await this.follow());
+      const ended = (await this.prepare(object)) ?? (await this.follow(object.spec));
       await this.finish(ended);
     } catch (error) {
       this.options.stop.throwIfAborted();
@@ -113,7 +117,7 @@ export class RestoreJob implements Job {
     try {
       this.announce("Fetching", `from ${image}`);
       const limits = { maxBytes: settings.quotaBytes, reserveBytes: settings.reserveBytes };
-      const { uid } = await artifacts.pull({ image, podUID: this.podUID, ...limits }, this.signal);
+      const { uid } = await artifacts.pull({ image, podUID: this.podUID, ...limits, lazy }, this.signal);
       if (uid !== checkpointUID)
         throw new ArtifactError(image, `is of Checkpoint ${uid}, not ${checkpointUID}`);
     } finally {
@@ -130,6 +134,43 @@ export class RestoreJob implements Job {
       },
       this.signal,
     );
+  }
+
+  /**
+   * Pulls memory that was not staged, until none is missing. If a part of it is damaged or deleted in the registry, the containers
+   * are killed.
+   * @throws the signal's reason
+   */
+  private async load({ image }: NodeRestoreSpec, signal: AbortSignal): Promise<void> {
+    const { node, artifacts, pulls, times, log } = this.context;
+    const { podUID } = this;
+    for (let attempt = 0, damaged = 0; ; attempt++) {
+      const { containers } = await this.outcome();
+      if (!containers.some(({ arriving }) => arriving)) return;
+      try {
+        // Processes wait for this memory, so it comes before pulls of other pods.
+        await pulls.take(signal, true);
+        try {
+          await artifacts.load({ image, podUID }, signal);
+        } finally {
+          pulls.release();
+        }
+      } catch (error) {
+        signal.throwIfAborted();
+        log.warn({ ...this.options.id, err: error, attempt }, "cannot load the memory of a pod; retrying");
+        if (isDamaged(error) && ++damaged === DAMAGED_ATTEMPTS) {
+          const message = textOf(error).slice(0, MAX_MESSAGE);
+          await retried(
+            () => node.loseMemory({ podUID, message }, signal),
+            times.backoffMs,
+            signal,
+            isTemporary,
+          );
+          return;
+        }
+      }
+      await sleep(exponential(...times.backoffMs, attempt), signal);
+    }
   }
 
   /** Decides that the pod gets no plan: its containers do not wait for one. @returns how the restore ended */
@@ -162,17 +203,28 @@ export class RestoreJob implements Job {
     return { reason: fallback === "stop" ? "RestoreFailed" : "StartedFresh", cause, message };
   }
 
-  /** Waits until the runtime has decided about all containers. */
-  private async follow(): Promise<Ended> {
+  /** Waits until the runtime has decided about all containers, and loads their memory meanwhile. */
+  private async follow(spec: NodeRestoreSpec): Promise<Ended> {
     this.announce("PlanReady", "the containers are restored when they are created");
-    for (let attempt = 0, loading = ""; ; attempt++) {
-      const outcome = await this.outcome();
-      const ended = endOf(outcome);
-      if (ended !== undefined) return ended;
-      const names = loadingOf(outcome).join(", ");
-      if (names !== loading) this.announce("PlanReady", `memory is loaded while the processes run: ${names}`);
-      loading = names;
-      await sleep(exponential(...this.context.times.pollMs, attempt), this.signal);
+    const over = new AbortController();
+    // It ends by itself, or by the signal.
+    const loaded = spec.lazy
+      ? this.load(spec, AbortSignal.any([this.signal, over.signal])).catch(() => undefined)
+      : undefined;
+    try {
+      for (let attempt = 0, loading = ""; ; attempt++) {
+        const outcome = await this.outcome();
+        const ended = endOf(outcome);
+        if (ended !== undefined) return ended;
+        const names = loadingOf(outcome).join(", ");
+        if (names !== loading)
+          this.announce("PlanReady", `memory is loaded while the processes run: ${names}`);
+        loading = names;
+        await sleep(exponential(...this.context.times.pollMs, attempt), this.signal);
+      }
+    } finally {
+      over.abort(new Error("the restore has ended"));
+      await loaded;
     }
   }
 
@@ -237,4 +289,11 @@ function fallbackOf(fallback: NodeRestoreSpec["fallback"]): "fresh" | "fail" {
 function isFatal(error: unknown): boolean {
   if (error instanceof ArtifactError || error instanceof InvalidInputError) return true;
   return error instanceof NodeServiceError && !isTemporary(error) && FATAL.includes(error.reason);
+}
+
+/** Returns whether memory differs from its digest, or is not in the registry. */
+function isDamaged(error: unknown): boolean {
+  if (error instanceof ArtifactError) return true;
+  if (error instanceof RegistryError) return error.status === 404;
+  return error instanceof NodeServiceError && error.reason === "ContentInvalid";
 }

@@ -1,7 +1,7 @@
 /** Limits what runs at a time. */
 export class Slots {
   private used = 0;
-  private readonly waiting = new Set<() => void>();
+  private waiting = new Set<() => void>();
 
   constructor(readonly limit: number) {}
 
@@ -9,8 +9,12 @@ export class Slots {
     return this.used >= this.limit;
   }
 
-  /** Waits for a slot and takes it, in the order of the calls. Call `release` afterwards. @throws the signal's reason */
-  async take(signal: AbortSignal): Promise<void> {
+  /**
+   * Waits for a slot and takes it, in the order of the calls. Call `release` afterwards.
+   * @param first whether it comes before all that wait
+   * @throws the signal's reason
+   */
+  async take(signal: AbortSignal, first = false): Promise<void> {
     signal.throwIfAborted();
     if (!this.isFull) {
       this.used++;
@@ -25,7 +29,7 @@ export class Slots {
         this.waiting.delete(begin);
         reject(signal.reason as Error);
       };
-      this.waiting.add(begin);
+      this.waiting = new Set(first ? [begin, ...this.waiting] : [...this.waiting, begin]);
       signal.addEventListener("abort", leave, { once: true });
     });
   }

@@ -23,6 +23,8 @@ const (
 	memoryAttempts = 6000
 	// arrivalPeriod is the time between two looks at what has arrived, while nothing else can be done.
 	arrivalPeriod = 5 * time.Millisecond
+	// endedPeriod is the time between two looks at whether processes have ended, meanwhile.
+	endedPeriod = 200 * time.Millisecond
 )
 
 // server loads the memory of the processes of one container.
@@ -32,6 +34,8 @@ type server struct {
 	arriving *arrival.Memory
 	// starved says that all that is missing is still to arrive.
 	starved bool
+	// looked is when the server looked last for processes that have ended.
+	looked time.Time
 	// listener is the socket on which CRIU connects, and then that connection.
 	listener, connection int
 	// wrapper is a pipe whose other end is closed when the restore has failed, or the wrapper was killed.
@@ -298,6 +302,7 @@ func (s *server) background() error {
 	p, next, found := s.loadable()
 	if !found {
 		s.starved = true
+		s.endEnded()
 		return nil
 	}
 	if next.Start < next.End {
@@ -320,6 +325,19 @@ func (s *server) background() error {
 		s.end(p)
 	}
 	return nil
+}
+
+// endEnded releases processes that have ended. Nothing else shows it while none of their memory can be loaded.
+func (s *server) endEnded() {
+	if time.Since(s.looked) < endedPeriod {
+		return
+	}
+	s.looked = time.Now()
+	for _, each := range slices.Clone(s.processes) {
+		if len(each.pending) > 0 && ended(each.fd, each.pending[0].Start) {
+			s.end(each)
+		}
+	}
 }
 
 // loadable returns a process and a range of its memory that has arrived; an empty one if nothing of it is missing. It is false

@@ -3,6 +3,7 @@ package lazy
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -92,6 +93,16 @@ func copyPages(fd int, address uint64, content []byte) (int, error) {
 		return 0, unix.Errno(-argument.copied)
 	}
 	return int(argument.copied), err
+}
+
+// ended says if the process of a descriptor has ended, or runs another program. The address is one that is registered, or was.
+// It changes nothing: it asks for a copy from an address at which nothing can be.
+func ended(fd int, address uint64) bool {
+	argument := struct {
+		destination, source, length, mode uint64
+		copied                            int64
+	}{address, 0, uint64(os.Getpagesize()), 0, 0}
+	return control(fd, copyRequest, unsafe.Pointer(&argument)) == unix.ESRCH
 }
 
 // zeroPage writes a page of zeros.

@@ -1,6 +1,7 @@
 import {
   ArtifactError,
   deleteCheckpoint,
+  loadMemory,
   pullCheckpoint,
   pushCheckpoint,
   type PushedCheckpoint,
@@ -240,6 +241,39 @@ describe("push", () => {
 });
 
 describe("pull", () => {
+  test.each(["InvalidRequest", "ContentInvalid"])(
+    "sends all memory if the service rejects pieces with %s",
+    async (reason) => {
+      await start();
+      const { image } = await push();
+      service.pieces = { stage: [0], load: [] };
+      service.fault = ({ params }) => (params["lazy"] === true ? { reason } : undefined);
+      await pull(image, { lazy: true });
+      expect(service.staged.get("pod-2")!.size).toBe(1 + Object.keys(parts).length);
+    },
+  );
+
+  test("leaves memory for a later call, if the service does not ask for it", async () => {
+    service.segmentBytes = 40_000;
+    await start();
+    const { image } = await push();
+    service.pieces = { stage: [0], load: [2, 1] };
+    await pull(image, { lazy: true });
+    const memory = ["containers/app/images", "containers/log/images"];
+    expect([...service.staged.get("pod-2")!.keys()].toSorted()).toEqual(
+      ["metadata", ...Object.keys(parts)].filter((part) => !memory.includes(part)).toSorted(),
+    );
+    expect(service.received.map(({ method, piece }) => [method, piece])).toEqual([
+      ["stage", 0],
+      ["stage", 0],
+    ]);
+    await loadMemory({ image, client, node, podUID: "pod-2" });
+    expect(service.received.length).toBe(6);
+    const of = (part: string, piece: number) => parts[part]!.subarray(piece * 40_000, (piece + 1) * 40_000);
+    for (const { piece, bytes } of service.received)
+      expect(memory.some((part) => of(part, piece).equals(bytes))).toBe(true);
+  });
+
   test("stages the metadata first, then all parts", async () => {
     await start();
     const { image } = await push();

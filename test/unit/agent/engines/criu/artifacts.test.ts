@@ -29,7 +29,7 @@ test("pushes and pulls with the credentials of a Docker config, and rejects ECR 
     );
     const { image, digest } = await artifacts.push("cp", `${registry.host}/checkpoints/web:1`, signal);
     expect(image).toBe(`${registry.host}/checkpoints/web@${digest}`);
-    const limits = { maxBytes: 1e9, reserveBytes: 0 };
+    const limits = { maxBytes: 1e9, reserveBytes: 0, lazy: false };
     expect(await artifacts.pull({ image, podUID: "pod-2", ...limits }, signal)).toMatchObject({ uid: "cp" });
     await expect(artifacts.push("cp", "other.example.com/checkpoints/web:1", signal)).rejects.toThrow(
       `the Docker config has no entry for other.example.com/checkpoints/web; it has: ${registry.host}. Add an entry to the Secret of registryCredentials`,

@@ -67,13 +67,14 @@ test.each(Object.entries(SCENARIOS))(
 );
 
 test.each([
-  ["is restored", {}, "Ready Restored"],
-  ["cannot be restored", { fails: "CRIUFailed" }, "Failed StartedFresh"],
-])("a restore recovers from a kill at each step: the pod %s", async (_, pod, condition) => {
+  ["is restored", {}, "Ready Restored", {}],
+  ["runs before its memory has arrived", {}, "Ready Restored", { lazy: true }],
+  ["cannot be restored", { fails: "CRIUFailed" }, "Failed StartedFresh", {}],
+])("a restore recovers from a kill at each step: the pod %s", async (_, pod, condition, spec) => {
   let died = 0;
   for (let dieAt = 1; dieAt <= 40; dieAt++) {
     const node = new Node(time);
-    node.restore("pod-1");
+    node.restore("pod-1", spec);
     void node.model.create("pod-1", pod);
     const first = node.start({ dieAt });
     await node.until(() => first.dead || node.isOver(POD));
@@ -82,6 +83,7 @@ test.each([
     await node.start().ready;
     await node.finished(POD);
     expect(node.condition(POD)).toBe(condition);
+    expect(node.model.pods.get("pod-1")?.arriving ?? 0).toBe(0);
     expect(node.model.pods.size).toBe(1);
     node.api.remove(POD);
     await node.until(() => node.model.pods.size + node.model.stagings.size === 0);
@@ -134,7 +136,7 @@ test("requests recover in random schedules of kills, faults, other writers and d
     node.checkpoint("cp-2");
     const pods = ["pod-1", "pod-2", "pod-3"];
     for (const pod of pods) {
-      node.restore(pod, { fallback: random() < 0.5 ? "fresh" : "stop" });
+      node.restore(pod, { fallback: random() < 0.5 ? "fresh" : "stop", lazy: seed % 2 === 0 });
       const fails = random() < 0.3 ? { fails: "CRIUFailed" } : {};
       setTimeout(() => void model.create(pod, { waitMs: 300, ...fails }), pick(60));
     }

@@ -87,6 +87,77 @@ test("reports a restore whose memory is loaded on access when all of it is loade
   expect(node.status(at("pod-2"))?.cause).toBe("MemoryLost");
 });
 
+/** Makes the outcome of restored containers say that their memory is loaded while they run, until it has arrived. */
+function loadsWhileRunning() {
+  const { outcome } = node.model.service;
+  Object.assign(node.model.service, {
+    outcome: async (podUID: string) => {
+      const found = await outcome.call(node.model.service, podUID);
+      const memory = node.model.pods.get(podUID)?.arriving ? "Loading" : "Loaded";
+      if (found.decision !== "restore") return found;
+      return { ...found, containers: found.containers.map((each) => ({ ...each, memory })) };
+    },
+  });
+}
+
+test("loads the memory that a lazy plan lacks, also after a failure, and is restored only then", async () => {
+  loadsWhileRunning();
+  node.model.layers = 5;
+  node.restore("pod-1", { lazy: true });
+  await node.start().ready;
+  await node.until(() => node.model.loaded === 2);
+  node.model.registryDown = true;
+  void node.model.create("pod-1");
+  await node.until(() => node.message(at("pod-1")).includes("while the processes run"));
+  await time.pass(5000);
+  expect(node.condition(at("pod-1"))).toBe("Progressing PlanReady");
+  node.model.registryDown = false;
+  await node.finished(at("pod-1"));
+  expect(node.condition(at("pod-1"))).toBe("Ready Restored");
+  expect(node.model.loaded).toBe(5);
+  expect(node.model.lost).toEqual([]);
+});
+
+test("loads the rest of the memory after the agent was killed", async () => {
+  loadsWhileRunning();
+  node.model.layers = 50;
+  node.restore("pod-1", { lazy: true });
+  const first = node.start();
+  await first.ready;
+  await node.until(() => node.model.loaded === 2);
+  first.kill();
+  void node.model.create("pod-1");
+  await node.start().ready;
+  await node.finished(at("pod-1"));
+  expect(node.condition(at("pod-1"))).toBe("Ready Restored");
+  expect(node.model.loaded).toBe(50);
+});
+
+test("says that memory is lost whose layer is damaged in the registry", async () => {
+  loadsWhileRunning();
+  node.model.layers = 50;
+  node.restore("pod-1", { lazy: true });
+  await node.start().ready;
+  void node.model.create("pod-1");
+  await node.until(() => node.model.loaded === 2);
+  node.model.damaged = true;
+  await node.finished(at("pod-1"));
+  expect(node.condition(at("pod-1"))).toBe("Failed StartedFresh");
+  expect(node.status(at("pod-1"))?.cause).toBe("MemoryLost");
+  expect(node.model.lost).toEqual([{ podUID: "pod-1", message: "a layer differs from its digest" }]);
+});
+
+test("stops to load memory when the NodeRestore is deleted", async () => {
+  loadsWhileRunning();
+  node.model.layers = 1e6;
+  node.restore("pod-1", { lazy: true });
+  await node.start().ready;
+  await node.until(() => node.model.loaded === 2);
+  node.api.remove(at("pod-1"));
+  await node.until(isEmpty);
+  expect(node.model.pulls).toBe(0);
+});
+
 test("retries the pull while the registry is down", async () => {
   node.model.registryDown = true;
   node.restore("pod-1");

@@ -8,6 +8,7 @@ import {
   type ContainerOutcome,
   type DeclineRequest,
   type LayRequest,
+  type LoseRequest,
   type NodeService,
   type Outcome,
   type ReplanRequest,
@@ -34,6 +35,8 @@ interface PodState {
     readonly restart?: string;
     readonly deadlineMs: number;
   };
+  /** Layers of memory that are still to come. */
+  arriving?: number;
   decision: Outcome["decision"];
   reason?: string;
   message?: string;
@@ -56,6 +59,13 @@ export class NodeModel {
   readonly pods = new Map<string, PodState>();
   readonly laid: LayRequest[] = [];
   readonly declined: DeclineRequest[] = [];
+  readonly lost: LoseRequest[] = [];
+  /** Layers of memory of each checkpoint that come after a lazy plan. */
+  layers = 3;
+  /** Layers of memory that were loaded, of all pods. */
+  loaded = 0;
+  /** Whether the next layer of memory differs from its digest. */
+  damaged = false;
   /** Requests to replace a plan. */
   readonly replans: ReplanRequest[] = [];
   registryDown = false;
@@ -91,7 +101,7 @@ export class NodeModel {
 
   readonly service: Pick<
     NodeService,
-    "checkpoint" | "forget" | "lay" | "decline" | "replan" | "outcome" | "forgetPlan" | "state"
+    "checkpoint" | "forget" | "lay" | "decline" | "replan" | "outcome" | "forgetPlan" | "loseMemory" | "state"
   > = {
     checkpoint: async (request, signal) => untilAborted(this.checkpoint(request), signal),
     forget: async (uid) => {
@@ -109,7 +119,8 @@ export class NodeModel {
       this.laid.push(request);
       const { checkpoint, fallback, restart } = request;
       const plan = { checkpoint, fallback, restart, deadlineMs: request.deadline.getTime() };
-      this.pods.set(request.podUID, { plan, decision: "", containers: pending() });
+      const arriving = request.lazy ? this.layers : 0;
+      this.pods.set(request.podUID, { plan, arriving, decision: "", containers: pending() });
     },
     decline: async (request) => {
       await this.reach();
@@ -136,14 +147,18 @@ export class NodeModel {
     },
     outcome: async (podUID) => {
       await this.reach();
-      const { plan, decision, reason, message, containers } = this.pods.get(podUID) ?? {
-        decision: "" as const,
-        containers: [],
-      };
+      const {
+        plan,
+        arriving = 0,
+        decision,
+        reason,
+        message,
+        containers,
+      } = this.pods.get(podUID) ?? { decision: "" as const, containers: [] };
       return {
         ...(plan && { checkpoint: plan.checkpoint }),
         decision,
-        containers: plan ? containers : [],
+        containers: plan ? containers.map((each) => (arriving > 0 ? { ...each, arriving: true } : each)) : [],
         ...(reason === undefined ? {} : { reason, message }),
       };
     },
@@ -152,6 +167,18 @@ export class NodeModel {
       if (this.locked.has(podUID)) throw error("InUse");
       this.pods.delete(podUID);
       this.stagings.delete(podUID);
+    },
+    loseMemory: async (request) => {
+      await this.reach();
+      this.lost.push(request);
+      const pod = this.pods.get(request.podUID);
+      if (pod?.arriving)
+        Object.assign(pod, {
+          arriving: 0,
+          decision: "fresh",
+          reason: "MemoryLost",
+          message: `the memory did not arrive: ${request.message}`,
+        });
     },
     state: async (): Promise<ServiceState> => {
       await this.reach();
@@ -191,6 +218,25 @@ export class NodeModel {
         if (maxBytes < this.bytes) throw error("InsufficientSpace");
         if (!this.isPlanned(podUID, uid)) this.stagings.set(podUID, uid);
         return metadataOf(uid);
+      } finally {
+        this.pulls--;
+      }
+    },
+    load: async ({ image, podUID }, signal) => {
+      this.mostPulls = Math.max(this.mostPulls, ++this.pulls);
+      try {
+        for (;;) {
+          await pause(this.pullMs);
+          signal.throwIfAborted();
+          if (this.registryDown)
+            throw new RegistryError("download of a blob", image, "down", { status: 503 });
+          await this.reach();
+          if (this.damaged) throw error("ContentInvalid", "a layer differs from its digest");
+          const pod = this.pods.get(podUID);
+          if (!pod?.arriving) return;
+          pod.arriving--;
+          this.loaded++;
+        }
       } finally {
         this.pulls--;
       }
