@@ -49,6 +49,7 @@ export {
   IMPORT_VERB,
   type NotRestoredItem,
   type OwnerIdentity,
+  type RestoreAttempts,
   type RestoreState,
   type RestoreStatus,
 } from "./checkpoint";

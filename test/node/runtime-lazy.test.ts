@@ -57,10 +57,14 @@ describeInNamespaces("memory that is loaded on access", () => {
   });
 
   /** Restores the pod `copy` and stops its server while memory is missing. Returns the PID of the server. */
-  async function halfway(fields: object = {}, pod: object = spec): Promise<string> {
+  async function halfway(
+    fields: object = {},
+    pod: object = spec,
+    checkpoint = "/root/memory",
+  ): Promise<string> {
     const stopped = servers.stopNext("main");
     node.create("copy", pod, true);
-    node.plan("/root/memory", "copy", { ...LAZY, ...fields });
+    node.plan(checkpoint, "copy", { ...LAZY, ...fields });
     const server = await stopped();
     await node.state("copy", ({ containers }) => containers?.["main"]?.phase === "Restored");
     // The kubelet reports the container later.
@@ -177,6 +181,26 @@ describeInNamespaces("memory that is loaded on access", () => {
     await eventually(() => expect(servers.all()).toEqual([]));
   });
 
+  test("that is cleared in children is zero there, also where it was missing at the fork", async () => {
+    const wiping = {
+      containers: [memory("main", SIZE, { command: ["/bin/memory", "wipe", String(SIZE)] })],
+    };
+    await restores.source("/root/wipe", wiping, () => restores.logged("source", "main", /^tick 5 /m));
+    const server = await halfway({}, wiping, "/root/wipe");
+    const state = await node.state("copy");
+    expect(state.containers?.["main"]).toMatchObject({ lazy: true });
+    expect(state.containers?.["main"]?.eager).toBeUndefined();
+    // It forks before the server has loaded the mapping, which comes last, and again after all is loaded.
+    signal("copy", "USR2");
+    node.onNode("kill", "-CONT", server);
+    await restores.logged("copy", "main", /^child bad 0$/m);
+    signal("copy", "USR1");
+    await restores.logged("copy", "main", /^child bad 0$[^]*^all bad 0$/m);
+    signal("copy", "USR2");
+    await restores.logged("copy", "main", /^child bad 0$[^]*^child bad 0$/m);
+    await eventually(() => expect(servers.all()).toEqual([]));
+  });
+
   test("of one container that is lost also ends the other one: both start fresh", async () => {
     const two = { containers: [memory("main", SIZE), memory("other", 16)] };
     await restores.source("/root/two", two, () => restores.logged("source", "other", /^tick 5 /m));
@@ -230,17 +254,21 @@ describeInNamespaces("memory that is loaded on access", () => {
     }
   });
 
-  test("of a damaged image set is not loaded: the container starts fresh in the same call", async () => {
-    node.onNode("sh", "-c", "rm -rf /root/damaged; cp -a /root/memory /root/damaged");
-    node.onNode("lay", "damage", "/root/damaged", "main", "images/fs-1.img");
-    const state = node.restore("copy", spec, "/root/damaged", LAZY);
-    expect(outcome(state)).toMatchObject({
-      decision: "fresh",
-      reason: "CRIUFailed",
-      phases: { main: "StartedFresh" },
-    });
-    await restores.logged("copy", "main", /^filled$/m);
-    expect(restores.restarts("copy")).toBe("0");
-    expect(servers.all()).toEqual([]);
-  });
+  // CRIU fails with the first one after it has connected to the server, and with the others before.
+  test.each(["fs-1.img", "files.img", "pstree.img"])(
+    "of an image set with a damaged %s is not loaded: the container starts fresh in the same call",
+    async (file) => {
+      node.onNode("sh", "-c", "rm -rf /root/damaged; cp -a /root/memory /root/damaged");
+      node.onNode("lay", "damage", "/root/damaged", "main", `images/${file}`);
+      const state = node.restore("copy", spec, "/root/damaged", LAZY);
+      expect(outcome(state)).toMatchObject({
+        decision: "fresh",
+        reason: "CRIUFailed",
+        phases: { main: "StartedFresh" },
+      });
+      await restores.logged("copy", "main", /^filled$/m);
+      expect(restores.restarts("copy")).toBe("0");
+      expect(servers.all()).toEqual([]);
+    },
+  );
 });

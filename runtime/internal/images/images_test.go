@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -41,7 +43,8 @@ func TestPagesAreAtTheirPlaceInTheFile(t *testing.T) {
 	)
 	got, err := ReadPages(bytes.NewReader(file), 0x1000)
 	want := &Pages{7, []Range{
-		{0x1000, 0x3000, 0, true}, {0x9000, 0xc000, 0x2000, false}, {0xc000, 0xd000, 0x5000, false}, {0xd000, 0xe000, 0x6000, true},
+		{Start: 0x1000, End: 0x3000, Lazy: true}, {Start: 0x9000, End: 0xc000, Offset: 0x2000},
+		{Start: 0xc000, End: 0xd000, Offset: 0x5000}, {Start: 0xd000, End: 0xe000, Offset: 0x6000, Lazy: true},
 	}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
@@ -69,16 +72,63 @@ func TestPagesAreAtTheirPlaceInTheFile(t *testing.T) {
 	}
 }
 
-func TestAMappingThatIsClearedInChildrenIsFound(t *testing.T) {
-	mapping := func(advice uint64) []byte { return appendBytes(nil, 14, message(1, 0x1000, 2, 0x2000, 9, advice)) }
-	for advice, want := range map[uint64]bool{0: false, 1 << 10: false, 1 << wipeOnFork: true, 1<<wipeOnFork | 1<<10: true} {
-		got, err := ReadWipeOnFork(bytes.NewReader(image(memoryMagic, append(mapping(0), mapping(advice)...))))
-		if err != nil || got != want {
-			t.Errorf("%#x: got %t, %v", advice, got, err)
+func TestMappingsThatAreClearedInChildrenAreFound(t *testing.T) {
+	mapping := func(start, advice uint64) []byte {
+		return appendBytes(nil, 14, message(1, start, 2, start+0x1000, 9, advice))
+	}
+	all := slices.Concat(mapping(0x9000, 1<<wipeOnFork|1<<10), mapping(0x5000, 0), mapping(0x3000, 1<<wipeOnFork), mapping(0x7000, 1<<10))
+	got, err := ReadWipedOnFork(bytes.NewReader(image(memoryMagic, all)))
+	if want := []Area{{0x3000, 0x4000}, {0x9000, 0xa000}}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for name, each := range map[string][]byte{
+		"no message": message(14, 1),
+		"reversed":   appendBytes(nil, 14, message(1, 0x2000, 2, 0x1000, 9, 1<<wipeOnFork)),
+	} {
+		if _, err := ReadWipedOnFork(bytes.NewReader(image(memoryMagic, each))); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if _, err := ReadWipeOnFork(bytes.NewReader(image(memoryMagic, message(14, 1)))); !errors.Is(err, ErrFormat) {
-		t.Errorf("got %v", err)
+}
+
+// Addresses are small numbers, and a page is one.
+func TestWipedIsWhatAreasSay(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		ranges, areas, at := []Range{}, []Area{}, uint64(0)
+		for at < 60 {
+			start, end := at+random.Uint64N(4), at+4+random.Uint64N(6)
+			ranges = append(ranges, Range{Start: start, End: end, Offset: int64(random.Uint64N(1000)), Lazy: true})
+			at = end
+		}
+		for at = 0; at < 60; {
+			start := at + random.Uint64N(8)
+			at = start + 1 + random.Uint64N(9)
+			areas = append(areas, Area{start, at})
+		}
+		offsets := map[uint64]int64{}
+		for _, each := range ranges {
+			for address := each.Start; address < each.End; address++ {
+				offsets[address] = each.Offset + int64(address-each.Start)
+			}
+		}
+		end := uint64(0)
+		for _, each := range MarkWiped(ranges, areas) {
+			if each.Start < end || each.Start >= each.End || !each.Lazy {
+				t.Fatalf("%+v of %+v", each, ranges)
+			}
+			end = each.End
+			for address := each.Start; address < each.End; address++ {
+				wiped := slices.ContainsFunc(areas, func(area Area) bool { return area.Start <= address && address < area.End })
+				if offset, found := offsets[address]; !found || each.Offset+int64(address-each.Start) != offset || each.Wiped != wiped {
+					t.Fatalf("page %d is in %+v, with areas %+v", address, each, areas)
+				}
+				delete(offsets, address)
+			}
+		}
+		if len(offsets) > 0 {
+			t.Fatalf("%v are missing of %+v", offsets, ranges)
+		}
 	}
 }
 
@@ -100,7 +150,7 @@ func FuzzReadPages(f *testing.F) {
 	})
 }
 
-func FuzzReadWipeOnFork(f *testing.F) {
-	f.Add(image(memoryMagic, appendBytes(nil, 14, message(1, 0x1000, 9, 1<<wipeOnFork))))
-	f.Fuzz(func(_ *testing.T, file []byte) { _, _ = ReadWipeOnFork(bytes.NewReader(file)) })
+func FuzzReadWipedOnFork(f *testing.F) {
+	f.Add(image(memoryMagic, appendBytes(nil, 14, message(1, 0x1000, 2, 0x2000, 9, 1<<wipeOnFork))))
+	f.Fuzz(func(_ *testing.T, file []byte) { _, _ = ReadWipedOnFork(bytes.NewReader(file)) })
 }

@@ -2,9 +2,11 @@ package images
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Range is a part of the memory of a process that is restored from a file.
@@ -15,7 +17,12 @@ type Range struct {
 	Offset int64
 	// Lazy says that CRIU leaves the range to the server of page faults.
 	Lazy bool
+	// Wiped says that children of the process find zeros: the advice MADV_WIPEONFORK.
+	Wiped bool
 }
+
+// Area is a part of an address space, End exclusive.
+type Area struct{ Start, End uint64 }
 
 // Pages describes the memory of a process (pagemap-PID.img).
 type Pages struct {
@@ -89,7 +96,7 @@ func ReadPages(from io.Reader, pageSize int) (*Pages, error) {
 			// Zeros, which the file does not have.
 			continue
 		}
-		pages.Ranges = append(pages.Ranges, Range{start, end, offset, flags&isLazy != 0})
+		pages.Ranges = append(pages.Ranges, Range{Start: start, End: end, Offset: offset, Lazy: flags&isLazy != 0})
 		offset += int64(size)
 	}
 }
@@ -97,17 +104,17 @@ func ReadPages(from io.Reader, pageSize int) (*Pages, error) {
 // wipeOnFork is MADV_WIPEONFORK: the children of a process find zeros in the mapping.
 const wipeOnFork = 18
 
-// ReadWipeOnFork reads mm-PID.img and says if a mapping is cleared in children of the process.
-func ReadWipeOnFork(from io.Reader) (bool, error) {
+// ReadWipedOnFork reads mm-PID.img and returns the mappings that are cleared in children of the process, sorted by address.
+func ReadWipedOnFork(from io.Reader) ([]Area, error) {
 	reader := bufio.NewReader(from)
 	if err := readHead(reader, memoryMagic); err != nil {
-		return false, err
+		return nil, err
 	}
 	message, err := readEntry(reader)
 	if err != nil {
-		return false, fmt.Errorf("%w: it has no entry: %w", ErrFormat, err)
+		return nil, fmt.Errorf("%w: it has no entry: %w", ErrFormat, err)
 	}
-	found := false
+	found := []Area{}
 	err = eachField(message, func(each field) error {
 		// 14 are the mappings.
 		if each.number != 14 {
@@ -116,10 +123,55 @@ func ReadWipeOnFork(from io.Reader) (bool, error) {
 		if each.kind != bytesType {
 			return fmt.Errorf("%w: a mapping is no message", ErrFormat)
 		}
+		var area Area
 		var advice uint64
-		err := numbers(each.bytes, map[int]*uint64{9: &advice})
-		found = found || advice&(1<<wipeOnFork) != 0
-		return err
+		if err := numbers(each.bytes, map[int]*uint64{1: &area.Start, 2: &area.End, 9: &advice}); err != nil {
+			return err
+		}
+		if advice&(1<<wipeOnFork) == 0 {
+			return nil
+		}
+		if area.End <= area.Start {
+			return fmt.Errorf("%w: a mapping is from %#x to %#x", ErrFormat, area.Start, area.End)
+		}
+		found = append(found, area)
+		return nil
 	})
+	slices.SortFunc(found, func(a, b Area) int { return cmp.Compare(a.Start, b.Start) })
 	return found, err
+}
+
+// MarkWiped sets Wiped in the parts of ranges that are in areas, and divides ranges for it. Both are sorted.
+func MarkWiped(ranges []Range, areas []Area) []Range {
+	marked := []Range{}
+	for _, each := range ranges {
+		for _, area := range areas {
+			if area.End <= each.Start || area.Start >= each.End {
+				continue
+			}
+			if area.Start > each.Start {
+				before := each
+				before.End = area.Start
+				marked = append(marked, before)
+				each = each.From(area.Start)
+			}
+			inside := each
+			inside.Wiped, inside.End = true, min(each.End, area.End)
+			marked = append(marked, inside)
+			if each = each.From(inside.End); each.Start == each.End {
+				break
+			}
+		}
+		if each.Start < each.End {
+			marked = append(marked, each)
+		}
+	}
+	return marked
+}
+
+// From returns the part of a range that begins at an address inside it, or at its end.
+func (r Range) From(address uint64) Range {
+	r.Offset += int64(address - r.Start)
+	r.Start = address
+	return r
 }

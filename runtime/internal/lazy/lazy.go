@@ -44,6 +44,8 @@ const (
 type Order struct {
 	// Images is the directory of CRIU's image set.
 	Images string `json:"images"`
+	// Arriving is the directory of package arrival of memory that is still to come; empty if all is there.
+	Arriving string `json:"arriving,omitempty"`
 	// Cgroup is the directory of the container's cgroup.
 	Cgroup string `json:"cgroup"`
 	// Plans, PodUID, Container and ID identify the container of the plan.

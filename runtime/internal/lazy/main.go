@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"cedana.ai/cdk/runtime/internal/arrival"
 	"cedana.ai/cdk/runtime/internal/images"
 	"golang.org/x/sys/unix"
 )
@@ -41,8 +42,8 @@ type Callbacks struct {
 	Lost func(order Order, message string) error
 }
 
-// Main is the program with the arguments after its name: `serve` reads an Order from stdin and works in the current
-// directory; `kill` ends the container of an Order whose server has died, with the descriptor of its lock. It returns the exit status.
+// Main is the program with the arguments after its name: `serve` reads an Order from stdin, which stays open until CRIU
+// may no longer connect, and works in the current directory; `kill` ends the container of an Order whose server has died, with the descriptor of its lock. It returns the exit status.
 func Main(args []string, callbacks Callbacks) int {
 	// The shim's signals are for others.
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
@@ -204,6 +205,15 @@ func prepare(order Order) (*server, *Status, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	server := &server{memory: memory, connection: -1, wrapper: int(os.Stdin.Fd())}
+	if order.Arriving != "" {
+		if server.arriving, err = arrival.Open(order.Arriving); err != nil {
+			return nil, nil, err
+		}
+		if server.arriving == nil {
+			return nil, nil, fmt.Errorf("%s is missing", order.Arriving)
+		}
+	}
 	listener, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
@@ -214,7 +224,8 @@ func prepare(order Order) (*server, *Status, error) {
 	if err := unix.Listen(listener, 1); err != nil {
 		return nil, nil, err
 	}
-	return &server{memory: memory, listener: listener, connection: -1}, &Status{Order: order, Phase: Restoring, Bytes: size}, nil
+	server.listener = listener
+	return server, &Status{Order: order, Phase: Restoring, Bytes: size}, nil
 }
 
 // openMemory opens the pages of all processes of an image set. They stay open, so they can be read until the end.
@@ -249,10 +260,9 @@ func openSource(directory, pid string) (*source, error) {
 		return nil, err
 	}
 	defer of.Close()
-	if wiped, err := images.ReadWipeOnFork(of); err != nil {
+	wiped, err := images.ReadWipedOnFork(of)
+	if err != nil {
 		return nil, err
-	} else if wiped {
-		return nil, errors.New("it has a mapping that is cleared in children (MADV_WIPEONFORK)")
 	}
 	file, err := os.Open(filepath.Join(directory, "pagemap-"+pid+".img"))
 	if err != nil {
@@ -280,5 +290,6 @@ func openSource(directory, pid string) (*source, error) {
 			opened.ranges = append(opened.ranges, each)
 		}
 	}
+	opened.ranges = images.MarkWiped(opened.ranges, wiped)
 	return opened, nil
 }

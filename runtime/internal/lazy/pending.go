@@ -26,14 +26,7 @@ func (p pending) find(address uint64) (images.Range, bool) {
 	if index == len(p) || p[index].Start > address {
 		return images.Range{}, false
 	}
-	return from(p[index], address), true
-}
-
-// from returns the part of a range that begins at an address inside it.
-func from(of images.Range, address uint64) images.Range {
-	of.Offset += int64(address - of.Start)
-	of.Start = address
-	return of
+	return p[index].From(address), true
 }
 
 // drop removes an area and returns what of it was pending.
@@ -49,10 +42,10 @@ func (p *pending) drop(start, end uint64) []images.Range {
 			before := each
 			before.End = start
 			left = append(left, before)
-			each = from(each, start)
+			each = each.From(start)
 		}
 		if each.End > end {
-			left = append(left, from(each, end))
+			left = append(left, each.From(end))
 			each.End = end
 		}
 		dropped = append(dropped, each)
@@ -74,6 +67,12 @@ func (p *pending) move(start, to, length uint64) {
 		index := p.at(each.Start)
 		*p = slices.Insert(*p, index, each)
 	}
+}
+
+// inherited returns what of it is missing in a child that is forked now: the kernel gives it empty mappings where the advice
+// MADV_WIPEONFORK is set.
+func (p pending) inherited() pending {
+	return slices.DeleteFunc(slices.Clone(p), func(each images.Range) bool { return each.Wiped })
 }
 
 // bytes returns the size of all ranges.

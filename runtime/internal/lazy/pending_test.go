@@ -84,3 +84,18 @@ func TestPendingIsWhatPagesSay(t *testing.T) {
 		}
 	}
 }
+
+func TestAChildMissesNothingOfMappingsThatAreCleared(t *testing.T) {
+	ranges := pending{{Start: 1, End: 3}, {Start: 3, End: 6, Offset: 2, Wiped: true}, {Start: 8, End: 9, Offset: 9}}
+	// The advice moves with the mapping.
+	ranges.move(4, 20, 1)
+	child := ranges.inherited()
+	for address, want := range map[uint64]bool{1: true, 2: true, 3: false, 4: false, 5: false, 8: true, 20: false} {
+		if _, missing := child.find(address); missing != want {
+			t.Errorf("page %d is missing in the child: %t", address, missing)
+		}
+	}
+	if found, missing := ranges.find(20); !missing || found.Offset != 3 {
+		t.Errorf("the parent misses %+v, %t at its new place", found, missing)
+	}
+}

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
+	"cedana.ai/cdk/runtime/internal/arrival"
 	"cedana.ai/cdk/runtime/internal/images"
 	"golang.org/x/sys/unix"
 )
@@ -23,9 +25,13 @@ type process struct {
 	fd int
 	// pages is the file with the pages.
 	pages *os.File
+	// arriving says which of them are there; nil if all are.
+	arriving *arrival.Memory
 	pending
-	// retry are addresses of faults that the kernel refused because an event must be read before.
+	// retry are addresses of faults that the kernel refused because an event must be read before, or whose page is not there.
 	retry []uint64
+	// waiting is how many of them wait for a page that is not there.
+	waiting int
 	// child says that it was forked after the restore.
 	child bool
 	// refused counts how often in succession the kernel had no memory for a page.
@@ -41,7 +47,37 @@ var errChanging = errors.New("the mappings of the process change")
 // errNoMemory says that the container's limit of memory, or the node, has no page left. The kernel's OOM killer acts.
 var errNoMemory = errors.New("there is no memory for a page")
 
-// load copies a pending range into the process. It removes what it copied from what is pending.
+// errMissing says that a page is still to arrive.
+var errMissing = errors.New("a page is still to arrive")
+
+// there returns the first part of a pending range that has arrived; an empty one if none has.
+func (p *process) there(wanted images.Range) images.Range {
+	if p.arriving == nil {
+		return wanted
+	}
+	start, size := p.arriving.Loadable(filepath.Base(p.pages.Name()), wanted.Offset, int64(wanted.End-wanted.Start), int64(os.Getpagesize()))
+	if size == 0 {
+		return wanted.From(wanted.End)
+	}
+	wanted = wanted.From(wanted.Start + uint64(start-wanted.Offset))
+	wanted.End = wanted.Start + uint64(size)
+	return wanted
+}
+
+// arrived returns how much of a range has arrived from its begin on. It is errMissing, and asks for what is missing, if that is
+// not a page.
+func (p *process) arrived(wanted images.Range) (images.Range, error) {
+	if p.arriving == nil {
+		return wanted, nil
+	}
+	name, page := filepath.Base(p.pages.Name()), int64(os.Getpagesize())
+	if piece, missing := p.arriving.MissingAt(name, wanted.Offset, page); missing {
+		return wanted, errors.Join(errMissing, p.arriving.Want(piece))
+	}
+	return p.there(wanted), nil
+}
+
+// load copies a pending range, which has arrived, into the process. It removes what it copied from what is pending.
 func (p *process) load(wanted images.Range, buffer []byte) error {
 	for length := wanted.End - wanted.Start; length > 0; length = wanted.End - wanted.Start {
 		content := buffer[:min(length, uint64(len(buffer)))]
@@ -56,7 +92,7 @@ func (p *process) load(wanted images.Range, buffer []byte) error {
 		if err != nil {
 			return err
 		}
-		wanted = from(wanted, wanted.Start+uint64(done))
+		wanted = wanted.From(wanted.Start + uint64(done))
 	}
 	return nil
 }
@@ -110,9 +146,13 @@ func (p *process) fault(address uint64, buffer []byte) error {
 	address &^= page - 1
 	if found, pending := p.find(address); pending {
 		found.End = min(found.End, found.Start+faultBytes)
+		found, err := p.arrived(found)
+		if err != nil {
+			return err
+		}
 		return p.load(found, buffer)
 	}
-	// Not in the checkpoint, or released since.
+	// Not in the checkpoint, released since, or cleared in this child.
 	switch err := zeroPage(p.fd, address, int(page)); err {
 	case nil:
 		return nil

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"cedana.ai/cdk/runtime/internal/arrival"
+	"cedana.ai/cdk/runtime/internal/images"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,13 +21,21 @@ const (
 	memoryPeriod = 10 * time.Millisecond
 	// memoryAttempts ends them: with memoryPeriod after a minute.
 	memoryAttempts = 6000
+	// arrivalPeriod is the time between two looks at what has arrived, while nothing else can be done.
+	arrivalPeriod = 5 * time.Millisecond
 )
 
 // server loads the memory of the processes of one container.
 type server struct {
 	memory map[int32]*source
+	// arriving says which memory is there; nil if all is.
+	arriving *arrival.Memory
+	// starved says that all that is missing is still to arrive.
+	starved bool
 	// listener is the socket on which CRIU connects, and then that connection.
 	listener, connection int
+	// wrapper is a pipe whose other end is closed when the restore has failed, or the wrapper was killed.
+	wrapper int
 	// next is the process whose descriptor comes next.
 	next      int32
 	finished  bool
@@ -69,10 +79,17 @@ func (s *server) serve(deadline time.Time) error {
 				return err
 			}
 		}
+		if ready[s.wrapper] && s.connection < 0 && !s.finished {
+			// CRIU cannot connect later: the socket is closed with this process.
+			return errAborted
+		}
 		if ready[s.connection] {
 			if err := s.receive(); err != nil {
 				return err
 			}
+		}
+		if err := s.refresh(); err != nil {
+			return err
 		}
 		// A copy: forks append to it.
 		for _, each := range slices.Clone(s.processes) {
@@ -87,18 +104,32 @@ func (s *server) serve(deadline time.Time) error {
 	return nil
 }
 
+// refresh reads which memory has arrived.
+func (s *server) refresh() error {
+	if s.arriving == nil {
+		return nil
+	}
+	if err := s.arriving.Refresh(); err != nil {
+		return fmt.Errorf("cannot read which memory has arrived: %w", err)
+	}
+	if err := s.arriving.Failure(); err != nil {
+		return fmt.Errorf("the memory did not arrive: %w", err)
+	}
+	return nil
+}
+
 // wait returns the descriptors that can be read. It does not wait while something can be loaded.
 func (s *server) wait(limit time.Duration) (map[int]bool, error) {
 	list := []unix.PollFd{{Fd: int32(s.keeper), Events: unix.POLLIN}}
 	if s.connection >= 0 {
 		list = append(list, unix.PollFd{Fd: int32(s.connection), Events: unix.POLLIN})
 	} else if !s.finished {
-		list = append(list, unix.PollFd{Fd: int32(s.listener), Events: unix.POLLIN})
+		list = append(list, unix.PollFd{Fd: int32(s.listener), Events: unix.POLLIN}, unix.PollFd{Fd: int32(s.wrapper), Events: unix.POLLIN})
 	}
 	busy, refused := false, false
 	for _, each := range s.processes {
 		list = append(list, unix.PollFd{Fd: int32(each.fd), Events: unix.POLLIN})
-		busy = busy || s.finished || len(each.retry) > 0
+		busy = busy || s.finished && !s.starved || len(each.retry) > each.waiting
 		refused = refused || each.refused > 0
 	}
 	timeout := int(min(limit, time.Minute).Milliseconds()) + 1
@@ -106,6 +137,8 @@ func (s *server) wait(limit time.Duration) (map[int]bool, error) {
 		timeout = int(memoryPeriod.Milliseconds())
 	} else if busy {
 		timeout = 0
+	} else if s.starved {
+		timeout = int(arrivalPeriod.Milliseconds())
 	}
 	for {
 		_, err := unix.Poll(list, timeout)
@@ -195,7 +228,7 @@ func (s *server) add(control []byte) error {
 		return errors.Join(errors.New("CRIU sent no userfaultfd"), err)
 	}
 	of := s.memory[s.next]
-	s.processes = append(s.processes, &process{fd: fds[0], pages: of.pages, pending: slices.Clone(of.ranges)})
+	s.processes = append(s.processes, &process{fd: fds[0], pages: of.pages, arriving: s.arriving, pending: slices.Clone(of.ranges)})
 	s.next = 0
 	return nil
 }
@@ -204,7 +237,7 @@ func (s *server) add(control []byte) error {
 func (s *server) step(p *process, ready bool) error {
 	err := func() error {
 		faults := p.retry
-		p.retry = nil
+		p.retry, p.waiting = nil, 0
 		for ready {
 			read, err := readEvent(p.fd)
 			if err == unix.EAGAIN {
@@ -223,7 +256,9 @@ func (s *server) step(p *process, ready bool) error {
 			before := p.bytes()
 			err := p.fault(each, s.buffer)
 			s.loaded += before - p.bytes()
-			if errors.Is(err, errChanging) || errors.Is(err, errNoMemory) && p.refused < memoryAttempts {
+			if errors.Is(err, errMissing) {
+				p.retry, p.waiting = append(p.retry, each), p.waiting+1
+			} else if errors.Is(err, errChanging) || errors.Is(err, errNoMemory) && p.refused < memoryAttempts {
 				p.retry = append(p.retry, each)
 			} else if err != nil {
 				return err
@@ -243,7 +278,7 @@ func (s *server) change(p *process, read event) error {
 	one, two, three := read.arguments[0], read.arguments[1], read.arguments[2]
 	switch read.kind {
 	case forkEvent:
-		s.processes = append(s.processes, &process{fd: int(one), pages: p.pages, pending: slices.Clone(p.pending), child: true})
+		s.processes = append(s.processes, &process{fd: int(one), pages: p.pages, arriving: p.arriving, pending: p.inherited(), child: true})
 	case remapEvent:
 		p.move(one, two, three)
 	case removeEvent, unmapEvent:
@@ -256,12 +291,16 @@ func (s *server) change(p *process, read event) error {
 
 // background loads the next chunk of a process once all are restored.
 func (s *server) background() error {
+	s.starved = false
 	if !s.finished || len(s.processes) == 0 {
 		return nil
 	}
-	p := s.processes[0]
-	if len(p.pending) > 0 {
-		next := p.pending[0]
+	p, next, found := s.loadable()
+	if !found {
+		s.starved = true
+		return nil
+	}
+	if next.Start < next.End {
 		next.End = min(next.End, next.Start+chunkBytes)
 		before := p.bytes()
 		err := p.load(next, s.buffer)
@@ -272,7 +311,7 @@ func (s *server) background() error {
 			return nil
 		case errors.Is(err, errNoMemory) && p.refused < memoryAttempts, errors.Is(err, errChanging):
 			// Another process gets the next turn: this one can be stopped with an event that is not complete.
-			s.processes = append(s.processes[1:], p)
+			s.processes = append(slices.DeleteFunc(s.processes, func(each *process) bool { return each == p }), p)
 		case err != nil:
 			return err
 		}
@@ -281,6 +320,25 @@ func (s *server) background() error {
 		s.end(p)
 	}
 	return nil
+}
+
+// loadable returns a process and a range of its memory that has arrived; an empty one if nothing of it is missing. It is false
+// if all that is missing is still to arrive.
+func (s *server) loadable() (*process, images.Range, bool) {
+	for _, p := range s.processes {
+		if len(p.pending) == 0 {
+			if len(p.retry) > p.waiting || len(p.retry) == 0 {
+				return p, images.Range{}, true
+			}
+			continue
+		}
+		for _, each := range p.pending {
+			if there := p.there(each); there.Start < there.End {
+				return p, there, true
+			}
+		}
+	}
+	return nil, images.Range{}, false
 }
 
 // end releases a process: nothing of its memory is missing, or it has ended. Threads that wait for a page continue, and

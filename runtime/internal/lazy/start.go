@@ -29,6 +29,8 @@ type Server struct {
 	// PID is that of the process. It is a child of this process.
 	PID   int
 	lines chan string
+	// alive is the server's stdin. While it is open, CRIU may connect.
+	alive io.Closer
 }
 
 // Start starts a server in a directory, for a CRIU that works in the same directory. It returns ErrUnfit with the reason
@@ -47,7 +49,6 @@ func Start(directory string, order Order) (*Server, error) {
 	command.Args[0] = Name
 	command.Dir = directory
 	command.Env = []string{"PATH=" + os.Getenv("PATH")}
-	command.Stdin = strings.NewReader(string(input))
 	command.Stderr = log
 	// Signals to the wrapper's group are not for it.
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -55,10 +56,15 @@ func Start(directory string, order Order) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The kernel closes it if this process is killed.
+	alive, err := command.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
 	if err := command.Start(); err != nil {
 		return nil, err
 	}
-	server := &Server{PID: command.Process.Pid, lines: make(chan string, 4)}
+	server := &Server{PID: command.Process.Pid, lines: make(chan string, 4), alive: alive}
 	go func() {
 		defer close(server.lines)
 		reader := bufio.NewReader(io.LimitReader(output, 1<<16))
@@ -70,7 +76,12 @@ func Start(directory string, order Order) (*Server, error) {
 			server.lines <- line
 		}
 	}()
-	line, err := server.line(startLimit)
+	// The order is shorter than what a pipe holds.
+	_, err = alive.Write(append(input, '\n'))
+	line := ""
+	if err == nil {
+		line, err = server.line(startLimit)
+	}
 	switch reason, unfit := strings.CutPrefix(line, unfitPrefix); {
 	case unfit:
 		_ = command.Wait()
@@ -79,9 +90,13 @@ func Start(directory string, order Order) (*Server, error) {
 		return server, nil
 	}
 	_ = command.Process.Kill()
+	// It also closes the pipe.
 	_ = command.Wait()
 	return nil, errors.Join(fmt.Errorf("the server of memory does not start: %.200q", line), err)
 }
+
+// Abort ends a server to which CRIU has not connected: the restore has failed. Once CRIU is connected, its end decides.
+func (s *Server) Abort() error { return s.alive.Close() }
 
 // Restored waits until the server has received all processes from CRIU, which has ended without an error.
 func (s *Server) Restored() error {

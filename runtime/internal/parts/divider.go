@@ -33,9 +33,9 @@ type divider struct {
 // newDivider returns a divider for a part of so many bytes before compression. Call end. The context of the divider ends when
 // a segment cannot be sent.
 func newDivider(ctx context.Context, size int64, send func(Segment, []byte) error) (*divider, error) {
-	limit := max(segmentBytes, (size+maxSegments-1)/maxSegments)
-	if limit > maxSegmentBytes {
-		return nil, fmt.Errorf("the part has %d bytes, more than %d", size, int64(maxSegmentBytes)*maxSegments)
+	limit, err := limitOf(size)
+	if err != nil {
+		return nil, err
 	}
 	d := &divider{
 		send: send, limit: int(limit),
@@ -49,6 +49,26 @@ func newDivider(ctx context.Context, size int64, send func(Segment, []byte) erro
 	}
 	go d.sendAll()
 	return d, nil
+}
+
+// limitOf returns the most bytes that a segment of a part of so many bytes has.
+func limitOf(size int64) (int64, error) {
+	if size > maxSegmentBytes*maxSegments {
+		return 0, fmt.Errorf("the part has %d bytes, more than %d", size, int64(maxSegmentBytes)*maxSegments)
+	}
+	// Pieces are smaller than a segment, so one percent more of them fit.
+	return min(max(segmentBytes, (size+size/100+maxSegments-1)/maxSegments), maxSegmentBytes), nil
+}
+
+// cut ends the current segment.
+func (d *divider) cut() error {
+	if len(d.current) == 0 {
+		return nil
+	}
+	if err := d.pass(); err != nil {
+		return err
+	}
+	return d.next()
 }
 
 func (d *divider) Write(data []byte) (int, error) {

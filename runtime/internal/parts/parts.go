@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
@@ -42,7 +43,7 @@ type Part struct {
 	Name string
 	// Path is the file or directory of the part, relative to the checkpoint's directory.
 	Path string
-	// Files are the files of the part, in the order of the metadata. It is one file if Archive is true.
+	// Files are the files of the part, in the order of the archive. It is one file if Archive is true.
 	Files []File
 	// Archive says that the file is an archive itself.
 	Archive bool
@@ -73,6 +74,8 @@ func All(c *checkpoint.Checkpoint) []Part {
 				all = append(all, archive(path.Join(directory, rootfs), file))
 			}
 		}
+		// Pages come last: a restore can begin before it has all of them.
+		slices.SortStableFunc(set.Files, func(a, b File) int { return order(IsPages(a.Name)) - order(IsPages(b.Name)) })
 		all = append(all, set)
 	}
 	for _, each := range c.Volumes {
@@ -83,6 +86,13 @@ func All(c *checkpoint.Checkpoint) []Part {
 		all = append(all, archive(sharedMemory, File{checkpoint.SharedMemory, "", *c.SharedMemory}))
 	}
 	return all
+}
+
+func order(last bool) int {
+	if last {
+		return 1
+	}
+	return 0
 }
 
 func archive(name string, file File) Part {

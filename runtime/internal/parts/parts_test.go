@@ -194,12 +194,9 @@ func TestExportFailsWithFilesThatTheMetadataDoesNotName(t *testing.T) {
 		if f.part(t, "containers/app/images").Export(context.Background(), f.root, into(&stream)) == nil {
 			t.Errorf("%s: exported", name)
 		}
-		decoder, err := zstd.NewReader(&stream)
-		must(t, err)
-		if _, err := io.Copy(io.Discard, decoder); err == nil && stream.Len() > 0 {
+		if stream.Len() > 0 && stage(f.part(t, "containers/app/images"), openRoot(t, t.TempDir()), stream.Bytes()) == nil {
 			t.Errorf("%s: the stream looks complete", name)
 		}
-		decoder.Close()
 	}
 }
 

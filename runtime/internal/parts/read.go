@@ -18,8 +18,8 @@ const (
 	encoders = 2
 )
 
-// Export reads the archive of a part from the directory of its checkpoint, compresses it, and sends it in segments. The
-// content is valid until send returns.
+// Export reads the archive of a part from the directory of its checkpoint, compresses it, and sends it in segments. All are one
+// stream of zstd; of a part that has Pieces, each segment is a frame of its own. The content is valid until send returns.
 func (p *Part) Export(ctx context.Context, root *os.Root, send func(Segment, []byte) error) error {
 	size, err := p.Size()
 	if err != nil {
@@ -32,16 +32,28 @@ func (p *Part) Export(ctx context.Context, root *os.Root, send func(Segment, []b
 	return to.end(p.compress(to.ctx, root, to))
 }
 
-func (p *Part) compress(ctx context.Context, root *os.Root, to io.Writer) error {
+func (p *Part) compress(ctx context.Context, root *os.Root, to *divider) error {
 	encoder, err := zstd.NewWriter(to, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(encoders))
 	if err != nil {
 		return err
 	}
-	if err := p.write(ctx, root, encoder); err != nil {
+	pieces, err := p.Pieces()
+	if err != nil {
+		return err
+	}
+	var archive io.Writer = encoder
+	if pieces != nil {
+		archive = newFramer(pieces, encoder, to)
+	}
+	if err := p.write(ctx, root, archive); err != nil {
 		// Close would write an end, as if the stream were complete.
 		encoder.Reset(io.Discard)
 		_ = encoder.Close()
 		return err
+	}
+	if pieces != nil {
+		// The last piece ended with the archive.
+		encoder.Reset(io.Discard)
 	}
 	return encoder.Close()
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -158,7 +159,8 @@ func (p *Pod) readFile(name string, limit int64) ([]byte, error) {
 }
 
 // Verify reads the checkpoint of a plan and checks all of it: owner and mode of each file and directory, that nothing is
-// missing or added, sizes, and the checksum of each file that was changed since the plan was written. It writes nothing.
+// missing or added, sizes, and the checksum of each file that was changed since the plan was written, but of memory that is
+// still to arrive. It writes nothing.
 func (p *Pod) Verify(plan *Plan) (*checkpoint.Checkpoint, error) {
 	root, err := p.root.OpenRoot(plan.Checkpoint)
 	if err != nil {
@@ -186,7 +188,20 @@ func (p *Pod) Verify(plan *Plan) (*checkpoint.Checkpoint, error) {
 	if boot, err := bootID(); err != nil || boot != plan.Boot {
 		known = nil
 	}
-	_, err = seal(root, found, known)
+	later, err := p.arrivedSeals(plan)
+	if err != nil {
+		return nil, err
+	}
+	known = maps.Clone(known)
+	if known == nil {
+		known = map[string]Sealed{}
+	}
+	maps.Copy(known, later)
+	missing, err := p.notArrived(plan, found)
+	if err != nil {
+		return nil, err
+	}
+	_, err = seal(root, found, known, missing)
 	return found, err
 }
 
@@ -206,13 +221,16 @@ func (p *Pod) checkOwners(name string) error {
 	})
 }
 
-// seal compares the checksums of all files of a checkpoint but those that known shows as unchanged. It returns the seal of
-// all files, taken before they were read.
-func seal(root *os.Root, of *checkpoint.Checkpoint, known map[string]Sealed) (map[string]Sealed, error) {
+// seal compares the checksums of all files of a checkpoint but those that known shows as unchanged, and those that are missing
+// yet. It returns the seal of all others, taken before they were read.
+func seal(root *os.Root, of *checkpoint.Checkpoint, known map[string]Sealed, missing map[string]bool) (map[string]Sealed, error) {
 	paths := of.Paths()
 	sealed := make(map[string]Sealed, len(paths))
 	changed := []string{}
 	for name := range paths {
+		if missing[name] {
+			continue
+		}
 		info, err := root.Lstat(name)
 		if err != nil {
 			return nil, err
@@ -252,6 +270,9 @@ func Write(dir string, plan Plan) error {
 		return err
 	}
 	defer inside.Close()
+	if plan.Arriving, err = arrivingIn(dir); err != nil {
+		return err
+	}
 	text, err := complete(inside, plan)
 	if err != nil {
 		return err
@@ -276,7 +297,11 @@ func complete(inside *os.Root, plan Plan) ([]byte, error) {
 	if err := found.Verify(inside); err != nil {
 		return nil, err
 	}
-	if plan.Seal, err = seal(inside, found, plan.Seal); err != nil {
+	missing := map[string]bool{}
+	for _, container := range plan.Arriving {
+		addPages(missing, found, container)
+	}
+	if plan.Seal, err = seal(inside, found, plan.Seal, missing); err != nil {
 		return nil, err
 	}
 	if plan.Boot, err = bootID(); err != nil {

@@ -12,6 +12,7 @@ package plan
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
@@ -51,6 +52,11 @@ const (
 	// MaxRestoreSeconds keeps the creation of a container below the kubelet's runtimeRequestTimeout of 120 s, with the
 	// wait for the plan.
 	MaxRestoreSeconds = 90
+	// DefaultMemorySeconds is the default limit of the time in which memory is loaded. The slowest disk seen, 0.14 GB/s, reads
+	// 250 GB in it.
+	DefaultMemorySeconds = 1800
+	// MaxMemorySeconds is a day.
+	MaxMemorySeconds = 86400
 	// DefaultLogBytes is the default limit of CRIU's log. A restore of 100 processes writes about 1 MiB; the endless loop
 	// wrote 9 MB a second.
 	DefaultLogBytes = 16 << 20
@@ -73,6 +79,11 @@ type Plan struct {
 	Restart string `json:"restart"`
 	// Lazy lets the processes run before their memory is loaded, where kernel and checkpoint permit it: package lazy.
 	Lazy bool `json:"lazy"`
+	// Arriving are the containers whose memory arrives after the plan: package arrival has what is there. Only a lazy plan has
+	// some.
+	Arriving []string `json:"arriving,omitempty"`
+	// MemorySeconds limits how long memory is loaded while the processes run, in seconds; 0 means DefaultMemorySeconds.
+	MemorySeconds int `json:"memorySeconds,omitempty"`
 	// RestoreSeconds limits one run of CRIU, in seconds; 0 means DefaultRestoreSeconds.
 	RestoreSeconds int `json:"restoreSeconds,omitempty"`
 	// LogBytes limits CRIU's log; 0 means DefaultLogBytes.
@@ -127,6 +138,12 @@ func (p *Plan) Validate() error {
 		return fmt.Errorf("fallback is %.80q, not %s or %s", p.Fallback, FallbackFresh, FallbackFail)
 	case p.Restart != RestartFresh && p.Restart != RestartAgain:
 		return fmt.Errorf("restart is %.80q, not %s or %s", p.Restart, RestartFresh, RestartAgain)
+	case len(p.Arriving) > 0 && !p.Lazy:
+		return fmt.Errorf("memory of %d containers arrives after the plan, which is not lazy", len(p.Arriving))
+	case slices.ContainsFunc(p.Arriving, func(name string) bool { return !checkpoint.IsName(name) }):
+		return fmt.Errorf("arriving has an invalid name: %.400q", p.Arriving)
+	case p.MemorySeconds < 0 || p.MemorySeconds > MaxMemorySeconds:
+		return fmt.Errorf("memorySeconds is %d, not 1 to %d", p.MemorySeconds, MaxMemorySeconds)
 	case p.RestoreSeconds < 0 || p.RestoreSeconds > MaxRestoreSeconds:
 		return fmt.Errorf("restoreSeconds is %d, not 1 to %d", p.RestoreSeconds, MaxRestoreSeconds)
 	case p.LogBytes < 0 || p.LogBytes > 1<<30:
@@ -143,6 +160,14 @@ func (p *Plan) RestoreLimit() time.Duration {
 	return time.Duration(p.RestoreSeconds) * time.Second
 }
 
+// MemoryLimit returns the limit of the time in which memory is loaded, in seconds.
+func (p *Plan) MemoryLimit() int {
+	if p.MemorySeconds == 0 {
+		return DefaultMemorySeconds
+	}
+	return p.MemorySeconds
+}
+
 // LogLimit returns the limit of CRIU's log in bytes.
 func (p *Plan) LogLimit() int64 {
 	if p.LogBytes == 0 {
@@ -152,7 +177,7 @@ func (p *Plan) LogLimit() int64 {
 }
 
 // reserved are the names that the directory of a pod has besides its checkpoint.
-var reserved = map[string]bool{File: true, stateFile: true, lockFile: true, WorkDirectory: true, BackupDirectory: true}
+var reserved = map[string]bool{File: true, stateFile: true, lockFile: true, WorkDirectory: true, BackupDirectory: true, MemoryDirectory: true}
 
 func isDigest(text string) bool {
 	for _, c := range []byte(text) {

@@ -28,7 +28,7 @@ func Prepare(directory string, old Plan) ([]byte, error) {
 		return nil, err
 	}
 	defer inside.Close()
-	old.Checkpoint, old.Seal = filepath.Base(directory), nil
+	old.Checkpoint, old.Seal, old.Arriving = filepath.Base(directory), nil, nil
 	text, err := complete(inside, old)
 	if err != nil {
 		return nil, err

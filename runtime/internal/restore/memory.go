@@ -2,6 +2,7 @@ package restore
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"time"
@@ -11,31 +12,75 @@ import (
 	"cedana.ai/cdk/runtime/internal/plan"
 )
 
-// memorySeconds limits how long memory is loaded while the processes run. The slowest disk seen, 0.14 GB/s, reads 250 GB.
-const memorySeconds = 1800
+const (
+	// arrivalPeriod is the time between two looks at what has arrived of the memory of a container.
+	arrivalPeriod = 20 * time.Millisecond
+)
+
+// errMemory is returned if memory that CRIU reads itself does not arrive.
+var errMemory = errors.New("the memory of the container is not on the node")
 
 // serveMemory starts the server of memory if the plan is lazy. If memory cannot be loaded on access here, it is loaded
 // before the processes run, and the entry says why.
 func (r *run) serveMemory(entry *plan.Container) error {
 	if !r.plan.Lazy || entry.Eager != "" {
-		return nil
+		return r.awaitMemory(true)
 	}
-	server, err := lazy.Start(r.work(), lazy.Order{
-		Images:  r.images(),
-		Cgroup:  r.cgroup,
-		Plans:   r.Plans,
-		PodUID:  r.pod.UID,
-		Service: r.Service, Container: r.Pod.Container, ID: r.Call.ID, Seconds: memorySeconds,
-	})
+	if r.container.GPU != nil {
+		// All of it goes to the GPU at once.
+		entry.Eager = "the processes use a GPU"
+		return r.awaitMemory(true)
+	}
+	if err := r.awaitMemory(false); err != nil {
+		return err
+	}
+	order := lazy.Order{
+		Images: r.images(), Cgroup: r.cgroup, Plans: r.Plans, PodUID: r.pod.UID, Service: r.Service,
+		Container: r.Pod.Container, ID: r.Call.ID, Seconds: r.plan.MemoryLimit(),
+	}
+	memory, err := r.pod.Arriving(r.plan, r.container.Name)
+	if err != nil {
+		return err
+	}
+	if memory != nil {
+		memory.Close()
+		order.Arriving = r.pod.Path(plan.MemoryDirectory, r.container.Name)
+	}
+	server, err := lazy.Start(r.work(), order)
 	if errors.Is(err, lazy.ErrUnfit) {
 		entry.Eager = err.Error()
-		return nil
+		return r.awaitMemory(true)
 	}
 	if err != nil {
 		return err
 	}
 	r.memory, entry.Lazy = server, true
 	return nil
+}
+
+// awaitMemory waits for the memory of this container that arrives after the plan: for all of it, or for what CRIU reads itself,
+// which is there unless the node was started again. It returns errMemory if that does not come in time.
+func (r *run) awaitMemory(all bool) error {
+	boot, err := plan.BootID()
+	if err != nil {
+		return err
+	}
+	for end := time.Now().Add(r.timeLimit()); ; time.Sleep(arrivalPeriod) {
+		memory, err := r.pod.Arriving(r.plan, r.container.Name)
+		if err != nil || memory == nil {
+			return err
+		}
+		failure, fit := memory.Failure(), memory.Fit(boot)
+		memory.Close()
+		switch {
+		case failure != nil:
+			return fmt.Errorf("%w: %w", errMemory, failure)
+		case fit && !all:
+			return nil
+		case time.Now().After(end):
+			return fmt.Errorf("%w: it did not arrive in time", errMemory)
+		}
+	}
 }
 
 // LoseMemory handles a container whose memory could not be loaded, and whose processes were killed: the restore of the pod

@@ -29,6 +29,7 @@ type layRequest struct {
 	Fallback       string    `json:"fallback"`
 	Restart        string    `json:"restart"`
 	Lazy           bool      `json:"lazy"`
+	MemorySeconds  int       `json:"memorySeconds"`
 	RestoreSeconds int       `json:"restoreSeconds"`
 	LogBytes       int64     `json:"logBytes"`
 }
@@ -36,7 +37,7 @@ type layRequest struct {
 func (r layRequest) plan() (plan.Plan, error) {
 	made := plan.Plan{
 		Version: plan.Version, PodUID: r.PodUID, Checkpoint: r.Checkpoint, Deadline: r.Deadline, Fallback: r.Fallback,
-		Restart: r.Restart, Lazy: r.Lazy, RestoreSeconds: r.RestoreSeconds, LogBytes: r.LogBytes,
+		Restart: r.Restart, Lazy: r.Lazy, MemorySeconds: r.MemorySeconds, RestoreSeconds: r.RestoreSeconds, LogBytes: r.LogBytes,
 	}
 	// Write replaces it by what it finds. Everything else is checked here, before a failure costs what is staged.
 	made.Metadata = plan.Metadata{Size: 1, SHA256: strings.Repeat("0", 64)}
@@ -74,7 +75,7 @@ func (s *Service) lay(params layRequest) (any, error) {
 		err = &dump.Error{Reason: reasonNotStaged, Err: fmt.Errorf("what is staged for pod %s is not valid: %w", params.PodUID, err)}
 		return nil, errors.Join(err, os.RemoveAll(directory))
 	}
-	err = plan.Publish(s.plans, stagingPrefix+params.PodUID, params.PodUID)
+	err = plan.Publish(s.plans, plan.StagingPrefix+params.PodUID, params.PodUID)
 	if errors.Is(err, plan.ErrPlanExists) {
 		// The wrapper declined at the same time.
 		_, err = s.planned(params.PodUID, params.Checkpoint)
@@ -136,6 +137,8 @@ type OutcomeContainer struct {
 	Milliseconds int64  `json:"milliseconds,omitempty"`
 	// Memory is the phase of memory that is loaded while the processes run, one of the constants of package lazy.
 	Memory string `json:"memory,omitempty"`
+	// Arriving says that memory is still to come from the client.
+	Arriving bool `json:"arriving,omitempty"`
 	// Eager is why memory was loaded before the processes ran although the plan is lazy.
 	Eager string `json:"eager,omitempty"`
 }
@@ -175,6 +178,9 @@ func (s *Service) outcome(params podNamed) (*Outcome, error) {
 	outcome.Checkpoint = found.Checkpoint
 	for _, each := range c.Containers {
 		container := OutcomeContainer{Name: each.Name, Phase: Pending}
+		if container.Arriving, err = arrives(pod, found, each.Name); err != nil {
+			return nil, err
+		}
 		if did := state.Containers[each.Name]; did != nil {
 			container.Phase, container.Attempts, container.Milliseconds = did.Phase, did.Attempts, did.Milliseconds
 			container.Eager = did.Eager
@@ -188,6 +194,16 @@ func (s *Service) outcome(params podNamed) (*Outcome, error) {
 	}
 	slices.SortFunc(outcome.Containers, func(a, b OutcomeContainer) int { return strings.Compare(a.Name, b.Name) })
 	return outcome, nil
+}
+
+// arrives says if memory of a container is still to come.
+func arrives(pod *plan.Pod, of *plan.Plan, container string) (bool, error) {
+	memory, err := pod.Arriving(of, container)
+	if err != nil || memory == nil {
+		return false, err
+	}
+	defer memory.Close()
+	return memory.Failure() == nil, nil
 }
 
 // forgetPlan deletes the plan of a pod, and what is staged for it. It is no error if there is none.
@@ -239,10 +255,10 @@ func (s *Service) planState(state *State) error {
 		pod.Close()
 		state.Plans = append(state.Plans, found)
 	}
-	stagings, globErr := filepath.Glob(filepath.Join(s.plans, stagingPrefix+"*", "*", checkpoint.File))
+	stagings, globErr := filepath.Glob(filepath.Join(s.plans, plan.StagingPrefix+"*", "*", checkpoint.File))
 	for _, each := range stagings {
 		directory := filepath.Dir(each)
-		podUID := strings.TrimPrefix(filepath.Base(filepath.Dir(directory)), stagingPrefix)
+		podUID := strings.TrimPrefix(filepath.Base(filepath.Dir(directory)), plan.StagingPrefix)
 		state.Stagings = append(state.Stagings, StateStaging{podUID, filepath.Base(directory)})
 	}
 	return errors.Join(err, globErr)

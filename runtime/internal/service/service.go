@@ -121,6 +121,12 @@ func (s *Service) answer(read request) (any, error) {
 			return nil, err
 		}
 		return s.decline(params)
+	case "loseMemory":
+		var params loseRequest
+		if err := parameters(read.Params, &params); err != nil {
+			return nil, err
+		}
+		return s.loseMemory(params)
 	case "replan":
 		var params replanRequest
 		if err := parameters(read.Params, &params); err != nil {

@@ -22,8 +22,6 @@ const (
 	reasonStage   = "StageFailed"
 	reasonStarted = "PodStarted"
 
-	// stagingPrefix begins the name of the directory with what is staged for a pod, beside the plans.
-	stagingPrefix = ".staging-"
 	// partPrefix begins the name of the directory of an incomplete part, in the directory of a staging.
 	partPrefix = ".part-"
 
@@ -41,6 +39,8 @@ type stageRequest struct {
 	MaxBytes int64 `json:"maxBytes"`
 	// ReserveBytes is the free space that must remain, for the metadata; the default is defaultStageReserve.
 	ReserveBytes int64 `json:"reserveBytes"`
+	// Lazy permits that memory is not staged, but loaded after the plan.
+	Lazy bool `json:"lazy"`
 }
 
 var sha256Digits = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -82,7 +82,12 @@ func (r *stageRequest) size() int64 {
 type readiness struct {
 	// Ready is false if the part is staged already.
 	Ready bool `json:"ready"`
+	// Pieces says that the client sends only the pieces that it is asked for, by lines with their numbers.
+	Pieces bool `json:"pieces,omitempty"`
 }
+
+// begin answers that a client may send all bytes, or pieces.
+type begin func(pieces bool) (pieceSource, error)
 
 func (s *Service) answerStage(from *stream, read request) {
 	var params stageRequest
@@ -92,25 +97,30 @@ func (s *Service) answerStage(from *stream, read request) {
 	}
 	asked := false
 	if err == nil {
-		err = s.stage(params, func() (io.Reader, error) {
+		err = s.stage(params, func(pieces bool) (pieceSource, error) {
 			asked = true
-			return from, from.respond(readiness{true}, nil)
+			return from, from.respond(readiness{Ready: true, Pieces: pieces}, nil)
 		})
 	}
+	from.end(asked, err)
+}
+
+// end answers a request to stage or load with its result. Asked says that the client was asked for bytes.
+func (s *stream) end(asked bool, err error) {
 	switch {
 	case err != nil:
-		if from.respond(nil, err) == nil && asked {
-			from.drain()
+		if s.respond(nil, err) == nil && asked {
+			s.drain()
 		}
 	case asked:
-		_ = from.respond(struct{}{}, nil)
+		_ = s.respond(struct{}{}, nil)
 	default:
-		_ = from.respond(readiness{false}, nil)
+		_ = s.respond(readiness{}, nil)
 	}
 }
 
 // stage writes one part of a checkpoint for a restore. Begin requests the bytes; it is not called if the part is staged.
-func (s *Service) stage(params stageRequest, begin func() (io.Reader, error)) error {
+func (s *Service) stage(params stageRequest, begin begin) error {
 	name := params.Part
 	if name == parts.Metadata {
 		// It can replace what another checkpoint staged.
@@ -140,7 +150,7 @@ func (s *Service) stage(params stageRequest, begin func() (io.Reader, error)) er
 }
 
 func (s *Service) staging(podUID string) string {
-	return filepath.Join(s.plans, stagingPrefix+podUID)
+	return filepath.Join(s.plans, plan.StagingPrefix+podUID)
 }
 
 // planned says if a pod has a plan of a checkpoint. It returns an error if the pod cannot get one any more.
@@ -165,12 +175,12 @@ func (s *Service) planned(podUID, uid string) (bool, error) {
 	return true, nil
 }
 
-func (s *Service) stageMetadata(params stageRequest, begin func() (io.Reader, error)) error {
+func (s *Service) stageMetadata(params stageRequest, begin begin) error {
 	directory := s.staging(params.PodUID)
 	if isStaged(directory, params) {
 		return nil
 	}
-	from, err := begin()
+	from, err := begin(false)
 	if err != nil {
 		return err
 	}
@@ -224,7 +234,7 @@ func isStaged(directory string, params stageRequest) bool {
 	return err == nil && parts.Segment{Size: size, SHA256: sha} == params.Segments[0]
 }
 
-func (s *Service) stagePart(root *os.Root, params stageRequest, begin func() (io.Reader, error)) error {
+func (s *Service) stagePart(root *os.Root, params stageRequest, begin begin) error {
 	inside, err := root.OpenRoot(params.Checkpoint)
 	if err != nil {
 		return err
@@ -258,19 +268,53 @@ func (s *Service) stagePart(root *os.Root, params stageRequest, begin func() (io
 	if err := s.fits(part.Bytes(), s.restores.reserveOf(params.PodUID)); err != nil {
 		return err
 	}
-	from, err := begin()
+	temporary := partPrefix + strings.ReplaceAll(part.Name, "/", "-")
+	pieces, err := divided(part, params)
 	if err != nil {
 		return err
 	}
-	temporary := partPrefix + strings.ReplaceAll(part.Name, "/", "-")
+	if pieces != nil {
+		st := &staging{root, temporary, part, pieces}
+		if pieces.HeadCount() > 0 {
+			reserved, err := st.create()
+			if err != nil {
+				return errors.Join(err, root.RemoveAll(temporary))
+			}
+			if reserved {
+				from, err := begin(true)
+				if err != nil {
+					return errors.Join(err, root.RemoveAll(temporary))
+				}
+				return s.stageMemory(st, params, from)
+			}
+		}
+	}
+	if container := parts.ContainerOf(part.Name); container != "" {
+		// An earlier request could be lazy.
+		if err := root.RemoveAll(path.Join(plan.MemoryDirectory, container)); err != nil {
+			return err
+		}
+	}
+	from, err := begin(false)
+	if err != nil {
+		return err
+	}
 	if err := part.Stage(root, temporary, from, params.Segments); err != nil {
 		return err
 	}
+	return s.commit(root, temporary, part, params, func(parts.File) bool { return true })
+}
+
+// commit moves a part to its place. The checksums of the files that are sealed were compared.
+func (s *Service) commit(root *os.Root, temporary string, part *parts.Part, params stageRequest, isSealed func(parts.File) bool) error {
 	if err := part.Commit(root, temporary, params.Checkpoint); err != nil {
 		return err
 	}
 	s.restores.written(params.PodUID, part.Bytes())
 	for _, each := range part.Files {
+		if !isSealed(each) {
+			continue
+		}
 		sealed, err := plan.SealOf(root, path.Join(params.Checkpoint, each.Path))
 		if err != nil {
 			return err

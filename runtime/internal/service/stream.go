@@ -42,6 +42,8 @@ func (s *Service) streams(method string) func(*stream, request) {
 		return s.answerExport
 	case "stage":
 		return s.answerStage
+	case "load":
+		return s.answerLoad
 	default:
 		return nil
 	}

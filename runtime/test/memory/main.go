@@ -1,11 +1,12 @@
 // The program memory has memory whose content is known, and outputs what it finds there, for tests of restores:
 //
 //	memory MEGABYTES
+//	memory wipe MEGABYTES              has one MB more, which is cleared in children (MADV_WIPEONFORK)
 //	memory bind                        answers TCP on port 9000 and UDP on port 9001 of the pod's own address
 //	memory ask tcp|udp ADDRESS:PORT    prints the answer
 //
 // Ten times a second it reads some pages and prints `tick N checked C bad B`. It checks all pages on SIGUSR1 (`all bad B`), in
-// a child process on SIGUSR2 (`child bad B`), and on SIGWINCH after it has moved one part of them and released another
+// a child and a grandchild process on SIGUSR2 (`child bad B`), and on SIGWINCH after it has moved one part of them and released another
 // (`moved bad B`).
 package main
 
@@ -49,20 +50,16 @@ func main() {
 	case "ask":
 		ask(os.Args[2], os.Args[3])
 		return
+	case "wipe":
+		// It is above the other memory, which a server of memory loads before.
+		wiped = fill(wipedPages)
+		check(unix.Madvise(wiped, unix.MADV_WIPEONFORK))
+		os.Args = os.Args[1:]
 	}
 	megabytes, err := strconv.Atoi(os.Args[1])
 	check(err)
 	pages := megabytes << 8
-	memory, err := unix.Mmap(-1, 0, pages*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
-	check(err)
-	// Each page has its own content, so that compression does not hide the costs.
-	random := rand.NewChaCha8([32]byte{1})
-	for number := range pages {
-		content := memory[number*page:][:page]
-		random.Read(content)
-		binary.LittleEndian.PutUint64(content, word(number))
-		binary.LittleEndian.PutUint64(content[page-8:], word(number))
-	}
+	memory := fill(pages)
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH)
 	fmt.Println("filled")
@@ -71,6 +68,11 @@ func main() {
 		found := 0
 		for number := range pages {
 			if bad(memory[number*page:], number) {
+				found++
+			}
+		}
+		for number := range len(wiped) / page {
+			if bad(wiped[number*page:], number) {
 				found++
 			}
 		}
@@ -99,6 +101,26 @@ func main() {
 			fmt.Println("tick", count, "checked", checked, "bad", wrong)
 		}
 	}
+}
+
+// wiped is memory that is cleared in children.
+var wiped []byte
+
+const wipedPages = 256
+
+// fill returns memory with known content.
+func fill(pages int) []byte {
+	memory, err := unix.Mmap(-1, 0, pages*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	check(err)
+	// Each page has its own content, so that compression does not hide the costs.
+	random := rand.NewChaCha8([32]byte{1})
+	for number := range pages {
+		content := memory[number*page:][:page]
+		random.Read(content)
+		binary.LittleEndian.PutUint64(content, word(number))
+		binary.LittleEndian.PutUint64(content[page-8:], word(number))
+	}
+	return memory
 }
 
 // bind answers on sockets of the first address that is not one of loopback.
@@ -154,7 +176,8 @@ func ask(network, address string) {
 	fmt.Print(string(buffer[:count]))
 }
 
-// child checks all pages in a child, which has a copy of the memory. It returns the number of bad pages, at most 255.
+// child checks all pages in a child, which has a copy of the memory, and in a child of it. Both must find zeros in what is
+// wiped, where the first one writes something before it forks. It returns the number of bad pages, at most 250.
 //
 //go:norace
 //go:noinline
@@ -166,19 +189,30 @@ func child(memory []byte, pages int) int {
 		all.Val[i] = ^uint64(0)
 	}
 	check(unix.PthreadSigmask(unix.SIG_SETMASK, &all, &before))
-	at := unsafe.Pointer(&memory[0])
+	at, cleared := unsafe.Pointer(unsafe.SliceData(memory)), unsafe.Pointer(unsafe.SliceData(wiped))
+	zeros := len(wiped) / page
 	pid, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
 	if errno == 0 && pid == 0 {
 		// The Go runtime does not work here.
-		wrong := uintptr(0)
-		for number := 0; number < pages; number++ {
-			want := uint64(number)*0x9e3779b97f4a7c15 | 1
-			if *(*uint64)(unsafe.Add(at, number*page)) != want && wrong < 255 {
+		wrong := different(at, pages, true) + different(cleared, zeros, false)
+		for number := 0; number < zeros; number += 2 {
+			*(*uint64)(unsafe.Add(cleared, number*page)) = 1
+		}
+		var status uint32
+		grandchild, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+		switch {
+		case errno != 0:
+			wrong++
+		case grandchild == 0:
+			wrong = different(at, pages, true) + different(cleared, zeros, false)
+		default:
+			syscall.RawSyscall6(syscall.SYS_WAIT4, grandchild, uintptr(unsafe.Pointer(&status)), 0, 0, 0, 0)
+			if status != 0 {
 				wrong++
 			}
 		}
 		for {
-			syscall.RawSyscall(syscall.SYS_EXIT_GROUP, wrong, 0, 0)
+			syscall.RawSyscall(syscall.SYS_EXIT_GROUP, min(wrong, 250), 0, 0)
 		}
 	}
 	check(unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil))
@@ -192,6 +226,24 @@ func child(memory []byte, pages int) int {
 		check(fmt.Errorf("the child ended with %v", status))
 	}
 	return status.ExitStatus()
+}
+
+// different counts the pages without their content, or without zeros if that is wanted. It works without the Go runtime.
+//
+//go:norace
+//go:nosplit
+func different(at unsafe.Pointer, pages int, filled bool) uintptr {
+	wrong := uintptr(0)
+	for number := 0; number < pages; number++ {
+		want := uint64(0)
+		if filled {
+			want = uint64(number)*0x9e3779b97f4a7c15 | 1
+		}
+		if *(*uint64)(unsafe.Add(at, number*page)) != want {
+			wrong++
+		}
+	}
+	return wrong
 }
 
 // move moves the first quarter of the pages to another address, releases the second one, and checks all of them.

@@ -1,0 +1,318 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"cedana.ai/cdk/runtime/internal/arrival"
+	"cedana.ai/cdk/runtime/internal/checkpoint"
+	imageset "cedana.ai/cdk/runtime/internal/images"
+	"cedana.ai/cdk/runtime/internal/lazy"
+	"cedana.ai/cdk/runtime/internal/parts"
+	"cedana.ai/cdk/runtime/internal/plan"
+	"golang.org/x/sys/unix"
+)
+
+// staging is an image set that is staged without its memory.
+type staging struct {
+	root      *os.Root
+	temporary string
+	part      *parts.Part
+	pieces    *parts.Pieces
+}
+
+// divided returns the pieces of a part whose memory can arrive after the plan; nil if it cannot: it is stored as one stream.
+func divided(part *parts.Part, params stageRequest) (*parts.Pieces, error) {
+	if !params.Lazy {
+		return nil, nil
+	}
+	pieces, err := part.Pieces()
+	if err != nil || pieces == nil || len(params.Segments) != pieces.Count() {
+		return nil, err
+	}
+	for _, each := range params.Segments {
+		// What zstd adds at most: see parts.Pieces.
+		if each.Size > pieces.Bytes+pieces.Bytes/100+1<<10 {
+			return nil, nil
+		}
+	}
+	return pieces, nil
+}
+
+// create creates the files of the image set. Those with pages get their space on the disk. It returns false if the file
+// system cannot reserve space.
+func (s *staging) create() (bool, error) {
+	if err := s.root.RemoveAll(s.temporary); err != nil {
+		return false, err
+	}
+	for _, each := range s.part.Files {
+		name := path.Join(s.temporary, each.Name)
+		if err := s.root.MkdirAll(path.Dir(name), 0o700); err != nil {
+			return false, err
+		}
+		file, err := s.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
+		if err == nil && each.Size > 0 && parts.IsPages(name) {
+			err = unix.Fallocate(int(file.Fd()), 0, 0, each.Size)
+		}
+		if err = errors.Join(err, file.Close()); errors.Is(err, unix.EOPNOTSUPP) {
+			return false, s.root.RemoveAll(s.temporary)
+		} else if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// verify compares the checksums of files of the image set: those with pages, or the others.
+func (s *staging) verify(pages bool) error {
+	names, wanted := []string{}, map[string]checkpoint.Archive{}
+	for _, each := range s.part.Files {
+		if name := path.Join(s.temporary, each.Name); parts.IsPages(name) == pages {
+			names, wanted[name] = append(names, name), each.Archive
+		}
+	}
+	return checkpoint.Each(names, maxStreams, func(name string) error {
+		stored, err := checkpoint.ArchiveOf(s.root, name)
+		if err == nil && stored != wanted[name] {
+			err = fmt.Errorf("%s: %w", path.Base(name), parts.ErrDigest)
+		}
+		return err
+	})
+}
+
+// essential returns the pieces with pages that CRIU reads itself: memory that is shared, or that the kernel cannot load on
+// access. All are, if the memory cannot be loaded on access at all.
+func (s *staging) essential() []int {
+	all := []int{}
+	for piece := s.pieces.HeadCount(); piece < s.pieces.Count(); piece++ {
+		all = append(all, piece)
+	}
+	if lazy.Supported() != nil {
+		return all
+	}
+	found, described := map[int]bool{}, map[string]bool{}
+	for _, each := range s.part.Files {
+		if base := path.Base(each.Name); !strings.HasPrefix(base, "pagemap-") {
+			continue
+		}
+		pages, err := s.pagesIn(path.Join(s.temporary, each.Name))
+		if err != nil {
+			return all
+		}
+		name := path.Join(path.Dir(each.Name), fmt.Sprintf("pages-%d.img", pages.ID))
+		described[name] = true
+		offset, _ := s.pieces.Offset(name)
+		for _, area := range pages.Ranges {
+			if area.Lazy {
+				continue
+			}
+			first, last := offset+area.Offset, offset+area.Offset+int64(area.End-area.Start)-1
+			if last >= s.pieces.Size {
+				return all
+			}
+			for piece := s.pieces.Of(first); piece <= s.pieces.Of(last); piece++ {
+				found[piece] = true
+			}
+		}
+	}
+	for _, each := range s.part.Files {
+		if parts.IsPages(each.Name) && each.Size > 0 && !described[each.Name] {
+			return all
+		}
+	}
+	return slices.DeleteFunc(all, func(piece int) bool { return !found[piece] })
+}
+
+func (s *staging) pagesIn(name string) (*imageset.Pages, error) {
+	file, err := s.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return imageset.ReadPages(file, os.Getpagesize())
+}
+
+// stageMemory stages an image set without the memory that can be loaded on access. Load gets the rest, after the plan.
+func (s *Service) stageMemory(st *staging, params stageRequest, from pieceSource) (err error) {
+	container := parts.ContainerOf(st.part.Name)
+	directory := filepath.Join(s.staging(params.PodUID), plan.MemoryDirectory, container)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, st.root.RemoveAll(st.temporary), os.RemoveAll(directory))
+		}
+	}()
+	layout := arrival.Layout{Part: st.part.Name, Pieces: *st.pieces, Segments: params.Segments, Files: map[string]int64{}, Essential: []int{}}
+	if layout.Boot, err = plan.BootID(); err != nil {
+		return err
+	}
+	for _, each := range st.part.Files {
+		if offset, found := st.pieces.Offset(each.Name); found && parts.IsPages(each.Name) {
+			layout.Files[each.Name] = offset
+		}
+	}
+	memory, err := arrival.Create(directory, layout)
+	if err != nil {
+		return err
+	}
+	defer memory.Close()
+	f := &fetcher{from: from, memory: memory, pieces: st.pieces, root: st.root, directory: st.temporary}
+	defer f.close()
+	head := []int{}
+	for piece := range st.pieces.HeadCount() {
+		head = append(head, piece)
+	}
+	if err := errors.Join(f.fetch(inOrder(memory, head)), st.verify(false)); err != nil {
+		return err
+	}
+	memory.Essential = append(head, st.essential()...)
+	if err := errors.Join(memory.Save(), f.fetch(inOrder(memory, memory.Essential))); err != nil {
+		return err
+	}
+	complete := len(memory.Missing()) == 0
+	if complete {
+		// Nothing arrives later.
+		if err := errors.Join(st.verify(true), os.RemoveAll(directory)); err != nil {
+			return err
+		}
+	}
+	return s.commit(st.root, st.temporary, st.part, params, func(file parts.File) bool { return complete || !parts.IsPages(file.Name) })
+}
+
+// loadRequest are the parameters of the method load: those of stage for the same part.
+type loadRequest = stageRequest
+
+func (s *Service) answerLoad(from *stream, read request) {
+	var params loadRequest
+	err := parameters(read.Params, &params)
+	if err == nil {
+		err = params.validate()
+	}
+	asked := false
+	if err == nil {
+		err = s.load(params, from, func() error {
+			asked = true
+			return from.respond(readiness{Ready: true, Pieces: true}, nil)
+		})
+	}
+	from.end(asked, err)
+}
+
+// load gets the memory of a container that arrives after the plan. Begin is called if some is missing.
+func (s *Service) load(params loadRequest, from pieceSource, begin func() error) error {
+	release, err := s.restores.begin(params.PodUID, "load "+params.Part)
+	if err != nil {
+		return err
+	}
+	defer release()
+	pod, err := plan.Open(s.plans, params.PodUID)
+	if err != nil {
+		return failed(reasonStage, err)
+	}
+	defer pod.Close()
+	read, c, err := pod.Current()
+	if err != nil {
+		return failed(reasonStage, err)
+	}
+	if read.Checkpoint != params.Checkpoint {
+		return invalid("pod %s has a plan of checkpoint %s", params.PodUID, read.Checkpoint)
+	}
+	part, err := parts.Of(c, params.Part)
+	if err != nil {
+		return invalid("%w", err)
+	}
+	container := parts.ContainerOf(part.Name)
+	memory, err := pod.Arriving(read, container)
+	if err != nil || memory == nil {
+		return failed(reasonStage, err)
+	}
+	defer memory.Close()
+	if !slices.Equal(memory.Segments, params.Segments) {
+		return invalid("the segments are not those with which %s was staged", part.Name)
+	}
+	if err := memory.Failure(); err != nil {
+		return failed(reasonContent, err)
+	}
+	if boot, err := plan.BootID(); err != nil {
+		return err
+	} else if memory.Boot != boot {
+		if err := memory.Reset(boot); err != nil {
+			return failed(reasonStage, err)
+		}
+	}
+	if err := begin(); err != nil {
+		return err
+	}
+	if err := s.loadMissing(pod, read, part, memory, from); err != nil {
+		return failed(reasonStage, err)
+	}
+	err = pod.SealArrived(read, c, container)
+	if errors.Is(err, plan.ErrChecksum) {
+		// It would be found again each time.
+		err = errors.Join(err, memory.Fail(err.Error()))
+	}
+	return failed(reasonStage, err)
+}
+
+func (s *Service) loadMissing(pod *plan.Pod, read *plan.Plan, part *parts.Part, memory *arrival.Memory, from pieceSource) error {
+	pieces, err := part.Pieces()
+	if err != nil {
+		return err
+	}
+	if pieces == nil || pieces.Count() != len(memory.Segments) {
+		return fmt.Errorf("the record of the memory of %s is not of this checkpoint", part.Name)
+	}
+	root, err := os.OpenRoot(pod.Path(read.Checkpoint))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	f := &fetcher{
+		from: from, memory: memory, pieces: pieces, root: root, directory: part.Path,
+		// Only while it decompresses: a client can wait long for its registry.
+		turn: func() (func(), error) { return slot(s.ctx, s.stages) },
+	}
+	defer f.close()
+	return f.fetch(memory.Next)
+}
+
+// loseRequest are the parameters of the method loseMemory.
+type loseRequest struct {
+	podNamed
+	Message string `json:"message"`
+}
+
+// loseMemory records that the memory that is still to arrive for a pod will not come: its containers are killed.
+func (s *Service) loseMemory(params loseRequest) (any, error) {
+	if err := params.validate(); err != nil {
+		return nil, err
+	}
+	if params.Message == "" {
+		return nil, invalid("the message is empty")
+	}
+	pod, err := plan.Open(s.plans, params.PodUID)
+	if errors.Is(err, plan.ErrNoPlan) {
+		return struct{}{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer pod.Close()
+	read, err := pod.Read()
+	if err != nil {
+		return nil, err
+	}
+	for _, container := range read.Arriving {
+		memory, arrivingErr := pod.Arriving(read, container)
+		if memory != nil {
+			arrivingErr = memory.Fail(params.Message)
+			memory.Close()
+		}
+		err = errors.Join(err, arrivingErr)
+	}
+	return struct{}{}, err
+}
