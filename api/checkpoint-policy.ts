@@ -30,7 +30,7 @@ export const MAX_FAILURES = 10;
 const rules: ValidationRule[] = [
   {
     rule: "!has(self.trigger.heartbeat) || !has(self.trigger.heartbeat.intervalSeconds) || self.minSpacingSeconds <= self.trigger.heartbeat.intervalSeconds",
-    message: "minSpacingSeconds must not exceed intervalSeconds, or checkpoints would be left out",
+    message: "minSpacingSeconds must not exceed intervalSeconds, or checkpoints would be skipped",
   },
   {
     rule: "!has(self.filter) || !has(self.filter.minRunningSeconds) || !has(self.filter.phases) || !('Pending' in self.filter.phases)",
@@ -56,7 +56,7 @@ function specOf<F extends Optional | typeof clusterFilter>(pods: F) {
       ),
       deadlineSeconds: optional(
         integer(
-          "Seconds after which an action that is due is left out, if it could not be started. After a change of the controller's leader, a missed one is made up once within this time.",
+          "Seconds after which an action that is due is skipped, if it could not start. After a change of the controller's leader, a missed one is made up once within this time.",
           10,
           DAY_SECONDS,
           600,

@@ -13,8 +13,8 @@ function field(value: string): string {
 const MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC";
 const DAYS = "SUN|MON|TUE|WED|THU|FRI|SAT";
 
-/** Five fields of cron, in upper or lower case. */
-const CRON = `^(?i)${[
+/** Pattern of cron's five fields. Names are in upper or lower case. */
+export const CRON_PATTERN = `^${[
   "[0-5]?[0-9]",
   "([01]?[0-9]|2[0-3])",
   "(0?[1-9]|[12][0-9]|3[01])",
@@ -59,7 +59,7 @@ const heartbeat = object(
       message: "set either intervalSeconds or cron",
     },
     {
-      rule: "!has(self.cron) || self.cron.matches(r'" + CRON + "')",
+      rule: "!has(self.cron) || self.cron.matches(r'(?i)" + CRON_PATTERN + "')",
       message:
         "cron must have five fields: minute (0-59), hour (0-23), day of the month (1-31), month (1-12) and day of the week (0-7)",
     },

@@ -3,6 +3,7 @@ import { printable, under, type Problem } from "../schema/problem";
 import { isToken } from "../schema/rule";
 import { rejectSecrets } from "../secret";
 import { checkPods, reservedVariables, toleratesGate } from "./check-pods";
+import { checkPolicies } from "./policies";
 import { READINESS_PREFIX, gateOwner, gateTaint, readinessGateSchema, retaintSchema } from "./readiness-gate";
 import { checkpointsOf, type ResolvedInstall } from "./schema";
 import * as v from "../schema/valibot";
@@ -26,7 +27,7 @@ export function checkInstall(install: ResolvedInstall): Problem[] {
     ),
     ...checkPods(install),
     ...checkGate(install),
-    ...checkPolicies(install),
+    ...policyProblems(install),
     ...(kueue ? under(["kueue"], checkKueue(kueue, gate)) : []),
     ...rejectSecrets(install),
   ];
@@ -80,9 +81,12 @@ function checkName(name: string): Problem[] {
   ];
 }
 
-/** Rejects policies that no controller evaluates. */
-function checkPolicies(install: ResolvedInstall): Problem[] {
-  if (!install.policies || checkpointsOf(install)) return [];
+/** Checks the policies, and rejects those that no controller evaluates. */
+function policyProblems(install: ResolvedInstall): Problem[] {
+  const { policies } = install;
+  const checkpoints = checkpointsOf(install);
+  if (!policies) return [];
+  if (checkpoints) return under(["policies"], checkPolicies(policies, checkpoints.namespaces));
   return [
     {
       code: "policies-without-checkpoints",

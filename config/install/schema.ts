@@ -23,6 +23,7 @@ import {
 } from "../schema";
 import { anyCidr } from "../network";
 import { kueueSchema } from "../integrations/kueue";
+import { policiesSchema, type PoliciesOf } from "./policies";
 import { readinessGateSchema } from "./readiness-gate";
 
 /** Describes the reconciliation of Checkpoint objects. */
@@ -48,17 +49,6 @@ export function checkpointsOf({ controller, checkpoints }: ResolvedInstall): Che
   const settings = checkpoints ?? v.parse(checkpointsSchema, {});
   return settings.namespaces.length > 0 && settings;
 }
-
-/** Describes the policies that checkpoint pods. */
-export const policiesSchema = shape({
-  maxInFlight: described(
-    v.optional(integer(1, 10_000), 50),
-    "Maximum number of Checkpoints of all policies that have not ended.",
-  ),
-});
-
-/** Settings of policies. */
-export type PoliciesOf = v.InferOutput<typeof policiesSchema>;
 
 /** Returns the settings of policies, or false if they are disabled or no Checkpoints are reconciled. */
 export function policiesOf(install: ResolvedInstall): PoliciesOf | false {

@@ -13,5 +13,6 @@ export * from "./integrations/karpenter";
 export { KueueQueues } from "./integrations/kueue";
 export { SystemNamespace } from "./namespace";
 export { SystemNetworkPolicies } from "./network-policy";
+export { CheckpointPolicies } from "./policies";
 export { ReadinessGate } from "./readiness-gate";
 export { Restore } from "./restore";

@@ -15,6 +15,7 @@ import { KueueQueues } from "../../constructs/kubernetes/integrations/kueue";
 import { SystemNamespace } from "../../constructs/kubernetes/namespace";
 import { SystemNetworkPolicies } from "../../constructs/kubernetes/network-policy";
 import { ReadinessGate } from "../../constructs/kubernetes/readiness-gate";
+import { CheckpointPolicies } from "../../constructs/kubernetes/policies";
 import { Restore } from "../../constructs/kubernetes/restore";
 import type { Platform } from "../../config/platform";
 import { NodePools } from "../../constructs/kubernetes/integrations/karpenter";
@@ -66,6 +67,8 @@ export class CedanaChart extends Chart {
   readonly readinessGate?: ReadinessGate;
   /** Only if the engine restores by an admission webhook, and `restore` is enabled. */
   readonly restore?: Restore;
+  /** Only with `policies`. */
+  readonly policies?: CheckpointPolicies;
   /** Only with `kueue`. */
   readonly kueue?: KueueQueues;
 
@@ -90,6 +93,7 @@ export class CedanaChart extends Chart {
       this.readinessGate = new ReadinessGate(this, "readiness-gate", input);
     }
     if (restoreOf(engine, install)) this.restore = new Restore(this, "restore", input);
+    if (policiesOf(install)) this.policies = new CheckpointPolicies(this, "policies", input);
     if (install.kueue) this.kueue = new KueueQueues(this, "kueue", input);
     if (install.syncWaves) this.addSyncWaves();
   }

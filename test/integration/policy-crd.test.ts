@@ -141,7 +141,7 @@ const pods = (selector: object) => ({ filter: { pods: selector } });
     [
       "a spacing that exceeds the interval",
       { minSpacingSeconds: 901 },
-      "minSpacingSeconds must not exceed intervalSeconds, or checkpoints would be left out",
+      "minSpacingSeconds must not exceed intervalSeconds, or checkpoints would be skipped",
     ],
     ["a limit of zero", { maxInFlight: 0 }, "should be greater than or equal to 1"],
     [

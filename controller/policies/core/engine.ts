@@ -298,12 +298,10 @@ export class PolicyEngine {
     }
     const freeMs = (newest?.createdMs ?? 0) + (policy.spec.minSpacingSeconds ?? 0) * 1000;
     if (newest && freeMs > nowMs) {
-      if (newest.policyUID === policy.uid)
-        this.waiting.delay(
-          run,
-          freeMs,
-          "minSpacingSeconds since the policy's last Checkpoint has not passed",
-        );
+      // A request is for the state at its time, which an earlier Checkpoint does not have.
+      const isCovered = newest.policyUID !== policy.uid && (!state.isRequest || newest.createdMs >= dueMs);
+      if (!isCovered)
+        this.waiting.delay(run, freeMs, "minSpacingSeconds since the pod's last Checkpoint has not passed");
       else this.leave("covered", state, run);
       return false;
     }
@@ -372,7 +370,8 @@ export class PolicyEngine {
       const facts = this.options.checkpointsOf(podKey(pod));
       return Math.max(
         policy.sinceMs,
-        pod.createdMs,
+        // The API server and `date` cut off the fraction of the second, so both may have the same time.
+        isRequest ? pod.createdMs - 1 : pod.createdMs,
         catchUp || isRequest ? nowMs - deadlineMs : nowMs,
         lastDueMs(facts, policy.uid, pod.uid),
       );

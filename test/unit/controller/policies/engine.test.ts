@@ -205,6 +205,35 @@ test("a request is taken once, also if it was made before the pod ran, and each 
   expect(world.starts).toHaveLength(3);
 });
 
+test("a request is not covered by a Checkpoint of before it, and waits for the spacing", () => {
+  const world = new World();
+  world.policy("p", { trigger: { manual: {} } });
+  world.pod("a");
+  world.checkpoint("team-a/a", 5000);
+  world.pass(10_000);
+  world.pod("a", { requestedMs: world.nowMs });
+  world.pass(MINUTE);
+  expect(times(world)).toEqual([1]);
+  world.pass(MINUTE);
+  // A Checkpoint of after the request covers it.
+  world.pod("a", { requestedMs: world.nowMs + 10_000 });
+  world.pass(5000);
+  world.checkpoint("team-a/a", 10_000);
+  world.pass(20_000);
+  expect(times(world)).toEqual([1]);
+  world.pass(MINUTE);
+  expect(times(world)).toHaveLength(2);
+});
+
+test("a request in the second in which the pod was created is taken, one of before is not", () => {
+  const world = new World();
+  world.policy("p", { trigger: { manual: {} } });
+  world.pod("a", { createdMs: START, requestedMs: START });
+  world.pod("b", { createdMs: START, requestedMs: START - 1000 });
+  world.pass(MINUTE);
+  expect(world.starts.map(({ pod }) => pod)).toEqual(["a"]);
+});
+
 test("a cluster policy follows the labels of namespaces", () => {
   const world = new World();
   world.namespace("team-a", { tier: "gold" });

@@ -1,0 +1,78 @@
+/** Schemas of inputs that are fields of a kind of the Kubernetes API: shapes, bounds and descriptions come from the kind. */
+import type { Schema } from "../../api";
+import { described, derived, integer, rule } from "./rule";
+import { mapping, shape } from "./shape";
+import * as v from "./valibot";
+
+/**
+ * Returns the properties of an object of a kind as an input, to be combined with others. The validation rules of the kind (CEL)
+ * are left out: the API server evaluates them.
+ */
+export function structuralEntries({
+  properties = {},
+  required = [],
+}: Schema): Record<string, v.GenericSchema> {
+  return Object.fromEntries(
+    Object.entries(properties).map(([name, property]) => [name, entry(property, required.includes(name))]),
+  );
+}
+
+function entry(schema: Schema, isRequired: boolean): v.GenericSchema {
+  const { default: value, description = "" } = schema;
+  if (isRequired) return described(plain(schema), description);
+  if (value !== undefined) return described(v.optional(plain(schema), value), description);
+  const [text = "", from = "none"] = description.split(/ Default: (.*)\.$/);
+  return described(derived(plain(schema), from), text);
+}
+
+/** Schemas by type. */
+const BUILDERS: Readonly<Record<Schema["type"], (schema: Schema) => v.GenericSchema>> = {
+  object: (schema) =>
+    schema.additionalProperties === undefined
+      ? shape(structuralEntries(schema))
+      : mapping(v.string(), plain(schema.additionalProperties)),
+  array: list,
+  integer: ({ minimum = 0, maximum = Number.MAX_SAFE_INTEGER }) => integer(minimum, maximum),
+  boolean: () => v.boolean(),
+  string: (schema) => (schema.enum === undefined ? text(schema) : v.picklist(schema.enum)),
+};
+
+function plain(schema: Schema): v.GenericSchema {
+  return BUILDERS[schema.type](schema);
+}
+
+function list({ items, minItems = 0, maxItems = Number.MAX_SAFE_INTEGER }: Schema): v.GenericSchema {
+  if (items === undefined) throw new Error("a list of a kind has the schema of its items");
+  return v.pipe(
+    v.array(plain(items)),
+    rule<unknown[]>({
+      code: "out-of-range",
+      test: ({ length }) => length >= minItems && length <= maxItems,
+      message: "has too few or too many items",
+      allowed: `${minItems} to ${maxItems} items`,
+      jsonSchema: { minItems, maxItems },
+    }),
+  );
+}
+
+function text(schema: Schema): v.GenericSchema<string> {
+  const { pattern: source = "", minLength = 0, maxLength = Number.MAX_SAFE_INTEGER } = schema;
+  const form = new RegExp(source);
+  return v.pipe(
+    v.string(),
+    rule<string>({
+      code: "out-of-range",
+      test: ({ length }) => length >= minLength && length <= maxLength,
+      message: "is too short or too long",
+      allowed: `${minLength} to ${maxLength} characters`,
+      jsonSchema: { minLength, maxLength },
+    }),
+    rule<string>({
+      code: "invalid-text",
+      test: (value) => form.test(value),
+      message: "does not have the required form",
+      allowed: source,
+      ...(source === "" ? {} : { jsonSchema: { pattern: source } }),
+    }),
+  );
+}
