@@ -146,10 +146,41 @@ export function putOthers(api: FakeApi, pods: number, checkpoints: number): void
     api.put("/apis/automation.cedana.ai/v1alpha1/namespaces/shop/checkpoints", checkpointOf(index));
 }
 
-/** Returns a finished Checkpoint, as large as the API server stores it: about 3 KiB of JSON. */
+/** Returns a finished Checkpoint with its record, as large as the API server stores it: about 4 KiB of JSON. */
 export function checkpointOf(index: number) {
   const seconds = (offset: number) => new Date(Date.parse(TIME) + (index + offset) * 1000).toISOString();
   const uid = (of: string) => `${of}-${String(index).padStart(8, "0")}-4c1e-8f0a-0123456789ab`;
+  const result = {
+    engine: "criu",
+    podUID: uid("0001"),
+    nodeName: nodeName(index % 1000),
+    owner: { apiVersion: "apps/v1", kind: "StatefulSet", name: "web", uid: "00000000-uid-of-web" },
+    podTemplateHash: "web-6c5d4b8f7",
+    containers: [
+      {
+        name: "app",
+        image: "registry.example.com/shop/web:v1.2.3",
+        baseImage: `registry.example.com/shop/web@sha256:${DIGEST}`,
+        checkpointID: `sha256:${String(index).padStart(64, "0")}`,
+        location: `registry.example.com/checkpoints@sha256:${String(index).padStart(64, "0")}`,
+        architecture: "amd64",
+        sizeBytes: 17_829_376 + index,
+        notRestored: [
+          {
+            code: "volume",
+            message: "/data: its content is not in the checkpoint; mount a volume with the same files here",
+          },
+        ],
+        startTime: seconds(1),
+        completionTime: seconds(4),
+      },
+    ],
+    startTime: seconds(1),
+    completionTime: seconds(4),
+    sizeBytes: 17_829_376 + index,
+    frozenMilliseconds: 151,
+    durationMilliseconds: 3000,
+  };
   return {
     metadata: {
       name: `checkpoint-${index}`,
@@ -161,13 +192,9 @@ export function checkpointOf(index: number) {
       managedFields: managed(2),
     },
     spec: { podRef: { name: `web-${index}` }, leaveRunning: true },
+    record: { checkpointUID: uid("0000"), result },
     status: {
       observedGeneration: 1,
-      engine: "criu",
-      podUID: uid("0001"),
-      nodeName: nodeName(index % 1000),
-      owner: { apiVersion: "apps/v1", kind: "StatefulSet", name: "web", uid: "00000000-uid-of-web" },
-      podTemplateHash: "web-6c5d4b8f7",
       conditions: ["Ready", "Progressing", "Failed"].map((type) => ({
         type,
         status: type === "Ready" ? "True" : "False",
@@ -176,30 +203,7 @@ export function checkpointOf(index: number) {
         lastTransitionTime: seconds(4),
         observedGeneration: 1,
       })),
-      containers: [
-        {
-          name: "app",
-          image: "registry.example.com/shop/web:v1.2.3",
-          baseImage: `registry.example.com/shop/web@sha256:${DIGEST}`,
-          checkpointID: `sha256:${String(index).padStart(64, "0")}`,
-          location: `registry.example.com/checkpoints@sha256:${String(index).padStart(64, "0")}`,
-          architecture: "amd64",
-          sizeBytes: 17_829_376 + index,
-          notRestored: [
-            {
-              code: "volume",
-              message: "/data: its content is not in the checkpoint; mount a volume with the same files here",
-            },
-          ],
-          startTime: seconds(1),
-          completionTime: seconds(4),
-        },
-      ],
-      startTime: seconds(1),
-      completionTime: seconds(4),
-      sizeBytes: 17_829_376 + index,
-      frozenMilliseconds: 151,
-      durationMilliseconds: 3000,
+      ...result,
     },
   };
 }
