@@ -108,11 +108,25 @@ const container = object(undefined, {
   completionTime: optional(time("When the engine's result was recorded.")),
 });
 
-const RESTORE_STATES = ["Claimed", "Restored", "Failed", "Unknown"] as const;
+const RESTORE_STATES = ["Claimed", "Restored", "Failed", "Unknown", "PodMissing"] as const;
+
+const attempts = object(
+  "Admissions in a row after which no pod existed. After some of them, a pod is admitted without the checkpoint.",
+  {
+    owner: text("UID of the owner of the pods, or the name of a pod without one.", 253),
+    count: count("Number of admissions."),
+    firstTime: time("Time of the first one."),
+    freshAt: optional(
+      count(
+        "Number of admissions, of all Checkpoints of the owner, when a pod was last admitted without one.",
+      ),
+    ),
+  },
+);
 
 const restore = object("The pod that is restored from this checkpoint. Remove it to allow another one.", {
   state: oneOf(
-    "Claimed: reserved for a pod. Restored: a pod resumed from it. Failed: the restore failed; it is not retried. Unknown: the pod was deleted before its outcome was known.",
+    "Claimed: reserved for a pod. Restored: a pod resumed from it. Failed: the restore failed; it is not retried. Unknown: the pod was deleted before its outcome was known. PodMissing: no pod was created for its claim; another pod can claim it.",
     RESTORE_STATES,
   ),
   claim: optional(
@@ -120,6 +134,7 @@ const restore = object("The pod that is restored from this checkpoint. Remove it
   ),
   podName: optional(text("Name of the pod.", 253)),
   podUID: optional(uid("UID of the pod, once the controller has seen it.")),
+  attempts: optional(attempts),
   time: time("Time of the last change of state."),
   message: optional(text("Explanation for people.", 4096)),
 });
@@ -250,3 +265,4 @@ export type NotRestoredItem = Infer<typeof notRestored>[number];
 export type OwnerIdentity = Infer<typeof owner>;
 export type RestoreStatus = Infer<typeof restore>;
 export type RestoreState = RestoreStatus["state"];
+export type RestoreAttempts = Infer<typeof attempts>;

@@ -4,12 +4,20 @@
  */
 import { CEDANA } from "./cedana";
 import { CHECKPOINT } from "./checkpoint";
+import { CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY } from "./checkpoint-policy";
 import type { EngineName, Kind } from "./kind";
 import { NODE_CHECKPOINT } from "./node-checkpoint";
 import { NODE_RESTORE } from "./node-restore";
 
 /** All kinds. CRDs, the permissions to install them, and the tables of docs/kubernetes/crds.md follow from it. */
-export const KINDS: readonly Kind[] = [CEDANA, CHECKPOINT, NODE_CHECKPOINT, NODE_RESTORE];
+export const KINDS: readonly Kind[] = [
+  CEDANA,
+  CHECKPOINT,
+  NODE_CHECKPOINT,
+  NODE_RESTORE,
+  CHECKPOINT_POLICY,
+  CLUSTER_CHECKPOINT_POLICY,
+];
 
 /** Kinds that each engine uses, in the order of `KINDS`. */
 const KINDS_OF: Readonly<Record<EngineName, readonly Kind[]>> = {
@@ -17,9 +25,15 @@ const KINDS_OF: Readonly<Record<EngineName, readonly Kind[]>> = {
   criu: [CHECKPOINT, NODE_CHECKPOINT, NODE_RESTORE],
 };
 
-/** Returns the kinds that an engine uses. */
-export function kindsOf(engine: EngineName): readonly Kind[] {
-  return KINDS_OF[engine];
+/** Kinds of policies. The controller reconciles them with each engine, if policies are enabled. */
+const POLICY_KINDS: readonly Kind[] = [CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY];
+
+/**
+ * Returns the kinds that an engine uses.
+ * @param policies whether policies are enabled
+ */
+export function kindsOf(engine: EngineName, policies: boolean): readonly Kind[] {
+  return [...KINDS_OF[engine], ...(policies ? POLICY_KINDS : [])];
 }
 
 export { CEDANA, type CedanaMethod, type CedanaSpec, type CedanaStatus } from "./cedana";
@@ -35,9 +49,25 @@ export {
   IMPORT_VERB,
   type NotRestoredItem,
   type OwnerIdentity,
+  type RestoreAttempts,
   type RestoreState,
   type RestoreStatus,
 } from "./checkpoint";
+export {
+  CHECKPOINT_POLICY,
+  CLUSTER_CHECKPOINT_POLICY,
+  MAX_FAILURES,
+  POLICY_LABELS,
+  type PolicyCondition,
+  type PolicyFailure,
+  type PolicyReason,
+  type PolicySpec,
+  type PolicyStatus,
+} from "./checkpoint-policy";
+export type { CheckpointAction } from "./policy-action";
+export type { OwnerFilter, PodFilter } from "./policy-filter";
+export type { LabelSelector } from "./policy-selector";
+export { REQUESTED_AT, type HeartbeatTrigger } from "./policy-trigger";
 export { conditionsOf, toolConditions, type CheckpointConditionType, type Condition } from "./conditions";
 export { AUTOMATION_GROUP, ENGINES, type Column, type EngineName, type Kind } from "./kind";
 export {
@@ -77,4 +107,4 @@ export {
   WEBHOOK_PATH,
   type Fallback,
 } from "./restore";
-export type { Schema, ValidationRule } from "./schema";
+export type { Infer, Schema, ValidationRule } from "./schema";

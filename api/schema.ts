@@ -29,6 +29,8 @@ export interface Schema<T = unknown> {
   readonly items?: Schema;
   readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: Schema;
+  readonly maxProperties?: number;
   readonly "x-kubernetes-list-type"?: "atomic" | "map" | "set";
   readonly "x-kubernetes-list-map-keys"?: readonly string[];
   readonly "x-kubernetes-validations"?: readonly ValidationRule[];
@@ -101,6 +103,19 @@ export function list<T>(
   };
 }
 
+/** A map from names to strings, such as labels. Its keys are not validated. */
+export function textMap(
+  description: string,
+  { maxProperties, maxLength }: { maxProperties: number; maxLength: number },
+): Schema<Readonly<Record<string, string>>> {
+  return {
+    type: "object",
+    description,
+    maxProperties,
+    additionalProperties: { type: "string", maxLength },
+  };
+}
+
 type StringRules<T> = { readonly enum?: readonly T[] } & Pick<Schema, "pattern" | "minLength" | "maxLength">;
 
 export const string = <T extends string = string>(
@@ -137,12 +152,18 @@ export const count = (description: string): Schema<number> => ({
 export const DAY_SECONDS = 86_400;
 
 /** A whole number of 32 bits from `minimum` to `maximum`. */
-export const integer = (description: string, minimum: number, maximum: number): Schema<number> => ({
+export const integer = (
+  description: string,
+  minimum: number,
+  maximum: number,
+  defaultValue?: number,
+): Schema<number> => ({
   type: "integer",
   format: "int32",
   minimum,
   maximum,
   description,
+  ...(defaultValue === undefined ? {} : { default: defaultValue }),
 });
 
 /** A time in the format of RFC 3339. */

@@ -1,9 +1,9 @@
 import * as v from "./schema/valibot";
 import { existingOrNew } from "./schema/shape";
 import { serviceAccounts } from "./pod-identity";
-import { arn, derived, described, integer, pattern, shape, titled } from "./schema";
+import { arn, derived, described, dnsLabel, integer, pattern, shape, titled } from "./schema";
 import type { Problem } from "./schema/problem";
-import { isToken } from "./schema/rule";
+import { isToken, rule } from "./schema/rule";
 
 const NAME = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*";
 
@@ -27,8 +27,31 @@ const access = {
   ),
 };
 
+const distinct = v.pipe(
+  v.array(dnsLabel),
+  rule<string[]>({
+    code: "unresolved-token",
+    test: (names) => !names.some(isToken),
+    message: "contains a Terraform token, but resource addresses depend on the names",
+    allowed: "literal values",
+  }),
+  rule<string[]>({
+    code: "duplicate",
+    test: (names) => new Set(names).size === names.length,
+    message: "contains a namespace twice",
+    allowed: "each namespace once",
+    remedy: "remove one of them",
+  }),
+);
+
+const namespaces = described(
+  v.optional(distinct, []),
+  "Namespaces with a repository of their own, <repository>/<namespace>, for checkpoints. Grants apply to the repository and to all below it. In cedana.yaml, engine.repositoryPerNamespace adds those of install.checkpoints.namespaces.",
+);
+
 const newRepository = {
   name: described(repositoryName, "Name of the repository."),
+  namespaces,
   expireDays: described(
     derived(integer(1, 3650), "never"),
     "Days after which an image is deleted, counted from its push. A Checkpoint names its artifact beyond that.",
@@ -65,6 +88,10 @@ const existingRepository = {
     ),
     "URL of an existing repository. It is not changed.",
   ),
+  perNamespace: described(
+    v.optional(v.boolean(), false),
+    "Whether grants apply to the existing repositories <repository>/<namespace> too. In cedana.yaml, engine.repositoryPerNamespace sets it.",
+  ),
 };
 
 /** Describes a new ECR repository for images or checkpoint artifacts, and the accounts with access to it. */
@@ -93,6 +120,7 @@ export interface ExistingRepositorySpec extends v.InferInput<typeof existingRepo
 export interface RepositoryPropsSpec extends v.InferInput<typeof repositoryPropsSchema> {}
 export interface ExistingRepositoryPropsSpec extends v.InferInput<typeof existingRepositoryPropsSchema> {}
 export type ImageRepositorySpec = NewRepositorySpec | ExistingRepositorySpec;
+export type ResolvedRepositoryProps = v.InferOutput<typeof repositoryPropsSchema>;
 export type ResolvedNewRepository = v.InferOutput<typeof newRepositorySchema>;
 export type ResolvedExistingRepository = v.InferOutput<typeof existingRepositorySchema>;
 export type ResolvedImageRepository = v.InferOutput<typeof imageRepositorySchema>;

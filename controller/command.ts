@@ -50,6 +50,7 @@ async function run(flags: Flags): Promise<void> {
     file: flags.kubeconfig,
     context: flags.context,
     userAgent: `cedana-controller/${VERSION}`,
+    withoutManagedFields: true,
     observe: (request) => metrics.request(request),
   });
   process.exit(

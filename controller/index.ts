@@ -27,6 +27,7 @@ import {
 import { checkpointControllers } from "./checkpoints";
 import { denialsController } from "./denials";
 import { createEngines, type Engines } from "./engines";
+import { policyController } from "./policies";
 import { ReadinessGate } from "./readiness";
 import { Claims, createRestore, type Restore, type RestoreOptions } from "./restore";
 import type { Runtime } from "./runtime";
@@ -117,10 +118,11 @@ function controllersOf(
   runtime: Runtime,
   engines: Engines,
 ): readonly Controller[] {
-  const { gate, checkpoints } = settings;
+  const { gate, checkpoints, policies } = settings;
   return [
     ...(gate ? new ReadinessGate({ ...runtime, settings: gate }).controllers : []),
     ...(checkpoints ? checkpointControllers({ ...runtime, settings: checkpoints, engines }) : []),
+    ...(checkpoints && policies ? [policyController({ ...runtime, settings: policies, checkpoints })] : []),
   ];
 }
 

@@ -67,6 +67,7 @@ async function run({ settings: file, kubeconfig, context }: RunFlags): Promise<v
     file: kubeconfig,
     context,
     userAgent: `cedana-agent/${VERSION}`,
+    withoutManagedFields: true,
   });
   const stop = stopSignal((signal) => log.info({ signal }, "stopping"));
   await runAgent(settings, { nodeName, transport, identity: podIdentity, log, stop });

@@ -1,4 +1,5 @@
 import type { NodeCheckpointReason, NodeCheckpointSpec, NodeCheckpointStatus } from "../../api";
+import { repositoryOf } from "../../config/programs";
 import { exponential, sleep } from "../../kube";
 import { CheckpointFailure } from "./failure";
 import {
@@ -91,8 +92,8 @@ export abstract class CheckpointJob implements Job {
   }
 
   /** @throws CheckpointFailure if the image is not in the configured repository */
-  protected checkRepository({ image }: NodeCheckpointSpec): void {
-    const { repository } = this.checkpoints.settings;
+  protected checkRepository({ image, podRef }: NodeCheckpointSpec): void {
+    const repository = repositoryOf(this.checkpoints.settings, podRef.namespace);
     if (image.startsWith(`${repository}:`)) return;
     const message = `image ${image} is not in the configured repository ${repository}`;
     throw new CheckpointFailure("RegistryFailed", message);

@@ -4,6 +4,7 @@ import {
   type NodeCheckpointSpec,
   type NodeCheckpointStatus,
 } from "../../api";
+import type { Repositories } from "../../config/programs";
 import { projectCustomResource, type CustomResource, type Kind } from "../../kube";
 import type { Entry, Journal } from "./journal";
 import type { Job, Request, Work } from "./queue";
@@ -26,10 +27,8 @@ export interface CheckpointEntry extends Entry {
 
 /** Dependencies of the jobs for NodeCheckpoints. */
 export interface CheckpointContext extends WorkContext {
-  readonly settings: {
+  readonly settings: Repositories & {
     readonly namespace: string;
-    /** Repository of checkpoint artifacts. */
-    readonly repository: string;
     readonly quotaBytes: number;
     readonly reserveBytes: number;
     readonly maxConcurrent: number;

@@ -1,5 +1,6 @@
 import { App, Chart } from "cdk8s";
 import { kindsOf } from "../../api";
+import { policiesOf } from "../../config/install";
 import { Crd } from "../../constructs/kubernetes";
 import { CommandError, EXIT } from "../errors";
 import { loadPlatform } from "../platform-file";
@@ -13,6 +14,7 @@ export function desiredCrds(file: string): readonly DesiredCrd[] {
   const { engine, install } = loadPlatform(file).platform;
   if (!engine) throw new CommandError(`${file}: has no engine`, EXIT.badInput);
   const chart = new Chart(new App(), "crds");
-  for (const kind of kindsOf(engine.kind)) new Crd(chart, kind.plural, { kind, install });
+  const policies = install !== undefined && policiesOf(install) !== false;
+  for (const kind of kindsOf(engine.kind, policies)) new Crd(chart, kind.plural, { kind, install });
   return chart.toJson() as DesiredCrd[];
 }

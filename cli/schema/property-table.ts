@@ -122,7 +122,7 @@ export function withKindSections(page: string): string {
 /** Describes a kind in Markdown: names, fields, rules and columns. */
 function kindSection(kind: Kind): string {
   const { crdName, version, shortNames = [], scope, schema, columns } = kind;
-  const engines = ENGINES.filter((engine) => kindsOf(engine).includes(kind));
+  const engines = ENGINES.filter((engine) => kindsOf(engine, true).includes(kind));
   const { spec, record, status } = schema.properties ?? {};
   const facts = [
     `\`${crdName}\``,

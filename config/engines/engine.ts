@@ -16,6 +16,8 @@ export type CheckpointStorage =
       readonly property: PropertyPath;
       /** `<host>/<path>`. */
       readonly repository: string;
+      /** Namespaces whose checkpoints are in a repository of their own, `<repository>/<namespace>`. Default: none. */
+      readonly namespaces?: "all" | readonly string[];
     }
   | {
       readonly in: "path";

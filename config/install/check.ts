@@ -26,6 +26,7 @@ export function checkInstall(install: ResolvedInstall): Problem[] {
     ),
     ...checkPods(install),
     ...checkGate(install),
+    ...checkPolicies(install),
     ...(kueue ? under(["kueue"], checkKueue(kueue, gate)) : []),
     ...rejectSecrets(install),
   ];
@@ -76,6 +77,20 @@ function checkName(name: string): Problem[] {
           },
         ]
       : []),
+  ];
+}
+
+/** Rejects policies that no controller evaluates. */
+function checkPolicies(install: ResolvedInstall): Problem[] {
+  if (!install.policies || checkpointsOf(install)) return [];
+  return [
+    {
+      code: "policies-without-checkpoints",
+      path: ["policies"],
+      message: "has no effect: no Checkpoint objects are reconciled",
+      allowed: "false without controller and checkpoints.namespaces",
+      remedy: "set controller and checkpoints.namespaces, or remove it",
+    },
   ];
 }
 

@@ -4,6 +4,7 @@ export { checkResources, checkTolerations, reservedVariables, toleratesGate } fr
 export {
   checkpointsOf,
   type CheckpointsOf,
+  policiesOf,
   restoreSchema,
   installSchema,
   type InstallSpec,

@@ -49,6 +49,22 @@ export function checkpointsOf({ controller, checkpoints }: ResolvedInstall): Che
   return settings.namespaces.length > 0 && settings;
 }
 
+/** Describes the policies that checkpoint pods. */
+export const policiesSchema = shape({
+  maxInFlight: described(
+    v.optional(integer(1, 10_000), 50),
+    "Maximum number of Checkpoints of all policies that have not ended.",
+  ),
+});
+
+/** Settings of policies. */
+export type PoliciesOf = v.InferOutput<typeof policiesSchema>;
+
+/** Returns the settings of policies, or false if they are disabled or no Checkpoints are reconciled. */
+export function policiesOf(install: ResolvedInstall): PoliciesOf | false {
+  return checkpointsOf(install) !== false && install.policies;
+}
+
 const metrics = shape({
   allowFromNamespaces: described(
     v.optional(v.array(mapping(labelKey, labelValue)), []),
@@ -202,6 +218,10 @@ export const installSchema = shape({
       "{} if checkpoints are reconciled and the engine restores by the webhook, else false",
     ),
     "Restore of pods by the controller's admission webhook, in the namespaces of checkpoints. false: no restores.",
+  ),
+  policies: described(
+    v.optional(oneOf([off, policiesSchema]), false),
+    "CheckpointPolicies and ClusterCheckpointPolicies: the controller checkpoints pods periodically or on request, in the namespaces of checkpoints. {} enables them. false: no policies.",
   ),
   crds: described(v.optional(v.boolean(), true), "Whether to install the CustomResourceDefinitions."),
   networkPolicies: described(

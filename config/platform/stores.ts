@@ -68,6 +68,15 @@ export function checkRepository(areas: ValidAreas, capabilities: EngineCapabilit
   const path = ["engine", ...storage.property];
   const given = printable(repository);
   const remedy = "use that repository here, or remove imageRepository";
+  if (storage.namespaces === "all" && !("existingUrl" in imageRepository))
+    problems.push({
+      code: "namespaces-unknown",
+      path: ["engine", "repositoryPerNamespace"],
+      message: "needs a list of namespaces: ECR creates no repository at a push of the agents",
+      given: "install.checkpoints.namespaces: all",
+      remedy:
+        "list the namespaces in install.checkpoints.namespaces, or create the repositories elsewhere and use imageRepository.existingUrl",
+    });
   if ("existingUrl" in imageRepository) {
     if (!isToken(imageRepository.existingUrl) && repository !== imageRepository.existingUrl) {
       problems.push({
@@ -127,18 +136,32 @@ export function checkExpiryOfCheckpoints(
  */
 export function withAgentAccess(platform: Platform): Platform {
   const { engine, imageRepository, install } = platform;
-  const access = engine && install && capabilitiesOf(engine, install).registryAccess;
+  const capabilities = engine && install && capabilitiesOf(engine, install);
+  const access = capabilities?.registryAccess;
   if (!imageRepository || !access) return platform;
   const { writers, pushers, pullers, checkers } = imageRepository;
   return {
     ...platform,
     imageRepository: {
       ...imageRepository,
+      ...repositoriesFor(imageRepository, capabilities.storage),
       pushers: [...pushers, ...unlisted(access.pushers, [...writers, ...pushers])],
       pullers: [...pullers, ...unlisted(access.pullers, [...writers, ...pullers])],
       checkers: [...checkers, ...unlisted(access.checkers, [...writers, ...pushers, ...checkers])],
     },
   };
+}
+
+/** Returns the repositories of namespaces to which the agents push. */
+function repositoriesFor(
+  imageRepository: NonNullable<Platform["imageRepository"]>,
+  storage: EngineCapabilities["storage"],
+) {
+  const namespaces = storage.in === "registry" ? storage.namespaces : undefined;
+  if (namespaces === undefined) return {};
+  if ("existingUrl" in imageRepository) return { perNamespace: true };
+  const listed = namespaces === "all" ? [] : namespaces;
+  return { namespaces: [...new Set([...imageRepository.namespaces, ...listed])] };
 }
 
 function unlisted(

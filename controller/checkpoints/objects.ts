@@ -1,6 +1,7 @@
 import {
   CEDANA as CEDANA_KIND,
   CHECKPOINT as CHECKPOINT_KIND,
+  POLICY_LABELS,
   type CedanaSpec,
   type CedanaStatus,
   type CheckpointEndReason,
@@ -15,7 +16,6 @@ import {
   isTrueAt,
   itemsAt,
   kindOf,
-  mapFields,
   numberAt,
   projectCustomResource,
   rawKind,
@@ -31,6 +31,8 @@ export interface CheckpointObject extends CustomResource<CheckpointSpec, Checkpo
   readonly metadata: CustomResourceMetadata & {
     /** The Cedana that owns it. */
     readonly cedana?: { readonly name: string; readonly uid: string };
+    /** The policy that created it, and when it was due (RFC 3339). */
+    readonly policy?: { readonly uid: string; readonly due: string };
   };
   /** What survives the loss of the status. */
   readonly record?: {
@@ -54,16 +56,21 @@ export const POD = rawKind("v1", "Pod", "pods");
 /** What all Checkpoints of the process share: a namespace can have tens of thousands, most of them of the same workloads. */
 const interner = new Interner();
 
-/** Returns spec or status, where what other Checkpoints have too is one value. */
-function share(part: Json): Json {
-  return mapFields(part, (value, field) => {
-    if (field === "containers" && Array.isArray(value)) return (value as readonly Json[]).map(shareFields);
-    return isObject(value) ? interner.value(value) : interner.strings(value);
-  });
-}
+/** Fields whose value many Checkpoints have: the pod, its owner, and what its restore lacks. */
+const SHARED = new Set(["podRef", "owner", "notRestored"]);
 
-function shareFields(container: Json): Json {
-  return mapFields(container, (value) => interner.value(value));
+/** Makes spec or status keep once what other Checkpoints have too. Its JSON is used by nothing else. */
+function share(part: Json): Json {
+  if (!isObject(part)) return interner.strings(part);
+  const fields = part as Record<string, Json>;
+  for (const field in fields) {
+    const value = fields[field] as Json;
+    if (SHARED.has(field)) fields[field] = interner.value(value);
+    else if (field === "containers" && Array.isArray(value))
+      for (const one of value as readonly Json[]) share(one);
+    else fields[field] = interner.strings(value);
+  }
+  return part;
 }
 
 export function projectCheckpoint(raw: Json): CheckpointObject {
@@ -84,9 +91,17 @@ export function projectCheckpoint(raw: Json): CheckpointObject {
       ...object.metadata,
       namespace: interner.text(object.metadata.namespace),
       ...(name === undefined || uid === undefined ? {} : { cedana: { name, uid } }),
+      ...policyOf(raw),
     },
     ...recordOf(raw, object.metadata.uid),
   };
+}
+
+function policyOf(raw: Json): Pick<CheckpointObject["metadata"], "policy"> {
+  const uid = textAt(raw, "metadata", "labels", POLICY_LABELS.uid);
+  if (uid === undefined) return {};
+  const due = textAt(raw, "metadata", "annotations", POLICY_LABELS.due) ?? "";
+  return { policy: { uid: interner.text(uid), due } };
 }
 
 function recordOf(raw: Json, uid: string): Pick<CheckpointObject, "record"> {
@@ -237,7 +252,8 @@ function factsOf(pod: Json, podUID: string): PodFacts {
   };
 }
 
-function ownerOf(pod: Json): OwnerIdentity | undefined {
+/** Returns the controller that owns the pod. */
+export function ownerOf(pod: Json): OwnerIdentity | undefined {
   const reference = itemsAt(pod, "metadata", "ownerReferences").find((one) => isTrueAt(one, "controller"));
   const [apiVersion, kind, name, uid] = ["apiVersion", "kind", "name", "uid"].map((field) =>
     textAt(reference, field),

@@ -1,6 +1,7 @@
 import type { Outcome } from "../../http";
 import type { CheckpointEndReason, CheckpointStatus, ContainerCheckpoint, RestartPolicy } from "../../api";
 import type { CheckpointSettings } from "../../config/programs/controller";
+import type { Repositories } from "../../config/programs";
 import type { Controller } from "../../kube";
 import type { Runtime } from "../runtime";
 
@@ -48,12 +49,13 @@ export interface PodCheckpointResult extends Pick<CheckpointStatus, "sizeBytes" 
   readonly containers: ReadonlyMap<string, CheckpointResult>;
 }
 
-/** How a pod that is created is restored: by a plan that the agent of its node prepares on request of a NodeRestore. */
-export interface PlanRestore {
+/**
+ * How a pod that is created is restored: by a plan that the agent of its node prepares on request of a NodeRestore. Only artifacts of
+ * these repositories are restored.
+ */
+export interface PlanRestore extends Repositories {
   /** Namespace of the agents, and of the NodeRestore objects. */
   readonly namespace: string;
-  /** The only repository whose artifacts are restored. */
-  readonly repository: string;
   /** Names of the RuntimeClasses whose handler restores, by architecture. */
   readonly runtimeClasses: Readonly<Record<string, string | undefined>>;
   readonly restart: RestartPolicy;

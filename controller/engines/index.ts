@@ -4,7 +4,7 @@ import { createCedanaEngine } from "./cedana";
 import { createCriuEngine } from "./criu";
 import type { Engine, EngineFactory, EngineTools } from "./engine";
 
-export { isArtifactOf } from "./artifact";
+export { isArtifactIn } from "./artifact";
 export {
   canRestore,
   checkpointsPods,

@@ -1,5 +1,5 @@
 import type { RestoreSettings } from "../../config/programs/controller";
-import { LATEST, RECORD, REQUEST, RESTORED_FROM } from "../../api";
+import { LATEST, NOT_RESTORED, RECORD, REQUEST, RESTORED_FROM } from "../../api";
 import { CHECKPOINT, POD, type CheckpointObject } from "../checkpoints/objects";
 import {
   sleep,
@@ -13,18 +13,24 @@ import {
 import type { Candidates } from "./candidates";
 import type { Claims } from "./claims";
 import {
+  candidates,
   decide,
+  isAbandoned,
+  isOwnClaim,
   mutation,
+  nextAttempts,
   original,
   projectAdmittedPod,
   readRequest,
+  refusalOf,
   type AdmittedPod,
   type Decision,
   type Placements,
+  type Refusal,
   type RestoreMethods,
   type RestoreRequest,
 } from "./decision";
-import { RESTORED_POD } from "./pods";
+import { FRESH_POD, RESTORED_POD } from "./pods";
 
 export interface AttemptOptions {
   readonly settings: Pick<RestoreSettings, "nodeSelector">;
@@ -99,7 +105,17 @@ export class AdmissionAttempt {
       const decision = this.decideOn(this.pod, request);
       if (decision.is === "restore") {
         if (await this.readSource(decision.checkpoint)) continue;
-        if (request.shared || this.request.dryRun) return decision;
+        if (request.shared) return decision;
+        const refusal = request.fallback === "fresh" ? this.refusal(request) : undefined;
+        if (refusal && !this.consistent) {
+          await this.find(request, true);
+          continue;
+        }
+        if (refusal && (await this.updateClaims(refusal))) continue;
+        if (refusal?.isDue && !(await this.recordFresh(refusal))) continue;
+        if (refusal && (refusal.isDue || (await this.hasFreshPod())))
+          return { is: "fresh", reason: refusal.reason, cause: "PodsRejected" };
+        if (this.request.dryRun) return decision;
         const claimed = await this.claim(decision.checkpoint);
         if (claimed === undefined) continue;
         if (this.consistent || (await this.isFirstChoice(request, claimed))) return decision;
@@ -107,6 +123,7 @@ export class AdmissionAttempt {
         await this.find(request, true);
       } else if (decision.is === "busy") {
         if (await this.isHeld(decision.checkpoint)) continue;
+        if (this.takeOver(decision.checkpoint)) continue;
         if (this.elapsedMs() > BUSY_MS) return decision;
         await sleep(POLL_MS);
       } else if (this.consistent) return decision;
@@ -132,6 +149,54 @@ export class AdmissionAttempt {
     return decision.is === "restore" && decision.checkpoint.metadata.uid === claimed.metadata.uid;
   }
 
+  /** Returns why pods that are to be restored are not created. */
+  private refusal(request: RestoreRequest): Refusal | undefined {
+    const selected = candidates(this.pod, request, this.checkpoints());
+    const refusal = refusalOf(this.pod, selected, Date.now());
+    // The API server calls the webhook again for a pod that an earlier call admitted without a checkpoint.
+    const isAgain = selected.some(
+      ({ status: { restore } }) => restore?.state === "PodMissing" && isOwnClaim(this.pod, restore),
+    );
+    return refusal && { ...refusal, isDue: refusal.isDue || isAgain };
+  }
+
+  /** Reads whether the claims of a refusal have pods that the leader has not recorded. @returns whether one has */
+  private async updateClaims({ claimed }: Refusal): Promise<boolean> {
+    for (const one of claimed) if (await this.isHeld(one)) return true;
+    return false;
+  }
+
+  /** Checks whether a pod of the same owner was created after it was admitted without a checkpoint for this reason. */
+  private async hasFreshPod(): Promise<boolean> {
+    const { owner } = this.pod;
+    if (owner === undefined) return false;
+    const { namespace } = this.request;
+    const labelSelector = `${RESTORED_FROM}=${NOT_RESTORED}`;
+    const pods = await this.options.client.list(FRESH_POD, { namespace, labelSelector, ...this.bounds() });
+    return pods.some(({ ownerUID, isRecorded }) => isRecorded && ownerUID === owner.uid);
+  }
+
+  /** @returns false if the Checkpoint has changed: it is then read again */
+  private async recordFresh({ record: { checkpoint, attempts }, reason }: Refusal): Promise<boolean> {
+    const { uid, dryRun } = this.request;
+    if (dryRun || isOwnClaim(this.pod, checkpoint.status.restore)) return true;
+    const message = `${reason}; a pod was admitted without a checkpoint`;
+    if (await this.options.claims.recordFresh(checkpoint, uid, { attempts, message }, READ_TIMEOUT_MS))
+      return true;
+    await this.refresh(checkpoint);
+    return false;
+  }
+
+  /** Ends a claim of an earlier pod of the same owner that was not created. @returns whether it has ended */
+  private takeOver(checkpoint: CheckpointObject): boolean {
+    const now = this.read.get(checkpoint.metadata.uid);
+    const restore = now?.status.restore;
+    if (now === undefined || !isAbandoned(this.pod, restore, Date.now())) return false;
+    const status = { ...now.status, restore: { ...restore, state: "PodMissing" as const } };
+    this.read.set(now.metadata.uid, { ...now, status });
+    return true;
+  }
+
   responseTo(decision: Decision): AdmissionResponse {
     const { uid, object: pod } = this.request;
     switch (decision.is) {
@@ -142,7 +207,8 @@ export class AdmissionAttempt {
       case "fresh":
       // A policy rejects the pod with the reason, unless another webhook changes it and it is restored after all.
       case "deny": {
-        const patch = mutation(pod, decision, undefined, this.placements);
+        const claim = decision.cause === "PodsRejected" ? uid : undefined;
+        const patch = mutation(pod, decision, claim, this.placements);
         return {
           allowed: true,
           patch,
@@ -216,7 +282,9 @@ export class AdmissionAttempt {
   private async claim(checkpoint: CheckpointObject): Promise<CheckpointObject | undefined> {
     const { uid: id } = this.request;
     const { name: podName } = this.pod;
-    const claimed = await this.options.claims.claim(checkpoint, { id, podName }, READ_TIMEOUT_MS);
+    const attempts = nextAttempts(this.pod, checkpoint.status.restore, Date.now());
+    const claim = { id, podName, attempts };
+    const claimed = await this.options.claims.claim(checkpoint, claim, READ_TIMEOUT_MS);
     if (claimed === undefined) await this.refresh(checkpoint);
     return claimed;
   }

@@ -1,4 +1,4 @@
-import type { RestoreStatus } from "../../api/checkpoint";
+import type { RestoreAttempts, RestoreStatus } from "../../api";
 import { isTestFailed, type Client, type JsonPatchOperation } from "../../kube";
 import { CHECKPOINT, type CheckpointObject } from "../checkpoints/objects";
 import { timeOf } from "../checkpoints/state";
@@ -9,6 +9,8 @@ export interface Claim {
   readonly id: string;
   /** Name of the pod, unless the API server generates it. */
   readonly podName?: string;
+  /** Those of the owner in a row, including this one. */
+  readonly attempts?: RestoreAttempts;
 }
 
 /**
@@ -22,24 +24,55 @@ export class Claims {
   /** Claims a Checkpoint. @returns it with the claim, or undefined if it has changed since it was read */
   async claim(
     checkpoint: CheckpointObject,
-    { id, podName }: Claim,
+    { id, podName, attempts }: Claim,
     timeoutMs: number,
   ): Promise<CheckpointObject | undefined> {
     const restore = {
       state: "Claimed",
       claim: id,
       ...(podName === undefined ? {} : { podName }),
+      ...(attempts === undefined ? {} : { attempts }),
       time: timeOf(Date.now()),
     } as const;
     return putRestore(this.client, checkpoint, restore, { timeoutMs });
   }
 
-  /** Releases the claim of an admission whose pod is not restored after all. Leaves any other claim as it is. */
+  /**
+   * Records that a pod is admitted without a checkpoint, because pods that were to be restored were not created.
+   * @returns false if the Checkpoint has changed since it was read
+   */
+  async recordFresh(
+    checkpoint: CheckpointObject,
+    id: string,
+    { attempts, message }: { readonly attempts: RestoreAttempts; readonly message: string },
+    timeoutMs: number,
+  ): Promise<boolean> {
+    const missing = podMissing({ claim: id, attempts, message });
+    return (await putRestore(this.client, checkpoint, missing, { timeoutMs })) !== undefined;
+  }
+
+  /**
+   * Releases the claim of an admission whose pod is not restored after all. Leaves any other claim as it is. Attempts before this
+   * one stay.
+   */
   async release(checkpoint: CheckpointObject, id: string, timeoutMs: number): Promise<void> {
     const { restore } = checkpoint.status;
     if (restore?.state !== "Claimed" || restore.claim !== id || restore.podUID !== undefined) return;
-    await putRestore(this.client, checkpoint, undefined, { timeoutMs });
+    const { attempts } = restore;
+    const before =
+      attempts === undefined || attempts.count <= 1
+        ? undefined
+        : podMissing({ attempts: { ...attempts, count: attempts.count - 1 } });
+    await putRestore(this.client, checkpoint, before, { timeoutMs });
   }
+}
+
+/** Returns the state of a Checkpoint whose claims have no pod. Other pods can claim it. */
+export function podMissing(
+  fields: Pick<RestoreStatus, "attempts" | "claim" | "podName" | "message">,
+): RestoreStatus {
+  const message = "no pod was created for its claim: a policy, a quota or another webhook may reject it";
+  return { state: "PodMissing", message, ...fields, time: timeOf(Date.now()) };
 }
 
 /**

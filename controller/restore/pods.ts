@@ -11,7 +11,7 @@ import {
   type KubernetesObject,
   type ObjectMetadata,
 } from "../../kube";
-import { containerStatusesOf } from "../checkpoints/objects";
+import { containerStatusesOf, ownerOf } from "../checkpoints/objects";
 
 /** State of a container as the kubelet reports it. */
 export interface ContainerState {
@@ -68,6 +68,22 @@ export const RESTORED_POD: Kind<RestoredPod> = {
   kind: "Pod",
   plural: "pods",
   project: projectPod,
+};
+
+/** A pod that admission let start without a checkpoint. */
+export interface FreshPod extends KubernetesObject {
+  readonly ownerUID?: string;
+  /** Whether a Checkpoint has a record of its admission: pods of its owner that were to be restored were not created. */
+  readonly isRecorded: boolean;
+}
+
+export const FRESH_POD: Kind<FreshPod> = {
+  ...RESTORED_POD,
+  project: (raw) => ({
+    metadata: metadataOf(raw),
+    ownerUID: ownerOf(raw)?.uid,
+    isRecorded: RECORD.claim in textsAt(raw, "metadata", "annotations"),
+  }),
 };
 
 /**

@@ -10,6 +10,7 @@
  * - `FailedBefore`: a restore of the Checkpoint failed
  * - `SourceRunning`: the source pod of the Checkpoint still runs
  * - `NamespaceDenied`: the API server denies the controller the pods or Checkpoints of the namespace
+ * - `PodsRejected`: pods of the owner that were to be restored were not created, several times in a row
  * - `DoesNotFit`: containers, images, engine, RuntimeClass, architecture or nodes of pod and Checkpoint differ
  */
 export const SKIP_CAUSES = [
@@ -21,6 +22,7 @@ export const SKIP_CAUSES = [
   "FailedBefore",
   "SourceRunning",
   "NamespaceDenied",
+  "PodsRejected",
   "DoesNotFit",
 ] as const;
 export type SkipCause = (typeof SKIP_CAUSES)[number];
@@ -47,6 +49,7 @@ const NODE_CAUSES = [
   "DeadlineExceeded",
   "Incompatible",
   "FilesNotRestored",
+  "GPUNotRestored",
   "CRIUFailed",
   "LimitExceeded",
   "MemoryLost",

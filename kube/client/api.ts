@@ -9,6 +9,7 @@ import { Deadline, NoResponseError, open, readBody, type HttpRequest } from "../
 import type { Body, Method, SendOptions, Transport, WatchEvent, WatchOptions } from "./transport";
 import { ApiError, errorOf } from "./errors";
 import { Lines } from "./lines";
+import { withoutManagedFields } from "./managed-fields";
 
 /** Fields of a request that belong to its connection. Requests with the same fields share connections. */
 const OF_CONNECTION = [
@@ -58,6 +59,8 @@ export type Connect = (options: RequestOptions) => Promise<void>;
 export interface ApiOptions {
   /** Default: `cedana-cdk/<version>`. The API server uses the part before the slash as the field manager. */
   readonly userAgent?: string;
+  /** Whether objects are read without `managedFields`. Default: false. */
+  readonly withoutManagedFields?: boolean;
   /** Called for each response, and for each request without one: its `code` is then `<error>`. */
   readonly observe?: (request: {
     readonly method: string;
@@ -120,7 +123,7 @@ export class KubernetesApi implements Transport {
       for await (const chunk of response) {
         // The idle time excludes the time in which the reader processes an event.
         idle.stop();
-        for (const line of lines.push(chunk as Buffer)) yield eventIn(line);
+        for (const line of lines.push(chunk as Buffer)) yield eventIn(this.inUse(line));
         idle.start();
       }
       lines.end();
@@ -140,7 +143,7 @@ export class KubernetesApi implements Transport {
   ): Promise<unknown> {
     const response = await this.open(method, url, body, deadline);
     const text = (await readBody(response)).toString("utf8");
-    return isSuccess(response) ? parsed(text) : errorOf(response, text);
+    return isSuccess(response) ? parsed(this.inUse(text)) : errorOf(response, text);
   }
 
   private async open(
@@ -162,6 +165,11 @@ export class KubernetesApi implements Transport {
       observe("<error>");
       throw error;
     }
+  }
+
+  /** Returns the text of a response without what is not used. */
+  private inUse(text: string): string {
+    return this.options.withoutManagedFields ? withoutManagedFields(text) : text;
   }
 
   private url(path: string, query: Readonly<Record<string, string>> = {}): URL {

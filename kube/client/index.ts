@@ -19,17 +19,7 @@ export {
   type StatusDetails,
 } from "./errors";
 export { Interner } from "./interner";
-export {
-  at,
-  isTrueAt,
-  itemsAt,
-  mapFields,
-  numberAt,
-  textAt,
-  textsAt,
-  pointer,
-  type JsonPatchOperation,
-} from "./json";
+export { at, isTrueAt, itemsAt, numberAt, textAt, textsAt, pointer, type JsonPatchOperation } from "./json";
 export {
   isOlder,
   keyOf,

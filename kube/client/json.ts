@@ -45,14 +45,6 @@ export function textsAt(
   );
 }
 
-/** Returns an object with other values. The copy has the layout of the parsed object, which is the smallest. */
-export function mapFields<T extends Json | undefined>(json: T, of: (value: Json, field: string) => Json): T {
-  if (!isObject(json)) return json;
-  const copy: Record<string, Json | undefined> = { ...json };
-  for (const [field, value] of Object.entries(json)) copy[field] = of(value as Json, field);
-  return copy as T;
-}
-
 /** One operation of a JSON patch (RFC 6902). */
 export interface JsonPatchOperation {
   readonly op: "add" | "remove" | "replace" | "test";

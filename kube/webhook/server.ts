@@ -5,6 +5,7 @@ import { sleep } from "../backoff";
 import type { Logger } from "../log";
 import type { HealthCheck } from "../process/health";
 import { Bodies, RefusedBodyError } from "./body";
+import { ConnectionQueue } from "./connection-queue";
 import { ConnectionLimit, RateLimit, Slots, sourceOf, type Limit, type Rate, type Refusal } from "./limits";
 import { ServedCertificate, type CertificatePair, type CertificateTimes } from "./served-certificate";
 import { InvalidReviewError, readReview, writeReview, type AdmissionHandler } from "./review";
@@ -92,11 +93,12 @@ export class WebhookServer implements Webhook {
         // Default: 30 s, during which connections without a request stay open.
         connectionsCheckingInterval: 1_000,
         maxHeaderSize: 16_384,
+        // Until the handshake begins.
+        pauseOnConnect: true,
       },
       (request, response) => void this.serve(request, response),
     );
-    // Before the TLS handshake.
-    this.server.prependListener("connection", (socket: Socket) => void this.connections.accept(socket));
+    this.limitConnections();
     this.server.keepAliveTimeout = 60_000;
     // Port scans and probes of the Service are normal.
     this.server.on("tlsClientError", (error: NodeJS.ErrnoException) => {
@@ -148,6 +150,23 @@ export class WebhookServer implements Webhook {
         resolve();
       });
       this.server.closeIdleConnections();
+    });
+  }
+
+  /** Limits and orders connections before their TLS handshake, which the server's own listeners begin. */
+  private limitConnections(): void {
+    const { server } = this;
+    const begin = server.listeners("connection");
+    const queue = new ConnectionQueue((socket) => {
+      for (const listener of begin) Reflect.apply(listener, server, [socket]);
+    });
+    server.removeAllListeners("connection");
+    server.on("connection", (socket: Socket) => {
+      queue.arrive();
+      if (!this.connections.accept(socket)) return;
+      // Without a reader, a reset is an error that would end the process.
+      socket.on("error", () => undefined);
+      queue.add(socket);
     });
   }
 

@@ -70,28 +70,31 @@ function key({ kmsKeyArn, region }: StorePlace, actions: string[]): object[] {
 /** Permits the login token. ECR has no narrower resource for it. */
 const LOGIN = { Effect: "Allow", Action: "ecr:GetAuthorizationToken", Resource: "*" };
 
+/** ARN of a repository, or several. */
+type Resource = string | readonly string[];
+
 const PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
 
 const PUSH = ["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage"];
 
-/** Returns the statements to pull images of one repository. */
-export function pullStatements(repositoryArn: string): object[] {
+/** Returns the statements to pull images of repositories. */
+export function pullStatements(repositoryArn: Resource): object[] {
   return [LOGIN, { Effect: "Allow", Action: PULL, Resource: repositoryArn }];
 }
 
-/** Returns the statements to push images to one repository and check which layers exist, but not to pull. */
-export function uploadStatements(repositoryArn: string): object[] {
+/** Returns the statements to push images to repositories and check which layers exist, but not to pull. */
+export function uploadStatements(repositoryArn: Resource): object[] {
   const check = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage"];
   return [LOGIN, { Effect: "Allow", Action: [...check, ...PUSH], Resource: repositoryArn }];
 }
 
-/** Returns the statements to log in and check whether a layer exists in one repository. */
-export function checkStatements(repositoryArn: string): object[] {
+/** Returns the statements to log in and check whether a layer exists in repositories. */
+export function checkStatements(repositoryArn: Resource): object[] {
   return [LOGIN, { Effect: "Allow", Action: ["ecr:BatchCheckLayerAvailability"], Resource: repositoryArn }];
 }
 
-/** Returns the statements to pull, push, list and delete images of one repository. */
-export function pushStatements(repositoryArn: string): object[] {
+/** Returns the statements to pull, push, list and delete images of repositories. */
+export function pushStatements(repositoryArn: Resource): object[] {
   const manage = ["ecr:DescribeImages", "ecr:ListImages", "ecr:BatchDeleteImage"];
   return [LOGIN, { Effect: "Allow", Action: [...PULL, ...PUSH, ...manage], Resource: repositoryArn }];
 }

@@ -6,7 +6,7 @@ import { ApiObject, Chart, type App } from "cdk8s";
 import type { Construct } from "constructs";
 import { kindsOf } from "../../api";
 import { restoreOf } from "../../config/engines";
-import { gateOwner } from "../../config/install";
+import { gateOwner, policiesOf } from "../../config/install";
 import { Controller } from "../../constructs/kubernetes/controller";
 import { Crd, CrdGuard } from "../../constructs/kubernetes/crds";
 import { constructsOf, type EngineConstruct } from "../../constructs/kubernetes/engines";
@@ -76,7 +76,7 @@ export class CedanaChart extends Chart {
     const { engine, install } = input;
 
     if (install.createNamespace) this.namespaces = new SystemNamespace(this, "namespace", input);
-    const kinds = install.crds ? kindsOf(engine.kind) : [];
+    const kinds = install.crds ? kindsOf(engine.kind, policiesOf(install) !== false) : [];
     this.crds = Object.fromEntries(
       kinds.map((kind) => [kind.kind, new Crd(this, kind.crdName, { ...input, kind })]),
     );

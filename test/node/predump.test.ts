@@ -175,18 +175,18 @@ test.each(Object.entries(CHAINS) as [keyof typeof CHAINS, "auto" | "off"][])(
     const preDumped = tracks && chain === "taken";
     expect(summary(checkpoint)).toMatchObject({ preDumped, before: preDumped });
     const { spec } = dirty("copy");
-    // The wrapper waits 60 s for the plan. What an emulated node copies, divides and verifies here takes longer: with `stop`, the
-    // kubelet then creates the container again, and the plan still counts.
-    const annotations = { [RESTORE_ANNOTATION]: "", "cedana.ai/restore-fallback": "stop" };
+    // It is not scheduled before its plan is laid: the wrapper waits at most 60 s, and what an emulated node copies, divides and
+    // verifies here can take longer.
     node.kubectl(["apply", "-f", "-"], {
       apiVersion: "v1",
       kind: "Pod",
-      metadata: { name: "copy", annotations },
+      metadata: { name: "copy", annotations: { [RESTORE_ANNOTATION]: "" } },
       spec: {
         ...spec,
         runtimeClassName: "cedana",
         nodeSelector: { "kubernetes.io/hostname": NODE.name },
         tolerations: [{ operator: "Exists" }],
+        schedulingGates: [{ name: "test.cedana.ai/plan" }],
       },
     });
     const copy = node.uid("copy");
@@ -198,6 +198,7 @@ ${chain === "divided" ? `/usr/local/bin/split $staging/chain` : ""}`);
     const deadline = new Date(Date.now() + 3_600_000).toISOString();
     const plan = { checkpoint: "chain", podUID: copy, deadline, fallback: "fail", restart: "fresh" };
     expect(node.call("lay", plan)).toMatchObject({ status: 0, stderr: "" });
+    node.kubectl(["patch", "pod", "copy", "--type=merge", "-p", '{"spec":{"schedulingGates":null}}']);
     node.kubectl(["wait", "--for=condition=Ready", "pod/copy", `--timeout=${scaled(120)}s`]);
     await writes("copy");
     const restored = await isWhole("copy");

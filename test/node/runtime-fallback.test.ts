@@ -105,15 +105,42 @@ describe("a restore", () => {
   });
 
   test("whose CRIU fills the disk starts fresh at the limit of its log", async () => {
-    // The configuration of CRIU is beside its log.
+    // The configuration of CRIU is beside its log. Lines of 1 kB: an emulated node must write them before the time limit.
     const script = `#!/bin/sh
-      while :; do echo '(00.1) looping' >> "$(dirname "$CRIU_CONFIG_FILE")/restore.log"; done`;
+      log=$(dirname "$CRIU_CONFIG_FILE")/restore.log
+      while :; do printf '(00.1) %01000d\\n' 0 >> "$log"; sleep 0.01; done`;
     await withCriu(script, async () => {
       const state = node.restore("copy", STATEFUL, "/root/stateful", { logBytes: 100_000 });
       expect(outcome(state)).toEqual(freshly("LimitExceeded", { main: "StartedFresh" }));
       expect(state.message).toMatch(/log of 100000 bytes/);
       await restores.logged("copy", "main", INITIAL);
     });
+  });
+
+  test("whose CRIU is killed when the process runs already starts fresh, without that process", async () => {
+    const script = "/root/post-resume";
+    node.feed(
+      `#!/bin/sh
+      [ "$CRTOOLS_SCRIPT_ACTION" != post-resume ] || { sleep 1; kill -KILL $PPID; }`,
+      "sh",
+      "-c",
+      `mkdir -p /etc/criu; cat > ${script}; chmod 755 ${script}; echo action-script ${script} > /etc/criu/default.conf`,
+    );
+    try {
+      const state = node.restore("copy", STATEFUL, "/root/stateful");
+      expect(outcome(state)).toEqual(freshly("CRIUFailed", { main: "StartedFresh" }));
+      await restores.logged("copy", "main", INITIAL);
+      // What the restored process printed until then stays in the log. The other one counts alone after it.
+      const [log] = await restores.logged("copy", "main", /^(tick \d+\n)+files: [^]*\ntick 5$/m);
+      const ticks = [...log.matchAll(/^tick (\d+)$/gm)].map(([, number]) => Number(number));
+      expect(ticks[0]).toBeGreaterThan(3);
+      expect(ticks.slice(ticks.indexOf(1))).toEqual([1, 2, 3, 4, 5]);
+      expect(restores.restarts("copy")).toBe("0");
+    } finally {
+      node.onNode("rm", "/etc/criu/default.conf", script);
+    }
+    restores.removePods();
+    expect(node.leftovers()).toBe("");
   });
 
   test("whose plan demands it fails the pod, and keeps failing it", async () => {

@@ -65,8 +65,8 @@ test("memory, root file systems, volume and /dev/shm are of one moment", async (
 });
 
 describe("with the wrapper", () => {
-  /** Creates the pod `copy`, publishes its plan with a checkpoint of the service, and waits until it is Ready. */
-  function restore(spec: object, checkpoint: string): string {
+  /** Creates the pod `copy`, which waits for its plan, and returns its UID. */
+  function create(spec: object): string {
     node.kubectl(["apply", "-f", "-"], {
       apiVersion: "v1",
       kind: "Pod",
@@ -78,15 +78,25 @@ describe("with the wrapper", () => {
         tolerations: [{ operator: "Exists" }],
       },
     });
-    const podUID = node.uid("copy");
+    return node.uid("copy");
+  }
+
+  /** Publishes the plan of the pod `copy` with a checkpoint of the service, and waits until the pod is Ready. */
+  function plan(podUID: string, checkpoint: string): void {
     const deadline = new Date(Date.now() + scaled(600_000)).toISOString();
     // As the method stage leaves it.
     node.script(`staging=/var/lib/cedana-cdk/restore/.staging-${podUID}
+rm -rf $staging
 mkdir -m 700 $staging
 mv /var/lib/cedana-cdk/checkpoints/${checkpoint} $staging`);
-    const plan = { checkpoint, podUID, deadline, fallback: "fail", restart: "fresh" };
-    expect(node.call("lay", plan)).toMatchObject({ status: 0, stderr: "" });
+    const params = { checkpoint, podUID, deadline, fallback: "fail", restart: "fresh" };
+    expect(node.call("lay", params)).toMatchObject({ status: 0, stderr: "" });
     node.kubectl(["wait", "--for=condition=Ready", "pod/copy", `--timeout=${scaled(120)}s`]);
+  }
+
+  function restore(spec: object, checkpoint: string): string {
+    const podUID = create(spec);
+    plan(podUID, checkpoint);
     return podUID;
   }
 
@@ -110,6 +120,23 @@ mv /var/lib/cedana-cdk/checkpoints/${checkpoint} $staging`);
       copy,
     );
     expect(node.leftovers()).toBe("");
+  });
+
+  test("init containers run while only the metadata of the checkpoint is staged", async () => {
+    const podUID = await start("source");
+    const before = checks.numbers("init", node.checkpoint({ uid: "init", podUID }).checkpoint);
+    const init = { name: "init", image: "localhost:5000/busybox:1", command: ["/bin/true"] };
+    const copy = create({ ...pair("copy").spec, initContainers: [init] });
+    const plans = "/var/lib/cedana-cdk/restore";
+    node.script(`mkdir -m 700 ${plans}/.staging-${copy} ${plans}/.staging-${copy}/init
+cp /var/lib/cedana-cdk/checkpoints/init/checkpoint.json ${plans}/.staging-${copy}/init`);
+    const path = "jsonpath={.status.initContainerStatuses[0].state.terminated.reason}";
+    await eventually(() => expect(node.kubectl(["get", "pod", "copy", "-o", path])).toBe("Completed"));
+    // Nothing was decided.
+    expect(node.script(`[ ! -e ${plans}/${copy} ] || echo decided`)).toBe("");
+    plan(copy, "init");
+    await checks.count("copy");
+    for (const role of ROLES) expect(firstOf(role)).toBeGreaterThanOrEqual(before[`${role} memory`]!);
   });
 
   test("a number that two containers exchange over FIFOs and over TCP stays the same after a restore", async () => {

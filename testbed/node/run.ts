@@ -11,13 +11,17 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** Runs a command and returns its result, also if it failed. @throws Error if it cannot be started */
+/** Runs a command and returns its result, also if it failed. @throws Error if it cannot be started, or exceeds `timeout` */
 export function ran(command: string, list: readonly string[], options: SpawnSyncOptions = {}): Ran {
   const { error, status, stdout, stderr } = spawnSync(command, list, {
     maxBuffer: 64e6,
     ...options,
     encoding: "utf8",
   });
+  if (error && "code" in error && error.code === "ETIMEDOUT")
+    throw new Error(
+      `${command} ${list.join(" ")} has not ended after ${options.timeout} ms:\n${stdout}${stderr}`,
+    );
   if (error) throw error;
   return { status, stdout, stderr };
 }

@@ -7,7 +7,7 @@ import { NODE_PROGRAM, WRAPPER } from "../../config/nodes";
 import { bootService, handlerOf, UNIT } from "./boot";
 import { pushProgram } from "./program";
 import { ran, ROOT, run, type Ran } from "./run";
-import { eventually, installOn, NODE, type Testbed } from "./testbed";
+import { COMMAND_LIMIT, eventually, installOn, NODE, type Testbed } from "./testbed";
 
 const SERVICE = "cedana-noded";
 const CHECKPOINTS = "/var/lib/cedana-cdk/checkpoints";
@@ -110,7 +110,8 @@ async function install(testbed: Testbed, workload: Workload): Promise<ServiceNod
   bootService(testbed);
   const onNode = (input: Buffer | undefined, ...command: string[]) => {
     const kit = join(process.env["CEDANA_TESTBED"]!, NODE.commands, "on-node");
-    return ran(kit, ["--dir", testbed.folder, ...command], input === undefined ? {} : { input });
+    const options = { timeout: COMMAND_LIMIT, ...(input === undefined ? {} : { input }) };
+    return ran(kit, ["--dir", testbed.folder, ...command], options);
   };
   const script = (text: string) => {
     const { status, stdout, stderr } = onNode(Buffer.from(text), "sh", "-s");

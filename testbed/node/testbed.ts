@@ -1,8 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { needs, ran, run } from "./run";
+import { needs, ran, ROOT, run } from "./run";
 
 /** A cluster with one real node: kubelet, containerd, runc, CRIU and a registry. */
 export interface Testbed {
@@ -12,6 +12,10 @@ export interface Testbed {
   kubectl(list: readonly string[], input?: unknown): string;
   /** Starts the virtual machine, if it is the node under test. The node in namespaces starts with the cluster. */
   addNode(): void;
+  /** Starts a second node in namespaces, in the cluster of the first one. */
+  addSecondNode(): void;
+  /** Ends the second node at once, as a machine that fails. */
+  endSecondNode(): void;
   /** Runs a command on the node. */
   onNode(...command: string[]): string;
   /** Runs a command on a kind of node. The cluster of a virtual machine also has the node in namespaces. */
@@ -29,7 +33,7 @@ export interface Testbed {
  */
 interface NodeKind {
   readonly name: string;
-  /** Directory of the commands up, down and on-node, relative to the test bed's. */
+  /** Directory of the commands up, down and on-node: absolute, or relative to the test bed's. */
   readonly commands: string;
   /** Factor of all timeouts and of the pause between two attempts: each command takes processor time from the node. */
   readonly slowness: number;
@@ -45,6 +49,7 @@ export const NODE_KINDS = {
     slowness: 6,
     needs: ["qemu-system-x86_64", "socat", "cpio", "mkfs.ext4", "ssh", "openssl"],
   },
+  second: { name: "real-2", commands: join(ROOT, "testbed/node/second"), slowness: 1, needs: ["socat"] },
 } as const satisfies Readonly<Record<string, NodeKind>>;
 
 /** Address of the registry for this machine; TESTBED_NET is a setting of the test bed. On a node it is localhost:5000. */
@@ -52,12 +57,13 @@ export const REGISTRY = `${process.env["TESTBED_NET"] ?? "10.77.0"}.2:5000`;
 
 export type Kind = keyof typeof NODE_KINDS;
 
+/** Kinds of node that a run can be about. The second node is only beside the one in namespaces. */
+const UNDER_TEST = ["namespaces", "vm"] as const;
+
 /** Kind of node of this run, from CEDANA_NODE. */
-export const KIND = (process.env["CEDANA_NODE"] ?? "namespaces") as Kind;
-if (!(KIND in NODE_KINDS))
-  throw new Error(
-    `CEDANA_NODE must be one of ${Object.keys(NODE_KINDS).join(", ")}, not ${process.env["CEDANA_NODE"]}`,
-  );
+export const KIND = (process.env["CEDANA_NODE"] ?? "namespaces") as (typeof UNDER_TEST)[number];
+if (!UNDER_TEST.includes(KIND))
+  throw new Error(`CEDANA_NODE must be one of ${UNDER_TEST.join(", ")}, not ${process.env["CEDANA_NODE"]}`);
 export const NODE: NodeKind = NODE_KINDS[KIND];
 
 export interface Pod {
@@ -75,11 +81,12 @@ export interface TestbedOptions {
   readonly service?: string;
 }
 
-/** Versions of containerd and runc that the node has instead of Debian's. The test bed must have built them. */
-const VERSIONS = ["containerd", "runc"].flatMap((name) => {
-  const version = process.env[`CEDANA_NODE_${name.toUpperCase()}`];
-  return version === undefined ? [] : [`--${name}`, version];
-});
+/** Flags of the versions of containerd and runc that a node has instead of Debian's. The test bed must have built them. */
+const versions = (prefix: string) =>
+  ["containerd", "runc"].flatMap((name) => {
+    const version = process.env[`${prefix}_${name.toUpperCase()}`];
+    return version === undefined ? [] : [`--${name}`, version];
+  });
 
 /**
  * Starts a test bed by the commands in the directory CEDANA_TESTBED. Or uses the running one in CEDANA_TESTBED_DIR, which must
@@ -107,14 +114,17 @@ function openTestbed({ flags = [], containerd, service }: TestbedOptions = {}): 
     return [flag, join(boot, name)];
   };
   const ofNode = (kind: Kind) => [
-    ...VERSIONS,
+    ...versions(kind === "second" ? "CEDANA_NODE_SECOND" : "CEDANA_NODE"),
     ...file("--containerd-config", `${kind}.toml`, containerd?.(kind)),
   ];
-  const ofNamespaces = [...ofNode("namespaces"), ...file("--node-service", "service", service)];
+  const ofNamespaces = (kind: "namespaces" | "second") => [
+    ...ofNode(kind),
+    ...file("--node-service", "service", service),
+  ];
   try {
     if (running === undefined) {
-      removeLeftNetwork();
-      const list = ["--dir", folder, "--port", "37443", "--node", ...flags, ...ofNamespaces];
+      removeLeftNetworks();
+      const list = ["--dir", folder, "--port", "37443", "--node", ...flags, ...ofNamespaces("namespaces")];
       run(join(kit, "up"), list, { env });
     }
   } catch (error) {
@@ -124,10 +134,16 @@ function openTestbed({ flags = [], containerd, service }: TestbedOptions = {}): 
   const program = join(cache, "bin", process.env["TESTBED_K8S"] ?? "1.34.4", "kubectl");
   if (!existsSync(program)) throw new Error(`${program} is missing: run the test bed's build`);
 
+  const limited = { env, timeout: COMMAND_LIMIT };
   const onKind = (kind: Kind, options: object, ...command: string[]) =>
-    run(join(kit, NODE_KINDS[kind].commands, "on-node"), ["--dir", folder, ...command], { env, ...options });
+    run(resolve(kit, NODE_KINDS[kind].commands, "on-node"), ["--dir", folder, ...command], {
+      ...limited,
+      ...options,
+    });
   const kubectl = (list: readonly string[], input?: unknown) =>
-    run(program, list, { env, ...(input === undefined ? {} : { input: JSON.stringify(input) }) });
+    run(program, list, { ...limited, ...(input === undefined ? {} : { input: JSON.stringify(input) }) });
+  /** Commands of the nodes that end before the one under test. */
+  const started = new Set<string>();
   return {
     folder,
     kubectl,
@@ -136,6 +152,12 @@ function openTestbed({ flags = [], containerd, service }: TestbedOptions = {}): 
       removeLeftLink();
       run(join(kit, "vm/up"), ["--dir", folder, ...ofNode("vm")], { env });
     },
+    addSecondNode() {
+      needs(...NODE_KINDS.second.needs);
+      started.add(NODE_KINDS.second.commands);
+      run(join(NODE_KINDS.second.commands, "up"), ["--dir", folder, ...ofNamespaces("second")], { env });
+    },
+    endSecondNode: () => void run(join(NODE_KINDS.second.commands, "down"), ["--dir", folder], { env }),
     onNode: (...command) => onKind(KIND, {}, ...command),
     onKind: (kind, ...command) => onKind(kind, {}, ...command),
     feed: (input, ...command) => onKind(KIND, { input }, ...command),
@@ -149,8 +171,8 @@ function openTestbed({ flags = [], containerd, service }: TestbedOptions = {}): 
     close() {
       rmSync(boot, { recursive: true, force: true });
       if (running !== undefined) return;
-      for (const commands of new Set([NODE.commands, "."]))
-        run(join(kit, commands, "down"), ["--dir", folder], { env });
+      for (const commands of new Set([...started, NODE.commands, "."]))
+        run(resolve(kit, commands, "down"), ["--dir", folder], { env });
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -170,18 +192,20 @@ export async function installOn<T>(
   }
 }
 
-/** Network namespace of the node in namespaces. A machine can have one such node. */
-const NETWORK = "testbed";
+/** Network namespaces of the nodes in namespaces. A machine can have one of each. */
+const NETWORKS = ["testbed", "testbed-b"];
 /** Network interface of the virtual machine on this machine. */
 const LINK = "testbed-vm";
 
 /**
- * Removes the network namespace of a node whose processes ended without `down`, as when the machine ended them all. The test
- * bed would not start beside it.
+ * Removes the network namespaces of nodes whose processes ended without `down`, as when the machine ended them all. The test
+ * bed would not start beside them.
  */
-function removeLeftNetwork(): void {
-  const { status, stdout } = ran("ip", ["netns", "pids", NETWORK]);
-  if (status === 0 && stdout.trim() === "") run("ip", ["netns", "delete", NETWORK]);
+function removeLeftNetworks(): void {
+  for (const network of NETWORKS) {
+    const { status, stdout } = ran("ip", ["netns", "pids", network]);
+    if (status === 0 && stdout.trim() === "") run("ip", ["netns", "delete", network]);
+  }
 }
 
 /** Removes the network interface of a virtual machine that ended in the same way: no process holds its other end. */
@@ -192,6 +216,12 @@ function removeLeftLink(): void {
 
 /** Returns a time for a node in namespaces, multiplied for the node under test. */
 export const scaled = (time: number): number => time * NODE.slowness;
+
+/**
+ * Limit of one command of kubectl or on a node, in milliseconds: longer than any of them waits by its own limits. A pod that is
+ * never deleted, or a machine that does not answer, fails its test and does not stop the whole run.
+ */
+export const COMMAND_LIMIT = scaled(300_000);
 
 /** Retries a function until it does not throw. @throws its last error after `seconds`, times `slowness` */
 export async function eventually<T>(attempt: () => T | Promise<T>, seconds = 60): Promise<T> {

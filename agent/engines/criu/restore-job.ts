@@ -1,6 +1,7 @@
 import type { NodeRestoreReason, NodeRestoreSpec, NodeRestoreStatus } from "../../../api";
 import { NodeServiceError, type Outcome } from "../../../clients/node-service";
 import { RegistryError } from "../../../clients/registry";
+import { repositoriesOf } from "../../../config/programs";
 import { InvalidInputError } from "../../../config/schema";
 import { exponential, sleep } from "../../../kube";
 import { ArtifactError } from "../../artifact";
@@ -76,12 +77,12 @@ export class RestoreJob implements Job {
 
   /** Publishes the plan. @returns how the restore ended, if it ended without a plan */
   private async prepare({ spec, metadata }: NodeRestoreObject): Promise<Ended | undefined> {
-    const { repository } = this.context.settings;
-    if (!spec.image.startsWith(`${repository}@`))
+    const repositories = repositoriesOf(this.context.settings, spec.podRef.namespace);
+    if (!repositories.some((repository) => spec.image.startsWith(`${repository}@`)))
       return this.decline(
         spec,
         "RegistryFailed",
-        `image ${spec.image} is not in the configured repository ${repository}`,
+        `image ${spec.image} is not in the configured repository ${repositories.join(" or ")}`,
       );
     const deadlineMs = Date.parse(metadata.creationTimestamp) + spec.timeoutSeconds * 1000;
     for (let attempt = 0, last = ""; ; attempt++) {

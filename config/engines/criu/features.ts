@@ -12,6 +12,11 @@ const ROWS = [
     "✔",
     "containerd with the runtime handler; all containers of the checkpoint or none",
   ],
+  [
+    "Restore on another node",
+    "✔",
+    "of the same architecture and cgroup version, with all CPU features that programs use",
+  ],
   ["Restart of a restored container from its checkpoint", "✔", "restore.restart: again"],
   ["Restore in place", "•", "a pod keeps its containers"],
   ["Content of emptyDir and /dev/shm", "✔", ""],
@@ -25,7 +30,7 @@ const ROWS = [
   ["Checkpoint in a directory, s3:// or cedana://", "•", "use the engine cedana"],
   ["cgroup v1", "✔", "allowCgroupV1: true"],
   ["CRI-O", "•", "the wrapper is tested with containerd only"],
-  ["GPU", "•", "not tested with this engine; use the engine cedana"],
+  ["GPU", "•", "built, and proven on a GPU in its single steps only (docs/gpu.md); use the engine cedana"],
 ] as const;
 
 /** A row of the feature table. */

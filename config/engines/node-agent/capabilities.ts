@@ -1,9 +1,9 @@
-import { agentNamespace, namesOf, type ResolvedInstall } from "../../install";
+import { agentNamespace, checkpointsOf, namesOf, type ResolvedInstall } from "../../install";
 import type { EngineCapabilities, RequiredSecret } from "../engine";
 import { checksThat } from "./checks";
 import { credentialsOf, type NodeAgentSettings } from "./schema";
 
-type Registry = Pick<NodeAgentSettings, "repository" | "registryCredentials">;
+type Registry = Pick<NodeAgentSettings, "repository" | "repositoryPerNamespace" | "registryCredentials">;
 
 /**
  * Returns the capabilities of an engine whose node agent pushes checkpoints to a registry and pulls them. Agent and health check have
@@ -13,12 +13,18 @@ export function nodeAgentCapabilities(
   engine: Registry & Pick<NodeAgentSettings, "checks">,
   install: ResolvedInstall,
 ): EngineCapabilities {
-  const { checks, repository } = engine;
+  const { checks, repository, repositoryPerNamespace } = engine;
+  const checkpoints = checkpointsOf(install);
   const namespace = agentNamespace(install);
   const { agentAccount, healthCheck } = namesOf(install);
   const agent = { namespace, serviceAccount: agentAccount };
   return {
-    storage: { in: "registry", property: ["repository"], repository },
+    storage: {
+      in: "registry",
+      property: ["repository"],
+      repository,
+      ...(repositoryPerNamespace && checkpoints && { namespaces: checkpoints.namespaces }),
+    },
     ...(credentialsOf(engine) === "ecr" && {
       registryAccess: {
         pushers: [agent],

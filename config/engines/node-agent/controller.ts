@@ -1,5 +1,6 @@
 import { agentNamespace, type CheckpointsOf, type ResolvedInstall } from "../../install";
-import { described, dnsLabel, registryRepository, shape } from "../../schema";
+import { derived, described, dnsLabel, registryRepository, shape } from "../../schema";
+import { boolean } from "../../schema/valibot";
 import { timeoutSeconds } from "../engine";
 import { agentResponseSeconds, type NodeAgentSettings } from "./schema";
 
@@ -8,6 +9,10 @@ export const agentAccess = described(
   shape({
     namespace: described(dnsLabel, "Namespace of the agents, and of the NodeCheckpoint objects."),
     repository: described(registryRepository, "Repository of checkpoint artifacts."),
+    repositoryPerNamespace: described(
+      derived(boolean(), "false"),
+      "Whether the artifacts of each namespace are in <repository>/<namespace>.",
+    ),
     timeoutSeconds,
     responseSeconds: described(
       agentResponseSeconds,
@@ -19,7 +24,12 @@ export const agentAccess = described(
 
 /** Returns the settings of the controller's checkpoints that engines with node agents share. */
 export function agentCheckpoints<const K extends string>(
-  { kind, repository, agentResponseSeconds: responseSeconds }: NodeAgentSettings & { readonly kind: K },
+  {
+    kind,
+    repository,
+    repositoryPerNamespace,
+    agentResponseSeconds: responseSeconds,
+  }: NodeAgentSettings & { readonly kind: K },
   install: ResolvedInstall,
   { maxPerNode, namespaces, timeoutSeconds, waitSeconds }: CheckpointsOf,
 ) {
@@ -29,6 +39,12 @@ export function agentCheckpoints<const K extends string>(
     waitSeconds,
     locations: [],
     engine: kind,
-    agent: { namespace: agentNamespace(install), repository, timeoutSeconds, responseSeconds },
+    agent: {
+      namespace: agentNamespace(install),
+      repository,
+      ...(repositoryPerNamespace && { repositoryPerNamespace }),
+      timeoutSeconds,
+      responseSeconds,
+    },
   };
 }

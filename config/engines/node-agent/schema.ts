@@ -34,6 +34,10 @@ export const nodeAgentEntries = {
     registryRepository,
     "Repository of checkpoint artifacts. Use a private one: artifacts contain process memory, including secrets.",
   ),
+  repositoryPerNamespace: described(
+    v.optional(v.boolean(), false),
+    "Whether the checkpoints of each namespace are pushed to a repository of their own, <repository>/<namespace>. Each can then have other readers, rules and keys. The repositories must exist, unless the registry creates them at a push; imageRepository creates them in ECR.",
+  ),
   registryCredentials: described(
     derived(
       secretReference(

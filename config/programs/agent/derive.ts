@@ -26,7 +26,7 @@ const CONTAINERD_CONFIG = "/etc/containerd/config.toml";
 
 /** Returns the settings of the agents of an install. */
 export function agentSettings(engine: ResolvedCriuEngine, install: ResolvedInstall): AgentSettings {
-  const { quota, reserve, repository, logLevel, allowCgroupV1, checks } = engine;
+  const { quota, reserve, repository, repositoryPerNamespace, logLevel, allowCgroupV1, checks } = engine;
   const { periodSeconds, timeoutSeconds } = install.healthCheck;
   const checkpoints = checkpointsOf(install);
   const credentials = credentialsOf(engine);
@@ -39,6 +39,7 @@ export function agentSettings(engine: ResolvedCriuEngine, install: ResolvedInsta
     reserveBytes: quantityBytes(reserve),
     maxConcurrent: checkpoints ? checkpoints.maxPerNode : 1,
     repository,
+    ...(repositoryPerNamespace && { repositoryPerNamespace }),
     registry:
       credentials === "docker-config"
         ? { credentials, dockerConfig: `${CREDENTIALS_DIRECTORY}/${CREDENTIALS_FILE}` }

@@ -1,5 +1,6 @@
 import * as v from "../../schema/valibot";
 import {
+  derived,
   described,
   directory,
   dnsLabel,
@@ -72,6 +73,10 @@ export const agentSettingsSchema = shape({
   reserveBytes: described(bytes, "Free space that checkpoints must leave on the disk, in bytes."),
   maxConcurrent: described(integer(1, 100), "Maximum number of checkpoints in flight on a node."),
   repository: described(registryRepository, "Repository of checkpoints."),
+  repositoryPerNamespace: described(
+    derived(v.boolean(), "false"),
+    "Whether the checkpoints of each namespace are in <repository>/<namespace>.",
+  ),
   registry: described(registrySchema, "Access to the registry."),
   log: described(
     shape({ level: described(v.picklist(["debug", "info", "warn", "error"]), "Log level.") }),

@@ -6,6 +6,7 @@ import {
   gateTaint,
   gateTimes,
   namesOf,
+  policiesOf,
   type ResolvedInstall,
 } from "../../install";
 import type { CheckpointSettings, ControllerSettings, GateSettings, RestoreSettings } from "./schema";
@@ -22,6 +23,7 @@ export function controllerSettings(engine: ResolvedEngine, install: ResolvedInst
     gate: gate(install),
     checkpoints: checkpoints(engine, install),
     restore: restore(engine, install),
+    ...policies(install),
   };
 }
 
@@ -53,6 +55,11 @@ function gate(install: ResolvedInstall): GateSettings | false {
 function checkpoints(engine: ResolvedEngine, install: ResolvedInstall): CheckpointSettings | false {
   const settings = checkpointsOf(install);
   return settings && definitionOf(engine).controller.settings(engine, install, settings);
+}
+
+function policies(install: ResolvedInstall): Pick<ControllerSettings, "policies"> {
+  const settings = policiesOf(install);
+  return settings ? { policies: { maxInFlight: settings.maxInFlight } } : {};
 }
 
 /** Port of the controller's webhook. */

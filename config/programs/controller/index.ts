@@ -7,5 +7,6 @@ export {
   type CheckpointSettings,
   type ControllerSettings,
   type GateSettings,
+  type PolicySettings,
   type RestoreSettings,
 } from "./schema";

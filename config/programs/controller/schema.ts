@@ -80,6 +80,13 @@ const restoreSchema = shape({
   ),
 });
 
+const policiesSchema = shape({
+  maxInFlight: described(
+    integer(1, 10_000),
+    "Maximum number of Checkpoints of all policies that have not ended.",
+  ),
+});
+
 /** Describes the settings of the controller, a file in YAML or JSON. `controllerSettings` derives them from an install. */
 export const controllerSettingsSchema = shape({
   namespace: described(dnsLabel, "Namespace of the Lease."),
@@ -94,6 +101,10 @@ export const controllerSettingsSchema = shape({
     "Checkpoint objects. false: they are not reconciled.",
   ),
   restore: described(oneOf([off, restoreSchema]), "Restore of pods. false: disabled."),
+  policies: described(
+    derived(oneOf([off, policiesSchema]), "false"),
+    "Policies, in the namespaces of checkpoints. false: disabled.",
+  ),
 });
 
 /** Settings of the controller. Durations are in seconds. */
@@ -104,6 +115,8 @@ export interface GateSettings extends v.InferOutput<typeof gateSchema> {}
 export type CheckpointSettings = v.InferOutput<typeof checkpointsSchema>;
 /** Settings of restores. */
 export interface RestoreSettings extends v.InferOutput<typeof restoreSchema> {}
+/** Settings of policies. */
+export interface PolicySettings extends v.InferOutput<typeof policiesSchema> {}
 /** One of the agents that must be Ready on a node. */
 export interface AgentSettings extends v.InferOutput<typeof agentSchema> {}
 

@@ -11,6 +11,7 @@ import {
   repositoryPropsSchema,
   type ExistingRepositoryPropsSpec,
   type RepositoryPropsSpec,
+  type ResolvedRepositoryProps,
 } from "../../../config/image-repository";
 import {
   checkStatements,
@@ -46,26 +47,36 @@ export interface IImageRepository {
 abstract class RepositoryBase extends Construct implements IImageRepository {
   abstract readonly url: string;
   abstract readonly arn: string;
+  /** Whether namespaces have repositories below this one. */
+  protected abstract readonly hasNamespaces: boolean;
   /** Names of the roles that may read images. A push reads the manifest. */
   protected readonly readers = new Set<string>();
 
   grantPush(id: string, role: { readonly name: string }): IamRolePolicy {
     this.readers.add(role.name);
-    return this.grant(`push-${id}`, role, pushStatements(this.arn));
+    return this.grant(`push-${id}`, role, pushStatements(this.granted));
   }
 
   grantUpload(id: string, role: { readonly name: string }): IamRolePolicy {
     this.readers.add(role.name);
-    return this.grant(`upload-${id}`, role, uploadStatements(this.arn));
+    return this.grant(`upload-${id}`, role, uploadStatements(this.granted));
   }
 
   grantCheck(id: string, role: { readonly name: string }): IamRolePolicy {
-    return this.grant(`check-${id}`, role, checkStatements(this.arn));
+    return this.grant(`check-${id}`, role, checkStatements(this.granted));
   }
 
   grantPull(id: string, role: { readonly name: string }): IamRolePolicy {
     this.readers.add(role.name);
-    return this.grant(`pull-${id}`, role, pullStatements(this.arn));
+    return this.grant(`pull-${id}`, role, pullStatements(this.granted));
+  }
+
+  /**
+   * Returns the resources of grants. A pattern for the repositories below, because the policies of a role have 10,240 characters
+   * together.
+   */
+  private get granted(): string | readonly string[] {
+    return this.hasNamespaces ? [this.arn, `${this.arn}/*`] : this.arn;
   }
 
   private grant(id: string, role: { readonly name: string }, statements: object[]): IamRolePolicy {
@@ -75,6 +86,13 @@ abstract class RepositoryBase extends Construct implements IImageRepository {
       policy: policyDocument(...statements),
     });
   }
+}
+
+/** A repository and what belongs to it. */
+export interface RepositoryResources {
+  readonly repository: EcrRepository;
+  readonly lifecycle?: EcrLifecyclePolicy;
+  readonly policy?: EcrRepositoryPolicy;
 }
 
 /** Settings of the repository. Access is granted by the methods of the construct. */
@@ -100,11 +118,31 @@ export class ImageRepository extends RepositoryBase {
   readonly lifecycle?: EcrLifecyclePolicy;
   /** Only with `onlyGranted`. */
   readonly policy?: EcrRepositoryPolicy;
+  /** Repositories `<name>/<namespace>`, with the same settings, by namespace. */
+  readonly ofNamespaces: ReadonlyMap<string, RepositoryResources>;
+  protected readonly hasNamespaces: boolean;
 
   constructor(scope: Construct, id: string, props: ImageRepositoryProps) {
     super(scope, id);
     const spec = resolve(this.node.path, repositoryPropsSchema, props, checkExpiry);
-    this.repository = new EcrRepository(this, "repository", {
+    const create = (scope: Construct, name: string) => this.createRepository(scope, { ...spec, name });
+    ({
+      repository: this.repository,
+      lifecycle: this.lifecycle,
+      policy: this.policy,
+    } = create(this, spec.name));
+    this.hasNamespaces = spec.namespaces.length > 0;
+    const below = this.hasNamespaces ? new Construct(this, "namespaces") : this;
+    this.ofNamespaces = new Map(
+      spec.namespaces.map((namespace) => [
+        namespace,
+        create(new Construct(below, namespace), `${spec.name}/${namespace}`),
+      ]),
+    );
+  }
+
+  private createRepository(scope: Construct, spec: ResolvedRepositoryProps): RepositoryResources {
+    const repository = new EcrRepository(scope, "repository", {
       name: spec.name,
       imageTagMutability: "IMMUTABLE",
       imageScanningConfiguration: { scanOnPush: spec.scanOnPush },
@@ -117,22 +155,25 @@ export class ImageRepository extends RepositoryBase {
       forceDelete: spec.forceDelete,
     });
     const rules = lifecyclePolicy(spec);
-    if (rules !== undefined) {
-      this.lifecycle = new EcrLifecyclePolicy(this, "lifecycle", {
-        repository: this.repository.name,
-        policy: JSON.stringify(rules),
-      });
-    }
-    if (spec.onlyGranted) {
-      const account = accountOf(this);
-      this.policy = new EcrRepositoryPolicy(this, "policy", {
-        repository: this.repository.name,
-        // Roles get grants after the repository is created.
-        policy: Lazy.stringValue({
-          produce: () => policyDocument(othersDenied(account, [...this.readers])),
+    const account = spec.onlyGranted ? accountOf(this) : undefined;
+    return {
+      repository,
+      ...(rules && {
+        lifecycle: new EcrLifecyclePolicy(scope, "lifecycle", {
+          repository: repository.name,
+          policy: JSON.stringify(rules),
         }),
-      });
-    }
+      }),
+      ...(account !== undefined && {
+        policy: new EcrRepositoryPolicy(scope, "policy", {
+          repository: repository.name,
+          // Roles get grants after the repository is created.
+          policy: Lazy.stringValue({
+            produce: () => policyDocument(othersDenied(account, [...this.readers])),
+          }),
+        }),
+      }),
+    };
   }
 
   get url(): string {
@@ -152,15 +193,18 @@ function lifecyclePolicy({ keepLast, expireDays }: ImageRepositoryProps): object
 class ExistingRepository extends RepositoryBase {
   readonly url: string;
   readonly arn: string;
+  protected readonly hasNamespaces: boolean;
 
   constructor(scope: Construct, id: string, attributes: ExistingRepositoryPropsSpec) {
     super(scope, id);
-    this.url = resolve(
+    const { existingUrl, perNamespace } = resolve(
       this.node.path,
       existingRepositoryPropsSchema,
       attributes,
       checkExistingRepository,
-    ).existingUrl;
+    );
+    this.url = existingUrl;
+    this.hasNamespaces = perNamespace;
     this.arn = repositoryArnOf(this.url);
   }
 }

@@ -6,6 +6,7 @@ import {
   checkpointsOf,
   gateOwner,
   namesOf,
+  policiesOf,
   type ResolvedInstall,
 } from "../../../config/install";
 import { identityRule } from "../admission";
@@ -37,6 +38,7 @@ export function controllerGrants(input: EngineInput, engines: CheckpointGrants):
     ...clusterEvents(install),
     ...checkpoints(install, engines),
     ...restore(input),
+    ...policies(install),
   ];
   return isIdentified(input) ? [...grants, identity(install)] : grants;
 }
@@ -124,6 +126,39 @@ function checkpoints(install: ResolvedInstall, engines: CheckpointGrants): Names
       ],
     },
     ...engines.elsewhere,
+  ];
+}
+
+/** Policies. They read pods, and the annotations of the workloads that own them. Namespaces and cluster policies have no namespace. */
+function policies(install: ResolvedInstall): NamespacedGrant[] {
+  const checkpointing = checkpointsOf(install);
+  if (!policiesOf(install) || !checkpointing) return [];
+  const name = namesOf(install).controllerPolicies;
+  const policy = { apiGroups: [AUTOMATION_GROUP] };
+  return [
+    {
+      id: "policies",
+      name,
+      namespaces: checkpointing.namespaces,
+      rules: [
+        { ...policy, resources: ["checkpointpolicies"], verbs: FOLLOW },
+        { ...policy, resources: ["checkpointpolicies/status"], verbs: ["patch"] },
+        { ...policy, resources: ["checkpoints"], verbs: ["create"] },
+        { apiGroups: [""], resources: ["pods"], verbs: FOLLOW },
+        { apiGroups: ["apps"], resources: ["replicasets", "statefulsets", "daemonsets"], verbs: FOLLOW },
+        { apiGroups: ["batch"], resources: ["jobs"], verbs: FOLLOW },
+      ],
+    },
+    {
+      id: "cluster-policies",
+      name: `${name}-cluster`,
+      namespaces: "all",
+      rules: [
+        { ...policy, resources: ["clustercheckpointpolicies"], verbs: FOLLOW },
+        { ...policy, resources: ["clustercheckpointpolicies/status"], verbs: ["patch"] },
+        { apiGroups: [""], resources: ["namespaces"], verbs: FOLLOW },
+      ],
+    },
   ];
 }
 

@@ -3,7 +3,7 @@ import type { V1ConfigMap, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { controllerSettings } from "../../../config/programs/controller";
-import { checkpointsOf, namesOf, selectorLabels } from "../../../config/install";
+import { checkpointsOf, namesOf, policiesOf, selectorLabels } from "../../../config/install";
 import { constructsOf } from "../engines";
 import { enabled, inputOf, type EngineProps } from "../input";
 import { metadata, object } from "../object";
@@ -12,6 +12,7 @@ import { grantWhere } from "../rbac";
 import { controllerBounds } from "./bounds";
 import { ControllerMetrics, SETTINGS_FILE, controllerDeployment } from "./deployment";
 import { controllerGrants } from "./grants";
+import { policyGuard } from "./policy-guard";
 import { recordGuard } from "./record-guard";
 
 export { METRICS_PORT } from "./deployment";
@@ -71,6 +72,7 @@ export class Controller extends Construct {
     this.policies = [
       ...controllerBounds(this, input),
       ...(checkpointsOf(install) ? recordGuard(this, install) : []),
+      ...(policiesOf(install) ? policyGuard(this, install) : []),
     ];
     const hash = createHash("sha256").update(text).digest("hex");
     const webhookPort = settings.restore ? settings.restore.port : undefined;

@@ -31,8 +31,8 @@ export class CriuEngine implements PodEngine {
     private readonly agents: NodeCheckpoints,
   ) {
     const { agent, runtimeClasses, restore } = settings;
-    const { namespace, repository } = agent;
-    this.restoreMethod = { namespace, repository, runtimeClasses, ...restore };
+    const { namespace, repository, repositoryPerNamespace } = agent;
+    this.restoreMethod = { namespace, repository, repositoryPerNamespace, runtimeClasses, ...restore };
     this.timeoutMs = agents.timeoutMs;
     this.sources = [agents.objects];
   }
@@ -42,7 +42,7 @@ export class CriuEngine implements PodEngine {
     signal: AbortSignal,
   ): Promise<PodCheckpointResult> {
     if (location !== undefined)
-      throw refusal("engine criu does not support location: all images are pushed to one repository");
+      throw refusal("engine criu does not support location: the configuration names the repository");
     const { tcp, preDump, freezeSeconds } = this.settings;
     const options = { tcp, preDump, leaveRunning, freezeSeconds };
     const images = baseImages.length === 0 ? {} : { baseImages };

@@ -5,6 +5,7 @@ import {
   type NodeCheckpointSpec,
   type NodeCheckpointStatus,
 } from "../../../api";
+import { repositoryOf, type Repositories } from "../../../config/programs";
 import {
   ApiError,
   NotLeaderError,
@@ -26,11 +27,9 @@ export const NODE_CHECKPOINT = kindOf(
 );
 
 /** Where agents take and store checkpoints. */
-export interface Place {
+export interface Place extends Repositories {
   /** Namespace of the agents. */
   readonly namespace: string;
-  /** Repository of the images. */
-  readonly repository: string;
   readonly timeoutSeconds: number;
   /** Time limit of an agent's first status. */
   readonly responseSeconds: number;
@@ -62,7 +61,7 @@ export function nodeCheckpointFor({ id, namespace, pod, podUID, nodeName, what }
     nodeName,
     podRef: { namespace, name: pod, uid: podUID },
     ...what,
-    image: `${place.repository}:${name}`,
+    image: `${repositoryOf(place, namespace)}:${name}`,
     timeoutSeconds: place.timeoutSeconds,
   };
   const labels = { [NODE_LABEL]: nodeLabelValue(nodeName) };

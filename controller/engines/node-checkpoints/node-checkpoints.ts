@@ -1,6 +1,7 @@
 import { type CheckpointEndReason, type NodeCheckpointReason, type NodeCheckpointStatus } from "../../../api";
+import { repositoryOf, type Repositories } from "../../../config/programs";
 import { sleep, type CachedObjects } from "../../../kube";
-import { isArtifactOf } from "../artifact";
+import { isArtifactIn } from "../artifact";
 import { EngineError, type EngineTools, type StateOfRequest } from "../engine";
 import {
   NODE_CHECKPOINT,
@@ -78,7 +79,7 @@ export class NodeCheckpoints {
     const since = Date.now();
     for (let reported = ""; ;) {
       const seen = this.objects.get(`${place.namespace}/${name}`);
-      const result = seen && completed(seen.status, place);
+      const result = seen && completed(seen, place);
       if (result) return result;
       const news = seen && newsIn(seen.status);
       // Beyond the timeout the message has the last one as well.
@@ -118,7 +119,7 @@ export class NodeCheckpoints {
   ): Promise<NodeCheckpointStatus | undefined> {
     const { namespace, timeoutSeconds, responseSeconds } = this.options.place;
     if (!live) throw failure(`NodeCheckpoint ${namespace}/${name} was deleted by another client`);
-    const result = completed(live.status, this.options.place);
+    const result = completed(live, this.options.place);
     if (result) return result;
     if (waitedMs >= responseSeconds * 1000 && live.status.conditions === undefined) {
       const message = `the agent of node ${nodeName} did not report within ${responseSeconds} s; check its pod: kubectl get pods -n ${namespace} -o wide --field-selector spec.nodeName=${nodeName}`;
@@ -183,15 +184,16 @@ function mayBeOnlyCopy({ spec, status }: NodeCheckpointObject): boolean {
  * @throws EngineError if the agent failed, or reports an image that is no checkpoint
  */
 function completed(
-  status: NodeCheckpointStatus,
-  { repository }: Pick<Place, "repository">,
+  { spec, status }: Pick<NodeCheckpointObject, "spec" | "status">,
+  place: Repositories,
 ): NodeCheckpointStatus | undefined {
   const holds = (type: string) =>
     status.conditions?.find((condition) => condition.type === type && condition.status === "True");
   const failed = holds("Failed");
   if (failed) throw failure(failed.message, REASONS[failed.reason]);
   if (!holds("Ready")) return undefined;
-  if (!isArtifactOf(repository, status.image)) {
+  const repository = repositoryOf(place, spec.podRef.namespace);
+  if (!isArtifactIn([repository], status.image)) {
     const image = status.image ?? "no image";
     throw failure(`the agent reported ${image}; allowed: ${repository}@sha256:<digest>`);
   }

@@ -1,7 +1,8 @@
 import { ARCHITECTURE_LABEL, LATEST, RECORD, REQUEST, type ContainerCheckpoint } from "../../../api";
+import { repositoriesOf } from "../../../config/programs";
 import { itemsAt, textAt, type Json } from "../../../kube";
 import type { CheckpointObject } from "../../checkpoints/objects";
-import { isArtifactOf, type PlanRestore } from "../../engines";
+import { isArtifactIn, type PlanRestore } from "../../engines";
 import { phaseOf, readyOf } from "../../checkpoints/state";
 import type { SkipCause } from "../reasons";
 import type { AdmittedPod, RestoreRequest } from "./pod";
@@ -74,9 +75,10 @@ export function fit(
     warnings.push(`${source}: both resume from the same state`);
   }
   const containers: RestoredContainer[] = [];
+  const allowed = repositoriesOf(method, metadata.namespace);
   const saved = (status.containers ?? []).filter(({ completionTime }) => completionTime !== undefined);
   for (const one of saved) {
-    const found = matchContainer(pod, one, method);
+    const found = matchContainer(pod, one, allowed);
     if (typeof found === "string") return no(found);
     containers.push(found);
     warnings.push(...notRestoredIn(pod, one));
@@ -127,7 +129,7 @@ function blockedByClaim(
   { shared }: RestoreRequest,
   { status: { restore } }: CheckpointObject,
 ): Fit | undefined {
-  if (restore === undefined) return undefined;
+  if (restore === undefined || restore.state === "PodMissing") return undefined;
   const { state, podName, message } = restore;
   if (state === "Failed")
     return no(`its restore failed (${message ?? "unknown reason"}) and is not retried`, "FailedBefore");
@@ -147,7 +149,7 @@ function blockedByClaim(
 function matchContainer(
   pod: AdmittedPod,
   saved: ContainerCheckpoint,
-  { repository }: PlanRestore,
+  repositories: readonly string[],
 ): RestoredContainer | string {
   const { name, image, baseImage, location } = saved;
   const own = pod.containers.find((one) => one.name === name);
@@ -157,8 +159,8 @@ function matchContainer(
   const hasDigest = digest !== undefined && digest === digestIn(baseImage);
   if (own.image !== image && !hasDigest)
     return `container ${name} has image ${own.image}; it was checkpointed with ${image ?? "an unknown image"}`;
-  if (!isArtifactOf(repository, location))
-    return `the checkpoint of container ${name} is ${location ?? "unknown"}; allowed: ${repository}@sha256:<digest>`;
+  if (!isArtifactIn(repositories, location))
+    return `the checkpoint of container ${name} is ${location ?? "unknown"}; allowed: ${repositories.map((one) => `${one}@sha256:<digest>`).join(" or ")}`;
   return { name, image: location };
 }
 

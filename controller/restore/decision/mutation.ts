@@ -13,7 +13,7 @@ type Carried = Extract<Decision, { is: "restore" | "fresh" | "deny" }>;
  * Returns the patch that carries out a decision. It undoes what an earlier call for the pod has done, and removes
  * annotations of earlier decisions that a client copied. A pod that must not start fresh gets no label: a policy rejects it,
  * unless another webhook changes it so that a later call restores it.
- * @param claim UID of the admission request; undefined for a Checkpoint that pods share
+ * @param claim UID of the admission request, if it is recorded on a Checkpoint: not of one that pods share
  * @param placements what an earlier call can have added
  */
 export function mutation(
@@ -54,12 +54,14 @@ function runtimeClass(raw: Json, name: string | undefined): JsonPatchOperation[]
 }
 
 function records(decision: Carried, claim: string | undefined, added: Placement): Record<string, string> {
-  if (decision.is !== "restore") return { [RECORD.skipped]: oneLine(decision.reason).slice(0, LONGEST) };
+  const claimed: Record<string, string> = claim === undefined ? {} : { [RECORD.claim]: claim };
+  if (decision.is !== "restore")
+    return { ...claimed, [RECORD.skipped]: oneLine(decision.reason).slice(0, LONGEST) };
   const { name, uid } = decision.checkpoint.metadata;
   return {
     [RECORD.plan]: uid,
     [RECORD.checkpoint]: name,
-    ...(claim === undefined ? {} : { [RECORD.claim]: claim }),
+    ...claimed,
     [RECORD.containers]: decision.containers.join(),
     [RECORD.placement]: JSON.stringify(added),
   };

@@ -1,6 +1,6 @@
-import { containersOf, type CheckpointObject } from "../../checkpoints/objects";
+import { containersOf, ownerOf, type CheckpointObject } from "../../checkpoints/objects";
 import { FALLBACKS, LATEST, REQUEST, type Fallback, type OwnerIdentity } from "../../../api";
-import { isTrueAt, itemsAt, textAt, textsAt, type Json } from "../../../kube";
+import { itemsAt, textAt, textsAt, type Json } from "../../../kube";
 
 /** Labels that carry the hash of the pod template: of Deployments, of StatefulSets and DaemonSets. */
 const DEPLOYMENT_HASH = "pod-template-hash";
@@ -128,15 +128,6 @@ export function projectAdmittedPod(raw: Json): AdmittedPod {
     nodeTerms: itemsAt(raw, "spec", "affinity", "nodeAffinity", required, "nodeSelectorTerms"),
     ...(runtimeClass === undefined || runtimeClass === "" ? {} : { runtimeClass }),
   };
-}
-
-function ownerOf(raw: Json): OwnerIdentity | undefined {
-  const reference = itemsAt(raw, "metadata", "ownerReferences").find((one) => isTrueAt(one, "controller"));
-  if (reference === undefined) return undefined;
-  const [apiVersion = "", kind = "", name = "", uid = ""] = ["apiVersion", "kind", "name", "uid"].map(
-    (field) => textAt(reference, field),
-  );
-  return { apiVersion, kind, name, uid };
 }
 
 /** The restore that the annotations of a pod request. */

@@ -4,7 +4,7 @@ import { POD, type CheckpointObject } from "../../checkpoints/objects";
 import { timeOf } from "../../checkpoints/state";
 import { textAt, type Client, type Logger } from "../../../kube";
 import { RESTORED_POD } from "../pods";
-import { putRestore } from "../claims";
+import { podMissing, putRestore } from "../claims";
 import type { Report } from "../report";
 
 type Next = { readonly requeueAfterMs?: number } | void;
@@ -62,6 +62,10 @@ export class ClaimReconciler {
     if (checkpoint && restore?.state === "Claimed" && restore.podUID === undefined)
       return this.withoutPod(key, checkpoint, restore);
     this.seen.delete(key);
+    if (checkpoint && restore?.state === "PodMissing") {
+      if (restore.attempts?.freshAt !== undefined) this.reportPodless(key, checkpoint);
+      return;
+    }
     // A claim that is released can be followed by another one without a pod.
     if (!checkpoint || restore !== undefined) this.reported.delete(key);
     if (checkpoint && restore?.state === "Claimed" && restore.podUID !== undefined)
@@ -71,7 +75,7 @@ export class ClaimReconciler {
   private async withoutPod(
     key: string,
     checkpoint: CheckpointObject,
-    { claim = "" }: RestoreStatus,
+    { claim = "", podName, attempts }: RestoreStatus,
   ): Promise<Next> {
     const { namespace, uid, name } = checkpoint.metadata;
     const id = `${uid} ${claim}`;
@@ -87,7 +91,9 @@ export class ClaimReconciler {
     const labelSelector = `${RESTORED_FROM}=${uid}`;
     const pods = await this.options.client.list(RESTORED_POD, { namespace, labelSelector });
     if (pods.some((pod) => pod.claim === claim)) return { requeueAfterMs: RETRY_MS };
-    if (!(await putRestore(this.options.client, checkpoint, undefined))) return { requeueAfterMs: RETRY_MS };
+    // The attempts of an owner outlive the claim.
+    const next = attempts && podMissing({ claim, attempts, ...(podName === undefined ? {} : { podName }) });
+    if (!(await putRestore(this.options.client, checkpoint, next))) return { requeueAfterMs: RETRY_MS };
     this.seen.delete(key);
     this.options.log.info({ checkpoint: name, namespace, claim }, "claim released: no pod was created");
   }
@@ -96,10 +102,13 @@ export class ClaimReconciler {
   private reportPodless(key: string, checkpoint: CheckpointObject): void {
     if (this.reported.has(key)) return;
     this.reported.add(key);
-    const { podName } = checkpoint.status.restore ?? {};
+    const { podName, state, message } = checkpoint.status.restore ?? {};
     const pod = podName === undefined ? "a pod" : `pod ${podName}`;
     const cause = "a policy, a quota or another webhook may reject it: see the events of its owner";
-    const note = `${pod} was admitted to be restored from it, but is not created; ${cause}`;
+    const note =
+      state === "PodMissing" && message !== undefined
+        ? message
+        : `${pod} was admitted to be restored from it, but is not created; ${cause}`;
     this.options.report.checkpoint(checkpoint, "Warning", "RestorePodMissing", note);
   }
 

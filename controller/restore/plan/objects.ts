@@ -6,10 +6,11 @@ import {
   type NodeRestoreSpec,
   type NodeRestoreStatus,
 } from "../../../api";
+import { repositoriesOf } from "../../../config/programs";
 import { kindOf, projectCustomResource, type CustomResource } from "../../../kube";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import { checkpointUIDOf } from "../../checkpoints/record";
-import { isArtifactOf, type PlanRestore } from "../../engines";
+import { isArtifactIn, type PlanRestore } from "../../engines";
 import type { RestoredPod } from "../pods";
 
 export type NodeRestoreObject = CustomResource<NodeRestoreSpec, NodeRestoreStatus>;
@@ -36,11 +37,12 @@ export function reasonOf({ conditions = [] }: NodeRestoreStatus): NodeRestoreRea
 export function nodeRestoreFor(
   { metadata: { namespace, name, uid }, nodeName, fallback }: RestoredPod & { readonly nodeName: string },
   checkpoint: CheckpointObject,
-  { namespace: place, repository, restart, lazy, timeoutSeconds }: PlanRestore,
+  { namespace: place, restart, lazy, timeoutSeconds, ...repositories }: PlanRestore,
 ) {
+  const allowed = repositoriesOf(repositories, namespace);
   const image = checkpoint.status.containers
     ?.map(({ location }) => location)
-    .find((location) => isArtifactOf(repository, location));
+    .find((location) => isArtifactIn(allowed, location));
   if (image === undefined) return undefined;
   const spec: NodeRestoreSpec = {
     nodeName,

@@ -121,8 +121,27 @@ type Container struct {
 	Mounts   []Mount  `json:"mounts"`
 	// Terminal is true for a container with a tty.
 	Terminal bool `json:"terminal"`
+	// GPU is there if processes of the container used a GPU by CUDA.
+	GPU *GPU `json:"gpu,omitempty"`
 	// Files are all files below containers/NAME, sorted by path. The path is relative to that directory.
 	Files []FileEntry `json:"files"`
+}
+
+// GPU is what a restore needs for processes that used a GPU by CUDA. Their memory on the GPU is in CRIU's images.
+type GPU struct {
+	// Processes is their number.
+	Processes int `json:"processes"`
+	// Driver is the version of NVIDIA's driver, as 580.159.04. The processes have its libraries mapped.
+	Driver string `json:"driver"`
+	// Devices are the GPUs that they had open, sorted by path.
+	Devices []GPUDevice `json:"devices"`
+}
+
+// GPUDevice is a GPU, by the path that it has in the container and on the node.
+type GPUDevice struct {
+	Path string `json:"path"`
+	// Model is as "NVIDIA H200".
+	Model string `json:"model"`
 }
 
 // FileEntry is one file with its path.

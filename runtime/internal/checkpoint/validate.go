@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"cedana.ai/cdk/runtime/internal/cuda"
 	"cedana.ai/cdk/runtime/internal/pattern"
 	"cedana.ai/cdk/runtime/internal/strictjson"
 )
@@ -158,6 +159,7 @@ func (c *Container) validate(volumes map[string]bool) error {
 	} {
 		checks = append(checks, want(texts(list, 64), "security.capabilities."+name, len(list)))
 	}
+	checks = append(checks, c.GPU.validate())
 	if err := first(checks); err != nil {
 		return err
 	}
@@ -200,6 +202,21 @@ func (c *Container) validate(volumes map[string]bool) error {
 		return errors.New("CRIU's image set has no inventory.img")
 	}
 	return nil
+}
+
+func (g *GPU) validate() error {
+	if g == nil {
+		return nil
+	}
+	checks := []error{
+		want(g.Processes > 0 && g.Processes <= maxList, "gpu.processes", g.Processes),
+		want(text(g.Driver, 64), "gpu.driver", g.Driver),
+		want(len(g.Devices) <= maxContainers, "gpu.devices", len(g.Devices)),
+	}
+	for _, each := range g.Devices {
+		checks = append(checks, want(cuda.IsGPU(each.Path), "gpu.devices.path", each.Path), want(text(each.Model, 256), "gpu.devices.model", each.Model))
+	}
+	return first(checks)
 }
 
 // isFilePath accepts rootfs.tar and a file name below images, or below a directory of an earlier pass in it.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -36,12 +37,16 @@ const logInterval = 50 * time.Millisecond
 // NewMark returns a mark for a run.
 func NewMark() string { return rand.Text() }
 
-// Environment returns the environment of a run: this process's PATH, the mark, and a configuration file that CRIU reads
-// in place of those in /etc/criu/default.conf and the home directory. An OCI runtime passes it to CRIU.
+// Plugins is the name of the directory that CRIU loads its plugins from, beside its configuration file. It must exist and be
+// empty: the CUDA plugin thaws every frozen container of a node with a GPU before its dump (package cuda does its work).
+const Plugins = "plugins"
+
+// Environment returns the environment of a run: this process's PATH, the mark, a configuration file that CRIU reads in place
+// of those in /etc/criu/default.conf and the home directory, and the directory Plugins. An OCI runtime passes it to CRIU.
 func Environment(mark, configFile string) []string {
 	environment := []string{"PATH=" + os.Getenv("PATH"), MarkVariable + "=" + mark}
 	if configFile != "" {
-		environment = append(environment, "CRIU_CONFIG_FILE="+configFile)
+		environment = append(environment, "CRIU_CONFIG_FILE="+configFile, "CRIU_LIBS_DIR="+filepath.Join(filepath.Dir(configFile), Plugins))
 	}
 	// A preloaded library is a workaround of the administrator, as on machines where root lacks CAP_SYS_RESOURCE.
 	if preload, found := os.LookupEnv("LD_PRELOAD"); found {

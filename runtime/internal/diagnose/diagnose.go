@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cedana.ai/cdk/runtime/internal/ask"
+	"cedana.ai/cdk/runtime/internal/cuda"
 	"cedana.ai/cdk/runtime/internal/service"
 	"cedana.ai/cdk/runtime/internal/wrapper"
 	"golang.org/x/sys/unix"
@@ -60,6 +61,8 @@ type Host struct {
 	Output func(program string, args ...string) (string, error)
 	// Runtime returns the path of the OCI runtime behind the wrapper.
 	Runtime func() (string, error)
+	// CUDACheckpoint returns the path of cuda-checkpoint; empty if there is none.
+	CUDACheckpoint func() cuda.Tool
 	// Service asks the host service for its state.
 	Service func() error
 }
@@ -70,7 +73,7 @@ const commandTime = 30 * time.Second
 // Node returns the Host of the node that this program runs on.
 func Node(runtime func() (string, error)) Host {
 	return Host{
-		Root: "/", Runtime: runtime,
+		Root: "/", Runtime: runtime, CUDACheckpoint: cuda.Find,
 		Output: func(program string, args ...string) (string, error) {
 			ctx, cancel := context.WithTimeout(context.Background(), commandTime)
 			defer cancel()
@@ -107,6 +110,7 @@ func (h Host) Run() Report {
 	findings = append(findings, h.criu()...)
 	findings = append(findings, h.runtime(), h.handler(), h.service(), h.cgroup(), h.kernel())
 	findings = append(findings, h.ioUring(), h.mptcp(), h.space())
+	findings = append(findings, h.gpu()...)
 	return Report{findings}
 }
 
@@ -218,6 +222,19 @@ func (h Host) mptcp() Finding {
 		return Finding{"mptcp", Warning, "MPTCP is enabled; CRIU cannot dump its sockets, and Go programs listen with it by default", "Set GODEBUG=multipathtcp=0 in containers, or net.mptcp.enabled=0 in pods."}
 	}
 	return Finding{"mptcp", OK, "MPTCP is disabled or not built in", ""}
+}
+
+// gpu returns no finding for a node without NVIDIA's driver.
+func (h Host) gpu() []Finding {
+	driver := cuda.ReadDriver(h.Root)
+	if driver.Version == "" {
+		return nil
+	}
+	message := "NVIDIA's driver " + driver.Version
+	if h.CUDACheckpoint() == "" {
+		return []Finding{{"gpu", Warning, message + "; no cuda-checkpoint, so containers that use a GPU cannot be checkpointed", "Build the node agent image with --cuda-checkpoint."}}
+	}
+	return []Finding{{"gpu", OK, message + "; " + string(h.CUDACheckpoint()), ""}}
 }
 
 // lowSpace is below what a checkpoint of a small pod needs; large pods need their memory.

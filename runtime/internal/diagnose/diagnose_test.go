@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"cedana.ai/cdk/runtime/internal/cuda"
 )
 
 // dump is a part of the output of `containerd config dump` of containerd 2.1 with a handler of the wrapper.
@@ -36,7 +38,7 @@ func node(t *testing.T) Host {
 	root := t.TempDir()
 	for name, text := range map[string]string{
 		"sys/fs/cgroup/cgroup.controllers": "cpu memory", "proc/sys/kernel/osrelease": "6.1.0",
-		"proc/sys/kernel/io_uring_disabled": "2", "proc/sys/net/mptcp/enabled": "0", "usr/local/bin/cedana-runc": "",
+		"proc/sys/kernel/io_uring_disabled": "2", "proc/sys/net/mptcp/enabled": "0", "usr/local/bin/cedana-runc": "", "proc/driver/nvidia/version": "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.159.04  Tue",
 	} {
 		path := filepath.Join(root, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text+"\n"), 0o600)); err != nil {
@@ -44,9 +46,10 @@ func node(t *testing.T) Host {
 		}
 	}
 	return Host{
-		Root:    root,
-		Runtime: func() (string, error) { return "/usr/sbin/runc", nil },
-		Service: func() error { return nil },
+		Root:           root,
+		Runtime:        func() (string, error) { return "/usr/sbin/runc", nil },
+		Service:        func() error { return nil },
+		CUDACheckpoint: func() cuda.Tool { return "/usr/bin/cuda-checkpoint" },
 		Output: func(program string, args ...string) (string, error) {
 			switch strings.Join(append([]string{filepath.Base(program)}, args...), " ") {
 			case "criu --version":
@@ -78,8 +81,18 @@ func TestAllChecksPassOnACompleteNode(t *testing.T) {
 			t.Errorf("%s is %s", check, got)
 		}
 	}
-	if report.Failed() || len(report.Findings) != 11 {
+	if report.Failed() || len(report.Findings) != 12 {
 		t.Errorf("got %+v", report)
+	}
+}
+
+func TestANodeWithoutADriverHasNoFindingOfGPUs(t *testing.T) {
+	h := node(t)
+	if err := os.RemoveAll(filepath.Join(h.Root, "proc/driver")); err != nil {
+		t.Fatal(err)
+	}
+	if got, found := status(h.Run())["gpu"]; found {
+		t.Errorf("got %s", got)
 	}
 }
 
@@ -124,6 +137,7 @@ func TestEachGapIsReportedWithARemedy(t *testing.T) {
 		{"service", Failed, func(h *Host) { h.Service = func() error { return errors.New("no socket") } }},
 		{"cgroup", Failed, func(h *Host) { _ = os.RemoveAll(filepath.Join(h.Root, "sys")) }},
 		{"kernel", Failed, func(h *Host) { _ = os.RemoveAll(filepath.Join(h.Root, "proc")) }},
+		{"gpu", Warning, func(h *Host) { h.CUDACheckpoint = func() cuda.Tool { return "" } }},
 		{"ioUring", Warning, file("proc/sys/kernel/io_uring_disabled", "0\n")},
 		{"mptcp", Warning, file("proc/sys/net/mptcp/enabled", "1\n")},
 	} {

@@ -182,7 +182,9 @@ func (f fixture) failsIn(t *testing.T, ctx context.Context, reason, text string)
 
 func TestTakeWritesACheckpointOfFrozenContainers(t *testing.T) {
 	// The stand-in dumps only if all containers are frozen.
-	act := `for each in $(cat groups); do
+	// No plugin of CRIU may thaw them.
+	act := `[ -z "$(ls -A "$CRIU_LIBS_DIR" || echo missing)" ] || exit 8
+for each in $(cat groups); do
   [ -f "$each/freezer.state" ] && state=$(cat "$each/freezer.state") || state=$(grep frozen "$each/cgroup.events")
   case $state in FROZEN | "frozen 1") ;; *) exit 9;; esac
 done`

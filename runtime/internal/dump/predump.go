@@ -99,14 +99,15 @@ func (j *job) large(ctx context.Context) []int {
 	for i, each := range j.containers {
 		least, most := each.MemoryBytes()
 		all += most
-		if least >= preDumpBytes {
+		// Memory of a GPU becomes memory of the process after the pre-dump, and CRIU cannot dump one with open devices.
+		if least >= preDumpBytes && j.gpu.of(each.Name) == nil {
 			large, written = append(large, i), written+most
 		}
 	}
 	free, err := freeBytes(j.work)
 	switch {
 	case len(large) == 0:
-		j.pre.skip(reasonSmall, "no container has %d bytes of memory", preDumpBytes)
+		j.pre.skip(reasonSmall, "no container without a GPU has %d bytes of memory", preDumpBytes)
 	case err != nil:
 		j.pre.skip(reasonPreDump, "%v", err)
 	// All of it can change before the freeze.

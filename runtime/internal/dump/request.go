@@ -95,13 +95,15 @@ func (r *Request) Normalize() error {
 type Timings struct {
 	// PreDump is the time before the freeze in which memory was dumped while the pod ran.
 	PreDump int64 `json:"preDump"`
+	// GPU is the time in which processes were taken off their GPUs.
+	GPU int64 `json:"gpu"`
 	// Freeze is from the first request of a freeze until all containers are frozen.
 	Freeze int64 `json:"freeze"`
 	// Dump is the time in which CRIU ran.
 	Dump int64 `json:"dump"`
 	// Pack is the time in which files were packed.
 	Pack int64 `json:"pack"`
-	// Thaw is the time that the thaw took.
+	// Thaw is the time that the thaw took, and until processes had their GPUs back.
 	Thaw int64 `json:"thaw"`
 	// Checksum is the time after the thaw in which files were read for their checksums.
 	Checksum int64 `json:"checksum"`

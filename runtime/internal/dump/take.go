@@ -39,6 +39,7 @@ type job struct {
 	podDirectory string
 	shm          string
 	pre          preDumped
+	gpu          gpuUse
 	// work is the directory until the checkpoint is complete, and root the same directory.
 	work    string
 	root    *os.Root
@@ -92,6 +93,9 @@ func (j *job) prepare() error {
 		first := problems[0]
 		return &Error{Reason: ReasonNotPossible, Container: first.Container, Remedy: first.Remedy, Err: errors.New(first.Message)}
 	}
+	if err := j.findGPU(); err != nil {
+		return err
+	}
 	j.podDirectory, j.volumes = found.Volumes(j.containers)
 	j.shm = found.SharedMemory(j.containers)
 	if err := j.checkSpace(); err != nil {
@@ -135,7 +139,7 @@ func (j *job) makeDirectories() error {
 		return fail(err)
 	}
 	j.root = root
-	directories := []string{"work", checkpoint.Volumes}
+	directories := []string{filepath.Join(filepath.Dir(configFile), criu.Plugins), checkpoint.Volumes}
 	for _, each := range j.containers {
 		directories = append(directories, filepath.Join(checkpoint.Containers, each.Name, checkpoint.Images), filepath.Join("work", each.Name))
 	}
@@ -173,6 +177,7 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	if err != nil {
 		return nil, &Error{Reason: ReasonFailed, Err: err}
 	}
+	entry.GPU = j.gpu.all()
 	watch, err := guard.Begin(j.node.Journal, entry, limit+thawAllowance, j.node.Watchdog[0], j.node.Watchdog[1:]...)
 	if err != nil {
 		return nil, &Error{Reason: ReasonFailed, Err: err}
@@ -192,7 +197,9 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 
 	begin := time.Now()
 	j.deadline = begin.Add(limit)
-	err = j.freezeAndSave(ctx, cgroups, &watch.Entry)
+	if err = j.takeOffGPUs(ctx); err == nil {
+		err = j.freezeAndSave(ctx, cgroups, &watch.Entry)
+	}
 	// stopping is true once processes may have ended: the checkpoint is then the only copy of their state.
 	stopping := false
 	if err == nil && j.request.Stop {
@@ -208,7 +215,7 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	}
 	// From here on the end of the watchdog is expected.
 	cancel(nil)
-	thawError := j.thaw(ctx, &watch.Entry, err == nil)
+	thawError := j.thaw(ctx, &watch.Entry, err == nil, stopping)
 	frozen := time.Since(begin)
 	timer.Stop()
 	endError := watch.End()
@@ -240,12 +247,16 @@ func (j *job) deadlineError() *Error {
 	return &Error{Reason: ReasonDeadline, Err: fmt.Errorf("the containers were frozen for %v", time.Duration(j.request.FreezeMilliseconds)*time.Millisecond)}
 }
 
-// thaw thaws the containers. Only after a success it is sure that no process of CRIU exists, which must end before.
-func (j *job) thaw(ctx context.Context, entry *guard.Entry, success bool) error {
+// thaw thaws the containers and gives their processes the GPUs back, unless they were killed. Only after a success it is sure
+// that no process of CRIU exists, which must end before.
+func (j *job) thaw(ctx context.Context, entry *guard.Entry, success, killed bool) error {
 	begin := time.Now()
 	defer func() { j.timings.Thaw = time.Since(begin).Nanoseconds() }()
 	if success && thawOnce(ctx, entry.Cgroups) == nil {
-		return nil
+		if killed {
+			return nil
+		}
+		return guard.ReturnGPUs(ctx, entry)
 	}
 	return guard.Release(context.WithoutCancel(ctx), entry)
 }
@@ -321,7 +332,7 @@ func (j *job) metadata(ctx context.Context) (*checkpoint.Checkpoint, error) {
 		}
 		c.Containers = append(c.Containers, checkpoint.Container{
 			Name: each.Name, ID: each.ID, Image: image, Security: checkpoint.SecurityOf(each.Spec), Terminal: each.Spec.Process.Terminal,
-			Mounts: checkpoint.MountsOf(each.Spec, j.podDirectory, j.volumes),
+			Mounts: checkpoint.MountsOf(each.Spec, j.podDirectory, j.volumes), GPU: j.gpu.of(each.Name),
 		})
 	}
 	return c, nil

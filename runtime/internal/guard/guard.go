@@ -1,4 +1,4 @@
-// Package guard makes sure that no container stays frozen, whatever dies: the service, CRIU, the runtime, or the machine.
+// Package guard makes sure that no container stays frozen, or off its GPUs, whatever dies: the service, CRIU, the runtime, or the machine.
 //
 // Before a freeze, Begin writes a journal entry and starts a watchdog process. When the service dies, the watchdog waits
 // for the end of CRIU and thaws the containers. At a time limit it kills CRIU and thaws, also when the service only hangs.
@@ -20,6 +20,7 @@ import (
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/criu"
+	"cedana.ai/cdk/runtime/internal/cuda"
 	"cedana.ai/cdk/runtime/internal/freezer"
 	"cedana.ai/cdk/runtime/internal/strictjson"
 	"golang.org/x/sys/unix"
@@ -39,6 +40,8 @@ type Entry struct {
 	// ServiceCgroup is the content of /proc/PID/cgroup of the service, and so of CRIU.
 	ServiceCgroup string           `json:"serviceCgroup"`
 	Cgroups       []freezer.Cgroup `json:"cgroups"`
+	// GPU are the processes that are taken off their GPUs.
+	GPU []cuda.Process `json:"gpu,omitempty"`
 	// KillAfter is the time since the boot, in nanoseconds, until which CRIU may end by itself. 0 means that it may not.
 	KillAfter int64 `json:"killAfter"`
 	// Directory holds the files of the checkpoint until it is complete.
@@ -55,6 +58,8 @@ const (
 	thawTime = 5 * time.Second
 	// calmTime is how long no process of CRIU may exist before a release is complete.
 	calmTime = 50 * time.Millisecond
+	// gpuTime bounds how long processes may take to get their GPUs back. 1 GB took 0.2 s and a fixed part 0.4 s (NVIDIA H200).
+	gpuTime = 5 * time.Minute
 	// releaseTime bounds all attempts of a release, after CRIU had its time.
 	releaseTime = time.Minute
 )
@@ -123,7 +128,7 @@ func sinceBoot() time.Duration {
 func (e *Entry) left() time.Duration { return max(time.Duration(e.KillAfter)-sinceBoot(), 0) }
 
 // Release waits for the end of CRIU until entry.KillAfter, kills what is left of it, and thaws the containers. It retries
-// until no process of the run exists and nothing is frozen, for at most a minute.
+// until no process of the run exists and nothing is frozen, for at most a minute. Then it gives processes their GPUs back.
 func Release(ctx context.Context, entry *Entry) error {
 	// What does not end in time, or cannot be found, is the kill's task.
 	_ = entry.target().Wait(ctx, entry.left())
@@ -140,9 +145,20 @@ func Release(ctx context.Context, entry *Entry) error {
 		case <-time.After(calmTime):
 		}
 		if err == nil && calm(entry) {
-			return nil
+			return ReturnGPUs(ctx, entry)
 		}
 	}
+}
+
+// ReturnGPUs gives the processes their GPUs back, also when the context has ended. The containers must be thawed: the processes
+// take part.
+func ReturnGPUs(ctx context.Context, entry *Entry) error {
+	if len(entry.GPU) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gpuTime)
+	defer cancel()
+	return cuda.Find().Resume(ctx, entry.GPU)
 }
 
 // calm checks that no process of CRIU came back between the kill and the thaw.

@@ -46,6 +46,8 @@ const (
 	ReasonFiles = "FilesNotRestored"
 	// ReasonCRIU: CRIU failed.
 	ReasonCRIU = "CRIUFailed"
+	// ReasonGPU: the restored processes did not get their GPUs.
+	ReasonGPU = "GPUNotRestored"
 	// ReasonLimit: CRIU did not end within its time, or its log became too large.
 	ReasonLimit = "LimitExceeded"
 	// ReasonMemory: memory that is loaded while the processes run could not be loaded.

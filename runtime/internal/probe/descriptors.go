@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"cedana.ai/cdk/runtime/internal/cuda"
 	"golang.org/x/sys/unix"
 )
 
@@ -115,7 +116,8 @@ func (c *check) checkFile(p *process, d descriptor) {
 		c.report(p, "device", "has the block device "+d.target+" open", "Close it before the checkpoint.")
 	case unix.S_IFCHR:
 		known := major == majorMemory || major == majorTTY || major == majorAlternateTTY || major >= majorPTYFirst && major <= majorPTYLast
-		if !known && !isGPU(d.target) {
+		// Package dump handles processes that use a GPU.
+		if !known && !cuda.IsDevice(d.target) {
 			c.report(p, "device", "has the device "+d.target+" open", "Close it before the checkpoint, or run the program without the device.")
 		}
 	case unix.S_IFREG:
@@ -125,10 +127,6 @@ func (c *check) checkFile(p *process, d descriptor) {
 		}
 	}
 }
-
-// isGPU says if a path is a device of NVIDIA's driver. CRIU's CUDA plugin releases it before the dump; without the plugin CRIU
-// reports the device.
-func isGPU(path string) bool { return strings.HasPrefix(path, "/dev/nvidia") }
 
 // checkWatches finds watches of files that cannot be found again by the handle of their inode: those of the image and of
 // file systems of the kernel.

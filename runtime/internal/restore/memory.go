@@ -26,6 +26,11 @@ func (r *run) serveMemory(entry *plan.Container) error {
 	if !r.plan.Lazy || entry.Eager != "" {
 		return r.awaitMemory(true)
 	}
+	if r.container.GPU != nil {
+		// All of it goes to the GPU at once.
+		entry.Eager = "the processes use a GPU"
+		return r.awaitMemory(true)
+	}
 	if err := r.awaitMemory(false); err != nil {
 		return err
 	}

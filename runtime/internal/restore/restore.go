@@ -13,6 +13,7 @@ import (
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/criu"
+	"cedana.ai/cdk/runtime/internal/cuda"
 	"cedana.ai/cdk/runtime/internal/files"
 	"cedana.ai/cdk/runtime/internal/lazy"
 	"cedana.ai/cdk/runtime/internal/oci"
@@ -77,6 +78,9 @@ type run struct {
 // Run restores a container, or prepares its fresh start. It returns an error only with the outcome Failed.
 func Run(request Request) (Outcome, error) {
 	pod, err := wait(request)
+	if errors.Is(err, errNotPart) {
+		return Fresh, nil
+	}
 	if err != nil {
 		return request.unknown(err)
 	}
@@ -111,13 +115,28 @@ func (r *Request) unknown(err error) (Outcome, error) {
 	return Fresh, nil
 }
 
+// errNotPart is returned for a container that is not part of the checkpoint, as an init container: it needs no plan.
+var errNotPart = errors.New("the container is not part of the checkpoint")
+
 // wait waits until the pod has a plan or a decision. If none comes in time, it decides that the pod starts fresh. With Stop
 // it decides nothing: the kubelet creates the container again, and a plan that comes until then counts.
+//
+// A container that the staged metadata does not name waits for no other part, so that init containers run while memory is
+// fetched. With Stop it waits: no container of such a pod is created before the plan is complete.
 func wait(request Request) (*plan.Pod, error) {
+	part := request.Pod.Stop
 	for {
 		pod, err := plan.Open(request.Plans, request.Pod.UID)
 		if !errors.Is(err, plan.ErrNoPlan) {
 			return pod, err
+		}
+		if !part {
+			// Metadata that cannot be read is not complete yet, or no plan comes of it.
+			if staged, err := plan.Staged(request.Plans, request.Pod.UID); err == nil {
+				if part = partOf(staged, request.Pod.Container) >= 0; !part {
+					return nil, errNotPart
+				}
+			}
 		}
 		if time.Since(request.Begin) > waitLimit {
 			message := fmt.Sprintf("no plan came within %s", waitLimit)
@@ -132,6 +151,11 @@ func wait(request Request) (*plan.Pod, error) {
 		}
 		time.Sleep(waitPeriod)
 	}
+}
+
+// partOf returns the index of a container in a checkpoint; -1 if it is not part of it.
+func partOf(c *checkpoint.Checkpoint, container string) int {
+	return slices.IndexFunc(c.Containers, func(each checkpoint.Container) bool { return each.Name == container })
 }
 
 // decide acts on the state of the pod and of this container.
@@ -155,7 +179,7 @@ func (r *run) decide() (Outcome, error) {
 	if r.checkpoint, err = r.pod.Verify(r.plan); err != nil {
 		return r.giveUp(plan.ReasonInvalidPlan, err)
 	}
-	at := slices.IndexFunc(r.checkpoint.Containers, func(each checkpoint.Container) bool { return each.Name == r.Pod.Container })
+	at := partOf(r.checkpoint, r.Pod.Container)
 	if at < 0 {
 		// An init container, or one that was not part of the checkpoint.
 		return Fresh, nil
@@ -238,6 +262,9 @@ func (r *run) compare() error {
 	if err := compareContainer(r.container, r.spec); err != nil {
 		return err
 	}
+	if err := compareGPU(r.container.GPU, cuda.ReadDriver("/"), cuda.Find(), r.spec); err != nil {
+		return err
+	}
 	return r.compareCredentials()
 }
 
@@ -296,6 +323,9 @@ func (r *run) restore() (string, error) {
 			return plan.ReasonMemory, err
 		}
 		return plan.ReasonCRIU, err
+	}
+	if err := r.returnGPUs(); err != nil {
+		return plan.ReasonGPU, err
 	}
 	setOOMScore(r.cgroup, r.spec.Process.OOMScoreAdj)
 	if uts != "" && r.state.Hostname != "" {

@@ -257,6 +257,44 @@ func TestAPodThatMustNotStartFreshWaitsForItsPlanAgain(t *testing.T) {
 	f.expect(t, "other", "4", Restored)
 }
 
+func TestAnInitContainerDoesNotWaitForThePlan(t *testing.T) {
+	f := lay(t, "true", nil)
+	f.specs["init"] = sample()
+	bring := f.withoutPlan(t)
+	f.expect(t, "init", "1", Fresh)
+	// Nothing was decided for the other containers.
+	bring()
+	f.expect(t, "app", "2", Restored)
+	f.expect(t, "other", "3", Restored)
+
+	for name, each := range map[string]struct {
+		container string
+		stop      bool
+		change    func(metadata string) error
+	}{
+		"it is part of the checkpoint":     {"app", false, nil},
+		"the pod must not start without":   {"init", true, nil},
+		"there is no metadata yet":         {"init", false, os.Remove},
+		"the metadata is not complete yet": {"init", false, func(name string) error { return os.Truncate(name, 100) }},
+	} {
+		t.Run("waits if "+name, func(t *testing.T) {
+			f := lay(t, "true", nil)
+			f.specs["init"] = sample()
+			f.withoutPlan(t)
+			f.stop = each.stop
+			if each.change != nil {
+				must(t, each.change(filepath.Join(f.request.Plans, plan.StagingPrefix+"pod-1/cp", checkpoint.File)))
+			}
+			if outcome, err := f.create(t, each.container, "1"); each.stop != (outcome == Failed) {
+				t.Errorf("got %v, %v", outcome, err)
+			}
+			if !each.stop && f.state(t).Reason != plan.ReasonNoPlan {
+				t.Errorf("it did not wait: %+v", f.state(t))
+			}
+		})
+	}
+}
+
 func TestADeclinedRestore(t *testing.T) {
 	for _, each := range []struct {
 		decision string

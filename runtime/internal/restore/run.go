@@ -38,7 +38,7 @@ func (r *run) work() string { return r.pod.Path(plan.WorkDirectory, r.Pod.Contai
 func (r *run) restoreProcess(entry *plan.Container) error {
 	work := r.work()
 	// What an earlier restore left may contain mounts.
-	if err := errors.Join(lazy.Await(work, killLimit), UnmountBelow(work), os.RemoveAll(work), os.MkdirAll(work, 0o700)); err != nil {
+	if err := errors.Join(lazy.Await(work, killLimit), UnmountBelow(work), os.RemoveAll(work), os.MkdirAll(filepath.Join(work, criu.Plugins), 0o700)); err != nil {
 		return err
 	}
 	config := filepath.Join(work, configFile)

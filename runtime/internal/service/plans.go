@@ -75,7 +75,7 @@ func (s *Service) lay(params layRequest) (any, error) {
 		err = &dump.Error{Reason: reasonNotStaged, Err: fmt.Errorf("what is staged for pod %s is not valid: %w", params.PodUID, err)}
 		return nil, errors.Join(err, os.RemoveAll(directory))
 	}
-	err = plan.Publish(s.plans, stagingPrefix+params.PodUID, params.PodUID)
+	err = plan.Publish(s.plans, plan.StagingPrefix+params.PodUID, params.PodUID)
 	if errors.Is(err, plan.ErrPlanExists) {
 		// The wrapper declined at the same time.
 		_, err = s.planned(params.PodUID, params.Checkpoint)
@@ -255,10 +255,10 @@ func (s *Service) planState(state *State) error {
 		pod.Close()
 		state.Plans = append(state.Plans, found)
 	}
-	stagings, globErr := filepath.Glob(filepath.Join(s.plans, stagingPrefix+"*", "*", checkpoint.File))
+	stagings, globErr := filepath.Glob(filepath.Join(s.plans, plan.StagingPrefix+"*", "*", checkpoint.File))
 	for _, each := range stagings {
 		directory := filepath.Dir(each)
-		podUID := strings.TrimPrefix(filepath.Base(filepath.Dir(directory)), stagingPrefix)
+		podUID := strings.TrimPrefix(filepath.Base(filepath.Dir(directory)), plan.StagingPrefix)
 		state.Stagings = append(state.Stagings, StateStaging{podUID, filepath.Base(directory)})
 	}
 	return errors.Join(err, globErr)

@@ -8,6 +8,7 @@ import (
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/dump"
+	"cedana.ai/cdk/runtime/internal/plan"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,10 +45,10 @@ func noSpace(err error) error {
 
 // promiseStagings promises the disk space that the stagings of an earlier service still need.
 func (s *Service) promiseStagings() error {
-	names, err := filepath.Glob(filepath.Join(s.plans, stagingPrefix+"*", "*", checkpoint.File))
+	names, err := filepath.Glob(filepath.Join(s.plans, plan.StagingPrefix+"*", "*", checkpoint.File))
 	for _, name := range names {
 		directory := filepath.Dir(name)
-		podUID := strings.TrimPrefix(filepath.Base(filepath.Dir(directory)), stagingPrefix)
+		podUID := strings.TrimPrefix(filepath.Base(filepath.Dir(directory)), plan.StagingPrefix)
 		root, openErr := os.OpenRoot(directory)
 		if openErr != nil {
 			continue

@@ -11,6 +11,7 @@ import (
 
 	"cedana.ai/cdk/runtime/internal/dump"
 	"cedana.ai/cdk/runtime/internal/parts"
+	"cedana.ai/cdk/runtime/internal/plan"
 )
 
 // large returns metadata of a checkpoint with so many bytes of memory. They are only named.
@@ -64,7 +65,7 @@ func TestPromisesSurviveTheService(t *testing.T) {
 		t.Error(err)
 	}
 	// Nothing of a staging that is gone is promised.
-	must(t, os.RemoveAll(filepath.Join(f.plans, stagingPrefix+"one")))
+	must(t, os.RemoveAll(filepath.Join(f.plans, plan.StagingPrefix+"one")))
 	last, err := New(t.Context(), f.node, f.plans, nil)
 	must(t, err)
 	if err := last.space("two", asked); err != nil {

@@ -22,8 +22,6 @@ const (
 	reasonStage   = "StageFailed"
 	reasonStarted = "PodStarted"
 
-	// stagingPrefix begins the name of the directory with what is staged for a pod, beside the plans.
-	stagingPrefix = ".staging-"
 	// partPrefix begins the name of the directory of an incomplete part, in the directory of a staging.
 	partPrefix = ".part-"
 
@@ -152,7 +150,7 @@ func (s *Service) stage(params stageRequest, begin begin) error {
 }
 
 func (s *Service) staging(podUID string) string {
-	return filepath.Join(s.plans, stagingPrefix+podUID)
+	return filepath.Join(s.plans, plan.StagingPrefix+podUID)
 }
 
 // planned says if a pod has a plan of a checkpoint. It returns an error if the pod cannot get one any more.

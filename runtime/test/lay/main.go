@@ -135,6 +135,7 @@ func take(directory string, tcp checkpoint.TCP, podUID string, containers []stri
 				args = append(args, "--shell-job")
 			}
 			check(os.WriteFile(config, []byte(options), 0o600))
+			check(os.MkdirAll(filepath.Join(filepath.Dir(config), criu.Plugins), 0o700))
 			mark := criu.NewMark()
 			command := exec.Command("runc", append(args, each.id)...)
 			command.Env = criu.Environment(mark, config)

@@ -147,6 +147,7 @@ export function stepsOn(engine: Engine) {
     event,
     status,
     process,
+    onlyPod,
     replacedPodResumes,
     nodeIs,
     deleteWorkloads,

@@ -2,7 +2,7 @@ import type { V1PolicyRule, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { kindsOf } from "../../../../api";
-import { agentNamespace, gateOwner } from "../../../../config/install";
+import { agentNamespace, gateOwner, policiesOf } from "../../../../config/install";
 import { controllerGrants } from "../../controller/grants";
 import type { NamespacedGrant } from "../engine";
 import { cedanaInputOf, checkpointGrants, type CedanaInput } from "./input";
@@ -29,7 +29,7 @@ export function installClusterRules({ engine, install, names }: CedanaInput): V1
     ...named(
       "apiextensions.k8s.io",
       "customresourcedefinitions",
-      kindsOf(engine.kind).map(({ crdName }) => crdName),
+      kindsOf(engine.kind, policiesOf(install) !== false).map(({ crdName }) => crdName),
     ),
     ...(runtimeClass ? named("node.k8s.io", "runtimeclasses", [runtimeClass.name]) : []),
     ...(gateOwner(install) === "nodeReadinessRule"

@@ -22,7 +22,7 @@ const EPHEMERAL: Rule = {
  */
 export function artifactPolicies(
   scope: Construct,
-  { repository }: ResolvedCriuEngine,
+  { repository, repositoryPerNamespace }: ResolvedCriuEngine,
   install: ResolvedInstall,
 ): ApiObject[] {
   const name = namesOf(install).artifacts;
@@ -43,7 +43,7 @@ export function artifactPolicies(
         },
         {
           name: "checkpoints",
-          expression: `variables.images.filter(image, image.matches(${text(imageOf(repository))}) && !(image in variables.imagesBefore))`,
+          expression: `variables.images.filter(image, image.matches(${text(imageOf(repository, repositoryPerNamespace))}) && !(image in variables.imagesBefore))`,
         },
       ],
       validations: [
@@ -71,8 +71,9 @@ function imagesIn(root: string, { path }: Workload): string {
 /**
  * Returns the pattern of the images of a repository in any registry: one registry has several names, as with its default
  * port, in upper case, as a mirror, or the dual-stack name of ECR.
+ * @param perNamespace whether `<repository>/<namespace>` are repositories of checkpoints too
  */
-export function imageOf(repository: string): string {
+export function imageOf(repository: string, perNamespace = false): string {
   const [first = "", ...rest] = repository.split("/");
   const hasHost = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
   const path = hasHost ? rest.join("/") : repository;
@@ -80,7 +81,10 @@ export function imageOf(repository: string): string {
   const short = path.startsWith("library/")
     ? `(library/)?${quote(path.slice("library/".length))}`
     : quote(path);
-  return `^(([^/]*[.:][^/]*|localhost)/)?${short}([:@].*)?$`;
+  const below = perNamespace ? `(/${DNS_LABEL})?` : "";
+  return `^(([^/]*[.:][^/]*|localhost)/)?${short}${below}([:@].*)?$`;
 }
 
+/** A namespace. */
+const DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const quote = (path: string) => path.replaceAll(".", "[.]");

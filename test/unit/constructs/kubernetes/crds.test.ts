@@ -11,7 +11,11 @@ test("the chart has the CRDs of the engine's kinds, and none with crds: false", 
   expect(Object.keys(chart({}).crds)).toEqual(["Cedana", "Checkpoint"]);
   expect(crdNames(synth({ crds: false }))).toEqual([]);
   expect(chart({ crds: false }).crds).toEqual({});
-  expect(kindsOf("criu").map(({ kind }) => kind)).toEqual(["Checkpoint", "NodeCheckpoint", "NodeRestore"]);
+  expect(kindsOf("criu", false).map(({ kind }) => kind)).toEqual([
+    "Checkpoint",
+    "NodeCheckpoint",
+    "NodeRestore",
+  ]);
 });
 
 test.each(KINDS)("the CRD of $kind serves one stored version with status, schema and columns", (kind) => {

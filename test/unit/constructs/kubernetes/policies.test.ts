@@ -116,6 +116,20 @@ describe("images of the repository of checkpoints", () => {
     );
   });
 
+  test("match below the repository only with one for each namespace, and only one level", () => {
+    const perNamespace = (image: string) =>
+      new RegExp(imageOf("reg.example.com/checkpoints", true)).test(image);
+    const digest = `sha256:${"a".repeat(64)}`;
+    for (const host of ["reg.example.com/", "mirror.example.com:443/", ""])
+      for (const end of ["", ":1", `@${digest}`]) {
+        expect(perNamespace(`${host}checkpoints${end}`)).toBe(true);
+        expect(perNamespace(`${host}checkpoints/team-a${end}`)).toBe(true);
+        expect(perNamespace(`${host}checkpoints-x/team-a${end}`)).toBe(false);
+        expect(perNamespace(`${host}checkpoints/team-a/app${end}`)).toBe(false);
+        expect(matches("reg.example.com/checkpoints", `${host}checkpoints/team-a${end}`)).toBe(false);
+      }
+  });
+
   test("no other path matches", () => {
     assertProperty(
       property(host, path, path, reference, (here, name, other, end) => {

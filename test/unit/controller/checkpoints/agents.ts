@@ -112,6 +112,12 @@ export class Harness {
     this.settings = { ...this.settings, namespaces: [...namespaces] };
   }
 
+  /** Sets one repository per namespace for the next controller. */
+  perNamespace(): void {
+    if (this.settings.engine !== "criu") throw new Error("the engine is not criu");
+    this.settings = { ...this.settings, agent: { ...PLACE, repositoryPerNamespace: true } };
+  }
+
   /** Simulates an agent that completes each request after a second. */
   agent(status: NodeCheckpointStatus): void {
     this.api.after = ({ method, body }) => {

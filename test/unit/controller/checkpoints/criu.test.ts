@@ -100,6 +100,42 @@ test.each([
   expect(JSON.stringify(harness.outcome())).not.toContain('"location"');
 });
 
+test("with one repository per namespace, requests and accepts only that of the pod", async () => {
+  harness.perNamespace();
+  await harness.checkpoint();
+  harness.start();
+  await seconds(2);
+  expect(harness.api.get(`${NODE_CHECKPOINTS}/${uid()}`)).toMatchObject({
+    spec: { image: `registry.example.com/checkpoints/team-a:${uid()}` },
+  });
+  const image = `registry.example.com/checkpoints/team-a@${DIGEST}`;
+  harness.edit(uid(), { ...DONE, image });
+  await seconds(2);
+  expect(harness.outcome()).toMatchObject({
+    is: "Ready CheckpointCompleted",
+    containers: [{ location: image }, { location: image }],
+  });
+});
+
+test.each([
+  `registry.example.com/checkpoints@${DIGEST}`,
+  `registry.example.com/checkpoints/team-b@${DIGEST}`,
+  `registry.example.com/checkpoints/team-a/x@${DIGEST}`,
+])("with one repository per namespace, fails if the agent reports %s", async (image) => {
+  harness.perNamespace();
+  await harness.checkpoint();
+  harness.start();
+  await seconds(2);
+  harness.edit(uid(), { ...DONE, image });
+  await seconds(2);
+  expect(harness.outcome()).toMatchObject({
+    is: "Failed CheckpointFailed",
+    message: expect.stringContaining(
+      `the agent reported ${image}; allowed: registry.example.com/checkpoints/team-a@sha256:<digest>`,
+    ),
+  });
+});
+
 test("names the images of the containers by digest, also if it crashed before the request", async () => {
   const image = `docker.io/library/image-a@sha256:${"c".repeat(64)}`;
   harness.api.edit("/api/v1/namespaces/team-a/pods/counter-0", (pod) => {
@@ -182,7 +218,7 @@ test("refuses a location, because checkpoints are images", async () => {
   await seconds(2);
   expect(harness.outcome()).toMatchObject({
     is: "Failed CheckpointFailed",
-    message: "engine criu does not support location: all images are pushed to one repository",
+    message: "engine criu does not support location: the configuration names the repository",
   });
   expect(await harness.nodeCheckpoints()).toEqual([]);
 });

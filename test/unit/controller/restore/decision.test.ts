@@ -1,4 +1,4 @@
-import { at, checkpoint, decided, saved, type Checkpoints, type Pod } from "./support";
+import { at, byPlan, checkpoint, decided, saved, type Checkpoints, type Pod } from "./support";
 
 /** Returns the name of the selected Checkpoint, or why there is none. */
 function outcome(pod: Pod, checkpoints: Checkpoints, running?: readonly string[]): string {
@@ -23,6 +23,22 @@ const ofDeployment = (name: string, pod: string, minutes: number, more: object =
     hash: "6c",
     ...more,
   });
+
+test("with one repository per namespace, restores from that of the namespace, and from the one before", () => {
+  const [criu] = byPlan({ amd64: "cedana-criu-amd64" }).values();
+  const methods = new Map([["criu", { ...criu!, repositoryPerNamespace: true }]]);
+  const from = (path: string) => {
+    const location = `registry.example.com/${path}@sha256:${"a".repeat(64)}`;
+    const decision = decided({}, [checkpoint({ containers: [saved("app", { location })] })], [], methods);
+    return decision.is === "restore" ? "restore" : decision.reason;
+  };
+  expect(from("checkpoints/team-a")).toBe("restore");
+  expect(from("checkpoints")).toBe("restore");
+  for (const other of ["checkpoints/team-b", "checkpoints/team-a/x", "team-a"])
+    expect(from(other)).toMatch(
+      /allowed: registry.example.com\/checkpoints\/team-a@sha256:<digest> or registry.example.com\/checkpoints@sha256:<digest>$/,
+    );
+});
 
 describe("latest selects", () => {
   test("for a pod of a StatefulSet its newest Checkpoint", () => {

@@ -82,13 +82,14 @@ export class Harness {
   }
 
   /** Claims the Checkpoint as the webhook does. */
-  claim(id = "c-1", podName?: string): void {
+  claim(id = "c-1", podName?: string, more: object = {}): void {
     this.edit((status) => {
       status["restore"] = {
         state: "Claimed",
         claim: id,
         ...(podName ? { podName } : {}),
         time: "2026-01-01T00:00:00Z",
+        ...more,
       };
     });
   }

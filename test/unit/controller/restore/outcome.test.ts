@@ -204,6 +204,31 @@ describe("a claim", () => {
     expect(harness.reports("Checkpoint")).toHaveLength(1);
   });
 
+  test("with attempts of an owner is released, and keeps them until a pod is created", async () => {
+    const attempts = { owner: "uid-owner", count: 2, firstTime: "2026-01-01T00:00:00Z" };
+    harness.claim("c-1", undefined, { attempts });
+    await harness.lead();
+    await seconds(64);
+    expect(harness.restore).toMatchObject({ state: "Claimed" });
+    await seconds(2);
+    expect(harness.restore).toMatchObject({ state: "PodMissing", claim: "c-1", attempts });
+    harness.claim("c-2", undefined, { attempts: { ...attempts, count: 3 } });
+    harness.pod({ claim: "c-2" });
+    await seconds(2);
+    expect(harness.restore).toMatchObject({ state: "Claimed", claim: "c-2", podName: "web-0" });
+    expect(harness.restore).not.toHaveProperty("attempts");
+  });
+
+  test("of which no pod was created is reported once a pod is admitted without the checkpoint", async () => {
+    await harness.lead();
+    const attempts = { owner: "uid-owner", count: 3, firstTime: "2026-01-01T00:00:00Z", freshAt: 3 };
+    harness.claim("c-1", undefined, { state: "PodMissing", attempts, message: "pods were not created" });
+    await seconds(1);
+    expect(harness.reports("Checkpoint")).toEqual(["Warning RestorePodMissing: pods were not created"]);
+    await seconds(600);
+    expect(harness.reports("Checkpoint")).toHaveLength(1);
+  });
+
   test("that pods of one name take over again and again, without being created, is reported", async () => {
     await harness.lead();
     for (let index = 0; index < 8; index++) {

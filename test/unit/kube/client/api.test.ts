@@ -66,6 +66,23 @@ async function failure(work: Promise<unknown>): Promise<Error> {
   throw new Error("it succeeded");
 }
 
+test("objects are read without managedFields if that is requested", async () => {
+  const node = { metadata: { name: "n", managedFields: [{ manager: "kubelet" }] } };
+  respond = ({ url }, response) => {
+    const content = url?.includes("watch") ? { type: "ADDED", object: node } : node;
+    response.writeHead(200).end(`${JSON.stringify(content)}\n`);
+  };
+  const read = async (options: ApiOptions) => {
+    const watch = { signal: new AbortController().signal, idleTimeoutMs: 1000 };
+    const objects: unknown[] = [await api(options).send("GET", "/api/v1/nodes/n")];
+    for await (const { object } of api(options).watch("/api/v1/nodes", watch)) objects.push(object);
+    return objects;
+  };
+  const kept = { metadata: { name: "n", managedFields: [] } };
+  expect(await read({ withoutManagedFields: true })).toEqual([kept, kept]);
+  expect(await read({})).toEqual([node, node]);
+});
+
 describe("send", () => {
   test("sends JSON with its content type and query, and reads JSON", async () => {
     const content = [{ op: "test", path: "/spec/taints", value: [] }];

@@ -1,9 +1,9 @@
-import { Interner } from "../../../../kube";
+import { Interner, type Json } from "../../../../kube";
 
 const copy = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
-test("returns JSON that is equal to what it was given, and changes nothing", () => {
-  const given = { a: "text", b: [1, null, true, { c: "text", d: "x".repeat(1000) }], e: {} };
+test("returns JSON that is equal to what it was given", () => {
+  const given = { a: "text", b: [1, null, true, { c: "text", d: "x".repeat(1000) }], e: {}, f: "" };
   const before = copy(given);
   const interner = new Interner();
   expect(interner.strings(given)).toEqual(before);
@@ -21,9 +21,30 @@ test("returns equal values as one, and different ones as given", () => {
   expect(interner.value("")).toBe("");
 });
 
+test.each([
+  [{ a: 1 }, { a: 2 }],
+  [{ a: 1 }, { b: 1 }],
+  [{ a: 1 }, { a: 1, b: 1 }],
+  [{ a: 1, b: 1 }, { a: 1 }],
+  [[], {}],
+  [["a"], { 0: "a" }],
+  [
+    ["a", "b"],
+    ["ab", ""],
+  ],
+  [{ a: null }, { a: {} }],
+  [{ a: "1" }, { a: 1 }],
+  ["abcdefghijklmnop", "abcdeXghijklmnop"],
+])("does not take %j for %j", (one: Json, other: Json) => {
+  const interner = new Interner();
+  interner.value(copy(one));
+  expect(interner.value(copy(other))).toEqual(other);
+});
+
 test("keeps what is used, and drops what was not used for a long time", () => {
   const interner = new Interner();
   const used = interner.value({ used: true });
+  expect(interner.value({ used: true })).toBe(used);
   const unused = interner.value({ used: false });
   for (let round = 0; round < 10; round++) {
     for (let index = 0; index < 10_000; index++) interner.text(`text ${round} ${index}`);

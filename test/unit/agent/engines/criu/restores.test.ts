@@ -245,6 +245,27 @@ test("finishes a restore that a service of an earlier version cannot decline", a
 });
 
 test.each([
+  ["of its namespace", "shop", "Progressing PlanReady", ""],
+  [
+    "of another namespace",
+    "other",
+    "Failed StartedFresh",
+    "is not in the configured repository registry.example.com/checkpoints/shop or registry.example.com/checkpoints",
+  ],
+])(
+  "with one repository per namespace, an artifact %s is restored or not",
+  async (_, namespace, condition, message) => {
+    node.repositoryPerNamespace = true;
+    const image = `registry.example.com/checkpoints/${namespace}@sha256:${"1".repeat(64)}`;
+    node.model.images.set(image, "cp");
+    node.restore("pod-1", { image });
+    await node.start().ready;
+    await node.until(() => node.condition(at("pod-1")) === condition);
+    expect(node.message(at("pod-1"))).toContain(message);
+  },
+);
+
+test.each([
   [
     "is missing",
     { image: `registry.example.com/checkpoints@sha256:${"2".repeat(64)}` },

@@ -27,6 +27,7 @@ export class Node {
   readonly entries = new Map<string, CheckpointEntry>();
   quotaBytes = 1e6;
   maxConcurrent = 2;
+  repositoryPerNamespace = false;
   private readonly processes: Process[] = [];
 
   constructor(private readonly time: VirtualTime) {
@@ -155,6 +156,7 @@ export class Process {
       settings: {
         namespace: NAMESPACE,
         repository: REPOSITORY,
+        repositoryPerNamespace: node.repositoryPerNamespace,
         quotaBytes: node.quotaBytes,
         reserveBytes: 1000,
         maxConcurrent: node.maxConcurrent,

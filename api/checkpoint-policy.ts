@@ -1,0 +1,164 @@
+import {
+  conditions,
+  type CheckpointConditionType,
+  type Condition,
+  type ToolConditionType,
+} from "./conditions";
+import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS, type Column } from "./kind";
+import { action } from "./policy-action";
+import { clusterFilter, filter, type PodFilter } from "./policy-filter";
+import { trigger } from "./policy-trigger";
+import {
+  count,
+  DAY_SECONDS,
+  flag,
+  integer,
+  list,
+  object,
+  optional,
+  text,
+  time,
+  type Infer,
+  type Optional,
+  type ValidationRule,
+} from "./schema";
+
+const MONTH_SECONDS = 2_592_000;
+/** Maximum number of failures in the status. The newest are kept. */
+export const MAX_FAILURES = 10;
+
+const rules: ValidationRule[] = [
+  {
+    rule: "!has(self.trigger.heartbeat) || !has(self.trigger.heartbeat.intervalSeconds) || self.minSpacingSeconds <= self.trigger.heartbeat.intervalSeconds",
+    message: "minSpacingSeconds must not exceed intervalSeconds, or checkpoints would be left out",
+  },
+  {
+    rule: "!has(self.filter) || !has(self.filter.minRunningSeconds) || !has(self.filter.phases) || !('Pending' in self.filter.phases)",
+    message: "filter.minRunningSeconds selects no pod in the phase Pending",
+  },
+];
+
+function specOf<F extends Optional | typeof clusterFilter>(pods: F) {
+  return object(
+    "Which pods are checkpointed, and when.",
+    {
+      suspend: optional(flag("Whether the policy does nothing. Checkpoints in flight are completed.", false)),
+      trigger,
+      filter: pods,
+      action,
+      minSpacingSeconds: optional(
+        integer(
+          "Minimum time between two Checkpoints of a pod, in seconds. Checkpoints of other policies and users count too.",
+          0,
+          MONTH_SECONDS,
+          60,
+        ),
+      ),
+      deadlineSeconds: optional(
+        integer(
+          "Seconds after which an action that is due is left out, if it could not be started. After a change of the controller's leader, a missed one is made up once within this time.",
+          10,
+          DAY_SECONDS,
+          600,
+        ),
+      ),
+      maxInFlight: optional(
+        integer("Maximum number of the policy's Checkpoints that have not ended.", 1, 1000, 10),
+      ),
+    },
+    rules,
+  );
+}
+
+const failure = object(undefined, {
+  namespace: text("Namespace of the pod.", 63),
+  pod: text("Name of the pod.", 253),
+  time: time("When it was recorded."),
+  reason: text("Machine-readable reason, such as DeadlineExceeded, or that of the Checkpoint.", 63),
+  message: text("Explanation for people.", 1024),
+});
+
+const status = object("Current state of the policy.", {
+  observedGeneration: optional(count("Generation of the object that the status describes.")),
+  conditions: optional(conditions<CheckpointConditionType | ToolConditionType, PolicyReason>()),
+  lastRunTime: optional(time("When the last Checkpoint was requested.")),
+  nextRunTime: optional(time("When the next pod is due. Missing if none is.")),
+  matchedPods: optional(count("Number of pods that match, regardless of minRunningSeconds.")),
+  inFlight: optional(count("Number of the policy's Checkpoints that have not ended.")),
+  waiting: optional(count("Number of pods that are due, and wait for the limits.")),
+  lastFailures: optional(
+    list(`The last ${MAX_FAILURES} failures, newest first.`, failure, {
+      maxItems: MAX_FAILURES,
+      merge: "atomic",
+    }),
+  ),
+});
+
+const common = {
+  group: AUTOMATION_GROUP,
+  version: "v1alpha1",
+  status,
+  rules: [
+    {
+      rule: "size(self.metadata.name) <= 63",
+      message: "metadata.name is longer than 63 characters, and Checkpoints have it as a label",
+    },
+  ],
+  columns: [
+    { name: "Interval", type: "integer", jsonPath: ".spec.trigger.heartbeat.intervalSeconds" },
+    { name: "Cron", type: "string", jsonPath: ".spec.trigger.heartbeat.cron" },
+    { name: "Suspend", type: "boolean", jsonPath: ".spec.suspend" },
+    ...READY_COLUMNS,
+    { name: "Matched", type: "integer", format: "int64", jsonPath: ".status.matchedPods" },
+    { name: "In Flight", type: "integer", format: "int64", jsonPath: ".status.inFlight" },
+    { name: "Last Run", type: "date", jsonPath: ".status.lastRunTime" },
+    AGE_COLUMN,
+  ] satisfies Column[],
+} as const;
+
+const spec = specOf(optional(filter));
+
+/** Kind CheckpointPolicy: checkpoints of pods in its namespace. */
+export const CHECKPOINT_POLICY = defineKind({
+  ...common,
+  kind: "CheckpointPolicy",
+  plural: "checkpointpolicies",
+  shortNames: ["ckptpol"],
+  scope: "Namespaced",
+  description: "A rule by which pods of the namespace are checkpointed.",
+  spec,
+});
+
+/** Kind ClusterCheckpointPolicy: checkpoints of pods in selected namespaces. */
+export const CLUSTER_CHECKPOINT_POLICY = defineKind({
+  ...common,
+  kind: "ClusterCheckpointPolicy",
+  plural: "clustercheckpointpolicies",
+  shortNames: ["cckptpol"],
+  scope: "Cluster",
+  description: "A rule by which pods of selected namespaces are checkpointed.",
+  spec: specOf(clusterFilter),
+});
+
+/** Labels and annotation of a Checkpoint that a policy created. */
+export const POLICY_LABELS = {
+  /** Name of the policy. */
+  name: "cedana.ai/policy",
+  /** UID of the policy. */
+  uid: "cedana.ai/policy-uid",
+  /** When the checkpoint was due, RFC 3339. An annotation. */
+  due: "cedana.ai/policy-due",
+} as const;
+
+/**
+ * Reason of a policy's conditions.
+ * - `Scheduled`: pods that match are checkpointed when they are due
+ * - `Suspended`: `spec.suspend` is true
+ * - `InvalidTrigger`: the trigger can never be due
+ */
+export type PolicyReason = "Scheduled" | "Suspended" | "InvalidTrigger";
+
+export type PolicyCondition = Condition<CheckpointConditionType | ToolConditionType, PolicyReason>;
+export type PolicySpec = Omit<Infer<typeof spec>, "filter"> & { readonly filter?: PodFilter };
+export type PolicyStatus = Infer<typeof status>;
+export type PolicyFailure = Infer<typeof failure>;

@@ -1,0 +1,98 @@
+import { integer, object, optional, text, type Infer, type ValidationRule } from "./schema";
+
+/** Longest interval and jitter: 30 days. */
+const MONTH_SECONDS = 2_592_000;
+/** Shortest interval, in seconds. A checkpoint of a large pod takes about as long. */
+const MIN_INTERVAL_SECONDS = 60;
+
+/** Returns a pattern of a cron field: a list of values, ranges and steps. */
+function field(value: string): string {
+  return `([*]|${value}(-${value})?)(/[1-9][0-9]?)?(,([*]|${value}(-${value})?)(/[1-9][0-9]?)?)*`;
+}
+
+const MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC";
+const DAYS = "SUN|MON|TUE|WED|THU|FRI|SAT";
+
+/** Five fields of cron, in upper or lower case. */
+const CRON = `^(?i)${[
+  "[0-5]?[0-9]",
+  "([01]?[0-9]|2[0-3])",
+  "(0?[1-9]|[12][0-9]|3[01])",
+  `(0?[1-9]|1[0-2]|${MONTHS})`,
+  `([0-7]|${DAYS})`,
+]
+  .map(field)
+  .join(" +")}$`;
+
+const heartbeat = object(
+  "Periodically, by an interval or by cron.",
+  {
+    intervalSeconds: optional(
+      integer(
+        "Seconds between two checkpoints of a pod. Intervals are aligned to the clock (UTC).",
+        MIN_INTERVAL_SECONDS,
+        MONTH_SECONDS,
+      ),
+    ),
+    cron: optional(
+      text(
+        "Schedule in cron's five fields: minute, hour, day of the month, month, day of the week. Where a change to daylight saving time skips the time, it is due at the end of the gap.",
+        128,
+      ),
+    ),
+    timeZone: optional(
+      text("Time zone of cron, as in the IANA database, such as Europe/Berlin. Default: UTC.", 64, {
+        pattern: "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+      }),
+    ),
+    jitterSeconds: optional(
+      integer(
+        "Time over which the pods are spread. Each pod has a fixed delay in it. Default: the interval; with cron 60.",
+        0,
+        MONTH_SECONDS,
+      ),
+    ),
+  },
+  [
+    {
+      rule: "has(self.intervalSeconds) != has(self.cron)",
+      message: "set either intervalSeconds or cron",
+    },
+    {
+      rule: "!has(self.cron) || self.cron.matches(r'" + CRON + "')",
+      message:
+        "cron must have five fields: minute (0-59), hour (0-23), day of the month (1-31), month (1-12) and day of the week (0-7)",
+    },
+    { rule: "!has(self.timeZone) || has(self.cron)", message: "timeZone has no effect without cron" },
+    {
+      // An unknown time zone ends the evaluation with an error, and the API server rejects the object.
+      rule: "!has(self.timeZone) || timestamp('2026-01-01T00:00:00Z').getHours(self.timeZone) >= 0",
+      message: "timeZone must exist in the IANA database",
+    },
+    {
+      rule: "!has(self.jitterSeconds) || !has(self.intervalSeconds) || self.jitterSeconds <= self.intervalSeconds",
+      message: "jitterSeconds must not exceed intervalSeconds",
+    },
+  ] satisfies ValidationRule[],
+);
+
+const manual = object(
+  "On request: at the time in the annotation cedana.ai/checkpoint-requested-at of a pod, or of the Deployment, ReplicaSet, StatefulSet, DaemonSet or Job that owns it.",
+  {},
+);
+
+export const trigger = object(
+  "When the action is due for a pod. Exactly one of the fields.",
+  { heartbeat: optional(heartbeat), manual: optional(manual) },
+  [
+    {
+      rule: "has(self.heartbeat) != has(self.manual)",
+      message: "set exactly one trigger: heartbeat or manual",
+    },
+  ],
+);
+
+export type HeartbeatTrigger = Infer<typeof heartbeat>;
+
+/** Annotation of a pod or its workload by which the trigger `manual` is due: a time in the format of RFC 3339. */
+export const REQUESTED_AT = "cedana.ai/checkpoint-requested-at";

@@ -1,0 +1,398 @@
+import type { PolicyFailure } from "../../../api";
+import { historyOf, lastDueMs } from "./history";
+import { DueHeap } from "./due-heap";
+import { checkpointName } from "./hash";
+import { PolicyState, type Tables } from "./policy-state";
+import { Slots } from "./slots";
+import type { CheckpointFact, Policy, PolicyPod, Run } from "./types";
+import { Waiting } from "./waiting";
+
+/**
+ * Outcome of an action that was due.
+ * - `started`: its Checkpoint is requested
+ * - `covered`: another Checkpoint of the pod was created less than `minSpacingSeconds` ago
+ * - `filtered`: the pod did not match any longer
+ * - `backoff`: the pod's last Checkpoints failed
+ * - `missed`: it could not start before its deadline
+ */
+export type Outcome = "started" | "covered" | "filtered" | "backoff" | "missed";
+export const OUTCOMES: readonly Outcome[] = ["started", "covered", "filtered", "backoff", "missed"];
+
+export interface EngineOptions extends Tables {
+  /** Maximum number of open Checkpoints of a node, of all clients. */
+  readonly maxPerNode: number;
+  /** Maximum number of open Checkpoints of all policies. */
+  readonly maxInFlight: number;
+  /** Returns all Checkpoints of a pod's name that exist. */
+  readonly checkpointsOf: (pod: string) => readonly CheckpointFact[];
+  /** Called for each action that was due. */
+  readonly report?: (outcome: Outcome, trigger: string, run: Pick<Run, "policy" | "pod" | "dueMs">) => void;
+  /** Called for each failure. */
+  readonly failed?: (policy: Policy, failure: PolicyFailure) => void;
+}
+
+/** State of a policy for its status. */
+export interface PolicyView {
+  readonly problem?: string;
+  readonly matchedPods: number;
+  readonly inFlight: number;
+  readonly waiting: number;
+  readonly nextRunMs?: number;
+  readonly lastRunMs?: number;
+  readonly failures: readonly PolicyFailure[];
+}
+
+export const podKey = ({ namespace, name }: Pick<PolicyPod, "namespace" | "name">) => `${namespace}/${name}`;
+
+/**
+ * Decides which pods are checkpointed, and when. It reads no clock and sends no request: the caller passes the time and what
+ * changed, and starts what `advance` returns. The Checkpoints are the only memory, so that a new leader continues.
+ */
+export class PolicyEngine {
+  private readonly policies = new Map<string, PolicyState>();
+  /** UIDs of policies by namespace; those of all namespaces under "". */
+  private readonly scopes = new Map<string, Set<string>>();
+  private readonly pods = new Map<string, PolicyPod>();
+  private readonly podsIn = new Map<string, Set<string>>();
+  private readonly namespaces = new Map<string, Readonly<Record<string, string>>>();
+  /** When the first pod of each policy is due. */
+  private readonly due = new DueHeap();
+  private readonly slots = new Slots();
+  private readonly waiting = new Waiting();
+  private readonly changed = new Set<string>();
+  private started = false;
+
+  constructor(private readonly options: EngineOptions) {}
+
+  /** Returns when `advance` must be called next, unless something changes. Undefined: never. */
+  get nextMs(): number | undefined {
+    const times = [this.due.firstMs, this.waiting.firstMs, this.slots.firstExpiryMs].filter(
+      (time) => time !== undefined,
+    );
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  /** Evaluates all policies. Until then, changes are only stored: a leader starts with what exists. */
+  start(nowMs: number): void {
+    for (const state of this.policies.values()) this.match(state, nowMs);
+    this.started = true;
+  }
+
+  /** Adds a policy, or replaces it by another generation. `known`: what its status says. */
+  setPolicy(
+    policy: Policy,
+    nowMs: number,
+    known: { readonly lastRunMs?: number; readonly failures?: readonly PolicyFailure[] } = {},
+  ): void {
+    const old = this.policies.get(policy.uid);
+    if (old?.policy.generation === policy.generation) return;
+    if (old) this.removePolicy(policy.uid);
+    const sinceMs = old ? nowMs : policy.sinceMs;
+    const state = new PolicyState({ ...policy, sinceMs }, this.options);
+    const lastRunMs = old?.lastRunMs ?? known.lastRunMs;
+    if (lastRunMs !== undefined) state.lastRunMs = lastRunMs;
+    state.failures = old?.failures ?? known.failures ?? [];
+    this.policies.set(policy.uid, state);
+    const scope = policy.namespace ?? "";
+    this.scopes.set(scope, (this.scopes.get(scope) ?? new Set()).add(policy.uid));
+    this.changed.add(policy.uid);
+    if (this.started) this.match(state, nowMs);
+  }
+
+  removePolicy(uid: string): void {
+    const state = this.policies.get(uid);
+    if (!state) return;
+    this.policies.delete(uid);
+    this.scopes.get(state.policy.namespace ?? "")?.delete(uid);
+    this.due.delete(uid);
+    this.waiting.removePolicy(uid);
+  }
+
+  setNamespace(name: string, labels: Readonly<Record<string, string>>, nowMs: number): void {
+    this.namespaces.set(name, labels);
+    if (!this.started) return;
+    for (const uid of this.podsIn.get(name) ?? []) {
+      const pod = this.pods.get(uid);
+      if (pod) for (const state of this.inScope("")) this.place(state, pod, nowMs, false);
+    }
+  }
+
+  removeNamespace(name: string): void {
+    this.namespaces.delete(name);
+  }
+
+  setPod(pod: PolicyPod, nowMs: number): void {
+    const isNew = !this.pods.has(pod.uid);
+    this.pods.set(pod.uid, pod);
+    this.podsIn.set(pod.namespace, (this.podsIn.get(pod.namespace) ?? new Set()).add(pod.uid));
+    if (!this.started) return;
+    for (const scope of [pod.namespace, ""])
+      for (const state of this.inScope(scope)) this.place(state, pod, nowMs, isNew);
+  }
+
+  removePod(uid: string): void {
+    const pod = this.pods.get(uid);
+    if (!pod) return;
+    this.pods.delete(uid);
+    const others = this.podsIn.get(pod.namespace);
+    others?.delete(uid);
+    if (others?.size === 0) this.podsIn.delete(pod.namespace);
+    for (const scope of [pod.namespace, ""])
+      for (const state of this.inScope(scope)) if (state.delete(uid)) this.refresh(state);
+  }
+
+  /** Records a Checkpoint of any client. @returns whether a slot was released */
+  setCheckpoint(fact: CheckpointFact): boolean {
+    const wasOpen = this.slots.has(fact.key);
+    const pod = this.slots.set(fact);
+    if (pod !== undefined) this.waiting.free(pod);
+    const state = fact.policyUID === undefined ? undefined : this.policies.get(fact.policyUID);
+    if (!state || !this.started) return wasOpen && fact.state !== "open";
+    this.changed.add(state.policy.uid);
+    if (wasOpen && fact.state === "failed")
+      this.failure(state, fact.pod, fact.endedMs ?? fact.createdMs, fact);
+    return wasOpen && fact.state !== "open";
+  }
+
+  removeCheckpoint(key: string, policyUID?: string): void {
+    const pod = this.slots.delete(key);
+    if (pod !== undefined) this.waiting.free(pod);
+    if (policyUID !== undefined && this.policies.has(policyUID)) this.changed.add(policyUID);
+  }
+
+  /** Records that a run that `advance` returned could not be executed. */
+  failRun(run: Run, nowMs: number, reason: string, message: string): void {
+    const state = this.policies.get(run.policy.uid);
+    if (state) this.failure(state, podKey(run.pod), nowMs, { reason, message });
+    this.removeCheckpoint(run.key, run.policy.uid);
+  }
+
+  /** Records that a run that `advance` returned may be executed again at a time, unless its deadline has passed by then. */
+  retryRun(run: Run, atMs: number, cause: string): void {
+    this.removeCheckpoint(run.key, run.policy.uid);
+    if (!this.policies.get(run.policy.uid)?.isActive) return;
+    this.waiting.add(run);
+    this.waiting.delay(run, atMs, cause);
+  }
+
+  /** Processes what is due. @returns what the caller must start now */
+  advance(nowMs: number): readonly Run[] {
+    for (let uid = this.due.first; uid !== undefined; uid = this.due.first) {
+      if ((this.due.firstMs ?? 0) > nowMs) break;
+      const state = this.policies.get(uid);
+      if (state) this.tick(state, nowMs);
+      else this.due.delete(uid);
+    }
+    for (const pod of this.slots.expire(nowMs)) this.waiting.free(pod);
+    this.waiting.wake(nowMs);
+    for (const { run, cause } of this.waiting.expire(nowMs)) this.miss(run, cause, nowMs);
+    return this.dispatch(nowMs);
+  }
+
+  view(uid: string): PolicyView | undefined {
+    const state = this.policies.get(uid);
+    if (!state) return undefined;
+    const { problem, matchedPods, lastRunMs, failures, queue } = state;
+    return {
+      ...(problem === undefined ? {} : { problem }),
+      matchedPods,
+      inFlight: this.slots.ofPolicy(uid),
+      waiting: this.waiting.ofPolicy(uid),
+      ...(queue.firstMs === undefined ? {} : { nextRunMs: queue.firstMs }),
+      ...(lastRunMs === undefined ? {} : { lastRunMs }),
+      failures,
+    };
+  }
+
+  /** Returns the numbers of all policies together. */
+  get totals(): { readonly policies: number; readonly inFlight: number; readonly waiting: number } {
+    return { policies: this.policies.size, inFlight: this.slots.total, waiting: this.waiting.size };
+  }
+
+  /** Returns `namespace/name` of a policy, or `name` of a cluster-scoped one. */
+  keyOf(uid: string): string | undefined {
+    const policy = this.policies.get(uid)?.policy;
+    return policy && (policy.namespace === undefined ? policy.name : `${policy.namespace}/${policy.name}`);
+  }
+
+  /** Returns the UIDs of the policies whose view changed since the last call. */
+  takeChanged(): readonly string[] {
+    const changed = [...this.changed];
+    this.changed.clear();
+    return changed;
+  }
+
+  private tick(state: PolicyState, nowMs: number): void {
+    const { first, firstMs: dueMs } = state.queue;
+    const pod = first === undefined ? undefined : this.pods.get(first);
+    if (pod === undefined || dueMs === undefined) {
+      if (first !== undefined) state.delete(first);
+      return this.refresh(state);
+    }
+    state.done(pod, dueMs, nowMs);
+    this.refresh(state);
+    const { policy } = state;
+    const context = this.contextOf(pod, nowMs);
+    if (!state.matches(pod, context, true)) return this.report("filtered", state, pod, dueMs);
+    const deadlineMs = dueMs + (policy.spec.deadlineSeconds ?? 0) * 1000;
+    const name = checkpointName(policy.uid, pod.uid, pod.name, dueMs);
+    this.waiting.add({ policy, pod, dueMs, deadlineMs, key: `${pod.namespace}/${name}` });
+  }
+
+  private dispatch(nowMs: number): Run[] {
+    const runs: Run[] = [];
+    this.waiting.each((run) => {
+      const state = this.policies.get(run.policy.uid);
+      const pod = this.pods.get(run.pod.uid);
+      if (!state?.isActive || !pod || !state.has(pod.uid)) {
+        this.waiting.remove(run);
+        if (state && pod) this.report("filtered", state, pod, run.dueMs);
+        return "next";
+      }
+      const limit = this.limitOf(run);
+      if (limit) {
+        this.waiting.note(run, limit.cause);
+        return limit.visit;
+      }
+      if (this.admit(state, run, nowMs)) {
+        this.waiting.remove(run);
+        this.slots.start(run, nowMs);
+        state.lastRunMs = nowMs;
+        this.report("started", state, pod, run.dueMs);
+        runs.push({ ...run, pod });
+      }
+      return "next";
+    });
+    return runs;
+  }
+
+  /** Returns the limit that has no room for the run. */
+  private limitOf({ policy, pod }: Run) {
+    const { maxInFlight, maxPerNode } = this.options;
+    if (this.slots.total >= maxInFlight)
+      return {
+        visit: "stop",
+        cause: `all policies together have ${maxInFlight} Checkpoints in flight`,
+      } as const;
+    const ofPolicy = policy.spec.maxInFlight ?? maxInFlight;
+    if (this.slots.ofPolicy(policy.uid) >= ofPolicy)
+      return { visit: "skip-policy", cause: `the policy has ${ofPolicy} Checkpoints in flight` } as const;
+    const { nodeName } = pod;
+    if (nodeName !== undefined && this.slots.onNode(nodeName) >= maxPerNode)
+      return {
+        visit: "skip-node",
+        cause: `node ${nodeName} has ${maxPerNode} Checkpoints in flight`,
+      } as const;
+    return undefined;
+  }
+
+  /** Decides by the pod's Checkpoints. A run that may not start is parked, delayed or removed. */
+  private admit(state: PolicyState, run: Run, nowMs: number): boolean {
+    const { policy, pod, dueMs } = run;
+    const key = podKey(pod);
+    const facts = this.options.checkpointsOf(key);
+    const { open, newest, failure, failures, blockedUntilMs = 0 } = historyOf(facts, pod.uid);
+    if (open !== undefined || this.slots.isBusy(key)) {
+      this.waiting.park(run, key, `Checkpoint ${open?.key ?? `of pod ${key}`} of the pod has not ended`);
+      return false;
+    }
+    const freeMs = (newest?.createdMs ?? 0) + (policy.spec.minSpacingSeconds ?? 0) * 1000;
+    if (newest && freeMs > nowMs) {
+      if (newest.policyUID === policy.uid)
+        this.waiting.delay(
+          run,
+          freeMs,
+          "minSpacingSeconds since the policy's last Checkpoint has not passed",
+        );
+      else this.leave("covered", state, run);
+      return false;
+    }
+    if (failure && blockedUntilMs > nowMs) {
+      this.leave("backoff", state, run);
+      const until = new Date(blockedUntilMs).toISOString();
+      const message = `${failures} failed in a row; not due again before ${until}. The last one: ${failure.message ?? failure.key}`;
+      this.failure(state, key, dueMs, { reason: failure.reason ?? "CheckpointFailed", message });
+      return false;
+    }
+    return true;
+  }
+
+  private leave(outcome: Outcome, state: PolicyState, run: Run): void {
+    this.waiting.remove(run);
+    this.report(outcome, state, run.pod, run.dueMs);
+  }
+
+  private miss(run: Run, cause: string, nowMs: number): void {
+    const state = this.policies.get(run.policy.uid);
+    if (!state) return;
+    this.report("missed", state, run.pod, run.dueMs);
+    const seconds = run.policy.spec.deadlineSeconds;
+    const message = `due at ${new Date(run.dueMs).toISOString()} and not started within deadlineSeconds (${seconds}): ${cause}`;
+    this.failure(state, podKey(run.pod), nowMs, { reason: "DeadlineExceeded", message });
+  }
+
+  private report(outcome: Outcome, state: PolicyState, pod: PolicyPod, dueMs: number): void {
+    this.changed.add(state.policy.uid);
+    this.options.report?.(outcome, state.triggerName, { policy: state.policy, pod, dueMs });
+  }
+
+  private failure(
+    state: PolicyState,
+    pod: string,
+    timeMs: number,
+    { reason = "CheckpointFailed", message = "" }: Pick<CheckpointFact, "reason" | "message">,
+  ): void {
+    const [namespace = "", name = ""] = pod.split("/");
+    const text = (message === "" ? reason : message).slice(0, MAX_MESSAGE);
+    const failure = { namespace, pod: name, time: new Date(timeMs).toISOString(), reason, message: text };
+    state.fail(failure);
+    this.changed.add(state.policy.uid);
+    this.options.failed?.(state.policy, failure);
+  }
+
+  private match(state: PolicyState, nowMs: number): void {
+    const { namespace } = state.policy;
+    const uids = namespace === undefined ? this.pods.keys() : (this.podsIn.get(namespace) ?? []);
+    for (const uid of uids) {
+      const pod = this.pods.get(uid);
+      if (pod) this.place(state, pod, nowMs, !this.started);
+    }
+    this.refresh(state);
+  }
+
+  /** Adds the pod to the policy, updates or removes it. @param catchUp whether what was due before is still due */
+  private place(state: PolicyState, pod: PolicyPod, nowMs: number, catchUp: boolean): void {
+    const { policy, isRequest } = state;
+    if (!state.isActive || !state.matches(pod, this.contextOf(pod, nowMs), false)) {
+      if (state.delete(pod.uid)) this.refresh(state);
+      return;
+    }
+    state.set(pod, () => {
+      const deadlineMs = (policy.spec.deadlineSeconds ?? 0) * 1000;
+      const facts = this.options.checkpointsOf(podKey(pod));
+      return Math.max(
+        policy.sinceMs,
+        pod.createdMs,
+        catchUp || isRequest ? nowMs - deadlineMs : nowMs,
+        lastDueMs(facts, policy.uid, pod.uid),
+      );
+    });
+    this.refresh(state);
+  }
+
+  private refresh(state: PolicyState): void {
+    this.due.set(state.policy.uid, state.queue.firstMs);
+    this.changed.add(state.policy.uid);
+  }
+
+  private inScope(scope: string): readonly PolicyState[] {
+    return [...(this.scopes.get(scope) ?? [])].flatMap((uid) => this.policies.get(uid) ?? []);
+  }
+
+  private contextOf(pod: PolicyPod, nowMs: number) {
+    return { nowMs, namespaceLabels: this.namespaces.get(pod.namespace) ?? {} };
+  }
+}
+
+/** Maximum length of a message in the status. */
+const MAX_MESSAGE = 1024;

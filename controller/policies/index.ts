@@ -1,0 +1,94 @@
+/** Reconciles CheckpointPolicies and ClusterCheckpointPolicies. */
+import type { CheckpointSettings, PolicySettings } from "../../config/programs/controller";
+import { controller, type Controller } from "../../kube";
+import { CHECKPOINT } from "../checkpoints/objects";
+import type { Runtime } from "../runtime";
+import { ACTIONS } from "./actions";
+import { PolicyDriver } from "./driver";
+import { FILTERS } from "./filters";
+import { CLUSTER_POLICY, NAMESPACE, POLICY, POLICY_POD, WORKLOADS } from "./objects";
+import { Report } from "./report";
+import { statusOf } from "./status";
+import { TRIGGERS } from "./triggers";
+
+/** Statuses that are written concurrently. */
+const WORKERS = 4;
+/** Longest delay after failures. */
+const MAX_DELAY_MS = 60_000;
+/** Shortest time between two writes of a policy's status: one with many pods changes all the time. */
+const STATUS_MS = 15_000;
+
+export interface PolicyOptions extends Runtime {
+  readonly settings: PolicySettings;
+  /** Namespaces whose Checkpoints are reconciled, and slots of a node. */
+  readonly checkpoints: Pick<CheckpointSettings, "namespaces" | "maxPerNode">;
+  /** Default: those of this directory. */
+  readonly tables?: {
+    readonly triggers?: typeof TRIGGERS;
+    readonly filters?: typeof FILTERS;
+    readonly actions?: typeof ACTIONS;
+  };
+}
+
+/** Returns the controller of policies. It creates Checkpoints when pods are due, and writes the status of policies. */
+export function policyController(options: PolicyOptions): Controller {
+  const { settings, cache, client, events, log, metrics, tables = {} } = options;
+  const { namespaces, maxPerNode } = options.checkpoints;
+  const { triggers = TRIGGERS, filters = FILTERS, actions = ACTIONS } = tables;
+  const scope = { namespaces, skipDenied: true };
+  const policies = cache.objects(POLICY, scope);
+  const clusterPolicies = cache.objects(CLUSTER_POLICY, { skipDenied: true });
+  const caches = {
+    policies: [policies, clusterPolicies],
+    pods: cache.objects(POLICY_POD, scope),
+    namespaces: cache.objects(NAMESPACE, { skipDenied: true }),
+    checkpoints: cache.objects(CHECKPOINT, scope),
+    workloads: WORKLOADS.map((kind) => cache.objects(kind, scope)),
+  };
+  const builder = controller("policies", { log, metrics, workers: WORKERS, maxDelayMs: MAX_DELAY_MS });
+  const writtenMs = new Map<string, number>();
+  const driver = new PolicyDriver({
+    triggers,
+    filters,
+    actions,
+    maxPerNode,
+    maxInFlight: settings.maxInFlight,
+    caches,
+    client,
+    log,
+    changed: (key) => builder.queue.addAfter(key, (writtenMs.get(key) ?? 0) + STATUS_MS - Date.now()),
+  });
+  driver.report = new Report({
+    events,
+    metrics,
+    log,
+    triggers: Object.keys(triggers),
+    totals: () => driver.totals,
+  });
+
+  const objectOf = (key: string) => policies.get(key) ?? clusterPolicies.get(key);
+  return builder
+    .needs(...caches.policies, caches.pods, caches.namespaces, caches.checkpoints, ...caches.workloads)
+    .reconcile(
+      async (key, signal) => {
+        const object = objectOf(key);
+        const view = object && driver.view(object.metadata.uid);
+        if (!object || !view) return void writtenMs.delete(key);
+        const nowMs = Date.now();
+        const waitMs = (writtenMs.get(key) ?? 0) + STATUS_MS - nowMs;
+        if (waitMs > 0 && object.status.observedGeneration === object.metadata.generation)
+          return { requeueAfterMs: waitMs };
+        const status = statusOf(object, view, nowMs);
+        if (status === undefined) return undefined;
+        const kind = object.metadata.namespace === undefined ? CLUSTER_POLICY : POLICY;
+        await client.applyStatus(kind, object.metadata, status, { signal });
+        writtenMs.set(key, nowMs);
+        return undefined;
+      },
+      {
+        start: () => driver.start(),
+        background: (signal) => driver.run(signal),
+        drain: () => driver.drain(),
+      },
+    );
+}

@@ -1,0 +1,51 @@
+import { isDeepStrictEqual } from "node:util";
+import { conditionsOf, toolConditions, type PolicyReason, type PolicyStatus } from "../../api";
+import type { PolicyView } from "./core/engine";
+import type { PolicyObject } from "./objects";
+
+const time = (ms: number) => new Date(ms).toISOString();
+
+/**
+ * Returns the status of a policy.
+ * @returns undefined if the object has it already
+ */
+export function statusOf(
+  { metadata, spec, status }: PolicyObject,
+  view: PolicyView,
+  nowMs: number,
+): PolicyStatus | undefined {
+  const [reason, message] = reasonOf(view, spec.suspend ?? false);
+  const input = {
+    reason,
+    message,
+    observedGeneration: metadata.generation,
+    before: status.conditions ?? [],
+    now: time(nowMs),
+  };
+  const isInvalid = view.problem !== undefined;
+  const next: PolicyStatus = {
+    observedGeneration: metadata.generation,
+    conditions: [
+      ...conditionsOf({ ...input, holds: isInvalid ? "Failed" : "Ready" }),
+      ...toolConditions(input, isInvalid ? "failed" : "completed"),
+    ],
+    ...(view.lastRunMs === undefined ? {} : { lastRunTime: time(view.lastRunMs) }),
+    ...(view.nextRunMs === undefined ? {} : { nextRunTime: time(view.nextRunMs) }),
+    matchedPods: view.matchedPods,
+    inFlight: view.inFlight,
+    waiting: view.waiting,
+    ...(view.failures.length === 0 ? {} : { lastFailures: view.failures }),
+  };
+  return isDeepStrictEqual(plain(next), plain(status)) ? undefined : next;
+}
+
+function reasonOf({ problem }: PolicyView, suspend: boolean): [reason: PolicyReason, message: string] {
+  if (problem !== undefined) return ["InvalidTrigger", problem];
+  if (suspend) return ["Suspended", "spec.suspend is true: no pod is checkpointed"];
+  return ["Scheduled", "pods that match are checkpointed when they are due"];
+}
+
+/** Returns the JSON, whose objects have no other prototype. */
+function plain(status: PolicyStatus): unknown {
+  return JSON.parse(JSON.stringify(status));
+}

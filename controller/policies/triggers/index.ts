@@ -1,0 +1,6 @@
+/** Triggers by their field in `spec.trigger` of a policy. */
+import type { Trigger } from "../core/types";
+import { heartbeat } from "./heartbeat";
+import { manual } from "./manual";
+
+export const TRIGGERS: Readonly<Record<string, Trigger>> = { heartbeat, manual };
