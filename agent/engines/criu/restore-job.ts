@@ -1,6 +1,5 @@
 import type { NodeRestoreReason, NodeRestoreSpec, NodeRestoreStatus } from "../../../api";
 import { NodeServiceError, type Outcome } from "../../../clients/node-service";
-import { RegistryError } from "../../../clients/registry";
 import { repositoriesOf } from "../../../config/programs";
 import { InvalidInputError } from "../../../config/schema";
 import { exponential, sleep } from "../../../kube";
@@ -15,7 +14,8 @@ import {
   type Ended,
   type NodeRestoreObject,
 } from "./node-restores";
-import { isTemporary, retried, textOf } from "./service";
+import { loadArriving } from "./load-arriving";
+import { isTemporary, MAX_MESSAGE, retried, textOf } from "./service";
 
 export interface RestoreJobOptions {
   readonly id: { readonly uid: string; readonly name: string };
@@ -27,12 +27,6 @@ export interface RestoreJobOptions {
 
 /** Errors of the service that a retry does not fix. Of others, such as a full disk or a broken stream, it can. */
 const FATAL = ["InvalidRequest", "UnknownMethod", "PartNotFound"];
-
-/** How often damaged or missing memory is pulled: it can be damaged on the way. */
-const DAMAGED_ATTEMPTS = 3;
-
-/** Maximum length of a message to the service, in UTF-16 units: at most 3072 of its 4096 bytes. */
-const MAX_MESSAGE = 1024;
 
 /**
  * Runs one NodeRestore to its outcome: pulls the checkpoint, publishes the plan, and reports what the runtime did with it. When
@@ -136,43 +130,6 @@ export class RestoreJob implements Job {
     );
   }
 
-  /**
-   * Pulls memory that was not staged, until none is missing. If a part of it is damaged or deleted in the registry, the containers
-   * are killed.
-   * @throws the signal's reason
-   */
-  private async load({ image }: NodeRestoreSpec, signal: AbortSignal): Promise<void> {
-    const { node, artifacts, pulls, times, log } = this.context;
-    const { podUID } = this;
-    for (let attempt = 0, damaged = 0; ; attempt++) {
-      const { containers } = await this.outcome();
-      if (!containers.some(({ arriving }) => arriving)) return;
-      try {
-        // Processes wait for this memory, so it comes before pulls of other pods.
-        await pulls.take(signal, true);
-        try {
-          await artifacts.load({ image, podUID }, signal);
-        } finally {
-          pulls.release();
-        }
-      } catch (error) {
-        signal.throwIfAborted();
-        log.warn({ ...this.options.id, err: error, attempt }, "cannot load the memory of a pod; retrying");
-        if (isDamaged(error) && ++damaged === DAMAGED_ATTEMPTS) {
-          const message = textOf(error).slice(0, MAX_MESSAGE);
-          await retried(
-            () => node.loseMemory({ podUID, message }, signal),
-            times.backoffMs,
-            signal,
-            isTemporary,
-          );
-          return;
-        }
-      }
-      await sleep(exponential(...times.backoffMs, attempt), signal);
-    }
-  }
-
   /** Decides that the pod gets no plan: its containers do not wait for one. @returns how the restore ended */
   private async decline({ fallback }: NodeRestoreSpec, cause: string, text: string): Promise<Ended> {
     const { node, times, log } = this.context;
@@ -209,7 +166,12 @@ export class RestoreJob implements Job {
     const over = new AbortController();
     // It ends by itself, or by the signal.
     const loaded = spec.lazy
-      ? this.load(spec, AbortSignal.any([this.signal, over.signal])).catch(() => undefined)
+      ? loadArriving(this.context, {
+          image: spec.image,
+          podUID: this.podUID,
+          outcome: () => this.outcome(),
+          signal: AbortSignal.any([this.signal, over.signal]),
+        }).catch(() => undefined)
       : undefined;
     try {
       for (let attempt = 0, loading = ""; ; attempt++) {
@@ -289,11 +251,4 @@ function fallbackOf(fallback: NodeRestoreSpec["fallback"]): "fresh" | "fail" {
 function isFatal(error: unknown): boolean {
   if (error instanceof ArtifactError || error instanceof InvalidInputError) return true;
   return error instanceof NodeServiceError && !isTemporary(error) && FATAL.includes(error.reason);
-}
-
-/** Returns whether memory differs from its digest, or is not in the registry. */
-function isDamaged(error: unknown): boolean {
-  if (error instanceof ArtifactError) return true;
-  if (error instanceof RegistryError) return error.status === 404;
-  return error instanceof NodeServiceError && error.reason === "ContentInvalid";
 }

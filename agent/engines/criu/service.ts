@@ -2,6 +2,9 @@ import { messageOf } from "../../../http";
 import { NodeServiceError } from "../../../clients/node-service";
 import { exponential, sleep } from "../../../kube";
 
+/** Maximum length of a message to the service, in UTF-16 units: at most 3072 of its 4096 bytes. */
+export const MAX_MESSAGE = 1024;
+
 /** Returns whether the same request may succeed later. */
 export function isTemporary(error: unknown): boolean {
   return error instanceof NodeServiceError && error.retryable;
