@@ -76,7 +76,8 @@ describeInNamespaces("memory that is loaded on access", () => {
   /** Waits until the container was killed and created again, and checks that no process read a wrong page before. */
   async function killed(container = "main"): Promise<void> {
     await eventually(() => expect(restores.status("copy", ".containerStatuses[0].restartCount")).toBe("1"));
-    const log = node.kubectl(["logs", "copy", "-c", container, "--previous"]);
+    // The kubelet counts the restart before it has the log of the container that ended.
+    const log = await eventually(() => node.kubectl(["logs", "copy", "-c", container, "--previous"]));
     expect(log).not.toMatch(/bad [1-9]/);
     expect(restores.status("copy", ".containerStatuses[0].lastState.terminated.exitCode")).toBe("137");
   }
