@@ -94,8 +94,10 @@ export class WebhookProcess implements Webhook {
 
   private run(): Promise<number> {
     const { program, port, handlers, level, log } = this.options;
+    // Bodies of hostile clients are garbage that must be collected soon.
+    const inherited = process.execArgv.filter((option) => !option.startsWith("--heap-growing-percent"));
     const child = fork(program, [WEBHOOK_ARGUMENT], {
-      execArgv: [...process.execArgv, `--max-old-space-size=${HEAP_MIB}`],
+      execArgv: [...inherited, `--max-old-space-size=${HEAP_MIB}`],
       env: { NODE_ENV: process.env["NODE_ENV"] },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });

@@ -93,8 +93,6 @@ export class WebhookServer implements Webhook {
         // Default: 30 s, during which connections without a request stay open.
         connectionsCheckingInterval: 1_000,
         maxHeaderSize: 16_384,
-        // Until the handshake begins.
-        pauseOnConnect: true,
       },
       (request, response) => void this.serve(request, response),
     );
