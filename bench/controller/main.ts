@@ -7,6 +7,7 @@ import { compareCheckpoints } from "./checkpoints";
 import { median } from "./each";
 import { measureRound, type Round } from "./round";
 import { Scene } from "./scene";
+import { measureWaiting } from "./waiting";
 
 const { values } = parseArgs({
   options: {
@@ -15,6 +16,8 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "3" },
     /** Instead of nodes: the first list of this many Checkpoints. */
     checkpoints: { type: "string" },
+    /** Instead of nodes: the event loop with this many waiting Checkpoints of one tenant. */
+    waiting: { type: "string" },
     /** Directory of commit 8cb8e57, with its dist/controller.js, to compare `--checkpoints` with. */
     against: { type: "string" },
   },
@@ -75,6 +78,7 @@ function table(results: readonly Result[]): string {
 }
 
 async function main(): Promise<void> {
+  if (values.waiting !== undefined) return waiting(Number(values.waiting));
   if (values.checkpoints !== undefined) return checkpoints(Number(values.checkpoints));
   const results: Result[] = [];
   for (const nodes of values.nodes.split(",").map(Number))
@@ -97,6 +101,11 @@ async function checkpoints(count: number): Promise<void> {
   mkdirSync("bench/results", { recursive: true });
   writeFileSync("bench/results/controller-checkpoints.md", `${text}\n\n${rounds}\n\n    ${command}\n`);
   console.log(`\n${text}\n\n${rounds}\n\n    ${command}`);
+}
+
+async function waiting(count: number): Promise<void> {
+  const text = await measureWaiting(count, Number(values.rounds));
+  console.log(`\n${text}\n\nMedians of ${values.rounds} rounds, Node ${process.versions.node}.`);
 }
 
 main().catch((error: unknown) => {
