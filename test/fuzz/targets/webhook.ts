@@ -169,7 +169,9 @@ const decisions = target({
   check({ pod, checkpoints }) {
     const decision = decisionOn(pod, checkpoints);
     if (!isPod(pod) || decision.is === "busy" || decision.is === "invalid") return;
-    const patch = mutation(pod, decision, "request-2", PLACEMENTS);
+    // Only a restore, and a pod that is admitted fresh because others were not created, are recorded as claims.
+    const claimOf = ({ is }: Decision) => (is === "restore" ? "request-2" : undefined);
+    const patch = mutation(pod, decision, claimOf(decision), PLACEMENTS);
     const others = patch.filter(({ path }) => !MAY_CHANGE.test(path)).map(({ path }) => path);
     must(others.length === 0, `changes ${others.join()}`);
     const stored = applyPatch(structuredClone(pod), structuredClone(patch) as Operation[]).newDocument;
@@ -186,7 +188,7 @@ const decisions = target({
       throw new Violation(`decides ${again.is} on the pod that it changed, after ${decision.is}`);
     const twice = applyPatch(
       structuredClone(stored),
-      structuredClone(mutation(stored, again, "request-2", PLACEMENTS)) as Operation[],
+      structuredClone(mutation(stored, again, claimOf(again), PLACEMENTS)) as Operation[],
     );
     must(
       JSON.stringify(sorted(twice.newDocument)) === JSON.stringify(sorted(stored)),
