@@ -117,6 +117,7 @@ const common = {
 } as const;
 
 const spec = specOf(optional(filter));
+const clusterSpec = specOf(clusterFilter);
 
 /** Kind CheckpointPolicy: checkpoints of pods in its namespace. */
 export const CHECKPOINT_POLICY = defineKind({
@@ -137,7 +138,7 @@ export const CLUSTER_CHECKPOINT_POLICY = defineKind({
   shortNames: ["cckptpol"],
   scope: "Cluster",
   description: "A rule by which pods of selected namespaces are checkpointed.",
-  spec: specOf(clusterFilter),
+  spec: clusterSpec,
 });
 
 /** Labels and annotation of a Checkpoint that a policy created. */
@@ -159,6 +160,9 @@ export const POLICY_LABELS = {
 export type PolicyReason = "Scheduled" | "Suspended" | "InvalidTrigger";
 
 export type PolicyCondition = Condition<CheckpointConditionType | ToolConditionType, PolicyReason>;
+export type CheckpointPolicySpec = Infer<typeof spec>;
+export type ClusterCheckpointPolicySpec = Infer<typeof clusterSpec>;
+/** What both kinds have in common. */
 export type PolicySpec = Omit<Infer<typeof spec>, "filter"> & { readonly filter?: PodFilter };
 export type PolicyStatus = Infer<typeof status>;
 export type PolicyFailure = Infer<typeof failure>;

@@ -61,6 +61,8 @@ export {
   type PolicyCondition,
   type PolicyFailure,
   type PolicyReason,
+  type CheckpointPolicySpec,
+  type ClusterCheckpointPolicySpec,
   type PolicySpec,
   type PolicyStatus,
 } from "./checkpoint-policy";

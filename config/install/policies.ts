@@ -2,6 +2,8 @@ import {
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
   CRON_PATTERN,
+  type CheckpointPolicySpec,
+  type ClusterCheckpointPolicySpec,
   type HeartbeatTrigger,
   type Kind,
   type PolicySpec,
@@ -9,7 +11,7 @@ import {
 } from "../../api";
 import { described, dnsLabel, integer, shape } from "../schema";
 import { printable, under, type Problem } from "../schema/problem";
-import { structuralEntries } from "../schema/structural";
+import { structuralEntries, type StructuralInput } from "../schema/structural";
 import * as v from "../schema/valibot";
 
 function specOf({ schema, kind }: Kind): Schema {
@@ -21,9 +23,9 @@ function specOf({ schema, kind }: Kind): Schema {
 const name = described(dnsLabel, "Name of the policy.");
 
 /** A CheckpointPolicy of the install. */
-export type CheckpointPolicyInput = { readonly name: string; readonly namespace: string } & PolicySpec;
+export type CheckpointPolicyInput = { name: string; namespace: string } & StructuralInput<CheckpointPolicySpec>;
 /** A ClusterCheckpointPolicy of the install. */
-export type ClusterCheckpointPolicyInput = { readonly name: string } & PolicySpec;
+export type ClusterCheckpointPolicyInput = { name: string } & StructuralInput<ClusterCheckpointPolicySpec>;
 
 const policySchema = shape({
   name,

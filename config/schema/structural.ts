@@ -4,6 +4,9 @@ import { described, derived, integer, rule } from "./rule";
 import { mapping, shape } from "./shape";
 import * as v from "./valibot";
 
+/** Fields of a kind as an input: writable, like the inputs of all other schemas. */
+export type StructuralInput<T> = T extends object ? { -readonly [K in keyof T]: StructuralInput<T[K]> } : T;
+
 /**
  * Returns the properties of an object of a kind as an input, to be combined with others. The validation rules of the kind (CEL)
  * are left out: the API server evaluates them.
@@ -56,9 +59,8 @@ function list({ items, minItems = 0, maxItems = Number.MAX_SAFE_INTEGER }: Schem
 }
 
 function text(schema: Schema): v.GenericSchema<string> {
-  const { pattern: source = "", minLength = 0, maxLength = Number.MAX_SAFE_INTEGER } = schema;
-  const form = new RegExp(source);
-  return v.pipe(
+  const { pattern = "", minLength = 0, maxLength = Number.MAX_SAFE_INTEGER } = schema;
+  const bounded = v.pipe(
     v.string(),
     rule<string>({
       code: "out-of-range",
@@ -67,12 +69,17 @@ function text(schema: Schema): v.GenericSchema<string> {
       allowed: `${minLength} to ${maxLength} characters`,
       jsonSchema: { minLength, maxLength },
     }),
+  );
+  if (pattern === "") return bounded;
+  const form = new RegExp(pattern);
+  return v.pipe(
+    bounded,
     rule<string>({
       code: "invalid-text",
       test: (value) => form.test(value),
       message: "does not have the required form",
-      allowed: source,
-      ...(source === "" ? {} : { jsonSchema: { pattern: source } }),
+      allowed: pattern,
+      jsonSchema: { pattern },
     }),
   );
 }
