@@ -1,9 +1,10 @@
 /** Policy on the labels by which a Checkpoint belongs to a policy. */
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import { AUTOMATION_GROUP, CEDANA, IMPORT_VERB, POLICY_LABELS } from "../../../api";
+import { CEDANA, POLICY_LABELS } from "../../../api";
 import { namesOf, type ResolvedInstall } from "../../../config/install";
 import { admissionPolicy, isAnyController, isProgram, text } from "../admission";
+import { CHECKPOINT_WRITES, MAY_IMPORT } from "./checkpoint-writes";
 
 const labelOf = (root: string) => `${root}.metadata.?labels[?${text(POLICY_LABELS.uid)}]`;
 
@@ -17,20 +18,9 @@ export function policyGuard(scope: Construct, install: ResolvedInstall): ApiObje
     id: "checkpoint-policies",
     name: namesOf(install).checkpointPolicies,
     component: "controller",
-    rules: [
-      {
-        apiGroups: [AUTOMATION_GROUP],
-        apiVersions: ["*"],
-        resources: ["checkpoints"],
-        operations: ["CREATE", "UPDATE"],
-        scope: "Namespaced",
-      },
-    ],
+    rules: CHECKPOINT_WRITES,
     variables: [
-      {
-        name: "mayImport",
-        expression: `authorizer.group('${AUTOMATION_GROUP}').resource('checkpoints').namespace(request.namespace).check('${IMPORT_VERB}').allowed()`,
-      },
+      MAY_IMPORT,
       {
         name: "setsPolicy",
         expression: `${labelOf("object")}.hasValue() && (request.operation == 'CREATE' || ${labelOf("object")} != ${labelOf("oldObject")})`,

@@ -4,6 +4,7 @@ import type { Construct } from "constructs";
 import { AUTOMATION_GROUP, IMPORT_VERB } from "../../../api";
 import { namesOf, type ResolvedInstall } from "../../../config/install";
 import { admissionPolicy, isProgram, unchanged } from "../admission";
+import { CHECKPOINT_WRITES, MAY_IMPORT } from "./checkpoint-writes";
 
 /** Metadata by which other programs find or keep a Checkpoint. */
 const METADATA = ["labels", "annotations", "ownerReferences", "finalizers"].map((field) => [
@@ -22,21 +23,10 @@ export function recordGuard(scope: Construct, install: ResolvedInstall): ApiObje
     id: "checkpoint-records",
     name: namesOf(install).checkpointRecords,
     component: "controller",
-    rules: [
-      {
-        apiGroups: [AUTOMATION_GROUP],
-        apiVersions: ["*"],
-        resources: ["checkpoints"],
-        operations: ["CREATE", "UPDATE"],
-        scope: "Namespaced",
-      },
-    ],
+    rules: CHECKPOINT_WRITES,
     variables: [
       { name: "isController", expression: isProgram(install, "controller") },
-      {
-        name: "mayImport",
-        expression: `authorizer.group('${AUTOMATION_GROUP}').resource('checkpoints').namespace(request.namespace).check('${IMPORT_VERB}').allowed()`,
-      },
+      MAY_IMPORT,
       // Of each install's controller. Who writes the status names the artifact anyway.
       {
         name: "mayWriteStatus",

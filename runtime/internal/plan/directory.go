@@ -40,6 +40,15 @@ type Pod struct {
 // Open opens the directory of a pod below base. It returns ErrNoPlan if there is none, and an error unless base and the
 // directory belong to root and are writable for root only.
 func Open(base, uid string) (*Pod, error) {
+	root, err := openOf(base, "", uid)
+	if err != nil {
+		return nil, err
+	}
+	return &Pod{UID: uid, path: filepath.Join(base, uid), root: root}, nil
+}
+
+// openOf opens the directory of a pod below base whose name is a prefix and the pod's UID, as Open does.
+func openOf(base, prefix, uid string) (*os.Root, error) {
 	if !checkpoint.IsUID(uid) {
 		return nil, fmt.Errorf("the pod's UID %.80q is invalid", uid)
 	}
@@ -48,7 +57,8 @@ func Open(base, uid string) (*Pod, error) {
 		return nil, err
 	}
 	defer parent.Close()
-	info, err := parent.Lstat(uid)
+	name := prefix + uid
+	info, err := parent.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNoPlan
 	}
@@ -56,13 +66,9 @@ func Open(base, uid string) (*Pod, error) {
 		return nil, err
 	}
 	if err := private(info, 0o077); err != nil {
-		return nil, fmt.Errorf("%s/%s: %w", base, uid, err)
+		return nil, fmt.Errorf("%s/%s: %w", base, name, err)
 	}
-	root, err := parent.OpenRoot(uid)
-	if err != nil {
-		return nil, err
-	}
-	return &Pod{UID: uid, path: filepath.Join(base, uid), root: root}, nil
+	return parent.OpenRoot(name)
 }
 
 func openBase(base string) (*os.Root, error) {

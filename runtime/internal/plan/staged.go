@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 
@@ -15,25 +13,7 @@ const StagingPrefix = ".staging-"
 // Staged returns the metadata of the checkpoint that is staged for a pod. Its other files may be missing: only a plan says that
 // they are complete. It returns ErrNoPlan if no metadata is staged, and an error unless the directories belong to root.
 func Staged(base, uid string) (*checkpoint.Checkpoint, error) {
-	if !checkpoint.IsUID(uid) {
-		return nil, fmt.Errorf("the pod's UID %.80q is invalid", uid)
-	}
-	parent, err := openBase(base)
-	if err != nil {
-		return nil, err
-	}
-	defer parent.Close()
-	info, err := parent.Lstat(StagingPrefix + uid)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNoPlan
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := private(info, 0o077); err != nil {
-		return nil, fmt.Errorf("%s/%s%s: %w", base, StagingPrefix, uid, err)
-	}
-	staging, err := parent.OpenRoot(StagingPrefix + uid)
+	staging, err := openOf(base, StagingPrefix, uid)
 	if err != nil {
 		return nil, err
 	}

@@ -12,15 +12,17 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// compareGPU returns the first reason why processes that used GPUs cannot have them here.
-func compareGPU(source *checkpoint.GPU, driver cuda.Driver, tool cuda.Tool, spec *specs.Spec) error {
+// compareGPU returns the first reason why processes that used GPUs cannot have them here. It reads driver and tool only for a
+// checkpoint of such processes.
+func compareGPU(source *checkpoint.GPU, read func() cuda.Driver, find func() cuda.Tool, spec *specs.Spec) error {
 	if source == nil {
 		return nil
 	}
+	driver := read()
 	if driver.Version != source.Driver {
 		return fmt.Errorf("the version of NVIDIA's driver is %q, at the checkpoint it was %q", driver.Version, source.Driver)
 	}
-	if tool == "" {
+	if find() == "" {
 		return errors.New("the node has no cuda-checkpoint")
 	}
 	for _, each := range source.Devices {

@@ -36,7 +36,8 @@ func TestCompareGPU(t *testing.T) {
 		"a pod without it": {source, driver, "cuda-checkpoint", &specs.Spec{Linux: &specs.Linux{}}, "no device /dev/nvidia0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := compareGPU(each.source, each.driver, each.tool, each.spec)
+			driver, tool := func() cuda.Driver { return each.driver }, func() cuda.Tool { return each.tool }
+			err := compareGPU(each.source, driver, tool, each.spec)
 			if (err == nil) != (each.want == "") || err != nil && !strings.Contains(err.Error(), each.want) {
 				t.Errorf("got %v, want %q", err, each.want)
 			}

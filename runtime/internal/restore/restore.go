@@ -131,7 +131,7 @@ func wait(request Request) (*plan.Pod, error) {
 			return pod, err
 		}
 		if !part {
-			// Metadata that cannot be read is not complete yet, or no plan comes of it.
+			// Metadata that cannot be read is not complete yet, or is rejected.
 			if staged, err := plan.Staged(request.Plans, request.Pod.UID); err == nil {
 				if part = partOf(staged, request.Pod.Container) >= 0; !part {
 					return nil, errNotPart
@@ -262,7 +262,7 @@ func (r *run) compare() error {
 	if err := compareContainer(r.container, r.spec); err != nil {
 		return err
 	}
-	if err := compareGPU(r.container.GPU, cuda.ReadDriver("/"), cuda.Find(), r.spec); err != nil {
+	if err := compareGPU(r.container.GPU, func() cuda.Driver { return cuda.ReadDriver("/") }, cuda.Find, r.spec); err != nil {
 		return err
 	}
 	return r.compareCredentials()

@@ -79,6 +79,15 @@ test("requests all containers at once and records one image for them", async () 
   expect(await harness.nodeCheckpoints()).toEqual([]);
 });
 
+/** Takes a checkpoint whose agent reports an image. */
+async function reports(image: string | undefined): Promise<void> {
+  await harness.checkpoint();
+  harness.start();
+  await seconds(2);
+  harness.edit(uid(), { ...DONE, image });
+  await seconds(2);
+}
+
 test.each([
   undefined,
   "registry.example.com/checkpoints:1",
@@ -86,11 +95,7 @@ test.each([
   `registry.example.com/checkpoints/other@${DIGEST}`,
   `evil.example.com/checkpoints@${DIGEST}`,
 ])("fails if the agent reports the image %s", async (image) => {
-  await harness.checkpoint();
-  harness.start();
-  await seconds(2);
-  harness.edit(uid(), { ...DONE, image });
-  await seconds(2);
+  await reports(image);
   expect(harness.outcome()).toMatchObject({
     is: "Failed CheckpointFailed",
     message: expect.stringContaining(
@@ -123,11 +128,7 @@ test.each([
   `registry.example.com/checkpoints/team-a/x@${DIGEST}`,
 ])("with one repository per namespace, fails if the agent reports %s", async (image) => {
   harness.perNamespace();
-  await harness.checkpoint();
-  harness.start();
-  await seconds(2);
-  harness.edit(uid(), { ...DONE, image });
-  await seconds(2);
+  await reports(image);
   expect(harness.outcome()).toMatchObject({
     is: "Failed CheckpointFailed",
     message: expect.stringContaining(
