@@ -81,7 +81,8 @@ export class NodeServiceClient implements NodeService {
     signal?: AbortSignal,
     piece?: OpenPiece,
   ): Promise<boolean> {
-    return this.send("stage", request, { open, piece }, signal);
+    const asked = piece === undefined ? request : { ...request, lazy: true };
+    return this.send("stage", asked, { open, piece }, signal);
   }
 
   async load(request: LoadRequest, piece: OpenPiece, signal?: AbortSignal): Promise<boolean> {
@@ -103,9 +104,8 @@ export class NodeServiceClient implements NodeService {
     signal?: AbortSignal,
   ): Promise<boolean> {
     const connection = await Connection.open(this.socket, signal);
-    const isLazy = method === "stage" && piece !== undefined;
     try {
-      await connection.send(method, isLazy ? { ...request, lazy: true } : request);
+      await connection.send(method, request);
       const { ready, pieces = false } = await connection.result();
       if (typeof ready !== "boolean") throw connection.malformed("ready");
       if (typeof pieces !== "boolean" || (ready && (pieces ? piece : open) === undefined))

@@ -23,7 +23,10 @@ function specOf({ schema, kind }: Kind): Schema {
 const name = described(dnsLabel, "Name of the policy.");
 
 /** A CheckpointPolicy of the install. */
-export type CheckpointPolicyInput = { name: string; namespace: string } & StructuralInput<CheckpointPolicySpec>;
+export type CheckpointPolicyInput = {
+  name: string;
+  namespace: string;
+} & StructuralInput<CheckpointPolicySpec>;
 /** A ClusterCheckpointPolicy of the install. */
 export type ClusterCheckpointPolicyInput = { name: string } & StructuralInput<ClusterCheckpointPolicySpec>;
 

@@ -151,13 +151,7 @@ export class AdmissionAttempt {
 
   /** Returns why pods that are to be restored are not created. */
   private refusal(request: RestoreRequest): Refusal | undefined {
-    const selected = candidates(this.pod, request, this.checkpoints());
-    const refusal = refusalOf(this.pod, selected, Date.now());
-    // The API server calls the webhook again for a pod that an earlier call admitted without a checkpoint.
-    const isAgain = selected.some(
-      ({ status: { restore } }) => restore?.state === "PodMissing" && isOwnClaim(this.pod, restore),
-    );
-    return refusal && { ...refusal, isDue: refusal.isDue || isAgain };
+    return refusalOf(this.pod, candidates(this.pod, request, this.checkpoints()), Date.now());
   }
 
   /** Reads whether the claims of a refusal have pods that the leader has not recorded. @returns whether one has */

@@ -22,7 +22,7 @@ export class ConnectionQueue {
   /** @param admit begins the handshake */
   constructor(private readonly admit: (socket: Socket) => void) {}
 
-  /** Notes that a connection was accepted in this turn, whatever happens to it. */
+  /** Notes that a connection arrived in this turn, also one that is not added. */
   arrive(): void {
     this.arrived = true;
   }

@@ -160,8 +160,7 @@ export class WebhookServer implements Webhook {
     });
     server.removeAllListeners("connection");
     server.on("connection", (socket: Socket) => {
-      queue.arrive();
-      if (!this.connections.accept(socket)) return;
+      if (!this.connections.accept(socket)) return queue.arrive();
       // Without a reader, a reset is an error that would end the process.
       socket.on("error", () => undefined);
       queue.add(socket);

@@ -164,14 +164,17 @@ export class RestoreJob implements Job {
   private async follow(spec: NodeRestoreSpec): Promise<Ended> {
     this.announce("PlanReady", "the containers are restored when they are created");
     const over = new AbortController();
-    // It ends by itself, or by the signal.
+    // It ends by itself, by the signal, or if the service rejects that the memory is lost: the runtime's time limit then ends it.
     const loaded = spec.lazy
       ? loadArriving(this.context, {
           image: spec.image,
           podUID: this.podUID,
           outcome: () => this.outcome(),
           signal: AbortSignal.any([this.signal, over.signal]),
-        }).catch(() => undefined)
+        }).catch((error: unknown) => {
+          if (!this.signal.aborted && !over.signal.aborted)
+            this.context.log.warn({ ...this.options.id, err: error }, "cannot give up memory that is lost");
+        })
       : undefined;
     try {
       for (let attempt = 0, loading = ""; ; attempt++) {

@@ -1,7 +1,8 @@
 /** Limits what runs at a time. */
 export class Slots {
   private used = 0;
-  private waiting = new Set<() => void>();
+  private readonly urgent = new Set<() => void>();
+  private readonly waiting = new Set<() => void>();
 
   constructor(readonly limit: number) {}
 
@@ -11,7 +12,7 @@ export class Slots {
 
   /**
    * Waits for a slot and takes it, in the order of the calls. Call `release` afterwards.
-   * @param first whether it comes before all that wait
+   * @param first whether it comes before those that wait without it
    * @throws the signal's reason
    */
   async take(signal: AbortSignal, first = false): Promise<void> {
@@ -20,28 +21,30 @@ export class Slots {
       this.used++;
       return;
     }
+    const queue = first ? this.urgent : this.waiting;
     await new Promise<void>((resolve, reject) => {
       const begin = () => {
         signal.removeEventListener("abort", leave);
         resolve();
       };
       const leave = () => {
-        this.waiting.delete(begin);
+        queue.delete(begin);
         reject(signal.reason as Error);
       };
-      this.waiting = new Set(first ? [begin, ...this.waiting] : [...this.waiting, begin]);
+      queue.add(begin);
       signal.addEventListener("abort", leave, { once: true });
     });
   }
 
   /** Releases a slot: the next that waits gets it. */
   release(): void {
-    const [next] = this.waiting;
+    const queue = this.urgent.size > 0 ? this.urgent : this.waiting;
+    const [next] = queue;
     if (next === undefined) {
       this.used--;
       return;
     }
-    this.waiting.delete(next);
+    queue.delete(next);
     next();
   }
 }

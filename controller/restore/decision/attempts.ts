@@ -71,11 +71,15 @@ export function refusalOf(
   const firstMs = Math.min(...all.map(({ attempts }) => Date.parse(attempts.firstTime)));
   const [most] = all.toSorted((a, b) => b.attempts.count - a.attempts.count);
   if (most === undefined || count < MIN_ATTEMPTS || nowMs - firstMs < MIN_MS) return undefined;
+  // The API server calls the webhook again for a pod that an earlier call admitted without a checkpoint.
+  const isAgain = all.some(
+    ({ checkpoint: { status } }) => status.restore?.state === "PodMissing" && isOwnClaim(pod, status.restore),
+  );
   const freshAt = Math.max(...all.map(({ attempts }) => attempts.freshAt ?? 0));
   return {
     record: { checkpoint: most.checkpoint, attempts: { ...most.attempts, freshAt: count } },
     reason: `pods of ${workloadOf(pod)} that were to be restored were admitted ${count} times since ${timeOf(firstMs)}, and none was created: a policy, a quota or another webhook rejects them`,
-    isDue: freshAt === 0 || count >= 2 * freshAt,
+    isDue: isAgain || freshAt === 0 || count >= 2 * freshAt,
     claimed: all.filter(({ isClaimed }) => isClaimed).map(({ checkpoint }) => checkpoint),
   };
 }
