@@ -18,27 +18,18 @@ var driverRoot = "/"
 
 // gpuUse is what the containers of a checkpoint use of the node's GPUs.
 type gpuUse struct {
-	tool cuda.Tool
-	// processes and saved are by the name of the container. A container without a GPU has neither.
-	processes map[string][]cuda.Process
-	saved     map[string]*checkpoint.GPU
+	tool      cuda.Tool
+	processes []cuda.Process
+	// saved is by the name of the container.
+	saved map[string]*checkpoint.GPU
 }
 
 // of returns what the checkpoint says of a container; nil if it uses no GPU.
 func (g gpuUse) of(container string) *checkpoint.GPU { return g.saved[container] }
 
-// all returns the processes that use a GPU.
-func (g gpuUse) all() []cuda.Process {
-	all := []cuda.Process{}
-	for _, each := range g.processes {
-		all = append(all, each...)
-	}
-	return all
-}
-
 // findGPU finds the processes that use a GPU. It rejects what cannot be taken off it.
 func (j *job) findGPU() error {
-	j.gpu = gpuUse{processes: map[string][]cuda.Process{}, saved: map[string]*checkpoint.GPU{}}
+	j.gpu = gpuUse{saved: map[string]*checkpoint.GPU{}}
 	for _, each := range j.containers {
 		if err := j.findGPUOf(each); err != nil {
 			return err
@@ -84,7 +75,8 @@ func (j *job) findGPUOf(container pod.Container) error {
 	for _, each := range devices {
 		saved.Devices = append(saved.Devices, checkpoint.GPUDevice{Path: each, Model: driver.Models[each]})
 	}
-	j.gpu.processes[container.Name], j.gpu.saved[container.Name] = users, saved
+	j.gpu.processes = append(j.gpu.processes, users...)
+	j.gpu.saved[container.Name] = saved
 	return nil
 }
 
@@ -141,15 +133,14 @@ func isBelow(pid, root int) bool {
 // takeOffGPUs takes the processes off their GPUs. They run on until the freeze, and wait at their next call of CUDA. The memory
 // that they had on a GPU is theirs then, so the space is checked again.
 func (j *job) takeOffGPUs(ctx context.Context) error {
-	all := j.gpu.all()
-	if len(all) == 0 {
+	if len(j.gpu.processes) == 0 {
 		return nil
 	}
 	begin := time.Now()
 	defer func() { j.timings.GPU = time.Since(begin).Nanoseconds() }()
 	limited, cancel := context.WithDeadline(ctx, j.deadline)
 	defer cancel()
-	if err := j.gpu.tool.Pause(limited, all); err != nil {
+	if err := j.gpu.tool.Pause(limited, j.gpu.processes); err != nil {
 		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 			return j.deadlineError()
 		}

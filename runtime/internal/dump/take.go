@@ -177,7 +177,7 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	if err != nil {
 		return nil, &Error{Reason: ReasonFailed, Err: err}
 	}
-	entry.GPU = j.gpu.all()
+	entry.GPU = j.gpu.processes
 	watch, err := guard.Begin(j.node.Journal, entry, limit+thawAllowance, j.node.Watchdog[0], j.node.Watchdog[1:]...)
 	if err != nil {
 		return nil, &Error{Reason: ReasonFailed, Err: err}
@@ -224,7 +224,7 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	case stopping:
 		// A pending SIGKILL ends a process that could not be thawed before it runs again.
 	case thawError != nil:
-		err = &Error{Reason: ReasonFreeze, Err: fmt.Errorf("cannot thaw: %w", thawError)}
+		err = &Error{Reason: ReasonFreeze, Err: fmt.Errorf("cannot thaw, or give GPUs back: %w", thawError)}
 	case endError != nil:
 		err = &Error{Reason: ReasonInterrupted, Err: endError}
 	default:

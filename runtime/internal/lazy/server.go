@@ -130,22 +130,12 @@ func (s *server) wait(limit time.Duration) (map[int]bool, error) {
 	} else if !s.finished {
 		list = append(list, unix.PollFd{Fd: int32(s.listener), Events: unix.POLLIN}, unix.PollFd{Fd: int32(s.wrapper), Events: unix.POLLIN})
 	}
-	busy, refused := false, false
 	for _, each := range s.processes {
 		list = append(list, unix.PollFd{Fd: int32(each.fd), Events: unix.POLLIN})
-		busy = busy || s.finished && !s.starved || len(each.retry) > each.waiting
-		refused = refused || each.refused > 0
 	}
-	timeout := int(min(limit, time.Minute).Milliseconds()) + 1
-	if refused {
-		timeout = int(memoryPeriod.Milliseconds())
-	} else if busy {
-		timeout = 0
-	} else if s.starved {
-		timeout = int(arrivalPeriod.Milliseconds())
-	}
+	timeout := s.pollTime(limit)
 	for {
-		_, err := unix.Poll(list, timeout)
+		_, err := unix.Poll(list, int(timeout.Milliseconds()))
 		if err == unix.EINTR {
 			continue
 		}
@@ -275,6 +265,26 @@ func (s *server) step(p *process, ready bool) error {
 		return nil
 	}
 	return err
+}
+
+// pollTime returns how long to wait for a descriptor. None shows that memory has arrived, also before CRIU has restored all.
+func (s *server) pollTime(limit time.Duration) time.Duration {
+	busy, refused, waiting := false, false, s.starved
+	for _, each := range s.processes {
+		busy = busy || s.finished && !s.starved || len(each.retry) > each.waiting
+		refused = refused || each.refused > 0
+		waiting = waiting || each.waiting > 0
+	}
+	switch {
+	case refused:
+		return memoryPeriod
+	case busy:
+		return 0
+	case waiting:
+		return arrivalPeriod
+	default:
+		return min(limit, time.Minute) + time.Millisecond
+	}
 }
 
 // change handles an event that changes the mappings of a process, which waits until the event is read.

@@ -23,8 +23,8 @@ func Staged(base, uid string) (*checkpoint.Checkpoint, error) {
 		return nil, err
 	}
 	for _, each := range entries {
-		// Incomplete parts have hidden directories.
-		if strings.HasPrefix(each.Name(), ".") || !each.IsDir() {
+		// Incomplete parts have hidden directories. Memory that arrives later has one beside the checkpoint.
+		if strings.HasPrefix(each.Name(), ".") || !each.IsDir() || reserved[each.Name()] {
 			continue
 		}
 		inside, err := staging.OpenRoot(each.Name())

@@ -261,7 +261,11 @@ func TestAnInitContainerDoesNotWaitForThePlan(t *testing.T) {
 	f := lay(t, "true", nil)
 	f.specs["init"] = sample()
 	bring := f.withoutPlan(t)
+	// What is not the checkpoint can come before it.
+	other := filepath.Join(f.request.Plans, plan.StagingPrefix+"pod-1", plan.BackupDirectory)
+	must(t, os.Mkdir(other, 0o700))
 	f.expect(t, "init", "1", Fresh)
+	must(t, os.Remove(other))
 	// Nothing was decided for the other containers.
 	bring()
 	f.expect(t, "app", "2", Restored)

@@ -131,6 +131,9 @@ func (s *Service) loseMemory(params loseRequest) (any, error) {
 	}
 	defer pod.Close()
 	read, err := pod.Read()
+	if errors.Is(err, plan.ErrNoPlan) {
+		return struct{}{}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

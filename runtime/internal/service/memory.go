@@ -166,11 +166,17 @@ func (s *Service) stageMemory(st *staging, params stageRequest, from pieceSource
 	for piece := range st.pieces.HeadCount() {
 		head = append(head, piece)
 	}
-	if err := errors.Join(f.fetch(inOrder(memory, head)), st.verify(false)); err != nil {
+	if err := f.fetch(inOrder(memory, head)); err != nil {
+		return err
+	}
+	if err := st.verify(false); err != nil {
 		return err
 	}
 	memory.Essential = append(head, st.essential()...)
-	if err := errors.Join(memory.Save(), f.fetch(inOrder(memory, memory.Essential))); err != nil {
+	if err := memory.Save(); err != nil {
+		return err
+	}
+	if err := f.fetch(inOrder(memory, memory.Essential)); err != nil {
 		return err
 	}
 	complete := len(memory.Missing()) == 0
