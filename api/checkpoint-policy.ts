@@ -155,7 +155,7 @@ export const POLICY_LABELS = {
  * Reason of a policy's conditions.
  * - `Scheduled`: pods that match are checkpointed when they are due
  * - `Suspended`: `spec.suspend` is true
- * - `InvalidTrigger`: the trigger can never be due
+ * - `InvalidTrigger`: the trigger can never be due, or the controller does not have the trigger or a filter
  */
 export type PolicyReason = "Scheduled" | "Suspended" | "InvalidTrigger";
 

@@ -103,7 +103,7 @@ export class PolicyDriver {
     for (const objects of workloads) {
       objects.onChange(({ old, new: now }) => {
         if (now === undefined || now.requestedAt === old?.requestedAt) return;
-        for (const pod of this.podsOf(now.metadata.uid)) this.setPod(pod, Date.now());
+        for (const pod of this.podsOf(now.metadata.uid)) this.setPod(pod, Date.now(), pod);
         this.wake();
       });
     }

@@ -141,17 +141,16 @@ export class PolicyEngine {
       for (const state of this.inScope(scope)) if (state.delete(uid)) this.refresh(state);
   }
 
-  /** Records a Checkpoint of any client. @returns whether a slot was released */
-  setCheckpoint(fact: CheckpointFact): boolean {
+  /** Records a Checkpoint of any client. */
+  setCheckpoint(fact: CheckpointFact): void {
     const wasOpen = this.slots.has(fact.key);
     const pod = this.slots.set(fact);
     if (pod !== undefined) this.waiting.free(pod);
     const state = fact.policyUID === undefined ? undefined : this.policies.get(fact.policyUID);
-    if (!state || !this.started) return wasOpen && fact.state !== "open";
+    if (!state || !this.started) return;
     this.changed.add(state.policy.uid);
     if (wasOpen && fact.state === "failed")
       this.failure(state, fact.pod, fact.endedMs ?? fact.createdMs, fact);
-    return wasOpen && fact.state !== "open";
   }
 
   removeCheckpoint(key: string, policyUID?: string): void {
@@ -169,6 +168,8 @@ export class PolicyEngine {
 
   /** Records that a run that `advance` returned may be executed again at a time, unless its deadline has passed by then. */
   retryRun(run: Run, atMs: number, cause: string): void {
+    // The cache has its Checkpoint: it was created, although the response was lost.
+    if (!this.slots.isUnconfirmed(run.key)) return;
     this.removeCheckpoint(run.key, run.policy.uid);
     if (!this.policies.get(run.policy.uid)?.isActive) return;
     this.waiting.add(run);

@@ -38,6 +38,11 @@ export class Slots {
     return this.slots.has(key);
   }
 
+  /** Returns whether the Checkpoint counts only because it is about to be created. */
+  isUnconfirmed(key: string): boolean {
+    return this.unconfirmed.timeOf(key) !== undefined;
+  }
+
   isBusy(pod: string): boolean {
     return this.byPod.has(pod);
   }

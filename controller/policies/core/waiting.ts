@@ -31,7 +31,7 @@ export class Waiting {
     return this.entries.size;
   }
 
-  /** Returns when a run ends to wait, or to be delayed. */
+  /** Returns when the first deadline or delay ends. */
   get firstMs(): number | undefined {
     const times = [this.deadlines.firstMs, this.delays.firstMs].filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
@@ -122,8 +122,8 @@ export class Waiting {
   }
 
   /**
-   * Visits the ready runs: policies take turns, and in a policy nodes do. `visit` may remove, park or delay the run. It returns
-   * false to leave the rest of the policy, or of the node.
+   * Visits the ready runs: policies take turns, and in a policy nodes do. `visit` may remove, park or delay the run.
+   * `skip-node` and `skip-policy` leave the other runs of the node or the policy, `stop` leaves all.
    */
   each(visit: (run: Run) => "next" | "skip-node" | "skip-policy" | "stop"): void {
     const policies = [...this.lines.keys()];

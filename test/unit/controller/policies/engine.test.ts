@@ -1,4 +1,4 @@
-import type { Filter, Trigger } from "../../../../controller/policies/core/types";
+import type { Filter, Run, Trigger } from "../../../../controller/policies/core/types";
 import { FILTERS } from "../../../../controller/policies/filters";
 import { TRIGGERS } from "../../../../controller/policies/triggers";
 import { HOUR, MINUTE, START, World } from "./support";
@@ -50,6 +50,27 @@ test("a pod that is deleted or no longer matches is not checkpointed", () => {
   world.pass(HOUR);
   expect(world.starts).toEqual([]);
   expect(world.engine.view("p")).toMatchObject({ matchedPods: 0 });
+});
+
+test("a Checkpoint that the cache has before its creation is reported as lost still counts", () => {
+  const runs: Run[] = [];
+  const world = new World({
+    durationMs: (run) => {
+      runs.push(run);
+      return HOUR;
+    },
+  });
+  world.policy("p", every(600));
+  world.pod("a");
+  world.pass(10 * MINUTE);
+  const [run] = runs;
+  world.engine.retryRun(run!, world.nowMs + 1000, "socket hang up");
+  expect(world.engine.view("p")).toMatchObject({ inFlight: 1, waiting: 0 });
+  world.pass(5 * MINUTE);
+  expect([world.starts.length, world.outcomes.some(({ outcome }) => outcome === "missed")]).toEqual([
+    1,
+    false,
+  ]);
 });
 
 test("one Checkpoint covers the ticks of other policies and the Checkpoints of other clients", () => {
