@@ -10,15 +10,16 @@ const MIN_STEM = 4;
 /** Returns the known word with the smallest edit distance, undefined if none is close enough. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
+  let stem: string | undefined;
   let least = Infinity;
   for (const candidate of known) {
-    // A longer form of a word, such as "warning" for "warn", has more edits.
-    if (candidate.length >= MIN_STEM && word.toLowerCase().startsWith(candidate.toLowerCase()))
-      return candidate;
+    const isStem = candidate.length >= MIN_STEM && word.toLowerCase().startsWith(candidate.toLowerCase());
+    if (isStem && candidate.length > (stem?.length ?? 0)) stem = candidate;
     const edits = distance(word.toLowerCase(), candidate.toLowerCase());
     if (edits < least) [best, least] = [candidate, edits];
   }
-  return least <= Math.max(2, Math.floor(word.length / 3)) ? best : undefined;
+  // A longer form of a word, such as "warning" for "warn", has more edits.
+  return least <= Math.max(2, Math.floor(word.length / 3)) ? best : stem;
 }
 
 type Issue = v.BaseIssue<unknown>;
