@@ -13,6 +13,7 @@ import {
   SIZE_COLUMN,
   type EngineName,
 } from "./kind";
+import { lastVerified } from "./policy-verify";
 import {
   count,
   flag,
@@ -175,6 +176,7 @@ const status = object("Current state of the checkpoint.", {
   conditions: optional(conditions<CheckpointConditionType | ToolConditionType, CheckpointReason>()),
   ...resultFields,
   restore: optional(restore),
+  lastVerified: optional(lastVerified),
 });
 
 const record = object(
@@ -216,6 +218,7 @@ export const CHECKPOINT = defineKind({
       description: "In milliseconds.",
     },
     { name: "Restore", type: "string", jsonPath: ".status.restore.state" },
+    { name: "Verified", type: "string", jsonPath: ".status.lastVerified.outcome", priority: 1 },
     { name: "Node", type: "string", jsonPath: ".status.nodeName", priority: 1 },
     AGE_COLUMN,
   ],

@@ -69,6 +69,14 @@ export {
 export type { CheckpointAction } from "./policy-action";
 export type { OwnerFilter, PodFilter } from "./policy-filter";
 export type { LabelSelector } from "./policy-selector";
+export {
+  SANDBOX,
+  VERIFICATION_OUTCOMES,
+  type LastVerified,
+  type PolicyLastVerified,
+  type VerificationOutcome,
+  type VerifyAction,
+} from "./policy-verify";
 export { CRON_PATTERN, REQUESTED_AT, type HeartbeatTrigger } from "./policy-trigger";
 export { conditionsOf, toolConditions, type CheckpointConditionType, type Condition } from "./conditions";
 export { AUTOMATION_GROUP, ENGINES, type Column, type EngineName, type Kind } from "./kind";

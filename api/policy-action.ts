@@ -1,4 +1,5 @@
 import { ENGINES, type EngineName } from "./kind";
+import { verify } from "./policy-verify";
 import { flag, object, optional, text, type Infer } from "./schema";
 
 const checkpoint = object("Creates a Checkpoint of the pod.", {
@@ -8,8 +9,15 @@ const checkpoint = object("Creates a Checkpoint of the pod.", {
   leaveRunning: optional(flag("Whether the containers keep running.", true)),
 });
 
-export const action = object("What is done with a pod that is due. Exactly one of the fields.", {
-  checkpoint,
-});
+export const action = object(
+  "What is done with a pod that is due. Exactly one of the fields.",
+  { checkpoint: optional(checkpoint), verify: optional(verify) },
+  [
+    {
+      rule: "has(self.checkpoint) != has(self.verify)",
+      message: "set exactly one action: checkpoint or verify",
+    },
+  ],
+);
 
 export type CheckpointAction = Infer<typeof checkpoint>;

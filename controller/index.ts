@@ -31,6 +31,7 @@ import { policyController } from "./policies";
 import { ReadinessGate } from "./readiness";
 import { Claims, createRestore, type Restore, type RestoreOptions } from "./restore";
 import type { Runtime } from "./runtime";
+import { Verification } from "./verify";
 
 export { createLogger, EXIT, Metrics } from "../kube";
 
@@ -119,11 +120,30 @@ function controllersOf(
   engines: Engines,
 ): readonly Controller[] {
   const { gate, checkpoints, policies } = settings;
+  const verification = verificationOf(settings, runtime, engines);
   return [
     ...(gate ? new ReadinessGate({ ...runtime, settings: gate }).controllers : []),
     ...(checkpoints ? checkpointControllers({ ...runtime, settings: checkpoints, engines }) : []),
-    ...(checkpoints && policies ? [policyController({ ...runtime, settings: policies, checkpoints })] : []),
+    ...(checkpoints && policies
+      ? [policyController({ ...runtime, settings: policies, checkpoints, verification })]
+      : []),
+    ...(verification ? [verification.controller] : []),
   ];
+}
+
+/** Only with an engine that restores pods by a plan. */
+function verificationOf(
+  { checkpoints, policies, restore }: ControllerSettings,
+  runtime: Runtime,
+  engines: Engines,
+): Verification | undefined {
+  if (!checkpoints || !policies || !policies.verify || !restore) return undefined;
+  const method = [...engines.values()].find(
+    ({ restoreMethod }) => restoreMethod !== undefined,
+  )?.restoreMethod;
+  if (method === undefined) return undefined;
+  const { namespaces } = checkpoints;
+  return new Verification({ ...runtime, settings: policies.verify, namespaces, method });
 }
 
 function restoreOf(

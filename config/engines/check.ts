@@ -1,5 +1,5 @@
 import * as v from "../schema/valibot";
-import { checkpointsOf, gateOwner, restoreSchema, type ResolvedInstall } from "../install";
+import { checkpointsOf, gateOwner, restoreSchema, verifyOf, type ResolvedInstall } from "../install";
 import { rejectSecrets } from "../secret";
 import type { Problem } from "../schema/problem";
 import { definitionOf, type ResolvedEngine } from "./table";
@@ -16,6 +16,7 @@ export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall):
     ...checkGateOwner(engine, install),
     ...definitionOf(engine).checkInstall(engine, install),
     ...checkRestore(engine, install),
+    ...checkVerifications(engine, install),
   ];
 }
 
@@ -58,6 +59,31 @@ function checkGateOwner(engine: ResolvedEngine, install: ResolvedInstall): Probl
       given: "manager",
       allowed: "controller, nodeReadinessRule",
       remedy: "remove it: without a manager, nodes would never become ready",
+    },
+  ];
+}
+
+/** Rejects verifications without restores by the webhook: they restore Checkpoints in pods. */
+function checkVerifications(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
+  if (!verifyOf(install) || restoreOf(engine, install)) return [];
+  const path = ["install", "policies", "verify"];
+  if (!restoresByWebhook(engine)) {
+    return [
+      {
+        code: "engine-mismatch",
+        path,
+        message: `is not supported: the engine ${engine.kind} has no restore by the webhook`,
+        remedy: "remove it, or choose another engine.kind",
+      },
+    ];
+  }
+  return [
+    {
+      code: "verify-without-restore",
+      path,
+      message: "requires restores, which are disabled",
+      given: "install.restore: false",
+      remedy: "remove verify, or remove install.restore: false",
     },
   ];
 }

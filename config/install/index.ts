@@ -5,6 +5,7 @@ export {
   checkpointsOf,
   type CheckpointsOf,
   policiesOf,
+  verifyOf,
   restoreSchema,
   installSchema,
   type InstallSpec,

@@ -9,10 +9,11 @@ import {
   type PolicySpec,
   type Schema,
 } from "../../api";
-import { described, dnsLabel, integer, shape } from "../schema";
+import { described, dnsLabel, integer, oneOf, shape } from "../schema";
 import { printable, under, type Problem } from "../schema/problem";
 import { structuralEntries, type StructuralInput } from "../schema/structural";
 import * as v from "../schema/valibot";
+import { checkVerify, verifySchema } from "./verify";
 
 function specOf({ schema, kind }: Kind): Schema {
   const spec = schema.properties?.["spec"];
@@ -47,6 +48,10 @@ export const policiesSchema = shape({
     v.optional(integer(1, 10_000), 50),
     "Maximum number of Checkpoints of all policies that have not ended.",
   ),
+  verify: described(
+    v.optional(oneOf([v.literal(false), verifySchema]), false),
+    "The action verify, which restores Checkpoints in sandbox pods. {} enables it, and permits the controller to create such pods. false: policies with it do nothing.",
+  ),
   checkpointPolicies: described(v.optional(v.array(policySchema), []), "CheckpointPolicies to create."),
   clusterCheckpointPolicies: described(
     v.optional(v.array(clusterPolicySchema), []),
@@ -65,10 +70,11 @@ const CRON = new RegExp(CRON_PATTERN, "i");
  * @param namespaces namespaces whose Checkpoints are reconciled
  */
 export function checkPolicies(
-  { checkpointPolicies, clusterCheckpointPolicies }: PoliciesOf,
+  { checkpointPolicies, clusterCheckpointPolicies, verify }: PoliciesOf,
   namespaces: "all" | readonly string[],
 ): Problem[] {
   return [
+    ...(verify ? under(["verify"], checkVerify(verify, namespaces)) : []),
     ...checkpointPolicies.flatMap((policy, index) =>
       under(
         ["checkpointPolicies", index],
@@ -79,13 +85,18 @@ export function checkPolicies(
             checkpointPolicies.slice(0, index).filter(({ namespace }) => namespace === policy.namespace),
           ),
           ...checkTrigger(policy),
+          ...checkAction(policy, verify !== false),
         ],
       ),
     ),
     ...clusterCheckpointPolicies.flatMap((policy, index) =>
       under(
         ["clusterCheckpointPolicies", index],
-        [...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)), ...checkTrigger(policy)],
+        [
+          ...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)),
+          ...checkTrigger(policy),
+          ...checkAction(policy, verify !== false),
+        ],
       ),
     ),
   ];
@@ -113,6 +124,31 @@ function checkTwice(name: string, others: readonly { readonly name: string }[]):
       path: ["name"],
       message: "is the name of an earlier policy",
       given: printable(name),
+    },
+  ];
+}
+
+/** Rejects several actions or none, and one that the install does not have. */
+function checkAction({ action }: Pick<PolicySpec, "action">, verifies: boolean): Problem[] {
+  if (Object.keys(action).length !== 1) {
+    return [
+      {
+        code: "invalid-action",
+        path: ["action"],
+        message: "has not exactly one action",
+        allowed: "checkpoint or verify",
+      },
+    ];
+  }
+  if (action.verify === undefined || verifies) return [];
+  return [
+    {
+      code: "verify-disabled",
+      path: ["action", "verify"],
+      message: "has no effect: the install does not verify Checkpoints",
+      given: "install.policies.verify: false",
+      allowed: "{} with the engine criu",
+      remedy: "set install.policies.verify: {}",
     },
   ];
 }

@@ -24,6 +24,7 @@ import {
 import { anyCidr } from "../network";
 import { kueueSchema } from "../integrations/kueue";
 import { policiesSchema, type PoliciesOf } from "./policies";
+import type { VerifyOf } from "./verify";
 import { readinessGateSchema } from "./readiness-gate";
 
 /** Describes the reconciliation of Checkpoint objects. */
@@ -48,6 +49,12 @@ export function checkpointsOf({ controller, checkpoints }: ResolvedInstall): Che
   if (!controller || checkpoints === false) return false;
   const settings = checkpoints ?? v.parse(checkpointsSchema, {});
   return settings.namespaces.length > 0 && settings;
+}
+
+/** Returns the settings of verifications, or false if they are disabled. */
+export function verifyOf(install: ResolvedInstall): VerifyOf | false {
+  const policies = policiesOf(install);
+  return policies && policies.verify;
 }
 
 /** Returns the settings of policies, or false if they are disabled or no Checkpoints are reconciled. */

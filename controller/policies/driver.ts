@@ -2,7 +2,7 @@ import type { PolicyFailure } from "../../api";
 import { isFinal, NotLeaderError, sleep, type CachedObjects, type Client, type Logger } from "../../kube";
 import type { CheckpointObject } from "../checkpoints/objects";
 import { podKeyOf } from "../checkpoints/reservations";
-import type { Action } from "./actions";
+import { ActionError, type Action } from "./actions";
 import { PolicyEngine, type EngineOptions, type PolicyView } from "./core/engine";
 import { entryOf, type Run } from "./core/types";
 import {
@@ -30,7 +30,10 @@ export interface PolicyCaches {
   readonly workloads: readonly CachedObjects<WorkloadObject>[];
 }
 
-export interface DriverOptions extends Omit<EngineOptions, "checkpointsOf" | "report" | "failed"> {
+export interface DriverOptions extends Omit<
+  EngineOptions,
+  "checkpointsOf" | "report" | "failed" | "actionOf"
+> {
   readonly caches: PolicyCaches;
   readonly actions: Readonly<Record<string, Action>>;
   readonly client: Client;
@@ -49,12 +52,13 @@ export class PolicyDriver {
   report?: Report;
 
   constructor(private readonly options: DriverOptions) {
-    const { caches } = options;
+    const { caches, actions } = options;
     this.checkpointsOf = caches.checkpoints.index((object) => [podKeyOf(object)]);
     this.podsOf = caches.pods.index(({ ownerUID }) => (ownerUID === undefined ? [] : [ownerUID]));
     this.engine = new PolicyEngine({
       ...options,
       checkpointsOf: (pod) => this.checkpointsOf(pod).map(toFact),
+      actionOf: ({ spec }) => entryOf(actions, spec.action)?.entry,
       report: (outcome, trigger, run) => this.report?.outcome(outcome, trigger, run, Date.now()),
       failed: (policy, failure) => this.report?.failed(policy, failure),
     });
@@ -66,6 +70,17 @@ export class PolicyDriver {
 
   get totals() {
     return this.engine.totals;
+  }
+
+  /** Records a failure of something that an action has started, and starts what waited for its end. */
+  ended(policyUID: string, failure?: Omit<PolicyFailure, "time">): void {
+    if (failure) {
+      const { namespace, pod: name, reason, message } = failure;
+      const run = { policy: { uid: policyUID }, pod: { namespace, name }, key: "" };
+      this.engine.failRun(run, Date.now(), reason, message);
+    }
+    this.notify(policyUID);
+    this.wake();
   }
 
   /** Reads what the caches have, and follows their changes. */
@@ -98,6 +113,9 @@ export class PolicyDriver {
     checkpoints.onChange(({ key, old, new: now }) => {
       if (now) this.engine.setCheckpoint(toFact(now));
       else this.engine.removeCheckpoint(key, old?.metadata.policy?.uid);
+      const verified = now?.status.lastVerified;
+      if (verified?.policyUID !== undefined && verified.time !== old?.status.lastVerified?.time)
+        this.notify(verified.policyUID);
       this.wake();
     });
     for (const objects of workloads) {
@@ -148,10 +166,12 @@ export class PolicyDriver {
         return fail("UnknownAction", `this controller does not have the action ${names}`);
       }
       const state = await found.entry.execute(found.settings, run, { client, signal });
+      if (typeof state === "object") return this.engine.retryRun(run, Date.now() + RETRY_MS, state.later);
       if (state === "ended") this.engine.removeCheckpoint(run.key, run.policy.uid);
     } catch (error) {
       // The next leader makes it up.
       if (signal.aborted || error instanceof NotLeaderError) return;
+      if (error instanceof ActionError) return fail(error.reason, error.message);
       const message = error instanceof Error ? error.message : String(error);
       if (isFinal(error)) return fail("Rejected", message);
       log.warn({ policy: run.policy.name, checkpoint: run.key, err: error }, "action not executed, retrying");
@@ -172,8 +192,8 @@ export class PolicyDriver {
   }
 
   private setPod(object: PodObject, nowMs: number, old?: PodObject): void {
-    const { pod, requestedAt, isDeleted } = object;
-    if (isDeleted) return this.engine.removePod(pod.uid);
+    const { pod, requestedAt, isDeleted, isSandbox } = object;
+    if (isDeleted || isSandbox) return this.engine.removePod(pod.uid);
     if (requestedAt !== undefined && requestedAt !== old?.requestedAt && requestMs(requestedAt) === undefined)
       this.report?.invalidRequest(pod, requestedAt);
     const requests = [requestMs(requestedAt), requestMs(this.requestOfOwner(object))];

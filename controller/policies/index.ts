@@ -10,6 +10,7 @@ import { CLUSTER_POLICY, NAMESPACE, POLICY, POLICY_POD, WORKLOADS } from "./obje
 import { Report } from "./report";
 import { statusOf } from "./status";
 import { TRIGGERS } from "./triggers";
+import type { Verification } from "../verify";
 
 /** Statuses that are written concurrently. */
 const WORKERS = 4;
@@ -22,6 +23,8 @@ export interface PolicyOptions extends Runtime {
   readonly settings: PolicySettings;
   /** Namespaces whose Checkpoints are reconciled, and slots of a node. */
   readonly checkpoints: Pick<CheckpointSettings, "namespaces" | "maxPerNode">;
+  /** Verifies Checkpoints. Default: policies with the action verify fail. */
+  readonly verification?: Verification | undefined;
   /** Default: those of this directory. */
   readonly tables?: {
     readonly triggers?: typeof TRIGGERS;
@@ -32,9 +35,10 @@ export interface PolicyOptions extends Runtime {
 
 /** Returns the controller of policies. It creates Checkpoints when pods are due, and writes the status of policies. */
 export function policyController(options: PolicyOptions): Controller {
-  const { settings, cache, client, events, log, metrics, tables = {} } = options;
+  const { settings, cache, client, events, log, metrics, verification, tables = {} } = options;
   const { namespaces, maxPerNode } = options.checkpoints;
-  const { triggers = TRIGGERS, filters = FILTERS, actions = ACTIONS } = tables;
+  const { triggers = TRIGGERS, filters = FILTERS, actions: all = ACTIONS } = tables;
+  const actions = verification ? { ...all, verify: verification.action } : all;
   const scope = { namespaces, skipDenied: true };
   const policies = cache.objects(POLICY, scope);
   const clusterPolicies = cache.objects(CLUSTER_POLICY, { skipDenied: true });
@@ -66,6 +70,8 @@ export function policyController(options: PolicyOptions): Controller {
     totals: () => driver.totals,
   });
 
+  if (verification) verification.ended = (policyUID, failure) => driver.ended(policyUID, failure);
+
   const objectOf = (key: string) => policies.get(key) ?? clusterPolicies.get(key);
   return builder
     .needs(...caches.policies, caches.pods, caches.namespaces, caches.checkpoints, ...caches.workloads)
@@ -78,7 +84,7 @@ export function policyController(options: PolicyOptions): Controller {
         const waitMs = (writtenMs.get(key) ?? 0) + STATUS_MS - nowMs;
         if (waitMs > 0 && object.status.observedGeneration === object.metadata.generation)
           return { requeueAfterMs: waitMs };
-        const status = statusOf(object, view, nowMs);
+        const status = statusOf(object, view, nowMs, verification?.lastOf(object.metadata.uid));
         if (status === undefined) return undefined;
         const kind = object.metadata.namespace === undefined ? CLUSTER_POLICY : POLICY;
         await client.applyStatus(kind, object.metadata, status, { signal });

@@ -2,6 +2,7 @@ import {
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
   REQUESTED_AT,
+  SANDBOX,
   type PolicySpec,
   type PolicyStatus,
 } from "../../api";
@@ -69,6 +70,8 @@ export interface PodObject extends KubernetesObject {
   readonly requestedAt?: string;
   /** It ends, so it is not checkpointed any more. */
   readonly isDeleted: boolean;
+  /** It was created to verify a Checkpoint: no policy selects it. */
+  readonly isSandbox: boolean;
 }
 
 export const POLICY_POD = kindOf({ apiVersion: "v1", kind: "Pod", plural: "pods" }, projectPod);
@@ -114,6 +117,7 @@ function projectPod(raw: Json): PodObject {
     ...(ownerUID === undefined ? {} : { ownerUID: interner.text(ownerUID) }),
     ...(requestedAt === undefined ? {} : { requestedAt }),
     isDeleted: textAt(raw, "metadata", "deletionTimestamp") !== undefined,
+    isSandbox: Object.hasOwn(labels, SANDBOX.label),
   };
 }
 

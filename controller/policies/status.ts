@@ -1,5 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
-import { conditionsOf, toolConditions, type PolicyReason, type PolicyStatus } from "../../api";
+import {
+  conditionsOf,
+  toolConditions,
+  type PolicyLastVerified,
+  type PolicyReason,
+  type PolicyStatus,
+} from "../../api";
 import type { PolicyView } from "./core/engine";
 import type { PolicyObject } from "./objects";
 
@@ -7,12 +13,14 @@ const time = (ms: number) => new Date(ms).toISOString();
 
 /**
  * Returns the status of a policy.
+ * @param lastVerified its last verification, by the Checkpoints. Default: what the status has, as the Checkpoint may be deleted
  * @returns undefined if the object has it already
  */
 export function statusOf(
   { metadata, spec, status }: PolicyObject,
   view: PolicyView,
   nowMs: number,
+  lastVerified?: PolicyLastVerified,
 ): PolicyStatus | undefined {
   const [reason, message] = reasonOf(view, spec.suspend ?? false);
   const input = {
@@ -34,9 +42,14 @@ export function statusOf(
     matchedPods: view.matchedPods,
     inFlight: view.inFlight,
     waiting: view.waiting,
+    ...optional({ lastVerified: lastVerified ?? status.lastVerified }),
     ...(view.failures.length === 0 ? {} : { lastFailures: view.failures }),
   };
   return isDeepStrictEqual(plain(next), plain(status)) ? undefined : next;
+}
+
+function optional<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
 function reasonOf({ problem }: PolicyView, suspend: boolean): [reason: PolicyReason, message: string] {

@@ -1,4 +1,4 @@
-import { LATEST, RECORD, REQUEST, RESTORED_FROM, NOT_RESTORED, type Fallback } from "../../api";
+import { LATEST, RECORD, REQUEST, RESTORED_FROM, NOT_RESTORED, SANDBOX, type Fallback } from "../../api";
 import {
   at,
   isTrueAt,
@@ -57,6 +57,8 @@ export interface RestoredPod extends KubernetesObject {
   readonly failed?: string;
   readonly fallback: Fallback;
   readonly shared: boolean;
+  /** Whether it proves a Checkpoint. Its outcome says nothing about other pods. */
+  readonly isSandbox: boolean;
   readonly phase: string;
   readonly restartPolicy: string;
   readonly containers: readonly RestoringContainer[];
@@ -130,6 +132,7 @@ function projectPod(raw: Json): RestoredPod {
     ...optional("failed", annotations[RECORD.failed]),
     fallback: annotations[REQUEST.fallback] === "stop" ? "stop" : "fresh",
     shared: annotations[REQUEST.shared] === "true",
+    isSandbox: SANDBOX.label in textsAt(raw, "metadata", "labels"),
     phase: textAt(raw, "status", "phase") ?? "Pending",
     restartPolicy: textAt(raw, "spec", "restartPolicy") ?? "Always",
     containers,

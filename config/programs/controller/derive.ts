@@ -7,6 +7,7 @@ import {
   gateTimes,
   namesOf,
   policiesOf,
+  verifyOf,
   type ResolvedInstall,
 } from "../../install";
 import type { CheckpointSettings, ControllerSettings, GateSettings, RestoreSettings } from "./schema";
@@ -23,7 +24,7 @@ export function controllerSettings(engine: ResolvedEngine, install: ResolvedInst
     gate: gate(install),
     checkpoints: checkpoints(engine, install),
     restore: restore(engine, install),
-    ...policies(install),
+    ...policies(engine, install),
   };
 }
 
@@ -57,9 +58,16 @@ function checkpoints(engine: ResolvedEngine, install: ResolvedInstall): Checkpoi
   return settings && definitionOf(engine).controller.settings(engine, install, settings);
 }
 
-function policies(install: ResolvedInstall): Pick<ControllerSettings, "policies"> {
+function policies(engine: ResolvedEngine, install: ResolvedInstall): Pick<ControllerSettings, "policies"> {
   const settings = policiesOf(install);
-  return settings ? { policies: { maxInFlight: settings.maxInFlight } } : {};
+  if (!settings) return {};
+  const verify = restoreOf(engine, install) && verifyOf(install);
+  return {
+    policies: {
+      maxInFlight: settings.maxInFlight,
+      ...(verify ? { verify: { ...verify, networkPolicy: namesOf(install).sandboxes } } : {}),
+    },
+  };
 }
 
 /** Port of the controller's webhook. */

@@ -9,4 +9,5 @@ export {
   type GateSettings,
   type PolicySettings,
   type RestoreSettings,
+  type VerifySettings,
 } from "./schema";

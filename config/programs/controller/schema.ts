@@ -1,7 +1,7 @@
 import * as v from "../../schema/valibot";
 import { ENGINES, ENGINE_KINDS } from "../../engines";
 import { taintSchema } from "../../nodes";
-import { labels, someNamespaces } from "../../pod";
+import { labels, quantities, someNamespaces } from "../../pod";
 import {
   derived,
   described,
@@ -80,10 +80,27 @@ const restoreSchema = shape({
   ),
 });
 
+const verifySchema = shape({
+  maxInFlight: described(integer(1, 100), "Maximum number of sandbox pods."),
+  maxRequests: described(
+    derived(quantities, "no limit"),
+    "Maximum total of the resource requests of the sandbox pods.",
+  ),
+  nodeSelector: described(labels, "Labels of the nodes for sandbox pods."),
+  networkPolicy: described(
+    dnsSubdomain,
+    "Name of the NetworkPolicy that isolates sandbox pods. Without it in a namespace, none is created there.",
+  ),
+});
+
 const policiesSchema = shape({
   maxInFlight: described(
     integer(1, 10_000),
     "Maximum number of Checkpoints of all policies that have not ended.",
+  ),
+  verify: described(
+    derived(oneOf([off, verifySchema]), "false"),
+    "Verification of Checkpoints in sandbox pods. false: disabled.",
   ),
 });
 
@@ -117,6 +134,8 @@ export type CheckpointSettings = v.InferOutput<typeof checkpointsSchema>;
 export interface RestoreSettings extends v.InferOutput<typeof restoreSchema> {}
 /** Settings of policies. */
 export interface PolicySettings extends v.InferOutput<typeof policiesSchema> {}
+/** Settings of verifications. */
+export interface VerifySettings extends v.InferOutput<typeof verifySchema> {}
 /** One of the agents that must be Ready on a node. */
 export interface AgentSettings extends v.InferOutput<typeof agentSchema> {}
 

@@ -16,7 +16,7 @@ const API = "admissionregistration.k8s.io/v1";
 /** Kinds of objects, and what is done with them. */
 export type Rule = Required<Pick<V1NamedRuleWithOperations, "apiGroups" | "apiVersions" | "resources">> & {
   readonly operations: readonly ("CREATE" | "UPDATE" | "DELETE")[];
-  readonly scope: "Namespaced" | "Cluster";
+  readonly scope: "Namespaced" | "Cluster" | "*";
   /** Default: objects of all names. */
   readonly resourceNames?: string[];
 };

@@ -7,10 +7,12 @@ import {
   gateOwner,
   namesOf,
   policiesOf,
+  verifyOf,
   type ResolvedInstall,
 } from "../../../config/install";
 import { identityRule } from "../admission";
 import { isIdentified, writesNodes } from "./bounds";
+import { SANDBOX_RULES } from "./sandboxes";
 import type { CheckpointGrants, EngineInput, NamespacedGrant } from "../engines/engine";
 
 /** Namespace of events about cluster-scoped objects (events.k8s.io/v1). */
@@ -39,6 +41,7 @@ export function controllerGrants(input: EngineInput, engines: CheckpointGrants):
     ...checkpoints(install, engines),
     ...restore(input),
     ...policies(install),
+    ...verifications(input),
   ];
   return isIdentified(input) ? [...grants, identity(install)] : grants;
 }
@@ -160,6 +163,19 @@ function policies(install: ResolvedInstall): NamespacedGrant[] {
       ],
     },
   ];
+}
+
+/** Returns whether the controller verifies Checkpoints. */
+export function verifies({ engine, install }: EngineInput): boolean {
+  return verifyOf(install) !== false && restoreOf(engine, install) !== false;
+}
+
+/** Verification: sandbox pods. Policies limit which pods are created and deleted. */
+function verifications(input: EngineInput): NamespacedGrant[] {
+  const checkpointing = checkpointsOf(input.install);
+  if (!checkpointing || !verifies(input)) return [];
+  const name = namesOf(input.install).controllerSandboxes;
+  return [{ id: "sandboxes", name, namespaces: checkpointing.namespaces, rules: [...SANDBOX_RULES] }];
 }
 
 /**

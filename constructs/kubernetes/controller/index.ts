@@ -11,9 +11,10 @@ import { disruptionBudget } from "../pod";
 import { grantWhere } from "../rbac";
 import { controllerBounds } from "./bounds";
 import { ControllerMetrics, SETTINGS_FILE, controllerDeployment } from "./deployment";
-import { controllerGrants } from "./grants";
+import { controllerGrants, verifies } from "./grants";
 import { policyGuard } from "./policy-guard";
 import { recordGuard } from "./record-guard";
+import { sandboxes } from "./sandboxes";
 
 export { METRICS_PORT } from "./deployment";
 
@@ -29,7 +30,7 @@ export class Controller extends Construct {
   readonly disruptionBudget: ApiObject;
   /** Roles, ClusterRoles and their bindings. */
   readonly roles: readonly ApiObject[];
-  /** ValidatingAdmissionPolicies that limit what the controller may write, and their bindings. */
+  /** ValidatingAdmissionPolicies that limit what the controller may write, their bindings, and NetworkPolicies of sandbox pods. */
   readonly policies: readonly ApiObject[];
   /** Only with `controller.metrics`. */
   readonly metrics?: ControllerMetrics;
@@ -73,6 +74,7 @@ export class Controller extends Construct {
       ...controllerBounds(this, input),
       ...(checkpointsOf(install) ? recordGuard(this, install) : []),
       ...(policiesOf(install) ? policyGuard(this, install) : []),
+      ...(verifies(input) ? sandboxes(this, install) : []),
     ];
     const hash = createHash("sha256").update(text).digest("hex");
     const webhookPort = settings.restore ? settings.restore.port : undefined;

@@ -10,6 +10,7 @@ import {
   REQUEST,
   RESTORED_FROM,
   RESTORE_VERB,
+  SANDBOX,
 } from "../../../api";
 import { namesOf, type ResolvedInstall } from "../../../config/install";
 import {
@@ -47,7 +48,11 @@ export function restoreGuards(scope: Construct, install: ResolvedInstall): ApiOb
 function relevant({ path }: Workload): string {
   const annotations = mapAt("version", [...path, "metadata", "annotations"]);
   const labels = mapAt("version", [...path, "metadata", "labels"]);
-  const ours = `${annotations}.exists(key, key.startsWith('cedana.ai/restore-')) || '${RESTORED_FROM}' in ${labels}`;
+  const ours = [
+    `${annotations}.exists(key, key.startsWith('cedana.ai/restore-') || key == '${SANDBOX.settings}')`,
+    `'${RESTORED_FROM}' in ${labels}`,
+    `'${SANDBOX.label}' in ${labels}`,
+  ].join(" || ");
   return `[object, oldObject].exists(version, version != null && (${ours}))`;
 }
 
@@ -71,6 +76,10 @@ function variables({ path }: Workload): V1Variable[] {
     {
       name: "requestsRestore",
       expression: `variables.from != '' && ${list(Object.values(REQUEST))}.exists(key, ${differs("key", "annotations")})`,
+    },
+    {
+      name: "sandboxKept",
+      expression: `variables.labels[?'${SANDBOX.label}'] == variables.labelsBefore[?'${SANDBOX.label}'] && variables.annotations[?'${SANDBOX.settings}'] == variables.annotationsBefore[?'${SANDBOX.settings}']`,
     },
     { name: "recordsKept", expression: `!${RECORDS}.exists(key, ${differs("key", "annotations")})` },
   ];
@@ -118,6 +127,11 @@ function podRules() {
     {
       expression: `variables.isController || (request.operation == 'CREATE' ? variables.from != '' || (${none}) : ${kept})`,
       ...RESERVED,
+    },
+    {
+      expression: "variables.isController || variables.sandboxKept",
+      message: `label ${SANDBOX.label} and annotation ${SANDBOX.settings} mark pods by which the controller verifies Checkpoints: remove them`,
+      reason: "Forbidden",
     },
     {
       expression: `request.operation != 'CREATE' || !(${isStopped})`,

@@ -1,7 +1,8 @@
 /** Actions by their field in `spec.action` of a policy. */
 import type { Action } from "./action";
 import { checkpoint } from "./checkpoint";
+import { verify } from "./verify";
 
-export type { Action, ActionContext } from "./action";
+export { ActionError, type Action, type ActionContext } from "./action";
 
-export const ACTIONS: Readonly<Record<string, Action>> = { checkpoint };
+export const ACTIONS: Readonly<Record<string, Action>> = { checkpoint, verify };

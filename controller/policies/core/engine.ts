@@ -4,7 +4,8 @@ import { DueHeap } from "./due-heap";
 import { checkpointName } from "./hash";
 import { PolicyState, type Tables } from "./policy-state";
 import { Slots } from "./slots";
-import type { CheckpointFact, Policy, PolicyPod, Run } from "./types";
+import { MAX_MESSAGE, type ActionLimits, type CheckpointFact, type Policy } from "./types";
+import type { PolicyPod, Run, RunId } from "./types";
 import { Waiting } from "./waiting";
 
 /**
@@ -25,6 +26,8 @@ export interface EngineOptions extends Tables {
   readonly maxInFlight: number;
   /** Returns all Checkpoints of a pod's name that exist. */
   readonly checkpointsOf: (pod: string) => readonly CheckpointFact[];
+  /** Returns what limits the action of a policy. Default: what limits Checkpoints. */
+  readonly actionOf?: (policy: Policy) => ActionLimits | undefined;
   /** Called for each action that was due. */
   readonly report?: (outcome: Outcome, trigger: string, run: Pick<Run, "policy" | "pod" | "dueMs">) => void;
   /** Called for each failure. */
@@ -159,8 +162,8 @@ export class PolicyEngine {
     if (policyUID !== undefined && this.policies.has(policyUID)) this.changed.add(policyUID);
   }
 
-  /** Records that a run that `advance` returned could not be executed. */
-  failRun(run: Run, nowMs: number, reason: string, message: string): void {
+  /** Records that a run that `advance` returned could not be executed, or that what it started has failed. */
+  failRun(run: RunId, nowMs: number, reason: string, message: string): void {
     const state = this.policies.get(run.policy.uid);
     if (state) this.failure(state, podKey(run.pod), nowMs, { reason, message });
     this.removeCheckpoint(run.key, run.policy.uid);
@@ -250,7 +253,7 @@ export class PolicyEngine {
         if (state && pod) this.report("filtered", state, pod, run.dueMs);
         return "next";
       }
-      const limit = this.limitOf(run);
+      const limit = this.limitOf(run, nowMs);
       if (limit) {
         this.waiting.note(run, limit.cause);
         return limit.visit;
@@ -268,8 +271,10 @@ export class PolicyEngine {
   }
 
   /** Returns the limit that has no room for the run. */
-  private limitOf({ policy, pod }: Run) {
+  private limitOf({ policy, pod }: Run, nowMs: number) {
     const { maxInFlight, maxPerNode } = this.options;
+    const full = this.options.actionOf?.(policy)?.full?.(nowMs);
+    if (full !== undefined) return { visit: "skip-policy", cause: full } as const;
     if (this.slots.total >= maxInFlight)
       return {
         visit: "stop",
@@ -297,6 +302,7 @@ export class PolicyEngine {
       this.waiting.park(run, key, `Checkpoint ${open?.key ?? `of pod ${key}`} of the pod has not ended`);
       return false;
     }
+    if (this.options.actionOf?.(policy)?.takesNone) return true;
     const freeMs = (newest?.createdMs ?? 0) + (policy.spec.minSpacingSeconds ?? 0) * 1000;
     if (newest && freeMs > nowMs) {
       // A request is for the state at its time, which an earlier Checkpoint does not have.
@@ -325,8 +331,7 @@ export class PolicyEngine {
     const state = this.policies.get(run.policy.uid);
     if (!state) return;
     this.report("missed", state, run.pod, run.dueMs);
-    const seconds = run.policy.spec.deadlineSeconds;
-    const message = `due at ${new Date(run.dueMs).toISOString()} and not started within deadlineSeconds (${seconds}): ${cause}`;
+    const message = `due at ${new Date(run.dueMs).toISOString()} and not started within deadlineSeconds (${run.policy.spec.deadlineSeconds}): ${cause}`;
     this.failure(state, podKey(run.pod), nowMs, { reason: "DeadlineExceeded", message });
   }
 
@@ -393,6 +398,3 @@ export class PolicyEngine {
     return { nowMs, namespaceLabels: this.namespaces.get(pod.namespace) ?? {} };
   }
 }
-
-/** Maximum length of a message in the status. */
-const MAX_MESSAGE = 1024;

@@ -101,6 +101,24 @@ export interface Run {
   readonly key: string;
 }
 
+/** What identifies a run, and its pod. */
+export interface RunId {
+  readonly policy: { readonly uid: string };
+  readonly pod: { readonly namespace: string; readonly name: string };
+  readonly key: string;
+}
+
+/** What limits an action. */
+export interface ActionLimits {
+  /** Whether it creates no Checkpoint: spacing and backoff, which are of Checkpoints, do not apply. */
+  readonly takesNone?: true;
+  /** Returns why no action of this kind can start now, while others can. Undefined: one can. */
+  full?(nowMs: number): string | undefined;
+}
+
+/** Maximum length of a message in the status. */
+export const MAX_MESSAGE = 1024;
+
 /** Returns the entry of a table for a field of a policy, with the field's settings. */
 export function entryOf<T>(
   table: Readonly<Record<string, T>>,

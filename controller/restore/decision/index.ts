@@ -5,6 +5,7 @@ export type { RestoreMethods } from "./fit";
 export { mutation } from "./mutation";
 export { original, type Placements } from "./placement";
 export {
+  matchWorkload,
   deploymentOf,
   projectAdmittedPod,
   readRequest,

@@ -32,6 +32,17 @@ export function hasRun(pod: RestoredPod): boolean {
   });
 }
 
+/** Returns the container that ran and ended, as last observed; undefined if none did. */
+export function exitOf({
+  containers,
+}: Pick<RestoredPod, "containers">): { readonly name: string; readonly exitCode: number } | undefined {
+  for (const { name, state } of containers) {
+    const ended = [state?.terminated, state?.last].find((one) => one !== undefined && !isStartError(one));
+    if (ended !== undefined) return { name, exitCode: ended.exitCode };
+  }
+  return undefined;
+}
+
 /**
  * Returns why restores failed that began again whenever a container exited; undefined if they did not.
  * @param checkpoints of the pod: the newest that has all its restored containers took the place of the one before

@@ -35,7 +35,12 @@ export function reasonOf({ conditions = [] }: NodeRestoreStatus): NodeRestoreRea
 
 /** Returns the request to the agent of the pod's node, or undefined if the Checkpoint has no image in the repository. */
 export function nodeRestoreFor(
-  { metadata: { namespace, name, uid }, nodeName, fallback }: RestoredPod & { readonly nodeName: string },
+  {
+    metadata: { namespace, name, uid },
+    nodeName,
+    fallback,
+    isSandbox,
+  }: RestoredPod & { readonly nodeName: string },
   checkpoint: CheckpointObject,
   { namespace: place, restart, lazy, timeoutSeconds, ...repositories }: PlanRestore,
 ) {
@@ -50,8 +55,9 @@ export function nodeRestoreFor(
     checkpointUID: checkpointUIDOf(checkpoint),
     image,
     fallback,
-    restart,
-    lazy,
+    restart: isSandbox ? "fresh" : restart,
+    // A verification reads the whole checkpoint before the processes run.
+    lazy: lazy && !isSandbox,
     timeoutSeconds,
   };
   const labels = { [NODE_LABEL]: nodeLabelValue(nodeName) };

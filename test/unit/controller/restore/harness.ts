@@ -110,6 +110,7 @@ export class Harness {
       namespace?: string;
       claim?: string;
       annotations?: Record<string, string>;
+      labels?: Record<string, string>;
       status?: Status;
       phase?: string;
       /** Default: n1. Empty: none yet. */
@@ -124,7 +125,7 @@ export class Harness {
         name,
         namespace,
         creationTimestamp: new Date(Date.now()).toISOString(),
-        labels: { "cedana.ai/restored-from": uid },
+        labels: { "cedana.ai/restored-from": uid, ...given.labels },
         annotations: {
           "cedana.ai/restore-from": "latest",
           "cedana.ai/restore-checkpoint": "before",

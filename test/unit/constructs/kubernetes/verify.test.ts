@@ -1,0 +1,111 @@
+import { readControllerSettings } from "../../../../config/programs/controller";
+import { InvalidInputError, type InstallSpec } from "../../../../config";
+import { chart, chartCriu, synthCriu } from "./support";
+
+const controller = { image: { repository: "registry.example.com/controller", tag: "1" } };
+const ON: InstallSpec = {
+  controller,
+  checkpoints: { namespaces: ["team-a", "team-b"] },
+  policies: { verify: { maxRequests: { cpu: "2" } } },
+};
+
+type Objects = ReturnType<typeof synthCriu>;
+const named = (objects: Objects, kind: string, name: string) =>
+  objects.filter((one) => one.kind === kind && one.metadata.name === name);
+
+function problems(install: InstallSpec): string[] {
+  try {
+    chartCriu(install);
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    return error.problems.map(({ code, path }) => `${code} ${path.join(".")}`);
+  }
+  return [];
+}
+
+test("without verify there are no permissions for pods, no NetworkPolicy and no settings of it", () => {
+  const objects = synthCriu({ ...ON, policies: {} });
+  expect(objects.filter(({ metadata: { name } }) => /sandbox/.test(name ?? ""))).toEqual([]);
+  const rules = objects.flatMap(
+    (one) => (one as { rules?: { resources?: string[]; verbs: string[] }[] }).rules ?? [],
+  );
+  const pods = rules.filter(({ resources }) => resources?.includes("pods")).flatMap(({ verbs }) => verbs);
+  expect(pods).not.toContain("create");
+  expect(pods).not.toContain("delete");
+});
+
+test("verify adds the permissions and a NetworkPolicy in each namespace, and the limits of what is created", () => {
+  const objects = synthCriu(ON);
+  const roles = named(objects, "Role", "cedana-controller-sandboxes");
+  expect(roles.map(({ metadata: { namespace } }) => namespace)).toEqual(["team-a", "team-b"]);
+  expect((roles[0] as { rules?: unknown } | undefined)?.rules).toEqual([
+    { apiGroups: [""], resources: ["pods"], verbs: ["create", "delete"] },
+    { apiGroups: ["networking.k8s.io"], resources: ["networkpolicies"], verbs: ["list"] },
+  ]);
+  const policies = named(objects, "NetworkPolicy", "cedana-sandboxes");
+  expect(policies).toMatchObject(
+    ["team-a", "team-b"].map((namespace) => ({
+      metadata: { namespace },
+      spec: {
+        podSelector: { matchExpressions: [{ key: "cedana.ai/verification", operator: "Exists" }] },
+        policyTypes: ["Ingress", "Egress"],
+      },
+    })),
+  );
+  expect(JSON.stringify(policies)).not.toMatch(/"(in|e)gress":/);
+  for (const name of [
+    "cedana-controller-sandboxes",
+    "cedana-controller-sandboxes-delete",
+    "cedana-sandbox-policies",
+  ])
+    expect(named(objects, "ValidatingAdmissionPolicyBinding", name)).toMatchObject([
+      { spec: { policyName: name, validationActions: ["Deny"] } },
+    ]);
+  const text = (
+    named(objects, "ConfigMap", "cedana-controller-settings")[0] as { data?: Record<string, string> }
+  ).data?.["settings.json"];
+  const settings = readControllerSettings(text ?? "");
+  expect(settings).toMatchObject({
+    value: {
+      policies: {
+        verify: {
+          maxInFlight: 2,
+          maxRequests: { cpu: "2" },
+          nodeSelector: {},
+          networkPolicy: "cedana-sandboxes",
+        },
+      },
+    },
+  });
+});
+
+test("what verify cannot be combined with is rejected", () => {
+  const policy = {
+    name: "prove",
+    namespace: "team-a",
+    trigger: { manual: {} },
+    action: { verify: {} },
+  };
+  const verify = { ...ON, policies: { verify: {} } };
+  expect(problems(verify)).toEqual([]);
+  expect(problems({ ...verify, checkpoints: { namespaces: "all" } })).toEqual([
+    "verify-in-all-namespaces policies.verify",
+  ]);
+  expect(problems({ ...verify, restore: false })).toEqual(["verify-without-restore install.policies.verify"]);
+  expect(
+    problems({ ...ON, policies: { verify: { maxRequests: { "nvidia.com/gpu": "1", cpu: "0" } } } }),
+  ).toEqual([
+    "invalid-limit policies.verify.maxRequests.nvidia.com/gpu",
+    "invalid-limit policies.verify.maxRequests.cpu",
+  ]);
+  expect(problems({ ...ON, policies: { checkpointPolicies: [policy] } })).toEqual([
+    "verify-disabled policies.checkpointPolicies.0.action.verify",
+  ]);
+  expect(problems({ ...ON, policies: { verify: {}, checkpointPolicies: [policy] } })).toEqual([]);
+});
+
+test("the engine cedana, which restores pods itself, is rejected", () => {
+  const make = () => chart({ ...ON, policies: { verify: {} } });
+  expect(make).toThrow(InvalidInputError);
+  expect(make).toThrow(/the engine cedana has no restore by the webhook/);
+});
