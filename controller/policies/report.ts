@@ -61,7 +61,7 @@ export class Report {
     if (outcome !== "started") return;
     this.delay.observe({ trigger }, Math.max(0, nowMs - dueMs) / 1000);
     const { name, namespace } = pod;
-    this.options.log.info({ policy: policy.name, namespace, pod: name, trigger }, "checkpoint requested");
+    this.options.log.info({ policy: policy.name, namespace, pod: name, trigger }, "action started");
   }
 
   failed(policy: Policy, { namespace, pod, reason, message }: PolicyFailure): void {

@@ -2,7 +2,7 @@
 import type { V1NetworkPolicy, V1PolicyRule } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import { AUTOMATION_GROUP, RECORD, REQUEST, RESTORE_VERB, RESTORED_FROM, SANDBOX } from "../../../api";
+import { AUTOMATION_GROUP, REQUEST, RESTORE_VERB, RESTORED_FROM, SANDBOX } from "../../../api";
 import { checkpointsOf, namesOf, type ResolvedInstall } from "../../../config/install";
 import { admissionPolicy, list, mapAt, sentBy, text, type Rule } from "../admission";
 import { metadata, object } from "../object";
@@ -10,6 +10,8 @@ import { metadata, object } from "../object";
 /** Permissions of the controller in the namespaces of checkpoints. */
 export const SANDBOX_RULES: readonly V1PolicyRule[] = [
   { apiGroups: [""], resources: ["pods"], verbs: ["create", "delete"] },
+  // Otherwise the webhook of restores is not called for its pods.
+  { apiGroups: [AUTOMATION_GROUP], resources: ["checkpoints"], verbs: [RESTORE_VERB] },
   { apiGroups: ["networking.k8s.io"], resources: ["networkpolicies"], verbs: ["list"] },
 ];
 
@@ -44,8 +46,9 @@ function createBound(scope: Construct, install: ResolvedInstall): ApiObject[] {
       `variables.labels.all(key, key in ${list([SANDBOX.label, RESTORED_FROM])}) && ${text(SANDBOX.label)} in variables.labels`,
       `the controller creates only pods with the labels ${SANDBOX.label} and ${RESTORED_FROM}, and no others: no Service may select them`,
     ],
+    // One that cannot be restored is rejected by the policy of restores, which has the reason.
     [
-      `${annotation(REQUEST.from)} != '' && ${annotation(REQUEST.fallback)} == 'stop' && ${annotation(REQUEST.shared)} == 'true' && ${text(RECORD.plan)} in variables.annotations`,
+      `${annotation(REQUEST.from)} != '' && ${annotation(REQUEST.fallback)} == 'stop' && ${annotation(REQUEST.shared)} == 'true'`,
       "the controller creates only pods that are restored from a shared checkpoint, or do not start",
     ],
     [

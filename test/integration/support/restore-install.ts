@@ -65,10 +65,14 @@ export class RestoreInstall {
   private endpoints: number[] = [];
   private readonly folder = mkdtempSync(join(tmpdir(), "cedana-restore-"));
 
-  /** @param others namespaces with Checkpoints and restores, besides TEAM */
+  /**
+   * @param others namespaces with Checkpoints and restores, besides TEAM
+   * @param more settings of the install
+   */
   constructor(
     private readonly config: string,
     private readonly others: readonly string[] = [],
+    private readonly more: object = {},
   ) {
     this.api = new ApiServer(config);
   }
@@ -76,7 +80,7 @@ export class RestoreInstall {
   /** @param prepare runs before the controllers start */
   async start(prepare: () => Promise<void> = async () => {}): Promise<void> {
     const namespaces = [TEAM, ...this.others];
-    const all = chart(namespaces);
+    const all = chart(namespaces, this.more);
     const ports = await freePorts(2);
     this.endpoints = [...ports];
     const { port, server } = await balance(() => this.endpoints);
@@ -84,7 +88,8 @@ export class RestoreInstall {
     this.objects = all
       .filter(
         ({ kind, metadata: { name } }) =>
-          [...KINDS, "RuntimeClass"].includes(kind) || /^again-(controller|restore)/.test(name),
+          [...KINDS, "RuntimeClass"].includes(kind) ||
+          /^again-(controller|restore|sandbox|checkpoint-policies)/.test(name),
       )
       .filter(({ kind }) => !["Deployment", "PodDisruptionBudget"].includes(kind))
       .map((object) =>
@@ -244,13 +249,14 @@ export class RestoreInstall {
 /** Kinds that are not deleted: other suites use them, or their deletion takes long. */
 const KINDS = ["Namespace", "CustomResourceDefinition"];
 
-function chart(namespaces: readonly string[]): KubernetesObject[] {
+function chart(namespaces: readonly string[], more: object): KubernetesObject[] {
   const install = {
     name: "again",
     namespace: SYSTEM,
     nodeSelector: { "again/enabled": "true" },
     checkpoints: { namespaces: [...namespaces] },
     controller: { image: { repository: "registry.example.com/controller", tag: "0.1.0" } },
+    ...more,
   };
   const engine = {
     image: { repository: "registry.example.com/node-agent", tag: "0.1.0" },

@@ -40,6 +40,7 @@ test("verify adds the permissions and a NetworkPolicy in each namespace, and the
   expect(roles.map(({ metadata: { namespace } }) => namespace)).toEqual(["team-a", "team-b"]);
   expect((roles[0] as { rules?: unknown } | undefined)?.rules).toEqual([
     { apiGroups: [""], resources: ["pods"], verbs: ["create", "delete"] },
+    { apiGroups: ["automation.cedana.ai"], resources: ["checkpoints"], verbs: ["restore"] },
     { apiGroups: ["networking.k8s.io"], resources: ["networkpolicies"], verbs: ["list"] },
   ]);
   const policies = named(objects, "NetworkPolicy", "cedana-sandboxes");
