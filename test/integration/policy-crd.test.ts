@@ -136,7 +136,22 @@ const pods = (selector: object) => ({ filter: { pods: selector } });
       cron(text),
       "cron must have five fields: minute (0-59)",
     ]),
-    ["no action", { action: {} }, "spec.action.checkpoint: Required value"],
+    ["no action", { action: {} }, "set exactly one action: checkpoint or verify"],
+    [
+      "two actions",
+      { action: { checkpoint: {}, verify: {} } },
+      "set exactly one action: checkpoint or verify",
+    ],
+    [
+      "a verification that ends before it has run",
+      { action: { verify: { runSeconds: 600 } } },
+      "runSeconds must be less than timeoutSeconds",
+    ],
+    [
+      "a probe without a command",
+      { action: { verify: { probe: { command: [] } } } },
+      "should have at least 1 items",
+    ],
     ["an unknown engine", { action: { checkpoint: { engine: "podman" } } }, 'Unsupported value: "podman"'],
     [
       "a spacing that exceeds the interval",
