@@ -21,12 +21,12 @@ export type Step =
 
 /**
  * What nodes report for restores that did not begin, or were interrupted: it is unknown whether the checkpoint can be restored.
+ * Not `RegistryFailed`: agents report a layer that the registry does not have so too, after all retries.
  */
 const NOT_TRIED: ReadonlySet<FailureCause> = new Set<FailureCause>([
   "PlanMissing",
   "DeadlineExceeded",
   "Interrupted",
-  "RegistryFailed",
   "CheckpointDeleted",
 ]);
 
@@ -65,12 +65,15 @@ export function judge(
       ? done("Verified", "ProbeSucceeded", `${ran}, and the probe succeeded`)
       : done("Verified", "Running", ran);
   }
-  if (nowMs >= deadlineMs) return late(pod, progress, enoughMs !== undefined && nowMs >= enoughMs);
+  if (nowMs >= deadlineMs) return late(pod, progress, nowMs, enoughMs);
   const untilMs = enoughMs === undefined || nowMs >= enoughMs ? deadlineMs : Math.min(enoughMs, deadlineMs);
   return { is: "wait", untilMs, runningSinceMs };
 }
 
-/** Returns why the verification has no outcome of its own when its time is over. */
+/**
+ * Returns the outcome of a verification whose time is over.
+ * @param enoughMs when the containers have run for long enough. Undefined: they do not run
+ */
 function late(
   {
     nodeName,
@@ -78,11 +81,16 @@ function late(
     settings: { timeoutSeconds, runSeconds },
   }: SandboxObject & { readonly settings: SandboxSettings },
   progress: Progress,
-  ranEnough: boolean,
+  nowMs: number,
+  enoughMs: number | undefined,
 ): Step {
   const within = `within timeoutSeconds (${timeoutSeconds})`;
   const detail = waiting === undefined ? "" : `: ${waiting}`;
-  if (ranEnough) return done("Failed", "ProbeFailed", `the probe did not succeed ${within}`);
+  if (enoughMs !== undefined && nowMs >= enoughMs)
+    return done("Failed", "ProbeFailed", `the probe did not succeed ${within}`);
+  // A container that ended before it was started is no exit for the kubelet.
+  if (progress.is === "restored" && enoughMs === undefined)
+    return done("Failed", "NotRunning", `its containers were restored and do not run${detail}`);
   if (progress.is === "restored")
     return done(
       "Skipped",

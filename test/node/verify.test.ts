@@ -33,7 +33,7 @@ const SPEC = {
 const NAMES = SPEC.containers.map(({ name }) => name);
 
 beforeAll(async () => {
-  engine = await openEngine({}, [], {
+  engine = await openEngine({ restore: { timeoutSeconds: scaled(60) } }, [], {
     checkpoints: { namespaces: ["default"], timeoutSeconds: scaled(600) },
     policies: { verify: {} },
   });
@@ -146,7 +146,7 @@ test("a damaged layer and a missing one fail the verification, with the reason, 
   renameSync(layer, `${layer}.away`);
   request("web");
   const second = await outcome("cp", first.time);
-  expect(textOf(second)).toMatch(/^Failed CheckpointMissing: /);
+  expect(textOf(second)).toMatch(/^Failed RegistryFailed: .*404 BLOB_UNKNOWN/);
   expect(checkpoint("cp").status.restore).toBeUndefined();
   expect(
     engine.kubectl(["get", "checkpointpolicy", "prove", "-o", "jsonpath={.status.lastFailures}"]),
@@ -162,7 +162,11 @@ test("the program of a restored container that ends fails the verification", asy
     name: "shell",
     image: "localhost:5000/busybox:1",
     // It ends some seconds after the checkpoint.
-    command: ["/bin/sh", "-c", "while [ ! -e /data/end ]; do sleep 1; done; sleep 8; exit 3"],
+    command: [
+      "/bin/sh",
+      "-c",
+      "while [ ! -e /data/end ]; do sleep 1; done; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 1; done; exit 3",
+    ],
     ...DATA,
   };
   engine.runPod({

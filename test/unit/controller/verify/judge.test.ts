@@ -73,7 +73,7 @@ test.each([
   ["PlanMissing", "Skipped"],
   ["DeadlineExceeded", "Skipped"],
   ["Interrupted", "Skipped"],
-  ["RegistryFailed", "Skipped"],
+  ["RegistryFailed", "Failed"],
   ["CheckpointDeleted", "Skipped"],
 ] as const)("the cause %s of the node is %s", (cause, outcome) => {
   const step = at(10, inState({ waiting: {} }), { is: "failed", cause, message: "because" });
@@ -109,6 +109,13 @@ test("when the time is over, the reason says what it waited for", () => {
     message: expect.stringContaining("container app: ImagePullBackOff, no such image") as string,
   });
   expect(at(600, RUNNING, RESTORED, {}, CREATED + 590_000)).toEqual(is("Skipped", "DeadlineExceeded"));
+});
+
+test("containers that the node restored and that do not run have failed when the time is over", () => {
+  const ended = { terminated: { exitCode: 128, reason: "StartError" } };
+  const status = inState({ waiting: { reason: "CrashLoopBackOff" } }, { lastState: ended });
+  expect(at(599, status, RESTORED)).toMatchObject({ is: "wait" });
+  expect(at(600, status, RESTORED)).toEqual(is("Failed", "NotRunning"));
 });
 
 test("each verification ends by its deadline, in each state", () => {
