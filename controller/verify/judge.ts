@@ -21,11 +21,10 @@ export type Step =
 
 /**
  * What nodes report for restores that did not begin, or were interrupted: it is unknown whether the checkpoint can be restored.
- * Not `RegistryFailed`: agents report a layer that the registry does not have so too, after all retries.
+ * Not `RegistryFailed` and `DeadlineExceeded`: agents report so too that the registry does not have a layer, after all retries.
  */
 const NOT_TRIED: ReadonlySet<FailureCause> = new Set<FailureCause>([
   "PlanMissing",
-  "DeadlineExceeded",
   "Interrupted",
   "CheckpointDeleted",
 ]);

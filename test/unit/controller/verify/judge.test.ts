@@ -71,7 +71,7 @@ test.each([
   ["FilesNotRestored", "Failed"],
   ["MemoryLost", "Failed"],
   ["PlanMissing", "Skipped"],
-  ["DeadlineExceeded", "Skipped"],
+  ["DeadlineExceeded", "Failed"],
   ["Interrupted", "Skipped"],
   ["RegistryFailed", "Failed"],
   ["CheckpointDeleted", "Skipped"],
