@@ -58,7 +58,6 @@ export {
   CLUSTER_CHECKPOINT_POLICY,
   MAX_FAILURES,
   POLICY_LABELS,
-  type PolicyCondition,
   type PolicyFailure,
   type PolicyReason,
   type CheckpointPolicySpec,

@@ -1,7 +1,5 @@
-import { integer, object, optional, text, type Infer, type ValidationRule } from "./schema";
+import { integer, MONTH_SECONDS, object, optional, text, type Infer, type ValidationRule } from "./schema";
 
-/** Longest interval and jitter: 30 days. */
-const MONTH_SECONDS = 2_592_000;
 /** Shortest interval, in seconds. A checkpoint of a large pod takes about as long. */
 const MIN_INTERVAL_SECONDS = 60;
 

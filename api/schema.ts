@@ -150,6 +150,8 @@ export const count = (description: string): Schema<number> => ({
 
 /** Seconds of a day: the longest time limit of a request. */
 export const DAY_SECONDS = 86_400;
+/** Seconds of 30 days: the longest interval of a policy. */
+export const MONTH_SECONDS = 2_592_000;
 
 /** A whole number of 32 bits from `minimum` to `maximum`. */
 export const integer = (

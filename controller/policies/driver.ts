@@ -35,6 +35,7 @@ export interface DriverOptions extends Omit<EngineOptions, "checkpointsOf" | "re
   readonly actions: Readonly<Record<string, Action>>;
   readonly client: Client;
   readonly log: Logger;
+  readonly report: Report;
   /** Called with the key of each policy whose status changed. */
   readonly changed: (key: string) => void;
 }
@@ -46,7 +47,6 @@ export class PolicyDriver {
   private readonly podsOf: (owner: string) => readonly PodObject[];
   private readonly work = new Set<Promise<void>>();
   private wake = () => {};
-  report?: Report;
 
   constructor(private readonly options: DriverOptions) {
     const { caches } = options;
@@ -55,8 +55,8 @@ export class PolicyDriver {
     this.engine = new PolicyEngine({
       ...options,
       checkpointsOf: (pod) => this.checkpointsOf(pod).map(toFact),
-      report: (outcome, trigger, run) => this.report?.outcome(outcome, trigger, run, Date.now()),
-      failed: (policy, failure) => this.report?.failed(policy, failure),
+      report: (outcome, trigger, run) => options.report.outcome(outcome, trigger, run, Date.now()),
+      failed: (policy, failure) => options.report.failed(policy, failure),
     });
   }
 
@@ -175,7 +175,7 @@ export class PolicyDriver {
     const { pod, requestedAt, isDeleted } = object;
     if (isDeleted) return this.engine.removePod(pod.uid);
     if (requestedAt !== undefined && requestedAt !== old?.requestedAt && requestMs(requestedAt) === undefined)
-      this.report?.invalidRequest(pod, requestedAt);
+      this.options.report.invalidRequest(pod, requestedAt);
     const requests = [requestMs(requestedAt), requestMs(this.requestOfOwner(object))];
     const requestedMs = Math.max(...requests.map((timeMs) => timeMs ?? Number.NEGATIVE_INFINITY));
     this.engine.setPod({ ...pod, ...(Number.isFinite(requestedMs) ? { requestedMs } : {}) }, nowMs);
