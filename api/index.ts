@@ -108,4 +108,4 @@ export {
   WEBHOOK_PATH,
   type Fallback,
 } from "./restore";
-export type { Infer, Schema, ValidationRule } from "./schema";
+export { formOf, type Infer, type Schema, type ValidationRule } from "./schema";

@@ -1,4 +1,13 @@
-import { integer, MONTH_SECONDS, object, optional, text, type Infer, type ValidationRule } from "./schema";
+import {
+  integer,
+  MONTH_SECONDS,
+  object,
+  optional,
+  pattern,
+  text,
+  type Infer,
+  type ValidationRule,
+} from "./schema";
 
 /** Shortest interval, in seconds. A checkpoint of a large pod takes about as long. */
 const MIN_INTERVAL_SECONDS = 60;
@@ -22,6 +31,11 @@ export const CRON_PATTERN = `^${[
   .map(field)
   .join(" +")}$`;
 
+const TIME_ZONE = pattern(
+  "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+  "a name of the IANA database, such as Europe/Berlin or UTC",
+);
+
 const heartbeat = object(
   "Periodically, by an interval or by cron.",
   {
@@ -40,7 +54,7 @@ const heartbeat = object(
     ),
     timeZone: optional(
       text("Time zone of cron, as in the IANA database, such as Europe/Berlin. Default: UTC.", 64, {
-        pattern: "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+        pattern: TIME_ZONE,
       }),
     ),
     jitterSeconds: optional(

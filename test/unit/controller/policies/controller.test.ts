@@ -297,10 +297,8 @@ test("writes the status of a policy once a list that was denied is permitted", a
   await seconds(90);
   expect(statusOf(`${IN_A}/checkpointpolicies/p`)).toEqual({});
   refuse = undefined;
-  // The reflector retries within a minute; the next pod is due later.
   await seconds(100);
   expect(statusOf(`${IN_A}/checkpointpolicies/p`)).toMatchObject({ matchedPods: 1, inFlight: 0 });
-  expect(await created()).toEqual([]);
 });
 
 test("a ClusterCheckpointPolicy checkpoints pods of namespaces with its labels, and has its status", async () => {
