@@ -150,9 +150,10 @@ export const POLICY_LABELS = {
  * Reason of a policy's conditions.
  * - `Scheduled`: pods that match are checkpointed when they are due
  * - `Suspended`: `spec.suspend` is true
- * - `InvalidTrigger`: the trigger can never be due, or the controller does not have the trigger or a filter
+ * - `InvalidTrigger`: the trigger can never be due, or the controller does not have it
+ * - `InvalidFilter`: `filter.expression` is not valid, or the controller does not have a filter
  */
-export type PolicyReason = "Scheduled" | "Suspended" | "InvalidTrigger";
+export type PolicyReason = "Scheduled" | "Suspended" | "InvalidTrigger" | "InvalidFilter";
 
 export type CheckpointPolicySpec = Infer<typeof spec>;
 export type ClusterCheckpointPolicySpec = Infer<typeof clusterSpec>;

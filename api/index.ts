@@ -66,7 +66,7 @@ export {
   type PolicyStatus,
 } from "./checkpoint-policy";
 export type { CheckpointAction } from "./policy-action";
-export type { OwnerFilter, PodFilter } from "./policy-filter";
+export { MAX_EXPRESSION, type OwnerFilter, type PodFilter } from "./policy-filter";
 export type { LabelSelector } from "./policy-selector";
 export { CRON_PATTERN, REQUESTED_AT, type HeartbeatTrigger } from "./policy-trigger";
 export { conditionsOf, toolConditions, type CheckpointConditionType, type Condition } from "./conditions";

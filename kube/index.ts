@@ -3,6 +3,7 @@
  * webhooks and process.
  */
 export { Backoff, exponential, PerKeyBackoff, retryUntilWritten, sleep } from "./backoff";
+export { BoundedMap } from "./bounded-map";
 export * from "./cache";
 export * from "./client";
 export * from "./controller";

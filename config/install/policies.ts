@@ -9,6 +9,7 @@ import {
   type PolicySpec,
   type Schema,
 } from "../../api";
+import { compilePodExpression, formatExpressionProblem } from "../cel";
 import { described, dnsLabel, integer, shape } from "../schema";
 import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
 import { structuralEntries, type StructuralInput } from "../schema/structural";
@@ -79,6 +80,7 @@ export function checkPolicies(
             checkpointPolicies.slice(0, index).filter(({ namespace }) => namespace === policy.namespace),
           ),
           ...checkTrigger(policy),
+          ...checkExpression(policy),
         ],
       ),
     ),
@@ -91,6 +93,7 @@ export function checkPolicies(
           ),
           ...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)),
           ...checkTrigger(policy),
+          ...checkExpression(policy),
         ],
       ),
     ),
@@ -111,6 +114,22 @@ function checkNamespace(
       given: printable(namespace),
       allowed: namespaces.join(", "),
       remedy: "add it to install.checkpoints.namespaces",
+    },
+  ];
+}
+
+/** Compiles the expression of a filter, which the API server does not. */
+function checkExpression({ filter }: Pick<PolicySpec, "filter">): Problem[] {
+  const { expression } = filter ?? {};
+  if (expression === undefined) return [];
+  const compiled = compilePodExpression(expression);
+  if (!("problem" in compiled)) return [];
+  return [
+    {
+      code: "invalid-expression",
+      path: ["filter", "expression"],
+      message: `is not a CEL expression over pod: ${formatExpressionProblem(expression, compiled.problem)}`,
+      given: printable(expression),
     },
   ];
 }

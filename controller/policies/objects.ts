@@ -6,6 +6,7 @@ import {
   type PolicySpec,
   type PolicyStatus,
 } from "../../api";
+import { readableFields } from "../../config/cel";
 import {
   Interner,
   itemsAt,
@@ -110,6 +111,7 @@ function projectPod(raw: Json): PodObject {
       ...(runningSinceMs === undefined ? {} : { runningSinceMs }),
       restarts: restarts.reduce((sum, count) => sum + count, 0),
       containers: containersOf(raw).map((one) => interner.text(textAt(one, "name") ?? "")),
+      fields: readableFields(raw, (value) => interner.value(interner.strings(value))),
     },
     ...(identity && { ownerUID: interner.text(identity.uid) }),
     ...(requestedAt === undefined ? {} : { requestedAt }),

@@ -39,10 +39,16 @@ export function statusOf(
   return isDeepStrictEqual(plain(next), plain(status)) ? undefined : next;
 }
 
-function reasonOf({ problem }: PolicyView, suspend: boolean): [reason: PolicyReason, message: string] {
-  if (problem !== undefined) return ["InvalidTrigger", problem];
+function reasonOf(
+  { problem, filterErrors }: PolicyView,
+  suspend: boolean,
+): [reason: PolicyReason, message: string] {
+  if (problem !== undefined) return [problem.reason, problem.message];
   if (suspend) return ["Suspended", "spec.suspend is true: no pod is checkpointed"];
-  return ["Scheduled", "pods that match are checkpointed when they are due"];
+  const failed = filterErrors
+    ? `; the filter cannot be evaluated for ${filterErrors.count} pods, which do not match, such as ${filterErrors.example}`
+    : "";
+  return ["Scheduled", `pods that match are checkpointed when they are due${failed}`];
 }
 
 /** Returns the JSON, whose objects have no other prototype. */

@@ -3,6 +3,7 @@ import { historyOf, lastDueMs } from "./history";
 import { DueHeap } from "./due-heap";
 import { checkpointName } from "./hash";
 import { PolicyState, type Tables } from "./policy-state";
+import type { PolicyView } from "./policy-view";
 import { Slots } from "./slots";
 import type { CheckpointFact, Policy, PolicyPod, Run } from "./types";
 import { Waiting } from "./waiting";
@@ -31,16 +32,7 @@ export interface EngineOptions extends Tables {
   readonly failed?: (policy: Policy, failure: PolicyFailure) => void;
 }
 
-/** State of a policy for its status. */
-export interface PolicyView {
-  readonly problem?: string;
-  readonly matchedPods: number;
-  readonly inFlight: number;
-  readonly waiting: number;
-  readonly nextRunMs?: number;
-  readonly lastRunMs?: number;
-  readonly failures: readonly PolicyFailure[];
-}
+export type { PolicyView } from "./policy-view";
 
 export const podKey = ({ namespace, name }: Pick<PolicyPod, "namespace" | "name">) => `${namespace}/${name}`;
 
@@ -138,7 +130,10 @@ export class PolicyEngine {
     others?.delete(uid);
     if (others?.size === 0) this.podsIn.delete(pod.namespace);
     for (const scope of [pod.namespace, ""])
-      for (const state of this.inScope(scope)) if (state.delete(uid)) this.refresh(state);
+      for (const state of this.inScope(scope)) {
+        const hadError = state.filterErrors.delete(uid);
+        if (state.delete(uid) || hadError) this.refresh(state);
+      }
   }
 
   /** Records a Checkpoint of any client. */
@@ -192,7 +187,8 @@ export class PolicyEngine {
   view(uid: string): PolicyView | undefined {
     const state = this.policies.get(uid);
     if (!state) return undefined;
-    const { problem, matchedPods, lastRunMs, failures, queue } = state;
+    const { problem, matchedPods, lastRunMs, failures, queue, filterErrors } = state;
+    const [example] = filterErrors.values();
     return {
       ...(problem === undefined ? {} : { problem }),
       matchedPods,
@@ -201,6 +197,7 @@ export class PolicyEngine {
       ...(queue.firstMs === undefined ? {} : { nextRunMs: queue.firstMs }),
       ...(lastRunMs === undefined ? {} : { lastRunMs }),
       failures,
+      ...(example === undefined ? {} : { filterErrors: { count: filterErrors.size, example } }),
     };
   }
 
@@ -360,8 +357,11 @@ export class PolicyEngine {
 
   /** Adds the pod to the policy, updates or removes it. @param catchUp whether what was due before is still due */
   private place(state: PolicyState, pod: PolicyPod, nowMs: number, catchUp: boolean): void {
-    const { policy, isRequest } = state;
-    if (!state.isActive || !state.matches(pod, this.contextOf(pod, nowMs), false)) {
+    const { policy, isRequest, filterErrors } = state;
+    const errorBefore = filterErrors.get(pod.uid);
+    const matches = state.isActive && state.matches(pod, this.contextOf(pod, nowMs), false);
+    if (filterErrors.get(pod.uid) !== errorBefore) this.changed.add(policy.uid);
+    if (!matches) {
       if (state.delete(pod.uid)) this.refresh(state);
       return;
     }

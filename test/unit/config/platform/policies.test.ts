@@ -101,3 +101,16 @@ test("a policy names the engine of the platform, and a cluster policy its namesp
     'cedana.yaml:15:40  install.policies.clusterCheckpointPolicies[0].filter.namespaces[1]  is a namespace whose Checkpoints are not reconciled; given: "team-b"; allowed: team-a; add it to install.checkpoints.namespaces',
   ]);
 });
+
+test("reports an expression that does not compile, with the position in it", () => {
+  const lines = report(`
+    checkpointPolicies:
+      - name: nightly
+        namespace: team-a
+        trigger: { manual: {} }
+        filter: { expression: "pod.spec.nodName == 'n1'" }
+        action: { checkpoint: {} }`);
+  expect(lines).toEqual([
+    `cedana.yaml:11:31  install.policies.checkpointPolicies[0].filter.expression  is not a CEL expression over pod: character 10: No such key: nodName; given: "pod.spec.nodName == 'n1'"`,
+  ]);
+});
