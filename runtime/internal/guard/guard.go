@@ -22,6 +22,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/criu"
 	"cedana.ai/cdk/runtime/internal/cuda"
 	"cedana.ai/cdk/runtime/internal/freezer"
+	"cedana.ai/cdk/runtime/internal/proc"
 	"cedana.ai/cdk/runtime/internal/strictjson"
 	"golang.org/x/sys/unix"
 )
@@ -100,16 +101,11 @@ func parse(data []byte) (*Entry, error) {
 
 // NewEntry returns an entry for this boot with a new mark.
 func NewEntry(uid, directory string, cgroups []freezer.Cgroup) (Entry, error) {
-	boot, err := bootID()
+	boot, err := proc.BootID()
 	return Entry{
 		Version: entryVersion, UID: uid, BootID: boot, Mark: criu.NewMark(), ServiceCgroup: criu.CgroupOf(os.Getpid()),
 		Cgroups: cgroups, Directory: directory,
 	}, err
-}
-
-func bootID() (string, error) {
-	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(data)), err
 }
 
 // target returns the processes of CRIU. The group's number can belong to another program once all of them have ended; then
@@ -230,7 +226,7 @@ func (j Journal) Recover(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	boot, err := bootID()
+	boot, err := proc.BootID()
 	if err != nil {
 		return nil, err
 	}
