@@ -68,7 +68,7 @@ export {
 export type { CheckpointAction } from "./policy-action";
 export { MAX_EXPRESSION, type OwnerFilter, type PodFilter } from "./policy-filter";
 export type { LabelSelector } from "./policy-selector";
-export { CRON_PATTERN, REQUESTED_AT, type HeartbeatTrigger } from "./policy-trigger";
+export { REQUESTED_AT, type HeartbeatTrigger } from "./policy-trigger";
 export { conditionsOf, toolConditions, type CheckpointConditionType, type Condition } from "./conditions";
 export { AUTOMATION_GROUP, ENGINES, type Column, type EngineName, type Kind } from "./kind";
 export {

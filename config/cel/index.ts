@@ -7,4 +7,5 @@ export {
   type CompiledExpression,
   type PodExpression,
 } from "./expression";
+export { rulesOf, satisfies } from "./rules";
 export { POD_FIELDS, readableFields, type FieldType, type PodFields } from "./pod";

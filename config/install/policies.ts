@@ -1,10 +1,8 @@
 import {
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
-  CRON_PATTERN,
   type CheckpointPolicySpec,
   type ClusterCheckpointPolicySpec,
-  type HeartbeatTrigger,
   type Kind,
   type PolicySpec,
   type Schema,
@@ -12,7 +10,7 @@ import {
 import { compilePodExpression, formatExpressionProblem } from "../cel";
 import { described, dnsLabel, integer, shape } from "../schema";
 import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
-import { structuralEntries, type StructuralInput } from "../schema/structural";
+import { structuralEntries, type StructuralInput, withRules } from "../schema/structural";
 import * as v from "../schema/valibot";
 
 function specOf({ schema, kind }: Kind): Schema {
@@ -31,16 +29,22 @@ export type CheckpointPolicyInput = {
 /** A ClusterCheckpointPolicy of the install. */
 export type ClusterCheckpointPolicyInput = { name: string } & StructuralInput<ClusterCheckpointPolicySpec>;
 
-const policySchema = shape({
-  name,
-  namespace: described(dnsLabel, "Namespace of the policy and its pods."),
-  ...structuralEntries(specOf(CHECKPOINT_POLICY)),
-}) as v.GenericSchema as v.GenericSchema<CheckpointPolicyInput>;
+const policySchema = withRules(
+  shape({
+    name,
+    namespace: described(dnsLabel, "Namespace of the policy and its pods."),
+    ...structuralEntries(specOf(CHECKPOINT_POLICY)),
+  }),
+  specOf(CHECKPOINT_POLICY),
+) as v.GenericSchema<CheckpointPolicyInput>;
 
-const clusterPolicySchema = shape({
-  name,
-  ...structuralEntries(specOf(CLUSTER_CHECKPOINT_POLICY)),
-}) as v.GenericSchema as v.GenericSchema<ClusterCheckpointPolicyInput>;
+const clusterPolicySchema = withRules(
+  shape({
+    name,
+    ...structuralEntries(specOf(CLUSTER_CHECKPOINT_POLICY)),
+  }),
+  specOf(CLUSTER_CHECKPOINT_POLICY),
+) as v.GenericSchema<ClusterCheckpointPolicyInput>;
 
 /** Describes the policies that checkpoint pods. */
 export const policiesSchema = shape({
@@ -58,11 +62,9 @@ export const policiesSchema = shape({
 /** Settings of policies. */
 export type PoliciesOf = v.InferOutput<typeof policiesSchema>;
 
-const CRON = new RegExp(CRON_PATTERN, "i");
-
 /**
- * Checks the policies of an install. The API server evaluates all rules of the kinds; those that users break most are reported
- * here, before anything is applied. Paths begin with a property of `policies`.
+ * Checks the policies of an install beyond the rules of their kinds, which the schemas check. Paths begin with a property of
+ * `policies`.
  * @param namespaces namespaces whose Checkpoints are reconciled
  */
 export function checkPolicies(
@@ -79,7 +81,6 @@ export function checkPolicies(
             policy.name,
             checkpointPolicies.slice(0, index).filter(({ namespace }) => namespace === policy.namespace),
           ),
-          ...checkTrigger(policy),
           ...checkExpression(policy),
         ],
       ),
@@ -92,7 +93,6 @@ export function checkPolicies(
             checkNamespace(["filter", "namespaces", position], one, namespaces),
           ),
           ...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)),
-          ...checkTrigger(policy),
           ...checkExpression(policy),
         ],
       ),
@@ -144,66 +144,4 @@ function checkTwice(name: string, others: readonly { readonly name: string }[]):
       given: printable(name),
     },
   ];
-}
-
-function checkTrigger({ trigger }: Pick<PolicySpec, "trigger">): Problem[] {
-  const { heartbeat } = trigger;
-  const count = Object.keys(trigger).length;
-  if (count !== 1) {
-    return [
-      {
-        code: "invalid-trigger",
-        path: ["trigger"],
-        message: count === 0 ? "has no trigger" : "has more than one trigger",
-        allowed: "heartbeat or manual",
-      },
-    ];
-  }
-  return heartbeat ? under(["trigger", "heartbeat"], checkHeartbeat(heartbeat)) : [];
-}
-
-function checkHeartbeat({ intervalSeconds, cron, timeZone }: HeartbeatTrigger): Problem[] {
-  if ((intervalSeconds === undefined) === (cron === undefined)) {
-    return [
-      {
-        code: "invalid-trigger",
-        path: [],
-        message: cron === undefined ? "has no schedule" : "has two schedules",
-        allowed: "intervalSeconds or cron",
-      },
-    ];
-  }
-  return [
-    ...(cron === undefined || CRON.test(cron)
-      ? []
-      : [
-          {
-            code: "invalid-cron",
-            path: ["cron"],
-            message: "is not a cron schedule",
-            given: printable(cron),
-            allowed:
-              "five fields: minute (0-59), hour (0-23), day of the month (1-31), month (1-12) and day of the week (0-7)",
-          },
-        ]),
-    ...(timeZone === undefined || isTimeZone(timeZone)
-      ? []
-      : [
-          {
-            code: "invalid-time-zone",
-            path: ["timeZone"],
-            message: "is not a time zone of the IANA database",
-            given: printable(timeZone),
-            allowed: "a name such as Europe/Berlin or UTC",
-          },
-        ]),
-  ];
-}
-
-function isTimeZone(timeZone: string): boolean {
-  try {
-    return new Intl.DateTimeFormat("en", { timeZone }).resolvedOptions().timeZone !== "";
-  } catch {
-    return false;
-  }
 }
