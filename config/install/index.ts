@@ -10,6 +10,7 @@ export {
   type InstallSpec,
   type ResolvedInstall,
 } from "./schema";
+export { checkPolicy } from "./policies";
 export type { CheckpointPolicyInput, ClusterCheckpointPolicyInput, PoliciesOf } from "./policies";
 export { agentNamespace, commonLabels, imageReference, namesOf, selectorLabels } from "./names";
 export {

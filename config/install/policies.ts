@@ -8,7 +8,7 @@ import {
   type Schema,
 } from "../../api";
 import { compilePodExpression, formatExpressionProblem } from "../cel";
-import { described, dnsLabel, integer, shape } from "../schema";
+import { check, described, dnsLabel, integer, shape } from "../schema";
 import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
 import { structuralEntries, type StructuralInput, withRules } from "../schema/structural";
 import * as v from "../schema/valibot";
@@ -98,6 +98,40 @@ export function checkPolicies(
       ),
     ),
   ];
+}
+
+/**
+ * Checks a manifest of a policy, and sets its defaults.
+ * @returns the spec, or all problems. Their paths begin with `metadata` or `spec`
+ */
+export function checkPolicy(
+  { kind }: Kind,
+  {
+    metadata,
+    spec,
+  }: { readonly metadata: { readonly name?: unknown; readonly namespace?: unknown }; readonly spec: unknown },
+): { readonly spec: PolicySpec; readonly problems?: undefined } | { readonly problems: readonly Problem[] } {
+  const isCluster = kind === CLUSTER_CHECKPOINT_POLICY.kind;
+  const { name, namespace } = metadata;
+  const input = { ...(spec as object), name, ...(isCluster ? {} : { namespace }) };
+  const checked = check<v.GenericSchema>(isCluster ? clusterPolicySchema : policySchema, input);
+  const {
+    name: _,
+    namespace: __,
+    ...resolved
+  } = (checked.problems ? {} : checked.value) as PolicySpec & {
+    readonly name?: string;
+    readonly namespace?: string;
+  };
+  const problems = checked.problems ?? checkExpression(resolved);
+  if (problems.length > 0)
+    return {
+      problems: problems.flatMap((problem) => {
+        const isMetadata = problem.path[0] === "name" || problem.path[0] === "namespace";
+        return under([isMetadata ? "metadata" : "spec"], [problem]);
+      }),
+    };
+  return { spec: resolved };
 }
 
 function checkNamespace(
