@@ -14,7 +14,7 @@ export function previewText({ kind, namespace, name, matched, problem, schedule,
   const title = `${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
   const rows: [string, string][] = [
     ...(problem ? [["problem", problem.message] as [string, string]] : []),
-    ["due", scheduleText(schedule)],
+    ["due", problem ? "never" : scheduleText(schedule)],
     ...pods.map((pod): [string, string] => [podName(pod, namespace), podText(pod)]),
   ];
   const width = Math.max(...rows.map(([label]) => label.length));

@@ -5,7 +5,6 @@ export type FieldType =
   | "string"
   | "bool"
   | "int"
-  | "timestamp"
   | "map"
   | { readonly list: FieldType }
   | { readonly fields: Fields };
@@ -61,7 +60,7 @@ export const POD_FIELDS = {
       name: "string",
       namespace: "string",
       generateName: "string",
-      creationTimestamp: "timestamp",
+      creationTimestamp: "string",
       labels: "map",
       annotations: "map",
       ownerReferences: {
@@ -96,7 +95,7 @@ export const POD_FIELDS = {
       phase: "string",
       reason: "string",
       qosClass: "string",
-      startTime: "timestamp",
+      startTime: "string",
       conditions: { list: { fields: { type: "string", status: "string", reason: "string" } } },
       containerStatuses: { list: containerStatus },
       initContainerStatuses: { list: containerStatus },
@@ -158,7 +157,7 @@ function isObject(value: Json | undefined): value is JsonObject {
 /** Returns the part of a value that has the type; undefined if it has another one. */
 function pick(type: FieldType, value: Json | undefined): Json | undefined {
   if (value === undefined || value === null) return undefined;
-  if (type === "string" || type === "timestamp") return typeof value === "string" ? value : undefined;
+  if (type === "string") return typeof value === "string" ? value : undefined;
   if (type === "bool") return typeof value === "boolean" ? value : undefined;
   if (type === "int") return Number.isInteger(value) ? value : undefined;
   if (type === "map") return isObject(value) ? withoutLastApplied(value) : undefined;
@@ -207,8 +206,6 @@ function declare(environment: Environment, name: string, type: FieldType): Decla
       return { name: type, convert: (value) => value };
     case "int":
       return { name: "int", convert: (value) => BigInt(value as number) };
-    case "timestamp":
-      return { name: "google.protobuf.Timestamp", convert: (value) => new Date(value as string) };
     case "map":
       return { name: "map<string, string>", convert: (value) => value };
     default:

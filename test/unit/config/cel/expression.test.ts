@@ -64,7 +64,7 @@ test.each([
   ["pod.spec.containers.map(c, c.name) == ['main', 'proxy']", true],
   ["pod.spec.priority >= 1000 && pod.spec.containers[0].ports[0].containerPort == 8080", true],
   ["pod.status.containerStatuses.all(s, s.restartCount < 5 && s.ready)", true],
-  ["pod.metadata.creationTimestamp < timestamp('2026-12-01T00:00:00Z')", true],
+  ["timestamp(pod.metadata.creationTimestamp) < timestamp('2026-12-01T00:00:00Z')", true],
   ["has(pod.spec.runtimeClassName)", false],
   ["pod.metadata.ownerReferences.exists(o, o.kind == 'StatefulSet')", true],
   ["has(pod.spec.volumes) || pod.status.qosClass == 'Burstable'", true],
