@@ -2,6 +2,7 @@ import {
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
   CRON_PATTERN,
+  TRIGGER_NAMES,
   type CheckpointPolicySpec,
   type ClusterCheckpointPolicySpec,
   type HeartbeatTrigger,
@@ -125,7 +126,7 @@ function checkTrigger({ trigger }: Pick<PolicySpec, "trigger">): Problem[] {
         code: "invalid-trigger",
         path: ["trigger"],
         message: "has not exactly one trigger",
-        allowed: "heartbeat or manual",
+        allowed: TRIGGER_NAMES.join(", "),
       },
     ];
   }
