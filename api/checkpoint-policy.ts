@@ -31,6 +31,11 @@ const rules: ValidationRule[] = [
     rule: "!has(self.filter) || !has(self.filter.minRunningSeconds) || !has(self.filter.phases) || !('Pending' in self.filter.phases)",
     message: "filter.minRunningSeconds selects no pod in the phase Pending",
   },
+  {
+    rule: "!has(self.trigger.startup) || !has(self.filter) || !has(self.filter.phases) || 'Running' in self.filter.phases",
+    message:
+      "never due: a pod in the phase Pending is not Ready; add Running to filter.phases, or remove phases",
+  },
 ];
 
 function specOf<F extends Optional | typeof clusterFilter>(pods: F) {

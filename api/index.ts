@@ -68,7 +68,13 @@ export {
 export type { CheckpointAction } from "./policy-action";
 export type { OwnerFilter, PodFilter } from "./policy-filter";
 export type { LabelSelector } from "./policy-selector";
-export { CRON_PATTERN, REQUESTED_AT, type HeartbeatTrigger } from "./policy-trigger";
+export {
+  CRON_PATTERN,
+  REQUESTED_AT,
+  TRIGGER_NAMES,
+  type HeartbeatTrigger,
+  type StartupTrigger,
+} from "./policy-trigger";
 export { conditionsOf, toolConditions, type CheckpointConditionType, type Condition } from "./conditions";
 export { AUTOMATION_GROUP, ENGINES, type Column, type EngineName, type Kind } from "./kind";
 export {

@@ -2,6 +2,7 @@ import {
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
   CRON_PATTERN,
+  TRIGGER_NAMES,
   type CheckpointPolicySpec,
   type ClusterCheckpointPolicySpec,
   type HeartbeatTrigger,
@@ -136,7 +137,7 @@ function checkTrigger({ trigger }: Pick<PolicySpec, "trigger">): Problem[] {
         code: "invalid-trigger",
         path: ["trigger"],
         message: count === 0 ? "has no trigger" : "has more than one trigger",
-        allowed: "heartbeat or manual",
+        allowed: TRIGGER_NAMES.join(", "),
       },
     ];
   }

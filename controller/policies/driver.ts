@@ -3,7 +3,8 @@ import { isFinal, NotLeaderError, sleep, type CachedObjects, type Client, type L
 import type { CheckpointObject } from "../checkpoints/objects";
 import { podKeyOf } from "../checkpoints/reservations";
 import type { Action } from "./actions";
-import { PolicyEngine, type EngineOptions, type PolicyView } from "./core/engine";
+import { PolicyEngine, type EngineOptions } from "./core/engine";
+import type { PolicyView } from "./core/outcome";
 import { entryOf, type Run } from "./core/types";
 import {
   requestMs,
@@ -30,7 +31,10 @@ export interface PolicyCaches {
   readonly workloads: readonly CachedObjects<WorkloadObject>[];
 }
 
-export interface DriverOptions extends Omit<EngineOptions, "checkpointsOf" | "report" | "failed"> {
+export interface DriverOptions extends Omit<
+  EngineOptions,
+  "checkpointsOf" | "checkpointAt" | "report" | "failed"
+> {
   readonly caches: PolicyCaches;
   readonly actions: Readonly<Record<string, Action>>;
   readonly client: Client;
@@ -55,6 +59,10 @@ export class PolicyDriver {
     this.engine = new PolicyEngine({
       ...options,
       checkpointsOf: (pod) => this.checkpointsOf(pod).map(toFact),
+      checkpointAt: (key) => {
+        const found = caches.checkpoints.get(key);
+        return found && toFact(found);
+      },
       report: (outcome, trigger, run) => options.report.outcome(outcome, trigger, run, Date.now()),
       failed: (policy, failure) => options.report.failed(policy, failure),
     });
