@@ -8,6 +8,7 @@ import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS, type Column } 
 import { action } from "./policy-action";
 import { clusterFilter, filter, type PodFilter } from "./policy-filter";
 import { trigger } from "./policy-trigger";
+import { firings } from "./policy-webhook";
 import {
   count,
   DAY_SECONDS,
@@ -86,6 +87,7 @@ const status = object("Current state of the policy.", {
   matchedPods: optional(count("Number of pods that match, regardless of minRunningSeconds.")),
   inFlight: optional(count("Number of the policy's Checkpoints that have not ended.")),
   waiting: optional(count("Number of pods that are due, and wait for the limits.")),
+  firings: optional(firings),
   lastFailures: optional(
     list(`The last ${MAX_FAILURES} failures, newest first.`, failure, {
       maxItems: MAX_FAILURES,

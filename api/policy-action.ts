@@ -1,3 +1,4 @@
+import { exactlyOne } from "./exactly-one";
 import { ENGINES, type EngineName } from "./kind";
 import { flag, object, optional, text, type Infer } from "./schema";
 
@@ -8,8 +9,13 @@ const checkpoint = object("Creates a Checkpoint of the pod.", {
   leaveRunning: optional(flag("Whether the containers keep running.", true)),
 });
 
-export const action = object("What is done with a pod that is due. Exactly one of the fields.", {
-  checkpoint,
-});
+/** Actions by name. */
+export const ACTION_FIELDS = { checkpoint } as const;
+
+export const action = exactlyOne(
+  "action",
+  "What is done with a pod that is due. Exactly one of the fields.",
+  ACTION_FIELDS,
+);
 
 export type CheckpointAction = Infer<typeof checkpoint>;

@@ -1,4 +1,6 @@
+import { exactlyOne } from "./exactly-one";
 import { integer, object, optional, text, type Infer, type ValidationRule } from "./schema";
+import { webhook } from "./policy-webhook";
 
 /** Longest interval and jitter: 30 days. */
 const MONTH_SECONDS = 2_592_000;
@@ -81,15 +83,13 @@ const manual = object(
   {},
 );
 
-export const trigger = object(
+/** Triggers by name. */
+export const TRIGGER_FIELDS = { heartbeat, manual, webhook } as const;
+
+export const trigger = exactlyOne(
+  "trigger",
   "When the action is due for a pod. Exactly one of the fields.",
-  { heartbeat: optional(heartbeat), manual: optional(manual) },
-  [
-    {
-      rule: "has(self.heartbeat) != has(self.manual)",
-      message: "set exactly one trigger: heartbeat or manual",
-    },
-  ],
+  TRIGGER_FIELDS,
 );
 
 export type HeartbeatTrigger = Infer<typeof heartbeat>;

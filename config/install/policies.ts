@@ -7,9 +7,12 @@ import {
   type HeartbeatTrigger,
   type Kind,
   type PolicySpec,
+  namesInWords,
+  TRIGGER_FIELDS,
   type Schema,
 } from "../../api";
-import { described, dnsLabel, integer, shape } from "../schema";
+import { described, dnsLabel, integer, oneOf, shape } from "../schema";
+import { checkWebhookTrigger, policyWebhookSchema } from "./policy-webhook";
 import { printable, under, type Problem } from "../schema/problem";
 import { structuralEntries, type StructuralInput } from "../schema/structural";
 import * as v from "../schema/valibot";
@@ -47,6 +50,10 @@ export const policiesSchema = shape({
     v.optional(integer(1, 10_000), 50),
     "Maximum number of Checkpoints of all policies that have not ended.",
   ),
+  webhook: described(
+    v.optional(oneOf([v.literal(false), policyWebhookSchema]), false),
+    "Server of the trigger webhook, with the certificate of the restore webhook. {} enables it. false: no server.",
+  ),
   checkpointPolicies: described(v.optional(v.array(policySchema), []), "CheckpointPolicies to create."),
   clusterCheckpointPolicies: described(
     v.optional(v.array(clusterPolicySchema), []),
@@ -65,7 +72,7 @@ const CRON = new RegExp(CRON_PATTERN, "i");
  * @param namespaces namespaces whose Checkpoints are reconciled
  */
 export function checkPolicies(
-  { checkpointPolicies, clusterCheckpointPolicies }: PoliciesOf,
+  { checkpointPolicies, clusterCheckpointPolicies, webhook }: PoliciesOf,
   namespaces: "all" | readonly string[],
 ): Problem[] {
   return [
@@ -79,13 +86,18 @@ export function checkPolicies(
             checkpointPolicies.slice(0, index).filter(({ namespace }) => namespace === policy.namespace),
           ),
           ...checkTrigger(policy),
+          ...checkWebhookTrigger(policy, webhook),
         ],
       ),
     ),
     ...clusterCheckpointPolicies.flatMap((policy, index) =>
       under(
         ["clusterCheckpointPolicies", index],
-        [...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)), ...checkTrigger(policy)],
+        [
+          ...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)),
+          ...checkTrigger(policy),
+          ...checkWebhookTrigger(policy, webhook),
+        ],
       ),
     ),
   ];
@@ -125,7 +137,7 @@ function checkTrigger({ trigger }: Pick<PolicySpec, "trigger">): Problem[] {
         code: "invalid-trigger",
         path: ["trigger"],
         message: "has not exactly one trigger",
-        allowed: "heartbeat or manual",
+        allowed: namesInWords(Object.keys(TRIGGER_FIELDS)),
       },
     ];
   }

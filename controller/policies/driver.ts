@@ -1,9 +1,9 @@
-import type { PolicyFailure } from "../../api";
 import { isFinal, NotLeaderError, sleep, type CachedObjects, type Client, type Logger } from "../../kube";
 import type { CheckpointObject } from "../checkpoints/objects";
 import { podKeyOf } from "../checkpoints/reservations";
 import type { Action } from "./actions";
 import { PolicyEngine, type EngineOptions, type PolicyView } from "./core/engine";
+import type { KnownStatus } from "./core/policy-state";
 import { entryOf, type Run } from "./core/types";
 import {
   requestMs,
@@ -162,9 +162,10 @@ export class PolicyDriver {
   }
 
   private setPolicy(object: PolicyObject, nowMs: number): void {
-    const { lastRunTime, lastFailures } = object.status;
-    const known: { lastRunMs?: number; failures?: readonly PolicyFailure[] } = {
+    const { lastRunTime, lastFailures, firings: [firing] = [] } = object.status;
+    const known: KnownStatus = {
       ...(lastRunTime === undefined ? {} : { lastRunMs: Date.parse(lastRunTime) }),
+      ...(firing === undefined ? {} : { firedMs: Date.parse(firing.time) }),
       ...(lastFailures === undefined ? {} : { failures: lastFailures }),
     };
     if (object.metadata.deletionTimestamp !== undefined) this.engine.removePolicy(object.metadata.uid);

@@ -132,8 +132,12 @@ function checkpoints(install: ResolvedInstall, engines: CheckpointGrants): Names
 /** Policies. They read pods, and the annotations of the workloads that own them. Namespaces and cluster policies have no namespace. */
 function policies(install: ResolvedInstall): NamespacedGrant[] {
   const checkpointing = checkpointsOf(install);
-  if (!policiesOf(install) || !checkpointing) return [];
-  const name = namesOf(install).controllerPolicies;
+  const settings = policiesOf(install);
+  if (!settings || !checkpointing) return [];
+  const { controllerPolicies: name, controllerPolicySecrets } = namesOf(install);
+  const { webhook } = settings;
+  // Each replica reads a policy again before it accepts a request.
+  const read = [...(webhook ? ["get"] : []), ...FOLLOW];
   const policy = { apiGroups: [AUTOMATION_GROUP] };
   return [
     {
@@ -141,7 +145,7 @@ function policies(install: ResolvedInstall): NamespacedGrant[] {
       name,
       namespaces: checkpointing.namespaces,
       rules: [
-        { ...policy, resources: ["checkpointpolicies"], verbs: FOLLOW },
+        { ...policy, resources: ["checkpointpolicies"], verbs: read },
         { ...policy, resources: ["checkpointpolicies/status"], verbs: ["patch"] },
         { ...policy, resources: ["checkpoints"], verbs: ["create"] },
         { apiGroups: [""], resources: ["pods"], verbs: FOLLOW },
@@ -154,12 +158,29 @@ function policies(install: ResolvedInstall): NamespacedGrant[] {
       name: `${name}-cluster`,
       namespaces: "all",
       rules: [
-        { ...policy, resources: ["clustercheckpointpolicies"], verbs: FOLLOW },
+        { ...policy, resources: ["clustercheckpointpolicies"], verbs: read },
         { ...policy, resources: ["clustercheckpointpolicies/status"], verbs: ["patch"] },
         { apiGroups: [""], resources: ["namespaces"], verbs: FOLLOW },
       ],
     },
+    ...(webhook
+      ? [
+          {
+            id: "policy-secrets",
+            name: controllerPolicySecrets,
+            namespaces: withOwn(install, checkpointing.namespaces),
+            rules: [
+              { apiGroups: [""], resources: ["secrets"], resourceNames: webhook.secrets, verbs: ["get"] },
+            ],
+          },
+        ]
+      : []),
   ];
+}
+
+/** Adds the namespace of the install: cluster-scoped policies have their Secrets there. */
+function withOwn({ namespace }: ResolvedInstall, namespaces: "all" | readonly string[]) {
+  return namespaces === "all" ? namespaces : [...new Set([...namespaces, namespace])];
 }
 
 /**

@@ -2,7 +2,7 @@ import type { PolicyFailure } from "../../../api";
 import { historyOf, lastDueMs } from "./history";
 import { DueHeap } from "./due-heap";
 import { checkpointName } from "./hash";
-import { PolicyState, type Tables } from "./policy-state";
+import { PolicyState, type KnownStatus, type Tables } from "./policy-state";
 import { Slots } from "./slots";
 import type { CheckpointFact, Policy, PolicyPod, Run } from "./types";
 import { Waiting } from "./waiting";
@@ -79,19 +79,16 @@ export class PolicyEngine {
   }
 
   /** Adds a policy, or replaces it by another generation. `known`: what its status says. */
-  setPolicy(
-    policy: Policy,
-    nowMs: number,
-    known: { readonly lastRunMs?: number; readonly failures?: readonly PolicyFailure[] } = {},
-  ): void {
+  setPolicy(policy: Policy, nowMs: number, known: KnownStatus = {}): void {
     const old = this.policies.get(policy.uid);
-    if (old?.policy.generation === policy.generation) return;
+    if (old?.policy.generation === policy.generation) {
+      if (old.fire(known.firedMs, (uid) => this.pods.get(uid))) this.refresh(old);
+      return;
+    }
     if (old) this.removePolicy(policy.uid);
     const sinceMs = old ? nowMs : policy.sinceMs;
-    const state = new PolicyState({ ...policy, sinceMs }, this.options);
-    const lastRunMs = old?.lastRunMs ?? known.lastRunMs;
-    if (lastRunMs !== undefined) state.lastRunMs = lastRunMs;
-    state.failures = old?.failures ?? known.failures ?? [];
+    const state = new PolicyState({ ...policy, sinceMs }, this.options, old ?? known);
+    state.fire(known.firedMs, () => undefined);
     this.policies.set(policy.uid, state);
     const scope = policy.namespace ?? "";
     this.scopes.set(scope, (this.scopes.get(scope) ?? new Set()).add(policy.uid));

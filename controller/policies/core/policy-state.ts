@@ -9,6 +9,14 @@ export interface Tables {
   readonly filters: Readonly<Record<string, Filter>>;
 }
 
+/** What the status of a policy says. */
+export interface KnownStatus {
+  readonly lastRunMs?: number;
+  /** When a request to the policy was accepted last. */
+  readonly firedMs?: number;
+  readonly failures?: readonly PolicyFailure[];
+}
+
 interface Bound<T> {
   readonly entry: T;
   readonly settings: never;
@@ -23,7 +31,9 @@ export class PolicyState {
   /** Why it can never be due. */
   readonly problem?: string;
   lastRunMs?: number;
-  failures: readonly PolicyFailure[] = [];
+  /** When a request to the policy was accepted last. */
+  firedMs?: number;
+  failures: readonly PolicyFailure[];
   /** The pods that match, and until when each is done. */
   private readonly doneMs = new Map<string, number>();
   private readonly trigger?: Bound<Trigger>;
@@ -32,7 +42,11 @@ export class PolicyState {
   constructor(
     readonly policy: Policy,
     { triggers, filters }: Tables,
+    { lastRunMs, firedMs, failures = [] }: KnownStatus = {},
   ) {
+    if (lastRunMs !== undefined) this.lastRunMs = lastRunMs;
+    if (firedMs !== undefined) this.firedMs = firedMs;
+    this.failures = failures;
     const { trigger, filter = {} } = policy.spec;
     const found = entryOf(triggers, trigger);
     this.triggerName = found?.name ?? "none";
@@ -84,6 +98,21 @@ export class PolicyState {
     this.schedule(pod, done);
   }
 
+  /**
+   * Records when a request to the policy was accepted last, and schedules its pods.
+   * @param podOf returns a pod by its UID
+   * @returns whether it was another request
+   */
+  fire(timeMs: number | undefined, podOf: (uid: string) => PolicyPod | undefined): boolean {
+    if (timeMs === undefined || timeMs === this.firedMs) return false;
+    this.firedMs = timeMs;
+    for (const [uid, doneMs] of this.doneMs) {
+      const pod = podOf(uid);
+      if (pod) this.schedule(pod, doneMs);
+    }
+    return true;
+  }
+
   delete(podUID: string): boolean {
     this.queue.delete(podUID);
     return this.doneMs.delete(podUID);
@@ -102,7 +131,8 @@ export class PolicyState {
 
   private schedule(pod: PolicyPod, afterMs: number): void {
     const { entry, settings } = this.trigger ?? {};
-    const context = { policyUID: this.policy.uid, pod };
+    const { firedMs, policy } = this;
+    const context = { policyUID: policy.uid, pod, ...(firedMs === undefined ? {} : { firedMs }) };
     this.queue.set(pod.uid, entry?.next(settings as never, context, afterMs));
   }
 }

@@ -62,6 +62,8 @@ export interface CheckpointFact {
 export interface TriggerContext {
   readonly policyUID: string;
   readonly pod: PolicyPod;
+  /** When a request to the policy was accepted last. */
+  readonly firedMs?: number;
 }
 
 /** When an action is due. `S` is the type of its settings in `spec.trigger`. */
