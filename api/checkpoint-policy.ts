@@ -143,7 +143,7 @@ export const CLUSTER_CHECKPOINT_POLICY = defineKind({
   spec: clusterSpec,
 });
 
-/** Labels and annotation of a Checkpoint that a policy created. */
+/** Labels and annotations of a Checkpoint that a policy created. */
 export const POLICY_LABELS = {
   /** Name of the policy. */
   name: "cedana.ai/policy",
@@ -151,6 +151,8 @@ export const POLICY_LABELS = {
   uid: "cedana.ai/policy-uid",
   /** When the checkpoint was due, RFC 3339. An annotation. */
   due: "cedana.ai/policy-due",
+  /** The action, if it does more once the Checkpoint is completed. An annotation. */
+  action: "cedana.ai/policy-action",
 } as const;
 
 /**

@@ -66,7 +66,7 @@ export {
   type PolicySpec,
   type PolicyStatus,
 } from "./checkpoint-policy";
-export { ACTION_FIELDS, type CheckpointAction } from "./policy-action";
+export { ACTION_FIELDS, type CheckpointAction, type FirstCheckpointAction } from "./policy-action";
 export type { OwnerFilter, PodFilter } from "./policy-filter";
 export type { LabelSelector } from "./policy-selector";
 export { CRON_PATTERN, REQUESTED_AT, TRIGGER_FIELDS, type HeartbeatTrigger } from "./policy-trigger";

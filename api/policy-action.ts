@@ -2,15 +2,22 @@ import { exactlyOne } from "./exactly-one";
 import { ENGINES, type EngineName } from "./kind";
 import { flag, object, optional, text, type Infer } from "./schema";
 
+const engine = optional(
+  text<EngineName>("Engine that takes the checkpoint. Default: the controller's.", 63, { enum: ENGINES }),
+);
+
 const checkpoint = object("Creates a Checkpoint of the pod.", {
-  engine: optional(
-    text<EngineName>("Engine that takes the checkpoint. Default: the controller's.", 63, { enum: ENGINES }),
-  ),
+  engine,
   leaveRunning: optional(flag("Whether the containers keep running.", true)),
 });
 
+const checkpointThenDelete = object(
+  "Creates a Checkpoint of the pod, and evicts the pod once it is completed. A PodDisruptionBudget delays the eviction, for up to deadlineSeconds.",
+  { engine },
+);
+
 /** Actions by name. */
-export const ACTION_FIELDS = { checkpoint } as const;
+export const ACTION_FIELDS = { checkpoint, checkpointThenDelete } as const;
 
 export const action = exactlyOne(
   "action",
@@ -19,3 +26,5 @@ export const action = exactlyOne(
 );
 
 export type CheckpointAction = Infer<typeof checkpoint>;
+/** Settings of an action that creates a Checkpoint first. */
+export type FirstCheckpointAction = Infer<typeof checkpointThenDelete>;

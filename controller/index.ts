@@ -29,7 +29,7 @@ import {
 import { checkpointControllers } from "./checkpoints";
 import { denialsController } from "./denials";
 import { createEngines, type Engines } from "./engines";
-import { policyController } from "./policies";
+import { policyControllers } from "./policies";
 import { policyWebhook } from "./policies/webhook";
 import { ReadinessGate } from "./readiness";
 import { Claims, createRestore, type Restore } from "./restore";
@@ -132,7 +132,7 @@ function controllersOf(
   return [
     ...(gate ? new ReadinessGate({ ...runtime, settings: gate }).controllers : []),
     ...(checkpoints ? checkpointControllers({ ...runtime, settings: checkpoints, engines }) : []),
-    ...(checkpoints && policies ? [policyController({ ...runtime, settings: policies, checkpoints })] : []),
+    ...(checkpoints && policies ? policyControllers({ ...runtime, settings: policies, checkpoints }) : []),
   ];
 }
 

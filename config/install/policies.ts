@@ -12,6 +12,7 @@ import {
   type Schema,
 } from "../../api";
 import { described, dnsLabel, integer, oneOf, shape } from "../schema";
+import { checkAction, policyActionsSchema } from "./policy-actions";
 import { checkWebhookTrigger, policyWebhookSchema } from "./policy-webhook";
 import { printable, under, type Problem } from "../schema/problem";
 import { structuralEntries, type StructuralInput } from "../schema/structural";
@@ -50,6 +51,7 @@ export const policiesSchema = shape({
     v.optional(integer(1, 10_000), 50),
     "Maximum number of Checkpoints of all policies that have not ended.",
   ),
+  actions: policyActionsSchema,
   webhook: described(
     v.optional(oneOf([v.literal(false), policyWebhookSchema]), false),
     "Server of the trigger webhook, with the certificate of the restore webhook. {} enables it. false: no server.",
@@ -72,7 +74,7 @@ const CRON = new RegExp(CRON_PATTERN, "i");
  * @param namespaces namespaces whose Checkpoints are reconciled
  */
 export function checkPolicies(
-  { checkpointPolicies, clusterCheckpointPolicies, webhook }: PoliciesOf,
+  { checkpointPolicies, clusterCheckpointPolicies, actions, webhook }: PoliciesOf,
   namespaces: "all" | readonly string[],
 ): Problem[] {
   return [
@@ -87,6 +89,7 @@ export function checkPolicies(
           ),
           ...checkTrigger(policy),
           ...checkWebhookTrigger(policy, webhook),
+          ...checkAction(policy, actions),
         ],
       ),
     ),
@@ -97,6 +100,7 @@ export function checkPolicies(
           ...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)),
           ...checkTrigger(policy),
           ...checkWebhookTrigger(policy, webhook),
+          ...checkAction(policy, actions),
         ],
       ),
     ),

@@ -1,10 +1,18 @@
-import { isFinal, NotLeaderError, sleep, type CachedObjects, type Client, type Logger } from "../../kube";
+import {
+  isFinal,
+  NotLeaderError,
+  sleep,
+  type CachedObjects,
+  type Client,
+  type Events,
+  type Logger,
+} from "../../kube";
 import type { CheckpointObject } from "../checkpoints/objects";
 import { podKeyOf } from "../checkpoints/reservations";
-import type { Action } from "./actions";
+import { ActionError, type Action } from "./actions";
 import { PolicyEngine, type EngineOptions, type PolicyView } from "./core/engine";
 import type { KnownStatus } from "./core/policy-state";
-import { entryOf, type Run } from "./core/types";
+import { entryOf, type Policy, type Run } from "./core/types";
 import {
   requestMs,
   toFact,
@@ -34,6 +42,7 @@ export interface DriverOptions extends Omit<EngineOptions, "checkpointsOf" | "re
   readonly caches: PolicyCaches;
   readonly actions: Readonly<Record<string, Action>>;
   readonly client: Client;
+  readonly events: Events;
   readonly log: Logger;
   /** Called with the key of each policy whose status changed. */
   readonly changed: (key: string) => void;
@@ -62,6 +71,12 @@ export class PolicyDriver {
 
   view(uid: string): PolicyView | undefined {
     return this.engine.view(uid);
+  }
+
+  /** Records a failure of a policy. `pod` is its `namespace/name`. */
+  fail(policy: Policy, pod: string, reason: string, message: string): void {
+    this.engine.fail(policy.uid, pod, Date.now(), { reason, message });
+    this.wake();
   }
 
   get totals() {
@@ -135,7 +150,7 @@ export class PolicyDriver {
   }
 
   private async execute(run: Run, signal: AbortSignal): Promise<void> {
-    const { actions, client, log, caches } = this.options;
+    const { actions, client, events, log, caches } = this.options;
     const { namespace } = run.pod;
     const found = entryOf(actions, run.policy.spec.action);
     const fail = (reason: string, message: string) => this.engine.failRun(run, Date.now(), reason, message);
@@ -147,12 +162,13 @@ export class PolicyDriver {
         const names = Object.keys(run.policy.spec.action).join(", ");
         return fail("UnknownAction", `this controller does not have the action ${names}`);
       }
-      const state = await found.entry.execute(found.settings, run, { client, signal });
+      const state = await found.entry.execute(found.settings, run, { client, events, signal });
       if (state === "ended") this.engine.removeCheckpoint(run.key, run.policy.uid);
     } catch (error) {
       // The next leader makes it up.
       if (signal.aborted || error instanceof NotLeaderError) return;
       const message = error instanceof Error ? error.message : String(error);
+      if (error instanceof ActionError) return fail(error.reason, message);
       if (isFinal(error)) return fail("Rejected", message);
       log.warn({ policy: run.policy.name, checkpoint: run.key, err: error }, "action not executed, retrying");
       this.engine.retryRun(run, Date.now() + RETRY_MS, `the API server did not execute it: ${message}`);

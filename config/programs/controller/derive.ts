@@ -61,10 +61,11 @@ function checkpoints(engine: ResolvedEngine, install: ResolvedInstall): Checkpoi
 function policies(install: ResolvedInstall): Pick<ControllerSettings, "policies"> {
   const settings = policiesOf(install);
   if (!settings) return {};
-  const { maxInFlight, webhook } = settings;
+  const { maxInFlight, actions, webhook } = settings;
   return {
     policies: {
       maxInFlight,
+      actions,
       ...(webhook && { webhook: { port: POLICY_WEBHOOK_PORT, secrets: webhook.secrets } }),
     },
   };

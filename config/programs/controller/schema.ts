@@ -13,6 +13,7 @@ import {
   shape,
   type Checked,
 } from "../../schema";
+import { ACTION_NAMES } from "../../install";
 import { readSettings } from "../settings-file";
 
 const off = v.literal(false);
@@ -92,6 +93,10 @@ const policiesSchema = shape({
   maxInFlight: described(
     integer(1, 10_000),
     "Maximum number of Checkpoints of all policies that have not ended.",
+  ),
+  actions: described(
+    derived(v.array(v.picklist(ACTION_NAMES)), "checkpoint"),
+    "Actions that policies can have.",
   ),
   webhook: described(
     derived(oneOf([off, policyWebhookSchema]), "false"),

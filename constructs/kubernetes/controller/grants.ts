@@ -7,6 +7,7 @@ import {
   gateOwner,
   namesOf,
   policiesOf,
+  type PoliciesOf,
   type ResolvedInstall,
 } from "../../../config/install";
 import { identityRule } from "../admission";
@@ -151,6 +152,7 @@ function policies(install: ResolvedInstall): NamespacedGrant[] {
         { apiGroups: [""], resources: ["pods"], verbs: FOLLOW },
         { apiGroups: ["apps"], resources: ["replicasets", "statefulsets", "daemonsets"], verbs: FOLLOW },
         { apiGroups: ["batch"], resources: ["jobs"], verbs: FOLLOW },
+        ...actionRules(settings),
       ],
     },
     {
@@ -176,6 +178,13 @@ function policies(install: ResolvedInstall): NamespacedGrant[] {
         ]
       : []),
   ];
+}
+
+/** Returns the permissions of the actions that the install enables. */
+function actionRules({ actions }: PoliciesOf): V1PolicyRule[] {
+  return actions.includes("checkpointThenDelete")
+    ? [{ apiGroups: [""], resources: ["pods/eviction"], verbs: ["create"] }]
+    : [];
 }
 
 /** Adds the namespace of the install: cluster-scoped policies have their Secrets there. */

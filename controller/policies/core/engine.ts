@@ -2,10 +2,12 @@ import type { PolicyFailure } from "../../../api";
 import { historyOf, lastDueMs } from "./history";
 import { DueHeap } from "./due-heap";
 import { checkpointName } from "./hash";
-import { PolicyState, type KnownStatus, type Tables } from "./policy-state";
+import { PolicyState, type KnownStatus, type PolicyView, type Tables } from "./policy-state";
 import { Slots } from "./slots";
 import type { CheckpointFact, Policy, PolicyPod, Run } from "./types";
 import { Waiting } from "./waiting";
+
+export type { PolicyView } from "./policy-state";
 
 /**
  * Outcome of an action that was due.
@@ -29,17 +31,6 @@ export interface EngineOptions extends Tables {
   readonly report?: (outcome: Outcome, trigger: string, run: Pick<Run, "policy" | "pod" | "dueMs">) => void;
   /** Called for each failure. */
   readonly failed?: (policy: Policy, failure: PolicyFailure) => void;
-}
-
-/** State of a policy for its status. */
-export interface PolicyView {
-  readonly problem?: string;
-  readonly matchedPods: number;
-  readonly inFlight: number;
-  readonly waiting: number;
-  readonly nextRunMs?: number;
-  readonly lastRunMs?: number;
-  readonly failures: readonly PolicyFailure[];
 }
 
 export const podKey = ({ namespace, name }: Pick<PolicyPod, "namespace" | "name">) => `${namespace}/${name}`;
@@ -158,9 +149,19 @@ export class PolicyEngine {
 
   /** Records that a run that `advance` returned could not be executed. */
   failRun(run: Run, nowMs: number, reason: string, message: string): void {
-    const state = this.policies.get(run.policy.uid);
-    if (state) this.failure(state, podKey(run.pod), nowMs, { reason, message });
+    this.fail(run.policy.uid, podKey(run.pod), nowMs, { reason, message });
     this.removeCheckpoint(run.key, run.policy.uid);
+  }
+
+  /** Records a failure of a policy. `pod` is its `namespace/name`. */
+  fail(
+    policyUID: string,
+    pod: string,
+    nowMs: number,
+    why: { readonly reason: string; readonly message: string },
+  ): void {
+    const state = this.policies.get(policyUID);
+    if (state) this.failure(state, pod, nowMs, why);
   }
 
   /** Records that a run that `advance` returned may be executed again at a time, unless its deadline has passed by then. */

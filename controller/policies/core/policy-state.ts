@@ -1,12 +1,22 @@
 import type { PolicyFailure } from "../../../api";
 import { MAX_FAILURES } from "../../../api";
 import { DueHeap } from "./due-heap";
-import { entryOf, type Filter, type FilterContext, type Policy, type PolicyPod, type Trigger } from "./types";
+import {
+  entryOf,
+  type ActionSubject,
+  type Filter,
+  type FilterContext,
+  type Policy,
+  type PolicyPod,
+  type Trigger,
+} from "./types";
 
 /** The tables that policies refer to. */
 export interface Tables {
   readonly triggers: Readonly<Record<string, Trigger>>;
   readonly filters: Readonly<Record<string, Filter>>;
+  /** Default: actions are not checked, and all of them create Checkpoints of pods. */
+  readonly actions?: Readonly<Record<string, ActionSubject>>;
 }
 
 /** What the status of a policy says. */
@@ -15,6 +25,17 @@ export interface KnownStatus {
   /** When a request to the policy was accepted last. */
   readonly firedMs?: number;
   readonly failures?: readonly PolicyFailure[];
+}
+
+/** State of a policy for its status. */
+export interface PolicyView {
+  readonly problem?: string;
+  readonly matchedPods: number;
+  readonly inFlight: number;
+  readonly waiting: number;
+  readonly nextRunMs?: number;
+  readonly lastRunMs?: number;
+  readonly failures: readonly PolicyFailure[];
 }
 
 interface Bound<T> {
@@ -30,6 +51,8 @@ export class PolicyState {
   readonly triggerName: string;
   /** Why it can never be due. */
   readonly problem?: string;
+  /** What its action is executed for. */
+  readonly subject: ActionSubject;
   lastRunMs?: number;
   /** When a request to the policy was accepted last. */
   firedMs?: number;
@@ -41,19 +64,23 @@ export class PolicyState {
 
   constructor(
     readonly policy: Policy,
-    { triggers, filters }: Tables,
+    { triggers, filters, actions }: Tables,
     { lastRunMs, firedMs, failures = [] }: KnownStatus = {},
   ) {
     if (lastRunMs !== undefined) this.lastRunMs = lastRunMs;
     if (firedMs !== undefined) this.firedMs = firedMs;
     this.failures = failures;
-    const { trigger, filter = {} } = policy.spec;
+    const { trigger, filter = {}, action } = policy.spec;
+    const acts = actions && entryOf(actions, action);
+    this.subject = acts?.entry ?? {};
     const found = entryOf(triggers, trigger);
     this.triggerName = found?.name ?? "none";
     if (found) this.trigger = found;
     const unknown = Object.keys(filter).filter((name) => !Object.hasOwn(filters, name));
     // A condition that is not known cannot be left out: more pods would match.
     if (unknown.length > 0) this.problem = `this controller does not have the filter ${unknown.join(", ")}`;
+    else if (actions && !acts)
+      this.problem = `this controller does not have the action ${Object.keys(action).join(", ")}; install.policies.actions enables: ${Object.keys(actions).join(", ")}`;
     else if (!found)
       this.problem = `this controller does not have the trigger ${Object.keys(trigger).join(", ")}`;
     else {

@@ -93,6 +93,16 @@ export interface Filter<S = never> {
   matches(settings: S, pod: PolicyPod, context: FilterContext): boolean;
 }
 
+/** What an action is executed for, and what the engine must know of it. */
+export interface ActionSubject {
+  /** Default: `pod`. `suspendedWorkload`: a workload without pods because a policy suspended it. */
+  readonly of?: "pod" | "suspendedWorkload";
+  /** All pods of a workload are due at the same time. */
+  readonly isTogether?: true;
+  /** It creates no Checkpoint, so those of the pod do not delay it. */
+  readonly withoutCheckpoint?: true;
+}
+
 /** An action that is due for a pod and may start. */
 export interface Run {
   readonly policy: Policy;

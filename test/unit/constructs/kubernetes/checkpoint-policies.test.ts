@@ -110,6 +110,46 @@ test("creates the policies of the file, with their defaults", () => {
   expect(chart(install).policies?.checkpointPolicies).toHaveLength(1);
 });
 
+describe("actions", () => {
+  const rulesOf = (policies: object) =>
+    synth({ ...ON, policies }).flatMap(({ kind, metadata: { name, namespace }, rules }) =>
+      kind === "Role" && name === "cedana-controller-policies"
+        ? (rules as { resources: string[]; verbs: string[] }[]).map(({ resources, verbs }) => [
+            namespace,
+            resources.join(","),
+            verbs.join(","),
+          ])
+        : [],
+    );
+
+  test("the controller evicts no pods by default", () => {
+    expect(JSON.stringify(rulesOf({}))).not.toContain("eviction");
+    expect(
+      named(synth({ ...ON, policies: {} }), "ValidatingAdmissionPolicy", "cedana-controller-evictions"),
+    ).toBeUndefined();
+  });
+
+  test("checkpointThenDelete permits evictions in the namespaces of checkpoints, of pods with a UID only", () => {
+    const policies = { actions: ["checkpoint", "checkpointThenDelete"] } as const;
+    expect(rulesOf(policies)).toContainEqual(["team-a", "pods/eviction", "create"]);
+    const objects = synth({ ...ON, policies: { actions: [...policies.actions] } });
+    expect(
+      JSON.stringify(named(objects, "ValidatingAdmissionPolicy", "cedana-controller-evictions")?.spec),
+    ).toContain("preconditions.?uid");
+  });
+
+  test("rejects a policy whose action is not enabled, and one with two", () => {
+    const then = { ...nightly, action: { checkpointThenDelete: {} } };
+    expect(problems({ ...ON, policies: { checkpointPolicies: [then] } })).toContain(
+      "policies.checkpointPolicies.0.action.checkpointThenDelete  is an action that the install does not enable; checkpoint",
+    );
+    const two = { ...nightly, action: { checkpoint: {}, checkpointThenDelete: {} } };
+    expect(problems({ ...ON, policies: { checkpointPolicies: [two] } })).toContain(
+      "policies.checkpointPolicies.0.action  has not exactly one action; checkpoint, checkpointThenDelete",
+    );
+  });
+});
+
 describe("the trigger webhook", () => {
   const served = (webhook: object) => synthCriu({ ...ON, policies: { webhook } });
   const rulesOf = (objects: ReturnType<typeof synth>, name: string) =>

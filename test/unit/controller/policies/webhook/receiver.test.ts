@@ -1,6 +1,6 @@
 /** Requests of the trigger `webhook`, from the HTTP exchange to the Checkpoints: two replicas on one API server. */
 import { randomBytes } from "node:crypto";
-import { policyController } from "../../../../../controller/policies";
+import { policyControllers } from "../../../../../controller/policies";
 import { policyWebhook } from "../../../../../controller/policies/webhook";
 import { keysOf, sign } from "../../../../../controller/policies/webhook/signature";
 import { Metrics, type PlainRequest, type PlainResponse } from "../../../../../kube";
@@ -62,12 +62,12 @@ async function replica(leads: boolean): Promise<Replica> {
       return undefined as never;
     },
   });
-  const controller = policyController({
+  const controllers = policyControllers({
     ...runtime,
     settings: { maxInFlight: 50 },
     checkpoints: { namespaces: "all", maxPerNode: 10 },
   });
-  void lead(runtime, leads ? [controller] : [], stop.signal);
+  void lead(runtime, leads ? controllers : [], stop.signal);
   await seconds(1);
   if (!receive) throw new Error("no server");
   const started = { receive, metrics, lines, stop: () => stop.abort() };
