@@ -1,9 +1,4 @@
-import {
-  conditions,
-  type CheckpointConditionType,
-  type Condition,
-  type ToolConditionType,
-} from "./conditions";
+import { conditions, type CheckpointConditionType, type ToolConditionType } from "./conditions";
 import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS, type Column } from "./kind";
 import { action } from "./policy-action";
 import { clusterFilter, filter, type PodFilter } from "./policy-filter";
@@ -14,6 +9,7 @@ import {
   flag,
   integer,
   list,
+  MONTH_SECONDS,
   object,
   optional,
   text,
@@ -23,7 +19,6 @@ import {
   type ValidationRule,
 } from "./schema";
 
-const MONTH_SECONDS = 2_592_000;
 /** Maximum number of failures in the status. The newest are kept. */
 export const MAX_FAILURES = 10;
 
@@ -35,6 +30,11 @@ const rules: ValidationRule[] = [
   {
     rule: "!has(self.filter) || !has(self.filter.minRunningSeconds) || !has(self.filter.phases) || !('Pending' in self.filter.phases)",
     message: "filter.minRunningSeconds selects no pod in the phase Pending",
+  },
+  {
+    rule: "!has(self.trigger.startup) || !has(self.filter) || !has(self.filter.phases) || 'Running' in self.filter.phases",
+    message:
+      "never due: a pod in the phase Pending is not Ready; add Running to filter.phases, or remove phases",
   },
 ];
 
@@ -159,7 +159,6 @@ export const POLICY_LABELS = {
  */
 export type PolicyReason = "Scheduled" | "Suspended" | "InvalidTrigger";
 
-export type PolicyCondition = Condition<CheckpointConditionType | ToolConditionType, PolicyReason>;
 export type CheckpointPolicySpec = Infer<typeof spec>;
 export type ClusterCheckpointPolicySpec = Infer<typeof clusterSpec>;
 /** What both kinds have in common. */

@@ -58,7 +58,6 @@ export {
   CLUSTER_CHECKPOINT_POLICY,
   MAX_FAILURES,
   POLICY_LABELS,
-  type PolicyCondition,
   type PolicyFailure,
   type PolicyReason,
   type CheckpointPolicySpec,
@@ -69,7 +68,13 @@ export {
 export type { CheckpointAction } from "./policy-action";
 export type { OwnerFilter, PodFilter } from "./policy-filter";
 export type { LabelSelector } from "./policy-selector";
-export { CRON_PATTERN, REQUESTED_AT, type HeartbeatTrigger } from "./policy-trigger";
+export {
+  CRON_PATTERN,
+  REQUESTED_AT,
+  TRIGGER_NAMES,
+  type HeartbeatTrigger,
+  type StartupTrigger,
+} from "./policy-trigger";
 export { conditionsOf, toolConditions, type CheckpointConditionType, type Condition } from "./conditions";
 export { AUTOMATION_GROUP, ENGINES, type Column, type EngineName, type Kind } from "./kind";
 export {
@@ -109,4 +114,4 @@ export {
   WEBHOOK_PATH,
   type Fallback,
 } from "./restore";
-export type { Infer, Schema, ValidationRule } from "./schema";
+export { formOf, type Infer, type Schema, type ValidationRule } from "./schema";

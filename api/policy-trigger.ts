@@ -1,7 +1,16 @@
-import { integer, object, optional, text, type Infer, type ValidationRule } from "./schema";
+import {
+  DAY_SECONDS,
+  integer,
+  MONTH_SECONDS,
+  object,
+  oneOf,
+  optional,
+  pattern,
+  text,
+  type Infer,
+  type ValidationRule,
+} from "./schema";
 
-/** Longest interval and jitter: 30 days. */
-const MONTH_SECONDS = 2_592_000;
 /** Shortest interval, in seconds. A checkpoint of a large pod takes about as long. */
 const MIN_INTERVAL_SECONDS = 60;
 
@@ -24,6 +33,11 @@ export const CRON_PATTERN = `^${[
   .map(field)
   .join(" +")}$`;
 
+const TIME_ZONE = pattern(
+  "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+  "a name of the IANA database, such as Europe/Berlin or UTC",
+);
+
 const heartbeat = object(
   "Periodically, by an interval or by cron.",
   {
@@ -42,7 +56,7 @@ const heartbeat = object(
     ),
     timeZone: optional(
       text("Time zone of cron, as in the IANA database, such as Europe/Berlin. Default: UTC.", 64, {
-        pattern: "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+        pattern: TIME_ZONE,
       }),
     ),
     jitterSeconds: optional(
@@ -81,18 +95,40 @@ const manual = object(
   {},
 );
 
-export const trigger = object(
-  "When the action is due for a pod. Exactly one of the fields.",
-  { heartbeat: optional(heartbeat), manual: optional(manual) },
-  [
-    {
-      rule: "has(self.heartbeat) != has(self.manual)",
-      message: "set exactly one trigger: heartbeat or manual",
-    },
-  ],
+/** For what `startup` is due once. */
+export const STARTUP_ONCE = ["Revision", "Pod"] as const;
+
+const startup = object(
+  "Once, when a pod has been Ready for a time: an image of a program that has started.",
+  {
+    readySeconds: optional(integer("Seconds for which the pod must be Ready.", 0, DAY_SECONDS, 0)),
+    oncePer: optional(
+      oneOf(
+        "For what it is due once. Revision: for all pods that have the owner and the pod template in common, the first one that is due. Pod: for each pod. Default: Revision.",
+        STARTUP_ONCE,
+      ),
+    ),
+  },
 );
 
+const triggers = {
+  heartbeat: optional(heartbeat),
+  manual: optional(manual),
+  startup: optional(startup),
+};
+
+/** Names of the triggers. */
+export const TRIGGER_NAMES: readonly string[] = Object.keys(triggers);
+
+export const trigger = object("When the action is due for a pod. Exactly one of the fields.", triggers, [
+  {
+    rule: `[${TRIGGER_NAMES.map((name) => `has(self.${name})`).join(", ")}].exists_one(isSet, isSet)`,
+    message: `set exactly one trigger: ${TRIGGER_NAMES.slice(0, -1).join(", ")} or ${TRIGGER_NAMES.at(-1)}`,
+  },
+]);
+
 export type HeartbeatTrigger = Infer<typeof heartbeat>;
+export type StartupTrigger = Infer<typeof startup>;
 
 /** Annotation of a pod or its workload by which the trigger `manual` is due: a time in the format of RFC 3339. */
 export const REQUESTED_AT = "cedana.ai/checkpoint-requested-at";

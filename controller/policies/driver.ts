@@ -3,7 +3,8 @@ import { isFinal, NotLeaderError, sleep, type CachedObjects, type Client, type L
 import type { CheckpointObject } from "../checkpoints/objects";
 import { podKeyOf } from "../checkpoints/reservations";
 import type { Action } from "./actions";
-import { PolicyEngine, type EngineOptions, type PolicyView } from "./core/engine";
+import { PolicyEngine, type EngineOptions } from "./core/engine";
+import type { PolicyView } from "./core/outcome";
 import { entryOf, type Run } from "./core/types";
 import {
   requestMs,
@@ -30,11 +31,15 @@ export interface PolicyCaches {
   readonly workloads: readonly CachedObjects<WorkloadObject>[];
 }
 
-export interface DriverOptions extends Omit<EngineOptions, "checkpointsOf" | "report" | "failed"> {
+export interface DriverOptions extends Omit<
+  EngineOptions,
+  "checkpointsOf" | "checkpointAt" | "report" | "failed"
+> {
   readonly caches: PolicyCaches;
   readonly actions: Readonly<Record<string, Action>>;
   readonly client: Client;
   readonly log: Logger;
+  readonly report: Report;
   /** Called with the key of each policy whose status changed. */
   readonly changed: (key: string) => void;
 }
@@ -46,7 +51,6 @@ export class PolicyDriver {
   private readonly podsOf: (owner: string) => readonly PodObject[];
   private readonly work = new Set<Promise<void>>();
   private wake = () => {};
-  report?: Report;
 
   constructor(private readonly options: DriverOptions) {
     const { caches } = options;
@@ -55,8 +59,12 @@ export class PolicyDriver {
     this.engine = new PolicyEngine({
       ...options,
       checkpointsOf: (pod) => this.checkpointsOf(pod).map(toFact),
-      report: (outcome, trigger, run) => this.report?.outcome(outcome, trigger, run, Date.now()),
-      failed: (policy, failure) => this.report?.failed(policy, failure),
+      checkpointAt: (key) => {
+        const found = caches.checkpoints.get(key);
+        return found && toFact(found);
+      },
+      report: (outcome, trigger, run) => options.report.outcome(outcome, trigger, run, Date.now()),
+      failed: (policy, failure) => options.report.failed(policy, failure),
     });
   }
 
@@ -175,7 +183,7 @@ export class PolicyDriver {
     const { pod, requestedAt, isDeleted } = object;
     if (isDeleted) return this.engine.removePod(pod.uid);
     if (requestedAt !== undefined && requestedAt !== old?.requestedAt && requestMs(requestedAt) === undefined)
-      this.report?.invalidRequest(pod, requestedAt);
+      this.options.report.invalidRequest(pod, requestedAt);
     const requests = [requestMs(requestedAt), requestMs(this.requestOfOwner(object))];
     const requestedMs = Math.max(...requests.map((timeMs) => timeMs ?? Number.NEGATIVE_INFINITY));
     this.engine.setPod({ ...pod, ...(Number.isFinite(requestedMs) ? { requestedMs } : {}) }, nowMs);

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { conditionsOf, toolConditions, type PolicyReason, type PolicyStatus } from "../../api";
-import type { PolicyView } from "./core/engine";
+import type { PolicyView } from "./core/outcome";
 import type { PolicyObject } from "./objects";
 
 const time = (ms: number) => new Date(ms).toISOString();

@@ -1,7 +1,15 @@
 import type { PolicyFailure } from "../../../api";
 import { MAX_FAILURES } from "../../../api";
 import { DueHeap } from "./due-heap";
-import { entryOf, type Filter, type FilterContext, type Policy, type PolicyPod, type Trigger } from "./types";
+import {
+  entryOf,
+  type Filter,
+  type FilterContext,
+  type OnceSubject,
+  type Policy,
+  type PolicyPod,
+  type Trigger,
+} from "./types";
 
 /** The tables that policies refer to. */
 export interface Tables {
@@ -60,6 +68,12 @@ export class PolicyState {
 
   get isRequest(): boolean {
     return this.trigger?.entry.isRequest ?? false;
+  }
+
+  /** Returns for what the pod's trigger is due once; undefined: for each time. */
+  onceOf(pod: PolicyPod): OnceSubject | undefined {
+    const { entry, settings } = this.trigger ?? {};
+    return entry?.once?.(settings as never, pod);
   }
 
   get matchedPods(): number {
