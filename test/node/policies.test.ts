@@ -166,6 +166,27 @@ test("a request of a Deployment takes a checkpoint from which its next pod resum
   await replaced(pod, taken!.metadata.name, before);
 });
 
+test("the first pod of a revision is checkpointed when it is ready, and the next one resumes", async () => {
+  policy("CheckpointPolicy", "warm", {
+    trigger: { startup: { readySeconds: 3 } },
+    filter: { owners: [{ kind: "Deployment", names: ["web"] }] },
+  });
+  // A pod that was due before is not checkpointed.
+  await eventually(() =>
+    expect(policyStatus("checkpointpolicies", "warm")).toMatchObject({
+      conditions: expect.arrayContaining([expect.objectContaining({ reason: "Scheduled" })]),
+    }),
+  );
+  deployment(PAIR);
+  const pod = await steps.onlyPod();
+  const [taken] = await completed("warm", pod);
+  const before = await steps.reach(pod, NAMES, () => 3);
+  const next = await replaced(pod, taken!.metadata.name, before);
+  // It is of the same revision, and has been ready for as long.
+  await steps.reach(next, NAMES, (at) => before[at]!.count + 10);
+  expect(takenBy("warm", next)).toEqual([]);
+});
+
 test("a checkpoint that the node rejects is a failure of the policy, and the pod keeps running", async () => {
   engine.runPod({
     metadata: { name: "large", labels: { app: "web" } },
