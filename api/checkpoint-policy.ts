@@ -3,6 +3,7 @@ import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS, type Column } 
 import { action } from "./policy-action";
 import { clusterFilter, filter, type PodFilter } from "./policy-filter";
 import { trigger } from "./policy-trigger";
+import { firings } from "./policy-webhook";
 import {
   count,
   DAY_SECONDS,
@@ -30,6 +31,11 @@ const rules: ValidationRule[] = [
   {
     rule: "!has(self.filter) || !has(self.filter.minRunningSeconds) || !has(self.filter.phases) || !('Pending' in self.filter.phases)",
     message: "filter.minRunningSeconds selects no pod in the phase Pending",
+  },
+  {
+    rule: "!has(self.trigger.startup) || !has(self.filter) || !has(self.filter.phases) || 'Running' in self.filter.phases",
+    message:
+      "never due: a pod in the phase Pending is not Ready; add Running to filter.phases, or remove phases",
   },
 ];
 
@@ -81,6 +87,7 @@ const status = object("Current state of the policy.", {
   matchedPods: optional(count("Number of pods that match, regardless of minRunningSeconds.")),
   inFlight: optional(count("Number of the policy's Checkpoints that have not ended.")),
   waiting: optional(count("Number of pods that are due, and wait for the limits.")),
+  firings: optional(firings),
   lastFailures: optional(
     list(`The last ${MAX_FAILURES} failures, newest first.`, failure, {
       maxItems: MAX_FAILURES,
@@ -136,7 +143,7 @@ export const CLUSTER_CHECKPOINT_POLICY = defineKind({
   spec: clusterSpec,
 });
 
-/** Labels and annotation of a Checkpoint that a policy created. */
+/** Labels and annotations of a Checkpoint that a policy created. */
 export const POLICY_LABELS = {
   /** Name of the policy. */
   name: "cedana.ai/policy",
@@ -144,6 +151,8 @@ export const POLICY_LABELS = {
   uid: "cedana.ai/policy-uid",
   /** When the checkpoint was due, RFC 3339. An annotation. */
   due: "cedana.ai/policy-due",
+  /** The action, if it does more once the Checkpoint is completed. An annotation. */
+  action: "cedana.ai/policy-action",
 } as const;
 
 /**
@@ -152,8 +161,9 @@ export const POLICY_LABELS = {
  * - `Suspended`: `spec.suspend` is true
  * - `InvalidTrigger`: the trigger can never be due, or the controller does not have it
  * - `InvalidFilter`: `filter.expression` is not valid, or the controller does not have a filter
+ * - `InvalidAction`: the install does not enable the action
  */
-export type PolicyReason = "Scheduled" | "Suspended" | "InvalidTrigger" | "InvalidFilter";
+export type PolicyReason = "Scheduled" | "Suspended" | "InvalidTrigger" | "InvalidFilter" | "InvalidAction";
 
 export type CheckpointPolicySpec = Infer<typeof spec>;
 export type ClusterCheckpointPolicySpec = Infer<typeof clusterSpec>;

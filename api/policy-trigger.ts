@@ -1,7 +1,11 @@
+import { exactlyOne } from "./exactly-one";
+import { webhook } from "./policy-webhook";
 import {
+  DAY_SECONDS,
   integer,
   MONTH_SECONDS,
   object,
+  oneOf,
   optional,
   pattern,
   text,
@@ -93,18 +97,33 @@ const manual = object(
   {},
 );
 
-export const trigger = object(
+/** For what `startup` is due once. */
+export const STARTUP_ONCE = ["Revision", "Pod"] as const;
+
+const startup = object(
+  "Once, when a pod has been Ready for a time: an image of a program that has started.",
+  {
+    readySeconds: optional(integer("Seconds for which the pod must be Ready.", 0, DAY_SECONDS, 0)),
+    oncePer: optional(
+      oneOf(
+        "For what it is due once. Revision: for all pods that have the owner and the pod template in common, the first one that is due. Pod: for each pod. Default: Revision.",
+        STARTUP_ONCE,
+      ),
+    ),
+  },
+);
+
+/** Triggers by name. */
+export const TRIGGER_FIELDS = { heartbeat, manual, startup, webhook } as const;
+
+export const trigger = exactlyOne(
+  "trigger",
   "When the action is due for a pod. Exactly one of the fields.",
-  { heartbeat: optional(heartbeat), manual: optional(manual) },
-  [
-    {
-      rule: "has(self.heartbeat) != has(self.manual)",
-      message: "set exactly one trigger: heartbeat or manual",
-    },
-  ],
+  TRIGGER_FIELDS,
 );
 
 export type HeartbeatTrigger = Infer<typeof heartbeat>;
+export type StartupTrigger = Infer<typeof startup>;
 
 /** Annotation of a pod or its workload by which the trigger `manual` is due: a time in the format of RFC 3339. */
 export const REQUESTED_AT = "cedana.ai/checkpoint-requested-at";

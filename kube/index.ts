@@ -23,6 +23,7 @@ export * from "./process";
 export {
   certificateControllers,
   InvalidReviewError,
+  REFUSALS,
   WEBHOOK_ARGUMENT,
   WebhookProcess,
   webhookCounters,
@@ -30,6 +31,11 @@ export {
   type AdmissionHandler,
   type AdmissionRequest,
   type AdmissionResponse,
+  type PlainHandler,
+  type PlainRequest,
+  type PlainResponse,
+  type PlainRules,
+  type Refusal,
   type Webhook,
   type WebhookProcessOptions,
 } from "./webhook";

@@ -11,6 +11,8 @@ export {
   type ResolvedInstall,
 } from "./schema";
 export { checkPolicy } from "./policies";
+export { ACTION_NAMES, DEFAULT_ACTIONS, type ActionName } from "./policy-actions";
+export { servedNames } from "./served-names";
 export type { CheckpointPolicyInput, ClusterCheckpointPolicyInput, PoliciesOf } from "./policies";
 export { agentNamespace, commonLabels, imageReference, namesOf, selectorLabels } from "./names";
 export {

@@ -8,7 +8,9 @@ import {
   type Schema,
 } from "../../api";
 import { compilePodExpression, formatExpressionProblem } from "../cel";
-import { check, described, dnsLabel, integer, shape } from "../schema";
+import { check, described, dnsLabel, integer, oneOf, shape } from "../schema";
+import { checkAction, policyActionsSchema } from "./policy-actions";
+import { checkWebhookTrigger, policyWebhookSchema } from "./policy-webhook";
 import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
 import { structuralEntries, type StructuralInput, withRules } from "../schema/structural";
 import * as v from "../schema/valibot";
@@ -52,6 +54,11 @@ export const policiesSchema = shape({
     v.optional(integer(1, 10_000), 50),
     "Maximum number of Checkpoints of all policies that have not ended.",
   ),
+  actions: policyActionsSchema,
+  webhook: described(
+    v.optional(oneOf([v.literal(false), policyWebhookSchema]), false),
+    "Server of the trigger webhook, with the certificate of the restore webhook. {} enables it. false: no server.",
+  ),
   checkpointPolicies: described(v.optional(v.array(policySchema), []), "CheckpointPolicies to create."),
   clusterCheckpointPolicies: described(
     v.optional(v.array(clusterPolicySchema), []),
@@ -68,7 +75,7 @@ export type PoliciesOf = v.InferOutput<typeof policiesSchema>;
  * @param namespaces namespaces whose Checkpoints are reconciled
  */
 export function checkPolicies(
-  { checkpointPolicies, clusterCheckpointPolicies }: PoliciesOf,
+  { checkpointPolicies, clusterCheckpointPolicies, actions, webhook }: PoliciesOf,
   namespaces: "all" | readonly string[],
 ): Problem[] {
   return [
@@ -82,6 +89,8 @@ export function checkPolicies(
             checkpointPolicies.slice(0, index).filter(({ namespace }) => namespace === policy.namespace),
           ),
           ...checkExpression(policy),
+          ...checkWebhookTrigger(policy, webhook),
+          ...checkAction(policy, actions),
         ],
       ),
     ),
@@ -94,6 +103,8 @@ export function checkPolicies(
           ),
           ...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)),
           ...checkExpression(policy),
+          ...checkWebhookTrigger(policy, webhook),
+          ...checkAction(policy, actions),
         ],
       ),
     ),

@@ -24,7 +24,7 @@ import {
 import { phaseOf, readyOf } from "../checkpoints/state";
 import { podKeyOf } from "../checkpoints/reservations";
 import { containersOf, containerStatusesOf, type CheckpointObject } from "../checkpoints/objects";
-import { DEPLOYMENT_HASH, deploymentOf, ownerOf } from "../checkpoints/owner";
+import { DEPLOYMENT_HASH, REVISION_HASH, deploymentOf, ownerOf } from "../checkpoints/owner";
 import type { CheckpointFact, Policy, PolicyPod } from "./core/types";
 
 /** A policy of either kind. A ClusterCheckpointPolicy has no namespace. */
@@ -96,6 +96,7 @@ function projectPod(raw: Json): PodObject {
   const nodeName = textAt(raw, "spec", "nodeName");
   const owner = identity && workloadOf(identity, labels);
   const runningSinceMs = runningSince(raw);
+  const readySinceMs = readySince(raw);
   const restarts = containerStatusesOf(raw).map((one) => numberAt(one, "restartCount") ?? 0);
   return {
     metadata,
@@ -109,6 +110,8 @@ function projectPod(raw: Json): PodObject {
       ...(nodeName === undefined ? {} : { nodeName: interner.text(nodeName) }),
       phase: interner.text(textAt(raw, "status", "phase") ?? "Pending"),
       ...(runningSinceMs === undefined ? {} : { runningSinceMs }),
+      ...(readySinceMs === undefined ? {} : { readySinceMs }),
+      revision: revisionOf(metadata, identity?.uid, owner?.name, labels),
       restarts: restarts.reduce((sum, count) => sum + count, 0),
       containers: containersOf(raw).map((one) => interner.text(textAt(one, "name") ?? "")),
       fields: readableFields(raw, (value) => interner.value(interner.strings(value))),
@@ -128,6 +131,29 @@ function workloadOf(
   return deployment === name
     ? { kind: interner.text(kind), name: interner.text(name) }
     : { kind: "Deployment", name: interner.text(deployment), replicaSet: interner.text(name) };
+}
+
+/** Labels with the hash of the pod template. A ReplicaSet has one template while its Deployment changes it. */
+const TEMPLATE_LABELS = [REVISION_HASH, DEPLOYMENT_HASH];
+
+/** Returns what the pods of an owner with the same template have in common. A pod without an owner is alone. */
+function revisionOf(
+  { uid, name }: { readonly uid: string; readonly name: string },
+  ownerUID: string | undefined,
+  ownerName: string | undefined,
+  labels: Readonly<Record<string, string>>,
+): PolicyPod["revision"] {
+  if (ownerUID === undefined || ownerName === undefined) return { id: uid, name };
+  const hash = TEMPLATE_LABELS.flatMap((label) => labels[label] ?? [])[0] ?? "";
+  return { id: interner.text(`${ownerUID}/${hash}`), name: ownerName };
+}
+
+/** Returns since when the pod is Ready; undefined if it is not. */
+function readySince(raw: Json): number | undefined {
+  const ready = itemsAt(raw, "status", "conditions").find((one) => textAt(one, "type") === "Ready");
+  if (textAt(ready, "status") !== "True") return undefined;
+  const sinceMs = Date.parse(textAt(ready, "lastTransitionTime") ?? "");
+  return Number.isNaN(sinceMs) ? undefined : sinceMs;
 }
 
 /** Returns since when all containers run: the last start. Undefined if one does not run. */

@@ -1,6 +1,6 @@
 import type { PolicyFailure } from "../../api";
 import type { Events, Logger, Metrics } from "../../kube";
-import { OUTCOMES, type Outcome } from "./core/engine";
+import { OUTCOMES, type Outcome } from "./core/outcome";
 import type { Policy, Run } from "./core/types";
 import { CLUSTER_POLICY, POLICY } from "./objects";
 

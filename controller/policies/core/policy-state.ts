@@ -1,12 +1,31 @@
 import type { PolicyFailure, PolicyReason } from "../../../api";
 import { MAX_FAILURES } from "../../../api";
 import { DueHeap } from "./due-heap";
-import { entryOf, type Filter, type FilterContext, type Policy, type PolicyPod, type Trigger } from "./types";
+import {
+  entryOf,
+  type ActionSubject,
+  type Filter,
+  type FilterContext,
+  type OnceSubject,
+  type Policy,
+  type PolicyPod,
+  type Trigger,
+} from "./types";
 
 /** The tables that policies refer to. */
 export interface Tables {
   readonly triggers: Readonly<Record<string, Trigger>>;
   readonly filters: Readonly<Record<string, Filter>>;
+  /** Default: actions are not checked, and all of them create Checkpoints of pods. */
+  readonly actions?: Readonly<Record<string, ActionSubject>>;
+}
+
+/** What the status of a policy says. */
+export interface KnownStatus {
+  readonly lastRunMs?: number;
+  /** When a request to the policy was accepted last. */
+  readonly firedMs?: number;
+  readonly failures?: readonly PolicyFailure[];
 }
 
 interface Bound<T> {
@@ -16,7 +35,7 @@ interface Bound<T> {
 
 /** Why a policy does nothing. */
 export interface PolicyProblem {
-  readonly reason: Extract<PolicyReason, "InvalidTrigger" | "InvalidFilter">;
+  readonly reason: Extract<PolicyReason, "InvalidTrigger" | "InvalidFilter" | "InvalidAction">;
   readonly message: string;
 }
 
@@ -28,10 +47,14 @@ export class PolicyState {
   readonly triggerName: string;
   /** Why it does nothing. */
   readonly problem?: PolicyProblem;
-  lastRunMs?: number;
-  failures: readonly PolicyFailure[] = [];
   /** Pods for which the filters cannot be evaluated, by UID, with the reason. */
   readonly filterErrors = new Map<string, string>();
+  /** What its action is executed for. */
+  readonly subject: ActionSubject;
+  lastRunMs?: number;
+  /** When a request to the policy was accepted last. */
+  firedMs?: number;
+  failures: readonly PolicyFailure[];
   /** The pods that match, and until when each is done. */
   private readonly doneMs = new Map<string, number>();
   private readonly trigger?: Bound<Trigger>;
@@ -39,9 +62,15 @@ export class PolicyState {
 
   constructor(
     readonly policy: Policy,
-    { triggers, filters }: Tables,
+    { triggers, filters, actions }: Tables,
+    { lastRunMs, firedMs, failures = [] }: KnownStatus = {},
   ) {
-    const { trigger, filter = {} } = policy.spec;
+    if (lastRunMs !== undefined) this.lastRunMs = lastRunMs;
+    if (firedMs !== undefined) this.firedMs = firedMs;
+    this.failures = failures;
+    const { trigger, filter = {}, action } = policy.spec;
+    const acts = actions && entryOf(actions, action);
+    this.subject = acts?.entry ?? {};
     const found = entryOf(triggers, trigger);
     this.triggerName = found?.name ?? "none";
     if (found) this.trigger = found;
@@ -51,6 +80,10 @@ export class PolicyState {
       const settings = given[name] ?? entry.unset;
       return settings === undefined ? [] : [{ entry, settings: settings as never }];
     });
+    const ofAction =
+      actions && !acts
+        ? `this controller does not have the action ${Object.keys(action).join(", ")}; install.policies.actions enables: ${Object.keys(actions).join(", ")}`
+        : undefined;
     const ofTrigger = found
       ? found.entry.problem?.(found.settings)
       : `this controller does not have the trigger ${Object.keys(trigger).join(", ")}`;
@@ -60,6 +93,7 @@ export class PolicyState {
         ? [`this controller does not have the filter ${unknown.join(", ")}`]
         : this.filters.flatMap(({ entry, settings }) => entry.problem?.(settings) ?? []);
     if (ofFilter !== undefined) this.problem = { reason: "InvalidFilter", message: ofFilter };
+    else if (ofAction !== undefined) this.problem = { reason: "InvalidAction", message: ofAction };
     else if (ofTrigger !== undefined) this.problem = { reason: "InvalidTrigger", message: ofTrigger };
   }
 
@@ -70,6 +104,12 @@ export class PolicyState {
 
   get isRequest(): boolean {
     return this.trigger?.entry.isRequest ?? false;
+  }
+
+  /** Returns for what the pod's trigger is due once; undefined: for each time. */
+  onceOf(pod: PolicyPod): OnceSubject | undefined {
+    const { entry, settings } = this.trigger ?? {};
+    return entry?.once?.(settings as never, pod);
   }
 
   get matchedPods(): number {
@@ -102,6 +142,21 @@ export class PolicyState {
     this.schedule(pod, done);
   }
 
+  /**
+   * Records when a request to the policy was accepted last, and schedules its pods.
+   * @param podOf returns a pod by its UID
+   * @returns whether it was another request
+   */
+  fire(timeMs: number | undefined, podOf: (uid: string) => PolicyPod | undefined): boolean {
+    if (timeMs === undefined || timeMs === this.firedMs) return false;
+    this.firedMs = timeMs;
+    for (const [uid, doneMs] of this.doneMs) {
+      const pod = podOf(uid);
+      if (pod) this.schedule(pod, doneMs);
+    }
+    return true;
+  }
+
   /** Removes a pod that does not match any longer. @returns whether it matched */
   delete(podUID: string): boolean {
     this.queue.delete(podUID);
@@ -115,13 +170,20 @@ export class PolicyState {
     this.schedule(pod, done);
   }
 
+  /** Removes a pod that does not exist any longer. @returns whether it matched, or its filters failed */
+  remove(podUID: string): boolean {
+    const hadError = this.filterErrors.delete(podUID);
+    return this.delete(podUID) || hadError;
+  }
+
   fail(failure: PolicyFailure): void {
     this.failures = [failure, ...this.failures].slice(0, MAX_FAILURES);
   }
 
   private schedule(pod: PolicyPod, afterMs: number): void {
     const { entry, settings } = this.trigger ?? {};
-    const context = { policyUID: this.policy.uid, pod };
+    const { firedMs, policy } = this;
+    const context = { policyUID: policy.uid, pod, ...(firedMs === undefined ? {} : { firedMs }) };
     this.queue.set(pod.uid, entry?.next(settings as never, context, afterMs));
   }
 }

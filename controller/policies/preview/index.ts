@@ -120,6 +120,7 @@ const NO_POD: PolicyPod = {
   namespace: "",
   name: "",
   createdMs: 0,
+  revision: { id: "", name: "" },
   labels: {},
   phase: "Running",
   restarts: 0,
