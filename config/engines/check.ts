@@ -1,5 +1,5 @@
 import * as v from "../schema/valibot";
-import { checkpointsOf, gateOwner, restoreSchema, type ResolvedInstall } from "../install";
+import { checkpointsOf, gateOwner, policiesOf, restoreSchema, type ResolvedInstall } from "../install";
 import { rejectSecrets } from "../secret";
 import { printable, type Problem } from "../schema/problem";
 import { definitionOf, type ResolvedEngine } from "./table";
@@ -17,6 +17,7 @@ export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall):
     ...definitionOf(engine).checkInstall(engine, install),
     ...checkRestore(engine, install),
     ...checkPolicyEngines(engine, install),
+    ...checkPolicyWebhook(engine, install),
   ];
 }
 
@@ -59,6 +60,24 @@ function checkGateOwner(engine: ResolvedEngine, install: ResolvedInstall): Probl
       given: "manager",
       allowed: "controller, nodeReadinessRule",
       remedy: "remove it: without a manager, nodes would never become ready",
+    },
+  ];
+}
+
+/** Rejects the webhook of policies without the certificate of the restore webhook. */
+function checkPolicyWebhook(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
+  const policies = policiesOf(install);
+  if (!policies || !policies.webhook || restoreOf(engine, install)) return [];
+  const canRestore = restoresByWebhook(engine);
+  return [
+    {
+      code: "policy-webhook-without-restore",
+      path: ["install", "policies", "webhook"],
+      message: canRestore
+        ? "needs the certificate of the restore webhook, which is disabled"
+        : `is not supported: the engine ${engine.kind} has no restore by the webhook`,
+      allowed: "false",
+      remedy: canRestore ? "remove install.restore: false" : "remove it, or choose another engine.kind",
     },
   ];
 }

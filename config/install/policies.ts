@@ -2,15 +2,18 @@ import {
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
   CRON_PATTERN,
-  TRIGGER_NAMES,
   type CheckpointPolicySpec,
   type ClusterCheckpointPolicySpec,
   type HeartbeatTrigger,
   type Kind,
   type PolicySpec,
+  namesInWords,
+  TRIGGER_FIELDS,
   type Schema,
 } from "../../api";
-import { described, dnsLabel, integer, shape } from "../schema";
+import { described, dnsLabel, integer, oneOf, shape } from "../schema";
+import { checkAction, policyActionsSchema } from "./policy-actions";
+import { checkWebhookTrigger, policyWebhookSchema } from "./policy-webhook";
 import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
 import { structuralEntries, type StructuralInput } from "../schema/structural";
 import * as v from "../schema/valibot";
@@ -48,6 +51,11 @@ export const policiesSchema = shape({
     v.optional(integer(1, 10_000), 50),
     "Maximum number of Checkpoints of all policies that have not ended.",
   ),
+  actions: policyActionsSchema,
+  webhook: described(
+    v.optional(oneOf([v.literal(false), policyWebhookSchema]), false),
+    "Server of the trigger webhook, with the certificate of the restore webhook. {} enables it. false: no server.",
+  ),
   checkpointPolicies: described(v.optional(v.array(policySchema), []), "CheckpointPolicies to create."),
   clusterCheckpointPolicies: described(
     v.optional(v.array(clusterPolicySchema), []),
@@ -66,7 +74,7 @@ const CRON = new RegExp(CRON_PATTERN, "i");
  * @param namespaces namespaces whose Checkpoints are reconciled
  */
 export function checkPolicies(
-  { checkpointPolicies, clusterCheckpointPolicies }: PoliciesOf,
+  { checkpointPolicies, clusterCheckpointPolicies, actions, webhook }: PoliciesOf,
   namespaces: "all" | readonly string[],
 ): Problem[] {
   return [
@@ -80,6 +88,8 @@ export function checkPolicies(
             checkpointPolicies.slice(0, index).filter(({ namespace }) => namespace === policy.namespace),
           ),
           ...checkTrigger(policy),
+          ...checkWebhookTrigger(policy, webhook),
+          ...checkAction(policy, actions),
         ],
       ),
     ),
@@ -92,6 +102,8 @@ export function checkPolicies(
           ),
           ...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)),
           ...checkTrigger(policy),
+          ...checkWebhookTrigger(policy, webhook),
+          ...checkAction(policy, actions),
         ],
       ),
     ),
@@ -137,7 +149,7 @@ function checkTrigger({ trigger }: Pick<PolicySpec, "trigger">): Problem[] {
         code: "invalid-trigger",
         path: ["trigger"],
         message: count === 0 ? "has no trigger" : "has more than one trigger",
-        allowed: TRIGGER_NAMES.join(", "),
+        allowed: namesInWords(Object.keys(TRIGGER_FIELDS)),
       },
     ];
   }

@@ -3,5 +3,6 @@ import type { Trigger } from "../core/types";
 import { heartbeat } from "./heartbeat";
 import { manual } from "./manual";
 import { startup } from "./startup";
+import { webhook } from "./webhook";
 
-export const TRIGGERS: Readonly<Record<string, Trigger>> = { heartbeat, manual, startup };
+export const TRIGGERS: Readonly<Record<string, Trigger>> = { heartbeat, manual, startup, webhook };

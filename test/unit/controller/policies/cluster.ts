@@ -1,4 +1,4 @@
-import { policyController, type PolicyOptions } from "../../../../controller/policies";
+import { policyControllers, type PolicyOptions } from "../../../../controller/policies";
 import { Metrics, type EventInput } from "../../../../kube";
 import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { lead, runtimeOn } from "../../../support/controller-runtime";
@@ -27,7 +27,7 @@ export class PolicyCluster {
     this.stops.push(stop);
     const runtime = runtimeOn(this.api, { events: this.events, metrics: new Metrics() });
     const checkpoints = { namespaces: "all" as const, maxPerNode: 10 };
-    void lead(runtime, [policyController({ ...runtime, ...this.options, checkpoints })], stop.signal);
+    void lead(runtime, policyControllers({ ...runtime, ...this.options, checkpoints }), stop.signal);
     return () => stop.abort();
   }
 

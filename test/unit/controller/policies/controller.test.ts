@@ -1,4 +1,4 @@
-import { policyController, type PolicyOptions } from "../../../../controller/policies";
+import { policyControllers, type PolicyOptions } from "../../../../controller/policies";
 import type { Action } from "../../../../controller/policies/actions";
 import { ACTIONS } from "../../../../controller/policies/actions";
 import { FILTERS } from "../../../../controller/policies/filters";
@@ -42,13 +42,13 @@ function start(tables: PolicyOptions["tables"] = {}): () => void {
     watch: (path, more) => api.watch(path, more),
   };
   const runtime = runtimeOn(transport, { events, metrics: stops.length === 1 ? metrics : new Metrics() });
-  const controller = policyController({
+  const controllers = policyControllers({
     ...runtime,
     settings: { maxInFlight: 50 },
     checkpoints: { namespaces: "all", maxPerNode: 10 },
     tables,
   });
-  void lead(runtime, [controller], stop.signal);
+  void lead(runtime, controllers, stop.signal);
   return () => stop.abort();
 }
 
