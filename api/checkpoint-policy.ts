@@ -37,9 +37,9 @@ const rules: ValidationRule[] = [
     message: "filter.minRunningSeconds selects no pod in the phase Pending",
   },
   {
-    rule: "!has(self.trigger.startup) || !has(self.filter) || !has(self.filter.phases) || 'Running' in self.filter.phases",
+    rule: "!(has(self.trigger.startup) || has(self.trigger.memory)) || !has(self.filter) || !has(self.filter.phases) || 'Running' in self.filter.phases",
     message:
-      "never due: a pod in the phase Pending is not Ready; add Running to filter.phases, or remove phases",
+      "never due: a pod in the phase Pending is not Ready and has no readings; add Running to filter.phases, or remove phases",
   },
 ];
 
@@ -160,9 +160,10 @@ export const POLICY_LABELS = {
  * Reason of a policy's conditions.
  * - `Scheduled`: pods that match are checkpointed when they are due
  * - `Suspended`: `spec.suspend` is true
+ * - `ReadingsFailed`: there are no readings of memory
  * - `InvalidTrigger`: the trigger can never be due, or the controller does not have the trigger or a filter
  */
-export type PolicyReason = "Scheduled" | "Suspended" | "InvalidTrigger";
+export type PolicyReason = "Scheduled" | "Suspended" | "ReadingsFailed" | "InvalidTrigger";
 
 export type PolicyCondition = Condition<CheckpointConditionType | ToolConditionType, PolicyReason>;
 export type CheckpointPolicySpec = Infer<typeof spec>;

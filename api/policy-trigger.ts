@@ -1,3 +1,4 @@
+import { memory } from "./policy-memory";
 import {
   DAY_SECONDS,
   integer,
@@ -110,6 +111,7 @@ const triggers = {
   heartbeat: optional(heartbeat),
   manual: optional(manual),
   startup: optional(startup),
+  memory: optional(memory),
 };
 
 /** Names of the triggers. */

@@ -1,5 +1,5 @@
 import * as v from "../schema/valibot";
-import { checkpointsOf, gateOwner, restoreSchema, type ResolvedInstall } from "../install";
+import { checkpointsOf, gateOwner, restoreSchema, type MemorySource, type ResolvedInstall } from "../install";
 import { rejectSecrets } from "../secret";
 import type { Problem } from "../schema/problem";
 import { definitionOf, type ResolvedEngine } from "./table";
@@ -16,6 +16,28 @@ export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall):
     ...checkGateOwner(engine, install),
     ...definitionOf(engine).checkInstall(engine, install),
     ...checkRestore(engine, install),
+    ...checkMemoryReadings(engine, install),
+  ];
+}
+
+/** Returns what reads the memory of pods for policies. */
+export function memoryReadingsOf(engine: ResolvedEngine, { policies }: ResolvedInstall): MemorySource {
+  const given = policies === false ? undefined : policies.memoryReadings;
+  return given ?? (definitionOf(engine).readsMemory ? "agent" : "metrics-server");
+}
+
+/** Rejects readings of agents that the engine does not have. */
+function checkMemoryReadings(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
+  if (memoryReadingsOf(engine, install) !== "agent" || definitionOf(engine).readsMemory) return [];
+  return [
+    {
+      code: "engine-mismatch",
+      path: ["install", "policies", "memoryReadings"],
+      message: `is not supported: the agents of the engine ${engine.kind} do not read memory`,
+      given: "agent",
+      allowed: "metrics-server",
+      remedy: "remove it, and run a metrics server in the cluster",
+    },
   ];
 }
 

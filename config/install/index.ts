@@ -10,7 +10,13 @@ export {
   type InstallSpec,
   type ResolvedInstall,
 } from "./schema";
-export type { CheckpointPolicyInput, ClusterCheckpointPolicyInput, PoliciesOf } from "./policies";
+export {
+  MEMORY_READINGS,
+  type CheckpointPolicyInput,
+  type ClusterCheckpointPolicyInput,
+  type MemorySource,
+  type PoliciesOf,
+} from "./policies";
 export { agentNamespace, commonLabels, imageReference, namesOf, selectorLabels } from "./names";
 export {
   gateOwner,

@@ -24,6 +24,7 @@ export function namesOf({ name }: Pick<ResolvedInstall, "name">) {
     controllerNodeCheckpoints: `${name}-controller-node-checkpoints`,
     controllerNodeRestores: `${name}-controller-node-restores`,
     controllerPolicies: `${name}-controller-policies`,
+    controllerNodeMemoryWatches: `${name}-controller-node-memory-watches`,
     controllerRestore: `${name}-controller-restore`,
     controllerCertificate: `${name}-controller-certificate`,
     crds: `${name}-crds`,

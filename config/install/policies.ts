@@ -10,7 +10,7 @@ import {
   type PolicySpec,
   type Schema,
 } from "../../api";
-import { described, dnsLabel, integer, shape } from "../schema";
+import { derived, described, dnsLabel, integer, shape } from "../schema";
 import { printable, under, type Problem } from "../schema/problem";
 import { structuralEntries, type StructuralInput } from "../schema/structural";
 import * as v from "../schema/valibot";
@@ -42,11 +42,19 @@ const clusterPolicySchema = shape({
   ...structuralEntries(specOf(CLUSTER_CHECKPOINT_POLICY)),
 }) as v.GenericSchema as v.GenericSchema<ClusterCheckpointPolicyInput>;
 
+/** What can read the memory of pods. */
+export const MEMORY_READINGS = ["agent", "metrics-server"] as const;
+export type MemorySource = (typeof MEMORY_READINGS)[number];
+
 /** Describes the policies that checkpoint pods. */
 export const policiesSchema = shape({
   maxInFlight: described(
     v.optional(integer(1, 10_000), 50),
     "Maximum number of Checkpoints of all policies that have not ended.",
+  ),
+  memoryReadings: described(
+    derived(v.picklist(MEMORY_READINGS), "agent with the engine criu, else metrics-server"),
+    "What reads the memory of pods for the trigger memory. agent: the agent of their node, every 2 s. metrics-server: the API metrics.k8s.io of the cluster, every 15 s.",
   ),
   checkpointPolicies: described(v.optional(v.array(policySchema), []), "CheckpointPolicies to create."),
   clusterCheckpointPolicies: described(

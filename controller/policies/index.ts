@@ -6,6 +6,10 @@ import type { Runtime } from "../runtime";
 import { ACTIONS } from "./actions";
 import { PolicyDriver } from "./driver";
 import { FILTERS } from "./filters";
+import { WATCH } from "./memory/objects";
+import { MetricsReader } from "./memory/metrics-reader";
+import { Readings } from "./memory/readings";
+import { WatchController } from "./memory/watch-controller";
 import { CLUSTER_POLICY, NAMESPACE, POLICY, POLICY_POD, WORKLOADS } from "./objects";
 import { Report } from "./report";
 import { statusOf } from "./status";
@@ -44,6 +48,7 @@ export function policyController(options: PolicyOptions): Controller {
     namespaces: cache.objects(NAMESPACE, { skipDenied: true }),
     checkpoints: cache.objects(CHECKPOINT, scope),
     workloads: WORKLOADS.map((kind) => cache.objects(kind, scope)),
+    memoryWatches: cache.objects(WATCH, { namespaces: [settings.memory.namespace] }),
   };
   const builder = controller("policies", { log, metrics, workers: WORKERS, maxDelayMs: MAX_DELAY_MS });
   const writtenMs = new Map<string, number>();
@@ -56,7 +61,27 @@ export function policyController(options: PolicyOptions): Controller {
     caches,
     client,
     log,
+    watchNamespace: settings.memory.namespace,
+    watchesChanged: (nodeName) => watches.changed(nodeName),
     changed: (key) => builder.queue.addAfter(key, (writtenMs.get(key) ?? 0) + STATUS_MS - Date.now()),
+  });
+  const watches = new WatchController({
+    namespace: settings.memory.namespace,
+    objects: caches.memoryWatches,
+    client,
+    log,
+    metrics,
+    watchesOn: (nodeName) => driver.watchesOn(nodeName),
+  });
+  const readings = new Readings(caches.memoryWatches, () => {
+    for (const key of driver.watchingPolicies) builder.queue.add(key);
+  });
+  const reader = new MetricsReader({
+    objects: caches.memoryWatches,
+    pods: caches.pods,
+    client,
+    log,
+    failed: (problem) => readings.failed(problem),
   });
   driver.report = new Report({
     events,
@@ -69,6 +94,7 @@ export function policyController(options: PolicyOptions): Controller {
   const objectOf = (key: string) => policies.get(key) ?? clusterPolicies.get(key);
   return builder
     .needs(...caches.policies, caches.pods, caches.namespaces, caches.checkpoints, ...caches.workloads)
+    .needs(caches.memoryWatches)
     .reconcile(
       async (key, signal) => {
         const object = objectOf(key);
@@ -78,7 +104,7 @@ export function policyController(options: PolicyOptions): Controller {
         const waitMs = (writtenMs.get(key) ?? 0) + STATUS_MS - nowMs;
         if (waitMs > 0 && object.status.observedGeneration === object.metadata.generation)
           return { requeueAfterMs: waitMs };
-        const status = statusOf(object, view, nowMs);
+        const status = statusOf(object, view, readings.problem, nowMs);
         if (status === undefined) return undefined;
         const kind = object.metadata.namespace === undefined ? CLUSTER_POLICY : POLICY;
         await client.applyStatus(kind, object.metadata, status, { signal });
@@ -86,8 +112,17 @@ export function policyController(options: PolicyOptions): Controller {
         return undefined;
       },
       {
-        start: () => driver.start(),
-        background: (signal) => driver.run(signal),
+        start: () => {
+          driver.start();
+          readings.start();
+        },
+        background: async (signal) => {
+          await Promise.all([
+            driver.run(signal),
+            watches.controller.lead(signal),
+            settings.memory.readings === "metrics-server" ? reader.run(signal) : undefined,
+          ]);
+        },
         drain: () => driver.drain(),
       },
     );

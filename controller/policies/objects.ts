@@ -6,6 +6,7 @@ import {
   type PolicyStatus,
 } from "../../api";
 import {
+  at,
   Interner,
   isTrueAt,
   itemsAt,
@@ -23,6 +24,7 @@ import {
 import { phaseOf, readyOf } from "../checkpoints/state";
 import { podKeyOf } from "../checkpoints/reservations";
 import { containersOf, containerStatusesOf, type CheckpointObject } from "../checkpoints/objects";
+import { quantityBytes } from "../../config/schema";
 import type { CheckpointFact, Policy, PolicyPod } from "./core/types";
 
 /** A policy of either kind. A ClusterCheckpointPolicy has no namespace. */
@@ -64,7 +66,7 @@ export const WORKLOADS = [
 
 /** A pod with the fields that policies use. */
 export interface PodObject extends KubernetesObject {
-  readonly pod: Omit<PolicyPod, "requestedMs">;
+  readonly pod: Omit<PolicyPod, "requestedMs" | "crossings">;
   readonly ownerUID?: string;
   readonly requestedAt?: string;
   /** It ends, so it is not checkpointed any more. */
@@ -110,6 +112,7 @@ function projectPod(raw: Json): PodObject {
       phase: interner.text(textAt(raw, "status", "phase") ?? "Pending"),
       ...(runningSinceMs === undefined ? {} : { runningSinceMs }),
       ...(readySinceMs === undefined ? {} : { readySinceMs }),
+      ...memoryLimitsOf(raw),
       revision: revisionOf(metadata, ownerUID, owner?.name, labels),
       restarts: restarts.reduce((sum, count) => sum + count, 0),
       containers: containersOf(raw).map((one) => interner.text(textAt(one, "name") ?? "")),
@@ -132,6 +135,25 @@ function ownerOf(
     ? { kind: "Deployment", name: interner.text(name.slice(0, -end.length)), replicaSet: interner.text(name) }
     : { kind: interner.text(kind), name: interner.text(name) };
 }
+
+/** Returns the memory limits of a pod in bytes. */
+function memoryLimitsOf(raw: Json): Pick<PolicyPod, "memoryLimits" | "podMemoryLimit"> {
+  const limitIn = (json: Json | undefined) => {
+    const limit = textAt(json, "resources", "limits", "memory");
+    return limit === undefined ? undefined : quantityBytes(limit);
+  };
+  const limits = containersOf(raw).flatMap((one) => {
+    const limit = limitIn(one);
+    return limit === undefined ? [] : [[interner.text(textAt(one, "name") ?? ""), limit] as const];
+  });
+  const podMemoryLimit = limitIn(at(raw, "spec"));
+  return {
+    memoryLimits: limits.length === 0 ? NO_LIMITS : Object.fromEntries(limits),
+    ...(podMemoryLimit === undefined ? {} : { podMemoryLimit }),
+  };
+}
+
+const NO_LIMITS = {};
 
 /** Labels with the hash of the pod template. A ReplicaSet has one template while its Deployment changes it. */
 const TEMPLATE_LABELS = ["controller-revision-hash", "pod-template-hash"];

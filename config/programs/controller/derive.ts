@@ -1,4 +1,4 @@
-import { definitionOf, restoreOf, type ResolvedEngine } from "../../engines";
+import { definitionOf, memoryReadingsOf, restoreOf, type ResolvedEngine } from "../../engines";
 import {
   agentNamespace,
   checkpointsOf,
@@ -23,7 +23,7 @@ export function controllerSettings(engine: ResolvedEngine, install: ResolvedInst
     gate: gate(install),
     checkpoints: checkpoints(engine, install),
     restore: restore(engine, install),
-    ...policies(install),
+    ...policies(engine, install),
   };
 }
 
@@ -57,9 +57,11 @@ function checkpoints(engine: ResolvedEngine, install: ResolvedInstall): Checkpoi
   return settings && definitionOf(engine).controller.settings(engine, install, settings);
 }
 
-function policies(install: ResolvedInstall): Pick<ControllerSettings, "policies"> {
+function policies(engine: ResolvedEngine, install: ResolvedInstall): Pick<ControllerSettings, "policies"> {
   const settings = policiesOf(install);
-  return settings ? { policies: { maxInFlight: settings.maxInFlight } } : {};
+  if (!settings) return {};
+  const memory = { namespace: agentNamespace(install), readings: memoryReadingsOf(engine, install) };
+  return { policies: { maxInFlight: settings.maxInFlight, memory } };
 }
 
 /** Port of the controller's webhook. */

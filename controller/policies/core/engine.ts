@@ -8,6 +8,7 @@ import { PolicyState, type Tables } from "./policy-state";
 import { Slots } from "./slots";
 import type { CheckpointFact, Policy, PolicyPod, Run } from "./types";
 import { Waiting } from "./waiting";
+import { Watches } from "./watches";
 
 export interface EngineOptions extends Tables {
   /** Maximum number of open Checkpoints of a node, of all clients. */
@@ -42,6 +43,8 @@ export class PolicyEngine {
   private readonly slots = new Slots();
   private readonly waiting = new Waiting();
   private readonly once: Once;
+  /** What must be watched on the nodes. */
+  readonly watches = new Watches();
   private readonly changed = new Set<string>();
   private started = false;
 
@@ -73,7 +76,7 @@ export class PolicyEngine {
     if (old?.policy.generation === policy.generation) return;
     if (old) this.removePolicy(policy.uid);
     const sinceMs = old ? nowMs : policy.sinceMs;
-    const state = new PolicyState({ ...policy, sinceMs }, this.options);
+    const state = new PolicyState({ ...policy, sinceMs }, this.options, this.watches);
     const lastRunMs = old?.lastRunMs ?? known.lastRunMs;
     if (lastRunMs !== undefined) state.lastRunMs = lastRunMs;
     state.failures = old?.failures ?? known.failures ?? [];
@@ -91,6 +94,7 @@ export class PolicyEngine {
     this.scopes.get(state.policy.namespace ?? "")?.delete(uid);
     this.due.delete(uid);
     this.waiting.removePolicy(uid);
+    this.watches.removePolicy(uid);
   }
 
   setNamespace(name: string, labels: Readonly<Record<string, string>>, nowMs: number): void {
@@ -178,21 +182,23 @@ export class PolicyEngine {
   view(uid: string): PolicyView | undefined {
     const state = this.policies.get(uid);
     if (!state) return undefined;
-    const { problem, matchedPods, lastRunMs, failures, queue } = state;
+    const unwatched = this.watches.unwatched(uid);
     return {
-      ...(problem === undefined ? {} : { problem }),
-      matchedPods,
+      ...state.view,
+      ...(unwatched && { unwatched }),
       inFlight: this.slots.ofPolicy(uid),
       waiting: this.waiting.ofPolicy(uid),
-      ...(queue.firstMs === undefined ? {} : { nextRunMs: queue.firstMs }),
-      ...(lastRunMs === undefined ? {} : { lastRunMs }),
-      failures,
     };
   }
 
   /** Returns the numbers of all policies together. */
   get totals(): { readonly policies: number; readonly inFlight: number; readonly waiting: number } {
     return { policies: this.policies.size, inFlight: this.slots.total, waiting: this.waiting.size };
+  }
+
+  /** Keys of the policies whose trigger depends on readings. */
+  get watchingPolicies(): readonly string[] {
+    return [...this.policies].flatMap(([uid, { isWatching }]) => (isWatching ? (this.keyOf(uid) ?? []) : []));
   }
 
   /** Returns `namespace/name` of a policy, or `name` of a cluster-scoped one. */

@@ -1,4 +1,5 @@
 import type { PolicyFailure } from "../../../api";
+import type { Unwatched } from "./watches";
 
 /**
  * Outcome of an action that was due.
@@ -15,6 +16,9 @@ export const OUTCOMES: readonly Outcome[] = ["started", "covered", "filtered", "
 export interface PolicyView {
   readonly problem?: string;
   readonly matchedPods: number;
+  /** Whether its trigger depends on readings. */
+  readonly isWatching: boolean;
+  readonly unwatched?: Unwatched;
   readonly inFlight: number;
   readonly waiting: number;
   readonly nextRunMs?: number;

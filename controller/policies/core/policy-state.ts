@@ -10,6 +10,7 @@ import {
   type PolicyPod,
   type Trigger,
 } from "./types";
+import type { Watches } from "./watches";
 
 /** The tables that policies refer to. */
 export interface Tables {
@@ -40,6 +41,7 @@ export class PolicyState {
   constructor(
     readonly policy: Policy,
     { triggers, filters }: Tables,
+    private readonly watches: Watches,
   ) {
     const { trigger, filter = {} } = policy.spec;
     const found = entryOf(triggers, trigger);
@@ -59,6 +61,19 @@ export class PolicyState {
       const settings = given[name] ?? entry.unset;
       return settings === undefined ? [] : [{ entry, settings: settings as never }];
     });
+  }
+
+  /** What its status has, apart from what depends on other policies. */
+  get view() {
+    const { problem, matchedPods, isWatching, lastRunMs, failures, queue } = this;
+    return {
+      ...(problem === undefined ? {} : { problem }),
+      matchedPods,
+      isWatching,
+      ...(queue.firstMs === undefined ? {} : { nextRunMs: queue.firstMs }),
+      ...(lastRunMs === undefined ? {} : { lastRunMs }),
+      failures,
+    };
   }
 
   /** Whether it does anything. */
@@ -96,9 +111,11 @@ export class PolicyState {
     const done = this.doneMs.get(pod.uid) ?? doneMs();
     this.doneMs.set(pod.uid, done);
     this.schedule(pod, done);
+    this.watch(pod);
   }
 
   delete(podUID: string): boolean {
+    if (this.isWatching) this.watches.delete(this.policy.uid, podUID);
     this.queue.delete(podUID);
     return this.doneMs.delete(podUID);
   }
@@ -108,6 +125,18 @@ export class PolicyState {
     const done = this.trigger?.entry.done(dueMs, nowMs) ?? nowMs;
     this.doneMs.set(pod.uid, done);
     this.schedule(pod, done);
+  }
+
+  /** Whether the trigger depends on readings. */
+  get isWatching(): boolean {
+    return this.trigger?.entry.watch !== undefined;
+  }
+
+  private watch(pod: PolicyPod): void {
+    const { entry, settings } = this.trigger ?? {};
+    if (!entry?.watch || settings === undefined) return;
+    const { containers } = (this.policy.spec.filter ?? {}) as { readonly containers?: readonly string[] };
+    this.watches.set(this.policy.uid, settings, pod, entry.watch(settings, pod, containers));
   }
 
   fail(failure: PolicyFailure): void {

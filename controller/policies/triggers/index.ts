@@ -2,6 +2,7 @@
 import type { Trigger } from "../core/types";
 import { heartbeat } from "./heartbeat";
 import { manual } from "./manual";
+import { memory } from "./memory";
 import { startup } from "./startup";
 
-export const TRIGGERS: Readonly<Record<string, Trigger>> = { heartbeat, manual, startup };
+export const TRIGGERS: Readonly<Record<string, Trigger>> = { heartbeat, manual, startup, memory };

@@ -46,7 +46,13 @@ test("without policies there is no kind, permission, setting and guard of them",
 
 test("policies add the kinds, the permissions in the namespaces of checkpoints, and the setting", () => {
   const objects = synth({ ...ON, policies: { maxInFlight: 7 } });
-  expect(kinds(objects)).toEqual(["Cedana", "Checkpoint", "CheckpointPolicy", "ClusterCheckpointPolicy"]);
+  expect(kinds(objects)).toEqual([
+    "Cedana",
+    "Checkpoint",
+    "CheckpointPolicy",
+    "ClusterCheckpointPolicy",
+    "NodeMemoryWatch",
+  ]);
   const roles = objects.filter(
     ({ kind, metadata: { name } }) => kind.endsWith("Role") && /controller-policies/.test(name ?? ""),
   );
@@ -68,6 +74,7 @@ test("policies add the kinds, the permissions in the namespaces of checkpoints, 
     "statefulsets: list,watch",
     "daemonsets: list,watch",
     "jobs: list,watch",
+    "pods: list",
     "clustercheckpointpolicies: list,watch",
     "clustercheckpointpolicies/status: patch",
     "namespaces: list,watch",
@@ -80,6 +87,13 @@ test("policies add the kinds, the permissions in the namespaces of checkpoints, 
     value: { policies: { maxInFlight: 7 } },
   });
   expect(named(objects, "ValidatingAdmissionPolicy", "cedana-checkpoint-policies")).toBeDefined();
+  const watches = objects.find(
+    ({ kind, metadata: { name } }) => kind === "Role" && name === "cedana-controller-node-memory-watches",
+  );
+  expect(watches?.["rules"]).toMatchObject([
+    { resources: ["nodememorywatches"], verbs: ["get", "list", "watch", "patch", "create", "delete"] },
+    { resources: ["nodememorywatches/status"], verbs: ["patch"] },
+  ]);
 });
 
 test("creates the policies of the file, with their defaults", () => {

@@ -44,7 +44,7 @@ function start(tables: PolicyOptions["tables"] = {}): () => void {
   const runtime = runtimeOn(transport, { events, metrics: stops.length === 1 ? metrics : new Metrics() });
   const controller = policyController({
     ...runtime,
-    settings: { maxInFlight: 50 },
+    settings: { maxInFlight: 50, memory: { namespace: "cedana-system", readings: "agent" } },
     checkpoints: { namespaces: "all", maxPerNode: 10 },
     tables,
   });
