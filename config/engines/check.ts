@@ -1,5 +1,12 @@
 import * as v from "../schema/valibot";
-import { checkpointsOf, gateOwner, restoreSchema, type MemorySource, type ResolvedInstall } from "../install";
+import {
+  checkpointsOf,
+  gateOwner,
+  policiesOf,
+  restoreSchema,
+  type MemorySource,
+  type ResolvedInstall,
+} from "../install";
 import { rejectSecrets } from "../secret";
 import type { Problem } from "../schema/problem";
 import { definitionOf, type ResolvedEngine } from "./table";
@@ -24,6 +31,11 @@ export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall):
 export function memoryReadingsOf(engine: ResolvedEngine, { policies }: ResolvedInstall): MemorySource {
   const given = policies === false ? undefined : policies.memoryReadings;
   return given ?? (definitionOf(engine).readsMemory ? "agent" : "metrics-server");
+}
+
+/** Returns whether the agents of the install read the memory of pods. */
+export function watchesMemory(engine: ResolvedEngine, install: ResolvedInstall): boolean {
+  return policiesOf(install) !== false && memoryReadingsOf(engine, install) === "agent";
 }
 
 /** Rejects readings of agents that the engine does not have. */

@@ -59,8 +59,8 @@ const MIB = 1024 * 1024;
       return failed?.reason === "ReadingsFailed" && failed.message.includes("metrics.k8s.io");
     });
     const metrics = new MetricsServer(install.api, install.team);
-    await metrics.start();
     try {
+      await metrics.start();
       for (const pod of pods) metrics.set(`${install.team}/${pod}`, { app: 0.5 * limit });
       const [pod = ""] = pods;
       const taken = async (count: number) =>

@@ -1,4 +1,5 @@
 import { createServer, type Server } from "node:https";
+import { networkInterfaces } from "node:os";
 import type { AddressInfo } from "node:net";
 import { eventually, type ApiServer, type KubernetesObject } from "../../../testbed/cluster/apiserver";
 import { CERTIFICATE, KEY } from "../../support/certificate";
@@ -26,6 +27,7 @@ export class MetricsServer {
 
   /** Registers it at the API server, and waits until that serves it. */
   async start(): Promise<void> {
+    const address = addressOfThisMachine();
     const server = createServer({ key: KEY, cert: CERTIFICATE }, ({ url = "" }, response) => {
       const path = url.split("?")[0] ?? "";
       this.seen.push(path);
@@ -33,7 +35,7 @@ export class MetricsServer {
       response.writeHead(body === undefined ? 404 : 200, { "content-type": "application/json" });
       response.end(JSON.stringify(body ?? {}));
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => server.listen(0, address, resolve));
     this.server = server;
     const { port } = server.address() as AddressInfo;
     this.objects = [
@@ -41,7 +43,19 @@ export class MetricsServer {
         apiVersion: "v1",
         kind: "Service",
         metadata: { name: "metrics", namespace: this.namespace },
-        spec: { type: "ExternalName", externalName: "localhost", ports: [{ port }] },
+        spec: { ports: [{ name: "https", port: 443, targetPort: port }] },
+      },
+      {
+        apiVersion: "discovery.k8s.io/v1",
+        kind: "EndpointSlice",
+        metadata: {
+          name: "metrics",
+          namespace: this.namespace,
+          labels: { "kubernetes.io/service-name": "metrics" },
+        },
+        addressType: "IPv4",
+        endpoints: [{ addresses: [address], conditions: { ready: true } }],
+        ports: [{ name: "https", port }],
       },
       {
         apiVersion: "apiregistration.k8s.io/v1",
@@ -53,7 +67,7 @@ export class MetricsServer {
           groupPriorityMinimum: 100,
           versionPriority: 100,
           insecureSkipTLSVerify: true,
-          service: { name: "metrics", namespace: this.namespace, port },
+          service: { name: "metrics", namespace: this.namespace },
         },
       },
     ];
@@ -103,4 +117,12 @@ export class MetricsServer {
     });
     return { kind: "PodMetricsList", apiVersion: "metrics.k8s.io/v1beta1", metadata: {}, items };
   }
+}
+
+/** Returns an address of this machine that an EndpointSlice may have, which is not of the loopback device. */
+function addressOfThisMachine(): string {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const found = all.find(({ family, internal }) => family === "IPv4" && !internal);
+  if (!found) throw new Error("this machine has no IPv4 address but that of the loopback device");
+  return found.address;
 }

@@ -1,6 +1,6 @@
 import { readControllerSettings } from "../../../../config/programs/controller";
 import { InvalidInputError, type InstallSpec } from "../../../../config";
-import { chart, synth } from "./support";
+import { chart, synth, synthCriu } from "./support";
 
 /** Returns what the constructor of the chart reports. */
 function problems(install: InstallSpec): string {
@@ -184,4 +184,52 @@ test.each<[string, object, string]>([
   ],
 ])("rejects %s", (_, install, text) => {
   expect(problems(install as never)).toContain(text);
+});
+
+describe("readings of memory", () => {
+  const settings = (objects: ReturnType<typeof synth>, name: string) =>
+    JSON.parse(
+      (named(objects, "ConfigMap", name)?.["data"] as Record<string, string>)["settings.json"] ?? "",
+    ) as {
+      memoryWatches?: boolean;
+      policies?: { memory?: object };
+    };
+  const rulesOf = (objects: ReturnType<typeof synth>, name: string) =>
+    JSON.stringify(
+      objects.find(({ kind, metadata }) => kind === "Role" && metadata.name === name)?.["rules"],
+    );
+
+  test("are those of the agents with the engine criu, which may write only the status of their own node", () => {
+    const objects = synthCriu({ ...ON, agentNamespace: "agents", policies: {} });
+    expect(settings(objects, "cedana-controller-settings").policies?.memory).toEqual({
+      namespace: "agents",
+      readings: "agent",
+    });
+    expect(settings(objects, "cedana-agent-settings").memoryWatches).toBe(true);
+    expect(rulesOf(objects, "cedana-controller-node-memory-watches")).not.toContain("status");
+    expect(rulesOf(objects, "cedana-controller-policies")).not.toContain("metrics.k8s.io");
+    const agent = JSON.stringify(objects.filter(({ kind }) => kind === "Role"));
+    expect(agent).toContain('"nodememorywatches/status"');
+    const guard = objects.find(
+      ({ kind, metadata }) => kind === "ValidatingAdmissionPolicy" && /own-node/.test(metadata.name ?? ""),
+    );
+    expect(JSON.stringify(guard?.["spec"])).toContain("nodememorywatches/status");
+  });
+
+  test("are those of the metrics server if it is chosen, and the agents get no permissions then", () => {
+    const objects = synthCriu({ ...ON, policies: { memoryReadings: "metrics-server" } });
+    expect(settings(objects, "cedana-agent-settings").memoryWatches).toBeUndefined();
+    expect(rulesOf(objects, "cedana-controller-node-memory-watches")).toContain("nodememorywatches/status");
+    expect(rulesOf(objects, "cedana-controller-policies")).toContain("metrics.k8s.io");
+    const guard = objects.find(
+      ({ kind, metadata }) => kind === "ValidatingAdmissionPolicy" && /own-node/.test(metadata.name ?? ""),
+    );
+    expect(JSON.stringify(guard?.["spec"])).not.toContain("nodememorywatches");
+  });
+
+  test("of agents are rejected with the engine cedana", () => {
+    expect(problems({ ...ON, policies: { memoryReadings: "agent" } })).toContain(
+      "install.policies.memoryReadings agent is not supported: the agents of the engine cedana do not read memory; metrics-server",
+    );
+  });
 });
