@@ -187,13 +187,13 @@ test.each<[string, object, string]>([
 });
 
 describe("readings of memory", () => {
-  const settings = (objects: ReturnType<typeof synth>, name: string) =>
-    JSON.parse(
-      (named(objects, "ConfigMap", name)?.["data"] as Record<string, string>)["settings.json"] ?? "",
-    ) as {
+  const settings = (objects: ReturnType<typeof synth>, name: string) => {
+    const { data } = named(objects, "ConfigMap", name) as unknown as { data: Record<string, string> };
+    return JSON.parse(data["settings.json"] ?? "") as {
       memoryWatches?: boolean;
       policies?: { memory?: object };
     };
+  };
   const rulesOf = (objects: ReturnType<typeof synth>, name: string) =>
     JSON.stringify(
       objects.find(({ kind, metadata }) => kind === "Role" && metadata.name === name)?.["rules"],
