@@ -1,9 +1,4 @@
-import {
-  conditions,
-  type CheckpointConditionType,
-  type Condition,
-  type ToolConditionType,
-} from "./conditions";
+import { conditions, type CheckpointConditionType, type ToolConditionType } from "./conditions";
 import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS, type Column } from "./kind";
 import { action } from "./policy-action";
 import { clusterFilter, filter, type PodFilter } from "./policy-filter";
@@ -14,6 +9,7 @@ import {
   flag,
   integer,
   list,
+  MONTH_SECONDS,
   object,
   optional,
   text,
@@ -23,7 +19,6 @@ import {
   type ValidationRule,
 } from "./schema";
 
-const MONTH_SECONDS = 2_592_000;
 /** Maximum number of failures in the status. The newest are kept. */
 export const MAX_FAILURES = 10;
 
@@ -165,7 +160,6 @@ export const POLICY_LABELS = {
  */
 export type PolicyReason = "Scheduled" | "Suspended" | "ReadingsFailed" | "InvalidTrigger";
 
-export type PolicyCondition = Condition<CheckpointConditionType | ToolConditionType, PolicyReason>;
 export type CheckpointPolicySpec = Infer<typeof spec>;
 export type ClusterCheckpointPolicySpec = Infer<typeof clusterSpec>;
 /** What both kinds have in common. */

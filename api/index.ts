@@ -60,7 +60,6 @@ export {
   CLUSTER_CHECKPOINT_POLICY,
   MAX_FAILURES,
   POLICY_LABELS,
-  type PolicyCondition,
   type PolicyFailure,
   type PolicyReason,
   type CheckpointPolicySpec,
@@ -128,4 +127,4 @@ export {
   WEBHOOK_PATH,
   type Fallback,
 } from "./restore";
-export type { Infer, Schema, ValidationRule } from "./schema";
+export { formOf, type Infer, type Schema, type ValidationRule } from "./schema";

@@ -1,8 +1,10 @@
-import { integer, object, optional, text, type Infer } from "./schema";
+import { integer, object, optional, pattern, text, type Infer } from "./schema";
 
 const HOUR_SECONDS = 3600;
-/** A whole quantity of memory, such as 1500M or 2Gi. */
-const QUANTITY = "^[1-9][0-9]{0,14}(k|M|G|T|Ki|Mi|Gi|Ti)?$";
+const QUANTITY = pattern(
+  "^[1-9][0-9]{0,14}(k|M|G|T|Ki|Mi|Gi|Ti)?$",
+  "a whole number above zero, optionally followed by k, M, G, T, Ki, Mi, Gi or Ti, such as 1500M or 2Gi",
+);
 const quantity = (description: string) => text(description, 18, { pattern: QUANTITY });
 
 /** Trigger `memory` of a policy. */

@@ -2,16 +2,16 @@ import { memory } from "./policy-memory";
 import {
   DAY_SECONDS,
   integer,
+  MONTH_SECONDS,
   object,
   oneOf,
   optional,
+  pattern,
   text,
   type Infer,
   type ValidationRule,
 } from "./schema";
 
-/** Longest interval and jitter: 30 days. */
-const MONTH_SECONDS = 2_592_000;
 /** Shortest interval, in seconds. A checkpoint of a large pod takes about as long. */
 const MIN_INTERVAL_SECONDS = 60;
 
@@ -34,6 +34,11 @@ export const CRON_PATTERN = `^${[
   .map(field)
   .join(" +")}$`;
 
+const TIME_ZONE = pattern(
+  "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+  "a name of the IANA database, such as Europe/Berlin or UTC",
+);
+
 const heartbeat = object(
   "Periodically, by an interval or by cron.",
   {
@@ -52,7 +57,7 @@ const heartbeat = object(
     ),
     timeZone: optional(
       text("Time zone of cron, as in the IANA database, such as Europe/Berlin. Default: UTC.", 64, {
-        pattern: "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+        pattern: TIME_ZONE,
       }),
     ),
     jitterSeconds: optional(

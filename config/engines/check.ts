@@ -8,7 +8,7 @@ import {
   type ResolvedInstall,
 } from "../install";
 import { rejectSecrets } from "../secret";
-import type { Problem } from "../schema/problem";
+import { printable, type Problem } from "../schema/problem";
 import { definitionOf, type ResolvedEngine } from "./table";
 
 /** Checks an engine without the install. Paths begin with a property of the engine. */
@@ -24,6 +24,7 @@ export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall):
     ...definitionOf(engine).checkInstall(engine, install),
     ...checkRestore(engine, install),
     ...checkMemoryReadings(engine, install),
+    ...checkPolicyEngines(engine, install),
   ];
 }
 
@@ -121,4 +122,27 @@ function checkRestore(engine: ResolvedEngine, install: ResolvedInstall): Problem
           : "remove it, or list namespaces in install.checkpoints.namespaces",
     },
   ];
+}
+
+/** Rejects policies whose action names another engine: the controller has only the one of the platform. */
+function checkPolicyEngines({ kind }: ResolvedEngine, { policies }: ResolvedInstall): Problem[] {
+  if (!policies) return [];
+  return (["checkpointPolicies", "clusterCheckpointPolicies"] as const).flatMap((list) =>
+    policies[list].flatMap(({ action }, index) =>
+      Object.entries(action).flatMap(([name, settings]: [string, { readonly engine?: string }]) =>
+        settings.engine === undefined || settings.engine === kind
+          ? []
+          : [
+              {
+                code: "engine-mismatch",
+                path: ["install", "policies", list, index, "action", name, "engine"],
+                message: "is not the engine of the platform",
+                given: printable(settings.engine),
+                allowed: kind,
+                remedy: "remove it: the controller has only the engine of the platform",
+              },
+            ],
+      ),
+    ),
+  );
 }

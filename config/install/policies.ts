@@ -11,7 +11,7 @@ import {
   type Schema,
 } from "../../api";
 import { derived, described, dnsLabel, integer, shape } from "../schema";
-import { printable, under, type Problem } from "../schema/problem";
+import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
 import { structuralEntries, type StructuralInput } from "../schema/structural";
 import * as v from "../schema/valibot";
 
@@ -82,7 +82,7 @@ export function checkPolicies(
       under(
         ["checkpointPolicies", index],
         [
-          ...checkNamespace(policy.namespace, namespaces),
+          ...checkNamespace(["namespace"], policy.namespace, namespaces),
           ...checkTwice(
             policy.name,
             checkpointPolicies.slice(0, index).filter(({ namespace }) => namespace === policy.namespace),
@@ -94,18 +94,28 @@ export function checkPolicies(
     ...clusterCheckpointPolicies.flatMap((policy, index) =>
       under(
         ["clusterCheckpointPolicies", index],
-        [...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)), ...checkTrigger(policy)],
+        [
+          ...(policy.filter.namespaces ?? []).flatMap((one, position) =>
+            checkNamespace(["filter", "namespaces", position], one, namespaces),
+          ),
+          ...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)),
+          ...checkTrigger(policy),
+        ],
       ),
     ),
   ];
 }
 
-function checkNamespace(namespace: string, namespaces: "all" | readonly string[]): Problem[] {
+function checkNamespace(
+  path: PropertyPath,
+  namespace: string,
+  namespaces: "all" | readonly string[],
+): Problem[] {
   if (namespaces === "all" || namespaces.includes(namespace)) return [];
   return [
     {
       code: "namespace-without-checkpoints",
-      path: ["namespace"],
+      path,
       message: "is a namespace whose Checkpoints are not reconciled",
       given: printable(namespace),
       allowed: namespaces.join(", "),
@@ -128,12 +138,13 @@ function checkTwice(name: string, others: readonly { readonly name: string }[]):
 
 function checkTrigger({ trigger }: Pick<PolicySpec, "trigger">): Problem[] {
   const { heartbeat } = trigger;
-  if (Object.keys(trigger).length !== 1) {
+  const count = Object.keys(trigger).length;
+  if (count !== 1) {
     return [
       {
         code: "invalid-trigger",
         path: ["trigger"],
-        message: "has not exactly one trigger",
+        message: count === 0 ? "has no trigger" : "has more than one trigger",
         allowed: TRIGGER_NAMES.join(", "),
       },
     ];
@@ -147,7 +158,7 @@ function checkHeartbeat({ intervalSeconds, cron, timeZone }: HeartbeatTrigger): 
       {
         code: "invalid-trigger",
         path: [],
-        message: "has not exactly one schedule",
+        message: cron === undefined ? "has no schedule" : "has two schedules",
         allowed: "intervalSeconds or cron",
       },
     ];

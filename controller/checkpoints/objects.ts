@@ -7,13 +7,11 @@ import {
   type CheckpointEndReason,
   type CheckpointSpec,
   type CheckpointStatus,
-  type OwnerIdentity,
 } from "../../api";
 import {
   at,
   Interner,
   isObject,
-  isTrueAt,
   itemsAt,
   kindOf,
   numberAt,
@@ -25,6 +23,7 @@ import {
   type CustomResourceMetadata,
   type Json,
 } from "../../kube";
+import { DEPLOYMENT_HASH, ownerOf, REVISION_HASH } from "./owner";
 
 /** A Checkpoint with the fields in use. */
 export interface CheckpointObject extends CustomResource<CheckpointSpec, CheckpointStatus> {
@@ -160,8 +159,8 @@ export type SourcePodState =
       readonly message: string;
     };
 
-/** Labels that carry the hash of the pod template: of Deployments, of StatefulSets and DaemonSets. */
-const TEMPLATE_HASH = ["pod-template-hash", "controller-revision-hash"];
+/** Labels that carry the hash of the pod template. */
+const TEMPLATE_HASH = [DEPLOYMENT_HASH, REVISION_HASH];
 
 /**
  * Returns the containers of a pod that run as long as it does: `spec.containers`, then the sidecars, which are init containers
@@ -250,15 +249,4 @@ function factsOf(pod: Json, podUID: string): PodFacts {
     ...(owner === undefined ? {} : { owner }),
     ...(podTemplateHash === undefined ? {} : { podTemplateHash }),
   };
-}
-
-/** Returns the controller that owns the pod. */
-export function ownerOf(pod: Json): OwnerIdentity | undefined {
-  const reference = itemsAt(pod, "metadata", "ownerReferences").find((one) => isTrueAt(one, "controller"));
-  const [apiVersion, kind, name, uid] = ["apiVersion", "kind", "name", "uid"].map((field) =>
-    textAt(reference, field),
-  );
-  if (apiVersion === undefined || kind === undefined || name === undefined || uid === undefined)
-    return undefined;
-  return { apiVersion, kind, name, uid };
 }

@@ -42,6 +42,7 @@ export interface DriverOptions extends Omit<
   readonly actions: Readonly<Record<string, Action>>;
   readonly client: Client;
   readonly log: Logger;
+  readonly report: Report;
   /** Called with the key of each policy whose status changed. */
   readonly changed: (key: string) => void;
   /** Called with each node on which other pods must be watched. */
@@ -57,7 +58,6 @@ export class PolicyDriver {
   private readonly podsOf: (owner: string) => readonly PodObject[];
   private readonly work = new Set<Promise<void>>();
   private wake = () => {};
-  report?: Report;
 
   constructor(private readonly options: DriverOptions) {
     const { caches } = options;
@@ -70,8 +70,8 @@ export class PolicyDriver {
         const found = caches.checkpoints.get(key);
         return found && toFact(found);
       },
-      report: (outcome, trigger, run) => this.report?.outcome(outcome, trigger, run, Date.now()),
-      failed: (policy, failure) => this.report?.failed(policy, failure),
+      report: (outcome, trigger, run) => options.report.outcome(outcome, trigger, run, Date.now()),
+      failed: (policy, failure) => options.report.failed(policy, failure),
     });
   }
 
@@ -215,7 +215,7 @@ export class PolicyDriver {
     const { pod, requestedAt, isDeleted } = object;
     if (isDeleted) return this.engine.removePod(pod.uid);
     if (requestedAt !== undefined && requestedAt !== old?.requestedAt && requestMs(requestedAt) === undefined)
-      this.report?.invalidRequest(pod, requestedAt);
+      this.options.report.invalidRequest(pod, requestedAt);
     const requests = [requestMs(requestedAt), requestMs(this.requestOfOwner(object))];
     const requestedMs = Math.max(...requests.map((timeMs) => timeMs ?? Number.NEGATIVE_INFINITY));
     const crossings = this.crossingsOf(pod);

@@ -1,6 +1,6 @@
 /** Reconciles CheckpointPolicies and ClusterCheckpointPolicies. */
 import type { CheckpointSettings, PolicySettings } from "../../config/programs/controller";
-import { controller, type Controller } from "../../kube";
+import { controller, type Change, type Controller } from "../../kube";
 import { CHECKPOINT } from "../checkpoints/objects";
 import type { Runtime } from "../runtime";
 import { ACTIONS } from "./actions";
@@ -10,8 +10,8 @@ import { WATCH } from "./memory/objects";
 import { MetricsReader } from "./memory/metrics-reader";
 import { Readings } from "./memory/readings";
 import { WatchController } from "./memory/watch-controller";
-import { CLUSTER_POLICY, NAMESPACE, POLICY, POLICY_POD, WORKLOADS } from "./objects";
-import { Report } from "./report";
+import { CLUSTER_POLICY, NAMESPACE, POLICY, POLICY_POD, WORKLOADS, type PolicyObject } from "./objects";
+import { measurePolicies, Report } from "./report";
 import { statusOf } from "./status";
 import { TRIGGERS } from "./triggers";
 
@@ -61,6 +61,7 @@ export function policyController(options: PolicyOptions): Controller {
     caches,
     client,
     log,
+    report: new Report({ events, metrics, log, triggers: Object.keys(triggers) }),
     watchNamespace: settings.memory.namespace,
     watchesChanged: (nodeName) => watches.changed(nodeName),
     changed: (key) => builder.queue.addAfter(key, (writtenMs.get(key) ?? 0) + STATUS_MS - Date.now()),
@@ -83,18 +84,16 @@ export function policyController(options: PolicyOptions): Controller {
     log,
     failed: (problem) => readings.failed(problem),
   });
-  driver.report = new Report({
-    events,
-    metrics,
-    log,
-    triggers: Object.keys(triggers),
-    totals: () => driver.totals,
-  });
+  measurePolicies(metrics, () => driver.totals);
 
   const objectOf = (key: string) => policies.get(key) ?? clusterPolicies.get(key);
+  // The driver enqueues the other changes, which are frequent.
+  const when = ({ old, new: now }: Change<PolicyObject>) =>
+    old?.metadata.generation !== now?.metadata.generation;
   return builder
-    .needs(...caches.policies, caches.pods, caches.namespaces, caches.checkpoints, ...caches.workloads)
-    .needs(caches.memoryWatches)
+    .for(policies, { when })
+    .for(clusterPolicies, { when })
+    .needs(caches.memoryWatches, caches.pods, caches.namespaces, caches.checkpoints, ...caches.workloads)
     .reconcile(
       async (key, signal) => {
         const object = objectOf(key);

@@ -2,13 +2,13 @@ import {
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
   REQUESTED_AT,
+  type OwnerIdentity,
   type PolicySpec,
   type PolicyStatus,
 } from "../../api";
 import {
   at,
   Interner,
-  isTrueAt,
   itemsAt,
   kindOf,
   metadataOf,
@@ -24,7 +24,8 @@ import {
 import { phaseOf, readyOf } from "../checkpoints/state";
 import { podKeyOf } from "../checkpoints/reservations";
 import { containersOf, containerStatusesOf, type CheckpointObject } from "../checkpoints/objects";
-import { quantityBytes } from "../../config/schema";
+import { parseQuantity } from "../../config/schema";
+import { DEPLOYMENT_HASH, REVISION_HASH, deploymentOf, ownerOf } from "../checkpoints/owner";
 import type { CheckpointFact, Policy, PolicyPod } from "./core/types";
 
 /** A policy of either kind. A ClusterCheckpointPolicy has no namespace. */
@@ -91,11 +92,10 @@ function requestIn(raw: Json): string | undefined {
 function projectPod(raw: Json): PodObject {
   const metadata = metadataOf(raw);
   const labels = interner.strings(textsAt(raw, "metadata", "labels"));
-  const reference = itemsAt(raw, "metadata", "ownerReferences").find((one) => isTrueAt(one, "controller"));
-  const ownerUID = textAt(reference, "uid");
+  const identity = ownerOf(raw);
   const requestedAt = requestIn(raw);
   const nodeName = textAt(raw, "spec", "nodeName");
-  const owner = ownerOf(reference, labels);
+  const owner = identity && workloadOf(identity, labels);
   const runningSinceMs = runningSince(raw);
   const readySinceMs = readySince(raw);
   const restarts = containerStatusesOf(raw).map((one) => numberAt(one, "restartCount") ?? 0);
@@ -113,34 +113,32 @@ function projectPod(raw: Json): PodObject {
       ...(runningSinceMs === undefined ? {} : { runningSinceMs }),
       ...(readySinceMs === undefined ? {} : { readySinceMs }),
       ...memoryLimitsOf(raw),
-      revision: revisionOf(metadata, ownerUID, owner?.name, labels),
+      revision: revisionOf(metadata, identity?.uid, owner?.name, labels),
       restarts: restarts.reduce((sum, count) => sum + count, 0),
       containers: containersOf(raw).map((one) => interner.text(textAt(one, "name") ?? "")),
     },
-    ...(ownerUID === undefined ? {} : { ownerUID: interner.text(ownerUID) }),
+    ...(identity && { ownerUID: interner.text(identity.uid) }),
     ...(requestedAt === undefined ? {} : { requestedAt }),
     isDeleted: textAt(raw, "metadata", "deletionTimestamp") !== undefined,
   };
 }
 
 /** Returns the owner: a Deployment instead of its ReplicaSet, whose name ends with the hash of the pod template. */
-function ownerOf(
-  reference: Json | undefined,
+function workloadOf(
+  { kind, name }: OwnerIdentity,
   labels: Readonly<Record<string, string>>,
-): PolicyPod["owner"] | undefined {
-  const [kind, name] = [textAt(reference, "kind"), textAt(reference, "name")];
-  if (kind === undefined || name === undefined) return undefined;
-  const end = `-${labels["pod-template-hash"]}`;
-  return kind === "ReplicaSet" && name.endsWith(end)
-    ? { kind: "Deployment", name: interner.text(name.slice(0, -end.length)), replicaSet: interner.text(name) }
-    : { kind: interner.text(kind), name: interner.text(name) };
+): PolicyPod["owner"] {
+  const deployment = kind === "ReplicaSet" ? deploymentOf(name, labels[DEPLOYMENT_HASH]) : name;
+  return deployment === name
+    ? { kind: interner.text(kind), name: interner.text(name) }
+    : { kind: "Deployment", name: interner.text(deployment), replicaSet: interner.text(name) };
 }
 
 /** Returns the memory limits of a pod in bytes. */
 function memoryLimitsOf(raw: Json): Pick<PolicyPod, "memoryLimits" | "podMemoryLimit"> {
   const limitIn = (json: Json | undefined) => {
-    const limit = textAt(json, "resources", "limits", "memory");
-    return limit === undefined ? undefined : quantityBytes(limit);
+    const nanos = parseQuantity(textAt(json, "resources", "limits", "memory") ?? "");
+    return nanos === undefined ? undefined : Number(nanos / BILLION);
   };
   const limits = containersOf(raw).flatMap((one) => {
     const limit = limitIn(one);
@@ -154,9 +152,10 @@ function memoryLimitsOf(raw: Json): Pick<PolicyPod, "memoryLimits" | "podMemoryL
 }
 
 const NO_LIMITS = {};
+const BILLION = 1_000_000_000n;
 
 /** Labels with the hash of the pod template. A ReplicaSet has one template while its Deployment changes it. */
-const TEMPLATE_LABELS = ["controller-revision-hash", "pod-template-hash"];
+const TEMPLATE_LABELS = [REVISION_HASH, DEPLOYMENT_HASH];
 
 /** Returns what the pods of an owner with the same template have in common. A pod without an owner is alone. */
 function revisionOf(

@@ -167,8 +167,7 @@ export class PolicyEngine {
 
   /** Processes what is due. @returns what the caller must start now */
   advance(nowMs: number): readonly Run[] {
-    for (let uid = this.due.first; uid !== undefined; uid = this.due.first) {
-      if ((this.due.firstMs ?? 0) > nowMs) break;
+    for (let uid = this.due.firstDue(nowMs); uid !== undefined; uid = this.due.firstDue(nowMs)) {
       const state = this.policies.get(uid);
       if (state) this.tick(state, nowMs);
       else this.due.delete(uid);

@@ -142,12 +142,12 @@ test.each<[string, object, string]>([
       ...ON,
       policies: { checkpointPolicies: [{ ...nightly, trigger: { manual: {}, ...nightly.trigger } }] },
     },
-    "policies.checkpointPolicies.0.trigger  has not exactly one trigger",
+    "policies.checkpointPolicies.0.trigger  has more than one trigger",
   ],
   [
     "no schedule",
     { ...ON, policies: { checkpointPolicies: [{ ...nightly, trigger: { heartbeat: {} } }] } },
-    "policies.checkpointPolicies.0.trigger.heartbeat  has not exactly one schedule; intervalSeconds or cron",
+    "policies.checkpointPolicies.0.trigger.heartbeat  has no schedule; intervalSeconds or cron",
   ],
   [
     "a broken cron",

@@ -20,7 +20,15 @@ test("checkpoints one pod of each revision of a Deployment once it is Ready, acr
   const of = (hash: string, readySince?: string) => ({
     metadata: {
       labels: { "pod-template-hash": hash },
-      ownerReferences: [{ controller: true, kind: "ReplicaSet", name: `web-${hash}`, uid: `rs-${hash}` }],
+      ownerReferences: [
+        {
+          apiVersion: "apps/v1",
+          controller: true,
+          kind: "ReplicaSet",
+          name: `web-${hash}`,
+          uid: `rs-${hash}`,
+        },
+      ],
     },
     status: {
       phase: "Running",
