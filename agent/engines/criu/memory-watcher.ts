@@ -23,8 +23,10 @@ const WATCH: Kind<WatchObject> = { ...NODE_MEMORY_WATCH, project: projectCustomR
 
 /** Time between two readings, ms. */
 const PERIOD_MS = 2000;
-/** Failed readings before they are reported: an update of the service takes seconds. */
-const REPORTED_FAILURES = 15;
+/** Time limit of a reading, ms. */
+const TIMEOUT_MS = 10_000;
+/** Time without a reading after which that is reported, ms: an update of the service takes seconds. */
+const REPORTED_AFTER_MS = 30_000;
 /** Maximum length of `status.message`. */
 const MAX_MESSAGE = 1024;
 
@@ -37,7 +39,7 @@ export class MemoryWatcher implements Runner {
   private readonly objects: CachedObjects<WatchObject>;
   private readonly monitors = new Map<string, MemoryMonitor>();
   private running: Promise<void> = Promise.resolve();
-  private failures = 0;
+  private failingSinceMs?: number;
   private message?: string;
 
   constructor(
@@ -98,17 +100,23 @@ export class MemoryWatcher implements Runner {
 
   private async read(monitor: MemoryMonitor): Promise<void> {
     const { stop, log } = this.tools;
+    const timeout = AbortSignal.timeout(TIMEOUT_MS);
     try {
-      const { memory } = await this.node.usage(monitor.pods, stop);
+      const { memory } = await this.node.usage(monitor.pods, AbortSignal.any([stop, timeout]));
       const readings = Object.entries(memory).map(
         ([uid, containers]) => [uid, new Map(Object.entries(containers))] as const,
       );
       monitor.observe(new Map(readings), Date.now());
-      this.failures = 0;
+      delete this.failingSinceMs;
       delete this.message;
     } catch (error) {
-      if (stop.aborted || ++this.failures !== REPORTED_FAILURES) return;
-      this.message = `cannot read the memory of pods: ${textOf(error)}`.slice(0, MAX_MESSAGE);
+      this.failingSinceMs ??= Date.now();
+      if (stop.aborted || this.message !== undefined || Date.now() - this.failingSinceMs < REPORTED_AFTER_MS)
+        return;
+      const cause = timeout.aborted
+        ? `the host service did not respond within ${TIMEOUT_MS / 1000} s`
+        : textOf(error);
+      this.message = `cannot read the memory of pods: ${cause}`.slice(0, MAX_MESSAGE);
       log.warn({ err: error }, "cannot read the memory of pods");
     }
   }
