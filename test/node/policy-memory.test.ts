@@ -34,10 +34,11 @@ beforeAll(async () => {
 });
 afterAll(() => engine?.close());
 
-const list = <T>(...args: string[]) =>
-  (JSON.parse(engine.kubectl(["get", ...args, "-o", "json"])) as { items: readonly T[] }).items;
-const watches = () => list<Watch>("-n", "cedana-system", "nodememorywatches");
-const taken = () => list<Taken>("checkpoints.automation.cedana.ai", "-l", "cedana.ai/policy=full");
+const list = (...args: string[]): readonly unknown[] =>
+  (JSON.parse(engine.kubectl(["get", ...args, "-o", "json"])) as { items: readonly unknown[] }).items;
+const watches = () => list("-n", "cedana-system", "nodememorywatches") as readonly Watch[];
+const taken = () =>
+  list("checkpoints.automation.cedana.ai", "-l", "cedana.ai/policy=full") as readonly Taken[];
 
 /** Runs a pod with the container that grows. */
 const run = (name: string) =>
