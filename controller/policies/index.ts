@@ -21,6 +21,8 @@ const WORKERS = 4;
 const MAX_DELAY_MS = 60_000;
 /** Shortest time between two writes of a policy's status: one with many pods changes all the time. */
 const STATUS_MS = 15_000;
+/** Time between two checks whether there are readings of memory. */
+const READINGS_MS = 30_000;
 
 export interface PolicyOptions extends Runtime {
   readonly settings: PolicySettings;
@@ -103,12 +105,14 @@ export function policyController(options: PolicyOptions): Controller {
         const waitMs = (writtenMs.get(key) ?? 0) + STATUS_MS - nowMs;
         if (waitMs > 0 && object.status.observedGeneration === object.metadata.generation)
           return { requeueAfterMs: waitMs };
-        const status = statusOf(object, view, readings.problem, nowMs);
-        if (status === undefined) return undefined;
+        // That an agent does not report is no change of any object.
+        const again = view.isWatching ? { requeueAfterMs: READINGS_MS } : undefined;
+        const status = statusOf(object, view, readings.problem(nowMs), nowMs);
+        if (status === undefined) return again;
         const kind = object.metadata.namespace === undefined ? CLUSTER_POLICY : POLICY;
         await client.applyStatus(kind, object.metadata, status, { signal });
         writtenMs.set(key, nowMs);
-        return undefined;
+        return again;
       },
       {
         start: () => {

@@ -1,6 +1,9 @@
 import type { CachedObjects } from "../../../kube";
 import type { WatchObject } from "./objects";
 
+/** Time within which what reads a node writes its first status, ms. A node without an agent never has one. */
+const FIRST_STATUS_MS = 60_000;
+
 /** Why there are no readings. */
 export interface ReadingsProblem {
   /** Of no pod, or of pods on some nodes. */
@@ -34,15 +37,17 @@ export class Readings {
   }
 
   /** Returns why there are no readings of all pods, or of those of some nodes. */
-  get problem(): ReadingsProblem | undefined {
+  problem(nowMs: number): ReadingsProblem | undefined {
     if (this.failure !== undefined) return { of: "all", message: this.failure };
-    const failing = this.objects.list().filter(({ status }) => status.message !== undefined);
+    const failing = this.objects.list().flatMap(({ metadata, spec: { nodeName }, status }) => {
+      const isLate = nowMs - Date.parse(metadata.creationTimestamp) >= FIRST_STATUS_MS;
+      const isSilent = status.observedGeneration === undefined && isLate;
+      const message = status.message ?? (isSilent ? "its agent has not reported" : undefined);
+      return message === undefined ? [] : `${nodeName}: ${message}`;
+    });
     const [first] = failing;
-    if (!first) return undefined;
+    if (first === undefined) return undefined;
     const nodes = `${failing.length} ${failing.length === 1 ? "node" : "nodes"}`;
-    return {
-      of: "some",
-      message: `no readings of ${nodes}: ${first.spec.nodeName}: ${first.status.message}`,
-    };
+    return { of: "some", message: `no readings of ${nodes}: ${first}` };
   }
 }

@@ -203,4 +203,25 @@ describe("memory", () => {
     await seconds(30);
     expect((await watches()).items).toEqual([]);
   });
+
+  test("the status names a node whose agent does not report", async () => {
+    const memory = { namespace: "cedana-system", readings: "agent" } as const;
+    cluster = new PolicyCluster({ settings: { maxInFlight: 50, memory } });
+    cluster.policy("full", { trigger: { memory: { percent: 80 } } });
+    for (const node of ["n1", "n2"]) limited(node, node);
+    cluster.start();
+    await seconds(30);
+    expect(conditions("full")[0]?.message).toBe("pods that match are checkpointed when they are due");
+    await seconds(90);
+    expect(conditions("full")[0]?.message).toMatch(
+      /no readings of 2 nodes: n[12]: its agent has not reported$/,
+    );
+    for (const node of ["n1", "n2"])
+      cluster.api.edit(`${WATCHES}/${node}`, (object) => {
+        object["status"] = { observedGeneration: 1 };
+      });
+    await seconds(60);
+    expect(conditions("full")[0]?.message).toBe("pods that match are checkpointed when they are due");
+    expect(await cluster.created()).toEqual([]);
+  });
 });
