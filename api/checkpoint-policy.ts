@@ -3,6 +3,7 @@ import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS, type Column } 
 import { action } from "./policy-action";
 import { clusterFilter, filter, type PodFilter } from "./policy-filter";
 import { trigger } from "./policy-trigger";
+import { firings } from "./policy-webhook";
 import {
   count,
   DAY_SECONDS,
@@ -86,6 +87,7 @@ const status = object("Current state of the policy.", {
   matchedPods: optional(count("Number of pods that match, regardless of minRunningSeconds.")),
   inFlight: optional(count("Number of the policy's Checkpoints that have not ended.")),
   waiting: optional(count("Number of pods that are due, and wait for the limits.")),
+  firings: optional(firings),
   lastFailures: optional(
     list(`The last ${MAX_FAILURES} failures, newest first.`, failure, {
       maxItems: MAX_FAILURES,
@@ -141,7 +143,7 @@ export const CLUSTER_CHECKPOINT_POLICY = defineKind({
   spec: clusterSpec,
 });
 
-/** Labels and annotation of a Checkpoint that a policy created. */
+/** Labels and annotations of a Checkpoint that a policy created. */
 export const POLICY_LABELS = {
   /** Name of the policy. */
   name: "cedana.ai/policy",
@@ -149,6 +151,8 @@ export const POLICY_LABELS = {
   uid: "cedana.ai/policy-uid",
   /** When the checkpoint was due, RFC 3339. An annotation. */
   due: "cedana.ai/policy-due",
+  /** The action, if it does more once the Checkpoint is completed. An annotation. */
+  action: "cedana.ai/policy-action",
 } as const;
 
 /**

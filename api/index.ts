@@ -77,17 +77,27 @@ export {
   type NodeMemoryWatchSpec,
   type NodeMemoryWatchStatus,
 } from "./node-memory-watch";
-export type { CheckpointAction } from "./policy-action";
+export { ACTION_FIELDS, type CheckpointAction, type FirstCheckpointAction } from "./policy-action";
 export type { OwnerFilter, PodFilter } from "./policy-filter";
 export type { MemoryTrigger } from "./policy-memory";
 export type { LabelSelector } from "./policy-selector";
 export {
   CRON_PATTERN,
   REQUESTED_AT,
-  TRIGGER_NAMES,
+  TRIGGER_FIELDS,
   type HeartbeatTrigger,
   type StartupTrigger,
 } from "./policy-trigger";
+export {
+  FIRING_ID,
+  FIRING_WINDOW,
+  MAX_FIRINGS,
+  MIN_FIRING_SECONDS,
+  type Firing,
+  type SecretReference,
+  type WebhookTrigger,
+} from "./policy-webhook";
+export { namesOf as namesInWords } from "./exactly-one";
 export { conditionsOf, toolConditions, type CheckpointConditionType, type Condition } from "./conditions";
 export { AUTOMATION_GROUP, ENGINES, type Column, type EngineName, type Kind } from "./kind";
 export {

@@ -1,4 +1,6 @@
+import { exactlyOne } from "./exactly-one";
 import { memory } from "./policy-memory";
+import { webhook } from "./policy-webhook";
 import {
   DAY_SECONDS,
   integer,
@@ -112,22 +114,14 @@ const startup = object(
   },
 );
 
-const triggers = {
-  heartbeat: optional(heartbeat),
-  manual: optional(manual),
-  startup: optional(startup),
-  memory: optional(memory),
-};
+/** Triggers by name. */
+export const TRIGGER_FIELDS = { heartbeat, manual, startup, memory, webhook } as const;
 
-/** Names of the triggers. */
-export const TRIGGER_NAMES: readonly string[] = Object.keys(triggers);
-
-export const trigger = object("When the action is due for a pod. Exactly one of the fields.", triggers, [
-  {
-    rule: `[${TRIGGER_NAMES.map((name) => `has(self.${name})`).join(", ")}].exists_one(isSet, isSet)`,
-    message: `set exactly one trigger: ${TRIGGER_NAMES.slice(0, -1).join(", ")} or ${TRIGGER_NAMES.at(-1)}`,
-  },
-]);
+export const trigger = exactlyOne(
+  "trigger",
+  "When the action is due for a pod. Exactly one of the fields.",
+  TRIGGER_FIELDS,
+);
 
 export type HeartbeatTrigger = Infer<typeof heartbeat>;
 export type StartupTrigger = Infer<typeof startup>;

@@ -25,6 +25,7 @@ export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall):
     ...checkRestore(engine, install),
     ...checkMemoryReadings(engine, install),
     ...checkPolicyEngines(engine, install),
+    ...checkPolicyWebhook(engine, install),
   ];
 }
 
@@ -93,6 +94,24 @@ function checkGateOwner(engine: ResolvedEngine, install: ResolvedInstall): Probl
       given: "manager",
       allowed: "controller, nodeReadinessRule",
       remedy: "remove it: without a manager, nodes would never become ready",
+    },
+  ];
+}
+
+/** Rejects the webhook of policies without the certificate of the restore webhook. */
+function checkPolicyWebhook(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
+  const policies = policiesOf(install);
+  if (!policies || !policies.webhook || restoreOf(engine, install)) return [];
+  const canRestore = restoresByWebhook(engine);
+  return [
+    {
+      code: "policy-webhook-without-restore",
+      path: ["install", "policies", "webhook"],
+      message: canRestore
+        ? "needs the certificate of the restore webhook, which is disabled"
+        : `is not supported: the engine ${engine.kind} has no restore by the webhook`,
+      allowed: "false",
+      remedy: canRestore ? "remove install.restore: false" : "remove it, or choose another engine.kind",
     },
   ];
 }

@@ -17,6 +17,8 @@ export {
   type MemorySource,
   type PoliciesOf,
 } from "./policies";
+export { ACTION_NAMES, DEFAULT_ACTIONS, type ActionName } from "./policy-actions";
+export { servedNames } from "./served-names";
 export { agentNamespace, commonLabels, imageReference, namesOf, selectorLabels } from "./names";
 export {
   gateOwner,

@@ -2,15 +2,18 @@ import {
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
   CRON_PATTERN,
-  TRIGGER_NAMES,
   type CheckpointPolicySpec,
   type ClusterCheckpointPolicySpec,
   type HeartbeatTrigger,
   type Kind,
   type PolicySpec,
+  namesInWords,
+  TRIGGER_FIELDS,
   type Schema,
 } from "../../api";
-import { derived, described, dnsLabel, integer, shape } from "../schema";
+import { derived, described, dnsLabel, integer, oneOf, shape } from "../schema";
+import { checkAction, policyActionsSchema } from "./policy-actions";
+import { checkWebhookTrigger, policyWebhookSchema } from "./policy-webhook";
 import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
 import { structuralEntries, type StructuralInput } from "../schema/structural";
 import * as v from "../schema/valibot";
@@ -56,6 +59,11 @@ export const policiesSchema = shape({
     derived(v.picklist(MEMORY_READINGS), "agent with the engine criu, else metrics-server"),
     "What reads the memory of pods for the trigger memory. agent: the agent of their node, every 2 s. metrics-server: the API metrics.k8s.io of the cluster, every 15 s.",
   ),
+  actions: policyActionsSchema,
+  webhook: described(
+    v.optional(oneOf([v.literal(false), policyWebhookSchema]), false),
+    "Server of the trigger webhook, with the certificate of the restore webhook. {} enables it. false: no server.",
+  ),
   checkpointPolicies: described(v.optional(v.array(policySchema), []), "CheckpointPolicies to create."),
   clusterCheckpointPolicies: described(
     v.optional(v.array(clusterPolicySchema), []),
@@ -74,7 +82,7 @@ const CRON = new RegExp(CRON_PATTERN, "i");
  * @param namespaces namespaces whose Checkpoints are reconciled
  */
 export function checkPolicies(
-  { checkpointPolicies, clusterCheckpointPolicies }: PoliciesOf,
+  { checkpointPolicies, clusterCheckpointPolicies, actions, webhook }: PoliciesOf,
   namespaces: "all" | readonly string[],
 ): Problem[] {
   return [
@@ -88,6 +96,8 @@ export function checkPolicies(
             checkpointPolicies.slice(0, index).filter(({ namespace }) => namespace === policy.namespace),
           ),
           ...checkTrigger(policy),
+          ...checkWebhookTrigger(policy, webhook),
+          ...checkAction(policy, actions),
         ],
       ),
     ),
@@ -100,6 +110,8 @@ export function checkPolicies(
           ),
           ...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)),
           ...checkTrigger(policy),
+          ...checkWebhookTrigger(policy, webhook),
+          ...checkAction(policy, actions),
         ],
       ),
     ),
@@ -145,7 +157,7 @@ function checkTrigger({ trigger }: Pick<PolicySpec, "trigger">): Problem[] {
         code: "invalid-trigger",
         path: ["trigger"],
         message: count === 0 ? "has no trigger" : "has more than one trigger",
-        allowed: TRIGGER_NAMES.join(", "),
+        allowed: namesInWords(Object.keys(TRIGGER_FIELDS)),
       },
     ];
   }

@@ -30,8 +30,8 @@ export interface CheckpointObject extends CustomResource<CheckpointSpec, Checkpo
   readonly metadata: CustomResourceMetadata & {
     /** The Cedana that owns it. */
     readonly cedana?: { readonly name: string; readonly uid: string };
-    /** The policy that created it, and when it was due (RFC 3339). */
-    readonly policy?: { readonly uid: string; readonly due: string };
+    /** The policy that created it, when it was due (RFC 3339), and the action that does more once it is completed. */
+    readonly policy?: { readonly uid: string; readonly due: string; readonly action?: string };
   };
   /** What survives the loss of the status. */
   readonly record?: {
@@ -100,7 +100,14 @@ function policyOf(raw: Json): Pick<CheckpointObject["metadata"], "policy"> {
   const uid = textAt(raw, "metadata", "labels", POLICY_LABELS.uid);
   if (uid === undefined) return {};
   const due = textAt(raw, "metadata", "annotations", POLICY_LABELS.due) ?? "";
-  return { policy: { uid: interner.text(uid), due } };
+  const action = textAt(raw, "metadata", "annotations", POLICY_LABELS.action);
+  return {
+    policy: {
+      uid: interner.text(uid),
+      due,
+      ...(action === undefined ? {} : { action: interner.text(action) }),
+    },
+  };
 }
 
 function recordOf(raw: Json, uid: string): Pick<CheckpointObject, "record"> {

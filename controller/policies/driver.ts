@@ -1,12 +1,21 @@
 import { isDeepStrictEqual } from "node:util";
-import type { MemoryWatch, PolicyFailure } from "../../api";
-import { isFinal, NotLeaderError, sleep, type CachedObjects, type Client, type Logger } from "../../kube";
+import type { MemoryWatch } from "../../api";
+import {
+  isFinal,
+  NotLeaderError,
+  sleep,
+  type CachedObjects,
+  type Client,
+  type Events,
+  type Logger,
+} from "../../kube";
 import type { CheckpointObject } from "../checkpoints/objects";
 import { podKeyOf } from "../checkpoints/reservations";
-import type { Action } from "./actions";
+import { ActionError, type Action } from "./actions";
 import { PolicyEngine, type EngineOptions } from "./core/engine";
 import type { PolicyView } from "./core/outcome";
-import { entryOf, type Run } from "./core/types";
+import type { KnownStatus } from "./core/policy-state";
+import { entryOf, type Policy, type Run } from "./core/types";
 import {
   requestMs,
   toFact,
@@ -41,6 +50,7 @@ export interface DriverOptions extends Omit<
   readonly caches: PolicyCaches;
   readonly actions: Readonly<Record<string, Action>>;
   readonly client: Client;
+  readonly events: Events;
   readonly log: Logger;
   readonly report: Report;
   /** Called with the key of each policy whose status changed. */
@@ -86,7 +96,16 @@ export class PolicyDriver {
 
   /** Keys of the policies whose trigger depends on readings. */
   get watchingPolicies(): readonly string[] {
-    return this.engine.watchingPolicies;
+    const all = this.options.caches.policies.flatMap((objects) => objects.list());
+    return all.flatMap(({ metadata: { uid } }) =>
+      this.engine.view(uid)?.isWatching ? (this.engine.keyOf(uid) ?? []) : [],
+    );
+  }
+
+  /** Records a failure of a policy. `pod` is its `namespace/name`. */
+  fail(policy: Policy, pod: string, reason: string, message: string): void {
+    this.engine.fail(policy.uid, pod, Date.now(), { reason, message });
+    this.wake();
   }
 
   get totals() {
@@ -175,7 +194,7 @@ export class PolicyDriver {
   }
 
   private async execute(run: Run, signal: AbortSignal): Promise<void> {
-    const { actions, client, log, caches } = this.options;
+    const { actions, client, events, log, caches } = this.options;
     const { namespace } = run.pod;
     const found = entryOf(actions, run.policy.spec.action);
     const fail = (reason: string, message: string) => this.engine.failRun(run, Date.now(), reason, message);
@@ -187,12 +206,13 @@ export class PolicyDriver {
         const names = Object.keys(run.policy.spec.action).join(", ");
         return fail("UnknownAction", `this controller does not have the action ${names}`);
       }
-      const state = await found.entry.execute(found.settings, run, { client, signal });
+      const state = await found.entry.execute(found.settings, run, { client, events, signal });
       if (state === "ended") this.engine.removeCheckpoint(run.key, run.policy.uid);
     } catch (error) {
       // The next leader makes it up.
       if (signal.aborted || error instanceof NotLeaderError) return;
       const message = error instanceof Error ? error.message : String(error);
+      if (error instanceof ActionError) return fail(error.reason, message);
       if (isFinal(error)) return fail("Rejected", message);
       log.warn({ policy: run.policy.name, checkpoint: run.key, err: error }, "action not executed, retrying");
       this.engine.retryRun(run, Date.now() + RETRY_MS, `the API server did not execute it: ${message}`);
@@ -202,9 +222,10 @@ export class PolicyDriver {
   }
 
   private setPolicy(object: PolicyObject, nowMs: number): void {
-    const { lastRunTime, lastFailures } = object.status;
-    const known: { lastRunMs?: number; failures?: readonly PolicyFailure[] } = {
+    const { lastRunTime, lastFailures, firings: [firing] = [] } = object.status;
+    const known: KnownStatus = {
       ...(lastRunTime === undefined ? {} : { lastRunMs: Date.parse(lastRunTime) }),
+      ...(firing === undefined ? {} : { firedMs: Date.parse(firing.time) }),
       ...(lastFailures === undefined ? {} : { failures: lastFailures }),
     };
     if (object.metadata.deletionTimestamp !== undefined) this.engine.removePolicy(object.metadata.uid);

@@ -1,11 +1,13 @@
 /** Reconciles CheckpointPolicies and ClusterCheckpointPolicies. */
 import type { CheckpointSettings, PolicySettings } from "../../config/programs/controller";
+import { DEFAULT_ACTIONS } from "../../config/install";
 import { controller, type Change, type Controller } from "../../kube";
 import { CHECKPOINT } from "../checkpoints/objects";
 import type { Runtime } from "../runtime";
 import { ACTIONS } from "./actions";
 import { PolicyDriver } from "./driver";
 import { FILTERS } from "./filters";
+import { followUpController } from "./follow-ups";
 import { WATCH } from "./memory/objects";
 import { MetricsReader } from "./memory/metrics-reader";
 import { Readings } from "./memory/readings";
@@ -36,11 +38,20 @@ export interface PolicyOptions extends Runtime {
   };
 }
 
-/** Returns the controller of policies. It creates Checkpoints when pods are due, and writes the status of policies. */
-export function policyController(options: PolicyOptions): Controller {
+/** Returns the actions that the install enables: the controller has the permissions of no others. */
+function enabledOf({ actions = DEFAULT_ACTIONS }: PolicySettings): typeof ACTIONS {
+  const enabled = new Set<string>(actions);
+  return Object.fromEntries(Object.entries(ACTIONS).filter(([name]) => enabled.has(name)));
+}
+
+/**
+ * Returns the controllers of policies: one creates Checkpoints when pods are due, and writes the status of policies; the other one
+ * does what follows a Checkpoint.
+ */
+export function policyControllers(options: PolicyOptions): readonly Controller[] {
   const { settings, cache, client, events, log, metrics, tables = {} } = options;
   const { namespaces, maxPerNode } = options.checkpoints;
-  const { triggers = TRIGGERS, filters = FILTERS, actions = ACTIONS } = tables;
+  const { triggers = TRIGGERS, filters = FILTERS, actions = enabledOf(settings) } = tables;
   const scope = { namespaces, skipDenied: true };
   const policies = cache.objects(POLICY, scope);
   const clusterPolicies = cache.objects(CLUSTER_POLICY, { skipDenied: true });
@@ -62,6 +73,7 @@ export function policyController(options: PolicyOptions): Controller {
     maxInFlight: settings.maxInFlight,
     caches,
     client,
+    events,
     log,
     report: new Report({ events, metrics, log, triggers: Object.keys(triggers) }),
     watchNamespace: settings.memory.namespace,
@@ -92,7 +104,7 @@ export function policyController(options: PolicyOptions): Controller {
   // The driver enqueues the other changes, which are frequent.
   const when = ({ old, new: now }: Change<PolicyObject>) =>
     old?.metadata.generation !== now?.metadata.generation;
-  return builder
+  const reconciling = builder
     .for(policies, { when })
     .for(clusterPolicies, { when })
     .needs(caches.memoryWatches, caches.pods, caches.namespaces, caches.checkpoints, ...caches.workloads)
@@ -129,4 +141,14 @@ export function policyController(options: PolicyOptions): Controller {
         drain: () => driver.drain(),
       },
     );
+  const followUps = followUpController({
+    ...caches,
+    actions,
+    client,
+    events,
+    log,
+    metrics,
+    failed: (policy, pod, reason, message) => driver.fail(policy, pod, reason, message),
+  });
+  return [reconciling, followUps];
 }

@@ -38,7 +38,9 @@ export function statusOf(
     waiting: view.waiting,
     ...(view.failures.length === 0 ? {} : { lastFailures: view.failures }),
   };
-  return isDeepStrictEqual(plain(next), plain(status)) ? undefined : next;
+  // The replicas that accept requests write them, with another field manager.
+  const { firings: _, ...own } = status;
+  return isDeepStrictEqual(plain(next), plain(own)) ? undefined : next;
 }
 
 /** Maximum length of a condition's message. */

@@ -7,6 +7,7 @@ import {
   gateTimes,
   namesOf,
   policiesOf,
+  servedNames,
   type ResolvedInstall,
 } from "../../install";
 import type { CheckpointSettings, ControllerSettings, GateSettings, RestoreSettings } from "./schema";
@@ -60,12 +61,23 @@ function checkpoints(engine: ResolvedEngine, install: ResolvedInstall): Checkpoi
 function policies(engine: ResolvedEngine, install: ResolvedInstall): Pick<ControllerSettings, "policies"> {
   const settings = policiesOf(install);
   if (!settings) return {};
-  const memory = { namespace: agentNamespace(install), readings: memoryReadingsOf(engine, install) };
-  return { policies: { maxInFlight: settings.maxInFlight, memory } };
+  const { maxInFlight, actions, webhook } = settings;
+  return {
+    policies: {
+      maxInFlight,
+      actions,
+      memory: { namespace: agentNamespace(install), readings: memoryReadingsOf(engine, install) },
+      ...(webhook && { webhook: { port: POLICY_WEBHOOK_PORT, secrets: webhook.secrets } }),
+    },
+  };
 }
 
 /** Port of the controller's webhook. */
 export const WEBHOOK_PORT = 9443;
+/** Port of the server of the trigger `webhook`. */
+export const POLICY_WEBHOOK_PORT = 9444;
+/** Name of that port in the pod. */
+export const POLICY_PORT_NAME = "policies";
 
 function restore(engine: ResolvedEngine, install: ResolvedInstall): RestoreSettings | false {
   const settings = restoreOf(engine, install);
@@ -77,7 +89,7 @@ function restore(engine: ResolvedEngine, install: ResolvedInstall): RestoreSetti
     port: WEBHOOK_PORT,
     configuration: names.restore,
     secret: names.restoreCertificate,
-    dnsNames: [`${names.restore}.${install.namespace}.svc`],
+    dnsNames: servedNames(install),
     certificates: settings.certificates,
   };
 }

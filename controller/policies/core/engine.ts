@@ -4,7 +4,7 @@ import { DueHeap } from "./due-heap";
 import { checkpointName } from "./hash";
 import { Once } from "./once";
 import type { Outcome, PolicyView } from "./outcome";
-import { PolicyState, type Tables } from "./policy-state";
+import { PolicyState, type KnownStatus, type Tables } from "./policy-state";
 import { Slots } from "./slots";
 import type { CheckpointFact, Policy, PolicyPod, Run } from "./types";
 import { Waiting } from "./waiting";
@@ -67,19 +67,16 @@ export class PolicyEngine {
   }
 
   /** Adds a policy, or replaces it by another generation. `known`: what its status says. */
-  setPolicy(
-    policy: Policy,
-    nowMs: number,
-    known: { readonly lastRunMs?: number; readonly failures?: readonly PolicyFailure[] } = {},
-  ): void {
+  setPolicy(policy: Policy, nowMs: number, known: KnownStatus = {}): void {
     const old = this.policies.get(policy.uid);
-    if (old?.policy.generation === policy.generation) return;
+    if (old?.policy.generation === policy.generation) {
+      if (old.fire(known.firedMs, (uid) => this.pods.get(uid))) this.refresh(old);
+      return;
+    }
     if (old) this.removePolicy(policy.uid);
     const sinceMs = old ? nowMs : policy.sinceMs;
-    const state = new PolicyState({ ...policy, sinceMs }, this.options, this.watches);
-    const lastRunMs = old?.lastRunMs ?? known.lastRunMs;
-    if (lastRunMs !== undefined) state.lastRunMs = lastRunMs;
-    state.failures = old?.failures ?? known.failures ?? [];
+    const state = new PolicyState({ ...policy, sinceMs }, this.options, this.watches, old ?? known);
+    state.fire(known.firedMs, () => undefined);
     this.policies.set(policy.uid, state);
     const scope = policy.namespace ?? "";
     this.scopes.set(scope, (this.scopes.get(scope) ?? new Set()).add(policy.uid));
@@ -150,9 +147,19 @@ export class PolicyEngine {
 
   /** Records that a run that `advance` returned could not be executed. */
   failRun(run: Run, nowMs: number, reason: string, message: string): void {
-    const state = this.policies.get(run.policy.uid);
-    if (state) this.failure(state, podKey(run.pod), nowMs, { reason, message });
+    this.fail(run.policy.uid, podKey(run.pod), nowMs, { reason, message });
     this.removeCheckpoint(run.key, run.policy.uid);
+  }
+
+  /** Records a failure of a policy. `pod` is its `namespace/name`. */
+  fail(
+    policyUID: string,
+    pod: string,
+    nowMs: number,
+    why: { readonly reason: string; readonly message: string },
+  ): void {
+    const state = this.policies.get(policyUID);
+    if (state) this.failure(state, pod, nowMs, why);
   }
 
   /** Records that a run that `advance` returned may be executed again at a time, unless its deadline has passed by then. */
@@ -193,11 +200,6 @@ export class PolicyEngine {
   /** Returns the numbers of all policies together. */
   get totals(): { readonly policies: number; readonly inFlight: number; readonly waiting: number } {
     return { policies: this.policies.size, inFlight: this.slots.total, waiting: this.waiting.size };
-  }
-
-  /** Keys of the policies whose trigger depends on readings. */
-  get watchingPolicies(): readonly string[] {
-    return [...this.policies].flatMap(([uid, { isWatching }]) => (isWatching ? (this.keyOf(uid) ?? []) : []));
   }
 
   /** Returns `namespace/name` of a policy, or `name` of a cluster-scoped one. */

@@ -3,6 +3,7 @@ import { MAX_FAILURES } from "../../../api";
 import { DueHeap } from "./due-heap";
 import {
   entryOf,
+  type ActionSubject,
   type Filter,
   type FilterContext,
   type OnceSubject,
@@ -16,6 +17,16 @@ import type { Watches } from "./watches";
 export interface Tables {
   readonly triggers: Readonly<Record<string, Trigger>>;
   readonly filters: Readonly<Record<string, Filter>>;
+  /** Default: actions are not checked, and all of them create Checkpoints of pods. */
+  readonly actions?: Readonly<Record<string, ActionSubject>>;
+}
+
+/** What the status of a policy says. */
+export interface KnownStatus {
+  readonly lastRunMs?: number;
+  /** When a request to the policy was accepted last. */
+  readonly firedMs?: number;
+  readonly failures?: readonly PolicyFailure[];
 }
 
 interface Bound<T> {
@@ -31,8 +42,12 @@ export class PolicyState {
   readonly triggerName: string;
   /** Why it can never be due. */
   readonly problem?: string;
+  /** What its action is executed for. */
+  readonly subject: ActionSubject;
   lastRunMs?: number;
-  failures: readonly PolicyFailure[] = [];
+  /** When a request to the policy was accepted last. */
+  firedMs?: number;
+  failures: readonly PolicyFailure[];
   /** The pods that match, and until when each is done. */
   private readonly doneMs = new Map<string, number>();
   private readonly trigger?: Bound<Trigger>;
@@ -40,16 +55,24 @@ export class PolicyState {
 
   constructor(
     readonly policy: Policy,
-    { triggers, filters }: Tables,
+    { triggers, filters, actions }: Tables,
     private readonly watches: Watches,
+    { lastRunMs, firedMs, failures = [] }: KnownStatus = {},
   ) {
-    const { trigger, filter = {} } = policy.spec;
+    if (lastRunMs !== undefined) this.lastRunMs = lastRunMs;
+    if (firedMs !== undefined) this.firedMs = firedMs;
+    this.failures = failures;
+    const { trigger, filter = {}, action } = policy.spec;
+    const acts = actions && entryOf(actions, action);
+    this.subject = acts?.entry ?? {};
     const found = entryOf(triggers, trigger);
     this.triggerName = found?.name ?? "none";
     if (found) this.trigger = found;
     const unknown = Object.keys(filter).filter((name) => !Object.hasOwn(filters, name));
     // A condition that is not known cannot be left out: more pods would match.
     if (unknown.length > 0) this.problem = `this controller does not have the filter ${unknown.join(", ")}`;
+    else if (actions && !acts)
+      this.problem = `this controller does not have the action ${Object.keys(action).join(", ")}; install.policies.actions enables: ${Object.keys(actions).join(", ")}`;
     else if (!found)
       this.problem = `this controller does not have the trigger ${Object.keys(trigger).join(", ")}`;
     else {
@@ -114,6 +137,21 @@ export class PolicyState {
     this.watch(pod);
   }
 
+  /**
+   * Records when a request to the policy was accepted last, and schedules its pods.
+   * @param podOf returns a pod by its UID
+   * @returns whether it was another request
+   */
+  fire(timeMs: number | undefined, podOf: (uid: string) => PolicyPod | undefined): boolean {
+    if (timeMs === undefined || timeMs === this.firedMs) return false;
+    this.firedMs = timeMs;
+    for (const [uid, doneMs] of this.doneMs) {
+      const pod = podOf(uid);
+      if (pod) this.schedule(pod, doneMs);
+    }
+    return true;
+  }
+
   delete(podUID: string): boolean {
     if (this.isWatching) this.watches.delete(this.policy.uid, podUID);
     this.queue.delete(podUID);
@@ -145,7 +183,8 @@ export class PolicyState {
 
   private schedule(pod: PolicyPod, afterMs: number): void {
     const { entry, settings } = this.trigger ?? {};
-    const context = { policyUID: this.policy.uid, pod };
+    const { firedMs, policy } = this;
+    const context = { policyUID: policy.uid, pod, ...(firedMs === undefined ? {} : { firedMs }) };
     this.queue.set(pod.uid, entry?.next(settings as never, context, afterMs));
   }
 }

@@ -83,6 +83,8 @@ export type PodWatch = Pick<MemoryWatch, "forSeconds" | "thresholds">;
 export interface TriggerContext {
   readonly policyUID: string;
   readonly pod: PolicyPod;
+  /** When a request to the policy was accepted last. */
+  readonly firedMs?: number;
 }
 
 /** When an action is due. `S` is the type of its settings in `spec.trigger`. */
@@ -120,6 +122,16 @@ export interface Filter<S = never> {
   /** Its settings if the policy has none. Default: all pods match. */
   readonly unset?: unknown;
   matches(settings: S, pod: PolicyPod, context: FilterContext): boolean;
+}
+
+/** What an action is executed for, and what the engine must know of it. */
+export interface ActionSubject {
+  /** Default: `pod`. `suspendedWorkload`: a workload without pods because a policy suspended it. */
+  readonly of?: "pod" | "suspendedWorkload";
+  /** All pods of a workload are due at the same time. */
+  readonly isTogether?: true;
+  /** It creates no Checkpoint, so those of the pod do not delay it. */
+  readonly withoutCheckpoint?: true;
 }
 
 /** An action that is due for a pod and may start. */

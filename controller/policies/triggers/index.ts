@@ -4,5 +4,6 @@ import { heartbeat } from "./heartbeat";
 import { manual } from "./manual";
 import { memory } from "./memory";
 import { startup } from "./startup";
+import { webhook } from "./webhook";
 
-export const TRIGGERS: Readonly<Record<string, Trigger>> = { heartbeat, manual, startup, memory };
+export const TRIGGERS: Readonly<Record<string, Trigger>> = { heartbeat, manual, startup, memory, webhook };

@@ -294,6 +294,14 @@ func TestAWatchdogThatDoesNotAnswerIsKilled(t *testing.T) {
 	if err := g.End(); err != nil {
 		t.Error(err)
 	}
+	answerTime = before
+	if g, err = Begin(Journal(t.TempDir()), entry, time.Hour, "/proc/self/exe", WatchdogCommand); err != nil {
+		t.Fatal(err)
+	}
+	answerTime = 200 * time.Millisecond
+	if err := errors.Join(g.command.Process.Signal(syscall.SIGSTOP), g.End()); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestRecoverReportsWhatItCannotRead(t *testing.T) {

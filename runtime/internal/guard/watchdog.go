@@ -165,11 +165,16 @@ func (g *Guard) ReturnGPUs(ctx context.Context) error {
 func (g *Guard) Died() <-chan struct{} { return g.ended }
 
 // End must be called when the containers are thawed and CRIU has ended. It ends the watchdog and removes the journal
-// entry. It returns ErrReleased if the watchdog acted before.
+// entry. It returns ErrReleased if the watchdog acted before. A watchdog that does not end is killed.
 func (g *Guard) End() error {
 	_, _ = io.WriteString(g.stdin, done)
 	_ = g.stdin.Close()
-	<-g.ended
+	select {
+	case <-g.ended:
+	case <-time.After(answerTime):
+		_ = g.command.Process.Kill()
+		<-g.ended
+	}
 	return errors.Join(outcome(g.err), g.journal.remove(g.Entry.UID))
 }
 

@@ -1,10 +1,13 @@
-import { policyController, type PolicyOptions } from "../../../../controller/policies";
+import { policyControllers, type PolicyOptions } from "../../../../controller/policies";
 import { Metrics, type EventInput } from "../../../../kube";
 import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { lead, runtimeOn } from "../../../support/controller-runtime";
 
 export const GROUP = "/apis/automation.cedana.ai/v1alpha1";
 export const IN_A = `${GROUP}/namespaces/team-a`;
+
+/** Setting of the trigger memory, for controllers whose policies have others. */
+export const MEMORY = { namespace: "cedana-system", readings: "agent" } as const;
 
 export interface CreatedCheckpoint {
   readonly metadata: { name: string; labels: Record<string, string>; annotations: Record<string, string> };
@@ -27,7 +30,7 @@ export class PolicyCluster {
     this.stops.push(stop);
     const runtime = runtimeOn(this.api, { events: this.events, metrics: new Metrics() });
     const checkpoints = { namespaces: "all" as const, maxPerNode: 10 };
-    void lead(runtime, [policyController({ ...runtime, ...this.options, checkpoints })], stop.signal);
+    void lead(runtime, policyControllers({ ...runtime, ...this.options, checkpoints }), stop.signal);
     return () => stop.abort();
   }
 

@@ -1,4 +1,4 @@
-import { policyController, type PolicyOptions } from "../../../../controller/policies";
+import { policyControllers, type PolicyOptions } from "../../../../controller/policies";
 import type { Action } from "../../../../controller/policies/actions";
 import { ACTIONS } from "../../../../controller/policies/actions";
 import { FILTERS } from "../../../../controller/policies/filters";
@@ -6,9 +6,8 @@ import { TRIGGERS } from "../../../../controller/policies/triggers";
 import { ApiError, Metrics, type EventInput, type Transport } from "../../../../kube";
 import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { lead, runtimeOn } from "../../../support/controller-runtime";
+import { GROUP, IN_A, MEMORY } from "./cluster";
 
-const GROUP = "/apis/automation.cedana.ai/v1alpha1";
-const IN_A = `${GROUP}/namespaces/team-a`;
 const seconds = (count: number) => jest.advanceTimersByTimeAsync(count * 1000);
 
 let api: FakeApi;
@@ -42,13 +41,13 @@ function start(tables: PolicyOptions["tables"] = {}): () => void {
     watch: (path, more) => api.watch(path, more),
   };
   const runtime = runtimeOn(transport, { events, metrics: stops.length === 1 ? metrics : new Metrics() });
-  const controller = policyController({
+  const controllers = policyControllers({
     ...runtime,
-    settings: { maxInFlight: 50, memory: { namespace: "cedana-system", readings: "agent" } },
+    settings: { maxInFlight: 50, memory: MEMORY },
     checkpoints: { namespaces: "all", maxPerNode: 10 },
     tables,
   });
-  void lead(runtime, [controller], stop.signal);
+  void lead(runtime, controllers, stop.signal);
   return () => stop.abort();
 }
 

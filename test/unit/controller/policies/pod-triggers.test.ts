@@ -1,4 +1,4 @@
-import { IN_A, PolicyCluster } from "./cluster";
+import { IN_A, MEMORY, PolicyCluster } from "./cluster";
 
 const seconds = (count: number) => jest.advanceTimersByTimeAsync(count * 1000);
 let cluster: PolicyCluster;
@@ -6,7 +6,7 @@ let cluster: PolicyCluster;
 beforeEach(() => {
   jest.useFakeTimers({ now: Date.parse("2026-11-27T12:00:00Z") });
   cluster = new PolicyCluster({
-    settings: { maxInFlight: 50, memory: { namespace: "cedana-system", readings: "agent" } },
+    settings: { maxInFlight: 50, memory: MEMORY },
   });
 });
 afterEach(async () => {
@@ -205,8 +205,7 @@ describe("memory", () => {
   });
 
   test("the status names a node whose agent does not report", async () => {
-    const memory = { namespace: "cedana-system", readings: "agent" } as const;
-    cluster = new PolicyCluster({ settings: { maxInFlight: 50, memory } });
+    cluster = new PolicyCluster({ settings: { maxInFlight: 50, memory: MEMORY } });
     cluster.policy("full", { trigger: { memory: { percent: 80 } } });
     for (const node of ["n1", "n2"]) limited(node, node);
     cluster.start();
