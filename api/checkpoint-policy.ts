@@ -33,9 +33,9 @@ const rules: ValidationRule[] = [
     message: "filter.minRunningSeconds selects no pod in the phase Pending",
   },
   {
-    rule: "!has(self.trigger.startup) || !has(self.filter) || !has(self.filter.phases) || 'Running' in self.filter.phases",
+    rule: "!(has(self.trigger.startup) || has(self.trigger.memory)) || !has(self.filter) || !has(self.filter.phases) || 'Running' in self.filter.phases",
     message:
-      "never due: a pod in the phase Pending is not Ready; add Running to filter.phases, or remove phases",
+      "never due: a pod in the phase Pending is not Ready and has no readings; add Running to filter.phases, or remove phases",
   },
 ];
 
@@ -159,11 +159,18 @@ export const POLICY_LABELS = {
  * Reason of a policy's conditions.
  * - `Scheduled`: pods that match are checkpointed when they are due
  * - `Suspended`: `spec.suspend` is true
+ * - `ReadingsFailed`: there are no readings of memory
  * - `InvalidTrigger`: the trigger can never be due, or the controller does not have it
  * - `InvalidFilter`: `filter.expression` is not valid, or the controller does not have a filter
  * - `InvalidAction`: the install does not enable the action
  */
-export type PolicyReason = "Scheduled" | "Suspended" | "InvalidTrigger" | "InvalidFilter" | "InvalidAction";
+export type PolicyReason =
+  | "Scheduled"
+  | "Suspended"
+  | "ReadingsFailed"
+  | "InvalidTrigger"
+  | "InvalidFilter"
+  | "InvalidAction";
 
 export type CheckpointPolicySpec = Infer<typeof spec>;
 export type ClusterCheckpointPolicySpec = Infer<typeof clusterSpec>;

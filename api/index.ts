@@ -7,6 +7,7 @@ import { CHECKPOINT } from "./checkpoint";
 import { CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY } from "./checkpoint-policy";
 import type { EngineName, Kind } from "./kind";
 import { NODE_CHECKPOINT } from "./node-checkpoint";
+import { NODE_MEMORY_WATCH } from "./node-memory-watch";
 import { NODE_RESTORE } from "./node-restore";
 
 /** All kinds. CRDs, the permissions to install them, and the tables of docs/kubernetes/crds.md follow from it. */
@@ -17,6 +18,7 @@ export const KINDS: readonly Kind[] = [
   NODE_RESTORE,
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
+  NODE_MEMORY_WATCH,
 ];
 
 /** Kinds that each engine uses, in the order of `KINDS`. */
@@ -26,7 +28,7 @@ const KINDS_OF: Readonly<Record<EngineName, readonly Kind[]>> = {
 };
 
 /** Kinds of policies. The controller reconciles them with each engine, if policies are enabled. */
-const POLICY_KINDS: readonly Kind[] = [CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY];
+const POLICY_KINDS: readonly Kind[] = [CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY, NODE_MEMORY_WATCH];
 
 /**
  * Returns the kinds that an engine uses.
@@ -65,8 +67,19 @@ export {
   type PolicySpec,
   type PolicyStatus,
 } from "./checkpoint-policy";
+export { MemoryMonitor, type MemoryReadings } from "./memory-monitor";
+export {
+  MAX_WATCHES,
+  NODE_MEMORY_WATCH,
+  type MemoryCrossing,
+  type MemoryThreshold,
+  type MemoryWatch,
+  type NodeMemoryWatchSpec,
+  type NodeMemoryWatchStatus,
+} from "./node-memory-watch";
 export { ACTION_FIELDS, type CheckpointAction, type FirstCheckpointAction } from "./policy-action";
 export { MAX_EXPRESSION, type OwnerFilter, type PodFilter } from "./policy-filter";
+export type { MemoryTrigger } from "./policy-memory";
 export type { LabelSelector } from "./policy-selector";
 export { REQUESTED_AT, TRIGGER_FIELDS, type HeartbeatTrigger, type StartupTrigger } from "./policy-trigger";
 export {

@@ -1,4 +1,5 @@
 import { exactlyOne } from "./exactly-one";
+import { memory } from "./policy-memory";
 import { webhook } from "./policy-webhook";
 import {
   DAY_SECONDS,
@@ -114,7 +115,7 @@ const startup = object(
 );
 
 /** Triggers by name. */
-export const TRIGGER_FIELDS = { heartbeat, manual, startup, webhook } as const;
+export const TRIGGER_FIELDS = { heartbeat, manual, startup, memory, webhook } as const;
 
 export const trigger = exactlyOne(
   "trigger",

@@ -1,5 +1,6 @@
 import type * as cel from "@marcbachmann/cel-js";
 import type { Schema, ValidationRule } from "../../api";
+import { quantityBytes } from "../schema/quantity";
 import { library } from "./library";
 
 /** A name for `matches`, whose implementation by the library knows no flags such as (?i). */
@@ -15,7 +16,10 @@ function compile(text: string): (variables: object) => unknown {
       pattern.startsWith("(?i)")
         ? new RegExp(pattern.slice(4), "i").test(value)
         : new RegExp(pattern).test(value),
-    );
+    )
+    // Of Kubernetes' own library, what the rules use. A quantity is a number.
+    .registerFunction("quantity(string): double", quantityBytes)
+    .registerFunction("double.isLessThan(double): bool", (a: number, b: number) => a < b);
   const known = compiled.get(text);
   if (known) return known;
   const evaluate = environment.parse(text.replaceAll(".matches(", `.${MATCHES}(`));

@@ -1,5 +1,12 @@
 import * as v from "../schema/valibot";
-import { checkpointsOf, gateOwner, policiesOf, restoreSchema, type ResolvedInstall } from "../install";
+import {
+  checkpointsOf,
+  gateOwner,
+  policiesOf,
+  restoreSchema,
+  type MemorySource,
+  type ResolvedInstall,
+} from "../install";
 import { rejectSecrets } from "../secret";
 import { printable, type Problem } from "../schema/problem";
 import { definitionOf, type ResolvedEngine } from "./table";
@@ -16,8 +23,35 @@ export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall):
     ...checkGateOwner(engine, install),
     ...definitionOf(engine).checkInstall(engine, install),
     ...checkRestore(engine, install),
+    ...checkMemoryReadings(engine, install),
     ...checkPolicyEngines(engine, install),
     ...checkPolicyWebhook(engine, install),
+  ];
+}
+
+/** Returns what reads the memory of pods for policies. */
+export function memoryReadingsOf(engine: ResolvedEngine, { policies }: ResolvedInstall): MemorySource {
+  const given = policies === false ? undefined : policies.memoryReadings;
+  return given ?? (definitionOf(engine).readsMemory ? "agent" : "metrics-server");
+}
+
+/** Returns whether the agents of the install read the memory of pods. */
+export function watchesMemory(engine: ResolvedEngine, install: ResolvedInstall): boolean {
+  return policiesOf(install) !== false && memoryReadingsOf(engine, install) === "agent";
+}
+
+/** Rejects readings of agents that the engine does not have. */
+function checkMemoryReadings(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
+  if (memoryReadingsOf(engine, install) !== "agent" || definitionOf(engine).readsMemory) return [];
+  return [
+    {
+      code: "engine-mismatch",
+      path: ["install", "policies", "memoryReadings"],
+      message: `is not supported: the agents of the engine ${engine.kind} do not read memory`,
+      given: "agent",
+      allowed: "metrics-server",
+      remedy: "remove it, and run a metrics server in the cluster",
+    },
   ];
 }
 

@@ -96,6 +96,8 @@ export interface EngineDefinition<S extends GenericSchema, C extends GenericSche
   readonly restoresBy: "plan" | "runtimeClass";
   /** Default runtime handler of the engine's nodes. */
   readonly runtimeHandler?: RuntimeHandler;
+  /** Whether its agents read the memory of pods, for the trigger `memory` of policies. */
+  readonly readsMemory: boolean;
   /** Whether the engine requires this toolkit's controller. */
   readonly needsController: boolean;
   /** Checks that involve several properties of the engine. Paths begin with a property of the engine. */

@@ -10,10 +10,16 @@ export {
   type InstallSpec,
   type ResolvedInstall,
 } from "./schema";
-export { checkPolicy } from "./policies";
+export {
+  checkPolicy,
+  MEMORY_READINGS,
+  type CheckpointPolicyInput,
+  type ClusterCheckpointPolicyInput,
+  type MemorySource,
+  type PoliciesOf,
+} from "./policies";
 export { ACTION_NAMES, DEFAULT_ACTIONS, type ActionName } from "./policy-actions";
 export { servedNames } from "./served-names";
-export type { CheckpointPolicyInput, ClusterCheckpointPolicyInput, PoliciesOf } from "./policies";
 export { agentNamespace, commonLabels, imageReference, namesOf, selectorLabels } from "./names";
 export {
   gateOwner,

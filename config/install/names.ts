@@ -24,6 +24,7 @@ export function namesOf({ name }: Pick<ResolvedInstall, "name">) {
     controllerNodeCheckpoints: `${name}-controller-node-checkpoints`,
     controllerNodeRestores: `${name}-controller-node-restores`,
     controllerPolicies: `${name}-controller-policies`,
+    controllerNodeMemoryWatches: `${name}-controller-node-memory-watches`,
     controllerPolicySecrets: `${name}-controller-policy-secrets`,
     policyWebhook: `${name}-policies`,
     controllerRestore: `${name}-controller-restore`,

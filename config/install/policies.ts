@@ -8,7 +8,7 @@ import {
   type Schema,
 } from "../../api";
 import { compilePodExpression, formatExpressionProblem } from "../cel";
-import { check, described, dnsLabel, integer, oneOf, shape } from "../schema";
+import { check, derived, described, dnsLabel, integer, oneOf, shape } from "../schema";
 import { checkAction, policyActionsSchema } from "./policy-actions";
 import { checkWebhookTrigger, policyWebhookSchema } from "./policy-webhook";
 import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
@@ -48,11 +48,19 @@ const clusterPolicySchema = withRules(
   specOf(CLUSTER_CHECKPOINT_POLICY),
 ) as v.GenericSchema<ClusterCheckpointPolicyInput>;
 
+/** What can read the memory of pods. */
+export const MEMORY_READINGS = ["agent", "metrics-server"] as const;
+export type MemorySource = (typeof MEMORY_READINGS)[number];
+
 /** Describes the policies that checkpoint pods. */
 export const policiesSchema = shape({
   maxInFlight: described(
     v.optional(integer(1, 10_000), 50),
     "Maximum number of Checkpoints of all policies that have not ended.",
+  ),
+  memoryReadings: described(
+    derived(v.picklist(MEMORY_READINGS), "agent with the engine criu, else metrics-server"),
+    "What reads the memory of pods for the trigger memory. agent: the agent of their node, every 2 s. metrics-server: the API metrics.k8s.io of the cluster, every 15 s.",
   ),
   actions: policyActionsSchema,
   webhook: described(

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+import type { MemoryWatch } from "../../api";
 import {
   isFinal,
   NotLeaderError,
@@ -23,6 +25,7 @@ import {
   type PolicyObject,
   type WorkloadObject,
 } from "./objects";
+import { watchName, type WatchObject } from "./memory/objects";
 import type { Report } from "./report";
 
 /** Longest time between two looks at the clock, which may be set. */
@@ -37,6 +40,7 @@ export interface PolicyCaches {
   readonly namespaces: CachedObjects<NamespaceObject>;
   readonly checkpoints: CachedObjects<CheckpointObject>;
   readonly workloads: readonly CachedObjects<WorkloadObject>[];
+  readonly memoryWatches: CachedObjects<WatchObject>;
 }
 
 export interface DriverOptions extends Omit<
@@ -51,6 +55,10 @@ export interface DriverOptions extends Omit<
   readonly report: Report;
   /** Called with the key of each policy whose status changed. */
   readonly changed: (key: string) => void;
+  /** Called with each node on which other pods must be watched. */
+  readonly watchesChanged: (nodeName: string) => void;
+  /** Namespace of the NodeMemoryWatches. */
+  readonly watchNamespace: string;
 }
 
 /** Connects the policy engine to the cluster and the clock. It works on the leader only. */
@@ -81,6 +89,19 @@ export class PolicyDriver {
     return this.engine.view(uid);
   }
 
+  /** Returns what must be watched on a node. */
+  watchesOn(nodeName: string): readonly MemoryWatch[] {
+    return this.engine.watches.on(nodeName);
+  }
+
+  /** Keys of the policies whose trigger depends on readings. */
+  get watchingPolicies(): readonly string[] {
+    const all = this.options.caches.policies.flatMap((objects) => objects.list());
+    return all.flatMap(({ metadata: { uid } }) =>
+      this.engine.view(uid)?.isWatching ? (this.engine.keyOf(uid) ?? []) : [],
+    );
+  }
+
   /** Records a failure of a policy. `pod` is its `namespace/name`. */
   fail(policy: Policy, pod: string, reason: string, message: string): void {
     this.engine.fail(policy.uid, pod, Date.now(), { reason, message });
@@ -100,6 +121,7 @@ export class PolicyDriver {
     for (const one of pods.list()) this.setPod(one, nowMs);
     for (const one of checkpoints.list()) this.engine.setCheckpoint(toFact(one));
     this.engine.start(nowMs);
+    this.followMemory();
 
     namespaces.onChange(({ old, new: now }) => {
       if (now) this.engine.setNamespace(now.metadata.name, now.labels, Date.now());
@@ -132,6 +154,19 @@ export class PolicyDriver {
     }
   }
 
+  /** Follows the crossings of memory. */
+  private followMemory(): void {
+    const { memoryWatches, pods } = this.options.caches;
+    const podOf = pods.index(({ metadata: { uid } }) => [uid]);
+    memoryWatches.onChange(({ old, new: now }) => {
+      for (const podUID of new Set([...(old?.crossings.keys() ?? []), ...(now?.crossings.keys() ?? [])])) {
+        if (isDeepStrictEqual(old?.crossings.get(podUID), now?.crossings.get(podUID))) continue;
+        for (const pod of podOf(podUID)) this.setPod(pod, Date.now(), pod);
+      }
+      this.wake();
+    });
+  }
+
   /** Starts what is due, until the signal. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -141,6 +176,7 @@ export class PolicyDriver {
       signal.addEventListener("abort", stop, { once: true });
       for (const run of this.engine.advance(Date.now())) this.track(this.execute(run, signal));
       for (const uid of this.engine.takeChanged()) this.notify(uid);
+      for (const nodeName of this.engine.watches.takeChanged()) this.options.watchesChanged(nodeName);
       const nextMs = this.engine.nextMs ?? Number.POSITIVE_INFINITY;
       await sleep(Math.max(1, Math.min(nextMs - Date.now(), MAX_SLEEP_MS)), woken.signal);
       signal.removeEventListener("abort", stop);
@@ -203,7 +239,18 @@ export class PolicyDriver {
       this.options.report.invalidRequest(pod, requestedAt);
     const requests = [requestMs(requestedAt), requestMs(this.requestOfOwner(object))];
     const requestedMs = Math.max(...requests.map((timeMs) => timeMs ?? Number.NEGATIVE_INFINITY));
-    this.engine.setPod({ ...pod, ...(Number.isFinite(requestedMs) ? { requestedMs } : {}) }, nowMs);
+    const crossings = this.crossingsOf(pod);
+    this.engine.setPod(
+      { ...pod, ...(Number.isFinite(requestedMs) ? { requestedMs } : {}), ...(crossings && { crossings }) },
+      nowMs,
+    );
+  }
+
+  /** Returns the crossings that the pod's own node reports. */
+  private crossingsOf({ uid, nodeName }: PodObject["pod"]): Readonly<Record<string, number>> | undefined {
+    if (nodeName === undefined) return undefined;
+    const { caches, watchNamespace } = this.options;
+    return caches.memoryWatches.get(`${watchNamespace}/${watchName(nodeName)}`)?.crossings.get(uid);
   }
 
   private requestOfOwner({ pod, ownerUID }: PodObject): string | undefined {

@@ -8,6 +8,10 @@ import { ACTIONS } from "./actions";
 import { PolicyDriver } from "./driver";
 import { FILTERS } from "./filters";
 import { followUpController } from "./follow-ups";
+import { WATCH } from "./memory/objects";
+import { MetricsReader } from "./memory/metrics-reader";
+import { Readings } from "./memory/readings";
+import { WatchController } from "./memory/watch-controller";
 import { CLUSTER_POLICY, NAMESPACE, POLICY, POLICY_POD, WORKLOADS, type PolicyObject } from "./objects";
 import { measurePolicies, Report } from "./report";
 import { statusOf } from "./status";
@@ -19,6 +23,8 @@ const WORKERS = 4;
 const MAX_DELAY_MS = 60_000;
 /** Shortest time between two writes of a policy's status: one with many pods changes all the time. */
 const STATUS_MS = 15_000;
+/** Time between two checks whether there are readings of memory. */
+const READINGS_MS = 30_000;
 
 export interface PolicyOptions extends Runtime {
   readonly settings: PolicySettings;
@@ -55,6 +61,7 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
     namespaces: cache.objects(NAMESPACE, { skipDenied: true }),
     checkpoints: cache.objects(CHECKPOINT, scope),
     workloads: WORKLOADS.map((kind) => cache.objects(kind, scope)),
+    memoryWatches: cache.objects(WATCH, { namespaces: [settings.memory.namespace] }),
   };
   const builder = controller("policies", { log, metrics, workers: WORKERS, maxDelayMs: MAX_DELAY_MS });
   const writtenMs = new Map<string, number>();
@@ -69,7 +76,27 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
     events,
     log,
     report: new Report({ events, metrics, log, triggers: Object.keys(triggers) }),
+    watchNamespace: settings.memory.namespace,
+    watchesChanged: (nodeName) => watches.changed(nodeName),
     changed: (key) => builder.queue.addAfter(key, (writtenMs.get(key) ?? 0) + STATUS_MS - Date.now()),
+  });
+  const watches = new WatchController({
+    namespace: settings.memory.namespace,
+    objects: caches.memoryWatches,
+    client,
+    log,
+    metrics,
+    watchesOn: (nodeName) => driver.watchesOn(nodeName),
+  });
+  const readings = new Readings(caches.memoryWatches, () => {
+    for (const key of driver.watchingPolicies) builder.queue.add(key);
+  });
+  const reader = new MetricsReader({
+    objects: caches.memoryWatches,
+    pods: caches.pods,
+    client,
+    log,
+    failed: (problem) => readings.failed(problem),
   });
   measurePolicies(metrics, () => driver.totals);
 
@@ -80,7 +107,7 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
   const reconciling = builder
     .for(policies, { when })
     .for(clusterPolicies, { when })
-    .needs(caches.pods, caches.namespaces, caches.checkpoints, ...caches.workloads)
+    .needs(caches.memoryWatches, caches.pods, caches.namespaces, caches.checkpoints, ...caches.workloads)
     .reconcile(
       async (key, signal) => {
         const object = objectOf(key);
@@ -90,16 +117,27 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
         const waitMs = (writtenMs.get(key) ?? 0) + STATUS_MS - nowMs;
         if (waitMs > 0 && object.status.observedGeneration === object.metadata.generation)
           return { requeueAfterMs: waitMs };
-        const status = statusOf(object, view, nowMs);
-        if (status === undefined) return undefined;
+        // That an agent does not report is no change of any object.
+        const again = view.isWatching ? { requeueAfterMs: READINGS_MS } : undefined;
+        const status = statusOf(object, view, readings.problem(nowMs), nowMs);
+        if (status === undefined) return again;
         const kind = object.metadata.namespace === undefined ? CLUSTER_POLICY : POLICY;
         await client.applyStatus(kind, object.metadata, status, { signal });
         writtenMs.set(key, nowMs);
-        return undefined;
+        return again;
       },
       {
-        start: () => driver.start(),
-        background: (signal) => driver.run(signal),
+        start: () => {
+          driver.start();
+          readings.start();
+        },
+        background: async (signal) => {
+          await Promise.all([
+            driver.run(signal),
+            watches.controller.lead(signal),
+            settings.memory.readings === "metrics-server" ? reader.run(signal) : undefined,
+          ]);
+        },
         drain: () => driver.drain(),
       },
     );

@@ -8,6 +8,7 @@ import {
 } from "../../api";
 import { readableFields } from "../../config/cel";
 import {
+  at,
   Interner,
   itemsAt,
   kindOf,
@@ -24,6 +25,7 @@ import {
 import { phaseOf, readyOf } from "../checkpoints/state";
 import { podKeyOf } from "../checkpoints/reservations";
 import { containersOf, containerStatusesOf, type CheckpointObject } from "../checkpoints/objects";
+import { parseQuantity } from "../../config/schema";
 import { DEPLOYMENT_HASH, REVISION_HASH, deploymentOf, ownerOf } from "../checkpoints/owner";
 import type { CheckpointFact, Policy, PolicyPod } from "./core/types";
 
@@ -66,7 +68,7 @@ export const WORKLOADS = [
 
 /** A pod with the fields that policies use. */
 export interface PodObject extends KubernetesObject {
-  readonly pod: Omit<PolicyPod, "requestedMs">;
+  readonly pod: Omit<PolicyPod, "requestedMs" | "crossings">;
   readonly ownerUID?: string;
   readonly requestedAt?: string;
   /** It ends, so it is not checkpointed any more. */
@@ -111,6 +113,7 @@ function projectPod(raw: Json): PodObject {
       phase: interner.text(textAt(raw, "status", "phase") ?? "Pending"),
       ...(runningSinceMs === undefined ? {} : { runningSinceMs }),
       ...(readySinceMs === undefined ? {} : { readySinceMs }),
+      ...memoryLimitsOf(raw),
       revision: revisionOf(metadata, identity?.uid, owner?.name, labels),
       restarts: restarts.reduce((sum, count) => sum + count, 0),
       containers: containersOf(raw).map((one) => interner.text(textAt(one, "name") ?? "")),
@@ -132,6 +135,26 @@ function workloadOf(
     ? { kind: interner.text(kind), name: interner.text(name) }
     : { kind: "Deployment", name: interner.text(deployment), replicaSet: interner.text(name) };
 }
+
+/** Returns the memory limits of a pod in bytes. */
+function memoryLimitsOf(raw: Json): Pick<PolicyPod, "memoryLimits" | "podMemoryLimit"> {
+  const limitIn = (json: Json | undefined) => {
+    const nanos = parseQuantity(textAt(json, "resources", "limits", "memory") ?? "");
+    return nanos === undefined ? undefined : Number(nanos / BILLION);
+  };
+  const limits = containersOf(raw).flatMap((one) => {
+    const limit = limitIn(one);
+    return limit === undefined ? [] : [[interner.text(textAt(one, "name") ?? ""), limit] as const];
+  });
+  const podMemoryLimit = limitIn(at(raw, "spec"));
+  return {
+    memoryLimits: limits.length === 0 ? NO_LIMITS : Object.fromEntries(limits),
+    ...(podMemoryLimit === undefined ? {} : { podMemoryLimit }),
+  };
+}
+
+const NO_LIMITS = {};
+const BILLION = 1_000_000_000n;
 
 /** Labels with the hash of the pod template. A ReplicaSet has one template while its Deployment changes it. */
 const TEMPLATE_LABELS = [REVISION_HASH, DEPLOYMENT_HASH];

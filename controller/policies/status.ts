@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { conditionsOf, toolConditions, type PolicyReason, type PolicyStatus } from "../../api";
 import type { PolicyView } from "./core/outcome";
+import type { ReadingsProblem } from "./memory/readings";
 import type { PolicyObject } from "./objects";
 
 const time = (ms: number) => new Date(ms).toISOString();
@@ -12,9 +13,10 @@ const time = (ms: number) => new Date(ms).toISOString();
 export function statusOf(
   { metadata, spec, status }: PolicyObject,
   view: PolicyView,
+  readings: ReadingsProblem | undefined,
   nowMs: number,
 ): PolicyStatus | undefined {
-  const [reason, message] = reasonOf(view, spec.suspend ?? false);
+  const [reason, message] = reasonOf(view, spec.suspend ?? false, readings);
   const input = {
     reason,
     message,
@@ -22,7 +24,7 @@ export function statusOf(
     before: status.conditions ?? [],
     now: time(nowMs),
   };
-  const isInvalid = view.problem !== undefined;
+  const isInvalid = reason === "InvalidTrigger" || reason === "ReadingsFailed";
   const next: PolicyStatus = {
     observedGeneration: metadata.generation,
     conditions: [
@@ -41,16 +43,30 @@ export function statusOf(
   return isDeepStrictEqual(plain(next), plain(own)) ? undefined : next;
 }
 
+/** Maximum length of a condition's message. */
+const MAX_MESSAGE = 4096;
+
 function reasonOf(
-  { problem, filterErrors }: PolicyView,
+  { problem, isWatching, unwatched, filterErrors }: PolicyView,
   suspend: boolean,
+  readings: ReadingsProblem | undefined,
 ): [reason: PolicyReason, message: string] {
   if (problem !== undefined) return [problem.reason, problem.message];
   if (suspend) return ["Suspended", "spec.suspend is true: no pod is checkpointed"];
-  const failed = filterErrors
-    ? `; the filter cannot be evaluated for ${filterErrors.count} pods, which do not match, such as ${filterErrors.example}`
-    : "";
-  return ["Scheduled", `pods that match are checkpointed when they are due${failed}`];
+  if (isWatching && readings?.of === "all") return ["ReadingsFailed", readings.message.slice(0, MAX_MESSAGE)];
+  const notes = [
+    ...(filterErrors
+      ? [
+          `the filter cannot be evaluated for ${filterErrors.count} pods, which do not match, such as ${filterErrors.example}`,
+        ]
+      : []),
+    ...(unwatched ? [`never due for ${unwatched.pods} of them, such as ${unwatched.example}`] : []),
+    ...(isWatching && readings ? [readings.message] : []),
+  ];
+  return [
+    "Scheduled",
+    ["pods that match are checkpointed when they are due", ...notes].join("; ").slice(0, MAX_MESSAGE),
+  ];
 }
 
 /** Returns the JSON, whose objects have no other prototype. */

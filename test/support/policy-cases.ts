@@ -11,6 +11,8 @@ export const ACCEPTED: readonly (readonly [name: string, spec: object])[] = [
   ["cron with lists, ranges, steps and names", cron("*/15,7 0-6/2 1,15 JAN-mar MON-FRI")],
   ["cron in UTC", cron("59 23 31 12 7", { timeZone: "UTC" })],
   ["requests", { trigger: { manual: {} } }],
+  ["memory in percent", { trigger: { memory: { percent: 80, forSeconds: 30, rearmPercent: 60 } } }],
+  ["memory in bytes", { trigger: { memory: { bytes: "2Gi", rearmBytes: "1999M" } } }],
   ["the start of pods", { trigger: { startup: {} } }],
   ["the start of each pod", { trigger: { startup: { readySeconds: 86_400, oncePer: "Pod" } } }],
   [
@@ -58,6 +60,38 @@ export const REJECTED: readonly (readonly [name: string, spec: object, text: str
     "the start of pods that are not Ready",
     { trigger: { startup: {} }, filter: { phases: ["Pending"] } },
     "never due: a pod in the phase Pending is not Ready",
+  ],
+  ["no threshold of memory", { trigger: { memory: {} } }, "set either percent or bytes"],
+  [
+    "two thresholds of memory",
+    { trigger: { memory: { percent: 80, bytes: "1Gi" } } },
+    "set either percent or bytes",
+  ],
+  [
+    "a threshold above the limit",
+    { trigger: { memory: { percent: 101 } } },
+    "should be less than or equal to 100",
+  ],
+  [
+    "a lower threshold that is not lower",
+    { trigger: { memory: { percent: 80, rearmPercent: 80 } } },
+    "rearmPercent must be less than percent",
+  ],
+  [
+    "a lower threshold of bytes that is higher",
+    { trigger: { memory: { bytes: "1500M", rearmBytes: "2Gi" } } },
+    "rearmBytes must be less than bytes",
+  ],
+  [
+    "a lower threshold of the other kind",
+    { trigger: { memory: { bytes: "1Gi", rearmPercent: 10 } } },
+    "rearmPercent must be less than percent",
+  ],
+  ["bytes that are no quantity", { trigger: { memory: { bytes: "2 GB" } } }, "bytes in body should match"],
+  [
+    "the memory of pods that do not run",
+    { trigger: { memory: { percent: 80 } }, filter: { phases: ["Pending"] } },
+    "never due: a pod in the phase Pending is not Ready and has no readings",
   ],
   ["an empty heartbeat", { trigger: { heartbeat: {} } }, "set either intervalSeconds or cron"],
   ["interval and cron", cron("0 3 * * *", { intervalSeconds: 900 }), "set either intervalSeconds or cron"],

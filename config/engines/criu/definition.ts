@@ -61,6 +61,7 @@ export const CRIU: EngineDefinition<typeof criuEngineSchema, typeof criuControll
   schema: criuEngineSchema,
   restoresBy: "plan",
   runtimeHandler: CRIU_HANDLER,
+  readsMemory: true,
   needsController: true,
   check: checkNodeAgent,
   checkInstall: (_, install) => checkAgentPods(install),

@@ -66,6 +66,10 @@ export const agentSettingsSchema = shape({
     shape({ level: described(v.picklist(["debug", "info", "warn", "error"]), "Log level.") }),
     "Log of both programs.",
   ),
+  memoryWatches: described(
+    derived(v.boolean(), "false"),
+    "Whether the agent reads the memory of pods for policies: NodeMemoryWatch objects.",
+  ),
   socket: described(directory, "Unix socket of the service of the node."),
   stateSocket: described(directory, "Unix socket on which the service of the node only returns its state."),
   handler: described(

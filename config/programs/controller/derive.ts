@@ -1,4 +1,4 @@
-import { definitionOf, restoreOf, type ResolvedEngine } from "../../engines";
+import { definitionOf, memoryReadingsOf, restoreOf, type ResolvedEngine } from "../../engines";
 import {
   agentNamespace,
   checkpointsOf,
@@ -24,7 +24,7 @@ export function controllerSettings(engine: ResolvedEngine, install: ResolvedInst
     gate: gate(install),
     checkpoints: checkpoints(engine, install),
     restore: restore(engine, install),
-    ...policies(install),
+    ...policies(engine, install),
   };
 }
 
@@ -58,7 +58,7 @@ function checkpoints(engine: ResolvedEngine, install: ResolvedInstall): Checkpoi
   return settings && definitionOf(engine).controller.settings(engine, install, settings);
 }
 
-function policies(install: ResolvedInstall): Pick<ControllerSettings, "policies"> {
+function policies(engine: ResolvedEngine, install: ResolvedInstall): Pick<ControllerSettings, "policies"> {
   const settings = policiesOf(install);
   if (!settings) return {};
   const { maxInFlight, actions, webhook } = settings;
@@ -66,6 +66,7 @@ function policies(install: ResolvedInstall): Pick<ControllerSettings, "policies"
     policies: {
       maxInFlight,
       actions,
+      memory: { namespace: agentNamespace(install), readings: memoryReadingsOf(engine, install) },
       ...(webhook && { webhook: { port: POLICY_WEBHOOK_PORT, secrets: webhook.secrets } }),
     },
   };

@@ -1,5 +1,6 @@
 import * as v from "../../schema/valibot";
 import { ENGINES, ENGINE_KINDS } from "../../engines";
+import { MEMORY_READINGS } from "../../install";
 import { taintSchema } from "../../nodes";
 import { labels, someNamespaces } from "../../pod";
 import {
@@ -93,6 +94,16 @@ const policiesSchema = shape({
   maxInFlight: described(
     integer(1, 10_000),
     "Maximum number of Checkpoints of all policies that have not ended.",
+  ),
+  memory: described(
+    shape({
+      namespace: described(dnsLabel, "Namespace of the NodeMemoryWatches."),
+      readings: described(
+        v.picklist(MEMORY_READINGS),
+        "What reads the memory of pods. agent: the agent of their node. metrics-server: metrics.k8s.io.",
+      ),
+    }),
+    "Trigger memory.",
   ),
   actions: described(
     derived(v.array(v.picklist(ACTION_NAMES)), "checkpoint"),

@@ -1,6 +1,6 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { AUTOMATION_GROUP } from "../../../api";
-import { restoreOf } from "../../../config/engines";
+import { AUTOMATION_GROUP, NODE_MEMORY_WATCH } from "../../../api";
+import { memoryReadingsOf, restoreOf } from "../../../config/engines";
 import {
   agentNamespace,
   checkpointsOf,
@@ -39,7 +39,7 @@ export function controllerGrants(input: EngineInput, engines: CheckpointGrants):
     ...clusterEvents(install),
     ...checkpoints(install, engines),
     ...restore(input),
-    ...policies(install),
+    ...policies(input),
   ];
   return isIdentified(input) ? [...grants, identity(install)] : grants;
 }
@@ -131,7 +131,7 @@ function checkpoints(install: ResolvedInstall, engines: CheckpointGrants): Names
 }
 
 /** Policies. They read pods, and the annotations of the workloads that own them. Namespaces and cluster policies have no namespace. */
-function policies(install: ResolvedInstall): NamespacedGrant[] {
+function policies({ engine, install }: EngineInput): NamespacedGrant[] {
   const checkpointing = checkpointsOf(install);
   const settings = policiesOf(install);
   if (!settings || !checkpointing) return [];
@@ -139,6 +139,7 @@ function policies(install: ResolvedInstall): NamespacedGrant[] {
   const { webhook } = settings;
   // Each replica reads a policy again before it accepts a request.
   const read = [...(webhook ? ["get"] : []), ...FOLLOW];
+  const readings = memoryReadingsOf(engine, install);
   const policy = { apiGroups: [AUTOMATION_GROUP] };
   return [
     {
@@ -153,6 +154,25 @@ function policies(install: ResolvedInstall): NamespacedGrant[] {
         { apiGroups: ["apps"], resources: ["replicasets", "statefulsets", "daemonsets"], verbs: FOLLOW },
         { apiGroups: ["batch"], resources: ["jobs"], verbs: FOLLOW },
         ...actionRules(settings),
+        ...(readings === "metrics-server"
+          ? [{ apiGroups: ["metrics.k8s.io"], resources: ["pods"], verbs: ["list"] }]
+          : []),
+      ],
+    },
+    {
+      id: "node-memory-watches",
+      name: namesOf(install).controllerNodeMemoryWatches,
+      namespaces: [agentNamespace(install)],
+      rules: [
+        {
+          ...policy,
+          resources: [NODE_MEMORY_WATCH.plural],
+          verbs: ["get", ...FOLLOW, "patch", "create", "delete"],
+        },
+        // The agents write it themselves.
+        ...(readings === "metrics-server"
+          ? [{ ...policy, resources: [`${NODE_MEMORY_WATCH.plural}/status`], verbs: ["patch"] }]
+          : []),
       ],
     },
     {

@@ -8,6 +8,7 @@ import { PolicyState, type KnownStatus, type Tables } from "./policy-state";
 import { Slots } from "./slots";
 import type { CheckpointFact, Policy, PolicyPod, Run } from "./types";
 import { Waiting } from "./waiting";
+import { Watches } from "./watches";
 
 export interface EngineOptions extends Tables {
   /** Maximum number of open Checkpoints of a node, of all clients. */
@@ -42,6 +43,8 @@ export class PolicyEngine {
   private readonly slots = new Slots();
   private readonly waiting = new Waiting();
   private readonly once: Once;
+  /** What must be watched on the nodes. */
+  readonly watches = new Watches();
   private readonly changed = new Set<string>();
   private started = false;
 
@@ -72,7 +75,7 @@ export class PolicyEngine {
     }
     if (old) this.removePolicy(policy.uid);
     const sinceMs = old ? nowMs : policy.sinceMs;
-    const state = new PolicyState({ ...policy, sinceMs }, this.options, old ?? known);
+    const state = new PolicyState({ ...policy, sinceMs }, this.options, this.watches, old ?? known);
     state.fire(known.firedMs, () => undefined);
     this.policies.set(policy.uid, state);
     const scope = policy.namespace ?? "";
@@ -88,6 +91,7 @@ export class PolicyEngine {
     this.scopes.get(state.policy.namespace ?? "")?.delete(uid);
     this.due.delete(uid);
     this.waiting.removePolicy(uid);
+    this.watches.removePolicy(uid);
   }
 
   setNamespace(name: string, labels: Readonly<Record<string, string>>, nowMs: number): void {
@@ -184,17 +188,12 @@ export class PolicyEngine {
   view(uid: string): PolicyView | undefined {
     const state = this.policies.get(uid);
     if (!state) return undefined;
-    const { problem, matchedPods, lastRunMs, failures, queue, filterErrors } = state;
-    const [example] = filterErrors.values();
+    const unwatched = this.watches.unwatched(uid);
     return {
-      ...(problem === undefined ? {} : { problem }),
-      matchedPods,
+      ...state.view,
+      ...(unwatched && { unwatched }),
       inFlight: this.slots.ofPolicy(uid),
       waiting: this.waiting.ofPolicy(uid),
-      ...(queue.firstMs === undefined ? {} : { nextRunMs: queue.firstMs }),
-      ...(lastRunMs === undefined ? {} : { lastRunMs }),
-      failures,
-      ...(example === undefined ? {} : { filterErrors: { count: filterErrors.size, example } }),
     };
   }
 

@@ -1,5 +1,6 @@
 import type { PolicyFailure } from "../../../api";
 import type { PolicyProblem } from "./policy-state";
+import type { Unwatched } from "./watches";
 
 /**
  * Outcome of an action that was due.
@@ -16,6 +17,9 @@ export const OUTCOMES: readonly Outcome[] = ["started", "covered", "filtered", "
 export interface PolicyView {
   readonly problem?: PolicyProblem;
   readonly matchedPods: number;
+  /** Whether its trigger depends on readings. */
+  readonly isWatching: boolean;
+  readonly unwatched?: Unwatched;
   readonly inFlight: number;
   readonly waiting: number;
   readonly nextRunMs?: number;

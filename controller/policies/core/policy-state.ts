@@ -11,6 +11,7 @@ import {
   type PolicyPod,
   type Trigger,
 } from "./types";
+import type { Watches } from "./watches";
 
 /** The tables that policies refer to. */
 export interface Tables {
@@ -63,6 +64,7 @@ export class PolicyState {
   constructor(
     readonly policy: Policy,
     { triggers, filters, actions }: Tables,
+    private readonly watches: Watches,
     { lastRunMs, firedMs, failures = [] }: KnownStatus = {},
   ) {
     if (lastRunMs !== undefined) this.lastRunMs = lastRunMs;
@@ -95,6 +97,21 @@ export class PolicyState {
     if (ofFilter !== undefined) this.problem = { reason: "InvalidFilter", message: ofFilter };
     else if (ofAction !== undefined) this.problem = { reason: "InvalidAction", message: ofAction };
     else if (ofTrigger !== undefined) this.problem = { reason: "InvalidTrigger", message: ofTrigger };
+  }
+
+  /** What its status has, apart from what depends on other policies. */
+  get view() {
+    const { problem, matchedPods, isWatching, lastRunMs, failures, queue, filterErrors } = this;
+    const [example] = filterErrors.values();
+    return {
+      ...(problem === undefined ? {} : { problem }),
+      matchedPods,
+      isWatching,
+      ...(queue.firstMs === undefined ? {} : { nextRunMs: queue.firstMs }),
+      ...(lastRunMs === undefined ? {} : { lastRunMs }),
+      failures,
+      ...(example === undefined ? {} : { filterErrors: { count: filterErrors.size, example } }),
+    };
   }
 
   /** Whether it does anything. */
@@ -140,6 +157,7 @@ export class PolicyState {
     const done = this.doneMs.get(pod.uid) ?? doneMs();
     this.doneMs.set(pod.uid, done);
     this.schedule(pod, done);
+    this.watch(pod);
   }
 
   /**
@@ -159,6 +177,7 @@ export class PolicyState {
 
   /** Removes a pod that does not match any longer. @returns whether it matched */
   delete(podUID: string): boolean {
+    if (this.isWatching) this.watches.delete(this.policy.uid, podUID);
     this.queue.delete(podUID);
     return this.doneMs.delete(podUID);
   }
@@ -174,6 +193,18 @@ export class PolicyState {
   remove(podUID: string): boolean {
     const hadError = this.filterErrors.delete(podUID);
     return this.delete(podUID) || hadError;
+  }
+
+  /** Whether the trigger depends on readings. */
+  get isWatching(): boolean {
+    return this.trigger?.entry.watch !== undefined;
+  }
+
+  private watch(pod: PolicyPod): void {
+    const { entry, settings } = this.trigger ?? {};
+    if (!entry?.watch || settings === undefined) return;
+    const { containers } = (this.policy.spec.filter ?? {}) as { readonly containers?: readonly string[] };
+    this.watches.set(this.policy.uid, settings, pod, entry.watch(settings, pod, containers));
   }
 
   fail(failure: PolicyFailure): void {

@@ -1,5 +1,5 @@
 /** What the policy engine knows about policies, pods and Checkpoints. Times are in ms since the epoch. */
-import type { PolicySpec } from "../../../api";
+import type { MemoryWatch, PolicySpec } from "../../../api";
 import type { PodFields } from "../../../config/cel";
 
 /** The part of a policy that the engine evaluates. A trigger, filter or action is looked up by its field's name. */
@@ -35,6 +35,12 @@ export interface PolicyPod {
   readonly readySinceMs?: number;
   /** What it has in common with the other pods of its owner that have the same pod template. */
   readonly revision: OnceSubject;
+  /** Memory limits in bytes, by container, of those that have one. */
+  readonly memoryLimits: Readonly<Record<string, number>>;
+  /** Memory limit of the pod itself, in bytes. */
+  readonly podMemoryLimit?: number;
+  /** When its memory last crossed the thresholds of policies, by their UIDs. */
+  readonly crossings?: Readonly<Record<string, number>>;
   /** Restarts of all containers. */
   readonly restarts: number;
   readonly containers: readonly string[];
@@ -73,6 +79,9 @@ export interface CheckpointFact {
   readonly message?: string;
 }
 
+/** What is watched of a pod's memory. */
+export type PodWatch = Pick<MemoryWatch, "forSeconds" | "thresholds">;
+
 /** Context of a trigger for one pod. */
 export interface TriggerContext {
   readonly policyUID: string;
@@ -94,6 +103,11 @@ export interface Trigger<S = never> {
    * each pod and time.
    */
   once?(settings: S, pod: PolicyPod): OnceSubject;
+  /**
+   * Returns what is watched of a pod's memory, or why it can never be due for the pod.
+   * @param containers names of those that the filter selects. Undefined: all
+   */
+  watch?(settings: S, pod: PolicyPod, containers: readonly string[] | undefined): PodWatch | string;
   /** Returns the time up to which it is done, after it was due. Later ones are still due. */
   done(dueMs: number, nowMs: number): number;
 }

@@ -4,6 +4,7 @@
  */
 import type { HeartbeatTrigger } from "../../../api";
 import { printable } from "../../../config/schema";
+import { Watches } from "../core/watches";
 import { PolicyState, type PolicyProblem } from "../core/policy-state";
 import { entryOf, type Policy, type PolicyPod } from "../core/types";
 import { FILTERS } from "../filters";
@@ -60,7 +61,7 @@ export function previewPolicy(
   labelsOf: (namespace: string) => Readonly<Record<string, string>>,
   nowMs: number,
 ): PolicyPreview {
-  const { problem } = new PolicyState(policy, { triggers: TRIGGERS, filters: FILTERS });
+  const { problem } = new PolicyState(policy, { triggers: TRIGGERS, filters: FILTERS }, new Watches());
   const inScope = pods.filter(
     ({ namespace }) => policy.namespace === undefined || policy.namespace === namespace,
   );
@@ -125,4 +126,5 @@ const NO_POD: PolicyPod = {
   phase: "Running",
   restarts: 0,
   containers: [],
+  memoryLimits: {},
 };

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Testing } from "cdk8s";
 import { parse } from "yaml";
+import type { NodeMemoryWatchSpec, NodeMemoryWatchStatus } from "../../../api";
 import type { InstallSpec } from "../../../config";
 import { readControllerSettings, type ControllerSettings } from "../../../config/programs/controller";
 import { CedanaChart } from "../../../stacks/kubernetes";
@@ -26,6 +27,12 @@ export interface PolicyStatusObject {
   readonly waiting?: number;
   readonly inFlight?: number;
   readonly conditions?: readonly { type: string; status: string; reason: string; message: string }[];
+}
+
+export interface MemoryWatchObject {
+  readonly metadata: { readonly generation: number };
+  readonly spec: NodeMemoryWatchSpec;
+  readonly status?: NodeMemoryWatchStatus;
 }
 
 /** Two controllers, one namespace of pods, one Node, and a test double of the manager that takes the checkpoints. */
@@ -67,7 +74,7 @@ export class PoliciesInstall {
     this.objects = all.filter(
       ({ kind, metadata }) =>
         ["Namespace", "CustomResourceDefinition"].includes(kind) ||
-        (new RegExp(`^${name}-(controller|checkpoint|node-memory)`).test(metadata.name) &&
+        (new RegExp(`^${name}-(controller|checkpoint)`).test(metadata.name) &&
           !["Deployment", "PodDisruptionBudget"].includes(kind)),
     );
     const node = { apiVersion: "v1", kind: "Node", metadata: { name: this.node } };
@@ -133,6 +140,12 @@ export class PoliciesInstall {
   async taken(policy: string): Promise<PolicyCheckpoint[]> {
     const path = `${GROUP}/namespaces/${this.team}/checkpoints?labelSelector=cedana.ai/policy=${policy}`;
     return (await this.send<{ items: PolicyCheckpoint[] }>("GET", path)).items;
+  }
+
+  /** Returns the NodeMemoryWatches. */
+  async memoryWatches(): Promise<MemoryWatchObject[]> {
+    const path = `${GROUP}/namespaces/${this.system}/nodememorywatches`;
+    return (await this.send<{ items: MemoryWatchObject[] }>("GET", path)).items;
   }
 
   /** Creates a Deployment on the node. @returns the names of its pods, which are not Ready */

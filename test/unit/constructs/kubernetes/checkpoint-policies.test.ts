@@ -46,7 +46,13 @@ test("without policies there is no kind, permission, setting and guard of them",
 
 test("policies add the kinds, the permissions in the namespaces of checkpoints, and the setting", () => {
   const objects = synth({ ...ON, policies: { maxInFlight: 7 } });
-  expect(kinds(objects)).toEqual(["Cedana", "Checkpoint", "CheckpointPolicy", "ClusterCheckpointPolicy"]);
+  expect(kinds(objects)).toEqual([
+    "Cedana",
+    "Checkpoint",
+    "CheckpointPolicy",
+    "ClusterCheckpointPolicy",
+    "NodeMemoryWatch",
+  ]);
   const roles = objects.filter(
     ({ kind, metadata: { name } }) => kind.endsWith("Role") && /controller-policies/.test(name ?? ""),
   );
@@ -68,6 +74,7 @@ test("policies add the kinds, the permissions in the namespaces of checkpoints, 
     "statefulsets: list,watch",
     "daemonsets: list,watch",
     "jobs: list,watch",
+    "pods: list",
     "clustercheckpointpolicies: list,watch",
     "clustercheckpointpolicies/status: patch",
     "namespaces: list,watch",
@@ -80,6 +87,13 @@ test("policies add the kinds, the permissions in the namespaces of checkpoints, 
     value: { policies: { maxInFlight: 7 } },
   });
   expect(named(objects, "ValidatingAdmissionPolicy", "cedana-checkpoint-policies")).toBeDefined();
+  const watches = objects.find(
+    ({ kind, metadata: { name } }) => kind === "Role" && name === "cedana-controller-node-memory-watches",
+  );
+  expect(watches?.["rules"]).toMatchObject([
+    { resources: ["nodememorywatches"], verbs: ["get", "list", "watch", "patch", "create", "delete"] },
+    { resources: ["nodememorywatches/status"], verbs: ["patch"] },
+  ]);
 });
 
 test("creates the policies of the file, with their defaults", () => {
@@ -305,4 +319,52 @@ test.each<[string, object, string]>([
   ],
 ])("rejects %s", (_, install, text) => {
   expect(problems(install as never)).toContain(text);
+});
+
+describe("readings of memory", () => {
+  const settings = (objects: ReturnType<typeof synth>, name: string) => {
+    const { data } = named(objects, "ConfigMap", name) as unknown as { data: Record<string, string> };
+    return JSON.parse(data["settings.json"] ?? "") as {
+      memoryWatches?: boolean;
+      policies?: { memory?: object };
+    };
+  };
+  const rulesOf = (objects: ReturnType<typeof synth>, name: string) =>
+    JSON.stringify(
+      objects.find(({ kind, metadata }) => kind === "Role" && metadata.name === name)?.["rules"],
+    );
+
+  test("are those of the agents with the engine criu, which may write only the status of their own node", () => {
+    const objects = synthCriu({ ...ON, agentNamespace: "agents", policies: {} });
+    expect(settings(objects, "cedana-controller-settings").policies?.memory).toEqual({
+      namespace: "agents",
+      readings: "agent",
+    });
+    expect(settings(objects, "cedana-agent-settings").memoryWatches).toBe(true);
+    expect(rulesOf(objects, "cedana-controller-node-memory-watches")).not.toContain("status");
+    expect(rulesOf(objects, "cedana-controller-policies")).not.toContain("metrics.k8s.io");
+    const agent = JSON.stringify(objects.filter(({ kind }) => kind === "Role"));
+    expect(agent).toContain('"nodememorywatches/status"');
+    const guard = objects.find(
+      ({ kind, metadata }) => kind === "ValidatingAdmissionPolicy" && /own-node/.test(metadata.name ?? ""),
+    );
+    expect(JSON.stringify(guard?.["spec"])).toContain("nodememorywatches/status");
+  });
+
+  test("are those of the metrics server if it is chosen, and the agents get no permissions then", () => {
+    const objects = synthCriu({ ...ON, policies: { memoryReadings: "metrics-server" } });
+    expect(settings(objects, "cedana-agent-settings").memoryWatches).toBeUndefined();
+    expect(rulesOf(objects, "cedana-controller-node-memory-watches")).toContain("nodememorywatches/status");
+    expect(rulesOf(objects, "cedana-controller-policies")).toContain("metrics.k8s.io");
+    const guard = objects.find(
+      ({ kind, metadata }) => kind === "ValidatingAdmissionPolicy" && /own-node/.test(metadata.name ?? ""),
+    );
+    expect(JSON.stringify(guard?.["spec"])).not.toContain("nodememorywatches");
+  });
+
+  test("of agents are rejected with the engine cedana", () => {
+    expect(problems({ ...ON, policies: { memoryReadings: "agent" } })).toContain(
+      "install.policies.memoryReadings agent is not supported: the agents of the engine cedana do not read memory; metrics-server",
+    );
+  });
 });

@@ -6,6 +6,9 @@ import { lead, runtimeOn } from "../../../support/controller-runtime";
 export const GROUP = "/apis/automation.cedana.ai/v1alpha1";
 export const IN_A = `${GROUP}/namespaces/team-a`;
 
+/** Setting of the trigger memory, for controllers whose policies have others. */
+export const MEMORY = { namespace: "cedana-system", readings: "agent" } as const;
+
 export interface CreatedCheckpoint {
   readonly metadata: { name: string; labels: Record<string, string>; annotations: Record<string, string> };
   readonly spec: { readonly podRef: { readonly name: string } };
@@ -70,5 +73,17 @@ export class PolicyCluster {
   async created(): Promise<CreatedCheckpoint[]> {
     const { items } = (await this.api.send("GET", `${IN_A}/checkpoints`)) as { items: CreatedCheckpoint[] };
     return items.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  }
+
+  /** Completes the open Checkpoints, as their controller does. */
+  async finish(): Promise<void> {
+    for (const { metadata } of await this.created()) {
+      this.api.edit(`${IN_A}/checkpoints/${metadata.name}`, (object) => {
+        object["status"] ??= {
+          completionTime: new Date().toISOString(),
+          conditions: [{ type: "Ready", status: "True", reason: "CheckpointCompleted", message: "done" }],
+        };
+      });
+    }
   }
 }

@@ -6,9 +6,8 @@ import { TRIGGERS } from "../../../../controller/policies/triggers";
 import { ApiError, Metrics, type EventInput, type Transport } from "../../../../kube";
 import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { lead, runtimeOn } from "../../../support/controller-runtime";
+import { GROUP, IN_A, MEMORY } from "./cluster";
 
-const GROUP = "/apis/automation.cedana.ai/v1alpha1";
-const IN_A = `${GROUP}/namespaces/team-a`;
 const seconds = (count: number) => jest.advanceTimersByTimeAsync(count * 1000);
 
 let api: FakeApi;
@@ -44,7 +43,7 @@ function start(tables: PolicyOptions["tables"] = {}): () => void {
   const runtime = runtimeOn(transport, { events, metrics: stops.length === 1 ? metrics : new Metrics() });
   const controllers = policyControllers({
     ...runtime,
-    settings: { maxInFlight: 50 },
+    settings: { maxInFlight: 50, memory: MEMORY },
     checkpoints: { namespaces: "all", maxPerNode: 10 },
     tables,
   });

@@ -5,8 +5,8 @@ import { Metrics, type EventInput } from "../../../../kube";
 import { ApiError } from "../../../../kube/client";
 import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { lead, runtimeOn } from "../../../support/controller-runtime";
+import { IN_A, MEMORY } from "./cluster";
 
-const IN_A = "/apis/automation.cedana.ai/v1alpha1/namespaces/team-a";
 const PODS = "/api/v1/namespaces/team-a/pods";
 const seconds = (count: number) => jest.advanceTimersByTimeAsync(count * 1000);
 const put = (path: string, object: object) => api.put(path, object as Parameters<FakeApi["put"]>[1]);
@@ -67,7 +67,11 @@ function start(): () => void {
   const runtime = runtimeOn(api, { events, metrics: nextMetrics() });
   const controllers = policyControllers({
     ...runtime,
-    settings: { maxInFlight: 50, actions: Object.keys(ACTIONS) as never },
+    settings: {
+      maxInFlight: 50,
+      memory: MEMORY,
+      actions: Object.keys(ACTIONS) as never,
+    },
     checkpoints: { namespaces: "all", maxPerNode: 10 },
   });
   void lead(runtime, controllers, stop.signal);
@@ -294,7 +298,7 @@ test("an action that the install does not enable is a problem of the policy", as
   const runtime = runtimeOn(api, { events });
   const controllers = policyControllers({
     ...runtime,
-    settings: { maxInFlight: 50 },
+    settings: { maxInFlight: 50, memory: MEMORY },
     checkpoints: { namespaces: "all", maxPerNode: 10 },
   });
   void lead(runtime, controllers, stop.signal);

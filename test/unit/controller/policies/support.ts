@@ -39,6 +39,7 @@ export function podOf(uid: string, more: Partial<PolicyPod> = {}): PolicyPod {
     phase: "Running",
     runningSinceMs: 0,
     revision: { id: uid, name: uid },
+    memoryLimits: {},
     restarts: 0,
     containers: ["main"],
     ...more,

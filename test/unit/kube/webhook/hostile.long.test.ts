@@ -72,7 +72,11 @@ beforeAll(async () => {
         certificates: "own",
         dnsNames: [...given.restore.dnsNames, POLICIES_NAME],
       },
-      policies: { maxInFlight: 50, webhook: { port: 0, secrets: ["hooks"] } },
+      policies: {
+        maxInFlight: 50,
+        memory: { namespace: "cedana-system", readings: "agent" },
+        webhook: { port: 0, secrets: ["hooks"] },
+      },
     },
     replica: "hostile",
     folder,

@@ -6,6 +6,7 @@ import { keysOf, sign } from "../../../../../controller/policies/webhook/signatu
 import { Metrics, type PlainRequest, type PlainResponse } from "../../../../../kube";
 import { FakeApi, type Stored } from "../../../../../testbed/fake-api";
 import { lead, runtimeOn } from "../../../../support/controller-runtime";
+import { MEMORY } from "../cluster";
 
 const GROUP = "/apis/automation.cedana.ai/v1alpha1";
 const IN_A = `${GROUP}/namespaces/team-a`;
@@ -64,7 +65,7 @@ async function replica(leads: boolean): Promise<Replica> {
   });
   const controllers = policyControllers({
     ...runtime,
-    settings: { maxInFlight: 50 },
+    settings: { maxInFlight: 50, memory: MEMORY },
     checkpoints: { namespaces: "all", maxPerNode: 10 },
   });
   void lead(runtime, leads ? controllers : [], stop.signal);
