@@ -38,6 +38,7 @@ export function kindsOf(engine: EngineName, policies: boolean): readonly Kind[] 
 
 export { CEDANA, type CedanaMethod, type CedanaSpec, type CedanaStatus } from "./cedana";
 export {
+  ARTIFACT_FINALIZER,
   CHECKPOINT,
   type CheckpointCondition,
   type CheckpointEndReason,
@@ -46,6 +47,7 @@ export {
   type CheckpointSpec,
   type CheckpointStatus,
   type ContainerCheckpoint,
+  type DeletionPolicy,
   IMPORT_VERB,
   type NotRestoredItem,
   type OwnerIdentity,
@@ -66,6 +68,7 @@ export {
   type PolicySpec,
   type PolicyStatus,
 } from "./checkpoint-policy";
+export { ARTIFACT_ANNOTATIONS, ARTIFACT_TYPE, CLUSTER_NAMESPACE } from "./artifact";
 export type { CheckpointAction } from "./policy-action";
 export type { OwnerFilter, PodFilter } from "./policy-filter";
 export type { LabelSelector } from "./policy-selector";

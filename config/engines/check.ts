@@ -1,5 +1,5 @@
 import * as v from "../schema/valibot";
-import { checkpointsOf, gateOwner, restoreSchema, type ResolvedInstall } from "../install";
+import { checkpointsOf, deleteArtifactsOf, gateOwner, restoreSchema, type ResolvedInstall } from "../install";
 import { rejectSecrets } from "../secret";
 import type { Problem } from "../schema/problem";
 import { definitionOf, type ResolvedEngine } from "./table";
@@ -16,6 +16,7 @@ export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall):
     ...checkGateOwner(engine, install),
     ...definitionOf(engine).checkInstall(engine, install),
     ...checkRestore(engine, install),
+    ...checkArtifacts(engine, install),
   ];
 }
 
@@ -58,6 +59,20 @@ function checkGateOwner(engine: ResolvedEngine, install: ResolvedInstall): Probl
       given: "manager",
       allowed: "controller, nodeReadinessRule",
       remedy: "remove it: without a manager, nodes would never become ready",
+    },
+  ];
+}
+
+/** Rejects the deletion of artifacts in a registry by an engine that has none. */
+function checkArtifacts(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
+  if (!deleteArtifactsOf(install)) return [];
+  if (definitionOf(engine).capabilities(engine, install).storage.in === "registry") return [];
+  return [
+    {
+      code: "engine-mismatch",
+      path: ["install", "checkpoints", "deleteArtifacts"],
+      message: `is not supported: the engine ${engine.kind} has no artifacts in a registry`,
+      remedy: "remove it, or choose another engine.kind",
     },
   ];
 }

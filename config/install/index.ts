@@ -4,12 +4,14 @@ export { checkResources, checkTolerations, reservedVariables, toleratesGate } fr
 export {
   checkpointsOf,
   type CheckpointsOf,
+  deleteArtifactsOf,
   policiesOf,
   restoreSchema,
   installSchema,
   type InstallSpec,
   type ResolvedInstall,
 } from "./schema";
+export { artifactWaitSeconds, ORPHAN_MODES, orphanHours, type DeleteArtifactsOf } from "./artifacts";
 export type { CheckpointPolicyInput, ClusterCheckpointPolicyInput, PoliciesOf } from "./policies";
 export { agentNamespace, commonLabels, imageReference, namesOf, selectorLabels } from "./names";
 export {

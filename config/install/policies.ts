@@ -91,6 +91,28 @@ export function checkPolicies(
   ];
 }
 
+/** Rejects policies whose Checkpoints would have their artifacts deleted, in an install whose controller deletes none. */
+export function checkDeletion({
+  checkpointPolicies,
+  clusterCheckpointPolicies,
+}: Pick<PoliciesOf, "checkpointPolicies" | "clusterCheckpointPolicies">): Problem[] {
+  return Object.entries({ checkpointPolicies, clusterCheckpointPolicies }).flatMap(([list, policies]) =>
+    policies.flatMap(({ action }, index) =>
+      action?.checkpoint?.deletionPolicy === "Delete"
+        ? [
+            {
+              code: "deletion-policy-without-effect",
+              path: [list, index, "action", "checkpoint", "deletionPolicy"],
+              message: "has no effect: the controller deletes no artifacts",
+              given: "Delete",
+              remedy: "set install.checkpoints.deleteArtifacts: {}, or remove it",
+            },
+          ]
+        : [],
+    ),
+  );
+}
+
 function checkNamespace(namespace: string, namespaces: "all" | readonly string[]): Problem[] {
   if (namespaces === "all" || namespaces.includes(namespace)) return [];
   return [

@@ -7,7 +7,7 @@ import type { Action } from "./action";
 export const checkpoint: Action<CheckpointAction> = {
   async execute(settings, { policy, pod, dueMs, key }, { client, signal }) {
     const { containers } = (policy.spec.filter ?? {}) as { readonly containers?: readonly string[] };
-    const { engine, leaveRunning } = settings;
+    const { engine, leaveRunning, deletionPolicy } = settings;
     const object = {
       metadata: {
         namespace: pod.namespace,
@@ -20,6 +20,7 @@ export const checkpoint: Action<CheckpointAction> = {
         ...(containers && { containers }),
         ...(engine && { engine }),
         ...(leaveRunning === undefined ? {} : { leaveRunning }),
+        ...(deletionPolicy && { deletionPolicy }),
       },
     };
     try {
