@@ -146,9 +146,9 @@ export class Orphans {
     const { registry, report } = this.options;
     // The sweep took time.
     if (!this.isRead(facts.namespace) || this.isNamed([facts.checkpointUID ?? "", digest])) return;
-    await registry.delete(repository, digest, signal);
+    const existed = await registry.delete(repository, digest, signal);
     this.known.delete(image);
-    report.orphanDeleted(image, facts);
+    if (existed) report.orphanDeleted(image, facts);
     await paused(this.options.limits ?? LIMITS, signal);
   }
 

@@ -258,7 +258,7 @@ describe("a Checkpoint that has not ended", () => {
     await starting();
     const process = await deleted("one", { status: requested });
     expect(await process.reconcile("one")).toBe(15_000);
-    expect(process.forgotten).toEqual([uidOf(1)]);
+    expect(process.withdrawn).toEqual([uidOf(1)]);
     const image = world.push();
     later(15_000);
     await process.reconcile("one");

@@ -73,7 +73,7 @@ export class Process {
   readonly runtime;
   readonly checkpoints;
   readonly registry: Registry;
-  readonly forgotten: string[] = [];
+  readonly withdrawn: string[] = [];
   private readonly running: Promise<void>;
 
   constructor(
@@ -102,7 +102,7 @@ export class Process {
       client,
       engine: {
         forget: async (id) => {
-          await this.step(async () => void this.forgotten.push(id), true);
+          await this.step(async () => void this.withdrawn.push(id), true);
         },
       },
       repositories: world.repositories,
