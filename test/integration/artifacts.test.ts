@@ -292,5 +292,6 @@ interface Checkpoint extends KubernetesObject {
       "they are released",
       async () => (await read("other"))?.metadata.finalizers === undefined,
     );
+    expect((await read("other"))?.metadata).not.toHaveProperty("finalizers");
   });
 });
