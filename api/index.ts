@@ -60,7 +60,6 @@ export {
   CLUSTER_CHECKPOINT_POLICY,
   MAX_FAILURES,
   POLICY_LABELS,
-  type PolicyCondition,
   type PolicyFailure,
   type PolicyReason,
   type CheckpointPolicySpec,
@@ -69,10 +68,26 @@ export {
   type PolicyStatus,
 } from "./checkpoint-policy";
 export { ARTIFACT_ANNOTATIONS, ARTIFACT_TYPE, CLUSTER_NAMESPACE } from "./artifact";
-export type { CheckpointAction } from "./policy-action";
+export { ACTION_FIELDS, type CheckpointAction, type FirstCheckpointAction } from "./policy-action";
 export type { OwnerFilter, PodFilter } from "./policy-filter";
 export type { LabelSelector } from "./policy-selector";
-export { CRON_PATTERN, REQUESTED_AT, type HeartbeatTrigger } from "./policy-trigger";
+export {
+  CRON_PATTERN,
+  REQUESTED_AT,
+  TRIGGER_FIELDS,
+  type HeartbeatTrigger,
+  type StartupTrigger,
+} from "./policy-trigger";
+export {
+  FIRING_ID,
+  FIRING_WINDOW,
+  MAX_FIRINGS,
+  MIN_FIRING_SECONDS,
+  type Firing,
+  type SecretReference,
+  type WebhookTrigger,
+} from "./policy-webhook";
+export { namesOf as namesInWords } from "./exactly-one";
 export { conditionsOf, toolConditions, type CheckpointConditionType, type Condition } from "./conditions";
 export { AUTOMATION_GROUP, ENGINES, type Column, type EngineName, type Kind } from "./kind";
 export {
@@ -112,4 +127,4 @@ export {
   WEBHOOK_PATH,
   type Fallback,
 } from "./restore";
-export type { Infer, Schema, ValidationRule } from "./schema";
+export { formOf, type Infer, type Schema, type ValidationRule } from "./schema";

@@ -1,17 +1,32 @@
 import { deletionPolicy } from "./checkpoint";
+import { exactlyOne } from "./exactly-one";
 import { ENGINES, type EngineName } from "./kind";
 import { flag, object, optional, text, type Infer } from "./schema";
 
+const engine = optional(
+  text<EngineName>("Engine that takes the checkpoint. Default: the controller's.", 63, { enum: ENGINES }),
+);
+
 const checkpoint = object("Creates a Checkpoint of the pod.", {
-  engine: optional(
-    text<EngineName>("Engine that takes the checkpoint. Default: the controller's.", 63, { enum: ENGINES }),
-  ),
+  engine,
   leaveRunning: optional(flag("Whether the containers keep running.", true)),
   deletionPolicy: optional(deletionPolicy),
 });
 
-export const action = object("What is done with a pod that is due. Exactly one of the fields.", {
-  checkpoint,
-});
+const checkpointThenDelete = object(
+  "Creates a Checkpoint of the pod, and evicts the pod once it is completed. A PodDisruptionBudget delays the eviction, for up to deadlineSeconds.",
+  { engine, deletionPolicy: optional(deletionPolicy) },
+);
+
+/** Actions by name. */
+export const ACTION_FIELDS = { checkpoint, checkpointThenDelete } as const;
+
+export const action = exactlyOne(
+  "action",
+  "What is done with a pod that is due. Exactly one of the fields.",
+  ACTION_FIELDS,
+);
 
 export type CheckpointAction = Infer<typeof checkpoint>;
+/** Settings of an action that creates a Checkpoint first. */
+export type FirstCheckpointAction = Infer<typeof checkpointThenDelete>;

@@ -12,6 +12,8 @@ export {
   type ResolvedInstall,
 } from "./schema";
 export { artifactWaitSeconds, ORPHAN_MODES, orphanHours, type DeleteArtifactsOf } from "./artifacts";
+export { ACTION_NAMES, DEFAULT_ACTIONS, type ActionName } from "./policy-actions";
+export { servedNames } from "./served-names";
 export type { CheckpointPolicyInput, ClusterCheckpointPolicyInput, PoliciesOf } from "./policies";
 export { agentNamespace, commonLabels, imageReference, namesOf, selectorLabels } from "./names";
 export {

@@ -1,6 +1,6 @@
 import type { PolicyFailure } from "../../api";
 import type { Events, Logger, Metrics } from "../../kube";
-import { OUTCOMES, type Outcome } from "./core/engine";
+import { OUTCOMES, type Outcome } from "./core/outcome";
 import type { Policy, Run } from "./core/types";
 import { CLUSTER_POLICY, POLICY } from "./objects";
 
@@ -13,8 +13,26 @@ export interface ReportOptions {
   readonly log: Pick<Logger, "info" | "warn">;
   /** Names of the triggers. */
   readonly triggers: readonly string[];
-  /** Returns the numbers of all policies together. */
-  readonly totals: () => { readonly policies: number; readonly inFlight: number; readonly waiting: number };
+}
+
+/** Measures all policies together: how many there are, and what they have in flight and waiting. */
+export function measurePolicies(
+  metrics: Metrics,
+  totals: () => { readonly policies: number; readonly inFlight: number; readonly waiting: number },
+): void {
+  metrics.gauge("cedana_policies", "Number of policies", [], (gauge) => gauge.set(totals().policies));
+  metrics.gauge(
+    "cedana_policy_checkpoints_in_flight",
+    "Number of Checkpoints of policies that have not ended",
+    [],
+    (gauge) => gauge.set(totals().inFlight),
+  );
+  metrics.gauge(
+    "cedana_policy_actions_waiting",
+    "Number of actions of policies that are due and wait for a limit",
+    [],
+    (gauge) => gauge.set(totals().waiting),
+  );
 }
 
 /** Reports what policies do by log, events and metrics. */
@@ -23,7 +41,7 @@ export class Report {
   private readonly delay;
 
   constructor(private readonly options: ReportOptions) {
-    const { metrics, triggers, totals } = options;
+    const { metrics, triggers } = options;
     this.total = metrics.counter(
       "cedana_policy_actions_total",
       "Number of actions of policies that were due, by trigger and outcome",
@@ -35,19 +53,6 @@ export class Report {
       "Time from when an action of a policy was due to its start, in seconds",
       ["trigger"],
       BUCKETS,
-    );
-    metrics.gauge("cedana_policies", "Number of policies", [], (gauge) => gauge.set(totals().policies));
-    metrics.gauge(
-      "cedana_policy_checkpoints_in_flight",
-      "Number of Checkpoints of policies that have not ended",
-      [],
-      (gauge) => gauge.set(totals().inFlight),
-    );
-    metrics.gauge(
-      "cedana_policy_actions_waiting",
-      "Number of actions of policies that are due and wait for a limit",
-      [],
-      (gauge) => gauge.set(totals().waiting),
     );
   }
 

@@ -28,13 +28,13 @@ type Settings = Exclude<ResolvedInstall["controller"], false>;
 /**
  * Returns the Deployment of the controller.
  * @param hash of the settings; a change restarts the pods
- * @param webhookPort undefined if the controller serves no webhook
+ * @param webhookPorts ports of the controller's webhooks, by name
  */
 export function controllerDeployment(
   install: ResolvedInstall,
   controller: Settings,
   hash: string,
-  webhookPort: number | undefined,
+  webhookPorts: Readonly<Record<string, number>>,
 ): Manifest<V1Deployment> {
   const names = namesOf(install);
   const component = "controller";
@@ -78,7 +78,7 @@ export function controllerDeployment(
               labelSelector: { matchLabels: selector },
             }),
           ),
-          containers: [container(controller, webhookPort, registry.volumeMounts)],
+          containers: [container(controller, webhookPorts, registry.volumeMounts)],
           volumes: [{ name: "settings", configMap: { name: names.controllerSettings } }, ...registry.volumes],
         },
       },
@@ -104,7 +104,7 @@ function registryCredentials(install: ResolvedInstall): {
 
 function container(
   controller: Settings,
-  webhookPort: number | undefined,
+  webhookPorts: Readonly<Record<string, number>>,
   more: readonly V1VolumeMount[],
 ): V1Container {
   const probe = (path: string) => ({ httpGet: { path, port: "health" } });
@@ -124,9 +124,11 @@ function container(
     ports: [
       { name: "metrics", containerPort: METRICS_PORT, protocol: "TCP" },
       { name: "health", containerPort: PROBE_PORT, protocol: "TCP" },
-      ...(webhookPort === undefined
-        ? []
-        : [{ name: "webhook", containerPort: webhookPort, protocol: "TCP" }]),
+      ...Object.entries(webhookPorts).map(([name, containerPort]) => ({
+        name,
+        containerPort,
+        protocol: "TCP",
+      })),
     ],
     resources: controller.resources,
     securityContext: UNPRIVILEGED,

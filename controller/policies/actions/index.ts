@@ -1,7 +1,8 @@
 /** Actions by their field in `spec.action` of a policy. */
 import type { Action } from "./action";
 import { checkpoint } from "./checkpoint";
+import { checkpointThenDelete } from "./checkpoint-then-delete";
 
-export type { Action, ActionContext } from "./action";
+export { ActionError, type Action, type ActionContext, type FollowUpContext } from "./action";
 
-export const ACTIONS: Readonly<Record<string, Action>> = { checkpoint };
+export const ACTIONS: Readonly<Record<string, Action>> = { checkpoint, checkpointThenDelete };

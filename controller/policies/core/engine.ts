@@ -2,21 +2,12 @@ import type { PolicyFailure } from "../../../api";
 import { historyOf, lastDueMs } from "./history";
 import { DueHeap } from "./due-heap";
 import { checkpointName } from "./hash";
-import { PolicyState, type Tables } from "./policy-state";
+import { Once } from "./once";
+import type { Outcome, PolicyView } from "./outcome";
+import { PolicyState, type KnownStatus, type Tables } from "./policy-state";
 import { Slots } from "./slots";
 import type { CheckpointFact, Policy, PolicyPod, Run } from "./types";
 import { Waiting } from "./waiting";
-
-/**
- * Outcome of an action that was due.
- * - `started`: its Checkpoint is requested
- * - `covered`: another Checkpoint of the pod was created less than `minSpacingSeconds` ago
- * - `filtered`: the pod did not match any longer
- * - `backoff`: the pod's last Checkpoints failed
- * - `missed`: it could not start before its deadline
- */
-export type Outcome = "started" | "covered" | "filtered" | "backoff" | "missed";
-export const OUTCOMES: readonly Outcome[] = ["started", "covered", "filtered", "backoff", "missed"];
 
 export interface EngineOptions extends Tables {
   /** Maximum number of open Checkpoints of a node, of all clients. */
@@ -25,21 +16,12 @@ export interface EngineOptions extends Tables {
   readonly maxInFlight: number;
   /** Returns all Checkpoints of a pod's name that exist. */
   readonly checkpointsOf: (pod: string) => readonly CheckpointFact[];
+  /** Returns the Checkpoint `namespace/name`; undefined if it does not exist. */
+  readonly checkpointAt: (key: string) => CheckpointFact | undefined;
   /** Called for each action that was due. */
   readonly report?: (outcome: Outcome, trigger: string, run: Pick<Run, "policy" | "pod" | "dueMs">) => void;
   /** Called for each failure. */
   readonly failed?: (policy: Policy, failure: PolicyFailure) => void;
-}
-
-/** State of a policy for its status. */
-export interface PolicyView {
-  readonly problem?: string;
-  readonly matchedPods: number;
-  readonly inFlight: number;
-  readonly waiting: number;
-  readonly nextRunMs?: number;
-  readonly lastRunMs?: number;
-  readonly failures: readonly PolicyFailure[];
 }
 
 export const podKey = ({ namespace, name }: Pick<PolicyPod, "namespace" | "name">) => `${namespace}/${name}`;
@@ -59,10 +41,13 @@ export class PolicyEngine {
   private readonly due = new DueHeap();
   private readonly slots = new Slots();
   private readonly waiting = new Waiting();
+  private readonly once: Once;
   private readonly changed = new Set<string>();
   private started = false;
 
-  constructor(private readonly options: EngineOptions) {}
+  constructor(private readonly options: EngineOptions) {
+    this.once = new Once(this.slots, options.checkpointAt);
+  }
 
   /** Returns when `advance` must be called next, unless something changes. Undefined: never. */
   get nextMs(): number | undefined {
@@ -79,19 +64,16 @@ export class PolicyEngine {
   }
 
   /** Adds a policy, or replaces it by another generation. `known`: what its status says. */
-  setPolicy(
-    policy: Policy,
-    nowMs: number,
-    known: { readonly lastRunMs?: number; readonly failures?: readonly PolicyFailure[] } = {},
-  ): void {
+  setPolicy(policy: Policy, nowMs: number, known: KnownStatus = {}): void {
     const old = this.policies.get(policy.uid);
-    if (old?.policy.generation === policy.generation) return;
+    if (old?.policy.generation === policy.generation) {
+      if (old.fire(known.firedMs, (uid) => this.pods.get(uid))) this.refresh(old);
+      return;
+    }
     if (old) this.removePolicy(policy.uid);
     const sinceMs = old ? nowMs : policy.sinceMs;
-    const state = new PolicyState({ ...policy, sinceMs }, this.options);
-    const lastRunMs = old?.lastRunMs ?? known.lastRunMs;
-    if (lastRunMs !== undefined) state.lastRunMs = lastRunMs;
-    state.failures = old?.failures ?? known.failures ?? [];
+    const state = new PolicyState({ ...policy, sinceMs }, this.options, old ?? known);
+    state.fire(known.firedMs, () => undefined);
     this.policies.set(policy.uid, state);
     const scope = policy.namespace ?? "";
     this.scopes.set(scope, (this.scopes.get(scope) ?? new Set()).add(policy.uid));
@@ -161,9 +143,19 @@ export class PolicyEngine {
 
   /** Records that a run that `advance` returned could not be executed. */
   failRun(run: Run, nowMs: number, reason: string, message: string): void {
-    const state = this.policies.get(run.policy.uid);
-    if (state) this.failure(state, podKey(run.pod), nowMs, { reason, message });
+    this.fail(run.policy.uid, podKey(run.pod), nowMs, { reason, message });
     this.removeCheckpoint(run.key, run.policy.uid);
+  }
+
+  /** Records a failure of a policy. `pod` is its `namespace/name`. */
+  fail(
+    policyUID: string,
+    pod: string,
+    nowMs: number,
+    why: { readonly reason: string; readonly message: string },
+  ): void {
+    const state = this.policies.get(policyUID);
+    if (state) this.failure(state, pod, nowMs, why);
   }
 
   /** Records that a run that `advance` returned may be executed again at a time, unless its deadline has passed by then. */
@@ -178,8 +170,7 @@ export class PolicyEngine {
 
   /** Processes what is due. @returns what the caller must start now */
   advance(nowMs: number): readonly Run[] {
-    for (let uid = this.due.first; uid !== undefined; uid = this.due.first) {
-      if ((this.due.firstMs ?? 0) > nowMs) break;
+    for (let uid = this.due.firstDue(nowMs); uid !== undefined; uid = this.due.firstDue(nowMs)) {
       const state = this.policies.get(uid);
       if (state) this.tick(state, nowMs);
       else this.due.delete(uid);
@@ -235,8 +226,12 @@ export class PolicyEngine {
     const { policy } = state;
     const context = this.contextOf(pod, nowMs);
     if (!state.matches(pod, context, true)) return this.report("filtered", state, pod, dueMs);
+    const once = state.onceOf(pod);
+    const name = once
+      ? this.once.nameFor(policy.uid, pod.namespace, once)
+      : checkpointName(policy.uid, pod.uid, pod.name, dueMs);
+    if (name === undefined) return this.report("covered", state, pod, dueMs);
     const deadlineMs = dueMs + (policy.spec.deadlineSeconds ?? 0) * 1000;
-    const name = checkpointName(policy.uid, pod.uid, pod.name, dueMs);
     this.waiting.add({ policy, pod, dueMs, deadlineMs, key: `${pod.namespace}/${name}` });
   }
 
@@ -290,6 +285,11 @@ export class PolicyEngine {
   /** Decides by the pod's Checkpoints. A run that may not start is parked, delayed or removed. */
   private admit(state: PolicyState, run: Run, nowMs: number): boolean {
     const { policy, pod, dueMs } = run;
+    // Another pod got the one Checkpoint while this one waited.
+    if (state.onceOf(pod) !== undefined && this.once.isTaken(run.key)) {
+      this.leave("covered", state, run);
+      return false;
+    }
     const key = podKey(pod);
     const facts = this.options.checkpointsOf(key);
     const { open, newest, failure, failures, blockedUntilMs = 0 } = historyOf(facts, pod.uid);

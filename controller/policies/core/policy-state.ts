@@ -1,12 +1,31 @@
 import type { PolicyFailure } from "../../../api";
 import { MAX_FAILURES } from "../../../api";
 import { DueHeap } from "./due-heap";
-import { entryOf, type Filter, type FilterContext, type Policy, type PolicyPod, type Trigger } from "./types";
+import {
+  entryOf,
+  type ActionSubject,
+  type Filter,
+  type FilterContext,
+  type OnceSubject,
+  type Policy,
+  type PolicyPod,
+  type Trigger,
+} from "./types";
 
 /** The tables that policies refer to. */
 export interface Tables {
   readonly triggers: Readonly<Record<string, Trigger>>;
   readonly filters: Readonly<Record<string, Filter>>;
+  /** Default: actions are not checked, and all of them create Checkpoints of pods. */
+  readonly actions?: Readonly<Record<string, ActionSubject>>;
+}
+
+/** What the status of a policy says. */
+export interface KnownStatus {
+  readonly lastRunMs?: number;
+  /** When a request to the policy was accepted last. */
+  readonly firedMs?: number;
+  readonly failures?: readonly PolicyFailure[];
 }
 
 interface Bound<T> {
@@ -22,8 +41,12 @@ export class PolicyState {
   readonly triggerName: string;
   /** Why it can never be due. */
   readonly problem?: string;
+  /** What its action is executed for. */
+  readonly subject: ActionSubject;
   lastRunMs?: number;
-  failures: readonly PolicyFailure[] = [];
+  /** When a request to the policy was accepted last. */
+  firedMs?: number;
+  failures: readonly PolicyFailure[];
   /** The pods that match, and until when each is done. */
   private readonly doneMs = new Map<string, number>();
   private readonly trigger?: Bound<Trigger>;
@@ -31,15 +54,23 @@ export class PolicyState {
 
   constructor(
     readonly policy: Policy,
-    { triggers, filters }: Tables,
+    { triggers, filters, actions }: Tables,
+    { lastRunMs, firedMs, failures = [] }: KnownStatus = {},
   ) {
-    const { trigger, filter = {} } = policy.spec;
+    if (lastRunMs !== undefined) this.lastRunMs = lastRunMs;
+    if (firedMs !== undefined) this.firedMs = firedMs;
+    this.failures = failures;
+    const { trigger, filter = {}, action } = policy.spec;
+    const acts = actions && entryOf(actions, action);
+    this.subject = acts?.entry ?? {};
     const found = entryOf(triggers, trigger);
     this.triggerName = found?.name ?? "none";
     if (found) this.trigger = found;
     const unknown = Object.keys(filter).filter((name) => !Object.hasOwn(filters, name));
     // A condition that is not known cannot be left out: more pods would match.
     if (unknown.length > 0) this.problem = `this controller does not have the filter ${unknown.join(", ")}`;
+    else if (actions && !acts)
+      this.problem = `this controller does not have the action ${Object.keys(action).join(", ")}; install.policies.actions enables: ${Object.keys(actions).join(", ")}`;
     else if (!found)
       this.problem = `this controller does not have the trigger ${Object.keys(trigger).join(", ")}`;
     else {
@@ -60,6 +91,12 @@ export class PolicyState {
 
   get isRequest(): boolean {
     return this.trigger?.entry.isRequest ?? false;
+  }
+
+  /** Returns for what the pod's trigger is due once; undefined: for each time. */
+  onceOf(pod: PolicyPod): OnceSubject | undefined {
+    const { entry, settings } = this.trigger ?? {};
+    return entry?.once?.(settings as never, pod);
   }
 
   get matchedPods(): number {
@@ -84,6 +121,21 @@ export class PolicyState {
     this.schedule(pod, done);
   }
 
+  /**
+   * Records when a request to the policy was accepted last, and schedules its pods.
+   * @param podOf returns a pod by its UID
+   * @returns whether it was another request
+   */
+  fire(timeMs: number | undefined, podOf: (uid: string) => PolicyPod | undefined): boolean {
+    if (timeMs === undefined || timeMs === this.firedMs) return false;
+    this.firedMs = timeMs;
+    for (const [uid, doneMs] of this.doneMs) {
+      const pod = podOf(uid);
+      if (pod) this.schedule(pod, doneMs);
+    }
+    return true;
+  }
+
   delete(podUID: string): boolean {
     this.queue.delete(podUID);
     return this.doneMs.delete(podUID);
@@ -102,7 +154,8 @@ export class PolicyState {
 
   private schedule(pod: PolicyPod, afterMs: number): void {
     const { entry, settings } = this.trigger ?? {};
-    const context = { policyUID: this.policy.uid, pod };
+    const { firedMs, policy } = this;
+    const context = { policyUID: policy.uid, pod, ...(firedMs === undefined ? {} : { firedMs }) };
     this.queue.set(pod.uid, entry?.next(settings as never, context, afterMs));
   }
 }

@@ -1,0 +1,23 @@
+import type { PolicyFailure } from "../../../api";
+
+/**
+ * Outcome of an action that was due.
+ * - `started`: its Checkpoint is requested
+ * - `covered`: another Checkpoint of the pod was created less than `minSpacingSeconds` ago, or the one that is created once
+ * - `filtered`: the pod did not match any longer
+ * - `backoff`: the pod's last Checkpoints failed
+ * - `missed`: it could not start before its deadline
+ */
+export type Outcome = "started" | "covered" | "filtered" | "backoff" | "missed";
+export const OUTCOMES: readonly Outcome[] = ["started", "covered", "filtered", "backoff", "missed"];
+
+/** State of a policy for its status. */
+export interface PolicyView {
+  readonly problem?: string;
+  readonly matchedPods: number;
+  readonly inFlight: number;
+  readonly waiting: number;
+  readonly nextRunMs?: number;
+  readonly lastRunMs?: number;
+  readonly failures: readonly PolicyFailure[];
+}
