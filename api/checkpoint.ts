@@ -42,7 +42,7 @@ const podRef = object("The pod, in the namespace of this object.", {
 });
 
 const spec = object(
-  "The requested checkpoint. Immutable.",
+  "The requested checkpoint. Immutable, except pinned.",
   {
     podRef,
     containers: optional(
@@ -63,6 +63,11 @@ const spec = object(
       ),
     ),
     leaveRunning: optional(flag("Whether the containers keep running.", true)),
+    pinned: optional(
+      flag(
+        "Whether no policy deletes the Checkpoint. It can be changed at any time. Users can delete it. Default: false.",
+      ),
+    ),
   },
   [
     ...immutable("Checkpoint", ["podRef", "containers", "engine", "location", "leaveRunning"]),
@@ -217,6 +222,7 @@ export const CHECKPOINT = defineKind({
     },
     { name: "Restore", type: "string", jsonPath: ".status.restore.state" },
     { name: "Node", type: "string", jsonPath: ".status.nodeName", priority: 1 },
+    { name: "Pinned", type: "boolean", jsonPath: ".spec.pinned", priority: 1 },
     AGE_COLUMN,
   ],
 });

@@ -66,8 +66,17 @@ export {
   type PolicySpec,
   type PolicyStatus,
 } from "./checkpoint-policy";
-export type { CheckpointAction } from "./policy-action";
+export { ACTION_FIELDS, type CheckpointAction } from "./policy-action";
 export type { OwnerFilter, PodFilter } from "./policy-filter";
+export {
+  MAX_NEXT,
+  RETENTION_KEEP_REASONS,
+  RETENTION_LIMITS,
+  type DeleteCheckpointsAction,
+  type RetentionKeepReason,
+  type RetentionLimit,
+  type RetentionStatus,
+} from "./policy-retention";
 export type { LabelSelector } from "./policy-selector";
 export { CRON_PATTERN, REQUESTED_AT, type HeartbeatTrigger } from "./policy-trigger";
 export { conditionsOf, toolConditions, type CheckpointConditionType, type Condition } from "./conditions";

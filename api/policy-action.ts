@@ -1,4 +1,6 @@
+import { exactlyOne } from "./exactly-one";
 import { ENGINES, type EngineName } from "./kind";
+import { deleteCheckpoints } from "./policy-retention";
 import { flag, object, optional, text, type Infer } from "./schema";
 
 const checkpoint = object("Creates a Checkpoint of the pod.", {
@@ -8,8 +10,13 @@ const checkpoint = object("Creates a Checkpoint of the pod.", {
   leaveRunning: optional(flag("Whether the containers keep running.", true)),
 });
 
-export const action = object("What is done with a pod that is due. Exactly one of the fields.", {
-  checkpoint,
-});
+/** Actions by name. */
+export const ACTION_FIELDS = { checkpoint, deleteCheckpoints } as const;
+
+export const action = exactlyOne(
+  "action",
+  "What is done when the trigger is due. Exactly one of the fields.",
+  ACTION_FIELDS,
+);
 
 export type CheckpointAction = Infer<typeof checkpoint>;

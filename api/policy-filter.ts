@@ -7,7 +7,8 @@ export const OWNER_KINDS = ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSe
 /** Phases of a pod that can be checkpointed, now or later. */
 export const POD_PHASES = ["Pending", "Running"] as const;
 
-const MAX_LIST = 64;
+/** Maximum number of names. */
+export const MAX_LIST = 64;
 const MONTH_SECONDS = 2_592_000;
 
 const owner = object(

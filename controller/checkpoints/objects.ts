@@ -32,7 +32,7 @@ export interface CheckpointObject extends CustomResource<CheckpointSpec, Checkpo
     /** The Cedana that owns it. */
     readonly cedana?: { readonly name: string; readonly uid: string };
     /** The policy that created it, and when it was due (RFC 3339). */
-    readonly policy?: { readonly uid: string; readonly due: string };
+    readonly policy?: { readonly uid: string; readonly name: string; readonly due: string };
   };
   /** What survives the loss of the status. */
   readonly record?: {
@@ -101,7 +101,8 @@ function policyOf(raw: Json): Pick<CheckpointObject["metadata"], "policy"> {
   const uid = textAt(raw, "metadata", "labels", POLICY_LABELS.uid);
   if (uid === undefined) return {};
   const due = textAt(raw, "metadata", "annotations", POLICY_LABELS.due) ?? "";
-  return { policy: { uid: interner.text(uid), due } };
+  const name = textAt(raw, "metadata", "labels", POLICY_LABELS.name) ?? "";
+  return { policy: { uid: interner.text(uid), name: interner.text(name), due } };
 }
 
 function recordOf(raw: Json, uid: string): Pick<CheckpointObject, "record"> {

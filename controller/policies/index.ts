@@ -6,7 +6,7 @@ import type { Runtime } from "../runtime";
 import { ACTIONS } from "./actions";
 import { PolicyDriver } from "./driver";
 import { FILTERS } from "./filters";
-import { CLUSTER_POLICY, NAMESPACE, POLICY, POLICY_POD, WORKLOADS } from "./objects";
+import { CLUSTER_POLICY, JOB, NAMESPACE, POLICY, POLICY_POD, WORKLOADS } from "./objects";
 import { Report } from "./report";
 import { statusOf } from "./status";
 import { TRIGGERS } from "./triggers";
@@ -17,6 +17,8 @@ const WORKERS = 4;
 const MAX_DELAY_MS = 60_000;
 /** Shortest time between two writes of a policy's status: one with many pods changes all the time. */
 const STATUS_MS = 15_000;
+/** The same of a policy that works on Checkpoints: its status needs a decision about each of them. */
+const RETENTION_STATUS_MS = 30_000;
 
 export interface PolicyOptions extends Runtime {
   readonly settings: PolicySettings;
@@ -44,6 +46,7 @@ export function policyController(options: PolicyOptions): Controller {
     namespaces: cache.objects(NAMESPACE, { skipDenied: true }),
     checkpoints: cache.objects(CHECKPOINT, scope),
     workloads: WORKLOADS.map((kind) => cache.objects(kind, scope)),
+    jobs: cache.objects(JOB, scope),
   };
   const builder = controller("policies", { log, metrics, workers: WORKERS, maxDelayMs: MAX_DELAY_MS });
   const writtenMs = new Map<string, number>();
@@ -64,6 +67,7 @@ export function policyController(options: PolicyOptions): Controller {
     log,
     triggers: Object.keys(triggers),
     totals: () => driver.totals,
+    kept: () => driver.keptTotals(),
   });
 
   const objectOf = (key: string) => policies.get(key) ?? clusterPolicies.get(key);
@@ -75,10 +79,11 @@ export function policyController(options: PolicyOptions): Controller {
         const view = object && driver.view(object.metadata.uid);
         if (!object || !view) return void writtenMs.delete(key);
         const nowMs = Date.now();
-        const waitMs = (writtenMs.get(key) ?? 0) + STATUS_MS - nowMs;
+        const spacingMs = view.subject === "policy" ? RETENTION_STATUS_MS : STATUS_MS;
+        const waitMs = (writtenMs.get(key) ?? 0) + spacingMs - nowMs;
         if (waitMs > 0 && object.status.observedGeneration === object.metadata.generation)
           return { requeueAfterMs: waitMs };
-        const status = statusOf(object, view, nowMs);
+        const status = statusOf(object, view, driver.actionStatus(object.metadata.uid, nowMs), nowMs);
         if (status === undefined) return undefined;
         const kind = object.metadata.namespace === undefined ? CLUSTER_POLICY : POLICY;
         await client.applyStatus(kind, object.metadata, status, { signal });

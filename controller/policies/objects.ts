@@ -1,6 +1,8 @@
 import {
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
+  LATEST,
+  REQUEST,
   REQUESTED_AT,
   type PolicySpec,
   type PolicyStatus,
@@ -22,8 +24,14 @@ import {
 } from "../../kube";
 import { phaseOf, readyOf } from "../checkpoints/state";
 import { podKeyOf } from "../checkpoints/reservations";
-import { containersOf, containerStatusesOf, type CheckpointObject } from "../checkpoints/objects";
+import {
+  containersOf,
+  containerStatusesOf,
+  ownerOf as ownerReferenceOf,
+  type CheckpointObject,
+} from "../checkpoints/objects";
 import type { CheckpointFact, Policy, PolicyPod } from "./core/types";
+import { lineageOf } from "./retention/lineage";
 
 /** A policy of either kind. A ClusterCheckpointPolicy has no namespace. */
 export interface PolicyObject extends Omit<CustomResource<PolicySpec, PolicyStatus>, "metadata"> {
@@ -46,20 +54,29 @@ export const NAMESPACE = kindOf(
 /** A workload that owns pods, with the request in its annotation. */
 export interface WorkloadObject extends KubernetesObject {
   readonly requestedAt?: string;
+  /** Name of the Checkpoint that its pod template requests. */
+  readonly restoreFrom?: string;
 }
 
 const workload = (apiVersion: string, kind: string, plural: string) =>
   kindOf({ apiVersion, kind, plural }, (raw): WorkloadObject => {
     const requestedAt = requestIn(raw);
-    return { metadata: metadataOf(raw), ...(requestedAt === undefined ? {} : { requestedAt }) };
+    const restoreFrom = textAt(raw, "spec", "template", "metadata", "annotations", REQUEST.from);
+    return {
+      metadata: metadataOf(raw),
+      ...(requestedAt === undefined ? {} : { requestedAt }),
+      ...(restoreFrom === undefined || restoreFrom === LATEST ? {} : { restoreFrom }),
+    };
   });
+
+export const JOB = workload("batch/v1", "Job", "jobs");
 
 /** Workloads whose annotation requests checkpoints. Kubernetes copies the annotations of a Deployment to its ReplicaSet. */
 export const WORKLOADS = [
   workload("apps/v1", "ReplicaSet", "replicasets"),
   workload("apps/v1", "StatefulSet", "statefulsets"),
   workload("apps/v1", "DaemonSet", "daemonsets"),
-  workload("batch/v1", "Job", "jobs"),
+  JOB,
 ];
 
 /** A pod with the fields that policies use. */
@@ -67,6 +84,8 @@ export interface PodObject extends KubernetesObject {
   readonly pod: Omit<PolicyPod, "requestedMs">;
   readonly ownerUID?: string;
   readonly requestedAt?: string;
+  /** Its lineage, if that has several pods at a time. */
+  readonly pool?: string;
   /** It ends, so it is not checkpointed any more. */
   readonly isDeleted: boolean;
 }
@@ -95,6 +114,7 @@ function projectPod(raw: Json): PodObject {
   const nodeName = textAt(raw, "spec", "nodeName");
   const owner = ownerOf(reference, labels);
   const runningSinceMs = runningSince(raw);
+  const pool = poolOf(raw);
   const restarts = containerStatusesOf(raw).map((one) => numberAt(one, "restartCount") ?? 0);
   return {
     metadata,
@@ -113,6 +133,7 @@ function projectPod(raw: Json): PodObject {
     },
     ...(ownerUID === undefined ? {} : { ownerUID: interner.text(ownerUID) }),
     ...(requestedAt === undefined ? {} : { requestedAt }),
+    ...(pool === undefined ? {} : { pool: interner.text(pool) }),
     isDeleted: textAt(raw, "metadata", "deletionTimestamp") !== undefined,
   };
 }
@@ -128,6 +149,18 @@ function ownerOf(
   return kind === "ReplicaSet" && name.endsWith(end)
     ? { kind: "Deployment", name: interner.text(name.slice(0, -end.length)), replicaSet: interner.text(name) }
     : { kind: interner.text(kind), name: interner.text(name) };
+}
+
+function poolOf(pod: Json): string | undefined {
+  const owner = ownerReferenceOf(pod);
+  if (owner === undefined) return undefined;
+  const lineage = lineageOf({
+    namespace: textAt(pod, "metadata", "namespace") ?? "",
+    podName: textAt(pod, "metadata", "name") ?? "",
+    owner,
+    templateHash: textAt(pod, "metadata", "labels", "pod-template-hash"),
+  });
+  return lineage.isPool ? lineage.id : undefined;
 }
 
 /** Returns since when all containers run: the last start. Undefined if one does not run. */

@@ -7,11 +7,13 @@ const time = (ms: number) => new Date(ms).toISOString();
 
 /**
  * Returns the status of a policy.
+ * @param ofAction what its action adds
  * @returns undefined if the object has it already
  */
 export function statusOf(
   { metadata, spec, status }: PolicyObject,
   view: PolicyView,
+  ofAction: Pick<PolicyStatus, "retention">,
   nowMs: number,
 ): PolicyStatus | undefined {
   const [reason, message] = reasonOf(view, spec.suspend ?? false);
@@ -31,19 +33,27 @@ export function statusOf(
     ],
     ...(view.lastRunMs === undefined ? {} : { lastRunTime: time(view.lastRunMs) }),
     ...(view.nextRunMs === undefined ? {} : { nextRunTime: time(view.nextRunMs) }),
-    matchedPods: view.matchedPods,
-    inFlight: view.inFlight,
-    waiting: view.waiting,
+    ...(view.subject === "policy"
+      ? ofAction
+      : { matchedPods: view.matchedPods, inFlight: view.inFlight, waiting: view.waiting }),
     ...(view.failures.length === 0 ? {} : { lastFailures: view.failures }),
   };
   return isDeepStrictEqual(plain(next), plain(status)) ? undefined : next;
 }
 
-function reasonOf({ problem }: PolicyView, suspend: boolean): [reason: PolicyReason, message: string] {
+function reasonOf(
+  { problem, subject }: PolicyView,
+  suspend: boolean,
+): [reason: PolicyReason, message: string] {
   if (problem !== undefined) return ["InvalidTrigger", problem];
-  if (suspend) return ["Suspended", "spec.suspend is true: no pod is checkpointed"];
-  return ["Scheduled", "pods that match are checkpointed when they are due"];
+  const [suspended, scheduled] = MESSAGES[subject];
+  return suspend ? ["Suspended", `spec.suspend is true: ${suspended}`] : ["Scheduled", scheduled];
 }
+
+const MESSAGES: Readonly<Record<PolicyView["subject"], readonly [suspended: string, scheduled: string]>> = {
+  pod: ["no pod is checkpointed", "pods that match are checkpointed when they are due"],
+  policy: ["no Checkpoint is deleted", "Checkpoints that exceed a limit are deleted when the policy is due"],
+};
 
 /** Returns the JSON, whose objects have no other prototype. */
 function plain(status: PolicyStatus): unknown {

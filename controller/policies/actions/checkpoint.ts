@@ -1,10 +1,10 @@
 import { POLICY_LABELS, type CheckpointAction } from "../../../api";
 import { hasStatus } from "../../../kube";
 import { CHECKPOINT } from "../../checkpoints/objects";
-import type { Action } from "./action";
+import type { PodAction } from "./action";
 
 /** Creates a Checkpoint of the pod. Its name is the same in each attempt and process, so there is one for each time. */
-export const checkpoint: Action<CheckpointAction> = {
+export const checkpoint: PodAction<CheckpointAction> = {
   async execute(settings, { policy, pod, dueMs, key }, { client, signal }) {
     const { containers } = (policy.spec.filter ?? {}) as { readonly containers?: readonly string[] };
     const { engine, leaveRunning } = settings;

@@ -1,7 +1,8 @@
 /** Actions by their field in `spec.action` of a policy. */
 import type { Action } from "./action";
 import { checkpoint } from "./checkpoint";
+import { deleteCheckpoints } from "./delete-checkpoints";
 
-export type { Action, ActionContext } from "./action";
+export type { Action, ActionContext, PodAction, PolicyAction, PolicyActionContext } from "./action";
 
-export const ACTIONS: Readonly<Record<string, Action>> = { checkpoint };
+export const ACTIONS: Readonly<Record<string, Action>> = { checkpoint, deleteCheckpoints };

@@ -37,6 +37,12 @@ export interface PolicyPod {
   readonly requestedMs?: number;
 }
 
+/** What a Checkpoint records of its pod, which may have been deleted. */
+export interface RecordedPod extends Pick<PolicyPod, "namespace" | "owner"> {
+  /** Whether the pod was seen. If not, nothing is known about its owner. */
+  readonly isKnown: boolean;
+}
+
 /** A Checkpoint, of any client. */
 export interface CheckpointFact {
   /** `namespace/name`. */
@@ -70,6 +76,8 @@ export interface Trigger<S = never> {
   problem?(settings: S): string | undefined;
   /** Returns the first time after `afterMs` at which it is due for the pod. Undefined: never. */
   next(settings: S, context: TriggerContext, afterMs: number): number | undefined;
+  /** Returns it for the policy as a whole. Default: it is due for pods only. */
+  nextOfPolicy?(settings: S, policyUID: string, afterMs: number): number | undefined;
   /** Whether it is a request: what was due before the pod matched is still due, within the deadline. */
   readonly isRequest?: true;
   /** Returns the time up to which it is done, after it was due. Later ones are still due. */
@@ -89,6 +97,20 @@ export interface Filter<S = never> {
   /** Its settings if the policy has none. Default: all pods match. */
   readonly unset?: unknown;
   matches(settings: S, pod: PolicyPod, context: FilterContext): boolean;
+  /** Whether a Checkpoint of the pod matches. Default: Checkpoints do not record what it reads. */
+  matchesRecorded?(settings: S, pod: RecordedPod, context: FilterContext): boolean;
+}
+
+/** What an action works on: each pod that matches (default), or the policy as a whole. */
+export interface ActionSubject {
+  readonly of?: "pod" | "policy";
+}
+
+/** An action that is due for the policy as a whole. */
+export interface PolicyRun {
+  readonly policy: Policy;
+  readonly dueMs: number;
+  readonly startMs: number;
 }
 
 /** An action that is due for a pod and may start. */

@@ -1,3 +1,4 @@
+import { ACTIONS } from "../../../../controller/policies/actions";
 import { FILTERS } from "../../../../controller/policies/filters";
 import {
   PolicyEngine,
@@ -216,11 +217,13 @@ export class World {
     return new PolicyEngine({
       triggers: TRIGGERS,
       filters: FILTERS,
+      actions: ACTIONS,
       maxPerNode: 1_000_000,
       maxInFlight: 1_000_000,
       ...this.options,
       checkpointsOf: (pod) => this.facts.get(pod) ?? [],
-      report: (outcome, _, { pod, dueMs }) => void this.outcomes.push({ outcome, pod: pod.uid, dueMs }),
+      report: (outcome, _, { pod, dueMs }) =>
+        void this.outcomes.push({ outcome, pod: pod?.uid ?? "", dueMs }),
     });
   }
 }
