@@ -143,7 +143,7 @@ function policies(install: ResolvedInstall): NamespacedGrant[] {
       rules: [
         { ...policy, resources: ["checkpointpolicies"], verbs: FOLLOW },
         { ...policy, resources: ["checkpointpolicies/status"], verbs: ["patch"] },
-        { ...policy, resources: ["checkpoints"], verbs: ["create"] },
+        { ...policy, resources: ["checkpoints"], verbs: ["create", "delete"] },
         { apiGroups: [""], resources: ["pods"], verbs: FOLLOW },
         { apiGroups: ["apps"], resources: ["replicasets", "statefulsets", "daemonsets"], verbs: FOLLOW },
         { apiGroups: ["batch"], resources: ["jobs"], verbs: FOLLOW },

@@ -11,6 +11,7 @@ import { disruptionBudget } from "../pod";
 import { grantWhere } from "../rbac";
 import { controllerBounds } from "./bounds";
 import { ControllerMetrics, SETTINGS_FILE, controllerDeployment } from "./deployment";
+import { deletionGuard } from "./deletion-guard";
 import { controllerGrants } from "./grants";
 import { policyGuard } from "./policy-guard";
 import { recordGuard } from "./record-guard";
@@ -72,7 +73,7 @@ export class Controller extends Construct {
     this.policies = [
       ...controllerBounds(this, input),
       ...(checkpointsOf(install) ? recordGuard(this, install) : []),
-      ...(policiesOf(install) ? policyGuard(this, install) : []),
+      ...(policiesOf(install) ? [...policyGuard(this, install), ...deletionGuard(this, install)] : []),
     ];
     const hash = createHash("sha256").update(text).digest("hex");
     const webhookPort = settings.restore ? settings.restore.port : undefined;

@@ -62,7 +62,7 @@ test("policies add the kinds, the permissions in the namespaces of checkpoints, 
   expect(verbs).toEqual([
     "checkpointpolicies: list,watch",
     "checkpointpolicies/status: patch",
-    "checkpoints: create",
+    "checkpoints: create,delete",
     "pods: list,watch",
     "replicasets: list,watch",
     "statefulsets: list,watch",
@@ -80,6 +80,7 @@ test("policies add the kinds, the permissions in the namespaces of checkpoints, 
     value: { policies: { maxInFlight: 7 } },
   });
   expect(named(objects, "ValidatingAdmissionPolicy", "cedana-checkpoint-policies")).toBeDefined();
+  expect(named(objects, "ValidatingAdmissionPolicy", "cedana-checkpoint-deletions")).toBeDefined();
 });
 
 test("creates the policies of the file, with their defaults", () => {

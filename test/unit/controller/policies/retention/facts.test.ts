@@ -62,10 +62,7 @@ function podOf(identity: Identity) {
 
 test("a Checkpoint that `latest` could restore in a pod belongs to the pod's lineage, whatever its template is", () => {
   const random = new Random(SEED);
-  const pairs = Array.from(
-    { length: 3000 },
-    () => [randomIdentity(random), randomIdentity(random)] as const,
-  );
+  const pairs = Array.from({ length: 3000 }, () => [randomIdentity(random), randomIdentity(random)] as const);
   let related = 0;
   const wrong = pairs.filter(([source, target]) => {
     const match = matchWorkload(projectAdmittedPod(podOf(target)), checkpointOf(source));
