@@ -15,6 +15,7 @@ const CLUSTER_COLLECTION = `${GROUP}/clustercheckpointpolicies`;
 
 const interval = { heartbeat: { intervalSeconds: 900 } };
 const cron = (text: string, more: object = {}) => ({ trigger: { heartbeat: { cron: text, ...more } } });
+const deletes = (deleteCheckpoints: object) => ({ action: { deleteCheckpoints } });
 const pods = (selector: object) => ({ filter: { pods: selector } });
 
 (config === undefined ? describe.skip : describe)("kinds of policies", () => {
@@ -61,6 +62,22 @@ const pods = (selector: object) => ({ filter: { pods: selector } });
     ["cron with lists, ranges, steps and names", cron("*/15,7 0-6/2 1,15 JAN-mar MON-FRI")],
     ["cron in UTC", cron("59 23 31 12 7", { timeZone: "UTC" })],
     ["requests", { trigger: { manual: {} } }],
+    ["the deletion of Checkpoints by age", deletes({ olderThanSeconds: 60 })],
+    ["the deletion of Checkpoints by number", deletes({ keepLast: 1 })],
+    [
+      "the deletion of Checkpoints by all limits",
+      {
+        ...deletes({
+          olderThanSeconds: 604_800,
+          keepLast: 3,
+          maxTotalBytes: 10 ** 12,
+          policies: ["nightly"],
+          createdByUsers: true,
+          dryRun: true,
+        }),
+        filter: { owners: [{ kind: "StatefulSet", names: ["web"] }] },
+      },
+    ],
     [
       "all filters",
       {
@@ -136,7 +153,36 @@ const pods = (selector: object) => ({ filter: { pods: selector } });
       cron(text),
       "cron must have five fields: minute (0-59)",
     ]),
-    ["no action", { action: {} }, "spec.action.checkpoint: Required value"],
+    ["no action", { action: {} }, "set exactly one action: checkpoint"],
+    [
+      "two actions",
+      { action: { checkpoint: {}, deleteCheckpoints: { keepLast: 1 } } },
+      "set exactly one action: checkpoint",
+    ],
+    ["no limit", deletes({}), "set a limit: olderThanSeconds, keepLast or maxTotalBytes"],
+    ["only a dry run", deletes({ dryRun: true }), "set a limit: olderThanSeconds, keepLast or maxTotalBytes"],
+    ["keepLast 0", deletes({ keepLast: 0 }), "should be greater than or equal to 1"],
+    ["a total size of zero", deletes({ maxTotalBytes: 0 }), "should be greater than or equal to 1"],
+    ["an age of zero", deletes({ olderThanSeconds: 0 }), "should be greater than or equal to 60"],
+    ["a negative age", deletes({ olderThanSeconds: -1 }), "should be greater than or equal to 60"],
+    ["no policies", deletes({ keepLast: 1, policies: [] }), "should have at least 1 items"],
+    ["a policy twice", deletes({ keepLast: 1, policies: ["a", "a"] }), "Duplicate value"],
+    [
+      "the deletion of Checkpoints on request",
+      { ...deletes({ keepLast: 1 }), trigger: { manual: {} } },
+      "deleteCheckpoints needs the trigger heartbeat",
+    ],
+    ...Object.entries({
+      pods: { matchLabels: { app: "web" } },
+      containers: ["main"],
+      minRunningSeconds: 60,
+      restarts: { max: 1 },
+      phases: ["Running"],
+    }).map(([name, given]): [string, object, string] => [
+      `the deletion of Checkpoints by filter.${name}`,
+      { ...deletes({ keepLast: 1 }), filter: { [name]: given } },
+      `filter.${name} selects no Checkpoints: they do not record it of their pods`,
+    ]),
     ["an unknown engine", { action: { checkpoint: { engine: "podman" } } }, 'Unsupported value: "podman"'],
     [
       "a spacing that exceeds the interval",
