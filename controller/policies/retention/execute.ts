@@ -58,7 +58,7 @@ export async function executeRetention(cluster: RetentionCluster): Promise<numbe
 
 /** Checks what the version of the Checkpoint does not show, by the API server. */
 async function mayDelete(cluster: RetentionCluster, { checkpoint, reliesOn }: Deletion): Promise<boolean> {
-  for (const planned of reliesOn) {
+  for (const planned of reliesOn()) {
     const now = await cluster.read(planned);
     if (now?.uid !== planned.uid || now.isDeleted) return false;
     if ((isGood(planned) && !isGood(now)) || (isProven(planned) && !isProven(now))) return false;

@@ -50,7 +50,17 @@ export interface RetainingPod {
   readonly hasEnded: boolean;
 }
 
-export function toRetained({ metadata, spec, status }: CheckpointObject): RetainedCheckpoint {
+/** The facts of cached Checkpoints: each decision is about all of them, and few have changed since the last one. */
+const known = new WeakMap<CheckpointObject, RetainedCheckpoint>();
+
+/** Returns the facts of a Checkpoint, the same ones for the same object. */
+export function toRetained(object: CheckpointObject): RetainedCheckpoint {
+  const found = known.get(object) ?? read(object);
+  known.set(object, found);
+  return found;
+}
+
+function read({ metadata, spec, status }: CheckpointObject): RetainedCheckpoint {
   const { namespace, name, uid, resourceVersion, deletionTimestamp, cedana, policy } = metadata;
   const { owner, podUID = spec.podRef.uid, nodeName, podTemplateHash, restore } = status;
   const podName = spec.podRef.name;

@@ -17,8 +17,8 @@ export type RetentionEntry =
       /** The limit that it exceeds. */
       readonly reason: RetentionLimit;
       readonly message: string;
-      /** Newer ones of its workload that must still be good when it is deleted. */
-      readonly reliesOn: readonly RetainedCheckpoint[];
+      /** Returns newer ones of its workload that must still be good when it is deleted. */
+      readonly reliesOn: () => readonly RetainedCheckpoint[];
     }
   | {
       readonly is: "keep";
@@ -48,7 +48,7 @@ export function planRetention(input: RetentionInput, nowMs: number): readonly Re
     const exceeded = exceededBy(checkpoint, limits, nowMs);
     return exceeded === undefined
       ? keep(checkpoint, "WithinLimits", "no limit is exceeded")
-      : { is: "delete", checkpoint, ...exceeded, reliesOn: protect.reliesOn(checkpoint) };
+      : { is: "delete", checkpoint, ...exceeded, reliesOn: () => protect.reliesOn(checkpoint) };
   });
   return limits.maxTotalBytes === undefined
     ? decided
@@ -110,6 +110,12 @@ function withinSize(
     const { checkpoint } = entry;
     left -= size;
     const message = `the Checkpoints have ${total} bytes in total; maxTotalBytes is ${maxBytes}`;
-    return { is: "delete", checkpoint, reason: "OverTotalSize", message, reliesOn: reliesOn(checkpoint) };
+    return {
+      is: "delete",
+      checkpoint,
+      reason: "OverTotalSize",
+      message,
+      reliesOn: () => reliesOn(checkpoint),
+    };
   });
 }
