@@ -1,20 +1,17 @@
-import {
-  conditions,
-  type CheckpointConditionType,
-  type Condition,
-  type ToolConditionType,
-} from "./conditions";
+import { conditions, type CheckpointConditionType, type ToolConditionType } from "./conditions";
 import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS, type Column } from "./kind";
 import { action } from "./policy-action";
 import { clusterFilter, filter, type PodFilter } from "./policy-filter";
 import { retention } from "./policy-retention";
 import { trigger } from "./policy-trigger";
+import { firings } from "./policy-webhook";
 import {
   count,
   DAY_SECONDS,
   flag,
   integer,
   list,
+  MONTH_SECONDS,
   object,
   optional,
   text,
@@ -24,7 +21,6 @@ import {
   type ValidationRule,
 } from "./schema";
 
-const MONTH_SECONDS = 2_592_000;
 /** Maximum number of failures in the status. The newest are kept. */
 export const MAX_FAILURES = 10;
 
@@ -50,6 +46,11 @@ const rules: ValidationRule[] = [
     rule: `!has(self.action.deleteCheckpoints) || !has(self.filter) || !has(self.filter.${name})`,
     message: `filter.${name} selects no Checkpoints: they do not record it of their pods. With deleteCheckpoints, use ${RECORDED_FILTERS}, or action.deleteCheckpoints.policies`,
   })),
+  {
+    rule: "!has(self.trigger.startup) || !has(self.filter) || !has(self.filter.phases) || 'Running' in self.filter.phases",
+    message:
+      "never due: a pod in the phase Pending is not Ready; add Running to filter.phases, or remove phases",
+  },
 ];
 
 function specOf<F extends Optional | typeof clusterFilter>(pods: F) {
@@ -107,6 +108,7 @@ const status = object("Current state of the policy.", {
   inFlight: optional(count("Number of the policy's Checkpoints that have not ended.")),
   waiting: optional(count("Number of pods that are due, and wait for the limits.")),
   retention: optional(retention),
+  firings: optional(firings),
   lastFailures: optional(
     list(`The last ${MAX_FAILURES} failures, newest first.`, failure, {
       maxItems: MAX_FAILURES,
@@ -170,7 +172,7 @@ export const CLUSTER_CHECKPOINT_POLICY = defineKind({
   spec: clusterSpec,
 });
 
-/** Labels and annotation of a Checkpoint that a policy created. */
+/** Labels and annotations of a Checkpoint that a policy created. */
 export const POLICY_LABELS = {
   /** Name of the policy. */
   name: "cedana.ai/policy",
@@ -178,6 +180,8 @@ export const POLICY_LABELS = {
   uid: "cedana.ai/policy-uid",
   /** When the checkpoint was due, RFC 3339. An annotation. */
   due: "cedana.ai/policy-due",
+  /** The action, if it does more once the Checkpoint is completed. An annotation. */
+  action: "cedana.ai/policy-action",
 } as const;
 
 /**
@@ -188,7 +192,6 @@ export const POLICY_LABELS = {
  */
 export type PolicyReason = "Scheduled" | "Suspended" | "InvalidTrigger";
 
-export type PolicyCondition = Condition<CheckpointConditionType | ToolConditionType, PolicyReason>;
 export type CheckpointPolicySpec = Infer<typeof spec>;
 export type ClusterCheckpointPolicySpec = Infer<typeof clusterSpec>;
 /** What both kinds have in common. */

@@ -58,7 +58,6 @@ export {
   CLUSTER_CHECKPOINT_POLICY,
   MAX_FAILURES,
   POLICY_LABELS,
-  type PolicyCondition,
   type PolicyFailure,
   type PolicyReason,
   type CheckpointPolicySpec,
@@ -66,7 +65,7 @@ export {
   type PolicySpec,
   type PolicyStatus,
 } from "./checkpoint-policy";
-export { ACTION_FIELDS, type CheckpointAction } from "./policy-action";
+export { ACTION_FIELDS, type CheckpointAction, type FirstCheckpointAction } from "./policy-action";
 export type { OwnerFilter, PodFilter } from "./policy-filter";
 export {
   MAX_NEXT,
@@ -78,7 +77,23 @@ export {
   type RetentionStatus,
 } from "./policy-retention";
 export type { LabelSelector } from "./policy-selector";
-export { CRON_PATTERN, REQUESTED_AT, type HeartbeatTrigger } from "./policy-trigger";
+export {
+  CRON_PATTERN,
+  REQUESTED_AT,
+  TRIGGER_FIELDS,
+  type HeartbeatTrigger,
+  type StartupTrigger,
+} from "./policy-trigger";
+export {
+  FIRING_ID,
+  FIRING_WINDOW,
+  MAX_FIRINGS,
+  MIN_FIRING_SECONDS,
+  type Firing,
+  type SecretReference,
+  type WebhookTrigger,
+} from "./policy-webhook";
+export { namesOf as namesInWords } from "./exactly-one";
 export { conditionsOf, toolConditions, type CheckpointConditionType, type Condition } from "./conditions";
 export { AUTOMATION_GROUP, ENGINES, type Column, type EngineName, type Kind } from "./kind";
 export {
@@ -118,4 +133,4 @@ export {
   WEBHOOK_PATH,
   type Fallback,
 } from "./restore";
-export type { Infer, Schema, ValidationRule } from "./schema";
+export { formOf, type Infer, type Schema, type ValidationRule } from "./schema";

@@ -3,15 +3,22 @@ import { ENGINES, type EngineName } from "./kind";
 import { deleteCheckpoints } from "./policy-retention";
 import { flag, object, optional, text, type Infer } from "./schema";
 
+const engine = optional(
+  text<EngineName>("Engine that takes the checkpoint. Default: the controller's.", 63, { enum: ENGINES }),
+);
+
 const checkpoint = object("Creates a Checkpoint of the pod.", {
-  engine: optional(
-    text<EngineName>("Engine that takes the checkpoint. Default: the controller's.", 63, { enum: ENGINES }),
-  ),
+  engine,
   leaveRunning: optional(flag("Whether the containers keep running.", true)),
 });
 
+const checkpointThenDelete = object(
+  "Creates a Checkpoint of the pod, and evicts the pod once it is completed. A PodDisruptionBudget delays the eviction, for up to deadlineSeconds.",
+  { engine },
+);
+
 /** Actions by name. */
-export const ACTION_FIELDS = { checkpoint, deleteCheckpoints } as const;
+export const ACTION_FIELDS = { checkpoint, checkpointThenDelete, deleteCheckpoints } as const;
 
 export const action = exactlyOne(
   "action",
@@ -20,3 +27,5 @@ export const action = exactlyOne(
 );
 
 export type CheckpointAction = Infer<typeof checkpoint>;
+/** Settings of an action that creates a Checkpoint first. */
+export type FirstCheckpointAction = Infer<typeof checkpointThenDelete>;

@@ -1,6 +1,16 @@
 import { CONTAINERS } from "./checkpoint";
 import { selector } from "./policy-selector";
-import { integer, labelName, list, object, oneOf, optional, podName, type Infer } from "./schema";
+import {
+  integer,
+  labelName,
+  list,
+  MONTH_SECONDS,
+  object,
+  oneOf,
+  optional,
+  podName,
+  type Infer,
+} from "./schema";
 
 /** Kinds of the controllers that own pods. A Deployment owns its pods by a ReplicaSet. */
 export const OWNER_KINDS = ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "None"] as const;
@@ -9,7 +19,6 @@ export const POD_PHASES = ["Pending", "Running"] as const;
 
 /** Maximum number of names. */
 export const MAX_LIST = 64;
-const MONTH_SECONDS = 2_592_000;
 
 const owner = object(
   undefined,

@@ -19,6 +19,8 @@ import {
   StatusServer,
   syncChecks,
   WebhookProcess,
+  type Webhook,
+  type WebhookProcessOptions,
   type Controller,
   type Logger,
   type Metrics,
@@ -27,9 +29,10 @@ import {
 import { checkpointControllers } from "./checkpoints";
 import { denialsController } from "./denials";
 import { createEngines, type Engines } from "./engines";
-import { policyController } from "./policies";
+import { policyControllers } from "./policies";
+import { policyWebhook } from "./policies/webhook";
 import { ReadinessGate } from "./readiness";
-import { Claims, createRestore, type Restore, type RestoreOptions } from "./restore";
+import { Claims, createRestore, type Restore } from "./restore";
 import type { Runtime } from "./runtime";
 
 export { createLogger, EXIT, Metrics } from "../kube";
@@ -77,8 +80,14 @@ export async function runController(
   const events = new EventRecorder({ transport: leading, identity, log, metrics });
   const runtime: Runtime = { cache, client, events, log, metrics };
   const engines = settings.checkpoints ? createEngines(settings.checkpoints, runtime) : new Map();
-  const claims = new Claims(new Client(transport, clientOptions));
-  const restore = restoreOf(settings, runtime, engines, claims, program);
+  // Writes of replicas without the Lease: of the webhooks, which each replica serves.
+  const replica = new Client(transport, clientOptions);
+  const serve =
+    program === undefined
+      ? undefined
+      : (server: ServerOptions) => new WebhookProcess({ ...server, program, level: settings.log.level });
+  const requests = requestsOf(settings, runtime, replica, serve);
+  const restore = restoreOf(settings, runtime, engines, new Claims(replica), serve, requests);
   const controllers = [
     ...controllersOf(settings, runtime, engines),
     ...(restore?.controllers ?? []),
@@ -106,6 +115,7 @@ export async function runController(
         listening("health", health, healthPort, log),
         listening("metrics", metricsServer, metricsPort, log),
         ...(restore ? [restore.webhook] : []),
+        ...requests,
       ],
     });
   } finally {
@@ -122,23 +132,35 @@ function controllersOf(
   return [
     ...(gate ? new ReadinessGate({ ...runtime, settings: gate }).controllers : []),
     ...(checkpoints ? checkpointControllers({ ...runtime, settings: checkpoints, engines }) : []),
-    ...(checkpoints && policies ? [policyController({ ...runtime, settings: policies, checkpoints })] : []),
+    ...(checkpoints && policies ? policyControllers({ ...runtime, settings: policies, checkpoints }) : []),
   ];
 }
 
+type ServerOptions = Omit<WebhookProcessOptions, "program" | "level">;
+type Serve = ((server: ServerOptions) => Webhook) | undefined;
+
+/** Returns the server of the trigger `webhook`, if there is one. It serves the certificate of restore. */
+function requestsOf(
+  { policies, checkpoints, restore, namespace }: ControllerSettings,
+  runtime: Runtime,
+  client: Client,
+  serve: Serve,
+): readonly Webhook[] {
+  if (!policies || !policies.webhook || !checkpoints || !restore) return [];
+  const { namespaces } = checkpoints;
+  return [policyWebhook({ ...runtime, settings: policies.webhook, namespace, namespaces, client, serve })];
+}
+
 function restoreOf(
-  { restore: settings, namespace, log }: ControllerSettings,
+  { restore: settings, namespace }: ControllerSettings,
   runtime: Runtime,
   engines: Engines,
   claims: Claims,
-  program: string | undefined,
+  serve: Serve,
+  alsoCertified: readonly Webhook[],
 ): Restore | undefined {
   if (!settings) return undefined;
-  const serve: RestoreOptions["serve"] =
-    program === undefined
-      ? undefined
-      : (server) => new WebhookProcess({ ...server, program, level: log.level });
-  return createRestore({ ...runtime, settings, engines, namespace, claims, serve });
+  return createRestore({ ...runtime, settings, engines, namespace, claims, serve, alsoCertified });
 }
 
 function listening(name: string, server: StatusServer, port: number, log: Logger) {

@@ -1,7 +1,7 @@
 import * as v from "../schema/valibot";
-import { checkpointsOf, gateOwner, restoreSchema, type ResolvedInstall } from "../install";
+import { checkpointsOf, gateOwner, policiesOf, restoreSchema, type ResolvedInstall } from "../install";
 import { rejectSecrets } from "../secret";
-import type { Problem } from "../schema/problem";
+import { printable, type Problem } from "../schema/problem";
 import { definitionOf, type ResolvedEngine } from "./table";
 
 /** Checks an engine without the install. Paths begin with a property of the engine. */
@@ -16,6 +16,8 @@ export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall):
     ...checkGateOwner(engine, install),
     ...definitionOf(engine).checkInstall(engine, install),
     ...checkRestore(engine, install),
+    ...checkPolicyEngines(engine, install),
+    ...checkPolicyWebhook(engine, install),
   ];
 }
 
@@ -62,6 +64,24 @@ function checkGateOwner(engine: ResolvedEngine, install: ResolvedInstall): Probl
   ];
 }
 
+/** Rejects the webhook of policies without the certificate of the restore webhook. */
+function checkPolicyWebhook(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
+  const policies = policiesOf(install);
+  if (!policies || !policies.webhook || restoreOf(engine, install)) return [];
+  const canRestore = restoresByWebhook(engine);
+  return [
+    {
+      code: "policy-webhook-without-restore",
+      path: ["install", "policies", "webhook"],
+      message: canRestore
+        ? "needs the certificate of the restore webhook, which is disabled"
+        : `is not supported: the engine ${engine.kind} has no restore by the webhook`,
+      allowed: "false",
+      remedy: canRestore ? "remove install.restore: false" : "remove it, or choose another engine.kind",
+    },
+  ];
+}
+
 /** Rejects restore settings when restore is disabled. */
 function checkRestore(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
   if (!install.restore || restoreOf(engine, install)) return [];
@@ -87,4 +107,27 @@ function checkRestore(engine: ResolvedEngine, install: ResolvedInstall): Problem
           : "remove it, or list namespaces in install.checkpoints.namespaces",
     },
   ];
+}
+
+/** Rejects policies whose action names another engine: the controller has only the one of the platform. */
+function checkPolicyEngines({ kind }: ResolvedEngine, { policies }: ResolvedInstall): Problem[] {
+  if (!policies) return [];
+  return (["checkpointPolicies", "clusterCheckpointPolicies"] as const).flatMap((list) =>
+    policies[list].flatMap(({ action }, index) =>
+      Object.entries(action).flatMap(([name, settings]) =>
+        !("engine" in settings) || settings.engine === undefined || settings.engine === kind
+          ? []
+          : [
+              {
+                code: "engine-mismatch",
+                path: ["install", "policies", list, index, "action", name, "engine"],
+                message: "is not the engine of the platform",
+                given: printable(settings.engine),
+                allowed: kind,
+                remedy: "remove it: the controller has only the engine of the platform",
+              },
+            ],
+      ),
+    ),
+  );
 }

@@ -10,6 +10,8 @@ export {
   type InstallSpec,
   type ResolvedInstall,
 } from "./schema";
+export { ACTION_NAMES, DEFAULT_ACTIONS, type ActionName } from "./policy-actions";
+export { servedNames } from "./served-names";
 export type { CheckpointPolicyInput, ClusterCheckpointPolicyInput, PoliciesOf } from "./policies";
 export { agentNamespace, commonLabels, imageReference, namesOf, selectorLabels } from "./names";
 export {

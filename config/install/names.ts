@@ -24,6 +24,8 @@ export function namesOf({ name }: Pick<ResolvedInstall, "name">) {
     controllerNodeCheckpoints: `${name}-controller-node-checkpoints`,
     controllerNodeRestores: `${name}-controller-node-restores`,
     controllerPolicies: `${name}-controller-policies`,
+    controllerPolicySecrets: `${name}-controller-policy-secrets`,
+    policyWebhook: `${name}-policies`,
     controllerRestore: `${name}-controller-restore`,
     controllerCertificate: `${name}-controller-certificate`,
     crds: `${name}-crds`,

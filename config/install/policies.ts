@@ -7,10 +7,14 @@ import {
   type HeartbeatTrigger,
   type Kind,
   type PolicySpec,
+  namesInWords,
+  TRIGGER_FIELDS,
   type Schema,
 } from "../../api";
-import { described, dnsLabel, integer, shape } from "../schema";
-import { printable, under, type Problem } from "../schema/problem";
+import { described, dnsLabel, integer, oneOf, shape } from "../schema";
+import { checkAction, policyActionsSchema } from "./policy-actions";
+import { checkWebhookTrigger, policyWebhookSchema } from "./policy-webhook";
+import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
 import { structuralEntries, type StructuralInput } from "../schema/structural";
 import * as v from "../schema/valibot";
 
@@ -47,6 +51,11 @@ export const policiesSchema = shape({
     v.optional(integer(1, 10_000), 50),
     "Maximum number of Checkpoints of all policies that have not ended.",
   ),
+  actions: policyActionsSchema,
+  webhook: described(
+    v.optional(oneOf([v.literal(false), policyWebhookSchema]), false),
+    "Server of the trigger webhook, with the certificate of the restore webhook. {} enables it. false: no server.",
+  ),
   checkpointPolicies: described(v.optional(v.array(policySchema), []), "CheckpointPolicies to create."),
   clusterCheckpointPolicies: described(
     v.optional(v.array(clusterPolicySchema), []),
@@ -65,7 +74,7 @@ const CRON = new RegExp(CRON_PATTERN, "i");
  * @param namespaces namespaces whose Checkpoints are reconciled
  */
 export function checkPolicies(
-  { checkpointPolicies, clusterCheckpointPolicies }: PoliciesOf,
+  { checkpointPolicies, clusterCheckpointPolicies, actions, webhook }: PoliciesOf,
   namespaces: "all" | readonly string[],
 ): Problem[] {
   return [
@@ -73,30 +82,44 @@ export function checkPolicies(
       under(
         ["checkpointPolicies", index],
         [
-          ...checkNamespace(policy.namespace, namespaces),
+          ...checkNamespace(["namespace"], policy.namespace, namespaces),
           ...checkTwice(
             policy.name,
             checkpointPolicies.slice(0, index).filter(({ namespace }) => namespace === policy.namespace),
           ),
           ...checkTrigger(policy),
+          ...checkWebhookTrigger(policy, webhook),
+          ...checkAction(policy, actions),
         ],
       ),
     ),
     ...clusterCheckpointPolicies.flatMap((policy, index) =>
       under(
         ["clusterCheckpointPolicies", index],
-        [...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)), ...checkTrigger(policy)],
+        [
+          ...(policy.filter.namespaces ?? []).flatMap((one, position) =>
+            checkNamespace(["filter", "namespaces", position], one, namespaces),
+          ),
+          ...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)),
+          ...checkTrigger(policy),
+          ...checkWebhookTrigger(policy, webhook),
+          ...checkAction(policy, actions),
+        ],
       ),
     ),
   ];
 }
 
-function checkNamespace(namespace: string, namespaces: "all" | readonly string[]): Problem[] {
+function checkNamespace(
+  path: PropertyPath,
+  namespace: string,
+  namespaces: "all" | readonly string[],
+): Problem[] {
   if (namespaces === "all" || namespaces.includes(namespace)) return [];
   return [
     {
       code: "namespace-without-checkpoints",
-      path: ["namespace"],
+      path,
       message: "is a namespace whose Checkpoints are not reconciled",
       given: printable(namespace),
       allowed: namespaces.join(", "),
@@ -119,13 +142,14 @@ function checkTwice(name: string, others: readonly { readonly name: string }[]):
 
 function checkTrigger({ trigger }: Pick<PolicySpec, "trigger">): Problem[] {
   const { heartbeat } = trigger;
-  if (Object.keys(trigger).length !== 1) {
+  const count = Object.keys(trigger).length;
+  if (count !== 1) {
     return [
       {
         code: "invalid-trigger",
         path: ["trigger"],
-        message: "has not exactly one trigger",
-        allowed: "heartbeat or manual",
+        message: count === 0 ? "has no trigger" : "has more than one trigger",
+        allowed: namesInWords(Object.keys(TRIGGER_FIELDS)),
       },
     ];
   }
@@ -138,7 +162,7 @@ function checkHeartbeat({ intervalSeconds, cron, timeZone }: HeartbeatTrigger): 
       {
         code: "invalid-trigger",
         path: [],
-        message: "has not exactly one schedule",
+        message: cron === undefined ? "has no schedule" : "has two schedules",
         allowed: "intervalSeconds or cron",
       },
     ];

@@ -1,5 +1,5 @@
 /** Schemas of inputs that are fields of a kind of the Kubernetes API: shapes, bounds and descriptions come from the kind. */
-import type { Schema } from "../../api";
+import { formOf, type Schema } from "../../api";
 import { described, derived, integer, rule } from "./rule";
 import { mapping, shape } from "./shape";
 import * as v from "./valibot";
@@ -78,7 +78,7 @@ function text(schema: Schema): v.GenericSchema<string> {
       code: "invalid-text",
       test: (value) => form.test(value),
       message: "does not have the required form",
-      allowed: pattern,
+      allowed: formOf(pattern),
       jsonSchema: { pattern },
     }),
   );

@@ -7,13 +7,11 @@ import {
   type CheckpointEndReason,
   type CheckpointSpec,
   type CheckpointStatus,
-  type OwnerIdentity,
 } from "../../api";
 import {
   at,
   Interner,
   isObject,
-  isTrueAt,
   itemsAt,
   kindOf,
   numberAt,
@@ -25,14 +23,20 @@ import {
   type CustomResourceMetadata,
   type Json,
 } from "../../kube";
+import { DEPLOYMENT_HASH, ownerOf, REVISION_HASH } from "./owner";
 
 /** A Checkpoint with the fields in use. */
 export interface CheckpointObject extends CustomResource<CheckpointSpec, CheckpointStatus> {
   readonly metadata: CustomResourceMetadata & {
     /** The Cedana that owns it. */
     readonly cedana?: { readonly name: string; readonly uid: string };
-    /** The policy that created it, and when it was due (RFC 3339). */
-    readonly policy?: { readonly uid: string; readonly name: string; readonly due: string };
+    /** The policy that created it, when it was due (RFC 3339), and the action that does more once it is completed. */
+    readonly policy?: {
+      readonly uid: string;
+      readonly name: string;
+      readonly due: string;
+      readonly action?: string;
+    };
   };
   /** What survives the loss of the status. */
   readonly record?: {
@@ -102,7 +106,15 @@ function policyOf(raw: Json): Pick<CheckpointObject["metadata"], "policy"> {
   if (uid === undefined) return {};
   const due = textAt(raw, "metadata", "annotations", POLICY_LABELS.due) ?? "";
   const name = textAt(raw, "metadata", "labels", POLICY_LABELS.name) ?? "";
-  return { policy: { uid: interner.text(uid), name: interner.text(name), due } };
+  const action = textAt(raw, "metadata", "annotations", POLICY_LABELS.action);
+  return {
+    policy: {
+      uid: interner.text(uid),
+      name: interner.text(name),
+      due,
+      ...(action === undefined ? {} : { action: interner.text(action) }),
+    },
+  };
 }
 
 function recordOf(raw: Json, uid: string): Pick<CheckpointObject, "record"> {
@@ -161,8 +173,8 @@ export type SourcePodState =
       readonly message: string;
     };
 
-/** Labels that carry the hash of the pod template: of Deployments, of StatefulSets and DaemonSets. */
-const TEMPLATE_HASH = ["pod-template-hash", "controller-revision-hash"];
+/** Labels that carry the hash of the pod template. */
+const TEMPLATE_HASH = [DEPLOYMENT_HASH, REVISION_HASH];
 
 /**
  * Returns the containers of a pod that run as long as it does: `spec.containers`, then the sidecars, which are init containers
@@ -251,15 +263,4 @@ function factsOf(pod: Json, podUID: string): PodFacts {
     ...(owner === undefined ? {} : { owner }),
     ...(podTemplateHash === undefined ? {} : { podTemplateHash }),
   };
-}
-
-/** Returns the controller that owns the pod. */
-export function ownerOf(pod: Json): OwnerIdentity | undefined {
-  const reference = itemsAt(pod, "metadata", "ownerReferences").find((one) => isTrueAt(one, "controller"));
-  const [apiVersion, kind, name, uid] = ["apiVersion", "kind", "name", "uid"].map((field) =>
-    textAt(reference, field),
-  );
-  if (apiVersion === undefined || kind === undefined || name === undefined || uid === undefined)
-    return undefined;
-  return { apiVersion, kind, name, uid };
 }

@@ -1,9 +1,20 @@
-import type { PolicyFailure, PolicyStatus } from "../../api";
-import { isFinal, NotLeaderError, sleep, type CachedObjects, type Client, type Logger } from "../../kube";
+import type { PolicyStatus } from "../../api";
+import {
+  isFinal,
+  NotLeaderError,
+  sleep,
+  type CachedObjects,
+  type Client,
+  type Events,
+  type Logger,
+} from "../../kube";
 import type { CheckpointObject } from "../checkpoints/objects";
 import { podKeyOf } from "../checkpoints/reservations";
-import type { Action } from "./actions";
-import { PolicyEngine, type EngineOptions, type PolicyView } from "./core/engine";
+import { ActionError, type Action } from "./actions";
+import { PolicyEngine } from "./core/engine";
+import type { EngineOptions } from "./core/options";
+import type { PolicyView } from "./core/outcome";
+import type { KnownStatus } from "./core/policy-state";
 import { entryOf, type Policy, type PolicyRun, type Run } from "./core/types";
 import { requestMs, toFact, toPolicy, type PodObject, type PolicyObject } from "./objects";
 import type { Report } from "./report";
@@ -19,11 +30,16 @@ export interface PolicyCaches extends RetentionCaches {
   readonly policies: readonly CachedObjects<PolicyObject>[];
 }
 
-export interface DriverOptions extends Omit<EngineOptions, "checkpointsOf" | "report" | "failed"> {
+export interface DriverOptions extends Omit<
+  EngineOptions,
+  "checkpointsOf" | "checkpointAt" | "report" | "failed"
+> {
   readonly caches: PolicyCaches;
   readonly actions: Readonly<Record<string, Action>>;
   readonly client: Client;
+  readonly events: Events;
   readonly log: Logger;
+  readonly report: Report;
   /** Called with the key of each policy whose status changed. */
   readonly changed: (key: string) => void;
 }
@@ -36,7 +52,6 @@ export class PolicyDriver {
   private readonly retention: Retention;
   private readonly work = new Set<Promise<void>>();
   private wake = () => {};
-  report?: Report;
 
   constructor(private readonly options: DriverOptions) {
     const { caches } = options;
@@ -45,17 +60,21 @@ export class PolicyDriver {
     this.engine = new PolicyEngine({
       ...options,
       checkpointsOf: (pod) => this.checkpointsOf(pod).map(toFact),
-      report: (outcome, trigger, run) => this.report?.outcome(outcome, trigger, run, Date.now()),
-      failed: (policy, failure) => this.report?.failed(policy, failure),
+      checkpointAt: (key) => {
+        const found = caches.checkpoints.get(key);
+        return found && toFact(found);
+      },
+      report: (outcome, trigger, run) => options.report.outcome(outcome, trigger, run, Date.now()),
+      failed: (policy, failure) => options.report.failed(policy, failure),
     });
     this.retention = new Retention({
       caches,
       filters: options.filters,
       client: options.client,
-      deleted: (policy, deletion) => this.report?.deleted(policy, deletion),
-      ended: (policy, deleted) => this.report?.retentionEnded(policy, deleted),
+      deleted: (policy, deletion) => options.report.deleted(policy, deletion),
+      ended: (policy, deleted) => options.report.retentionEnded(policy, deleted),
       failed: ({ uid }, { checkpoint: { key, pod, podName } }, { message }) =>
-        this.engine.failPolicyRun(uid, `${pod.namespace}/${podName}`, Date.now(), {
+        this.engine.fail(uid, `${pod.namespace}/${podName}`, Date.now(), {
           reason: "DeletionRejected",
           message: `Checkpoint ${key}: ${message}`,
         }),
@@ -64,6 +83,12 @@ export class PolicyDriver {
 
   view(uid: string): PolicyView | undefined {
     return this.engine.view(uid);
+  }
+
+  /** Records a failure of a policy. `pod` is its `namespace/name`. */
+  fail(policy: Policy, pod: string, reason: string, message: string): void {
+    this.engine.fail(policy.uid, pod, Date.now(), { reason, message });
+    this.wake();
   }
 
   get totals() {
@@ -156,7 +181,7 @@ export class PolicyDriver {
   }
 
   private async execute(run: Run, signal: AbortSignal): Promise<void> {
-    const { client, log, caches } = this.options;
+    const { client, events, log, caches } = this.options;
     const { namespace } = run.pod;
     const found = this.actionOf(run.policy);
     const fail = (reason: string, message: string) => this.engine.failRun(run, Date.now(), reason, message);
@@ -168,12 +193,13 @@ export class PolicyDriver {
         const names = Object.keys(run.policy.spec.action).join(", ");
         return fail("UnknownAction", `this controller does not have the action ${names}`);
       }
-      const state = await found.action.execute(found.settings, run, { client, signal });
+      const state = await found.action.execute(found.settings, run, { client, events, signal });
       if (state === "ended") this.engine.removeCheckpoint(run.key, run.policy.uid);
     } catch (error) {
       // The next leader makes it up.
       if (signal.aborted || error instanceof NotLeaderError) return;
       const message = error instanceof Error ? error.message : String(error);
+      if (error instanceof ActionError) return fail(error.reason, message);
       if (isFinal(error)) return fail("Rejected", message);
       log.warn({ policy: run.policy.name, checkpoint: run.key, err: error }, "action not executed, retrying");
       this.engine.retryRun(run, Date.now() + RETRY_MS, `the API server did not execute it: ${message}`);
@@ -205,9 +231,10 @@ export class PolicyDriver {
   }
 
   private setPolicy(object: PolicyObject, nowMs: number): void {
-    const { lastRunTime, lastFailures } = object.status;
-    const known: { lastRunMs?: number; failures?: readonly PolicyFailure[] } = {
+    const { lastRunTime, lastFailures, firings: [firing] = [] } = object.status;
+    const known: KnownStatus = {
       ...(lastRunTime === undefined ? {} : { lastRunMs: Date.parse(lastRunTime) }),
+      ...(firing === undefined ? {} : { firedMs: Date.parse(firing.time) }),
       ...(lastFailures === undefined ? {} : { failures: lastFailures }),
     };
     if (object.metadata.deletionTimestamp !== undefined) this.engine.removePolicy(object.metadata.uid);
@@ -218,7 +245,7 @@ export class PolicyDriver {
     const { pod, requestedAt, isDeleted } = object;
     if (isDeleted) return this.engine.removePod(pod.uid);
     if (requestedAt !== undefined && requestedAt !== old?.requestedAt && requestMs(requestedAt) === undefined)
-      this.report?.invalidRequest(pod, requestedAt);
+      this.options.report.invalidRequest(pod, requestedAt);
     const requests = [requestMs(requestedAt), requestMs(this.requestOfOwner(object))];
     const requestedMs = Math.max(...requests.map((timeMs) => timeMs ?? Number.NEGATIVE_INFINITY));
     this.engine.setPod({ ...pod, ...(Number.isFinite(requestedMs) ? { requestedMs } : {}) }, nowMs);

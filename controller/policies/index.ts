@@ -1,13 +1,15 @@
 /** Reconciles CheckpointPolicies and ClusterCheckpointPolicies. */
 import type { CheckpointSettings, PolicySettings } from "../../config/programs/controller";
-import { controller, type Controller } from "../../kube";
+import { DEFAULT_ACTIONS } from "../../config/install";
+import { controller, type Change, type Controller } from "../../kube";
 import { CHECKPOINT } from "../checkpoints/objects";
 import type { Runtime } from "../runtime";
 import { ACTIONS } from "./actions";
 import { PolicyDriver } from "./driver";
 import { FILTERS } from "./filters";
-import { CLUSTER_POLICY, JOB, NAMESPACE, POLICY, POLICY_POD, WORKLOADS } from "./objects";
-import { Report } from "./report";
+import { followUpController } from "./follow-ups";
+import { CLUSTER_POLICY, JOB, NAMESPACE, POLICY, POLICY_POD, WORKLOADS, type PolicyObject } from "./objects";
+import { measurePolicies, Report } from "./report";
 import { statusOf } from "./status";
 import { TRIGGERS } from "./triggers";
 
@@ -32,11 +34,20 @@ export interface PolicyOptions extends Runtime {
   };
 }
 
-/** Returns the controller of policies. It creates Checkpoints when pods are due, and writes the status of policies. */
-export function policyController(options: PolicyOptions): Controller {
+/** Returns the actions that the install enables: the controller has the permissions of no others. */
+function enabledOf({ actions = DEFAULT_ACTIONS }: PolicySettings): typeof ACTIONS {
+  const enabled = new Set<string>(actions);
+  return Object.fromEntries(Object.entries(ACTIONS).filter(([name]) => enabled.has(name)));
+}
+
+/**
+ * Returns the controllers of policies: one creates Checkpoints when pods are due, and writes the status of policies; the other one
+ * does what follows a Checkpoint.
+ */
+export function policyControllers(options: PolicyOptions): readonly Controller[] {
   const { settings, cache, client, events, log, metrics, tables = {} } = options;
   const { namespaces, maxPerNode } = options.checkpoints;
-  const { triggers = TRIGGERS, filters = FILTERS, actions = ACTIONS } = tables;
+  const { triggers = TRIGGERS, filters = FILTERS, actions = enabledOf(settings) } = tables;
   const scope = { namespaces, skipDenied: true };
   const policies = cache.objects(POLICY, scope);
   const clusterPolicies = cache.objects(CLUSTER_POLICY, { skipDenied: true });
@@ -58,21 +69,25 @@ export function policyController(options: PolicyOptions): Controller {
     maxInFlight: settings.maxInFlight,
     caches,
     client,
+    events,
     log,
+    report: new Report({ events, metrics, log, triggers: Object.keys(triggers) }),
     changed: (key) => builder.queue.addAfter(key, (writtenMs.get(key) ?? 0) + STATUS_MS - Date.now()),
   });
-  driver.report = new Report({
-    events,
+  measurePolicies(
     metrics,
-    log,
-    triggers: Object.keys(triggers),
-    totals: () => driver.totals,
-    kept: () => driver.keptTotals(),
-  });
+    () => driver.totals,
+    () => driver.keptTotals(),
+  );
 
   const objectOf = (key: string) => policies.get(key) ?? clusterPolicies.get(key);
-  return builder
-    .needs(...caches.policies, caches.pods, caches.namespaces, caches.checkpoints, ...caches.workloads)
+  // The driver enqueues the other changes, which are frequent.
+  const when = ({ old, new: now }: Change<PolicyObject>) =>
+    old?.metadata.generation !== now?.metadata.generation;
+  const reconciling = builder
+    .for(policies, { when })
+    .for(clusterPolicies, { when })
+    .needs(caches.pods, caches.namespaces, caches.checkpoints, ...caches.workloads)
     .reconcile(
       async (key, signal) => {
         const object = objectOf(key);
@@ -96,4 +111,14 @@ export function policyController(options: PolicyOptions): Controller {
         drain: () => driver.drain(),
       },
     );
+  const followUps = followUpController({
+    ...caches,
+    actions,
+    client,
+    events,
+    log,
+    metrics,
+    failed: (policy, pod, reason, message) => driver.fail(policy, pod, reason, message),
+  });
+  return [reconciling, followUps];
 }

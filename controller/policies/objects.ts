@@ -4,12 +4,12 @@ import {
   LATEST,
   REQUEST,
   REQUESTED_AT,
+  type OwnerIdentity,
   type PolicySpec,
   type PolicyStatus,
 } from "../../api";
 import {
   Interner,
-  isTrueAt,
   itemsAt,
   kindOf,
   metadataOf,
@@ -24,12 +24,8 @@ import {
 } from "../../kube";
 import { phaseOf, readyOf } from "../checkpoints/state";
 import { podKeyOf } from "../checkpoints/reservations";
-import {
-  containersOf,
-  containerStatusesOf,
-  ownerOf as ownerReferenceOf,
-  type CheckpointObject,
-} from "../checkpoints/objects";
+import { containersOf, containerStatusesOf, type CheckpointObject } from "../checkpoints/objects";
+import { DEPLOYMENT_HASH, REVISION_HASH, deploymentOf, ownerOf } from "../checkpoints/owner";
 import type { CheckpointFact, Policy, PolicyPod } from "./core/types";
 import { lineageOf } from "./retention/lineage";
 
@@ -108,13 +104,13 @@ function requestIn(raw: Json): string | undefined {
 function projectPod(raw: Json): PodObject {
   const metadata = metadataOf(raw);
   const labels = interner.strings(textsAt(raw, "metadata", "labels"));
-  const reference = itemsAt(raw, "metadata", "ownerReferences").find((one) => isTrueAt(one, "controller"));
-  const ownerUID = textAt(reference, "uid");
+  const identity = ownerOf(raw);
   const requestedAt = requestIn(raw);
   const nodeName = textAt(raw, "spec", "nodeName");
-  const owner = ownerOf(reference, labels);
+  const owner = identity && workloadOf(identity, labels);
   const runningSinceMs = runningSince(raw);
-  const pool = poolOf(raw);
+  const pool = identity && poolOf(metadata, identity, labels);
+  const readySinceMs = readySince(raw);
   const restarts = containerStatusesOf(raw).map((one) => numberAt(one, "restartCount") ?? 0);
   return {
     metadata,
@@ -128,10 +124,12 @@ function projectPod(raw: Json): PodObject {
       ...(nodeName === undefined ? {} : { nodeName: interner.text(nodeName) }),
       phase: interner.text(textAt(raw, "status", "phase") ?? "Pending"),
       ...(runningSinceMs === undefined ? {} : { runningSinceMs }),
+      ...(readySinceMs === undefined ? {} : { readySinceMs }),
+      revision: revisionOf(metadata, identity?.uid, owner?.name, labels),
       restarts: restarts.reduce((sum, count) => sum + count, 0),
       containers: containersOf(raw).map((one) => interner.text(textAt(one, "name") ?? "")),
     },
-    ...(ownerUID === undefined ? {} : { ownerUID: interner.text(ownerUID) }),
+    ...(identity && { ownerUID: interner.text(identity.uid) }),
     ...(requestedAt === undefined ? {} : { requestedAt }),
     ...(pool === undefined ? {} : { pool: interner.text(pool) }),
     isDeleted: textAt(raw, "metadata", "deletionTimestamp") !== undefined,
@@ -139,27 +137,46 @@ function projectPod(raw: Json): PodObject {
 }
 
 /** Returns the owner: a Deployment instead of its ReplicaSet, whose name ends with the hash of the pod template. */
-function ownerOf(
-  reference: Json | undefined,
+function workloadOf(
+  { kind, name }: OwnerIdentity,
   labels: Readonly<Record<string, string>>,
-): PolicyPod["owner"] | undefined {
-  const [kind, name] = [textAt(reference, "kind"), textAt(reference, "name")];
-  if (kind === undefined || name === undefined) return undefined;
-  const end = `-${labels["pod-template-hash"]}`;
-  return kind === "ReplicaSet" && name.endsWith(end)
-    ? { kind: "Deployment", name: interner.text(name.slice(0, -end.length)), replicaSet: interner.text(name) }
-    : { kind: interner.text(kind), name: interner.text(name) };
+): PolicyPod["owner"] {
+  const deployment = kind === "ReplicaSet" ? deploymentOf(name, labels[DEPLOYMENT_HASH]) : name;
+  return deployment === name
+    ? { kind: interner.text(kind), name: interner.text(name) }
+    : { kind: "Deployment", name: interner.text(deployment), replicaSet: interner.text(name) };
 }
 
-function poolOf(pod: Json): string | undefined {
-  const owner = ownerReferenceOf(pod);
-  if (owner === undefined) return undefined;
-  const lineage = lineageOf({
-    namespace: textAt(pod, "metadata", "namespace") ?? "",
-    podName: textAt(pod, "metadata", "name") ?? "",
-    owner,
-    templateHash: textAt(pod, "metadata", "labels", "pod-template-hash"),
-  });
+/** Labels with the hash of the pod template. A ReplicaSet has one template while its Deployment changes it. */
+const TEMPLATE_LABELS = [REVISION_HASH, DEPLOYMENT_HASH];
+
+/** Returns what the pods of an owner with the same template have in common. A pod without an owner is alone. */
+function revisionOf(
+  { uid, name }: { readonly uid: string; readonly name: string },
+  ownerUID: string | undefined,
+  ownerName: string | undefined,
+  labels: Readonly<Record<string, string>>,
+): PolicyPod["revision"] {
+  if (ownerUID === undefined || ownerName === undefined) return { id: uid, name };
+  const hash = TEMPLATE_LABELS.flatMap((label) => labels[label] ?? [])[0] ?? "";
+  return { id: interner.text(`${ownerUID}/${hash}`), name: ownerName };
+}
+
+/** Returns since when the pod is Ready; undefined if it is not. */
+function readySince(raw: Json): number | undefined {
+  const ready = itemsAt(raw, "status", "conditions").find((one) => textAt(one, "type") === "Ready");
+  if (textAt(ready, "status") !== "True") return undefined;
+  const sinceMs = Date.parse(textAt(ready, "lastTransitionTime") ?? "");
+  return Number.isNaN(sinceMs) ? undefined : sinceMs;
+}
+
+/** Returns the lineage of a pod, if that has several pods at a time. */
+function poolOf(
+  { namespace = "", name }: { readonly namespace?: string; readonly name: string },
+  owner: OwnerIdentity,
+  labels: Readonly<Record<string, string>>,
+): string | undefined {
+  const lineage = lineageOf({ namespace, podName: name, owner, templateHash: labels[DEPLOYMENT_HASH] });
   return lineage.isPool ? lineage.id : undefined;
 }
 

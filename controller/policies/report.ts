@@ -6,7 +6,7 @@ import {
   type RetentionLimit,
 } from "../../api";
 import type { Events, Logger, Metrics } from "../../kube";
-import { OUTCOMES, type Outcome } from "./core/engine";
+import { OUTCOMES, type Outcome } from "./core/outcome";
 import type { Policy, Run } from "./core/types";
 import { CLUSTER_POLICY, POLICY } from "./objects";
 import type { Deletion } from "./retention";
@@ -20,10 +20,36 @@ export interface ReportOptions {
   readonly log: Pick<Logger, "info" | "warn">;
   /** Names of the triggers. */
   readonly triggers: readonly string[];
-  /** Returns the number of Checkpoints that policies keep, by reason. */
-  readonly kept: () => ReadonlyMap<RetentionKeepReason, number>;
-  /** Returns the numbers of all policies together. */
-  readonly totals: () => { readonly policies: number; readonly inFlight: number; readonly waiting: number };
+}
+
+/** Measures all policies together: how many there are, what they have in flight and waiting, and what retention keeps. */
+export function measurePolicies(
+  metrics: Metrics,
+  totals: () => { readonly policies: number; readonly inFlight: number; readonly waiting: number },
+  kept: () => ReadonlyMap<RetentionKeepReason, number>,
+): void {
+  metrics.gauge("cedana_policies", "Number of policies", [], (gauge) => gauge.set(totals().policies));
+  metrics.gauge(
+    "cedana_policy_checkpoints_in_flight",
+    "Number of Checkpoints of policies that have not ended",
+    [],
+    (gauge) => gauge.set(totals().inFlight),
+  );
+  metrics.gauge(
+    "cedana_policy_actions_waiting",
+    "Number of actions of policies that are due and wait for a limit",
+    [],
+    (gauge) => gauge.set(totals().waiting),
+  );
+  metrics.gauge(
+    "cedana_policy_checkpoints_kept",
+    "Number of Checkpoints that policies with the action deleteCheckpoints keep, by reason",
+    ["reason"],
+    (gauge) => {
+      const counts = kept();
+      for (const reason of RETENTION_KEEP_REASONS) gauge.set({ reason }, counts.get(reason) ?? 0);
+    },
+  );
 }
 
 /** Reports what policies do by log, events and metrics. */
@@ -33,7 +59,7 @@ export class Report {
   private readonly deletions;
 
   constructor(private readonly options: ReportOptions) {
-    const { metrics, triggers, totals, kept } = options;
+    const { metrics, triggers } = options;
     this.total = metrics.counter(
       "cedana_policy_actions_total",
       "Number of actions of policies that were due, by trigger and outcome",
@@ -46,33 +72,11 @@ export class Report {
       ["trigger"],
       BUCKETS,
     );
-    metrics.gauge("cedana_policies", "Number of policies", [], (gauge) => gauge.set(totals().policies));
-    metrics.gauge(
-      "cedana_policy_checkpoints_in_flight",
-      "Number of Checkpoints of policies that have not ended",
-      [],
-      (gauge) => gauge.set(totals().inFlight),
-    );
-    metrics.gauge(
-      "cedana_policy_actions_waiting",
-      "Number of actions of policies that are due and wait for a limit",
-      [],
-      (gauge) => gauge.set(totals().waiting),
-    );
     this.deletions = metrics.counter(
       "cedana_policy_checkpoints_deleted_total",
       "Number of Checkpoints that policies deleted, by the limit that they exceeded",
       ["reason"],
       RETENTION_LIMITS.map((reason) => ({ reason })),
-    );
-    metrics.gauge(
-      "cedana_policy_checkpoints_kept",
-      "Number of Checkpoints that policies with the action deleteCheckpoints keep, by reason",
-      ["reason"],
-      (gauge) => {
-        const counts = kept();
-        for (const reason of RETENTION_KEEP_REASONS) gauge.set({ reason }, counts.get(reason) ?? 0);
-      },
     );
   }
 

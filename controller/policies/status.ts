@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { conditionsOf, toolConditions, type PolicyReason, type PolicyStatus } from "../../api";
-import type { PolicyView } from "./core/engine";
+import type { PolicyView } from "./core/outcome";
 import type { PolicyObject } from "./objects";
 
 const time = (ms: number) => new Date(ms).toISOString();
@@ -38,7 +38,9 @@ export function statusOf(
       : { matchedPods: view.matchedPods, inFlight: view.inFlight, waiting: view.waiting }),
     ...(view.failures.length === 0 ? {} : { lastFailures: view.failures }),
   };
-  return isDeepStrictEqual(plain(next), plain(status)) ? undefined : next;
+  // The replicas that accept requests write them, with another field manager.
+  const { firings: _, ...own } = status;
+  return isDeepStrictEqual(plain(next), plain(own)) ? undefined : next;
 }
 
 function reasonOf(

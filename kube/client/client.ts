@@ -39,6 +39,8 @@ export interface WriteOptions extends RequestOptions {
   readonly fieldValidation?: "Strict";
 }
 
+const POD = { apiVersion: "v1", kind: "Pod", plural: "pods" } as const;
+
 /** An object without apiVersion and kind. */
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -171,6 +173,21 @@ export class Client {
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
+  }
+
+  /**
+   * Evicts a pod: PodDisruptionBudgets hold, and the pod ends as by a deletion.
+   * @throws ApiError 429 if a budget does not permit it now, 404 if the pod was deleted, 409 for another UID
+   */
+  async evict({ name, namespace, uid }: Required<WriteTarget>, options: RequestOptions = {}): Promise<void> {
+    const content = {
+      apiVersion: "policy/v1",
+      kind: "Eviction",
+      metadata: { name, namespace },
+      deleteOptions: { preconditions: { uid } },
+    };
+    const path = `${pathOf(POD, namespace, name)}/eviction`;
+    await this.send("POST", path, { type: "application/json", content }, options);
   }
 
   private async write<T>(

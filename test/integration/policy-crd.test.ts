@@ -78,6 +78,8 @@ const pods = (selector: object) => ({ filter: { pods: selector } });
         filter: { owners: [{ kind: "StatefulSet", names: ["web"] }] },
       },
     ],
+    ["the start of pods", { trigger: { startup: {} } }],
+    ["the start of each pod", { trigger: { startup: { readySeconds: 86_400, oncePer: "Pod" } } }],
     [
       "all filters",
       {
@@ -107,11 +109,27 @@ const pods = (selector: object) => ({ filter: { pods: selector } });
   });
 
   test.each<[string, object, string]>([
-    ["no trigger", { trigger: {} }, "set exactly one trigger: heartbeat or manual"],
+    ["no trigger", { trigger: {} }, "set exactly one trigger: heartbeat, manual or startup"],
     [
       "two triggers",
       { trigger: { ...interval, manual: {} } },
-      "set exactly one trigger: heartbeat or manual",
+      "set exactly one trigger: heartbeat, manual or startup",
+    ],
+    ["three triggers", { trigger: { ...interval, manual: {}, startup: {} } }, "set exactly one trigger: "],
+    [
+      "the start of an unknown subject",
+      { trigger: { startup: { oncePer: "Node" } } },
+      'Unsupported value: "Node"',
+    ],
+    [
+      "a negative time of readiness",
+      { trigger: { startup: { readySeconds: -1 } } },
+      "should be greater than or equal to 0",
+    ],
+    [
+      "the start of pods that are not Ready",
+      { trigger: { startup: {} }, filter: { phases: ["Pending"] } },
+      "never due: a pod in the phase Pending is not Ready",
     ],
     ["an empty heartbeat", { trigger: { heartbeat: {} } }, "set either intervalSeconds or cron"],
     ["interval and cron", cron("0 3 * * *", { intervalSeconds: 900 }), "set either intervalSeconds or cron"],

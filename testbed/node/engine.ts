@@ -92,18 +92,23 @@ export const TAINT = "cedana.ai/not-ready";
  * Installs the engine on a test bed.
  * @param changes changes of `engine` in cedana.yaml
  * @param flags additional flags of the test bed
+ * @param more more of `install` in cedana.yaml
  */
-export function openEngine(changes: object = {}, flags: readonly string[] = []): Promise<Engine> {
+export function openEngine(
+  changes: object = {},
+  flags: readonly string[] = [],
+  more: object = {},
+): Promise<Engine> {
   const options = {
     // There is no kube-proxy: the API server itself must resolve Services to endpoints.
     flags: ["--apiserver-flag", "--enable-aggregator-routing=true", ...flags],
     containerd: handlerOf,
     service: UNIT,
   };
-  return installOn(options, (testbed) => install(testbed, changes));
+  return installOn(options, (testbed) => install(testbed, changes, more));
 }
 
-async function install(testbed: Testbed, changes: object): Promise<Engine> {
+async function install(testbed: Testbed, changes: object, more: object): Promise<Engine> {
   const images = openImages();
   try {
     for (const name of ["node-agent", "controller"] as const)
@@ -130,6 +135,7 @@ async function install(testbed: Testbed, changes: object): Promise<Engine> {
     checkpoints: { ...platform.install.checkpoints, timeoutSeconds: scaled(600) },
     healthCheck: { periodSeconds: scaled(5) },
     readinessGate: { explainAfterSeconds: 5 },
+    ...more,
   };
   writeFileSync(join(folder, "cedana.yaml"), stringify({ ...platform, engine, install: settings }));
   const cdk = (command: string) =>

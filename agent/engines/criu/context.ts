@@ -1,9 +1,13 @@
 import { KEEP_SECONDS } from "../../../api";
 import type { CheckpointMetadata, NodeService } from "../../../clients/node-service";
-import { parseReference, RegistryClient } from "../../../clients/registry";
+import {
+  parseReference,
+  registryCredentials,
+  RegistryClient,
+  type Identity,
+} from "../../../clients/registry";
 import type { AgentSettings } from "../../../config/programs/agent";
 import { loadMemory, pullCheckpoint, pushCheckpoint, type PushedCheckpoint } from "../../artifact";
-import { registryCredentials, type Identity } from "../../registry";
 import type { CheckpointContext } from "../../work";
 import type { Slots } from "./slots";
 

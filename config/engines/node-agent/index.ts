@@ -2,6 +2,7 @@
 export { nodeAgentCapabilities } from "./capabilities";
 export { agentAccess, agentCheckpoints } from "./controller";
 export { checksThat, GATING_CHECKS, type GatingCheck } from "./checks";
+export { registryAccess } from "./registry-access";
 export { checkAgentPods, checkNodeAgent } from "./check";
 export {
   credentialsOf,

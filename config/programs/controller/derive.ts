@@ -7,6 +7,7 @@ import {
   gateTimes,
   namesOf,
   policiesOf,
+  servedNames,
   type ResolvedInstall,
 } from "../../install";
 import type { CheckpointSettings, ControllerSettings, GateSettings, RestoreSettings } from "./schema";
@@ -59,11 +60,23 @@ function checkpoints(engine: ResolvedEngine, install: ResolvedInstall): Checkpoi
 
 function policies(install: ResolvedInstall): Pick<ControllerSettings, "policies"> {
   const settings = policiesOf(install);
-  return settings ? { policies: { maxInFlight: settings.maxInFlight } } : {};
+  if (!settings) return {};
+  const { maxInFlight, actions, webhook } = settings;
+  return {
+    policies: {
+      maxInFlight,
+      actions,
+      ...(webhook && { webhook: { port: POLICY_WEBHOOK_PORT, secrets: webhook.secrets } }),
+    },
+  };
 }
 
 /** Port of the controller's webhook. */
 export const WEBHOOK_PORT = 9443;
+/** Port of the server of the trigger `webhook`. */
+export const POLICY_WEBHOOK_PORT = 9444;
+/** Name of that port in the pod. */
+export const POLICY_PORT_NAME = "policies";
 
 function restore(engine: ResolvedEngine, install: ResolvedInstall): RestoreSettings | false {
   const settings = restoreOf(engine, install);
@@ -75,7 +88,7 @@ function restore(engine: ResolvedEngine, install: ResolvedInstall): RestoreSetti
     port: WEBHOOK_PORT,
     configuration: names.restore,
     secret: names.restoreCertificate,
-    dnsNames: [`${names.restore}.${install.namespace}.svc`],
+    dnsNames: servedNames(install),
     certificates: settings.certificates,
   };
 }

@@ -13,6 +13,7 @@ import {
   shape,
   type Checked,
 } from "../../schema";
+import { ACTION_NAMES } from "../../install";
 import { readSettings } from "../settings-file";
 
 const off = v.literal(false);
@@ -80,10 +81,26 @@ const restoreSchema = shape({
   ),
 });
 
+const policyWebhookSchema = shape({
+  port: described(integer(0, 65_535), "Port of the server (HTTPS). 0: any free port."),
+  secrets: described(
+    v.pipe(v.array(dnsSubdomain), v.minLength(1)),
+    "Names of the Secrets with the keys of signatures.",
+  ),
+});
+
 const policiesSchema = shape({
   maxInFlight: described(
     integer(1, 10_000),
     "Maximum number of Checkpoints of all policies that have not ended.",
+  ),
+  actions: described(
+    derived(v.array(v.picklist(ACTION_NAMES)), "checkpoint"),
+    "Actions that policies can have.",
+  ),
+  webhook: described(
+    derived(oneOf([off, policyWebhookSchema]), "false"),
+    "Server of the trigger webhook, with the certificate of restore. false: disabled.",
   ),
 });
 
@@ -117,6 +134,8 @@ export type CheckpointSettings = v.InferOutput<typeof checkpointsSchema>;
 export interface RestoreSettings extends v.InferOutput<typeof restoreSchema> {}
 /** Settings of policies. */
 export interface PolicySettings extends v.InferOutput<typeof policiesSchema> {}
+/** Settings of the server of the trigger `webhook`. */
+export interface PolicyWebhookSettings extends v.InferOutput<typeof policyWebhookSchema> {}
 /** One of the agents that must be Ready on a node. */
 export interface AgentSettings extends v.InferOutput<typeof agentSchema> {}
 

@@ -2,17 +2,19 @@
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
 import { AUTOMATION_GROUP } from "../../../api";
-import { namesOf, type ResolvedInstall } from "../../../config/install";
+import { namesOf, policiesOf, type ResolvedInstall } from "../../../config/install";
 import { admissionPolicy, list, sentBy } from "../admission";
 
 /** States of a restore that may need the Checkpoint. */
 const USED = ["Claimed", "Unknown"];
 
 /**
- * Returns a policy and its binding. Retention decides by a cache, and a stolen token decides by nothing: neither deletes a
+ * Returns a policy and its binding, if the install enables the action that deletes Checkpoints. Retention decides by a cache, and a stolen token decides by nothing: neither deletes a
  * Checkpoint that its own object protects.
  */
 export function deletionGuard(scope: Construct, install: ResolvedInstall): ApiObject[] {
+  const policies = policiesOf(install);
+  if (!policies || !policies.actions.includes("deleteCheckpoints")) return [];
   const conditions = "oldObject.?status.?conditions.orValue([])";
   const forbidden = (expression: string, what: string) => ({
     expression,

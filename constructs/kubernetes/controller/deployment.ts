@@ -21,13 +21,13 @@ type Settings = Exclude<ResolvedInstall["controller"], false>;
 /**
  * Returns the Deployment of the controller.
  * @param hash of the settings; a change restarts the pods
- * @param webhookPort undefined if the controller serves no webhook
+ * @param webhookPorts ports of the controller's webhooks, by name
  */
 export function controllerDeployment(
   install: ResolvedInstall,
   controller: Settings,
   hash: string,
-  webhookPort: number | undefined,
+  webhookPorts: Readonly<Record<string, number>>,
 ): Manifest<V1Deployment> {
   const names = namesOf(install);
   const component = "controller";
@@ -70,7 +70,7 @@ export function controllerDeployment(
               labelSelector: { matchLabels: selector },
             }),
           ),
-          containers: [container(controller, webhookPort)],
+          containers: [container(controller, webhookPorts)],
           volumes: [{ name: "settings", configMap: { name: names.controllerSettings } }],
         },
       },
@@ -78,7 +78,7 @@ export function controllerDeployment(
   };
 }
 
-function container(controller: Settings, webhookPort: number | undefined): V1Container {
+function container(controller: Settings, webhookPorts: Readonly<Record<string, number>>): V1Container {
   const probe = (path: string) => ({ httpGet: { path, port: "health" } });
   return {
     name: "controller",
@@ -96,9 +96,11 @@ function container(controller: Settings, webhookPort: number | undefined): V1Con
     ports: [
       { name: "metrics", containerPort: METRICS_PORT, protocol: "TCP" },
       { name: "health", containerPort: PROBE_PORT, protocol: "TCP" },
-      ...(webhookPort === undefined
-        ? []
-        : [{ name: "webhook", containerPort: webhookPort, protocol: "TCP" }]),
+      ...Object.entries(webhookPorts).map(([name, containerPort]) => ({
+        name,
+        containerPort,
+        protocol: "TCP",
+      })),
     ],
     resources: controller.resources,
     securityContext: UNPRIVILEGED,

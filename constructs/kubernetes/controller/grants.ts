@@ -7,6 +7,7 @@ import {
   gateOwner,
   namesOf,
   policiesOf,
+  type PoliciesOf,
   type ResolvedInstall,
 } from "../../../config/install";
 import { identityRule } from "../admission";
@@ -132,8 +133,12 @@ function checkpoints(install: ResolvedInstall, engines: CheckpointGrants): Names
 /** Policies. They read pods, and the annotations of the workloads that own them. Namespaces and cluster policies have no namespace. */
 function policies(install: ResolvedInstall): NamespacedGrant[] {
   const checkpointing = checkpointsOf(install);
-  if (!policiesOf(install) || !checkpointing) return [];
-  const name = namesOf(install).controllerPolicies;
+  const settings = policiesOf(install);
+  if (!settings || !checkpointing) return [];
+  const { controllerPolicies: name, controllerPolicySecrets } = namesOf(install);
+  const { webhook } = settings;
+  // Each replica reads a policy again before it accepts a request.
+  const read = [...(webhook ? ["get"] : []), ...FOLLOW];
   const policy = { apiGroups: [AUTOMATION_GROUP] };
   return [
     {
@@ -141,12 +146,13 @@ function policies(install: ResolvedInstall): NamespacedGrant[] {
       name,
       namespaces: checkpointing.namespaces,
       rules: [
-        { ...policy, resources: ["checkpointpolicies"], verbs: FOLLOW },
+        { ...policy, resources: ["checkpointpolicies"], verbs: read },
         { ...policy, resources: ["checkpointpolicies/status"], verbs: ["patch"] },
-        { ...policy, resources: ["checkpoints"], verbs: ["create", "delete"] },
+        { ...policy, resources: ["checkpoints"], verbs: ["create"] },
         { apiGroups: [""], resources: ["pods"], verbs: FOLLOW },
         { apiGroups: ["apps"], resources: ["replicasets", "statefulsets", "daemonsets"], verbs: FOLLOW },
         { apiGroups: ["batch"], resources: ["jobs"], verbs: FOLLOW },
+        ...actionRules(settings),
       ],
     },
     {
@@ -154,12 +160,41 @@ function policies(install: ResolvedInstall): NamespacedGrant[] {
       name: `${name}-cluster`,
       namespaces: "all",
       rules: [
-        { ...policy, resources: ["clustercheckpointpolicies"], verbs: FOLLOW },
+        { ...policy, resources: ["clustercheckpointpolicies"], verbs: read },
         { ...policy, resources: ["clustercheckpointpolicies/status"], verbs: ["patch"] },
         { apiGroups: [""], resources: ["namespaces"], verbs: FOLLOW },
       ],
     },
+    ...(webhook
+      ? [
+          {
+            id: "policy-secrets",
+            name: controllerPolicySecrets,
+            namespaces: withOwn(install, checkpointing.namespaces),
+            rules: [
+              { apiGroups: [""], resources: ["secrets"], resourceNames: webhook.secrets, verbs: ["get"] },
+            ],
+          },
+        ]
+      : []),
   ];
+}
+
+/** Returns the permissions of the actions that the install enables. */
+function actionRules({ actions }: PoliciesOf): V1PolicyRule[] {
+  return [
+    ...(actions.includes("checkpointThenDelete")
+      ? [{ apiGroups: [""], resources: ["pods/eviction"], verbs: ["create"] }]
+      : []),
+    ...(actions.includes("deleteCheckpoints")
+      ? [{ apiGroups: [AUTOMATION_GROUP], resources: ["checkpoints"], verbs: ["delete"] }]
+      : []),
+  ];
+}
+
+/** Adds the namespace of the install: cluster-scoped policies have their Secrets there. */
+function withOwn({ namespace }: ResolvedInstall, namespaces: "all" | readonly string[]) {
+  return namespaces === "all" ? namespaces : [...new Set([...namespaces, namespace])];
 }
 
 /**

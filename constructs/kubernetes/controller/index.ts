@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { V1ConfigMap, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { controllerSettings } from "../../../config/programs/controller";
+import { controllerSettings, POLICY_PORT_NAME } from "../../../config/programs/controller";
 import { checkpointsOf, namesOf, policiesOf, selectorLabels } from "../../../config/install";
 import { constructsOf } from "../engines";
 import { enabled, inputOf, type EngineProps } from "../input";
@@ -73,14 +73,19 @@ export class Controller extends Construct {
     this.policies = [
       ...controllerBounds(this, input),
       ...(checkpointsOf(install) ? recordGuard(this, install) : []),
-      ...(policiesOf(install) ? [...policyGuard(this, install), ...deletionGuard(this, install)] : []),
+      ...(policiesOf(install) ? policyGuard(this, install) : []),
+      ...deletionGuard(this, install),
     ];
     const hash = createHash("sha256").update(text).digest("hex");
-    const webhookPort = settings.restore ? settings.restore.port : undefined;
+    const { restore, policies } = settings;
+    const webhookPorts = {
+      ...(restore && { webhook: restore.port }),
+      ...(policies && policies.webhook && { [POLICY_PORT_NAME]: policies.webhook.port }),
+    };
     this.deployment = object(
       this,
       "deployment",
-      controllerDeployment(install, controller, hash, webhookPort),
+      controllerDeployment(install, controller, hash, webhookPorts),
     );
     this.disruptionBudget = disruptionBudget(this, about, {
       maxUnavailable: controller.maxUnavailable,

@@ -1,8 +1,21 @@
 /** Actions by their field in `spec.action` of a policy. */
 import type { Action } from "./action";
 import { checkpoint } from "./checkpoint";
+import { checkpointThenDelete } from "./checkpoint-then-delete";
 import { deleteCheckpoints } from "./delete-checkpoints";
 
-export type { Action, ActionContext, PodAction, PolicyAction, PolicyActionContext } from "./action";
+export {
+  ActionError,
+  type Action,
+  type ActionContext,
+  type FollowUpContext,
+  type PodAction,
+  type PolicyAction,
+  type PolicyActionContext,
+} from "./action";
 
-export const ACTIONS: Readonly<Record<string, Action>> = { checkpoint, deleteCheckpoints };
+export const ACTIONS: Readonly<Record<string, Action>> = {
+  checkpoint,
+  checkpointThenDelete,
+  deleteCheckpoints,
+};

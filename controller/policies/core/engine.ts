@@ -1,17 +1,16 @@
-import type { PolicyFailure } from "../../../api";
 import { historyOf, lastDueMs } from "./history";
 import { DueHeap } from "./due-heap";
 import { checkpointName } from "./hash";
+import { Once } from "./once";
+import { MAX_FAILURE_MESSAGE, type EngineOptions } from "./options";
+import type { Outcome, PolicyView } from "./outcome";
 import { Pods } from "./pods";
 import { PolicyRegistry } from "./policy-registry";
 import { PolicyRuns } from "./policy-runs";
-import type { EngineOptions, Outcome, PolicyView } from "./options";
-import { PolicyState } from "./policy-state";
+import { PolicyState, type KnownStatus } from "./policy-state";
 import { Slots } from "./slots";
 import type { CheckpointFact, Policy, PolicyPod, PolicyRun, Run } from "./types";
 import { Waiting } from "./waiting";
-
-export { OUTCOMES, type EngineOptions, type Outcome, type PolicyView } from "./options";
 
 export const podKey = ({ namespace, name }: Pick<PolicyPod, "namespace" | "name">) => `${namespace}/${name}`;
 
@@ -27,11 +26,14 @@ export class PolicyEngine {
   private readonly due = new DueHeap();
   private readonly slots = new Slots();
   private readonly waiting = new Waiting();
+  private readonly once: Once;
   private readonly changed = new Set<string>();
   private readonly policyRuns = new PolicyRuns();
   private started = false;
 
-  constructor(private readonly options: EngineOptions) {}
+  constructor(private readonly options: EngineOptions) {
+    this.once = new Once(this.slots, options.checkpointAt);
+  }
 
   /** Returns when `advance` must be called next, unless something changes. Undefined: never. */
   get nextMs(): number | undefined {
@@ -48,19 +50,16 @@ export class PolicyEngine {
   }
 
   /** Adds a policy, or replaces it by another generation. `known`: what its status says. */
-  setPolicy(
-    policy: Policy,
-    nowMs: number,
-    known: { readonly lastRunMs?: number; readonly failures?: readonly PolicyFailure[] } = {},
-  ): void {
+  setPolicy(policy: Policy, nowMs: number, known: KnownStatus = {}): void {
     const old = this.policies.get(policy.uid);
-    if (old?.policy.generation === policy.generation) return;
+    if (old?.policy.generation === policy.generation) {
+      if (old.fire(known.firedMs, (uid) => this.pods.get(uid))) this.refresh(old);
+      return;
+    }
     if (old) this.removePolicy(policy.uid);
     const sinceMs = old ? nowMs : policy.sinceMs;
-    const state = new PolicyState({ ...policy, sinceMs }, this.options);
-    const lastRunMs = old?.lastRunMs ?? known.lastRunMs;
-    if (lastRunMs !== undefined) state.lastRunMs = lastRunMs;
-    state.failures = old?.failures ?? known.failures ?? [];
+    const state = new PolicyState({ ...policy, sinceMs }, this.options, old ?? known);
+    state.fire(known.firedMs, () => undefined);
     this.policies.add(state);
     this.changed.add(policy.uid);
     if (this.started) this.match(state, nowMs);
@@ -117,20 +116,19 @@ export class PolicyEngine {
 
   /** Records that a run that `advance` returned could not be executed. */
   failRun(run: Run, nowMs: number, reason: string, message: string): void {
-    const state = this.policies.get(run.policy.uid);
-    if (state) this.failure(state, podKey(run.pod), nowMs, { reason, message });
+    this.fail(run.policy.uid, podKey(run.pod), nowMs, { reason, message });
     this.removeCheckpoint(run.key, run.policy.uid);
   }
 
-  /** Records a failure of the run of a policy, about a Checkpoint of the pod `namespace/name`. */
-  failPolicyRun(
-    uid: string,
+  /** Records a failure of a policy. `pod` is its `namespace/name`. */
+  fail(
+    policyUID: string,
     pod: string,
-    timeMs: number,
-    failure: { readonly reason: string; readonly message: string },
+    nowMs: number,
+    why: { readonly reason: string; readonly message: string },
   ): void {
-    const state = this.policies.get(uid);
-    if (state) this.failure(state, pod, timeMs, failure);
+    const state = this.policies.get(policyUID);
+    if (state) this.failure(state, pod, nowMs, why);
   }
 
   /** Records that the run of a policy has ended. */
@@ -142,7 +140,7 @@ export class PolicyEngine {
   /** Records that the status of policies as a whole may have changed: of those that select from the namespace. */
   touchPolicies(namespace: string): void {
     for (const { subject, policy } of this.policies.for(namespace))
-      if (subject === "policy") this.changed.add(policy.uid);
+      if (subject.of === "policy") this.changed.add(policy.uid);
   }
 
   /** Returns a policy. */
@@ -167,8 +165,7 @@ export class PolicyEngine {
 
   /** Processes what is due. @returns what the caller must start now, besides `takePolicyRuns` */
   advance(nowMs: number): readonly Run[] {
-    for (let uid = this.due.first; uid !== undefined; uid = this.due.first) {
-      if ((this.due.firstMs ?? 0) > nowMs) break;
+    for (let uid = this.due.firstDue(nowMs); uid !== undefined; uid = this.due.firstDue(nowMs)) {
       const state = this.policies.get(uid);
       if (state) this.tick(state, nowMs);
       else this.due.delete(uid);
@@ -185,7 +182,7 @@ export class PolicyEngine {
     const { problem, subject, matchedPods, lastRunMs, failures, queue } = state;
     return {
       ...(problem === undefined ? {} : { problem }),
-      subject,
+      subject: subject.of === "policy" ? "policy" : "pod",
       matchedPods,
       inFlight: this.slots.ofPolicy(uid),
       waiting: this.waiting.ofPolicy(uid),
@@ -213,7 +210,7 @@ export class PolicyEngine {
   }
 
   private tick(state: PolicyState, nowMs: number): void {
-    if (state.subject === "policy") return this.tickPolicy(state, nowMs);
+    if (state.subject.of === "policy") return this.tickPolicy(state, nowMs);
     const { first, firstMs: dueMs } = state.queue;
     const pod = first === undefined ? undefined : this.pods.get(first);
     if (pod === undefined || dueMs === undefined) {
@@ -225,8 +222,12 @@ export class PolicyEngine {
     const { policy } = state;
     const context = this.contextOf(pod, nowMs);
     if (!state.matches(pod, context, true)) return this.report("filtered", state, pod, dueMs);
+    const once = state.onceOf(pod);
+    const name = once
+      ? this.once.nameFor(policy.uid, pod.namespace, once)
+      : checkpointName(policy.uid, pod.uid, pod.name, dueMs);
+    if (name === undefined) return this.report("covered", state, pod, dueMs);
     const deadlineMs = dueMs + (policy.spec.deadlineSeconds ?? 0) * 1000;
-    const name = checkpointName(policy.uid, pod.uid, pod.name, dueMs);
     this.waiting.add({ policy, pod, dueMs, deadlineMs, key: `${pod.namespace}/${name}` });
   }
 
@@ -289,6 +290,11 @@ export class PolicyEngine {
   /** Decides by the pod's Checkpoints. A run that may not start is parked, delayed or removed. */
   private admit(state: PolicyState, run: Run, nowMs: number): boolean {
     const { policy, pod, dueMs } = run;
+    // Another pod got the one Checkpoint while this one waited.
+    if (state.onceOf(pod) !== undefined && this.once.isTaken(run.key)) {
+      this.leave("covered", state, run);
+      return false;
+    }
     const key = podKey(pod);
     const facts = this.options.checkpointsOf(key);
     const { open, newest, failure, failures, blockedUntilMs = 0 } = historyOf(facts, pod.uid);
@@ -341,7 +347,7 @@ export class PolicyEngine {
     { reason = "CheckpointFailed", message = "" }: Pick<CheckpointFact, "reason" | "message">,
   ): void {
     const [namespace = "", name = ""] = pod.split("/");
-    const text = (message === "" ? reason : message).slice(0, MAX_MESSAGE);
+    const text = (message === "" ? reason : message).slice(0, MAX_FAILURE_MESSAGE);
     const failure = { namespace, pod: name, time: new Date(timeMs).toISOString(), reason, message: text };
     state.fail(failure);
     this.changed.add(state.policy.uid);
@@ -350,7 +356,7 @@ export class PolicyEngine {
 
   private match(state: PolicyState, nowMs: number): void {
     const { namespace } = state.policy;
-    if (state.subject === "policy") {
+    if (state.subject.of === "policy") {
       this.policyRuns.place(state, nowMs, !this.started);
       return this.refresh(state);
     }
@@ -364,7 +370,7 @@ export class PolicyEngine {
   /** Adds the pod to the policy, updates or removes it. @param catchUp whether what was due before is still due */
   private place(state: PolicyState, pod: PolicyPod, nowMs: number, catchUp: boolean): void {
     const { policy, isRequest } = state;
-    if (state.subject === "policy") return;
+    if (state.subject.of === "policy") return;
     if (!state.isActive || !state.matches(pod, this.contextOf(pod, nowMs), false)) {
       if (state.delete(pod.uid)) this.refresh(state);
       return;
@@ -392,6 +398,3 @@ export class PolicyEngine {
     return { nowMs, namespaceLabels: this.namespaces.get(pod.namespace) ?? {} };
   }
 }
-
-/** Maximum length of a message in the status. */
-const MAX_MESSAGE = 1024;

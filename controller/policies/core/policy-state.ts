@@ -6,6 +6,7 @@ import {
   type ActionSubject,
   type Filter,
   type FilterContext,
+  type OnceSubject,
   type Policy,
   type PolicyPod,
   type Trigger,
@@ -15,7 +16,16 @@ import {
 export interface Tables {
   readonly triggers: Readonly<Record<string, Trigger>>;
   readonly filters: Readonly<Record<string, Filter>>;
-  readonly actions: Readonly<Record<string, ActionSubject>>;
+  /** Default: actions are not checked, and all of them create Checkpoints of pods. */
+  readonly actions?: Readonly<Record<string, ActionSubject>>;
+}
+
+/** What the status of a policy says. */
+export interface KnownStatus {
+  readonly lastRunMs?: number;
+  /** When a request to the policy was accepted last. */
+  readonly firedMs?: number;
+  readonly failures?: readonly PolicyFailure[];
 }
 
 interface Bound<T> {
@@ -27,13 +37,16 @@ interface Bound<T> {
 export class PolicyState {
   /** When each subject is due, by the UID of the pod or policy. */
   readonly queue = new DueHeap();
-  readonly subject: "pod" | "policy";
   /** The name of its trigger. */
   readonly triggerName: string;
   /** Why it can never be due. */
   readonly problem?: string;
+  /** What its action is executed for. */
+  readonly subject: ActionSubject;
   lastRunMs?: number;
-  failures: readonly PolicyFailure[] = [];
+  /** When a request to the policy was accepted last. */
+  firedMs?: number;
+  failures: readonly PolicyFailure[];
   /** The subjects, and until when each is done. */
   private readonly doneMs = new Map<string, number>();
   private readonly trigger?: Bound<Trigger>;
@@ -42,21 +55,28 @@ export class PolicyState {
   constructor(
     readonly policy: Policy,
     { triggers, filters, actions }: Tables,
+    { lastRunMs, firedMs, failures = [] }: KnownStatus = {},
   ) {
+    if (lastRunMs !== undefined) this.lastRunMs = lastRunMs;
+    if (firedMs !== undefined) this.firedMs = firedMs;
+    this.failures = failures;
     const { trigger, filter = {}, action } = policy.spec;
+    const acts = actions && entryOf(actions, action);
+    this.subject = acts?.entry ?? {};
     const found = entryOf(triggers, trigger);
-    this.subject = entryOf(actions, action)?.entry.of ?? "pod";
     this.triggerName = found?.name ?? "none";
     if (found) this.trigger = found;
     const unknown = Object.keys(filter).filter((name) => !Object.hasOwn(filters, name));
     // A condition that is not known cannot be left out: more pods would match.
     if (unknown.length > 0) this.problem = `this controller does not have the filter ${unknown.join(", ")}`;
+    else if (actions && !acts)
+      this.problem = `this controller does not have the action ${Object.keys(action).join(", ")}; install.policies.actions enables: ${Object.keys(actions).join(", ")}`;
     else if (!found)
       this.problem = `this controller does not have the trigger ${Object.keys(trigger).join(", ")}`;
     else {
       const problem =
         found.entry.problem?.(found.settings) ??
-        (this.subject === "policy" ? policyProblem(found, filter, filters) : undefined);
+        (this.subject.of === "policy" ? policyProblem(found, filter, filters) : undefined);
       if (problem !== undefined) this.problem = problem;
     }
     const given = filter as Readonly<Record<string, unknown>>;
@@ -73,6 +93,12 @@ export class PolicyState {
 
   get isRequest(): boolean {
     return this.trigger?.entry.isRequest ?? false;
+  }
+
+  /** Returns for what the pod's trigger is due once; undefined: for each time. */
+  onceOf(pod: PolicyPod): OnceSubject | undefined {
+    const { entry, settings } = this.trigger ?? {};
+    return entry?.once?.(settings as never, pod);
   }
 
   get matchedPods(): number {
@@ -100,6 +126,21 @@ export class PolicyState {
     this.setDone(doneMs);
   }
 
+  /**
+   * Records when a request to the policy was accepted last, and schedules its pods.
+   * @param podOf returns a pod by its UID
+   * @returns whether it was another request
+   */
+  fire(timeMs: number | undefined, podOf: (uid: string) => PolicyPod | undefined): boolean {
+    if (timeMs === undefined || timeMs === this.firedMs) return false;
+    this.firedMs = timeMs;
+    for (const [uid, doneMs] of this.doneMs) {
+      const pod = podOf(uid);
+      if (pod) this.setDone(doneMs, pod);
+    }
+    return true;
+  }
+
   delete(podUID: string): boolean {
     this.queue.delete(podUID);
     return this.doneMs.delete(podUID);
@@ -117,12 +158,13 @@ export class PolicyState {
   /** Sets until when a subject is done, and schedules its next time. @param pod undefined: the policy */
   private setDone(doneMs: number, pod?: PolicyPod): void {
     const { entry, settings } = this.trigger ?? {};
-    const policyUID = this.policy.uid;
-    const subjectUID = pod?.uid ?? policyUID;
+    const { firedMs, policy } = this;
+    const subjectUID = pod?.uid ?? policy.uid;
     this.doneMs.set(subjectUID, doneMs);
+    const context = { policyUID: policy.uid, ...(firedMs === undefined ? {} : { firedMs }) };
     const nextMs = pod
-      ? entry?.next(settings as never, { policyUID, pod }, doneMs)
-      : entry?.nextOfPolicy?.(settings as never, policyUID, doneMs);
+      ? entry?.next(settings as never, { ...context, pod }, doneMs)
+      : entry?.nextOfPolicy?.(settings as never, policy.uid, doneMs);
     this.queue.set(subjectUID, nextMs);
   }
 }

@@ -30,11 +30,23 @@ export interface PolicyPod {
   readonly phase: string;
   /** Since when all containers run. Undefined if one does not. */
   readonly runningSinceMs?: number;
+  /** Since when it is Ready. Undefined if it is not. */
+  readonly readySinceMs?: number;
+  /** What it has in common with the other pods of its owner that have the same pod template. */
+  readonly revision: OnceSubject;
   /** Restarts of all containers. */
   readonly restarts: number;
   readonly containers: readonly string[];
   /** When a user requested a checkpoint, by the annotation of the pod or its workload. */
   readonly requestedMs?: number;
+}
+
+/** For what a trigger is due once. */
+export interface OnceSubject {
+  /** Identifies it in the namespace, also after it was deleted. */
+  readonly id: string;
+  /** Name of the pod, or of its owner. */
+  readonly name: string;
 }
 
 /** What a Checkpoint records of its pod, which may have been deleted. */
@@ -68,6 +80,8 @@ export interface CheckpointFact {
 export interface TriggerContext {
   readonly policyUID: string;
   readonly pod: PolicyPod;
+  /** When a request to the policy was accepted last. */
+  readonly firedMs?: number;
 }
 
 /** When an action is due. `S` is the type of its settings in `spec.trigger`. */
@@ -80,6 +94,11 @@ export interface Trigger<S = never> {
   nextOfPolicy?(settings: S, policyUID: string, afterMs: number): number | undefined;
   /** Whether it is a request: what was due before the pod matched is still due, within the deadline. */
   readonly isRequest?: true;
+  /**
+   * For what it is due once: the first pod that is due gets the Checkpoint, whose name is computed from it. Default: for
+   * each pod and time.
+   */
+  once?(settings: S, pod: PolicyPod): OnceSubject;
   /** Returns the time up to which it is done, after it was due. Later ones are still due. */
   done(dueMs: number, nowMs: number): number;
 }
@@ -101,16 +120,21 @@ export interface Filter<S = never> {
   matchesRecorded?(settings: S, pod: RecordedPod, context: FilterContext): boolean;
 }
 
-/** What an action works on: each pod that matches (default), or the policy as a whole. */
-export interface ActionSubject {
-  readonly of?: "pod" | "policy";
-}
-
 /** An action that is due for the policy as a whole. */
 export interface PolicyRun {
   readonly policy: Policy;
   readonly dueMs: number;
   readonly startMs: number;
+}
+
+/** What an action is executed for, and what the engine must know of it. */
+export interface ActionSubject {
+  /** Default: `pod`. `suspendedWorkload`: a workload without pods because a policy suspended it. `policy`: the policy as a whole. */
+  readonly of?: "pod" | "suspendedWorkload" | "policy";
+  /** All pods of a workload are due at the same time. */
+  readonly isTogether?: true;
+  /** It creates no Checkpoint, so those of the pod do not delay it. */
+  readonly withoutCheckpoint?: true;
 }
 
 /** An action that is due for a pod and may start. */

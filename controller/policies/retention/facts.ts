@@ -1,7 +1,7 @@
 import { RESTORED_FROM } from "../../../api";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import { phaseOf } from "../../checkpoints/state";
-import { deploymentOf } from "../../restore/decision";
+import { deploymentOf } from "../../checkpoints/owner";
 import type { PolicyPod, RecordedPod } from "../core/types";
 import { lineageOf } from "./lineage";
 

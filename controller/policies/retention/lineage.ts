@@ -1,4 +1,4 @@
-import { deploymentOf } from "../../restore/decision";
+import { deploymentOf } from "../../checkpoints/owner";
 
 /** What Checkpoints and pods have in common that tells their workload. */
 export interface WorkloadOfPod {

@@ -5,7 +5,6 @@ export type { RestoreMethods } from "./fit";
 export { mutation } from "./mutation";
 export { original, type Placements } from "./placement";
 export {
-  deploymentOf,
   projectAdmittedPod,
   readRequest,
   selectorOf,

@@ -1,5 +1,6 @@
 /** An install with restore on a real API server: its objects, two controllers with the permissions of their ServiceAccount, and pods that no node runs. */
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { get } from "node:http";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -61,6 +62,7 @@ export class RestoreInstall {
   objects: KubernetesObject[] = [];
   replicas: ControllerProcess[] = [];
   private balancer?: Server;
+  private metricsPorts: readonly number[] = [];
   /** Ports of the replicas that the balancer uses. */
   private endpoints: number[] = [];
   private readonly folder = mkdtempSync(join(tmpdir(), "cedana-restore-"));
@@ -77,7 +79,8 @@ export class RestoreInstall {
   async start(prepare: () => Promise<void> = async () => {}): Promise<void> {
     const namespaces = [TEAM, ...this.others];
     const all = chart(namespaces);
-    const ports = await freePorts(2);
+    const [ports, metrics, health] = [await freePorts(2), await freePorts(2), await freePorts(2)];
+    this.metricsPorts = metrics;
     this.endpoints = [...ports];
     const { port, server } = await balance(() => this.endpoints);
     this.balancer = server;
@@ -116,6 +119,7 @@ export class RestoreInstall {
         settings: replica,
         replica: `again-${index}`,
         folder: this.folder,
+        ports: [metrics[index] ?? 0, health[index] ?? 0],
       });
     });
     await this.checkpoint("probe", { pod: "probe", owner: undefined, hash: "" });
@@ -181,6 +185,19 @@ export class RestoreInstall {
     return (await this.send<{ status: { restore?: Record<string, string> } }>("GET", path)).status.restore;
   }
 
+  /** Returns the metrics of each replica, as text. */
+  metrics(): Promise<string[]> {
+    const read = async (port: number) => {
+      const parts: Buffer[] = [];
+      const response = await new Promise<AsyncIterable<Buffer>>((resolve, reject) => {
+        get({ port, path: "/metrics", agent: false }, resolve).once("error", reject);
+      });
+      for await (const part of response) parts.push(part);
+      return Buffer.concat(parts).toString();
+    };
+    return Promise.all(this.metricsPorts.map(read));
+  }
+
   /** Binds a pod to the node, as the scheduler does. */
   async bind(pod: string): Promise<void> {
     await this.send("POST", `${PODS}/${pod}/binding`, {
@@ -212,7 +229,6 @@ export class RestoreInstall {
     return (await this.send<{ items: Pod[] }>("GET", `${PODS}?labelSelector=${label}`)).items;
   }
 
-  /** Returns the restore events of an object. */
   /** Returns the events of a pod that exists, not those of earlier ones of its name. */
   async events(name: string): Promise<string[]> {
     const { metadata } = await this.send<Pod>("GET", `${PODS}/${name}`);

@@ -1,4 +1,4 @@
-import { policyController } from "../../../../../controller/policies";
+import { policyControllers } from "../../../../../controller/policies";
 import { ApiError, Metrics, type EventInput, type Transport } from "../../../../../kube";
 import { FakeApi } from "../../../../../testbed/fake-api";
 import { lead, runtimeOn } from "../../../../support/controller-runtime";
@@ -41,12 +41,12 @@ function start(): () => void {
     watch: (path, more) => api.watch(path, more),
   };
   const runtime = runtimeOn(transport, { events, metrics: stops.length === 1 ? metrics : new Metrics() });
-  const controller = policyController({
+  const controllers = policyControllers({
     ...runtime,
-    settings: { maxInFlight: 50 },
+    settings: { maxInFlight: 50, actions: ["deleteCheckpoints"] },
     checkpoints: { namespaces: "all", maxPerNode: 10 },
   });
-  void lead(runtime, [controller], stop.signal);
+  void lead(runtime, controllers, stop.signal);
   return () => stop.abort();
 }
 

@@ -1,0 +1,45 @@
+import { ACTION_FIELDS, type ClusterCheckpointPolicySpec } from "../../api";
+import { described } from "../schema";
+import type { Problem } from "../schema/problem";
+import * as v from "../schema/valibot";
+
+export type ActionName = keyof typeof ACTION_FIELDS;
+
+/** Names of all actions. */
+export const ACTION_NAMES = Object.keys(ACTION_FIELDS) as ActionName[];
+/** Actions that need no permission to change or delete anything. */
+export const DEFAULT_ACTIONS: ActionName[] = ["checkpoint"];
+
+export const policyActionsSchema = described(
+  v.optional(v.pipe(v.array(v.picklist(ACTION_NAMES)), v.minLength(1)), DEFAULT_ACTIONS),
+  "Actions that policies can have. The controller has the permissions of these: checkpointThenDelete evicts pods, deleteCheckpoints deletes Checkpoints.",
+);
+
+/** Checks that the install enables the action of a policy. Paths begin with a field of `spec`. */
+export function checkAction(
+  { action }: Pick<ClusterCheckpointPolicySpec, "action">,
+  enabled: readonly ActionName[],
+): Problem[] {
+  const names = Object.keys(action);
+  const [name = ""] = names;
+  if (names.length !== 1) {
+    return [
+      {
+        code: "invalid-action",
+        path: ["action"],
+        message: "has not exactly one action",
+        allowed: ACTION_NAMES.join(", "),
+      },
+    ];
+  }
+  if (enabled.some((one) => one === name)) return [];
+  return [
+    {
+      code: "action-not-enabled",
+      path: ["action", name],
+      message: "is an action that the install does not enable",
+      allowed: enabled.join(", "),
+      remedy: `add ${name} to install.policies.actions`,
+    },
+  ];
+}
