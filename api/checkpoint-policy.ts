@@ -2,6 +2,7 @@ import { conditions, type CheckpointConditionType, type ToolConditionType } from
 import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS, type Column } from "./kind";
 import { action } from "./policy-action";
 import { clusterFilter, filter, type PodFilter } from "./policy-filter";
+import { retention } from "./policy-retention";
 import { trigger } from "./policy-trigger";
 import { firings } from "./policy-webhook";
 import {
@@ -23,6 +24,11 @@ import {
 /** Maximum number of failures in the status. The newest are kept. */
 export const MAX_FAILURES = 10;
 
+/** Filters by what a Checkpoint records of its pod. */
+const RECORDED_FILTERS = "filter.owners, or namespaces in a ClusterCheckpointPolicy";
+/** The other ones. */
+const UNRECORDED_FILTERS = ["pods", "containers", "minRunningSeconds", "restarts", "phases"];
+
 const rules: ValidationRule[] = [
   {
     rule: "!has(self.trigger.heartbeat) || !has(self.trigger.heartbeat.intervalSeconds) || self.minSpacingSeconds <= self.trigger.heartbeat.intervalSeconds",
@@ -33,6 +39,14 @@ const rules: ValidationRule[] = [
     message: "filter.minRunningSeconds selects no pod in the phase Pending",
   },
   {
+    rule: "!has(self.action.deleteCheckpoints) || has(self.trigger.heartbeat)",
+    message: "deleteCheckpoints needs the trigger heartbeat: the others are due for a pod",
+  },
+  ...UNRECORDED_FILTERS.map((name) => ({
+    rule: `!has(self.action.deleteCheckpoints) || !has(self.filter) || !has(self.filter.${name})`,
+    message: `filter.${name} selects no Checkpoints: they do not record it of their pods. With deleteCheckpoints, use ${RECORDED_FILTERS}, or action.deleteCheckpoints.policies`,
+  })),
+  {
     rule: "!(has(self.trigger.startup) || has(self.trigger.memory)) || !has(self.filter) || !has(self.filter.phases) || 'Running' in self.filter.phases",
     message:
       "never due: a pod in the phase Pending is not Ready and has no readings; add Running to filter.phases, or remove phases",
@@ -41,7 +55,7 @@ const rules: ValidationRule[] = [
 
 function specOf<F extends Optional | typeof clusterFilter>(pods: F) {
   return object(
-    "Which pods are checkpointed, and when.",
+    "Which pods are checkpointed, or which Checkpoints are deleted, and when.",
     {
       suspend: optional(flag("Whether the policy does nothing. Checkpoints in flight are completed.", false)),
       trigger,
@@ -82,11 +96,18 @@ const failure = object(undefined, {
 const status = object("Current state of the policy.", {
   observedGeneration: optional(count("Generation of the object that the status describes.")),
   conditions: optional(conditions<CheckpointConditionType | ToolConditionType, PolicyReason>()),
-  lastRunTime: optional(time("When the last Checkpoint was requested.")),
-  nextRunTime: optional(time("When the next pod is due. Missing if none is.")),
+  lastRunTime: optional(
+    time(
+      "When the last Checkpoint was requested; with deleteCheckpoints, when the last completed run began.",
+    ),
+  ),
+  nextRunTime: optional(
+    time("When the next pod is due, or the next run of deleteCheckpoints. Missing if none is."),
+  ),
   matchedPods: optional(count("Number of pods that match, regardless of minRunningSeconds.")),
   inFlight: optional(count("Number of the policy's Checkpoints that have not ended.")),
   waiting: optional(count("Number of pods that are due, and wait for the limits.")),
+  retention: optional(retention),
   firings: optional(firings),
   lastFailures: optional(
     list(`The last ${MAX_FAILURES} failures, newest first.`, failure, {
@@ -114,6 +135,14 @@ const common = {
     { name: "Matched", type: "integer", format: "int64", jsonPath: ".status.matchedPods" },
     { name: "In Flight", type: "integer", format: "int64", jsonPath: ".status.inFlight" },
     { name: "Last Run", type: "date", jsonPath: ".status.lastRunTime" },
+    {
+      name: "To Delete",
+      type: "integer",
+      format: "int64",
+      jsonPath: ".status.retention.toDelete",
+      description: "Checkpoints that the next run deletes.",
+      priority: 1,
+    },
     AGE_COLUMN,
   ] satisfies Column[],
 } as const;

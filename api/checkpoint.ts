@@ -56,7 +56,7 @@ const podRef = object("The pod, in the namespace of this object.", {
 });
 
 const spec = object(
-  "The requested checkpoint. Immutable, except deletionPolicy.",
+  "The requested checkpoint. Immutable, except deletionPolicy and pinned.",
   {
     podRef,
     containers: optional(
@@ -78,6 +78,11 @@ const spec = object(
     ),
     leaveRunning: optional(flag("Whether the containers keep running.", true)),
     deletionPolicy: optional(deletionPolicy),
+    pinned: optional(
+      flag(
+        "Whether no policy deletes the Checkpoint. It can be changed at any time. Users can delete it. Default: false.",
+      ),
+    ),
   },
   [
     ...immutable("Checkpoint", ["podRef", "containers", "engine", "location", "leaveRunning"]),
@@ -235,6 +240,7 @@ export const CHECKPOINT = defineKind({
     },
     { name: "Restore", type: "string", jsonPath: ".status.restore.state" },
     { name: "Node", type: "string", jsonPath: ".status.nodeName", priority: 1 },
+    { name: "Pinned", type: "boolean", jsonPath: ".spec.pinned", priority: 1 },
     AGE_COLUMN,
   ],
 });

@@ -83,6 +83,15 @@ export {
 export { ACTION_FIELDS, type CheckpointAction, type FirstCheckpointAction } from "./policy-action";
 export { MAX_EXPRESSION, type OwnerFilter, type PodFilter } from "./policy-filter";
 export type { MemoryTrigger } from "./policy-memory";
+export {
+  MAX_NEXT,
+  RETENTION_KEEP_REASONS,
+  RETENTION_LIMITS,
+  type DeleteCheckpointsAction,
+  type RetentionKeepReason,
+  type RetentionLimit,
+  type RetentionStatus,
+} from "./policy-retention";
 export type { LabelSelector } from "./policy-selector";
 export { REQUESTED_AT, TRIGGER_FIELDS, type HeartbeatTrigger, type StartupTrigger } from "./policy-trigger";
 export {

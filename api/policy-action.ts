@@ -1,6 +1,7 @@
 import { deletionPolicy } from "./checkpoint";
 import { exactlyOne } from "./exactly-one";
 import { ENGINES, type EngineName } from "./kind";
+import { deleteCheckpoints } from "./policy-retention";
 import { flag, object, optional, text, type Infer } from "./schema";
 
 const engine = optional(
@@ -19,11 +20,11 @@ const checkpointThenDelete = object(
 );
 
 /** Actions by name. */
-export const ACTION_FIELDS = { checkpoint, checkpointThenDelete } as const;
+export const ACTION_FIELDS = { checkpoint, checkpointThenDelete, deleteCheckpoints } as const;
 
 export const action = exactlyOne(
   "action",
-  "What is done with a pod that is due. Exactly one of the fields.",
+  "What is done when the trigger is due. Exactly one of the fields.",
   ACTION_FIELDS,
 );
 

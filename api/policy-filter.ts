@@ -18,7 +18,8 @@ export const OWNER_KINDS = ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSe
 /** Phases of a pod that can be checkpointed, now or later. */
 export const POD_PHASES = ["Pending", "Running"] as const;
 
-const MAX_LIST = 64;
+/** Maximum number of names. */
+export const MAX_LIST = 64;
 /** Maximum length of an expression, in characters. */
 export const MAX_EXPRESSION = 1024;
 

@@ -164,8 +164,8 @@ function checkPolicyEngines({ kind }: ResolvedEngine, { policies }: ResolvedInst
   if (!policies) return [];
   return (["checkpointPolicies", "clusterCheckpointPolicies"] as const).flatMap((list) =>
     policies[list].flatMap(({ action }, index) =>
-      Object.entries(action).flatMap(([name, settings]: [string, { readonly engine?: string }]) =>
-        settings.engine === undefined || settings.engine === kind
+      Object.entries(action).flatMap(([name, settings]) =>
+        !("engine" in settings) || settings.engine === undefined || settings.engine === kind
           ? []
           : [
               {

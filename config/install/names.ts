@@ -32,6 +32,7 @@ export function namesOf({ name }: Pick<ResolvedInstall, "name">) {
     controllerCertificate: `${name}-controller-certificate`,
     crds: `${name}-crds`,
     checkpointPolicies: `${name}-checkpoint-policies`,
+    checkpointDeletions: `${name}-checkpoint-deletions`,
     checkpointRecords: `${name}-checkpoint-records`,
     restore: `${name}-restore`,
     restoreCertificate: `${name}-restore-certificate`,

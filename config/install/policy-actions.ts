@@ -7,12 +7,12 @@ export type ActionName = keyof typeof ACTION_FIELDS;
 
 /** Names of all actions. */
 export const ACTION_NAMES = Object.keys(ACTION_FIELDS) as ActionName[];
-/** Actions that need no permission to change pods and workloads. */
+/** Actions that need no permission to change or delete anything. */
 export const DEFAULT_ACTIONS: ActionName[] = ["checkpoint"];
 
 export const policyActionsSchema = described(
   v.optional(v.pipe(v.array(v.picklist(ACTION_NAMES)), v.minLength(1)), DEFAULT_ACTIONS),
-  "Actions that policies can have. The controller has the permissions of these: checkpointThenDelete evicts pods.",
+  "Actions that policies can have. The controller has the permissions of these: checkpointThenDelete evicts pods, deleteCheckpoints deletes Checkpoints.",
 );
 
 /** Checks that the install enables the action of a policy. Paths begin with a field of `spec`. */

@@ -31,7 +31,12 @@ export interface CheckpointObject extends CustomResource<CheckpointSpec, Checkpo
     /** The Cedana that owns it. */
     readonly cedana?: { readonly name: string; readonly uid: string };
     /** The policy that created it, when it was due (RFC 3339), and the action that does more once it is completed. */
-    readonly policy?: { readonly uid: string; readonly due: string; readonly action?: string };
+    readonly policy?: {
+      readonly uid: string;
+      readonly name: string;
+      readonly due: string;
+      readonly action?: string;
+    };
     /** All of them, if there are any. */
     readonly finalizers?: readonly string[];
   };
@@ -109,10 +114,12 @@ function policyOf(raw: Json): Pick<CheckpointObject["metadata"], "policy"> {
   const uid = textAt(raw, "metadata", "labels", POLICY_LABELS.uid);
   if (uid === undefined) return {};
   const due = textAt(raw, "metadata", "annotations", POLICY_LABELS.due) ?? "";
+  const name = textAt(raw, "metadata", "labels", POLICY_LABELS.name) ?? "";
   const action = textAt(raw, "metadata", "annotations", POLICY_LABELS.action);
   return {
     policy: {
       uid: interner.text(uid),
+      name: interner.text(name),
       due,
       ...(action === undefined ? {} : { action: interner.text(action) }),
     },

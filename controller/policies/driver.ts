@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { MemoryWatch } from "../../api";
+import type { MemoryWatch, PolicyStatus } from "../../api";
 import {
   isFinal,
   NotLeaderError,
@@ -12,21 +12,15 @@ import {
 import type { CheckpointObject } from "../checkpoints/objects";
 import { podKeyOf } from "../checkpoints/reservations";
 import { ActionError, type Action } from "./actions";
-import { PolicyEngine, type EngineOptions } from "./core/engine";
+import { PolicyEngine } from "./core/engine";
+import type { EngineOptions } from "./core/options";
 import type { PolicyView } from "./core/outcome";
 import type { KnownStatus } from "./core/policy-state";
-import { entryOf, type Policy, type Run } from "./core/types";
-import {
-  requestMs,
-  toFact,
-  toPolicy,
-  type NamespaceObject,
-  type PodObject,
-  type PolicyObject,
-  type WorkloadObject,
-} from "./objects";
+import { entryOf, type Policy, type PolicyRun, type Run } from "./core/types";
+import { requestMs, toFact, toPolicy, type PodObject, type PolicyObject } from "./objects";
 import { watchName, type WatchObject } from "./memory/objects";
 import type { Report } from "./report";
+import { Retention, type RetentionCaches } from "./retention";
 
 /** Longest time between two looks at the clock, which may be set. */
 const MAX_SLEEP_MS = 60_000;
@@ -34,12 +28,8 @@ const MAX_SLEEP_MS = 60_000;
 const RETRY_MS = 5000;
 
 /** Objects that policies depend on. */
-export interface PolicyCaches {
+export interface PolicyCaches extends RetentionCaches {
   readonly policies: readonly CachedObjects<PolicyObject>[];
-  readonly pods: CachedObjects<PodObject>;
-  readonly namespaces: CachedObjects<NamespaceObject>;
-  readonly checkpoints: CachedObjects<CheckpointObject>;
-  readonly workloads: readonly CachedObjects<WorkloadObject>[];
   readonly memoryWatches: CachedObjects<WatchObject>;
 }
 
@@ -66,6 +56,7 @@ export class PolicyDriver {
   private readonly engine: PolicyEngine;
   private readonly checkpointsOf: (pod: string) => readonly CheckpointObject[];
   private readonly podsOf: (owner: string) => readonly PodObject[];
+  private readonly retention: Retention;
   private readonly work = new Set<Promise<void>>();
   private wake = () => {};
 
@@ -82,6 +73,18 @@ export class PolicyDriver {
       },
       report: (outcome, trigger, run) => options.report.outcome(outcome, trigger, run, Date.now()),
       failed: (policy, failure) => options.report.failed(policy, failure),
+    });
+    this.retention = new Retention({
+      caches,
+      filters: options.filters,
+      client: options.client,
+      deleted: (policy, deletion) => options.report.deleted(policy, deletion),
+      ended: (policy, deleted) => options.report.retentionEnded(policy, deleted),
+      failed: ({ uid }, { checkpoint: { key, pod, podName } }, { message }) =>
+        this.engine.fail(uid, `${pod.namespace}/${podName}`, Date.now(), {
+          reason: "DeletionRejected",
+          message: `Checkpoint ${key}: ${message}`,
+        }),
     });
   }
 
@@ -112,6 +115,20 @@ export class PolicyDriver {
     return this.engine.totals;
   }
 
+  /** Returns the number of Checkpoints that policies keep, by reason. */
+  keptTotals() {
+    return this.retention.keptTotals();
+  }
+
+  /** Returns what the action of a policy adds to its status. */
+  actionStatus(uid: string, nowMs: number): Pick<PolicyStatus, "retention"> {
+    const policy = this.engine.policy(uid);
+    const { problem, nextRunMs = nowMs } = this.engine.view(uid) ?? {};
+    const found = policy && this.actionOf(policy);
+    if (!found || problem !== undefined || found.action.of !== "policy") return {};
+    return found.action.status?.(found.settings, policy, { retention: this.retention }, nextRunMs) ?? {};
+  }
+
   /** Reads what the caches have, and follows their changes. */
   start(): void {
     const { policies, pods, namespaces, checkpoints, workloads } = this.options.caches;
@@ -131,7 +148,10 @@ export class PolicyDriver {
     for (const objects of policies) {
       objects.onChange(({ old, new: now }) => {
         if (now) this.setPolicy(now, Date.now());
-        else if (old) this.engine.removePolicy(old.metadata.uid);
+        else if (old) {
+          this.engine.removePolicy(old.metadata.uid);
+          this.retention.policyDeleted(old.metadata.uid);
+        }
         this.wake();
       });
     }
@@ -143,6 +163,7 @@ export class PolicyDriver {
     checkpoints.onChange(({ key, old, new: now }) => {
       if (now) this.engine.setCheckpoint(toFact(now));
       else this.engine.removeCheckpoint(key, old?.metadata.policy?.uid);
+      this.engine.touchPolicies((now ?? old)?.metadata.namespace ?? "");
       this.wake();
     });
     for (const objects of workloads) {
@@ -175,6 +196,7 @@ export class PolicyDriver {
       this.wake = stop;
       signal.addEventListener("abort", stop, { once: true });
       for (const run of this.engine.advance(Date.now())) this.track(this.execute(run, signal));
+      for (const run of this.engine.takePolicyRuns()) this.track(this.executePolicy(run, signal));
       for (const uid of this.engine.takeChanged()) this.notify(uid);
       for (const nodeName of this.engine.watches.takeChanged()) this.options.watchesChanged(nodeName);
       const nextMs = this.engine.nextMs ?? Number.POSITIVE_INFINITY;
@@ -194,19 +216,19 @@ export class PolicyDriver {
   }
 
   private async execute(run: Run, signal: AbortSignal): Promise<void> {
-    const { actions, client, events, log, caches } = this.options;
+    const { client, events, log, caches } = this.options;
     const { namespace } = run.pod;
-    const found = entryOf(actions, run.policy.spec.action);
+    const found = this.actionOf(run.policy);
     const fail = (reason: string, message: string) => this.engine.failRun(run, Date.now(), reason, message);
     try {
       // Without the Checkpoints and pods of the namespace, nothing is known about the pod.
       const denied = caches.checkpoints.deniedIn(namespace) ?? caches.pods.deniedIn(namespace);
       if (denied) return fail("ListDenied", denied.message);
-      if (!found) {
+      if (!found || found.action.of === "policy") {
         const names = Object.keys(run.policy.spec.action).join(", ");
         return fail("UnknownAction", `this controller does not have the action ${names}`);
       }
-      const state = await found.entry.execute(found.settings, run, { client, events, signal });
+      const state = await found.action.execute(found.settings, run, { client, events, signal });
       if (state === "ended") this.engine.removeCheckpoint(run.key, run.policy.uid);
     } catch (error) {
       // The next leader makes it up.
@@ -219,6 +241,28 @@ export class PolicyDriver {
     } finally {
       this.wake();
     }
+  }
+
+  /** Executes the action of a policy as a whole. What an error leaves is done by the next run. */
+  private async executePolicy(run: PolicyRun, signal: AbortSignal): Promise<void> {
+    const found = this.actionOf(run.policy);
+    let isCompleted = false;
+    try {
+      if (found?.action.of !== "policy") return;
+      await found.action.execute(found.settings, run, { retention: this.retention, signal });
+      isCompleted = true;
+    } catch (error) {
+      if (signal.aborted || error instanceof NotLeaderError) return;
+      this.options.log.warn({ policy: run.policy.name, err: error }, "action of a policy not completed");
+    } finally {
+      this.engine.endPolicyRun(run, isCompleted);
+      this.wake();
+    }
+  }
+
+  private actionOf({ spec }: Policy): { readonly action: Action; readonly settings: never } | undefined {
+    const found = entryOf(this.options.actions, spec.action);
+    return found && { action: found.entry, settings: found.settings };
   }
 
   private setPolicy(object: PolicyObject, nowMs: number): void {

@@ -12,7 +12,7 @@ import { WATCH } from "./memory/objects";
 import { MetricsReader } from "./memory/metrics-reader";
 import { Readings } from "./memory/readings";
 import { WatchController } from "./memory/watch-controller";
-import { CLUSTER_POLICY, NAMESPACE, POLICY, POLICY_POD, WORKLOADS, type PolicyObject } from "./objects";
+import { CLUSTER_POLICY, JOB, NAMESPACE, POLICY, POLICY_POD, WORKLOADS, type PolicyObject } from "./objects";
 import { measurePolicies, Report } from "./report";
 import { statusOf } from "./status";
 import { TRIGGERS } from "./triggers";
@@ -25,6 +25,8 @@ const MAX_DELAY_MS = 60_000;
 const STATUS_MS = 15_000;
 /** Time between two checks whether there are readings of memory. */
 const READINGS_MS = 30_000;
+/** The same of a policy that works on Checkpoints: its status needs a decision about each of them. */
+const RETENTION_STATUS_MS = 30_000;
 
 export interface PolicyOptions extends Runtime {
   readonly settings: PolicySettings;
@@ -62,6 +64,7 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
     checkpoints: cache.objects(CHECKPOINT, scope),
     workloads: WORKLOADS.map((kind) => cache.objects(kind, scope)),
     memoryWatches: cache.objects(WATCH, { namespaces: [settings.memory.namespace] }),
+    jobs: cache.objects(JOB, scope),
   };
   const builder = controller("policies", { log, metrics, workers: WORKERS, maxDelayMs: MAX_DELAY_MS });
   const writtenMs = new Map<string, number>();
@@ -98,7 +101,11 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
     log,
     failed: (problem) => readings.failed(problem),
   });
-  measurePolicies(metrics, () => driver.totals);
+  measurePolicies(
+    metrics,
+    () => driver.totals,
+    () => driver.keptTotals(),
+  );
 
   const objectOf = (key: string) => policies.get(key) ?? clusterPolicies.get(key);
   // The driver enqueues the other changes, which are frequent.
@@ -114,12 +121,14 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
         const view = object && driver.view(object.metadata.uid);
         if (!object || !view) return void writtenMs.delete(key);
         const nowMs = Date.now();
-        const waitMs = (writtenMs.get(key) ?? 0) + STATUS_MS - nowMs;
+        const spacingMs = view.subject === "policy" ? RETENTION_STATUS_MS : STATUS_MS;
+        const waitMs = (writtenMs.get(key) ?? 0) + spacingMs - nowMs;
         if (waitMs > 0 && object.status.observedGeneration === object.metadata.generation)
           return { requeueAfterMs: waitMs };
         // That an agent does not report is no change of any object.
         const again = view.isWatching ? { requeueAfterMs: READINGS_MS } : undefined;
-        const status = statusOf(object, view, readings.problem(nowMs), nowMs);
+        const ofAction = driver.actionStatus(object.metadata.uid, nowMs);
+        const status = statusOf(object, view, { readings: readings.problem(nowMs), ofAction }, nowMs);
         if (status === undefined) return again;
         const kind = object.metadata.namespace === undefined ? CLUSTER_POLICY : POLICY;
         await client.applyStatus(kind, object.metadata, status, { signal });

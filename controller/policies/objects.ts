@@ -1,6 +1,8 @@
 import {
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
+  LATEST,
+  REQUEST,
   REQUESTED_AT,
   type OwnerIdentity,
   type PolicySpec,
@@ -28,6 +30,7 @@ import { containersOf, containerStatusesOf, type CheckpointObject } from "../che
 import { parseQuantity } from "../../config/schema";
 import { DEPLOYMENT_HASH, REVISION_HASH, deploymentOf, ownerOf } from "../checkpoints/owner";
 import type { CheckpointFact, Policy, PolicyPod } from "./core/types";
+import { lineageOf } from "./retention/lineage";
 
 /** A policy of either kind. A ClusterCheckpointPolicy has no namespace. */
 export interface PolicyObject extends Omit<CustomResource<PolicySpec, PolicyStatus>, "metadata"> {
@@ -50,20 +53,29 @@ export const NAMESPACE = kindOf(
 /** A workload that owns pods, with the request in its annotation. */
 export interface WorkloadObject extends KubernetesObject {
   readonly requestedAt?: string;
+  /** Name of the Checkpoint that its pod template requests. */
+  readonly restoreFrom?: string;
 }
 
 const workload = (apiVersion: string, kind: string, plural: string) =>
   kindOf({ apiVersion, kind, plural }, (raw): WorkloadObject => {
     const requestedAt = requestIn(raw);
-    return { metadata: metadataOf(raw), ...(requestedAt === undefined ? {} : { requestedAt }) };
+    const restoreFrom = textAt(raw, "spec", "template", "metadata", "annotations", REQUEST.from);
+    return {
+      metadata: metadataOf(raw),
+      ...(requestedAt === undefined ? {} : { requestedAt }),
+      ...(restoreFrom === undefined || restoreFrom === LATEST ? {} : { restoreFrom }),
+    };
   });
+
+export const JOB = workload("batch/v1", "Job", "jobs");
 
 /** Workloads whose annotation requests checkpoints. Kubernetes copies the annotations of a Deployment to its ReplicaSet. */
 export const WORKLOADS = [
   workload("apps/v1", "ReplicaSet", "replicasets"),
   workload("apps/v1", "StatefulSet", "statefulsets"),
   workload("apps/v1", "DaemonSet", "daemonsets"),
-  workload("batch/v1", "Job", "jobs"),
+  JOB,
 ];
 
 /** A pod with the fields that policies use. */
@@ -71,6 +83,8 @@ export interface PodObject extends KubernetesObject {
   readonly pod: Omit<PolicyPod, "requestedMs" | "crossings">;
   readonly ownerUID?: string;
   readonly requestedAt?: string;
+  /** Its lineage, if that has several pods at a time. */
+  readonly pool?: string;
   /** It ends, so it is not checkpointed any more. */
   readonly isDeleted: boolean;
 }
@@ -98,6 +112,7 @@ function projectPod(raw: Json): PodObject {
   const nodeName = textAt(raw, "spec", "nodeName");
   const owner = identity && workloadOf(identity, labels);
   const runningSinceMs = runningSince(raw);
+  const pool = identity && poolOf(metadata, identity, labels);
   const readySinceMs = readySince(raw);
   const restarts = containerStatusesOf(raw).map((one) => numberAt(one, "restartCount") ?? 0);
   return {
@@ -121,6 +136,7 @@ function projectPod(raw: Json): PodObject {
     },
     ...(identity && { ownerUID: interner.text(identity.uid) }),
     ...(requestedAt === undefined ? {} : { requestedAt }),
+    ...(pool === undefined ? {} : { pool: interner.text(pool) }),
     isDeleted: textAt(raw, "metadata", "deletionTimestamp") !== undefined,
   };
 }
@@ -177,6 +193,16 @@ function readySince(raw: Json): number | undefined {
   if (textAt(ready, "status") !== "True") return undefined;
   const sinceMs = Date.parse(textAt(ready, "lastTransitionTime") ?? "");
   return Number.isNaN(sinceMs) ? undefined : sinceMs;
+}
+
+/** Returns the lineage of a pod, if that has several pods at a time. */
+function poolOf(
+  { namespace = "", name }: { readonly namespace?: string; readonly name: string },
+  owner: OwnerIdentity,
+  labels: Readonly<Record<string, string>>,
+): string | undefined {
+  const lineage = lineageOf({ namespace, podName: name, owner, templateHash: labels[DEPLOYMENT_HASH] });
+  return lineage.isPool ? lineage.id : undefined;
 }
 
 /** Returns since when all containers run: the last start. Undefined if one does not run. */

@@ -8,12 +8,19 @@ const time = (ms: number) => new Date(ms).toISOString();
 
 /**
  * Returns the status of a policy.
+ * @param ofAction what its action adds
  * @returns undefined if the object has it already
  */
 export function statusOf(
   { metadata, spec, status }: PolicyObject,
   view: PolicyView,
-  readings: ReadingsProblem | undefined,
+  {
+    readings,
+    ofAction,
+  }: {
+    readonly readings: ReadingsProblem | undefined;
+    readonly ofAction: Pick<PolicyStatus, "retention">;
+  },
   nowMs: number,
 ): PolicyStatus | undefined {
   const [reason, message] = reasonOf(view, spec.suspend ?? false, readings);
@@ -24,7 +31,7 @@ export function statusOf(
     before: status.conditions ?? [],
     now: time(nowMs),
   };
-  const isInvalid = reason === "InvalidTrigger" || reason === "ReadingsFailed";
+  const isInvalid = view.problem !== undefined || reason === "ReadingsFailed";
   const next: PolicyStatus = {
     observedGeneration: metadata.generation,
     conditions: [
@@ -33,9 +40,9 @@ export function statusOf(
     ],
     ...(view.lastRunMs === undefined ? {} : { lastRunTime: time(view.lastRunMs) }),
     ...(view.nextRunMs === undefined ? {} : { nextRunTime: time(view.nextRunMs) }),
-    matchedPods: view.matchedPods,
-    inFlight: view.inFlight,
-    waiting: view.waiting,
+    ...(view.subject === "policy"
+      ? ofAction
+      : { matchedPods: view.matchedPods, inFlight: view.inFlight, waiting: view.waiting }),
     ...(view.failures.length === 0 ? {} : { lastFailures: view.failures }),
   };
   // The replicas that accept requests write them, with another field manager.
@@ -47,12 +54,13 @@ export function statusOf(
 const MAX_MESSAGE = 4096;
 
 function reasonOf(
-  { problem, isWatching, unwatched, filterErrors }: PolicyView,
+  { problem, subject, isWatching, unwatched, filterErrors }: PolicyView,
   suspend: boolean,
   readings: ReadingsProblem | undefined,
 ): [reason: PolicyReason, message: string] {
   if (problem !== undefined) return [problem.reason, problem.message];
-  if (suspend) return ["Suspended", "spec.suspend is true: no pod is checkpointed"];
+  const [suspended, scheduled] = MESSAGES[subject];
+  if (suspend) return ["Suspended", `spec.suspend is true: ${suspended}`];
   if (isWatching && readings?.of === "all") return ["ReadingsFailed", readings.message.slice(0, MAX_MESSAGE)];
   const notes = [
     ...(filterErrors
@@ -63,11 +71,13 @@ function reasonOf(
     ...(unwatched ? [`never due for ${unwatched.pods} of them, such as ${unwatched.example}`] : []),
     ...(isWatching && readings ? [readings.message] : []),
   ];
-  return [
-    "Scheduled",
-    ["pods that match are checkpointed when they are due", ...notes].join("; ").slice(0, MAX_MESSAGE),
-  ];
+  return ["Scheduled", [scheduled, ...notes].join("; ").slice(0, MAX_MESSAGE)];
 }
+
+const MESSAGES: Readonly<Record<PolicyView["subject"], readonly [suspended: string, scheduled: string]>> = {
+  pod: ["no pod is checkpointed", "pods that match are checkpointed when they are due"],
+  policy: ["no Checkpoint is deleted", "Checkpoints that exceed a limit are deleted when the policy is due"],
+};
 
 /** Returns the JSON, whose objects have no other prototype. */
 function plain(status: PolicyStatus): unknown {

@@ -151,16 +151,23 @@ export class Client {
 
   /**
    * Deletes the object, if it exists.
+   * @param options.uid deletes no other object of the same name
    * @param options.resourceVersion deletes only this version
-   * @throws ApiError 409 if the object has another version
+   * @throws ApiError 409 if the object has another version or UID
    */
   async delete(
     kind: ApiKind,
     key: ObjectKey,
-    { resourceVersion, ...options }: RequestOptions & { readonly resourceVersion?: string } = {},
+    {
+      uid,
+      resourceVersion,
+      ...options
+    }: RequestOptions & { readonly uid?: string; readonly resourceVersion?: string } = {},
   ): Promise<void> {
-    const content = { apiVersion: "v1", kind: "DeleteOptions", preconditions: { resourceVersion } };
-    const body = resourceVersion === undefined ? undefined : { type: "application/json", content };
+    const preconditions = { uid, resourceVersion };
+    const content = { apiVersion: "v1", kind: "DeleteOptions", preconditions };
+    const isGuarded = uid !== undefined || resourceVersion !== undefined;
+    const body = isGuarded ? { type: "application/json", content } : undefined;
     try {
       await this.send("DELETE", pathTo(kind, key), body, options);
     } catch (error) {

@@ -1,6 +1,7 @@
 /** Specs of a CheckpointPolicy that are valid or not. They are added to `{ trigger: interval, action: { checkpoint: {} } }`. */
 export const interval = { heartbeat: { intervalSeconds: 900 } };
 const cron = (text: string, more: object = {}) => ({ trigger: { heartbeat: { cron: text, ...more } } });
+const deletes = (deleteCheckpoints: object) => ({ action: { deleteCheckpoints } });
 const pods = (selector: object) => ({ filter: { pods: selector } });
 
 export const ACCEPTED: readonly (readonly [name: string, spec: object])[] = [
@@ -11,6 +12,22 @@ export const ACCEPTED: readonly (readonly [name: string, spec: object])[] = [
   ["cron with lists, ranges, steps and names", cron("*/15,7 0-6/2 1,15 JAN-mar MON-FRI")],
   ["cron in UTC", cron("59 23 31 12 7", { timeZone: "UTC" })],
   ["requests", { trigger: { manual: {} } }],
+  ["the deletion of Checkpoints by age", deletes({ olderThanSeconds: 60 })],
+  ["the deletion of Checkpoints by number", deletes({ keepLast: 1 })],
+  [
+    "the deletion of Checkpoints by all limits",
+    {
+      ...deletes({
+        olderThanSeconds: 604_800,
+        keepLast: 3,
+        maxTotalBytes: 10 ** 12,
+        policies: ["nightly"],
+        createdByUsers: true,
+        dryRun: true,
+      }),
+      filter: { owners: [{ kind: "StatefulSet", names: ["web"] }] },
+    },
+  ],
   ["memory in percent", { trigger: { memory: { percent: 80, forSeconds: 30, rearmPercent: 60 } } }],
   ["memory in bytes", { trigger: { memory: { bytes: "2Gi", rearmBytes: "1999M" } } }],
   ["the start of pods", { trigger: { startup: {} } }],
@@ -133,7 +150,37 @@ export const REJECTED: readonly (readonly [name: string, spec: object, text: str
     cron(text),
     "cron must have five fields: minute (0-59)",
   ]),
-  ["no action", { action: {} }, "spec.action.checkpoint: Required value"],
+  ["no action", { action: {} }, "set exactly one action: checkpoint"],
+  [
+    "two actions",
+    { action: { checkpoint: {}, deleteCheckpoints: { keepLast: 1 } } },
+    "set exactly one action: checkpoint",
+  ],
+  ["no limit", deletes({}), "set a limit: olderThanSeconds, keepLast or maxTotalBytes"],
+  ["only a dry run", deletes({ dryRun: true }), "set a limit: olderThanSeconds, keepLast or maxTotalBytes"],
+  ["keepLast 0", deletes({ keepLast: 0 }), "should be greater than or equal to 1"],
+  ["a total size of zero", deletes({ maxTotalBytes: 0 }), "should be greater than or equal to 1"],
+  ["an age of zero", deletes({ olderThanSeconds: 0 }), "should be greater than or equal to 60"],
+  ["a negative age", deletes({ olderThanSeconds: -1 }), "should be greater than or equal to 60"],
+  ["no policies", deletes({ keepLast: 1, policies: [] }), "should have at least 1 items"],
+  ["a policy twice", deletes({ keepLast: 1, policies: ["a", "a"] }), "Duplicate value"],
+  [
+    "the deletion of Checkpoints on request",
+    { ...deletes({ keepLast: 1 }), trigger: { manual: {} } },
+    "deleteCheckpoints needs the trigger heartbeat",
+  ],
+  ...Object.entries({
+    pods: { matchLabels: { app: "web" } },
+    containers: ["main"],
+    minRunningSeconds: 60,
+    restarts: { max: 1 },
+    phases: ["Running"],
+    expression: "true",
+  }).map(([name, given]): [string, object, string] => [
+    `the deletion of Checkpoints by filter.${name}`,
+    { ...deletes({ keepLast: 1 }), filter: { [name]: given } },
+    `filter.${name} selects no Checkpoints: they do not record it of their pods`,
+  ]),
   ["an unknown engine", { action: { checkpoint: { engine: "podman" } } }, 'Unsupported value: "podman"'],
   [
     "a spacing that exceeds the interval",

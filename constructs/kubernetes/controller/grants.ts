@@ -223,9 +223,14 @@ function policies({ engine, install }: EngineInput): NamespacedGrant[] {
 
 /** Returns the permissions of the actions that the install enables. */
 function actionRules({ actions }: PoliciesOf): V1PolicyRule[] {
-  return actions.includes("checkpointThenDelete")
-    ? [{ apiGroups: [""], resources: ["pods/eviction"], verbs: ["create"] }]
-    : [];
+  return [
+    ...(actions.includes("checkpointThenDelete")
+      ? [{ apiGroups: [""], resources: ["pods/eviction"], verbs: ["create"] }]
+      : []),
+    ...(actions.includes("deleteCheckpoints")
+      ? [{ apiGroups: [AUTOMATION_GROUP], resources: ["checkpoints"], verbs: ["delete"] }]
+      : []),
+  ];
 }
 
 /** Adds the namespace of the install: cluster-scoped policies have their Secrets there. */

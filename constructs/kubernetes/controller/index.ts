@@ -11,6 +11,7 @@ import { disruptionBudget } from "../pod";
 import { grantWhere } from "../rbac";
 import { controllerBounds } from "./bounds";
 import { ControllerMetrics, SETTINGS_FILE, controllerDeployment } from "./deployment";
+import { deletionGuard } from "./deletion-guard";
 import { controllerGrants } from "./grants";
 import { policyGuard } from "./policy-guard";
 import { recordGuard } from "./record-guard";
@@ -73,6 +74,7 @@ export class Controller extends Construct {
       ...controllerBounds(this, input),
       ...(checkpointsOf(install) ? recordGuard(this, install) : []),
       ...(policiesOf(install) ? policyGuard(this, install) : []),
+      ...deletionGuard(this, install),
     ];
     const hash = createHash("sha256").update(text).digest("hex");
     const { restore, policies } = settings;

@@ -1,7 +1,9 @@
+import type { PolicyStatus } from "../../../api";
 import type { CachedObjects, Client, Events } from "../../../kube";
 import type { CheckpointObject } from "../../checkpoints/objects";
-import type { ActionSubject, Policy, Run } from "../core/types";
+import type { ActionSubject, Policy, PolicyRun, Run } from "../core/types";
 import type { PodObject } from "../objects";
+import type { Retention } from "../retention";
 
 export interface ActionContext {
   /** Writes only while this process leads. */
@@ -38,7 +40,8 @@ export class ActionError extends Error {
 }
 
 /** What is done with a pod that is due. `S` is the type of its settings in `spec.action`. */
-export interface Action<S = never> extends ActionSubject {
+export interface PodAction<S = never> extends ActionSubject {
+  readonly of?: "pod" | "suspendedWorkload";
   /**
    * Executes the action. It may be called again for the same run, after an error or by the next leader.
    * @returns `open` if it created a Checkpoint with the run's key: the run then ends with the Checkpoint. `ended` otherwise
@@ -53,3 +56,31 @@ export interface Action<S = never> extends ActionSubject {
    */
   followUp?(settings: S, completed: Completed, context: FollowUpContext): Promise<string | undefined>;
 }
+
+export interface PolicyActionContext {
+  /** Deletes only while this process leads. */
+  readonly retention: Retention;
+  readonly signal: AbortSignal;
+}
+
+/** What is done when a policy as a whole is due. */
+export interface PolicyAction<S = never> extends ActionSubject {
+  readonly of: "policy";
+  /** Only actions for pods follow up. */
+  readonly followUp?: undefined;
+  /**
+   * Executes the action. One run of a policy is in progress at a time. After an error, or a change of the leader, the next one
+   * has to complete it.
+   * @throws any error: it is recorded as a failure of the policy
+   */
+  execute(settings: S, run: PolicyRun, context: PolicyActionContext): Promise<void>;
+  /** Returns what it adds to the status of the policy. @param nextMs when the policy is due next */
+  status?(
+    settings: S,
+    policy: Policy,
+    context: Pick<PolicyActionContext, "retention">,
+    nextMs: number,
+  ): Pick<PolicyStatus, "retention">;
+}
+
+export type Action<S = never> = PodAction<S> | PolicyAction<S>;

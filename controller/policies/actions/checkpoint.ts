@@ -2,10 +2,10 @@ import { POLICY_LABELS, type CheckpointAction } from "../../../api";
 import { hasStatus } from "../../../kube";
 import { CHECKPOINT } from "../../checkpoints/objects";
 import type { Run } from "../core/types";
-import type { Action, ActionContext } from "./action";
+import type { ActionContext, PodAction } from "./action";
 
 /** Creates a Checkpoint of the pod. Its name is the same in each attempt and process, so there is one for each time. */
-export const checkpoint: Action<CheckpointAction> = {
+export const checkpoint: PodAction<CheckpointAction> = {
   execute: (settings, run, context) => createCheckpoint(settings, run, context),
 };
 

@@ -2,7 +2,20 @@
 import type { Action } from "./action";
 import { checkpoint } from "./checkpoint";
 import { checkpointThenDelete } from "./checkpoint-then-delete";
+import { deleteCheckpoints } from "./delete-checkpoints";
 
-export { ActionError, type Action, type ActionContext, type FollowUpContext } from "./action";
+export {
+  ActionError,
+  type Action,
+  type ActionContext,
+  type FollowUpContext,
+  type PodAction,
+  type PolicyAction,
+  type PolicyActionContext,
+} from "./action";
 
-export const ACTIONS: Readonly<Record<string, Action>> = { checkpoint, checkpointThenDelete };
+export const ACTIONS: Readonly<Record<string, Action>> = {
+  checkpoint,
+  checkpointThenDelete,
+  deleteCheckpoints,
+};

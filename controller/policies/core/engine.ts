@@ -1,29 +1,17 @@
-import type { PolicyFailure } from "../../../api";
-import { historyOf, lastDueMs, MAX_FAILURE_MESSAGE } from "./history";
+import { historyOf, lastDueMs } from "./history";
 import { DueHeap } from "./due-heap";
 import { checkpointName } from "./hash";
 import { Once } from "./once";
+import { MAX_FAILURE_MESSAGE, type EngineOptions } from "./options";
 import type { Outcome, PolicyView } from "./outcome";
-import { PolicyState, type KnownStatus, type Tables } from "./policy-state";
+import { Pods } from "./pods";
+import { PolicyRegistry } from "./policy-registry";
+import { PolicyRuns } from "./policy-runs";
+import { PolicyState, type KnownStatus } from "./policy-state";
 import { Slots } from "./slots";
-import type { CheckpointFact, Policy, PolicyPod, Run } from "./types";
+import type { CheckpointFact, Policy, PolicyPod, PolicyRun, Run } from "./types";
 import { Waiting } from "./waiting";
 import { Watches } from "./watches";
-
-export interface EngineOptions extends Tables {
-  /** Maximum number of open Checkpoints of a node, of all clients. */
-  readonly maxPerNode: number;
-  /** Maximum number of open Checkpoints of all policies. */
-  readonly maxInFlight: number;
-  /** Returns all Checkpoints of a pod's name that exist. */
-  readonly checkpointsOf: (pod: string) => readonly CheckpointFact[];
-  /** Returns the Checkpoint `namespace/name`; undefined if it does not exist. */
-  readonly checkpointAt: (key: string) => CheckpointFact | undefined;
-  /** Called for each action that was due. */
-  readonly report?: (outcome: Outcome, trigger: string, run: Pick<Run, "policy" | "pod" | "dueMs">) => void;
-  /** Called for each failure. */
-  readonly failed?: (policy: Policy, failure: PolicyFailure) => void;
-}
 
 export const podKey = ({ namespace, name }: Pick<PolicyPod, "namespace" | "name">) => `${namespace}/${name}`;
 
@@ -32,11 +20,8 @@ export const podKey = ({ namespace, name }: Pick<PolicyPod, "namespace" | "name"
  * changed, and starts what `advance` returns. The Checkpoints are the only memory, so that a new leader continues.
  */
 export class PolicyEngine {
-  private readonly policies = new Map<string, PolicyState>();
-  /** UIDs of policies by namespace; those of all namespaces under "". */
-  private readonly scopes = new Map<string, Set<string>>();
-  private readonly pods = new Map<string, PolicyPod>();
-  private readonly podsIn = new Map<string, Set<string>>();
+  private readonly policies = new PolicyRegistry();
+  private readonly pods = new Pods();
   private readonly namespaces = new Map<string, Readonly<Record<string, string>>>();
   /** When the first pod of each policy is due. */
   private readonly due = new DueHeap();
@@ -46,6 +31,7 @@ export class PolicyEngine {
   /** What must be watched on the nodes. */
   readonly watches = new Watches();
   private readonly changed = new Set<string>();
+  private readonly policyRuns = new PolicyRuns();
   private started = false;
 
   constructor(private readonly options: EngineOptions) {
@@ -62,7 +48,7 @@ export class PolicyEngine {
 
   /** Evaluates all policies. Until then, changes are only stored: a leader starts with what exists. */
   start(nowMs: number): void {
-    for (const state of this.policies.values()) this.match(state, nowMs);
+    for (const state of this.policies.all()) this.match(state, nowMs);
     this.started = true;
   }
 
@@ -77,18 +63,13 @@ export class PolicyEngine {
     const sinceMs = old ? nowMs : policy.sinceMs;
     const state = new PolicyState({ ...policy, sinceMs }, this.options, this.watches, old ?? known);
     state.fire(known.firedMs, () => undefined);
-    this.policies.set(policy.uid, state);
-    const scope = policy.namespace ?? "";
-    this.scopes.set(scope, (this.scopes.get(scope) ?? new Set()).add(policy.uid));
+    this.policies.add(state);
     this.changed.add(policy.uid);
     if (this.started) this.match(state, nowMs);
   }
 
   removePolicy(uid: string): void {
-    const state = this.policies.get(uid);
-    if (!state) return;
-    this.policies.delete(uid);
-    this.scopes.get(state.policy.namespace ?? "")?.delete(uid);
+    if (!this.policies.remove(uid)) return;
     this.due.delete(uid);
     this.waiting.removePolicy(uid);
     this.watches.removePolicy(uid);
@@ -97,9 +78,9 @@ export class PolicyEngine {
   setNamespace(name: string, labels: Readonly<Record<string, string>>, nowMs: number): void {
     this.namespaces.set(name, labels);
     if (!this.started) return;
-    for (const uid of this.podsIn.get(name) ?? []) {
+    for (const uid of this.pods.uids(name)) {
       const pod = this.pods.get(uid);
-      if (pod) for (const state of this.inScope("")) this.place(state, pod, nowMs, false);
+      if (pod) for (const state of this.policies.in("")) this.place(state, pod, nowMs, false);
     }
   }
 
@@ -108,23 +89,15 @@ export class PolicyEngine {
   }
 
   setPod(pod: PolicyPod, nowMs: number): void {
-    const isNew = !this.pods.has(pod.uid);
-    this.pods.set(pod.uid, pod);
-    this.podsIn.set(pod.namespace, (this.podsIn.get(pod.namespace) ?? new Set()).add(pod.uid));
+    const isNew = this.pods.set(pod);
     if (!this.started) return;
-    for (const scope of [pod.namespace, ""])
-      for (const state of this.inScope(scope)) this.place(state, pod, nowMs, isNew);
+    for (const state of this.policies.for(pod.namespace)) this.place(state, pod, nowMs, isNew);
   }
 
   removePod(uid: string): void {
-    const pod = this.pods.get(uid);
+    const pod = this.pods.remove(uid);
     if (!pod) return;
-    this.pods.delete(uid);
-    const others = this.podsIn.get(pod.namespace);
-    others?.delete(uid);
-    if (others?.size === 0) this.podsIn.delete(pod.namespace);
-    for (const scope of [pod.namespace, ""])
-      for (const state of this.inScope(scope)) if (state.remove(uid)) this.refresh(state);
+    for (const state of this.policies.for(pod.namespace)) if (state.remove(uid)) this.refresh(state);
   }
 
   /** Records a Checkpoint of any client. */
@@ -142,7 +115,7 @@ export class PolicyEngine {
   removeCheckpoint(key: string, policyUID?: string): void {
     const pod = this.slots.delete(key);
     if (pod !== undefined) this.waiting.free(pod);
-    if (policyUID !== undefined && this.policies.has(policyUID)) this.changed.add(policyUID);
+    if (policyUID !== undefined && this.policies.get(policyUID)) this.changed.add(policyUID);
   }
 
   /** Records that a run that `advance` returned could not be executed. */
@@ -162,6 +135,28 @@ export class PolicyEngine {
     if (state) this.failure(state, pod, nowMs, why);
   }
 
+  /** Records that the run of a policy has ended. */
+  endPolicyRun(run: PolicyRun, isCompleted: boolean): void {
+    this.policyRuns.end(run, isCompleted, this.policies.get(run.policy.uid));
+    this.changed.add(run.policy.uid);
+  }
+
+  /** Records that the status of policies as a whole may have changed: of those that select from the namespace. */
+  touchPolicies(namespace: string): void {
+    for (const { subject, policy } of this.policies.for(namespace))
+      if (subject.of === "policy") this.changed.add(policy.uid);
+  }
+
+  /** Returns a policy. */
+  policy(uid: string): Policy | undefined {
+    return this.policies.get(uid)?.policy;
+  }
+
+  /** Returns the runs of policies that became due since the last call. The caller must execute them, and end each. */
+  takePolicyRuns(): readonly PolicyRun[] {
+    return this.policyRuns.take();
+  }
+
   /** Records that a run that `advance` returned may be executed again at a time, unless its deadline has passed by then. */
   retryRun(run: Run, atMs: number, cause: string): void {
     // The cache has its Checkpoint: it was created, although the response was lost.
@@ -172,7 +167,7 @@ export class PolicyEngine {
     this.waiting.delay(run, atMs, cause);
   }
 
-  /** Processes what is due. @returns what the caller must start now */
+  /** Processes what is due. @returns what the caller must start now, besides `takePolicyRuns` */
   advance(nowMs: number): readonly Run[] {
     for (let uid = this.due.firstDue(nowMs); uid !== undefined; uid = this.due.firstDue(nowMs)) {
       const state = this.policies.get(uid);
@@ -204,8 +199,7 @@ export class PolicyEngine {
 
   /** Returns `namespace/name` of a policy, or `name` of a cluster-scoped one. */
   keyOf(uid: string): string | undefined {
-    const policy = this.policies.get(uid)?.policy;
-    return policy && (policy.namespace === undefined ? policy.name : `${policy.namespace}/${policy.name}`);
+    return this.policies.keyOf(uid);
   }
 
   /** Returns the UIDs of the policies whose view changed since the last call. */
@@ -216,6 +210,7 @@ export class PolicyEngine {
   }
 
   private tick(state: PolicyState, nowMs: number): void {
+    if (state.subject.of === "policy") return this.tickPolicy(state, nowMs);
     const { first, firstMs: dueMs } = state.queue;
     const pod = first === undefined ? undefined : this.pods.get(first);
     if (pod === undefined || dueMs === undefined) {
@@ -234,6 +229,15 @@ export class PolicyEngine {
     if (name === undefined) return this.report("covered", state, pod, dueMs);
     const deadlineMs = dueMs + (policy.spec.deadlineSeconds ?? 0) * 1000;
     this.waiting.add({ policy, pod, dueMs, deadlineMs, key: `${pod.namespace}/${name}` });
+  }
+
+  private tickPolicy(state: PolicyState, nowMs: number): void {
+    const { policy, triggerName, queue } = state;
+    const dueMs = queue.firstMs ?? nowMs;
+    state.done(undefined, dueMs, nowMs);
+    this.refresh(state);
+    const outcome = this.policyRuns.start(state, dueMs, nowMs) ? "started" : "covered";
+    this.options.report?.(outcome, triggerName, { policy, dueMs });
   }
 
   private dispatch(nowMs: number): Run[] {
@@ -352,8 +356,11 @@ export class PolicyEngine {
 
   private match(state: PolicyState, nowMs: number): void {
     const { namespace } = state.policy;
-    const uids = namespace === undefined ? this.pods.keys() : (this.podsIn.get(namespace) ?? []);
-    for (const uid of uids) {
+    if (state.subject.of === "policy") {
+      this.policyRuns.place(state, nowMs, !this.started);
+      return this.refresh(state);
+    }
+    for (const uid of this.pods.uids(namespace)) {
       const pod = this.pods.get(uid);
       if (pod) this.place(state, pod, nowMs, !this.started);
     }
@@ -363,6 +370,7 @@ export class PolicyEngine {
   /** Adds the pod to the policy, updates or removes it. @param catchUp whether what was due before is still due */
   private place(state: PolicyState, pod: PolicyPod, nowMs: number, catchUp: boolean): void {
     const { policy, isRequest, filterErrors } = state;
+    if (state.subject.of === "policy") return;
     const errorBefore = filterErrors.get(pod.uid);
     const matches = state.isActive && state.matches(pod, this.contextOf(pod, nowMs), false);
     if (filterErrors.get(pod.uid) !== errorBefore) this.changed.add(policy.uid);
@@ -387,10 +395,6 @@ export class PolicyEngine {
   private refresh(state: PolicyState): void {
     this.due.set(state.policy.uid, state.queue.firstMs);
     this.changed.add(state.policy.uid);
-  }
-
-  private inScope(scope: string): readonly PolicyState[] {
-    return [...(this.scopes.get(scope) ?? [])].flatMap((uid) => this.policies.get(uid) ?? []);
   }
 
   private contextOf(pod: PolicyPod, nowMs: number) {

@@ -40,9 +40,9 @@ export interface PolicyProblem {
   readonly message: string;
 }
 
-/** A policy with the pods that match it, and when each is due. */
+/** A policy with the subjects of its action, and when each is due: the pods that match it, or the policy as a whole. */
 export class PolicyState {
-  /** When each pod is due, by its UID. */
+  /** When each subject is due, by the UID of the pod or policy. */
   readonly queue = new DueHeap();
   /** The name of its trigger. */
   readonly triggerName: string;
@@ -56,7 +56,7 @@ export class PolicyState {
   /** When a request to the policy was accepted last. */
   firedMs?: number;
   failures: readonly PolicyFailure[];
-  /** The pods that match, and until when each is done. */
+  /** The subjects, and until when each is done. */
   private readonly doneMs = new Map<string, number>();
   private readonly trigger?: Bound<Trigger>;
   private readonly filters: readonly Bound<Filter>[];
@@ -87,7 +87,8 @@ export class PolicyState {
         ? `this controller does not have the action ${Object.keys(action).join(", ")}; install.policies.actions enables: ${Object.keys(actions).join(", ")}`
         : undefined;
     const ofTrigger = found
-      ? found.entry.problem?.(found.settings)
+      ? (found.entry.problem?.(found.settings) ??
+        (this.subject.of === "policy" ? policyProblem(found, filter, filters) : undefined))
       : `this controller does not have the trigger ${Object.keys(trigger).join(", ")}`;
     const [ofFilter] =
       // A condition that is not known cannot be left out: more pods would match.
@@ -105,6 +106,7 @@ export class PolicyState {
     const [example] = filterErrors.values();
     return {
       ...(problem === undefined ? {} : { problem }),
+      subject: this.subject.of === "policy" ? ("policy" as const) : ("pod" as const),
       matchedPods,
       isWatching,
       ...(queue.firstMs === undefined ? {} : { nextRunMs: queue.firstMs }),
@@ -154,10 +156,13 @@ export class PolicyState {
 
   /** Adds a pod that matches, or updates it. @param doneMs until when a new one is done */
   set(pod: PolicyPod, doneMs: () => number): void {
-    const done = this.doneMs.get(pod.uid) ?? doneMs();
-    this.doneMs.set(pod.uid, done);
-    this.schedule(pod, done);
+    this.setDone(this.doneMs.get(pod.uid) ?? doneMs(), pod);
     this.watch(pod);
+  }
+
+  /** Makes the policy the subject. @param doneMs until when it is done */
+  setSelf(doneMs: number): void {
+    this.setDone(doneMs);
   }
 
   /**
@@ -170,7 +175,7 @@ export class PolicyState {
     this.firedMs = timeMs;
     for (const [uid, doneMs] of this.doneMs) {
       const pod = podOf(uid);
-      if (pod) this.schedule(pod, doneMs);
+      if (pod) this.setDone(doneMs, pod);
     }
     return true;
   }
@@ -183,10 +188,8 @@ export class PolicyState {
   }
 
   /** Marks what was due as done, and schedules the next. */
-  done(pod: PolicyPod, dueMs: number, nowMs: number): void {
-    const done = this.trigger?.entry.done(dueMs, nowMs) ?? nowMs;
-    this.doneMs.set(pod.uid, done);
-    this.schedule(pod, done);
+  done(pod: PolicyPod | undefined, dueMs: number, nowMs: number): void {
+    this.setDone(this.trigger?.entry.done(dueMs, nowMs) ?? nowMs, pod);
   }
 
   /** Removes a pod that does not exist any longer. @returns whether it matched, or its filters failed */
@@ -211,10 +214,30 @@ export class PolicyState {
     this.failures = [failure, ...this.failures].slice(0, MAX_FAILURES);
   }
 
-  private schedule(pod: PolicyPod, afterMs: number): void {
+  /** Sets until when a subject is done, and schedules its next time. @param pod undefined: the policy */
+  private setDone(doneMs: number, pod?: PolicyPod): void {
     const { entry, settings } = this.trigger ?? {};
     const { firedMs, policy } = this;
-    const context = { policyUID: policy.uid, pod, ...(firedMs === undefined ? {} : { firedMs }) };
-    this.queue.set(pod.uid, entry?.next(settings as never, context, afterMs));
+    const subjectUID = pod?.uid ?? policy.uid;
+    this.doneMs.set(subjectUID, doneMs);
+    const context = { policyUID: policy.uid, ...(firedMs === undefined ? {} : { firedMs }) };
+    const nextMs = pod
+      ? entry?.next(settings as never, { ...context, pod }, doneMs)
+      : entry?.nextOfPolicy?.(settings as never, policy.uid, doneMs);
+    this.queue.set(subjectUID, nextMs);
   }
+}
+
+/** Returns why trigger and filters cannot select for an action on the policy as a whole. */
+function policyProblem(
+  { name, entry }: { readonly name: string; readonly entry: Trigger },
+  filter: object,
+  filters: Tables["filters"],
+): string | undefined {
+  if (!entry.nextOfPolicy)
+    return `the trigger ${name} is due for a pod, and the action does not work on pods`;
+  const unrecorded = Object.keys(filter).filter((one) => filters[one]?.matchesRecorded === undefined);
+  return unrecorded.length === 0
+    ? undefined
+    : `the filter ${unrecorded.join(", ")} selects no Checkpoints: they do not record it of their pods`;
 }

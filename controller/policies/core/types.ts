@@ -58,6 +58,12 @@ export interface OnceSubject {
   readonly name: string;
 }
 
+/** What a Checkpoint records of its pod, which may have been deleted. */
+export interface RecordedPod extends Pick<PolicyPod, "namespace" | "owner"> {
+  /** Whether the pod was seen. If not, nothing is known about its owner. */
+  readonly isKnown: boolean;
+}
+
 /** A Checkpoint, of any client. */
 export interface CheckpointFact {
   /** `namespace/name`. */
@@ -96,6 +102,8 @@ export interface Trigger<S = never> {
   problem?(settings: S): string | undefined;
   /** Returns the first time after `afterMs` at which it is due for the pod. Undefined: never. */
   next(settings: S, context: TriggerContext, afterMs: number): number | undefined;
+  /** Returns it for the policy as a whole. Default: it is due for pods only. */
+  nextOfPolicy?(settings: S, policyUID: string, afterMs: number): number | undefined;
   /** Whether it is a request: what was due before the pod matched is still due, within the deadline. */
   readonly isRequest?: true;
   /**
@@ -128,12 +136,21 @@ export interface Filter<S = never> {
   readonly unset?: unknown;
   /** @throws Error if it cannot be evaluated for the pod. The pod does not match, and the policy reports it */
   matches(settings: S, pod: PolicyPod, context: FilterContext): boolean;
+  /** Whether a Checkpoint of the pod matches. Default: Checkpoints do not record what it reads. */
+  matchesRecorded?(settings: S, pod: RecordedPod, context: FilterContext): boolean;
+}
+
+/** An action that is due for the policy as a whole. */
+export interface PolicyRun {
+  readonly policy: Policy;
+  readonly dueMs: number;
+  readonly startMs: number;
 }
 
 /** What an action is executed for, and what the engine must know of it. */
 export interface ActionSubject {
-  /** Default: `pod`. `suspendedWorkload`: a workload without pods because a policy suspended it. */
-  readonly of?: "pod" | "suspendedWorkload";
+  /** Default: `pod`. `suspendedWorkload`: a workload without pods because a policy suspended it. `policy`: the policy as a whole. */
+  readonly of?: "pod" | "suspendedWorkload" | "policy";
   /** All pods of a workload are due at the same time. */
   readonly isTogether?: true;
   /** It creates no Checkpoint, so those of the pod do not delay it. */

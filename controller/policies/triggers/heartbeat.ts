@@ -66,17 +66,21 @@ export const heartbeat: Trigger<HeartbeatTrigger> = {
     }
   },
 
-  next(settings, { policyUID, pod }, afterMs) {
-    const { intervalSeconds } = settings;
-    const delayMs = Math.floor(fractionOf(`${policyUID}/${pod.uid}`) * jitterOf(settings) * 1000);
-    if (intervalSeconds === undefined) {
-      const tickMs = ticksOf(settings).after(afterMs - delayMs);
-      return tickMs === undefined ? undefined : tickMs + delayMs;
-    }
-    const intervalMs = intervalSeconds * 1000;
-    return (Math.floor((afterMs - delayMs) / intervalMs) + 1) * intervalMs + delayMs;
-  },
+  next: (settings, { policyUID, pod }, afterMs) => nextOf(settings, `${policyUID}/${pod.uid}`, afterMs),
+  nextOfPolicy: nextOf,
 
   // Of several missed ticks, one is made up.
   done: (dueMs, nowMs) => Math.max(dueMs, nowMs),
 };
+
+/** @param subject has a fixed delay within the jitter */
+function nextOf(settings: HeartbeatTrigger, subject: string, afterMs: number): number | undefined {
+  const { intervalSeconds } = settings;
+  const delayMs = Math.floor(fractionOf(subject) * jitterOf(settings) * 1000);
+  if (intervalSeconds === undefined) {
+    const tickMs = ticksOf(settings).after(afterMs - delayMs);
+    return tickMs === undefined ? undefined : tickMs + delayMs;
+  }
+  const intervalMs = intervalSeconds * 1000;
+  return (Math.floor((afterMs - delayMs) / intervalMs) + 1) * intervalMs + delayMs;
+}

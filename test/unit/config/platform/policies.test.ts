@@ -7,6 +7,7 @@ import {
   type ValidationRule,
 } from "../../../../api";
 import { rulesOf, satisfies } from "../../../../config/cel";
+import { ACTION_NAMES } from "../../../../config/install";
 import { ACCEPTED, interval, REJECTED } from "../../../support/policy-cases";
 import { readPlatform } from "../../../../config/platform/file";
 import { formatLocated } from "../../../../config/platform/file/read";
@@ -133,6 +134,7 @@ test("reports an expression that does not compile, with the position in it", () 
 
 const inFile = (spec: object) =>
   report(`
+    actions: ${JSON.stringify(ACTION_NAMES)}
     checkpointPolicies:
       - ${JSON.stringify({ name: "p", namespace: "team-a", trigger: interval, action: { checkpoint: {} }, ...spec })}`);
 

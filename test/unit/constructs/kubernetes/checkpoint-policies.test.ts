@@ -94,6 +94,18 @@ test("policies add the kinds, the permissions in the namespaces of checkpoints, 
     { resources: ["nodememorywatches"], verbs: ["get", "list", "watch", "patch", "create", "delete"] },
     { resources: ["nodememorywatches/status"], verbs: ["patch"] },
   ]);
+  expect(named(objects, "ValidatingAdmissionPolicy", "cedana-checkpoint-deletions")).toBeUndefined();
+});
+
+test("the action deleteCheckpoints adds the permission to delete Checkpoints, and its guard", () => {
+  const objects = synth({ ...ON, policies: { actions: ["checkpoint", "deleteCheckpoints"] } });
+  const role = named(objects, "Role", "cedana-controller-policies");
+  expect(role?.["rules"]).toContainEqual({
+    apiGroups: ["automation.cedana.ai"],
+    resources: ["checkpoints"],
+    verbs: ["delete"],
+  });
+  expect(named(objects, "ValidatingAdmissionPolicy", "cedana-checkpoint-deletions")).toBeDefined();
 });
 
 test("creates the policies of the file, with their defaults", () => {

@@ -1,5 +1,7 @@
+import { ACTIONS } from "../../../../controller/policies/actions";
 import { FILTERS } from "../../../../controller/policies/filters";
-import { PolicyEngine, podKey, type EngineOptions } from "../../../../controller/policies/core/engine";
+import { PolicyEngine, podKey } from "../../../../controller/policies/core/engine";
+import type { EngineOptions } from "../../../../controller/policies/core/options";
 import type { Outcome } from "../../../../controller/policies/core/outcome";
 import type { CheckpointFact, Policy, PolicyPod, Run } from "../../../../controller/policies/core/types";
 import { TRIGGERS } from "../../../../controller/policies/triggers";
@@ -216,12 +218,14 @@ export class World {
     return new PolicyEngine({
       triggers: TRIGGERS,
       filters: FILTERS,
+      actions: ACTIONS,
       maxPerNode: 1_000_000,
       maxInFlight: 1_000_000,
       ...this.options,
       checkpointsOf: (pod) => this.facts.get(pod) ?? [],
       checkpointAt: (key) => [...this.facts.values()].flat().find((fact) => fact.key === key),
-      report: (outcome, _, { pod, dueMs }) => void this.outcomes.push({ outcome, pod: pod.uid, dueMs }),
+      report: (outcome, _, { pod, dueMs }) =>
+        void this.outcomes.push({ outcome, pod: pod?.uid ?? "", dueMs }),
     });
   }
 }
