@@ -27,7 +27,7 @@ export const MAX_FAILURES = 10;
 /** Filters by what a Checkpoint records of its pod. */
 const RECORDED_FILTERS = "filter.owners, or namespaces in a ClusterCheckpointPolicy";
 /** The other ones. */
-const UNRECORDED_FILTERS = ["pods", "containers", "minRunningSeconds", "restarts", "phases"];
+const UNRECORDED_FILTERS = ["pods", "containers", "minRunningSeconds", "restarts", "phases", "expression"];
 
 const rules: ValidationRule[] = [
   {

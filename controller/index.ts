@@ -37,6 +37,7 @@ import { Claims, createRestore, type Restore } from "./restore";
 import type { Runtime } from "./runtime";
 
 export { createLogger, EXIT, Metrics } from "../kube";
+export { planPolicy, type RetentionEntry, type RetentionObjects } from "./policies/retention";
 
 /** Name of the controller's writes in `managedFields`. */
 const FIELD_MANAGER = "cedana-controller";

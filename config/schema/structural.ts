@@ -61,8 +61,10 @@ function plain(schema: Schema): v.GenericSchema {
   return withRules(BUILDERS[schema.type](schema), schema);
 }
 
-function list({ items, minItems = 0, maxItems = Number.MAX_SAFE_INTEGER }: Schema): v.GenericSchema {
+function list(schema: Schema): v.GenericSchema {
+  const { items, minItems = 0, maxItems = Number.MAX_SAFE_INTEGER } = schema;
   if (items === undefined) throw new Error("a list of a kind has the schema of its items");
+  const isSet = schema["x-kubernetes-list-type"] === "set";
   return v.pipe(
     v.array(plain(items)),
     rule<unknown[]>({
@@ -71,6 +73,12 @@ function list({ items, minItems = 0, maxItems = Number.MAX_SAFE_INTEGER }: Schem
       message: "has too few or too many items",
       allowed: `${minItems} to ${maxItems} items`,
       jsonSchema: { minItems, maxItems },
+    }),
+    rule<unknown[]>({
+      code: "duplicate-item",
+      test: (all) => !isSet || new Set(all).size === all.length,
+      message: "has an item twice",
+      ...(isSet && { jsonSchema: { uniqueItems: true } }),
     }),
   );
 }
