@@ -160,9 +160,17 @@ export const POLICY_LABELS = {
  * - `Scheduled`: pods that match are checkpointed when they are due
  * - `Suspended`: `spec.suspend` is true
  * - `ReadingsFailed`: there are no readings of memory
- * - `InvalidTrigger`: the trigger can never be due, or the controller does not have the trigger or a filter
+ * - `InvalidTrigger`: the trigger can never be due, or the controller does not have it
+ * - `InvalidFilter`: `filter.expression` is not valid, or the controller does not have a filter
+ * - `InvalidAction`: the install does not enable the action
  */
-export type PolicyReason = "Scheduled" | "Suspended" | "ReadingsFailed" | "InvalidTrigger";
+export type PolicyReason =
+  | "Scheduled"
+  | "Suspended"
+  | "ReadingsFailed"
+  | "InvalidTrigger"
+  | "InvalidFilter"
+  | "InvalidAction";
 
 export type CheckpointPolicySpec = Infer<typeof spec>;
 export type ClusterCheckpointPolicySpec = Infer<typeof clusterSpec>;

@@ -78,16 +78,10 @@ export {
   type NodeMemoryWatchStatus,
 } from "./node-memory-watch";
 export { ACTION_FIELDS, type CheckpointAction, type FirstCheckpointAction } from "./policy-action";
-export type { OwnerFilter, PodFilter } from "./policy-filter";
+export { MAX_EXPRESSION, type OwnerFilter, type PodFilter } from "./policy-filter";
 export type { MemoryTrigger } from "./policy-memory";
 export type { LabelSelector } from "./policy-selector";
-export {
-  CRON_PATTERN,
-  REQUESTED_AT,
-  TRIGGER_FIELDS,
-  type HeartbeatTrigger,
-  type StartupTrigger,
-} from "./policy-trigger";
+export { REQUESTED_AT, TRIGGER_FIELDS, type HeartbeatTrigger, type StartupTrigger } from "./policy-trigger";
 export {
   FIRING_ID,
   FIRING_WINDOW,

@@ -9,6 +9,7 @@ import {
   oneOf,
   optional,
   podName,
+  text,
   type Infer,
 } from "./schema";
 
@@ -18,6 +19,8 @@ export const OWNER_KINDS = ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSe
 export const POD_PHASES = ["Pending", "Running"] as const;
 
 const MAX_LIST = 64;
+/** Maximum length of an expression, in characters. */
+export const MAX_EXPRESSION = 1024;
 
 const owner = object(
   undefined,
@@ -68,6 +71,12 @@ const fields = {
     integer("Seconds for which all containers must have run, without a restart.", 1, MONTH_SECONDS),
   ),
   restarts: optional(restarts),
+  expression: optional(
+    text(
+      "CEL expression over the variable pod, such as pod.spec.containers.exists(c, c.image.startsWith('registry.example.com/')). Pods for which it is true match.",
+      MAX_EXPRESSION,
+    ),
+  ),
   phases: optional(
     list("Phases of pods. Default: Running.", oneOf("Phase.", POD_PHASES), {
       minItems: 1,

@@ -26,7 +26,7 @@ const MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC";
 const DAYS = "SUN|MON|TUE|WED|THU|FRI|SAT";
 
 /** Pattern of cron's five fields. Names are in upper or lower case. */
-export const CRON_PATTERN = `^${[
+const CRON_PATTERN = `^${[
   "[0-5]?[0-9]",
   "([01]?[0-9]|2[0-3])",
   "(0?[1-9]|[12][0-9]|3[01])",

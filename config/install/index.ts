@@ -11,6 +11,7 @@ export {
   type ResolvedInstall,
 } from "./schema";
 export {
+  checkPolicy,
   MEMORY_READINGS,
   type CheckpointPolicyInput,
   type ClusterCheckpointPolicyInput,

@@ -1,21 +1,18 @@
 import {
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
-  CRON_PATTERN,
   type CheckpointPolicySpec,
   type ClusterCheckpointPolicySpec,
-  type HeartbeatTrigger,
   type Kind,
   type PolicySpec,
-  namesInWords,
-  TRIGGER_FIELDS,
   type Schema,
 } from "../../api";
-import { derived, described, dnsLabel, integer, oneOf, shape } from "../schema";
+import { compilePodExpression, formatExpressionProblem } from "../cel";
+import { check, derived, described, dnsLabel, integer, oneOf, shape } from "../schema";
 import { checkAction, policyActionsSchema } from "./policy-actions";
 import { checkWebhookTrigger, policyWebhookSchema } from "./policy-webhook";
 import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
-import { structuralEntries, type StructuralInput } from "../schema/structural";
+import { structuralEntries, type StructuralInput, withRules } from "../schema/structural";
 import * as v from "../schema/valibot";
 
 function specOf({ schema, kind }: Kind): Schema {
@@ -34,16 +31,22 @@ export type CheckpointPolicyInput = {
 /** A ClusterCheckpointPolicy of the install. */
 export type ClusterCheckpointPolicyInput = { name: string } & StructuralInput<ClusterCheckpointPolicySpec>;
 
-const policySchema = shape({
-  name,
-  namespace: described(dnsLabel, "Namespace of the policy and its pods."),
-  ...structuralEntries(specOf(CHECKPOINT_POLICY)),
-}) as v.GenericSchema as v.GenericSchema<CheckpointPolicyInput>;
+const policySchema = withRules(
+  shape({
+    name,
+    namespace: described(dnsLabel, "Namespace of the policy and its pods."),
+    ...structuralEntries(specOf(CHECKPOINT_POLICY)),
+  }),
+  specOf(CHECKPOINT_POLICY),
+) as v.GenericSchema<CheckpointPolicyInput>;
 
-const clusterPolicySchema = shape({
-  name,
-  ...structuralEntries(specOf(CLUSTER_CHECKPOINT_POLICY)),
-}) as v.GenericSchema as v.GenericSchema<ClusterCheckpointPolicyInput>;
+const clusterPolicySchema = withRules(
+  shape({
+    name,
+    ...structuralEntries(specOf(CLUSTER_CHECKPOINT_POLICY)),
+  }),
+  specOf(CLUSTER_CHECKPOINT_POLICY),
+) as v.GenericSchema<ClusterCheckpointPolicyInput>;
 
 /** What can read the memory of pods. */
 export const MEMORY_READINGS = ["agent", "metrics-server"] as const;
@@ -74,11 +77,9 @@ export const policiesSchema = shape({
 /** Settings of policies. */
 export type PoliciesOf = v.InferOutput<typeof policiesSchema>;
 
-const CRON = new RegExp(CRON_PATTERN, "i");
-
 /**
- * Checks the policies of an install. The API server evaluates all rules of the kinds; those that users break most are reported
- * here, before anything is applied. Paths begin with a property of `policies`.
+ * Checks the policies of an install beyond the rules of their kinds, which the schemas check. Paths begin with a property of
+ * `policies`.
  * @param namespaces namespaces whose Checkpoints are reconciled
  */
 export function checkPolicies(
@@ -95,7 +96,7 @@ export function checkPolicies(
             policy.name,
             checkpointPolicies.slice(0, index).filter(({ namespace }) => namespace === policy.namespace),
           ),
-          ...checkTrigger(policy),
+          ...checkExpression(policy),
           ...checkWebhookTrigger(policy, webhook),
           ...checkAction(policy, actions),
         ],
@@ -109,13 +110,47 @@ export function checkPolicies(
             checkNamespace(["filter", "namespaces", position], one, namespaces),
           ),
           ...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)),
-          ...checkTrigger(policy),
+          ...checkExpression(policy),
           ...checkWebhookTrigger(policy, webhook),
           ...checkAction(policy, actions),
         ],
       ),
     ),
   ];
+}
+
+/**
+ * Checks a manifest of a policy, and sets its defaults.
+ * @returns the spec, or all problems. Their paths begin with `metadata` or `spec`
+ */
+export function checkPolicy(
+  { kind }: Kind,
+  {
+    metadata,
+    spec,
+  }: { readonly metadata: { readonly name?: unknown; readonly namespace?: unknown }; readonly spec: unknown },
+): { readonly spec: PolicySpec; readonly problems?: undefined } | { readonly problems: readonly Problem[] } {
+  const isCluster = kind === CLUSTER_CHECKPOINT_POLICY.kind;
+  const { name, namespace } = metadata;
+  const input = { ...(spec as object), name, ...(isCluster ? {} : { namespace }) };
+  const checked = check<v.GenericSchema>(isCluster ? clusterPolicySchema : policySchema, input);
+  const {
+    name: _,
+    namespace: __,
+    ...resolved
+  } = (checked.problems ? {} : checked.value) as PolicySpec & {
+    readonly name?: string;
+    readonly namespace?: string;
+  };
+  const problems = checked.problems ?? checkExpression(resolved);
+  if (problems.length > 0)
+    return {
+      problems: problems.flatMap((problem) => {
+        const isMetadata = problem.path[0] === "name" || problem.path[0] === "namespace";
+        return under([isMetadata ? "metadata" : "spec"], [problem]);
+      }),
+    };
+  return { spec: resolved };
 }
 
 function checkNamespace(
@@ -136,6 +171,22 @@ function checkNamespace(
   ];
 }
 
+/** Compiles the expression of a filter, which the API server does not. */
+function checkExpression({ filter }: Pick<PolicySpec, "filter">): Problem[] {
+  const { expression } = filter ?? {};
+  if (expression === undefined) return [];
+  const compiled = compilePodExpression(expression);
+  if (!("problem" in compiled)) return [];
+  return [
+    {
+      code: "invalid-expression",
+      path: ["filter", "expression"],
+      message: `is not a CEL expression over pod: ${formatExpressionProblem(expression, compiled.problem)}`,
+      given: printable(expression),
+    },
+  ];
+}
+
 function checkTwice(name: string, others: readonly { readonly name: string }[]): Problem[] {
   if (others.every((other) => other.name !== name)) return [];
   return [
@@ -146,66 +197,4 @@ function checkTwice(name: string, others: readonly { readonly name: string }[]):
       given: printable(name),
     },
   ];
-}
-
-function checkTrigger({ trigger }: Pick<PolicySpec, "trigger">): Problem[] {
-  const { heartbeat } = trigger;
-  const count = Object.keys(trigger).length;
-  if (count !== 1) {
-    return [
-      {
-        code: "invalid-trigger",
-        path: ["trigger"],
-        message: count === 0 ? "has no trigger" : "has more than one trigger",
-        allowed: namesInWords(Object.keys(TRIGGER_FIELDS)),
-      },
-    ];
-  }
-  return heartbeat ? under(["trigger", "heartbeat"], checkHeartbeat(heartbeat)) : [];
-}
-
-function checkHeartbeat({ intervalSeconds, cron, timeZone }: HeartbeatTrigger): Problem[] {
-  if ((intervalSeconds === undefined) === (cron === undefined)) {
-    return [
-      {
-        code: "invalid-trigger",
-        path: [],
-        message: cron === undefined ? "has no schedule" : "has two schedules",
-        allowed: "intervalSeconds or cron",
-      },
-    ];
-  }
-  return [
-    ...(cron === undefined || CRON.test(cron)
-      ? []
-      : [
-          {
-            code: "invalid-cron",
-            path: ["cron"],
-            message: "is not a cron schedule",
-            given: printable(cron),
-            allowed:
-              "five fields: minute (0-59), hour (0-23), day of the month (1-31), month (1-12) and day of the week (0-7)",
-          },
-        ]),
-    ...(timeZone === undefined || isTimeZone(timeZone)
-      ? []
-      : [
-          {
-            code: "invalid-time-zone",
-            path: ["timeZone"],
-            message: "is not a time zone of the IANA database",
-            given: printable(timeZone),
-            allowed: "a name such as Europe/Berlin or UTC",
-          },
-        ]),
-  ];
-}
-
-function isTimeZone(timeZone: string): boolean {
-  try {
-    return new Intl.DateTimeFormat("en", { timeZone }).resolvedOptions().timeZone !== "";
-  } catch {
-    return false;
-  }
 }

@@ -6,6 +6,7 @@ import {
   type PolicySpec,
   type PolicyStatus,
 } from "../../api";
+import { readableFields } from "../../config/cel";
 import {
   at,
   Interner,
@@ -116,6 +117,7 @@ function projectPod(raw: Json): PodObject {
       revision: revisionOf(metadata, identity?.uid, owner?.name, labels),
       restarts: restarts.reduce((sum, count) => sum + count, 0),
       containers: containersOf(raw).map((one) => interner.text(textAt(one, "name") ?? "")),
+      fields: readableFields(raw, (value) => interner.value(interner.strings(value))),
     },
     ...(identity && { ownerUID: interner.text(identity.uid) }),
     ...(requestedAt === undefined ? {} : { requestedAt }),

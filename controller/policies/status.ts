@@ -24,7 +24,7 @@ export function statusOf(
     before: status.conditions ?? [],
     now: time(nowMs),
   };
-  const isInvalid = reason === "InvalidTrigger" || reason === "ReadingsFailed";
+  const isInvalid = view.problem !== undefined || reason === "ReadingsFailed";
   const next: PolicyStatus = {
     observedGeneration: metadata.generation,
     conditions: [
@@ -47,14 +47,19 @@ export function statusOf(
 const MAX_MESSAGE = 4096;
 
 function reasonOf(
-  { problem, isWatching, unwatched }: PolicyView,
+  { problem, isWatching, unwatched, filterErrors }: PolicyView,
   suspend: boolean,
   readings: ReadingsProblem | undefined,
 ): [reason: PolicyReason, message: string] {
-  if (problem !== undefined) return ["InvalidTrigger", problem];
+  if (problem !== undefined) return [problem.reason, problem.message];
   if (suspend) return ["Suspended", "spec.suspend is true: no pod is checkpointed"];
   if (isWatching && readings?.of === "all") return ["ReadingsFailed", readings.message.slice(0, MAX_MESSAGE)];
   const notes = [
+    ...(filterErrors
+      ? [
+          `the filter cannot be evaluated for ${filterErrors.count} pods, which do not match, such as ${filterErrors.example}`,
+        ]
+      : []),
     ...(unwatched ? [`never due for ${unwatched.pods} of them, such as ${unwatched.example}`] : []),
     ...(isWatching && readings ? [readings.message] : []),
   ];

@@ -83,11 +83,11 @@ export class NodeCheckpoints {
       if (result) return result;
       const news = seen && newsIn(seen.status);
       // Beyond the timeout the message has the last one as well.
-      if (news !== undefined && news !== reported && Date.now() - since < this.timeoutMs)
+      if (seen && news !== undefined && news !== reported && ageMs(seen, since) < this.timeoutMs)
         await request.progress?.((reported = news));
       if (await this.changes(name, signal)) continue;
       signal.throwIfAborted();
-      const found = await this.read(name, request, Date.now() - since, signal);
+      const found = await this.read(name, request, since, signal);
       if (found) return found;
     }
   }
@@ -96,12 +96,12 @@ export class NodeCheckpoints {
   private async read(
     name: string,
     request: NodeRequest,
-    waitedMs: number,
+    since: number,
     signal: AbortSignal,
   ): Promise<NodeCheckpointStatus | undefined> {
     try {
       const live = await this.client.read(name, signal);
-      return await this.outcome(name, live, request, { waitedMs, signal });
+      return await this.outcome(name, live, request, { since, signal });
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof EngineError) throw error;
@@ -115,16 +115,18 @@ export class NodeCheckpoints {
     name: string,
     live: NodeCheckpointObject | undefined,
     { nodeName, late, keepMs }: NodeRequest,
-    { waitedMs, signal }: { readonly waitedMs: number; readonly signal: AbortSignal },
+    { since, signal }: { readonly since: number; readonly signal: AbortSignal },
   ): Promise<NodeCheckpointStatus | undefined> {
     const { namespace, timeoutSeconds, responseSeconds } = this.options.place;
     if (!live) throw failure(`NodeCheckpoint ${namespace}/${name} was deleted by another client`);
     const result = completed(live, this.options.place);
     if (result) return result;
-    if (waitedMs >= responseSeconds * 1000 && live.status.conditions === undefined) {
+    // The agent may report only since the API server is available again, as this process.
+    if (Date.now() - since >= responseSeconds * 1000 && live.status.conditions === undefined) {
       const message = `the agent of node ${nodeName} did not report within ${responseSeconds} s; check its pod: kubectl get pods -n ${namespace} -o wide --field-selector spec.nodeName=${nodeName}`;
       return this.giveUp(live, { message, late, signal });
     }
+    const waitedMs = ageMs(live, since);
     if (waitedMs < this.timeoutMs) return undefined;
     const { conditions = [] } = live.status;
     const last = conditions[0]?.message ?? "none";
@@ -198,6 +200,12 @@ function completed(
     throw failure(`the agent reported ${image}; allowed: ${repository}@sha256:<digest>`);
   }
   return status;
+}
+
+/** Returns how long the request exists: an earlier process may have created it before this one began to wait. */
+function ageMs({ metadata }: NodeCheckpointObject, since: number): number {
+  const created = Date.parse(metadata.creationTimestamp);
+  return Date.now() - (created < since ? created : since);
 }
 
 /** Returns why a request is not finished: it waits for others, or its push failed. Undefined if it proceeds. */

@@ -1,5 +1,5 @@
 import type { PolicyFailure } from "../../../api";
-import { historyOf, lastDueMs } from "./history";
+import { historyOf, lastDueMs, MAX_FAILURE_MESSAGE } from "./history";
 import { DueHeap } from "./due-heap";
 import { checkpointName } from "./hash";
 import { Once } from "./once";
@@ -124,7 +124,7 @@ export class PolicyEngine {
     others?.delete(uid);
     if (others?.size === 0) this.podsIn.delete(pod.namespace);
     for (const scope of [pod.namespace, ""])
-      for (const state of this.inScope(scope)) if (state.delete(uid)) this.refresh(state);
+      for (const state of this.inScope(scope)) if (state.remove(uid)) this.refresh(state);
   }
 
   /** Records a Checkpoint of any client. */
@@ -343,7 +343,7 @@ export class PolicyEngine {
     { reason = "CheckpointFailed", message = "" }: Pick<CheckpointFact, "reason" | "message">,
   ): void {
     const [namespace = "", name = ""] = pod.split("/");
-    const text = (message === "" ? reason : message).slice(0, MAX_MESSAGE);
+    const text = (message === "" ? reason : message).slice(0, MAX_FAILURE_MESSAGE);
     const failure = { namespace, pod: name, time: new Date(timeMs).toISOString(), reason, message: text };
     state.fail(failure);
     this.changed.add(state.policy.uid);
@@ -362,8 +362,11 @@ export class PolicyEngine {
 
   /** Adds the pod to the policy, updates or removes it. @param catchUp whether what was due before is still due */
   private place(state: PolicyState, pod: PolicyPod, nowMs: number, catchUp: boolean): void {
-    const { policy, isRequest } = state;
-    if (!state.isActive || !state.matches(pod, this.contextOf(pod, nowMs), false)) {
+    const { policy, isRequest, filterErrors } = state;
+    const errorBefore = filterErrors.get(pod.uid);
+    const matches = state.isActive && state.matches(pod, this.contextOf(pod, nowMs), false);
+    if (filterErrors.get(pod.uid) !== errorBefore) this.changed.add(policy.uid);
+    if (!matches) {
       if (state.delete(pod.uid)) this.refresh(state);
       return;
     }
@@ -394,6 +397,3 @@ export class PolicyEngine {
     return { nowMs, namespaceLabels: this.namespaces.get(pod.namespace) ?? {} };
   }
 }
-
-/** Maximum length of a message in the status. */
-const MAX_MESSAGE = 1024;

@@ -1,4 +1,5 @@
 import type { PolicyFailure } from "../../../api";
+import type { PolicyProblem } from "./policy-state";
 import type { Unwatched } from "./watches";
 
 /**
@@ -14,7 +15,7 @@ export const OUTCOMES: readonly Outcome[] = ["started", "covered", "filtered", "
 
 /** State of a policy for its status. */
 export interface PolicyView {
-  readonly problem?: string;
+  readonly problem?: PolicyProblem;
   readonly matchedPods: number;
   /** Whether its trigger depends on readings. */
   readonly isWatching: boolean;
@@ -24,4 +25,6 @@ export interface PolicyView {
   readonly nextRunMs?: number;
   readonly lastRunMs?: number;
   readonly failures: readonly PolicyFailure[];
+  /** Pods for which the filters cannot be evaluated, with the reason of one. */
+  readonly filterErrors?: { readonly count: number; readonly example: string };
 }

@@ -1,4 +1,4 @@
-import type { PolicyFailure } from "../../../api";
+import type { PolicyFailure, PolicyReason } from "../../../api";
 import { MAX_FAILURES } from "../../../api";
 import { DueHeap } from "./due-heap";
 import {
@@ -34,14 +34,22 @@ interface Bound<T> {
   readonly settings: never;
 }
 
+/** Why a policy does nothing. */
+export interface PolicyProblem {
+  readonly reason: Extract<PolicyReason, "InvalidTrigger" | "InvalidFilter" | "InvalidAction">;
+  readonly message: string;
+}
+
 /** A policy with the pods that match it, and when each is due. */
 export class PolicyState {
   /** When each pod is due, by its UID. */
   readonly queue = new DueHeap();
   /** The name of its trigger. */
   readonly triggerName: string;
-  /** Why it can never be due. */
-  readonly problem?: string;
+  /** Why it does nothing. */
+  readonly problem?: PolicyProblem;
+  /** Pods for which the filters cannot be evaluated, by UID, with the reason. */
+  readonly filterErrors = new Map<string, string>();
   /** What its action is executed for. */
   readonly subject: ActionSubject;
   lastRunMs?: number;
@@ -69,26 +77,32 @@ export class PolicyState {
     this.triggerName = found?.name ?? "none";
     if (found) this.trigger = found;
     const unknown = Object.keys(filter).filter((name) => !Object.hasOwn(filters, name));
-    // A condition that is not known cannot be left out: more pods would match.
-    if (unknown.length > 0) this.problem = `this controller does not have the filter ${unknown.join(", ")}`;
-    else if (actions && !acts)
-      this.problem = `this controller does not have the action ${Object.keys(action).join(", ")}; install.policies.actions enables: ${Object.keys(actions).join(", ")}`;
-    else if (!found)
-      this.problem = `this controller does not have the trigger ${Object.keys(trigger).join(", ")}`;
-    else {
-      const problem = found.entry.problem?.(found.settings);
-      if (problem !== undefined) this.problem = problem;
-    }
     const given = filter as Readonly<Record<string, unknown>>;
     this.filters = Object.entries(filters).flatMap(([name, entry]) => {
       const settings = given[name] ?? entry.unset;
       return settings === undefined ? [] : [{ entry, settings: settings as never }];
     });
+    const ofAction =
+      actions && !acts
+        ? `this controller does not have the action ${Object.keys(action).join(", ")}; install.policies.actions enables: ${Object.keys(actions).join(", ")}`
+        : undefined;
+    const ofTrigger = found
+      ? found.entry.problem?.(found.settings)
+      : `this controller does not have the trigger ${Object.keys(trigger).join(", ")}`;
+    const [ofFilter] =
+      // A condition that is not known cannot be left out: more pods would match.
+      unknown.length > 0
+        ? [`this controller does not have the filter ${unknown.join(", ")}`]
+        : this.filters.flatMap(({ entry, settings }) => entry.problem?.(settings) ?? []);
+    if (ofFilter !== undefined) this.problem = { reason: "InvalidFilter", message: ofFilter };
+    else if (ofAction !== undefined) this.problem = { reason: "InvalidAction", message: ofAction };
+    else if (ofTrigger !== undefined) this.problem = { reason: "InvalidTrigger", message: ofTrigger };
   }
 
   /** What its status has, apart from what depends on other policies. */
   get view() {
-    const { problem, matchedPods, isWatching, lastRunMs, failures, queue } = this;
+    const { problem, matchedPods, isWatching, lastRunMs, failures, queue, filterErrors } = this;
+    const [example] = filterErrors.values();
     return {
       ...(problem === undefined ? {} : { problem }),
       matchedPods,
@@ -96,6 +110,7 @@ export class PolicyState {
       ...(queue.firstMs === undefined ? {} : { nextRunMs: queue.firstMs }),
       ...(lastRunMs === undefined ? {} : { lastRunMs }),
       failures,
+      ...(example === undefined ? {} : { filterErrors: { count: filterErrors.size, example } }),
     };
   }
 
@@ -122,11 +137,19 @@ export class PolicyState {
     return this.doneMs.has(podUID);
   }
 
-  /** Checks the filters: those that change with time, or the others. */
+  /** Checks the filters: those that change with time, or the others. A pod for which one cannot be evaluated does not match. */
   matches(pod: PolicyPod, context: FilterContext, timed: boolean): boolean {
-    return this.filters.every(
-      ({ entry, settings }) => (entry.timed ?? false) !== timed || entry.matches(settings, pod, context),
-    );
+    try {
+      const matches = this.filters.every(
+        ({ entry, settings }) => (entry.timed ?? false) !== timed || entry.matches(settings, pod, context),
+      );
+      this.filterErrors.delete(pod.uid);
+      return matches;
+    } catch (error) {
+      const cause = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
+      this.filterErrors.set(pod.uid, `pod ${pod.namespace}/${pod.name}: ${cause}`);
+      return false;
+    }
   }
 
   /** Adds a pod that matches, or updates it. @param doneMs until when a new one is done */
@@ -152,6 +175,7 @@ export class PolicyState {
     return true;
   }
 
+  /** Removes a pod that does not match any longer. @returns whether it matched */
   delete(podUID: string): boolean {
     if (this.isWatching) this.watches.delete(this.policy.uid, podUID);
     this.queue.delete(podUID);
@@ -175,6 +199,12 @@ export class PolicyState {
     if (!entry?.watch || settings === undefined) return;
     const { containers } = (this.policy.spec.filter ?? {}) as { readonly containers?: readonly string[] };
     this.watches.set(this.policy.uid, settings, pod, entry.watch(settings, pod, containers));
+  }
+
+  /** Removes a pod that does not exist any longer. @returns whether it matched, or its filters failed */
+  remove(podUID: string): boolean {
+    const hadError = this.filterErrors.delete(podUID);
+    return this.delete(podUID) || hadError;
   }
 
   fail(failure: PolicyFailure): void {

@@ -1,5 +1,6 @@
 /** What the policy engine knows about policies, pods and Checkpoints. Times are in ms since the epoch. */
 import type { MemoryWatch, PolicySpec } from "../../../api";
+import type { PodFields } from "../../../config/cel";
 
 /** The part of a policy that the engine evaluates. A trigger, filter or action is looked up by its field's name. */
 export interface Policy {
@@ -43,6 +44,8 @@ export interface PolicyPod {
   /** Restarts of all containers. */
   readonly restarts: number;
   readonly containers: readonly string[];
+  /** What expressions read, as `readableFields` returns it. Without it they fail, and the pod does not match. */
+  readonly fields?: PodFields;
   /** When a user requested a checkpoint, by the annotation of the pod or its workload. */
   readonly requestedMs?: number;
 }
@@ -117,10 +120,13 @@ export interface FilterContext {
 
 /** Which pods match. `S` is the type of its settings in `spec.filter`. */
 export interface Filter<S = never> {
+  /** Returns why it can match no pod; undefined if it can. */
+  problem?(settings: S): string | undefined;
   /** Whether the result changes with time. It is then evaluated when a pod is due, too. */
   readonly timed?: true;
   /** Its settings if the policy has none. Default: all pods match. */
   readonly unset?: unknown;
+  /** @throws Error if it cannot be evaluated for the pod. The pod does not match, and the policy reports it */
   matches(settings: S, pod: PolicyPod, context: FilterContext): boolean;
 }
 

@@ -239,7 +239,8 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	}
 	if err != nil {
 		if !stopping {
-			_ = os.RemoveAll(filepath.Join(j.node.Checkpoints, j.request.UID))
+			// Take deletes it. Half deleted it must not have the name of a checkpoint.
+			_ = os.Rename(filepath.Join(j.node.Checkpoints, j.request.UID), j.work)
 		}
 		return nil, err
 	}

@@ -119,6 +119,24 @@ func TestWatchdogGivesGPUsBackWhenTheServiceHangsAfterTheThaw(t *testing.T) {
 	})
 }
 
+func TestEndLetsAWatchdogThatActsGiveGPUsBack(t *testing.T) {
+	before := answerTime
+	t.Cleanup(func() { answerTime = before })
+	offGPU(t, func(t *testing.T, node *cudatest.Node, entry Entry, journal Journal, runs func()) {
+		node.Act(t, `[ $action != restore ] || { touch begun; sleep 1; }`)
+		answerTime = before
+		g := thawed(t, entry, journal, time.Millisecond)
+		for !node.Has("begun") {
+			time.Sleep(5 * time.Millisecond)
+		}
+		answerTime = 100 * time.Millisecond
+		if err := g.End(); !errors.Is(err, ErrReleased) {
+			t.Errorf("got %v", err)
+		}
+		runs()
+	})
+}
+
 func TestRecoverGivesGPUsBack(t *testing.T) {
 	offGPU(t, func(t *testing.T, _ *cudatest.Node, entry Entry, journal Journal, runs func()) {
 		if err := journal.write(&entry); err != nil {

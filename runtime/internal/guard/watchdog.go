@@ -31,7 +31,10 @@ const (
 	acts = "acts\n"
 )
 
-var errActs = errors.New("it releases the containers")
+var (
+	errActs   = errors.New("it releases the containers")
+	errSilent = errors.New("it does not answer")
+)
 
 // answerTime is how long a watchdog may take to start, or to take another limit. Its start took 5 to 40 ms. A test shortens it.
 var answerTime = 20 * time.Second
@@ -125,7 +128,7 @@ func (g *Guard) ask(send func() error) error {
 	case err := <-answered:
 		return err
 	case <-time.After(answerTime):
-		return errors.New("it does not answer")
+		return errSilent
 	}
 }
 
@@ -165,16 +168,21 @@ func (g *Guard) ReturnGPUs(ctx context.Context) error {
 func (g *Guard) Died() <-chan struct{} { return g.ended }
 
 // End must be called when the containers are thawed and CRIU has ended. It ends the watchdog and removes the journal
-// entry. It returns ErrReleased if the watchdog acted before. A watchdog that does not end is killed.
+// entry. It returns ErrReleased if the watchdog acted before. A watchdog that neither ends nor acts is killed.
 func (g *Guard) End() error {
-	_, _ = io.WriteString(g.stdin, done)
-	_ = g.stdin.Close()
 	select {
 	case <-g.ended:
-	case <-time.After(answerTime):
-		_ = g.command.Process.Kill()
+	default:
+		err := g.ask(func() error {
+			_, err := io.WriteString(g.stdin, done)
+			return errors.Join(err, g.stdin.Close())
+		})
+		if errors.Is(err, errSilent) {
+			_ = g.command.Process.Kill()
+		}
 		<-g.ended
 	}
+	_ = g.stdin.Close()
 	return errors.Join(outcome(g.err), g.journal.remove(g.Entry.UID))
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { runController } from "../../../controller";
 import { controllerSettings } from "../../../config/programs/controller";
 import { checkEngine, engineSchema } from "../../../config/engines";
-import { checkInstall, installSchema } from "../../../config/install";
+import { ACTION_NAMES, checkInstall, installSchema } from "../../../config/install";
 import { resolve } from "../../../config/schema";
 import { createLogger, EXIT, Metrics } from "../../../kube";
 import { FakeApi } from "../../../testbed/fake-api";
@@ -15,6 +15,9 @@ import { CONTROLLER, CRIU, synthCriu } from "../constructs/kubernetes/support";
 const FOREIGN = ["apiserver_admission_webhook_fail_open_count"];
 const PAGE = readFileSync(join(ROOT, "docs/controller/operations.md"), "utf8");
 
+/** With the actions that have follow-ups. */
+const POLICIES = { actions: [...ACTION_NAMES] };
+
 let text: string;
 let names: readonly string[];
 beforeAll(async () => {
@@ -23,7 +26,7 @@ beforeAll(async () => {
   const leading = new Promise<void>((done) => (leads = done));
   const write = (line: string) => void (line.includes('"leading"') && leads());
   const log = createLogger({ level: "info", destination: { write } });
-  const install = resolve("install", installSchema, { ...CONTROLLER, policies: {} }, checkInstall);
+  const install = resolve("install", installSchema, { ...CONTROLLER, policies: POLICIES }, checkInstall);
   const settings = controllerSettings(resolve("engine", engineSchema, CRIU, checkEngine), install);
   if (!settings.restore) throw new Error("the install has no restore");
   const options = { identity: "pod-1", metricsPort: 0, healthPort: 0, log, metrics };
@@ -75,7 +78,10 @@ interface Rule {
 function rules(): readonly Rule[] {
   const { controller } = CONTROLLER;
   const metrics = { prometheusRule: true };
-  const objects = synthCriu({ controller: { ...(controller as object), metrics } as never });
+  const objects = synthCriu({
+    controller: { ...(controller as object), metrics } as never,
+    policies: POLICIES,
+  });
   const rule = objects.find(({ kind }) => kind === "PrometheusRule") as unknown as {
     spec: { groups: { rules: Rule[] }[] };
   };
@@ -109,6 +115,8 @@ test("the alarms use metrics and values of labels that exist from the start", ()
     "CedanaNodeWaits",
     "CedanaCheckpointsFail",
     "CedanaCheckpointsWait",
+    "CedanaPoliciesFail",
+    "CedanaPoliciesWait",
     "CedanaRestoresLost",
     "CedanaNodeCannotStore",
   ]);

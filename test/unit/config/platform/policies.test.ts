@@ -1,7 +1,23 @@
 /** Policies in a cedana.yaml: problems of the text, and of the policies together with the rest of the file. */
-import { CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY, formOf, type Schema } from "../../../../api";
+import {
+  CHECKPOINT_POLICY,
+  CLUSTER_CHECKPOINT_POLICY,
+  formOf,
+  type Schema,
+  type ValidationRule,
+} from "../../../../api";
+import { rulesOf, satisfies } from "../../../../config/cel";
+import { ACCEPTED, interval, REJECTED } from "../../../support/policy-cases";
 import { readPlatform } from "../../../../config/platform/file";
 import { formatLocated } from "../../../../config/platform/file/read";
+
+const rulesIn = (schema: Schema): readonly ValidationRule[] => [
+  ...rulesOf(schema),
+  ...[schema.items, schema.additionalProperties, ...Object.values(schema.properties ?? {})].flatMap((one) =>
+    one ? rulesIn(one) : [],
+  ),
+];
+const RULES = rulesIn(CHECKPOINT_POLICY.schema).map(({ message }) => message);
 
 const policy = (trigger: string, more = "") => `
       - name: nightly
@@ -100,4 +116,52 @@ test("a policy names the engine of the platform, and a cluster policy its namesp
     'cedana.yaml:11:41  install.policies.checkpointPolicies[0].action.checkpoint.engine  is not the engine of the platform; given: "cedana"; allowed: criu; remove it: the controller has only the engine of the platform',
     'cedana.yaml:15:40  install.policies.clusterCheckpointPolicies[0].filter.namespaces[1]  is a namespace whose Checkpoints are not reconciled; given: "team-b"; allowed: team-a; add it to install.checkpoints.namespaces',
   ]);
+});
+
+test("reports an expression that does not compile, with the position in it", () => {
+  const lines = report(`
+    checkpointPolicies:
+      - name: nightly
+        namespace: team-a
+        trigger: { manual: {} }
+        filter: { expression: "pod.spec.nodName == 'n1'" }
+        action: { checkpoint: {} }`);
+  expect(lines).toEqual([
+    `cedana.yaml:11:31  install.policies.checkpointPolicies[0].filter.expression  is not a CEL expression over pod: character 10: No such key: nodName; given: "pod.spec.nodName == 'n1'"`,
+  ]);
+});
+
+const inFile = (spec: object) =>
+  report(`
+    checkpointPolicies:
+      - ${JSON.stringify({ name: "p", namespace: "team-a", trigger: interval, action: { checkpoint: {} }, ...spec })}`);
+
+test.each(ACCEPTED)("validate accepts what the API server accepts: %s", (_, spec) => {
+  expect(inFile(spec)).toEqual([]);
+});
+
+test.each(REJECTED)("validate rejects what the API server rejects: %s", (_, spec, text) => {
+  const lines = inFile(spec);
+  expect(lines).toHaveLength(1);
+  const isRule = RULES.some((message) => message.includes(text) || text.includes(message));
+  expect(lines[0]?.includes(isRule ? `breaks a rule of its kind: ` : "")).toBe(true);
+  expect(isRule ? lines[0] : text).toContain(text);
+});
+
+test("a cluster policy without a namespace breaks a rule of its kind", () => {
+  const lines = report(`
+    clusterCheckpointPolicies:
+      - { name: all, trigger: { manual: {} }, filter: { phases: [Running] }, action: { checkpoint: {} } }`);
+  expect(lines).toEqual([
+    expect.stringContaining(
+      "clusterCheckpointPolicies[0].filter  breaks a rule of its kind: set namespaces or namespaceSelector",
+    ),
+  ]);
+});
+
+test("each rule of the kinds can be evaluated", () => {
+  const rules = rulesIn(CHECKPOINT_POLICY.schema.properties!["spec"]!);
+  expect(rules.length).toBeGreaterThan(10);
+  // A rule that the library cannot parse throws; one that fails at run time is false.
+  for (const rule of rules) expect([true, false]).toContain(satisfies(rule, {}));
 });

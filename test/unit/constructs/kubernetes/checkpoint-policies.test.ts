@@ -159,7 +159,7 @@ describe("actions", () => {
     );
     const two = { ...nightly, action: { checkpoint: {}, checkpointThenDelete: {} } };
     expect(problems({ ...ON, policies: { checkpointPolicies: [two] } })).toContain(
-      "policies.checkpointPolicies.0.action  has not exactly one action; checkpoint, checkpointThenDelete",
+      "policies.checkpointPolicies.0.action  breaks a rule of its kind: set exactly one action: checkpoint or checkpointThenDelete",
     );
   });
 });
@@ -277,12 +277,12 @@ test.each<[string, object, string]>([
       ...ON,
       policies: { checkpointPolicies: [{ ...nightly, trigger: { manual: {}, ...nightly.trigger } }] },
     },
-    "policies.checkpointPolicies.0.trigger  has more than one trigger",
+    "policies.checkpointPolicies.0.trigger  breaks a rule of its kind: set exactly one trigger",
   ],
   [
     "no schedule",
     { ...ON, policies: { checkpointPolicies: [{ ...nightly, trigger: { heartbeat: {} } }] } },
-    "policies.checkpointPolicies.0.trigger.heartbeat  has no schedule; intervalSeconds or cron",
+    "policies.checkpointPolicies.0.trigger.heartbeat  breaks a rule of its kind: set either intervalSeconds or cron",
   ],
   [
     "a broken cron",
@@ -290,7 +290,7 @@ test.each<[string, object, string]>([
       ...ON,
       policies: { checkpointPolicies: [{ ...nightly, trigger: { heartbeat: { cron: "61 * * * *" } } }] },
     },
-    'policies.checkpointPolicies.0.trigger.heartbeat.cron "61 * * * *" is not a cron schedule; five fields',
+    "policies.checkpointPolicies.0.trigger.heartbeat  breaks a rule of its kind: cron must have five fields",
   ],
   [
     "a time zone that does not exist",
@@ -302,7 +302,7 @@ test.each<[string, object, string]>([
         ],
       },
     },
-    'policies.checkpointPolicies.0.trigger.heartbeat.timeZone "Mars/Olympus" is not a time zone',
+    "policies.checkpointPolicies.0.trigger.heartbeat  breaks a rule of its kind: timeZone must exist in the IANA database",
   ],
   [
     "an interval of zero",

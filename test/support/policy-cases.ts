@@ -1,0 +1,178 @@
+/** Specs of a CheckpointPolicy that are valid or not. They are added to `{ trigger: interval, action: { checkpoint: {} } }`. */
+export const interval = { heartbeat: { intervalSeconds: 900 } };
+const cron = (text: string, more: object = {}) => ({ trigger: { heartbeat: { cron: text, ...more } } });
+const pods = (selector: object) => ({ filter: { pods: selector } });
+
+export const ACCEPTED: readonly (readonly [name: string, spec: object])[] = [
+  ["an interval", {}],
+  ["an interval with jitter", { trigger: { heartbeat: { intervalSeconds: 60, jitterSeconds: 60 } } }],
+  ["cron", cron("0 3 * * *")],
+  ["cron with a time zone", cron("0 3 * * *", { timeZone: "Europe/Berlin" })],
+  ["cron with lists, ranges, steps and names", cron("*/15,7 0-6/2 1,15 JAN-mar MON-FRI")],
+  ["cron in UTC", cron("59 23 31 12 7", { timeZone: "UTC" })],
+  ["requests", { trigger: { manual: {} } }],
+  ["memory in percent", { trigger: { memory: { percent: 80, forSeconds: 30, rearmPercent: 60 } } }],
+  ["memory in bytes", { trigger: { memory: { bytes: "2Gi", rearmBytes: "1999M" } } }],
+  ["the start of pods", { trigger: { startup: {} } }],
+  ["the start of each pod", { trigger: { startup: { readySeconds: 86_400, oncePer: "Pod" } } }],
+  [
+    "all filters",
+    {
+      filter: {
+        pods: {
+          matchLabels: { app: "web", "example.com/tier": "" },
+          matchExpressions: [
+            { key: "app", operator: "In", values: ["web", "db"] },
+            { key: "canary", operator: "DoesNotExist" },
+          ],
+        },
+        owners: [{ kind: "Deployment", names: ["web"] }, { kind: "None" }],
+        containers: ["main"],
+        minRunningSeconds: 600,
+        restarts: { min: 0, max: 3 },
+        phases: ["Running"],
+      },
+      action: { checkpoint: { engine: "criu", leaveRunning: false } },
+      minSpacingSeconds: 900,
+      deadlineSeconds: 60,
+      maxInFlight: 1000,
+      suspend: true,
+    },
+  ],
+];
+
+/** With a part of the API server's message. */
+export const REJECTED: readonly (readonly [name: string, spec: object, text: string])[] = [
+  ["no trigger", { trigger: {} }, "set exactly one trigger: "],
+  ["two triggers", { trigger: { ...interval, manual: {} } }, "set exactly one trigger: "],
+  ["no threshold of memory", { trigger: { memory: {} } }, "set either percent or bytes"],
+  [
+    "two thresholds of memory",
+    { trigger: { memory: { percent: 80, bytes: "1Gi" } } },
+    "set either percent or bytes",
+  ],
+  [
+    "a lower threshold that is not lower",
+    { trigger: { memory: { percent: 80, rearmPercent: 80 } } },
+    "rearmPercent must be less than percent",
+  ],
+  [
+    "a lower threshold of bytes that is higher",
+    { trigger: { memory: { bytes: "1500M", rearmBytes: "2Gi" } } },
+    "rearmBytes must be less than bytes",
+  ],
+  [
+    "a lower threshold of the other kind",
+    { trigger: { memory: { bytes: "1Gi", rearmPercent: 10 } } },
+    "rearmPercent must be less than percent",
+  ],
+  [
+    "the memory of pods that do not run",
+    { trigger: { memory: { percent: 80 } }, filter: { phases: ["Pending"] } },
+    "never due: a pod in the phase Pending is not Ready and has no readings",
+  ],
+  ["three triggers", { trigger: { ...interval, manual: {}, startup: {} } }, "set exactly one trigger: "],
+  [
+    "the start of an unknown subject",
+    { trigger: { startup: { oncePer: "Node" } } },
+    'Unsupported value: "Node"',
+  ],
+  [
+    "a negative time of readiness",
+    { trigger: { startup: { readySeconds: -1 } } },
+    "should be greater than or equal to 0",
+  ],
+  [
+    "the start of pods that are not Ready",
+    { trigger: { startup: {} }, filter: { phases: ["Pending"] } },
+    "never due: a pod in the phase Pending is not Ready",
+  ],
+  ["an empty heartbeat", { trigger: { heartbeat: {} } }, "set either intervalSeconds or cron"],
+  ["interval and cron", cron("0 3 * * *", { intervalSeconds: 900 }), "set either intervalSeconds or cron"],
+  [
+    "an interval of zero",
+    { trigger: { heartbeat: { intervalSeconds: 0 } } },
+    "should be greater than or equal to 60",
+  ],
+  [
+    "a jitter that exceeds the interval",
+    { trigger: { heartbeat: { intervalSeconds: 60, jitterSeconds: 61 } } },
+    "jitterSeconds must not exceed intervalSeconds",
+  ],
+  [
+    "a time zone without cron",
+    { trigger: { heartbeat: { intervalSeconds: 60, timeZone: "UTC" } } },
+    "timeZone has no effect without cron",
+  ],
+  [
+    "a time zone that does not exist",
+    cron("0 3 * * *", { timeZone: "Mars/Olympus" }),
+    "timeZone must exist in the IANA database",
+  ],
+  ["an offset as a time zone", cron("0 3 * * *", { timeZone: "+01:00" }), "timeZone in body should match"],
+  ...[
+    "61 * * * *",
+    "* 24 * * *",
+    "* * 0 * *",
+    "* * * 13 *",
+    "* * * * 8",
+    "* * * *",
+    "0 * * * * *",
+    "@daily",
+    "0 3 * * MOON",
+    "*/0 * * * *",
+    "0 3 L * *",
+  ].map((text): [string, object, string] => [
+    `the cron ${text}`,
+    cron(text),
+    "cron must have five fields: minute (0-59)",
+  ]),
+  ["no action", { action: {} }, "spec.action.checkpoint: Required value"],
+  ["an unknown engine", { action: { checkpoint: { engine: "podman" } } }, 'Unsupported value: "podman"'],
+  [
+    "a spacing that exceeds the interval",
+    { minSpacingSeconds: 901 },
+    "minSpacingSeconds must not exceed intervalSeconds, or checkpoints would be skipped",
+  ],
+  ["a limit of zero", { maxInFlight: 0 }, "should be greater than or equal to 1"],
+  [
+    "a running time of pending pods",
+    { filter: { minRunningSeconds: 60, phases: ["Pending"] } },
+    "filter.minRunningSeconds selects no pod in the phase Pending",
+  ],
+  ["a phase of ended pods", { filter: { phases: ["Succeeded"] } }, 'Unsupported value: "Succeeded"'],
+  [
+    "restarts that select nothing",
+    { filter: { restarts: { min: 2, max: 1 } } },
+    "selects nothing: restarts.min exceeds restarts.max",
+  ],
+  [
+    "names of no owner",
+    { filter: { owners: [{ kind: "None", names: ["a"] }] } },
+    "names have no effect with the kind None",
+  ],
+  ["an unknown owner", { filter: { owners: [{ kind: "Pod" }] } }, 'Unsupported value: "Pod"'],
+  [
+    "a requirement without values",
+    pods({ matchExpressions: [{ key: "app", operator: "In" }] }),
+    "values are required with the operators In and NotIn",
+  ],
+  [
+    "values of a requirement that has none",
+    pods({ matchExpressions: [{ key: "app", operator: "Exists", values: ["a"] }] }),
+    "not allowed with Exists and DoesNotExist",
+  ],
+  [
+    "a label that no pod can have",
+    pods({ matchLabels: { "-app": "a" } }),
+    "matchLabels has a key that no label can have",
+  ],
+  [
+    "a selector that contradicts itself",
+    pods({
+      matchLabels: { app: "a" },
+      matchExpressions: [{ key: "app", operator: "NotIn", values: ["a"] }],
+    }),
+    "selects nothing: matchExpressions contradict matchLabels",
+  ],
+];
