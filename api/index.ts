@@ -40,6 +40,7 @@ export function kindsOf(engine: EngineName, policies: boolean): readonly Kind[] 
 
 export { CEDANA, type CedanaMethod, type CedanaSpec, type CedanaStatus } from "./cedana";
 export {
+  ARTIFACT_FINALIZER,
   CHECKPOINT,
   type CheckpointCondition,
   type CheckpointEndReason,
@@ -48,6 +49,7 @@ export {
   type CheckpointSpec,
   type CheckpointStatus,
   type ContainerCheckpoint,
+  type DeletionPolicy,
   IMPORT_VERB,
   type NotRestoredItem,
   type OwnerIdentity,
@@ -67,6 +69,7 @@ export {
   type PolicySpec,
   type PolicyStatus,
 } from "./checkpoint-policy";
+export { ARTIFACT_ANNOTATIONS, ARTIFACT_TYPE, CLUSTER_NAMESPACE } from "./artifact";
 export { MemoryMonitor, type MemoryReadings } from "./memory-monitor";
 export {
   MAX_WATCHES,

@@ -1,3 +1,4 @@
+import { deletionPolicy } from "./checkpoint";
 import { exactlyOne } from "./exactly-one";
 import { ENGINES, type EngineName } from "./kind";
 import { flag, object, optional, text, type Infer } from "./schema";
@@ -9,11 +10,12 @@ const engine = optional(
 const checkpoint = object("Creates a Checkpoint of the pod.", {
   engine,
   leaveRunning: optional(flag("Whether the containers keep running.", true)),
+  deletionPolicy: optional(deletionPolicy),
 });
 
 const checkpointThenDelete = object(
   "Creates a Checkpoint of the pod, and evicts the pod once it is completed. A PodDisruptionBudget delays the eviction, for up to deadlineSeconds.",
-  { engine },
+  { engine, deletionPolicy: optional(deletionPolicy) },
 );
 
 /** Actions by name. */

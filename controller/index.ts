@@ -26,6 +26,7 @@ import {
   type Metrics,
   type Transport,
 } from "../kube";
+import { artifactControllers } from "./artifacts";
 import { checkpointControllers } from "./checkpoints";
 import { denialsController } from "./denials";
 import { createEngines, type Engines } from "./engines";
@@ -128,10 +129,11 @@ function controllersOf(
   runtime: Runtime,
   engines: Engines,
 ): readonly Controller[] {
-  const { gate, checkpoints, policies } = settings;
+  const { gate, checkpoints, policies, restore } = settings;
   return [
     ...(gate ? new ReadinessGate({ ...runtime, settings: gate }).controllers : []),
     ...(checkpoints ? checkpointControllers({ ...runtime, settings: checkpoints, engines }) : []),
+    ...(checkpoints ? artifactControllers({ ...runtime, settings: checkpoints, restore, engines }) : []),
     ...(checkpoints && policies ? policyControllers({ ...runtime, settings: policies, checkpoints }) : []),
   ];
 }

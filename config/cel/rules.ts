@@ -1,6 +1,6 @@
 import type * as cel from "@marcbachmann/cel-js";
 import type { Schema, ValidationRule } from "../../api";
-import { parseQuantity } from "../schema/quantity";
+import { quantityBytes } from "../schema/quantity";
 import { library } from "./library";
 
 /** A name for `matches`, whose implementation by the library knows no flags such as (?i). */
@@ -17,9 +17,9 @@ function compile(text: string): (variables: object) => unknown {
         ? new RegExp(pattern.slice(4), "i").test(value)
         : new RegExp(pattern).test(value),
     )
-    // As the quantity library of Kubernetes; here a quantity is its value in billionths.
-    .registerFunction("quantity(string): int", (text: string) => parseQuantity(text))
-    .registerFunction("int.isLessThan(int): bool", (one: bigint, other: bigint) => one < other);
+    // Of Kubernetes' own library, what the rules use. A quantity is a number.
+    .registerFunction("quantity(string): double", quantityBytes)
+    .registerFunction("double.isLessThan(double): bool", (a: number, b: number) => a < b);
   const known = compiled.get(text);
   if (known) return known;
   const evaluate = environment.parse(text.replaceAll(".matches(", `.${MATCHES}(`));

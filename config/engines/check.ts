@@ -1,6 +1,7 @@
 import * as v from "../schema/valibot";
 import {
   checkpointsOf,
+  deleteArtifactsOf,
   gateOwner,
   policiesOf,
   restoreSchema,
@@ -24,6 +25,7 @@ export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall):
     ...definitionOf(engine).checkInstall(engine, install),
     ...checkRestore(engine, install),
     ...checkMemoryReadings(engine, install),
+    ...checkArtifacts(engine, install),
     ...checkPolicyEngines(engine, install),
     ...checkPolicyWebhook(engine, install),
   ];
@@ -94,6 +96,20 @@ function checkGateOwner(engine: ResolvedEngine, install: ResolvedInstall): Probl
       given: "manager",
       allowed: "controller, nodeReadinessRule",
       remedy: "remove it: without a manager, nodes would never become ready",
+    },
+  ];
+}
+
+/** Rejects the deletion of artifacts in a registry by an engine that has none. */
+function checkArtifacts(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
+  if (!deleteArtifactsOf(install)) return [];
+  if (definitionOf(engine).capabilities(engine, install).storage.in === "registry") return [];
+  return [
+    {
+      code: "engine-mismatch",
+      path: ["install", "checkpoints", "deleteArtifacts"],
+      message: `is not supported: the engine ${engine.kind} has no artifacts in a registry`,
+      remedy: "remove it, or choose another engine.kind",
     },
   ];
 }

@@ -52,6 +52,8 @@ export interface EngineCapabilities {
     readonly pushers: readonly ServiceAccountSpec[];
     readonly pullers: readonly ServiceAccountSpec[];
     readonly checkers: readonly ServiceAccountSpec[];
+    /** Default: none. */
+    readonly deleters?: readonly ServiceAccountSpec[];
   };
   readonly secrets: readonly RequiredSecret[];
   /** Which checks of the health check gate a node, and which only warn. Undefined if the engine has no such checks. */

@@ -4,6 +4,7 @@ export { checkResources, checkTolerations, reservedVariables, toleratesGate } fr
 export {
   checkpointsOf,
   type CheckpointsOf,
+  deleteArtifactsOf,
   policiesOf,
   restoreSchema,
   installSchema,
@@ -18,6 +19,7 @@ export {
   type MemorySource,
   type PoliciesOf,
 } from "./policies";
+export { artifactWaitSeconds, ORPHAN_MODES, orphanHours, type DeleteArtifactsOf } from "./artifacts";
 export { ACTION_NAMES, DEFAULT_ACTIONS, type ActionName } from "./policy-actions";
 export { servedNames } from "./served-names";
 export { agentNamespace, commonLabels, imageReference, namesOf, selectorLabels } from "./names";

@@ -19,6 +19,7 @@ export function namesOf({ name }: Pick<ResolvedInstall, "name">) {
     controllerPods: `${name}-controller-pods`,
     controllerSecrets: `${name}-controller-secrets`,
     controllerWebhook: `${name}-controller-webhook`,
+    controllerArtifacts: `${name}-controller-artifacts`,
     controllerLease: `${name}-controller-lease`,
     controllerCheckpoints: `${name}-controller-checkpoints`,
     controllerNodeCheckpoints: `${name}-controller-node-checkpoints`,

@@ -153,6 +153,26 @@ export function checkPolicy(
   return { spec: resolved };
 }
 
+/** Rejects policies whose Checkpoints would have their artifacts deleted, in an install whose controller deletes none. */
+export function checkDeletion({
+  checkpointPolicies,
+  clusterCheckpointPolicies,
+}: Pick<PoliciesOf, "checkpointPolicies" | "clusterCheckpointPolicies">): Problem[] {
+  return Object.entries({ checkpointPolicies, clusterCheckpointPolicies }).flatMap(([list, policies]) =>
+    policies.flatMap(({ action }, index) =>
+      (["checkpoint", "checkpointThenDelete"] as const)
+        .filter((name) => action?.[name]?.deletionPolicy === "Delete")
+        .map((name) => ({
+          code: "deletion-policy-without-effect",
+          path: [list, index, "action", name, "deletionPolicy"],
+          message: "has no effect: the controller deletes no artifacts",
+          given: "Delete",
+          remedy: "set install.checkpoints.deleteArtifacts: {}, or remove it",
+        })),
+    ),
+  );
+}
+
 function checkNamespace(
   path: PropertyPath,
   namespace: string,

@@ -32,6 +32,8 @@ export interface CheckpointObject extends CustomResource<CheckpointSpec, Checkpo
     readonly cedana?: { readonly name: string; readonly uid: string };
     /** The policy that created it, when it was due (RFC 3339), and the action that does more once it is completed. */
     readonly policy?: { readonly uid: string; readonly due: string; readonly action?: string };
+    /** All of them, if there are any. */
+    readonly finalizers?: readonly string[];
   };
   /** What survives the loss of the status. */
   readonly record?: {
@@ -91,9 +93,16 @@ export function projectCheckpoint(raw: Json): CheckpointObject {
       namespace: interner.text(object.metadata.namespace),
       ...(name === undefined || uid === undefined ? {} : { cedana: { name, uid } }),
       ...policyOf(raw),
+      ...finalizersOf(raw),
     },
     ...recordOf(raw, object.metadata.uid),
   };
+}
+
+function finalizersOf(raw: Json): Pick<CheckpointObject["metadata"], "finalizers"> {
+  const all = itemsAt(raw, "metadata", "finalizers");
+  const finalizers = all.flatMap((one) => (typeof one === "string" ? [interner.text(one)] : []));
+  return finalizers.length === 0 ? {} : { finalizers };
 }
 
 function policyOf(raw: Json): Pick<CheckpointObject["metadata"], "policy"> {

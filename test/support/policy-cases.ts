@@ -87,6 +87,38 @@ export const REJECTED: readonly (readonly [name: string, spec: object, text: str
     { trigger: { startup: {} }, filter: { phases: ["Pending"] } },
     "never due: a pod in the phase Pending is not Ready",
   ],
+  ["no threshold of memory", { trigger: { memory: {} } }, "set either percent or bytes"],
+  [
+    "two thresholds of memory",
+    { trigger: { memory: { percent: 80, bytes: "1Gi" } } },
+    "set either percent or bytes",
+  ],
+  [
+    "a threshold above the limit",
+    { trigger: { memory: { percent: 101 } } },
+    "should be less than or equal to 100",
+  ],
+  [
+    "a lower threshold that is not lower",
+    { trigger: { memory: { percent: 80, rearmPercent: 80 } } },
+    "rearmPercent must be less than percent",
+  ],
+  [
+    "a lower threshold of bytes that is higher",
+    { trigger: { memory: { bytes: "1500M", rearmBytes: "2Gi" } } },
+    "rearmBytes must be less than bytes",
+  ],
+  [
+    "a lower threshold of the other kind",
+    { trigger: { memory: { bytes: "1Gi", rearmPercent: 10 } } },
+    "rearmPercent must be less than percent",
+  ],
+  ["bytes that are no quantity", { trigger: { memory: { bytes: "2 GB" } } }, "bytes in body should match"],
+  [
+    "the memory of pods that do not run",
+    { trigger: { memory: { percent: 80 } }, filter: { phases: ["Pending"] } },
+    "never due: a pod in the phase Pending is not Ready and has no readings",
+  ],
   ["an empty heartbeat", { trigger: { heartbeat: {} } }, "set either intervalSeconds or cron"],
   ["interval and cron", cron("0 3 * * *", { intervalSeconds: 900 }), "set either intervalSeconds or cron"],
   [

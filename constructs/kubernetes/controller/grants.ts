@@ -1,9 +1,10 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { AUTOMATION_GROUP, NODE_MEMORY_WATCH } from "../../../api";
+import { AUTOMATION_GROUP, CLUSTER_NAMESPACE, NODE_MEMORY_WATCH } from "../../../api";
 import { memoryReadingsOf, restoreOf } from "../../../config/engines";
 import {
   agentNamespace,
   checkpointsOf,
+  deleteArtifactsOf,
   gateOwner,
   namesOf,
   policiesOf,
@@ -40,6 +41,7 @@ export function controllerGrants(input: EngineInput, engines: CheckpointGrants):
     ...checkpoints(install, engines),
     ...restore(input),
     ...policies(input),
+    ...artifacts(install),
   ];
   return isIdentified(input) ? [...grants, identity(install)] : grants;
 }
@@ -127,6 +129,25 @@ function checkpoints(install: ResolvedInstall, engines: CheckpointGrants): Names
       ],
     },
     ...engines.elsewhere,
+  ];
+}
+
+/**
+ * Deletion of artifacts. When a namespace is deleted, its RoleBindings may be deleted before its Checkpoints, so the permission to
+ * release them is not of the namespace. The UID of kube-system identifies the cluster.
+ */
+function artifacts(install: ResolvedInstall): NamespacedGrant[] {
+  if (!deleteArtifactsOf(install)) return [];
+  return [
+    {
+      id: "artifacts",
+      name: namesOf(install).controllerArtifacts,
+      namespaces: "all",
+      rules: [
+        { apiGroups: [AUTOMATION_GROUP], resources: ["checkpoints"], verbs: ["get", ...FOLLOW, "patch"] },
+        { apiGroups: [""], resources: ["namespaces"], resourceNames: [CLUSTER_NAMESPACE], verbs: ["get"] },
+      ],
+    },
   ];
 }
 

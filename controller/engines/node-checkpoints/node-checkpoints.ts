@@ -1,6 +1,7 @@
 import { type CheckpointEndReason, type NodeCheckpointReason, type NodeCheckpointStatus } from "../../../api";
 import { repositoryOf, type Repositories } from "../../../config/programs";
 import { sleep, type CachedObjects } from "../../../kube";
+import type { ClusterIdentity } from "../../cluster";
 import { isArtifactIn } from "../artifact";
 import { EngineError, type EngineTools, type StateOfRequest } from "../engine";
 import {
@@ -15,6 +16,8 @@ import { measurePushes } from "./pushes";
 
 interface NodeCheckpointsOptions extends EngineTools {
   readonly place: Place;
+  /** Identity that artifacts get. Undefined: none. */
+  readonly cluster?: ClusterIdentity | undefined;
 }
 
 /** Time of an agent beyond the timeout of the checkpoint, to start and to write the outcome. */
@@ -49,9 +52,26 @@ export class NodeCheckpoints {
    * @throws EngineError if the agent failed; the signal's reason
    */
   async request(request: NodeRequest, signal: AbortSignal): Promise<NodeCheckpointStatus> {
-    const object = nodeCheckpointFor(request, this.options.place);
+    const object = nodeCheckpointFor(request, this.options.place, await this.cluster(signal));
     await this.client.create(object, signal);
     return this.follow(object.metadata.name, request, signal);
+  }
+
+  /** Returns the UID of the cluster. A checkpoint is worth more than its annotation: without it, the artifact is never swept. */
+  private async cluster(signal: AbortSignal): Promise<string | undefined> {
+    const { cluster, log } = this.options;
+    try {
+      return await cluster?.uid(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      log.warn({ err: error }, "cannot identify the cluster: the artifact does not name it");
+      return undefined;
+    }
+  }
+
+  /** Returns whether the NodeCheckpoint of a Checkpoint is cached. */
+  has(id: string): boolean {
+    return this.objects.get(`${this.options.place.namespace}/${id}`) !== undefined;
   }
 
   /** Deletes the NodeCheckpoint of a Checkpoint. */

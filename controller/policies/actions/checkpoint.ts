@@ -11,7 +11,7 @@ export const checkpoint: Action<CheckpointAction> = {
 
 /** @param action its name, if it does more once the Checkpoint is completed */
 export async function createCheckpoint(
-  { engine, leaveRunning }: CheckpointAction,
+  { engine, leaveRunning, deletionPolicy }: CheckpointAction,
   { policy, pod, dueMs, key }: Run,
   { client, signal }: Pick<ActionContext, "client" | "signal">,
   action?: string,
@@ -32,6 +32,7 @@ export async function createCheckpoint(
       ...(containers && { containers }),
       ...(engine && { engine }),
       ...(leaveRunning === undefined ? {} : { leaveRunning }),
+      ...(deletionPolicy && { deletionPolicy }),
     },
   };
   try {

@@ -189,6 +189,12 @@ export class PolicyState {
     this.schedule(pod, done);
   }
 
+  /** Removes a pod that does not exist any longer. @returns whether it matched, or its filters failed */
+  remove(podUID: string): boolean {
+    const hadError = this.filterErrors.delete(podUID);
+    return this.delete(podUID) || hadError;
+  }
+
   /** Whether the trigger depends on readings. */
   get isWatching(): boolean {
     return this.trigger?.entry.watch !== undefined;
@@ -199,12 +205,6 @@ export class PolicyState {
     if (!entry?.watch || settings === undefined) return;
     const { containers } = (this.policy.spec.filter ?? {}) as { readonly containers?: readonly string[] };
     this.watches.set(this.policy.uid, settings, pod, entry.watch(settings, pod, containers));
-  }
-
-  /** Removes a pod that does not exist any longer. @returns whether it matched, or its filters failed */
-  remove(podUID: string): boolean {
-    const hadError = this.filterErrors.delete(podUID);
-    return this.delete(podUID) || hadError;
   }
 
   fail(failure: PolicyFailure): void {

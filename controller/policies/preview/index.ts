@@ -4,8 +4,8 @@
  */
 import type { HeartbeatTrigger } from "../../../api";
 import { printable } from "../../../config/schema";
-import { PolicyState, type PolicyProblem } from "../core/policy-state";
 import { Watches } from "../core/watches";
+import { PolicyState, type PolicyProblem } from "../core/policy-state";
 import { entryOf, type Policy, type PolicyPod } from "../core/types";
 import { FILTERS } from "../filters";
 import { TRIGGERS } from "../triggers";
@@ -122,9 +122,9 @@ const NO_POD: PolicyPod = {
   name: "",
   createdMs: 0,
   revision: { id: "", name: "" },
-  memoryLimits: {},
   labels: {},
   phase: "Running",
   restarts: 0,
   containers: [],
+  memoryLimits: {},
 };

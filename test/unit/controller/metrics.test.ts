@@ -26,7 +26,12 @@ beforeAll(async () => {
   const leading = new Promise<void>((done) => (leads = done));
   const write = (line: string) => void (line.includes('"leading"') && leads());
   const log = createLogger({ level: "info", destination: { write } });
-  const install = resolve("install", installSchema, { ...CONTROLLER, policies: POLICIES }, checkInstall);
+  const install = resolve(
+    "install",
+    installSchema,
+    { ...CONTROLLER, checkpoints: { deleteArtifacts: {} }, policies: POLICIES },
+    checkInstall,
+  );
   const settings = controllerSettings(resolve("engine", engineSchema, CRIU, checkEngine), install);
   if (!settings.restore) throw new Error("the install has no restore");
   const options = { identity: "pod-1", metricsPort: 0, healthPort: 0, log, metrics };

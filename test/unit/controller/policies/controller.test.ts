@@ -139,7 +139,7 @@ async function finish(
 test("creates an ordinary Checkpoint of each pod that is due, and writes the status", async () => {
   const { uid } = policy("nightly", {
     filter: { pods: { matchLabels: { app: "web" } }, containers: ["main"] },
-    action: { checkpoint: { engine: "criu", leaveRunning: false } },
+    action: { checkpoint: { engine: "criu", leaveRunning: false, deletionPolicy: "Delete" } },
   }).metadata;
   const web = pod("web-0", { labels: { app: "web" } });
   pod("db-0");
@@ -165,6 +165,7 @@ test("creates an ordinary Checkpoint of each pod that is due, and writes the sta
         containers: ["main"],
         engine: "criu",
         leaveRunning: false,
+        deletionPolicy: "Delete",
       },
     },
   ]);
