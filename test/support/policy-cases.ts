@@ -45,32 +45,6 @@ export const ACCEPTED: readonly (readonly [name: string, spec: object])[] = [
 export const REJECTED: readonly (readonly [name: string, spec: object, text: string])[] = [
   ["no trigger", { trigger: {} }, "set exactly one trigger: "],
   ["two triggers", { trigger: { ...interval, manual: {} } }, "set exactly one trigger: "],
-  ["no threshold of memory", { trigger: { memory: {} } }, "set either percent or bytes"],
-  [
-    "two thresholds of memory",
-    { trigger: { memory: { percent: 80, bytes: "1Gi" } } },
-    "set either percent or bytes",
-  ],
-  [
-    "a lower threshold that is not lower",
-    { trigger: { memory: { percent: 80, rearmPercent: 80 } } },
-    "rearmPercent must be less than percent",
-  ],
-  [
-    "a lower threshold of bytes that is higher",
-    { trigger: { memory: { bytes: "1500M", rearmBytes: "2Gi" } } },
-    "rearmBytes must be less than bytes",
-  ],
-  [
-    "a lower threshold of the other kind",
-    { trigger: { memory: { bytes: "1Gi", rearmPercent: 10 } } },
-    "rearmPercent must be less than percent",
-  ],
-  [
-    "the memory of pods that do not run",
-    { trigger: { memory: { percent: 80 } }, filter: { phases: ["Pending"] } },
-    "never due: a pod in the phase Pending is not Ready and has no readings",
-  ],
   ["three triggers", { trigger: { ...interval, manual: {}, startup: {} } }, "set exactly one trigger: "],
   [
     "the start of an unknown subject",
