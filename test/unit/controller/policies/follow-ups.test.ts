@@ -65,13 +65,10 @@ function start(): () => void {
   const stop = new AbortController();
   stops.push(stop);
   const runtime = runtimeOn(api, { events, metrics: nextMetrics() });
+  const actions = Object.keys(ACTIONS) as never;
   const controllers = policyControllers({
     ...runtime,
-    settings: {
-      maxInFlight: 50,
-      memory: MEMORY,
-      actions: Object.keys(ACTIONS) as never,
-    },
+    settings: { maxInFlight: 50, memory: MEMORY, actions },
     checkpoints: { namespaces: "all", maxPerNode: 10 },
   });
   void lead(runtime, controllers, stop.signal);
