@@ -75,7 +75,7 @@ function list(schema: Schema): v.GenericSchema {
       jsonSchema: { minItems, maxItems },
     }),
     rule<unknown[]>({
-      code: "duplicate-item",
+      code: "duplicate",
       test: (all) => !isSet || new Set(all).size === all.length,
       message: "has an item twice",
       ...(isSet && { jsonSchema: { uniqueItems: true } }),
